@@ -1,0 +1,47 @@
+// Routes of the admin API: plugins add them, whichever plugin serves HTTP to operators answers them.
+
+/** A request to the admin API, its JSON parsed. */
+export interface AdminRequest {
+  readonly method: string;
+  readonly path: string;
+  /** The route's `:names`, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** The parsed JSON body; undefined when there was none. Untrusted: parse it with a schema. */
+  readonly body: unknown;
+}
+
+/** The answer of a route: JSON unless `contentType` says otherwise, then `body` is a string. */
+export interface AdminAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly contentType?: string;
+}
+
+/** One route. What a handler throws as a WeldrError is answered as problem+json with its status and field. */
+export interface AdminRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Such as `/servers/:ip/:port`. */
+  readonly path: string;
+  /** The link relation under which `GET /` lists it; undefined: not listed. */
+  readonly rel?: string;
+  handle(request: AdminRequest): AdminAnswer | Promise<AdminAnswer>;
+}
+
+/** The routes of one manager. */
+export class AdminRoutes {
+  private readonly list: AdminRoute[] = [];
+
+  /** Adds a route. Throws an Error when method and path are taken. */
+  add(route: AdminRoute): void {
+    if (this.list.some(r => r.method === route.method && r.path === route.path)) {
+      throw new Error(`${route.method} ${route.path} is served already`);
+    }
+    this.list.push(route);
+  }
+
+  [Symbol.iterator](): IterableIterator<AdminRoute> {
+    return this.list.values();
+  }
+}

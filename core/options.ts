@@ -1,0 +1,49 @@
+// Parsing what people give (plugin options, config, admin input) with messages that name the field.
+import type { z } from 'zod';
+import { WeldrError } from './errors.ts';
+
+/**
+ * Parses `input` with a zod schema. Throws `code` (CONFIG_INVALID by default) with every problem, the first one's
+ * path in `field`; `where` is put before the paths, such as `servers[0]`.
+ */
+export function parse<T extends z.ZodType>(
+  schema: T,
+  input: unknown,
+  code: 'CONFIG_INVALID' | 'INPUT_INVALID' = 'CONFIG_INVALID',
+  where = '',
+): z.output<T> {
+  const result = schema.safeParse(input, { reportInput: true });
+  if (result.success) return result.data;
+  const problems = result.error.issues.flatMap(issue => describeIssue(issue, where));
+  throw new WeldrError(code, problems.map(p => p.text).join('\n'), { field: problems[0]?.path ?? where });
+}
+
+interface Problem {
+  readonly path: string;
+  readonly text: string;
+}
+
+function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
+  const path = joinPath(where, issue.path);
+  const at = (p: string, message: string): Problem => ({
+    path: p,
+    text: p === '' ? message : `${p}: ${message}`,
+  });
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map(key => at(joinPath(path, [key]), 'there is no such option'));
+  }
+  if (issue.code === 'invalid_type') {
+    const got = issue.input === undefined ? 'nothing' : JSON.stringify(issue.input);
+    return [at(path, `expected ${issue.expected}, got ${got}`)];
+  }
+  return [at(path, issue.message)];
+}
+
+function joinPath(where: string, path: readonly PropertyKey[]): string {
+  let joined = where;
+  for (const key of path) {
+    if (typeof key === 'number') joined += `[${key}]`;
+    else joined += joined === '' ? String(key) : `.${String(key)}`;
+  }
+  return joined;
+}

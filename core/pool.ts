@@ -1,0 +1,243 @@
+// Pool and Upstream: what a balancer chooses from. The manager and each worker hold the same pools.
+import { WeldrError } from './errors.ts';
+
+/**
+ * `active`: may be given new requests. `down`: health says no. `draining`: finishes what it has. `disabled`: an
+ * operator took it out.
+ */
+export type UpstreamState = 'active' | 'down' | 'draining' | 'disabled';
+
+/** Where a pool entry came from. */
+export type Layer = 'config' | 'api' | 'cluster';
+
+/** How a TLS connection to an upstream is made; PEM texts, not paths. The certificate is checked unless told not to. */
+export interface UpstreamTls {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  /** SNI name and the name that the certificate is checked against; default: the URL's host. */
+  readonly servername?: string | undefined;
+  /** Default true. */
+  readonly verify?: boolean | undefined;
+}
+
+/** One upstream as it crosses from the manager to the workers: plain JSON. */
+export interface UpstreamRecord {
+  /** The URL's origin, such as `http://127.0.0.1:12345`: the identity. */
+  readonly id: string;
+  /** Share of the requests relative to the others, 1 or more; default 1. */
+  readonly weight: number;
+  /** Send the upstream its own name as Host instead of the client's. */
+  readonly mapHost: boolean;
+  readonly tls?: UpstreamTls | undefined;
+  readonly state: UpstreamState;
+  /** Why the state is what it is, for people. */
+  readonly reason: string;
+  readonly layer: Layer;
+  /** When it last became active, in ms since the epoch: what a slow start counts from. 0: it always was. */
+  readonly activeSince: number;
+}
+
+/** A change of one pool. */
+export type PoolChange =
+  | { readonly op: 'set'; readonly pool: string; readonly upstream: UpstreamRecord }
+  | { readonly op: 'delete'; readonly pool: string; readonly id: string };
+
+/** One server of a pool. Its fields are changed by its {@link Pool} only. */
+export class Upstream {
+  /** The URL's origin: the identity. */
+  readonly id: string;
+  readonly pool: string;
+  readonly protocol: 'http:' | 'https:';
+  /** Host name or address, without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+  /** What `Host` says when `mapHost` is on: host and, unless it is the scheme's default, port. */
+  readonly authority: string;
+  record: UpstreamRecord;
+  /** Requests of this process that were given to it and are not finished. */
+  inFlight = 0;
+  /** Position in `pool.available`, or -1. */
+  slot = -1;
+
+  constructor(pool: string, record: UpstreamRecord) {
+    const url = parseOrigin(record.id);
+    this.id = record.id;
+    this.pool = pool;
+    this.protocol = url.protocol === 'https:' ? 'https:' : 'http:';
+    this.hostname = url.hostname.replace(/^\[|\]$/g, '');
+    this.port = Number(url.port || (this.protocol === 'https:' ? 443 : 80));
+    this.authority = url.host;
+    this.record = record;
+  }
+
+  get state(): UpstreamState {
+    return this.record.state;
+  }
+
+  get weight(): number {
+    return this.record.weight;
+  }
+
+  get available(): boolean {
+    return this.record.state === 'active';
+  }
+}
+
+/** What a pool tells who follows it. All optional; called after the change is visible. */
+export interface PoolObserver {
+  /** An upstream came in. */
+  added?(upstream: Upstream): void;
+  /** It left for good; requests that it has go on. */
+  removed?(upstream: Upstream): void;
+  /** Weight, state, TLS or another setting changed. */
+  changed?(upstream: Upstream, before: UpstreamRecord): void;
+}
+
+/** A named set of upstreams; choosing from {@link available} is O(1) however many there are. */
+export class Pool {
+  readonly name: string;
+  /** Counts every change of membership, availability or weight: a balancer's cached order is valid for one version. */
+  version = 0;
+  private readonly byId = new Map<string, Upstream>();
+  private readonly ready: Upstream[] = [];
+  private readonly observers = new Set<PoolObserver>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** The upstreams that may be given new requests, in no particular order. Do not keep it across changes. */
+  get available(): readonly Upstream[] {
+    return this.ready;
+  }
+
+  get size(): number {
+    return this.byId.size;
+  }
+
+  get(id: string): Upstream | undefined {
+    return this.byId.get(id);
+  }
+
+  /** All upstreams in the order of their joining. */
+  [Symbol.iterator](): IterableIterator<Upstream> {
+    return this.byId.values();
+  }
+
+  /** Adds an upstream or changes the one that has this id, and returns it. Throws INPUT_INVALID for a bad id. */
+  set(record: UpstreamRecord): Upstream {
+    const known = this.byId.get(record.id);
+    if (known === undefined) return this.add(record);
+    const before = known.record;
+    known.record = record;
+    this.place(known);
+    this.version++;
+    for (const observer of this.observers) observer.changed?.(known, before);
+    return known;
+  }
+
+  /** Removes an upstream; undefined if there is none of this id. */
+  delete(id: string): Upstream | undefined {
+    const upstream = this.byId.get(id);
+    if (upstream === undefined) return undefined;
+    this.byId.delete(id);
+    this.unplace(upstream);
+    this.version++;
+    for (const observer of this.observers) observer.removed?.(upstream);
+    return upstream;
+  }
+
+  /** Follows the pool's changes; returns how to stop. */
+  observe(observer: PoolObserver): () => void {
+    this.observers.add(observer);
+    return () => this.observers.delete(observer);
+  }
+
+  private add(record: UpstreamRecord): Upstream {
+    const upstream = new Upstream(this.name, record);
+    this.byId.set(record.id, upstream);
+    this.place(upstream);
+    this.version++;
+    for (const observer of this.observers) observer.added?.(upstream);
+    return upstream;
+  }
+
+  private place(upstream: Upstream): void {
+    if (!upstream.available) this.unplace(upstream);
+    else if (upstream.slot < 0) upstream.slot = this.ready.push(upstream) - 1;
+  }
+
+  private unplace(upstream: Upstream): void {
+    const { slot } = upstream;
+    if (slot < 0) return;
+    const last = this.ready.pop();
+    if (last !== undefined && last !== upstream) {
+      this.ready[slot] = last;
+      last.slot = slot;
+    }
+    upstream.slot = -1;
+  }
+}
+
+/** The pools of one process by name. `default` is always there. */
+export class Pools {
+  private readonly byName = new Map<string, Pool>();
+  /** Told of each pool that is made, for those who follow all of them. */
+  private readonly followers = new Set<(pool: Pool) => void>();
+  readonly default: Pool;
+
+  constructor() {
+    this.default = this.ensure('default');
+  }
+
+  get(name: string): Pool | undefined {
+    return this.byName.get(name);
+  }
+
+  /** The pool of this name, made when it is new. */
+  ensure(name: string): Pool {
+    const known = this.byName.get(name);
+    if (known !== undefined) return known;
+    const pool = new Pool(name);
+    this.byName.set(name, pool);
+    for (const follow of this.followers) follow(pool);
+    return pool;
+  }
+
+  [Symbol.iterator](): IterableIterator<Pool> {
+    return this.byName.values();
+  }
+
+  /** Calls `follow` for each pool there is and each that comes; returns how to stop. */
+  follow(follow: (pool: Pool) => void): () => void {
+    this.followers.add(follow);
+    for (const pool of this.byName.values()) follow(pool);
+    return () => this.followers.delete(follow);
+  }
+
+  /** Applies one change as the manager sent it. */
+  apply(change: PoolChange): void {
+    const pool = this.ensure(change.pool);
+    if (change.op === 'set') pool.set(change.upstream);
+    else pool.delete(change.id);
+  }
+}
+
+/**
+ * The URL of a server, checked: http or https, a host, no user, path, query or fragment. Throws INPUT_INVALID with
+ * what was wrong. `url.origin` is the identity.
+ */
+export function parseOrigin(text: string): URL {
+  const refuse = (why: string) =>
+    new WeldrError('INPUT_INVALID', `${JSON.stringify(text)} is not a server's URL: ${why}`, {
+      field: 'url',
+    });
+  if (!/^https?:\/\/[^/?#\\@\s]+\/?$/i.test(text)) {
+    throw refuse('expected http://HOST:PORT or https://HOST:PORT, with no user, path or query');
+  }
+  if (!URL.canParse(text)) throw refuse('expected http://HOST:PORT or https://HOST:PORT');
+  const url = new URL(text);
+  if (url.port === '0') throw refuse('port 0 cannot be connected to');
+  return url;
+}

@@ -1,0 +1,126 @@
+// Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { duration, size } from './duration.ts';
+import { type ServerInput, serverDefinition } from './server-definition.ts';
+
+/** `HOST:PORT`, `[IPv6]:PORT` or `:PORT`; port 0 takes a free one. */
+export const listenAddress = z.string().refine(text => parseListen(text) !== undefined, {
+  error: issue => `expected an address such as "0.0.0.0:8080", got ${JSON.stringify(issue.input)}`,
+});
+
+/** Parts of a listen address; undefined when it is none. */
+export function parseListen(text: string): { host: string; port: number } | undefined {
+  const match = /^(\[[0-9a-f:.]+\]|[^:[\]\s]*):(\d{1,5})$/i.exec(text);
+  if (match === null) return undefined;
+  const host = (match[1] ?? '').replace(/^\[|\]$/g, '');
+  const port = Number(match[2]);
+  return port <= 65535 ? { host: host === '' ? '0.0.0.0' : host, port } : undefined;
+}
+
+const network = z.string().refine(isNetwork, {
+  error: issue => `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
+});
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+/** A server of the config: a URL, or an object; parsed to a ServerDefinition. */
+const configServer = z.preprocess(
+  input => (typeof input === 'string' ? { url: input } : input),
+  serverDefinition,
+);
+
+const timeouts = z.strictObject({
+  /** To an upstream: until the connection (and its TLS) stands. */
+  connect: duration().default(5_000),
+  /** From the request sent to the response head. */
+  response: duration().default(60_000),
+  /** Silence within a body, towards either side. */
+  body: duration().default(60_000),
+  /** From the first byte of a client's request head to its last. */
+  header: duration().default(15_000),
+  /** A client's connection without a request. */
+  idle: duration().default(75_000),
+  /** An upstream's connection without a request; a shorter `Keep-Alive: timeout` of the upstream wins. */
+  upstreamIdle: duration().default(4_000),
+  /** Silence in an upgraded connection. */
+  tunnel: duration().default(3_600_000),
+  /** A client that closed its sending side and waits: longer than this and it counts as gone. */
+  halfClosed: duration().default(1_000),
+  /** One stage of a request, when a plugin works asynchronously. */
+  stage: duration().default(30_000),
+});
+
+const limits = z.strictObject({
+  /** Bytes of a request line: over it 414. */
+  requestLine: size().default(8 * 1024),
+  /** Bytes of a header section, of a request (over it 431) or a response (502). */
+  headers: size().default(32 * 1024),
+  /** Field lines of a header section, same answers. */
+  headerCount: z.number().int().min(8).max(10_000).default(200),
+  /** Bytes of a request body: over it 413; undefined: no limit. */
+  body: size().optional(),
+  /** Bytes a second that a client's body must at least keep up, over `timeouts.body`. */
+  bodyRate: size().default(100),
+  /** Client connections of one worker. */
+  connections: z.number().int().min(1).default(20_000),
+  /** Client connections of one worker from one address; undefined: no limit. */
+  connectionsPerAddress: z.number().int().min(1).optional(),
+  /** Connections of one worker to one upstream. */
+  upstreamConnections: z.number().int().min(1).default(1_000),
+  /** Requests that may wait for a connection to one upstream. */
+  upstreamQueue: z.number().int().min(0).default(1_000),
+  /** How long one may wait there. */
+  upstreamQueueTimeout: duration().default(5_000),
+});
+
+const forwarded = z.strictObject({
+  /** Addresses of proxies in front of this one, whose X-Forwarded-* is believed. */
+  trusted: z.array(network).max(1000).default([]),
+  /**
+   * `append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on
+   * what came, add nothing; `remove`: pass on nothing.
+   */
+  mode: z.enum(['append', 'preserve', 'remove']).default('append'),
+  /** Send `Forwarded` (RFC 7239) as well. */
+  rfc7239: z.boolean().default(false),
+});
+
+/** The schema of everything in a config but its plugins. Unknown keys are errors. */
+export const settingsSchema = z.strictObject({
+  listen: z
+    .preprocess(input => (typeof input === 'string' ? [input] : input), z.array(listenAddress).min(1).max(64))
+    .default(['0.0.0.0:8080']),
+  /** Processes that proxy; `auto`: one for each core that may be used; 0: the manager's process does it. */
+  workers: z.union([z.literal('auto'), z.number().int().min(0).max(512)]).default('auto'),
+  servers: z.array(configServer).max(50_000).default([]),
+  /** More pools by name, for routing plugins. */
+  pools: z.record(z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i), z.array(configServer)).default({}),
+  timeouts: timeouts.prefault({}),
+  limits: limits.prefault({}),
+  forwarded: forwarded.prefault({}),
+  /** Proxy TRACE; refused with 405 when false. */
+  trace: z.boolean().default(false),
+  /** The name in `Via`. */
+  via: z
+    .string()
+    .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'expected a name without spaces')
+    .default('weldr'),
+  /** The longest that requests in flight are waited for, at the stop, at a reload and when a server is removed. */
+  drainTimeout: duration().default(30_000),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+/** Settings as parsed: durations in ms, sizes in bytes, defaults filled in. */
+export type Settings = z.output<typeof settingsSchema>;
+/** Settings as people write them. */
+export type SettingsInput = Omit<z.input<typeof settingsSchema>, 'listen' | 'servers' | 'pools'> & {
+  listen?: string | string[];
+  servers?: ServerInput[];
+  pools?: Record<string, ServerInput[]>;
+};
