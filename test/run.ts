@@ -1,0 +1,146 @@
+// `npm test`: lints, checks types, then runs every test file under coverage.
+//   node -C weldr-source test/run.ts [FILTER…] [--jobs N] [--no-coverage] [--root DIR]
+// With a FILTER (a part of a test file's path) only the files that match run, and nothing else.
+import { spawn } from 'node:child_process';
+import { globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type FileReport, killRunningFiles, readFileOptions, runFile } from './support/file-run.ts';
+import type { FileOptions } from './support/records.ts';
+
+interface Tally {
+  passed: number;
+  readonly failed: string[];
+  readonly skipped: string[];
+}
+
+interface TestFile {
+  readonly path: string;
+  readonly options: FileOptions;
+}
+
+const project = resolve(fileURLToPath(import.meta.url), '../..');
+
+const { values, positionals: filters } = parseArgs({
+  allowPositionals: true,
+  options: {
+    jobs: { type: 'string', default: '2' },
+    'no-coverage': { type: 'boolean', default: false },
+    root: { type: 'string', default: join(project, 'test') },
+  },
+});
+const jobs = Number(values.jobs);
+if (!Number.isInteger(jobs) || jobs < 1)
+  throw new Error(`--jobs: expected a number from 1, got ${values.jobs}`);
+const root = resolve(values.root);
+const whole = filters.length === 0 && root === join(project, 'test');
+const coverage = whole && !values['no-coverage'];
+const coverageFolder = join(project, 'coverage');
+
+// The tools of node_modules, Node included, for the commands below and for what the tests start.
+process.env['PATH'] = [join(project, 'node_modules/.bin'), process.env['PATH']].join(delimiter);
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    killRunningFiles();
+    process.exit(128 + constants.signals[signal]);
+  });
+}
+
+const tally: Tally = { passed: 0, failed: [], skipped: [] };
+
+if (whole) {
+  await runCommand('lint', 'npm', ['run', '-s', 'lint']);
+  await runCommand('typecheck', 'npm', ['run', '-s', 'typecheck']);
+}
+if (coverage) {
+  rmSync(coverageFolder, { recursive: true, force: true });
+  mkdirSync(join(coverageFolder, 'tmp'), { recursive: true });
+}
+
+const files = findFiles();
+if (files.length === 0) fail('(no file)', `no test file matches ${filters.join(' ') || root}`);
+await runAll(
+  files.filter(file => !file.options.alone),
+  jobs,
+);
+await runAll(
+  files.filter(file => file.options.alone),
+  1,
+);
+
+if (coverage) await runCommand('coverage', 'c8', ['report'], 'with its output');
+
+if (tally.skipped.length > 0) console.log(`\nSkipped:\n  ${tally.skipped.join('\n  ')}`);
+if (tally.failed.length > 0) console.log(`\nFailed:\n  ${tally.failed.join('\n  ')}`);
+const skipped = tally.skipped.length > 0 ? `, ${tally.skipped.length} skipped` : '';
+console.log(`\n${tally.passed} passed, ${tally.failed.length} failed${skipped}`);
+process.exitCode = tally.failed.length > 0 || tally.passed === 0 ? 1 : 0;
+
+function findFiles(): TestFile[] {
+  return globSync('**/*.test.ts', { cwd: root })
+    .filter(path => filters.length === 0 || filters.some(filter => join('test', path).includes(filter)))
+    .sort()
+    .map(name => {
+      const path = join(root, name);
+      return { path, options: readFileOptions(readFileSync(path, 'utf8')) };
+    });
+}
+
+async function runAll(queue: readonly TestFile[], width: number): Promise<void> {
+  const waiting = [...queue];
+  const lane = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const env = coverage ? { NODE_V8_COVERAGE: join(coverageFolder, 'tmp') } : {};
+      report(await runFile(file.path, file.options, env));
+    }
+  };
+  await Promise.all(Array.from({ length: width }, lane));
+}
+
+function report(run: FileReport): void {
+  const name = relative(project, run.file);
+  const failures = run.failed.length > 0 ? `, ${run.failed.length} failed` : '';
+  const skips = run.skipped.length > 0 ? `, ${run.skipped.length} skipped` : '';
+  const verdict = run.failed.length > 0 ? 'FAIL' : 'ok  ';
+  console.log(
+    `${verdict} ${name}: ${run.passed.length} passed${failures}${skips} (${Math.round(run.ms)} ms)`,
+  );
+  tally.passed += run.passed.length;
+  for (const skip of run.skipped) tally.skipped.push(`${name} › ${skip.test} — ${skip.reason}`);
+  if (run.failed.length === 0) return;
+  for (const { test, error } of run.failed) fail(`${name} › ${test}`, error);
+  if (run.output.trim() !== '') console.log(indent(`what it printed:\n${run.output.trimEnd()}`));
+}
+
+function fail(name: string, error: string): void {
+  tally.failed.push(name);
+  console.log(indent(`✘ ${name}\n${indent(error)}`));
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, '    ');
+}
+
+async function runCommand(
+  name: string,
+  command: string,
+  args: readonly string[],
+  show?: 'with its output',
+): Promise<void> {
+  const startedAt = performance.now();
+  const child = spawn(command, args, { cwd: project, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', text => (output += text));
+  child.stderr.setEncoding('utf8').on('data', text => (output += text));
+  const code = await new Promise((done, failed) => child.once('error', failed).once('close', done));
+  console.log(`${code === 0 ? 'ok  ' : 'FAIL'} ${name} (${Math.round(performance.now() - startedAt)} ms)`);
+  if (code === 0) {
+    tally.passed++;
+    if (show) console.log(indent(output.trim()));
+  } else {
+    fail(name, output.trim() || `exited with code ${code}`);
+  }
+}

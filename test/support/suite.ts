@@ -1,0 +1,172 @@
+// What a test file imports: `const test = suite('name')`, then `test('behaviour', fn)`. It is uvu underneath,
+// with every way closed in which a uvu test can pass without having run.
+import { setImmediate, setTimeout } from 'node:timers';
+import { inspect } from 'node:util';
+import { suite as uvuSuite } from 'uvu';
+import { defaultFileOptions, type FileOptions, record, type Skip } from './records.ts';
+
+type Body = () => unknown;
+
+interface Hook {
+  (body: Body): void;
+  each(body: Body): void;
+}
+
+/** Registers one test; a test is named after the one behaviour that it shows. */
+export interface Test {
+  (behaviour: string, body: Body): void;
+  /** Registers a test that is listed, with its reason, instead of run. */
+  skip(behaviour: string, reason: string, body: Body): void;
+  before: Hook;
+  after: Hook;
+}
+
+/**
+ * `timeoutMs` and `alone` hold for the whole file. The runner reads them from the source before it starts the
+ * file, so they are written as literals in the call of `suite`.
+ */
+export interface SuiteOptions extends Partial<FileOptions> {
+  /** Milliseconds that each test and each hook of this suite may take; 60 000 by default. */
+  readonly testTimeoutMs?: number;
+}
+
+interface Running {
+  readonly name: string;
+  fail(error: unknown): void;
+}
+
+let state: 'closed' | 'registering' | 'running' = 'closed';
+let running: Running | undefined;
+let fileOptions: FileOptions = defaultFileOptions;
+const runs: (() => void)[] = [];
+const tests: string[] = [];
+const skips: Skip[] = [];
+
+/**
+ * Opens a named group of tests. The file's process runs it after the import; there is no `run` to call.
+ * @throws Error when tests are already running, or when the file was not started by the runner
+ */
+export function suite(name: string, options: SuiteOptions = {}): Test {
+  requireRegistering(`suite ${name}`);
+  const inner = uvuSuite(name);
+  const limitMs = options.testTimeoutMs ?? 60_000;
+  fileOptions = {
+    timeoutMs: options.timeoutMs ?? fileOptions.timeoutMs,
+    alone: options.alone ?? fileOptions.alone,
+  };
+  const before = tests.length;
+  runs.push(() => {
+    if (tests.length === before && !skips.some(skip => skip.test.startsWith(`${name}: `))) {
+      record({ type: 'failed', test: name, error: 'the suite registers no test' });
+    }
+    inner.run();
+  });
+
+  const label = (behaviour: string): string => {
+    requireRegistering(`test ${behaviour}`);
+    const full = `${name}: ${behaviour}`;
+    if (behaviour.trim() === '') throw new Error(`a test of suite ${name} has no name`);
+    if (tests.includes(full) || skips.some(skip => skip.test === full)) {
+      throw new Error(`two tests are named ${JSON.stringify(full)}`);
+    }
+    return full;
+  };
+  const hook = (kind: string, register: (body: () => Promise<void>) => void) => (body: Body) => {
+    requireRegistering(kind);
+    requireBody(kind, body);
+    register(() => runHook(`${name}: ${kind}`, body, limitMs));
+  };
+  const test = (behaviour: string, body: Body): void => {
+    const full = label(behaviour);
+    requireBody(full, body);
+    tests.push(full);
+    inner(full, () => runTest(full, body, limitMs));
+  };
+  return Object.assign(test, {
+    skip(behaviour: string, reason: string, body: Body): void {
+      const full = label(behaviour);
+      requireBody(full, body);
+      if (typeof reason !== 'string' || reason.trim() === '')
+        throw new Error(`${full}: a skip needs a reason`);
+      skips.push({ test: full, reason });
+    },
+    before: Object.assign(hook('before', inner.before), { each: hook('before.each', inner.before.each) }),
+    after: Object.assign(hook('after', inner.after), { each: hook('after.each', inner.after.each) }),
+  });
+}
+
+/** Lets `suite` be called, until `closeRegistration`. For the entry of a test file's process only. */
+export function openRegistration(): void {
+  state = 'registering';
+}
+
+/** Ends registration, tells the runner what there is, and queues all of it for uvu. */
+export function closeRegistration(): void {
+  state = 'running';
+  record({ type: 'registered', tests, skips, options: fileOptions });
+  for (const run of runs) run();
+}
+
+/** Fails the test that runs now, or the file when none does: for what was thrown where nobody could catch it. */
+export function failStray(thrown: unknown, origin: string): void {
+  const error = new Error(`${origin}: ${describe(thrown)}`, { cause: thrown });
+  if (running === undefined) {
+    record({ type: 'failed', test: '(outside every test)', error: describe(error.message) });
+  } else {
+    running.fail(error);
+  }
+}
+
+/** Text of anything that can be thrown, with the difference that an assertion found. */
+export function describe(thrown: unknown): string {
+  if (typeof thrown === 'string') return thrown;
+  if (!(thrown instanceof Error)) return `a value that is no Error was thrown: ${inspect(thrown)}`;
+  const details = 'details' in thrown && typeof thrown.details === 'string' ? `\n${thrown.details}` : '';
+  return `${inspect(thrown)}${details}`;
+}
+
+async function runTest(name: string, body: Body, limitMs: number): Promise<void> {
+  await runHook(name, body, limitMs);
+  record({ type: 'passed', test: name });
+}
+
+async function runHook(name: string, body: Body, limitMs: number): Promise<void> {
+  record({ type: 'started', test: name });
+  try {
+    await settle(name, body, limitMs);
+  } catch (thrown) {
+    record({ type: 'failed', test: name, error: describe(thrown) });
+    // uvu looks inside what it is given and stops silently where that fails, so it gets an Error every time.
+    throw thrown instanceof Error ? thrown : new Error(describe(thrown));
+  }
+}
+
+async function settle(name: string, body: Body, limitMs: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => reject(new Error(`did not end within ${limitMs} ms`)), limitMs);
+  running = { name, fail: reject };
+  // A rejection that the body left behind is reported one turn later: it has to find this test, not the next.
+  const run = async (): Promise<void> => {
+    await body();
+    await new Promise(done => setImmediate(done));
+  };
+  run().then(resolve, reject);
+  try {
+    await promise;
+    if (process.exitCode !== undefined) throw new Error(`process.exitCode was set to ${process.exitCode}`);
+  } finally {
+    process.exitCode = undefined;
+    clearTimeout(timer);
+    running = undefined;
+  }
+}
+
+function requireRegistering(what: string): void {
+  if (state === 'registering') return;
+  const why = state === 'closed' ? 'run test files with `npm test -- FILE`' : 'tests are already running';
+  throw new Error(`${what} cannot be registered: ${why}`);
+}
+
+function requireBody(what: string, body: unknown): void {
+  if (typeof body !== 'function') throw new Error(`${what}: expected a function, got ${inspect(body)}`);
+}
