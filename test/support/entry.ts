@@ -7,9 +7,8 @@ import { record } from './records.ts';
 const END_WITHIN_MS = 3_000;
 
 // uvu reads these when it is loaded; without them it would start, and end, on its own.
-Object.assign(globalThis, { UVU_DEFER: 1, UVU_QUEUE: [[null]], UVU_INDEX: 0 });
-const { closeRegistration, describe, failStray, openRegistration } = await import('./suite.ts');
-const { exec } = await import('uvu');
+Object.assign(globalThis, { UVU_DEFER: 1, UVU_QUEUE: [[]], UVU_INDEX: 0 });
+const { describe, failStray, openRegistration, runSuites } = await import('./suite.ts');
 
 const [file] = process.argv.slice(2);
 if (file === undefined) throw new Error('usage: entry.ts FILE');
@@ -26,8 +25,7 @@ process.exit = (code): never => {
 try {
   openRegistration();
   await import(pathToFileURL(file).href);
-  closeRegistration();
-  await exec();
+  await runSuites();
 } catch (thrown) {
   process.exitCode = 1;
   record({ type: 'failed', test: '(outside every test)', error: describe(thrown) });

@@ -30,6 +30,11 @@ export interface SuiteOptions extends Partial<FileOptions> {
   readonly testTimeoutMs?: number;
 }
 
+declare global {
+  /** Where uvu's `run` puts a suite, one array a file; the entry creates it before uvu is loaded. */
+  var UVU_QUEUE: (() => Promise<unknown>)[][];
+}
+
 interface Running {
   readonly name: string;
   fail(error: unknown): void;
@@ -38,7 +43,7 @@ interface Running {
 let state: 'closed' | 'registering' | 'running' = 'closed';
 let running: Running | undefined;
 let fileOptions: FileOptions = defaultFileOptions;
-const runs: (() => void)[] = [];
+const runs: (() => Promise<void>)[] = [];
 const tests: string[] = [];
 const skips: Skip[] = [];
 
@@ -55,11 +60,12 @@ export function suite(name: string, options: SuiteOptions = {}): Test {
     alone: options.alone ?? fileOptions.alone,
   };
   const before = tests.length;
-  runs.push(() => {
+  runs.push(async () => {
     if (tests.length === before && !skips.some(skip => skip.test.startsWith(`${name}: `))) {
       record({ type: 'failed', test: name, error: 'the suite registers no test' });
     }
     inner.run();
+    await globalThis.UVU_QUEUE[0]?.pop()?.();
   });
 
   const label = (behaviour: string): string => {
@@ -100,29 +106,42 @@ export function openRegistration(): void {
   state = 'registering';
 }
 
-/** Ends registration, tells the runner what there is, and queues all of it for uvu. */
-export function closeRegistration(): void {
+/** Ends registration, tells the runner what there is, and runs it; each outcome is a record. */
+export async function runSuites(): Promise<void> {
   state = 'running';
   record({ type: 'registered', tests, skips, options: fileOptions });
-  for (const run of runs) run();
+  for (const run of runs) {
+    try {
+      await run();
+    } catch {
+      // A hook threw, which is on record; the suites after it can still tell something.
+    }
+  }
 }
 
 /** Fails the test that runs now, or the file when none does: for what was thrown where nobody could catch it. */
 export function failStray(thrown: unknown, origin: string): void {
-  const error = new Error(`${origin}: ${describe(thrown)}`, { cause: thrown });
+  const text = `${origin}: ${describe(thrown)}`;
   if (running === undefined) {
-    record({ type: 'failed', test: '(outside every test)', error: describe(error.message) });
+    record({ type: 'failed', test: '(outside every test)', error: text });
   } else {
-    running.fail(error);
+    running.fail(Object.assign(new Error(text), { stack: text }));
   }
 }
 
-/** Text of anything that can be thrown, with the difference that an assertion found. */
+/** Text of anything that can be thrown: what an assertion found to differ, and the stack without the runner's part. */
 export function describe(thrown: unknown): string {
-  if (typeof thrown === 'string') return thrown;
   if (!(thrown instanceof Error)) return `a value that is no Error was thrown: ${inspect(thrown)}`;
-  const details = 'details' in thrown && typeof thrown.details === 'string' ? `\n${thrown.details}` : '';
-  return `${inspect(thrown)}${details}`;
+  const ofRunner = /^ +at .*(?:node:internal|node_modules\/uvu\/|test\/support\/(?:suite|entry)\.ts)/;
+  const trace = (text: string): string =>
+    text
+      .split('\n')
+      .filter(line => !ofRunner.test(line))
+      .join('\n');
+  const details = 'details' in thrown && typeof thrown.details === 'string' ? thrown.details : undefined;
+  return details === undefined
+    ? trace(inspect(thrown))
+    : `${trace(thrown.stack ?? '')}\n${details.trimEnd()}`;
 }
 
 async function runTest(name: string, body: Body, limitMs: number): Promise<void> {
