@@ -138,10 +138,9 @@ export function describe(thrown: unknown): string {
       .split('\n')
       .filter(line => !ofRunner.test(line))
       .join('\n');
-  const details = 'details' in thrown && typeof thrown.details === 'string' ? thrown.details : undefined;
-  return details === undefined
-    ? trace(inspect(thrown))
-    : `${trace(thrown.stack ?? '')}\n${details.trimEnd()}`;
+  if (!('operator' in thrown && 'details' in thrown)) return trace(inspect(thrown));
+  const difference = typeof thrown.details === 'string' ? `\n${thrown.details.trimEnd()}` : '';
+  return `${trace(thrown.stack ?? thrown.message)}${difference}`;
 }
 
 async function runTest(name: string, body: Body, limitMs: number): Promise<void> {
@@ -155,8 +154,8 @@ async function runHook(name: string, body: Body, limitMs: number): Promise<void>
     await settle(name, body, limitMs);
   } catch (thrown) {
     record({ type: 'failed', test: name, error: describe(thrown) });
-    // uvu looks inside what it is given and stops silently where that fails, so it gets an Error every time.
-    throw thrown instanceof Error ? thrown : new Error(describe(thrown));
+    // Not `thrown`: uvu looks into what it gets, and where that fails it drops the tests that are left.
+    throw new Error(`${name} failed`);
   }
 }
 

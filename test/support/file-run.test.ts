@@ -1,0 +1,264 @@
+// Each way in which a test file could pass without having shown anything has a fixture that tries it.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import { type FileReport, readFileOptions, runFile } from './file-run.ts';
+import { suite } from './suite.ts';
+
+const test = suite('a test file');
+
+function fixturePath(name: string): string {
+  return fileURLToPath(new URL(`./fixtures/${name}.ts`, import.meta.url));
+}
+
+function source(fixture: string): string {
+  return readFileSync(fixturePath(fixture), 'utf8');
+}
+
+async function runFixture(fixture: string, env?: NodeJS.ProcessEnv): Promise<FileReport> {
+  return runFile(fixturePath(fixture), readFileOptions(source(fixture)), env);
+}
+
+/** The failures of a fixture as `test | first line of the error`, in the order of their tests' names. */
+function failuresOf(report: FileReport): string[] {
+  return report.failed.map(({ test, error }) => `${test} | ${error.split('\n')[0]}`).sort();
+}
+
+test('passes when its tests and hooks do, and its skip is listed', async () => {
+  const report = await runFixture('passes');
+  assert.equal(report.failed, []);
+  assert.equal(report.passed, [
+    'good: runs hooks around tests',
+    'good: runs tests in order',
+    'good too: has a test of its own',
+  ]);
+  assert.equal(report.skipped, [
+    { test: 'good: is left out', reason: 'it needs a machine that is not here' },
+  ]);
+});
+
+test('fails with the difference that an assertion found', async () => {
+  const report = await runFixture('fails');
+  assert.equal(report.passed, ['bad: holds']);
+  assert.equal(failuresOf(report), [
+    'bad: finds a difference | Assertion: Expected values to be deeply equal:',
+  ]);
+  const [failure] = report.failed;
+  assert.match(failure?.error ?? '', '"sum":·1');
+  assert.match(failure?.error ?? '', /fixtures\/fails\.ts:\d+:\d+/);
+});
+
+test('fails when it registers no test', async () => {
+  const report = await runFixture('no-tests');
+  assert.equal(failuresOf(report), ['(the file) | no test was registered']);
+});
+
+test('fails when a suite registers no test', async () => {
+  const report = await runFixture('empty-suite');
+  assert.equal(failuresOf(report), ['empty | the suite registers no test']);
+});
+
+test('fails when its import throws', async () => {
+  const report = await runFixture('throws-on-import');
+  assert.equal(report.passed, []);
+  assert.equal(failuresOf(report), [
+    '(outside every test) | Error: thrown on import',
+    '(the file) | no test was registered',
+  ]);
+});
+
+test('fails when its import never ends', async () => {
+  const report = await runFixture('waits-on-import');
+  assert.equal(failuresOf(report), [
+    '(the file) | its process ended early, with code 13, before its first test',
+    '(the file) | no test was registered',
+  ]);
+});
+
+test('fails when before throws, and its other suites run', async () => {
+  const report = await runFixture('before-throws');
+  assert.equal(report.passed, ['prepared: runs all the same']);
+  assert.equal(failuresOf(report), [
+    'unprepared: before | Error: thrown by before',
+    'unprepared: needs before | was not run to its end',
+  ]);
+});
+
+test('fails when before.each throws', async () => {
+  const report = await runFixture('before-each-throws');
+  assert.equal(report.passed, []);
+  assert.equal(failuresOf(report), [
+    'unprepared: before.each | Error: thrown by before.each',
+    'unprepared: needs before.each | was not run to its end',
+  ]);
+});
+
+test('fails when after throws, and its other suites run', async () => {
+  const report = await runFixture('after-throws');
+  assert.equal(report.passed, ['untidy: holds', 'next: runs all the same']);
+  assert.equal(failuresOf(report), ['untidy: after | Error: thrown by after']);
+});
+
+test('fails when after.each throws, naming the tests that this kept from running', async () => {
+  const report = await runFixture('after-each-throws');
+  assert.equal(report.passed, []);
+  assert.equal(failuresOf(report), [
+    'untidy: after.each | Error: thrown by after.each',
+    'untidy: comes after | was not run to its end',
+    'untidy: fails | Error: thrown by the test',
+  ]);
+});
+
+test('fails when a test throws what is no Error, or an Error that lies about itself', async () => {
+  const report = await runFixture('non-errors');
+  assert.equal(report.passed, ['odd: holds']);
+  assert.equal(
+    report.failed.map(failure => failure.test),
+    [
+      'odd: throws undefined',
+      'odd: throws a string',
+      'odd: rejects with null',
+      'odd: throws an Error without a name',
+    ],
+  );
+});
+
+test('fails the test that left a rejection unhandled', async () => {
+  const report = await runFixture('unhandled-rejection');
+  assert.equal(report.passed, ['careless: holds']);
+  assert.equal(failuresOf(report), ['careless: forgets to await | unhandled rejection: Error: left behind']);
+});
+
+test('fails the test during which an exception was thrown that nobody could catch', async () => {
+  const report = await runFixture('uncaught-exception');
+  assert.equal(report.passed, ['careless: holds']);
+  assert.equal(failuresOf(report), [
+    'careless: waits for ever | uncaught exception: Error: thrown by a timer',
+  ]);
+});
+
+test('fails when something throws after its last test', async () => {
+  const report = await runFixture('late-exception');
+  assert.equal(failuresOf(report), ['(outside every test) | uncaught exception: Error: thrown too late']);
+});
+
+test('fails when a test ends the process with code 0', async () => {
+  const report = await runFixture('exits');
+  assert.equal(report.passed, []);
+  assert.equal(failuresOf(report), [
+    '(outside every test) | Error: process.exit(0) was called',
+    '(the file) | its process ended early, with code 0, in or after "quitter: exits"',
+    'quitter: comes after | was not run to its end',
+    'quitter: exits | was not run to its end',
+  ]);
+});
+
+test('fails when the process is made to end after the tests', async () => {
+  const report = await runFixture('exits-late');
+  assert.equal(failuresOf(report), ['(outside every test) | Error: process.exit(0) was called']);
+});
+
+test('fails the test that sets the exit code', async () => {
+  const report = await runFixture('exit-code');
+  assert.equal(report.passed, ['coded: holds']);
+  assert.equal(failuresOf(report), ['coded: sets an exit code | Error: process.exitCode was set to 0']);
+});
+
+test('fails when its process is killed', async () => {
+  const report = await runFixture('dies');
+  assert.equal(failuresOf(report), [
+    '(the file) | its process was ended by SIGKILL in or after "dying: dies"',
+    'dying: dies | was not run to its end',
+  ]);
+});
+
+test('fails when its process does not end by itself, naming what is open', async () => {
+  const report = await runFixture('open-handle');
+  assert.equal(report.passed, ['open: listens']);
+  assert.match(
+    failuresOf(report).join(),
+    /did not end within 3000 ms after its tests; still open: .*TCPServer/,
+  );
+  assert.is(report.failed.length, 1);
+});
+
+test('fails a test that never ends, by its name, and runs the next', async () => {
+  const report = await runFixture('hangs');
+  assert.equal(report.passed, ['slow: comes after']);
+  assert.equal(failuresOf(report), ['slow: hangs | Error: did not end within 100 ms']);
+});
+
+test('is killed at its time limit together with what it started', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pid-'));
+  const pidFile = join(folder, 'pid');
+  try {
+    const report = await runFixture('loops', { PID_FILE: pidFile });
+    assert.equal(failuresOf(report), [
+      '(the file) | killed: it ran for more than 1500 ms; it was in or after "busy: loops"',
+      'busy: loops | was not run to its end',
+    ]);
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    assert.ok(pid > 0);
+    assert.not.ok(isRunning(pid), 'the process that the test had started still runs');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+for (const fixture of ['leaves-process', 'leaves-process-without-env']) {
+  test(`fails when it leaves a process behind, which is killed (${fixture})`, async () => {
+    const report = await runFixture(fixture);
+    assert.equal(report.passed, ['parent: spawns']);
+    assert.is(report.failed.length, 1);
+    const [, pid] = /^left a process running: (\d+) \S*sleep 30\d$/.exec(report.failed[0]?.error ?? '') ?? [];
+    assert.ok(pid, report.failed[0]?.error);
+    assert.not.ok(isRunning(Number(pid)), 'the process still runs');
+  });
+}
+
+test('fails when a skip has no reason', async () => {
+  const report = await runFixture('skip-without-reason');
+  assert.match(failuresOf(report).join(), 'silent: is left out: a skip needs a reason');
+});
+
+test('passes nothing when it only skips', async () => {
+  const report = await runFixture('only-skips');
+  assert.equal([report.passed.length, report.failed.length, report.skipped.length], [0, 0, 1]);
+});
+
+test('fails when two tests have one name', async () => {
+  const report = await runFixture('same-name');
+  assert.match(failuresOf(report).join(), 'two tests are named "twins: holds"');
+});
+
+test('fails when a test registers a test', async () => {
+  const report = await runFixture('nested');
+  assert.match(failuresOf(report).join(), 'test inner cannot be registered: tests are already running');
+});
+
+test('fails when a test has no body', async () => {
+  const report = await runFixture('no-body');
+  assert.match(failuresOf(report).join(), 'hollow: does nothing: expected a function, got undefined');
+});
+
+test('fails when its options cannot be read from its source', async () => {
+  const report = await runFixture('computed-options');
+  assert.match(failuresOf(report).join(), 'write `alone` and `timeoutMs` as literals');
+});
+
+test('declares as literals its time limit, and that it runs alone', () => {
+  assert.equal(readFileOptions(source('passes')), { timeoutMs: 120_000, alone: false });
+  assert.equal(readFileOptions(source('loops')), { timeoutMs: 1_500, alone: false });
+  assert.equal(readFileOptions(source('alone')), { timeoutMs: 120_000, alone: true });
+});
+
+/** A killed process may stay a zombie where nobody reaps it, so its state is read, not only its id tried. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
