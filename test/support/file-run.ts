@@ -37,10 +37,10 @@ const groups = new Set<ChildProcess>();
 
 /** The options that a file's `suite` calls give as literals, read without running the file. */
 export function readFileOptions(source: string): FileOptions {
-  const timeoutMs = /\btimeoutMs:\s*([\d_]+)/.exec(source)?.[1];
+  const timeoutMs = /\bsuite\([^;]*?\btimeoutMs:\s*([\d_]+)/.exec(source)?.[1];
   return {
     timeoutMs: timeoutMs === undefined ? defaultFileOptions.timeoutMs : Number(timeoutMs.replaceAll('_', '')),
-    alone: /\balone:\s*true\b/.test(source),
+    alone: /\bsuite\([^;]*?\balone:\s*true\b/.test(source),
   };
 }
 
