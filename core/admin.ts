@@ -41,6 +41,11 @@ export class AdminRoutes {
     this.list.push(route);
   }
 
+  /** How many there are; they only become more, so it tells whether a built router is up to date. */
+  get size(): number {
+    return this.list.length;
+  }
+
   [Symbol.iterator](): IterableIterator<AdminRoute> {
     return this.list.values();
   }

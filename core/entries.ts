@@ -81,6 +81,8 @@ export class ManagedPools {
   private readonly observers = new Set<ManagedPoolsObserver>();
   private readonly writing = new Map<string, Promise<unknown>>();
   private store: PoolStore | undefined;
+  /** A store was let go of and the next one is not there yet: what was acknowledged now would be lost. */
+  private betweenStores = false;
   private started = false;
 
   constructor(options: ManagedPoolsOptions) {
@@ -146,21 +148,33 @@ export class ManagedPools {
     }
     for (const { pool, id } of touched.values()) this.merge(pool, id);
     this.started = true;
+    this.betweenStores = false;
   }
 
-  /** Loads a store and makes it the home of changes. Throws CONFIG_INVALID when there is one already. */
+  /**
+   * Loads a store and makes it the home of changes; those made while there was none are written to it. Throws
+   * CONFIG_INVALID when there is one already.
+   */
   async useStore(store: PoolStore): Promise<void> {
     if (this.store !== undefined) {
       throw new WeldrError('CONFIG_INVALID', 'two plugins want to store the pool; keep one of them');
     }
     this.store = store;
     const { entries, settings } = await store.load();
+    const homeless = this.betweenStores ? { entries: [], settings: [] } : this.exportStored();
+    this.betweenStores = false;
     this.replaceStored({ entries, settings });
     store.watch?.(change => this.apply(change));
+    for (const entry of homeless.entries) await this.write({ op: 'put', entry });
+    for (const setting of homeless.settings) await this.write({ op: 'setting', setting });
   }
 
-  /** Lets go of the store, at a reload; what it held stays in use until the next store is loaded. */
+  /**
+   * Lets go of the store, at a reload; what it held stays in use until the next store is loaded. Changes are refused
+   * until then, or until the next {@link setConfig}.
+   */
   releaseStore(): void {
+    this.betweenStores = this.store !== undefined;
     this.store = undefined;
   }
 
@@ -220,17 +234,30 @@ export class ManagedPools {
    * Rejects with STORE_UNAVAILABLE, CONFLICT or LIMIT_REACHED.
    */
   async add(pool: string, server: ServerDefinition): Promise<{ entry: PoolEntry; created: boolean }> {
-    return await this.inTurn(pool, server.url, async () => {
-      const known = this.entries.get(keyOf(pool, server.url));
+    return await this.register(pool, server.url, () => server);
+  }
+
+  /**
+   * Like {@link add}, with a definition that is made from the one that is there (undefined: none, or it is leaving)
+   * when its turn has come, so that nothing that was set meanwhile is lost. Rejects with what `define` throws, too.
+   */
+  async register(
+    pool: string,
+    id: string,
+    define: (known: ServerDefinition | undefined) => ServerDefinition,
+  ): Promise<{ entry: PoolEntry; created: boolean }> {
+    return await this.inTurn(pool, id, async () => {
+      const known = this.entries.get(keyOf(pool, id));
       const created = known === undefined || known.leaving;
+      const server = define(created ? undefined : known.server);
       if (known === undefined && this.entries.size >= maxServers) {
         throw new WeldrError(
           'LIMIT_REACHED',
           `the pools hold ${maxServers} servers already, the most there may be`,
         );
       }
-      await this.write({ op: 'put', entry: { pool, id: server.url, kind: 'added', server } });
-      return { entry: this.expect(pool, server.url), created };
+      await this.write({ op: 'put', entry: { pool, id, kind: 'added', server } });
+      return { entry: this.expect(pool, id), created };
     });
   }
 
@@ -287,6 +314,9 @@ export class ManagedPools {
   }
 
   private async write(change: StoreChange): Promise<void> {
+    if (this.betweenStores) {
+      throw new WeldrError('STORE_UNAVAILABLE', 'the config is being reloaded; try again in a moment');
+    }
     await this.store?.write(change);
     this.apply(change);
   }
@@ -316,6 +346,18 @@ export class ManagedPools {
     if (complaint === undefined) entry.complaints.delete(source);
     else entry.complaints.set(source, complaint);
     this.publish(entry);
+  }
+
+  /**
+   * Drops the complaints of everybody but `present`, at the end of a reload: a checker that is not in the config any
+   * more would never take back what it said.
+   */
+  retainJudges(present: ReadonlySet<string>): void {
+    for (const entry of [...this.entries.values()]) {
+      const gone = [...entry.complaints.keys()].filter(source => !present.has(source));
+      for (const source of gone) entry.complaints.delete(source);
+      if (gone.length > 0) this.publish(entry);
+    }
   }
 
   /** Keeps what a checker last saw, for `GET /servers`. */
@@ -440,13 +482,22 @@ export class ManagedPools {
     const { ttl } = entry.server;
     if (ttl === undefined || this.store?.expires) return;
     const { pool, id } = entry.upstream;
+    let cancel: CancelTimer;
+    const schedule = (ms: number) => {
+      cancel = this.options.clock.after(ms, expire);
+      entry.cancelExpiry = cancel;
+    };
+    // A registration that was under way when the time ran out has set another timer by the time of our turn.
+    const overdue = () => entry.cancelExpiry === cancel && !entry.leaving;
     const expire = () => {
-      this.inTurn(pool, id, async () => await this.write({ op: 'forget', pool, id })).catch(() => {
+      this.inTurn(pool, id, async () => {
+        if (overdue()) await this.write({ op: 'forget', pool, id });
+      }).catch(() => {
         // The store is away: the server is still overdue, so ask again.
-        if (!entry.leaving) entry.cancelExpiry = this.options.clock.after(1000, expire);
+        if (overdue()) schedule(1000);
       });
     };
-    entry.cancelExpiry = this.options.clock.after(ttl, expire);
+    schedule(ttl);
   }
 
   private broadcast(change: PoolChange): void {

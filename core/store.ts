@@ -1,6 +1,7 @@
 // PoolStore: where run-time pool changes are kept. The store behind it is a plugin's.
+import { z } from 'zod';
 import type { Layer } from './pool.ts';
-import type { ServerDefinition } from './server-definition.ts';
+import { type ServerDefinition, serverDefinition } from './server-definition.ts';
 
 /**
  * What an operator said about one server: `added`, with its definition; or `removed`, which also hides the config's
@@ -28,6 +29,40 @@ export interface StoredPools {
   readonly entries: readonly StoredEntry[];
   readonly settings: readonly StoredSetting[];
 }
+
+const poolName = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i, 'not the name of a pool');
+const id = z.string().max(2048);
+
+/** Schema of a {@link StoredEntry} from outside: a file, a cluster, an import. */
+export const storedEntry: z.ZodType<StoredEntry> = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ pool: poolName, id, kind: z.literal('added'), server: serverDefinition }),
+    z.strictObject({ pool: poolName, id, kind: z.literal('removed') }),
+  ])
+  .refine(entry => entry.kind === 'removed' || entry.id === entry.server.url, {
+    path: ['id'],
+    message: "is not the server's URL",
+  });
+
+/** Schema of a {@link StoredSetting} from outside. */
+export const storedSetting: z.ZodType<StoredSetting> = z
+  .strictObject({ name: z.string().min(1).max(200), value: z.unknown() })
+  .partial({ value: true })
+  .transform(({ name, value }) => ({ name, value }));
+
+/** Schema of a {@link StoreChange} from outside. */
+export const storeChange: z.ZodType<StoreChange> = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('put'), entry: storedEntry }),
+  z.strictObject({ op: z.literal('forget'), pool: poolName, id }),
+  z.strictObject({ op: z.literal('setting'), setting: storedSetting }),
+  z.strictObject({ op: z.literal('reset') }),
+]);
+
+/** Schema of {@link StoredPools} from outside. */
+export const storedPools: z.ZodType<StoredPools> = z.strictObject({
+  entries: z.array(storedEntry).max(100_000),
+  settings: z.array(storedSetting).max(1000),
+});
 
 /** Where the manager keeps what the API changed. */
 export interface PoolStore {
