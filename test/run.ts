@@ -1,5 +1,6 @@
 // `npm test`: lints, checks types, then runs every test file under coverage.
-//   node -C weldr-source test/run.ts [FILTER…] [--jobs N] [--no-coverage] [--root DIR]
+//   node -C weldr-source test/run.ts [FILTER…] [--jobs N] [--no-coverage] [--project DIR]
+// The last line is `N passed, N failed`, which counts lint, types and coverage as one each.
 // With a FILTER (a part of a test file's path) only the files that match run, and nothing else.
 import { spawn } from 'node:child_process';
 import { globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -21,26 +22,26 @@ interface TestFile {
   readonly options: FileOptions;
 }
 
-const project = resolve(fileURLToPath(import.meta.url), '../..');
+const checkout = resolve(fileURLToPath(import.meta.url), '../..');
 
 const { values, positionals: filters } = parseArgs({
   allowPositionals: true,
   options: {
     jobs: { type: 'string', default: '2' },
     'no-coverage': { type: 'boolean', default: false },
-    root: { type: 'string', default: join(project, 'test') },
+    project: { type: 'string', default: checkout },
   },
 });
 const jobs = Number(values.jobs);
 if (!Number.isInteger(jobs) || jobs < 1)
   throw new Error(`--jobs: expected a number from 1, got ${values.jobs}`);
-const root = resolve(values.root);
-const whole = filters.length === 0 && root === join(project, 'test');
+const project = resolve(values.project);
+const whole = filters.length === 0;
 const coverage = whole && !values['no-coverage'];
 const coverageFolder = join(project, 'coverage');
 
 // The tools of node_modules, Node included, for the commands below and for what the tests start.
-process.env['PATH'] = [join(project, 'node_modules/.bin'), process.env['PATH']].join(delimiter);
+process.env['PATH'] = [join(checkout, 'node_modules/.bin'), process.env['PATH']].join(delimiter);
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
@@ -61,7 +62,7 @@ if (coverage) {
 }
 
 const files = findFiles();
-if (files.length === 0) fail('(no file)', `no test file matches ${filters.join(' ') || root}`);
+if (files.length === 0) fail('(no file)', `no test file matches ${filters.join(' ') || 'test/**/*.test.ts'}`);
 await runAll(
   files.filter(file => !file.options.alone),
   jobs,
@@ -80,11 +81,11 @@ console.log(`\n${tally.passed} passed, ${tally.failed.length} failed${skipped}`)
 process.exitCode = tally.failed.length > 0 || tally.passed === 0 ? 1 : 0;
 
 function findFiles(): TestFile[] {
-  return globSync('**/*.test.ts', { cwd: root })
-    .filter(path => filters.length === 0 || filters.some(filter => join('test', path).includes(filter)))
+  return globSync('test/**/*.test.ts', { cwd: project })
+    .filter(name => whole || filters.some(filter => name.includes(filter)))
     .sort()
     .map(name => {
-      const path = join(root, name);
+      const path = join(project, name);
       return { path, options: readFileOptions(readFileSync(path, 'utf8')) };
     });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { type FileReport, readFileOptions, runFile } from './file-run.ts';
+import { isRunning } from './leftovers.ts';
 import { suite } from './suite.ts';
 
 const test = suite('a test file');
@@ -253,12 +254,3 @@ test('declares as literals its time limit, and that it runs alone', () => {
   assert.equal(readFileOptions(source('loops')), { timeoutMs: 1_500, alone: false });
   assert.equal(readFileOptions(source('alone')), { timeoutMs: 120_000, alone: true });
 });
-
-/** A killed process may stay a zombie where nobody reaps it, so its state is read, not only its id tried. */
-function isRunning(pid: number): boolean {
-  try {
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}

@@ -85,11 +85,12 @@ async function runProcess(file: string, options: FileOptions, places: Places): P
   const records = openSync(places.recordsPath, 'a');
   const output = openSync(places.outputPath, 'a');
   const token = randomUUID();
+  const tokens = [process.env['TEST_TOKENS'], token].join(' ');
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('WELDR_'));
   const child = spawn(process.execPath, ['-C', 'weldr-source', ENTRY, file], {
     detached: true,
     stdio: ['ignore', output, output, records],
-    env: { ...Object.fromEntries(inherited), ...places.env, TMPDIR: places.folder, TEST_TOKEN: token },
+    env: { ...Object.fromEntries(inherited), ...places.env, TMPDIR: places.folder, TEST_TOKENS: tokens },
   });
   closeSync(records);
   closeSync(output);
@@ -105,7 +106,7 @@ async function runProcess(file: string, options: FileOptions, places: Places): P
   child.once('exit', (code, signal) => exit.resolve({ code, signal }));
   try {
     const ended = await exit.promise;
-    const leftovers = await killLeftovers(`TEST_TOKEN=${token}`, child.pid);
+    const leftovers = await killLeftovers(token, child.pid);
     return { ...ended, timedOut, leftovers };
   } finally {
     clearTimeout(timer);

@@ -28,14 +28,29 @@ export async function killLeftovers(mark: string, group: number | undefined): Pr
   return [...killed.values()];
 }
 
+/** Whether a process runs; one that was killed and that nobody has reaped does not. Needs /proc. */
+export function isRunning(pid: number): boolean {
+  return !/^(?:Z|gone)$/.test(stat(pid).state);
+}
+
 function find(mark: string, group: number | undefined): number[] {
   return processes().filter(pid => {
     if (pid === process.pid) return false;
-    // proc(5): the command's name is in parentheses, and may itself hold some.
-    const [state, , processGroup] = read(pid, 'stat').split(')').at(-1)?.trim().split(' ') ?? [];
-    if (state === 'Z') return false;
-    return Number(processGroup) === group || read(pid, 'environ').includes(mark);
+    const { state, processGroup } = stat(pid);
+    return !/^(?:Z|gone)$/.test(state) && (processGroup === group || read(pid, 'environ').includes(mark));
   });
+}
+
+interface Stat {
+  /** `gone`, or the letter of proc(5). */
+  readonly state: string;
+  readonly processGroup: number;
+}
+
+function stat(pid: number): Stat {
+  // proc(5): the command's name comes first, in parentheses, and may itself hold some.
+  const fields = read(pid, 'stat').split(')').at(-1)?.trim().split(' ') ?? [];
+  return { state: fields[0] || 'gone', processGroup: Number(fields[2]) };
 }
 
 function processes(): number[] {

@@ -1,0 +1,194 @@
+// The command behind `npm test`, run on small projects made for it.
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import { isRunning } from './leftovers.ts';
+import { suite } from './suite.ts';
+
+const test = suite('npm test');
+
+const runner = fileURLToPath(new URL('../run.ts', import.meta.url));
+const suiteModule = new URL('./suite.ts', import.meta.url).href;
+const importSuite = `import { suite } from ${JSON.stringify(suiteModule)};\n`;
+const passing = `${importSuite}suite('good')('holds', () => {});\n`;
+const failing = `${importSuite}suite('bad')('breaks', () => { throw new Error('broken'); });\n`;
+const skipping = `${importSuite}suite('idle').skip('is left out', 'no machine for it', () => {});\n`;
+const scripts = { lint: 'exit 0', typecheck: 'exit 0' };
+
+let project: string;
+test.before.each(() => {
+  project = mkdtempSync(join(tmpdir(), 'project-'));
+  write('package.json', JSON.stringify({ type: 'module', scripts }));
+});
+test.after.each(() => rmSync(project, { recursive: true }));
+
+function write(name: string, text: string): void {
+  const path = join(project, name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
+
+interface Run {
+  readonly code: number | null;
+  readonly output: string;
+  readonly lastLine: string | undefined;
+}
+
+async function run(...args: string[]): Promise<Run> {
+  const child = spawn(process.execPath, ['-C', 'weldr-source', runner, '--project', project, ...args]);
+  let output = '';
+  child.stdout.on('data', chunk => {
+    output += chunk;
+  });
+  child.stderr.on('data', chunk => {
+    output += chunk;
+  });
+  const code = await new Promise<number | null>(done => child.once('close', done));
+  return { code, output, lastLine: output.trimEnd().split('\n').at(-1) };
+}
+
+test('counts lint and types and every test, and ends with the counts', async () => {
+  write('test/good.test.ts', passing);
+  const { code, lastLine } = await run('--no-coverage');
+  assert.is(lastLine, '3 passed, 0 failed');
+  assert.is(code, 0);
+});
+
+test('prints the counts on exactly one line', async () => {
+  write('test/deep/er/good.test.ts', passing);
+  write('test/idle.test.ts', skipping);
+  const { output } = await run('--no-coverage');
+  assert.equal(output.match(/^\d+ passed, \d+ failed.*$/gm), ['3 passed, 0 failed, 1 skipped']);
+});
+
+test('lists skips with their reasons', async () => {
+  write('test/idle.test.ts', skipping);
+  const { output } = await run('--no-coverage');
+  assert.match(output, 'idle: is left out — no machine for it');
+});
+
+test('exits with 1 when a test fails, and shows why', async () => {
+  write('test/good.test.ts', passing);
+  write('test/worse.test.ts', failing);
+  const { code, output, lastLine } = await run('--no-coverage');
+  assert.is(lastLine, '3 passed, 1 failed');
+  assert.is(code, 1);
+  assert.match(output, 'Error: broken');
+});
+
+for (const step of ['lint', 'typecheck']) {
+  test(`fails when ${step} does, and shows what it printed`, async () => {
+    write('package.json', JSON.stringify({ scripts: { ...scripts, [step]: 'echo it is crooked; exit 3' } }));
+    write('test/good.test.ts', passing);
+    const { code, output, lastLine } = await run('--no-coverage');
+    assert.is(lastLine, '2 passed, 1 failed');
+    assert.is(code, 1);
+    assert.match(output, 'it is crooked');
+  });
+}
+
+test('fails when there is no test file', async () => {
+  const { code, lastLine } = await run('--no-coverage');
+  assert.is(lastLine, '2 passed, 1 failed');
+  assert.is(code, 1);
+});
+
+test('fails when no test file matches the filter', async () => {
+  write('test/good.test.ts', passing);
+  const { code, output, lastLine } = await run('godo');
+  assert.is(lastLine, '0 passed, 1 failed');
+  assert.is(code, 1);
+  assert.match(output, 'no test file matches godo');
+});
+
+test('fails when every test is skipped', async () => {
+  write('test/idle.test.ts', skipping);
+  const { code, lastLine } = await run('idle');
+  assert.is(lastLine, '0 passed, 0 failed, 1 skipped');
+  assert.is(code, 1);
+});
+
+test('runs the files that match a filter, and nothing else', async () => {
+  write('package.json', JSON.stringify({ scripts: { lint: 'exit 1', typecheck: 'exit 1' } }));
+  write('test/good.test.ts', passing);
+  write('test/worse.test.ts', failing);
+  const { code, lastLine } = await run('test/good');
+  assert.is(lastLine, '1 passed, 0 failed');
+  assert.is(code, 0);
+});
+
+test('refuses an unknown option', async () => {
+  write('test/good.test.ts', passing);
+  const { code, output } = await run('--no-covrage');
+  assert.is(code, 1);
+  assert.match(output, "Unknown option '--no-covrage'");
+  assert.not.match(output, 'passed');
+});
+
+test('fails when too few lines are covered', async () => {
+  const covered = { include: ['core/*.ts'], tempDirectory: 'coverage/tmp', reporter: ['text-summary'] };
+  write('.c8rc.json', JSON.stringify({ ...covered, checkCoverage: true, lines: 60 }));
+  write(
+    'core/half.ts',
+    'export function half(n: number) {\n  return n / 2;\n}\n\n\n\nexport function never() {\n  return 0;\n}\n',
+  );
+  write('test/half.test.ts', `${passing}import { half } from '../core/half.ts';\nhalf(4);\n`);
+  const enough = await run();
+  assert.is(enough.lastLine, '4 passed, 0 failed');
+  assert.match(enough.output, /Lines +: 77\.77% \( 7\/9 \)/);
+
+  write('.c8rc.json', JSON.stringify({ ...covered, checkCoverage: true, lines: 80 }));
+  const tooLittle = await run();
+  assert.is(tooLittle.lastLine, '3 passed, 1 failed');
+  assert.is(tooLittle.code, 1);
+  assert.match(tooLittle.output, 'Coverage for lines (77.77%) does not meet global threshold (80%)');
+});
+
+/** A test file that writes when it started and ended. */
+function timed(name: string, options: string): string {
+  return `${importSuite}import { appendFileSync } from 'node:fs';
+suite('${name}', ${options})('takes its time', async () => {
+  appendFileSync(${JSON.stringify(join(project, 'log'))}, '+${name}\\n');
+  await new Promise(done => setTimeout(done, 300));
+  appendFileSync(${JSON.stringify(join(project, 'log'))}, '-${name}\\n');
+});
+`;
+}
+
+test('runs a file that asks to be alone after all others, and by itself', async () => {
+  write('test/a.test.ts', timed('a', '{ alone: true }'));
+  write('test/b.test.ts', timed('b', '{}'));
+  write('test/c.test.ts', timed('c', '{ alone: true }'));
+  const { lastLine } = await run('test/', '--jobs', '3');
+  assert.is(lastLine, '3 passed, 0 failed');
+  assert.is(readFileSync(join(project, 'log'), 'utf8').trim().replaceAll('\n', ' '), '+b -b +a -a +c -c');
+});
+
+test('runs as many files at a time as --jobs says', async () => {
+  for (const name of ['a', 'b', 'c']) write(`test/${name}.test.ts`, timed(name, '{}'));
+  await run('test/', '--jobs', '1');
+  assert.is(readFileSync(join(project, 'log'), 'utf8').trim().replaceAll('\n', ' '), '+a -a +b -b +c -c');
+});
+
+test('kills the files that run when it is told to stop', async () => {
+  const log = join(project, 'log');
+  write('log', '');
+  write(
+    'test/slow.test.ts',
+    `${importSuite}import { appendFileSync } from 'node:fs';
+suite('slow')('waits', () => {
+  appendFileSync(${JSON.stringify(log)}, String(process.pid));
+  return new Promise(() => {});
+});
+`,
+  );
+  const child = spawn(process.execPath, ['-C', 'weldr-source', runner, '--project', project, 'slow']);
+  while (readFileSync(log, 'utf8') === '') await new Promise(done => setTimeout(done, 20));
+  child.kill('SIGINT');
+  assert.is(await new Promise(done => child.once('exit', done)), 130);
+  const pid = Number(readFileSync(log, 'utf8'));
+  while (isRunning(pid)) await new Promise(done => setTimeout(done, 20));
+});
