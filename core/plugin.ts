@@ -1,10 +1,14 @@
 // What a plugin is and what it is handed: the core's contract with all of them.
 import type { Logger } from 'pino';
+import type { z } from 'zod';
 import type { AdminRoutes } from './admin.ts';
 import type { Clock } from './clock.ts';
 import type { ManagedPools } from './entries.ts';
+import { WeldrError } from './errors.ts';
 import type { ManagerHooks, RequestHooks } from './hooks.ts';
+import { parse } from './options.ts';
 import type { Pools } from './pool.ts';
+import type { Overrides } from './settings.ts';
 import type { PoolStore } from './store.ts';
 
 /**
@@ -16,7 +20,47 @@ export interface Plugin {
   /** Unique in a config; names the plugin in logs and errors. */
   readonly name: string;
   worker?(worker: WorkerSide): void | Promise<void>;
+  /** May be called again after its clean-up: a reload that fails brings the plugins of the old config back. */
   manager?(manager: ManagerSide): void | Promise<void>;
+  /**
+   * There when the options are not valid: makes the error, `where` put before the fields' paths. Whoever starts
+   * plugins throws it instead. Set by {@link definePlugin}.
+   */
+  invalid?(where: string): WeldrError;
+}
+
+/**
+ * Makes a plugin from its options. Options that its schema refuses do not throw here, where the place in the config
+ * is not known yet, but where the config is checked: `plugins[1].interval: expected a duration such as "30s"`.
+ */
+export function definePlugin<T extends z.ZodType>(
+  name: string,
+  schema: T,
+  options: z.input<T>,
+  build: (options: z.output<T>) => Omit<Plugin, 'name'>,
+): Plugin {
+  let parsed: z.output<T>;
+  try {
+    parsed = parse(schema, options);
+  } catch (thrown) {
+    if (!(thrown instanceof WeldrError)) throw thrown;
+    return { name, invalid: where => optionsError(schema, options, where, thrown) };
+  }
+  return { ...build(parsed), name };
+}
+
+function optionsError<T extends z.ZodType>(
+  schema: T,
+  options: unknown,
+  where: string,
+  before: WeldrError,
+): WeldrError {
+  try {
+    parse(schema, options, 'CONFIG_INVALID', where);
+  } catch (thrown) {
+    if (thrown instanceof WeldrError) return thrown;
+  }
+  return before;
 }
 
 /** What both sides get. */
@@ -49,6 +93,10 @@ export interface ManagerSide extends Side {
   readonly admin: AdminRoutes;
   /** Facts about this Weldr and its workers. */
   readonly status: ManagerStatus;
+  /** What flags and environment say; it goes before the config's options. */
+  readonly overrides: Overrides;
+  /** Kept for the plugin of this name from one config to the next: what a reload must not lose. */
+  readonly memory: Map<string, unknown>;
   /** Makes this store the home of pool changes. Throws CONFIG_INVALID when another plugin did so already. */
   useStore(store: PoolStore): Promise<void>;
   /** Reads the config anew; rejects with CONFIG_INVALID when it is not valid, and then nothing has changed. */

@@ -124,3 +124,14 @@ export type SettingsInput = Omit<z.input<typeof settingsSchema>, 'listen' | 'ser
   servers?: ServerInput[];
   pools?: Record<string, ServerInput[]>;
 };
+
+/** What flags and environment variables say over the config. Plain JSON: workers get it too. */
+export interface Overrides {
+  readonly listen?: string[];
+  readonly workers?: number | 'auto';
+  readonly logLevel?: Settings['logLevel'];
+  /** The address of the admin API, for the plugin that serves it. */
+  readonly adminListen?: string;
+  /** The bearer token of the admin API, for the plugin that serves it. */
+  readonly adminToken?: string;
+}
