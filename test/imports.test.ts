@@ -1,0 +1,139 @@
+// Holds the direction of imports: `bin -> config -> core`, `plugins -> core`. Each rule is tried on an import
+// that breaks it before it is put to the project's own modules.
+import { readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import { findCycles, readModules } from './support/module-graph.ts';
+import { suite } from './support/suite.ts';
+
+const test = suite('imports');
+
+const project = fileURLToPath(new URL('..', import.meta.url));
+const modules = readModules(project, ['bin', 'config', 'core', 'plugins']);
+const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+
+/** Says whether the module at `from` may import `to`, a path of the project or the name of another module. */
+type Rule = (from: string, to: string) => boolean;
+
+const isOurs = (path: string): boolean => path.endsWith('.ts');
+const folderOf = (path: string): string => path.split('/')[0] ?? path;
+const pluginOf = (path: string): string | undefined => /^plugins\/([^/]+)\//.exec(path)?.[1];
+
+/** The folders that each folder may import from, besides itself. */
+const below: Record<string, readonly string[]> = {
+  bin: ['config', 'core'],
+  config: ['core'],
+  plugins: ['core'],
+  core: [],
+};
+
+const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: string][] }> = {
+  'run from bin to config to core, and from plugins to core': {
+    rule: (from, to) =>
+      !isOurs(to) ||
+      folderOf(from) === folderOf(to) ||
+      below[folderOf(from)]?.includes(folderOf(to)) === true,
+    breaks: [
+      ['core/pool.ts', 'plugins/stats/index.ts'],
+      ['core/pool.ts', 'config/index.ts'],
+      ['config/index.ts', 'plugins/index.ts'],
+      ['plugins/stats/index.ts', 'config/index.ts'],
+      ['bin/weldr.ts', 'plugins/index.ts'],
+      ['core/pool.ts', 'test/support/suite.ts'],
+    ],
+  },
+  'never lead from one plugin to another': {
+    rule: (from, to) =>
+      from === 'plugins/index.ts' || pluginOf(to) === undefined || pluginOf(from) === pluginOf(to),
+    breaks: [
+      ['plugins/stats/index.ts', 'plugins/admin-api/index.ts'],
+      ['plugins/other.ts', 'plugins/stats/index.ts'],
+    ],
+  },
+  'never lead from a plugin to the list of all plugins': {
+    rule: (from, to) => to !== 'plugins/index.ts' || folderOf(from) !== 'plugins',
+    breaks: [['plugins/stats/index.ts', 'plugins/index.ts']],
+  },
+  'never name the package itself': {
+    rule: (_from, to) => to !== 'weldr' && !to.startsWith('weldr/'),
+    breaks: [['plugins/stats/index.ts', 'weldr/testing']],
+  },
+  'never reach into what another module keeps private': {
+    rule: (_from, to) =>
+      isOurs(to) || !/^(?:node:)?_|^(?:node:)?internal\/|\/(?:lib|src|dist|build)(?:\/|$)/.test(to),
+    breaks: [
+      ['core/http/listener.ts', '_http_server'],
+      ['core/http/listener.ts', 'node:_http_common'],
+      ['core/http/upstreams.ts', 'undici/lib/core/util.js'],
+    ],
+  },
+  'open sockets in core/http and core/process only, within core': {
+    rule: (from, to) =>
+      !/^(?:node:)?(?:net|tls|http|https|http2|dgram)$/.test(to) || !/^core\/(?!http\/|process\/)/.test(from),
+    breaks: [
+      ['core/pipeline.ts', 'node:http'],
+      ['core/pool.ts', 'net'],
+    ],
+  },
+  'write the names of built-in modules with node:': {
+    rule: (_from, to) => !isBuiltin(to) || to.startsWith('node:'),
+    breaks: [['core/pool.ts', 'fs']],
+  },
+  'name packages that are installed with this one': {
+    rule: (_from, to) =>
+      isOurs(to) || isBuiltin(to) || to.split('/', to.startsWith('@') ? 2 : 1).join('/') in dependencies(),
+    breaks: [
+      ['core/testing.ts', 'uvu/assert'],
+      ['core/pool.ts', '@types/node'],
+    ],
+  },
+};
+
+function dependencies(): object {
+  assert.ok(typeof manifest === 'object' && manifest !== null && 'dependencies' in manifest);
+  assert.ok(typeof manifest.dependencies === 'object' && manifest.dependencies !== null);
+  return manifest.dependencies;
+}
+
+for (const [name, { rule, breaks }] of Object.entries(rules)) {
+  test(name, () => {
+    for (const [from, to] of breaks) assert.not.ok(rule(from, to), `the rule lets ${from} import ${to}`);
+    const broken: string[] = [];
+    for (const [from, imports] of modules) {
+      for (const { target } of imports) if (!rule(from, target)) broken.push(`${from} imports ${target}`);
+    }
+    assert.is(broken.join('\n'), '');
+  });
+}
+
+test('lead to modules that exist', () => {
+  const missing = [...modules].flatMap(([from, imports]) =>
+    imports
+      .filter(({ target }) => isOurs(target) && !modules.has(target))
+      .map(({ target }) => `${from}: ${target}`),
+  );
+  assert.is(missing.join('\n'), '');
+});
+
+test('go round in no circle', () => {
+  assert.is(findCycles(modules).join('\n'), '');
+});
+
+test('do not end in the bindings of Node', () => {
+  const bound = [...modules.keys()].filter(path =>
+    /\bprocess\s*(?:\.|\[['"])\s*_?(?:binding|linkedBinding)/.test(
+      readFileSync(`${project}/${path}`, 'utf8'),
+    ),
+  );
+  assert.equal(bound, []);
+});
+
+test('are read from every folder', () => {
+  for (const folder of Object.keys(below)) {
+    const edges = [...modules]
+      .filter(([path]) => folderOf(path) === folder)
+      .flatMap(([, imports]) => imports);
+    assert.ok(edges.length > 0, `no import was found in ${folder}/`);
+  }
+});

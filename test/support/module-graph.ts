@@ -1,0 +1,56 @@
+// Which module imports which, read from the sources: for the tests that hold the direction of imports.
+import { globSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+
+export interface Import {
+  /** A path from the project's root for a relative import, else what the source says: `node:net`, `undici`. */
+  readonly target: string;
+  /** Whether type stripping removes it, so that it does not exist at run time. */
+  readonly typeOnly: boolean;
+}
+
+/** Paths from the project's root, with `/`, and what the module there imports. */
+export type ModuleGraph = ReadonlyMap<string, readonly Import[]>;
+
+// Statements begin a line, in sources that Biome has formatted; so one in a comment or a string does not match.
+const STATEMENT = /^(?:import|export)\s+(type\s)?[^;'"]*?\bfrom\s+['"]([^'"]+)['"]/gm;
+const SIDE_EFFECT = /^import\s+['"]([^'"]+)['"]/gm;
+const CALL = /^(?!\s*(?:\*|\/\/)).*?\b(?:import|require)\(\s*['"`]([^'"`]+)['"`]/gm;
+
+/** What a module imports, given its path and its source: statements, re-exports, `import()` and `require()`. */
+export function readImports(path: string, source: string): Import[] {
+  const found: Import[] = [];
+  const add = (specifier: string | undefined, typeOnly: boolean): void => {
+    if (specifier === undefined) return;
+    const relative = specifier.startsWith('.');
+    const target = relative ? posix.join(posix.dirname(path), specifier) : specifier;
+    found.push({ target, typeOnly });
+  };
+  for (const [, type, specifier] of source.matchAll(STATEMENT)) add(specifier, type !== undefined);
+  for (const [, specifier] of source.matchAll(SIDE_EFFECT)) add(specifier, false);
+  for (const [, specifier] of source.matchAll(CALL)) add(specifier, false);
+  return found;
+}
+
+/** Reads all modules below the given folders of the project. */
+export function readModules(project: string, folders: readonly string[]): ModuleGraph {
+  const paths = folders.flatMap(folder => globSync(`${folder}/**/*.ts`, { cwd: project })).sort();
+  return new Map(paths.map(path => [path, readImports(path, readFileSync(join(project, path), 'utf8'))]));
+}
+
+/** Cycles of imports that exist at run time, each as `a.ts -> b.ts -> a.ts`; at least one of any that there are. */
+export function findCycles(graph: ModuleGraph): string[] {
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    const start = trail.indexOf(path);
+    if (start >= 0) cycles.push([...trail.slice(start), path].join(' -> '));
+    if (start >= 0 || done.has(path)) return;
+    for (const { target, typeOnly } of graph.get(path) ?? []) {
+      if (!typeOnly) visit(target, [...trail, path]);
+    }
+    done.add(path);
+  };
+  for (const path of graph.keys()) visit(path, []);
+  return cycles;
+}
