@@ -8,7 +8,9 @@ const targets = (source: string): string[] =>
   readImports('core/http/a.ts', source).map(found => found.target);
 
 function graph(edges: Record<string, readonly string[]>, typeOnly = false): ModuleGraph {
-  return new Map(Object.entries(edges).map(([path, to]) => [path, to.map(target => ({ target, typeOnly }))]));
+  return new Map(
+    Object.entries(edges).map(([path, to]) => [path, to.map(target => ({ target, typeOnly, names: [] }))]),
+  );
 }
 
 test('resolves relative imports from the root of the project', () => {
@@ -57,10 +59,19 @@ test('does not take an export without a source for one', () => {
 test('tells imports of types from those that exist at run time', () => {
   const source = "import type { B } from 'b';\nexport type { C } from 'c';\nimport { type D } from 'd';\n";
   assert.equal(readImports('a.ts', source), [
-    { target: 'b', typeOnly: true },
-    { target: 'c', typeOnly: true },
-    { target: 'd', typeOnly: false },
+    { target: 'b', typeOnly: true, names: ['B'] },
+    { target: 'c', typeOnly: true, names: ['C'] },
+    { target: 'd', typeOnly: false, names: ['type D'] },
   ]);
+});
+
+test('tells what is taken by name', () => {
+  const source =
+    "import {\n  b,\n  c as d,\n} from 'b';\nimport e from 'e';\nimport f, { g } from 'f';\nimport * as h from 'h';\n";
+  assert.equal(
+    readImports('a.ts', source).map(({ names }) => names),
+    [['b', 'c as d'], [], [], []],
+  );
 });
 
 test('finds a cycle', () => {

@@ -7,28 +7,32 @@ export interface Import {
   readonly target: string;
   /** Whether type stripping removes it, so that it does not exist at run time. */
   readonly typeOnly: boolean;
+  /** What is taken from it by name; empty where that is everything, or nothing. */
+  readonly names: readonly string[];
 }
 
 /** Paths from the project's root, with `/`, and what the module there imports. */
 export type ModuleGraph = ReadonlyMap<string, readonly Import[]>;
 
 // Statements begin a line, in sources that Biome has formatted; so one in a comment or a string does not match.
-const STATEMENT = /^(?:import|export)\s+(type\s)?[^;'"]*?\bfrom\s+['"]([^'"]+)['"]/gm;
+const STATEMENT = /^(?:import|export)\s+(type\s)?([^;'"]*?)\bfrom\s+['"]([^'"]+)['"]/gm;
 const SIDE_EFFECT = /^import\s+['"]([^'"]+)['"]/gm;
 const CALL = /^(?!\s*(?:\*|\/\/)).*?\b(?:import|require)\(\s*['"`]([^'"`]+)['"`]/gm;
 
 /** What a module imports, given its path and its source: statements, re-exports, `import()` and `require()`. */
 export function readImports(path: string, source: string): Import[] {
   const found: Import[] = [];
-  const add = (specifier: string | undefined, typeOnly: boolean): void => {
-    if (specifier === undefined) return;
+  const add = (specifier = '', typeOnly = false, clause = ''): void => {
     const relative = specifier.startsWith('.');
     const target = relative ? posix.join(posix.dirname(path), specifier) : specifier;
-    found.push({ target, typeOnly });
+    const names = /^\s*\{([^}]*)\}\s*$/.exec(clause)?.[1]?.split(',') ?? [];
+    found.push({ target, typeOnly, names: names.map(name => name.trim()).filter(name => name !== '') });
   };
-  for (const [, type, specifier] of source.matchAll(STATEMENT)) add(specifier, type !== undefined);
-  for (const [, specifier] of source.matchAll(SIDE_EFFECT)) add(specifier, false);
-  for (const [, specifier] of source.matchAll(CALL)) add(specifier, false);
+  for (const [, type, clause, specifier] of source.matchAll(STATEMENT)) {
+    add(specifier, type !== undefined, clause);
+  }
+  for (const [, specifier] of source.matchAll(SIDE_EFFECT)) add(specifier);
+  for (const [, specifier] of source.matchAll(CALL)) add(specifier);
   return found;
 }
 
