@@ -7,11 +7,11 @@ import { Upstream, type UpstreamRecord } from './pool.ts';
 /** The hooks of one worker: the stages of a request. */
 export interface RequestHooks {
   /** Head parsed, and again for each retry: answer an upstream, a reply, or nothing for the next tap. Nobody: 503. */
-  readonly selectUpstream: AsyncSeriesBailHook<[ProxyContext], Upstream | Reply>;
+  readonly selectUpstream: AsyncSeriesBailHook<[ProxyContext], Upstream | Reply | undefined>;
   /** Upstream chosen, nothing sent: edit method, target and headers; a reply ends it here. */
-  readonly preProxy: AsyncSeriesBailHook<[ProxyContext], Reply>;
+  readonly preProxy: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;
   /** Response head arrived or the attempt failed (`ctx.error`), nothing sent to the client: edit, reply or `retry`. */
-  readonly postProxy: AsyncSeriesBailHook<[ProxyContext], Reply | typeof retry>;
+  readonly postProxy: AsyncSeriesBailHook<[ProxyContext], Reply | typeof retry | undefined>;
   /** Once an attempt, after its last byte, its failure or its abort: look, not touch. */
   readonly attemptFinished: SyncHook<[ProxyContext]>;
   /** Once a request, after its last byte, its failure or its abort: look, not touch. */

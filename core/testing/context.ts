@@ -1,0 +1,59 @@
+// Builds a ProxyContext out of what a test cares for.
+import { ProxyContext } from '../context.ts';
+import { HeaderList } from '../headers.ts';
+import { Pool, type Upstream } from '../pool.ts';
+
+/** The parts of a request that a test sets; the rest is `GET /` over HTTP/1.1 from 192.0.2.1 for example.com. */
+export interface ContextOptions {
+  readonly method?: string;
+  /** Path and query; default `/`. */
+  readonly target?: string;
+  readonly version?: '1.0' | '1.1';
+  /** Field lines besides `Host`; an array of pairs where one name comes twice. */
+  readonly headers?: Readonly<Record<string, string>> | readonly (readonly [name: string, value: string])[];
+  readonly clientIp?: string;
+  readonly clientPort?: number;
+  readonly scheme?: 'http' | 'https';
+  /** What `Host` says; empty: there is none. */
+  readonly host?: string;
+  /** Bytes of the body that are announced; 0: none, -1: chunked. */
+  readonly bodyLength?: number;
+  /** Can the whole request be sent again? Default: when there is no body. */
+  readonly replayable?: boolean;
+  readonly pool?: Pool;
+  /** The upstreams that are to count as tried already. */
+  readonly tried?: readonly Upstream[];
+  /** Milliseconds of the monotonic clock; default 1000, where a new FakeClock begins. */
+  readonly startedAt?: number;
+}
+
+/** A request as a plugin gets it after its head was parsed. Throws a TypeError for headers that cannot be sent. */
+export function context(options: ContextOptions = {}): ProxyContext {
+  const { host = 'example.com', headers = {}, bodyLength = 0 } = options;
+  const list = new HeaderList();
+  if (host !== '') list.append('Host', host);
+  for (const [name, value] of isPairs(headers) ? headers : Object.entries(headers)) list.append(name, value);
+  const ctx = new ProxyContext(
+    options.method ?? 'GET',
+    options.target ?? '/',
+    options.version ?? '1.1',
+    list,
+    options.pool ?? new Pool('default'),
+    options.startedAt ?? 1000,
+  );
+  ctx.clientIp = options.clientIp ?? '192.0.2.1';
+  ctx.clientPort = options.clientPort ?? 50_000;
+  ctx.scheme = options.scheme ?? 'http';
+  ctx.host = host;
+  ctx.localPort = 8080;
+  ctx.bodyLength = bodyLength;
+  ctx.replayable = options.replayable ?? bodyLength === 0;
+  if (options.tried !== undefined) ctx.tried = options.tried;
+  return ctx;
+}
+
+function isPairs(
+  headers: NonNullable<ContextOptions['headers']>,
+): headers is readonly (readonly [string, string])[] {
+  return Array.isArray(headers);
+}

@@ -1,0 +1,16 @@
+// The simplest balancer, for tests of plugins that are none.
+import type { Plugin } from '../plugin.ts';
+
+/**
+ * Chooses the first available upstream that was not tried. Put it after a plugin under test that taps
+ * `selectUpstream` without choosing: `workerSide([myRouting(), firstAvailable])`.
+ */
+export const firstAvailable: Plugin = {
+  name: 'first-available',
+  worker(worker) {
+    worker.hooks.selectUpstream.tap('first-available', ctx => {
+      const { available } = ctx.pool;
+      return available.find(upstream => !ctx.tried.includes(upstream)) ?? available[0];
+    });
+  },
+};

@@ -1,0 +1,513 @@
+// weldr/testing itself: what plugin authors rely on when a test of theirs passes.
+import * as assert from 'uvu/assert';
+import { z } from 'zod';
+import { contextSlot, reply, retry } from '../core/context.ts';
+import { duration } from '../core/duration.ts';
+import { WeldrError } from '../core/errors.ts';
+import { definePlugin, type Plugin } from '../core/plugin.ts';
+import { Upstream } from '../core/pool.ts';
+import {
+  balancerChecks,
+  context,
+  FakeClock,
+  firstAvailable,
+  managerSide,
+  pool,
+  settle,
+  testBalancer,
+  workerSide,
+} from '../core/testing.ts';
+import { suite } from './support/suite.ts';
+
+const clock = suite('FakeClock');
+
+clock('runs timers at their own times and in their order', () => {
+  const time = new FakeClock();
+  const begin = time.monotonic();
+  const seen: [string, number][] = [];
+  const see = (name: string) => seen.push([name, time.monotonic() - begin]);
+  time.after(20, () => see('late'));
+  time.after(10, () => {
+    see('early');
+    time.after(5, () => see('nested'));
+  });
+  time.after(10, () => see('early too'));
+  time.advance(9);
+  assert.equal(seen, []);
+  time.advance(11);
+  assert.equal(seen, [
+    ['early', 10],
+    ['early too', 10],
+    ['nested', 15],
+    ['late', 20],
+  ]);
+  assert.is(time.monotonic() - begin, 20);
+  assert.is(time.pending, 0);
+});
+
+clock('repeats until cancelled, also from within', () => {
+  const time = new FakeClock();
+  let calls = 0;
+  const cancel = time.every(100, () => {
+    if (++calls === 3) cancel();
+  });
+  time.advance(1000);
+  assert.is(calls, 3);
+  assert.is(time.pending, 0);
+});
+
+clock('moves wall and monotonic time together', () => {
+  const time = new FakeClock(5000);
+  time.advance(250);
+  assert.is(time.now(), 5250);
+  assert.is(time.monotonic(), 1250);
+});
+
+clock('lets promises settle between timers when asked to', async () => {
+  const time = new FakeClock();
+  const seen: string[] = [];
+  time.after(1, () => void Promise.resolve().then(() => seen.push('promise of the first')));
+  time.after(2, () => seen.push('second'));
+  await time.advanceAsync(2);
+  assert.equal(seen, ['promise of the first', 'second']);
+});
+
+clock('ends with an error when timers set themselves anew without an end', () => {
+  const time = new FakeClock();
+  const again = () => void time.after(1, again);
+  again();
+  assert.throws(() => time.advance(10_000_000), /without an end/);
+});
+
+const run = suite('a run');
+
+run('goes through the stages in order and tells what it did', async () => {
+  const seen: string[] = [];
+  const watcher: Plugin = {
+    name: 'watcher',
+    worker({ hooks }) {
+      hooks.selectUpstream.tap('watcher', () => void seen.push('select'));
+      hooks.preProxy.tap('watcher', ctx => {
+        seen.push(`pre ${ctx.upstream?.id}`);
+        ctx.headers.set('X-Seen', 'yes');
+      });
+      hooks.postProxy.tap(
+        'watcher',
+        ctx => void seen.push(`post ${ctx.status} ${ctx.responseHeaders.get('etag')}`),
+      );
+      hooks.attemptFinished.tap('watcher', () => void seen.push('attempt finished'));
+      hooks.finished.tap('watcher', ctx => void seen.push(`finished ${ctx.outcome}`));
+    },
+  };
+  const side = await workerSide([watcher, firstAvailable], { upstreams: ['http://a:1'] });
+  const result = await side.run({ answers: [{ status: 404, headers: { ETag: 'x' }, after: 30 }] });
+  assert.equal(seen, ['select', 'pre http://a:1', 'post 404 x', 'attempt finished', 'finished complete']);
+  assert.is(result.status, 404);
+  assert.is(result.upstream?.id, 'http://a:1');
+  assert.is(result.upstream?.inFlight, 0);
+  assert.is(result.ctx.headers.get('x-seen'), 'yes');
+  assert.is(result.headers.get('etag'), 'x');
+  assert.is(result.ctx.respondedAt - result.ctx.startedAt, 30);
+  assert.is(result.reply, undefined);
+});
+
+run('answers 503 when nobody chooses an upstream', async () => {
+  const side = await workerSide({
+    name: 'nothing',
+    worker: ({ hooks }) => hooks.selectUpstream.tap('nothing', () => undefined),
+  });
+  const result = await side.run();
+  assert.is(result.status, 503);
+  assert.is(result.error?.code, 'NO_UPSTREAM');
+  assert.equal(result.attempts, []);
+});
+
+run('ends with a reply of select-upstream and of pre-proxy before anything is sent', async () => {
+  for (const stage of ['selectUpstream', 'preProxy'] as const) {
+    let attempts = 0;
+    let finished = 0;
+    const side = await workerSide(
+      [
+        {
+          name: 'gate',
+          worker({ hooks }) {
+            hooks[stage].tap('gate', () => reply(403, 'no'));
+            hooks.attemptFinished.tap('gate', () => void attempts++);
+            hooks.finished.tap('gate', () => void finished++);
+          },
+        },
+        firstAvailable,
+      ],
+      { upstreams: ['http://a:1'] },
+    );
+    const result = await side.run();
+    assert.is(result.status, 403);
+    assert.is(result.reply?.body, 'no');
+    assert.is(attempts, 0);
+    assert.is(finished, 1);
+    assert.is(side.pools.default.get('http://a:1')?.inFlight, 0);
+  }
+});
+
+const retrier: Plugin = {
+  name: 'retrier',
+  worker({ hooks }) {
+    hooks.postProxy.tap('retrier', ctx => (ctx.error?.retry === 'safe' ? retry : undefined));
+  },
+};
+
+run('tries again, with a clean context, when post-proxy says so', async () => {
+  const side = await workerSide(retrier, { upstreams: ['http://a:1', 'http://b:1'] });
+  const result = await side.run({ answers: ['CONNECT_FAILED', 201] });
+  assert.is(result.status, 201);
+  assert.is(result.error, undefined);
+  assert.equal(
+    result.attempts.map(u => u.id),
+    ['http://a:1', 'http://b:1'],
+  );
+});
+
+run('refuses a plugin that retries without an end', async () => {
+  const side = await workerSide(retrier, { upstreams: ['http://a:1'] });
+  await rejects(side.run({ answers: ['CONNECT_FAILED'] }), /100 attempts/);
+});
+
+run('holds an attempt in flight until its answer is there', async () => {
+  const side = await workerSide(retrier, { upstreams: ['http://a:1'] });
+  const answer = Promise.withResolvers<number>();
+  const running = side.run({ answers: [answer.promise] });
+  assert.is(side.pools.default.get('http://a:1')?.inFlight, 1);
+  answer.resolve(200);
+  assert.is((await running).status, 200);
+  assert.is(side.pools.default.get('http://a:1')?.inFlight, 0);
+});
+
+run('shows a cut body and a client that left as aborted', async () => {
+  const side = await workerSide(retrier, { upstreams: ['http://a:1'] });
+  const cut = await side.run({ answers: [{ status: 200, cut: true }] });
+  assert.is(cut.error?.code, 'BODY_CUT');
+  assert.is(cut.ctx.outcome, 'aborted');
+  const left = await side.run({ answers: ['CLIENT_CLOSED'] });
+  assert.is(left.status, 499);
+  assert.is(left.ctx.outcome, 'aborted');
+});
+
+run('fails with 500 and the name of the plugin that threw', async () => {
+  const broken: Plugin = {
+    name: 'broken',
+    worker({ hooks }) {
+      hooks.postProxy.tap('broken', () => {
+        throw new Error('no luck');
+      });
+    },
+  };
+  const side = await workerSide(broken, { upstreams: ['http://a:1'] });
+  const result = await side.run();
+  assert.is(result.status, 500);
+  assert.match(result.error?.message ?? '', /plugin broken in postProxy: no luck/);
+});
+
+const sides = suite('the two sides');
+
+interface Ping {
+  readonly text: string;
+}
+
+/** Counts what its workers say, and answers each. */
+const talker: Plugin = {
+  name: 'talker',
+  worker({ channel, hooks, log }) {
+    const { send, onMessage } = channel<Ping, Ping>();
+    onMessage(message => log.info(`got ${message.text}`));
+    hooks.finished.tap('talker', () => send({ text: 'a request' }));
+  },
+  manager({ channel, admin }) {
+    const end = channel<Ping, Ping>();
+    const heard: string[] = [];
+    end.onMessage((message, worker) => {
+      heard.push(`${worker}: ${message.text}`);
+      end.send(worker, { text: `thanks, ${worker}` });
+    });
+    admin.add({
+      method: 'GET',
+      path: '/heard/:what',
+      handle: ({ params, query }) => ({ status: 200, body: { ...params, q: query.get('q'), heard } }),
+    });
+  },
+};
+
+sides('talk over the channel of their plugin, in order and later', async () => {
+  const manager = await managerSide(talker, { servers: ['http://a:1'] });
+  const one = await workerSide(talker, { manager, id: 1 });
+  const two = await workerSide(talker, { manager, id: 2 });
+  await one.run();
+  await two.run();
+  await settle();
+  const answer = await manager.admin('GET', '/heard/x%2Fy?q=1');
+  assert.equal(answer.body, { what: 'x/y', q: '1', heard: ['1: a request', '2: a request'] });
+  assert.is(
+    two.logs.some(line => line.msg === 'got thanks, 2' && line.level === 'info'),
+    true,
+  );
+  assert.is(
+    one.logs.some(line => line.msg === 'got thanks, 2'),
+    false,
+  );
+});
+
+sides('give each worker a replica of the pools, kept up to date', async () => {
+  const manager = await managerSide(talker, { servers: ['http://a:1', { url: 'http://b:1', weight: 3 }] });
+  const worker = await workerSide(talker, { manager });
+  assert.equal(
+    [...worker.pools.default].map(u => [u.id, u.weight]),
+    [
+      ['http://a:1', 1],
+      ['http://b:1', 3],
+    ],
+  );
+  manager.pools.judge('default', 'http://a:1', 'test', 'it is tired');
+  assert.equal(
+    worker.pools.default.available.map(u => u.id),
+    ['http://b:1'],
+  );
+});
+
+sides('drain: a removed server goes when its last request has ended', async () => {
+  const manager = await managerSide(talker, { servers: ['http://a:1'] });
+  const worker = await workerSide(talker, { manager });
+  const answer = Promise.withResolvers<number>();
+  const running = worker.run({ answers: [answer.promise] });
+  await manager.pools.remove('default', 'http://a:1');
+  await settle();
+  assert.is(worker.pools.default.get('http://a:1')?.state, 'draining');
+  answer.resolve(200);
+  await running;
+  await settle();
+  assert.is(worker.pools.default.get('http://a:1'), undefined);
+});
+
+sides('tell the manager when workers are ready and when they end, cleanly or not', async () => {
+  const seen: string[] = [];
+  const watcher: Plugin = {
+    name: 'watcher',
+    manager({ hooks }) {
+      hooks.workerReady.tap('watcher', id => void seen.push(`ready ${id}`));
+      hooks.workerExited.tap('watcher', id => void seen.push(`exited ${id}`));
+    },
+    worker({ id, onClose }) {
+      onClose(() => void seen.push(`cleaned up ${id}`));
+    },
+  };
+  const manager = await managerSide(watcher);
+  const one = await workerSide(watcher, { manager, id: 1 });
+  const two = await workerSide(watcher, { manager, id: 2 });
+  await one.close();
+  two.kill();
+  assert.equal(seen, ['ready 1', 'ready 2', 'cleaned up 1', 'exited 1', 'exited 2']);
+});
+
+sides('refuse a plugin whose options are not valid', async () => {
+  const picky = definePlugin('picky', z.strictObject({ wait: duration() }), { wait: 'soon' }, () => ({}));
+  await rejects(workerSide(picky), /wait: expected a duration/);
+  await rejects(managerSide(picky), /wait: expected a duration/);
+});
+
+sides('keep the memory of a plugin for the next start', async () => {
+  const counter: Plugin = {
+    name: 'counter',
+    manager({ memory }) {
+      memory.set('starts', Number(memory.get('starts') ?? 0) + 1);
+    },
+  };
+  const before = await managerSide(counter, { servers: ['http://a:1'] });
+  const after = await managerSide(counter, { previous: before });
+  assert.is(after.memoryOf('counter').get('starts'), 2);
+  assert.is(after.pools, before.pools);
+});
+
+sides('run clean-ups last in first out, also after a start that failed half-way', async () => {
+  const seen: string[] = [];
+  const first: Plugin = { name: 'first', worker: ({ onClose }) => onClose(() => void seen.push('first')) };
+  const second: Plugin = {
+    name: 'second',
+    async worker({ onClose }) {
+      onClose(async () => void seen.push('second'));
+      throw new Error('cannot start');
+    },
+  };
+  await rejects(workerSide([first, second]), /cannot start/);
+  assert.equal(seen, ['second', 'first']);
+});
+
+const kit = suite('testBalancer');
+
+kit('builds contexts and pools out of what matters', () => {
+  const upstreams = pool(['http://a:1', { url: 'http://b:1/', state: 'down', weight: 7 }]);
+  assert.equal(
+    upstreams.available.map(u => u.id),
+    ['http://a:1'],
+  );
+  assert.is(upstreams.get('http://b:1')?.weight, 7);
+  const ctx = context({
+    method: 'POST',
+    headers: [
+      ['a', '1'],
+      ['A', '2'],
+    ],
+    bodyLength: -1,
+    pool: upstreams,
+  });
+  assert.equal(ctx.headers.getAll('a'), ['1', '2']);
+  assert.is(ctx.headers.get('host'), 'example.com');
+  assert.is(ctx.replayable, false);
+  const slot = contextSlot<number>('testing.test');
+  ctx.set(slot, 3);
+  assert.is(ctx.get(slot), 3);
+});
+
+type Choose = (side: { calls: number }, ctx: ReturnType<typeof context>) => Upstream | undefined;
+
+/** A balancer made of one function; `calls` counts the choices. */
+function balancer(choose: Choose): Plugin {
+  return {
+    name: 'made-up',
+    worker({ hooks }) {
+      const state = { calls: 0 };
+      hooks.selectUpstream.tap('made-up', ctx => {
+        state.calls++;
+        return choose(state, ctx);
+      });
+    },
+  };
+}
+
+const fresh = (ctx: ReturnType<typeof context>) => {
+  const untried = ctx.pool.available.filter(u => !ctx.tried.includes(u));
+  return untried.length > 0 ? untried : ctx.pool.available;
+};
+
+const turns = balancer((state, ctx) => fresh(ctx)[state.calls % Math.max(1, fresh(ctx).length)]);
+
+kit('passes a plain round robin that does not mind weights', async () => {
+  await testBalancer(turns, { weights: false });
+});
+
+kit('passes a weighted random balancer within its tolerance', async () => {
+  let seed = 1;
+  const random = () => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
+  const weighted = balancer((_, ctx) => {
+    const candidates = fresh(ctx);
+    let left = random() * candidates.reduce((all, u) => all + u.weight, 0);
+    return (
+      candidates.find(candidate => {
+        left -= candidate.weight;
+        return left < 0;
+      }) ?? candidates[0]
+    );
+  });
+  await testBalancer(weighted, { distribution: 0.1 });
+  await rejects(testBalancer(weighted), /shares requests by weight/);
+});
+
+kit('names the check that a wrong balancer fails', async () => {
+  const wrong: [string, Choose][] = [
+    [
+      'chooses nothing from an empty pool',
+      (_, ctx) => fresh(ctx)[0] ?? new Upstream('default', { ...someRecord }),
+    ],
+    ['chooses nothing from an empty pool', (_, ctx) => u(fresh(ctx)[0])],
+    ['chooses nothing when nobody is available', (_, ctx) => [...ctx.pool][0]],
+    [
+      'never chooses an unavailable upstream',
+      (_, ctx) => (ctx.pool.size === 6 ? [...ctx.pool][1] : fresh(ctx)[0]),
+    ],
+    ['shares requests by weight', (state, ctx) => fresh(ctx)[state.calls % fresh(ctx).length]],
+  ];
+  for (const [name, choose] of wrong) await rejects(testBalancer(balancer(choose)), new RegExp(name));
+  const forgetful = balancer(
+    (state, ctx) => ctx.pool.available[state.calls % Math.max(1, ctx.pool.available.length)],
+  );
+  await rejects(
+    testBalancer(
+      balancer((_, ctx) => ctx.pool.available[0]),
+      { distribution: 'none' },
+    ),
+    /an active upstream was never chosen/,
+  );
+  await rejects(testBalancer(sticky(), { distribution: 'none' }), /tries another upstream on a retry/);
+  await testBalancer(forgetful, { weights: false }).then(
+    () => undefined,
+    error => assert.match(error.message, /retry/),
+  );
+});
+
+kit('finds a balancer that keeps what it saw of a pool', async () => {
+  const cached = new WeakMap<object, readonly Upstream[]>();
+  const stale = balancer((state, ctx) => {
+    const known = cached.get(ctx.pool);
+    if (known === undefined || known.length !== ctx.pool.available.length)
+      cached.set(ctx.pool, [...ctx.pool.available]);
+    const list = (cached.get(ctx.pool) ?? []).filter(u => !ctx.tried.includes(u));
+    return list[state.calls % Math.max(1, list.length)];
+  });
+  await rejects(testBalancer(stale, { weights: false }), /follows upstreams/);
+});
+
+kit('finds a balancer that minds only the default pool', async () => {
+  const one: Plugin = {
+    name: 'one-pool',
+    worker({ hooks, pools }) {
+      let calls = 0;
+      hooks.selectUpstream.tap('one-pool', ctx => {
+        const list = pools.default.available.filter(u => !ctx.tried.includes(u));
+        return list[calls++ % Math.max(1, list.length)];
+      });
+    },
+  };
+  await rejects(testBalancer(one, { weights: false }), /pool of the request/);
+});
+
+kit('lists its checks for a test runner', async () => {
+  const checks = balancerChecks(turns, { weights: false });
+  assert.is(new Set(checks.map(check => check.name)).size, checks.length);
+  assert.is(checks.length >= 7, true);
+  for (const check of checks) await check.run();
+});
+
+const someRecord = {
+  id: 'http://nowhere:1',
+  weight: 1,
+  mapHost: false,
+  state: 'active',
+  reason: '',
+  layer: 'config',
+  activeSince: 0,
+} as const;
+
+/** Throws for undefined, as careless balancers do. */
+function u(upstream: Upstream | undefined): Upstream {
+  if (upstream === undefined) throw new TypeError('cannot read of undefined');
+  return upstream;
+}
+
+/** Goes by the client's address and forgets what was tried. */
+function sticky(): Plugin {
+  return balancer((_, ctx) => {
+    const { available } = ctx.pool;
+    const [, , c = 0, d = 0] = ctx.clientIp.split('.').map(Number);
+    return available[(c * 256 + d) % Math.max(1, available.length)];
+  });
+}
+
+async function rejects(promise: Promise<unknown>, expected: RegExp): Promise<void> {
+  const thrown = await promise.then(
+    () => undefined,
+    error => error,
+  );
+  assert.instance(thrown, Error);
+  if (thrown instanceof WeldrError) assert.ok(thrown.code);
+  assert.match(String(thrown.message), expected);
+}
