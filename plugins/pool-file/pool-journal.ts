@@ -1,0 +1,365 @@
+// PoolJournal: a PoolStore in one file, to which each change is appended and which is now and then written anew.
+import { copyFile, type FileHandle, link, open, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Logger } from 'pino';
+import type { Clock } from '../../core/clock.ts';
+import { describeError, WeldrError } from '../../core/errors.ts';
+import type { PoolStore, StoreChange, StoredPools } from '../../core/store.ts';
+import {
+  errorCode,
+  followLinks,
+  invalidPath,
+  remedy,
+  replaceFile,
+  syncDirectory,
+  writeAll,
+} from './durable-file.ts';
+import { FileLock } from './file-lock.ts';
+import { JournalContents, subjectOf } from './journal-contents.ts';
+import { encodeLine } from './journal-line.ts';
+
+/** A journal is written anew when it is over twice what it amounts to, and this much more; bytes. */
+const slack = 256 * 1024;
+/** The most changes that share one sync. */
+const batchSize = 4096;
+
+/** Where a journal is, and what it needs of its surroundings. */
+export interface PoolJournalOptions {
+  /** Relative to the working directory. */
+  readonly path: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+interface Queued {
+  readonly change: StoreChange;
+  resolve(): void;
+  reject(error: WeldrError): void;
+}
+
+/** A pool store in a file of this machine; written by one process at a time. */
+export class PoolJournal implements PoolStore {
+  readonly layer = 'api';
+  /** The file, with symbolic links followed. */
+  readonly path: string;
+  private readonly log: Logger;
+  private readonly clock: Clock;
+  private contents = new JournalContents();
+  private readonly queue: Queued[] = [];
+  private lock: FileLock | undefined;
+  /** Open for writing; undefined: it could not be opened yet. */
+  private file: FileHandle | undefined;
+  /** The inode that was read or written last; undefined: there was no file. */
+  private inode: number | undefined;
+  /** Bytes of the file that are complete lines. */
+  private length = 0;
+  /** Bytes after those, which a process that died left; cut off before the next line is written. */
+  private torn = 0;
+  /** The length at which it is written anew. */
+  private rewriteAt = 0;
+  /** What is on disk must not be appended to. */
+  private mustRewrite = false;
+  /** It is damaged, and still to be put beside before it is written anew. */
+  private mustSetAside = false;
+  private writing: Promise<void> | undefined;
+  private closed = false;
+
+  private constructor(path: string, options: PoolJournalOptions) {
+    this.path = path;
+    this.log = options.log;
+    this.clock = options.clock;
+  }
+
+  /**
+   * Reads and locks the file; it need not exist. Damage is set aside and logged. A file that cannot be written at the
+   * moment is no error: what it holds is used, and changes are refused until it can be written. Rejects with
+   * STORE_UNAVAILABLE when another process uses the file or it cannot be read, with CONFIG_INVALID when it cannot be
+   * there, with STORE_DAMAGED when a newer Weldr wrote it.
+   */
+  static async open(options: PoolJournalOptions): Promise<PoolJournal> {
+    const journal = new PoolJournal(await followLinks(options.path), options);
+    await journal.read();
+    try {
+      await journal.takeLock();
+      // Until it was locked, another process may have written it.
+      if (await journal.wasChanged()) await journal.read();
+      await journal.makeWritable();
+    } catch (thrown) {
+      if (thrown instanceof WeldrError) {
+        await journal.close();
+        throw thrown;
+      }
+      const { message } = journal.unavailable(thrown);
+      journal.log.error({ file: journal.path }, `${message}; until then changes of the pool are refused`);
+    }
+    return journal;
+  }
+
+  async load(): Promise<StoredPools> {
+    return this.contents.stored;
+  }
+
+  /** Resolves when the change is on disk. Changes that come while another is being synced share the next sync. */
+  async write(change: StoreChange): Promise<void> {
+    if (this.closed) throw new WeldrError('STORE_UNAVAILABLE', `${this.path} is closed already`);
+    await new Promise<void>((resolve, reject) => {
+      this.queue.push({ change, resolve, reject });
+      this.writing ??= this.writeQueue();
+    });
+  }
+
+  /** Writes what is queued, then lets go of the file. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.writing;
+    await this.file?.close();
+    this.file = undefined;
+    await this.lock?.release();
+    this.lock = undefined;
+  }
+
+  // --- reading -------------------------------------------------------------------------------------------------
+
+  private async read(): Promise<void> {
+    this.contents = new JournalContents();
+    this.mustRewrite = false;
+    this.mustSetAside = false;
+    const bytes = await this.readBytes();
+    this.inode = bytes === undefined ? undefined : (await stat(this.path)).ino;
+    if (bytes === undefined) {
+      this.length = 0;
+      this.torn = 0;
+      this.mustRewrite = true;
+      return;
+    }
+    const found = this.readContents(bytes);
+    this.length = found.length;
+    this.torn = found.torn;
+    this.planRewrite();
+    // The header is never torn: a file is put in place with it. So this is damage, or somebody else's file.
+    const damaged = found.damagedCount > 0 || (found.lines === 0 && found.torn > 0);
+    if (damaged) {
+      this.mustSetAside = true;
+      const where = found.lines === 0 ? 'it has no complete line' : `line ${found.damaged.join(', ')}`;
+      const more =
+        found.damagedCount > found.damaged.length
+          ? ` and ${found.damagedCount - found.damaged.length} more`
+          : '';
+      this.log.error(
+        { file: this.path, damagedLines: found.damagedCount },
+        `${this.path} is damaged (${where}${more}); ${this.contents.size} entries could be read and are used, the file is set aside`,
+      );
+    } else if (found.torn > 0) {
+      this.log.warn(
+        { file: this.path, bytes: found.torn },
+        `the last line of ${this.path} was cut off while it was written, before it was confirmed; it is dropped`,
+      );
+    }
+    this.mustRewrite = damaged || found.lines === 0;
+  }
+
+  private async readBytes(): Promise<Buffer | undefined> {
+    try {
+      return await readFile(this.path);
+    } catch (thrown) {
+      if (errorCode(thrown) === 'ENOENT') return undefined;
+      if (errorCode(thrown) === 'EISDIR') throw invalidPath(this.path, 'it is a directory');
+      throw new WeldrError(
+        'STORE_UNAVAILABLE',
+        `${this.path} cannot be read (${describeError(thrown)}): ${remedy(thrown)}`,
+        { cause: thrown },
+      );
+    }
+  }
+
+  private readContents(bytes: Buffer) {
+    try {
+      return this.contents.read(bytes);
+    } catch (thrown) {
+      if (!(thrown instanceof WeldrError)) throw thrown;
+      throw new WeldrError(thrown.code, `${this.path} cannot be used: ${thrown.message}`, { cause: thrown });
+    }
+  }
+
+  // --- getting ready to write ----------------------------------------------------------------------------------
+
+  private async takeLock(): Promise<FileLock> {
+    const lock = this.lock ?? (await FileLock.acquire(this.path));
+    this.lock = lock;
+    return lock;
+  }
+
+  /** Is the file on disk another than the one that was read or written last? */
+  private async wasChanged(): Promise<boolean> {
+    try {
+      const now = await stat(this.path);
+      return now.ino !== this.inode || now.size !== this.length + this.torn;
+    } catch (thrown) {
+      if (errorCode(thrown) === 'ENOENT') return this.inode !== undefined;
+      throw thrown;
+    }
+  }
+
+  private async makeWritable(): Promise<void> {
+    if (this.mustRewrite) await this.rewrite();
+    if (this.file !== undefined) return;
+    const file = await open(this.path, 'r+');
+    try {
+      await file.truncate(this.length);
+      // What a process that died had written may be in memory only; from here on it counts as kept.
+      await file.sync();
+    } catch (thrown) {
+      await file.close();
+      throw thrown;
+    }
+    this.torn = 0;
+    this.file = file;
+  }
+
+  private async prepare(): Promise<FileHandle> {
+    if (this.lock?.lost) {
+      throw new WeldrError(
+        'STORE_UNAVAILABLE',
+        `another process has taken ${this.path}; stop it and restart this one`,
+      );
+    }
+    if (this.lock === undefined) {
+      const lock = await this.takeLock();
+      if (await this.wasChanged()) {
+        await lock.release();
+        this.lock = undefined;
+        throw new WeldrError(
+          'STORE_UNAVAILABLE',
+          `${this.path} was changed since it was read; restart to load it`,
+        );
+      }
+    }
+    if (!this.mustRewrite && (await this.wasChanged())) {
+      this.log.warn({ file: this.path }, `somebody changed or removed ${this.path}; it is written anew`);
+      this.mustRewrite = true;
+    }
+    await this.makeWritable();
+    if (this.file === undefined) throw new WeldrError('INTERNAL', 'the journal is not open');
+    return this.file;
+  }
+
+  // --- writing -------------------------------------------------------------------------------------------------
+
+  private async writeQueue(): Promise<void> {
+    while (this.queue.length > 0) {
+      const batch = this.queue.splice(0, batchSize);
+      try {
+        await this.append(batch.map(queued => queued.change));
+        for (const queued of batch) queued.resolve();
+      } catch (thrown) {
+        const error = this.unavailable(thrown);
+        this.log.error({ file: this.path, changes: batch.length }, error.message);
+        for (const queued of batch) queued.reject(error);
+      }
+      if (this.length > this.rewriteAt) await this.compact();
+    }
+    this.writing = undefined;
+  }
+
+  private async append(changes: readonly StoreChange[]): Promise<void> {
+    const text = this.linesFor(changes);
+    if (text === '') return;
+    const file = await this.prepare();
+    const bytes = Buffer.from(text);
+    try {
+      await writeAll(file, bytes, this.length);
+    } catch (thrown) {
+      await this.cutBack(file);
+      throw thrown;
+    }
+    try {
+      await file.datasync();
+    } catch (thrown) {
+      // After a failed sync the system may have dropped what it held: only a new file is to be trusted.
+      this.mustRewrite = true;
+      await this.cutBack(file);
+      throw thrown;
+    }
+    this.length += bytes.length;
+    for (const change of changes) this.contents.apply(change);
+  }
+
+  /** The lines of changes that alter something. */
+  private linesFor(changes: readonly StoreChange[]): string {
+    const touched = new Set<string>();
+    let reset = false;
+    let text = '';
+    for (const change of changes) {
+      const subject = change.op === 'reset' ? undefined : subjectOf(change);
+      const known = !reset && (subject === undefined ? touched.size === 0 : !touched.has(subject));
+      if (known && this.contents.holds(change)) continue;
+      if (subject === undefined) reset = true;
+      else touched.add(subject);
+      text += encodeLine(change);
+    }
+    return text;
+  }
+
+  /** Takes back what was written and not confirmed. */
+  private async cutBack(file: FileHandle): Promise<void> {
+    try {
+      await file.truncate(this.length);
+      await file.datasync();
+    } catch {
+      this.mustRewrite = true;
+    }
+  }
+
+  private async compact(): Promise<void> {
+    try {
+      await this.rewrite();
+    } catch (thrown) {
+      this.rewriteAt = this.length + slack;
+      this.log.warn(
+        { file: this.path },
+        `${this.unavailable(thrown).message}; it goes on growing until then`,
+      );
+    }
+  }
+
+  /** Writes the file anew, aside and renamed into place, so that there is a complete one at every moment. */
+  private async rewrite(): Promise<void> {
+    if (this.mustSetAside) await this.setAside();
+    const { file, length } = await replaceFile(this.path, this.contents.lines());
+    await this.file?.close();
+    this.file = file;
+    this.inode = (await file.stat()).ino;
+    this.length = length;
+    this.torn = 0;
+    this.planRewrite();
+    this.mustRewrite = true;
+    await syncDirectory(dirname(this.path));
+    this.mustRewrite = false;
+  }
+
+  private planRewrite(): void {
+    this.rewriteAt = this.length * 2 + slack;
+  }
+
+  private async setAside(): Promise<void> {
+    const time = new Date(this.clock.now()).toISOString().replaceAll(':', '-');
+    const aside = `${this.path}.damaged-${time}`;
+    try {
+      await link(this.path, aside);
+    } catch (thrown) {
+      if (errorCode(thrown) !== 'EPERM' && errorCode(thrown) !== 'ENOTSUP') throw thrown;
+      await copyFile(this.path, aside);
+    }
+    this.mustSetAside = false;
+    this.log.error({ file: this.path, aside }, `the damaged ${this.path} is kept as ${aside}`);
+  }
+
+  private unavailable(thrown: unknown): WeldrError {
+    if (thrown instanceof WeldrError) return thrown;
+    return new WeldrError(
+      'STORE_UNAVAILABLE',
+      `${this.path} cannot be written (${describeError(thrown)}): ${remedy(thrown)}`,
+      { cause: thrown },
+    );
+  }
+}

@@ -1,0 +1,124 @@
+// pool-file: whatever is done to its file, the pool loads; only what was never confirmed may be missing.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { suite } from '../../support/suite.ts';
+import { idOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
+
+const test = suite('pool-file damage', { timeoutMs: 120_000 });
+
+async function journalOf(folder: string, ports: readonly number[]): Promise<{ path: string; bytes: Buffer }> {
+  const path = join(folder, 'pool.json');
+  const { journal } = await openJournal(path);
+  for (const port of ports) await journal.write(put(port));
+  await journal.close();
+  return { path, bytes: readFileSync(path) };
+}
+
+const asideIn = (folder: string): string[] => readdirSync(folder).filter(name => name.includes('.damaged-'));
+
+test('cut off at any byte, it loads what was complete, and what is written next is kept', async () => {
+  await inFolder(async folder => {
+    const { path, bytes } = await journalOf(folder, [1, 2, 3]);
+    const text = bytes.toString('latin1');
+    for (let length = 0; length < bytes.length; length++) {
+      writeFileSync(path, bytes.subarray(0, length));
+      const complete = Math.max(0, text.slice(0, length).split('\n').length - 2);
+      const expected = [1, 2, 3].slice(0, complete).map(idOf);
+      const { journal } = await openJournal(path);
+      assert.equal(
+        (await journal.load()).entries.map(e => e.id),
+        expected,
+        `cut at ${length}`,
+      );
+      await journal.write(put(9));
+      await journal.close();
+      assert.equal((await readJournal(path)).ids, [...expected, idOf(9)], `cut at ${length}, next start`);
+    }
+  });
+});
+
+test('a last line that was cut off is dropped with a log line, nothing is set aside', async () => {
+  await inFolder(async folder => {
+    const { path, bytes } = await journalOf(folder, [1, 2]);
+    writeFileSync(path, bytes.subarray(0, bytes.length - 5));
+    const { ids, logs } = await readJournal(path);
+    assert.equal(ids, [idOf(1)]);
+    assert.equal(asideIn(folder), []);
+    assert.ok(logs.some(line => line.level === 'warn' && line.msg.includes('cut off')));
+  });
+});
+
+test('damage in a line sets the file aside, says so, and the other entries are used', async () => {
+  await inFolder(async folder => {
+    const { path, bytes } = await journalOf(folder, [1, 2, 3]);
+    const damaged = Buffer.from(bytes.toString('latin1').replace('127.0.0.1:2', '127.0.0.1:7'), 'latin1');
+    writeFileSync(path, damaged);
+    const { ids, logs } = await readJournal(path);
+    assert.equal(ids, [idOf(1), idOf(3)]);
+    const [aside = '', ...more] = asideIn(folder);
+    assert.equal(more, []);
+    assert.equal(readFileSync(join(folder, aside)), damaged, 'what was damaged is kept as it was');
+    assert.ok(logs.some(line => line.level === 'error' && line.msg.includes('damaged (line 3)')));
+    assert.ok(logs.some(line => line.level === 'error' && line.msg.includes(aside)));
+
+    const again = await readJournal(path);
+    assert.equal(again.ids, [idOf(1), idOf(3)]);
+    assert.is(asideIn(folder).length, 1, 'the file is whole again');
+  });
+});
+
+test('any changed byte is noticed: what loads is true', async () => {
+  await inFolder(async folder => {
+    const { path, bytes } = await journalOf(folder, [1, 2]);
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = Buffer.from(bytes);
+      changed[at] = (changed[at] ?? 0) ^ 0x01;
+      writeFileSync(path, changed);
+      const { ids } = await readJournal(path);
+      for (const id of ids) assert.ok(id === idOf(1) || id === idOf(2), `byte ${at}: ${id}`);
+      assert.ok(ids.length >= 1, `byte ${at} cost more than its line`);
+      const headerLength = bytes.indexOf('\n');
+      if (at > headerLength) assert.is(ids.length, 1, `byte ${at} was not noticed`);
+    }
+  });
+});
+
+test('a file that is not a journal is kept beside and not overwritten', async () => {
+  await inFolder(async folder => {
+    const path = join(folder, 'pool.json');
+    for (const foreign of ['{"servers":[]}', '{\n  "servers": []\n}\n', '\0\0\0\0']) {
+      writeFileSync(path, foreign);
+      const before = asideIn(folder).length;
+      assert.equal((await readJournal(path)).ids, []);
+      const aside = asideIn(folder).sort();
+      assert.is(aside.length, before + 1);
+      assert.is(readFileSync(join(folder, aside.at(-1) ?? ''), 'utf8'), foreign);
+    }
+  });
+});
+
+test('a file of a newer Weldr is refused and left alone', async () => {
+  await inFolder(async folder => {
+    const { path, bytes } = await journalOf(folder, [1]);
+    const { encodeLine } = await import('../../../plugins/pool-file/journal-line.ts');
+    const newer = encodeLine({ format: 'weldr-pool', version: 2 }) + bytes.toString('utf8').split('\n')[1];
+    writeFileSync(path, newer);
+    await openJournal(path).then(
+      () => assert.unreachable(),
+      (error: Error) => assert.match(error.message, /written by a newer Weldr/),
+    );
+    assert.is(readFileSync(path, 'utf8'), newer);
+  });
+});
+
+test('a draft that a killed process left does not disturb', async () => {
+  await inFolder(async folder => {
+    const { path } = await journalOf(folder, [1]);
+    writeFileSync(`${path}.new`, 'half');
+    const { journal } = await openJournal(path);
+    await Promise.all(Array.from({ length: 3000 }, (_, i) => journal.write(put(1, 1 + (i % 900)))));
+    await journal.close();
+    assert.equal(readdirSync(folder), ['pool.json']);
+  });
+});

@@ -1,0 +1,16 @@
+// A process that changes a pool as fast as it can and says what was confirmed; a test kills it at any moment.
+import { writeSync } from 'node:fs';
+import { openJournal, put } from './journal-fixture.ts';
+
+const [path = '', first = '1'] = process.argv.slice(2);
+const { journal } = await openJournal(path);
+writeSync(1, 'open\n');
+let next = Number(first);
+async function writeForEver(): Promise<never> {
+  for (;;) {
+    const number = next++;
+    await journal.write(put(1 + (number % 50), 1, 1000 + number));
+    writeSync(1, `${number}\n`);
+  }
+}
+await Promise.all(Array.from({ length: 8 }, writeForEver));

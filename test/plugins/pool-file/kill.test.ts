@@ -1,0 +1,69 @@
+// pool-file: kill -9 at any moment loses nothing that was confirmed.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { suite } from '../../support/suite.ts';
+import { idOf, inFolder, openJournal } from './journal-fixture.ts';
+
+const test = suite('pool-file kill', { timeoutMs: 180_000, testTimeoutMs: 150_000 });
+
+const rounds = 25;
+
+/** Lets a writer run from number `first` and kills it; the numbers that it confirmed. */
+async function runAndKill(path: string, first: number, afterMs: number): Promise<number[]> {
+  const script = join(import.meta.dirname, 'kill-writer.ts');
+  const child: ChildProcess = spawn(process.execPath, [script, path, String(first)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  const started = Promise.withResolvers<void>();
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+    started.resolve();
+  });
+  const closed = once(child, 'close');
+  await Promise.race([started.promise, closed]);
+  await sleep(afterMs);
+  child.kill('SIGKILL');
+  await closed;
+  const [open, ...numbers] = said.split('\n');
+  assert.is(open, 'open');
+  return numbers.slice(0, -1).map(Number);
+}
+
+test(`what was confirmed is there after each of ${rounds} kills in the middle of writing`, async () => {
+  await inFolder(async folder => {
+    const path = join(folder, 'pool.json');
+    /** The last confirmed number of each port. */
+    const confirmed = new Map<number, number>();
+    let next = 1;
+    for (let round = 0; round < rounds; round++) {
+      const numbers = await runAndKill(path, next, 5 + ((round * 37) % 160));
+      for (const n of numbers) confirmed.set(1 + (n % 50), Math.max(n, confirmed.get(1 + (n % 50)) ?? 0));
+      const last = Math.max(next, ...numbers);
+      const { journal, logs } = await openJournal(path);
+      const stored = new Map((await journal.load()).entries.map(entry => [entry.id, entry]));
+      await journal.close();
+      assert.equal(
+        logs.filter(line => line.level === 'error'),
+        [],
+        `round ${round}`,
+      );
+      for (const [port, n] of confirmed) {
+        const entry = stored.get(idOf(port));
+        assert.ok(entry?.kind === 'added', `round ${round}: server ${port} is lost`);
+        if (entry?.kind !== 'added') continue;
+        assert.ok((entry.server.ttl ?? 0) >= 1000 + n, `round ${round}: server ${port} went back`);
+      }
+      next = last + 100;
+    }
+    assert.ok(next > rounds * 100 + 500, 'the writers wrote');
+    assert.equal(
+      readdirSync(folder).filter(name => name.includes('damaged')),
+      [],
+    );
+  });
+});
