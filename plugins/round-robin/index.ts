@@ -1,0 +1,58 @@
+// round-robin: shares requests by weight, smoothly, at the same cost for any number of upstreams.
+import { z } from 'zod';
+import { duration } from '../../core/duration.ts';
+import { definePlugin, type Plugin } from '../../core/plugin.ts';
+import type { Pool, Upstream } from '../../core/pool.ts';
+import { Rotation } from './rotation.ts';
+import { SlowStart } from './slow-start.ts';
+
+const options = z.strictObject({
+  /** How long an upstream that came (back) takes from a tenth of its weight to all of it; 0: no time. */
+  slowStart: duration().default(0),
+});
+
+/** What `roundRobin` takes, as people write it. */
+export type RoundRobinOptions = z.input<typeof options>;
+
+/**
+ * The plugin that chooses upstreams in turn, by weight: `roundRobin({ slowStart: '30s' })`. A retry gets an upstream
+ * that was not tried while there is one.
+ */
+export function roundRobin(input: RoundRobinOptions = {}): Plugin {
+  return definePlugin('round-robin', options, input, ({ slowStart: rampMs }) => ({
+    worker({ hooks, clock, id, onClose }) {
+      const rotations = new Map<Pool, Rotation>();
+      const stops: (() => void)[] = [];
+      const follow = (pool: Pool): Rotation => {
+        const rotation = new Rotation();
+        const update = (upstream: Upstream) => {
+          if (upstream.available) rotation.put(upstream, slowStart.weightOf(upstream));
+          else rotation.remove(upstream);
+        };
+        const slowStart = new SlowStart(clock, rampMs, upstream => {
+          if (pool.get(upstream.id) === upstream) update(upstream);
+        });
+        for (const upstream of beginningElsewhere([...pool], id)) update(upstream);
+        const removed = (upstream: Upstream) => rotation.remove(upstream);
+        stops.push(pool.observe({ added: update, changed: update, removed }), () => slowStart.close());
+        rotations.set(pool, rotation);
+        return rotation;
+      };
+      hooks.selectUpstream.tap('round-robin', ctx =>
+        (rotations.get(ctx.pool) ?? follow(ctx.pool)).choose(ctx.tried),
+      );
+      onClose(() => {
+        for (const stop of stops) stop();
+      });
+    },
+  }));
+}
+
+// Multiples of the golden ratio, modulo 1, lie far from each other however many there are.
+const goldenRatio = 0.618034;
+
+/** Turns the order for each worker: if all began with the same upstream, it would get their first requests at once. */
+function beginningElsewhere(upstreams: readonly Upstream[], worker: number): Upstream[] {
+  const first = Math.floor((((worker - 1) * goldenRatio) % 1) * upstreams.length);
+  return [...upstreams.slice(first), ...upstreams.slice(0, first)];
+}
