@@ -110,6 +110,8 @@ export class ProxyContext {
   // what came back
   /** Status that the client gets or got; 0 before anybody answered; 499 for a client that left before. */
   status = 0;
+  /** Status that the upstream of this attempt answered, whatever became of it; 0: it did not answer. */
+  upstreamStatus = 0;
   /** The response header section; post-proxy may edit it. Empty before a response head came. */
   responseHeaders: HeaderList = emptyHeaders;
   /** Why this attempt, or the whole request, failed. */
@@ -118,6 +120,8 @@ export class ProxyContext {
   // the record, for finished
   /** Milliseconds of a monotonic clock (`performance.now()`). */
   readonly startedAt: number;
+  /** When this attempt began, same clock; `startedAt` for the first. */
+  attemptedAt: number;
   /** When the response head was there, same clock; 0: never. */
   respondedAt = 0;
   finishedAt = 0;
@@ -142,6 +146,19 @@ export class ProxyContext {
     this.headers = headers;
     this.pool = pool;
     this.startedAt = startedAt;
+    this.attemptedAt = startedAt;
+  }
+
+  /** For the pipeline: forgets what the last attempt brought; `now` is of the same clock as `startedAt`. */
+  beginAttempt(now: number): void {
+    this.attemptedAt = now;
+    this.upstream = undefined;
+    this.upstreamStatus = 0;
+    this.status = 0;
+    this.responseHeaders = emptyHeaders;
+    this.error = undefined;
+    this.reusedConnection = false;
+    this.respondedAt = 0;
   }
 
   /** What was kept under a slot, or undefined. */

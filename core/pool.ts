@@ -59,6 +59,8 @@ export class Upstream {
   inFlight = 0;
   /** Position in `pool.available`, or -1. */
   slot = -1;
+  /** A list of nothing but this upstream: what `ctx.tried` is after a first attempt, without making an array. */
+  readonly alone: readonly Upstream[] = [this];
 
   constructor(pool: string, record: UpstreamRecord) {
     const url = parseOrigin(record.id);

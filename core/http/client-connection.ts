@@ -1,0 +1,529 @@
+// ClientConnection: one HTTP/1.1 connection from a client: reads its requests in order, writes their responses.
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { reply } from '../context.ts';
+import { type ErrorCode, WeldrError } from '../errors.ts';
+import type { HeaderList } from '../headers.ts';
+import { ChunkedReader } from './chunked-reader.ts';
+import type { Waiting } from './deadlines.ts';
+import { Exchange } from './exchange.ts';
+import type { Peer } from './forwarding.ts';
+import { CR, LF } from './grammar.ts';
+import type { Listener } from './listener.ts';
+import { chunked } from './message-framing.ts';
+import { dateLine } from './outgoing-head.ts';
+import { needMore, refused } from './request-head.ts';
+import type { Wire } from './wire.ts';
+
+const awaitingHead = 0;
+const inBody = 1;
+const responding = 2;
+const lingering = 3;
+const tunnelled = 4;
+const closed = 5;
+
+/** How long, and for how many bytes, a closing connection is read on, so that the client sees its answer first. */
+const lingerTime = 2_000;
+const lingerBytes = 64 * 1024 * 1024;
+/** Bytes of further requests that are kept while one is answered. */
+const pipelineBytes = 64 * 1024;
+/** Empty lines before a request line that are skipped (RFC 9112 section 2.2). */
+const leadingLines = 2;
+/** Hops through proxies of this name that a request may have behind it: more is a loop. */
+const maxPasses = 8;
+
+const headEnd = Buffer.from('\r\n\r\n');
+const noBytes = Buffer.alloc(0);
+
+/** One client connection and the requests on it, one after another. */
+export class ClientConnection implements Waiting {
+  deadline = 0;
+  deadlineSlot = -1;
+  readonly socket: Socket;
+  readonly peer: Peer;
+  /** When it last had nothing to do, `Deadlines.now`. */
+  idleSince: number;
+  private readonly wire: Wire;
+  private readonly listener: Listener;
+  private readonly exchange: Exchange;
+  private readonly reader = new ChunkedReader({
+    onChunkedBytes: (buffer, start, end) => this.passBody(buffer.subarray(start, end)),
+    onChunkedLine: line => this.passBody(line),
+    onChunkedEnd: trailers => {
+      this.trailers = trailers;
+    },
+  });
+  private state = awaitingHead;
+  private buffer: Buffer = noBytes;
+  /** How much of the buffer was seen when the head was last found incomplete; 0: nothing was looked at. */
+  private seen = 0;
+  private remaining = 0;
+  private isChunked = false;
+  private bodyBytes = 0;
+  private bodyBytesBefore = 0;
+  private smallBody: string | undefined = undefined;
+  private trailers: HeaderList | undefined = undefined;
+  private paused = false;
+  private ended = false;
+  private advancing = false;
+  private lingered = 0;
+
+  constructor(listener: Listener, wire: Wire, socket: Socket, peer: Peer) {
+    this.listener = listener;
+    this.wire = wire;
+    this.socket = socket;
+    this.peer = peer;
+    this.exchange = new Exchange(wire, this);
+    this.idleSince = wire.deadlines.now;
+    this.deadline = wire.deadlines.in(wire.settings.timeouts.header);
+    wire.deadlines.add(this);
+    socket.on('data', this.onData);
+    socket.on('drain', this.onDrain);
+    socket.on('end', this.onEnd);
+    socket.on('error', this.onClose);
+    socket.on('close', this.onClose);
+  }
+
+  get idle(): boolean {
+    return this.state === awaitingHead && this.buffer.length === 0;
+  }
+
+  /** Has all of the current request been read? */
+  get requestComplete(): boolean {
+    return this.state !== inBody;
+  }
+
+  // --- what the exchange writes --------------------------------------------------------------------------------
+
+  /** Writes latin1 text; false: the client is slower, wait for `onClientDrain`. */
+  write(text: string): boolean {
+    return this.flowing(this.socket.write(text, 'latin1'));
+  }
+
+  /** Writes bytes that nobody changes any more. */
+  writeOwn(bytes: Buffer): boolean {
+    return this.flowing(this.socket.write(bytes));
+  }
+
+  /** Writes a copy of bytes whose buffer is used again. */
+  writeShared(buffer: Buffer, start: number, end: number): boolean {
+    const copy = Buffer.allocUnsafe(end - start);
+    buffer.copy(copy, 0, start, end);
+    return this.flowing(this.socket.write(copy));
+  }
+
+  private flowing(accepted: boolean): boolean {
+    if (!accepted) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
+    return accepted;
+  }
+
+  // --- what the exchange asks ----------------------------------------------------------------------------------
+
+  /** A stage works asynchronously: it has a limited time. */
+  awaitStage(): void {
+    this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.stage);
+  }
+
+  stageDone(): void {
+    this.deadline = 0;
+    if (this.ended && this.state === responding && !this.exchange.answered) this.awaitHalfClosed();
+  }
+
+  /**
+   * The whole request body as latin1 text, when it has arrived and is small; it stays at hand, so that the request
+   * can be sent again. Undefined: there is none, or it must be streamed.
+   */
+  takeSmallBody(limit: number): string | undefined {
+    if (this.smallBody !== undefined) return this.smallBody;
+    const { buffer, remaining } = this;
+    if (this.state !== inBody || this.isChunked || remaining > limit || buffer.length < remaining)
+      return undefined;
+    this.smallBody = buffer.toString('latin1', 0, remaining);
+    this.buffer = buffer.length === remaining ? noBytes : buffer.subarray(remaining);
+    this.remaining = 0;
+    this.state = responding;
+    this.deadline = 0;
+    return this.smallBody;
+  }
+
+  /** The upstream takes body bytes now. */
+  resumeBody(): void {
+    if (this.state !== inBody) return;
+    this.watchBody();
+    this.advance();
+    this.resume();
+  }
+
+  /** The response is complete. */
+  finishResponse(keepAlive: boolean): void {
+    if (this.state === closed) return;
+    if (!keepAlive || this.state === inBody) {
+      this.linger();
+      return;
+    }
+    this.state = awaitingHead;
+    this.smallBody = undefined;
+    this.seen = 0;
+    const { deadlines, settings } = this.wire;
+    this.idleSince = deadlines.now;
+    this.deadline = deadlines.in(settings.timeouts.idle);
+    this.advance();
+    if (this.idle) {
+      if (this.ended) this.linger();
+      else this.resume();
+    }
+  }
+
+  /** Gives the socket to a tunnel; answers bytes that were read already. */
+  takeOver(): Buffer {
+    this.state = tunnelled;
+    this.deadline = 0;
+    this.socket.off('data', this.onData);
+    this.socket.off('drain', this.onDrain);
+    this.socket.off('end', this.onEnd);
+    const bytes = this.buffer;
+    this.buffer = noBytes;
+    return bytes;
+  }
+
+  onTunnelClosed(): void {
+    this.close();
+  }
+
+  /** Ends the connection so that a response which is not complete is seen to be so. */
+  cut(how: 'close' | 'reset'): void {
+    if (this.state === closed) return;
+    // Where only the connection's end tells the response's end, a FIN would make it look complete.
+    if (how === 'reset') this.socket.resetAndDestroy();
+    else this.socket.destroy();
+    this.close();
+  }
+
+  /** For a drain: closes when nothing is going on. True: closed. */
+  closeIfIdle(): boolean {
+    if (!this.idle) return false;
+    this.linger();
+    return true;
+  }
+
+  // --- reading -------------------------------------------------------------------------------------------------
+
+  private readonly onData = (bytes: Buffer): void => {
+    if (this.state === lingering) {
+      this.lingered += bytes.length;
+      if (this.lingered > lingerBytes) this.close();
+      return;
+    }
+    this.buffer = this.buffer.length === 0 ? bytes : Buffer.concat([this.buffer, bytes]);
+    if (this.state === responding) {
+      if (this.buffer.length > pipelineBytes) this.pause();
+      return;
+    }
+    this.advance();
+  };
+
+  /** Reads on for as long as what is there can be used. Not entered twice: a response may be complete at once. */
+  private advance(): void {
+    if (this.advancing) return;
+    this.advancing = true;
+    let more = true;
+    while (more && this.buffer.length > 0) {
+      if (this.state === awaitingHead) more = !this.socket.writableNeedDrain && this.readHead();
+      else if (this.state === inBody) more = this.readBody();
+      else more = false;
+    }
+    this.advancing = false;
+    if (this.state !== awaitingHead) return;
+    if (this.socket.writableNeedDrain) this.pause();
+    else if (this.ended && this.buffer.length > 0) this.cut('close');
+  }
+
+  private readHead(): boolean {
+    const start = this.skipEmptyLines();
+    const { buffer } = this;
+    if (start >= buffer.length || this.tooEarly(start)) return false;
+    if (this.seen === 0) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.header);
+    const head = this.wire.requestHead;
+    // A head is rarely longer than this, and what follows it need not become a string.
+    const stop = Math.min(buffer.length, start + 4096);
+    let used = head.read(buffer.toString('latin1', start, stop), 0);
+    if (used === needMore && stop < buffer.length) used = head.read(buffer.toString('latin1', start), 0);
+    if (used === needMore) {
+      this.seen = buffer.length;
+      return false;
+    }
+    if (used === refused) {
+      this.refuse(head.code, head.detail);
+      return false;
+    }
+    this.buffer = start + used === buffer.length ? noBytes : buffer.subarray(start + used);
+    this.seen = 0;
+    return this.accept();
+  }
+
+  /** Where the request begins: behind the few empty lines that may come before it. */
+  private skipEmptyLines(): number {
+    const { buffer } = this;
+    let start = 0;
+    while (start < leadingLines * 2 && buffer[start] === CR && buffer[start + 1] === LF) start += 2;
+    // Half of a line's end: the other half decides.
+    return buffer.length === start + 1 && buffer[start] === CR && start < leadingLines * 2
+      ? buffer.length
+      : start;
+  }
+
+  /** A head that was incomplete is read again only when its end is there, or there is twice as much of it. */
+  private tooEarly(start: number): boolean {
+    const { buffer, seen } = this;
+    if (seen === 0 || buffer.length >= seen * 2) return false;
+    return buffer.indexOf(headEnd, Math.max(start, seen - 3)) < 0;
+  }
+
+  /** The head is complete: what the wire itself answers is answered, everything else goes into the pipeline. */
+  private accept(): boolean {
+    const { wire, peer } = this;
+    const head = wire.requestHead;
+    const { settings } = wire;
+    this.isChunked = head.length === chunked;
+    this.remaining = this.isChunked ? 0 : head.length;
+    this.bodyBytes = 0;
+    this.bodyBytesBefore = 0;
+    this.smallBody = undefined;
+    this.trailers = undefined;
+    this.deadline = 0;
+    this.state = head.length === 0 ? responding : inBody;
+    if (settings.limits.body !== undefined && head.length > settings.limits.body) {
+      this.refuse('BODY_TOO_LARGE');
+    } else if (head.method === 'TRACE' && (!settings.trace || head.length !== 0)) {
+      this.refuse(settings.trace ? 'BAD_REQUEST' : 'METHOD_NOT_ALLOWED', 'TRACE');
+    } else if (head.fields.via !== '' && wire.forwarding.passes(head.fields.via) >= maxPasses) {
+      this.refuse('LOOP', `a request of ${peer.ip} has passed this proxy ${maxPasses} times`);
+    } else if (head.fields.maxForwards === undefined || this.spendForward(head.fields.maxForwards)) {
+      if (this.isChunked) this.reader.begin('keep');
+      if (this.state === inBody) this.watchBody();
+      this.exchange.begin(head);
+    }
+    return this.state === awaitingHead || this.state === inBody;
+  }
+
+  /** Max-Forwards (RFC 9110 section 7.6.2): false when the request ends here. */
+  private spendForward(value: string): boolean {
+    const head = this.wire.requestHead;
+    if (head.method !== 'OPTIONS' && head.method !== 'TRACE') return true;
+    if (!/^\d{1,9}$/.test(value)) {
+      this.refuse('BAD_REQUEST', 'a malformed Max-Forwards');
+      return false;
+    }
+    if (Number(value) > 0) {
+      head.fields.headers.set('Max-Forwards', String(Number(value) - 1));
+      return true;
+    }
+    const isTrace = head.method === 'TRACE';
+    const echo = isTrace ? `TRACE ${head.target} HTTP/1.1\r\nHost: ${head.host}\r\n\r\n` : '';
+    const type = isTrace
+      ? 'Content-Type: message/http\r\n'
+      : 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
+    const keepAlive = head.keepAlive && head.length === 0;
+    const connection = keepAlive ? '' : 'Connection: close\r\n';
+    this.write(
+      `HTTP/1.1 200 OK\r\n${dateLine()}${type}Content-Length: ${echo.length}\r\n${connection}\r\n${echo}`,
+    );
+    this.finishResponse(keepAlive);
+    return false;
+  }
+
+  // --- the body ------------------------------------------------------------------------------------------------
+
+  /** Hands body bytes on; false when there is nothing more to do for now. */
+  private readBody(): boolean {
+    const { exchange } = this;
+    if (!exchange.wantsBody) {
+      // What came stays here until the upstream takes it; a FIN or more bytes can wait as well.
+      if (exchange.active) this.pause();
+      return false;
+    }
+    const bytes = this.buffer;
+    if (this.isChunked) return this.readChunked(bytes);
+    const take = Math.min(this.remaining, bytes.length);
+    this.remaining -= take;
+    this.buffer = take === bytes.length ? noBytes : bytes.subarray(take);
+    if (this.remaining === 0) this.state = responding;
+    this.passBody(take === bytes.length ? bytes : bytes.subarray(0, take));
+    if (this.remaining === 0) this.endBody(undefined);
+    else if (!exchange.wantsBody) this.pause();
+    return false;
+  }
+
+  private readChunked(bytes: Buffer): boolean {
+    this.buffer = noBytes;
+    const used = this.reader.read(bytes, 0, bytes.length);
+    if (this.state !== inBody) return false;
+    if (used < 0) {
+      this.refuseBody(new WeldrError('BAD_CHUNK', `the request body: ${this.reader.problem}`));
+      return false;
+    }
+    const limit = this.wire.settings.limits.body;
+    if (limit !== undefined && this.bodyBytes > limit) {
+      this.refuseBody(new WeldrError('BODY_TOO_LARGE'));
+      return false;
+    }
+    if (this.reader.complete) {
+      if (used < bytes.length) this.buffer = bytes.subarray(used);
+      this.state = responding;
+      this.endBody(this.trailers);
+    } else if (!this.exchange.wantsBody) {
+      this.pause();
+    }
+    return false;
+  }
+
+  private passBody(bytes: Buffer | string): void {
+    this.bodyBytes += bytes.length;
+    this.exchange.onRequestBytes(bytes);
+  }
+
+  private endBody(trailers: HeaderList | undefined): void {
+    this.deadline = 0;
+    this.exchange.onRequestEnd(trailers);
+    this.resume();
+  }
+
+  private refuseBody(error: WeldrError): void {
+    if (!this.exchange.refuseRequest(error)) this.cut('close');
+  }
+
+  private watchBody(): void {
+    this.bodyBytesBefore = this.bodyBytes;
+    this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
+  }
+
+  // --- ends ----------------------------------------------------------------------------------------------------
+
+  onDeadline(): void {
+    const { timeouts, limits } = this.wire.settings;
+    if (this.state === awaitingHead) {
+      if (this.buffer.length > 0) this.refuse('REQUEST_TIMEOUT', 'the request head');
+      else this.linger();
+    } else if (this.state === inBody) {
+      const wanted = (limits.bodyRate * timeouts.body) / 1000;
+      if (this.paused || this.bodyBytes - this.bodyBytesBefore >= wanted) this.watchBody();
+      else
+        this.refuseBody(
+          new WeldrError('REQUEST_TIMEOUT', `the request body came slower than ${limits.bodyRate} bytes/s`),
+        );
+    } else if (this.state === responding) {
+      this.giveUp();
+    } else if (this.state === lingering) {
+      this.socket.destroy();
+      this.close();
+    }
+  }
+
+  /** The wait for a stage, for a client that does not read, or for a half-closed one is over. */
+  private giveUp(): void {
+    const { exchange } = this;
+    const stalled = exchange.answered;
+    const why = stalled
+      ? 'the client does not read its response'
+      : 'the client closed its side and waited too long';
+    if (this.ended || stalled) exchange.abort(new WeldrError('CLIENT_CLOSED', why));
+    else
+      exchange.abort(
+        new WeldrError('PLUGIN_FAILED', `a stage took over ${this.wire.settings.timeouts.stage} ms`),
+      );
+    this.cut('close');
+  }
+
+  private readonly onDrain = (): void => {
+    if (this.state === responding || this.state === inBody) {
+      this.deadline = 0;
+      if (this.state === inBody) this.watchBody();
+      this.exchange.onClientDrain();
+    } else if (this.state === awaitingHead) {
+      this.resume();
+      this.advance();
+    }
+  };
+
+  private readonly onEnd = (): void => {
+    this.ended = true;
+    if (this.state === awaitingHead) {
+      if (this.buffer.length > 0) this.cut('close');
+      else this.linger();
+    } else if (this.state === inBody) {
+      this.exchange.abort(new WeldrError('CLIENT_CLOSED', 'the client left within its request'));
+      this.cut('close');
+    } else if (this.state === responding) {
+      if (!this.exchange.answered) this.awaitHalfClosed();
+    } else if (this.state === lingering) {
+      this.socket.destroy();
+      this.close();
+    }
+  };
+
+  /** Only its sending side is closed, or the client is gone: nobody can tell before something is written. */
+  private awaitHalfClosed(): void {
+    this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.halfClosed);
+  }
+
+  private readonly onClose = (): void => {
+    if (this.state === closed) return;
+    if (this.state !== tunnelled) this.exchange.abort(new WeldrError('CLIENT_CLOSED'));
+    this.close();
+  };
+
+  /** Answers a request that never reached the pipeline, and closes. */
+  private refuse(code: ErrorCode, detail = ''): void {
+    const error = new WeldrError(code, detail === '' ? undefined : detail);
+    const text = reply(error.status, `${error.status} ${error.title}\n`);
+    this.wire.log.info(
+      { status: error.status, code, client: this.peer.ip },
+      `refused a request: ${error.message}`,
+    );
+    this.write(
+      `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n${dateLine()}Content-Type: text/plain; charset=utf-8\r\n` +
+        `Content-Length: ${text.body.length}\r\nConnection: close\r\n\r\n${String(text.body)}`,
+    );
+    this.linger();
+  }
+
+  /**
+   * Closes the sending side and reads on for a while: bytes that meet a closed socket make a reset, which can take
+   * away what the client has not read yet (RFC 9112 section 9.6).
+   */
+  private linger(): void {
+    if (this.state === closed || this.state === lingering) return;
+    this.state = lingering;
+    this.buffer = noBytes;
+    this.socket.end();
+    if (this.ended) {
+      // Nothing more can come: what is written still leaves.
+      this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
+      return;
+    }
+    this.deadline = this.wire.deadlines.in(lingerTime);
+    this.resume();
+  }
+
+  private pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.socket.pause();
+  }
+
+  private resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.socket.resume();
+  }
+
+  private close(): void {
+    if (this.state === closed) return;
+    this.state = closed;
+    this.deadline = 0;
+    this.buffer = noBytes;
+    this.wire.deadlines.remove(this);
+    this.socket.destroy();
+    this.listener.forget(this);
+  }
+}

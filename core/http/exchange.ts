@@ -1,0 +1,494 @@
+// Exchange: one request on the wire: the client's connection on one side, an upstream's on the other.
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { ProxyContext, type Reply, reply } from '../context.ts';
+import { WeldrError } from '../errors.ts';
+import { type HeaderList, isFieldValue } from '../headers.ts';
+import { type Carrier, Pipeline } from '../pipeline.ts';
+import type { ClientConnection } from './client-connection.ts';
+import { untilClose } from './message-framing.ts';
+import { dateLine, fieldLines, requestHead } from './outgoing-head.ts';
+import type { RequestHead } from './request-head.ts';
+import type { ResponseHead } from './response-head.ts';
+import { Tunnel } from './tunnel.ts';
+import type { Attempt, UpstreamConnection } from './upstream-connection.ts';
+import type { ConnectionTaker, UpstreamConnections } from './upstream-connections.ts';
+import type { Wire } from './wire.ts';
+
+/** Up to this many bytes, body and head leave in one write, as one string: no buffer is made for them. */
+const smallBody = 16 * 1024;
+
+const noBytes = Buffer.alloc(0);
+
+/** The body of a response as it goes to the client. */
+const asSent = 0;
+const encoded = 1;
+const untilClosed = 2;
+
+/** One a client connection, used for its requests one after another. */
+export class Exchange implements Carrier, Attempt, ConnectionTaker {
+  /** The request's method, for the upstream connection to know which responses have no body. */
+  method = 'GET';
+  private readonly wire: Wire;
+  private readonly client: ClientConnection;
+  private readonly pipeline: Pipeline;
+  private ctx: ProxyContext | undefined = undefined;
+  private connections: UpstreamConnections | undefined = undefined;
+  private connection: UpstreamConnection | undefined = undefined;
+  /** The upstream is there and takes the request body. */
+  private bodyWanted = false;
+  // of the response
+  private reason = '';
+  private responseLength = 0;
+  private announced: number | undefined = undefined;
+  private hasDate = false;
+  private bodyMode = asSent;
+  /** A head that is not written yet, as the first bytes of the body may leave with it. */
+  private pendingHead = '';
+  private headWritten = false;
+  private keepAlive = false;
+  private judgedLate = false;
+  private upgraded: { socket: Socket; rest: Buffer; protocol: string } | undefined = undefined;
+  private tunnel: Tunnel | undefined = undefined;
+
+  constructor(wire: Wire, client: ClientConnection) {
+    this.wire = wire;
+    this.client = client;
+    this.pipeline = new Pipeline(wire.hooks, this);
+  }
+
+  get active(): boolean {
+    return this.ctx !== undefined;
+  }
+
+  /** Has anything of the response been written? */
+  get answered(): boolean {
+    return this.headWritten;
+  }
+
+  get tunnelled(): boolean {
+    return this.tunnel !== undefined;
+  }
+
+  /** Begins the request that `head` holds. */
+  begin(head: RequestHead): void {
+    const { wire, client } = this;
+    const version = head.minor === 0 ? '1.0' : '1.1';
+    const { fields } = head;
+    const startedAt = wire.deadlines.touch();
+    const ctx = new ProxyContext(
+      head.method,
+      head.target,
+      version,
+      fields.headers,
+      wire.pools.default,
+      startedAt,
+    );
+    ctx.host = head.host;
+    ctx.bodyLength = head.length;
+    ctx.upgrade = head.upgrade;
+    ctx.localPort = Number(client.peer.localPort);
+    wire.forwarding.apply(ctx, client.peer, fields.hasForwarding);
+    this.ctx = ctx;
+    this.method = head.method;
+    this.keepAlive = head.keepAlive;
+    this.headWritten = false;
+    this.pendingHead = '';
+    this.bodyWanted = false;
+    this.judgedLate = false;
+    this.pipeline.start(ctx);
+    if (this.pipeline.pending) client.awaitStage();
+  }
+
+  // --- Carrier: what the pipeline decided ----------------------------------------------------------------------
+
+  forward(ctx: ProxyContext): void {
+    const { upstream } = ctx;
+    if (upstream === undefined) return;
+    this.client.stageDone();
+    this.connections = this.wire.connectionsTo(upstream);
+    this.method = ctx.method;
+    this.connections.acquire(this, ctx.upgrade === undefined ? 'requests' : 'upgrade');
+  }
+
+  respond(ctx: ProxyContext): void {
+    this.client.stageDone();
+    if (this.upgraded !== undefined) {
+      this.switchProtocols(ctx, this.upgraded);
+      return;
+    }
+    const { client } = this;
+    const bodiless = ctx.method === 'HEAD' || ctx.status === 204 || ctx.status === 304;
+    let framing = '';
+    this.bodyMode = asSent;
+    // The client's connection can go on only if all of its request has been read.
+    if (!client.requestComplete || this.wire.draining) this.keepAlive = false;
+    if (bodiless) {
+      if (ctx.status !== 204 && this.announced !== undefined)
+        framing = `Content-Length: ${this.announced}\r\n`;
+    } else if (this.responseLength >= 0) {
+      framing = `Content-Length: ${this.responseLength}\r\n`;
+    } else if (ctx.version === '1.1') {
+      framing = 'Transfer-Encoding: chunked\r\n';
+      if (this.responseLength === untilClose) this.bodyMode = encoded;
+    } else {
+      this.keepAlive = false;
+      this.bodyMode = untilClosed;
+    }
+    this.pendingHead = this.responseHead(ctx, ctx.responseHeaders, this.reason, this.hasDate, framing);
+    this.headWritten = false;
+    if (this.judgedLate) {
+      this.judgedLate = false;
+      this.connection?.release();
+    }
+  }
+
+  reply(ctx: ProxyContext, answer: Reply): void {
+    this.client.stageDone();
+    this.dropAttempt();
+    if (!this.client.requestComplete || this.wire.draining) this.keepAlive = false;
+    const { body } = answer;
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    const framing = answer.status === 204 || answer.status === 304 ? '' : `Content-Length: ${length}\r\n`;
+    const head = this.responseHead(
+      ctx,
+      answer.headers,
+      STATUS_CODES[answer.status] ?? '',
+      answer.headers.has('date'),
+      framing,
+    );
+    this.headWritten = true;
+    this.client.write(head);
+    if (ctx.method !== 'HEAD' && framing !== '' && length > 0) {
+      this.client.writeOwn(typeof body === 'string' ? Buffer.from(body) : Buffer.from(body));
+      ctx.bytesOut += length;
+    }
+    this.complete();
+  }
+
+  replyError(ctx: ProxyContext, error: WeldrError): void {
+    this.logFailure(ctx, error);
+    const answer = reply(error.status, `${error.status} ${error.title}\n`);
+    if (error.status === 503) answer.headers.push('Retry-After', 'retry-after', '5');
+    this.reply(ctx, answer);
+  }
+
+  abandonAttempt(): void {
+    this.dropAttempt();
+  }
+
+  // --- ConnectionTaker -----------------------------------------------------------------------------------------
+
+  take(connection: UpstreamConnection): void {
+    const { ctx, client } = this;
+    if (ctx === undefined) return;
+    this.connection = connection;
+    const use = ctx.upgrade === undefined ? 'requests' : 'upgrade';
+    const body = client.takeSmallBody(smallBody);
+    connection.start(this, body === undefined ? requestHead(ctx) : requestHead(ctx) + body, use);
+    ctx.reusedConnection = connection.reused;
+    if (body !== undefined) ctx.bytesIn = body.length;
+    if (client.requestComplete) {
+      connection.endRequest();
+    } else {
+      this.bodyWanted = connection.connected;
+      if (this.bodyWanted) client.resumeBody();
+    }
+  }
+
+  refuse(error: WeldrError): void {
+    this.connections = undefined;
+    this.pipeline.attemptFailed(error);
+  }
+
+  // --- the request body, from the client -----------------------------------------------------------------------
+
+  /** May body bytes be handed on now? */
+  get wantsBody(): boolean {
+    return this.bodyWanted;
+  }
+
+  /** Body bytes, framed as they are to be sent; false: no more until {@link ClientConnection.resumeBody}. */
+  onRequestBytes(bytes: Buffer | string): boolean {
+    const { ctx, connection } = this;
+    if (ctx === undefined || connection === undefined) return true;
+    ctx.replayable = false;
+    ctx.bytesIn += bytes.length;
+    this.bodyWanted = connection.write(bytes);
+    return this.bodyWanted;
+  }
+
+  /** The body is whole. `trailers`: of a chunked one whose end is to be written with them. */
+  onRequestEnd(trailers: HeaderList | undefined): void {
+    if (trailers !== undefined) this.connection?.write(`0\r\n${fieldLines(trailers)}\r\n`);
+    this.connection?.endRequest();
+  }
+
+  // --- Attempt: what the upstream does -------------------------------------------------------------------------
+
+  onConnected(): void {
+    this.bodyWanted = true;
+    if (!this.client.requestComplete) this.client.resumeBody();
+  }
+
+  onDrain(): void {
+    if (this.bodyWanted || this.client.requestComplete) return;
+    this.bodyWanted = true;
+    this.client.resumeBody();
+  }
+
+  onInterim(head: ResponseHead): void {
+    const { ctx } = this;
+    // HTTP/1.0 knows no 1xx (RFC 9110 section 15.2), and a 100 that nobody waits for only confuses.
+    if (ctx === undefined || ctx.version === '1.0' || this.headWritten) return;
+    if (head.status === 100 && !ctx.headers.has('expect')) return;
+    this.client.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${fieldLines(head.fields.headers)}\r\n`);
+  }
+
+  onHead(head: ResponseHead): 'keep' | 'strip' {
+    const { ctx } = this;
+    if (ctx === undefined) return 'keep';
+    ctx.status = head.status;
+    ctx.responseHeaders = head.fields.headers;
+    ctx.respondedAt = performance.now();
+    this.reason = head.reason;
+    this.responseLength = head.length;
+    this.announced = head.announced;
+    this.hasDate = head.fields.hasDate;
+    const { version } = ctx;
+    this.pipeline.responded();
+    if (this.pipeline.pending) this.holdForStage();
+    return version === '1.0' ? 'strip' : 'keep';
+  }
+
+  onBody(buffer: Buffer, start: number, end: number): void {
+    const { ctx, client } = this;
+    if (ctx === undefined || end === start) return;
+    const size = end - start;
+    ctx.bytesOut += size;
+    const head = this.pendingHead;
+    this.pendingHead = '';
+    this.headWritten = true;
+    let flowing: boolean;
+    if (this.bodyMode === encoded) {
+      client.write(`${head}${size.toString(16)}\r\n`);
+      client.writeShared(buffer, start, end);
+      flowing = client.write('\r\n');
+    } else if (size <= smallBody) {
+      flowing = client.write(head + buffer.toString('latin1', start, end));
+    } else {
+      if (head !== '') client.write(head);
+      flowing = client.writeShared(buffer, start, end);
+    }
+    if (!flowing) this.connection?.hold();
+  }
+
+  onBodyLine(line: string): void {
+    this.headWritten = true;
+    this.client.write(this.pendingHead + line);
+    this.pendingHead = '';
+  }
+
+  onBodyEnd(trailers: HeaderList | undefined): void {
+    this.connection = undefined;
+    if (this.bodyMode === encoded) this.onBodyLine('0\r\n\r\n');
+    else if (trailers !== undefined && this.bodyMode === asSent) {
+      this.onBodyLine(`0\r\n${fieldLines(trailers)}\r\n`);
+    }
+    this.flushHead();
+    this.complete();
+  }
+
+  onReadEnd(): void {
+    this.flushHead();
+  }
+
+  onUpgraded(head: ResponseHead, socket: Socket, rest: Buffer): void {
+    const { ctx } = this;
+    this.connection = undefined;
+    const protocol = head.upgrade ?? '';
+    const offered = ctx?.upgrade?.toLowerCase().split(', ') ?? [];
+    if (ctx === undefined || !offered.includes(protocol.toLowerCase()) || !isFieldValue(protocol)) {
+      socket.destroy();
+      this.pipeline.attemptFailed(
+        new WeldrError('BAD_RESPONSE', 'the upstream switched to a protocol nobody asked for'),
+      );
+      return;
+    }
+    socket.pause();
+    this.upgraded = { socket, rest, protocol };
+    ctx.status = 101;
+    ctx.responseHeaders = head.fields.headers;
+    ctx.respondedAt = performance.now();
+    this.reason = head.reason;
+    this.pipeline.responded();
+    if (this.pipeline.pending) this.client.awaitStage();
+  }
+
+  onAttemptError(error: WeldrError): void {
+    this.connection = undefined;
+    const { ctx } = this;
+    if (ctx === undefined) return;
+    this.bodyWanted = false;
+    if (this.headWritten) {
+      // The client has seen a part: only a cut connection can tell it that the rest is missing.
+      this.logFailure(ctx, error);
+      this.endAborted(error);
+      this.client.cut(this.bodyMode === untilClosed ? 'reset' : 'close');
+    } else if (this.pendingHead !== '') {
+      this.pendingHead = '';
+      ctx.error = error;
+      ctx.status = error.status;
+      this.replyError(ctx, error);
+    } else if (this.pipeline.pending) {
+      // The response that a stage is looking at cannot be sent any more.
+      this.endAborted(error);
+      this.client.cut('close');
+    } else {
+      this.pipeline.attemptFailed(error);
+      if (this.pipeline.pending) this.client.awaitStage();
+    }
+  }
+
+  // --- the client ----------------------------------------------------------------------------------------------
+
+  /** What was written has left the client's connection. */
+  onClientDrain(): void {
+    this.connection?.release();
+  }
+
+  /** The client left, or must leave; its request ends here. */
+  abort(error: WeldrError): void {
+    const { ctx } = this;
+    if (ctx === undefined) return;
+    if (this.tunnel !== undefined) {
+      this.tunnel.destroy();
+      return;
+    }
+    this.dropAttempt();
+    this.logFailure(ctx, error);
+    this.endAborted(error);
+  }
+
+  /** The request turned out to be malformed; answered when nothing was yet, cut else. True: it was answered. */
+  refuseRequest(error: WeldrError): boolean {
+    const { ctx } = this;
+    if (ctx === undefined || this.headWritten || this.pendingHead !== '' || this.pipeline.pending) {
+      this.abort(error);
+      return false;
+    }
+    this.dropAttempt();
+    ctx.error = error;
+    ctx.status = error.status;
+    this.replyError(ctx, error);
+    return true;
+  }
+
+  private holdForStage(): void {
+    this.judgedLate = true;
+    this.connection?.hold();
+    this.client.awaitStage();
+  }
+
+  private responseHead(
+    ctx: ProxyContext,
+    headers: HeaderList,
+    reason: string,
+    hasDate: boolean,
+    framing: string,
+  ): string {
+    const date = hasDate ? '' : dateLine();
+    let connection = '';
+    if (!this.keepAlive) connection = 'Connection: close\r\n';
+    else if (ctx.version === '1.0') connection = 'Connection: keep-alive\r\n';
+    return `HTTP/1.1 ${ctx.status} ${reason}\r\n${fieldLines(headers)}${date}${framing}${connection}\r\n`;
+  }
+
+  private flushHead(): void {
+    const head = this.pendingHead;
+    if (head === '' || this.pipeline.pending) return;
+    this.pendingHead = '';
+    this.headWritten = true;
+    if (!this.client.write(head)) this.connection?.hold();
+  }
+
+  private switchProtocols(
+    ctx: ProxyContext,
+    upgraded: { socket: Socket; rest: Buffer; protocol: string },
+  ): void {
+    this.upgraded = undefined;
+    this.headWritten = true;
+    const lines = fieldLines(ctx.responseHeaders);
+    this.client.write(
+      `HTTP/1.1 101 ${this.reason}\r\n${lines}Connection: upgrade\r\nUpgrade: ${upgraded.protocol}\r\n\r\n`,
+    );
+    const early = this.client.takeOver();
+    const { deadlines, settings } = this.wire;
+    const tunnel = new Tunnel(
+      this.client.socket,
+      upgraded.socket,
+      deadlines,
+      settings.timeouts.tunnel,
+      () => {
+        ctx.bytesIn += tunnel.bytesIn;
+        ctx.bytesOut += tunnel.bytesOut;
+        this.tunnel = undefined;
+        this.endCompleted();
+        this.client.onTunnelClosed();
+      },
+    );
+    this.tunnel = tunnel;
+    tunnel.start(early ?? noBytes, upgraded.rest);
+  }
+
+  private complete(): void {
+    this.endCompleted();
+    this.client.finishResponse(this.keepAlive);
+  }
+
+  private endAborted(error: WeldrError): void {
+    this.ctx = undefined;
+    this.bodyWanted = false;
+    this.connections = undefined;
+    this.pipeline.aborted(error);
+  }
+
+  private endCompleted(): void {
+    this.ctx = undefined;
+    this.bodyWanted = false;
+    this.connections = undefined;
+    this.pipeline.completed();
+  }
+
+  private dropAttempt(): void {
+    this.connections?.leave(this);
+    this.connections = undefined;
+    this.connection?.destroy();
+    this.connection = undefined;
+    this.upgraded?.socket.destroy();
+    this.upgraded = undefined;
+    this.bodyWanted = false;
+    this.judgedLate = false;
+    this.pendingHead = '';
+  }
+
+  private logFailure(ctx: ProxyContext, error: WeldrError): void {
+    const { log } = this.wire;
+    const facts = {
+      status: error.status,
+      code: error.code,
+      method: ctx.method,
+      target: ctx.target,
+      client: ctx.clientIp,
+      upstream: ctx.upstream?.id,
+    };
+    if (error.blame === 'client') log.info(facts, error.message);
+    else if (error.code === 'PLUGIN_FAILED' || error.code === 'INTERNAL')
+      log.error({ ...facts, err: error }, error.message);
+    else log.warn(facts, causeOf(error));
+  }
+}
+
+function causeOf(error: WeldrError): string {
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}

@@ -1,0 +1,193 @@
+// Field sections: the strict reader of header and trailer lines that both directions share.
+import { HeaderList } from '../headers.ts';
+import { type FieldKind, field, type KnownName, knownName } from './field-names.ts';
+import { COLON, CR, LF, SP, TAB, tokenChar, valueChar } from './grammar.ts';
+
+/** Names that CGI-like origins take for X-Forwarded-*: `X_Forwarded_For`, `X.Forwarded.Host`. */
+export const forwardingAlias = /^(?:x[._-]forwarded[._-]|forwarded[._])/;
+
+/** Outcomes of reading a part of a message: an index after it, or one of these. */
+export const incomplete = -1;
+export const malformed = -2;
+export const tooMany = -3;
+
+/**
+ * Reads field lines into `headers` and notes what steers the wire. Hop-by-hop fields are noted, not listed; framing
+ * fields are noted and listed nowhere, as the wire writes them anew. One reader serves all messages of a process,
+ * one at a time.
+ */
+export class FieldReader {
+  headers = new HeaderList();
+  /** Why it is malformed, for the log. */
+  problem = '';
+  /** Values of all Connection lines, comma-joined, as sent; '' for none. */
+  connection = '';
+  /** Value of Content-Length; undefined for none. */
+  contentLength: string | undefined = undefined;
+  transferEncoding: string | undefined = undefined;
+  host: string | undefined = undefined;
+  expect: string | undefined = undefined;
+  upgrade: string | undefined = undefined;
+  keepAlive: string | undefined = undefined;
+  maxForwards: string | undefined = undefined;
+  via = '';
+  hasDate = false;
+  /** Did an X-Forwarded-* or Forwarded line come? */
+  hasForwarding = false;
+  private readonly maxCount: number;
+
+  constructor(maxCount: number) {
+    this.maxCount = maxCount;
+  }
+
+  /**
+   * Reads from `text[pos]` to behind the empty line. Answers the index there, or `incomplete`, `malformed`
+   * (see {@link problem}) or `tooMany`.
+   */
+  read(text: string, start: number): number {
+    this.reset();
+    const { headers, maxCount } = this;
+    const end = text.length;
+    let pos = start;
+    for (;;) {
+      if (pos >= end) return incomplete;
+      let c = text.charCodeAt(pos);
+      if (c === CR) {
+        if (pos + 1 >= end) return incomplete;
+        return text.charCodeAt(pos + 1) === LF ? pos + 2 : this.refuse('a bare CR');
+      }
+      if (headers.length >= maxCount) return tooMany;
+      const nameStart = pos;
+      let hash = 0;
+      while (tokenChar[c] === 1) {
+        hash = (hash * 31 + (c | 0x20)) | 0;
+        c = text.charCodeAt(++pos);
+      }
+      if (pos >= end) return incomplete;
+      if (c !== COLON || pos === nameStart) return this.refuseName(c, pos === nameStart);
+      const nameEnd = pos;
+      c = text.charCodeAt(++pos);
+      while (c === SP || c === TAB) c = text.charCodeAt(++pos);
+      const valueStart = pos;
+      while (valueChar[c] === 1) c = text.charCodeAt(++pos);
+      if (pos + 1 >= end) {
+        if (pos < end && c !== CR) return this.refuseValue(c);
+        return incomplete;
+      }
+      if (c !== CR) return this.refuseValue(c);
+      if (text.charCodeAt(pos + 1) !== LF) return this.refuse('a bare CR in a field value');
+      let valueEnd = pos;
+      while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--;
+      pos += 2;
+      const value = text.slice(valueStart, valueEnd);
+      const known = knownName(text, nameStart, nameEnd, hash);
+      if (known === undefined) {
+        const name = text.slice(nameStart, nameEnd);
+        const key = name.toLowerCase();
+        if (forwardingAlias.test(key)) this.hasForwarding = true;
+        headers.push(name, key, value);
+      } else {
+        const name = spelling(known, text, nameStart, nameEnd);
+        if (known.kind === field.plain) headers.push(name, known.key, value);
+        else if (!this.note(known.kind, name, known.key, value)) return malformed;
+      }
+    }
+  }
+
+  private reset(): void {
+    this.headers = new HeaderList();
+    this.problem = '';
+    this.connection = '';
+    this.contentLength = undefined;
+    this.transferEncoding = undefined;
+    this.host = undefined;
+    this.expect = undefined;
+    this.upgrade = undefined;
+    this.keepAlive = undefined;
+    this.maxForwards = undefined;
+    this.via = '';
+    this.hasDate = false;
+    this.hasForwarding = false;
+  }
+
+  /** Takes a field that steers the wire; false when it makes the section malformed. */
+  private note(kind: FieldKind, title: string, key: string, value: string): boolean {
+    switch (kind) {
+      case field.connection:
+        this.connection = this.connection === '' ? value : `${this.connection},${value}`;
+        return true;
+      case field.contentLength:
+        if (this.contentLength !== undefined) return this.twice(title);
+        this.contentLength = value;
+        return true;
+      case field.transferEncoding:
+        if (this.transferEncoding !== undefined) return this.twice(title);
+        this.transferEncoding = value;
+        return true;
+      case field.host:
+        if (this.host !== undefined) return this.twice(title);
+        this.host = value;
+        break;
+      case field.expect:
+        if (this.expect !== undefined) return this.twice(title);
+        this.expect = value;
+        break;
+      case field.upgrade:
+        this.upgrade = this.upgrade === undefined ? value : `${this.upgrade},${value}`;
+        return true;
+      case field.keepAlive:
+        this.keepAlive = value;
+        return true;
+      case field.dropped:
+        return true;
+      case field.forwarding:
+        this.hasForwarding = true;
+        break;
+      case field.date:
+        this.hasDate = true;
+        break;
+      case field.via:
+        this.via = this.via === '' ? value : `${this.via},${value}`;
+        break;
+      case field.maxForwards:
+        if (this.maxForwards !== undefined) return this.twice(title);
+        this.maxForwards = value;
+        break;
+    }
+    this.headers.push(title, key, value);
+    return true;
+  }
+
+  private twice(name: string): boolean {
+    this.problem = `${name} comes twice`;
+    return false;
+  }
+
+  private refuse(problem: string): typeof malformed {
+    this.problem = problem;
+    return malformed;
+  }
+
+  private refuseName(c: number, empty: boolean): typeof malformed {
+    if (empty && (c === SP || c === TAB))
+      return this.refuse('a line that begins with white space (obs-fold)');
+    if (empty && c === COLON) return this.refuse('an empty field name');
+    if (c === SP || c === TAB) return this.refuse('white space before the colon');
+    if (c === LF || c === CR) return this.refuse(c === LF ? 'a bare LF' : 'a line without a colon');
+    return this.refuse('a character that no field name has');
+  }
+
+  private refuseValue(c: number): typeof malformed {
+    return this.refuse(c === LF ? 'a bare LF' : 'a control character in a field value');
+  }
+}
+
+/** The name as it was sent, without making a string where it is one of the two usual spellings. */
+function spelling(known: KnownName, text: string, start: number, end: number): string {
+  if (text.startsWith(known.title, start)) return known.title;
+  return text.startsWith(known.key, start) ? known.key : text.slice(start, end);
+}
+
+function isBlank(c: number): boolean {
+  return c === SP || c === TAB;
+}

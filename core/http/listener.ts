@@ -1,0 +1,125 @@
+// Listener: takes clients' connections for one worker, within limits, and drains them at the end.
+import { createServer, type Server, type Socket } from 'node:net';
+import { ClientConnection } from './client-connection.ts';
+import { dateLine } from './outgoing-head.ts';
+import { Wire, type WireOptions } from './wire.ts';
+
+/** For a drain: connections without a request for this long are closed at once, ms. */
+const quietTime = 1_000;
+
+/** One worker's listening side; it may serve several addresses. */
+export class Listener {
+  private readonly wire: Wire;
+  private readonly servers: Server[] = [];
+  private readonly open = new Set<ClientConnection>();
+  private readonly perAddress = new Map<string, number>();
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(options: WireOptions) {
+    this.wire = new Wire(options);
+  }
+
+  /** Client connections that are open. */
+  get connections(): number {
+    return this.open.size;
+  }
+
+  /** Connections with a request in flight. */
+  get activeRequests(): number {
+    let active = 0;
+    for (const connection of this.open) if (!connection.idle) active++;
+    return active;
+  }
+
+  /** Takes the connections of a server that listens, whoever made it. */
+  serve(server: Server): void {
+    const own = createServer({ noDelay: true, allowHalfOpen: true }, this.onConnection);
+    own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
+    own.listen(server);
+    this.servers.push(own);
+  }
+
+  /**
+   * Stops accepting; each connection ends with its current response. Resolves when all are closed, at the latest
+   * after `timeoutMs`, when the rest is cut.
+   */
+  async drain(timeoutMs: number): Promise<void> {
+    const { wire } = this;
+    wire.draining = true;
+    for (const server of this.servers.splice(0)) server.close();
+    const started = performance.now();
+    // A client may be sending its next request right now: a connection that was just used gets a moment, and then
+    // an answer that says it is the last one.
+    const sweep = setInterval(() => this.closeQuiet(), 50);
+    this.closeQuiet();
+    if (this.open.size > 0) {
+      await new Promise<void>(resolve => {
+        const limit = setTimeout(resolve, Math.max(0, timeoutMs - (performance.now() - started)));
+        this.waiting.push(() => {
+          clearTimeout(limit);
+          resolve();
+        });
+      });
+    }
+    clearInterval(sweep);
+    this.close();
+  }
+
+  /** Cuts everything now. */
+  close(): void {
+    for (const server of this.servers.splice(0)) server.close();
+    for (const connection of [...this.open]) connection.cut('close');
+    this.wire.close();
+  }
+
+  /** A connection has ended. */
+  forget(connection: ClientConnection): void {
+    if (!this.open.delete(connection)) return;
+    const { ip } = connection.peer;
+    const count = (this.perAddress.get(ip) ?? 1) - 1;
+    if (count === 0) this.perAddress.delete(ip);
+    else this.perAddress.set(ip, count);
+    if (this.open.size === 0) for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
+  private closeQuiet(): void {
+    const before = this.wire.deadlines.touch() - quietTime;
+    for (const connection of [...this.open]) {
+      if (connection.idleSince <= before) connection.closeIfIdle();
+    }
+  }
+
+  private readonly onConnection = (socket: Socket): void => {
+    const { remoteAddress, remotePort, localPort } = socket;
+    if (remoteAddress === undefined) {
+      socket.destroy();
+      return;
+    }
+    const ip = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
+    const { limits } = this.wire.settings;
+    const count = (this.perAddress.get(ip) ?? 0) + 1;
+    if (
+      this.open.size >= limits.connections ||
+      count > (limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY)
+    ) {
+      this.turnAway(socket);
+      return;
+    }
+    this.perAddress.set(ip, count);
+    this.wire.deadlines.touch();
+    const trusted = this.wire.forwarding.trusts(ip);
+    const peer = { ip, port: remotePort ?? 0, localPort: String(localPort ?? 0), trusted };
+    this.open.add(new ClientConnection(this, this.wire, socket, peer));
+  };
+
+  /** Says so and closes; nothing is kept of the connection. */
+  private turnAway(socket: Socket): void {
+    socket.on('error', () => socket.destroy());
+    const body = '503 too many connections\n';
+    socket.end(
+      `HTTP/1.1 503 Service Unavailable\r\n${dateLine()}Retry-After: 5\r\nContent-Type: text/plain\r\n` +
+        `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+      () => socket.destroy(),
+    );
+  }
+}

@@ -1,0 +1,75 @@
+// Message framing: where a body ends (RFC 9112 section 6), read as strictly as the RFC allows.
+import type { FieldReader } from './fields.ts';
+
+/** Body lengths that are not a number of bytes. */
+export const chunked = -1;
+export const untilClose = -2;
+
+/** How a Content-Length may be written: digits only, and few enough to be exact. */
+const lengthDigits = /^\d{1,15}$/;
+
+/** What is wrong with a framing, and whether it is merely not supported. */
+export interface FramingProblem {
+  readonly detail: string;
+  readonly unsupported: boolean;
+}
+
+const problem = (detail: string, unsupported = false): FramingProblem => ({ detail, unsupported });
+
+/**
+ * The body length that a message announces: bytes, {@link chunked}, or `fallback` when it says nothing; or what is
+ * wrong with it.
+ */
+export function bodyLength(fields: FieldReader, minor: number, fallback: number): number | FramingProblem {
+  const { contentLength, transferEncoding } = fields;
+  if (transferEncoding !== undefined) {
+    if (contentLength !== undefined) return problem('Content-Length together with Transfer-Encoding');
+    if (minor === 0) return problem('Transfer-Encoding in an HTTP/1.0 message');
+    if (transferEncoding.toLowerCase() === 'chunked') return chunked;
+    return problem('a Transfer-Encoding other than chunked', isForeignCoding(transferEncoding));
+  }
+  if (contentLength === undefined) return fallback;
+  if (!lengthDigits.test(contentLength)) return problem('a malformed Content-Length');
+  return Number(contentLength);
+}
+
+/** A well-formed list that ends in one `chunked`: framing is clear, but the codings before it are not known here. */
+function isForeignCoding(value: string): boolean {
+  const codings = value.toLowerCase().split(/[ \t]*,[ \t]*/);
+  return (
+    codings.every(coding => /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(coding)) &&
+    codings.indexOf('chunked') === codings.length - 1
+  );
+}
+
+const connectionToken = /^[!#$%&'*+\-.^_`|~0-9a-z]*$/;
+
+/** The options of a Connection field in lower case; undefined when it is malformed. */
+export function connectionOptions(value: string): readonly string[] | undefined {
+  const options = value.toLowerCase().split(/[ \t]*,[ \t]*/);
+  return options.every(option => connectionToken.test(option)) ? options : undefined;
+}
+
+// What Connection can never take away: framing and routing, what Weldr itself sets, and what a trusted proxy said.
+const kept: ReadonlySet<string> = new Set([
+  'host',
+  'content-length',
+  'date',
+  'via',
+  'expect',
+  'max-forwards',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-forwarded-port',
+]);
+
+/** Removes the fields that Connection names (RFC 9110 section 7.6.1), but none that routing or framing needs. */
+export function dropNamedFields(fields: FieldReader, options: readonly string[]): void {
+  for (const option of options) {
+    if (option !== '' && option !== 'close' && option !== 'keep-alive' && !kept.has(option)) {
+      fields.headers.delete(option);
+    }
+  }
+}

@@ -1,0 +1,105 @@
+// ResponseHead: one strict reader of an upstream's response heads (RFC 9112 sections 4 and 5).
+import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
+import { CR, LF, SP, valueChar } from './grammar.ts';
+import { bodyLength, connectionOptions, dropNamedFields, untilClose } from './message-framing.ts';
+import { type HeadLimits, needMore, refused } from './request-head.ts';
+
+/** Reads response heads, one at a time; its fields hold what the last complete one said. */
+export class ResponseHead {
+  status = 0;
+  reason = '';
+  minor = 1;
+  /** Bytes of the body, `chunked` or `untilClose`; 0 when it has none. */
+  length = 0;
+  /** What Content-Length said, also where there is no body to count (HEAD, 304); undefined: nothing. */
+  announced: number | undefined = undefined;
+  /** May the upstream connection be used again after it? */
+  keepAlive = true;
+  upgrade: string | undefined = undefined;
+  /** How long the upstream keeps an idle connection, in ms; undefined: it did not say. */
+  keepAliveTimeout: number | undefined = undefined;
+  readonly fields: FieldReader;
+  /** Why it was refused. */
+  detail = '';
+  private readonly limits: HeadLimits;
+
+  constructor(limits: HeadLimits) {
+    this.limits = limits;
+    this.fields = new FieldReader(limits.headerCount);
+  }
+
+  /** Reads a head from the start of `text`: answers the index behind it, `needMore` or `refused`. */
+  read(text: string, method: string): number {
+    const lineEnd = this.readStatusLine(text);
+    if (lineEnd < 0) return lineEnd;
+    const { fields, limits } = this;
+    const end = fields.read(text, lineEnd);
+    if (end === incomplete)
+      return text.length > limits.headers ? this.refuse('a head over the limit') : needMore;
+    if (end === malformed) return this.refuse(fields.problem);
+    if (end === tooMany || end > limits.headers) return this.refuse('a head over the limit');
+    return this.interpret(method) ? end : refused;
+  }
+
+  private refuse(detail: string): typeof refused {
+    this.detail = detail;
+    return refused;
+  }
+
+  private fail(detail: string): false {
+    this.refuse(detail);
+    return false;
+  }
+
+  private readStatusLine(text: string): number {
+    // "HTTP/1.1 200" is twelve characters; a space before the reason is often left out with it.
+    const known = text.slice(0, 9);
+    if (known !== 'HTTP/1.1 ' && known !== 'HTTP/1.0 ') {
+      const mayBecome = 'HTTP/1.1 '.startsWith(known) || 'HTTP/1.0 '.startsWith(known);
+      return mayBecome ? needMore : this.refuse('no HTTP/1 status line');
+    }
+    if (text.length < 14) return needMore;
+    this.minor = text.charCodeAt(7) - 0x30;
+    const digits = text.slice(9, 12);
+    if (!/^[1-5]\d\d$/.test(digits)) return this.refuse('an invalid status');
+    this.status = Number(digits);
+    let pos = 12;
+    let c = text.charCodeAt(pos);
+    if (c !== SP && c !== CR) return this.refuse('a malformed status line');
+    if (c === SP) c = text.charCodeAt(++pos);
+    const start = pos;
+    while (valueChar[c] === 1) c = text.charCodeAt(++pos);
+    if (pos >= text.length)
+      return text.length > this.limits.requestLine ? this.refuse('a long status line') : needMore;
+    if (c !== CR) return this.refuse('a control character in the status line');
+    if (pos + 1 >= text.length) return needMore;
+    if (text.charCodeAt(pos + 1) !== LF) return this.refuse('a bare CR in the status line');
+    this.reason = text.slice(start, pos);
+    return pos + 2;
+  }
+
+  private interpret(method: string): boolean {
+    const { fields, minor, status } = this;
+    const length = bodyLength(fields, minor, untilClose);
+    if (typeof length !== 'number') return this.fail(length.detail);
+    this.announced = length >= 0 ? length : undefined;
+    // RFC 9112 section 6.3: these have no body, whatever the fields say.
+    const bodiless = method === 'HEAD' || status < 200 || status === 204 || status === 304;
+    this.length = bodiless ? 0 : length;
+    this.keepAlive = minor === 1;
+    this.upgrade = undefined;
+    if (fields.connection !== '') {
+      const options = connectionOptions(fields.connection);
+      if (options === undefined) return this.fail('a malformed Connection field');
+      if (options.includes('close')) this.keepAlive = false;
+      else if (options.includes('keep-alive')) this.keepAlive = true;
+      if (options.includes('upgrade')) this.upgrade = fields.upgrade;
+      dropNamedFields(fields, options);
+    }
+    if (this.length === untilClose) this.keepAlive = false;
+    const timeout =
+      fields.keepAlive === undefined ? null : /(?:^|[,;\s])timeout=(\d{1,6})/i.exec(fields.keepAlive);
+    this.keepAliveTimeout = timeout === null ? undefined : Number(timeout[1]) * 1000;
+    return true;
+  }
+}

@@ -1,0 +1,82 @@
+// Tunnel: two connections joined after 101, bytes passed both ways as they come (RFC 9110 section 7.8).
+import type { Socket } from 'node:net';
+import type { Deadlines, Waiting } from './deadlines.ts';
+
+/** One upgraded connection: back-pressure and half-close pass through; silence on both sides ends it. */
+export class Tunnel implements Waiting {
+  deadline = 0;
+  deadlineSlot = -1;
+  /** Bytes from and to the client. */
+  bytesIn = 0;
+  bytesOut = 0;
+  private readonly client: Socket;
+  private readonly upstream: Socket;
+  private readonly deadlines: Deadlines;
+  private readonly idleTimeout: number;
+  private readonly onClose: () => void;
+  private open = 2;
+  private closed = false;
+
+  /** `onClose` is called once, when both sockets are closed. */
+  constructor(
+    client: Socket,
+    upstream: Socket,
+    deadlines: Deadlines,
+    idleTimeout: number,
+    onClose: () => void,
+  ) {
+    this.client = client;
+    this.upstream = upstream;
+    this.deadlines = deadlines;
+    this.idleTimeout = idleTimeout;
+    this.onClose = onClose;
+    deadlines.add(this);
+  }
+
+  /** Joins the two; `fromUpstream` and `fromClient`: bytes that came already. */
+  start(fromClient: Buffer, fromUpstream: Buffer): void {
+    const { client, upstream } = this;
+    this.touch();
+    if (fromUpstream.length > 0) this.client.write(fromUpstream);
+    if (fromClient.length > 0) this.upstream.write(fromClient);
+    this.bytesIn += fromClient.length;
+    this.bytesOut += fromUpstream.length;
+    client.on('data', (bytes: Buffer) => {
+      this.bytesIn += bytes.length;
+      this.touch();
+    });
+    upstream.on('data', (bytes: Buffer) => {
+      this.bytesOut += bytes.length;
+      this.touch();
+    });
+    client.pipe(upstream);
+    upstream.pipe(client);
+    for (const socket of [client, upstream]) {
+      socket.on('error', () => this.destroy());
+      socket.on('close', () => this.onSocketClose());
+    }
+    if (client.destroyed || upstream.destroyed) this.destroy();
+  }
+
+  destroy(): void {
+    this.client.destroy();
+    this.upstream.destroy();
+  }
+
+  onDeadline(): void {
+    this.destroy();
+  }
+
+  private touch(): void {
+    this.deadline = this.deadlines.in(this.idleTimeout);
+  }
+
+  private onSocketClose(): void {
+    // One side gone without a FIN leaves the other nothing to wait for.
+    this.destroy();
+    if (--this.open > 0 || this.closed) return;
+    this.closed = true;
+    this.deadlines.remove(this);
+    this.onClose();
+  }
+}

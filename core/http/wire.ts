@@ -1,0 +1,88 @@
+// Wire: what all connections of one worker share: settings, readers, deadlines, the upstreams' connections.
+import type { Logger } from 'pino';
+import type { RequestHooks } from '../hooks.ts';
+import type { Pools, Upstream } from '../pool.ts';
+import type { Settings } from '../settings.ts';
+import { Deadlines } from './deadlines.ts';
+import { Forwarding } from './forwarding.ts';
+import type { HeadLimits } from './request-head.ts';
+import { RequestHead } from './request-head.ts';
+import { ResponseHead } from './response-head.ts';
+import { UpstreamConnections } from './upstream-connections.ts';
+
+/** What a Wire is made from. */
+export interface WireOptions {
+  readonly hooks: RequestHooks;
+  readonly pools: Pools;
+  readonly settings: Settings;
+  readonly log: Logger;
+}
+
+/** The shared part of a worker's data path. */
+export class Wire {
+  readonly hooks: RequestHooks;
+  readonly pools: Pools;
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly deadlines: Deadlines;
+  readonly requestHead: RequestHead;
+  readonly forwarding: Forwarding;
+  /** Are connections to end with their current response? */
+  draining = false;
+  private readonly responseHead: ResponseHead;
+  private readonly connections = new Map<Upstream, UpstreamConnections>();
+  private readonly unfollow: () => void;
+  private readonly unobserve: (() => void)[] = [];
+
+  constructor({ hooks, pools, settings, log }: WireOptions) {
+    this.hooks = hooks;
+    this.pools = pools;
+    this.settings = settings;
+    this.log = log;
+    const limits: HeadLimits = settings.limits;
+    this.requestHead = new RequestHead(limits);
+    this.responseHead = new ResponseHead(limits);
+    this.forwarding = new Forwarding(settings);
+    this.deadlines = new Deadlines(
+      Math.min(
+        ...Object.values(settings.timeouts).filter(ms => ms > 0),
+        settings.limits.upstreamQueueTimeout,
+      ),
+    );
+    this.unfollow = pools.follow(pool => {
+      this.unobserve.push(
+        pool.observe({
+          removed: upstream => this.forget(upstream),
+          changed: (upstream, before) => {
+            const current = this.connections.get(upstream);
+            if (JSON.stringify(before.tls) !== JSON.stringify(upstream.record.tls) || !upstream.available) {
+              current?.closeIdle();
+            }
+          },
+        }),
+      );
+    });
+  }
+
+  /** The connections to an upstream. */
+  connectionsTo(upstream: Upstream): UpstreamConnections {
+    const known = this.connections.get(upstream);
+    if (known !== undefined) return known;
+    const made = new UpstreamConnections(upstream, this.settings, this.deadlines, this.responseHead);
+    // An upstream that was removed while a request was on its way to it is not kept.
+    if (this.pools.get(upstream.pool)?.get(upstream.id) === upstream) this.connections.set(upstream, made);
+    return made;
+  }
+
+  close(): void {
+    this.unfollow();
+    for (const stop of this.unobserve) stop();
+    for (const upstream of [...this.connections.keys()]) this.forget(upstream);
+    this.deadlines.close();
+  }
+
+  private forget(upstream: Upstream): void {
+    this.connections.get(upstream)?.close();
+    this.connections.delete(upstream);
+  }
+}
