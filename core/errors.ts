@@ -63,6 +63,7 @@ export const errorTable = {
   INTERNAL: row(500, 'weldr', 'never', 'a defect in Weldr'),
   // configuration, admin API and store
   CONFIG_INVALID: row(400, 'operator', 'never', 'the config is not valid'),
+  LISTEN_FAILED: row(409, 'operator', 'never', 'an address cannot be listened on'),
   INPUT_INVALID: row(400, 'operator', 'never', 'the input is not valid'),
   NOT_FOUND: row(404, 'operator', 'never', 'there is no such thing'),
   CONFLICT: row(409, 'operator', 'never', 'somebody else changed it meanwhile'),

@@ -1,0 +1,87 @@
+// `weldr start` and `weldr check`: a manager under the signals of this process.
+import { findConfig } from '../config/find.ts';
+import { loadConfig } from '../config/load.ts';
+import { readOverrides, type SettingFlags } from '../config/overrides.ts';
+import { describeError, WeldrError } from '../core/errors.ts';
+import { openLog, type ProcessLog } from '../core/log.ts';
+import { exitOnDefect } from '../core/process/defects.ts';
+import { exitCodeOf, exitCodes } from '../core/process/exit-codes.ts';
+import { Manager } from '../core/process/manager.ts';
+import { siblingModule } from '../core/process/sibling-module.ts';
+import { version } from '../core/version.ts';
+
+/** What the flags of `weldr start` and `weldr check` say. */
+export interface StartFlags extends SettingFlags {
+  /** The config file; default: the first that is found in the working directory. */
+  readonly config?: string | undefined;
+}
+
+/** Runs Weldr until it is told to stop. Resolves when it is up; on a failed start it ends the process. */
+export async function start(flags: StartFlags): Promise<Manager | undefined> {
+  let processLog: ProcessLog | undefined;
+  exitOnDefect(() => processLog);
+  const end = (code: number): void => {
+    processLog?.flush();
+    process.exit(code);
+  };
+  let manager: Manager | undefined;
+  try {
+    manager = new Manager({
+      config: await findConfig(flags.config),
+      overrides: readOverrides(flags),
+      load: loadConfig,
+      workerEntry: siblingModule('worker', import.meta.url),
+      version,
+      openLog: async level => {
+        processLog = await openLog(level);
+        return processLog.log;
+      },
+    });
+    listenToSignals(manager, end);
+    await manager.start();
+    return manager;
+  } catch (thrown) {
+    if (manager?.status.stopping === true) return undefined;
+    process.stderr.write(`weldr: ${problem(thrown)}\n`);
+    end(exitCodeOf(thrown));
+    return undefined;
+  }
+}
+
+/** Reads and checks the config; says what is wrong, or that all is well. Answers the exit code. */
+export async function check(flags: StartFlags): Promise<number> {
+  try {
+    const path = await findConfig(flags.config);
+    const { settings, plugins } = await loadConfig(path, readOverrides(flags));
+    const names = plugins.map(plugin => plugin.name).join(', ');
+    console.log(`${path} is valid: ${settings.servers.length} servers; plugins: ${names || 'none'}`);
+    return exitCodes.ok;
+  } catch (thrown) {
+    process.stderr.write(`weldr: ${problem(thrown)}\n`);
+    return exitCodeOf(thrown);
+  }
+}
+
+function listenToSignals(manager: Manager, end: (code: number) => void): void {
+  let asked = 0;
+  const stop = (): void => {
+    asked++;
+    const stopped = asked === 1 ? manager.stop() : manager.cut();
+    stopped.then(
+      () => end(exitCodes.ok),
+      () => end(exitCodes.failed),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('SIGHUP', () => {
+    manager.reload().catch((thrown: unknown) => {
+      manager.log.error(`the reload changed nothing: ${problem(thrown)}`);
+    });
+  });
+}
+
+function problem(thrown: unknown): string {
+  if (thrown instanceof WeldrError && thrown.blame === 'operator') return thrown.message;
+  return describeError(thrown);
+}

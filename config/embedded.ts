@@ -1,0 +1,51 @@
+// Weldr within another program: both sides in its process, config from code.
+import { WeldrError } from '../core/errors.ts';
+import { openLog } from '../core/log.ts';
+import type { ManagerStatus } from '../core/plugin.ts';
+import { Manager } from '../core/process/manager.ts';
+import { version } from '../core/version.ts';
+import { checkConfig, type WeldrConfig } from './config.ts';
+
+/** A Weldr that runs in this process. */
+export interface RunningWeldr {
+  /** Where clients connect to, such as `127.0.0.1:8080`; a port 0 of the config is the real one here. */
+  readonly addresses: readonly string[];
+  readonly status: ManagerStatus;
+  /** Finishes the requests that are here, bounded by the config's `drainTimeout`, then ends everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts Weldr in this process, `workers: 0`: for embedding and tests. Resolves when it accepts connections. Rejects
+ * with CONFIG_INVALID, LISTEN_FAILED or PLUGIN_FAILED, and then nothing runs. No signal is listened to, and
+ * there is no file to reload.
+ */
+export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
+  if (config.workers !== undefined && config.workers !== 0) {
+    throw new WeldrError('CONFIG_INVALID', 'workers: startWeldr() runs in this process; leave it out', {
+      field: 'workers',
+    });
+  }
+  let read = false;
+  const manager = new Manager({
+    config: '',
+    overrides: { workers: 0 },
+    version,
+    workerEntry: '',
+    load: async (_, overrides) => {
+      if (read)
+        throw new WeldrError('CONFLICT', 'this Weldr was started from code: no file can be read anew');
+      read = true;
+      return checkConfig(config, overrides);
+    },
+    openLog: async level => (await openLog(level)).log,
+  });
+  await manager.start();
+  return {
+    get addresses() {
+      return manager.status.listen;
+    },
+    status: manager.status,
+    close: () => manager.stop(),
+  };
+}

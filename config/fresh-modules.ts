@@ -1,0 +1,40 @@
+// Reading a config's modules again, although Node keeps every module that it has once read.
+import { registerHooks } from 'node:module';
+
+const mark = 'weldr-reading';
+/** Weldr's own modules stay single: a second `core/pool.ts` would have an Upstream that is none. */
+const ownFolders = ['core/', 'config/', 'plugins/', 'bin/'].map(
+  folder => new URL(`../${folder}`, import.meta.url).href,
+);
+let readings = 0;
+
+/**
+ * The URL under which a module and all that it imports by relative or absolute path are read anew; packages
+ * (`node_modules`, and Weldr itself) are not. The first call answers the URL as it is: nothing was read before.
+ */
+export function freshUrl(url: URL): string {
+  const reading = readings++;
+  if (reading === 0) return url.href;
+  if (reading === 1) registerHooks({ resolve: passOnMark });
+  const marked = new URL(url);
+  marked.searchParams.set(mark, String(reading));
+  return marked.href;
+}
+
+const passOnMark: Parameters<typeof registerHooks>[0]['resolve'] = (specifier, context, nextResolve) => {
+  const resolved = nextResolve(specifier, context);
+  const reading = markOf(context.parentURL);
+  if (reading === null || !/^(\.{0,2}\/|file:)/.test(specifier) || !isUsers(resolved.url)) return resolved;
+  const marked = new URL(resolved.url);
+  marked.searchParams.set(mark, reading);
+  return { ...resolved, url: marked.href };
+};
+
+function markOf(url: string | undefined): string | null {
+  return url?.startsWith('file:') && url.includes(mark) ? new URL(url).searchParams.get(mark) : null;
+}
+
+function isUsers(url: string): boolean {
+  if (!url.startsWith('file:') || url.includes('/node_modules/')) return false;
+  return !ownFolders.some(folder => url.startsWith(folder));
+}

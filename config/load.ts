@@ -1,0 +1,114 @@
+// Reading a config file: modules by import, .json and .yaml by cosmiconfig's loaders.
+import { readFile } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describeError, toError, WeldrError } from '../core/errors.ts';
+import type { Plugin } from '../core/plugin.ts';
+import type { LoadConfig } from '../core/process/config-source.ts';
+import { checkConfig, inFile } from './config.ts';
+import { freshUrl } from './fresh-modules.ts';
+
+/** What a .json or .yaml file names its plugins by: the exports of `weldr/plugins`. */
+type PluginFactories = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads and checks the config file at a path. A module's default export is the config; a .json or .yaml file names
+ * its plugins by text: `"plugins": ["roundRobin", { "healthCheck": { "interval": "30s" } }]`.
+ */
+export const loadConfig: LoadConfig = async (path, overrides) => {
+  try {
+    const config = isModule(path) ? await readModule(path) : await readData(path);
+    return checkConfig(config, overrides);
+  } catch (thrown) {
+    if (thrown instanceof WeldrError && thrown.code === 'CONFIG_INVALID') throw inFile(path, thrown);
+    throw thrown;
+  }
+};
+
+function isModule(path: string): boolean {
+  return ['.ts', '.mts', '.js', '.mjs'].includes(extname(path));
+}
+
+async function readModule(path: string): Promise<unknown> {
+  if (/\.m?ts$/.test(path) && !process.features.typescript) {
+    throw new WeldrError(
+      'CONFIG_INVALID',
+      `Node ${process.version} does not run TypeScript; use Node 22.18 or newer, or a .mjs config`,
+    );
+  }
+  let exports: { default?: unknown };
+  try {
+    exports = await import(freshUrl(pathToFileURL(path)));
+  } catch (thrown) {
+    if (thrown instanceof WeldrError) throw thrown;
+    throw new WeldrError('CONFIG_INVALID', `cannot be read: ${describeImportError(thrown)}`, {
+      cause: thrown,
+    });
+  }
+  if (exports.default === undefined) {
+    throw new WeldrError('CONFIG_INVALID', 'expected `export default defineConfig({ … })`');
+  }
+  return await exports.default;
+}
+
+/** The message, and for a syntax error its place, which only the stack's first line tells. */
+function describeImportError(thrown: unknown): string {
+  const error = toError(thrown);
+  const place = /^(.+:\d+)$/m.exec(error.stack?.split('\n')[0] ?? '')?.[1];
+  return place === undefined ? describeError(error) : `${error.message} (${basename(place)})`;
+}
+
+async function readData(path: string): Promise<unknown> {
+  const { defaultLoaders } = await import('cosmiconfig');
+  const extension = extname(path);
+  const loader = extension === '.json' ? defaultLoaders['.json'] : defaultLoaders['.yaml'];
+  if (!['.json', '.yaml', '.yml'].includes(extension)) {
+    throw new WeldrError('CONFIG_INVALID', 'expected a .ts, .mts, .js, .mjs, .json or .yaml file');
+  }
+  let data: unknown;
+  try {
+    data = await loader(path, await readFile(path, 'utf8'));
+  } catch (thrown) {
+    throw new WeldrError('CONFIG_INVALID', `cannot be read: ${describeError(thrown)}`, { cause: thrown });
+  }
+  if (typeof data !== 'object' || data === null || !('plugins' in data) || !Array.isArray(data.plugins)) {
+    return data;
+  }
+  // As if the file began with `import * from 'weldr/plugins'`.
+  const factories: PluginFactories = await import(import.meta.resolve('weldr/plugins'));
+  return { ...data, plugins: data.plugins.map((entry, index) => makePlugin(factories, entry, index)) };
+}
+
+/** `"stats"` or `{ "stats": { …options } }`. */
+function makePlugin(factories: PluginFactories, entry: unknown, index: number): Plugin {
+  const field = `plugins[${index}]`;
+  const [name, options] = nameAndOptions(entry, field);
+  const factory = Object.hasOwn(factories, name) ? factories[name] : undefined;
+  if (typeof factory !== 'function') {
+    const known = Object.keys(factories).join(', ');
+    throw new WeldrError(
+      'CONFIG_INVALID',
+      `${field}: there is no plugin ${JSON.stringify(name)}; known: ${known}`,
+      { field },
+    );
+  }
+  try {
+    return options === undefined ? factory() : factory(options);
+  } catch (thrown) {
+    if (!(thrown instanceof WeldrError)) throw thrown;
+    throw new WeldrError('CONFIG_INVALID', `${field}.${thrown.message}`, { field });
+  }
+}
+
+function nameAndOptions(entry: unknown, field: string): [name: string, options: unknown] {
+  if (typeof entry === 'string') return [entry, undefined];
+  if (typeof entry === 'object' && entry !== null) {
+    const [only, ...more] = Object.entries(entry);
+    if (only !== undefined && more.length === 0) return [only[0], only[1] ?? undefined];
+  }
+  throw new WeldrError(
+    'CONFIG_INVALID',
+    `${field}: expected a plugin's name or {"name": {…options}}, got ${JSON.stringify(entry)}`,
+    { field },
+  );
+}

@@ -1,0 +1,59 @@
+// What flags and environment variables say over the config. Flags go first, then the environment, then the file.
+import { z } from 'zod';
+import { WeldrError } from '../core/errors.ts';
+import { parse } from '../core/options.ts';
+import { listenAddress, type Overrides, settingsSchema } from '../core/settings.ts';
+
+/** The flags of `weldr start` that stand for settings; texts, as given. */
+export interface SettingFlags {
+  readonly ip?: string | undefined;
+  readonly adminIp?: string | undefined;
+  readonly workers?: string | undefined;
+}
+
+const addresses = z
+  .string()
+  .transform(text => text.split(',').map(part => part.trim()))
+  .pipe(z.array(listenAddress).min(1));
+
+const workers = z
+  .string()
+  .regex(/^(auto|\d{1,3})$/, 'expected a number of processes, or auto')
+  .transform(text => (text === 'auto' ? ('auto' as const) : Number(text)));
+
+/**
+ * Reads the flags and, where a flag is not given, the WELDR_* variables. Throws CONFIG_INVALID, naming flag or
+ * variable.
+ */
+export function readOverrides(
+  flags: SettingFlags,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Overrides {
+  const read = <T extends z.ZodType>(schema: T, variable: string, flag?: string, value?: string) => {
+    if (value !== undefined) return parseAs(schema, value, flag ?? variable);
+    const text = environment[variable];
+    return text === undefined || text === '' ? undefined : parseAs(schema, text, variable);
+  };
+  const { ip, adminIp, workers: count } = flags;
+  const listen = read(addresses, 'WELDR_LISTEN', '--ip', ip);
+  const processes = read(workers, 'WELDR_WORKERS', '--workers', count);
+  const logLevel = read(settingsSchema.shape.logLevel, 'WELDR_LOG_LEVEL');
+  const adminListen = read(listenAddress, 'WELDR_ADMIN_LISTEN', '--admin-ip', adminIp);
+  const adminToken = read(z.string(), 'WELDR_ADMIN_TOKEN');
+  return {
+    ...(listen === undefined ? {} : { listen }),
+    ...(processes === undefined ? {} : { workers: processes }),
+    ...(logLevel === undefined ? {} : { logLevel }),
+    ...(adminListen === undefined ? {} : { adminListen }),
+    ...(adminToken === undefined ? {} : { adminToken }),
+  };
+}
+
+function parseAs<T extends z.ZodType>(schema: T, text: string, name: string): z.output<T> {
+  try {
+    return parse(schema, text);
+  } catch (thrown) {
+    if (!(thrown instanceof WeldrError)) throw thrown;
+    throw new WeldrError('CONFIG_INVALID', `${name}: ${thrown.message}`, { field: name });
+  }
+}

@@ -1,0 +1,43 @@
+// What the sides of plugins asked for with `onClose`: run backwards, each within a bound, whatever happens in one.
+import type { Clock } from '../clock.ts';
+import { toError } from '../errors.ts';
+
+type CleanUp = () => void | Promise<void>;
+
+/** The longest that one clean-up is waited for, ms. */
+const cleanUpTimeout = 10_000;
+
+/** The clean-ups of one process for one config. */
+export class CleanUps {
+  private readonly list: { plugin: string; fn: CleanUp }[] = [];
+  private readonly clock: Clock;
+  private readonly report: (plugin: string, error: Error) => void;
+
+  /** `report` is told of each clean-up that failed or took longer than 10 s. */
+  constructor(clock: Clock, report: (plugin: string, error: Error) => void) {
+    this.clock = clock;
+    this.report = report;
+  }
+
+  add(plugin: string, fn: CleanUp): void {
+    this.list.push({ plugin, fn });
+  }
+
+  /** Runs all of them, last in first out. Never rejects; a second call does nothing. */
+  async run(): Promise<void> {
+    for (let entry = this.list.pop(); entry !== undefined; entry = this.list.pop()) {
+      const { plugin, fn } = entry;
+      const late = Promise.withResolvers<void>();
+      const cancel = this.clock.after(cleanUpTimeout, () =>
+        late.reject(new Error(`onClose took longer than ${cleanUpTimeout} ms; going on without it`)),
+      );
+      try {
+        await Promise.race([fn(), late.promise]);
+      } catch (thrown) {
+        this.report(plugin, toError(thrown));
+      } finally {
+        cancel();
+      }
+    }
+  }
+}

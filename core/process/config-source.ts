@@ -1,0 +1,15 @@
+// Where the two processes get a config from; who reads files stands outside of the core.
+import type { Plugin } from '../plugin.ts';
+import type { Overrides, Settings } from '../settings.ts';
+
+/** A config as read and checked. */
+export interface LoadedConfig {
+  readonly settings: Settings;
+  readonly plugins: readonly Plugin[];
+}
+
+/**
+ * Reads the config at a path afresh, the modules that it is made of included. Rejects with CONFIG_INVALID, a
+ * message that names file and field.
+ */
+export type LoadConfig = (path: string, overrides: Overrides) => Promise<LoadedConfig>;

@@ -1,0 +1,46 @@
+// Notices, in a worker, when an upstream that drains has no request of this worker any more.
+import type { RequestHooks } from '../hooks.ts';
+import type { PoolChange, Pools, Upstream } from '../pool.ts';
+
+/** Follows the changes of the pools and the attempts of one worker. */
+export class DrainWatch {
+  private readonly pools: Pools;
+  private readonly report: (upstream: Upstream) => void;
+  private readonly busy = new Set<Upstream>();
+  private checking = false;
+
+  /** `report` is called each time that the manager began a drain, when this worker has finished its part. */
+  constructor(pools: Pools, report: (upstream: Upstream) => void) {
+    this.pools = pools;
+    this.report = report;
+  }
+
+  /** Looks at finished attempts. */
+  watch(hooks: RequestHooks): void {
+    hooks.attemptFinished.tap('drain-watch', () => {
+      if (this.busy.size === 0 || this.checking) return;
+      // The count goes down around this hook, before or after it.
+      this.checking = true;
+      setImmediate(() => this.check());
+    });
+  }
+
+  /** Call it with each change that was applied. */
+  changed(change: PoolChange): void {
+    const id = change.op === 'set' ? change.upstream.id : change.id;
+    const upstream = this.pools.get(change.pool)?.get(id);
+    if (upstream === undefined) return;
+    if (upstream.state !== 'draining') this.busy.delete(upstream);
+    else if (upstream.inFlight > 0) this.busy.add(upstream);
+    else this.report(upstream);
+  }
+
+  private check(): void {
+    this.checking = false;
+    for (const upstream of this.busy) {
+      if (upstream.inFlight > 0) continue;
+      this.busy.delete(upstream);
+      if (upstream.state === 'draining') this.report(upstream);
+    }
+  }
+}

@@ -1,0 +1,102 @@
+// A worker that is a process of its own: both ends of its line, over Node's IPC channel.
+import { fork } from 'node:child_process';
+import type { Logger } from 'pino';
+import type { ManagerLink, WorkerLink } from './links.ts';
+import type { ManagerMessage, WorkerMessage } from './messages.ts';
+
+/** Messages that may wait for the other end. Over it what plugins say is dropped. */
+const maxWaiting = 1_000;
+/** Over this a worker does not read at all: it is ended, and its replacement starts from a snapshot. */
+const maxWaitingForWorker = 10_000;
+/** How long an ending worker waits for its last messages to leave, ms. */
+const lastWordsTimeout = 1_000;
+
+/** Starts a worker process; `entry` is the path of the module that it runs. */
+export function forkWorker(entry: string, log: Logger): WorkerLink {
+  const child = fork(entry, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const listeners: ((how: string) => void)[] = [];
+  let ended = false;
+  let waiting = 0;
+  let dropped = 0;
+  const end = (how: string): void => {
+    if (ended) return;
+    ended = true;
+    for (const listener of listeners) listener(how);
+  };
+  child.on('error', error => {
+    // Without a process there is no exit event.
+    if (child.pid === undefined) end(`could not be started: ${error.message}`);
+  });
+  child.on('exit', (code, signal) => end(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  const sent = (): void => {
+    waiting--;
+    if (waiting === 0 && dropped > 0) {
+      log.warn({ dropped }, 'messages of plugins to a slow worker were dropped');
+      dropped = 0;
+    }
+  };
+  return {
+    pid: child.pid,
+    send(message, socket) {
+      if (ended || !child.connected) return;
+      if (message.type === 'plugin' && waiting >= maxWaiting) {
+        dropped++;
+        return;
+      }
+      if (waiting >= maxWaitingForWorker) {
+        log.error('the worker does not read its messages; it is ended');
+        child.kill('SIGKILL');
+        return;
+      }
+      waiting++;
+      child.send(message, socket, {}, sent);
+    },
+    onMessage(listener) {
+      child.on('message', message => listener(message as WorkerMessage));
+    },
+    onExit(listener) {
+      listeners.push(listener);
+    },
+    kill() {
+      child.kill('SIGKILL');
+    },
+  };
+}
+
+/**
+ * The line of this process to the manager that forked it. `beforeExit` runs last. Throws an Error when nobody forked
+ * it.
+ */
+export function managerLink(beforeExit: () => void): ManagerLink {
+  const send = process.send?.bind(process);
+  if (send === undefined) throw new Error('this module is started by `weldr start`, not by hand');
+  let waiting = 0;
+  let ending: number | undefined;
+  const exit = (code: number): void => {
+    beforeExit();
+    process.exit(code);
+  };
+  const sent = (): void => {
+    waiting--;
+    if (ending !== undefined && waiting === 0) exit(ending);
+  };
+  return {
+    send(message) {
+      if (!process.connected) return;
+      if (message.type === 'plugin' && waiting >= maxWaiting) return;
+      waiting++;
+      send(message, undefined, {}, sent);
+    },
+    onMessage(listener) {
+      process.on('message', (message, socket) => listener(message as ManagerMessage, socket));
+    },
+    onDisconnect(listener) {
+      process.once('disconnect', listener);
+    },
+    end(code) {
+      if (waiting === 0) exit(code);
+      ending = code;
+      setTimeout(exit, lastWordsTimeout, code);
+    },
+  };
+}

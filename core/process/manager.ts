@@ -1,0 +1,368 @@
+// The manager: owns pools, config, listening sockets and workers; starts, reloads and stops all of it.
+import { availableParallelism } from 'node:os';
+import type { Logger } from 'pino';
+import { systemClock } from '../clock.ts';
+import { ManagedPools } from '../entries.ts';
+import { WeldrError } from '../errors.ts';
+import type { ManagerStatus } from '../plugin.ts';
+import type { Overrides, Settings } from '../settings.ts';
+import type { LoadConfig, LoadedConfig } from './config-source.ts';
+import { forkWorker } from './forked-worker.ts';
+import type { WorkerLink } from './links.ts';
+import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts';
+import { localWorker } from './local-worker.ts';
+import { ManagerPlugins } from './manager-plugins.ts';
+import type { ManagerMessage } from './messages.ts';
+import { PoolBroadcast } from './pool-broadcast.ts';
+import { Worker } from './worker.ts';
+import { WorkerGroup } from './worker-group.ts';
+
+/** What a manager works with. */
+export interface ManagerOptions {
+  /** The path of the config; what `load` gets. */
+  readonly config: string;
+  readonly overrides: Overrides;
+  readonly load: LoadConfig;
+  /** The module that a worker process runs. */
+  readonly workerEntry: string;
+  /** Of this Weldr. */
+  readonly version: string;
+  /** Opens the log, once the level is known. */
+  openLog(level: Settings['logLevel']): Logger | Promise<Logger>;
+}
+
+/** One Weldr: `start`, any number of `reload`s, `stop`. */
+export class Manager {
+  /** Facts about it, kept up to date. */
+  readonly status: ManagerStatus;
+  private readonly options: ManagerOptions;
+  private readonly sockets = new ListeningSockets();
+  private readonly pools: ManagedPools;
+  private readonly broadcast: PoolBroadcast;
+  private readonly memory = new Map<string, Map<string, unknown>>();
+  private readonly startedAt = systemClock.now();
+  /** All groups that have processes; the one in charge is `group`. */
+  private readonly groups = new Set<WorkerGroup>();
+  private keepAlive: NodeJS.Timeout | undefined;
+  private logger: Logger | undefined;
+  private group: WorkerGroup | undefined;
+  private plugins: ManagerPlugins | undefined;
+  private reloading: Promise<void> | undefined;
+  private queued: Promise<void> | undefined;
+  private stopping: Promise<void> | undefined;
+  private cutting = false;
+
+  constructor(options: ManagerOptions) {
+    this.options = options;
+    this.status = this.liveStatus();
+    const managed = this;
+    this.pools = new ManagedPools({
+      clock: systemClock,
+      get drainTimeout() {
+        return managed.group?.config.settings.drainTimeout ?? 0;
+      },
+      workers: () => this.workerNumbers(),
+    });
+    this.broadcast = new PoolBroadcast(this.pools, (after, revision, changes) => {
+      for (const group of this.groups) group.changes(after, revision, changes);
+    });
+    this.pools.observe({
+      upstreamChanged: (upstream, before) => {
+        if (before !== undefined) this.plugins?.hooks.upstreamChanged.call(upstream, before);
+      },
+    });
+  }
+
+  get log(): Logger {
+    if (this.logger === undefined) throw new Error('the log is opened by start()');
+    return this.logger;
+  }
+
+  /**
+   * Reads the config, starts plugins and workers; resolves when all workers accept connections. Rejects with
+   * CONFIG_INVALID, LISTEN_FAILED or PLUGIN_FAILED, after all that had started has ended.
+   */
+  async start(): Promise<void> {
+    const config = await this.load();
+    this.logger = await this.options.openLog(config.settings.logLevel);
+    // Between the death of the last worker and its replacement nothing else may keep the process alive.
+    this.keepAlive = setInterval(() => {}, 2 ** 30);
+    const group = this.newGroup(config);
+    const plugins = this.newPlugins(group);
+    try {
+      group.spawn();
+      await this.sockets.add(config.settings.listen);
+      await plugins.start(config.plugins);
+      this.pools.setConfig(poolsOf(config.settings));
+      this.takeOver(group, plugins);
+      await group.load();
+      await group.listen();
+    } catch (thrown) {
+      this.plugins = undefined;
+      await group.kill();
+      await plugins.close();
+      this.end();
+      throw thrown;
+    }
+    this.log.info({ listen: this.status.listen, workers: group.size, pid: process.pid }, 'listening');
+    plugins.hooks.listening.call();
+  }
+
+  /**
+   * Reads the config anew and replaces plugins and workers; resolves when the new workers accept connections, while
+   * the old ones still finish their requests. Rejects with what is wrong with the new config, and then the old one
+   * is in force as before. While one reload runs, one more waits; all who ask meanwhile get that one's outcome.
+   */
+  async reload(): Promise<void> {
+    if (this.queued !== undefined) return await this.queued;
+    if (this.reloading !== undefined) {
+      const before = this.reloading;
+      this.queued = (async () => {
+        await before.catch(() => {});
+        this.queued = undefined;
+        await this.reloadNow();
+      })();
+      return await this.queued;
+    }
+    await this.reloadNow();
+  }
+
+  /** Stops: hooks, workers (bounded by the config's drainTimeout), plugins. Resolves when nothing is left. */
+  async stop(): Promise<void> {
+    this.stopping ??= this.stopNow();
+    await this.stopping;
+  }
+
+  /** Stops without waiting for requests. */
+  async cut(): Promise<void> {
+    this.cutting = true;
+    for (const group of this.groups) void group.kill();
+    await this.stop();
+  }
+
+  private async reloadNow(): Promise<void> {
+    const done = this.replaceConfig();
+    this.reloading = done;
+    try {
+      await done;
+    } finally {
+      if (this.reloading === done) this.reloading = undefined;
+    }
+  }
+
+  private async replaceConfig(): Promise<void> {
+    const { group: oldGroup, plugins: oldPlugins } = this;
+    if (this.stopping !== undefined || oldGroup === undefined || oldPlugins === undefined) {
+      throw new WeldrError('CONFLICT', 'this Weldr is stopping; there is nothing to reload');
+    }
+    const config = await this.load();
+    const oldListen = oldGroup.config.settings.listen;
+    const group = this.newGroup(config);
+    let plugins: ManagerPlugins;
+    try {
+      group.spawn();
+      await this.sockets.add(config.settings.listen);
+      await group.load();
+      if (this.stopping !== undefined) throw new WeldrError('CONFLICT', 'this Weldr was stopped meanwhile');
+      plugins = await this.replacePlugins(oldGroup, oldPlugins, group);
+    } catch (thrown) {
+      await group.kill();
+      this.groups.delete(group);
+      this.sockets.keep(oldListen);
+      throw thrown;
+    }
+    this.log.level = config.settings.logLevel;
+    this.takeOver(group, plugins);
+    oldGroup.deliverTo((...message) => plugins.receive(...message));
+    this.pools.setConfig(poolsOf(config.settings));
+    this.pools.retainJudges(new Set(config.plugins.map(plugin => plugin.name)));
+    await group.listen();
+    this.log.info({ listen: this.status.listen, workers: group.size }, 'reloaded');
+    plugins.hooks.listening.call();
+    void this.retire(oldGroup);
+  }
+
+  /** Exchanges the manager sides; when the new ones do not start, the old ones are started again. */
+  private async replacePlugins(
+    oldGroup: WorkerGroup,
+    oldPlugins: ManagerPlugins,
+    group: WorkerGroup,
+  ): Promise<ManagerPlugins> {
+    await oldPlugins.close();
+    const plugins = this.newPlugins(group);
+    try {
+      await plugins.start(group.config.plugins);
+      return plugins;
+    } catch (thrown) {
+      await plugins.close();
+      const restored = this.newPlugins(oldGroup);
+      try {
+        await restored.start(oldGroup.config.plugins);
+      } catch (second) {
+        this.log.fatal(
+          { err: second },
+          'the plugins of the old config do not start again: requests are proxied, nothing else works',
+        );
+      }
+      this.takeOver(oldGroup, restored);
+      throw thrown;
+    }
+  }
+
+  private takeOver(group: WorkerGroup, plugins: ManagerPlugins): void {
+    this.group = group;
+    this.plugins = plugins;
+    group.deliverTo((...message) => plugins.receive(...message));
+  }
+
+  private async retire(group: WorkerGroup): Promise<void> {
+    await group.drain(group.config.settings.drainTimeout);
+    this.groups.delete(group);
+    const wanted = [...this.groups].flatMap(other => other.config.settings.listen);
+    this.sockets.keep(wanted);
+  }
+
+  private async stopNow(): Promise<void> {
+    this.logger?.info('stopping');
+    await this.queued?.catch(() => {});
+    await this.reloading?.catch(() => {});
+    const timeout = this.group?.config.settings.drainTimeout ?? 0;
+    if (!this.cutting) await this.announceStop(timeout);
+    await Promise.all([...this.groups].map(group => (this.cutting ? group.kill() : group.drain(timeout))));
+    await this.plugins?.close();
+    this.end();
+    this.logger?.info('stopped');
+  }
+
+  private async announceStop(timeoutMs: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, timeoutMs);
+    try {
+      await Promise.race([this.plugins?.hooks.stopping.promise(), late.promise]);
+    } catch (thrown) {
+      this.log.error({ err: thrown }, 'a plugin failed while stopping');
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private end(): void {
+    this.groups.clear();
+    this.sockets.keep([]);
+    clearInterval(this.keepAlive);
+  }
+
+  private async load(): Promise<LoadedConfig> {
+    return await this.options.load(this.options.config, this.options.overrides);
+  }
+
+  // --- the pieces ----------------------------------------------------------------------------------------------
+
+  private newGroup(config: LoadedConfig): WorkerGroup {
+    const { settings } = config;
+    const local = settings.workers === 0;
+    const count = settings.workers === 'auto' ? availableParallelism() : Math.max(1, settings.workers);
+    const group: WorkerGroup = new WorkerGroup({
+      config,
+      numbers: freeNumbers(
+        count,
+        [...this.groups].flatMap(other => other.reserved),
+      ),
+      log: this.log,
+      spawn: () => this.spawnWorker(config),
+      greeting: worker => this.greeting(worker, config),
+      sockets: () =>
+        local ? this.sockets.copies(settings.listen) : presentSockets(this.sockets, settings.listen),
+      onIdle: (worker, pool, id) => this.pools.workerIdle(worker, pool, id),
+      onReady: worker => this.plugins?.hooks.workerReady.call(worker),
+      onExit: worker => {
+        this.pools.workerGone(worker);
+        this.plugins?.hooks.workerExited.call(worker);
+      },
+    });
+    this.groups.add(group);
+    return group;
+  }
+
+  private spawnWorker(config: LoadedConfig): WorkerLink {
+    if (config.settings.workers !== 0) return forkWorker(this.options.workerEntry, this.log);
+    return localWorker(link => new Worker({ link, load: async () => config, openLog: () => this.log }));
+  }
+
+  private greeting(worker: number, config: LoadedConfig): ManagerMessage[] {
+    this.broadcast.flush();
+    const { settings, plugins } = config;
+    return [
+      { type: 'start', worker, config: this.options.config, overrides: this.options.overrides },
+      {
+        type: 'snapshot',
+        revision: this.pools.revision,
+        changes: this.pools.snapshot(),
+        settings: withoutServers(settings),
+        plugins: plugins.map(plugin => plugin.name),
+      },
+    ];
+  }
+
+  private newPlugins(group: WorkerGroup): ManagerPlugins {
+    return new ManagerPlugins({
+      pools: this.pools,
+      log: this.log,
+      status: this.status,
+      overrides: this.options.overrides,
+      memory: this.memory,
+      reload: () => this.reload(),
+      workers: () => group.numbers,
+      send: (worker, plugin, message) => group.tell(worker, plugin, message),
+    });
+  }
+
+  private *workerNumbers(): Generator<number> {
+    for (const group of this.groups) yield* group.numbers;
+  }
+
+  private liveStatus(): ManagerStatus {
+    const manager = this;
+    return {
+      version: this.options.version,
+      startedAt: this.startedAt,
+      get readyWorkers() {
+        return manager.group?.readyCount ?? 0;
+      },
+      get wantedWorkers() {
+        return manager.group?.size ?? 0;
+      },
+      get listen() {
+        const addresses = manager.group?.config.settings.listen ?? [];
+        return presentSockets(manager.sockets, addresses).map(socket => socket.address);
+      },
+      get stopping() {
+        return manager.stopping !== undefined;
+      },
+    };
+  }
+}
+
+/** The smallest numbers from 1 that no live worker has. */
+function freeNumbers(count: number, taken: readonly number[]): number[] {
+  const numbers: number[] = [];
+  for (let number = 1; numbers.length < count; number++) if (!taken.includes(number)) numbers.push(number);
+  return numbers;
+}
+
+function presentSockets(sockets: ListeningSockets, addresses: readonly string[]): ListeningSocket[] {
+  return [...new Set(addresses)].flatMap(address => sockets.get(address) ?? []);
+}
+
+function poolsOf(settings: Settings) {
+  return { ...settings.pools, default: settings.servers };
+}
+
+/** What workers need of the settings: the servers reach them as pools. */
+function withoutServers(settings: Settings): Settings {
+  return {
+    ...settings,
+    servers: [],
+    pools: Object.fromEntries(Object.keys(settings.pools).map(name => [name, []])),
+  };
+}

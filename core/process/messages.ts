@@ -1,0 +1,65 @@
+// What the manager and its workers say to each other: plain JSON, in order, over one channel for each worker.
+import type { ErrorCode } from '../errors.ts';
+import type { PoolChange } from '../pool.ts';
+import type { Overrides, Settings } from '../settings.ts';
+
+/** What a worker says. */
+export type WorkerMessage =
+  /** The config is read, the worker sides of all plugins have started. */
+  | { readonly type: 'loaded' }
+  /** It accepts connections from every socket that it was given. */
+  | { readonly type: 'ready' }
+  /** It cannot start, for this reason; it ends next. */
+  | {
+      readonly type: 'failed';
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly field?: string | undefined;
+    }
+  /** An upstream that drains has no request of this worker any more. */
+  | { readonly type: 'idle'; readonly pool: string; readonly id: string }
+  /** All its requests are finished, or were cut at the limit; it ends next. */
+  | { readonly type: 'drained' }
+  | PluginMessage;
+
+/** What the manager says. The first message is `start`, the second `snapshot`. */
+export type ManagerMessage =
+  /** Read the config at this path. */
+  | {
+      readonly type: 'start';
+      readonly worker: number;
+      readonly config: string;
+      readonly overrides: Overrides;
+    }
+  /**
+   * All upstreams, and what the manager goes by: a worker that is replaced works with the settings of its siblings,
+   * whatever became of the config file meanwhile. `settings` name no servers. `plugins` are the names, in order.
+   */
+  | {
+      readonly type: 'snapshot';
+      readonly revision: number;
+      readonly changes: readonly PoolChange[];
+      readonly settings: Settings;
+      readonly plugins: readonly string[];
+    }
+  /** What changed in the pools from revision `after` to `revision`. */
+  | {
+      readonly type: 'changes';
+      readonly after: number;
+      readonly revision: number;
+      readonly changes: readonly PoolChange[];
+    }
+  /** A listening socket; it is the handle that goes with the message. */
+  | { readonly type: 'socket'; readonly address: string }
+  /** Accept connections from the sockets that were sent. */
+  | { readonly type: 'listen' }
+  /** Take no more connections, finish what is there within the time, then end. */
+  | { readonly type: 'drain'; readonly timeoutMs: number }
+  | PluginMessage;
+
+/** From one side of a plugin to its other side. */
+export interface PluginMessage {
+  readonly type: 'plugin';
+  readonly plugin: string;
+  readonly message: unknown;
+}

@@ -1,0 +1,139 @@
+// The workers of one config: they are started together, listen together and drain together.
+import type { Logger } from 'pino';
+import type { PoolChange } from '../pool.ts';
+import type { LoadedConfig } from './config-source.ts';
+import type { WorkerLink } from './links.ts';
+import type { ListeningSocket } from './listening-sockets.ts';
+import type { ManagerMessage, PluginMessage } from './messages.ts';
+import { WorkerSlot } from './worker-slot.ts';
+
+/** Plugins' messages that may wait for their manager sides to start; what comes over it is dropped. */
+const maxHeld = 10_000;
+
+/** Takes what the worker sides of plugins say. */
+export type PluginReceiver = (plugin: string, message: unknown, worker: number) => void;
+
+/** What a group works with. */
+export interface WorkerGroupOptions {
+  readonly config: LoadedConfig;
+  /** The numbers of its workers. */
+  readonly numbers: readonly number[];
+  readonly log: Logger;
+  spawn(): WorkerLink;
+  /** What the worker of this number has to know first. */
+  greeting(worker: number): ManagerMessage[];
+  sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
+  onIdle(worker: number, pool: string, id: string): void;
+  onReady(worker: number): void;
+  onExit(worker: number): void;
+}
+
+/** The workers of one config. */
+export class WorkerGroup {
+  readonly config: LoadedConfig;
+  private readonly slots: readonly WorkerSlot[];
+  private readonly log: Logger;
+  /** The workers that know the pools, and so are told of changes. */
+  private readonly greeted = new Set<number>();
+  private receiver: PluginReceiver | undefined;
+  private held: { message: PluginMessage; worker: number }[] = [];
+
+  constructor(options: WorkerGroupOptions) {
+    this.config = options.config;
+    this.log = options.log;
+    this.slots = options.numbers.map(
+      number =>
+        new WorkerSlot({
+          number,
+          log: options.log,
+          spawn: () => options.spawn(),
+          sockets: () => options.sockets(),
+          greet: slot => {
+            for (const message of options.greeting(number)) slot.send(message);
+            this.greeted.add(number);
+          },
+          onMessage: (_, message) => {
+            if (message.type === 'idle') options.onIdle(number, message.pool, message.id);
+            else this.receive(message, number);
+          },
+          onReady: () => options.onReady(number),
+          onExit: () => {
+            this.greeted.delete(number);
+            options.onExit(number);
+          },
+        }),
+    );
+  }
+
+  /** The workers whose processes know the pools. */
+  get numbers(): readonly number[] {
+    return [...this.greeted];
+  }
+
+  /** All numbers that this group uses, those between two processes included. */
+  get reserved(): readonly number[] {
+    return this.slots.map(slot => slot.number);
+  }
+
+  get readyCount(): number {
+    return this.slots.filter(slot => slot.state === 'ready').length;
+  }
+
+  get size(): number {
+    return this.slots.length;
+  }
+
+  /** Starts the processes, so that they boot while the manager goes on. */
+  spawn(): void {
+    for (const slot of this.slots) slot.spawn();
+  }
+
+  /** Has all load the config. Rejects with what one of them found wrong, after all of them have ended. */
+  async load(): Promise<void> {
+    try {
+      await Promise.all(this.slots.map(slot => slot.load()));
+    } catch (thrown) {
+      await this.kill();
+      throw thrown;
+    }
+  }
+
+  /** Resolves when all accept connections. */
+  async listen(): Promise<void> {
+    await Promise.all(this.slots.map(slot => slot.listen()));
+  }
+
+  /** Resolves when all have ended; they are not replaced. */
+  async drain(timeoutMs: number): Promise<void> {
+    await Promise.all(this.slots.map(slot => slot.drain(timeoutMs)));
+  }
+
+  async kill(): Promise<void> {
+    await Promise.all(this.slots.map(slot => slot.kill()));
+  }
+
+  /** Tells all workers that know the pools of changes. */
+  changes(after: number, revision: number, changes: readonly PoolChange[]): void {
+    for (const slot of this.slots) {
+      if (this.greeted.has(slot.number)) slot.send({ type: 'changes', after, revision, changes });
+    }
+  }
+
+  /** Sends a plugin's message to one worker; dropped when it has ended. */
+  tell(worker: number, plugin: string, message: unknown): void {
+    const slot = this.slots.find(known => known.number === worker);
+    if (slot !== undefined && this.greeted.has(worker)) slot.send({ type: 'plugin', plugin, message });
+  }
+
+  /** Hands on what plugins say from now on, and what they said before. */
+  deliverTo(receiver: PluginReceiver): void {
+    this.receiver = receiver;
+    for (const { message, worker } of this.held.splice(0)) receiver(message.plugin, message.message, worker);
+  }
+
+  private receive(message: PluginMessage, worker: number): void {
+    if (this.receiver !== undefined) this.receiver(message.plugin, message.message, worker);
+    else if (this.held.length < maxHeld) this.held.push({ message, worker });
+    else this.log.warn({ worker, plugin: message.plugin }, 'a message of a plugin was dropped');
+  }
+}

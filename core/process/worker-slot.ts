@@ -1,0 +1,205 @@
+// One place for a worker: starts a process in it, and another one when it dies, later and later in a crash loop.
+import type { Logger } from 'pino';
+import { type CancelTimer, type Clock, systemClock } from '../clock.ts';
+import { WeldrError } from '../errors.ts';
+import type { WorkerLink } from './links.ts';
+import type { ListeningSocket } from './listening-sockets.ts';
+import type { ManagerMessage, WorkerMessage } from './messages.ts';
+
+/** A worker that was ready for less than this has failed, in ms. */
+const shortLife = 1_000;
+/** The wait before the second replacement in a crash loop; it doubles with each. */
+const firstBackoff = 100;
+const longestBackoff = 10_000;
+/** What a drain may take over its time until the process is killed, in ms. */
+const drainGrace = 5_000;
+
+/** What a slot works with. */
+export interface WorkerSlotOptions {
+  /** The number of its workers. */
+  readonly number: number;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** Starts a process. */
+  spawn(): WorkerLink;
+  /** Tells a new process what it has to know: `start` and `snapshot`. */
+  greet(slot: WorkerSlot): void;
+  /** The sockets to listen on; asked for each process. */
+  sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
+  onMessage(slot: WorkerSlot, message: Extract<WorkerMessage, { type: 'plugin' | 'idle' }>): void;
+  onReady(slot: WorkerSlot): void;
+  onExit(slot: WorkerSlot): void;
+}
+
+/** `starting` until loaded, `loaded` until it listens, `ready`, `draining` to its end; `ended` between processes. */
+export type WorkerState = 'starting' | 'loaded' | 'ready' | 'draining' | 'ended';
+
+/** One worker and its replacements. */
+export class WorkerSlot {
+  readonly number: number;
+  state: WorkerState = 'ended';
+  private readonly options: WorkerSlotOptions;
+  private readonly clock: Clock;
+  private link: WorkerLink | undefined;
+  private readonly firstLoad = Promise.withResolvers<void>();
+  private readonly firstReady = Promise.withResolvers<void>();
+  private readonly over = Promise.withResolvers<void>();
+  /** Replace it when it dies? Only once a first process has loaded: before, the whole start fails. */
+  private replacing = false;
+  private serving = false;
+  private leaving = false;
+  private failure: WeldrError | undefined;
+  private readySince: number | undefined;
+  private shortLives = 0;
+  private cancelRestart: CancelTimer | undefined;
+  private cancelKill: CancelTimer | undefined;
+
+  constructor(options: WorkerSlotOptions) {
+    this.options = options;
+    this.number = options.number;
+    this.clock = options.clock ?? systemClock;
+    this.firstLoad.promise.catch(() => {});
+  }
+
+  /** The process that runs now; undefined between two. */
+  get pid(): number | undefined {
+    return this.link?.pid;
+  }
+
+  /** Starts the process, so that it boots while the manager is not yet ready to greet it. */
+  spawn(): void {
+    if (this.link !== undefined || this.leaving) return;
+    const link = this.options.spawn();
+    this.link = link;
+    this.state = 'starting';
+    this.failure = undefined;
+    this.readySince = undefined;
+    link.onMessage(message => this.receive(message));
+    link.onExit(how => this.exited(how));
+  }
+
+  /** Has it load the config. Rejects with what was wrong with it, and is not replaced then. */
+  async load(): Promise<void> {
+    this.spawn();
+    this.options.greet(this);
+    await this.firstLoad.promise;
+  }
+
+  /** Has it accept connections; resolves when it does, or died in the attempt and is being replaced. */
+  async listen(): Promise<void> {
+    this.serving = true;
+    await this.giveSockets();
+    await this.firstReady.promise;
+  }
+
+  /** Has it finish what it has, and waits for its end. It is not replaced. */
+  async drain(timeoutMs: number): Promise<void> {
+    if (!this.leaving) {
+      this.leave();
+      if (this.link === undefined) this.over.resolve();
+      else {
+        this.state = 'draining';
+        this.send({ type: 'drain', timeoutMs });
+        this.cancelKill = this.clock.after(timeoutMs + drainGrace, () => {
+          this.options.log.error({ worker: this.number }, 'the worker does not end; it is killed');
+          this.link?.kill();
+        });
+      }
+    }
+    await this.over.promise;
+  }
+
+  /** Ends it at once, and waits for its end. It is not replaced. */
+  async kill(): Promise<void> {
+    this.leave();
+    if (this.link === undefined) this.over.resolve();
+    else this.link.kill();
+    await this.over.promise;
+  }
+
+  send(message: ManagerMessage): void {
+    this.link?.send(message);
+  }
+
+  private leave(): void {
+    this.leaving = true;
+    this.cancelRestart?.();
+    this.firstReady.resolve();
+    this.firstLoad.reject(new WeldrError('INTERNAL', `worker ${this.number} was ended before it was loaded`));
+  }
+
+  private receive(message: WorkerMessage): void {
+    switch (message.type) {
+      case 'loaded':
+        if (this.state === 'starting') this.state = 'loaded';
+        this.replacing = true;
+        this.firstLoad.resolve();
+        if (this.serving && !this.leaving) void this.giveSockets();
+        break;
+      case 'ready':
+        if (this.leaving) break;
+        this.state = 'ready';
+        this.readySince = this.clock.monotonic();
+        this.firstReady.resolve();
+        this.options.onReady(this);
+        break;
+      case 'failed':
+        this.failure = new WeldrError(
+          message.code,
+          message.message,
+          message.field === undefined ? {} : { field: message.field },
+        );
+        break;
+      case 'drained':
+        break;
+      default:
+        this.options.onMessage(this, message);
+    }
+  }
+
+  private async giveSockets(): Promise<void> {
+    const { link } = this;
+    for (const { address, handle } of await this.options.sockets()) {
+      link?.send({ type: 'socket', address }, handle);
+    }
+    link?.send({ type: 'listen' });
+  }
+
+  private exited(how: string): void {
+    const { log } = this.options;
+    const { failure } = this;
+    this.link = undefined;
+    this.state = 'ended';
+    this.cancelKill?.();
+    this.firstReady.resolve();
+    this.options.onExit(this);
+    if (this.leaving) {
+      this.over.resolve();
+      return;
+    }
+    const why = failure === undefined ? how : failure.message;
+    if (!this.replacing) {
+      this.leaving = true;
+      this.over.resolve();
+      this.firstLoad.reject(
+        failure ?? new WeldrError('INTERNAL', `worker ${this.number} ended before it was ready: ${how}`),
+      );
+      return;
+    }
+    const wait = this.backoff();
+    log.error({ worker: this.number, why, replacedInMs: wait }, 'a worker died; it is replaced');
+    this.cancelRestart = this.clock.after(wait, () => {
+      this.spawn();
+      this.options.greet(this);
+    });
+  }
+
+  /** 0 after a life of a second; else 0, 100, 200, … to 10,000 ms. */
+  private backoff(): number {
+    const lived = this.readySince === undefined ? 0 : this.clock.monotonic() - this.readySince;
+    if (lived >= shortLife) this.shortLives = 0;
+    else this.shortLives++;
+    if (this.shortLives <= 1) return 0;
+    return Math.min(firstBackoff * 2 ** (this.shortLives - 2), longestBackoff);
+  }
+}

@@ -1,0 +1,197 @@
+// A worker: holds a replica of the pools, runs the worker sides of the plugins and proxies, as its manager says.
+import type { SendHandle } from 'node:child_process';
+import { createServer } from 'node:net';
+import type { Logger } from 'pino';
+import { describeError, toError, WeldrError } from '../errors.ts';
+import { createHooks } from '../hooks.ts';
+import { Listener } from '../http/listener.ts';
+import { Pools } from '../pool.ts';
+import type { Settings } from '../settings.ts';
+import type { LoadConfig, LoadedConfig } from './config-source.ts';
+import { DrainWatch } from './drain-watch.ts';
+import { exitCodeOf } from './exit-codes.ts';
+import type { ManagerLink } from './links.ts';
+import { backlog } from './listening-sockets.ts';
+import type { ManagerMessage } from './messages.ts';
+import { WorkerPlugins } from './worker-plugins.ts';
+
+/** What a worker works with. */
+export interface WorkerOptions {
+  /** Its line to the manager. */
+  readonly link: ManagerLink;
+  readonly load: LoadConfig;
+  /** Opens its log, once the level is known. */
+  openLog(level: Settings['logLevel'], worker: number): Logger | Promise<Logger>;
+}
+
+type Message<T extends ManagerMessage['type']> = Extract<ManagerMessage, { type: T }>;
+
+/** One worker; it lives from the first message to `link.end`. */
+export class Worker {
+  private readonly options: WorkerOptions;
+  private readonly pools = new Pools();
+  private readonly drains = new DrainWatch(this.pools, upstream =>
+    this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
+  );
+  private readonly sockets: SendHandle[] = [];
+  /** Messages to plugins from before the plugins were there. */
+  private readonly early: Message<'plugin'>[] = [];
+  private number = 0;
+  private revision = 0;
+  private loading: Promise<LoadedConfig> | undefined;
+  private log: Logger | undefined;
+  private settings: Settings | undefined;
+  private plugins: WorkerPlugins | undefined;
+  private listener: Listener | undefined;
+  private ending = false;
+
+  /** Begins to listen to its manager. */
+  constructor(options: WorkerOptions) {
+    this.options = options;
+    options.link.onMessage((message, socket) => this.receive(message, socket));
+    options.link.onDisconnect(() => this.orphaned());
+  }
+
+  private receive(message: ManagerMessage, socket: SendHandle | undefined): void {
+    switch (message.type) {
+      case 'start':
+        this.number = message.worker;
+        this.loading = this.options.load(message.config, message.overrides);
+        // Whether it failed is looked at when the snapshot is there.
+        this.loading.catch(() => {});
+        break;
+      case 'snapshot':
+        void this.start(message);
+        break;
+      case 'changes':
+        this.apply(message);
+        break;
+      case 'socket':
+        this.sockets.push(socket);
+        break;
+      case 'listen':
+        this.listen();
+        break;
+      case 'plugin':
+        if (this.plugins === undefined) this.early.push(message);
+        else this.plugins.receive(message.plugin, message.message);
+        break;
+      case 'drain':
+        void this.drain(message.timeoutMs);
+        break;
+    }
+  }
+
+  private async start(snapshot: Message<'snapshot'>): Promise<void> {
+    const { settings } = snapshot;
+    this.settings = settings;
+    this.revision = snapshot.revision;
+    for (const name of Object.keys(settings.pools)) this.pools.ensure(name);
+    for (const change of snapshot.changes) this.pools.apply(change);
+    try {
+      const log = await this.options.openLog(settings.logLevel, this.number);
+      this.log = log;
+      const config = await this.loading;
+      if (config === undefined) throw new WeldrError('INTERNAL', 'a snapshot came before the start');
+      this.compareWithManager(config, snapshot, log);
+      await this.run(config, settings, log);
+      this.options.link.send({ type: 'loaded' });
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  private async run(config: LoadedConfig, settings: Settings, log: Logger): Promise<void> {
+    const { pools } = this;
+    const hooks = createHooks(error => log.error({ err: error }, error.message));
+    this.drains.watch(hooks);
+    const plugins = new WorkerPlugins({
+      worker: this.number,
+      hooks,
+      pools,
+      log,
+      send: (plugin, message) => this.options.link.send({ type: 'plugin', plugin, message }),
+    });
+    this.plugins = plugins;
+    for (const { plugin, message } of this.early.splice(0)) plugins.receive(plugin, message);
+    await plugins.start(config.plugins);
+    this.listener = new Listener({ hooks, pools, settings, log });
+  }
+
+  /** The file may have been edited since the manager read it; then only a reload makes that count everywhere. */
+  private compareWithManager(config: LoadedConfig, snapshot: Message<'snapshot'>, log: Logger): void {
+    const names = config.plugins.map(plugin => plugin.name);
+    if (JSON.stringify(names) === JSON.stringify(snapshot.plugins)) return;
+    log.warn(
+      { plugins: names, managers: snapshot.plugins },
+      'the config names other plugins than when the manager read it; reload to have one config everywhere',
+    );
+  }
+
+  private apply(message: Message<'changes'>): void {
+    if (message.after !== this.revision) {
+      // Never silently wrong: the replacement starts from a snapshot.
+      this.fail(
+        new WeldrError('INTERNAL', `the pools are at revision ${this.revision}, not ${message.after}`),
+      );
+      return;
+    }
+    this.revision = message.revision;
+    for (const change of message.changes) {
+      this.pools.apply(change);
+      this.drains.changed(change);
+    }
+  }
+
+  private listen(): void {
+    const { listener } = this;
+    if (listener === undefined) return;
+    try {
+      for (const socket of this.sockets.splice(0)) {
+        const server = createServer();
+        server.listen(socket, backlog);
+        listener.serve(server);
+      }
+      this.options.link.send({ type: 'ready' });
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  private async drain(timeoutMs: number): Promise<void> {
+    if (this.ending) return;
+    this.ending = true;
+    try {
+      await this.listener?.drain(timeoutMs);
+    } catch (thrown) {
+      this.log?.error({ err: thrown }, 'the drain failed');
+    }
+    await this.plugins?.close();
+    this.options.link.send({ type: 'drained' });
+    this.options.link.end(0);
+  }
+
+  private orphaned(): void {
+    if (this.ending) return;
+    this.log?.warn('the manager is gone: finishing the requests that are here');
+    void this.drain(this.settings?.drainTimeout ?? 0);
+  }
+
+  private fail(thrown: unknown): void {
+    if (this.ending) return;
+    this.ending = true;
+    const error =
+      thrown instanceof WeldrError
+        ? thrown
+        : new WeldrError('INTERNAL', describeError(thrown), { cause: thrown });
+    if (error.blame !== 'operator') this.log?.error({ err: toError(thrown) }, 'the worker cannot go on');
+    this.listener?.close();
+    this.options.link.send({
+      type: 'failed',
+      code: error.code,
+      message: error.message,
+      ...(error.field === undefined ? {} : { field: error.field }),
+    });
+    this.options.link.end(exitCodeOf(error));
+  }
+}
