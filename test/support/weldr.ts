@@ -1,0 +1,273 @@
+// A real Weldr for tests: the command `weldr start` with a config of its own, as processes.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const project = resolve(fileURLToPath(import.meta.url), '../../..');
+const command = join(project, 'bin/weldr.ts');
+
+/** A line of the log: pino's fields. */
+export interface LogRecord {
+  readonly level: number;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** How a Weldr is started. */
+export interface WeldrOptions {
+  /**
+   * The text of its weldr.config.ts; `weldr` and `weldr/plugins` can be imported. Listen on `127.0.0.1:0`; the same
+   * for the admin API. A relative path in it is one of the Weldr's own folder.
+   */
+  readonly config: string;
+  /** Its `--workers`; default: what the config says. */
+  readonly workers?: number;
+  /** More flags. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** More files of its folder, by name. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** A folder that `folder` of an earlier one named: the files there stay. Default: a new, temporary one. */
+  readonly folder?: string;
+  /** Resolve at once, instead of when it listens; `url` is empty then. */
+  readonly noWait?: true;
+}
+
+/** A running Weldr. */
+export interface TestWeldr {
+  /** Of the first address that clients connect to, such as `http://127.0.0.1:40123`. */
+  readonly url: string;
+  /** Of its admin API; empty without one. */
+  readonly adminUrl: string;
+  /** Of the manager. */
+  readonly pid: number;
+  readonly folder: string;
+  /** The process ids of the workers that run now. */
+  workers(): number[];
+  /** What it has logged so far. */
+  readonly logs: readonly LogRecord[];
+  /** What it wrote to stderr, and to stdout besides the log. */
+  readonly output: string;
+  /** Resolves with the first logged record that passes; those of before count too, from `from` on. */
+  logged(
+    passes: (record: LogRecord) => boolean,
+    options?: { from?: number; timeoutMs?: number },
+  ): Promise<LogRecord>;
+  /** Replaces the config file. */
+  writeConfig(text: string): void;
+  signal(signal: NodeJS.Signals): void;
+  /** Resolves with its exit code, or the name of the signal that ended it. */
+  readonly exited: Promise<number | NodeJS.Signals>;
+  /** SIGTERM, and waits for the end. `keep`: leave the folder for another Weldr. */
+  stop(options?: { keep?: boolean }): Promise<number | NodeJS.Signals>;
+  /** kill -9 to the manager, and waits until the workers are gone too. */
+  kill(options?: { keep?: boolean }): Promise<void>;
+}
+
+/** Starts a Weldr; rejects with all its output when it ends before it listens. Always `stop` or `kill` it. */
+export async function startWeldr(options: WeldrOptions): Promise<TestWeldr> {
+  const folder = options.folder ?? makeFolder();
+  for (const [name, text] of Object.entries({ ...options.files, 'weldr.config.ts': options.config })) {
+    writeFileSync(join(folder, name), text);
+  }
+  const args = [
+    ...(options.workers === undefined ? [] : ['--workers', String(options.workers)]),
+    ...(options.args ?? []),
+  ];
+  const child = spawn(process.execPath, ['-C', 'weldr-source', command, 'start', ...args], {
+    cwd: folder,
+    env: { ...cleanEnvironment(), ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const weldr = new WeldrProcess(child, folder, options.folder === undefined);
+  if (options.noWait === undefined) await weldr.listening();
+  return weldr;
+}
+
+/** Runs the command `weldr` to its end; `input` goes to its stdin. */
+export async function runWeldr(
+  args: readonly string[],
+  options: { cwd?: string; env?: Readonly<Record<string, string>>; input?: string } = {},
+): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, ['-C', 'weldr-source', command, ...args], {
+    cwd: options.cwd ?? tmpdir(),
+    env: { ...cleanEnvironment(), ...options.env },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', text => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', text => {
+    stderr += text;
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(options.input ?? '');
+  const [code, signal] = await once(child, 'close');
+  return { code: code ?? signal, stdout, stderr };
+}
+
+/** A temporary folder in which `weldr` and `weldr/plugins` can be imported. Remove it at the end. */
+export function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'weldr-test-'));
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(project, join(folder, 'node_modules/weldr'));
+  return folder;
+}
+
+/** The ids of the processes that this one has started and that still run. */
+export function childrenOf(pid: number): number[] {
+  const children: number[] = [];
+  for (const name of readdirSync('/proc')) {
+    const id = Number(name);
+    if (!Number.isInteger(id)) continue;
+    try {
+      const [state, parent] =
+        readFileSync(`/proc/${id}/stat`, 'utf8').split(')').at(-1)?.trim().split(' ') ?? [];
+      if (Number(parent) === pid && state !== 'Z') children.push(id);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return children;
+}
+
+/** Does this process run? */
+export function isRunning(pid: number): boolean {
+  try {
+    const [state] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(')').at(-1)?.trim().split(' ') ?? [];
+    return state !== 'Z';
+  } catch {
+    return false;
+  }
+}
+
+/** Waits until something holds. Rejects, naming it, when it never does. */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for: ${what}`);
+    await sleep(20);
+  }
+}
+
+/** A test's Weldr must not take over what this shell says about another one. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WELDR_')));
+}
+
+class WeldrProcess implements TestWeldr {
+  readonly folder: string;
+  readonly logs: LogRecord[] = [];
+  readonly exited: Promise<number | NodeJS.Signals>;
+  url = '';
+  adminUrl = '';
+  output = '';
+  private readonly child: ChildProcess;
+  private readonly temporary: boolean;
+  private rest = '';
+  private ended = false;
+
+  constructor(child: ChildProcess, folder: string, temporary: boolean) {
+    this.child = child;
+    this.folder = folder;
+    this.temporary = temporary;
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => this.read(text));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.output += text;
+    });
+    this.exited = once(child, 'exit').then(([code, signal]) => {
+      this.ended = true;
+      return code ?? signal;
+    });
+  }
+
+  get pid(): number {
+    if (this.child.pid === undefined) throw new Error('it could not be started');
+    return this.child.pid;
+  }
+
+  /** Resolves when it accepts connections. */
+  async listening(): Promise<void> {
+    const record = await this.logged(({ msg }) => msg === 'listening');
+    const [address] = Array.isArray(record['listen']) ? record['listen'] : [];
+    this.url = `http://${address}`;
+    const admin = this.logs.find(line => typeof line['admin'] === 'string');
+    if (admin !== undefined) this.adminUrl = `http://${admin['admin']}`;
+  }
+
+  workers(): number[] {
+    return childrenOf(this.pid);
+  }
+
+  async logged(
+    passes: (record: LogRecord) => boolean,
+    { from = 0, timeoutMs = 20_000 }: { from?: number; timeoutMs?: number } = {},
+  ): Promise<LogRecord> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const found = this.logs.slice(from).find(passes);
+      if (found !== undefined) return found;
+      if (this.ended) throw new Error(`weldr has ended: ${await this.exited}\n${this.everything()}`);
+      if (performance.now() > deadline)
+        throw new Error(`never logged in ${timeoutMs} ms\n${this.everything()}`);
+      await sleep(10);
+    }
+  }
+
+  writeConfig(text: string): void {
+    writeFileSync(join(this.folder, 'weldr.config.ts'), text);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
+  }
+
+  async stop({ keep = false } = {}): Promise<number | NodeJS.Signals> {
+    if (!this.ended) this.signal('SIGTERM');
+    const code = await this.exited;
+    this.clean(keep);
+    return code;
+  }
+
+  async kill({ keep = false } = {}): Promise<void> {
+    const workers = this.ended ? [] : this.workers();
+    if (!this.ended) this.signal('SIGKILL');
+    await this.exited;
+    await until('the workers of a killed manager end', () => !workers.some(isRunning), 60_000);
+    this.clean(keep);
+  }
+
+  private clean(keep: boolean): void {
+    if (this.temporary && !keep) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private read(text: string): void {
+    const lines = (this.rest + text).split('\n');
+    this.rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (line.startsWith('{')) this.logs.push(JSON.parse(line));
+      else this.output += `${line}\n`;
+    }
+  }
+
+  private everything(): string {
+    return [...this.logs.map(record => JSON.stringify(record)), this.output].join('\n');
+  }
+}
