@@ -6,7 +6,7 @@ import type { WeldrError } from '../errors.ts';
 import { createManagerHooks, type ManagerHooks } from '../hooks.ts';
 import { parse } from '../options.ts';
 import type { ManagerChannel, ManagerStatus, Plugin } from '../plugin.ts';
-import type { Pools, Upstream } from '../pool.ts';
+import type { PoolChange } from '../pool.ts';
 import { type ServerInput, serverDefinition } from '../server-definition.ts';
 import type { Overrides } from '../settings.ts';
 import { CleanUps } from './clean-ups.ts';
@@ -50,18 +50,10 @@ export interface TestManagerSide {
   memoryOf(plugin: string): Map<string, unknown>;
   /** The workers of these pools; they stay when another side follows this one. */
   readonly workers: Workers;
-  /** For `workerSide`: takes a worker in. */
-  admit(worker: number, replica: Pools): WorkerSeat;
+  /** For `workerSide`: takes a worker in; returns how it leaves. */
+  admit(worker: number, replica: WorkerReplica): () => void;
   /** For `workerSide`: the channel of one plugin. */
   linkOf(plugin: string): PluginLink;
-}
-
-/** What a worker side holds of its manager. */
-export interface WorkerSeat {
-  /** Says that the worker may have become idle on an upstream; a drain waits for it. */
-  finished(upstream: Upstream): void;
-  /** The worker has ended. */
-  leave(): void;
 }
 
 /**
@@ -112,6 +104,7 @@ export async function managerSide(
     ...options.status,
   };
   const cleanUps = new CleanUps();
+  options.previous?.pools.releaseStore();
   try {
     for (const started of Array.isArray(plugin) ? plugin : [plugin]) {
       if (started.invalid !== undefined) throw started.invalid('');
@@ -153,24 +146,26 @@ export async function managerSide(
     admit(worker, replica) {
       const leave = workers.admit(worker, replica, pools);
       let left = false;
-      return {
-        finished: upstream => sayIdle(pools, worker, upstream),
-        leave: () => {
-          if (left) return;
-          left = true;
-          leave();
-          for (const link of links.values()) link.disconnect(worker);
-          pools.workerGone(worker);
-          hooks.workerExited.call(worker);
-        },
+      return () => {
+        if (left) return;
+        left = true;
+        leave();
+        for (const link of links.values()) link.disconnect(worker);
+        pools.workerGone(worker);
+        hooks.workerExited.call(worker);
       };
     },
   };
 }
 
+/** A worker's replica of the pools, as its manager sees it. */
+export interface WorkerReplica {
+  apply(change: PoolChange): void;
+}
+
 /** The workers of one manager, each with its replica of the pools. */
 class Workers {
-  private readonly replicas = new Map<number, Pools>();
+  private readonly replicas = new Map<number, WorkerReplica>();
 
   get size(): number {
     return this.replicas.size;
@@ -180,18 +175,13 @@ class Workers {
     return [...this.replicas.keys()];
   }
 
-  admit(worker: number, replica: Pools, pools: ManagedPools): () => void {
+  admit(worker: number, replica: WorkerReplica, pools: ManagedPools): () => void {
     if (this.replicas.has(worker)) throw new Error(`worker ${worker} runs already; give this one another id`);
     this.replicas.set(worker, replica);
     for (const change of pools.snapshot()) replica.apply(change);
     const stop = pools.observe({
       changes: changes => {
-        for (const change of changes) {
-          replica.apply(change);
-          const upstream =
-            change.op === 'set' ? replica.get(change.pool)?.get(change.upstream.id) : undefined;
-          if (upstream !== undefined) sayIdle(pools, worker, upstream);
-        }
+        for (const change of changes) replica.apply(change);
       },
     });
     return () => {
@@ -199,12 +189,6 @@ class Workers {
       this.replicas.delete(worker);
     };
   }
-}
-
-/** A worker's word reaches the manager later, as between processes. */
-function sayIdle(pools: ManagedPools, worker: number, upstream: Upstream): void {
-  if (upstream.state !== 'draining' || upstream.inFlight > 0) return;
-  queueMicrotask(() => pools.workerIdle(worker, upstream.pool, upstream.id));
 }
 
 function definitions(servers: NonNullable<ManagerSideOptions['servers']>) {

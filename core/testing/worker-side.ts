@@ -4,6 +4,7 @@ import type { WeldrError } from '../errors.ts';
 import { createHooks, type RequestHooks } from '../hooks.ts';
 import type { Plugin, WorkerChannel } from '../plugin.ts';
 import { Pools, type Upstream } from '../pool.ts';
+import { DrainWatch } from '../process/drain-watch.ts';
 import { CleanUps } from './clean-ups.ts';
 import { type ContextOptions, context } from './context.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -74,7 +75,7 @@ export async function workerSide(
   const reported: WeldrError[] = [];
   const hooks = createHooks(error => void reported.push(error));
   const cleanUps = new CleanUps();
-  const seat = manager?.admit(id, pools);
+  const leave = manager === undefined ? undefined : joinManager(manager, id, pools, hooks);
   const start = async (started: Plugin): Promise<void> => {
     if (started.invalid !== undefined) throw started.invalid('');
     const link = manager?.linkOf(started.name) ?? new PluginLink();
@@ -93,7 +94,7 @@ export async function workerSide(
     if (hooks.selectUpstream.taps.length === 0) await start(firstAvailable);
   } catch (thrown) {
     await cleanUps.run();
-    seat?.leave();
+    leave?.();
     throw thrown;
   }
   manager?.hooks.workerReady.call(id);
@@ -106,9 +107,7 @@ export async function workerSide(
     reported,
     run: async ({ pool = 'default', answers = [], ...request } = {}) => {
       const ctx = context({ ...request, pool: pools.ensure(pool), startedAt: clock.monotonic() });
-      const result = await runRequest(hooks, ctx, answers, clock);
-      for (const upstream of result.attempts) seat?.finished(upstream);
-      return result;
+      return await runRequest(hooks, ctx, answers, clock);
     },
     select: ctx =>
       new Promise((resolve, reject) => {
@@ -116,10 +115,25 @@ export async function workerSide(
       }),
     async close() {
       await cleanUps.run();
-      seat?.leave();
+      leave?.();
     },
-    kill: () => seat?.leave(),
+    kill: () => leave?.(),
   };
+}
+
+/** Has the manager keep the replica up to date, and tells it when a drain is over here; returns how to leave. */
+function joinManager(manager: TestManagerSide, id: number, pools: Pools, hooks: RequestHooks): () => void {
+  const drains = new DrainWatch(pools, ({ pool, id: upstream }) => {
+    // A worker's word reaches the manager later, as between processes.
+    queueMicrotask(() => manager.pools.workerIdle(id, pool, upstream));
+  });
+  drains.watch(hooks);
+  return manager.admit(id, {
+    apply(change) {
+      pools.apply(change);
+      drains.changed(change);
+    },
+  });
 }
 
 function fill(pools: Pools, upstreams: NonNullable<WorkerSideOptions['upstreams']>): void {
