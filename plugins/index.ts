@@ -1,2 +1,4 @@
 // The built-in plugins, as `weldr/plugins` exports them.
 export { type PoolFileOptions, poolFile } from './pool-file/index.ts';
+export { type RoundRobinOptions, roundRobin } from './round-robin/index.ts';
+export { type StatsOptions, stats } from './stats/index.ts';

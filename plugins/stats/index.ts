@@ -1,0 +1,112 @@
+// stats: counts requests and attempts in the workers, adds up in the manager, and answers GET /stats.
+import { z } from 'zod';
+import type { AdminAnswer } from '../../core/admin.ts';
+import { duration } from '../../core/duration.ts';
+import type { ManagedPools, PoolEntry } from '../../core/entries.ts';
+import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin.ts';
+import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
+import { metrics, metricsType } from './metrics.ts';
+import { type Counts, RequestCounters } from './request-counters.ts';
+import { Totals } from './totals.ts';
+
+const options = z.strictObject({
+  /** How often workers tell what they counted: what is lost at most when one is killed. */
+  interval: duration()
+    .refine(ms => ms >= 10, 'an interval is at least 10ms')
+    .default(250),
+});
+
+/** What `stats` takes, as people write it. */
+export type StatsOptions = z.input<typeof options>;
+
+/** What a worker tells; `answers` names the round in which it was asked. */
+interface Told {
+  readonly counts?: Counts | undefined;
+  readonly answers?: number | undefined;
+}
+
+/** The longest that `GET /stats` waits for a worker, ms. */
+const patienceMs = 250;
+
+/** The plugin that counts: `GET /stats`, `GET /stats/detail`, `GET /metrics`. */
+export function stats(input: StatsOptions = {}): Plugin {
+  return definePlugin('stats', options, input, ({ interval }) => ({
+    worker: side => count(side, interval),
+    manager: addUp,
+  }));
+}
+
+function count({ hooks, pools, clock, channel, onClose }: WorkerSide, intervalMs: number): void {
+  const counters = new RequestCounters(pools);
+  const manager = channel<Told, FlushRequest>();
+  const tell = (answers?: number) => {
+    const counts = counters.take();
+    if (counts !== undefined || answers !== undefined) manager.send({ counts, answers });
+  };
+  hooks.preProxy.tap('stats', ctx => {
+    counters.attemptBegins(ctx);
+  });
+  hooks.attemptFinished.tap('stats', ctx => counters.attemptFinished(ctx));
+  hooks.finished.tap('stats', ctx => counters.requestFinished(ctx));
+  manager.onMessage(({ flush }) => tell(flush));
+  onClose(() => tell());
+  onClose(clock.every(intervalMs, () => tell()));
+}
+
+function addUp({ hooks, pools, admin, clock, memory, channel, onClose }: ManagerSide): void {
+  const known = memory.get('totals');
+  const totals = known instanceof Totals ? known : new Totals();
+  memory.set('totals', totals);
+  const workers = channel<Told, FlushRequest>();
+  const rounds = new FlushRounds(workers, clock, patienceMs);
+  const inPool = (pool: string, id: string) => pools.get(pool, id) !== undefined;
+  workers.onMessage(({ counts, answers }, worker) => {
+    if (counts !== undefined) totals.add(worker, counts, inPool);
+    if (answers !== undefined) rounds.answered(answers, worker);
+  });
+  hooks.workerExited.tap('stats', worker => {
+    totals.workerExited(worker);
+    rounds.workerExited(worker);
+  });
+  onClose(pools.observe({ removed: upstream => totals.forget(upstream) }));
+  onClose(() => rounds.close());
+
+  const get = (path: string, rel: string, answer: () => AdminAnswer) =>
+    admin.add({
+      method: 'GET',
+      path,
+      rel,
+      async handle() {
+        await rounds.ask();
+        return answer();
+      },
+    });
+  get('/stats', 'stats', () => ({ status: 200, body: { client: totals.client, server: totals.server } }));
+  get('/stats/detail', 'stats-detail', () => ({ status: 200, body: detail(pools, totals) }));
+  get('/metrics', 'metrics', () => ({
+    status: 200,
+    contentType: metricsType,
+    body: metrics(totals, allEntries(pools)),
+  }));
+}
+
+function allEntries(pools: ManagedPools): PoolEntry[] {
+  return [...pools.pools].flatMap(pool => [...pools.list(pool.name)]);
+}
+
+function detail(pools: ManagedPools, totals: Totals) {
+  return allEntries(pools).map(({ upstream }) => {
+    const { success, failed, inFlight, connectErrors, latency } = totals.of(upstream.pool, upstream.id);
+    return {
+      id: upstream.id,
+      ip: upstream.hostname,
+      port: String(upstream.port),
+      pool: upstream.pool,
+      success,
+      failed,
+      inFlight,
+      connectErrors,
+      latency: { p50: latency.quantile(0.5), p90: latency.quantile(0.9), p99: latency.quantile(0.99) },
+    };
+  });
+}

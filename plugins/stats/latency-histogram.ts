@@ -1,0 +1,58 @@
+// LatencyHistogram: how long things took, in a fixed number of buckets whose width grows with the time.
+
+const smallestMs = 0.1;
+const bucketsAnOctave = 4;
+// From 0.1 ms in 20 doublings to 105 s; what is longer counts as that.
+const bucketCount = 20 * bucketsAnOctave + 1;
+
+/** Counts by bucket as they are sent: `[bucket, count, bucket, count…]`, empty buckets left out. */
+export type LatencyCounts = number[];
+
+/** A histogram on a logarithmic scale: quantiles are true to within 9 %, from 0.1 ms to 105 s. */
+export class LatencyHistogram {
+  private readonly counts = new Float64Array(bucketCount);
+  private total = 0;
+
+  record(ms: number): void {
+    const bucket = ms <= smallestMs ? 0 : Math.ceil(Math.log2(ms / smallestMs) * bucketsAnOctave);
+    const at = Math.min(bucket, bucketCount - 1);
+    this.counts[at] = (this.counts[at] ?? 0) + 1;
+    this.total += 1;
+  }
+
+  add(counts: LatencyCounts): void {
+    for (let i = 0; i + 1 < counts.length; i += 2) {
+      const bucket = counts[i] ?? 0;
+      const count = counts[i + 1] ?? 0;
+      if (bucket >= bucketCount) continue;
+      this.counts[bucket] = (this.counts[bucket] ?? 0) + count;
+      this.total += count;
+    }
+  }
+
+  /** What was counted since the last call. */
+  take(): LatencyCounts {
+    const taken: LatencyCounts = [];
+    if (this.total === 0) return taken;
+    for (const [bucket, count] of this.counts.entries()) if (count > 0) taken.push(bucket, count);
+    this.counts.fill(0);
+    this.total = 0;
+    return taken;
+  }
+
+  /** The time in ms that this part (0 to 1) of all stayed below; null when nothing was recorded. */
+  quantile(part: number): number | null {
+    if (this.total === 0) return null;
+    let left = part * this.total;
+    for (const [bucket, count] of this.counts.entries()) {
+      left -= count;
+      if (left <= 1e-9 && count > 0) return middleOf(bucket);
+    }
+    return middleOf(bucketCount - 1);
+  }
+}
+
+/** The geometric middle of a bucket, to three digits. */
+function middleOf(bucket: number): number {
+  return Number((smallestMs * 2 ** ((bucket - 0.5) / bucketsAnOctave)).toPrecision(3));
+}

@@ -1,0 +1,117 @@
+// RequestCounters: what one worker counts while requests run, and what of it it has not told the manager yet.
+import type { ProxyContext } from '../../core/context.ts';
+import type { WeldrError } from '../../core/errors.ts';
+import type { Pools, Upstream } from '../../core/pool.ts';
+import { type LatencyCounts, LatencyHistogram } from './latency-histogram.ts';
+
+/** What a worker counted for one server since it last told; `inFlight` is what it has now. */
+export interface ServerCounts {
+  readonly pool: string;
+  readonly id: string;
+  readonly success: number;
+  readonly failed: number;
+  readonly connectErrors: number;
+  readonly inFlight: number;
+  readonly latency: LatencyCounts;
+}
+
+/** What a worker counted since it last told. */
+export interface Counts {
+  readonly client: { readonly success: number; readonly failed: number };
+  readonly servers: readonly ServerCounts[];
+}
+
+class UpstreamCounters {
+  readonly upstream: Upstream;
+  success = 0;
+  failed = 0;
+  connectErrors = 0;
+  readonly latency = new LatencyHistogram();
+  /** Is there something to tell? */
+  touched = false;
+
+  constructor(upstream: Upstream) {
+    this.upstream = upstream;
+  }
+}
+
+/** Plain numbers for each upstream; nothing is allocated for a request. */
+export class RequestCounters {
+  private readonly pools: Pools;
+  private success = 0;
+  private failed = 0;
+  private readonly byUpstream = new Map<Upstream, UpstreamCounters>();
+  private readonly touched: UpstreamCounters[] = [];
+
+  constructor(pools: Pools) {
+    this.pools = pools;
+  }
+
+  attemptBegins(ctx: ProxyContext): void {
+    if (ctx.upstream !== undefined) this.touch(ctx.upstream);
+  }
+
+  attemptFinished(ctx: ProxyContext): void {
+    const { upstream, error, upstreamStatus } = ctx;
+    if (upstream === undefined) return;
+    const counters = this.touch(upstream);
+    if (upstreamStatus > 0) counters.latency.record(ctx.respondedAt - ctx.attemptedAt);
+    if (error !== undefined) {
+      if (!countsAgainstServer(error)) return;
+      counters.failed++;
+      if (isConnectError(error)) counters.connectErrors++;
+    } else if (upstreamStatus >= 500) {
+      counters.failed++;
+    } else if (upstreamStatus > 0) {
+      counters.success++;
+    }
+  }
+
+  requestFinished(ctx: ProxyContext): void {
+    if (ctx.outcome === 'complete' && ctx.status > 0 && ctx.status < 500) this.success++;
+    else this.failed++;
+  }
+
+  /** What there is to tell, and starts anew; undefined when there is nothing. */
+  take(): Counts | undefined {
+    const client = { success: this.success, failed: this.failed };
+    if (this.touched.length === 0 && client.success + client.failed === 0) return undefined;
+    this.success = 0;
+    this.failed = 0;
+    return { client, servers: this.touched.splice(0).map(counters => this.takeServer(counters)) };
+  }
+
+  private touch(upstream: Upstream): UpstreamCounters {
+    let counters = this.byUpstream.get(upstream);
+    if (counters === undefined) {
+      counters = new UpstreamCounters(upstream);
+      this.byUpstream.set(upstream, counters);
+    }
+    if (!counters.touched) {
+      counters.touched = true;
+      this.touched.push(counters);
+    }
+    return counters;
+  }
+
+  private takeServer(counters: UpstreamCounters): ServerCounts {
+    const { upstream, success, failed, connectErrors } = counters;
+    const { pool, id, inFlight } = upstream;
+    counters.touched = false;
+    counters.success = 0;
+    counters.failed = 0;
+    counters.connectErrors = 0;
+    const gone = inFlight === 0 && this.pools.get(pool)?.get(id) !== upstream;
+    if (gone) this.byUpstream.delete(upstream);
+    return { pool, id, success, failed, connectErrors, inFlight, latency: counters.latency.take() };
+  }
+}
+
+/** A client that left spoils the attempt; what it did wrong, and what went wrong in Weldr, is not the server's. */
+function countsAgainstServer(error: WeldrError): boolean {
+  return error.blame === 'upstream' || error.code === 'CLIENT_CLOSED';
+}
+
+function isConnectError({ code }: WeldrError): boolean {
+  return code === 'CONNECT_FAILED' || code === 'CONNECT_TIMEOUT' || code === 'TLS_FAILED';
+}

@@ -1,0 +1,74 @@
+// Totals: what all workers counted, added up by the manager. Kept over reloads and the deaths of workers.
+import type { Upstream } from '../../core/pool.ts';
+import { LatencyHistogram } from './latency-histogram.ts';
+import type { Counts } from './request-counters.ts';
+
+/** Requests or attempts by how they ended. */
+export interface Outcomes {
+  success: number;
+  failed: number;
+}
+
+/** What is known of one server. */
+export class ServerTotals {
+  success = 0;
+  failed = 0;
+  connectErrors = 0;
+  readonly latency = new LatencyHistogram();
+  /** Requests in flight, by worker. */
+  readonly inFlightOf = new Map<number, number>();
+
+  get inFlight(): number {
+    let sum = 0;
+    for (const count of this.inFlightOf.values()) sum += count;
+    return sum;
+  }
+}
+
+const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
+
+/** The sums over all workers since the manager's start. */
+export class Totals {
+  readonly client: Outcomes = { success: 0, failed: 0 };
+  /** Of all servers, those that have left included. */
+  readonly server: Outcomes = { success: 0, failed: 0 };
+  private readonly servers = new Map<string, ServerTotals>();
+
+  /** Adds what a worker counted. `known`: is the server still in its pool? Others count in the sums only. */
+  add(worker: number, counts: Counts, known: (pool: string, id: string) => boolean): void {
+    this.client.success += counts.client.success;
+    this.client.failed += counts.client.failed;
+    for (const { pool, id, success, failed, connectErrors, inFlight, latency } of counts.servers) {
+      this.server.success += success;
+      this.server.failed += failed;
+      if (!known(pool, id)) continue;
+      const totals = this.of(pool, id);
+      totals.success += success;
+      totals.failed += failed;
+      totals.connectErrors += connectErrors;
+      totals.latency.add(latency);
+      if (inFlight > 0) totals.inFlightOf.set(worker, inFlight);
+      else totals.inFlightOf.delete(worker);
+    }
+  }
+
+  /** What is known of a server; zeros when no worker had a request for it. */
+  of(pool: string, id: string): ServerTotals {
+    const key = keyOf(pool, id);
+    const known = this.servers.get(key);
+    if (known !== undefined) return known;
+    const made = new ServerTotals();
+    this.servers.set(key, made);
+    return made;
+  }
+
+  /** A server has left its pool: only the sums remember it. */
+  forget(upstream: Upstream): void {
+    this.servers.delete(keyOf(upstream.pool, upstream.id));
+  }
+
+  /** A worker has ended, and with it the requests that it had in flight. */
+  workerExited(worker: number): void {
+    for (const totals of this.servers.values()) totals.inFlightOf.delete(worker);
+  }
+}
