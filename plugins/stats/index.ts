@@ -25,6 +25,9 @@ interface Told {
   readonly answers?: number | undefined;
 }
 
+// Telling of 10,000 servers at once would hold up the requests of a worker for more than 10 ms.
+const mostServersATime = 500;
+
 /** The longest that `GET /stats` waits for a worker, ms. */
 const patienceMs = 250;
 
@@ -39,8 +42,8 @@ export function stats(input: StatsOptions = {}): Plugin {
 function count({ hooks, pools, clock, channel, onClose }: WorkerSide, intervalMs: number): void {
   const counters = new RequestCounters(pools);
   const manager = channel<Told, FlushRequest>();
-  const tell = (answers?: number) => {
-    const counts = counters.take();
+  const tell = (most?: number, answers?: number) => {
+    const counts = counters.take(most);
     if (counts !== undefined || answers !== undefined) manager.send({ counts, answers });
   };
   hooks.preProxy.tap('stats', ctx => {
@@ -48,9 +51,9 @@ function count({ hooks, pools, clock, channel, onClose }: WorkerSide, intervalMs
   });
   hooks.attemptFinished.tap('stats', ctx => counters.attemptFinished(ctx));
   hooks.finished.tap('stats', ctx => counters.requestFinished(ctx));
-  manager.onMessage(({ flush }) => tell(flush));
+  manager.onMessage(({ flush }) => tell(undefined, flush));
   onClose(() => tell());
-  onClose(clock.every(intervalMs, () => tell()));
+  onClose(clock.every(intervalMs, () => tell(mostServersATime)));
 }
 
 function addUp({ hooks, pools, admin, clock, memory, channel, onClose }: ManagerSide): void {

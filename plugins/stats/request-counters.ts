@@ -72,13 +72,13 @@ export class RequestCounters {
     else this.failed++;
   }
 
-  /** What there is to tell, and starts anew; undefined when there is nothing. */
-  take(): Counts | undefined {
+  /** What there is to tell of at most so many servers, and starts anew; undefined when there is nothing. */
+  take(most = Number.POSITIVE_INFINITY): Counts | undefined {
     const client = { success: this.success, failed: this.failed };
     if (this.touched.length === 0 && client.success + client.failed === 0) return undefined;
     this.success = 0;
     this.failed = 0;
-    return { client, servers: this.touched.splice(0).map(counters => this.takeServer(counters)) };
+    return { client, servers: this.touched.splice(0, most).map(counters => this.takeServer(counters)) };
   }
 
   private touch(upstream: Upstream): UpstreamCounters {

@@ -292,6 +292,29 @@ test('sends nothing while nothing happens', async () => {
   assert.is(messages, 1);
 });
 
+test('tells of at most 500 servers at once by itself, and of all when asked', async () => {
+  const servers = Array.from({ length: 1200 }, (_, n) => `http://10.0.${n >> 8}.${n & 255}`);
+  const manager = await managerSide(stats(), { servers });
+  let next = 0;
+  const inTurn: Plugin = {
+    name: 'in-turn',
+    worker: ({ hooks }) => hooks.selectUpstream.tap('in-turn', ctx => ctx.pool.available[next++]),
+  };
+  const worker = await workerSide([stats(), inTurn], { manager });
+  const sizes: number[] = [];
+  manager
+    .linkOf('stats')
+    .managerChannel<{ counts: { servers: unknown[] } }, never>()
+    .onMessage(({ counts }) => sizes.push(counts.servers.length));
+  for (let n = 0; n < 1200; n++) await worker.run();
+  await manager.clock.advanceAsync(500);
+  assert.equal(sizes, [500, 500]);
+  assert.equal(await sums(manager), {
+    client: { success: 1200, failed: 0 },
+    server: { success: 1200, failed: 0 },
+  });
+});
+
 test('leaves no timer behind', async () => {
   const { manager, worker } = await start();
   await worker.close();
