@@ -349,14 +349,16 @@ export class ManagedPools {
   }
 
   /**
-   * Drops the complaints of everybody but `present`, at the end of a reload: a checker that is not in the config any
-   * more would never take back what it said.
+   * Drops the complaints of everybody but `present` (names of plugins), at the end of a reload: a checker that is not
+   * in the config any more would never take back what it said.
    */
   retainJudges(present: ReadonlySet<string>): void {
     for (const entry of [...this.entries.values()]) {
       const gone = [...entry.complaints.keys()].filter(source => !present.has(source));
       for (const source of gone) entry.complaints.delete(source);
-      if (gone.length > 0) this.publish(entry);
+      if (gone.length === 0) continue;
+      entry.health = undefined;
+      this.publish(entry);
     }
   }
 

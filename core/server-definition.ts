@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
 import { WeldrError } from './errors.ts';
-import { isFieldValue, isToken } from './headers.ts';
+import { hopByHop, isFieldValue, isToken } from './headers.ts';
 import { parseOrigin } from './pool.ts';
 
 /** Statuses that pass a health check: codes and ranges, such as `[200, "301-308", "2xx"]`. */
@@ -10,6 +10,9 @@ const expectedStatus = z.union([
   z.number().int().min(100).max(599),
   z.string().regex(/^([1-5]xx|[1-5]\d\d(-[1-5]\d\d)?)$/, 'expected a status such as 200, "2xx" or "200-299"'),
 ]);
+
+/** Headers that a check cannot be given: they say how the connection and the body are framed. */
+const ownedHeaders: ReadonlySet<string> = new Set([...hopByHop, 'content-length', 'expect', 'trailer']);
 
 /** Settings of active health checks; all optional, the health-check plugin's defaults fill the rest. */
 export const healthCheckSettings = z.strictObject({
@@ -30,7 +33,10 @@ export const healthCheckSettings = z.strictObject({
   method: z.enum(['GET', 'HEAD', 'OPTIONS']).optional(),
   headers: z
     .record(
-      z.string().refine(isToken, 'not a header name'),
+      z
+        .string()
+        .refine(isToken, 'not a header name')
+        .refine(name => !ownedHeaders.has(name.toLowerCase()), 'this header is set by the connection'),
       z.string().max(4096).refine(isFieldValue, 'not a header value'),
     )
     .optional(),

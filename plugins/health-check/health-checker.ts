@@ -1,0 +1,203 @@
+// HealthChecker: checks the servers of all pools, each by its settings, and tells the pools what it finds.
+import type { Logger } from 'pino';
+import type { Clock } from '../../core/clock.ts';
+import type { HealthReport, ManagedPools, PoolEntry } from '../../core/entries.ts';
+import type { Upstream } from '../../core/pool.ts';
+import type { HealthCheckSettings } from '../../core/server-definition.ts';
+import { CheckSchedule, type Scheduled } from './check-schedule.ts';
+import { type CheckSettings, layered } from './check-settings.ts';
+import { type CheckOutcome, count, unchecked } from './health-count.ts';
+
+/** Who complains, in `ManagedPools.judge`. */
+const source = 'health-check';
+/** A new server is first checked within this, ms. */
+const firstWithin = 1000;
+/** With many new servers at once, their first checks are this far apart on average, ms. */
+const firstApart = 2;
+
+/** Checks a server once; must not reject. Aborting `signal` ends it early. */
+export type Check = (
+  upstream: Upstream,
+  settings: CheckSettings,
+  signal: AbortSignal,
+) => Promise<CheckOutcome>;
+
+export interface HealthCheckerOptions {
+  readonly pools: ManagedPools;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly check: Check;
+  /** Checks that may run at once. */
+  readonly concurrency: number;
+  /** The share of the interval, 0 to 1, by which a check may come early, at random. */
+  readonly jitter: number;
+  /** From 0 up to 1; default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** What is checked by whose settings. */
+export class HealthChecker {
+  private readonly options: HealthCheckerOptions;
+  private readonly schedule: CheckSchedule;
+  private readonly targets = new Map<Upstream, Target>();
+  private defaults: CheckSettings;
+  private unseen = 0;
+
+  constructor(options: HealthCheckerOptions, defaults: CheckSettings) {
+    this.options = options;
+    this.defaults = defaults;
+    this.schedule = new CheckSchedule(options.clock, options.concurrency);
+  }
+
+  /** The settings of servers that have none of their own. */
+  get settings(): CheckSettings {
+    return this.defaults;
+  }
+
+  /** Changes the settings of all servers, as far as they have none of their own. */
+  setDefaults(defaults: CheckSettings): void {
+    this.defaults = defaults;
+    for (const target of this.targets.values()) this.configure(target, target.own);
+  }
+
+  /** A server is there, or its definition was set anew. */
+  define(entry: PoolEntry): void {
+    const known = this.targets.get(entry.upstream);
+    if (known !== undefined) {
+      this.configure(known, entry.server.healthCheck);
+      return;
+    }
+    const { healthCheck } = entry.server;
+    const target = new Target(entry, layered(this.defaults, healthCheck), healthCheck, this);
+    this.targets.set(entry.upstream, target);
+    this.begin(target);
+  }
+
+  remove(upstream: Upstream): void {
+    const target = this.targets.get(upstream);
+    if (target === undefined) return;
+    this.targets.delete(upstream);
+    this.stop(target);
+  }
+
+  /** Stops all checks; what was found stays in the pools. */
+  close(): void {
+    for (const target of this.targets.values()) target.abort.abort();
+    this.targets.clear();
+    this.schedule.close();
+  }
+
+  /** Checks a target once; the monotonic time at which it is due next. */
+  async checkNow(target: Target): Promise<number> {
+    const { clock, check, jitter } = this.options;
+    const startedAt = clock.monotonic();
+    if (!target.seen) {
+      target.seen = true;
+      this.unseen--;
+    }
+    const { settings, abort } = target;
+    const outcome = await check(target.upstream, settings, abort.signal);
+    if (!abort.signal.aborted) this.judge(target, outcome);
+    const early = jitter * (this.options.random ?? Math.random)();
+    return Math.max(clock.monotonic(), startedAt + target.settings.interval * (1 - early));
+  }
+
+  private configure(target: Target, own: HealthCheckSettings | undefined): void {
+    const before = target.settings;
+    target.own = own;
+    target.settings = layered(this.defaults, own);
+    if (JSON.stringify(before) === JSON.stringify(target.settings)) return;
+    // What a check by the old settings finds says nothing about the new ones.
+    this.stop(target);
+    target.abort = new AbortController();
+    target.scheduled = scheduledFor(target, this);
+    target.seen = false;
+    this.begin(target);
+  }
+
+  private begin(target: Target): void {
+    const { pools, clock } = this.options;
+    const { upstream, settings } = target;
+    if (!settings.enabled) {
+      target.seen = true;
+      target.report = { ...unchecked, detail: 'checks are off' };
+      pools.reportHealth(upstream.pool, upstream.id, target.report);
+      pools.judge(upstream.pool, upstream.id, source, undefined);
+      return;
+    }
+    this.unseen++;
+    this.schedule.at(clock.monotonic() + this.firstWait(target), target.scheduled);
+  }
+
+  /** A server that was checked before a reload keeps its time; new ones come soon, and apart when they are many. */
+  private firstWait(target: Target): number {
+    const { clock, random = Math.random } = this.options;
+    const { interval } = target.settings;
+    const sinceLast = clock.now() - target.report.checkedAt;
+    if (target.resumed && sinceLast >= 0 && sinceLast < interval) {
+      target.resumed = false;
+      return interval - sinceLast;
+    }
+    return random() * Math.min(interval, Math.max(firstWithin, this.unseen * firstApart));
+  }
+
+  private stop(target: Target): void {
+    target.abort.abort();
+    this.schedule.remove(target.scheduled);
+    if (!target.seen) this.unseen--;
+    target.seen = true;
+  }
+
+  private judge(target: Target, outcome: CheckOutcome): void {
+    const { pools, clock, log } = this.options;
+    const { upstream, settings, report: before } = target;
+    const after = count(before, outcome, settings, clock.now());
+    target.report = after;
+    pools.reportHealth(upstream.pool, upstream.id, after);
+    if (before.status === after.status) return;
+    const about = { pool: upstream.pool, server: upstream.id, detail: after.detail };
+    if (after.status === 'failing') {
+      log.warn(about, `${upstream.id} is down: ${times(after.consecutiveFailures)} failed: ${after.detail}`);
+      pools.judge(upstream.pool, upstream.id, source, after.detail);
+    } else if (before.status === 'failing') {
+      log.info(about, `${upstream.id} is active again: ${times(after.consecutivePasses)} passed`);
+      pools.judge(upstream.pool, upstream.id, source, undefined);
+    } else {
+      log.debug(about, `${upstream.id} passes its checks`);
+    }
+  }
+}
+
+/** One server that is checked. */
+class Target {
+  readonly upstream: Upstream;
+  own: HealthCheckSettings | undefined;
+  settings: CheckSettings;
+  report: HealthReport;
+  /** It was being checked before a reload, and goes on in its rhythm. */
+  resumed: boolean;
+  /** Its first check has begun, or it is not checked. */
+  seen = false;
+  abort = new AbortController();
+  scheduled: Scheduled;
+
+  constructor(
+    entry: PoolEntry,
+    settings: CheckSettings,
+    own: HealthCheckSettings | undefined,
+    checker: HealthChecker,
+  ) {
+    this.upstream = entry.upstream;
+    this.own = own;
+    this.settings = settings;
+    this.report = entry.health ?? unchecked;
+    this.resumed = entry.health !== undefined;
+    this.scheduled = scheduledFor(this, checker);
+  }
+}
+
+function scheduledFor(target: Target, checker: HealthChecker): Scheduled {
+  return { run: () => checker.checkNow(target) };
+}
+
+const times = (n: number): string => (n === 1 ? '1 check' : `${n} checks in a row`);

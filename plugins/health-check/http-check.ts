@@ -1,0 +1,135 @@
+// One health check over HTTP: a connection of its own, one request, the status.
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { checkServerIdentity, connect as connectTls } from 'node:tls';
+import { type buildConnector, Client } from 'undici';
+import type { Clock } from '../../core/clock.ts';
+import { toError } from '../../core/errors.ts';
+import type { Upstream } from '../../core/pool.ts';
+import { type CheckSettings, isExpected } from './check-settings.ts';
+import type { CheckOutcome } from './health-count.ts';
+
+/** The most of a response body that is read, bytes. */
+const maxBody = 64 * 1024;
+
+/** What a check needs beside the server and its settings. */
+export interface CheckMeans {
+  readonly clock: Clock;
+  readonly userAgent: string;
+  /** Ends the check early; its outcome is then of no use. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks a server once. Never rejects. A new connection each time: one that is reused would hide that nobody listens
+ * any more. Redirects are not followed: their status is what is judged.
+ */
+export async function httpCheck(
+  upstream: Upstream,
+  settings: CheckSettings,
+  { clock, userAgent, signal }: CheckMeans,
+): Promise<CheckOutcome> {
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  let late = false;
+  const cancelTimer = clock.after(settings.timeout, () => {
+    late = true;
+    end();
+  });
+  signal.addEventListener('abort', end);
+  const connection = new Connection(upstream, settings.port ?? upstream.port);
+  try {
+    const client = connection.open();
+    const { statusCode, body } = await client.request({
+      path: settings.path,
+      method: settings.method,
+      headers: { 'user-agent': userAgent, accept: '*/*', ...lowerCased(settings.headers) },
+      signal: ending.signal,
+      reset: true,
+    });
+    // The head decides; the body is read, so that the server is not cut off in the middle of a short one.
+    await body.dump({ limit: maxBody, signal: ending.signal }).catch(() => {});
+    if (isExpected(statusCode, settings.expect)) return { passed: true, detail: String(statusCode) };
+    return { passed: false, detail: `status ${statusCode}, expected ${settings.expect.join(', ')}` };
+  } catch (thrown) {
+    const detail = late ? `no response within ${settings.timeout} ms` : describe(thrown);
+    return { passed: false, detail };
+  } finally {
+    cancelTimer();
+    signal.removeEventListener('abort', end);
+    connection.close();
+  }
+}
+
+/** One connection to a server, which can be given up while it is being made. */
+class Connection {
+  private readonly upstream: Upstream;
+  private readonly port: number;
+  private client: Client | undefined;
+  private socket: Socket | undefined;
+
+  constructor(upstream: Upstream, port: number) {
+    this.upstream = upstream;
+    this.port = port;
+  }
+
+  open(): Client {
+    const { hostname, protocol } = this.upstream;
+    const host = hostname.includes(':') ? `[${hostname}]` : hostname;
+    this.client = new Client(`${protocol}//${host}:${this.port}`, {
+      allowH2: false,
+      pipelining: 0,
+      // The check has one limit for all of it.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: 64 * 1024,
+      connect: (_, callback) => this.connect(callback),
+    });
+    return this.client;
+  }
+
+  close(): void {
+    this.client?.destroy().catch(() => {});
+    // undici leaves a socket alone that is still connecting.
+    this.socket?.destroy();
+  }
+
+  private connect(callback: buildConnector.Callback): void {
+    const { hostname, protocol } = this.upstream;
+    const isTls = protocol === 'https:';
+    const socket = isTls ? this.connectTls() : connectTcp({ host: hostname, port: this.port, noDelay: true });
+    this.socket = socket;
+    const failed = (error: Error) => callback(error, null);
+    socket.once('error', failed).once(isTls ? 'secureConnect' : 'connect', () => {
+      socket.off('error', failed);
+      callback(null, socket);
+    });
+  }
+
+  private connectTls(): Socket {
+    const { hostname, record } = this.upstream;
+    const { ca, cert, key, servername = hostname, verify = true } = record.tls ?? {};
+    return connectTls({
+      host: hostname,
+      port: this.port,
+      // RFC 6066 section 3: an address is not a name that is asked for; the certificate is checked against it all the same.
+      servername: isIP(servername) === 0 ? servername : '',
+      checkServerIdentity: (_, certificate) => checkServerIdentity(servername, certificate),
+      rejectUnauthorized: verify,
+      ALPNProtocols: ['http/1.1'],
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+    });
+  }
+}
+
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+function describe(thrown: unknown): string {
+  // A name with several addresses fails with one error for each; the first tells enough.
+  const first: unknown = thrown instanceof AggregateError ? (thrown.errors[0] ?? thrown) : thrown;
+  const { message, name } = toError(first);
+  return (message === '' ? name : message).slice(0, 300);
+}

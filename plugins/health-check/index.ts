@@ -1,0 +1,87 @@
+// health-check: asks every server again and again, and takes those that fail out of their pools.
+import { z } from 'zod';
+import type { AdminRoutes } from '../../core/admin.ts';
+import type { ManagedPools } from '../../core/entries.ts';
+import { parse } from '../../core/options.ts';
+import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.ts';
+import { healthCheckSettings } from '../../core/server-definition.ts';
+import { type CheckSettings, defaultSettings, layered } from './check-settings.ts';
+import { HealthChecker } from './health-checker.ts';
+import { httpCheck } from './http-check.ts';
+
+const options = z.strictObject({
+  ...healthCheckSettings.shape,
+  /** Checks that may run at once. */
+  concurrency: z.number().int().min(1).max(10_000).default(256),
+  /** The share of the interval by which a check may come early, at random. */
+  jitter: z.number().min(0).max(1).default(0.1),
+});
+
+/** Options of {@link healthCheck}; each has a default. */
+export type HealthCheckOptions = z.input<typeof options>;
+
+/** The name under which settings that were changed at run time are stored. */
+const setting = 'health-check';
+
+/**
+ * Active health checks, made by the manager only: by default `GET /` every 30 s, any 2xx passes, 3 failures in a row
+ * mark a server down, 2 passes in a row bring it back, a new server counts as active.
+ */
+export function healthCheck(input: HealthCheckOptions = {}): Plugin {
+  return definePlugin('health-check', options, input, ({ concurrency, jitter, ...settings }) => ({
+    manager({ pools, admin, clock, log, status, onClose }) {
+      const configured = layered(defaultSettings, settings);
+      const userAgent = `weldr-health-check/${status.version}`;
+      const inForce = (): CheckSettings => layered(configured, settingsAtRunTime(pools, log));
+      const checker = new HealthChecker(
+        {
+          pools,
+          clock,
+          log,
+          concurrency,
+          jitter,
+          check: (upstream, how, signal) => httpCheck(upstream, how, { clock, userAgent, signal }),
+        },
+        inForce(),
+      );
+      onClose(() => checker.close());
+      const stop = pools.observe({
+        defined: entry => checker.define(entry),
+        removed: upstream => checker.remove(upstream),
+        setting: name => {
+          if (name === setting) checker.setDefaults(inForce());
+        },
+      });
+      onClose(() => void stop());
+      for (const pool of pools.pools) for (const entry of pools.list(pool.name)) checker.define(entry);
+      addRoutes(admin, pools, () => checker.settings);
+    },
+  }));
+}
+
+function settingsAtRunTime(pools: ManagedPools, log: ManagerSide['log']) {
+  const result = healthCheckSettings.safeParse(pools.setting(setting) ?? {});
+  if (result.success) return result.data;
+  log.error({ err: result.error }, 'the stored health-check settings are not valid; the config decides');
+  return undefined;
+}
+
+function addRoutes(admin: AdminRoutes, pools: ManagedPools, settings: () => CheckSettings): void {
+  admin.add({
+    method: 'GET',
+    path: '/health-check',
+    rel: 'health-check',
+    handle: () => ({ status: 200, body: settings() }),
+  });
+  admin.add({
+    method: 'PUT',
+    path: '/health-check',
+    rel: 'set-health-check',
+    async handle({ body }) {
+      const wanted = parse(healthCheckSettings, body, 'INPUT_INVALID');
+      const isEmpty = Object.values(wanted).every(value => value === undefined);
+      await pools.setSetting(setting, isEmpty ? undefined : wanted);
+      return { status: 200, body: settings() };
+    },
+  });
+}
