@@ -8,7 +8,9 @@ import { exitOnDefect } from '../core/process/defects.ts';
 import { exitCodeOf, exitCodes } from '../core/process/exit-codes.ts';
 import { Manager } from '../core/process/manager.ts';
 import { siblingModule } from '../core/process/sibling-module.ts';
+import type { Overrides } from '../core/settings.ts';
 import { version } from '../core/version.ts';
+import { CommandError, usageError } from './command-error.ts';
 
 /** What the flags of `weldr start` and `weldr check` say. */
 export interface StartFlags extends SettingFlags {
@@ -26,9 +28,10 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
   };
   let manager: Manager | undefined;
   try {
+    const overrides = readFlags(flags);
     manager = new Manager({
       config: await findConfig(flags.config),
-      overrides: readOverrides(flags),
+      overrides,
       load: loadConfig,
       workerEntry: siblingModule('worker', import.meta.url),
       version,
@@ -41,6 +44,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     await manager.start();
     return manager;
   } catch (thrown) {
+    if (thrown instanceof CommandError) throw thrown;
     if (manager?.status.stopping === true) return undefined;
     process.stderr.write(`weldr: ${problem(thrown)}\n`);
     end(exitCodeOf(thrown));
@@ -51,14 +55,26 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
 /** Reads and checks the config; says what is wrong, or that all is well. Answers the exit code. */
 export async function check(flags: StartFlags): Promise<number> {
   try {
+    const overrides = readFlags(flags);
     const path = await findConfig(flags.config);
-    const { settings, plugins } = await loadConfig(path, readOverrides(flags));
+    const { settings, plugins } = await loadConfig(path, overrides);
     const names = plugins.map(plugin => plugin.name).join(', ');
     console.log(`${path} is valid: ${settings.servers.length} servers; plugins: ${names || 'none'}`);
     return exitCodes.ok;
   } catch (thrown) {
+    if (thrown instanceof CommandError) throw thrown;
     process.stderr.write(`weldr: ${problem(thrown)}\n`);
     return exitCodeOf(thrown);
+  }
+}
+
+/** A wrong flag is a mistake of the command line, a wrong variable one of the configuration. */
+function readFlags(flags: StartFlags): Overrides {
+  try {
+    return readOverrides(flags);
+  } catch (thrown) {
+    if (thrown instanceof WeldrError && thrown.field?.startsWith('--')) throw usageError(thrown.message);
+    throw thrown;
   }
 }
 

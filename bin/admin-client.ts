@@ -1,0 +1,123 @@
+// Talks to the admin API of a running Weldr.
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { exitCodes } from '../core/process/exit-codes.ts';
+import { CommandError } from './command-error.ts';
+
+/** Where the admin API is unless told otherwise: the default of the admin-api plugin. */
+export const defaultAdminUrl = 'http://127.0.0.1:8687';
+
+/** An answer may be a list of 50,000 servers, and not much more. */
+const maxAnswer = 64 * 1024 * 1024;
+
+/** A call of the admin API. */
+export interface AdminCall {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With its query, such as `/servers?wait`. */
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** How long an answer may take, ms; default 30 000. */
+  readonly timeoutMs?: number;
+}
+
+/** The admin API at one address. */
+export class AdminClient {
+  private readonly base: URL;
+  private readonly token: string | undefined;
+
+  /** Throws a usage error when `url` is none. `token` is the bearer token, if one is needed. */
+  constructor(url: string, token: string | undefined) {
+    if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
+      throw new CommandError(
+        `--admin-url: expected a URL such as ${defaultAdminUrl}, got ${url}`,
+        exitCodes.usage,
+      );
+    }
+    this.base = new URL(url);
+    this.token = token;
+  }
+
+  /** The answer's JSON. Throws a CommandError with the API's own words when it refuses, or when it is not there. */
+  async call({ method, path, body, timeoutMs = 30_000 }: AdminCall): Promise<unknown> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const [status, answer] = await this.exchange(method, path, text, timeoutMs);
+    let parsed: unknown;
+    try {
+      parsed = answer === '' ? undefined : JSON.parse(answer);
+    } catch {
+      throw new CommandError(`${this.base.origin} answers ${status} and no JSON: is it Weldr's admin API?`);
+    }
+    if (status >= 400) throw new CommandError(refusal(status, parsed));
+    return parsed;
+  }
+
+  private async exchange(
+    method: string,
+    path: string,
+    text: string | undefined,
+    timeoutMs: number,
+  ): Promise<[status: number, body: string]> {
+    const url = new URL(this.base.pathname.replace(/\/$/, '') + path, this.base);
+    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const answered = Promise.withResolvers<IncomingMessage>();
+    const request = send(
+      url,
+      {
+        method,
+        signal: AbortSignal.timeout(timeoutMs),
+        headers: {
+          accept: 'application/json',
+          ...(text === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+          ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }),
+        },
+      },
+      answered.resolve,
+    );
+    request.on('error', answered.reject);
+    request.end(text);
+    try {
+      const response = await answered.promise;
+      return [response.statusCode ?? 0, await readText(response)];
+    } catch (thrown) {
+      if (thrown instanceof CommandError) throw thrown;
+      throw new CommandError(
+        `no admin API answers at ${this.base.origin} (${reasonOf(thrown)}): is Weldr running, with the adminApi plugin? ` +
+          'Another address: --admin-url URL or WELDR_ADMIN',
+        exitCodes.unavailable,
+      );
+    }
+  }
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of response) {
+    length += piece.length;
+    if (length > maxAnswer) throw new CommandError('the answer of the admin API is over 64 MB');
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  if (thrown.name === 'TimeoutError' || thrown.name === 'AbortError') return 'no answer in time';
+  return thrown instanceof AggregateError || thrown.message === ''
+    ? String(Reflect.get(thrown, 'code') ?? thrown.name)
+    : thrown.message;
+}
+
+/** The words of a problem (RFC 9457). */
+function refusal(status: number, problem: unknown): string {
+  if (typeof problem === 'object' && problem !== null) {
+    const text = 'detail' in problem ? problem.detail : 'title' in problem ? problem.title : undefined;
+    if (typeof text === 'string') {
+      return status === 401 ? `${text} (WELDR_ADMIN_TOKEN is where this command takes it from)` : text;
+    }
+  }
+  return `the admin API answers ${status}`;
+}

@@ -1,0 +1,295 @@
+// The command line of `weldr`: its commands and flags, and what is wrong with one that was typed.
+import sade from 'sade';
+import { exitCodes } from '../core/process/exit-codes.ts';
+import { version } from '../core/version.ts';
+import { AdminClient, defaultAdminUrl } from './admin-client.ts';
+import { usageError } from './command-error.ts';
+import { nearest } from './nearest.ts';
+
+/** The flags of a command line, by name; a flag without a value is true. */
+export type Flags = Readonly<Record<string, unknown>>;
+
+/** One command: what it is called with, and what it does. */
+interface Command {
+  /** Its words, then `<needed>` and `[optional]` arguments. */
+  readonly usage: string;
+  readonly text: string;
+  readonly flags: readonly (keyof typeof flags)[];
+  /** Does its work; answers the exit code. */
+  run(args: readonly (string | undefined)[], flags: Flags): Promise<number | undefined>;
+}
+
+/** Every flag, with its help. Those without a value name are switches. */
+const flags = {
+  config: {
+    value: 'FILE',
+    text: 'The config; default: weldr.config.ts, .mts, .js, .mjs, .json or .yaml here',
+  },
+  ip: { value: 'HOST:PORT', text: 'Where clients connect to, such as 0.0.0.0:8080; several with commas' },
+  'admin-ip': { value: 'HOST:PORT', text: 'Where the admin API listens, such as 127.0.0.1:8687' },
+  workers: { value: 'N', text: 'Processes that proxy; auto: one for each core; 0: none of their own' },
+  'admin-url': { value: 'URL', text: `The admin API of the running Weldr; default ${defaultAdminUrl}` },
+  json: { text: 'Print JSON, for scripts' },
+  pool: { value: 'NAME', text: 'The pool; default: default' },
+  weight: { value: 'N', text: 'Share of the requests relative to the others, from 1' },
+  'map-host': { text: "Send the server its own name as Host, not the client's" },
+  ttl: { value: 'TIME', text: 'It leaves unless it is added again within this time, such as 30s' },
+  force: { text: 'Do not wait for requests in flight' },
+  wait: { text: 'Answer when the requests in flight are finished' },
+  watch: { text: 'Print again each second' },
+  output: { value: 'FILE', text: 'Write there instead of to stdout' },
+} as const satisfies Record<string, { value?: string; text: string }>;
+
+const startFlags = ['config', 'ip', 'admin-ip', 'workers'] as const;
+const adminFlags = ['admin-url', 'json'] as const;
+
+const commands: readonly Command[] = [
+  {
+    usage: 'start',
+    text: 'Run Weldr (what `weldr` alone does)',
+    flags: startFlags,
+    async run(_, given) {
+      const { start } = await import('./start.ts');
+      await start(startSettings(given));
+      return undefined;
+    },
+  },
+  {
+    usage: 'check',
+    text: 'Read the config and say what is wrong with it',
+    flags: startFlags,
+    async run(_, given) {
+      const { check } = await import('./start.ts');
+      return await check(startSettings(given));
+    },
+  },
+  {
+    usage: 'servers',
+    text: 'List the servers of the running Weldr',
+    flags: ['pool', ...adminFlags],
+    async run(_, given) {
+      const { listServers } = await import('./commands/servers.ts');
+      return print(await listServers(adminOf(given), poolOf(given), isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'servers add <url>',
+    text: 'Add a server, or change the one that has this URL',
+    flags: ['weight', 'map-host', 'ttl', 'pool', ...adminFlags],
+    async run([url = ''], given) {
+      const { addServer } = await import('./commands/servers.ts');
+      const weight = textOf(given, 'weight');
+      if (weight !== undefined && !/^\d{1,4}$/.test(weight)) {
+        throw usageError(`--weight: expected a number from 1 to 1000, got ${weight}`);
+      }
+      const server = {
+        url,
+        weight: weight === undefined ? undefined : Number(weight),
+        mapHost: isOn(given, 'map-host') || undefined,
+        ttl: textOf(given, 'ttl'),
+      };
+      return print(await addServer(adminOf(given), poolOf(given), server, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'servers remove <url>',
+    text: 'Remove a server, after the requests that it has',
+    flags: ['force', 'wait', 'pool', ...adminFlags],
+    async run([url = ''], given) {
+      const { removeServer } = await import('./commands/servers.ts');
+      const how = { force: isOn(given, 'force'), wait: isOn(given, 'wait') };
+      return print(await removeServer(adminOf(given), poolOf(given), url, how, isOn(given, 'json')));
+    },
+  },
+  stateCommand('drain', 'draining', 'Give a server no new requests, and keep it in the list'),
+  stateCommand('disable', 'disabled', 'Take a server out, until it is enabled again'),
+  stateCommand('enable', 'active', 'Take a drained or disabled server in again'),
+  {
+    usage: 'stats',
+    text: 'Show what was counted',
+    flags: ['watch', ...adminFlags],
+    async run(_, given) {
+      const { readStats, watchStats } = await import('./commands/stats.ts');
+      if (isOn(given, 'watch')) return await watchStats(adminOf(given), isOn(given, 'json'), print);
+      return print(await readStats(adminOf(given), isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'reload',
+    text: 'Have the running Weldr read its config anew',
+    flags: adminFlags,
+    async run(_, given) {
+      const answer = await adminOf(given).call({ method: 'POST', path: '/reload', timeoutMs: 120_000 });
+      return print(
+        isOn(given, 'json') ? JSON.stringify(answer ?? {}) : 'the config is read anew and in force',
+      );
+    },
+  },
+  {
+    usage: 'pool reset',
+    text: 'Forget all servers and settings that were changed at run time',
+    flags: adminFlags,
+    async run(_, given) {
+      const { resetPool } = await import('./commands/pool.ts');
+      return print(await resetPool(adminOf(given), isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'pool export',
+    text: 'Print all run-time changes as JSON, to import them elsewhere',
+    flags: ['output', 'admin-url'],
+    async run(_, given) {
+      const { exportPool } = await import('./commands/pool.ts');
+      return print(await exportPool(adminOf(given), textOf(given, 'output')));
+    },
+  },
+  {
+    usage: 'pool import [file]',
+    text: 'Take over exported run-time changes, from a file or stdin',
+    flags: adminFlags,
+    async run([file], given) {
+      const { importPool } = await import('./commands/pool.ts');
+      return print(await importPool(adminOf(given), file, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'cluster status',
+    text: 'Show members, leader and store of the cluster',
+    flags: adminFlags,
+    async run(_, given) {
+      const { clusterStatus } = await import('./commands/cluster.ts');
+      return print(await clusterStatus(adminOf(given), isOn(given, 'json')));
+    },
+  },
+];
+
+/**
+ * Runs the command that the arguments (those after `weldr`) name; answers its exit code, or undefined while it goes
+ * on. Throws a CommandError, for a wrong command or flag with the nearest right one.
+ */
+export async function runCommandLine(args: readonly string[]): Promise<number | undefined> {
+  const command = findCommand(args);
+  const program = sade('weldr').version(version).describe(about);
+  for (const known of commands) {
+    program.command(known.usage, known.text, { default: known.usage === 'start' });
+    for (const name of known.flags) {
+      const { text, ...flag }: { value?: string; text: string } = flags[name];
+      program.option(`--${name}`, flag.value === undefined ? text : `${text} (${flag.value})`);
+    }
+    program.action(() => {});
+  }
+  const output = program.parse(['', 'weldr', ...args], {
+    lazy: true,
+    string: Object.keys(flags).filter(isValueFlag),
+    boolean: Object.keys(flags).filter(name => !isValueFlag(name)),
+    unknown: (flag: string) => refuseFlag(flag, command),
+  });
+  // --help and --version have printed what they had to say.
+  if (output === undefined) return exitCodes.ok;
+  const given: Flags = Object(output.args.at(-1));
+  const words: unknown = given['_'];
+  const positional = output.args.slice(0, -1);
+  if (Array.isArray(words) && words.length > 0) {
+    throw usageError(`${wordsOf(command)} takes no ${JSON.stringify(String(words[0]))}`);
+  }
+  for (const name of command.flags) {
+    if (isValueFlag(name) && given[name] === '') throw usageError(`--${name} needs a value`);
+  }
+  return await command.run(positional, given);
+}
+
+const about = [
+  'A reverse proxy and load balancer whose pool changes at run time.',
+  'Flags go before WELDR_LISTEN, WELDR_ADMIN_LISTEN, WELDR_WORKERS, WELDR_LOG_LEVEL and WELDR_ADMIN_TOKEN, and',
+  'these before the config. WELDR_ADMIN is the admin API that commands talk to.',
+  'Exit codes: 0 done, 1 failed, 2 wrong command line, 69 no admin API there, 78 the config is not valid.',
+];
+
+/** The words of a command line come first, flags after them. */
+function findCommand(args: readonly string[]): Command {
+  const end = args.findIndex(arg => arg.startsWith('-'));
+  const words = end < 0 ? args : args.slice(0, end);
+  const start = commands[0];
+  if (start === undefined) throw new Error('there is no command');
+  if (words.length === 0) return start;
+  const typed = words.join(' ');
+  const found = commands
+    .filter(command => `${typed} `.startsWith(`${wordsOf(command)} `))
+    .sort((a, b) => b.usage.length - a.usage.length)[0];
+  const group = commands.filter(({ usage }) => usage.startsWith(`${words[0]} `));
+  if (found === undefined || (group.length > 0 && found.usage === words[0] && words.length > 1)) {
+    const near =
+      nearest(words.slice(0, 2).join(' '), commands.map(wordsOf)) ??
+      nearest(words[0] ?? '', commands.map(wordsOf));
+    throw usageError(
+      `there is no command ${JSON.stringify(typed)}${near === undefined ? '' : `; did you mean \`weldr ${near}\`?`}`,
+    );
+  }
+  const needed = found.usage.split(' ').filter(part => part.startsWith('<'));
+  const given = words.length - wordsOf(found).split(' ').length;
+  const later = end < 0 ? 0 : args.slice(end).filter(arg => !arg.startsWith('-')).length;
+  if (given + later < needed.length) throw usageError(`weldr ${found.usage}: ${needed[given]} is missing`);
+  return found;
+}
+
+function refuseFlag(flag: string, command: Command): never {
+  const near = nearest(
+    flag,
+    command.flags.map(name => `--${name}`),
+  );
+  const known = near === undefined ? '' : `; did you mean ${near}?`;
+  throw usageError(`weldr ${wordsOf(command)} has no flag ${flag}${known}`);
+}
+
+function wordsOf(command: Command): string {
+  return command.usage.replace(/ [<[].*$/, '');
+}
+
+function isValueFlag(name: string): boolean {
+  return Object.hasOwn(flags, name) && 'value' in flags[name as keyof typeof flags];
+}
+
+function textOf(given: Flags, name: keyof typeof flags): string | undefined {
+  const value = given[name];
+  if (Array.isArray(value)) throw usageError(`--${name} is given twice`);
+  return value === undefined || value === '' ? undefined : String(value);
+}
+
+function isOn(given: Flags, name: keyof typeof flags): boolean {
+  return given[name] === true;
+}
+
+function poolOf(given: Flags): string {
+  return textOf(given, 'pool') ?? 'default';
+}
+
+function adminOf(given: Flags): AdminClient {
+  const { WELDR_ADMIN: url, WELDR_ADMIN_TOKEN: token } = process.env;
+  return new AdminClient(textOf(given, 'admin-url') ?? (url || defaultAdminUrl), token || undefined);
+}
+
+function startSettings(given: Flags) {
+  return {
+    config: textOf(given, 'config'),
+    ip: textOf(given, 'ip'),
+    adminIp: textOf(given, 'admin-ip'),
+    workers: textOf(given, 'workers'),
+  };
+}
+
+function stateCommand(word: string, state: 'active' | 'draining' | 'disabled', text: string): Command {
+  return {
+    usage: `servers ${word} <url>`,
+    text,
+    flags: ['pool', ...adminFlags],
+    async run([url = ''], given) {
+      const { setServerState } = await import('./commands/servers.ts');
+      return print(await setServerState(adminOf(given), poolOf(given), url, state, isOn(given, 'json')));
+    },
+  };
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return exitCodes.ok;
+}

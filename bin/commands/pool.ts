@@ -1,0 +1,42 @@
+// `weldr pool …`: what run-time changes left, as a whole.
+import { readFile, writeFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { describeError } from '../../core/errors.ts';
+import type { AdminClient } from '../admin-client.ts';
+import { CommandError } from '../command-error.ts';
+import { toJson } from './servers.ts';
+
+/** Forgets all run-time changes: the config alone decides. */
+export async function resetPool(admin: AdminClient, json: boolean): Promise<string> {
+  const answer = await admin.call({ method: 'POST', path: '/pool/reset' });
+  return json ? toJson(answer ?? {}) : 'all run-time changes are forgotten; the config alone decides';
+}
+
+/** The run-time changes as JSON, on stdout or in a file. */
+export async function exportPool(admin: AdminClient, file: string | undefined): Promise<string> {
+  const exported = toJson(await admin.call({ method: 'GET', path: '/pool/export' }));
+  if (file === undefined) return exported;
+  try {
+    await writeFile(file, `${exported}\n`);
+  } catch (thrown) {
+    throw new CommandError(`cannot write ${file}: ${describeError(thrown)}`);
+  }
+  return `written to ${file}`;
+}
+
+/** Takes over what `exportPool` gave, from a file or stdin. */
+export async function importPool(
+  admin: AdminClient,
+  file: string | undefined,
+  json: boolean,
+): Promise<string> {
+  const source = file ?? 'stdin';
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(file === undefined ? await text(process.stdin) : await readFile(file, 'utf8'));
+  } catch (thrown) {
+    throw new CommandError(`cannot read an exported pool from ${source}: ${describeError(thrown)}`);
+  }
+  const answer = await admin.call({ method: 'POST', path: '/pool/import', body: parsed });
+  return json ? toJson(answer ?? {}) : `imported from ${source}`;
+}

@@ -1,0 +1,126 @@
+// `weldr servers …`: the pool of a running Weldr.
+import { z } from 'zod';
+import { parseOrigin } from '../../core/pool.ts';
+import type { AdminClient } from '../admin-client.ts';
+import { CommandError, usageError } from '../command-error.ts';
+import { formatTable } from '../table.ts';
+
+const server = z.looseObject({
+  id: z.string(),
+  url: z.string().optional(),
+  state: z.string(),
+  reason: z.string().default(''),
+  weight: z.number(),
+  layer: z.string(),
+  health: z.looseObject({ status: z.string() }).nullish(),
+});
+const serverList = z.looseObject({ servers: z.array(server) });
+
+/** How long a removal may wait for requests in flight, ms. */
+const longestWait = 24 * 3_600_000;
+
+/** Lists the servers of a pool. */
+export async function listServers(admin: AdminClient, pool: string, json: boolean): Promise<string> {
+  const answer = await admin.call({ method: 'GET', path: `${poolPath(pool)}/servers` });
+  if (json) return toJson(answer);
+  const { servers } = understood(serverList, answer);
+  if (servers.length === 0) return `no servers; add one: weldr servers add http://127.0.0.1:12345`;
+  return formatTable(
+    ['SERVER', 'STATE', 'WEIGHT', 'LAYER', 'HEALTH', 'REASON'],
+    servers.map(({ id, url, state, weight, layer, health, reason }) => [
+      url ?? id,
+      state,
+      String(weight),
+      layer,
+      health?.status ?? '-',
+      reason,
+    ]),
+  );
+}
+
+/** What `weldr servers add` can say of a server. */
+export interface NewServer {
+  readonly url: string;
+  readonly weight?: number | undefined;
+  readonly mapHost?: boolean | undefined;
+  readonly ttl?: string | undefined;
+}
+
+/** Adds a server, or updates the one that has its URL. */
+export async function addServer(
+  admin: AdminClient,
+  pool: string,
+  definition: NewServer,
+  json: boolean,
+): Promise<string> {
+  checkUrl(definition.url);
+  const answer = await admin.call({ method: 'POST', path: `${poolPath(pool)}/servers`, body: definition });
+  return json ? toJson(answer) : sentence(answer);
+}
+
+/** Removes a server: at once with `force`; with `wait` it answers when its requests are finished. */
+export async function removeServer(
+  admin: AdminClient,
+  pool: string,
+  url: string,
+  how: { readonly force: boolean; readonly wait: boolean },
+  json: boolean,
+): Promise<string> {
+  const query = how.force ? '?force' : how.wait ? '?wait' : '';
+  const answer = await admin.call({
+    method: 'DELETE',
+    path: serverPath(pool, url) + query,
+    ...(how.wait ? { timeoutMs: longestWait } : {}),
+  });
+  if (json) return toJson(answer ?? {});
+  return how.force || how.wait
+    ? `${url} is removed`
+    : `${url} gets no new requests and goes when it has none`;
+}
+
+/** Sets the state that an operator wants of a server. */
+export async function setServerState(
+  admin: AdminClient,
+  pool: string,
+  url: string,
+  state: 'active' | 'draining' | 'disabled',
+  json: boolean,
+): Promise<string> {
+  const answer = await admin.call({ method: 'PATCH', path: serverPath(pool, url), body: { state } });
+  return json ? toJson(answer) : sentence(answer);
+}
+
+function poolPath(pool: string): string {
+  return pool === 'default' ? '' : `/pools/${encodeURIComponent(pool)}`;
+}
+
+function serverPath(pool: string, url: string): string {
+  const { hostname, port, protocol } = checkUrl(url);
+  const host = encodeURIComponent(hostname.replace(/^\[|\]$/g, ''));
+  return `${poolPath(pool)}/servers/${host}/${port || (protocol === 'https:' ? '443' : '80')}`;
+}
+
+function checkUrl(url: string): URL {
+  try {
+    return parseOrigin(url);
+  } catch (thrown) {
+    throw usageError(thrown instanceof Error ? thrown.message : String(thrown));
+  }
+}
+
+function sentence(answer: unknown): string {
+  const { id, state, weight, reason } = understood(server, answer);
+  return `${id} is ${state} (${reason}), weight ${weight}`;
+}
+
+/** Checks an answer's shape, as far as it is used. */
+export function understood<T extends z.ZodType>(schema: T, answer: unknown): z.output<T> {
+  const result = schema.safeParse(answer);
+  if (result.success) return result.data;
+  throw new CommandError('the admin API answers something else than this version of weldr knows; try --json');
+}
+
+/** An answer for scripts. */
+export function toJson(answer: unknown): string {
+  return JSON.stringify(answer, undefined, 2);
+}
