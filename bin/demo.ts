@@ -1,0 +1,74 @@
+// `npm start`: Weldr with this folder's weldr.config.ts, and two origins that register themselves.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { describeError } from '../core/errors.ts';
+import { exitCodes } from '../core/process/exit-codes.ts';
+import { siblingModule } from '../core/process/sibling-module.ts';
+import { start } from './start.ts';
+
+const origins = [
+  { name: 'one', port: 12345 },
+  { name: 'two', port: 12346 },
+] as const;
+
+try {
+  const { values } = parseArgs({
+    options: { ip: { type: 'string' }, 'admin-ip': { type: 'string' }, workers: { type: 'string' } },
+  });
+  await run(values.ip, values['admin-ip'], values.workers);
+} catch (thrown) {
+  process.stderr.write(
+    `demo: ${describeError(thrown)}\nusage: npm start -- [--ip 0.0.0.0:8080] [--admin-ip 127.0.0.1:8687] [--workers N]\n`,
+  );
+  process.exit(exitCodes.failed);
+}
+
+async function run(
+  ip: string | undefined,
+  adminIp: string | undefined,
+  workers: string | undefined,
+): Promise<void> {
+  const config = fileURLToPath(new URL('../weldr.config.ts', import.meta.url));
+  const manager = await start({ config, ip, adminIp, workers });
+  if (manager === undefined) return;
+  const adminUrl = `http://${adminIp ?? process.env['WELDR_ADMIN_LISTEN'] ?? '127.0.0.1:8687'}`;
+  const proxy = (manager.status.listen[0] ?? '').replace(/^0\.0\.0\.0|^\[::\]/, 'localhost');
+  const running = await Promise.all(origins.map(({ name, port }) => startOrigin(adminUrl, name, port)));
+  if (manager.status.stopping) return;
+  process.stdout.write(`
+Weldr proxies  http://${proxy}
+  to           ${running.map(({ url, pid }) => `${url} (process ${pid})`).join('  ')}
+Admin API      ${adminUrl}
+
+  curl ${proxy}                                     again and again: the origins take turns
+  curl ${adminUrl}/servers                     who is in the pool, and how they are
+  curl -X POST ${running[0]?.url}/health/fail       out after 3 failed checks; /health/pass: back after 2
+  curl ${adminUrl}/servers -d '{"url":"http://127.0.0.1:12347"}'    add one; npm run -s test-server -- 12347
+  curl ${adminUrl}/stats                       what was counted
+  npm run -s weldr -- servers                            the same from the command line
+
+Ctrl-C ends all of it.
+
+`);
+}
+
+/** Starts an origin as a process of its own; resolves when it has registered itself. */
+async function startOrigin(
+  adminUrl: string,
+  name: string,
+  port: number,
+): Promise<{ url: string; pid: number | undefined }> {
+  const child: ChildProcess = fork(siblingModule('demo-origin', import.meta.url), [
+    adminUrl,
+    String(port),
+    name,
+  ]);
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`origin ${name} ended before it was registered`);
+  });
+  ended.catch(() => {});
+  const [message] = await Promise.race([once(child, 'message'), ended]);
+  return { url: `http://127.0.0.1:${message.port}`, pid: child.pid };
+}
