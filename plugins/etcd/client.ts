@@ -1,0 +1,213 @@
+// EtcdClient: one etcd3 client for each member, so that which member is asked, for how long, and what comes next is
+// decided here. etcd3's own fail-over retries blindly, opens its circuit for seconds and never bounds a call.
+import type { Etcd3, IResponseHeader } from 'etcd3';
+import { describeError, toError, WeldrError } from '../../core/errors.ts';
+
+/** How to reach etcd. */
+export interface EtcdAccess {
+  /** `http://HOST:PORT` or `https://HOST:PORT`, all of one kind. */
+  readonly hosts: readonly string[];
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  /** PEM: etcd's certificate is checked against `ca`; undefined: against the authorities that Node knows. */
+  readonly tls?: EtcdTls | undefined;
+}
+
+/** Certificates for TLS to etcd, PEM. */
+export interface EtcdTls {
+  readonly ca: Buffer;
+  /** A client certificate and its key, where etcd asks for one. */
+  readonly cert?: Buffer | undefined;
+  readonly key?: Buffer | undefined;
+}
+
+/** One member of etcd as this client sees it. */
+export interface EtcdMember {
+  readonly host: string;
+  readonly etcd: Etcd3;
+}
+
+/** How long a call may take, ms. */
+export interface CallLimits {
+  /** All attempts together. */
+  readonly totalMs: number;
+  /** One attempt at one member. */
+  readonly attemptMs: number;
+}
+
+/** What a call is given: options for etcd3's methods. */
+export interface AttemptOptions {
+  /** When this attempt ends: a wall time in ms, as gRPC takes it. */
+  readonly deadline: number;
+}
+
+const defaultLimits: CallLimits = { totalMs: 3000, attemptMs: 1000 };
+
+// The waits between attempts to connect are ours, so gRPC's own (1 s to 2 min) are made short; a local subchannel
+// pool makes a reset start with a fresh connection instead of one that waits for TCP to notice a lost peer.
+const channelOptions = {
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1000,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_retries': 0,
+  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+};
+
+/** The members of one etcd cluster. */
+export class EtcdClient {
+  private readonly members: EtcdMember[];
+  private readonly isRecoverable: (error: Error) => boolean;
+  /** Position of the member that answered last. */
+  private preferred = 0;
+  private closed = false;
+
+  private constructor(members: EtcdMember[], isRecoverable: (error: Error) => boolean) {
+    this.members = members;
+    this.isRecoverable = isRecoverable;
+  }
+
+  /** Loads etcd3, which nobody else pays for, and makes the clients; connects to nothing yet. */
+  static async create(access: EtcdAccess): Promise<EtcdClient> {
+    const { Etcd3, isRecoverableError } = await import('etcd3');
+    const { user, password, tls } = access;
+    const members = access.hosts.map(host => ({
+      host,
+      etcd: new Etcd3({
+        hosts: host,
+        grpcOptions: channelOptions,
+        faultHandling: { host: () => new AsItComes(), global: new AsItComes() },
+        ...(user !== undefined && {
+          auth: {
+            username: user,
+            password: password ?? '',
+            callOptions: () => ({ deadline: Date.now() + defaultLimits.attemptMs }),
+          },
+        }),
+        ...(tls !== undefined && {
+          credentials: {
+            rootCertificate: tls.ca,
+            ...(tls.key && { privateKey: tls.key }),
+            ...(tls.cert && { certChain: tls.cert }),
+          },
+        }),
+      }),
+    }));
+    return new EtcdClient(members, isRecoverableError);
+  }
+
+  get hosts(): readonly string[] {
+    return this.members.map(member => member.host);
+  }
+
+  /** The members, the one that answered last first. */
+  inOrder(): EtcdMember[] {
+    return [...this.members.slice(this.preferred), ...this.members.slice(0, this.preferred)];
+  }
+
+  /** This member answered: ask it first from now on. */
+  prefer(member: EtcdMember): void {
+    this.preferred = Math.max(0, this.members.indexOf(member));
+  }
+
+  /** This member did not answer: ask it last. */
+  avoid(member: EtcdMember): void {
+    if (this.members[this.preferred] === member) this.preferred = (this.preferred + 1) % this.members.length;
+  }
+
+  /**
+   * Asks one member after another until one answers. Rejects with what etcd said when it refused, or with
+   * STORE_UNAVAILABLE when nobody answered within the limits; a write may then have been done all the same.
+   */
+  async call<T>(
+    attempt: (etcd: Etcd3, options: AttemptOptions) => Promise<T>,
+    limits: CallLimits = defaultLimits,
+  ): Promise<T> {
+    const end = performance.now() + limits.totalMs;
+    const failures = new Map<string, string>();
+    while (!this.closed) {
+      for (const member of this.inOrder()) {
+        const left = end - performance.now();
+        if (left <= 0) throw unavailable(failures);
+        try {
+          const result = await this.callMember(member, attempt, Math.min(left, limits.attemptMs));
+          this.prefer(member);
+          return result;
+        } catch (thrown) {
+          const error = toError(thrown);
+          if (!this.mayPass(error)) throw error;
+          this.avoid(member);
+          failures.set(member.host, plainReason(error));
+        }
+      }
+      // All refused at once: they may be restarting, or electing.
+      await new Promise(resolve => setTimeout(resolve, Math.min(100, Math.max(0, end - performance.now()))));
+      if (performance.now() >= end) throw unavailable(failures);
+    }
+    throw new WeldrError('STORE_UNAVAILABLE', 'this Weldr is leaving the cluster');
+  }
+
+  /** One attempt at one member, certainly over after `ms`. */
+  async callMember<T>(
+    member: EtcdMember,
+    attempt: (etcd: Etcd3, options: AttemptOptions) => Promise<T>,
+    ms: number,
+  ): Promise<T> {
+    // gRPC's deadline does not cover the token that etcd3 may have to fetch first.
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const timer = setTimeout(() => reject(new AttemptTimeout(ms)), ms + 20);
+    try {
+      attempt(member.etcd, { deadline: Date.now() + ms }).then(resolve, reject);
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Is this a failure that another member, or another time, may not have? */
+  mayPass(error: Error): boolean {
+    if (error instanceof AttemptTimeout) return true;
+    return this.isRecoverable(error) || /no leader|request timed out|too many requests/.test(error.message);
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const { etcd } of this.members) etcd.close();
+  }
+}
+
+class AttemptTimeout extends Error {
+  constructor(ms: number) {
+    super(`no answer within ${Math.round(ms)} ms`);
+  }
+}
+
+const never = new AbortController().signal;
+
+/** A policy for etcd3 that does nothing: retries and fail-over are EtcdClient's. */
+class AsItComes {
+  declare readonly _altReturn: never;
+  readonly onSuccess = () => ({ dispose() {} });
+  readonly onFailure = () => ({ dispose() {} });
+  async execute<T>(fn: (context: { signal: AbortSignal }) => PromiseLike<T> | T): Promise<T> {
+    return await fn({ signal: never });
+  }
+}
+
+function unavailable(failures: ReadonlyMap<string, string>): WeldrError {
+  const list = [...failures].map(([host, reason]) => `${host}: ${reason}`).join('; ');
+  return new WeldrError('STORE_UNAVAILABLE', `etcd does not answer (${list || 'no time was left'})`);
+}
+
+/** What an operator can use of an error from gRPC. */
+export function plainReason(error: unknown): string {
+  const text = describeError(error);
+  if (/DEADLINE_EXCEEDED|Deadline exceeded/i.test(text)) return 'no answer in time';
+  if (/request timed out|no leader/.test(text)) return 'it has no majority';
+  return text.replace(/^\d+ [A-Z_]+: /, '').slice(0, 200);
+}
+
+/** The revision of an answer's header. */
+export function revisionOf(header: IResponseHeader): number {
+  return Number(header.revision);
+}

@@ -1,0 +1,134 @@
+// ClusterNode: all that one Weldr keeps with etcd, so that it can outlive a reload of the config.
+import type { Logger } from 'pino';
+import type { Clock } from '../../core/clock.ts';
+import type { ManagedPools } from '../../core/entries.ts';
+import type { Leadership } from '../../core/hooks.ts';
+import type { ManagerStatus } from '../../core/plugin.ts';
+import { type EtcdAccess, EtcdClient } from './client.ts';
+import { Election, type ElectionTimes } from './election.ts';
+import { EtcdStore } from './etcd-store.ts';
+import { ClusterKeys } from './keys.ts';
+import { LocalCopy } from './local-copy.ts';
+import { Membership } from './membership.ts';
+
+/** What a node is made with. */
+export interface ClusterNodeOptions {
+  readonly access: EtcdAccess;
+  readonly prefix: string;
+  readonly nodeName: string;
+  readonly localCopy: string;
+  readonly times: ElectionTimes;
+  /** May this node lead? */
+  readonly candidate: boolean;
+  readonly timeout: number;
+}
+
+/** What it is told by the process that it is in; changes with a reload. */
+export interface ClusterSurroundings {
+  readonly pools: ManagedPools;
+  readonly status: ManagerStatus;
+  readonly log: Logger;
+  readonly clock: Clock;
+  leaderChanged(leadership: Leadership): Promise<void>;
+}
+
+/** No worker for this long, and the leader hands over, ms: a single one that is replaced takes less. */
+const workerGrace = 300;
+const clockJump = 1000;
+
+/** This Weldr in the cluster. */
+export class ClusterNode {
+  readonly options: ClusterNodeOptions;
+  readonly client: EtcdClient;
+  readonly keys: ClusterKeys;
+  readonly store: EtcdStore;
+  readonly election: Election;
+  readonly membership: Membership;
+  private surroundings: ClusterSurroundings;
+  private lastReady: number;
+  private readonly stopClockWatch: () => void;
+
+  private constructor(options: ClusterNodeOptions, surroundings: ClusterSurroundings, client: EtcdClient) {
+    const { pools, status, log, clock } = surroundings;
+    const { nodeName, times, timeout } = options;
+    this.options = options;
+    this.surroundings = surroundings;
+    this.client = client;
+    this.keys = new ClusterKeys(options.prefix);
+    this.lastReady = clock.monotonic();
+    const localCopy = new LocalCopy(options.localCopy, log, clock);
+    this.store = new EtcdStore({ client, keys: this.keys, localCopy, log, clock, timeout });
+    const { version, startedAt } = status;
+    this.membership = new Membership({
+      client,
+      keys: this.keys,
+      nodeName,
+      version,
+      startedAt,
+      pools,
+      log,
+      clock,
+    });
+    this.election = new Election({
+      client,
+      keys: this.keys,
+      nodeName,
+      times,
+      log,
+      clock,
+      unfit: () => this.unfit(),
+      changed: async leadership => await this.surroundings.leaderChanged(leadership),
+    });
+    this.stopClockWatch = watchClock(clock, log);
+    this.election.start();
+  }
+
+  static async create(options: ClusterNodeOptions, surroundings: ClusterSurroundings): Promise<ClusterNode> {
+    return new ClusterNode(options, surroundings, await EtcdClient.create(options.access));
+  }
+
+  /** Goes on in a reloaded Weldr. */
+  adopt(surroundings: ClusterSurroundings): void {
+    this.surroundings = surroundings;
+  }
+
+  /** Hands over what it leads; safe to call again. */
+  async handOver(): Promise<void> {
+    await this.election.close();
+  }
+
+  async close(): Promise<void> {
+    this.stopClockWatch();
+    await this.election.close();
+    await this.membership.close();
+    await this.store.close();
+    this.client.close();
+  }
+
+  /** Why this node cannot lead; undefined: it can. */
+  private unfit(): string | undefined {
+    const { status, clock } = this.surroundings;
+    if (!this.options.candidate) return 'it is no candidate';
+    if (status.stopping) return 'this Weldr stops';
+    const now = clock.monotonic();
+    if (status.readyWorkers > 0) this.lastReady = now;
+    // A leader gets a moment for its worker to be replaced; nobody is elected without one.
+    const grace = this.election.leadership.leading ? workerGrace : 0;
+    return now - this.lastReady > grace ? 'no worker accepts connections' : undefined;
+  }
+}
+
+/** Logs jumps of the wall clock. Nothing here depends on it, but logs and certificates do. */
+function watchClock(clock: Clock, log: Logger): () => void {
+  let offset = clock.now() - clock.monotonic();
+  return clock.every(1000, () => {
+    const now = clock.now() - clock.monotonic();
+    if (Math.abs(now - offset) > clockJump) {
+      log.warn(
+        { by: Math.round(now - offset) },
+        'the clock of this machine jumped; leases do not depend on it',
+      );
+    }
+    offset = now;
+  });
+}

@@ -1,0 +1,483 @@
+// Election: one node holds the key `leader` with a lease that it renews. What makes it safe is written in
+// docs/cluster.md ("Never two holders") and searched for mistakes by benchmark/cluster/hand-over.ts.
+import type { IRangeResponse } from 'etcd3';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import { describeError, toError } from '../../core/errors.ts';
+import type { Leadership } from '../../core/hooks.ts';
+import { type EtcdClient, type EtcdMember, plainReason, revisionOf } from './client.ts';
+import type { ClusterKeys } from './keys.ts';
+import { type GrantedLease, grantLease, keepAliveOnce, revokeLease } from './leases.ts';
+import { KeyWatch } from './watch.ts';
+
+/** Times of an election, ms. */
+export interface ElectionTimes {
+  /** How long etcd keeps the leadership of a leader that is silent. etcd may grant more, never less. */
+  readonly lease: number;
+  /** From one renewal to the next. */
+  readonly renew: number;
+  /** How long a new leader waits before it acts, when the one before did not say that it had let go. */
+  readonly holdOff: number;
+}
+
+/** What an election is made of. */
+export interface ElectionOptions {
+  readonly client: EtcdClient;
+  readonly keys: ClusterKeys;
+  readonly nodeName: string;
+  readonly times: ElectionTimes;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Why this node cannot lead now; undefined: it can. */
+  unfit(): string | undefined;
+  /** Is told each win, renewal and loss, and a change of the leader elsewhere; a loss is waited for. */
+  changed(leadership: Leadership): Promise<void>;
+}
+
+/** The share of a span by which two clocks may differ over it: NTP slews by 0.05 % at most, so this is generous. */
+export const clockDrift = 0.01;
+
+const leaderValue = z.looseObject({ node: z.string(), since: z.number() });
+const lastLeaderValue = z.looseObject({ released: z.boolean(), holdOff: z.number().default(0) });
+
+/** A leadership of ours: the key's revision and its lease. Never used again once another session began. */
+interface Session {
+  readonly lease: GrantedLease;
+  /** The create revision of the key `leader`: who else writes it gets another. */
+  readonly revision: number;
+  /** Not to act before this, in monotonic ms. */
+  readonly from: number;
+  /** Nobody else acts before this, in monotonic ms. */
+  until: number;
+}
+
+interface LastLeadership {
+  readonly held: boolean;
+  /** The mod revision of `last-leader`: whoever wins next must have seen the same. */
+  readonly lastMod: number;
+  readonly released: boolean;
+  /** What the last leader's config says, ms. */
+  readonly holdOff: number;
+}
+
+// How often a node that does not lead looks, besides the watch, and how soon it tries again after a failure.
+const lookEvery = 1000;
+const retryDelay = 100;
+
+/** The part of one node in the election. */
+export class Election {
+  private readonly options: ElectionOptions;
+  private readonly watcher: KeyWatch;
+  private session: Session | undefined;
+  private leading = false;
+  private leader: string | undefined;
+  private leaderSince = 0;
+  private told: Promise<void> = Promise.resolve();
+  private telling = false;
+  private tick: CancelTimer | undefined;
+  private news = false;
+  private endIdle: (() => void) | undefined;
+  private resigning: Promise<void> | undefined;
+  private running: Promise<void> | undefined;
+  private closed = false;
+
+  constructor(options: ElectionOptions) {
+    this.options = options;
+    this.watcher = new KeyWatch({ client: options.client, log: options.log, key: options.keys.leader });
+  }
+
+  get leadership(): Leadership {
+    return {
+      leading: this.leading,
+      leader: this.leader,
+      until: this.leading ? (this.session?.until ?? 0) : 0,
+    };
+  }
+
+  /** When the leader won, ms since the epoch; 0: nobody leads. */
+  get since(): number {
+    return this.leaderSince;
+  }
+
+  /** Takes part until `close`. */
+  start(): void {
+    this.running = Promise.all([this.run(), this.follow()]).then(() => {});
+  }
+
+  /** Lets go of the leadership, if it is held, and takes no part any more. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.wake();
+    await this.resign('this Weldr stops');
+    this.watcher.close();
+    this.tick?.();
+    await this.running;
+  }
+
+  // --- campaigning -----------------------------------------------------------------------------------------------
+
+  private async run(): Promise<void> {
+    while (!this.closed) {
+      try {
+        if (this.session === undefined && this.options.unfit() === undefined) await this.campaign();
+        await this.idle(lookEvery);
+      } catch (thrown) {
+        this.options.log.debug({ reason: plainReason(thrown) }, 'the election goes on: etcd does not answer');
+        await this.pause(retryDelay);
+      }
+    }
+  }
+
+  /** Takes the leadership if nobody has it. */
+  private async campaign(): Promise<void> {
+    const { client, keys, nodeName, times, log, clock } = this.options;
+    const seen = await this.look();
+    if (seen.held || this.closed) return;
+    const lease = await grantLease(client, times.lease);
+    const since = clock.now();
+    const answer = await client.call(
+      async (etcd, options) =>
+        await etcd.kv.txn(
+          {
+            compare: [
+              { key: Buffer.from(keys.leader), target: 'Create', result: 'Equal', create_revision: 0 },
+              {
+                key: Buffer.from(keys.lastLeader),
+                target: 'Mod',
+                result: 'Equal',
+                mod_revision: seen.lastMod,
+              },
+            ],
+            success: [
+              put(keys.leader, { node: nodeName, since, times }, lease.id),
+              put(keys.lastLeader, { node: nodeName, released: false, holdOff: times.holdOff }),
+            ],
+          },
+          options,
+        ),
+    );
+    if (!answer.succeeded) {
+      // Either another was faster, or an attempt of ours whose answer was lost has won: then its lease runs out.
+      revokeLease(client, lease.id).catch(() => {});
+      await this.pause(retryDelay);
+      return;
+    }
+    // The one before counted on the hold-off of its own config.
+    const wait = seen.released ? 0 : Math.max(times.holdOff, seen.holdOff);
+    this.session = {
+      lease,
+      revision: revisionOf(answer.header),
+      from: clock.monotonic() + wait,
+      until: this.safeUntil(lease.from, lease.ttl),
+    };
+    log.info(
+      { wait, lease: lease.ttl },
+      wait === 0 ? 'elected' : 'elected; waiting until the one before is out',
+    );
+    this.lead(nodeName, since);
+    this.beat(this.session);
+    clock.after(wait, () => this.review());
+  }
+
+  /** Who leads, and how the leadership before ended. */
+  private async look(): Promise<LastLeadership> {
+    const { client, keys } = this.options;
+    const answer = await client.call(
+      async (etcd, options) =>
+        await etcd.kv.txn({ success: [get(keys.leader), get(keys.lastLeader)] }, options),
+    );
+    const [leader, last] = answer.responses.map(response => response.response_range.kvs[0]);
+    if (leader !== undefined) this.readLeader(leader.value);
+    const { data } = lastLeaderValue.safeParse(json(last?.value));
+    return {
+      held: leader !== undefined,
+      lastMod: Number(last?.mod_revision ?? 0),
+      released: data?.released ?? false,
+      holdOff: data?.holdOff ?? 0,
+    };
+  }
+
+  /** Nobody else can act before this, given a renewal that was asked for at `from` and granted `ttl`. */
+  private safeUntil(from: number, ttl: number): number {
+    return from + (ttl + this.options.times.holdOff) * (1 - clockDrift);
+  }
+
+  // --- holding ---------------------------------------------------------------------------------------------------
+
+  /** Starts the renewals of a session; each is a request of its own, so that a hanging one holds up no other. */
+  private beat(session: Session): void {
+    const { client, clock, times } = this.options;
+    this.tick?.();
+    const asked = new Set<EtcdMember>();
+    const renew = async () => {
+      this.review();
+      if (this.session !== session) return;
+      // A member that still owes an answer is not asked again: one that hangs costs one beat.
+      const member = client.inOrder().find(candidate => !asked.has(candidate));
+      if (member === undefined) return;
+      asked.add(member);
+      await this.renew(session, member);
+      asked.delete(member);
+    };
+    this.tick = clock.every(times.renew, () => void renew());
+    void renew();
+  }
+
+  /**
+   * Renews the lease, then has etcd's majority confirm that the key is still ours. Both by one member and within one
+   * term of Raft: a leader of etcd that was cut off keeps renewing leases alone for a while, and its word alone
+   * would not bind the leader that follows it.
+   */
+  private async renew(session: Session, member: EtcdMember): Promise<void> {
+    const { client, clock, keys, times } = this.options;
+    const asked = clock.monotonic();
+    try {
+      const deadline = Math.max(200, 2 * times.renew);
+      const kept = await client.callMember(
+        member,
+        (etcd, options) => keepAliveOnce(etcd, session.lease.id, options),
+        deadline,
+      );
+      const held = await client.callMember(
+        member,
+        (etcd, options) => etcd.kv.range({ key: Buffer.from(keys.leader) }, options),
+        deadline,
+      );
+      if (this.session !== session) return;
+      if (!this.isOurs(held, session) || kept.ttl === 0) return this.lose(session, 'the lease is gone');
+      if (held.header.raft_term !== kept.raftTerm) return;
+      client.prefer(member);
+      session.until = Math.max(session.until, this.safeUntil(asked, kept.ttl));
+      this.review();
+    } catch (thrown) {
+      client.avoid(member);
+      this.options.log.debug({ host: member.host, reason: plainReason(thrown) }, 'a renewal failed');
+    }
+  }
+
+  private isOurs(held: IRangeResponse, session: Session): boolean {
+    return Number(held.kvs[0]?.create_revision ?? 0) === session.revision;
+  }
+
+  /**
+   * Brings `leading` to what the clock and the session say. Called before anything else that a leader does, so that
+   * a process that was frozen finds out first.
+   */
+  private review(): void {
+    const { session } = this;
+    if (session === undefined) return;
+    const now = this.options.clock.monotonic();
+    const unfit = this.options.unfit();
+    if (unfit !== undefined) {
+      void this.resign(unfit);
+    } else if (now >= session.until) {
+      if (this.leading) {
+        this.options.log.error('the lease could not be renewed in time: not leading any more');
+        this.stepDown();
+      }
+    } else if (now >= session.from && this.resigning === undefined) {
+      if (!this.leading) this.options.log.info('leading');
+      this.leading = true;
+      this.tell();
+    }
+  }
+
+  /** etcd says that the leadership is over. */
+  private lose(session: Session, why: string): void {
+    if (this.session !== session) return;
+    this.session = undefined;
+    this.tick?.();
+    if (this.leading) this.options.log.error({ reason: why }, 'not leading any more');
+    this.stepDown();
+    this.wake();
+  }
+
+  /** Lets go: first of what the leader holds, then of the key, and says so, that the next one need not wait. */
+  private async resign(why: string): Promise<void> {
+    this.resigning ??= this.letGo(why).finally(() => {
+      this.resigning = undefined;
+    });
+    await this.resigning;
+  }
+
+  private async letGo(why: string): Promise<void> {
+    const { session } = this;
+    if (session === undefined) return;
+    const { client, clock, keys, nodeName, log } = this.options;
+    log.info({ reason: why }, 'handing over');
+    this.leading = false;
+    const told = await settledWithin(this.tellNow(), session.until - clock.monotonic());
+    // One that never came to act knows nothing of the leader before it.
+    const released = told && clock.monotonic() >= session.from;
+    this.session = undefined;
+    this.tick?.();
+    try {
+      await client.call(
+        async (etcd, options) =>
+          await etcd.kv.txn(
+            {
+              compare: [
+                {
+                  key: Buffer.from(keys.leader),
+                  target: 'Create',
+                  result: 'Equal',
+                  create_revision: session.revision,
+                },
+              ],
+              success: [
+                { request_delete_range: { key: Buffer.from(keys.leader) } },
+                ...(released ? [put(keys.lastLeader, { node: nodeName, released: true })] : []),
+              ],
+            },
+            options,
+          ),
+        { totalMs: 1000, attemptMs: 500 },
+      );
+      revokeLease(client, session.lease.id, { totalMs: 500, attemptMs: 250 }).catch(() => {});
+    } catch (thrown) {
+      log.warn({ reason: describeError(thrown) }, 'the leadership ends with its lease: etcd does not answer');
+    }
+    this.lead(undefined, 0);
+  }
+
+  // --- following -------------------------------------------------------------------------------------------------
+
+  /** Watches the key, so that a free leadership is taken, and a lost one noticed, at once. */
+  private async follow(): Promise<void> {
+    while (!this.closed) {
+      let revision = 0;
+      try {
+        const { client, keys } = this.options;
+        const now = await client.call(
+          async (etcd, options) => await etcd.kv.range({ key: Buffer.from(keys.leader) }, options),
+        );
+        revision = revisionOf(now.header);
+        if (
+          this.session !== undefined &&
+          !this.isOurs(now, this.session) &&
+          revision > this.session.revision
+        ) {
+          this.lose(this.session, 'the key is not ours any more');
+        }
+        if (now.kvs[0] !== undefined) this.readLeader(now.kvs[0].value);
+        else this.lead(undefined, 0);
+      } catch {
+        await this.pause(retryDelay);
+        continue;
+      }
+      const end = await this.watcher.follow(revision + 1, {
+        connected() {},
+        events: events => {
+          const last = events.at(-1);
+          if (last === undefined) return;
+          const { session } = this;
+          const mod = Number(last.kv.mod_revision);
+          if (session !== undefined && mod > session.revision) this.lose(session, 'the key was taken away');
+          if (last.type === 'Put') this.readLeader(last.kv.value);
+          else this.lead(undefined, 0);
+          this.wake();
+        },
+      });
+      if (end !== 'closed') await this.pause(retryDelay);
+    }
+  }
+
+  private readLeader(value: Buffer): void {
+    const { data } = leaderValue.safeParse(json(value));
+    this.lead(data?.node ?? 'somebody unknown', data?.since ?? 0);
+  }
+
+  /** The leader is, from this node's view, `leader`. */
+  private lead(leader: string | undefined, since: number): void {
+    this.leaderSince = since;
+    if (leader === this.leader) return;
+    this.leader = leader;
+    if (!this.leading) this.tell();
+  }
+
+  /** This node does not lead any more, and does not know who does. */
+  private stepDown(): void {
+    const led = this.leading;
+    this.leading = false;
+    this.leader = undefined;
+    this.leaderSince = 0;
+    if (led) void this.tellNow();
+  }
+
+  /** Tells the latest state; while taps are busy with a renewal, the next ones are put into one. */
+  private tell(): void {
+    if (this.telling) return;
+    this.telling = true;
+    this.told = this.told.then(async () => {
+      this.telling = false;
+      await this.tellNow();
+    });
+  }
+
+  /** Tells at once: a loss must not wait behind a tap that hangs. */
+  private async tellNow(): Promise<void> {
+    try {
+      await this.options.changed(this.leadership);
+    } catch (thrown) {
+      this.options.log.error({ err: toError(thrown) }, 'a listener of the election failed');
+    }
+  }
+
+  private async pause(ms: number): Promise<void> {
+    await new Promise<void>(resolve => this.options.clock.after(ms, resolve));
+  }
+
+  /** Waits until something happened since the last call, or for `ms`. */
+  private async idle(ms: number): Promise<void> {
+    if (!this.news && !this.closed) {
+      await new Promise<void>(resolve => {
+        const cancel = this.options.clock.after(ms, resolve);
+        this.endIdle = () => {
+          cancel();
+          resolve();
+        };
+      });
+    }
+    this.news = false;
+  }
+
+  /** Something happened that the campaign has to look at. */
+  private wake(): void {
+    this.news = true;
+    this.endIdle?.();
+  }
+}
+
+function put(key: string, value: object, lease?: string) {
+  return {
+    request_put: {
+      key: Buffer.from(key),
+      value: Buffer.from(JSON.stringify({ schema: 1, ...value })),
+      ...(lease !== undefined && { lease }),
+    },
+  };
+}
+
+function get(key: string) {
+  return { request_range: { key: Buffer.from(key) } };
+}
+
+function json(value: Buffer | undefined): unknown {
+  try {
+    return JSON.parse(value?.toString() ?? 'null');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Did it settle in time? */
+async function settledWithin(promise: Promise<void>, ms: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), Math.max(0, ms));
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

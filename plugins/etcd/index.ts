@@ -1,0 +1,200 @@
+// etcd: one pool for many Weldrs, and one of them the leader. etcd is the Raft.
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { duration } from '../../core/duration.ts';
+import { describeError, WeldrError } from '../../core/errors.ts';
+import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.ts';
+import type { EtcdTls } from './client.ts';
+import { ClusterNode, type ClusterNodeOptions, type ClusterSurroundings } from './cluster-node.ts';
+import { addClusterRoutes } from './routes.ts';
+
+const file = z.string().min(1).max(4096);
+
+const schema = z
+  .strictObject({
+    /** The members of etcd. */
+    hosts: z
+      .array(
+        z.string().regex(/^https?:\/\/(\[[0-9a-f:.]+\]|[^/:@\s]+):\d{1,5}$/i, {
+          error: issue =>
+            `expected http://HOST:PORT or https://HOST:PORT, got ${JSON.stringify(issue.input)}`,
+        }),
+      )
+      .min(1)
+      .max(15)
+      .default(['http://127.0.0.1:2379']),
+    /** Keys of this cluster begin with it; clusters with different ones do not see each other. */
+    prefix: z
+      .string()
+      .max(200)
+      .regex(/^\/([\w.-]+\/)+$/, 'expected a path such as "/weldr/"')
+      .default('/weldr/'),
+    user: z.string().min(1).max(200).optional(),
+    password: z.string().max(1000).optional(),
+    /** Files with PEM, for https:// hosts. */
+    tls: z.strictObject({ ca: file, cert: file.optional(), key: file.optional() }).optional(),
+    /** Unique among the nodes; default: the name of the machine. */
+    nodeName: z
+      .string()
+      .regex(/^[\w.-]{1,100}$/, 'expected letters, digits, dots and dashes')
+      .default(hostname()),
+    /** May this node become the leader? */
+    candidate: z.boolean().default(true),
+    /** Where the pool is kept for a start while etcd is away. */
+    localCopy: file.default('weldr-cluster.json'),
+    /** How long a leader that is silent stays leader. */
+    lease: duration()
+      .refine(ms => ms >= 1000 && ms <= 600_000, 'a lease is between 1s and 10m')
+      .default(2000),
+    /** From one renewal to the next; default: an eighth of the lease. */
+    renew: duration()
+      .refine(ms => ms >= 50, 'a renewal every 50ms is the most')
+      .optional(),
+    /** How long a new leader waits before it acts, when the one before did not let go by itself. */
+    holdOff: duration().default(350),
+    /** How long a change of the pool may take before it is answered with 503. */
+    timeout: duration()
+      .refine(ms => ms >= 100, 'a timeout is at least 100ms')
+      .default(3000),
+  })
+  .refine(o => new Set(o.hosts.map(host => host.split(':')[0])).size === 1, {
+    path: ['hosts'],
+    message: 'all of them have to be http:// or all https://',
+  })
+  .refine(o => o.tls === undefined || o.hosts[0]?.startsWith('https:'), {
+    path: ['tls'],
+    message: 'tls is for https:// hosts',
+  })
+  .refine(o => (o.tls?.cert === undefined) === (o.tls?.key === undefined), {
+    path: ['tls'],
+    message: 'cert and key come together',
+  })
+  .refine(o => o.password === undefined || o.user !== undefined, {
+    path: ['password'],
+    message: 'a password needs a user',
+  })
+  .refine(o => (o.renew ?? 0) <= o.lease / 4, {
+    path: ['renew'],
+    message: 'expected a quarter of the lease or less',
+  });
+
+/** Options of {@link etcd}; each has a default. */
+export type EtcdOptions = z.input<typeof schema>;
+
+// A reload has the next plugin running long before; a config without this plugin lets go of the cluster.
+const parkedFor = 5000;
+
+/** What the plugin leaves in its memory for the one after a reload. */
+interface Parked {
+  readonly node: ClusterNode;
+  take(): ClusterNode;
+}
+
+/**
+ * Keeps the pool in etcd, shared with all Weldrs of the same prefix, and elects one of them: `leaderChanged` tells.
+ * The start waits for etcd for `timeout` at most, then begins with the local copy. The start fails with
+ * CONFIG_INVALID when a file of `tls` cannot be read, or another plugin stores the pool.
+ */
+export function etcd(input: EtcdOptions = {}): Plugin {
+  return definePlugin('etcd', schema, input, options => ({
+    async manager(manager) {
+      const node = await takeNode(nodeOptions(options), manager);
+      manager.onClose(async () => {
+        if (manager.status.stopping) await node.close();
+        else park(node, manager);
+      });
+      manager.hooks.stopping.tapPromise('etcd', async () => await node.handOver());
+      addClusterRoutes(manager.admin, node);
+      await manager.useStore(node.store);
+    },
+  }));
+}
+
+/** The node that ran before a reload when it was made alike, or a new one. */
+async function takeNode(options: ClusterNodeOptions, manager: ManagerSide): Promise<ClusterNode> {
+  const { pools, status, log, clock, hooks } = manager;
+  const surroundings: ClusterSurroundings = {
+    pools,
+    status,
+    log,
+    clock,
+    leaderChanged: async leadership => await hooks.leaderChanged.promise(leadership),
+  };
+  const before = parked(manager)?.take();
+  if (before !== undefined) {
+    if (JSON.stringify(before.options) === JSON.stringify(options)) {
+      before.adopt(surroundings);
+      return before;
+    }
+    await before.close();
+  }
+  return await ClusterNode.create(options, surroundings);
+}
+
+/** Leaves a node running for the plugin of the next config. */
+function park(node: ClusterNode, { memory, clock, log }: ManagerSide): void {
+  const cancel = clock.after(parkedFor, () => {
+    if (memory.get('parked') !== left) return;
+    memory.delete('parked');
+    node
+      .close()
+      .catch((thrown: unknown) => log.error({ reason: describeError(thrown) }, 'leaving the cluster failed'));
+  });
+  const left: Parked = {
+    node,
+    take() {
+      cancel();
+      memory.delete('parked');
+      return node;
+    },
+  };
+  memory.set('parked', left);
+}
+
+function parked({ memory }: ManagerSide): Parked | undefined {
+  const left = memory.get('parked');
+  return isParked(left) ? left : undefined;
+}
+
+function isParked(value: unknown): value is Parked {
+  return typeof value === 'object' && value !== null && 'node' in value && value.node instanceof ClusterNode;
+}
+
+function nodeOptions(options: z.output<typeof schema>): ClusterNodeOptions {
+  const { hosts, user, password, tls, lease, renew, holdOff, ...rest } = options;
+  return {
+    ...rest,
+    access: { hosts, user, password, tls: tls && readTls(tls) },
+    times: { lease, renew: renew ?? Math.max(50, Math.round(lease / 8)), holdOff },
+  };
+}
+
+function readTls({
+  ca,
+  cert,
+  key,
+}: {
+  ca: string;
+  cert?: string | undefined;
+  key?: string | undefined;
+}): EtcdTls {
+  const read = (path: string, field: string): Buffer => {
+    try {
+      return readFileSync(path);
+    } catch (thrown) {
+      throw new WeldrError(
+        'CONFIG_INVALID',
+        `tls.${field} of etcd cannot be read: ${describeError(thrown)}`,
+        {
+          field: `tls.${field}`,
+        },
+      );
+    }
+  };
+  return {
+    ca: read(ca, 'ca'),
+    cert: cert === undefined ? undefined : read(cert, 'cert'),
+    key: key === undefined ? undefined : read(key, 'key'),
+  };
+}

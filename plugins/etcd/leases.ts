@@ -1,0 +1,67 @@
+// Leases of etcd: grant, keep alive once, revoke. etcd3's Lease class keeps alive by itself and reports a loss only
+// after twice its time; here each renewal is one request whose time of sending is known.
+import type { Etcd3 } from 'etcd3';
+import { type AttemptOptions, type CallLimits, type EtcdClient, revisionOf } from './client.ts';
+
+/** A lease as granted. */
+export interface GrantedLease {
+  readonly id: string;
+  /** What etcd granted, ms: whole seconds, and at least 1.5 of etcd's election timeouts. */
+  readonly ttl: number;
+  /** `performance.now()` before it was asked for: it cannot end before this plus `ttl`. */
+  readonly from: number;
+}
+
+/** Grants a lease of at least `ttl` ms. */
+export async function grantLease(
+  client: EtcdClient,
+  ttl: number,
+  limits?: CallLimits,
+): Promise<GrantedLease> {
+  return await client.call(async (etcd, options) => {
+    const from = performance.now();
+    const answer = await etcd.leaseClient.leaseGrant({ TTL: Math.ceil(ttl / 1000) }, options);
+    return { id: answer.ID, ttl: Number(answer.TTL) * 1000, from };
+  }, limits);
+}
+
+/** What etcd answered to a renewal. */
+export interface KeptLease {
+  /** What it lasts from now, ms; 0: there is no such lease any more. */
+  readonly ttl: number;
+  readonly raftTerm: string;
+  readonly revision: number;
+}
+
+/** Renews a lease once, at the member of `etcd`. Rejects when no answer comes before `options.deadline`. */
+export async function keepAliveOnce(etcd: Etcd3, id: string, options: AttemptOptions): Promise<KeptLease> {
+  const stream = await etcd.leaseClient.leaseKeepAlive(options);
+  const { promise, resolve, reject } = Promise.withResolvers<KeptLease>();
+  stream.on('error', reject);
+  stream.on('end', () => reject(new Error('the renewal ended without an answer')));
+  stream.on('data', answer =>
+    resolve({
+      ttl: Number(answer.TTL) * 1000,
+      raftTerm: answer.header.raft_term,
+      revision: revisionOf(answer.header),
+    }),
+  );
+  stream.write({ ID: id });
+  try {
+    return await promise;
+  } finally {
+    stream.cancel();
+  }
+}
+
+/** Ends a lease, and with it all keys that it holds. A lease that is gone already is fine. */
+export async function revokeLease(client: EtcdClient, id: string, limits?: CallLimits): Promise<void> {
+  try {
+    await client.call(
+      async (etcd, options) => await etcd.leaseClient.leaseRevoke({ ID: id }, options),
+      limits,
+    );
+  } catch (thrown) {
+    if (!/requested lease not found/.test(String(thrown))) throw thrown;
+  }
+}

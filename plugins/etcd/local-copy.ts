@@ -1,0 +1,95 @@
+// LocalCopy: the pool as last seen in etcd, in a file, so that a node can start while etcd is away.
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Clock } from '../../core/clock.ts';
+import { describeError } from '../../core/errors.ts';
+import { parse } from '../../core/options.ts';
+
+const copySchema = z.strictObject({
+  schema: z.literal(1),
+  clusterId: z.string(),
+  revision: z.number(),
+  keys: z.array(z.strictObject({ key: z.string(), mod: z.number(), lease: z.string(), value: z.string() })),
+});
+
+/** What was in etcd at one revision. */
+export type PoolCopy = Omit<z.output<typeof copySchema>, 'schema'>;
+
+// Changes come in bursts; the copy is only for a start without etcd.
+const writeDelay = 200;
+
+/** One file. */
+export class LocalCopy {
+  private readonly path: string;
+  private readonly log: Logger;
+  private readonly clock: Clock;
+  private pending: (() => PoolCopy) | undefined;
+  private timer: (() => void) | undefined;
+  private writing: Promise<void> = Promise.resolve();
+
+  constructor(path: string, log: Logger, clock: Clock) {
+    this.path = path;
+    this.log = log;
+    this.clock = clock;
+  }
+
+  /** What the file holds; undefined when there is none. A damaged file is set aside and logged. */
+  async read(): Promise<PoolCopy | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.path, 'utf8');
+    } catch (thrown) {
+      if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
+      this.log.error({ path: this.path, reason: describeError(thrown) }, 'the local copy cannot be read');
+      return undefined;
+    }
+    try {
+      return parse(copySchema, JSON.parse(text), 'INPUT_INVALID');
+    } catch (thrown) {
+      const aside = `${this.path}.damaged`;
+      await rename(this.path, aside).catch(() => {});
+      this.log.error(
+        { path: this.path, aside, reason: describeError(thrown).slice(0, 300) },
+        'the local copy is damaged and was set aside',
+      );
+      return undefined;
+    }
+  }
+
+  /** Writes what `copy` gives, soon. */
+  save(copy: () => PoolCopy): void {
+    this.pending = copy;
+    this.timer ??= this.clock.after(writeDelay, () => void this.flush());
+  }
+
+  /** Writes what is due; resolves when it is on disk. */
+  async flush(): Promise<void> {
+    this.timer?.();
+    this.timer = undefined;
+    this.writing = this.writing.then(() => this.write());
+    await this.writing;
+  }
+
+  private async write(): Promise<void> {
+    const copy = this.pending?.();
+    this.pending = undefined;
+    if (copy === undefined) return;
+    const next = `${this.path}.next`;
+    try {
+      await mkdir(dirname(this.path), { recursive: true });
+      // It may hold private keys of TLS to upstreams.
+      const file = await open(next, 'w', 0o600);
+      try {
+        await file.writeFile(JSON.stringify({ schema: 1, ...copy }));
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(next, this.path);
+    } catch (thrown) {
+      this.log.error({ path: this.path, reason: describeError(thrown) }, 'the local copy cannot be written');
+    }
+  }
+}

@@ -1,0 +1,191 @@
+// Membership: a key for each node, held by a lease, that says that the node is there and what its checks find.
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { ManagedPools } from '../../core/entries.ts';
+import { type EtcdClient, plainReason, revisionOf } from './client.ts';
+import { afterPrefix, type ClusterKeys } from './keys.ts';
+import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
+
+/** How many unavailable servers one node names; the rest is only counted. */
+const maxListed = 1000;
+/** A node that is silent for this long has left, ms. */
+const nodeLease = 10_000;
+const keepEvery = 3000;
+/** Health changes within this time are told together, ms. */
+const publishDelay = 1000;
+
+const unavailableServer = z.object({
+  pool: z.string(),
+  url: z.string(),
+  state: z.string(),
+  reason: z.string(),
+});
+
+const nodeReport = z.object({
+  node: z.string(),
+  session: z.string(),
+  version: z.string(),
+  startedAt: z.number(),
+  servers: z.object({ total: z.number(), available: z.number() }),
+  unavailable: z.array(unavailableServer),
+});
+
+/** A server that a node does not use, and why. */
+export type UnavailableServer = z.output<typeof unavailableServer>;
+
+/** What one node says of itself and of the servers, as it sees them. */
+export type NodeReport = Omit<z.output<typeof nodeReport>, 'session'>;
+
+/** What a {@link Membership} is made of. */
+export interface MembershipOptions {
+  readonly client: EtcdClient;
+  readonly keys: ClusterKeys;
+  readonly nodeName: string;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly pools: ManagedPools;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** This node among the others. */
+export class Membership {
+  private readonly options: MembershipOptions;
+  private readonly session = randomUUID();
+  private readonly stopObserving: () => void;
+  private readonly stopKeeping: CancelTimer;
+  private lease: string | undefined;
+  private due = true;
+  private publishing: CancelTimer | undefined;
+  private busy = false;
+  private closed = false;
+  private lastKnown: NodeReport[] = [];
+
+  constructor(options: MembershipOptions) {
+    this.options = options;
+    const changed = () => this.changed();
+    this.stopObserving = options.pools.observe({ upstreamChanged: changed, removed: changed });
+    this.stopKeeping = options.clock.every(keepEvery, () => void this.keep());
+    void this.keep();
+  }
+
+  /** All nodes that are there; while etcd is away, those that were there last. */
+  async nodes(): Promise<readonly NodeReport[]> {
+    const { client, keys, log } = this.options;
+    const answer = await client.call(
+      async (etcd, options) =>
+        await etcd.kv.range({ key: Buffer.from(keys.nodes), range_end: afterPrefix(keys.nodes) }, options),
+      { totalMs: 1500, attemptMs: 700 },
+    );
+    this.lastKnown = answer.kvs.flatMap(kv => {
+      const report = parseReport(kv.value);
+      if (report === undefined)
+        log.error({ key: kv.key.toString() }, 'ignoring a key of etcd: no report of a node');
+      return report === undefined ? [] : [withoutSession(report)];
+    });
+    return this.lastKnown;
+  }
+
+  get lastNodes(): readonly NodeReport[] {
+    return this.lastKnown;
+  }
+
+  /** Leaves: the key goes at once. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.stopObserving();
+    this.stopKeeping();
+    this.publishing?.();
+    if (this.lease === undefined) return;
+    await revokeLease(this.options.client, this.lease, { totalMs: 500, attemptMs: 250 }).catch(() => {});
+  }
+
+  private changed(): void {
+    this.due = true;
+    this.publishing ??= this.options.clock.after(publishDelay, () => {
+      this.publishing = undefined;
+      void this.keep();
+    });
+  }
+
+  /** Keeps the lease, and writes the report when it is due. */
+  private async keep(): Promise<void> {
+    if (this.busy || this.closed) return;
+    this.busy = true;
+    try {
+      await this.keepLease();
+      if (this.due && this.lease !== undefined) await this.publish(this.lease);
+    } catch (thrown) {
+      this.options.log.debug({ reason: plainReason(thrown) }, 'the report of this node could not be written');
+      this.due = true;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private async keepLease(): Promise<void> {
+    const { client } = this.options;
+    const { lease } = this;
+    if (lease !== undefined) {
+      const kept = await client.call(async (etcd, options) => await keepAliveOnce(etcd, lease, options));
+      if (kept.ttl > 0) return;
+    }
+    this.lease = (await grantLease(client, nodeLease)).id;
+    this.due = true;
+  }
+
+  private async publish(lease: string): Promise<void> {
+    const { client, keys, nodeName, log } = this.options;
+    this.due = false;
+    const key = Buffer.from(keys.node(nodeName));
+    const value = Buffer.from(JSON.stringify({ schema: 1, session: this.session, ...this.report() }));
+    const answer = await client.call(
+      async (etcd, options) =>
+        await etcd.kv.txn(
+          { success: [{ request_range: { key } }, { request_put: { key, value, lease } }] },
+          options,
+        ),
+    );
+    const before = parseReport(answer.responses[0]?.response_range.kvs[0]?.value);
+    if (
+      before !== undefined &&
+      before.session !== this.session &&
+      before.startedAt > this.options.startedAt
+    ) {
+      log.error({ node: nodeName }, 'another Weldr has the name of this node; give each its own nodeName');
+    }
+    log.trace({ revision: revisionOf(answer.header) }, 'reported');
+  }
+
+  private report(): NodeReport {
+    const { nodeName, version, startedAt, pools } = this.options;
+    const unavailable: UnavailableServer[] = [];
+    let total = 0;
+    let available = 0;
+    for (const pool of pools.pools) {
+      for (const upstream of pool) {
+        total++;
+        if (upstream.available) available++;
+        else if (unavailable.length < maxListed) {
+          const { state, reason } = upstream.record;
+          unavailable.push({ pool: pool.name, url: upstream.id, state, reason: reason.slice(0, 200) });
+        }
+      }
+    }
+    return { node: nodeName, version, startedAt, servers: { total, available }, unavailable };
+  }
+}
+
+function parseReport(value: Buffer | undefined): z.output<typeof nodeReport> | undefined {
+  try {
+    return nodeReport.safeParse(JSON.parse(value?.toString() ?? 'null')).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function withoutSession({ node, version, startedAt, servers, unavailable }: NodeReport): NodeReport {
+  return { node, version, startedAt, servers, unavailable };
+}

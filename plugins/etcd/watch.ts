@@ -1,0 +1,151 @@
+// KeyWatch: follows a range of keys from a revision, over whichever member answers. etcd3's own watcher takes the
+// header's revision for what it has seen, which loses events when a connection ends while it catches up.
+
+import type { IDuplexStream, IEvent, IWatchRequest, IWatchResponse } from 'etcd3';
+import type { Logger } from 'pino';
+import { toError } from '../../core/errors.ts';
+import { type EtcdClient, type EtcdMember, plainReason } from './client.ts';
+
+/** What a watch is for. */
+export interface KeyWatchOptions {
+  readonly client: EtcdClient;
+  readonly log: Logger;
+  readonly key: string;
+  /** The end of the range; undefined: this key alone. */
+  readonly rangeEnd?: Buffer;
+}
+
+/** Why a watch ended. */
+export type WatchEnd =
+  /** The connection is gone: go on after the last event. */
+  | 'disconnected'
+  /** etcd does not have the events any more: take a snapshot. */
+  | 'compacted'
+  /** `close` was called. */
+  | 'closed';
+
+/** What a watch tells, in order. */
+export interface WatchListener {
+  /** The watch stands; all that happens from here is told. */
+  connected(member: EtcdMember): void;
+  /** Events of whole revisions, oldest first. */
+  events(events: readonly IEvent[]): void;
+}
+
+// A stream may be dead without an end: a member answers a request for progress at once, so silence means it is gone.
+const askEvery = 1000;
+const silenceLimit = 2500;
+
+/** One watch at a time; call `follow` again after it ended. */
+export class KeyWatch {
+  private readonly options: KeyWatchOptions;
+  private cut: ((end: WatchEnd) => void) | undefined;
+  private closed = false;
+
+  constructor(options: KeyWatchOptions) {
+    this.options = options;
+  }
+
+  /** Watches from `revision` on until the watch ends; resolves with the reason. */
+  async follow(revision: number, listener: WatchListener): Promise<WatchEnd> {
+    if (this.closed) return 'closed';
+    const [member] = this.options.client.inOrder();
+    if (member === undefined) return 'disconnected';
+    let stream: WatchStream;
+    try {
+      stream = await this.options.client.callMember(member, ({ watchClient }) => watchClient.watch(), 1000);
+    } catch (thrown) {
+      this.failed(member, thrown);
+      return 'disconnected';
+    }
+    const { promise, resolve } = Promise.withResolvers<WatchEnd>();
+    this.cut = resolve;
+    if (this.closed) resolve('closed');
+    const stop = this.attach(stream, member, revision, listener, resolve);
+    const end = await promise;
+    stop();
+    this.cut = undefined;
+    return end;
+  }
+
+  /** Ends the watch that stands, as if the connection had gone. */
+  restart(): void {
+    this.cut?.('disconnected');
+  }
+
+  /** Ends the watch for good. */
+  close(): void {
+    this.closed = true;
+    this.cut?.('closed');
+  }
+
+  private attach(
+    stream: WatchStream,
+    member: EtcdMember,
+    revision: number,
+    listener: WatchListener,
+    end: (reason: WatchEnd) => void,
+  ): () => void {
+    let heard = performance.now();
+    let fragments: IEvent[] = [];
+    let over = false;
+    const fail = (thrown: unknown) => {
+      // A stream that we cancel reports that as an error, too.
+      if (over) return;
+      this.failed(member, thrown);
+      end('disconnected');
+    };
+    const take = (answer: IWatchResponse) => {
+      heard = performance.now();
+      if (answer.canceled) {
+        if (Number(answer.compact_revision) > 0) return end('compacted');
+        return fail(new Error(answer.cancel_reason || 'the watch was cancelled'));
+      }
+      if (answer.created) listener.connected(member);
+      fragments.push(...answer.events);
+      if (answer.fragment || fragments.length === 0) return;
+      const events = fragments;
+      fragments = [];
+      listener.events(events);
+    };
+    stream.on('data', answer => {
+      if (over) return;
+      try {
+        take(answer);
+      } catch (thrown) {
+        fail(thrown);
+      }
+    });
+    stream.on('error', fail);
+    stream.on('end', () => fail(new Error('the watch was ended')));
+    const { key, rangeEnd } = this.options;
+    stream.write({
+      create_request: {
+        key: Buffer.from(key),
+        ...(rangeEnd && { range_end: rangeEnd }),
+        start_revision: revision,
+        fragment: true,
+      },
+    });
+    const timer = setInterval(() => {
+      if (performance.now() - heard > silenceLimit) fail(new Error('the watch fell silent'));
+      else stream.write({ progress_request: {} });
+    }, askEvery).unref();
+    return () => {
+      over = true;
+      clearInterval(timer);
+      stream.cancel();
+    };
+  }
+
+  private failed(member: EtcdMember, thrown: unknown): void {
+    this.options.client.avoid(member);
+    if (this.closed) return;
+    this.options.log.debug(
+      { host: member.host, key: this.options.key, reason: plainReason(toError(thrown)) },
+      'the watch of etcd ended',
+    );
+  }
+}
+
+type WatchStream = IDuplexStream<IWatchRequest, IWatchResponse>;

@@ -1,0 +1,133 @@
+// Parts of the etcd plugin on a real etcd, for tests: a store with ManagedPools, an election with what it said.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Logger, pino } from 'pino';
+import { systemClock } from '../../core/clock.ts';
+import { ManagedPools } from '../../core/entries.ts';
+import type { Leadership } from '../../core/hooks.ts';
+import { parse } from '../../core/options.ts';
+import { type ServerDefinition, type ServerInput, serverDefinition } from '../../core/server-definition.ts';
+import { type EtcdAccess, EtcdClient } from '../../plugins/etcd/client.ts';
+import { Election, type ElectionTimes } from '../../plugins/etcd/election.ts';
+import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';
+import { ClusterKeys } from '../../plugins/etcd/keys.ts';
+import { LocalCopy } from '../../plugins/etcd/local-copy.ts';
+
+/** A logger that keeps its lines. */
+export function collectingLog(): { log: Logger; lines: string[] } {
+  const lines: string[] = [];
+  const log: Logger = pino<never>({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
+  return { log, lines };
+}
+
+/** Waits until something holds; fails with `what` after `ms`. */
+export async function until(what: string, holds: () => unknown, ms = 10_000): Promise<void> {
+  const end = performance.now() + ms;
+  for (;;) {
+    if (await holds()) return;
+    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    await sleep(10);
+  }
+}
+
+/** A server as the admin API would parse it. */
+export function server(url: string, rest: Exclude<ServerInput, string> | object = {}): ServerDefinition {
+  return parse(serverDefinition, { url, ...rest });
+}
+
+/** One node's store with its pools. */
+export interface StoreNode {
+  readonly store: EtcdStore;
+  readonly pools: ManagedPools;
+  readonly lines: readonly string[];
+  readonly copyPath: string;
+  /** The ids of the pool `default`. */
+  ids(): string[];
+  close(): Promise<void>;
+}
+
+/** Starts a node's store. */
+export async function storeNode(
+  access: EtcdAccess,
+  options: { copyPath?: string; timeout?: number; config?: readonly ServerDefinition[] } = {},
+): Promise<StoreNode> {
+  const directory = mkdtempSync(join(tmpdir(), 'weldr-copy-'));
+  const copyPath = options.copyPath ?? join(directory, 'weldr-cluster.json');
+  const { log, lines } = collectingLog();
+  const client = await EtcdClient.create(access);
+  const store = new EtcdStore({
+    client,
+    keys: new ClusterKeys('/weldr/'),
+    localCopy: new LocalCopy(copyPath, log, systemClock),
+    log,
+    clock: systemClock,
+    timeout: options.timeout ?? 2000,
+  });
+  const pools = new ManagedPools({ clock: systemClock, drainTimeout: 0, workers: () => [] });
+  await pools.useStore(store);
+  pools.setConfig({ default: options.config ?? [] });
+  return {
+    store,
+    pools,
+    lines,
+    copyPath,
+    ids: () => [...pools.list('default')].map(entry => entry.upstream.id).sort(),
+    async close() {
+      await store.close();
+      client.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** One node's part in an election. */
+export interface ElectionNode {
+  readonly election: Election;
+  readonly client: EtcdClient;
+  readonly told: Leadership[];
+  readonly lines: readonly string[];
+  unfit: string | undefined;
+  /** Is awaited each time that leadership is told. */
+  onTold: (leadership: Leadership) => Promise<void> | void;
+  close(): Promise<void>;
+}
+
+/** Starts a node's part in an election. */
+export async function electionNode(
+  nodeName: string,
+  access: EtcdAccess,
+  times: Partial<ElectionTimes> = {},
+): Promise<ElectionNode> {
+  const { log, lines } = collectingLog();
+  const client = await EtcdClient.create(access);
+  const told: Leadership[] = [];
+  const election = new Election({
+    client,
+    keys: new ClusterKeys('/weldr/'),
+    nodeName,
+    times: { lease: 2000, renew: 250, holdOff: 350, ...times },
+    log,
+    clock: systemClock,
+    unfit: () => node.unfit,
+    changed: async leadership => {
+      told.push(leadership);
+      await node.onTold(leadership);
+    },
+  });
+  const node: ElectionNode = {
+    election,
+    client,
+    told,
+    lines,
+    unfit: undefined,
+    onTold: () => {},
+    async close() {
+      await election.close();
+      client.close();
+    },
+  };
+  election.start();
+  return node;
+}

@@ -1,0 +1,182 @@
+// The leader of the cluster, elected over a real etcd.
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { type ElectionNode, electionNode, until } from '../../cluster/etcd-node.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('election', { timeoutMs: 180_000 });
+const missing = whyNoEtcd();
+
+type Node = (name: string, times?: Parameters<typeof electionNode>[2]) => Promise<ElectionNode>;
+
+function withEtcd(
+  behaviour: string,
+  body: (cluster: EtcdCluster, node: Node) => Promise<void>,
+  size = 1,
+): void {
+  const run = async () => {
+    const cluster = await EtcdCluster.start({ size });
+    const nodes: ElectionNode[] = [];
+    try {
+      await body(cluster, async (name, times) => {
+        const node = await electionNode(name, { hosts: cluster.hosts }, times);
+        nodes.push(node);
+        return node;
+      });
+    } finally {
+      for (const node of nodes) await node.close();
+      await cluster.close();
+    }
+  };
+  if (missing === undefined) test(behaviour, run);
+  else test.skip(behaviour, missing, run);
+}
+
+const leads = (node: ElectionNode) => node.election.leadership.leading;
+
+withEtcd('one of three nodes leads, and all know which', async (_, node) => {
+  const nodes = [await node('a'), await node('b'), await node('c')];
+  await until('a leader', () => nodes.some(leads));
+  await sleep(1000);
+  assert.is(nodes.filter(leads).length, 1);
+  const names = new Set(nodes.map(n => n.election.leadership.leader));
+  assert.is(names.size, 1);
+});
+
+withEtcd('a leader that resigns is followed at once, without a hold-off', async (_, node) => {
+  const a = await node('a');
+  await until('a leads', () => leads(a));
+  const b = await node('b', { holdOff: 5000 });
+  await until('b knows', () => b.election.leadership.leader === 'a');
+  const began = performance.now();
+  await a.close();
+  await until('b leads', () => leads(b), 3000);
+  assert.ok(performance.now() - began < 3000);
+});
+
+withEtcd('what the leader holds is let go before the key is', async (_, node) => {
+  const a = await node('a');
+  const b = await node('b');
+  await until('one leads', () => leads(a) || leads(b));
+  const [leader, other] = leads(a) ? [a, b] : [b, a];
+  let letGo = false;
+  leader.onTold = async ({ leading }) => {
+    if (leading) return;
+    await sleep(300);
+    letGo = true;
+  };
+  other.onTold = ({ leading }) => {
+    if (leading) assert.ok(letGo, 'the next one leads only after the one before has let go');
+  };
+  await leader.close();
+  await until('the other leads', () => leads(other));
+});
+
+withEtcd('a leader that becomes unfit hands over', async (_, node) => {
+  const a = await node('a');
+  await until('a leads', () => leads(a));
+  const b = await node('b');
+  await until('b knows', () => b.election.leadership.leader === 'a');
+  a.unfit = 'no worker accepts connections';
+  await until('b leads', () => leads(b), 2000);
+  assert.not.ok(leads(a));
+  a.unfit = undefined;
+  await sleep(1500);
+  assert.ok(leads(b), 'it keeps the leadership when the first is fit again');
+});
+
+withEtcd('an unfit node is not elected', async (_, node) => {
+  const a = await node('a');
+  await until('a leads', () => leads(a));
+  const b = await node('b');
+  b.unfit = 'no worker accepts connections';
+  await a.close();
+  await sleep(1500);
+  assert.not.ok(leads(b));
+});
+
+withEtcd(
+  'leadership ends by itself at its time when etcd falls silent, and goes on when it answers',
+  async (cluster, node) => {
+    const a = await node('a');
+    await until('a leads', () => leads(a));
+    await cluster.signal(0, 'SIGSTOP');
+    const { until: end } = a.election.leadership;
+    await until('a does not lead', () => !leads(a), 4000);
+    assert.ok(performance.now() >= end - 50 && performance.now() < end + 1000, 'not long after its end');
+    await cluster.signal(0, 'SIGCONT');
+    await until('a leads again', () => leads(a));
+  },
+);
+
+withEtcd('a leader whose key is taken away stops at once', async (cluster, node) => {
+  const a = await node('a');
+  await until('a leads', () => leads(a));
+  const losses: number[] = [];
+  a.onTold = ({ leading }) => void (leading || losses.push(performance.now()));
+  const began = performance.now();
+  cluster.ctl(['del', '/weldr/v1/leader']);
+  await until('it was told', () => losses.length > 0, 2000);
+  assert.ok((losses[0] ?? 0) - began < 1500);
+  await until('it is elected anew', () => leads(a));
+});
+
+withEtcd(
+  'after a leader that fell silent the next one waits for the hold-off of both configs',
+  async (_, node) => {
+    const a = await node('a', { holdOff: 1500 });
+    await until('a leads', () => leads(a));
+    const b = await node('b', { holdOff: 0 });
+    await until('b knows', () => b.election.leadership.leader === 'a');
+    let elected = 0;
+    let led = 0;
+    b.onTold = ({ leading, leader }) => {
+      if (leader === 'b' && elected === 0) elected = performance.now();
+      if (leading && led === 0) led = performance.now();
+    };
+    // Its client ends, so that it can neither renew nor resign.
+    const { until: end } = a.election.leadership;
+    a.client.close();
+    await until('b leads', () => leads(b), 8000);
+    assert.ok(led - elected >= 1490, `waited ${Math.round(led - elected)} ms`);
+    assert.ok(led > end, 'the first is out by then');
+  },
+);
+
+withEtcd(
+  "the death of etcd's leader costs no leadership",
+  async (cluster, node) => {
+    const a = await node('a', { lease: 5000, renew: 250 });
+    await until('a leads', () => leads(a));
+    const told = a.told.length;
+    const leader = await cluster.leader();
+    await cluster.signal(leader ?? 0, 'SIGKILL');
+    await sleep(4000);
+    assert.ok(a.told.slice(told).every(({ leading }) => leading));
+    assert.ok(leads(a));
+  },
+  3,
+);
+
+withEtcd(
+  'a member that hangs costs a beat, not the leadership',
+  async (cluster, node) => {
+    const a = await node('a');
+    await until('a leads', () => leads(a));
+    const told = a.told.length;
+    const leader = (await cluster.leader()) ?? 0;
+    await cluster.signal((leader + 1) % 3, 'SIGSTOP');
+    await sleep(2500);
+    await cluster.signal((leader + 1) % 3, 'SIGCONT');
+    await cluster.signal((leader + 2) % 3, 'SIGSTOP');
+    await sleep(2500);
+    assert.ok(a.told.slice(told).every(({ leading }) => leading));
+    const ends = a.told.slice(told).map(({ until: end }) => end);
+    assert.ok(
+      Math.max(...ends.slice(1).map((end, i) => end - (ends[i] ?? end))) < 900,
+      'no long gap in the renewals',
+    );
+  },
+  3,
+);

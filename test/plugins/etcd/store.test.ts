@@ -1,0 +1,292 @@
+// The pool in a real etcd: shared, compared on write, followed, and kept when etcd misbehaves.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { WeldrError } from '../../../core/errors.ts';
+import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { type StoreNode, server, storeNode, until } from '../../cluster/etcd-node.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('etcd store', { timeoutMs: 180_000 });
+const missing = whyNoEtcd();
+// The default election takes a second and more at each start of an etcd.
+const fast = ['--heartbeat-interval=20', '--election-timeout=200'];
+
+type Body = (
+  cluster: EtcdCluster,
+  node: (options?: Parameters<typeof storeNode>[1]) => Promise<StoreNode>,
+) => Promise<void>;
+
+function withEtcd(behaviour: string, body: Body): void {
+  const run = async () => {
+    const cluster = await EtcdCluster.start({ args: fast });
+    const nodes: StoreNode[] = [];
+    try {
+      await body(cluster, async options => {
+        const node = await storeNode({ hosts: cluster.hosts }, options);
+        nodes.push(node);
+        await until('following etcd', () => !node.store.stale, 5000).catch(() => {});
+        return node;
+      });
+    } finally {
+      for (const node of nodes) await node.close();
+      await cluster.close();
+    }
+  };
+  if (missing === undefined) test(behaviour, run);
+  else test.skip(behaviour, missing, run);
+}
+
+async function refusal(promise: Promise<unknown>): Promise<WeldrError> {
+  try {
+    await promise;
+  } catch (thrown) {
+    if (thrown instanceof WeldrError) return thrown;
+    throw thrown;
+  }
+  throw new Error('it was not refused');
+}
+
+withEtcd('a server that one node adds is in the pool of the other', async (_, node) => {
+  const a = await node();
+  const b = await node();
+  await a.pools.add('default', server('http://127.0.0.1:9001', { weight: 3 }));
+  await until('b has it', () => b.ids().length === 1);
+  const entry = b.pools.get('default', 'http://127.0.0.1:9001');
+  assert.is(entry?.layer, 'cluster');
+  assert.is(entry?.server.weight, 3);
+});
+
+withEtcd("a removal hides the server of every node's config, and a reset brings it back", async (_, node) => {
+  const config = [server('http://127.0.0.1:9001')];
+  const a = await node({ config });
+  const b = await node({ config });
+  await a.pools.remove('default', 'http://127.0.0.1:9001');
+  await until('gone at b', () => b.ids().length === 0);
+  const c = await node({ config });
+  assert.equal(c.ids(), [], 'a node that starts later does not resurrect it');
+  await b.pools.reset();
+  await until('back at a', () => a.ids().length === 1);
+  await until('back at c', () => c.ids().length === 1);
+});
+
+withEtcd('a run-time setting reaches the other node, and its removal too', async (_, node) => {
+  const a = await node();
+  const b = await node();
+  await a.pools.setSetting('healthCheck', { interval: 500 });
+  await until('b has it', () => b.pools.setting('healthCheck') !== undefined);
+  assert.equal(b.pools.setting('healthCheck'), { interval: 500 });
+  await b.pools.setSetting('healthCheck', undefined);
+  await until('a lost it', () => a.pools.setting('healthCheck') === undefined);
+});
+
+withEtcd('a write over something that this node has not seen yet is a conflict', async (cluster, node) => {
+  const a = await node();
+  await a.pools.add('default', server('http://127.0.0.1:9001'));
+  // A watch cannot be held back from outside, so the other's write and ours begin before its event can arrive.
+  const key = '/weldr/v1/pools/default/http%3A%2F%2F127.0.0.1%3A9001';
+  const other = JSON.stringify({ schema: 1, kind: 'removed' });
+  const b = await node();
+  const writes = await Promise.allSettled([
+    a.pools.update('default', 'http://127.0.0.1:9001', { weight: 5 }),
+    b.pools.update('default', 'http://127.0.0.1:9001', { weight: 7 }),
+  ]);
+  assert.is(writes.filter(write => write.status === 'fulfilled').length, 1);
+  const [refused] = writes.filter(write => write.status === 'rejected');
+  assert.is(refused?.reason.code, 'CONFLICT');
+  await until('both agree', () => {
+    const [wa, wb] = [a, b].map(n => n.pools.get('default', 'http://127.0.0.1:9001')?.server.weight);
+    return wa === wb && (wa === 5 || wa === 7);
+  });
+  assert.ok(cluster.ctl(['put', key, other]));
+  await until('the removal arrives', () => a.ids().length === 0);
+});
+
+withEtcd('two nodes that register the same server the same way at once both succeed', async (_, node) => {
+  const a = await node();
+  const b = await node();
+  for (let port = 9001; port < 9021; port++) {
+    const url = `http://127.0.0.1:${port}`;
+    await Promise.all([a.pools.add('default', server(url)), b.pools.add('default', server(url))]);
+  }
+  await until('both have all', () => a.ids().length === 20 && b.ids().length === 20);
+});
+
+withEtcd('many changes arrive in order and complete', async (_, node) => {
+  const a = await node();
+  const b = await node();
+  const urls = Array.from({ length: 1200 }, (__, i) => `http://10.0.${i >> 8}.${i & 255}:8080`);
+  for (let i = 0; i < urls.length; i += 50) {
+    await Promise.all(urls.slice(i, i + 50).map(url => a.pools.add('default', server(url))));
+  }
+  await until('b has all', () => b.ids().length === urls.length);
+  const late = await node();
+  assert.is(late.ids().length, urls.length, 'a snapshot has more than one page');
+  for (let weight = 2; weight <= 30; weight++) await a.pools.update('default', urls[0] ?? '', { weight });
+  await until('b has the last', () => b.pools.get('default', urls[0] ?? '')?.server.weight === 30);
+});
+
+withEtcd('a registration with a ttl leaves by itself, and stays while it is repeated', async (_, node) => {
+  const a = await node();
+  const b = await node();
+  const service = server('http://127.0.0.1:9001', { ttl: '2s' });
+  await a.pools.add('default', service);
+  await until('b has it', () => b.ids().length === 1);
+  const end = performance.now() + 5000;
+  let turn = 0;
+  while (performance.now() < end) {
+    await (turn++ % 2 === 0 ? a : b).pools.add('default', service);
+    assert.is(a.ids().length, 1);
+    await sleep(500);
+  }
+  await until('it left both', () => a.ids().length === 0 && b.ids().length === 0, 8000);
+  await a.pools.add('default', service);
+  await until('it is back', () => b.ids().length === 1);
+});
+
+withEtcd(
+  'while etcd is away reads go on, writes are refused in time, and nothing flaps on return',
+  async (cluster, node) => {
+    const a = await node();
+    await a.pools.add('default', server('http://127.0.0.1:9001'));
+    const changes: string[] = [];
+    a.pools.observe({ changes: list => changes.push(...list.map(change => change.op)) });
+    await cluster.signal(0, 'SIGSTOP');
+    const began = performance.now();
+    const first = await refusal(a.pools.add('default', server('http://127.0.0.1:9002')));
+    assert.is(first.code, 'STORE_UNAVAILABLE');
+    assert.ok(performance.now() - began < 4000, 'the refusal is bounded');
+    await until('known to be stale', () => a.store.stale);
+    const second = await refusal(a.pools.add('default', server('http://127.0.0.1:9003')));
+    assert.match(second.message, 'etcd is away, nothing was changed');
+    assert.equal(a.ids(), ['http://127.0.0.1:9001']);
+    await cluster.signal(0, 'SIGCONT');
+    await until('back', () => !a.store.stale);
+    await a.pools.add('default', server('http://127.0.0.1:9004'));
+    assert.not.ok(changes.includes('delete'), 'no server was dropped on the way');
+  },
+);
+
+withEtcd('what others changed while the watch was cut is caught up', async (cluster, node) => {
+  const a = await node();
+  await a.pools.add('default', server('http://127.0.0.1:9001'));
+  await a.pools.add('default', server('http://127.0.0.1:9002'));
+  await cluster.signal(0, 'SIGKILL');
+  await until('stale', () => a.store.stale);
+  cluster.startMember(0);
+  await cluster.ready();
+  cluster.ctl(['del', '/weldr/v1/pools/default/http%3A%2F%2F127.0.0.1%3A9002']);
+  await until('caught up', () => a.ids().length === 1);
+  assert.equal(a.ids(), ['http://127.0.0.1:9001']);
+});
+
+withEtcd('compacted history is replaced by a snapshot, told as differences only', async (cluster, node) => {
+  const a = await node();
+  await a.pools.add('default', server('http://127.0.0.1:9001'));
+  await a.pools.add('default', server('http://127.0.0.1:9002'));
+  await cluster.signal(0, 'SIGSTOP');
+  await until('stale', () => a.store.stale);
+  const changes: unknown[] = [];
+  a.pools.observe({ changes: list => changes.push(...list) });
+  // The watch of the node is cut by the restart, and the history is compacted before it comes back.
+  await cluster.signal(0, 'SIGCONT');
+  await cluster.signal(0, 'SIGKILL');
+  cluster.startMember(0);
+  const compact = async () => {
+    cluster.ctl(['del', '/weldr/v1/pools/default/http%3A%2F%2F127.0.0.1%3A9002']);
+    const status = JSON.parse(cluster.ctl(['endpoint', 'status', '-w', 'json']) ?? '[]');
+    return cluster.ctl(['compact', String(status[0]?.Status.header.revision)]) !== undefined;
+  };
+  await until('compacted', compact);
+  await until('caught up', () => a.ids().length === 1 && !a.store.stale);
+  assert.equal(
+    changes.filter(change => JSON.stringify(change).includes('9001')),
+    [],
+    'the server that did not change was left alone',
+  );
+});
+
+withEtcd('a node that starts while etcd is away begins with its local copy', async (cluster, node) => {
+  const a = await node();
+  await a.pools.add('default', server('http://127.0.0.1:9001'));
+  await until(
+    'the copy is written',
+    () => existsSync(a.copyPath) && readFileSync(a.copyPath, 'utf8').includes('9001'),
+  );
+  await cluster.signal(0, 'SIGKILL');
+  const b = await node({ copyPath: a.copyPath });
+  assert.equal(b.ids(), ['http://127.0.0.1:9001']);
+  assert.ok(b.store.stale);
+  assert.ok(b.lines.some(line => line.includes('starting from the local copy')));
+  cluster.startMember(0);
+  await until('fresh', () => !b.store.stale);
+  await b.pools.add('default', server('http://127.0.0.1:9002'));
+});
+
+withEtcd('a damaged local copy is set aside', async (cluster, node) => {
+  const a = await node();
+  await a.pools.add('default', server('http://127.0.0.1:9001'));
+  await until('the copy is written', () => existsSync(a.copyPath));
+  writeFileSync(a.copyPath, '{"schema":1,"clust');
+  await cluster.signal(0, 'SIGKILL');
+  const b = await node({ copyPath: a.copyPath, config: [server('http://127.0.0.1:9009')] });
+  assert.equal(b.ids(), ['http://127.0.0.1:9009']);
+  assert.ok(existsSync(`${a.copyPath}.damaged`));
+});
+
+withEtcd(
+  'an etcd that was restored from an older backup is taken as it is, with a log line',
+  async (cluster, node) => {
+    const a = await node();
+    await a.pools.add('default', server('http://127.0.0.1:9001'));
+    const backup = `${cluster.directory}/backup`;
+    assert.ok(cluster.ctl(['snapshot', 'save', backup]));
+    await a.pools.add('default', server('http://127.0.0.1:9002'));
+    await a.pools.update('default', 'http://127.0.0.1:9001', { weight: 9 });
+    await cluster.signal(0, 'SIGKILL');
+    await cluster.restore(0, backup);
+    await until('the restored pool', () => a.ids().length === 1 && !a.store.stale);
+    assert.is(a.pools.get('default', 'http://127.0.0.1:9001')?.server.weight, 1);
+    assert.ok(
+      a.lines.some(line => /restored from a backup|another etcd cluster/.test(line)),
+      'it is logged',
+    );
+    await a.pools.add('default', server('http://127.0.0.1:9003'));
+  },
+);
+
+withEtcd('a restored etcd that has grown past what this node saw is noticed, too', async (cluster, node) => {
+  const a = await node();
+  await a.pools.add('default', server('http://127.0.0.1:9001'));
+  const backup = `${cluster.directory}/backup`;
+  assert.ok(cluster.ctl(['snapshot', 'save', backup]));
+  await a.pools.add('default', server('http://127.0.0.1:9002'));
+  await cluster.signal(0, 'SIGSTOP');
+  await cluster.signal(0, 'SIGKILL');
+  await cluster.restore(0, backup);
+  for (let i = 0; i < 20; i++) cluster.ctl(['put', '/other/key', String(i)]);
+  await until('the restored pool', () => a.ids().length === 1 && !a.store.stale);
+});
+
+withEtcd(
+  'foreign and damaged keys are logged and left alone, the good ones are used',
+  async (cluster, node) => {
+    const pools = '/weldr/v1/pools/';
+    const good = JSON.stringify({ schema: 1, kind: 'added', server: { url: 'http://127.0.0.1:9001' } });
+    cluster.ctl(['put', `${pools}default/http%3A%2F%2F127.0.0.1%3A9001`, good]);
+    cluster.ctl(['put', `${pools}default/http%3A%2F%2F127.0.0.1%3A9002`, good]);
+    cluster.ctl(['put', `${pools}default/http%3A%2F%2F127.0.0.1%3A9003`, '{"schema":1,"kin']);
+    cluster.ctl(['put', `${pools}default/http%3A%2F%2F127.0.0.1%3A9004`, '{"schema":99,"kind":"added"}']);
+    cluster.ctl(['put', `${pools}something`, 'else']);
+    cluster.ctl(['put', `${pools}%E0%A4%A/x`, good]);
+    cluster.ctl(['put', '/weldr/v1/settings/a/b', '{"schema":1,"value":1}']);
+    const a = await node();
+    assert.equal(a.ids(), ['http://127.0.0.1:9001']);
+    assert.is(a.store.damaged.length, 6);
+    assert.is(a.lines.filter(line => line.includes('ignoring a key of etcd')).length, 6);
+    cluster.ctl(['put', `${pools}default/http%3A%2F%2F127.0.0.1%3A9001`, 'not json']);
+    await until('a server whose key got damaged leaves', () => a.ids().length === 0);
+    await a.pools.add('default', server('http://127.0.0.1:9005'));
+    assert.equal(a.ids(), ['http://127.0.0.1:9005']);
+  },
+);
