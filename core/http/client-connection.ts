@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { reply } from '../context.ts';
 import { type ErrorCode, WeldrError } from '../errors.ts';
 import type { HeaderList } from '../headers.ts';
-import { ChunkedReader } from './chunked-reader.ts';
+import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
 import type { Waiting } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
 import type { Peer } from './forwarding.ts';
@@ -36,7 +36,7 @@ const headEnd = Buffer.from('\r\n\r\n');
 const noBytes = Buffer.alloc(0);
 
 /** One client connection and the requests on it, one after another. */
-export class ClientConnection implements Waiting {
+export class ClientConnection implements Waiting, ChunkedSink {
   deadline = 0;
   deadlineSlot = -1;
   readonly socket: Socket;
@@ -46,13 +46,8 @@ export class ClientConnection implements Waiting {
   private readonly wire: Wire;
   private readonly listener: Listener;
   private readonly exchange: Exchange;
-  private readonly reader = new ChunkedReader({
-    onChunkedBytes: (buffer, start, end) => this.passBody(buffer.subarray(start, end)),
-    onChunkedLine: line => this.passBody(line),
-    onChunkedEnd: trailers => {
-      this.trailers = trailers;
-    },
-  });
+  /** Made when a first chunked body comes: most connections never see one. */
+  private reader: ChunkedReader | undefined = undefined;
   private state = awaitingHead;
   private buffer: Buffer = noBytes;
   /** How much of the buffer was seen when the head was last found incomplete; 0: nothing was looked at. */
@@ -299,7 +294,7 @@ export class ClientConnection implements Waiting {
     } else if (head.fields.via !== '' && wire.forwarding.passes(head.fields.via) >= maxPasses) {
       this.refuse('LOOP', `a request of ${peer.ip} has passed this proxy ${maxPasses} times`);
     } else if (head.fields.maxForwards === undefined || this.spendForward(head.fields.maxForwards)) {
-      if (this.isChunked) this.reader.begin('keep');
+      if (this.isChunked) this.beginChunked();
       if (this.state === inBody) this.watchBody();
       this.exchange.begin(head);
     }
@@ -343,7 +338,7 @@ export class ClientConnection implements Waiting {
       return false;
     }
     const bytes = this.buffer;
-    if (this.isChunked) return this.readChunked(bytes);
+    if (this.reader !== undefined && this.isChunked) return this.readChunked(this.reader, bytes);
     const take = Math.min(this.remaining, bytes.length);
     this.remaining -= take;
     this.buffer = take === bytes.length ? noBytes : bytes.subarray(take);
@@ -354,12 +349,12 @@ export class ClientConnection implements Waiting {
     return false;
   }
 
-  private readChunked(bytes: Buffer): boolean {
+  private readChunked(reader: ChunkedReader, bytes: Buffer): boolean {
     this.buffer = noBytes;
-    const used = this.reader.read(bytes, 0, bytes.length);
+    const used = reader.read(bytes, 0, bytes.length);
     if (this.state !== inBody) return false;
     if (used < 0) {
-      this.refuseBody(new WeldrError('BAD_CHUNK', `the request body: ${this.reader.problem}`));
+      this.refuseBody(new WeldrError('BAD_CHUNK', `the request body: ${reader.problem}`));
       return false;
     }
     const limit = this.wire.settings.limits.body;
@@ -367,7 +362,7 @@ export class ClientConnection implements Waiting {
       this.refuseBody(new WeldrError('BODY_TOO_LARGE'));
       return false;
     }
-    if (this.reader.complete) {
+    if (reader.complete) {
       if (used < bytes.length) this.buffer = bytes.subarray(used);
       this.state = responding;
       this.endBody(this.trailers);
@@ -375,6 +370,23 @@ export class ClientConnection implements Waiting {
       this.pause();
     }
     return false;
+  }
+
+  onChunkedBytes(buffer: Buffer, start: number, end: number): void {
+    this.passBody(buffer.subarray(start, end));
+  }
+
+  onChunkedLine(line: string): void {
+    this.passBody(line);
+  }
+
+  onChunkedEnd(trailers: HeaderList | undefined): void {
+    this.trailers = trailers;
+  }
+
+  private beginChunked(): void {
+    this.reader ??= new ChunkedReader(this);
+    this.reader.begin('keep');
   }
 
   private passBody(bytes: Buffer | string): void {

@@ -4,7 +4,7 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { WeldrError } from '../errors.ts';
 import type { HeaderList } from '../headers.ts';
 import type { Upstream } from '../pool.ts';
-import { ChunkedReader } from './chunked-reader.ts';
+import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
 import type { Waiting } from './deadlines.ts';
 import { chunked, untilClose } from './message-framing.ts';
 import { needMore, refused } from './request-head.ts';
@@ -51,7 +51,7 @@ const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 const noBytes = Buffer.alloc(0);
 
 /** One connection; made, kept and forgotten by {@link UpstreamConnections}. */
-export class UpstreamConnection implements Waiting {
+export class UpstreamConnection implements Waiting, ChunkedSink {
   deadline = 0;
   deadlineSlot = -1;
   readonly upstream: Upstream;
@@ -63,13 +63,7 @@ export class UpstreamConnection implements Waiting {
   idleUntil = 0;
   private readonly home: UpstreamConnections;
   private readonly socket: Socket;
-  private readonly reader = new ChunkedReader({
-    onChunkedBytes: (buffer, start, end) => this.attempt?.onBody(buffer, start, end),
-    onChunkedLine: line => this.attempt?.onBodyLine(line),
-    onChunkedEnd: trailers => {
-      this.trailers = trailers;
-    },
-  });
+  private reader: ChunkedReader | undefined = undefined;
   private state = connecting;
   private attempt: Attempt | undefined = undefined;
   /** Bytes that came and could not be handed on yet. */
@@ -258,8 +252,9 @@ export class UpstreamConnection implements Waiting {
       }
       if (this.state === awaitingHead) pos = this.readHead(buffer, pos, end);
       else if (this.state === inBody) pos = this.readLength(buffer, pos, end);
-      else if (this.state === inChunked) pos = this.readChunked(buffer, pos, end);
-      else if (this.state === untilEnd) {
+      else if (this.state === inChunked && this.reader !== undefined) {
+        pos = this.readChunked(this.reader, buffer, pos, end);
+      } else if (this.state === untilEnd) {
         this.attempt?.onBody(buffer, pos, end);
         pos = end;
       } else {
@@ -322,7 +317,7 @@ export class UpstreamConnection implements Waiting {
       this.state = head.length === chunked ? inChunked : head.length === untilClose ? untilEnd : inBody;
       const framing = attempt.onHead(head);
       if (this.stopped()) return;
-      if (head.length === chunked) this.reader.begin(framing);
+      if (head.length === chunked) this.beginChunked(framing);
       else if (head.length === 0) {
         if (this.holding) this.completeOnRelease = true;
         else this.complete();
@@ -352,17 +347,34 @@ export class UpstreamConnection implements Waiting {
     return pos + take;
   }
 
-  private readChunked(buffer: Buffer, pos: number, end: number): number {
-    const next = this.reader.read(buffer, pos, end);
+  private readChunked(reader: ChunkedReader, buffer: Buffer, pos: number, end: number): number {
+    const next = reader.read(buffer, pos, end);
     if (this.stopped()) return end;
     if (next < 0) {
       this.fail(
-        new WeldrError('BODY_CUT', `the body of ${this.upstream.id} is malformed: ${this.reader.problem}`),
+        new WeldrError('BODY_CUT', `the body of ${this.upstream.id} is malformed: ${reader.problem}`),
       );
       return end;
     }
-    if (this.reader.complete) this.complete();
+    if (reader.complete) this.complete();
     return next;
+  }
+
+  onChunkedBytes(buffer: Buffer, start: number, end: number): void {
+    this.attempt?.onBody(buffer, start, end);
+  }
+
+  onChunkedLine(line: string): void {
+    this.attempt?.onBodyLine(line);
+  }
+
+  onChunkedEnd(trailers: HeaderList | undefined): void {
+    this.trailers = trailers;
+  }
+
+  private beginChunked(framing: 'keep' | 'strip'): void {
+    this.reader ??= new ChunkedReader(this);
+    this.reader.begin(framing);
   }
 
   /** The response is whole: the connection is kept for others where that is safe, then the attempt is told. */
