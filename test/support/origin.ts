@@ -121,7 +121,7 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
 async function answer(request: IncomingMessage, response: ServerResponse, origin: Origin): Promise<void> {
   const url = new URL(request.url ?? '/', origin.url);
   const wait = origin.delayMs + (url.pathname === '/slow' ? Number(url.searchParams.get('ms') ?? 100) : 0);
-  if (wait > 0) await sleep(wait);
+  if (wait > 0) await sleepUntilClosed(wait, response);
   if (url.pathname === '/' || url.pathname === '/health') {
     response.statusCode = origin.healthStatus;
     response.end(origin.name);
@@ -151,4 +151,11 @@ async function writeLarge(response: ServerResponse, bytes: number): Promise<void
     }
   }
   response.end();
+}
+
+/** Rejects when the client leaves before, so that nothing of a test outlives it. */
+async function sleepUntilClosed(ms: number, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  await sleep(ms, undefined, { signal: gone.signal });
 }

@@ -1,0 +1,248 @@
+// Reload: the new config in force without a lost request, or the old one as it was.
+import * as assert from 'uvu/assert';
+import { startOrigin } from '../support/origin.ts';
+import { freePort } from '../support/ports.ts';
+import { suite } from '../support/suite.ts';
+import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+
+const test = suite('reload');
+
+interface ConfigParts {
+  readonly listen?: string;
+  readonly servers?: readonly string[];
+  readonly answer?: string;
+  readonly plugins?: string;
+  readonly imports?: string;
+  readonly workers?: number;
+}
+
+/** A config that answers /version itself. */
+const config = ({
+  listen = '127.0.0.1:0',
+  servers = [],
+  answer = "'one'",
+  plugins = '',
+  imports = '',
+  workers = 2,
+}: ConfigParts) => `
+import { defineConfig, reply } from 'weldr';
+import { roundRobin } from 'weldr/plugins';
+${imports}
+export default defineConfig({
+  listen: ${JSON.stringify(listen)}, servers: ${JSON.stringify(servers)}, workers: ${workers},
+  plugins: [
+    {
+      name: 'version',
+      worker({ hooks }) {
+        hooks.selectUpstream.tap('version', ctx => ctx.target === '/version' ? reply(200, ${answer}) : undefined);
+      },
+    },
+    ${plugins}
+    roundRobin(),
+  ],
+});`;
+
+async function versionOf(url: string): Promise<string> {
+  const response = await fetch(`${url}/version`, { headers: { connection: 'close' } });
+  return await response.text();
+}
+
+/** Sends SIGHUP and answers what came of it. */
+async function reload(weldr: TestWeldr): Promise<string> {
+  const from = weldr.logs.length;
+  weldr.signal('SIGHUP');
+  const record = await weldr.logged(
+    ({ msg }) => msg === 'reloaded' || msg.startsWith('the reload changed nothing'),
+    { from },
+  );
+  return record.msg;
+}
+
+test('puts a new config in force and ends the old workers', async () => {
+  const weldr = await startWeldr({ config: config({}) });
+  try {
+    const before = weldr.workers();
+    weldr.writeConfig(config({ answer: "'two'" }));
+    assert.is(await reload(weldr), 'reloaded');
+    assert.is(await versionOf(weldr.url), 'two');
+    await until('the old workers have ended', () => !before.some(isRunning));
+    assert.is(weldr.workers().length, 2);
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('reads the modules that the config imports anew, in workers and in the manager', async () => {
+  const module = (text: string) => `export const text = '${text}';`;
+  const parts: ConfigParts = {
+    imports: "import { text } from './text.ts';",
+    answer: 'text',
+    plugins: "{ name: 'teller', manager({ log }) { log.info('manager has ' + text); } },",
+  };
+  const weldr = await startWeldr({ config: config(parts), files: { 'text.ts': module('old') } });
+  try {
+    for (const text of ['new', 'newer']) {
+      const { writeFileSync } = await import('node:fs');
+      writeFileSync(`${weldr.folder}/text.ts`, module(text));
+      assert.is(await reload(weldr), 'reloaded');
+      assert.is(await versionOf(weldr.url), text);
+      await weldr.logged(({ msg }) => msg === `manager has ${text}`);
+    }
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('changes nothing and says why when the new config is not valid', async () => {
+  const weldr = await startWeldr({ config: config({}) });
+  try {
+    const before = weldr.workers();
+    weldr.writeConfig(config({}).replace('listen:', "timeouts: { connect: 'soon' }, listen:"));
+    assert.match(
+      await reload(weldr),
+      'weldr.config.ts: timeouts.connect: expected a duration such as "30s", got "soon"',
+    );
+    assert.is(await versionOf(weldr.url), 'one');
+    assert.equal(weldr.workers(), before);
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('changes nothing when a worker side of the new config fails', async () => {
+  const weldr = await startWeldr({ config: config({}) });
+  try {
+    const before = weldr.workers();
+    weldr.writeConfig(config({ plugins: "{ name: 'failing', worker() { throw new Error('no luck'); } }," }));
+    assert.match(await reload(weldr), 'plugin failing did not start: no luck');
+    assert.is(await versionOf(weldr.url), 'one');
+    assert.equal(weldr.workers().sort(), before.sort());
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('starts the old manager sides again when a new one fails', async () => {
+  const witness = (text: string) =>
+    `{ name: 'witness', manager({ log, onClose }) { log.info('${text} starts'); onClose(() => log.info('${text} closes')); } },`;
+  const weldr = await startWeldr({ config: config({ plugins: witness('old') }) });
+  try {
+    const before = weldr.workers();
+    const failing = "{ name: 'failing', manager() { throw new Error('no disk'); } },";
+    weldr.writeConfig(config({ answer: "'two'", plugins: witness('new') + failing }));
+    assert.match(await reload(weldr), 'plugin failing did not start: no disk');
+    assert.is(await versionOf(weldr.url), 'one');
+    assert.equal(weldr.workers().sort(), before.sort());
+    const told = weldr.logs.map(({ msg }) => msg).filter(msg => /^(old|new) (starts|closes)$/.test(msg));
+    assert.equal(told, ['old starts', 'old closes', 'new starts', 'new closes', 'old starts']);
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('loses no request under load, and finishes those in flight with the old config', async () => {
+  const origin = await startOrigin();
+  const weldr = await startWeldr({ config: config({ servers: [origin.url] }) });
+  try {
+    const slow = fetch(`${weldr.url}/slow?ms=1500`);
+    let running = true;
+    let done = 0;
+    const failures: string[] = [];
+    const client = async (headers: Record<string, string>) => {
+      while (running) {
+        try {
+          const response = await fetch(`${weldr.url}/`, { headers });
+          await response.text();
+          if (response.status !== 200) failures.push(String(response.status));
+        } catch (thrown) {
+          failures.push(String(thrown));
+        }
+        done++;
+      }
+    };
+    const clients = [
+      client({}),
+      client({}),
+      client({ connection: 'close' }),
+      client({ connection: 'close' }),
+    ];
+    for (let i = 0; i < 3; i++) assert.is(await reload(weldr), 'reloaded');
+    running = false;
+    await Promise.all(clients);
+    assert.equal(failures, []);
+    assert.ok(done > 20, `${done} requests`);
+    assert.is(await (await slow).text(), origin.name);
+  } finally {
+    await weldr.stop();
+    await origin.close();
+  }
+});
+
+test('listens on a new address, and leaves an old one when its workers have drained', async () => {
+  const [first, second] = [await freePort(), await freePort()];
+  const weldr = await startWeldr({ config: config({ listen: `127.0.0.1:${first}` }) });
+  try {
+    weldr.writeConfig(config({ listen: `127.0.0.1:${second}`, answer: "'two'" }));
+    assert.is(await reload(weldr), 'reloaded');
+    assert.is(await versionOf(`http://127.0.0.1:${second}`), 'two');
+    await until('the old address is closed', async () => {
+      return await versionOf(`http://127.0.0.1:${first}`).then(
+        () => false,
+        () => true,
+      );
+    });
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('changes nothing when a new address is taken', async () => {
+  const weldr = await startWeldr({ config: config({}) });
+  const other = await startOrigin();
+  try {
+    weldr.writeConfig(config({ listen: `127.0.0.1:${other.port}`, answer: "'two'" }));
+    assert.match(await reload(weldr), `cannot listen on 127.0.0.1:${other.port}: the port is taken`);
+    assert.is(await versionOf(weldr.url), 'one');
+  } finally {
+    await weldr.stop();
+    await other.close();
+  }
+});
+
+test('takes servers in and out with the config, and keeps a verdict on one that stays', async () => {
+  const [a, b, c] = [await startOrigin(), await startOrigin(), await startOrigin()];
+  const judge = (complain: boolean) => `{
+    name: 'judge',
+    manager({ pools }) {
+      pools.observe({ defined: entry => {
+        if (${complain} && entry.upstream.id === '${a.url}') pools.judge('default', entry.upstream.id, 'judge', 'ill');
+      } });
+    },
+  },`;
+  const weldr = await startWeldr({ config: config({ servers: [a.url, b.url], plugins: judge(true) }) });
+  try {
+    weldr.writeConfig(config({ servers: [a.url, c.url], plugins: judge(false) }));
+    assert.is(await reload(weldr), 'reloaded');
+    const names = new Set<string>();
+    for (let i = 0; i < 10; i++) names.add(await (await fetch(weldr.url)).text());
+    assert.equal([...names], [c.name]);
+  } finally {
+    await weldr.stop();
+    await Promise.all([a, b, c].map(origin => origin.close()));
+  }
+});
+
+test('handles one that comes while another is under way after it', async () => {
+  const weldr = await startWeldr({ config: config({}) });
+  try {
+    weldr.writeConfig(config({ answer: "'two'" }));
+    weldr.signal('SIGHUP');
+    await until('new workers start', () => weldr.workers().length > 2);
+    weldr.writeConfig(config({ answer: "'three'" }));
+    weldr.signal('SIGHUP');
+    await until('both are done', () => weldr.logs.filter(({ msg }) => msg === 'reloaded').length === 2);
+    assert.is(await versionOf(weldr.url), 'three');
+  } finally {
+    await weldr.stop();
+  }
+});

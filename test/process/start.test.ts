@@ -1,0 +1,91 @@
+// Starts that fail: nothing of them stays, and the message and exit code say why.
+
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import * as assert from 'uvu/assert';
+import { suite } from '../support/suite.ts';
+import { childrenOf, startWeldr } from '../support/weldr.ts';
+
+const test = suite('start');
+
+const withPlugins = (plugins: string, more = '') => `
+import { defineConfig } from 'weldr';
+export default defineConfig({ listen: '127.0.0.1:0', workers: 2, ${more} plugins: [${plugins}] });`;
+
+async function failedStart(
+  config: string,
+): Promise<{ code: number | string; output: string; logs: string[] }> {
+  const weldr = await startWeldr({ config, noWait: true });
+  const code = await weldr.exited;
+  assert.equal(childrenOf(weldr.pid), []);
+  await weldr.stop();
+  return { code, output: weldr.output, logs: weldr.logs.map(record => record.msg) };
+}
+
+const witness = (name: string) => `{
+  name: '${name}',
+  manager({ log, onClose }) {
+    log.info('${name} starts');
+    onClose(() => log.info('${name} closes'));
+  },
+}`;
+
+test('closes what had started, backwards, when a manager side fails', async () => {
+  const failing = `{
+    name: 'failing',
+    manager({ onClose, log }) {
+      onClose(() => log.info('failing closes'));
+      throw new Error('no disk');
+    },
+  }`;
+  const { code, output, logs } = await failedStart(
+    withPlugins([witness('one'), witness('two'), failing, witness('never')].join(',')),
+  );
+  assert.is(code, 1);
+  assert.match(output, 'plugin failing did not start: no disk');
+  assert.equal(logs, ['one starts', 'two starts', 'failing closes', 'two closes', 'one closes']);
+});
+
+test('fails with the reason of a worker side that fails, and closes the manager sides', async () => {
+  const failing = `{ name: 'failing', async worker() { throw new Error('no luck'); } }`;
+  const { code, output, logs } = await failedStart(withPlugins([witness('one'), failing].join(',')));
+  assert.is(code, 1);
+  assert.match(output, 'plugin failing did not start: no luck');
+  assert.equal(
+    logs.filter(text => text.startsWith('one ')),
+    ['one starts', 'one closes'],
+  );
+});
+
+test('fails when a worker ends before it is ready', async () => {
+  const { code, output } = await failedStart(
+    withPlugins(`{ name: 'leaver', worker() { process.exit(5); } }`),
+  );
+  assert.is(code, 1);
+  assert.match(output, /worker \d ended before it was ready: exit code 5/);
+});
+
+test('ends with code 78 when a plugin finds the config wrong as it starts', async () => {
+  const { code, output } = await failedStart(`
+    import { defineConfig, WeldrError } from 'weldr';
+    export default defineConfig({ listen: '127.0.0.1:0', plugins: [
+      { name: 'picky', manager() { throw new WeldrError('CONFIG_INVALID', 'needs a store'); } },
+    ] });`);
+  assert.is(code, 78);
+  assert.match(output, 'plugin picky did not start: needs a store');
+});
+
+test('says that a port is taken, and what to do', async () => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const address = holder.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  try {
+    const { code, output } = await failedStart(withPlugins('').replace('127.0.0.1:0', `127.0.0.1:${port}`));
+    assert.is(code, 1);
+    assert.match(output, `cannot listen on 127.0.0.1:${port}: the port is taken`);
+    assert.match(output, '--ip');
+  } finally {
+    holder.close();
+  }
+});

@@ -1,0 +1,98 @@
+// How Weldr stops: signals, drain, its bound.
+import * as assert from 'uvu/assert';
+import { startOrigin } from '../support/origin.ts';
+import { suite } from '../support/suite.ts';
+import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+
+const test = suite('stop');
+
+const config = (server: string, more = '') => `
+import { defineConfig } from 'weldr';
+import { roundRobin } from 'weldr/plugins';
+export default defineConfig({
+  listen: '127.0.0.1:0', workers: 2, servers: [${JSON.stringify(server)}], ${more}
+  plugins: [
+    roundRobin(),
+    {
+      name: 'witness',
+      worker({ onClose, id, log }) {
+        onClose(() => log.info({ worker: id }, 'worker side closed'));
+      },
+      manager({ hooks, onClose, log }) {
+        hooks.stopping.tap('witness', () => log.info('asked to stop'));
+        onClose(() => log.info('first'));
+        onClose(() => log.info('second'));
+      },
+    },
+  ],
+});`;
+
+function messages(weldr: TestWeldr): string[] {
+  return weldr.logs.map(record => record.msg);
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`finishes requests in flight on ${signal}, then ends with code 0 and leaves no process`, async () => {
+    const origin = await startOrigin();
+    const weldr = await startWeldr({ config: config(origin.url) });
+    try {
+      const workers = weldr.workers();
+      const slow = fetch(`${weldr.url}/slow?ms=500`);
+      await until('the request is at the origin', () => origin.inFlight === 1);
+      weldr.signal(signal);
+      assert.is((await slow).status, 200);
+      assert.is(await weldr.exited, 0);
+      assert.is(workers.filter(isRunning).length, 0);
+    } finally {
+      await weldr.stop();
+      await origin.close();
+    }
+  });
+}
+
+test('tells plugins first, and closes their sides last in first out', async () => {
+  const weldr = await startWeldr({ config: config('http://127.0.0.1:1') });
+  await weldr.stop();
+  const told = messages(weldr).filter(text =>
+    ['asked to stop', 'worker side closed', 'first', 'second'].includes(text),
+  );
+  assert.equal(told, ['asked to stop', 'worker side closed', 'worker side closed', 'second', 'first']);
+});
+
+test('cuts what is not finished within drainTimeout', async () => {
+  const origin = await startOrigin();
+  const weldr = await startWeldr({ config: config(origin.url, "drainTimeout: '200ms',") });
+  try {
+    const endless = fetch(`${weldr.url}/slow?ms=60000`).then(
+      () => 'answered',
+      () => 'cut',
+    );
+    await until('the request is at the origin', () => origin.inFlight === 1);
+    assert.is(await weldr.stop(), 0);
+    assert.is(await endless, 'cut');
+  } finally {
+    await origin.close();
+  }
+});
+
+test('cuts everything at once on a second signal', async () => {
+  const origin = await startOrigin();
+  const weldr = await startWeldr({ config: config(origin.url) });
+  try {
+    const endless = fetch(`${weldr.url}/slow?ms=60000`).then(
+      () => 'answered',
+      () => 'cut',
+    );
+    await until('the request is at the origin', () => origin.inFlight === 1);
+    const workers = weldr.workers();
+    weldr.signal('SIGTERM');
+    await weldr.logged(({ msg }) => msg === 'stopping');
+    weldr.signal('SIGTERM');
+    assert.is(await weldr.exited, 0);
+    assert.is(await endless, 'cut');
+    assert.is(workers.filter(isRunning).length, 0);
+  } finally {
+    await weldr.stop();
+    await origin.close();
+  }
+});

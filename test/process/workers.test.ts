@@ -1,0 +1,144 @@
+// Workers as processes: what they know first, how they are replaced, and how they end.
+import * as assert from 'uvu/assert';
+import { startOrigin } from '../support/origin.ts';
+import { suite } from '../support/suite.ts';
+import { isRunning, startWeldr, until } from '../support/weldr.ts';
+
+const test = suite('workers');
+
+/** A config with one worker plugin that tells over HTTP what it knows, and which process answers. */
+const config = (servers: readonly string[], more = '') => `
+import { defineConfig, reply } from 'weldr';
+import { roundRobin } from 'weldr/plugins';
+export default defineConfig({
+  listen: '127.0.0.1:0',
+  servers: ${JSON.stringify(servers)},
+  ${more}
+  plugins: [
+    {
+      name: 'facts',
+      worker({ hooks, pools, id }) {
+        const atStart = [...pools.default].map(upstream => upstream.id);
+        hooks.selectUpstream.tap('facts', ctx => {
+          if (ctx.target === '/facts') return reply(200, JSON.stringify({ pid: process.pid, id, atStart }));
+          if (ctx.target === '/die') process.exit(3);
+          if (ctx.target === '/defect') setImmediate(() => { throw new Error('a plugin broke'); });
+          return undefined;
+        });
+      },
+    },
+    roundRobin(),
+  ],
+});`;
+
+interface Facts {
+  readonly pid: number;
+  readonly id: number;
+  readonly atStart: readonly string[];
+}
+
+async function factsOf(url: string): Promise<Facts> {
+  const response = await fetch(`${url}/facts`, { headers: { connection: 'close' } });
+  return JSON.parse(await response.text());
+}
+
+test('knows the full pool before its plugins start', async () => {
+  const servers = ['http://127.0.0.1:1', 'http://127.0.0.1:2', 'http://127.0.0.1:3'];
+  const weldr = await startWeldr({ config: config(servers), workers: 1 });
+  try {
+    assert.equal((await factsOf(weldr.url)).atStart, servers);
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('runs as many as the config says, none of them the manager', async () => {
+  const weldr = await startWeldr({ config: config([], 'workers: 3,') });
+  try {
+    assert.is(weldr.workers().length, 3);
+    assert.not.ok(weldr.workers().includes(weldr.pid));
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('replaces a killed worker at once, with the same number and the full pool', async () => {
+  const servers = ['http://127.0.0.1:1', 'http://127.0.0.1:2'];
+  const weldr = await startWeldr({ config: config(servers), workers: 1 });
+  try {
+    const before = await factsOf(weldr.url);
+    process.kill(before.pid, 'SIGKILL');
+    const after = await factsOf(weldr.url);
+    assert.is.not(after.pid, before.pid);
+    assert.is(after.id, before.id);
+    assert.equal(after.atStart, servers);
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('keeps connections waiting while no worker lives', async () => {
+  const origin = await startOrigin();
+  const weldr = await startWeldr({ config: config([origin.url]), workers: 1 });
+  try {
+    const [worker = 0] = weldr.workers();
+    process.kill(worker, 'SIGKILL');
+    await until('the worker is gone', () => !isRunning(worker));
+    const answers = await Promise.all(Array.from({ length: 50 }, () => fetch(weldr.url)));
+    assert.ok(answers.every(answer => answer.status === 200));
+    await Promise.all(answers.map(answer => answer.text()));
+  } finally {
+    await weldr.stop();
+    await origin.close();
+  }
+});
+
+test('waits longer and longer before a worker that keeps dying, and says so', async () => {
+  const weldr = await startWeldr({ config: config([]), workers: 1 });
+  try {
+    const deaths = () => weldr.logs.filter(record => record.msg === 'a worker died; it is replaced');
+    for (let death = 1; death <= 4; death++) {
+      await fetch(`${weldr.url}/die`).catch(() => {});
+      await until(`death ${death}`, () => deaths().length === death);
+    }
+    assert.equal(
+      deaths().map(record => record['replacedInMs']),
+      [0, 100, 200, 400],
+    );
+    assert.is(deaths()[0]?.['why'], 'exit code 3');
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('ends a worker on an uncaught exception, with the stack in the log, and replaces it', async () => {
+  const weldr = await startWeldr({ config: config([]), workers: 1 });
+  try {
+    const before = await factsOf(weldr.url);
+    await fetch(`${weldr.url}/defect`).catch(() => {});
+    const record = await weldr.logged(({ level }) => level === 60);
+    assert.match(JSON.stringify(record['err']), 'a plugin broke');
+    assert.match(JSON.stringify(record['err']), 'weldr.config.ts');
+    assert.is.not((await factsOf(weldr.url)).pid, before.pid);
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('finishes its requests and ends when the manager is killed', async () => {
+  const origin = await startOrigin();
+  const weldr = await startWeldr({ config: config([origin.url]), workers: 2 });
+  try {
+    const slow = fetch(`${weldr.url}/slow?ms=700`);
+    await until('the request is at the origin', () => origin.inFlight === 1);
+    const workers = weldr.workers();
+    const killed = weldr.kill();
+    const answer = await slow;
+    assert.is(answer.status, 200);
+    assert.is(await answer.text(), origin.name);
+    await killed;
+    assert.is(workers.filter(isRunning).length, 0);
+  } finally {
+    await origin.close();
+  }
+});
