@@ -1,5 +1,6 @@
 // Durations and sizes as people write them: "30s", "16kb".
 import { z } from 'zod';
+import { showInput } from './options.ts';
 
 const durationUnits: Readonly<Record<string, number>> = {
   ms: 1,
@@ -46,10 +47,12 @@ export function size() {
 }
 
 function quantity(expected: string, parse: (text: string) => number | undefined, max: number) {
-  return z.union([z.string(), z.number()]).transform((input, context) => {
+  const refusal = (input: unknown) => `expected ${expected}, got ${showInput(input)}`;
+  const textOrNumber = z.union([z.string(), z.number()], { error: issue => refusal(issue.input) });
+  return textOrNumber.transform((input, context) => {
     const value = typeof input === 'number' ? input : parse(input);
     if (value !== undefined && Number.isInteger(value) && value >= 0 && value <= max) return value;
-    context.addIssue({ code: 'custom', message: `expected ${expected}, got ${JSON.stringify(input)}` });
+    context.addIssue({ code: 'custom', message: refusal(input) });
     return z.NEVER;
   }) as z.ZodType<number, string | number>;
 }

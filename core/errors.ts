@@ -118,9 +118,27 @@ export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
+// An error may be its own cause.
+const maxCauses = 5;
+
 /** The message and its causes in one line, for a log or an answer to an operator. */
 export function describeError(thrown: unknown): string {
+  return describe(thrown, 0);
+}
+
+function describe(thrown: unknown, depth: number): string {
   const error = toError(thrown);
-  const cause = error.cause === undefined ? '' : `: ${describeError(error.cause)}`;
-  return `${error.message}${cause}`;
+  const own = ownMessage(error, depth);
+  return error.cause === undefined || depth >= maxCauses
+    ? own
+    : `${own}: ${describe(error.cause, depth + 1)}`;
+}
+
+/** Connecting to a name with several addresses fails with an AggregateError that has no message of its own. */
+function ownMessage(error: Error, depth: number): string {
+  if (error.message !== '') return error.message;
+  if (error instanceof AggregateError && error.errors.length > 0 && depth < maxCauses) {
+    return error.errors.map(each => describe(each, depth + 1)).join('; ');
+  }
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }

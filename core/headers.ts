@@ -82,11 +82,11 @@ export class HeaderList {
       }
       kept++;
     }
-    const removed = kept < this.keys.length;
+    if (kept === this.keys.length) return false;
     this.names.length = kept;
     this.keys.length = kept;
     this.values.length = kept;
-    return removed;
+    return true;
   }
 }
 

@@ -59,9 +59,14 @@ export function createHooks(report: ReportPluginError): RequestHooks {
     attemptFinished: new SyncHook(['ctx'], 'attemptFinished'),
     finished: new SyncHook(['ctx'], 'finished'),
   };
-  guardStage(hooks.selectUpstream, 'an upstream, a reply', v => v instanceof Upstream || v instanceof Reply);
-  guardStage(hooks.preProxy, 'a reply', v => v instanceof Reply);
-  guardStage(hooks.postProxy, 'a reply, retry', v => v instanceof Reply || v === retry);
+  guardStage(
+    hooks.selectUpstream,
+    report,
+    'an upstream, a reply',
+    v => v instanceof Upstream || v instanceof Reply,
+  );
+  guardStage(hooks.preProxy, report, 'a reply', v => v instanceof Reply);
+  guardStage(hooks.postProxy, report, 'a reply, retry', v => v instanceof Reply || v === retry);
   guardListener(hooks.attemptFinished, report);
   guardListener(hooks.finished, report);
   return hooks;
@@ -89,9 +94,11 @@ interface AnyHook {
 }
 
 type Accepts = (value: unknown) => boolean;
+/** Passes on what a tap may return; throws for the rest. */
+type Check = (tap: string, value: unknown) => unknown;
 
 /** Gives each tap of a stage a wrapper that turns its mistakes into a PLUGIN_FAILED error of its request. */
-function guardStage(hook: AnyHook, expected: string, accepts: Accepts): void {
+function guardStage(hook: AnyHook, report: ReportPluginError, expected: string, accepts: Accepts): void {
   const stage = hook.name ?? '';
   const check = (tap: string, value: unknown): unknown => {
     if (value === undefined || accepts(value)) return value;
@@ -104,12 +111,12 @@ function guardStage(hook: AnyHook, expected: string, accepts: Accepts): void {
   hook.intercept({
     register(tap) {
       refuseUnknownBefore(hook, tap);
-      return { ...tap, fn: guardedTap(tap, stage, check) };
+      return { ...tap, fn: guardedTap(tap, stage, check, report) };
     },
   });
 }
 
-function guardedTap(tap: FullTap, stage: string, check: (tap: string, value: unknown) => unknown) {
+function guardedTap(tap: FullTap, stage: string, check: Check, report: ReportPluginError) {
   const { name, fn } = tap;
   const wrap = (thrown: unknown) =>
     thrown instanceof WeldrError && thrown.code === 'PLUGIN_FAILED' ? thrown : failure(name, stage, thrown);
@@ -125,7 +132,7 @@ function guardedTap(tap: FullTap, stage: string, check: (tap: string, value: unk
       }
     };
   }
-  if (tap.type === 'async') return guardedCallbackTap(tap, check, wrap);
+  if (tap.type === 'async') return guardedCallbackTap(tap, check, wrap, report);
   return (first: unknown, second: unknown) => {
     try {
       return check(name, fn(first, second));
@@ -137,8 +144,9 @@ function guardedTap(tap: FullTap, stage: string, check: (tap: string, value: unk
 
 function guardedCallbackTap(
   tap: FullTap,
-  check: (tap: string, value: unknown) => unknown,
+  check: Check,
   wrap: (thrown: unknown) => WeldrError,
+  report: ReportPluginError,
 ) {
   return (...args: unknown[]) => {
     const callback = args.pop() as (error: unknown, value?: unknown) => void;
@@ -159,7 +167,9 @@ function guardedCallbackTap(
     try {
       tap.fn(...args, settle);
     } catch (thrown) {
-      once(thrown);
+      // The request has gone on by then: its failure now can only be told.
+      if (called) report(wrap(thrown));
+      else once(thrown);
     }
   };
 }

@@ -1,4 +1,5 @@
 // Parsing what people give (plugin options, config, admin input) with messages that name the field.
+import { inspect } from 'node:util';
 import type { z } from 'zod';
 import { WeldrError } from './errors.ts';
 
@@ -33,10 +34,16 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
     return issue.keys.map(key => at(joinPath(path, [key]), 'there is no such option'));
   }
   if (issue.code === 'invalid_type') {
-    const got = issue.input === undefined ? 'nothing' : JSON.stringify(issue.input);
-    return [at(path, `expected ${issue.expected}, got ${got}`)];
+    return [at(path, `expected ${issue.expected}, got ${showInput(issue.input)}`)];
   }
   return [at(path, issue.message)];
+}
+
+/** What somebody gave, for a message: short, and whatever it is. */
+export function showInput(input: unknown): string {
+  if (input === undefined) return 'nothing';
+  if (typeof input === 'string') return JSON.stringify(input);
+  return inspect(input, { depth: 1, breakLength: Number.POSITIVE_INFINITY, maxArrayLength: 10 });
 }
 
 function joinPath(where: string, path: readonly PropertyKey[]): string {

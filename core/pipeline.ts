@@ -1,6 +1,7 @@
 // Pipeline: drives one context at a time through the stages. Knows hooks and rules, nothing of the wire.
 import { type ProxyContext, Reply, retry } from './context.ts';
 import { toError, WeldrError } from './errors.ts';
+import { HeaderList } from './headers.ts';
 import type { RequestHooks } from './hooks.ts';
 import type { Upstream } from './pool.ts';
 
@@ -76,6 +77,8 @@ export class Pipeline {
     const { ctx } = this;
     if (ctx === undefined || this.stage !== forwarding) return;
     ctx.error = error;
+    // A list of its own: a plugin that adds fields to every response must not find the shared, frozen one.
+    ctx.responseHeaders = new HeaderList();
     this.stage = judging;
     this.hooks.postProxy.callAsync(ctx, this.onJudged);
   }

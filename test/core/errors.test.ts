@@ -1,0 +1,98 @@
+// The error table and what is made of it.
+import * as assert from 'uvu/assert';
+import { describeError, type ErrorCode, errorTable, toError, WeldrError } from '../../core/errors.ts';
+import { suite } from '../support/suite.ts';
+
+const table = suite('the error table');
+const rows = Object.entries(errorTable);
+
+table('answers with 4xx where the client or the operator is to blame, 5xx else', () => {
+  for (const [code, { blame, status }] of rows) {
+    assert.ok(status >= 400 && status <= 599, code);
+    if (blame === 'upstream' || blame === 'weldr') assert.ok(status >= 500, code);
+  }
+});
+
+table('lets nothing be retried that the client caused', () => {
+  for (const [code, row] of rows) if (row.blame === 'client') assert.is(row.retry, 'never', code);
+});
+
+table('says that a request may be sent again, whatever its method, only where none was sent', () => {
+  const safe = rows.filter(([, row]) => row.retry === 'safe').map(([code]) => code);
+  assert.equal(safe.sort(), [
+    'CONNECT_FAILED',
+    'CONNECT_TIMEOUT',
+    'QUEUE_TIMEOUT',
+    'TLS_FAILED',
+    'UPSTREAM_BUSY',
+  ]);
+});
+
+table("uses the field's statuses", () => {
+  const statuses: Partial<Record<ErrorCode, number>> = {
+    BAD_REQUEST: 400,
+    REQUEST_TIMEOUT: 408,
+    BODY_TOO_LARGE: 413,
+    TARGET_TOO_LONG: 414,
+    HEADERS_TOO_LARGE: 431,
+    CLIENT_CLOSED: 499,
+    CONNECT_FAILED: 502,
+    UPSTREAM_RESET: 502,
+    BAD_RESPONSE: 502,
+    NO_UPSTREAM: 503,
+    CONNECT_TIMEOUT: 504,
+    RESPONSE_TIMEOUT: 504,
+    VERSION_UNSUPPORTED: 505,
+  };
+  for (const [code, status] of Object.entries(statuses))
+    assert.is(errorTable[code as ErrorCode].status, status);
+});
+
+const errors = suite('WeldrError');
+
+errors('takes status, blame, retry and title from the table', () => {
+  const error = new WeldrError('CONNECT_FAILED', 'connect ECONNREFUSED 10.0.0.1:80');
+  assert.equal([error.status, error.blame, error.retry], [502, 'upstream', 'safe']);
+  assert.is(error.title, errorTable.CONNECT_FAILED.title);
+  assert.is(error.message, 'connect ECONNREFUSED 10.0.0.1:80');
+  assert.is(new WeldrError('CONNECT_FAILED').message, error.title);
+});
+
+errors('keeps the field and the cause', () => {
+  const cause = new Error('why');
+  const error = new WeldrError('INPUT_INVALID', 'bad', { cause, field: 'servers[1].weight' });
+  assert.is(error.field, 'servers[1].weight');
+  assert.is(error.cause, cause);
+  assert.is('cause' in new WeldrError('INTERNAL'), false);
+});
+
+const describe = suite('describeError');
+
+describe('joins an error and its causes', () => {
+  const error = new Error('outer', { cause: new Error('inner', { cause: 'root' }) });
+  assert.is(describeError(error), 'outer: inner: root');
+});
+
+describe('makes an Error of anything that was thrown', () => {
+  assert.is(toError('text').message, 'text');
+  assert.is(toError(undefined).message, 'undefined');
+  const error = new Error('same');
+  assert.is(toError(error), error);
+});
+
+describe('names every error of an AggregateError without a message, as connecting to several addresses gives', () => {
+  const refused = (address: string) => new Error(`connect ECONNREFUSED ${address}`);
+  const error = new AggregateError([refused('::1:80'), refused('127.0.0.1:80')]);
+  assert.is(describeError(error), 'connect ECONNREFUSED ::1:80; connect ECONNREFUSED 127.0.0.1:80');
+});
+
+describe('says something for an error without a message', () => {
+  assert.is(describeError(new TypeError()), 'TypeError');
+  assert.is(describeError(Object.assign(new Error(), { code: 'ECONNRESET' })), 'ECONNRESET');
+});
+
+describe('ends for an error that causes itself', () => {
+  const error = new Error('loop');
+  error.cause = error;
+  assert.match(describeError(error), /^loop(: loop)*$/);
+});

@@ -1,0 +1,126 @@
+// HeaderList: order, case, several lines of one name, and values that cannot inject a line.
+import * as assert from 'uvu/assert';
+import { ProxyContext } from '../../core/context.ts';
+import { HeaderList, hopByHop, isFieldValue, isToken } from '../../core/headers.ts';
+import { Pool } from '../../core/pool.ts';
+import { suite } from '../support/suite.ts';
+
+const test = suite('HeaderList');
+
+function listOf(...lines: [string, string][]): HeaderList {
+  const list = new HeaderList();
+  for (const [name, value] of lines) list.append(name, value);
+  return list;
+}
+
+test('finds fields in any case and keeps names as they came', () => {
+  const list = listOf(['Content-TYPE', 'text/plain']);
+  assert.is(list.get('content-type'), 'text/plain');
+  assert.is(list.has('CONTENT-type'), true);
+  assert.equal([...list], [['Content-TYPE', 'text/plain']]);
+  assert.is(list.get('nothing'), undefined);
+  assert.is(list.has('nothing'), false);
+});
+
+test('keeps lines of one name apart and in order', () => {
+  const list = listOf(['Set-Cookie', 'a'], ['X', '1'], ['set-cookie', 'b']);
+  assert.equal(list.getAll('Set-Cookie'), ['a', 'b']);
+  assert.is(list.get('set-cookie'), 'a');
+  assert.equal(list.getAll('nothing'), []);
+  assert.is(list.length, 3);
+});
+
+test('deletes all lines of a name and nothing else', () => {
+  const list = listOf(['a', '1'], ['B', '2'], ['A', '3'], ['c', '4'], ['a', '5']);
+  assert.is(list.delete('A'), true);
+  assert.equal(
+    [...list],
+    [
+      ['B', '2'],
+      ['c', '4'],
+    ],
+  );
+  assert.equal([list.names.length, list.keys.length, list.values.length], [2, 2, 2]);
+  assert.is(list.delete('a'), false);
+  assert.is(list.delete('b'), true);
+  assert.is(list.delete('c'), true);
+  assert.equal([...list], []);
+});
+
+test('sets a field at the place of its first line and drops the others', () => {
+  const list = listOf(['a', '1'], ['b', '2'], ['A', '3'], ['c', '4'], ['a', '5']);
+  list.set('A', 'new');
+  assert.equal(
+    [...list],
+    [
+      ['a', 'new'],
+      ['b', '2'],
+      ['c', '4'],
+    ],
+  );
+  list.set('D', 'added');
+  assert.equal([...list].at(-1), ['D', 'added']);
+});
+
+for (const value of ['a\r\nX: y', 'a\nb', 'a\rb', 'a\0b', 'a\x7f', 'a\x0b', 'ž', '\ud83d\ude00']) {
+  test(`refuses the value ${JSON.stringify(value)}`, () => {
+    const list = listOf(['a', '1']);
+    assert.throws(
+      () => list.append('b', value),
+      (error: unknown) => error instanceof TypeError,
+    );
+    assert.throws(
+      () => list.set('a', value),
+      (error: unknown) => error instanceof TypeError,
+    );
+    assert.throws(
+      () => list.set('b', value),
+      (error: unknown) => error instanceof TypeError,
+    );
+    assert.equal([...list], [['a', '1']]);
+  });
+}
+
+for (const name of ['', 'a b', 'a:', ':a', 'a\r\n', 'ä', 'a(b)', '"a"', 'a\t']) {
+  test(`refuses the name ${JSON.stringify(name)}`, () => {
+    assert.throws(
+      () => new HeaderList().append(name, 'x'),
+      (error: unknown) => error instanceof TypeError,
+    );
+    assert.throws(
+      () => new HeaderList().set(name, 'x'),
+      (error: unknown) => error instanceof TypeError,
+    );
+    assert.is(isToken(name), false);
+  });
+}
+
+test('takes every character that RFC 9110 lets a name and a value have', () => {
+  assert.is(isToken("!#$%&'*+-.^_`|~09azAZ"), true);
+  assert.is(isFieldValue('\t !~\x80\xff"(),/:;<=>?@[\\]{}'), true);
+  assert.is(isFieldValue(''), true);
+});
+
+test('names what never passes a proxy, in lower case', () => {
+  for (const name of ['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade']) {
+    assert.is(hopByHop.has(name), true);
+  }
+});
+
+const empty = suite('the response headers before there is a response');
+
+function contextWithoutResponse(): ProxyContext {
+  return new ProxyContext('GET', '/', '1.1', new HeaderList(), new Pool('default'), 0);
+}
+
+empty('can be asked and deleted from, as a plugin does that strips fields', () => {
+  const { responseHeaders } = contextWithoutResponse();
+  assert.is(responseHeaders.delete('server'), false);
+  assert.is(responseHeaders.get('server'), undefined);
+  assert.equal([...responseHeaders], []);
+});
+
+empty('cannot be filled by mistake for every request at once', () => {
+  assert.throws(() => contextWithoutResponse().responseHeaders.append('a', 'b'));
+  assert.is(contextWithoutResponse().responseHeaders.length, 0);
+});

@@ -1,0 +1,68 @@
+// parse: messages that name the field.
+import * as assert from 'uvu/assert';
+import { z } from 'zod';
+import { duration } from '../../core/duration.ts';
+import { WeldrError } from '../../core/errors.ts';
+import { parse } from '../../core/options.ts';
+import { suite } from '../support/suite.ts';
+
+const test = suite('parse');
+
+const schema = z.strictObject({
+  wait: duration().default(5),
+  servers: z.array(z.strictObject({ weight: z.number() })).default([]),
+});
+
+function failureOf(input: unknown, where = ''): WeldrError {
+  try {
+    parse(schema, input, 'INPUT_INVALID', where);
+  } catch (thrown) {
+    if (thrown instanceof WeldrError) return thrown;
+    throw thrown;
+  }
+  throw new Error('it was taken');
+}
+
+test('gives what the schema makes of it', () => {
+  assert.equal(parse(schema, { wait: '1s' }), { wait: 1000, servers: [] });
+});
+
+test('names the field, its place and what was given', () => {
+  const error = failureOf({ servers: [{ weight: 1 }, { weight: 'x' }] });
+  assert.is(error.code, 'INPUT_INVALID');
+  assert.is(error.field, 'servers[1].weight');
+  assert.is(error.message, 'servers[1].weight: expected number, got "x"');
+});
+
+test('puts the place in the config before the path', () => {
+  assert.is(
+    failureOf({ wait: 'soon' }, 'plugins[1]').message,
+    'plugins[1].wait: expected a duration such as "30s", got "soon"',
+  );
+  assert.is(failureOf([], 'plugins[1]').field, 'plugins[1]');
+});
+
+test('names every key that it does not know', () => {
+  const error = failureOf({ wiat: '1s', colour: 1 });
+  assert.is(error.message, 'wiat: there is no such option\ncolour: there is no such option');
+  assert.is(error.field, 'wiat');
+});
+
+test('says that something is missing', () => {
+  assert.is(failureOf({ servers: [{}] }).message, 'servers[0].weight: expected number, got nothing');
+});
+
+test('shows values that JSON has no words for', () => {
+  const loop: Record<string, unknown> = {};
+  loop['self'] = loop;
+  assert.match(failureOf({ servers: 10n }).message, /^servers: expected array, got 10n$/);
+  assert.match(failureOf({ servers: loop }).message, /^servers: expected array, got /);
+  assert.match(failureOf({ servers: () => 1 }).message, /^servers: expected array, got \[Function/);
+});
+
+test('is an error of the config unless told otherwise', () => {
+  assert.throws(
+    () => parse(schema, 1),
+    (error: unknown) => error instanceof WeldrError && error.code === 'CONFIG_INVALID',
+  );
+});

@@ -1,0 +1,169 @@
+// Pool, Pools and the URLs that identify upstreams.
+import * as assert from 'uvu/assert';
+import { WeldrError } from '../../core/errors.ts';
+import { Pool, Pools, parseOrigin, Upstream } from '../../core/pool.ts';
+import { pool, upstreamRecord } from '../../core/testing.ts';
+import { suite } from '../support/suite.ts';
+
+const pools = suite('Pool');
+
+const ids = (upstreams: Iterable<Upstream>): string[] => [...upstreams].map(u => u.id).sort();
+
+pools('holds as available those that are active', () => {
+  const made = pool([
+    'http://a:1',
+    { url: 'http://b:1', state: 'down' },
+    { url: 'http://c:1', state: 'draining' },
+    { url: 'http://d:1', state: 'disabled' },
+  ]);
+  assert.equal(ids(made.available), ['http://a:1']);
+  assert.is(made.size, 4);
+  assert.equal(
+    [...made].map(u => u.id),
+    ['http://a:1', 'http://b:1', 'http://c:1', 'http://d:1'],
+  );
+});
+
+pools('keeps its list of available ones true through any changes', () => {
+  const made = new Pool('default');
+  let seed = 3;
+  const random = (below: number): number => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed % below;
+  };
+  for (let n = 0; n < 5000; n++) {
+    const url = `http://10.0.0.${random(25)}`;
+    const dice = random(4);
+    if (dice === 0) made.delete(url);
+    else made.set(upstreamRecord({ url, state: dice === 1 ? 'down' : 'active', weight: 1 + random(3) }));
+    assert.equal(ids(made.available), ids([...made].filter(u => u.state === 'active')));
+    for (const [slot, upstream] of made.available.entries()) assert.is(upstream.slot, slot);
+    for (const upstream of made) if (!upstream.available) assert.is(upstream.slot, -1);
+  }
+});
+
+pools('keeps the Upstream of an id, with what is in flight, through changes of its record', () => {
+  const made = pool(['http://a:1']);
+  const upstream = made.get('http://a:1');
+  if (upstream === undefined) throw new Error('unreachable');
+  upstream.inFlight = 3;
+  assert.is(made.set(upstreamRecord({ url: 'http://a:1', weight: 5, state: 'down' })), upstream);
+  assert.equal(
+    [upstream.weight, upstream.state, upstream.inFlight, upstream.available],
+    [5, 'down', 3, false],
+  );
+});
+
+pools('takes one that was removed and added again for another one', () => {
+  const made = pool(['http://a:1']);
+  const before = made.delete('http://a:1');
+  assert.is(made.delete('http://a:1'), undefined);
+  const after = made.set(upstreamRecord('http://a:1'));
+  assert.is(before === after, false);
+  assert.is(before?.slot, -1);
+});
+
+pools('tells its observers what happened, after it did, until they stop', () => {
+  const made = new Pool('default');
+  const seen: string[] = [];
+  const stop = made.observe({
+    added: u => void seen.push(`added ${u.id} ${made.size}`),
+    changed: (u, before) => void seen.push(`changed ${u.id} ${before.weight} to ${u.weight}`),
+    removed: u => void seen.push(`removed ${u.id} ${made.size}`),
+  });
+  made.observe({});
+  made.set(upstreamRecord('http://a:1'));
+  made.set(upstreamRecord({ url: 'http://a:1', weight: 2 }));
+  made.delete('http://a:1');
+  made.delete('http://a:1');
+  assert.equal(seen, ['added http://a:1 1', 'changed http://a:1 1 to 2', 'removed http://a:1 0']);
+  stop();
+  made.set(upstreamRecord('http://a:1'));
+  assert.is(seen.length, 3);
+});
+
+pools('counts a version for every change', () => {
+  const made = new Pool('default');
+  const versions = [made.version];
+  made.set(upstreamRecord('http://a:1'));
+  versions.push(made.version);
+  made.set(upstreamRecord({ url: 'http://a:1', state: 'down' }));
+  versions.push(made.version);
+  made.delete('http://a:1');
+  versions.push(made.version);
+  assert.equal(versions, [0, 1, 2, 3]);
+});
+
+const all = suite('Pools');
+
+all('always have a default pool', () => {
+  assert.is(new Pools().get('default')?.name, 'default');
+  assert.is(new Pools().get('other'), undefined);
+});
+
+all('tell who follows them of each pool that is there and that comes', () => {
+  const made = new Pools();
+  const seen: string[] = [];
+  const stop = made.follow(p => void seen.push(p.name));
+  made.ensure('blue');
+  made.ensure('blue');
+  stop();
+  made.ensure('green');
+  assert.equal(seen, ['default', 'blue']);
+});
+
+all('become a replica by the changes of others', () => {
+  const made = new Pools();
+  made.apply({ op: 'set', pool: 'blue', upstream: upstreamRecord('http://a:1') });
+  assert.is(made.get('blue')?.size, 1);
+  made.apply({ op: 'delete', pool: 'blue', id: 'http://a:1' });
+  made.apply({ op: 'delete', pool: 'blue', id: 'http://unknown:1' });
+  assert.is(made.get('blue')?.size, 0);
+});
+
+const origins = suite("a server's URL");
+
+for (const [text, origin, hostname, port, authority] of [
+  ['http://127.0.0.1:12345', 'http://127.0.0.1:12345', '127.0.0.1', 12345, '127.0.0.1:12345'],
+  ['http://Example.COM/', 'http://example.com', 'example.com', 80, 'example.com'],
+  ['http://example.com:80', 'http://example.com', 'example.com', 80, 'example.com'],
+  ['HTTPS://example.com', 'https://example.com', 'example.com', 443, 'example.com'],
+  ['https://[::1]:8443', 'https://[::1]:8443', '::1', 8443, '[::1]:8443'],
+] as const) {
+  origins(`${text} is ${origin}`, () => {
+    assert.is(parseOrigin(text).origin, origin);
+    const upstream = new Upstream('default', upstreamRecord(text));
+    assert.equal([upstream.hostname, upstream.port, upstream.authority], [hostname, port, authority]);
+  });
+}
+
+for (const text of [
+  '',
+  'example.com',
+  'ftp://example.com',
+  'http://',
+  'http:///path',
+  'http://a/path',
+  'http://a?x',
+  'http://a#x',
+  'http://user@a',
+  'http://user:pass@a',
+  'http://a b',
+  'http://a\\b',
+  'http://a:0',
+  'http://a:65536',
+  'http://a:port',
+  'http://[::1',
+  ' http://a',
+  'http://a\n',
+  'javascript:alert(1)',
+  'unix:/tmp/socket',
+]) {
+  origins(`refuses ${JSON.stringify(text)}`, () => {
+    assert.throws(
+      () => parseOrigin(text),
+      (error: unknown) =>
+        error instanceof WeldrError && error.code === 'INPUT_INVALID' && error.field === 'url',
+    );
+  });
+}

@@ -1,0 +1,110 @@
+// Settings: the config outside its plugins.
+import * as assert from 'uvu/assert';
+import { parse } from '../../core/options.ts';
+import { parseListen, settingsSchema } from '../../core/settings.ts';
+import { suite } from '../support/suite.ts';
+
+const settings = suite('settings');
+
+settings('have a default for everything', () => {
+  const parsed = parse(settingsSchema, {});
+  assert.equal(parsed.listen, ['0.0.0.0:8080']);
+  assert.is(parsed.workers, 'auto');
+  assert.equal(parsed.servers, []);
+  assert.equal(
+    [parsed.timeouts.connect, parsed.timeouts.response, parsed.timeouts.body, parsed.drainTimeout],
+    [5000, 60_000, 60_000, 30_000],
+  );
+  assert.is(parsed.limits.body, undefined);
+  assert.is(parsed.trace, false);
+  assert.is(parsed.via, 'weldr');
+});
+
+settings('fill the rest of a group that is given in part', () => {
+  const { timeouts } = parse(settingsSchema, { timeouts: { connect: '1s' } });
+  assert.equal([timeouts.connect, timeouts.response], [1000, 60_000]);
+});
+
+settings('take servers as URLs and as objects', () => {
+  const { servers } = parse(settingsSchema, { servers: ['http://a:1', { url: 'http://b:1', weight: 2 }] });
+  assert.equal(
+    servers.map(s => [s.url, s.weight]),
+    [
+      ['http://a:1', 1],
+      ['http://b:1', 2],
+    ],
+  );
+});
+
+const wrong: [input: Record<string, unknown>, message: RegExp][] = [
+  [{ listne: ':80' }, /^listne: there is no such option$/],
+  [{ listen: 'here' }, /listen\[0\]: expected an address such as "0\.0\.0\.0:8080", got "here"/],
+  [{ listen: [] }, /^listen/],
+  [{ servers: ['http://a:1', 'nonsense'] }, /^servers\[1\]\.url: "nonsense" is not a server's URL/],
+  [{ servers: [{ url: 'http://a', weight: 0 }] }, /^servers\[0\]\.weight/],
+  [{ pools: { 'a b': [] } }, /^pools/],
+  [{ workers: -1 }, /^workers/],
+  [{ workers: 'many' }, /^workers/],
+  [{ timeouts: { connect: 'soon' } }, /^timeouts\.connect: expected a duration such as "30s", got "soon"$/],
+  [{ limits: { headers: 'big' } }, /^limits\.headers: expected a size such as "16kb", got "big"$/],
+  [{ forwarded: { trusted: ['10.0.0.0/33'] } }, /^forwarded\.trusted\[0\]: expected an address or a network/],
+  [{ forwarded: { mode: 'guess' } }, /^forwarded\.mode/],
+  [{ via: 'we ldr' }, /^via: expected a name without spaces$/],
+  [{ logLevel: 'loud' }, /^logLevel/],
+];
+for (const [input, message] of wrong) {
+  settings(`refuse ${JSON.stringify(input)}`, () => {
+    assert.throws(() => parse(settingsSchema, input), message);
+  });
+}
+
+for (const trusted of ['10.0.0.1', '10.0.0.0/8', '0.0.0.0/0', '::1', 'fd00::/8', '::/128']) {
+  settings(`trust ${trusted}`, () => {
+    assert.equal(parse(settingsSchema, { forwarded: { trusted: [trusted] } }).forwarded.trusted, [trusted]);
+  });
+}
+
+for (const trusted of [
+  '',
+  'example.com',
+  '10.0.0.0/',
+  '10.0.0.0/8/8',
+  '10.0.0.0/-1',
+  '::/129',
+  '10.0.0/8',
+  '/8',
+]) {
+  settings(`do not take ${JSON.stringify(trusted)} for a network`, () => {
+    assert.throws(
+      () => parse(settingsSchema, { forwarded: { trusted: [trusted] } }),
+      /forwarded\.trusted\[0\]/,
+    );
+  });
+}
+
+const listen = suite('a listen address');
+
+for (const [text, host, port] of [
+  ['0.0.0.0:8080', '0.0.0.0', 8080],
+  [':80', '0.0.0.0', 80],
+  ['[::]:80', '::', 80],
+  ['[fe80::1]:0', 'fe80::1', 0],
+  ['localhost:65535', 'localhost', 65535],
+] as const) {
+  listen(`${text} is port ${port} of ${host}`, () => assert.equal(parseListen(text), { host, port }));
+}
+
+for (const text of [
+  '',
+  '8080',
+  'localhost',
+  '::1:80',
+  '[::1]',
+  'a:65536',
+  'a:-1',
+  'a b:80',
+  'http://a:80',
+  'a:80/',
+]) {
+  listen(`refuses ${JSON.stringify(text)}`, () => assert.is(parseListen(text), undefined));
+}
