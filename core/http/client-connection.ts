@@ -61,6 +61,7 @@ export class ClientConnection implements Waiting, ChunkedSink {
   private paused = false;
   private ended = false;
   private advancing = false;
+  private awaitingStage = false;
   private lingered = 0;
 
   constructor(listener: Listener, wire: Wire, socket: Socket, peer: Peer) {
@@ -116,12 +117,15 @@ export class ClientConnection implements Waiting, ChunkedSink {
 
   /** A stage works asynchronously: it has a limited time. */
   awaitStage(): void {
+    this.awaitingStage = true;
     this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.stage);
   }
 
   stageDone(): void {
+    this.awaitingStage = false;
     this.deadline = 0;
-    if (this.ended && this.state === responding && !this.exchange.answered) this.awaitHalfClosed();
+    if (this.state === inBody) this.watchBody();
+    else if (this.ended && this.state === responding && !this.exchange.answered) this.awaitHalfClosed();
   }
 
   /**
@@ -413,7 +417,9 @@ export class ClientConnection implements Waiting, ChunkedSink {
 
   onDeadline(): void {
     const { timeouts, limits } = this.wire.settings;
-    if (this.state === awaitingHead) {
+    if (this.awaitingStage && !this.ended) {
+      this.endStage();
+    } else if (this.state === awaitingHead) {
       if (this.buffer.length > 0) this.refuse('REQUEST_TIMEOUT', 'the request head');
       else this.linger();
     } else if (this.state === inBody) {
@@ -431,18 +437,21 @@ export class ClientConnection implements Waiting, ChunkedSink {
     }
   }
 
-  /** The wait for a stage, for a client that does not read, or for a half-closed one is over. */
+  /** A plugin did not answer in time. Its answer may still come, so the connection is not used again. */
+  private endStage(): void {
+    this.awaitingStage = false;
+    const why = `a stage took over ${this.wire.settings.timeouts.stage} ms`;
+    this.exchange.abort(new WeldrError('PLUGIN_FAILED', why));
+    if (this.exchange.answered) this.cut('close');
+    else this.refuse('PLUGIN_FAILED', why);
+  }
+
+  /** The wait for a client that does not read, or that is half-closed, is over. */
   private giveUp(): void {
-    const { exchange } = this;
-    const stalled = exchange.answered;
-    const why = stalled
+    const why = this.exchange.answered
       ? 'the client does not read its response'
       : 'the client closed its side and waited too long';
-    if (this.ended || stalled) exchange.abort(new WeldrError('CLIENT_CLOSED', why));
-    else
-      exchange.abort(
-        new WeldrError('PLUGIN_FAILED', `a stage took over ${this.wire.settings.timeouts.stage} ms`),
-      );
+    this.exchange.abort(new WeldrError('CLIENT_CLOSED', why));
     this.cut('close');
   }
 

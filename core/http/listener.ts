@@ -1,6 +1,7 @@
 // Listener: takes clients' connections for one worker, within limits, and drains them at the end.
 import { createServer, type Server, type Socket } from 'node:net';
 import { ClientConnection } from './client-connection.ts';
+import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
 import { dateLine } from './outgoing-head.ts';
 import { Wire, type WireOptions } from './wire.ts';
 
@@ -14,9 +15,19 @@ export class Listener {
   private readonly open = new Set<ClientConnection>();
   private readonly perAddress = new Map<string, number>();
   private readonly waiting: (() => void)[] = [];
+  private readonly maxConnections: number;
 
   constructor(options: WireOptions) {
     this.wire = new Wire(options);
+    const wanted = options.settings.limits.connections;
+    this.maxConnections = connectionsWithin(wanted, descriptorLimit());
+    if (this.maxConnections < wanted) {
+      const facts = { wanted, allowed: this.maxConnections };
+      options.log.warn(
+        facts,
+        'the limit of open files allows fewer client connections; raise it (ulimit -n)',
+      );
+    }
   }
 
   /** Client connections that are open. */
@@ -99,7 +110,7 @@ export class Listener {
     const { limits } = this.wire.settings;
     const count = (this.perAddress.get(ip) ?? 0) + 1;
     if (
-      this.open.size >= limits.connections ||
+      this.open.size >= this.maxConnections ||
       count > (limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY)
     ) {
       this.turnAway(socket);

@@ -319,6 +319,7 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
       if (this.stopped()) return;
       if (head.length === chunked) this.beginChunked(framing);
       else if (head.length === 0) {
+        if (rest.length > 0) this.keepAlive = false;
         if (this.holding) this.completeOnRelease = true;
         else this.complete();
       }
@@ -343,8 +344,10 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
     const take = Math.min(this.remaining, end - pos);
     this.remaining -= take;
     this.attempt?.onBody(buffer, pos, pos + take);
-    if (this.remaining === 0 && !this.stopped()) this.complete();
-    return pos + take;
+    if (this.remaining > 0 || this.stopped()) return pos + take;
+    if (pos + take < end) this.keepAlive = false;
+    this.complete();
+    return end;
   }
 
   private readChunked(reader: ChunkedReader, buffer: Buffer, pos: number, end: number): number {
@@ -356,8 +359,10 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
       );
       return end;
     }
-    if (reader.complete) this.complete();
-    return next;
+    if (!reader.complete) return next;
+    if (next < end) this.keepAlive = false;
+    this.complete();
+    return end;
   }
 
   onChunkedBytes(buffer: Buffer, start: number, end: number): void {
@@ -377,7 +382,11 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
     this.reader.begin(framing);
   }
 
-  /** The response is whole: the connection is kept for others where that is safe, then the attempt is told. */
+  /**
+   * The response is whole. Bytes behind it belong to nobody: whoever calls this has seen to it that a connection that
+   * brought some is not used again, and reads no further, as the next request may already be on it. The
+   * connection is kept for others where that is safe, then the attempt is told.
+   */
   private complete(): void {
     const { attempt, trailers } = this;
     this.trailers = undefined;

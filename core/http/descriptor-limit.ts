@@ -1,0 +1,23 @@
+// The descriptor limit of this process, and how many client connections fit under it.
+import { readFileSync } from 'node:fs';
+
+/** For the log, IPC, listening sockets, epoll and what the runtime itself keeps open. */
+const reserved = 48;
+
+/** Open files that this process may have; undefined where the system does not say. */
+export function descriptorLimit(): number | undefined {
+  try {
+    const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
+    return match === null ? undefined : Number(match[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The client connections to allow when `wanted` are: each may need one to an upstream as well, and running out of
+ * descriptors would refuse connections without a word.
+ */
+export function connectionsWithin(wanted: number, limit: number | undefined): number {
+  return limit === undefined ? wanted : Math.max(1, Math.min(wanted, Math.floor((limit - reserved) / 2)));
+}
