@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Weldr as an image: see DOCKER.md.
 ARG NODE=26-trixie-slim
 
