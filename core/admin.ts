@@ -26,6 +26,10 @@ export interface AdminRoute {
   readonly path: string;
   /** The link relation under which `GET /` lists it; undefined: not listed. */
   readonly rel?: string;
+  /** The most bytes that its request's body may have; default 64 KB. */
+  readonly maxBody?: number;
+  /** Its answer may come after the plugin that serves it was closed, as that of a reload; default false. */
+  readonly outlivesServer?: boolean;
   handle(request: AdminRequest): AdminAnswer | Promise<AdminAnswer>;
 }
 

@@ -1,5 +1,6 @@
 // The built-in plugins, as `weldr/plugins` exports them.
 
+export { type AdminApiOptions, adminApi } from './admin-api/index.ts';
 export { type EtcdOptions, etcd } from './etcd/index.ts';
 export { type HealthCheckOptions, healthCheck } from './health-check/index.ts';
 export { type PoolFileOptions, poolFile } from './pool-file/index.ts';

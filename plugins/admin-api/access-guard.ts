@@ -1,0 +1,87 @@
+// AccessGuard: who may call the admin API. A bearer token where one is set, and never a page of another site.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+import { WeldrError } from '../../core/errors.ts';
+
+/** Paths that an orchestrator may ask for without a token: they say no more than "alive" and "ready". */
+const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8);
+loopback.addAddress('::1', 'ipv6');
+
+/** Is it a name or address of this machine only: `localhost`, 127.0.0.0/8, ::1? */
+export function isLoopback(host: string): boolean {
+  const family = isIP(host);
+  if (family === 0) return host.toLowerCase() === 'localhost';
+  return loopback.check(host, family === 6 ? 'ipv6' : 'ipv4');
+}
+
+export interface AccessGuardOptions {
+  /** Without one, everybody who can connect is let in. */
+  readonly token: string | undefined;
+  /** The host that is listened on. */
+  readonly listenHost: string;
+  /** More names that it is reached by. */
+  readonly hosts: readonly string[];
+}
+
+/** The checks that a request passes before anything is done with it. */
+export class AccessGuard {
+  private readonly token: Buffer | undefined;
+  private readonly hosts: ReadonlySet<string>;
+
+  constructor({ token, listenHost, hosts }: AccessGuardOptions) {
+    this.token = token === undefined ? undefined : digest(token);
+    this.hosts = new Set([listenHost, ...hosts].map(host => host.toLowerCase()));
+  }
+
+  /** Throws UNAUTHORIZED or FORBIDDEN. */
+  check(path: string, headers: IncomingHttpHeaders): void {
+    if (openPaths.has(path)) return;
+    this.refuseOtherSites(headers);
+    if (this.token === undefined) this.refuseOtherHosts(headers.host);
+    else this.checkToken(this.token, headers.authorization);
+  }
+
+  /** What a browser says of the page that sends a request: the Fetch standard's Origin and Sec-Fetch-Site. */
+  private refuseOtherSites(headers: IncomingHttpHeaders): void {
+    const site = headers['sec-fetch-site'];
+    if (site !== undefined && site !== 'same-origin' && site !== 'none') {
+      throw new WeldrError('FORBIDDEN', 'pages of other sites may not call the admin API (Sec-Fetch-Site)');
+    }
+    const { origin, host } = headers;
+    if (origin === undefined) return;
+    const from = URL.canParse(origin) ? new URL(origin).host : undefined;
+    if (from === undefined || from !== host?.toLowerCase()) {
+      throw new WeldrError('FORBIDDEN', 'pages of other sites may not call the admin API (Origin)');
+    }
+  }
+
+  /** Against DNS rebinding: a page may let its own name point here, but then the browser sends that name. */
+  private refuseOtherHosts(header: string | undefined): void {
+    const host = /^(\[[^\]]*\]|[^:]*?)\.?(:\d*)?$/
+      .exec(header ?? '')?.[1]
+      ?.replace(/^\[|\]$/g, '')
+      .toLowerCase();
+    if (host !== undefined && (isLoopback(host) || this.hosts.has(host))) return;
+    throw new WeldrError(
+      'FORBIDDEN',
+      `the admin API is not known as ${JSON.stringify(header ?? '')}: call it by its address, or name this host in adminApi({ hosts })`,
+    );
+  }
+
+  private checkToken(token: Buffer, authorization: string | undefined): void {
+    const given = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+    // Digests have one length, so that the comparison tells nothing about the token, not even its length.
+    if (given !== undefined && timingSafeEqual(digest(given), token)) return;
+    const why =
+      given === undefined ? 'send Authorization: Bearer TOKEN' : 'the bearer token is not the right one';
+    throw new WeldrError('UNAUTHORIZED', why);
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

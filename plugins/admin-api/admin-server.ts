@@ -1,0 +1,233 @@
+// AdminServer: the HTTP server of the admin API. Lets in who may, finds the route, answers its JSON.
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Logger } from 'pino';
+import polka, { type Polka, type Request } from 'polka';
+import type { AdminAnswer, AdminRoute, AdminRoutes } from '../../core/admin.ts';
+import { describeError, WeldrError } from '../../core/errors.ts';
+import type { AccessGuard } from './access-guard.ts';
+import { problemAnswer } from './problem.ts';
+import { readBody } from './request-body.ts';
+
+const defaultMaxBody = 64 * 1024;
+/** How long answers that are under way may take when the server closes, ms. */
+const closeWithin = 1000;
+
+const limits = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+};
+/** Connections at once. */
+const maxConnections = 256;
+
+export interface AdminServerOptions {
+  readonly routes: AdminRoutes;
+  readonly guard: AccessGuard;
+  readonly log: Logger;
+  /** Is what is answered possibly out of date? */
+  stale(): boolean;
+}
+
+/** The server; `listen`, then `close`. */
+export class AdminServer {
+  private readonly options: AdminServerOptions;
+  private readonly server: Server;
+  private readonly answering = new Map<ServerResponse, Socket>();
+  /** Of those, the ones that are answered after the close. */
+  private readonly outliving = new WeakSet<ServerResponse>();
+  private router: Polka | undefined;
+  private routed = 0;
+
+  constructor(options: AdminServerOptions) {
+    this.options = options;
+    this.server = createServer(limits, (request, response) => this.receive(request, response));
+    this.server.maxConnections = maxConnections;
+  }
+
+  /** Listens; the address with its port. Rejects with LISTEN_FAILED. */
+  async listen(host: string, port: number): Promise<string> {
+    const wanted = addressText(host, port);
+    try {
+      this.server.listen({ host, port, exclusive: true });
+      await once(this.server, 'listening');
+    } catch (thrown) {
+      throw new WeldrError(
+        'LISTEN_FAILED',
+        `the admin API cannot listen on ${wanted}: ${listenProblem(thrown)}`,
+        {
+          cause: thrown,
+          field: 'listen',
+        },
+      );
+    }
+    const address = this.server.address() as AddressInfo;
+    return addressText(address.address, address.port);
+  }
+
+  /**
+   * Stops listening at once; answers that are under way have a second. Those that wait for this very close, such as
+   * that of a reload, are sent later, over their own connections.
+   */
+  async close(): Promise<void> {
+    this.server.close();
+    this.server.closeIdleConnections();
+    const limit = Promise.withResolvers<void>();
+    const timer = setTimeout(limit.resolve, closeWithin);
+    const finished = [...this.answering.keys()].filter(response => !this.outliving.has(response)).map(finish);
+    await Promise.race([Promise.all(finished), limit.promise]);
+    clearTimeout(timer);
+    for (const [response, socket] of this.answering) if (!this.outliving.has(response)) socket.destroy();
+  }
+
+  // --- one request ---------------------------------------------------------------------------------------------
+
+  private receive(request: IncomingMessage, response: ServerResponse): void {
+    this.answering.set(response, request.socket);
+    response.once('close', () => this.answering.delete(response));
+    const { guard } = this.options;
+    try {
+      guard.check((request.url ?? '').replace(/\?.*$/s, ''), request.headers);
+    } catch (thrown) {
+      this.refuse(request, response, thrown);
+      return;
+    }
+    // polka itself adds the fields that make it a Request of polka.
+    const routable = request as Request;
+    Promise.resolve(this.currentRouter().handler(routable, response, () => {})).catch(() => {});
+  }
+
+  /** A router of all routes that there are by now: plugins that come later in the config add theirs later. */
+  private currentRouter(): Polka {
+    const { routes } = this.options;
+    if (this.router !== undefined && this.routed === routes.size) return this.router;
+    const router = polka({
+      onNoMatch: (request, response) =>
+        this.refuse(request, response, this.noRoute(request), this.allowed(request)),
+      onError: (error, request, response) => this.refuse(request, response, error),
+    });
+    for (const route of routes) {
+      router.add(route.method, route.path, (request, response) => this.serve(route, request, response));
+    }
+    this.router = router;
+    this.routed = routes.size;
+    return router;
+  }
+
+  private async serve(route: AdminRoute, request: Request, response: ServerResponse): Promise<void> {
+    let answer: AdminAnswer;
+    try {
+      const hasBody = route.method !== 'GET' && route.method !== 'DELETE';
+      const body = hasBody ? await readBody(request, route.maxBody ?? defaultMaxBody) : undefined;
+      if (route.outlivesServer) this.outliving.add(response);
+      answer = await route.handle({
+        method: route.method,
+        path: request.path,
+        params: request.params,
+        query: new URLSearchParams(request.search),
+        body,
+      });
+    } catch (thrown) {
+      this.refuse(request, response, thrown);
+      return;
+    }
+    this.send(request, response, answer);
+  }
+
+  private noRoute(request: Request): WeldrError {
+    const allow = this.methodsOf(request.path).join(', ');
+    if (allow === '') {
+      return new WeldrError(
+        'NOT_FOUND',
+        `there is no ${request.path.slice(0, 200)}; GET / lists what there is`,
+      );
+    }
+    return new WeldrError(
+      'METHOD_NOT_ALLOWED',
+      `${request.path.slice(0, 200)} takes ${allow}, not ${request.method}`,
+    );
+  }
+
+  private allowed(request: Request): Record<string, string> {
+    const allow = this.methodsOf(request.path);
+    return allow.length === 0 ? {} : { Allow: allow.join(', ') };
+  }
+
+  private methodsOf(path: string): string[] {
+    const router = this.currentRouter();
+    const methods = (['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).filter(
+      method => router.find(method, path).handlers.length > 0,
+    );
+    return methods.flatMap(method => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+  }
+
+  private refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    thrown: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): void {
+    if (!(thrown instanceof WeldrError)) {
+      this.options.log.error({ err: thrown }, `${request.method} ${request.url}: ${describeError(thrown)}`);
+    }
+    // What is left of a refused body is not read: the connection ends with the answer.
+    this.send(
+      request,
+      response,
+      problemAnswer(thrown, request.complete ? headers : { ...headers, Connection: 'close' }),
+    );
+  }
+
+  private send(request: IncomingMessage, response: ServerResponse, answer: AdminAnswer): void {
+    if (response.headersSent || response.destroyed) return;
+    const { log, stale } = this.options;
+    const text = bodyText(answer);
+    response.writeHead(answer.status, {
+      ...(text === undefined
+        ? {}
+        : {
+            'Content-Type': answer.contentType ?? 'application/json',
+            'Content-Length': Buffer.byteLength(text),
+          }),
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      ...(stale() ? { 'Weldr-Stale': 'true' } : {}),
+      ...(this.server.listening ? {} : { Connection: 'close' }),
+      ...answer.headers,
+    });
+    response.end(text);
+    const line = {
+      method: request.method,
+      path: request.url,
+      status: answer.status,
+      from: request.socket.remoteAddress,
+    };
+    const level = request.method === 'GET' || request.method === 'HEAD' ? 'debug' : 'info';
+    log[level](line, `${request.method} ${request.url} ${answer.status}`);
+  }
+}
+
+async function finish(response: ServerResponse): Promise<void> {
+  if (!response.closed) await once(response, 'close');
+}
+
+function bodyText({ body, contentType }: AdminAnswer): string | undefined {
+  if (body === undefined) return undefined;
+  return contentType === undefined ? `${JSON.stringify(body)}\n` : String(body);
+}
+
+function addressText(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function listenProblem(thrown: unknown): string {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  if (code === 'EADDRINUSE')
+    return 'something else listens there; stop it, or choose another with adminApi({ listen })';
+  if (code === 'EACCES') return 'ports below 1024 need a privilege; choose another with adminApi({ listen })';
+  if (code === 'EADDRNOTAVAIL') return 'no interface of this machine has that address';
+  return describeError(thrown);
+}

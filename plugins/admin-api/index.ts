@@ -1,0 +1,71 @@
+// admin-api: serves the admin routes, its own and those of the other plugins, over HTTP.
+import { z } from 'zod';
+import { WeldrError } from '../../core/errors.ts';
+import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.ts';
+import { listenAddress, parseListen } from '../../core/settings.ts';
+import { AccessGuard, isLoopback } from './access-guard.ts';
+import { AdminServer } from './admin-server.ts';
+import { addManagerRoutes } from './manager-routes.ts';
+import { addServerRoutes } from './server-routes.ts';
+
+const token = z
+  .string()
+  .regex(
+    /^[\x21-\x7e]{16,1024}$/,
+    'a token has 16 characters or more, without spaces; make one with openssl rand -hex 32',
+  );
+
+const options = z.strictObject({
+  /** Where it listens. */
+  listen: listenAddress.default('127.0.0.1:8687'),
+  /** The bearer token that callers send. */
+  token: token.optional(),
+  /** More host names that it is reached by, without ports; they matter where there is no token. */
+  hosts: z.array(z.string().min(1).max(253)).max(100).default([]),
+});
+
+/** Options of {@link adminApi}; each has a default. */
+export type AdminApiOptions = z.input<typeof options>;
+
+/**
+ * The admin API: JSON over HTTP, on 127.0.0.1:8687 by default. Without a bearer token it listens on loopback
+ * addresses only: the start fails with CONFIG_INVALID otherwise, with LISTEN_FAILED when the address is taken.
+ */
+export function adminApi(input: AdminApiOptions = {}): Plugin {
+  return definePlugin('admin-api', options, input, configured => ({
+    async manager(side) {
+      addManagerRoutes(side);
+      addServerRoutes(side.admin, side);
+      const { host, port, bearer } = accessOf(side, configured);
+      const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });
+      const { admin: routes, log, pools, onClose } = side;
+      const server = new AdminServer({ routes, guard, log, stale: () => pools.stale });
+      onClose(() => server.close());
+      const address = await server.listen(host, port);
+      log.info({ address, token: bearer !== undefined }, `the admin API listens on http://${address}`);
+    },
+  }));
+}
+
+/** Address and token: flags and environment go before the options. */
+function accessOf({ overrides }: ManagerSide, configured: z.output<typeof options>) {
+  const listen = overrides.adminListen ?? configured.listen;
+  const address = parseListen(listen);
+  if (address === undefined)
+    throw new WeldrError('CONFIG_INVALID', `not an address: ${listen}`, { field: 'listen' });
+  const bearer = overrides.adminToken ?? configured.token;
+  const checked = token.optional().safeParse(bearer);
+  if (!checked.success) {
+    throw new WeldrError('CONFIG_INVALID', `WELDR_ADMIN_TOKEN: ${checked.error.issues[0]?.message}`, {
+      field: 'token',
+    });
+  }
+  if (bearer === undefined && !isLoopback(address.host)) {
+    throw new WeldrError(
+      'CONFIG_INVALID',
+      `the admin API would be open to everybody who reaches ${listen}: set adminApi({ token }) or WELDR_ADMIN_TOKEN, or listen on 127.0.0.1`,
+      { field: 'token' },
+    );
+  }
+  return { ...address, bearer };
+}

@@ -1,0 +1,99 @@
+// The routes of Weldr as a whole: what it is, whether it is ready, reload, and its pools as one.
+import type { AdminAnswer, AdminRoutes } from '../../core/admin.ts';
+import type { ManagedPools } from '../../core/entries.ts';
+import { WeldrError } from '../../core/errors.ts';
+import { parse } from '../../core/options.ts';
+import type { ManagerSide } from '../../core/plugin.ts';
+import { type StoredEntry, storedPools } from '../../core/store.ts';
+
+/** The most bytes of an import. */
+const maxImport = 64 * 1024 * 1024;
+/** Entries of an import that are written side by side: they share the syncs of a store. */
+const importAtOnce = 512;
+
+/** Adds these routes. */
+export function addManagerRoutes(side: ManagerSide): void {
+  const { admin, status, pools } = side;
+  admin.add({ method: 'GET', path: '/', rel: 'self', handle: () => index(admin, status.version) });
+  admin.add({
+    method: 'GET',
+    path: '/healthz',
+    rel: 'healthz',
+    handle: () => ({ status: 200, body: { status: 'alive' } }),
+  });
+  admin.add({ method: 'GET', path: '/readyz', rel: 'readyz', handle: () => readiness(side) });
+  admin.add({
+    method: 'POST',
+    path: '/reload',
+    rel: 'reload',
+    outlivesServer: true,
+    async handle() {
+      await side.reload();
+      return { status: 200, body: { reloaded: true } };
+    },
+  });
+  admin.add({
+    method: 'POST',
+    path: '/pool/reset',
+    rel: 'reset-pool',
+    async handle() {
+      await pools.reset();
+      return { status: 204, body: undefined };
+    },
+  });
+  admin.add({
+    method: 'GET',
+    path: '/pool/export',
+    rel: 'export-pool',
+    handle: () => ({ status: 200, body: pools.exportStored() }),
+  });
+  admin.add({
+    method: 'POST',
+    path: '/pool/import',
+    rel: 'import-pool',
+    maxBody: maxImport,
+    handle: ({ body }) => importStored(pools, body),
+  });
+}
+
+function index(admin: AdminRoutes, version: string): AdminAnswer {
+  const links = [...admin].flatMap(({ rel, path, method }) => {
+    if (rel === undefined) return [];
+    // A path with parts to fill in is a template of RFC 6570.
+    const href = path.replaceAll(/:(\w+)/g, '{$1}');
+    return { rel, href, method, ...(href === path ? {} : { templated: true }) };
+  });
+  return { status: 200, body: { name: 'weldr', version, links } };
+}
+
+function readiness({ status, pools }: ManagerSide): AdminAnswer {
+  const { readyWorkers, wantedWorkers, stopping } = status;
+  const ready = !stopping && wantedWorkers > 0 && readyWorkers >= wantedWorkers;
+  const available = pools.pools.default.available.length;
+  return { status: ready ? 200 : 503, body: { ready, readyWorkers, wantedWorkers, stopping, available } };
+}
+
+/** Takes over what an export gave. Doing it again changes nothing, so that one that failed half-way is repeated. */
+async function importStored(pools: ManagedPools, body: unknown): Promise<AdminAnswer> {
+  const { entries, settings } = parse(storedPools, body, 'INPUT_INVALID');
+  for (let at = 0; at < entries.length; at += importAtOnce) {
+    const some = entries.slice(at, at + importAtOnce).map(entry => importEntry(pools, entry));
+    const failed = (await Promise.allSettled(some)).find(result => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+  for (const { name, value } of settings) await pools.setSetting(name, value);
+  return { status: 200, body: { imported: { entries: entries.length, settings: settings.length } } };
+}
+
+async function importEntry(pools: ManagedPools, entry: StoredEntry): Promise<void> {
+  if (entry.kind === 'added') {
+    await pools.add(entry.pool, entry.server);
+    return;
+  }
+  try {
+    await pools.remove(entry.pool, entry.id);
+  } catch (thrown) {
+    // No config lists it here: there is nothing to hide.
+    if (!(thrown instanceof WeldrError) || thrown.code !== 'NOT_FOUND') throw thrown;
+  }
+}

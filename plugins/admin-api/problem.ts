@@ -1,0 +1,39 @@
+// Errors as the admin API answers them: problem details of RFC 9457.
+import type { AdminAnswer } from '../../core/admin.ts';
+import { WeldrError } from '../../core/errors.ts';
+
+/** The body of an error's answer. */
+export interface Problem {
+  /** Such as `urn:weldr:problem:not-found`. */
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: string;
+  /** The path of the field that is wrong. */
+  readonly field?: string;
+}
+
+/** The answer for an error. What is not a WeldrError is a defect: its text stays in the log. */
+export function problemAnswer(thrown: unknown, headers: Readonly<Record<string, string>> = {}): AdminAnswer {
+  const error =
+    thrown instanceof WeldrError
+      ? thrown
+      : new WeldrError('INTERNAL', 'a defect in Weldr; its log tells more');
+  const { code, status, message, field } = error;
+  const problem: Problem = {
+    type: `urn:weldr:problem:${code.toLowerCase().replaceAll('_', '-')}`,
+    title: code === 'METHOD_NOT_ALLOWED' ? 'this path does not take this method' : error.title,
+    status,
+    detail: message,
+    code,
+    ...(field === undefined || field === '' ? {} : { field }),
+  };
+  const challenge: Record<string, string> = status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {};
+  return {
+    status,
+    body: JSON.stringify(problem),
+    contentType: 'application/problem+json',
+    headers: { ...challenge, ...headers },
+  };
+}
