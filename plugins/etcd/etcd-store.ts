@@ -93,8 +93,9 @@ export class EtcdStore implements PoolStore {
 
   // --- reading ---------------------------------------------------------------------------------------------------
 
-  /** What etcd holds; while etcd is away, what the local copy holds. */
+  /** What etcd holds; while etcd is away, what the local copy holds. Loaded again, as at a reload: what it has. */
   async load(): Promise<StoredPools> {
+    if (this.running !== undefined) return this.contents();
     let fresh = false;
     try {
       this.take(await this.readAll());

@@ -1,0 +1,25 @@
+// FloatingAddress: an address with its prefix length, such as `10.0.0.100/24`.
+import { isIP } from 'node:net';
+
+/** A service address that moves from node to node. */
+export interface FloatingAddress {
+  readonly ip: string;
+  readonly prefixLength: number;
+  readonly family: 4 | 6;
+}
+
+/** The parts of `10.0.0.100/24` or `fd00::100/64`; undefined when it is none. */
+export function parseAddress(text: string): FloatingAddress | undefined {
+  const match = /^([0-9a-f.:]+)\/(\d{1,3})$/i.exec(text);
+  const ip = match?.[1]?.toLowerCase() ?? '';
+  const family = isIP(ip);
+  const prefixLength = Number(match?.[2]);
+  if (family === 4 && prefixLength >= 1 && prefixLength <= 32) return { ip, prefixLength, family };
+  if (family === 6 && prefixLength >= 1 && prefixLength <= 128) return { ip, prefixLength, family };
+  return undefined;
+}
+
+/** As `ip` takes it. */
+export function formatAddress({ ip, prefixLength }: FloatingAddress): string {
+  return `${ip}/${prefixLength}`;
+}

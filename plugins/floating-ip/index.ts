@@ -1,0 +1,81 @@
+// floating-ip: gives the leader of the cluster the service address, so that a pair needs no keepalived.
+import { z } from 'zod';
+import { describeError } from '../../core/errors.ts';
+import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.ts';
+import { parseAddress } from './address.ts';
+import { AddressHolder } from './address-holder.ts';
+import { checkPrerequisites } from './prerequisites.ts';
+
+const address = z.string().transform((text, context) => {
+  const parsed = parseAddress(text);
+  if (parsed !== undefined) return parsed;
+  context.addIssue({
+    code: 'custom',
+    message: `expected an address with its prefix length such as "10.0.0.100/24", got ${JSON.stringify(text)}`,
+  });
+  return z.NEVER;
+});
+
+const schema = z.strictObject({
+  /** The service address, or several, IPv4 and IPv6; with the prefix length of their network. */
+  address: z
+    .union([z.string(), z.array(z.string()).min(1).max(64)])
+    .transform(input => (typeof input === 'string' ? [input] : input))
+    .pipe(z.array(address)),
+  /** The interface that clients reach it by. */
+  interface: z.string().regex(/^[\w.@-]{1,15}$/, 'expected the name of an interface such as "eth0"'),
+});
+
+/** Options of {@link floatingIp}. */
+export type FloatingIpOptions = z.input<typeof schema>;
+
+// Without an election nobody would ever hold the address, and nothing would say so.
+const electionExpectedWithin = 15_000;
+
+/**
+ * The leader holds the address, with a lifetime that it renews: the kernel drops it from a node that was killed,
+ * hangs or is cut off, before another node may take it. Needs a plugin that elects a leader, such as etcd. The start
+ * fails with CONFIG_INVALID when a tool, the interface or a privilege is missing.
+ */
+export function floatingIp(input: FloatingIpOptions): Plugin {
+  return definePlugin('floating-ip', schema, input, options => ({
+    async manager(manager) {
+      const { hooks, log, clock, onClose, status } = manager;
+      const holder = await takeHolder(options, manager);
+      const cancelReminder = clock.after(electionExpectedWithin, () => {
+        log.error('no leader was elected yet; is there an etcd() in the config, and does etcd answer?');
+      });
+      hooks.leaderChanged.tapPromise('floating-ip', async ({ leading, leader, until }) => {
+        if (leader !== undefined) cancelReminder();
+        if (leading) await holder.hold(until);
+        else await holder.release();
+      });
+      onClose(async () => {
+        cancelReminder();
+        // At a reload the next floating-ip goes on; if there is none, the kernel drops the address in a moment.
+        if (status.stopping) await holder.release();
+      });
+    },
+  }));
+}
+
+/** The holder from before a reload when it has the same addresses, or a new one. */
+async function takeHolder(options: z.output<typeof schema>, manager: ManagerSide): Promise<AddressHolder> {
+  const { memory, log, clock } = manager;
+  const made = JSON.stringify(options);
+  const before = memory.get('holder');
+  if (before instanceof AddressHolder) {
+    if (memory.get('made') === made) return before;
+    await before.release().catch((thrown: unknown) => log.error({ reason: describeError(thrown) }));
+  }
+  const holder = new AddressHolder({
+    addresses: options.address,
+    interface: options.interface,
+    log,
+    clock,
+  });
+  await checkPrerequisites(options.address, options.interface, holder);
+  memory.set('holder', holder);
+  memory.set('made', made);
+  return holder;
+}
