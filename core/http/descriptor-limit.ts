@@ -15,9 +15,9 @@ export function descriptorLimit(): number | undefined {
 }
 
 /**
- * The client connections to allow when `wanted` are: each may need one to an upstream as well, and running out of
- * descriptors would refuse connections without a word.
+ * The client connections to allow when `wanted` are: a quarter is left for connections to upstreams, which idle
+ * clients do not need, and running out of descriptors would refuse clients without a word.
  */
 export function connectionsWithin(wanted: number, limit: number | undefined): number {
-  return limit === undefined ? wanted : Math.max(1, Math.min(wanted, Math.floor((limit - reserved) / 2)));
+  return limit === undefined ? wanted : Math.max(1, Math.min(wanted, Math.floor((limit - reserved) * 0.75)));
 }
