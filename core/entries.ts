@@ -26,6 +26,8 @@ export interface PoolEntry {
   readonly server: ServerDefinition;
   readonly layer: Layer;
   readonly health: HealthReport | undefined;
+  /** Who says that it is unwell, and why: names of plugins, see {@link ManagedPools.judge}. */
+  readonly complaints: ReadonlyMap<string, string>;
 }
 
 /** The entry as kept here. */
@@ -33,7 +35,6 @@ interface Entry extends PoolEntry {
   server: ServerDefinition;
   layer: Layer;
   health: HealthReport | undefined;
-  /** Who says that it is unwell, and why. */
   readonly complaints: Map<string, string>;
   /** Removed, but still finishing what it has. */
   leaving: boolean;
@@ -174,7 +175,7 @@ export class ManagedPools {
    * until then, or until the next {@link setConfig}.
    */
   releaseStore(): void {
-    this.betweenStores = this.store !== undefined;
+    this.betweenStores ||= this.store !== undefined;
     this.store = undefined;
   }
 
@@ -428,10 +429,13 @@ export class ManagedPools {
     if (JSON.stringify(record) === JSON.stringify(before)) return;
     const pool = this.pools.ensure(entry.upstream.pool);
     pool.set(record);
-    if (state === 'draining' && before.state !== 'draining') this.startDrain(entry);
+    // Who is waited for is known before the workers hear of it; what the drain's end tells comes after this.
+    const begins = state === 'draining' && before.state !== 'draining';
+    if (begins) this.startDrain(entry);
     else if (state !== 'draining' && before.state === 'draining') this.cancelDrain(entry);
     this.broadcast({ op: 'set', pool: pool.name, upstream: record });
     for (const observer of this.observers) observer.upstreamChanged?.(entry.upstream, before);
+    if (begins) this.finishIdleDrain(entry);
   }
 
   private leave(pool: string, id: string): void {
@@ -440,19 +444,25 @@ export class ManagedPools {
     entry.leaving = true;
     entry.cancelExpiry?.();
     const wasDraining = entry.upstream.state === 'draining';
-    this.publish(entry);
     // A drain that was asked for before is over, or goes on under the limit that a removal has.
     if (wasDraining) this.startDrain(entry);
+    this.publish(entry);
+    this.finishIdleDrain(entry);
   }
 
   private startDrain(entry: Entry): void {
-    this.cancelDrain(entry);
+    entry.cancelDrain?.();
     entry.busyWorkers = new Set(this.options.workers());
-    if (entry.busyWorkers.size === 0) {
-      this.finishDrain(entry);
-    } else if (entry.leaving) {
-      entry.cancelDrain = this.options.clock.after(this.options.drainTimeout, () => this.finishDrain(entry));
-    }
+    entry.cancelDrain = entry.leaving
+      ? this.options.clock.after(this.options.drainTimeout, () => this.finishDrain(entry))
+      : undefined;
+  }
+
+  /** Ends a drain that has nobody to wait for. */
+  private finishIdleDrain(entry: Entry): void {
+    const { pool, id } = entry.upstream;
+    const gone = this.entries.get(keyOf(pool, id)) !== entry;
+    if (!gone && entry.busyWorkers?.size === 0) this.finishDrain(entry);
   }
 
   private cancelDrain(entry: Entry): void {

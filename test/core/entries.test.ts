@@ -1,0 +1,706 @@
+// ManagedPools: the rule of the layers, drains, verdicts, ttl, and what a store that fails leaves behind.
+import * as assert from 'uvu/assert';
+import { ManagedPools, maxServers } from '../../core/entries.ts';
+import { WeldrError } from '../../core/errors.ts';
+import { type PoolChange, Pools, type UpstreamRecord } from '../../core/pool.ts';
+import type { ServerDefinition } from '../../core/server-definition.ts';
+import type { PoolStore, StoreChange, StoredPools } from '../../core/store.ts';
+import { FakeClock, settle } from '../../core/testing.ts';
+import { suite } from '../support/suite.ts';
+
+const a = 'http://a:1';
+const b = 'http://b:1';
+
+function server(url: string, rest: Partial<ServerDefinition> = {}): ServerDefinition {
+  return { url, weight: 1, mapHost: false, state: 'active', ...rest };
+}
+
+/** A store in memory that follows the contract, and can be told to fail or to wait. */
+class MemoryStore implements PoolStore {
+  readonly layer: 'api' | 'cluster';
+  readonly written: StoreChange[] = [];
+  failure: WeldrError | undefined = undefined;
+  gate: Promise<void> | undefined = undefined;
+  tell: (change: StoreChange) => void = () => {};
+  private readonly initial: StoredPools;
+
+  constructor(initial: Partial<StoredPools> = {}, layer: 'api' | 'cluster' = 'api') {
+    this.initial = { entries: [], settings: [], ...initial };
+    this.layer = layer;
+  }
+
+  async load(): Promise<StoredPools> {
+    return this.initial;
+  }
+
+  async write(change: StoreChange): Promise<void> {
+    await this.gate;
+    if (this.failure !== undefined) throw this.failure;
+    this.written.push(change);
+  }
+
+  watch(listener: (change: StoreChange) => void): void {
+    this.tell = listener;
+  }
+}
+
+interface World {
+  readonly clock: FakeClock;
+  readonly pools: ManagedPools;
+  /** The numbers of the workers that run. */
+  readonly workers: number[];
+  /** What a worker would hold that was told of every change. */
+  readonly replica: Pools;
+  readonly changes: PoolChange[];
+}
+
+function world(workers: number[] = []): World {
+  const clock = new FakeClock();
+  const pools = new ManagedPools({ clock, drainTimeout: 30_000, workers: () => workers });
+  const replica = new Pools();
+  const changes: PoolChange[] = [];
+  pools.observe({
+    changes(batch) {
+      for (const change of batch) {
+        changes.push(change);
+        replica.apply(change);
+      }
+    },
+  });
+  return { clock, pools, workers, replica, changes };
+}
+
+function states(pools: Pools, name = 'default'): Record<string, string> {
+  return Object.fromEntries([...(pools.get(name) ?? [])].map(u => [u.id, u.state]));
+}
+
+function record({ pools }: World, id = a): UpstreamRecord {
+  const entry = pools.get('default', id);
+  if (entry === undefined) throw new Error(`${id} is not there`);
+  return entry.upstream.record;
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<string> {
+  const thrown = await promise.then(
+    () => 'it did not fail',
+    error => error,
+  );
+  return thrown instanceof WeldrError ? thrown.code : String(thrown);
+}
+
+// ---
+
+const layers = suite('the layers');
+
+layers('show what the config lists, and follow the config', () => {
+  const { pools, replica } = world();
+  pools.setConfig({ default: [server(a), server(b)], blue: [server(a)] });
+  assert.equal(states(pools.pools), { [a]: 'active', [b]: 'active' });
+  assert.equal(states(pools.pools, 'blue'), { [a]: 'active' });
+  assert.is(pools.get('default', a)?.layer, 'config');
+  pools.setConfig({ default: [server(b, { weight: 5 })] });
+  assert.equal(states(pools.pools), { [b]: 'active' });
+  assert.is(pools.pools.get('default')?.get(b)?.weight, 5);
+  assert.equal(states(pools.pools, 'blue'), {});
+  assert.equal(states(replica), { [b]: 'active' });
+});
+
+layers('keep what the API added until the API removes it, whatever the config says', async () => {
+  const w = world();
+  w.pools.setConfig({ default: [server(a)] });
+  const { created, entry } = await w.pools.add('default', server(b, { weight: 3 }));
+  assert.is(created, true);
+  assert.equal([entry.layer, entry.upstream.weight], ['api', 3]);
+  w.pools.setConfig({ default: [] });
+  assert.equal(states(w.pools.pools), { [b]: 'active' });
+  await w.pools.remove('default', b);
+  assert.equal(states(w.pools.pools), {});
+  assert.equal(states(w.replica), {});
+});
+
+layers('keep away what the API removed, over reloads, until the API adds it again', async () => {
+  const w = world();
+  w.pools.setConfig({ default: [server(a)] });
+  await w.pools.remove('default', a);
+  assert.equal(states(w.pools.pools), {});
+  w.pools.setConfig({ default: [server(a)] });
+  assert.equal(states(w.pools.pools), {});
+  w.pools.setConfig({ default: [] });
+  w.pools.setConfig({ default: [server(a)] });
+  assert.equal(states(w.pools.pools), {});
+  assert.is((await w.pools.add('default', server(a))).created, true);
+  assert.equal(states(w.pools.pools), { [a]: 'active' });
+});
+
+layers("let what the API said of a config's server win over the config", async () => {
+  const w = world();
+  w.pools.setConfig({ default: [server(a)] });
+  await w.pools.update('default', a, { weight: 9 });
+  w.pools.setConfig({ default: [server(a, { weight: 2 })] });
+  assert.is(record(w).weight, 9);
+  assert.is(w.pools.get('default', a)?.layer, 'api');
+});
+
+layers('are the config alone after a reset', async () => {
+  const w = world();
+  w.pools.setConfig({ default: [server(a)] });
+  await w.pools.remove('default', a);
+  await w.pools.add('default', server(b));
+  await w.pools.setSetting('health', { interval: 1 });
+  await w.pools.reset();
+  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.is(w.pools.get('default', a)?.layer, 'config');
+  assert.is(w.pools.setting('health'), undefined);
+});
+
+layers('know a registration again, and update its settings', async () => {
+  const w = world();
+  await w.pools.add('default', server(a));
+  const again = await w.pools.add('default', server(a, { weight: 4 }));
+  assert.equal([again.created, record(w).weight], [false, 4]);
+});
+
+layers('hold one server in several pools apart', async () => {
+  const w = world();
+  await w.pools.add('default', server(a));
+  await w.pools.add('blue', server(a, { weight: 2 }));
+  await w.pools.remove('default', a);
+  assert.equal(states(w.pools.pools), {});
+  assert.equal(states(w.pools.pools, 'blue'), { [a]: 'active' });
+});
+
+layers('leave no trace of a removed server that no config lists', async () => {
+  const w = world();
+  await w.pools.add('default', server(a));
+  await w.pools.remove('default', a);
+  assert.equal(w.pools.exportStored().entries, []);
+});
+
+layers('answer NOT_FOUND for what is not there', async () => {
+  const { pools } = world([1]);
+  assert.is(await failureOf(pools.remove('default', a)), 'NOT_FOUND');
+  assert.is(await failureOf(pools.update('nowhere', a, { weight: 2 })), 'NOT_FOUND');
+  await pools.add('default', server(a));
+  await pools.remove('default', a);
+  assert.is(await failureOf(pools.update('default', a, { weight: 2 })), 'NOT_FOUND');
+});
+
+layers('hold a bounded number of servers', async () => {
+  const w = world();
+  const many = Array.from({ length: maxServers }, (_, n) =>
+    server(`http://10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`),
+  );
+  w.pools.setConfig({ default: many });
+  assert.is(await failureOf(w.pools.add('default', server(a))), 'LIMIT_REACHED');
+  const [known] = many;
+  if (known !== undefined) assert.is((await w.pools.add('default', known)).created, false);
+});
+
+// ---
+
+const stores = suite('the store');
+
+stores('is asked before anything changes, and nothing changes when it fails', async () => {
+  const w = world([1]);
+  const store = new MemoryStore();
+  await w.pools.useStore(store);
+  w.pools.setConfig({ default: [server(a)] });
+  const before = record(w);
+  const { revision } = w.pools;
+  store.failure = new WeldrError('STORE_UNAVAILABLE');
+  assert.is(await failureOf(w.pools.add('default', server(b))), 'STORE_UNAVAILABLE');
+  assert.is(await failureOf(w.pools.update('default', a, { weight: 2 })), 'STORE_UNAVAILABLE');
+  assert.is(await failureOf(w.pools.remove('default', a)), 'STORE_UNAVAILABLE');
+  assert.is(await failureOf(w.pools.remove('default', a, { force: true })), 'STORE_UNAVAILABLE');
+  assert.is(await failureOf(w.pools.reset()), 'STORE_UNAVAILABLE');
+  assert.is(await failureOf(w.pools.setSetting('x', 1)), 'STORE_UNAVAILABLE');
+  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.is(record(w), before);
+  assert.is(w.pools.setting('x'), undefined);
+  assert.is(w.pools.revision, revision);
+  store.failure = undefined;
+  await w.pools.add('default', server(b));
+  assert.equal(Object.keys(states(w.pools.pools)), [a, b]);
+});
+
+stores('gives back what it held', async () => {
+  const w = world();
+  await w.pools.useStore(
+    new MemoryStore({
+      entries: [
+        { pool: 'default', id: a, kind: 'removed' },
+        { pool: 'default', id: b, kind: 'added', server: server(b, { weight: 4 }) },
+      ],
+      settings: [{ name: 'health', value: { interval: 5 } }],
+    }),
+  );
+  w.pools.setConfig({ default: [server(a), server(b)] });
+  assert.equal(states(w.pools.pools), { [b]: 'active' });
+  assert.is(record(w, b).weight, 4);
+  assert.equal(w.pools.setting('health'), { interval: 5 });
+  assert.is(record(w, b).activeSince, 0);
+});
+
+stores('gets the changes of one server in their order, also when writing takes long', async () => {
+  const w = world();
+  const store = new MemoryStore();
+  await w.pools.useStore(store);
+  const gate = Promise.withResolvers<void>();
+  store.gate = gate.promise;
+  const done = [
+    w.pools.add('default', server(a)),
+    w.pools.update('default', a, { weight: 2 }),
+    w.pools.update('default', a, { mapHost: true }),
+    w.pools.remove('default', a),
+    w.pools.add('default', server(a, { weight: 7 })),
+  ];
+  gate.resolve();
+  await Promise.all(done);
+  assert.equal(
+    store.written.map(change => change.op),
+    ['put', 'put', 'put', 'forget', 'put'],
+  );
+  const third = store.written[2];
+  assert.equal(third?.op === 'put' && third.entry.kind === 'added' && third.entry.server, {
+    ...server(a),
+    weight: 2,
+    mapHost: true,
+  });
+  assert.is(record(w).weight, 7);
+});
+
+stores('lets a change that failed not stand in the way of the next', async () => {
+  const w = world();
+  const store = new MemoryStore();
+  await w.pools.useStore(store);
+  store.failure = new WeldrError('CONFLICT');
+  const first = failureOf(w.pools.add('default', server(a))).then(code => {
+    store.failure = undefined;
+    return code;
+  });
+  const second = first.then(() => {});
+  const third = w.pools.update('default', a, { weight: 2 }).catch(error => error.code);
+  await second;
+  assert.equal([await first, await third], ['CONFLICT', 'NOT_FOUND']);
+  await w.pools.add('default', server(a, { weight: 2 }));
+  assert.is(record(w).weight, 2);
+});
+
+stores('is one: a second one is refused', async () => {
+  const { pools } = world();
+  await pools.useStore(new MemoryStore());
+  assert.is(await failureOf(pools.useStore(new MemoryStore())), 'CONFIG_INVALID');
+});
+
+stores('of a cluster tells what others did, and names the layer', async () => {
+  const w = world();
+  const store = new MemoryStore({}, 'cluster');
+  await w.pools.useStore(store);
+  w.pools.setConfig({ default: [server(a)] });
+  store.tell({ op: 'put', entry: { pool: 'default', id: b, kind: 'added', server: server(b) } });
+  store.tell({ op: 'put', entry: { pool: 'default', id: a, kind: 'removed' } });
+  assert.equal(states(w.pools.pools), { [b]: 'active' });
+  assert.is(w.pools.get('default', b)?.layer, 'cluster');
+  store.tell({ op: 'forget', pool: 'default', id: a });
+  assert.equal(Object.keys(states(w.pools.pools)).sort(), [a, b]);
+});
+
+stores('of a cluster keeps what was removed, as the config of another node may list it', async () => {
+  const w = world();
+  const store = new MemoryStore({}, 'cluster');
+  await w.pools.useStore(store);
+  await w.pools.add('default', server(a));
+  await w.pools.remove('default', a);
+  assert.equal(store.written.at(-1), { op: 'put', entry: { pool: 'default', id: a, kind: 'removed' } });
+});
+
+stores('that comes later gets the changes that were made without one', async () => {
+  const w = world();
+  await w.pools.add('default', server(a));
+  const store = new MemoryStore();
+  await w.pools.useStore(store);
+  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(store.written, [
+    { op: 'put', entry: { pool: 'default', id: a, kind: 'added', server: server(a) } },
+  ]);
+});
+
+stores('is let go of at a reload: servers stay, changes wait for the next one', async () => {
+  const w = world();
+  await w.pools.useStore(new MemoryStore());
+  await w.pools.add('default', server(a));
+  const { revision } = w.pools;
+  w.pools.releaseStore();
+  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.is(await failureOf(w.pools.add('default', server(b))), 'STORE_UNAVAILABLE');
+  const next = new MemoryStore({ entries: [{ pool: 'default', id: a, kind: 'added', server: server(a) }] });
+  await w.pools.useStore(next);
+  assert.is(w.pools.revision, revision);
+  assert.equal(next.written, []);
+  await w.pools.add('default', server(b));
+});
+
+stores('is let go of twice when a reload fails: what another node removed does not come back', async () => {
+  const w = world();
+  await w.pools.useStore(new MemoryStore({}, 'cluster'));
+  await w.pools.add('default', server(a));
+  w.pools.releaseStore();
+  w.pools.releaseStore();
+  assert.is(await failureOf(w.pools.add('default', server(b))), 'STORE_UNAVAILABLE');
+  const next = new MemoryStore({ entries: [{ pool: 'default', id: a, kind: 'removed' }] }, 'cluster');
+  await w.pools.useStore(next);
+  assert.equal(states(w.pools.pools), {});
+  assert.equal(next.written, []);
+});
+
+stores('can be done without again when the next config has none', async () => {
+  const w = world();
+  await w.pools.useStore(new MemoryStore());
+  w.pools.releaseStore();
+  w.pools.setConfig({});
+  await w.pools.add('default', server(a));
+  assert.equal(states(w.pools.pools), { [a]: 'active' });
+});
+
+// ---
+
+const drains = suite('a drain');
+
+drains('takes the server out of new requests at once and ends when every worker says so', async () => {
+  const w = world([1, 2]);
+  await w.pools.add('default', server(a));
+  let drained = false;
+  await w.pools.remove('default', a);
+  const waiting = w.pools.drained('default', a).then(() => {
+    drained = true;
+  });
+  assert.equal([record(w).state, record(w).reason], ['draining', 'removed']);
+  w.pools.workerIdle(1, 'default', a);
+  w.pools.workerIdle(1, 'default', a);
+  await settle();
+  assert.equal([drained, states(w.replica)], [false, { [a]: 'draining' }]);
+  w.pools.workerIdle(2, 'default', a);
+  await waiting;
+  assert.is(w.pools.get('default', a), undefined);
+  assert.equal(states(w.replica), {});
+});
+
+drains('of a removed server is bounded', async () => {
+  const w = world([1]);
+  await w.pools.add('default', server(a));
+  await w.pools.remove('default', a);
+  const waiting = w.pools.drained('default', a);
+  w.clock.advance(29_999);
+  assert.is(w.pools.get('default', a) === undefined, false);
+  w.clock.advance(1);
+  assert.is(w.pools.get('default', a), undefined);
+  await waiting;
+  assert.is(w.clock.pending, 0);
+});
+
+drains('does not wait for a worker that has ended', async () => {
+  const w = world([1, 2]);
+  await w.pools.add('default', server(a));
+  await w.pools.remove('default', a);
+  w.pools.workerIdle(1, 'default', a);
+  w.pools.workerGone(2);
+  assert.is(w.pools.get('default', a), undefined);
+});
+
+drains('is over at once where no worker runs, and the workers hear of it in the right order', async () => {
+  const w = world();
+  await w.pools.add('default', server(a));
+  await w.pools.remove('default', a);
+  assert.equal(
+    w.changes.map(change => change.op),
+    ['set', 'set', 'delete'],
+  );
+  assert.equal(states(w.replica), {});
+});
+
+drains('tells of the change before it tells that the server is gone', async () => {
+  const w = world();
+  const seen: string[] = [];
+  w.pools.observe({
+    upstreamChanged: u => void seen.push(u.state),
+    removed: () => void seen.push('gone'),
+  });
+  await w.pools.add('default', server(a));
+  await w.pools.remove('default', a);
+  assert.equal(seen, ['active', 'draining', 'gone']);
+});
+
+drains('hears a worker that answers while it is told', async () => {
+  const w = world([1]);
+  w.pools.observe({
+    changes(batch) {
+      for (const change of batch) {
+        if (change.op === 'set' && change.upstream.state === 'draining') w.pools.workerIdle(1, 'default', a);
+      }
+    },
+  });
+  await w.pools.add('default', server(a));
+  await w.pools.remove('default', a);
+  assert.is(w.pools.get('default', a), undefined);
+  assert.equal(w.clock.pending, 0);
+});
+
+drains('is skipped by force, also later', async () => {
+  const w = world([1]);
+  await w.pools.add('default', server(a));
+  await w.pools.add('default', server(b));
+  await w.pools.remove('default', a, { force: true });
+  await w.pools.remove('default', b);
+  assert.equal(states(w.replica), { [b]: 'draining' });
+  await w.pools.remove('default', b, { force: true });
+  assert.equal(states(w.replica), {});
+  assert.is(w.clock.pending, 0);
+});
+
+drains('that an operator asked for keeps the server', async () => {
+  const w = world([1]);
+  await w.pools.add('default', server(a));
+  await w.pools.update('default', a, { state: 'draining' });
+  let drained = false;
+  const waiting = w.pools.drained('default', a).then(() => {
+    drained = true;
+  });
+  w.clock.advance(1_000_000);
+  await settle();
+  assert.is(drained, false);
+  w.pools.workerIdle(1, 'default', a);
+  await waiting;
+  assert.equal([record(w).state, record(w).reason], ['draining', 'draining by an operator']);
+  await w.pools.update('default', a, { state: 'active' });
+  assert.equal([record(w).state, record(w).reason], ['active', 'active by an operator']);
+});
+
+drains('whose server is then removed goes on until its requests have ended', async () => {
+  const w = world([1]);
+  await w.pools.add('default', server(a));
+  await w.pools.update('default', a, { state: 'draining' });
+  let drained = false;
+  const waiting = w.pools.drained('default', a).then(() => {
+    drained = true;
+  });
+  await w.pools.remove('default', a);
+  await settle();
+  assert.is(drained, false);
+  w.pools.workerIdle(1, 'default', a);
+  await waiting;
+  assert.is(w.pools.get('default', a), undefined);
+});
+
+drains('ends when the server is added again meanwhile', async () => {
+  const w = world([1]);
+  await w.pools.add('default', server(a));
+  const before = w.pools.get('default', a)?.upstream;
+  await w.pools.remove('default', a);
+  assert.is((await w.pools.add('default', server(a))).created, true);
+  w.clock.advance(60_000);
+  w.pools.workerIdle(1, 'default', a);
+  assert.is(record(w).state, 'active');
+  assert.is(w.pools.get('default', a)?.upstream, before);
+});
+
+drains('is nothing to wait for where none is under way', async () => {
+  const w = world([1]);
+  await w.pools.add('default', server(a));
+  await w.pools.drained('default', a);
+  await w.pools.drained('default', 'http://unknown:1');
+});
+
+// ---
+
+const verdicts = suite('a verdict');
+
+verdicts('takes a server out while anybody complains', () => {
+  const w = world();
+  w.pools.setConfig({ default: [server(a)] });
+  w.pools.judge('default', a, 'health-check', 'connect ECONNREFUSED');
+  w.pools.judge('default', a, 'passive-health', 'too many errors');
+  assert.equal([record(w).state, record(w).reason], ['down', 'health-check: connect ECONNREFUSED']);
+  w.pools.judge('default', a, 'health-check', undefined);
+  assert.equal([record(w).state, record(w).reason], ['down', 'passive-health: too many errors']);
+  w.pools.judge('default', a, 'passive-health', undefined);
+  assert.equal([record(w).state, record(w).reason], ['active', 'healthy again']);
+  assert.equal(states(w.replica), { [a]: 'active' });
+});
+
+verdicts('does not change what an operator wants', async () => {
+  const w = world();
+  await w.pools.add('default', server(a, { state: 'disabled' }));
+  w.pools.judge('default', a, 'health-check', 'unwell');
+  assert.equal([record(w).state, record(w).reason], ['disabled', 'disabled by an operator']);
+  await w.pools.update('default', a, { state: 'active' });
+  assert.is(record(w).state, 'down');
+});
+
+verdicts('of an unknown server, or the same again, changes nothing', () => {
+  const w = world();
+  w.pools.setConfig({ default: [server(a)] });
+  w.pools.judge('default', b, 'health-check', 'unwell');
+  w.pools.judge('default', a, 'health-check', undefined);
+  w.pools.judge('default', a, 'health-check', 'unwell');
+  const { revision } = w.pools;
+  w.pools.judge('default', a, 'health-check', 'unwell');
+  assert.is(w.pools.revision, revision);
+});
+
+verdicts('is kept over a reload, and dropped with a checker that is gone', () => {
+  const w = world();
+  w.pools.setConfig({ default: [server(a)] });
+  w.pools.judge('default', a, 'health-check', 'unwell');
+  w.pools.setConfig({ default: [server(a, { weight: 3 })] });
+  assert.equal([record(w).state, record(w).weight], ['down', 3]);
+  w.pools.retainJudges(new Set(['health-check']));
+  assert.is(record(w).state, 'down');
+  w.pools.retainJudges(new Set(['stats']));
+  assert.is(record(w).state, 'active');
+});
+
+verdicts(
+  'sets since when a server is active, which is 0 for those that were there at the start',
+  async () => {
+    const w = world();
+    w.pools.setConfig({ default: [server(a)] });
+    assert.is(record(w).activeSince, 0);
+    await w.pools.add('default', server(b));
+    assert.is(record(w, b).activeSince, w.clock.now());
+    w.pools.judge('default', a, 'health-check', 'unwell');
+    w.clock.advance(5000);
+    w.pools.judge('default', a, 'health-check', undefined);
+    assert.is(record(w).activeSince, w.clock.now());
+    const since = w.clock.now();
+    w.clock.advance(5000);
+    await w.pools.update('default', a, { weight: 2 });
+    assert.is(record(w).activeSince, since);
+  },
+);
+
+verdicts('leaves a report for people', () => {
+  const w = world();
+  w.pools.setConfig({ default: [server(a)] });
+  const report = {
+    status: 'passing',
+    checkedAt: 1,
+    detail: '200',
+    consecutiveFailures: 0,
+    consecutivePasses: 2,
+  } as const;
+  w.pools.reportHealth('default', a, report);
+  w.pools.reportHealth('default', b, report);
+  assert.equal(w.pools.get('default', a)?.health, report);
+});
+
+// ---
+
+const ttls = suite('a ttl');
+
+ttls('lets a server leave that was not registered again in time', async () => {
+  const w = world();
+  await w.pools.add('default', server(a, { ttl: 5000 }));
+  w.clock.advance(4000);
+  await w.pools.add('default', server(a, { ttl: 5000 }));
+  await w.clock.advanceAsync(4999);
+  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  await w.clock.advanceAsync(1);
+  assert.equal(states(w.pools.pools), {});
+  assert.equal(w.pools.exportStored().entries, []);
+  assert.is(w.clock.pending, 0);
+});
+
+ttls("leaves the config's server in place, with the config's settings", async () => {
+  const w = world();
+  w.pools.setConfig({ default: [server(a)] });
+  await w.pools.add('default', server(a, { ttl: 5000, weight: 9 }));
+  await w.clock.advanceAsync(5000);
+  assert.equal([record(w).state, record(w).weight], ['active', 1]);
+  assert.is(w.pools.get('default', a)?.layer, 'config');
+});
+
+ttls('is over when the server is registered without one', async () => {
+  const w = world();
+  await w.pools.add('default', server(a, { ttl: 5000 }));
+  await w.pools.add('default', server(a));
+  await w.clock.advanceAsync(10_000);
+  assert.equal(states(w.pools.pools), { [a]: 'active' });
+});
+
+ttls('waits for a store that is away', async () => {
+  const w = world();
+  const store = new MemoryStore();
+  await w.pools.useStore(store);
+  await w.pools.add('default', server(a, { ttl: 5000 }));
+  store.failure = new WeldrError('STORE_UNAVAILABLE');
+  await w.clock.advanceAsync(8000);
+  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  store.failure = undefined;
+  await w.clock.advanceAsync(1000);
+  assert.equal(states(w.pools.pools), {});
+});
+
+ttls('that runs out while the server is being registered again does not win', async () => {
+  const w = world();
+  const store = new MemoryStore();
+  await w.pools.useStore(store);
+  await w.pools.add('default', server(a, { ttl: 5000 }));
+  const gate = Promise.withResolvers<void>();
+  store.gate = gate.promise;
+  const again = w.pools.add('default', server(a, { ttl: 5000 }));
+  await w.clock.advanceAsync(5000);
+  gate.resolve();
+  await again;
+  await settle();
+  assert.equal(states(w.pools.pools), { [a]: 'active' });
+});
+
+// ---
+
+const following = suite('who follows the pools');
+
+following('can make a replica of a snapshot and what comes after it', async () => {
+  const w = world([1]);
+  w.pools.setConfig({ default: [server(a)], blue: [server(b)] });
+  const late = new Pools();
+  for (const change of w.pools.snapshot()) late.apply(change);
+  w.pools.observe({ changes: changes => changes.forEach(change => void late.apply(change)) });
+  await w.pools.add('default', server(b));
+  w.pools.judge('default', a, 'test', 'unwell');
+  await w.pools.remove('blue', b, { force: true });
+  for (const name of ['default', 'blue']) assert.equal(states(late, name), states(w.pools.pools, name));
+});
+
+following('sees revisions without gaps', async () => {
+  const w = world([1]);
+  const seen: number[] = [];
+  w.pools.observe({ changes: (_, revision) => void seen.push(revision) });
+  w.pools.setConfig({ default: [server(a), server(b)] });
+  await w.pools.update('default', a, { weight: 2 });
+  await w.pools.remove('default', b);
+  assert.equal(
+    seen,
+    seen.map((_, n) => n + 1),
+  );
+  assert.is(w.pools.revision, seen.length);
+});
+
+following('is told of definitions and settings, until it stops', async () => {
+  const w = world();
+  const seen: unknown[] = [];
+  const stop = w.pools.observe({
+    defined: entry => void seen.push(['defined', entry.upstream.id, entry.server.weight]),
+    setting: (name, value) => void seen.push(['setting', name, value]),
+  });
+  await w.pools.add('default', server(a, { weight: 2 }));
+  await w.pools.setSetting('health', { interval: 1 });
+  await w.pools.setSetting('health', undefined);
+  assert.equal(seen, [
+    ['defined', a, 2],
+    ['setting', 'health', { interval: 1 }],
+    ['setting', 'health', undefined],
+  ]);
+  stop();
+  await w.pools.add('default', server(b));
+  assert.is(seen.length, 3);
+});
