@@ -1,5 +1,4 @@
 // ClientConnection: one HTTP/1.1 connection from a client: reads its requests in order, writes their responses.
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { reply } from '../context.ts';
 import { type ErrorCode, WeldrError } from '../errors.ts';
@@ -12,6 +11,7 @@ import { CR, LF } from './grammar.ts';
 import type { Listener } from './listener.ts';
 import { chunked } from './message-framing.ts';
 import { dateLine } from './outgoing-head.ts';
+import { reasonPhrase } from './reason-phrases.ts';
 import { needMore, refused } from './request-head.ts';
 import type { Wire } from './wire.ts';
 
@@ -502,7 +502,7 @@ export class ClientConnection implements Waiting, ChunkedSink {
       `refused a request: ${error.message}`,
     );
     this.write(
-      `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}\r\n${dateLine()}Content-Type: text/plain; charset=utf-8\r\n` +
+      `HTTP/1.1 ${error.status} ${reasonPhrase(error.status)}\r\n${dateLine()}Content-Type: text/plain; charset=utf-8\r\n` +
         `Content-Length: ${text.body.length}\r\nConnection: close\r\n\r\n${String(text.body)}`,
     );
     this.linger();

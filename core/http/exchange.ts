@@ -1,5 +1,4 @@
 // Exchange: one request on the wire: the client's connection on one side, an upstream's on the other.
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { ProxyContext, type Reply, reply } from '../context.ts';
 import { WeldrError } from '../errors.ts';
@@ -8,6 +7,7 @@ import { type Carrier, Pipeline } from '../pipeline.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { untilClose } from './message-framing.ts';
 import { dateLine, fieldLines, requestHead } from './outgoing-head.ts';
+import { reasonPhrase } from './reason-phrases.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 import { Tunnel } from './tunnel.ts';
@@ -153,7 +153,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     const head = this.responseHead(
       ctx,
       answer.headers,
-      STATUS_CODES[answer.status] ?? '',
+      reasonPhrase(answer.status),
       answer.headers.has('date'),
       framing,
     );

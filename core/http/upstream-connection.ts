@@ -1,6 +1,6 @@
 // UpstreamConnection: one HTTP/1.1 connection to an upstream, plain or TLS; one request at a time.
 import { connect, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
 import { WeldrError } from '../errors.ts';
 import type { HeaderList } from '../headers.ts';
 import type { Upstream } from '../pool.ts';
@@ -194,7 +194,9 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
   private open(use: 'requests' | 'upgrade'): Socket {
     const { hostname: host, port, protocol } = this.upstream;
     if (protocol === 'https:') {
-      const socket = connectTls(tlsOptions(this.upstream));
+      // Loaded at the first use: it costs more start-up time than the rest of the wire.
+      const tls = process.getBuiltinModule('node:tls');
+      const socket = tls.connect(tlsOptions(this.upstream));
       socket.on('data', this.onChunk);
       return socket.once('secureConnect', () => this.onConnected());
     }
