@@ -1,0 +1,33 @@
+// ip-filter: answers 403 to clients by their addresses.
+import { z } from 'zod';
+import { reply } from '../../core/context.ts';
+import { definePlugin, type Plugin } from '../../core/plugin.ts';
+import { AddressList, isNetwork } from './address-list.ts';
+
+const network = z.string().refine(isNetwork, {
+  error: issue => `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
+});
+
+const options = z.strictObject({
+  /** Who may send requests; empty: everybody. */
+  allow: z.array(network).max(100_000).default([]),
+  /** Who may not, even if allowed above. */
+  deny: z.array(network).max(100_000).default([]),
+});
+
+/** What `ipFilter` takes, as people write it. */
+export type IpFilterOptions = z.input<typeof options>;
+
+/** The plugin that lets requests in by client address: `ipFilter({ allow: ['10.0.0.0/8'] })`. Put it first. */
+export function ipFilter(input: IpFilterOptions = {}): Plugin {
+  return definePlugin('ip-filter', options, input, lists => ({
+    worker({ hooks }) {
+      const allow = new AddressList(lists.allow);
+      const deny = new AddressList(lists.deny);
+      hooks.selectUpstream.tap('ip-filter', ({ clientIp }) => {
+        const admitted = (allow.isEmpty || allow.has(clientIp)) && !deny.has(clientIp);
+        return admitted ? undefined : reply(403, '403 this address may not send requests\n');
+      });
+    },
+  }));
+}

@@ -1,0 +1,21 @@
+// The key that a client's requests are counted under: its address, or its network where addresses cost nothing.
+
+/**
+ * An IPv4 address as it is, an IPv6 address by its /64: what one subscriber gets, who may change the rest with every
+ * request. An IPv4 address that is written as IPv6 counts as IPv4.
+ */
+export function addressKey(ip: string): string {
+  if (!ip.includes(':')) return ip;
+  if (ip.includes('.')) return ip.slice(ip.lastIndexOf(':') + 1);
+  const [head = '', tail] = ip.split('::');
+  const before = groupsOf(head);
+  const after = groupsOf(tail ?? '');
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
+  const groups = [...before, ...new Array<string>(Math.max(0, zeros)).fill('0'), ...after];
+  return `${groups.slice(0, 4).join(':')}::/64`;
+}
+
+function groupsOf(text: string): string[] {
+  if (text === '') return [];
+  return text.split(':').map(group => Number.parseInt(group, 16).toString(16));
+}

@@ -1,0 +1,63 @@
+// retry: has a request tried at another upstream when that cannot make anything happen twice.
+import { z } from 'zod';
+import { retry as again, type ProxyContext } from '../../core/context.ts';
+import { maxAttempts } from '../../core/pipeline.ts';
+import { definePlugin, type Plugin } from '../../core/plugin.ts';
+import { RetryBudget } from './retry-budget.ts';
+
+const options = z.strictObject({
+  /** Attempts of one request, the first included. */
+  attempts: z.number().int().min(1).max(maxAttempts).default(3),
+  /** Statuses of upstreams that are retried as well, for idempotent methods. */
+  statuses: z.array(z.number().int().min(400).max(599)).max(200).default([]),
+  /** Retries as a share of a worker's requests, over 10 s. */
+  budget: z.number().min(0).max(1).default(0.2),
+  /** Retries a second that a worker may always make, over the same 10 s. */
+  minimum: z.number().min(0).max(10_000).default(10),
+});
+
+/** What `retry` takes, as people write it. */
+export type RetryOptions = z.input<typeof options>;
+
+/** RFC 9110 section 9.2.2: more than one such request has the same effect as one. */
+const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/**
+ * The plugin that tries failed requests again: `retry({ attempts: 3, statuses: [503] })`. A request that may have
+ * been executed is tried again only if its method is idempotent, and none whose body is not at hand any more.
+ */
+export function retry(input: RetryOptions = {}): Plugin {
+  return definePlugin('retry', options, input, ({ attempts, statuses, budget: share, minimum }) => ({
+    worker({ hooks, clock }) {
+      const budget = new RetryBudget(share, minimum);
+      const retried: ReadonlySet<number> = new Set(statuses);
+      hooks.preProxy.tap('retry', ctx => {
+        if (ctx.tried.length === 1) budget.request(ctx.startedAt);
+        return undefined;
+      });
+      hooks.postProxy.tap('retry', ctx => {
+        if (ctx.error === undefined && !retried.has(ctx.status)) return undefined;
+        if (!ctx.replayable || ctx.tried.length >= attempts || !isHarmless(ctx)) return undefined;
+        return budget.withdraw(clock.monotonic()) ? again : undefined;
+      });
+    },
+  }));
+}
+
+/** Can another attempt neither execute the request twice nor be in vain from the start? */
+function isHarmless(ctx: ProxyContext): boolean {
+  const isIdempotent = idempotentMethods.has(ctx.method);
+  const { error } = ctx;
+  if (error === undefined) return isIdempotent && hasUntried(ctx);
+  if (error.retry === 'never' || (error.retry === 'idempotent' && !isIdempotent)) return false;
+  // Only the connection was too old: the same upstream will do.
+  return error.code === 'STALE_CONNECTION' || hasUntried(ctx);
+}
+
+/** Is there an upstream that was not tried? If none is available, a plugin may be there that tries the others. */
+function hasUntried({ pool, tried }: ProxyContext): boolean {
+  const { available } = pool;
+  if (available.length === 0) return pool.size > tried.length;
+  if (available.length > tried.length) return true;
+  return available.some(upstream => !tried.includes(upstream));
+}

@@ -1,0 +1,34 @@
+// RetryBudget: how many retries the traffic allows, so that a failing pool does not get more requests by its failing.
+import { SlidingCount } from '../../core/sliding-count.ts';
+
+const windowMs = 10_000;
+
+/**
+ * Allows retries up to a share of the requests of the last 10 s, and always up to a minimum a second, taken over the
+ * same 10 s: without it low traffic could never retry. (Finagle's RetryBudget works alike.)
+ */
+export class RetryBudget {
+  private readonly share: number;
+  private readonly minimum: number;
+  private readonly requests = new SlidingCount(windowMs);
+  private readonly retries = new SlidingCount(windowMs);
+
+  /** @param share of the requests, from 0 to 1. @param perSecond retries a second that are always allowed */
+  constructor(share: number, perSecond: number) {
+    this.share = share;
+    this.minimum = (perSecond * windowMs) / 1000;
+  }
+
+  /** A request began; `now` is in ms of a monotonic clock. */
+  request(now: number): void {
+    this.requests.add(now);
+  }
+
+  /** Takes one retry from what is left; false: nothing is left. */
+  withdraw(now: number): boolean {
+    const allowed = Math.max(this.minimum, this.share * this.requests.count(now));
+    if (this.retries.count(now) + 1 > allowed) return false;
+    this.retries.add(now);
+    return true;
+  }
+}

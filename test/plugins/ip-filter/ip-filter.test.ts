@@ -1,0 +1,63 @@
+// The ip-filter plugin: who gets in.
+import * as assert from 'uvu/assert';
+import { workerSide } from '../../../core/testing.ts';
+import { AddressList } from '../../../plugins/ip-filter/address-list.ts';
+import { type IpFilterOptions, ipFilter } from '../../../plugins/ip-filter/index.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('ip-filter');
+
+async function statusOf(options: IpFilterOptions, clientIp: string): Promise<number> {
+  const side = await workerSide(ipFilter(options), { upstreams: ['http://a:1'] });
+  // The filter answers nothing to those it admits; without a balancer nobody is chosen.
+  return (await side.run({ clientIp })).status;
+}
+
+const admitted = 503;
+
+test('lets everybody in without lists', async () => {
+  for (const ip of ['192.0.2.1', '2001:db8::1', '']) assert.is(await statusOf({}, ip), admitted);
+});
+
+test('lets in only who is allowed', async () => {
+  const options = { allow: ['10.0.0.0/8', '192.0.2.7', 'fd00::/8'] };
+  for (const ip of ['10.1.2.3', '192.0.2.7', 'fd12::1']) assert.is(await statusOf(options, ip), admitted, ip);
+  for (const ip of ['11.0.0.1', '192.0.2.8', 'fe80::1', '']) assert.is(await statusOf(options, ip), 403, ip);
+});
+
+test('keeps out who is denied, also if allowed', async () => {
+  const options = { allow: ['10.0.0.0/8'], deny: ['10.66.0.0/16'] };
+  assert.is(await statusOf(options, '10.1.0.1'), admitted);
+  assert.is(await statusOf(options, '10.66.0.1'), 403);
+  assert.is(await statusOf({ deny: ['192.0.2.0/24'] }, '192.0.2.1'), 403);
+  assert.is(await statusOf({ deny: ['192.0.2.0/24'] }, '198.51.100.1'), admitted);
+});
+
+test('knows IPv4 addresses that are written as IPv6', async () => {
+  assert.is(await statusOf({ deny: ['10.0.0.0/8'] }, '::ffff:10.0.0.1'), 403);
+  assert.is(await statusOf({ allow: ['10.0.0.0/8'] }, '::ffff:10.0.0.1'), admitted);
+});
+
+test('chooses no upstream for who is refused', async () => {
+  const side = await workerSide(ipFilter({ deny: ['192.0.2.1'] }), { upstreams: ['http://a:1'] });
+  const result = await side.run({ clientIp: '192.0.2.1' });
+  assert.is(result.status, 403);
+  assert.is(result.attempts.length, 0);
+});
+
+test('answers the same for an address that it has seen before, and for more than it keeps', () => {
+  const list = new AddressList(['10.0.0.0/9']);
+  for (let round = 0; round < 2; round++) {
+    for (let n = 0; n < 25_000; n++) {
+      assert.is(list.has(`10.${n & 1 ? 1 : 200}.${(n >> 8) & 255}.${n & 255}`), (n & 1) === 1);
+    }
+  }
+});
+
+test('refuses what is no network', async () => {
+  for (const network of ['10.0.0.0/33', '10.0.0', 'fd00::/129', '10.0.0.0/8/8', 'localhost', '10.0.0.0/']) {
+    const thrown = await workerSide(ipFilter({ allow: [network] })).catch(error => error);
+    assert.is(thrown.code, 'CONFIG_INVALID', network);
+    assert.is(thrown.field, 'allow[0]');
+  }
+});
