@@ -39,20 +39,26 @@ export class AdminServer {
   private readonly answering = new Map<ServerResponse, Socket>();
   /** Of those, the ones that are answered after the close. */
   private readonly outliving = new WeakSet<ServerResponse>();
-  private router: Polka | undefined;
+  private readonly router: Polka;
+  /** Of the routes, how many the router has. */
   private routed = 0;
 
   constructor(options: AdminServerOptions) {
     this.options = options;
     this.server = createServer(limits, (request, response) => this.receive(request, response));
     this.server.maxConnections = maxConnections;
+    this.router = polka({
+      server: this.server,
+      onNoMatch: (request, response) => this.refuseUnrouted(request, response),
+      onError: (error, request, response) => this.refuse(request, response, error),
+    });
   }
 
   /** Listens; the address with its port. Rejects with LISTEN_FAILED. */
   async listen(host: string, port: number): Promise<string> {
     const wanted = addressText(host, port);
     try {
-      this.server.listen({ host, port, exclusive: true });
+      this.router.listen({ host, port, exclusive: true });
       await once(this.server, 'listening');
     } catch (thrown) {
       throw new WeldrError(
@@ -85,41 +91,23 @@ export class AdminServer {
 
   // --- one request ---------------------------------------------------------------------------------------------
 
+  /** Comes before the router's own turn. */
   private receive(request: IncomingMessage, response: ServerResponse): void {
     this.answering.set(response, request.socket);
     response.once('close', () => this.answering.delete(response));
-    const { guard } = this.options;
-    try {
-      guard.check((request.url ?? '').replace(/\?.*$/s, ''), request.headers);
-    } catch (thrown) {
-      this.refuse(request, response, thrown);
-      return;
-    }
-    // polka itself adds the fields that make it a Request of polka.
-    const routable = request as Request;
-    Promise.resolve(this.currentRouter().handler(routable, response, () => {})).catch(() => {});
-  }
-
-  /** A router of all routes that there are by now: plugins that come later in the config add theirs later. */
-  private currentRouter(): Polka {
+    // Plugins that come later in the config add their routes later.
     const { routes } = this.options;
-    if (this.router !== undefined && this.routed === routes.size) return this.router;
-    const router = polka({
-      onNoMatch: (request, response) =>
-        this.refuse(request, response, this.noRoute(request), this.allowed(request)),
-      onError: (error, request, response) => this.refuse(request, response, error),
-    });
-    for (const route of routes) {
-      router.add(route.method, route.path, (request, response) => this.serve(route, request, response));
+    if (this.routed === routes.size) return;
+    for (const route of [...routes].slice(this.routed)) {
+      this.router.add(route.method, route.path, (routable, answer) => this.serve(route, routable, answer));
     }
-    this.router = router;
     this.routed = routes.size;
-    return router;
   }
 
   private async serve(route: AdminRoute, request: Request, response: ServerResponse): Promise<void> {
     let answer: AdminAnswer;
     try {
+      this.options.guard.check(request.path, request.headers);
       const hasBody = route.method !== 'GET' && route.method !== 'DELETE';
       const body = hasBody ? await readBody(request, route.maxBody ?? defaultMaxBody) : undefined;
       if (route.outlivesServer) this.outliving.add(response);
@@ -137,29 +125,30 @@ export class AdminServer {
     this.send(request, response, answer);
   }
 
-  private noRoute(request: Request): WeldrError {
+  private refuseUnrouted(request: Request, response: ServerResponse): void {
+    const path = request.path.slice(0, 200);
+    try {
+      this.options.guard.check(request.path, request.headers);
+    } catch (thrown) {
+      this.refuse(request, response, thrown);
+      return;
+    }
     const allow = this.methodsOf(request.path).join(', ');
     if (allow === '') {
-      return new WeldrError(
-        'NOT_FOUND',
-        `there is no ${request.path.slice(0, 200)}; GET / lists what there is`,
+      this.refuse(
+        request,
+        response,
+        new WeldrError('NOT_FOUND', `there is no ${path}; GET / lists what there is`),
       );
+      return;
     }
-    return new WeldrError(
-      'METHOD_NOT_ALLOWED',
-      `${request.path.slice(0, 200)} takes ${allow}, not ${request.method}`,
-    );
-  }
-
-  private allowed(request: Request): Record<string, string> {
-    const allow = this.methodsOf(request.path);
-    return allow.length === 0 ? {} : { Allow: allow.join(', ') };
+    const error = new WeldrError('METHOD_NOT_ALLOWED', `${path} takes ${allow}, not ${request.method}`);
+    this.refuse(request, response, error, { Allow: allow });
   }
 
   private methodsOf(path: string): string[] {
-    const router = this.currentRouter();
     const methods = (['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const).filter(
-      method => router.find(method, path).handlers.length > 0,
+      method => this.router.find(method, path).handlers.length > 0,
     );
     return methods.flatMap(method => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
   }

@@ -1,0 +1,346 @@
+// admin-api: servers are listed, added, changed and removed.
+import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import * as assert from 'uvu/assert';
+import { WeldrError } from '../../../core/errors.ts';
+import { Pools, parseOrigin } from '../../../core/pool.ts';
+import type { PoolStore, StoreChange } from '../../../core/store.ts';
+import { managerSide } from '../../../core/testing.ts';
+import { adminApi } from '../../../plugins/admin-api/index.ts';
+import { suite } from '../../support/suite.ts';
+import { type Api, at, withApi } from './api.ts';
+
+const test = suite('admin-api servers');
+
+const url = 'http://127.0.0.1:12345';
+
+/** A server as it is shown, without what a test does not look at. */
+async function shown(api: Api, path: string, ...fields: string[]): Promise<unknown[]> {
+  const { body } = await api.call('GET', path);
+  return fields.map(field => at(body, field));
+}
+
+test('what curl -d sends adds a server', async () => {
+  await withApi({}, async ({ side, address }) => {
+    const curl = promisify(execFile);
+    const { stdout } = await curl('curl', ['-s', '-i', `${address}/servers`, '-d', `{"url":"${url}"}`]);
+    assert.match(stdout, /^HTTP\/1\.1 201 Created\r\n/);
+    assert.match(stdout, /\r\nLocation: \/servers\/127\.0\.0\.1\/12345\r\n/i);
+    assert.ok(side.pools.get('default', url));
+  });
+});
+
+test('an answer shows the server with its links', async () => {
+  await withApi({}, async api => {
+    const { status, body } = await api.call('POST', '/servers', {
+      url,
+      weight: 3,
+      healthCheck: { path: '/up' },
+    });
+    assert.is(status, 201);
+    const href = '/servers/127.0.0.1/12345';
+    const server = {
+      id: url,
+      url,
+      pool: 'default',
+      ip: '127.0.0.1',
+      port: 12345,
+      state: 'active',
+      reason: 'new',
+      weight: 3,
+      layer: 'api',
+      mapHost: false,
+      healthCheck: { path: '/up' },
+      health: null,
+      links: [
+        { rel: 'self', href, method: 'GET' },
+        { rel: 'update', href, method: 'PATCH' },
+        { rel: 'remove', href, method: 'DELETE' },
+      ],
+    };
+    assert.equal(body, server);
+    assert.equal((await api.call('GET', href)).body, server);
+    assert.equal((await api.call('GET', '/servers')).body, {
+      servers: [server],
+      links: [
+        { rel: 'self', href: '/servers', method: 'GET' },
+        { rel: 'add', href: '/servers', method: 'POST' },
+      ],
+    });
+  });
+});
+
+test('registering again answers 200, sets what is given and keeps the rest', async () => {
+  await withApi({}, async api => {
+    await api.call('POST', '/servers', { url, weight: 3, mapHost: true, healthCheck: { path: '/up' } });
+    const again = await api.call('POST', '/servers', { url });
+    assert.is(again.status, 200);
+    assert.equal([at(again.body, 'weight'), at(again.body, 'mapHost')], [3, true]);
+    await api.call('POST', '/servers', { url, weight: 5 });
+    const path = '/servers/127.0.0.1/12345';
+    assert.equal(await shown(api, path, 'weight', 'mapHost', 'healthCheck.path'), [5, true, '/up']);
+  });
+});
+
+test('registering again does not undo what an operator said of its state', async () => {
+  await withApi({ servers: [url] }, async api => {
+    await api.call('PATCH', '/servers/127.0.0.1/12345', { state: 'disabled' });
+    await api.call('POST', '/servers', { url });
+    assert.equal(await shown(api, '/servers/127.0.0.1/12345', 'state'), ['disabled']);
+  });
+});
+
+test('a registration and a change at the same time both hold', async () => {
+  const kept: StoreChange[] = [];
+  const slowStore: PoolStore = {
+    layer: 'api',
+    load: async () => ({ entries: [], settings: [] }),
+    async write(change) {
+      await sleep(20);
+      kept.push(change);
+    },
+  };
+  const before = [
+    {
+      name: 'store',
+      manager: async (m: { useStore(s: PoolStore): Promise<void> }) => await m.useStore(slowStore),
+    },
+  ];
+  await withApi({ before, servers: [url] }, async api => {
+    await Promise.all([
+      api.call('PATCH', '/servers/127.0.0.1/12345', { weight: 9 }),
+      api.call('POST', '/servers', { url, mapHost: true }),
+      api.call('PATCH', '/servers/127.0.0.1/12345', { healthCheck: { path: '/x' } }),
+    ]);
+    assert.equal(await shown(api, '/servers/127.0.0.1/12345', 'weight', 'mapHost', 'healthCheck.path'), [
+      9,
+      true,
+      '/x',
+    ]);
+    assert.is(kept.length, 3);
+  });
+});
+
+test('PATCH merges: null removes, the rest stays', async () => {
+  await withApi({}, async api => {
+    await api.call('POST', '/servers', { url, weight: 3, healthCheck: { path: '/up', interval: '5s' } });
+    const path = '/servers/127.0.0.1/12345';
+    await api.call('PATCH', path, { healthCheck: { interval: null, port: 99 } });
+    assert.equal(await shown(api, path, 'healthCheck', 'weight'), [{ path: '/up', port: 99 }, 3]);
+    await api.call('PATCH', path, { healthCheck: null, weight: null });
+    assert.equal(await shown(api, path, 'healthCheck', 'weight'), [undefined, 1]);
+  });
+});
+
+test('PATCH sets the states that an operator may set, and no other', async () => {
+  await withApi({ servers: [url] }, async api => {
+    const path = '/servers/127.0.0.1/12345';
+    for (const state of ['disabled', 'draining', 'active']) {
+      const { status, body } = await api.call('PATCH', path, { state });
+      assert.equal([status, at(body, 'state')], [200, state]);
+    }
+    const refused = await api.call('PATCH', path, { state: 'down' });
+    assert.equal([refused.status, at(refused.body, 'field')], [400, 'state']);
+  });
+});
+
+test('PATCH cannot change the URL', async () => {
+  await withApi({ servers: [url] }, async api => {
+    const answer = await api.call('PATCH', '/servers/127.0.0.1/12345', { url: 'http://127.0.0.1:1' });
+    assert.equal([answer.status, at(answer.body, 'field')], [400, 'url']);
+  });
+});
+
+test('DELETE of a server without requests is done at once', async () => {
+  await withApi({ servers: [url] }, async api => {
+    const { status, text } = await api.call('DELETE', '/servers/127.0.0.1/12345');
+    assert.equal([status, text], [204, '']);
+    assert.is((await api.call('GET', '/servers/127.0.0.1/12345')).status, 404);
+  });
+});
+
+/** An API whose worker 1 has a request on `url` until `finish` is called. */
+async function withBusyServer(body: (api: Api, finish: () => void) => Promise<void>): Promise<void> {
+  await withApi({ servers: [url] }, async api => {
+    // A worker that does not say by itself that it is idle.
+    const leave = api.side.admit(1, new Pools());
+    const finish = (): void => api.side.pools.workerIdle(1, 'default', url);
+    try {
+      await body(api, finish);
+    } finally {
+      leave();
+    }
+  });
+}
+
+const path = '/servers/127.0.0.1/12345';
+
+test('DELETE of a server with requests drains it', async () => {
+  await withBusyServer(async (api, finish) => {
+    const { status, body } = await api.call('DELETE', path);
+    assert.equal([status, at(body, 'state'), at(body, 'reason')], [202, 'draining', 'removed']);
+    assert.is((await api.call('DELETE', path)).status, 202, 'again');
+    finish();
+    assert.is((await api.call('GET', path)).status, 404);
+  });
+});
+
+test('DELETE ?force does not wait for requests', async () => {
+  await withBusyServer(async api => {
+    assert.is((await api.call('DELETE', `${path}?force`)).status, 204);
+    assert.is((await api.call('GET', path)).status, 404);
+  });
+});
+
+test('DELETE ?wait answers when the server has drained', async () => {
+  await withBusyServer(async (api, finish) => {
+    let answered = false;
+    const removal = api.call('DELETE', `${path}?wait`).then(answer => {
+      answered = true;
+      return answer;
+    });
+    while ((await shown(api, path, 'state'))[0] !== 'draining') await sleep(5);
+    assert.not(answered);
+    finish();
+    assert.is((await removal).status, 204);
+  });
+});
+
+test('DELETE ?wait=10s answers 202 when that was not long enough', async () => {
+  await withBusyServer(async api => {
+    const removal = api.call('DELETE', `${path}?wait=10s`);
+    while ((await shown(api, path, 'state'))[0] !== 'draining') await sleep(5);
+    api.side.clock.advance(10_000);
+    assert.is((await removal).status, 202);
+    assert.is((await api.call('DELETE', `${path}?wait=soon`)).status, 400);
+  });
+});
+
+test('PATCH ?wait answers when a server that is to drain has drained', async () => {
+  await withBusyServer(async (api, finish) => {
+    const change = api.call('PATCH', `${path}?wait`, { state: 'draining' });
+    while ((await shown(api, path, 'state'))[0] !== 'draining') await sleep(5);
+    finish();
+    const { status, body } = await change;
+    assert.equal([status, at(body, 'state')], [200, 'draining']);
+  });
+});
+
+test('IPv6 servers are found with and without brackets, encoded or not; names are found too', async () => {
+  await withApi({ servers: ['http://[::1]:8080', 'http://App.Example:80'] }, async api => {
+    for (const ip of ['::1', '[::1]', '%3A%3A1', '%5B%3A%3A1%5D', '0:0:0:0:0:0:0:1']) {
+      assert.equal(await shown(api, `/servers/${ip}/8080`, 'id'), ['http://[::1]:8080'], ip);
+    }
+    assert.equal(await shown(api, '/servers/::1/8080', 'ip', 'links.0.href'), ['::1', '/servers/::1/8080']);
+    assert.equal(await shown(api, '/servers/app.example/80', 'id', 'ip'), [
+      'http://app.example',
+      'app.example',
+    ]);
+  });
+});
+
+test('two servers that differ in scheme only are told apart with ?scheme', async () => {
+  await withApi({ servers: ['http://127.0.0.1:443', 'https://127.0.0.1'] }, async api => {
+    const { status, body } = await api.call('GET', '/servers/127.0.0.1/443');
+    assert.is(status, 409);
+    assert.match(String(at(body, 'detail')), /\?scheme=http or \?scheme=https/);
+    assert.equal(await shown(api, '/servers/127.0.0.1/443?scheme=https', 'id'), ['https://127.0.0.1']);
+    const hrefs = await shown(api, '/servers', 'servers.0.links.0.href', 'servers.1.links.0.href');
+    assert.equal(hrefs, ['/servers/127.0.0.1/443?scheme=http', '/servers/127.0.0.1/443?scheme=https']);
+    assert.is((await api.call('DELETE', '/servers/127.0.0.1/443?scheme=http')).status, 204);
+    assert.is((await api.call('GET', '/servers/127.0.0.1/443')).status, 200);
+  });
+});
+
+test('an unknown server or pool is 404, with where to look', async () => {
+  await withApi({}, async api => {
+    for (const unknown of [
+      '/servers/127.0.0.1/1',
+      '/servers/127.0.0.1/x',
+      '/servers/a%20b/1',
+      '/servers/%zz/80',
+    ]) {
+      for (const method of ['GET', 'PATCH', 'DELETE']) {
+        const { status, body } = await api.call(method, unknown, method === 'PATCH' ? {} : undefined);
+        assert.is(status, 404, `${method} ${unknown}`);
+        assert.match(String(at(body, 'detail')), /GET \/servers lists/);
+      }
+    }
+    const { status, body } = await api.call('POST', '/pools/blue/servers', { url });
+    assert.equal([status, at(body, 'code')], [404, 'NOT_FOUND']);
+    assert.match(String(at(body, 'detail')), /GET \/pools lists them/);
+  });
+});
+
+test('other pools have the same routes', async () => {
+  await withApi({ servers: { default: [], blue: [url] } }, async api => {
+    const { body } = await api.call('GET', '/pools');
+    assert.equal([at(body, 'pools.0.name'), at(body, 'pools.1.name')], ['default', 'blue']);
+    assert.equal(await shown(api, '/pools/blue', 'servers', 'available', 'links.1.href'), [
+      1,
+      1,
+      '/pools/blue/servers',
+    ]);
+    const added = await api.call('POST', '/pools/blue/servers', { url: 'http://127.0.0.1:2' });
+    assert.equal([added.status, added.headers.get('location')], [201, '/pools/blue/servers/127.0.0.1/2']);
+    assert.is((await api.call('PATCH', '/pools/blue/servers/127.0.0.1/2', { weight: 2 })).status, 200);
+    assert.is((await api.call('DELETE', '/pools/blue/servers/127.0.0.1/2')).status, 204);
+    assert.equal(await shown(api, '/servers', 'servers'), [[]]);
+    assert.equal(await shown(api, '/pools/default/servers', 'servers'), [[]]);
+  });
+});
+
+test('the keys of TLS settings are not shown', async () => {
+  await withApi({}, async api => {
+    const secret = '-----BEGIN PRIVATE KEY-----secret';
+    await api.call('POST', '/servers', { url: 'https://127.0.0.1:1', tls: { key: secret, cert: secret } });
+    assert.not.match((await api.call('GET', '/servers')).text, /secret/);
+  });
+});
+
+test('when the store is away, answers say that they may be stale, and writes are 503', async () => {
+  const away: PoolStore = {
+    layer: 'cluster',
+    stale: true,
+    load: async () => ({ entries: [], settings: [] }),
+    write: async () => {
+      throw new WeldrError('STORE_UNAVAILABLE', 'the store is away');
+    },
+  };
+  const after = [
+    {
+      name: 'store',
+      manager: async (m: { useStore(s: PoolStore): Promise<void> }) => await m.useStore(away),
+    },
+  ];
+  await withApi({ after, servers: [url] }, async api => {
+    const { headers, body } = await api.call('GET', '/servers');
+    assert.equal([headers.get('weldr-stale'), at(body, 'stale')], ['true', true]);
+    const refused = await api.call('POST', '/servers', { url: 'http://127.0.0.1:1' });
+    assert.equal([refused.status, at(refused.body, 'detail')], [503, 'the store is away']);
+    assert.is(api.side.pools.pools.default.size, 1);
+  });
+});
+
+test('in isolation, without a socket, the routes are there for other plugins and tests', async () => {
+  const side = await managerSide(adminApi({ listen: '127.0.0.1:0' }), { servers: [url] });
+  const answer = await side.admin('PATCH', '/servers/127.0.0.1/12345', { weight: 4 });
+  assert.equal([answer.status, at(answer.body, 'weight')], [200, 4]);
+  await side.close();
+});
+
+test('a server can be found by every URL that can be added', async () => {
+  const urls = [
+    'http://10.0.0.1',
+    'https://[2001:db8::1]',
+    'http://xn--bcher-kva.example:8080',
+    'https://a.b:8443',
+  ];
+  await withApi({}, async api => {
+    for (const added of urls) {
+      const { headers } = await api.call('POST', '/servers', { url: added });
+      assert.equal(await shown(api, headers.get('location') ?? '', 'id'), [parseOrigin(added).origin]);
+    }
+  });
+});
