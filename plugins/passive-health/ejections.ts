@@ -1,0 +1,184 @@
+// Ejections: in the manager, decides which upstreams are out of their pools, for how long, and how they come back.
+import type { Logger } from 'pino';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { ManagedPools } from '../../core/entries.ts';
+import type { Pool, Upstream } from '../../core/pool.ts';
+
+/** How long and how many. */
+export interface EjectionLimits {
+  /** The first ejection of an upstream, ms; each further one takes twice as long, up to `maxEjection`. */
+  readonly ejection: number;
+  readonly maxEjection: number;
+  /** The share of a pool, from 0 to 1, that may be out at once. */
+  readonly maxEjected: number;
+}
+
+/** What Ejections works with. */
+export interface EjectionsOptions {
+  readonly pools: ManagedPools;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits: EjectionLimits;
+  /** Tells the workers that a probation began or is over. */
+  announce(pool: string, id: string, probation: 'begins' | 'ends'): void;
+}
+
+/** One upstream that is out, on probation, or was so not long ago. */
+export interface Ejection {
+  readonly pool: string;
+  readonly id: string;
+  phase: 'out' | 'probation' | 'back';
+  /** Each one doubles the time. */
+  doublings: number;
+  /** When the phase ends or, once back, began; ms of the monotonic clock. */
+  at: number;
+}
+
+/** The name under which complaints are made. */
+const source = 'passive-health';
+
+const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
+
+/** All ejections of one config. `kept` outlives it, so that the next one goes on from there. */
+export class Ejections {
+  private readonly options: EjectionsOptions;
+  private readonly kept: Map<string, Ejection>;
+  private readonly timers = new Map<Ejection, CancelTimer>();
+
+  constructor(options: EjectionsOptions, kept: Map<string, Ejection>) {
+    this.options = options;
+    this.kept = kept;
+  }
+
+  /** Takes up what an earlier config left. */
+  resume(): void {
+    const now = this.options.clock.monotonic();
+    for (const ejection of [...this.kept.values()]) {
+      const complaints = this.options.pools.get(ejection.pool, ejection.id)?.complaints;
+      if (complaints === undefined) this.kept.delete(keyOf(ejection.pool, ejection.id));
+      else if (!complaints.has(source)) ejection.phase = 'back';
+      else if (ejection.phase === 'out') this.wait(ejection, ejection.at - now, () => this.try(ejection));
+      else this.try(ejection);
+    }
+  }
+
+  close(): void {
+    for (const cancel of this.timers.values()) cancel();
+    this.timers.clear();
+  }
+
+  /** A worker has seen too many failures of an available upstream. False: it stays, for the limits' sake. */
+  eject(poolName: string, id: string, complaint: string): boolean {
+    const { pools, clock, limits } = this.options;
+    const upstream = pools.get(poolName, id)?.upstream;
+    if (upstream?.state !== 'active' || !this.permits(pools.pools.ensure(poolName))) return false;
+    const key = keyOf(poolName, id);
+    const earlier = this.kept.get(key);
+    const ejection = earlier ?? { pool: poolName, id, phase: 'out', doublings: 0, at: 0 };
+    if (earlier !== undefined) {
+      const forgiven = Math.floor((clock.monotonic() - earlier.at) / limits.ejection);
+      ejection.doublings = Math.max(0, earlier.doublings + 1 - forgiven);
+    }
+    this.kept.set(key, ejection);
+    this.takeOut(ejection, complaint);
+    return true;
+  }
+
+  /** A worker gives it a first request on probation: the outcome decides, however long it takes. */
+  begun(pool: string, id: string): void {
+    const ejection = this.kept.get(keyOf(pool, id));
+    if (ejection?.phase !== 'probation') return;
+    this.wait(ejection, this.options.limits.maxEjection, () => this.bringBack(ejection, 'untried'));
+  }
+
+  passed(pool: string, id: string): void {
+    const ejection = this.kept.get(keyOf(pool, id));
+    if (ejection?.phase === 'probation') this.bringBack(ejection, 'passed probation');
+  }
+
+  failed(pool: string, id: string): void {
+    const ejection = this.kept.get(keyOf(pool, id));
+    if (ejection?.phase !== 'probation') return;
+    ejection.doublings++;
+    this.options.announce(pool, id, 'ends');
+    this.takeOut(ejection, 'failed on probation');
+  }
+
+  /** The upstream has left its pool. */
+  forget(upstream: Upstream): void {
+    const key = keyOf(upstream.pool, upstream.id);
+    const ejection = this.kept.get(key);
+    if (ejection === undefined) return;
+    this.timers.get(ejection)?.();
+    this.timers.delete(ejection);
+    this.kept.delete(key);
+  }
+
+  /** What is out comes back when nobody else of its pool is available. */
+  keepSomebody(pool: Pool): void {
+    if (pool.available.length > 0) return;
+    for (const ejection of [...this.kept.values()]) {
+      if (ejection.pool === pool.name && ejection.phase !== 'back') {
+        this.bringBack(ejection, 'nobody else is available');
+      }
+    }
+  }
+
+  /** Upstreams on probation, for a worker that is new. */
+  *onProbation(): Generator<Ejection> {
+    for (const ejection of this.kept.values()) if (ejection.phase === 'probation') yield ejection;
+  }
+
+  private permits(pool: Pool): boolean {
+    if (pool.available.length < 2) return false;
+    let members = 0;
+    for (const { state } of pool) if (state === 'active' || state === 'down') members++;
+    let out = 0;
+    for (const each of this.kept.values()) if (each.pool === pool.name && each.phase !== 'back') out++;
+    return out < Math.max(1, Math.floor(members * this.options.limits.maxEjected));
+  }
+
+  private takeOut(ejection: Ejection, complaint: string): void {
+    const { pools, clock, log, limits } = this.options;
+    const { pool, id } = ejection;
+    const ms = Math.min(limits.ejection * 2 ** ejection.doublings, limits.maxEjection);
+    ejection.phase = 'out';
+    ejection.at = clock.monotonic() + ms;
+    this.wait(ejection, ms, () => this.try(ejection));
+    log.warn({ pool, upstream: id, ms }, `took out an upstream: ${complaint}`);
+    pools.judge(pool, id, source, `${complaint}; out for ${ms} ms`);
+  }
+
+  private try(ejection: Ejection): void {
+    const { pools, log, limits, announce } = this.options;
+    const { pool, id } = ejection;
+    const entry = pools.get(pool, id);
+    if (entry === undefined) return;
+    if (entry.complaints.size > 1) {
+      this.bringBack(ejection, 'another check decides');
+      return;
+    }
+    ejection.phase = 'probation';
+    this.wait(ejection, limits.ejection, () => this.bringBack(ejection, 'no request came for a trial'));
+    log.info({ pool, upstream: id }, 'an upstream is on probation');
+    pools.judge(pool, id, source, 'on probation');
+    announce(pool, id, 'begins');
+  }
+
+  private bringBack(ejection: Ejection, why: string): void {
+    const { pools, clock, log, announce } = this.options;
+    const { pool, id } = ejection;
+    this.timers.get(ejection)?.();
+    this.timers.delete(ejection);
+    if (ejection.phase === 'probation') announce(pool, id, 'ends');
+    ejection.phase = 'back';
+    ejection.at = clock.monotonic();
+    log.info({ pool, upstream: id }, `an upstream is back: ${why}`);
+    pools.judge(pool, id, source, undefined);
+  }
+
+  private wait(ejection: Ejection, ms: number, then: () => void): void {
+    this.timers.get(ejection)?.();
+    this.timers.set(ejection, this.options.clock.after(Math.max(0, ms), then));
+  }
+}

@@ -1,0 +1,155 @@
+// passive-health: takes out upstreams whose real requests fail, and lets them come back on probation.
+import { z } from 'zod';
+import { duration } from '../../core/duration.ts';
+import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin.ts';
+import type { Upstream } from '../../core/pool.ts';
+import { judgeAttempt } from './attempt-verdict.ts';
+import { type Ejection, type EjectionLimits, Ejections } from './ejections.ts';
+import { FailureCounter, type FailureLimits } from './failure-counter.ts';
+import { type TrialNews, Trials } from './trials.ts';
+
+const options = z.strictObject({
+  /** Failures in a row, in one worker, that take an upstream out. */
+  failures: z.number().int().min(1).max(1_000_000).default(5),
+  /** So does this share of failures within `window`, … */
+  errorRate: z.number().min(0.01).max(1).default(0.5),
+  /** … among at least so many attempts of one worker. */
+  minRequests: z.number().int().min(1).max(1_000_000).default(20),
+  window: duration()
+    .refine(ms => ms >= 100, 'a window is at least 100ms')
+    .default(10_000),
+  /** Statuses of the upstream that count as failures. */
+  statuses: z.array(z.number().int().min(400).max(599)).max(200).default([]),
+  /** How long it is out the first time; each further time twice as long. */
+  ejection: duration()
+    .refine(ms => ms >= 10, 'an ejection is at least 10ms')
+    .default(10_000),
+  maxEjection: duration().default(300_000),
+  /** The share of a pool that may be out at once; at least one, never the last. */
+  maxEjected: z.number().min(0).max(1).default(0.5),
+  /** Requests in a row that must succeed on probation. */
+  passes: z.number().int().min(1).max(1000).default(3),
+});
+
+/** What `passiveHealth` takes, as people write it. */
+export type PassiveHealthOptions = z.input<typeof options>;
+
+/** What a worker tells the manager. */
+interface Report {
+  readonly pool: string;
+  readonly id: string;
+  /** Too many failures, and which; or news of a trial. */
+  readonly complaint?: string | undefined;
+  readonly trial?: TrialNews | undefined;
+}
+
+/** What the manager tells a worker of an upstream's probation. */
+interface Probation {
+  readonly pool: string;
+  readonly id: string;
+  readonly probation: 'begins' | 'ends';
+}
+
+/**
+ * The plugin that learns from real requests which upstreams are unwell: `passiveHealth({ failures: 5 })`. Put it
+ * before the balancer, so that it can give an upstream on probation a few requests.
+ */
+export function passiveHealth(input: PassiveHealthOptions = {}): Plugin {
+  return definePlugin('passive-health', options, input, parsed => ({
+    worker: side => watch(side, parsed, new Set(parsed.statuses), parsed.passes),
+    manager: side => decide(side, parsed),
+  }));
+}
+
+function watch(
+  { hooks, pools, channel, onClose }: WorkerSide,
+  limits: FailureLimits,
+  statuses: ReadonlySet<number>,
+  passes: number,
+): void {
+  const manager = channel<Report, Probation>();
+  const counter = new FailureCounter(limits);
+  const trials = new Trials(passes, ({ pool, id }, trial) => manager.send({ pool, id, trial }));
+  manager.onMessage(({ pool, id, probation }) => {
+    const upstream = pools.get(pool)?.get(id);
+    if (upstream === undefined) return;
+    if (probation === 'begins') trials.begin(upstream);
+    else trials.end(upstream);
+  });
+  hooks.selectUpstream.tap('passive-health', ctx => trials.choose(ctx));
+  hooks.attemptFinished.tap('passive-health', ctx => {
+    const { upstream } = ctx;
+    if (upstream === undefined) return;
+    const verdict = judgeAttempt(ctx, statuses);
+    // What is out already may still finish what it had.
+    if (trials.finished(ctx, verdict) || verdict === 'nothing' || !upstream.available) return;
+    if (verdict === 'success') {
+      counter.succeeded(upstream, ctx.attemptedAt);
+      return;
+    }
+    const why = ctx.error === undefined ? `status ${ctx.upstreamStatus}` : ctx.error.title;
+    const complaint = counter.failed(upstream, ctx.attemptedAt);
+    if (complaint !== undefined) {
+      manager.send({ pool: upstream.pool, id: upstream.id, complaint: `${complaint}, the last: ${why}` });
+    }
+  });
+  const forget = (upstream: Upstream): void => {
+    counter.forget(upstream);
+    trials.end(upstream);
+  };
+  const stops: (() => void)[] = [];
+  const changed = (upstream: Upstream): void => {
+    if (!upstream.available) counter.forget(upstream);
+  };
+  stops.push(pools.follow(pool => stops.push(pool.observe({ changed, removed: forget }))));
+  onClose(() => {
+    for (const stop of stops) stop();
+  });
+}
+
+function decide(
+  { hooks, pools, clock, log, memory, channel, onClose }: ManagerSide,
+  limits: EjectionLimits,
+): void {
+  const workers = channel<Report, Probation>();
+  const known = memory.get('ejections');
+  const kept = known instanceof Map ? (known as Map<string, Ejection>) : new Map<string, Ejection>();
+  memory.set('ejections', kept);
+  const ejections = new Ejections(
+    {
+      pools,
+      clock,
+      log,
+      limits,
+      announce: (pool, id, probation) => workers.broadcast({ pool, id, probation }),
+    },
+    kept,
+  );
+  workers.onMessage(({ pool, id, complaint, trial }) => {
+    if (complaint !== undefined) ejections.eject(pool, id, complaint);
+    else if (trial === 'begun') ejections.begun(pool, id);
+    else if (trial === 'passed') ejections.passed(pool, id);
+    else if (trial === 'failed') ejections.failed(pool, id);
+  });
+  hooks.workerReady.tap('passive-health', worker => {
+    for (const { pool, id } of ejections.onProbation()) {
+      workers.send(worker, { pool, id, probation: 'begins' });
+    }
+  });
+  const keepSomebody = ({ pool: name }: Upstream): void => {
+    const pool = pools.pools.get(name);
+    if (pool !== undefined) ejections.keepSomebody(pool);
+  };
+  const stop = pools.observe({
+    upstreamChanged: keepSomebody,
+    removed: upstream => {
+      ejections.forget(upstream);
+      keepSomebody(upstream);
+    },
+  });
+  onClose(() => {
+    stop();
+    ejections.close();
+  });
+  ejections.resume();
+}

@@ -1,0 +1,75 @@
+// Trials: in a worker, gives upstreams on probation one request at a time, and sees what becomes of it.
+import { contextSlot, type ProxyContext } from '../../core/context.ts';
+import type { Upstream } from '../../core/pool.ts';
+import type { Verdict } from './attempt-verdict.ts';
+
+/** What a worker tells of an upstream on probation. */
+export type TrialNews = 'begun' | 'passed' | 'failed';
+
+interface Trial {
+  readonly upstream: Upstream;
+  busy: boolean;
+  begun: boolean;
+  passes: number;
+}
+
+const trialOf = contextSlot<Trial>('passive-health.trial');
+
+/** Methods that can be tried again when the trial fails. */
+const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+/** The upstreams on probation, as one worker sees them. */
+export class Trials {
+  private readonly trials = new Map<Upstream, Trial>();
+  private readonly passesNeeded: number;
+  private readonly tell: (upstream: Upstream, news: TrialNews) => void;
+
+  constructor(passesNeeded: number, tell: (upstream: Upstream, news: TrialNews) => void) {
+    this.passesNeeded = passesNeeded;
+    this.tell = tell;
+  }
+
+  /** An upstream is on probation from now on. */
+  begin(upstream: Upstream): void {
+    this.trials.set(upstream, { upstream, busy: false, begun: false, passes: 0 });
+  }
+
+  end(upstream: Upstream): void {
+    this.trials.delete(upstream);
+  }
+
+  /** The upstream that this request is to try, if it is one for a trial. */
+  choose(ctx: ProxyContext): Upstream | undefined {
+    if (this.trials.size === 0 || ctx.tried.length > 0) return undefined;
+    if (!repeatable.has(ctx.method) || !ctx.replayable || ctx.upgrade !== undefined) return undefined;
+    for (const trial of this.trials.values()) {
+      const { upstream } = trial;
+      if (trial.busy || ctx.pool.get(upstream.id) !== upstream || upstream.state !== 'down') continue;
+      trial.busy = true;
+      ctx.set(trialOf, trial);
+      if (!trial.begun) {
+        trial.begun = true;
+        this.tell(upstream, 'begun');
+      }
+      return upstream;
+    }
+    return undefined;
+  }
+
+  /** An attempt has finished; true: it was a trial's. */
+  finished(ctx: ProxyContext, verdict: Verdict): boolean {
+    const trial = ctx.get(trialOf);
+    if (trial === undefined || ctx.tried.length !== 1) return false;
+    trial.busy = false;
+    // Another probation may have begun meanwhile.
+    if (this.trials.get(trial.upstream) !== trial) return true;
+    if (verdict === 'success' && ++trial.passes >= this.passesNeeded) this.over(trial, 'passed');
+    else if (verdict === 'failure') this.over(trial, 'failed');
+    return true;
+  }
+
+  private over(trial: Trial, news: TrialNews): void {
+    this.trials.delete(trial.upstream);
+    this.tell(trial.upstream, news);
+  }
+}

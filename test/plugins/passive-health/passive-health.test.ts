@@ -1,0 +1,438 @@
+// The passive-health plugin: both sides together, as a manager and its workers.
+import * as assert from 'uvu/assert';
+import type { ErrorCode } from '../../../core/errors.ts';
+import {
+  FakeClock,
+  managerSide,
+  type RunOptions,
+  settle,
+  type TestManagerSide,
+  type TestWorkerSide,
+  type UpstreamAnswer,
+  workerSide,
+} from '../../../core/testing.ts';
+import { type PassiveHealthOptions, passiveHealth } from '../../../plugins/passive-health/index.ts';
+import { roundRobin } from '../../../plugins/round-robin/index.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('passive-health');
+
+const urls = ['http://a:1', 'http://b:1', 'http://c:1', 'http://d:1'];
+const [bad = ''] = urls;
+
+interface Setup {
+  readonly manager: TestManagerSide;
+  readonly workers: readonly TestWorkerSide[];
+  readonly clock: FakeClock;
+}
+
+async function start(
+  options: PassiveHealthOptions = {},
+  { servers = urls, workers = 1 }: { servers?: readonly string[]; workers?: number } = {},
+): Promise<Setup> {
+  const clock = new FakeClock();
+  const manager = await managerSide(passiveHealth(options), { servers, clock });
+  const sides: TestWorkerSide[] = [];
+  for (let id = 1; id <= workers; id++) {
+    sides.push(await workerSide([passiveHealth(options), roundRobin()], { manager, id }));
+  }
+  await settle();
+  return { manager, workers: sides, clock };
+}
+
+/** Runs requests until `count` of them went to `url`, which answers `answer`; all others answer 200. */
+async function send(
+  side: TestWorkerSide | undefined,
+  url: string,
+  count: number,
+  answer: UpstreamAnswer,
+  request: RunOptions = {},
+): Promise<void> {
+  if (side === undefined) throw new Error('there is no such worker');
+  let target = '';
+  const remove = tapOnce(side, chosen => {
+    target = chosen;
+  });
+  for (let had = 0, tries = 0; had < count; tries++) {
+    if (tries > count * 50) throw new Error(`${url} gets no requests`);
+    let resolve: (answer: UpstreamAnswer) => void = () => {};
+    const pending = new Promise<UpstreamAnswer>(done => {
+      resolve = done;
+    });
+    const running = side.run({ ...request, answers: [pending] });
+    if (target === url) had++;
+    resolve(target === url ? answer : 200);
+    await running;
+  }
+  remove();
+  await settle();
+}
+
+const seen = new WeakMap<TestWorkerSide, { tell: (url: string) => void }>();
+
+/** Tells which upstream a request goes to, before it is answered. */
+function tapOnce(side: TestWorkerSide, tell: (url: string) => void): () => void {
+  const known = seen.get(side);
+  if (known !== undefined) known.tell = tell;
+  else {
+    const made = { tell };
+    seen.set(side, made);
+    side.hooks.preProxy.tap('test', ctx => {
+      made.tell(ctx.upstream?.id ?? '');
+      return undefined;
+    });
+  }
+  return () => {
+    const current = seen.get(side);
+    if (current !== undefined) current.tell = () => {};
+  };
+}
+
+const stateOf = ({ manager }: Setup, url: string): string | undefined =>
+  manager.pools.get('default', url)?.upstream.state;
+const reasonOf = ({ manager }: Setup, url: string): string =>
+  manager.pools.get('default', url)?.upstream.record.reason ?? '';
+
+test('takes an upstream out after failures in a row, in every worker', async () => {
+  const setup = await start({}, { workers: 2 });
+  const [first, second] = setup.workers;
+  await send(first, bad, 4, 'CONNECT_FAILED');
+  assert.is(stateOf(setup, bad), 'active');
+  await send(first, bad, 1, 'CONNECT_FAILED');
+  assert.is(stateOf(setup, bad), 'down');
+  assert.match(reasonOf(setup, bad), /^passive-health: 5 failures in a row, the last: no connection/);
+  assert.is(second?.pools.default.get(bad)?.state, 'down');
+});
+
+test('begins anew after a success', async () => {
+  const setup = await start({ errorRate: 1 });
+  const [worker] = setup.workers;
+  for (let round = 0; round < 4; round++) {
+    await send(worker, bad, 4, 'UPSTREAM_RESET');
+    await send(worker, bad, 1, 200);
+  }
+  assert.is(stateOf(setup, bad), 'active');
+});
+
+test('takes an upstream out for its error rate, among enough requests, within the window', async () => {
+  const setup = await start({ failures: 1000, errorRate: 0.5, minRequests: 20, window: '10s' });
+  const [worker] = setup.workers;
+  for (let n = 0; n < 9; n++) {
+    await send(worker, bad, 1, 'BODY_CUT');
+    await send(worker, bad, 1, 200);
+  }
+  assert.is(stateOf(setup, bad), 'active');
+  setup.clock.advance(20_000);
+  for (let n = 0; n < 9; n++) {
+    await send(worker, bad, 1, 'BODY_CUT');
+    await send(worker, bad, 1, 200);
+  }
+  await send(worker, bad, 1, 'BODY_CUT');
+  assert.is(stateOf(setup, bad), 'active');
+  await send(worker, bad, 1, 'BODY_CUT');
+  assert.is(stateOf(setup, bad), 'down');
+  assert.match(reasonOf(setup, bad), /11 of 20 requests failed within 10000 ms/);
+});
+
+test('never counts what a client did', async () => {
+  const codes: ErrorCode[] = [
+    'BAD_REQUEST',
+    'BAD_CHUNK',
+    'REQUEST_TIMEOUT',
+    'BODY_TOO_LARGE',
+    'HEADERS_TOO_LARGE',
+    'CLIENT_CLOSED',
+  ];
+  const setup = await start();
+  for (const code of codes) await send(setup.workers[0], bad, 100, code);
+  assert.is(stateOf(setup, bad), 'active');
+});
+
+test('never counts plugins, limits of its own, or the end of an idle connection', async () => {
+  const codes: ErrorCode[] = [
+    'PLUGIN_FAILED',
+    'INTERNAL',
+    'LOOP',
+    'OVERLOADED',
+    'UPSTREAM_BUSY',
+    'QUEUE_TIMEOUT',
+    'STALE_CONNECTION',
+  ];
+  const setup = await start();
+  for (const code of codes) await send(setup.workers[0], bad, 20, code);
+  assert.is(stateOf(setup, bad), 'active');
+});
+
+test('never counts an upstream that gave up on a body that did not come', async () => {
+  const setup = await start();
+  const [worker] = setup.workers;
+  for (const bodyLength of [1000, -1]) {
+    for (const code of ['UPSTREAM_RESET', 'RESPONSE_TIMEOUT'] as const) {
+      await send(worker, bad, 20, code, { method: 'POST', bodyLength });
+    }
+  }
+  assert.is(stateOf(setup, bad), 'active');
+  await send(worker, bad, 5, 'RESPONSE_TIMEOUT', { method: 'POST' });
+  assert.is(stateOf(setup, bad), 'down');
+});
+
+test('counts statuses only where asked', async () => {
+  const silent = await start();
+  await send(silent.workers[0], bad, 50, 503);
+  assert.is(stateOf(silent, bad), 'active');
+  const asked = await start({ statuses: [502, 503, 504] });
+  await send(asked.workers[0], bad, 50, 500);
+  assert.is(stateOf(asked, bad), 'active');
+  await send(asked.workers[0], bad, 5, 503);
+  assert.is(stateOf(asked, bad), 'down');
+  assert.match(reasonOf(asked, bad), /status 503/);
+});
+
+test('brings it back when its requests succeed on probation', async () => {
+  const setup = await start({ ejection: '10s', passes: 3 });
+  const [worker] = setup.workers;
+  await send(worker, bad, 5, 'CONNECT_FAILED');
+  await setup.clock.advanceAsync(9_999);
+  assert.match(reasonOf(setup, bad), /out for 10000 ms/);
+  await setup.clock.advanceAsync(1);
+  assert.is(reasonOf(setup, bad), 'passive-health: on probation');
+  await send(worker, bad, 2, 200);
+  assert.is(stateOf(setup, bad), 'down');
+  await send(worker, bad, 1, 200);
+  assert.is(stateOf(setup, bad), 'active');
+});
+
+test('takes it out for twice as long each time it fails on probation, up to a limit', async () => {
+  const setup = await start({ ejection: '10s', maxEjection: '60s' }, { workers: 2 });
+  const [first, second] = setup.workers;
+  await send(first, bad, 5, 'CONNECT_FAILED');
+  for (const ms of [10_000, 20_000, 40_000, 60_000, 60_000]) {
+    await setup.clock.advanceAsync(ms - 1);
+    assert.match(reasonOf(setup, bad), new RegExp(`out for ${ms} ms`));
+    await setup.clock.advanceAsync(1);
+    assert.is(reasonOf(setup, bad), 'passive-health: on probation');
+    await send(first, bad, 1, 'CONNECT_FAILED');
+    assert.is(stateOf(setup, bad), 'down');
+    // The other worker's probation is over as well.
+    const during = await second?.run();
+    assert.is.not(during?.upstream?.id, bad);
+  }
+});
+
+test('gives an upstream on probation one request at a time of each worker', async () => {
+  const setup = await start({}, { workers: 2 });
+  const [first, second] = setup.workers;
+  await send(first, bad, 5, 'CONNECT_FAILED');
+  await setup.clock.advanceAsync(10_000);
+  const { promise, resolve } = Promise.withResolvers<UpstreamAnswer>();
+  const held = [first, second].map(side => side?.run({ answers: [promise] }));
+  for (const side of [first, second]) {
+    for (let n = 0; n < 8; n++) assert.is.not((await side?.run())?.upstream?.id, bad);
+  }
+  resolve(200);
+  for (const running of held) assert.is((await running)?.upstream?.id, bad);
+});
+
+test('tries out only with requests that can be tried elsewhere', async () => {
+  const setup = await start();
+  const [worker] = setup.workers;
+  await send(worker, bad, 5, 'CONNECT_FAILED');
+  await setup.clock.advanceAsync(10_000);
+  const risky: RunOptions[] = [
+    { method: 'POST' },
+    { method: 'PATCH' },
+    { method: 'PUT', bodyLength: 100 },
+    { headers: { Connection: 'upgrade', Upgrade: 'websocket' } },
+  ];
+  worker?.hooks.selectUpstream.tap({ name: 'upgrades', stage: -1 }, ctx => {
+    ctx.upgrade = ctx.headers.get('upgrade');
+    return undefined;
+  });
+  for (const request of risky) {
+    for (let n = 0; n < 8; n++) assert.is.not((await worker?.run(request))?.upstream?.id, bad);
+  }
+  assert.is((await worker?.run())?.upstream?.id, bad);
+});
+
+test('brings it back without a trial when no request comes for one', async () => {
+  const setup = await start();
+  await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
+  await setup.clock.advanceAsync(10_000);
+  await setup.clock.advanceAsync(9_999);
+  assert.is(stateOf(setup, bad), 'down');
+  await setup.clock.advanceAsync(1);
+  assert.is(stateOf(setup, bad), 'active');
+});
+
+test('waits for a trial that has begun, however long it takes', async () => {
+  const setup = await start({ maxEjection: '5m' });
+  const [worker] = setup.workers;
+  await send(worker, bad, 5, 'CONNECT_FAILED');
+  await setup.clock.advanceAsync(10_000);
+  const { promise, resolve } = Promise.withResolvers<UpstreamAnswer>();
+  const running = worker?.run({ answers: [promise] });
+  await settle();
+  await setup.clock.advanceAsync(60_000);
+  assert.is(reasonOf(setup, bad), 'passive-health: on probation');
+  resolve('RESPONSE_TIMEOUT');
+  await running;
+  await settle();
+  assert.match(reasonOf(setup, bad), /failed on probation; out for 20000 ms/);
+});
+
+test('takes back a doubling for each ejection time that it stays well', async () => {
+  const setup = await start({ ejection: '10s', passes: 1 });
+  const [worker] = setup.workers;
+  const failAndReturn = async (ms: number) => {
+    await send(worker, bad, 5, 'CONNECT_FAILED');
+    assert.match(reasonOf(setup, bad), new RegExp(`out for ${ms} ms`));
+    await setup.clock.advanceAsync(ms);
+    await send(worker, bad, 1, 200);
+    assert.is(stateOf(setup, bad), 'active');
+  };
+  await failAndReturn(10_000);
+  await failAndReturn(20_000);
+  await failAndReturn(40_000);
+  await setup.clock.advanceAsync(20_000);
+  await failAndReturn(20_000);
+  await setup.clock.advanceAsync(60_000);
+  await failAndReturn(10_000);
+});
+
+test('never takes out more than the share, and never the last one', async () => {
+  for (const [servers, most] of [
+    [urls, 2],
+    [urls.slice(0, 3), 1],
+    [urls.slice(0, 2), 1],
+    [urls.slice(0, 1), 0],
+  ] as const) {
+    const setup = await start({}, { servers });
+    for (let n = 0; n < 200; n++) await setup.workers[0]?.run({ answers: ['CONNECT_FAILED'] });
+    await settle();
+    const out = servers.filter(url => stateOf(setup, url) === 'down').length;
+    assert.is(out, most, `of ${servers.length}`);
+  }
+});
+
+test('never takes out the last one that is available, whoever took out the others', async () => {
+  const setup = await start({ maxEjected: 1 });
+  for (const url of urls.slice(1)) setup.manager.pools.judge('default', url, 'check', 'failing');
+  await send(setup.workers[0], bad, 20, 'CONNECT_FAILED');
+  assert.is(stateOf(setup, bad), 'active');
+});
+
+test('brings those that are out back when nobody else is left', async () => {
+  const setup = await start();
+  await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
+  for (const url of urls.slice(1, 3)) setup.manager.pools.judge('default', url, 'check', 'failing');
+  assert.is(stateOf(setup, bad), 'down');
+  await setup.manager.pools.remove('default', 'http://d:1', { force: true });
+  assert.is(stateOf(setup, bad), 'active');
+});
+
+test('leaves the decision to an active check that complains as well', async () => {
+  const setup = await start();
+  await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
+  setup.manager.pools.judge('default', bad, 'health-check', 'refused');
+  await setup.clock.advanceAsync(10_000);
+  assert.is(reasonOf(setup, bad), 'health-check: refused');
+  assert.is.not((await setup.workers[0]?.run())?.upstream?.id, bad);
+  setup.manager.pools.judge('default', bad, 'health-check', undefined);
+  assert.is(stateOf(setup, bad), 'active');
+});
+
+test('ignores what a request brings that ends after its upstream was taken out', async () => {
+  const setup = await start({ passes: 1 });
+  const [worker] = setup.workers;
+  const slow = Promise.withResolvers<UpstreamAnswer>();
+  const late: Promise<unknown>[] = [];
+  tapOnce(worker as TestWorkerSide, () => {});
+  for (let n = 0; n < 8; n++) late.push(worker?.run({ answers: [slow.promise] }) ?? Promise.resolve());
+  await send(worker, bad, 5, 'CONNECT_FAILED');
+  await setup.clock.advanceAsync(10_000);
+  slow.resolve('RESPONSE_TIMEOUT');
+  await Promise.all(late);
+  await settle();
+  assert.is(reasonOf(setup, bad), 'passive-health: on probation');
+  await send(worker, bad, 1, 200);
+  assert.is(stateOf(setup, bad), 'active');
+});
+
+test('tells a new worker who is on probation', async () => {
+  const setup = await start({ passes: 1 });
+  await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
+  await setup.clock.advanceAsync(10_000);
+  const late = await workerSide([passiveHealth({ passes: 1 }), roundRobin()], {
+    manager: setup.manager,
+    id: 2,
+  });
+  await settle();
+  await send(late, bad, 1, 200);
+  assert.is(stateOf(setup, bad), 'active');
+});
+
+test('goes on over a reload: who is out stays out as long as was said, and doubles later', async () => {
+  const setup = await start();
+  await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
+  await setup.clock.advanceAsync(4_000);
+  await setup.workers[0]?.close();
+  await setup.manager.close();
+  assert.is(setup.clock.pending, 0);
+  const manager = await managerSide(passiveHealth(), { previous: setup.manager, clock: setup.clock });
+  const worker = await workerSide([passiveHealth(), roundRobin()], { manager });
+  const after = { ...setup, manager };
+  await setup.clock.advanceAsync(5_999);
+  assert.match(reasonOf(after, bad), /out for 10000 ms/);
+  await setup.clock.advanceAsync(1);
+  assert.is(reasonOf(after, bad), 'passive-health: on probation');
+  await send(worker, bad, 1, 'CONNECT_FAILED');
+  assert.match(reasonOf(after, bad), /out for 20000 ms/);
+});
+
+test('goes on with a probation over a reload', async () => {
+  const setup = await start({ passes: 1 });
+  await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
+  await setup.clock.advanceAsync(10_000);
+  await setup.workers[0]?.close();
+  await setup.manager.close();
+  const manager = await managerSide(passiveHealth({ passes: 1 }), {
+    previous: setup.manager,
+    clock: setup.clock,
+  });
+  const worker = await workerSide([passiveHealth({ passes: 1 }), roundRobin()], { manager });
+  await settle();
+  await send(worker, bad, 1, 200);
+  assert.is(manager.pools.get('default', bad)?.upstream.state, 'active');
+});
+
+test('forgets a server that is removed, and everything at the end', async () => {
+  const setup = await start();
+  await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
+  await setup.manager.pools.remove('default', bad, { force: true });
+  assert.is(setup.clock.pending, 0);
+  const { entry } = await setup.manager.pools.add('default', {
+    url: bad,
+    weight: 1,
+    mapHost: false,
+    state: 'active',
+  });
+  assert.is(entry.upstream.state, 'active');
+  await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
+  assert.match(reasonOf(setup, bad), /out for 10000 ms/);
+  await setup.workers[0]?.close();
+  await setup.manager.close();
+  assert.is(setup.clock.pending, 0);
+});
+
+test('refuses options that make no sense', async () => {
+  for (const options of [
+    { failures: 0 },
+    { errorRate: 0 },
+    { maxEjected: 2 },
+    { ejection: '1ms' },
+    { x: 1 },
+  ]) {
+    const thrown = await workerSide(passiveHealth(options as object)).catch(error => error);
+    assert.is(thrown.code, 'CONFIG_INVALID');
+  }
+});
