@@ -319,6 +319,7 @@ test('never takes out the last one that is available, whoever took out the other
   for (const url of urls.slice(1)) setup.manager.pools.judge('default', url, 'check', 'failing');
   await send(setup.workers[0], bad, 20, 'CONNECT_FAILED');
   assert.is(stateOf(setup, bad), 'active');
+  assert.not.ok(setup.manager.logs.some(({ msg }) => /took out/.test(String(msg))));
 });
 
 test('brings those that are out back when nobody else is left', async () => {
@@ -347,7 +348,7 @@ test('ignores what a request brings that ends after its upstream was taken out',
   const slow = Promise.withResolvers<UpstreamAnswer>();
   const late: Promise<unknown>[] = [];
   tapOnce(worker as TestWorkerSide, () => {});
-  for (let n = 0; n < 8; n++) late.push(worker?.run({ answers: [slow.promise] }) ?? Promise.resolve());
+  for (let n = 0; n < 16; n++) late.push(worker?.run({ answers: [slow.promise] }) ?? Promise.resolve());
   await send(worker, bad, 5, 'CONNECT_FAILED');
   await setup.clock.advanceAsync(10_000);
   slow.resolve('RESPONSE_TIMEOUT');
@@ -355,6 +356,8 @@ test('ignores what a request brings that ends after its upstream was taken out',
   await settle();
   assert.is(reasonOf(setup, bad), 'passive-health: on probation');
   await send(worker, bad, 1, 200);
+  assert.is(stateOf(setup, bad), 'active');
+  await send(worker, bad, 4, 'CONNECT_FAILED');
   assert.is(stateOf(setup, bad), 'active');
 });
 

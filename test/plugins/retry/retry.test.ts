@@ -110,6 +110,14 @@ test('keeps retries within their share of the traffic', async () => {
   assert.is(made - 1000, 200);
 });
 
+test('takes nothing from the budget for what cannot be tried again', async () => {
+  const side = await start({ minimum: 0.1, budget: 0 });
+  await side.run({ bodyLength: 9, replayable: false, answers: ['CONNECT_FAILED', 200] });
+  await side.run({ method: 'POST', answers: ['UPSTREAM_RESET', 200] });
+  assert.is((await side.run({ answers: ['CONNECT_FAILED', 200] })).status, 200);
+  assert.is((await side.run({ answers: ['CONNECT_FAILED', 200] })).status, 502);
+});
+
 test('lets low traffic retry', async () => {
   const side = await start();
   for (let n = 0; n < 10; n++) {
