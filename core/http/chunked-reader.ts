@@ -1,7 +1,7 @@
 // ChunkedReader: validates a chunked body (RFC 9112 section 7.1) while it passes, in its own framing or without it.
 
 import type { HeaderList } from '../headers.ts';
-import { FieldReader, incomplete } from './fields.ts';
+import { FieldReader, forwardingAlias, incomplete } from './fields.ts';
 import { CR, hexValue, LF } from './grammar.ts';
 
 /** What a ChunkedReader hands on. Ranges are valid during the call only. */
@@ -55,10 +55,6 @@ const refusedTrailers: ReadonlySet<string> = new Set([
   'content-type',
   'content-range',
   'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'x-forwarded-port',
 ]);
 
 /** Reads one chunked body at a time. */
@@ -72,13 +68,18 @@ export class ChunkedReader {
   /** A size line that cannot be judged yet, or the trailers so far. */
   private held = '';
   private extensionBytes = 0;
+  private hopNames: readonly string[] = [];
 
   constructor(sink: ChunkedSink) {
     this.sink = sink;
   }
 
-  /** Begins a body. `framing`: hand on chunks as they came, or their payload alone. */
-  begin(framing: 'keep' | 'strip'): void {
+  /**
+   * Begins a body. `framing`: hand on chunks as they came, or their payload alone. `hopNames`: what Connection names,
+   * in lower case, and thereby drops from the trailers too (RFC 9110 section 7.6.1).
+   */
+  begin(framing: 'keep' | 'strip', hopNames: readonly string[]): void {
+    this.hopNames = hopNames;
     this.framed = framing === 'keep';
     this.state = atSize;
     this.remaining = 0;
@@ -200,7 +201,7 @@ export class ChunkedReader {
     if (used < 0) return this.refuse(`malformed trailers: ${reader.problem || 'too many'}`);
     this.state = done;
     this.held = '';
-    this.sink.onChunkedEnd(passingTrailers(reader.headers));
+    this.sink.onChunkedEnd(passingTrailers(reader.headers, this.hopNames));
     return start + used - before;
   }
 
@@ -222,7 +223,9 @@ function isLastChunk(buffer: Buffer, pos: number, end: number): boolean {
   );
 }
 
-function passingTrailers(trailers: HeaderList): HeaderList {
-  for (const key of [...trailers.keys]) if (refusedTrailers.has(key)) trailers.delete(key);
+function passingTrailers(trailers: HeaderList, hopNames: readonly string[]): HeaderList {
+  for (const key of [...trailers.keys]) {
+    if (refusedTrailers.has(key) || hopNames.includes(key) || forwardingAlias.test(key)) trailers.delete(key);
+  }
   return trailers;
 }

@@ -390,7 +390,7 @@ export class ClientConnection implements Waiting, ChunkedSink {
 
   private beginChunked(): void {
     this.reader ??= new ChunkedReader(this);
-    this.reader.begin('keep');
+    this.reader.begin('keep', this.wire.requestHead.fields.hopNames);
   }
 
   private passBody(bytes: Buffer | string): void {

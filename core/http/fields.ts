@@ -6,6 +6,8 @@ import { COLON, CR, LF, SP, TAB, tokenChar, valueChar } from './grammar.ts';
 /** Names that CGI-like origins take for X-Forwarded-*: `X_Forwarded_For`, `X.Forwarded.Host`. */
 export const forwardingAlias = /^(?:x[._-]forwarded[._-]|forwarded[._])/;
 
+const noNames: readonly string[] = [];
+
 /** Outcomes of reading a part of a message: an index after it, or one of these. */
 export const incomplete = -1;
 export const malformed = -2;
@@ -22,6 +24,8 @@ export class FieldReader {
   problem = '';
   /** Values of all Connection lines, comma-joined, as sent; '' for none. */
   connection = '';
+  /** Names that Connection lists, in lower case: their fields concern this hop only, trailers too. */
+  hopNames: readonly string[] = noNames;
   /** Value of Content-Length; undefined for none. */
   contentLength: string | undefined = undefined;
   transferEncoding: string | undefined = undefined;
@@ -98,6 +102,7 @@ export class FieldReader {
     this.headers = new HeaderList();
     this.problem = '';
     this.connection = '';
+    this.hopNames = noNames;
     this.contentLength = undefined;
     this.transferEncoding = undefined;
     this.host = undefined;

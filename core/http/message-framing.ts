@@ -67,6 +67,7 @@ const kept: ReadonlySet<string> = new Set([
 
 /** Removes the fields that Connection names (RFC 9110 section 7.6.1), but none that routing or framing needs. */
 export function dropNamedFields(fields: FieldReader, options: readonly string[]): void {
+  fields.hopNames = options;
   for (const option of options) {
     if (option !== '' && option !== 'close' && option !== 'keep-alive' && !kept.has(option)) {
       fields.headers.delete(option);

@@ -381,7 +381,7 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
 
   private beginChunked(framing: 'keep' | 'strip'): void {
     this.reader ??= new ChunkedReader(this);
-    this.reader.begin(framing);
+    this.reader.begin(framing, this.home.responseHead.fields.hopNames);
   }
 
   /**

@@ -1,0 +1,69 @@
+// What a case of the request corpus is: raw bytes of a client, and what has to become of them.
+
+/** A request as the origin has to get it, byte for byte. */
+export interface Forwarded {
+  /** Its request line. */
+  readonly line: string;
+  /** The client's field lines that pass, in their order, Host included. */
+  readonly fields: readonly string[];
+  /** The framing line that the proxy writes; none: no body is announced. */
+  readonly framing?: string | undefined;
+  /** Bytes of the body, chunk framing included. */
+  readonly body?: string;
+  /** Its body as a reader of the framing gets it, where that is not `body`. */
+  readonly payload?: string;
+  /** HTTP version that it was received with; default 1.1. */
+  readonly received?: '1.0' | '1.1';
+  /** The method that the client used; default: that of `line`. */
+  readonly method?: string;
+}
+
+/** One case. */
+export interface RequestCase {
+  readonly name: string;
+  /** Section of an RFC, or a public incident. */
+  readonly source: string;
+  /** What the client sends, latin1. */
+  readonly send: string;
+  /** Requests that reach the origin, in order. */
+  readonly forwarded: readonly Forwarded[];
+  /** Status that the proxy itself answers after those; the connection closes then. */
+  readonly refused?: number;
+  /** The head of the refused request has passed already: the origin sees a request that is cut. */
+  readonly cut?: boolean;
+  /** Is the connection good for more after it? Default: when nothing was refused. */
+  readonly stays?: boolean;
+}
+
+/** The host that nearly every case asks for. */
+export const host = 'Host: a.test';
+
+/** Lines joined as a head: each with its CRLF, and the empty line behind them. */
+export function head(...lines: string[]): string {
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}
+
+/** A case that has to be refused before anything reaches the origin. */
+export function refuse(name: string, source: string, send: string, status = 400): RequestCase {
+  return { name, source, send, forwarded: [], refused: status };
+}
+
+/** A case whose body turns out to be malformed: the origin sees it cut, the client is told. */
+export function cut(name: string, source: string, send: string, status = 400): RequestCase {
+  return { name, source, send, forwarded: [], refused: status, cut: true };
+}
+
+/** A case in which each of the requests passes, and the connection stays good. */
+export function pass(name: string, source: string, send: string, ...forwarded: Forwarded[]): RequestCase {
+  return { name, source, send, forwarded };
+}
+
+/** A GET of `/` that arrives with these fields besides Host. */
+export function plainGet(...fields: string[]): Forwarded {
+  return { line: 'GET / HTTP/1.1', fields: [host, ...fields] };
+}
+
+/** A visible name of a byte, for names of cases. */
+export function byteName(code: number): string {
+  return `0x${code.toString(16).padStart(2, '0')}`;
+}

@@ -1,0 +1,86 @@
+// A real Listener on a free port, in the test's process, with the simplest balancer.
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { ProxyContext } from '../../../core/context.ts';
+import { createHooks, type RequestHooks } from '../../../core/hooks.ts';
+import { Listener } from '../../../core/http/listener.ts';
+import { Pools, type UpstreamRecord } from '../../../core/pool.ts';
+import { type SettingsInput, settingsSchema } from '../../../core/settings.ts';
+import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
+
+/** How a proxy under test is made. */
+export interface ProxyOptions {
+  /** URLs, or records that say more. */
+  readonly upstreams?: readonly (string | ({ id: string } & Partial<UpstreamRecord>))[];
+  readonly settings?: SettingsInput;
+  /** Taps more hooks, before the balancer's. */
+  readonly tap?: (hooks: RequestHooks) => void;
+  /** Address to listen on; default 127.0.0.1. */
+  readonly host?: string;
+}
+
+/** A running proxy. */
+export interface TestProxy {
+  readonly port: number;
+  readonly listener: Listener;
+  readonly pools: Pools;
+  readonly log: LogLine[];
+  /** Contexts of the requests that are over, in the order of their ends. */
+  readonly finished: ProxyContext[];
+  close(): void;
+}
+
+/** Starts a proxy; its stages choose the first available upstream that was not tried. */
+export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy> {
+  const settings = settingsSchema.parse(options.settings ?? {});
+  const log: LogLine[] = [];
+  const failed: unknown[] = [];
+  const hooks = createHooks(error => failed.push(error));
+  const pools = new Pools();
+  for (const upstream of options.upstreams ?? []) {
+    pools.default.set({
+      weight: 1,
+      mapHost: false,
+      state: 'active',
+      reason: '',
+      layer: 'config',
+      activeSince: 0,
+      ...(typeof upstream === 'string' ? { id: upstream } : upstream),
+    });
+  }
+  options.tap?.(hooks);
+  hooks.selectUpstream.tap('first', ctx => {
+    const { available } = ctx.pool;
+    return available.find(upstream => !ctx.tried.includes(upstream)) ?? available[0];
+  });
+  const finished: ProxyContext[] = [];
+  hooks.finished.tap('record', ctx => {
+    finished.push(ctx);
+  });
+  const listener = new Listener({ hooks, pools, settings, log: collectingLogger(log) });
+  const server = createServer().listen(0, options.host ?? '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  listener.serve(server);
+  return {
+    port: address.port,
+    listener,
+    pools,
+    log,
+    finished,
+    close() {
+      listener.close();
+      server.close();
+    },
+  };
+}
+
+/** Waits until something holds; rejects, naming it, when it does not in time. */
+export async function until(what: string, holds: () => boolean, limitMs = 10_000): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await new Promise(resolve => setTimeout(resolve, 2));
+  }
+}
