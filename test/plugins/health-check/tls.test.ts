@@ -1,0 +1,89 @@
+// health-check of https:// servers: by the server's own TLS settings, its certificate checked.
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import * as assert from 'uvu/assert';
+import type { ServerInput } from '../../../core/server-definition.ts';
+import { managerSide } from '../../../core/testing.ts';
+import { healthCheck } from '../../../plugins/health-check/index.ts';
+import { suite } from '../../support/suite.ts';
+import { certificate, privateKey } from './certificate.ts';
+import { until } from './origin.ts';
+
+const test = suite('health-check of https');
+
+type Tls = NonNullable<Exclude<ServerInput, string>['tls']>;
+
+interface Seen {
+  servername: string | undefined;
+  authorized: boolean;
+}
+
+/** What the first check of an https origin finds with these settings, and what the origin sees. */
+async function check(tls: Tls | undefined): Promise<{ detail: string; seen: Seen | undefined }> {
+  let seen: Seen | undefined;
+  const options = {
+    cert: certificate,
+    key: privateKey,
+    ca: certificate,
+    requestCert: true,
+    rejectUnauthorized: false,
+  };
+  const server = createServer(options, (request, response) => {
+    const { servername, authorized } = request.socket as TLSSocket & { servername?: string };
+    seen = { servername: servername || undefined, authorized };
+    response.end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const side = await managerSide(healthCheck({ timeout: '10m' }), {
+    servers: [tls === undefined ? url : { url, tls }],
+  });
+  try {
+    side.clock.advance(1000);
+    await until('the check', () => side.pools.get('default', url)?.health !== undefined);
+    return { detail: side.pools.get('default', url)?.health?.detail ?? '', seen };
+  } finally {
+    await side.close();
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+test('a certificate that nobody trusted is a failure', async () => {
+  const { detail, seen } = await check(undefined);
+  assert.match(detail, /self.signed certificate/);
+  assert.is(seen, undefined);
+});
+
+test('a certificate of the given CA passes; an address is not sent as a name', async () => {
+  assert.equal(await check({ ca: certificate }), {
+    detail: '200',
+    seen: { servername: undefined, authorized: false },
+  });
+});
+
+test('the given name is asked for and checked', async () => {
+  const good = await check({ ca: certificate, servername: 'origin.test' });
+  assert.equal([good.detail, good.seen?.servername], ['200', 'origin.test']);
+  assert.match(
+    (await check({ ca: certificate, servername: 'other.test' })).detail,
+    /does not match|altnames/i,
+  );
+});
+
+test('a client certificate is shown', async () => {
+  const { detail, seen } = await check({ ca: certificate, cert: certificate, key: privateKey });
+  assert.equal([detail, seen?.authorized], ['200', true]);
+});
+
+test('without verification any certificate passes', async () => {
+  assert.is((await check({ verify: false })).detail, '200');
+});
+
+test('a key that cannot be read is a failure with its reason, not a crash', async () => {
+  const { detail } = await check({ ca: certificate, cert: certificate, key: 'nonsense' });
+  assert.ok(detail.length > 0 && detail !== '200', detail);
+});
