@@ -41,6 +41,8 @@ export interface ManagerHooks {
   readonly workerExited: SyncHook<[number]>;
   /** All workers are listening, after the start or a reload. */
   readonly listening: SyncHook<[]>;
+  /** May this node lead? Asked often; a tap adds to the list why it should not. */
+  readonly mayLead: SyncHook<[string[]]>;
   /** Leadership was won, renewed or lost. Taps run in order; one that fails is logged and does not stop the others. */
   readonly leaderChanged: AsyncSeriesHook<[Leadership]>;
   /** The process is asked to stop; taps run before workers drain, so that a leader can hand over first. */
@@ -79,6 +81,7 @@ export function createManagerHooks(report: ReportPluginError): ManagerHooks {
     workerReady: new SyncHook(['worker'], 'workerReady'),
     workerExited: new SyncHook(['worker'], 'workerExited'),
     listening: new SyncHook([], 'listening'),
+    mayLead: new SyncHook(['objections'], 'mayLead'),
     leaderChanged: new AsyncSeriesHook(['leadership'], 'leaderChanged'),
     stopping: new AsyncSeriesHook([], 'stopping'),
   };

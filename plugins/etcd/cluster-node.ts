@@ -30,6 +30,8 @@ export interface ClusterSurroundings {
   readonly log: Logger;
   readonly clock: Clock;
   leaderChanged(leadership: Leadership): Promise<void>;
+  /** Why this node should not lead, as other plugins see it. */
+  objections(): readonly string[];
 }
 
 /** No worker for this long, and the leader hands over, ms: a single one that is replaced takes less. */
@@ -114,7 +116,8 @@ export class ClusterNode {
     if (status.readyWorkers > 0) this.lastReady = now;
     // A leader gets a moment for its worker to be replaced; nobody is elected without one.
     const grace = this.election.leadership.leading ? workerGrace : 0;
-    return now - this.lastReady > grace ? 'no worker accepts connections' : undefined;
+    if (now - this.lastReady > grace) return 'no worker accepts connections';
+    return this.surroundings.objections()[0];
   }
 }
 

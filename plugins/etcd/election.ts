@@ -105,6 +105,11 @@ export class Election {
     this.running = Promise.all([this.run(), this.follow()]).then(() => {});
   }
 
+  /** This node may have become fit: do not wait for the next look. */
+  reconsider(): void {
+    this.wake();
+  }
+
   /** Lets go of the leadership, if it is held, and takes no part any more. */
   async close(): Promise<void> {
     this.closed = true;
@@ -176,8 +181,7 @@ export class Election {
       wait === 0 ? 'elected' : 'elected; waiting until the one before is out',
     );
     this.lead(nodeName, since);
-    this.beat(this.session);
-    clock.after(wait, () => this.review());
+    this.beat(this.session, wait);
   }
 
   /** Who leads, and how the leadership before ended. */
@@ -206,7 +210,7 @@ export class Election {
   // --- holding ---------------------------------------------------------------------------------------------------
 
   /** Starts the renewals of a session; each is a request of its own, so that a hanging one holds up no other. */
-  private beat(session: Session): void {
+  private beat(session: Session, wait: number): void {
     const { client, clock, times } = this.options;
     this.tick?.();
     const asked = new Set<EtcdMember>();
@@ -222,6 +226,7 @@ export class Election {
     };
     this.tick = clock.every(times.renew, () => void renew());
     void renew();
+    if (wait > 0) clock.after(wait, () => void renew());
   }
 
   /**
@@ -249,7 +254,7 @@ export class Election {
       if (held.header.raft_term !== kept.raftTerm) return;
       client.prefer(member);
       session.until = Math.max(session.until, this.safeUntil(asked, kept.ttl));
-      this.review();
+      this.confirm(session);
     } catch (thrown) {
       client.avoid(member);
       this.options.log.debug({ host: member.host, reason: plainReason(thrown) }, 'a renewal failed');
@@ -261,26 +266,30 @@ export class Election {
   }
 
   /**
-   * Brings `leading` to what the clock and the session say. Called before anything else that a leader does, so that
-   * a process that was frozen finds out first.
+   * Ends a leadership whose time has passed, or that this node is not fit for. Called before anything else that a
+   * leader does, so that a process that was frozen finds out first.
    */
   private review(): void {
     const { session } = this;
     if (session === undefined) return;
-    const now = this.options.clock.monotonic();
     const unfit = this.options.unfit();
     if (unfit !== undefined) {
       void this.resign(unfit);
-    } else if (now >= session.until) {
-      if (this.leading) {
-        this.options.log.error('the lease could not be renewed in time: not leading any more');
-        this.stepDown();
-      }
-    } else if (now >= session.from && this.resigning === undefined) {
-      if (!this.leading) this.options.log.info('leading');
-      this.leading = true;
-      this.tell();
+    } else if (this.leading && this.options.clock.monotonic() >= session.until) {
+      this.options.log.error('the lease could not be renewed in time: not leading any more');
+      this.stepDown();
     }
+  }
+
+  /** The session was confirmed: lead, or go on leading. */
+  private confirm(session: Session): void {
+    this.review();
+    const now = this.options.clock.monotonic();
+    if (this.session !== session || this.resigning !== undefined) return;
+    if (now < session.from || now >= session.until) return;
+    if (!this.leading) this.options.log.info('leading');
+    this.leading = true;
+    this.tell();
   }
 
   /** etcd says that the leadership is over. */

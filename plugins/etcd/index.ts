@@ -104,6 +104,7 @@ export function etcd(input: EtcdOptions = {}): Plugin {
         if (manager.status.stopping) await node.close();
         else park(node, manager);
       });
+      manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
       manager.hooks.stopping.tapPromise('etcd', async () => await node.handOver());
       addClusterRoutes(manager.admin, node);
       await manager.useStore(node.store);
@@ -120,6 +121,11 @@ async function takeNode(options: ClusterNodeOptions, manager: ManagerSide): Prom
     log,
     clock,
     leaderChanged: async leadership => await hooks.leaderChanged.promise(leadership),
+    objections() {
+      const objections: string[] = [];
+      hooks.mayLead.call(objections);
+      return objections;
+    },
   };
   const before = parked(manager)?.take();
   if (before !== undefined) {

@@ -85,11 +85,11 @@ export class AddressHolder {
     const { clock, log } = this.options;
     const begun = clock.monotonic();
     const lifetime = Math.floor((until - begun - kernelLateness - commandTime) / 1000);
+    const fresh = !this.holding;
     if (lifetime < 1) {
-      this.complain('the lease is too short, or its renewals take too long, to hold the address safely');
+      if (fresh) this.complain('the lease is too short, or its renewals take too long, to hold it safely');
       return;
     }
-    const fresh = !this.holding;
     const input = this.lines('change', ` valid_lft ${lifetime} preferred_lft 0`).join('');
     const { code, error } = await run('ip', ['-batch', '-'], { input });
     const done = clock.monotonic();

@@ -1,4 +1,5 @@
 // floating-ip: gives the leader of the cluster the service address, so that a pair needs no keepalived.
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
 import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.ts';
@@ -50,6 +51,9 @@ export function floatingIp(input: FloatingIpOptions): Plugin {
         if (leading) await holder.hold(until);
         else await holder.release();
       });
+      hooks.mayLead.tap('floating-ip', objections => {
+        if (linkIsDown(options.interface)) objections.push(`${options.interface} has no link`);
+      });
       onClose(async () => {
         cancelReminder();
         // At a reload the next floating-ip goes on; if there is none, the kernel drops the address in a moment.
@@ -57,6 +61,16 @@ export function floatingIp(input: FloatingIpOptions): Plugin {
       });
     },
   }));
+}
+
+/** Does the kernel say that there is no link? Where it says nothing, it counts as up. */
+function linkIsDown(interfaceName: string): boolean {
+  try {
+    return readFileSync(`/sys/class/net/${interfaceName}/carrier`, 'utf8').trim() === '0';
+  } catch (thrown) {
+    // What the kernel answers for an interface that is switched off.
+    return thrown instanceof Error && 'code' in thrown && thrown.code === 'EINVAL';
+  }
 }
 
 /** The holder from before a reload when it has the same addresses, or a new one. */

@@ -12,10 +12,10 @@ export function whyNoLab(): string | undefined {
     return 'network namespaces cannot be made here (needs root and iproute2)';
   }
   try {
-    execFileSync('ip', ['-n', name, 'link', 'add', 'a', 'type', 'veth', 'peer', 'name', 'b'], {
+    execFileSync('ip', ['-n', name, 'link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1'], {
       stdio: 'ignore',
     });
-    execFileSync('ip', ['-n', name, 'link', 'add', 'c', 'type', 'bridge'], { stdio: 'ignore' });
+    execFileSync('ip', ['-n', name, 'link', 'add', 'br0', 'type', 'bridge'], { stdio: 'ignore' });
   } catch {
     return 'veth pairs or bridges cannot be made here';
   } finally {

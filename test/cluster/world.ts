@@ -122,7 +122,9 @@ export class World {
       await until('the client is answered', () => world.client.answers > 20, 20_000);
       return world;
     } catch (thrown) {
-      const logs = world.nodes.map(({ name, lines }) => `${name}:\n${lines.join('\n')}`).join('\n');
+      const logs = world.nodes
+        .map(({ name, lines }) => `${name}:\n${lines.slice(-30).join('\n')}`)
+        .join('\n');
       await world.close();
       throw new Error(`the world did not start\n${logs}`, { cause: thrown });
     }
@@ -164,6 +166,7 @@ export class World {
         `${node.name} is in step`,
         async () => {
           const { status, text } = await node.admin('GET', '/cluster');
+          if ((await node.admin('GET', '/readyz')).status !== 200) return false;
           return status === 200 && !JSON.parse(text).stale && (await node.ports()).length > 0;
         },
         20_000,

@@ -1,0 +1,78 @@
+// PoolChurn: adds and removes servers through the nodes' admin APIs without end, and knows what was acknowledged.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { World, WorldNode } from './world.ts';
+
+const pauseMs = 200;
+
+/** Changes the pool until it is stopped. */
+export class PoolChurn {
+  /** Changes that were acknowledged. */
+  acknowledged = 0;
+  /** Changes that were refused, or whose answer did not come. */
+  refused = 0;
+  private readonly world: World;
+  private readonly ports: readonly number[];
+  /** What each port must be in the end; `unknown`: the answer to the last change did not come. */
+  private readonly expected = new Map<number, 'in' | 'out' | 'unknown'>();
+  private stopped = false;
+  private readonly running: Promise<void>;
+
+  constructor(world: World, ports: readonly number[]) {
+    this.world = world;
+    this.ports = ports;
+    this.running = this.run();
+  }
+
+  /** Stops, and waits until all nodes agree. Resolves with the acknowledged changes that were lost, in words. */
+  async stop(): Promise<string[]> {
+    this.stopped = true;
+    await this.running;
+    const end = Date.now() + 15_000;
+    for (;;) {
+      const lost = await this.differences();
+      if (lost.length === 0 || Date.now() > end) return lost;
+      await sleep(200);
+    }
+  }
+
+  private async run(): Promise<void> {
+    for (let turn = 0; !this.stopped; turn++) {
+      const port = this.ports[turn % this.ports.length] ?? 0;
+      const running = this.world.nodes.filter(candidate => candidate.runs);
+      const node = running[turn % Math.max(1, running.length)];
+      if (node !== undefined) await this.change(node, port);
+      await sleep(pauseMs);
+    }
+  }
+
+  private async change(node: WorldNode, port: number): Promise<void> {
+    const add = this.expected.get(port) !== 'in';
+    const before = this.expected.get(port) ?? 'out';
+    this.expected.set(port, 'unknown');
+    const { status } = add
+      ? await node.admin('POST', '/servers', { url: this.world.originUrl(port) })
+      : await node.admin('DELETE', `/servers/10.77.0.31/${port}?force`);
+    if (status >= 200 && status < 300) {
+      this.expected.set(port, add ? 'in' : 'out');
+      this.acknowledged++;
+      return;
+    }
+    this.refused++;
+    // 404 and 409 say that nothing was done; a 503 may have been done all the same, and 0 is no answer.
+    if (status === 404 || status === 409) this.expected.set(port, before);
+  }
+
+  private async differences(): Promise<string[]> {
+    const found: string[] = [];
+    for (const node of this.world.nodes) {
+      if (!node.runs) continue;
+      const ports = await node.ports();
+      for (const [port, state] of this.expected) {
+        if (state !== 'unknown' && ports.includes(port) !== (state === 'in')) {
+          found.push(`${node.name}: port ${port} should be ${state}`);
+        }
+      }
+    }
+    return found;
+  }
+}
