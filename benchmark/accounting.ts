@@ -1,0 +1,106 @@
+// Accounting: what the operating system says that a process tree has used, from /proc.
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** What the cores had done since the machine started, in clock ticks. */
+export interface CoreTicks {
+  readonly idle: number;
+  readonly total: number;
+}
+
+/** A process and all its descendants, the process first; empty when it is gone. */
+export function processTree(pid: number): number[] {
+  const found: number[] = [];
+  const pending = [pid];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const threads = list(`/proc/${next}/task`);
+    if (threads.length === 0) continue;
+    found.push(next);
+    for (const thread of threads) {
+      pending.push(...parseNumbers(read(`/proc/${next}/task/${thread}/children`)));
+    }
+  }
+  return found;
+}
+
+/** CPU time of these processes so far, ns: user and system, all threads. */
+export function cpuTimeOf(pids: readonly number[]): number {
+  let time = 0;
+  for (const pid of pids) {
+    for (const thread of list(`/proc/${pid}/task`)) {
+      time += parseSchedstat(read(`/proc/${pid}/task/${thread}/schedstat`));
+    }
+  }
+  return time;
+}
+
+/**
+ * Memory of these processes, bytes: their proportional set size, which counts a page that n processes share as a
+ * n-th in each, or the resident set where the kernel does not tell.
+ */
+export function memoryOf(pids: readonly number[]): number {
+  let bytes = 0;
+  for (const pid of pids) {
+    const kilobytes =
+      parseField(read(`/proc/${pid}/smaps_rollup`), 'Pss') ??
+      parseField(read(`/proc/${pid}/status`), 'VmRSS') ??
+      0;
+    bytes += kilobytes * 1024;
+  }
+  return bytes;
+}
+
+/** What the given cores have done so far. */
+export function coreTicks(cores: readonly number[]): CoreTicks {
+  const perCore = parseCoreTicks(read('/proc/stat'));
+  let idle = 0;
+  let total = 0;
+  for (const core of cores) {
+    idle += perCore.get(core)?.idle ?? 0;
+    total += perCore.get(core)?.total ?? 0;
+  }
+  return { idle, total };
+}
+
+/** The first of the three numbers of a thread's `schedstat`: its time on a core, ns. */
+export function parseSchedstat(text: string): number {
+  return parseNumbers(text)[0] ?? 0;
+}
+
+/** The number after `NAME:` in a file of /proc such as `status`; undefined when there is no such line. */
+export function parseField(text: string, name: string): number | undefined {
+  const value = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1];
+  return value === undefined ? undefined : Number(value);
+}
+
+/** The lines `cpuN` of /proc/stat. */
+export function parseCoreTicks(text: string): Map<number, CoreTicks> {
+  const cores = new Map<number, CoreTicks>();
+  for (const match of text.matchAll(/^cpu(\d+) (.+)$/gm)) {
+    // user nice system idle iowait irq softirq steal; guest time is in user already.
+    const ticks = parseNumbers(match[2] ?? '').slice(0, 8);
+    const idle = (ticks[3] ?? 0) + (ticks[4] ?? 0);
+    cores.set(Number(match[1]), { idle, total: ticks.reduce((sum, one) => sum + one, 0) });
+  }
+  return cores;
+}
+
+function parseNumbers(text: string): number[] {
+  return text.trim() === '' ? [] : text.trim().split(/\s+/).map(Number);
+}
+
+/** Empty for a process that has ended meanwhile. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,72 @@
+// Machine: its cores and who gets which, and what it is, for the record.
+import { spawnSync } from 'node:child_process';
+import { cpus, release, totalmem } from 'node:os';
+
+/** Which cores each side is pinned to. */
+export interface CorePlan {
+  readonly proxy: readonly number[];
+  readonly origin: readonly number[];
+  readonly client: readonly number[];
+  /** For a proxy of two workers; undefined when the machine has not enough cores to measure that. */
+  readonly twoWorkers: readonly number[] | undefined;
+}
+
+/** What figures were taken on. */
+export interface MachineDescription {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly kernel: string;
+  readonly system: string;
+}
+
+/** Shares out the cores that this process may use. The proxy always has its core to itself. */
+export function planCores(allowed: readonly number[] = allowedCores()): CorePlan {
+  const [first, second, third, fourth] = allowed;
+  if (first === undefined || second === undefined) {
+    throw new Error('the benchmark needs two cores: one for the proxy, one for the client and the origin');
+  }
+  return {
+    proxy: [first],
+    origin: [third ?? second],
+    client: [fourth ?? second],
+    twoWorkers: fourth === undefined ? undefined : [first, second],
+  };
+}
+
+/** The cores of a list such as `0-2,5`, as /proc/self/status and taskset write it. */
+export function parseCoreList(text: string): number[] {
+  const cores: number[] = [];
+  for (const range of text.trim().split(',')) {
+    const [from, to = from] = range.split('-').map(Number);
+    if (from === undefined || to === undefined) continue;
+    for (let core = from; core <= to; core++) cores.push(core);
+  }
+  return cores;
+}
+
+/** Describes this machine. */
+export function describeMachine(): MachineDescription {
+  const processors = cpus();
+  return {
+    cpu: processors[0]?.model.trim() ?? 'unknown',
+    cores: processors.length,
+    memoryBytes: totalmem(),
+    kernel: release(),
+    system: firstLine('sh', ['-c', '. /etc/os-release && echo "$PRETTY_NAME"']) ?? process.platform,
+  };
+}
+
+/** The first line that a command prints, on either output; undefined when there is no such command. */
+export function firstLine(command: string, args: readonly string[]): string | undefined {
+  const { error, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 10_000 });
+  if (error !== undefined) return undefined;
+  return `${stdout}${stderr}`.trim().split('\n')[0] ?? '';
+}
+
+function allowedCores(): number[] {
+  const line = firstLine('taskset', ['-cp', String(process.pid)]);
+  if (line === undefined)
+    throw new Error('the benchmark pins processes with taskset: apt-get install util-linux');
+  return parseCoreList(line.slice(line.lastIndexOf(':') + 1));
+}

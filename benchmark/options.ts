@@ -1,0 +1,69 @@
+// Options: what the command line of the benchmark says.
+import { parseArgs } from 'node:util';
+
+/** How the benchmark is to be run. */
+export interface BenchmarkOptions {
+  /** Under two minutes: nginx, HAProxy and Weldr, three scenarios, few rounds. */
+  readonly quick: boolean;
+  /** Names of proxies; undefined: all. */
+  readonly only: readonly string[] | undefined;
+  /** Names of scenarios; undefined: all. */
+  readonly scenarios: readonly string[] | undefined;
+  readonly rounds: number;
+  /** Of one run. */
+  readonly seconds: number;
+  /** Write the figures into the documentation too. */
+  readonly publish: boolean;
+}
+
+export const usage = `npm run bench -- [--quick] [--only NAME,…] [--scenario NAME,…] [--rounds N] [--seconds N] [--publish]
+
+  --quick      under two minutes: nginx, HAProxy and Weldr; small, realistic and 64k
+  --only       these proxies alone
+  --scenario   these scenarios alone
+  --rounds     rounds of each scenario: 7, or 3 with --quick
+  --seconds    length of one run: 2
+  --publish    write the figures to benchmark/results/latest.json, docs/benchmark.svg and docs/performance.md`;
+
+/** Throws an Error that says what is wrong with the command line. */
+export function parseOptions(
+  args: readonly string[],
+  known: { proxies: readonly string[]; scenarios: readonly string[] },
+): BenchmarkOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      scenario: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string', default: '2' },
+      publish: { type: 'boolean', default: false },
+    },
+  });
+  return {
+    quick: values.quick,
+    only: names('--only', values.only, known.proxies),
+    scenarios: names('--scenario', values.scenario, known.scenarios),
+    rounds: number('--rounds', values.rounds ?? (values.quick ? '3' : '7'), 1, 100),
+    seconds: number('--seconds', values.seconds, 1, 60),
+    publish: values.publish,
+  };
+}
+
+function names(flag: string, text: string | undefined, known: readonly string[]): string[] | undefined {
+  if (text === undefined) return undefined;
+  const given = text.split(',');
+  for (const name of given) {
+    if (!known.includes(name)) throw new Error(`${flag}: ${name} is none of ${known.join(', ')}`);
+  }
+  return given;
+}
+
+function number(flag: string, text: string, from: number, to: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < from || value > to) {
+    throw new Error(`${flag}: expected a number from ${from} to ${to}, got ${text}`);
+  }
+  return value;
+}

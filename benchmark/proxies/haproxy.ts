@@ -1,0 +1,52 @@
+// HAProxy: one thread, connections to the origin shared, the same fields added as Weldr adds.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { firstLine } from '../machine.ts';
+import { freePort, listening, run, temporaryFolder } from '../processes.ts';
+import type { ComparedProxy, ProxyOptions, RunningProxy } from './proxy.ts';
+
+export const haproxy: ComparedProxy = {
+  name: 'haproxy',
+  kind: 'native',
+  install: 'apt-get install haproxy',
+  version: () => firstLine('haproxy', ['-v'])?.match(/version (\S+)/)?.[1],
+  async start(options: ProxyOptions): Promise<RunningProxy> {
+    const folder = temporaryFolder('haproxy');
+    const port = await freePort();
+    const path = join(folder, 'haproxy.cfg');
+    writeFileSync(path, config(port, options));
+    const process = run('haproxy', ['-db', '-f', path], { cores: options.cores });
+    await listening(process, port);
+    return { port, process };
+  },
+};
+
+function config(port: number, { origin, workers }: ProxyOptions): string {
+  return `
+global
+  nbthread ${workers}
+  maxconn 12000
+  no strict-limits
+
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 75s
+  timeout server 60s
+  timeout http-keep-alive 75s
+
+frontend proxy
+  bind 127.0.0.1:${port} backlog 4096
+  option forwardfor
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header X-Forwarded-Port %[dst_port]
+  http-request add-header Via "1.1 haproxy"
+  http-response add-header Via "1.1 haproxy"
+  default_backend origin
+
+backend origin
+  http-reuse always
+  server origin 127.0.0.1:${origin.port}
+`;
+}

@@ -1,0 +1,75 @@
+// nginx as a proxy: one worker, connections to the origin kept, the same fields added as Weldr adds.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { firstLine } from '../machine.ts';
+import { freePort, listening, run, temporaryFolder } from '../processes.ts';
+import type { ComparedProxy, ProxyOptions, RunningProxy } from './proxy.ts';
+
+export const nginx: ComparedProxy = {
+  name: 'nginx',
+  kind: 'native',
+  install: 'apt-get install nginx-light',
+  version: () => firstLine('nginx', ['-v'])?.replace(/^.*nginx\//, ''),
+  async start(options: ProxyOptions): Promise<RunningProxy> {
+    const folder = temporaryFolder('nginx');
+    const port = await freePort();
+    const path = join(folder, 'nginx.conf');
+    writeFileSync(path, nginxConfig(folder, options.workers, http(port, options.origin.port)));
+    const process = run('nginx', ['-p', folder, '-e', 'stderr', '-c', path], { cores: options.cores });
+    await listening(process, port);
+    return { port, process };
+  },
+};
+
+/** A whole nginx.conf around the inside of its `http` block. */
+export function nginxConfig(folder: string, workers: number, http: string): string {
+  // As root nginx would give its workers to a user that may not read the temporary folder.
+  const user = process.getuid?.() === 0 ? 'user root;' : '';
+  return `
+daemon off;
+${user}
+pid ${folder}/nginx.pid;
+worker_processes ${workers};
+worker_rlimit_nofile 20000;
+events { worker_connections 16000; }
+http {
+  access_log off;
+  client_body_temp_path ${folder}/body;
+  proxy_temp_path ${folder}/proxy;
+  fastcgi_temp_path ${folder}/fastcgi;
+  uwsgi_temp_path ${folder}/uwsgi;
+  scgi_temp_path ${folder}/scgi;
+  keepalive_requests 1000000000;
+  keepalive_timeout 75s;
+  client_max_body_size 0;
+  ${http}
+}
+`;
+}
+
+function http(port: number, originPort: number): string {
+  return `
+  upstream origin {
+    server 127.0.0.1:${originPort};
+    keepalive 512;
+    keepalive_requests 1000000000;
+  }
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location / {
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_set_header X-Forwarded-Port $server_port;
+      proxy_set_header Via "1.1 nginx";
+      add_header Via "1.1 nginx";
+      # Bodies stream, as in the other proxies, rather than pass through files.
+      proxy_request_buffering off;
+      proxy_max_temp_file_size 0;
+    }
+  }`;
+}

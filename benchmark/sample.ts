@@ -1,0 +1,91 @@
+// Sample: one proxy under one load once, and what that cost.
+import { type CoreTicks, coreTicks, cpuTimeOf, memoryOf, processTree } from './accounting.ts';
+import type { CorePlan } from './machine.ts';
+import type { Origin } from './origin.ts';
+import type { RunningProxy } from './proxies/proxy.ts';
+import { type Load, type LoadResult, runWrk } from './wrk.ts';
+
+/** The figures of one run. */
+export interface Sample {
+  /** CPU time of the proxy's processes a request, µs. */
+  readonly cpuPerRequest: number;
+  readonly requestsPerSecond: number;
+  /** Latencies, µs. */
+  readonly p50: number;
+  readonly p99: number;
+  /** Memory of the proxy's processes after the run, bytes (proportional set size). */
+  readonly memory: number;
+  readonly requests: number;
+  /** Shares of the run's time, 0 to 1: the proxy on its cores, ... */
+  readonly proxyBusy: number;
+  /** ... others on these cores, ... */
+  readonly othersBusy: number;
+  /** ... the origin on its core, ... */
+  readonly originBusy: number;
+  /** ... and the cores of client and origin, whoever had them. */
+  readonly clientCoresBusy: number;
+  /** Why this run does not count; undefined: it does. */
+  readonly refused: string | undefined;
+}
+
+/** What a sample is taken with. */
+export interface Bench {
+  readonly cores: CorePlan;
+  readonly origin: Origin;
+}
+
+/** From this share on the origin counts as saturated. */
+export const originSaturation = 0.85;
+/** From this share on the throughput is that of the client's core, not the proxy's. */
+export const clientSaturation = 0.97;
+
+/** Puts a load on a proxy for some seconds. */
+export async function takeSample(
+  bench: Bench,
+  proxy: RunningProxy,
+  load: Load,
+  seconds: number,
+): Promise<Sample> {
+  const otherCores = [...new Set([...bench.cores.client, ...bench.cores.origin])];
+  const pids = processTree(proxy.process.pid);
+  const originPids = processTree(bench.origin.process.pid);
+  const proxyBefore = cpuTimeOf(pids);
+  const originBefore = cpuTimeOf(originPids);
+  const coresBefore = coreTicks(otherCores);
+  const proxyCoresBefore = coreTicks(bench.cores.proxy);
+  const start = performance.now();
+  const result = await runWrk(proxy.port, load, { seconds, cores: bench.cores.client });
+  const wall = (performance.now() - start) * 1e6;
+  const proxyAfter = cpuTimeOf(pids);
+  const originAfter = cpuTimeOf(originPids);
+  const coresAfter = coreTicks(otherCores);
+  const proxyCoresBusy = busyShare(proxyCoresBefore, coreTicks(bench.cores.proxy)) * bench.cores.proxy.length;
+  const cpu = proxyAfter - proxyBefore;
+  const originBusy = (originAfter - originBefore) / wall;
+  const sameProcesses = processTree(proxy.process.pid).join() === pids.join() && pids.length > 0;
+  return {
+    cpuPerRequest: cpu / 1000 / result.requests,
+    requestsPerSecond: result.requests / (result.duration / 1e6),
+    p50: result.p50,
+    p99: result.p99,
+    memory: memoryOf(pids),
+    requests: result.requests,
+    proxyBusy: cpu / wall,
+    othersBusy: Math.max(0, proxyCoresBusy - cpu / wall),
+    originBusy,
+    clientCoresBusy: busyShare(coresBefore, coresAfter),
+    refused: refusal(result, originBusy, sameProcesses),
+  };
+}
+
+function refusal(result: LoadResult, originBusy: number, sameProcesses: boolean): string | undefined {
+  if (result.requests === 0) return 'no request succeeded';
+  if (result.errors > 0) return `${result.errors} errors in ${result.requests} requests`;
+  if (originBusy >= originSaturation) return `the origin was saturated (${Math.round(originBusy * 100)} %)`;
+  if (!sameProcesses) return 'a process of the proxy ended';
+  return undefined;
+}
+
+function busyShare(before: CoreTicks, after: CoreTicks): number {
+  return 1 - (after.idle - before.idle) / (after.total - before.total);
+}
