@@ -22,8 +22,8 @@ export interface StartFlags extends SettingFlags {
 export async function start(flags: StartFlags): Promise<Manager | undefined> {
   let processLog: ProcessLog | undefined;
   exitOnDefect(() => processLog);
-  const end = (code: number): void => {
-    processLog?.flush();
+  const end = async (code: number): Promise<void> => {
+    await processLog?.flush();
     process.exit(code);
   };
   let manager: Manager | undefined;
@@ -37,7 +37,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
       version,
       openLog: async level => {
         processLog = await openLog(level);
-        return processLog.log;
+        return processLog;
       },
     });
     listenToSignals(manager, end);
@@ -47,7 +47,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     if (thrown instanceof CommandError) throw thrown;
     if (manager?.status.stopping === true) return undefined;
     process.stderr.write(`weldr: ${problem(thrown)}\n`);
-    end(exitCodeOf(thrown));
+    await end(exitCodeOf(thrown));
     return undefined;
   }
 }
@@ -78,7 +78,7 @@ function readFlags(flags: StartFlags): Overrides {
   }
 }
 
-function listenToSignals(manager: Manager, end: (code: number) => void): void {
+function listenToSignals(manager: Manager, end: (code: number) => Promise<void>): void {
   let asked = 0;
   const stop = (): void => {
     asked++;

@@ -12,7 +12,7 @@ exitOnDefect(() => processLog);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
 new Worker({
-  link: managerLink(() => processLog?.flush()),
+  link: managerLink(async () => await processLog?.flush()),
   load: loadConfig,
   openLog: async (level, worker) => {
     process.title = `weldr: worker ${worker}`;

@@ -38,7 +38,7 @@ export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
       read = true;
       return checkConfig(config, overrides);
     },
-    openLog: async level => (await openLog(level)).log,
+    openLog,
   });
   await manager.start();
   return {

@@ -7,12 +7,16 @@ import { exitCodes } from './exit-codes.ts';
  * `log` answers the log if it is open.
  */
 export function exitOnDefect(log: () => ProcessLog | undefined): void {
-  const die = (thrown: unknown, origin: string): void => {
+  let dying = false;
+  process.on('uncaughtException', (thrown, origin) => {
+    if (dying) return;
+    dying = true;
     const open = log();
-    if (open === undefined) console.error(`${origin}:`, thrown);
-    else open.log.fatal({ err: thrown }, `${origin}: a defect in Weldr or a plugin`);
-    open?.flush();
-    process.exit(exitCodes.failed);
-  };
-  process.on('uncaughtException', (error, origin) => die(error, origin));
+    if (open === undefined) {
+      console.error(`${origin}:`, thrown);
+      process.exit(exitCodes.failed);
+    }
+    open.log.fatal({ err: thrown }, `${origin}: a defect in Weldr or a plugin`);
+    void open.flush().then(() => process.exit(exitCodes.failed));
+  });
 }

@@ -1,6 +1,8 @@
 // A worker that is a process of its own: both ends of its line, over Node's IPC channel.
 import { fork } from 'node:child_process';
-import type { Logger } from 'pino';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { ProcessLog } from '../log.ts';
 import type { ManagerLink, WorkerLink } from './links.ts';
 import type { ManagerMessage, WorkerMessage } from './messages.ts';
 
@@ -8,12 +10,18 @@ import type { ManagerMessage, WorkerMessage } from './messages.ts';
 const maxWaiting = 1_000;
 /** Over this a worker does not read at all: it is ended, and its replacement starts from a snapshot. */
 const maxWaitingForWorker = 10_000;
+/** How long the last lines of a worker that has ended are waited for, ms. */
+const lastLinesTimeout = 200;
 /** How long an ending worker waits for its last messages to leave, ms. */
 const lastWordsTimeout = 1_000;
 
 /** Starts a worker process; `entry` is the path of the module that it runs. */
-export function forkWorker(entry: string, log: Logger): WorkerLink {
-  const child = fork(entry, [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+export function forkWorker(entry: string, processLog: ProcessLog): WorkerLink {
+  const { log } = processLog;
+  // Were stdout shared, each process that starts or ends would switch it to blocking writes for all of them.
+  const child = fork(entry, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  readLines(child.stdout, line => processLog.forward(`${line}\n`));
+  readLines(child.stderr, line => process.stderr.write(`${line}\n`));
   const listeners: ((how: string) => void)[] = [];
   let ended = false;
   let waiting = 0;
@@ -27,7 +35,11 @@ export function forkWorker(entry: string, log: Logger): WorkerLink {
     // Without a process there is no exit event.
     if (child.pid === undefined) end(`could not be started: ${error.message}`);
   });
-  child.on('exit', (code, signal) => end(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  const describe = (code: number | null, signal: string | null): string =>
+    signal === null ? `exit code ${code}` : `signal ${signal}`;
+  // `close` comes when its last lines are read; a process that it started may hold it back.
+  child.on('close', (code, signal) => end(describe(code, signal)));
+  child.on('exit', (code, signal) => setTimeout(() => end(describe(code, signal)), lastLinesTimeout));
   const sent = (): void => {
     waiting--;
     if (waiting === 0 && dropped > 0) {
@@ -64,17 +76,16 @@ export function forkWorker(entry: string, log: Logger): WorkerLink {
 }
 
 /**
- * The line of this process to the manager that forked it. `beforeExit` runs last. Throws an Error when nobody forked
+ * The line of this process to the manager that forked it. `beforeExit` runs last, and does not reject. Throws an Error when nobody forked
  * it.
  */
-export function managerLink(beforeExit: () => void): ManagerLink {
+export function managerLink(beforeExit: () => Promise<void>): ManagerLink {
   const send = process.send?.bind(process);
   if (send === undefined) throw new Error('this module is started by `weldr start`, not by hand');
   let waiting = 0;
   let ending: number | undefined;
   const exit = (code: number): void => {
-    beforeExit();
-    process.exit(code);
+    void beforeExit().then(() => process.exit(code));
   };
   const sent = (): void => {
     waiting--;
@@ -99,4 +110,8 @@ export function managerLink(beforeExit: () => void): ManagerLink {
       setTimeout(exit, lastWordsTimeout, code);
     },
   };
+}
+
+function readLines(stream: Readable | null, use: (line: string) => void): void {
+  if (stream !== null) createInterface({ input: stream }).on('line', use);
 }

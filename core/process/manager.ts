@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
 import { ManagedPools } from '../entries.ts';
 import { WeldrError } from '../errors.ts';
+import type { ProcessLog } from '../log.ts';
 import type { ManagerStatus } from '../plugin.ts';
 import type { Overrides, Settings } from '../settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
@@ -28,7 +29,7 @@ export interface ManagerOptions {
   /** Of this Weldr. */
   readonly version: string;
   /** Opens the log, once the level is known. */
-  openLog(level: Settings['logLevel']): Logger | Promise<Logger>;
+  openLog(level: Settings['logLevel']): Promise<ProcessLog>;
 }
 
 /** One Weldr: `start`, any number of `reload`s, `stop`. */
@@ -44,7 +45,7 @@ export class Manager {
   /** All groups that have processes; the one in charge is `group`. */
   private readonly groups = new Set<WorkerGroup>();
   private keepAlive: NodeJS.Timeout | undefined;
-  private logger: Logger | undefined;
+  private processLog: ProcessLog | undefined;
   private group: WorkerGroup | undefined;
   private plugins: ManagerPlugins | undefined;
   private reloading: Promise<void> | undefined;
@@ -74,8 +75,12 @@ export class Manager {
   }
 
   get log(): Logger {
-    if (this.logger === undefined) throw new Error('the log is opened by start()');
-    return this.logger;
+    return this.openedLog.log;
+  }
+
+  private get openedLog(): ProcessLog {
+    if (this.processLog === undefined) throw new Error('the log is opened by start()');
+    return this.processLog;
   }
 
   /**
@@ -84,7 +89,7 @@ export class Manager {
    */
   async start(): Promise<void> {
     const config = await this.load();
-    this.logger = await this.options.openLog(config.settings.logLevel);
+    this.processLog = await this.options.openLog(config.settings.logLevel);
     // Between the death of the last worker and its replacement nothing else may keep the process alive.
     this.keepAlive = setInterval(() => {}, 2 ** 30);
     const group = this.newGroup(config);
@@ -223,7 +228,7 @@ export class Manager {
   }
 
   private async stopNow(): Promise<void> {
-    this.logger?.info('stopping');
+    this.processLog?.log.info('stopping');
     await this.queued?.catch(() => {});
     await this.reloading?.catch(() => {});
     const timeout = this.group?.config.settings.drainTimeout ?? 0;
@@ -231,7 +236,7 @@ export class Manager {
     await Promise.all([...this.groups].map(group => (this.cutting ? group.kill() : group.drain(timeout))));
     await this.plugins?.close();
     this.end();
-    this.logger?.info('stopped');
+    this.processLog?.log.info('stopped');
   }
 
   private async announceStop(timeoutMs: number): Promise<void> {
@@ -285,7 +290,7 @@ export class Manager {
   }
 
   private spawnWorker(config: LoadedConfig): WorkerLink {
-    if (config.settings.workers !== 0) return forkWorker(this.options.workerEntry, this.log);
+    if (config.settings.workers !== 0) return forkWorker(this.options.workerEntry, this.openedLog);
     return localWorker(link => new Worker({ link, load: async () => config, openLog: () => this.log }));
   }
 

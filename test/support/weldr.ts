@@ -208,8 +208,8 @@ class WeldrProcess implements TestWeldr {
     const record = await this.logged(({ msg }) => msg === 'listening');
     const [address] = Array.isArray(record['listen']) ? record['listen'] : [];
     this.url = `http://${address}`;
-    const admin = this.logs.find(line => typeof line['admin'] === 'string');
-    if (admin !== undefined) this.adminUrl = `http://${admin['admin']}`;
+    const admin = this.logs.find(line => line['plugin'] === 'admin-api' && 'address' in line);
+    if (admin !== undefined) this.adminUrl = `http://${admin['address']}`;
   }
 
   workers(): number[] {

@@ -1,0 +1,188 @@
+// Reading config files of each kind, and what is said of wrong ones.
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { findConfig, searchPlaces } from '../../config/find.ts';
+import { loadConfig } from '../../config/load.ts';
+import { WeldrError } from '../../core/errors.ts';
+import type { Overrides } from '../../core/settings.ts';
+import { suite } from '../support/suite.ts';
+import { makeFolder } from '../support/weldr.ts';
+
+const test = suite('config files');
+
+async function inFolder<T>(files: Record<string, string>, use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = makeFolder();
+  try {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const load = (name: string, text: string, overrides: Overrides = {}) =>
+  inFolder({ [name]: text }, folder => loadConfig(join(folder, name), overrides));
+
+async function problemOf(name: string, text: string): Promise<WeldrError> {
+  try {
+    await load(name, text);
+  } catch (thrown) {
+    if (thrown instanceof WeldrError) return thrown;
+    throw thrown;
+  }
+  throw new Error('it was taken');
+}
+
+const typescript = (fields: string) => `
+  import { defineConfig, type WeldrConfig } from 'weldr';
+  import { roundRobin, stats } from 'weldr/plugins';
+  const config: WeldrConfig = { listen: ':8080', plugins: [roundRobin(), stats()], ${fields} };
+  export default defineConfig(config);`;
+const javascript = typescript('').replace(', type WeldrConfig', '').replace(': WeldrConfig', '');
+const json = '{"listen": ":8080", "plugins": ["roundRobin", {"stats": {"interval": "1s"}}]}';
+const yaml = 'listen: ":8080"\nplugins:\n  - roundRobin\n  - stats:\n      interval: 1s\n';
+
+const kinds = {
+  'weldr.config.ts': typescript(''),
+  'weldr.config.mts': typescript(''),
+  'weldr.config.js': javascript,
+  'weldr.config.mjs': javascript,
+  'weldr.config.json': json,
+  'weldr.config.yaml': yaml,
+};
+
+for (const [name, text] of Object.entries(kinds)) {
+  test(`reads ${name}, and fills in the defaults`, async () => {
+    const { settings, plugins } = await load(name, text);
+    assert.equal(settings.listen, [':8080']);
+    assert.is(settings.workers, 'auto');
+    assert.is(settings.timeouts.connect, 5000);
+    assert.equal(
+      plugins.map(plugin => plugin.name),
+      ['round-robin', 'stats'],
+    );
+  });
+}
+
+test('finds the first of the names in the folder, in their order', async () => {
+  const names = [...searchPlaces];
+  await inFolder(Object.fromEntries(names.map(name => [name, ''])), async folder => {
+    for (const name of names) {
+      assert.is(await findConfig(undefined, folder), join(folder, name));
+      rmSync(join(folder, name));
+    }
+    await findConfig(undefined, folder).then(
+      () => assert.unreachable(),
+      thrown => assert.match(thrown.message, 'make a weldr.config.ts, or name one with --config FILE'),
+    );
+  });
+});
+
+test('takes a named file relative to the folder, without looking for others', async () => {
+  assert.is(await findConfig('x/my.json', '/srv'), '/srv/x/my.json');
+  assert.is(await findConfig('/etc/weldr.yaml', '/srv'), '/etc/weldr.yaml');
+});
+
+const wrong: Record<string, [text: string, message: string]> = {
+  'an option of a plugin': [
+    `import { roundRobin, healthCheck } from 'weldr/plugins';
+     export default { plugins: [roundRobin(), healthCheck({ interval: 'soon' })] };`,
+    'weldr.config.ts: plugins[1].interval: expected a duration such as "30s", got "soon"',
+  ],
+  'an unknown option of a plugin': [
+    `import { roundRobin } from 'weldr/plugins';
+     export default { plugins: [roundRobin({ colour: 'red' })] };`,
+    'weldr.config.ts: plugins[0].colour: there is no such option',
+  ],
+  'a setting': [
+    `export default { timeouts: { connect: 'soon' }, plugins: [] };`,
+    'weldr.config.ts: timeouts.connect: expected a duration such as "30s", got "soon"',
+  ],
+  'an unknown setting': [
+    `export default { lisen: ':80', plugins: [] };`,
+    'weldr.config.ts: lisen: there is no such option',
+  ],
+  'a server': [
+    `export default { servers: ['http://a', 'ftp://b'], plugins: [] };`,
+    'weldr.config.ts: servers[1].url: "ftp://b" is not a server\'s URL',
+  ],
+  'a plugin that was not called': [
+    `import { roundRobin } from 'weldr/plugins'; export default { plugins: [roundRobin] };`,
+    'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got the function roundRobin: call it',
+  ],
+  'a plugin that is none': [
+    'export default { plugins: [{ nam: 1 }] };',
+    'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got {"nam":1}',
+  ],
+  'a plugin twice': [
+    `import { roundRobin } from 'weldr/plugins'; export default { plugins: [roundRobin(), roundRobin()] };`,
+    'weldr.config.ts: plugins[1]: plugins[0] is named round-robin already',
+  ],
+  'no plugins': ['export default {};', 'weldr.config.ts: plugins: expected array, got nothing'],
+  'no default export': ['export const config = {};', 'weldr.config.ts: expected `export default'],
+  'a syntax error': ['export default {\n  plugins: [[,\n};', 'weldr.config.ts: cannot be read: '],
+  'an import that is not there': [
+    "import './nowhere.ts'; export default { plugins: [] };",
+    'weldr.config.ts: cannot be read: Cannot find module',
+  ],
+};
+
+for (const [what, [text, message]] of Object.entries(wrong)) {
+  test(`names file and field of ${what}`, async () => {
+    const error = await problemOf('weldr.config.ts', text);
+    assert.is(error.code, 'CONFIG_INVALID');
+    assert.match(error.message, message);
+  });
+}
+
+test('says all problems at once, each with the name of the file', async () => {
+  const error = await problemOf(
+    'weldr.config.ts',
+    `export default { trace: 'yes', drainTimeout: 'soon', plugins: [] };`,
+  );
+  assert.equal(error.message.split('\n').sort(), [
+    'weldr.config.ts: drainTimeout: expected a duration such as "30s", got "soon"',
+    'weldr.config.ts: trace: expected boolean, got "yes"',
+  ]);
+});
+
+test('names the plugin that a JSON file misspells, and those that there are', async () => {
+  const error = await problemOf('weldr.config.json', '{"plugins": ["roundRobin", "roundRobbin"]}');
+  assert.match(
+    error.message,
+    /^weldr\.config\.json: plugins\[1\]: there is no plugin "roundRobbin"; known: .*stats/,
+  );
+});
+
+test('names the field of a wrong option in a YAML file', async () => {
+  const error = await problemOf('weldr.config.yaml', 'plugins:\n  - stats:\n      interval: soon\n');
+  assert.match(error.message, 'weldr.config.yaml: plugins[0].interval: expected a duration');
+});
+
+test('tells where a JSON file is broken', async () => {
+  const error = await problemOf('weldr.config.json', '{"plugins": [}');
+  assert.match(error.message, 'weldr.config.json: cannot be read: ');
+});
+
+test('lets overrides go before the file', async () => {
+  const { settings } = await load('weldr.config.json', json, {
+    listen: ['127.0.0.1:1'],
+    workers: 3,
+    logLevel: 'debug',
+  });
+  assert.equal(settings.listen, ['127.0.0.1:1']);
+  assert.is(settings.workers, 3);
+  assert.is(settings.logLevel, 'debug');
+});
+
+test('reads a file again as it is now, with the modules that it imports', async () => {
+  await inFolder({}, async folder => {
+    const path = join(folder, 'weldr.config.mjs');
+    writeFileSync(path, "import { via } from './via.mjs'; export default { via, plugins: [] };");
+    for (const via of ['one', 'two', 'three']) {
+      writeFileSync(join(folder, 'via.mjs'), `export const via = '${via}';`);
+      assert.is((await loadConfig(path, {})).settings.via, via);
+    }
+  });
+});

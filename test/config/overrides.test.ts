@@ -1,0 +1,43 @@
+// Flags, then the environment: what goes before the config file.
+import * as assert from 'uvu/assert';
+import { readOverrides } from '../../config/overrides.ts';
+import { suite } from '../support/suite.ts';
+
+const test = suite('overrides');
+
+const environment = {
+  WELDR_LISTEN: '127.0.0.1:1, [::1]:2',
+  WELDR_WORKERS: 'auto',
+  WELDR_LOG_LEVEL: 'debug',
+  WELDR_ADMIN_LISTEN: '127.0.0.1:3',
+  WELDR_ADMIN_TOKEN: 'secret',
+};
+
+test('says nothing where nothing is given', () => {
+  assert.equal(readOverrides({}, {}), {});
+  assert.equal(readOverrides({}, { WELDR_LISTEN: '' }), {});
+});
+
+test('reads the variables', () => {
+  assert.equal(readOverrides({}, environment), {
+    listen: ['127.0.0.1:1', '[::1]:2'],
+    workers: 'auto',
+    logLevel: 'debug',
+    adminListen: '127.0.0.1:3',
+    adminToken: 'secret',
+  });
+});
+
+test('takes a flag before its variable', () => {
+  const overrides = readOverrides({ ip: ':80', adminIp: '127.0.0.1:9', workers: '0' }, environment);
+  assert.equal(overrides.listen, [':80']);
+  assert.is(overrides.adminListen, '127.0.0.1:9');
+  assert.is(overrides.workers, 0);
+  assert.is(overrides.logLevel, 'debug');
+});
+
+test('names the flag or the variable that is wrong', () => {
+  assert.throws(() => readOverrides({ ip: '80' }, environment), /^--ip.*expected an address such as/);
+  assert.throws(() => readOverrides({ workers: 'many' }, {}), '--workers: expected a number of processes');
+  assert.throws(() => readOverrides({}, { WELDR_LOG_LEVEL: 'loud' }), 'WELDR_LOG_LEVEL: ');
+});
