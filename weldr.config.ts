@@ -1,6 +1,6 @@
 // What `npm start` runs, and an example to copy. Every option has a default; README and plugins/*/README.md list them.
 import { defineConfig } from 'weldr';
-import { adminApi, healthCheck, poolFile, roundRobin, stats } from 'weldr/plugins';
+import { adminApi, healthCheck, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
 
 export default defineConfig({
   // Where clients connect to.
@@ -14,6 +14,8 @@ export default defineConfig({
   timeouts: { connect: '5s', response: '60s', body: '60s' },
   plugins: [
     roundRobin(),
+    // Another server is tried where nothing can have been done twice.
+    retry(),
     healthCheck({ interval: '30s', timeout: '5s', path: '/', failures: 3, passes: 2 }),
     stats(),
     // Keeps what the admin API changed, over restarts.

@@ -1,0 +1,238 @@
+// The life of a pool under traffic, with real processes and the plugins of the default config.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Origin, startOrigin } from '../support/origin.ts';
+import { freePort } from '../support/ports.ts';
+import { suite } from '../support/suite.ts';
+import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { type ClientLoad, startLoad } from './client-load.ts';
+
+const test = suite('the life of a pool');
+
+/** The default config, on free ports, checking faster. */
+const config = (options: { servers?: readonly string[]; workers?: number; adminPort?: number } = {}) => `
+import { defineConfig } from 'weldr';
+import { adminApi, healthCheck, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
+export default defineConfig({
+  listen: '127.0.0.1:0', workers: ${options.workers ?? 1}, servers: ${JSON.stringify(options.servers ?? [])},
+  plugins: [
+    roundRobin(), retry(),
+    healthCheck({ interval: '200ms', timeout: '1s', failures: 3, passes: 2 }),
+    stats(), poolFile({ path: 'weldr-pool.json' }), adminApi({ listen: '127.0.0.1:${options.adminPort ?? 0}' }),
+  ],
+});`;
+
+interface ServerAnswer {
+  readonly id: string;
+  readonly state: string;
+}
+
+async function servers(weldr: TestWeldr): Promise<ServerAnswer[]> {
+  const response = await fetch(`${weldr.adminUrl}/servers`);
+  const body = await response.json();
+  return body.servers;
+}
+
+async function stateOf(weldr: TestWeldr, origin: Origin): Promise<string | undefined> {
+  return (await servers(weldr)).find(server => server.id === origin.url)?.state;
+}
+
+async function add(weldr: TestWeldr, origin: Origin): Promise<number> {
+  const response = await fetch(`${weldr.adminUrl}/servers`, {
+    method: 'POST',
+    body: JSON.stringify({ url: origin.url }),
+  });
+  await response.body?.cancel();
+  return response.status;
+}
+
+async function remove(weldr: TestWeldr, origin: Origin): Promise<number> {
+  const url = `${weldr.adminUrl}/servers/127.0.0.1/${origin.port}?wait`;
+  const response = await fetch(url, { method: 'DELETE' });
+  await response.body?.cancel();
+  return response.status;
+}
+
+async function withOrigins(count: number, run: (origins: Origin[]) => Promise<void>): Promise<void> {
+  const origins = await Promise.all(Array.from({ length: count }, () => startOrigin()));
+  try {
+    await run(origins);
+  } finally {
+    for (const origin of origins) await origin.close();
+  }
+}
+
+function assertOnly200(load: ClientLoad): void {
+  assert.equal(load.errors, [], 'no request failed on the wire');
+  assert.equal([...load.statuses.keys()], [200], 'every answer was a 200');
+}
+
+test('balances over three servers that were added with the API, to within one request', async () => {
+  await withOrigins(3, async origins => {
+    const weldr = await startWeldr({ config: config() });
+    try {
+      for (const origin of origins) assert.is(await add(weldr, origin), 201);
+      const counts = new Map<string, number>();
+      for (let i = 0; i < 60; i++) {
+        const response = await fetch(`${weldr.url}/name`);
+        await response.body?.cancel();
+        const name = response.headers.get('x-origin') ?? '';
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+      }
+      assert.equal([...counts.values()], [20, 20, 20]);
+    } finally {
+      await weldr.stop();
+    }
+  });
+});
+
+test('takes a dead server out after three failed checks and back in after two passes, no request failing', async () => {
+  await withOrigins(3, async ([dead, ...others]) => {
+    if (dead === undefined) throw new Error('no origin');
+    const all = [dead, ...others];
+    const weldr = await startWeldr({ config: config({ servers: all.map(o => o.url) }) });
+    const load = startLoad(`${weldr.url}/x`, 4);
+    try {
+      await until('all servers get requests', () => load.origins.size === 3);
+      await dead.close();
+      await until('it is down', async () => (await stateOf(weldr, dead)) === 'down');
+      const requests = load.answered;
+      await until('others are asked', () => load.answered > requests + 50);
+      const before = load.origins.get(dead.name);
+      await dead.reopen();
+      await until('it is active', async () => (await stateOf(weldr, dead)) === 'active');
+      await until('it gets requests again', () => (load.origins.get(dead.name) ?? 0) > (before ?? 0));
+    } finally {
+      await load.stop();
+      await weldr.stop();
+    }
+    assertOnly200(load);
+    const transitions = weldr.logs.filter(record => record['plugin'] === 'health-check');
+    assert.ok(transitions.length >= 2, 'each transition is logged');
+  });
+});
+
+test('adds and removes servers under load with no failed request', async () => {
+  await withOrigins(4, async origins => {
+    const [first, ...others] = origins;
+    if (first === undefined) throw new Error('no origin');
+    const weldr = await startWeldr({ config: config({ servers: [first.url], workers: 2 }) });
+    const load = startLoad(`${weldr.url}/slow?ms=5`, 8);
+    try {
+      for (let round = 0; round < 3; round++) {
+        for (const origin of others) assert.is(await add(weldr, origin), 201);
+        const answered = load.answered;
+        await until('requests are answered', () => load.answered > answered + 40);
+        for (const origin of others) assert.is(await remove(weldr, origin), 204);
+      }
+    } finally {
+      await load.stop();
+      await weldr.stop();
+    }
+    assertOnly200(load);
+    assert.is(load.origins.size, 4);
+  });
+});
+
+test('loses only the requests in flight in a worker that is killed, and replaces it with the full pool', async () => {
+  await withOrigins(3, async origins => {
+    const weldr = await startWeldr({ config: config({ workers: 2 }) });
+    const load = startLoad(`${weldr.url}/x`, 8);
+    try {
+      for (const origin of origins) await add(weldr, origin);
+      await until('requests are answered', () => load.origins.size >= 3);
+      const before = weldr.workers();
+      const [victim] = before;
+      if (victim === undefined) throw new Error('no worker');
+      process.kill(victim, 'SIGKILL');
+      await until('it is replaced', () => {
+        const now = weldr.workers();
+        return now.length === 2 && !now.includes(victim);
+      });
+      const errors = load.errors.length;
+      const answered = load.answered;
+      await until('requests go on', () => load.answered > answered + 100);
+      assert.is(load.errors.length, errors, 'nothing fails after the replacement');
+    } finally {
+      await load.stop();
+      await weldr.stop();
+    }
+    assert.ok(load.errors.length <= 8, `at most one request a connection was lost: ${load.errors.length}`);
+    const { 503: unavailable, ...rest } = Object.fromEntries(load.statuses);
+    assert.equal(Object.keys(rest), ['200']);
+    assert.ok((unavailable ?? 0) >= 0, 'a 503 can only be from before the first server was added');
+  });
+});
+
+test('has the pool as it was after kill -9 of the manager, whose workers end', async () => {
+  await withOrigins(3, async origins => {
+    const [listed, added, removed] = origins;
+    if (listed === undefined || added === undefined || removed === undefined) throw new Error('no origin');
+    const folder = mkdtempSync(join(tmpdir(), 'weldr-e2e-'));
+    const text = config({ servers: [listed.url, removed.url], workers: 2 }).replace(
+      'weldr-pool.json',
+      join(folder, 'pool.json'),
+    );
+    try {
+      const first = await startWeldr({ config: text });
+      assert.is(await add(first, added), 201);
+      assert.is(await remove(first, removed), 204);
+      const workers = first.workers();
+      await first.kill();
+      assert.not(workers.some(isRunning));
+      const second = await startWeldr({ config: text });
+      const ids = (await servers(second)).map(server => server.id).sort();
+      await second.stop();
+      assert.equal(ids, [listed.url, added.url].sort());
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+test('reloads under load without a failed request, with in-flight requests and the pool kept', async () => {
+  await withOrigins(2, async origins => {
+    const adminPort = await freePort();
+    const weldr = await startWeldr({ config: config({ workers: 2, adminPort }) });
+    for (const origin of origins) await add(weldr, origin);
+    const load = startLoad(`${weldr.url}/slow?ms=3`, 8);
+    try {
+      for (let round = 0; round < 3; round++) {
+        const answered = load.answered;
+        await until('requests are answered', () => load.answered > answered + 50);
+        const response = await fetch(`${weldr.adminUrl}/reload`, { method: 'POST' });
+        assert.is(response.status, 200, await response.text());
+      }
+      assert.is((await servers(weldr)).length, 2);
+    } finally {
+      await load.stop();
+      await weldr.stop();
+    }
+    assertOnly200(load);
+  });
+});
+
+test('counts successes and failures of clients and servers in the documented shape', async () => {
+  await withOrigins(1, async ([origin]) => {
+    if (origin === undefined) throw new Error('no origin');
+    const weldr = await startWeldr({ config: config({ servers: [origin.url] }) });
+    try {
+      for (const path of ['/a', '/b', '/status/503']) {
+        const response = await fetch(weldr.url + path);
+        await response.body?.cancel();
+      }
+      const stats = await (await fetch(`${weldr.adminUrl}/stats`)).json();
+      assert.equal(stats, { client: { success: 2, failed: 1 }, server: { success: 2, failed: 1 } });
+      const [detail] = await (await fetch(`${weldr.adminUrl}/stats/detail`)).json();
+      assert.is(detail.id, origin.url);
+      assert.is(detail.ip, '127.0.0.1');
+      assert.is(detail.port, String(origin.port));
+      assert.is(detail.success, 2);
+      assert.is(detail.failed, 1);
+    } finally {
+      await weldr.stop();
+    }
+  });
+});
