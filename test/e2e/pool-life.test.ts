@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { z } from 'zod';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
@@ -24,15 +25,11 @@ export default defineConfig({
   ],
 });`;
 
-interface ServerAnswer {
-  readonly id: string;
-  readonly state: string;
-}
+const serverList = z.object({ servers: z.array(z.object({ id: z.string(), state: z.string() })) });
 
-async function servers(weldr: TestWeldr): Promise<ServerAnswer[]> {
+async function servers(weldr: TestWeldr) {
   const response = await fetch(`${weldr.adminUrl}/servers`);
-  const body = await response.json();
-  return body.servers;
+  return serverList.parse(await response.json()).servers;
 }
 
 async function stateOf(weldr: TestWeldr, origin: Origin): Promise<string | undefined> {
@@ -225,12 +222,13 @@ test('counts successes and failures of clients and servers in the documented sha
       }
       const stats = await (await fetch(`${weldr.adminUrl}/stats`)).json();
       assert.equal(stats, { client: { success: 2, failed: 1 }, server: { success: 2, failed: 1 } });
-      const [detail] = await (await fetch(`${weldr.adminUrl}/stats/detail`)).json();
-      assert.is(detail.id, origin.url);
-      assert.is(detail.ip, '127.0.0.1');
-      assert.is(detail.port, String(origin.port));
-      assert.is(detail.success, 2);
-      assert.is(detail.failed, 1);
+      const details: unknown = await (await fetch(`${weldr.adminUrl}/stats/detail`)).json();
+      const [detail] = z.array(z.record(z.string(), z.unknown())).parse(details);
+      const { id, ip, port, success, failed } = detail ?? {};
+      assert.equal(
+        { id, ip, port, success, failed },
+        { id: origin.url, ip: '127.0.0.1', port: String(origin.port), success: 2, failed: 1 },
+      );
     } finally {
       await weldr.stop();
     }
