@@ -36,6 +36,8 @@ export interface ClusterSurroundings {
 
 /** No worker for this long, and the leader hands over, ms: a single one that is replaced takes less. */
 const workerGrace = 300;
+/** What moves with the leadership takes the connections of the clients with it: most requests end within this, ms. */
+const handOverDelay = 80;
 const clockJump = 1000;
 
 /** This Weldr in the cluster. */
@@ -48,6 +50,7 @@ export class ClusterNode {
   readonly membership: Membership;
   private surroundings: ClusterSurroundings;
   private lastReady: number;
+  private leaving = false;
   private readonly stopClockWatch: () => void;
 
   private constructor(options: ClusterNodeOptions, surroundings: ClusterSurroundings, client: EtcdClient) {
@@ -94,9 +97,14 @@ export class ClusterNode {
     this.surroundings = surroundings;
   }
 
-  /** Hands over what it leads; safe to call again. */
-  async handOver(): Promise<void> {
-    await this.election.close();
+  /**
+   * Begins to leave: requests that are under way get a moment to end while their workers take no new ones, then the
+   * leadership is handed over.
+   */
+  leave(): void {
+    this.leaving = true;
+    this.election.retire();
+    this.surroundings.clock.after(handOverDelay, () => void this.election.close());
   }
 
   async close(): Promise<void> {
@@ -111,7 +119,8 @@ export class ClusterNode {
   private unfit(): string | undefined {
     const { status, clock } = this.surroundings;
     if (!this.options.candidate) return 'it is no candidate';
-    if (status.stopping) return 'this Weldr stops';
+    // Its workers end one after another now: handing over is on its way.
+    if (this.leaving) return undefined;
     const now = clock.monotonic();
     if (status.readyWorkers > 0) this.lastReady = now;
     // A leader gets a moment for its worker to be replaced; nobody is elected without one.

@@ -80,6 +80,7 @@ export class Election {
   private endIdle: (() => void) | undefined;
   private resigning: Promise<void> | undefined;
   private running: Promise<void> | undefined;
+  private retired = false;
   private closed = false;
 
   constructor(options: ElectionOptions) {
@@ -110,8 +111,14 @@ export class Election {
     this.wake();
   }
 
+  /** Keeps the leadership, if it is held, but does not take it any more. */
+  retire(): void {
+    this.retired = true;
+  }
+
   /** Lets go of the leadership, if it is held, and takes no part any more. */
   async close(): Promise<void> {
+    this.retired = true;
     this.closed = true;
     this.wake();
     await this.resign('this Weldr stops');
@@ -125,7 +132,8 @@ export class Election {
   private async run(): Promise<void> {
     while (!this.closed) {
       try {
-        if (this.session === undefined && this.options.unfit() === undefined) await this.campaign();
+        const wanted = this.session === undefined && !this.retired;
+        if (wanted && this.options.unfit() === undefined) await this.campaign();
         await this.idle(lookEvery);
       } catch (thrown) {
         this.options.log.debug({ reason: plainReason(thrown) }, 'the election goes on: etcd does not answer');
@@ -137,9 +145,15 @@ export class Election {
   /** Takes the leadership if nobody has it. */
   private async campaign(): Promise<void> {
     const { client, keys, nodeName, times, log, clock } = this.options;
+    // Where the watch has told that the key is gone, the lease need not wait for a second look.
+    const granting = this.leader === undefined ? grantLease(client, times.lease) : undefined;
+    granting?.catch(() => {});
     const seen = await this.look();
-    if (seen.held || this.closed) return;
-    const lease = await grantLease(client, times.lease);
+    if (seen.held || this.retired) {
+      if (granting !== undefined) this.drop(await granting);
+      return;
+    }
+    const lease = await (granting ?? grantLease(client, times.lease));
     const since = clock.now();
     const answer = await client.call(
       async (etcd, options) =>
@@ -164,7 +178,7 @@ export class Election {
     );
     if (!answer.succeeded) {
       // Either another was faster, or an attempt of ours whose answer was lost has won: then its lease runs out.
-      revokeLease(client, lease.id).catch(() => {});
+      this.drop(lease);
       await this.pause(retryDelay);
       return;
     }
@@ -182,6 +196,11 @@ export class Election {
     );
     this.lead(nodeName, since);
     this.beat(this.session, wait);
+  }
+
+  /** Ends a lease that is of no use; it would end by itself. */
+  private drop({ id }: GrantedLease): void {
+    revokeLease(this.options.client, id).catch(() => {});
   }
 
   /** Who leads, and how the leadership before ended. */
@@ -343,7 +362,7 @@ export class Election {
           ),
         { totalMs: 1000, attemptMs: 500 },
       );
-      revokeLease(client, session.lease.id, { totalMs: 500, attemptMs: 250 }).catch(() => {});
+      this.drop(session.lease);
     } catch (thrown) {
       log.warn({ reason: describeError(thrown) }, 'the leadership ends with its lease: etcd does not answer');
     }

@@ -52,7 +52,7 @@ const schema = z
       .refine(ms => ms >= 50, 'a renewal every 50ms is the most')
       .optional(),
     /** How long a new leader waits before it acts, when the one before did not let go by itself. */
-    holdOff: duration().default(350),
+    holdOff: duration().default(300),
     /** How long a change of the pool may take before it is answered with 503. */
     timeout: duration()
       .refine(ms => ms >= 100, 'a timeout is at least 100ms')
@@ -105,7 +105,7 @@ export function etcd(input: EtcdOptions = {}): Plugin {
         else park(node, manager);
       });
       manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
-      manager.hooks.stopping.tapPromise('etcd', async () => await node.handOver());
+      manager.hooks.stopping.tap('etcd', () => node.leave());
       addClusterRoutes(manager.admin, node);
       await manager.useStore(node.store);
     },

@@ -107,7 +107,7 @@ export async function electionNode(
     client,
     keys: new ClusterKeys('/weldr/'),
     nodeName,
-    times: { lease: 2000, renew: 250, holdOff: 350, ...times },
+    times: { lease: 2000, renew: 250, holdOff: 300, ...times },
     log,
     clock: systemClock,
     unfit: () => node.unfit,

@@ -1,0 +1,87 @@
+// Simulated time: events in order, and chance that can be repeated from a seed.
+
+/** Things that happen at times, ms. */
+export class EventQueue {
+  now = 0;
+  private readonly heap: { at: number; order: number; fn: () => void }[] = [];
+  private orders = 0;
+
+  at(time: number, fn: () => void): void {
+    const event = { at: Math.max(time, this.now), order: this.orders++, fn };
+    this.heap.push(event);
+    let i = this.heap.length - 1;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (!this.before(i, parent)) break;
+      this.swap(i, parent);
+      i = parent;
+    }
+  }
+
+  /** Lets everything happen until a time. */
+  runUntil(end: number): void {
+    for (;;) {
+      const first = this.heap[0];
+      if (first === undefined || first.at > end) break;
+      this.removeFirst();
+      this.now = first.at;
+      first.fn();
+    }
+    this.now = end;
+  }
+
+  private removeFirst(): void {
+    const last = this.heap.pop();
+    if (last === undefined || this.heap.length === 0) return;
+    this.heap[0] = last;
+    let i = 0;
+    for (;;) {
+      let least = i;
+      for (const child of [2 * i + 1, 2 * i + 2]) {
+        if (child < this.heap.length && this.before(child, least)) least = child;
+      }
+      if (least === i) return;
+      this.swap(i, least);
+      i = least;
+    }
+  }
+
+  private before(a: number, b: number): boolean {
+    const [x, y] = [this.heap[a], this.heap[b]];
+    if (x === undefined || y === undefined) return false;
+    return x.at < y.at || (x.at === y.at && x.order < y.order);
+  }
+
+  private swap(a: number, b: number): void {
+    const [x, y] = [this.heap[a], this.heap[b]];
+    if (x === undefined || y === undefined) return;
+    this.heap[a] = y;
+    this.heap[b] = x;
+  }
+}
+
+/** Chance from a seed (mulberry32). */
+export class Chance {
+  private state: number;
+
+  constructor(seed: number) {
+    this.state = seed >>> 0;
+  }
+
+  /** From 0 to below 1. */
+  next(): number {
+    this.state = (this.state + 0x6d2b79f5) >>> 0;
+    let t = this.state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  between(low: number, high: number): number {
+    return low + (high - low) * this.next();
+  }
+
+  happens(probability: number): boolean {
+    return this.next() < probability;
+  }
+}
