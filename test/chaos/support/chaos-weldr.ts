@@ -1,0 +1,55 @@
+// A Weldr for chaos runs, and what must hold of each at its end.
+import * as assert from 'uvu/assert';
+import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
+import type { ChaosOrigin } from './chaos-origin.ts';
+
+/** How a Weldr of a chaos run differs from the usual one. */
+export interface ChaosOptions {
+  readonly origins: readonly ChaosOrigin[];
+  /** Sources of more plugins, before the balancer. */
+  readonly first?: string;
+  /** Of the health checks; default: once a second, one failure or pass decides. */
+  readonly health?: string;
+  /** More settings. */
+  readonly settings?: string;
+}
+
+/** Its weldr.config.ts. */
+export function chaosConfig({ origins, first = '', health, settings = '' }: ChaosOptions): string {
+  const checks = health ?? `{ interval: '1s', timeout: '500ms', path: '/health', failures: 1, passes: 1 }`;
+  return `import { defineConfig } from 'weldr';
+import { adminApi, healthCheck, passiveHealth, retry, roundRobin } from 'weldr/plugins';
+
+export default defineConfig({
+  listen: '127.0.0.1:0',
+  workers: 2,
+  servers: ${JSON.stringify(origins.map(({ url }) => url))},
+  drainTimeout: '60s',
+  ${settings}
+  plugins: [
+    ${first}
+    passiveHealth({ ejection: '1s', maxEjection: '5s' }),
+    roundRobin(),
+    retry(),
+    healthCheck(${checks}),
+    adminApi({ listen: '127.0.0.1:0' }),
+  ],
+});
+`;
+}
+
+/** Starts it. */
+export async function startChaos(options: ChaosOptions): Promise<TestWeldr> {
+  return await startWeldr({ config: chaosConfig(options) });
+}
+
+export function portOf({ url }: TestWeldr): number {
+  return Number(new URL(url).port);
+}
+
+/** Nothing uncaught, nothing fatal, nothing on stderr: any of it is a defect, whatever clients saw. */
+export function assertNoDefect(weldr: TestWeldr): void {
+  const bad = weldr.logs.filter(({ level, msg }) => level >= 60 || /uncaught|unhandled|defect/i.test(msg));
+  assert.equal(bad, [], 'the log tells of a defect');
+  assert.is(weldr.output, '', 'something was written to stderr');
+}
