@@ -2,7 +2,7 @@
 import type { ErrorCode } from '../errors.ts';
 import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
 import { CR, LF, SP, targetChar, tokenChar } from './grammar.ts';
-import { bodyLength, connectionOptions, dropNamedFields } from './message-framing.ts';
+import { bodyLength, connectionOptions, dropNamedFields, listElements } from './message-framing.ts';
 import { isAuthority, splitAbsolute } from './target.ts';
 
 /** Limits of a head, in bytes and lines. */
@@ -183,7 +183,7 @@ export class RequestHead {
 
 /** The protocols of an Upgrade field that may be forwarded: never h2c, whose messages nobody here could check. */
 function offeredProtocols(value: string): string | undefined {
-  const protocols = value.split(/[ \t]*,[ \t]*/).filter(p => p !== '');
+  const protocols = listElements(value).filter(p => p !== '');
   const wellFormed = protocols.every(p =>
     /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?$/.test(p),
   );
