@@ -4,7 +4,6 @@ import { WeldrError } from '../../core/errors.ts';
 import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.ts';
 import { listenAddress, parseListen } from '../../core/settings.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
-import { AdminServer } from './admin-server.ts';
 import { addManagerRoutes } from './manager-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
 
@@ -39,6 +38,8 @@ export function adminApi(input: AdminApiOptions = {}): Plugin {
       const { host, port, bearer } = accessOf(side, configured);
       const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });
       const { admin: routes, log, pools, onClose } = side;
+      // Workers never serve it, and loading it takes longer than all else that they need.
+      const { AdminServer } = await import('./admin-server.ts');
       const server = new AdminServer({ routes, guard, log, stale: () => pools.stale });
       onClose(() => server.close());
       const address = await server.listen(host, port);

@@ -7,7 +7,6 @@ import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.t
 import { healthCheckSettings } from '../../core/server-definition.ts';
 import { type CheckSettings, defaultSettings, layered } from './check-settings.ts';
 import { HealthChecker } from './health-checker.ts';
-import { httpCheck } from './http-check.ts';
 
 const options = z.strictObject({
   ...healthCheckSettings.shape,
@@ -40,7 +39,11 @@ export function healthCheck(input: HealthCheckOptions = {}): Plugin {
           log,
           concurrency,
           jitter,
-          check: (upstream, how, signal) => httpCheck(upstream, how, { clock, userAgent, signal }),
+          check: async (upstream, how, signal) => {
+            // Loaded with the first check: workers make none, and the start need not wait for it.
+            const { httpCheck } = await import('./http-check.ts');
+            return await httpCheck(upstream, how, { clock, userAgent, signal });
+          },
         },
         inForce(),
       );
