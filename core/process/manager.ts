@@ -233,6 +233,8 @@ export class Manager {
     await this.reloading?.catch(() => {});
     const timeout = this.group?.config.settings.drainTimeout ?? 0;
     if (!this.cutting) await this.announceStop(timeout);
+    // Else who connects during the drain would wait in a backlog that nobody accepts from.
+    this.sockets.keep([]);
     await Promise.all([...this.groups].map(group => (this.cutting ? group.kill() : group.drain(timeout))));
     await this.plugins?.close();
     this.end();
