@@ -1,18 +1,17 @@
-// Comparison: proxies under one load in paired rounds, each against the reference in the same round.
+// Comparison: the study of one scenario, every proxy against the reference in paired rounds.
 import { reference } from './proxies/index.ts';
-import type { RunningProxy } from './proxies/proxy.ts';
-import { type Bench, clientSaturation, type Sample, takeSample } from './sample.ts';
+import { clientSaturation, type Sample, takeSample } from './sample.ts';
 import type { Scenario } from './scenarios.ts';
-import { type Summary, summarise } from './statistics.ts';
+import { formatBytes, formatCount, formatMedian, formatRatio, formatTime, type Section } from './section.ts';
+import { pairedRatios, type Summary, summarise } from './statistics.ts';
+import type { Bench, Study } from './study.ts';
 
 /** What the rounds of one scenario gave for one proxy. */
-export interface ProxyResult {
+interface ProxyResult {
   readonly proxy: string;
-  /** One a round. */
-  readonly samples: readonly Sample[];
-  /** Why there are no ratios; undefined: there are, or the reference was not measured. */
+  /** Why nothing is said about it, or nothing in comparison. */
   readonly refused: string | undefined;
-  /** To the reference, round by round; undefined without reference. */
+  /** To the reference, round by round. */
   readonly cpuRatio: Summary | undefined;
   readonly throughputRatio: Summary | undefined;
   readonly cpuPerRequest: Summary | undefined;
@@ -22,67 +21,55 @@ export interface ProxyResult {
   readonly memory: Summary | undefined;
   /** The client's core had no time left, so that the proxy may be able to do more. */
   readonly clientBound: boolean;
+  /** One a round. */
+  readonly samples: readonly Sample[];
 }
 
-/** One scenario's results. */
-export interface ScenarioResult {
-  readonly scenario: string;
-  readonly title: string;
-  readonly results: readonly ProxyResult[];
-}
-
-/** How long and how often. */
-export interface Effort {
-  readonly rounds: number;
-  readonly seconds: number;
-  /** Load before the first round, for compilers and pools to settle, s. */
-  readonly warmUp: number;
+/** The study that puts one scenario's load on every proxy. */
+export function comparison(scenario: Scenario): Study {
+  return {
+    name: scenario.name,
+    quick: scenario.quick,
+    async run(bench) {
+      const results = await compare(bench, scenario);
+      const ratios = results.flatMap(({ proxy, cpuRatio }) =>
+        cpuRatio === undefined ? [] : [[proxy, cpuRatio.median] as const],
+      );
+      return { section: describe(scenario, results), figures: results, ratios: Object.fromEntries(ratios) };
+    },
+  };
 }
 
 /** Runs every proxy once a round, in turning order, so that what drifts on the machine hits all alike. */
-export async function compare(
-  bench: Bench,
-  running: ReadonlyMap<string, RunningProxy>,
-  scenario: Scenario,
-  effort: Effort,
-  progress: (text: string) => void,
-): Promise<ScenarioResult> {
+async function compare(bench: Bench, scenario: Scenario): Promise<ProxyResult[]> {
+  const { running, effort } = bench;
   const names = [...running.keys()];
   const samples = new Map<string, Sample[]>(names.map(name => [name, []]));
   for (let round = 0; round <= effort.rounds; round++) {
     const warmUp = round === 0;
-    const order = round % 2 === 0 ? names : names.toReversed();
-    for (const name of order) {
-      const proxy = running.get(name);
-      if (proxy === undefined) continue;
-      progress(`${scenario.name}: ${warmUp ? 'warm-up' : `round ${round} of ${effort.rounds}`}, ${name}`);
-      const sample = await takeSample(bench, proxy, scenario.load, warmUp ? effort.warmUp : effort.seconds);
+    for (const [name, proxy] of round % 2 === 0 ? running : [...running].toReversed()) {
+      bench.progress(
+        `${scenario.name}: ${warmUp ? 'warm-up' : `round ${round} of ${effort.rounds}`}, ${name}`,
+      );
+      const seconds = warmUp ? effort.warmUp : effort.seconds;
+      const sample = await takeSample(bench, proxy, scenario.load, seconds);
       if (!warmUp) samples.get(name)?.push(sample);
     }
   }
-  const base = samples.get(reference.name);
-  return {
-    scenario: scenario.name,
-    title: scenario.title,
-    results: names.map(name => summariseProxy(name, samples.get(name) ?? [], base)),
-  };
+  const base = samples.get(reference.name) ?? [];
+  return names.map(name => summariseProxy(name, samples.get(name) ?? [], base));
 }
 
-function summariseProxy(
-  proxy: string,
-  samples: readonly Sample[],
-  base: readonly Sample[] | undefined,
-): ProxyResult {
-  const own = samples.find(sample => sample.refused !== undefined)?.refused;
-  const others = base?.find(sample => sample.refused !== undefined)?.refused;
+function summariseProxy(proxy: string, samples: readonly Sample[], base: readonly Sample[]): ProxyResult {
+  const own = refusalOf(samples);
+  const others = refusalOf(base);
   const refused = own ?? (others === undefined ? undefined : `${reference.name}: ${others}`);
   const over = (pick: (sample: Sample) => number): Summary | undefined =>
     own === undefined ? summarise(samples.map(pick)) : undefined;
   const ratio = (pick: (sample: Sample) => number): Summary | undefined =>
-    base === undefined || refused !== undefined ? undefined : summarise(pairedRatios(samples, base, pick));
+    refused === undefined ? summarise(pairedRatios(samples.map(pick), base.map(pick))) : undefined;
   return {
     proxy,
-    samples,
     refused,
     cpuRatio: ratio(sample => sample.cpuPerRequest),
     throughputRatio: ratio(sample => sample.requestsPerSecond),
@@ -92,16 +79,54 @@ function summariseProxy(
     p99: over(sample => sample.p99),
     memory: over(sample => sample.memory),
     clientBound: samples.some(sample => sample.clientCoresBusy >= clientSaturation),
+    samples,
   };
 }
 
-function pairedRatios(
-  samples: readonly Sample[],
-  base: readonly Sample[],
-  pick: (sample: Sample) => number,
-): number[] {
-  return samples.flatMap((sample, round) => {
-    const other = base[round];
-    return other === undefined ? [] : [pick(sample) / pick(other)];
-  });
+function refusalOf(samples: readonly Sample[]): string | undefined {
+  return samples.find(sample => sample.refused !== undefined)?.refused;
+}
+
+function describe({ name, title }: Scenario, results: readonly ProxyResult[]): Section {
+  const notes = [];
+  if (results.some(result => result.clientBound)) {
+    notes.push('≥: the core of client and origin had no time left, so the proxy may do more.');
+  }
+  const others = Math.max(0, ...results.flatMap(({ samples }) => samples.map(sample => sample.othersBusy)));
+  if (others > 0.05) {
+    notes.push(`Noise: other processes had up to ${Math.round(others * 100)} % of the proxy's core.`);
+  }
+  return {
+    name,
+    title,
+    headings: [
+      '',
+      'CPU a request',
+      `× ${reference.name} (quartiles)`,
+      'requests/s',
+      `× ${reference.name}`,
+      'p50',
+      'p99',
+      'memory',
+    ],
+    rows: results.map(cells),
+    notes,
+    refusals: results.flatMap(({ proxy, refused }) =>
+      refused === undefined ? [] : [`${proxy}: no comparison: ${refused}`],
+    ),
+  };
+}
+
+function cells(result: ProxyResult): string[] {
+  const bound = result.clientBound ? '≥ ' : '';
+  return [
+    result.proxy,
+    formatMedian(result.cpuPerRequest, formatTime),
+    formatRatio(result.cpuRatio),
+    formatMedian(result.requestsPerSecond, value => bound + formatCount(value)),
+    formatMedian(result.throughputRatio, value => bound + value.toFixed(2)),
+    formatMedian(result.p50, formatTime),
+    formatMedian(result.p99, formatTime),
+    formatMedian(result.memory, formatBytes),
+  ];
 }

@@ -45,6 +45,11 @@ export function parseCoreList(text: string): number[] {
   return cores;
 }
 
+/** Keeps this process from the cores of the proxies. */
+export function pinThisProcess(cores: readonly number[]): void {
+  spawnSync('taskset', ['-acp', cores.join(','), String(process.pid)]);
+}
+
 /** Describes this machine. */
 export function describeMachine(): MachineDescription {
   const processors = cpus();

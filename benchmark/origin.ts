@@ -11,7 +11,7 @@ export interface Origin {
 }
 
 /** Addresses of this machine that the origin listens on: one for each server of a pool that changes. */
-export const originAddresses: readonly string[] = Array.from({ length: 20 }, (_, n) => `127.0.0.${n + 1}`);
+export const originAddresses: readonly string[] = Array.from({ length: 60 }, (_, n) => `127.0.0.${n + 1}`);
 
 /** Starts the origin: `/small`, `/10k`, `/64k`, `/1m`, and `/upload`, which reads the body before it answers. */
 export async function startOrigin(cores: readonly number[]): Promise<Origin> {

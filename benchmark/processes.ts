@@ -30,12 +30,12 @@ const startTimeout = 15_000;
 
 const children = new Set<ChildProcess>();
 let folder: string | undefined;
+let folders = 0;
 
 /** A new, empty folder that goes when the benchmark ends. */
 export function temporaryFolder(name: string): string {
   folder ??= mkdtempSync(join(tmpdir(), 'weldr-benchmark-'));
-  const path = join(folder, name);
-  rmSync(path, { recursive: true, force: true });
+  const path = join(folder, `${name}-${++folders}`);
   mkdirSync(path);
   return path;
 }

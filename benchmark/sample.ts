@@ -1,8 +1,7 @@
 // Sample: one proxy under one load once, and what that cost.
 import { type CoreTicks, coreTicks, cpuTimeOf, memoryOf, processTree } from './accounting.ts';
-import type { CorePlan } from './machine.ts';
-import type { Origin } from './origin.ts';
 import type { RunningProxy } from './proxies/proxy.ts';
+import type { Bench } from './study.ts';
 import { type Load, type LoadResult, runWrk } from './wrk.ts';
 
 /** The figures of one run. */
@@ -28,12 +27,6 @@ export interface Sample {
   readonly refused: string | undefined;
 }
 
-/** What a sample is taken with. */
-export interface Bench {
-  readonly cores: CorePlan;
-  readonly origin: Origin;
-}
-
 /** From this share on the origin counts as saturated. */
 export const originSaturation = 0.85;
 /** From this share on the throughput is that of the client's core, not the proxy's. */
@@ -41,7 +34,7 @@ export const clientSaturation = 0.97;
 
 /** Puts a load on a proxy for some seconds. */
 export async function takeSample(
-  bench: Bench,
+  bench: Pick<Bench, 'cores' | 'origin'>,
   proxy: RunningProxy,
   load: Load,
   seconds: number,

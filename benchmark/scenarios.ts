@@ -12,7 +12,7 @@ export interface Scenario {
 }
 
 /** With those that wrk sends (Host) 12 fields and about 600 bytes: what a browser sends to an API. */
-const realisticHeaders = {
+export const realisticHeaders = {
   'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',
   Accept: 'application/json, text/plain, */*',
   'Accept-Language': 'en-GB,en;q=0.8,de;q=0.5',

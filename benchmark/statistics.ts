@@ -29,3 +29,11 @@ export function quantile(sorted: readonly number[], q: number): number {
   const above = sorted[Math.ceil(position)] ?? Number.NaN;
   return below + (above - below) * (position - Math.floor(position));
 }
+
+/** Ratios of measurements that were taken in the same round, as long as there are both. */
+export function pairedRatios(values: readonly number[], base: readonly number[]): number[] {
+  return values.flatMap((value, round) => {
+    const other = base[round];
+    return other === undefined ? [] : [value / other];
+  });
+}

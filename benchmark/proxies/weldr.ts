@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { version } from '../../core/version.ts';
-import * as plugins from '../../plugins/index.ts';
 import { freePort, listening, run, temporaryFolder } from '../processes.ts';
 import type { ComparedProxy, ProxyOptions, RunningProxy } from './proxy.ts';
 
@@ -41,23 +40,20 @@ export function weldrConfig(
   { origin, workers }: Pick<ProxyOptions, 'origin' | 'workers'>,
   extension: 'ts' | 'js' = 'ts',
 ): string {
-  const available = Object.keys(plugins);
-  const calls = {
-    roundRobin: 'roundRobin()',
-    healthCheck: 'healthCheck()',
-    stats: 'stats()',
-    poolFile: `poolFile({ path: 'weldr-pool.json' })`,
-    adminApi: `adminApi({ listen: '127.0.0.1:${adminPort}' })`,
-  };
-  const used = Object.entries(calls).filter(([name]) => available.includes(name));
   return `
 import { defineConfig } from '${join(root, `config/index.${extension}`)}';
-import { ${used.map(([name]) => name).join(', ')} } from '${join(root, `plugins/index.${extension}`)}';
+import { adminApi, healthCheck, poolFile, roundRobin, stats } from '${join(root, `plugins/index.${extension}`)}';
 export default defineConfig({
   listen: '127.0.0.1:${port}',
   workers: ${workers},
   servers: ['http://127.0.0.1:${origin.port}'],
-  plugins: [${used.map(([, call]) => call).join(', ')}],
+  plugins: [
+    roundRobin(),
+    healthCheck(),
+    stats(),
+    poolFile({ path: 'weldr-pool.json' }),
+    adminApi({ listen: '127.0.0.1:${adminPort}' }),
+  ],
 });
 `;
 }

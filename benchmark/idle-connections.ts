@@ -1,0 +1,153 @@
+// Idle connections: what a proxy keeps in memory for a client that is connected and asks nothing.
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { memoryOf, processTree } from './accounting.ts';
+import { stop } from './processes.ts';
+import type { ComparedProxy, RunningProxy } from './proxies/proxy.ts';
+import { takeSample } from './sample.ts';
+import { formatBytes, formatCount, formatMedian } from './section.ts';
+import { type Summary, summarise } from './statistics.ts';
+import type { Bench, Study } from './study.ts';
+
+const total = 10_000;
+/** Memory is counted from here on, as the first connections also pay for what is set up once. */
+const first = 1_000;
+const atOnce = 100;
+const answerTimeout = 20_000;
+const settleTime = 2_000;
+const repetitions = 3;
+
+const request = 'GET /small HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
+/** How the origin's answer ends. */
+const answerEnd = 'Hello World\n';
+
+interface IdleResult {
+  readonly proxy: string;
+  /** Bytes a connection. */
+  readonly memory: Summary | undefined;
+  /** Connections that got an answer to their first and, later, to their second request; the fewest of all runs. */
+  readonly served: number;
+  readonly refused: string | undefined;
+}
+
+export const idleConnections: Study = {
+  name: 'idle',
+  quick: false,
+  async run(bench) {
+    const results: IdleResult[] = [];
+    for (const proxy of bench.proxies) results.push(await measure(bench, proxy));
+    return {
+      section: {
+        name: 'idle',
+        title: `memory of an idle keep-alive connection, ${formatCount(total)} of them open`,
+        headings: ['', 'a connection', 'quartiles', 'served'],
+        rows: results.map(({ proxy, memory, served }) => [
+          proxy,
+          formatMedian(memory, formatBytes),
+          memory === undefined ? '–' : `${formatBytes(memory.low)} – ${formatBytes(memory.high)}`,
+          formatCount(served),
+        ]),
+        notes: ["Memory of the proxy's processes, without what the kernel keeps for sockets."],
+        refusals: results.flatMap(({ proxy, refused }) =>
+          refused === undefined ? [] : [`${proxy}: no figure: ${refused}`],
+        ),
+      },
+      figures: results,
+    };
+  },
+};
+
+async function measure(bench: Bench, proxy: ComparedProxy): Promise<IdleResult> {
+  const perConnection: number[] = [];
+  let served = total;
+  for (let repetition = 1; repetition <= repetitions; repetition++) {
+    bench.progress(`idle: ${proxy.name}, ${repetition} of ${repetitions}`);
+    // A new process each time: what it has taken for connections before, it would use again.
+    const running = await proxy.start({ origin: bench.origin, cores: bench.cores.proxy, workers: 1 });
+    try {
+      const run = await openAndHold(bench, running);
+      served = Math.min(served, run.served);
+      perConnection.push(run.memory);
+    } finally {
+      await stop(running.process);
+    }
+  }
+  const refused =
+    served === total ? undefined : `${formatCount(served)} of ${formatCount(total)} were served`;
+  return {
+    proxy: proxy.name,
+    memory: refused === undefined ? summarise(perConnection) : undefined,
+    served,
+    refused,
+  };
+}
+
+async function openAndHold(bench: Bench, proxy: RunningProxy): Promise<{ served: number; memory: number }> {
+  // Compilers and heaps grow first, or their growth would count as the connections'.
+  await takeSample(bench, proxy, { path: '/small', connections: 64 }, bench.effort.warmUp);
+  const pids = processTree(proxy.process.pid);
+  const sockets: Socket[] = [];
+  try {
+    await open(sockets, proxy.port, first);
+    await sleep(settleTime);
+    const before = memoryOf(pids);
+    const opened = await open(sockets, proxy.port, total);
+    await sleep(settleTime);
+    const memory = (memoryOf(pids) - before) / (total - first);
+    const again = await askAll(sockets);
+    return { served: Math.min(first + opened, again), memory };
+  } finally {
+    for (const socket of sockets) socket.destroy();
+  }
+}
+
+/** Opens connections until there are `upTo`, and asks once over each; answers how many of the new ones got an answer. */
+async function open(sockets: Socket[], port: number, upTo: number): Promise<number> {
+  let answered = 0;
+  while (sockets.length < upTo) {
+    const batch = Array.from({ length: Math.min(atOnce, upTo - sockets.length) }, () => {
+      const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+      socket.setEncoding('latin1').on('error', () => {});
+      return socket;
+    });
+    sockets.push(...batch);
+    answered += await ask(batch);
+  }
+  return answered;
+}
+
+async function askAll(sockets: readonly Socket[]): Promise<number> {
+  let answered = 0;
+  for (let start = 0; start < sockets.length; start += atOnce) {
+    answered += await ask(sockets.slice(start, start + atOnce));
+  }
+  return answered;
+}
+
+async function ask(sockets: readonly Socket[]): Promise<number> {
+  const answers = await Promise.all(sockets.map(askOne));
+  return answers.filter(answered => answered).length;
+}
+
+function askOne(socket: Socket): Promise<boolean> {
+  return new Promise(resolve => {
+    if (socket.destroyed) {
+      resolve(false);
+      return;
+    }
+    let text = '';
+    const end = (answered: boolean): void => {
+      clearTimeout(timer);
+      socket.off('data', onData).off('close', onClose);
+      resolve(answered);
+    };
+    const onClose = (): void => end(false);
+    const onData = (part: string): void => {
+      text += part;
+      if (text.endsWith(answerEnd)) end(text.startsWith('HTTP/1.1 200 '));
+    };
+    const timer = setTimeout(end, answerTimeout, false);
+    socket.on('data', onData).on('close', onClose);
+    socket.write(request);
+  });
+}

@@ -1,0 +1,165 @@
+// `npm run bench:micro`: what the parts of a request cost, in this one process: reading a head, the pipeline, choosing
+// an upstream. `--json` prints figures for the benchmark that runs it.
+import { getHeapStatistics } from 'node:v8';
+import { ProxyContext } from '../core/context.ts';
+import { HeaderList } from '../core/headers.ts';
+import { createHooks } from '../core/hooks.ts';
+import { RequestHead } from '../core/http/request-head.ts';
+import { type Carrier, Pipeline } from '../core/pipeline.ts';
+import { Pool } from '../core/pool.ts';
+import { settingsSchema } from '../core/settings.ts';
+import { upstreamRecord, workerSide } from '../core/testing.ts';
+import { roundRobin } from '../plugins/index.ts';
+import { realisticHeaders } from './scenarios.ts';
+import { formatMedian, formatTime, sectionText } from './section.ts';
+import { type Summary, summarise } from './statistics.ts';
+
+/** What one case costs. */
+export interface MicroResult {
+  readonly name: string;
+  /** ns a call. */
+  readonly time: Summary | undefined;
+  /** Bytes taken from the heap a call. */
+  readonly allocated: number;
+}
+
+interface Case {
+  readonly name: string;
+  /** Does it so many times. */
+  run(times: number): void;
+}
+
+const batches = 15;
+const batchTime = 40;
+
+const cases: Case[] = [
+  headCase('request head, small', { Host: '127.0.0.1:8080' }),
+  headCase('request head, 12 fields', { Host: '127.0.0.1:8080', ...realisticHeaders }),
+  pipelineCase(),
+  await selectionCase('selection, 10 upstreams', 10, 0),
+  await selectionCase('selection, 10,000 upstreams', 10_000, 0),
+  await selectionCase('selection, 10,000 upstreams, half down', 10_000, 5_000),
+];
+const results = cases.map(measure);
+if (process.argv.includes('--json')) console.log(JSON.stringify(results));
+else {
+  const section = {
+    name: 'micro',
+    title: `micro-benchmark, Node ${process.versions.node}`,
+    headings: ['', 'time', 'quartiles', 'allocated'],
+    rows: results.map(({ name, time, allocated }) => [
+      name,
+      formatMedian(time, nanoseconds),
+      time === undefined ? '–' : `${nanoseconds(time.low)} – ${nanoseconds(time.high)}`,
+      `${Math.round(allocated)} B`,
+    ]),
+    notes: [],
+    refusals: [],
+  };
+  console.log(sectionText(section));
+}
+
+function nanoseconds(time: number): string {
+  return formatTime(time / 1000);
+}
+
+function measure({ name, run }: Case): MicroResult {
+  let times = 64;
+  for (let took = 0; took < batchTime; ) {
+    times *= 2;
+    const start = performance.now();
+    run(times);
+    took = performance.now() - start;
+  }
+  const perCall: number[] = [];
+  const allocatedBefore = getHeapStatistics().total_allocated_bytes;
+  for (let batch = 0; batch < batches; batch++) {
+    const start = process.hrtime.bigint();
+    run(times);
+    perCall.push(Number(process.hrtime.bigint() - start) / times);
+  }
+  const allocated = (getHeapStatistics().total_allocated_bytes - allocatedBefore) / (times * batches);
+  return { name, time: summarise(perCall), allocated };
+}
+
+function headCase(name: string, headers: Readonly<Record<string, string>>): Case {
+  const lines = Object.entries(headers).map(([field, value]) => `${field}: ${value}\r\n`);
+  const bytes = Buffer.from(`GET /small HTTP/1.1\r\n${lines.join('')}\r\n`);
+  const { limits } = settingsSchema.parse({});
+  const head = new RequestHead(limits);
+  return {
+    name: `${name} (${bytes.length} bytes)`,
+    run(times) {
+      for (let i = 0; i < times; i++) {
+        // As the wire does: one string a read.
+        if (head.read(bytes.toString('latin1'), 0) !== bytes.length) throw new Error('the head was not read');
+      }
+    },
+  };
+}
+
+function makeContext(pool: Pool, headers: HeaderList): ProxyContext {
+  return new ProxyContext('GET', '/small', '1.1', headers, pool, 0);
+}
+
+function pipelineCase(): Case {
+  const pool = new Pool('default');
+  const upstream = pool.set(upstreamRecord('http://127.0.0.1:1'));
+  const headers = new HeaderList();
+  const hooks = createHooks(error => {
+    throw error;
+  });
+  let judged = 0;
+  hooks.selectUpstream.tap('one', () => upstream);
+  hooks.preProxy.tap('two', ctx => {
+    ctx.target = '/';
+    return undefined;
+  });
+  hooks.postProxy.tap('three', ctx => {
+    judged += ctx.status;
+    return undefined;
+  });
+  const carrier: Carrier = {
+    forward(ctx) {
+      ctx.status = 200;
+      pipeline.responded();
+    },
+    respond: () => pipeline.completed(),
+    reply: () => pipeline.completed(),
+    replyError: () => pipeline.completed(),
+    abandonAttempt() {},
+  };
+  const pipeline = new Pipeline(hooks, carrier, () => 0);
+  return {
+    name: 'pipeline, three synchronous taps, with its context',
+    run(times) {
+      judged = 0;
+      for (let i = 0; i < times; i++) pipeline.start(makeContext(pool, headers));
+      if (judged !== 200 * times) throw new Error('not every request was judged');
+    },
+  };
+}
+
+async function selectionCase(name: string, size: number, down: number): Promise<Case> {
+  const upstreams = Array.from({ length: size }, (_, n) => ({
+    url: `http://10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:8080`,
+    state: n % 2 === 0 && n / 2 < down ? ('down' as const) : ('active' as const),
+  }));
+  const side = await workerSide(roundRobin(), { upstreams });
+  const pool = side.pools.get('default');
+  if (pool === undefined) throw new Error('there is no pool');
+  const ctx = makeContext(pool, new HeaderList());
+  let chosen = 0;
+  const onChosen = (error?: Error | null, result?: unknown): void => {
+    if (error) throw error;
+    if (result !== undefined) chosen++;
+  };
+  return {
+    name,
+    run(times) {
+      chosen = 0;
+      for (let i = 0; i < times; i++) side.hooks.selectUpstream.callAsync(ctx, onChosen);
+      if (chosen !== times) throw new Error('nobody was chosen');
+    },
+  };
+}
