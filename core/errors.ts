@@ -58,6 +58,7 @@ export const errorTable = {
   UPSTREAM_BUSY: row(503, 'upstream', 'safe', 'the upstream is at its limit of connections or requests'),
   QUEUE_TIMEOUT: row(503, 'upstream', 'safe', 'the wait for the upstream took too long'),
   OVERLOADED: row(503, 'weldr', 'never', 'this proxy is at its limit of connections'),
+  STOPPED: row(503, 'weldr', 'never', 'this proxy stopped before the response was complete'),
   // ourselves
   PLUGIN_FAILED: row(500, 'weldr', 'never', 'a plugin failed'),
   INTERNAL: row(500, 'weldr', 'never', 'a defect in Weldr'),

@@ -167,10 +167,8 @@ export class ClientConnection implements Waiting, ChunkedSink {
     this.idleSince = deadlines.now;
     this.deadline = deadlines.in(settings.timeouts.idle);
     this.advance();
-    if (this.idle) {
-      if (this.ended) this.linger();
-      else this.resume();
-    }
+    if (this.idle && this.ended) this.linger();
+    else if (this.state === awaitingHead && !this.socket.writableNeedDrain) this.resume();
   }
 
   /** Gives the socket to a tunnel; answers bytes that were read already. */
@@ -196,6 +194,12 @@ export class ClientConnection implements Waiting, ChunkedSink {
     if (how === 'reset') this.socket.resetAndDestroy();
     else this.socket.destroy();
     this.close();
+  }
+
+  /** The listener stops: what is in flight ends here. */
+  stop(): void {
+    this.exchange.abort(new WeldrError('STOPPED'));
+    this.cut('close');
   }
 
   /** For a drain: closes when nothing is going on. True: closed. */

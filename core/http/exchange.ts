@@ -10,6 +10,7 @@ import { dateLine, fieldLines, requestHead } from './outgoing-head.ts';
 import { reasonPhrase } from './reason-phrases.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
+import { isRequestLine } from './target.ts';
 import { Tunnel } from './tunnel.ts';
 import type { Attempt, UpstreamConnection } from './upstream-connection.ts';
 import type { ConnectionTaker, UpstreamConnections } from './upstream-connections.ts';
@@ -24,6 +25,8 @@ const noBytes = Buffer.alloc(0);
 const asSent = 0;
 const encoded = 1;
 const untilClosed = 2;
+/** The upstream sends one, and what the client gets has none. */
+const dropped = 3;
 
 /** One a client connection, used for its requests one after another. */
 export class Exchange implements Carrier, Attempt, ConnectionTaker {
@@ -32,12 +35,16 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   private readonly wire: Wire;
   private readonly client: ClientConnection;
   private readonly pipeline: Pipeline;
+  /** What the client sent, whatever plugins make of it. */
+  private askedMethod = 'GET';
+  private askedTarget = '/';
   private ctx: ProxyContext | undefined = undefined;
   private connections: UpstreamConnections | undefined = undefined;
   private connection: UpstreamConnection | undefined = undefined;
   /** The upstream is there and takes the request body. */
   private bodyWanted = false;
   // of the response
+  private status = 0;
   private reason = '';
   private responseLength = 0;
   private announced: number | undefined = undefined;
@@ -61,9 +68,9 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     return this.ctx !== undefined;
   }
 
-  /** Has anything of the response been written? */
+  /** Has the response begun? */
   get answered(): boolean {
-    return this.headWritten;
+    return this.headWritten || this.pendingHead !== '';
   }
 
   get tunnelled(): boolean {
@@ -91,6 +98,8 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     wire.forwarding.apply(ctx, client.peer, fields.hasForwarding);
     this.ctx = ctx;
     this.method = head.method;
+    this.askedMethod = head.method;
+    this.askedTarget = head.target;
     this.keepAlive = head.keepAlive;
     this.headWritten = false;
     this.pendingHead = '';
@@ -106,24 +115,33 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     const { upstream } = ctx;
     if (upstream === undefined) return;
     this.client.stageDone();
+    const edited = ctx.method !== this.askedMethod || ctx.target !== this.askedTarget;
+    if (edited && !isRequestLine(ctx.method, ctx.target)) {
+      const line = JSON.stringify(`${ctx.method} ${ctx.target}`);
+      this.pipeline.attemptFailed(
+        new WeldrError('PLUGIN_FAILED', `a plugin made a request line that cannot be sent: ${line}`),
+      );
+      return;
+    }
     this.connections = this.wire.connectionsTo(upstream);
     this.method = ctx.method;
     this.connections.acquire(this, ctx.upgrade === undefined ? 'requests' : 'upgrade');
   }
 
   respond(ctx: ProxyContext): void {
-    this.client.stageDone();
+    if (ctx.status !== this.status && !this.acceptStatus(ctx)) return;
     if (this.upgraded !== undefined) {
       this.switchProtocols(ctx, this.upgraded);
       return;
     }
     const { client } = this;
-    const bodiless = ctx.method === 'HEAD' || ctx.status === 204 || ctx.status === 304;
+    const bodiless = this.askedMethod === 'HEAD' || ctx.status === 204 || ctx.status === 304;
     let framing = '';
     this.bodyMode = asSent;
     // The client's connection can go on only if all of its request has been read.
-    if (!client.requestComplete || this.wire.draining) this.keepAlive = false;
+    if (this.isLast(ctx)) this.keepAlive = false;
     if (bodiless) {
+      if (this.responseLength !== 0) this.bodyMode = dropped;
       if (ctx.status !== 204 && this.announced !== undefined)
         framing = `Content-Length: ${this.announced}\r\n`;
     } else if (this.responseLength >= 0) {
@@ -137,6 +155,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     }
     this.pendingHead = this.responseHead(ctx, ctx.responseHeaders, this.reason, this.hasDate, framing);
     this.headWritten = false;
+    client.stageDone();
     if (this.judgedLate) {
       this.judgedLate = false;
       this.connection?.release();
@@ -146,7 +165,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   reply(ctx: ProxyContext, answer: Reply): void {
     this.client.stageDone();
     this.dropAttempt();
-    if (!this.client.requestComplete || this.wire.draining) this.keepAlive = false;
+    if (this.isLast(ctx)) this.keepAlive = false;
     const { body } = answer;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     const framing = answer.status === 204 || answer.status === 304 ? '' : `Content-Length: ${length}\r\n`;
@@ -159,7 +178,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     );
     this.headWritten = true;
     this.client.write(head);
-    if (ctx.method !== 'HEAD' && framing !== '' && length > 0) {
+    if (this.askedMethod !== 'HEAD' && framing !== '' && length > 0) {
       this.client.writeOwn(typeof body === 'string' ? Buffer.from(body) : Buffer.from(body));
       ctx.bytesOut += length;
     }
@@ -171,6 +190,25 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     const answer = reply(error.status, `${error.status} ${error.title}\n`);
     if (error.status === 503) answer.headers.push('Retry-After', 'retry-after', '5');
     this.reply(ctx, answer);
+  }
+
+  /** Must the client's connection end with this response? Bytes behind an Upgrade could be of either protocol. */
+  private isLast(ctx: ProxyContext): boolean {
+    return !this.client.requestComplete || ctx.upgrade !== undefined || this.wire.draining;
+  }
+
+  /** Takes a status that a plugin set; false: it cannot be sent, and the client was told so. */
+  private acceptStatus(ctx: ProxyContext): boolean {
+    const { status } = ctx;
+    if (this.upgraded === undefined && Number.isInteger(status) && status >= 200 && status <= 599) {
+      this.reason = reasonPhrase(status);
+      return true;
+    }
+    const error = new WeldrError('PLUGIN_FAILED', `a plugin set a status that cannot be sent: ${status}`);
+    ctx.error = error;
+    ctx.status = error.status;
+    this.replyError(ctx, error);
+    return false;
   }
 
   abandonAttempt(): void {
@@ -251,6 +289,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     ctx.status = head.status;
     ctx.responseHeaders = head.fields.headers;
     ctx.respondedAt = performance.now();
+    this.status = head.status;
     this.reason = head.reason;
     this.responseLength = head.length;
     this.announced = head.announced;
@@ -263,7 +302,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
 
   onBody(buffer: Buffer, start: number, end: number): void {
     const { ctx, client } = this;
-    if (ctx === undefined || end === start) return;
+    if (ctx === undefined || end === start || this.bodyMode === dropped) return;
     const size = end - start;
     ctx.bytesOut += size;
     const head = this.pendingHead;
@@ -284,6 +323,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   }
 
   onBodyLine(line: string): void {
+    if (this.bodyMode === dropped) return;
     this.headWritten = true;
     this.client.write(this.pendingHead + line);
     this.pendingHead = '';
@@ -318,6 +358,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     socket.pause();
     this.upgraded = { socket, rest, protocol };
     ctx.status = 101;
+    this.status = 101;
     ctx.responseHeaders = head.fields.headers;
     ctx.respondedAt = performance.now();
     this.reason = head.reason;
@@ -418,6 +459,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   ): void {
     this.upgraded = undefined;
     this.headWritten = true;
+    this.client.stageDone();
     const lines = fieldLines(ctx.responseHeaders);
     this.client.write(
       `HTTP/1.1 101 ${this.reason}\r\n${lines}Connection: upgrade\r\nUpgrade: ${upgraded.protocol}\r\n\r\n`,

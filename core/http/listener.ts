@@ -79,7 +79,7 @@ export class Listener {
   /** Cuts everything now. */
   close(): void {
     for (const server of this.servers.splice(0)) server.close();
-    for (const connection of [...this.open]) connection.cut('close');
+    for (const connection of [...this.open]) connection.stop();
     this.wire.close();
   }
 

@@ -1,4 +1,6 @@
 // Request targets and Host: which forms are taken (RFC 9112 section 3.2), and what an authority may look like.
+import { isToken } from '../headers.ts';
+import { targetChar } from './grammar.ts';
 
 // One registered name, IPv4 address or bracketed IPv6 address, and a port. Stricter than RFC 3986: no sub-delims and
 // no percent-encoding, which two parsers could read as different hosts.
@@ -12,6 +14,15 @@ export function isAuthority(text: string): boolean {
   const match = text.length > maxAuthority ? null : authority.exec(text);
   if (match === null) return false;
   return match[1] === undefined || Number(match[1]) <= 65535;
+}
+
+/** Can a request begin with these: a method other than CONNECT, and a target in origin-form or `*`? */
+export function isRequestLine(method: string, target: string): boolean {
+  if (!isToken(method) || method === 'CONNECT') return false;
+  if (target === '*') return method === 'OPTIONS';
+  if (!target.startsWith('/')) return false;
+  for (let i = 0; i < target.length; i++) if (targetChar[target.charCodeAt(i)] !== 1) return false;
+  return true;
 }
 
 /** Parts of an absolute-form target; undefined when it is none that Weldr takes (http or https, no user). */

@@ -1,0 +1,223 @@
+// What plugins change on a request or a response can break neither framing nor grammar.
+import * as assert from 'uvu/assert';
+import { type ProxyContext, reply } from '../../core/context.ts';
+import { suite } from '../support/suite.ts';
+import { startProxy, type TestProxy } from './support/proxy.ts';
+import { RawClient } from './support/raw-client.ts';
+import { echo, ok, ScriptedOrigin, type SeenRequest } from './support/scripted-origin.ts';
+import { statusOf } from './support/strict-message.ts';
+
+const test = suite('edits by plugins');
+const canary = 'GET /canary HTTP/1.1\r\nHost: a.test\r\n\r\n';
+
+interface Edits {
+  readonly request?: (ctx: ProxyContext) => void;
+  readonly response?: (ctx: ProxyContext) => void;
+  readonly answer?: (request: SeenRequest) => string;
+}
+
+/** Runs `use` with a proxy whose plugin edits the requests and responses of `/edit`. */
+async function withEdits(
+  { request, response, answer }: Edits,
+  use: (client: RawClient, origin: ScriptedOrigin, proxy: TestProxy) => Promise<void>,
+): Promise<void> {
+  const origin = await ScriptedOrigin.start({
+    answer: seen => (seen.target === '/canary' || answer === undefined ? echo(seen) : answer(seen)),
+  });
+  const edited = new WeakSet<ProxyContext>();
+  const proxy = await startProxy({
+    upstreams: [origin.url],
+    tap(hooks) {
+      hooks.preProxy.tap('edits', ctx => {
+        if (!ctx.target.startsWith('/edit')) return;
+        edited.add(ctx);
+        request?.(ctx);
+      });
+      hooks.postProxy.tap('edits', ctx => {
+        if (edited.has(ctx)) response?.(ctx);
+      });
+    },
+  });
+  const client = await RawClient.open(proxy.port);
+  try {
+    await use(client, origin, proxy);
+  } finally {
+    client.close();
+    proxy.close();
+    await origin.close();
+  }
+}
+
+const decodedTargets = [
+  '/a b',
+  '/a\r\nX-Injected: 1',
+  '/a HTTP/1.1\r\n\r\nGET /smuggled',
+  '',
+  'a',
+  '/\u010d\u010a',
+  '/\xe9',
+  '/a#b',
+  '/\x00',
+];
+
+for (const target of decodedTargets) {
+  test(`a target ${JSON.stringify(target)} made by a plugin is refused (CVE-2023-25690, CVE-2018-12116)`, async () => {
+    const request = (ctx: ProxyContext): void => {
+      ctx.target = target;
+    };
+    await withEdits({ request }, async (client, origin, proxy) => {
+      client.send('GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n');
+      assert.is(statusOf(await client.response()), 500);
+      assert.equal([origin.requests.length, origin.unread, origin.problems], [0, '', []]);
+      assert.ok(proxy.log.some(line => line.level === 'error'));
+    });
+  });
+}
+
+for (const method of ['', 'GE T', 'GET\r\nX: y', 'G\u0130T', 'CONNECT']) {
+  test(`a method ${JSON.stringify(method)} made by a plugin is refused`, async () => {
+    const request = (ctx: ProxyContext): void => {
+      ctx.method = method;
+    };
+    await withEdits({ request }, async (client, origin) => {
+      client.send('GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n');
+      assert.is(statusOf(await client.response()), 500);
+      assert.equal([origin.requests.length, origin.unread, origin.problems], [0, '', []]);
+    });
+  });
+}
+
+test('a target and a method that a plugin sets well reach the origin', async () => {
+  const request = (ctx: ProxyContext): void => {
+    ctx.method = 'PUT';
+    ctx.target = '/else?x';
+    ctx.headers.set('X-New', 'y');
+  };
+  await withEdits({ request }, async (client, origin) => {
+    client.send('POST /edit HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi');
+    await client.response();
+    assert.is(origin.requests[0]?.line, 'PUT /else?x HTTP/1.1');
+    assert.is(origin.requests[0]?.body, 'hi');
+  });
+});
+
+test('a GET made of a HEAD still sends no body', async () => {
+  const request = (ctx: ProxyContext): void => {
+    ctx.method = 'GET';
+  };
+  await withEdits({ request }, async client => {
+    client.send(`HEAD /edit HTTP/1.1\r\nHost: a.test\r\n\r\n${canary}`);
+    const [first, second] = await client.responses('HEAD', 'GET');
+    assert.is(first && statusOf(first), 200);
+    assert.is(second?.body, '[GET /canary HTTP/1.1|]');
+  });
+});
+
+test('a HEAD made of a GET is answered without a body', async () => {
+  const request = (ctx: ProxyContext): void => {
+    ctx.method = 'HEAD';
+  };
+  await withEdits({ request }, async client => {
+    client.send(`GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n${canary}`);
+    const [first, second] = await client.responses('GET', 'GET');
+    assert.equal([first?.framing, first?.body], ['length', '']);
+    assert.is(second?.body, '[GET /canary HTTP/1.1|]');
+  });
+});
+
+const bodies = {
+  length: ok('abc'),
+  chunked: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n',
+};
+for (const [framing, sent] of Object.entries(bodies)) {
+  for (const status of [204, 304]) {
+    test(`a ${status} made of a response of 200 with a ${framing} body sends no body`, async () => {
+      const response = (ctx: ProxyContext): void => {
+        ctx.status = status;
+      };
+      await withEdits({ response, answer: () => sent }, async client => {
+        client.send(`GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n${canary}`);
+        const [first, second] = await client.responses('GET', 'GET');
+        assert.is(first && statusOf(first), status);
+        assert.is(second?.body, '[GET /canary HTTP/1.1|]');
+      });
+    });
+  }
+}
+
+for (const status of [0, 99, 100, 101, 199, 600, 1000, 200.5, Number.NaN]) {
+  test(`a status of ${status} set by a plugin is refused`, async () => {
+    const response = (ctx: ProxyContext): void => {
+      if (ctx.error === undefined) ctx.status = status;
+    };
+    await withEdits({ response }, async client => {
+      client.send(`GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n${canary}`);
+      const [first, second] = await client.responses('GET', 'GET');
+      assert.is(first && statusOf(first), 500);
+      assert.is(second?.body, '[GET /canary HTTP/1.1|]');
+    });
+  });
+}
+
+test('a status that a plugin sets comes with its own reason', async () => {
+  const response = (ctx: ProxyContext): void => {
+    ctx.status = 404;
+  };
+  await withEdits({ response }, async client => {
+    client.send('GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n');
+    assert.is((await client.response()).line, 'HTTP/1.1 404 Not Found');
+  });
+});
+
+test('framing fields that a plugin sets are not sent', async () => {
+  const edit = (ctx: ProxyContext): void => {
+    for (const list of [ctx.headers, ctx.responseHeaders]) {
+      if (Object.isFrozen(list.keys)) continue;
+      list.set('Content-Length', '99');
+      list.set('Transfer-Encoding', 'chunked');
+      list.set('Connection', 'close');
+    }
+  };
+  await withEdits({ request: edit, response: edit }, async (client, origin) => {
+    client.send(`POST /edit HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi${canary}`);
+    const [first, second] = await client.responses('POST', 'GET');
+    assert.is(first?.body, '[POST /edit HTTP/1.1|hi]');
+    assert.is(second?.body, '[GET /canary HTTP/1.1|]');
+    assert.equal(origin.problems, []);
+  });
+});
+
+test('a reply with framing fields of its own is framed by what it is', async () => {
+  const proxy = await startProxy({
+    tap: hooks =>
+      hooks.selectUpstream.tap('reply', () =>
+        reply(200, 'grün', {
+          'content-length': '1',
+          'transfer-encoding': 'chunked',
+          connection: 'close',
+          'x-a': 'b',
+        }),
+      ),
+  });
+  const client = await RawClient.open(proxy.port);
+  client.send(canary + canary.replace('GET', 'HEAD') + canary);
+  const [first, head, last] = await client.responses('GET', 'HEAD', 'GET');
+  assert.is(Buffer.from(first?.body ?? '', 'latin1').toString(), 'grün');
+  assert.equal([head?.body, last?.body], ['', first?.body]);
+  client.close();
+  proxy.close();
+});
+
+test('a header with a line break cannot be set', async () => {
+  for (const value of ['a\r\nX: y', 'a\n', '\r', '\x00', 'č']) {
+    const response = (ctx: ProxyContext): void => {
+      if (ctx.error === undefined) ctx.responseHeaders.set('X-Copy', value);
+    };
+    await withEdits({ response }, async client => {
+      client.send('GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n');
+      const got = await client.response();
+      assert.is(statusOf(got), 500);
+      assert.not.match(client.text, 'X: y');
+    });
+  }
+});
