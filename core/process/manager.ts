@@ -334,7 +334,10 @@ export class Manager {
       version: this.options.version,
       startedAt: this.startedAt,
       get readyWorkers() {
-        return manager.group?.readyCount ?? 0;
+        // At a reload the old workers take requests until the new ones do.
+        let ready = 0;
+        for (const group of manager.groups) ready += group.readyCount;
+        return Math.min(ready, manager.group?.size ?? 0);
       },
       get wantedWorkers() {
         return manager.group?.size ?? 0;

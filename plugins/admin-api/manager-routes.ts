@@ -66,9 +66,10 @@ function index(admin: AdminRoutes, version: string): AdminAnswer {
   return { status: 200, body: { name: 'weldr', version, links } };
 }
 
+/** Ready means that requests are taken: one worker is enough, so that a crash of another moves no traffic away. */
 function readiness({ status, pools }: ManagerSide): AdminAnswer {
   const { readyWorkers, wantedWorkers, stopping } = status;
-  const ready = !stopping && wantedWorkers > 0 && readyWorkers >= wantedWorkers;
+  const ready = !stopping && readyWorkers > 0;
   const available = pools.pools.default.available.length;
   return { status: ready ? 200 : 503, body: { ready, readyWorkers, wantedWorkers, stopping, available } };
 }
