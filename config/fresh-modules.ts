@@ -1,4 +1,5 @@
-// Reading a config's modules again, although Node keeps every module that it has once read.
+// How a config's modules are read: its TypeScript always as ES modules, and again at a reload, although Node keeps
+// every module that it has once read.
 import { registerHooks } from 'node:module';
 
 const mark = 'weldr-reading';
@@ -14,20 +15,24 @@ let readings = 0;
  */
 export function freshUrl(url: URL): string {
   const reading = readings++;
-  if (reading === 0) return url.href;
-  if (reading === 1) registerHooks({ resolve: passOnMark });
+  if (reading === 0) {
+    registerHooks({ resolve });
+    return url.href;
+  }
   const marked = new URL(url);
   marked.searchParams.set(mark, String(reading));
   return marked.href;
 }
 
-const passOnMark: Parameters<typeof registerHooks>[0]['resolve'] = (specifier, context, nextResolve) => {
+const resolve: Parameters<typeof registerHooks>[0]['resolve'] = (specifier, context, nextResolve) => {
   const resolved = nextResolve(specifier, context);
+  if (!isUsers(resolved.url)) return resolved;
+  const url = new URL(resolved.url);
   const reading = markOf(context.parentURL);
-  if (reading === null || !/^(\.{0,2}\/|file:)/.test(specifier) || !isUsers(resolved.url)) return resolved;
-  const marked = new URL(resolved.url);
-  marked.searchParams.set(mark, reading);
-  return { ...resolved, url: marked.href };
+  if (reading !== null && /^(\.{0,2}\/|file:)/.test(specifier)) url.searchParams.set(mark, reading);
+  // `npm init` writes "type": "commonjs", which is not meant for a config that says `import`.
+  if (url.pathname.endsWith('.ts')) return { ...resolved, url: url.href, format: 'module-typescript' };
+  return { ...resolved, url: url.href };
 };
 
 function markOf(url: string | undefined): string | null {

@@ -52,6 +52,19 @@ const kinds = {
   'weldr.config.yaml': yaml,
 };
 
+test('reads TypeScript as ES modules where package.json says commonjs, as npm init writes it', async () => {
+  const files = {
+    'package.json': '{ "type": "commonjs" }',
+    'port.ts': "export const port: string = ':8081';",
+    'weldr.config.ts': `
+      import { defineConfig } from 'weldr';
+      import { port } from './port.ts';
+      export default defineConfig({ listen: port, plugins: [] });`,
+  };
+  const { settings } = await inFolder(files, folder => loadConfig(join(folder, 'weldr.config.ts'), {}));
+  assert.equal(settings.listen, [':8081']);
+});
+
 for (const [name, text] of Object.entries(kinds)) {
   test(`reads ${name}, and fills in the defaults`, async () => {
     const { settings, plugins } = await load(name, text);
