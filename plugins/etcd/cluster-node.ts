@@ -37,7 +37,7 @@ export interface ClusterSurroundings {
 /** No worker for this long, and the leader hands over, ms: a single one that is replaced takes less. */
 const workerGrace = 300;
 /** What moves with the leadership takes the connections of the clients with it: most requests end within this, ms. */
-const handOverDelay = 80;
+const handOverDelay = 50;
 const clockJump = 1000;
 
 /** This Weldr in the cluster. */
