@@ -55,6 +55,8 @@ export class Tunnel implements Waiting {
       socket.on('error', () => this.destroy());
       socket.on('close', () => this.onSocketClose());
     }
+    // One that closed before this does not say so again.
+    this.open = [client, upstream].filter(socket => !socket.closed).length;
     if (client.destroyed || upstream.destroyed) this.destroy();
   }
 

@@ -29,7 +29,7 @@ export class UpstreamConnections implements Waiting {
   private readonly limits: Settings['limits'];
   private readonly all = new Set<UpstreamConnection>();
   private readonly idle: UpstreamConnection[] = [];
-  private queue: { taker: ConnectionTaker; until: number }[] = [];
+  private queue: { taker: ConnectionTaker; use: 'requests' | 'upgrade'; until: number }[] = [];
   private closing = false;
 
   constructor(upstream: Upstream, settings: Settings, deadlines: Deadlines, responseHead: ResponseHead) {
@@ -55,7 +55,7 @@ export class UpstreamConnections implements Waiting {
         new WeldrError('UPSTREAM_BUSY', `${this.upstream.id} has no free connection and a full queue`),
       );
     } else {
-      this.queue.push({ taker, until: this.deadlines.in(this.limits.upstreamQueueTimeout) });
+      this.queue.push({ taker, use, until: this.deadlines.in(this.limits.upstreamQueueTimeout) });
       if (this.deadline === 0) this.deadline = this.queue[0]?.until ?? 0;
     }
   }
@@ -90,8 +90,14 @@ export class UpstreamConnections implements Waiting {
       connection.destroy();
       return;
     }
-    const next = this.queue.shift();
+    const next = this.queue[0];
     if (next !== undefined) {
+      if (next.use === 'upgrade') {
+        // It needs one of its own, and gets it in the place of this one.
+        connection.destroy();
+        return;
+      }
+      this.queue.shift();
       next.taker.take(connection);
       return;
     }
@@ -106,7 +112,7 @@ export class UpstreamConnections implements Waiting {
     const at = this.idle.lastIndexOf(connection);
     if (at >= 0) this.idle.splice(at, 1);
     const next = this.closing ? undefined : this.queue.shift();
-    if (next !== undefined) next.taker.take(this.make('requests'));
+    if (next !== undefined) next.taker.take(this.make(next.use));
   }
 
   /** Closes idle connections now and the others when their request is done. */

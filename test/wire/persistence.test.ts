@@ -168,12 +168,14 @@ test('a drain lets responses finish, says that they are the last, and closes wha
   await until('a request at the origin', () => origin.requests.length === 1);
   const drained = proxy.listener.drain(5_000);
   await idle.untilEnd();
+  idle.close();
   assert.is(idle.text, '');
   origin.requests[0]?.connection.send(ok('late'));
   const response = await busy.response();
   assert.is(response.body, 'late');
   assert.equal(valuesOf(response, 'connection'), ['close']);
   await busy.untilEnd();
+  busy.close();
   await drained;
   assert.is(proxy.listener.connections, 0);
   proxy.close();

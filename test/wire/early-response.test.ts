@@ -1,0 +1,196 @@
+// Responses that come before the request is complete, and Expect: 100-continue from end to end.
+import * as assert from 'uvu/assert';
+import { suite } from '../support/suite.ts';
+import { startProxy, type TestProxy, until } from './support/proxy.ts';
+import { RawClient } from './support/raw-client.ts';
+import { echo, echoed, type OriginConnection, ok, ScriptedOrigin } from './support/scripted-origin.ts';
+import { statusOf, valuesOf } from './support/strict-message.ts';
+
+const test = suite('early responses');
+
+interface Ends {
+  readonly client: RawClient;
+  readonly origin: ScriptedOrigin;
+  readonly proxy: TestProxy;
+}
+
+/** Runs `use` with an origin that is told of bytes as they come, and answers nothing by itself. */
+async function withOrigin(
+  onBytes: (connection: OriginConnection) => void,
+  use: (ends: Ends) => Promise<void>,
+): Promise<void> {
+  const origin = await ScriptedOrigin.start({ onBytes, answer: () => undefined });
+  const proxy = await startProxy({ upstreams: [origin.url] });
+  const client = await RawClient.open(proxy.port);
+  try {
+    await use({ client, origin, proxy });
+  } finally {
+    client.close();
+    proxy.close();
+    await origin.close();
+  }
+}
+
+const upload = (length: number, ...fields: string[]): string =>
+  ['POST / HTTP/1.1', 'Host: a.test', `Content-Length: ${length}`, ...fields, '', ''].join('\r\n');
+const once = (answer: (connection: OriginConnection) => void) => {
+  const answered = new Set<OriginConnection>();
+  return (connection: OriginConnection): void => {
+    if (answered.has(connection) || !connection.raw.includes('\r\n\r\n')) return;
+    answered.add(connection);
+    answer(connection);
+  };
+};
+const tooLarge = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig';
+
+test('a refusal that comes before the body arrives reaches the client, which must not send another request', async () => {
+  await withOrigin(
+    once(connection => connection.send(tooLarge)),
+    async ({ client, origin }) => {
+      client.send(upload(1_000));
+      const response = await client.response('POST');
+      assert.equal([statusOf(response), response.body], [413, 'big']);
+      assert.equal(valuesOf(response, 'connection'), ['close']);
+      client.send(`${'x'.repeat(1_000)}GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n`);
+      await client.untilEnd();
+      assert.is(client.failure, '');
+      await until('the upstream connection to end', () => origin.connections[0]?.gone === true);
+      assert.is(origin.connections.length, 1, 'nothing is made of the rest of the body');
+    },
+  );
+});
+
+test('a refusal reaches a client that is still sending 20 MB, and the rest of them goes nowhere', async () => {
+  await withOrigin(
+    once(connection => {
+      connection.send(tooLarge);
+      connection.socket.pause();
+    }),
+    async ({ client, origin }) => {
+      client.send(upload(20_000_000));
+      client.send(Buffer.alloc(20_000_000, 'x'));
+      const response = await client.response('POST');
+      assert.is(statusOf(response), 413);
+      await client.untilEnd();
+      assert.is(client.failure, '');
+      assert.ok((origin.connections[0]?.raw.length ?? 0) < 10_000_000);
+    },
+  );
+});
+
+test('a refusal of an upstream that resets its connection right behind it is not lost', async () => {
+  await withOrigin(
+    once(connection => {
+      connection.end(tooLarge);
+      // Closing with unread bytes makes a reset.
+      connection.socket.destroySoon();
+    }),
+    async ({ client }) => {
+      client.send(upload(300_000));
+      client.send(Buffer.alloc(100_000, 'x'));
+      const response = await client.response('POST');
+      assert.is(statusOf(response), 413);
+    },
+  );
+});
+
+test('a response that is streamed while its request is goes both ways', async () => {
+  await withOrigin(
+    connection => {
+      if (connection.raw.endsWith('ping\r\n')) {
+        const began = connection.raw.split('ping').length > 2;
+        connection.send(
+          `${began ? '' : 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'}4\r\npong\r\n`,
+        );
+      }
+      if (connection.raw.endsWith('0\r\n\r\n')) connection.send('0\r\n\r\n');
+    },
+    async ({ client }) => {
+      client.send('POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n');
+      for (const count of [1, 2, 3]) {
+        client.send('4\r\nping\r\n');
+        await client.until(`pong ${count}`, () => client.text.split('pong').length === count + 1);
+      }
+      client.send('0\r\n\r\n');
+      const response = await client.response('POST');
+      assert.is(response.body, 'pongpongpong');
+    },
+  );
+});
+
+test('100-continue is asked of the upstream, and its 100 passed on, before any body is sent', async () => {
+  await withOrigin(
+    once(() => {}),
+    async ({ client, origin }) => {
+      client.send(upload(3, 'Expect: 100-continue'));
+      await until('the head at the origin', () => origin.connections[0]?.raw.includes('\r\n\r\n') === true);
+      const [connection] = origin.connections;
+      assert.match(connection?.raw ?? '', '\r\nExpect: 100-continue\r\n');
+      assert.is(client.text, '', 'no 100 of the proxy itself');
+      connection?.send('HTTP/1.1 100 Continue\r\n\r\n');
+      await client.until('the 100', () => client.text === 'HTTP/1.1 100 Continue\r\n\r\n');
+      client.send('abc');
+      await until('the body at the origin', () => origin.requests[0]?.body === 'abc');
+      connection?.send(ok('fine'));
+      assert.is((await client.response('POST')).body, 'fine');
+      client.send('GET /next HTTP/1.1\r\nHost: a.test\r\n\r\n');
+      await until('the next request', () => origin.requests.length === 2);
+    },
+  );
+});
+
+test('a final status instead of 100 passes without the body, and ends the connection', async () => {
+  for (const status of ['417 Expectation Failed', '401 Unauthorized', '200 OK']) {
+    await withOrigin(
+      once(connection => connection.send(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`)),
+      async ({ client, origin }) => {
+        client.send(upload(3, 'Expect: 100-continue'));
+        const response = await client.response('POST');
+        assert.is(response.line, `HTTP/1.1 ${status}`);
+        assert.equal(valuesOf(response, 'connection'), ['close']);
+        client.send('abcGET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n');
+        await client.untilEnd();
+        assert.is(origin.connections.length, 1);
+        assert.is(origin.requests.length, 0);
+      },
+    );
+  }
+});
+
+test('a client that does not wait for its 100 is served as well', async () => {
+  const origin = await ScriptedOrigin.start({
+    answer: request => `HTTP/1.1 100 Continue\r\n\r\n${echo(request)}`,
+  });
+  const proxy = await startProxy({ upstreams: [origin.url] });
+  const client = await RawClient.open(proxy.port);
+  client.send(`${upload(3, 'Expect: 100-continue')}abc`);
+  assert.is((await client.response('POST')).body, echoed('POST / HTTP/1.1', 'abc'));
+  client.close();
+  proxy.close();
+  await origin.close();
+});
+
+test('an upstream that never says 100 does not hold up a client that gives up waiting', async () => {
+  const origin = await ScriptedOrigin.start();
+  const proxy = await startProxy({ upstreams: [origin.url] });
+  const client = await RawClient.open(proxy.port);
+  await client.sendPieces([upload(3, 'Expect: 100-continue'), 'abc'], 50);
+  assert.is((await client.response('POST')).body, echoed('POST / HTTP/1.1', 'abc'));
+  client.close();
+  proxy.close();
+  await origin.close();
+});
+
+test('a 103 goes out while the body is still coming', async () => {
+  await withOrigin(
+    once(connection => connection.send('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n')),
+    async ({ client, origin }) => {
+      client.send(upload(3));
+      await client.until('the hints', () => client.text === 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n');
+      client.send('abc');
+      await until('the body', () => origin.requests.length === 1);
+      origin.connections[0]?.send(ok('fine'));
+      assert.is((await client.response('POST')).body, 'fine');
+    },
+  );
+});
