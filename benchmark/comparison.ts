@@ -1,6 +1,6 @@
 // Comparison: the study of one scenario, every proxy against the reference in paired rounds.
 import { reference } from './proxies/index.ts';
-import { clientSaturation, type Sample, takeSample } from './sample.ts';
+import { clientSaturation, noiseNotes, type Sample, takeSample } from './sample.ts';
 import type { Scenario } from './scenarios.ts';
 import { formatBytes, formatCount, formatMedian, formatRatio, formatTime, type Section } from './section.ts';
 import { pairedRatios, type Summary, summarise } from './statistics.ts';
@@ -92,10 +92,7 @@ function describe({ name, title }: Scenario, results: readonly ProxyResult[]): S
   if (results.some(result => result.clientBound)) {
     notes.push('≥: the core of client and origin had no time left, so the proxy may do more.');
   }
-  const others = Math.max(0, ...results.flatMap(({ samples }) => samples.map(sample => sample.othersBusy)));
-  if (others > 0.05) {
-    notes.push(`Noise: other processes had up to ${Math.round(others * 100)} % of the proxy's core.`);
-  }
+  notes.push(...noiseNotes(results.flatMap(({ samples }) => samples)));
   return {
     name,
     title,

@@ -1,7 +1,7 @@
 // Latency: p99 at half of what a proxy can do, against the reference at the same rate.
 import { reference } from './proxies/index.ts';
 import type { RunningProxy } from './proxies/proxy.ts';
-import { type Sample, takeSample } from './sample.ts';
+import { noiseNotes, type Sample, takeSample } from './sample.ts';
 import { formatCount, formatMedian, formatRatio, formatTime } from './section.ts';
 import { pairedRatios, type Summary, summarise } from './statistics.ts';
 import type { Bench, Study } from './study.ts';
@@ -48,7 +48,12 @@ export const latency: Study = {
           formatMedian(result.referenceP99, formatTime),
           formatRatio(result.ratio),
         ]),
-        notes: base === undefined ? [`It needs ${reference.name}.`] : [],
+        notes: [
+          ...(base === undefined ? [`It needs ${reference.name}.`] : []),
+          ...noiseNotes(
+            results.flatMap(({ samples, referenceSamples }) => [...samples, ...referenceSamples]),
+          ),
+        ],
         refusals: results.flatMap(({ proxy, refused }) =>
           refused === undefined ? [] : [`${proxy}: no comparison: ${refused}`],
         ),

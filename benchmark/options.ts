@@ -23,7 +23,7 @@ export const usage = `npm run bench -- [--quick] [--only NAME,…] [--scenario N
   --scenario   these scenarios alone
   --rounds     rounds of each scenario: 7, or 3 with --quick
   --seconds    length of one run: 2
-  --publish    write the figures to benchmark/results/latest.json, docs/benchmark.svg and docs/performance.md`;
+  --publish    write the figures of a full run to benchmark/results/latest.json, docs/benchmark.svg and docs/performance.md`;
 
 /** Throws an Error that says what is wrong with the command line. */
 export function parseOptions(
@@ -41,6 +41,10 @@ export function parseOptions(
       publish: { type: 'boolean', default: false },
     },
   });
+  const { quick, only, scenario, publish } = values;
+  if (publish && (quick || only !== undefined || scenario !== undefined)) {
+    throw new Error('--publish: only figures of a full run are published');
+  }
   return {
     quick: values.quick,
     only: names('--only', values.only, known.proxies),

@@ -4,7 +4,7 @@ import { originAddresses } from './origin.ts';
 import { AdminClient, ChangeStream, type Target } from './pool-change-stream.ts';
 import type { RunningProxy } from './proxies/proxy.ts';
 import { weldr } from './proxies/weldr.ts';
-import { type Sample, takeSample } from './sample.ts';
+import { noiseNotes, type Sample, takeSample } from './sample.ts';
 import { formatCount, formatMedian, formatRatio, formatTime } from './section.ts';
 import { pairedRatios, summarise } from './statistics.ts';
 import type { Bench, Study, StudyResult } from './study.ts';
@@ -99,7 +99,10 @@ async function measure(
               one === quiet ? '1.00' : formatRatio(summarise(pairedRatios(p99(one), p99(quiet)))),
             ])
           : [],
-      notes: ["The manager, which carries the changes out, shares the worker's core here."],
+      notes: [
+        "The manager, which carries the changes out, shares the worker's core here.",
+        ...noiseNotes(activities.flatMap(({ samples }) => samples)),
+      ],
       refusals: refused === undefined ? [] : [`no comparison: ${refused}`],
     },
     figures: { rate, failed, activities },

@@ -25,7 +25,7 @@ const results = `${project}benchmark/results`;
 const document = `${project}docs/performance.md`;
 const begin = '<!-- figures: written by npm run bench -- --publish -->';
 const end = '<!-- end of the figures -->';
-const charted = ['small', 'realistic', '64k'];
+const charted = ['small', '64k'];
 
 /** Writes the JSON of any run and answers its path. */
 export function saveRecord(record: BenchmarkRecord): string {

@@ -20,6 +20,8 @@ if (process.argv.includes('--help')) {
   console.log(usage);
   process.exit(0);
 }
+// Where Debian puts nginx and HAProxy; the PATH of a user who is not root has it not.
+process.env['PATH'] = `${process.env['PATH']}:/usr/sbin:/sbin`;
 const options = readOptions();
 requireTools();
 cleanUpAtExit();

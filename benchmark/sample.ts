@@ -32,6 +32,8 @@ export const originSaturation = 0.85;
 /** From this share on the throughput is that of the client's core, not the proxy's. */
 export const clientSaturation = 0.97;
 
+const tolerableNoise = 0.05;
+
 /** Puts a load on a proxy for some seconds. */
 export async function takeSample(
   bench: Pick<Bench, 'cores' | 'origin'>,
@@ -69,6 +71,13 @@ export async function takeSample(
     clientCoresBusy: busyShare(coresBefore, coresAfter),
     refused: refusal(result, originBusy, sameProcesses),
   };
+}
+
+/** A note when others than the proxy used its cores during these runs. */
+export function noiseNotes(samples: readonly Sample[]): string[] {
+  const others = Math.max(0, ...samples.map(sample => sample.othersBusy));
+  if (others <= tolerableNoise) return [];
+  return [`Noise: other processes had up to ${Math.round(others * 100)} % of the proxy's core.`];
 }
 
 function refusal(result: LoadResult, originBusy: number, sameProcesses: boolean): string | undefined {

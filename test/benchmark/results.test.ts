@@ -1,0 +1,141 @@
+// What the benchmark makes of its measurements: wrk's output, medians, ratios, and where they are written.
+import * as assert from 'uvu/assert';
+import { drawChart } from '../../benchmark/chart.ts';
+import { parseOptions } from '../../benchmark/options.ts';
+import { replaceFigures } from '../../benchmark/publication.ts';
+import {
+  formatBytes,
+  formatRatio,
+  formatTime,
+  sectionMarkdown,
+  sectionText,
+} from '../../benchmark/section.ts';
+import { pairedRatios, summarise } from '../../benchmark/statistics.ts';
+import { loadScript, parseLoadResult } from '../../benchmark/wrk.ts';
+import { suite } from '../support/suite.ts';
+
+const test = suite('benchmark results');
+
+const wrkOutput = `Running 2s test @ http://127.0.0.1:19000/small
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.51ms    1.20ms  31.44ms   93.01%
+  78000 requests in 2.00s, 12.20MB read
+
+{"requests":78000,"bytes":12792000,"duration":2001342,"errors":3,"p50":1400,"p99":5020}
+`;
+
+test('the result of a run is read from what wrk printed', () => {
+  assert.equal(parseLoadResult(wrkOutput), {
+    requests: 78_000,
+    bytes: 12_792_000,
+    duration: 2_001_342,
+    errors: 3,
+    p50: 1400,
+    p99: 5020,
+  });
+});
+
+test('an output without a result is an error', () => {
+  assert.throws(() => parseLoadResult('unable to connect to 127.0.0.1:1\n'), /no result.*unable to connect/s);
+  assert.throws(() => parseLoadResult('{"requests":78000}'));
+});
+
+test('a load’s script calls Lua for a request only where the connection pauses', () => {
+  const plain = loadScript({ path: '/', connections: 1 });
+  assert.not.match(plain, /function (request|response|delay)/);
+  assert.match(loadScript({ path: '/', connections: 1, thinkTime: 20 }), /function delay\(\)/);
+  assert.match(loadScript({ path: '/', connections: 1, uploadBytes: 65_536 }), /string\.rep\("x", 65536\)/);
+});
+
+test('a summary is the median with its quartiles', () => {
+  assert.equal(summarise([5, 1, 3, 2, 4]), { median: 3, low: 2, high: 4, count: 5 });
+  assert.equal(summarise([1, 2]), { median: 1.5, low: 1.25, high: 1.75, count: 2 });
+  assert.is(summarise([]), undefined);
+});
+
+test('ratios are those of one round, not of the medians', () => {
+  assert.equal(pairedRatios([2, 9, 4], [1, 3, 8]), [2, 3, 0.5]);
+  assert.equal(pairedRatios([2, 9], [1]), [2]);
+});
+
+test('times, sizes and ratios read well at each magnitude', () => {
+  assert.is(formatTime(0.0571), '57.1 ns');
+  assert.is(formatTime(24.13), '24.1 µs');
+  assert.is(formatTime(840.4), '840 µs');
+  assert.is(formatTime(1240), '1.24 ms');
+  assert.is(formatBytes(4600), '4.5 KB');
+  assert.is(formatBytes(9.5 * 1024 * 1024), '9.5 MB');
+  assert.is(formatRatio(summarise([1.2, 1.3, 1.4])), '1.30 (1.25–1.35)');
+  assert.is(formatRatio(undefined), '–');
+});
+
+const section = {
+  name: 'small',
+  title: 'small GET',
+  headings: ['', 'CPU'],
+  rows: [
+    ['nginx', '18 µs'],
+    ['weldr', '–'],
+  ],
+  notes: ['A note.'],
+  refusals: ['weldr: no comparison: 3 errors in 78000 requests'],
+};
+
+test('a section is the same for a terminal and for the documentation', () => {
+  assert.is(
+    sectionText(section),
+    '\nsmall GET\n' +
+      '         CPU\n-----  -----\nnginx  18 µs\nweldr      –\n' +
+      'weldr: no comparison: 3 errors in 78000 requests\nA note.',
+  );
+  assert.is(
+    sectionMarkdown(section),
+    '### small GET\n\n|  | CPU |\n| --- | ---: |\n| nginx | 18 µs |\n| weldr | – |\n\n' +
+      'weldr: no comparison: 3 errors in 78000 requests\n\nA note.',
+  );
+});
+
+test('figures replace those of before and leave the text around them', () => {
+  const first = replaceFigures('# Performance\n\nWhy it is fast.\n', 'old');
+  const second = replaceFigures(`${first}\nMore reasons.\n`, 'new');
+  assert.match(second, /^# Performance\n\nWhy it is fast\.\n\n<!-- figures/);
+  assert.match(second, /-->\nnew\n<!-- end of the figures -->\n\nMore reasons\.\n$/);
+  assert.not.match(second, /old/);
+});
+
+test('a chart’s bars are as long as their ratios and stand in order', () => {
+  const svg = drawChart({
+    title: 'CPU <a> request',
+    subtitle: '',
+    groups: [{ title: 'small', ratios: { weldr: 2, nginx: 1, slow: 4 } }],
+    highlighted: 'weldr',
+  });
+  const bars = [...svg.matchAll(/<rect class="(\w+)"[^>]* width="([\d.]+)"/g)];
+  const widths = bars.map(bar => Number(bar[2]));
+  const [nginx = 0, weldr = 0, slow = 0] = widths;
+  assert.equal(
+    bars.map(bar => bar[1]),
+    ['bar', 'own', 'bar'],
+  );
+  assert.ok(Math.abs(weldr - 2 * nginx) < 0.2 && Math.abs(slow - 4 * nginx) < 0.2);
+  assert.match(svg, /CPU &lt;a> request/);
+});
+
+test('the command line names what it does not know', () => {
+  const known = { proxies: ['nginx', 'weldr'], scenarios: ['small'] };
+  assert.is(parseOptions([], known).rounds, 7);
+  assert.is(parseOptions(['--quick'], known).rounds, 3);
+  assert.equal(parseOptions(['--only', 'weldr,nginx'], known).only, ['weldr', 'nginx']);
+  assert.throws(() => parseOptions(['--only', 'apache'], known), /--only: apache is none of nginx, weldr/);
+  assert.throws(() => parseOptions(['--rounds', '0'], known), /--rounds: expected a number from 1 to 100/);
+  assert.throws(() => parseOptions(['--fast'], known), /--fast/);
+});
+
+test('figures of a part of the benchmark are not published', () => {
+  const known = { proxies: ['nginx', 'weldr'], scenarios: ['small'] };
+  assert.ok(parseOptions(['--publish'], known).publish);
+  for (const part of [['--quick'], ['--only', 'weldr'], ['--scenario', 'small']]) {
+    assert.throws(() => parseOptions(['--publish', ...part], known), /--publish: only figures of a full run/);
+  }
+});
