@@ -41,6 +41,8 @@ export interface WeldrOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** A folder that `folder` of an earlier one named: the files there stay. Default: a new, temporary one. */
   readonly folder?: string;
+  /** A line of shell that comes before it, such as `ulimit -n 256`. */
+  readonly shell?: string;
   /** Resolve at once, instead of when it listens; `url` is empty then. */
   readonly noWait?: true;
 }
@@ -86,7 +88,10 @@ export async function startWeldr(options: WeldrOptions): Promise<TestWeldr> {
     ...(options.workers === undefined ? [] : ['--workers', String(options.workers)]),
     ...(options.args ?? []),
   ];
-  const child = spawn(process.execPath, ['-C', 'weldr-source', command, 'start', ...args], {
+  const start = [process.execPath, '-C', 'weldr-source', command, 'start', ...args];
+  const shell = options.shell === undefined ? [] : ['bash', '-c', `${options.shell}; exec "$0" "$@"`];
+  const [program = '', ...programArgs] = [...shell, ...start];
+  const child = spawn(program, programArgs, {
     cwd: folder,
     env: { ...cleanEnvironment(), ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
