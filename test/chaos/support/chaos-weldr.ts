@@ -12,18 +12,28 @@ export interface ChaosOptions {
   readonly health?: string;
   /** More settings. */
   readonly settings?: string;
+  /** URLs of more servers. */
+  readonly servers?: readonly string[];
+  /** Where it listens; default: any free port. */
+  readonly listen?: string;
+  /** See `WeldrOptions` of test/support/weldr.ts. */
+  readonly shell?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Do not wait until it listens: its log cannot be read. */
+  readonly noWait?: true;
 }
 
 /** Its weldr.config.ts. */
-export function chaosConfig({ origins, first = '', health, settings = '' }: ChaosOptions): string {
+export function chaosConfig(options: ChaosOptions): string {
+  const { origins, first = '', health, settings = '', servers = [], listen = '127.0.0.1:0' } = options;
   const checks = health ?? `{ interval: '1s', timeout: '500ms', path: '/health', failures: 1, passes: 1 }`;
-  return `import { defineConfig } from 'weldr';
+  return `import { defineConfig, reply } from 'weldr';
 import { adminApi, healthCheck, passiveHealth, retry, roundRobin } from 'weldr/plugins';
 
 export default defineConfig({
-  listen: '127.0.0.1:0',
+  listen: '${listen}',
   workers: 2,
-  servers: ${JSON.stringify(origins.map(({ url }) => url))},
+  servers: ${JSON.stringify([...origins.map(({ url }) => url), ...servers])},
   drainTimeout: '60s',
   ${settings}
   plugins: [
@@ -40,7 +50,13 @@ export default defineConfig({
 
 /** Starts it. */
 export async function startChaos(options: ChaosOptions): Promise<TestWeldr> {
-  return await startWeldr({ config: chaosConfig(options) });
+  const { shell, env, noWait } = options;
+  return await startWeldr({
+    config: chaosConfig(options),
+    ...(shell === undefined ? {} : { shell }),
+    ...(env === undefined ? {} : { env }),
+    ...(noWait === undefined ? {} : { noWait }),
+  });
 }
 
 export function portOf({ url }: TestWeldr): number {

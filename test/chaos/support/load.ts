@@ -49,6 +49,8 @@ let ids = 0;
 /** Load, and what became of it. */
 export class Load {
   readonly failures: Failure[] = [];
+  /** Of the requests of clients that were answered as they should be, in ms. */
+  readonly latencies: number[] = [];
   requests = 0;
   downloads = 0;
   tunnels = 0;
@@ -165,6 +167,7 @@ export class Load {
       const problem = check(response, asked);
       if (problem === undefined) {
         if (!response.keepAlive) connection.destroy();
+        if (asked.expected.length < 100_000) this.latencies.push(performance.now() - startedAt);
         return true;
       }
       const kind = response.status >= 400 && !response.headers.has('x-id') ? 'status' : 'wrong';
