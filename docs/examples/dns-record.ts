@@ -1,0 +1,47 @@
+// An example plugin for `leaderChanged`: points a DNS record at the leader through an HTTP API of the zone, where a
+// floating address is not possible (machines in several networks, a cloud).
+import { definePlugin, type Plugin } from 'weldr';
+import { z } from 'zod';
+
+const options = z.strictObject({
+  /** Where the record is set: it gets `PUT {"name", "type": "A", "ttl", "value"}`. */
+  api: z.url(),
+  token: z.string().min(1),
+  /** Such as `www.example.org`. */
+  name: z.string().min(1),
+  /** This node's address. */
+  address: z.ipv4(),
+  /** How long resolvers keep it, seconds: clients may ask the old leader for that long. */
+  ttl: z.number().int().min(1).default(10),
+});
+
+/** Sets the record when this node becomes the leader, and again when it cannot be sure that it was set. */
+export function dnsRecord(input: z.input<typeof options>): Plugin {
+  return definePlugin('dns-record', options, input, ({ api, token, name, address, ttl }) => ({
+    manager({ hooks, log }) {
+      let set = false;
+      // It is called with each renewal, too, and the next plugin waits for it: so it only starts what takes time.
+      hooks.leaderChanged.tap('dns-record', ({ leading }) => {
+        if (!leading) set = false;
+        else if (!set) {
+          set = true;
+          setRecord().catch(thrown => {
+            set = false;
+            log.error({ err: thrown }, 'the record could not be set; trying again with the next renewal');
+          });
+        }
+      });
+
+      async function setRecord(): Promise<void> {
+        const answer = await fetch(api, {
+          method: 'PUT',
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ name, type: 'A', ttl, value: address }),
+          signal: AbortSignal.timeout(5000),
+        });
+        if (!answer.ok) throw new Error(`the API of the zone answered ${answer.status}`);
+        log.info({ name, address }, 'the record points here');
+      }
+    },
+  }));
+}
