@@ -225,6 +225,7 @@ function findCommand(args: readonly string[]): Command {
       `there is no command ${JSON.stringify(typed)}${near === undefined ? '' : `; did you mean \`weldr ${near}\`?`}`,
     );
   }
+  if (args.some(arg => ['-h', '--help', '-v', '--version'].includes(arg))) return found;
   const needed = found.usage.split(' ').filter(part => part.startsWith('<'));
   const given = words.length - wordsOf(found).split(' ').length;
   const later = end < 0 ? 0 : args.slice(end).filter(arg => !arg.startsWith('-')).length;

@@ -11,10 +11,14 @@ export interface SettingFlags {
   readonly workers?: string | undefined;
 }
 
-const addresses = z
-  .string()
-  .transform(text => text.split(',').map(part => part.trim()))
-  .pipe(z.array(listenAddress).min(1));
+const addresses = z.string().transform((text, context) => {
+  const parts = text.split(',').map(part => part.trim());
+  for (const part of parts) {
+    const issue = listenAddress.safeParse(part, { reportInput: true }).error?.issues[0];
+    if (issue !== undefined) context.addIssue({ code: 'custom', message: issue.message });
+  }
+  return parts;
+});
 
 const workers = z
   .string()

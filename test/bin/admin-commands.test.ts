@@ -1,0 +1,104 @@
+// The commands that talk to a running Weldr.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Origin, startOrigin } from '../support/origin.ts';
+import { freePort } from '../support/ports.ts';
+import { suite } from '../support/suite.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
+
+const test = suite('commands', { timeoutMs: 240_000 });
+
+const config = (adminPort: number) => `
+import { defineConfig } from 'weldr';
+import { adminApi, healthCheck, poolFile, roundRobin, stats } from 'weldr/plugins';
+export default defineConfig({
+  listen: '127.0.0.1:0', workers: 1, pools: { other: [] },
+  plugins: [roundRobin(), healthCheck(), stats(), poolFile({ path: 'pool.json' }), adminApi({ listen: '127.0.0.1:${adminPort}' })],
+});`;
+
+let weldr: TestWeldr;
+let text: string;
+let origin: Origin;
+
+test.before(async () => {
+  origin = await startOrigin();
+  text = config(await freePort());
+  weldr = await startWeldr({ config: text });
+});
+test.after(async () => {
+  await weldr.stop();
+  await origin.close();
+});
+
+/** Runs a command against it; throws when it fails. */
+async function run(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await runWeldr(args, { env: { WELDR_ADMIN: weldr.adminUrl } });
+  if (code !== 0) throw new Error(`weldr ${args.join(' ')}: exit code ${code}: ${stderr}`);
+  return stdout;
+}
+
+test('servers add, list, drain, disable, enable and remove', async () => {
+  assert.match(await run('servers'), 'no servers; add one');
+  assert.match(await run('servers', 'add', origin.url, '--weight', '2'), `${origin.url} is active`);
+  assert.match(await run('servers'), new RegExp(`^${origin.url} +active +2 +api`, 'm'));
+  assert.is(await (await fetch(weldr.url)).text(), origin.name);
+  assert.match(await run('servers', 'drain', origin.url), `${origin.url} is draining`);
+  assert.is((await fetch(weldr.url)).status, 503);
+  assert.match(await run('servers', 'disable', origin.url), 'is disabled');
+  assert.match(await run('servers', 'enable', origin.url), 'is active');
+  const listed = JSON.parse(await run('servers', '--json'));
+  assert.is(listed.servers[0].weight, 2);
+  assert.match(await run('servers', 'remove', origin.url, '--wait'), `${origin.url} is removed`);
+  assert.match(await run('servers'), 'no servers; add one');
+});
+
+test('servers of another pool', async () => {
+  assert.match(await run('servers', 'add', origin.url, '--pool', 'other'), 'is active');
+  assert.match(await run('servers', '--pool', 'other'), origin.url);
+  assert.match(await run('servers'), 'no servers');
+  await run('servers', 'remove', origin.url, '--pool', 'other', '--force');
+  assert.match(await run('servers', '--pool', 'other'), 'no servers');
+});
+
+test('what the API refuses, in its own words, with exit code 1', async () => {
+  const { code, stderr } = await runWeldr(['servers', 'remove', 'http://127.0.0.1:1'], {
+    env: { WELDR_ADMIN: weldr.adminUrl },
+  });
+  assert.is(code, 1);
+  assert.match(stderr, 'weldr: ');
+  assert.match(stderr, '127.0.0.1');
+  assert.not.match(stderr, '\n    at ');
+});
+
+test('stats, as a table and as JSON', async () => {
+  await run('servers', 'add', origin.url);
+  await (await fetch(weldr.url)).text();
+  assert.match(await run('stats'), /^clients +\d+ +\d+$/m);
+  const { total, servers } = JSON.parse(await run('stats', '--json'));
+  assert.ok(total.client.success >= 1);
+  assert.ok(servers.some((server: { id: string }) => server.id === origin.url));
+  await run('servers', 'remove', origin.url, '--wait');
+});
+
+test('reload, answered when the new config is in force', async () => {
+  const before = weldr.workers();
+  assert.match(await run('reload'), 'in force');
+  assert.not.equal(weldr.workers(), before);
+  weldr.writeConfig('export default 3;');
+  const { code, stderr } = await runWeldr(['reload', '--admin-url', weldr.adminUrl]);
+  weldr.writeConfig(text);
+  assert.is(code, 1);
+  assert.match(stderr, 'weldr.config.ts: expected object');
+});
+
+test('pool export, reset and import', async () => {
+  await run('servers', 'add', origin.url, '--weight', '7');
+  const file = join(weldr.folder, 'export.json');
+  assert.match(await run('pool', 'export', '--output', file), 'written to');
+  assert.equal(JSON.parse(await run('pool', 'export')), JSON.parse(readFileSync(file, 'utf8')));
+  await run('pool', 'reset');
+  assert.match(await run('servers'), 'no servers');
+  assert.match(await run('pool', 'import', file), 'imported');
+  assert.match(await run('servers'), new RegExp(`^${origin.url} +active +7 `, 'm'));
+});

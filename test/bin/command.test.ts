@@ -1,0 +1,115 @@
+// The command line: what is wrong with it is said, nearest right word included, and exit codes tell scripts.
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { freePort } from '../support/ports.ts';
+import { suite } from '../support/suite.ts';
+import { makeFolder, runWeldr } from '../support/weldr.ts';
+
+const test = suite('command line');
+
+const wrong: Record<string, [args: string[], message: string]> = {
+  'an unknown command': [['serv'], 'there is no command "serv"; did you mean `weldr servers`?'],
+  'an unknown command of a group': [['servers', 'ad', 'http://a'], 'did you mean `weldr servers add`?'],
+  'a group alone': [['pool'], 'did you mean `weldr pool reset`?'],
+  'an unknown flag': [['start', '--confg', 'x'], 'weldr start has no flag --confg; did you mean --config?'],
+  'a flag of another command': [['reload', '--weight', '3'], 'weldr reload has no flag --weight'],
+  'a missing argument': [['servers', 'add'], 'weldr servers add <url>: <url> is missing'],
+  'an argument too many': [['reload', 'now'], 'reload takes no "now"'],
+  'a flag without its value': [['check', '--config'], '--config needs a value'],
+  'a flag twice': [['check', '--config', 'a', '--config', 'b'], '--config is given twice'],
+  'a wrong address': [['check', '--ip', '80'], '--ip: expected an address such as "0.0.0.0:8080", got "80"'],
+  'a wrong number of workers': [['--workers', 'many'], '--workers: expected a number of processes, or auto'],
+  'a wrong URL of a server': [['servers', 'add', 'ftp://a'], '"ftp://a" is not a server\'s URL'],
+  'a wrong weight': [['servers', 'add', 'http://a', '--weight', 'heavy'], '--weight: expected a number'],
+  'a wrong URL of the admin API': [['servers', '--admin-url', 'localhost:1'], '--admin-url: expected a URL'],
+};
+
+for (const [what, [args, message]] of Object.entries(wrong)) {
+  test(`refuses ${what} with exit code 2`, async () => {
+    const { code, stdout, stderr } = await runWeldr(args);
+    assert.match(stderr, message);
+    assert.is(stdout, '');
+    assert.is(code, 2);
+  });
+}
+
+test('says that no admin API is there, with exit code 69', async () => {
+  const admin = `http://127.0.0.1:${await freePort()}`;
+  const { code, stderr } = await runWeldr(['servers', '--admin-url', admin]);
+  assert.match(stderr, `no admin API answers at ${admin}`);
+  assert.is(code, 69);
+});
+
+test('says that there is no config, with exit code 78', async () => {
+  const folder = makeFolder();
+  try {
+    const { code, stderr } = await runWeldr(['check'], { cwd: folder });
+    assert.match(stderr, `there is no config in ${folder}`);
+    assert.is(code, 78);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('checks a config without starting anything', async () => {
+  const folder = makeFolder();
+  try {
+    const path = join(folder, 'my.mjs');
+    writeFileSync(path, "import { stats } from 'weldr/plugins'; export default { plugins: [stats()] };");
+    const right = await runWeldr(['check', '--config', 'my.mjs'], { cwd: folder });
+    assert.is(right.code, 0);
+    assert.match(right.stdout, `${path} is valid: 0 servers; plugins: stats`);
+    writeFileSync(
+      path,
+      "import { stats } from 'weldr/plugins'; export default { plugins: [stats({ interval: 'soon' })] };",
+    );
+    const wrong = await runWeldr(['check', '--config', 'my.mjs'], { cwd: folder });
+    assert.is(wrong.code, 78);
+    assert.is(
+      wrong.stderr,
+      'weldr: my.mjs: plugins[0].interval: expected a duration such as "30s", got "soon"\n',
+    );
+    const variable = await runWeldr(['check', '--config', 'my.mjs'], {
+      cwd: folder,
+      env: { WELDR_WORKERS: 'many' },
+    });
+    assert.is(variable.code, 78);
+    assert.match(variable.stderr, 'WELDR_WORKERS: expected a number of processes');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('starts nothing with a config that is not valid', async () => {
+  const folder = makeFolder();
+  try {
+    writeFileSync(join(folder, 'weldr.config.mjs'), "export default { listen: 'here', plugins: [] };");
+    const { code, stdout, stderr } = await runWeldr([], { cwd: folder });
+    assert.is(code, 78);
+    assert.is(stdout, '');
+    assert.match(
+      stderr,
+      'weldr.config.mjs: listen[0]: expected an address such as "0.0.0.0:8080", got "here"',
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('tells its version', async () => {
+  const { code, stdout } = await runWeldr(['--version']);
+  assert.match(stdout, /^weldr, \d+\.\d+\.\d+\n$/);
+  assert.is(code, 0);
+});
+
+test('helps: all commands, and the flags of each', async () => {
+  const all = await runWeldr(['--help']);
+  assert.is(all.code, 0);
+  for (const command of ['start', 'check', 'servers add', 'pool export', 'cluster status']) {
+    assert.match(all.stdout, new RegExp(`^ +${command} `, 'm'));
+  }
+  const one = await runWeldr(['servers', 'add', '--help']);
+  assert.is(one.code, 0);
+  for (const flag of ['--weight', '--map-host', '--ttl', '--admin-url']) assert.match(one.stdout, flag);
+});
