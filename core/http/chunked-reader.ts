@@ -61,6 +61,8 @@ const refusedTrailers: ReadonlySet<string> = new Set([
 export class ChunkedReader {
   /** Why the body is malformed. */
   problem = '';
+  /** Bytes of payload that the size lines so far have announced. */
+  announced = 0;
   private readonly sink: ChunkedSink;
   private framed = true;
   private state = atSize;
@@ -69,6 +71,7 @@ export class ChunkedReader {
   private held = '';
   private extensionBytes = 0;
   private hopNames: readonly string[] = [];
+  private limit = Number.POSITIVE_INFINITY;
 
   constructor(sink: ChunkedSink) {
     this.sink = sink;
@@ -76,15 +79,22 @@ export class ChunkedReader {
 
   /**
    * Begins a body. `framing`: hand on chunks as they came, or their payload alone. `hopNames`: what Connection names,
-   * in lower case, and thereby drops from the trailers too (RFC 9110 section 7.6.1).
+   * in lower case, and thereby drops from the trailers too (RFC 9110 section 7.6.1). `limit`: bytes of payload that may
+   * be announced; more are refused before they come.
    */
-  begin(framing: 'keep' | 'strip', hopNames: readonly string[]): void {
+  begin(
+    framing: 'keep' | 'strip',
+    hopNames: readonly string[],
+    limit: number = Number.POSITIVE_INFINITY,
+  ): void {
+    this.limit = limit;
     this.hopNames = hopNames;
     this.framed = framing === 'keep';
     this.state = atSize;
     this.remaining = 0;
     this.held = '';
     this.extensionBytes = 0;
+    this.announced = 0;
     this.problem = '';
   }
 
@@ -161,9 +171,11 @@ export class ChunkedReader {
       digit = hexValue[buffer[++pos] ?? 0] ?? 255;
     }
     const digits = pos - start;
-    if (size === 0 || digits > maxSizeDigits || pos + 1 >= end) return 0;
+    if (size === 0 || digits > maxSizeDigits || pos + 1 >= end || this.announced + size > this.limit)
+      return 0;
     if (buffer[pos] !== CR || buffer[pos + 1] !== LF) return 0;
     this.remaining = size;
+    this.announced += size;
     this.state = inPayload;
     return pos + 2;
   }
@@ -184,6 +196,8 @@ export class ChunkedReader {
     this.extensionBytes += extension.length;
     if (this.extensionBytes > maxExtensions) return this.refuse('chunk extensions over the limit');
     this.remaining = Number.parseInt(digits, 16);
+    this.announced += this.remaining;
+    if (this.announced > this.limit) return this.refuse('over the limit');
     this.state = this.remaining === 0 ? inTrailers : inPayload;
     if (this.framed && this.remaining > 0) this.sink.onChunkedLine(`${this.remaining.toString(16)}\r\n`);
     return pos;

@@ -4,6 +4,7 @@ import { reply } from '../context.ts';
 import { type ErrorCode, WeldrError } from '../errors.ts';
 import type { HeaderList } from '../headers.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
+import { giveBackCopyBuffer, takeCopyBuffer } from './copy-buffers.ts';
 import type { Waiting } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
 import type { Peer } from './forwarding.ts';
@@ -57,6 +58,8 @@ export class ClientConnection implements Waiting, ChunkedSink {
   private bodyBytes = 0;
   private bodyBytesBefore = 0;
   private smallBody: string | undefined = undefined;
+  /** Copies that are being written, in order. */
+  private lent: Buffer[] | undefined = undefined;
   private trailers: HeaderList | undefined = undefined;
   private paused = false;
   private ended = false;
@@ -101,12 +104,21 @@ export class ClientConnection implements Waiting, ChunkedSink {
     return this.flowing(this.socket.write(bytes));
   }
 
-  /** Writes a copy of bytes whose buffer is used again. */
+  /** Writes a copy of at most 64 KB, as the buffer that they are in is used again. */
   writeShared(buffer: Buffer, start: number, end: number): boolean {
-    const copy = Buffer.allocUnsafe(end - start);
+    const size = end - start;
+    const copy = takeCopyBuffer();
     buffer.copy(copy, 0, start, end);
-    return this.flowing(this.socket.write(copy));
+    this.lent ??= [];
+    this.lent.push(copy);
+    return this.flowing(this.socket.write(copy.subarray(0, size), this.onCopyWritten));
   }
+
+  /** Writes end in the order in which they began. */
+  private readonly onCopyWritten = (): void => {
+    const copy = this.lent?.shift();
+    if (copy !== undefined) giveBackCopyBuffer(copy);
+  };
 
   private flowing(accepted: boolean): boolean {
     if (!accepted) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
@@ -362,12 +374,12 @@ export class ClientConnection implements Waiting, ChunkedSink {
     const used = reader.read(bytes, 0, bytes.length);
     if (this.state !== inBody) return false;
     if (used < 0) {
-      this.refuseBody(new WeldrError('BAD_CHUNK', `the request body: ${reader.problem}`));
-      return false;
-    }
-    const limit = this.wire.settings.limits.body;
-    if (limit !== undefined && this.bodyBytes > limit) {
-      this.refuseBody(new WeldrError('BODY_TOO_LARGE'));
+      const tooLarge = reader.announced > (this.wire.settings.limits.body ?? Number.POSITIVE_INFINITY);
+      this.refuseBody(
+        tooLarge
+          ? new WeldrError('BODY_TOO_LARGE')
+          : new WeldrError('BAD_CHUNK', `the request body: ${reader.problem}`),
+      );
       return false;
     }
     if (reader.complete) {
@@ -394,7 +406,8 @@ export class ClientConnection implements Waiting, ChunkedSink {
 
   private beginChunked(): void {
     this.reader ??= new ChunkedReader(this);
-    this.reader.begin('keep', this.wire.requestHead.fields.hopNames);
+    const { requestHead, settings } = this.wire;
+    this.reader.begin('keep', requestHead.fields.hopNames, settings.limits.body);
   }
 
   private passBody(bytes: Buffer | string): void {
@@ -428,7 +441,9 @@ export class ClientConnection implements Waiting, ChunkedSink {
       else this.linger();
     } else if (this.state === inBody) {
       const wanted = (limits.bodyRate * timeouts.body) / 1000;
-      if (this.paused || this.bodyBytes - this.bodyBytesBefore >= wanted) this.watchBody();
+      // Neither takes its response nor can send more: it holds everything, and nothing moves.
+      if (this.paused && this.socket.writableNeedDrain) this.giveUp();
+      else if (this.paused || this.bodyBytes - this.bodyBytesBefore >= wanted) this.watchBody();
       else
         this.refuseBody(
           new WeldrError('REQUEST_TIMEOUT', `the request body came slower than ${limits.bodyRate} bytes/s`),

@@ -5,6 +5,7 @@ import { WeldrError } from '../errors.ts';
 import type { HeaderList } from '../headers.ts';
 import type { Upstream } from '../pool.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
+import { copyBufferSize } from './copy-buffers.ts';
 import type { Waiting } from './deadlines.ts';
 import { chunked, untilClose } from './message-framing.ts';
 import { needMore, refused } from './request-head.ts';
@@ -47,7 +48,7 @@ const closed = 6;
 const maxInterim = 32;
 
 // Where all plain upstream connections of the process read into: what is kept of it is copied.
-const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
+const readBuffer = Buffer.allocUnsafeSlow(copyBufferSize);
 const noBytes = Buffer.alloc(0);
 
 /** One connection; made, kept and forgotten by {@link UpstreamConnections}. */
@@ -142,6 +143,7 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
     this.holding = false;
     if (this.completeOnRelease) {
       this.completeOnRelease = false;
+      if (this.held.length > 0) this.keepAlive = false;
       this.socket.resume();
       this.complete();
       return;
@@ -235,7 +237,8 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
       this.destroy();
       return;
     }
-    this.deadline = this.home.deadlines.in(this.home.timeouts.body);
+    // A head has one time for all of it, however it drips.
+    if (this.state !== awaitingHead) this.deadline = this.home.deadlines.in(this.home.timeouts.body);
     this.consume(buffer, start, end);
     this.attempt?.onReadEnd();
   }
@@ -316,6 +319,7 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
       // A refused upgrade leaves it open what the upstream makes of later bytes: the connection ends with it.
       this.keepAlive = head.keepAlive && !this.upgrading;
       this.keepAliveTimeout = head.keepAliveTimeout;
+      this.deadline = this.home.deadlines.in(this.home.timeouts.body);
       this.state = head.length === chunked ? inChunked : head.length === untilClose ? untilEnd : inBody;
       const framing = attempt.onHead(head);
       if (this.stopped()) return;
