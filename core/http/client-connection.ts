@@ -4,7 +4,7 @@ import { reply } from '../context.ts';
 import { type ErrorCode, WeldrError } from '../errors.ts';
 import type { HeaderList } from '../headers.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
-import { giveBackCopyBuffer, takeCopyBuffer } from './copy-buffers.ts';
+import { copyBufferSize, giveBackCopyBuffer, takeCopyBuffer } from './copy-buffers.ts';
 import type { Waiting } from './deadlines.ts';
 import { Exchange } from './exchange.ts';
 import type { Peer } from './forwarding.ts';
@@ -104,9 +104,11 @@ export class ClientConnection implements Waiting, ChunkedSink {
     return this.flowing(this.socket.write(bytes));
   }
 
-  /** Writes a copy of at most 64 KB, as the buffer that they are in is used again. */
+  /** Writes a copy, as the buffer that the bytes are in is used again. */
   writeShared(buffer: Buffer, start: number, end: number): boolean {
     const size = end - start;
+    // What was held back can be more than one read brings.
+    if (size > copyBufferSize) return this.writeOwn(Buffer.from(buffer.subarray(start, end)));
     const copy = takeCopyBuffer();
     buffer.copy(copy, 0, start, end);
     this.lent ??= [];
