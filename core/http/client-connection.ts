@@ -124,6 +124,7 @@ export class ClientConnection implements Waiting, ChunkedSink {
 
   private flowing(accepted: boolean): boolean {
     if (!accepted) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
+    else if (this.ended) this.awaitHalfClosed();
     return accepted;
   }
 
@@ -139,7 +140,7 @@ export class ClientConnection implements Waiting, ChunkedSink {
     this.awaitingStage = false;
     this.deadline = 0;
     if (this.state === inBody) this.watchBody();
-    else if (this.ended && this.state === responding && !this.exchange.answered) this.awaitHalfClosed();
+    else if (this.ended && this.state === responding) this.awaitHalfClosed();
   }
 
   /**
@@ -469,9 +470,9 @@ export class ClientConnection implements Waiting, ChunkedSink {
 
   /** The wait for a client that does not read, or that is half-closed, is over. */
   private giveUp(): void {
-    const why = this.exchange.answered
-      ? 'the client does not read its response'
-      : 'the client closed its side and waited too long';
+    const why = this.ended
+      ? 'the client closed its side and waited too long'
+      : 'the client does not read its response';
     this.exchange.abort(new WeldrError('CLIENT_CLOSED', why));
     this.cut('close');
   }
@@ -480,6 +481,7 @@ export class ClientConnection implements Waiting, ChunkedSink {
     if (this.state === responding || this.state === inBody) {
       this.deadline = 0;
       if (this.state === inBody) this.watchBody();
+      else if (this.ended) this.awaitHalfClosed();
       this.exchange.onClientDrain();
     } else if (this.state === awaitingHead) {
       this.resume();
@@ -496,7 +498,7 @@ export class ClientConnection implements Waiting, ChunkedSink {
       this.exchange.abort(new WeldrError('CLIENT_CLOSED', 'the client left within its request'));
       this.cut('close');
     } else if (this.state === responding) {
-      if (!this.exchange.answered) this.awaitHalfClosed();
+      if (!this.socket.writableNeedDrain) this.awaitHalfClosed();
     } else if (this.state === lingering) {
       this.socket.destroy();
       this.close();

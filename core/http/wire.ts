@@ -71,6 +71,7 @@ export class Wire {
     const made = new UpstreamConnections(upstream, this.settings, this.deadlines, this.responseHead);
     // An upstream that was removed while a request was on its way to it is not kept.
     if (this.pools.get(upstream.pool)?.get(upstream.id) === upstream) this.connections.set(upstream, made);
+    else made.close();
     return made;
   }
 

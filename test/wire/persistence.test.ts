@@ -90,6 +90,24 @@ test('a client that has closed its side and waits too long for a head counts as 
   await origin.close();
 });
 
+test('a client that has closed its side counts as gone when its response stalls', async () => {
+  const origin = await ScriptedOrigin.start({
+    answer: () => 'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc',
+  });
+  const proxy = await startProxy({
+    upstreams: [origin.url],
+    settings: { timeouts: { halfClosed: '100ms' } },
+  });
+  const client = await RawClient.open(proxy.port);
+  client.send(get('/'));
+  await client.until('a part', () => client.text.endsWith('abc'));
+  client.close();
+  await until('the upstream request to be cancelled', () => origin.connections[0]?.gone === true, 2_000);
+  assert.is(proxy.finished[0]?.error?.code, 'CLIENT_CLOSED');
+  proxy.close();
+  await origin.close();
+});
+
 test('pipelined requests of a client that has closed its side are all answered', async () => {
   const origin = await ScriptedOrigin.start();
   const proxy = await startProxy({ upstreams: [origin.url] });

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
-import { type Message, MessageError, readRequest } from './strict-message.ts';
+import { type Message, MessageError, readRequest, valuesOf } from './strict-message.ts';
 
 /** A request as it arrived. */
 export interface SeenRequest extends Message {
@@ -24,6 +24,8 @@ export class OriginConnection {
   reset = false;
   /** Bytes of {@link raw} that belong to complete requests. */
   used = 0;
+  /** How long {@link raw} is when the request that has begun is complete, as far as that is known. */
+  wanted = 0;
 
   constructor(socket: Socket, number: number) {
     this.socket = socket;
@@ -105,6 +107,7 @@ export class ScriptedOrigin {
     for (const connection of this.connections) {
       connection.raw = '';
       connection.used = 0;
+      connection.wanted = 0;
     }
   }
 
@@ -145,9 +148,15 @@ export class ScriptedOrigin {
   private read(connection: OriginConnection): void {
     try {
       for (;;) {
+        if (connection.raw.length < connection.wanted) return;
         const rest = connection.raw.slice(connection.used);
         const message = rest === '' ? undefined : readRequest(rest);
-        if (message === undefined || !message.complete) return;
+        if (message === undefined) return;
+        if (!message.complete) {
+          const length = Number(valuesOf(message, 'content-length')[0] ?? 0);
+          connection.wanted = connection.used + message.raw.length - message.body.length + length;
+          return;
+        }
         connection.used += message.raw.length;
         const [method = '', target = ''] = message.line.split(' ');
         const request = { ...message, method, target, connection };
