@@ -7,6 +7,8 @@ import { Wire, type WireOptions } from './wire.ts';
 
 /** For a drain: connections without a request for this long are closed at once, ms. */
 const quietTime = 1_000;
+/** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
+const backlog = 4096;
 
 /** One worker's listening side; it may serve several addresses. */
 export class Listener {
@@ -46,7 +48,8 @@ export class Listener {
   serve(server: Server): void {
     const own = createServer({ noDelay: true, allowHalfOpen: true }, this.onConnection);
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
-    own.listen(server);
+    // Without it Node would cut the backlog of the shared socket down to 511.
+    own.listen(server, backlog);
     this.servers.push(own);
   }
 
@@ -60,9 +63,10 @@ export class Listener {
     for (const server of this.servers.splice(0)) server.close();
     const started = performance.now();
     // A client may be sending its next request right now: a connection that was just used gets a moment, and then
-    // an answer that says it is the last one.
-    const sweep = setInterval(() => this.closeQuiet(), 50);
-    this.closeQuiet();
+    // an answer that says it is the last one. It looks after the reads of a turn, as a request that has arrived
+    // makes its connection busy.
+    const sweep = setInterval(() => setImmediate(() => this.closeQuiet()), 50);
+    setImmediate(() => this.closeQuiet());
     if (this.open.size > 0) {
       await new Promise<void>(resolve => {
         const limit = setTimeout(resolve, Math.max(0, timeoutMs - (performance.now() - started)));
