@@ -1,5 +1,6 @@
 // Reload: the new config in force without a lost request, or the old one as it was.
 import * as assert from 'uvu/assert';
+import { describeError } from '../../core/errors.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
@@ -155,7 +156,7 @@ test('loses no request under load, and finishes those in flight with the old con
           await response.text();
           if (response.status !== 200) failures.push(String(response.status));
         } catch (thrown) {
-          failures.push(String(thrown));
+          failures.push(describeError(thrown));
         }
         done++;
       }
