@@ -130,10 +130,10 @@ export class Listener {
   /** Says so and closes; nothing is kept of the connection. */
   private turnAway(socket: Socket): void {
     socket.on('error', () => socket.destroy());
-    const body = '503 too many connections\n';
+    // No body: the request was not read, and the answer to a HEAD has none.
     socket.end(
-      `HTTP/1.1 503 Service Unavailable\r\n${dateLine()}Retry-After: 5\r\nContent-Type: text/plain\r\n` +
-        `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+      `HTTP/1.1 503 Service Unavailable\r\n${dateLine()}Retry-After: 5\r\n` +
+        'Content-Length: 0\r\nConnection: close\r\n\r\n',
       () => socket.destroy(),
     );
   }
