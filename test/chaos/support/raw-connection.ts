@@ -75,10 +75,11 @@ export class RawConnection {
     try {
       const response = readResponse(this.received, this.awaited.method);
       if (response === undefined) return;
+      const surplus = this.received.length - response.used;
+      if (surplus > 0) throw new Error(`${surplus} bytes follow a response with status ${response.status}`);
       const { resolve } = this.awaited;
       this.awaited = undefined;
-      this.received = this.received.subarray(response.used);
-      if (this.received.length > 0) throw new Error(`${this.received.length} bytes follow the response`);
+      this.received = Buffer.alloc(0);
       resolve(response);
     } catch (thrown) {
       this.fail(thrown instanceof Error ? thrown : new Error(String(thrown)));
