@@ -45,9 +45,9 @@ export function parseCoreList(text: string): number[] {
   return cores;
 }
 
-/** Keeps this process from the cores of the proxies. */
-export function pinThisProcess(cores: readonly number[]): void {
-  spawnSync('taskset', ['-acp', cores.join(','), String(process.pid)]);
+/** Moves a process with all its threads to these cores; its children stay where they are. */
+export function pinProcess(pid: number, cores: readonly number[]): void {
+  spawnSync('taskset', ['-acp', cores.join(','), String(pid)]);
 }
 
 /** Describes this machine. */

@@ -21,7 +21,7 @@ export const usage = `npm run bench -- [--quick] [--only NAME,…] [--scenario N
   --quick      under two minutes: nginx, HAProxy and Weldr; small, realistic and 64k
   --only       these proxies alone
   --scenario   these scenarios alone
-  --rounds     rounds of each scenario: 7, or 3 with --quick
+  --rounds     rounds of each scenario: 5, or 3 with --quick
   --seconds    length of one run: 2
   --publish    write the figures of a full run to benchmark/results/latest.json, docs/benchmark.svg and docs/performance.md`;
 
@@ -49,7 +49,7 @@ export function parseOptions(
     quick: values.quick,
     only: names('--only', values.only, known.proxies),
     scenarios: names('--scenario', values.scenario, known.scenarios),
-    rounds: number('--rounds', values.rounds ?? (values.quick ? '3' : '7'), 1, 100),
+    rounds: number('--rounds', values.rounds ?? (values.quick ? '3' : '5'), 1, 100),
     seconds: number('--seconds', values.seconds, 1, 60),
     publish: values.publish,
   };

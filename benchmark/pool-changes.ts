@@ -1,5 +1,6 @@
 // Pool changes: whether a pool that the API changes a thousand times a second slows requests down.
 import { halfLoad } from './latency.ts';
+import { pinProcess } from './machine.ts';
 import { originAddresses } from './origin.ts';
 import { AdminClient, ChangeStream, type Target } from './pool-change-stream.ts';
 import type { RunningProxy } from './proxies/proxy.ts';
@@ -19,6 +20,8 @@ const title = `p99 under ${formatCount(changesPerSecond)} pool changes a second 
 /** What is going on in the pool during a run. */
 interface Activity {
   readonly label: string;
+  /** Where the manager runs meanwhile; the worker stays on the proxy's core. */
+  readonly managerCores: readonly number[];
   readonly samples: Sample[];
   /** Of each run, changes a second. */
   readonly rates: number[];
@@ -57,22 +60,30 @@ async function measure(
 ): Promise<StudyResult> {
   const { rounds, seconds } = bench.effort;
   const { rate, load } = await halfLoad(bench, proxy);
-  const activity = (label: string, start: Activity['start']): Activity => ({
-    label,
-    samples: [],
-    rates: [],
-    start,
-  });
-  const quiet = activity('no changes', undefined);
-  const activities = [
+  const { cores } = bench;
+  const activity = (): Pick<Activity, 'samples' | 'rates'> => ({ samples: [], rates: [] });
+  const weights = (): ChangeStream => new ChangeStream(admin, 'weights', stay, changesPerSecond);
+  const membership = (): ChangeStream => new ChangeStream(admin, 'membership', pass, changesPerSecond);
+  const quiet: Activity = { label: 'no changes', managerCores: cores.proxy, start: undefined, ...activity() };
+  const activities: Activity[] = [
     quiet,
-    activity('weights', () => new ChangeStream(admin, 'weights', stay, changesPerSecond)),
-    activity('servers come and go', () => new ChangeStream(admin, 'membership', pass, changesPerSecond)),
+    { label: 'weights, manager on another core', managerCores: cores.client, start: weights, ...activity() },
+    { label: 'weights', managerCores: cores.proxy, start: weights, ...activity() },
+    {
+      label: 'servers, manager on another core',
+      managerCores: cores.client,
+      start: membership,
+      ...activity(),
+    },
+    { label: 'servers', managerCores: cores.proxy, start: membership, ...activity() },
   ];
   let failed = 0;
   for (let round = 1; round <= rounds; round++) {
-    for (const { label, samples, rates, start } of round % 2 === 0 ? activities : activities.toReversed()) {
+    for (const { label, samples, rates, managerCores, start } of round % 2 === 0
+      ? activities
+      : activities.toReversed()) {
       bench.progress(`pool-changes: round ${round} of ${rounds}, ${label}`);
+      pinProcess(proxy.process.pid, managerCores);
       const changes = start?.();
       samples.push(await takeSample(bench, proxy, load, seconds));
       if (changes !== undefined) rates.push(changes.rate);
@@ -80,6 +91,7 @@ async function measure(
       failed += changes?.failed ?? 0;
     }
   }
+  pinProcess(proxy.process.pid, cores.proxy);
   const refused =
     activities.flatMap(({ samples }) => samples).find(sample => sample.refused !== undefined)?.refused ??
     (failed > 0 ? `${failed} changes failed` : undefined);
@@ -100,7 +112,7 @@ async function measure(
             ])
           : [],
       notes: [
-        "The manager, which carries the changes out, shares the worker's core here.",
+        'The manager carries the changes out: on the core of the worker, or on that of the client and the origin.',
         ...noiseNotes(activities.flatMap(({ samples }) => samples)),
       ],
       refusals: refused === undefined ? [] : [`no comparison: ${refused}`],

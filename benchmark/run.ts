@@ -1,6 +1,6 @@
 // `npm run bench`: compares Weldr with other proxies on this machine. `--help` says how.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeMachine, firstLine, pinThisProcess, planCores } from './machine.ts';
+import { describeMachine, firstLine, pinProcess, planCores } from './machine.ts';
 import { type BenchmarkOptions, parseOptions, usage } from './options.ts';
 import { startOrigin } from './origin.ts';
 import { cleanUpAtExit, stop } from './processes.ts';
@@ -68,7 +68,8 @@ async function measure(compared: readonly ComparedProxy[]): Promise<BenchmarkRec
   const { rounds, seconds } = options;
   const date = new Date().toISOString();
   const cores = planCores();
-  pinThisProcess(cores.client);
+  // Away from the proxies' core.
+  pinProcess(process.pid, cores.client);
   const origin = await startOrigin(cores.origin);
   const running = new Map<string, RunningProxy>();
   for (const proxy of compared) {

@@ -21,6 +21,8 @@ export interface Protocol {
   readonly confirm: boolean;
   /** Wait for the hold-off that the one before counts on. */
   readonly waitHoldOff: boolean;
+  /** End a renewal of the address that was frozen for a second or more before the kernel knew of it. */
+  readonly guard: boolean;
   /** Say `released` only after having acted. */
   readonly releaseOnlyAfterActing: boolean;
 }
@@ -36,6 +38,7 @@ export const protocol: Protocol = {
   countFromAsking: true,
   confirm: true,
   waitHoldOff: true,
+  guard: true,
   releaseOnlyAfterActing: true,
 };
 
@@ -44,13 +47,13 @@ export interface Adversary {
   readonly nodes: number;
   /** The time of one run, ms. */
   readonly duration: number;
-  /** May a freeze fall between the decision to renew an address and the kernel's doing so? */
-  readonly freezeInsideCommand: boolean;
 }
 
 /** What is likely on bad days. */
-export const adversary: Adversary = { nodes: 3, duration: 120_000, freezeInsideCommand: false };
+export const adversary: Adversary = { nodes: 3, duration: 120_000 };
 
+// What ends a frozen command: see plugins/floating-ip/deadline.ts.
+const alarm = 1000;
 // The kernel's own behaviour: see kernelLateness.
 const realLateness = 1000;
 
@@ -156,8 +159,6 @@ class SimulatedNode {
   private session: Session | undefined;
   private leading = false;
   private addressVersion = 0;
-  /** Has a renewal been decided on that the kernel does not know of? */
-  private commandUnderWay = false;
   private campaigning = false;
 
   constructor(cluster: SimulatedCluster, name: string) {
@@ -176,8 +177,6 @@ class SimulatedNode {
   // --- what happens to it ----------------------------------------------------------------------------------------
 
   freeze(span: number): void {
-    // SIGSTOP hits between any two steps of the process; a renewal that was handed to the kernel is one step.
-    if (this.commandUnderWay && !this.cluster.a.freezeInsideCommand) return;
     this.frozenUntil = Math.max(this.frozenUntil, this.now + span);
   }
 
@@ -191,7 +190,6 @@ class SimulatedNode {
     this.session = undefined;
     this.leading = false;
     this.campaigning = false;
-    this.commandUnderWay = false;
     this.cluster.queue.at(this.now + span, () => {
       if (!this.running) this.start();
     });
@@ -336,15 +334,15 @@ class SimulatedNode {
     const lifetime = Math.floor((until - begun - p.kernelLateness - p.commandTime) / 1000);
     if (lifetime < 1) return;
     const { life } = this;
-    this.commandUnderWay = true;
     const took = chance.happens(0.95) ? chance.between(1, 15) : chance.between(15, 2 * p.commandTime + 50);
+    const decided = this.now;
     const inKernel = () => {
       if (life !== this.life) return;
-      if (this.cluster.a.freezeInsideCommand && this.now < this.frozenUntil) {
-        queue.at(this.frozenUntil, inKernel);
+      if (this.now < this.frozenUntil) {
+        // The freeze fell between the decision and the kernel.
+        if (!p.guard || this.frozenUntil - decided < alarm) queue.at(this.frozenUntil, inKernel);
         return;
       }
-      this.commandUnderWay = false;
       this.addAddress(lifetime);
       this.step(() => {
         if (this.clock() + lifetime * 1000 + p.kernelLateness > until) this.removeAddress();

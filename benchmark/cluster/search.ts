@@ -4,8 +4,8 @@ import { adversary, type Protocol, protocol, search } from './hand-over.ts';
 
 const runs = Number(process.argv[2] ?? 5000);
 
-const report = (name: string, p: Protocol, a = adversary) => {
-  const { handOvers, violations } = search(p, a, runs);
+const report = (name: string, p: Protocol) => {
+  const { handOvers, violations } = search(p, adversary, runs);
   const first = violations[0] === undefined ? '' : ` (the first: ${violations[0]})`;
   console.log(
     `${name}: ${runs} runs, ${handOvers} hand-overs, two holders ${violations.length} times${first}`,
@@ -22,4 +22,4 @@ report('counting on a hold-off of 600 ms that nobody waits', {
   holdOff: 600,
   waitHoldOff: false,
 });
-report('frozen while the command ip runs', protocol, { ...adversary, freezeInsideCommand: true });
+report('without an end for frozen commands', { ...protocol, guard: false });

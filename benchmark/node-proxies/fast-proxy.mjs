@@ -12,4 +12,6 @@ const options = {
   },
 };
 const server = createServer((request, response) => proxy(request, response, request.url, options));
+// As the other proxies hold an idle client; Node's default is 5 s.
+server.keepAliveTimeout = 75_000;
 server.listen(Number(port), '127.0.0.1', 4096);

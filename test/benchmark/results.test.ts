@@ -124,7 +124,7 @@ test('a chart’s bars are as long as their ratios and stand in order', () => {
 
 test('the command line names what it does not know', () => {
   const known = { proxies: ['nginx', 'weldr'], scenarios: ['small'] };
-  assert.is(parseOptions([], known).rounds, 7);
+  assert.is(parseOptions([], known).rounds, 5);
   assert.is(parseOptions(['--quick'], known).rounds, 3);
   assert.equal(parseOptions(['--only', 'weldr,nginx'], known).only, ['weldr', 'nginx']);
   assert.throws(() => parseOptions(['--only', 'apache'], known), /--only: apache is none of nginx, weldr/);
