@@ -2,8 +2,11 @@
 // renewal tells the kernel when to drop them by itself.
 import type { Logger } from 'pino';
 import type { CancelTimer, Clock } from '../../core/clock.ts';
+import { describeError } from '../../core/errors.ts';
 import { type FloatingAddress, formatAddress } from './address.ts';
+import { announce } from './announcement.ts';
 import { run } from './command.ts';
+import { runIpBefore, uptime } from './deadline.ts';
 
 /**
  * How long after the end of `valid_lft` the kernel may drop an address, ms. It looks when the first address is due,
@@ -39,6 +42,8 @@ export class AddressHolder {
   private work: Promise<void> = Promise.resolve();
   private announcements: CancelTimer[] = [];
   private complaint = '';
+  /** Run commands so that they cannot take effect late. */
+  keepsDeadlines = false;
 
   constructor(options: AddressHolderOptions) {
     this.options = options;
@@ -83,6 +88,8 @@ export class AddressHolder {
 
   private async renew(until: number): Promise<void> {
     const { clock, log } = this.options;
+    // Read first: a freeze between the two readings counts against the command, too.
+    const up = this.keepsDeadlines ? uptime() : 0;
     const begun = clock.monotonic();
     const lifetime = Math.floor((until - begun - kernelLateness - commandTime) / 1000);
     const fresh = !this.holding;
@@ -91,7 +98,10 @@ export class AddressHolder {
       return;
     }
     const input = this.lines('change', ` valid_lft ${lifetime} preferred_lft 0`).join('');
-    const { code, error } = await run('ip', ['-batch', '-'], { input });
+    const slack = until - begun - lifetime * 1000 - kernelLateness;
+    const { code, error } = this.keepsDeadlines
+      ? await runIpBefore(up + slack / 1000, input)
+      : await run('ip', ['-batch', '-'], { input });
     const done = clock.monotonic();
     this.goneBy = done + lifetime * 1000 + kernelLateness;
     if (this.goneBy > until) {
@@ -134,21 +144,17 @@ export class AddressHolder {
     this.announcements = announceAfter.map(ms => clock.after(ms, () => this.announceOnce()));
   }
 
-  /** Gratuitous ARP, as request and as reply. IPv6 is announced by the kernel when the address comes (ndisc_notify). */
   private announceOnce(): void {
     const { addresses, interface: name, log } = this.options;
     if (!this.holding) return;
-    for (const { family, ip } of addresses) {
-      if (family === 6) continue;
-      for (const kind of ['-U', '-A']) {
-        void run('arping', ['-q', kind, '-c', '1', '-w', '1', '-I', name, ip], { ms: 2000 }).then(
-          ({ code, error }) => {
-            if (code === undefined || code > 1 || error !== '') {
-              log.error({ address: ip, reason: error }, 'the address cannot be announced');
-            }
-          },
-        );
-      }
+    for (const address of addresses) {
+      announce(address, name)
+        .catch(describeError)
+        .then(problem => {
+          if (problem !== undefined) {
+            log.error({ address: address.ip, reason: problem }, 'the address cannot be announced');
+          }
+        });
     }
   }
 
@@ -175,5 +181,5 @@ export class AddressHolder {
 }
 
 function isAbsent(error: string): boolean {
-  return /Cannot assign requested address|Address not found|^Command failed/.test(error);
+  return /cannot assign requested address|address not found|^command failed/i.test(error);
 }

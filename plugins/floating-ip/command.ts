@@ -1,5 +1,7 @@
 // Running the tools of the system, bounded in time.
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { describeError } from '../../core/errors.ts';
 
 /** What a command did. */
 export interface CommandResult {
@@ -19,7 +21,13 @@ export async function run(
   args: readonly string[],
   { input = '', ms = 1000 }: { input?: string; ms?: number } = {},
 ): Promise<CommandResult> {
-  const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
+  let child: ChildProcessByStdio<Writable, null, Readable>;
+  try {
+    child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
+  } catch (thrown) {
+    // Such as EPERM for a program whose capabilities this process may not have.
+    return { code: undefined, error: `${program}: ${describeError(thrown)}`, missing: false };
+  }
   const { promise, resolve } = Promise.withResolvers<CommandResult>();
   let error = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -88,7 +88,7 @@ async function takeHolder(options: z.output<typeof schema>, manager: ManagerSide
     log,
     clock,
   });
-  await checkPrerequisites(options.address, options.interface, holder);
+  await checkPrerequisites(options.address, options.interface, holder, log);
   memory.set('holder', holder);
   memory.set('made', made);
   return holder;

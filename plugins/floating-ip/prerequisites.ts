@@ -1,15 +1,17 @@
 // What floating-ip needs of the machine, checked at the start, with the remedy in each message.
-import { readFileSync, writeFileSync } from 'node:fs';
+import type { Logger } from 'pino';
 import { WeldrError } from '../../core/errors.ts';
 import type { FloatingAddress } from './address.ts';
 import type { AddressHolder } from './address-holder.ts';
 import { run } from './command.ts';
+import { canKeepDeadlines } from './deadline.ts';
 
 /** Throws CONFIG_INVALID when addresses cannot be moved on this machine. Takes away what an earlier Weldr left. */
 export async function checkPrerequisites(
   addresses: readonly FloatingAddress[],
   interfaceName: string,
   holder: AddressHolder,
+  log: Logger,
 ): Promise<void> {
   if (process.platform !== 'linux') throw refusal('it works on Linux only');
   const link = await run('ip', ['link', 'show', 'dev', interfaceName]);
@@ -27,8 +29,17 @@ export async function checkPrerequisites(
         ' CAP_NET_ADMIN and CAP_NET_RAW (systemd: AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW)',
     );
   }
+  holder.keepsDeadlines = await canKeepDeadlines();
+  if (!holder.keepsDeadlines) {
+    if (addresses.some(({ family }) => family === 6)) {
+      throw refusal('perl is missing, which announces IPv6 addresses; install perl-base (Debian) or perl');
+    }
+    log.warn(
+      'perl is missing: when this machine is frozen in the very moment of a renewal, the address may come back for' +
+        ' a moment when it goes on; install perl-base (Debian) or perl',
+    );
+  }
   if (addresses.some(({ family }) => family === 4)) await checkArping(addresses, interfaceName);
-  if (addresses.some(({ family }) => family === 6)) turnOnNotify(interfaceName);
 }
 
 /** A probe as of RFC 5227: it asks for the address and claims nothing. */
@@ -40,23 +51,9 @@ async function checkArping(addresses: readonly FloatingAddress[], interfaceName:
   });
   if (probe.missing)
     throw refusal('the command arping is missing; install iputils-arping (Debian) or iputils');
-  if (/not permitted|Permission denied/i.test(probe.error)) {
+  if (/not permitted|permission denied|EPERM|EACCES/i.test(probe.error)) {
     throw refusal(
       `arping may not send (${probe.error}); run as root, or give Weldr CAP_NET_RAW (systemd: AmbientCapabilities=)`,
-    );
-  }
-}
-
-/** Makes the kernel announce an IPv6 address when it comes (unsolicited neighbour advertisement, RFC 9131). */
-function turnOnNotify(interfaceName: string): void {
-  const path = `/proc/sys/net/ipv6/conf/${interfaceName}/ndisc_notify`;
-  try {
-    if (readFileSync(path, 'utf8').trim() === '1') return;
-    writeFileSync(path, '1');
-  } catch {
-    throw refusal(
-      `IPv6 addresses cannot be announced: ${path} cannot be set to 1; is IPv6 on? Else set the sysctl ` +
-        `net.ipv6.conf.${interfaceName}.ndisc_notify=1 for good`,
     );
   }
 }

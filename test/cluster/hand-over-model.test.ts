@@ -21,6 +21,7 @@ const needed = {
   'reckoning with the lateness of the kernel': { kernelLateness: 0 },
   'counting a lease from the time when it was asked for': { countFromAsking: false },
   "having etcd's majority confirm renewals": { confirm: false },
+  'ending commands that were frozen': { guard: false },
   'waiting for the hold-off': { waitHoldOff: false, holdOff: 600 },
 };
 

@@ -34,12 +34,12 @@ export class HolderWatch {
     return this.holdings.filter(holding => holding.to === undefined).map(holding => holding.machine);
   }
 
-  /** Each pair of holdings that overlap, in words. */
-  overlaps(): string[] {
+  /** Each pair of holdings that overlap after a wall time (ms), in words. */
+  overlaps(since: number): string[] {
     const found: string[] = [];
     for (const [i, a] of this.holdings.entries()) {
       for (const b of this.holdings.slice(i + 1)) {
-        const from = Math.max(a.from, b.from);
+        const from = Math.max(a.from, b.from, since);
         const to = Math.min(a.to ?? Number.POSITIVE_INFINITY, b.to ?? Number.POSITIVE_INFINITY);
         if (to > from && a.machine !== b.machine)
           found.push(`${a.machine} and ${b.machine} for ${to - from} ms`);

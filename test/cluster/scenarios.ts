@@ -43,7 +43,7 @@ export async function play(world: World, scenario: Scenario): Promise<Outcome> {
   for (const node of world.nodes) if (!node.runs) node.start();
   await world.settled();
   const lost = await churn.stop();
-  const overlaps = world.watch.overlaps();
+  const overlaps = world.watch.overlaps(from);
   const { acknowledged: changes, refused: refusedChanges } = churn;
   return { ...report, scenario, overlaps, lost, changes, refusedChanges };
 }

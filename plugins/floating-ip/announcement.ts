@@ -1,0 +1,38 @@
+// Telling the neighbours that an address has moved here.
+import { readFileSync } from 'node:fs';
+import type { FloatingAddress } from './address.ts';
+import { type CommandResult, run } from './command.ts';
+
+// An unsolicited neighbour advertisement to all nodes (RFC 4861 section 7.2.6): override flag, target, our link-layer
+// address, hop limit 255. The kernel fills in the checksum of ICMPv6 raw sockets (RFC 3542 section 3.1). It would
+// send one by itself only for addresses that went through duplicate address detection.
+const advertise = `use Socket qw(:all);
+my ($ip, $index, $mac) = @ARGV;
+my $target = inet_pton(AF_INET6, $ip);
+socket(my $socket, AF_INET6, SOCK_RAW, 58) or die "socket: $!";
+setsockopt($socket, 41, 18, pack('i', 255)) or die "hops: $!";
+setsockopt($socket, 41, 17, pack('i', $index)) or die "interface: $!";
+bind($socket, pack_sockaddr_in6(0, $target)) or die "bind: $!";
+my $message = pack('CCnNa16CCH12', 136, 0, 0, 0x20000000, $target, 2, 1, $mac);
+send($socket, $message, 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, 'ff02::1'), $index)) or die "send: $!";`;
+
+/** Announces one address, once. Resolves with what went wrong; undefined: nothing. */
+export async function announce(address: FloatingAddress, interfaceName: string): Promise<string | undefined> {
+  const results = await Promise.all(
+    address.family === 4
+      ? (['-U', '-A'] as const).map(kind => gratuitousArp(kind, address.ip, interfaceName))
+      : [neighbourAdvertisement(address.ip, interfaceName)],
+  );
+  const failed = results.find(({ code, error }) => code === undefined || error !== '');
+  return failed?.error;
+}
+
+/** As a request (`-U`) or as a reply (`-A`): neighbours differ in which they believe. */
+async function gratuitousArp(kind: '-U' | '-A', ip: string, interfaceName: string): Promise<CommandResult> {
+  return await run('arping', ['-q', kind, '-c', '1', '-w', '1', '-I', interfaceName, ip], { ms: 2000 });
+}
+
+async function neighbourAdvertisement(ip: string, interfaceName: string): Promise<CommandResult> {
+  const read = (name: string) => readFileSync(`/sys/class/net/${interfaceName}/${name}`, 'utf8').trim();
+  return await run('perl', ['-e', advertise, ip, read('ifindex'), read('address').replaceAll(':', '')]);
+}

@@ -1,0 +1,226 @@
+// floating-ip in network namespaces: the kernel drops what nobody renews, and neighbours learn who has the address.
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import { parseAddress } from '../../../plugins/floating-ip/address.ts';
+import { floatingIp } from '../../../plugins/floating-ip/index.ts';
+import { until } from '../../cluster/etcd-node.ts';
+import { HolderWatch } from '../../cluster/holder-watch.ts';
+import { Lab, type LabMachine, whyNoLab } from '../../cluster/lab.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('floating-ip', { timeoutMs: 180_000 });
+const missing = whyNoLab();
+const v4 = '10.77.0.100';
+const v6 = 'fd00:77::100';
+
+/** An AddressHolder in a machine. */
+class Driver {
+  readonly child: ChildProcess;
+  log = '';
+  private readonly answers: { done: string; error?: string }[] = [];
+
+  constructor(machine: LabMachine, addresses: readonly string[], before: readonly string[] = []) {
+    const script = fileURLToPath(new URL('driver.ts', import.meta.url));
+    const [program = process.execPath, ...args] = [...before, process.execPath, script, 'eth0', ...addresses];
+    this.child = machine.spawn(program, args);
+    if (this.child.stdout === null) throw new Error('no output to read');
+    createInterface({ input: this.child.stdout }).on('line', line => this.answers.push(JSON.parse(line)));
+    this.child.stderr?.setEncoding('utf8').on('data', text => {
+      this.log += text;
+    });
+  }
+
+  send(order: string, argument = 0): void {
+    this.child.stdin?.write(`${JSON.stringify({ order, argument })}\n`);
+  }
+
+  async ask(order: string, argument = 0): Promise<string | undefined> {
+    const before = this.answers.length;
+    this.send(order, argument);
+    await until(`${order} is answered`, () => this.answers.length > before);
+    return this.answers.at(-1)?.error;
+  }
+}
+
+function inLab(behaviour: string, body: (lab: Lab) => Promise<void>): void {
+  const run = async () => {
+    const lab = new Lab();
+    try {
+      await body(lab);
+    } finally {
+      await lab.close();
+    }
+  };
+  if (missing === undefined) test(behaviour, run);
+  else test.skip(behaviour, missing, run);
+}
+
+inLab('a held address is there until it is released', async lab => {
+  const machine = lab.machine('a', 21);
+  const driver = new Driver(machine, [`${v4}/24`, `${v6}/64`]);
+  for (let i = 0; i < 8; i++) {
+    await driver.ask('hold', 2277);
+    assert.ok(machine.holds(v4) && machine.holds(v6));
+    await sleep(250);
+  }
+  await driver.ask('release');
+  assert.not.ok(machine.holds(v4) || machine.holds(v6));
+});
+
+inLab(
+  'the kernel drops it from a killed process, and from a frozen one, before anybody else may act',
+  async lab => {
+    for (const [i, signal] of (['SIGKILL', 'SIGSTOP'] as const).entries()) {
+      const machine = lab.machine(`m${i}`, 21 + i);
+      const driver = new Driver(machine, [`${v4}/24`, `${v6}/64`]);
+      const watch = new HolderWatch(v4, new Map([['it', machine]]));
+      await sleep(200);
+      await driver.ask('hold', 2277);
+      const end = performance.now() + 2277;
+      driver.child.kill(signal);
+      await until('it is gone', () => !machine.holds(v4) && !machine.holds(v6), 5000);
+      assert.ok(performance.now() < end, 'the kernel was in time');
+      await sleep(50);
+      watch.close();
+    }
+  },
+);
+
+inLab('it is in time also when other addresses come and go', async lab => {
+  const machine = lab.machine('a', 21);
+  const driver = new Driver(machine, [`${v4}/24`]);
+  await driver.ask('hold', 2277);
+  const end = performance.now() + 2277;
+  driver.child.kill('SIGKILL');
+  // A change shortly before the end makes the kernel look then, and the next time a second later only.
+  await sleep(900);
+  machine.run('ip', [
+    'addr',
+    'change',
+    '10.77.0.7/24',
+    'dev',
+    'eth0',
+    'valid_lft',
+    '100',
+    'preferred_lft',
+    '100',
+  ]);
+  await until('it is gone', () => !machine.holds(v4), 5000);
+  assert.ok(performance.now() < end);
+});
+
+inLab('a renewal that comes too late is not carried out', async lab => {
+  const machine = lab.machine('a', 21);
+  const driver = new Driver(machine, [`${v4}/24`]);
+  await driver.ask('hold', 2000);
+  assert.not.ok(machine.holds(v4));
+  assert.match(driver.log, 'the address is not held');
+});
+
+inLab('a longer lease gives the kernel a longer lifetime', async lab => {
+  const machine = lab.machine('a', 21);
+  const driver = new Driver(machine, [`${v4}/24`]);
+  await driver.ask('hold', 5200);
+  assert.match(machine.run('ip', ['addr', 'show', 'dev', 'eth0']), 'valid_lft 4sec');
+});
+
+inLab('a neighbour that knew another holder follows at once, over IPv4 and IPv6', async lab => {
+  const a = lab.machine('a', 21);
+  const b = lab.machine('b', 22);
+  const client = lab.machine('c', 41);
+  const first = new Driver(a, [`${v4}/24`, `${v6}/64`]);
+  const second = new Driver(b, [`${v4}/24`, `${v6}/64`]);
+  assert.is(await second.ask('check'), undefined);
+  assert.is(await first.ask('check'), undefined);
+  await first.ask('hold', 60_000);
+  // Asking for a connection makes the client look the neighbour up.
+  const knock = (address: string) => {
+    try {
+      client.run('bash', ['-c', `exec 3<>/dev/tcp/${address}/9`], 2000);
+    } catch {
+      // Nobody listens there, which is an answer, too.
+    }
+  };
+  const neighbour = (address: string) =>
+    /lladdr (\S+)/.exec(client.run('ip', ['neigh', 'show', 'to', address, 'dev', 'eth0']))?.[1];
+  const mac = (machine: LabMachine) => machine.run('cat', ['/sys/class/net/eth0/address']).trim();
+  for (const address of [v4, v6]) {
+    knock(address);
+    assert.is(neighbour(address), mac(a), address);
+  }
+  await first.ask('release');
+  await second.ask('hold', 60_000);
+  await until('IPv4 is announced', () => neighbour(v4) === mac(b), 2000);
+  await until('IPv6 is announced', () => neighbour(v6) === mac(b), 2000);
+});
+
+inLab('a start takes away what an earlier one left', async lab => {
+  const machine = lab.machine('a', 21);
+  machine.run('ip', ['addr', 'add', `${v4}/24`, 'dev', 'eth0']);
+  const driver = new Driver(machine, [`${v4}/24`]);
+  assert.is(await driver.ask('check'), undefined);
+  assert.not.ok(machine.holds(v4));
+});
+
+inLab('a missing privilege, interface or tool is said at the start, with the remedy', async lab => {
+  const machine = lab.machine('a', 21);
+  const powerless = ['setpriv', '--bounding-set', '-net_admin,-net_raw'];
+  const error = await new Driver(machine, [`${v4}/24`], powerless).ask('check');
+  assert.match(error ?? '', /CAP_NET_ADMIN and CAP_NET_RAW/);
+  const noRaw = ['setpriv', '--bounding-set', '-net_raw'];
+  assert.match((await new Driver(machine, [`${v4}/24`], noRaw).ask('check')) ?? '', /CAP_NET_RAW/);
+  machine.run('ip', ['link', 'set', 'eth0', 'down']);
+  machine.run('ip', ['link', 'set', 'eth0', 'name', 'eth9']);
+  assert.match((await new Driver(machine, [`${v4}/24`]).ask('check')) ?? '', /there is no interface eth0/);
+  const noTools = ['env', 'PATH=/nonexistent'];
+  assert.match((await new Driver(machine, [`${v4}/24`], noTools).ask('check')) ?? '', /install iproute2/);
+});
+
+inLab('a command that was frozen before it spoke to the kernel never does', async lab => {
+  const machine = lab.machine('a', 21);
+  const driver = new Driver(machine, [`${v4}/24`]);
+  assert.is(await driver.ask('check'), undefined);
+  let caught = 0;
+  for (let turn = 0; turn < 12; turn++) {
+    await until('the address is away', () => !machine.holds(v4), 4000);
+    driver.send('hold', 2277);
+    // Somewhere between the start of the command and its end, another moment each time.
+    await sleep(turn);
+    machine.signalAll('SIGSTOP');
+    await sleep(50);
+    const before = machine.holds(v4);
+    await sleep(2300);
+    assert.not.ok(machine.holds(v4), 'the kernel has dropped it');
+    if (!before) caught++;
+    const watch = new HolderWatch(v4, new Map([['it', machine]]));
+    await sleep(100);
+    machine.signalAll('SIGCONT');
+    await sleep(300);
+    watch.close();
+    assert.equal(watch.holdings, [], 'it did not come back');
+  }
+  assert.ok(caught > 0, 'a freeze fell into the command at least once');
+});
+
+test('addresses are parsed, and what is none is refused with its place', () => {
+  assert.equal(parseAddress('10.0.0.100/24'), { ip: '10.0.0.100', prefixLength: 24, family: 4 });
+  assert.equal(parseAddress('FD00::1/64'), { ip: 'fd00::1', prefixLength: 64, family: 6 });
+  for (const text of [
+    '10.0.0.100',
+    '10.0.0.256/24',
+    '10.0.0.1/33',
+    'fd00::1/129',
+    '10.0.0.1/0',
+    'a/24',
+    '10.0.0.1/24 dev lo',
+  ]) {
+    assert.is(parseAddress(text), undefined, text);
+  }
+  const refused = floatingIp({ address: ['10.0.0.100/24', '10.0.0.300/24'], interface: 'eth0' }).invalid?.(
+    'plugins[2]',
+  );
+  assert.match(refused?.message ?? '', 'plugins[2].address[1]: expected an address with its prefix length');
+});
