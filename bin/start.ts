@@ -1,15 +1,14 @@
 // `weldr start` and `weldr check`: a manager under the signals of this process.
-import { findConfig } from '../config/find.ts';
-import { loadConfig } from '../config/load.ts';
-import { readOverrides, type SettingFlags } from '../config/overrides.ts';
+// What it needs is imported after the first worker was started, so that both processes boot at the same time.
+import type { SettingFlags } from '../config/overrides.ts';
 import { describeError, WeldrError } from '../core/errors.ts';
-import { openLog, type ProcessLog } from '../core/log.ts';
+import type { ProcessLog } from '../core/log.ts';
 import { exitOnDefect } from '../core/process/defects.ts';
 import { exitCodeOf, exitCodes } from '../core/process/exit-codes.ts';
-import { Manager } from '../core/process/manager.ts';
+import { forkWorker } from '../core/process/forked-worker.ts';
+import type { Manager } from '../core/process/manager.ts';
 import { siblingModule } from '../core/process/sibling-module.ts';
 import type { Overrides } from '../core/settings.ts';
-import { version } from '../core/version.ts';
 import { CommandError, usageError } from './command-error.ts';
 
 /** What the flags of `weldr start` and `weldr check` say. */
@@ -26,14 +25,25 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     await processLog?.flush();
     process.exit(code);
   };
+  const spawn = () => forkWorker(siblingModule('worker', import.meta.url), () => processLog);
+  const inThisProcess = (flags.workers ?? process.env['WELDR_WORKERS']) === '0';
+  const firstWorker = inThisProcess ? undefined : spawn();
   let manager: Manager | undefined;
   try {
-    const overrides = readFlags(flags);
+    const [{ Manager }, { openLog }, { version }, { findConfig }, { loadConfig }] = await Promise.all([
+      import('../core/process/manager.ts'),
+      import('../core/log.ts'),
+      import('../core/version.ts'),
+      import('../config/find.ts'),
+      import('../config/load.ts'),
+    ]);
+    const overrides = await readFlags(flags);
     manager = new Manager({
       config: await findConfig(flags.config),
       overrides,
       load: loadConfig,
-      workerEntry: siblingModule('worker', import.meta.url),
+      spawn,
+      firstWorker,
       version,
       openLog: async level => {
         processLog = await openLog(level);
@@ -44,6 +54,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     await manager.start();
     return manager;
   } catch (thrown) {
+    firstWorker?.kill();
     if (thrown instanceof CommandError) throw thrown;
     if (manager?.status.stopping === true) return undefined;
     process.stderr.write(`weldr: ${problem(thrown)}\n`);
@@ -55,7 +66,11 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
 /** Reads and checks the config; says what is wrong, or that all is well. Answers the exit code. */
 export async function check(flags: StartFlags): Promise<number> {
   try {
-    const overrides = readFlags(flags);
+    const [{ findConfig }, { loadConfig }] = await Promise.all([
+      import('../config/find.ts'),
+      import('../config/load.ts'),
+    ]);
+    const overrides = await readFlags(flags);
     const path = await findConfig(flags.config);
     const { settings, plugins } = await loadConfig(path, overrides);
     const names = plugins.map(plugin => plugin.name).join(', ');
@@ -69,7 +84,8 @@ export async function check(flags: StartFlags): Promise<number> {
 }
 
 /** A wrong flag is a mistake of the command line, a wrong variable one of the configuration. */
-function readFlags(flags: StartFlags): Overrides {
+async function readFlags(flags: StartFlags): Promise<Overrides> {
+  const { readOverrides } = await import('../config/overrides.ts');
   try {
     return readOverrides(flags);
   } catch (thrown) {

@@ -31,7 +31,9 @@ export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
     config: '',
     overrides: { workers: 0 },
     version,
-    workerEntry: '',
+    spawn: () => {
+      throw new WeldrError('INTERNAL', 'startWeldr() has no worker processes');
+    },
     load: async (_, overrides) => {
       if (read)
         throw new WeldrError('CONFLICT', 'this Weldr was started from code: no file can be read anew');

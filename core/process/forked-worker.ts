@@ -15,20 +15,22 @@ const lastLinesTimeout = 200;
 /** How long an ending worker waits for its last messages to leave, ms. */
 const lastWordsTimeout = 1_000;
 
-/** Starts a worker process; `entry` is the path of the module that it runs. */
-export function forkWorker(entry: string, processLog: ProcessLog): WorkerLink {
-  const { log } = processLog;
+/**
+ * Starts a worker process; `entry` is the path of the module that it runs. `processLog` answers this process's log,
+ * once it is open.
+ */
+export function forkWorker(entry: string, processLog: () => ProcessLog | undefined): WorkerLink {
   // Were stdout shared, each process that starts or ends would switch it to blocking writes for all of them.
   const child = fork(entry, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-  readLines(child.stdout, line => processLog.forward(`${line}\n`));
+  readLines(child.stdout, line => processLog()?.forward(`${line}\n`));
   readLines(child.stderr, line => process.stderr.write(`${line}\n`));
   const listeners: ((how: string) => void)[] = [];
-  let ended = false;
+  let ended: string | undefined;
   let waiting = 0;
   let dropped = 0;
   const end = (how: string): void => {
-    if (ended) return;
-    ended = true;
+    if (ended !== undefined) return;
+    ended = how;
     for (const listener of listeners) listener(how);
   };
   child.on('error', error => {
@@ -43,20 +45,20 @@ export function forkWorker(entry: string, processLog: ProcessLog): WorkerLink {
   const sent = (): void => {
     waiting--;
     if (waiting === 0 && dropped > 0) {
-      log.warn({ dropped }, 'messages of plugins to a slow worker were dropped');
+      processLog()?.log.warn({ dropped }, 'messages of plugins to a slow worker were dropped');
       dropped = 0;
     }
   };
   return {
     pid: child.pid,
     send(message, socket) {
-      if (ended || !child.connected) return;
+      if (!child.connected) return;
       if (message.type === 'plugin' && waiting >= maxWaiting) {
         dropped++;
         return;
       }
       if (waiting >= maxWaitingForWorker) {
-        log.error('the worker does not read its messages; it is ended');
+        processLog()?.log.error('the worker does not read its messages; it is ended');
         child.kill('SIGKILL');
         return;
       }
@@ -67,7 +69,8 @@ export function forkWorker(entry: string, processLog: ProcessLog): WorkerLink {
       child.on('message', message => listener(message as WorkerMessage));
     },
     onExit(listener) {
-      listeners.push(listener);
+      if (ended === undefined) listeners.push(listener);
+      else setImmediate(listener, ended);
     },
     kill() {
       child.kill('SIGKILL');

@@ -1,5 +1,6 @@
 // The manager: owns pools, config, listening sockets and workers; starts, reloads and stops all of it.
 import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
 import { ManagedPools } from '../entries.ts';
@@ -8,15 +9,15 @@ import type { ProcessLog } from '../log.ts';
 import type { ManagerStatus } from '../plugin.ts';
 import type { Overrides, Settings } from '../settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
-import { forkWorker } from './forked-worker.ts';
 import type { WorkerLink } from './links.ts';
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts';
-import { localWorker } from './local-worker.ts';
 import { ManagerPlugins } from './manager-plugins.ts';
 import type { ManagerMessage } from './messages.ts';
 import { PoolBroadcast } from './pool-broadcast.ts';
-import { Worker } from './worker.ts';
 import { WorkerGroup } from './worker-group.ts';
+
+/** How long a manager that cuts everything waits for its plugins, ms. */
+const cutTimeout = 1_000;
 
 /** What a manager works with. */
 export interface ManagerOptions {
@@ -24,8 +25,10 @@ export interface ManagerOptions {
   readonly config: string;
   readonly overrides: Overrides;
   readonly load: LoadConfig;
-  /** The module that a worker process runs. */
-  readonly workerEntry: string;
+  /** Starts a worker process. */
+  spawn(): WorkerLink;
+  /** A worker process that boots already, for a faster start; ended when it is not needed. */
+  readonly firstWorker?: WorkerLink | undefined;
   /** Of this Weldr. */
   readonly version: string;
   /** Opens the log, once the level is known. */
@@ -44,10 +47,13 @@ export class Manager {
   private readonly startedAt = systemClock.now();
   /** All groups that have processes; the one in charge is `group`. */
   private readonly groups = new Set<WorkerGroup>();
+  private firstWorker: WorkerLink | undefined;
+  private runLocal: ((config: LoadedConfig) => WorkerLink) | undefined;
   private keepAlive: NodeJS.Timeout | undefined;
   private processLog: ProcessLog | undefined;
   private group: WorkerGroup | undefined;
   private plugins: ManagerPlugins | undefined;
+  private starting: Promise<void> | undefined;
   private reloading: Promise<void> | undefined;
   private queued: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
@@ -88,29 +94,8 @@ export class Manager {
    * CONFIG_INVALID, LISTEN_FAILED or PLUGIN_FAILED, after all that had started has ended.
    */
   async start(): Promise<void> {
-    const config = await this.load();
-    this.processLog = await this.options.openLog(config.settings.logLevel);
-    // Between the death of the last worker and its replacement nothing else may keep the process alive.
-    this.keepAlive = setInterval(() => {}, 2 ** 30);
-    const group = this.newGroup(config);
-    const plugins = this.newPlugins(group);
-    try {
-      group.spawn();
-      await this.sockets.add(config.settings.listen);
-      await plugins.start(config.plugins);
-      this.pools.setConfig(poolsOf(config.settings));
-      this.takeOver(group, plugins);
-      await group.load();
-      await group.listen();
-    } catch (thrown) {
-      this.plugins = undefined;
-      await group.kill();
-      await plugins.close();
-      this.end();
-      throw thrown;
-    }
-    this.log.info({ listen: this.status.listen, workers: group.size, pid: process.pid }, 'listening');
-    plugins.hooks.listening.call();
+    this.starting = this.startNow();
+    await this.starting;
   }
 
   /**
@@ -138,11 +123,41 @@ export class Manager {
     await this.stopping;
   }
 
-  /** Stops without waiting for requests. */
+  /** Stops without waiting for requests, and for the plugins' clean-ups a second at most. */
   async cut(): Promise<void> {
     this.cutting = true;
     for (const group of this.groups) void group.kill();
-    await this.stop();
+    await Promise.race([this.stop(), sleep(cutTimeout)]);
+  }
+
+  private async startNow(): Promise<void> {
+    this.firstWorker = this.options.firstWorker;
+    this.firstWorker?.send(this.startMessage(1));
+    const config = await this.load();
+    this.processLog = await this.options.openLog(config.settings.logLevel);
+    // Between the death of the last worker and its replacement nothing else may keep the process alive.
+    this.keepAlive = setInterval(() => {}, 2 ** 30);
+    const group = this.newGroup(config);
+    const plugins = this.newPlugins(group);
+    const opening = this.sockets.add(config.settings.listen);
+    opening.catch(() => {});
+    try {
+      group.spawn();
+      await plugins.start(config.plugins);
+      this.pools.setConfig(poolsOf(config.settings));
+      this.takeOver(group, plugins);
+      await Promise.all([group.load(), opening]);
+      await group.listen();
+    } catch (thrown) {
+      this.plugins = undefined;
+      await group.kill();
+      await plugins.close();
+      await opening.catch(() => {});
+      this.end();
+      throw thrown;
+    }
+    this.log.info({ listen: this.status.listen, workers: group.size, pid: process.pid }, 'listening');
+    plugins.hooks.listening.call();
   }
 
   private async reloadNow(): Promise<void> {
@@ -229,6 +244,7 @@ export class Manager {
 
   private async stopNow(): Promise<void> {
     this.processLog?.log.info('stopping');
+    await this.starting?.catch(() => {});
     await this.queued?.catch(() => {});
     await this.reloading?.catch(() => {});
     const timeout = this.group?.config.settings.drainTimeout ?? 0;
@@ -260,7 +276,21 @@ export class Manager {
   }
 
   private async load(): Promise<LoadedConfig> {
-    return await this.options.load(this.options.config, this.options.overrides);
+    const config = await this.options.load(this.options.config, this.options.overrides);
+    if (config.settings.workers === 0) await this.prepareLocal();
+    return config;
+  }
+
+  /** The wire is not loaded into a manager that has processes for it. */
+  private async prepareLocal(): Promise<void> {
+    const [{ localWorker }, { Worker }] = await Promise.all([
+      import('./local-worker.ts'),
+      import('./worker.ts'),
+    ]);
+    this.runLocal = config =>
+      localWorker(link => new Worker({ link, load: async () => config, openLog: () => this.log }));
+    this.firstWorker?.kill();
+    this.firstWorker = undefined;
   }
 
   // --- the pieces ----------------------------------------------------------------------------------------------
@@ -292,15 +322,21 @@ export class Manager {
   }
 
   private spawnWorker(config: LoadedConfig): WorkerLink {
-    if (config.settings.workers !== 0) return forkWorker(this.options.workerEntry, this.openedLog);
-    return localWorker(link => new Worker({ link, load: async () => config, openLog: () => this.log }));
+    const { runLocal, firstWorker } = this;
+    if (config.settings.workers === 0 && runLocal !== undefined) return runLocal(config);
+    this.firstWorker = undefined;
+    return firstWorker ?? this.options.spawn();
+  }
+
+  private startMessage(worker: number): ManagerMessage {
+    return { type: 'start', worker, config: this.options.config, overrides: this.options.overrides };
   }
 
   private greeting(worker: number, config: LoadedConfig): ManagerMessage[] {
     this.broadcast.flush();
     const { settings, plugins } = config;
     return [
-      { type: 'start', worker, config: this.options.config, overrides: this.options.overrides },
+      this.startMessage(worker),
       {
         type: 'snapshot',
         revision: this.pools.revision,

@@ -55,6 +55,8 @@ export class Worker {
   private receive(message: ManagerMessage, socket: SendHandle | undefined): void {
     switch (message.type) {
       case 'start':
+        // A worker that was started ahead of its manager's config hears it twice.
+        if (this.loading !== undefined) break;
         this.number = message.worker;
         this.loading = this.options.load(message.config, message.overrides);
         // Whether it failed is looked at when the snapshot is there.
