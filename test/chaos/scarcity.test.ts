@@ -82,8 +82,7 @@ test('serves on with a full disk under its log', async () => {
 test('fails no GET for servers whose names cannot be resolved', async () => {
   const origins = await startOrigins(1);
   const servers = ['http://nobody.invalid:8080', 'http://neither.invalid:8080'];
-  // Checks that never come: only real requests can find out.
-  const weldr = await startChaos({ origins, servers, health: `{ interval: '1h' }` });
+  const weldr = await startChaos({ origins, servers, settings: `timeouts: { connect: '1s' },` });
   const load = await Load.during({ port: portOf(weldr), clients: 8, pauseMs: size(5, 0) }, running =>
     running.requestsMore(size(300, 20_000)),
   );
