@@ -1,6 +1,6 @@
 // What `npm start` runs, and an example to copy. Every option has a default; README and plugins/*/README.md list them.
 import { defineConfig } from 'weldr';
-import { adminApi, healthCheck, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
+import { adminApi, healthCheck, passiveHealth, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
 
 export default defineConfig({
   // Where clients connect to.
@@ -13,6 +13,8 @@ export default defineConfig({
   // To servers: connection, response head, silence within a body.
   timeouts: { connect: '5s', response: '60s', body: '60s' },
   plugins: [
+    // Takes out a server whose requests fail, until a few of them succeed again. Before the balancer.
+    passiveHealth(),
     roundRobin(),
     // Another server is tried where nothing can have been done twice.
     retry(),
