@@ -6,8 +6,8 @@ import { startTestOrigin, type TestOrigin } from './test-origin.ts';
 
 const [adminUrl = '', wantedPort = '0', name = ''] = process.argv.slice(2);
 /** Registered again within this time, or out. */
-const ttl = '15s';
-const again = 5_000;
+const ttl = '60s';
+const again = 20_000;
 
 const end = (): void => process.exit(exitCodes.ok);
 process.on('disconnect', end);

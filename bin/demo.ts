@@ -37,17 +37,22 @@ async function run(
   const proxy = (manager.status.listen[0] ?? '').replace(/^0\.0\.0\.0|^\[::\]/, 'localhost');
   const running = await Promise.all(origins.map(({ name, port }) => startOrigin(adminUrl, name, port)));
   if (manager.status.stopping) return;
+  const tries = [
+    [`curl ${proxy}`, 'again and again: the origins take turns'],
+    [`curl ${adminUrl}/servers`, 'who is in the pool, and how they are'],
+    [`curl -X POST ${running[0]?.url}/health/fail`, 'out after 3 failed checks; /health/pass: back after 2'],
+    ['npm run -s test-server -- 12347', 'a third origin, in another terminal'],
+    [`curl ${adminUrl}/servers -d '{"url":"http://127.0.0.1:12347"}'`, 'adds it'],
+    [`curl ${adminUrl}/stats`, 'what was counted'],
+    [`npm run -s weldr -- servers --admin-url ${adminUrl}`, 'the same from the command line'],
+  ];
+  const width = Math.max(...tries.map(([command = '']) => command.length));
   process.stdout.write(`
 Weldr proxies  http://${proxy}
   to           ${running.map(({ url, pid }) => `${url} (process ${pid})`).join('  ')}
 Admin API      ${adminUrl}
 
-  curl ${proxy}                                     again and again: the origins take turns
-  curl ${adminUrl}/servers                     who is in the pool, and how they are
-  curl -X POST ${running[0]?.url}/health/fail       out after 3 failed checks; /health/pass: back after 2
-  curl ${adminUrl}/servers -d '{"url":"http://127.0.0.1:12347"}'    add one; npm run -s test-server -- 12347
-  curl ${adminUrl}/stats                       what was counted
-  npm run -s weldr -- servers                            the same from the command line
+${tries.map(([command = '', text]) => `  ${command.padEnd(width)}  ${text}`).join('\n')}
 
 Ctrl-C ends all of it.
 

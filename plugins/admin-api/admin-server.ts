@@ -215,7 +215,7 @@ function addressText(host: string, port: number): string {
 function listenProblem(thrown: unknown): string {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
   if (code === 'EADDRINUSE')
-    return 'something else listens there; stop it, or choose another with adminApi({ listen })';
+    return 'the port is taken by another process; stop that, or choose another with --admin-ip, WELDR_ADMIN_LISTEN or adminApi({ listen })';
   if (code === 'EACCES') return 'ports below 1024 need a privilege; choose another with adminApi({ listen })';
   if (code === 'EADDRNOTAVAIL') return 'no interface of this machine has that address';
   return describeError(thrown);

@@ -181,7 +181,7 @@ test('an address that is taken fails the start with the address and what to do',
   assert.equal([failure.code, failure.field], ['LISTEN_FAILED', 'listen']);
   assert.match(
     failure.message,
-    new RegExp(`127\\.0\\.0\\.1:${port}: something else listens there; stop it, or choose`),
+    new RegExp(`127\\.0\\.0\\.1:${port}: the port is taken by another process; stop that, or choose`),
   );
 });
 
