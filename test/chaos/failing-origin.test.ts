@@ -78,3 +78,21 @@ for (const way of ways) {
     );
   });
 }
+
+test('fails no GET with the settings of the example config, long before a check finds out', async () => {
+  const own = await startOrigins(3);
+  const health = `{ interval: '30s', timeout: '5s', path: '/health', failures: 3, passes: 2 }`;
+  const plain = await startChaos({ origins: own, passive: '', health });
+  const options = { port: portOf(plain), clients: 12, pauseMs: size(5, 0), methods: ['GET'] };
+  const load = await Load.during(options, async running => {
+    await running.requestsMore(size(300, 5_000));
+    await own[0]?.kill();
+    await sleep(size(1_000, 40_000));
+    await running.requestsMore(size(300, 5_000));
+  });
+  assert.is(load.failures.length, 0, load.summary());
+  figure(`one of three is killed, example config: ${load.requests} GET requests, 0 failed`);
+  await plain.stop();
+  assertNoDefect(plain);
+  await Promise.all(own.map(origin => origin.kill()));
+});

@@ -8,6 +8,8 @@ export interface ChaosOptions {
   readonly origins: readonly ChaosOrigin[];
   /** Sources of more plugins, before the balancer. */
   readonly first?: string;
+  /** Options of passive health; default: out for a second, at most for five. */
+  readonly passive?: string;
   /** Of the health checks; default: once a second, one failure or pass decides. */
   readonly health?: string;
   /** More settings. */
@@ -25,6 +27,7 @@ export interface ChaosOptions {
 
 /** Its weldr.config.ts. */
 export function chaosConfig(options: ChaosOptions): string {
+  const { passive = `{ ejection: '1s', maxEjection: '5s' }` } = options;
   const { origins, first = '', health, settings = '', servers = [], listen = '127.0.0.1:0' } = options;
   const checks = health ?? `{ interval: '1s', timeout: '500ms', path: '/health', failures: 1, passes: 1 }`;
   return `import { defineConfig, reply } from 'weldr';
@@ -38,7 +41,7 @@ export default defineConfig({
   ${settings}
   plugins: [
     ${first}
-    passiveHealth({ ejection: '1s', maxEjection: '5s' }),
+    passiveHealth(${passive}),
     roundRobin(),
     retry(),
     healthCheck(${checks}),

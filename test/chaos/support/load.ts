@@ -102,7 +102,7 @@ export class Load {
   summary(failures: readonly Failure[] = this.failures): string {
     const counts = new Map<string, number>();
     for (const { kind, method, status, why } of failures) {
-      const key = `${method} ${kind} ${status ?? why}`;
+      const key = `${method} ${kind} ${status ?? why.replaceAll(/\d+/g, 'some')}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
     return [...counts].map(([key, count]) => `${count} × ${key}`).join('\n') || 'no failure';
