@@ -31,10 +31,13 @@ const maxLine = 1024;
 const maxExtensions = 16 * 1024;
 const maxTrailers = 8 * 1024;
 
-/** What a size line that has not ended yet may look like. */
-const sizeLineStart = /^[0-9A-Fa-f]{1,12}(?:\r?$|[ \t]*;|[ \t]+$)/;
+/**
+ * What a size line that has not ended yet may look like. The white space that RFC 9110 section 5.6.3 calls bad is
+ * refused around extensions, as parsers differ in where a line with it ends.
+ */
+const sizeLineStart = /^[0-9A-Fa-f]{1,12}(?:\r?$|;)/;
 const sizeLine =
-  /^([0-9A-Fa-f]{1,12})((?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*)\r\n$/;
+  /^([0-9A-Fa-f]{1,12})((?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*)\r\n$/;
 
 /** Fields that must not come late: they would change framing, routing or trust after the fact. */
 const refusedTrailers: ReadonlySet<string> = new Set([
@@ -63,6 +66,8 @@ export class ChunkedReader {
   problem = '';
   /** Bytes of payload that the size lines so far have announced. */
   announced = 0;
+  /** Did a trailer claim to frame the body anew, or to end the connection? It is dropped in any case. */
+  steered = false;
   private readonly sink: ChunkedSink;
   private framed = true;
   private state = atSize;
@@ -95,6 +100,7 @@ export class ChunkedReader {
     this.held = '';
     this.extensionBytes = 0;
     this.announced = 0;
+    this.steered = false;
     this.problem = '';
   }
 
@@ -215,6 +221,8 @@ export class ChunkedReader {
     if (used < 0) return this.refuse(`malformed trailers: ${reader.problem || 'too many'}`);
     this.state = done;
     this.held = '';
+    const { contentLength, transferEncoding, connection } = reader;
+    this.steered = contentLength !== undefined || transferEncoding !== undefined || connection !== '';
     this.sink.onChunkedEnd(passingTrailers(reader.headers, this.hopNames));
     return start + used - before;
   }

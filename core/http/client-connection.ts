@@ -385,6 +385,10 @@ export class ClientConnection implements Waiting, ChunkedSink {
       );
       return false;
     }
+    if (reader.steered) {
+      this.refuseBody(new WeldrError('BAD_CHUNK', 'the request body: a trailer that belongs into the head'));
+      return false;
+    }
     if (reader.complete) {
       if (used < bytes.length) this.buffer = bytes.subarray(used);
       this.state = responding;
