@@ -293,14 +293,16 @@ export class EtcdStore implements PoolStore {
   /** Asks for something that only etcd's majority can answer. */
   private async probe(): Promise<void> {
     const { client, keys } = this.options;
+    // The watch may overtake the answer.
+    const seen = this.appliedRevision;
     try {
       const answer = await client.call(
         async (etcd, options) =>
           await etcd.kv.range({ key: Buffer.from(keys.leader), count_only: true }, options),
-        { totalMs: probeEvery, attemptMs: probeEvery / 2 },
+        { totalMs: 2 * probeEvery, attemptMs: probeEvery },
       );
       this.lastAnswer = this.options.clock.monotonic();
-      const backwards = revisionOf(answer.header) < this.appliedRevision;
+      const backwards = revisionOf(answer.header) < seen;
       if (this.following && (backwards || answer.header.cluster_id !== this.clusterId)) {
         this.options.log.warn('etcd is not what it was: comparing its history with what this node saw');
         this.watcher.restart();
@@ -348,6 +350,7 @@ export class EtcdStore implements PoolStore {
     const lease = ttl === undefined ? undefined : await grantLease(this.options.client, ttl, this.limits);
     const answer = await this.exchange(key, known?.mod ?? 0, value, lease?.id);
     const revision = revisionOf(answer.header);
+    this.lastAnswer = this.options.clock.monotonic();
     if (answer.succeeded) return this.wrote(key, revision, value, lease?.id, change);
     if (lease !== undefined) revokeLease(this.options.client, lease.id, this.limits).catch(() => {});
     const current = answer.responses[0]?.response_range.kvs[0];

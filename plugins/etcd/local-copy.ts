@@ -17,19 +17,22 @@ const copySchema = z.strictObject({
 /** What was in etcd at one revision. */
 export type PoolCopy = Omit<z.output<typeof copySchema>, 'schema'>;
 
-// Changes come in bursts; the copy is only for a start without etcd.
-const writeDelay = 200;
+// Changes come in bursts, and a copy holds the whole pool; it is only for a start without etcd.
+const writeDelay = 1000;
 
 /** One file. */
 export class LocalCopy {
   private readonly path: string;
   private readonly log: Logger;
   private readonly clock: Clock;
+  private readonly delay: number;
   private pending: (() => PoolCopy) | undefined;
   private timer: (() => void) | undefined;
   private writing: Promise<void> = Promise.resolve();
 
-  constructor(path: string, log: Logger, clock: Clock) {
+  /** `delay`: from a change until it is written, ms. */
+  constructor(path: string, log: Logger, clock: Clock, delay = writeDelay) {
+    this.delay = delay;
     this.path = path;
     this.log = log;
     this.clock = clock;
@@ -61,7 +64,7 @@ export class LocalCopy {
   /** Writes what `copy` gives, soon. */
   save(copy: () => PoolCopy): void {
     this.pending = copy;
-    this.timer ??= this.clock.after(writeDelay, () => void this.flush());
+    this.timer ??= this.clock.after(this.delay, () => void this.flush());
   }
 
   /** Writes what is due; resolves when it is on disk. */

@@ -122,6 +122,8 @@ withEtcd('many changes arrive in order and complete', async (_, node) => {
   await until('b has all', () => b.ids().length === urls.length);
   const late = await node();
   assert.is(late.ids().length, urls.length, 'a snapshot has more than one page');
+  const breaks = (line: string) => /lost the watch|is not what it was/.test(line);
+  assert.not.ok(a.lines.some(breaks) || b.lines.some(breaks), 'a busy etcd is not taken for a broken one');
   for (let weight = 2; weight <= 30; weight++) await a.pools.update('default', urls[0] ?? '', { weight });
   await until('b has the last', () => b.pools.get('default', urls[0] ?? '')?.server.weight === 30);
 });
