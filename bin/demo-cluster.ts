@@ -184,20 +184,21 @@ async function makeNode(name: string, hosts: readonly string[]): Promise<Node> {
   const config = join(directory, 'weldr.config.ts');
   writeFileSync(
     config,
-    `import { defineConfig } from 'weldr';
-import { adminApi, etcd, healthCheck, roundRobin } from 'weldr/plugins';
+    `
+      import { defineConfig } from 'weldr';
+      import { adminApi, etcd, healthCheck, roundRobin } from 'weldr/plugins';
 
-export default defineConfig({
-  listen: '127.0.0.1:${port}',
-  workers: 1,
-  plugins: [
-    roundRobin(),
-    healthCheck({ interval: '2s' }),
-    etcd({ hosts: ${JSON.stringify(hosts)}, nodeName: '${name}' }),
-    adminApi({ listen: '127.0.0.1:${adminPort}' }),
-  ],
-});
-`,
+      export default defineConfig({
+        listen: '127.0.0.1:${port}',
+        workers: 1,
+        plugins: [
+          roundRobin(),
+          healthCheck({ interval: '2s' }),
+          etcd({ hosts: ${JSON.stringify(hosts)}, nodeName: '${name}' }),
+          adminApi({ listen: '127.0.0.1:${adminPort}' }),
+        ],
+      });
+    `,
   );
   const url = `http://127.0.0.1:${port}`;
   return { name, url, adminUrl: `http://127.0.0.1:${adminPort}`, config, process: undefined };
