@@ -10,7 +10,7 @@ import { freePort } from './support/ports.ts';
 import { suite } from './support/suite.ts';
 import { childrenOf, isRunning, makeFolder, startWeldr, until } from './support/weldr.ts';
 
-const test = suite('log');
+const test = suite('log', { timeoutMs: 300_000 });
 
 const command = resolve(fileURLToPath(import.meta.url), '../../bin/weldr.ts');
 

@@ -6,7 +6,7 @@ import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
 
-const test = suite('reload');
+const test = suite('reload', { timeoutMs: 300_000 });
 
 interface ConfigParts {
   readonly listen?: string;
@@ -230,6 +230,26 @@ test('takes servers in and out with the config, and keeps a verdict on one that 
   } finally {
     await weldr.stop();
     await Promise.all([a, b, c].map(origin => origin.close()));
+  }
+});
+
+test('forgets the verdicts of a plugin that is not in the config any more', async () => {
+  const origin = await startOrigin();
+  const judge = `{
+    name: 'judge',
+    manager({ pools }) {
+      pools.observe({ defined: entry => pools.judge('default', entry.upstream.id, 'judge', 'ill') });
+    },
+  },`;
+  const weldr = await startWeldr({ config: config({ servers: [origin.url], plugins: judge }) });
+  try {
+    assert.is((await fetch(weldr.url)).status, 503);
+    weldr.writeConfig(config({ servers: [origin.url] }));
+    assert.is(await reload(weldr), 'reloaded');
+    assert.is((await fetch(weldr.url)).status, 200);
+  } finally {
+    await weldr.stop();
+    await origin.close();
   }
 });
 

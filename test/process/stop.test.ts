@@ -4,7 +4,7 @@ import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
 import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
 
-const test = suite('stop');
+const test = suite('stop', { timeoutMs: 300_000 });
 
 const config = (server: string, more = '') => `
 import { defineConfig } from 'weldr';
@@ -94,5 +94,34 @@ test('cuts everything at once on a second signal', async () => {
   } finally {
     await weldr.stop();
     await origin.close();
+  }
+});
+
+test('waits for a start that is under way, and leaves nothing of it', async () => {
+  const weldr = await startWeldr({
+    config: `
+      import { defineConfig } from 'weldr';
+      export default defineConfig({
+        listen: '127.0.0.1:0', workers: 2,
+        plugins: [{
+          name: 'slow',
+          async manager({ log, onClose }) {
+            onClose(() => log.info('closed'));
+            log.info('starting');
+            await new Promise(resolve => setTimeout(resolve, 500));
+          },
+        }],
+      });`,
+    noWait: true,
+  });
+  try {
+    await weldr.logged(({ msg }) => msg === 'starting');
+    const workers = weldr.workers();
+    weldr.signal('SIGTERM');
+    assert.is(await weldr.exited, 0);
+    assert.ok(messages(weldr).includes('closed'));
+    assert.is(workers.filter(isRunning).length, 0);
+  } finally {
+    await weldr.stop();
   }
 });

@@ -4,7 +4,7 @@ import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
 import { isRunning, startWeldr, until } from '../support/weldr.ts';
 
-const test = suite('workers');
+const test = suite('workers', { timeoutMs: 300_000 });
 
 /** A config with one worker plugin that tells over HTTP what it knows, and which process answers. */
 const config = (servers: readonly string[], more = '') => `
@@ -140,5 +140,38 @@ test('finishes its requests and ends when the manager is killed', async () => {
     assert.is(workers.filter(isRunning).length, 0);
   } finally {
     await origin.close();
+  }
+});
+
+test('is ended and replaced when it does not read what changes', async () => {
+  const flips = 12_000;
+  const weldr = await startWeldr({
+    config: `
+      import { defineConfig } from 'weldr';
+      export default defineConfig({
+        listen: '127.0.0.1:0', workers: 1, servers: ['http://127.0.0.1:1'],
+        plugins: [{
+          name: 'flipper',
+          manager({ pools }) {
+            process.on('SIGUSR2', async () => {
+              for (let i = 0; i < ${flips}; i++) {
+                pools.judge('default', 'http://127.0.0.1:1', 'flipper', i % 2 === 0 ? 'no' : undefined);
+                await undefined;
+              }
+            });
+          },
+        }],
+      });`,
+  });
+  try {
+    const [stuck = 0] = weldr.workers();
+    process.kill(stuck, 'SIGSTOP');
+    weldr.signal('SIGUSR2');
+    await until('the stuck worker is gone', () => !isRunning(stuck), 30_000);
+    await weldr.logged(({ msg }) => msg === 'the worker does not read its messages; it is ended');
+    assert.is((await fetch(weldr.url)).status, 503);
+    assert.is(weldr.workers().length, 1);
+  } finally {
+    await weldr.stop();
   }
 });
