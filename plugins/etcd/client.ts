@@ -19,6 +19,8 @@ export interface EtcdTls {
   /** A client certificate and its key, where etcd asks for one. */
   readonly cert?: Buffer | undefined;
   readonly key?: Buffer | undefined;
+  /** The name that etcd's certificate is checked against; undefined: the host's. */
+  readonly servername?: string | undefined;
 }
 
 /** One member of etcd as this client sees it. */
@@ -75,7 +77,10 @@ export class EtcdClient {
       host,
       etcd: new Etcd3({
         hosts: host,
-        grpcOptions: channelOptions,
+        grpcOptions: {
+          ...channelOptions,
+          ...(tls?.servername !== undefined && { 'grpc.ssl_target_name_override': tls.servername }),
+        },
         faultHandling: { host: () => new AsItComes(), global: new AsItComes() },
         ...(user !== undefined && {
           auth: {

@@ -1,5 +1,6 @@
 // etcd: one pool for many Weldrs, and one of them the leader. etcd is the Raft.
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { duration } from '../../core/duration.ts';
@@ -32,8 +33,19 @@ const schema = z
       .default('/weldr/'),
     user: z.string().min(1).max(200).optional(),
     password: z.string().max(1000).optional(),
-    /** Files with PEM, for https:// hosts. */
-    tls: z.strictObject({ ca: file, cert: file.optional(), key: file.optional() }).optional(),
+    /** Files with PEM, for https:// hosts, and the name in etcd's certificates when it is not that of the host. */
+    tls: z
+      .strictObject({
+        ca: file,
+        cert: file.optional(),
+        key: file.optional(),
+        servername: z
+          .string()
+          .regex(/^[\w.-]{1,253}$/, 'expected a name')
+          .refine(name => isIP(name) === 0, 'expected a name, not an address')
+          .optional(),
+      })
+      .optional(),
     /** Unique among the nodes; default: the name of the machine. */
     nodeName: z
       .string()
@@ -66,6 +78,11 @@ const schema = z
     path: ['tls'],
     message: 'tls is for https:// hosts',
   })
+  .refine(o => o.tls?.servername !== undefined || !o.hosts.some(isSecureAddress), {
+    path: ['tls', 'servername'],
+    // gRPC would send the address as the name (SNI), which TLS forbids (RFC 6066 section 3) and Node refuses.
+    message: "https:// hosts that are addresses need the name in etcd's certificates",
+  })
   .refine(o => (o.tls?.cert === undefined) === (o.tls?.key === undefined), {
     path: ['tls'],
     message: 'cert and key come together',
@@ -78,6 +95,10 @@ const schema = z
     path: ['renew'],
     message: 'expected a quarter of the lease or less',
   });
+
+function isSecureAddress(host: string): boolean {
+  return host.startsWith('https:') && isIP(new URL(host).hostname.replace(/^\[|\]$/g, '')) !== 0;
+}
 
 /** Options of {@link etcd}; each has a default. */
 export type EtcdOptions = z.input<typeof schema>;
@@ -176,15 +197,7 @@ function nodeOptions(options: z.output<typeof schema>): ClusterNodeOptions {
   };
 }
 
-function readTls({
-  ca,
-  cert,
-  key,
-}: {
-  ca: string;
-  cert?: string | undefined;
-  key?: string | undefined;
-}): EtcdTls {
+function readTls(files: NonNullable<z.output<typeof schema>['tls']>): EtcdTls {
   const read = (path: string, field: string): Buffer => {
     try {
       return readFileSync(path);
@@ -198,9 +211,11 @@ function readTls({
       );
     }
   };
+  const { ca, cert, key, servername } = files;
   return {
     ca: read(ca, 'ca'),
     cert: cert === undefined ? undefined : read(cert, 'cert'),
     key: key === undefined ? undefined : read(key, 'key'),
+    servername,
   };
 }

@@ -33,6 +33,8 @@ export interface EtcdClusterOptions {
   /** More arguments for each member. */
   readonly args?: readonly string[];
   readonly scheme?: 'http' | 'https';
+  /** More arguments for etcdctl. */
+  readonly ctl?: readonly string[];
 }
 
 /** Some members of etcd; `close` when done. */
@@ -131,12 +133,16 @@ export class EtcdCluster {
     const place = this.places[index];
     const [program = 'etcdctl', ...rest] = [...(place?.command ?? []), 'etcdctl', ...args];
     try {
-      return execFileSync(program, [...rest, `--endpoints=${this.hosts[index]}`], {
-        env: { ...process.env, ETCDCTL_API: '3' },
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-        timeout: 5000,
-      });
+      return execFileSync(
+        program,
+        [...rest, `--endpoints=${this.hosts[index]}`, ...(this.options.ctl ?? [])],
+        {
+          env: { ...process.env, ETCDCTL_API: '3' },
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'ignore'],
+          timeout: 5000,
+        },
+      );
     } catch {
       return undefined;
     }
