@@ -18,7 +18,7 @@ export class Admin {
   }
 
   async stateOf(origin: ChaosOrigin): Promise<ServerState> {
-    const answer = await fetch(`${this.base}/servers/127.0.0.1/${origin.port}`);
+    const answer = await call(`${this.base}/servers/127.0.0.1/${origin.port}`);
     if (answer.status === 404) return { state: 'absent', reason: '' };
     return (await json(answer)) as ServerState;
   }
@@ -37,20 +37,25 @@ export class Admin {
 
   async add(origin: ChaosOrigin): Promise<void> {
     await json(
-      await fetch(`${this.base}/servers`, { method: 'POST', body: JSON.stringify({ url: origin.url }) }),
+      await call(`${this.base}/servers`, { method: 'POST', body: JSON.stringify({ url: origin.url }) }),
     );
   }
 
   /** Resolves when it has finished what it had and is gone. */
   async remove(origin: ChaosOrigin): Promise<void> {
-    await json(await fetch(`${this.base}/servers/127.0.0.1/${origin.port}?wait=30s`, { method: 'DELETE' }));
+    await json(await call(`${this.base}/servers/127.0.0.1/${origin.port}?wait=30s`, { method: 'DELETE' }));
   }
 
   /** Resolves, for a drain, when it has finished what it had. */
   async set(origin: ChaosOrigin, state: 'active' | 'draining'): Promise<void> {
     const url = `${this.base}/servers/127.0.0.1/${origin.port}?wait=30s`;
-    await json(await fetch(url, { method: 'PATCH', body: JSON.stringify({ state }) }));
+    await json(await call(url, { method: 'PATCH', body: JSON.stringify({ state }) }));
   }
+}
+
+/** A call on a connection of its own, so that none is left open. */
+async function call(url: string, init: RequestInit = {}): Promise<Response> {
+  return await fetch(url, { ...init, headers: { connection: 'close' } });
 }
 
 async function json(answer: Response): Promise<unknown> {

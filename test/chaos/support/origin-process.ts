@@ -59,7 +59,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     response.end('well');
     return;
   }
-  if (await misbehave(request, response, id, bytes)) return;
+  if (await misbehave(request, response, kind, id, bytes)) return;
   response.setHeader('x-id', id);
   if (kind === 'post') await post(request, response, id, bytes);
   else if (kind === 'slow') await slowly(response, id, bytes);
@@ -76,11 +76,17 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
 async function misbehave(
   request: IncomingMessage,
   response: ServerResponse,
+  kind: string,
   id: string,
   bytes: number,
 ): Promise<boolean> {
   const { socket } = request;
   if (behaviour === 'well' || behaviour === 'refuse') return false;
+  if (kind === 'post') {
+    // It is executed, and nobody will hear of it: whoever sends it again does it twice.
+    await request.resume().toArray();
+    appendFileSync(record, `${id}\n`);
+  }
   if (behaviour === 'reset') socket.resetAndDestroy();
   else if (behaviour === 'garbage') {
     const nonsense = [
