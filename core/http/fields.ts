@@ -93,7 +93,10 @@ export class FieldReader {
       } else {
         const name = spelling(known, text, nameStart, nameEnd);
         if (known.kind === field.plain) headers.push(name, known.key, value);
-        else if (!this.note(known.kind, name, known.key, value)) return malformed;
+        else if (known.kind === field.transferEncoding && text.slice(nameEnd, pos).includes('\t')) {
+          // White space to the RFC, but not to every parser: some then read no coding at all.
+          return this.refuse('a tab beside a transfer coding');
+        } else if (!this.note(known.kind, name, known.key, value)) return malformed;
       }
     }
   }

@@ -92,15 +92,13 @@ function count(figures: Figures, ours: Outcome, theirs: Outcome = nothing): void
 }
 
 // Where Node refuses what HTTP allows, and what Weldr passes on is written anew: methods that Node has no number for
-// (RFC 9110 section 9.1: any token), a tab behind a coding (RFC 9112 section 5.1), trailers of a response that a recipient
-// has to ignore (RFC 9110 section 6.5.1), requests behind one whose Upgrade is ignored (section 7.8; Node reads no
-// further), and a response behind an interim one that says close, which it says of the final one (RFC 9112 section 9.6).
+// (RFC 9110 section 9.1: any token), trailers of a response that a recipient has to ignore (section 6.5.1), requests
+// behind one whose Upgrade is ignored (section 7.8; Node reads no further), and a response behind an interim one that says
+// close, which it says of the final one (RFC 9112 section 9.6).
 function isAllowed(input: string, ours: Outcome, theirs: Outcome): boolean {
   const { refusal } = theirs;
   if (refusal === 'HPE_INVALID_METHOD') return true;
   if (refusal === 'HPE_CLOSED_CONNECTION' && /^HTTP\/1\.[01] 10\d /.test(input)) return true;
   if (refusal === '' && /\r\nupgrade:/i.test(input)) return true;
-  const coding = refusal === 'HPE_INVALID_TRANSFER_ENCODING';
-  if (coding && /transfer-encoding:[ \t]*chunked *\t[ \t]*\r\n/i.test(input)) return true;
   return ours.droppedSteering === true && theirs.messages.length > 0;
 }

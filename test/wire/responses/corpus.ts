@@ -302,6 +302,8 @@ const lengths: ResponseCase[] = [
     'chunked, chunked',
     'xchunked',
     'chunked;a',
+    'chunked\t',
+    '\tchunked',
     '',
     'chunked\xa0',
     'gzip',
