@@ -38,6 +38,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   /** What the client sent, whatever plugins make of it. */
   private askedMethod = 'GET';
   private askedTarget = '/';
+  private askedClose = false;
   private ctx: ProxyContext | undefined = undefined;
   private connections: UpstreamConnections | undefined = undefined;
   private connection: UpstreamConnection | undefined = undefined;
@@ -101,6 +102,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     this.askedMethod = head.method;
     this.askedTarget = head.target;
     this.keepAlive = head.keepAlive;
+    this.askedClose = !head.keepAlive;
     this.headWritten = false;
     this.pendingHead = '';
     this.bodyWanted = false;
@@ -223,6 +225,9 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     this.connection = connection;
     const use = ctx.upgrade === undefined ? 'requests' : 'upgrade';
     const body = client.takeSmallBody(smallBody);
+    // What has come of the body leaves in one write with the head.
+    const joined = !client.requestComplete && connection.connected;
+    if (joined) connection.cork();
     connection.start(this, body === undefined ? requestHead(ctx) : requestHead(ctx) + body, use);
     ctx.reusedConnection = connection.reused;
     if (body !== undefined) ctx.bytesIn = body.length;
@@ -232,6 +237,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
       this.bodyWanted = connection.connected;
       if (this.bodyWanted) client.resumeBody();
     }
+    if (joined) connection.uncork();
   }
 
   refuse(error: WeldrError): void {
@@ -485,7 +491,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
 
   private complete(): void {
     this.endCompleted();
-    this.client.finishResponse(this.keepAlive);
+    this.client.finishResponse(this.keepAlive ? 'keep-alive' : this.askedClose ? 'close' : 'linger');
   }
 
   private endAborted(error: WeldrError): void {

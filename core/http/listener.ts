@@ -46,7 +46,12 @@ export class Listener {
 
   /** Takes the connections of a server that listens, whoever made it. */
   serve(server: Server): void {
-    const own = createServer({ noDelay: true, allowHalfOpen: true }, this.onConnection);
+    // Asked of the first connection only: it is the same for all, and asking takes a system call.
+    let port: string | undefined;
+    const own = createServer({ noDelay: true, allowHalfOpen: true }, socket => {
+      port ??= socket.localPort?.toString();
+      this.accept(socket, port ?? '');
+    });
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
     // Without it Node would cut the backlog of the shared socket down to 511.
     own.listen(server, backlog);
@@ -104,8 +109,8 @@ export class Listener {
     }
   }
 
-  private readonly onConnection = (socket: Socket): void => {
-    const { remoteAddress, remotePort, localPort } = socket;
+  private accept(socket: Socket, localPort: string): void {
+    const { remoteAddress, remotePort } = socket;
     if (remoteAddress === undefined) {
       socket.destroy();
       return;
@@ -123,9 +128,9 @@ export class Listener {
     this.perAddress.set(ip, count);
     this.wire.deadlines.touch();
     const trusted = this.wire.forwarding.trusts(ip);
-    const peer = { ip, port: remotePort ?? 0, localPort: String(localPort ?? 0), trusted };
+    const peer = { ip, port: remotePort ?? 0, localPort, trusted };
     this.open.add(new ClientConnection(this, this.wire, socket, peer));
-  };
+  }
 
   /** Says so and closes; nothing is kept of the connection. */
   private turnAway(socket: Socket): void {

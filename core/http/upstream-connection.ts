@@ -119,6 +119,15 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
     this.socket.write(head, 'latin1');
   }
 
+  /** Keeps what is written until {@link uncork}, so that it leaves together. */
+  cork(): void {
+    this.socket.cork();
+  }
+
+  uncork(): void {
+    this.socket.uncork();
+  }
+
   /** Sends a part of the request body; false: wait for `onDrain`. */
   write(bytes: Buffer | string): boolean {
     if (this.state === awaitingHead) this.deadline = this.home.deadlines.in(this.home.timeouts.response);
