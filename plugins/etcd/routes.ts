@@ -41,7 +41,8 @@ async function describeCluster(node: ClusterNode) {
       startedAt,
       servers,
     })),
-    etcd,
+    etcd: { healthy: etcd.some(({ healthy }) => healthy), clusterId: store.cluster },
+    etcdMembers: etcd,
     damagedKeys: store.damaged.slice(0, 100),
   };
 }
@@ -60,7 +61,7 @@ async function readNodes(node: ClusterNode): Promise<{ nodes: readonly NodeRepor
 }
 
 /** Each member of etcd, asked by itself. */
-async function describeEtcd({ client, store }: ClusterNode) {
+async function describeEtcd({ client }: ClusterNode) {
   const members = await Promise.all(
     client.inOrder().map(async member => {
       try {
@@ -83,6 +84,5 @@ async function describeEtcd({ client, store }: ClusterNode) {
       }
     }),
   );
-  members.sort((a, b) => (a.host < b.host ? -1 : 1));
-  return { healthy: members.some(member => member.healthy), clusterId: store.cluster, members };
+  return members.sort((a, b) => (a.host < b.host ? -1 : 1));
 }
