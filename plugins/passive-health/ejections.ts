@@ -44,6 +44,10 @@ export class Ejections {
   private readonly options: EjectionsOptions;
   private readonly kept: Map<string, Ejection>;
   private readonly timers = new Map<Ejection, CancelTimer>();
+  /** Upstreams that are out or on probation, by pool. */
+  private readonly outOf = new Map<string, number>();
+  /** Upstreams that a pool could use, as counted at one of its versions: 10,000 may complain at the same time. */
+  private readonly members = new Map<Pool, { version: number; count: number }>();
 
   constructor(options: EjectionsOptions, kept: Map<string, Ejection>) {
     this.options = options;
@@ -55,10 +59,15 @@ export class Ejections {
     const now = this.options.clock.monotonic();
     for (const ejection of [...this.kept.values()]) {
       const complaints = this.options.pools.get(ejection.pool, ejection.id)?.complaints;
-      if (complaints === undefined) this.kept.delete(keyOf(ejection.pool, ejection.id));
-      else if (!complaints.has(source)) ejection.phase = 'back';
-      else if (ejection.phase === 'out') this.wait(ejection, ejection.at - now, () => this.try(ejection));
-      else this.try(ejection);
+      if (complaints === undefined) {
+        this.kept.delete(keyOf(ejection.pool, ejection.id));
+      } else if (complaints.has(source)) {
+        this.count(ejection.pool, 1);
+        if (ejection.phase === 'out') this.wait(ejection, ejection.at - now, () => this.try(ejection));
+        else this.try(ejection);
+      } else {
+        ejection.phase = 'back';
+      }
     }
   }
 
@@ -74,12 +83,14 @@ export class Ejections {
     if (upstream?.state !== 'active' || !this.permits(pools.pools.ensure(poolName))) return false;
     const key = keyOf(poolName, id);
     const earlier = this.kept.get(key);
+    if (earlier !== undefined && earlier.phase !== 'back') return false;
     const ejection = earlier ?? { pool: poolName, id, phase: 'out', doublings: 0, at: 0 };
     if (earlier !== undefined) {
       const forgiven = Math.floor((clock.monotonic() - earlier.at) / limits.ejection);
       ejection.doublings = Math.max(0, earlier.doublings + 1 - forgiven);
     }
     this.kept.set(key, ejection);
+    this.count(poolName, 1);
     this.takeOut(ejection, complaint);
     return true;
   }
@@ -112,11 +123,12 @@ export class Ejections {
     this.timers.get(ejection)?.();
     this.timers.delete(ejection);
     this.kept.delete(key);
+    if (ejection.phase !== 'back') this.count(ejection.pool, -1);
   }
 
   /** What is out comes back when nobody else of its pool is available. */
   keepSomebody(pool: Pool): void {
-    if (pool.available.length > 0) return;
+    if (pool.available.length > 0 || this.outIn(pool) === 0) return;
     for (const ejection of [...this.kept.values()]) {
       if (ejection.pool === pool.name && ejection.phase !== 'back') {
         this.bringBack(ejection, 'nobody else is available');
@@ -131,11 +143,24 @@ export class Ejections {
 
   private permits(pool: Pool): boolean {
     if (pool.available.length < 2) return false;
-    let members = 0;
-    for (const { state } of pool) if (state === 'active' || state === 'down') members++;
-    let out = 0;
-    for (const each of this.kept.values()) if (each.pool === pool.name && each.phase !== 'back') out++;
-    return out < Math.max(1, Math.floor(members * this.options.limits.maxEjected));
+    return this.outIn(pool) < Math.max(1, Math.floor(this.membersOf(pool) * this.options.limits.maxEjected));
+  }
+
+  private outIn(pool: Pool): number {
+    return this.outOf.get(pool.name) ?? 0;
+  }
+
+  private count(pool: string, change: 1 | -1): void {
+    this.outOf.set(pool, (this.outOf.get(pool) ?? 0) + change);
+  }
+
+  private membersOf(pool: Pool): number {
+    const known = this.members.get(pool);
+    if (known?.version === pool.version) return known.count;
+    let count = 0;
+    for (const { state } of pool) if (state === 'active' || state === 'down') count++;
+    this.members.set(pool, { version: pool.version, count });
+    return count;
   }
 
   private takeOut(ejection: Ejection, complaint: string): void {
@@ -171,6 +196,7 @@ export class Ejections {
     this.timers.get(ejection)?.();
     this.timers.delete(ejection);
     if (ejection.phase === 'probation') announce(pool, id, 'ends');
+    this.count(pool, -1);
     ejection.phase = 'back';
     ejection.at = clock.monotonic();
     log.info({ pool, upstream: id }, `an upstream is back: ${why}`);

@@ -314,6 +314,33 @@ test('never takes out more than the share, and never the last one', async () => 
   }
 });
 
+test('takes out others when those that were out are back, gone or removed', async () => {
+  const setup = await start({ passes: 1 }, { workers: 2 });
+  const [first, second] = setup.workers;
+  const out = () => urls.filter(url => stateOf(setup, url) === 'down').length;
+  const failAll = async () => {
+    for (const side of [first, second]) {
+      for (let n = 0; n < 100; n++) await side?.run({ answers: ['CONNECT_FAILED'] });
+    }
+    await settle();
+  };
+  await failAll();
+  assert.is(out(), 2);
+  await setup.clock.advanceAsync(10_000);
+  for (let n = 0; n < 20; n++) await first?.run();
+  await settle();
+  assert.is(out(), 0);
+  await setup.clock.advanceAsync(2_000);
+  await failAll();
+  assert.is(out(), 2);
+  const gone = urls.find(url => stateOf(setup, url) === 'down') ?? '';
+  await setup.manager.pools.remove('default', gone, { force: true });
+  await setup.clock.advanceAsync(2_000);
+  await failAll();
+  // One of three: the one that is still out.
+  assert.is(out(), 1);
+});
+
 test('never takes out the last one that is available, whoever took out the others', async () => {
   const setup = await start({ maxEjected: 1 });
   for (const url of urls.slice(1)) setup.manager.pools.judge('default', url, 'check', 'failing');
