@@ -38,7 +38,7 @@ export class RequestHead {
   detail = '';
   private readonly limits: HeadLimits;
   /** The Host that was checked last: most requests of a connection, and many of a worker, name the same. */
-  private checkedHost = '';
+  private checkedHost: string | undefined = undefined;
 
   constructor(limits: HeadLimits) {
     this.limits = limits;

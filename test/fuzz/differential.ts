@@ -1,8 +1,5 @@
 // The parser-level fuzzer: mutated messages, read by Weldr's readers and by Node's.
-import { framingCases } from '../wire/requests/framing.ts';
-import { persistenceCases } from '../wire/requests/persistence.ts';
-import { routingCases } from '../wire/requests/routing.ts';
-import { syntaxCases } from '../wire/requests/syntax.ts';
+import { requestCases } from '../wire/requests/all.ts';
 import { responseCases } from '../wire/responses/corpus.ts';
 import { mutate } from './mutation.ts';
 import * as node from './node-reader.ts';
@@ -10,7 +7,6 @@ import { disagreement, type Outcome } from './outcome.ts';
 import { Random } from './random.ts';
 import * as weldr from './weldr-reader.ts';
 
-const requestCases = [...framingCases, ...syntaxCases, ...routingCases, ...persistenceCases];
 const goodRequests = requestCases.filter(({ refused }) => refused === undefined).map(({ send }) => send);
 const goodResponses = responseCases.filter(({ outcome }) => outcome === 'passes').map(({ sends }) => sends);
 

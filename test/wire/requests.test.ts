@@ -2,17 +2,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
+import { requestCases } from './requests/all.ts';
 import type { Forwarded, RequestCase } from './requests/case.ts';
-import { framingCases } from './requests/framing.ts';
-import { persistenceCases } from './requests/persistence.ts';
-import { routingCases } from './requests/routing.ts';
-import { syntaxCases } from './requests/syntax.ts';
 import { startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echoed, ScriptedOrigin } from './support/scripted-origin.ts';
 import { type Message, readRequest, statusOf, valuesOf } from './support/strict-message.ts';
 
-const cases = [...framingCases, ...syntaxCases, ...routingCases, ...persistenceCases];
 const canary = 'GET /canary HTTP/1.1\r\nHost: canary.test\r\n\r\n';
 
 for (const way of ['in one piece', 'in two pieces', 'byte by byte'] as const) {
@@ -31,7 +27,7 @@ for (const way of ['in one piece', 'in two pieces', 'byte by byte'] as const) {
     await origin.close();
   });
 
-  for (const item of cases) {
+  for (const item of requestCases) {
     if (way === 'byte by byte' && item.send.length > 300) continue;
     test(`${item.name} (${item.source})`, async () => {
       origin.forget();

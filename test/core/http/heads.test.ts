@@ -99,6 +99,14 @@ test('nothing of one head is left in the next', () => {
   assert.equal(fields.headers.keys, ['host']);
 });
 
+test('an empty Host is refused, as the first of all and behind a good one', () => {
+  const head = new RequestHead(limits);
+  for (const host of ['', 'a.test', '']) {
+    const outcome = head.read(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`, 0);
+    assert.is(outcome === refused, host === '', host);
+  }
+});
+
 test('each refusal of a request has its code', () => {
   const head = new RequestHead({ requestLine: 100, headers: 200, headerCount: 8 });
   const code = (text: string): string => (head.read(text, 0) === refused ? head.code : 'none');
