@@ -5,7 +5,7 @@ import { suite } from '../support/suite.ts';
 import { startProxy, type TestProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echo, ok, ScriptedOrigin, type SeenRequest } from './support/scripted-origin.ts';
-import { statusOf } from './support/strict-message.ts';
+import { statusOf, valuesOf } from './support/strict-message.ts';
 
 const test = suite('edits by plugins');
 const canary = 'GET /canary HTTP/1.1\r\nHost: a.test\r\n\r\n';
@@ -156,6 +156,48 @@ for (const status of [0, 99, 100, 101, 199, 600, 1000, 200.5, Number.NaN]) {
       assert.is(first && statusOf(first), 500);
       assert.is(second?.body, '[GET /canary HTTP/1.1|]');
     });
+  });
+}
+
+const held = {
+  'an empty body': 'Content-Length: 0\r\n\r\n',
+  'a body': 'Content-Length: 3\r\n\r\nabc',
+  chunks: 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+  trailers: 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n',
+  'a second response behind an empty body':
+    'Content-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong',
+  'a second response behind a body':
+    'Content-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong',
+};
+for (const [what, rest] of Object.entries(held)) {
+  test(`a response with ${what} waits for a plugin that works asynchronously, and the next gets its own`, async () => {
+    const origin = await ScriptedOrigin.start({
+      answer(seen) {
+        if (seen.target === '/canary') return echo(seen);
+        seen.connection.send('HTTP/1.1 200 OK\r\n');
+        setTimeout(() => seen.connection.send(rest), 5);
+        return undefined;
+      },
+    });
+    const proxy = await startProxy({
+      upstreams: [origin.url],
+      tap: hooks =>
+        hooks.postProxy.tapPromise('slow', async ctx => {
+          await new Promise(resolve => setTimeout(resolve, 15));
+          ctx.responseHeaders.set('X-Seen', 'yes');
+          return undefined;
+        }),
+    });
+    const client = await RawClient.open(proxy.port);
+    client.send(`GET /held HTTP/1.1\r\nHost: a.test\r\n\r\n${canary}`);
+    const [first, second] = await client.responses('GET', 'GET');
+    assert.equal(first && valuesOf(first, 'x-seen'), ['yes']);
+    assert.is(first?.body, what.includes('empty') ? '' : 'abc');
+    assert.is(second?.body, '[GET /canary HTTP/1.1|]');
+    assert.is(client.parse(['GET', 'GET']).rest, '');
+    client.close();
+    proxy.close();
+    await origin.close();
   });
 }
 
