@@ -66,6 +66,8 @@ export class ClientConnection implements Waiting, ChunkedSink {
   private advancing = false;
   private awaitingStage = false;
   private lingered = 0;
+  /** Writes so far, up to two. */
+  private writes = 0;
 
   constructor(listener: Listener, wire: Wire, socket: Socket, peer: Peer) {
     this.listener = listener;
@@ -96,11 +98,13 @@ export class ClientConnection implements Waiting, ChunkedSink {
 
   /** Writes latin1 text; false: the client is slower, wait for `onClientDrain`. */
   write(text: string): boolean {
+    this.hurry();
     return this.flowing(this.socket.write(text, 'latin1'));
   }
 
   /** Writes bytes that nobody changes any more. */
   writeOwn(bytes: Buffer): boolean {
+    this.hurry();
     return this.flowing(this.socket.write(bytes));
   }
 
@@ -113,6 +117,7 @@ export class ClientConnection implements Waiting, ChunkedSink {
     buffer.copy(copy, 0, start, end);
     this.lent ??= [];
     this.lent.push(copy);
+    this.hurry();
     return this.flowing(this.socket.write(copy.subarray(0, size), this.onCopyWritten));
   }
 
@@ -121,6 +126,14 @@ export class ClientConnection implements Waiting, ChunkedSink {
     const copy = this.lent?.shift();
     if (copy !== undefined) giveBackCopyBuffer(copy);
   };
+
+  /**
+   * From the second write on nothing waits for an acknowledgement (Nagle's algorithm). The first never would: a
+   * connection that ends with it is spared a system call.
+   */
+  private hurry(): void {
+    if (this.writes < 2 && ++this.writes === 2) this.socket.setNoDelay(true);
+  }
 
   private flowing(accepted: boolean): boolean {
     if (!accepted) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
@@ -196,6 +209,7 @@ export class ClientConnection implements Waiting, ChunkedSink {
   takeOver(): Buffer {
     this.state = tunnelled;
     this.deadline = 0;
+    this.socket.setNoDelay(true);
     this.socket.off('data', this.onData);
     this.socket.off('drain', this.onDrain);
     this.socket.off('end', this.onEnd);
@@ -522,7 +536,8 @@ export class ClientConnection implements Waiting, ChunkedSink {
 
   private readonly onClose = (): void => {
     if (this.state === closed) return;
-    if (this.state !== tunnelled) this.exchange.abort(new WeldrError('CLIENT_CLOSED'));
+    if (this.state !== tunnelled && this.exchange.active)
+      this.exchange.abort(new WeldrError('CLIENT_CLOSED'));
     this.close();
   };
 

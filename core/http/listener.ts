@@ -48,7 +48,7 @@ export class Listener {
   serve(server: Server): void {
     // Asked of the first connection only: it is the same for all, and asking takes a system call.
     let port: string | undefined;
-    const own = createServer({ noDelay: true, allowHalfOpen: true }, socket => {
+    const own = createServer({ allowHalfOpen: true }, socket => {
       port ??= socket.localPort?.toString();
       this.accept(socket, port ?? '');
     });
