@@ -252,6 +252,7 @@ class SimulatedNode {
               until: this.safeUntil(asked),
               acted: false,
             };
+            this.confirm(this.session, asked);
             this.beat(this.session);
           },
           done,

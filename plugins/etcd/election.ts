@@ -195,6 +195,8 @@ export class Election {
       wait === 0 ? 'elected' : 'elected; waiting until the one before is out',
     );
     this.lead(nodeName, since);
+    // Winning was confirmed by etcd's majority, as a renewal would be.
+    this.confirm(this.session);
     this.beat(this.session, wait);
   }
 

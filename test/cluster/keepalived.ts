@@ -65,7 +65,7 @@ export async function playKeepalived(): Promise<{ name: string; report: ClientRe
     master.setCut('service', true);
     await sleep(6000);
     results.push({ name: 'the active machine dies', report: client.report(from) });
-    lab.ip('-n', master.namespace, 'addr', 'del', `${address}/24`, 'dev', 'eth0');
+    if (master.holds(address)) master.run('ip', ['addr', 'del', `${address}/24`, 'dev', 'eth0']);
     master.setCut('service', false);
     start(master, 0);
     await until('the master is back', () => master.holds(address), 20_000);
