@@ -25,7 +25,7 @@ export class Listener {
     this.maxConnections = connectionsWithin(wanted, descriptorLimit());
     if (this.maxConnections < wanted) {
       const facts = { wanted, allowed: this.maxConnections };
-      options.log.warn(
+      options.log.info(
         facts,
         'the limit of open files allows fewer client connections; raise it (ulimit -n)',
       );
