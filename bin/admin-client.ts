@@ -1,6 +1,5 @@
 // Talks to the admin API of a running Weldr.
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { exitCodes } from '../core/process/exit-codes.ts';
 import { CommandError } from './command-error.ts';
 
@@ -59,7 +58,9 @@ export class AdminClient {
     timeoutMs: number,
   ): Promise<[status: number, body: string]> {
     const url = new URL(this.base.pathname.replace(/\/$/, '') + path, this.base);
-    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    // Loaded when it is called: `weldr start` has no use for it.
+    const { request: send } =
+      url.protocol === 'https:' ? await import('node:https') : await import('node:http');
     const answered = Promise.withResolvers<IncomingMessage>();
     const request = send(
       url,
