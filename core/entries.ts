@@ -107,10 +107,6 @@ export class ManagedPools {
     return this.store?.stale ?? false;
   }
 
-  get hasStore(): boolean {
-    return this.store !== undefined;
-  }
-
   observe(observer: ManagedPoolsObserver): () => void {
     this.observers.add(observer);
     return () => this.observers.delete(observer);

@@ -1,6 +1,5 @@
 // ClientConnection: one HTTP/1.1 connection from a client: reads its requests in order, writes their responses.
 import type { Socket } from 'node:net';
-import { reply } from '../context.ts';
 import { type ErrorCode, WeldrError } from '../errors.ts';
 import type { HeaderList } from '../headers.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
@@ -544,14 +543,14 @@ export class ClientConnection implements Waiting, ChunkedSink {
   /** Answers a request that never reached the pipeline, and closes. */
   private refuse(code: ErrorCode, detail = ''): void {
     const error = new WeldrError(code, detail === '' ? undefined : detail);
-    const text = reply(error.status, `${error.status} ${error.title}\n`);
+    const body = `${error.status} ${error.title}\n`;
     this.wire.log.info(
       { status: error.status, code, client: this.peer.ip },
       `refused a request: ${error.message}`,
     );
     this.write(
       `HTTP/1.1 ${error.status} ${reasonPhrase(error.status)}\r\n${dateLine()}Content-Type: text/plain; charset=utf-8\r\n` +
-        `Content-Length: ${text.body.length}\r\nConnection: close\r\n\r\n${String(text.body)}`,
+        `Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
     );
     this.linger();
   }

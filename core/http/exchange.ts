@@ -74,10 +74,6 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     return this.headWritten || this.pendingHead !== '';
   }
 
-  get tunnelled(): boolean {
-    return this.tunnel !== undefined;
-  }
-
   /** Begins the request that `head` holds. */
   begin(head: RequestHead): void {
     const { wire, client } = this;

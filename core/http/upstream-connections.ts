@@ -41,10 +41,6 @@ export class UpstreamConnections implements Waiting {
     deadlines.add(this);
   }
 
-  get size(): number {
-    return this.all.size;
-  }
-
   /** Gives `taker` a connection: at once where one is idle or may be made, else when one is free or a wait is over. */
   acquire(taker: ConnectionTaker, use: 'requests' | 'upgrade'): void {
     const connection = this.obtain(use);
