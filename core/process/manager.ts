@@ -18,6 +18,8 @@ import { WorkerGroup } from './worker-group.ts';
 
 /** How long a manager that cuts everything waits for its plugins, ms. */
 const cutTimeout = 1_000;
+/** How long a reload waits for old workers to hear that they accept no more, ms. */
+const handOverTimeout = 5_000;
 
 /** What a manager works with. */
 export interface ManagerOptions {
@@ -99,8 +101,8 @@ export class Manager {
   }
 
   /**
-   * Reads the config anew and replaces plugins and workers; resolves when the new workers accept connections, while
-   * the old ones still finish their requests. Rejects with what is wrong with the new config, and then the old one
+   * Reads the config anew and replaces plugins and workers; resolves when the new workers accept connections and the
+   * old ones do not any more, while these still finish their requests. Rejects with what is wrong with the new config, and then the old one
    * is in force as before. While one reload runs, one more waits; all who ask meanwhile get that one's outcome.
    */
   async reload(): Promise<void> {
@@ -197,9 +199,10 @@ export class Manager {
     this.pools.setConfig(poolsOf(config.settings));
     this.pools.retainJudges(new Set(config.plugins.map(plugin => plugin.name)));
     await group.listen();
+    void this.retire(oldGroup);
+    await this.handOver(oldGroup);
     this.log.info({ listen: this.status.listen, workers: group.size }, 'reloaded');
     plugins.hooks.listening.call();
-    void this.retire(oldGroup);
   }
 
   /** Exchanges the manager sides; when the new ones do not start, the old ones are started again. */
@@ -233,6 +236,17 @@ export class Manager {
     this.group = group;
     this.plugins = plugins;
     group.deliverTo((...message) => plugins.receive(...message));
+  }
+
+  /** Who connects after a reload meets the new config: no old worker accepts then. */
+  private async handOver(oldGroup: WorkerGroup): Promise<void> {
+    const late = Promise.withResolvers<string>();
+    const timer = setTimeout(late.resolve, handOverTimeout, 'late');
+    const outcome = await Promise.race([oldGroup.stoppedAccepting(), late.promise]);
+    clearTimeout(timer);
+    if (outcome === 'late') {
+      this.log.warn('an old worker does not react: until it does, it may still accept connections');
+    }
   }
 
   private async retire(group: WorkerGroup): Promise<void> {

@@ -18,8 +18,8 @@ export type WorkerMessage =
     }
   /** An upstream that drains has no request of this worker any more. */
   | { readonly type: 'idle'; readonly pool: string; readonly id: string }
-  /** All its requests are finished, or were cut at the limit; it ends next. */
-  | { readonly type: 'drained' }
+  /** It takes no more connections; it ends when its requests are finished, or cut at the limit. */
+  | { readonly type: 'draining' }
   | PluginMessage;
 
 /** What the manager says. The first message is `start`, the second `snapshot`. */

@@ -108,6 +108,11 @@ export class WorkerGroup {
     await Promise.all(this.slots.map(slot => slot.drain(timeoutMs)));
   }
 
+  /** Resolves when none of those that were told to drain accepts a connection any more. */
+  async stoppedAccepting(): Promise<void> {
+    await Promise.all(this.slots.map(slot => slot.stoppedAccepting()));
+  }
+
   async kill(): Promise<void> {
     await Promise.all(this.slots.map(slot => slot.kill()));
   }

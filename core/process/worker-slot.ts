@@ -43,6 +43,7 @@ export class WorkerSlot {
   private link: WorkerLink | undefined;
   private readonly firstLoad = Promise.withResolvers<void>();
   private readonly firstReady = Promise.withResolvers<void>();
+  private readonly closed = Promise.withResolvers<void>();
   private readonly over = Promise.withResolvers<void>();
   /** Replace it when it dies? Only once a first process has loaded: before, the whole start fails. */
   private replacing = false;
@@ -90,6 +91,11 @@ export class WorkerSlot {
     this.serving = true;
     await this.giveSockets();
     await this.firstReady.promise;
+  }
+
+  /** Resolves when a worker that was told to drain accepts no more connections, or has ended. */
+  async stoppedAccepting(): Promise<void> {
+    await Promise.race([this.closed.promise, this.over.promise]);
   }
 
   /** Has it finish what it has, and waits for its end. It is not replaced. */
@@ -150,7 +156,8 @@ export class WorkerSlot {
           message.field === undefined ? {} : { field: message.field },
         );
         break;
-      case 'drained':
+      case 'draining':
+        this.closed.resolve();
         break;
       default:
         this.options.onMessage(this, message);

@@ -147,7 +147,7 @@ export class Worker {
 
   private listen(): void {
     const { listener } = this;
-    if (listener === undefined) return;
+    if (listener === undefined || this.ending) return;
     try {
       for (const socket of this.sockets.splice(0)) {
         const server = createServer();
@@ -164,12 +164,13 @@ export class Worker {
     if (this.ending) return;
     this.ending = true;
     try {
-      await this.listener?.drain(timeoutMs);
+      const drained = this.listener?.drain(timeoutMs);
+      this.options.link.send({ type: 'draining' });
+      await drained;
     } catch (thrown) {
       this.log?.error({ err: thrown }, 'the drain failed');
     }
     await this.plugins?.close();
-    this.options.link.send({ type: 'drained' });
     this.options.link.end(0);
   }
 
