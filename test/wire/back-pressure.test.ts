@@ -9,8 +9,11 @@ import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
 const test = suite('back-pressure', { alone: true });
 const size = 200 * 1024 * 1024;
 const block = Buffer.alloc(64 * 1024, 'x');
-/** What the runtime's own buffers and its garbage may come to, for one body in this process at both ends. */
-const allowance = 80 * 1024 * 1024;
+/**
+ * What the buffers that the runtime reads into may come to, which V8 begins to collect at 64 MB, and what the heap of
+ * both ends adds, as they are in this process.
+ */
+const allowance = 128 * 1024 * 1024;
 
 /** Writes `size` bytes as fast as they are taken. */
 async function pump(socket: RawClient['socket']): Promise<void> {
@@ -32,8 +35,15 @@ class Peak {
   }
 }
 
-test('200 MB to a client pass with flat memory', async () => {
-  for (const framing of [`Content-Length: ${size}`, 'Connection: close']) {
+async function staysFlat(transfer: () => Promise<void>): Promise<void> {
+  const peak = new Peak();
+  await transfer();
+  const grown = peak.stop();
+  assert.ok(grown < allowance, `grew by ${Math.round(grown / 1024 / 1024)} MB`);
+}
+
+for (const framing of [`Content-Length: ${size}`, 'Connection: close']) {
+  test(`200 MB to a client pass with flat memory: ${framing}`, async () => {
     const script: Script = {
       answer({ connection }) {
         connection.send(`HTTP/1.1 200 OK\r\n${framing}\r\n\r\n`);
@@ -43,24 +53,24 @@ test('200 MB to a client pass with flat memory', async () => {
     };
     const origin = await ScriptedOrigin.start(script);
     const proxy = await startProxy({ upstreams: [origin.url] });
-    const client = await RawClient.open(proxy.port);
-    let received = 0;
-    client.socket.removeAllListeners('data');
-    client.socket.on('data', chunk => {
-      received += chunk.length;
-    });
-    const peak = new Peak();
-    client.send('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n');
-    await client.untilEnd(60_000);
-    const grown = peak.stop();
-    assert.ok(received >= size, `${received} bytes`);
-    assert.is(proxy.finished[0]?.bytesOut, size);
-    assert.ok(grown < allowance, `grew by ${Math.round(grown / 1024 / 1024)} MB`);
-    client.close();
+    const download = async (): Promise<void> => {
+      const client = await RawClient.open(proxy.port);
+      let received = 0;
+      client.socket.removeAllListeners('data');
+      client.socket.on('data', chunk => {
+        received += chunk.length;
+      });
+      client.send('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n');
+      await client.untilEnd(60_000);
+      assert.ok(received >= size, `${received} bytes`);
+      assert.is(proxy.finished.at(-1)?.bytesOut, size);
+      client.close();
+    };
+    await staysFlat(download);
     proxy.close();
     await origin.close();
-  }
-});
+  });
+}
 
 test('200 MB from a client pass with flat memory', async () => {
   let received = 0;
@@ -74,16 +84,17 @@ test('200 MB from a client pass with flat memory', async () => {
   };
   const origin = await ScriptedOrigin.start(script);
   const proxy = await startProxy({ upstreams: [origin.url] });
-  const client = await RawClient.open(proxy.port);
-  const peak = new Peak();
-  client.send(`PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${size}\r\n\r\n`);
-  await pump(client.socket);
-  assert.is((await client.response('PUT')).body, 'all');
-  const grown = peak.stop();
-  assert.ok(received >= size);
-  assert.is(proxy.finished[0]?.bytesIn, size);
-  assert.ok(grown < allowance, `grew by ${Math.round(grown / 1024 / 1024)} MB`);
-  client.close();
+  const upload = async (): Promise<void> => {
+    received = 0;
+    const client = await RawClient.open(proxy.port);
+    client.send(`PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${size}\r\n\r\n`);
+    await pump(client.socket);
+    assert.is((await client.response('PUT')).body, 'all');
+    assert.ok(received >= size);
+    assert.is(proxy.finished.at(-1)?.bytesIn, size);
+    client.close();
+  };
+  await staysFlat(upload);
   proxy.close();
   await origin.close();
 });
