@@ -1,35 +1,57 @@
 // The header list: field lines in their order, and the rules of which ones may pass a proxy.
 
+/** A list in its parts: three arrays that run in parallel. */
+interface Parts {
+  readonly names: string[];
+  readonly keys: string[];
+  readonly values: string[];
+}
+
 /**
  * Field lines in the order received, names compared without case (RFC 9110 section 5.1), lines of one name never
- * merged or reordered (section 5.3). The three arrays run in parallel; the wire fills them, plugins use the methods.
+ * merged or reordered (section 5.3). Plugins use the methods. A list that nobody looks into stays the text that it
+ * was read as: it is taken apart when the first single field is asked for.
  */
 export class HeaderList {
-  /** Names as they were received. */
-  readonly names: string[] = [];
-  /** The same names in lower case. */
-  readonly keys: string[] = [];
-  /** Values without surrounding white space. */
-  readonly values: string[] = [];
+  /** The lines as they are sent, `Name: value` CRLF each; stale once there are parts. */
+  private text = '';
+  private parts: Parts | undefined = undefined;
 
   get length(): number {
-    return this.keys.length;
+    return this.split().keys.length;
+  }
+
+  /** Names as they were received. */
+  get names(): readonly string[] {
+    return this.split().names;
+  }
+
+  /** The same names in lower case. */
+  get keys(): readonly string[] {
+    return this.split().keys;
+  }
+
+  /** Values without surrounding white space, in the order of the names. */
+  get values(): readonly string[] {
+    return this.split().values;
   }
 
   /** The first value of a field, or undefined. `name` in any case. */
   get(name: string): string | undefined {
-    const at = this.keys.indexOf(name.toLowerCase());
-    return at < 0 ? undefined : this.values[at];
+    const { keys, values } = this.split();
+    const at = keys.indexOf(name.toLowerCase());
+    return at < 0 ? undefined : values[at];
   }
 
   /** All values of a field, in their order; an empty array when there is none. */
   getAll(name: string): string[] {
+    const { keys, values } = this.split();
     const key = name.toLowerCase();
-    return this.values.filter((_, i) => this.keys[i] === key);
+    return values.filter((_, i) => keys[i] === key);
   }
 
   has(name: string): boolean {
-    return this.keys.includes(name.toLowerCase());
+    return this.split().keys.includes(name.toLowerCase());
   }
 
   /**
@@ -39,18 +61,22 @@ export class HeaderList {
   append(name: string, value: string): void {
     if (!isToken(name)) throw new TypeError(`not a header name: ${JSON.stringify(name)}`);
     if (!isFieldValue(value)) throw new TypeError(`not a value for ${name}: ${JSON.stringify(value)}`);
-    this.push(name, name.toLowerCase(), value);
+    const key = name.toLowerCase();
+    // A text is sent as it is, so what the wire must leave out cannot stand in one.
+    if (writtenByWire.has(key)) this.split();
+    this.push(name, key, value);
   }
 
   /** Replaces all lines of a name by one, at the place of the first. Throws like {@link append}. */
   set(name: string, value: string): void {
-    const at = this.keys.indexOf(name.toLowerCase());
+    const { keys, values } = this.split();
+    const at = keys.indexOf(name.toLowerCase());
     if (at < 0) {
       this.append(name, value);
       return;
     }
     if (!isFieldValue(value)) throw new TypeError(`not a value for ${name}: ${JSON.stringify(value)}`);
-    this.values[at] = value;
+    values[at] = value;
     this.deleteFrom(at + 1, name.toLowerCase());
   }
 
@@ -61,32 +87,79 @@ export class HeaderList {
 
   /** For the wire: adds a line that the caller has checked already, `key` in lower case. */
   push(name: string, key: string, value: string): void {
-    this.names.push(name);
-    this.keys.push(key);
-    this.values.push(value);
+    const { parts } = this;
+    if (parts === undefined) {
+      this.text += `${name}: ${value}\r\n`;
+      return;
+    }
+    parts.names.push(name);
+    parts.keys.push(key);
+    parts.values.push(value);
+  }
+
+  /** For the wire: adds checked lines, `Name: value` CRLF each, none of them one that the wire writes itself. */
+  pushLines(lines: string): void {
+    if (this.parts === undefined) this.text += lines;
+    else splitLines(lines, this.parts);
+  }
+
+  /** For the wire: the lines as they are sent, without those of the name `except`, in lower case. */
+  toLines(except = ''): string {
+    if (this.parts === undefined && except === '') return this.text;
+    const { names, keys, values } = this.split();
+    let text = '';
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] ?? '';
+      if (key !== except && !writtenByWire.has(key)) text += `${names[i]}: ${values[i]}\r\n`;
+    }
+    return text;
   }
 
   /** Name and value of each line, in order. */
   *[Symbol.iterator](): Generator<[name: string, value: string]> {
-    for (let i = 0; i < this.keys.length; i++) yield [this.names[i] ?? '', this.values[i] ?? ''];
+    const { names, values } = this.split();
+    for (let i = 0; i < names.length; i++) yield [names[i] ?? '', values[i] ?? ''];
+  }
+
+  private split(): Parts {
+    if (this.parts !== undefined) return this.parts;
+    const parts: Parts = { names: [], keys: [], values: [] };
+    splitLines(this.text, parts);
+    this.text = '';
+    this.parts = parts;
+    return parts;
   }
 
   private deleteFrom(start: number, key: string): boolean {
+    const { names, keys, values } = this.split();
     let kept = start;
-    for (let i = start; i < this.keys.length; i++) {
-      if (this.keys[i] === key) continue;
+    for (let i = start; i < keys.length; i++) {
+      if (keys[i] === key) continue;
       if (kept !== i) {
-        this.names[kept] = this.names[i] ?? '';
-        this.keys[kept] = this.keys[i] ?? '';
-        this.values[kept] = this.values[i] ?? '';
+        names[kept] = names[i] ?? '';
+        keys[kept] = keys[i] ?? '';
+        values[kept] = values[i] ?? '';
       }
       kept++;
     }
-    if (kept === this.keys.length) return false;
-    this.names.length = kept;
-    this.keys.length = kept;
-    this.values.length = kept;
+    if (kept === keys.length) return false;
+    names.length = kept;
+    keys.length = kept;
+    values.length = kept;
     return true;
+  }
+}
+
+function splitLines(text: string, into: Parts): void {
+  let pos = 0;
+  while (pos < text.length) {
+    const colon = text.indexOf(':', pos);
+    const end = text.indexOf('\r\n', colon);
+    const name = text.slice(pos, colon);
+    into.names.push(name);
+    into.keys.push(name.toLowerCase());
+    into.values.push(text.slice(colon + 2, end));
+    pos = end + 2;
   }
 }
 
@@ -117,3 +190,6 @@ export const hopByHop: ReadonlySet<string> = new Set([
   'upgrade',
   'http2-settings',
 ]);
+
+/** Written by the wire itself, whatever a list says. */
+const writtenByWire: ReadonlySet<string> = new Set([...hopByHop, 'content-length']);

@@ -6,7 +6,7 @@ import { type HeaderList, isFieldValue } from '../headers.ts';
 import { type Carrier, Pipeline } from '../pipeline.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { untilClose } from './message-framing.ts';
-import { dateLine, fieldLines, requestHead } from './outgoing-head.ts';
+import { dateLine, requestHead } from './outgoing-head.ts';
 import { reasonPhrase } from './reason-phrases.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -260,7 +260,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
 
   /** The body is whole. `trailers`: of a chunked one whose end is to be written with them. */
   onRequestEnd(trailers: HeaderList | undefined): void {
-    if (trailers !== undefined) this.connection?.write(`0\r\n${fieldLines(trailers)}\r\n`);
+    if (trailers !== undefined) this.connection?.write(`0\r\n${trailers.toLines()}\r\n`);
     this.connection?.endRequest();
   }
 
@@ -282,7 +282,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     // HTTP/1.0 knows no 1xx (RFC 9110 section 15.2), and a 100 that nobody waits for only confuses.
     if (ctx === undefined || ctx.version === '1.0' || this.headWritten) return;
     if (head.status === 100 && !ctx.headers.has('expect')) return;
-    this.client.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${fieldLines(head.fields.headers)}\r\n`);
+    this.client.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields.headers.toLines()}\r\n`);
   }
 
   onHead(head: ResponseHead): 'keep' | 'strip' {
@@ -335,7 +335,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     this.connection = undefined;
     if (this.bodyMode === encoded) this.onBodyLine('0\r\n\r\n');
     else if (trailers !== undefined && this.bodyMode === asSent) {
-      this.onBodyLine(`0\r\n${fieldLines(trailers)}\r\n`);
+      this.onBodyLine(`0\r\n${trailers.toLines()}\r\n`);
     }
     this.flushHead();
     this.complete();
@@ -444,7 +444,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     let connection = '';
     if (!this.keepAlive) connection = 'Connection: close\r\n';
     else if (ctx.version === '1.0') connection = 'Connection: keep-alive\r\n';
-    return `HTTP/1.1 ${ctx.status} ${reason}\r\n${fieldLines(headers)}${date}${framing}${connection}\r\n`;
+    return `HTTP/1.1 ${ctx.status} ${reason}\r\n${headers.toLines()}${date}${framing}${connection}\r\n`;
   }
 
   private flushHead(): void {
@@ -462,7 +462,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     this.upgraded = undefined;
     this.headWritten = true;
     this.client.stageDone();
-    const lines = fieldLines(ctx.responseHeaders);
+    const lines = ctx.responseHeaders.toLines();
     this.client.write(
       `HTTP/1.1 101 ${this.reason}\r\n${lines}Connection: upgrade\r\nUpgrade: ${upgraded.protocol}\r\n\r\n`,
     );

@@ -1,4 +1,4 @@
-// Known field names, interned: the parser answers one shared string for each, and says which ones steer the wire.
+// Field names that steer the wire, found without making a string of the name.
 
 /** What a field means to the wire; `plain` ones only pass through. */
 export const field = {
@@ -22,8 +22,8 @@ export const field = {
 /** One of {@link field}. */
 export type FieldKind = (typeof field)[keyof typeof field];
 
-/** A known field name in its two usual spellings. */
-export interface KnownName {
+/** A steering field's name in its two usual spellings. */
+interface SteeringName {
   readonly key: string;
   readonly title: string;
   readonly kind: FieldKind;
@@ -50,27 +50,15 @@ const steering: Readonly<Record<string, FieldKind>> = {
   'max-forwards': field.maxForwards,
 };
 
-const passing = [
-  'accept accept-charset accept-encoding accept-language accept-ranges age allow authorization cache-control',
-  'content-disposition content-encoding content-language content-location content-range content-security-policy',
-  'content-type cookie dnt etag expires from if-match if-modified-since if-none-match if-range',
-  'if-unmodified-since last-modified link location origin pragma priority range referer referrer-policy',
-  'retry-after sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site',
-  'sec-fetch-user sec-websocket-accept sec-websocket-extensions sec-websocket-key sec-websocket-protocol',
-  'sec-websocket-version server set-cookie strict-transport-security traceparent tracestate trailer',
-  'upgrade-insecure-requests user-agent vary warning www-authenticate x-content-type-options x-frame-options',
-  'x-powered-by x-real-ip x-request-id x-requested-with x-xss-protection',
-];
-
 /** Buckets of the hash table; a power of two. */
-export const nameBuckets = 1024;
+const nameBuckets = 256;
 
-const buckets: (readonly KnownName[])[] = Array.from({ length: nameBuckets }, () => []);
+const buckets: (readonly SteeringName[])[] = Array.from({ length: nameBuckets }, () => []);
 
-for (const key of [...Object.keys(steering), ...passing.flatMap(line => line.split(' '))]) {
+for (const [key, kind] of Object.entries(steering)) {
   const title = key.replace(/(^|-)[a-z]/g, start => start.toUpperCase());
   const slot = hashName(key) & (nameBuckets - 1);
-  buckets[slot] = [...(buckets[slot] ?? []), { key, title, kind: steering[key] ?? field.plain }];
+  buckets[slot] = [...(buckets[slot] ?? []), { key, title, kind }];
 }
 
 /** The hash that the parser builds character by character, case folded. */
@@ -80,15 +68,15 @@ function hashName(key: string): number {
   return hash;
 }
 
-/** The known name at `text[start, end)` with this hash, or undefined. */
-export function knownName(text: string, start: number, end: number, hash: number): KnownName | undefined {
+/** What the field whose name is `text[start, end)`, with this hash, means to the wire. */
+export function fieldKind(text: string, start: number, end: number, hash: number): FieldKind {
   const bucket = buckets[hash & (nameBuckets - 1)];
-  if (bucket === undefined) return undefined;
+  if (bucket === undefined) return field.plain;
   for (let i = 0; i < bucket.length; i++) {
     const name = bucket[i];
     if (name === undefined || name.key.length !== end - start) continue;
-    if (text.startsWith(name.title, start) || text.startsWith(name.key, start)) return name;
-    if (text.slice(start, end).toLowerCase() === name.key) return name;
+    if (text.startsWith(name.title, start) || text.startsWith(name.key, start)) return name.kind;
+    if (text.slice(start, end).toLowerCase() === name.key) return name.kind;
   }
-  return undefined;
+  return field.plain;
 }

@@ -1,6 +1,6 @@
 // Field sections: the strict reader of header and trailer lines that both directions share.
 import { HeaderList } from '../headers.ts';
-import { type FieldKind, field, type KnownName, knownName } from './field-names.ts';
+import { type FieldKind, field, fieldKind } from './field-names.ts';
 import { COLON, CR, LF, SP, TAB, tokenChar, valueChar } from './grammar.ts';
 
 /** Names that CGI-like origins take for X-Forwarded-*: `X_Forwarded_For`, `X.Forwarded.Host`. */
@@ -14,9 +14,9 @@ export const malformed = -2;
 export const tooMany = -3;
 
 /**
- * Reads field lines into `headers` and notes what steers the wire. Hop-by-hop fields are noted, not listed; framing
- * fields are noted and listed nowhere, as the wire writes them anew. One reader serves all messages of a process,
- * one at a time.
+ * Reads field lines into `headers`, as text, and notes what steers the wire. Hop-by-hop fields are noted, not listed;
+ * framing fields are noted and listed nowhere, as the wire writes them anew. One reader serves all messages of a
+ * process, one at a time.
  */
 export class FieldReader {
   headers = new HeaderList();
@@ -50,17 +50,24 @@ export class FieldReader {
    */
   read(text: string, start: number): number {
     this.reset();
-    const { headers, maxCount } = this;
+    const { maxCount } = this;
     const end = text.length;
+    let lines = '';
+    // Up to here all lines that pass are in `lines`; those from `runStart` to `runEnd` pass as they are.
+    let runStart = start;
+    let runEnd = start;
+    let count = 0;
     let pos = start;
     for (;;) {
       if (pos >= end) return incomplete;
       let c = text.charCodeAt(pos);
       if (c === CR) {
         if (pos + 1 >= end) return incomplete;
-        return text.charCodeAt(pos + 1) === LF ? pos + 2 : this.refuse('a bare CR');
+        if (text.charCodeAt(pos + 1) !== LF) return this.refuse('a bare CR');
+        this.headers.pushLines(lines + text.slice(runStart, runEnd));
+        return pos + 2;
       }
-      if (headers.length >= maxCount) return tooMany;
+      if (count >= maxCount) return tooMany;
       const nameStart = pos;
       let hash = 0;
       while (tokenChar[c] === 1) {
@@ -82,22 +89,31 @@ export class FieldReader {
       if (text.charCodeAt(pos + 1) !== LF) return this.refuse('a bare CR in a field value');
       let valueEnd = pos;
       while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--;
-      pos += 2;
-      const value = text.slice(valueStart, valueEnd);
-      const known = knownName(text, nameStart, nameEnd, hash);
-      if (known === undefined) {
-        const name = text.slice(nameStart, nameEnd);
-        const key = name.toLowerCase();
-        if (forwardingAlias.test(key)) this.hasForwarding = true;
-        headers.push(name, key, value);
-      } else {
-        const name = spelling(known, text, nameStart, nameEnd);
-        if (known.kind === field.plain) headers.push(name, known.key, value);
-        else if (known.kind === field.transferEncoding && text.slice(nameEnd, pos).includes('\t')) {
+      const kind = fieldKind(text, nameStart, nameEnd, hash);
+      let passes = true;
+      if (kind !== field.plain) {
+        if (kind === field.transferEncoding && text.slice(nameEnd, pos).includes('\t')) {
           // White space to the RFC, but not to every parser: some then read no coding at all.
           return this.refuse('a tab beside a transfer coding');
-        } else if (!this.note(known.kind, name, known.key, value)) return malformed;
+        }
+        if (!this.note(kind, text.slice(valueStart, valueEnd))) {
+          return this.refuse(`${text.slice(nameStart, nameEnd)} comes twice`);
+        }
+        passes = isListed[kind] === 1;
+      } else if (mayBeAlias(text, nameStart) && isAlias(text.slice(nameStart, nameEnd))) {
+        this.hasForwarding = true;
       }
+      const asItIs = text.charCodeAt(nameEnd + 1) === SP && valueStart === nameEnd + 2 && valueEnd === pos;
+      pos += 2;
+      if (passes) count++;
+      if (passes && asItIs) {
+        runEnd = pos;
+        continue;
+      }
+      lines += text.slice(runStart, runEnd);
+      if (passes) lines += `${text.slice(nameStart, nameEnd)}: ${text.slice(valueStart, valueEnd)}\r\n`;
+      runStart = pos;
+      runEnd = pos;
     }
   }
 
@@ -118,57 +134,50 @@ export class FieldReader {
     this.hasForwarding = false;
   }
 
-  /** Takes a field that steers the wire; false when it makes the section malformed. */
-  private note(kind: FieldKind, title: string, key: string, value: string): boolean {
+  /** Takes a field that steers the wire; false: it may come once only, and was there. */
+  private note(kind: FieldKind, value: string): boolean {
     switch (kind) {
       case field.connection:
         this.connection = this.connection === '' ? value : `${this.connection},${value}`;
         return true;
       case field.contentLength:
-        if (this.contentLength !== undefined) return this.twice(title);
+        if (this.contentLength !== undefined) return false;
         this.contentLength = value;
         return true;
       case field.transferEncoding:
-        if (this.transferEncoding !== undefined) return this.twice(title);
+        if (this.transferEncoding !== undefined) return false;
         this.transferEncoding = value;
         return true;
       case field.host:
-        if (this.host !== undefined) return this.twice(title);
+        if (this.host !== undefined) return false;
         this.host = value;
-        break;
+        return true;
       case field.expect:
-        if (this.expect !== undefined) return this.twice(title);
+        if (this.expect !== undefined) return false;
         this.expect = value;
-        break;
+        return true;
       case field.upgrade:
         this.upgrade = this.upgrade === undefined ? value : `${this.upgrade},${value}`;
         return true;
       case field.keepAlive:
         this.keepAlive = value;
         return true;
-      case field.dropped:
-        return true;
       case field.forwarding:
         this.hasForwarding = true;
-        break;
+        return true;
       case field.date:
         this.hasDate = true;
-        break;
+        return true;
       case field.via:
         this.via = this.via === '' ? value : `${this.via},${value}`;
-        break;
+        return true;
       case field.maxForwards:
-        if (this.maxForwards !== undefined) return this.twice(title);
+        if (this.maxForwards !== undefined) return false;
         this.maxForwards = value;
-        break;
+        return true;
+      default:
+        return true;
     }
-    this.headers.push(title, key, value);
-    return true;
-  }
-
-  private twice(name: string): boolean {
-    this.problem = `${name} comes twice`;
-    return false;
   }
 
   private refuse(problem: string): typeof malformed {
@@ -190,10 +199,28 @@ export class FieldReader {
   }
 }
 
-/** The name as it was sent, without making a string where it is one of the two usual spellings. */
-function spelling(known: KnownName, text: string, start: number, end: number): string {
-  if (text.startsWith(known.title, start)) return known.title;
-  return text.startsWith(known.key, start) ? known.key : text.slice(start, end);
+/** By kind: 1 for fields that are listed, and so forwarded; the wire writes the others anew, or drops them. */
+const isListed = new Uint8Array(Object.keys(field).length);
+for (const kind of [
+  field.plain,
+  field.host,
+  field.expect,
+  field.forwarding,
+  field.date,
+  field.via,
+  field.maxForwards,
+]) {
+  isListed[kind] = 1;
+}
+
+/** Could the name that begins here be a {@link forwardingAlias}? Few others are looked at then. */
+function mayBeAlias(text: string, start: number): boolean {
+  const c = text.charCodeAt(start) | 0x20;
+  return c === 0x66 || (c === 0x78 && (text.charCodeAt(start + 2) | 0x20) === 0x66);
+}
+
+function isAlias(name: string): boolean {
+  return forwardingAlias.test(name.toLowerCase());
 }
 
 function isBlank(c: number): boolean {

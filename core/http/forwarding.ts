@@ -12,6 +12,9 @@ export interface Peer {
   readonly localPort: string;
   /** Is it a proxy whose X-Forwarded-* is believed? */
   readonly trusted: boolean;
+  /** The lines that describe it, as the last request for `describedHost` got them; most requests name the same. */
+  described: string;
+  describedHost: string | undefined;
 }
 
 /** The longest chain of addresses that is looked through for the client's. */
@@ -66,19 +69,22 @@ export class Forwarding {
       dropForwarding(headers);
     if (this.mode === 'append') {
       if (believed) this.extend(ctx, peer);
-      else this.describe(ctx, peer);
+      else headers.pushLines(this.describe(ctx, peer));
     }
     headers.push('Via', 'via', ctx.version === '1.0' ? this.via[0] : this.via[1]);
   }
 
   /** Nothing came that is believed: what is said is what this hop saw. */
-  private describe(ctx: ProxyContext, peer: Peer): void {
-    const { headers } = ctx;
-    headers.push('X-Forwarded-For', 'x-forwarded-for', peer.ip);
-    headers.push('X-Forwarded-Proto', 'x-forwarded-proto', ctx.scheme);
-    if (ctx.host !== '') headers.push('X-Forwarded-Host', 'x-forwarded-host', ctx.host);
-    headers.push('X-Forwarded-Port', 'x-forwarded-port', peer.localPort);
-    if (this.rfc7239) headers.push('Forwarded', 'forwarded', forwardedElement(ctx, peer.ip));
+  private describe(ctx: ProxyContext, peer: Peer): string {
+    if (peer.describedHost === ctx.host) return peer.described;
+    const lines = [`X-Forwarded-For: ${peer.ip}`, `X-Forwarded-Proto: ${ctx.scheme}`];
+    if (ctx.host !== '') lines.push(`X-Forwarded-Host: ${ctx.host}`);
+    lines.push(`X-Forwarded-Port: ${peer.localPort}`);
+    if (this.rfc7239) lines.push(`Forwarded: ${forwardedElement(ctx, peer.ip)}`);
+    lines.push('');
+    peer.described = lines.join('\r\n');
+    peer.describedHost = ctx.host;
+    return peer.described;
   }
 
   /** A trusted proxy said something: this hop adds itself. */

@@ -28,4 +28,5 @@ export const TAB = 0x09;
 export const LF = 0x0a;
 export const CR = 0x0d;
 export const SP = 0x20;
+export const ZERO = 0x30;
 export const COLON = 0x3a;

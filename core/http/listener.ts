@@ -128,7 +128,8 @@ export class Listener {
     this.perAddress.set(ip, count);
     this.wire.deadlines.touch();
     const trusted = this.wire.forwarding.trusts(ip);
-    const peer = { ip, port: remotePort ?? 0, localPort, trusted };
+    const port = remotePort ?? 0;
+    const peer = { ip, port, localPort, trusted, described: '', describedHost: undefined };
     this.open.add(new ClientConnection(this, this.wire, socket, peer));
   }
 

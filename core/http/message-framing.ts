@@ -1,13 +1,13 @@
 // Message framing: where a body ends (RFC 9112 section 6), read as strictly as the RFC allows.
 import type { FieldReader } from './fields.ts';
-import { SP, TAB } from './grammar.ts';
+import { SP, TAB, ZERO } from './grammar.ts';
 
 /** Body lengths that are not a number of bytes. */
 export const chunked = -1;
 export const untilClose = -2;
 
-/** How a Content-Length may be written: digits only, and few enough to be exact. */
-const lengthDigits = /^\d{1,15}$/;
+/** Few enough digits for a Content-Length to be exact. */
+const maxLengthDigits = 15;
 
 /** What is wrong with a framing, and whether it is merely not supported. */
 export interface FramingProblem {
@@ -30,8 +30,20 @@ export function bodyLength(fields: FieldReader, minor: number, fallback: number)
     return problem('a Transfer-Encoding other than chunked', isForeignCoding(transferEncoding));
   }
   if (contentLength === undefined) return fallback;
-  if (!lengthDigits.test(contentLength)) return problem('a malformed Content-Length');
-  return Number(contentLength);
+  const length = readLength(contentLength);
+  return length < 0 ? problem('a malformed Content-Length') : length;
+}
+
+/** A Content-Length is digits and nothing else; -1 when it is not. */
+function readLength(text: string): number {
+  if (text.length === 0 || text.length > maxLengthDigits) return -1;
+  let length = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    length = length * 10 + digit;
+  }
+  return length;
 }
 
 /** A well-formed list that ends in one `chunked`: framing is clear, but the codings before it are not known here. */

@@ -1,7 +1,8 @@
 // ResponseHead: one strict reader of an upstream's response heads (RFC 9112 sections 4 and 5).
 import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
-import { CR, LF, SP, valueChar } from './grammar.ts';
+import { CR, LF, SP, valueChar, ZERO } from './grammar.ts';
 import { bodyLength, connectionOptions, dropNamedFields, untilClose } from './message-framing.ts';
+import { reasonPhrase } from './reason-phrases.ts';
 import { type HeadLimits, needMore, refused } from './request-head.ts';
 
 /** Reads response heads, one at a time; its fields hold what the last complete one said. */
@@ -59,10 +60,10 @@ export class ResponseHead {
       return mayBecome ? needMore : this.refuse('no HTTP/1 status line');
     }
     if (text.length < 14) return needMore;
-    this.minor = text.charCodeAt(7) - 0x30;
-    const digits = text.slice(9, 12);
-    if (!/^[1-5]\d\d$/.test(digits)) return this.refuse('an invalid status');
-    this.status = Number(digits);
+    this.minor = text.charCodeAt(7) - ZERO;
+    const status = readStatus(text);
+    if (status === 0) return this.refuse('an invalid status');
+    this.status = status;
     let pos = 12;
     let c = text.charCodeAt(pos);
     if (c !== SP && c !== CR) return this.refuse('a malformed status line');
@@ -74,7 +75,10 @@ export class ResponseHead {
     if (c !== CR) return this.refuse('a control character in the status line');
     if (pos + 1 >= text.length) return needMore;
     if (text.charCodeAt(pos + 1) !== LF) return this.refuse('a bare CR in the status line');
-    this.reason = text.slice(start, pos);
+    const usual = reasonPhrase(status);
+    // Most are the usual ones, which need no new string.
+    this.reason =
+      usual.length === pos - start && text.startsWith(usual, start) ? usual : text.slice(start, pos);
     return pos + 2;
   }
 
@@ -88,7 +92,9 @@ export class ResponseHead {
     this.length = bodiless ? 0 : length;
     this.keepAlive = minor === 1;
     this.upgrade = undefined;
-    if (fields.connection !== '') {
+    if (fields.connection === 'keep-alive') {
+      this.keepAlive = true;
+    } else if (fields.connection !== '') {
       const options = connectionOptions(fields.connection);
       if (options === undefined) return this.fail('a malformed Connection field');
       if (options.includes('close')) this.keepAlive = false;
@@ -102,4 +108,13 @@ export class ResponseHead {
     this.keepAliveTimeout = timeout === null ? undefined : Number(timeout[1]) * 1000;
     return true;
   }
+}
+
+/** The three digits from 100 to 599 at the place of a status; 0 when there are none. */
+function readStatus(text: string): number {
+  const hundreds = text.charCodeAt(9) - ZERO;
+  const tens = text.charCodeAt(10) - ZERO;
+  const ones = text.charCodeAt(11) - ZERO;
+  if (hundreds < 1 || hundreds > 5 || tens < 0 || tens > 9 || ones < 0 || ones > 9) return 0;
+  return hundreds * 100 + tens * 10 + ones;
 }

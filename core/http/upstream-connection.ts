@@ -289,7 +289,8 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
     let stop = Math.min(end, start + 4096);
     const earlier = this.held;
     this.held = noBytes;
-    let text = earlier.toString('latin1') + buffer.toString('latin1', start, stop);
+    let text = buffer.toString('latin1', start, stop);
+    if (earlier.length > 0) text = earlier.toString('latin1') + text;
     const method = this.attempt?.method ?? 'GET';
     let used = head.read(text, method);
     if (used === needMore && stop < end) {
@@ -306,16 +307,17 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
       return end;
     }
     this.headSeen = true;
-    this.onResponseHead(head, buffer.subarray(start + used - earlier.length, end));
-    return start + used - earlier.length;
+    const next = start + used - earlier.length;
+    if (head.status === 101) this.onSwitch(head, buffer.subarray(next, end));
+    else this.onResponseHead(head, next < end);
+    return next;
   }
 
-  private onResponseHead(head: ResponseHead, rest: Buffer): void {
+  /** `more`: bytes came with the head. */
+  private onResponseHead(head: ResponseHead, more: boolean): void {
     const { attempt } = this;
     if (attempt === undefined) return;
-    if (head.status === 101) {
-      this.onSwitch(head, rest);
-    } else if (head.status < 200) {
+    if (head.status < 200) {
       if (++this.interims > maxInterim) {
         this.fail(
           new WeldrError('BAD_RESPONSE', `${this.upstream.id} sent over ${maxInterim} interim responses`),
@@ -334,7 +336,7 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
       if (this.stopped()) return;
       if (head.length === chunked) this.beginChunked(framing);
       else if (head.length === 0) {
-        if (rest.length > 0) this.keepAlive = false;
+        if (more) this.keepAlive = false;
         if (this.holding) this.completeOnRelease = true;
         else this.complete();
       }

@@ -62,6 +62,31 @@ test('sets a field at the place of its first line and drops the others', () => {
   assert.equal([...list].at(-1), ['D', 'added']);
 });
 
+test('reads lines of text when a field is asked for, and adds to either form', () => {
+  const list = new HeaderList();
+  list.pushLines('Host: a.test\r\nX-Empty: \r\n');
+  list.append('X-More', 'a: b');
+  assert.is(list.toLines(), 'Host: a.test\r\nX-Empty: \r\nX-More: a: b\r\n');
+  assert.equal(list.keys, ['host', 'x-empty', 'x-more']);
+  assert.equal(list.values, ['a.test', '', 'a: b']);
+  list.pushLines('Via: 1.1 a\r\n');
+  list.push('Date', 'date', 'today');
+  assert.is(list.length, 5);
+  assert.is(list.toLines(), 'Host: a.test\r\nX-Empty: \r\nX-More: a: b\r\nVia: 1.1 a\r\nDate: today\r\n');
+  assert.is(list.toLines('host'), 'X-Empty: \r\nX-More: a: b\r\nVia: 1.1 a\r\nDate: today\r\n');
+});
+
+test('sends no line that the wire writes itself, whichever way it came', () => {
+  for (const name of ['Connection', 'transfer-encoding', 'Content-Length', 'TE', 'Upgrade', 'Keep-Alive']) {
+    const list = new HeaderList();
+    list.pushLines('Host: a.test\r\n');
+    list.append(name, '1');
+    list.append('X', '2');
+    assert.is(list.toLines(), 'Host: a.test\r\nX: 2\r\n');
+    assert.is(list.get(name), '1');
+  }
+});
+
 for (const value of ['a\r\nX: y', 'a\nb', 'a\rb', 'a\0b', 'a\x7f', 'a\x0b', 'ž', '\ud83d\ude00']) {
   test(`refuses the value ${JSON.stringify(value)}`, () => {
     const list = listOf(['a', '1']);
