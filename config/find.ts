@@ -1,6 +1,5 @@
 // Finding the config file.
 import { resolve } from 'node:path';
-import { cosmiconfig } from 'cosmiconfig';
 import { WeldrError } from '../core/errors.ts';
 
 /** The names that are looked for, in this order. */
@@ -19,6 +18,8 @@ export const searchPlaces = [
  */
 export async function findConfig(file: string | undefined, folder = process.cwd()): Promise<string> {
   if (file !== undefined) return resolve(folder, file);
+  // A start that names its config need not load it.
+  const { cosmiconfig } = await import('cosmiconfig');
   // Found is enough here: the manager and each worker read it for themselves.
   const found = (): object => ({});
   const explorer = cosmiconfig('weldr', {
