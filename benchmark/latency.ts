@@ -10,6 +10,8 @@ import type { Load } from './wrk.ts';
 /** Clients that come and go at a rate: connections which pause before each request. */
 const connections = 256;
 const saturating: Load = { path: '/small', connections };
+/** A shorter run's p99 would be that of its start, when all connections come at once. */
+const shortestRun = 5;
 /** How far apart the rates of a pair of runs may be, and how far each from half of the saturation. */
 const pairTolerance = 0.1;
 const rateTolerance = 0.25;
@@ -63,6 +65,11 @@ export const latency: Study = {
   },
 };
 
+/** The length of one run that a p99 is taken from, s. */
+export function latencySeconds({ effort }: Bench): number {
+  return Math.max(effort.seconds, shortestRun);
+}
+
 /** The load of half of what a proxy can do; `saturation` is that, in requests a second. */
 export async function halfLoad(
   bench: Bench,
@@ -90,7 +97,7 @@ async function measure(
   const samples: Sample[] = [];
   const referenceSamples: Sample[] = [];
   const take = async (into: Sample[], measured: RunningProxy): Promise<void> => {
-    into.push(await takeSample(bench, measured, load, bench.effort.seconds));
+    into.push(await takeSample(bench, measured, load, latencySeconds(bench)));
   };
   for (let round = 1; round <= bench.effort.rounds; round++) {
     bench.progress(`p99: round ${round} of ${bench.effort.rounds}, ${name}`);

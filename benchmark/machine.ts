@@ -50,6 +50,11 @@ export function pinProcess(pid: number, cores: readonly number[]): void {
   spawnSync('taskset', ['-acp', cores.join(','), String(pid)]);
 }
 
+/** Has a process, with all its threads, run only while nobody else wants its cores. */
+export function yieldProcess(pid: number): void {
+  spawnSync('chrt', ['--all-tasks', '--idle', '--pid', '0', String(pid)]);
+}
+
 /** Describes this machine. */
 export function describeMachine(): MachineDescription {
   const processors = cpus();
