@@ -1,5 +1,6 @@
 // Pool changes: whether a pool that the API changes a thousand times a second slows requests down.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { processTree } from './accounting.ts';
 import { halfLoad, latencySeconds } from './latency.ts';
 import { pinProcess, yieldProcess } from './machine.ts';
 import { originAddresses } from './origin.ts';
@@ -17,29 +18,37 @@ import type { Load } from './wrk.ts';
 const changesPerSecond = 1_000;
 /** Of changes before a run, and after it, s. */
 const leadTime = 0.5;
-const activityKinds: readonly (readonly [label: string, kind: ChangeTask['kind'] | undefined])[] = [
-  ['no changes', undefined],
-  ['weights', 'weights'],
-  ['servers', 'membership'],
-];
 /** Servers that are in the pool all the time, and that come and go. */
 const lasting = originAddresses.slice(0, 20);
 const passing = originAddresses.slice(20);
 
 const title = `p99 under ${formatCount(changesPerSecond)} pool changes a second from the API, at half saturation`;
+const notes = [
+  'The manager carries the changes out. On the core of client and origin it runs at idle priority, as does the ' +
+    'process that asks for the changes. That alone disturbs a measurement on two cores, so what is compared with is ' +
+    'the same work there for another Weldr, which has no clients: what is left is what the changes do to the worker.',
+];
 
-/** Where the manager runs, and what its pool is changed by. */
-interface Place {
-  readonly label: string;
-  readonly proxy: RunningProxy;
-  readonly adminPort: number;
+/** The Weldrs of this study; each has its worker on the proxy's core. */
+interface Weldrs {
+  /** Its manager is on another core. */
+  readonly aside: RunningProxy;
+  /** Its manager is on the worker's core. */
+  readonly beside: RunningProxy;
+  /** It has no clients, and is on the other core as a whole. */
+  readonly decoy: RunningProxy;
 }
 
-/** What is going on in the pool of a proxy during a run. */
+/** What is going on during a run. */
 interface Activity {
   readonly label: string;
-  readonly place: Place;
-  readonly kind: ChangeTask['kind'] | undefined;
+  /** Who is measured. */
+  readonly proxy: RunningProxy;
+  /** Whose pool is changed, and how. */
+  readonly changed: RunningProxy | undefined;
+  readonly kind: ChangeTask['kind'];
+  /** What it is compared with; undefined: nothing. */
+  readonly base: Activity | undefined;
   readonly samples: Sample[];
   /** Of each run, changes a second. */
   readonly rates: number[];
@@ -50,74 +59,62 @@ export const poolChanges: Study = {
   quick: false,
   async run(bench) {
     const beside = bench.running.get(weldr.name);
-    if (beside?.adminPort === undefined) {
+    if (beside === undefined) {
       const section = { name: 'pool-changes', title, headings: [], rows: [], refusals: [] };
       return { section: { ...section, notes: ['It needs weldr.'] }, figures: undefined };
     }
-    const aside = await weldr.start({ origin: bench.origin, cores: bench.cores.proxy, workers: 1 });
-    const places: readonly Place[] = [
-      { label: 'manager on another core', proxy: aside, adminPort: aside.adminPort ?? 0 },
-      { label: "manager on the worker's core", proxy: beside, adminPort: beside.adminPort },
-    ];
+    const { origin, cores } = bench;
+    const aside = await weldr.start({ origin, cores: cores.proxy, workers: 1 });
+    const decoy = await weldr.start({ origin, cores: cores.client, workers: 1 });
     try {
-      // The worker stays where it is.
-      pinProcess(aside.process.pid, bench.cores.client);
+      pinProcess(aside.process.pid, cores.client);
       yieldProcess(aside.process.pid);
-      return await measure(bench, places);
+      for (const pid of processTree(decoy.process.pid)) yieldProcess(pid);
+      return await measure(bench, { aside, beside, decoy });
     } finally {
-      await stop(aside.process);
+      await Promise.all([stop(aside.process), stop(decoy.process)]);
     }
   },
 };
 
-async function measure(bench: Bench, places: readonly Place[]): Promise<StudyResult> {
-  const { port } = bench.origin;
-  const target = (address: string): Target => ({ address, port });
-  const added = lasting.slice(1).map(target);
-  const targets = { weights: lasting.map(target), membership: passing.map(target) };
-  const activities = places.flatMap(place =>
-    activityKinds.map(
-      ([label, kind]): Activity => ({
-        label: `${place.label}: ${label}`,
-        place,
-        kind,
-        samples: [],
-        rates: [],
-      }),
-    ),
-  );
-  const admins = places.map(({ adminPort }) => new AdminClient(adminPort));
+function plan({ aside, beside, decoy }: Weldrs): readonly Activity[] {
+  const activity = (
+    label: string,
+    proxy: RunningProxy,
+    kind: ChangeTask['kind'],
+    changed: RunningProxy | undefined,
+    base?: Activity,
+  ): Activity => ({ label, proxy, changed, kind, base, samples: [], rates: [] });
+  const otherWeights = activity('weights of another Weldr', aside, 'weights', decoy);
+  const otherServers = activity('servers of another Weldr', aside, 'membership', decoy);
+  const quiet = activity("no changes, manager on the worker's core", beside, 'weights', undefined);
+  return [
+    activity('no changes, manager on another core', aside, 'weights', undefined),
+    otherWeights,
+    activity('weights, manager on another core', aside, 'weights', aside, otherWeights),
+    otherServers,
+    activity('servers, manager on another core', aside, 'membership', aside, otherServers),
+    quiet,
+    activity("weights, manager on the worker's core", beside, 'weights', beside, quiet),
+    activity("servers, manager on the worker's core", beside, 'membership', beside, quiet),
+  ];
+}
+
+async function measure(bench: Bench, weldrs: Weldrs): Promise<StudyResult> {
+  const all = [weldrs.aside, weldrs.beside, weldrs.decoy];
+  const activities = plan(weldrs);
+  const added = lasting.slice(1).map(address => ({ address, port: bench.origin.port }));
+  const admins = all.map(adminOf);
   let failed = 0;
   try {
     await Promise.all(admins.flatMap(admin => added.map(server => admin.add(server))));
-    const loads = new Map<Place, Load>();
-    for (const place of places) loads.set(place, (await halfLoad(bench, place.proxy)).load);
-    const { rounds } = bench.effort;
-    const seconds = latencySeconds(bench);
-    for (let round = 1; round <= rounds; round++) {
-      for (const { label, place, kind, samples, rates } of round % 2 === 0
-        ? activities
-        : activities.toReversed()) {
-        bench.progress(`pool-changes: round ${round} of ${rounds}, ${label}`);
-        const changes =
-          kind === undefined
-            ? undefined
-            : changePool(
-                {
-                  adminPort: place.adminPort,
-                  kind,
-                  targets: targets[kind],
-                  perSecond: changesPerSecond,
-                  seconds: seconds + leadTime * 2,
-                },
-                bench.cores.client,
-              );
-        await sleep(leadTime * 1000);
-        const load = loads.get(place);
-        if (load !== undefined) samples.push(await takeSample(bench, place.proxy, load, seconds));
-        const outcome = await changes;
-        if (outcome !== undefined) rates.push(outcome.rate);
-        failed += outcome?.failed ?? 0;
+    const loads = new Map<RunningProxy, Load>();
+    for (const proxy of [weldrs.aside, weldrs.beside]) loads.set(proxy, (await halfLoad(bench, proxy)).load);
+    for (let round = 1; round <= bench.effort.rounds; round++) {
+      for (const activity of round % 2 === 0 ? activities : activities.toReversed()) {
+        bench.progress(`pool-changes: round ${round} of ${bench.effort.rounds}, ${activity.label}`);
+        const load = loads.get(activity.proxy);
+        if (load !== undefined) failed += await takeOne(bench, activity, load);
       }
     }
   } finally {
@@ -127,41 +124,64 @@ async function measure(bench: Bench, places: readonly Place[]): Promise<StudyRes
   return result(activities, failed);
 }
 
+/** One run of an activity; answers how many changes failed. */
+async function takeOne(bench: Bench, activity: Activity, load: Load): Promise<number> {
+  const seconds = latencySeconds(bench);
+  const { changed, kind } = activity;
+  const target = (address: string): Target => ({ address, port: bench.origin.port });
+  const changes =
+    changed?.adminPort === undefined
+      ? undefined
+      : changePool(
+          {
+            adminPort: changed.adminPort,
+            kind,
+            targets: (kind === 'weights' ? lasting : passing).map(target),
+            perSecond: changesPerSecond,
+            seconds: seconds + leadTime * 2,
+          },
+          bench.cores.client,
+        );
+  await sleep(leadTime * 1000);
+  activity.samples.push(await takeSample(bench, activity.proxy, load, seconds));
+  const outcome = await changes;
+  if (outcome !== undefined) activity.rates.push(outcome.rate);
+  return outcome?.failed ?? 0;
+}
+
 function result(activities: readonly Activity[], failed: number): StudyResult {
+  const samples = activities.flatMap(activity => activity.samples);
   const refused =
-    activities.flatMap(({ samples }) => samples).find(sample => sample.refused !== undefined)?.refused ??
+    samples.find(sample => sample.refused !== undefined)?.refused ??
     (failed > 0 ? `${failed} changes failed` : undefined);
-  const p99 = ({ samples }: Activity): number[] => samples.map(sample => sample.p99);
-  const ratio = (one: Activity): string => {
-    const quiet = activities.find(({ place, kind }) => place === one.place && kind === undefined);
-    if (quiet === undefined || quiet === one) return '1.00';
-    return formatRatio(summarise(pairedRatios(p99(one), p99(quiet))));
-  };
+  const row = ({ label, rates, samples: own, base }: Activity): string[] => [
+    label,
+    formatMedian(summarise(rates), formatCount),
+    formatMedian(summarise(own.map(sample => sample.requestsPerSecond)), formatCount),
+    formatMedian(summarise(own.map(p99)), formatTime),
+    base === undefined ? '1.00' : formatRatio(summarise(pairedRatios(own.map(p99), base.samples.map(p99)))),
+  ];
   return {
     section: {
       name: 'pool-changes',
       title,
-      headings: ['', 'changes/s', 'requests/s', 'p99', '× no changes (quartiles)'],
-      rows:
-        refused === undefined
-          ? activities.map(one => [
-              one.label,
-              formatMedian(summarise(one.rates), formatCount),
-              formatMedian(summarise(one.samples.map(sample => sample.requestsPerSecond)), formatCount),
-              formatMedian(summarise(p99(one)), formatTime),
-              ratio(one),
-            ])
-          : [],
-      notes: [
-        'The manager carries the changes out. Another core is that of the client and the origin, to which it and the ' +
-          'process that asks for the changes give way, as if it had one of its own.',
-        ...noiseNotes(activities.flatMap(({ samples }) => samples)),
-      ],
+      headings: ['', 'changes/s', 'requests/s', 'p99', '× without (quartiles)'],
+      rows: refused === undefined ? activities.map(row) : [],
+      notes: [...notes, ...noiseNotes(samples)],
       refusals: refused === undefined ? [] : [`no comparison: ${refused}`],
     },
     figures: {
       failed,
-      activities: activities.map(({ label, samples, rates }) => ({ label, samples, rates })),
+      activities: activities.map(({ label, samples: own, rates }) => ({ label, samples: own, rates })),
     },
   };
+}
+
+function p99(sample: Sample): number {
+  return sample.p99;
+}
+
+function adminOf({ adminPort }: RunningProxy): AdminClient {
+  if (adminPort === undefined) throw new Error('this proxy has no admin API');
+  return new AdminClient(adminPort);
 }
