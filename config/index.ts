@@ -11,7 +11,7 @@ export {
   retry,
 } from '../core/context.ts';
 export { duration, parseDuration, parseSize, size } from '../core/duration.ts';
-export type { HealthReport, ManagedPools, ManagedPoolsObserver, PoolEntry } from '../core/entries.ts';
+export type { ManagedPools, ManagedPoolsObserver } from '../core/entries.ts';
 export { type Blame, type ErrorCode, errorTable, type Retry, WeldrError } from '../core/errors.ts';
 export type { HeaderList } from '../core/headers.ts';
 export type { Leadership, ManagerHooks, RequestHooks } from '../core/hooks.ts';
@@ -36,6 +36,7 @@ export type {
   UpstreamState,
   UpstreamTls,
 } from '../core/pool.ts';
+export type { HealthReport, PoolEntry } from '../core/pool-entry.ts';
 export type { HealthCheckSettings, ServerDefinition, ServerInput } from '../core/server-definition.ts';
 export type { Overrides, Settings, SettingsInput } from '../core/settings.ts';
 export type { PoolStore, StoreChange, StoredEntry, StoredPools, StoredSetting } from '../core/store.ts';

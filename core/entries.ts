@@ -1,34 +1,16 @@
 // ManagedPools: the manager's truth. Merges the layers by rule, keeps run-time changes in the store, judges states.
 import type { CancelTimer, Clock } from './clock.ts';
+import { Drain } from './drain.ts';
 import { WeldrError } from './errors.ts';
-import type { Layer, Pool, PoolChange, Upstream, UpstreamRecord, UpstreamState } from './pool.ts';
+import type { Layer, Pool, PoolChange, Upstream, UpstreamRecord } from './pool.ts';
 import { Pools } from './pool.ts';
+import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';
+import { RunTimeLayer } from './run-time-layer.ts';
 import type { ServerDefinition } from './server-definition.ts';
-import type { PoolStore, StoreChange, StoredEntry, StoredPools } from './store.ts';
+import type { PoolStore, StoredPools } from './store.ts';
 
 /** The most servers that all pools together may hold. */
 export const maxServers = 50_000;
-
-/** What a health checker last saw, for the admin API: plain JSON. */
-export interface HealthReport {
-  readonly status: 'unknown' | 'passing' | 'failing';
-  /** When, ms since the epoch; 0: never. */
-  readonly checkedAt: number;
-  /** Of the last check, such as `200` or `connect ECONNREFUSED`. */
-  readonly detail: string;
-  readonly consecutiveFailures: number;
-  readonly consecutivePasses: number;
-}
-
-/** One server with all that the manager knows of it. */
-export interface PoolEntry {
-  readonly upstream: Upstream;
-  readonly server: ServerDefinition;
-  readonly layer: Layer;
-  readonly health: HealthReport | undefined;
-  /** Who says that it is unwell, and why: names of plugins, see {@link ManagedPools.judge}. */
-  readonly complaints: ReadonlyMap<string, string>;
-}
 
 /** The entry as kept here. */
 interface Entry extends PoolEntry {
@@ -36,12 +18,8 @@ interface Entry extends PoolEntry {
   layer: Layer;
   health: HealthReport | undefined;
   readonly complaints: Map<string, string>;
-  /** Removed, but still finishing what it has. */
   leaving: boolean;
-  /** Workers that still have requests on it; undefined while it is not draining. */
-  busyWorkers: Set<number> | undefined;
-  readonly drainWaiters: (() => void)[];
-  cancelDrain: CancelTimer | undefined;
+  readonly drain: Drain;
   cancelExpiry: CancelTimer | undefined;
 }
 
@@ -67,8 +45,6 @@ export interface ManagedPoolsObserver {
   setting?(name: string, value: unknown): void;
 }
 
-const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
-
 /** All pools of this Weldr, and the means to change them. */
 export class ManagedPools {
   readonly pools = new Pools();
@@ -77,17 +53,19 @@ export class ManagedPools {
   private readonly options: ManagedPoolsOptions;
   private readonly entries = new Map<string, Entry>();
   private readonly configured = new Map<string, { pool: string; server: ServerDefinition }>();
-  private readonly stored = new Map<string, StoredEntry>();
-  private readonly settings = new Map<string, unknown>();
+  private readonly runTime: RunTimeLayer;
   private readonly observers = new Set<ManagedPoolsObserver>();
   private readonly writing = new Map<string, Promise<unknown>>();
-  private store: PoolStore | undefined;
-  /** A store was let go of and the next one is not there yet: what was acknowledged now would be lost. */
-  private betweenStores = false;
   private started = false;
 
   constructor(options: ManagedPoolsOptions) {
     this.options = options;
+    this.runTime = new RunTimeLayer({
+      changed: (pool, id) => this.merge(pool, id),
+      setting: (name, value) => {
+        for (const observer of this.observers) observer.setting?.(name, value);
+      },
+    });
   }
 
   get(pool: string, id: string): PoolEntry | undefined {
@@ -104,7 +82,7 @@ export class ManagedPools {
 
   /** Is the store away, so that what is read may be out of date? */
   get stale(): boolean {
-    return this.store?.stale ?? false;
+    return this.runTime.stale;
   }
 
   observe(observer: ManagedPoolsObserver): () => void {
@@ -114,10 +92,7 @@ export class ManagedPools {
 
   /** Everything that run-time changes left in the store, for export. */
   exportStored(): StoredPools {
-    return {
-      entries: [...this.stored.values()],
-      settings: [...this.settings].map(([name, value]) => ({ name, value })),
-    };
+    return this.runTime.export();
   }
 
   /** All upstreams as changes from nothing: what a new worker gets first. */
@@ -145,7 +120,7 @@ export class ManagedPools {
     }
     for (const { pool, id } of touched.values()) this.merge(pool, id);
     this.started = true;
-    this.betweenStores = false;
+    this.runTime.goOn();
   }
 
   /**
@@ -153,17 +128,7 @@ export class ManagedPools {
    * CONFIG_INVALID when there is one already.
    */
   async useStore(store: PoolStore): Promise<void> {
-    if (this.store !== undefined) {
-      throw new WeldrError('CONFIG_INVALID', 'two plugins want to store the pool; keep one of them');
-    }
-    this.store = store;
-    const { entries, settings } = await store.load();
-    const homeless = this.betweenStores ? { entries: [], settings: [] } : this.exportStored();
-    this.betweenStores = false;
-    this.replaceStored({ entries, settings });
-    store.watch?.(change => this.apply(change));
-    for (const entry of homeless.entries) await this.write({ op: 'put', entry });
-    for (const setting of homeless.settings) await this.write({ op: 'setting', setting });
+    await this.runTime.use(store);
   }
 
   /**
@@ -171,57 +136,22 @@ export class ManagedPools {
    * until then, or until the next {@link setConfig}.
    */
   releaseStore(): void {
-    this.betweenStores ||= this.store !== undefined;
-    this.store = undefined;
+    this.runTime.release();
   }
 
   /** Makes `stored` all that was changed at run time: after a load, or a resync with a cluster. */
   replaceStored(stored: StoredPools): void {
-    const stale = new Map(this.stored);
-    const staleSettings = new Set(this.settings.keys());
-    for (const entry of stored.entries) {
-      stale.delete(keyOf(entry.pool, entry.id));
-      this.apply({ op: 'put', entry });
-    }
-    for (const setting of stored.settings) {
-      staleSettings.delete(setting.name);
-      this.apply({ op: 'setting', setting });
-    }
-    for (const { pool, id } of stale.values()) this.apply({ op: 'forget', pool, id });
-    for (const name of staleSettings) this.apply({ op: 'setting', setting: { name, value: undefined } });
-  }
-
-  /** Applies a change that is durable. */
-  private apply(change: StoreChange): void {
-    if (change.op === 'put') {
-      this.stored.set(keyOf(change.entry.pool, change.entry.id), change.entry);
-      this.merge(change.entry.pool, change.entry.id);
-    } else if (change.op === 'forget') {
-      this.stored.delete(keyOf(change.pool, change.id));
-      this.merge(change.pool, change.id);
-    } else if (change.op === 'setting') {
-      const { name, value } = change.setting;
-      if (value === undefined || value === null) this.settings.delete(name);
-      else this.settings.set(name, value);
-      for (const observer of this.observers) observer.setting?.(name, value ?? undefined);
-    } else {
-      const known = [...this.stored.values()];
-      const names = [...this.settings.keys()];
-      this.stored.clear();
-      this.settings.clear();
-      for (const { pool, id } of known) this.merge(pool, id);
-      for (const observer of this.observers) for (const name of names) observer.setting?.(name, undefined);
-    }
+    this.runTime.replace(stored);
   }
 
   /** Brings one server to what the layers say of it now: the rule of the layers, in one place. */
   private merge(pool: string, id: string): void {
     const key = keyOf(pool, id);
-    const stored = this.stored.get(key);
+    const stored = this.runTime.get(pool, id);
     const configured = this.configured.get(key)?.server;
     const server = stored?.kind === 'removed' ? undefined : (stored?.server ?? configured);
     if (server === undefined) this.leave(pool, id);
-    else this.define(pool, server, stored === undefined ? 'config' : (this.store?.layer ?? 'api'));
+    else this.define(pool, server, stored === undefined ? 'config' : this.runTime.name);
   }
 
   // --- from operators ------------------------------------------------------------------------------------------
@@ -253,7 +183,7 @@ export class ManagedPools {
           `the pools hold ${maxServers} servers already, the most there may be`,
         );
       }
-      await this.write({ op: 'put', entry: { pool, id, kind: 'added', server } });
+      await this.runTime.write({ op: 'put', entry: { pool, id, kind: 'added', server } });
       return { entry: this.expect(pool, id), created };
     });
   }
@@ -264,7 +194,7 @@ export class ManagedPools {
       const known = this.expect(pool, id);
       if (known.leaving) throw notFound(pool, id);
       const server: ServerDefinition = { ...known.server, ...patch };
-      await this.write({ op: 'put', entry: { pool, id, kind: 'added', server } });
+      await this.runTime.write({ op: 'put', entry: { pool, id, kind: 'added', server } });
       return this.expect(pool, id);
     });
   }
@@ -277,9 +207,9 @@ export class ManagedPools {
     await this.inTurn(pool, id, async () => {
       const known = this.expect(pool, id);
       // A tombstone is kept only where some config may list the server; else removals would pile up for ever.
-      const listed = this.configured.has(keyOf(pool, id)) || this.store?.layer === 'cluster';
+      const listed = this.configured.has(keyOf(pool, id)) || this.runTime.name === 'cluster';
       if (!known.leaving) {
-        await this.write(
+        await this.runTime.write(
           listed ? { op: 'put', entry: { pool, id, kind: 'removed' } } : { op: 'forget', pool, id },
         );
       }
@@ -290,32 +220,22 @@ export class ManagedPools {
 
   /** Resolves when a server has no request in flight any more, or is gone. */
   async drained(pool: string, id: string): Promise<void> {
-    const entry = this.entries.get(keyOf(pool, id));
-    if (entry === undefined || entry.busyWorkers === undefined || entry.busyWorkers.size === 0) return;
-    await new Promise<void>(resolve => entry.drainWaiters.push(resolve));
+    await this.entries.get(keyOf(pool, id))?.drain.ended();
   }
 
   /** Forgets all run-time changes: the config alone decides. */
   async reset(): Promise<void> {
-    await this.write({ op: 'reset' });
+    await this.runTime.write({ op: 'reset' });
   }
 
   /** A run-time setting, or undefined when the config's is in force. */
   setting(name: string): unknown {
-    return this.settings.get(name);
+    return this.runTime.setting(name);
   }
 
   /** Sets a run-time setting for good; undefined: back to the config's. */
   async setSetting(name: string, value: unknown): Promise<void> {
-    await this.write({ op: 'setting', setting: { name, value } });
-  }
-
-  private async write(change: StoreChange): Promise<void> {
-    if (this.betweenStores) {
-      throw new WeldrError('STORE_UNAVAILABLE', 'the config is being reloaded; try again in a moment');
-    }
-    await this.store?.write(change);
-    this.apply(change);
+    await this.runTime.write({ op: 'setting', setting: { name, value } });
   }
 
   /** Changes of one server happen one after another; those of different servers go on side by side. */
@@ -368,7 +288,7 @@ export class ManagedPools {
   /** A worker has no request on a draining server any more. */
   workerIdle(worker: number, pool: string, id: string): void {
     const entry = this.entries.get(keyOf(pool, id));
-    if (entry?.busyWorkers?.delete(worker) && entry.busyWorkers.size === 0) this.finishDrain(entry);
+    if (entry?.drain.idle(worker)) this.finishDrain(entry);
   }
 
   /** A worker has ended: nothing waits for its word any more. */
@@ -384,7 +304,9 @@ export class ManagedPools {
     let entry = this.entries.get(key);
     if (entry === undefined) {
       const pool = this.pools.ensure(poolName);
-      const upstream = pool.set(this.firstRecord(server, layer));
+      // At the start everything is new at once: a slow start would only starve the first requests.
+      const activeSince = this.started ? this.options.clock.now() : 0;
+      const upstream = pool.set(firstRecord(server, layer, activeSince));
       entry = {
         upstream,
         server,
@@ -392,9 +314,7 @@ export class ManagedPools {
         health: undefined,
         complaints: new Map(),
         leaving: false,
-        busyWorkers: undefined,
-        drainWaiters: [],
-        cancelDrain: undefined,
+        drain: new Drain(this.options.clock),
         cancelExpiry: undefined,
       };
       this.entries.set(key, entry);
@@ -409,26 +329,17 @@ export class ManagedPools {
     for (const observer of this.observers) observer.defined?.(entry);
   }
 
-  private firstRecord(server: ServerDefinition, layer: Layer): UpstreamRecord {
-    // At the start everything is new at once: a slow start would only starve the first requests.
-    const activeSince = this.started ? this.options.clock.now() : 0;
-    return { ...fixedPart(server, layer), state: server.state, reason: reasonOf(server.state), activeSince };
-  }
-
   /** Computes the record of an entry; when it differs, tells the pool, the workers and the observers. */
   private publish(entry: Entry): void {
     const before = entry.upstream.record;
-    const [state, reason] = stateOf(entry);
-    const activeSince =
-      state === 'active' && before.state !== 'active' ? this.options.clock.now() : before.activeSince;
-    const record: UpstreamRecord = { ...fixedPart(entry.server, entry.layer), state, reason, activeSince };
+    const record = recordOf(entry, this.options.clock.now());
     if (JSON.stringify(record) === JSON.stringify(before)) return;
     const pool = this.pools.ensure(entry.upstream.pool);
     pool.set(record);
     // Who is waited for is known before the workers hear of it; what the drain's end tells comes after this.
-    const begins = state === 'draining' && before.state !== 'draining';
+    const begins = record.state === 'draining' && before.state !== 'draining';
     if (begins) this.startDrain(entry);
-    else if (state !== 'draining' && before.state === 'draining') this.cancelDrain(entry);
+    else if (record.state !== 'draining' && before.state === 'draining') entry.drain.cancel();
     this.broadcast({ op: 'set', pool: pool.name, upstream: record });
     for (const observer of this.observers) observer.upstreamChanged?.(entry.upstream, before);
     if (begins) this.finishIdleDrain(entry);
@@ -447,36 +358,25 @@ export class ManagedPools {
   }
 
   private startDrain(entry: Entry): void {
-    entry.cancelDrain?.();
-    entry.busyWorkers = new Set(this.options.workers());
-    entry.cancelDrain = entry.leaving
-      ? this.options.clock.after(this.options.drainTimeout, () => this.finishDrain(entry))
-      : undefined;
+    entry.drain.begin(this.options.workers());
+    if (entry.leaving) entry.drain.limit(this.options.drainTimeout, () => this.finishDrain(entry));
   }
 
   /** Ends a drain that has nobody to wait for. */
   private finishIdleDrain(entry: Entry): void {
     const { pool, id } = entry.upstream;
     const gone = this.entries.get(keyOf(pool, id)) !== entry;
-    if (!gone && entry.busyWorkers?.size === 0) this.finishDrain(entry);
-  }
-
-  private cancelDrain(entry: Entry): void {
-    entry.cancelDrain?.();
-    entry.cancelDrain = undefined;
-    entry.busyWorkers = undefined;
-    for (const resolve of entry.drainWaiters.splice(0)) resolve();
+    if (!gone && entry.drain.isOver) this.finishDrain(entry);
   }
 
   private finishDrain(entry: Entry): void {
-    entry.busyWorkers?.clear();
     if (entry.leaving) this.drop(entry);
-    else for (const resolve of entry.drainWaiters.splice(0)) resolve();
+    else entry.drain.finish();
   }
 
   private drop(entry: Entry): void {
     const { upstream } = entry;
-    this.cancelDrain(entry);
+    entry.drain.cancel();
     entry.cancelExpiry?.();
     this.entries.delete(keyOf(upstream.pool, upstream.id));
     this.pools.get(upstream.pool)?.delete(upstream.id);
@@ -488,7 +388,7 @@ export class ManagedPools {
     entry.cancelExpiry?.();
     entry.cancelExpiry = undefined;
     const { ttl } = entry.server;
-    if (ttl === undefined || this.store?.expires) return;
+    if (ttl === undefined || this.runTime.expires) return;
     const { pool, id } = entry.upstream;
     let cancel: CancelTimer;
     const schedule = (ms: number) => {
@@ -499,7 +399,7 @@ export class ManagedPools {
     const overdue = () => entry.cancelExpiry === cancel && !entry.leaving;
     const expire = () => {
       this.inTurn(pool, id, async () => {
-        if (overdue()) await this.write({ op: 'forget', pool, id });
+        if (overdue()) await this.runTime.write({ op: 'forget', pool, id });
       }).catch(() => {
         // The store is away: the server is still overdue, so ask again.
         if (overdue()) schedule(1000);
@@ -522,24 +422,6 @@ export class ManagedPools {
 
 function notFound(pool: string, id: string): WeldrError {
   return new WeldrError('NOT_FOUND', `there is no server ${id} in pool ${pool}; GET /servers lists them`);
-}
-
-function fixedPart(server: ServerDefinition, layer: Layer) {
-  return { id: server.url, weight: server.weight, mapHost: server.mapHost, tls: server.tls, layer };
-}
-
-function reasonOf(state: UpstreamState): string {
-  if (state === 'active') return 'new';
-  return `${state} by an operator`;
-}
-
-function stateOf(entry: Entry): [UpstreamState, string] {
-  if (entry.leaving) return ['draining', 'removed'];
-  if (entry.server.state !== 'active') return [entry.server.state, reasonOf(entry.server.state)];
-  for (const [source, complaint] of entry.complaints) return ['down', `${source}: ${complaint}`];
-  const { upstream } = entry;
-  if (upstream.state === 'active') return ['active', upstream.record.reason];
-  return ['active', upstream.state === 'down' ? 'healthy again' : 'active by an operator'];
 }
 
 /** Names a pool for those who got it as a parameter. Throws NOT_FOUND. */

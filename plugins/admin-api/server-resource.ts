@@ -1,7 +1,8 @@
 // A server as the admin API shows it, and how a path names it.
-import type { ManagedPools, PoolEntry } from '../../core/entries.ts';
+import type { ManagedPools } from '../../core/entries.ts';
 import { WeldrError } from '../../core/errors.ts';
 import { parseOrigin, type Upstream } from '../../core/pool.ts';
+import type { PoolEntry } from '../../core/pool-entry.ts';
 
 /** A thing that can be done next, as every answer lists them. */
 export interface Link {

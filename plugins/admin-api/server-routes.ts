@@ -2,10 +2,11 @@
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/admin.ts';
 import type { Clock } from '../../core/clock.ts';
 import { parseDuration } from '../../core/duration.ts';
-import { expectPool, type ManagedPools, type PoolEntry } from '../../core/entries.ts';
+import { expectPool, type ManagedPools } from '../../core/entries.ts';
 import { WeldrError } from '../../core/errors.ts';
 import { parse } from '../../core/options.ts';
 import type { Pool } from '../../core/pool.ts';
+import type { PoolEntry } from '../../core/pool-entry.ts';
 import { type ServerDefinition, serverDefinition } from '../../core/server-definition.ts';
 import { isObject, mergePatch } from './merge-patch.ts';
 import { findServer, type Link, serverPath, serverResource, serversPath } from './server-resource.ts';

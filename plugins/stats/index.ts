@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import type { AdminAnswer } from '../../core/admin.ts';
 import { duration } from '../../core/duration.ts';
-import type { ManagedPools, PoolEntry } from '../../core/entries.ts';
+import type { ManagedPools } from '../../core/entries.ts';
 import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin.ts';
+import type { PoolEntry } from '../../core/pool-entry.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
 import { metrics, metricsType } from './metrics.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';

@@ -1,0 +1,60 @@
+// PoolEntry: one server with all that the manager knows of it, and the record that workers get of it.
+import type { Layer, Upstream, UpstreamRecord, UpstreamState } from './pool.ts';
+import type { ServerDefinition } from './server-definition.ts';
+
+/** What a health checker last saw, for the admin API: plain JSON. */
+export interface HealthReport {
+  readonly status: 'unknown' | 'passing' | 'failing';
+  /** When, ms since the epoch; 0: never. */
+  readonly checkedAt: number;
+  /** Of the last check, such as `200` or `connect ECONNREFUSED`. */
+  readonly detail: string;
+  readonly consecutiveFailures: number;
+  readonly consecutivePasses: number;
+}
+
+/** One server with all that the manager knows of it. */
+export interface PoolEntry {
+  readonly upstream: Upstream;
+  readonly server: ServerDefinition;
+  readonly layer: Layer;
+  readonly health: HealthReport | undefined;
+  /** Who says that it is unwell, and why: names of plugins, see `ManagedPools.judge`. */
+  readonly complaints: ReadonlyMap<string, string>;
+  /** Removed, but still finishing what it has. */
+  readonly leaving: boolean;
+}
+
+/** What tells a server from those of all pools. */
+export const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
+
+/** The record of a server that is new; `activeSince` in ms since the epoch. */
+export function firstRecord(server: ServerDefinition, layer: Layer, activeSince: number): UpstreamRecord {
+  return { ...fixedPart(server, layer), state: server.state, reason: reasonOf(server.state), activeSince };
+}
+
+/** The record of a server as it is known at `now`, ms since the epoch. */
+export function recordOf(entry: PoolEntry, now: number): UpstreamRecord {
+  const before = entry.upstream.record;
+  const [state, reason] = stateOf(entry);
+  const activeSince = state === 'active' && before.state !== 'active' ? now : before.activeSince;
+  return { ...fixedPart(entry.server, entry.layer), state, reason, activeSince };
+}
+
+function fixedPart(server: ServerDefinition, layer: Layer) {
+  return { id: server.url, weight: server.weight, mapHost: server.mapHost, tls: server.tls, layer };
+}
+
+function reasonOf(state: UpstreamState): string {
+  if (state === 'active') return 'new';
+  return `${state} by an operator`;
+}
+
+function stateOf(entry: PoolEntry): [UpstreamState, string] {
+  if (entry.leaving) return ['draining', 'removed'];
+  if (entry.server.state !== 'active') return [entry.server.state, reasonOf(entry.server.state)];
+  for (const [source, complaint] of entry.complaints) return ['down', `${source}: ${complaint}`];
+  const { upstream } = entry;
+  if (upstream.state === 'active') return ['active', upstream.record.reason];
+  return ['active', upstream.state === 'down' ? 'healthy again' : 'active by an operator'];
+}
