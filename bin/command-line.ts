@@ -36,28 +36,28 @@ const flags = {
   ttl: { value: 'TIME', text: 'It leaves unless it is added again within this time, such as 30s' },
   force: { text: 'Do not wait for requests in flight' },
   wait: { text: 'Answer when the requests in flight are finished' },
-  watch: { text: 'Print again each second' },
+  watch: { text: 'start: reload when the config is changed; stats: print again each second' },
   output: { value: 'FILE', text: 'Write there instead of to stdout' },
 } as const satisfies Record<string, { value?: string; text: string }>;
 
-const startFlags = ['config', 'ip', 'admin-ip', 'workers'] as const;
+const settingFlags = ['config', 'ip', 'admin-ip', 'workers'] as const;
 const adminFlags = ['admin-url', 'json'] as const;
 
 const commands: readonly Command[] = [
   {
     usage: 'start',
     text: 'Run Weldr (what `weldr` alone does)',
-    flags: startFlags,
+    flags: [...settingFlags, 'watch'],
     async run(_, given) {
       const { start } = await import('./start.ts');
-      await start(startSettings(given));
+      await start({ ...startSettings(given), watch: isOn(given, 'watch') });
       return undefined;
     },
   },
   {
     usage: 'check',
     text: 'Read the config and say what is wrong with it',
-    flags: startFlags,
+    flags: settingFlags,
     async run(_, given) {
       const { check } = await import('./start.ts');
       return await check(startSettings(given));

@@ -15,6 +15,8 @@ import { CommandError, usageError } from './command-error.ts';
 export interface StartFlags extends SettingFlags {
   /** The config file; default: the first that is found in the working directory. */
   readonly config?: string | undefined;
+  /** Reload when the config, or a module that it imports by path, is changed. */
+  readonly watch?: boolean | undefined;
 }
 
 /** Runs Weldr until it is told to stop. Resolves when it is up; on a failed start it ends the process. */
@@ -38,8 +40,9 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
       import('../config/load.ts'),
     ]);
     const overrides = await readFlags(flags);
+    const path = await findConfig(flags.config);
     manager = new Manager({
-      config: await findConfig(flags.config),
+      config: path,
       overrides,
       load: loadConfig,
       spawn,
@@ -52,6 +55,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     });
     listenToSignals(manager, end);
     await manager.start();
+    if (flags.watch === true) await reloadOnChange(manager, path);
     return manager;
   } catch (thrown) {
     firstWorker?.kill();
@@ -106,10 +110,19 @@ function listenToSignals(manager: Manager, end: (code: number) => Promise<void>)
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  process.on('SIGHUP', () => {
-    manager.reload().catch((thrown: unknown) => {
-      manager.log.error(`the reload changed nothing: ${problem(thrown)}`);
-    });
+  process.on('SIGHUP', () => reload(manager));
+}
+
+async function reloadOnChange(manager: Manager, path: string): Promise<void> {
+  const { watchConfig } = await import('../config/config-watch.ts');
+  watchConfig(path, () => {
+    if (!manager.status.stopping) reload(manager);
+  });
+}
+
+function reload(manager: Manager): void {
+  manager.reload().catch((thrown: unknown) => {
+    manager.log.error(`the reload changed nothing: ${problem(thrown)}`);
   });
 }
 

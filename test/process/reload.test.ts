@@ -1,4 +1,6 @@
 // Reload: the new config in force without a lost request, or the old one as it was.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { describeError } from '../../core/errors.ts';
 import { startOrigin } from '../support/origin.ts';
@@ -83,7 +85,6 @@ test('reads the modules that the config imports anew, in workers and in the mana
   const weldr = await startWeldr({ config: config(parts), files: { 'text.ts': module('old') } });
   try {
     for (const text of ['new', 'newer']) {
-      const { writeFileSync } = await import('node:fs');
       writeFileSync(`${weldr.folder}/text.ts`, module(text));
       assert.is(await reload(weldr), 'reloaded');
       assert.is(await versionOf(weldr.url), text);
@@ -269,6 +270,45 @@ test('is done only when no old worker accepts connections any more', async () =>
     await weldr.logged(({ msg }) => msg === 'reloaded');
   } finally {
     if (isRunning(old)) process.kill(old, 'SIGCONT');
+    await weldr.stop();
+  }
+});
+
+test('goes on without an old worker that does not react, and says so', async () => {
+  const weldr = await startWeldr({ config: config({ workers: 1 }) });
+  const [old = weldr.pid] = weldr.workers();
+  try {
+    process.kill(old, 'SIGSTOP');
+    weldr.writeConfig(config({ workers: 1, answer: "'two'" }));
+    assert.is(await reload(weldr), 'reloaded');
+    assert.ok(weldr.logs.some(({ msg }) => msg.startsWith('an old worker does not react')));
+    assert.is(await versionOf(weldr.url), 'two');
+  } finally {
+    if (isRunning(old)) process.kill(old, 'SIGCONT');
+    await weldr.stop();
+  }
+});
+
+test('happens by itself with --watch, for the config and what it imports', async () => {
+  const module = (text: string) => `export const text = '${text}';`;
+  const watched = (text: string) =>
+    config({ imports: "import { text } from './text.ts';", answer: `text + ${JSON.stringify(text)}` });
+  const weldr = await startWeldr({
+    config: watched(' one'),
+    files: { 'text.ts': module('old') },
+    args: ['--watch'],
+  });
+  const answers = (text: string) => until(text, async () => (await versionOf(weldr.url)) === text, 20_000);
+  try {
+    assert.is(await versionOf(weldr.url), 'old one');
+    weldr.writeConfig(watched(' two'));
+    await answers('old two');
+    writeFileSync(join(weldr.folder, 'text.ts'), module('new'));
+    await answers('new two');
+    writeFileSync(join(weldr.folder, 'text.ts'), 'export const text = ;');
+    await weldr.logged(({ msg }) => msg.startsWith('the reload changed nothing'));
+    assert.is(await versionOf(weldr.url), 'new two');
+  } finally {
     await weldr.stop();
   }
 });
