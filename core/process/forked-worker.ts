@@ -10,11 +10,6 @@ import type { ManagerMessage, WorkerMessage } from './messages.ts';
 const maxWaiting = 1_000;
 /** Over this a worker does not read at all: it is ended, and its replacement starts from a snapshot. */
 const maxWaitingForWorker = 10_000;
-/**
- * A worker has a core, not several: were its collector's helpers threads of their own, it would wait for them to get
- * their turn on a busy machine. One thread costs less CPU and shortens the pauses (docs/performance.md).
- */
-const workerFlags = ['--single-threaded-gc'];
 /** How long the last lines of a worker that has ended are waited for, ms. */
 const lastLinesTimeout = 200;
 /** How long an ending worker waits for its last messages to leave, ms. */
@@ -26,8 +21,7 @@ const lastWordsTimeout = 1_000;
  */
 export function forkWorker(entry: string, processLog: () => ProcessLog | undefined): WorkerLink {
   // Were stdout shared, each process that starts or ends would switch it to blocking writes for all of them.
-  const execArgv = [...process.execArgv, ...workerFlags];
-  const child = fork(entry, [], { execArgv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = fork(entry, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   readLines(child.stdout, line => processLog()?.forward(`${line}\n`));
   readLines(child.stderr, line => process.stderr.write(`${line}\n`));
   const listeners: ((how: string) => void)[] = [];

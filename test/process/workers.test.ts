@@ -20,7 +20,7 @@ export default defineConfig({
       worker({ hooks, pools, id }) {
         const atStart = [...pools.default].map(upstream => upstream.id);
         hooks.selectUpstream.tap('facts', ctx => {
-          if (ctx.target === '/facts') return reply(200, JSON.stringify({ pid: process.pid, id, atStart, flags: process.execArgv }));
+          if (ctx.target === '/facts') return reply(200, JSON.stringify({ pid: process.pid, id, atStart }));
           if (ctx.target === '/die') process.exit(3);
           if (ctx.target === '/defect') setImmediate(() => { throw new Error('a plugin broke'); });
           return undefined;
@@ -35,7 +35,6 @@ interface Facts {
   readonly pid: number;
   readonly id: number;
   readonly atStart: readonly string[];
-  readonly flags: readonly string[];
 }
 
 async function factsOf(url: string): Promise<Facts> {
@@ -58,17 +57,6 @@ test('runs as many as the config says, none of them the manager', async () => {
   try {
     assert.is(weldr.workers().length, 3);
     assert.not.ok(weldr.workers().includes(weldr.pid));
-  } finally {
-    await weldr.stop();
-  }
-});
-
-test("collects garbage in the worker's one thread, and keeps the flags that Weldr was started with", async () => {
-  const weldr = await startWeldr({ config: config([], 'workers: 1,') });
-  try {
-    const { flags } = await factsOf(weldr.url);
-    assert.ok(flags.includes('--single-threaded-gc'), flags.join(' '));
-    assert.ok(flags.includes('weldr-source'), flags.join(' '));
   } finally {
     await weldr.stop();
   }
