@@ -43,9 +43,19 @@ async function swallow(request: IncomingMessage, response: ServerResponse): Prom
 async function send(response: ServerResponse, bytes: number): Promise<void> {
   response.setHeader('content-length', bytes);
   for (let sent = 0; sent < bytes && !response.destroyed; sent += block.length) {
-    if (!response.write(block)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    if (!response.write(block)) await drainOrClose(response);
   }
   response.end();
+}
+
+async function drainOrClose(response: ServerResponse): Promise<void> {
+  await new Promise<void>(resolve => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }
 
 async function withWeldr(run: (weldr: TestWeldr) => Promise<void>): Promise<void> {
