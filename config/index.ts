@@ -11,10 +11,10 @@ export {
   retry,
 } from '../core/context.ts';
 export { duration, parseDuration, parseSize, size } from '../core/duration.ts';
-export type { ManagedPools, ManagedPoolsObserver } from '../core/entries.ts';
 export { type Blame, type ErrorCode, errorTable, type Retry, WeldrError } from '../core/errors.ts';
 export type { HeaderList } from '../core/headers.ts';
 export type { Leadership, ManagerHooks, RequestHooks } from '../core/hooks.ts';
+export type { ManagedPools, ManagedPoolsObserver } from '../core/managed-pools.ts';
 export { parse } from '../core/options.ts';
 export {
   definePlugin,

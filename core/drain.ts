@@ -25,9 +25,8 @@ export class Drain {
     this.busy = new Set(workers);
   }
 
-  /** Calls `late` when it takes longer than this from now. */
+  /** Calls `late` when the drain that has just begun takes longer than this. */
   limit(ms: number, late: () => void): void {
-    this.cancelLimit?.();
     this.cancelLimit = this.clock.after(ms, late);
   }
 
@@ -46,8 +45,8 @@ export class Drain {
   cancel(): void {
     this.cancelLimit?.();
     this.cancelLimit = undefined;
+    this.finish();
     this.busy = undefined;
-    for (const resolve of this.waiting.splice(0)) resolve();
   }
 
   /** Resolves when it has finished or was cancelled; at once when there is none. */

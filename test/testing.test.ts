@@ -15,6 +15,7 @@ import {
   pool,
   settle,
   testBalancer,
+  upstreamRecord,
   workerSide,
 } from '../core/testing.ts';
 import { suite } from './support/suite.ts';
@@ -421,7 +422,7 @@ kit('names the check that a wrong balancer fails', async () => {
   const wrong: [string, Choose][] = [
     [
       'chooses nothing from an empty pool',
-      (_, ctx) => fresh(ctx)[0] ?? new Upstream('default', { ...someRecord }),
+      (_, ctx) => fresh(ctx)[0] ?? new Upstream('default', upstreamRecord('http://nowhere:1')),
     ],
     ['chooses nothing from an empty pool', (_, ctx) => u(fresh(ctx)[0])],
     ['chooses nothing when nobody is available', (_, ctx) => [...ctx.pool][0]],
@@ -481,16 +482,6 @@ kit('lists its checks for a test runner', async () => {
   assert.is(checks.length >= 7, true);
   for (const check of checks) await check.run();
 });
-
-const someRecord = {
-  id: 'http://nowhere:1',
-  weight: 1,
-  mapHost: false,
-  state: 'active',
-  reason: '',
-  layer: 'config',
-  activeSince: 0,
-} as const;
 
 /** Throws for undefined, as careless balancers do. */
 function u(upstream: Upstream | undefined): Upstream {

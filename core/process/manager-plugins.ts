@@ -3,8 +3,8 @@
 import type { Logger } from 'pino';
 import { AdminRoutes } from '../admin.ts';
 import { systemClock } from '../clock.ts';
-import type { ManagedPools } from '../entries.ts';
 import { createManagerHooks, type ManagerHooks } from '../hooks.ts';
+import type { ManagedPools } from '../managed-pools.ts';
 import type { ManagerChannel, ManagerSide, ManagerStatus, Plugin } from '../plugin.ts';
 import type { Overrides } from '../settings.ts';
 import { CleanUps } from './clean-ups.ts';

@@ -3,9 +3,9 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
-import { ManagedPools } from '../entries.ts';
 import { WeldrError } from '../errors.ts';
 import type { ProcessLog } from '../log.ts';
+import { ManagedPools } from '../managed-pools.ts';
 import type { ManagerStatus } from '../plugin.ts';
 import type { Overrides, Settings } from '../settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
@@ -102,8 +102,9 @@ export class Manager {
 
   /**
    * Reads the config anew and replaces plugins and workers; resolves when the new workers accept connections and the
-   * old ones do not any more, while these still finish their requests. Rejects with what is wrong with the new config, and then the old one
-   * is in force as before. While one reload runs, one more waits; all who ask meanwhile get that one's outcome.
+   * old ones do not any more, while these still finish their requests. Rejects with what is wrong with the new config,
+   * and then the old one is in force as before. While one reload runs, one more waits; all who ask meanwhile get that
+   * one's outcome.
    */
   async reload(): Promise<void> {
     if (this.queued !== undefined) return await this.queued;
@@ -240,11 +241,7 @@ export class Manager {
 
   /** Who connects after a reload meets the new config: no old worker accepts then. */
   private async handOver(oldGroup: WorkerGroup): Promise<void> {
-    const late = Promise.withResolvers<string>();
-    const timer = setTimeout(late.resolve, handOverTimeout, 'late');
-    const outcome = await Promise.race([oldGroup.stoppedAccepting(), late.promise]);
-    clearTimeout(timer);
-    if (outcome === 'late') {
+    if (!(await settlesWithin(handOverTimeout, oldGroup.stoppedAccepting()))) {
       this.log.warn('an old worker does not react: until it does, it may still accept connections');
     }
   }
@@ -272,14 +269,10 @@ export class Manager {
   }
 
   private async announceStop(timeoutMs: number): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, timeoutMs);
     try {
-      await Promise.race([this.plugins?.hooks.stopping.promise(), late.promise]);
+      await settlesWithin(timeoutMs, this.plugins?.hooks.stopping.promise());
     } catch (thrown) {
       this.log.error({ err: thrown }, 'a plugin failed while stopping');
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -400,6 +393,17 @@ export class Manager {
         return manager.stopping !== undefined;
       },
     };
+  }
+}
+
+/** Waits for `work`; false when it takes longer than that. Rejects with it. */
+async function settlesWithin(ms: number, work: Promise<unknown> | undefined): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(late.resolve, ms, false);
+  try {
+    return await Promise.race([Promise.resolve(work).then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

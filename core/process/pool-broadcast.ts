@@ -1,5 +1,5 @@
 // Gathers the changes of the pools, so that a thousand made at once are one message to each worker.
-import type { ManagedPools } from '../entries.ts';
+import type { ManagedPools } from '../managed-pools.ts';
 import type { PoolChange } from '../pool.ts';
 
 /** Takes the changes that lead from revision `after` to `revision`. */

@@ -1,9 +1,9 @@
 // The manager side of a plugin in a test: the real ManagedPools, hooks and admin routes, no socket, no process.
 import { z } from 'zod';
 import { type AdminAnswer, type AdminRoute, AdminRoutes } from '../admin.ts';
-import { ManagedPools } from '../entries.ts';
 import type { WeldrError } from '../errors.ts';
 import { createManagerHooks, type ManagerHooks } from '../hooks.ts';
+import { ManagedPools } from '../managed-pools.ts';
 import { parse } from '../options.ts';
 import type { ManagerChannel, ManagerStatus, Plugin } from '../plugin.ts';
 import type { PoolChange } from '../pool.ts';

@@ -1,7 +1,7 @@
 // The routes of Weldr as a whole: what it is, whether it is ready, reload, and its pools as one.
 import type { AdminAnswer, AdminRoutes } from '../../core/admin.ts';
-import type { ManagedPools } from '../../core/entries.ts';
 import { WeldrError } from '../../core/errors.ts';
+import type { ManagedPools } from '../../core/managed-pools.ts';
 import { parse } from '../../core/options.ts';
 import type { ManagerSide } from '../../core/plugin.ts';
 import { type StoredEntry, storedPools } from '../../core/store.ts';

@@ -1,6 +1,7 @@
 // A server as the admin API shows it, and how a path names it.
-import type { ManagedPools } from '../../core/entries.ts';
+
 import { WeldrError } from '../../core/errors.ts';
+import type { ManagedPools } from '../../core/managed-pools.ts';
 import { parseOrigin, type Upstream } from '../../core/pool.ts';
 import type { PoolEntry } from '../../core/pool-entry.ts';
 

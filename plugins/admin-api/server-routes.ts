@@ -2,8 +2,8 @@
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/admin.ts';
 import type { Clock } from '../../core/clock.ts';
 import { parseDuration } from '../../core/duration.ts';
-import { expectPool, type ManagedPools } from '../../core/entries.ts';
 import { WeldrError } from '../../core/errors.ts';
+import { expectPool, type ManagedPools } from '../../core/managed-pools.ts';
 import { parse } from '../../core/options.ts';
 import type { Pool } from '../../core/pool.ts';
 import type { PoolEntry } from '../../core/pool-entry.ts';

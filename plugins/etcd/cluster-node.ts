@@ -1,8 +1,8 @@
 // ClusterNode: all that one Weldr keeps with etcd, so that it can outlive a reload of the config.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
-import type { ManagedPools } from '../../core/entries.ts';
 import type { Leadership } from '../../core/hooks.ts';
+import type { ManagedPools } from '../../core/managed-pools.ts';
 import type { ManagerStatus } from '../../core/plugin.ts';
 import { type EtcdAccess, EtcdClient } from './client.ts';
 import { Election, type ElectionTimes } from './election.ts';

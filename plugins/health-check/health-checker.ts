@@ -1,7 +1,7 @@
 // HealthChecker: checks the servers of all pools, each by its settings, and tells the pools what it finds.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
-import type { ManagedPools } from '../../core/entries.ts';
+import type { ManagedPools } from '../../core/managed-pools.ts';
 import type { Upstream } from '../../core/pool.ts';
 import type { HealthReport, PoolEntry } from '../../core/pool-entry.ts';
 import type { HealthCheckSettings } from '../../core/server-definition.ts';

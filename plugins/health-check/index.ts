@@ -1,7 +1,7 @@
 // health-check: asks every server again and again, and takes those that fail out of their pools.
 import { z } from 'zod';
 import type { AdminRoutes } from '../../core/admin.ts';
-import type { ManagedPools } from '../../core/entries.ts';
+import type { ManagedPools } from '../../core/managed-pools.ts';
 import { parse } from '../../core/options.ts';
 import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.ts';
 import { healthCheckSettings } from '../../core/server-definition.ts';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { AdminAnswer } from '../../core/admin.ts';
 import { duration } from '../../core/duration.ts';
-import type { ManagedPools } from '../../core/entries.ts';
+import type { ManagedPools } from '../../core/managed-pools.ts';
 import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin.ts';
 import type { PoolEntry } from '../../core/pool-entry.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';

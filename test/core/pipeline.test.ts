@@ -6,6 +6,7 @@ import { HeaderList } from '../../core/headers.ts';
 import { createHooks, type RequestHooks } from '../../core/hooks.ts';
 import { type Carrier, maxAttempts, Pipeline } from '../../core/pipeline.ts';
 import { Pools, type Upstream } from '../../core/pool.ts';
+import { upstreamRecord } from '../../core/testing.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('Pipeline');
@@ -23,15 +24,7 @@ class Wire implements Carrier {
   constructor(tap: (hooks: RequestHooks, wire: Wire) => void, count = 2) {
     this.hooks = createHooks(error => this.told.push(`reported ${error.message}`));
     this.upstreams = Array.from({ length: count }, (_, n) =>
-      this.pools.default.set({
-        id: `http://127.0.0.1:${n + 1}`,
-        weight: 1,
-        mapHost: false,
-        state: 'active',
-        reason: '',
-        layer: 'config',
-        activeSince: 0,
-      }),
+      this.pools.default.set(upstreamRecord(`http://127.0.0.1:${n + 1}`)),
     );
     tap(this.hooks, this);
     this.hooks.selectUpstream.tap('first', ctx =>

@@ -1,5 +1,6 @@
 // One named test for each class of weakness that other proxies had; the corpora hold the many variants.
 import * as assert from 'uvu/assert';
+import { upstreamRecord } from '../../core/testing.ts';
 import { suite } from '../support/suite.ts';
 import { startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
@@ -279,15 +280,7 @@ test('decompression is never done', async () => {
 
 test('a loop of a proxy to itself ends', async () => {
   const proxy = await startProxy();
-  proxy.pools.default.set({
-    id: `http://127.0.0.1:${proxy.port}`,
-    weight: 1,
-    mapHost: false,
-    state: 'active',
-    reason: '',
-    layer: 'config',
-    activeSince: 0,
-  });
+  proxy.pools.default.set(upstreamRecord(`http://127.0.0.1:${proxy.port}`));
   assert.is(statusOf(await ask(proxy, `GET / HTTP/1.1\r\n${host}\r\n`)), 508);
   assert.ok(proxy.listener.connections < 20);
   proxy.close();

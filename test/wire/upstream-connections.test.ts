@@ -205,7 +205,7 @@ test('an upstream is found by its name, and one without an address is 502', asyn
 
 test('a server with mapHost gets its own name, the others the client’s', async () => {
   await withOrigin({}, {}, async (_, origin) => {
-    const proxy = await startProxy({ upstreams: [{ id: origin.url, mapHost: true }] });
+    const proxy = await startProxy({ upstreams: [{ url: origin.url, mapHost: true }] });
     await ask(proxy, 'GET http://b.test/x HTTP/1.1\r\nHost: a.test\r\n\r\n');
     const [request] = origin.requests;
     assert.equal(request && valuesOf(request, 'host'), [`127.0.0.1:${origin.port}`]);
@@ -319,7 +319,7 @@ async function askOverTls(
     tls: { cert: read('server.pem'), key: read('server.key'), ...script.tls },
   });
   const proxy = await startProxy({
-    upstreams: [settings === undefined ? origin.url : { id: origin.url, tls: settings }],
+    upstreams: [settings === undefined ? origin.url : { url: origin.url, tls: settings }],
   });
   try {
     return { response: await ask(proxy), proxy, origin };
@@ -388,7 +388,7 @@ tls('an upstream that speaks plain text where TLS is due is 502 (CVE-2026-1642)'
     answer: () => undefined,
   });
   const proxy = await startProxy({
-    upstreams: [{ id: origin.url.replace('http:', 'https:'), tls: { verify: false } }],
+    upstreams: [{ url: origin.url.replace('http:', 'https:'), tls: { verify: false } }],
   });
   const response = await ask(proxy);
   assert.is(statusOf(response), 502);
@@ -400,7 +400,7 @@ tls('an upstream that speaks plain text where TLS is due is 502 (CVE-2026-1642)'
 tls('bodies go both ways over TLS', async () => {
   const { read } = certificates;
   const origin = await ScriptedOrigin.start({ tls: { cert: read('server.pem'), key: read('server.key') } });
-  const proxy = await startProxy({ upstreams: [{ id: origin.url, tls: { ca: read('ca.pem') } }] });
+  const proxy = await startProxy({ upstreams: [{ url: origin.url, tls: { ca: read('ca.pem') } }] });
   const body = 'abc'.repeat(100_000);
   const request = `PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
   assert.is((await ask(proxy, request, 'PUT')).body, echoed('PUT / HTTP/1.1', body));
@@ -415,7 +415,7 @@ tls('a tunnel goes over TLS', async () => {
     onBytes: () => {},
     answer: () => 'HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nhello',
   });
-  const proxy = await startProxy({ upstreams: [{ id: origin.url, tls: { ca: read('ca.pem') } }] });
+  const proxy = await startProxy({ upstreams: [{ url: origin.url, tls: { ca: read('ca.pem') } }] });
   const client = await RawClient.open(proxy.port);
   client.send('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
   await client.until('the first bytes', () => client.text.endsWith('hello'));

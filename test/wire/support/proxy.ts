@@ -4,14 +4,15 @@ import { createServer } from 'node:net';
 import type { ProxyContext } from '../../../core/context.ts';
 import { createHooks, type RequestHooks } from '../../../core/hooks.ts';
 import { Listener } from '../../../core/http/listener.ts';
-import { Pools, type UpstreamRecord } from '../../../core/pool.ts';
+import { Pools } from '../../../core/pool.ts';
 import { type SettingsInput, settingsSchema } from '../../../core/settings.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
+import { type UpstreamInput, upstreamRecord } from '../../../core/testing/pool.ts';
 
 /** How a proxy under test is made. */
 export interface ProxyOptions {
   /** URLs, or records that say more. */
-  readonly upstreams?: readonly (string | ({ id: string } & Partial<UpstreamRecord>))[];
+  readonly upstreams?: readonly UpstreamInput[];
   readonly settings?: SettingsInput;
   /** Taps more hooks, before the balancer's. */
   readonly tap?: (hooks: RequestHooks) => void;
@@ -37,17 +38,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy>
   const failed: unknown[] = [];
   const hooks = createHooks(error => failed.push(error));
   const pools = new Pools();
-  for (const upstream of options.upstreams ?? []) {
-    pools.default.set({
-      weight: 1,
-      mapHost: false,
-      state: 'active',
-      reason: '',
-      layer: 'config',
-      activeSince: 0,
-      ...(typeof upstream === 'string' ? { id: upstream } : upstream),
-    });
-  }
+  for (const upstream of options.upstreams ?? []) pools.default.set(upstreamRecord(upstream));
   options.tap?.(hooks);
   hooks.selectUpstream.tap('first', ctx => {
     const { available } = ctx.pool;

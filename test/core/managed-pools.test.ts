@@ -1,7 +1,7 @@
 // ManagedPools: the rule of the layers, drains, verdicts, ttl, and what a store that fails leaves behind.
 import * as assert from 'uvu/assert';
-import { ManagedPools, maxServers } from '../../core/entries.ts';
 import { WeldrError } from '../../core/errors.ts';
+import { ManagedPools, maxServers } from '../../core/managed-pools.ts';
 import { type PoolChange, Pools, type UpstreamRecord } from '../../core/pool.ts';
 import type { ServerDefinition } from '../../core/server-definition.ts';
 import type { PoolStore, StoreChange, StoredPools } from '../../core/store.ts';
