@@ -1,13 +1,13 @@
 // `npm run bench:micro`: what the parts of a request cost, in this one process: reading a head, the pipeline, choosing
 // an upstream. `--json` prints figures for the benchmark that runs it.
 import { getHeapStatistics } from 'node:v8';
-import { ProxyContext } from '../core/context.ts';
-import { HeaderList } from '../core/headers.ts';
-import { createHooks } from '../core/hooks.ts';
 import { RequestHead } from '../core/http/request-head.ts';
-import { type Carrier, Pipeline } from '../core/pipeline.ts';
-import { Pool } from '../core/pool.ts';
-import { settingsSchema } from '../core/settings.ts';
+import { createHooks } from '../core/plugin/hooks.ts';
+import { Pool } from '../core/pool/pool.ts';
+import { ProxyContext } from '../core/request/context.ts';
+import { HeaderList } from '../core/request/headers.ts';
+import { type Carrier, Pipeline } from '../core/request/pipeline.ts';
+import { settingsSchema } from '../core/settings/settings.ts';
 import { upstreamRecord, workerSide } from '../core/testing.ts';
 import { roundRobin } from '../plugins/index.ts';
 import { realisticHeaders } from './scenarios.ts';

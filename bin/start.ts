@@ -2,13 +2,13 @@
 // What it needs is imported after the first worker was started, so that both processes boot at the same time.
 import type { SettingFlags } from '../config/overrides.ts';
 import { describeError, WeldrError } from '../core/errors.ts';
-import type { ProcessLog } from '../core/log.ts';
+import type { ProcessLog } from '../core/log/log.ts';
 import { exitOnDefect } from '../core/process/defects.ts';
 import { exitCodeOf, exitCodes } from '../core/process/exit-codes.ts';
 import { forkWorker } from '../core/process/forked-worker.ts';
 import type { Manager } from '../core/process/manager.ts';
 import { siblingModule } from '../core/process/sibling-module.ts';
-import type { Overrides } from '../core/settings.ts';
+import type { Overrides } from '../core/settings/settings.ts';
 import { CommandError, usageError } from './command-error.ts';
 
 /** What the flags of `weldr start` and `weldr check` say. */
@@ -34,7 +34,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
   try {
     const [{ Manager }, { openLog }, { version }, { findConfig }, { loadConfig }] = await Promise.all([
       import('../core/process/manager.ts'),
-      import('../core/log.ts'),
+      import('../core/log/log.ts'),
       import('../core/version.ts'),
       import('../config/find.ts'),
       import('../config/load.ts'),

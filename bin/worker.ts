@@ -1,6 +1,6 @@
 // What a worker process runs; the manager forks it.
 import { loadConfig } from '../config/load.ts';
-import { openLog, type ProcessLog } from '../core/log.ts';
+import { openLog, type ProcessLog } from '../core/log/log.ts';
 import { exitOnDefect } from '../core/process/defects.ts';
 import { managerLink } from '../core/process/forked-worker.ts';
 import { Worker } from '../core/process/worker.ts';

@@ -2,10 +2,10 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { WeldrError } from '../core/errors.ts';
-import { parse } from '../core/options.ts';
-import type { Plugin } from '../core/plugin.ts';
+import type { Plugin } from '../core/plugin/plugin.ts';
 import type { LoadedConfig } from '../core/process/config-source.ts';
-import { type Overrides, type SettingsInput, settingsSchema } from '../core/settings.ts';
+import { parse } from '../core/settings/options.ts';
+import { type Overrides, type SettingsInput, settingsSchema } from '../core/settings/settings.ts';
 
 /** Everything that a `weldr.config.ts` says. */
 export type WeldrConfig = SettingsInput & {

@@ -1,7 +1,7 @@
 // Weldr within another program: both sides in its process, config from code.
 import { WeldrError } from '../core/errors.ts';
-import { openLog } from '../core/log.ts';
-import type { ManagerStatus } from '../core/plugin.ts';
+import { openLog } from '../core/log/log.ts';
+import type { ManagerStatus } from '../core/plugin/plugin.ts';
 import { Manager } from '../core/process/manager.ts';
 import { version } from '../core/version.ts';
 import { checkConfig, type WeldrConfig } from './config.ts';

@@ -4,7 +4,7 @@ import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const mark = 'weldr-reading';
-/** Weldr's own modules stay single: a second `core/pool.ts` would have an Upstream that is none. */
+/** Weldr's own modules stay single: a second `core/pool/pool.ts` would have an Upstream that is none. */
 const ownFolders = ['core/', 'config/', 'plugins/', 'bin/'].map(
   folder => new URL(`../${folder}`, import.meta.url).href,
 );

@@ -1,21 +1,9 @@
 // The package `weldr`: what a config and the authors of plugins import.
-export type { AdminAnswer, AdminRequest, AdminRoute, AdminRoutes } from '../core/admin.ts';
+
 export type { CancelTimer, Clock } from '../core/clock.ts';
-export {
-  type ContextSlot,
-  contextSlot,
-  type Outcome,
-  type ProxyContext,
-  type Reply,
-  reply,
-  retry,
-} from '../core/context.ts';
-export { duration, parseDuration, parseSize, size } from '../core/duration.ts';
 export { type Blame, type ErrorCode, errorTable, type Retry, WeldrError } from '../core/errors.ts';
-export type { HeaderList } from '../core/headers.ts';
-export type { Leadership, ManagerHooks, RequestHooks } from '../core/hooks.ts';
-export type { ManagedPools, ManagedPoolsObserver } from '../core/managed-pools.ts';
-export { parse } from '../core/options.ts';
+export type { AdminAnswer, AdminRequest, AdminRoute, AdminRoutes } from '../core/plugin/admin.ts';
+export type { Leadership, ManagerHooks, RequestHooks } from '../core/plugin/hooks.ts';
 export {
   definePlugin,
   type ManagerChannel,
@@ -24,7 +12,8 @@ export {
   type Plugin,
   type WorkerChannel,
   type WorkerSide,
-} from '../core/plugin.ts';
+} from '../core/plugin/plugin.ts';
+export type { ManagedPools, ManagedPoolsObserver } from '../core/pool/managed-pools.ts';
 export type {
   Layer,
   Pool,
@@ -35,10 +24,22 @@ export type {
   UpstreamRecord,
   UpstreamState,
   UpstreamTls,
-} from '../core/pool.ts';
-export type { HealthReport, PoolEntry } from '../core/pool-entry.ts';
-export type { HealthCheckSettings, ServerDefinition, ServerInput } from '../core/server-definition.ts';
-export type { Overrides, Settings, SettingsInput } from '../core/settings.ts';
-export type { PoolStore, StoreChange, StoredEntry, StoredPools, StoredSetting } from '../core/store.ts';
+} from '../core/pool/pool.ts';
+export type { HealthReport, PoolEntry } from '../core/pool/pool-entry.ts';
+export type { HealthCheckSettings, ServerDefinition, ServerInput } from '../core/pool/server-definition.ts';
+export type { PoolStore, StoreChange, StoredEntry, StoredPools, StoredSetting } from '../core/pool/store.ts';
+export {
+  type ContextSlot,
+  contextSlot,
+  type Outcome,
+  type ProxyContext,
+  type Reply,
+  reply,
+  retry,
+} from '../core/request/context.ts';
+export type { HeaderList } from '../core/request/headers.ts';
+export { duration, parseDuration, parseSize, size } from '../core/settings/duration.ts';
+export { parse } from '../core/settings/options.ts';
+export type { Overrides, Settings, SettingsInput } from '../core/settings/settings.ts';
 export { defineConfig, type WeldrConfig } from './config.ts';
 export { type RunningWeldr, startWeldr } from './embedded.ts';

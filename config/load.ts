@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describeError, toError, WeldrError } from '../core/errors.ts';
-import type { Plugin } from '../core/plugin.ts';
+import type { Plugin } from '../core/plugin/plugin.ts';
 import type { LoadConfig } from '../core/process/config-source.ts';
 import { checkConfig, inFile } from './config.ts';
 import { freshUrl } from './fresh-modules.ts';

@@ -1,8 +1,8 @@
 // What flags and environment variables say over the config. Flags go first, then the environment, then the file.
 import { z } from 'zod';
 import { WeldrError } from '../core/errors.ts';
-import { parse } from '../core/options.ts';
-import { listenAddress, type Overrides, settingsSchema } from '../core/settings.ts';
+import { parse } from '../core/settings/options.ts';
+import { listenAddress, type Overrides, settingsSchema } from '../core/settings/settings.ts';
 
 /** The flags of `weldr start` that stand for settings; texts, as given. */
 export interface SettingFlags {

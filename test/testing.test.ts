@@ -1,11 +1,11 @@
 // weldr/testing itself: what plugin authors rely on when a test of theirs passes.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
-import { contextSlot, reply, retry } from '../core/context.ts';
-import { duration } from '../core/duration.ts';
 import { WeldrError } from '../core/errors.ts';
-import { definePlugin, type Plugin } from '../core/plugin.ts';
-import { Upstream } from '../core/pool.ts';
+import { definePlugin, type Plugin } from '../core/plugin/plugin.ts';
+import { Upstream } from '../core/pool/pool.ts';
+import { contextSlot, reply, retry } from '../core/request/context.ts';
+import { duration } from '../core/settings/duration.ts';
 import {
   balancerChecks,
   context,

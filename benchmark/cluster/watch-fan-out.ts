@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { systemClock } from '../../core/clock.ts';
-import type { StoreChange } from '../../core/store.ts';
+import type { StoreChange } from '../../core/pool/store.ts';
 import { EtcdClient } from '../../plugins/etcd/client.ts';
 import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';
 import { ClusterKeys } from '../../plugins/etcd/keys.ts';

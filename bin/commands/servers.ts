@@ -1,6 +1,6 @@
 // `weldr servers …`: the pool of a running Weldr.
 import { z } from 'zod';
-import { parseOrigin } from '../../core/pool.ts';
+import { parseOrigin } from '../../core/pool/pool.ts';
 import type { AdminClient } from '../admin-client.ts';
 import { CommandError, usageError } from '../command-error.ts';
 import { formatTable } from '../table.ts';

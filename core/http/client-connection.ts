@@ -1,7 +1,7 @@
 // ClientConnection: one HTTP/1.1 connection from a client: reads its requests in order, writes their responses.
 import type { Socket } from 'node:net';
 import { type ErrorCode, WeldrError } from '../errors.ts';
-import type { HeaderList } from '../headers.ts';
+import type { HeaderList } from '../request/headers.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
 import { copyBufferSize, giveBackCopyBuffer, takeCopyBuffer } from './copy-buffers.ts';
 import type { Waiting } from './deadlines.ts';

@@ -1,9 +1,9 @@
 // Exchange: one request on the wire: the client's connection on one side, an upstream's on the other.
 import type { Socket } from 'node:net';
-import { ProxyContext, type Reply, reply } from '../context.ts';
 import { WeldrError } from '../errors.ts';
-import { type HeaderList, isFieldValue } from '../headers.ts';
-import { type Carrier, Pipeline } from '../pipeline.ts';
+import { ProxyContext, type Reply, reply } from '../request/context.ts';
+import { type HeaderList, isFieldValue } from '../request/headers.ts';
+import { type Carrier, Pipeline } from '../request/pipeline.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { untilClose } from './message-framing.ts';
 import { dateLine, requestHead } from './outgoing-head.ts';

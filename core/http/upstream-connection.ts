@@ -2,8 +2,8 @@
 import { connect, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { WeldrError } from '../errors.ts';
-import type { HeaderList } from '../headers.ts';
-import type { Upstream } from '../pool.ts';
+import type { Upstream } from '../pool/pool.ts';
+import type { HeaderList } from '../request/headers.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
 import { copyBufferSize } from './copy-buffers.ts';
 import type { Waiting } from './deadlines.ts';

@@ -1,8 +1,8 @@
 // UpstreamConnections: the connections of a worker to one upstream: idle ones, busy ones, and who waits for one.
 import { isIP } from 'node:net';
 import { WeldrError } from '../errors.ts';
-import type { Upstream } from '../pool.ts';
-import type { Settings } from '../settings.ts';
+import type { Upstream } from '../pool/pool.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Deadlines, Waiting } from './deadlines.ts';
 import type { ResponseHead } from './response-head.ts';
 import { UpstreamConnection } from './upstream-connection.ts';

@@ -1,8 +1,8 @@
 // Wire: what all connections of one worker share: settings, readers, deadlines, the upstreams' connections.
 import type { Logger } from 'pino';
-import type { RequestHooks } from '../hooks.ts';
-import type { Pools, Upstream } from '../pool.ts';
-import type { Settings } from '../settings.ts';
+import type { RequestHooks } from '../plugin/hooks.ts';
+import type { Pools, Upstream } from '../pool/pool.ts';
+import type { Settings } from '../settings/settings.ts';
 import { Deadlines } from './deadlines.ts';
 import { Forwarding } from './forwarding.ts';
 import type { HeadLimits } from './request-head.ts';

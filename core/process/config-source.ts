@@ -1,6 +1,6 @@
 // Where the two processes get a config from; who reads files stands outside of the core.
-import type { Plugin } from '../plugin.ts';
-import type { Overrides, Settings } from '../settings.ts';
+import type { Plugin } from '../plugin/plugin.ts';
+import type { Overrides, Settings } from '../settings/settings.ts';
 
 /** A config as read and checked. */
 export interface LoadedConfig {

@@ -1,5 +1,5 @@
 // What happens to a process whose code failed where nobody can answer for it: a line in the log, then its end.
-import type { ProcessLog } from '../log.ts';
+import type { ProcessLog } from '../log/log.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /**

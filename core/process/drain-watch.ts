@@ -1,6 +1,6 @@
 // Notices, in a worker, when an upstream that drains has no request of this worker any more.
-import type { RequestHooks } from '../hooks.ts';
-import type { PoolChange, Pools, Upstream } from '../pool.ts';
+import type { RequestHooks } from '../plugin/hooks.ts';
+import type { PoolChange, Pools, Upstream } from '../pool/pool.ts';
 
 /** Follows the changes of the pools and the attempts of one worker. */
 export class DrainWatch {

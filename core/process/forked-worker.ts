@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import type { ProcessLog } from '../log.ts';
+import type { ProcessLog } from '../log/log.ts';
 import type { ManagerLink, WorkerLink } from './links.ts';
 import type { ManagerMessage, WorkerMessage } from './messages.ts';
 

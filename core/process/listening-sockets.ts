@@ -2,7 +2,7 @@
 // their backlog survives the death of every worker.
 import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
 import { WeldrError } from '../errors.ts';
-import { parseListen } from '../settings.ts';
+import { parseListen } from '../settings/settings.ts';
 import { siblingModule } from './sibling-module.ts';
 
 /** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */

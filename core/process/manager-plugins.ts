@@ -1,12 +1,12 @@
 // The manager sides of a config's plugins: started in order, closed backwards, with hooks and admin routes of their
 // own, so that a reload swaps all of it at once.
 import type { Logger } from 'pino';
-import { AdminRoutes } from '../admin.ts';
 import { systemClock } from '../clock.ts';
-import { createManagerHooks, type ManagerHooks } from '../hooks.ts';
-import type { ManagedPools } from '../managed-pools.ts';
-import type { ManagerChannel, ManagerSide, ManagerStatus, Plugin } from '../plugin.ts';
-import type { Overrides } from '../settings.ts';
+import { AdminRoutes } from '../plugin/admin.ts';
+import { createManagerHooks, type ManagerHooks } from '../plugin/hooks.ts';
+import type { ManagerChannel, ManagerSide, ManagerStatus, Plugin } from '../plugin/plugin.ts';
+import type { ManagedPools } from '../pool/managed-pools.ts';
+import type { Overrides } from '../settings/settings.ts';
 import { CleanUps } from './clean-ups.ts';
 import { startFailure } from './plugin-failure.ts';
 

@@ -1,7 +1,7 @@
 // What the manager and its workers say to each other: plain JSON, in order, over one channel for each worker.
 import type { ErrorCode } from '../errors.ts';
-import type { PoolChange } from '../pool.ts';
-import type { Overrides, Settings } from '../settings.ts';
+import type { PoolChange } from '../pool/pool.ts';
+import type { Overrides, Settings } from '../settings/settings.ts';
 
 /** What a worker says. */
 export type WorkerMessage =

@@ -1,6 +1,6 @@
 // Gathers the changes of the pools, so that a thousand made at once are one message to each worker.
-import type { ManagedPools } from '../managed-pools.ts';
-import type { PoolChange } from '../pool.ts';
+import type { ManagedPools } from '../pool/managed-pools.ts';
+import type { PoolChange } from '../pool/pool.ts';
 
 /** Takes the changes that lead from revision `after` to `revision`. */
 export type ChangesReceiver = (after: number, revision: number, changes: readonly PoolChange[]) => void;

@@ -1,6 +1,6 @@
 // The workers of one config: they are started together, listen together and drain together.
 import type { Logger } from 'pino';
-import type { PoolChange } from '../pool.ts';
+import type { PoolChange } from '../pool/pool.ts';
 import type { LoadedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
 import type { ListeningSocket } from './listening-sockets.ts';

@@ -1,9 +1,9 @@
 // The worker sides of a config's plugins: started in order, closed backwards, each with its channel to the manager.
 import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
-import type { RequestHooks } from '../hooks.ts';
-import type { Plugin, WorkerChannel, WorkerSide } from '../plugin.ts';
-import type { Pools } from '../pool.ts';
+import type { RequestHooks } from '../plugin/hooks.ts';
+import type { Plugin, WorkerChannel, WorkerSide } from '../plugin/plugin.ts';
+import type { Pools } from '../pool/pool.ts';
 import { CleanUps } from './clean-ups.ts';
 import { startFailure } from './plugin-failure.ts';
 

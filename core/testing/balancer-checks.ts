@@ -1,7 +1,8 @@
 // The conformance kit for balancers: what every balancer has to hold, each as a check with a name.
-import type { ProxyContext } from '../context.ts';
-import type { Plugin } from '../plugin.ts';
-import { type Pool, Upstream } from '../pool.ts';
+
+import type { Plugin } from '../plugin/plugin.ts';
+import { type Pool, Upstream } from '../pool/pool.ts';
+import type { ProxyContext } from '../request/context.ts';
 import { context } from './context.ts';
 import { type UpstreamInput, upstreamRecord } from './pool.ts';
 import { type TestWorkerSide, workerSide } from './worker-side.ts';

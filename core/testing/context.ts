@@ -1,7 +1,8 @@
 // Builds a ProxyContext out of what a test cares for.
-import { ProxyContext } from '../context.ts';
-import { HeaderList } from '../headers.ts';
-import { Pool, type Upstream } from '../pool.ts';
+
+import { Pool, type Upstream } from '../pool/pool.ts';
+import { ProxyContext } from '../request/context.ts';
+import { HeaderList } from '../request/headers.ts';
 
 /** The parts of a request that a test sets; the rest is `GET /` over HTTP/1.1 from 192.0.2.1 for example.com. */
 export interface ContextOptions {

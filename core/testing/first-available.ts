@@ -1,5 +1,5 @@
 // The simplest balancer, for tests of plugins that are none.
-import type { Plugin } from '../plugin.ts';
+import type { Plugin } from '../plugin/plugin.ts';
 
 /**
  * Chooses the first available upstream that was not tried. Put it after a plugin under test that taps

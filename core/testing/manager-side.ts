@@ -1,14 +1,14 @@
 // The manager side of a plugin in a test: the real ManagedPools, hooks and admin routes, no socket, no process.
 import { z } from 'zod';
-import { type AdminAnswer, type AdminRoute, AdminRoutes } from '../admin.ts';
 import type { WeldrError } from '../errors.ts';
-import { createManagerHooks, type ManagerHooks } from '../hooks.ts';
-import { ManagedPools } from '../managed-pools.ts';
-import { parse } from '../options.ts';
-import type { ManagerChannel, ManagerStatus, Plugin } from '../plugin.ts';
-import type { PoolChange } from '../pool.ts';
-import { type ServerInput, serverDefinition } from '../server-definition.ts';
-import type { Overrides } from '../settings.ts';
+import { type AdminAnswer, type AdminRoute, AdminRoutes } from '../plugin/admin.ts';
+import { createManagerHooks, type ManagerHooks } from '../plugin/hooks.ts';
+import type { ManagerChannel, ManagerStatus, Plugin } from '../plugin/plugin.ts';
+import { ManagedPools } from '../pool/managed-pools.ts';
+import type { PoolChange } from '../pool/pool.ts';
+import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
+import { parse } from '../settings/options.ts';
+import type { Overrides } from '../settings/settings.ts';
 import { CleanUps } from './clean-ups.ts';
 import { FakeClock } from './fake-clock.ts';
 import { collectingLogger, type LogLine } from './log-lines.ts';

@@ -1,5 +1,5 @@
 // The channels between the two sides, in one process: what is sent arrives later, in order, as JSON.
-import type { ManagerChannel, WorkerChannel } from '../plugin.ts';
+import type { ManagerChannel, WorkerChannel } from '../plugin/plugin.ts';
 
 type Listener = (message: unknown, worker: number) => void;
 

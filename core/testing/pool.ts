@@ -1,5 +1,5 @@
 // Builds pools out of what a test cares for.
-import { Pool, parseOrigin, type UpstreamRecord } from '../pool.ts';
+import { Pool, parseOrigin, type UpstreamRecord } from '../pool/pool.ts';
 
 /** An upstream by its URL, or with the parts of its record that matter. */
 export type UpstreamInput = string | ({ readonly url: string } & Partial<Omit<UpstreamRecord, 'id'>>);

@@ -1,10 +1,11 @@
 // Drives one context through the real pipeline, with answers that the test gives in place of upstreams.
-import type { ProxyContext, Reply } from '../context.ts';
+
 import { type ErrorCode, WeldrError } from '../errors.ts';
-import { HeaderList } from '../headers.ts';
-import type { RequestHooks } from '../hooks.ts';
-import { type Carrier, Pipeline } from '../pipeline.ts';
-import type { Upstream } from '../pool.ts';
+import type { RequestHooks } from '../plugin/hooks.ts';
+import type { Upstream } from '../pool/pool.ts';
+import type { ProxyContext, Reply } from '../request/context.ts';
+import { HeaderList } from '../request/headers.ts';
+import { type Carrier, Pipeline } from '../request/pipeline.ts';
 import type { FakeClock } from './fake-clock.ts';
 
 /**

@@ -1,10 +1,11 @@
 // The worker side of a plugin in a test: real hooks and pools, no socket, no process.
-import type { ProxyContext, Reply } from '../context.ts';
+
 import type { WeldrError } from '../errors.ts';
-import { createHooks, type RequestHooks } from '../hooks.ts';
-import type { Plugin, WorkerChannel } from '../plugin.ts';
-import { Pools, type Upstream } from '../pool.ts';
+import { createHooks, type RequestHooks } from '../plugin/hooks.ts';
+import type { Plugin, WorkerChannel } from '../plugin/plugin.ts';
+import { Pools, type Upstream } from '../pool/pool.ts';
 import { DrainWatch } from '../process/drain-watch.ts';
+import type { ProxyContext, Reply } from '../request/context.ts';
 import { CleanUps } from './clean-ups.ts';
 import { type ContextOptions, context } from './context.ts';
 import { FakeClock } from './fake-clock.ts';

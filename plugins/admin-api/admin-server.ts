@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import type { Logger } from 'pino';
 import polka, { type Polka, type Request } from 'polka';
-import type { AdminAnswer, AdminRoute, AdminRoutes } from '../../core/admin.ts';
 import { describeError, WeldrError } from '../../core/errors.ts';
+import type { AdminAnswer, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
 import type { AccessGuard } from './access-guard.ts';
 import { problemAnswer } from './problem.ts';
 import { readBody } from './request-body.ts';

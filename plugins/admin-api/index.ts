@@ -1,8 +1,8 @@
 // admin-api: serves the admin routes, its own and those of the other plugins, over HTTP.
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
-import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.ts';
-import { listenAddress, parseListen } from '../../core/settings.ts';
+import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin/plugin.ts';
+import { listenAddress, parseListen } from '../../core/settings/settings.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addManagerRoutes } from './manager-routes.ts';
 import { addServerRoutes } from './server-routes.ts';

@@ -1,10 +1,11 @@
 // The routes of Weldr as a whole: what it is, whether it is ready, reload, and its pools as one.
-import type { AdminAnswer, AdminRoutes } from '../../core/admin.ts';
+
 import { WeldrError } from '../../core/errors.ts';
-import type { ManagedPools } from '../../core/managed-pools.ts';
-import { parse } from '../../core/options.ts';
-import type { ManagerSide } from '../../core/plugin.ts';
-import { type StoredEntry, storedPools } from '../../core/store.ts';
+import type { AdminAnswer, AdminRoutes } from '../../core/plugin/admin.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
+import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import { type StoredEntry, storedPools } from '../../core/pool/store.ts';
+import { parse } from '../../core/settings/options.ts';
 
 /** The most bytes of an import. */
 const maxImport = 64 * 1024 * 1024;

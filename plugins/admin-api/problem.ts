@@ -1,6 +1,7 @@
 // Errors as the admin API answers them: problem details of RFC 9457.
-import type { AdminAnswer } from '../../core/admin.ts';
+
 import { WeldrError } from '../../core/errors.ts';
+import type { AdminAnswer } from '../../core/plugin/admin.ts';
 
 /** The body of an error's answer. */
 export interface Problem {

@@ -1,9 +1,9 @@
 // A server as the admin API shows it, and how a path names it.
 
 import { WeldrError } from '../../core/errors.ts';
-import type { ManagedPools } from '../../core/managed-pools.ts';
-import { parseOrigin, type Upstream } from '../../core/pool.ts';
-import type { PoolEntry } from '../../core/pool-entry.ts';
+import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import { parseOrigin, type Upstream } from '../../core/pool/pool.ts';
+import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 
 /** A thing that can be done next, as every answer lists them. */
 export interface Link {

@@ -1,13 +1,14 @@
 // The routes of servers: /servers for the default pool, /pools/:pool/servers for all.
-import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/admin.ts';
+
 import type { Clock } from '../../core/clock.ts';
-import { parseDuration } from '../../core/duration.ts';
 import { WeldrError } from '../../core/errors.ts';
-import { expectPool, type ManagedPools } from '../../core/managed-pools.ts';
-import { parse } from '../../core/options.ts';
-import type { Pool } from '../../core/pool.ts';
-import type { PoolEntry } from '../../core/pool-entry.ts';
-import { type ServerDefinition, serverDefinition } from '../../core/server-definition.ts';
+import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
+import { expectPool, type ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { Pool } from '../../core/pool/pool.ts';
+import type { PoolEntry } from '../../core/pool/pool-entry.ts';
+import { type ServerDefinition, serverDefinition } from '../../core/pool/server-definition.ts';
+import { parseDuration } from '../../core/settings/duration.ts';
+import { parse } from '../../core/settings/options.ts';
 import { isObject, mergePatch } from './merge-patch.ts';
 import { findServer, type Link, serverPath, serverResource, serversPath } from './server-resource.ts';
 

@@ -1,9 +1,9 @@
 // ClusterNode: all that one Weldr keeps with etcd, so that it can outlive a reload of the config.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
-import type { Leadership } from '../../core/hooks.ts';
-import type { ManagedPools } from '../../core/managed-pools.ts';
-import type { ManagerStatus } from '../../core/plugin.ts';
+import type { Leadership } from '../../core/plugin/hooks.ts';
+import type { ManagerStatus } from '../../core/plugin/plugin.ts';
+import type { ManagedPools } from '../../core/pool/managed-pools.ts';
 import { type EtcdAccess, EtcdClient } from './client.ts';
 import { Election, type ElectionTimes } from './election.ts';
 import { EtcdStore } from './etcd-store.ts';

@@ -3,7 +3,13 @@ import type { IEvent, IKeyValue, ITxnResponse } from 'etcd3';
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
 import { toError, WeldrError } from '../../core/errors.ts';
-import type { PoolStore, StoreChange, StoredEntry, StoredPools, StoredSetting } from '../../core/store.ts';
+import type {
+  PoolStore,
+  StoreChange,
+  StoredEntry,
+  StoredPools,
+  StoredSetting,
+} from '../../core/pool/store.ts';
 import { type CallLimits, type EtcdClient, plainReason, revisionOf } from './client.ts';
 import { afterPrefix, type ClusterKeys, entryValue, settingValue } from './keys.ts';
 import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';

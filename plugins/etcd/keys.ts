@@ -1,8 +1,8 @@
 // The layout of the keys in etcd, and what their values say: `<prefix>v1/…`, JSON with a schema version.
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
-import { parse } from '../../core/options.ts';
-import { type StoreChange, type StoredEntry, storedEntry, storedSetting } from '../../core/store.ts';
+import { type StoreChange, type StoredEntry, storedEntry, storedSetting } from '../../core/pool/store.ts';
+import { parse } from '../../core/settings/options.ts';
 
 /** The version of what values hold; a value of another version is left alone. */
 const schemaVersion = 1;

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
-import { parse } from '../../core/options.ts';
+import { parse } from '../../core/settings/options.ts';
 
 const copySchema = z.strictObject({
   schema: z.literal(1),

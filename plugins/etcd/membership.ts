@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { CancelTimer, Clock } from '../../core/clock.ts';
-import type { ManagedPools } from '../../core/managed-pools.ts';
+import type { ManagedPools } from '../../core/pool/managed-pools.ts';
 import { type EtcdClient, plainReason, revisionOf } from './client.ts';
 import { afterPrefix, type ClusterKeys } from './keys.ts';
 import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';

@@ -1,6 +1,7 @@
 // GET /cluster and GET /cluster/servers: the cluster as this node sees it.
-import type { AdminRoutes } from '../../core/admin.ts';
+
 import { describeError } from '../../core/errors.ts';
+import type { AdminRoutes } from '../../core/plugin/admin.ts';
 import { plainReason, revisionOf } from './client.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import type { NodeReport } from './membership.ts';

@@ -1,5 +1,5 @@
 // DownUpstreams: takes turns among the upstreams of a pool that are down.
-import type { Pool, Upstream } from '../../core/pool.ts';
+import type { Pool, Upstream } from '../../core/pool/pool.ts';
 
 /** The upstreams of one pool that are down; not those that drain or that an operator disabled. */
 export class DownUpstreams {

@@ -1,7 +1,7 @@
 // fail-open: when nobody of a pool is available, tries those that are down instead of answering 503.
 import { z } from 'zod';
-import { definePlugin, type Plugin } from '../../core/plugin.ts';
-import type { Pool } from '../../core/pool.ts';
+import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
+import type { Pool } from '../../core/pool/pool.ts';
 import { DownUpstreams } from './down-upstreams.ts';
 
 /**

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
-import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.ts';
+import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin/plugin.ts';
 import { parseAddress } from './address.ts';
 import { AddressHolder } from './address-holder.ts';
 import { checkPrerequisites } from './prerequisites.ts';

@@ -1,5 +1,5 @@
 // The settings of one server's checks: its own over those of run time, over the config's, over the defaults.
-import type { HealthCheckSettings } from '../../core/server-definition.ts';
+import type { HealthCheckSettings } from '../../core/pool/server-definition.ts';
 
 type Given = { readonly [K in keyof HealthCheckSettings]-?: NonNullable<HealthCheckSettings[K]> };
 

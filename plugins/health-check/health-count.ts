@@ -1,5 +1,5 @@
 // Counting passes and failures in a row: when a server is held to be failing, and when it is well again.
-import type { HealthReport } from '../../core/pool-entry.ts';
+import type { HealthReport } from '../../core/pool/pool-entry.ts';
 
 /** How one check ended. */
 export interface CheckOutcome {

@@ -4,7 +4,7 @@ import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import { type buildConnector, Client } from 'undici';
 import type { Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
-import type { Upstream } from '../../core/pool.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
 import { type CheckSettings, isExpected } from './check-settings.ts';
 import type { CheckOutcome } from './health-count.ts';
 

@@ -1,10 +1,10 @@
 // health-check: asks every server again and again, and takes those that fail out of their pools.
 import { z } from 'zod';
-import type { AdminRoutes } from '../../core/admin.ts';
-import type { ManagedPools } from '../../core/managed-pools.ts';
-import { parse } from '../../core/options.ts';
-import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin.ts';
-import { healthCheckSettings } from '../../core/server-definition.ts';
+import type { AdminRoutes } from '../../core/plugin/admin.ts';
+import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin/plugin.ts';
+import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import { healthCheckSettings } from '../../core/pool/server-definition.ts';
+import { parse } from '../../core/settings/options.ts';
 import { type CheckSettings, defaultSettings, layered } from './check-settings.ts';
 import { HealthChecker } from './health-checker.ts';
 

@@ -1,7 +1,7 @@
 // ip-filter: answers 403 to clients by their addresses.
 import { z } from 'zod';
-import { reply } from '../../core/context.ts';
-import { definePlugin, type Plugin } from '../../core/plugin.ts';
+import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
+import { reply } from '../../core/request/context.ts';
 import { AddressList, isNetwork } from './address-list.ts';
 
 const network = z.string().refine(isNetwork, {

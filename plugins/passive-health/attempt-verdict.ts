@@ -1,6 +1,7 @@
 // What an attempt says of its upstream's health.
-import type { ProxyContext } from '../../core/context.ts';
+
 import type { ErrorCode } from '../../core/errors.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
 
 /** `nothing`: it was the client's doing, a plugin's, or nobody's. */
 export type Verdict = 'success' | 'failure' | 'nothing';

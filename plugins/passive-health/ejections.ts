@@ -1,8 +1,8 @@
 // Ejections: in the manager, decides which upstreams are out of their pools, for how long, and how they come back.
 import type { Logger } from 'pino';
 import type { CancelTimer, Clock } from '../../core/clock.ts';
-import type { ManagedPools } from '../../core/managed-pools.ts';
-import type { Pool, Upstream } from '../../core/pool.ts';
+import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { Pool, Upstream } from '../../core/pool/pool.ts';
 
 /** How long and how many. */
 export interface EjectionLimits {

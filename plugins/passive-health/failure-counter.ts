@@ -1,5 +1,5 @@
 // FailureCounter: when a worker has seen enough failures of an upstream to complain.
-import type { Upstream } from '../../core/pool.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
 import { SlidingCount } from '../../core/sliding-count.ts';
 
 /** When a worker complains. */

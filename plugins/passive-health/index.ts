@@ -1,8 +1,8 @@
 // passive-health: takes out upstreams whose real requests fail, and lets them come back on probation.
 import { z } from 'zod';
-import { duration } from '../../core/duration.ts';
-import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin.ts';
-import type { Upstream } from '../../core/pool.ts';
+import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin/plugin.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
+import { duration } from '../../core/settings/duration.ts';
 import { judgeAttempt } from './attempt-verdict.ts';
 import { type Ejection, type EjectionLimits, Ejections } from './ejections.ts';
 import { FailureCounter, type FailureLimits } from './failure-counter.ts';

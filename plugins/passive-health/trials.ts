@@ -1,6 +1,7 @@
 // Trials: in a worker, gives upstreams on probation one request at a time, and sees what becomes of it.
-import { contextSlot, type ProxyContext } from '../../core/context.ts';
-import type { Upstream } from '../../core/pool.ts';
+
+import type { Upstream } from '../../core/pool/pool.ts';
+import { contextSlot, type ProxyContext } from '../../core/request/context.ts';
 import type { Verdict } from './attempt-verdict.ts';
 
 /** What a worker tells of an upstream on probation. */

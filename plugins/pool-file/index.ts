@@ -1,6 +1,6 @@
 // pool-file: keeps what the admin API changed in a file of this machine.
 import { z } from 'zod';
-import { definePlugin, type Plugin } from '../../core/plugin.ts';
+import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
 import { PoolJournal } from './pool-journal.ts';
 
 const options = z.strictObject({

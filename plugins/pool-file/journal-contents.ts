@@ -8,7 +8,7 @@ import {
   type StoredPools,
   type StoredSetting,
   storeChange,
-} from '../../core/store.ts';
+} from '../../core/pool/store.ts';
 import { decodeLine, encodeLine } from './journal-line.ts';
 
 /** The version of the format that this code writes and the highest that it reads. */

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
 import { describeError, WeldrError } from '../../core/errors.ts';
-import type { PoolStore, StoreChange, StoredPools } from '../../core/store.ts';
+import type { PoolStore, StoreChange, StoredPools } from '../../core/pool/store.ts';
 import {
   errorCode,
   followLinks,

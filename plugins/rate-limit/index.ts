@@ -1,7 +1,7 @@
 // rate-limit: answers 429 to clients that send more requests than they may.
 import { z } from 'zod';
-import { reply } from '../../core/context.ts';
-import { definePlugin, type Plugin } from '../../core/plugin.ts';
+import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
+import { reply } from '../../core/request/context.ts';
 import { addressKey } from './address-key.ts';
 import { TokenBuckets } from './token-buckets.ts';
 

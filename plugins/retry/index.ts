@@ -1,8 +1,8 @@
 // retry: has a request tried at another upstream when that cannot make anything happen twice.
 import { z } from 'zod';
-import { retry as again, type ProxyContext } from '../../core/context.ts';
-import { maxAttempts } from '../../core/pipeline.ts';
-import { definePlugin, type Plugin } from '../../core/plugin.ts';
+import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
+import { retry as again, type ProxyContext } from '../../core/request/context.ts';
+import { maxAttempts } from '../../core/request/pipeline.ts';
 import { RetryBudget } from './retry-budget.ts';
 
 const options = z.strictObject({

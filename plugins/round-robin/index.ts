@@ -1,8 +1,8 @@
 // round-robin: shares requests by weight, smoothly, at the same cost for any number of upstreams.
 import { z } from 'zod';
-import { duration } from '../../core/duration.ts';
-import { definePlugin, type Plugin } from '../../core/plugin.ts';
-import type { Pool, Upstream } from '../../core/pool.ts';
+import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
+import type { Pool, Upstream } from '../../core/pool/pool.ts';
+import { duration } from '../../core/settings/duration.ts';
 import { Rotation } from './rotation.ts';
 import { SlowStart } from './slow-start.ts';
 

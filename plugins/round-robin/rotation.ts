@@ -1,5 +1,5 @@
 // Rotation: weighted round robin that is never off by a whole request, in O(log of the number of different weights).
-import type { Upstream } from '../../core/pool.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
 import { ClassHeap, Turn, WeightClass } from './weight-class.ts';
 
 // Starts are sums of 1/weight: kept small, so that their rounding stays below a thousandth of a request.

@@ -1,5 +1,5 @@
 // A queue of upstreams that have the same weight, and the heap that orders such queues.
-import type { Upstream } from '../../core/pool.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
 
 /** An upstream's place in the rotation: a link of its class's queue. */
 export class Turn {

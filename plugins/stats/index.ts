@@ -1,10 +1,10 @@
 // stats: counts requests and attempts in the workers, adds up in the manager, and answers GET /stats.
 import { z } from 'zod';
-import type { AdminAnswer } from '../../core/admin.ts';
-import { duration } from '../../core/duration.ts';
-import type { ManagedPools } from '../../core/managed-pools.ts';
-import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin.ts';
-import type { PoolEntry } from '../../core/pool-entry.ts';
+import type { AdminAnswer } from '../../core/plugin/admin.ts';
+import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin/plugin.ts';
+import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { PoolEntry } from '../../core/pool/pool-entry.ts';
+import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
 import { metrics, metricsType } from './metrics.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';

@@ -1,5 +1,5 @@
 // The totals in the Prometheus text format (version 0.0.4).
-import type { PoolEntry } from '../../core/pool-entry.ts';
+import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import type { Totals } from './totals.ts';
 
 /** The Content-Type of {@link metrics}. */

@@ -1,5 +1,5 @@
 // Totals: what all workers counted, added up by the manager. Kept over reloads and the deaths of workers.
-import type { Upstream } from '../../core/pool.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
 import type { Counts } from './request-counters.ts';
 

@@ -5,10 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { systemClock } from '../../core/clock.ts';
-import type { Leadership } from '../../core/hooks.ts';
-import { ManagedPools } from '../../core/managed-pools.ts';
-import { parse } from '../../core/options.ts';
-import { type ServerDefinition, type ServerInput, serverDefinition } from '../../core/server-definition.ts';
+import type { Leadership } from '../../core/plugin/hooks.ts';
+import { ManagedPools } from '../../core/pool/managed-pools.ts';
+import {
+  type ServerDefinition,
+  type ServerInput,
+  serverDefinition,
+} from '../../core/pool/server-definition.ts';
+import { parse } from '../../core/settings/options.ts';
 import { type EtcdAccess, EtcdClient } from '../../plugins/etcd/client.ts';
 import { Election, type ElectionTimes } from '../../plugins/etcd/election.ts';
 import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { findConfig, searchPlaces } from '../../config/find.ts';
 import { loadConfig } from '../../config/load.ts';
 import { WeldrError } from '../../core/errors.ts';
-import type { Overrides } from '../../core/settings.ts';
+import type { Overrides } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
 import { makeFolder } from '../support/weldr.ts';
 

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { loadConfig } from '../../config/load.ts';
-import { settingsSchema } from '../../core/settings.ts';
+import { settingsSchema } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
 import { makeFolder, runWeldr } from '../support/weldr.ts';
 

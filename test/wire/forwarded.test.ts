@@ -1,6 +1,6 @@
 // Who the client is, said to upstreams: modes, trusted proxies, and what nobody else can say.
 import * as assert from 'uvu/assert';
-import type { SettingsInput } from '../../core/settings.ts';
+import type { SettingsInput } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
 import { startProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';

@@ -1,6 +1,6 @@
 // Limits, as configured: what is over them has its own status, and costs nobody else anything.
 import * as assert from 'uvu/assert';
-import type { SettingsInput } from '../../core/settings.ts';
+import type { SettingsInput } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
 import { startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';

@@ -1,6 +1,6 @@
 // What plugins change on a request or a response can break neither framing nor grammar.
 import * as assert from 'uvu/assert';
-import { type ProxyContext, reply } from '../../core/context.ts';
+import { type ProxyContext, reply } from '../../core/request/context.ts';
 import { suite } from '../support/suite.ts';
 import { startProxy, type TestProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { descriptorLimit } from '../../core/http/descriptor-limit.ts';
-import type { SettingsInput } from '../../core/settings.ts';
+import type { SettingsInput } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';

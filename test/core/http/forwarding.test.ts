@@ -1,7 +1,7 @@
 // Forwarding: which peers are trusted, and how often a request has passed this proxy.
 import * as assert from 'uvu/assert';
 import { Forwarding } from '../../../core/http/forwarding.ts';
-import { settingsSchema } from '../../../core/settings.ts';
+import { settingsSchema } from '../../../core/settings/settings.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('Forwarding');

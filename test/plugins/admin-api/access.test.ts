@@ -1,7 +1,7 @@
 // admin-api: who gets in, and who does not: tokens, pages of other sites, rebound names, addresses to listen on.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
-import type { Overrides } from '../../../core/settings.ts';
+import type { Overrides } from '../../../core/settings/settings.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { isLoopback } from '../../../plugins/admin-api/access-guard.ts';
 import { type AdminApiOptions, adminApi } from '../../../plugins/admin-api/index.ts';

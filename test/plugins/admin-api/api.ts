@@ -1,6 +1,6 @@
 // A manager side with the admin API on a free port, and calls to it as a client makes them.
 import { request } from 'node:http';
-import type { Plugin } from '../../../core/plugin.ts';
+import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { type ManagerSideOptions, managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type AdminApiOptions, adminApi } from '../../../plugins/admin-api/index.ts';
 

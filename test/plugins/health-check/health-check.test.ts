@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import * as assert from 'uvu/assert';
-import type { HealthReport } from '../../../core/pool-entry.ts';
+import type { HealthReport } from '../../../core/pool/pool-entry.ts';
 import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type HealthCheckOptions, healthCheck } from '../../../plugins/health-check/index.ts';
 import { suite } from '../../support/suite.ts';

@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import * as assert from 'uvu/assert';
-import type { ServerInput } from '../../../core/server-definition.ts';
+import type { ServerInput } from '../../../core/pool/server-definition.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { healthCheck } from '../../../plugins/health-check/index.ts';
 import { suite } from '../../support/suite.ts';

@@ -4,9 +4,9 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
-import { parse } from '../../../core/options.ts';
-import { serverDefinition } from '../../../core/server-definition.ts';
-import type { StoreChange } from '../../../core/store.ts';
+import { serverDefinition } from '../../../core/pool/server-definition.ts';
+import type { StoreChange } from '../../../core/pool/store.ts';
+import { parse } from '../../../core/settings/options.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { poolFile } from '../../../plugins/pool-file/index.ts';
 import { suite } from '../../support/suite.ts';

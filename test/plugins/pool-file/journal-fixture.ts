@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../core/clock.ts';
-import { parse } from '../../../core/options.ts';
-import { serverDefinition } from '../../../core/server-definition.ts';
-import type { StoreChange } from '../../../core/store.ts';
+import { serverDefinition } from '../../../core/pool/server-definition.ts';
+import type { StoreChange } from '../../../core/pool/store.ts';
+import { parse } from '../../../core/settings/options.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
 import { PoolJournal } from '../../../plugins/pool-file/pool-journal.ts';
 

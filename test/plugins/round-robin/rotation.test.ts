@@ -1,6 +1,6 @@
 // Rotation: the choice itself, with a pool and nothing else.
 import * as assert from 'uvu/assert';
-import type { Pool, Upstream } from '../../../core/pool.ts';
+import type { Pool, Upstream } from '../../../core/pool/pool.ts';
 import { pool } from '../../../core/testing.ts';
 import { Rotation } from '../../../plugins/round-robin/rotation.ts';
 import { suite } from '../../support/suite.ts';

@@ -1,8 +1,8 @@
 // The stats plugin: what counts as what, and that no number gets lost on its way to the manager.
 import * as assert from 'uvu/assert';
-import { reply, retry } from '../../../core/context.ts';
 import type { ErrorCode } from '../../../core/errors.ts';
-import type { Plugin } from '../../../core/plugin.ts';
+import type { Plugin } from '../../../core/plugin/plugin.ts';
+import { reply, retry } from '../../../core/request/context.ts';
 import {
   firstAvailable,
   managerSide,

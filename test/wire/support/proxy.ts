@@ -1,11 +1,11 @@
 // A real Listener on a free port, in the test's process, with the simplest balancer.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { ProxyContext } from '../../../core/context.ts';
-import { createHooks, type RequestHooks } from '../../../core/hooks.ts';
 import { Listener } from '../../../core/http/listener.ts';
-import { Pools } from '../../../core/pool.ts';
-import { type SettingsInput, settingsSchema } from '../../../core/settings.ts';
+import { createHooks, type RequestHooks } from '../../../core/plugin/hooks.ts';
+import { Pools } from '../../../core/pool/pool.ts';
+import type { ProxyContext } from '../../../core/request/context.ts';
+import { type SettingsInput, settingsSchema } from '../../../core/settings/settings.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
 import { type UpstreamInput, upstreamRecord } from '../../../core/testing/pool.ts';
 

@@ -1,9 +1,9 @@
 // ServerDefinition: what the config and the API may say of a server.
 import * as assert from 'uvu/assert';
-import type { WeldrError } from '../../core/errors.ts';
-import { parse } from '../../core/options.ts';
-import { serverDefinition } from '../../core/server-definition.ts';
-import { suite } from '../support/suite.ts';
+import type { WeldrError } from '../../../core/errors.ts';
+import { serverDefinition } from '../../../core/pool/server-definition.ts';
+import { parse } from '../../../core/settings/options.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('a server definition');
 

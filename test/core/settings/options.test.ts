@@ -1,10 +1,10 @@
 // parse: messages that name the field.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
-import { duration } from '../../core/duration.ts';
-import { WeldrError } from '../../core/errors.ts';
-import { parse } from '../../core/options.ts';
-import { suite } from '../support/suite.ts';
+import { WeldrError } from '../../../core/errors.ts';
+import { duration } from '../../../core/settings/duration.ts';
+import { parse } from '../../../core/settings/options.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('parse');
 

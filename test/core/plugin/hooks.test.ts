@@ -1,11 +1,11 @@
 // The guards around tapable: what a plugin does wrong fails its request with its name, and nothing hangs.
 import * as assert from 'uvu/assert';
-import { type ProxyContext, type Reply, reply, retry } from '../../core/context.ts';
-import { WeldrError } from '../../core/errors.ts';
-import { createHooks, createManagerHooks, type RequestHooks } from '../../core/hooks.ts';
-import { Upstream } from '../../core/pool.ts';
-import { context, settle, upstreamRecord } from '../../core/testing.ts';
-import { suite } from '../support/suite.ts';
+import { WeldrError } from '../../../core/errors.ts';
+import { createHooks, createManagerHooks, type RequestHooks } from '../../../core/plugin/hooks.ts';
+import { Upstream } from '../../../core/pool/pool.ts';
+import { type ProxyContext, type Reply, reply, retry } from '../../../core/request/context.ts';
+import { context, settle, upstreamRecord } from '../../../core/testing.ts';
+import { suite } from '../../support/suite.ts';
 
 const upstream = new Upstream('default', upstreamRecord('http://a:1'));
 

@@ -1,8 +1,8 @@
 // ServerDefinition: a server as the config or the admin API names it, and its schema.
 import { z } from 'zod';
-import { duration } from './duration.ts';
-import { WeldrError } from './errors.ts';
-import { hopByHop, isFieldValue, isToken } from './headers.ts';
+import { WeldrError } from '../errors.ts';
+import { hopByHop, isFieldValue, isToken } from '../request/headers.ts';
+import { duration } from '../settings/duration.ts';
 import { parseOrigin } from './pool.ts';
 
 /** Statuses that pass a health check: codes and ranges, such as `[200, "301-308", "2xx"]`. */

@@ -1,7 +1,7 @@
 // ProxyContext: one request as it moves through the stages. All that a plugin sees of a request.
-import type { WeldrError } from './errors.ts';
+import type { WeldrError } from '../errors.ts';
+import type { Pool, Upstream } from '../pool/pool.ts';
 import { HeaderList } from './headers.ts';
-import type { Pool, Upstream } from './pool.ts';
 
 /**
  * A response made by Weldr itself. Content-Length, Date and Connection are set by the wire.

@@ -1,10 +1,10 @@
 // ProxyContext, its slots, and replies.
 import * as assert from 'uvu/assert';
-import { contextSlot, reply } from '../../core/context.ts';
-import { WeldrError } from '../../core/errors.ts';
-import { Upstream } from '../../core/pool.ts';
-import { context, upstreamRecord, workerSide } from '../../core/testing.ts';
-import { suite } from '../support/suite.ts';
+import { WeldrError } from '../../../core/errors.ts';
+import { Upstream } from '../../../core/pool/pool.ts';
+import { contextSlot, reply } from '../../../core/request/context.ts';
+import { context, upstreamRecord, workerSide } from '../../../core/testing.ts';
+import { suite } from '../../support/suite.ts';
 
 const slots = suite('a context slot');
 

@@ -1,8 +1,8 @@
 // Every hook of the system, one documented line each: the table of contents.
 import { AsyncSeriesBailHook, AsyncSeriesHook, type FullTap, SyncHook } from 'tapable';
-import { type ProxyContext, Reply, retry } from './context.ts';
-import { describeError, WeldrError } from './errors.ts';
-import { Upstream, type UpstreamRecord } from './pool.ts';
+import { describeError, WeldrError } from '../errors.ts';
+import { Upstream, type UpstreamRecord } from '../pool/pool.ts';
+import { type ProxyContext, Reply, retry } from '../request/context.ts';
 
 /** The hooks of one worker: the stages of a request. */
 export interface RequestHooks {

@@ -5,14 +5,14 @@ import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { startOrigin } from './support/origin.ts';
-import { freePort } from './support/ports.ts';
-import { suite } from './support/suite.ts';
-import { childrenOf, isRunning, makeFolder, startWeldr, until } from './support/weldr.ts';
+import { startOrigin } from '../../support/origin.ts';
+import { freePort } from '../../support/ports.ts';
+import { suite } from '../../support/suite.ts';
+import { childrenOf, isRunning, makeFolder, startWeldr, until } from '../../support/weldr.ts';
 
 const test = suite('log', { timeoutMs: 300_000 });
 
-const command = resolve(fileURLToPath(import.meta.url), '../../bin/weldr.ts');
+const command = resolve(fileURLToPath(import.meta.url), '../../../../bin/weldr.ts');
 
 /** Logs a line for each request, so that there is something to write. */
 const config = (port: number, server: string) => `

@@ -1,8 +1,8 @@
 // Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { duration, size } from './duration.ts';
-import { type ServerInput, serverDefinition } from './server-definition.ts';
 
 /** `HOST:PORT`, `[IPv6]:PORT` or `:PORT`; port 0 takes a free one. */
 export const listenAddress = z.string().refine(text => parseListen(text) !== undefined, {

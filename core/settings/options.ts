@@ -1,7 +1,7 @@
 // Parsing what people give (plugin options, config, admin input) with messages that name the field.
 import { inspect } from 'node:util';
 import type { z } from 'zod';
-import { WeldrError } from './errors.ts';
+import { WeldrError } from '../errors.ts';
 
 /**
  * Parses `input` with a zod schema. Throws `code` (CONFIG_INVALID by default) with every problem, the first one's

@@ -1,13 +1,13 @@
 // Pipeline: one context through its stages, with each exit, late answers, retries, and exactly one end.
 import * as assert from 'uvu/assert';
-import { ProxyContext, type Reply, reply, retry } from '../../core/context.ts';
-import { WeldrError } from '../../core/errors.ts';
-import { HeaderList } from '../../core/headers.ts';
-import { createHooks, type RequestHooks } from '../../core/hooks.ts';
-import { type Carrier, maxAttempts, Pipeline } from '../../core/pipeline.ts';
-import { Pools, type Upstream } from '../../core/pool.ts';
-import { upstreamRecord } from '../../core/testing.ts';
-import { suite } from '../support/suite.ts';
+import { WeldrError } from '../../../core/errors.ts';
+import { createHooks, type RequestHooks } from '../../../core/plugin/hooks.ts';
+import { Pools, type Upstream } from '../../../core/pool/pool.ts';
+import { ProxyContext, type Reply, reply, retry } from '../../../core/request/context.ts';
+import { HeaderList } from '../../../core/request/headers.ts';
+import { type Carrier, maxAttempts, Pipeline } from '../../../core/request/pipeline.ts';
+import { upstreamRecord } from '../../../core/testing.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('Pipeline');
 

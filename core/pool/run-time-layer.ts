@@ -1,5 +1,5 @@
 // RunTimeLayer: what was changed at run time, over what the config says; kept in the store, if there is one.
-import { WeldrError } from './errors.ts';
+import { WeldrError } from '../errors.ts';
 import type { Layer } from './pool.ts';
 import { keyOf } from './pool-entry.ts';
 import type { PoolStore, StoreChange, StoredEntry, StoredPools } from './store.ts';

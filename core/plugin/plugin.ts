@@ -1,15 +1,15 @@
 // What a plugin is and what it is handed: the core's contract with all of them.
 import type { Logger } from 'pino';
 import type { z } from 'zod';
+import type { Clock } from '../clock.ts';
+import { WeldrError } from '../errors.ts';
+import type { ManagedPools } from '../pool/managed-pools.ts';
+import type { Pools } from '../pool/pool.ts';
+import type { PoolStore } from '../pool/store.ts';
+import { parse } from '../settings/options.ts';
+import type { Overrides } from '../settings/settings.ts';
 import type { AdminRoutes } from './admin.ts';
-import type { Clock } from './clock.ts';
-import { WeldrError } from './errors.ts';
 import type { ManagerHooks, RequestHooks } from './hooks.ts';
-import type { ManagedPools } from './managed-pools.ts';
-import { parse } from './options.ts';
-import type { Pools } from './pool.ts';
-import type { Overrides } from './settings.ts';
-import type { PoolStore } from './store.ts';
 
 /**
  * One feature. `worker` runs in each process that proxies, `manager` in the one that owns the pools; either may be

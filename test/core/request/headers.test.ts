@@ -1,9 +1,9 @@
 // HeaderList: order, case, several lines of one name, and values that cannot inject a line.
 import * as assert from 'uvu/assert';
-import { ProxyContext } from '../../core/context.ts';
-import { HeaderList, hopByHop, isFieldValue, isToken } from '../../core/headers.ts';
-import { Pool } from '../../core/pool.ts';
-import { suite } from '../support/suite.ts';
+import { Pool } from '../../../core/pool/pool.ts';
+import { ProxyContext } from '../../../core/request/context.ts';
+import { HeaderList, hopByHop, isFieldValue, isToken } from '../../../core/request/headers.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('HeaderList');
 

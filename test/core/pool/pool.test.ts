@@ -1,9 +1,9 @@
 // Pool, Pools and the URLs that identify upstreams.
 import * as assert from 'uvu/assert';
-import { WeldrError } from '../../core/errors.ts';
-import { Pool, Pools, parseOrigin, Upstream } from '../../core/pool.ts';
-import { pool, upstreamRecord } from '../../core/testing.ts';
-import { suite } from '../support/suite.ts';
+import { WeldrError } from '../../../core/errors.ts';
+import { Pool, Pools, parseOrigin, Upstream } from '../../../core/pool/pool.ts';
+import { pool, upstreamRecord } from '../../../core/testing.ts';
+import { suite } from '../../support/suite.ts';
 
 const pools = suite('Pool');
 

@@ -1,9 +1,10 @@
 // Pipeline: drives one context at a time through the stages. Knows hooks and rules, nothing of the wire.
+
+import { toError, WeldrError } from '../errors.ts';
+import type { RequestHooks } from '../plugin/hooks.ts';
+import type { Upstream } from '../pool/pool.ts';
 import { type ProxyContext, Reply, retry } from './context.ts';
-import { toError, WeldrError } from './errors.ts';
 import { HeaderList } from './headers.ts';
-import type { RequestHooks } from './hooks.ts';
-import type { Upstream } from './pool.ts';
 
 /** The most attempts of one request, whatever plugins ask for. */
 export const maxAttempts = 10;

@@ -1,7 +1,7 @@
 // ManagedPools: the manager's truth. Merges the layers by rule, keeps run-time changes in the store, judges states.
-import type { CancelTimer, Clock } from './clock.ts';
+import type { CancelTimer, Clock } from '../clock.ts';
+import { WeldrError } from '../errors.ts';
 import { Drain } from './drain.ts';
-import { WeldrError } from './errors.ts';
 import type { Layer, Pool, PoolChange, Upstream, UpstreamRecord } from './pool.ts';
 import { Pools } from './pool.ts';
 import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';

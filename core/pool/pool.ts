@@ -1,5 +1,5 @@
 // Pool and Upstream: what a balancer chooses from. The manager and each worker hold the same pools.
-import { WeldrError } from './errors.ts';
+import { WeldrError } from '../errors.ts';
 
 /**
  * `active`: may be given new requests. `down`: health says no. `draining`: finishes what it has. `disabled`: an

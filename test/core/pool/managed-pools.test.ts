@@ -1,12 +1,12 @@
 // ManagedPools: the rule of the layers, drains, verdicts, ttl, and what a store that fails leaves behind.
 import * as assert from 'uvu/assert';
-import { WeldrError } from '../../core/errors.ts';
-import { ManagedPools, maxServers } from '../../core/managed-pools.ts';
-import { type PoolChange, Pools, type UpstreamRecord } from '../../core/pool.ts';
-import type { ServerDefinition } from '../../core/server-definition.ts';
-import type { PoolStore, StoreChange, StoredPools } from '../../core/store.ts';
-import { FakeClock, settle } from '../../core/testing.ts';
-import { suite } from '../support/suite.ts';
+import { WeldrError } from '../../../core/errors.ts';
+import { ManagedPools, maxServers } from '../../../core/pool/managed-pools.ts';
+import { type PoolChange, Pools, type UpstreamRecord } from '../../../core/pool/pool.ts';
+import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
+import type { PoolStore, StoreChange, StoredPools } from '../../../core/pool/store.ts';
+import { FakeClock, settle } from '../../../core/testing.ts';
+import { suite } from '../../support/suite.ts';
 
 const a = 'http://a:1';
 const b = 'http://b:1';

@@ -1,8 +1,8 @@
 // Settings: the config outside its plugins.
 import * as assert from 'uvu/assert';
-import { parse } from '../../core/options.ts';
-import { parseListen, settingsSchema } from '../../core/settings.ts';
-import { suite } from '../support/suite.ts';
+import { parse } from '../../../core/settings/options.ts';
+import { parseListen, settingsSchema } from '../../../core/settings/settings.ts';
+import { suite } from '../../support/suite.ts';
 
 const settings = suite('settings');
 

@@ -1,9 +1,9 @@
 // Durations and sizes as people write them.
 import { inspect } from 'node:util';
 import * as assert from 'uvu/assert';
-import { duration, parseDuration, parseSize, size } from '../../core/duration.ts';
-import { parse } from '../../core/options.ts';
-import { suite } from '../support/suite.ts';
+import { duration, parseDuration, parseSize, size } from '../../../core/settings/duration.ts';
+import { parse } from '../../../core/settings/options.ts';
+import { suite } from '../../support/suite.ts';
 
 const durations = suite('a duration');
 

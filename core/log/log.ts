@@ -1,8 +1,8 @@
 // The log: pino's JSON lines on stdout, pretty on a terminal.
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
+import type { Settings } from '../settings/settings.ts';
 import { openLogOutput } from './log-output.ts';
-import type { Settings } from './settings.ts';
 
 /** The log of one process. */
 export interface ProcessLog {
