@@ -1,7 +1,7 @@
 // `npm run bench:micro`: what the parts of a request cost, in this one process: reading a head, the pipeline, choosing
 // an upstream. `--json` prints figures for the benchmark that runs it.
 import { getHeapStatistics } from 'node:v8';
-import { RequestHead } from '../core/http/request-head.ts';
+import { RequestHead } from '../core/http/h1/request-head.ts';
 import { createHooks } from '../core/plugin/hooks.ts';
 import { Pool } from '../core/pool/pool.ts';
 import { ProxyContext } from '../core/request/context.ts';

@@ -63,8 +63,8 @@ const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: st
     rule: (_from, to) =>
       isOurs(to) || !/^(?:node:)?_|^(?:node:)?internal\/|\/(?:lib|src|dist|build)(?:\/|$)/.test(to),
     breaks: [
-      ['core/http/listener.ts', '_http_server'],
-      ['core/http/listener.ts', 'node:_http_common'],
+      ['core/http/accept/listener.ts', '_http_server'],
+      ['core/http/accept/listener.ts', 'node:_http_common'],
       ['core/http/upstreams.ts', 'undici/lib/core/util.js'],
     ],
   },

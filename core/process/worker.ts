@@ -3,7 +3,7 @@ import type { SendHandle } from 'node:child_process';
 import { createServer } from 'node:net';
 import type { Logger } from 'pino';
 import { describeError, toError, WeldrError } from '../errors.ts';
-import { Listener } from '../http/listener.ts';
+import { Listener } from '../http/accept/listener.ts';
 import { createHooks } from '../plugin/hooks.ts';
 import { Pools } from '../pool/pool.ts';
 import type { Settings } from '../settings/settings.ts';

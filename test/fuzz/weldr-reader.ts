@@ -1,8 +1,8 @@
 // Weldr's readers over one stream of bytes, put together as its connections do.
-import { ChunkedReader, type ChunkedSink } from '../../core/http/chunked-reader.ts';
-import { chunked, untilClose } from '../../core/http/message-framing.ts';
-import { needMore, RequestHead, refused } from '../../core/http/request-head.ts';
-import { ResponseHead } from '../../core/http/response-head.ts';
+import { ChunkedReader, type ChunkedSink } from '../../core/http/h1/chunked-reader.ts';
+import { chunked, untilClose } from '../../core/http/h1/message-framing.ts';
+import { needMore, RequestHead, refused } from '../../core/http/h1/request-head.ts';
+import { ResponseHead } from '../../core/http/h1/response-head.ts';
 import type { Framed, Outcome } from './outcome.ts';
 
 const limits = { requestLine: 8_192, headers: 32_768, headerCount: 200 };

@@ -1,7 +1,7 @@
 // Waits are bounded: slow clients, slow upstreams, and what each is told.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { descriptorLimit } from '../../core/http/descriptor-limit.ts';
+import { descriptorLimit } from '../../core/http/accept/descriptor-limit.ts';
 import type { SettingsInput } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';

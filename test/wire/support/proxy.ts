@@ -1,7 +1,7 @@
 // A real Listener on a free port, in the test's process, with the simplest balancer.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { Listener } from '../../../core/http/listener.ts';
+import { Listener } from '../../../core/http/accept/listener.ts';
 import { createHooks, type RequestHooks } from '../../../core/plugin/hooks.ts';
 import { Pools } from '../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';

@@ -1,9 +1,9 @@
 // Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
 import { BlockList, isIP, isIPv6 } from 'node:net';
-import type { ProxyContext } from '../request/context.ts';
-import { type HeaderList, isFieldValue } from '../request/headers.ts';
-import type { Settings } from '../settings/settings.ts';
-import { forwardingAlias } from './fields.ts';
+import type { ProxyContext } from '../../request/context.ts';
+import { type HeaderList, isFieldValue } from '../../request/headers.ts';
+import type { Settings } from '../../settings/settings.ts';
+import { forwardingAlias } from '../h1/fields.ts';
 
 /** What one client connection says of itself. */
 export interface Peer {

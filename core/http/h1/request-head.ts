@@ -1,5 +1,5 @@
 // RequestHead: one strict reader of request heads (RFC 9112 sections 3 and 5); what is ambiguous is refused.
-import type { ErrorCode } from '../errors.ts';
+import type { ErrorCode } from '../../errors.ts';
 import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
 import { CR, LF, SP, targetChar, tokenChar } from './grammar.ts';
 import { bodyLength, connectionOptions, dropNamedFields, listElements } from './message-framing.ts';

@@ -1,19 +1,19 @@
 // Exchange: one request on the wire: the client's connection on one side, an upstream's on the other.
 import type { Socket } from 'node:net';
-import { WeldrError } from '../errors.ts';
-import { ProxyContext, type Reply, reply } from '../request/context.ts';
-import { type HeaderList, isFieldValue } from '../request/headers.ts';
-import { type Carrier, Pipeline } from '../request/pipeline.ts';
-import type { ClientConnection } from './client-connection.ts';
-import { untilClose } from './message-framing.ts';
-import { dateLine, requestHead } from './outgoing-head.ts';
-import { reasonPhrase } from './reason-phrases.ts';
-import type { RequestHead } from './request-head.ts';
-import type { ResponseHead } from './response-head.ts';
-import { isRequestLine } from './target.ts';
+import { WeldrError } from '../../errors.ts';
+import { ProxyContext, type Reply, reply } from '../../request/context.ts';
+import { type HeaderList, isFieldValue } from '../../request/headers.ts';
+import { type Carrier, Pipeline } from '../../request/pipeline.ts';
+import type { ClientConnection } from '../h1/client-connection.ts';
+import { untilClose } from '../h1/message-framing.ts';
+import { dateLine, requestHead } from '../h1/outgoing-head.ts';
+import { reasonPhrase } from '../h1/reason-phrases.ts';
+import type { RequestHead } from '../h1/request-head.ts';
+import type { ResponseHead } from '../h1/response-head.ts';
+import { isRequestLine } from '../h1/target.ts';
+import type { Attempt, UpstreamConnection } from '../h1/upstream-connection.ts';
+import type { ConnectionTaker, UpstreamConnections } from '../upstream/upstream-connections.ts';
 import { Tunnel } from './tunnel.ts';
-import type { Attempt, UpstreamConnection } from './upstream-connection.ts';
-import type { ConnectionTaker, UpstreamConnections } from './upstream-connections.ts';
 import type { Wire } from './wire.ts';
 
 /** Up to this many bytes, body and head leave in one write, as one string: no buffer is made for them. */

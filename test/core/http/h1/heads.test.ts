@@ -1,11 +1,11 @@
 // RequestHead, ResponseHead and FieldReader, apart from any connection.
 import * as assert from 'uvu/assert';
-import { FieldReader, incomplete, malformed, tooMany } from '../../../core/http/fields.ts';
-import { chunked, untilClose } from '../../../core/http/message-framing.ts';
-import { needMore, RequestHead, refused } from '../../../core/http/request-head.ts';
-import { ResponseHead } from '../../../core/http/response-head.ts';
-import { isAuthority, isRequestLine, splitAbsolute } from '../../../core/http/target.ts';
-import { suite } from '../../support/suite.ts';
+import { FieldReader, incomplete, malformed, tooMany } from '../../../../core/http/h1/fields.ts';
+import { chunked, untilClose } from '../../../../core/http/h1/message-framing.ts';
+import { needMore, RequestHead, refused } from '../../../../core/http/h1/request-head.ts';
+import { ResponseHead } from '../../../../core/http/h1/response-head.ts';
+import { isAuthority, isRequestLine, splitAbsolute } from '../../../../core/http/h1/target.ts';
+import { suite } from '../../../support/suite.ts';
 
 const limits = { requestLine: 8_192, headers: 32_768, headerCount: 200 };
 const test = suite('heads');

@@ -1,5 +1,5 @@
 // Field sections: the strict reader of header and trailer lines that both directions share.
-import { HeaderList } from '../request/headers.ts';
+import { HeaderList } from '../../request/headers.ts';
 import { type FieldKind, field, fieldKind } from './field-names.ts';
 import { COLON, CR, LF, SP, TAB, tokenChar, valueChar } from './grammar.ts';
 

@@ -1,8 +1,8 @@
 // Deadlines: never early, at most two resolutions late, and safe to change while they pass.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { Deadlines, type Waiting } from '../../../core/http/deadlines.ts';
-import { suite } from '../../support/suite.ts';
+import { Deadlines, type Waiting } from '../../../../core/http/exchange/deadlines.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('Deadlines');
 

@@ -1,19 +1,19 @@
 // ClientConnection: one HTTP/1.1 connection from a client: reads its requests in order, writes their responses.
 import type { Socket } from 'node:net';
-import { type ErrorCode, WeldrError } from '../errors.ts';
-import type { HeaderList } from '../request/headers.ts';
+import { type ErrorCode, WeldrError } from '../../errors.ts';
+import type { HeaderList } from '../../request/headers.ts';
+import type { Listener } from '../accept/listener.ts';
+import { copyBufferSize, giveBackCopyBuffer, takeCopyBuffer } from '../exchange/copy-buffers.ts';
+import type { Waiting } from '../exchange/deadlines.ts';
+import { Exchange } from '../exchange/exchange.ts';
+import type { Peer } from '../exchange/forwarding.ts';
+import type { Wire } from '../exchange/wire.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
-import { copyBufferSize, giveBackCopyBuffer, takeCopyBuffer } from './copy-buffers.ts';
-import type { Waiting } from './deadlines.ts';
-import { Exchange } from './exchange.ts';
-import type { Peer } from './forwarding.ts';
 import { CR, LF } from './grammar.ts';
-import type { Listener } from './listener.ts';
 import { chunked } from './message-framing.ts';
 import { dateLine } from './outgoing-head.ts';
 import { reasonPhrase } from './reason-phrases.ts';
 import { needMore, refused } from './request-head.ts';
-import type { Wire } from './wire.ts';
 
 const awaitingHead = 0;
 const inBody = 1;

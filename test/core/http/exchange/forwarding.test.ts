@@ -1,8 +1,8 @@
 // Forwarding: which peers are trusted, and how often a request has passed this proxy.
 import * as assert from 'uvu/assert';
-import { Forwarding } from '../../../core/http/forwarding.ts';
-import { settingsSchema } from '../../../core/settings/settings.ts';
-import { suite } from '../../support/suite.ts';
+import { Forwarding } from '../../../../core/http/exchange/forwarding.ts';
+import { settingsSchema } from '../../../../core/settings/settings.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('Forwarding');
 

@@ -1,16 +1,16 @@
 // UpstreamConnection: one HTTP/1.1 connection to an upstream, plain or TLS; one request at a time.
 import { connect, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { WeldrError } from '../errors.ts';
-import type { Upstream } from '../pool/pool.ts';
-import type { HeaderList } from '../request/headers.ts';
+import { WeldrError } from '../../errors.ts';
+import type { Upstream } from '../../pool/pool.ts';
+import type { HeaderList } from '../../request/headers.ts';
+import { copyBufferSize } from '../exchange/copy-buffers.ts';
+import type { Waiting } from '../exchange/deadlines.ts';
+import type { UpstreamConnections } from '../upstream/upstream-connections.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
-import { copyBufferSize } from './copy-buffers.ts';
-import type { Waiting } from './deadlines.ts';
 import { chunked, untilClose } from './message-framing.ts';
 import { needMore, refused } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
-import type { UpstreamConnections } from './upstream-connections.ts';
 
 /** Who sent the request and gets its response. Ranges of bytes are valid during the call only. */
 export interface Attempt {

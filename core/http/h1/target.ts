@@ -1,5 +1,5 @@
 // Request targets and Host: which forms are taken (RFC 9112 section 3.2), and what an authority may look like.
-import { isToken } from '../request/headers.ts';
+import { isToken } from '../../request/headers.ts';
 import { targetChar } from './grammar.ts';
 
 // One registered name, IPv4 address or bracketed IPv6 address, and a port. Stricter than RFC 3986: no sub-delims and

@@ -1,9 +1,9 @@
 // What a hostile head costs. Each was read in seconds by expressions that take square time; thousands of them within
 // the time of one test cannot be read unless the time grows with their size alone.
 import * as assert from 'uvu/assert';
-import { RequestHead, refused } from '../../../core/http/request-head.ts';
-import { ResponseHead } from '../../../core/http/response-head.ts';
-import { suite } from '../../support/suite.ts';
+import { RequestHead, refused } from '../../../../core/http/h1/request-head.ts';
+import { ResponseHead } from '../../../../core/http/h1/response-head.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('the cost of a head', { testTimeoutMs: 20_000 });
 

@@ -1,8 +1,8 @@
 // ChunkedReader: the same outcome wherever its input is split, and nothing malformed handed on.
 import * as assert from 'uvu/assert';
-import { ChunkedReader, type ChunkedSink } from '../../../core/http/chunked-reader.ts';
-import type { HeaderList } from '../../../core/request/headers.ts';
-import { suite } from '../../support/suite.ts';
+import { ChunkedReader, type ChunkedSink } from '../../../../core/http/h1/chunked-reader.ts';
+import type { HeaderList } from '../../../../core/request/headers.ts';
+import { suite } from '../../../support/suite.ts';
 
 const test = suite('ChunkedReader');
 

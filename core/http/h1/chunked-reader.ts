@@ -1,6 +1,6 @@
 // ChunkedReader: validates a chunked body (RFC 9112 section 7.1) while it passes, in its own framing or without it.
 
-import type { HeaderList } from '../request/headers.ts';
+import type { HeaderList } from '../../request/headers.ts';
 import { FieldReader, forwardingAlias, incomplete } from './fields.ts';
 import { CR, hexValue, LF } from './grammar.ts';
 

@@ -1,14 +1,14 @@
 // Wire: what all connections of one worker share: settings, readers, deadlines, the upstreams' connections.
 import type { Logger } from 'pino';
-import type { RequestHooks } from '../plugin/hooks.ts';
-import type { Pools, Upstream } from '../pool/pool.ts';
-import type { Settings } from '../settings/settings.ts';
+import type { RequestHooks } from '../../plugin/hooks.ts';
+import type { Pools, Upstream } from '../../pool/pool.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { HeadLimits } from '../h1/request-head.ts';
+import { RequestHead } from '../h1/request-head.ts';
+import { ResponseHead } from '../h1/response-head.ts';
+import { UpstreamConnections } from '../upstream/upstream-connections.ts';
 import { Deadlines } from './deadlines.ts';
 import { Forwarding } from './forwarding.ts';
-import type { HeadLimits } from './request-head.ts';
-import { RequestHead } from './request-head.ts';
-import { ResponseHead } from './response-head.ts';
-import { UpstreamConnections } from './upstream-connections.ts';
 
 /** What a Wire is made from. */
 export interface WireOptions {

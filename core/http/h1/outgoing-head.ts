@@ -1,5 +1,5 @@
 // Outgoing heads: what is written to an upstream and to a client, framing made anew on each side.
-import type { ProxyContext } from '../request/context.ts';
+import type { ProxyContext } from '../../request/context.ts';
 import { chunked } from './message-framing.ts';
 
 /** The head of the request to `ctx.upstream` (HTTP/1.1, as RFC 9110 section 2.5 wants of an intermediary). */

@@ -1,9 +1,9 @@
 // Listener: takes clients' connections for one worker, within limits, and drains them at the end.
 import { createServer, type Server, type Socket } from 'node:net';
-import { ClientConnection } from './client-connection.ts';
+import { Wire, type WireOptions } from '../exchange/wire.ts';
+import { ClientConnection } from '../h1/client-connection.ts';
+import { dateLine } from '../h1/outgoing-head.ts';
 import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
-import { dateLine } from './outgoing-head.ts';
-import { Wire, type WireOptions } from './wire.ts';
 
 /** For a drain: connections without a request for this long are closed at once, ms. */
 const quietTime = 1_000;

@@ -1,11 +1,11 @@
 // UpstreamConnections: the connections of a worker to one upstream: idle ones, busy ones, and who waits for one.
 import { isIP } from 'node:net';
-import { WeldrError } from '../errors.ts';
-import type { Upstream } from '../pool/pool.ts';
-import type { Settings } from '../settings/settings.ts';
-import type { Deadlines, Waiting } from './deadlines.ts';
-import type { ResponseHead } from './response-head.ts';
-import { UpstreamConnection } from './upstream-connection.ts';
+import { WeldrError } from '../../errors.ts';
+import type { Upstream } from '../../pool/pool.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
+import type { ResponseHead } from '../h1/response-head.ts';
+import { UpstreamConnection } from '../h1/upstream-connection.ts';
 
 /** A name may point elsewhere by now: its connections are not kept for longer than this, in ms. */
 const maxAgeOfNamed = 60_000;
