@@ -1,7 +1,7 @@
 // ip-filter: answers 403 to clients by their addresses.
 import { z } from 'zod';
-import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
-import { reply } from '../../core/request/context.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import { reply } from '../../core/request/reply.ts';
 import { AddressList, isNetwork } from './address-list.ts';
 
 const network = z.string().refine(isNetwork, {
@@ -15,19 +15,21 @@ const options = z.strictObject({
   deny: z.array(network).max(100_000).default([]),
 });
 
+const refusal = reply(403, '403 this address may not send requests\n');
+
 /** What `ipFilter` takes, as people write it. */
 export type IpFilterOptions = z.input<typeof options>;
 
-/** The plugin that lets requests in by client address: `ipFilter({ allow: ['10.0.0.0/8'] })`. Put it first. */
-export function ipFilter(input: IpFilterOptions = {}): Plugin {
-  return definePlugin('ip-filter', options, input, lists => ({
-    worker({ hooks }) {
-      const allow = new AddressList(lists.allow);
-      const deny = new AddressList(lists.deny);
-      hooks.selectUpstream.tap('ip-filter', ({ clientIp }) => {
-        const admitted = (allow.isEmpty || allow.has(clientIp)) && !deny.has(clientIp);
-        return admitted ? undefined : reply(403, '403 this address may not send requests\n');
-      });
-    },
-  }));
-}
+/** The plugin that lets requests in by client address: `ipFilter({ allow: ['10.0.0.0/8'] })`. */
+export const ipFilter = definePlugin({
+  name: 'ip-filter',
+  schema: options,
+  worker({ hooks }, lists) {
+    const allow = new AddressList(lists.allow);
+    const deny = new AddressList(lists.deny);
+    hooks.request.tap('ip-filter', ({ clientIp }) => {
+      const admitted = (allow.isEmpty || allow.has(clientIp)) && !deny.has(clientIp);
+      return admitted ? undefined : refusal;
+    });
+  },
+});
