@@ -12,6 +12,8 @@ export {
   withId,
 } from '../core/plugin/define-plugin.ts';
 export type { Leadership, ManagerHooks } from '../core/plugin/manager-hooks.ts';
+export type { MetricFamily } from '../core/plugin/metric-family.ts';
+export type { Counter, CounterSpec, Gauge, Histogram, Labelled, Metrics } from '../core/plugin/metrics.ts';
 export {
   type ChildPlugins,
   contractVersion,

@@ -8,9 +8,14 @@ import type { ReportPluginError } from '../stages/request-hooks.ts';
 import { AdminRoutes } from './admin.ts';
 import { CleanUps } from './clean-ups.ts';
 import { createManagerHooks, type ManagerHooks } from './manager-hooks.ts';
+import type { MetricDelta } from './metric-delta.ts';
+import type { MetricFamily } from './metric-family.ts';
+import type { MetricRecorder } from './metric-recorder.ts';
+import type { MetricSums } from './metric-sums.ts';
 import type { ManagerChannel, ManagerSide, ManagerStatus } from './plugin.ts';
 import { covers, type PluginInstance } from './plugin-instance.ts';
 import { startFailure } from './start-failure.ts';
+import { metricsLine } from './worker-sides.ts';
 
 /** What manager sides work with. */
 export interface ManagerSidesOptions {
@@ -21,6 +26,8 @@ export interface ManagerSidesOptions {
   readonly overrides: Overrides;
   /** What plugins keep over reloads, by the names of their instances. */
   readonly memory: Map<string, unknown>;
+  /** What plugins have counted; it outlives reloads. */
+  readonly sums: MetricSums;
   /** Is told what a plugin threw in a hook. */
   readonly report: ReportPluginError;
   reload(): Promise<void>;
@@ -49,9 +56,11 @@ export class ManagerSides {
 
   /** Starts them in order. Rejects with the first failure, after the clean-ups of those that had started. */
   async start(instances: readonly PluginInstance[]): Promise<void> {
+    this.options.sums.admit(instances.map(({ name }) => name));
+    const recorder = this.options.sums.recordManager();
     for (const instance of instances) {
       try {
-        await instance.plugin.manager?.(this.side(instance, instances), instance.options);
+        await instance.plugin.manager?.(this.side(instance, instances, recorder), instance.options);
       } catch (thrown) {
         await this.close();
         throw startFailure(instance.name, thrown);
@@ -67,6 +76,10 @@ export class ManagerSides {
 
   /** Hands a message of a worker to the instance that it is for. */
   receive(instance: string, message: unknown, worker: number): void {
+    if (instance === metricsLine) {
+      this.options.sums.add(worker, message as MetricDelta[]);
+      return;
+    }
     for (const listener of this.listeners.get(instance) ?? []) {
       try {
         listener(message, worker);
@@ -77,10 +90,19 @@ export class ManagerSides {
     }
   }
 
-  private side(instance: PluginInstance, all: readonly PluginInstance[]): ManagerSide {
+  private side(
+    instance: PluginInstance,
+    all: readonly PluginInstance[],
+    recorder: MetricRecorder,
+  ): ManagerSide {
     const { pools, log, clock, status, overrides } = this.options;
     const { name, scope } = instance;
+    const ownLog = log.child({ plugin: name });
     return {
+      get metrics() {
+        return recorder.of(name, ownLog);
+      },
+      metricFamilies: () => this.metricFamilies(all),
       hooks: this.hooks,
       pools,
       admin: this.admin,
@@ -89,7 +111,7 @@ export class ManagerSides {
       scope,
       clock,
       memory: this.memoryOf(instance),
-      log: log.child({ plugin: name }),
+      log: ownLog,
       covers: pool => covers(instance, all, pool),
       onClose: fn => this.cleanUps.add(name, fn),
       useStore: store => pools.useStore(store),
@@ -114,6 +136,16 @@ export class ManagerSides {
         listeners.set(instance, known);
       },
     };
+  }
+
+  /** The label with the instance's name stands only where a plugin stands more than once. */
+  private metricFamilies(all: readonly PluginInstance[]): readonly MetricFamily[] {
+    const repeated = new Set<string>();
+    for (const [at, { plugin, name }] of all.entries()) {
+      const twin = all.findIndex(other => other.plugin.name === plugin.name);
+      if (twin !== at) repeated.add(name).add(all[twin]?.name ?? '');
+    }
+    return this.options.sums.collect(name => (repeated.has(name) ? name : undefined));
   }
 
   private memoryOf({ name, plugin }: PluginInstance): unknown {

@@ -11,6 +11,8 @@ import type { RequestHooks } from '../stages/request-hooks.ts';
 import type { Condition, Role, Scope } from '../stages/scope.ts';
 import type { AdminRoutes } from './admin.ts';
 import type { ManagerHooks } from './manager-hooks.ts';
+import type { MetricFamily } from './metric-family.ts';
+import type { Metrics } from './metrics.ts';
 
 /** The version of this contract; a plugin may name the one that it was written for. */
 export const contractVersion = 2;
@@ -64,6 +66,8 @@ interface Side {
   readonly scope: Scope;
   /** Is this instance the one of its role which is in charge of a pool? Always true for plugins without a role. */
   covers(pool: string): boolean;
+  /** Counters, gauges and histograms of this instance; summed over all processes, shown by `GET /metrics`. */
+  readonly metrics: Metrics;
   /** Registers clean-up: run last in, first out, at the end or when the start failed half-way. May be async. */
   onClose(fn: () => void | Promise<void>): void;
 }
@@ -92,6 +96,8 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   readonly status: ManagerStatus;
   /** What flags and environment say; it goes before the config's options. */
   readonly overrides: Overrides;
+  /** What all plugins have counted so far, for the one which serves it. */
+  metricFamilies(): readonly MetricFamily[];
   /** What `memory` made: kept for this instance from one config to the next. */
   readonly memory: Memory;
   /** Makes this store the home of pool changes. Throws CONFIG_INVALID when another plugin did so already. */

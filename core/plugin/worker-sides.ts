@@ -7,6 +7,8 @@ import { Route } from '../request/route.ts';
 import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts';
 import { Stages } from '../stages/stages.ts';
 import { CleanUps } from './clean-ups.ts';
+import { MetricRecorder } from './metric-recorder.ts';
+import type { Metrics } from './metrics.ts';
 import type { WorkerSide } from './plugin.ts';
 import { covers, type PluginInstance } from './plugin-instance.ts';
 import { startFailure } from './start-failure.ts';
@@ -26,6 +28,12 @@ export interface WorkerSidesOptions {
   send(instance: string, message: unknown): void;
 }
 
+/** How often the manager hears what was counted, ms, and of how many children at once. */
+const metricsInterval = 250;
+const mostChildrenATime = 500;
+/** The line of the metrics, among those of the instances, none of which has this name. */
+export const metricsLine = '';
+
 type Listener = (message: unknown) => void;
 
 /** The worker sides of one worker. */
@@ -34,6 +42,8 @@ export class WorkerSides {
   readonly stages = new Stages();
   private readonly options: WorkerSidesOptions;
   private readonly cleanUps: CleanUps;
+  private readonly recorder = new MetricRecorder();
+  private countsMetrics = false;
   private readonly listeners = new Map<string, Listener[]>();
   private readonly unheard: { instance: string; message: unknown }[] = [];
 
@@ -68,6 +78,7 @@ export class WorkerSides {
   /** Runs the clean-ups, last in first out. */
   async close(): Promise<void> {
     await this.cleanUps.run();
+    this.sendMetrics(Number.POSITIVE_INFINITY);
   }
 
   /** Hands a message of the manager to the instance that it is for. */
@@ -85,14 +96,19 @@ export class WorkerSides {
     const { worker, pools, log, clock, report } = this.options;
     const { name, scope, conditions, plugin } = instance;
     const hooks = createHooks(report, name);
+    const ownLog = log.child({ plugin: name });
+    const metricsOf = (): Metrics => this.metricsOf(name, ownLog);
     this.stages.add({ plugin: name, hooks, scope, role: plugin.role, conditions });
     return {
+      get metrics() {
+        return metricsOf();
+      },
       id: worker,
       hooks,
       pools,
       scope,
       clock,
-      log: log.child({ plugin: name }),
+      log: ownLog,
       covers: pool => covers(instance, all, pool),
       onClose: fn => this.cleanUps.add(name, fn),
       route: (routeName, pool) => new Route(routeName, pool),
@@ -101,6 +117,21 @@ export class WorkerSides {
         onMessage: listener => this.listen(name, listener),
       },
     };
+  }
+
+  /** Most plugins count nothing: the timer is started by the first that does. */
+  private metricsOf(name: string, log: Logger): Metrics {
+    if (!this.countsMetrics) {
+      this.countsMetrics = true;
+      const cancel = this.options.clock.every(metricsInterval, () => this.sendMetrics(mostChildrenATime));
+      this.cleanUps.add('metrics', cancel);
+    }
+    return this.recorder.of(name, log);
+  }
+
+  private sendMetrics(most: number): void {
+    const deltas = this.recorder.take(most);
+    if (deltas !== undefined) this.options.send(metricsLine, deltas);
   }
 
   private listen(instance: string, listener: Listener): void {

@@ -6,6 +6,7 @@ import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { ProcessLog } from '../log/log.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
+import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
@@ -47,6 +48,7 @@ export class Manager {
   private readonly pools: ManagedPools;
   private readonly broadcast: PoolBroadcast;
   private readonly memory = new Map<string, unknown>();
+  private readonly sums = new MetricSums();
   private readonly startedAt = systemClock.now();
   /** All groups that have processes; the one in charge is `group`. */
   private readonly groups = new Set<WorkerGroup>();
@@ -200,6 +202,7 @@ export class Manager {
     oldGroup.deliverTo((...message) => plugins.receive(...message));
     this.pools.setConfig(poolsOf(config.settings));
     this.pools.retainJudges(new Set(config.plugins.map(plugin => plugin.name)));
+    this.sums.keep(config.plugins.map(plugin => plugin.name));
     await group.listen();
     void this.retire(oldGroup);
     await this.handOver(oldGroup);
@@ -322,6 +325,7 @@ export class Manager {
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
       onExit: worker => {
         this.pools.workerGone(worker);
+        this.sums.workerExited(worker);
         this.plugins?.hooks.workerExited.call(worker);
       },
     });
@@ -361,6 +365,7 @@ export class Manager {
       log: this.log,
       clock: systemClock,
       report: reportPluginError(this.log),
+      sums: this.sums,
       status: this.status,
       overrides: this.options.overrides,
       memory: this.memory,

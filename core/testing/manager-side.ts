@@ -4,6 +4,7 @@ import type { WeldrError } from '../errors.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../plugin/admin.ts';
 import type { ManagerHooks } from '../plugin/manager-hooks.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
+import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus, Plugin } from '../plugin/plugin.ts';
 import { instantiate } from '../plugin/plugin-instance.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
@@ -49,6 +50,8 @@ export interface TestManagerSide {
   close(): Promise<void>;
   /** What an instance keeps from one config to the next, by its name. */
   readonly memory: Map<string, unknown>;
+  /** What plugins have counted. */
+  readonly sums: MetricSums;
   /** The workers of these pools; they stay when another side follows this one. */
   readonly workers: Workers;
   /** For `workerSide`: takes a worker in; returns how it leaves. */
@@ -81,6 +84,7 @@ export async function managerSide(
   const logs: LogLine[] = [];
   const reported: WeldrError[] = [];
   const memory = previous?.memory ?? new Map<string, unknown>();
+  const sums = previous?.sums ?? new MetricSums();
   const sides = new ManagerSides({
     pools,
     log: collectingLogger(logs),
@@ -88,6 +92,7 @@ export async function managerSide(
     status: testStatus(clock, workers, options.status ?? {}),
     overrides: options.overrides ?? {},
     memory,
+    sums,
     report: error => void reported.push(error),
     reload: options.reload ?? (async () => {}),
     workers: () => workers.ids(),
@@ -112,6 +117,7 @@ export async function managerSide(
     logs,
     reported,
     memory,
+    sums,
     workers,
     admin: (method, target, body) => callRoute(sides.admin, method, target, body),
     close: () => sides.close(),
@@ -124,6 +130,7 @@ export async function managerSide(
         if (left) return;
         left = true;
         leave();
+        sums.workerExited(worker);
         pools.workerGone(worker);
         sides.hooks.workerExited.call(worker);
       };

@@ -63,7 +63,7 @@ function count(side: WorkerSide<Told, FlushRequest>, intervalMs: number): void {
 }
 
 function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
-  const { hooks, pools, admin, clock, memory: totals, channel: workers, onClose } = side;
+  const { hooks, pools, admin, clock, memory: totals, channel: workers, onClose, metricFamilies } = side;
   const rounds = new FlushRounds(workers, clock, patienceMs);
   const inPool = (pool: string, id: string) => pools.get(pool, id) !== undefined;
   workers.onMessage(({ counts, answers }, worker) => {
@@ -92,7 +92,7 @@ function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
   get('/metrics', 'metrics', () => ({
     status: 200,
     contentType: metricTextType,
-    body: metrics(totals, allEntries(pools)),
+    body: metrics(totals, allEntries(pools), metricFamilies()),
   }));
 }
 
