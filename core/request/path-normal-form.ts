@@ -1,0 +1,27 @@
+// The two steps to a path's normal form (RFC 3986 section 6.2.2).
+
+/** Decodes what never needs encoding, and writes the rest in upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2). */
+export function decodeUnreserved(path: string): string {
+  return path.includes('%') ? path.replace(/%[0-9a-f]{2}/gi, decodeIfUnreserved) : path;
+}
+
+function decodeIfUnreserved(triplet: string): string {
+  const char = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
+  return /[A-Za-z0-9\-._~]/.test(char) ? char : triplet.toUpperCase();
+}
+
+/** RFC 3986 section 5.2.4. */
+export function removeDotSegments(path: string): string {
+  if (!/(?:^|\/)\.\.?(?:\/|$)/.test(path)) return path;
+  const kept: string[] = [];
+  const segments = path.split('/');
+  // What stands before the first slash; dots at the end leave a slash behind.
+  const last = segments.length - 1;
+  for (let i = 1; i <= last; i++) {
+    const segment = segments[i] ?? '';
+    if (segment === '..') kept.pop();
+    if (segment !== '.' && segment !== '..') kept.push(segment);
+    else if (i === last) kept.push('');
+  }
+  return `/${kept.join('/')}`;
+}
