@@ -65,19 +65,26 @@ export type Matcher<Facts extends MatchFacts = MatchFacts> =
 /** Elements of a list, at most. */
 const maxValues = 1000;
 
+const emptyList = 'an empty list would match nothing: name something, or leave the key out';
+const longList = `a list has over ${maxValues} elements: use several matchers under "any"`;
+
 /** One or more strings, with a message that says what is wrong with the first wrong one. */
 function oneOrMore(problemOf: (value: unknown) => string | undefined) {
-  const item = z.string().refine(value => problemOf(value) === undefined);
-  return z.union([item, z.array(item).min(1).max(maxValues)], {
+  const item = z
+    .string({ error: ({ input }) => listProblem(input, problemOf) })
+    .refine(value => problemOf(value) === undefined, {
+      error: ({ input }) => listProblem(input, problemOf),
+      abort: true,
+    });
+  return z.union([item, z.array(item).min(1, emptyList).max(maxValues, longList)], {
     error: ({ input }) => listProblem(input, problemOf),
   });
 }
 
 function listProblem(input: unknown, problemOf: (value: unknown) => string | undefined): string {
   if (!Array.isArray(input)) return problemOf(input) ?? `expected text, got ${showInput(input)}`;
-  if (input.length === 0) return 'an empty list would match nothing: name something, or leave the key out';
-  if (input.length > maxValues)
-    return `a list of over ${maxValues} elements: use several matchers under "any"`;
+  if (input.length === 0) return emptyList;
+  if (input.length > maxValues) return longList;
   for (const value of input) {
     const problem = problemOf(value);
     if (problem !== undefined) return problem;
@@ -111,9 +118,12 @@ function byName(nameProblem: (name: string) => string | undefined) {
     if (keys.length === 0) return 'no name is given: give one, or leave the key out';
     return keys.map(nameProblem).find(problem => problem !== undefined);
   };
-  const values = z.union([z.boolean(), z.string(), z.array(z.string()).min(1).max(maxValues)], {
-    error: ({ input }) => `expected a value, a list of values, true or false, got ${showInput(input)}`,
-  });
+  const values = z.union(
+    [z.boolean(), z.string(), z.array(z.string()).min(1, emptyList).max(maxValues, longList)],
+    {
+      error: ({ input }) => `expected a value, a list of values, true or false, got ${showInput(input)}`,
+    },
+  );
   return z.record(z.string(), values).superRefine((names, context) => {
     const message = firstProblem(names);
     if (message !== undefined) context.addIssue({ code: 'custom', message });
@@ -163,7 +173,7 @@ export const matcherSchema: z.ZodType<MatcherJson> = z
       return matcherSchema.optional();
     },
     get any() {
-      return z.array(matcherSchema).min(1).max(maxValues).optional();
+      return z.array(matcherSchema).min(1, emptyList).max(maxValues, longList).optional();
     },
   })
   .refine(isNotEmpty, emptyProblem);
@@ -174,13 +184,13 @@ const codePath = z.custom<string | RegExp>(value => patternProblem(value) === un
 export const matcherLevel = z
   .strictObject({
     path: z
-      .union([codePath, z.array(codePath).min(1).max(maxValues)], {
+      .union([codePath, z.array(codePath).min(1, emptyList).max(maxValues, longList)], {
         error: ({ input }) => listProblem(input, patternProblem),
       })
       .optional(),
     ...plainKeys,
     not: z.unknown().optional(),
-    any: z.array(z.unknown()).min(1).max(maxValues).optional(),
+    any: z.array(z.unknown()).min(1, emptyList).max(maxValues, longList).optional(),
   })
   .refine(isNotEmpty, emptyProblem);
 

@@ -1,13 +1,26 @@
 // The two steps to a path's normal form (RFC 3986 section 6.2.2).
 
+/** `%7e`, in each way of writing it, and what becomes of it. */
+const normalTriplets: ReadonlyMap<string, string> = new Map(allTriplets());
+
+function* allTriplets(): Generator<[string, string]> {
+  const digits = [...'0123456789abcdefABCDEF'];
+  for (const high of digits) {
+    for (const low of digits) {
+      const char = String.fromCharCode(Number.parseInt(high + low, 16));
+      const triplet = `%${high}${low}`;
+      yield [triplet, /[A-Za-z0-9\-._~]/.test(char) ? char : triplet.toUpperCase()];
+    }
+  }
+}
+
 /** Decodes what never needs encoding, and writes the rest in upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2). */
 export function decodeUnreserved(path: string): string {
   return path.includes('%') ? path.replace(/%[0-9a-f]{2}/gi, decodeIfUnreserved) : path;
 }
 
 function decodeIfUnreserved(triplet: string): string {
-  const char = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
-  return /[A-Za-z0-9\-._~]/.test(char) ? char : triplet.toUpperCase();
+  return normalTriplets.get(triplet) ?? triplet;
 }
 
 /** RFC 3986 section 5.2.4. */

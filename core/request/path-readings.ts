@@ -7,7 +7,7 @@ export const maxReadings = 30;
 
 /** The most work for one path: forms on the way, and their characters together. */
 const maxForms = 64;
-const maxCharacters = 64 * 1024;
+const maxCharacters = 32 * 1024;
 
 /** Changes a path as somebody does it. Forms hold decoded bytes, one a character. */
 type Rule = (path: string) => string;
@@ -36,12 +36,12 @@ const rules: readonly Rule[] = [
   foldUnicode,
   dropInvalidBytes,
   // A URL that is relative to a scheme: new URL('//any/login', base).
-  path => path.replace(/^\/\/[^/]*/, ''),
+  path => path.replace(/^\/{2,}[^/]*/, ''),
 ];
 
 /**
- * The readings of a path in which unreserved characters are decoded already, in normal form, each once. Undefined when
- * there are too many to look at.
+ * The readings of a path in which unreserved characters are decoded already, each once, with and without dot segments.
+ * Undefined when there are too many to look at.
  */
 export function lenientReadings(path: string): string[] | undefined {
   const forms = new Set([path]);
@@ -57,7 +57,12 @@ export function lenientReadings(path: string): string[] | undefined {
     }
   }
   const readings = new Set<string>();
-  for (const form of forms) readings.add(encode(removeDotSegments(decodeUnreserved(form))));
+  for (const form of forms) {
+    const decoded = decodeUnreserved(form);
+    readings.add(encode(removeDotSegments(decoded)));
+    // Routers that take a path as it comes, Express for one, see the dots.
+    readings.add(encode(decoded));
+  }
   return [...readings];
 }
 
@@ -67,12 +72,19 @@ function encode(path: string): string {
   return encoded.startsWith('/') ? encoded : `/${encoded}`;
 }
 
+/** `%00` to `%FF`. */
+const triplets = Array.from(
+  { length: 256 },
+  (_, code) => `%${code.toString(16).toUpperCase().padStart(2, '0')}`,
+);
+const bytes: ReadonlyMap<string, string> = new Map(triplets.map((t, code) => [t, String.fromCharCode(code)]));
+
 function encodeByte(char: string): string {
-  return `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+  return triplets[char.charCodeAt(0)] ?? '';
 }
 
 function decodeByte(triplet: string): string {
-  return String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
+  return bytes.get(triplet) ?? bytes.get(triplet.toUpperCase()) ?? triplet;
 }
 
 function decodeUnicodeEscape(_escape: string, digits: string): string {
@@ -96,8 +108,8 @@ function foldUnicode(path: string): string {
 }
 
 /** UTF-8 as careless decoders read it: longer than it must be (`%C0%AF` for `/`), and latin1 where it is none. */
-function decodeLeniently(bytes: string): string {
-  return bytes.replace(
+function decodeLeniently(path: string): string {
+  return path.replace(
     /[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf7][\x80-\xbf]{3}/g,
     decodeSequence,
   );

@@ -73,10 +73,12 @@ test('is not plain when anybody could read it otherwise', () => {
   }
 });
 
-test('has no further reading when it is only encoded or has dot segments', () => {
-  for (const target of ['/%6cogin', '/x/../login', '/./login', '/x/%2e%2e/login']) {
-    assert.equal(new RequestPath(target).readings, ['/login'], target);
-  }
+test('has no further reading when only unreserved characters are encoded', () => {
+  assert.equal(new RequestPath('/%6cogin').readings, ['/login']);
+});
+
+test('may be read with its dot segments, as routers do that take a path as it comes', () => {
+  assert.equal(new RequestPath('/x/%2e%2e/login').readings, ['/login', '/x/../login']);
 });
 
 for (const [target, reading] of [
