@@ -2,9 +2,11 @@
 import type { SendHandle } from 'node:child_process';
 import { createServer } from 'node:net';
 import type { Logger } from 'pino';
+import { systemClock } from '../clock.ts';
 import { describeError, toError, WeldrError } from '../errors.ts';
 import { Listener } from '../http/accept/listener.ts';
-import { createHooks } from '../plugin/hooks.ts';
+import { reportPluginError } from '../plugin/report-plugin-error.ts';
+import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
@@ -13,7 +15,6 @@ import { exitCodeOf } from './exit-codes.ts';
 import type { ManagerLink } from './links.ts';
 import { backlog } from './listening-sockets.ts';
 import type { ManagerMessage } from './messages.ts';
-import { WorkerPlugins } from './worker-plugins.ts';
 
 /** What a worker works with. */
 export interface WorkerOptions {
@@ -41,7 +42,7 @@ export class Worker {
   private loading: Promise<LoadedConfig> | undefined;
   private log: Logger | undefined;
   private settings: Settings | undefined;
-  private plugins: WorkerPlugins | undefined;
+  private plugins: WorkerSides | undefined;
   private listener: Listener | undefined;
   private ending = false;
 
@@ -88,7 +89,9 @@ export class Worker {
     const { settings } = snapshot;
     this.settings = settings;
     this.revision = snapshot.revision;
-    for (const name of Object.keys(settings.pools)) this.pools.ensure(name);
+    for (const [name, { fallback }] of Object.entries(settings.pools)) {
+      this.pools.ensure(name).fallback = fallback;
+    }
     for (const change of snapshot.changes) this.pools.apply(change);
     try {
       const log = await this.options.openLog(settings.logLevel, this.number);
@@ -105,19 +108,20 @@ export class Worker {
 
   private async run(config: LoadedConfig, settings: Settings, log: Logger): Promise<void> {
     const { pools } = this;
-    const hooks = createHooks(error => log.error({ err: error }, error.message));
-    this.drains.watch(hooks);
-    const plugins = new WorkerPlugins({
+    const report = reportPluginError(log);
+    const plugins = new WorkerSides({
       worker: this.number,
-      hooks,
       pools,
       log,
+      clock: systemClock,
+      report,
       send: (plugin, message) => this.options.link.send({ type: 'plugin', plugin, message }),
     });
     this.plugins = plugins;
     for (const { plugin, message } of this.early.splice(0)) plugins.receive(plugin, message);
     await plugins.start(config.plugins);
-    this.listener = new Listener({ hooks, pools, settings, log });
+    this.drains.watch(plugins.stages, report);
+    this.listener = new Listener({ stages: plugins.stages, pools, settings, log });
   }
 
   /** The file may have been edited since the manager read it; then only a reload makes that count everywhere. */

@@ -1,8 +1,8 @@
 // ip-filter: answers 403 to clients by their addresses.
 import { z } from 'zod';
 import { NetworkSet, network } from '../../core/network.ts';
-import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
-import { reply } from '../../core/request/context.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import { reply } from '../../core/request/reply.ts';
 
 const options = z.strictObject({
   /** Who may send requests; empty: everybody. */
@@ -11,19 +11,21 @@ const options = z.strictObject({
   deny: z.array(network).max(100_000).default([]),
 });
 
+const refusal = reply(403, '403 this address may not send requests\n');
+
 /** What `ipFilter` takes, as people write it. */
 export type IpFilterOptions = z.input<typeof options>;
 
-/** The plugin that lets requests in by client address: `ipFilter({ allow: ['10.0.0.0/8'] })`. Put it first. */
-export function ipFilter(input: IpFilterOptions = {}): Plugin {
-  return definePlugin('ip-filter', options, input, lists => ({
-    worker({ hooks }) {
-      const allow = new NetworkSet(lists.allow);
-      const deny = new NetworkSet(lists.deny);
-      hooks.selectUpstream.tap('ip-filter', ({ clientIp }) => {
-        const admitted = (allow.isEmpty || allow.has(clientIp)) && !deny.has(clientIp);
-        return admitted ? undefined : reply(403, '403 this address may not send requests\n');
-      });
-    },
-  }));
-}
+/** The plugin that lets requests in by client address: `ipFilter({ allow: ['10.0.0.0/8'] })`. */
+export const ipFilter = definePlugin({
+  name: 'ip-filter',
+  schema: options,
+  worker({ hooks }, lists) {
+    const allow = new NetworkSet(lists.allow);
+    const deny = new NetworkSet(lists.deny);
+    hooks.request.tap('ip-filter', ({ clientIp }) => {
+      const admitted = (allow.isEmpty || allow.has(clientIp)) && !deny.has(clientIp);
+      return admitted ? undefined : refusal;
+    });
+  },
+});

@@ -1,8 +1,8 @@
 // Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
 import { isIP, isIPv6 } from 'node:net';
 import { NetworkSet } from '../../network.ts';
-import type { ProxyContext } from '../../request/context.ts';
 import { type HeaderList, isFieldValue } from '../../request/headers.ts';
+import type { RequestState } from '../../request/request-state.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { forwardingAlias } from '../h1/fields.ts';
 
@@ -35,7 +35,7 @@ export class Forwarding {
     this.rfc7239 = rfc7239;
     this.trusted = new NetworkSet(trusted);
     this.pseudonym = settings.via;
-    this.via = [`1.0 ${settings.via}`, `1.1 ${settings.via}`];
+    this.via = [`Via: 1.0 ${settings.via}\r\n`, `Via: 1.1 ${settings.via}\r\n`];
   }
 
   /** Is this address one of a trusted proxy? */
@@ -50,75 +50,79 @@ export class Forwarding {
   }
 
   /** Sets the fields on a request; `received`: it came with some already. */
-  apply(ctx: ProxyContext, peer: Peer, received: boolean): void {
-    const { headers } = ctx;
-    ctx.clientIp = peer.ip;
-    ctx.clientPort = peer.port;
+  apply(state: RequestState, peer: Peer, received: boolean): void {
+    state.clientIp = peer.ip;
+    state.clientPort = peer.port;
     const believed = peer.trusted && received;
-    if (believed) this.believe(ctx);
-    if (this.mode === 'remove' || (this.mode === 'append' && received && !peer.trusted))
-      dropForwarding(headers);
-    if (this.mode === 'append') {
-      if (believed) this.extend(ctx, peer);
-      else headers.pushLines(this.describe(ctx, peer));
+    if (believed) this.believe(state);
+    if (received && (this.mode === 'remove' || (this.mode === 'append' && !peer.trusted))) {
+      state.cleanedHeaders = withoutForwarding(state.headers);
     }
-    headers.push('Via', 'via', ctx.version === '1.0' ? this.via[0] : this.via[1]);
+    let added = '';
+    if (this.mode === 'append') {
+      if (believed) state.cleanedHeaders = this.extended(state, peer);
+      else added = this.describe(state, peer);
+    }
+    state.addedLines = added + (state.version === '1.0' ? this.via[0] : this.via[1]);
   }
 
   /** Nothing came that is believed: what is said is what this hop saw. */
-  private describe(ctx: ProxyContext, peer: Peer): string {
-    if (peer.describedHost === ctx.host) return peer.described;
-    const lines = [`X-Forwarded-For: ${peer.ip}`, `X-Forwarded-Proto: ${ctx.scheme}`];
-    if (ctx.host !== '') lines.push(`X-Forwarded-Host: ${ctx.host}`);
+  private describe(state: RequestState, peer: Peer): string {
+    if (peer.describedHost === state.host) return peer.described;
+    const lines = [`X-Forwarded-For: ${peer.ip}`, `X-Forwarded-Proto: ${state.scheme}`];
+    if (state.host !== '') lines.push(`X-Forwarded-Host: ${state.host}`);
     lines.push(`X-Forwarded-Port: ${peer.localPort}`);
-    if (this.rfc7239) lines.push(`Forwarded: ${forwardedElement(ctx, peer.ip)}`);
+    if (this.rfc7239) lines.push(`Forwarded: ${forwardedElement(state, peer.ip)}`);
     lines.push('');
     peer.described = lines.join('\r\n');
-    peer.describedHost = ctx.host;
+    peer.describedHost = state.host;
     return peer.described;
   }
 
   /** A trusted proxy said something: this hop adds itself. */
-  private extend(ctx: ProxyContext, peer: Peer): void {
-    const { headers } = ctx;
+  private extended(state: RequestState, peer: Peer): HeaderList {
+    const headers = state.headers.clone();
     for (const key of headers.keys.filter(k => forwardingAlias.test(k) && !k.startsWith('x-forwarded-'))) {
       headers.delete(key);
     }
     const chain = [...headers.getAll('x-forwarded-for'), peer.ip].join(', ');
     headers.set('X-Forwarded-For', chain);
-    if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', ctx.scheme);
-    if (!headers.has('x-forwarded-host') && ctx.host !== '') headers.set('X-Forwarded-Host', ctx.host);
+    if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', state.scheme);
+    if (!headers.has('x-forwarded-host') && state.host !== '') headers.set('X-Forwarded-Host', state.host);
     if (!headers.has('x-forwarded-port')) headers.set('X-Forwarded-Port', peer.localPort);
     if (this.rfc7239) {
-      headers.set('Forwarded', [...headers.getAll('forwarded'), forwardedElement(ctx, peer.ip)].join(', '));
+      headers.set('Forwarded', [...headers.getAll('forwarded'), forwardedElement(state, peer.ip)].join(', '));
     } else if (headers.has('forwarded')) {
       headers.delete('forwarded');
     }
+    return headers;
   }
 
   /** Takes the client's address and scheme from what the trusted proxies reported. */
-  private believe(ctx: ProxyContext): void {
-    const { headers } = ctx;
+  private believe(state: RequestState): void {
+    const { headers } = state;
     const chain = headers.getAll('x-forwarded-for').join(',').split(',').slice(-maxChain);
     for (let i = chain.length - 1; i >= 0; i--) {
       const address = (chain[i] ?? '').trim().replace(/^\[|\]$/g, '');
       if (isIP(address) === 0) break;
-      ctx.clientIp = address;
+      state.clientIp = address;
       if (!this.trusts(address)) break;
     }
     const scheme = headers.get('x-forwarded-proto')?.toLowerCase();
-    if (scheme === 'http' || scheme === 'https') ctx.scheme = scheme;
+    if (scheme === 'http' || scheme === 'https') state.scheme = scheme;
   }
 }
 
-function dropForwarding(headers: HeaderList): void {
-  for (const key of [...headers.keys]) {
+function withoutForwarding(received: HeaderList): HeaderList {
+  const headers = received.clone();
+  for (const key of headers.keys) {
     if (key === 'forwarded' || forwardingAlias.test(key)) headers.delete(key);
   }
+  return headers;
 }
 
-function forwardedElement(ctx: ProxyContext, ip: string): string {
+function forwardedElement(state: RequestState, ip: string): string {
   const node = isIPv6(ip) ? `"[${ip}]"` : ip;
-  const host = ctx.host === '' || !isFieldValue(ctx.host) ? '' : `;host="${ctx.host}"`;
-  return `for=${node}${host};proto=${ctx.scheme}`;
+  const host = state.host === '' || !isFieldValue(state.host) ? '' : `;host="${state.host}"`;
+  return `for=${node}${host};proto=${state.scheme}`;
 }

@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { Listener } from '../../../core/http/accept/listener.ts';
-import { createHooks, type RequestHooks } from '../../../core/plugin/hooks.ts';
+import { createHooks, type RequestHooks } from '../../../core/stages/request-hooks.ts';
+import { Stages } from '../../../core/stages/stages.ts';
 import { Pools } from '../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
 import { type SettingsInput, settingsSchema } from '../../../core/settings/settings.ts';
@@ -48,7 +49,7 @@ export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy>
   hooks.finished.tap('record', ctx => {
     finished.push(ctx);
   });
-  const listener = new Listener({ hooks, pools, settings, log: collectingLogger(log) });
+  const listener = new Listener({ stages: Stages.of(hooks), pools, settings, log: collectingLogger(log) });
   const server = createServer().listen(0, options.host ?? '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
