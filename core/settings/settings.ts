@@ -1,6 +1,6 @@
 // Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
-import { isIP } from 'node:net';
 import { z } from 'zod';
+import { network } from '../network.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { duration, size } from './duration.ts';
 
@@ -16,17 +16,6 @@ export function parseListen(text: string): { host: string; port: number } | unde
   const host = (match[1] ?? '').replace(/^\[|\]$/g, '');
   const port = Number(match[2]);
   return port <= 65535 ? { host: host === '' ? '0.0.0.0' : host, port } : undefined;
-}
-
-const network = z.string().refine(isNetwork, {
-  error: issue => `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
-});
-
-function isNetwork(text: string): boolean {
-  const [address = '', bits, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
 /** A server of the config: a URL, or an object; parsed to a ServerDefinition. */

@@ -1,12 +1,8 @@
 // ip-filter: answers 403 to clients by their addresses.
 import { z } from 'zod';
+import { NetworkSet, network } from '../../core/network.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { reply } from '../../core/request/reply.ts';
-import { AddressList, isNetwork } from './address-list.ts';
-
-const network = z.string().refine(isNetwork, {
-  error: issue => `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
-});
 
 const options = z.strictObject({
   /** Who may send requests; empty: everybody. */
@@ -25,8 +21,8 @@ export const ipFilter = definePlugin({
   name: 'ip-filter',
   schema: options,
   worker({ hooks }, lists) {
-    const allow = new AddressList(lists.allow);
-    const deny = new AddressList(lists.deny);
+    const allow = new NetworkSet(lists.allow);
+    const deny = new NetworkSet(lists.deny);
     hooks.request.tap('ip-filter', ({ clientIp }) => {
       const admitted = (allow.isEmpty || allow.has(clientIp)) && !deny.has(clientIp);
       return admitted ? undefined : refusal;

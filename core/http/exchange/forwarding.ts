@@ -1,5 +1,6 @@
 // Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
+import { NetworkSet } from '../../network.ts';
 import { type HeaderList, isFieldValue } from '../../request/headers.ts';
 import type { RequestState } from '../../request/request-state.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -26,8 +27,7 @@ const maxChain = 100;
 export class Forwarding {
   private readonly mode: Settings['forwarded']['mode'];
   private readonly rfc7239: boolean;
-  private readonly trusted = new BlockList();
-  private readonly trustsAny: boolean;
+  private readonly trusted: NetworkSet;
   private readonly via: readonly [oneZero: string, oneOne: string];
   private readonly pseudonym: string;
 
@@ -35,23 +35,14 @@ export class Forwarding {
     const { mode, rfc7239, trusted } = settings.forwarded;
     this.mode = mode;
     this.rfc7239 = rfc7239;
-    this.trustsAny = trusted.length > 0;
+    this.trusted = new NetworkSet(trusted);
     this.pseudonym = settings.via;
     this.via = [`Via: 1.0 ${settings.via}\r\n`, `Via: 1.1 ${settings.via}\r\n`];
-    for (const network of trusted) {
-      const [address = '', bits] = network.split('/');
-      const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-      this.trusted.addSubnet(
-        address,
-        bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits),
-        family,
-      );
-    }
   }
 
   /** Is this address one of a trusted proxy? */
   trusts(ip: string): boolean {
-    return this.trustsAny && isIP(ip) !== 0 && this.trusted.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4');
+    return this.trusted.has(ip);
   }
 
   /** How often the request has passed a proxy of this name (RFC 9110 section 7.6.3). */
