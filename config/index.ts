@@ -13,7 +13,7 @@ export {
 } from '../core/plugin/define-plugin.ts';
 export type { Leadership, ManagerHooks } from '../core/plugin/manager-hooks.ts';
 export type { MetricFamily } from '../core/plugin/metric-family.ts';
-export type { Counter, CounterSpec, Gauge, Histogram, Labelled, Metrics } from '../core/plugin/metrics.ts';
+export type { Counter, Gauge, Histogram, Labelled, Metrics } from '../core/plugin/metrics.ts';
 export {
   type ChildPlugins,
   contractVersion,
@@ -24,6 +24,7 @@ export {
   type WorkerChannel,
   type WorkerSide,
 } from '../core/plugin/plugin.ts';
+export { type WhenMatcher, when } from '../core/plugin/when.ts';
 export type { ManagedPools, ManagedPoolsObserver } from '../core/pool/managed-pools.ts';
 export type {
   Layer,
@@ -40,12 +41,15 @@ export type { HealthReport, PoolEntry } from '../core/pool/pool-entry.ts';
 export type { HealthCheckSettings, ServerDefinition, ServerInput } from '../core/pool/server-definition.ts';
 export type { PoolStore, StoreChange, StoredEntry, StoredPools, StoredSetting } from '../core/pool/store.ts';
 export type { Attempt } from '../core/request/attempt.ts';
+export { compileMatcher } from '../core/request/compiled-matcher.ts';
 export type { BodyTransform, ProxyContext } from '../core/request/context.ts';
 export { type ContextSlot, contextSlot } from '../core/request/context-slot.ts';
 export type { HeaderList } from '../core/request/headers.ts';
+export { describeMatcher, type MatcherOptions, type MatchFacts } from '../core/request/matcher.ts';
 export type { OutgoingRequest } from '../core/request/outgoing-request.ts';
 export type { ReceivedRequest } from '../core/request/received-request.ts';
 export { type Reply, reply } from '../core/request/reply.ts';
+export { RequestFacts } from '../core/request/request-facts.ts';
 export type { Outcome, ResponseSource } from '../core/request/request-state.ts';
 export type { RequestTimeouts } from '../core/request/request-timeouts.ts';
 export type { Response } from '../core/request/response.ts';

@@ -21,6 +21,14 @@ export class ReceivedRequest {
     return this.#state.target;
   }
 
+  /**
+   * The path in normal form (RFC 3986 section 6.2.2), without the query. Servers may read what was sent in other ways:
+   * to decide who may pass, use `when` or a matcher of `compileMatcher`, which refuse what is ambiguous.
+   */
+  get path(): string {
+    return this.#state.path().normal;
+  }
+
   /** `1.0` or `1.1`. */
   get version(): '1.0' | '1.1' {
     return this.#state.version;

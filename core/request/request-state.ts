@@ -6,6 +6,7 @@ import { Attempt } from './attempt.ts';
 import type { ContextSlot } from './context-slot.ts';
 import type { HeaderList } from './headers.ts';
 import { OutgoingRequest, type OutgoingSource } from './outgoing-request.ts';
+import { RequestPath } from './path.ts';
 import type { Reply } from './reply.ts';
 import type { TimeoutRecord } from './request-timeouts.ts';
 import type { Route } from './route.ts';
@@ -36,6 +37,11 @@ class RareState implements TimeoutRecord {
   base: OutgoingRequest | undefined = undefined;
   /** The plugin whose asynchronous tap is at work. */
   tap = '';
+  path: RequestPath | undefined = undefined;
+  /** What matchers ask; made by them. */
+  facts: object | undefined = undefined;
+  /** What conditions of `when` said of the request. */
+  conditions: Map<object, boolean> | undefined = undefined;
   slots: Map<ContextSlot<unknown>, unknown> | undefined = undefined;
   notes: readonly string[] | undefined = undefined;
   aborter: AbortController | undefined = undefined;
@@ -133,6 +139,13 @@ export class RequestState implements OutgoingSource {
   /** The body of a response that no upstream made. */
   get replyBody(): string | Uint8Array {
     return this.rare?.replyBody ?? '';
+  }
+
+  /** The path as the client sent it, for matchers. */
+  path(): RequestPath {
+    const rare = this.ensureRare();
+    rare.path ??= new RequestPath(this.target);
+    return rare.path;
   }
 
   /** The request as the current stage may edit it. */
