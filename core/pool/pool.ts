@@ -62,7 +62,7 @@ export class Upstream {
   slot = -1;
   #inFlight = 0;
   /** A list of nothing but this upstream: what `ctx.tried` is after a first attempt, without making an array. */
-  readonly alone: readonly Upstream[] = [this];
+  readonly alone: readonly Upstream[] = Object.freeze([this]);
 
   constructor(pool: string, record: UpstreamRecord) {
     const url = parseOrigin(record.id);

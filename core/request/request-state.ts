@@ -27,7 +27,7 @@ export interface ConnectionFacts {
 }
 
 const noConnection: ConnectionFacts = { port: 0, localPort: 0, listener: '' };
-const none: readonly Upstream[] = [];
+const none: readonly Upstream[] = Object.freeze([]);
 
 /** What few requests have: kept apart, as each field of the record costs every request. */
 class RareState implements TimeoutRecord {
@@ -181,7 +181,7 @@ export class RequestState implements OutgoingSource {
 
   /** Begins an attempt; `now` is of the same clock as `startedAt`. */
   beginAttempt(upstream: Upstream, now: number): void {
-    this.tried = this.tried.length === 0 ? upstream.alone : [...this.tried, upstream];
+    this.tried = this.tried.length === 0 ? upstream.alone : Object.freeze([...this.tried, upstream]);
     this.attempt = new Attempt(upstream, now);
     this.copy = undefined;
   }

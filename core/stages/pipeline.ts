@@ -11,7 +11,7 @@ import type { Chain, Stages } from './stages.ts';
 /** The most attempts of one request, whatever plugins ask for. */
 export const maxAttempts = 10;
 /** How often a balancer is asked again when its choice is not eligible; then all are looked at. */
-const maxDraws = 4;
+export const maxDraws = 4;
 
 /** The wire below a pipeline: carries out what the stages decided. */
 export interface Carrier {

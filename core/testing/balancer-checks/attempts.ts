@@ -1,0 +1,191 @@
+// Checks of what a balancer makes of requests that are tried again, refused, aborted.
+import type { Upstream } from '../../pool/pool.ts';
+import { reply } from '../../request/reply.ts';
+import { maxDraws } from '../../stages/pipeline.ts';
+import { context } from '../context.ts';
+import type { UpstreamInput } from '../pool.ts';
+import type { UpstreamAnswer } from '../request-run.ts';
+import type { CheckDefinition } from './balancer-check.ts';
+import { Shares } from './shares.ts';
+import { alike, client, expectAvailable, type Trial, trial, urlOf } from './trial.ts';
+
+const weights = [1, 2, 3, 5, 1];
+
+export const retries: CheckDefinition = {
+  name: 'tries another upstream on a retry while there is one',
+  async run({ balancer }) {
+    const upstreams = weights.map((weight, n): UpstreamInput => ({ url: urlOf(n), weight }));
+    await trial(balancer, { upstreams }, async started => {
+      for (let n = 0; n < 50; n++) await tryAll(started, n, 0);
+      // As many others in between as bring a balancer that takes turns to the same upstream again.
+      for (let between = 1; between <= 12; between++) {
+        for (let n = 0; n < 3; n++) await tryAll(started, n, between);
+      }
+    });
+    await trial(balancer, { upstreams }, async started => {
+      started.retries = () => true;
+      for (let n = 0; n < 50; n++) {
+        const failures = weights.slice(1).map((): UpstreamAnswer => 'CONNECT_FAILED');
+        const { attempts } = await started.run({ ...client(n), answers: [...failures, 200] });
+        for (const [attempt, upstream] of attempts.entries()) expectFresh(attempts, attempt, upstream);
+      }
+    });
+  },
+};
+
+/** Has one request sent to all upstreams, one after another, with others in between. */
+async function tryAll(started: Trial, n: number, between: number): Promise<void> {
+  const { pool } = started;
+  const tried: Upstream[] = [];
+  for (let attempt = 0; attempt < weights.length; attempt++) {
+    const chosen = await started.expectChoice(pool, context({ ...client(n), pool, tried: [...tried] }));
+    tried.push(chosen);
+    expectFresh(tried, attempt, chosen);
+    await started.count(between, n + 1);
+  }
+  const again = await started.choose(context({ ...client(n), pool, tried }));
+  if (again !== undefined) expectAvailable(again, pool);
+}
+
+function expectFresh(tried: readonly Upstream[], attempt: number, chosen: Upstream): void {
+  if (tried.indexOf(chosen) >= attempt) return;
+  throw new Error(`retry ${attempt} got ${chosen.id} again though others were not tried`);
+}
+
+export const untouched: CheckDefinition = {
+  name: 'changes nothing of what it chooses from',
+  run: ({ balancer }) => {
+    const upstreams = weights.map((weight, n): UpstreamInput => ({ url: urlOf(n), weight }));
+    return trial(balancer, { upstreams }, async started => {
+      const { pool } = started;
+      for (let n = 0; n < 50; n++) {
+        const available = [...pool.available];
+        const tried = available.slice(0, n % (available.length + 1));
+        const given = [...tried];
+        const { version } = pool;
+        const records = available.map(({ record }) => record);
+        await started.choose(context({ ...client(n), pool, tried: given }));
+        if (!isSame(tried, given)) throw new Error('ctx.tried was changed');
+        if (pool.version !== version) throw new Error('the pool was changed');
+        if (!isSame(available, pool.available)) {
+          throw new Error('the array ctx.pool.available was changed');
+        }
+        for (const [index, upstream] of available.entries()) {
+          if (upstream.inFlight !== 0) throw new Error(`inFlight of ${upstream.id} was changed`);
+          if (upstream.record !== records[index]) throw new Error(`the record of ${upstream.id} was changed`);
+        }
+      }
+    });
+  },
+};
+
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
+}
+
+export const eligible: CheckDefinition = {
+  name: 'chooses another upstream when its choice is refused',
+  run: ({ balancer, options }) => {
+    const upstreams = alike(4);
+    const refused = urlOf(1);
+    const requests = 400;
+    return trial(balancer, { upstreams }, async started => {
+      const before = await started.count(requests);
+      const isSticky = options.sticky ?? (await keepsClients(started));
+      let isRefusing = true;
+      let asks = 0;
+      started.side.hooks.eligible.tap('balancer-check', (_, upstream) => {
+        asks++;
+        return isRefusing && upstream.id === refused ? false : undefined;
+      });
+      let scans = 0;
+      const shares = new Shares();
+      for (let n = 0; n < requests; n++) {
+        asks = 0;
+        await started.count(1, n, shares);
+        if (asks > maxDraws) scans++;
+      }
+      const others = upstreams.filter(id => id !== refused);
+      shares.expectAtLeastHalf(before, others, `while ${refused} was refused,`);
+      // The choice of one that goes by the client is the same for the same client.
+      if (scans > requests / 8 && !isSticky) {
+        throw new Error(
+          `asked again for the same request it chose what had been refused: in ${scans} of ${requests} requests all upstreams had to be looked at`,
+        );
+      }
+      isRefusing = false;
+      const after = await started.count(requests);
+      after.expectAlike(before, upstreams, `after ${refused} was refused for a while,`);
+    });
+  },
+};
+
+/** Does each client get the same upstream each time? */
+async function keepsClients(started: Trial): Promise<boolean> {
+  const seen = new Map<number, string | undefined>();
+  // Not a multiple of the number of upstreams, so that turns are not taken for faithfulness.
+  const clients = 21;
+  for (let n = 0; n < 4 * clients; n++) {
+    const { upstream } = await started.run(client(n % clients));
+    const known = seen.get(n % clients);
+    if (known !== undefined && known !== upstream?.id) return false;
+    seen.set(n % clients, upstream?.id);
+  }
+  return true;
+}
+
+/** What may become of a request, besides that it is answered. */
+const fates: readonly {
+  readonly name: string;
+  readonly answer: UpstreamAnswer;
+  readonly retried: boolean;
+}[] = [
+  { name: 'had requests whose clients left', answer: 'CLIENT_CLOSED', retried: false },
+  { name: 'had responses that were cut', answer: { status: 200, cut: true }, retried: false },
+  { name: 'had requests that failed', answer: 'CONNECT_FAILED', retried: false },
+  { name: 'had requests that were tried again elsewhere', answer: 'CONNECT_FAILED', retried: true },
+  { name: 'answered with errors', answer: 503, retried: false },
+];
+
+// Who minds failures forgets them sooner or later.
+const untilForgotten = 3_600_000;
+
+export const inFlight: CheckDefinition = {
+  name: 'chooses as before after requests that were aborted, failed or tried again',
+  async run({ balancer }) {
+    for (const { name, answer, retried } of fates) {
+      await suffer(balancer, name, async (started, n) => {
+        let isRetried = retried;
+        started.retries = () => {
+          const again = isRetried;
+          isRetried = false;
+          return again;
+        };
+        const { result } = await started.begin(client(n), ({ id }) => (id === unlucky ? answer : 200));
+        await started.settled(result);
+      });
+    }
+    await suffer(balancer, 'had requests that a plugin replied to', async (started, n) => {
+      started.onChosen = ({ id }) => (id === unlucky ? reply(403) : undefined);
+      await started.run(client(n));
+      started.onChosen = () => undefined;
+    });
+  },
+};
+
+const unlucky = urlOf(1);
+
+async function suffer(
+  balancer: Parameters<typeof trial>[0],
+  what: string,
+  request: (started: Trial, n: number) => Promise<void>,
+): Promise<void> {
+  const upstreams = alike(3);
+  await trial(balancer, { upstreams }, async started => {
+    const before = await started.count(300);
+    for (let n = 0; n < 150; n++) await request(started, n);
+    started.side.clock.advance(untilForgotten);
+    const after = await started.count(300);
+    after.expectAlike(before, upstreams, `after ${unlucky} ${what},`);
+  });
+}

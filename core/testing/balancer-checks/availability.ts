@@ -1,0 +1,175 @@
+// Checks of whom a balancer may choose: those who are available now, and all of these.
+import type { Pool, Upstream } from '../../pool/pool.ts';
+import { context } from '../context.ts';
+import { type UpstreamInput, upstreamRecord } from '../pool.ts';
+import type { CheckDefinition, Subject } from './balancer-check.ts';
+import { alike, client, expectAvailable, type Trial, trial, urlOf } from './trial.ts';
+
+export const emptyPool: CheckDefinition = {
+  name: 'chooses nothing from an empty pool',
+  run: ({ balancer }) =>
+    trial(balancer, {}, async started => {
+      const { pool } = started;
+      await started.expectNothing(pool);
+      pool.set(upstreamRecord(urlOf(1)));
+      await started.expectChoice(pool);
+      pool.delete(urlOf(1));
+      await started.expectNothing(pool);
+    }),
+};
+
+export const nobodyAvailable: CheckDefinition = {
+  name: 'chooses nothing when nobody is available',
+  run: ({ balancer }) => {
+    const upstreams: UpstreamInput[] = [
+      { url: urlOf(1), state: 'down' },
+      { url: urlOf(2), state: 'draining' },
+      { url: urlOf(3), state: 'disabled' },
+    ];
+    return trial(balancer, { upstreams }, async started => {
+      const { pool } = started;
+      await started.expectNothing(pool);
+      pool.set(upstreamRecord(urlOf(2)));
+      await started.expectChoice(pool);
+      pool.set(upstreamRecord({ url: urlOf(2), state: 'down' }));
+      await started.expectNothing(pool);
+    });
+  },
+};
+
+export const onlyAvailable: CheckDefinition = {
+  name: 'never chooses an unavailable upstream',
+  run: ({ balancer }) => {
+    const states = ['active', 'down', 'active', 'draining', 'disabled', 'active'] as const;
+    const upstreams = states.map((state, n): UpstreamInput => ({ url: urlOf(n), state }));
+    return trial(balancer, { upstreams }, async started => {
+      const shares = await started.count(600);
+      for (const [n, state] of states.entries()) {
+        const count = shares.of(urlOf(n));
+        if (state !== 'active' && count > 0) throw new Error(`an upstream that is ${state} was chosen`);
+        if (state === 'active' && count === 0) {
+          throw new Error(`an active upstream was never chosen, in ${shares.total} requests`);
+        }
+      }
+    });
+  },
+};
+
+export const changes: CheckDefinition = {
+  name: 'follows upstreams that come, go and change',
+  async run({ balancer }) {
+    // Who keeps the array is found by one, who goes by its identity by the other.
+    await trial(balancer, { available: 'copied' }, followChanges);
+    await trial(balancer, { available: 'live' }, followChanges);
+  },
+};
+
+const changingUpstreams = 8;
+
+async function followChanges(started: Trial): Promise<void> {
+  const random = seeded(20_250_101);
+  const { pool } = started;
+  for (let n = 0; n < 200; n++) {
+    for (let count = Math.floor(random() * 4); count >= 0; count--) changeSomething(pool, random);
+    for (let i = 0; i < 3; i++) {
+      const chosen = await started.choose(context({ ...client(n * 3 + i), pool }));
+      if (pool.available.length > 0) expectAvailable(chosen, pool);
+      else if (chosen !== undefined) {
+        throw new Error(`${chosen.id} was chosen though nobody was available`);
+      }
+    }
+  }
+  for (const url of alike(20)) pool.set(upstreamRecord(url));
+  const shares = await started.count(1500);
+  if (shares.size !== pool.size) {
+    throw new Error(`only ${shares.size} of ${pool.size} upstreams were chosen, in ${shares.total} requests`);
+  }
+}
+
+function changeSomething(pool: Pool, random: () => number): void {
+  const url = urlOf(Math.floor(random() * changingUpstreams));
+  const dice = random();
+  if (dice < 0.25) pool.delete(url);
+  else if (dice < 0.5) pool.set(upstreamRecord({ url, state: 'down' }));
+  else pool.set(upstreamRecord({ url, weight: 1 + Math.floor(random() * 5) }));
+}
+
+/** The same numbers from 0 to 1 every time (mulberry32), so that a failure comes again. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export const flaps: CheckDefinition = {
+  name: 'treats an upstream as before when it comes back',
+  async run(subject) {
+    await flap(subject, 'down', pool => pool.set(upstreamRecord({ url: flapping, state: 'down' })));
+    await flap(subject, 'removed', pool => pool.delete(flapping));
+  },
+};
+
+const flapping = urlOf(2);
+
+async function flap({ balancer }: Subject, how: string, away: (pool: Pool) => unknown): Promise<void> {
+  const upstreams = alike(4);
+  await trial(balancer, { upstreams }, async started => {
+    const { pool } = started;
+    const early = (await started.count(40)).of(flapping);
+    const before = await started.count(400);
+    for (let n = 0; n < 40; n++) {
+      away(pool);
+      await started.count(3, 400 + n * 6);
+      pool.set(upstreamRecord(flapping));
+      await started.count(3, 403 + n * 6);
+    }
+    const flapped = `after it was ${how} and active again 40 times,`;
+    (await started.count(400)).expectAlike(before, upstreams, flapped);
+    away(pool);
+    await started.count(300, 400);
+    pool.set(upstreamRecord(flapping));
+    // Who wants to make up for what it missed floods one that has just come back.
+    const first = await started.count(40);
+    if (first.of(flapping) > early + 16) {
+      const got = `${first.describe(flapping)}, and ${early} before`;
+      throw new Error(`when it was ${how} for 300 requests, ${flapping} got ${got}`);
+    }
+    (await started.count(400)).expectAlike(before, upstreams, `after it was ${how} for 300 requests,`);
+  });
+}
+
+export const waiting: CheckDefinition = {
+  name: 'chooses nobody who left while it waited',
+  async run({ balancer }) {
+    for (const how of ['removed', 'down'] as const) {
+      for (const stays of alike(3)) {
+        await trial(balancer, { upstreams: alike(3) }, started => leaveWhileChoosing(started, how, stays));
+      }
+    }
+  },
+};
+
+/** All but one leave while the balancer waits for something; one that does not wait has chosen by then. */
+async function leaveWhileChoosing(started: Trial, how: 'removed' | 'down', stays: string): Promise<void> {
+  const { pool } = started;
+  let isSettled = false;
+  const choosing = started.side.select(context({ ...client(1), pool }));
+  const settling = () => {
+    isSettled = true;
+  };
+  choosing.then(settling, settling);
+  await started.turn();
+  if (isSettled) return;
+  for (const url of alike(3)) {
+    if (url === stays) continue;
+    if (how === 'removed') pool.delete(url);
+    else pool.set(upstreamRecord({ url, state: 'down' }));
+  }
+  const chosen: Upstream | undefined = await started.settled(choosing);
+  if (chosen === undefined || chosen.id === stays) return;
+  throw new Error(`${chosen.id} was chosen, which was ${how} while the balancer waited`);
+}

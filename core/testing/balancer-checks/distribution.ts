@@ -1,0 +1,178 @@
+// Checks of how a balancer shares requests out.
+import type { UpstreamInput } from '../pool.ts';
+import type { BalancerCheckOptions, CheckDefinition } from './balancer-check.ts';
+import { Shares } from './shares.ts';
+import { alike, client, type Trial, trial, urlOf } from './trial.ts';
+
+const weights = [1, 2, 3, 5, 1];
+const equal = [1, 1, 1, 1, 1];
+
+/** Upstreams of these weights. */
+const weighing = (list: readonly number[]): UpstreamInput[] =>
+  list.map((weight, n) => ({ url: urlOf(n), weight }));
+
+const expectedWeights = (options: BalancerCheckOptions): readonly number[] =>
+  options.weights === false ? equal : weights;
+
+export const sharesByWeight: CheckDefinition = {
+  name: 'shares requests by weight',
+  appliesTo: ({ distribution }) => distribution !== 'none',
+  run: ({ balancer, options }) =>
+    trial(balancer, { upstreams: weighing(weights) }, async started => {
+      const { distribution = 'smooth' } = options;
+      const expected = expectedWeights(options);
+      if (distribution === 'none') return;
+      if (distribution === 'smooth') {
+        const round = sum(expected);
+        const shares = new Shares();
+        // A round may begin anywhere: workers do not all begin at the same upstream.
+        await started.count(Math.floor(round / 2));
+        for (let n = 1; n <= 40; n++) {
+          await started.count(round, 0, shares);
+          expectShares(shares, expected, () => 1);
+        }
+      } else {
+        const shares = await started.count(20_000);
+        // Three standard deviations: chance alone fails this once in hundreds of runs at a tolerance of 0.
+        expectShares(shares, expected, share => share * distribution + 3 * Math.sqrt(share));
+      }
+    }),
+};
+
+function expectShares(shares: Shares, expected: readonly number[], allowed: (share: number) => number): void {
+  for (const [n, weight] of expected.entries()) {
+    const share = (shares.total * weight) / sum(expected);
+    if (Math.abs(shares.of(urlOf(n)) - share) <= allowed(share) + 1e-9) continue;
+    const got = shares.describe(urlOf(n));
+    throw new Error(`an upstream of weight ${weight} got ${got} instead of ${share.toFixed(1)}`);
+  }
+}
+
+export const noBursts: CheckDefinition = {
+  name: 'spreads the requests of a round evenly',
+  appliesTo: ({ distribution = 'smooth' }) => distribution !== 'none',
+  async run({ balancer, options }) {
+    await trial(balancer, { upstreams: weighing(weights) }, async started => {
+      if (typeof options.distribution === 'number') await expectShortRuns(started);
+      else await expectNoBurst(started, expectedWeights(options));
+    });
+    await trial(balancer, { upstreams: weighing(equal) }, async started => {
+      if (typeof options.distribution === 'number') await expectShortRuns(started);
+      else await expectTurns(started);
+    });
+  },
+};
+
+// What no chance makes of an upstream that gets less than half of the requests.
+const longestRun = 40;
+
+async function expectShortRuns(started: Trial): Promise<void> {
+  const shares = await started.count(1000);
+  if (shares.longestRun > longestRun)
+    throw new Error(`${shares.longestRun} requests in a row got one upstream`);
+}
+
+/**
+ * A share that is never off by a whole request since the beginning is never off by two between any two moments; a
+ * burst of all the five requests which one of twelve gets is.
+ */
+async function expectNoBurst(started: Trial, expected: readonly number[]): Promise<void> {
+  const ahead = expected.map(() => ({ least: 0, most: 0, leastAt: 0, mostAt: 0 }));
+  const shares = new Shares();
+  for (let n = 0; n < 40 * sum(expected); n++) {
+    await started.count(1, n, shares);
+    for (const [index, bounds] of ahead.entries()) {
+      const weight = expected[index] ?? 0;
+      const now = shares.of(urlOf(index)) - (shares.total * weight) / sum(expected);
+      if (now < bounds.least) Object.assign(bounds, { least: now, leastAt: shares.total });
+      if (now > bounds.most) Object.assign(bounds, { most: now, mostAt: shares.total });
+      if (bounds.most - bounds.least <= 2 + 1e-9) continue;
+      const within = Math.abs(bounds.mostAt - bounds.leastAt);
+      const share = (within * weight) / sum(expected);
+      const kind = bounds.mostAt > bounds.leastAt ? 'many' : 'few';
+      const got = share + (kind === 'many' ? 1 : -1) * (bounds.most - bounds.least);
+      throw new Error(
+        `requests come in bursts: an upstream of weight ${weight} got ${Math.round(got)} of ${within} requests in a row, instead of ${share.toFixed(1)}`,
+      );
+    }
+  }
+}
+
+/** Where all weigh the same, one that has just had a request is hardly ever the next one. */
+async function expectTurns(started: Trial): Promise<void> {
+  const shares = await started.count(400);
+  if (shares.repeats <= shares.total / equal.length) return;
+  throw new Error(
+    `requests come in bursts: ${shares.repeats} of ${shares.total} requests got the upstream of the one before, among ${equal.length} of equal weight`,
+  );
+}
+
+export const atOnce: CheckDefinition = {
+  name: 'spreads requests that come at once',
+  run: ({ balancer }) => {
+    const upstreams = alike(8);
+    const requests = 1000;
+    return trial(balancer, { upstreams }, async started => {
+      const before = await started.count(requests);
+      const shares = new Shares();
+      started.onChosen = ({ id }) => {
+        shares.add(id);
+        return undefined;
+      };
+      const answer = Promise.withResolvers<number>();
+      const running = Array.from({ length: requests }, (_, n) =>
+        started.side.run({ ...client(n), answers: [answer.promise] }),
+      );
+      const all = Promise.all(running);
+      await started.until(() => shares.total === requests);
+      answer.resolve(200);
+      await started.settled(all);
+      for (const id of upstreams) {
+        if (shares.of(id) <= before.of(id) * 1.5 + requests / 10) continue;
+        const got = `${shares.describe(id)}, and ${before.describe(id)} one after another`;
+        throw new Error(`${id} got ${got}`);
+      }
+      if (shares.longestRun <= longestRun) return;
+      throw new Error(`${shares.longestRun} requests in a row got one of ${upstreams.length} upstreams`);
+    });
+  },
+};
+
+export const busiest: CheckDefinition = {
+  name: 'does not prefer an upstream that is busy',
+  run: ({ balancer }) => {
+    const requests = 1000;
+    const busy = urlOf(0);
+    return trial(balancer, { upstreams: alike(2) }, async started => {
+      const before = await started.count(requests);
+      const release = await hold(started, busy);
+      const shares = await started.count(requests);
+      await release();
+      if (shares.of(busy) <= before.of(busy) + requests * 0.15) return;
+      const got = `${shares.describe(busy)}, and ${before.describe(busy)} while it was idle`;
+      throw new Error(`the busier one of two upstreams got ${got}`);
+    });
+  },
+};
+
+/** Runs requests, and leaves those in flight that get this upstream, up to five; returns how these are ended. */
+async function hold(started: Trial, id: string): Promise<() => Promise<void>> {
+  const held: Promise<unknown>[] = [];
+  const answer = Promise.withResolvers<number>();
+  for (let n = 0; n < 200 && held.length < 5; n++) {
+    const { upstream, result } = await started.begin(client(n), chosen =>
+      chosen.id === id ? answer.promise : 200,
+    );
+    if (upstream.id === id) held.push(result);
+    else await started.settled(result);
+  }
+  if (held.length === 0) throw new Error(`${id} was never chosen, in 200 requests`);
+  return async () => {
+    answer.resolve(200);
+    await started.settled(Promise.all(held));
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
+}

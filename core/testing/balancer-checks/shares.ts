@@ -1,0 +1,65 @@
+// Shares: how many requests each upstream got, and what is to be said when that is not as it should be.
+
+/** How many requests each upstream got. */
+export class Shares {
+  private readonly counts = new Map<string, number>();
+  private last = '';
+  private run = 0;
+  total = 0;
+  /** The most requests in a row which one upstream got. */
+  longestRun = 0;
+  /** The requests which went where the one before them went. */
+  repeats = 0;
+
+  add(id: string): void {
+    this.counts.set(id, this.of(id) + 1);
+    this.total++;
+    if (id === this.last) this.repeats++;
+    this.run = id === this.last ? this.run + 1 : 1;
+    this.last = id;
+    this.longestRun = Math.max(this.longestRun, this.run);
+  }
+
+  of(id: string): number {
+    return this.counts.get(id) ?? 0;
+  }
+
+  /** How many upstreams got any. */
+  get size(): number {
+    return this.counts.size;
+  }
+
+  /** For messages: `7 of 600 requests`. */
+  describe(id: string): string {
+    return `${this.of(id)} of ${this.total} requests`;
+  }
+
+  /** Throws unless each of the upstreams got a request. */
+  expectAll(ids: readonly string[], when: string): void {
+    for (const id of ids) {
+      if (this.of(id) === 0) throw new Error(`${when} ${id} was never chosen, in ${this.total} requests`);
+    }
+  }
+
+  /**
+   * Throws unless these are the shares of before, within half of each: far more than chance makes of some hundred
+   * requests, far less than a count that was lost makes.
+   */
+  expectAlike(before: Shares, ids: readonly string[], when: string): void {
+    this.expectAtLeastHalf(before, ids, when);
+    for (const id of ids) {
+      if (this.of(id) <= before.of(id) * 1.5 + slack) continue;
+      throw new Error(`${when} ${id} got ${this.describe(id)}, and ${before.describe(id)} before`);
+    }
+  }
+
+  expectAtLeastHalf(before: Shares, ids: readonly string[], when: string): void {
+    for (const id of ids) {
+      if (this.of(id) >= before.of(id) * 0.5 - slack) continue;
+      throw new Error(`${when} ${id} got only ${this.describe(id)}, and ${before.describe(id)} before`);
+    }
+  }
+}
+
+// For upstreams with few requests, as some have in a ring: of whole requests.
+const slack = 8;

@@ -1,0 +1,226 @@
+// Trial: a balancer that was started in a worker for one check, and what the check has it choose.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Plugin } from '../../plugin/plugin.ts';
+import { type Pool, Upstream } from '../../pool/pool.ts';
+import type { ProxyContext } from '../../request/context.ts';
+import type { Reply } from '../../request/reply.ts';
+import { retry } from '../../request/retry.ts';
+import { type ContextOptions, context } from '../context.ts';
+import { settle } from '../fake-clock.ts';
+import type { UpstreamInput } from '../pool.ts';
+import type { RunResult, UpstreamAnswer } from '../request-run.ts';
+import { type RunOptions, type TestWorkerSide, workerSide } from '../worker-side.ts';
+import { Shares } from './shares.ts';
+import { handOutCopies } from './watched-pool.ts';
+
+/** How a trial begins. */
+export interface TrialOptions {
+  /** What the pool `default` holds. */
+  readonly upstreams?: readonly UpstreamInput[];
+  /** The number of the worker; default 1. */
+  readonly id?: number;
+  /**
+   * `copied` (default): each change of a pool makes another array of `available`, so that one who keeps the array is
+   * found. `live`: one array that changes, as in production.
+   */
+  readonly available?: 'copied' | 'live';
+}
+
+// How often an asynchronous choice is waited for: turns of promises, then of the event loop, then of 10 ms.
+const promiseTurns = 8;
+const loopTurns = 50;
+const mostTurns = promiseTurns + loopTurns + 100;
+
+/** The URL of the n-th upstream. */
+export const urlOf = (n: number): string => `http://10.0.${n >> 8}.${n & 255}:8080`;
+
+/** The first `count` upstreams, all of them alike. */
+export const alike = (count: number): string[] => Array.from({ length: count }, (_, n) => urlOf(n));
+
+/** The facts of the n-th request that a balancer may go by: the client and the target. */
+export function client(n: number): Pick<ContextOptions, 'clientIp' | 'clientPort' | 'target'> {
+  return {
+    clientIp: `192.0.${(n >> 8) & 255}.${n & 255}`,
+    clientPort: 1024 + (n % 60_000),
+    target: `/item/${n}`,
+  };
+}
+
+/** Starts a balancer, runs `body` and closes it. Rejects with what was wrong, also with what the balancer left behind. */
+export async function trial(
+  balancer: Plugin,
+  options: TrialOptions,
+  body: (trial: Trial) => Promise<void>,
+): Promise<void> {
+  const started = await Trial.start(balancer, options);
+  try {
+    await body(started);
+  } finally {
+    await started.side.close();
+  }
+  const [reported] = started.side.reported;
+  if (reported !== undefined) throw reported;
+  if (started.side.clock.pending > 0) throw new Error('a timer was left running after the clean-up');
+}
+
+/** Runs `body` with one trial for each of the options, all at the same time. */
+export async function trials(
+  balancer: Plugin,
+  options: readonly TrialOptions[],
+  body: (trials: readonly Trial[]) => Promise<void>,
+): Promise<void> {
+  const begin = async (started: readonly Trial[]): Promise<void> => {
+    const next = options[started.length];
+    if (next === undefined) await body(started);
+    else await trial(balancer, next, one => begin([...started, one]));
+  };
+  await begin([]);
+}
+
+/** A balancer that was started in a worker for one check. */
+export class Trial {
+  readonly side: TestWorkerSide;
+
+  static async start(balancer: Plugin, options: TrialOptions): Promise<Trial> {
+    const { upstreams = [], id = 1, available = 'copied' } = options;
+    // It stands before the balancer, which may look at pools as soon as it starts.
+    const watcher: Plugin = {
+      name: 'balancer-check',
+      worker({ pools, onClose }) {
+        if (available === 'copied') onClose(pools.follow(handOutCopies));
+      },
+    };
+    return new Trial(await workerSide([watcher, balancer], { upstreams, id }));
+  }
+
+  /** Is told of each attempt's upstream, before it is asked; a reply ends the request there. */
+  onChosen: (upstream: Upstream) => Reply | undefined = () => undefined;
+  /** Is an attempt which failed to be tried again? */
+  retries: () => boolean = () => false;
+
+  private constructor(side: TestWorkerSide) {
+    this.side = side;
+    side.hooks.preProxy.tap('balancer-check', ({ upstream }) =>
+      upstream === undefined ? undefined : this.onChosen(upstream),
+    );
+    side.hooks.judge.tap('balancer-check', ({ error }) =>
+      error !== undefined && this.retries() ? retry : undefined,
+    );
+  }
+
+  /** The pool `default`. */
+  get pool(): Pool {
+    return this.side.pools.default;
+  }
+
+  /** The upstream of this id in the pool `default`. */
+  upstream(id: string): Upstream {
+    const upstream = this.pool.get(id);
+    if (upstream === undefined) throw new Error(`the check lost ${id}`);
+    return upstream;
+  }
+
+  /** Asks the balancer once, for a request that is not run. */
+  async choose(ctx: ProxyContext): Promise<Upstream | undefined> {
+    return await this.settled(this.side.select(ctx));
+  }
+
+  /** As {@link choose}; throws unless an upstream was chosen that may be. */
+  async expectChoice(pool: Pool, ctx: ProxyContext = context({ pool })): Promise<Upstream> {
+    return expectAvailable(await this.choose(ctx), pool);
+  }
+
+  async expectNothing(pool: Pool): Promise<void> {
+    const chosen = await this.choose(context({ pool }));
+    if (chosen !== undefined) throw new Error(`${chosen.id} was chosen though nobody was available`);
+  }
+
+  /** Runs a request to its end. Throws for what is wrong with the balancer, not for what the request's answers say. */
+  async run(options: RunOptions): Promise<RunResult> {
+    return expectChosen(await this.settled(this.side.run(options)));
+  }
+
+  /**
+   * Begins a request whose first attempt comes to what `answerFor` says of its upstream; further ones succeed. It is in
+   * flight until a promised answer is there.
+   */
+  async begin(
+    options: RunOptions,
+    answerFor: (upstream: Upstream) => UpstreamAnswer | Promise<UpstreamAnswer>,
+  ): Promise<{ readonly upstream: Upstream; readonly result: Promise<RunResult> }> {
+    const answer = Promise.withResolvers<UpstreamAnswer>();
+    let chosen: Upstream | undefined;
+    this.onChosen = upstream => {
+      if (chosen === undefined) answer.resolve(answerFor(upstream));
+      chosen ??= upstream;
+      return undefined;
+    };
+    const running = this.side.run({ ...options, answers: [answer.promise, 200] });
+    let isOver = false;
+    const end = () => {
+      isOver = true;
+    };
+    running.then(end, end);
+    await this.until(() => chosen !== undefined || isOver);
+    this.onChosen = () => undefined;
+    if (chosen === undefined) throw new Error(whyNothing(await running));
+    return { upstream: chosen, result: running };
+  }
+
+  /** Runs requests one after another, those of the clients from `first` on, and counts whom they went to. */
+  async count(requests: number, first = 0, shares = new Shares()): Promise<Shares> {
+    for (let n = first; n < first + requests; n++) {
+      const { upstream } = await this.run(client(n));
+      if (upstream !== undefined) shares.add(upstream.id);
+    }
+    return shares;
+  }
+
+  /** What a promise comes to, which a balancer may have to wait for; an Error if it does not settle. */
+  async settled<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settling = () => {
+      isSettled = true;
+    };
+    promise.then(settling, settling);
+    await this.until(() => isSettled);
+    return await promise;
+  }
+
+  /** Waits: for promises at first, then for the event loop and for timers, those of the trial's clock included. */
+  async until(isDone: () => boolean): Promise<void> {
+    for (let turn = 0; !isDone(); turn++) {
+      if (turn < promiseTurns) await undefined;
+      else if (turn === mostTurns) throw new Error('the choice never settled');
+      else {
+        await (turn < promiseTurns + loopTurns ? settle() : sleep(10));
+        if (!isDone()) this.side.clock.advance(Math.min(2 ** (turn - promiseTurns), 1000));
+      }
+    }
+  }
+
+  /** Lets promises and the event loop go on, no time. */
+  async turn(): Promise<void> {
+    await settle();
+  }
+}
+
+/** Throws unless an upstream was chosen that is in this pool and available. */
+export function expectAvailable(chosen: unknown, pool: Pool): Upstream {
+  if (!(chosen instanceof Upstream)) throw new Error('nothing was chosen though upstreams were available');
+  if (pool.get(chosen.id) !== chosen) throw new Error(`${chosen.id} was chosen, which is not in the pool`);
+  if (!chosen.available) throw new Error(`${chosen.id} was chosen, which is ${chosen.state}`);
+  return chosen;
+}
+
+function expectChosen(result: RunResult): RunResult {
+  const { error, upstream } = result;
+  // Faults which a check makes are no failures of a plugin.
+  if (upstream === undefined || error?.code === 'PLUGIN_FAILED') throw new Error(whyNothing(result));
+  return result;
+}
+
+function whyNothing({ error }: RunResult): string {
+  if (error?.code === 'PLUGIN_FAILED') return error.message;
+  return 'nothing was chosen though upstreams were available';
+}

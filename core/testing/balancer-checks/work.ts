@@ -1,0 +1,31 @@
+// Checks of what a choice costs.
+import { context } from '../context.ts';
+import type { CheckDefinition } from './balancer-check.ts';
+import { alike, client, trial } from './trial.ts';
+import { Reads } from './watched-pool.ts';
+
+// Enough to tell a part from all; what is linear here is linear for 10,000 too.
+const upstreams = 500;
+const choices = 100;
+// Far more than any search or sample looks at, far less than all.
+const mostReads = upstreams / 5;
+
+export const work: CheckDefinition = {
+  name: 'looks at a few upstreams, however many there are',
+  run: ({ balancer }) =>
+    trial(balancer, { upstreams: alike(upstreams), available: 'live' }, async started => {
+      const { pool } = started;
+      const reads = new Reads();
+      reads.watch(pool);
+      const tried = reads.watchList([]);
+      // What it makes of the pool once, it may make of all upstreams.
+      for (let n = 0; n < 5; n++) await started.expectChoice(pool, context({ ...client(n), pool, tried }));
+      reads.count = 0;
+      for (let n = 0; n < choices; n++) {
+        await started.choose(context({ ...client(n), pool, tried }));
+      }
+      const mean = Math.round(reads.count / choices);
+      if (mean <= mostReads) return;
+      throw new Error(`a choice among ${upstreams} upstreams looked at them ${mean} times`);
+    }),
+};

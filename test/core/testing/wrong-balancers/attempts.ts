@@ -1,0 +1,130 @@
+// Wrong balancers: what they make of requests that are tried again, refused or aborted.
+import type { Upstream } from '../../../../core/pool/pool.ts';
+import type { ProxyContext } from '../../../../core/request/context.ts';
+import { balancer, freshFrom, seeded } from '../right-balancers.ts';
+import { at, chance, counting, equal, fresh, other, turns, type Wrong } from './wrong.ts';
+
+const retries = 'tries another upstream on a retry while there is one';
+const refused = 'chooses another upstream when its choice is refused';
+const before = 'chooses as before after requests that were aborted, failed or tried again';
+
+export const wrongInAttempts: readonly Wrong[] = [
+  {
+    mistake: 'ignores what was tried',
+    balancer: turns(({ pool }, turn) => at(pool.available, turn)),
+    options: equal,
+    check: retries,
+  },
+  {
+    mistake: 'ignores what was tried, by chance',
+    balancer: chance(({ pool }, random) => pool.available[Math.floor(random() * pool.available.length)]),
+    options: other,
+    check: retries,
+  },
+  {
+    mistake: 'minds only the last one that was tried',
+    balancer: turns(({ pool, tried }, turn) => freshFrom(pool.available, tried.slice(-1), turn)),
+    options: equal,
+    check: retries,
+  },
+  {
+    mistake: 'makes up its mind once a request',
+    balancer: balancer('stubborn', ({ id }) => {
+      const random = seeded(id);
+      const minds = new WeakMap<ProxyContext, { tried: number; chosen: Upstream | undefined }>();
+      return ctx => {
+        const known = minds.get(ctx);
+        if (known?.tried === ctx.tried.length) return known.chosen;
+        const chosen = fresh(ctx, Math.floor(random() * ctx.pool.available.length));
+        minds.set(ctx, { tried: ctx.tried.length, chosen });
+        return chosen;
+      };
+    }),
+    options: other,
+    check: refused,
+    message: /of 400 requests all upstreams had to be looked at/,
+  },
+  {
+    mistake: 'chooses nothing when it is asked again',
+    balancer: balancer('once', ({ id }) => {
+      const random = seeded(id);
+      const asked = new WeakMap<ProxyContext, number>();
+      return ctx => {
+        if (asked.get(ctx) === ctx.tried.length) return undefined;
+        asked.set(ctx, ctx.tried.length);
+        return fresh(ctx, Math.floor(random() * ctx.pool.available.length));
+      };
+    }),
+    options: other,
+    check: refused,
+    message: /nothing was chosen/,
+  },
+  {
+    mistake: 'counts choices that were refused',
+    balancer: counting(({ begin, end }, { hooks }) => {
+      hooks.eligible.tap('counting', (_, upstream) => begin(upstream));
+      hooks.attemptFinished.tap('counting', ({ upstream }) => end(upstream));
+    }),
+    options: other,
+    check: refused,
+    message: /was refused for a while/,
+  },
+  {
+    mistake: 'counts down in judge',
+    balancer: counting(({ begin, end }, { hooks }) => {
+      hooks.preProxy.tap('counting', ({ upstream }) => begin(upstream));
+      hooks.judge.tap('counting', ({ upstream }) => end(upstream));
+    }),
+    options: other,
+    check: before,
+    message: /clients left/,
+  },
+  {
+    mistake: 'counts down what succeeded',
+    balancer: counting(({ begin, end }, { hooks }) => {
+      hooks.preProxy.tap('counting', ({ upstream }) => begin(upstream));
+      hooks.attemptFinished.tap('counting', ({ upstream, error }) => {
+        if (error === undefined || error.code === 'CLIENT_CLOSED' || error.code === 'BODY_CUT') {
+          end(upstream);
+        }
+      });
+    }),
+    options: other,
+    check: before,
+    message: /failed/,
+  },
+  {
+    mistake: 'counts down the last attempt',
+    balancer: counting(({ begin, end }, { hooks }) => {
+      hooks.preProxy.tap('counting', ({ upstream }) => begin(upstream));
+      hooks.finished.tap('counting', ({ upstream }) => end(upstream));
+    }),
+    options: other,
+    check: before,
+    message: /tried again elsewhere/,
+  },
+  {
+    mistake: 'counts down twice what failed',
+    balancer: counting(({ begin, end }, { hooks }) => {
+      hooks.preProxy.tap('counting', ({ upstream }) => begin(upstream));
+      hooks.attemptFinished.tap('counting', ({ upstream, error }) => {
+        end(upstream);
+        if (error !== undefined) end(upstream);
+      });
+    }),
+    options: other,
+    check: before,
+  },
+  {
+    mistake: 'counts down what was responded to',
+    balancer: counting(({ begin, end }, { hooks }) => {
+      hooks.preProxy.tap('counting', ({ upstream }) => begin(upstream));
+      hooks.attemptFinished.tap('counting', ({ upstream, attempt, error }) => {
+        if (attempt?.status !== 0 || error !== undefined) end(upstream);
+      });
+    }),
+    options: other,
+    check: before,
+    message: /a plugin replied to/,
+  },
+];

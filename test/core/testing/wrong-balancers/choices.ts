@@ -1,0 +1,276 @@
+// Wrong balancers: whom they choose, and what they do to what they choose from.
+import { type Pool, Upstream } from '../../../../core/pool/pool.ts';
+import { upstreamRecord } from '../../../../core/testing.ts';
+import { balancer, freshFrom, seeded } from '../right-balancers.ts';
+import { chance, counter, equal, fresh, other, turns, type Wrong } from './wrong.ts';
+
+const nothing = 'chooses nothing from an empty pool';
+const untouched = 'changes nothing of what it chooses from';
+const unavailable = 'never chooses an unavailable upstream';
+const follows = 'follows upstreams that come, go and change';
+const waits = 'chooses nobody who left while it waited';
+const flaps = 'treats an upstream as before when it comes back';
+
+export const wrongInChoices: readonly Wrong[] = [
+  {
+    mistake: 'makes an upstream up',
+    balancer: turns(
+      (ctx, turn) => fresh(ctx, turn) ?? new Upstream('default', upstreamRecord('http://nowhere:1')),
+    ),
+    options: equal,
+    check: nothing,
+  },
+  {
+    mistake: 'throws on an empty pool',
+    balancer: turns((ctx, turn) => {
+      const chosen = fresh(ctx, turn);
+      if (chosen === undefined) throw new TypeError('cannot read of undefined');
+      return chosen;
+    }),
+    options: equal,
+    check: nothing,
+    message: /cannot read of undefined/,
+  },
+  {
+    mistake: 'never settles',
+    balancer: {
+      name: 'silent',
+      worker: ({ hooks }) => hooks.selectUpstream.tapPromise('silent', () => new Promise(() => {})),
+    },
+    options: equal,
+    check: nothing,
+    message: /never settled/,
+  },
+  {
+    mistake: 'returns a promise from tap',
+    balancer: balancer('promising', () => (async () => undefined) as never),
+    options: equal,
+    check: nothing,
+    message: /tapPromise/,
+  },
+  {
+    mistake: 'leaves a timer',
+    balancer: balancer('timed', ({ clock }) => {
+      clock.every(1000, () => {});
+      return () => undefined;
+    }),
+    options: equal,
+    check: nothing,
+  },
+  {
+    mistake: 'remembers the array',
+    balancer: balancer('rememberer', ({ pools: all, id }) => {
+      const { available } = all.default;
+      const next = counter(id - 1);
+      return ctx => (ctx.pool === all.default ? freshFrom(available, ctx.tried, next(ctx.pool)) : undefined);
+    }),
+    options: equal,
+    check: nothing,
+  },
+  {
+    mistake: 'keeps a removed one',
+    balancer: balancer('keeper', ({ id }) => {
+      const known = new WeakMap<Pool, Set<Upstream>>();
+      const next = counter(id - 1);
+      return ({ pool, tried }) => {
+        const kept = known.get(pool) ?? new Set();
+        known.set(pool, kept);
+        for (const upstream of pool.available) kept.add(upstream);
+        if (pool.available.length === 0) return undefined;
+        return freshFrom(
+          [...kept].filter(({ available }) => available),
+          tried,
+          next(pool),
+        );
+      };
+    }),
+    options: equal,
+    check: follows,
+    message: /which is not in the pool/,
+  },
+  {
+    mistake: 'sorts the array',
+    balancer: turns((ctx, turn) => {
+      (ctx.pool.available as Upstream[]).sort((a, b) => b.weight - a.weight);
+      return fresh(ctx, turn);
+    }),
+    options: equal,
+    check: untouched,
+    message: /available was changed/,
+  },
+  {
+    mistake: 'takes out of the array',
+    balancer: turns(({ pool }) => (pool.available as Upstream[]).splice(0, 1)[0]),
+    options: equal,
+    check: untouched,
+  },
+  {
+    mistake: 'notes in tried what it chooses',
+    balancer: turns((ctx, turn) => {
+      const chosen = fresh(ctx, turn);
+      if (chosen !== undefined) (ctx.tried as Upstream[]).push(chosen);
+      return chosen;
+    }),
+    options: equal,
+    check: untouched,
+    message: /ctx\.tried was changed/,
+  },
+  {
+    mistake: 'counts in the upstream itself',
+    balancer: turns((ctx, turn) => {
+      const chosen = fresh(ctx, turn);
+      chosen?.begin();
+      return chosen;
+    }),
+    options: equal,
+    check: untouched,
+    message: /inFlight/,
+  },
+  {
+    mistake: 'takes the first of the map',
+    balancer: balancer('first', () => ({ pool, tried }) => {
+      for (const upstream of pool) if (upstream.available && !tried.includes(upstream)) return upstream;
+      return pool.available[0];
+    }),
+    options: other,
+    check: unavailable,
+  },
+  {
+    mistake: 'takes the busiest of all',
+    balancer: balancer('busiest', () => ({ pool, tried }) => {
+      const untried = pool.available.filter(upstream => !tried.includes(upstream));
+      return untried.sort((a, b) => b.inFlight - a.inFlight)[0] ?? pool.available[0];
+    }),
+    options: other,
+    check: unavailable,
+    message: /never chosen/,
+  },
+  {
+    mistake: 'never uses the last',
+    balancer: chance((ctx, random) =>
+      fresh(ctx, Math.floor(random() * Math.max(1, ctx.pool.available.length - 1))),
+    ),
+    options: other,
+    check: unavailable,
+  },
+  {
+    mistake: 'goes by a clock',
+    balancer: balancer(
+      'clocked',
+      ({ clock }) =>
+        ctx =>
+          fresh(ctx, clock.now()),
+    ),
+    options: other,
+    check: unavailable,
+  },
+  {
+    mistake: 'forgets to look again at who has come back',
+    balancer: balancer('forgetful', ({ pools: all, id }) => {
+      const lists = new Map<Pool, Upstream[]>();
+      const next = counter(id - 1);
+      all.follow(pool => {
+        const list = [...pool.available];
+        lists.set(pool, list);
+        const leave = (upstream: Upstream) => {
+          if (list.includes(upstream)) list.splice(list.indexOf(upstream), 1);
+        };
+        pool.observe({
+          added: upstream => void (upstream.available && list.push(upstream)),
+          removed: leave,
+          changed: (upstream, was) => {
+            if (!upstream.available) leave(upstream);
+            // Only the first three may come back.
+            else if (was.state !== 'active' && list.length < 3) list.push(upstream);
+          },
+        });
+      });
+      return ({ pool, tried }) => freshFrom(lists.get(pool) ?? [], tried, next(pool));
+    }),
+    options: equal,
+    check: follows,
+  },
+  {
+    mistake: 'waits after it has chosen',
+    balancer: {
+      name: 'late',
+      worker({ hooks, id }) {
+        const next = counter(id - 1);
+        hooks.selectUpstream.tapPromise('late', async ctx => {
+          const chosen = fresh(ctx, next(ctx.pool));
+          await new Promise(resolve => setImmediate(() => setImmediate(resolve)));
+          return chosen;
+        });
+      },
+    },
+    options: equal,
+    check: waits,
+  },
+  {
+    mistake: 'trusts an upstream less each time that it was down',
+    balancer: balancer('grudging', ({ pools: all, id }) => {
+      const random = seeded(id);
+      const trust = new Map<string, number>();
+      all.follow(pool => {
+        pool.observe({
+          changed: ({ id: url, available }) =>
+            void (available || trust.set(url, Math.max(0.125, (trust.get(url) ?? 1) / 2))),
+        });
+      });
+      return ctx => {
+        const chosen = fresh(ctx, Math.floor(random() * ctx.pool.available.length));
+        if (chosen === undefined || random() < (trust.get(chosen.id) ?? 1)) return chosen;
+        return fresh(ctx, Math.floor(random() * ctx.pool.available.length));
+      };
+    }),
+    options: other,
+    check: flaps,
+  },
+  {
+    mistake: 'takes an upstream in again each time that it comes back',
+    balancer: balancer('doubling', ({ id }) => {
+      const lists = new WeakMap<Pool, Upstream[]>();
+      const next = counter(id - 1);
+      return ({ pool, tried }) => {
+        let list = lists.get(pool);
+        if (list === undefined) {
+          const made = [...pool.available];
+          list = made;
+          lists.set(pool, made);
+          pool.observe({
+            added: upstream => void (upstream.available && made.push(upstream)),
+            changed: (upstream, was) =>
+              void (upstream.available && was.state !== 'active' && made.push(upstream)),
+          });
+        }
+        const there = list.filter(one => one.available && one.home === pool);
+        return freshFrom(there, tried, next(pool));
+      };
+    }),
+    options: other,
+    check: flaps,
+  },
+  {
+    mistake: 'makes up for what an upstream has missed',
+    balancer: balancer('fewest-ever', ({ id }) => {
+      const totals = new Map<Upstream, number>();
+      return ({ pool, tried }) => {
+        const { available } = pool;
+        let best = freshFrom(available, tried, id);
+        for (const one of available) {
+          if (
+            !tried.includes(one) &&
+            best !== undefined &&
+            (totals.get(one) ?? 0) < (totals.get(best) ?? 0)
+          ) {
+            best = one;
+          }
+        }
+        if (best !== undefined) totals.set(best, (totals.get(best) ?? 0) + 1);
+        return best;
+      };
+    }),
+    options: other,
+    check: flaps,
+  },
+];

@@ -1,0 +1,190 @@
+// Wrong balancers: what they mix up, and what a choice costs them.
+import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
+import { balancer, freshFrom, seeded } from '../right-balancers.ts';
+import { at, cached, chance, counter, equal, fresh, other, turns, type Wrong } from './wrong.ts';
+
+const pools = 'chooses from the pool of the request';
+const apart = 'keeps its pools and its instances apart';
+const inStep = 'lets workers choose different upstreams at the same time';
+const sticky = 'keeps a client at its upstream';
+const work = 'looks at a few upstreams, however many there are';
+
+let shared = 0;
+
+export const wrongInSeparation: readonly Wrong[] = [
+  {
+    mistake: 'minds only the default pool',
+    balancer: balancer('one-pool', ({ pools: all, id }) => {
+      const next = counter(id - 1);
+      return ({ tried }) => freshFrom(all.default.available, tried, next(all.default));
+    }),
+    options: equal,
+    check: pools,
+  },
+  {
+    mistake: 'knows upstreams by their id alone',
+    balancer: balancer('by-id', ({ id }) => {
+      const known = new Map<string, Upstream>();
+      const next = counter(id - 1);
+      return ctx => {
+        const chosen = fresh(ctx, next(ctx.pool));
+        if (chosen === undefined) return undefined;
+        const kept = known.get(chosen.id);
+        // It looks whether what it knows is still there, in whatever pool.
+        if (kept?.home !== undefined && kept.available) return kept;
+        known.set(chosen.id, chosen);
+        return chosen;
+      };
+    }),
+    options: equal,
+    check: pools,
+  },
+  {
+    mistake: 'takes one version for one pool',
+    balancer: balancer('versions', ({ id }) => {
+      let version = -1;
+      let list: readonly Upstream[] = [];
+      const next = counter(id - 1);
+      return ({ pool, tried }) => {
+        if (pool.version !== version) list = [...pool.available];
+        version = pool.version;
+        return freshFrom(list, tried, next(pool));
+      };
+    }),
+    options: equal,
+    check: pools,
+  },
+  {
+    mistake: 'counts for all pools at once',
+    balancer: balancer('one-count', ({ id }) => {
+      let turn = id;
+      return ctx => fresh(ctx, turn++);
+    }),
+    options: equal,
+    check: apart,
+    message: /two pools/,
+  },
+  {
+    mistake: 'counts for all instances at once',
+    balancer: balancer('shared-count', () => {
+      const started = new WeakMap<Pool, number>();
+      return ctx => {
+        const { pool } = ctx;
+        if (pool.name !== 'default') {
+          const turn = started.get(pool) ?? 0;
+          started.set(pool, turn + 1);
+          return fresh(ctx, turn);
+        }
+        return fresh(ctx, shared++);
+      };
+    }),
+    options: equal,
+    check: apart,
+    message: /two instances/,
+  },
+  {
+    mistake: 'begins at the same upstream in each worker',
+    balancer: balancer('in-step', () => {
+      const next = counter(0);
+      return ctx => fresh(ctx, next(ctx.pool));
+    }),
+    options: equal,
+    check: inStep,
+    message: /for their first requests 8 workers chose 1\.0 different/,
+  },
+  {
+    mistake: 'has the same chance in each worker',
+    balancer: balancer('same-seed', () => {
+      const random = seeded(1);
+      return ctx => fresh(ctx, Math.floor(random() * ctx.pool.available.length));
+    }),
+    options: other,
+    check: inStep,
+  },
+  {
+    mistake: 'begins at the same upstream after each change',
+    balancer: balancer('restarting', ({ id }) => {
+      const state = new WeakMap<Pool, { version: number; turn: number }>();
+      return ctx => {
+        const { pool } = ctx;
+        const known = state.get(pool) ?? { version: pool.version, turn: id - 1 };
+        state.set(pool, known);
+        if (known.version !== pool.version) Object.assign(known, { version: pool.version, turn: 0 });
+        return fresh(ctx, known.turn++);
+      };
+    }),
+    options: equal,
+    check: inStep,
+    message: /after a change of the pool/,
+  },
+  {
+    mistake: 'goes through all of them',
+    balancer: turns(({ pool, tried }, turn) => {
+      const untried = pool.available.filter(upstream => !tried.includes(upstream));
+      return at(untried.length > 0 ? untried : pool.available, turn);
+    }),
+    options: equal,
+    check: work,
+    message: /a choice among 500 upstreams looked at them \d{3,} times/,
+  },
+  {
+    mistake: 'adds the weights up each time',
+    balancer: chance(({ pool, tried }, random) => {
+      let left = random() * pool.available.reduce((total, { weight }) => total + weight, 0);
+      for (const [index, { weight }] of pool.available.entries()) {
+        left -= weight;
+        if (left < 0) return freshFrom(pool.available, tried, index);
+      }
+      return freshFrom(pool.available, tried, 0);
+    }),
+    options: { distribution: 0.1 },
+    check: work,
+  },
+  {
+    mistake: 'goes through a list of its own',
+    balancer: balancer('smooth', ({ id }) => {
+      const list = cached(({ available }) =>
+        available.map((upstream, n) => ({ upstream, current: ((n + id) * 0.618) % 1 })),
+      );
+      return ({ pool, tried }) => {
+        const peers = list(pool);
+        let best: (typeof peers)[number] | undefined;
+        for (const pass of ['untried', 'all']) {
+          let total = 0;
+          for (const peer of peers) {
+            if (pass === 'untried' && tried.includes(peer.upstream)) continue;
+            total += peer.upstream.weight;
+            peer.current += peer.upstream.weight;
+            if (best === undefined || peer.current > best.current) best = peer;
+          }
+          if (best === undefined) continue;
+          best.current -= total;
+          return best.upstream;
+        }
+        return undefined;
+      };
+    }),
+    options: {},
+    check: work,
+  },
+  {
+    mistake: 'gives clients other upstreams when one leaves',
+    balancer: balancer('modulo', () => ctx => {
+      const [, , c = 0, d = 0] = ctx.clientIp.split('.').map(Number);
+      return fresh(ctx, c * 256 + d);
+    }),
+    options: { distribution: 'none', sticky: true },
+    check: sticky,
+    message: /lost their upstream/,
+  },
+  {
+    mistake: 'gives a client another upstream in each worker',
+    balancer: balancer('local', ({ id }) => ctx => {
+      const [, , c = 0, d = 0] = ctx.clientIp.split('.').map(Number);
+      return fresh(ctx, c * 256 + d + id);
+    }),
+    options: { distribution: 'none', sticky: true },
+    check: sticky,
+    message: /from another worker/,
+  },
+];

@@ -1,0 +1,91 @@
+// Wrong balancers: how they share requests out.
+import type { Pool } from '../../../../core/pool/pool.ts';
+import { balancer, freshFrom, seeded } from '../right-balancers.ts';
+import { cached, chance, counter, equal, fresh, oneOfTwo, other, turns, type Wrong } from './wrong.ts';
+
+const shares = 'shares requests by weight';
+const bursts = 'spreads the requests of a round evenly';
+const atOnce = 'spreads requests that come at once';
+const busy = 'does not prefer an upstream that is busy';
+
+export const wrongInShares: readonly Wrong[] = [
+  {
+    mistake: 'ignores weights',
+    balancer: turns(fresh),
+    options: {},
+    check: shares,
+    message: /an upstream of weight \d got \d+ of \d+ requests/,
+  },
+  {
+    mistake: 'ignores weights by chance',
+    balancer: chance((ctx, random) => fresh(ctx, Math.floor(random() * ctx.pool.available.length))),
+    options: { distribution: 0.1 },
+    check: shares,
+  },
+  {
+    mistake: 'goes by weights that do not count',
+    balancer: balancer('weighing', ({ id }) => {
+      const next = counter(id - 1);
+      const list = cached(({ available }) => available.flatMap(one => Array(one.weight).fill(one)));
+      return ctx => freshFrom(list(ctx.pool), ctx.tried, next(ctx.pool));
+    }),
+    options: equal,
+    check: shares,
+  },
+  {
+    mistake: 'goes by the wall clock',
+    balancer: balancer('wall', () => ctx => fresh(ctx, Date.now())),
+    options: equal,
+    check: shares,
+  },
+  {
+    mistake: 'gives an upstream all its requests in one go',
+    balancer: balancer('bursts', ({ id }) => {
+      const next = counter(id - 1);
+      const list = cached(({ available }) => available.flatMap(one => Array(one.weight).fill(one)));
+      return ctx => freshFrom(list(ctx.pool), ctx.tried, next(ctx.pool));
+    }),
+    options: {},
+    check: bursts,
+    message: /an upstream of weight 5 got \d of \d+ requests in a row/,
+  },
+  {
+    mistake: 'gives two requests to each',
+    balancer: turns((ctx, turn) => fresh(ctx, turn >> 1)),
+    options: equal,
+    check: bursts,
+    message: /the upstream of the one before/,
+  },
+  {
+    mistake: 'changes by chance, but seldom',
+    balancer: balancer('seldom', ({ id }) => {
+      const random = seeded(id);
+      const next = counter(0);
+      let start = 0;
+      return ctx => {
+        if (next(ctx.pool) % 100 === 0) start = Math.floor(random() * 1e6);
+        return fresh(ctx, start);
+      };
+    }),
+    options: { distribution: 1, weights: false },
+    check: bursts,
+    message: /in a row/,
+  },
+  {
+    mistake: 'goes on when a request is finished only',
+    balancer: balancer('finishing', ({ hooks, id }) => {
+      const ended = new WeakMap<Pool, number>();
+      hooks.finished.tap('finishing', ({ pool }) => void ended.set(pool, (ended.get(pool) ?? id) + 1));
+      return ctx => fresh(ctx, ended.get(ctx.pool) ?? id);
+    }),
+    options: other,
+    check: atOnce,
+  },
+  {
+    mistake: 'takes the busier one of two',
+    balancer: chance((ctx, random) => oneOfTwo(ctx, random, (a, b) => a.inFlight > b.inFlight)),
+    options: other,
+    check: busy,
+    message: /the busier one of two upstreams got \d+ of 1000 requests, and \d+ of 1000/,
+  },
+];
