@@ -120,6 +120,7 @@ export class Worker {
     this.plugins = plugins;
     for (const { plugin, message } of this.early.splice(0)) plugins.receive(plugin, message);
     await plugins.start(config.plugins);
+    plugins.refusePoolsWithoutBalancer();
     this.drains.watch(plugins.stages, report);
     this.listener = new Listener({ stages: plugins.stages, pools, settings, log });
   }
