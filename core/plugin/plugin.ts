@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
-import type { ManagedPools } from '../pool/managed-pools.ts';
+import type { ManagerPools } from '../pool/manager-pools.ts';
+import type { OperatorPools } from '../pool/operator-pools.ts';
 import type { Pools } from '../pool/pool.ts';
-import type { PoolStore } from '../pool/store.ts';
 import { parse } from '../settings/options.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { AdminRoutes } from './admin.ts';
@@ -87,8 +87,10 @@ export interface WorkerSide extends Side {
 /** The owning side of a plugin. */
 export interface ManagerSide extends Side {
   readonly hooks: ManagerHooks;
-  /** The pools, with the means to change them. */
-  readonly pools: ManagedPools;
+  /** The pools: to read, to follow, to judge, to find servers for. */
+  readonly pools: ManagerPools;
+  /** The means to change the pools in an operator's name: for plugins that serve operators or keep what they said. */
+  readonly operator: OperatorPools;
   /** Routes of the admin API; an admin plugin serves them. */
   readonly admin: AdminRoutes;
   /** Facts about this Weldr and its workers. */
@@ -97,8 +99,6 @@ export interface ManagerSide extends Side {
   readonly overrides: Overrides;
   /** Kept for the plugin of this name from one config to the next: what a reload must not lose. */
   readonly memory: Map<string, unknown>;
-  /** Makes this store the home of pool changes. Throws CONFIG_INVALID when another plugin did so already. */
-  useStore(store: PoolStore): Promise<void>;
   /** Reads the config anew; rejects with CONFIG_INVALID when it is not valid, and then nothing has changed. */
   reload(): Promise<void>;
   channel<ToManager, ToWorker>(): ManagerChannel<ToManager, ToWorker>;

@@ -1,8 +1,12 @@
 // ManagedPools: the manager's truth. Merges the layers by rule, keeps run-time changes in the store, judges states.
+// Plugins get no more of it than ManagerPools and OperatorPools.
 import type { CancelTimer, Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
+import { DiscoveredLayer } from './discovered-layer.ts';
+import type { DiscoveredServers } from './discovery-source.ts';
 import { Drain } from './drain.ts';
-import type { Layer, Pool, PoolChange, Upstream, UpstreamRecord } from './pool.ts';
+import type { PoolsObserver } from './manager-pools.ts';
+import type { Layer, PoolChange } from './pool.ts';
 import { Pools } from './pool.ts';
 import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';
 import { RunTimeLayer } from './run-time-layer.ts';
@@ -11,12 +15,16 @@ import type { PoolStore, StoredPools } from './store.ts';
 
 /** The most servers that all pools together may hold. */
 export const maxServers = 50_000;
+/** The most pools that there may be, once plugins make them. */
+const maxPools = 10_000;
 
 /** The entry as kept here. */
 interface Entry extends PoolEntry {
   server: ServerDefinition;
   layer: Layer;
   health: HealthReport | undefined;
+  /** The instance of a plugin whose report `health` is. */
+  checkedBy: string | undefined;
   readonly complaints: Map<string, string>;
   leaving: boolean;
   readonly drain: Drain;
@@ -33,16 +41,9 @@ export interface ManagedPoolsOptions {
 }
 
 /** Follows what ManagedPools does. */
-export interface ManagedPoolsObserver {
+export interface ManagedPoolsObserver extends PoolsObserver {
   /** Changes to send to the workers, `revision` counting the batches. */
   changes?(changes: readonly PoolChange[], revision: number): void;
-  /** An upstream is new or its record differs from `before`. */
-  upstreamChanged?(upstream: Upstream, before: UpstreamRecord | undefined): void;
-  /** A server's definition was set: by config, API or cluster. */
-  defined?(entry: PoolEntry): void;
-  removed?(upstream: Upstream): void;
-  /** A run-time setting was set; undefined: it fell back to the config's. */
-  setting?(name: string, value: unknown): void;
 }
 
 /** All pools of this Weldr, and the means to change them. */
@@ -50,6 +51,8 @@ export class ManagedPools {
   readonly pools = new Pools();
   /** Counts the batches of changes that were made. */
   revision = 0;
+  /** What plugins find. */
+  readonly discovered: DiscoveredLayer;
   private readonly options: ManagedPoolsOptions;
   private readonly entries = new Map<string, Entry>();
   private readonly configured = new Map<string, { pool: string; server: ServerDefinition }>();
@@ -60,6 +63,10 @@ export class ManagedPools {
 
   constructor(options: ManagedPoolsOptions) {
     this.options = options;
+    this.discovered = new DiscoveredLayer({
+      admit: (pool, servers, layer) => this.admit(pool, servers, layer),
+      changed: (pool, id) => this.merge(pool, id),
+    });
     this.runTime = new RunTimeLayer({
       changed: (pool, id) => this.merge(pool, id),
       setting: (name, value) => {
@@ -139,19 +146,66 @@ export class ManagedPools {
     this.runTime.release();
   }
 
-  /** Makes `stored` all that was changed at run time: after a load, or a resync with a cluster. */
-  replaceStored(stored: StoredPools): void {
-    this.runTime.replace(stored);
+  /**
+   * The start or the reload is over, and `instances` of plugins are there, in the order of the config. The verdicts
+   * and the sources of others end: a checker that is not in the config any more would never take back what it said.
+   */
+  retain(instances: readonly string[]): void {
+    const present = new Set(instances);
+    for (const entry of [...this.entries.values()]) this.retainVerdicts(entry, present);
+    this.discovered.retain(instances);
+  }
+
+  private retainVerdicts(entry: Entry, present: ReadonlySet<string>): void {
+    const gone = [...entry.complaints.keys()].filter(instance => !present.has(instance));
+    for (const instance of gone) entry.complaints.delete(instance);
+    if (entry.checkedBy !== undefined && !present.has(entry.checkedBy)) entry.health = undefined;
+    if (gone.length > 0) this.publish(entry);
   }
 
   /** Brings one server to what the layers say of it now: the rule of the layers, in one place. */
   private merge(pool: string, id: string): void {
-    const key = keyOf(pool, id);
     const stored = this.runTime.get(pool, id);
-    const configured = this.configured.get(key)?.server;
-    const server = stored?.kind === 'removed' ? undefined : (stored?.server ?? configured);
-    if (server === undefined) this.leave(pool, id);
-    else this.define(pool, server, stored === undefined ? 'config' : this.runTime.name);
+    if (stored?.kind === 'added') {
+      this.define(pool, stored.server, this.runTime.name);
+      return;
+    }
+    const base = stored === undefined ? this.baseOf(pool, id) : undefined;
+    if (base === undefined) {
+      this.leave(pool, id);
+      return;
+    }
+    const entry = this.entries.get(keyOf(pool, id));
+    // What a layer below says of it has no part in what is in force.
+    const same = entry?.server === base.server && entry.layer === base.layer && !entry.leaving;
+    if (!same) this.define(pool, base.server, base.layer);
+  }
+
+  /** What is below the operator's word; undefined: nothing. */
+  private baseOf(pool: string, id: string): { server: ServerDefinition; layer: Layer } | undefined {
+    const configured = this.configured.get(keyOf(pool, id));
+    if (configured !== undefined) return { server: configured.server, layer: 'config' };
+    return this.discovered.find(pool, id);
+  }
+
+  /** Makes room for what a source found, and the pool. Throws LIMIT_REACHED, and then nothing has changed. */
+  private admit(poolName: string, servers: DiscoveredServers, layer: Layer): void {
+    let more = 0;
+    for (const id of servers.keys()) if (!this.entries.has(keyOf(poolName, id))) more++;
+    if (this.entries.size + more > maxServers) {
+      // What drains is on its way out: else a list of many could not be exchanged for another.
+      let staying = more;
+      for (const { upstream, layer: own, leaving } of this.entries.values()) {
+        const goes = own === layer && upstream.pool === poolName && !servers.has(upstream.id);
+        const comes = upstream.pool === poolName && servers.has(upstream.id);
+        if (comes || !(leaving || goes)) staying++;
+      }
+      if (staying > maxServers || this.entries.size + more > 2 * maxServers) throw tooManyServers();
+    }
+    if (this.pools.get(poolName) === undefined && this.pools.size >= maxPools) {
+      throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, the most there may be`);
+    }
+    this.pools.ensure(poolName);
   }
 
   // --- from operators ------------------------------------------------------------------------------------------
@@ -178,10 +232,7 @@ export class ManagedPools {
       const created = known === undefined || known.leaving;
       const server = define(created ? undefined : known.server);
       if (known === undefined && this.entries.size >= maxServers) {
-        throw new WeldrError(
-          'LIMIT_REACHED',
-          `the pools hold ${maxServers} servers already, the most there may be`,
-        );
+        throw tooManyServers();
       }
       await this.runTime.write({ op: 'put', entry: { pool, id, kind: 'added', server } });
       return { entry: this.expect(pool, id), created };
@@ -206,8 +257,9 @@ export class ManagedPools {
   async remove(pool: string, id: string, how: { force: boolean } = { force: false }): Promise<void> {
     await this.inTurn(pool, id, async () => {
       const known = this.expect(pool, id);
-      // A tombstone is kept only where some config may list the server; else removals would pile up for ever.
-      const listed = this.configured.has(keyOf(pool, id)) || this.runTime.name === 'cluster';
+      // A tombstone is kept only where there is what it hides, or a cluster in which there may be; else removals
+      // would pile up for ever.
+      const listed = this.baseOf(pool, id) !== undefined || this.runTime.name === 'cluster';
       if (!known.leaving) {
         await this.runTime.write(
           listed ? { op: 'put', entry: { pool, id, kind: 'removed' } } : { op: 'forget', pool, id },
@@ -254,35 +306,23 @@ export class ManagedPools {
   // --- from health checkers and workers ------------------------------------------------------------------------
 
   /**
-   * Says that `source` finds a server unwell (`complaint`: why) or well (undefined). It is down while anybody
-   * complains. Unknown servers are ignored.
+   * Says that an instance of a plugin finds a server unwell (`complaint`: why) or well (undefined). It is down while
+   * any complains. Unknown servers are ignored.
    */
-  judge(pool: string, id: string, source: string, complaint: string | undefined): void {
+  verdict(pool: string, id: string, instance: string, complaint: string | undefined): void {
     const entry = this.entries.get(keyOf(pool, id));
-    if (entry === undefined || entry.complaints.get(source) === complaint) return;
-    if (complaint === undefined) entry.complaints.delete(source);
-    else entry.complaints.set(source, complaint);
+    if (entry === undefined || entry.complaints.get(instance) === complaint) return;
+    if (complaint === undefined) entry.complaints.delete(instance);
+    else entry.complaints.set(instance, complaint);
     this.publish(entry);
   }
 
-  /**
-   * Drops the complaints of everybody but `present` (names of plugins), at the end of a reload: a checker that is not
-   * in the config any more would never take back what it said.
-   */
-  retainJudges(present: ReadonlySet<string>): void {
-    for (const entry of [...this.entries.values()]) {
-      const gone = [...entry.complaints.keys()].filter(source => !present.has(source));
-      for (const source of gone) entry.complaints.delete(source);
-      if (gone.length === 0) continue;
-      entry.health = undefined;
-      this.publish(entry);
-    }
-  }
-
-  /** Keeps what a checker last saw, for `GET /servers`. */
-  reportHealth(pool: string, id: string, health: HealthReport): void {
+  /** Keeps what the check of an instance of a plugin last saw, for `GET /servers`. */
+  reportHealth(pool: string, id: string, instance: string, health: HealthReport): void {
     const entry = this.entries.get(keyOf(pool, id));
-    if (entry !== undefined) entry.health = health;
+    if (entry === undefined) return;
+    entry.health = health;
+    entry.checkedBy = instance;
   }
 
   /** A worker has no request on a draining server any more. */
@@ -312,6 +352,7 @@ export class ManagedPools {
         server,
         layer,
         health: undefined,
+        checkedBy: undefined,
         complaints: new Map(),
         leaving: false,
         drain: new Drain(this.options.clock),
@@ -424,10 +465,9 @@ function notFound(pool: string, id: string): WeldrError {
   return new WeldrError('NOT_FOUND', `there is no server ${id} in pool ${pool}; GET /servers lists them`);
 }
 
-/** Names a pool for those who got it as a parameter. Throws NOT_FOUND. */
-export function expectPool(pools: ManagedPools, name: string): Pool {
-  const pool = pools.pools.get(name);
-  if (pool === undefined)
-    throw new WeldrError('NOT_FOUND', `there is no pool ${name}; GET /pools lists them`);
-  return pool;
+function tooManyServers(): WeldrError {
+  return new WeldrError(
+    'LIMIT_REACHED',
+    `the pools hold ${maxServers} servers already, the most there may be`,
+  );
 }

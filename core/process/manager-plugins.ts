@@ -6,6 +6,8 @@ import { AdminRoutes } from '../plugin/admin.ts';
 import { createManagerHooks, type ManagerHooks } from '../plugin/hooks.ts';
 import type { ManagerChannel, ManagerSide, ManagerStatus, Plugin } from '../plugin/plugin.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
+import { PluginPools } from '../pool/manager-pools.ts';
+import { OperatorPools } from '../pool/operator-pools.ts';
 import type { Overrides } from '../settings/settings.ts';
 import { CleanUps } from './clean-ups.ts';
 import { startFailure } from './plugin-failure.ts';
@@ -73,10 +75,18 @@ export class ManagerPlugins {
   }
 
   private side(plugin: string): ManagerSide {
-    const { pools, log, status, overrides } = this.options;
+    const { log, status, overrides } = this.options;
+    const pools = new PluginPools({
+      pools: this.options.pools,
+      instance: plugin,
+      report: error => log.error({ err: error }, error.message),
+    });
+    // The first to be added is the last to run: what the plugin says while it ends still counts.
+    this.cleanUps.add(plugin, () => pools.close());
     return {
       hooks: this.hooks,
       pools,
+      operator: new OperatorPools(this.options.pools),
       admin: this.admin,
       status,
       overrides,
@@ -84,7 +94,6 @@ export class ManagerPlugins {
       log: log.child({ plugin }),
       clock: systemClock,
       onClose: fn => this.cleanUps.add(plugin, fn),
-      useStore: store => pools.useStore(store),
       reload: () => this.options.reload(),
       channel: <ToManager, ToWorker>() => this.channel<ToManager, ToWorker>(plugin),
     };

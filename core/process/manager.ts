@@ -148,6 +148,7 @@ export class Manager {
       group.spawn();
       await plugins.start(config.plugins);
       this.pools.setConfig(poolsOf(config.settings));
+      this.pools.retain(namesOf(config));
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
       await group.listen();
@@ -198,7 +199,7 @@ export class Manager {
     this.takeOver(group, plugins);
     oldGroup.deliverTo((...message) => plugins.receive(...message));
     this.pools.setConfig(poolsOf(config.settings));
-    this.pools.retainJudges(new Set(config.plugins.map(plugin => plugin.name)));
+    this.pools.retain(namesOf(config));
     await group.listen();
     void this.retire(oldGroup);
     await this.handOver(oldGroup);
@@ -222,6 +223,7 @@ export class Manager {
       const restored = this.newPlugins(oldGroup);
       try {
         await restored.start(oldGroup.config.plugins);
+        this.pools.retain(namesOf(oldGroup.config));
       } catch (second) {
         this.log.fatal(
           { err: second },
@@ -416,6 +418,11 @@ function freeNumbers(count: number, taken: readonly number[]): number[] {
 
 function presentSockets(sockets: ListeningSockets, addresses: readonly string[]): ListeningSocket[] {
   return [...new Set(addresses)].flatMap(address => sockets.get(address) ?? []);
+}
+
+/** The instances of plugins of a config, in its order. */
+function namesOf({ plugins }: LoadedConfig): string[] {
+  return plugins.map(plugin => plugin.name);
 }
 
 function poolsOf(settings: Settings) {

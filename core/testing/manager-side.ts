@@ -5,6 +5,8 @@ import { type AdminAnswer, type AdminRoute, AdminRoutes } from '../plugin/admin.
 import { createManagerHooks, type ManagerHooks } from '../plugin/hooks.ts';
 import type { ManagerChannel, ManagerStatus, Plugin } from '../plugin/plugin.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
+import { PluginPools } from '../pool/manager-pools.ts';
+import { OperatorPools } from '../pool/operator-pools.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { parse } from '../settings/options.ts';
@@ -33,11 +35,12 @@ export interface ManagerSideOptions {
 /** A handle on a started manager side. */
 export interface TestManagerSide {
   readonly hooks: ManagerHooks;
+  /** All that the manager has of the pools; plugins get ManagerPools and OperatorPools of it. */
   readonly pools: ManagedPools;
   readonly clock: FakeClock;
   readonly routes: AdminRoutes;
   readonly logs: readonly LogLine[];
-  /** What plugins threw in hooks. */
+  /** What plugins threw in hooks and observers. */
   readonly reported: readonly WeldrError[];
   /**
    * Calls an admin route: `admin('POST', '/servers?x=1', { url })`. The body crosses as JSON, both ways. Rejects with
@@ -65,6 +68,7 @@ export async function managerSide(
   options: ManagerSideOptions = {},
 ): Promise<TestManagerSide> {
   const clock = options.clock ?? new FakeClock();
+  const plugins = isSeveral(plugin) ? plugin : [plugin];
   const workers = options.previous?.workers ?? new Workers();
   const pools =
     options.previous?.pools ??
@@ -106,19 +110,25 @@ export async function managerSide(
   const cleanUps = new CleanUps();
   options.previous?.pools.releaseStore();
   try {
-    for (const started of Array.isArray(plugin) ? plugin : [plugin]) {
+    for (const started of plugins) {
       if (started.invalid !== undefined) throw started.invalid('');
+      const ownPools = new PluginPools({
+        pools,
+        instance: started.name,
+        report: error => void reported.push(error),
+      });
+      cleanUps.add(() => ownPools.close());
       await started.manager?.({
         overrides: options.overrides ?? {},
         memory: memoryOf(started.name),
         hooks,
-        pools,
+        pools: ownPools,
+        operator: new OperatorPools(pools),
         clock,
         status,
         admin: routes,
         log: log.child({ plugin: started.name }),
         onClose: (fn: () => void | Promise<void>) => cleanUps.add(fn),
-        useStore: pools.useStore.bind(pools),
         reload: options.reload ?? (async () => {}),
         channel: <ToManager, ToWorker>(): ManagerChannel<ToManager, ToWorker> =>
           linkOf(started.name).managerChannel(),
@@ -127,6 +137,8 @@ export async function managerSide(
     if (options.servers !== undefined || options.previous === undefined) {
       pools.setConfig(definitions(options.servers ?? []));
     }
+    // A test may judge under a name of its own, over a reload, too.
+    pools.retain([...plugins.map(({ name }) => name), 'test']);
   } catch (thrown) {
     await cleanUps.run();
     throw thrown;
@@ -205,6 +217,10 @@ function definitions(servers: NonNullable<ManagerSideOptions['servers']>) {
       ),
     ]),
   );
+}
+
+function isSeveral(plugin: Plugin | readonly Plugin[]): plugin is readonly Plugin[] {
+  return Array.isArray(plugin);
 }
 
 function isList(servers: NonNullable<ManagerSideOptions['servers']>): servers is readonly ServerInput[] {

@@ -128,7 +128,7 @@ export function etcd(input: EtcdOptions = {}): Plugin {
       manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
       manager.hooks.stopping.tap('etcd', () => node.leave());
       addClusterRoutes(manager.admin, node);
-      await manager.useStore(node.store);
+      await manager.operator.useStore(node.store);
     },
   }));
 }

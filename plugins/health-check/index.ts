@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
 import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin/plugin.ts';
-import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import { healthCheckSettings } from '../../core/pool/server-definition.ts';
 import { parse } from '../../core/settings/options.ts';
 import { type CheckSettings, defaultSettings, layered } from './check-settings.ts';
@@ -48,28 +48,27 @@ export function healthCheck(input: HealthCheckOptions = {}): Plugin {
         inForce(),
       );
       onClose(() => checker.close());
-      const stop = pools.observe({
+      pools.observe({
         defined: entry => checker.define(entry),
         removed: upstream => checker.remove(upstream),
         setting: name => {
           if (name === setting) checker.setDefaults(inForce());
         },
       });
-      onClose(() => void stop());
-      for (const pool of pools.pools) for (const entry of pools.list(pool.name)) checker.define(entry);
+      for (const pool of pools.names) for (const entry of pools.list(pool)) checker.define(entry);
       addRoutes(admin, pools, () => checker.settings);
     },
   }));
 }
 
-function settingsAtRunTime(pools: ManagedPools, log: ManagerSide['log']) {
+function settingsAtRunTime(pools: ManagerPools, log: ManagerSide['log']) {
   const result = healthCheckSettings.safeParse(pools.setting(setting) ?? {});
   if (result.success) return result.data;
   log.error({ err: result.error }, 'the stored health-check settings are not valid; the config decides');
   return undefined;
 }
 
-function addRoutes(admin: AdminRoutes, pools: ManagedPools, settings: () => CheckSettings): void {
+function addRoutes(admin: AdminRoutes, pools: ManagerPools, settings: () => CheckSettings): void {
   admin.add({
     method: 'GET',
     path: '/health-check',

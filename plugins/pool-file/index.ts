@@ -17,10 +17,10 @@ export type PoolFileOptions = z.input<typeof options>;
  */
 export function poolFile(input: PoolFileOptions = {}): Plugin {
   return definePlugin('pool-file', options, input, ({ path }) => ({
-    async manager({ log, clock, onClose, useStore }) {
+    async manager({ log, clock, onClose, operator }) {
       const journal = await PoolJournal.open({ path, log, clock });
       onClose(() => journal.close());
-      await useStore(journal);
+      await operator.useStore(journal);
     },
   }));
 }

@@ -217,7 +217,7 @@ test('takes servers in and out with the config, and keeps a verdict on one that 
     name: 'judge',
     manager({ pools }) {
       pools.observe({ defined: entry => {
-        if (${complain} && entry.upstream.id === '${a.url}') pools.judge('default', entry.upstream.id, 'judge', 'ill');
+        if (${complain} && entry.upstream.id === '${a.url}') pools.verdict('default', entry.upstream.id, 'ill');
       } });
     },
   },`;
@@ -239,7 +239,7 @@ test('forgets the verdicts of a plugin that is not in the config any more', asyn
   const judge = `{
     name: 'judge',
     manager({ pools }) {
-      pools.observe({ defined: entry => pools.judge('default', entry.upstream.id, 'judge', 'ill') });
+      pools.observe({ defined: entry => pools.verdict('default', entry.upstream.id, 'ill') });
     },
   },`;
   const weldr = await startWeldr({ config: config({ servers: [origin.url], plugins: judge }) });

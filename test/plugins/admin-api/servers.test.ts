@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
+import type { ManagerSide } from '../../../core/plugin/plugin.ts';
 import { Pools, parseOrigin } from '../../../core/pool/pool.ts';
 import type { PoolStore, StoreChange } from '../../../core/pool/store.ts';
 import { managerSide } from '../../../core/testing.ts';
@@ -104,7 +105,7 @@ test('a registration and a change at the same time both hold', async () => {
   const before = [
     {
       name: 'store',
-      manager: async (m: { useStore(s: PoolStore): Promise<void> }) => await m.useStore(slowStore),
+      manager: async ({ operator }: ManagerSide) => await operator.useStore(slowStore),
     },
   ];
   await withApi({ before, servers: [url] }, async api => {
@@ -311,7 +312,7 @@ test('when the store is away, answers say that they may be stale, and writes are
   const after = [
     {
       name: 'store',
-      manager: async (m: { useStore(s: PoolStore): Promise<void> }) => await m.useStore(away),
+      manager: async ({ operator }: ManagerSide) => await operator.useStore(away),
     },
   ];
   await withApi({ after, servers: [url] }, async api => {
