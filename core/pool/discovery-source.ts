@@ -1,4 +1,5 @@
 // DiscoverySource: what a plugin finds by itself, such as the addresses of a name or the lines of a file.
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
 import { parse, showInput } from '../settings/options.ts';
@@ -61,14 +62,9 @@ export function discoveredServers(input: unknown, before: DiscoveredServers | un
     const { url } = server;
     if (found.has(url)) throw invalid(`servers[${i}]`, `${url} is in the list twice`);
     const known = before?.get(url);
-    found.set(url, known !== undefined && isSame(known, server) ? known : server);
+    found.set(url, known !== undefined && isDeepStrictEqual(known, server) ? known : server);
   }
   return found;
-}
-
-/** Both come out of the same schema, which gives their fields one order. */
-function isSame(one: ServerDefinition, other: ServerDefinition): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function invalid(field: string, why: string): WeldrError {

@@ -1,5 +1,6 @@
 // ManagedPools: the manager's truth. Merges the layers by rule, keeps run-time changes in the store, judges states.
 // Plugins get no more of it than ManagerPools and OperatorPools.
+import { isDeepStrictEqual } from 'node:util';
 import type { CancelTimer, Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import { DiscoveredLayer } from './discovered-layer.ts';
@@ -190,22 +191,24 @@ export class ManagedPools {
 
   /** Makes room for what a source found, and the pool. Throws LIMIT_REACHED, and then nothing has changed. */
   private admit(poolName: string, servers: DiscoveredServers, layer: Layer): void {
-    let more = 0;
-    for (const id of servers.keys()) if (!this.entries.has(keyOf(poolName, id))) more++;
-    if (this.entries.size + more > maxServers) {
-      // What drains is on its way out: else a list of many could not be exchanged for another.
-      let staying = more;
-      for (const { upstream, layer: own, leaving } of this.entries.values()) {
-        const goes = own === layer && upstream.pool === poolName && !servers.has(upstream.id);
-        const comes = upstream.pool === poolName && servers.has(upstream.id);
-        if (comes || !(leaving || goes)) staying++;
-      }
-      if (staying > maxServers || this.entries.size + more > 2 * maxServers) throw tooManyServers();
-    }
+    if (this.entries.size + servers.size > maxServers) this.expectRoom(poolName, servers, layer);
     if (this.pools.get(poolName) === undefined && this.pools.size >= maxPools) {
       throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, the most there may be`);
     }
     this.pools.ensure(poolName);
+  }
+
+  private expectRoom(poolName: string, servers: DiscoveredServers, layer: Layer): void {
+    let others = 0;
+    let leaving = 0;
+    for (const entry of this.entries.values()) {
+      const { pool, id } = entry.upstream;
+      if (pool === poolName && servers.has(id)) continue;
+      if (entry.leaving || (pool === poolName && entry.layer === layer)) leaving++;
+      else others++;
+    }
+    // What drains is on its way out: else a list of many could not be exchanged for another.
+    if (servers.size + others > maxServers || leaving > maxServers) throw tooManyServers();
   }
 
   // --- from operators ------------------------------------------------------------------------------------------
@@ -340,41 +343,42 @@ export class ManagedPools {
   // --- one entry -----------------------------------------------------------------------------------------------
 
   private define(poolName: string, server: ServerDefinition, layer: Layer): void {
-    const key = keyOf(poolName, server.url);
-    let entry = this.entries.get(key);
-    if (entry === undefined) {
-      const pool = this.pools.ensure(poolName);
-      // At the start everything is new at once: a slow start would only starve the first requests.
-      const activeSince = this.started ? this.options.clock.now() : 0;
-      const upstream = pool.set(firstRecord(server, layer, activeSince));
-      entry = {
-        upstream,
-        server,
-        layer,
-        health: undefined,
-        checkedBy: undefined,
-        complaints: new Map(),
-        leaving: false,
-        drain: new Drain(this.options.clock),
-        cancelExpiry: undefined,
-      };
-      this.entries.set(key, entry);
-      this.broadcast({ op: 'set', pool: poolName, upstream: upstream.record });
-      for (const observer of this.observers) observer.upstreamChanged?.(upstream, undefined);
-    }
+    const known = this.entries.get(keyOf(poolName, server.url));
+    const entry = known ?? this.make(poolName, server, layer);
     entry.server = server;
     entry.layer = layer;
     entry.leaving = false;
     this.scheduleExpiry(entry);
-    this.publish(entry);
+    if (known !== undefined) this.publish(entry);
     for (const observer of this.observers) observer.defined?.(entry);
+  }
+
+  private make(poolName: string, server: ServerDefinition, layer: Layer): Entry {
+    // At the start everything is new at once: a slow start would only starve the first requests.
+    const activeSince = this.started ? this.options.clock.now() : 0;
+    const upstream = this.pools.ensure(poolName).set(firstRecord(server, layer, activeSince));
+    const entry: Entry = {
+      upstream,
+      server,
+      layer,
+      health: undefined,
+      checkedBy: undefined,
+      complaints: new Map(),
+      leaving: false,
+      drain: new Drain(this.options.clock),
+      cancelExpiry: undefined,
+    };
+    this.entries.set(keyOf(poolName, server.url), entry);
+    this.broadcast({ op: 'set', pool: poolName, upstream: upstream.record });
+    for (const observer of this.observers) observer.upstreamChanged?.(upstream, undefined);
+    return entry;
   }
 
   /** Computes the record of an entry; when it differs, tells the pool, the workers and the observers. */
   private publish(entry: Entry): void {
     const before = entry.upstream.record;
     const record = recordOf(entry, this.options.clock.now());
-    if (JSON.stringify(record) === JSON.stringify(before)) return;
+    if (isDeepStrictEqual(record, before)) return;
     const pool = this.pools.ensure(entry.upstream.pool);
     pool.set(record);
     // Who is waited for is known before the workers hear of it; what the drain's end tells comes after this.
