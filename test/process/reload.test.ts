@@ -256,6 +256,27 @@ test('forgets the verdicts of a plugin that is not in the config any more', asyn
   }
 });
 
+test('that fails leaves nothing of what its plugins said: verdicts and servers that they found', async () => {
+  const [origin, found] = [await startOrigin(), await startOrigin()];
+  const meddler = `{
+    name: 'meddler',
+    manager({ pools }) {
+      pools.source('meddler').replace('default', ['${found.url}']);
+      pools.verdict('default', '${origin.url}', 'ill');
+    },
+  },
+  { name: 'failing', manager() { throw new Error('no disk'); } },`;
+  const weldr = await startWeldr({ config: config({ servers: [origin.url] }) });
+  try {
+    weldr.writeConfig(config({ servers: [origin.url], plugins: meddler }));
+    assert.match(await reload(weldr), 'plugin failing did not start: no disk');
+    for (let i = 0; i < 4; i++) assert.is(await (await fetch(weldr.url)).text(), origin.name);
+  } finally {
+    await weldr.stop();
+    await Promise.all([origin.close(), found.close()]);
+  }
+});
+
 test('is done only when no old worker accepts connections any more', async () => {
   const weldr = await startWeldr({ config: config({ workers: 1 }) });
   const [old = weldr.pid] = weldr.workers();
