@@ -151,6 +151,7 @@ export class Manager {
       group.spawn();
       await plugins.start(config.plugins);
       this.pools.setConfig(poolsOf(config.settings));
+      this.pools.retain(namesOf(config));
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
       await group.listen();
@@ -201,8 +202,8 @@ export class Manager {
     this.takeOver(group, plugins);
     oldGroup.deliverTo((...message) => plugins.receive(...message));
     this.pools.setConfig(poolsOf(config.settings));
-    this.pools.retainJudges(new Set(config.plugins.map(plugin => plugin.name)));
-    this.sums.keep(config.plugins.map(plugin => plugin.name));
+    this.pools.retain(namesOf(config));
+    this.sums.keep(namesOf(config));
     await group.listen();
     void this.retire(oldGroup);
     await this.handOver(oldGroup);
@@ -226,6 +227,7 @@ export class Manager {
       const restored = this.newPlugins(oldGroup);
       try {
         await restored.start(oldGroup.config.plugins);
+        this.pools.retain(namesOf(oldGroup.config));
       } catch (second) {
         this.log.fatal(
           { err: second },
@@ -424,6 +426,11 @@ function freeNumbers(count: number, taken: readonly number[]): number[] {
 
 function presentSockets(sockets: ListeningSockets, addresses: readonly string[]): ListeningSocket[] {
   return [...new Set(addresses)].flatMap(address => sockets.get(address) ?? []);
+}
+
+/** The instances of plugins of a config, in its order. */
+function namesOf({ plugins }: LoadedConfig): string[] {
+  return plugins.map(plugin => plugin.name);
 }
 
 function poolsOf(settings: Settings) {

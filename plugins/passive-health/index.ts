@@ -144,19 +144,18 @@ function decide(
     }
   });
   const keepSomebody = ({ pool: name }: Upstream): void => {
-    const pool = pools.pools.get(name);
-    if (pool !== undefined) ejections.keepSomebody(pool);
+    ejections.keepSomebody(name);
   };
-  const stop = pools.observe({
-    upstreamChanged: keepSomebody,
+  pools.observe({
+    upstreamChanged(upstream, before) {
+      ejections.changed(upstream, before);
+      keepSomebody(upstream);
+    },
     removed: upstream => {
       ejections.forget(upstream);
       keepSomebody(upstream);
     },
   });
-  onClose(() => {
-    stop();
-    ejections.close();
-  });
+  onClose(() => ejections.close());
   ejections.resume();
 }
