@@ -3,6 +3,8 @@ import type { CancelTimer, Clock } from '../clock.ts';
 
 /** A worker gives a beat this often, in ms. */
 export const beatInterval = 250;
+/** How often the manager looks, in ms. */
+const lookInterval = 2 * beatInterval;
 /** A worker that is silent for this long counts as not ready, in ms: eight beats. */
 export const silentAfter = 2_000;
 /** A worker that is silent for this long hangs, in ms. */
@@ -29,7 +31,7 @@ export interface HeartbeatOptions {
 /**
  * Listens from when it is made until {@link stop}. A silence is measured in time in which the manager listened: a
  * manager that was stopped, suspended or busy itself has heard nobody meanwhile, and a look that comes late counts for
- * two beats at most. So it reads what waits for it before it calls a worker silent.
+ * two at most. So it reads what waits for it before it calls a worker silent.
  */
 export class Heartbeat {
   /** How long it has been silent, in ms, as far as the manager listened. */
@@ -42,7 +44,7 @@ export class Heartbeat {
   constructor(options: HeartbeatOptions) {
     this.options = options;
     this.lastLook = options.clock.monotonic();
-    this.cancel = options.clock.every(beatInterval, () => this.look());
+    this.cancel = options.clock.every(lookInterval, () => this.look());
   }
 
   /** Has it been silent for too long to be given requests? */
@@ -65,7 +67,7 @@ export class Heartbeat {
 
   private look(): void {
     const now = this.options.clock.monotonic();
-    this.silentMs += Math.min(now - this.lastLook, 2 * beatInterval);
+    this.silentMs += Math.min(now - this.lastLook, 2 * lookInterval);
     this.lastLook = now;
     if (this.silent && !this.told) {
       this.told = true;

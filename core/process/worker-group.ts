@@ -37,6 +37,7 @@ export class WorkerGroup {
   private readonly greeted = new Set<number>();
   private receiver: PluginReceiver | undefined;
   private watchStacks = false;
+  private allLoaded = false;
   private held: { message: PluginMessage; worker: number }[] = [];
 
   constructor(options: WorkerGroupOptions) {
@@ -83,6 +84,11 @@ export class WorkerGroup {
     return this.slots.filter(slot => slot.ready).length;
   }
 
+  /** Have all of them loaded the config, once? */
+  get loaded(): boolean {
+    return this.allLoaded;
+  }
+
   get size(): number {
     return this.slots.length;
   }
@@ -96,6 +102,7 @@ export class WorkerGroup {
   async load(): Promise<void> {
     try {
       await Promise.all(this.slots.map(slot => slot.load()));
+      this.allLoaded = true;
     } catch (thrown) {
       await this.kill();
       throw thrown;
