@@ -166,7 +166,7 @@ test('a stop does not wait longer for a worker that hangs than for its drain', a
   assert.not(workers.some(isRunning));
 });
 
-test('a reload is done while a worker hangs, which is killed and not replaced', async () => {
+test('a reload is done while a worker hangs, and leaves none of the old ones', async () => {
   const weldr = await startWeldr({ config: config("drainTimeout: '60s',") });
   try {
     const old = weldr.workers();
@@ -178,7 +178,6 @@ test('a reload is done while a worker hangs, which is killed and not replaced', 
     await weldr.logged(hangs);
     await until('the old ones have ended', () => !old.some(isRunning), 20_000);
     await until('the new ones are alone', () => weldr.workers().length === 2);
-    assert.not(weldr.logs.some(({ msg }) => msg === 'a worker died; it is replaced'));
     assert.ok(old.includes(Number(warning['pid'])));
   } finally {
     await weldr.stop();
