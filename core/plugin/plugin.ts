@@ -129,7 +129,7 @@ export interface ManagerStatus {
   readonly version: string;
   /** When this process started, ms since the epoch. */
   readonly startedAt: number;
-  /** Workers that accept requests now. */
+  /** Workers that accept requests now; one that has not reacted for 2 s does not count. */
   readonly readyWorkers: number;
   /** Workers that there should be. */
   readonly wantedWorkers: number;

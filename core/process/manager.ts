@@ -261,9 +261,7 @@ export class Manager {
 
   private async stopNow(): Promise<void> {
     this.processLog?.log.info('stopping');
-    await this.starting?.catch(() => {});
-    await this.queued?.catch(() => {});
-    await this.reloading?.catch(() => {});
+    await this.endUnderWay();
     const timeout = this.group?.config.settings.drainTimeout ?? 0;
     if (!this.cutting) await this.announceStop(timeout);
     // Else who connects during the drain would wait in a backlog that nobody accepts from.
@@ -272,6 +270,19 @@ export class Manager {
     await this.plugins?.close();
     this.end();
     this.processLog?.log.info('stopped');
+  }
+
+  /** Waits for a start and for reloads, no longer than for a drain: then the workers that have not started are ended. */
+  private async endUnderWay(): Promise<void> {
+    const underWay = Promise.allSettled([this.starting, this.queued, this.reloading]);
+    const timeout = this.group?.config.settings.drainTimeout;
+    if (timeout === undefined || (await settlesWithin(timeout, underWay))) {
+      await underWay;
+      return;
+    }
+    this.log.warn('the start of a worker takes too long for a Weldr that stops; it is ended');
+    for (const group of this.groups) if (!group.loaded) void group.kill();
+    await underWay;
   }
 
   private async announceStop(timeoutMs: number): Promise<void> {
