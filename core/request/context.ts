@@ -116,7 +116,8 @@ export class ProxyContext {
 
   /** All attempts, in order. */
   get attempts(): readonly Attempt[] {
-    return this.#state.attempts;
+    // They are made for each attempt; only who looks pays for their safety.
+    return Object.freeze(this.#state.attempts);
   }
 
   /** Can the whole request be sent again: is no body there, or is all of it kept? */
@@ -233,6 +234,8 @@ export class ProxyContext {
     rare.slots.set(slot, value);
   }
 }
+
+Object.freeze(ProxyContext.prototype);
 
 function withTransform(known: readonly BodyTransform[] | undefined, make: BodyTransform): BodyTransform[] {
   if (typeof make !== 'function') throw new TypeError(`a transform is a function which makes a stream`);

@@ -46,3 +46,5 @@ export class ReceivedRequest {
     return this.#state.upgrade;
   }
 }
+
+Object.freeze(ReceivedRequest.prototype);

@@ -27,7 +27,7 @@ export interface RareState extends TimeoutRecord {
   pools: Pool[] | undefined;
 }
 
-const none: readonly Upstream[] = [];
+const none: readonly Upstream[] = Object.freeze([]);
 
 /** One request from its parsed head to its last byte. */
 export class RequestState implements OutgoingSource {
@@ -52,6 +52,8 @@ export class RequestState implements OutgoingSource {
   addedLines = '';
   /** The client's lines, where some of them must not pass as they are; without {@link addedLines}. */
   cleanedHeaders: HeaderList | undefined = undefined;
+  /** The edits of the current attempt are its own: they begin when its upstream is chosen. */
+  perAttempt = false;
   base: OutgoingRequest | undefined = undefined;
   copy: OutgoingRequest | undefined = undefined;
 
@@ -71,6 +73,8 @@ export class RequestState implements OutgoingSource {
   responseHeaders: HeaderList | undefined = undefined;
   responseSource: ResponseSource = 'weldr';
   responsePlugin: string | undefined = undefined;
+  /** Were plugins asked of its head for the last time? */
+  responseLeft = false;
   /** The body of a response that no upstream made. */
   replyBody: string | Uint8Array = '';
   error: WeldrError | undefined = undefined;
@@ -85,7 +89,7 @@ export class RequestState implements OutgoingSource {
   // for the pipeline and its guards
   /** The plugin whose asynchronous tap is at work. */
   tap = '';
-  /** The plugin which returned the last reply. */
+  /** The plugin which returned the last reply or retry. */
   repliedBy: string | undefined = undefined;
   rare: RareState | undefined = undefined;
 
@@ -107,7 +111,7 @@ export class RequestState implements OutgoingSource {
 
   /** The request as the current stage may edit it. */
   outgoing(): OutgoingRequest {
-    if (this.attempt === undefined) {
+    if (!this.perAttempt) {
       this.base ??= new OutgoingRequest(this);
       return this.base;
     }
@@ -125,6 +129,10 @@ export class RequestState implements OutgoingSource {
     return (this.cleanedHeaders ?? this.headers).toLines(except) + this.addedLines;
   }
 
+  get hasOwnHost(): false {
+    return false;
+  }
+
   lines(): undefined {
     return undefined;
   }
@@ -139,24 +147,30 @@ export class RequestState implements OutgoingSource {
   beginAttempt(upstream: Upstream, now: number): void {
     const attempt = new Attempt(upstream, now);
     this.attempts = this.attempts.length === 0 ? [attempt] : [...this.attempts, attempt];
-    this.tried = this.tried.length === 0 ? upstream.alone : [...this.tried, upstream];
+    this.tried = this.tried.length === 0 ? upstream.alone : Object.freeze([...this.tried, upstream]);
     this.attempt = attempt;
     this.upstream = upstream;
-    this.copy = undefined;
   }
 
   /** Forgets the last attempt and what it brought; the record of it stays in `attempts`. */
   forgetAttempt(): void {
     this.upstream = undefined;
     this.attempt = undefined;
-    this.copy = undefined;
+    this.forgetEdits();
     this.status = 0;
     this.responseHeaders = undefined;
     this.error = undefined;
   }
 
+  /** What the attempt edited is not to be sent; what is edited next is the base of all further ones. */
+  forgetEdits(): void {
+    this.perAttempt = false;
+    this.copy = undefined;
+  }
+
   /** Makes a reply what the client is to get; the list that later stages edit is a copy. */
   replaceResponse(answer: Reply, source: ResponseSource, plugin: string | undefined): void {
+    this.responseLeft = false;
     this.status = answer.status;
     this.responseHeaders = answer.headers.clone();
     this.replyBody = answer.body;
@@ -181,4 +195,4 @@ export class RequestState implements OutgoingSource {
   }
 }
 
-const noAttempts: readonly Attempt[] = [];
+const noAttempts: readonly Attempt[] = Object.freeze([]);

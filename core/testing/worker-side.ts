@@ -167,7 +167,7 @@ function fill(pools: Pools, { upstreams = [], fallbacks = {} }: WorkerSideOption
     const pool = pools.ensure(name);
     for (const upstream of list) pool.set(upstreamRecord(upstream));
   }
-  for (const [name, fallback] of Object.entries(fallbacks)) pools.ensure(name).fallback = fallback;
+  for (const [name, fallback] of Object.entries(fallbacks)) pools.ensure(name).setFallback(fallback);
 }
 
 function isUpstreamList(
