@@ -77,10 +77,7 @@ pools('lets nothing of itself and its upstreams be written', () => {
   const upstream = made.default.set(upstreamRecord('http://a:1'));
   for (const target of [made, made.default, upstream, upstream.record, upstream.alone]) {
     for (const key of ['fallback', 'version', 'home', 'inFlight', 'record', 'default', 'get', '0', 'odd']) {
-      assert.throws(
-        () => Reflect.set(target, key, undefined) || assert.unreachable(),
-        /should not have been reached/i,
-      );
+      assert.is(Reflect.set(target, key, undefined), false);
     }
   }
 });

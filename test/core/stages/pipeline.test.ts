@@ -1,11 +1,15 @@
 // Pipeline: one context through its stages, with each exit, late answers, retries, and exactly one end.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
-import { createHooks, type RequestHooks } from '../../../core/plugin/hooks.ts';
 import { Pools, type Upstream } from '../../../core/pool/pool.ts';
-import { ProxyContext, type Reply, reply, retry } from '../../../core/request/context.ts';
+import { ProxyContext, stateOf } from '../../../core/request/context.ts';
 import { HeaderList } from '../../../core/request/headers.ts';
-import { type Carrier, maxAttempts, Pipeline } from '../../../core/request/pipeline.ts';
+import { reply } from '../../../core/request/reply.ts';
+import { RequestState } from '../../../core/request/request-state.ts';
+import { retry } from '../../../core/request/retry.ts';
+import { type Carrier, maxAttempts, Pipeline } from '../../../core/stages/pipeline.ts';
+import { createHooks, type RequestHooks } from '../../../core/stages/request-hooks.ts';
+import { Stages } from '../../../core/stages/stages.ts';
 import { upstreamRecord } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -17,9 +21,12 @@ class Wire implements Carrier {
   readonly hooks: RequestHooks;
   readonly pools = new Pools();
   readonly pipeline: Pipeline;
+  readonly state: RequestState;
   readonly ctx: ProxyContext;
   readonly upstreams: Upstream[];
-  onForward: (ctx: ProxyContext) => void = ctx => this.respondWith(ctx, 200);
+  /** How often a stage began to wait. */
+  waits = 0;
+  onForward: (state: RequestState) => void = state => this.respondWith(state, 200);
 
   constructor(tap: (hooks: RequestHooks, wire: Wire) => void, count = 2) {
     this.hooks = createHooks(error => this.told.push(`reported ${error.message}`));
@@ -32,8 +39,13 @@ class Wire implements Carrier {
     );
     this.hooks.attemptFinished.tap('note', ctx => void this.told.push(`attempt over ${ctx.upstream?.port}`));
     this.hooks.finished.tap('note', ctx => void this.told.push(`finished ${ctx.status} ${ctx.outcome}`));
-    this.pipeline = new Pipeline(this.hooks, this, () => 7);
-    this.ctx = new ProxyContext('GET', '/', '1.1', new HeaderList(), this.pools.default, 1);
+    this.pipeline = new Pipeline({ stages: Stages.of(this.hooks), pools: this.pools, now: () => 7 }, this);
+    this.state = this.newState();
+    this.ctx = new ProxyContext(this.state);
+  }
+
+  newState(): RequestState {
+    return new RequestState('GET', '/', '1.1', new HeaderList(), this.pools.default, 1);
   }
 
   run(): this {
@@ -41,30 +53,32 @@ class Wire implements Carrier {
     return this;
   }
 
-  respondWith(ctx: ProxyContext, status: number): void {
-    ctx.status = status;
-    ctx.responseHeaders = new HeaderList();
+  respondWith(state: RequestState, status: number): void {
+    state.status = status;
+    state.responseHeaders = new HeaderList();
     this.pipeline.responded();
   }
 
-  forward(ctx: ProxyContext): void {
-    this.told.push(`forward ${ctx.upstream?.port}`);
-    this.onForward(ctx);
+  forward(state: RequestState): void {
+    this.told.push(`forward ${state.upstream?.port}`);
+    this.onForward(state);
   }
-  respond(ctx: ProxyContext): void {
-    this.told.push(`respond ${ctx.status}`);
+  respond(state: RequestState): void {
+    this.told.push(`respond ${state.status}`);
     this.pipeline.completed();
   }
-  reply(ctx: ProxyContext, answer: Reply): void {
-    this.told.push(`reply ${answer.status} ${ctx.status}`);
+  reply(state: RequestState): void {
+    this.told.push(`reply ${state.status} ${state.responseSource}`);
     this.pipeline.completed();
   }
-  replyError(ctx: ProxyContext, error: WeldrError): void {
-    this.told.push(`error ${error.code} ${ctx.status}`);
-    this.pipeline.completed();
+  failed(_: RequestState, error: WeldrError): void {
+    this.told.push(`failed ${error.code}`);
   }
-  abandonAttempt(ctx: ProxyContext): void {
-    this.told.push(`abandon ${ctx.upstream?.port}`);
+  awaitStage(): void {
+    this.waits++;
+  }
+  abandonAttempt(state: RequestState): void {
+    this.told.push(`abandon ${state.upstream?.port}`);
   }
 }
 
@@ -74,60 +88,85 @@ const refusing = (wire: Wire): void => {
 };
 const turn = () => new Promise(resolve => setImmediate(resolve));
 
+/** The stages that may wait, and in which a reply ends the request. */
+const replying = ['request', 'preProxy', 'postProxy'] as const;
+const asynchronous = ['request', 'selectUpstream', 'preProxy', 'judge', 'postProxy'] as const;
+
 test('a request goes through its stages in order, and ends once', () => {
   const order: string[] = [];
   const wire = new Wire(hooks => {
-    hooks.selectUpstream.tap('a', () => void order.push('select'));
-    hooks.preProxy.tap('a', () => void order.push('pre'));
+    hooks.respond.tap('a', ctx => void order.push(`respond ${ctx.status}`));
     hooks.postProxy.tap('a', ctx => void order.push(`post ${ctx.status}`));
+    hooks.judge.tap('a', ctx => void order.push(`judge ${ctx.status}`));
+    hooks.preProxy.tap('a', () => void order.push('pre'));
+    hooks.eligible.tap('a', (_, upstream) => void order.push(`eligible ${upstream.port}`));
+    hooks.selectUpstream.tap('a', () => void order.push('select'));
+    hooks.route.tap('a', () => void order.push('route'));
+    hooks.request.tap('a', () => void order.push('request'));
   }).run();
-  assert.equal(order, ['select', 'pre', 'post 200']);
+  assert.equal(order, [
+    'request',
+    'route',
+    'select',
+    'eligible 1',
+    'pre',
+    'judge 200',
+    'post 200',
+    'respond 200',
+  ]);
   assert.equal(wire.told, ['forward 1', 'respond 200', 'attempt over 1', 'finished 200 complete']);
-  assert.equal([wire.ctx.finishedAt, wire.ctx.upstreamStatus, wire.upstreams[0]?.inFlight], [7, 200, 0]);
+  assert.equal([wire.ctx.finishedAt, wire.upstreams[0]?.inFlight, wire.waits], [7, 0, 0]);
   wire.pipeline.completed();
   wire.pipeline.aborted(new WeldrError('CLIENT_CLOSED'));
   assert.is(wire.told.length, 4, 'nothing more after the end');
 });
 
-test('nobody to ask is NO_UPSTREAM, and no attempt', () => {
+test('no upstream to choose is NO_UPSTREAM, and no attempt', () => {
   const wire = new Wire(nothing, 0).run();
-  assert.equal(wire.told, ['error NO_UPSTREAM 503', 'finished 503 complete']);
+  assert.equal(wire.told, ['failed NO_UPSTREAM', 'reply 503 weldr', 'finished 503 complete']);
 });
 
 test('a reply at each stage ends the request there', () => {
   const expected = {
-    selectUpstream: ['reply 418 418', 'finished 418 complete'],
-    preProxy: ['reply 418 418', 'attempt over 1', 'finished 418 complete'],
-    postProxy: ['forward 1', 'reply 418 418', 'attempt over 1', 'finished 418 complete'],
+    request: ['reply 418 plugin', 'finished 418 complete'],
+    route: ['reply 418 plugin', 'finished 418 complete'],
+    preProxy: ['reply 418 plugin', 'attempt over 1', 'finished 418 complete'],
+    postProxy: ['forward 1', 'reply 418 plugin', 'attempt over 1', 'finished 418 complete'],
   };
-  for (const stage of ['selectUpstream', 'preProxy', 'postProxy'] as const) {
+  for (const stage of [...replying, 'route'] as const) {
     const wire = new Wire(hooks => hooks[stage].tap('tea', () => reply(418))).run();
     assert.equal(wire.told, expected[stage]);
+    assert.equal([wire.ctx.response?.source, wire.ctx.response?.plugin], ['plugin', 'tea']);
     assert.is(wire.upstreams[0]?.inFlight, 0);
   }
 });
 
 test('a plugin that throws at a stage fails its request with 500', () => {
-  for (const stage of ['selectUpstream', 'preProxy', 'postProxy'] as const) {
+  for (const stage of [...asynchronous, 'route', 'eligible', 'respond'] as const) {
     const wire = new Wire(hooks =>
       hooks[stage].tap('bad', () => {
         throw new Error('oops');
       }),
     ).run();
-    assert.ok(wire.told.includes('error PLUGIN_FAILED 500'), stage);
+    assert.ok(wire.told.includes('failed PLUGIN_FAILED'), stage);
+    assert.ok(wire.told.includes('reply 500 weldr'), stage);
     assert.is(wire.told.filter(line => line.startsWith('finished')).length, 1);
-    assert.match(wire.ctx.error?.message ?? '', /bad.*oops/);
+    assert.is(wire.ctx.error?.message, `plugin bad in ${stage}: oops`);
     assert.is(wire.upstreams[0]?.inFlight, 0);
   }
 });
 
 test('a plugin that throws at the end is reported, and harms nothing', () => {
-  const wire = new Wire(hooks =>
-    hooks.finished.tap('bad', () => {
-      throw new Error('oops');
-    }),
-  ).run();
-  assert.ok(wire.told.some(line => line.startsWith('reported') && line.includes('oops')));
+  const wire = new Wire(hooks => {
+    for (const stage of ['finished', 'attemptFinished'] as const) {
+      hooks[stage].tap('bad', () => {
+        throw new Error('oops');
+      });
+    }
+  }).run();
+  for (const stage of ['finished', 'attemptFinished']) {
+    assert.ok(wire.told.includes(`reported plugin bad in ${stage}: oops`));
+  }
   assert.ok(wire.told.includes('finished 200 complete'));
 });
 
@@ -135,7 +174,8 @@ test('a failed attempt is answered with its error', () => {
   const wire = new Wire((_, self) => refusing(self)).run();
   assert.equal(wire.told, [
     'forward 1',
-    'error CONNECT_FAILED 502',
+    'failed CONNECT_FAILED',
+    'reply 502 weldr',
     'attempt over 1',
     'finished 502 complete',
   ]);
@@ -143,11 +183,11 @@ test('a failed attempt is answered with its error', () => {
 
 test('a retry goes to another upstream, and each attempt ends once', () => {
   const wire = new Wire((hooks, self) => {
-    self.onForward = ctx => {
-      if (ctx.tried.length === 1) self.pipeline.attemptFailed(new WeldrError('CONNECT_FAILED'));
-      else self.respondWith(ctx, 200);
+    self.onForward = state => {
+      if (state.tried.length === 1) self.pipeline.attemptFailed(new WeldrError('CONNECT_FAILED'));
+      else self.respondWith(state, 200);
     };
-    hooks.postProxy.tap('again', ctx => (ctx.error === undefined ? undefined : retry));
+    hooks.judge.tap('again', ctx => (ctx.error === undefined ? undefined : retry));
   }).run();
   assert.equal(wire.told, [
     'forward 1',
@@ -167,8 +207,8 @@ test('a retry goes to another upstream, and each attempt ends once', () => {
 
 test('a retry of a response drops it', () => {
   const wire = new Wire((hooks, self) => {
-    self.onForward = ctx => self.respondWith(ctx, ctx.tried.length === 1 ? 503 : 200);
-    hooks.postProxy.tap('again', ctx => (ctx.status === 503 ? retry : undefined));
+    self.onForward = state => self.respondWith(state, state.tried.length === 1 ? 503 : 200);
+    hooks.judge.tap('again', ctx => (ctx.status === 503 ? retry() : undefined));
   }).run();
   assert.equal(wire.told.slice(0, 4), ['forward 1', 'abandon 1', 'attempt over 1', 'forward 2']);
   assert.is(wire.ctx.status, 200);
@@ -177,9 +217,9 @@ test('a retry of a response drops it', () => {
 test('when no upstream is left, the answer is what the last attempt failed with', () => {
   const wire = new Wire((hooks, self) => {
     refusing(self);
-    hooks.postProxy.tap('again', () => retry);
+    hooks.judge.tap('again', () => retry);
   }).run();
-  assert.equal(wire.told.slice(-2), ['error CONNECT_FAILED 502', 'finished 502 complete']);
+  assert.equal(wire.told.slice(-3), ['failed CONNECT_FAILED', 'reply 502 weldr', 'finished 502 complete']);
   assert.is(wire.told.filter(line => line.startsWith('attempt over')).length, 2);
 });
 
@@ -187,7 +227,7 @@ test(`no request has more than ${maxAttempts} attempts`, () => {
   const wire = new Wire((hooks, self) => {
     refusing(self);
     hooks.selectUpstream.tap('same', ctx => ctx.pool.available[0]);
-    hooks.postProxy.tap('again', () => retry);
+    hooks.judge.tap('again', () => retry);
   }).run();
   assert.is(wire.told.filter(line => line.startsWith('forward')).length, maxAttempts);
   assert.is(wire.told.filter(line => line.startsWith('attempt over')).length, maxAttempts);
@@ -197,49 +237,69 @@ test(`no request has more than ${maxAttempts} attempts`, () => {
 test('what cannot be sent again is not retried', () => {
   const wire = new Wire((hooks, self) => {
     refusing(self);
-    hooks.postProxy.tap('again', ctx => {
-      ctx.replayable = false;
-      return retry;
-    });
-  }).run();
+    hooks.judge.tap('again', () => retry);
+  });
+  wire.state.replayable = false;
+  wire.run();
   assert.equal(wire.told, [
     'forward 1',
-    'error CONNECT_FAILED 502',
+    'failed CONNECT_FAILED',
+    'reply 502 weldr',
     'attempt over 1',
     'finished 502 complete',
   ]);
 });
 
-test('asynchronous taps are waited for', async () => {
+test('asynchronous taps are waited for, each stage within a bound', async () => {
   const wire = new Wire(hooks => {
+    hooks.request.tapPromise('slow', async () => undefined);
     hooks.selectUpstream.tapPromise('slow', async () => undefined);
     hooks.preProxy.tapPromise('slow', async () => undefined);
+    hooks.judge.tapPromise('slow', async () => undefined);
     hooks.postProxy.tapPromise('slow', async () => reply(202));
   }).run();
   assert.ok(wire.pipeline.pending);
   assert.equal(wire.told, []);
-  await turn();
-  await turn();
-  await turn();
-  assert.equal(wire.told, ['forward 1', 'reply 202 202', 'attempt over 1', 'finished 202 complete']);
+  for (let n = 0; n < 5; n++) await turn();
+  assert.equal(wire.told, ['forward 1', 'reply 202 plugin', 'attempt over 1', 'finished 202 complete']);
+  assert.is(wire.waits, 5);
+  assert.ok(wire.pipeline.reusable);
 });
 
-test('an answer that comes after the request was aborted is ignored', async () => {
-  for (const stage of ['selectUpstream', 'preProxy', 'postProxy'] as const) {
-    let answer = (): void => {};
-    const gate = new Promise<undefined>(resolve => {
-      answer = () => resolve(undefined);
-    });
-    const wire = new Wire(hooks => hooks[stage].tapPromise('slow', () => gate)).run();
-    wire.pipeline.aborted(new WeldrError('CLIENT_CLOSED'));
-    const told = [...wire.told];
-    assert.is(told.at(-1), `finished ${stage === 'postProxy' ? 200 : 499} aborted`, stage);
-    answer();
-    await turn();
-    await turn();
-    assert.equal(wire.told, told);
-    assert.is(wire.upstreams[0]?.inFlight, 0);
+test('a late answer is ignored, whatever the request went on without it for', async () => {
+  const ways: Record<string, (wire: Wire) => void> = {
+    aborted: wire => wire.pipeline.aborted(new WeldrError('CLIENT_CLOSED')),
+    refused: wire => wire.pipeline.refuse(wire.ctx, new WeldrError('BODY_TOO_LARGE')),
+    late: wire => wire.pipeline.stageTimedOut(30),
+  };
+  for (const stage of asynchronous) {
+    for (const [way, end] of Object.entries(ways)) {
+      const gate = Promise.withResolvers<undefined>();
+      const wire = new Wire(hooks => hooks[stage].tapPromise('slow', () => gate.promise)).run();
+      end(wire);
+      const told = [...wire.told];
+      assert.match(told.at(-1) ?? '', /^finished /, `${stage} ${way}`);
+      assert.is(wire.ctx.outcome, way === 'aborted' ? 'aborted' : 'complete');
+      if (way === 'late') assert.is(wire.ctx.error?.message, `plugin slow in ${stage}: took over 30 ms`);
+      assert.not.ok(wire.pipeline.reusable, 'the late answer could be taken for that of the next request');
+      gate.resolve(undefined);
+      await turn();
+      await turn();
+      assert.equal(wire.told, told);
+      assert.is(wire.upstreams[0]?.inFlight, 0);
+    }
   }
+});
+
+test('a stage that is over is not timed out', () => {
+  const wire = new Wire((_, self) => {
+    self.onForward = nothing;
+  }).run();
+  wire.pipeline.stageTimedOut(30);
+  assert.equal(wire.told, ['forward 1']);
+  wire.pipeline.aborted(new WeldrError('CLIENT_CLOSED'));
+  wire.pipeline.stageTimedOut(30);
+  assert.is(wire.told.at(-1), 'finished 499 aborted');
 });
 
 test('an abort ends the request once, with its reason', () => {
@@ -252,12 +312,43 @@ test('an abort ends the request once, with its reason', () => {
   wire.pipeline.attemptFailed(new WeldrError('UPSTREAM_RESET'));
   wire.pipeline.completed();
   assert.equal(wire.told, ['forward 1', 'attempt over 1', 'finished 499 aborted']);
-  assert.is(wire.ctx.error?.code, 'CLIENT_CLOSED');
+  assert.equal([wire.ctx.error?.code, wire.ctx.attempt?.error?.code], ['CLIENT_CLOSED', 'CLIENT_CLOSED']);
+  assert.is(wire.ctx.response, undefined);
+});
+
+test('a request that never began is refused through respond and finished', () => {
+  const seen: string[] = [];
+  const wire = new Wire(hooks => {
+    hooks.request.tap('never', () => reply(200, 'this is for requests that begin'));
+    hooks.respond.tap('security', ctx => ctx.response?.headers.set('X-Frame-Options', 'DENY'));
+    hooks.finished.tap('count', ctx => void seen.push(`${ctx.status} ${ctx.error?.code}`));
+  });
+  wire.pipeline.refuse(wire.ctx, new WeldrError('BAD_REQUEST'));
+  assert.equal(wire.told, ['failed BAD_REQUEST', 'reply 400 weldr', 'finished 400 complete']);
+  assert.equal(seen, ['400 BAD_REQUEST']);
+  assert.is(wire.state.responseHeaders?.get('x-frame-options'), 'DENY');
+});
+
+test('a request that is under way is refused, with its attempt', () => {
+  const wire = new Wire((_, self) => {
+    self.onForward = nothing;
+  }).run();
+  wire.pipeline.failLate(new WeldrError('BAD_CHUNK'));
+  assert.equal(wire.told, [
+    'forward 1',
+    'failed BAD_CHUNK',
+    'reply 400 weldr',
+    'attempt over 1',
+    'finished 400 complete',
+  ]);
+  wire.pipeline.failLate(new WeldrError('BAD_CHUNK'));
+  assert.is(wire.told.length, 5);
 });
 
 test('one pipeline serves requests one after another', () => {
   const wire = new Wire(nothing).run();
-  const second = new ProxyContext('GET', '/2', '1.1', new HeaderList(), wire.pools.default, 2);
+  const second = new ProxyContext(wire.newState());
   wire.pipeline.start(second);
   assert.equal(wire.told.slice(4), ['forward 1', 'respond 200', 'attempt over 1', 'finished 200 complete']);
+  assert.is(stateOf(second).status, 200);
 });
