@@ -31,7 +31,6 @@ export class ProxyContext {
   readonly #state: RequestState;
   #request: ReceivedRequest | undefined = undefined;
   #response: Response | undefined = undefined;
-  #timeouts: RequestTimeouts | undefined = undefined;
 
   static {
     stateOf = ctx => ctx.#state;
@@ -64,7 +63,7 @@ export class ProxyContext {
   }
 
   get clientPort(): number {
-    return this.#state.clientPort;
+    return this.#state.connection.port;
   }
 
   /** How the client reached the service, as far as is known. */
@@ -74,17 +73,17 @@ export class ProxyContext {
 
   /** The port that the client connected to. */
   get localPort(): number {
-    return this.#state.localPort;
+    return this.#state.connection.localPort;
   }
 
   /** The name of the `listen` entry that the client connected to; empty in tests. */
   get listener(): string {
-    return this.#state.listener;
+    return this.#state.connection.listener;
   }
 
   /** Is the request only to be explained? Then nothing may be counted, stored or sent elsewhere because of it. */
   get rehearsal(): boolean {
-    return this.#state.rehearsal;
+    return this.#state.rare?.rehearsal ?? false;
   }
 
   // --- where it goes ---------------------------------------------------------------------------------------------
@@ -116,8 +115,9 @@ export class ProxyContext {
 
   /** All attempts, in order. */
   get attempts(): readonly Attempt[] {
-    // They are made for each attempt; only who looks pays for their safety.
-    return Object.freeze(this.#state.attempts);
+    const { rare, attempt } = this.#state;
+    const earlier = rare?.attempts ?? [];
+    return attempt === undefined ? [...earlier] : [...earlier, attempt];
   }
 
   /** Can the whole request be sent again: is no body there, or is all of it kept? */
@@ -196,8 +196,7 @@ export class ProxyContext {
 
   /** The times of this request; what is set before an attempt counts for it. */
   get timeouts(): RequestTimeouts {
-    this.#timeouts ??= new RequestTimeouts(this.#state.ensureRare());
-    return this.#timeouts;
+    return new RequestTimeouts(this.#state.ensureRare());
   }
 
   /**

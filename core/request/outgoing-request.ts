@@ -25,7 +25,6 @@ export class OutgoingRequest implements OutgoingSource {
   readonly #source: OutgoingSource;
   #method: string;
   #target: string;
-  #host: string | undefined = undefined;
   #headers: HeaderList | undefined = undefined;
 
   constructor(source: OutgoingSource) {
@@ -57,12 +56,11 @@ export class OutgoingRequest implements OutgoingSource {
 
   /** Host and port that the upstream is told, in the one Host field; empty: the upstream's own. */
   get host(): string {
-    return this.#headers?.get('host') ?? this.#host ?? this.#source.host;
+    return this.#headers?.get('host') ?? this.#source.host;
   }
 
   set host(host: string) {
     this.headers.set('Host', host);
-    this.#host = host;
   }
 
   /** The field lines to send. `Host` can be set here too, but neither doubled nor removed. */

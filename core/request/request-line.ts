@@ -21,9 +21,13 @@ export function isMethod(text: string): boolean {
 }
 
 // Visible ASCII without quotes, `#`, angle brackets and backslash, whose meaning differs from parser to parser.
-const originForm = /^\/[!$-;=?-[\]-~]*$/;
+const targetChars = Uint8Array.from({ length: 128 }, (_, code) =>
+  /[!$-;=?-[\]-~]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
 
 /** Is it a target in origin-form, or `*` (RFC 9112 section 3.2)? */
 export function isTarget(text: string): boolean {
-  return text === '*' || originForm.test(text);
+  if (text.charCodeAt(0) !== 0x2f) return text === '*';
+  for (let i = 1; i < text.length; i++) if (targetChars[text.charCodeAt(i)] !== 1) return false;
+  return true;
 }

@@ -16,18 +16,54 @@ export type Outcome = 'complete' | 'aborted';
 /** Who made a response: an upstream, Weldr itself (an error or a refusal), or a plugin. */
 export type ResponseSource = 'upstream' | 'weldr' | 'plugin';
 
-/** What few requests have. */
-export interface RareState extends TimeoutRecord {
-  slots: Map<ContextSlot<unknown>, unknown> | undefined;
-  notes: readonly string[] | undefined;
-  aborter: AbortController | undefined;
-  requestTransforms: (() => Duplex)[] | undefined;
-  responseTransforms: (() => Duplex)[] | undefined;
-  /** Pools that the request has been in, when there is more than one. */
-  pools: Pool[] | undefined;
+/** What a request has in common with all others of its connection. */
+export interface ConnectionFacts {
+  /** The client's port. */
+  readonly port: number;
+  readonly localPort: number;
+  /** The name of the `listen` entry. */
+  readonly listener: string;
 }
 
+const noConnection: ConnectionFacts = Object.freeze({ port: 0, localPort: 0, listener: '' });
 const none: readonly Upstream[] = Object.freeze([]);
+
+/** What an edit of plugins is of. */
+const ofBase = 0;
+const ofAttempt = 1;
+const ofNothing = 2;
+
+/** What few requests have: kept apart, as each field of the record costs every request. */
+class RareState implements TimeoutRecord {
+  rehearsal = false;
+  upgrade: string | undefined = undefined;
+  /** What plugins made of the request before the first attempt. */
+  base: OutgoingRequest | undefined = undefined;
+  /** The plugin whose asynchronous tap is at work. */
+  tap = '';
+  slots: Map<ContextSlot<unknown>, unknown> | undefined = undefined;
+  notes: readonly string[] | undefined = undefined;
+  aborter: AbortController | undefined = undefined;
+  connectTimeout: number | undefined = undefined;
+  responseTimeout: number | undefined = undefined;
+  bodyTimeout: number | undefined = undefined;
+  requestTransforms: (() => Duplex)[] | undefined = undefined;
+  responseTransforms: (() => Duplex)[] | undefined = undefined;
+  /** The client's lines, where some of them must not pass as they are; without those that the wire adds. */
+  cleanedHeaders: HeaderList | undefined = undefined;
+  route: Route | undefined = undefined;
+  /** Pools that the request has been in, once there is more than one. */
+  pools: Pool[] | undefined = undefined;
+  /** Attempts that are over, if there is more than one. */
+  attempts: Attempt[] | undefined = undefined;
+  /** The body of a response that no upstream made. */
+  replyBody: string | Uint8Array = '';
+  responseSource: ResponseSource = 'upstream';
+  /** The plugin which made the response. */
+  responsePlugin: string | undefined = undefined;
+  /** The plugin which returned the last reply or retry. */
+  repliedBy: string | undefined = undefined;
+}
 
 /** One request from its parsed head to its last byte. */
 export class RequestState implements OutgoingSource {
@@ -38,45 +74,26 @@ export class RequestState implements OutgoingSource {
   readonly headers: HeaderList;
   host = '';
   bodyLength = 0;
-  upgrade: string | undefined = undefined;
+  connection: ConnectionFacts = noConnection;
   clientIp = '';
-  clientPort = 0;
   scheme: 'http' | 'https' = 'http';
-  localPort = 0;
-  listener = '';
-  /** Is it only to be explained? */
-  rehearsal = false;
 
   // as it is to be sent
   /** Lines that the wire adds to those of the client: who the client is, and Via. */
   addedLines = '';
-  /** The client's lines, where some of them must not pass as they are; without {@link addedLines}. */
-  cleanedHeaders: HeaderList | undefined = undefined;
-  /** The edits of the current attempt are its own: they begin when its upstream is chosen. */
-  perAttempt = false;
-  base: OutgoingRequest | undefined = undefined;
+  /** Where edits go: to the base of all attempts, to this attempt, or nowhere as the response has left. */
+  private edits: typeof ofBase | typeof ofAttempt | typeof ofNothing = ofBase;
   copy: OutgoingRequest | undefined = undefined;
 
   // where it goes
   pool: Pool;
-  route: Route | undefined = undefined;
-  /** The pool that was entered first. */
-  entered: Pool | undefined = undefined;
-  upstream: Upstream | undefined = undefined;
   attempt: Attempt | undefined = undefined;
-  attempts: readonly Attempt[] = noAttempts;
   tried: readonly Upstream[] = none;
   replayable = true;
 
   // what came back
   status = 0;
   responseHeaders: HeaderList | undefined = undefined;
-  responseSource: ResponseSource = 'weldr';
-  responsePlugin: string | undefined = undefined;
-  /** Were plugins asked of its head for the last time? */
-  responseLeft = false;
-  /** The body of a response that no upstream made. */
-  replyBody: string | Uint8Array = '';
   error: WeldrError | undefined = undefined;
 
   // the record
@@ -86,11 +103,6 @@ export class RequestState implements OutgoingSource {
   bytesOut = 0;
   outcome: Outcome = 'aborted';
 
-  // for the pipeline and its guards
-  /** The plugin whose asynchronous tap is at work. */
-  tap = '';
-  /** The plugin which returned the last reply or retry. */
-  repliedBy: string | undefined = undefined;
   rare: RareState | undefined = undefined;
 
   constructor(
@@ -109,24 +121,46 @@ export class RequestState implements OutgoingSource {
     this.startedAt = startedAt;
   }
 
+  get upstream(): Upstream | undefined {
+    return this.attempt?.upstream;
+  }
+
+  get upgrade(): string | undefined {
+    return this.rare?.upgrade;
+  }
+
+  get responseSource(): ResponseSource {
+    return this.rare?.responseSource ?? 'upstream';
+  }
+
+  get route(): Route | undefined {
+    return this.rare?.route;
+  }
+
+  /** The body of a response that no upstream made. */
+  get replyBody(): string | Uint8Array {
+    return this.rare?.replyBody ?? '';
+  }
+
   /** The request as the current stage may edit it. */
   outgoing(): OutgoingRequest {
-    if (!this.perAttempt) {
-      this.base ??= new OutgoingRequest(this);
-      return this.base;
+    if (this.edits === ofBase) {
+      const rare = this.ensureRare();
+      rare.base ??= new OutgoingRequest(this);
+      return rare.base;
     }
-    this.copy ??= new OutgoingRequest(this.base ?? this);
+    this.copy ??= new OutgoingRequest(this.rare?.base ?? this);
     return this.copy;
   }
 
   /** What is sent in this attempt, if a plugin looked into it; undefined: what came. */
   get edited(): OutgoingRequest | undefined {
-    return this.copy ?? this.base;
+    return this.copy ?? this.rare?.base;
   }
 
   /** The lines to send, as they came and with those that the wire adds, without those of the name `except`. */
   outgoingLines(except: string): string {
-    return (this.cleanedHeaders ?? this.headers).toLines(except) + this.addedLines;
+    return (this.rare?.cleanedHeaders ?? this.headers).toLines(except) + this.addedLines;
   }
 
   get hasOwnHost(): false {
@@ -138,23 +172,24 @@ export class RequestState implements OutgoingSource {
   }
 
   copyHeaders(): HeaderList {
-    const list = (this.cleanedHeaders ?? this.headers).clone();
+    const list = (this.rare?.cleanedHeaders ?? this.headers).clone();
     list.pushLines(this.addedLines);
     return list;
   }
 
   /** Begins an attempt; `now` is of the same clock as `startedAt`. */
   beginAttempt(upstream: Upstream, now: number): void {
-    const attempt = new Attempt(upstream, now);
-    this.attempts = this.attempts.length === 0 ? [attempt] : [...this.attempts, attempt];
     this.tried = this.tried.length === 0 ? upstream.alone : Object.freeze([...this.tried, upstream]);
-    this.attempt = attempt;
-    this.upstream = upstream;
+    this.attempt = new Attempt(upstream, now);
   }
 
-  /** Forgets the last attempt and what it brought; the record of it stays in `attempts`. */
+  /** Forgets the last attempt and what it brought; the record of it stays. */
   forgetAttempt(): void {
-    this.upstream = undefined;
+    if (this.attempt !== undefined) {
+      const rare = this.ensureRare();
+      rare.attempts ??= [];
+      rare.attempts.push(this.attempt);
+    }
     this.attempt = undefined;
     this.forgetEdits();
     this.status = 0;
@@ -164,35 +199,40 @@ export class RequestState implements OutgoingSource {
 
   /** What the attempt edited is not to be sent; what is edited next is the base of all further ones. */
   forgetEdits(): void {
-    this.perAttempt = false;
+    this.edits = ofBase;
     this.copy = undefined;
+  }
+
+  /** An upstream is about to be chosen: what is edited from now on is this attempt's own. */
+  editAttempt(): void {
+    this.edits = ofAttempt;
+  }
+
+  /** Has the head of the response left, so that an edit of it would come to nothing? */
+  get responseLeft(): boolean {
+    return this.edits === ofNothing;
+  }
+
+  /** Plugins were asked of the head for the last time. */
+  leave(): void {
+    this.edits = ofNothing;
+    this.responseHeaders?.freeze();
   }
 
   /** Makes a reply what the client is to get; the list that later stages edit is a copy. */
   replaceResponse(answer: Reply, source: ResponseSource, plugin: string | undefined): void {
-    this.responseLeft = false;
+    this.edits = this.attempt === undefined ? ofBase : ofAttempt;
+    const rare = this.ensureRare();
     this.status = answer.status;
     this.responseHeaders = answer.headers.clone();
-    this.replyBody = answer.body;
-    this.responseSource = source;
-    this.responsePlugin = plugin;
+    rare.responseSource = source;
+    rare.replyBody = answer.body;
+    rare.responsePlugin = plugin;
   }
 
   /** The parts that few requests have, made at the first use. */
   ensureRare(): RareState {
-    this.rare ??= {
-      slots: undefined,
-      notes: undefined,
-      aborter: undefined,
-      connectTimeout: undefined,
-      responseTimeout: undefined,
-      bodyTimeout: undefined,
-      requestTransforms: undefined,
-      responseTransforms: undefined,
-      pools: undefined,
-    };
+    this.rare ??= new RareState();
     return this.rare;
   }
 }
-
-const noAttempts: readonly Attempt[] = Object.freeze([]);

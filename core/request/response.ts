@@ -43,7 +43,7 @@ export class Response {
 
   /** The plugin which made it, when `source` is `plugin`. */
   get plugin(): string | undefined {
-    return this.#state.responsePlugin;
+    return this.#state.rare?.responsePlugin;
   }
 }
 

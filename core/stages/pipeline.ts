@@ -136,16 +136,16 @@ export class Pipeline {
     const { ctx, state, stage } = this;
     if (ctx === undefined || state === undefined || !this.pending) return;
     const stageName = stageNames[stage] ?? '';
-    const why = `plugin ${state.tap} in ${stageName}: took over ${ms} ms`;
-    this.refuse(ctx, new WeldrError('PLUGIN_FAILED', why, { plugin: state.tap, stage: stageName }));
+    const plugin = state.rare?.tap ?? '';
+    const why = `plugin ${plugin} in ${stageName}: took over ${ms} ms`;
+    this.refuse(ctx, new WeldrError('PLUGIN_FAILED', why, { plugin, stage: stageName }));
   }
 
   /** The response head of the current attempt is in the state. */
   responded(): void {
     const { ctx, state } = this;
     if (ctx === undefined || state === undefined || this.stage !== forwarding) return;
-    state.responseSource = 'upstream';
-    state.responsePlugin = undefined;
+    if (state.rare !== undefined) state.rare.responseSource = 'upstream';
     this.judge(ctx);
   }
 
@@ -206,7 +206,7 @@ export class Pipeline {
     if (state === undefined) return;
     const { route } = this.stages.first;
     if (route.taps.length === 0) {
-      this.enter(ctx, state, state.pool);
+      this.enter(ctx, state, state.pool, 'first');
       return;
     }
     let destination: Pool | Route | Reply | undefined;
@@ -217,12 +217,12 @@ export class Pipeline {
       return;
     }
     if (destination instanceof Reply) this.answer(state, destination);
-    else if (!(destination instanceof Route)) this.enter(ctx, state, destination ?? state.pool);
+    else if (!(destination instanceof Route)) this.enter(ctx, state, destination ?? state.pool, 'first');
     else {
-      state.route = destination;
+      state.ensureRare().route = destination;
       this.chain = this.stages.of(destination, destination.pool);
       const admission = this.stages.admission('route', destination.name);
-      if (admission === undefined) this.enter(ctx, state, destination.pool);
+      if (admission === undefined) this.enter(ctx, state, destination.pool, 'first');
       else {
         this.stage = admittingToRoute;
         admission.callAsync(ctx, this.onAdmittedToRoute);
@@ -234,16 +234,16 @@ export class Pipeline {
   private readonly onAdmittedToRoute = (thrown?: Error | null, result?: Reply): void => {
     const { ctx, state } = this;
     if (ctx === undefined || state?.route === undefined) return;
-    if (this.passes(admittingToRoute, thrown, result)) this.enter(ctx, state, state.route.pool);
+    if (this.passes(admittingToRoute, thrown, result)) this.enter(ctx, state, state.route.pool, 'first');
   };
 
   /** Makes a pool the one to choose from; at the first entry its own plugins admit the request. */
-  private enter(ctx: ProxyContext, state: RequestState, pool: Pool): void {
+  private enter(ctx: ProxyContext, state: RequestState, pool: Pool, when: 'first' | 'later'): void {
     state.forgetEdits();
-    const isFirst = enters(state, pool);
+    const isNew = when === 'first' || enters(state, pool);
     state.pool = pool;
     this.chain = this.stages.of(state.route, pool);
-    const admission = isFirst ? this.stages.admission('pool', pool.name) : undefined;
+    const admission = isNew ? this.stages.admission('pool', pool.name) : undefined;
     if (admission === undefined) this.select(ctx);
     else {
       this.stage = admittingToPool;
@@ -271,7 +271,7 @@ export class Pipeline {
 
   private select(ctx: ProxyContext): void {
     this.stage = selecting;
-    if (this.state !== undefined) this.state.perAttempt = true;
+    this.state?.editAttempt();
     this.chain.selectUpstream.callAsync(ctx, this.onSelected);
     this.awaitStage(selecting);
   }
@@ -333,7 +333,7 @@ export class Pipeline {
     const { fallback } = state.pool;
     const next = fallback === undefined ? undefined : this.pools.get(fallback);
     if (next !== undefined && !wasIn(state, next)) {
-      this.enter(ctx, state, next);
+      this.enter(ctx, state, next, 'later');
       return;
     }
     this.endWithError(state, this.lastFailure ?? new WeldrError('NO_UPSTREAM', this.explainNone(state.pool)));
@@ -347,7 +347,7 @@ export class Pipeline {
   }
 
   private attempt(ctx: ProxyContext, state: RequestState, upstream: Upstream): void {
-    const isFirst = state.attempts.length === 0;
+    const isFirst = state.tried.length === 0;
     state.beginAttempt(upstream, isFirst ? state.startedAt : this.now());
     upstream.begin();
     this.stage = preparing;
@@ -381,13 +381,13 @@ export class Pipeline {
     const { ctx, state } = this;
     if (ctx === undefined || state === undefined || this.stage !== judging) return;
     if (thrown) this.fail(state, thrown);
-    else if (result === undefined || !state.replayable || state.attempts.length >= maxAttempts) {
+    else if (result === undefined || !state.replayable || state.tried.length >= maxAttempts) {
       this.keep(ctx);
     } else {
       const wanted = result instanceof Retry ? result.pool : undefined;
       const pool = wanted === undefined ? state.pool : this.pools.get(wanted);
       if (pool === undefined) {
-        const plugin = state.repliedBy ?? 'of an unknown name';
+        const plugin = state.rare?.repliedBy ?? 'of an unknown name';
         this.fail(state, failure(plugin, 'judge', `retry in pool ${String(wanted)}, which is not there`));
       } else {
         this.again(ctx, state, pool);
@@ -401,7 +401,7 @@ export class Pipeline {
     this.endAttempt(ctx, state, this.now());
     state.forgetAttempt();
     if (pool === state.pool) this.select(ctx);
-    else this.enter(ctx, state, pool);
+    else this.enter(ctx, state, pool, 'later');
   }
 
   private keep(ctx: ProxyContext): void {
@@ -433,7 +433,7 @@ export class Pipeline {
   }
 
   private answer(state: RequestState, answer: Reply): void {
-    state.replaceResponse(answer, 'plugin', state.repliedBy);
+    state.replaceResponse(answer, 'plugin', state.rare?.repliedBy);
     this.respond(state);
   }
 
@@ -456,8 +456,7 @@ export class Pipeline {
         this.failInRespond(ctx, state, toError(thrown));
       }
     }
-    state.responseLeft = true;
-    state.responseHeaders?.freeze();
+    state.leave();
     if (state.responseSource === 'upstream') this.carrier.respond(state);
     else this.carrier.reply(state);
   }
@@ -502,21 +501,13 @@ function errorReply(error: WeldrError): Reply {
 }
 
 function wasIn(state: RequestState, pool: Pool): boolean {
-  return state.rare?.pools?.includes(pool) ?? state.entered === pool;
+  return state.pool === pool || state.rare?.pools?.includes(pool) === true;
 }
 
-/** Notes that a request enters a pool; true: it is the first time. */
+/** Notes that a request which was in another pool enters this one; true: it is the first time. */
 function enters(state: RequestState, pool: Pool): boolean {
-  const { rare } = state;
-  if (rare?.pools === undefined) {
-    if (state.entered === undefined) {
-      state.entered = pool;
-      return true;
-    }
-    if (state.entered === pool) return false;
-    state.ensureRare().pools = [state.entered, pool];
-    return true;
-  }
+  const rare = state.ensureRare();
+  rare.pools ??= [state.pool];
   if (rare.pools.includes(pool)) return false;
   rare.pools.push(pool);
   return true;

@@ -51,7 +51,7 @@ function guardedTap(tap: FullTap, place: Place) {
   if (tap.type === 'promise') {
     return async (ctx: ProxyContext, second: unknown) => {
       try {
-        stateOf(ctx).tap = place.plugin;
+        stateOf(ctx).ensureRare().tap = place.plugin;
         const result: unknown = fn(ctx, second);
         if (!isThenable(result)) {
           throw failure(place.plugin, place.stage, 'gave tapPromise() a function that returns no promise');
@@ -89,7 +89,7 @@ function guardedCallbackTap(tap: FullTap, place: Place) {
         once(thrown);
       }
     };
-    stateOf(ctx).tap = place.plugin;
+    stateOf(ctx).ensureRare().tap = place.plugin;
     try {
       tap.fn(ctx, settle);
     } catch (thrown) {
@@ -105,7 +105,7 @@ function checked(place: Place, value: unknown, ctx: ProxyContext): unknown {
   const { plugin, stage, expected } = place;
   if (value === undefined) return undefined;
   if (place.accepts(value, ctx)) {
-    if (value instanceof Reply || value instanceof Retry) stateOf(ctx).repliedBy = plugin;
+    if (value instanceof Reply || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = plugin;
     // Only a refusal ends the question.
     return value === true ? undefined : value;
   }

@@ -49,14 +49,16 @@ export function context(options: ContextOptions = {}): ProxyContext {
     options.startedAt ?? 1000,
   );
   state.clientIp = options.clientIp ?? '192.0.2.1';
-  state.clientPort = options.clientPort ?? 50_000;
+  state.connection = {
+    port: options.clientPort ?? 50_000,
+    localPort: 8080,
+    listener: options.listener ?? '',
+  };
   state.scheme = options.scheme ?? 'http';
   state.host = host;
-  state.localPort = 8080;
-  state.listener = options.listener ?? '';
   state.bodyLength = bodyLength;
-  state.upgrade = options.upgrade;
-  state.rehearsal = options.rehearsal ?? false;
+  if (options.upgrade !== undefined) state.ensureRare().upgrade = options.upgrade;
+  if (options.rehearsal === true) state.ensureRare().rehearsal = true;
   state.replayable = options.replayable ?? bodyLength === 0;
   if (options.tried !== undefined) state.tried = options.tried;
   return new ProxyContext(state);

@@ -8,6 +8,7 @@ import { DrainWatch } from '../process/drain-watch.ts';
 import type { ProxyContext } from '../request/context.ts';
 import { createHooks, type RequestHooks } from '../stages/request-hooks.ts';
 import { configScope } from '../stages/scope.ts';
+import type { Stages } from '../stages/stages.ts';
 import { type ContextOptions, context } from './context.ts';
 import { FakeClock } from './fake-clock.ts';
 import { firstAvailable } from './first-available.ts';
@@ -50,6 +51,8 @@ export interface TestWorkerSide {
   readonly id: number;
   /** Hooks of the test's own, behind those of the plugins. */
   readonly hooks: RequestHooks;
+  /** What requests go through. */
+  readonly stages: Stages;
   readonly pools: Pools;
   readonly clock: FakeClock;
   /** What was logged. */
@@ -117,6 +120,7 @@ export async function startWorkerSide(
   return {
     id,
     hooks,
+    stages,
     pools,
     clock,
     logs,

@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
+import { metricTextType } from '../../core/plugin/metric-text.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import type { ManagedPools } from '../../core/pool/managed-pools.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
-import { metrics, metricsType } from './metrics.ts';
+import { metrics } from './metrics.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';
 import { Totals } from './totals.ts';
 
@@ -90,7 +91,7 @@ function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
   get('/stats/detail', 'stats-detail', () => ({ status: 200, body: detail(pools, totals) }));
   get('/metrics', 'metrics', () => ({
     status: 200,
-    contentType: metricsType,
+    contentType: metricTextType,
     body: metrics(totals, allEntries(pools)),
   }));
 }

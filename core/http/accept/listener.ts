@@ -47,10 +47,10 @@ export class Listener {
   /** Takes the connections of a server that listens, whoever made it. */
   serve(server: Server): void {
     // Asked of the first connection only: it is the same for all, and asking takes a system call.
-    let port: string | undefined;
+    let port: number | undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
-      port ??= socket.localPort?.toString();
-      this.accept(socket, port ?? '');
+      port ??= socket.localPort;
+      this.accept(socket, port ?? 0);
     });
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
     // Without it Node would cut the backlog of the shared socket down to 511.
@@ -109,7 +109,7 @@ export class Listener {
     }
   }
 
-  private accept(socket: Socket, localPort: string): void {
+  private accept(socket: Socket, localPort: number): void {
     const { remoteAddress, remotePort } = socket;
     if (remoteAddress === undefined) {
       socket.destroy();
@@ -129,7 +129,7 @@ export class Listener {
     this.wire.deadlines.touch();
     const trusted = this.wire.forwarding.trusts(ip);
     const port = remotePort ?? 0;
-    const peer = { ip, port, localPort, trusted, described: '', describedHost: undefined };
+    const peer = { ip, port, localPort, listener: '', trusted, described: '', describedHost: undefined };
     this.open.add(new ClientConnection(this, this.wire, socket, peer));
   }
 

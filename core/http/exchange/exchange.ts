@@ -90,8 +90,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     );
     state.host = head.host;
     state.bodyLength = head.length;
-    state.upgrade = head.upgrade;
-    state.localPort = Number(client.peer.localPort);
+    if (head.upgrade !== undefined) state.ensureRare().upgrade = head.upgrade;
     wire.forwarding.apply(state, client.peer, fields.hasForwarding);
     this.state = state;
     this.method = head.method;

@@ -9,7 +9,9 @@ import { forwardingAlias } from '../h1/fields.ts';
 export interface Peer {
   readonly ip: string;
   readonly port: number;
-  readonly localPort: string;
+  readonly localPort: number;
+  /** The name of the `listen` entry. */
+  readonly listener: string;
   /** Is it a proxy whose X-Forwarded-* is believed? */
   readonly trusted: boolean;
   /** The lines that describe it, as the last request for `describedHost` got them; most requests name the same. */
@@ -61,15 +63,15 @@ export class Forwarding {
   /** Sets the fields on a request; `received`: it came with some already. */
   apply(state: RequestState, peer: Peer, received: boolean): void {
     state.clientIp = peer.ip;
-    state.clientPort = peer.port;
+    state.connection = peer;
     const believed = peer.trusted && received;
     if (believed) this.believe(state);
     if (received && (this.mode === 'remove' || (this.mode === 'append' && !peer.trusted))) {
-      state.cleanedHeaders = withoutForwarding(state.headers);
+      state.ensureRare().cleanedHeaders = withoutForwarding(state.headers);
     }
     let added = '';
     if (this.mode === 'append') {
-      if (believed) state.cleanedHeaders = this.extended(state, peer);
+      if (believed) state.ensureRare().cleanedHeaders = this.extended(state, peer);
       else added = this.describe(state, peer);
     }
     state.addedLines = added + (state.version === '1.0' ? this.via[0] : this.via[1]);
@@ -98,7 +100,7 @@ export class Forwarding {
     headers.set('X-Forwarded-For', chain);
     if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', state.scheme);
     if (!headers.has('x-forwarded-host') && state.host !== '') headers.set('X-Forwarded-Host', state.host);
-    if (!headers.has('x-forwarded-port')) headers.set('X-Forwarded-Port', peer.localPort);
+    if (!headers.has('x-forwarded-port')) headers.set('X-Forwarded-Port', String(peer.localPort));
     if (this.rfc7239) {
       headers.set('Forwarded', [...headers.getAll('forwarded'), forwardedElement(state, peer.ip)].join(', '));
     } else if (headers.has('forwarded')) {

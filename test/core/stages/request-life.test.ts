@@ -76,14 +76,17 @@ route('leads to a pool', async () => {
 route('leads to a route, whose name and pool the request has from then on', async () => {
   const seen: unknown[] = [];
   const side = await workerSide(
-    {
-      name: 'routes',
-      worker({ hooks, pools, route: make }) {
-        const blue = make('the-blue', pools.ensure('blue'));
-        hooks.route.tap('routes', () => blue);
-        hooks.selectUpstream.tap('routes', ctx => void seen.push(ctx.route, ctx.pool));
+    [
+      {
+        name: 'routes',
+        worker({ hooks, pools, route: make }) {
+          const blue = make('the-blue', pools.ensure('blue'));
+          hooks.route.tap('routes', () => blue);
+          hooks.selectUpstream.tap('routes', ctx => void seen.push(ctx.route, ctx.pool));
+        },
       },
-    },
+      firstAvailable,
+    ],
     { upstreams: { blue: ['http://b:1'] } },
   );
   const result = await side.run();
@@ -246,25 +249,6 @@ fallback(
     assert.equal([lost.status, lost.error?.code], [504, 'RESPONSE_TIMEOUT']);
   },
 );
-
-fallback('does not help where no plugin chooses: the message says what is missing', async () => {
-  const side = await workerSide(
-    plugin('looks', hooks => hooks.request.tap('looks', () => undefined)),
-    two,
-  );
-  assert.is((await side.run()).status, 200, 'the kit puts a balancer in');
-  const options = { ...two, pools: { blue: [plugin('late', () => {})] } };
-  const bare = await workerSide(
-    { name: 'no-balancer', worker: ({ hooks }) => hooks.finished.tap('no-balancer', () => {}) },
-    { ...options, balancer: 'none' },
-  );
-  const result = await bare.run();
-  assert.is(result.status, 503);
-  assert.is(
-    result.error?.message,
-    'no plugin chooses an upstream for pool default; put a balancer such as roundRobin() into plugins',
-  );
-});
 
 const judge = suite('judge');
 

@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { Listener } from '../../../core/http/accept/listener.ts';
-import { createHooks, type RequestHooks } from '../../../core/stages/request-hooks.ts';
-import { Stages } from '../../../core/stages/stages.ts';
 import { Pools } from '../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
 import { type SettingsInput, settingsSchema } from '../../../core/settings/settings.ts';
+import { createHooks, type RequestHooks } from '../../../core/stages/request-hooks.ts';
+import { Stages } from '../../../core/stages/stages.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
 import { type UpstreamInput, upstreamRecord } from '../../../core/testing/pool.ts';
 
