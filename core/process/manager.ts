@@ -9,7 +9,7 @@ import { ManagerSides } from '../plugin/manager-sides.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
-import type { Overrides, Settings } from '../settings/settings.ts';
+import { type Overrides, type Settings, serversOf } from '../settings/settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
 import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts';
@@ -148,7 +148,7 @@ export class Manager {
     try {
       group.spawn();
       await plugins.start(config.plugins);
-      this.pools.setConfig(poolsOf(config.settings));
+      this.pools.setConfig(serversOf(config.settings));
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
       await group.listen();
@@ -198,7 +198,7 @@ export class Manager {
     this.log.level = config.settings.logLevel;
     this.takeOver(group, plugins);
     oldGroup.deliverTo((...message) => plugins.receive(...message));
-    this.pools.setConfig(poolsOf(config.settings));
+    this.pools.setConfig(serversOf(config.settings));
     this.pools.retainJudges(new Set(config.plugins.map(plugin => plugin.name)));
     await group.listen();
     void this.retire(oldGroup);
@@ -419,12 +419,6 @@ function freeNumbers(count: number, taken: readonly number[]): number[] {
 
 function presentSockets(sockets: ListeningSockets, addresses: readonly string[]): ListeningSocket[] {
   return [...new Set(addresses)].flatMap(address => sockets.get(address) ?? []);
-}
-
-function poolsOf(settings: Settings) {
-  const named = Object.entries(settings.pools).map(([name, { servers }]) => [name, servers] as const);
-  const pools = Object.fromEntries(named);
-  return { ...pools, default: settings.servers.length > 0 ? settings.servers : (pools['default'] ?? []) };
 }
 
 /** What workers need of the settings: the servers reach them as pools. */
