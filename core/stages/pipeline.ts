@@ -490,7 +490,15 @@ export class Pipeline {
     state.finishedAt = this.now();
     this.endAttempt(ctx, state, state.finishedAt);
     this.chain.finished.call(ctx);
-    state.rare?.aborter?.abort();
+    if (state.rare?.aborter !== undefined) abort(state.rare.aborter);
+  }
+}
+
+function abort(aborter: AbortController): void {
+  try {
+    aborter.abort();
+  } catch {
+    // A plugin overwrote a part of the signal: who listened to it is not told, and the request is over all the same.
   }
 }
 

@@ -76,18 +76,21 @@ function guardedTap(tap: FullTap, place: Place) {
 function guardedCallbackTap(tap: FullTap, place: Place) {
   return (ctx: ProxyContext, callback: (error: unknown, value?: unknown) => void) => {
     let called = false;
-    const once = (error: unknown, value?: unknown): void => {
+    const end = (error: WeldrError | undefined, value?: unknown): void => {
       if (called) return;
       called = true;
-      callback(error ? asFailure(place, error) : undefined, value);
+      callback(error, value);
     };
     const settle = (error: unknown, value?: unknown): void => {
+      let result: unknown;
       try {
         if (error) throw error;
-        once(undefined, checked(place, value, ctx));
+        result = checked(place, value, ctx);
       } catch (thrown) {
-        once(thrown);
+        end(asFailure(place, thrown));
+        return;
       }
+      end(undefined, result);
     };
     stateOf(ctx).ensureRare().tap = place.plugin;
     try {
@@ -95,7 +98,7 @@ function guardedCallbackTap(tap: FullTap, place: Place) {
     } catch (thrown) {
       // The request has gone on by then: its failure now can only be reported.
       if (called) place.guard.report(asFailure(place, thrown));
-      else once(thrown);
+      else end(asFailure(place, thrown));
     }
   };
 }
