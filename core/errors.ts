@@ -169,7 +169,7 @@ export interface WeldrErrorOptions {
  */
 export class WeldrError extends Error {
   override readonly name = 'WeldrError';
-  readonly code: ErrorCode;
+  declare readonly code: ErrorCode;
   /** For operator input: the path of the field that is wrong, such as `servers[1].weight`. */
   readonly field: string | undefined;
   /** For PLUGIN_FAILED: the plugin, and the stage in which it failed. */
@@ -181,7 +181,8 @@ export class WeldrError extends Error {
       detail ?? errorTable[code].title,
       options?.cause === undefined ? undefined : { cause: options.cause },
     );
-    this.code = code;
+    // Status and title follow from it, and plugins get hold of errors: it cannot be changed.
+    Object.defineProperty(this, 'code', { value: code, enumerable: true });
     this.field = options?.field;
     this.plugin = options?.plugin;
     this.stage = options?.stage;
@@ -219,7 +220,12 @@ export class WeldrError extends Error {
 
 /** Whatever was thrown, as an Error: JavaScript lets anything be thrown. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (thrown instanceof Error) return thrown;
+  try {
+    return new Error(String(thrown));
+  } catch {
+    return new Error('what was thrown cannot be shown');
+  }
 }
 
 // An error may be its own cause.
@@ -227,7 +233,11 @@ const maxCauses = 5;
 
 /** The message and its causes in one line, for a log or an answer to an operator. */
 export function describeError(thrown: unknown): string {
-  return describe(thrown, 0);
+  try {
+    return describe(thrown, 0);
+  } catch {
+    return 'an error that cannot be shown';
+  }
 }
 
 function describe(thrown: unknown, depth: number): string {
