@@ -1,110 +1,136 @@
-// Exchange: one request on the wire: the client's connection on one side, an upstream's on the other.
-import type { Socket } from 'node:net';
+// Exchange: one request and its response: a client's stream on one side, an upstream's on the other.
+import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
-import { ProxyContext, type Reply, reply } from '../../request/context.ts';
-import { type HeaderList, isFieldValue } from '../../request/headers.ts';
+import { ProxyContext, type Reply } from '../../request/context.ts';
+import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import { type Carrier, Pipeline } from '../../request/pipeline.ts';
-import type { ClientConnection } from '../h1/client-connection.ts';
-import { untilClose } from '../h1/message-framing.ts';
-import { dateLine, requestHead } from '../h1/outgoing-head.ts';
-import { reasonPhrase } from '../h1/reason-phrases.ts';
-import type { RequestHead } from '../h1/request-head.ts';
-import type { ResponseHead } from '../h1/response-head.ts';
-import { isRequestLine } from '../h1/target.ts';
-import type { Attempt, UpstreamConnection } from '../h1/upstream-connection.ts';
-import type { ConnectionTaker, UpstreamConnections } from '../upstream/upstream-connections.ts';
+import type { ConnectionCache, StreamTaker } from '../upstream/connection-cache.ts';
+import { errorReply, logFailure, logRefusal } from './own-responses.ts';
+import type {
+  BodyForm,
+  ClientStream,
+  OutgoingRequest,
+  OutgoingResponse,
+  ReceivedRequest,
+  ReceivedResponse,
+  RequestReceiver,
+  ResponseReceiver,
+  UpstreamStream,
+} from './streams.ts';
+import { isRequestLine } from './target.ts';
 import { Tunnel } from './tunnel.ts';
 import type { Wire } from './wire.ts';
 
-/** Up to this many bytes, body and head leave in one write, as one string: no buffer is made for them. */
+/** Up to this many bytes, a body that came with its head leaves with it, and can be sent again. */
 const smallBody = 16 * 1024;
 
-const noBytes = Buffer.alloc(0);
+const noHeaders = new HeaderList();
 
-/** The body of a response as it goes to the client. */
-const asSent = 0;
-const encoded = 1;
-const untilClosed = 2;
-/** The upstream sends one, and what the client gets has none. */
-const dropped = 3;
+/** A head that an exchange gives its streams to write, and uses again for the next request. */
+type Reused<T> = { -readonly [K in keyof T]: T[K] };
 
-/** One a client connection, used for its requests one after another. */
-export class Exchange implements Carrier, Attempt, ConnectionTaker {
-  /** The request's method, for the upstream connection to know which responses have no body. */
-  method = 'GET';
+/**
+ * Used for one request at a time, and by no other before everything that could still call it is gone: see
+ * {@link Exchange.release}.
+ */
+export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, StreamTaker {
   private readonly wire: Wire;
-  private readonly client: ClientConnection;
   private readonly pipeline: Pipeline;
+  private readonly request: Reused<OutgoingRequest> = {
+    method: 'GET',
+    target: '/',
+    host: undefined,
+    headers: noHeaders,
+    length: 0,
+    form: 'payload',
+    upgrade: undefined,
+  };
+  private readonly response: Reused<OutgoingResponse> = {
+    status: 0,
+    reason: undefined,
+    headers: noHeaders,
+    hasDate: false,
+    length: undefined,
+    body: 'none',
+  };
+  private client: ClientStream | undefined = undefined;
+  /** There is none for a request that was refused before the stages. */
+  private ctx: ProxyContext | undefined = undefined;
+  private cache: ConnectionCache | undefined = undefined;
+  private upstream: UpstreamStream | undefined = undefined;
   /** What the client sent, whatever plugins make of it. */
   private askedMethod = 'GET';
   private askedTarget = '/';
-  private askedClose = false;
-  private ctx: ProxyContext | undefined = undefined;
-  private connections: UpstreamConnections | undefined = undefined;
-  private connection: UpstreamConnection | undefined = undefined;
   /** The upstream is there and takes the request body. */
   private bodyWanted = false;
-  // of the response
+  // of the upstream's response
   private status = 0;
-  private reason = '';
-  private responseLength = 0;
+  private reason: string | undefined = undefined;
+  private length = 0;
   private announced: number | undefined = undefined;
   private hasDate = false;
-  private bodyMode = asSent;
-  /** A head that is not written yet, as the first bytes of the body may leave with it. */
-  private pendingHead = '';
-  private headWritten = false;
-  private keepAlive = false;
+  private form: BodyForm = 'payload';
+  /** The response's head is with the client's stream. */
+  private responding = false;
   private judgedLate = false;
-  private upgraded: { socket: Socket; rest: Buffer; protocol: string } | undefined = undefined;
+  private upgraded: { socket: Duplex; rest: Buffer; protocol: string } | undefined = undefined;
   private tunnel: Tunnel | undefined = undefined;
+  /** A stage was pending when the request ended: its late answer must find no other request here. */
+  private spoiled = false;
 
-  constructor(wire: Wire, client: ClientConnection) {
+  constructor(wire: Wire) {
     this.wire = wire;
-    this.client = client;
     this.pipeline = new Pipeline(wire.hooks, this);
   }
 
-  get active(): boolean {
-    return this.ctx !== undefined;
-  }
-
-  /** Has the response begun? */
-  get answered(): boolean {
-    return this.headWritten || this.pendingHead !== '';
-  }
-
-  /** Begins the request that `head` holds. */
-  begin(head: RequestHead): void {
-    const { wire, client } = this;
-    const version = head.minor === 0 ? '1.0' : '1.1';
-    const { fields } = head;
-    const startedAt = wire.deadlines.touch();
-    const ctx = new ProxyContext(
-      head.method,
-      head.target,
-      version,
-      fields.headers,
-      wire.pools.default,
-      startedAt,
-    );
-    ctx.host = head.host;
-    ctx.bodyLength = head.length;
-    ctx.upgrade = head.upgrade;
-    ctx.localPort = Number(client.peer.localPort);
-    wire.forwarding.apply(ctx, client.peer, fields.hasForwarding);
-    this.ctx = ctx;
-    this.method = head.method;
-    this.askedMethod = head.method;
-    this.askedTarget = head.target;
-    this.keepAlive = head.keepAlive;
-    this.askedClose = !head.keepAlive;
-    this.headWritten = false;
-    this.pendingHead = '';
+  /** For {@link Exchanges}: the next request is one of `client`. */
+  attach(client: ClientStream): void {
+    this.client = client;
+    this.askedMethod = 'GET';
     this.bodyWanted = false;
+    this.responding = false;
     this.judgedLate = false;
-    this.pipeline.start(ctx);
-    if (this.pipeline.pending) client.awaitStage();
+  }
+
+  // --- the beginning -------------------------------------------------------------------------------------------
+
+  begin(request: ReceivedRequest): void {
+    const { client, wire } = this;
+    if (client === undefined) return;
+    this.askedMethod = request.method;
+    this.askedTarget = request.target;
+    const verdict = wire.admission.judge(request, client);
+    if (verdict instanceof WeldrError) {
+      this.refuse(verdict);
+    } else if (verdict !== undefined) {
+      this.sendOwn(client, verdict);
+      this.complete();
+    } else {
+      const ctx = this.contextOf(request, client);
+      this.ctx = ctx;
+      this.pipeline.start(ctx);
+      this.awaitStage(ctx);
+    }
+  }
+
+  private contextOf(request: ReceivedRequest, { peer }: ClientStream): ProxyContext {
+    const { wire } = this;
+    const startedAt = wire.deadlines.touch();
+    const { method, target, version, headers } = request;
+    const ctx = new ProxyContext(method, target, version, headers, wire.pools.default, startedAt);
+    ctx.host = request.host;
+    ctx.bodyLength = request.length;
+    ctx.upgrade = request.upgrade;
+    ctx.localPort = Number(peer.localPort);
+    wire.forwarding.apply(ctx, peer, request.hasForwarding);
+    return ctx;
+  }
+
+  /** Limits the time of a stage that works asynchronously. `ctx`: of the request that was in hand, if it still is. */
+  private awaitStage(ctx: ProxyContext): boolean {
+    const waits = this.ctx === ctx && this.pipeline.pending;
+    if (waits) this.client?.awaitStage();
+    return waits;
   }
 
   // --- Carrier: what the pipeline decided ----------------------------------------------------------------------
@@ -112,7 +138,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   forward(ctx: ProxyContext): void {
     const { upstream } = ctx;
     if (upstream === undefined) return;
-    this.client.stageDone();
+    this.client?.stageDone();
     const edited = ctx.method !== this.askedMethod || ctx.target !== this.askedTarget;
     if (edited && !isRequestLine(ctx.method, ctx.target)) {
       const line = JSON.stringify(`${ctx.method} ${ctx.target}`);
@@ -121,223 +147,261 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
       );
       return;
     }
-    this.connections = this.wire.connectionsTo(upstream);
-    this.method = ctx.method;
-    this.connections.acquire(this, ctx.upgrade === undefined ? 'requests' : 'upgrade');
+    this.cache = this.wire.upstreams.connectionsTo(upstream);
+    this.cache.acquire(this, ctx.upgrade === undefined ? 'requests' : 'upgrade');
   }
 
   respond(ctx: ProxyContext): void {
-    if (ctx.status !== this.status && !this.acceptStatus(ctx)) return;
+    const { client, response } = this;
+    if (client === undefined || (ctx.status !== this.status && !this.acceptStatus(ctx))) return;
     if (this.upgraded !== undefined) {
-      this.switchProtocols(ctx, this.upgraded);
+      this.switchProtocols(ctx, client, this.upgraded);
       return;
     }
-    const { client } = this;
-    const bodiless = this.askedMethod === 'HEAD' || ctx.status === 204 || ctx.status === 304;
-    let framing = '';
-    this.bodyMode = asSent;
-    // The client's connection can go on only if all of its request has been read.
-    if (this.isLast(ctx)) this.keepAlive = false;
-    if (bodiless) {
-      if (this.responseLength !== 0) this.bodyMode = dropped;
-      if (ctx.status !== 204 && this.announced !== undefined)
-        framing = `Content-Length: ${this.announced}\r\n`;
-    } else if (this.responseLength >= 0) {
-      framing = `Content-Length: ${this.responseLength}\r\n`;
-    } else if (ctx.version === '1.1') {
-      framing = 'Transfer-Encoding: chunked\r\n';
-      if (this.responseLength === untilClose) this.bodyMode = encoded;
+    response.status = ctx.status;
+    response.reason = this.reason;
+    response.headers = ctx.responseHeaders;
+    response.hasDate = this.hasDate;
+    if (this.askedMethod === 'HEAD' || ctx.status === 204 || ctx.status === 304) {
+      response.body = 'none';
+      response.length = ctx.status === 204 ? undefined : this.announced;
     } else {
-      this.keepAlive = false;
-      this.bodyMode = untilClosed;
+      response.body = this.form;
+      response.length = this.length >= 0 ? this.length : undefined;
     }
-    this.pendingHead = this.responseHead(ctx, ctx.responseHeaders, this.reason, this.hasDate, framing);
-    this.headWritten = false;
+    client.writeHead(response);
+    this.responding = true;
     client.stageDone();
-    if (this.judgedLate) {
-      this.judgedLate = false;
-      this.connection?.release();
-    }
+    if (!this.judgedLate) return;
+    this.judgedLate = false;
+    this.upstream?.release();
+    if (this.ctx === ctx) this.flushHead();
   }
 
   reply(ctx: ProxyContext, answer: Reply): void {
-    this.client.stageDone();
+    const { client } = this;
+    if (client === undefined) return;
+    client.stageDone();
     this.dropAttempt();
-    if (this.isLast(ctx)) this.keepAlive = false;
-    const { body } = answer;
-    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    const framing = answer.status === 204 || answer.status === 304 ? '' : `Content-Length: ${length}\r\n`;
-    const head = this.responseHead(
-      ctx,
-      answer.headers,
-      reasonPhrase(answer.status),
-      answer.headers.has('date'),
-      framing,
-    );
-    this.headWritten = true;
-    this.client.write(head);
-    if (this.askedMethod !== 'HEAD' && framing !== '' && length > 0) {
-      this.client.writeOwn(typeof body === 'string' ? Buffer.from(body) : Buffer.from(body));
-      ctx.bytesOut += length;
-    }
+    ctx.bytesOut += this.sendOwn(client, answer);
     this.complete();
   }
 
   replyError(ctx: ProxyContext, error: WeldrError): void {
-    this.logFailure(ctx, error);
-    const answer = reply(error.status, `${error.status} ${error.title}\n`);
-    if (error.status === 503) answer.headers.push('Retry-After', 'retry-after', '5');
-    this.reply(ctx, answer);
-  }
-
-  /** Must the client's connection end with this response? Bytes behind an Upgrade could be of either protocol. */
-  private isLast(ctx: ProxyContext): boolean {
-    return !this.client.requestComplete || ctx.upgrade !== undefined || this.wire.draining;
-  }
-
-  /** Takes a status that a plugin set; false: it cannot be sent, and the client was told so. */
-  private acceptStatus(ctx: ProxyContext): boolean {
-    const { status } = ctx;
-    if (this.upgraded === undefined && Number.isInteger(status) && status >= 200 && status <= 599) {
-      this.reason = reasonPhrase(status);
-      return true;
-    }
-    const error = new WeldrError('PLUGIN_FAILED', `a plugin set a status that cannot be sent: ${status}`);
-    ctx.error = error;
-    ctx.status = error.status;
-    this.replyError(ctx, error);
-    return false;
+    logFailure(this.wire.log, ctx, error);
+    this.reply(ctx, errorReply(error));
   }
 
   abandonAttempt(): void {
     this.dropAttempt();
   }
 
-  // --- ConnectionTaker -----------------------------------------------------------------------------------------
+  /** Takes a status that a plugin set; false: it cannot be sent, and the client was told so. */
+  private acceptStatus(ctx: ProxyContext): boolean {
+    const { status } = ctx;
+    if (this.upgraded === undefined && Number.isInteger(status) && status >= 200 && status <= 599) {
+      this.reason = undefined;
+      return true;
+    }
+    this.refuse(new WeldrError('PLUGIN_FAILED', `a plugin set a status that cannot be sent: ${status}`));
+    return false;
+  }
 
-  take(connection: UpstreamConnection): void {
+  // --- refusals and replies ------------------------------------------------------------------------------------
+
+  /**
+   * Every error that Weldr itself answers a request with comes here or from the pipeline: heads that were not
+   * understood, requests that were not admitted, bodies, waits. The connection goes on if the protocol lets it.
+   */
+  refuse(error: WeldrError): void {
+    const { client, ctx } = this;
+    if (client === undefined) return;
+    if (client.answered) {
+      this.abort(error);
+      client.cut();
+    } else if (ctx === undefined) {
+      logRefusal(this.wire.log, client.peer.ip, error);
+      client.readNoMore();
+      this.sendOwn(client, errorReply(error));
+      this.complete();
+    } else {
+      this.spoiled ||= this.pipeline.pending;
+      ctx.error = error;
+      ctx.status = error.status;
+      this.replyError(ctx, error);
+    }
+  }
+
+  onStageTimeout(): void {
+    this.refuse(new WeldrError('PLUGIN_FAILED', `a stage took over ${this.wire.settings.timeouts.stage} ms`));
+  }
+
+  /** Sends a response of Weldr's own, whole; returns the bytes of its body. */
+  private sendOwn(client: ClientStream, { status, headers, body }: Reply): number {
+    const { response } = this;
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    const hasLength = status !== 204 && status !== 304;
+    const sent = this.askedMethod !== 'HEAD' && hasLength ? bytes.length : 0;
+    response.status = status;
+    response.reason = undefined;
+    response.headers = headers;
+    response.hasDate = headers.has('date');
+    response.body = sent > 0 ? 'payload' : 'none';
+    response.length = hasLength ? bytes.length : undefined;
+    client.writeHead(response);
+    if (sent > 0) client.writeBody(Buffer.from(bytes.buffer, bytes.byteOffset, sent), 0, sent);
+    client.flush();
+    return sent;
+  }
+
+  // --- StreamTaker ---------------------------------------------------------------------------------------------
+
+  takeStream(stream: UpstreamStream): void {
     const { ctx, client } = this;
-    if (ctx === undefined) return;
-    this.connection = connection;
-    const use = ctx.upgrade === undefined ? 'requests' : 'upgrade';
+    if (ctx === undefined || client === undefined) return;
+    this.upstream = stream;
     const body = client.takeSmallBody(smallBody);
     // What has come of the body leaves in one write with the head.
-    const joined = !client.requestComplete && connection.connected;
-    if (joined) connection.cork();
-    connection.start(this, body === undefined ? requestHead(ctx) : requestHead(ctx) + body, use);
-    ctx.reusedConnection = connection.reused;
+    const joined = !client.requestComplete && stream.connected;
+    if (joined) stream.cork();
+    stream.send(this.outgoing(ctx, stream.takes), body, this);
+    ctx.reusedConnection = stream.reused;
     if (body !== undefined) ctx.bytesIn = body.length;
     if (client.requestComplete) {
-      connection.endRequest();
+      stream.endRequest(undefined);
     } else {
-      this.bodyWanted = connection.connected;
-      if (this.bodyWanted) client.resumeBody();
+      this.bodyWanted = stream.connected;
+      if (this.bodyWanted) client.resumeBody(stream.takes);
     }
-    if (joined) connection.uncork();
+    if (joined) stream.uncork();
   }
 
-  refuse(error: WeldrError): void {
-    this.connections = undefined;
+  private outgoing(ctx: ProxyContext, form: BodyForm): OutgoingRequest {
+    const { request } = this;
+    const { upstream } = ctx;
+    request.method = ctx.method;
+    request.target = ctx.target;
+    request.host =
+      upstream !== undefined && (upstream.record.mapHost || ctx.host === '') ? upstream.authority : undefined;
+    request.headers = ctx.headers;
+    request.length = ctx.bodyLength;
+    request.form = form;
+    request.upgrade = ctx.upgrade;
+    return request;
+  }
+
+  goWithout(error: WeldrError): void {
+    this.cache = undefined;
+    this.attemptFailed(error);
+  }
+
+  private attemptFailed(error: WeldrError): void {
+    const { ctx } = this;
+    if (ctx === undefined) return;
     this.pipeline.attemptFailed(error);
+    this.awaitStage(ctx);
   }
 
-  // --- the request body, from the client -----------------------------------------------------------------------
+  // --- RequestReceiver: the request body, from the client ------------------------------------------------------
 
-  /** May body bytes be handed on now? */
   get wantsBody(): boolean {
     return this.bodyWanted;
   }
 
-  /** Body bytes, framed as they are to be sent; false: no more until {@link ClientConnection.resumeBody}. */
-  onRequestBytes(bytes: Buffer | string): boolean {
-    const { ctx, connection } = this;
-    if (ctx === undefined || connection === undefined) return true;
+  onRequestBytes(bytes: Buffer | string): void {
+    const { ctx, upstream } = this;
+    if (ctx === undefined || upstream === undefined) return;
     ctx.replayable = false;
     ctx.bytesIn += bytes.length;
-    this.bodyWanted = connection.write(bytes);
-    return this.bodyWanted;
+    this.bodyWanted = upstream.write(bytes);
   }
 
-  /** The body is whole. `trailers`: of a chunked one whose end is to be written with them. */
   onRequestEnd(trailers: HeaderList | undefined): void {
-    if (trailers !== undefined) this.connection?.write(`0\r\n${trailers.toLines()}\r\n`);
-    this.connection?.endRequest();
+    this.upstream?.endRequest(trailers);
   }
 
-  // --- Attempt: what the upstream does -------------------------------------------------------------------------
+  onClientDrain(): void {
+    this.upstream?.release();
+  }
+
+  abort(error: WeldrError): void {
+    const { client, ctx } = this;
+    if (client === undefined) return;
+    if (this.tunnel !== undefined) {
+      this.tunnel.destroy();
+      return;
+    }
+    this.dropAttempt();
+    if (ctx !== undefined) logFailure(this.wire.log, ctx, error);
+    this.endAborted(error);
+  }
+
+  // --- ResponseReceiver: what the upstream does ----------------------------------------------------------------
 
   onConnected(): void {
     this.bodyWanted = true;
-    if (!this.client.requestComplete) this.client.resumeBody();
+    this.askForBody();
   }
 
   onDrain(): void {
-    if (this.bodyWanted || this.client.requestComplete) return;
+    if (this.bodyWanted || this.client === undefined || this.client.requestComplete) return;
     this.bodyWanted = true;
-    this.client.resumeBody();
+    this.askForBody();
   }
 
-  onInterim(head: ResponseHead): void {
-    const { ctx } = this;
-    // HTTP/1.0 knows no 1xx (RFC 9110 section 15.2), and a 100 that nobody waits for only confuses.
-    if (ctx === undefined || ctx.version === '1.0' || this.headWritten) return;
-    if (head.status === 100 && !ctx.headers.has('expect')) return;
-    this.client.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields.headers.toLines()}\r\n`);
+  private askForBody(): void {
+    const { client, upstream } = this;
+    if (client !== undefined && upstream !== undefined && !client.requestComplete)
+      client.resumeBody(upstream.takes);
   }
 
-  onHead(head: ResponseHead): 'keep' | 'strip' {
-    const { ctx } = this;
-    if (ctx === undefined) return 'keep';
-    ctx.status = head.status;
-    ctx.responseHeaders = head.fields.headers;
-    ctx.respondedAt = performance.now();
-    this.status = head.status;
-    this.reason = head.reason;
-    this.responseLength = head.length;
+  onInterim({ status, reason, headers }: ReceivedResponse): void {
+    const { ctx, client } = this;
+    if (ctx === undefined || client === undefined || client.answered) return;
+    // A 100 that nobody waits for only confuses.
+    if (status === 100 && !ctx.headers.has('expect')) return;
+    client.writeInterim(status, reason, headers);
+  }
+
+  onHead(head: ReceivedResponse): BodyForm {
+    const { ctx, client } = this;
+    if (ctx === undefined || client === undefined) return 'payload';
+    this.noteHead(ctx, head);
+    this.length = head.length;
     this.announced = head.announced;
-    this.hasDate = head.fields.hasDate;
-    const { version } = ctx;
+    this.hasDate = head.hasDate;
+    const form = head.form === 'chunks' ? client.takes : 'payload';
+    this.form = form;
     this.pipeline.responded();
-    if (this.pipeline.pending) this.holdForStage();
-    return version === '1.0' ? 'strip' : 'keep';
+    if (this.awaitStage(ctx)) {
+      this.judgedLate = true;
+      this.upstream?.hold();
+    }
+    return form;
+  }
+
+  private noteHead(ctx: ProxyContext, { status, reason, headers }: ReceivedResponse): void {
+    ctx.status = status;
+    ctx.responseHeaders = headers;
+    ctx.respondedAt = performance.now();
+    this.status = status;
+    this.reason = reason;
   }
 
   onBody(buffer: Buffer, start: number, end: number): void {
     const { ctx, client } = this;
-    if (ctx === undefined || end === start || this.bodyMode === dropped) return;
-    const size = end - start;
-    ctx.bytesOut += size;
-    const head = this.pendingHead;
-    this.pendingHead = '';
-    this.headWritten = true;
-    let flowing: boolean;
-    if (this.bodyMode === encoded) {
-      client.write(`${head}${size.toString(16)}\r\n`);
-      client.writeShared(buffer, start, end);
-      flowing = client.write('\r\n');
-    } else if (size <= smallBody) {
-      flowing = client.write(head + buffer.toString('latin1', start, end));
-    } else {
-      if (head !== '') client.write(head);
-      flowing = client.writeShared(buffer, start, end);
-    }
-    if (!flowing) this.connection?.hold();
+    if (ctx === undefined || client === undefined || end === start || this.response.body === 'none') return;
+    ctx.bytesOut += end - start;
+    if (!client.writeBody(buffer, start, end)) this.upstream?.hold();
   }
 
   onBodyLine(line: string): void {
-    if (this.bodyMode === dropped) return;
-    this.headWritten = true;
-    this.client.write(this.pendingHead + line);
-    this.pendingHead = '';
+    if (this.response.body !== 'none') this.client?.writeBodyLine(line);
   }
 
   onBodyEnd(trailers: HeaderList | undefined): void {
-    this.connection = undefined;
-    if (this.bodyMode === encoded) this.onBodyLine('0\r\n\r\n');
-    else if (trailers !== undefined && this.bodyMode === asSent) {
-      this.onBodyLine(`0\r\n${trailers.toLines()}\r\n`);
-    }
-    this.flushHead();
+    this.upstream = undefined;
+    this.client?.endBody(trailers);
     this.complete();
   }
 
@@ -345,194 +409,110 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     this.flushHead();
   }
 
-  onUpgraded(head: ResponseHead, socket: Socket, rest: Buffer): void {
+  onUpgraded(head: ReceivedResponse, socket: Duplex, rest: Buffer): void {
     const { ctx } = this;
-    this.connection = undefined;
+    this.upstream = undefined;
     const protocol = head.upgrade ?? '';
     const offered = ctx?.upgrade?.toLowerCase().split(', ') ?? [];
     if (ctx === undefined || !offered.includes(protocol.toLowerCase()) || !isFieldValue(protocol)) {
       socket.destroy();
-      this.pipeline.attemptFailed(
+      this.attemptFailed(
         new WeldrError('BAD_RESPONSE', 'the upstream switched to a protocol nobody asked for'),
       );
       return;
     }
     socket.pause();
     this.upgraded = { socket, rest, protocol };
-    ctx.status = 101;
-    this.status = 101;
-    ctx.responseHeaders = head.fields.headers;
-    ctx.respondedAt = performance.now();
-    this.reason = head.reason;
+    this.noteHead(ctx, head);
     this.pipeline.responded();
-    if (this.pipeline.pending) this.client.awaitStage();
+    this.awaitStage(ctx);
   }
 
   onAttemptError(error: WeldrError): void {
-    this.connection = undefined;
-    const { ctx } = this;
-    if (ctx === undefined) return;
+    const { ctx, client } = this;
+    this.upstream = undefined;
+    if (ctx === undefined || client === undefined) return;
     this.bodyWanted = false;
-    if (this.headWritten) {
-      // The client has seen a part: only a cut connection can tell it that the rest is missing.
-      this.logFailure(ctx, error);
-      this.endAborted(error);
-      this.client.cut(this.bodyMode === untilClosed ? 'reset' : 'close');
-    } else if (this.pendingHead !== '') {
-      this.pendingHead = '';
-      ctx.error = error;
-      ctx.status = error.status;
-      this.replyError(ctx, error);
-    } else if (this.pipeline.pending) {
-      // The response that a stage is looking at cannot be sent any more.
-      this.endAborted(error);
-      this.client.cut('close');
-    } else {
-      this.pipeline.attemptFailed(error);
-      if (this.pipeline.pending) this.client.awaitStage();
-    }
+    // Behind the head, or while a stage looks at it, no other upstream can be tried.
+    if (this.responding || this.pipeline.pending) this.refuse(error);
+    else this.attemptFailed(error);
   }
 
-  // --- the client ----------------------------------------------------------------------------------------------
-
-  /** What was written has left the client's connection. */
-  onClientDrain(): void {
-    this.connection?.release();
-  }
-
-  /** The client left, or must leave; its request ends here. */
-  abort(error: WeldrError): void {
-    const { ctx } = this;
-    if (ctx === undefined) return;
-    if (this.tunnel !== undefined) {
-      this.tunnel.destroy();
-      return;
-    }
-    this.dropAttempt();
-    this.logFailure(ctx, error);
-    this.endAborted(error);
-  }
-
-  /** The request turned out to be malformed; answered when nothing was yet, cut else. True: it was answered. */
-  refuseRequest(error: WeldrError): boolean {
-    const { ctx } = this;
-    if (ctx === undefined || this.headWritten || this.pendingHead !== '' || this.pipeline.pending) {
-      this.abort(error);
-      return false;
-    }
-    this.dropAttempt();
-    ctx.error = error;
-    ctx.status = error.status;
-    this.replyError(ctx, error);
-    return true;
-  }
-
-  private holdForStage(): void {
-    this.judgedLate = true;
-    this.connection?.hold();
-    this.client.awaitStage();
-  }
-
-  private responseHead(
-    ctx: ProxyContext,
-    headers: HeaderList,
-    reason: string,
-    hasDate: boolean,
-    framing: string,
-  ): string {
-    const date = hasDate ? '' : dateLine();
-    let connection = '';
-    if (!this.keepAlive) connection = 'Connection: close\r\n';
-    else if (ctx.version === '1.0') connection = 'Connection: keep-alive\r\n';
-    return `HTTP/1.1 ${ctx.status} ${reason}\r\n${headers.toLines()}${date}${framing}${connection}\r\n`;
-  }
+  // --- the end -------------------------------------------------------------------------------------------------
 
   private flushHead(): void {
-    const head = this.pendingHead;
-    if (head === '' || this.pipeline.pending) return;
-    this.pendingHead = '';
-    this.headWritten = true;
-    if (!this.client.write(head)) this.connection?.hold();
+    if (this.responding && this.client?.flush() === false) this.upstream?.hold();
   }
 
   private switchProtocols(
     ctx: ProxyContext,
-    upgraded: { socket: Socket; rest: Buffer; protocol: string },
+    client: ClientStream,
+    upgraded: { socket: Duplex; rest: Buffer; protocol: string },
   ): void {
     this.upgraded = undefined;
-    this.headWritten = true;
-    this.client.stageDone();
-    const lines = ctx.responseHeaders.toLines();
-    this.client.write(
-      `HTTP/1.1 101 ${this.reason}\r\n${lines}Connection: upgrade\r\nUpgrade: ${upgraded.protocol}\r\n\r\n`,
+    client.stageDone();
+    const { socket, rest } = client.switchProtocols(
+      this.reason ?? '',
+      ctx.responseHeaders,
+      upgraded.protocol,
     );
-    const early = this.client.takeOver();
     const { deadlines, settings } = this.wire;
-    const tunnel = new Tunnel(
-      this.client.socket,
-      upgraded.socket,
-      deadlines,
-      settings.timeouts.tunnel,
-      () => {
-        ctx.bytesIn += tunnel.bytesIn;
-        ctx.bytesOut += tunnel.bytesOut;
-        this.tunnel = undefined;
-        this.endCompleted();
-        this.client.onTunnelClosed();
-      },
-    );
+    const tunnel = new Tunnel(socket, upgraded.socket, deadlines, settings.timeouts.tunnel, () => {
+      ctx.bytesIn += tunnel.bytesIn;
+      ctx.bytesOut += tunnel.bytesOut;
+      this.tunnel = undefined;
+      this.endCompleted();
+      client.onTunnelClosed();
+    });
     this.tunnel = tunnel;
-    tunnel.start(early ?? noBytes, upgraded.rest);
+    tunnel.start(rest, upgraded.rest);
   }
 
   private complete(): void {
+    const { client } = this;
     this.endCompleted();
-    this.client.finishResponse(this.keepAlive ? 'keep-alive' : this.askedClose ? 'close' : 'linger');
-  }
-
-  private endAborted(error: WeldrError): void {
-    this.ctx = undefined;
-    this.bodyWanted = false;
-    this.connections = undefined;
-    this.pipeline.aborted(error);
+    // Last, as the client's stream may begin its next request in it, and that may take this exchange.
+    client?.finish();
   }
 
   private endCompleted(): void {
-    this.ctx = undefined;
-    this.bodyWanted = false;
-    this.connections = undefined;
+    this.detach();
     this.pipeline.completed();
+    this.release();
+  }
+
+  private endAborted(error: WeldrError): void {
+    this.spoiled ||= this.pipeline.pending;
+    this.detach();
+    this.pipeline.aborted(error);
+    this.release();
+  }
+
+  private detach(): void {
+    this.ctx = undefined;
+    this.client = undefined;
+    this.cache = undefined;
+    this.bodyWanted = false;
+  }
+
+  /**
+   * Gives itself back for another request, unless a stage still owes an answer: nothing could tell that answer from
+   * one about the next request. Such a one is dropped, and its client's connection goes on with another.
+   */
+  private release(): void {
+    this.request.headers = noHeaders;
+    this.response.headers = noHeaders;
+    if (!this.spoiled) this.wire.exchanges.giveBack(this);
   }
 
   private dropAttempt(): void {
-    this.connections?.leave(this);
-    this.connections = undefined;
-    this.connection?.destroy();
-    this.connection = undefined;
+    this.cache?.leave(this);
+    this.cache = undefined;
+    this.upstream?.cancel();
+    this.upstream = undefined;
     this.upgraded?.socket.destroy();
     this.upgraded = undefined;
     this.bodyWanted = false;
     this.judgedLate = false;
-    this.pendingHead = '';
   }
-
-  private logFailure(ctx: ProxyContext, error: WeldrError): void {
-    const { log } = this.wire;
-    const facts = {
-      status: error.status,
-      code: error.code,
-      method: ctx.method,
-      target: ctx.target,
-      client: ctx.clientIp,
-      upstream: ctx.upstream?.id,
-    };
-    if (error.blame === 'client') log.info(facts, error.message);
-    else if (error.code === 'PLUGIN_FAILED' || error.code === 'INTERNAL')
-      log.error({ ...facts, err: error }, error.message);
-    else log.warn(facts, causeOf(error));
-  }
-}
-
-function causeOf(error: WeldrError): string {
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

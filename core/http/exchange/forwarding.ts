@@ -1,21 +1,10 @@
 // Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { ProxyContext } from '../../request/context.ts';
-import { type HeaderList, isFieldValue } from '../../request/headers.ts';
+import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import type { Settings } from '../../settings/settings.ts';
-import { forwardingAlias } from '../h1/fields.ts';
-
-/** What one client connection says of itself. */
-export interface Peer {
-  readonly ip: string;
-  readonly port: number;
-  readonly localPort: string;
-  /** Is it a proxy whose X-Forwarded-* is believed? */
-  readonly trusted: boolean;
-  /** The lines that describe it, as the last request for `describedHost` got them; most requests name the same. */
-  described: string;
-  describedHost: string | undefined;
-}
+import { forwardingAlias } from './grammar.ts';
+import type { Peer } from './streams.ts';
 
 /** The longest chain of addresses that is looked through for the client's. */
 const maxChain = 100;
@@ -77,12 +66,13 @@ export class Forwarding {
   /** Nothing came that is believed: what is said is what this hop saw. */
   private describe(ctx: ProxyContext, peer: Peer): string {
     if (peer.describedHost === ctx.host) return peer.described;
-    const lines = [`X-Forwarded-For: ${peer.ip}`, `X-Forwarded-Proto: ${ctx.scheme}`];
-    if (ctx.host !== '') lines.push(`X-Forwarded-Host: ${ctx.host}`);
-    lines.push(`X-Forwarded-Port: ${peer.localPort}`);
-    if (this.rfc7239) lines.push(`Forwarded: ${forwardedElement(ctx, peer.ip)}`);
-    lines.push('');
-    peer.described = lines.join('\r\n');
+    const lines = new HeaderList();
+    lines.push('X-Forwarded-For', 'x-forwarded-for', peer.ip);
+    lines.push('X-Forwarded-Proto', 'x-forwarded-proto', ctx.scheme);
+    if (ctx.host !== '') lines.push('X-Forwarded-Host', 'x-forwarded-host', ctx.host);
+    lines.push('X-Forwarded-Port', 'x-forwarded-port', peer.localPort);
+    if (this.rfc7239) lines.push('Forwarded', 'forwarded', forwardedElement(ctx, peer.ip));
+    peer.described = lines.toLines();
     peer.describedHost = ctx.host;
     return peer.described;
   }
