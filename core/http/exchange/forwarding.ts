@@ -72,7 +72,8 @@ export class Forwarding {
     if (ctx.host !== '') lines.push('X-Forwarded-Host', 'x-forwarded-host', ctx.host);
     lines.push('X-Forwarded-Port', 'x-forwarded-port', peer.localPort);
     if (this.rfc7239) lines.push('Forwarded', 'forwarded', forwardedElement(ctx, peer.ip));
-    peer.described = lines.toLines();
+    // Made flat: a text that was put together from pieces would be walked through again for each request.
+    peer.described = Buffer.from(lines.toLines(), 'latin1').toString('latin1');
     peer.describedHost = ctx.host;
     return peer.described;
   }
