@@ -61,6 +61,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   /** What the client sent, whatever plugins make of it. */
   private askedMethod = 'GET';
   private askedTarget = '/';
+  /** How the client's stream can hand the request body on. */
+  private askedForm: BodyForm = 'payload';
   /** The upstream is there and takes the request body. */
   private bodyWanted = false;
   // of the upstream's response
@@ -99,6 +101,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (client === undefined) return;
     this.askedMethod = request.method;
     this.askedTarget = request.target;
+    this.askedForm = request.form;
     const verdict = wire.admission.judge(request, client);
     if (verdict instanceof WeldrError) {
       this.refuse(verdict);
@@ -264,16 +267,21 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     // What has come of the body leaves in one write with the head.
     const joined = !client.requestComplete && stream.connected;
     if (joined) stream.cork();
-    stream.send(this.outgoing(ctx, stream.takes), body, this);
+    const form = this.formFor(stream);
+    stream.send(this.outgoing(ctx, form), body, this);
     ctx.reusedConnection = stream.reused;
     if (body !== undefined) ctx.bytesIn = body.length;
     if (client.requestComplete) {
       stream.endRequest(undefined);
     } else {
       this.bodyWanted = stream.connected;
-      if (this.bodyWanted) client.resumeBody(stream.takes);
+      if (this.bodyWanted) client.resumeBody(form);
     }
     if (joined) stream.uncork();
+  }
+
+  private formFor(stream: UpstreamStream): BodyForm {
+    return this.askedForm === 'chunks' ? stream.takes : 'payload';
   }
 
   private outgoing(ctx: ProxyContext, form: BodyForm): OutgoingRequest {
@@ -352,7 +360,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   private askForBody(): void {
     const { client, upstream } = this;
     if (client !== undefined && upstream !== undefined && !client.requestComplete)
-      client.resumeBody(upstream.takes);
+      client.resumeBody(this.formFor(upstream));
   }
 
   onInterim({ status, reason, headers }: ReceivedResponse): void {

@@ -34,6 +34,8 @@ export interface ReceivedRequest {
   readonly headers: HeaderList;
   /** Bytes of the body; 0: none, below 0: not known beforehand. */
   readonly length: number;
+  /** How the stream can hand the body on: `chunks` only when it comes so. */
+  readonly form: BodyForm;
   /** The protocols that the client asks to change to, when it asked properly. */
   readonly upgrade: string | undefined;
   /** Values of all Via lines, comma-joined; '' for none. */

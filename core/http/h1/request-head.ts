@@ -2,10 +2,10 @@
 import type { ErrorCode } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import { CR, LF, SP, targetChar, tokenChar } from '../exchange/grammar.ts';
-import type { ReceivedRequest } from '../exchange/streams.ts';
+import type { BodyForm, ReceivedRequest } from '../exchange/streams.ts';
 import { isAuthority, splitAbsolute } from '../exchange/target.ts';
 import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
-import { bodyLength, connectionOptions, dropNamedFields, listElements } from './message-framing.ts';
+import { bodyLength, chunked, connectionOptions, dropNamedFields, listElements } from './message-framing.ts';
 
 /** Limits of a head, in bytes and lines. */
 export interface HeadLimits {
@@ -53,6 +53,10 @@ export class RequestHead implements ReceivedRequest {
 
   get headers(): HeaderList {
     return this.fields.headers;
+  }
+
+  get form(): BodyForm {
+    return this.length === chunked ? 'chunks' : 'payload';
   }
 
   get via(): string {
