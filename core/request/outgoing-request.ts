@@ -13,8 +13,8 @@ export interface OutgoingSource {
   readonly host: string;
   /** Did a plugin set another Host than the client's? */
   readonly hasOwnHost: boolean;
-  /** The lines of an edited list, without those of the name `except`; undefined: they were not looked into. */
-  lines(except: string): string | undefined;
+  /** The list, if a plugin looked into it. */
+  readonly editedHeaders: HeaderList | undefined;
 }
 
 /**
@@ -79,12 +79,13 @@ export class OutgoingRequest implements OutgoingSource {
     return this.#headers === undefined ? this.#source.copyHeaders() : this.#headers.clone();
   }
 
-  /** @internal The lines to send, without those of the name `except`; undefined: nobody looked into them. */
-  lines(except: string): string | undefined {
-    return this.#headers === undefined ? this.#source.lines(except) : this.#headers.toLines(except);
+  /** @internal The list to send; undefined: no plugin looked into it. */
+  get editedHeaders(): HeaderList | undefined {
+    return this.#headers ?? this.#source.editedHeaders;
   }
 }
 
+// A method that a plugin overwrites on an instance would be called by the core.
 Object.freeze(OutgoingRequest.prototype);
 
 function show(value: unknown): string {

@@ -171,16 +171,11 @@ export class RequestState implements OutgoingSource {
     return this.copy ?? this.rare?.base;
   }
 
-  /** The lines to send, as they came and with those that the wire adds, without those of the name `except`. */
-  outgoingLines(except: string): string {
-    return (this.rare?.cleanedHeaders ?? this.headers).toLines(except) + this.addedLines;
-  }
-
   get hasOwnHost(): false {
     return false;
   }
 
-  lines(): undefined {
+  get editedHeaders(): undefined {
     return undefined;
   }
 

@@ -126,9 +126,13 @@ export class Pipeline {
     if (this.state !== undefined) this.endWithError(this.state, error);
   }
 
-  /** The request that is under way fails, before anything of a response was sent. */
-  failLate(error: WeldrError): void {
-    if (this.ctx !== undefined) this.refuse(this.ctx, error);
+  /** Gives a request that never began a reply of Weldr's own. */
+  replyAtOnce(ctx: ProxyContext, answer: Reply): void {
+    this.begin(ctx);
+    const { state } = this;
+    if (state === undefined) return;
+    state.replaceResponse(answer, 'weldr', undefined);
+    this.respond(state);
   }
 
   /** The stage that is at work has taken too long, `ms`. */

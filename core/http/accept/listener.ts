@@ -1,9 +1,11 @@
 // Listener: takes clients' connections for one worker, within limits, and drains them at the end.
 import { createServer, type Server, type Socket } from 'node:net';
+import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
 import { Wire, type WireOptions } from '../exchange/wire.ts';
-import { ClientConnection } from '../h1/client-connection.ts';
-import { dateLine } from '../h1/outgoing-head.ts';
+import { H1Connector } from '../h1/connector.ts';
+import { Acceptor } from './acceptor.ts';
 import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
+import { addressOf, peerOf } from './peer.ts';
 
 /** For a drain: connections without a request for this long are closed at once, ms. */
 const quietTime = 1_000;
@@ -11,16 +13,18 @@ const quietTime = 1_000;
 const backlog = 4096;
 
 /** One worker's listening side; it may serve several addresses. */
-export class Listener {
+export class Listener implements ConnectionKeeper {
   private readonly wire: Wire;
+  private readonly acceptor: Acceptor;
   private readonly servers: Server[] = [];
-  private readonly open = new Set<ClientConnection>();
+  private readonly open = new Set<AcceptedConnection>();
   private readonly perAddress = new Map<string, number>();
   private readonly waiting: (() => void)[] = [];
   private readonly maxConnections: number;
 
   constructor(options: WireOptions) {
-    this.wire = new Wire(options);
+    this.wire = new Wire(options, new H1Connector(options.settings.limits));
+    this.acceptor = new Acceptor(this.wire, this);
     const wanted = options.settings.limits.connections;
     this.maxConnections = connectionsWithin(wanted, descriptorLimit());
     if (this.maxConnections < wanted) {
@@ -93,7 +97,7 @@ export class Listener {
   }
 
   /** A connection has ended. */
-  forget(connection: ClientConnection): void {
+  forget(connection: AcceptedConnection): void {
     if (!this.open.delete(connection)) return;
     const { ip } = connection.peer;
     const count = (this.perAddress.get(ip) ?? 1) - 1;
@@ -110,37 +114,23 @@ export class Listener {
   }
 
   private accept(socket: Socket, localPort: number): void {
-    const { remoteAddress, remotePort } = socket;
-    if (remoteAddress === undefined) {
+    const ip = addressOf(socket);
+    if (ip === undefined) {
       socket.destroy();
       return;
     }
-    const ip = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
     const { limits } = this.wire.settings;
     const count = (this.perAddress.get(ip) ?? 0) + 1;
     if (
       this.open.size >= this.maxConnections ||
       count > (limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY)
     ) {
-      this.turnAway(socket);
+      this.acceptor.turnAway(socket);
       return;
     }
     this.perAddress.set(ip, count);
     this.wire.deadlines.touch();
-    const trusted = this.wire.forwarding.trusts(ip);
-    const port = remotePort ?? 0;
-    const peer = { ip, port, localPort, listener: '', trusted, described: '', describedHost: undefined };
-    this.open.add(new ClientConnection(this, this.wire, socket, peer));
-  }
-
-  /** Says so and closes; nothing is kept of the connection. */
-  private turnAway(socket: Socket): void {
-    socket.on('error', () => socket.destroy());
-    // No body: the request was not read, and the answer to a HEAD has none.
-    socket.end(
-      `HTTP/1.1 503 Service Unavailable\r\n${dateLine()}Retry-After: 5\r\n` +
-        'Content-Length: 0\r\nConnection: close\r\n\r\n',
-      () => socket.destroy(),
-    );
+    const peer = peerOf(socket, ip, localPort, this.wire.forwarding);
+    this.open.add(this.acceptor.accept(socket, peer));
   }
 }
