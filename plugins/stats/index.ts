@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin/plugin.ts';
 import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
@@ -98,13 +99,18 @@ function allEntries(pools: ManagedPools): PoolEntry[] {
   return [...pools.pools].flatMap(pool => [...pools.list(pool.name)]);
 }
 
+/** Numbers are text here, as they always were; a unix socket has a path and no port. */
+function placeOf({ endpoint }: Upstream) {
+  if (endpoint.kind === 'unix') return { path: endpoint.path };
+  return { ip: endpoint.hostname, port: String(endpoint.port) };
+}
+
 function detail(pools: ManagedPools, totals: Totals) {
   return allEntries(pools).map(({ upstream }) => {
     const { success, failed, inFlight, connectErrors, latency } = totals.of(upstream.pool, upstream.id);
     return {
       id: upstream.id,
-      ip: upstream.hostname,
-      port: String(upstream.port),
+      ...placeOf(upstream),
       pool: upstream.pool,
       success,
       failed,

@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { WeldrError } from '../../errors.ts';
-import type { Upstream } from '../../pool/pool.ts';
+import type { Upstream, UpstreamTls } from '../../pool/pool.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import { copyBufferSize } from '../exchange/copy-buffers.ts';
 import type { Waiting } from '../exchange/deadlines.ts';
@@ -203,15 +203,18 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
   }
 
   private open(use: 'requests' | 'upgrade'): Socket {
-    const { hostname: host, port, protocol } = this.upstream;
-    if (protocol === 'https:') {
+    const { endpoint, protocol, record } = this.upstream;
+    if (protocol === 'https:' && endpoint.kind === 'tcp') {
       // Loaded at the first use: it costs more start-up time than the rest of the wire.
       const tls = process.getBuiltinModule('node:tls');
-      const socket = tls.connect(tlsOptions(this.upstream));
+      const socket = tls.connect(tlsOptions(endpoint.hostname, endpoint.port, record.tls));
       socket.on('data', this.onChunk);
       return socket.once('secureConnect', () => this.onConnected());
     }
-    const base = { host, port, noDelay: true, allowHalfOpen: true };
+    const base =
+      endpoint.kind === 'unix'
+        ? { path: endpoint.path, allowHalfOpen: true }
+        : { host: endpoint.hostname, port: endpoint.port, noDelay: true, allowHalfOpen: true };
     const onread = {
       buffer: readBuffer,
       callback: (length: number) => {
@@ -469,9 +472,8 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
   }
 }
 
-function tlsOptions(upstream: Upstream): ConnectionOptions {
-  const { hostname, port, record } = upstream;
-  const { ca, cert, key, servername, verify } = record.tls ?? {};
+function tlsOptions(hostname: string, port: number, given: UpstreamTls | undefined): ConnectionOptions {
+  const { ca, cert, key, servername, verify } = given ?? {};
   const isAddress = /^[\d.]+$|:/.test(hostname);
   return {
     host: hostname,

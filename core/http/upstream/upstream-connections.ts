@@ -27,6 +27,8 @@ export class UpstreamConnections implements Waiting {
   readonly timeouts: Settings['timeouts'];
   readonly responseHead: ResponseHead;
   private readonly limits: Settings['limits'];
+  /** Is it reached by a name, which may change its meaning? */
+  private readonly isNamed: boolean;
   private readonly all = new Set<UpstreamConnection>();
   private readonly idle: UpstreamConnection[] = [];
   private queue: { taker: ConnectionTaker; use: 'requests' | 'upgrade'; until: number }[] = [];
@@ -34,6 +36,7 @@ export class UpstreamConnections implements Waiting {
 
   constructor(upstream: Upstream, settings: Settings, deadlines: Deadlines, responseHead: ResponseHead) {
     this.upstream = upstream;
+    this.isNamed = upstream.endpoint.kind === 'tcp' && isIP(upstream.endpoint.hostname) === 0;
     this.deadlines = deadlines;
     this.timeouts = settings.timeouts;
     this.limits = settings.limits;
@@ -81,7 +84,7 @@ export class UpstreamConnections implements Waiting {
       announced === undefined
         ? timeouts.upstreamIdle
         : Math.min(timeouts.upstreamIdle, announced - idleMargin);
-    const aged = isIP(this.upstream.hostname) === 0 && deadlines.now - connection.openedAt > maxAgeOfNamed;
+    const aged = this.isNamed && deadlines.now - connection.openedAt > maxAgeOfNamed;
     if (keep <= 0 || aged || this.closing || !this.wanted()) {
       connection.destroy();
       return;

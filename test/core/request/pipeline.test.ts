@@ -11,6 +11,9 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('Pipeline');
 
+/** Which of the upstreams this attempt has: they differ by their ports. */
+const portOf = ({ upstream }: ProxyContext) => upstream?.authority.split(':')[1];
+
 /** A wire that notes what it is told, and answers by `onForward`. */
 class Wire implements Carrier {
   readonly told: string[] = [];
@@ -30,7 +33,7 @@ class Wire implements Carrier {
     this.hooks.selectUpstream.tap('first', ctx =>
       ctx.pool.available.find(upstream => !ctx.tried.includes(upstream)),
     );
-    this.hooks.attemptFinished.tap('note', ctx => void this.told.push(`attempt over ${ctx.upstream?.port}`));
+    this.hooks.attemptFinished.tap('note', ctx => void this.told.push(`attempt over ${portOf(ctx)}`));
     this.hooks.finished.tap('note', ctx => void this.told.push(`finished ${ctx.status} ${ctx.outcome}`));
     this.pipeline = new Pipeline(this.hooks, this, () => 7);
     this.ctx = new ProxyContext('GET', '/', '1.1', new HeaderList(), this.pools.default, 1);
@@ -48,7 +51,7 @@ class Wire implements Carrier {
   }
 
   forward(ctx: ProxyContext): void {
-    this.told.push(`forward ${ctx.upstream?.port}`);
+    this.told.push(`forward ${portOf(ctx)}`);
     this.onForward(ctx);
   }
   respond(ctx: ProxyContext): void {
@@ -64,7 +67,7 @@ class Wire implements Carrier {
     this.pipeline.completed();
   }
   abandonAttempt(ctx: ProxyContext): void {
-    this.told.push(`abandon ${ctx.upstream?.port}`);
+    this.told.push(`abandon ${portOf(ctx)}`);
   }
 }
 
