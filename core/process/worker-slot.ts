@@ -166,8 +166,8 @@ export class WorkerSlot {
 
   private async giveSockets(): Promise<void> {
     const { link } = this;
-    for (const { address, handle } of await this.options.sockets()) {
-      link?.send({ type: 'socket', address }, handle);
+    for (const { address, listen, handle } of await this.options.sockets()) {
+      link?.send({ type: 'socket', address, kind: listen.target.kind }, handle);
     }
     link?.send({ type: 'listen' });
   }

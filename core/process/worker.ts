@@ -1,17 +1,16 @@
 // A worker: holds a replica of the pools, runs the worker sides of the plugins and proxies, as its manager says.
 import type { SendHandle } from 'node:child_process';
-import { createServer } from 'node:net';
 import type { Logger } from 'pino';
 import { describeError, toError, WeldrError } from '../errors.ts';
 import { Listener } from '../http/accept/listener.ts';
 import { createHooks } from '../plugin/hooks.ts';
 import { Pools } from '../pool/pool.ts';
+import type { ListenTarget } from '../settings/listen.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { ManagerLink } from './links.ts';
-import { backlog } from './listening-sockets.ts';
 import type { ManagerMessage } from './messages.ts';
 import { WorkerPlugins } from './worker-plugins.ts';
 
@@ -33,7 +32,7 @@ export class Worker {
   private readonly drains = new DrainWatch(this.pools, upstream =>
     this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
   );
-  private readonly sockets: SendHandle[] = [];
+  private readonly sockets: { handle: SendHandle; kind: ListenTarget['kind'] }[] = [];
   /** Messages to plugins from before the plugins were there. */
   private readonly early: Message<'plugin'>[] = [];
   private number = 0;
@@ -69,7 +68,7 @@ export class Worker {
         this.apply(message);
         break;
       case 'socket':
-        this.sockets.push(socket);
+        this.sockets.push({ handle: socket, kind: message.kind });
         break;
       case 'listen':
         this.listen();
@@ -149,10 +148,8 @@ export class Worker {
     const { listener } = this;
     if (listener === undefined || this.ending) return;
     try {
-      for (const socket of this.sockets.splice(0)) {
-        const server = createServer();
-        server.listen(socket, backlog);
-        listener.serve(server);
+      for (const { handle, kind } of this.sockets.splice(0)) {
+        listener.serve(handle, kind);
       }
       this.options.link.send({ type: 'ready' });
     } catch (thrown) {

@@ -82,14 +82,17 @@ export class ProxyContext {
   /** `1.0` or `1.1`. */
   readonly version: '1.0' | '1.1';
   readonly headers: HeaderList;
-  /** The client's address, no brackets; behind a trusted proxy the one that it reported. */
+  /**
+   * The client's address, no brackets; behind a trusted proxy the one that it reported. `unix:` for a client of a unix
+   * socket, which has none.
+   */
   clientIp = '';
   clientPort = 0;
   /** `http` or `https`: how the client reached the service, as far as is known. */
   scheme: 'http' | 'https' = 'http';
   /** Host and port that the client asked for; empty when it named none (HTTP/1.0). */
   host = '';
-  /** The address and port that the client connected to. */
+  /** The port that the client connected to; 0 for a unix socket. */
   localPort = 0;
   /** Bytes of the request body that are announced; 0: none, -1: chunked, not known. */
   bodyLength = 0;

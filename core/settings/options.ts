@@ -36,7 +36,16 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
   if (issue.code === 'invalid_type') {
     return [at(path, `expected ${issue.expected}, got ${showInput(issue.input)}`)];
   }
+  if (issue.code === 'invalid_union') {
+    const nearest = issue.errors.find(issues => !issues.every(inner => isWrongType(inner)));
+    if (nearest !== undefined) return nearest.flatMap(inner => describeIssue(inner, path));
+  }
   return [at(path, issue.message)];
+}
+
+/** Of a union, an option that failed for this alone was not meant. */
+function isWrongType({ code, path }: z.core.$ZodIssue): boolean {
+  return code === 'invalid_type' && path.length === 0;
 }
 
 /** What somebody gave, for a message: short, and whatever it is. */

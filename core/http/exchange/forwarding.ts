@@ -2,13 +2,16 @@
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import type { ProxyContext } from '../../request/context.ts';
 import { type HeaderList, isFieldValue } from '../../request/headers.ts';
+import { unixPeer } from '../../settings/network.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { forwardingAlias } from '../h1/fields.ts';
 
 /** What one client connection says of itself. */
 export interface Peer {
+  /** `unix:` for a client of a unix socket, which has no address. */
   readonly ip: string;
   readonly port: number;
+  /** Empty for a unix socket. */
   readonly localPort: string;
   /** Is it a proxy whose X-Forwarded-* is believed? */
   readonly trusted: boolean;
@@ -26,6 +29,7 @@ export class Forwarding {
   private readonly rfc7239: boolean;
   private readonly trusted = new BlockList();
   private readonly trustsAny: boolean;
+  private readonly trustsUnix: boolean;
   private readonly via: readonly [oneZero: string, oneOne: string];
   private readonly pseudonym: string;
 
@@ -34,9 +38,11 @@ export class Forwarding {
     this.mode = mode;
     this.rfc7239 = rfc7239;
     this.trustsAny = trusted.length > 0;
+    this.trustsUnix = trusted.includes(unixPeer);
     this.pseudonym = settings.via;
     this.via = [`1.0 ${settings.via}`, `1.1 ${settings.via}`];
     for (const network of trusted) {
+      if (network === unixPeer) continue;
       const [address = '', bits] = network.split('/');
       const family = isIPv6(address) ? 'ipv6' : 'ipv4';
       this.trusted.addSubnet(
@@ -49,6 +55,7 @@ export class Forwarding {
 
   /** Is this address one of a trusted proxy? */
   trusts(ip: string): boolean {
+    if (ip === unixPeer) return this.trustsUnix;
     return this.trustsAny && isIP(ip) !== 0 && this.trusted.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4');
   }
 
@@ -77,9 +84,10 @@ export class Forwarding {
   /** Nothing came that is believed: what is said is what this hop saw. */
   private describe(ctx: ProxyContext, peer: Peer): string {
     if (peer.describedHost === ctx.host) return peer.described;
-    const lines = [`X-Forwarded-For: ${peer.ip}`, `X-Forwarded-Proto: ${ctx.scheme}`];
+    const lines = [`X-Forwarded-Proto: ${ctx.scheme}`];
+    if (peer.ip !== unixPeer) lines.unshift(`X-Forwarded-For: ${peer.ip}`);
     if (ctx.host !== '') lines.push(`X-Forwarded-Host: ${ctx.host}`);
-    lines.push(`X-Forwarded-Port: ${peer.localPort}`);
+    if (peer.localPort !== '') lines.push(`X-Forwarded-Port: ${peer.localPort}`);
     if (this.rfc7239) lines.push(`Forwarded: ${forwardedElement(ctx, peer.ip)}`);
     lines.push('');
     peer.described = lines.join('\r\n');
@@ -93,11 +101,14 @@ export class Forwarding {
     for (const key of headers.keys.filter(k => forwardingAlias.test(k) && !k.startsWith('x-forwarded-'))) {
       headers.delete(key);
     }
-    const chain = [...headers.getAll('x-forwarded-for'), peer.ip].join(', ');
-    headers.set('X-Forwarded-For', chain);
+    const chain = headers.getAll('x-forwarded-for');
+    // A peer without an address adds none: what came ends with the client that it has seen.
+    if (peer.ip !== unixPeer) chain.push(peer.ip);
+    if (chain.length > 0) headers.set('X-Forwarded-For', chain.join(', '));
     if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', ctx.scheme);
     if (!headers.has('x-forwarded-host') && ctx.host !== '') headers.set('X-Forwarded-Host', ctx.host);
-    if (!headers.has('x-forwarded-port')) headers.set('X-Forwarded-Port', peer.localPort);
+    if (peer.localPort !== '' && !headers.has('x-forwarded-port'))
+      headers.set('X-Forwarded-Port', peer.localPort);
     if (this.rfc7239) {
       headers.set('Forwarded', [...headers.getAll('forwarded'), forwardedElement(ctx, peer.ip)].join(', '));
     } else if (headers.has('forwarded')) {
@@ -127,7 +138,9 @@ function dropForwarding(headers: HeaderList): void {
 }
 
 function forwardedElement(ctx: ProxyContext, ip: string): string {
-  const node = isIPv6(ip) ? `"[${ip}]"` : ip;
+  // RFC 7239 section 6.2.
+  const known = ip === unixPeer ? 'unknown' : ip;
+  const node = isIPv6(ip) ? `"[${ip}]"` : known;
   const host = ctx.host === '' || !isFieldValue(ctx.host) ? '' : `;host="${ctx.host}"`;
   return `for=${node}${host};proto=${ctx.scheme}`;
 }
