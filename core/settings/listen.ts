@@ -1,7 +1,7 @@
 // Where clients connect to: `listen` of the config, each entry a text or an object; parsed to Listen.
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
-import { trustedPeer } from './network.ts';
+import { peer } from './network.ts';
 import { showInput } from './options.ts';
 import { unixPathOf, unixPathProblem } from './unix-path.ts';
 
@@ -81,7 +81,7 @@ const listenObject = z
           .optional(),
       })
       .optional(),
-    proxyProtocol: z.strictObject({ trusted: z.array(trustedPeer).min(1).max(1000) }).optional(),
+    proxyProtocol: z.strictObject({ trusted: z.array(peer).min(1).max(1000) }).optional(),
     http2: z.boolean().optional(),
     h2c: z.boolean().optional(),
   })

@@ -16,8 +16,8 @@ export function isNetwork(text: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
-/** Schema of a proxy that is believed: an address, a network, or `unix:` for all who come over unix sockets. */
-export const trustedPeer = z.string().refine(text => text === unixPeer || isNetwork(text), {
+/** Schema of those who connect: an address, a network, or `unix:` for all who come over unix sockets. */
+export const peer = z.string().refine(text => text === unixPeer || isNetwork(text), {
   error: issue =>
     `expected an address, a network such as "10.0.0.0/8" or "${unixPeer}", got ${JSON.stringify(issue.input)}`,
 });

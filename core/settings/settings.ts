@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { duration, size } from './duration.ts';
 import { type ListenInput, listenSchema } from './listen.ts';
-import { trustedPeer } from './network.ts';
+import { peer } from './network.ts';
 
 /** A server of the config: a URL, or an object; parsed to a ServerDefinition. */
 const configServer = z.preprocess(
@@ -60,7 +60,7 @@ const forwarded = z.strictObject({
    * Addresses of proxies in front of this one, whose X-Forwarded-* is believed; `unix:` are all who connect to a unix
    * socket.
    */
-  trusted: z.array(trustedPeer).max(1000).default([]),
+  trusted: z.array(peer).max(1000).default([]),
   /**
    * `append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on
    * what came, add nothing; `remove`: pass on nothing.

@@ -1,27 +1,23 @@
 // AddressList: addresses and networks, and whether an address is among them.
 import { BlockList, isIP } from 'node:net';
+import { unixPeer } from '../../core/settings/network.ts';
 
 /** Answers that are kept, so that a client's further requests cost a look-up. */
 const maxKept = 10_000;
 
-/** Is this text an address or a network such as `10.0.0.0/8`? */
-export function isNetwork(text: string): boolean {
-  const [address = '', bits, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
-}
-
-/** A set of addresses and networks. IPv4 addresses written as IPv6 (`::ffff:10.0.0.1`) are the IPv4 addresses. */
+/** A set of addresses and networks, and `unix:` for clients that have none. IPv4 addresses written as IPv6 (`::ffff:10.0.0.1`) are the IPv4 addresses. */
 export class AddressList {
   readonly isEmpty: boolean;
+  private readonly hasUnix: boolean;
   private readonly list = new BlockList();
   private readonly kept = new Map<string, boolean>();
 
-  /** @param networks addresses and networks that {@link isNetwork} accepts */
+  /** @param networks addresses, networks such as `10.0.0.0/8`, and `unix:` */
   constructor(networks: readonly string[]) {
     this.isEmpty = networks.length === 0;
+    this.hasUnix = networks.includes(unixPeer);
     for (const network of networks) {
+      if (network === unixPeer) continue;
       const [address = '', bits] = network.split('/');
       const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
       if (bits === undefined) this.list.addAddress(address, family);
@@ -32,6 +28,7 @@ export class AddressList {
   /** Is this address in the list? What is no address is not. */
   has(ip: string): boolean {
     if (this.isEmpty) return false;
+    if (ip === unixPeer) return this.hasUnix;
     const known = this.kept.get(ip);
     if (known !== undefined) return known;
     if (this.kept.size >= maxKept) this.kept.clear();

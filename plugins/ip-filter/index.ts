@@ -2,17 +2,14 @@
 import { z } from 'zod';
 import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
 import { reply } from '../../core/request/context.ts';
-import { AddressList, isNetwork } from './address-list.ts';
-
-const network = z.string().refine(isNetwork, {
-  error: issue => `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
-});
+import { peer, unixPeer } from '../../core/settings/network.ts';
+import { AddressList } from './address-list.ts';
 
 const options = z.strictObject({
   /** Who may send requests; empty: everybody. */
-  allow: z.array(network).max(100_000).default([]),
+  allow: z.array(peer).max(100_000).default([]),
   /** Who may not, even if allowed above. */
-  deny: z.array(network).max(100_000).default([]),
+  deny: z.array(peer).max(100_000).default([]),
 });
 
 /** What `ipFilter` takes, as people write it. */
@@ -25,7 +22,9 @@ export function ipFilter(input: IpFilterOptions = {}): Plugin {
       const allow = new AddressList(lists.allow);
       const deny = new AddressList(lists.deny);
       hooks.selectUpstream.tap('ip-filter', ({ clientIp }) => {
-        const admitted = (allow.isEmpty || allow.has(clientIp)) && !deny.has(clientIp);
+        // Who has no address may be somebody that is denied: without a word for them, they are not let in.
+        const allowed = allow.isEmpty ? clientIp !== unixPeer || deny.isEmpty : allow.has(clientIp);
+        const admitted = allowed && !deny.has(clientIp);
         return admitted ? undefined : reply(403, '403 this address may not send requests\n');
       });
     },
