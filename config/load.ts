@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { describeError, toError, WeldrError } from '../core/errors.ts';
 import type { Plugin } from '../core/plugin/plugin.ts';
 import type { LoadConfig } from '../core/process/config-source.ts';
-import { checkConfig, inFile } from './config.ts';
+import { checkConfig, inFile } from '../core/settings/config.ts';
 import { freshUrl } from './fresh-modules.ts';
 
 /** What a .json or .yaml file names its plugins by: the exports of `weldr/plugins`. */

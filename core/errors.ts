@@ -78,6 +78,14 @@ export const errorTable = {
 /** A key of {@link errorTable}. */
 export type ErrorCode = keyof typeof errorTable;
 
+/** What an error is made with, besides its code and detail. */
+export interface WeldrErrorOptions {
+  readonly cause?: unknown;
+  readonly field?: string | undefined;
+  readonly plugin?: string | undefined;
+  readonly stage?: string | undefined;
+}
+
 /**
  * The only error class that Weldr makes. `status`, `blame` and `retry` come from {@link errorTable};
  * `message` is the detail for logs and, for client and operator errors, for the answer.
@@ -87,14 +95,19 @@ export class WeldrError extends Error {
   readonly code: ErrorCode;
   /** For operator input: the path of the field that is wrong, such as `servers[1].weight`. */
   readonly field: string | undefined;
+  /** For PLUGIN_FAILED: the plugin, and the stage in which it failed. */
+  readonly plugin: string | undefined;
+  readonly stage: string | undefined;
 
-  constructor(code: ErrorCode, detail?: string, options?: { cause?: unknown; field?: string }) {
+  constructor(code: ErrorCode, detail?: string, options?: WeldrErrorOptions) {
     super(
       detail ?? errorTable[code].title,
       options?.cause === undefined ? undefined : { cause: options.cause },
     );
     this.code = code;
     this.field = options?.field;
+    this.plugin = options?.plugin;
+    this.stage = options?.stage;
   }
 
   get status(): number {

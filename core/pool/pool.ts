@@ -56,11 +56,13 @@ export class Upstream {
    * socket.
    */
   readonly authority: string;
+  /** @internal Changed by the pool. */
   record: UpstreamRecord;
-  /** Requests of this process that were given to it and are not finished. */
-  inFlight = 0;
-  /** Position in `pool.available`, or -1. */
+  /** @internal The pool that it is a member of; undefined: it has left. */
+  home: Pool | undefined = undefined;
+  /** @internal Position in `pool.available`, or -1. */
   slot = -1;
+  #inFlight = 0;
   /** A list of nothing but this upstream: what `ctx.tried` is after a first attempt, without making an array. */
   readonly alone: readonly Upstream[] = [this];
 
@@ -72,6 +74,21 @@ export class Upstream {
     this.endpoint = endpoint;
     this.authority = authority;
     this.record = record;
+  }
+
+  /** Requests of this process that were given to it and are not finished. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** @internal A request was given to it. */
+  begin(): void {
+    this.#inFlight++;
+  }
+
+  /** @internal A request that was given to it is finished. */
+  end(): void {
+    this.#inFlight--;
   }
 
   get state(): UpstreamState {
@@ -102,6 +119,8 @@ export class Pool {
   readonly name: string;
   /** Counts every change of membership, availability or weight: a balancer's cached order is valid for one version. */
   version = 0;
+  /** The pool that is asked when none of this one can be had. */
+  fallback: string | undefined = undefined;
   private readonly byId = new Map<string, Upstream>();
   private readonly ready: Upstream[] = [];
   private readonly observers = new Set<PoolObserver>();
@@ -121,6 +140,14 @@ export class Pool {
 
   get(id: string): Upstream | undefined {
     return this.byId.get(id);
+  }
+
+  /** How many there are of each state, for people: `3 known: 1 down, 2 draining`. */
+  describe(): string {
+    const counts = new Map<UpstreamState, number>();
+    for (const { state } of this.byId.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+    const parts = [...counts].map(([state, count]) => `${count} ${state}`);
+    return parts.length === 0 ? '0 known' : `${this.size} known: ${parts.join(', ')}`;
   }
 
   /** All upstreams in the order of their joining. */
@@ -145,6 +172,7 @@ export class Pool {
     const upstream = this.byId.get(id);
     if (upstream === undefined) return undefined;
     this.byId.delete(id);
+    upstream.home = undefined;
     this.unplace(upstream);
     this.version++;
     for (const observer of this.observers) observer.removed?.(upstream);
@@ -159,6 +187,7 @@ export class Pool {
 
   private add(record: UpstreamRecord): Upstream {
     const upstream = new Upstream(this.name, record);
+    upstream.home = this;
     this.byId.set(record.id, upstream);
     this.place(upstream);
     this.version++;

@@ -5,13 +5,15 @@ import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { ProcessLog } from '../log/log.ts';
+import { ManagerSides } from '../plugin/manager-sides.ts';
+import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
+import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
 import { ListeningSockets } from './listening-sockets.ts';
-import { ManagerPlugins } from './manager-plugins.ts';
 import type { ManagerMessage } from './messages.ts';
 import { PoolBroadcast } from './pool-broadcast.ts';
 import { WorkerGroup } from './worker-group.ts';
@@ -45,7 +47,8 @@ export class Manager {
   private readonly sockets = new ListeningSockets();
   private readonly pools: ManagedPools;
   private readonly broadcast: PoolBroadcast;
-  private readonly memory = new Map<string, Map<string, unknown>>();
+  private readonly memory = new Map<string, unknown>();
+  private readonly sums = new MetricSums();
   private readonly startedAt = systemClock.now();
   /** All groups that have processes; the one in charge is `group`. */
   private readonly groups = new Set<WorkerGroup>();
@@ -54,7 +57,7 @@ export class Manager {
   private keepAlive: NodeJS.Timeout | undefined;
   private processLog: ProcessLog | undefined;
   private group: WorkerGroup | undefined;
-  private plugins: ManagerPlugins | undefined;
+  private plugins: ManagerSides | undefined;
   private starting: Promise<void> | undefined;
   private reloading: Promise<void> | undefined;
   private queued: Promise<void> | undefined;
@@ -181,7 +184,7 @@ export class Manager {
     const config = await this.load();
     const oldListen = oldGroup.config.settings.listen;
     const group = this.newGroup(config);
-    let plugins: ManagerPlugins;
+    let plugins: ManagerSides;
     try {
       group.spawn();
       await this.sockets.add(config.settings.listen);
@@ -199,6 +202,7 @@ export class Manager {
     oldGroup.deliverTo((...message) => plugins.receive(...message));
     this.pools.setConfig(poolsOf(config.settings));
     this.pools.retainJudges(new Set(config.plugins.map(plugin => plugin.name)));
+    this.sums.keep(config.plugins.map(plugin => plugin.name));
     await group.listen();
     void this.retire(oldGroup);
     await this.handOver(oldGroup);
@@ -211,9 +215,9 @@ export class Manager {
   /** Exchanges the manager sides; when the new ones do not start, the old ones are started again. */
   private async replacePlugins(
     oldGroup: WorkerGroup,
-    oldPlugins: ManagerPlugins,
+    oldPlugins: ManagerSides,
     group: WorkerGroup,
-  ): Promise<ManagerPlugins> {
+  ): Promise<ManagerSides> {
     await oldPlugins.close();
     const plugins = this.newPlugins(group);
     try {
@@ -235,7 +239,7 @@ export class Manager {
     }
   }
 
-  private takeOver(group: WorkerGroup, plugins: ManagerPlugins): void {
+  private takeOver(group: WorkerGroup, plugins: ManagerSides): void {
     this.group = group;
     this.plugins = plugins;
     group.deliverTo((...message) => plugins.receive(...message));
@@ -320,6 +324,7 @@ export class Manager {
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
       onExit: worker => {
         this.pools.workerGone(worker);
+        this.sums.workerExited(worker);
         this.plugins?.hooks.workerExited.call(worker);
       },
     });
@@ -353,10 +358,13 @@ export class Manager {
     ];
   }
 
-  private newPlugins(group: WorkerGroup): ManagerPlugins {
-    return new ManagerPlugins({
+  private newPlugins(group: WorkerGroup): ManagerSides {
+    return new ManagerSides({
       pools: this.pools,
       log: this.log,
+      clock: systemClock,
+      report: reportPluginError(this.log),
+      sums: this.sums,
       status: this.status,
       overrides: this.options.overrides,
       memory: this.memory,
@@ -414,7 +422,9 @@ function freeNumbers(count: number, taken: readonly number[]): number[] {
 }
 
 function poolsOf(settings: Settings) {
-  return { ...settings.pools, default: settings.servers };
+  const named = Object.entries(settings.pools).map(([name, { servers }]) => [name, servers] as const);
+  const pools = Object.fromEntries(named);
+  return { ...pools, default: settings.servers.length > 0 ? settings.servers : (pools['default'] ?? []) };
 }
 
 /** What workers need of the settings: the servers reach them as pools. */
@@ -422,6 +432,8 @@ function withoutServers(settings: Settings): Settings {
   return {
     ...settings,
     servers: [],
-    pools: Object.fromEntries(Object.keys(settings.pools).map(name => [name, []])),
+    pools: Object.fromEntries(
+      Object.entries(settings.pools).map(([name, pool]) => [name, { ...pool, servers: [] }]),
+    ),
   };
 }

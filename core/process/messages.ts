@@ -1,7 +1,7 @@
 // What the manager and its workers say to each other: plain JSON, in order, over one channel for each worker.
 import type { ErrorCode } from '../errors.ts';
 import type { PoolChange } from '../pool/pool.ts';
-import type { ListenTarget } from '../settings/listen.ts';
+import type { ListenEntry } from '../settings/listen.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
 
 /** What a worker says. */
@@ -51,7 +51,7 @@ export type ManagerMessage =
       readonly changes: readonly PoolChange[];
     }
   /** A listening socket; it is the handle that goes with the message. */
-  | { readonly type: 'socket'; readonly address: string; readonly kind: ListenTarget['kind'] }
+  | { readonly type: 'socket'; readonly address: string; readonly entry: ListenEntry }
   /** Accept connections from the sockets that were sent. */
   | { readonly type: 'listen' }
   /** Take no more connections, finish what is there within the time, then end. */

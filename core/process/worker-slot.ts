@@ -167,7 +167,7 @@ export class WorkerSlot {
   private async giveSockets(): Promise<void> {
     const { link } = this;
     for (const { address, listen, handle } of await this.options.sockets()) {
-      link?.send({ type: 'socket', address, kind: listen.target.kind }, handle);
+      link?.send({ type: 'socket', address, entry: { name: listen.name, kind: listen.target.kind } }, handle);
     }
     link?.send({ type: 'listen' });
   }

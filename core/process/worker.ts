@@ -1,18 +1,19 @@
 // A worker: holds a replica of the pools, runs the worker sides of the plugins and proxies, as its manager says.
 import type { SendHandle } from 'node:child_process';
 import type { Logger } from 'pino';
+import { systemClock } from '../clock.ts';
 import { describeError, toError, WeldrError } from '../errors.ts';
 import { Listener } from '../http/accept/listener.ts';
-import { createHooks } from '../plugin/hooks.ts';
+import { reportPluginError } from '../plugin/report-plugin-error.ts';
+import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
-import type { ListenTarget } from '../settings/listen.ts';
+import type { ListenEntry } from '../settings/listen.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { ManagerLink } from './links.ts';
 import type { ManagerMessage } from './messages.ts';
-import { WorkerPlugins } from './worker-plugins.ts';
 
 /** What a worker works with. */
 export interface WorkerOptions {
@@ -32,7 +33,7 @@ export class Worker {
   private readonly drains = new DrainWatch(this.pools, upstream =>
     this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
   );
-  private readonly sockets: { handle: SendHandle; kind: ListenTarget['kind'] }[] = [];
+  private readonly sockets: { handle: SendHandle; entry: ListenEntry }[] = [];
   /** Messages to plugins from before the plugins were there. */
   private readonly early: Message<'plugin'>[] = [];
   private number = 0;
@@ -40,7 +41,7 @@ export class Worker {
   private loading: Promise<LoadedConfig> | undefined;
   private log: Logger | undefined;
   private settings: Settings | undefined;
-  private plugins: WorkerPlugins | undefined;
+  private plugins: WorkerSides | undefined;
   private listener: Listener | undefined;
   private ending = false;
 
@@ -68,7 +69,7 @@ export class Worker {
         this.apply(message);
         break;
       case 'socket':
-        this.sockets.push({ handle: socket, kind: message.kind });
+        this.sockets.push({ handle: socket, entry: message.entry });
         break;
       case 'listen':
         this.listen();
@@ -87,7 +88,9 @@ export class Worker {
     const { settings } = snapshot;
     this.settings = settings;
     this.revision = snapshot.revision;
-    for (const name of Object.keys(settings.pools)) this.pools.ensure(name);
+    for (const [name, { fallback }] of Object.entries(settings.pools)) {
+      this.pools.ensure(name).fallback = fallback;
+    }
     for (const change of snapshot.changes) this.pools.apply(change);
     try {
       const log = await this.options.openLog(settings.logLevel, this.number);
@@ -104,19 +107,21 @@ export class Worker {
 
   private async run(config: LoadedConfig, settings: Settings, log: Logger): Promise<void> {
     const { pools } = this;
-    const hooks = createHooks(error => log.error({ err: error }, error.message));
-    this.drains.watch(hooks);
-    const plugins = new WorkerPlugins({
+    const report = reportPluginError(log);
+    const plugins = new WorkerSides({
       worker: this.number,
-      hooks,
       pools,
       log,
+      clock: systemClock,
+      report,
       send: (plugin, message) => this.options.link.send({ type: 'plugin', plugin, message }),
     });
     this.plugins = plugins;
     for (const { plugin, message } of this.early.splice(0)) plugins.receive(plugin, message);
     await plugins.start(config.plugins);
-    this.listener = new Listener({ hooks, pools, settings, log });
+    plugins.refusePoolsWithoutBalancer();
+    this.drains.watch(plugins.stages, report);
+    this.listener = new Listener({ stages: plugins.stages, pools, settings, log });
   }
 
   /** The file may have been edited since the manager read it; then only a reload makes that count everywhere. */
@@ -148,8 +153,8 @@ export class Worker {
     const { listener } = this;
     if (listener === undefined || this.ending) return;
     try {
-      for (const { handle, kind } of this.sockets.splice(0)) {
-        listener.serve(handle, kind);
+      for (const { handle, entry } of this.sockets.splice(0)) {
+        listener.serve(handle, entry);
       }
       this.options.link.send({ type: 'ready' });
     } catch (thrown) {

@@ -1,8 +1,7 @@
 // Where clients connect to: `listen` of the config, each entry a text or an object; parsed to Listen.
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
-import { peer } from './network.ts';
-import { showInput } from './options.ts';
+import { peer } from '../network.ts';
 import { unixPathOf, unixPathProblem } from './unix-path.ts';
 
 /** Where a listening socket is. */
@@ -19,6 +18,12 @@ export interface Listen {
   /** In full, such as `0.0.0.0:8080` for `:8080`, or `unix:/run/weldr/http.sock`: the identity of the socket. */
   readonly address: string;
   readonly target: ListenTarget;
+}
+
+/** What a worker has to know of the entry that a socket is of. */
+export interface ListenEntry {
+  readonly name: string;
+  readonly kind: ListenTarget['kind'];
 }
 
 const expected = 'expected an address such as "0.0.0.0:8080" or "unix:/run/weldr/http.sock"';
@@ -109,9 +114,7 @@ const notYet: Readonly<Record<string, string>> = {
 /** An entry of `listen` as people write it: an address, or an object with one. */
 export type ListenInput = string | z.input<typeof listenObject>;
 
-const entry = z.union([listenAddress, listenObject], {
-  error: issue => `${expected}, or an object that has one as its address; got ${showInput(issue.input)}`,
-});
+const entry = z.union([listenAddress, listenObject]);
 
 /** `listen` of the config: one entry or several, none twice. */
 export const listenSchema = z.preprocess(

@@ -1,9 +1,9 @@
 // Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
 import { z } from 'zod';
+import { peer } from '../network.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { duration, size } from './duration.ts';
 import { type ListenInput, listenSchema } from './listen.ts';
-import { peer } from './network.ts';
 
 /** A server of the config: a URL, or an object; parsed to a ServerDefinition. */
 const configServer = z.preprocess(
@@ -70,6 +70,16 @@ const forwarded = z.strictObject({
   rfc7239: z.boolean().default(false),
 });
 
+/** A pool of the config; its `plugins` are checked apart. */
+const configPool = z.preprocess(
+  input => (Array.isArray(input) ? { servers: input } : input),
+  z.strictObject({
+    servers: z.array(configServer).max(50_000).default([]),
+    /** The pool that is asked when none of this one's servers can be had. */
+    fallback: z.string().optional(),
+  }),
+);
+
 /** The schema of everything in a config but its plugins. Unknown keys are errors. */
 export const settingsSchema = z.strictObject({
   /** Where clients connect to; an address or `{ address, … }`, or several. */
@@ -77,8 +87,8 @@ export const settingsSchema = z.strictObject({
   /** Processes that proxy; `auto`: one for each core that may be used; 0: the manager's process does it. */
   workers: z.union([z.literal('auto'), z.number().int().min(0).max(512)]).default('auto'),
   servers: z.array(configServer).max(50_000).default([]),
-  /** More pools by name, for routing plugins. */
-  pools: z.record(z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i), z.array(configServer)).default({}),
+  /** More pools by name, for routes and fallbacks: a list of servers, or an object. */
+  pools: z.record(z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i), configPool).default({}),
   timeouts: timeouts.prefault({}),
   limits: limits.prefault({}),
   forwarded: forwarded.prefault({}),
@@ -100,8 +110,13 @@ export type Settings = z.output<typeof settingsSchema>;
 export type SettingsInput = Omit<z.input<typeof settingsSchema>, 'listen' | 'servers' | 'pools'> & {
   listen?: ListenInput | ListenInput[];
   servers?: ServerInput[];
-  pools?: Record<string, ServerInput[]>;
 };
+
+/** A pool of the config as people write it, but for its plugins. */
+export interface PoolInput {
+  servers?: ServerInput[];
+  fallback?: string;
+}
 
 /** What flags and environment variables say over the config. Plain JSON: workers get it too. */
 export interface Overrides {

@@ -1,7 +1,8 @@
 // admin-api: serves the admin routes, its own and those of the other plugins, over HTTP.
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
-import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin/plugin.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { parseTcpAddress, tcpAddress } from '../../core/settings/listen.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addManagerRoutes } from './manager-routes.ts';
@@ -30,23 +31,23 @@ export type AdminApiOptions = z.input<typeof options>;
  * The admin API: JSON over HTTP, on 127.0.0.1:8687 by default. Without a bearer token it listens on loopback
  * addresses only: the start fails with CONFIG_INVALID otherwise, with LISTEN_FAILED when the address is taken.
  */
-export function adminApi(input: AdminApiOptions = {}): Plugin {
-  return definePlugin('admin-api', options, input, configured => ({
-    async manager(side) {
-      addManagerRoutes(side);
-      addServerRoutes(side.admin, side);
-      const { host, port, bearer } = accessOf(side, configured);
-      const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });
-      const { admin: routes, log, pools, onClose } = side;
-      // Workers never serve it, and loading it takes longer than all else that they need.
-      const { AdminServer } = await import('./admin-server.ts');
-      const server = new AdminServer({ routes, guard, log, stale: () => pools.stale });
-      onClose(() => server.close());
-      const address = await server.listen(host, port);
-      log.info({ address, token: bearer !== undefined }, `the admin API listens on http://${address}`);
-    },
-  }));
-}
+export const adminApi = definePlugin({
+  name: 'admin-api',
+  schema: options,
+  async manager(side, configured) {
+    addManagerRoutes(side);
+    addServerRoutes(side.admin, side);
+    const { host, port, bearer } = accessOf(side, configured);
+    const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });
+    const { admin: routes, log, pools, onClose } = side;
+    // Workers never serve it, and loading it takes longer than all else that they need.
+    const { AdminServer } = await import('./admin-server.ts');
+    const server = new AdminServer({ routes, guard, log, stale: () => pools.stale });
+    onClose(() => server.close());
+    const address = await server.listen(host, port);
+    log.info({ address, token: bearer !== undefined }, `the admin API listens on http://${address}`);
+  },
+});
 
 /** Address and token: flags and environment go before the options. */
 function accessOf({ overrides }: ManagerSide, configured: z.output<typeof options>) {

@@ -1,7 +1,7 @@
 // ClusterNode: all that one Weldr keeps with etcd, so that it can outlive a reload of the config.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
-import type { Leadership } from '../../core/plugin/hooks.ts';
+import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
 import type { ManagedPools } from '../../core/pool/managed-pools.ts';
 import { type EtcdAccess, EtcdClient } from './client.ts';

@@ -4,7 +4,8 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { describeError, WeldrError } from '../../core/errors.ts';
-import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin/plugin.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { duration } from '../../core/settings/duration.ts';
 import type { EtcdTls } from './client.ts';
 import { ClusterNode, type ClusterNodeOptions, type ClusterSurroundings } from './cluster-node.ts';
@@ -107,6 +108,13 @@ export type EtcdOptions = z.input<typeof schema>;
 const parkedFor = 5000;
 
 /** What the plugin leaves in its memory for the one after a reload. */
+interface Memory {
+  parked: Parked | undefined;
+}
+
+type Side = ManagerSide<never, never, Memory>;
+
+/** A node that runs without a plugin. */
 interface Parked {
   readonly node: ClusterNode;
   take(): ClusterNode;
@@ -117,24 +125,25 @@ interface Parked {
  * The start waits for etcd for `timeout` at most, then begins with the local copy. The start fails with
  * CONFIG_INVALID when a file of `tls` cannot be read, or another plugin stores the pool.
  */
-export function etcd(input: EtcdOptions = {}): Plugin {
-  return definePlugin('etcd', schema, input, options => ({
-    async manager(manager) {
-      const node = await takeNode(nodeOptions(options), manager);
-      manager.onClose(async () => {
-        if (manager.status.stopping) await node.close();
-        else park(node, manager);
-      });
-      manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
-      manager.hooks.stopping.tap('etcd', () => node.leave());
-      addClusterRoutes(manager.admin, node);
-      await manager.useStore(node.store);
-    },
-  }));
-}
+export const etcd = definePlugin({
+  name: 'etcd',
+  schema,
+  memory: (): Memory => ({ parked: undefined }),
+  async manager(manager, options) {
+    const node = await takeNode(nodeOptions(options), manager);
+    manager.onClose(async () => {
+      if (manager.status.stopping) await node.close();
+      else park(node, manager);
+    });
+    manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
+    manager.hooks.stopping.tap('etcd', () => node.leave());
+    addClusterRoutes(manager.admin, node);
+    await manager.useStore(node.store);
+  },
+});
 
 /** The node that ran before a reload when it was made alike, or a new one. */
-async function takeNode(options: ClusterNodeOptions, manager: ManagerSide): Promise<ClusterNode> {
+async function takeNode(options: ClusterNodeOptions, manager: Side): Promise<ClusterNode> {
   const { pools, status, log, clock, hooks } = manager;
   const surroundings: ClusterSurroundings = {
     pools,
@@ -148,7 +157,7 @@ async function takeNode(options: ClusterNodeOptions, manager: ManagerSide): Prom
       return objections;
     },
   };
-  const before = parked(manager)?.take();
+  const before = manager.memory.parked?.take();
   if (before !== undefined) {
     if (JSON.stringify(before.options) === JSON.stringify(options)) {
       before.adopt(surroundings);
@@ -160,10 +169,10 @@ async function takeNode(options: ClusterNodeOptions, manager: ManagerSide): Prom
 }
 
 /** Leaves a node running for the plugin of the next config. */
-function park(node: ClusterNode, { memory, clock, log }: ManagerSide): void {
+function park(node: ClusterNode, { memory, clock, log }: Side): void {
   const cancel = clock.after(parkedFor, () => {
-    if (memory.get('parked') !== left) return;
-    memory.delete('parked');
+    if (memory.parked !== left) return;
+    memory.parked = undefined;
     node
       .close()
       .catch((thrown: unknown) => log.error({ reason: describeError(thrown) }, 'leaving the cluster failed'));
@@ -172,20 +181,11 @@ function park(node: ClusterNode, { memory, clock, log }: ManagerSide): void {
     node,
     take() {
       cancel();
-      memory.delete('parked');
+      memory.parked = undefined;
       return node;
     },
   };
-  memory.set('parked', left);
-}
-
-function parked({ memory }: ManagerSide): Parked | undefined {
-  const left = memory.get('parked');
-  return isParked(left) ? left : undefined;
-}
-
-function isParked(value: unknown): value is Parked {
-  return typeof value === 'object' && value !== null && 'node' in value && value.node instanceof ClusterNode;
+  memory.parked = left;
 }
 
 function nodeOptions(options: z.output<typeof schema>): ClusterNodeOptions {

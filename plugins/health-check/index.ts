@@ -1,7 +1,8 @@
 // health-check: asks every server again and again, and takes those that fail out of their pools.
 import { z } from 'zod';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
-import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin/plugin.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import type { ManagedPools } from '../../core/pool/managed-pools.ts';
 import { healthCheckSettings } from '../../core/pool/server-definition.ts';
 import { parse } from '../../core/settings/options.ts';
@@ -26,41 +27,42 @@ const setting = 'health-check';
  * Active health checks, made by the manager only: by default `GET /` every 30 s, any 2xx passes, 3 failures in a row
  * mark a server down, 2 passes in a row bring it back, a new server counts as active.
  */
-export function healthCheck(input: HealthCheckOptions = {}): Plugin {
-  return definePlugin('health-check', options, input, ({ concurrency, jitter, ...settings }) => ({
-    manager({ pools, admin, clock, log, status, onClose }) {
-      const configured = layered(defaultSettings, settings);
-      const userAgent = `weldr-health-check/${status.version}`;
-      const inForce = (): CheckSettings => layered(configured, settingsAtRunTime(pools, log));
-      const checker = new HealthChecker(
-        {
-          pools,
-          clock,
-          log,
-          concurrency,
-          jitter,
-          check: async (upstream, how, signal) => {
-            // Loaded with the first check: workers make none, and the start need not wait for it.
-            const { httpCheck } = await import('./http-check.ts');
-            return await httpCheck(upstream, how, { clock, userAgent, signal });
-          },
+export const healthCheck = definePlugin({
+  name: 'health-check',
+  role: 'active-check',
+  schema: options,
+  manager({ pools, admin, clock, log, status, onClose }, { concurrency, jitter, ...settings }) {
+    const configured = layered(defaultSettings, settings);
+    const userAgent = `weldr-health-check/${status.version}`;
+    const inForce = (): CheckSettings => layered(configured, settingsAtRunTime(pools, log));
+    const checker = new HealthChecker(
+      {
+        pools,
+        clock,
+        log,
+        concurrency,
+        jitter,
+        check: async (upstream, how, signal) => {
+          // Loaded with the first check: workers make none, and the start need not wait for it.
+          const { httpCheck } = await import('./http-check.ts');
+          return await httpCheck(upstream, how, { clock, userAgent, signal });
         },
-        inForce(),
-      );
-      onClose(() => checker.close());
-      const stop = pools.observe({
-        defined: entry => checker.define(entry),
-        removed: upstream => checker.remove(upstream),
-        setting: name => {
-          if (name === setting) checker.setDefaults(inForce());
-        },
-      });
-      onClose(() => void stop());
-      for (const pool of pools.pools) for (const entry of pools.list(pool.name)) checker.define(entry);
-      addRoutes(admin, pools, () => checker.settings);
-    },
-  }));
-}
+      },
+      inForce(),
+    );
+    onClose(() => checker.close());
+    const stop = pools.observe({
+      defined: entry => checker.define(entry),
+      removed: upstream => checker.remove(upstream),
+      setting: name => {
+        if (name === setting) checker.setDefaults(inForce());
+      },
+    });
+    onClose(() => void stop());
+    for (const pool of pools.pools) for (const entry of pools.list(pool.name)) checker.define(entry);
+    addRoutes(admin, pools, () => checker.settings);
+  },
+});
 
 function settingsAtRunTime(pools: ManagedPools, log: ManagerSide['log']) {
   const result = healthCheckSettings.safeParse(pools.setting(setting) ?? {});

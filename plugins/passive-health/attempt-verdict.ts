@@ -15,15 +15,16 @@ const awaitedClient: ReadonlySet<ErrorCode> = new Set(['UPSTREAM_RESET', 'RESPON
 /** Judges a finished attempt; `statuses`: answers that are failures, too. */
 export function judgeAttempt(ctx: ProxyContext, statuses: ReadonlySet<number>): Verdict {
   const { error } = ctx;
+  const status = ctx.attempt?.status ?? 0;
   if (error === undefined) {
-    if (ctx.upstreamStatus === 0) return 'nothing';
-    return statuses.has(ctx.upstreamStatus) ? 'failure' : 'success';
+    if (status === 0) return 'nothing';
+    return statuses.has(status) ? 'failure' : 'success';
   }
   if (error.blame !== 'upstream' || harmless.has(error.code)) return 'nothing';
   return awaitedClient.has(error.code) && !isSent(ctx) ? 'nothing' : 'failure';
 }
 
 /** Had all of the request gone out? Of a chunked body nobody can tell. */
-function isSent({ bodyLength, bytesIn }: ProxyContext): boolean {
+function isSent({ request: { bodyLength }, bytesIn }: ProxyContext): boolean {
   return bodyLength >= 0 && bytesIn >= bodyLength;
 }

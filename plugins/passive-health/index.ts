@@ -1,6 +1,7 @@
 // passive-health: takes out upstreams whose real requests fail, and lets them come back on probation.
 import { z } from 'zod';
-import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin/plugin.ts';
+import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { judgeAttempt } from './attempt-verdict.ts';
@@ -54,20 +55,22 @@ interface Probation {
  * The plugin that learns from real requests which upstreams are unwell: `passiveHealth({ failures: 5 })`. Put it
  * before the balancer, so that it can give an upstream on probation a few requests.
  */
-export function passiveHealth(input: PassiveHealthOptions = {}): Plugin {
-  return definePlugin('passive-health', options, input, parsed => ({
-    worker: side => watch(side, parsed, new Set(parsed.statuses), parsed.passes),
-    manager: side => decide(side, parsed),
-  }));
-}
+export const passiveHealth = definePlugin({
+  name: 'passive-health',
+  role: 'passive-health',
+  schema: options,
+  channel: channel<Report, Probation>(),
+  memory: () => new Map<string, Ejection>(),
+  worker: (side, parsed) => watch(side, parsed, new Set(parsed.statuses), parsed.passes),
+  manager: (side, parsed) => decide(side, parsed),
+});
 
 function watch(
-  { hooks, pools, channel, onClose }: WorkerSide,
+  { hooks, pools, channel: manager, onClose }: WorkerSide<Report, Probation>,
   limits: FailureLimits,
   statuses: ReadonlySet<number>,
   passes: number,
 ): void {
-  const manager = channel<Report, Probation>();
   const counter = new FailureCounter(limits);
   const trials = new Trials(passes, ({ pool, id }, trial) => manager.send({ pool, id, trial }));
   manager.onMessage(({ pool, id, probation }) => {
@@ -78,17 +81,18 @@ function watch(
   });
   hooks.selectUpstream.tap('passive-health', ctx => trials.choose(ctx));
   hooks.attemptFinished.tap('passive-health', ctx => {
-    const { upstream } = ctx;
-    if (upstream === undefined) return;
+    const { upstream, attempt } = ctx;
+    if (upstream === undefined || attempt === undefined) return;
+    const { startedAt } = attempt;
     const verdict = judgeAttempt(ctx, statuses);
     // What is out already may still finish what it had.
     if (trials.finished(ctx, verdict) || verdict === 'nothing' || !upstream.available) return;
     if (verdict === 'success') {
-      counter.succeeded(upstream, ctx.attemptedAt);
+      counter.succeeded(upstream, startedAt);
       return;
     }
-    const why = ctx.error === undefined ? `status ${ctx.upstreamStatus}` : ctx.error.title;
-    const complaint = counter.failed(upstream, ctx.attemptedAt);
+    const why = ctx.error === undefined ? `status ${ctx.attempt?.status}` : ctx.error.title;
+    const complaint = counter.failed(upstream, startedAt);
     if (complaint !== undefined) {
       manager.send({ pool: upstream.pool, id: upstream.id, complaint: `${complaint}, the last: ${why}` });
     }
@@ -108,13 +112,17 @@ function watch(
 }
 
 function decide(
-  { hooks, pools, clock, log, memory, channel, onClose }: ManagerSide,
+  {
+    hooks,
+    pools,
+    clock,
+    log,
+    memory,
+    channel: workers,
+    onClose,
+  }: ManagerSide<Report, Probation, Map<string, Ejection>>,
   limits: EjectionLimits,
 ): void {
-  const workers = channel<Report, Probation>();
-  const known = memory.get('ejections');
-  const kept = known instanceof Map ? (known as Map<string, Ejection>) : new Map<string, Ejection>();
-  memory.set('ejections', kept);
   const ejections = new Ejections(
     {
       pools,
@@ -123,7 +131,7 @@ function decide(
       limits,
       announce: (pool, id, probation) => workers.broadcast({ pool, id, probation }),
     },
-    kept,
+    memory,
   );
   workers.onMessage(({ pool, id, complaint, trial }) => {
     if (complaint !== undefined) ejections.eject(pool, id, complaint);

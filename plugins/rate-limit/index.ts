@@ -1,7 +1,7 @@
 // rate-limit: answers 429 to clients that send more requests than they may.
 import { z } from 'zod';
-import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
-import { reply } from '../../core/request/context.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import { reply } from '../../core/request/reply.ts';
 import { addressKey } from './address-key.ts';
 import { TokenBuckets } from './token-buckets.ts';
 
@@ -17,19 +17,18 @@ const options = z.strictObject({
 /** What `rateLimit` takes, as people write it. */
 export type RateLimitOptions = z.input<typeof options>;
 
-/** The plugin that limits requests by client: `rateLimit({ rate: 10, burst: 50 })`. Put it first. */
-export function rateLimit(input: RateLimitOptions = {}): Plugin {
-  return definePlugin('rate-limit', options, input, ({ rate, burst = Math.max(1, rate), clients }) => ({
-    worker({ hooks }) {
-      const buckets = new TokenBuckets(rate, burst, clients);
-      hooks.selectUpstream.tap('rate-limit', ctx => {
-        // A retry is not the client's.
-        if (ctx.tried.length > 0) return undefined;
-        const wait = buckets.take(addressKey(ctx.clientIp), ctx.startedAt);
-        if (wait === 0) return undefined;
-        const seconds = String(Math.max(1, Math.ceil(wait / 1000)));
-        return reply(429, '429 too many requests\n', { 'Retry-After': seconds });
-      });
-    },
-  }));
-}
+/** The plugin that limits requests by client: `rateLimit({ rate: 10, burst: 50 })`. */
+export const rateLimit = definePlugin({
+  name: 'rate-limit',
+  schema: options,
+  worker({ hooks }, { rate, burst = Math.max(1, rate), clients }) {
+    const buckets = new TokenBuckets(rate, burst, clients);
+    hooks.request.tap('rate-limit', ctx => {
+      if (ctx.rehearsal) return undefined;
+      const wait = buckets.take(addressKey(ctx.clientIp), ctx.startedAt);
+      if (wait === 0) return undefined;
+      const seconds = String(Math.max(1, Math.ceil(wait / 1000)));
+      return reply(429, '429 too many requests\n', { 'Retry-After': seconds });
+    });
+  },
+});

@@ -1,8 +1,9 @@
 // retry: has a request tried at another upstream when that cannot make anything happen twice.
 import { z } from 'zod';
-import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
-import { retry as again, type ProxyContext } from '../../core/request/context.ts';
-import { maxAttempts } from '../../core/request/pipeline.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { retry as again } from '../../core/request/retry.ts';
+import { maxAttempts } from '../../core/stages/pipeline.ts';
 import { RetryBudget } from './retry-budget.ts';
 
 const options = z.strictObject({
@@ -26,27 +27,28 @@ const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'
  * The plugin that tries failed requests again: `retry({ attempts: 3, statuses: [503] })`. A request that may have
  * been executed is tried again only if its method is idempotent, and none whose body is not at hand any more.
  */
-export function retry(input: RetryOptions = {}): Plugin {
-  return definePlugin('retry', options, input, ({ attempts, statuses, budget: share, minimum }) => ({
-    worker({ hooks, clock }) {
-      const budget = new RetryBudget(share, minimum);
-      const retried: ReadonlySet<number> = new Set(statuses);
-      hooks.preProxy.tap('retry', ctx => {
-        if (ctx.tried.length === 1) budget.request(ctx.startedAt);
-        return undefined;
-      });
-      hooks.postProxy.tap('retry', ctx => {
-        if (ctx.error === undefined && !retried.has(ctx.status)) return undefined;
-        if (!ctx.replayable || ctx.tried.length >= attempts || !isHarmless(ctx)) return undefined;
-        return budget.withdraw(clock.monotonic()) ? again : undefined;
-      });
-    },
-  }));
-}
+export const retry = definePlugin({
+  name: 'retry',
+  role: 'retry',
+  schema: options,
+  worker({ hooks, clock }, { attempts, statuses, budget: share, minimum }) {
+    const budget = new RetryBudget(share, minimum);
+    const retried: ReadonlySet<number> = new Set(statuses);
+    hooks.preProxy.tap('retry', ctx => {
+      if (ctx.tried.length === 1) budget.request(ctx.startedAt);
+      return undefined;
+    });
+    hooks.judge.tap('retry', ctx => {
+      if (ctx.error === undefined && !retried.has(ctx.status)) return undefined;
+      if (!ctx.replayable || ctx.tried.length >= attempts || !isHarmless(ctx)) return undefined;
+      return budget.withdraw(clock.monotonic()) ? again : undefined;
+    });
+  },
+});
 
 /** Can another attempt neither execute the request twice nor be in vain from the start? */
 function isHarmless(ctx: ProxyContext): boolean {
-  const isIdempotent = idempotentMethods.has(ctx.method);
+  const isIdempotent = idempotentMethods.has(ctx.request.method);
   const { error } = ctx;
   if (error === undefined) return isIdempotent && hasUntried(ctx);
   if (error.retry === 'never' || (error.retry === 'idempotent' && !isIdempotent)) return false;

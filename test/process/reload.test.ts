@@ -37,7 +37,7 @@ export default defineConfig({
     {
       name: 'version',
       worker({ hooks }) {
-        hooks.selectUpstream.tap('version', ctx => ctx.target === '/version' ? reply(200, ${answer}) : undefined);
+        hooks.request.tap('version', ctx => ctx.request.target === '/version' ? reply(200, ${answer}) : undefined);
       },
     },
     ${plugins}

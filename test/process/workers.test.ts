@@ -19,10 +19,10 @@ export default defineConfig({
       name: 'facts',
       worker({ hooks, pools, id }) {
         const atStart = [...pools.default].map(upstream => upstream.id);
-        hooks.selectUpstream.tap('facts', ctx => {
-          if (ctx.target === '/facts') return reply(200, JSON.stringify({ pid: process.pid, id, atStart }));
-          if (ctx.target === '/die') process.exit(3);
-          if (ctx.target === '/defect') setImmediate(() => { throw new Error('a plugin broke'); });
+        hooks.request.tap('facts', ctx => {
+          if (ctx.request.target === '/facts') return reply(200, JSON.stringify({ pid: process.pid, id, atStart }));
+          if (ctx.request.target === '/die') process.exit(3);
+          if (ctx.request.target === '/defect') setImmediate(() => { throw new Error('a plugin broke'); });
           return undefined;
         });
       },

@@ -19,7 +19,7 @@ test('get requests and bodies, over connections that are used again', async () =
     assert.is(await (await fetch(url, { method: 'POST', body: large })).text(), large);
     await until('both are over', () => proxy.finished.length === 2);
     assert.equal(
-      proxy.finished.map(ctx => [ctx.upstream?.id, ctx.reusedConnection, ctx.outcome]),
+      proxy.finished.map(ctx => [ctx.upstream?.id, ctx.attempt?.reusedConnection, ctx.outcome]),
       [
         [origin.url, false, 'complete'],
         [origin.url, true, 'complete'],

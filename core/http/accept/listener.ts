@@ -1,8 +1,8 @@
 // Listener: takes clients' connections for one worker, within limits, and drains them at the end.
 import type { SendHandle } from 'node:child_process';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { ListenTarget } from '../../settings/listen.ts';
-import { unixPeer } from '../../settings/network.ts';
+import { unixPeer } from '../../network.ts';
+import type { ListenEntry } from '../../settings/listen.ts';
 import { Wire, type WireOptions } from '../exchange/wire.ts';
 import { ClientConnection } from '../h1/client-connection.ts';
 import { dateLine } from '../h1/outgoing-head.ts';
@@ -47,16 +47,16 @@ export class Listener {
     return active;
   }
 
-  /** Takes the connections of a socket that listens, whoever made it; `kind`: on what kind of address. */
-  serve(listening: SendHandle, kind: ListenTarget['kind'] = 'tcp'): void {
+  /** Takes the connections of a socket that listens, whoever made it. */
+  serve(listening: SendHandle, entry: ListenEntry = { name: '', kind: 'tcp' }): void {
     // Asked of the first connection only: it is the same for all, and asking takes a system call.
-    let port = kind === 'unix' ? '' : undefined;
+    let port = entry.kind === 'unix' ? 0 : undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
-      port ??= socket.localPort?.toString();
+      port ??= socket.localPort;
       // A TCP connection without an address is gone already.
-      const ip = kind === 'unix' ? unixPeer : socket.remoteAddress;
+      const ip = entry.kind === 'unix' ? unixPeer : socket.remoteAddress;
       if (ip === undefined) socket.destroy();
-      else this.accept(socket, ip.startsWith('::ffff:') ? ip.slice(7) : ip, port ?? '');
+      else this.accept(socket, ip.startsWith('::ffff:') ? ip.slice(7) : ip, port ?? 0, entry.name);
     });
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
     // Without it Node would cut the backlog of the shared socket down to 511.
@@ -115,7 +115,7 @@ export class Listener {
     }
   }
 
-  private accept(socket: Socket, ip: string, localPort: string): void {
+  private accept(socket: Socket, ip: string, localPort: number, listener: string): void {
     const { limits } = this.wire.settings;
     const count = (this.perAddress.get(ip) ?? 0) + 1;
     if (
@@ -129,7 +129,7 @@ export class Listener {
     this.wire.deadlines.touch();
     const trusted = this.wire.forwarding.trusts(ip);
     const port = socket.remotePort ?? 0;
-    const peer = { ip, port, localPort, trusted, described: '', describedHost: undefined };
+    const peer = { ip, port, localPort, listener, trusted, described: '', describedHost: undefined };
     this.open.add(new ClientConnection(this, this.wire, socket, peer));
   }
 

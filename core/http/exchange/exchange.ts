@@ -1,16 +1,17 @@
 // Exchange: one request on the wire: the client's connection on one side, an upstream's on the other.
 import type { Socket } from 'node:net';
 import { WeldrError } from '../../errors.ts';
-import { ProxyContext, type Reply, reply } from '../../request/context.ts';
-import { type HeaderList, isFieldValue } from '../../request/headers.ts';
-import { type Carrier, Pipeline } from '../../request/pipeline.ts';
+import { pluginErrorFacts } from '../../plugin/report-plugin-error.ts';
+import { ProxyContext } from '../../request/context.ts';
+import { HeaderList, isFieldValue } from '../../request/headers.ts';
+import { RequestState } from '../../request/request-state.ts';
+import { type Carrier, Pipeline } from '../../stages/pipeline.ts';
 import type { ClientConnection } from '../h1/client-connection.ts';
 import { untilClose } from '../h1/message-framing.ts';
 import { dateLine, requestHead } from '../h1/outgoing-head.ts';
 import { reasonPhrase } from '../h1/reason-phrases.ts';
 import type { RequestHead } from '../h1/request-head.ts';
 import type { ResponseHead } from '../h1/response-head.ts';
-import { isRequestLine } from '../h1/target.ts';
 import type { Attempt, UpstreamConnection } from '../h1/upstream-connection.ts';
 import type { ConnectionTaker, UpstreamConnections } from '../upstream/upstream-connections.ts';
 import { Tunnel } from './tunnel.ts';
@@ -34,12 +35,11 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   method = 'GET';
   private readonly wire: Wire;
   private readonly client: ClientConnection;
-  private readonly pipeline: Pipeline;
+  private pipeline: Pipeline;
   /** What the client sent, whatever plugins make of it. */
   private askedMethod = 'GET';
-  private askedTarget = '/';
   private askedClose = false;
-  private ctx: ProxyContext | undefined = undefined;
+  private state: RequestState | undefined = undefined;
   private connections: UpstreamConnections | undefined = undefined;
   private connection: UpstreamConnection | undefined = undefined;
   /** The upstream is there and takes the request body. */
@@ -62,11 +62,11 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   constructor(wire: Wire, client: ClientConnection) {
     this.wire = wire;
     this.client = client;
-    this.pipeline = new Pipeline(wire.hooks, this);
+    this.pipeline = new Pipeline(wire.pipelineOptions, this);
   }
 
   get active(): boolean {
-    return this.ctx !== undefined;
+    return this.state !== undefined;
   }
 
   /** Has the response begun? */
@@ -80,7 +80,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     const version = head.minor === 0 ? '1.0' : '1.1';
     const { fields } = head;
     const startedAt = wire.deadlines.touch();
-    const ctx = new ProxyContext(
+    const state = new RequestState(
       head.method,
       head.target,
       version,
@@ -88,46 +88,41 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
       wire.pools.default,
       startedAt,
     );
-    ctx.host = head.host;
-    ctx.bodyLength = head.length;
-    ctx.upgrade = head.upgrade;
-    ctx.localPort = Number(client.peer.localPort);
-    wire.forwarding.apply(ctx, client.peer, fields.hasForwarding);
-    this.ctx = ctx;
+    state.host = head.host;
+    state.bodyLength = head.length;
+    if (head.upgrade !== undefined) state.ensureRare().upgrade = head.upgrade;
+    wire.forwarding.apply(state, client.peer, fields.hasForwarding);
+    this.state = state;
     this.method = head.method;
     this.askedMethod = head.method;
-    this.askedTarget = head.target;
     this.keepAlive = head.keepAlive;
     this.askedClose = !head.keepAlive;
     this.headWritten = false;
     this.pendingHead = '';
     this.bodyWanted = false;
     this.judgedLate = false;
-    this.pipeline.start(ctx);
-    if (this.pipeline.pending) client.awaitStage();
+    this.pipeline.start(new ProxyContext(state));
   }
 
   // --- Carrier: what the pipeline decided ----------------------------------------------------------------------
 
-  forward(ctx: ProxyContext): void {
-    const { upstream } = ctx;
-    if (upstream === undefined) return;
-    this.client.stageDone();
-    const edited = ctx.method !== this.askedMethod || ctx.target !== this.askedTarget;
-    if (edited && !isRequestLine(ctx.method, ctx.target)) {
-      const line = JSON.stringify(`${ctx.method} ${ctx.target}`);
-      this.pipeline.attemptFailed(
-        new WeldrError('PLUGIN_FAILED', `a plugin made a request line that cannot be sent: ${line}`),
-      );
-      return;
-    }
-    this.connections = this.wire.connectionsTo(upstream);
-    this.method = ctx.method;
-    this.connections.acquire(this, ctx.upgrade === undefined ? 'requests' : 'upgrade');
+  awaitStage(): void {
+    if (this.connection !== undefined) this.judgedLate = true;
+    this.connection?.hold();
+    this.client.awaitStage();
   }
 
-  respond(ctx: ProxyContext): void {
-    if (ctx.status !== this.status && !this.acceptStatus(ctx)) return;
+  forward(state: RequestState): void {
+    const { upstream } = state;
+    if (upstream === undefined) return;
+    this.client.stageDone();
+    this.connections = this.wire.connectionsTo(upstream);
+    this.method = state.edited === undefined ? state.method : state.edited.method;
+    this.connections.acquire(this, state.upgrade === undefined ? 'requests' : 'upgrade');
+  }
+
+  respond(ctx: RequestState): void {
+    if (ctx.status !== this.status) this.reason = reasonPhrase(ctx.status);
     if (this.upgraded !== undefined) {
       this.switchProtocols(ctx, this.upgraded);
       return;
@@ -151,7 +146,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
       this.keepAlive = false;
       this.bodyMode = untilClosed;
     }
-    this.pendingHead = this.responseHead(ctx, ctx.responseHeaders, this.reason, this.hasDate, framing);
+    this.pendingHead = this.responseHead(ctx, this.reason, this.hasDate, framing);
     this.headWritten = false;
     client.stageDone();
     if (this.judgedLate) {
@@ -160,20 +155,14 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     }
   }
 
-  reply(ctx: ProxyContext, answer: Reply): void {
+  reply(ctx: RequestState): void {
     this.client.stageDone();
     this.dropAttempt();
     if (this.isLast(ctx)) this.keepAlive = false;
-    const { body } = answer;
+    const { replyBody: body, status } = ctx;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    const framing = answer.status === 204 || answer.status === 304 ? '' : `Content-Length: ${length}\r\n`;
-    const head = this.responseHead(
-      ctx,
-      answer.headers,
-      reasonPhrase(answer.status),
-      answer.headers.has('date'),
-      framing,
-    );
+    const framing = status === 204 || status === 304 ? '' : `Content-Length: ${length}\r\n`;
+    const head = this.responseHead(ctx, reasonPhrase(status), false, framing);
     this.headWritten = true;
     this.client.write(head);
     if (this.askedMethod !== 'HEAD' && framing !== '' && length > 0) {
@@ -183,30 +172,13 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     this.complete();
   }
 
-  replyError(ctx: ProxyContext, error: WeldrError): void {
+  failed(ctx: RequestState, error: WeldrError): void {
     this.logFailure(ctx, error);
-    const answer = reply(error.status, `${error.status} ${error.title}\n`);
-    if (error.status === 503) answer.headers.push('Retry-After', 'retry-after', '5');
-    this.reply(ctx, answer);
   }
 
   /** Must the client's connection end with this response? Bytes behind an Upgrade could be of either protocol. */
-  private isLast(ctx: ProxyContext): boolean {
+  private isLast(ctx: RequestState): boolean {
     return !this.client.requestComplete || ctx.upgrade !== undefined || this.wire.draining;
-  }
-
-  /** Takes a status that a plugin set; false: it cannot be sent, and the client was told so. */
-  private acceptStatus(ctx: ProxyContext): boolean {
-    const { status } = ctx;
-    if (this.upgraded === undefined && Number.isInteger(status) && status >= 200 && status <= 599) {
-      this.reason = reasonPhrase(status);
-      return true;
-    }
-    const error = new WeldrError('PLUGIN_FAILED', `a plugin set a status that cannot be sent: ${status}`);
-    ctx.error = error;
-    ctx.status = error.status;
-    this.replyError(ctx, error);
-    return false;
   }
 
   abandonAttempt(): void {
@@ -216,7 +188,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   // --- ConnectionTaker -----------------------------------------------------------------------------------------
 
   take(connection: UpstreamConnection): void {
-    const { ctx, client } = this;
+    const { state: ctx, client } = this;
     if (ctx === undefined) return;
     this.connection = connection;
     const use = ctx.upgrade === undefined ? 'requests' : 'upgrade';
@@ -225,7 +197,8 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     const joined = !client.requestComplete && connection.connected;
     if (joined) connection.cork();
     connection.start(this, body === undefined ? requestHead(ctx) : requestHead(ctx) + body, use);
-    ctx.reusedConnection = connection.reused;
+    ctx.attempt?.sent(performance.now());
+    ctx.attempt?.reuses(connection.reused);
     if (body !== undefined) ctx.bytesIn = body.length;
     if (client.requestComplete) {
       connection.endRequest();
@@ -250,7 +223,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
 
   /** Body bytes, framed as they are to be sent; false: no more until {@link ClientConnection.resumeBody}. */
   onRequestBytes(bytes: Buffer | string): boolean {
-    const { ctx, connection } = this;
+    const { state: ctx, connection } = this;
     if (ctx === undefined || connection === undefined) return true;
     ctx.replayable = false;
     ctx.bytesIn += bytes.length;
@@ -278,7 +251,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   }
 
   onInterim(head: ResponseHead): void {
-    const { ctx } = this;
+    const { state: ctx } = this;
     // HTTP/1.0 knows no 1xx (RFC 9110 section 15.2), and a 100 that nobody waits for only confuses.
     if (ctx === undefined || ctx.version === '1.0' || this.headWritten) return;
     if (head.status === 100 && !ctx.headers.has('expect')) return;
@@ -286,11 +259,11 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   }
 
   onHead(head: ResponseHead): 'keep' | 'strip' {
-    const { ctx } = this;
+    const { state: ctx } = this;
     if (ctx === undefined) return 'keep';
     ctx.status = head.status;
     ctx.responseHeaders = head.fields.headers;
-    ctx.respondedAt = performance.now();
+    ctx.attempt?.responded(ctx.status, performance.now());
     this.status = head.status;
     this.reason = head.reason;
     this.responseLength = head.length;
@@ -298,12 +271,11 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     this.hasDate = head.fields.hasDate;
     const { version } = ctx;
     this.pipeline.responded();
-    if (this.pipeline.pending) this.holdForStage();
     return version === '1.0' ? 'strip' : 'keep';
   }
 
   onBody(buffer: Buffer, start: number, end: number): void {
-    const { ctx, client } = this;
+    const { state: ctx, client } = this;
     if (ctx === undefined || end === start || this.bodyMode === dropped) return;
     const size = end - start;
     ctx.bytesOut += size;
@@ -346,7 +318,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   }
 
   onUpgraded(head: ResponseHead, socket: Socket, rest: Buffer): void {
-    const { ctx } = this;
+    const { state: ctx } = this;
     this.connection = undefined;
     const protocol = head.upgrade ?? '';
     const offered = ctx?.upgrade?.toLowerCase().split(', ') ?? [];
@@ -362,15 +334,14 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     ctx.status = 101;
     this.status = 101;
     ctx.responseHeaders = head.fields.headers;
-    ctx.respondedAt = performance.now();
+    ctx.attempt?.responded(ctx.status, performance.now());
     this.reason = head.reason;
     this.pipeline.responded();
-    if (this.pipeline.pending) this.client.awaitStage();
   }
 
   onAttemptError(error: WeldrError): void {
     this.connection = undefined;
-    const { ctx } = this;
+    const { state: ctx } = this;
     if (ctx === undefined) return;
     this.bodyWanted = false;
     if (this.headWritten) {
@@ -380,16 +351,13 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
       this.client.cut(this.bodyMode === untilClosed ? 'reset' : 'close');
     } else if (this.pendingHead !== '') {
       this.pendingHead = '';
-      ctx.error = error;
-      ctx.status = error.status;
-      this.replyError(ctx, error);
+      this.pipeline.failLate(error);
     } else if (this.pipeline.pending) {
       // The response that a stage is looking at cannot be sent any more.
       this.endAborted(error);
       this.client.cut('close');
     } else {
       this.pipeline.attemptFailed(error);
-      if (this.pipeline.pending) this.client.awaitStage();
     }
   }
 
@@ -402,7 +370,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
 
   /** The client left, or must leave; its request ends here. */
   abort(error: WeldrError): void {
-    const { ctx } = this;
+    const { state: ctx } = this;
     if (ctx === undefined) return;
     if (this.tunnel !== undefined) {
       this.tunnel.destroy();
@@ -415,32 +383,24 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
 
   /** The request turned out to be malformed; answered when nothing was yet, cut else. True: it was answered. */
   refuseRequest(error: WeldrError): boolean {
-    const { ctx } = this;
-    if (ctx === undefined || this.headWritten || this.pendingHead !== '' || this.pipeline.pending) {
+    const { state: ctx } = this;
+    if (ctx === undefined || this.headWritten || this.pendingHead !== '') {
       this.abort(error);
       return false;
     }
     this.dropAttempt();
-    ctx.error = error;
-    ctx.status = error.status;
-    this.replyError(ctx, error);
+    this.pipeline.failLate(error);
     return true;
   }
 
-  private holdForStage(): void {
-    this.judgedLate = true;
-    this.connection?.hold();
-    this.client.awaitStage();
+  /** The stage that is at work has taken too long. */
+  stageTimedOut(ms: number): void {
+    this.pipeline.stageTimedOut(ms);
   }
 
-  private responseHead(
-    ctx: ProxyContext,
-    headers: HeaderList,
-    reason: string,
-    hasDate: boolean,
-    framing: string,
-  ): string {
-    const date = hasDate ? '' : dateLine();
+  private responseHead(ctx: RequestState, reason: string, hasDate: boolean, framing: string): string {
+    const headers = ctx.responseHeaders ?? new HeaderList();
+    const date = (headers.edited ? headers.has('date') : hasDate) ? '' : dateLine();
     let connection = '';
     if (!this.keepAlive) connection = 'Connection: close\r\n';
     else if (ctx.version === '1.0') connection = 'Connection: keep-alive\r\n';
@@ -456,13 +416,13 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   }
 
   private switchProtocols(
-    ctx: ProxyContext,
+    ctx: RequestState,
     upgraded: { socket: Socket; rest: Buffer; protocol: string },
   ): void {
     this.upgraded = undefined;
     this.headWritten = true;
     this.client.stageDone();
-    const lines = ctx.responseHeaders.toLines();
+    const lines = ctx.responseHeaders?.toLines() ?? '';
     this.client.write(
       `HTTP/1.1 101 ${this.reason}\r\n${lines}Connection: upgrade\r\nUpgrade: ${upgraded.protocol}\r\n\r\n`,
     );
@@ -491,17 +451,23 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
   }
 
   private endAborted(error: WeldrError): void {
-    this.ctx = undefined;
+    this.state = undefined;
     this.bodyWanted = false;
     this.connections = undefined;
     this.pipeline.aborted(error);
+    this.renewPipeline();
   }
 
   private endCompleted(): void {
-    this.ctx = undefined;
+    this.state = undefined;
     this.bodyWanted = false;
     this.connections = undefined;
     this.pipeline.completed();
+    this.renewPipeline();
+  }
+
+  private renewPipeline(): void {
+    if (!this.pipeline.reusable) this.pipeline = new Pipeline(this.wire.pipelineOptions, this);
   }
 
   private dropAttempt(): void {
@@ -516,7 +482,7 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     this.pendingHead = '';
   }
 
-  private logFailure(ctx: ProxyContext, error: WeldrError): void {
+  private logFailure(ctx: RequestState, error: WeldrError): void {
     const { log } = this.wire;
     const facts = {
       status: error.status,
@@ -524,11 +490,11 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
       method: ctx.method,
       target: ctx.target,
       client: ctx.clientIp,
-      upstream: ctx.upstream?.id,
+      upstream: (ctx.upstream ?? ctx.tried.at(-1))?.id,
     };
     if (error.blame === 'client') log.info(facts, error.message);
     else if (error.code === 'PLUGIN_FAILED' || error.code === 'INTERNAL')
-      log.error({ ...facts, err: error }, error.message);
+      log.error({ ...facts, ...pluginErrorFacts(error) }, error.message);
     else log.warn(facts, causeOf(error));
   }
 }

@@ -1,8 +1,9 @@
 // Wire: what all connections of one worker share: settings, readers, deadlines, the upstreams' connections.
 import type { Logger } from 'pino';
-import type { RequestHooks } from '../../plugin/hooks.ts';
 import type { Pools, Upstream } from '../../pool/pool.ts';
 import type { Settings } from '../../settings/settings.ts';
+import type { PipelineOptions } from '../../stages/pipeline.ts';
+import type { Stages } from '../../stages/stages.ts';
 import type { HeadLimits } from '../h1/request-head.ts';
 import { RequestHead } from '../h1/request-head.ts';
 import { ResponseHead } from '../h1/response-head.ts';
@@ -12,7 +13,7 @@ import { Forwarding } from './forwarding.ts';
 
 /** What a Wire is made from. */
 export interface WireOptions {
-  readonly hooks: RequestHooks;
+  readonly stages: Stages;
   readonly pools: Pools;
   readonly settings: Settings;
   readonly log: Logger;
@@ -20,7 +21,8 @@ export interface WireOptions {
 
 /** The shared part of a worker's data path. */
 export class Wire {
-  readonly hooks: RequestHooks;
+  readonly stages: Stages;
+  readonly pipelineOptions: PipelineOptions;
   readonly pools: Pools;
   readonly settings: Settings;
   readonly log: Logger;
@@ -34,8 +36,9 @@ export class Wire {
   private readonly unfollow: () => void;
   private readonly unobserve: (() => void)[] = [];
 
-  constructor({ hooks, pools, settings, log }: WireOptions) {
-    this.hooks = hooks;
+  constructor({ stages, pools, settings, log }: WireOptions) {
+    this.stages = stages;
+    this.pipelineOptions = { stages, pools, now: () => performance.now() };
     this.pools = pools;
     this.settings = settings;
     this.log = log;

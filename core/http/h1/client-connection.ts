@@ -482,13 +482,10 @@ export class ClientConnection implements Waiting, ChunkedSink {
     }
   }
 
-  /** A plugin did not answer in time. Its answer may still come, so the connection is not used again. */
+  /** A plugin did not answer in time. */
   private endStage(): void {
     this.awaitingStage = false;
-    const why = `a stage took over ${this.wire.settings.timeouts.stage} ms`;
-    this.exchange.abort(new WeldrError('PLUGIN_FAILED', why));
-    if (this.exchange.answered) this.cut('close');
-    else this.refuse('PLUGIN_FAILED', why);
+    this.exchange.stageTimedOut(this.wire.settings.timeouts.stage);
   }
 
   /** The wait for a client that does not read, or that is half-closed, is over. */

@@ -1,17 +1,21 @@
 // Outgoing heads: what is written to an upstream and to a client, framing made anew on each side.
-import type { ProxyContext } from '../../request/context.ts';
+import type { RequestState } from '../../request/request-state.ts';
 import { chunked } from './message-framing.ts';
 
-/** The head of the request to `ctx.upstream` (HTTP/1.1, as RFC 9110 section 2.5 wants of an intermediary). */
-export function requestHead(ctx: ProxyContext): string {
-  const { upstream, headers, bodyLength } = ctx;
-  const own = upstream !== undefined && (upstream.record.mapHost || ctx.host === '');
+/** The head of the request to `state.upstream` (HTTP/1.1, as RFC 9110 section 2.5 wants of an intermediary). */
+export function requestHead(state: RequestState): string {
+  const { upstream, bodyLength, edited, upgrade } = state;
+  const method = edited === undefined ? state.method : edited.method;
+  const target = edited === undefined ? state.target : edited.target;
+  const wantsOwn = upstream?.record.mapHost === true && edited?.hasOwnHost !== true;
+  const own = upstream !== undefined && (wantsOwn || (edited?.host ?? state.host) === '');
   const host = own ? `Host: ${upstream.authority}\r\n` : '';
-  const lines = own ? headers.toLines('host') : headers.toLines();
-  const text = `${ctx.method} ${ctx.target} HTTP/1.1\r\n${host}${lines}`;
-  if (ctx.upgrade !== undefined) return `${text}Connection: upgrade\r\nUpgrade: ${ctx.upgrade}\r\n\r\n`;
+  const except = own ? 'host' : '';
+  const lines = edited?.lines(except) ?? state.outgoingLines(except);
+  const text = `${method} ${target} HTTP/1.1\r\n${host}${lines}`;
+  if (upgrade !== undefined) return `${text}Connection: upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`;
   if (bodyLength === chunked) return `${text}Transfer-Encoding: chunked\r\n\r\n`;
-  if (bodyLength > 0 || mayAnnounceNothing(ctx.method)) return `${text}Content-Length: ${bodyLength}\r\n\r\n`;
+  if (bodyLength > 0 || mayAnnounceNothing(method)) return `${text}Content-Length: ${bodyLength}\r\n\r\n`;
   return `${text}\r\n`;
 }
 

@@ -165,7 +165,8 @@ test('DELETE of a server without requests is done at once', async () => {
 async function withBusyServer(body: (api: Api, finish: () => void) => Promise<void>): Promise<void> {
   await withApi({ servers: [url] }, async api => {
     // A worker that does not say by itself that it is idle.
-    const leave = api.side.admit(1, new Pools());
+    const pools = new Pools();
+    const leave = api.side.admit(1, { apply: change => pools.apply(change), receive: () => {} });
     const finish = (): void => api.side.pools.workerIdle(1, 'default', url);
     try {
       await body(api, finish);

@@ -1,7 +1,6 @@
 // The ip-filter plugin: who gets in.
 import * as assert from 'uvu/assert';
 import { workerSide } from '../../../core/testing.ts';
-import { AddressList } from '../../../plugins/ip-filter/address-list.ts';
 import { type IpFilterOptions, ipFilter } from '../../../plugins/ip-filter/index.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -9,11 +8,10 @@ const test = suite('ip-filter');
 
 async function statusOf(options: IpFilterOptions, clientIp: string): Promise<number> {
   const side = await workerSide(ipFilter(options), { upstreams: ['http://a:1'] });
-  // The filter answers nothing to those it admits; without a balancer nobody is chosen.
   return (await side.run({ clientIp })).status;
 }
 
-const admitted = 503;
+const admitted = 200;
 
 test('lets everybody in without lists', async () => {
   for (const ip of ['192.0.2.1', '2001:db8::1', '']) assert.is(await statusOf({}, ip), admitted);
@@ -60,15 +58,6 @@ test('lets a client without an address in where there is no list, or one that na
   }
 });
 
-test('answers the same for an address that it has seen before, and for more than it keeps', () => {
-  const list = new AddressList(['10.0.0.0/9']);
-  for (let round = 0; round < 2; round++) {
-    for (let n = 0; n < 25_000; n++) {
-      assert.is(list.has(`10.${n & 1 ? 1 : 200}.${(n >> 8) & 255}.${n & 255}`), (n & 1) === 1);
-    }
-  }
-});
-
 test('refuses what is no network', async () => {
   for (const network of [
     '10.0.0.0/33',
@@ -81,6 +70,6 @@ test('refuses what is no network', async () => {
   ]) {
     const thrown = await workerSide(ipFilter({ allow: [network] })).catch(error => error);
     assert.is(thrown.code, 'CONFIG_INVALID', network);
-    assert.is(thrown.field, 'allow[0]');
+    assert.is(thrown.field, 'plugins[0].allow[0]');
   }
 });

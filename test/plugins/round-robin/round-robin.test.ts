@@ -33,7 +33,7 @@ test('refuses options that it does not know, and durations that are none', async
   for (const options of [{ slowstart: '1s' }, { slowStart: 'soon' }, { slowStart: -1 }]) {
     const thrown = await workerSide(roundRobin(options as object)).catch(error => error);
     assert.is(thrown.code, 'CONFIG_INVALID');
-    assert.match(thrown.field, /^slow[sS]tart$/);
+    assert.match(thrown.field, /^plugins\[0\]\.slow[sS]tart$/);
   }
 });
 

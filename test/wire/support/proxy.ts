@@ -3,10 +3,11 @@ import type { SendHandle } from 'node:child_process';
 import { once } from 'node:events';
 import { BoundSocket, createServer } from 'node:net';
 import { Listener } from '../../../core/http/accept/listener.ts';
-import { createHooks, type RequestHooks } from '../../../core/plugin/hooks.ts';
 import { Pools } from '../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
 import { type SettingsInput, settingsSchema } from '../../../core/settings/settings.ts';
+import { createHooks, type RequestHooks } from '../../../core/stages/request-hooks.ts';
+import { Stages } from '../../../core/stages/stages.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
 import { type UpstreamInput, upstreamRecord } from '../../../core/testing/pool.ts';
 
@@ -52,13 +53,13 @@ export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy>
   hooks.finished.tap('record', ctx => {
     finished.push(ctx);
   });
-  const listener = new Listener({ hooks, pools, settings, log: collectingLogger(log) });
+  const listener = new Listener({ stages: Stages.of(hooks), pools, settings, log: collectingLogger(log) });
   const { path, host = '127.0.0.1' } = options;
   const server = createServer();
   if (path !== undefined) {
     // A pipe that is listening already cannot be listened to by another server; one that is only bound can.
     const bound: SendHandle = Reflect.construct(BoundSocket, [{ path }]);
-    listener.serve(bound, 'unix');
+    listener.serve(bound, { kind: 'unix', name: `unix:${path}` });
   } else {
     server.listen(0, host);
     await once(server, 'listening');
