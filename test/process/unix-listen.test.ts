@@ -27,11 +27,12 @@ type Entry = string | { readonly address: string; readonly mode?: string };
 /** A config that answers everything itself, with the client's address. */
 const config = (listen: readonly Entry[], { workers = 2, more = '' } = {}) => `
 import { defineConfig, reply } from 'weldr';
+import { roundRobin } from 'weldr/plugins';
 export default defineConfig({
   listen: ${JSON.stringify(listen)}, workers: ${workers}, ${more}
   plugins: [{ name: 'echo', worker({ hooks }) {
-    hooks.selectUpstream.tap('echo', ctx => reply(200, ctx.clientIp + ' ' + ctx.localPort));
-  } }],
+    hooks.request.tap('echo', ctx => reply(200, ctx.clientIp + ' ' + ctx.localPort + ' ' + ctx.listener));
+  } }, roundRobin()],
 });`;
 
 /** Calls `body` with a folder for sockets and a path in it; both are gone afterwards. */
@@ -68,7 +69,7 @@ for (const workers of [0, 2]) {
       const weldr = await startWeldr({ config: config(['127.0.0.1:0', `unix:${path}`], { workers }) });
       const record = await weldr.logged(({ msg }) => msg === 'listening');
       assert.equal(record['listen'], [weldr.url.slice('http://'.length), `unix:${path}`]);
-      assert.is((await askUnix(path)).body, 'unix: 0');
+      assert.is((await askUnix(path)).body, `unix: 0 unix:${path}`);
       assert.match(await (await fetch(weldr.url)).text(), '127.0.0.1 ');
       assert.equal(readdirSync(folder), ['http.sock']);
       assert.is(await weldr.stop(), 0);
