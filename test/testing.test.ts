@@ -271,7 +271,7 @@ sides('give each worker a replica of the pools, kept up to date', async () => {
       ['http://b:1', 3],
     ],
   );
-  manager.pools.judge('default', 'http://a:1', 'test', 'it is tired');
+  manager.pools.verdict('default', 'http://a:1', 'test', 'it is tired');
   assert.equal(
     worker.pools.default.available.map(u => u.id),
     ['http://b:1'],

@@ -7,8 +7,11 @@ import { parseServerAddress, type ServerEndpoint } from './server-address.ts';
  */
 export type UpstreamState = 'active' | 'down' | 'draining' | 'disabled';
 
-/** Where a pool entry came from. */
-export type Layer = 'config' | 'api' | 'cluster';
+/**
+ * Where a pool entry came from: a plugin that finds servers (its source's name), the config, or an operator over the
+ * API or the cluster.
+ */
+export type Layer = `discovered:${string}` | 'config' | 'api' | 'cluster';
 
 /** How a TLS connection to an upstream is made; PEM texts, not paths. The certificate is checked unless told not to. */
 export interface UpstreamTls {
@@ -225,6 +228,10 @@ export class Pools {
 
   get(name: string): Pool | undefined {
     return this.byName.get(name);
+  }
+
+  get size(): number {
+    return this.byName.size;
   }
 
   /** The pool of this name, made when it is new. */

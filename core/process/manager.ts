@@ -151,6 +151,7 @@ export class Manager {
       group.spawn();
       await plugins.start(config.plugins);
       this.pools.setConfig(poolsOf(config.settings));
+      this.pools.retain(namesOf(config));
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
       await group.listen();
@@ -201,8 +202,8 @@ export class Manager {
     this.takeOver(group, plugins);
     oldGroup.deliverTo((...message) => plugins.receive(...message));
     this.pools.setConfig(poolsOf(config.settings));
-    this.pools.retainJudges(new Set(config.plugins.map(plugin => plugin.name)));
-    this.sums.keep(config.plugins.map(plugin => plugin.name));
+    this.pools.retain(namesOf(config));
+    this.sums.keep(namesOf(config));
     await group.listen();
     void this.retire(oldGroup);
     await this.handOver(oldGroup);
@@ -228,6 +229,7 @@ export class Manager {
       const restored = this.newPlugins(oldGroup);
       try {
         await restored.start(oldGroup.config.plugins);
+        this.pools.retain(namesOf(oldGroup.config));
       } catch (second) {
         this.log.fatal(
           { err: second },
@@ -259,9 +261,7 @@ export class Manager {
 
   private async stopNow(): Promise<void> {
     this.processLog?.log.info('stopping');
-    await this.starting?.catch(() => {});
-    await this.queued?.catch(() => {});
-    await this.reloading?.catch(() => {});
+    await this.endUnderWay();
     const timeout = this.group?.config.settings.drainTimeout ?? 0;
     if (!this.cutting) await this.announceStop(timeout);
     // Else who connects during the drain would wait in a backlog that nobody accepts from.
@@ -270,6 +270,19 @@ export class Manager {
     await this.plugins?.close();
     this.end();
     this.processLog?.log.info('stopped');
+  }
+
+  /** Waits for a start and for reloads, no longer than for a drain: then the workers that have not started are ended. */
+  private async endUnderWay(): Promise<void> {
+    const underWay = Promise.allSettled([this.starting, this.queued, this.reloading]);
+    const timeout = this.group?.config.settings.drainTimeout;
+    if (timeout === undefined || (await settlesWithin(timeout, underWay))) {
+      await underWay;
+      return;
+    }
+    this.log.warn('the start of a worker takes too long for a Weldr that stops; it is ended');
+    for (const group of this.groups) if (!group.loaded) void group.kill();
+    await underWay;
   }
 
   private async announceStop(timeoutMs: number): Promise<void> {
@@ -419,6 +432,11 @@ function freeNumbers(count: number, taken: readonly number[]): number[] {
   const numbers: number[] = [];
   for (let number = 1; numbers.length < count; number++) if (!taken.includes(number)) numbers.push(number);
   return numbers;
+}
+
+/** The instances of plugins of a config, in its order. */
+function namesOf({ plugins }: LoadedConfig): string[] {
+  return plugins.map(plugin => plugin.name);
 }
 
 function poolsOf(settings: Settings) {

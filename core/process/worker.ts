@@ -14,6 +14,7 @@ import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { ManagerLink } from './links.ts';
 import type { ManagerMessage } from './messages.ts';
+import { watchStack } from './stack-watch.ts';
 
 /** What a worker works with. */
 export interface WorkerOptions {
@@ -44,12 +45,14 @@ export class Worker {
   private plugins: WorkerSides | undefined;
   private listener: Listener | undefined;
   private ending = false;
+  private watching = false;
 
   /** Begins to listen to its manager. */
   constructor(options: WorkerOptions) {
     this.options = options;
     options.link.onMessage((message, socket) => this.receive(message, socket));
     options.link.onDisconnect(() => this.orphaned());
+    options.link.beat(() => this.listener?.activeRequests ?? 0);
   }
 
   private receive(message: ManagerMessage, socket: SendHandle | undefined): void {
@@ -78,6 +81,9 @@ export class Worker {
         if (this.plugins === undefined) this.early.push(message);
         else this.plugins.receive(message.plugin, message.message);
         break;
+      case 'watch-stack':
+        this.watchStack();
+        break;
       case 'drain':
         void this.drain(message.timeoutMs);
         break;
@@ -95,6 +101,7 @@ export class Worker {
     try {
       const log = await this.options.openLog(settings.logLevel, this.number);
       this.log = log;
+      if (this.watching) watchStack(this.number, log);
       const config = await this.loading;
       if (config === undefined) throw new WeldrError('INTERNAL', 'a snapshot came before the start');
       this.compareWithManager(config, snapshot, log);
@@ -160,6 +167,12 @@ export class Worker {
     } catch (thrown) {
       this.fail(thrown);
     }
+  }
+
+  private watchStack(): void {
+    if (this.watching) return;
+    this.watching = true;
+    if (this.log !== undefined) watchStack(this.number, this.log);
   }
 
   private async drain(timeoutMs: number): Promise<void> {

@@ -1,7 +1,7 @@
 // A server as the admin API shows it, and how a path names it.
 
 import { WeldrError } from '../../core/errors.ts';
-import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { parseServerAddress } from '../../core/pool/server-address.ts';
@@ -19,7 +19,7 @@ export function serversPath(pool: string): string {
 }
 
 /** The path of one server; the scheme is in it only where it is needed to tell two apart. */
-export function serverPath(pools: ManagedPools, upstream: Upstream): string {
+export function serverPath(pools: ManagerPools, upstream: Upstream): string {
   const { pool, endpoint, protocol } = upstream;
   if (endpoint.kind === 'unix') return `${serversPath(pool)}/unix/${encodeURIComponent(endpoint.path)}`;
   const { hostname, port } = endpoint;
@@ -30,7 +30,7 @@ export function serverPath(pools: ManagedPools, upstream: Upstream): string {
 }
 
 /** A server as JSON. The key and the certificates of its TLS settings are not shown. */
-export function serverResource(pools: ManagedPools, entry: PoolEntry) {
+export function serverResource(pools: ManagerPools, entry: PoolEntry) {
   const { upstream, server, layer, health } = entry;
   const href = serverPath(pools, upstream);
   const links: Link[] = [
@@ -65,7 +65,7 @@ function placeOf({ endpoint }: Upstream) {
  * `port` the path of a socket. Throws NOT_FOUND, and CONFLICT when `scheme` is needed to tell two apart.
  */
 export function findServer(
-  pools: ManagedPools,
+  pools: ManagerPools,
   pool: string,
   { ip, port, scheme }: { ip: string; port: string; scheme: string | null },
 ): PoolEntry {

@@ -138,7 +138,7 @@ export const etcd = definePlugin({
     manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
     manager.hooks.stopping.tap('etcd', () => node.leave());
     addClusterRoutes(manager.admin, node);
-    await manager.useStore(node.store);
+    await manager.operator.useStore(node.store);
   },
 });
 

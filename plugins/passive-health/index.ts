@@ -52,9 +52,7 @@ interface Probation {
 }
 
 /**
- * The plugin that learns from real requests which upstreams are unwell: `passiveHealth({ failures: 5 })`. Put it
- * before the balancer, so that it can give an upstream on probation a few requests.
- */
+ * The plugin that learns from real requests which upstreams are unwell: `passiveHealth({ failures: 5 })`. */
 export const passiveHealth = definePlugin({
   name: 'passive-health',
   role: 'passive-health',
@@ -79,7 +77,8 @@ function watch(
     if (probation === 'begins') trials.begin(upstream);
     else trials.end(upstream);
   });
-  hooks.selectUpstream.tap('passive-health', ctx => trials.choose(ctx));
+  // Before balancers, wherever they stand: a trial is a choice that they would never make.
+  hooks.selectUpstream.tap({ name: 'passive-health', stage: -1 }, ctx => trials.choose(ctx));
   hooks.attemptFinished.tap('passive-health', ctx => {
     const { upstream, attempt } = ctx;
     if (upstream === undefined || attempt === undefined) return;
@@ -145,19 +144,18 @@ function decide(
     }
   });
   const keepSomebody = ({ pool: name }: Upstream): void => {
-    const pool = pools.pools.get(name);
-    if (pool !== undefined) ejections.keepSomebody(pool);
+    ejections.keepSomebody(name);
   };
-  const stop = pools.observe({
-    upstreamChanged: keepSomebody,
+  pools.observe({
+    upstreamChanged(upstream, before) {
+      ejections.changed(upstream, before);
+      keepSomebody(upstream);
+    },
     removed: upstream => {
       ejections.forget(upstream);
       keepSomebody(upstream);
     },
   });
-  onClose(() => {
-    stop();
-    ejections.close();
-  });
+  onClose(() => ejections.close());
   ejections.resume();
 }

@@ -18,9 +18,9 @@ export type PoolFileOptions = z.input<typeof options>;
 export const poolFile = definePlugin({
   name: 'pool-file',
   schema: options,
-  async manager({ log, clock, onClose, useStore }, { path }) {
+  async manager({ log, clock, onClose, operator }, { path }) {
     const journal = await PoolJournal.open({ path, log, clock });
     onClose(() => journal.close());
-    await useStore(journal);
+    await operator.useStore(journal);
   },
 });

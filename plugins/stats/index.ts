@@ -4,7 +4,7 @@ import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import { metricTextType } from '../../core/plugin/metric-text.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
-import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { duration } from '../../core/settings/duration.ts';
@@ -97,8 +97,8 @@ function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
   }));
 }
 
-function allEntries(pools: ManagedPools): PoolEntry[] {
-  return [...pools.pools].flatMap(pool => [...pools.list(pool.name)]);
+function allEntries(pools: ManagerPools): PoolEntry[] {
+  return pools.names.flatMap(name => [...pools.list(name)]);
 }
 
 /** Numbers are text here, as they always were; a unix socket has a path and no port. */
@@ -107,7 +107,7 @@ function placeOf({ endpoint }: Upstream) {
   return { ip: endpoint.hostname, port: String(endpoint.port) };
 }
 
-function detail(pools: ManagedPools, totals: Totals) {
+function detail(pools: ManagerPools, totals: Totals) {
   return allEntries(pools).map(({ upstream }) => {
     const { success, failed, inFlight, connectErrors, latency } = totals.of(upstream.pool, upstream.id);
     return {

@@ -155,7 +155,7 @@ test('is ended and replaced when it does not read what changes', async () => {
           manager({ pools }) {
             process.on('SIGUSR2', async () => {
               for (let i = 0; i < ${flips}; i++) {
-                pools.judge('default', 'http://127.0.0.1:1', 'flipper', i % 2 === 0 ? 'no' : undefined);
+                pools.verdict('default', 'http://127.0.0.1:1', i % 2 === 0 ? 'no' : undefined);
                 await undefined;
               }
             });

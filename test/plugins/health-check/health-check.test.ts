@@ -338,7 +338,7 @@ test('a checker that is not in the config any more has no say', async () => {
     await nextCheck(first, origin.url, 1000);
     await first.close();
     assert.is(stateOf(first, origin.url), 'down');
-    first.pools.retainJudges(new Set(['round-robin']));
+    first.pools.retain(['round-robin']);
     assert.is(stateOf(first, origin.url), 'active');
     assert.is(healthOf(first, origin.url), undefined);
   });

@@ -62,7 +62,7 @@ test('a change that was made before there was a store is in the store from then 
   await inFolder(async folder => {
     const early = await managerSide({
       name: 'early',
-      manager: m => void m.pools.add('default', definition(1)),
+      manager: m => void m.operator.add('default', definition(1)),
     });
     const plugin = poolFile({ path: join(folder, 'pool.json') });
     const late = await managerSide(plugin, { previous: early });

@@ -261,7 +261,7 @@ test('answers in the Prometheus text format', async () => {
   const { manager, worker } = await start();
   await worker.run();
   await worker.run({ answers: ['CONNECT_FAILED'] });
-  manager.pools.judge('default', b, 'test', 'unwell');
+  manager.pools.verdict('default', b, 'test', 'unwell');
   const answer = await manager.admin('GET', '/metrics');
   assert.match(answer.contentType ?? '', /^text\/plain; version=0\.0\.4/);
   const text = String(answer.body);
