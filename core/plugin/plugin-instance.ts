@@ -1,7 +1,7 @@
 // PluginInstance: one plugin at one place of a config, its options parsed. The name of the place and of the plugin is the
 // identity by which memory, channels and metrics are kept.
 import { WeldrError } from '../errors.ts';
-import { parse } from '../settings/options.ts';
+import { parse, showInput } from '../settings/options.ts';
 import { type Condition, configScope, type Scope, scopeName } from '../stages/scope.ts';
 import { contractVersion, type Plugin } from './plugin.ts';
 
@@ -152,8 +152,15 @@ function isPlugin(value: unknown): value is Plugin {
 
 function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
+  if (typeof value === 'function' && 'pluginName' in value) {
+    return `the function of ${String(value.pluginName)}: call it, with (), to make the plugin`;
+  }
   if (typeof value === 'function') return `the function ${value.name}: call it, with (), to make the plugin`;
-  return JSON.stringify(value);
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return showInput(value);
+  }
 }
 
 function invalid(field: string, message: string): WeldrError {

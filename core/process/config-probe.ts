@@ -16,7 +16,7 @@ export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<
   for (const server of settings.servers) pools.default.set(firstRecord(server, 'config', 0));
   for (const [name, { servers, fallback }] of Object.entries(settings.pools)) {
     const pool = pools.ensure(name);
-    pool.fallback = fallback;
+    pool.setFallback(fallback);
     for (const server of servers) pool.set(firstRecord(server, 'config', 0));
   }
   const sides = new WorkerSides({

@@ -10,7 +10,7 @@ import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
-import type { Overrides, Settings } from '../settings/settings.ts';
+import { type Overrides, type Settings, serversOf } from '../settings/settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
 import { ListeningSockets } from './listening-sockets.ts';
@@ -150,7 +150,7 @@ export class Manager {
     try {
       group.spawn();
       await plugins.start(config.plugins);
-      this.pools.setConfig(poolsOf(config.settings));
+      this.pools.setConfig(serversOf(config.settings));
       this.pools.retain(namesOf(config));
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
@@ -201,7 +201,7 @@ export class Manager {
     this.log.level = config.settings.logLevel;
     this.takeOver(group, plugins);
     oldGroup.deliverTo((...message) => plugins.receive(...message));
-    this.pools.setConfig(poolsOf(config.settings));
+    this.pools.setConfig(serversOf(config.settings));
     this.pools.retain(namesOf(config));
     this.sums.keep(namesOf(config));
     await group.listen();
@@ -437,12 +437,6 @@ function freeNumbers(count: number, taken: readonly number[]): number[] {
 /** The instances of plugins of a config, in its order. */
 function namesOf({ plugins }: LoadedConfig): string[] {
   return plugins.map(plugin => plugin.name);
-}
-
-function poolsOf(settings: Settings) {
-  const named = Object.entries(settings.pools).map(([name, { servers }]) => [name, servers] as const);
-  const pools = Object.fromEntries(named);
-  return { ...pools, default: settings.servers.length > 0 ? settings.servers : (pools['default'] ?? []) };
 }
 
 /** What workers need of the settings: the servers reach them as pools. */

@@ -95,7 +95,7 @@ export class Worker {
     this.settings = settings;
     this.revision = snapshot.revision;
     for (const [name, { fallback }] of Object.entries(settings.pools)) {
-      this.pools.ensure(name).fallback = fallback;
+      this.pools.ensure(name).setFallback(fallback);
     }
     for (const change of snapshot.changes) this.pools.apply(change);
     try {

@@ -237,6 +237,8 @@ export class ProxyContext {
   }
 }
 
+Object.freeze(ProxyContext.prototype);
+
 function withTransform(known: readonly BodyTransform[] | undefined, make: BodyTransform): BodyTransform[] {
   if (typeof make !== 'function') throw new TypeError(`a transform is a function which makes a stream`);
   const all = [...(known ?? []), make];

@@ -11,6 +11,8 @@ export interface OutgoingSource {
   copyHeaders(): HeaderList;
   /** What Host says. */
   readonly host: string;
+  /** Did a plugin set another Host than the client's? */
+  readonly hasOwnHost: boolean;
   /** The lines of an edited list, without those of the name `except`; undefined: they were not looked into. */
   lines(except: string): string | undefined;
 }
@@ -69,7 +71,7 @@ export class OutgoingRequest implements OutgoingSource {
 
   /** @internal Did a plugin set another Host than the client's? */
   get hasOwnHost(): boolean {
-    return this.host !== this.#source.host;
+    return this.#source.hasOwnHost || this.host !== this.#source.host;
   }
 
   /** @internal */
@@ -82,6 +84,8 @@ export class OutgoingRequest implements OutgoingSource {
     return this.#headers === undefined ? this.#source.lines(except) : this.#headers.toLines(except);
   }
 }
+
+Object.freeze(OutgoingRequest.prototype);
 
 function show(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);

@@ -1,7 +1,7 @@
 // Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
 import { z } from 'zod';
 import { peer } from '../network.ts';
-import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
+import { type ServerDefinition, type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { duration, size } from './duration.ts';
 import { type ListenInput, listenSchema } from './listen.ts';
 
@@ -106,6 +106,13 @@ export const settingsSchema = z.strictObject({
 
 /** Settings as parsed: durations in ms, sizes in bytes, defaults filled in. */
 export type Settings = z.output<typeof settingsSchema>;
+/** The servers of each pool; `default` is always there. */
+export function serversOf(settings: Settings): Record<string, readonly ServerDefinition[]> {
+  const named = Object.entries(settings.pools).map(([name, { servers }]) => [name, servers] as const);
+  const pools = Object.fromEntries(named);
+  return { ...pools, default: settings.servers.length > 0 ? settings.servers : (pools['default'] ?? []) };
+}
+
 /** Settings as people write them. */
 export type SettingsInput = Omit<z.input<typeof settingsSchema>, 'listen' | 'servers' | 'pools'> & {
   listen?: ListenInput | ListenInput[];

@@ -124,7 +124,7 @@ const wrong: Record<string, [text: string, message: string]> = {
   ],
   'a plugin that was not called': [
     `import { roundRobin } from 'weldr/plugins'; export default { plugins: [roundRobin] };`,
-    'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got the function roundRobin: call it',
+    'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got the function of round-robin: call it',
   ],
   'a plugin that is none': [
     'export default { plugins: [{ nam: 1 }] };',

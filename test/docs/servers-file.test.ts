@@ -115,7 +115,7 @@ test('costs no request while servers come and go, also over reloads and when it 
     let answer = '';
     const left = async (): Promise<boolean> => {
       answer = await (await fetch(`http://${api?.['address']}/servers`)).text();
-      return answer.includes(a) && !answer.includes('discovered:');
+      return answer.includes(a) && !answer.includes('"layer":"discovered:');
     };
     // A drain may take as long as drainTimeout says.
     await until('those that were found have left', left, 40_000).catch(() => assert.is(answer, ''));

@@ -19,9 +19,9 @@ export default defineConfig({
     {
       name: 'hanging',
       worker({ hooks }) {
-        hooks.selectUpstream.tap('hanging', ctx => {
-          if (ctx.target === '/hang') hangForEver();
-          if (ctx.target === '/busy') spin(performance.now() + 1500);
+        hooks.request.tap('hanging', ctx => {
+          if (ctx.request.target === '/hang') hangForEver();
+          if (ctx.request.target === '/busy') spin(performance.now() + 1500);
           return reply(200, String(process.pid));
         });
       },

@@ -148,9 +148,10 @@ test('is ended and replaced when it does not read what changes', async () => {
   const weldr = await startWeldr({
     config: `
       import { defineConfig } from 'weldr';
+      import { roundRobin } from 'weldr/plugins';
       export default defineConfig({
         listen: '127.0.0.1:0', workers: 1, servers: ['http://127.0.0.1:1'],
-        plugins: [{
+        plugins: [roundRobin(), {
           name: 'flipper',
           manager({ pools }) {
             process.on('SIGUSR2', async () => {

@@ -103,7 +103,7 @@ lists('keeps the requests of a server whose settings change', () => {
   source.replace('default', [a]);
   const upstream = w.managed.get('default', a)?.upstream;
   assert.ok(upstream);
-  upstream.inFlight = 3;
+  for (let n = 0; n < 3; n++) upstream.begin();
   source.replace('default', [{ url: a, weight: 9, mapHost: true }]);
   assert.is(w.managed.get('default', a)?.upstream, upstream);
   assert.equal([upstream.inFlight, upstream.weight, upstream.record.mapHost], [3, 9, true]);

@@ -36,8 +36,6 @@ pools('keeps its list of available ones true through any changes', () => {
     if (dice === 0) made.delete(url);
     else made.set(upstreamRecord({ url, state: dice === 1 ? 'down' : 'active', weight: 1 + random(3) }));
     assert.equal(ids(made.available), ids([...made].filter(u => u.state === 'active')));
-    for (const [slot, upstream] of made.available.entries()) assert.is(upstream.slot, slot);
-    for (const upstream of made) if (!upstream.available) assert.is(upstream.slot, -1);
   }
 });
 
@@ -45,7 +43,7 @@ pools('keeps the Upstream of an id, with what is in flight, through changes of i
   const made = pool(['http://a:1']);
   const upstream = made.get('http://a:1');
   if (upstream === undefined) throw new Error('unreachable');
-  upstream.inFlight = 3;
+  for (let n = 0; n < 3; n++) upstream.begin();
   assert.is(made.set(upstreamRecord({ url: 'http://a:1', weight: 5, state: 'down' })), upstream);
   assert.equal(
     [upstream.weight, upstream.state, upstream.inFlight, upstream.available],
@@ -59,7 +57,28 @@ pools('takes one that was removed and added again for another one', () => {
   assert.is(made.delete('http://a:1'), undefined);
   const after = made.set(upstreamRecord('http://a:1'));
   assert.is(before === after, false);
-  assert.is(before?.slot, -1);
+  assert.equal([before?.home, after.home], [undefined, made]);
+});
+
+pools('hands out a list that no change and no plugin touches', () => {
+  const made = pool(['http://a:1', 'http://b:1']);
+  const { available } = made;
+  assert.is(made.available, available, 'one list as long as nothing changes');
+  assert.throws(() => (available as Upstream[]).pop(), TypeError);
+  assert.throws(() => (available as Upstream[]).sort(), TypeError);
+  made.set(upstreamRecord({ url: 'http://a:1', state: 'down' }));
+  assert.equal(ids(available), ['http://a:1', 'http://b:1']);
+  assert.equal(ids(made.available), ['http://b:1']);
+});
+
+pools('lets nothing of itself and its upstreams be written', () => {
+  const made = new Pools();
+  const upstream = made.default.set(upstreamRecord('http://a:1'));
+  for (const target of [made, made.default, upstream, upstream.record, upstream.alone]) {
+    for (const key of ['fallback', 'version', 'home', 'inFlight', 'record', 'default', 'get', '0', 'odd']) {
+      assert.is(Reflect.set(target, key, undefined), false);
+    }
+  }
 });
 
 pools('tells its observers what happened, after it did, until they stop', () => {
