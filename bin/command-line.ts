@@ -25,7 +25,10 @@ const flags = {
     value: 'FILE',
     text: 'The config; default: weldr.config.ts, .mts, .js, .mjs, .json or .yaml here',
   },
-  ip: { value: 'HOST:PORT', text: 'Where clients connect to, such as 0.0.0.0:8080; several with commas' },
+  ip: {
+    value: 'HOST:PORT',
+    text: 'Where clients connect to, such as 0.0.0.0:8080 or unix:/run/weldr/http.sock; several with commas',
+  },
   'admin-ip': { value: 'HOST:PORT', text: 'Where the admin API listens, such as 127.0.0.1:8687' },
   workers: { value: 'N', text: 'Processes that proxy; auto: one for each core; 0: none of their own' },
   'admin-url': { value: 'URL', text: `The admin API of the running Weldr; default ${defaultAdminUrl}` },

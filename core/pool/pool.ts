@@ -1,5 +1,5 @@
 // Pool and Upstream: what a balancer chooses from. The manager and each worker hold the same pools.
-import { WeldrError } from '../errors.ts';
+import { parseServerAddress, type ServerEndpoint } from './server-address.ts';
 
 /**
  * `active`: may be given new requests. `down`: health says no. `draining`: finishes what it has. `disabled`: an
@@ -26,7 +26,7 @@ export interface UpstreamTls {
 
 /** One upstream as it crosses from the manager to the workers: plain JSON. */
 export interface UpstreamRecord {
-  /** The URL's origin, such as `http://127.0.0.1:12345`: the identity. */
+  /** The identity: the URL's origin, such as `http://127.0.0.1:12345`, or `unix:/run/app.sock`. */
   readonly id: string;
   /** Share of the requests relative to the others, 1 or more; default 1. */
   readonly weight: number;
@@ -59,14 +59,16 @@ let membership: Membership;
 
 /** One server of a pool. Only its {@link Pool} changes it. */
 export class Upstream {
-  /** The URL's origin: the identity. */
+  /** The identity: the URL's origin, or `unix:` and a path. */
   readonly id: string;
   readonly pool: string;
   readonly protocol: 'http:' | 'https:';
-  /** Host name or address, without brackets. */
-  readonly hostname: string;
-  readonly port: number;
-  /** What `Host` says when `mapHost` is on: host and, unless it is the scheme's default, port. */
+  /** Where it is connected to. */
+  readonly endpoint: ServerEndpoint;
+  /**
+   * What `Host` says when `mapHost` is on: host and, unless it is the scheme's default, port; `localhost` for a unix
+   * socket.
+   */
   readonly authority: string;
   /** A list of nothing but this upstream: what `ctx.tried` is after a first attempt, without making an array. */
   readonly alone: readonly Upstream[] = Object.freeze([this]);
@@ -91,13 +93,12 @@ export class Upstream {
   }
 
   constructor(pool: string, record: UpstreamRecord) {
-    const url = parseOrigin(record.id);
+    const { protocol, endpoint, authority } = parseServerAddress(record.id);
     this.id = record.id;
     this.pool = pool;
-    this.protocol = url.protocol === 'https:' ? 'https:' : 'http:';
-    this.hostname = url.hostname.replace(/^\[|\]$/g, '');
-    this.port = Number(url.port || (this.protocol === 'https:' ? 443 : 80));
-    this.authority = url.host;
+    this.protocol = protocol;
+    this.endpoint = Object.freeze(endpoint);
+    this.authority = authority;
     this.#record = Object.freeze(record);
     Object.freeze(this);
   }
@@ -321,21 +322,3 @@ export class Pools {
 
 // A method which a plugin assigns to would stand before the class's own.
 for (const { prototype } of [Upstream, Pool, Pools]) Object.freeze(prototype);
-
-/**
- * The URL of a server, checked: http or https, a host, no user, path, query or fragment. Throws INPUT_INVALID with
- * what was wrong. `url.origin` is the identity.
- */
-export function parseOrigin(text: string): URL {
-  const refuse = (why: string) =>
-    new WeldrError('INPUT_INVALID', `${JSON.stringify(text)} is not a server's URL: ${why}`, {
-      field: 'url',
-    });
-  if (!/^https?:\/\/[^/?#\\@\s]+\/?$/i.test(text)) {
-    throw refuse('expected http://HOST:PORT or https://HOST:PORT, with no user, path or query');
-  }
-  if (!URL.canParse(text)) throw refuse('expected http://HOST:PORT or https://HOST:PORT');
-  const url = new URL(text);
-  if (url.port === '0') throw refuse('port 0 cannot be connected to');
-  return url;
-}

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
 import { hopByHop, isFieldValue, isToken } from '../request/headers.ts';
 import { duration } from '../settings/duration.ts';
-import { parseOrigin } from './pool.ts';
+import { parseServerAddress } from './server-address.ts';
 
 /** Statuses that pass a health check: codes and ranges, such as `[200, "301-308", "2xx"]`. */
 const expectedStatus = z.union([
@@ -57,7 +57,7 @@ const pem = z.string().max(100_000);
 /** A server as the config or `POST /servers` gives it. */
 export const serverDefinition = z
   .strictObject({
-    url: z.string().max(2048).transform(toOrigin),
+    url: z.string().max(2048).transform(toIdentity),
     weight: z.number().int().min(1).max(1000).default(1),
     mapHost: z.boolean().default(false),
     healthCheck: healthCheckSettings.optional(),
@@ -80,16 +80,20 @@ export const serverDefinition = z
   .refine(s => s.tls === undefined || s.url.startsWith('https:'), {
     path: ['tls'],
     message: 'tls is for https:// URLs',
+  })
+  .refine(s => s.healthCheck?.port === undefined || !s.url.startsWith('unix:'), {
+    path: ['healthCheck', 'port'],
+    message: 'a unix socket has no port; leave it out',
   });
 
-/** A server's definition, parsed: `url` is the origin, durations are ms. */
+/** A server's definition, parsed: `url` is the identity, durations are ms. */
 export type ServerDefinition = z.output<typeof serverDefinition>;
 /** What people write: a URL, or an object with settings. */
 export type ServerInput = string | z.input<typeof serverDefinition>;
 
-function toOrigin(text: string, context: z.RefinementCtx): string {
+function toIdentity(text: string, context: z.RefinementCtx): string {
   try {
-    return parseOrigin(text).origin;
+    return parseServerAddress(text).id;
   } catch (thrown) {
     if (!(thrown instanceof WeldrError)) throw thrown;
     context.addIssue({ code: 'custom', message: thrown.message });

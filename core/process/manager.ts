@@ -13,7 +13,7 @@ import { ManagedPools } from '../pool/managed-pools.ts';
 import { type Overrides, type Settings, serversOf } from '../settings/settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
-import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts';
+import { ListeningSockets } from './listening-sockets.ts';
 import type { ManagerMessage } from './messages.ts';
 import { PoolBroadcast } from './pool-broadcast.ts';
 import { WorkerGroup } from './worker-group.ts';
@@ -207,6 +207,8 @@ export class Manager {
     await group.listen();
     void this.retire(oldGroup);
     await this.handOver(oldGroup);
+    // Who connected to an address that is gone would wait for the old workers' end.
+    this.sockets.keep(config.settings.listen);
     this.log.info({ listen: this.status.listen, workers: group.size }, 'reloaded');
     plugins.hooks.listening.call();
   }
@@ -255,8 +257,6 @@ export class Manager {
   private async retire(group: WorkerGroup): Promise<void> {
     await group.drain(group.config.settings.drainTimeout);
     this.groups.delete(group);
-    const wanted = [...this.groups].flatMap(other => other.config.settings.listen);
-    this.sockets.keep(wanted);
   }
 
   private async stopNow(): Promise<void> {
@@ -332,8 +332,7 @@ export class Manager {
       log: this.log,
       spawn: () => this.spawnWorker(config),
       greeting: worker => this.greeting(worker, config),
-      sockets: () =>
-        local ? this.sockets.copies(settings.listen) : presentSockets(this.sockets, settings.listen),
+      sockets: () => (local ? this.sockets.copies(settings.listen) : this.sockets.of(settings.listen)),
       onIdle: (worker, pool, id) => this.pools.workerIdle(worker, pool, id),
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
       onExit: worker => {
@@ -407,8 +406,8 @@ export class Manager {
         return manager.group?.size ?? 0;
       },
       get listen() {
-        const addresses = manager.group?.config.settings.listen ?? [];
-        return presentSockets(manager.sockets, addresses).map(socket => socket.address);
+        const listens = manager.group?.config.settings.listen ?? [];
+        return manager.sockets.of(listens).map(socket => socket.address);
       },
       get stopping() {
         return manager.stopping !== undefined;
@@ -433,10 +432,6 @@ function freeNumbers(count: number, taken: readonly number[]): number[] {
   const numbers: number[] = [];
   for (let number = 1; numbers.length < count; number++) if (!taken.includes(number)) numbers.push(number);
   return numbers;
-}
-
-function presentSockets(sockets: ListeningSockets, addresses: readonly string[]): ListeningSocket[] {
-  return [...new Set(addresses)].flatMap(address => sockets.get(address) ?? []);
 }
 
 /** The instances of plugins of a config, in its order. */

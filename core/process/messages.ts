@@ -1,6 +1,7 @@
 // What the manager and its workers say to each other: plain JSON, in order, over one channel for each worker.
 import type { ErrorCode } from '../errors.ts';
 import type { PoolChange } from '../pool/pool.ts';
+import type { ListenEntry } from '../settings/listen.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
 
 /** What a worker says. */
@@ -52,7 +53,7 @@ export type ManagerMessage =
       readonly changes: readonly PoolChange[];
     }
   /** A listening socket; it is the handle that goes with the message. */
-  | { readonly type: 'socket'; readonly address: string }
+  | { readonly type: 'socket'; readonly address: string; readonly entry: ListenEntry }
   /** Accept connections from the sockets that were sent. */
   | { readonly type: 'listen' }
   /** Some worker has hung: watch your main thread, so that the stack of the next one that hangs is known. */

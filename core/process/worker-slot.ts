@@ -243,8 +243,8 @@ export class WorkerSlot {
 
   private async giveSockets(): Promise<void> {
     const { link } = this;
-    for (const { address, handle } of await this.options.sockets()) {
-      link?.send({ type: 'socket', address }, handle);
+    for (const { address, listen, handle } of await this.options.sockets()) {
+      link?.send({ type: 'socket', address, entry: { name: listen.name, kind: listen.target.kind } }, handle);
     }
     link?.send({ type: 'listen' });
   }

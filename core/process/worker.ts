@@ -1,6 +1,5 @@
 // A worker: holds a replica of the pools, runs the worker sides of the plugins and proxies, as its manager says.
 import type { SendHandle } from 'node:child_process';
-import { createServer } from 'node:net';
 import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
 import { describeError, toError, WeldrError } from '../errors.ts';
@@ -8,12 +7,12 @@ import { Listener } from '../http/accept/listener.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
+import type { ListenEntry } from '../settings/listen.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { ManagerLink } from './links.ts';
-import { backlog } from './listening-sockets.ts';
 import type { ManagerMessage } from './messages.ts';
 import { watchStack } from './stack-watch.ts';
 
@@ -35,7 +34,7 @@ export class Worker {
   private readonly drains = new DrainWatch(this.pools, upstream =>
     this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
   );
-  private readonly sockets: SendHandle[] = [];
+  private readonly sockets: { handle: SendHandle; entry: ListenEntry }[] = [];
   /** Messages to plugins from before the plugins were there. */
   private readonly early: Message<'plugin'>[] = [];
   private number = 0;
@@ -73,7 +72,7 @@ export class Worker {
         this.apply(message);
         break;
       case 'socket':
-        this.sockets.push(socket);
+        this.sockets.push({ handle: socket, entry: message.entry });
         break;
       case 'listen':
         this.listen();
@@ -161,10 +160,8 @@ export class Worker {
     const { listener } = this;
     if (listener === undefined || this.ending) return;
     try {
-      for (const socket of this.sockets.splice(0)) {
-        const server = createServer();
-        server.listen(socket, backlog);
-        listener.serve(server);
+      for (const { handle, entry } of this.sockets.splice(0)) {
+        listener.serve(handle, entry);
       }
       this.options.link.send({ type: 'ready' });
     } catch (thrown) {

@@ -1,6 +1,6 @@
 // Matcher: which requests something is for, as `when`, routes and filters are told it.
 import { z } from 'zod';
-import { network } from '../network.ts';
+import { peer } from '../network.ts';
 import { showInput } from '../settings/options.ts';
 import { isToken } from './headers.ts';
 import { hostProblem } from './host-pattern.ts';
@@ -106,10 +106,10 @@ function methodProblem(value: unknown): string | undefined {
 }
 
 function networkProblem(value: unknown): string | undefined {
-  const result = network.safeParse(value);
+  const result = peer.safeParse(value);
   return result.success
     ? undefined
-    : `expected an address or a network such as "10.0.0.0/8", got ${showInput(value)}`;
+    : `expected an address, a network such as "10.0.0.0/8" or "unix:", got ${showInput(value)}`;
 }
 
 function byName(nameProblem: (name: string) => string | undefined) {

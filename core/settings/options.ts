@@ -36,7 +36,21 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
   if (issue.code === 'invalid_type') {
     return [at(path, `expected ${issue.expected}, got ${showInput(issue.input)}`)];
   }
+  if (issue.code === 'invalid_union' && issue.message === noMessage) {
+    const meant = issue.errors.find(issues => issues.some(isWithin));
+    if (meant !== undefined) return meant.flatMap(inner => describeIssue(inner, path));
+    const kinds = issue.errors.flat().flatMap(inner => (inner.code === 'invalid_type' ? inner.expected : []));
+    if (kinds.length > 0) return [at(path, `expected ${kinds.join(' or ')}, got ${showInput(issue.input)}`)];
+  }
   return [at(path, issue.message)];
+}
+
+/** What zod says of a union that has no message of its own. */
+const noMessage = 'Invalid input';
+
+/** Is it about a part of the input? Then an option of a union is the one that was meant: its kind was right. */
+function isWithin({ code, path }: z.core.$ZodIssue): boolean {
+  return code === 'unrecognized_keys' || path.length > 0;
 }
 
 /** What somebody gave, for a message: short, and whatever it is. */

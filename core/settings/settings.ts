@@ -1,22 +1,9 @@
 // Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
 import { z } from 'zod';
-import { network } from '../network.ts';
+import { peer } from '../network.ts';
 import { type ServerDefinition, type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { duration, size } from './duration.ts';
-
-/** `HOST:PORT`, `[IPv6]:PORT` or `:PORT`; port 0 takes a free one. */
-export const listenAddress = z.string().refine(text => parseListen(text) !== undefined, {
-  error: issue => `expected an address such as "0.0.0.0:8080", got ${JSON.stringify(issue.input)}`,
-});
-
-/** Parts of a listen address; undefined when it is none. */
-export function parseListen(text: string): { host: string; port: number } | undefined {
-  const match = /^(\[[0-9a-f:.]+\]|[^:[\]\s]*):(\d{1,5})$/i.exec(text);
-  if (match === null) return undefined;
-  const host = (match[1] ?? '').replace(/^\[|\]$/g, '');
-  const port = Number(match[2]);
-  return port <= 65535 ? { host: host === '' ? '0.0.0.0' : host, port } : undefined;
-}
+import { type ListenInput, listenSchema } from './listen.ts';
 
 /** A server of the config: a URL, or an object; parsed to a ServerDefinition. */
 const configServer = z.preprocess(
@@ -58,7 +45,7 @@ const limits = z.strictObject({
   bodyRate: size().default(100),
   /** Client connections of one worker. */
   connections: z.number().int().min(1).default(20_000),
-  /** Client connections of one worker from one address; undefined: no limit. */
+  /** Client connections of one worker from one address; all of unix sockets together are one. undefined: no limit. */
   connectionsPerAddress: z.number().int().min(1).optional(),
   /** Connections of one worker to one upstream. */
   upstreamConnections: z.number().int().min(1).default(1_000),
@@ -69,8 +56,11 @@ const limits = z.strictObject({
 });
 
 const forwarded = z.strictObject({
-  /** Addresses of proxies in front of this one, whose X-Forwarded-* is believed. */
-  trusted: z.array(network).max(1000).default([]),
+  /**
+   * Addresses of proxies in front of this one, whose X-Forwarded-* is believed; `unix:` are all who connect to a unix
+   * socket.
+   */
+  trusted: z.array(peer).max(1000).default([]),
   /**
    * `append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on
    * what came, add nothing; `remove`: pass on nothing.
@@ -92,9 +82,8 @@ const configPool = z.preprocess(
 
 /** The schema of everything in a config but its plugins. Unknown keys are errors. */
 export const settingsSchema = z.strictObject({
-  listen: z
-    .preprocess(input => (typeof input === 'string' ? [input] : input), z.array(listenAddress).min(1).max(64))
-    .default(['0.0.0.0:8080']),
+  /** Where clients connect to; an address or `{ address, … }`, or several. */
+  listen: listenSchema.prefault('0.0.0.0:8080'),
   /** Processes that proxy; `auto`: one for each core that may be used; 0: the manager's process does it. */
   workers: z.union([z.literal('auto'), z.number().int().min(0).max(512)]).default('auto'),
   servers: z.array(configServer).max(50_000).default([]),
@@ -126,7 +115,7 @@ export function serversOf(settings: Settings): Record<string, readonly ServerDef
 
 /** Settings as people write them. */
 export type SettingsInput = Omit<z.input<typeof settingsSchema>, 'listen' | 'servers' | 'pools'> & {
-  listen?: string | string[];
+  listen?: ListenInput | ListenInput[];
   servers?: ServerInput[];
 };
 

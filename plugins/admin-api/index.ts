@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import { listenAddress, parseListen } from '../../core/settings/settings.ts';
+import { parseTcpAddress, tcpAddress } from '../../core/settings/listen.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addManagerRoutes } from './manager-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
@@ -17,7 +17,7 @@ const token = z
 
 const options = z.strictObject({
   /** Where it listens. */
-  listen: listenAddress.default('127.0.0.1:8687'),
+  listen: tcpAddress.default('127.0.0.1:8687'),
   /** The bearer token that callers send. */
   token: token.optional(),
   /** More host names that it is reached by, without ports; they matter where there is no token. */
@@ -52,7 +52,7 @@ export const adminApi = definePlugin({
 /** Address and token: flags and environment go before the options. */
 function accessOf({ overrides }: ManagerSide, configured: z.output<typeof options>) {
   const listen = overrides.adminListen ?? configured.listen;
-  const address = parseListen(listen);
+  const address = parseTcpAddress(listen);
   if (address === undefined)
     throw new WeldrError('CONFIG_INVALID', `not an address: ${listen}`, { field: 'listen' });
   const bearer = overrides.adminToken ?? configured.token;

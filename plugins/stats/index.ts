@@ -5,6 +5,7 @@ import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import { metricTextType } from '../../core/plugin/metric-text.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
@@ -100,13 +101,18 @@ function allEntries(pools: ManagerPools): PoolEntry[] {
   return pools.names.flatMap(name => [...pools.list(name)]);
 }
 
+/** Numbers are text here, as they always were; a unix socket has a path and no port. */
+function placeOf({ endpoint }: Upstream) {
+  if (endpoint.kind === 'unix') return { path: endpoint.path };
+  return { ip: endpoint.hostname, port: String(endpoint.port) };
+}
+
 function detail(pools: ManagerPools, totals: Totals) {
   return allEntries(pools).map(({ upstream }) => {
     const { success, failed, inFlight, connectErrors, latency } = totals.of(upstream.pool, upstream.id);
     return {
       id: upstream.id,
-      ip: upstream.hostname,
-      port: String(upstream.port),
+      ...placeOf(upstream),
       pool: upstream.pool,
       success,
       failed,

@@ -5,11 +5,13 @@ import * as assert from 'uvu/assert';
 import { findConfig, searchPlaces } from '../../config/find.ts';
 import { loadConfig } from '../../config/load.ts';
 import { WeldrError } from '../../core/errors.ts';
-import type { Overrides } from '../../core/settings/settings.ts';
+import type { Overrides, Settings } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
 import { makeFolder } from '../support/weldr.ts';
 
 const test = suite('config files');
+
+const addressesOf = ({ listen }: Settings) => listen.map(({ address }) => address);
 
 async function inFolder<T>(files: Record<string, string>, use: (folder: string) => Promise<T>): Promise<T> {
   const folder = makeFolder();
@@ -62,13 +64,13 @@ test('reads TypeScript as ES modules where package.json says commonjs, as npm in
       export default defineConfig({ listen: port, plugins: [] });`,
   };
   const { settings } = await inFolder(files, folder => loadConfig(join(folder, 'weldr.config.ts'), {}));
-  assert.equal(settings.listen, [':8081']);
+  assert.equal(addressesOf(settings), ['0.0.0.0:8081']);
 });
 
 for (const [name, text] of Object.entries(kinds)) {
   test(`reads ${name}, and fills in the defaults`, async () => {
     const { settings, plugins } = await load(name, text);
-    assert.equal(settings.listen, [':8080']);
+    assert.equal(addressesOf(settings), ['0.0.0.0:8080']);
     assert.is(settings.workers, 'auto');
     assert.is(settings.timeouts.connect, 5000);
     assert.equal(
@@ -184,7 +186,7 @@ test('lets overrides go before the file', async () => {
     workers: 3,
     logLevel: 'debug',
   });
-  assert.equal(settings.listen, ['127.0.0.1:1']);
+  assert.equal(addressesOf(settings), ['127.0.0.1:1']);
   assert.is(settings.workers, 3);
   assert.is(settings.logLevel, 'debug');
 });

@@ -1,11 +1,15 @@
 // Listener: takes clients' connections for one worker, within limits, and drains them at the end.
+import type { SendHandle } from 'node:child_process';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { ListenEntry } from '../../settings/listen.ts';
+import type { ConnectionInfo } from '../../stages/connection-info.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
+import type { Peer } from '../exchange/streams.ts';
 import { Wire, type WireOptions } from '../exchange/wire.ts';
 import { H1Connector } from '../h1/connector.ts';
 import { Acceptor } from './acceptor.ts';
 import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
-import { addressOf, peerOf } from './peer.ts';
+import { addressOf, infoOf, peerOf } from './peer.ts';
 
 /** For a drain: connections without a request for this long are closed at once, ms. */
 const quietTime = 1_000;
@@ -48,17 +52,23 @@ export class Listener implements ConnectionKeeper {
     return active;
   }
 
-  /** Takes the connections of a server that listens, whoever made it. */
-  serve(server: Server): void {
+  /** Takes the connections of a socket that listens, whoever made it. */
+  serve(listening: SendHandle, entry: ListenEntry = { name: '', kind: 'tcp' }): void {
     // Asked of the first connection only: it is the same for all, and asking takes a system call.
-    let port: number | undefined;
+    let port = entry.kind === 'unix' ? 0 : undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
       port ??= socket.localPort;
-      this.accept(socket, port ?? 0);
+      const ip = addressOf(socket, entry.kind);
+      if (ip === undefined) socket.destroy();
+      else
+        this.accept(
+          socket,
+          peerOf(socket, { ip, localPort: port ?? 0, listener: entry.name }, this.wire.forwarding),
+        );
     });
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
     // Without it Node would cut the backlog of the shared socket down to 511.
-    own.listen(server, backlog);
+    own.listen(listening, backlog);
     this.servers.push(own);
   }
 
@@ -103,6 +113,7 @@ export class Listener implements ConnectionKeeper {
     const count = (this.perAddress.get(ip) ?? 1) - 1;
     if (count === 0) this.perAddress.delete(ip);
     else this.perAddress.set(ip, count);
+    this.tellFinished(connection.peer);
     if (this.open.size === 0) for (const resolve of this.waiting.splice(0)) resolve();
   }
 
@@ -113,24 +124,35 @@ export class Listener implements ConnectionKeeper {
     }
   }
 
-  private accept(socket: Socket, localPort: number): void {
-    const ip = addressOf(socket);
-    if (ip === undefined) {
-      socket.destroy();
-      return;
-    }
+  private accept(socket: Socket, peer: Peer): void {
     const { limits } = this.wire.settings;
-    const count = (this.perAddress.get(ip) ?? 0) + 1;
+    const count = (this.perAddress.get(peer.ip) ?? 0) + 1;
     if (
       this.open.size >= this.maxConnections ||
       count > (limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY)
     ) {
       this.acceptor.turnAway(socket);
+      this.tellFinished(peer, 'limit');
       return;
     }
-    this.perAddress.set(ip, count);
     this.wire.deadlines.touch();
-    const peer = peerOf(socket, ip, localPort, this.wire.forwarding);
+    if (this.isRefused(peer)) {
+      socket.destroy();
+      this.tellFinished(peer, 'plugin');
+      return;
+    }
+    this.perAddress.set(peer.ip, count);
     this.open.add(this.acceptor.accept(socket, peer));
+  }
+
+  private isRefused(peer: Peer): boolean {
+    const { connection } = this.wire.stages.first;
+    return connection.taps.length > 0 && connection.call(infoOf(peer)) === 'refuse';
+  }
+
+  /** Every connection comes here once, served or not. */
+  private tellFinished(peer: Peer, refused?: ConnectionInfo['refused']): void {
+    const { connectionFinished } = this.wire.stages.first;
+    if (connectionFinished.taps.length > 0) connectionFinished.call(infoOf(peer, refused));
   }
 }

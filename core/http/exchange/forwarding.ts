@@ -1,6 +1,6 @@
 // Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
 import { isIP, isIPv6 } from 'node:net';
-import { NetworkSet } from '../../network.ts';
+import { NetworkSet, unixPeer } from '../../network.ts';
 import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import type { RequestState } from '../../request/request-state.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -62,10 +62,10 @@ export class Forwarding {
   private describe(state: RequestState, peer: Peer, via: string): string {
     if (peer.describedHost === state.host && peer.described.endsWith(via)) return peer.described;
     const lines = new HeaderList();
-    lines.push('X-Forwarded-For', 'x-forwarded-for', peer.ip);
+    if (peer.ip !== unixPeer) lines.push('X-Forwarded-For', 'x-forwarded-for', peer.ip);
     lines.push('X-Forwarded-Proto', 'x-forwarded-proto', state.scheme);
     if (state.host !== '') lines.push('X-Forwarded-Host', 'x-forwarded-host', state.host);
-    lines.push('X-Forwarded-Port', 'x-forwarded-port', String(peer.localPort));
+    if (peer.localPort !== 0) lines.push('X-Forwarded-Port', 'x-forwarded-port', String(peer.localPort));
     if (this.rfc7239) lines.push('Forwarded', 'forwarded', forwardedElement(state, peer.ip));
     lines.pushLines(via);
     // Made flat: a text that was put together from pieces would be walked through again for each request.
@@ -80,11 +80,15 @@ export class Forwarding {
     for (const key of headers.keys.filter(k => forwardingAlias.test(k) && !k.startsWith('x-forwarded-'))) {
       headers.delete(key);
     }
-    const chain = [...headers.getAll('x-forwarded-for'), peer.ip].join(', ');
-    headers.set('X-Forwarded-For', chain);
+    const chain = headers.getAll('x-forwarded-for');
+    // A peer without an address adds none: what came ends with the client that it has seen.
+    if (peer.ip !== unixPeer) chain.push(peer.ip);
+    if (chain.length > 0) headers.set('X-Forwarded-For', chain.join(', '));
     if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', state.scheme);
     if (!headers.has('x-forwarded-host') && state.host !== '') headers.set('X-Forwarded-Host', state.host);
-    if (!headers.has('x-forwarded-port')) headers.set('X-Forwarded-Port', String(peer.localPort));
+    if (peer.localPort !== 0 && !headers.has('x-forwarded-port')) {
+      headers.set('X-Forwarded-Port', String(peer.localPort));
+    }
     if (this.rfc7239) {
       headers.set('Forwarded', [...headers.getAll('forwarded'), forwardedElement(state, peer.ip)].join(', '));
     } else if (headers.has('forwarded')) {
@@ -123,7 +127,9 @@ function viaLine(version: string, pseudonym: string): string {
 }
 
 function forwardedElement(state: RequestState, ip: string): string {
-  const node = isIPv6(ip) ? `"[${ip}]"` : ip;
+  // RFC 7239 section 6.2.
+  const known = ip === unixPeer ? 'unknown' : ip;
+  const node = isIPv6(ip) ? `"[${ip}]"` : known;
   const host = state.host === '' || !isFieldValue(state.host) ? '' : `;host="${state.host}"`;
   return `for=${node}${host};proto=${state.scheme}`;
 }

@@ -12,8 +12,10 @@ export type BodyForm = 'payload' | 'chunks';
 
 /** What one client connection says of itself. */
 export interface Peer {
+  /** `unix:` for a client of a unix socket, which has no address. */
   readonly ip: string;
   readonly port: number;
+  /** 0 for a unix socket. */
   readonly localPort: number;
   /** The name of the `listen` entry that it came by. */
   readonly listener: string;

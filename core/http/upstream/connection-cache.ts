@@ -66,6 +66,8 @@ export class ConnectionCache implements ConnectionHome, Waiting {
   readonly deadlines: Deadlines;
   readonly timeouts: Settings['timeouts'];
   private readonly limits: Settings['limits'];
+  /** Is it reached by a name, which may point elsewhere later? */
+  private readonly isNamed: boolean;
   private readonly connector: Connector;
   private readonly all = new Set<UpstreamConnection>();
   /** Those with capacity. */
@@ -75,6 +77,7 @@ export class ConnectionCache implements ConnectionHome, Waiting {
 
   constructor(upstream: Upstream, settings: Settings, deadlines: Deadlines, connector: Connector) {
     this.upstream = upstream;
+    this.isNamed = upstream.endpoint.kind === 'tcp' && isIP(upstream.endpoint.hostname) === 0;
     this.deadlines = deadlines;
     this.timeouts = settings.timeouts;
     this.limits = settings.limits;
@@ -120,7 +123,7 @@ export class ConnectionCache implements ConnectionHome, Waiting {
       announced === undefined
         ? timeouts.upstreamIdle
         : Math.min(timeouts.upstreamIdle, announced - idleMargin);
-    const aged = isIP(this.upstream.hostname) === 0 && deadlines.now - connection.openedAt > maxAgeOfNamed;
+    const aged = this.isNamed && deadlines.now - connection.openedAt > maxAgeOfNamed;
     if (keep <= 0 || aged || this.closing || !this.wanted()) {
       if (idle) connection.destroy();
       return;

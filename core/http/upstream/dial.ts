@@ -1,7 +1,7 @@
 // Dial: the one place that makes a socket to an upstream, plain or TLS.
 import { connect, type Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import type { Upstream } from '../../pool/pool.ts';
+import type { Upstream, UpstreamTls } from '../../pool/pool.ts';
 import { copyBufferSize } from '../exchange/copy-buffers.ts';
 
 /** Who reads from a socket that was dialled. */
@@ -20,19 +20,22 @@ const readBuffer = Buffer.allocUnsafeSlow(copyBufferSize);
  * socket with a read buffer of its own does not allow.
  */
 export function dial(upstream: Upstream, use: 'requests' | 'upgrade', reader: SocketReader): Socket {
-  const { hostname: host, port, protocol } = upstream;
+  const { endpoint, protocol, record } = upstream;
   const onChunk = (chunk: string | Buffer): void => {
     if (typeof chunk !== 'string') reader.onBytes(chunk, 0, chunk.length);
   };
   const onConnected = (): void => reader.onConnected();
-  if (protocol === 'https:') {
+  if (protocol === 'https:' && endpoint.kind === 'tcp') {
     // Loaded at the first use: it costs more start-up time than the rest of the wire.
     const tls = process.getBuiltinModule('node:tls');
-    const socket = tls.connect(tlsOptions(upstream));
+    const socket = tls.connect(tlsOptions(endpoint.hostname, endpoint.port, record.tls));
     socket.on('data', onChunk);
     return socket.once('secureConnect', onConnected);
   }
-  const base = { host, port, noDelay: true, allowHalfOpen: true };
+  const base =
+    endpoint.kind === 'unix'
+      ? { path: endpoint.path, allowHalfOpen: true }
+      : { host: endpoint.hostname, port: endpoint.port, noDelay: true, allowHalfOpen: true };
   if (use === 'upgrade') return connect(base).on('data', onChunk).once('connect', onConnected);
   const onread = {
     buffer: readBuffer,
@@ -44,9 +47,8 @@ export function dial(upstream: Upstream, use: 'requests' | 'upgrade', reader: So
   return connect({ ...base, onread }).once('connect', onConnected);
 }
 
-function tlsOptions(upstream: Upstream): ConnectionOptions {
-  const { hostname, port, record } = upstream;
-  const { ca, cert, key, servername, verify } = record.tls ?? {};
+function tlsOptions(hostname: string, port: number, given: UpstreamTls | undefined): ConnectionOptions {
+  const { ca, cert, key, servername, verify } = given ?? {};
   const isAddress = /^[\d.]+$|:/.test(hostname);
   return {
     host: hostname,

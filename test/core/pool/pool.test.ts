@@ -1,7 +1,6 @@
-// Pool, Pools and the URLs that identify upstreams.
+// Pool and Pools: membership, availability, and what follows them.
 import * as assert from 'uvu/assert';
-import { WeldrError } from '../../../core/errors.ts';
-import { Pool, Pools, parseOrigin, Upstream } from '../../../core/pool/pool.ts';
+import { Pool, Pools, type Upstream } from '../../../core/pool/pool.ts';
 import { pool, upstreamRecord } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -139,50 +138,3 @@ all('become a replica by the changes of others', () => {
   made.apply({ op: 'delete', pool: 'blue', id: 'http://unknown:1' });
   assert.is(made.get('blue')?.size, 0);
 });
-
-const origins = suite("a server's URL");
-
-for (const [text, origin, hostname, port, authority] of [
-  ['http://127.0.0.1:12345', 'http://127.0.0.1:12345', '127.0.0.1', 12345, '127.0.0.1:12345'],
-  ['http://Example.COM/', 'http://example.com', 'example.com', 80, 'example.com'],
-  ['http://example.com:80', 'http://example.com', 'example.com', 80, 'example.com'],
-  ['HTTPS://example.com', 'https://example.com', 'example.com', 443, 'example.com'],
-  ['https://[::1]:8443', 'https://[::1]:8443', '::1', 8443, '[::1]:8443'],
-] as const) {
-  origins(`${text} is ${origin}`, () => {
-    assert.is(parseOrigin(text).origin, origin);
-    const upstream = new Upstream('default', upstreamRecord(text));
-    assert.equal([upstream.hostname, upstream.port, upstream.authority], [hostname, port, authority]);
-  });
-}
-
-for (const text of [
-  '',
-  'example.com',
-  'ftp://example.com',
-  'http://',
-  'http:///path',
-  'http://a/path',
-  'http://a?x',
-  'http://a#x',
-  'http://user@a',
-  'http://user:pass@a',
-  'http://a b',
-  'http://a\\b',
-  'http://a:0',
-  'http://a:65536',
-  'http://a:port',
-  'http://[::1',
-  ' http://a',
-  'http://a\n',
-  'javascript:alert(1)',
-  'unix:/tmp/socket',
-]) {
-  origins(`refuses ${JSON.stringify(text)}`, () => {
-    assert.throws(
-      () => parseOrigin(text),
-      (error: unknown) =>
-        error instanceof WeldrError && error.code === 'INPUT_INVALID' && error.field === 'url',
-    );
-  });
-}

@@ -485,7 +485,7 @@ for (const [matcher, message] of [
   [{ header: { a: 1 } }, /^header\.a: expected a value, a list of values, true or false, got 1$/],
   [
     { clientIp: '10.0.0.0/33' },
-    /^clientIp: expected an address or a network such as "10\.0\.0\.0\/8", got "10\.0\.0\.0\/33"$/,
+    /^clientIp: expected an address, a network such as "10\.0\.0\.0\/8" or "unix:", got "10\.0\.0\.0\/33"$/,
   ],
   [{ scheme: 'ftp' }, /^scheme: expected "http" or "https", got "ftp"$/],
   [{ listener: '' }, /^listener: expected text, got ""$/],

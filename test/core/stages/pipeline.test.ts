@@ -15,6 +15,9 @@ import { suite } from '../../support/suite.ts';
 
 const test = suite('Pipeline');
 
+/** Which of the upstreams it is: they differ by their ports. */
+const portOf = (upstream: Upstream | undefined) => upstream?.authority.split(':')[1];
+
 /** A wire that notes what it is told, and answers by `onForward`. */
 class Wire implements Carrier {
   readonly told: string[] = [];
@@ -37,7 +40,10 @@ class Wire implements Carrier {
     this.hooks.selectUpstream.tap('first', ctx =>
       ctx.pool.available.find(upstream => !ctx.tried.includes(upstream)),
     );
-    this.hooks.attemptFinished.tap('note', ctx => void this.told.push(`attempt over ${ctx.upstream?.port}`));
+    this.hooks.attemptFinished.tap(
+      'note',
+      ctx => void this.told.push(`attempt over ${portOf(ctx.upstream)}`),
+    );
     this.hooks.finished.tap('note', ctx => void this.told.push(`finished ${ctx.status} ${ctx.outcome}`));
     this.pipeline = new Pipeline({ stages: Stages.of(this.hooks), pools: this.pools, now: () => 7 }, this);
     this.state = this.newState();
@@ -60,7 +66,7 @@ class Wire implements Carrier {
   }
 
   forward(state: RequestState): void {
-    this.told.push(`forward ${state.upstream?.port}`);
+    this.told.push(`forward ${portOf(state.upstream)}`);
     this.onForward(state);
   }
   respond(state: RequestState): void {
@@ -78,7 +84,7 @@ class Wire implements Carrier {
     this.waits++;
   }
   abandonAttempt(state: RequestState): void {
-    this.told.push(`abandon ${state.upstream?.port}`);
+    this.told.push(`abandon ${portOf(state.upstream)}`);
   }
 }
 
@@ -99,7 +105,7 @@ test('a request goes through its stages in order, and ends once', () => {
     hooks.postProxy.tap('a', ctx => void order.push(`post ${ctx.status}`));
     hooks.judge.tap('a', ctx => void order.push(`judge ${ctx.status}`));
     hooks.preProxy.tap('a', () => void order.push('pre'));
-    hooks.eligible.tap('a', (_, upstream) => void order.push(`eligible ${upstream.port}`));
+    hooks.eligible.tap('a', (_, upstream) => void order.push(`eligible ${portOf(upstream)}`));
     hooks.selectUpstream.tap('a', () => void order.push('select'));
     hooks.route.tap('a', () => void order.push('route'));
     hooks.request.tap('a', () => void order.push('request'));

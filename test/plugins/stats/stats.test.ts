@@ -337,3 +337,10 @@ test('refuses options that it does not know', async () => {
   assert.is(thrown.code, 'CONFIG_INVALID');
   assert.is(thrown.field, 'plugins[0].every');
 });
+
+test('shows the path of a server on a unix socket', async () => {
+  const manager = await managerSide(stats(), { servers: ['unix:/run/app.sock'] });
+  const [shown] = await detail(manager);
+  assert.equal([shown?.['id'], shown?.['path']], ['unix:/run/app.sock', '/run/app.sock']);
+  assert.not.ok('port' in (shown ?? {}));
+});
