@@ -4,7 +4,7 @@ import { exitCodes } from '../core/process/exit-codes.ts';
 import { version } from '../core/version.ts';
 import { AdminClient, defaultAdminUrl } from './admin-client.ts';
 import { usageError } from './command-error.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../core/nearest.ts';
 
 /** The flags of a command line, by name; a flag without a value is true. */
 export type Flags = Readonly<Record<string, unknown>>;

@@ -25,59 +25,74 @@ const configServer = z.preprocess(
 );
 
 const timeouts = z.strictObject({
-  /** To an upstream: until the connection (and its TLS) stands. */
-  connect: duration().default(5_000),
-  /** From the request sent to the response head. */
-  response: duration().default(60_000),
-  /** Silence within a body, towards either side. */
-  body: duration().default(60_000),
-  /** From the first byte of a client's request head to its last. */
-  header: duration().default(15_000),
-  /** A client's connection without a request. */
-  idle: duration().default(75_000),
-  /** An upstream's connection without a request; a shorter `Keep-Alive: timeout` of the upstream wins. */
-  upstreamIdle: duration().default(4_000),
-  /** Silence in an upgraded connection. */
-  tunnel: duration().default(3_600_000),
-  /** A client that closed its sending side and waits: longer than this and it counts as gone. */
-  halfClosed: duration().default(1_000),
-  /** One stage of a request, when a plugin works asynchronously. */
-  stage: duration().default(30_000),
+  connect: duration().prefault('5s').describe('To an upstream: until the connection (and its TLS) stands.'),
+  response: duration().prefault('60s').describe('From the request sent to the response head.'),
+  body: duration().prefault('60s').describe('Silence within a body, towards either side.'),
+  header: duration().prefault('15s').describe("From the first byte of a client's request head to its last."),
+  idle: duration().prefault('75s').describe("A client's connection without a request."),
+  upstreamIdle: duration()
+    .prefault('4s')
+    .describe(
+      "An upstream's connection without a request; a shorter `Keep-Alive: timeout` of the upstream wins.",
+    ),
+  tunnel: duration().prefault('1h').describe('Silence in an upgraded connection.'),
+  halfClosed: duration()
+    .prefault('1s')
+    .describe('A client that closed its sending side and waits: longer than this and it counts as gone.'),
+  stage: duration().prefault('30s').describe('One stage of a request, when a plugin works asynchronously.'),
 });
 
 const limits = z.strictObject({
-  /** Bytes of a request line: over it 414. */
-  requestLine: size().default(8 * 1024),
-  /** Bytes of a header section, of a request (over it 431) or a response (502). */
-  headers: size().default(32 * 1024),
-  /** Field lines of a header section, same answers. */
-  headerCount: z.number().int().min(8).max(10_000).default(200),
-  /** Bytes of a request body: over it 413; undefined: no limit. */
-  body: size().optional(),
-  /** Bytes a second that a client's body must at least keep up, over `timeouts.body`. */
-  bodyRate: size().default(100),
-  /** Client connections of one worker. */
-  connections: z.number().int().min(1).default(20_000),
-  /** Client connections of one worker from one address; undefined: no limit. */
-  connectionsPerAddress: z.number().int().min(1).optional(),
-  /** Connections of one worker to one upstream. */
-  upstreamConnections: z.number().int().min(1).default(1_000),
-  /** Requests that may wait for a connection to one upstream. */
-  upstreamQueue: z.number().int().min(0).default(1_000),
-  /** How long one may wait there. */
-  upstreamQueueTimeout: duration().default(5_000),
+  requestLine: size().prefault('8kb').describe('Bytes of a request line: over it 414.'),
+  headers: size()
+    .prefault('32kb')
+    .describe('Bytes of a header section, of a request (over it 431) or a response (502).'),
+  headerCount: z
+    .number()
+    .int()
+    .min(8)
+    .max(10_000)
+    .default(200)
+    .describe('Field lines of a header section, same answers.'),
+  body: size().optional().describe('Bytes of a request body: over it 413; undefined: no limit.'),
+  bodyRate: size()
+    .prefault('100b')
+    .describe("Bytes a second that a client's body must at least keep up, over `timeouts.body`."),
+  connections: z.number().int().min(1).default(20_000).describe('Client connections of one worker.'),
+  connectionsPerAddress: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('Client connections of one worker from one address; undefined: no limit.'),
+  upstreamConnections: z
+    .number()
+    .int()
+    .min(1)
+    .default(1_000)
+    .describe('Connections of one worker to one upstream.'),
+  upstreamQueue: z
+    .number()
+    .int()
+    .min(0)
+    .default(1_000)
+    .describe('Requests that may wait for a connection to one upstream.'),
+  upstreamQueueTimeout: duration().prefault('5s').describe('How long one may wait there.'),
 });
 
 const forwarded = z.strictObject({
-  /** Addresses of proxies in front of this one, whose X-Forwarded-* is believed. */
-  trusted: z.array(network).max(1000).default([]),
-  /**
-   * `append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on
-   * what came, add nothing; `remove`: pass on nothing.
-   */
-  mode: z.enum(['append', 'preserve', 'remove']).default('append'),
-  /** Send `Forwarded` (RFC 7239) as well. */
-  rfc7239: z.boolean().default(false),
+  trusted: z
+    .array(network)
+    .max(1000)
+    .default([])
+    .describe('Addresses of proxies in front of this one, whose X-Forwarded-* is believed.'),
+  mode: z
+    .enum(['append', 'preserve', 'remove'])
+    .default('append')
+    .describe(
+      "`append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on what came, add nothing; `remove`: pass on nothing.",
+    ),
+  rfc7239: z.boolean().default(false).describe('Send `Forwarded` (RFC 7239) as well.'),
 });
 
 /** A pool of the config; its `plugins` are checked apart. */
@@ -85,8 +100,10 @@ const configPool = z.preprocess(
   input => (Array.isArray(input) ? { servers: input } : input),
   z.strictObject({
     servers: z.array(configServer).max(50_000).default([]),
-    /** The pool that is asked when none of this one's servers can be had. */
-    fallback: z.string().optional(),
+    fallback: z
+      .string()
+      .optional()
+      .describe("The pool that is asked when none of this one's servers can be had."),
   }),
 );
 
@@ -95,23 +112,31 @@ export const settingsSchema = z.strictObject({
   listen: z
     .preprocess(input => (typeof input === 'string' ? [input] : input), z.array(listenAddress).min(1).max(64))
     .default(['0.0.0.0:8080']),
-  /** Processes that proxy; `auto`: one for each core that may be used; 0: the manager's process does it. */
-  workers: z.union([z.literal('auto'), z.number().int().min(0).max(512)]).default('auto'),
+  workers: z
+    .union([z.literal('auto'), z.number().int().min(0).max(512)])
+    .default('auto')
+    .describe(
+      "Processes that proxy; `auto`: one for each core that may be used; 0: the manager's process does it.",
+    ),
   servers: z.array(configServer).max(50_000).default([]),
-  /** More pools by name, for routes and fallbacks: a list of servers, or an object. */
-  pools: z.record(z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i), configPool).default({}),
+  pools: z
+    .record(z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i), configPool)
+    .default({})
+    .describe('More pools by name, for routes and fallbacks: a list of servers, or an object.'),
   timeouts: timeouts.prefault({}),
   limits: limits.prefault({}),
   forwarded: forwarded.prefault({}),
-  /** Proxy TRACE; refused with 405 when false. */
-  trace: z.boolean().default(false),
-  /** The name in `Via`. */
+  trace: z.boolean().default(false).describe('Proxy TRACE; refused with 405 when false.'),
   via: z
     .string()
     .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'expected a name without spaces')
-    .default('weldr'),
-  /** The longest that requests in flight are waited for, at the stop, at a reload and when a server is removed. */
-  drainTimeout: duration().default(30_000),
+    .default('weldr')
+    .describe('The name in `Via`.'),
+  drainTimeout: duration()
+    .prefault('30s')
+    .describe(
+      'The longest that requests in flight are waited for, at the stop, at a reload and when a server is removed.',
+    ),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
