@@ -3,11 +3,15 @@ import { z } from 'zod';
 import { network } from '../network.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { duration, size } from './duration.ts';
+import { showInput } from './options.ts';
 
 /** `HOST:PORT`, `[IPv6]:PORT` or `:PORT`; port 0 takes a free one. */
-export const listenAddress = z.string().refine(text => parseListen(text) !== undefined, {
-  error: issue => `expected an address such as "0.0.0.0:8080", got ${JSON.stringify(issue.input)}`,
-});
+export const listenAddress = z
+  .string()
+  .refine(text => parseListen(text) !== undefined, {
+    error: issue => `expected an address such as "0.0.0.0:8080", got ${JSON.stringify(issue.input)}`,
+  })
+  .meta({ pattern: '^[^/\\s]*:\\d{1,5}$', examples: ['0.0.0.0:8080'] });
 
 /** Parts of a listen address; undefined when it is none. */
 export function parseListen(text: string): { host: string; port: number } | undefined {
@@ -19,10 +23,9 @@ export function parseListen(text: string): { host: string; port: number } | unde
 }
 
 /** A server of the config: a URL, or an object; parsed to a ServerDefinition. */
-const configServer = z.preprocess(
-  input => (typeof input === 'string' ? { url: input } : input),
-  serverDefinition,
-);
+const configServer = z
+  .preprocess(input => (typeof input === 'string' ? { url: input } : input), serverDefinition)
+  .meta({ id: 'server', shorterAs: 'url' });
 
 const timeouts = z.strictObject({
   connect: duration().prefault('5s').describe('To an upstream: until the connection (and its TLS) stands.'),
@@ -54,7 +57,7 @@ const limits = z.strictObject({
     .max(10_000)
     .default(200)
     .describe('Field lines of a header section, same answers.'),
-  body: size().optional().describe('Bytes of a request body: over it 413; undefined: no limit.'),
+  body: size().optional().describe('Bytes of a request body: over it 413; default: no limit.'),
   bodyRate: size()
     .prefault('100b')
     .describe("Bytes a second that a client's body must at least keep up, over `timeouts.body`."),
@@ -64,7 +67,7 @@ const limits = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .describe('Client connections of one worker from one address; undefined: no limit.'),
+    .describe('Client connections of one worker from one address; default: no limit.'),
   upstreamConnections: z
     .number()
     .int()
@@ -95,37 +98,55 @@ const forwarded = z.strictObject({
   rfc7239: z.boolean().default(false).describe('Send `Forwarded` (RFC 7239) as well.'),
 });
 
-/** A pool of the config; its `plugins` are checked apart. */
-const configPool = z.preprocess(
-  input => (Array.isArray(input) ? { servers: input } : input),
-  z.strictObject({
-    servers: z.array(configServer).max(50_000).default([]),
-    fallback: z
-      .string()
-      .optional()
-      .describe("The pool that is asked when none of this one's servers can be had."),
-  }),
-);
+const pool = z.strictObject({
+  servers: z.array(configServer).max(50_000).prefault([]).describe('Servers that are always there.'),
+  fallback: z
+    .string()
+    .optional()
+    .describe("The pool that is asked when none of this one's servers can be had."),
+});
+
+const poolName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, 'expected letters, digits, "_", "." and "-", at most 63');
+
+/** Pools of the config by name, each a list of servers or an object; `more` are keys of these objects. */
+export function poolsByName<More extends z.ZodRawShape>(more: More) {
+  const listOrPool = z
+    .preprocess(input => (Array.isArray(input) ? { servers: input } : input), pool.extend(more))
+    .meta({ shorterAs: 'servers' });
+  return z
+    .record(poolName, listOrPool)
+    .prefault({})
+    .describe('More pools by name, for routes and fallbacks: a list of servers, or an object.');
+}
 
 /** The schema of everything in a config but its plugins. Unknown keys are errors. */
 export const settingsSchema = z.strictObject({
   listen: z
     .preprocess(input => (typeof input === 'string' ? [input] : input), z.array(listenAddress).min(1).max(64))
-    .default(['0.0.0.0:8080']),
+    .meta({ shorterAs: 'items' })
+    .prefault('0.0.0.0:8080')
+    .describe('Where clients connect to: an address, or several.'),
   workers: z
-    .union([z.literal('auto'), z.number().int().min(0).max(512)])
+    .union([z.literal('auto'), z.number().int().min(0).max(512)], {
+      error: ({ input }) => `expected a number of processes up to 512, or "auto", got ${showInput(input)}`,
+    })
     .default('auto')
     .describe(
       "Processes that proxy; `auto`: one for each core that may be used; 0: the manager's process does it.",
     ),
-  servers: z.array(configServer).max(50_000).default([]),
-  pools: z
-    .record(z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i), configPool)
-    .default({})
-    .describe('More pools by name, for routes and fallbacks: a list of servers, or an object.'),
-  timeouts: timeouts.prefault({}),
-  limits: limits.prefault({}),
-  forwarded: forwarded.prefault({}),
+  servers: z
+    .array(configServer)
+    .max(50_000)
+    .prefault([])
+    .describe('Servers of the pool `default` that are always there; others come and go at run time.'),
+  pools: poolsByName({}),
+  timeouts: timeouts.prefault({}).describe('How long things may take.'),
+  limits: limits.prefault({}).describe('How much there may be of things.'),
+  forwarded: forwarded
+    .prefault({})
+    .describe('What servers get to know of the client, in X-Forwarded-* and Forwarded.'),
   trace: z.boolean().default(false).describe('Proxy TRACE; refused with 405 when false.'),
   via: z
     .string()
@@ -137,7 +158,10 @@ export const settingsSchema = z.strictObject({
     .describe(
       'The longest that requests in flight are waited for, at the stop, at a reload and when a server is removed.',
     ),
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('What is logged: this level and those above it.'),
 });
 
 /** Settings as parsed: durations in ms, sizes in bytes, defaults filled in. */

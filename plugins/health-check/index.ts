@@ -6,16 +6,21 @@ import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import type { ManagedPools } from '../../core/pool/managed-pools.ts';
 import { healthCheckSettings } from '../../core/pool/server-definition.ts';
 import { parse } from '../../core/settings/options.ts';
-import { type CheckSettings, defaultSettings, layered } from './check-settings.ts';
+import { type CheckSettings, completeSettings, layered } from './check-settings.ts';
 import { HealthChecker } from './health-checker.ts';
 
-const options = z.strictObject({
-  ...healthCheckSettings.shape,
-  /** Checks that may run at once. */
-  concurrency: z.number().int().min(1).max(10_000).default(256),
-  /** The share of the interval by which a check may come early, at random. */
-  jitter: z.number().min(0).max(1).default(0.1),
-});
+const options = z
+  .strictObject({
+    ...completeSettings.shape,
+    concurrency: z.number().int().min(1).max(10_000).default(256).describe('Checks that may run at once.'),
+    jitter: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe('The share of the interval by which a check may come early, at random.'),
+  })
+  .describe('Asks every server again and again, and takes those that fail out of their pools.');
 
 /** Options of {@link healthCheck}; each has a default. */
 export type HealthCheckOptions = z.input<typeof options>;
@@ -31,8 +36,7 @@ export const healthCheck = definePlugin({
   name: 'health-check',
   role: 'active-check',
   schema: options,
-  manager({ pools, admin, clock, log, status, onClose }, { concurrency, jitter, ...settings }) {
-    const configured = layered(defaultSettings, settings);
+  manager({ pools, admin, clock, log, status, onClose }, { concurrency, jitter, ...configured }) {
     const userAgent = `weldr-health-check/${status.version}`;
     const inForce = (): CheckSettings => layered(configured, settingsAtRunTime(pools, log));
     const checker = new HealthChecker(

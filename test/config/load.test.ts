@@ -114,7 +114,7 @@ const wrong: Record<string, [text: string, message: string]> = {
   ],
   'an unknown setting': [
     `export default { lisen: ':80', plugins: [] };`,
-    'weldr.config.ts: lisen: there is no such option',
+    'weldr.config.ts: lisen: there is no such option; did you mean listen?',
   ],
   'a server': [
     `export default { servers: ['http://a', 'ftp://b'], plugins: [] };`,
@@ -122,7 +122,7 @@ const wrong: Record<string, [text: string, message: string]> = {
   ],
   'a plugin that was not called': [
     `import { roundRobin } from 'weldr/plugins'; export default { plugins: [roundRobin] };`,
-    'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got the function roundRobin: call it',
+    'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got the function of round-robin: call it',
   ],
   'a plugin that is none': [
     'export default { plugins: [{ nam: 1 }] };',
@@ -161,16 +161,21 @@ test('says all problems at once, each with the name of the file', async () => {
 });
 
 test('names the plugin that a JSON file misspells, and those that there are', async () => {
-  const error = await problemOf('weldr.config.json', '{"plugins": ["roundRobin", "roundRobbin"]}');
+  const near = await problemOf('weldr.config.json', '{"plugins": ["roundRobin", "roundRobbin"]}');
+  assert.is(
+    near.message,
+    'weldr.config.json: plugins[1]: there is no plugin "roundRobbin"; did you mean "roundRobin"?',
+  );
+  const far = await problemOf('weldr.config.json', '{"plugins": ["kubernetes"]}');
   assert.match(
-    error.message,
-    /^weldr\.config\.json: plugins\[1\]: there is no plugin "roundRobbin"; known: .*stats/,
+    far.message,
+    /^weldr\.config\.json: plugins\[0\]: there is no plugin "kubernetes"; known: .*stats/,
   );
 });
 
 test('names the field of a wrong option in a YAML file', async () => {
   const error = await problemOf('weldr.config.yaml', 'plugins:\n  - stats:\n      interval: soon\n');
-  assert.match(error.message, 'weldr.config.yaml: plugins[0].interval: expected a duration');
+  assert.match(error.message, 'weldr.config.yaml: plugins[0].stats.interval: expected a duration');
 });
 
 test('tells where a JSON file is broken', async () => {

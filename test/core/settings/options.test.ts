@@ -44,7 +44,10 @@ test('puts the place in the config before the path', () => {
 
 test('names every key that it does not know', () => {
   const error = failureOf({ wiat: '1s', colour: 1 });
-  assert.is(error.message, 'wiat: there is no such option\ncolour: there is no such option');
+  assert.is(
+    error.message,
+    'wiat: there is no such option; did you mean wait?\ncolour: there is no such option',
+  );
   assert.is(error.field, 'wiat');
 });
 
