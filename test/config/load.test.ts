@@ -178,6 +178,27 @@ test('names the field of a wrong option in a YAML file', async () => {
   assert.match(error.message, 'weldr.config.yaml: plugins[0].stats.interval: expected a duration');
 });
 
+test('takes the $schema by which editors know a JSON file, and no other key', async () => {
+  const withSchema = (text: string) => text.replace('{', '{"$schema": "./weldr.schema.json", ');
+  const { plugins } = await load('weldr.config.json', withSchema(json));
+  assert.is(plugins.length, 2);
+  const commented = `# yaml-language-server: $schema=./weldr.schema.json\n${yaml}`;
+  assert.is((await load('weldr.config.yaml', commented)).plugins.length, 2);
+  const error = await problemOf('weldr.config.json', withSchema('{"$shema": 1, "plugins": []}'));
+  assert.is(error.message, 'weldr.config.json: $shema: there is no such option');
+});
+
+test('parses options that a YAML file repeats by an alias once, and names where they stand first', async () => {
+  const text = (rate: string) => `plugins:
+  - when: { match: { path: /a }, plugins: [&slow { rateLimit: { rate: ${rate} } }] }
+  - when: { match: { path: /b }, plugins: [*slow] }
+`;
+  const { plugins } = await load('weldr.config.yaml', text('1'));
+  assert.is(plugins.length, 4);
+  const error = await problemOf('weldr.config.yaml', text('0'));
+  assert.match(error.message, /^weldr\.config\.yaml: plugins\[0\]\.when\.plugins\[0\]\.rateLimit\.rate: /);
+});
+
 test('tells where a JSON file is broken', async () => {
   const error = await problemOf('weldr.config.json', '{"plugins": [}');
   assert.match(error.message, 'weldr.config.json: cannot be read: ');

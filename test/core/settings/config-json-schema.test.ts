@@ -1,6 +1,6 @@
 // The JSON schema of configs: it takes what the check takes, refuses what it refuses, and says what an editor shows.
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { globSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { defaultLoaders } from 'cosmiconfig';
@@ -165,9 +165,9 @@ const configs = blocks('ts').filter(
   ({ text }) => text.includes('export default defineConfig') && !/ from '\./.test(text),
 );
 
-for (const [n, { title, text }] of configs.entries()) {
+for (const { title, text } of configs) {
   test(`takes the config of ${title}, as JSON`, async () => {
-    const path = folder.write(`${dirname(`configs/${n}/x`)}/weldr.config.ts`, text);
+    const path = folder.write(`${title}/weldr.config.ts`, text);
     const { default: config }: { default: { plugins: object[] } } = await import(pathToFileURL(path).href);
     const forms = config.plugins.map(formOf);
     if (forms.includes(undefined)) return;
@@ -177,18 +177,22 @@ for (const [n, { title, text }] of configs.entries()) {
   });
 }
 
-for (const [n, { title, text }] of blocks('yaml').entries()) {
-  if (!/^plugins:/m.test(text)) continue;
+const dataConfigs = [...blocks('json'), ...blocks('yaml')].filter(({ text }) =>
+  /^ *"?plugins"?: *[[\n]/m.test(text),
+);
+
+for (const { title, text } of dataConfigs) {
   test(`takes ${title}`, async () => {
-    assert.equal(problemsOf(schema, defaultLoaders['.yaml']('x.yaml', text)), []);
-    const path = folder.write(`yaml/${n}/weldr.config.yaml`, text);
-    writeFileSync(path, text);
-    await loadConfig(path, {});
+    // JSON is YAML.
+    const data: unknown = defaultLoaders['.yaml']('weldr.config.yaml', text);
+    assert.equal(problemsOf(schema, data), []);
+    await loadConfig(folder.write(`${title}/weldr.config.yaml`, text), {});
   });
 }
 
 test('is tried on the documentation', () => {
-  assert.ok(configs.length > 10, `${configs.length} configs`);
+  assert.ok(configs.length > 10, `${configs.length} configs in code`);
+  assert.ok(dataConfigs.length >= 2, `${dataConfigs.length} configs as data`);
 });
 
 // --- what an editor shows ---------------------------------------------------------------------------------------
