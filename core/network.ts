@@ -17,9 +17,13 @@ export function isNetwork(text: string): boolean {
 }
 
 /** An address or a network, for the schemas of options and settings. */
-export const network = z.string().refine(isNetwork, {
-  error: issue => `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
-});
+export const network = z
+  .string()
+  .refine(isNetwork, {
+    error: issue =>
+      `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
+  })
+  .meta({ examples: ['10.0.0.0/8'] });
 
 /**
  * What stands for the address of a client of a unix socket, which has none: `ctx.clientIp`, and in lists of those who

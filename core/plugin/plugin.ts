@@ -47,9 +47,11 @@ export interface Plugin {
 /** Plugins within a plugin, and for which requests. */
 export interface ChildPlugins {
   readonly scope: ChildScope;
-  /** Plugins, or names of the config's `define`. */
-  readonly plugins: readonly (Plugin | string)[];
+  readonly plugins: readonly ListedPlugin[];
 }
+
+/** What a list of plugins may hold: a plugin, the name of one in the config's `define`, or a form as JSON has it. */
+export type ListedPlugin = Plugin | string | Readonly<Record<string, unknown>>;
 
 /** Where the plugins within a plugin stand; the name is a part of their instances' names. */
 export type ChildScope =

@@ -34,10 +34,16 @@ export const tcpAddress = z.string().refine(text => parseTcpAddress(text) !== un
 });
 
 /** What {@link tcpAddress} takes, or `unix:` and the full path of a socket. */
-export const listenAddress = z.string().superRefine((text, context) => {
-  const problem = addressProblem(text);
-  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, continue: true });
-});
+export const listenAddress = z
+  .string()
+  .superRefine((text, context) => {
+    const problem = addressProblem(text);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, continue: true });
+  })
+  .meta({
+    pattern: '^(unix:/.+|[^/\\s]*:\\d{1,5})$',
+    examples: ['0.0.0.0:8080', 'unix:/run/weldr/http.sock'],
+  });
 
 /** Parts of an address such as `0.0.0.0:8080`; undefined when it is none. */
 export function parseTcpAddress(text: string): { host: string; port: number } | undefined {
@@ -61,34 +67,53 @@ function addressProblem(text: string): string | undefined {
 
 const listenName = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i, 'expected a name of letters, digits, "_", "." and "-"');
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, 'expected a name of letters, digits, "_", "." and "-"');
 
 /** A path, `file:PATH`, `env:NAME` or the PEM text itself. */
 const pemSource = z.string().min(1).max(100_000);
 
 const listenObject = z
   .strictObject({
-    name: listenName.optional(),
-    address: listenAddress,
-    /** Who may connect to a unix socket: the mode of its file, octal, as text. */
+    name: listenName.optional().describe('Names the listener; default: the address in full.'),
+    address: listenAddress.describe('HOST:PORT, [IPv6]:PORT, :PORT or unix:/PATH.'),
     mode: z
       .string()
       .regex(/^0?[0-7]{3}$/, 'expected a mode in octal, as text, such as "660"')
-      .optional(),
+      .optional()
+      .describe('Who may connect to a unix socket: the mode of its file, octal, as text.'),
     tls: z
       .strictObject({
         certificates: z
-          .array(z.strictObject({ cert: pemSource, key: pemSource }))
+          .array(
+            z.strictObject({
+              cert: pemSource.describe('The certificate, with its chain.'),
+              key: pemSource.describe('Its key.'),
+            }),
+          )
           .min(1)
-          .max(10_000),
+          .max(10_000)
+          .describe('Certificates by the names in them; the first is the default.'),
         clientAuth: z
-          .strictObject({ ca: pemSource, mode: z.enum(['request', 'require']).default('require') })
-          .optional(),
+          .strictObject({
+            ca: pemSource.describe('Who may sign the certificates of clients.'),
+            mode: z
+              .enum(['request', 'require'])
+              .default('require')
+              .describe('Ask for a certificate, or insist on one.'),
+          })
+          .optional()
+          .describe('Certificates of clients.'),
       })
-      .optional(),
-    proxyProtocol: z.strictObject({ trusted: z.array(peer).min(1).max(1000) }).optional(),
-    http2: z.boolean().optional(),
-    h2c: z.boolean().optional(),
+      .optional()
+      .describe('TLS towards clients. Not in this version.'),
+    proxyProtocol: z
+      .strictObject({
+        trusted: z.array(peer).min(1).max(1000).describe('Who may send a PROXY header.'),
+      })
+      .optional()
+      .describe('The PROXY protocol. Not in this version.'),
+    http2: z.boolean().optional().describe('HTTP/2 by ALPN. Not in this version.'),
+    h2c: z.boolean().optional().describe('HTTP/2 without TLS. Not in this version.'),
   })
   .superRefine((given, context) => {
     const refuse = (key: string, message: string) =>
@@ -117,18 +142,20 @@ export type ListenInput = string | z.input<typeof listenObject>;
 const entry = z.union([listenAddress, listenObject]);
 
 /** `listen` of the config: one entry or several, none twice. */
-export const listenSchema = z.preprocess(
-  input => (Array.isArray(input) ? input : [input]),
-  z
-    .array(entry)
-    .min(1, 'expected one address at least')
-    .max(64)
-    .transform((given, context) => {
-      const listens = given.map(toListen);
-      refuseDoubles(listens, context);
-      return listens;
-    }),
-);
+export const listenSchema = z
+  .preprocess(
+    input => (Array.isArray(input) ? input : [input]),
+    z
+      .array(entry)
+      .min(1, 'expected one address at least')
+      .max(64)
+      .transform((given, context) => {
+        const listens = given.map(toListen);
+        refuseDoubles(listens, context);
+        return listens;
+      }),
+  )
+  .meta({ shorterAs: 'items' });
 
 function toListen(given: z.output<typeof listenObject> | string): Listen {
   const { address: text, name, mode } = typeof given === 'string' ? { address: given } : given;

@@ -1,7 +1,12 @@
 // fail-open: when nobody of a pool is available, tries those that are down instead of answering 503.
+import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool } from '../../core/pool/pool.ts';
 import { DownUpstreams } from './down-upstreams.ts';
+
+const options = z
+  .strictObject({})
+  .describe('Tries servers that are down when no other is left, instead of answering 503.');
 
 /**
  * The plugin that gives requests to servers that are down when no other is left: `failOpen()`. It has
@@ -9,6 +14,7 @@ import { DownUpstreams } from './down-upstreams.ts';
  */
 export const failOpen = definePlugin({
   name: 'fail-open',
+  schema: options,
   worker({ hooks }) {
     const byPool = new WeakMap<Pool, DownUpstreams>();
     const downOf = (pool: Pool): DownUpstreams => {

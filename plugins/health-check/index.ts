@@ -7,16 +7,21 @@ import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { healthCheckSettings } from '../../core/pool/server-definition.ts';
 import { parse } from '../../core/settings/options.ts';
-import { type CheckSettings, defaultSettings, layered } from './check-settings.ts';
+import { type CheckSettings, completeSettings, layered } from './check-settings.ts';
 import { HealthChecker } from './health-checker.ts';
 
-const options = z.strictObject({
-  ...healthCheckSettings.shape,
-  /** Checks that may run at once. */
-  concurrency: z.number().int().min(1).max(10_000).default(256),
-  /** The share of the interval by which a check may come early, at random. */
-  jitter: z.number().min(0).max(1).default(0.1),
-});
+const options = z
+  .strictObject({
+    ...completeSettings.shape,
+    concurrency: z.number().int().min(1).max(10_000).default(256).describe('Checks that may run at once.'),
+    jitter: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.1)
+      .describe('The share of the interval by which a check may come early, at random.'),
+  })
+  .describe('Asks every server again and again, and takes those that fail out of their pools.');
 
 /** Options of {@link healthCheck}; each has a default. */
 export type HealthCheckOptions = z.input<typeof options>;
@@ -34,9 +39,8 @@ export const healthCheck = definePlugin({
   schema: options,
   manager(
     { pools, admin, clock, log, status, scope, covers, onClose },
-    { concurrency, jitter, ...settings },
+    { concurrency, jitter, ...configured },
   ) {
-    const configured = layered(defaultSettings, settings);
     const userAgent = `weldr-health-check/${status.version}`;
     const inForce = (): CheckSettings => layered(configured, settingsAtRunTime(pools, log));
     const checker = new HealthChecker(

@@ -4,12 +4,12 @@ import { NetworkSet, peer, unixPeer } from '../../core/network.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { reply } from '../../core/request/reply.ts';
 
-const options = z.strictObject({
-  /** Who may send requests; empty: everybody. */
-  allow: z.array(peer).max(100_000).default([]),
-  /** Who may not, even if allowed above. */
-  deny: z.array(peer).max(100_000).default([]),
-});
+const options = z
+  .strictObject({
+    allow: z.array(peer).max(100_000).default([]).describe('Who may send requests; empty: everybody.'),
+    deny: z.array(peer).max(100_000).default([]).describe('Who may not, even if allowed above.'),
+  })
+  .describe('Refuses clients by their addresses, with 403.');
 
 const refusal = reply(403, '403 this address may not send requests\n');
 

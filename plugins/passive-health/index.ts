@@ -9,28 +9,57 @@ import { type Ejection, type EjectionLimits, Ejections } from './ejections.ts';
 import { FailureCounter, type FailureLimits } from './failure-counter.ts';
 import { type TrialNews, Trials } from './trials.ts';
 
-const options = z.strictObject({
-  /** Failures in a row, in one worker, that take an upstream out. */
-  failures: z.number().int().min(1).max(1_000_000).default(5),
-  /** So does this share of failures within `window`, … */
-  errorRate: z.number().min(0.01).max(1).default(0.5),
-  /** … among at least so many attempts of one worker. */
-  minRequests: z.number().int().min(1).max(1_000_000).default(20),
-  window: duration()
-    .refine(ms => ms >= 100, 'a window is at least 100ms')
-    .default(10_000),
-  /** Statuses of the upstream that count as failures. */
-  statuses: z.array(z.number().int().min(400).max(599)).max(200).default([]),
-  /** How long it is out the first time; each further time twice as long. */
-  ejection: duration()
-    .refine(ms => ms >= 10, 'an ejection is at least 10ms')
-    .default(10_000),
-  maxEjection: duration().default(300_000),
-  /** The share of a pool that may be out at once; at least one, never the last. */
-  maxEjected: z.number().min(0).max(1).default(0.5),
-  /** Requests in a row that must succeed on probation. */
-  passes: z.number().int().min(1).max(1000).default(3),
-});
+const options = z
+  .strictObject({
+    failures: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(5)
+      .describe('Failures in a row, in one worker, that take an upstream out.'),
+    errorRate: z
+      .number()
+      .min(0.01)
+      .max(1)
+      .default(0.5)
+      .describe('Takes one out, too: this share of failures within `window`, among `minRequests` or more.'),
+    minRequests: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(20)
+      .describe('Attempts of one worker within `window` below which `errorRate` says nothing.'),
+    window: duration()
+      .refine(ms => ms >= 100, 'a window is at least 100ms')
+      .prefault('10s')
+      .describe('How far back `errorRate` looks.'),
+    statuses: z
+      .array(z.number().int().min(400).max(599))
+      .max(200)
+      .default([])
+      .describe('Statuses of the upstream that count as failures.'),
+    ejection: duration()
+      .refine(ms => ms >= 10, 'an ejection is at least 10ms')
+      .prefault('10s')
+      .describe('How long it is out the first time; each further time twice as long.'),
+    maxEjection: duration().prefault('5m').describe('The longest that it is out at a time.'),
+    maxEjected: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.5)
+      .describe('The share of a pool that may be out at once; at least one, never the last.'),
+    passes: z
+      .number()
+      .int()
+      .min(1)
+      .max(1000)
+      .default(3)
+      .describe('Requests in a row that must succeed on probation.'),
+  })
+  .describe('Takes out servers whose real requests fail, and lets them come back on probation.');
 
 /** What `passiveHealth` takes, as people write it. */
 export type PassiveHealthOptions = z.input<typeof options>;

@@ -3,10 +3,16 @@ import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { PoolJournal } from './pool-journal.ts';
 
-const options = z.strictObject({
-  /** The file; relative to the working directory. */
-  path: z.string().min(1).max(4096).default('weldr-pool.json'),
-});
+const options = z
+  .strictObject({
+    path: z
+      .string()
+      .min(1)
+      .max(4096)
+      .default('weldr-pool.json')
+      .describe('The file; relative to the working directory.'),
+  })
+  .describe('Keeps what the admin API changed in a file of this machine.');
 
 /** Options of {@link poolFile}; each has a default. */
 export type PoolFileOptions = z.input<typeof options>;

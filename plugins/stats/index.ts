@@ -13,12 +13,14 @@ import { metrics } from './metrics.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';
 import { Totals } from './totals.ts';
 
-const options = z.strictObject({
-  /** How often workers tell what they counted: what is lost at most when one is killed. */
-  interval: duration()
-    .refine(ms => ms >= 10, 'an interval is at least 10ms')
-    .default(250),
-});
+const options = z
+  .strictObject({
+    interval: duration()
+      .refine(ms => ms >= 10, 'an interval is at least 10ms')
+      .prefault('250ms')
+      .describe('How often workers tell what they counted: what is lost at most when one is killed.'),
+  })
+  .describe('Counts requests and attempts, for GET /stats and GET /metrics of the admin API.');
 
 /** What `stats` takes, as people write it. */
 export type StatsOptions = z.input<typeof options>;

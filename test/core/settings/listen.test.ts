@@ -71,7 +71,7 @@ const wrong: [input: unknown, message: RegExp][] = [
   [5, /^listen\[0\]: expected string or object, got 5$/],
   [[], /^listen: expected one address at least$/],
   [{}, /^listen\[0\]\.address: expected string, got nothing$/],
-  [{ address: ':80', prot: 1 }, /^listen\[0\]\.prot: there is no such option$/],
+  [{ address: ':80', prot: 1 }, /^listen\[0\]\.prot: there is no such option/],
   [{ address: ':80', name: 'a b' }, /^listen\[0\]\.name: expected a name of letters/],
   [{ address: ':80', mode: '660' }, /^listen\[0\]\.mode: only the file of a unix: socket has a mode/],
   [{ address: 'unix:/a', mode: 660 }, /^listen\[0\]\.mode: expected string, got 660$/],
@@ -100,7 +100,7 @@ const wrong: [input: unknown, message: RegExp][] = [
   // not yet: first their shape, then that they are not there
   [{ address: ':1', tls: {} }, /^listen\[0\]\.tls\.certificates: expected array, got nothing$/],
   [{ address: ':1', tls: { certificates: [] } }, /^listen\[0\]\.tls\.certificates: /],
-  [{ address: ':1', tls: { ...tls, cert: 'a' } }, /^listen\[0\]\.tls\.cert: there is no such option$/m],
+  [{ address: ':1', tls: { ...tls, cert: 'a' } }, /^listen\[0\]\.tls\.cert: there is no such option/m],
   [{ address: ':1', tls: { certificates: [{ cert: 'a' }] } }, /^listen\[0\]\.tls\.certificates\[0\]\.key: /],
   [{ address: ':1', tls: { ...tls, clientAuth: { mode: 'require' } } }, /\.tls\.clientAuth\.ca: /],
   [{ address: ':1', tls: { ...tls, clientAuth: { ca: 'a', mode: 'maybe' } } }, /\.tls\.clientAuth\.mode: /],

@@ -40,7 +40,7 @@ settings('take servers as URLs and as objects', () => {
 });
 
 const wrong: [input: Record<string, unknown>, message: RegExp][] = [
-  [{ listne: ':80' }, /^listne: there is no such option$/],
+  [{ listne: ':80' }, /^listne: there is no such option; did you mean listen\?$/],
   [{ listen: 'here' }, /listen\[0\]: expected an address such as .*, got "here"/],
   [{ listen: [] }, /^listen/],
   [{ servers: ['http://a:1', 'nonsense'] }, /^servers\[1\]\.url: "nonsense" is not a server's URL/],
