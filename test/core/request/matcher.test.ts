@@ -473,7 +473,7 @@ for (const [matcher, message] of [
   [{ path: '' }, /does not begin with/],
   [{ path: [] }, /^path: an empty list would match nothing/],
   [{ path: 3 }, /^path: expected a path such as "\/api\/\*"$/],
-  [{ path: '/a', pth: '/b' }, /^pth: there is no such option$/],
+  [{ path: '/a', pth: '/b' }, /^pth: there is no such option; did you mean path\?$/],
   [{ method: 'GE T' }, /^method: expected a method such as "GET", got "GE T"$/],
   [{ host: 'a:80' }, /^host: the host "a:80" has a port: leave it out$/],
   [{ host: '::1' }, /write "\[::1\]"$/],
