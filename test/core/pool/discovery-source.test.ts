@@ -168,7 +168,10 @@ lists('is refused whole, with the place of what is wrong', () => {
   });
   assert.is(refused([b, 'c:1']).field, 'servers[1].url');
   assert.is(refused([b, null]).field, 'servers[1]');
-  assert.is(refused([{ url: b, wieght: 2 }]).message, 'servers[0].wieght: there is no such option');
+  assert.is(
+    refused([{ url: b, wieght: 2 }]).message,
+    'servers[0].wieght: there is no such option; did you mean weight?',
+  );
   assert.match(refused([{ url: b, ttl: '30s' }]).message, /^servers\[0\]\.ttl: a source says itself/);
   assert.equal(refused([b, c, 'HTTP://B:1/']), {
     code: 'INPUT_INVALID',
