@@ -25,7 +25,9 @@ export {
   type WorkerSide,
 } from '../core/plugin/plugin.ts';
 export { type WhenMatcher, when } from '../core/plugin/when.ts';
-export type { ManagedPools, ManagedPoolsObserver } from '../core/pool/managed-pools.ts';
+export type { DiscoverySource, SourceChange } from '../core/pool/discovery-source.ts';
+export type { ManagerPools, PoolCounts, PoolsObserver } from '../core/pool/manager-pools.ts';
+export type { OperatorPools } from '../core/pool/operator-pools.ts';
 export type {
   Layer,
   Pool,

@@ -17,8 +17,24 @@ export function isNetwork(text: string): boolean {
 }
 
 /** An address or a network, for the schemas of options and settings. */
-export const network = z.string().refine(isNetwork, {
-  error: issue => `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
+export const network = z
+  .string()
+  .refine(isNetwork, {
+    error: issue =>
+      `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
+  })
+  .meta({ examples: ['10.0.0.0/8'] });
+
+/**
+ * What stands for the address of a client of a unix socket, which has none: `ctx.clientIp`, and in lists of those who
+ * connect.
+ */
+export const unixPeer = 'unix:';
+
+/** Who connects, for the schemas of options and settings: an address, a network, or `unix:`. */
+export const peer = z.string().refine(text => text === unixPeer || isNetwork(text), {
+  error: issue =>
+    `expected an address, a network such as "10.0.0.0/8" or "${unixPeer}", got ${JSON.stringify(issue.input)}`,
 });
 
 /** The IPv4 addresses as they are written in IPv6 (RFC 4291 section 2.5.5.2). */
@@ -33,14 +49,16 @@ mapped.addSubnet('::ffff:0:0', 96, 'ipv6');
  */
 export class NetworkSet {
   readonly isEmpty: boolean;
+  private readonly hasUnix: boolean;
   private readonly ipv4 = new BlockList();
   private readonly ipv6 = new BlockList();
   private readonly kept = new Map<string, boolean>();
 
-  /** @param networks addresses and networks that {@link isNetwork} accepts */
+  /** @param networks addresses and networks that {@link isNetwork} accepts, and `unix:` */
   constructor(networks: readonly string[]) {
     this.isEmpty = networks.length === 0;
-    for (const text of networks) this.add(text);
+    this.hasUnix = networks.includes(unixPeer);
+    for (const text of networks) if (text !== unixPeer) this.add(text);
   }
 
   private add(text: string): void {
@@ -51,14 +69,14 @@ export class NetworkSet {
     (isIpv4 ? this.ipv4 : this.ipv6).addSubnet(address, bits, family);
   }
 
-  /** Is this address in the set? What is no address is not. */
+  /** Is this address in the set? What is no address is not; `unix:` is if the set names it. */
   has(ip: string): boolean {
     if (this.isEmpty) return false;
     const known = this.kept.get(ip);
     if (known !== undefined) return known;
     const family = isIP(ip);
     // Only addresses are kept: what a stranger writes into a field may be anything, of any length.
-    if (family === 0) return false;
+    if (family === 0) return this.hasUnix && ip === unixPeer;
     const listed = family === 4 ? this.ipv4.check(ip, 'ipv4') : this.hasIpv6(ip);
     if (ip.length > maxKeptLength) return listed;
     if (this.kept.size >= maxKept) this.kept.clear();

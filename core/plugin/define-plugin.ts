@@ -33,7 +33,7 @@ export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memo
 export type FactoryArguments<S extends z.ZodType> =
   undefined extends z.input<S>
     ? []
-    : Partial<z.input<S>> extends z.input<S>
+    : Record<never, never> extends z.input<S>
       ? [options?: z.input<S>]
       : [options: z.input<S>];
 

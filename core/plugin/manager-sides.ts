@@ -3,6 +3,8 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
+import { PluginPools } from '../pool/manager-pools.ts';
+import { OperatorPools } from '../pool/operator-pools.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
 import { AdminRoutes } from './admin.ts';
@@ -95,8 +97,11 @@ export class ManagerSides {
     all: readonly PluginInstance[],
     recorder: MetricRecorder,
   ): ManagerSide {
-    const { pools, log, clock, status, overrides } = this.options;
+    const { log, clock, status, overrides, report } = this.options;
     const { name, scope } = instance;
+    const pools = new PluginPools({ pools: this.options.pools, instance: name, report });
+    // The first to be added is the last to run: what the plugin says while it ends still counts.
+    this.cleanUps.add(name, () => pools.close());
     const ownLog = log.child({ plugin: name });
     return {
       get metrics() {
@@ -105,6 +110,7 @@ export class ManagerSides {
       metricFamilies: () => this.metricFamilies(all),
       hooks: this.hooks,
       pools,
+      operator: new OperatorPools(this.options.pools),
       admin: this.admin,
       status,
       overrides,
@@ -114,7 +120,6 @@ export class ManagerSides {
       log: ownLog,
       covers: pool => covers(instance, all, pool),
       onClose: fn => this.cleanUps.add(name, fn),
-      useStore: store => pools.useStore(store),
       reload: () => this.options.reload(),
       channel: this.channel(name),
     };

@@ -2,9 +2,9 @@
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { Clock } from '../clock.ts';
-import type { ManagedPools } from '../pool/managed-pools.ts';
+import type { ManagerPools } from '../pool/manager-pools.ts';
+import type { OperatorPools } from '../pool/operator-pools.ts';
 import type { Pool, Pools } from '../pool/pool.ts';
-import type { PoolStore } from '../pool/store.ts';
 import type { Route } from '../request/route.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { RequestHooks } from '../stages/request-hooks.ts';
@@ -47,9 +47,11 @@ export interface Plugin {
 /** Plugins within a plugin, and for which requests. */
 export interface ChildPlugins {
   readonly scope: ChildScope;
-  /** Plugins, or names of the config's `define`. */
-  readonly plugins: readonly (Plugin | string)[];
+  readonly plugins: readonly ListedPlugin[];
 }
+
+/** What a list of plugins may hold: a plugin, the name of one in the config's `define`, or a form as JSON has it. */
+export type ListedPlugin = Plugin | string | Readonly<Record<string, unknown>>;
 
 /** Where the plugins within a plugin stand; the name is a part of their instances' names. */
 export type ChildScope =
@@ -88,8 +90,10 @@ export interface WorkerSide<ToManager = unknown, ToWorker = unknown> extends Sid
 /** The owning side of a plugin. */
 export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = unknown> extends Side {
   readonly hooks: ManagerHooks;
-  /** The pools, with the means to change them. */
-  readonly pools: ManagedPools;
+  /** The pools: to read, to follow, to judge, to find servers for. */
+  readonly pools: ManagerPools;
+  /** The means to change the pools in an operator's name: for plugins that serve operators or keep what they said. */
+  readonly operator: OperatorPools;
   /** Routes of the admin API; an admin plugin serves them. */
   readonly admin: AdminRoutes;
   /** Facts about this Weldr and its workers. */
@@ -100,8 +104,6 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   metricFamilies(): readonly MetricFamily[];
   /** What `memory` made: kept for this instance from one config to the next. */
   readonly memory: Memory;
-  /** Makes this store the home of pool changes. Throws CONFIG_INVALID when another plugin did so already. */
-  useStore(store: PoolStore): Promise<void>;
   /** Reads the config again; rejects with CONFIG_INVALID when it is not valid, and then nothing has changed. */
   reload(): Promise<void>;
   /** The line to the plugin's worker sides. */
@@ -129,7 +131,7 @@ export interface ManagerStatus {
   readonly version: string;
   /** When this process started, ms since the epoch. */
   readonly startedAt: number;
-  /** Workers that accept requests now. */
+  /** Workers that accept requests now; one that has not reacted for 2 s does not count. */
   readonly readyWorkers: number;
   /** Workers that there should be. */
   readonly wantedWorkers: number;

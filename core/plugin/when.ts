@@ -4,7 +4,7 @@ import { type ProxyContext, stateOf } from '../request/context.ts';
 import { describeMatcher, type MatcherOptions } from '../request/matcher.ts';
 import { RequestFacts } from '../request/request-facts.ts';
 import type { Condition } from '../stages/scope.ts';
-import type { Plugin } from './plugin.ts';
+import type { ListedPlugin, Plugin } from './plugin.ts';
 
 /** Which requests `when` is about: what the client sent, or a function of it. */
 export type WhenMatcher = MatcherOptions | ((ctx: ProxyContext) => boolean);
@@ -18,6 +18,11 @@ export type WhenMatcher = MatcherOptions | ((ctx: ProxyContext) => boolean);
  * @example when({ path: '/login', method: 'POST' }, rateLimit({ rate: 5 }))
  */
 export function when(matcher: WhenMatcher, ...plugins: readonly Plugin[]): Plugin {
+  return whenOf(matcher, plugins);
+}
+
+/** What {@link when} makes, of plugins as a config in JSON may list them too. */
+export function whenOf(matcher: WhenMatcher, plugins: readonly ListedPlugin[]): Plugin {
   const name = typeof matcher === 'function' ? matcher.name || 'function' : describeMatcher(matcher);
   const ask = typeof matcher === 'function' ? matcher : asking(matcher);
   return {

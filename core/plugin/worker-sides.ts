@@ -2,6 +2,7 @@
 // backwards, each with its line to the manager.
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
+import { WeldrError } from '../errors.ts';
 import type { Pools } from '../pool/pool.ts';
 import { Route } from '../request/route.ts';
 import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts';
@@ -72,6 +73,15 @@ export class WorkerSides {
     } catch (thrown) {
       await this.close();
       throw thrown;
+    }
+  }
+
+  /** Throws CONFIG_INVALID for a pool which has servers, and no plugin that chooses among them. */
+  refusePoolsWithoutBalancer(): void {
+    for (const pool of this.options.pools) {
+      if (pool.size === 0 || this.stages.of(undefined, pool).selectUpstream.taps.length > 0) continue;
+      const why = `no plugin chooses among the servers of pool ${pool.name}; add a balancer such as roundRobin()`;
+      throw new WeldrError('CONFIG_INVALID', `plugins: ${why}`, { field: 'plugins' });
     }
   }
 

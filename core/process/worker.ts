@@ -1,6 +1,5 @@
 // A worker: holds a replica of the pools, runs the worker sides of the plugins and proxies, as its manager says.
 import type { SendHandle } from 'node:child_process';
-import { createServer } from 'node:net';
 import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
 import { describeError, toError, WeldrError } from '../errors.ts';
@@ -8,13 +7,14 @@ import { Listener } from '../http/accept/listener.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
+import type { ListenEntry } from '../settings/listen.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadConfig, LoadedConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { ManagerLink } from './links.ts';
-import { backlog } from './listening-sockets.ts';
 import type { ManagerMessage } from './messages.ts';
+import { watchStack } from './stack-watch.ts';
 
 /** What a worker works with. */
 export interface WorkerOptions {
@@ -34,7 +34,7 @@ export class Worker {
   private readonly drains = new DrainWatch(this.pools, upstream =>
     this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
   );
-  private readonly sockets: SendHandle[] = [];
+  private readonly sockets: { handle: SendHandle; entry: ListenEntry }[] = [];
   /** Messages to plugins from before the plugins were there. */
   private readonly early: Message<'plugin'>[] = [];
   private number = 0;
@@ -45,12 +45,14 @@ export class Worker {
   private plugins: WorkerSides | undefined;
   private listener: Listener | undefined;
   private ending = false;
+  private watching = false;
 
   /** Begins to listen to its manager. */
   constructor(options: WorkerOptions) {
     this.options = options;
     options.link.onMessage((message, socket) => this.receive(message, socket));
     options.link.onDisconnect(() => this.orphaned());
+    options.link.beat(() => this.listener?.activeRequests ?? 0);
   }
 
   private receive(message: ManagerMessage, socket: SendHandle | undefined): void {
@@ -70,7 +72,7 @@ export class Worker {
         this.apply(message);
         break;
       case 'socket':
-        this.sockets.push(socket);
+        this.sockets.push({ handle: socket, entry: message.entry });
         break;
       case 'listen':
         this.listen();
@@ -78,6 +80,9 @@ export class Worker {
       case 'plugin':
         if (this.plugins === undefined) this.early.push(message);
         else this.plugins.receive(message.plugin, message.message);
+        break;
+      case 'watch-stack':
+        this.watchStack();
         break;
       case 'drain':
         void this.drain(message.timeoutMs);
@@ -90,12 +95,13 @@ export class Worker {
     this.settings = settings;
     this.revision = snapshot.revision;
     for (const [name, { fallback }] of Object.entries(settings.pools)) {
-      this.pools.ensure(name).fallback = fallback;
+      this.pools.ensure(name).setFallback(fallback);
     }
     for (const change of snapshot.changes) this.pools.apply(change);
     try {
       const log = await this.options.openLog(settings.logLevel, this.number);
       this.log = log;
+      if (this.watching) watchStack(this.number, log);
       const config = await this.loading;
       if (config === undefined) throw new WeldrError('INTERNAL', 'a snapshot came before the start');
       this.compareWithManager(config, snapshot, log);
@@ -120,6 +126,7 @@ export class Worker {
     this.plugins = plugins;
     for (const { plugin, message } of this.early.splice(0)) plugins.receive(plugin, message);
     await plugins.start(config.plugins);
+    plugins.refusePoolsWithoutBalancer();
     this.drains.watch(plugins.stages, report);
     this.listener = new Listener({ stages: plugins.stages, pools, settings, log });
   }
@@ -153,15 +160,19 @@ export class Worker {
     const { listener } = this;
     if (listener === undefined || this.ending) return;
     try {
-      for (const socket of this.sockets.splice(0)) {
-        const server = createServer();
-        server.listen(socket, backlog);
-        listener.serve(server);
+      for (const { handle, entry } of this.sockets.splice(0)) {
+        listener.serve(handle, entry);
       }
       this.options.link.send({ type: 'ready' });
     } catch (thrown) {
       this.fail(thrown);
     }
+  }
+
+  private watchStack(): void {
+    if (this.watching) return;
+    this.watching = true;
+    if (this.log !== undefined) watchStack(this.number, this.log);
   }
 
   private async drain(timeoutMs: number): Promise<void> {

@@ -83,3 +83,5 @@ export class Attempt {
     this.#finishedAt = now;
   }
 }
+
+Object.freeze(Attempt.prototype);

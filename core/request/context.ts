@@ -57,7 +57,10 @@ export class ProxyContext {
     return this.#state.outgoing();
   }
 
-  /** The client's address, no brackets; behind a trusted proxy the one that it reported. */
+  /**
+   * The client's address, no brackets; behind a trusted proxy the one that it reported. `unix:` for a client of a unix
+   * socket, which has none.
+   */
   get clientIp(): string {
     return this.#state.clientIp;
   }
@@ -71,7 +74,7 @@ export class ProxyContext {
     return this.#state.scheme;
   }
 
-  /** The port that the client connected to. */
+  /** The port that the client connected to; 0 for a unix socket. */
   get localPort(): number {
     return this.#state.connection.localPort;
   }
@@ -233,6 +236,8 @@ export class ProxyContext {
     rare.slots.set(slot, value);
   }
 }
+
+Object.freeze(ProxyContext.prototype);
 
 function withTransform(known: readonly BodyTransform[] | undefined, make: BodyTransform): BodyTransform[] {
   if (typeof make !== 'function') throw new TypeError(`a transform is a function which makes a stream`);

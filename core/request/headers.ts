@@ -24,72 +24,72 @@ interface Parts {
  */
 export class HeaderList {
   /** The lines as they are sent, `Name: value` CRLF each; stale once there are parts. */
-  private text = '';
-  private parts: Parts | undefined = undefined;
-  private writing: Writing = open;
-  private touched = false;
+  #text = '';
+  #parts: Parts | undefined = undefined;
+  #writing: Writing = open;
+  #touched = false;
 
   get length(): number {
-    return this.split().keys.length;
+    return this.#split().keys.length;
   }
 
   /** Names as they were received; a copy. */
   get names(): readonly string[] {
-    return this.split().names.slice();
+    return this.#split().names.slice();
   }
 
   /** The same names in lower case; a copy. */
   get keys(): readonly string[] {
-    return this.split().keys.slice();
+    return this.#split().keys.slice();
   }
 
   /** Values without surrounding white space, in the order of the names; a copy. */
   get values(): readonly string[] {
-    return this.split().values.slice();
+    return this.#split().values.slice();
   }
 
   /** @internal Did somebody edit it with `append`, `set` or `delete`? */
   get edited(): boolean {
-    return this.touched;
+    return this.#touched;
   }
 
   /** @internal Refuses all edits from now on, those of the wire excepted. Returns the list. */
   freeze(): this {
-    this.writing = frozen;
+    this.#writing = frozen;
     return this;
   }
 
   /** @internal A list of its own with the same lines; cheap while the list is text. It can be edited. */
   clone(): HeaderList {
-    const { parts } = this;
+    const parts = this.#parts;
     const copy = new HeaderList();
-    if (parts === undefined) copy.text = this.text;
-    else copy.parts = { names: parts.names.slice(), keys: parts.keys.slice(), values: parts.values.slice() };
+    if (parts === undefined) copy.#text = this.#text;
+    else copy.#parts = { names: parts.names.slice(), keys: parts.keys.slice(), values: parts.values.slice() };
     return copy;
   }
 
   /** @internal Makes it the list of an outgoing request, whose Host can be replaced, but not doubled or removed. */
   guardHost(): this {
-    this.writing = hostGuarded;
+    this.#writing = hostGuarded;
     return this;
   }
 
   /** The first value of a field, or undefined. `name` in any case. */
   get(name: string): string | undefined {
-    const { keys, values } = this.split();
+    const { keys, values } = this.#split();
     const at = keys.indexOf(name.toLowerCase());
     return at < 0 ? undefined : values[at];
   }
 
   /** All values of a field, in their order; an empty array when there is none. */
   getAll(name: string): string[] {
-    const { keys, values } = this.split();
+    const { keys, values } = this.#split();
     const key = name.toLowerCase();
     return values.filter((_, i) => keys[i] === key);
   }
 
   has(name: string): boolean {
-    return this.split().keys.includes(name.toLowerCase());
+    return this.#split().keys.includes(name.toLowerCase());
   }
 
   /**
@@ -100,14 +100,14 @@ export class HeaderList {
     checkName(name);
     checkValue(name, value);
     const key = name.toLowerCase();
-    this.beforeEdit(key, 'append');
+    this.#beforeEdit(key, 'append');
     if (key === 'date' && this.has(key)) {
       // A response has one Date (RFC 9110 section 6.6.1).
       this.set(name, value);
       return;
     }
     // A text is sent as it is, so what the wire must leave out cannot stand in one.
-    if (writtenByWire.has(key)) this.split();
+    if (writtenByWire.has(key)) this.#split();
     this.push(name, key, value);
   }
 
@@ -116,33 +116,33 @@ export class HeaderList {
     checkName(name);
     checkValue(name, value);
     const key = name.toLowerCase();
-    this.beforeEdit(key, 'set');
-    if (key === 'host' && this.writing === hostGuarded && !isAuthority(value)) {
+    this.#beforeEdit(key, 'set');
+    if (key === 'host' && this.#writing === hostGuarded && !isAuthority(value)) {
       throw new TypeError(`not a host: ${JSON.stringify(value)}`);
     }
-    const { keys, values } = this.split();
+    const { keys, values } = this.#split();
     const at = keys.indexOf(key);
     if (at < 0) {
       this.push(name, key, value);
       return;
     }
     values[at] = value;
-    this.deleteFrom(at + 1, key);
+    this.#deleteFrom(at + 1, key);
   }
 
   /** Removes all lines of a name; true if there was one. */
   delete(name: string): boolean {
     checkName(name);
     const key = name.toLowerCase();
-    this.beforeEdit(key, 'delete');
-    return this.deleteFrom(0, key);
+    this.#beforeEdit(key, 'delete');
+    return this.#deleteFrom(0, key);
   }
 
   /** For the wire: adds a line that the caller has checked already, `key` in lower case. */
   push(name: string, key: string, value: string): void {
-    const { parts } = this;
+    const parts = this.#parts;
     if (parts === undefined) {
-      this.text += `${name}: ${value}\r\n`;
+      this.#text += `${name}: ${value}\r\n`;
       return;
     }
     parts.names.push(name);
@@ -152,14 +152,14 @@ export class HeaderList {
 
   /** For the wire: adds checked lines, `Name: value` CRLF each, none of them one that the wire writes itself. */
   pushLines(lines: string): void {
-    if (this.parts === undefined) this.text += lines;
-    else splitLines(lines, this.parts);
+    if (this.#parts === undefined) this.#text += lines;
+    else splitLines(lines, this.#parts);
   }
 
   /** For the wire: the lines as they are sent, without those of the name `except`, in lower case. */
   toLines(except = ''): string {
-    if (this.parts === undefined && except === '') return this.text;
-    const { names, keys, values } = this.split();
+    if (this.#parts === undefined && except === '') return this.#text;
+    const { names, keys, values } = this.#split();
     let text = '';
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] ?? '';
@@ -170,31 +170,31 @@ export class HeaderList {
 
   /** Name and value of each line, in order. */
   *[Symbol.iterator](): Generator<[name: string, value: string]> {
-    const { names, values } = this.split();
+    const { names, values } = this.#split();
     for (let i = 0; i < names.length; i++) yield [names[i] ?? '', values[i] ?? ''];
   }
 
-  private beforeEdit(key: string, how: 'append' | 'set' | 'delete'): void {
-    if (this.writing === frozen) {
-      throw new TypeError('this header list cannot be edited: it is what was received, or a shared reply');
+  #beforeEdit(key: string, how: 'append' | 'set' | 'delete'): void {
+    if (this.#writing === frozen) {
+      throw new TypeError('this header list cannot be edited: it was received, is shared, or has left');
     }
-    if (this.writing === hostGuarded && key === 'host' && how !== 'set') {
+    if (this.#writing === hostGuarded && key === 'host' && how !== 'set') {
       throw new TypeError(`a request has one Host: set ctx.outgoing.host instead of ${how}('Host')`);
     }
-    this.touched = true;
+    this.#touched = true;
   }
 
-  private split(): Parts {
-    if (this.parts !== undefined) return this.parts;
+  #split(): Parts {
+    if (this.#parts !== undefined) return this.#parts;
     const parts: Parts = { names: [], keys: [], values: [] };
-    splitLines(this.text, parts);
-    this.text = '';
-    this.parts = parts;
+    splitLines(this.#text, parts);
+    this.#text = '';
+    this.#parts = parts;
     return parts;
   }
 
-  private deleteFrom(start: number, key: string): boolean {
-    const { names, keys, values } = this.split();
+  #deleteFrom(start: number, key: string): boolean {
+    const { names, keys, values } = this.#split();
     let kept = start;
     for (let i = start; i < keys.length; i++) {
       if (keys[i] === key) continue;
@@ -212,6 +212,8 @@ export class HeaderList {
     return true;
   }
 }
+
+Object.freeze(HeaderList.prototype);
 
 function splitLines(text: string, into: Parts): void {
   let pos = 0;

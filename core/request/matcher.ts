@@ -1,6 +1,6 @@
 // Matcher: which requests something is for, as `when`, routes and filters are told it.
 import { z } from 'zod';
-import { network } from '../network.ts';
+import { peer } from '../network.ts';
 import { showInput } from '../settings/options.ts';
 import { isToken } from './headers.ts';
 import { hostProblem } from './host-pattern.ts';
@@ -106,10 +106,10 @@ function methodProblem(value: unknown): string | undefined {
 }
 
 function networkProblem(value: unknown): string | undefined {
-  const result = network.safeParse(value);
+  const result = peer.safeParse(value);
   return result.success
     ? undefined
-    : `expected an address or a network such as "10.0.0.0/8", got ${showInput(value)}`;
+    : `expected an address, a network such as "10.0.0.0/8" or "unix:", got ${showInput(value)}`;
 }
 
 function byName(nameProblem: (name: string) => string | undefined) {
@@ -140,18 +140,25 @@ const anyName = (name: string): string | undefined =>
 const scheme = z.enum(['http', 'https']);
 
 const plainKeys = {
-  method: oneOrMore(methodProblem).optional(),
-  host: oneOrMore(hostProblem).optional(),
-  header: byName(tokenName).optional(),
-  query: byName(anyName).optional(),
-  cookie: byName(tokenName).optional(),
-  clientIp: oneOrMore(networkProblem).optional(),
+  method: oneOrMore(methodProblem).optional().describe('The method, in any case, such as `POST`.'),
+  host: oneOrMore(hostProblem)
+    .optional()
+    .describe('The host that the client asked for, without port: `shop.example`, `*.shop.example`.'),
+  header: byName(tokenName)
+    .optional()
+    .describe('Values of header fields by name; `true`: it is there; `false`: it is not.'),
+  query: byName(anyName).optional().describe('Values of query parameters by name, or `true`, or `false`.'),
+  cookie: byName(tokenName).optional().describe('Values of cookies by name, or `true`, or `false`.'),
+  clientIp: oneOrMore(networkProblem)
+    .optional()
+    .describe('Addresses and networks of clients, such as `10.0.0.0/8`.'),
   scheme: z
     .union([scheme, z.array(scheme).min(1).max(2)], {
       error: ({ input }) => `expected "http" or "https", got ${showInput(input)}`,
     })
-    .optional(),
-  listener: oneOrMore(textProblem).optional(),
+    .optional()
+    .describe('How the client spoke to Weldr, or to the trusted proxy in front of it.'),
+  listener: oneOrMore(textProblem).optional().describe('Names of listeners.'),
 };
 
 const isNotEmpty = (matcher: object): boolean => Object.values(matcher).some(value => value !== undefined);
@@ -167,16 +174,24 @@ export interface MatcherJson extends Omit<MatcherOptions, 'path' | 'not' | 'any'
 /** The schema of {@link MatcherJson}. */
 export const matcherSchema: z.ZodType<MatcherJson> = z
   .strictObject({
-    path: oneOrMore(jsonPathProblem).optional(),
+    path: oneOrMore(jsonPathProblem)
+      .optional()
+      .describe('`/login` (and `/login/`), `/api/*` (`/api` and all below it), `/users/:id` (one segment).'),
     ...plainKeys,
     get not() {
-      return matcherSchema.optional();
+      return matcherSchema.optional().describe('Does not match.');
     },
     get any() {
-      return z.array(matcherSchema).min(1, emptyList).max(maxValues, longList).optional();
+      return z
+        .array(matcherSchema)
+        .min(1, emptyList)
+        .max(maxValues, longList)
+        .optional()
+        .describe('At least one of these matches.');
     },
   })
-  .refine(isNotEmpty, emptyProblem);
+  .refine(isNotEmpty, emptyProblem)
+  .meta({ id: 'matcher', minProperties: 1 });
 
 const codePath = z.custom<string | RegExp>(value => patternProblem(value) === undefined);
 

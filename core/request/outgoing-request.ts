@@ -11,8 +11,10 @@ export interface OutgoingSource {
   copyHeaders(): HeaderList;
   /** What Host says. */
   readonly host: string;
-  /** The lines of an edited list, without those of the name `except`; undefined: they were not looked into. */
-  lines(except: string): string | undefined;
+  /** Did a plugin set another Host than the client's? */
+  readonly hasOwnHost: boolean;
+  /** The list, if a plugin looked into it. */
+  readonly editedHeaders: HeaderList | undefined;
 }
 
 /**
@@ -69,7 +71,7 @@ export class OutgoingRequest implements OutgoingSource {
 
   /** @internal Did a plugin set another Host than the client's? */
   get hasOwnHost(): boolean {
-    return this.host !== this.#source.host;
+    return this.#source.hasOwnHost || this.host !== this.#source.host;
   }
 
   /** @internal */
@@ -77,11 +79,14 @@ export class OutgoingRequest implements OutgoingSource {
     return this.#headers === undefined ? this.#source.copyHeaders() : this.#headers.clone();
   }
 
-  /** @internal The lines to send, without those of the name `except`; undefined: nobody looked into them. */
-  lines(except: string): string | undefined {
-    return this.#headers === undefined ? this.#source.lines(except) : this.#headers.toLines(except);
+  /** @internal The list to send; undefined: no plugin looked into it. */
+  get editedHeaders(): HeaderList | undefined {
+    return this.#headers ?? this.#source.editedHeaders;
   }
 }
+
+// A method that a plugin overwrites on an instance would be called by the core.
+Object.freeze(OutgoingRequest.prototype);
 
 function show(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);

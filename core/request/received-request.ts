@@ -54,3 +54,5 @@ export class ReceivedRequest {
     return this.#state.upgrade;
   }
 }
+
+Object.freeze(ReceivedRequest.prototype);

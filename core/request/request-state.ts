@@ -26,8 +26,13 @@ export interface ConnectionFacts {
   readonly listener: string;
 }
 
-const noConnection: ConnectionFacts = { port: 0, localPort: 0, listener: '' };
+const noConnection: ConnectionFacts = Object.freeze({ port: 0, localPort: 0, listener: '' });
 const none: readonly Upstream[] = Object.freeze([]);
+
+/** What an edit of plugins is of. */
+const ofBase = 0;
+const ofAttempt = 1;
+const ofNothing = 2;
 
 /** What few requests have: kept apart, as each field of the record costs every request. */
 class RareState implements TimeoutRecord {
@@ -62,7 +67,7 @@ class RareState implements TimeoutRecord {
   responseSource: ResponseSource = 'upstream';
   /** The plugin which made the response. */
   responsePlugin: string | undefined = undefined;
-  /** The plugin which returned the last reply. */
+  /** The plugin which returned the last reply or retry. */
   repliedBy: string | undefined = undefined;
 }
 
@@ -82,6 +87,8 @@ export class RequestState implements OutgoingSource {
   // as it is to be sent
   /** Lines that the wire adds to those of the client: who the client is, and Via. */
   addedLines = '';
+  /** Where edits go: to the base of all attempts, to this attempt, or nowhere as the response has left. */
+  private edits: typeof ofBase | typeof ofAttempt | typeof ofNothing = ofBase;
   copy: OutgoingRequest | undefined = undefined;
 
   // where it goes
@@ -150,7 +157,7 @@ export class RequestState implements OutgoingSource {
 
   /** The request as the current stage may edit it. */
   outgoing(): OutgoingRequest {
-    if (this.attempt === undefined) {
+    if (this.edits === ofBase) {
       const rare = this.ensureRare();
       rare.base ??= new OutgoingRequest(this);
       return rare.base;
@@ -164,12 +171,11 @@ export class RequestState implements OutgoingSource {
     return this.copy ?? this.rare?.base;
   }
 
-  /** The lines to send, as they came and with those that the wire adds, without those of the name `except`. */
-  outgoingLines(except: string): string {
-    return (this.rare?.cleanedHeaders ?? this.headers).toLines(except) + this.addedLines;
+  get hasOwnHost(): false {
+    return false;
   }
 
-  lines(): undefined {
+  get editedHeaders(): undefined {
     return undefined;
   }
 
@@ -183,7 +189,6 @@ export class RequestState implements OutgoingSource {
   beginAttempt(upstream: Upstream, now: number): void {
     this.tried = this.tried.length === 0 ? upstream.alone : Object.freeze([...this.tried, upstream]);
     this.attempt = new Attempt(upstream, now);
-    this.copy = undefined;
   }
 
   /** Forgets the last attempt and what it brought; the record of it stays. */
@@ -194,14 +199,37 @@ export class RequestState implements OutgoingSource {
       rare.attempts.push(this.attempt);
     }
     this.attempt = undefined;
-    this.copy = undefined;
+    this.forgetEdits();
     this.status = 0;
     this.responseHeaders = undefined;
     this.error = undefined;
   }
 
+  /** What the attempt edited is not to be sent; what is edited next is the base of all further ones. */
+  forgetEdits(): void {
+    this.edits = ofBase;
+    this.copy = undefined;
+  }
+
+  /** An upstream is about to be chosen: what is edited from now on is this attempt's own. */
+  editAttempt(): void {
+    this.edits = ofAttempt;
+  }
+
+  /** Has the head of the response left, so that an edit of it would come to nothing? */
+  get responseLeft(): boolean {
+    return this.edits === ofNothing;
+  }
+
+  /** Plugins were asked of the head for the last time. */
+  leave(): void {
+    this.edits = ofNothing;
+    this.responseHeaders?.freeze();
+  }
+
   /** Makes a reply what the client is to get; the list that later stages edit is a copy. */
   replaceResponse(answer: Reply, source: ResponseSource, plugin: string | undefined): void {
+    this.edits = this.attempt === undefined ? ofBase : ofAttempt;
     const rare = this.ensureRare();
     this.status = answer.status;
     this.responseHeaders = answer.headers.clone();

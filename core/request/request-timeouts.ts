@@ -46,6 +46,8 @@ export class RequestTimeouts {
   }
 }
 
+Object.freeze(RequestTimeouts.prototype);
+
 function checked(ms: number | undefined): number | undefined {
   if (ms === undefined) return ms;
   if (typeof ms !== 'number' || !(ms >= 1 && ms <= longest)) {

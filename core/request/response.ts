@@ -15,12 +15,19 @@ export class Response {
     return this.#state.status;
   }
 
-  /** Sets another final status. Throws a TypeError for one outside 200 to 599, and when a protocol is switched (101). */
+  /**
+   * Sets another final status. Throws a TypeError for one outside 200 to 599, when a protocol is switched (101), and
+   * when the response is another attempt's or has left.
+   */
   set status(status: number) {
-    if (!isFinalStatus(status) || this.#state.status === 101) {
+    const state = this.#state;
+    if (!isFinalStatus(status)) {
       throw new TypeError(`a response's status is from 200 to 599, got ${String(status)}`);
     }
-    this.#state.status = status;
+    if (state.status === 101) throw new TypeError('the status of a response which switches protocols is 101');
+    if (state.status === 0 || state.responseLeft)
+      throw new TypeError('this response is not to be sent any more');
+    state.status = status;
   }
 
   /** The field lines; framing, `Connection` and a missing `Date` are the wire's. */
@@ -39,3 +46,5 @@ export class Response {
     return this.#state.rare?.responsePlugin;
   }
 }
+
+Object.freeze(Response.prototype);

@@ -1,5 +1,5 @@
 // Route: a destination with a name, which a plugin's rule leads to.
-import type { Pool } from '../pool/pool.ts';
+import { Pool } from '../pool/pool.ts';
 
 /**
  * Where a rule leads: a name for logs, metrics and scopes, and a pool. A plugin makes its routes once, at its start,
@@ -10,6 +10,9 @@ export class Route {
   readonly pool: Pool;
 
   constructor(name: string, pool: Pool) {
+    if (typeof name !== 'string' || name === '')
+      throw new TypeError(`a route's name is a text, got ${String(name)}`);
+    if (!(pool instanceof Pool)) throw new TypeError(`the route ${name} leads to no pool`);
     this.name = name;
     this.pool = pool;
     Object.freeze(this);

@@ -3,12 +3,14 @@ import { basename } from 'node:path';
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
 import type { Plugin } from '../plugin/plugin.ts';
+import type { PluginCatalogue } from '../plugin/plugin-form.ts';
 import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
 import type { ServerInput } from '../pool/server-definition.ts';
 import { parse } from './options.ts';
 import {
   type Overrides,
   type PoolInput,
+  poolsByName,
   type Settings,
   type SettingsInput,
   settingsSchema,
@@ -38,32 +40,72 @@ export function defineConfig(config: WeldrConfig): WeldrConfig {
   return config;
 }
 
-const configSchema = z.looseObject({
-  plugins: z.array(z.unknown()).max(1000),
-  define: z.record(z.string(), z.unknown()).default({}),
-  pools: z.record(z.string(), z.unknown()).default({}),
-});
+const anyPlugins = pluginsOf(z.unknown());
 
-const poolPlugins = z.array(z.unknown()).max(1000);
+const configSchema = configWith({ plugins: anyPlugins, scoped: anyPlugins, define: definedAs(z.unknown()) });
+
+/** The schema of a list of plugins. */
+export function pluginsOf<T extends z.ZodType>(plugin: T) {
+  return z.array(plugin).max(1000);
+}
+
+/** The schema of `define`. */
+export function definedAs<T extends z.ZodType>(plugin: T, name: z.ZodString = z.string()) {
+  return z.record(name.min(1).max(100), plugin).prefault({});
+}
+
+/** The schema of a whole config, by those of the places where plugins stand. */
+export function configWith<P extends z.ZodType, S extends z.ZodType, D extends z.ZodType>(lists: {
+  readonly plugins: P;
+  readonly scoped: S;
+  readonly define: D;
+}) {
+  return settingsSchema.extend({
+    plugins: lists.plugins.describe('The features, in the order in which their hooks run.'),
+    define: lists.define.describe('Plugins by the names that pools and routes use for them.'),
+    pools: poolsByName({
+      plugins: lists.scoped
+        .optional()
+        .describe('Plugins for the requests of this pool: names of `define`, or made in place.'),
+    }),
+  });
+}
 
 /**
- * Checks a config and fills in its defaults; `overrides` go before what it says. Throws CONFIG_INVALID with all that
- * is wrong, fields named as in `plugins[1].interval`.
+ * Checks a config and fills in its defaults; `overrides` go before what it says. With a `catalogue`, its plugins are
+ * asked for by name, as in JSON. Throws CONFIG_INVALID with all that is wrong, fields named as in `plugins[1].interval`.
  */
-export function checkConfig(config: unknown, overrides: Overrides = {}): CheckedConfig {
-  const { plugins, define, pools: poolInputs, ...rest } = parse(configSchema, config);
-  const { pools, pluginsOf } = splitPools(poolInputs);
-  const { listen, workers, logLevel } = overrides;
-  const settings = parse(settingsSchema, {
-    ...rest,
-    pools,
+export function checkConfig(
+  config: unknown,
+  overrides: Overrides = {},
+  catalogue?: PluginCatalogue,
+): CheckedConfig {
+  const { plugins, define, pools, ...rest } = parse(configSchema, overridden(config, overrides));
+  const settings: Settings = { ...rest, pools: withoutPlugins(pools) };
+  refuseTwoDefaults(settings);
+  refuseBadFallbacks(settings.pools);
+  const pluginsByPool: Record<string, readonly unknown[]> = {};
+  for (const [name, pool] of Object.entries(pools)) {
+    if (pool.plugins !== undefined) pluginsByPool[name] = pool.plugins;
+  }
+  return { settings, plugins: instantiate({ plugins, define, pools: pluginsByPool, catalogue }) };
+}
+
+function overridden(config: unknown, { listen, workers, logLevel }: Overrides): unknown {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) return config;
+  return {
+    ...config,
     ...(listen === undefined ? {} : { listen }),
     ...(workers === undefined ? {} : { workers }),
     ...(logLevel === undefined ? {} : { logLevel }),
-  });
-  refuseTwoDefaults(settings);
-  refuseBadFallbacks(settings.pools);
-  return { settings, plugins: instantiate({ plugins, define, pools: pluginsOf }) };
+  };
+}
+
+/** Plugins are code, which no setting is. */
+function withoutPlugins(pools: z.output<typeof configSchema>['pools']): Settings['pools'] {
+  return Object.fromEntries(
+    Object.entries(pools).map(([name, { plugins: _, ...pool }]) => [name, pool] as const),
+  );
 }
 
 /** Puts the file's name before each line of a config's problems. */
@@ -77,22 +119,6 @@ export function inFile(path: string, thrown: WeldrError): WeldrError {
     cause: thrown.cause,
     ...(thrown.field === undefined ? {} : { field: thrown.field }),
   });
-}
-
-/** Takes the plugins out of the pools: they are code, which no setting is. */
-function splitPools(inputs: Readonly<Record<string, unknown>>) {
-  const pools: Record<string, unknown> = {};
-  const pluginsOf: Record<string, readonly unknown[]> = {};
-  for (const [name, input] of Object.entries(inputs)) {
-    if (typeof input !== 'object' || input === null || Array.isArray(input) || !('plugins' in input)) {
-      pools[name] = input;
-      continue;
-    }
-    const { plugins, ...rest } = input;
-    pools[name] = rest;
-    pluginsOf[name] = parse(poolPlugins, plugins, 'CONFIG_INVALID', `pools.${name}.plugins`);
-  }
-  return { pools, pluginsOf };
 }
 
 function refuseTwoDefaults({ servers, pools }: Settings): void {

@@ -7,6 +7,7 @@ import type { RequestState } from '../request/request-state.ts';
 import { Retry, type retry } from '../request/retry.ts';
 import { Route } from '../request/route.ts';
 import type { Chain, Stages } from './stages.ts';
+import { failure } from './tap-guard.ts';
 
 /** The most attempts of one request, whatever plugins ask for. */
 export const maxAttempts = 10;
@@ -36,6 +37,9 @@ export interface PipelineOptions {
   /** Milliseconds of a monotonic clock. */
   now(): number;
 }
+
+/** The balancer is to be asked again. */
+const redraw = Symbol('redraw');
 
 const idle = 0;
 const admitting = 1;
@@ -122,9 +126,13 @@ export class Pipeline {
     if (this.state !== undefined) this.endWithError(this.state, error);
   }
 
-  /** The request that is under way fails, before anything of a response was sent. */
-  failLate(error: WeldrError): void {
-    if (this.ctx !== undefined) this.refuse(this.ctx, error);
+  /** Gives a request that never began a reply of Weldr's own. */
+  replyAtOnce(ctx: ProxyContext, answer: Reply): void {
+    this.begin(ctx);
+    const { state } = this;
+    if (state === undefined) return;
+    state.replaceResponse(answer, 'weldr', undefined);
+    this.respond(state);
   }
 
   /** The stage that is at work has taken too long, `ms`. */
@@ -235,6 +243,7 @@ export class Pipeline {
 
   /** Makes a pool the one to choose from; at the first entry its own plugins admit the request. */
   private enter(ctx: ProxyContext, state: RequestState, pool: Pool, when: 'first' | 'later'): void {
+    state.forgetEdits();
     const isNew = when === 'first' || enters(state, pool);
     state.pool = pool;
     this.chain = this.stages.of(state.route, pool);
@@ -266,6 +275,7 @@ export class Pipeline {
 
   private select(ctx: ProxyContext): void {
     this.stage = selecting;
+    this.state?.editAttempt();
     this.chain.selectUpstream.callAsync(ctx, this.onSelected);
     this.awaitStage(selecting);
   }
@@ -277,25 +287,31 @@ export class Pipeline {
       this.fail(state, thrown);
       return;
     }
-    let upstream = result;
-    if (upstream !== undefined && (upstream.home !== state.pool || this.chain.eligible.taps.length > 0)) {
-      try {
-        if (!this.isEligible(ctx, state, upstream)) {
-          if (++this.draws < maxDraws) {
-            this.select(ctx);
-            return;
-          }
-          upstream = this.findEligible(ctx, state);
-        }
-      } catch (failure) {
-        this.fail(state, failure);
-        return;
-      }
+    let upstream: Upstream | undefined | typeof redraw;
+    try {
+      upstream = this.narrow(ctx, state, result);
+    } catch (failed) {
+      this.fail(state, failed);
+      return;
+    }
+    if (upstream === redraw) {
+      this.select(ctx);
+      return;
     }
     this.draws = 0;
     if (upstream === undefined) this.fallBack(ctx, state);
     else this.attempt(ctx, state, upstream);
   };
+
+  /** What becomes of a balancer's choice: it is taken, or drawn again, or the first one that is eligible is. */
+  private narrow(
+    ctx: ProxyContext,
+    state: RequestState,
+    choice: Upstream | undefined,
+  ): Upstream | undefined | typeof redraw {
+    if (choice === undefined || this.isEligible(ctx, state, choice)) return choice;
+    return ++this.draws < maxDraws ? redraw : this.findEligible(ctx, state);
+  }
 
   private isEligible(ctx: ProxyContext, state: RequestState, upstream: Upstream): boolean {
     const { eligible } = this.chain;
@@ -375,8 +391,8 @@ export class Pipeline {
       const wanted = result instanceof Retry ? result.pool : undefined;
       const pool = wanted === undefined ? state.pool : this.pools.get(wanted);
       if (pool === undefined) {
-        const why = `a plugin in judge: retry in pool ${String(wanted)}, which is not there`;
-        this.fail(state, new WeldrError('PLUGIN_FAILED', why, { stage: 'judge' }));
+        const plugin = state.rare?.repliedBy ?? 'of an unknown name';
+        this.fail(state, failure(plugin, 'judge', `retry in pool ${String(wanted)}, which is not there`));
       } else {
         this.again(ctx, state, pool);
       }
@@ -444,6 +460,7 @@ export class Pipeline {
         this.failInRespond(ctx, state, toError(thrown));
       }
     }
+    state.leave();
     if (state.responseSource === 'upstream') this.carrier.respond(state);
     else this.carrier.reply(state);
   }
@@ -477,7 +494,15 @@ export class Pipeline {
     state.finishedAt = this.now();
     this.endAttempt(ctx, state, state.finishedAt);
     this.chain.finished.call(ctx);
-    state.rare?.aborter?.abort();
+    if (state.rare?.aborter !== undefined) abort(state.rare.aborter);
+  }
+}
+
+function abort(aborter: AbortController): void {
+  try {
+    aborter.abort();
+  } catch {
+    // A plugin overwrote a part of the signal: who listened to it is not told, and the request is over all the same.
   }
 }
 

@@ -74,7 +74,7 @@ export function createHooks(report: ReportPluginError, plugin?: string): Request
   guardListener(hooks.attemptFinished, guard);
   guardListener(hooks.finished, guard);
   guardListener(hooks.connectionFinished, guard);
-  return hooks;
+  return Object.freeze(hooks);
 }
 
 function isDestination(value: unknown): boolean {

@@ -1,12 +1,13 @@
 // Stages: the hooks of all plugins of a worker, joined into what a request goes through. Which plugins that are depends
 // on its route and its pool; each combination is joined once, at the first request which needs it.
 import { AsyncSeriesBailHook, type FullTap, SyncBailHook, SyncHook } from 'tapable';
+import { WeldrError } from '../errors.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { ProxyContext } from '../request/context.ts';
 import type { Route } from '../request/route.ts';
 import type { RequestHooks } from './request-hooks.ts';
 import { type Condition, type Role, type Scope, scopeName } from './scope.ts';
-import { type AnyHook, failure, refuseUnknownBefore } from './tap-guard.ts';
+import { type AnyHook, failure, refuseUnknownBefore, wantedBefore } from './tap-guard.ts';
 
 /** One plugin's hooks, and for whom they run. */
 export interface StageEntry {
@@ -46,6 +47,8 @@ export class Stages {
   /** By the names of route and pool; `''` for those without plugins of their own. */
   private readonly chains = new Map<string, Chain>();
   private readonly admissions = new Map<string, Admission>();
+  /** Was all of it checked, as at the end of the start? What is tapped later is checked by itself. */
+  private checked = false;
   /** Names of scopes that have plugins. */
   private readonly scopes = new Set<string>();
 
@@ -62,11 +65,15 @@ export class Stages {
   add(entry: StageEntry): void {
     this.entries.push(entry);
     if (entry.scope.kind !== 'config') this.scopes.add(scopeName(entry.scope));
-    const forget = (tap: FullTap): FullTap => {
-      this.forget();
-      return tap;
-    };
-    for (const hook of Object.values(entry.hooks)) (hook as AnyHook).intercept({ register: forget });
+    for (const stage of keysOf(entry.hooks)) {
+      (entry.hooks[stage] as AnyHook).intercept({
+        register: tap => {
+          if (this.checked) this.checkLate(entry, stage, tap);
+          this.forget();
+          return tap;
+        },
+      });
+    }
     this.forget();
   }
 
@@ -108,13 +115,31 @@ export class Stages {
    * asked, and for one that wants to be before one that is not there.
    */
   check(): void {
-    for (const entry of this.entries) refuseUnasked(entry);
+    for (const entry of this.entries) {
+      for (const stage of keysOf(entry.hooks)) {
+        const { taps } = entry.hooks[stage] as AnyHook;
+        if (taps.length > 0) refuseUnasked(entry, stage);
+        for (const tap of taps) refuseUnknownBefore(tap, stage, this.tapNames(stage));
+      }
+    }
     void this.first;
     void this.plain;
     for (const scope of this.scopes) {
       if (scope.startsWith('pool:')) this.chain('', scope);
       else this.chain(scope, '');
     }
+    this.checked = true;
+  }
+
+  /** Throws to the plugin which taps, as no request may fail for it. */
+  private checkLate(entry: StageEntry, stage: keyof RequestHooks, tap: FullTap): void {
+    refuseUnasked(entry, stage);
+    refuseUnknownBefore(tap, stage, this.tapNames(stage));
+  }
+
+  /** What the taps of a stage are called, in all scopes. */
+  private tapNames(stage: keyof RequestHooks): ReadonlySet<string> {
+    return new Set(this.entries.flatMap(({ hooks }) => (hooks[stage] as AnyHook).taps.map(tap => tap.name)));
   }
 
   private scopeOf(kind: 'route' | 'pool', name: string): string {
@@ -163,13 +188,20 @@ export class Stages {
   /** Taps `into` with what the plugins of these scopes have tapped, the first scope first. */
   private join(into: AnyHook, stage: keyof RequestHooks, scopes: readonly string[]): void {
     const members = scopes.flatMap(scope => this.entries.filter(entry => scopeName(entry.scope) === scope));
+    const joined: { tap: FullTap; condition: Condition | undefined }[] = [];
     for (const entry of members) {
       const applies = applicability(entry, members, scopes);
       if (applies === 'never') continue;
-      for (const tap of (entry.hooks[stage] as AnyHook).taps) {
-        refuseUnknownBefore(into, tap);
-        tapAgain(into, tap, applies === 'always' ? undefined : suited(applies, stage));
-      }
+      const condition = applies === 'always' ? undefined : suited(applies, stage, entry.plugin);
+      for (const tap of (entry.hooks[stage] as AnyHook).taps) joined.push({ tap, condition });
+    }
+    // A tap may want to be before one of a plugin behind its own: that one has to be there first.
+    const names = new Set(joined.map(({ tap }) => tap.name));
+    for (const { tap, condition } of joined) if (tap.before === undefined) tapAgain(into, tap, [], condition);
+    for (const { tap, condition } of joined) {
+      // One that an inner plugin of its role has replaced here cannot be waited for.
+      const before = wantedBefore(tap).filter(name => names.has(name));
+      if (tap.before !== undefined) tapAgain(into, tap, before, condition);
     }
   }
 }
@@ -178,13 +210,14 @@ export class Stages {
 const lookers: ReadonlySet<keyof RequestHooks> = new Set(['respond', 'attemptFinished', 'finished']);
 
 /** Where a condition cannot tell, a stage that decides fails, and one that looks sees the request. */
-function suited(condition: Condition, stage: keyof RequestHooks): Condition {
-  if (!lookers.has(stage)) return condition;
+function suited(condition: Condition, stage: keyof RequestHooks, plugin: string): Condition {
+  const looks = lookers.has(stage);
   return ctx => {
     try {
       return condition(ctx);
-    } catch {
-      return true;
+    } catch (thrown) {
+      if (looks) return true;
+      throw thrown instanceof WeldrError ? thrown : failure(plugin, stage, thrown);
     }
   };
 }
@@ -194,15 +227,12 @@ function keysOf<T extends object>(object: T): (keyof T)[] {
 }
 
 /** A plugin of a route or pool has no say before these are known, and one of a `when` none without a request. */
-function refuseUnasked({ plugin, hooks, scope, conditions }: StageEntry): void {
-  const unasked: (keyof RequestHooks)[] = [];
-  if (scope.kind !== 'config') unasked.push('connection', 'route', 'connectionFinished');
-  else if (conditions.length > 0) unasked.push('connection', 'connectionFinished');
-  for (const stage of unasked) {
-    if (hooks[stage].taps.length === 0) continue;
-    const where = scope.kind === 'config' ? 'within a when' : `in the scope of ${scope.kind} ${scope.name}`;
-    throw failure(plugin, stage, `is never asked ${where}; put it into the config's own plugins`);
-  }
+function refuseUnasked({ plugin, scope, conditions }: StageEntry, stage: keyof RequestHooks): void {
+  const isOfConnection = stage === 'connection' || stage === 'connectionFinished';
+  const isInner = scope.kind !== 'config';
+  if (!(isOfConnection && (isInner || conditions.length > 0)) && !(stage === 'route' && isInner)) return;
+  const where = isInner ? `in the scope of ${scope.kind} ${scope.name}` : 'within a when';
+  throw failure(plugin, stage, `is never asked ${where}; put it into the config's own plugins`);
 }
 
 /** When an entry runs: its conditions hold, and no inner plugin of its role does its work. */
@@ -234,12 +264,17 @@ interface Tappable {
   tapPromise(options: object, fn: unknown): void;
 }
 
-function tapAgain(into: AnyHook, tap: FullTap, condition: Condition | undefined): void {
-  const { name, before, stage, type } = tap;
+function tapAgain(
+  into: AnyHook,
+  tap: FullTap,
+  before: readonly string[],
+  condition: Condition | undefined,
+): void {
+  const { name, stage, type } = tap;
   const fn = tap.fn as Tap;
   const options = {
     name,
-    ...(before === undefined ? {} : { before }),
+    ...(before.length === 0 ? {} : { before }),
     ...(stage === undefined ? {} : { stage }),
   };
   const hook = into as unknown as Tappable;

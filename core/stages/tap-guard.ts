@@ -1,8 +1,13 @@
 // Guards around what plugins tap into hooks: a mistake becomes an error which names the plugin and the stage.
 import type { FullTap } from 'tapable';
 import { describeError, WeldrError } from '../errors.ts';
+import { Upstream } from '../pool/pool.ts';
 import { ProxyContext, stateOf } from '../request/context.ts';
 import { Reply } from '../request/reply.ts';
+import { Retry } from '../request/retry.ts';
+
+/** Characters of what a tap returned by mistake. */
+const maxShown = 200;
 
 /** The part of tapable's hooks that the guards need. */
 export interface AnyHook {
@@ -71,18 +76,21 @@ function guardedTap(tap: FullTap, place: Place) {
 function guardedCallbackTap(tap: FullTap, place: Place) {
   return (ctx: ProxyContext, callback: (error: unknown, value?: unknown) => void) => {
     let called = false;
-    const once = (error: unknown, value?: unknown): void => {
+    const end = (error: WeldrError | undefined, value?: unknown): void => {
       if (called) return;
       called = true;
-      callback(error ? asFailure(place, error) : undefined, value);
+      callback(error, value);
     };
     const settle = (error: unknown, value?: unknown): void => {
+      let result: unknown;
       try {
         if (error) throw error;
-        once(undefined, checked(place, value, ctx));
+        result = checked(place, value, ctx);
       } catch (thrown) {
-        once(thrown);
+        end(asFailure(place, thrown));
+        return;
       }
+      end(undefined, result);
     };
     stateOf(ctx).ensureRare().tap = place.plugin;
     try {
@@ -90,7 +98,7 @@ function guardedCallbackTap(tap: FullTap, place: Place) {
     } catch (thrown) {
       // The request has gone on by then: its failure now can only be reported.
       if (called) place.guard.report(asFailure(place, thrown));
-      else once(thrown);
+      else end(asFailure(place, thrown));
     }
   };
 }
@@ -100,7 +108,7 @@ function checked(place: Place, value: unknown, ctx: ProxyContext): unknown {
   const { plugin, stage, expected } = place;
   if (value === undefined) return undefined;
   if (place.accepts(value, ctx)) {
-    if (value instanceof Reply) stateOf(ctx).ensureRare().repliedBy = plugin;
+    if (value instanceof Reply || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = plugin;
     // Only a refusal ends the question.
     return value === true ? undefined : value;
   }
@@ -162,6 +170,7 @@ export function guardConnection(hook: AnyHook, guard: Guard): void {
           try {
             const value: unknown = fn(connection);
             if (value === undefined || value === 'refuse') return value;
+            if (isThenable(value)) value.then(undefined, () => {});
             throw failure(plugin, stage, `returned ${show(value)}; expected 'refuse' or undefined`);
           } catch (thrown) {
             guard.report(failureOf(plugin, stage, thrown));
@@ -179,7 +188,9 @@ export function guardListener(hook: AnyHook, guard: Guard): void {
   hook.intercept({
     register(tap) {
       const plugin = guard.plugin ?? tap.name;
-      if (guard.plugin === undefined) refuseUnknownBefore(hook, tap);
+      if (guard.plugin === undefined) {
+        refuseUnknownBefore(tap, stage, new Set(hook.taps.map(known => known.name)));
+      }
       const { fn } = tap;
       const failed = (thrown: unknown): void => guard.report(failureOf(plugin, stage, thrown));
       const guarded = (...args: unknown[]): unknown => {
@@ -200,14 +211,18 @@ export function guardListener(hook: AnyHook, guard: Guard): void {
   });
 }
 
+/** The names of the taps that a tap wants to be before. */
+export function wantedBefore({ before }: FullTap): readonly string[] {
+  const wanted: unknown = before;
+  if (wanted === undefined) return [];
+  return (Array.isArray(wanted) ? wanted : [wanted]).map(String);
+}
+
 /** Throws PLUGIN_FAILED when a tap wants to be before one that is not there. */
-export function refuseUnknownBefore(hook: AnyHook, tap: FullTap): void {
-  const wanted: unknown = tap.before;
-  if (wanted === undefined) return;
-  for (const name of Array.isArray(wanted) ? wanted : [wanted]) {
-    if (!hook.taps.some(known => known.name === name)) {
-      throw failure(tap.name, hook.name ?? '', `wants to be before ${String(name)}, which has no tap there`);
-    }
+export function refuseUnknownBefore(tap: FullTap, stage: string, known: ReadonlySet<string>): void {
+  for (const name of wantedBefore(tap)) {
+    if (!known.has(name))
+      throw failure(tap.name, stage, `wants to be before ${name}, which has no tap there`);
   }
 }
 
@@ -220,8 +235,9 @@ function asFailure(place: Place, thrown: unknown): WeldrError {
 }
 
 function failureOf(plugin: string, stage: string, thrown: unknown): WeldrError {
-  if (thrown instanceof WeldrError && (thrown.code === 'PLUGIN_FAILED' || thrown.blame === 'client')) {
-    return thrown;
+  if (thrown instanceof WeldrError) {
+    const isNamed = thrown.code === 'PLUGIN_FAILED' && thrown.plugin !== undefined;
+    if (isNamed || thrown.blame === 'client') return thrown;
   }
   return failure(plugin, stage, thrown);
 }
@@ -237,10 +253,12 @@ export function failure(plugin: string, stage: string, why: unknown): WeldrError
 }
 
 function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, maxShown));
+  if (typeof value === 'function') return `the function ${value.name}`;
   if (value instanceof ProxyContext) return 'the context';
+  if (value instanceof Upstream) return `the upstream ${value.id} of pool ${value.pool}`;
   try {
-    return String(value);
+    return String(value).slice(0, maxShown);
   } catch {
     return typeof value;
   }

@@ -35,11 +35,12 @@ export interface ManagerSideOptions {
 /** A handle on a started manager side. */
 export interface TestManagerSide {
   readonly hooks: ManagerHooks;
+  /** All that the manager has of the pools; plugins get ManagerPools and OperatorPools of it. */
   readonly pools: ManagedPools;
   readonly clock: FakeClock;
   readonly routes: AdminRoutes;
   readonly logs: readonly LogLine[];
-  /** What plugins threw in hooks. */
+  /** What plugins threw in hooks and observers. */
   readonly reported: readonly WeldrError[];
   /**
    * Calls an admin route: `admin('POST', '/servers?x=1', { url })`. The body crosses as JSON, both ways. Rejects with
@@ -100,7 +101,8 @@ export async function managerSide(
   });
   previous?.pools.releaseStore();
   const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
-  await sides.start(instantiate({ plugins }));
+  const instances = instantiate({ plugins });
+  await sides.start(instances);
   if (options.servers !== undefined || previous === undefined) {
     try {
       pools.setConfig(definitions(options.servers ?? []));
@@ -109,6 +111,8 @@ export async function managerSide(
       throw thrown;
     }
   }
+  // A test may judge under a name of its own, over a reload, too.
+  pools.retain([...instances.map(({ name }) => name), 'test']);
   return {
     hooks: sides.hooks,
     pools,

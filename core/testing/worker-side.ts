@@ -79,18 +79,24 @@ export async function workerSide(
   options: WorkerSideOptions = {},
 ): Promise<TestWorkerSide> {
   const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
-  return await startWorkerSide(instantiate({ plugins, pools: options.pools ?? {} }), options);
-}
-
-/** Starts the worker sides of plugins that were checked already. */
-export async function startWorkerSide(
-  instances: readonly PluginInstance[],
-  options: WorkerSideOptions,
-): Promise<TestWorkerSide> {
-  const { id = 1, manager, stageTimeout = 30_000 } = options;
-  const clock = options.clock ?? manager?.clock ?? new FakeClock();
+  const instances = instantiate({ plugins, pools: options.pools ?? {} });
   const pools = new Pools();
   fill(pools, options);
+  return await startWorkerSide({ ...options, instances, pools, standIn: firstAvailable });
+}
+
+/** A worker side whose plugins were checked and whose pools were filled already. */
+export interface WorkerStart extends Pick<WorkerSideOptions, 'id' | 'clock' | 'manager' | 'stageTimeout'> {
+  readonly instances: readonly PluginInstance[];
+  readonly pools: Pools;
+  /** Started as well where none of the plugins chooses an upstream. */
+  readonly standIn?: Plugin;
+}
+
+/** Starts the worker sides of plugins. */
+export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSide> {
+  const { instances, pools, standIn, id = 1, manager, stageTimeout = 30_000 } = start;
+  const clock = start.clock ?? manager?.clock ?? new FakeClock();
   const logs: LogLine[] = [];
   const log = collectingLogger(logs);
   const reported: WeldrError[] = [];
@@ -106,8 +112,8 @@ export async function startWorkerSide(
   const leave = manager === undefined ? undefined : joinManager(manager, id, pools, sides, report);
   try {
     await sides.start(instances);
-    if (sides.stages.plain.selectUpstream.taps.length === 0) {
-      await sides.start(instantiate({ plugins: [firstAvailable] }));
+    if (standIn !== undefined && sides.stages.plain.selectUpstream.taps.length === 0) {
+      await sides.start(instantiate({ plugins: [standIn] }));
     }
   } catch (thrown) {
     leave?.();
@@ -171,7 +177,7 @@ function fill(pools: Pools, { upstreams = [], fallbacks = {} }: WorkerSideOption
     const pool = pools.ensure(name);
     for (const upstream of list) pool.set(upstreamRecord(upstream));
   }
-  for (const [name, fallback] of Object.entries(fallbacks)) pools.ensure(name).fallback = fallback;
+  for (const [name, fallback] of Object.entries(fallbacks)) pools.ensure(name).setFallback(fallback);
 }
 
 function isUpstreamList(

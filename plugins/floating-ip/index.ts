@@ -8,6 +8,8 @@ import { parseAddress } from './address.ts';
 import { AddressHolder } from './address-holder.ts';
 import { checkPrerequisites } from './prerequisites.ts';
 
+const addressText = z.string().meta({ examples: ['10.0.0.100/24'] });
+
 const address = z.string().transform((text, context) => {
   const parsed = parseAddress(text);
   if (parsed !== undefined) return parsed;
@@ -18,15 +20,19 @@ const address = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const schema = z.strictObject({
-  /** The service address, or several, IPv4 and IPv6; with the prefix length of their network. */
-  address: z
-    .union([z.string(), z.array(z.string()).min(1).max(64)])
-    .transform(input => (typeof input === 'string' ? [input] : input))
-    .pipe(z.array(address)),
-  /** The interface that clients reach it by. */
-  interface: z.string().regex(/^[\w.@-]{1,15}$/, 'expected the name of an interface such as "eth0"'),
-});
+const schema = z
+  .strictObject({
+    address: z
+      .union([addressText, z.array(addressText).min(1).max(64)])
+      .transform(input => (typeof input === 'string' ? [input] : input))
+      .pipe(z.array(address))
+      .describe('The service address, or several, IPv4 and IPv6; with the prefix length of their network.'),
+    interface: z
+      .string()
+      .regex(/^[\w.@-]{1,15}$/, 'expected the name of an interface such as "eth0"')
+      .describe('The interface that clients reach it by.'),
+  })
+  .describe('Gives the leader of the cluster the service address.');
 
 /** What is kept over reloads: a holder, and the options that it was made with. */
 interface Memory {

@@ -1,15 +1,15 @@
 // ip-filter: answers 403 to clients by their addresses.
 import { z } from 'zod';
-import { NetworkSet, network } from '../../core/network.ts';
+import { NetworkSet, peer, unixPeer } from '../../core/network.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { reply } from '../../core/request/reply.ts';
 
-const options = z.strictObject({
-  /** Who may send requests; empty: everybody. */
-  allow: z.array(network).max(100_000).default([]),
-  /** Who may not, even if allowed above. */
-  deny: z.array(network).max(100_000).default([]),
-});
+const options = z
+  .strictObject({
+    allow: z.array(peer).max(100_000).default([]).describe('Who may send requests; empty: everybody.'),
+    deny: z.array(peer).max(100_000).default([]).describe('Who may not, even if allowed above.'),
+  })
+  .describe('Refuses clients by their addresses, with 403.');
 
 const refusal = reply(403, '403 this address may not send requests\n');
 
@@ -24,7 +24,9 @@ export const ipFilter = definePlugin({
     const allow = new NetworkSet(lists.allow);
     const deny = new NetworkSet(lists.deny);
     hooks.request.tap('ip-filter', ({ clientIp }) => {
-      const admitted = (allow.isEmpty || allow.has(clientIp)) && !deny.has(clientIp);
+      // Who has no address may be somebody that is denied: without a word for them, they are not let in.
+      const allowed = allow.isEmpty ? clientIp !== unixPeer || deny.isEmpty : allow.has(clientIp);
+      const admitted = allowed && !deny.has(clientIp);
       return admitted ? undefined : refusal;
     });
   },

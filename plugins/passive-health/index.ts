@@ -9,28 +9,57 @@ import { type Ejection, type EjectionLimits, Ejections } from './ejections.ts';
 import { FailureCounter, type FailureLimits } from './failure-counter.ts';
 import { type TrialNews, Trials } from './trials.ts';
 
-const options = z.strictObject({
-  /** Failures in a row, in one worker, that take an upstream out. */
-  failures: z.number().int().min(1).max(1_000_000).default(5),
-  /** So does this share of failures within `window`, … */
-  errorRate: z.number().min(0.01).max(1).default(0.5),
-  /** … among at least so many attempts of one worker. */
-  minRequests: z.number().int().min(1).max(1_000_000).default(20),
-  window: duration()
-    .refine(ms => ms >= 100, 'a window is at least 100ms')
-    .default(10_000),
-  /** Statuses of the upstream that count as failures. */
-  statuses: z.array(z.number().int().min(400).max(599)).max(200).default([]),
-  /** How long it is out the first time; each further time twice as long. */
-  ejection: duration()
-    .refine(ms => ms >= 10, 'an ejection is at least 10ms')
-    .default(10_000),
-  maxEjection: duration().default(300_000),
-  /** The share of a pool that may be out at once; at least one, never the last. */
-  maxEjected: z.number().min(0).max(1).default(0.5),
-  /** Requests in a row that must succeed on probation. */
-  passes: z.number().int().min(1).max(1000).default(3),
-});
+const options = z
+  .strictObject({
+    failures: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(5)
+      .describe('Failures in a row, in one worker, that take an upstream out.'),
+    errorRate: z
+      .number()
+      .min(0.01)
+      .max(1)
+      .default(0.5)
+      .describe('Takes one out, too: this share of failures within `window`, among `minRequests` or more.'),
+    minRequests: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(20)
+      .describe('Attempts of one worker within `window` below which `errorRate` says nothing.'),
+    window: duration()
+      .refine(ms => ms >= 100, 'a window is at least 100ms')
+      .prefault('10s')
+      .describe('How far back `errorRate` looks.'),
+    statuses: z
+      .array(z.number().int().min(400).max(599))
+      .max(200)
+      .default([])
+      .describe('Statuses of the upstream that count as failures.'),
+    ejection: duration()
+      .refine(ms => ms >= 10, 'an ejection is at least 10ms')
+      .prefault('10s')
+      .describe('How long it is out the first time; each further time twice as long.'),
+    maxEjection: duration().prefault('5m').describe('The longest that it is out at a time.'),
+    maxEjected: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.5)
+      .describe('The share of a pool that may be out at once; at least one, never the last.'),
+    passes: z
+      .number()
+      .int()
+      .min(1)
+      .max(1000)
+      .default(3)
+      .describe('Requests in a row that must succeed on probation.'),
+  })
+  .describe('Takes out servers whose real requests fail, and lets them come back on probation.');
 
 /** What `passiveHealth` takes, as people write it. */
 export type PassiveHealthOptions = z.input<typeof options>;
@@ -52,9 +81,7 @@ interface Probation {
 }
 
 /**
- * The plugin that learns from real requests which upstreams are unwell: `passiveHealth({ failures: 5 })`. Put it
- * before the balancer, so that it can give an upstream on probation a few requests.
- */
+ * The plugin that learns from real requests which upstreams are unwell: `passiveHealth({ failures: 5 })`. */
 export const passiveHealth = definePlugin({
   name: 'passive-health',
   role: 'passive-health',
@@ -79,7 +106,8 @@ function watch(
     if (probation === 'begins') trials.begin(upstream);
     else trials.end(upstream);
   });
-  hooks.selectUpstream.tap('passive-health', ctx => trials.choose(ctx));
+  // Before balancers, wherever they stand: a trial is a choice that they would never make.
+  hooks.selectUpstream.tap({ name: 'passive-health', stage: -1 }, ctx => trials.choose(ctx));
   hooks.attemptFinished.tap('passive-health', ctx => {
     const { upstream, attempt } = ctx;
     if (upstream === undefined || attempt === undefined) return;
@@ -145,19 +173,18 @@ function decide(
     }
   });
   const keepSomebody = ({ pool: name }: Upstream): void => {
-    const pool = pools.pools.get(name);
-    if (pool !== undefined) ejections.keepSomebody(pool);
+    ejections.keepSomebody(name);
   };
-  const stop = pools.observe({
-    upstreamChanged: keepSomebody,
+  pools.observe({
+    upstreamChanged(upstream, before) {
+      ejections.changed(upstream, before);
+      keepSomebody(upstream);
+    },
     removed: upstream => {
       ejections.forget(upstream);
       keepSomebody(upstream);
     },
   });
-  onClose(() => {
-    stop();
-    ejections.close();
-  });
+  onClose(() => ejections.close());
   ejections.resume();
 }

@@ -3,10 +3,16 @@ import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { PoolJournal } from './pool-journal.ts';
 
-const options = z.strictObject({
-  /** The file; relative to the working directory. */
-  path: z.string().min(1).max(4096).default('weldr-pool.json'),
-});
+const options = z
+  .strictObject({
+    path: z
+      .string()
+      .min(1)
+      .max(4096)
+      .default('weldr-pool.json')
+      .describe('The file; relative to the working directory.'),
+  })
+  .describe('Keeps what the admin API changed in a file of this machine.');
 
 /** Options of {@link poolFile}; each has a default. */
 export type PoolFileOptions = z.input<typeof options>;
@@ -18,9 +24,9 @@ export type PoolFileOptions = z.input<typeof options>;
 export const poolFile = definePlugin({
   name: 'pool-file',
   schema: options,
-  async manager({ log, clock, onClose, useStore }, { path }) {
+  async manager({ log, clock, onClose, operator }, { path }) {
     const journal = await PoolJournal.open({ path, log, clock });
     onClose(() => journal.close());
-    await useStore(journal);
+    await operator.useStore(journal);
   },
 });

@@ -5,14 +5,29 @@ import { reply } from '../../core/request/reply.ts';
 import { addressKey } from './address-key.ts';
 import { TokenBuckets } from './token-buckets.ts';
 
-const options = z.strictObject({
-  /** Requests a second of one client, for each worker. */
-  rate: z.number().positive().max(1_000_000).default(100),
-  /** Requests that it may send at once after a pause; default: those of a second, at least 1. */
-  burst: z.number().min(1).max(1_000_000).optional(),
-  /** Clients that are remembered. */
-  clients: z.number().int().min(100).max(1_000_000).default(50_000),
-});
+const options = z
+  .strictObject({
+    rate: z
+      .number()
+      .positive()
+      .max(1_000_000)
+      .default(100)
+      .describe('Requests a second of one client, for each worker.'),
+    burst: z
+      .number()
+      .min(1)
+      .max(1_000_000)
+      .optional()
+      .describe('Requests that it may send at once after a pause; default: those of a second, at least 1.'),
+    clients: z
+      .number()
+      .int()
+      .min(100)
+      .max(1_000_000)
+      .default(50_000)
+      .describe('Clients that are remembered.'),
+  })
+  .describe('Refuses clients that send more requests than they may, with 429.');
 
 /** What `rateLimit` takes, as people write it. */
 export type RateLimitOptions = z.input<typeof options>;

@@ -6,16 +6,34 @@ import { retry as again } from '../../core/request/retry.ts';
 import { maxAttempts } from '../../core/stages/pipeline.ts';
 import { RetryBudget } from './retry-budget.ts';
 
-const options = z.strictObject({
-  /** Attempts of one request, the first included. */
-  attempts: z.number().int().min(1).max(maxAttempts).default(3),
-  /** Statuses of upstreams that are retried as well, for idempotent methods. */
-  statuses: z.array(z.number().int().min(400).max(599)).max(200).default([]),
-  /** Retries as a share of a worker's requests, over 10 s. */
-  budget: z.number().min(0).max(1).default(0.2),
-  /** Retries a second that a worker may always make, over the same 10 s. */
-  minimum: z.number().min(0).max(10_000).default(10),
-});
+const options = z
+  .strictObject({
+    attempts: z
+      .number()
+      .int()
+      .min(1)
+      .max(maxAttempts)
+      .default(3)
+      .describe('Attempts of one request, the first included.'),
+    statuses: z
+      .array(z.number().int().min(400).max(599))
+      .max(200)
+      .default([])
+      .describe('Statuses of upstreams that are retried as well, for idempotent methods.'),
+    budget: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.2)
+      .describe("Retries as a share of a worker's requests, over 10 s."),
+    minimum: z
+      .number()
+      .min(0)
+      .max(10_000)
+      .default(10)
+      .describe('Retries a second that a worker may always make, over the same 10 s.'),
+  })
+  .describe('Tries failed requests at another server, where nothing can have been done twice.');
 
 /** What `retry` takes, as people write it. */
 export type RetryOptions = z.input<typeof options>;

@@ -6,10 +6,15 @@ import { duration } from '../../core/settings/duration.ts';
 import { Rotation } from './rotation.ts';
 import { SlowStart } from './slow-start.ts';
 
-const options = z.strictObject({
-  /** How long an upstream that came (back) takes from a tenth of its weight to all of it; 0: no time. */
-  slowStart: duration().default(0),
-});
+const options = z
+  .strictObject({
+    slowStart: duration()
+      .prefault(0)
+      .describe(
+        'How long an upstream that came (back) takes from a tenth of its weight to all of it; 0: no time.',
+      ),
+  })
+  .describe('Chooses servers in turn, by weight.');
 
 /** What `roundRobin` takes, as people write it. */
 export type RoundRobinOptions = z.input<typeof options>;

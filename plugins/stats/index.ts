@@ -4,7 +4,8 @@ import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import { metricTextType } from '../../core/plugin/metric-text.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
-import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
@@ -12,12 +13,14 @@ import { metrics } from './metrics.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';
 import { Totals } from './totals.ts';
 
-const options = z.strictObject({
-  /** How often workers tell what they counted: what is lost at most when one is killed. */
-  interval: duration()
-    .refine(ms => ms >= 10, 'an interval is at least 10ms')
-    .default(250),
-});
+const options = z
+  .strictObject({
+    interval: duration()
+      .refine(ms => ms >= 10, 'an interval is at least 10ms')
+      .prefault('250ms')
+      .describe('How often workers tell what they counted: what is lost at most when one is killed.'),
+  })
+  .describe('Counts requests and attempts, for GET /stats and GET /metrics of the admin API.');
 
 /** What `stats` takes, as people write it. */
 export type StatsOptions = z.input<typeof options>;
@@ -96,17 +99,22 @@ function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
   }));
 }
 
-function allEntries(pools: ManagedPools): PoolEntry[] {
-  return [...pools.pools].flatMap(pool => [...pools.list(pool.name)]);
+function allEntries(pools: ManagerPools): PoolEntry[] {
+  return pools.names.flatMap(name => [...pools.list(name)]);
 }
 
-function detail(pools: ManagedPools, totals: Totals) {
+/** Numbers are text here, as they always were; a unix socket has a path and no port. */
+function placeOf({ endpoint }: Upstream) {
+  if (endpoint.kind === 'unix') return { path: endpoint.path };
+  return { ip: endpoint.hostname, port: String(endpoint.port) };
+}
+
+function detail(pools: ManagerPools, totals: Totals) {
   return allEntries(pools).map(({ upstream }) => {
     const { success, failed, inFlight, connectErrors, latency } = totals.of(upstream.pool, upstream.id);
     return {
       id: upstream.id,
-      ip: upstream.hostname,
-      port: String(upstream.port),
+      ...placeOf(upstream),
       pool: upstream.pool,
       success,
       failed,

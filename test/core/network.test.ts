@@ -83,3 +83,10 @@ test('say the same of an address that was asked for before, and of more than are
     }
   }
 });
+
+test('a client of a unix socket is in a set that names unix:, and in no network', () => {
+  assert.ok(new NetworkSet(['10.0.0.0/8', 'unix:']).has('unix:'));
+  assert.not.ok(new NetworkSet(['0.0.0.0/0', '::/0']).has('unix:'));
+  assert.not.ok(new NetworkSet(['unix:']).has('10.0.0.1'));
+  assert.not.ok(new NetworkSet(['unix:']).has('unix:/run/a'));
+});

@@ -46,6 +46,11 @@ test('lists every setting with its default', () => {
   const real = settings();
   assert.ok(real.size > 25);
   assert.equal([...ours.keys()].sort(), [...real.keys()].sort());
+  // Checked, an entry of `listen` is an object.
+  real.set(
+    'listen',
+    defaults.listen.map(({ address }) => address),
+  );
   for (const [name, value] of ours) assert.equal(value, real.get(name), name);
 });
 
@@ -61,6 +66,19 @@ test('has a YAML example that loads', async () => {
       ['round-robin', 'health-check', 'stats'],
     );
     assert.is(read.servers[0]?.url, 'http://127.0.0.1:12345');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('has a JSON example that loads', async () => {
+  const [, json = ''] = /```json\n([\s\S]+?)```/.exec(page) ?? [];
+  const folder = makeFolder();
+  try {
+    const path = join(folder, 'weldr.config.json');
+    writeFileSync(path, json);
+    const { plugins } = await loadConfig(path, {});
+    assert.ok(plugins.some(({ name }) => name === 'rate-limit#strict'));
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -148,14 +148,15 @@ test('is ended and replaced when it does not read what changes', async () => {
   const weldr = await startWeldr({
     config: `
       import { defineConfig } from 'weldr';
+      import { roundRobin } from 'weldr/plugins';
       export default defineConfig({
         listen: '127.0.0.1:0', workers: 1, servers: ['http://127.0.0.1:1'],
-        plugins: [{
+        plugins: [roundRobin(), {
           name: 'flipper',
           manager({ pools }) {
             process.on('SIGUSR2', async () => {
               for (let i = 0; i < ${flips}; i++) {
-                pools.judge('default', 'http://127.0.0.1:1', 'flipper', i % 2 === 0 ? 'no' : undefined);
+                pools.verdict('default', 'http://127.0.0.1:1', i % 2 === 0 ? 'no' : undefined);
                 await undefined;
               }
             });
@@ -169,7 +170,8 @@ test('is ended and replaced when it does not read what changes', async () => {
     weldr.signal('SIGUSR2');
     await until('the stuck worker is gone', () => !isRunning(stuck), 30_000);
     await weldr.logged(({ msg }) => msg === 'the worker does not read its messages; it is ended');
-    assert.is((await fetch(weldr.url)).status, 503);
+    // The last of what it was told: it is not complained about, and refuses connections.
+    assert.is((await fetch(weldr.url)).status, 502);
     assert.is(weldr.workers().length, 1);
   } finally {
     await weldr.stop();

@@ -1,24 +1,11 @@
 // Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
 import { isIP, isIPv6 } from 'node:net';
-import { NetworkSet } from '../../network.ts';
-import { type HeaderList, isFieldValue } from '../../request/headers.ts';
+import { NetworkSet, unixPeer } from '../../network.ts';
+import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import type { RequestState } from '../../request/request-state.ts';
 import type { Settings } from '../../settings/settings.ts';
-import { forwardingAlias } from '../h1/fields.ts';
-
-/** What one client connection says of itself. */
-export interface Peer {
-  readonly ip: string;
-  readonly port: number;
-  readonly localPort: number;
-  /** The name of the `listen` entry. */
-  readonly listener: string;
-  /** Is it a proxy whose X-Forwarded-* is believed? */
-  readonly trusted: boolean;
-  /** The lines that describe it, as the last request for `describedHost` got them; most requests name the same. */
-  described: string;
-  describedHost: string | undefined;
-}
+import { forwardingAlias } from './grammar.ts';
+import type { Peer } from './streams.ts';
 
 /** The longest chain of addresses that is looked through for the client's. */
 const maxChain = 100;
@@ -37,7 +24,7 @@ export class Forwarding {
     this.rfc7239 = rfc7239;
     this.trusted = new NetworkSet(trusted);
     this.pseudonym = settings.via;
-    this.via = [`Via: 1.0 ${settings.via}\r\n`, `Via: 1.1 ${settings.via}\r\n`];
+    this.via = [viaLine('1.0', settings.via), viaLine('1.1', settings.via)];
   }
 
   /** Is this address one of a trusted proxy? */
@@ -60,23 +47,29 @@ export class Forwarding {
     if (received && (this.mode === 'remove' || (this.mode === 'append' && !peer.trusted))) {
       state.ensureRare().cleanedHeaders = withoutForwarding(state.headers);
     }
-    let added = '';
-    if (this.mode === 'append') {
-      if (believed) state.ensureRare().cleanedHeaders = this.extended(state, peer);
-      else added = this.describe(state, peer);
+    const via = state.version === '1.0' ? this.via[0] : this.via[1];
+    if (this.mode !== 'append') {
+      state.addedLines = via;
+    } else if (believed) {
+      state.ensureRare().cleanedHeaders = this.extended(state, peer);
+      state.addedLines = via;
+    } else {
+      state.addedLines = this.describe(state, peer, via);
     }
-    state.addedLines = added + (state.version === '1.0' ? this.via[0] : this.via[1]);
   }
 
   /** Nothing came that is believed: what is said is what this hop saw. */
-  private describe(state: RequestState, peer: Peer): string {
-    if (peer.describedHost === state.host) return peer.described;
-    const lines = [`X-Forwarded-For: ${peer.ip}`, `X-Forwarded-Proto: ${state.scheme}`];
-    if (state.host !== '') lines.push(`X-Forwarded-Host: ${state.host}`);
-    lines.push(`X-Forwarded-Port: ${peer.localPort}`);
-    if (this.rfc7239) lines.push(`Forwarded: ${forwardedElement(state, peer.ip)}`);
-    lines.push('');
-    peer.described = lines.join('\r\n');
+  private describe(state: RequestState, peer: Peer, via: string): string {
+    if (peer.describedHost === state.host && peer.described.endsWith(via)) return peer.described;
+    const lines = new HeaderList();
+    if (peer.ip !== unixPeer) lines.push('X-Forwarded-For', 'x-forwarded-for', peer.ip);
+    lines.push('X-Forwarded-Proto', 'x-forwarded-proto', state.scheme);
+    if (state.host !== '') lines.push('X-Forwarded-Host', 'x-forwarded-host', state.host);
+    if (peer.localPort !== 0) lines.push('X-Forwarded-Port', 'x-forwarded-port', String(peer.localPort));
+    if (this.rfc7239) lines.push('Forwarded', 'forwarded', forwardedElement(state, peer.ip));
+    lines.pushLines(via);
+    // Made flat: a text that was put together from pieces would be walked through again for each request.
+    peer.described = Buffer.from(lines.toLines(), 'latin1').toString('latin1');
     peer.describedHost = state.host;
     return peer.described;
   }
@@ -87,11 +80,15 @@ export class Forwarding {
     for (const key of headers.keys.filter(k => forwardingAlias.test(k) && !k.startsWith('x-forwarded-'))) {
       headers.delete(key);
     }
-    const chain = [...headers.getAll('x-forwarded-for'), peer.ip].join(', ');
-    headers.set('X-Forwarded-For', chain);
+    const chain = headers.getAll('x-forwarded-for');
+    // A peer without an address adds none: what came ends with the client that it has seen.
+    if (peer.ip !== unixPeer) chain.push(peer.ip);
+    if (chain.length > 0) headers.set('X-Forwarded-For', chain.join(', '));
     if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', state.scheme);
     if (!headers.has('x-forwarded-host') && state.host !== '') headers.set('X-Forwarded-Host', state.host);
-    if (!headers.has('x-forwarded-port')) headers.set('X-Forwarded-Port', String(peer.localPort));
+    if (peer.localPort !== 0 && !headers.has('x-forwarded-port')) {
+      headers.set('X-Forwarded-Port', String(peer.localPort));
+    }
     if (this.rfc7239) {
       headers.set('Forwarded', [...headers.getAll('forwarded'), forwardedElement(state, peer.ip)].join(', '));
     } else if (headers.has('forwarded')) {
@@ -123,8 +120,16 @@ function withoutForwarding(received: HeaderList): HeaderList {
   return headers;
 }
 
+function viaLine(version: string, pseudonym: string): string {
+  const lines = new HeaderList();
+  lines.push('Via', 'via', `${version} ${pseudonym}`);
+  return lines.toLines();
+}
+
 function forwardedElement(state: RequestState, ip: string): string {
-  const node = isIPv6(ip) ? `"[${ip}]"` : ip;
+  // RFC 7239 section 6.2.
+  const known = ip === unixPeer ? 'unknown' : ip;
+  const node = isIPv6(ip) ? `"[${ip}]"` : known;
   const host = state.host === '' || !isFieldValue(state.host) ? '' : `;host="${state.host}"`;
   return `for=${node}${host};proto=${state.scheme}`;
 }

@@ -473,7 +473,7 @@ for (const [matcher, message] of [
   [{ path: '' }, /does not begin with/],
   [{ path: [] }, /^path: an empty list would match nothing/],
   [{ path: 3 }, /^path: expected a path such as "\/api\/\*"$/],
-  [{ path: '/a', pth: '/b' }, /^pth: there is no such option$/],
+  [{ path: '/a', pth: '/b' }, /^pth: there is no such option; did you mean path\?$/],
   [{ method: 'GE T' }, /^method: expected a method such as "GET", got "GE T"$/],
   [{ host: 'a:80' }, /^host: the host "a:80" has a port: leave it out$/],
   [{ host: '::1' }, /write "\[::1\]"$/],
@@ -485,7 +485,7 @@ for (const [matcher, message] of [
   [{ header: { a: 1 } }, /^header\.a: expected a value, a list of values, true or false, got 1$/],
   [
     { clientIp: '10.0.0.0/33' },
-    /^clientIp: expected an address or a network such as "10\.0\.0\.0\/8", got "10\.0\.0\.0\/33"$/,
+    /^clientIp: expected an address, a network such as "10\.0\.0\.0\/8" or "unix:", got "10\.0\.0\.0\/33"$/,
   ],
   [{ scheme: 'ftp' }, /^scheme: expected "http" or "https", got "ftp"$/],
   [{ listener: '' }, /^listener: expected text, got ""$/],

@@ -43,8 +43,31 @@ test('chooses no upstream for who is refused', async () => {
   assert.is(result.attempts.length, 0);
 });
 
+test('lets a client without an address in where there is no list, or one that names it', async () => {
+  assert.is(await statusOf({}, 'unix:'), admitted);
+  assert.is(await statusOf({ allow: ['unix:'] }, 'unix:'), admitted);
+  assert.is(await statusOf({ allow: ['unix:', '10.0.0.0/8'], deny: ['10.0.0.1'] }, 'unix:'), admitted);
+  assert.is(await statusOf({ allow: ['unix:'] }, '10.0.0.1'), 403);
+  for (const options of [
+    { allow: ['0.0.0.0/0', '::/0'] },
+    { deny: ['192.0.2.1'] },
+    { deny: ['unix:'] },
+    { allow: ['unix:'], deny: ['unix:'] },
+  ]) {
+    assert.is(await statusOf(options, 'unix:'), 403, JSON.stringify(options));
+  }
+});
+
 test('refuses what is no network', async () => {
-  for (const network of ['10.0.0.0/33', '10.0.0', 'fd00::/129', '10.0.0.0/8/8', 'localhost', '10.0.0.0/']) {
+  for (const network of [
+    '10.0.0.0/33',
+    '10.0.0',
+    'fd00::/129',
+    '10.0.0.0/8/8',
+    'localhost',
+    '10.0.0.0/',
+    'unix:/a',
+  ]) {
     const thrown = await workerSide(ipFilter({ allow: [network] })).catch(error => error);
     assert.is(thrown.code, 'CONFIG_INVALID', network);
     assert.is(thrown.field, 'plugins[0].allow[0]');

@@ -261,7 +261,7 @@ test('answers in the Prometheus text format', async () => {
   const { manager, worker } = await start();
   await worker.run();
   await worker.run({ answers: ['CONNECT_FAILED'] });
-  manager.pools.judge('default', b, 'test', 'unwell');
+  manager.pools.verdict('default', b, 'test', 'unwell');
   const answer = await manager.admin('GET', '/metrics');
   assert.match(answer.contentType ?? '', /^text\/plain; version=0\.0\.4/);
   const text = String(answer.body);
@@ -336,4 +336,11 @@ test('refuses options that it does not know', async () => {
   const thrown = await workerSide(stats({ every: '1s' } as object)).catch(error => error);
   assert.is(thrown.code, 'CONFIG_INVALID');
   assert.is(thrown.field, 'plugins[0].every');
+});
+
+test('shows the path of a server on a unix socket', async () => {
+  const manager = await managerSide(stats(), { servers: ['unix:/run/app.sock'] });
+  const [shown] = await detail(manager);
+  assert.equal([shown?.['id'], shown?.['path']], ['unix:/run/app.sock', '/run/app.sock']);
+  assert.not.ok('port' in (shown ?? {}));
 });

@@ -1,4 +1,4 @@
-// The characters of HTTP/1.1, as tables over one byte or one latin1 character.
+// The one grammar of every protocol: characters, as tables over one byte or one latin1 character, and special names.
 
 function table(accepts: (code: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, code) => (accepts(code) ? 1 : 0));
@@ -23,6 +23,9 @@ export const hexValue = Uint8Array.from({ length: 256 }, (_, code) => {
   const value = Number.parseInt(String.fromCharCode(code), 16);
   return Number.isNaN(value) ? 255 : value;
 });
+
+/** Names that CGI-like origins take for X-Forwarded-*: `X_Forwarded_For`, `X.Forwarded.Host`. */
+export const forwardingAlias = /^(?:x[._-]forwarded[._-]|forwarded[._])/;
 
 export const TAB = 0x09;
 export const LF = 0x0a;

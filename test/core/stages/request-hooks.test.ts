@@ -1,12 +1,16 @@
 // The guards around tapable: what a plugin does wrong fails its request with its name, and nothing hangs.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
-import { createHooks, createManagerHooks, type RequestHooks } from '../../../core/plugin/hooks.ts';
-import { Upstream } from '../../../core/pool/pool.ts';
-import { type ProxyContext, type Reply, reply, retry } from '../../../core/request/context.ts';
-import { context, settle, upstreamRecord } from '../../../core/testing.ts';
+import { Pool, Upstream } from '../../../core/pool/pool.ts';
+import { type ProxyContext, stateOf } from '../../../core/request/context.ts';
+import { type Reply, reply } from '../../../core/request/reply.ts';
+import { retry } from '../../../core/request/retry.ts';
+import { Route } from '../../../core/request/route.ts';
+import { createHooks, type RequestHooks } from '../../../core/stages/request-hooks.ts';
+import { context, pool, settle, upstreamRecord } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
 
+/** It is in no pool. */
 const upstream = new Upstream('default', upstreamRecord('http://a:1'));
 
 /** Fresh hooks and what was reported by them. */
@@ -90,26 +94,160 @@ stages('is done at once when all taps are synchronous', () => {
 });
 
 stages('takes what it may answer, and nothing else', async () => {
+  const home = pool(['http://a:1']);
+  const ctx = context({ pool: home });
   const answer = reply(200);
+  const member = home.get('http://a:1');
+  const foreign = pool(['http://a:1']).get('http://a:1');
   const allowed: [keyof RequestHooks, unknown, boolean][] = [
-    ['selectUpstream', upstream, true],
-    ['selectUpstream', answer, true],
+    ['request', answer, true],
+    ['request', member, false],
+    ['request', home, false],
+    ['selectUpstream', member, true],
+    ['selectUpstream', upstream, true], // it has left every pool: another one is drawn
+    ['selectUpstream', foreign, false],
+    ['selectUpstream', answer, false],
     ['selectUpstream', retry, false],
     ['selectUpstream', 'http://a:1', false],
     ['preProxy', answer, true],
-    ['preProxy', upstream, false],
+    ['preProxy', member, false],
     ['preProxy', true, false],
+    ['judge', retry, true],
+    ['judge', retry({ pool: 'other' }), true],
+    ['judge', answer, false],
     ['postProxy', answer, true],
-    ['postProxy', retry, true],
-    ['postProxy', upstream, false],
+    ['postProxy', retry, false],
+    ['postProxy', member, false],
     ['postProxy', 200, false],
   ];
   for (const [stage, value, ok] of allowed) {
     const { hooks } = fresh();
     (hooks[stage] as Wrong).tap('some', () => value);
-    if (ok) assert.is(await call(hooks[stage] as Wrong), value);
-    else assert.is((await failureOf(call(hooks[stage] as Wrong))).code, 'PLUGIN_FAILED');
+    if (ok) assert.is(await call(hooks[stage] as Wrong, ctx), value);
+    else assert.is((await failureOf(call(hooks[stage] as Wrong, ctx))).code, 'PLUGIN_FAILED');
   }
+});
+
+stages('names the upstream of another pool that it got', async () => {
+  const { hooks } = fresh();
+  hooks.selectUpstream.tap('lost', () => pool(['http://b:1'], 'blue').get('http://b:1'));
+  const error = await failureOf(call(hooks.selectUpstream));
+  assert.match(
+    error.message,
+    'plugin lost in selectUpstream: returned the upstream http://b:1 of pool blue; expected an upstream of ctx.pool',
+  );
+});
+
+stages('route takes a pool, a route or a reply, and nothing else', () => {
+  const blue = new Pool('blue');
+  for (const value of [blue, new Route('a', blue), reply(200), undefined]) {
+    const { hooks } = fresh();
+    hooks.route.tap('some', () => value);
+    assert.is(hooks.route.call(context()), value);
+  }
+  for (const value of ['blue', upstream, null, retry]) {
+    const { hooks } = fresh();
+    hooks.route.tap('some', () => value as Wrong);
+    assert.throws(
+      () => hooks.route.call(context()),
+      /plugin some in route: returned .*; expected a pool, a route/,
+    );
+  }
+});
+
+stages('eligible: a false refuses, and true lets the next tap be asked', () => {
+  const { hooks } = fresh();
+  hooks.eligible.tap('yes', () => true);
+  hooks.eligible.tap('no', () => false);
+  assert.is(hooks.eligible.call(context(), upstream), false);
+  const others = fresh().hooks;
+  others.eligible.tap('yes', () => true);
+  others.eligible.tap('silent', () => undefined);
+  assert.is(others.eligible.call(context(), upstream), undefined);
+  others.eligible.tap('odd', () => 0 as Wrong);
+  assert.throws(
+    () => others.eligible.call(context(), upstream),
+    /plugin odd in eligible: returned 0; expected false/,
+  );
+});
+
+stages('takes synchronous taps only where it is synchronous', () => {
+  const { hooks } = fresh();
+  for (const stage of [
+    'route',
+    'eligible',
+    'respond',
+    'connection',
+    'finished',
+    'attemptFinished',
+  ] as const) {
+    assert.throws(() => (hooks[stage] as Wrong).tapPromise('late', async () => undefined));
+    assert.throws(() => (hooks[stage] as Wrong).tapAsync('late', () => undefined));
+    assert.is(hooks[stage].taps.length, 0);
+  }
+});
+
+stages('takes the name of the plugin for that of each tap, when it knows it', async () => {
+  const hooks = createHooks(() => {}, 'the-plugin');
+  hooks.preProxy.tap('some tap', () => {
+    throw new Error('no luck');
+  });
+  const error = await failureOf(call(hooks.preProxy));
+  assert.is(error.message, 'plugin the-plugin in preProxy: no luck');
+  assert.equal([error.plugin, error.stage], ['the-plugin', 'preProxy']);
+});
+
+stages('lets an error of the client through, as that of an ambiguous path', async () => {
+  const { hooks } = fresh();
+  hooks.request.tap('matcher', () => {
+    throw new WeldrError('BAD_REQUEST', 'ambiguous');
+  });
+  assert.is((await failureOf(call(hooks.request))).code, 'BAD_REQUEST');
+});
+
+stages('names itself and the plugin even in an error that a plugin made as Weldr does', async () => {
+  for (const code of ['PLUGIN_FAILED', 'UPSTREAM_RESET', 'INTERNAL'] as const) {
+    const { hooks } = fresh();
+    hooks.request.tap('forger', () => {
+      throw new WeldrError(code, 'odd');
+    });
+    const error = await failureOf(call(hooks.request));
+    assert.is(error.code, 'PLUGIN_FAILED');
+    assert.match(error.message, 'plugin forger in request: odd');
+  }
+});
+
+for (const [what, thrown] of [
+  ['an object without a prototype', Object.create(null)],
+  ['undefined', undefined],
+  ['null', null],
+  ['a symbol', Symbol('odd')],
+  ['an object that cannot be a text', { toString: () => assert.unreachable() }],
+  [
+    'an error whose message cannot be read',
+    Object.defineProperty(new Error(), 'message', { get: () => assert.unreachable() }),
+  ],
+] as const) {
+  stages(`fails with the plugin's name for ${what} that is thrown`, async () => {
+    const { hooks } = fresh();
+    const bad = () => {
+      throw thrown;
+    };
+    hooks.request.tap('bad', bad);
+    assert.match((await failureOf(call(hooks.request))).message, /^plugin bad in request: /);
+    const { hooks: others, reported } = fresh();
+    others.request.tapPromise('bad', async () => bad());
+    assert.match((await failureOf(call(others.request))).message, /^plugin bad in request: /);
+    others.finished.tap('bad', bad);
+    others.finished.call(context());
+    assert.match(reported[0]?.message ?? '', /^plugin bad in finished: /);
+  });
+}
+
+stages('does not repeat what a plugin returned beyond 200 characters', async () => {
+  const { hooks } = fresh();
+  hooks.request.tap('chatty', () => 'x'.repeat(1_000_000) as Wrong);
+  assert.ok((await failureOf(call(hooks.request))).message.length < 400);
 });
 
 for (const value of [null, false, 0, '']) {
@@ -227,31 +365,9 @@ stages('keeps what was thrown as the cause', async () => {
   assert.is((await failureOf(call(hooks.preProxy))).cause, cause);
 });
 
-stages('refuses a tap that wants to be before one that is not there', () => {
+stages('cannot be replaced by a plugin', () => {
   const { hooks } = fresh();
-  hooks.preProxy.tap('known', () => undefined);
-  assert.throws(
-    () => hooks.preProxy.tap({ name: 'lost', before: 'unknown' }, () => undefined),
-    /plugin lost in preProxy: wants to be before unknown/,
-  );
-  assert.throws(
-    () => hooks.preProxy.tap({ name: 'lost', before: ['known', 'unknown'] as Wrong }, () => undefined),
-    /unknown/,
-  );
-  assert.is(hooks.preProxy.taps.length, 1);
-});
-
-stages('runs a tap before the one that it names', async () => {
-  const { hooks } = fresh();
-  hooks.preProxy.tap('a', () => reply(201));
-  hooks.preProxy.tap('b', () => reply(202));
-  hooks.preProxy.tap({ name: 'c', before: 'b' }, () => undefined);
-  hooks.preProxy.tap({ name: 'd', before: 'a' }, () => reply(203));
-  assert.equal(
-    hooks.preProxy.taps.map(tap => tap.name),
-    ['d', 'a', 'c', 'b'],
-  );
-  assert.is(((await call(hooks.preProxy)) as Reply).status, 203);
+  assert.throws(() => ((hooks as Wrong).request = undefined), /read only/);
 });
 
 const listeners = suite('a hook that only listens');
@@ -287,41 +403,64 @@ listeners('takes any answer for none', () => {
   assert.equal(reported, []);
 });
 
-const manager = suite("the manager's hooks");
+const respond = suite('respond');
 
-manager('await asynchronous taps in their order, past those that fail', async () => {
-  const reported: WeldrError[] = [];
-  const hooks = createManagerHooks(error => void reported.push(error));
-  const seen: string[] = [];
-  hooks.stopping.tapPromise('one', async () => {
-    await settle();
-    seen.push('one');
-  });
-  hooks.stopping.tapPromise('two', async () => await Promise.reject(new Error('two fails')));
-  hooks.stopping.tapPromise('three', () => {
-    throw new Error('three throws');
-  });
-  hooks.stopping.tapPromise('four', (() => seen.push('four')) as Wrong);
-  hooks.stopping.tap('five', () => void seen.push('five'));
-  await hooks.stopping.promise();
-  assert.equal(seen, ['one', 'four', 'five']);
-  assert.equal(
-    reported.map(error => error.message),
-    ['plugin two in stopping: two fails', 'plugin three in stopping: three throws'],
-  );
+respond('puts a reply in the place of a reply or an error, and not of an upstream’s response', () => {
+  const { hooks } = fresh();
+  hooks.respond.tap('page', () => reply(410, 'gone') as Wrong);
+  for (const source of ['weldr', 'plugin', 'upstream'] as const) {
+    const ctx = context();
+    stateOf(ctx).replaceResponse(reply(502, 'x'), source, undefined);
+    if (source === 'upstream') {
+      assert.throws(
+        () => hooks.respond.call(ctx),
+        /plugin page in respond: returned a reply for an upstream’s response/,
+      );
+      assert.is(ctx.status, 502);
+    } else {
+      hooks.respond.call(ctx);
+      assert.equal([ctx.status, ctx.response?.source, ctx.response?.plugin], [410, 'plugin', 'page']);
+    }
+  }
 });
 
-manager('refuse tapAsync, whose callback could be forgotten', () => {
-  const hooks = createManagerHooks(() => {});
-  assert.throws(() => hooks.stopping.tapAsync('bad', () => {}), /plugin bad in stopping: used tapAsync\(\)/);
-  assert.is(hooks.stopping.taps.length, 0);
+respond('fails with the name of the plugin for anything else that is returned', () => {
+  for (const value of [null, false, 0, '', {}, upstream, retry, Promise.resolve()]) {
+    const { hooks } = fresh();
+    hooks.respond.tap('odd', () => value as Wrong);
+    const ctx = context();
+    stateOf(ctx).replaceResponse(reply(502), 'weldr', undefined);
+    assert.throws(() => hooks.respond.call(ctx), /plugin odd in respond: returned/);
+  }
 });
 
-manager('hand their arguments on', () => {
-  const hooks = createManagerHooks(() => {});
-  const seen: unknown[] = [];
-  hooks.upstreamChanged.tap('look', (changed, before) => void seen.push(changed, before));
-  const before = upstreamRecord({ url: 'http://a:1', state: 'down' });
-  hooks.upstreamChanged.call(upstream, before);
-  assert.equal(seen, [upstream, before]);
+const connection = suite('connection');
+
+const info = { remoteAddress: '192.0.2.1', remotePort: 1, localPort: 80, listener: '' };
+
+connection('is refused by the first tap that refuses', () => {
+  const { hooks } = fresh();
+  let asked = 0;
+  hooks.connection.tap('look', () => void asked++);
+  assert.is(hooks.connection.call(info), undefined);
+  hooks.connection.tap('gate', () => 'refuse');
+  hooks.connection.tap('last', () => void asked++);
+  assert.is(hooks.connection.call(info), 'refuse');
+  assert.is(asked, 2);
+});
+
+connection('is refused, and the mistake reported, where a tap cannot judge', () => {
+  for (const wrong of [
+    () => {
+      throw new Error('no luck');
+    },
+    () => false,
+    () => null,
+    async () => await Promise.reject(new Error('later')),
+  ]) {
+    const { hooks, reported } = fresh();
+    hooks.connection.tap('broken', wrong as Wrong);
+    assert.is(hooks.connection.call(info), 'refuse');
+    assert.match(reported[0]?.message ?? '', /^plugin broken in connection: /);
+  }
 });
