@@ -1,6 +1,6 @@
 // Config watch: notices that the config, or a module that it imports, was changed on disk.
 import { stat } from 'node:fs/promises';
-import { modulesRead } from './fresh-modules.ts';
+import { modulesRead } from './module-reading.ts';
 
 /** How often the files are looked at, ms. Asking is plainest: editors replace files, and some disks tell nobody. */
 const interval = 500;

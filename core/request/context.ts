@@ -46,20 +46,17 @@ declare const slotValue: unique symbol;
 
 /** A typed place for what a plugin keeps about one request. */
 export interface ContextSlot<T> {
+  /** For people who debug; several slots may have the same. */
   readonly name: string;
-  readonly index: number;
   readonly [slotValue]?: T;
 }
 
-const slotNames: string[] = [];
-
 /**
- * Makes a slot, once per module: `const startedAt = contextSlot<number>('stats.startedAt')`. Throws an Error when
- * the name was taken already.
+ * Makes a slot, once per module: `const startedAt = contextSlot<number>('stats.startedAt')`. Each call makes another
+ * one, whatever its name: at a reload a config's modules run again.
  */
 export function contextSlot<T>(name: string): ContextSlot<T> {
-  if (slotNames.includes(name)) throw new Error(`the context slot ${name} exists already`);
-  return { name, index: slotNames.push(name) - 1 };
+  return { name };
 }
 
 /** How a request ended; `aborted`: the client left, or its connection was cut because the response was. */
@@ -130,7 +127,7 @@ export class ProxyContext {
   bytesOut = 0;
   outcome: Outcome = 'aborted';
 
-  private slots: unknown[] | undefined = undefined;
+  private slots: Map<ContextSlot<unknown>, unknown> | undefined = undefined;
 
   constructor(
     method: string,
@@ -163,11 +160,11 @@ export class ProxyContext {
 
   /** What was kept under a slot, or undefined. */
   get<T>(slot: ContextSlot<T>): T | undefined {
-    return this.slots?.[slot.index] as T | undefined;
+    return this.slots?.get(slot) as T | undefined;
   }
 
   set<T>(slot: ContextSlot<T>, value: T): void {
-    this.slots ??= [];
-    this.slots[slot.index] = value;
+    this.slots ??= new Map();
+    this.slots.set(slot, value);
   }
 }
