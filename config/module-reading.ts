@@ -1,7 +1,8 @@
 // How a config's modules are read: its TypeScript always as ES modules, again at a reload, although Node keeps every
 // module that it has once read; recorded in the manager, and in a worker from the manager's recording.
+import { realpathSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { ConfigRecording, RecordedModule } from '../core/process/config-source.ts';
 import { type Recorder, sourceOf } from './recorder.ts';
 
@@ -110,7 +111,8 @@ const resolve: Hooks['resolve'] = (specifier, context, nextResolve) => {
     return { url: marked(url, number ?? 0), format, shortCircuit: true };
   }
   const resolved = nextResolve(specifier, context);
-  const url = withoutMarks(resolved.url);
+  const url =
+    how === 'import' ? asOfNow(asked, parent, withoutMarks(resolved.url)) : withoutMarks(resolved.url);
   if (parent === import.meta.url && url.startsWith('file:')) entries.add(url);
   if (!isUsers(url)) return resolved;
   read.add(fileURLToPath(url));
@@ -133,6 +135,16 @@ const load: Hooks['load'] = (url, context, nextLoad) => {
   recorder?.read(plain, loaded.format ?? context.format ?? undefined, loaded.source);
   return loaded;
 };
+
+/** Node remembers where a symbolic link led, which may be to the release before. */
+function asOfNow(specifier: string, parent: string | undefined, resolved: string): string {
+  const named = isPath(specifier) ? URL.parse(specifier, parent) : null;
+  if (named === null || named.href === resolved) return resolved;
+  const real = pathToFileURL(realpathSync(named));
+  real.search = named.search;
+  real.hash = named.hash;
+  return real.href;
+}
 
 /** The number of the reading in a URL's mark. */
 function readingOf(url: string | undefined): number | undefined {

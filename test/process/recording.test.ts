@@ -29,6 +29,7 @@ async function textOf(weldr: TestWeldr): Promise<string> {
 
 /** Kills the worker; resolves with what its replacement replies. */
 async function textAfterDeath(weldr: TestWeldr): Promise<string> {
+  await until('the workers before a reload have ended', () => weldr.workers().length === 1);
   const [old = 0] = weldr.workers();
   process.kill(old, 'SIGKILL');
   await until('the worker is replaced', () => {

@@ -328,17 +328,18 @@ for (const workers of [0, 2]) {
       answer: 'ctx.get(slot)',
       workers,
     });
+    const admin = `127.0.0.1:${await freePort()}`;
     const weldr = await startWeldr({
       config: base
         .replace('import { roundRobin }', 'import { adminApi, roundRobin }')
-        .replace('plugins: [', `plugins: [${keeper} adminApi({ listen: '127.0.0.1:0' }),`),
+        .replace('plugins: [', `plugins: [${keeper} adminApi({ listen: '${admin}' }),`),
       files: { 'slots.ts': slots('one') },
       args: ['--watch'],
     });
     const ways = [
       () => reload(weldr),
-      async () => (await fetch(`${weldr.adminUrl}/reload`, { method: 'POST' })).text(),
-      async () => (await runWeldr(['reload', '--admin-url', weldr.adminUrl])).stdout,
+      async () => (await fetch(`http://${admin}/reload`, { method: 'POST' })).text(),
+      async () => (await runWeldr(['reload', '--admin-url', `http://${admin}`])).stdout,
       () => undefined,
     ];
     try {
