@@ -13,7 +13,7 @@ export default defineConfig({
   // To servers: connection, response head, silence within a body.
   timeouts: { connect: '5s', response: '60s', body: '60s' },
   plugins: [
-    // Takes out a server whose requests fail, until a few of them succeed again. Before the balancer.
+    // Takes out a server whose requests fail, until a few of them succeed again.
     passiveHealth(),
     roundRobin(),
     // Another server is tried where nothing can have been done twice.

@@ -2,12 +2,14 @@
 // an upstream. `--json` prints figures for the benchmark that runs it.
 import { getHeapStatistics } from 'node:v8';
 import { RequestHead } from '../core/http/h1/request-head.ts';
-import { createHooks } from '../core/plugin/hooks.ts';
-import { Pool } from '../core/pool/pool.ts';
+import { type Pool, Pools } from '../core/pool/pool.ts';
 import { ProxyContext } from '../core/request/context.ts';
 import { HeaderList } from '../core/request/headers.ts';
-import { type Carrier, Pipeline } from '../core/request/pipeline.ts';
+import { RequestState } from '../core/request/request-state.ts';
 import { settingsSchema } from '../core/settings/settings.ts';
+import { type Carrier, Pipeline } from '../core/stages/pipeline.ts';
+import { createHooks } from '../core/stages/request-hooks.ts';
+import { Stages } from '../core/stages/stages.ts';
 import { upstreamRecord, workerSide } from '../core/testing.ts';
 import { roundRobin } from '../plugins/index.ts';
 import { realisticHeaders } from './scenarios.ts';
@@ -99,11 +101,12 @@ function headCase(name: string, headers: Readonly<Record<string, string>>): Case
 }
 
 function makeContext(pool: Pool, headers: HeaderList): ProxyContext {
-  return new ProxyContext('GET', '/small', '1.1', headers, pool, 0);
+  return new ProxyContext(new RequestState('GET', '/small', '1.1', headers, pool, 0));
 }
 
 function pipelineCase(): Case {
-  const pool = new Pool('default');
+  const pools = new Pools();
+  const pool = pools.default;
   const upstream = pool.set(upstreamRecord('http://127.0.0.1:1'));
   const headers = new HeaderList();
   const hooks = createHooks(error => {
@@ -112,24 +115,25 @@ function pipelineCase(): Case {
   let judged = 0;
   hooks.selectUpstream.tap('one', () => upstream);
   hooks.preProxy.tap('two', ctx => {
-    ctx.target = '/';
+    ctx.outgoing.target = '/';
     return undefined;
   });
-  hooks.postProxy.tap('three', ctx => {
+  hooks.judge.tap('three', ctx => {
     judged += ctx.status;
     return undefined;
   });
   const carrier: Carrier = {
-    forward(ctx) {
-      ctx.status = 200;
+    forward(state) {
+      state.status = 200;
       pipeline.responded();
     },
     respond: () => pipeline.completed(),
     reply: () => pipeline.completed(),
-    replyError: () => pipeline.completed(),
+    failed() {},
+    awaitStage() {},
     abandonAttempt() {},
   };
-  const pipeline = new Pipeline(hooks, carrier, () => 0);
+  const pipeline = new Pipeline({ stages: Stages.of(hooks), pools, now: () => 0 }, carrier);
   return {
     name: 'pipeline, three synchronous taps, with its context',
     run(times) {
@@ -150,6 +154,7 @@ async function selectionCase(name: string, size: number, down: number): Promise<
   if (pool === undefined) throw new Error('there is no pool');
   const ctx = makeContext(pool, new HeaderList());
   let chosen = 0;
+  const { selectUpstream } = side.stages.of(undefined, pool);
   const onChosen = (error?: Error | null, result?: unknown): void => {
     if (error) throw error;
     if (result !== undefined) chosen++;
@@ -158,7 +163,7 @@ async function selectionCase(name: string, size: number, down: number): Promise<
     name,
     run(times) {
       chosen = 0;
-      for (let i = 0; i < times; i++) side.hooks.selectUpstream.callAsync(ctx, onChosen);
+      for (let i = 0; i < times; i++) selectUpstream.callAsync(ctx, onChosen);
       if (chosen !== times) throw new Error('nobody was chosen');
     },
   };

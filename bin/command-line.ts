@@ -1,10 +1,10 @@
 // The command line of `weldr`: its commands and flags, and what is wrong with one that was typed.
 import sade from 'sade';
+import { nearest } from '../core/nearest.ts';
 import { exitCodes } from '../core/process/exit-codes.ts';
 import { version } from '../core/version.ts';
 import { AdminClient, defaultAdminUrl } from './admin-client.ts';
 import { usageError } from './command-error.ts';
-import { nearest } from './nearest.ts';
 
 /** The flags of a command line, by name; a flag without a value is true. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -25,7 +25,10 @@ const flags = {
     value: 'FILE',
     text: 'The config; default: weldr.config.ts, .mts, .js, .mjs, .json or .yaml here',
   },
-  ip: { value: 'HOST:PORT', text: 'Where clients connect to, such as 0.0.0.0:8080; several with commas' },
+  ip: {
+    value: 'HOST:PORT',
+    text: 'Where clients connect to, such as 0.0.0.0:8080 or unix:/run/weldr/http.sock; several with commas',
+  },
   'admin-ip': { value: 'HOST:PORT', text: 'Where the admin API listens, such as 127.0.0.1:8687' },
   workers: { value: 'N', text: 'Processes that proxy; auto: one for each core; 0: none of their own' },
   'admin-url': { value: 'URL', text: `The admin API of the running Weldr; default ${defaultAdminUrl}` },
@@ -61,6 +64,15 @@ const commands: readonly Command[] = [
     async run(_, given) {
       const { check } = await import('./start.ts');
       return await check(startSettings(given));
+    },
+  },
+  {
+    usage: 'schema',
+    text: 'Print the JSON schema of .json and .yaml configs, for editors',
+    flags: ['output'],
+    async run(_, given) {
+      const { printSchema } = await import('./commands/schema.ts');
+      return print(await printSchema(textOf(given, 'output')));
     },
   },
   {

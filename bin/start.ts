@@ -76,7 +76,10 @@ export async function check(flags: StartFlags): Promise<number> {
     ]);
     const overrides = await readFlags(flags);
     const path = await findConfig(flags.config);
-    const { settings, plugins } = await loadConfig(path, overrides);
+    const config = await loadConfig(path, overrides);
+    const { probeConfig } = await import('../core/process/config-probe.ts');
+    await probeConfig(config);
+    const { settings, plugins } = config;
     const names = plugins.map(plugin => plugin.name).join(', ');
     console.log(`${path} is valid: ${settings.servers.length} servers; plugins: ${names || 'none'}`);
     return exitCodes.ok;

@@ -4,8 +4,8 @@ import { openLog } from '../core/log/log.ts';
 import type { ManagerStatus } from '../core/plugin/plugin.ts';
 import { emptyRecording } from '../core/process/config-source.ts';
 import { Manager } from '../core/process/manager.ts';
+import { checkConfig, type WeldrConfig } from '../core/settings/config.ts';
 import { version } from '../core/version.ts';
-import { checkConfig, type WeldrConfig } from './config.ts';
 
 /** A Weldr that runs in this process. */
 export interface RunningWeldr {

@@ -3,9 +3,20 @@
 export type { CancelTimer, Clock } from '../core/clock.ts';
 export { type Blame, type ErrorCode, errorTable, type Retry, WeldrError } from '../core/errors.ts';
 export type { AdminAnswer, AdminRequest, AdminRoute, AdminRoutes } from '../core/plugin/admin.ts';
-export type { Leadership, ManagerHooks, RequestHooks } from '../core/plugin/hooks.ts';
 export {
+  type ChannelType,
+  channel,
   definePlugin,
+  type PluginDefinition,
+  type PluginFactory,
+  withId,
+} from '../core/plugin/define-plugin.ts';
+export type { Leadership, ManagerHooks } from '../core/plugin/manager-hooks.ts';
+export type { MetricFamily } from '../core/plugin/metric-family.ts';
+export type { Counter, Gauge, Histogram, Labelled, Metrics } from '../core/plugin/metrics.ts';
+export {
+  type ChildPlugins,
+  contractVersion,
   type ManagerChannel,
   type ManagerSide,
   type ManagerStatus,
@@ -13,7 +24,10 @@ export {
   type WorkerChannel,
   type WorkerSide,
 } from '../core/plugin/plugin.ts';
-export type { ManagedPools, ManagedPoolsObserver } from '../core/pool/managed-pools.ts';
+export { type WhenMatcher, when } from '../core/plugin/when.ts';
+export type { DiscoverySource, SourceChange } from '../core/pool/discovery-source.ts';
+export type { ManagerPools, PoolCounts, PoolsObserver } from '../core/pool/manager-pools.ts';
+export type { OperatorPools } from '../core/pool/operator-pools.ts';
 export type {
   Layer,
   Pool,
@@ -28,18 +42,26 @@ export type {
 export type { HealthReport, PoolEntry } from '../core/pool/pool-entry.ts';
 export type { HealthCheckSettings, ServerDefinition, ServerInput } from '../core/pool/server-definition.ts';
 export type { PoolStore, StoreChange, StoredEntry, StoredPools, StoredSetting } from '../core/pool/store.ts';
-export {
-  type ContextSlot,
-  contextSlot,
-  type Outcome,
-  type ProxyContext,
-  type Reply,
-  reply,
-  retry,
-} from '../core/request/context.ts';
+export type { Attempt } from '../core/request/attempt.ts';
+export { compileMatcher } from '../core/request/compiled-matcher.ts';
+export type { BodyTransform, ProxyContext } from '../core/request/context.ts';
+export { type ContextSlot, contextSlot } from '../core/request/context-slot.ts';
 export type { HeaderList } from '../core/request/headers.ts';
+export { describeMatcher, type MatcherOptions, type MatchFacts } from '../core/request/matcher.ts';
+export type { OutgoingRequest } from '../core/request/outgoing-request.ts';
+export type { ReceivedRequest } from '../core/request/received-request.ts';
+export { type Reply, reply } from '../core/request/reply.ts';
+export { RequestFacts } from '../core/request/request-facts.ts';
+export type { Outcome, ResponseSource } from '../core/request/request-state.ts';
+export type { RequestTimeouts } from '../core/request/request-timeouts.ts';
+export type { Response } from '../core/request/response.ts';
+export { type Retry as RetryRequest, retry } from '../core/request/retry.ts';
+export type { Route } from '../core/request/route.ts';
+export { defineConfig, type WeldrConfig } from '../core/settings/config.ts';
 export { duration, parseDuration, parseSize, size } from '../core/settings/duration.ts';
 export { parse } from '../core/settings/options.ts';
 export type { Overrides, Settings, SettingsInput } from '../core/settings/settings.ts';
-export { defineConfig, type WeldrConfig } from './config.ts';
+export type { ConnectionInfo } from '../core/stages/connection-info.ts';
+export type { RequestHooks } from '../core/stages/request-hooks.ts';
+export type { Condition, Role, Scope } from '../core/stages/scope.ts';
 export { type RunningWeldr, startWeldr } from './embedded.ts';

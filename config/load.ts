@@ -4,15 +4,12 @@ import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describeError, toError, WeldrError } from '../core/errors.ts';
-import type { Plugin } from '../core/plugin/plugin.ts';
 import type { LoadConfig, LoadedConfig, ReplayConfig } from '../core/process/config-source.ts';
+import { checkConfig, inFile } from '../core/settings/config.ts';
 import type { Overrides } from '../core/settings/settings.ts';
-import { checkConfig, inFile } from './config.ts';
+import { builtInPlugins } from './built-in-plugins.ts';
 import { readModules, replayModules, withoutMarks } from './module-reading.ts';
 import { Recorder } from './recorder.ts';
-
-/** What a .json or .yaml file names its plugins by: the exports of `weldr/plugins`. */
-type PluginFactories = Readonly<Record<string, unknown>>;
 
 /**
  * Reads and checks the config file at a path. A module's default export is the config; a .json or .yaml file names
@@ -52,8 +49,8 @@ interface Sources {
 
 async function checked(path: string, overrides: Overrides, sources: Sources): Promise<LoadedConfig> {
   try {
-    const config = isModule(path) ? await readModule(path, sources) : await readData(path, sources);
-    return checkConfig(config, overrides);
+    if (isModule(path)) return checkConfig(await readModule(path, sources), overrides);
+    return checkConfig(await readData(path, sources), overrides, await builtInPlugins());
   } catch (thrown) {
     if (thrown instanceof WeldrError && thrown.code === 'CONFIG_INVALID') throw inFile(path, thrown);
     throw thrown;
@@ -108,44 +105,12 @@ async function readData(path: string, sources: Sources): Promise<unknown> {
     if (thrown instanceof WeldrError) throw thrown;
     throw new WeldrError('CONFIG_INVALID', `cannot be read: ${describeError(thrown)}`, { cause: thrown });
   }
-  if (typeof data !== 'object' || data === null || !('plugins' in data) || !Array.isArray(data.plugins)) {
-    return data;
-  }
-  // As if the file began with `import * from 'weldr/plugins'`.
-  const factories: PluginFactories = await import(import.meta.resolve('weldr/plugins'));
-  return { ...data, plugins: data.plugins.map((entry, index) => makePlugin(factories, entry, index)) };
+  return withoutSchema(data);
 }
 
-/** `"stats"` or `{ "stats": { …options } }`. */
-function makePlugin(factories: PluginFactories, entry: unknown, index: number): Plugin {
-  const field = `plugins[${index}]`;
-  const [name, options] = nameAndOptions(entry, field);
-  const factory = Object.hasOwn(factories, name) ? factories[name] : undefined;
-  if (typeof factory !== 'function') {
-    const known = Object.keys(factories).join(', ');
-    throw new WeldrError(
-      'CONFIG_INVALID',
-      `${field}: there is no plugin ${JSON.stringify(name)}; known: ${known}`,
-      { field },
-    );
-  }
-  try {
-    return options === undefined ? factory() : factory(options);
-  } catch (thrown) {
-    if (!(thrown instanceof WeldrError)) throw thrown;
-    throw new WeldrError('CONFIG_INVALID', `${field}.${thrown.message}`, { field });
-  }
-}
-
-function nameAndOptions(entry: unknown, field: string): [name: string, options: unknown] {
-  if (typeof entry === 'string') return [entry, undefined];
-  if (typeof entry === 'object' && entry !== null) {
-    const [only, ...more] = Object.entries(entry);
-    if (only !== undefined && more.length === 0) return [only[0], only[1] ?? undefined];
-  }
-  throw new WeldrError(
-    'CONFIG_INVALID',
-    `${field}: expected a plugin's name or {"name": {…options}}, got ${JSON.stringify(entry)}`,
-    { field },
-  );
+/** `$schema` is for editors. */
+function withoutSchema(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null || !('$schema' in data)) return data;
+  const { $schema, ...config } = data;
+  return config;
 }

@@ -1,8 +1,9 @@
 // What flags and environment variables say over the config. Flags go first, then the environment, then the file.
 import { z } from 'zod';
 import { WeldrError } from '../core/errors.ts';
+import { listenAddress, tcpAddress } from '../core/settings/listen.ts';
 import { parse } from '../core/settings/options.ts';
-import { listenAddress, type Overrides, settingsSchema } from '../core/settings/settings.ts';
+import { type Overrides, settingsSchema } from '../core/settings/settings.ts';
 
 /** The flags of `weldr start` that stand for settings; texts, as given. */
 export interface SettingFlags {
@@ -42,7 +43,7 @@ export function readOverrides(
   const listen = read(addresses, 'WELDR_LISTEN', '--ip', ip);
   const processes = read(workers, 'WELDR_WORKERS', '--workers', count);
   const logLevel = read(settingsSchema.shape.logLevel, 'WELDR_LOG_LEVEL');
-  const adminListen = read(listenAddress, 'WELDR_ADMIN_LISTEN', '--admin-ip', adminIp);
+  const adminListen = read(tcpAddress, 'WELDR_ADMIN_LISTEN', '--admin-ip', adminIp);
   const adminToken = read(z.string(), 'WELDR_ADMIN_TOKEN');
   return {
     ...(listen === undefined ? {} : { listen }),

@@ -1,6 +1,7 @@
-// The one table of everything that can go wrong: code, status, who is to blame, whether a retry makes sense.
+// The one table of everything that can go wrong: code, status, who is to blame, whether a retry makes
+// sense, where it comes about, whether it counts against an upstream's health, and how it is logged.
 
-/** Who caused a failure. Only `upstream` failures may count against an upstream's health. */
+/** Who caused a failure. */
 export type Blame = 'client' | 'upstream' | 'weldr' | 'operator';
 
 /**
@@ -9,92 +10,182 @@ export type Blame = 'client' | 'upstream' | 'weldr' | 'operator';
  */
 export type Retry = 'safe' | 'idempotent' | 'never';
 
+/** What was going on: where an error can come about. */
+export type Phase =
+  | 'request-head'
+  | 'request-body'
+  | 'stage'
+  | 'select'
+  | 'connect'
+  | 'response-head'
+  | 'response-body'
+  | 'operation';
+
+/** The level of the log line that an error makes. */
+export type LogLevel = 'info' | 'warn' | 'error';
+
 interface ErrorRow {
   readonly status: number;
   readonly blame: Blame;
   readonly retry: Retry;
+  readonly phase: Phase;
+  /** Is it a sign that the upstream is unwell? */
+  readonly health: 'counts' | 'ignored';
+  readonly level: LogLevel;
   readonly title: string;
 }
 
-const row = (status: number, blame: Blame, retry: Retry, title: string): ErrorRow => ({
-  status,
-  blame,
-  retry,
-  title,
-});
+/** A client did something wrong: never retried, never held against an upstream. */
+function client(status: number, phase: Phase, title: string): ErrorRow {
+  return { status, blame: 'client', retry: 'never', phase, health: 'ignored', level: 'info', title };
+}
+
+/** An attempt failed. */
+function upstream(
+  status: number,
+  phase: Phase,
+  retry: Retry,
+  health: ErrorRow['health'],
+  title: string,
+): ErrorRow {
+  return { status, blame: 'upstream', retry, phase, health, level: 'warn', title };
+}
+
+/** Weldr or a plugin is at fault, or at a limit. */
+function weldr(status: number, phase: Phase, level: LogLevel, title: string): ErrorRow {
+  return { status, blame: 'weldr', retry: 'never', phase, health: 'ignored', level, title };
+}
+
+/** An operator gave something that cannot be. */
+function operator(status: number, phase: Phase, title: string): ErrorRow {
+  return { status, blame: 'operator', retry: 'never', phase, health: 'ignored', level: 'warn', title };
+}
 
 /** Every error code of Weldr. The status is what a client is answered when nothing was sent to it yet. */
 export const errorTable = {
   // towards clients
-  BAD_REQUEST: row(400, 'client', 'never', 'the request is malformed or ambiguous'),
-  BAD_CHUNK: row(400, 'client', 'never', 'the chunked request body is malformed'),
-  REQUEST_TIMEOUT: row(408, 'client', 'never', 'the request did not arrive in time'),
-  METHOD_NOT_ALLOWED: row(405, 'client', 'never', 'this method is not proxied'),
-  BODY_TOO_LARGE: row(413, 'client', 'never', 'the request body is over the limit'),
-  TARGET_TOO_LONG: row(414, 'client', 'never', 'the request line is over the limit'),
-  EXPECTATION_FAILED: row(417, 'client', 'never', 'the expectation is not supported'),
-  HEADERS_TOO_LARGE: row(431, 'client', 'never', 'the header section is over the limit'),
-  CLIENT_CLOSED: row(499, 'client', 'never', 'the client left before the response was complete'),
-  TRANSFER_CODING: row(501, 'client', 'never', 'the transfer coding is not supported'),
-  VERSION_UNSUPPORTED: row(505, 'client', 'never', 'the HTTP version is not supported'),
+  BAD_REQUEST: client(400, 'request-head', 'the request is malformed or ambiguous'),
+  BAD_CHUNK: client(400, 'request-body', 'the chunked request body is malformed'),
+  REQUEST_TIMEOUT: client(408, 'request-body', 'the request did not arrive in time'),
+  METHOD_NOT_ALLOWED: client(405, 'request-head', 'this method is not proxied'),
+  BODY_TOO_LARGE: client(413, 'request-body', 'the request body is over the limit'),
+  TARGET_TOO_LONG: client(414, 'request-head', 'the request line is over the limit'),
+  EXPECTATION_FAILED: client(417, 'request-head', 'the expectation is not supported'),
+  HEADERS_TOO_LARGE: client(431, 'request-head', 'the header section is over the limit'),
+  CLIENT_CLOSED: client(499, 'response-body', 'the client left before the response was complete'),
+  TRANSFER_CODING: client(501, 'request-head', 'the transfer coding is not supported'),
+  VERSION_UNSUPPORTED: client(505, 'request-head', 'the HTTP version is not supported'),
   // towards upstreams
-  CONNECT_FAILED: row(502, 'upstream', 'safe', 'no connection to the upstream'),
-  CONNECT_TIMEOUT: row(504, 'upstream', 'safe', 'connecting to the upstream took too long'),
-  TLS_FAILED: row(502, 'upstream', 'safe', 'the TLS handshake with the upstream failed'),
-  STALE_CONNECTION: row(502, 'upstream', 'idempotent', 'a reused upstream connection died before a response'),
-  UPSTREAM_RESET: row(
+  CONNECT_FAILED: upstream(502, 'connect', 'safe', 'counts', 'no connection to the upstream'),
+  CONNECT_TIMEOUT: upstream(504, 'connect', 'safe', 'counts', 'connecting to the upstream took too long'),
+  TLS_FAILED: upstream(502, 'connect', 'safe', 'counts', 'the TLS handshake with the upstream failed'),
+  // A race of two idle timeouts.
+  STALE_CONNECTION: upstream(
     502,
-    'upstream',
+    'response-head',
     'idempotent',
+    'ignored',
+    'a reused upstream connection died before a response',
+  ),
+  UPSTREAM_RESET: upstream(
+    502,
+    'response-head',
+    'idempotent',
+    'counts',
     'the upstream closed the connection before the response head',
   ),
-  BAD_RESPONSE: row(502, 'upstream', 'never', 'the response of the upstream is malformed'),
-  RESPONSE_TIMEOUT: row(504, 'upstream', 'idempotent', 'the upstream did not answer in time'),
-  BODY_TIMEOUT: row(504, 'upstream', 'never', 'the response body of the upstream stalled'),
-  BODY_CUT: row(502, 'upstream', 'never', 'the response body of the upstream ended early'),
-  LOOP: row(508, 'operator', 'never', 'the request came back to this proxy'),
-  // nobody to ask
-  NO_UPSTREAM: row(503, 'operator', 'never', 'no upstream is available'),
-  UPSTREAM_BUSY: row(503, 'upstream', 'safe', 'the upstream is at its limit of connections or requests'),
-  QUEUE_TIMEOUT: row(503, 'upstream', 'safe', 'the wait for the upstream took too long'),
-  OVERLOADED: row(503, 'weldr', 'never', 'this proxy is at its limit of connections'),
-  STOPPED: row(503, 'weldr', 'never', 'this proxy stopped before the response was complete'),
+  BAD_RESPONSE: upstream(
+    502,
+    'response-head',
+    'never',
+    'counts',
+    'the response of the upstream is malformed',
+  ),
+  RESPONSE_TIMEOUT: upstream(
+    504,
+    'response-head',
+    'idempotent',
+    'counts',
+    'the upstream did not answer in time',
+  ),
+  BODY_TIMEOUT: upstream(
+    504,
+    'response-body',
+    'never',
+    'counts',
+    'the response body of the upstream stalled',
+  ),
+  BODY_CUT: upstream(
+    502,
+    'response-body',
+    'never',
+    'counts',
+    'the response body of the upstream ended early',
+  ),
+  LOOP: operator(508, 'request-head', 'the request came back to this proxy'),
+  // no upstream can be asked
+  NO_UPSTREAM: operator(503, 'select', 'no upstream is available'),
+  // Limits of Weldr's own.
+  UPSTREAM_BUSY: upstream(
+    503,
+    'connect',
+    'safe',
+    'ignored',
+    'the upstream is at its limit of connections or requests',
+  ),
+  QUEUE_TIMEOUT: upstream(503, 'connect', 'safe', 'ignored', 'the wait for the upstream took too long'),
+  OVERLOADED: weldr(503, 'connect', 'warn', 'this proxy is at its limit of connections'),
+  STOPPED: weldr(503, 'response-body', 'warn', 'this proxy stopped before the response was complete'),
   // ourselves
-  PLUGIN_FAILED: row(500, 'weldr', 'never', 'a plugin failed'),
-  INTERNAL: row(500, 'weldr', 'never', 'a defect in Weldr'),
+  PLUGIN_FAILED: weldr(500, 'stage', 'error', 'a plugin failed'),
+  INTERNAL: weldr(500, 'stage', 'error', 'a defect in Weldr'),
   // configuration, admin API and store
-  CONFIG_INVALID: row(400, 'operator', 'never', 'the config is not valid'),
-  LISTEN_FAILED: row(409, 'operator', 'never', 'an address cannot be listened on'),
-  INPUT_INVALID: row(400, 'operator', 'never', 'the input is not valid'),
-  NOT_FOUND: row(404, 'operator', 'never', 'there is no such thing'),
-  CONFLICT: row(409, 'operator', 'never', 'somebody else changed it meanwhile'),
-  LIMIT_REACHED: row(409, 'operator', 'never', 'there are too many already'),
-  FORBIDDEN: row(403, 'operator', 'never', 'this caller may not do that'),
-  UNAUTHORIZED: row(401, 'operator', 'never', 'a valid bearer token is needed'),
-  STORE_UNAVAILABLE: row(503, 'weldr', 'never', 'the pool cannot be written at the moment'),
-  STORE_DAMAGED: row(500, 'weldr', 'never', 'what the store holds cannot be read'),
+  CONFIG_INVALID: operator(400, 'operation', 'the config is not valid'),
+  LISTEN_FAILED: operator(409, 'operation', 'an address cannot be listened on'),
+  INPUT_INVALID: operator(400, 'operation', 'the input is not valid'),
+  NOT_FOUND: operator(404, 'operation', 'there is no such thing'),
+  CONFLICT: operator(409, 'operation', 'somebody else changed it meanwhile'),
+  LIMIT_REACHED: operator(409, 'operation', 'there are too many already'),
+  FORBIDDEN: operator(403, 'operation', 'this caller may not do that'),
+  UNAUTHORIZED: operator(401, 'operation', 'a valid bearer token is needed'),
+  STORE_UNAVAILABLE: weldr(503, 'operation', 'error', 'the pool cannot be written at the moment'),
+  STORE_DAMAGED: weldr(500, 'operation', 'error', 'what the store holds cannot be read'),
 } as const satisfies Record<string, ErrorRow>;
 
 /** A key of {@link errorTable}. */
 export type ErrorCode = keyof typeof errorTable;
 
+/** What an error is made with, besides its code and detail. */
+export interface WeldrErrorOptions {
+  readonly cause?: unknown;
+  readonly field?: string | undefined;
+  readonly plugin?: string | undefined;
+  readonly stage?: string | undefined;
+}
+
 /**
- * The only error class that Weldr makes. `status`, `blame` and `retry` come from {@link errorTable};
+ * The only error class that Weldr makes. what goes with a code comes from {@link errorTable};
  * `message` is the detail for logs and, for client and operator errors, for the answer.
  */
 export class WeldrError extends Error {
   override readonly name = 'WeldrError';
-  readonly code: ErrorCode;
+  declare readonly code: ErrorCode;
   /** For operator input: the path of the field that is wrong, such as `servers[1].weight`. */
   readonly field: string | undefined;
+  /** For PLUGIN_FAILED: the plugin, and the stage in which it failed. */
+  readonly plugin: string | undefined;
+  readonly stage: string | undefined;
 
-  constructor(code: ErrorCode, detail?: string, options?: { cause?: unknown; field?: string }) {
+  constructor(code: ErrorCode, detail?: string, options?: WeldrErrorOptions) {
     super(
       detail ?? errorTable[code].title,
       options?.cause === undefined ? undefined : { cause: options.cause },
     );
-    this.code = code;
+    // Status and title follow from it, and plugins get hold of errors: it cannot be changed.
+    Object.defineProperty(this, 'code', { value: code, enumerable: true });
     this.field = options?.field;
+    this.plugin = options?.plugin;
+    this.stage = options?.stage;
   }
 
   get status(): number {
@@ -109,6 +200,19 @@ export class WeldrError extends Error {
     return errorTable[this.code].retry;
   }
 
+  get phase(): Phase {
+    return errorTable[this.code].phase;
+  }
+
+  /** Is it a sign that the upstream is unwell? */
+  get countsAgainstHealth(): boolean {
+    return errorTable[this.code].health === 'counts';
+  }
+
+  get level(): LogLevel {
+    return errorTable[this.code].level;
+  }
+
   get title(): string {
     return errorTable[this.code].title;
   }
@@ -116,7 +220,12 @@ export class WeldrError extends Error {
 
 /** Whatever was thrown, as an Error: JavaScript lets anything be thrown. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (thrown instanceof Error) return thrown;
+  try {
+    return new Error(String(thrown));
+  } catch {
+    return new Error('what was thrown cannot be shown');
+  }
 }
 
 // An error may be its own cause.
@@ -124,7 +233,11 @@ const maxCauses = 5;
 
 /** The message and its causes in one line, for a log or an answer to an operator. */
 export function describeError(thrown: unknown): string {
-  return describe(thrown, 0);
+  try {
+    return describe(thrown, 0);
+  } catch {
+    return 'an error that cannot be shown';
+  }
 }
 
 function describe(thrown: unknown, depth: number): string {

@@ -6,6 +6,7 @@ export {
   balancerChecks,
   testBalancer,
 } from './testing/balancer-checks.ts';
+export { type ConfigRunOptions, type TestConfig, testConfig } from './testing/config-run.ts';
 export { type ContextOptions, context } from './testing/context.ts';
 export { FakeClock, settle } from './testing/fake-clock.ts';
 export { firstAvailable } from './testing/first-available.ts';

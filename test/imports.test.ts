@@ -28,6 +28,21 @@ const below: Record<string, readonly string[]> = {
   core: [],
 };
 
+/** Of `core/http/`: accept, exchange, h1, upstream. */
+const partOf = (path: string): string | undefined => /^core\/http\/([^/]+)\//.exec(path)?.[1];
+
+/** What every part of `core/http/` may build on: the interfaces between the parts, and what knows none of them. */
+const isGround = (path: string): boolean =>
+  /^core\/http\/exchange\/(?:streams|connections|deadlines|copy-buffers|grammar|target)\.ts$/.test(path);
+
+/** What the parts of `core/http/` may import from each other besides. */
+const parts: Record<string, RegExp> = {
+  accept: /^core\/http\/(?:h1|exchange|upstream)\//,
+  h1: /^core\/http\/(?:exchange\/wire\.ts$|upstream\/)/,
+  exchange: /^core\/http\/upstream\//,
+  upstream: /^$/,
+};
+
 const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: string][] }> = {
   'run from bin to config to core, and from plugins to core': {
     rule: (from, to) =>
@@ -76,6 +91,34 @@ const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: st
     breaks: [
       ['core/request/pipeline.ts', 'node:http'],
       ['core/pool/pool.ts', 'net'],
+    ],
+  },
+  'run from accept to h1 to the exchange to upstream, within core/http': {
+    rule: (from, to) => {
+      const [part, other] = [partOf(from), partOf(to)];
+      if (part === undefined || other === undefined || isGround(to)) return true;
+      return !isGround(from) && (part === other || parts[part]?.test(to) === true);
+    },
+    breaks: [
+      ['core/http/exchange/exchange.ts', 'core/http/h1/head-writer.ts'],
+      ['core/http/exchange/wire.ts', 'core/http/accept/listener.ts'],
+      ['core/http/exchange/streams.ts', 'core/http/exchange/exchange.ts'],
+      ['core/http/exchange/streams.ts', 'core/http/upstream/connection-cache.ts'],
+      ['core/http/h1/client-connection.ts', 'core/http/accept/listener.ts'],
+      ['core/http/h1/client-stream.ts', 'core/http/exchange/exchange.ts'],
+      ['core/http/upstream/connection-cache.ts', 'core/http/exchange/exchange.ts'],
+      ['core/http/upstream/connection-cache.ts', 'core/http/h1/upstream-connection.ts'],
+      ['core/http/h2/frames.ts', 'core/http/h1/head-writer.ts'],
+    ],
+  },
+  'take the context and the pipeline of a request into the exchange only, within core/http': {
+    rule: (from, to) =>
+      !/^core\/request\/(?:context|pipeline)\.ts$/.test(to) ||
+      partOf(from) === undefined ||
+      partOf(from) === 'exchange',
+    breaks: [
+      ['core/http/h1/head-writer.ts', 'core/request/context.ts'],
+      ['core/http/accept/listener.ts', 'core/request/pipeline.ts'],
     ],
   },
   'write the names of built-in modules with node:': {

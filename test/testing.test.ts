@@ -2,9 +2,13 @@
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { WeldrError } from '../core/errors.ts';
-import { definePlugin, type Plugin } from '../core/plugin/plugin.ts';
+import { channel, definePlugin, withId } from '../core/plugin/define-plugin.ts';
+import type { Plugin } from '../core/plugin/plugin.ts';
 import { Upstream } from '../core/pool/pool.ts';
-import { contextSlot, reply, retry } from '../core/request/context.ts';
+import { contextSlot } from '../core/request/context-slot.ts';
+import { reply } from '../core/request/reply.ts';
+import { retry } from '../core/request/retry.ts';
+import { checkConfig } from '../core/settings/config.ts';
 import { duration } from '../core/settings/duration.ts';
 import {
   balancerChecks,
@@ -90,11 +94,11 @@ run('goes through the stages in order and tells what it did', async () => {
       hooks.selectUpstream.tap('watcher', () => void seen.push('select'));
       hooks.preProxy.tap('watcher', ctx => {
         seen.push(`pre ${ctx.upstream?.id}`);
-        ctx.headers.set('X-Seen', 'yes');
+        ctx.outgoing.headers.set('X-Seen', 'yes');
       });
       hooks.postProxy.tap(
         'watcher',
-        ctx => void seen.push(`post ${ctx.status} ${ctx.responseHeaders.get('etag')}`),
+        ctx => void seen.push(`post ${ctx.status} ${ctx.response?.headers.get('etag')}`),
       );
       hooks.attemptFinished.tap('watcher', () => void seen.push('attempt finished'));
       hooks.finished.tap('watcher', ctx => void seen.push(`finished ${ctx.outcome}`));
@@ -106,9 +110,10 @@ run('goes through the stages in order and tells what it did', async () => {
   assert.is(result.status, 404);
   assert.is(result.upstream?.id, 'http://a:1');
   assert.is(result.upstream?.inFlight, 0);
-  assert.is(result.ctx.headers.get('x-seen'), 'yes');
+  assert.is(result.sent[0]?.headers.get('x-seen'), 'yes');
+  assert.is(result.ctx.request.headers.has('x-seen'), false);
   assert.is(result.headers.get('etag'), 'x');
-  assert.is(result.ctx.respondedAt - result.ctx.startedAt, 30);
+  assert.is((result.ctx.attempt?.respondedAt ?? 0) - result.ctx.startedAt, 30);
   assert.is(result.reply, undefined);
 });
 
@@ -123,8 +128,8 @@ run('answers 503 when nobody chooses an upstream', async () => {
   assert.equal(result.attempts, []);
 });
 
-run('ends with a reply of select-upstream and of pre-proxy before anything is sent', async () => {
-  for (const stage of ['selectUpstream', 'preProxy'] as const) {
+run('ends with a reply of request and of pre-proxy before anything is sent', async () => {
+  for (const stage of ['request', 'preProxy'] as const) {
     let finished = 0;
     const side = await workerSide(
       [
@@ -150,11 +155,11 @@ run('ends with a reply of select-upstream and of pre-proxy before anything is se
 const retrier: Plugin = {
   name: 'retrier',
   worker({ hooks }) {
-    hooks.postProxy.tap('retrier', ctx => (ctx.error?.retry === 'safe' ? retry : undefined));
+    hooks.judge.tap('retrier', ctx => (ctx.error?.retry === 'safe' ? retry : undefined));
   },
 };
 
-run('tries again, with a clean context, when post-proxy says so', async () => {
+run('tries again, with a clean context, when judge says so', async () => {
   const side = await workerSide(retrier, { upstreams: ['http://a:1', 'http://b:1'] });
   const result = await side.run({ answers: ['CONNECT_FAILED', 201] });
   assert.is(result.status, 201);
@@ -220,15 +225,14 @@ interface Ping {
 }
 
 /** Counts what its workers say, and answers each. */
-const talker: Plugin = {
+const talker = definePlugin({
   name: 'talker',
-  worker({ channel, hooks, log }) {
-    const { send, onMessage } = channel<Ping, Ping>();
+  channel: channel<Ping, Ping>(),
+  worker({ channel: { send, onMessage }, hooks, log }) {
     onMessage(message => log.info(`got ${message.text}`));
     hooks.finished.tap('talker', () => send({ text: 'a request' }));
   },
-  manager({ channel, admin }) {
-    const end = channel<Ping, Ping>();
+  manager({ channel: end, admin }) {
     const heard: string[] = [];
     end.onMessage((message, worker) => {
       heard.push(`${worker}: ${message.text}`);
@@ -240,7 +244,7 @@ const talker: Plugin = {
       handle: ({ params, query }) => ({ status: 200, body: { ...params, q: query.get('q'), heard } }),
     });
   },
-};
+})();
 
 sides('talk over the channel of their plugin, in order and later', async () => {
   const manager = await managerSide(talker, { servers: ['http://a:1'] });
@@ -271,7 +275,7 @@ sides('give each worker a replica of the pools, kept up to date', async () => {
       ['http://b:1', 3],
     ],
   );
-  manager.pools.judge('default', 'http://a:1', 'test', 'it is tired');
+  manager.pools.verdict('default', 'http://a:1', 'test', 'it is tired');
   assert.equal(
     worker.pools.default.available.map(u => u.id),
     ['http://b:1'],
@@ -312,22 +316,101 @@ sides('tell the manager when workers are ready and when they end, cleanly or not
   assert.equal(seen, ['ready 1', 'ready 2', 'cleaned up 1', 'exited 1', 'exited 2']);
 });
 
-sides('refuse a plugin whose options are not valid', async () => {
-  const picky = definePlugin('picky', z.strictObject({ wait: duration() }), { wait: 'soon' }, () => ({}));
-  await rejects(workerSide(picky), /wait: expected a duration/);
-  await rejects(managerSide(picky), /wait: expected a duration/);
-});
-
-sides('keep the memory of a plugin for the next start', async () => {
-  const counter: Plugin = {
-    name: 'counter',
-    manager({ memory }) {
-      memory.set('starts', Number(memory.get('starts') ?? 0) + 1);
+sides('deliver a message which was sent before the worker side listened', async () => {
+  const heard: unknown[] = [];
+  let listen = (): void => {};
+  const eager: Plugin = {
+    name: 'eager',
+    manager({ channel: { send }, hooks }) {
+      hooks.workerReady.tap('eager', worker => send(worker, 'ready'));
+    },
+    worker({ channel: { onMessage } }) {
+      listen = () => onMessage(message => heard.push(message));
     },
   };
-  const before = await managerSide(counter, { servers: ['http://a:1'] });
-  const after = await managerSide(counter, { previous: before });
-  assert.is(after.memoryOf('counter').get('starts'), 2);
+  const manager = await managerSide(eager);
+  await workerSide(eager, { manager });
+  await settle();
+  assert.equal(heard, []);
+  listen();
+  assert.equal(heard, ['ready']);
+});
+
+sides('hand messages to the instance that they are for', async () => {
+  const seen: string[] = [];
+  const echo = definePlugin({
+    name: 'echo',
+    schema: z.strictObject({ as: z.string() }),
+    channel: channel<string, string>(),
+    worker({ channel: { send } }, { as }) {
+      send(as);
+    },
+    manager({ channel: { onMessage } }, { as }) {
+      onMessage(message => void seen.push(`${as} got ${message}`));
+    },
+  });
+  const plugins = [echo({ as: 'one' }), withId('second', echo({ as: 'two' }))];
+  const manager = await managerSide(plugins);
+  await workerSide(plugins, { manager });
+  await settle();
+  assert.equal(seen, ['one got one', 'two got two']);
+});
+
+/** What the check of a config says of a list of plugins. */
+function checkOf(plugins: readonly unknown[]): string {
+  try {
+    checkConfig({ plugins });
+  } catch (thrown) {
+    return thrown instanceof WeldrError ? thrown.message : '';
+  }
+  return 'valid';
+}
+
+sides('refuse a list of plugins as the check of a config does', async () => {
+  const picky = definePlugin({ name: 'picky', schema: z.strictObject({ wait: duration() }) });
+  const other: Plugin = { name: 'picky' };
+  const lists: [plugins: readonly unknown[], message: RegExp][] = [
+    [[picky({ wait: 'soon' })], /^plugins\[0\]\.wait: expected a duration/],
+    [[picky({ wait: '1s' }), other], /^plugins\[1\]: plugins\[0\] is named picky already/],
+    [[picky], /^plugins\[0\]: expected a plugin such as roundRobin\(\), got the function of picky: call it/],
+    [[{ nam: 1 }], /^plugins\[0\]: expected a plugin/],
+    [[{ name: 'old', contract: 1 }], /^plugins\[0\]: old is written for version 1/],
+    [
+      [
+        { name: 'a', role: 'retry' },
+        { name: 'b', role: 'retry' },
+      ],
+      /^plugins\[1\]: plugins\[0\] is the retry already/,
+    ],
+  ];
+  for (const [plugins, message] of lists) {
+    const said = checkOf(plugins);
+    assert.match(said, message);
+    for (const start of [workerSide, managerSide]) {
+      const thrown = await start(plugins as readonly Plugin[]).then(
+        () => undefined,
+        error => error,
+      );
+      assert.equal([thrown?.code, thrown?.message], ['CONFIG_INVALID', said]);
+    }
+  }
+});
+
+sides('keep the memory of a plugin for the next start, each instance its own', async () => {
+  const counter = definePlugin({
+    name: 'counter',
+    memory: () => ({ starts: 0 }),
+    manager({ memory }) {
+      memory.starts++;
+    },
+  });
+  const plugins = [counter(), withId('second', counter())];
+  const before = await managerSide(counter(), { servers: ['http://a:1'] });
+  const after = await managerSide(plugins, { previous: before });
+  assert.equal(
+    [after.memory.get('counter'), after.memory.get('counter#second')],
+    [{ starts: 2 }, { starts: 1 }],
+  );
   assert.is(after.pools, before.pools);
 });
 
@@ -363,8 +446,8 @@ kit('builds contexts and pools out of what matters', () => {
     bodyLength: -1,
     pool: upstreams,
   });
-  assert.equal(ctx.headers.getAll('a'), ['1', '2']);
-  assert.is(ctx.headers.get('host'), 'example.com');
+  assert.equal(ctx.request.headers.getAll('a'), ['1', '2']);
+  assert.is(ctx.request.headers.get('host'), 'example.com');
   assert.is(ctx.replayable, false);
   const slot = contextSlot<number>('testing.test');
   ctx.set(slot, 3);

@@ -1,6 +1,6 @@
 // `weldr servers …`: the pool of a running Weldr.
 import { z } from 'zod';
-import { parseOrigin } from '../../core/pool/pool.ts';
+import { parseServerAddress, type ServerEndpoint } from '../../core/pool/server-address.ts';
 import type { AdminClient } from '../admin-client.ts';
 import { CommandError, usageError } from '../command-error.ts';
 import { formatTable } from '../table.ts';
@@ -95,14 +95,15 @@ function poolPath(pool: string): string {
 }
 
 function serverPath(pool: string, url: string): string {
-  const { hostname, port, protocol } = checkUrl(url);
-  const host = encodeURIComponent(hostname.replace(/^\[|\]$/g, ''));
-  return `${poolPath(pool)}/servers/${host}/${port || (protocol === 'https:' ? '443' : '80')}`;
+  const endpoint = checkUrl(url);
+  const place =
+    endpoint.kind === 'unix' ? ['unix', endpoint.path] : [endpoint.hostname, String(endpoint.port)];
+  return `${poolPath(pool)}/servers/${place.map(encodeURIComponent).join('/')}`;
 }
 
-function checkUrl(url: string): URL {
+function checkUrl(url: string): ServerEndpoint {
   try {
-    return parseOrigin(url);
+    return parseServerAddress(url).endpoint;
   } catch (thrown) {
     throw usageError(thrown instanceof Error ? thrown.message : String(thrown));
   }

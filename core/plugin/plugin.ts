@@ -1,67 +1,62 @@
-// What a plugin is and what it is handed: the core's contract with all of them.
+// Plugin: one feature, and what its two sides are handed: the core's contract with all of them.
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { Clock } from '../clock.ts';
-import { WeldrError } from '../errors.ts';
-import type { ManagedPools } from '../pool/managed-pools.ts';
-import type { Pools } from '../pool/pool.ts';
-import type { PoolStore } from '../pool/store.ts';
-import { parse } from '../settings/options.ts';
+import type { ManagerPools } from '../pool/manager-pools.ts';
+import type { OperatorPools } from '../pool/operator-pools.ts';
+import type { Pool, Pools } from '../pool/pool.ts';
+import type { Route } from '../request/route.ts';
 import type { Overrides } from '../settings/settings.ts';
+import type { RequestHooks } from '../stages/request-hooks.ts';
+import type { Condition, Role, Scope } from '../stages/scope.ts';
 import type { AdminRoutes } from './admin.ts';
-import type { ManagerHooks, RequestHooks } from './hooks.ts';
+import type { ManagerHooks } from './manager-hooks.ts';
+import type { MetricFamily } from './metric-family.ts';
+import type { Metrics } from './metrics.ts';
+
+/** The version of this contract; a plugin may name the one that it was written for. */
+export const contractVersion = 2;
 
 /**
- * One feature. `worker` runs in each process that proxies, `manager` in the one that owns the pools; either may be
- * asynchronous, and what it throws stops the start with a message that names the plugin. Order is the order of the
- * config's array.
+ * One feature, as a config lists it. `worker` runs in each process that proxies, `manager` in the one that owns the
+ * pools; either may be asynchronous, and what it throws stops the start with a message that names the plugin. Order is
+ * the order of the config's array. A plain object will do; {@link definePlugin} adds checked options.
  */
 export interface Plugin {
-  /** Unique in a config; names the plugin in logs and errors. */
+  /** Names the plugin in logs and errors. */
   readonly name: string;
-  worker?(worker: WorkerSide): void | Promise<void>;
-  /** May be called again after its clean-up: a reload that fails brings the plugins of the old config back. */
-  manager?(manager: ManagerSide): void | Promise<void>;
-  /**
-   * There when the options are not valid: makes the error, `where` put before the fields' paths. Whoever starts
-   * plugins throws it instead. Set by {@link definePlugin}.
-   */
-  invalid?(where: string): WeldrError;
+  /** Tells several plugins of one name in one scope apart; see `withId`. */
+  readonly id?: string | undefined;
+  /** The version of the contract that it was written for; default: today's. */
+  readonly contract?: number | undefined;
+  /** If a request has use for only one of its kind: the innermost plugin of a role replaces the outer ones. */
+  readonly role?: Role | undefined;
+  /** Of its options; without one it takes none. */
+  readonly schema?: z.ZodType | undefined;
+  /** As people wrote them; parsed by `schema` where the config is checked. */
+  readonly options?: unknown;
+  /** Makes what the manager side keeps from one config to the next. */
+  readonly memory?: (() => unknown) | undefined;
+  /** Plugins within it, as `when` has them. */
+  readonly children?: readonly ChildPlugins[] | undefined;
+  // Methods, so that a side which declares its channel and options may be listed with any other.
+  worker?(side: WorkerSide, options: unknown): void | Promise<void>;
+  manager?(side: ManagerSide, options: unknown): void | Promise<void>;
 }
 
-/**
- * Makes a plugin from its options. Options that its schema refuses do not throw here, where the place in the config
- * is not known yet, but where the config is checked: `plugins[1].interval: expected a duration such as "30s"`.
- */
-export function definePlugin<T extends z.ZodType>(
-  name: string,
-  schema: T,
-  options: z.input<T>,
-  build: (options: z.output<T>) => Omit<Plugin, 'name'>,
-): Plugin {
-  let parsed: z.output<T>;
-  try {
-    parsed = parse(schema, options);
-  } catch (thrown) {
-    if (!(thrown instanceof WeldrError)) throw thrown;
-    return { name, invalid: where => optionsError(schema, options, where, thrown) };
-  }
-  return { ...build(parsed), name };
+/** Plugins within a plugin, and for which requests. */
+export interface ChildPlugins {
+  readonly scope: ChildScope;
+  readonly plugins: readonly ListedPlugin[];
 }
 
-function optionsError<T extends z.ZodType>(
-  schema: T,
-  options: unknown,
-  where: string,
-  before: WeldrError,
-): WeldrError {
-  try {
-    parse(schema, options, 'CONFIG_INVALID', where);
-  } catch (thrown) {
-    if (thrown instanceof WeldrError) return thrown;
-  }
-  return before;
-}
+/** What a list of plugins may hold: a plugin, the name of one in the config's `define`, or a form as JSON has it. */
+export type ListedPlugin = Plugin | string | Readonly<Record<string, unknown>>;
+
+/** Where the plugins within a plugin stand; the name is a part of their instances' names. */
+export type ChildScope =
+  | { readonly kind: 'when'; readonly name: string; readonly condition: Condition }
+  | { readonly kind: 'route'; readonly name: string };
 
 /** What both sides get. */
 interface Side {
@@ -69,39 +64,50 @@ interface Side {
   readonly log: Logger;
   /** The time, and timers; a fake one in tests. */
   readonly clock: Clock;
+  /** Where this instance stands. */
+  readonly scope: Scope;
+  /** Is this instance the one of its role which is in charge of a pool? Always true for plugins without a role. */
+  covers(pool: string): boolean;
+  /** Counters, gauges and histograms of this instance; summed over all processes, shown by `GET /metrics`. */
+  readonly metrics: Metrics;
   /** Registers clean-up: run last in, first out, at the end or when the start failed half-way. May be async. */
   onClose(fn: () => void | Promise<void>): void;
 }
 
-/** The proxying side of a plugin. */
-export interface WorkerSide extends Side {
+/** The proxying side of a plugin. `ToManager` and `ToWorker` are what crosses its channel. */
+export interface WorkerSide<ToManager = unknown, ToWorker = unknown> extends Side {
   readonly hooks: RequestHooks;
   /** A replica of the manager's pools. */
   readonly pools: Pools;
   /** The number of this worker, from 1; it stays the same for its replacement. */
   readonly id: number;
-  /** The plugin's own channel to its other side. */
-  channel<ToManager, ToWorker>(): WorkerChannel<ToManager, ToWorker>;
+  /** The line to the plugin's manager side. */
+  readonly channel: WorkerChannel<ToManager, ToWorker>;
+  /** Makes a route for the stage `route` to return; make it once. */
+  route(name: string, pool: Pool): Route;
 }
 
 /** The owning side of a plugin. */
-export interface ManagerSide extends Side {
+export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = unknown> extends Side {
   readonly hooks: ManagerHooks;
-  /** The pools, with the means to change them. */
-  readonly pools: ManagedPools;
+  /** The pools: to read, to follow, to judge, to find servers for. */
+  readonly pools: ManagerPools;
+  /** The means to change the pools in an operator's name: for plugins that serve operators or keep what they said. */
+  readonly operator: OperatorPools;
   /** Routes of the admin API; an admin plugin serves them. */
   readonly admin: AdminRoutes;
   /** Facts about this Weldr and its workers. */
   readonly status: ManagerStatus;
   /** What flags and environment say; it goes before the config's options. */
   readonly overrides: Overrides;
-  /** Kept for the plugin of this name from one config to the next: what a reload must not lose. */
-  readonly memory: Map<string, unknown>;
-  /** Makes this store the home of pool changes. Throws CONFIG_INVALID when another plugin did so already. */
-  useStore(store: PoolStore): Promise<void>;
-  /** Reads the config anew; rejects with CONFIG_INVALID when it is not valid, and then nothing has changed. */
+  /** What all plugins have counted so far, for the one which serves it. */
+  metricFamilies(): readonly MetricFamily[];
+  /** What `memory` made: kept for this instance from one config to the next. */
+  readonly memory: Memory;
+  /** Reads the config again; rejects with CONFIG_INVALID when it is not valid, and then nothing has changed. */
   reload(): Promise<void>;
-  channel<ToManager, ToWorker>(): ManagerChannel<ToManager, ToWorker>;
+  /** The line to the plugin's worker sides. */
+  readonly channel: ManagerChannel<ToManager, ToWorker>;
 }
 
 /** The worker's end of a plugin's channel. What is sent crosses a process border as JSON. */
@@ -125,7 +131,7 @@ export interface ManagerStatus {
   readonly version: string;
   /** When this process started, ms since the epoch. */
   readonly startedAt: number;
-  /** Workers that accept requests now. */
+  /** Workers that accept requests now; one that has not reacted for 2 s does not count. */
   readonly readyWorkers: number;
   /** Workers that there should be. */
   readonly wantedWorkers: number;

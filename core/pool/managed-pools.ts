@@ -1,83 +1,94 @@
 // ManagedPools: the manager's truth. Merges the layers by rule, keeps run-time changes in the store, judges states.
-import type { CancelTimer, Clock } from '../clock.ts';
+// Plugins get no more of it than ManagerPools and OperatorPools.
+import type { CancelTimer } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
-import { Drain } from './drain.ts';
-import type { Layer, Pool, PoolChange, Upstream, UpstreamRecord } from './pool.ts';
-import { Pools } from './pool.ts';
-import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';
+import { DiscoveredLayer } from './discovered-layer.ts';
+import type { DiscoveredServers } from './discovery-source.ts';
+import type { Layer, PoolChange, Pools } from './pool.ts';
+import { type HealthReport, keyOf, type PoolEntry } from './pool-entry.ts';
+import {
+  type ManagedPoolsObserver,
+  type ManagedPoolsOptions,
+  type Member,
+  PoolMembers,
+} from './pool-members.ts';
 import { RunTimeLayer } from './run-time-layer.ts';
 import type { ServerDefinition } from './server-definition.ts';
 import type { PoolStore, StoredPools } from './store.ts';
 
 /** The most servers that all pools together may hold. */
 export const maxServers = 50_000;
-
-/** The entry as kept here. */
-interface Entry extends PoolEntry {
-  server: ServerDefinition;
-  layer: Layer;
-  health: HealthReport | undefined;
-  readonly complaints: Map<string, string>;
-  leaving: boolean;
-  readonly drain: Drain;
-  cancelExpiry: CancelTimer | undefined;
-}
-
-/** What ManagedPools needs from the process around it. */
-export interface ManagedPoolsOptions {
-  readonly clock: Clock;
-  /** The longest that a removed server is waited for, ms. */
-  readonly drainTimeout: number;
-  /** The workers that run now: a drain waits for their word. */
-  workers(): Iterable<number>;
-}
-
-/** Follows what ManagedPools does. */
-export interface ManagedPoolsObserver {
-  /** Changes to send to the workers, `revision` counting the batches. */
-  changes?(changes: readonly PoolChange[], revision: number): void;
-  /** An upstream is new or its record differs from `before`. */
-  upstreamChanged?(upstream: Upstream, before: UpstreamRecord | undefined): void;
-  /** A server's definition was set: by config, API or cluster. */
-  defined?(entry: PoolEntry): void;
-  removed?(upstream: Upstream): void;
-  /** A run-time setting was set; undefined: it fell back to the config's. */
-  setting?(name: string, value: unknown): void;
-}
+/** The most pools that there may be, once plugins make them. */
+const maxPools = 10_000;
 
 /** All pools of this Weldr, and the means to change them. */
 export class ManagedPools {
-  readonly pools = new Pools();
-  /** Counts the batches of changes that were made. */
-  revision = 0;
+  /** What plugins find. */
+  readonly discovered: DiscoveredLayer;
   private readonly options: ManagedPoolsOptions;
-  private readonly entries = new Map<string, Entry>();
+  private readonly members: PoolMembers;
   private readonly configured = new Map<string, { pool: string; server: ServerDefinition }>();
   private readonly runTime: RunTimeLayer;
-  private readonly observers = new Set<ManagedPoolsObserver>();
   private readonly writing = new Map<string, Promise<unknown>>();
-  private started = false;
 
   constructor(options: ManagedPoolsOptions) {
     this.options = options;
+    this.members = new PoolMembers(options);
+    this.discovered = new DiscoveredLayer({
+      admit: (pool, servers, layer) => this.admit(pool, servers, layer),
+      changed: (pool, id) => this.merge(pool, id),
+    });
     this.runTime = new RunTimeLayer({
       changed: (pool, id) => this.merge(pool, id),
-      setting: (name, value) => {
-        for (const observer of this.observers) observer.setting?.(name, value);
-      },
+      setting: (name, value) => this.members.tellSetting(name, value),
     });
   }
 
+  get pools(): Pools {
+    return this.members.pools;
+  }
+
+  /** Counts the batches of changes that were made. */
+  get revision(): number {
+    return this.members.revision;
+  }
+
   get(pool: string, id: string): PoolEntry | undefined {
-    return this.entries.get(keyOf(pool, id));
+    return this.members.get(pool, id);
   }
 
   /** The servers of a pool, those that drain before they go included. */
-  *list(pool: string): Generator<PoolEntry> {
-    for (const upstream of this.pools.get(pool) ?? []) {
-      const entry = this.entries.get(keyOf(pool, upstream.id));
-      if (entry !== undefined) yield entry;
-    }
+  list(pool: string): Iterable<PoolEntry> {
+    return this.members.list(pool);
+  }
+
+  observe(observer: ManagedPoolsObserver): () => void {
+    return this.members.observe(observer);
+  }
+
+  /** All upstreams as changes from nothing: what a new worker gets first. */
+  snapshot(): PoolChange[] {
+    return this.members.snapshot();
+  }
+
+  /** Says that an instance of a plugin finds a server unwell (`complaint`: why) or well (undefined). */
+  verdict(pool: string, id: string, instance: string, complaint: string | undefined): void {
+    this.members.verdict(pool, id, instance, complaint);
+  }
+
+  /** Keeps what the check of an instance of a plugin last saw, for `GET /servers`. */
+  reportHealth(pool: string, id: string, instance: string, health: HealthReport): void {
+    this.members.reportHealth(pool, id, instance, health);
+  }
+
+  /** A worker has no request on a draining server any more. */
+  workerIdle(worker: number, pool: string, id: string): void {
+    this.members.workerIdle(worker, pool, id);
+  }
+
+  /** A worker has ended: nothing waits for its word any more. */
+  workerGone(worker: number): void {
+    this.members.workerGone(worker);
   }
 
   /** Is the store away, so that what is read may be out of date? */
@@ -85,23 +96,9 @@ export class ManagedPools {
     return this.runTime.stale;
   }
 
-  observe(observer: ManagedPoolsObserver): () => void {
-    this.observers.add(observer);
-    return () => this.observers.delete(observer);
-  }
-
   /** Everything that run-time changes left in the store, for export. */
   exportStored(): StoredPools {
     return this.runTime.export();
-  }
-
-  /** All upstreams as changes from nothing: what a new worker gets first. */
-  snapshot(): PoolChange[] {
-    const changes: PoolChange[] = [];
-    for (const pool of this.pools) {
-      for (const upstream of pool) changes.push({ op: 'set', pool: pool.name, upstream: upstream.record });
-    }
-    return changes;
   }
 
   // --- from the config and the store ---------------------------------------------------------------------------
@@ -119,7 +116,7 @@ export class ManagedPools {
       touched.set(keyOf(pool, server.url), { pool, id: server.url });
     }
     for (const { pool, id } of touched.values()) this.merge(pool, id);
-    this.started = true;
+    this.members.started = true;
     this.runTime.goOn();
   }
 
@@ -139,19 +136,60 @@ export class ManagedPools {
     this.runTime.release();
   }
 
-  /** Makes `stored` all that was changed at run time: after a load, or a resync with a cluster. */
-  replaceStored(stored: StoredPools): void {
-    this.runTime.replace(stored);
+  /**
+   * The start or the reload is over, and `instances` of plugins are there, in the order of the config. The verdicts
+   * and the sources of others end: a checker that is not in the config any more would never take back what it said.
+   */
+  retain(instances: readonly string[]): void {
+    this.members.retainVerdicts(new Set(instances));
+    this.discovered.retain(instances);
   }
 
   /** Brings one server to what the layers say of it now: the rule of the layers, in one place. */
   private merge(pool: string, id: string): void {
-    const key = keyOf(pool, id);
     const stored = this.runTime.get(pool, id);
-    const configured = this.configured.get(key)?.server;
-    const server = stored?.kind === 'removed' ? undefined : (stored?.server ?? configured);
-    if (server === undefined) this.leave(pool, id);
-    else this.define(pool, server, stored === undefined ? 'config' : this.runTime.name);
+    if (stored?.kind === 'added') {
+      this.define(pool, stored.server, this.runTime.name);
+      return;
+    }
+    const base = stored === undefined ? this.baseOf(pool, id) : undefined;
+    if (base === undefined) {
+      this.members.leave(pool, id);
+      return;
+    }
+    const entry = this.members.get(pool, id);
+    // What a layer below says of it has no part in what is in force.
+    const same = entry?.server === base.server && entry.layer === base.layer && !entry.leaving;
+    if (!same) this.define(pool, base.server, base.layer);
+  }
+
+  /** What is below the operator's word; undefined: nothing. */
+  private baseOf(pool: string, id: string): { server: ServerDefinition; layer: Layer } | undefined {
+    const configured = this.configured.get(keyOf(pool, id));
+    if (configured !== undefined) return { server: configured.server, layer: 'config' };
+    return this.discovered.find(pool, id);
+  }
+
+  /** Makes room for what a source found, and the pool. Throws LIMIT_REACHED, and then nothing has changed. */
+  private admit(poolName: string, servers: DiscoveredServers, layer: Layer): void {
+    if (this.members.size + servers.size > maxServers) this.expectRoom(poolName, servers, layer);
+    if (this.pools.get(poolName) === undefined && this.pools.size >= maxPools) {
+      throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, the most there may be`);
+    }
+    this.pools.ensure(poolName);
+  }
+
+  private expectRoom(poolName: string, servers: DiscoveredServers, layer: Layer): void {
+    let others = 0;
+    let leaving = 0;
+    for (const entry of this.members) {
+      const { pool, id } = entry.upstream;
+      if (pool === poolName && servers.has(id)) continue;
+      if (entry.leaving || (pool === poolName && entry.layer === layer)) leaving++;
+      else others++;
+    }
+    // What drains is on its way out: else a list of many could not be exchanged for another.
+    if (servers.size + others > maxServers || leaving > maxServers) throw tooManyServers();
   }
 
   // --- from operators ------------------------------------------------------------------------------------------
@@ -174,14 +212,11 @@ export class ManagedPools {
     define: (known: ServerDefinition | undefined) => ServerDefinition,
   ): Promise<{ entry: PoolEntry; created: boolean }> {
     return await this.inTurn(pool, id, async () => {
-      const known = this.entries.get(keyOf(pool, id));
+      const known = this.members.get(pool, id);
       const created = known === undefined || known.leaving;
       const server = define(created ? undefined : known.server);
-      if (known === undefined && this.entries.size >= maxServers) {
-        throw new WeldrError(
-          'LIMIT_REACHED',
-          `the pools hold ${maxServers} servers already, the most there may be`,
-        );
+      if (known === undefined && this.members.size >= maxServers) {
+        throw tooManyServers();
       }
       await this.runTime.write({ op: 'put', entry: { pool, id, kind: 'added', server } });
       return { entry: this.expect(pool, id), created };
@@ -206,21 +241,22 @@ export class ManagedPools {
   async remove(pool: string, id: string, how: { force: boolean } = { force: false }): Promise<void> {
     await this.inTurn(pool, id, async () => {
       const known = this.expect(pool, id);
-      // A tombstone is kept only where some config may list the server; else removals would pile up for ever.
-      const listed = this.configured.has(keyOf(pool, id)) || this.runTime.name === 'cluster';
+      // A tombstone is kept only where there is what it hides, or a cluster in which there may be; else removals
+      // would pile up for ever.
+      const listed = this.baseOf(pool, id) !== undefined || this.runTime.name === 'cluster';
       if (!known.leaving) {
         await this.runTime.write(
           listed ? { op: 'put', entry: { pool, id, kind: 'removed' } } : { op: 'forget', pool, id },
         );
       }
-      const entry = this.entries.get(keyOf(pool, id));
-      if (how.force && entry?.leaving) this.drop(entry);
+      const entry = this.members.get(pool, id);
+      if (how.force && entry?.leaving) this.members.drop(entry);
     });
   }
 
   /** Resolves when a server has no request in flight any more, or is gone. */
   async drained(pool: string, id: string): Promise<void> {
-    await this.entries.get(keyOf(pool, id))?.drain.ended();
+    await this.members.get(pool, id)?.drain.ended();
   }
 
   /** Forgets all run-time changes: the config alone decides. */
@@ -251,140 +287,11 @@ export class ManagedPools {
     }
   }
 
-  // --- from health checkers and workers ------------------------------------------------------------------------
-
-  /**
-   * Says that `source` finds a server unwell (`complaint`: why) or well (undefined). It is down while anybody
-   * complains. Unknown servers are ignored.
-   */
-  judge(pool: string, id: string, source: string, complaint: string | undefined): void {
-    const entry = this.entries.get(keyOf(pool, id));
-    if (entry === undefined || entry.complaints.get(source) === complaint) return;
-    if (complaint === undefined) entry.complaints.delete(source);
-    else entry.complaints.set(source, complaint);
-    this.publish(entry);
+  private define(pool: string, server: ServerDefinition, layer: Layer): void {
+    this.scheduleExpiry(this.members.define(pool, server, layer));
   }
 
-  /**
-   * Drops the complaints of everybody but `present` (names of plugins), at the end of a reload: a checker that is not
-   * in the config any more would never take back what it said.
-   */
-  retainJudges(present: ReadonlySet<string>): void {
-    for (const entry of [...this.entries.values()]) {
-      const gone = [...entry.complaints.keys()].filter(source => !present.has(source));
-      for (const source of gone) entry.complaints.delete(source);
-      if (gone.length === 0) continue;
-      entry.health = undefined;
-      this.publish(entry);
-    }
-  }
-
-  /** Keeps what a checker last saw, for `GET /servers`. */
-  reportHealth(pool: string, id: string, health: HealthReport): void {
-    const entry = this.entries.get(keyOf(pool, id));
-    if (entry !== undefined) entry.health = health;
-  }
-
-  /** A worker has no request on a draining server any more. */
-  workerIdle(worker: number, pool: string, id: string): void {
-    const entry = this.entries.get(keyOf(pool, id));
-    if (entry?.drain.idle(worker)) this.finishDrain(entry);
-  }
-
-  /** A worker has ended: nothing waits for its word any more. */
-  workerGone(worker: number): void {
-    for (const entry of [...this.entries.values()])
-      this.workerIdle(worker, entry.upstream.pool, entry.upstream.id);
-  }
-
-  // --- one entry -----------------------------------------------------------------------------------------------
-
-  private define(poolName: string, server: ServerDefinition, layer: Layer): void {
-    const key = keyOf(poolName, server.url);
-    let entry = this.entries.get(key);
-    if (entry === undefined) {
-      const pool = this.pools.ensure(poolName);
-      // At the start everything is new at once: a slow start would only starve the first requests.
-      const activeSince = this.started ? this.options.clock.now() : 0;
-      const upstream = pool.set(firstRecord(server, layer, activeSince));
-      entry = {
-        upstream,
-        server,
-        layer,
-        health: undefined,
-        complaints: new Map(),
-        leaving: false,
-        drain: new Drain(this.options.clock),
-        cancelExpiry: undefined,
-      };
-      this.entries.set(key, entry);
-      this.broadcast({ op: 'set', pool: poolName, upstream: upstream.record });
-      for (const observer of this.observers) observer.upstreamChanged?.(upstream, undefined);
-    }
-    entry.server = server;
-    entry.layer = layer;
-    entry.leaving = false;
-    this.scheduleExpiry(entry);
-    this.publish(entry);
-    for (const observer of this.observers) observer.defined?.(entry);
-  }
-
-  /** Computes the record of an entry; when it differs, tells the pool, the workers and the observers. */
-  private publish(entry: Entry): void {
-    const before = entry.upstream.record;
-    const record = recordOf(entry, this.options.clock.now());
-    if (JSON.stringify(record) === JSON.stringify(before)) return;
-    const pool = this.pools.ensure(entry.upstream.pool);
-    pool.set(record);
-    // Who is waited for is known before the workers hear of it; what the drain's end tells comes after this.
-    const begins = record.state === 'draining' && before.state !== 'draining';
-    if (begins) this.startDrain(entry);
-    else if (record.state !== 'draining' && before.state === 'draining') entry.drain.cancel();
-    this.broadcast({ op: 'set', pool: pool.name, upstream: record });
-    for (const observer of this.observers) observer.upstreamChanged?.(entry.upstream, before);
-    if (begins) this.finishIdleDrain(entry);
-  }
-
-  private leave(pool: string, id: string): void {
-    const entry = this.entries.get(keyOf(pool, id));
-    if (entry === undefined || entry.leaving) return;
-    entry.leaving = true;
-    entry.cancelExpiry?.();
-    const wasDraining = entry.upstream.state === 'draining';
-    // A drain that was asked for before is over, or goes on under the limit that a removal has.
-    if (wasDraining) this.startDrain(entry);
-    this.publish(entry);
-    this.finishIdleDrain(entry);
-  }
-
-  private startDrain(entry: Entry): void {
-    entry.drain.begin(this.options.workers());
-    if (entry.leaving) entry.drain.limit(this.options.drainTimeout, () => this.finishDrain(entry));
-  }
-
-  /** Ends a drain that has nobody to wait for. */
-  private finishIdleDrain(entry: Entry): void {
-    const { pool, id } = entry.upstream;
-    const gone = this.entries.get(keyOf(pool, id)) !== entry;
-    if (!gone && entry.drain.isOver) this.finishDrain(entry);
-  }
-
-  private finishDrain(entry: Entry): void {
-    if (entry.leaving) this.drop(entry);
-    else entry.drain.finish();
-  }
-
-  private drop(entry: Entry): void {
-    const { upstream } = entry;
-    entry.drain.cancel();
-    entry.cancelExpiry?.();
-    this.entries.delete(keyOf(upstream.pool, upstream.id));
-    this.pools.get(upstream.pool)?.delete(upstream.id);
-    this.broadcast({ op: 'delete', pool: upstream.pool, id: upstream.id });
-    for (const observer of this.observers) observer.removed?.(upstream);
-  }
-
-  private scheduleExpiry(entry: Entry): void {
+  private scheduleExpiry(entry: Member): void {
     entry.cancelExpiry?.();
     entry.cancelExpiry = undefined;
     const { ttl } = entry.server;
@@ -408,13 +315,8 @@ export class ManagedPools {
     schedule(ttl);
   }
 
-  private broadcast(change: PoolChange): void {
-    this.revision++;
-    for (const observer of this.observers) observer.changes?.([change], this.revision);
-  }
-
-  private expect(pool: string, id: string): Entry {
-    const entry = this.entries.get(keyOf(pool, id));
+  private expect(pool: string, id: string): Member {
+    const entry = this.members.get(pool, id);
     if (entry === undefined) throw notFound(pool, id);
     return entry;
   }
@@ -424,10 +326,9 @@ function notFound(pool: string, id: string): WeldrError {
   return new WeldrError('NOT_FOUND', `there is no server ${id} in pool ${pool}; GET /servers lists them`);
 }
 
-/** Names a pool for those who got it as a parameter. Throws NOT_FOUND. */
-export function expectPool(pools: ManagedPools, name: string): Pool {
-  const pool = pools.pools.get(name);
-  if (pool === undefined)
-    throw new WeldrError('NOT_FOUND', `there is no pool ${name}; GET /pools lists them`);
-  return pool;
+function tooManyServers(): WeldrError {
+  return new WeldrError(
+    'LIMIT_REACHED',
+    `the pools hold ${maxServers} servers already, the most there may be`,
+  );
 }

@@ -19,7 +19,7 @@ export interface PoolEntry {
   readonly server: ServerDefinition;
   readonly layer: Layer;
   readonly health: HealthReport | undefined;
-  /** Who says that it is unwell, and why: names of plugins, see `ManagedPools.judge`. */
+  /** Who says that it is unwell, and why: instances of plugins, see `ManagerPools.verdict`. */
   readonly complaints: ReadonlyMap<string, string>;
   /** Removed, but still finishing what it has. */
   readonly leaving: boolean;
@@ -30,7 +30,12 @@ export const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
 
 /** The record of a server that is new; `activeSince` in ms since the epoch. */
 export function firstRecord(server: ServerDefinition, layer: Layer, activeSince: number): UpstreamRecord {
-  return { ...fixedPart(server, layer), state: server.state, reason: reasonOf(server.state), activeSince };
+  return {
+    ...fixedPart(server, layer),
+    state: server.state,
+    reason: reasonOf(server.state, layer),
+    activeSince,
+  };
 }
 
 /** The record of a server as it is known at `now`, ms since the epoch. */
@@ -45,16 +50,21 @@ function fixedPart(server: ServerDefinition, layer: Layer) {
   return { id: server.url, weight: server.weight, mapHost: server.mapHost, tls: server.tls, layer };
 }
 
-function reasonOf(state: UpstreamState): string {
+function reasonOf(state: UpstreamState, layer: Layer): string {
   if (state === 'active') return 'new';
-  return `${state} by an operator`;
+  return `${state} by ${authorOf(layer)}`;
+}
+
+/** Who decides for a layer, in a sentence; a config is an operator's, too. */
+function authorOf(layer: Layer): string {
+  return layer.startsWith('discovered:') ? layer : 'an operator';
 }
 
 function stateOf(entry: PoolEntry): [UpstreamState, string] {
   if (entry.leaving) return ['draining', 'removed'];
-  if (entry.server.state !== 'active') return [entry.server.state, reasonOf(entry.server.state)];
+  if (entry.server.state !== 'active') return [entry.server.state, reasonOf(entry.server.state, entry.layer)];
   for (const [source, complaint] of entry.complaints) return ['down', `${source}: ${complaint}`];
   const { upstream } = entry;
   if (upstream.state === 'active') return ['active', upstream.record.reason];
-  return ['active', upstream.state === 'down' ? 'healthy again' : 'active by an operator'];
+  return ['active', upstream.state === 'down' ? 'healthy again' : `active by ${authorOf(entry.layer)}`];
 }

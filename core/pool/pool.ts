@@ -1,5 +1,5 @@
 // Pool and Upstream: what a balancer chooses from. The manager and each worker hold the same pools.
-import { WeldrError } from '../errors.ts';
+import { parseServerAddress, type ServerEndpoint } from './server-address.ts';
 
 /**
  * `active`: may be given new requests. `down`: health says no. `draining`: finishes what it has. `disabled`: an
@@ -7,8 +7,11 @@ import { WeldrError } from '../errors.ts';
  */
 export type UpstreamState = 'active' | 'down' | 'draining' | 'disabled';
 
-/** Where a pool entry came from. */
-export type Layer = 'config' | 'api' | 'cluster';
+/**
+ * Where a pool entry came from: a plugin that finds servers (its source's name), the config, or an operator over the
+ * API or the cluster.
+ */
+export type Layer = `discovered:${string}` | 'config' | 'api' | 'cluster';
 
 /** How a TLS connection to an upstream is made; PEM texts, not paths. The certificate is checked unless told not to. */
 export interface UpstreamTls {
@@ -23,7 +26,7 @@ export interface UpstreamTls {
 
 /** One upstream as it crosses from the manager to the workers: plain JSON. */
 export interface UpstreamRecord {
-  /** The URL's origin, such as `http://127.0.0.1:12345`: the identity. */
+  /** The identity: the URL's origin, such as `http://127.0.0.1:12345`, or `unix:/run/app.sock`. */
   readonly id: string;
   /** Share of the requests relative to the others, 1 or more; default 1. */
   readonly weight: number;
@@ -43,46 +46,98 @@ export type PoolChange =
   | { readonly op: 'set'; readonly pool: string; readonly upstream: UpstreamRecord }
   | { readonly op: 'delete'; readonly pool: string; readonly id: string };
 
-/** One server of a pool. Its fields are changed by its {@link Pool} only. */
+/** What a pool changes of its members. Module-private, so that no plugin can. */
+interface Membership {
+  setRecord(upstream: Upstream, record: UpstreamRecord): void;
+  setHome(upstream: Upstream, home: Pool | undefined): void;
+  /** The position in the pool's list of available ones, or -1. */
+  slotOf(upstream: Upstream): number;
+  setSlot(upstream: Upstream, slot: number): void;
+}
+
+let membership: Membership;
+
+/** One server of a pool. Only its {@link Pool} changes it. */
 export class Upstream {
-  /** The URL's origin: the identity. */
+  /** The identity: the URL's origin, or `unix:` and a path. */
   readonly id: string;
   readonly pool: string;
   readonly protocol: 'http:' | 'https:';
-  /** Host name or address, without brackets. */
-  readonly hostname: string;
-  readonly port: number;
-  /** What `Host` says when `mapHost` is on: host and, unless it is the scheme's default, port. */
+  /** Where it is connected to. */
+  readonly endpoint: ServerEndpoint;
+  /**
+   * What `Host` says when `mapHost` is on: host and, unless it is the scheme's default, port; `localhost` for a unix
+   * socket.
+   */
   readonly authority: string;
-  record: UpstreamRecord;
-  /** Requests of this process that were given to it and are not finished. */
-  inFlight = 0;
-  /** Position in `pool.available`, or -1. */
-  slot = -1;
   /** A list of nothing but this upstream: what `ctx.tried` is after a first attempt, without making an array. */
-  readonly alone: readonly Upstream[] = [this];
+  readonly alone: readonly Upstream[] = Object.freeze([this]);
+  #record: UpstreamRecord;
+  #home: Pool | undefined = undefined;
+  #slot = -1;
+  #inFlight = 0;
+
+  static {
+    membership = {
+      setRecord: (upstream, record) => {
+        upstream.#record = Object.freeze(record);
+      },
+      setHome: (upstream, home) => {
+        upstream.#home = home;
+      },
+      slotOf: upstream => upstream.#slot,
+      setSlot: (upstream, slot) => {
+        upstream.#slot = slot;
+      },
+    };
+  }
 
   constructor(pool: string, record: UpstreamRecord) {
-    const url = parseOrigin(record.id);
+    const { protocol, endpoint, authority } = parseServerAddress(record.id);
     this.id = record.id;
     this.pool = pool;
-    this.protocol = url.protocol === 'https:' ? 'https:' : 'http:';
-    this.hostname = url.hostname.replace(/^\[|\]$/g, '');
-    this.port = Number(url.port || (this.protocol === 'https:' ? 443 : 80));
-    this.authority = url.host;
-    this.record = record;
+    this.protocol = protocol;
+    this.endpoint = Object.freeze(endpoint);
+    this.authority = authority;
+    this.#record = Object.freeze(record);
+    Object.freeze(this);
+  }
+
+  /** What is known of it, as it crosses from the manager to the workers. */
+  get record(): UpstreamRecord {
+    return this.#record;
+  }
+
+  /** @internal The pool that it is a member of; undefined: it has left. */
+  get home(): Pool | undefined {
+    return this.#home;
+  }
+
+  /** Requests of this process that were given to it and are not finished. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** @internal A request was given to it. */
+  begin(): void {
+    this.#inFlight++;
+  }
+
+  /** @internal A request that was given to it is finished. */
+  end(): void {
+    this.#inFlight--;
   }
 
   get state(): UpstreamState {
-    return this.record.state;
+    return this.#record.state;
   }
 
   get weight(): number {
-    return this.record.weight;
+    return this.#record.weight;
   }
 
   get available(): boolean {
-    return this.record.state === 'active';
+    return this.#record.state === 'active';
   }
 }
 
@@ -99,123 +154,162 @@ export interface PoolObserver {
 /** A named set of upstreams; choosing from {@link available} is O(1) however many there are. */
 export class Pool {
   readonly name: string;
-  /** Counts every change of membership, availability or weight: a balancer's cached order is valid for one version. */
-  version = 0;
-  private readonly byId = new Map<string, Upstream>();
-  private readonly ready: Upstream[] = [];
-  private readonly observers = new Set<PoolObserver>();
+  #version = 0;
+  #fallback: string | undefined = undefined;
+  readonly #byId = new Map<string, Upstream>();
+  readonly #ready: Upstream[] = [];
+  /** What `available` shows of `#ready`, until it changes. */
+  #shown: readonly Upstream[] | undefined = undefined;
+  readonly #observers = new Set<PoolObserver>();
 
   constructor(name: string) {
     this.name = name;
+    Object.freeze(this);
+  }
+
+  /** Counts every change of membership, availability or weight: a balancer's cached order is valid for one version. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The name of the pool that is asked when none of this one can be had. */
+  get fallback(): string | undefined {
+    return this.#fallback;
+  }
+
+  /** @internal For who reads the config. */
+  setFallback(name: string | undefined): void {
+    this.#fallback = name;
   }
 
   /** The upstreams that may be given new requests, in no particular order. Do not keep it across changes. */
   get available(): readonly Upstream[] {
-    return this.ready;
+    // A copy that cannot be sorted or emptied by mistake; one for many requests, as changes are rare.
+    this.#shown ??= Object.freeze(this.#ready.slice());
+    return this.#shown;
   }
 
   get size(): number {
-    return this.byId.size;
+    return this.#byId.size;
   }
 
   get(id: string): Upstream | undefined {
-    return this.byId.get(id);
+    return this.#byId.get(id);
+  }
+
+  /** How many there are of each state, for people: `3 known: 1 down, 2 draining`. */
+  describe(): string {
+    const counts = new Map<UpstreamState, number>();
+    for (const { state } of this.#byId.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+    const parts = [...counts].map(([state, count]) => `${count} ${state}`);
+    return parts.length === 0 ? '0 known' : `${this.size} known: ${parts.join(', ')}`;
   }
 
   /** All upstreams in the order of their joining. */
   [Symbol.iterator](): IterableIterator<Upstream> {
-    return this.byId.values();
+    return this.#byId.values();
   }
 
   /** Adds an upstream or changes the one that has this id, and returns it. Throws INPUT_INVALID for a bad id. */
   set(record: UpstreamRecord): Upstream {
-    const known = this.byId.get(record.id);
-    if (known === undefined) return this.add(record);
+    const known = this.#byId.get(record.id);
+    if (known === undefined) return this.#add(record);
     const before = known.record;
-    known.record = record;
-    this.place(known);
-    this.version++;
-    for (const observer of this.observers) observer.changed?.(known, before);
+    membership.setRecord(known, record);
+    this.#place(known);
+    this.#version++;
+    for (const observer of this.#observers) observer.changed?.(known, before);
     return known;
   }
 
   /** Removes an upstream; undefined if there is none of this id. */
   delete(id: string): Upstream | undefined {
-    const upstream = this.byId.get(id);
+    const upstream = this.#byId.get(id);
     if (upstream === undefined) return undefined;
-    this.byId.delete(id);
-    this.unplace(upstream);
-    this.version++;
-    for (const observer of this.observers) observer.removed?.(upstream);
+    this.#byId.delete(id);
+    membership.setHome(upstream, undefined);
+    this.#unplace(upstream);
+    this.#version++;
+    for (const observer of this.#observers) observer.removed?.(upstream);
     return upstream;
   }
 
   /** Follows the pool's changes; returns how to stop. */
   observe(observer: PoolObserver): () => void {
-    this.observers.add(observer);
-    return () => this.observers.delete(observer);
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
   }
 
-  private add(record: UpstreamRecord): Upstream {
+  #add(record: UpstreamRecord): Upstream {
     const upstream = new Upstream(this.name, record);
-    this.byId.set(record.id, upstream);
-    this.place(upstream);
-    this.version++;
-    for (const observer of this.observers) observer.added?.(upstream);
+    membership.setHome(upstream, this);
+    this.#byId.set(record.id, upstream);
+    this.#place(upstream);
+    this.#version++;
+    for (const observer of this.#observers) observer.added?.(upstream);
     return upstream;
   }
 
-  private place(upstream: Upstream): void {
-    if (!upstream.available) this.unplace(upstream);
-    else if (upstream.slot < 0) upstream.slot = this.ready.push(upstream) - 1;
+  #place(upstream: Upstream): void {
+    if (!upstream.available) this.#unplace(upstream);
+    else if (membership.slotOf(upstream) < 0) {
+      membership.setSlot(upstream, this.#ready.push(upstream) - 1);
+      this.#shown = undefined;
+    }
   }
 
-  private unplace(upstream: Upstream): void {
-    const { slot } = upstream;
+  #unplace(upstream: Upstream): void {
+    const slot = membership.slotOf(upstream);
     if (slot < 0) return;
-    const last = this.ready.pop();
+    const last = this.#ready.pop();
     if (last !== undefined && last !== upstream) {
-      this.ready[slot] = last;
-      last.slot = slot;
+      this.#ready[slot] = last;
+      membership.setSlot(last, slot);
     }
-    upstream.slot = -1;
+    membership.setSlot(upstream, -1);
+    this.#shown = undefined;
   }
 }
 
 /** The pools of one process by name. `default` is always there. */
 export class Pools {
-  private readonly byName = new Map<string, Pool>();
+  readonly #byName = new Map<string, Pool>();
   /** Told of each pool that is made, for those who follow all of them. */
-  private readonly followers = new Set<(pool: Pool) => void>();
+  readonly #followers = new Set<(pool: Pool) => void>();
   readonly default: Pool;
 
   constructor() {
     this.default = this.ensure('default');
+    Object.freeze(this);
   }
 
   get(name: string): Pool | undefined {
-    return this.byName.get(name);
+    return this.#byName.get(name);
+  }
+
+  get size(): number {
+    return this.#byName.size;
   }
 
   /** The pool of this name, made when it is new. */
   ensure(name: string): Pool {
-    const known = this.byName.get(name);
+    const known = this.#byName.get(name);
     if (known !== undefined) return known;
     const pool = new Pool(name);
-    this.byName.set(name, pool);
-    for (const follow of this.followers) follow(pool);
+    this.#byName.set(name, pool);
+    for (const follow of this.#followers) follow(pool);
     return pool;
   }
 
   [Symbol.iterator](): IterableIterator<Pool> {
-    return this.byName.values();
+    return this.#byName.values();
   }
 
   /** Calls `follow` for each pool there is and each that comes; returns how to stop. */
   follow(follow: (pool: Pool) => void): () => void {
-    this.followers.add(follow);
-    for (const pool of this.byName.values()) follow(pool);
-    return () => this.followers.delete(follow);
+    this.#followers.add(follow);
+    for (const pool of this.#byName.values()) follow(pool);
+    return () => this.#followers.delete(follow);
   }
 
   /** Applies one change as the manager sent it. */
@@ -226,20 +320,5 @@ export class Pools {
   }
 }
 
-/**
- * The URL of a server, checked: http or https, a host, no user, path, query or fragment. Throws INPUT_INVALID with
- * what was wrong. `url.origin` is the identity.
- */
-export function parseOrigin(text: string): URL {
-  const refuse = (why: string) =>
-    new WeldrError('INPUT_INVALID', `${JSON.stringify(text)} is not a server's URL: ${why}`, {
-      field: 'url',
-    });
-  if (!/^https?:\/\/[^/?#\\@\s]+\/?$/i.test(text)) {
-    throw refuse('expected http://HOST:PORT or https://HOST:PORT, with no user, path or query');
-  }
-  if (!URL.canParse(text)) throw refuse('expected http://HOST:PORT or https://HOST:PORT');
-  const url = new URL(text);
-  if (url.port === '0') throw refuse('port 0 cannot be connected to');
-  return url;
-}
+// A method which a plugin assigns to would stand before the class's own.
+for (const { prototype } of [Upstream, Pool, Pools]) Object.freeze(prototype);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
 import { hopByHop, isFieldValue, isToken } from '../request/headers.ts';
 import { duration } from '../settings/duration.ts';
-import { parseOrigin } from './pool.ts';
+import { parseServerAddress } from './server-address.ts';
 
 /** Statuses that pass a health check: codes and ranges, such as `[200, "301-308", "2xx"]`. */
 const expectedStatus = z.union([
@@ -16,21 +16,22 @@ const ownedHeaders: ReadonlySet<string> = new Set([...hopByHop, 'content-length'
 
 /** Settings of active health checks; all optional, the health-check plugin's defaults fill the rest. */
 export const healthCheckSettings = z.strictObject({
-  /** Check at all? */
-  enabled: z.boolean().optional(),
-  /** From one check to the next. */
+  enabled: z.boolean().describe('Check at all?').optional(),
   interval: duration()
     .refine(ms => ms >= 10, 'an interval is at least 10ms')
+    .describe('From one check to the next.')
     .optional(),
   timeout: duration()
     .refine(ms => ms >= 1, 'a timeout is at least 1ms')
+    .describe('How long a check may take.')
     .optional(),
   path: z
     .string()
     .max(2048)
     .regex(/^\/[\x21-\x7e]*$/, 'expected a path that begins with / and has no spaces')
+    .describe('What is asked for.')
     .optional(),
-  method: z.enum(['GET', 'HEAD', 'OPTIONS']).optional(),
+  method: z.enum(['GET', 'HEAD', 'OPTIONS']).describe('The method of the check.').optional(),
   headers: z
     .record(
       z
@@ -39,14 +40,32 @@ export const healthCheckSettings = z.strictObject({
         .refine(name => !ownedHeaders.has(name.toLowerCase()), 'this header is set by the connection'),
       z.string().max(4096).refine(isFieldValue, 'not a header value'),
     )
+    .describe('Header fields that the check sends, by name.')
     .optional(),
-  /** Port to check when it is not the server's own. */
-  port: z.number().int().min(1).max(65535).optional(),
-  expect: z.array(expectedStatus).min(1).max(20).optional(),
-  /** Consecutive failures that mark it down. */
-  failures: z.number().int().min(1).max(1000).optional(),
-  /** Consecutive passes that mark it active again. */
-  passes: z.number().int().min(1).max(1000).optional(),
+  port: z
+    .number()
+    .int()
+    .min(1)
+    .max(65535)
+    .describe("Port to check when it is not the server's own.")
+    .optional(),
+  expect: z
+    .array(expectedStatus)
+    .min(1)
+    .max(20)
+    .meta({
+      description: 'Statuses that pass: codes, classes and ranges.',
+      examples: [['2xx', 301, '400-404']],
+    })
+    .optional(),
+  failures: z.number().int().min(1).max(1000).describe('Consecutive failures that mark it down.').optional(),
+  passes: z
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .describe('Consecutive passes that mark it active again.')
+    .optional(),
 });
 
 /** Settings of active health checks as parsed: durations in ms. */
@@ -57,39 +76,66 @@ const pem = z.string().max(100_000);
 /** A server as the config or `POST /servers` gives it. */
 export const serverDefinition = z
   .strictObject({
-    url: z.string().max(2048).transform(toOrigin),
-    weight: z.number().int().min(1).max(1000).default(1),
-    mapHost: z.boolean().default(false),
-    healthCheck: healthCheckSettings.optional(),
+    url: z
+      .string()
+      .max(2048)
+      .meta({
+        description: 'http:// or https://, a host, and a port if it is not 80 or 443; or unix: and a path.',
+        pattern: '^\\s*([Hh][Tt][Tt][Pp][Ss]?://|unix:/)',
+        examples: ['http://10.0.0.7:3000', 'unix:/run/app.sock'],
+      })
+      .transform(toIdentity),
+    weight: z
+      .number()
+      .int()
+      .min(1)
+      .max(1000)
+      .default(1)
+      .describe('Its share of the requests, relative to the other servers.'),
+    mapHost: z.boolean().default(false).describe("Send it its own name as Host, not the client's."),
+    healthCheck: healthCheckSettings
+      .optional()
+      .describe('How it is checked, where that differs from the plugin healthCheck.'),
     tls: z
       .strictObject({
-        ca: pem.optional(),
-        cert: pem.optional(),
-        key: pem.optional(),
-        servername: z.string().max(253).optional(),
-        verify: z.boolean().optional(),
+        ca: pem.optional().describe('The authorities that its certificate is checked against, as PEM.'),
+        cert: pem.optional().describe('The certificate that Weldr shows it, as PEM.'),
+        key: pem.optional().describe('The key of `cert`, as PEM.'),
+        servername: z
+          .string()
+          .max(253)
+          .optional()
+          .describe("The name in its certificate; default: the URL's."),
+        verify: z.boolean().optional().describe('Check its certificate? Default: true.'),
       })
-      .optional(),
-    /** What an operator wants of it; health is judged apart. */
-    state: z.enum(['active', 'draining', 'disabled']).default('active'),
-    /** It leaves by itself unless it is registered again within this time. */
+      .optional()
+      .describe('For https:// servers.'),
+    state: z
+      .enum(['active', 'draining', 'disabled'])
+      .default('active')
+      .describe('What an operator wants of it; health is judged apart.'),
     ttl: duration()
       .refine(ms => ms >= 1000, 'a ttl is at least 1s')
-      .optional(),
+      .optional()
+      .describe('It leaves by itself unless it is registered again within this time.'),
   })
   .refine(s => s.tls === undefined || s.url.startsWith('https:'), {
     path: ['tls'],
     message: 'tls is for https:// URLs',
+  })
+  .refine(s => s.healthCheck?.port === undefined || !s.url.startsWith('unix:'), {
+    path: ['healthCheck', 'port'],
+    message: 'a unix socket has no port; leave it out',
   });
 
-/** A server's definition, parsed: `url` is the origin, durations are ms. */
+/** A server's definition, parsed: `url` is the identity, durations are ms. */
 export type ServerDefinition = z.output<typeof serverDefinition>;
 /** What people write: a URL, or an object with settings. */
 export type ServerInput = string | z.input<typeof serverDefinition>;
 
-function toOrigin(text: string, context: z.RefinementCtx): string {
+function toIdentity(text: string, context: z.RefinementCtx): string {
   try {
-    return parseOrigin(text).origin;
+    return parseServerAddress(text).id;
   } catch (thrown) {
     if (!(thrown instanceof WeldrError)) throw thrown;
     context.addIssue({ code: 'custom', message: thrown.message });

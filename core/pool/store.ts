@@ -30,8 +30,14 @@ export interface StoredPools {
   readonly settings: readonly StoredSetting[];
 }
 
-const poolName = z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i, 'not the name of a pool');
+const namePattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/i;
+const poolName = z.string().regex(namePattern, 'not the name of a pool');
 const id = z.string().max(2048);
+
+/** May a pool be called this? 1 to 63 letters, digits, dashes, dots and underscores, the first a letter or a digit. */
+export function isPoolName(name: unknown): boolean {
+  return typeof name === 'string' && namePattern.test(name);
+}
 
 /** Schema of a {@link StoredEntry} from outside: a file, a cluster, an import. */
 export const storedEntry: z.ZodType<StoredEntry> = z

@@ -1,11 +1,11 @@
 // Where the two processes get a config from; who reads files stands outside of the core.
-import type { Plugin } from '../plugin/plugin.ts';
+import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
 
 /** A config as read and checked. */
 export interface LoadedConfig {
   readonly settings: Settings;
-  readonly plugins: readonly Plugin[];
+  readonly plugins: readonly PluginInstance[];
 }
 
 /** One source as the manager read it. */

@@ -1,6 +1,8 @@
 // Notices, in a worker, when an upstream that drains has no request of this worker any more.
-import type { RequestHooks } from '../plugin/hooks.ts';
 import type { PoolChange, Pools, Upstream } from '../pool/pool.ts';
+import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts';
+import { configScope } from '../stages/scope.ts';
+import type { Stages } from '../stages/stages.ts';
 
 /** Follows the changes of the pools and the attempts of one worker. */
 export class DrainWatch {
@@ -16,7 +18,9 @@ export class DrainWatch {
   }
 
   /** Looks at finished attempts. */
-  watch(hooks: RequestHooks): void {
+  watch(stages: Stages, report: ReportPluginError): void {
+    const hooks = createHooks(report, 'drain-watch');
+    stages.add({ plugin: 'drain-watch', hooks, scope: configScope, role: undefined, conditions: [] });
     hooks.attemptFinished.tap('drain-watch', () => {
       if (this.busy.size === 0 || this.checking) return;
       // The count goes down around this hook, before or after it.

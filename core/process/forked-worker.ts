@@ -3,6 +3,7 @@ import { fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { ProcessLog } from '../log/log.ts';
+import { beatInterval } from './heartbeat.ts';
 import type { ManagerLink, WorkerLink } from './links.ts';
 import type { ManagerMessage, WorkerMessage } from './messages.ts';
 
@@ -51,6 +52,7 @@ export function forkWorker(entry: string, processLog: () => ProcessLog | undefin
   };
   return {
     pid: child.pid,
+    beats: true,
     send(message, socket) {
       if (!child.connected) return;
       if (message.type === 'plugin' && waiting >= maxWaiting) {
@@ -87,6 +89,7 @@ export function managerLink(beforeExit: () => Promise<void>): ManagerLink {
   if (send === undefined) throw new Error('this module is started by `weldr start`, not by hand');
   let waiting = 0;
   let ending: number | undefined;
+  let beatWaits = false;
   const exit = (code: number): void => {
     void beforeExit().then(() => process.exit(code));
   };
@@ -100,6 +103,19 @@ export function managerLink(beforeExit: () => Promise<void>): ManagerLink {
       if (message.type === 'plugin' && waiting >= maxWaiting) return;
       waiting++;
       send(message, undefined, {}, sent);
+    },
+    beat(requests) {
+      const beatSent = (): void => {
+        beatWaits = false;
+        sent();
+      };
+      setInterval(() => {
+        // A manager that does not read finds one beat, not one for each moment of its absence.
+        if (beatWaits || ending !== undefined || !process.connected) return;
+        beatWaits = true;
+        waiting++;
+        send({ type: 'beat', requests: requests() }, undefined, {}, beatSent);
+      }, beatInterval).unref();
     },
     onMessage(listener) {
       process.on('message', (message, socket) => listener(message as ManagerMessage, socket));

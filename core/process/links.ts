@@ -6,6 +6,8 @@ import type { ManagerMessage, WorkerMessage } from './messages.ts';
 export interface WorkerLink {
   /** Process id; undefined when it could not be started. */
   readonly pid: number | undefined;
+  /** Does the worker give beats, so that its silence means something? */
+  readonly beats: boolean;
   send(message: ManagerMessage, socket?: SendHandle): void;
   onMessage(listener: (message: WorkerMessage) => void): void;
   /** Called once, when the worker has ended; `how` is for the log. */
@@ -17,6 +19,8 @@ export interface WorkerLink {
 /** The worker's end. */
 export interface ManagerLink {
   send(message: WorkerMessage): void;
+  /** Gives beats from now on, where the manager is another process; each tells `requests()`. */
+  beat(requests: () => number): void;
   onMessage(listener: (message: ManagerMessage, socket: SendHandle | undefined) => void): void;
   /** Called once, when the manager is gone. */
   onDisconnect(listener: () => void): void;

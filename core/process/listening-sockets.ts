@@ -1,22 +1,23 @@
 // The listening sockets of this Weldr. The manager holds them and never accepts from them, so that what waits in
 // their backlog survives the death of every worker.
 import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { WeldrError } from '../errors.ts';
-import { parseListen } from '../settings/settings.ts';
+import { addressOf, type Listen, type ListenTarget } from '../settings/listen.ts';
 import { siblingModule } from './sibling-module.ts';
+import { besides, explainPath, listenFailed, SocketFile } from './socket-file.ts';
 
 /** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
-export const backlog = 4096;
-
-interface OpenAddress {
-  readonly host: string;
-  readonly port: number;
-  readonly backlog: number;
-}
+const backlog = 4096;
 
 /** To the process that opens sockets. */
 export type OpenerMessage =
-  | ({ readonly type: 'open'; readonly request: number } & OpenAddress)
+  | {
+      readonly type: 'open';
+      readonly request: number;
+      readonly target: ListenTarget;
+      readonly backlog: number;
+    }
   /** Send the handle back: what comes is a second one of the same socket. */
   | { readonly type: 'copy'; readonly request: number };
 
@@ -28,49 +29,48 @@ export type OpenedMessage =
 /** One listening socket. */
 export interface ListeningSocket {
   /** As the config says it. */
-  readonly configured: string;
+  readonly listen: Listen;
   /** Where it really listens: the port 0 of the config replaced. */
   readonly address: string;
   readonly handle: SendHandle;
+  /** Of a unix socket. */
+  readonly file: SocketFile | undefined;
 }
 
 /** The sockets by the addresses that the config names. */
 export class ListeningSockets {
   private readonly open = new Map<string, ListeningSocket>();
 
-  get(configured: string): ListeningSocket | undefined {
-    return this.open.get(configured);
+  /** Those of the entries that are open. */
+  of(listens: readonly Listen[]): ListeningSocket[] {
+    return listens.flatMap(({ address }) => this.open.get(address) ?? []);
   }
 
   /**
-   * Opens those of the addresses that are not open yet and returns them; all or none. Rejects with LISTEN_FAILED and
-   * what to do about it.
+   * Opens those of the entries that are not open yet; all or none. Rejects with LISTEN_FAILED and what to do about it.
    */
-  async add(addresses: readonly string[]): Promise<ListeningSocket[]> {
-    const missing = [...new Set(addresses)].filter(address => !this.open.has(address));
-    if (missing.length === 0) return [];
-    const opener = new Opener();
+  async add(listens: readonly Listen[]): Promise<void> {
+    const missing = listens.filter(({ address }) => !this.open.has(address));
+    if (missing.length === 0) return;
+    const bound = await bindAll(missing);
     const opened: ListeningSocket[] = [];
     try {
-      for (const configured of missing) opened.push(await openSocket(opener, configured));
+      for (let next = bound.shift(); next !== undefined; next = bound.shift())
+        opened.push(await settle(next));
     } catch (thrown) {
-      for (const socket of opened) closeHandle(socket.handle);
+      for (const socket of opened) close(socket);
+      for (const socket of bound) letGo(socket);
       throw thrown;
-    } finally {
-      opener.end();
     }
-    for (const socket of opened) this.open.set(socket.configured, socket);
-    return opened;
+    for (const socket of opened) this.open.set(socket.listen.address, socket);
   }
 
   /** A second handle of each socket, for who closes it independently of this process. */
-  async copies(addresses: readonly string[]): Promise<ListeningSocket[]> {
+  async copies(listens: readonly Listen[]): Promise<ListeningSocket[]> {
     const opener = new Opener();
     try {
       const copies: ListeningSocket[] = [];
-      for (const configured of addresses) {
-        const socket = this.open.get(configured);
-        if (socket === undefined) continue;
+      for (const socket of this.of(listens)) {
         const { handle } = await opener.ask(request => ({ type: 'copy', request }), socket.handle);
         copies.push({ ...socket, handle });
       }
@@ -80,14 +80,29 @@ export class ListeningSockets {
     }
   }
 
-  /** Closes all sockets but those of these addresses. */
-  keep(addresses: readonly string[]): void {
-    for (const [configured, { handle }] of this.open) {
-      if (addresses.includes(configured)) continue;
-      this.open.delete(configured);
-      closeHandle(handle);
+  /** Closes all sockets but those of these entries, and gives their files the modes that these say. */
+  keep(listens: readonly Listen[]): void {
+    for (const [address, socket] of this.open) {
+      const listen = listens.find(wanted => wanted.address === address);
+      if (listen === undefined) {
+        this.open.delete(address);
+        close(socket);
+        continue;
+      }
+      this.open.set(address, { ...socket, listen });
+      const mode = modeOf(listen);
+      if (mode !== undefined && mode !== modeOf(socket.listen)) socket.file?.setMode(mode);
     }
   }
+}
+
+function close({ file, handle }: ListeningSocket): void {
+  file?.remove();
+  closeHandle(handle);
+}
+
+function modeOf({ target }: Listen): number | undefined {
+  return target.kind === 'unix' ? target.mode : undefined;
 }
 
 /** Lets go of a handle that came by IPC. */
@@ -95,15 +110,63 @@ export function closeHandle(handle: SendHandle): void {
   if (handle !== undefined && 'close' in handle) handle.close();
 }
 
-async function openSocket(opener: Opener, configured: string): Promise<ListeningSocket> {
-  const target = parseListen(configured);
-  if (target === undefined) throw new WeldrError('LISTEN_FAILED', `${configured} is no address`);
-  const { answer, handle } = await opener.ask(request => ({ type: 'open', request, ...target, backlog }));
-  if (answer.type === 'failed') {
-    throw new WeldrError('LISTEN_FAILED', `cannot listen on ${configured}: ${explain(answer)}`);
+/** A socket that listens; a unix socket not yet under its own name. */
+interface BoundSocket {
+  readonly listen: Listen;
+  readonly address: string;
+  readonly handle: SendHandle;
+  /** The path that a unix socket has so far. */
+  readonly boundTo: string | undefined;
+}
+
+/** Binds all of them; what was bound is let go of when one fails. */
+async function bindAll(listens: readonly Listen[]): Promise<BoundSocket[]> {
+  const opener = new Opener();
+  const bound: BoundSocket[] = [];
+  try {
+    for (const listen of listens) bound.push(await bind(opener, listen));
+  } catch (thrown) {
+    for (const socket of bound) letGo(socket);
+    throw thrown;
+  } finally {
+    opener.end();
+    // Until it has ended it may take a connection, which nobody would answer; a unix socket is not found before.
+    if (bound.some(({ boundTo }) => boundTo !== undefined)) await opener.ended;
   }
-  const host = target.host.includes(':') ? `[${target.host}]` : target.host;
-  return { configured, address: `${host}:${answer.port}`, handle };
+  return bound;
+}
+
+async function bind(opener: Opener, listen: Listen): Promise<BoundSocket> {
+  const { target } = listen;
+  const boundTo = target.kind === 'unix' ? besides(target.path) : undefined;
+  const { answer, handle } = await opener.ask(request => ({
+    type: 'open',
+    request,
+    target: target.kind === 'unix' ? { ...target, path: boundTo ?? '' } : target,
+    backlog,
+  }));
+  if (answer.type === 'opened') return { listen, address: addressOf(target, answer.port), handle, boundTo };
+  const { errno, message } = answer;
+  if (target.kind === 'unix') throw listenFailed(target.path, explainPath(target.path, errno, message));
+  throw new WeldrError('LISTEN_FAILED', `cannot listen on ${listen.address}: ${explain(answer)}`);
+}
+
+/** Gives a socket its name. */
+async function settle(bound: BoundSocket): Promise<ListeningSocket> {
+  const { listen, address, handle, boundTo } = bound;
+  const { target } = listen;
+  if (target.kind === 'tcp' || boundTo === undefined) return { listen, address, handle, file: undefined };
+  try {
+    return { listen, address, handle, file: await SocketFile.claim(boundTo, target.path) };
+  } catch (thrown) {
+    closeHandle(handle);
+    throw thrown;
+  }
+}
+
+function letGo({ handle, boundTo }: BoundSocket): void {
+  if (boundTo !== undefined) rmSync(boundTo, { force: true });
+  closeHandle(handle);
 }
 
 function explain({ errno, message }: OpenedMessage & { type: 'failed' }): string {
@@ -127,6 +190,7 @@ class Opener {
   private readonly child: ChildProcess;
   private readonly waiting = new Map<number, PromiseWithResolvers<Answer>>();
   private requests = 0;
+  private readonly exit = Promise.withResolvers<void>();
 
   constructor() {
     this.child = fork(siblingModule('socket-opener', import.meta.url), [], {
@@ -138,11 +202,16 @@ class Opener {
       this.waiting.delete(answer.request);
     });
     const fail = (why: string): void => {
+      this.exit.resolve();
       for (const { reject } of this.waiting.values()) reject(new WeldrError('LISTEN_FAILED', why));
       this.waiting.clear();
     };
     this.child.on('error', error => fail(`cannot start a process to open sockets: ${error.message}`));
     this.child.on('exit', () => fail('the process that opens sockets ended early'));
+  }
+
+  get ended(): Promise<void> {
+    return this.exit.promise;
   }
 
   async ask(message: (request: number) => OpenerMessage, handle?: SendHandle): Promise<Answer> {
@@ -155,6 +224,7 @@ class Opener {
     return await answered.promise;
   }
 
+  /** Has it end, which {@link ended} waits for. */
   end(): void {
     if (this.child.connected) this.child.disconnect();
   }

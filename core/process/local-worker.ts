@@ -21,6 +21,8 @@ export function localWorker(run: (link: ManagerLink) => void): WorkerLink {
   let disconnect = (): void => {};
   run({
     send: message => toManager.send(message),
+    // One process has one event loop: while it hangs, there is no manager that could miss a beat, or replace anything.
+    beat: () => {},
     onMessage: listener => toWorker.listen(listener),
     onDisconnect: listener => {
       disconnect = listener;
@@ -29,6 +31,7 @@ export function localWorker(run: (link: ManagerLink) => void): WorkerLink {
   });
   return {
     pid: process.pid,
+    beats: false,
     send: (message, socket) => toWorker.send(message, socket),
     onMessage: listener => toManager.listen(listener),
     onExit: listener => void exitListeners.push(listener),

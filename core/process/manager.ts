@@ -5,13 +5,15 @@ import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { ProcessLog } from '../log/log.ts';
+import { ManagerSides } from '../plugin/manager-sides.ts';
+import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
+import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
-import type { Overrides, Settings } from '../settings/settings.ts';
+import { type Overrides, type Settings, serversOf } from '../settings/settings.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
-import { type ListeningSocket, ListeningSockets } from './listening-sockets.ts';
-import { ManagerPlugins } from './manager-plugins.ts';
+import { ListeningSockets } from './listening-sockets.ts';
 import type { ManagerMessage } from './messages.ts';
 import { PoolBroadcast } from './pool-broadcast.ts';
 import { WorkerGroup } from './worker-group.ts';
@@ -45,7 +47,8 @@ export class Manager {
   private readonly sockets = new ListeningSockets();
   private readonly pools: ManagedPools;
   private readonly broadcast: PoolBroadcast;
-  private readonly memory = new Map<string, Map<string, unknown>>();
+  private readonly memory = new Map<string, unknown>();
+  private readonly sums = new MetricSums();
   private readonly startedAt = systemClock.now();
   /** All groups that have processes; the one in charge is `group`. */
   private readonly groups = new Set<WorkerGroup>();
@@ -54,7 +57,7 @@ export class Manager {
   private keepAlive: NodeJS.Timeout | undefined;
   private processLog: ProcessLog | undefined;
   private group: WorkerGroup | undefined;
-  private plugins: ManagerPlugins | undefined;
+  private plugins: ManagerSides | undefined;
   private starting: Promise<void> | undefined;
   private reloading: Promise<void> | undefined;
   private queued: Promise<void> | undefined;
@@ -147,7 +150,8 @@ export class Manager {
     try {
       group.spawn();
       await plugins.start(config.plugins);
-      this.pools.setConfig(poolsOf(config.settings));
+      this.pools.setConfig(serversOf(config.settings));
+      this.pools.retain(namesOf(config));
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
       await group.listen();
@@ -181,7 +185,7 @@ export class Manager {
     const config = await this.load();
     const oldListen = oldGroup.config.settings.listen;
     const group = this.newGroup(config);
-    let plugins: ManagerPlugins;
+    let plugins: ManagerSides;
     try {
       group.spawn();
       await this.sockets.add(config.settings.listen);
@@ -197,11 +201,14 @@ export class Manager {
     this.log.level = config.settings.logLevel;
     this.takeOver(group, plugins);
     oldGroup.deliverTo((...message) => plugins.receive(...message));
-    this.pools.setConfig(poolsOf(config.settings));
-    this.pools.retainJudges(new Set(config.plugins.map(plugin => plugin.name)));
+    this.pools.setConfig(serversOf(config.settings));
+    this.pools.retain(namesOf(config));
+    this.sums.keep(namesOf(config));
     await group.listen();
     void this.retire(oldGroup);
     await this.handOver(oldGroup);
+    // Who connected to an address that is gone would wait for the old workers' end.
+    this.sockets.keep(config.settings.listen);
     this.log.info({ listen: this.status.listen, workers: group.size }, 'reloaded');
     plugins.hooks.listening.call();
   }
@@ -209,9 +216,9 @@ export class Manager {
   /** Exchanges the manager sides; when the new ones do not start, the old ones are started again. */
   private async replacePlugins(
     oldGroup: WorkerGroup,
-    oldPlugins: ManagerPlugins,
+    oldPlugins: ManagerSides,
     group: WorkerGroup,
-  ): Promise<ManagerPlugins> {
+  ): Promise<ManagerSides> {
     await oldPlugins.close();
     const plugins = this.newPlugins(group);
     try {
@@ -222,6 +229,7 @@ export class Manager {
       const restored = this.newPlugins(oldGroup);
       try {
         await restored.start(oldGroup.config.plugins);
+        this.pools.retain(namesOf(oldGroup.config));
       } catch (second) {
         this.log.fatal(
           { err: second },
@@ -233,7 +241,7 @@ export class Manager {
     }
   }
 
-  private takeOver(group: WorkerGroup, plugins: ManagerPlugins): void {
+  private takeOver(group: WorkerGroup, plugins: ManagerSides): void {
     this.group = group;
     this.plugins = plugins;
     group.deliverTo((...message) => plugins.receive(...message));
@@ -249,15 +257,11 @@ export class Manager {
   private async retire(group: WorkerGroup): Promise<void> {
     await group.drain(group.config.settings.drainTimeout);
     this.groups.delete(group);
-    const wanted = [...this.groups].flatMap(other => other.config.settings.listen);
-    this.sockets.keep(wanted);
   }
 
   private async stopNow(): Promise<void> {
     this.processLog?.log.info('stopping');
-    await this.starting?.catch(() => {});
-    await this.queued?.catch(() => {});
-    await this.reloading?.catch(() => {});
+    await this.endUnderWay();
     const timeout = this.group?.config.settings.drainTimeout ?? 0;
     if (!this.cutting) await this.announceStop(timeout);
     // Else who connects during the drain would wait in a backlog that nobody accepts from.
@@ -266,6 +270,19 @@ export class Manager {
     await this.plugins?.close();
     this.end();
     this.processLog?.log.info('stopped');
+  }
+
+  /** Waits for a start and for reloads, no longer than for a drain: then the workers that have not started are ended. */
+  private async endUnderWay(): Promise<void> {
+    const underWay = Promise.allSettled([this.starting, this.queued, this.reloading]);
+    const timeout = this.group?.config.settings.drainTimeout;
+    if (timeout === undefined || (await settlesWithin(timeout, underWay))) {
+      await underWay;
+      return;
+    }
+    this.log.warn('the start of a worker takes too long for a Weldr that stops; it is ended');
+    for (const group of this.groups) if (!group.loaded) void group.kill();
+    await underWay;
   }
 
   private async announceStop(timeoutMs: number): Promise<void> {
@@ -315,12 +332,12 @@ export class Manager {
       log: this.log,
       spawn: worker => this.spawnWorker(worker, config),
       greeting: () => this.greeting(settings),
-      sockets: () =>
-        local ? this.sockets.copies(settings.listen) : presentSockets(this.sockets, settings.listen),
+      sockets: () => (local ? this.sockets.copies(settings.listen) : this.sockets.of(settings.listen)),
       onIdle: (worker, pool, id) => this.pools.workerIdle(worker, pool, id),
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
       onExit: worker => {
         this.pools.workerGone(worker);
+        this.sums.workerExited(worker);
         this.plugins?.hooks.workerExited.call(worker);
       },
     });
@@ -353,10 +370,13 @@ export class Manager {
     };
   }
 
-  private newPlugins(group: WorkerGroup): ManagerPlugins {
-    return new ManagerPlugins({
+  private newPlugins(group: WorkerGroup): ManagerSides {
+    return new ManagerSides({
       pools: this.pools,
       log: this.log,
+      clock: systemClock,
+      report: reportPluginError(this.log),
+      sums: this.sums,
       status: this.status,
       overrides: this.options.overrides,
       memory: this.memory,
@@ -385,8 +405,8 @@ export class Manager {
         return manager.group?.size ?? 0;
       },
       get listen() {
-        const addresses = manager.group?.config.settings.listen ?? [];
-        return presentSockets(manager.sockets, addresses).map(socket => socket.address);
+        const listens = manager.group?.config.settings.listen ?? [];
+        return manager.sockets.of(listens).map(socket => socket.address);
       },
       get stopping() {
         return manager.stopping !== undefined;
@@ -413,12 +433,9 @@ function freeNumbers(count: number, taken: readonly number[]): number[] {
   return numbers;
 }
 
-function presentSockets(sockets: ListeningSockets, addresses: readonly string[]): ListeningSocket[] {
-  return [...new Set(addresses)].flatMap(address => sockets.get(address) ?? []);
-}
-
-function poolsOf(settings: Settings) {
-  return { ...settings.pools, default: settings.servers };
+/** The instances of plugins of a config, in its order. */
+function namesOf({ plugins }: LoadedConfig): string[] {
+  return plugins.map(plugin => plugin.name);
 }
 
 /** What workers need of the settings: the servers reach them as pools. */
@@ -426,6 +443,8 @@ function withoutServers(settings: Settings): Settings {
   return {
     ...settings,
     servers: [],
-    pools: Object.fromEntries(Object.keys(settings.pools).map(name => [name, []])),
+    pools: Object.fromEntries(
+      Object.entries(settings.pools).map(([name, pool]) => [name, { ...pool, servers: [] }]),
+    ),
   };
 }

@@ -1,6 +1,7 @@
 // What the manager and its workers say to each other: plain JSON, in order, over one channel for each worker.
 import type { ErrorCode } from '../errors.ts';
 import type { PoolChange } from '../pool/pool.ts';
+import type { ListenEntry } from '../settings/listen.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
 import type { ConfigRecording } from './config-source.ts';
 
@@ -19,6 +20,8 @@ export type WorkerMessage =
     }
   /** An upstream that drains has no request of this worker any more. */
   | { readonly type: 'idle'; readonly pool: string; readonly id: string }
+  /** Its event loop turns; `requests` are those in flight. Comes all the time, from before `loaded` to the end. */
+  | { readonly type: 'beat'; readonly requests: number }
   /** It takes no more connections; it ends when its requests are finished, or cut at the limit. */
   | { readonly type: 'draining' }
   | PluginMessage;
@@ -52,9 +55,11 @@ export type ManagerMessage =
       readonly changes: readonly PoolChange[];
     }
   /** A listening socket; it is the handle that goes with the message. */
-  | { readonly type: 'socket'; readonly address: string }
+  | { readonly type: 'socket'; readonly address: string; readonly entry: ListenEntry }
   /** Accept connections from the sockets that were sent. */
   | { readonly type: 'listen' }
+  /** Some worker has hung: watch your main thread, so that the stack of the next one that hangs is known. */
+  | { readonly type: 'watch-stack' }
   /** Take no more connections, finish what is there within the time, then end. */
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | PluginMessage;

@@ -2,27 +2,71 @@
 // would accept connections from the moment that it listens; a handle that came by IPC only holds the socket.
 // (Node 26 has net.BoundSocket for this; the older lines that are supported have not.)
 import type { SendHandle } from 'node:child_process';
+import { chmodSync, renameSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { basename, dirname } from 'node:path';
 import type { OpenedMessage, OpenerMessage } from './listening-sockets.ts';
+
+type OpenMessage = OpenerMessage & { type: 'open' };
 
 process.on('message', (message: OpenerMessage, handle: SendHandle | undefined) => {
   if (message.type === 'copy') answer({ type: 'opened', request: message.request, port: 0 }, handle);
-  else open(message);
+  else if (message.target.kind === 'tcp') openTcp(message, message.target);
+  else openUnix(message, message.target);
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
-function open(message: OpenerMessage & { type: 'open' }): void {
-  const { request, host, port, backlog } = message;
-  // A connection that comes in the instant before the handle is handed over has nobody to answer it.
-  const server = createServer(socket => socket.destroy());
-  server.on('error', (error: NodeJS.ErrnoException) => {
-    answer({ type: 'failed', request, errno: error.code ?? '', message: error.message });
-  });
+function openTcp({ request, backlog }: OpenMessage, { host, port }: OpenMessage['target'] & { kind: 'tcp' }) {
+  const server = serverFor(request);
   server.listen({ host, port, backlog }, () => {
     const address = server.address();
     const opened = typeof address === 'object' && address !== null ? address.port : port;
-    answer({ type: 'opened', request, port: opened }, handleOf(server), () => server.close());
+    handOver(server, request, opened);
   });
+}
+
+function openUnix(
+  { request, backlog }: OpenMessage,
+  { path, mode }: OpenMessage['target'] & { kind: 'unix' },
+): void {
+  const server = serverFor(request);
+  // A server that closes removes the file by the name that it was bound to.
+  const first = `${basename(path)}-`;
+  try {
+    // A relative name is short, however long the folder's is.
+    process.chdir(dirname(path));
+  } catch (thrown) {
+    fail(request, thrown);
+    return;
+  }
+  server.listen({ path: first, backlog }, () => {
+    try {
+      if (mode !== undefined) chmodSync(first, mode);
+      renameSync(first, basename(path));
+      handOver(server, request, 0);
+    } catch (thrown) {
+      unlinkSync(first);
+      server.close();
+      fail(request, thrown);
+    }
+  });
+}
+
+function serverFor(request: number): Server {
+  // A connection that comes in the instant before the handle is handed over has nobody to answer it.
+  const server = createServer(socket => socket.destroy());
+  server.on('error', error => fail(request, error));
+  return server;
+}
+
+function handOver(server: Server, request: number, port: number): void {
+  answer({ type: 'opened', request, port }, handleOf(server), () => server.close());
+}
+
+function fail(request: number, thrown: unknown): void {
+  const { code = '', message }: NodeJS.ErrnoException =
+    thrown instanceof Error ? thrown : new Error(String(thrown));
+  answer({ type: 'failed', request, errno: code, message });
 }
 
 /** What `server.listen` documents as a server's underlying `_handle`: sent itself, the receiver does not listen. */

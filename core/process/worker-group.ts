@@ -37,6 +37,8 @@ export class WorkerGroup {
   /** The workers that know the pools, and so are told of changes. */
   private readonly greeted = new Set<number>();
   private receiver: PluginReceiver | undefined;
+  private watchStacks = false;
+  private allLoaded = false;
   private held: { message: PluginMessage; worker: number }[] = [];
 
   constructor(options: WorkerGroupOptions) {
@@ -52,6 +54,7 @@ export class WorkerGroup {
           greet: slot => {
             slot.send(options.greeting());
             this.greeted.add(number);
+            if (this.watchStacks) slot.watchStack();
           },
           onMessage: (_, message) => {
             if (message.type === 'idle') options.onIdle(number, message.pool, message.id);
@@ -62,6 +65,7 @@ export class WorkerGroup {
             this.greeted.delete(number);
             options.onExit(number);
           },
+          onHung: () => this.watchAll(),
         }),
     );
   }
@@ -76,8 +80,14 @@ export class WorkerGroup {
     return this.slots.map(slot => slot.number);
   }
 
+  /** Workers that accept connections and react. */
   get readyCount(): number {
-    return this.slots.filter(slot => slot.state === 'ready').length;
+    return this.slots.filter(slot => slot.ready).length;
+  }
+
+  /** Have all of them loaded the config, once? */
+  get loaded(): boolean {
+    return this.allLoaded;
   }
 
   get size(): number {
@@ -93,6 +103,7 @@ export class WorkerGroup {
   async load(): Promise<void> {
     try {
       await Promise.all(this.slots.map(slot => slot.load()));
+      this.allLoaded = true;
     } catch (thrown) {
       await this.kill();
       throw thrown;
@@ -135,6 +146,12 @@ export class WorkerGroup {
   deliverTo(receiver: PluginReceiver): void {
     this.receiver = receiver;
     for (const { message, worker } of this.held.splice(0)) receiver(message.plugin, message.message, worker);
+  }
+
+  /** What hung one worker may hang each of them. */
+  private watchAll(): void {
+    this.watchStacks = true;
+    for (const slot of this.slots) slot.watchStack();
   }
 
   private receive(message: PluginMessage, worker: number): void {

@@ -2,9 +2,11 @@
 import type { Logger } from 'pino';
 import { type CancelTimer, type Clock, systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
+import { Heartbeat, hungAfter, hungStartAfter } from './heartbeat.ts';
 import type { WorkerLink } from './links.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
 import type { ManagerMessage, WorkerMessage } from './messages.ts';
+import { processState } from './process-state.ts';
 
 /** A worker that was ready for less than this has failed, in ms. */
 const shortLife = 1_000;
@@ -29,6 +31,8 @@ export interface WorkerSlotOptions {
   onMessage(slot: WorkerSlot, message: Extract<WorkerMessage, { type: 'plugin' | 'idle' }>): void;
   onReady(slot: WorkerSlot): void;
   onExit(slot: WorkerSlot): void;
+  /** Its process hangs, and is being killed. */
+  onHung(slot: WorkerSlot): void;
 }
 
 /** `starting` until loaded, `loaded` until it listens, `ready`, `draining` to its end; `ended` between processes. */
@@ -54,6 +58,10 @@ export class WorkerSlot {
   private shortLives = 0;
   private cancelRestart: CancelTimer | undefined;
   private cancelKill: CancelTimer | undefined;
+  private heartbeat: Heartbeat | undefined;
+  /** Requests in flight at the last beat. */
+  private requests = 0;
+  private stackWatched = false;
 
   constructor(options: WorkerSlotOptions) {
     this.options = options;
@@ -67,6 +75,11 @@ export class WorkerSlot {
     return this.link?.pid;
   }
 
+  /** Does it accept connections, and react? */
+  get ready(): boolean {
+    return this.state === 'ready' && this.heartbeat?.silent !== true;
+  }
+
   /** Starts the process, so that it boots while the manager is not yet ready to greet it. */
   spawn(): void {
     if (this.link !== undefined || this.leaving) return;
@@ -75,6 +88,9 @@ export class WorkerSlot {
     this.state = 'starting';
     this.failure = undefined;
     this.readySince = undefined;
+    this.requests = 0;
+    this.stackWatched = false;
+    if (link.beats) this.heartbeat = this.newHeartbeat();
     link.onMessage(message => this.receive(message));
     link.onExit(how => this.exited(how));
   }
@@ -127,6 +143,13 @@ export class WorkerSlot {
     this.link?.send(message);
   }
 
+  /** Has this process watch its main thread, so that its stack is known should it hang. */
+  watchStack(): void {
+    if (this.stackWatched || this.link === undefined) return;
+    this.stackWatched = true;
+    this.send({ type: 'watch-stack' });
+  }
+
   private leave(): void {
     this.leaving = true;
     this.cancelRestart?.();
@@ -134,8 +157,62 @@ export class WorkerSlot {
     this.firstLoad.reject(new WeldrError('INTERNAL', `worker ${this.number} was ended before it was loaded`));
   }
 
+  /**
+   * What hangs is killed whatever it does, in a drain too: it cannot finish a request. Only a start is given more time.
+   */
+  private newHeartbeat(): Heartbeat {
+    const { log } = this.options;
+    const facts = (silentMs: number) => ({
+      worker: this.number,
+      pid: this.pid,
+      silentMs: Math.round(silentMs),
+    });
+    const heartbeat: Heartbeat = new Heartbeat({
+      clock: this.clock,
+      hungAfter: () => (this.state === 'starting' ? hungStartAfter : hungAfter),
+      onSilent: () => {
+        if (this.state === 'starting') return;
+        const { requests } = this;
+        log.warn(
+          { ...facts(heartbeat.silentMs), requests, process: processState(this.pid) },
+          'a worker does not react; it counts as not ready',
+        );
+      },
+      onHeard: silentMs => {
+        if (this.state === 'starting') return;
+        log.info(
+          facts(silentMs),
+          this.ready ? 'the worker reacts again; it is ready' : 'the worker reacts again',
+        );
+      },
+      onHung: silentMs => this.hung(facts(silentMs)),
+    });
+    return heartbeat;
+  }
+
+  private hung(facts: object): void {
+    const { log } = this.options;
+    const { pid, requests } = this;
+    const during = this.state === 'starting' ? ' while it loaded the config and started its plugins' : '';
+    const limit = (this.state === 'starting' ? hungStartAfter : hungAfter) / 1_000;
+    const why = `worker ${this.number} did not react for ${limit} s${during}, and was killed`;
+    log.error(
+      { ...facts, requests, process: processState(pid) },
+      this.stackWatched
+        ? 'the worker hangs and is killed; if it computes, its stack is in its own line before this one'
+        : 'the worker hangs and is killed; there is no stack of it, but there will be one of the next that hangs',
+    );
+    this.failure = new WeldrError('PLUGIN_FAILED', why);
+    this.options.onHung(this);
+    this.link?.kill();
+  }
+
   private receive(message: WorkerMessage): void {
+    this.heartbeat?.heard();
     switch (message.type) {
+      case 'beat':
+        this.requests = message.requests;
+        break;
       case 'loaded':
         if (this.state === 'starting') this.state = 'loaded';
         this.replacing = true;
@@ -166,8 +243,8 @@ export class WorkerSlot {
 
   private async giveSockets(): Promise<void> {
     const { link } = this;
-    for (const { address, handle } of await this.options.sockets()) {
-      link?.send({ type: 'socket', address }, handle);
+    for (const { address, listen, handle } of await this.options.sockets()) {
+      link?.send({ type: 'socket', address, entry: { name: listen.name, kind: listen.target.kind } }, handle);
     }
     link?.send({ type: 'listen' });
   }
@@ -177,6 +254,8 @@ export class WorkerSlot {
     const { failure } = this;
     this.link = undefined;
     this.state = 'ended';
+    this.heartbeat?.stop();
+    this.heartbeat = undefined;
     this.cancelKill?.();
     this.firstReady.resolve();
     this.options.onExit(this);

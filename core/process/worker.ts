@@ -1,19 +1,20 @@
 // A worker: holds a replica of the pools, runs the worker sides of the plugins and proxies, as its manager says.
 import type { SendHandle } from 'node:child_process';
-import { createServer } from 'node:net';
 import type { Logger } from 'pino';
+import { systemClock } from '../clock.ts';
 import { describeError, toError, WeldrError } from '../errors.ts';
 import { Listener } from '../http/accept/listener.ts';
-import { createHooks } from '../plugin/hooks.ts';
+import { reportPluginError } from '../plugin/report-plugin-error.ts';
+import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
+import type { ListenEntry } from '../settings/listen.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { LoadedConfig, ReplayConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { ManagerLink } from './links.ts';
-import { backlog } from './listening-sockets.ts';
 import type { ManagerMessage } from './messages.ts';
-import { WorkerPlugins } from './worker-plugins.ts';
+import { watchStack } from './stack-watch.ts';
 
 /** What a worker works with. */
 export interface WorkerOptions {
@@ -35,7 +36,7 @@ export class Worker {
   private readonly drains = new DrainWatch(this.pools, upstream =>
     this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
   );
-  private readonly sockets: SendHandle[] = [];
+  private readonly sockets: { handle: SendHandle; entry: ListenEntry }[] = [];
   /** Messages to plugins from before the plugins were there. */
   private readonly early: Message<'plugin'>[] = [];
   /** Modules to warn of, from before the log was there. */
@@ -45,15 +46,17 @@ export class Worker {
   private loading: Promise<LoadedConfig> | undefined;
   private log: Logger | undefined;
   private settings: Settings | undefined;
-  private plugins: WorkerPlugins | undefined;
+  private plugins: WorkerSides | undefined;
   private listener: Listener | undefined;
   private ending = false;
+  private watching = false;
 
   /** Begins to listen to its manager. */
   constructor(options: WorkerOptions) {
     this.options = options;
     options.link.onMessage((message, socket) => this.receive(message, socket));
     options.link.onDisconnect(() => this.orphaned());
+    options.link.beat(() => this.listener?.activeRequests ?? 0);
   }
 
   private receive(message: ManagerMessage, socket: SendHandle | undefined): void {
@@ -71,7 +74,7 @@ export class Worker {
         this.apply(message);
         break;
       case 'socket':
-        this.sockets.push(socket);
+        this.sockets.push({ handle: socket, entry: message.entry });
         break;
       case 'listen':
         this.listen();
@@ -79,6 +82,9 @@ export class Worker {
       case 'plugin':
         if (this.plugins === undefined) this.early.push(message);
         else this.plugins.receive(message.plugin, message.message);
+        break;
+      case 'watch-stack':
+        this.watchStack();
         break;
       case 'drain':
         void this.drain(message.timeoutMs);
@@ -108,12 +114,15 @@ export class Worker {
     const { settings } = snapshot;
     this.settings = settings;
     this.revision = snapshot.revision;
-    for (const name of Object.keys(settings.pools)) this.pools.ensure(name);
+    for (const [name, { fallback }] of Object.entries(settings.pools)) {
+      this.pools.ensure(name).setFallback(fallback);
+    }
     for (const change of snapshot.changes) this.pools.apply(change);
     try {
       const log = await this.options.openLog(settings.logLevel, this.number);
       this.log = log;
       for (const module of this.unlogged.splice(0)) this.unrecorded(module);
+      if (this.watching) watchStack(this.number, log);
       const config = await this.loading;
       if (config === undefined) throw new WeldrError('INTERNAL', 'a snapshot came before the start');
       await this.run(config, settings, log);
@@ -125,19 +134,21 @@ export class Worker {
 
   private async run(config: LoadedConfig, settings: Settings, log: Logger): Promise<void> {
     const { pools } = this;
-    const hooks = createHooks(error => log.error({ err: error }, error.message));
-    this.drains.watch(hooks);
-    const plugins = new WorkerPlugins({
+    const report = reportPluginError(log);
+    const plugins = new WorkerSides({
       worker: this.number,
-      hooks,
       pools,
       log,
+      clock: systemClock,
+      report,
       send: (plugin, message) => this.options.link.send({ type: 'plugin', plugin, message }),
     });
     this.plugins = plugins;
     for (const { plugin, message } of this.early.splice(0)) plugins.receive(plugin, message);
     await plugins.start(config.plugins);
-    this.listener = new Listener({ hooks, pools, settings, log });
+    plugins.refusePoolsWithoutBalancer();
+    this.drains.watch(plugins.stages, report);
+    this.listener = new Listener({ stages: plugins.stages, pools, settings, log });
   }
 
   private apply(message: Message<'changes'>): void {
@@ -159,15 +170,19 @@ export class Worker {
     const { listener } = this;
     if (listener === undefined || this.ending) return;
     try {
-      for (const socket of this.sockets.splice(0)) {
-        const server = createServer();
-        server.listen(socket, backlog);
-        listener.serve(server);
+      for (const { handle, entry } of this.sockets.splice(0)) {
+        listener.serve(handle, entry);
       }
       this.options.link.send({ type: 'ready' });
     } catch (thrown) {
       this.fail(thrown);
     }
+  }
+
+  private watchStack(): void {
+    if (this.watching) return;
+    this.watching = true;
+    if (this.log !== undefined) watchStack(this.number, this.log);
   }
 
   private async drain(timeoutMs: number): Promise<void> {

@@ -1,170 +1,247 @@
-// ProxyContext: one request as it moves through the stages. All that a plugin sees of a request.
+// ProxyContext: one request as plugins see it, from its parsed head to its last byte. Facts are getters over the core's
+// record, so that nothing which a plugin writes can spoil it.
+import type { Duplex } from 'node:stream';
 import type { WeldrError } from '../errors.ts';
 import type { Pool, Upstream } from '../pool/pool.ts';
-import { HeaderList } from './headers.ts';
+import type { Attempt } from './attempt.ts';
+import type { ContextSlot } from './context-slot.ts';
+import type { OutgoingRequest } from './outgoing-request.ts';
+import { ReceivedRequest } from './received-request.ts';
+import type { Outcome, RequestState } from './request-state.ts';
+import { RequestTimeouts } from './request-timeouts.ts';
+import { Response } from './response.ts';
+import type { Route } from './route.ts';
 
-/**
- * A response made by Weldr itself. Content-Length, Date and Connection are set by the wire.
- * Make it with {@link reply}.
- */
-export class Reply {
-  readonly status: number;
-  readonly headers: HeaderList;
-  readonly body: string | Uint8Array;
+/** Notes of one request that are kept, and characters of each. */
+const maxNotes = 32;
+const maxNoteLength = 256;
+/** Transforms of one body. */
+const maxTransforms = 16;
 
-  constructor(status: number, headers: HeaderList, body: string | Uint8Array) {
-    this.status = status;
-    this.headers = headers;
-    this.body = body;
-  }
-}
+const noNotes: readonly string[] = Object.freeze([]);
 
-/**
- * A reply for a stage to return. A text body is sent as UTF-8 `text/plain` unless `headers` say otherwise.
- * Throws a TypeError for a status outside 200 to 599 or a header that cannot be sent.
- */
-export function reply(
-  status: number,
-  body: string | Uint8Array = '',
-  headers: Record<string, string> = {},
-): Reply {
-  if (!Number.isInteger(status) || status < 200 || status > 599) {
-    throw new TypeError(`a reply's status is from 200 to 599, got ${status}`);
-  }
-  const list = new HeaderList();
-  for (const name of Object.keys(headers)) list.append(name, headers[name] ?? '');
-  if (typeof body === 'string' && body !== '' && !list.has('content-type')) {
-    list.push('Content-Type', 'content-type', 'text/plain; charset=utf-8');
-  }
-  return new Reply(status, list, body);
-}
+/** @internal The core's record behind a context. */
+export let stateOf: (ctx: ProxyContext) => RequestState;
 
-/** What `postProxy` returns to have the request tried again: `selectUpstream` is asked anew. */
-export const retry: unique symbol = Symbol('weldr.retry');
-
-declare const slotValue: unique symbol;
-
-/** A typed place for what a plugin keeps about one request. */
-export interface ContextSlot<T> {
-  /** For people who debug; several slots may have the same. */
-  readonly name: string;
-  readonly [slotValue]?: T;
-}
-
-/**
- * Makes a slot, once per module: `const startedAt = contextSlot<number>('stats.startedAt')`. Each call makes another
- * one, whatever its name: at a reload a config's modules run again.
- */
-export function contextSlot<T>(name: string): ContextSlot<T> {
-  return { name };
-}
-
-/** How a request ended; `aborted`: the client left, or its connection was cut because the response was. */
-export type Outcome = 'complete' | 'aborted';
-
-const none: readonly Upstream[] = [];
-
-/** Shared by all contexts before their response: frozen, so that nobody edits it by mistake. */
-const emptyHeaders: HeaderList = new HeaderList();
-Object.freeze(emptyHeaders.names);
-Object.freeze(emptyHeaders.keys);
-Object.freeze(emptyHeaders.values);
+/** Makes a body transform: a Node stream which takes the body's chunks and gives those to send instead. */
+export type BodyTransform = () => Duplex;
 
 /** One request from its parsed head to its last byte. */
 export class ProxyContext {
-  // the request, as the client sent it; pre-proxy may edit method, target and headers
-  method: string;
-  /** Path and query (origin-form, RFC 9112 section 3.2.1), or `*`. */
-  target: string;
-  /** `1.0` or `1.1`. */
-  readonly version: '1.0' | '1.1';
-  readonly headers: HeaderList;
-  /** The client's address, no brackets; behind a trusted proxy the one that it reported. */
-  clientIp = '';
-  clientPort = 0;
-  /** `http` or `https`: how the client reached the service, as far as is known. */
-  scheme: 'http' | 'https' = 'http';
-  /** Host and port that the client asked for; empty when it named none (HTTP/1.0). */
-  host = '';
-  /** The address and port that the client connected to. */
-  localPort = 0;
-  /** Bytes of the request body that are announced; 0: none, -1: chunked, not known. */
-  bodyLength = 0;
-  /** Does the client ask to change the protocol (RFC 9110 section 7.8)? */
-  upgrade: string | undefined = undefined;
+  readonly #state: RequestState;
+  #request: ReceivedRequest | undefined = undefined;
+  #response: Response | undefined = undefined;
 
-  // where it goes
-  /** The pool to choose from; select-upstream may set it. */
-  pool: Pool;
-  upstream: Upstream | undefined = undefined;
-  /** The upstreams that were tried, this attempt's included, in order. */
-  tried: readonly Upstream[] = none;
-  /** Was this attempt's connection used before? Known once the attempt has failed or answered. */
-  reusedConnection = false;
-  /** Can the whole request be sent again: is no body there, or is all of it kept? */
-  replayable = true;
-
-  // what came back
-  /** Status that the client gets or got; 0 before anybody answered; 499 for a client that left before. */
-  status = 0;
-  /** Status that the upstream of this attempt answered, whatever became of it; 0: it did not answer. */
-  upstreamStatus = 0;
-  /** The response header section; post-proxy may edit it. Empty before a response head came. */
-  responseHeaders: HeaderList = emptyHeaders;
-  /** Why this attempt, or the whole request, failed. */
-  error: WeldrError | undefined = undefined;
-
-  // the record, for finished
-  /** Milliseconds of a monotonic clock (`performance.now()`). */
-  readonly startedAt: number;
-  /** When this attempt began, same clock; `startedAt` for the first. */
-  attemptedAt: number;
-  /** When the response head was there, same clock; 0: never. */
-  respondedAt = 0;
-  finishedAt = 0;
-  /** Body bytes from and to the client. */
-  bytesIn = 0;
-  bytesOut = 0;
-  outcome: Outcome = 'aborted';
-
-  private slots: Map<ContextSlot<unknown>, unknown> | undefined = undefined;
-
-  constructor(
-    method: string,
-    target: string,
-    version: '1.0' | '1.1',
-    headers: HeaderList,
-    pool: Pool,
-    startedAt: number,
-  ) {
-    this.method = method;
-    this.target = target;
-    this.version = version;
-    this.headers = headers;
-    this.pool = pool;
-    this.startedAt = startedAt;
-    this.attemptedAt = startedAt;
+  static {
+    stateOf = ctx => ctx.#state;
   }
 
-  /** For the pipeline: forgets what the last attempt brought; `now` is of the same clock as `startedAt`. */
-  beginAttempt(now: number): void {
-    this.attemptedAt = now;
-    this.upstream = undefined;
-    this.upstreamStatus = 0;
-    this.status = 0;
-    this.responseHeaders = emptyHeaders;
-    this.error = undefined;
-    this.reusedConnection = false;
-    this.respondedAt = 0;
+  /** @internal Contexts are made by the core, and by `weldr/testing`. */
+  constructor(state: RequestState) {
+    this.#state = state;
+  }
+
+  // --- the request -----------------------------------------------------------------------------------------------
+
+  /** The request as the client sent it. */
+  get request(): ReceivedRequest {
+    this.#request ??= new ReceivedRequest(this.#state);
+    return this.#request;
+  }
+
+  /**
+   * The request as it is to be sent. What `request` and `route` edit is the base of all attempts; what `preProxy`
+   * edits is a copy for this attempt.
+   */
+  get outgoing(): OutgoingRequest {
+    return this.#state.outgoing();
+  }
+
+  /**
+   * The client's address, no brackets; behind a trusted proxy the one that it reported. `unix:` for a client of a unix
+   * socket, which has none.
+   */
+  get clientIp(): string {
+    return this.#state.clientIp;
+  }
+
+  get clientPort(): number {
+    return this.#state.connection.port;
+  }
+
+  /** How the client reached the service, as far as is known. */
+  get scheme(): 'http' | 'https' {
+    return this.#state.scheme;
+  }
+
+  /** The port that the client connected to; 0 for a unix socket. */
+  get localPort(): number {
+    return this.#state.connection.localPort;
+  }
+
+  /** The name of the `listen` entry that the client connected to; empty in tests. */
+  get listener(): string {
+    return this.#state.connection.listener;
+  }
+
+  /** Is the request only to be explained? Then nothing may be counted, stored or sent elsewhere because of it. */
+  get rehearsal(): boolean {
+    return this.#state.rare?.rehearsal ?? false;
+  }
+
+  // --- where it goes ---------------------------------------------------------------------------------------------
+
+  /** The pool that upstreams are chosen from; `default` before the stage `route`. */
+  get pool(): Pool {
+    return this.#state.pool;
+  }
+
+  /** What the stage `route` led to; undefined: a pool without a route. */
+  get route(): Route | undefined {
+    return this.#state.route;
+  }
+
+  /** The upstream of the current attempt, and of the last one at the end. */
+  get upstream(): Upstream | undefined {
+    return this.#state.upstream;
+  }
+
+  /** The upstreams that were tried, this attempt's included, in order. */
+  get tried(): readonly Upstream[] {
+    return this.#state.tried;
+  }
+
+  /** The current attempt, and the last one at the end. */
+  get attempt(): Attempt | undefined {
+    return this.#state.attempt;
+  }
+
+  /** All attempts, in order. */
+  get attempts(): readonly Attempt[] {
+    const { rare, attempt } = this.#state;
+    const earlier = rare?.attempts ?? [];
+    return attempt === undefined ? [...earlier] : [...earlier, attempt];
+  }
+
+  /** Can the whole request be sent again: is no body there, or is all of it kept? */
+  get replayable(): boolean {
+    return this.#state.replayable;
+  }
+
+  // --- what came back --------------------------------------------------------------------------------------------
+
+  /** The response as the client is to get it; undefined before there is one, and when an attempt has failed. */
+  get response(): Response | undefined {
+    if (this.#state.status === 0 || this.#state.status === 499) return undefined;
+    this.#response ??= new Response(this.#state);
+    return this.#response;
+  }
+
+  /** The status that the client gets or got; 0 before there is one; 499 for a client that left before. */
+  get status(): number {
+    return this.#state.status;
+  }
+
+  /** Why this attempt, or the whole request, failed. */
+  get error(): WeldrError | undefined {
+    return this.#state.error;
+  }
+
+  // --- the record ------------------------------------------------------------------------------------------------
+
+  /** When the head was there, in ms of a monotonic clock (`performance.now()`). */
+  get startedAt(): number {
+    return this.#state.startedAt;
+  }
+
+  /** When the last byte was sent, same clock; 0 before. */
+  get finishedAt(): number {
+    return this.#state.finishedAt;
+  }
+
+  /** Body bytes from the client. */
+  get bytesIn(): number {
+    return this.#state.bytesIn;
+  }
+
+  /** Body bytes to the client. */
+  get bytesOut(): number {
+    return this.#state.bytesOut;
+  }
+
+  get outcome(): Outcome {
+    return this.#state.outcome;
+  }
+
+  /** What plugins noted about the request, for logs and explanations. */
+  get notes(): readonly string[] {
+    return this.#state.rare?.notes ?? noNotes;
+  }
+
+  /** Adds a note; the first 32 are kept, 256 characters of each. */
+  note(text: string): void {
+    const rare = this.#state.ensureRare();
+    const notes = rare.notes ?? [];
+    if (notes.length < maxNotes) rare.notes = Object.freeze([...notes, String(text).slice(0, maxNoteLength)]);
+  }
+
+  // --- means -----------------------------------------------------------------------------------------------------
+
+  /** Aborted when the request is over, in whatever way: for the work that a plugin does on its behalf. */
+  get signal(): AbortSignal {
+    const rare = this.#state.ensureRare();
+    if (rare.aborter === undefined) {
+      rare.aborter = new AbortController();
+      if (this.#state.finishedAt > 0) rare.aborter.abort();
+    }
+    return rare.aborter.signal;
+  }
+
+  /** The times of this request; what is set before an attempt counts for it. */
+  get timeouts(): RequestTimeouts {
+    return new RequestTimeouts(this.#state.ensureRare());
+  }
+
+  /**
+   * Has the request body pass a transform on its way to the upstream, in each attempt over the original bytes. Call it
+   * before the request is forwarded; transforms apply in the order of the calls.
+   *
+   * @example ctx.transformRequest(() => createGunzip())
+   */
+  transformRequest(make: BodyTransform): void {
+    const rare = this.#state.ensureRare();
+    rare.requestTransforms = withTransform(rare.requestTransforms, make);
+  }
+
+  /**
+   * Has the response body pass a transform on its way to the client, an upstream's body as a reply's. Call it in
+   * `postProxy` at the latest. The response is sent without Content-Length then.
+   *
+   * @example ctx.transformResponse(() => createGzip())
+   */
+  transformResponse(make: BodyTransform): void {
+    const rare = this.#state.ensureRare();
+    rare.responseTransforms = withTransform(rare.responseTransforms, make);
   }
 
   /** What was kept under a slot, or undefined. */
   get<T>(slot: ContextSlot<T>): T | undefined {
-    return this.slots?.get(slot) as T | undefined;
+    // A slot is the key of values of its own type: `set` is the only one to put them there.
+    return this.#state.rare?.slots?.get(slot) as T | undefined;
   }
 
   set<T>(slot: ContextSlot<T>, value: T): void {
-    this.slots ??= new Map();
-    this.slots.set(slot, value);
+    const rare = this.#state.ensureRare();
+    rare.slots ??= new Map();
+    rare.slots.set(slot, value);
   }
+}
+
+Object.freeze(ProxyContext.prototype);
+
+function withTransform(known: readonly BodyTransform[] | undefined, make: BodyTransform): BodyTransform[] {
+  if (typeof make !== 'function') throw new TypeError(`a transform is a function which makes a stream`);
+  const all = [...(known ?? []), make];
+  if (all.length > maxTransforms) throw new TypeError(`a body has at most ${maxTransforms} transforms`);
+  return all;
 }

@@ -1,4 +1,14 @@
-// The header list: field lines in their order, and the rules of which ones may pass a proxy.
+// HeaderList: field lines in their order, as text until a single field is asked for.
+import { hopByHop, isFieldValue, isToken } from './headers-syntax.ts';
+import { isAuthority } from './request-line.ts';
+
+export { hopByHop, isFieldValue, isToken } from './headers-syntax.ts';
+
+/** Who may edit a list, and how. */
+const open = 0;
+const hostGuarded = 1;
+const frozen = 2;
+type Writing = typeof open | typeof hostGuarded | typeof frozen;
 
 /** A list in its parts: three arrays that run in parallel. */
 interface Parts {
@@ -14,44 +24,72 @@ interface Parts {
  */
 export class HeaderList {
   /** The lines as they are sent, `Name: value` CRLF each; stale once there are parts. */
-  private text = '';
-  private parts: Parts | undefined = undefined;
+  #text = '';
+  #parts: Parts | undefined = undefined;
+  #writing: Writing = open;
+  #touched = false;
 
   get length(): number {
-    return this.split().keys.length;
+    return this.#split().keys.length;
   }
 
-  /** Names as they were received. */
+  /** Names as they were received; a copy. */
   get names(): readonly string[] {
-    return this.split().names;
+    return this.#split().names.slice();
   }
 
-  /** The same names in lower case. */
+  /** The same names in lower case; a copy. */
   get keys(): readonly string[] {
-    return this.split().keys;
+    return this.#split().keys.slice();
   }
 
-  /** Values without surrounding white space, in the order of the names. */
+  /** Values without surrounding white space, in the order of the names; a copy. */
   get values(): readonly string[] {
-    return this.split().values;
+    return this.#split().values.slice();
+  }
+
+  /** @internal Did somebody edit it with `append`, `set` or `delete`? */
+  get edited(): boolean {
+    return this.#touched;
+  }
+
+  /** @internal Refuses all edits from now on, those of the wire excepted. Returns the list. */
+  freeze(): this {
+    this.#writing = frozen;
+    return this;
+  }
+
+  /** @internal A list of its own with the same lines; cheap while the list is text. It can be edited. */
+  clone(): HeaderList {
+    const parts = this.#parts;
+    const copy = new HeaderList();
+    if (parts === undefined) copy.#text = this.#text;
+    else copy.#parts = { names: parts.names.slice(), keys: parts.keys.slice(), values: parts.values.slice() };
+    return copy;
+  }
+
+  /** @internal Makes it the list of an outgoing request, whose Host can be replaced, but not doubled or removed. */
+  guardHost(): this {
+    this.#writing = hostGuarded;
+    return this;
   }
 
   /** The first value of a field, or undefined. `name` in any case. */
   get(name: string): string | undefined {
-    const { keys, values } = this.split();
+    const { keys, values } = this.#split();
     const at = keys.indexOf(name.toLowerCase());
     return at < 0 ? undefined : values[at];
   }
 
   /** All values of a field, in their order; an empty array when there is none. */
   getAll(name: string): string[] {
-    const { keys, values } = this.split();
+    const { keys, values } = this.#split();
     const key = name.toLowerCase();
     return values.filter((_, i) => keys[i] === key);
   }
 
   has(name: string): boolean {
-    return this.split().keys.includes(name.toLowerCase());
+    return this.#split().keys.includes(name.toLowerCase());
   }
 
   /**
@@ -59,37 +97,52 @@ export class HeaderList {
    * (RFC 9110 section 5.5), so that no value which a plugin copies can inject a line.
    */
   append(name: string, value: string): void {
-    if (!isToken(name)) throw new TypeError(`not a header name: ${JSON.stringify(name)}`);
-    if (!isFieldValue(value)) throw new TypeError(`not a value for ${name}: ${JSON.stringify(value)}`);
+    checkName(name);
+    checkValue(name, value);
     const key = name.toLowerCase();
+    this.#beforeEdit(key, 'append');
+    if (key === 'date' && this.has(key)) {
+      // A response has one Date (RFC 9110 section 6.6.1).
+      this.set(name, value);
+      return;
+    }
     // A text is sent as it is, so what the wire must leave out cannot stand in one.
-    if (writtenByWire.has(key)) this.split();
+    if (writtenByWire.has(key)) this.#split();
     this.push(name, key, value);
   }
 
   /** Replaces all lines of a name by one, at the place of the first. Throws like {@link append}. */
   set(name: string, value: string): void {
-    const { keys, values } = this.split();
-    const at = keys.indexOf(name.toLowerCase());
+    checkName(name);
+    checkValue(name, value);
+    const key = name.toLowerCase();
+    this.#beforeEdit(key, 'set');
+    if (key === 'host' && this.#writing === hostGuarded && !isAuthority(value)) {
+      throw new TypeError(`not a host: ${JSON.stringify(value)}`);
+    }
+    const { keys, values } = this.#split();
+    const at = keys.indexOf(key);
     if (at < 0) {
-      this.append(name, value);
+      this.push(name, key, value);
       return;
     }
-    if (!isFieldValue(value)) throw new TypeError(`not a value for ${name}: ${JSON.stringify(value)}`);
     values[at] = value;
-    this.deleteFrom(at + 1, name.toLowerCase());
+    this.#deleteFrom(at + 1, key);
   }
 
   /** Removes all lines of a name; true if there was one. */
   delete(name: string): boolean {
-    return this.deleteFrom(0, name.toLowerCase());
+    checkName(name);
+    const key = name.toLowerCase();
+    this.#beforeEdit(key, 'delete');
+    return this.#deleteFrom(0, key);
   }
 
   /** For the wire: adds a line that the caller has checked already, `key` in lower case. */
   push(name: string, key: string, value: string): void {
-    const { parts } = this;
+    const parts = this.#parts;
     if (parts === undefined) {
-      this.text += `${name}: ${value}\r\n`;
+      this.#text += `${name}: ${value}\r\n`;
       return;
     }
     parts.names.push(name);
@@ -99,14 +152,14 @@ export class HeaderList {
 
   /** For the wire: adds checked lines, `Name: value` CRLF each, none of them one that the wire writes itself. */
   pushLines(lines: string): void {
-    if (this.parts === undefined) this.text += lines;
-    else splitLines(lines, this.parts);
+    if (this.#parts === undefined) this.#text += lines;
+    else splitLines(lines, this.#parts);
   }
 
   /** For the wire: the lines as they are sent, without those of the name `except`, in lower case. */
   toLines(except = ''): string {
-    if (this.parts === undefined && except === '') return this.text;
-    const { names, keys, values } = this.split();
+    if (this.#parts === undefined && except === '') return this.#text;
+    const { names, keys, values } = this.#split();
     let text = '';
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] ?? '';
@@ -117,21 +170,31 @@ export class HeaderList {
 
   /** Name and value of each line, in order. */
   *[Symbol.iterator](): Generator<[name: string, value: string]> {
-    const { names, values } = this.split();
+    const { names, values } = this.#split();
     for (let i = 0; i < names.length; i++) yield [names[i] ?? '', values[i] ?? ''];
   }
 
-  private split(): Parts {
-    if (this.parts !== undefined) return this.parts;
+  #beforeEdit(key: string, how: 'append' | 'set' | 'delete'): void {
+    if (this.#writing === frozen) {
+      throw new TypeError('this header list cannot be edited: it was received, is shared, or has left');
+    }
+    if (this.#writing === hostGuarded && key === 'host' && how !== 'set') {
+      throw new TypeError(`a request has one Host: set ctx.outgoing.host instead of ${how}('Host')`);
+    }
+    this.#touched = true;
+  }
+
+  #split(): Parts {
+    if (this.#parts !== undefined) return this.#parts;
     const parts: Parts = { names: [], keys: [], values: [] };
-    splitLines(this.text, parts);
-    this.text = '';
-    this.parts = parts;
+    splitLines(this.#text, parts);
+    this.#text = '';
+    this.#parts = parts;
     return parts;
   }
 
-  private deleteFrom(start: number, key: string): boolean {
-    const { names, keys, values } = this.split();
+  #deleteFrom(start: number, key: string): boolean {
+    const { names, keys, values } = this.#split();
     let kept = start;
     for (let i = start; i < keys.length; i++) {
       if (keys[i] === key) continue;
@@ -150,6 +213,8 @@ export class HeaderList {
   }
 }
 
+Object.freeze(HeaderList.prototype);
+
 function splitLines(text: string, into: Parts): void {
   let pos = 0;
   while (pos < text.length) {
@@ -163,33 +228,19 @@ function splitLines(text: string, into: Parts): void {
   }
 }
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// A value may hold visible characters, obs-text, SP and HTAB (RFC 9110 section 5.5); one latin1 character a byte.
-const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
-
-/** Is it a token (RFC 9110 section 5.6.2), as methods and field names are? */
-export function isToken(text: string): boolean {
-  return token.test(text);
+function checkName(name: string): void {
+  if (typeof name !== 'string' || !isToken(name)) throw new TypeError(`not a header name: ${show(name)}`);
 }
 
-/** May it be sent as a field value: no control character, nothing above latin1? */
-export function isFieldValue(text: string): boolean {
-  return fieldValue.test(text);
+function checkValue(name: string, value: string): void {
+  if (typeof value !== 'string' || !isFieldValue(value)) {
+    throw new TypeError(`not a value for ${name}: ${show(value)}`);
+  }
 }
 
-/**
- * Fields that concern one connection only (RFC 9110 section 7.6.1), in lower case. Never forwarded; what of them is
- * needed on the next connection the wire makes anew.
- */
-export const hopByHop: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-]);
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}
 
 /** Written by the wire itself, whatever a list says. */
 const writtenByWire: ReadonlySet<string> = new Set([...hopByHop, 'content-length']);

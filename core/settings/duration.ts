@@ -2,57 +2,78 @@
 import { z } from 'zod';
 import { showInput } from './options.ts';
 
-const durationUnits: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-const sizeUnits: Readonly<Record<string, number>> = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 };
+/** A kind of quantity: how its texts are written, and what they mean. */
+interface Quantity {
+  readonly what: string;
+  readonly example: string;
+  /** Number and unit. Without flags, as the config's JSON schema shows it. */
+  readonly pattern: RegExp;
+  /** By their names in small letters. */
+  readonly units: Readonly<Record<string, number>>;
+  readonly max: number;
+}
 
-// Timers of Node hold at most 2^31-1 ms.
-const maxDuration = 2 ** 31 - 1;
+const durations: Quantity = {
+  what: 'a duration',
+  example: '30s',
+  pattern: /^\s*(\d+(?:\.\d+)?) ?([mM]?[sS]|[mMhHdD])\s*$/,
+  units: { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 },
+  // Timers of Node hold at most 2^31-1 ms.
+  max: 2 ** 31 - 1,
+};
+
+const sizes: Quantity = {
+  what: 'a size',
+  example: '16kb',
+  pattern: /^\s*(\d+(?:\.\d+)?) ?([kKmMgG]?[bB])\s*$/,
+  units: { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 },
+  max: Number.MAX_SAFE_INTEGER,
+};
 
 /** Milliseconds of a text such as `"30s"`, `"1.5m"`, `"250ms"`; undefined when it is none. */
 export function parseDuration(text: string): number | undefined {
-  return parseQuantity(text, durationUnits, maxDuration);
+  return parseQuantity(text, durations);
 }
 
 /** Bytes of a text such as `"16kb"` or `"1mb"` (powers of 1024); undefined when it is none. */
 export function parseSize(text: string): number | undefined {
-  return parseQuantity(text, sizeUnits, Number.MAX_SAFE_INTEGER);
+  return parseQuantity(text, sizes);
 }
 
 function parseQuantity(
   text: string,
-  units: Readonly<Record<string, number>>,
-  max: number,
+  { pattern, units, max }: Pick<Quantity, 'pattern' | 'units' | 'max'>,
 ): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?([a-z]+)$/i.exec(text.trim());
+  const match = pattern.exec(text);
   const unit = units[match?.[2]?.toLowerCase() ?? ''];
   if (match === null || unit === undefined) return undefined;
   const value = Math.round(Number(match[1]) * unit);
   return value <= max ? value : undefined;
 }
 
-/** Schema of a duration: a text such as "30s" or a number of ms; parsed to ms. */
+/** Schema of a duration: a text such as "30s" or a number of ms; parsed to ms. Give a default with `prefault('30s')`. */
 export function duration() {
-  return quantity('a duration such as "30s"', parseDuration, maxDuration);
+  return quantity(durations);
 }
 
-/** Schema of a size: a text such as "16kb" or a number of bytes; parsed to bytes. */
+/** Schema of a size: a text such as "16kb" or a number of bytes; parsed to bytes. Give a default with `prefault('1mb')`. */
 export function size() {
-  return quantity('a size such as "16kb"', parseSize, Number.MAX_SAFE_INTEGER);
+  return quantity(sizes);
 }
 
-function quantity(expected: string, parse: (text: string) => number | undefined, max: number) {
-  const refusal = (input: unknown) => `expected ${expected}, got ${showInput(input)}`;
-  const textOrNumber = z.union([z.string(), z.number()], { error: issue => refusal(issue.input) });
-  return textOrNumber.transform((input, context) => {
-    const value = typeof input === 'number' ? input : parse(input);
-    if (value !== undefined && Number.isInteger(value) && value >= 0 && value <= max) return value;
-    context.addIssue({ code: 'custom', message: refusal(input) });
-    return z.NEVER;
-  }) as z.ZodType<number, string | number>;
+function quantity({ what, example, pattern, units, max }: Quantity) {
+  const error = ({ input }: { readonly input?: unknown }) =>
+    `expected ${what} such as ${JSON.stringify(example)}, got ${showInput(input)}`;
+  const text = z.string().regex(pattern, { error });
+  const number = z.number().int({ error }).min(0, { error }).max(max, { error });
+  return z
+    .union([text, number], { error })
+    .meta({ examples: [example] })
+    .transform((input, context) => {
+      if (typeof input === 'number') return input;
+      const value = parseQuantity(input, { pattern, units, max });
+      if (value !== undefined) return value;
+      context.addIssue({ code: 'custom', message: error({ input }) });
+      return z.NEVER;
+    }) as z.ZodType<number, string | number>;
 }

@@ -1,7 +1,8 @@
 // Parsing what people give (plugin options, config, admin input) with messages that name the field.
 import { inspect } from 'node:util';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 
 /**
  * Parses `input` with a zod schema. Throws `code` (CONFIG_INVALID by default) with every problem, the first one's
@@ -13,10 +14,24 @@ export function parse<T extends z.ZodType>(
   code: 'CONFIG_INVALID' | 'INPUT_INVALID' = 'CONFIG_INVALID',
   where = '',
 ): z.output<T> {
-  const result = schema.safeParse(input, { reportInput: true });
+  const result = schema.safeParse(input, { reportInput: true, error: hints });
   if (result.success) return result.data;
   const problems = result.error.issues.flatMap(issue => describeIssue(issue, where));
   throw new WeldrError(code, problems.map(p => p.text).join('\n'), { field: problems[0]?.path ?? where });
+}
+
+const noSuchOption = 'there is no such option';
+
+/** Of keys that a schema does not have, the ones that were meant: only here is the schema at hand. */
+function hints(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== 'unrecognized_keys') return undefined;
+  const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : [];
+  return issue.keys.map(key => withHint(key, known)).join('\n');
+}
+
+function withHint(key: string, known: readonly string[]): string {
+  const near = nearest(key, known);
+  return near === undefined ? noSuchOption : `${noSuchOption}; did you mean ${near}?`;
 }
 
 interface Problem {
@@ -31,12 +46,28 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
     text: p === '' ? message : `${p}: ${message}`,
   });
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map(key => at(joinPath(path, [key]), 'there is no such option'));
+    // One line a key, from `hints`.
+    const lines = issue.message.split('\n');
+    return issue.keys.map((key, i) => at(joinPath(path, [key]), lines[i] ?? noSuchOption));
   }
   if (issue.code === 'invalid_type') {
     return [at(path, `expected ${issue.expected}, got ${showInput(issue.input)}`)];
   }
+  if (issue.code === 'invalid_union' && issue.message === noMessage) {
+    const meant = issue.errors.find(issues => issues.some(isWithin));
+    if (meant !== undefined) return meant.flatMap(inner => describeIssue(inner, path));
+    const kinds = issue.errors.flat().flatMap(inner => (inner.code === 'invalid_type' ? inner.expected : []));
+    if (kinds.length > 0) return [at(path, `expected ${kinds.join(' or ')}, got ${showInput(issue.input)}`)];
+  }
   return [at(path, issue.message)];
+}
+
+/** What zod says of a union that has no message of its own. */
+const noMessage = 'Invalid input';
+
+/** Is it about a part of the input? Then an option of a union is the one that was meant: its kind was right. */
+function isWithin({ code, path }: z.core.$ZodIssue): boolean {
+  return code === 'unrecognized_keys' || path.length > 0;
 }
 
 /** What somebody gave, for a message: short, and whatever it is. */

@@ -1,129 +1,175 @@
 // Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
-import { isIP } from 'node:net';
 import { z } from 'zod';
-import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
+import { peer } from '../network.ts';
+import { type ServerDefinition, type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { duration, size } from './duration.ts';
-
-/** `HOST:PORT`, `[IPv6]:PORT` or `:PORT`; port 0 takes a free one. */
-export const listenAddress = z.string().refine(text => parseListen(text) !== undefined, {
-  error: issue => `expected an address such as "0.0.0.0:8080", got ${JSON.stringify(issue.input)}`,
-});
-
-/** Parts of a listen address; undefined when it is none. */
-export function parseListen(text: string): { host: string; port: number } | undefined {
-  const match = /^(\[[0-9a-f:.]+\]|[^:[\]\s]*):(\d{1,5})$/i.exec(text);
-  if (match === null) return undefined;
-  const host = (match[1] ?? '').replace(/^\[|\]$/g, '');
-  const port = Number(match[2]);
-  return port <= 65535 ? { host: host === '' ? '0.0.0.0' : host, port } : undefined;
-}
-
-const network = z.string().refine(isNetwork, {
-  error: issue => `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
-});
-
-function isNetwork(text: string): boolean {
-  const [address = '', bits, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
-}
+import { type ListenInput, listenSchema } from './listen.ts';
+import { showInput } from './options.ts';
 
 /** A server of the config: a URL, or an object; parsed to a ServerDefinition. */
-const configServer = z.preprocess(
-  input => (typeof input === 'string' ? { url: input } : input),
-  serverDefinition,
-);
+const configServer = z
+  .preprocess(input => (typeof input === 'string' ? { url: input } : input), serverDefinition)
+  .meta({ id: 'server', shorterAs: 'url' });
 
 const timeouts = z.strictObject({
-  /** To an upstream: until the connection (and its TLS) stands. */
-  connect: duration().default(5_000),
-  /** From the request sent to the response head. */
-  response: duration().default(60_000),
-  /** Silence within a body, towards either side. */
-  body: duration().default(60_000),
-  /** From the first byte of a client's request head to its last. */
-  header: duration().default(15_000),
-  /** A client's connection without a request. */
-  idle: duration().default(75_000),
-  /** An upstream's connection without a request; a shorter `Keep-Alive: timeout` of the upstream wins. */
-  upstreamIdle: duration().default(4_000),
-  /** Silence in an upgraded connection. */
-  tunnel: duration().default(3_600_000),
-  /** A client that closed its sending side and waits: longer than this and it counts as gone. */
-  halfClosed: duration().default(1_000),
-  /** One stage of a request, when a plugin works asynchronously. */
-  stage: duration().default(30_000),
+  connect: duration().prefault('5s').describe('To an upstream: until the connection (and its TLS) stands.'),
+  response: duration().prefault('60s').describe('From the request sent to the response head.'),
+  body: duration().prefault('60s').describe('Silence within a body, towards either side.'),
+  header: duration().prefault('15s').describe("From the first byte of a client's request head to its last."),
+  idle: duration().prefault('75s').describe("A client's connection without a request."),
+  upstreamIdle: duration()
+    .prefault('4s')
+    .describe(
+      "An upstream's connection without a request; a shorter `Keep-Alive: timeout` of the upstream wins.",
+    ),
+  tunnel: duration().prefault('1h').describe('Silence in an upgraded connection.'),
+  halfClosed: duration()
+    .prefault('1s')
+    .describe('A client that closed its sending side and waits: longer than this and it counts as gone.'),
+  stage: duration().prefault('30s').describe('One stage of a request, when a plugin works asynchronously.'),
 });
 
 const limits = z.strictObject({
-  /** Bytes of a request line: over it 414. */
-  requestLine: size().default(8 * 1024),
-  /** Bytes of a header section, of a request (over it 431) or a response (502). */
-  headers: size().default(32 * 1024),
-  /** Field lines of a header section, same answers. */
-  headerCount: z.number().int().min(8).max(10_000).default(200),
-  /** Bytes of a request body: over it 413; undefined: no limit. */
-  body: size().optional(),
-  /** Bytes a second that a client's body must at least keep up, over `timeouts.body`. */
-  bodyRate: size().default(100),
-  /** Client connections of one worker. */
-  connections: z.number().int().min(1).default(20_000),
-  /** Client connections of one worker from one address; undefined: no limit. */
-  connectionsPerAddress: z.number().int().min(1).optional(),
-  /** Connections of one worker to one upstream. */
-  upstreamConnections: z.number().int().min(1).default(1_000),
-  /** Requests that may wait for a connection to one upstream. */
-  upstreamQueue: z.number().int().min(0).default(1_000),
-  /** How long one may wait there. */
-  upstreamQueueTimeout: duration().default(5_000),
+  requestLine: size().prefault('8kb').describe('Bytes of a request line: over it 414.'),
+  headers: size()
+    .prefault('32kb')
+    .describe('Bytes of a header section, of a request (over it 431) or a response (502).'),
+  headerCount: z
+    .number()
+    .int()
+    .min(8)
+    .max(10_000)
+    .default(200)
+    .describe('Field lines of a header section, same answers.'),
+  body: size().optional().describe('Bytes of a request body: over it 413; default: no limit.'),
+  bodyRate: size()
+    .prefault('100b')
+    .describe("Bytes a second that a client's body must at least keep up, over `timeouts.body`."),
+  connections: z.number().int().min(1).default(20_000).describe('Client connections of one worker.'),
+  connectionsPerAddress: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Client connections of one worker from one address; all of unix sockets are one. Default: no limit.',
+    ),
+  upstreamConnections: z
+    .number()
+    .int()
+    .min(1)
+    .default(1_000)
+    .describe('Connections of one worker to one upstream.'),
+  upstreamQueue: z
+    .number()
+    .int()
+    .min(0)
+    .default(1_000)
+    .describe('Requests that may wait for a connection to one upstream.'),
+  upstreamQueueTimeout: duration().prefault('5s').describe('How long one may wait there.'),
 });
 
 const forwarded = z.strictObject({
-  /** Addresses of proxies in front of this one, whose X-Forwarded-* is believed. */
-  trusted: z.array(network).max(1000).default([]),
-  /**
-   * `append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on
-   * what came, add nothing; `remove`: pass on nothing.
-   */
-  mode: z.enum(['append', 'preserve', 'remove']).default('append'),
-  /** Send `Forwarded` (RFC 7239) as well. */
-  rfc7239: z.boolean().default(false),
+  trusted: z
+    .array(peer)
+    .max(1000)
+    .default([])
+    .describe(
+      'Addresses of proxies in front of this one, whose X-Forwarded-* is believed; `unix:` are all who connect to a unix socket.',
+    ),
+  mode: z
+    .enum(['append', 'preserve', 'remove'])
+    .default('append')
+    .describe(
+      "`append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on what came, add nothing; `remove`: pass on nothing.",
+    ),
+  rfc7239: z.boolean().default(false).describe('Send `Forwarded` (RFC 7239) as well.'),
 });
+
+const pool = z.strictObject({
+  servers: z.array(configServer).max(50_000).prefault([]).describe('Servers that are always there.'),
+  fallback: z
+    .string()
+    .optional()
+    .describe("The pool that is asked when none of this one's servers can be had."),
+});
+
+const poolName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, 'expected letters, digits, "_", "." and "-", at most 63');
+
+/** Pools of the config by name, each a list of servers or an object; `more` are keys of these objects. */
+export function poolsByName<More extends z.ZodRawShape>(more: More) {
+  const listOrPool = z
+    .preprocess(input => (Array.isArray(input) ? { servers: input } : input), pool.extend(more))
+    .meta({ shorterAs: 'servers' });
+  return z
+    .record(poolName, listOrPool)
+    .prefault({})
+    .describe('More pools by name, for routes and fallbacks: a list of servers, or an object.');
+}
 
 /** The schema of everything in a config but its plugins. Unknown keys are errors. */
 export const settingsSchema = z.strictObject({
-  listen: z
-    .preprocess(input => (typeof input === 'string' ? [input] : input), z.array(listenAddress).min(1).max(64))
-    .default(['0.0.0.0:8080']),
-  /** Processes that proxy; `auto`: one for each core that may be used; 0: the manager's process does it. */
-  workers: z.union([z.literal('auto'), z.number().int().min(0).max(512)]).default('auto'),
-  servers: z.array(configServer).max(50_000).default([]),
-  /** More pools by name, for routing plugins. */
-  pools: z.record(z.string().regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/i), z.array(configServer)).default({}),
-  timeouts: timeouts.prefault({}),
-  limits: limits.prefault({}),
-  forwarded: forwarded.prefault({}),
-  /** Proxy TRACE; refused with 405 when false. */
-  trace: z.boolean().default(false),
-  /** The name in `Via`. */
+  listen: listenSchema
+    .prefault('0.0.0.0:8080')
+    .describe('Where clients connect to: an address or { address, … }, or several.'),
+  workers: z
+    .union([z.literal('auto'), z.number().int().min(0).max(512)], {
+      error: ({ input }) => `expected a number of processes up to 512, or "auto", got ${showInput(input)}`,
+    })
+    .default('auto')
+    .describe(
+      "Processes that proxy; `auto`: one for each core that may be used; 0: the manager's process does it.",
+    ),
+  servers: z
+    .array(configServer)
+    .max(50_000)
+    .prefault([])
+    .describe('Servers of the pool `default` that are always there; others come and go at run time.'),
+  pools: poolsByName({}),
+  timeouts: timeouts.prefault({}).describe('How long things may take.'),
+  limits: limits.prefault({}).describe('How much there may be of things.'),
+  forwarded: forwarded
+    .prefault({})
+    .describe('What servers get to know of the client, in X-Forwarded-* and Forwarded.'),
+  trace: z.boolean().default(false).describe('Proxy TRACE; refused with 405 when false.'),
   via: z
     .string()
     .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'expected a name without spaces')
-    .default('weldr'),
-  /** The longest that requests in flight are waited for, at the stop, at a reload and when a server is removed. */
-  drainTimeout: duration().default(30_000),
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+    .default('weldr')
+    .describe('The name in `Via`.'),
+  drainTimeout: duration()
+    .prefault('30s')
+    .describe(
+      'The longest that requests in flight are waited for, at the stop, at a reload and when a server is removed.',
+    ),
+  logLevel: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('What is logged: this level and those above it.'),
 });
 
 /** Settings as parsed: durations in ms, sizes in bytes, defaults filled in. */
 export type Settings = z.output<typeof settingsSchema>;
+/** The servers of each pool; `default` is always there. */
+export function serversOf(settings: Settings): Record<string, readonly ServerDefinition[]> {
+  const named = Object.entries(settings.pools).map(([name, { servers }]) => [name, servers] as const);
+  const pools = Object.fromEntries(named);
+  return { ...pools, default: settings.servers.length > 0 ? settings.servers : (pools['default'] ?? []) };
+}
+
 /** Settings as people write them. */
 export type SettingsInput = Omit<z.input<typeof settingsSchema>, 'listen' | 'servers' | 'pools'> & {
-  listen?: string | string[];
+  listen?: ListenInput | ListenInput[];
   servers?: ServerInput[];
-  pools?: Record<string, ServerInput[]>;
 };
+
+/** A pool of the config as people write it, but for its plugins. */
+export interface PoolInput {
+  servers?: ServerInput[];
+  fallback?: string;
+}
 
 /** What flags and environment variables say over the config. Plain JSON: workers get it too. */
 export interface Overrides {

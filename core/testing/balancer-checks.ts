@@ -129,16 +129,17 @@ class BalancerChecks {
     const upstreams = weights.map((weight, n): UpstreamInput => ({ url: urlOf(n), weight }));
     await this.with(upstreams, async side => {
       for (let n = 0; n < 50; n++) {
-        const ctx = context({ ...client(n), pool: side.pools.default });
+        const pool = side.pools.default;
+        const tried: Upstream[] = [];
         for (let attempt = 0; attempt < upstreams.length; attempt++) {
-          const chosen = await expectChoice(side, ctx.pool, ctx);
-          if (ctx.tried.includes(chosen)) {
+          const chosen = await expectChoice(side, pool, context({ ...client(n), pool, tried }));
+          if (tried.includes(chosen)) {
             throw new Error(`retry ${attempt} got ${chosen.id} again though others were not tried`);
           }
-          ctx.tried = [...ctx.tried, chosen];
+          tried.push(chosen);
         }
-        const again = await side.select(ctx);
-        if (again !== undefined) expectAvailable(again, ctx.pool);
+        const again = await side.select(context({ ...client(n), pool, tried }));
+        if (again !== undefined) expectAvailable(again, pool);
       }
     });
   }

@@ -1,8 +1,8 @@
 // Builds a ProxyContext out of what a test cares for.
-
 import { Pool, type Upstream } from '../pool/pool.ts';
 import { ProxyContext } from '../request/context.ts';
 import { HeaderList } from '../request/headers.ts';
+import { RequestState } from '../request/request-state.ts';
 
 /** The parts of a request that a test sets; the rest is `GET /` over HTTP/1.1 from 192.0.2.1 for example.com. */
 export interface ContextOptions {
@@ -17,10 +17,16 @@ export interface ContextOptions {
   readonly scheme?: 'http' | 'https';
   /** What `Host` says; empty: there is none. */
   readonly host?: string;
+  /** The name of the `listen` entry that it came by. */
+  readonly listener?: string;
   /** Bytes of the body that are announced; 0: none, -1: chunked. */
   readonly bodyLength?: number;
+  /** The protocols that the client asks to change to. */
+  readonly upgrade?: string;
   /** Can the whole request be sent again? Default: when there is no body. */
   readonly replayable?: boolean;
+  /** Is it only to be explained? */
+  readonly rehearsal?: boolean;
   readonly pool?: Pool;
   /** The upstreams that are to count as tried already. */
   readonly tried?: readonly Upstream[];
@@ -34,7 +40,7 @@ export function context(options: ContextOptions = {}): ProxyContext {
   const list = new HeaderList();
   if (host !== '') list.append('Host', host);
   for (const [name, value] of isPairs(headers) ? headers : Object.entries(headers)) list.append(name, value);
-  const ctx = new ProxyContext(
+  const state = new RequestState(
     options.method ?? 'GET',
     options.target ?? '/',
     options.version ?? '1.1',
@@ -42,15 +48,20 @@ export function context(options: ContextOptions = {}): ProxyContext {
     options.pool ?? new Pool('default'),
     options.startedAt ?? 1000,
   );
-  ctx.clientIp = options.clientIp ?? '192.0.2.1';
-  ctx.clientPort = options.clientPort ?? 50_000;
-  ctx.scheme = options.scheme ?? 'http';
-  ctx.host = host;
-  ctx.localPort = 8080;
-  ctx.bodyLength = bodyLength;
-  ctx.replayable = options.replayable ?? bodyLength === 0;
-  if (options.tried !== undefined) ctx.tried = options.tried;
-  return ctx;
+  state.clientIp = options.clientIp ?? '192.0.2.1';
+  state.connection = {
+    port: options.clientPort ?? 50_000,
+    localPort: 8080,
+    listener: options.listener ?? '',
+  };
+  state.scheme = options.scheme ?? 'http';
+  state.host = host;
+  state.bodyLength = bodyLength;
+  if (options.upgrade !== undefined) state.ensureRare().upgrade = options.upgrade;
+  if (options.rehearsal === true) state.ensureRare().rehearsal = true;
+  state.replayable = options.replayable ?? bodyLength === 0;
+  if (options.tried !== undefined) state.tried = options.tried;
+  return new ProxyContext(state);
 }
 
 function isPairs(

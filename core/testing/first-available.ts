@@ -1,14 +1,11 @@
 // The simplest balancer, for tests of plugins that are none.
 import type { Plugin } from '../plugin/plugin.ts';
 
-/**
- * Chooses the first available upstream that was not tried. Put it after a plugin under test that taps
- * `selectUpstream` without choosing: `workerSide([myRouting(), firstAvailable])`.
- */
+/** Chooses the first available upstream that was not tried. Tests use it where no plugin chooses. */
 export const firstAvailable: Plugin = {
   name: 'first-available',
-  worker(worker) {
-    worker.hooks.selectUpstream.tap('first-available', ctx => {
+  worker({ hooks }) {
+    hooks.selectUpstream.tap('first-available', ctx => {
       const { available } = ctx.pool;
       return available.find(upstream => !ctx.tried.includes(upstream)) ?? available[0];
     });

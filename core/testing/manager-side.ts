@@ -1,18 +1,20 @@
 // The manager side of a plugin in a test: the real ManagedPools, hooks and admin routes, no socket, no process.
 import { z } from 'zod';
 import type { WeldrError } from '../errors.ts';
-import { type AdminAnswer, type AdminRoute, AdminRoutes } from '../plugin/admin.ts';
-import { createManagerHooks, type ManagerHooks } from '../plugin/hooks.ts';
-import type { ManagerChannel, ManagerStatus, Plugin } from '../plugin/plugin.ts';
+import type { AdminAnswer, AdminRoute, AdminRoutes } from '../plugin/admin.ts';
+import type { ManagerHooks } from '../plugin/manager-hooks.ts';
+import { ManagerSides } from '../plugin/manager-sides.ts';
+import { MetricSums } from '../plugin/metric-sums.ts';
+import type { ManagerStatus, Plugin } from '../plugin/plugin.ts';
+import { instantiate } from '../plugin/plugin-instance.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { parse } from '../settings/options.ts';
 import type { Overrides } from '../settings/settings.ts';
-import { CleanUps } from './clean-ups.ts';
 import { FakeClock } from './fake-clock.ts';
 import { collectingLogger, type LogLine } from './log-lines.ts';
-import { PluginLink } from './plugin-link.ts';
+import { sendLater } from './message-line.ts';
 
 /** How a manager side is started. */
 export interface ManagerSideOptions {
@@ -33,11 +35,12 @@ export interface ManagerSideOptions {
 /** A handle on a started manager side. */
 export interface TestManagerSide {
   readonly hooks: ManagerHooks;
+  /** All that the manager has of the pools; plugins get ManagerPools and OperatorPools of it. */
   readonly pools: ManagedPools;
   readonly clock: FakeClock;
   readonly routes: AdminRoutes;
   readonly logs: readonly LogLine[];
-  /** What plugins threw in hooks. */
+  /** What plugins threw in hooks and observers. */
   readonly reported: readonly WeldrError[];
   /**
    * Calls an admin route: `admin('POST', '/servers?x=1', { url })`. The body crosses as JSON, both ways. Rejects with
@@ -46,51 +49,105 @@ export interface TestManagerSide {
   admin(method: string, target: string, body?: unknown): Promise<AdminAnswer>;
   /** Runs the clean-ups, last in first out. Close the workers first. */
   close(): Promise<void>;
-  /** What the plugin of this name keeps from one config to the next. */
-  memoryOf(plugin: string): Map<string, unknown>;
+  /** What an instance keeps from one config to the next, by its name. */
+  readonly memory: Map<string, unknown>;
+  /** What plugins have counted. */
+  readonly sums: MetricSums;
   /** The workers of these pools; they stay when another side follows this one. */
   readonly workers: Workers;
   /** For `workerSide`: takes a worker in; returns how it leaves. */
   admit(worker: number, replica: WorkerReplica): () => void;
-  /** For `workerSide`: the channel of one plugin. */
-  linkOf(plugin: string): PluginLink;
+  /** For `workerSide`: a message of an instance's worker side. */
+  receive(instance: string, message: unknown, worker: number): void;
+  /** For `workerSide`: a worker has no request on a draining server any more. */
+  workerIdle(worker: number, pool: string, id: string): void;
 }
 
 /**
- * Starts the manager side of a plugin, or of several in their order. Rejects with what a plugin throws at its start,
- * after the clean-ups, and with CONFIG_INVALID for bad servers.
+ * Starts the manager side of a plugin, or of several in their order. Rejects as a start of Weldr does: with
+ * CONFIG_INVALID for what is no plugin, bad options, two plugins of one name and bad servers, and with what a plugin
+ * throws at its start, after the clean-ups.
  */
 export async function managerSide(
   plugin: Plugin | readonly Plugin[],
   options: ManagerSideOptions = {},
 ): Promise<TestManagerSide> {
+  const { previous } = options;
   const clock = options.clock ?? new FakeClock();
-  const workers = options.previous?.workers ?? new Workers();
+  const workers = previous?.workers ?? new Workers();
   const pools =
-    options.previous?.pools ??
+    previous?.pools ??
     new ManagedPools({
       clock,
       drainTimeout: options.drainTimeout ?? 30_000,
       workers: () => workers.ids(),
     });
   const logs: LogLine[] = [];
-  const log = collectingLogger(logs);
   const reported: WeldrError[] = [];
-  const hooks = createManagerHooks(error => void reported.push(error));
-  const routes = new AdminRoutes();
-  const links = new Map<string, PluginLink>();
-  const linkOf = (name: string): PluginLink => {
-    const link = links.get(name) ?? new PluginLink();
-    links.set(name, link);
-    return link;
+  const memory = previous?.memory ?? new Map<string, unknown>();
+  const sums = previous?.sums ?? new MetricSums();
+  const sides = new ManagerSides({
+    pools,
+    log: collectingLogger(logs),
+    clock,
+    status: testStatus(clock, workers, options.status ?? {}),
+    overrides: options.overrides ?? {},
+    memory,
+    sums,
+    report: error => void reported.push(error),
+    reload: options.reload ?? (async () => {}),
+    workers: () => workers.ids(),
+    send: (worker, instance, message) => workers.send(worker, instance, message),
+  });
+  previous?.pools.releaseStore();
+  const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
+  const instances = instantiate({ plugins });
+  await sides.start(instances);
+  if (options.servers !== undefined || previous === undefined) {
+    try {
+      pools.setConfig(definitions(options.servers ?? []));
+    } catch (thrown) {
+      await sides.close();
+      throw thrown;
+    }
+  }
+  // A test may judge under a name of its own, over a reload, too.
+  pools.retain([...instances.map(({ name }) => name), 'test']);
+  return {
+    hooks: sides.hooks,
+    pools,
+    clock,
+    routes: sides.admin,
+    logs,
+    reported,
+    memory,
+    sums,
+    workers,
+    admin: (method, target, body) => callRoute(sides.admin, method, target, body),
+    close: () => sides.close(),
+    receive: (instance, message, worker) => sendLater(message, copy => sides.receive(instance, copy, worker)),
+    workerIdle: (worker, pool, id) => pools.workerIdle(worker, pool, id),
+    admit(worker, replica) {
+      const leave = workers.admit(worker, replica, pools);
+      let left = false;
+      return () => {
+        if (left) return;
+        left = true;
+        leave();
+        sums.workerExited(worker);
+        pools.workerGone(worker);
+        sides.hooks.workerExited.call(worker);
+      };
+    },
   };
-  const memories = new Map<string, Map<string, unknown>>();
-  const memoryOf = (name: string): Map<string, unknown> => {
-    const memory = memories.get(name) ?? options.previous?.memoryOf(name) ?? new Map();
-    memories.set(name, memory);
-    return memory;
-  };
-  const status: ManagerStatus = {
+}
+
+function isPluginList(plugin: Plugin | readonly Plugin[]): plugin is readonly Plugin[] {
+  return Array.isArray(plugin);
+}
+
+function testStatus(clock: FakeClock, workers: Workers, status: Partial<ManagerStatus>): ManagerStatus {
+  return {
     version: '0.0.0',
     startedAt: clock.now(),
     get readyWorkers() {
@@ -101,69 +158,17 @@ export async function managerSide(
     },
     listen: ['127.0.0.1:8080'],
     stopping: false,
-    ...options.status,
-  };
-  const cleanUps = new CleanUps();
-  options.previous?.pools.releaseStore();
-  try {
-    for (const started of Array.isArray(plugin) ? plugin : [plugin]) {
-      if (started.invalid !== undefined) throw started.invalid('');
-      await started.manager?.({
-        overrides: options.overrides ?? {},
-        memory: memoryOf(started.name),
-        hooks,
-        pools,
-        clock,
-        status,
-        admin: routes,
-        log: log.child({ plugin: started.name }),
-        onClose: (fn: () => void | Promise<void>) => cleanUps.add(fn),
-        useStore: pools.useStore.bind(pools),
-        reload: options.reload ?? (async () => {}),
-        channel: <ToManager, ToWorker>(): ManagerChannel<ToManager, ToWorker> =>
-          linkOf(started.name).managerChannel(),
-      });
-    }
-    if (options.servers !== undefined || options.previous === undefined) {
-      pools.setConfig(definitions(options.servers ?? []));
-    }
-  } catch (thrown) {
-    await cleanUps.run();
-    throw thrown;
-  }
-  return {
-    hooks,
-    pools,
-    clock,
-    routes,
-    logs,
-    reported,
-    workers,
-    linkOf,
-    memoryOf,
-    admin: (method, target, body) => callRoute(routes, method, target, body),
-    close: () => cleanUps.run(),
-    admit(worker, replica) {
-      const leave = workers.admit(worker, replica, pools);
-      let left = false;
-      return () => {
-        if (left) return;
-        left = true;
-        leave();
-        for (const link of links.values()) link.disconnect(worker);
-        pools.workerGone(worker);
-        hooks.workerExited.call(worker);
-      };
-    },
+    ...status,
   };
 }
 
-/** A worker's replica of the pools, as its manager sees it. */
+/** A worker as its manager sees it: its replica of the pools, and the worker sides of the plugins. */
 export interface WorkerReplica {
   apply(change: PoolChange): void;
+  receive(instance: string, message: unknown): void;
 }
 
-/** The workers of one manager, each with its replica of the pools. */
+/** The workers of one manager. */
 class Workers {
   private readonly replicas = new Map<number, WorkerReplica>();
 
@@ -173,6 +178,11 @@ class Workers {
 
   ids(): number[] {
     return [...this.replicas.keys()];
+  }
+
+  send(worker: number, instance: string, message: unknown): void {
+    const replica = this.replicas.get(worker);
+    if (replica !== undefined) sendLater(message, copy => replica.receive(instance, copy));
   }
 
   admit(worker: number, replica: WorkerReplica, pools: ManagedPools): () => void {

@@ -1,5 +1,6 @@
 // Builds pools out of what a test cares for.
-import { Pool, parseOrigin, type UpstreamRecord } from '../pool/pool.ts';
+import { Pool, type UpstreamRecord } from '../pool/pool.ts';
+import { parseServerAddress } from '../pool/server-address.ts';
 
 /** An upstream by its URL, or with the parts of its record that matter. */
 export type UpstreamInput = string | ({ readonly url: string } & Partial<Omit<UpstreamRecord, 'id'>>);
@@ -8,7 +9,7 @@ export type UpstreamInput = string | ({ readonly url: string } & Partial<Omit<Up
 export function upstreamRecord(input: UpstreamInput): UpstreamRecord {
   const { url, ...rest } = typeof input === 'string' ? { url: input } : input;
   return {
-    id: parseOrigin(url).origin,
+    id: parseServerAddress(url).id,
     weight: 1,
     mapHost: false,
     state: 'active',

@@ -1,11 +1,13 @@
 // Drives one context through the real pipeline, with answers that the test gives in place of upstreams.
-
+import type { CancelTimer } from '../clock.ts';
 import { type ErrorCode, WeldrError } from '../errors.ts';
-import type { RequestHooks } from '../plugin/hooks.ts';
-import type { Upstream } from '../pool/pool.ts';
-import type { ProxyContext, Reply } from '../request/context.ts';
+import type { Pool, Pools, Upstream } from '../pool/pool.ts';
+import type { ProxyContext } from '../request/context.ts';
 import { HeaderList } from '../request/headers.ts';
-import { type Carrier, Pipeline } from '../request/pipeline.ts';
+import { Reply } from '../request/reply.ts';
+import type { RequestState } from '../request/request-state.ts';
+import { type Carrier, Pipeline } from '../stages/pipeline.ts';
+import type { Stages } from '../stages/stages.ts';
 import type { FakeClock } from './fake-clock.ts';
 
 /**
@@ -27,6 +29,14 @@ export type UpstreamAnswer =
       readonly after?: number;
     };
 
+/** One attempt as the upstream got it. */
+export interface SentRequest {
+  readonly upstream: Upstream;
+  readonly method: string;
+  readonly target: string;
+  readonly headers: HeaderList;
+}
+
 /** What became of a request. */
 export interface RunResult {
   readonly ctx: ProxyContext;
@@ -34,112 +44,157 @@ export interface RunResult {
   readonly status: number;
   /** The header section that the client got, without what the wire sets. */
   readonly headers: HeaderList;
-  /** The response, if Weldr made it itself. */
+  /** The response, if Weldr or a plugin made it. */
   readonly reply: Reply | undefined;
+  /** The name of the route that it took. */
+  readonly route: string | undefined;
+  /** The pool that it went to last. */
+  readonly pool: Pool;
   /** The upstream of the last attempt. */
   readonly upstream: Upstream | undefined;
   /** The upstreams of all attempts, in order. */
   readonly attempts: readonly Upstream[];
+  /** What was sent in each attempt that was forwarded, in order. */
+  readonly sent: readonly SentRequest[];
   readonly error: WeldrError | undefined;
+  readonly notes: readonly string[];
 }
 
 type Answers = readonly (UpstreamAnswer | Promise<UpstreamAnswer>)[];
+
+/** What a request is run with. */
+export interface RunMeans {
+  readonly stages: Stages;
+  readonly pools: Pools;
+  readonly clock: FakeClock;
+  /** The longest that one stage may take, ms of the clock. */
+  readonly stageTimeout: number;
+}
 
 /**
  * Runs `ctx` through the pipeline. The n-th attempt gets the n-th answer, further ones the last. Rejects for an answer
  * that rejects.
  */
-export function runRequest(
-  hooks: RequestHooks,
-  ctx: ProxyContext,
-  answers: Answers,
-  clock: FakeClock,
-): Promise<RunResult> {
+export function runRequest(means: RunMeans, ctx: ProxyContext, answers: Answers): Promise<RunResult> {
   return new Promise((resolve, reject) => {
-    const carrier = new AnswerCarrier(answers, clock, resolve, reject);
-    carrier.pipeline = new Pipeline(hooks, carrier, () => clock.monotonic());
-    carrier.pipeline.start(ctx);
+    new AnswerCarrier(means, ctx, answers, resolve, reject).run();
   });
 }
 
 /** Stands below the pipeline where the wire would be; synchronous taps are as synchronous as in a worker. */
 class AnswerCarrier implements Carrier {
-  pipeline: Pipeline | undefined = undefined;
+  private readonly pipeline: Pipeline;
+  private readonly means: RunMeans;
+  private readonly ctx: ProxyContext;
   private readonly answers: Answers;
-  private readonly clock: FakeClock;
   private readonly resolve: (result: RunResult) => void;
   private readonly reject: (reason: unknown) => void;
+  private readonly sent: SentRequest[] = [];
   private attempts = 0;
   private cut = false;
+  private cancelLimit: CancelTimer | undefined;
 
   constructor(
+    means: RunMeans,
+    ctx: ProxyContext,
     answers: Answers,
-    clock: FakeClock,
     resolve: (result: RunResult) => void,
     reject: (reason: unknown) => void,
   ) {
+    this.means = means;
+    this.ctx = ctx;
     this.answers = answers;
-    this.clock = clock;
     this.resolve = resolve;
     this.reject = reject;
+    const { stages, pools, clock } = means;
+    this.pipeline = new Pipeline({ stages, pools, now: () => clock.monotonic() }, this);
   }
 
-  forward(ctx: ProxyContext): void {
+  run(): void {
+    this.pipeline.start(this.ctx);
+  }
+
+  awaitStage(): void {
+    const { clock, stageTimeout } = this.means;
+    this.stageDone();
+    this.cancelLimit = clock.after(stageTimeout, () => this.pipeline.stageTimedOut(stageTimeout));
+  }
+
+  forward(state: RequestState): void {
+    this.stageDone();
+    const { outgoing, attempt } = this.ctx;
+    if (attempt !== undefined) {
+      const { method, target, headers } = outgoing;
+      this.sent.push({ upstream: attempt.upstream, method, target, headers });
+    }
     const answer = this.answers[Math.min(this.attempts, this.answers.length - 1)] ?? 200;
     this.attempts++;
-    if (!(answer instanceof Promise)) this.receive(ctx, answer);
-    else answer.then(settled => this.receive(ctx, settled)).catch(this.reject);
+    attempt?.sent(this.means.clock.monotonic());
+    if (!(answer instanceof Promise)) this.receive(state, answer);
+    else answer.then(settled => this.receive(state, settled)).catch(this.reject);
   }
 
-  respond(ctx: ProxyContext): void {
-    if (this.cut) this.pipeline?.aborted(new WeldrError('BODY_CUT'));
-    else this.pipeline?.completed();
-    this.end(ctx, undefined);
+  respond(state: RequestState): void {
+    this.stageDone();
+    if (this.cut) this.pipeline.aborted(new WeldrError('BODY_CUT'));
+    else this.pipeline.completed();
+    this.end(state, undefined);
   }
 
-  reply(ctx: ProxyContext, reply: Reply): void {
-    this.pipeline?.completed();
-    this.end(ctx, reply);
+  reply(state: RequestState): void {
+    this.stageDone();
+    this.pipeline.completed();
+    const headers = state.responseHeaders ?? new HeaderList();
+    this.end(state, new Reply(state.status, headers, state.replyBody));
   }
 
-  replyError(ctx: ProxyContext): void {
-    ctx.responseHeaders = new HeaderList();
-    this.pipeline?.completed();
-    this.end(ctx, undefined);
+  abandonAttempt(): void {
+    this.stageDone();
   }
 
-  abandonAttempt(): void {}
+  failed(): void {}
 
-  private receive(ctx: ProxyContext, answer: UpstreamAnswer): void {
+  private stageDone(): void {
+    this.cancelLimit?.();
+    this.cancelLimit = undefined;
+  }
+
+  private receive(state: RequestState, answer: UpstreamAnswer): void {
+    const { clock } = this.means;
     const result = expand(answer);
-    if (result.after !== undefined) this.clock.advance(result.after);
+    if (result.after !== undefined) clock.advance(result.after);
     if (!('error' in result)) {
-      ctx.status = result.status;
-      ctx.respondedAt = this.clock.monotonic();
-      ctx.responseHeaders = headerList(result.headers ?? {});
+      state.status = result.status;
+      state.responseHeaders = headerList(result.headers ?? {});
+      state.attempt?.responded(result.status, clock.monotonic());
       this.cut = result.cut ?? false;
-      this.pipeline?.responded();
+      this.pipeline.responded();
       return;
     }
     const error = result.error instanceof WeldrError ? result.error : new WeldrError(result.error);
-    ctx.reusedConnection = result.reusedConnection ?? false;
+    state.attempt?.reuses(result.reusedConnection ?? false);
     if (error.code !== 'CLIENT_CLOSED') {
-      this.pipeline?.attemptFailed(error);
+      this.pipeline.attemptFailed(error);
     } else {
-      this.pipeline?.aborted(error);
-      this.end(ctx, undefined);
+      this.pipeline.aborted(error);
+      this.end(state, undefined);
     }
   }
 
-  private end(ctx: ProxyContext, reply: Reply | undefined): void {
+  private end(state: RequestState, reply: Reply | undefined): void {
+    const { ctx } = this;
     this.resolve({
       ctx,
       reply,
-      status: ctx.status,
-      headers: reply?.headers ?? ctx.responseHeaders,
-      upstream: ctx.upstream,
-      attempts: ctx.tried,
-      error: ctx.error,
+      status: state.status,
+      headers: state.responseHeaders ?? new HeaderList(),
+      route: state.route?.name,
+      pool: state.pool,
+      upstream: state.tried.at(-1),
+      attempts: state.tried,
+      sent: this.sent,
+      error: state.error,
+      notes: ctx.notes,
     });
   }
 }

@@ -1,18 +1,19 @@
-// The worker side of a plugin in a test: real hooks and pools, no socket, no process.
-
+// The worker side of a plugin in a test: the sides, stages and pools of production, no socket, no process.
 import type { WeldrError } from '../errors.ts';
-import { createHooks, type RequestHooks } from '../plugin/hooks.ts';
-import type { Plugin, WorkerChannel } from '../plugin/plugin.ts';
+import type { Plugin } from '../plugin/plugin.ts';
+import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
+import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools, type Upstream } from '../pool/pool.ts';
 import { DrainWatch } from '../process/drain-watch.ts';
-import type { ProxyContext, Reply } from '../request/context.ts';
-import { CleanUps } from './clean-ups.ts';
+import type { ProxyContext } from '../request/context.ts';
+import { createHooks, type RequestHooks } from '../stages/request-hooks.ts';
+import { configScope } from '../stages/scope.ts';
+import type { Stages } from '../stages/stages.ts';
 import { type ContextOptions, context } from './context.ts';
 import { FakeClock } from './fake-clock.ts';
 import { firstAvailable } from './first-available.ts';
 import { collectingLogger, type LogLine } from './log-lines.ts';
 import type { TestManagerSide } from './manager-side.ts';
-import { PluginLink } from './plugin-link.ts';
 import { type UpstreamInput, upstreamRecord } from './pool.ts';
 import { type RunResult, runRequest, type UpstreamAnswer } from './request-run.ts';
 
@@ -26,6 +27,12 @@ export interface WorkerSideOptions {
   readonly id?: number;
   /** Starts it as a worker of this manager: pools are replicated, channels of the same plugin's name are joined. */
   readonly manager?: TestManagerSide;
+  /** The plugins of pools, by the names of these. */
+  readonly pools?: Readonly<Record<string, readonly Plugin[]>>;
+  /** The pool that is asked when none of a pool can be had, by the names of pools. */
+  readonly fallbacks?: Readonly<Record<string, string>>;
+  /** The longest that one stage may take, ms; default 30 000. */
+  readonly stageTimeout?: number;
 }
 
 /** A request to run, and what its attempts come to. */
@@ -42,17 +49,20 @@ export interface RunOptions extends Omit<ContextOptions, 'pool' | 'startedAt' | 
 /** A handle on a started worker side. */
 export interface TestWorkerSide {
   readonly id: number;
+  /** Hooks of the test's own, behind those of the plugins. */
   readonly hooks: RequestHooks;
+  /** What requests go through. */
+  readonly stages: Stages;
   readonly pools: Pools;
   readonly clock: FakeClock;
   /** What was logged. */
   readonly logs: readonly LogLine[];
-  /** What plugins threw where no request could answer for it: in `attemptFinished` and `finished`. */
+  /** What plugins threw where no request could fail for it: in `attemptFinished` and `finished`. */
   readonly reported: readonly WeldrError[];
   /** Runs a request through all stages. */
   run(options?: RunOptions): Promise<RunResult>;
   /** Asks only `selectUpstream`. Rejects with PLUGIN_FAILED. */
-  select(ctx: ProxyContext): Promise<Upstream | Reply | undefined>;
+  select(ctx: ProxyContext): Promise<Upstream | undefined>;
   /** Runs the clean-ups, last in first out, and leaves the manager. */
   close(): Promise<void>;
   /** Ends it like a process that died: no clean-up, the manager is told. */
@@ -61,91 +71,121 @@ export interface TestWorkerSide {
 
 /**
  * Starts the worker side of a plugin, or of several in their order. Where none of them taps `selectUpstream`,
- * {@link firstAvailable} does. Rejects with what a plugin throws at its start, after the clean-ups.
+ * {@link firstAvailable} does. Rejects as a start of Weldr does: with CONFIG_INVALID for what is no plugin, bad options
+ * and two plugins of one name, and with what a plugin throws at its start, after the clean-ups.
  */
 export async function workerSide(
   plugin: Plugin | readonly Plugin[],
   options: WorkerSideOptions = {},
 ): Promise<TestWorkerSide> {
-  const { id = 1, manager } = options;
-  const clock = options.clock ?? manager?.clock ?? new FakeClock();
+  const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
+  const instances = instantiate({ plugins, pools: options.pools ?? {} });
   const pools = new Pools();
-  fill(pools, options.upstreams ?? []);
+  fill(pools, options);
+  return await startWorkerSide({ ...options, instances, pools, standIn: firstAvailable });
+}
+
+/** A worker side whose plugins were checked and whose pools were filled already. */
+export interface WorkerStart extends Pick<WorkerSideOptions, 'id' | 'clock' | 'manager' | 'stageTimeout'> {
+  readonly instances: readonly PluginInstance[];
+  readonly pools: Pools;
+  /** Started as well where none of the plugins chooses an upstream. */
+  readonly standIn?: Plugin;
+}
+
+/** Starts the worker sides of plugins. */
+export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSide> {
+  const { instances, pools, standIn, id = 1, manager, stageTimeout = 30_000 } = start;
+  const clock = start.clock ?? manager?.clock ?? new FakeClock();
   const logs: LogLine[] = [];
   const log = collectingLogger(logs);
   const reported: WeldrError[] = [];
-  const hooks = createHooks(error => void reported.push(error));
-  const cleanUps = new CleanUps();
-  const leave = manager === undefined ? undefined : joinManager(manager, id, pools, hooks);
-  const start = async (started: Plugin): Promise<void> => {
-    if (started.invalid !== undefined) throw started.invalid('');
-    const link = manager?.linkOf(started.name) ?? new PluginLink();
-    await started.worker?.({
-      id,
-      hooks,
-      pools,
-      clock,
-      log: log.child({ plugin: started.name }),
-      onClose: fn => cleanUps.add(fn),
-      channel: <ToManager, ToWorker>(): WorkerChannel<ToManager, ToWorker> => link.workerChannel(id),
-    });
-  };
+  const report = (error: WeldrError): void => void reported.push(error);
+  const sides = new WorkerSides({
+    worker: id,
+    pools,
+    log,
+    clock,
+    report,
+    send: (instance, message) => manager?.receive(instance, message, id),
+  });
+  const leave = manager === undefined ? undefined : joinManager(manager, id, pools, sides, report);
   try {
-    for (const each of Array.isArray(plugin) ? plugin : [plugin]) await start(each);
-    if (hooks.selectUpstream.taps.length === 0) await start(firstAvailable);
+    await sides.start(instances);
+    if (standIn !== undefined && sides.stages.plain.selectUpstream.taps.length === 0) {
+      await sides.start(instantiate({ plugins: [standIn] }));
+    }
   } catch (thrown) {
-    await cleanUps.run();
     leave?.();
     throw thrown;
   }
+  const hooks = createHooks(report);
+  sides.stages.add({ plugin: 'test', hooks, scope: configScope, role: undefined, conditions: [] });
   manager?.hooks.workerReady.call(id);
+  const { stages } = sides;
   return {
     id,
     hooks,
+    stages,
     pools,
     clock,
     logs,
     reported,
     run: async ({ pool = 'default', answers = [], ...request } = {}) => {
       const ctx = context({ ...request, pool: pools.ensure(pool), startedAt: clock.monotonic() });
-      return await runRequest(hooks, ctx, answers, clock);
+      return await runRequest({ stages, pools, clock, stageTimeout }, ctx, answers);
     },
     select: ctx =>
       new Promise((resolve, reject) => {
-        hooks.selectUpstream.callAsync(ctx, (thrown, chosen) => (thrown ? reject(thrown) : resolve(chosen)));
+        stages
+          .of(ctx.route, ctx.pool)
+          .selectUpstream.callAsync(ctx, (thrown, chosen) => (thrown ? reject(thrown) : resolve(chosen)));
       }),
     async close() {
-      await cleanUps.run();
+      await sides.close();
       leave?.();
     },
     kill: () => leave?.(),
   };
 }
 
-/** Has the manager keep the replica up to date, and tells it when a drain is over here; returns how to leave. */
-function joinManager(manager: TestManagerSide, id: number, pools: Pools, hooks: RequestHooks): () => void {
+/** Has the manager keep the replica up to date, and says when a drain is over here; returns how to leave. */
+function joinManager(
+  manager: TestManagerSide,
+  id: number,
+  pools: Pools,
+  sides: WorkerSides,
+  report: (error: WeldrError) => void,
+): () => void {
   const drains = new DrainWatch(pools, ({ pool, id: upstream }) => {
     // A worker's word reaches the manager later, as between processes.
-    queueMicrotask(() => manager.pools.workerIdle(id, pool, upstream));
+    queueMicrotask(() => manager.workerIdle(id, pool, upstream));
   });
-  drains.watch(hooks);
+  drains.watch(sides.stages, report);
   return manager.admit(id, {
     apply(change) {
       pools.apply(change);
       drains.changed(change);
     },
+    receive: (instance, message) => sides.receive(instance, message),
   });
 }
 
-function fill(pools: Pools, upstreams: NonNullable<WorkerSideOptions['upstreams']>): void {
-  const named = isList(upstreams) ? { default: upstreams } : upstreams;
+function fill(pools: Pools, { upstreams = [], fallbacks = {} }: WorkerSideOptions): void {
+  const named = isUpstreamList(upstreams) ? { default: upstreams } : upstreams;
   for (const [name, list] of Object.entries(named)) {
-    for (const upstream of list) pools.ensure(name).set(upstreamRecord(upstream));
+    const pool = pools.ensure(name);
+    for (const upstream of list) pool.set(upstreamRecord(upstream));
   }
+  for (const [name, fallback] of Object.entries(fallbacks)) pools.ensure(name).setFallback(fallback);
 }
 
-function isList(
+function isUpstreamList(
   upstreams: NonNullable<WorkerSideOptions['upstreams']>,
 ): upstreams is readonly UpstreamInput[] {
   return Array.isArray(upstreams);
+}
+
+function isPluginList(plugin: Plugin | readonly Plugin[]): plugin is readonly Plugin[] {
+  return Array.isArray(plugin);
 }

@@ -1,6 +1,6 @@
 // An example plugin for `leaderChanged`: points a DNS record at the leader through an HTTP API of the zone, where a
 // floating address is not possible (machines in several networks, a cloud).
-import { definePlugin, type Plugin } from 'weldr';
+import { definePlugin } from 'weldr';
 import { z } from 'zod';
 
 const options = z.strictObject({
@@ -16,32 +16,32 @@ const options = z.strictObject({
 });
 
 /** Sets the record when this node becomes the leader, and again when it cannot be sure that it was set. */
-export function dnsRecord(input: z.input<typeof options>): Plugin {
-  return definePlugin('dns-record', options, input, ({ api, token, name, address, ttl }) => ({
-    manager({ hooks, log }) {
-      let set = false;
-      // It is called with each renewal, too, and the next plugin waits for it: so it only starts what takes time.
-      hooks.leaderChanged.tap('dns-record', ({ leading }) => {
-        if (!leading) set = false;
-        else if (!set) {
-          set = true;
-          setRecord().catch(thrown => {
-            set = false;
-            log.error({ err: thrown }, 'the record could not be set; trying again with the next renewal');
-          });
-        }
-      });
-
-      async function setRecord(): Promise<void> {
-        const answer = await fetch(api, {
-          method: 'PUT',
-          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-          body: JSON.stringify({ name, type: 'A', ttl, value: address }),
-          signal: AbortSignal.timeout(5000),
+export const dnsRecord = definePlugin({
+  name: 'dns-record',
+  schema: options,
+  manager({ hooks, log }, { api, token, name, address, ttl }) {
+    let set = false;
+    // It is called with each renewal, too, and the next plugin waits for it: so it only starts what takes time.
+    hooks.leaderChanged.tap('dns-record', ({ leading }) => {
+      if (!leading) set = false;
+      else if (!set) {
+        set = true;
+        setRecord().catch(thrown => {
+          set = false;
+          log.error({ err: thrown }, 'the record could not be set; trying again with the next renewal');
         });
-        if (!answer.ok) throw new Error(`the API of the zone answered ${answer.status}`);
-        log.info({ name, address }, 'the record points here');
       }
-    },
-  }));
-}
+    });
+
+    async function setRecord(): Promise<void> {
+      const answer = await fetch(api, {
+        method: 'PUT',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ name, type: 'A', ttl, value: address }),
+        signal: AbortSignal.timeout(5000),
+      });
+      if (!answer.ok) throw new Error(`the API of the zone answered ${answer.status}`);
+      log.info({ name, address }, 'the record points here');
+    }
+  },
+});

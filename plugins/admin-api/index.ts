@@ -1,8 +1,9 @@
 // admin-api: serves the admin routes, its own and those of the other plugins, over HTTP.
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
-import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin/plugin.ts';
-import { listenAddress, parseListen } from '../../core/settings/settings.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
+import { parseTcpAddress, tcpAddress } from '../../core/settings/listen.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addManagerRoutes } from './manager-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
@@ -14,14 +15,17 @@ const token = z
     'a token has 16 characters or more, without spaces; make one with openssl rand -hex 32',
   );
 
-const options = z.strictObject({
-  /** Where it listens. */
-  listen: listenAddress.default('127.0.0.1:8687'),
-  /** The bearer token that callers send. */
-  token: token.optional(),
-  /** More host names that it is reached by, without ports; they matter where there is no token. */
-  hosts: z.array(z.string().min(1).max(253)).max(100).default([]),
-});
+const options = z
+  .strictObject({
+    listen: tcpAddress.default('127.0.0.1:8687').describe('Where it listens.'),
+    token: token.optional().describe('The bearer token that callers send.'),
+    hosts: z
+      .array(z.string().min(1).max(253))
+      .max(100)
+      .default([])
+      .describe('More host names that it is reached by, without ports; they matter where there is no token.'),
+  })
+  .describe('Serves the admin API: servers come and go, and Weldr says how it is, as JSON over HTTP.');
 
 /** Options of {@link adminApi}; each has a default. */
 export type AdminApiOptions = z.input<typeof options>;
@@ -30,37 +34,32 @@ export type AdminApiOptions = z.input<typeof options>;
  * The admin API: JSON over HTTP, on 127.0.0.1:8687 by default. Without a bearer token it listens on loopback
  * addresses only: the start fails with CONFIG_INVALID otherwise, with LISTEN_FAILED when the address is taken.
  */
-export function adminApi(input: AdminApiOptions = {}): Plugin {
-  return definePlugin('admin-api', options, input, configured => ({
-    async manager(side) {
-      addManagerRoutes(side);
-      addServerRoutes(side.admin, side);
-      const { host, port, bearer } = accessOf(side, configured);
-      const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });
-      const { admin: routes, log, pools, onClose } = side;
-      // Workers never serve it, and loading it takes longer than all else that they need.
-      const { AdminServer } = await import('./admin-server.ts');
-      const server = new AdminServer({ routes, guard, log, stale: () => pools.stale });
-      onClose(() => server.close());
-      const address = await server.listen(host, port);
-      log.info({ address, token: bearer !== undefined }, `the admin API listens on http://${address}`);
-    },
-  }));
-}
+export const adminApi = definePlugin({
+  name: 'admin-api',
+  schema: options,
+  async manager(side, configured) {
+    addManagerRoutes(side);
+    addServerRoutes(side.admin, side);
+    const { host, port, bearer } = accessOf(side, configured);
+    const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });
+    const { admin: routes, log, operator, onClose } = side;
+    // Workers never serve it, and loading it takes longer than all else that they need.
+    const { AdminServer } = await import('./admin-server.ts');
+    const server = new AdminServer({ routes, guard, log, stale: () => operator.stale });
+    onClose(() => server.close());
+    const address = await server.listen(host, port);
+    log.info({ address, token: bearer !== undefined }, `the admin API listens on http://${address}`);
+  },
+});
 
 /** Address and token: flags and environment go before the options. */
 function accessOf({ overrides }: ManagerSide, configured: z.output<typeof options>) {
   const listen = overrides.adminListen ?? configured.listen;
-  const address = parseListen(listen);
+  const address = parseTcpAddress(listen);
   if (address === undefined)
     throw new WeldrError('CONFIG_INVALID', `not an address: ${listen}`, { field: 'listen' });
+  if (overrides.adminToken !== undefined) checkOverride(overrides.adminToken);
   const bearer = overrides.adminToken ?? configured.token;
-  const checked = token.optional().safeParse(bearer);
-  if (!checked.success) {
-    throw new WeldrError('CONFIG_INVALID', `WELDR_ADMIN_TOKEN: ${checked.error.issues[0]?.message}`, {
-      field: 'token',
-    });
-  }
   if (bearer === undefined && !isLoopback(address.host)) {
     throw new WeldrError(
       'CONFIG_INVALID',
@@ -69,4 +68,11 @@ function accessOf({ overrides }: ManagerSide, configured: z.output<typeof option
     );
   }
   return { ...address, bearer };
+}
+
+/** The options were checked with the config, the environment was not. */
+function checkOverride(text: string): void {
+  const problem = token.safeParse(text).error?.issues[0]?.message;
+  if (problem === undefined) return;
+  throw new WeldrError('CONFIG_INVALID', `WELDR_ADMIN_TOKEN: ${problem}`, { field: 'token' });
 }

@@ -3,7 +3,7 @@
 import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, AdminRoutes } from '../../core/plugin/admin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import { type StoredEntry, storedPools } from '../../core/pool/store.ts';
 import { parse } from '../../core/settings/options.ts';
 
@@ -14,7 +14,7 @@ const importAtOnce = 512;
 
 /** Adds these routes. */
 export function addManagerRoutes(side: ManagerSide): void {
-  const { admin, status, pools } = side;
+  const { admin, status, operator } = side;
   admin.add({ method: 'GET', path: '/', rel: 'self', handle: () => index(admin, status.version) });
   admin.add({
     method: 'GET',
@@ -38,7 +38,7 @@ export function addManagerRoutes(side: ManagerSide): void {
     path: '/pool/reset',
     rel: 'reset-pool',
     async handle() {
-      await pools.reset();
+      await operator.reset();
       return { status: 204, body: undefined };
     },
   });
@@ -46,14 +46,14 @@ export function addManagerRoutes(side: ManagerSide): void {
     method: 'GET',
     path: '/pool/export',
     rel: 'export-pool',
-    handle: () => ({ status: 200, body: pools.exportStored() }),
+    handle: () => ({ status: 200, body: operator.exportStored() }),
   });
   admin.add({
     method: 'POST',
     path: '/pool/import',
     rel: 'import-pool',
     maxBody: maxImport,
-    handle: ({ body }) => importStored(pools, body),
+    handle: ({ body }) => importStored(side, body),
   });
 }
 
@@ -71,15 +71,15 @@ function index(admin: AdminRoutes, version: string): AdminAnswer {
 function readiness({ status, pools }: ManagerSide): AdminAnswer {
   const { readyWorkers, wantedWorkers, stopping } = status;
   const ready = !stopping && readyWorkers > 0;
-  const available = pools.pools.default.available.length;
+  const available = pools.counts('default')?.available ?? 0;
   return { status: ready ? 200 : 503, body: { ready, readyWorkers, wantedWorkers, stopping, available } };
 }
 
 /** Takes over what an export gave. Doing it again changes nothing, so that one that failed half-way is repeated. */
-async function importStored(pools: ManagedPools, body: unknown): Promise<AdminAnswer> {
+async function importStored({ pools, operator }: ManagerSide, body: unknown): Promise<AdminAnswer> {
   const { entries, settings } = parse(storedPools, body, 'INPUT_INVALID');
   for (let at = 0; at < entries.length; at += importAtOnce) {
-    const some = entries.slice(at, at + importAtOnce).map(entry => importEntry(pools, entry));
+    const some = entries.slice(at, at + importAtOnce).map(entry => importEntry(operator, entry));
     const failed = (await Promise.allSettled(some)).find(result => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
@@ -87,13 +87,13 @@ async function importStored(pools: ManagedPools, body: unknown): Promise<AdminAn
   return { status: 200, body: { imported: { entries: entries.length, settings: settings.length } } };
 }
 
-async function importEntry(pools: ManagedPools, entry: StoredEntry): Promise<void> {
+async function importEntry(operator: OperatorPools, entry: StoredEntry): Promise<void> {
   if (entry.kind === 'added') {
-    await pools.add(entry.pool, entry.server);
+    await operator.add(entry.pool, entry.server);
     return;
   }
   try {
-    await pools.remove(entry.pool, entry.id);
+    await operator.remove(entry.pool, entry.id);
   } catch (thrown) {
     // No config lists it here: there is nothing to hide.
     if (!(thrown instanceof WeldrError) || thrown.code !== 'NOT_FOUND') throw thrown;

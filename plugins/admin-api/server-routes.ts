@@ -3,8 +3,8 @@
 import type { Clock } from '../../core/clock.ts';
 import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
-import { expectPool, type ManagedPools } from '../../core/pool/managed-pools.ts';
-import type { Pool } from '../../core/pool/pool.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
+import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { type ServerDefinition, serverDefinition } from '../../core/pool/server-definition.ts';
 import { parseDuration } from '../../core/settings/duration.ts';
@@ -14,13 +14,14 @@ import { findServer, type Link, serverPath, serverResource, serversPath } from '
 
 /** What these routes work with. */
 export interface ServerRoutesOptions {
-  readonly pools: ManagedPools;
+  readonly pools: ManagerPools;
+  readonly operator: OperatorPools;
   readonly clock: Clock;
 }
 
 /** Adds the routes of pools and servers. */
-export function addServerRoutes(admin: AdminRoutes, { pools, clock }: ServerRoutesOptions): void {
-  const routes = new ServerRoutes(pools, clock);
+export function addServerRoutes(admin: AdminRoutes, options: ServerRoutesOptions): void {
+  const routes = new ServerRoutes(options);
   admin.add({ method: 'GET', path: '/pools', rel: 'pools', handle: () => routes.listPools() });
   admin.add({ method: 'GET', path: '/pools/:pool', rel: 'pool', handle: r => routes.showPool(r) });
   for (const [base, prefix] of [
@@ -37,43 +38,45 @@ export function addServerRoutes(admin: AdminRoutes, { pools, clock }: ServerRout
 }
 
 class ServerRoutes {
-  private readonly pools: ManagedPools;
+  private readonly pools: ManagerPools;
+  private readonly operator: OperatorPools;
   private readonly clock: Clock;
   /** One wait for each server that drains, however many ask. */
   private readonly drains = new Map<string, Promise<void>>();
 
-  constructor(pools: ManagedPools, clock: Clock) {
+  constructor({ pools, operator, clock }: ServerRoutesOptions) {
     this.pools = pools;
+    this.operator = operator;
     this.clock = clock;
   }
 
   listPools(): AdminAnswer {
     const links: Link[] = [{ rel: 'self', href: '/pools', method: 'GET' }];
-    return ok({ pools: [...this.pools.pools].map(poolResource), links });
+    return ok({ pools: this.pools.names.map(name => this.poolResource(name)), links });
   }
 
   showPool(request: AdminRequest): AdminAnswer {
-    return ok(poolResource(this.poolOf(request)));
+    return ok(this.poolResource(this.poolOf(request)));
   }
 
   list(request: AdminRequest): AdminAnswer {
-    const { name } = this.poolOf(request);
+    const name = this.poolOf(request);
     const href = serversPath(name);
     const links: Link[] = [
       { rel: 'self', href, method: 'GET' },
       { rel: 'add', href, method: 'POST' },
     ];
     const servers = Array.from(this.pools.list(name), entry => this.resource(entry));
-    return ok({ servers, links, ...(this.pools.stale ? { stale: true } : {}) });
+    return ok({ servers, links, ...(this.operator.stale ? { stale: true } : {}) });
   }
 
   /** Registers a server. Of one that is there, the given fields are set and the others stay as they are. */
   async add(request: AdminRequest): Promise<AdminAnswer> {
-    const { name } = this.poolOf(request);
+    const name = this.poolOf(request);
     const { body } = request;
     const wanted = parse(serverDefinition, body, 'INPUT_INVALID');
     const given = new Set(isObject(body) ? Object.keys(body) : []);
-    const { entry, created } = await this.pools.register(name, wanted.url, known => {
+    const { entry, created } = await this.operator.register(name, wanted.url, known => {
       if (known === undefined) return wanted;
       const set = Object.entries(wanted).filter(([field]) => given.has(field));
       return { ...known, ...Object.fromEntries(set) };
@@ -93,7 +96,7 @@ class ServerRoutes {
     const wait = this.waitOf(request);
     const { upstream } = this.serverOf(request);
     const { pool, id } = upstream;
-    const { entry } = await this.pools.register(pool, id, known => patched(known, id, request.body));
+    const { entry } = await this.operator.register(pool, id, known => patched(known, id, request.body));
     if (wait !== undefined && entry.upstream.state === 'draining') await this.drained(pool, id, wait);
     return ok(this.resource(entry));
   }
@@ -102,7 +105,7 @@ class ServerRoutes {
     const wait = this.waitOf(request);
     const { upstream } = this.serverOf(request);
     const { pool, id } = upstream;
-    await this.pools.remove(pool, id, { force: isSet(request, 'force') });
+    await this.operator.remove(pool, id, { force: isSet(request, 'force') });
     if (wait !== undefined) await this.drained(pool, id, wait);
     const entry = this.pools.get(pool, id);
     return entry === undefined
@@ -114,13 +117,26 @@ class ServerRoutes {
     return serverResource(this.pools, entry);
   }
 
-  private poolOf({ params }: AdminRequest): Pool {
-    return expectPool(this.pools, params['pool'] ?? 'default');
+  private poolResource(name: string) {
+    const { servers, available } = this.pools.counts(name) ?? { servers: 0, available: 0 };
+    const links: Link[] = [
+      { rel: 'self', href: `/pools/${name}`, method: 'GET' },
+      { rel: 'servers', href: serversPath(name), method: 'GET' },
+      { rel: 'add', href: serversPath(name), method: 'POST' },
+    ];
+    return { name, servers, available, links };
+  }
+
+  /** The pool that a path names. Throws NOT_FOUND. */
+  private poolOf({ params }: AdminRequest): string {
+    const name = params['pool'] ?? 'default';
+    if (this.pools.counts(name) !== undefined) return name;
+    throw new WeldrError('NOT_FOUND', `there is no pool ${name}; GET /pools lists them`);
   }
 
   private serverOf(request: AdminRequest): PoolEntry {
     const { ip = '', port = '' } = request.params;
-    return findServer(this.pools, this.poolOf(request).name, {
+    return findServer(this.pools, this.poolOf(request), {
       ip,
       port,
       scheme: request.query.get('scheme'),
@@ -141,7 +157,8 @@ class ServerRoutes {
 
   private async drained(pool: string, id: string, atMost: number): Promise<void> {
     const key = `${pool} ${id}`;
-    const drain = this.drains.get(key) ?? this.pools.drained(pool, id).finally(() => this.drains.delete(key));
+    const drain =
+      this.drains.get(key) ?? this.operator.drained(pool, id).finally(() => this.drains.delete(key));
     this.drains.set(key, drain);
     if (atMost === Number.POSITIVE_INFINITY) return await drain;
     const late = Promise.withResolvers<void>();
@@ -173,15 +190,6 @@ function patched(known: ServerDefinition | undefined, id: string, patch: unknown
     );
   }
   return server;
-}
-
-function poolResource({ name, size, available }: Pool) {
-  const links: Link[] = [
-    { rel: 'self', href: `/pools/${name}`, method: 'GET' },
-    { rel: 'servers', href: serversPath(name), method: 'GET' },
-    { rel: 'add', href: serversPath(name), method: 'POST' },
-  ];
-  return { name, servers: size, available: available.length, links };
 }
 
 /** Is a switch such as `?force` on? */

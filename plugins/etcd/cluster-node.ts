@@ -1,9 +1,9 @@
 // ClusterNode: all that one Weldr keeps with etcd, so that it can outlive a reload of the config.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
-import type { Leadership } from '../../core/plugin/hooks.ts';
+import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
-import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import { type EtcdAccess, EtcdClient } from './client.ts';
 import { Election, type ElectionTimes } from './election.ts';
 import { EtcdStore } from './etcd-store.ts';
@@ -25,7 +25,7 @@ export interface ClusterNodeOptions {
 
 /** What it is told by the process that it is in; changes with a reload. */
 export interface ClusterSurroundings {
-  readonly pools: ManagedPools;
+  readonly pools: ManagerPools;
   readonly status: ManagerStatus;
   readonly log: Logger;
   readonly clock: Clock;
@@ -95,6 +95,7 @@ export class ClusterNode {
   /** Goes on in a reloaded Weldr. */
   adopt(surroundings: ClusterSurroundings): void {
     this.surroundings = surroundings;
+    this.membership.follow(surroundings.pools);
   }
 
   /**

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { describeError, toError } from '../../core/errors.ts';
-import type { Leadership } from '../../core/plugin/hooks.ts';
+import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import { type EtcdClient, type EtcdMember, plainReason, revisionOf } from './client.ts';
 import type { ClusterKeys } from './keys.ts';
 import { type GrantedLease, grantLease, keepAliveOnce, revokeLease } from './leases.ts';

@@ -4,7 +4,8 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { describeError, WeldrError } from '../../core/errors.ts';
-import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin/plugin.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { duration } from '../../core/settings/duration.ts';
 import type { EtcdTls } from './client.ts';
 import { ClusterNode, type ClusterNodeOptions, type ClusterSurroundings } from './cluster-node.ts';
@@ -14,61 +15,64 @@ const file = z.string().min(1).max(4096);
 
 const schema = z
   .strictObject({
-    /** The members of etcd. */
     hosts: z
       .array(
-        z.string().regex(/^https?:\/\/(\[[0-9a-f:.]+\]|[^/:@\s]+):\d{1,5}$/i, {
+        z.string().regex(/^[Hh][Tt][Tt][Pp][Ss]?:\/\/(\[[0-9A-Fa-f:.]+\]|[^/:@\s]+):\d{1,5}$/, {
           error: issue =>
             `expected http://HOST:PORT or https://HOST:PORT, got ${JSON.stringify(issue.input)}`,
         }),
       )
       .min(1)
       .max(15)
-      .default(['http://127.0.0.1:2379']),
-    /** Keys of this cluster begin with it; clusters with different ones do not see each other. */
+      .default(['http://127.0.0.1:2379'])
+      .describe('The members of etcd.'),
     prefix: z
       .string()
       .max(200)
       .regex(/^\/([\w.-]+\/)+$/, 'expected a path such as "/weldr/"')
-      .default('/weldr/'),
-    user: z.string().min(1).max(200).optional(),
-    password: z.string().max(1000).optional(),
-    /** Files with PEM, for https:// hosts, and the name in etcd's certificates when it is not that of the host. */
+      .default('/weldr/')
+      .describe('Keys of this cluster begin with it; clusters with different ones do not see each other.'),
+    user: z.string().min(1).max(200).optional().describe("The user, where etcd's authentication is on."),
+    password: z.string().max(1000).optional().describe("The user's password."),
     tls: z
       .strictObject({
-        ca: file,
-        cert: file.optional(),
-        key: file.optional(),
+        ca: file.describe("The authorities of etcd's certificates."),
+        cert: file.optional().describe("Weldr's certificate."),
+        key: file.optional().describe('The key of that certificate.'),
         servername: z
           .string()
           .regex(/^[\w.-]{1,253}$/, 'expected a name')
           .refine(name => isIP(name) === 0, 'expected a name, not an address')
-          .optional(),
+          .optional()
+          .describe("The name in etcd's certificates, when it is not that of the host."),
       })
-      .optional(),
-    /** Unique among the nodes; default: the name of the machine. */
+      .optional()
+      .describe('Files with PEM, for https:// hosts.'),
     nodeName: z
       .string()
       .regex(/^[\w.-]{1,100}$/, 'expected letters, digits, dots and dashes')
-      .default(hostname()),
-    /** May this node become the leader? */
-    candidate: z.boolean().default(true),
-    /** Where the pool is kept for a start while etcd is away. */
-    localCopy: file.default('weldr-cluster.json'),
-    /** How long a leader that is silent stays leader. */
+      .optional()
+      .transform(name => name ?? hostname())
+      .describe('Unique among the nodes; default: the name of the machine.'),
+    candidate: z.boolean().default(true).describe('May this node become the leader?'),
+    localCopy: file
+      .default('weldr-cluster.json')
+      .describe('Where the pool is kept for a start while etcd is away.'),
     lease: duration()
       .refine(ms => ms >= 1000 && ms <= 600_000, 'a lease is between 1s and 10m')
-      .default(2000),
-    /** From one renewal to the next; default: an eighth of the lease. */
+      .prefault('2s')
+      .describe('How long a leader that is silent stays leader.'),
     renew: duration()
       .refine(ms => ms >= 50, 'a renewal every 50ms is the most')
-      .optional(),
-    /** How long a new leader waits before it acts, when the one before did not let go by itself. */
-    holdOff: duration().default(300),
-    /** How long a change of the pool may take before it is answered with 503. */
+      .optional()
+      .describe('From one renewal to the next; default: an eighth of the lease.'),
+    holdOff: duration()
+      .prefault('300ms')
+      .describe('How long a new leader waits before it acts, when the one before did not let go by itself.'),
     timeout: duration()
       .refine(ms => ms >= 100, 'a timeout is at least 100ms')
-      .default(3000),
+      .prefault('3s')
+      .describe('How long a change of the pool may take before it is answered with 503.'),
   })
   .refine(o => new Set(o.hosts.map(host => host.split(':')[0])).size === 1, {
     path: ['hosts'],
@@ -94,7 +98,8 @@ const schema = z
   .refine(o => (o.renew ?? 0) <= o.lease / 4, {
     path: ['renew'],
     message: 'expected a quarter of the lease or less',
-  });
+  })
+  .describe('One pool for many Weldrs, kept in etcd, and one of them the leader.');
 
 function isSecureAddress(host: string): boolean {
   return host.startsWith('https:') && isIP(new URL(host).hostname.replace(/^\[|\]$/g, '')) !== 0;
@@ -107,6 +112,13 @@ export type EtcdOptions = z.input<typeof schema>;
 const parkedFor = 5000;
 
 /** What the plugin leaves in its memory for the one after a reload. */
+interface Memory {
+  parked: Parked | undefined;
+}
+
+type Side = ManagerSide<never, never, Memory>;
+
+/** A node that runs without a plugin. */
 interface Parked {
   readonly node: ClusterNode;
   take(): ClusterNode;
@@ -117,24 +129,25 @@ interface Parked {
  * The start waits for etcd for `timeout` at most, then begins with the local copy. The start fails with
  * CONFIG_INVALID when a file of `tls` cannot be read, or another plugin stores the pool.
  */
-export function etcd(input: EtcdOptions = {}): Plugin {
-  return definePlugin('etcd', schema, input, options => ({
-    async manager(manager) {
-      const node = await takeNode(nodeOptions(options), manager);
-      manager.onClose(async () => {
-        if (manager.status.stopping) await node.close();
-        else park(node, manager);
-      });
-      manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
-      manager.hooks.stopping.tap('etcd', () => node.leave());
-      addClusterRoutes(manager.admin, node);
-      await manager.useStore(node.store);
-    },
-  }));
-}
+export const etcd = definePlugin({
+  name: 'etcd',
+  schema,
+  memory: (): Memory => ({ parked: undefined }),
+  async manager(manager, options) {
+    const node = await takeNode(nodeOptions(options), manager);
+    manager.onClose(async () => {
+      if (manager.status.stopping) await node.close();
+      else park(node, manager);
+    });
+    manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
+    manager.hooks.stopping.tap('etcd', () => node.leave());
+    addClusterRoutes(manager.admin, node);
+    await manager.operator.useStore(node.store);
+  },
+});
 
 /** The node that ran before a reload when it was made alike, or a new one. */
-async function takeNode(options: ClusterNodeOptions, manager: ManagerSide): Promise<ClusterNode> {
+async function takeNode(options: ClusterNodeOptions, manager: Side): Promise<ClusterNode> {
   const { pools, status, log, clock, hooks } = manager;
   const surroundings: ClusterSurroundings = {
     pools,
@@ -148,7 +161,7 @@ async function takeNode(options: ClusterNodeOptions, manager: ManagerSide): Prom
       return objections;
     },
   };
-  const before = parked(manager)?.take();
+  const before = manager.memory.parked?.take();
   if (before !== undefined) {
     if (JSON.stringify(before.options) === JSON.stringify(options)) {
       before.adopt(surroundings);
@@ -160,10 +173,10 @@ async function takeNode(options: ClusterNodeOptions, manager: ManagerSide): Prom
 }
 
 /** Leaves a node running for the plugin of the next config. */
-function park(node: ClusterNode, { memory, clock, log }: ManagerSide): void {
+function park(node: ClusterNode, { memory, clock, log }: Side): void {
   const cancel = clock.after(parkedFor, () => {
-    if (memory.get('parked') !== left) return;
-    memory.delete('parked');
+    if (memory.parked !== left) return;
+    memory.parked = undefined;
     node
       .close()
       .catch((thrown: unknown) => log.error({ reason: describeError(thrown) }, 'leaving the cluster failed'));
@@ -172,20 +185,11 @@ function park(node: ClusterNode, { memory, clock, log }: ManagerSide): void {
     node,
     take() {
       cancel();
-      memory.delete('parked');
+      memory.parked = undefined;
       return node;
     },
   };
-  memory.set('parked', left);
-}
-
-function parked({ memory }: ManagerSide): Parked | undefined {
-  const left = memory.get('parked');
-  return isParked(left) ? left : undefined;
-}
-
-function isParked(value: unknown): value is Parked {
-  return typeof value === 'object' && value !== null && 'node' in value && value.node instanceof ClusterNode;
+  memory.parked = left;
 }
 
 function nodeOptions(options: z.output<typeof schema>): ClusterNodeOptions {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { CancelTimer, Clock } from '../../core/clock.ts';
-import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import { type EtcdClient, plainReason, revisionOf } from './client.ts';
 import { afterPrefix, type ClusterKeys } from './keys.ts';
 import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
@@ -45,7 +45,7 @@ export interface MembershipOptions {
   readonly nodeName: string;
   readonly version: string;
   readonly startedAt: number;
-  readonly pools: ManagedPools;
+  readonly pools: ManagerPools;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -54,7 +54,8 @@ export interface MembershipOptions {
 export class Membership {
   private readonly options: MembershipOptions;
   private readonly session = randomUUID();
-  private readonly stopObserving: () => void;
+  private pools: ManagerPools;
+  private stopObserving: () => void = () => {};
   private readonly stopKeeping: CancelTimer;
   private lease: string | undefined;
   private due = true;
@@ -65,10 +66,19 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.options = options;
-    const changed = () => this.changed();
-    this.stopObserving = options.pools.observe({ upstreamChanged: changed, removed: changed });
+    this.pools = options.pools;
+    this.follow(options.pools);
     this.stopKeeping = options.clock.every(keepEvery, () => void this.keep());
     void this.keep();
+  }
+
+  /** Reports on these pools from now on: those that were followed before end with a reload. */
+  follow(pools: ManagerPools): void {
+    this.stopObserving();
+    const changed = () => this.changed();
+    this.pools = pools;
+    this.stopObserving = pools.observe({ upstreamChanged: changed, removed: changed });
+    changed();
   }
 
   /** All nodes that are there; while etcd is away, those that were there last. */
@@ -160,17 +170,17 @@ export class Membership {
   }
 
   private report(): NodeReport {
-    const { nodeName, version, startedAt, pools } = this.options;
+    const { nodeName, version, startedAt } = this.options;
     const unavailable: UnavailableServer[] = [];
     let total = 0;
     let available = 0;
-    for (const pool of pools.pools) {
-      for (const upstream of pool) {
+    for (const pool of this.pools.names) {
+      for (const { upstream } of this.pools.list(pool)) {
         total++;
         if (upstream.available) available++;
         else if (unavailable.length < maxListed) {
           const { state, reason } = upstream.record;
-          unavailable.push({ pool: pool.name, url: upstream.id, state, reason: reason.slice(0, 200) });
+          unavailable.push({ pool, url: upstream.id, state, reason: reason.slice(0, 200) });
         }
       }
     }

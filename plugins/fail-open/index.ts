@@ -1,27 +1,32 @@
 // fail-open: when nobody of a pool is available, tries those that are down instead of answering 503.
 import { z } from 'zod';
-import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool } from '../../core/pool/pool.ts';
 import { DownUpstreams } from './down-upstreams.ts';
 
+const options = z
+  .strictObject({})
+  .describe('Tries servers that are down when no other is left, instead of answering 503.');
+
 /**
- * The plugin that gives requests to servers that are down when no other is left: `failOpen()`, after the balancer.
- * It has no options.
+ * The plugin that gives requests to servers that are down when no other is left: `failOpen()`. It has
+ * no options.
  */
-export function failOpen(): Plugin {
-  return definePlugin('fail-open', z.strictObject({}), {}, () => ({
-    worker({ hooks }) {
-      const byPool = new WeakMap<Pool, DownUpstreams>();
-      const downOf = (pool: Pool): DownUpstreams => {
-        const down = byPool.get(pool) ?? new DownUpstreams(pool);
-        byPool.set(pool, down);
-        return down;
-      };
-      hooks.selectUpstream.tap('fail-open', ctx => {
-        const { pool } = ctx;
-        if (pool.available.length > 0 || pool.size === 0) return undefined;
-        return downOf(pool).choose(ctx.tried);
-      });
-    },
-  }));
-}
+export const failOpen = definePlugin({
+  name: 'fail-open',
+  schema: options,
+  worker({ hooks }) {
+    const byPool = new WeakMap<Pool, DownUpstreams>();
+    const downOf = (pool: Pool): DownUpstreams => {
+      const down = byPool.get(pool) ?? new DownUpstreams(pool);
+      byPool.set(pool, down);
+      return down;
+    };
+    // After balancers, wherever they stand: it is asked when none of them found anybody.
+    hooks.selectUpstream.tap({ name: 'fail-open', stage: 1 }, ctx => {
+      const { pool } = ctx;
+      if (pool.available.length > 0 || pool.size === 0) return undefined;
+      return downOf(pool).choose(ctx.tried);
+    });
+  },
+});

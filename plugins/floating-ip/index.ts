@@ -2,10 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
-import { definePlugin, type ManagerSide, type Plugin } from '../../core/plugin/plugin.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { parseAddress } from './address.ts';
 import { AddressHolder } from './address-holder.ts';
 import { checkPrerequisites } from './prerequisites.ts';
+
+const addressText = z.string().meta({ examples: ['10.0.0.100/24'] });
 
 const address = z.string().transform((text, context) => {
   const parsed = parseAddress(text);
@@ -17,15 +20,25 @@ const address = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const schema = z.strictObject({
-  /** The service address, or several, IPv4 and IPv6; with the prefix length of their network. */
-  address: z
-    .union([z.string(), z.array(z.string()).min(1).max(64)])
-    .transform(input => (typeof input === 'string' ? [input] : input))
-    .pipe(z.array(address)),
-  /** The interface that clients reach it by. */
-  interface: z.string().regex(/^[\w.@-]{1,15}$/, 'expected the name of an interface such as "eth0"'),
-});
+const schema = z
+  .strictObject({
+    address: z
+      .union([addressText, z.array(addressText).min(1).max(64)])
+      .transform(input => (typeof input === 'string' ? [input] : input))
+      .pipe(z.array(address))
+      .describe('The service address, or several, IPv4 and IPv6; with the prefix length of their network.'),
+    interface: z
+      .string()
+      .regex(/^[\w.@-]{1,15}$/, 'expected the name of an interface such as "eth0"')
+      .describe('The interface that clients reach it by.'),
+  })
+  .describe('Gives the leader of the cluster the service address.');
+
+/** What is kept over reloads: a holder, and the options that it was made with. */
+interface Memory {
+  holder: AddressHolder | undefined;
+  made: string;
+}
 
 /** Options of {@link floatingIp}. */
 export type FloatingIpOptions = z.input<typeof schema>;
@@ -38,30 +51,31 @@ const electionExpectedWithin = 15_000;
  * hangs or is cut off, before another node may take it. Needs a plugin that elects a leader, such as etcd. The start
  * fails with CONFIG_INVALID when a tool, the interface or a privilege is missing.
  */
-export function floatingIp(input: FloatingIpOptions): Plugin {
-  return definePlugin('floating-ip', schema, input, options => ({
-    async manager(manager) {
-      const { hooks, log, clock, onClose, status } = manager;
-      const holder = await takeHolder(options, manager);
-      const cancelReminder = clock.after(electionExpectedWithin, () => {
-        log.error('no leader was elected yet; is there an etcd() in the config, and does etcd answer?');
-      });
-      hooks.leaderChanged.tapPromise('floating-ip', async ({ leading, leader, until }) => {
-        if (leader !== undefined) cancelReminder();
-        if (leading) await holder.hold(until);
-        else await holder.release();
-      });
-      hooks.mayLead.tap('floating-ip', objections => {
-        if (linkIsDown(options.interface)) objections.push(`${options.interface} has no link`);
-      });
-      onClose(async () => {
-        cancelReminder();
-        // At a reload the next floating-ip goes on; if there is none, the kernel drops the address in a moment.
-        if (status.stopping) await holder.release();
-      });
-    },
-  }));
-}
+export const floatingIp = definePlugin({
+  name: 'floating-ip',
+  schema,
+  memory: (): Memory => ({ holder: undefined, made: '' }),
+  async manager(manager, options) {
+    const { hooks, log, clock, onClose, status } = manager;
+    const holder = await takeHolder(options, manager);
+    const cancelReminder = clock.after(electionExpectedWithin, () => {
+      log.error('no leader was elected yet; is there an etcd() in the config, and does etcd answer?');
+    });
+    hooks.leaderChanged.tapPromise('floating-ip', async ({ leading, leader, until }) => {
+      if (leader !== undefined) cancelReminder();
+      if (leading) await holder.hold(until);
+      else await holder.release();
+    });
+    hooks.mayLead.tap('floating-ip', objections => {
+      if (linkIsDown(options.interface)) objections.push(`${options.interface} has no link`);
+    });
+    onClose(async () => {
+      cancelReminder();
+      // At a reload the next floating-ip goes on; if there is none, the kernel drops the address in a moment.
+      if (status.stopping) await holder.release();
+    });
+  },
+});
 
 /** Does the kernel say that there is no link? Where it says nothing, it counts as up. */
 function linkIsDown(interfaceName: string): boolean {
@@ -74,12 +88,15 @@ function linkIsDown(interfaceName: string): boolean {
 }
 
 /** The holder from before a reload when it has the same addresses, or a new one. */
-async function takeHolder(options: z.output<typeof schema>, manager: ManagerSide): Promise<AddressHolder> {
+async function takeHolder(
+  options: z.output<typeof schema>,
+  manager: ManagerSide<never, never, Memory>,
+): Promise<AddressHolder> {
   const { memory, log, clock } = manager;
   const made = JSON.stringify(options);
-  const before = memory.get('holder');
-  if (before instanceof AddressHolder) {
-    if (memory.get('made') === made) return before;
+  const before = memory.holder;
+  if (before !== undefined) {
+    if (memory.made === made) return before;
     await before.release().catch((thrown: unknown) => log.error({ reason: describeError(thrown) }));
   }
   const holder = new AddressHolder({
@@ -89,7 +106,7 @@ async function takeHolder(options: z.output<typeof schema>, manager: ManagerSide
     clock,
   });
   await checkPrerequisites(options.address, options.interface, holder, log);
-  memory.set('holder', holder);
-  memory.set('made', made);
+  memory.holder = holder;
+  memory.made = made;
   return holder;
 }

@@ -1,25 +1,27 @@
 // The settings of one server's checks: its own over those of run time, over the config's, over the defaults.
-import type { HealthCheckSettings } from '../../core/pool/server-definition.ts';
+import { z } from 'zod';
+import { type HealthCheckSettings, healthCheckSettings } from '../../core/pool/server-definition.ts';
 
-type Given = { readonly [K in keyof HealthCheckSettings]-?: NonNullable<HealthCheckSettings[K]> };
+const { shape } = healthCheckSettings;
 
-/** Settings with nothing left open but the port, which is the server's own when undefined. Durations are ms. */
-export interface CheckSettings extends Omit<Given, 'port'> {
-  readonly port: number | undefined;
-}
+/** The schema of settings with nothing left open but the port, which is the server's own when undefined. */
+export const completeSettings = z.strictObject({
+  enabled: shape.enabled.unwrap().default(true),
+  interval: shape.interval.unwrap().prefault('30s'),
+  timeout: shape.timeout.unwrap().prefault('5s'),
+  path: shape.path.unwrap().default('/'),
+  method: shape.method.unwrap().default('GET'),
+  headers: shape.headers.unwrap().default({}),
+  port: shape.port,
+  expect: shape.expect.unwrap().default(['2xx']),
+  failures: shape.failures.unwrap().default(3),
+  passes: shape.passes.unwrap().default(2),
+});
 
-export const defaultSettings: CheckSettings = {
-  enabled: true,
-  interval: 30_000,
-  timeout: 5_000,
-  path: '/',
-  method: 'GET',
-  headers: {},
-  port: undefined,
-  expect: ['2xx'],
-  failures: 3,
-  passes: 2,
-};
+/** Settings with nothing left open but the port. Durations are ms. */
+export type CheckSettings = z.output<typeof completeSettings>;
+
+export const defaultSettings: CheckSettings = completeSettings.parse({});
 
 /** Lays settings over others; what is undefined shows the ones below. */
 export function layered(below: CheckSettings, above: HealthCheckSettings | undefined): CheckSettings {

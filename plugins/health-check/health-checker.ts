@@ -1,7 +1,7 @@
 // HealthChecker: checks the servers of all pools, each by its settings, and tells the pools what it finds.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
-import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { HealthReport, PoolEntry } from '../../core/pool/pool-entry.ts';
 import type { HealthCheckSettings } from '../../core/pool/server-definition.ts';
@@ -9,8 +9,6 @@ import { CheckSchedule, type Scheduled } from './check-schedule.ts';
 import { type CheckSettings, layered } from './check-settings.ts';
 import { type CheckOutcome, count, unchecked } from './health-count.ts';
 
-/** Who complains, in `ManagedPools.judge`. */
-const source = 'health-check';
 /** A new server is first checked within this, ms. */
 const firstWithin = 1000;
 /** With many new servers at once, their first checks are this far apart on average, ms. */
@@ -24,7 +22,7 @@ export type Check = (
 ) => Promise<CheckOutcome>;
 
 export interface HealthCheckerOptions {
-  readonly pools: ManagedPools;
+  readonly pools: Pick<ManagerPools, 'verdict' | 'reportHealth'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly check: Check;
@@ -123,7 +121,7 @@ export class HealthChecker {
       target.seen = true;
       target.report = { ...unchecked, detail: 'checks are off' };
       pools.reportHealth(upstream.pool, upstream.id, target.report);
-      pools.judge(upstream.pool, upstream.id, source, undefined);
+      pools.verdict(upstream.pool, upstream.id, undefined);
       return;
     }
     this.unseen++;
@@ -159,10 +157,10 @@ export class HealthChecker {
     const about = { pool: upstream.pool, server: upstream.id, detail: after.detail };
     if (after.status === 'failing') {
       log.warn(about, `${upstream.id} is down: ${times(after.consecutiveFailures)} failed: ${after.detail}`);
-      pools.judge(upstream.pool, upstream.id, source, after.detail);
+      pools.verdict(upstream.pool, upstream.id, after.detail);
     } else if (before.status === 'failing') {
       log.info(about, `${upstream.id} is active again: ${times(after.consecutivePasses)} passed`);
-      pools.judge(upstream.pool, upstream.id, source, undefined);
+      pools.verdict(upstream.pool, upstream.id, undefined);
     } else {
       log.debug(about, `${upstream.id} passes its checks`);
     }

@@ -1,10 +1,11 @@
 // One health check over HTTP: a connection of its own, one request, the status.
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import { type buildConnector, Client } from 'undici';
 import type { Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
+import type { ServerEndpoint } from '../../core/pool/server-address.ts';
 import { type CheckSettings, isExpected } from './check-settings.ts';
 import type { CheckOutcome } from './health-count.ts';
 
@@ -36,7 +37,7 @@ export async function httpCheck(
     end();
   });
   signal.addEventListener('abort', end);
-  const connection = new Connection(upstream, settings.port ?? upstream.port);
+  const connection = new Connection(upstream, settings.port);
   try {
     const client = connection.open();
     const { statusCode, body } = await client.request({
@@ -63,19 +64,18 @@ export async function httpCheck(
 /** One connection to a server, which can be given up while it is being made. */
 class Connection {
   private readonly upstream: Upstream;
-  private readonly port: number;
+  private readonly port: number | undefined;
   private client: Client | undefined;
   private socket: Socket | undefined;
 
-  constructor(upstream: Upstream, port: number) {
+  /** `port`: the one to check when it is not the server's own. */
+  constructor(upstream: Upstream, port: number | undefined) {
     this.upstream = upstream;
     this.port = port;
   }
 
   open(): Client {
-    const { hostname, protocol } = this.upstream;
-    const host = hostname.includes(':') ? `[${hostname}]` : hostname;
-    this.client = new Client(`${protocol}//${host}:${this.port}`, {
+    this.client = new Client(this.origin(), {
       allowH2: false,
       pipelining: 0,
       // The check has one limit for all of it.
@@ -94,9 +94,9 @@ class Connection {
   }
 
   private connect(callback: buildConnector.Callback): void {
-    const { hostname, protocol } = this.upstream;
-    const isTls = protocol === 'https:';
-    const socket = isTls ? this.connectTls() : connectTcp({ host: hostname, port: this.port, noDelay: true });
+    const { endpoint, protocol } = this.upstream;
+    const isTls = protocol === 'https:' && endpoint.kind === 'tcp';
+    const socket = isTls ? this.connectTls(endpoint) : this.connectPlain(endpoint);
     this.socket = socket;
     const failed = (error: Error) => callback(error, null);
     socket.once('error', failed).once(isTls ? 'secureConnect' : 'connect', () => {
@@ -105,12 +105,24 @@ class Connection {
     });
   }
 
-  private connectTls(): Socket {
-    const { hostname, record } = this.upstream;
-    const { ca, cert, key, servername = hostname, verify = true } = record.tls ?? {};
+  /** What the request's Host is made of. */
+  private origin(): string {
+    const { endpoint, protocol, authority } = this.upstream;
+    if (endpoint.kind === 'unix') return `${protocol}//${authority}`;
+    const { hostname, port } = endpoint;
+    return `${protocol}//${hostname.includes(':') ? `[${hostname}]` : hostname}:${this.port ?? port}`;
+  }
+
+  private connectPlain(endpoint: ServerEndpoint): Socket {
+    if (endpoint.kind === 'unix') return connect({ path: endpoint.path });
+    return connect({ host: endpoint.hostname, port: this.port ?? endpoint.port, noDelay: true });
+  }
+
+  private connectTls({ hostname, port }: ServerEndpoint & { kind: 'tcp' }): Socket {
+    const { ca, cert, key, servername = hostname, verify = true } = this.upstream.record.tls ?? {};
     return connectTls({
       host: hostname,
-      port: this.port,
+      port: this.port ?? port,
       // RFC 6066 section 3: an address is not a name that is asked for; the certificate is checked against it all the same.
       servername: isIP(servername) === 0 ? servername : '',
       checkServerIdentity: (_, certificate) => checkServerIdentity(servername, certificate),

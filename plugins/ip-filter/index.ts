@@ -1,33 +1,33 @@
 // ip-filter: answers 403 to clients by their addresses.
 import { z } from 'zod';
-import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
-import { reply } from '../../core/request/context.ts';
-import { AddressList, isNetwork } from './address-list.ts';
+import { NetworkSet, peer, unixPeer } from '../../core/network.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import { reply } from '../../core/request/reply.ts';
 
-const network = z.string().refine(isNetwork, {
-  error: issue => `expected an address or a network such as "10.0.0.0/8", got ${JSON.stringify(issue.input)}`,
-});
+const options = z
+  .strictObject({
+    allow: z.array(peer).max(100_000).default([]).describe('Who may send requests; empty: everybody.'),
+    deny: z.array(peer).max(100_000).default([]).describe('Who may not, even if allowed above.'),
+  })
+  .describe('Refuses clients by their addresses, with 403.');
 
-const options = z.strictObject({
-  /** Who may send requests; empty: everybody. */
-  allow: z.array(network).max(100_000).default([]),
-  /** Who may not, even if allowed above. */
-  deny: z.array(network).max(100_000).default([]),
-});
+const refusal = reply(403, '403 this address may not send requests\n');
 
 /** What `ipFilter` takes, as people write it. */
 export type IpFilterOptions = z.input<typeof options>;
 
-/** The plugin that lets requests in by client address: `ipFilter({ allow: ['10.0.0.0/8'] })`. Put it first. */
-export function ipFilter(input: IpFilterOptions = {}): Plugin {
-  return definePlugin('ip-filter', options, input, lists => ({
-    worker({ hooks }) {
-      const allow = new AddressList(lists.allow);
-      const deny = new AddressList(lists.deny);
-      hooks.selectUpstream.tap('ip-filter', ({ clientIp }) => {
-        const admitted = (allow.isEmpty || allow.has(clientIp)) && !deny.has(clientIp);
-        return admitted ? undefined : reply(403, '403 this address may not send requests\n');
-      });
-    },
-  }));
-}
+/** The plugin that lets requests in by client address: `ipFilter({ allow: ['10.0.0.0/8'] })`. */
+export const ipFilter = definePlugin({
+  name: 'ip-filter',
+  schema: options,
+  worker({ hooks }, lists) {
+    const allow = new NetworkSet(lists.allow);
+    const deny = new NetworkSet(lists.deny);
+    hooks.request.tap('ip-filter', ({ clientIp }) => {
+      // Who has no address may be somebody that is denied: without a word for them, they are not let in.
+      const allowed = allow.isEmpty ? clientIp !== unixPeer || deny.isEmpty : allow.has(clientIp);
+      const admitted = allowed && !deny.has(clientIp);
+      return admitted ? undefined : refusal;
+    });
+  },
+});

@@ -6,24 +6,22 @@ import type { ProxyContext } from '../../core/request/context.ts';
 /** `nothing`: it was the client's doing, a plugin's, or nobody's. */
 export type Verdict = 'success' | 'failure' | 'nothing';
 
-/** Blamed on the upstream, yet no sign of its health: a race of two idle timeouts, and limits of Weldr's own. */
-const harmless: ReadonlySet<ErrorCode> = new Set(['STALE_CONNECTION', 'UPSTREAM_BUSY', 'QUEUE_TIMEOUT']);
-
 /** What the upstream may do, rightly, to a request whose client does not go on sending. */
 const awaitedClient: ReadonlySet<ErrorCode> = new Set(['UPSTREAM_RESET', 'RESPONSE_TIMEOUT']);
 
 /** Judges a finished attempt; `statuses`: answers that are failures, too. */
 export function judgeAttempt(ctx: ProxyContext, statuses: ReadonlySet<number>): Verdict {
   const { error } = ctx;
+  const status = ctx.attempt?.status ?? 0;
   if (error === undefined) {
-    if (ctx.upstreamStatus === 0) return 'nothing';
-    return statuses.has(ctx.upstreamStatus) ? 'failure' : 'success';
+    if (status === 0) return 'nothing';
+    return statuses.has(status) ? 'failure' : 'success';
   }
-  if (error.blame !== 'upstream' || harmless.has(error.code)) return 'nothing';
+  if (!error.countsAgainstHealth) return 'nothing';
   return awaitedClient.has(error.code) && !isSent(ctx) ? 'nothing' : 'failure';
 }
 
 /** Had all of the request gone out? Of a chunked body nobody can tell. */
-function isSent({ bodyLength, bytesIn }: ProxyContext): boolean {
+function isSent({ request: { bodyLength }, bytesIn }: ProxyContext): boolean {
   return bodyLength >= 0 && bytesIn >= bodyLength;
 }

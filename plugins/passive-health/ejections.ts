@@ -1,8 +1,8 @@
 // Ejections: in the manager, decides which upstreams are out of their pools, for how long, and how they come back.
 import type { Logger } from 'pino';
 import type { CancelTimer, Clock } from '../../core/clock.ts';
-import type { ManagedPools } from '../../core/pool/managed-pools.ts';
-import type { Pool, Upstream } from '../../core/pool/pool.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
+import type { Upstream, UpstreamRecord } from '../../core/pool/pool.ts';
 
 /** How long and how many. */
 export interface EjectionLimits {
@@ -15,7 +15,7 @@ export interface EjectionLimits {
 
 /** What Ejections works with. */
 export interface EjectionsOptions {
-  readonly pools: ManagedPools;
+  readonly pools: ManagerPools;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: EjectionLimits;
@@ -34,9 +34,6 @@ export interface Ejection {
   at: number;
 }
 
-/** The name under which complaints are made. */
-const source = 'passive-health';
-
 const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
 
 /** All ejections of one config. `kept` outlives it, so that the next one goes on from there. */
@@ -46,8 +43,8 @@ export class Ejections {
   private readonly timers = new Map<Ejection, CancelTimer>();
   /** Upstreams that are out or on probation, by pool. */
   private readonly outOf = new Map<string, number>();
-  /** Upstreams that a pool could use, as counted at one of its versions: 10,000 may complain at the same time. */
-  private readonly members = new Map<Pool, { version: number; count: number }>();
+  /** Upstreams that a pool could use, as far as they are counted: 10,000 may complain at the same time. */
+  private readonly members = new Map<string, number>();
 
   constructor(options: EjectionsOptions, kept: Map<string, Ejection>) {
     this.options = options;
@@ -58,10 +55,10 @@ export class Ejections {
   resume(): void {
     const now = this.options.clock.monotonic();
     for (const ejection of [...this.kept.values()]) {
-      const complaints = this.options.pools.get(ejection.pool, ejection.id)?.complaints;
-      if (complaints === undefined) {
-        this.kept.delete(keyOf(ejection.pool, ejection.id));
-      } else if (complaints.has(source)) {
+      const { pool, id } = ejection;
+      if (this.options.pools.get(pool, id) === undefined) {
+        this.kept.delete(keyOf(pool, id));
+      } else if (this.options.pools.complaint(pool, id) !== undefined) {
         this.count(ejection.pool, 1);
         if (ejection.phase === 'out') this.wait(ejection, ejection.at - now, () => this.try(ejection));
         else this.try(ejection);
@@ -80,7 +77,7 @@ export class Ejections {
   eject(poolName: string, id: string, complaint: string): boolean {
     const { pools, clock, limits } = this.options;
     const upstream = pools.get(poolName, id)?.upstream;
-    if (upstream?.state !== 'active' || !this.permits(pools.pools.ensure(poolName))) return false;
+    if (upstream?.state !== 'active' || !this.permits(poolName)) return false;
     const key = keyOf(poolName, id);
     const earlier = this.kept.get(key);
     if (earlier !== undefined && earlier.phase !== 'back') return false;
@@ -115,8 +112,14 @@ export class Ejections {
     this.takeOut(ejection, 'failed on probation');
   }
 
+  /** An upstream is new, or another than it was. */
+  changed({ pool, record }: Upstream, before: UpstreamRecord | undefined): void {
+    if (before === undefined || isMember(before) !== isMember(record)) this.members.delete(pool);
+  }
+
   /** The upstream has left its pool. */
   forget(upstream: Upstream): void {
+    this.members.delete(upstream.pool);
     const key = keyOf(upstream.pool, upstream.id);
     const ejection = this.kept.get(key);
     if (ejection === undefined) return;
@@ -127,10 +130,10 @@ export class Ejections {
   }
 
   /** What is out comes back when nobody else of its pool is available. */
-  keepSomebody(pool: Pool): void {
-    if (pool.available.length > 0 || this.outIn(pool) === 0) return;
+  keepSomebody(pool: string): void {
+    if (this.outIn(pool) === 0 || this.availableIn(pool) > 0) return;
     for (const ejection of [...this.kept.values()]) {
-      if (ejection.pool === pool.name && ejection.phase !== 'back') {
+      if (ejection.pool === pool && ejection.phase !== 'back') {
         this.bringBack(ejection, 'nobody else is available');
       }
     }
@@ -141,25 +144,29 @@ export class Ejections {
     for (const ejection of this.kept.values()) if (ejection.phase === 'probation') yield ejection;
   }
 
-  private permits(pool: Pool): boolean {
-    if (pool.available.length < 2) return false;
+  private permits(pool: string): boolean {
+    if (this.availableIn(pool) < 2) return false;
     return this.outIn(pool) < Math.max(1, Math.floor(this.membersOf(pool) * this.options.limits.maxEjected));
   }
 
-  private outIn(pool: Pool): number {
-    return this.outOf.get(pool.name) ?? 0;
+  private availableIn(pool: string): number {
+    return this.options.pools.counts(pool)?.available ?? 0;
+  }
+
+  private outIn(pool: string): number {
+    return this.outOf.get(pool) ?? 0;
   }
 
   private count(pool: string, change: 1 | -1): void {
     this.outOf.set(pool, (this.outOf.get(pool) ?? 0) + change);
   }
 
-  private membersOf(pool: Pool): number {
+  private membersOf(pool: string): number {
     const known = this.members.get(pool);
-    if (known?.version === pool.version) return known.count;
+    if (known !== undefined) return known;
     let count = 0;
-    for (const { state } of pool) if (state === 'active' || state === 'down') count++;
-    this.members.set(pool, { version: pool.version, count });
+    for (const { upstream } of this.options.pools.list(pool)) if (isMember(upstream.record)) count++;
+    this.members.set(pool, count);
     return count;
   }
 
@@ -171,7 +178,7 @@ export class Ejections {
     ejection.at = clock.monotonic() + ms;
     this.wait(ejection, ms, () => this.try(ejection));
     log.warn({ pool, upstream: id, ms }, `took out an upstream: ${complaint}`);
-    pools.judge(pool, id, source, `${complaint}; out for ${ms} ms`);
+    pools.verdict(pool, id, `${complaint}; out for ${ms} ms`);
   }
 
   private try(ejection: Ejection): void {
@@ -186,7 +193,7 @@ export class Ejections {
     ejection.phase = 'probation';
     this.wait(ejection, limits.ejection, () => this.bringBack(ejection, 'no request came for a trial'));
     log.info({ pool, upstream: id }, 'an upstream is on probation');
-    pools.judge(pool, id, source, 'on probation');
+    pools.verdict(pool, id, 'on probation');
     announce(pool, id, 'begins');
   }
 
@@ -200,11 +207,16 @@ export class Ejections {
     ejection.phase = 'back';
     ejection.at = clock.monotonic();
     log.info({ pool, upstream: id }, `an upstream is back: ${why}`);
-    pools.judge(pool, id, source, undefined);
+    pools.verdict(pool, id, undefined);
   }
 
   private wait(ejection: Ejection, ms: number, then: () => void): void {
     this.timers.get(ejection)?.();
     this.timers.set(ejection, this.options.clock.after(Math.max(0, ms), then));
   }
+}
+
+/** Is it one that the pool could use, were it well? */
+function isMember({ state }: UpstreamRecord): boolean {
+  return state === 'active' || state === 'down';
 }

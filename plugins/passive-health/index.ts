@@ -1,6 +1,7 @@
 // passive-health: takes out upstreams whose real requests fail, and lets them come back on probation.
 import { z } from 'zod';
-import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin/plugin.ts';
+import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { judgeAttempt } from './attempt-verdict.ts';
@@ -8,28 +9,57 @@ import { type Ejection, type EjectionLimits, Ejections } from './ejections.ts';
 import { FailureCounter, type FailureLimits } from './failure-counter.ts';
 import { type TrialNews, Trials } from './trials.ts';
 
-const options = z.strictObject({
-  /** Failures in a row, in one worker, that take an upstream out. */
-  failures: z.number().int().min(1).max(1_000_000).default(5),
-  /** So does this share of failures within `window`, … */
-  errorRate: z.number().min(0.01).max(1).default(0.5),
-  /** … among at least so many attempts of one worker. */
-  minRequests: z.number().int().min(1).max(1_000_000).default(20),
-  window: duration()
-    .refine(ms => ms >= 100, 'a window is at least 100ms')
-    .default(10_000),
-  /** Statuses of the upstream that count as failures. */
-  statuses: z.array(z.number().int().min(400).max(599)).max(200).default([]),
-  /** How long it is out the first time; each further time twice as long. */
-  ejection: duration()
-    .refine(ms => ms >= 10, 'an ejection is at least 10ms')
-    .default(10_000),
-  maxEjection: duration().default(300_000),
-  /** The share of a pool that may be out at once; at least one, never the last. */
-  maxEjected: z.number().min(0).max(1).default(0.5),
-  /** Requests in a row that must succeed on probation. */
-  passes: z.number().int().min(1).max(1000).default(3),
-});
+const options = z
+  .strictObject({
+    failures: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(5)
+      .describe('Failures in a row, in one worker, that take an upstream out.'),
+    errorRate: z
+      .number()
+      .min(0.01)
+      .max(1)
+      .default(0.5)
+      .describe('Takes one out, too: this share of failures within `window`, among `minRequests` or more.'),
+    minRequests: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(20)
+      .describe('Attempts of one worker within `window` below which `errorRate` says nothing.'),
+    window: duration()
+      .refine(ms => ms >= 100, 'a window is at least 100ms')
+      .prefault('10s')
+      .describe('How far back `errorRate` looks.'),
+    statuses: z
+      .array(z.number().int().min(400).max(599))
+      .max(200)
+      .default([])
+      .describe('Statuses of the upstream that count as failures.'),
+    ejection: duration()
+      .refine(ms => ms >= 10, 'an ejection is at least 10ms')
+      .prefault('10s')
+      .describe('How long it is out the first time; each further time twice as long.'),
+    maxEjection: duration().prefault('5m').describe('The longest that it is out at a time.'),
+    maxEjected: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.5)
+      .describe('The share of a pool that may be out at once; at least one, never the last.'),
+    passes: z
+      .number()
+      .int()
+      .min(1)
+      .max(1000)
+      .default(3)
+      .describe('Requests in a row that must succeed on probation.'),
+  })
+  .describe('Takes out servers whose real requests fail, and lets them come back on probation.');
 
 /** What `passiveHealth` takes, as people write it. */
 export type PassiveHealthOptions = z.input<typeof options>;
@@ -51,23 +81,23 @@ interface Probation {
 }
 
 /**
- * The plugin that learns from real requests which upstreams are unwell: `passiveHealth({ failures: 5 })`. Put it
- * before the balancer, so that it can give an upstream on probation a few requests.
- */
-export function passiveHealth(input: PassiveHealthOptions = {}): Plugin {
-  return definePlugin('passive-health', options, input, parsed => ({
-    worker: side => watch(side, parsed, new Set(parsed.statuses), parsed.passes),
-    manager: side => decide(side, parsed),
-  }));
-}
+ * The plugin that learns from real requests which upstreams are unwell: `passiveHealth({ failures: 5 })`. */
+export const passiveHealth = definePlugin({
+  name: 'passive-health',
+  role: 'passive-health',
+  schema: options,
+  channel: channel<Report, Probation>(),
+  memory: () => new Map<string, Ejection>(),
+  worker: (side, parsed) => watch(side, parsed, new Set(parsed.statuses), parsed.passes),
+  manager: (side, parsed) => decide(side, parsed),
+});
 
 function watch(
-  { hooks, pools, channel, onClose }: WorkerSide,
+  { hooks, pools, channel: manager, onClose }: WorkerSide<Report, Probation>,
   limits: FailureLimits,
   statuses: ReadonlySet<number>,
   passes: number,
 ): void {
-  const manager = channel<Report, Probation>();
   const counter = new FailureCounter(limits);
   const trials = new Trials(passes, ({ pool, id }, trial) => manager.send({ pool, id, trial }));
   manager.onMessage(({ pool, id, probation }) => {
@@ -76,19 +106,21 @@ function watch(
     if (probation === 'begins') trials.begin(upstream);
     else trials.end(upstream);
   });
-  hooks.selectUpstream.tap('passive-health', ctx => trials.choose(ctx));
+  // Before balancers, wherever they stand: a trial is a choice that they would never make.
+  hooks.selectUpstream.tap({ name: 'passive-health', stage: -1 }, ctx => trials.choose(ctx));
   hooks.attemptFinished.tap('passive-health', ctx => {
-    const { upstream } = ctx;
-    if (upstream === undefined) return;
+    const { upstream, attempt } = ctx;
+    if (upstream === undefined || attempt === undefined) return;
+    const { startedAt } = attempt;
     const verdict = judgeAttempt(ctx, statuses);
     // What is out already may still finish what it had.
     if (trials.finished(ctx, verdict) || verdict === 'nothing' || !upstream.available) return;
     if (verdict === 'success') {
-      counter.succeeded(upstream, ctx.attemptedAt);
+      counter.succeeded(upstream, startedAt);
       return;
     }
-    const why = ctx.error === undefined ? `status ${ctx.upstreamStatus}` : ctx.error.title;
-    const complaint = counter.failed(upstream, ctx.attemptedAt);
+    const why = ctx.error === undefined ? `status ${ctx.attempt?.status}` : ctx.error.title;
+    const complaint = counter.failed(upstream, startedAt);
     if (complaint !== undefined) {
       manager.send({ pool: upstream.pool, id: upstream.id, complaint: `${complaint}, the last: ${why}` });
     }
@@ -108,13 +140,17 @@ function watch(
 }
 
 function decide(
-  { hooks, pools, clock, log, memory, channel, onClose }: ManagerSide,
+  {
+    hooks,
+    pools,
+    clock,
+    log,
+    memory,
+    channel: workers,
+    onClose,
+  }: ManagerSide<Report, Probation, Map<string, Ejection>>,
   limits: EjectionLimits,
 ): void {
-  const workers = channel<Report, Probation>();
-  const known = memory.get('ejections');
-  const kept = known instanceof Map ? (known as Map<string, Ejection>) : new Map<string, Ejection>();
-  memory.set('ejections', kept);
   const ejections = new Ejections(
     {
       pools,
@@ -123,7 +159,7 @@ function decide(
       limits,
       announce: (pool, id, probation) => workers.broadcast({ pool, id, probation }),
     },
-    kept,
+    memory,
   );
   workers.onMessage(({ pool, id, complaint, trial }) => {
     if (complaint !== undefined) ejections.eject(pool, id, complaint);
@@ -137,19 +173,18 @@ function decide(
     }
   });
   const keepSomebody = ({ pool: name }: Upstream): void => {
-    const pool = pools.pools.get(name);
-    if (pool !== undefined) ejections.keepSomebody(pool);
+    ejections.keepSomebody(name);
   };
-  const stop = pools.observe({
-    upstreamChanged: keepSomebody,
+  pools.observe({
+    upstreamChanged(upstream, before) {
+      ejections.changed(upstream, before);
+      keepSomebody(upstream);
+    },
     removed: upstream => {
       ejections.forget(upstream);
       keepSomebody(upstream);
     },
   });
-  onClose(() => {
-    stop();
-    ejections.close();
-  });
+  onClose(() => ejections.close());
   ejections.resume();
 }

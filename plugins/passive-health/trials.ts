@@ -1,7 +1,8 @@
 // Trials: in a worker, gives upstreams on probation one request at a time, and sees what becomes of it.
 
 import type { Upstream } from '../../core/pool/pool.ts';
-import { contextSlot, type ProxyContext } from '../../core/request/context.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { contextSlot } from '../../core/request/context-slot.ts';
 import type { Verdict } from './attempt-verdict.ts';
 
 /** What a worker tells of an upstream on probation. */
@@ -41,8 +42,9 @@ export class Trials {
 
   /** The upstream that this request is to try, if it is one for a trial. */
   choose(ctx: ProxyContext): Upstream | undefined {
-    if (this.trials.size === 0 || ctx.tried.length > 0) return undefined;
-    if (!repeatable.has(ctx.method) || !ctx.replayable || ctx.upgrade !== undefined) return undefined;
+    if (this.trials.size === 0 || ctx.tried.length > 0 || ctx.rehearsal) return undefined;
+    if (!repeatable.has(ctx.request.method) || !ctx.replayable || ctx.request.upgrade !== undefined)
+      return undefined;
     for (const trial of this.trials.values()) {
       const { upstream } = trial;
       if (trial.busy || ctx.pool.get(upstream.id) !== upstream || upstream.state !== 'down') continue;

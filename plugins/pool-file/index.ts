@@ -1,12 +1,18 @@
 // pool-file: keeps what the admin API changed in a file of this machine.
 import { z } from 'zod';
-import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { PoolJournal } from './pool-journal.ts';
 
-const options = z.strictObject({
-  /** The file; relative to the working directory. */
-  path: z.string().min(1).max(4096).default('weldr-pool.json'),
-});
+const options = z
+  .strictObject({
+    path: z
+      .string()
+      .min(1)
+      .max(4096)
+      .default('weldr-pool.json')
+      .describe('The file; relative to the working directory.'),
+  })
+  .describe('Keeps what the admin API changed in a file of this machine.');
 
 /** Options of {@link poolFile}; each has a default. */
 export type PoolFileOptions = z.input<typeof options>;
@@ -15,12 +21,12 @@ export type PoolFileOptions = z.input<typeof options>;
  * Makes a file the home of run-time pool changes: a change is on disk before it is answered. The start fails with
  * STORE_UNAVAILABLE when another Weldr uses the file, with CONFIG_INVALID when it cannot be where `path` says.
  */
-export function poolFile(input: PoolFileOptions = {}): Plugin {
-  return definePlugin('pool-file', options, input, ({ path }) => ({
-    async manager({ log, clock, onClose, useStore }) {
-      const journal = await PoolJournal.open({ path, log, clock });
-      onClose(() => journal.close());
-      await useStore(journal);
-    },
-  }));
-}
+export const poolFile = definePlugin({
+  name: 'pool-file',
+  schema: options,
+  async manager({ log, clock, onClose, operator }, { path }) {
+    const journal = await PoolJournal.open({ path, log, clock });
+    onClose(() => journal.close());
+    await operator.useStore(journal);
+  },
+});

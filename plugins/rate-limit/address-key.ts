@@ -1,11 +1,13 @@
 // The key that a client's requests are counted under: its address, or its network where addresses cost nothing.
 
+import { unixPeer } from '../../core/network.ts';
+
 /**
  * An IPv4 address as it is, an IPv6 address by its /64: what one subscriber gets, who may change the rest with every
- * request. An IPv4 address that is written as IPv6 counts as IPv4.
+ * request. An IPv4 address that is written as IPv6 counts as IPv4. Clients without an address (`unix:`) are one.
  */
 export function addressKey(ip: string): string {
-  if (!ip.includes(':')) return ip;
+  if (!ip.includes(':') || ip === unixPeer) return ip;
   if (ip.includes('.')) return ip.slice(ip.lastIndexOf(':') + 1);
   const [head = '', tail] = ip.split('::');
   const before = groupsOf(head);

@@ -1,15 +1,20 @@
 // round-robin: shares requests by weight, smoothly, at the same cost for any number of upstreams.
 import { z } from 'zod';
-import { definePlugin, type Plugin } from '../../core/plugin/plugin.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { Rotation } from './rotation.ts';
 import { SlowStart } from './slow-start.ts';
 
-const options = z.strictObject({
-  /** How long an upstream that came (back) takes from a tenth of its weight to all of it; 0: no time. */
-  slowStart: duration().default(0),
-});
+const options = z
+  .strictObject({
+    slowStart: duration()
+      .prefault(0)
+      .describe(
+        'How long an upstream that came (back) takes from a tenth of its weight to all of it; 0: no time.',
+      ),
+  })
+  .describe('Chooses servers in turn, by weight.');
 
 /** What `roundRobin` takes, as people write it. */
 export type RoundRobinOptions = z.input<typeof options>;
@@ -18,35 +23,36 @@ export type RoundRobinOptions = z.input<typeof options>;
  * The plugin that chooses upstreams in turn, by weight: `roundRobin({ slowStart: '30s' })`. A retry gets an upstream
  * that was not tried while there is one.
  */
-export function roundRobin(input: RoundRobinOptions = {}): Plugin {
-  return definePlugin('round-robin', options, input, ({ slowStart: rampMs }) => ({
-    worker({ hooks, clock, id, onClose }) {
-      const rotations = new Map<Pool, Rotation>();
-      const stops: (() => void)[] = [];
-      const follow = (pool: Pool): Rotation => {
-        const rotation = new Rotation();
-        const update = (upstream: Upstream) => {
-          if (upstream.available) rotation.put(upstream, slowStart.weightOf(upstream));
-          else rotation.remove(upstream);
-        };
-        const slowStart = new SlowStart(clock, rampMs, upstream => {
-          if (pool.get(upstream.id) === upstream) update(upstream);
-        });
-        for (const upstream of beginningElsewhere([...pool], id)) update(upstream);
-        const removed = (upstream: Upstream) => rotation.remove(upstream);
-        stops.push(pool.observe({ added: update, changed: update, removed }), () => slowStart.close());
-        rotations.set(pool, rotation);
-        return rotation;
+export const roundRobin = definePlugin({
+  name: 'round-robin',
+  role: 'balancer',
+  schema: options,
+  worker({ hooks, clock, id, onClose }, { slowStart: rampMs }) {
+    const rotations = new Map<Pool, Rotation>();
+    const stops: (() => void)[] = [];
+    const follow = (pool: Pool): Rotation => {
+      const rotation = new Rotation();
+      const update = (upstream: Upstream) => {
+        if (upstream.available) rotation.put(upstream, slowStart.weightOf(upstream));
+        else rotation.remove(upstream);
       };
-      hooks.selectUpstream.tap('round-robin', ctx =>
-        (rotations.get(ctx.pool) ?? follow(ctx.pool)).choose(ctx.tried),
-      );
-      onClose(() => {
-        for (const stop of stops) stop();
+      const slowStart = new SlowStart(clock, rampMs, upstream => {
+        if (pool.get(upstream.id) === upstream) update(upstream);
       });
-    },
-  }));
-}
+      for (const upstream of beginningElsewhere([...pool], id)) update(upstream);
+      const removed = (upstream: Upstream) => rotation.remove(upstream);
+      stops.push(pool.observe({ added: update, changed: update, removed }), () => slowStart.close());
+      rotations.set(pool, rotation);
+      return rotation;
+    };
+    hooks.selectUpstream.tap('round-robin', ctx =>
+      (rotations.get(ctx.pool) ?? follow(ctx.pool)).choose(ctx.tried),
+    );
+    onClose(() => {
+      for (const stop of stops) stop();
+    });
+  },
+});
 
 // Multiples of the golden ratio, modulo 1, lie far from each other however many there are.
 const goldenRatio = 0.618034;

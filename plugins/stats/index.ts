@@ -1,21 +1,26 @@
 // stats: counts requests and attempts in the workers, adds up in the manager, and answers GET /stats.
 import { z } from 'zod';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
-import { definePlugin, type ManagerSide, type Plugin, type WorkerSide } from '../../core/plugin/plugin.ts';
-import type { ManagedPools } from '../../core/pool/managed-pools.ts';
+import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
+import { metricTextType } from '../../core/plugin/metric-text.ts';
+import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
-import { metrics, metricsType } from './metrics.ts';
+import { metrics } from './metrics.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';
 import { Totals } from './totals.ts';
 
-const options = z.strictObject({
-  /** How often workers tell what they counted: what is lost at most when one is killed. */
-  interval: duration()
-    .refine(ms => ms >= 10, 'an interval is at least 10ms')
-    .default(250),
-});
+const options = z
+  .strictObject({
+    interval: duration()
+      .refine(ms => ms >= 10, 'an interval is at least 10ms')
+      .prefault('250ms')
+      .describe('How often workers tell what they counted: what is lost at most when one is killed.'),
+  })
+  .describe('Counts requests and attempts, for GET /stats and GET /metrics of the admin API.');
 
 /** What `stats` takes, as people write it. */
 export type StatsOptions = z.input<typeof options>;
@@ -33,22 +38,25 @@ const mostServersATime = 500;
 const patienceMs = 250;
 
 /** The plugin that counts: `GET /stats`, `GET /stats/detail`, `GET /metrics`. */
-export function stats(input: StatsOptions = {}): Plugin {
-  return definePlugin('stats', options, input, ({ interval }) => ({
-    worker: side => count(side, interval),
-    manager: addUp,
-  }));
-}
+export const stats = definePlugin({
+  name: 'stats',
+  schema: options,
+  channel: channel<Told, FlushRequest>(),
+  memory: () => new Totals(),
+  worker: (side, { interval }) => count(side, interval),
+  manager: addUp,
+});
 
-function count({ hooks, pools, clock, channel, onClose }: WorkerSide, intervalMs: number): void {
+function count(side: WorkerSide<Told, FlushRequest>, intervalMs: number): void {
+  const { hooks, pools, clock, channel: manager, onClose } = side;
   const counters = new RequestCounters(pools);
-  const manager = channel<Told, FlushRequest>();
   const tell = (most?: number, answers?: number) => {
     const counts = counters.take(most);
     if (counts !== undefined || answers !== undefined) manager.send({ counts, answers });
   };
   hooks.preProxy.tap('stats', ctx => {
     counters.attemptBegins(ctx);
+    return undefined;
   });
   hooks.attemptFinished.tap('stats', ctx => counters.attemptFinished(ctx));
   hooks.finished.tap('stats', ctx => counters.requestFinished(ctx));
@@ -57,11 +65,8 @@ function count({ hooks, pools, clock, channel, onClose }: WorkerSide, intervalMs
   onClose(clock.every(intervalMs, () => tell(mostServersATime)));
 }
 
-function addUp({ hooks, pools, admin, clock, memory, channel, onClose }: ManagerSide): void {
-  const known = memory.get('totals');
-  const totals = known instanceof Totals ? known : new Totals();
-  memory.set('totals', totals);
-  const workers = channel<Told, FlushRequest>();
+function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
+  const { hooks, pools, admin, clock, memory: totals, channel: workers, onClose, metricFamilies } = side;
   const rounds = new FlushRounds(workers, clock, patienceMs);
   const inPool = (pool: string, id: string) => pools.get(pool, id) !== undefined;
   workers.onMessage(({ counts, answers }, worker) => {
@@ -89,22 +94,27 @@ function addUp({ hooks, pools, admin, clock, memory, channel, onClose }: Manager
   get('/stats/detail', 'stats-detail', () => ({ status: 200, body: detail(pools, totals) }));
   get('/metrics', 'metrics', () => ({
     status: 200,
-    contentType: metricsType,
-    body: metrics(totals, allEntries(pools)),
+    contentType: metricTextType,
+    body: metrics(totals, allEntries(pools), metricFamilies()),
   }));
 }
 
-function allEntries(pools: ManagedPools): PoolEntry[] {
-  return [...pools.pools].flatMap(pool => [...pools.list(pool.name)]);
+function allEntries(pools: ManagerPools): PoolEntry[] {
+  return pools.names.flatMap(name => [...pools.list(name)]);
 }
 
-function detail(pools: ManagedPools, totals: Totals) {
+/** Numbers are text here, as they always were; a unix socket has a path and no port. */
+function placeOf({ endpoint }: Upstream) {
+  if (endpoint.kind === 'unix') return { path: endpoint.path };
+  return { ip: endpoint.hostname, port: String(endpoint.port) };
+}
+
+function detail(pools: ManagerPools, totals: Totals) {
   return allEntries(pools).map(({ upstream }) => {
     const { success, failed, inFlight, connectErrors, latency } = totals.of(upstream.pool, upstream.id);
     return {
       id: upstream.id,
-      ip: upstream.hostname,
-      port: String(upstream.port),
+      ...placeOf(upstream),
       pool: upstream.pool,
       success,
       failed,

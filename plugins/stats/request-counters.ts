@@ -53,10 +53,11 @@ export class RequestCounters {
   }
 
   attemptFinished(ctx: ProxyContext): void {
-    const { upstream, error, upstreamStatus } = ctx;
-    if (upstream === undefined) return;
+    const { attempt, error } = ctx;
+    if (attempt === undefined) return;
+    const { upstream, status: upstreamStatus } = attempt;
     const counters = this.touch(upstream);
-    if (upstreamStatus > 0) counters.latency.record(ctx.respondedAt - ctx.attemptedAt);
+    if (upstreamStatus > 0) counters.latency.record(attempt.respondedAt - attempt.startedAt);
     if (error !== undefined) {
       if (!countsAgainstServer(error)) return;
       counters.failed++;

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
+import { startUnixOrigin } from '../support/unix-origin.ts';
 import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
 
 const test = suite('commands', { timeoutMs: 240_000 });
@@ -51,6 +52,26 @@ test('servers add, list, drain, disable, enable and remove', async () => {
   assert.is(listed.servers[0].weight, 2);
   assert.match(await run('servers', 'remove', origin.url, '--wait'), `${origin.url} is removed`);
   assert.match(await run('servers'), 'no servers; add one');
+});
+
+test('a server on a unix socket is added, drained, removed and kept over a restart', async () => {
+  const app = await startUnixOrigin();
+  try {
+    assert.match(await run('servers', 'add', app.url), `${app.url} is active`);
+    assert.is(await (await fetch(weldr.url)).text(), 'hello');
+    await weldr.stop({ keep: true });
+    weldr = await startWeldr({ config: text, folder: weldr.folder });
+    assert.match(await run('servers'), `${app.url} `);
+    assert.is(await (await fetch(weldr.url)).text(), 'hello');
+    assert.match(await run('stats'), `${app.url} `);
+    assert.match(await run('servers', 'drain', app.url), `${app.url} is draining`);
+    assert.match(await run('servers', 'remove', app.url, '--wait'), `${app.url} is removed`);
+    const { code, stderr } = await runWeldr(['servers', 'drain', 'unix:app.sock']);
+    assert.is(code, 2);
+    assert.match(stderr, 'write the path in full, such as unix:/run/app.sock');
+  } finally {
+    await app.close();
+  }
 });
 
 test('servers of another pool', async () => {

@@ -18,7 +18,7 @@ const wrong: Record<string, [args: string[], message: string]> = {
   'an argument too many': [['reload', 'now'], 'reload takes no "now"'],
   'a flag without its value': [['check', '--config'], '--config needs a value'],
   'a flag twice': [['check', '--config', 'a', '--config', 'b'], '--config is given twice'],
-  'a wrong address': [['check', '--ip', '80'], '--ip: expected an address such as "0.0.0.0:8080", got "80"'],
+  'a wrong address': [['check', '--ip', '80'], '--ip: expected an address such as "0.0.0.0:8080" or'],
   'a wrong number of workers': [['--workers', 'many'], '--workers: expected a number of processes, or auto'],
   'a wrong URL of a server': [['servers', 'add', 'ftp://a'], '"ftp://a" is not a server\'s URL'],
   'a wrong weight': [['servers', 'add', 'http://a', '--weight', 'heavy'], '--weight: expected a number'],
@@ -88,10 +88,7 @@ test('starts nothing with a config that is not valid', async () => {
     const { code, stdout, stderr } = await runWeldr([], { cwd: folder });
     assert.is(code, 78);
     assert.is(stdout, '');
-    assert.match(
-      stderr,
-      'weldr.config.mjs: listen[0]: expected an address such as "0.0.0.0:8080", got "here"',
-    );
+    assert.match(stderr, 'weldr.config.mjs: listen[0]: expected an address such as "0.0.0.0:8080" or');
   } finally {
     rmSync(folder, { recursive: true });
   }

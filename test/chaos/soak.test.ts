@@ -18,8 +18,8 @@ const test = suite('chaos: soak', { timeoutMs: 1_800_000, testTimeoutMs: 1_500_0
 const probe = `{
   name: 'probe',
   worker({ hooks }) {
-    hooks.selectUpstream.tap('probe', ctx => {
-      if (ctx.target !== '/probe') return undefined;
+    hooks.request.tap('probe', ctx => {
+      if (ctx.request.target !== '/probe') return undefined;
       globalThis.gc();
       const heap = process.memoryUsage().heapUsed;
       return reply(200, JSON.stringify({ pid: process.pid, heap, resources: process.getActiveResourcesInfo() }));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { systemClock } from '../../core/clock.ts';
-import type { Leadership } from '../../core/plugin/hooks.ts';
+import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import { ManagedPools } from '../../core/pool/managed-pools.ts';
 import {
   type ServerDefinition,

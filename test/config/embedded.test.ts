@@ -10,7 +10,7 @@ const test = suite('startWeldr');
 const teapot = defineConfig({
   listen: '127.0.0.1:0',
   logLevel: 'silent',
-  plugins: [{ name: 'teapot', worker: ({ hooks }) => hooks.selectUpstream.tap('teapot', () => reply(418)) }],
+  plugins: [{ name: 'teapot', worker: ({ hooks }) => hooks.request.tap('teapot', () => reply(418)) }],
 });
 
 test('proxies in this process, and ends with close()', async () => {

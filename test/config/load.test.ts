@@ -5,11 +5,13 @@ import * as assert from 'uvu/assert';
 import { findConfig, searchPlaces } from '../../config/find.ts';
 import { loadConfig } from '../../config/load.ts';
 import { WeldrError } from '../../core/errors.ts';
-import type { Overrides } from '../../core/settings/settings.ts';
+import type { Overrides, Settings } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
 import { makeFolder } from '../support/weldr.ts';
 
 const test = suite('config files');
+
+const addressesOf = ({ listen }: Settings) => listen.map(({ address }) => address);
 
 async function inFolder<T>(files: Record<string, string>, use: (folder: string) => Promise<T>): Promise<T> {
   const folder = makeFolder();
@@ -62,13 +64,13 @@ test('reads TypeScript as ES modules where package.json says commonjs, as npm in
       export default defineConfig({ listen: port, plugins: [] });`,
   };
   const { settings } = await inFolder(files, folder => loadConfig(join(folder, 'weldr.config.ts'), {}));
-  assert.equal(settings.listen, [':8081']);
+  assert.equal(addressesOf(settings), ['0.0.0.0:8081']);
 });
 
 for (const [name, text] of Object.entries(kinds)) {
   test(`reads ${name}, and fills in the defaults`, async () => {
     const { settings, plugins } = await load(name, text);
-    assert.equal(settings.listen, [':8080']);
+    assert.equal(addressesOf(settings), ['0.0.0.0:8080']);
     assert.is(settings.workers, 'auto');
     assert.is(settings.timeouts.connect, 5000);
     assert.equal(
@@ -114,7 +116,7 @@ const wrong: Record<string, [text: string, message: string]> = {
   ],
   'an unknown setting': [
     `export default { lisen: ':80', plugins: [] };`,
-    'weldr.config.ts: lisen: there is no such option',
+    'weldr.config.ts: lisen: there is no such option; did you mean listen?',
   ],
   'a server': [
     `export default { servers: ['http://a', 'ftp://b'], plugins: [] };`,
@@ -122,7 +124,7 @@ const wrong: Record<string, [text: string, message: string]> = {
   ],
   'a plugin that was not called': [
     `import { roundRobin } from 'weldr/plugins'; export default { plugins: [roundRobin] };`,
-    'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got the function roundRobin: call it',
+    'weldr.config.ts: plugins[0]: expected a plugin such as roundRobin(), got the function of round-robin: call it',
   ],
   'a plugin that is none': [
     'export default { plugins: [{ nam: 1 }] };',
@@ -161,16 +163,42 @@ test('says all problems at once, each with the name of the file', async () => {
 });
 
 test('names the plugin that a JSON file misspells, and those that there are', async () => {
-  const error = await problemOf('weldr.config.json', '{"plugins": ["roundRobin", "roundRobbin"]}');
+  const near = await problemOf('weldr.config.json', '{"plugins": ["roundRobin", "roundRobbin"]}');
+  assert.is(
+    near.message,
+    'weldr.config.json: plugins[1]: there is no plugin "roundRobbin"; did you mean "roundRobin"?',
+  );
+  const far = await problemOf('weldr.config.json', '{"plugins": ["kubernetes"]}');
   assert.match(
-    error.message,
-    /^weldr\.config\.json: plugins\[1\]: there is no plugin "roundRobbin"; known: .*stats/,
+    far.message,
+    /^weldr\.config\.json: plugins\[0\]: there is no plugin "kubernetes"; known: .*stats/,
   );
 });
 
 test('names the field of a wrong option in a YAML file', async () => {
   const error = await problemOf('weldr.config.yaml', 'plugins:\n  - stats:\n      interval: soon\n');
-  assert.match(error.message, 'weldr.config.yaml: plugins[0].interval: expected a duration');
+  assert.match(error.message, 'weldr.config.yaml: plugins[0].stats.interval: expected a duration');
+});
+
+test('takes the $schema by which editors know a JSON file, and no other key', async () => {
+  const withSchema = (text: string) => text.replace('{', '{"$schema": "./weldr.schema.json", ');
+  const { plugins } = await load('weldr.config.json', withSchema(json));
+  assert.is(plugins.length, 2);
+  const commented = `# yaml-language-server: $schema=./weldr.schema.json\n${yaml}`;
+  assert.is((await load('weldr.config.yaml', commented)).plugins.length, 2);
+  const error = await problemOf('weldr.config.json', withSchema('{"$shema": 1, "plugins": []}'));
+  assert.is(error.message, 'weldr.config.json: $shema: there is no such option');
+});
+
+test('parses options that a YAML file repeats by an alias once, and names where they stand first', async () => {
+  const text = (rate: string) => `plugins:
+  - when: { match: { path: /a }, plugins: [&slow { rateLimit: { rate: ${rate} } }] }
+  - when: { match: { path: /b }, plugins: [*slow] }
+`;
+  const { plugins } = await load('weldr.config.yaml', text('1'));
+  assert.is(plugins.length, 4);
+  const error = await problemOf('weldr.config.yaml', text('0'));
+  assert.match(error.message, /^weldr\.config\.yaml: plugins\[0\]\.when\.plugins\[0\]\.rateLimit\.rate: /);
 });
 
 test('tells where a JSON file is broken', async () => {
@@ -184,7 +212,7 @@ test('lets overrides go before the file', async () => {
     workers: 3,
     logLevel: 'debug',
   });
-  assert.equal(settings.listen, ['127.0.0.1:1']);
+  assert.equal(addressesOf(settings), ['127.0.0.1:1']);
   assert.is(settings.workers, 3);
   assert.is(settings.logLevel, 'debug');
 });

@@ -28,6 +28,12 @@ test('reads the variables', () => {
   });
 });
 
+test('takes unix sockets for clients, not for the admin API', () => {
+  assert.equal(readOverrides({ ip: 'unix:/run/weldr.sock,:80' }, {}).listen, ['unix:/run/weldr.sock', ':80']);
+  assert.throws(() => readOverrides({ ip: 'unix:weldr.sock' }, {}), /^--ip: "unix:weldr.sock" is no address/);
+  assert.throws(() => readOverrides({ adminIp: 'unix:/a' }, {}), /^--admin-ip: expected an address such as/);
+});
+
 test('takes a flag before its variable', () => {
   const overrides = readOverrides({ ip: ':80', adminIp: '127.0.0.1:9', workers: '0' }, environment);
   assert.equal(overrides.listen, [':80']);

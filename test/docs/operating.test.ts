@@ -66,6 +66,19 @@ test('has a YAML example that loads', async () => {
   }
 });
 
+test('has a JSON example that loads', async () => {
+  const [, json = ''] = /```json\n([\s\S]+?)```/.exec(page) ?? [];
+  const folder = makeFolder();
+  try {
+    const path = join(folder, 'weldr.config.json');
+    writeFileSync(path, json);
+    const { plugins } = await loadConfig(path, {});
+    assert.ok(plugins.some(({ name }) => name === 'rate-limit#strict'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('names the commands that there are, and no others', async () => {
   const { stdout } = await runWeldr(['--help']);
   const [, list = ''] = /Available Commands\n([\s\S]+?)\n\n/.exec(stdout) ?? [];

@@ -3,10 +3,13 @@ import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as assert from 'uvu/assert';
+import { z } from 'zod';
+import { builtInPlugins } from '../../config/built-in-plugins.ts';
 import { loadConfig } from '../../config/load.ts';
 import { codeBlocks, DocFolder } from '../support/doc-blocks.ts';
 import { suite } from '../support/suite.ts';
 
+const catalogue = await builtInPlugins();
 const project = resolve(fileURLToPath(import.meta.url), '../../..');
 const plugins = globSync('plugins/*/index.ts', { cwd: project })
   .map(path => dirname(path))
@@ -67,22 +70,17 @@ for (const plugin of plugins) {
       `${readme} has no example config`,
     );
     const text = readFileSync(join(project, readme), 'utf8');
-    for (const option of optionsOf(join(project, plugin, 'index.ts'))) {
+    for (const option of optionsOf(plugin)) {
       assert.ok(text.includes(`\`${option}\``), `${readme} does not tell of the option ${option}`);
     }
   });
 }
 
-/** The keys of the schema that a plugin's options are parsed with, read from its source. */
-function optionsOf(path: string): string[] {
-  const source = readFileSync(path, 'utf8');
-  const schema = /^const (?:options|schema) = z\s*\.strictObject\(\{\n(( +).*?)^ *\}\)/ms.exec(source);
-  if (schema === null) {
-    assert.match(source, 'z.strictObject({})', `${path}: its options could not be found`);
-    return [];
-  }
-  const [, body = '', indent = ''] = schema;
-  const keys = [...body.matchAll(new RegExp(`^${indent}(\\w+):`, 'gm'))].map(match => match[1] ?? '');
-  assert.ok(keys.length > 0, `${path}: its options could not be read`);
-  return keys;
+/** The options of the plugin in a folder, such as `plugins/stats`. */
+function optionsOf(folder: string): string[] {
+  const factory = Object.values(catalogue).find(({ pluginName }) => `plugins/${pluginName}` === folder);
+  assert.ok(factory !== undefined, `weldr/plugins does not export the plugin in ${folder}`);
+  const { schema } = factory;
+  assert.ok(schema === undefined || schema instanceof z.ZodObject, `${folder} has options by name`);
+  return Object.keys(schema?.shape ?? {});
 }

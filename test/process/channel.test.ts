@@ -13,12 +13,12 @@ export default defineConfig({
   plugins: [{
     name: 'greeter',
     worker({ channel, hooks, id, log }) {
-      const line = channel();
+      const line = channel;
       line.onMessage(message => log.info({ id, heard: message }, 'worker heard'));
       line.send({ hello: id });
     },
     manager({ channel, log, hooks }) {
-      const line = channel();
+      const line = channel;
       line.onMessage((message, worker) => {
         log.info({ from: worker, heard: message }, 'manager heard');
         line.send(worker, { welcome: worker });

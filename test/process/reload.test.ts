@@ -37,7 +37,7 @@ export default defineConfig({
     {
       name: 'version',
       worker({ hooks }) {
-        hooks.selectUpstream.tap('version', ctx => ctx.target === '/version' ? reply(200, ${answer}) : undefined);
+        hooks.request.tap('version', ctx => ctx.request.target === '/version' ? reply(200, ${answer}) : undefined);
       },
     },
     ${plugins}
@@ -217,7 +217,7 @@ test('takes servers in and out with the config, and keeps a verdict on one that 
     name: 'judge',
     manager({ pools }) {
       pools.observe({ defined: entry => {
-        if (${complain} && entry.upstream.id === '${a.url}') pools.judge('default', entry.upstream.id, 'judge', 'ill');
+        if (${complain} && entry.upstream.id === '${a.url}') pools.verdict('default', entry.upstream.id, 'ill');
       } });
     },
   },`;
@@ -239,7 +239,7 @@ test('forgets the verdicts of a plugin that is not in the config any more', asyn
   const judge = `{
     name: 'judge',
     manager({ pools }) {
-      pools.observe({ defined: entry => pools.judge('default', entry.upstream.id, 'judge', 'ill') });
+      pools.observe({ defined: entry => pools.verdict('default', entry.upstream.id, 'ill') });
     },
   },`;
   const weldr = await startWeldr({ config: config({ servers: [origin.url], plugins: judge }) });
@@ -253,6 +253,27 @@ test('forgets the verdicts of a plugin that is not in the config any more', asyn
   } finally {
     await weldr.stop();
     await origin.close();
+  }
+});
+
+test('that fails leaves nothing of what its plugins said: verdicts and servers that they found', async () => {
+  const [origin, found] = [await startOrigin(), await startOrigin()];
+  const meddler = `{
+    name: 'meddler',
+    manager({ pools }) {
+      pools.source('meddler').replace('default', ['${found.url}']);
+      pools.verdict('default', '${origin.url}', 'ill');
+    },
+  },
+  { name: 'failing', manager() { throw new Error('no disk'); } },`;
+  const weldr = await startWeldr({ config: config({ servers: [origin.url] }) });
+  try {
+    weldr.writeConfig(config({ servers: [origin.url], plugins: meddler }));
+    assert.match(await reload(weldr), 'plugin failing did not start: no disk');
+    for (let i = 0; i < 4; i++) assert.is(await (await fetch(weldr.url)).text(), origin.name);
+  } finally {
+    await weldr.stop();
+    await Promise.all([origin.close(), found.close()]);
   }
 });
 

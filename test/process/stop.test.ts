@@ -125,3 +125,40 @@ test('waits for a start that is under way, and leaves nothing of it', async () =
     await weldr.stop();
   }
 });
+
+/** Workers of the first start, or of a reload, hang in the start of a plugin. */
+const hangingStart = `
+import { defineConfig } from 'weldr';
+export default defineConfig({
+  listen: '127.0.0.1:0', workers: 2, drainTimeout: '500ms',
+  plugins: [{ name: 'hanging', worker({ log }) { log.info('starting'); for (;;); } }],
+});`;
+
+test('ends workers that hang in a first start', async () => {
+  const weldr = await startWeldr({ config: hangingStart, noWait: true });
+  try {
+    await until('both workers to hang', () => messages(weldr).includes('starting'));
+    const workers = weldr.workers();
+    weldr.signal('SIGTERM');
+    assert.is(await weldr.exited, 0);
+    assert.is(workers.filter(isRunning).length, 0);
+    assert.not(messages(weldr).some(text => text.includes('hangs and is killed')));
+  } finally {
+    await weldr.kill();
+  }
+});
+
+test('ends workers that hang in the start of a reload', async () => {
+  const weldr = await startWeldr({ config: config('http://127.0.0.1:1', "drainTimeout: '500ms',") });
+  try {
+    weldr.writeConfig(hangingStart);
+    weldr.signal('SIGHUP');
+    await until('the new workers to hang', () => messages(weldr).includes('starting'));
+    const workers = weldr.workers();
+    assert.is(await weldr.stop(), 0);
+    assert.is(workers.filter(isRunning).length, 0);
+    assert.not(messages(weldr).some(text => text.includes('hangs and is killed')));
+  } finally {
+    await weldr.kill();
+  }
+});

@@ -19,10 +19,10 @@ export default defineConfig({
       name: 'facts',
       worker({ hooks, pools, id }) {
         const atStart = [...pools.default].map(upstream => upstream.id);
-        hooks.selectUpstream.tap('facts', ctx => {
-          if (ctx.target === '/facts') return reply(200, JSON.stringify({ pid: process.pid, id, atStart }));
-          if (ctx.target === '/die') process.exit(3);
-          if (ctx.target === '/defect') setImmediate(() => { throw new Error('a plugin broke'); });
+        hooks.request.tap('facts', ctx => {
+          if (ctx.request.target === '/facts') return reply(200, JSON.stringify({ pid: process.pid, id, atStart }));
+          if (ctx.request.target === '/die') process.exit(3);
+          if (ctx.request.target === '/defect') setImmediate(() => { throw new Error('a plugin broke'); });
           return undefined;
         });
       },
@@ -148,14 +148,15 @@ test('is ended and replaced when it does not read what changes', async () => {
   const weldr = await startWeldr({
     config: `
       import { defineConfig } from 'weldr';
+      import { roundRobin } from 'weldr/plugins';
       export default defineConfig({
         listen: '127.0.0.1:0', workers: 1, servers: ['http://127.0.0.1:1'],
-        plugins: [{
+        plugins: [roundRobin(), {
           name: 'flipper',
           manager({ pools }) {
             process.on('SIGUSR2', async () => {
               for (let i = 0; i < ${flips}; i++) {
-                pools.judge('default', 'http://127.0.0.1:1', 'flipper', i % 2 === 0 ? 'no' : undefined);
+                pools.verdict('default', 'http://127.0.0.1:1', i % 2 === 0 ? 'no' : undefined);
                 await undefined;
               }
             });

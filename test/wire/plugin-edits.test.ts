@@ -1,6 +1,7 @@
 // What plugins change on a request or a response can break neither framing nor grammar.
 import * as assert from 'uvu/assert';
-import { type ProxyContext, reply } from '../../core/request/context.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { reply } from '../../core/request/reply.ts';
 import { suite } from '../support/suite.ts';
 import { startProxy, type TestProxy } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
@@ -16,6 +17,10 @@ interface Edits {
   readonly answer?: (request: SeenRequest) => string;
 }
 
+function setStatus({ response }: ProxyContext, status: number): void {
+  if (response !== undefined) response.status = status;
+}
+
 /** Runs `use` with a proxy whose plugin edits the requests and responses of `/edit`. */
 async function withEdits(
   { request, response, answer }: Edits,
@@ -29,12 +34,14 @@ async function withEdits(
     upstreams: [origin.url],
     tap(hooks) {
       hooks.preProxy.tap('edits', ctx => {
-        if (!ctx.target.startsWith('/edit')) return;
+        if (!ctx.request.target.startsWith('/edit')) return undefined;
         edited.add(ctx);
         request?.(ctx);
+        return undefined;
       });
       hooks.postProxy.tap('edits', ctx => {
         if (edited.has(ctx)) response?.(ctx);
+        return undefined;
       });
     },
   });
@@ -63,7 +70,7 @@ const decodedTargets = [
 for (const target of decodedTargets) {
   test(`a target ${JSON.stringify(target)} made by a plugin is refused (CVE-2023-25690, CVE-2018-12116)`, async () => {
     const request = (ctx: ProxyContext): void => {
-      ctx.target = target;
+      ctx.outgoing.target = target;
     };
     await withEdits({ request }, async (client, origin, proxy) => {
       client.send('GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n');
@@ -77,7 +84,7 @@ for (const target of decodedTargets) {
 for (const method of ['', 'GE T', 'GET\r\nX: y', 'G\u0130T', 'CONNECT']) {
   test(`a method ${JSON.stringify(method)} made by a plugin is refused`, async () => {
     const request = (ctx: ProxyContext): void => {
-      ctx.method = method;
+      ctx.outgoing.method = method;
     };
     await withEdits({ request }, async (client, origin) => {
       client.send('GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n');
@@ -89,9 +96,9 @@ for (const method of ['', 'GE T', 'GET\r\nX: y', 'G\u0130T', 'CONNECT']) {
 
 test('a target and a method that a plugin sets well reach the origin', async () => {
   const request = (ctx: ProxyContext): void => {
-    ctx.method = 'PUT';
-    ctx.target = '/else?x';
-    ctx.headers.set('X-New', 'y');
+    ctx.outgoing.method = 'PUT';
+    ctx.outgoing.target = '/else?x';
+    ctx.outgoing.headers.set('X-New', 'y');
   };
   await withEdits({ request }, async (client, origin) => {
     client.send('POST /edit HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi');
@@ -103,7 +110,7 @@ test('a target and a method that a plugin sets well reach the origin', async () 
 
 test('a GET made of a HEAD still sends no body', async () => {
   const request = (ctx: ProxyContext): void => {
-    ctx.method = 'GET';
+    ctx.outgoing.method = 'GET';
   };
   await withEdits({ request }, async client => {
     client.send(`HEAD /edit HTTP/1.1\r\nHost: a.test\r\n\r\n${canary}`);
@@ -115,7 +122,7 @@ test('a GET made of a HEAD still sends no body', async () => {
 
 test('a HEAD made of a GET is answered without a body', async () => {
   const request = (ctx: ProxyContext): void => {
-    ctx.method = 'HEAD';
+    ctx.outgoing.method = 'HEAD';
   };
   await withEdits({ request }, async client => {
     client.send(`GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n${canary}`);
@@ -133,7 +140,7 @@ for (const [framing, sent] of Object.entries(bodies)) {
   for (const status of [204, 304]) {
     test(`a ${status} made of a response of 200 with a ${framing} body sends no body`, async () => {
       const response = (ctx: ProxyContext): void => {
-        ctx.status = status;
+        setStatus(ctx, status);
       };
       await withEdits({ response, answer: () => sent }, async client => {
         client.send(`GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n${canary}`);
@@ -148,7 +155,7 @@ for (const [framing, sent] of Object.entries(bodies)) {
 for (const status of [0, 99, 100, 101, 199, 600, 1000, 200.5, Number.NaN]) {
   test(`a status of ${status} set by a plugin is refused`, async () => {
     const response = (ctx: ProxyContext): void => {
-      if (ctx.error === undefined) ctx.status = status;
+      if (ctx.error === undefined) setStatus(ctx, status);
     };
     await withEdits({ response }, async client => {
       client.send(`GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n${canary}`);
@@ -184,7 +191,7 @@ for (const [what, rest] of Object.entries(held)) {
       tap: hooks =>
         hooks.postProxy.tapPromise('slow', async ctx => {
           await new Promise(resolve => setTimeout(resolve, 15));
-          ctx.responseHeaders.set('X-Seen', 'yes');
+          ctx.response?.headers.set('X-Seen', 'yes');
           return undefined;
         }),
     });
@@ -203,7 +210,7 @@ for (const [what, rest] of Object.entries(held)) {
 
 test('a status that a plugin sets comes with its own reason', async () => {
   const response = (ctx: ProxyContext): void => {
-    ctx.status = 404;
+    setStatus(ctx, 404);
   };
   await withEdits({ response }, async client => {
     client.send('GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n');
@@ -213,8 +220,8 @@ test('a status that a plugin sets comes with its own reason', async () => {
 
 test('framing fields that a plugin sets are not sent', async () => {
   const edit = (ctx: ProxyContext): void => {
-    for (const list of [ctx.headers, ctx.responseHeaders]) {
-      if (Object.isFrozen(list.keys)) continue;
+    for (const list of [ctx.outgoing.headers, ctx.response?.headers]) {
+      if (list === undefined) continue;
       list.set('Content-Length', '99');
       list.set('Transfer-Encoding', 'chunked');
       list.set('Connection', 'close');
@@ -232,7 +239,7 @@ test('framing fields that a plugin sets are not sent', async () => {
 test('a reply with framing fields of its own is framed by what it is', async () => {
   const proxy = await startProxy({
     tap: hooks =>
-      hooks.selectUpstream.tap('reply', () =>
+      hooks.request.tap('reply', () =>
         reply(200, 'grün', {
           'content-length': '1',
           'transfer-encoding': 'chunked',
@@ -253,7 +260,7 @@ test('a reply with framing fields of its own is framed by what it is', async () 
 test('a header with a line break cannot be set', async () => {
   for (const value of ['a\r\nX: y', 'a\n', '\r', '\x00', 'č']) {
     const response = (ctx: ProxyContext): void => {
-      if (ctx.error === undefined) ctx.responseHeaders.set('X-Copy', value);
+      if (ctx.error === undefined) ctx.response?.headers.set('X-Copy', value);
     };
     await withEdits({ response }, async client => {
       client.send('GET /edit HTTP/1.1\r\nHost: a.test\r\n\r\n');

@@ -139,7 +139,7 @@ function checkCut(item: ResponseCase, client: RawClient, method: string): void {
 
 function checkOnce(origin: ScriptedOrigin, proxy: TestProxy): void {
   assert.is(origin.requests.filter(request => request.target === '/case').length, 1, 'sent once');
-  const last = proxy.finished.findLast(ctx => ctx.target === '/case');
+  const last = proxy.finished.findLast(ctx => ctx.request.target === '/case');
   if (last?.error === undefined) return;
   assert.is(last.error.blame, 'upstream');
   assert.ok(

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import * as assert from 'uvu/assert';
 import type { UpstreamTls } from '../../core/pool/pool.ts';
-import { retry } from '../../core/request/context.ts';
+import { retry } from '../../core/request/retry.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
@@ -43,7 +43,7 @@ async function withOrigin(
 
 /** Retries what died on a reused connection before it was answered, as a plugin may. */
 const retrying: ProxyOptions['tap'] = hooks => {
-  hooks.postProxy.tap('again', ctx =>
+  hooks.judge.tap('again', ctx =>
     ctx.error !== undefined && ctx.error.retry !== 'never' && ctx.replayable && ctx.tried.length < 4
       ? retry
       : undefined,
@@ -125,7 +125,7 @@ test('a close that crosses a request on a reused connection is told apart, so th
     assert.is(statusOf(await ask(proxy, get('/crossed'))), 502);
     const failed = proxy.finished.at(-1);
     assert.equal(
-      [failed?.error?.code, failed?.error?.retry, failed?.reusedConnection],
+      [failed?.error?.code, failed?.error?.retry, failed?.attempts.at(-1)?.reusedConnection],
       ['STALE_CONNECTION', 'idempotent', true],
     );
   });
@@ -230,13 +230,15 @@ test('a removed upstream finishes what it has, and its connection is not kept', 
   });
 });
 
-test('requests that a plugin sends to upstreams of no pool leave nothing behind', async () => {
+test('an upstream of another pool is a mistake of the plugin that chose it', async () => {
   await withOrigin({}, {}, async (_, origin) => {
     const elsewhere = await startProxy({ upstreams: [origin.url] });
     const [stray] = elsewhere.pools.default;
     const proxy = await startProxy({ tap: hooks => hooks.selectUpstream.tap('stray', () => stray) });
-    for (let n = 0; n < 5; n++) assert.is(statusOf(await ask(proxy)), 200);
-    await until('their connections to end', () => origin.connections.every(connection => connection.gone));
+    assert.is(statusOf(await ask(proxy)), 500);
+    const expected = /plugin stray in selectUpstream: returned .*; expected an upstream of ctx.pool/;
+    assert.ok(proxy.log.some(line => expected.test(line.msg)));
+    assert.is(origin.requests.length, 0);
     proxy.close();
     elsewhere.close();
   });

@@ -1,9 +1,15 @@
 // Listener: takes clients' connections for one worker, within limits, and drains them at the end.
+import type { SendHandle } from 'node:child_process';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { ListenEntry } from '../../settings/listen.ts';
+import type { ConnectionInfo } from '../../stages/connection-info.ts';
+import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
+import type { Peer } from '../exchange/streams.ts';
 import { Wire, type WireOptions } from '../exchange/wire.ts';
-import { ClientConnection } from '../h1/client-connection.ts';
-import { dateLine } from '../h1/outgoing-head.ts';
+import { H1Connector } from '../h1/connector.ts';
+import { Acceptor } from './acceptor.ts';
 import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
+import { addressOf, infoOf, peerOf } from './peer.ts';
 
 /** For a drain: connections without a request for this long are closed at once, ms. */
 const quietTime = 1_000;
@@ -11,16 +17,18 @@ const quietTime = 1_000;
 const backlog = 4096;
 
 /** One worker's listening side; it may serve several addresses. */
-export class Listener {
+export class Listener implements ConnectionKeeper {
   private readonly wire: Wire;
+  private readonly acceptor: Acceptor;
   private readonly servers: Server[] = [];
-  private readonly open = new Set<ClientConnection>();
+  private readonly open = new Set<AcceptedConnection>();
   private readonly perAddress = new Map<string, number>();
   private readonly waiting: (() => void)[] = [];
   private readonly maxConnections: number;
 
   constructor(options: WireOptions) {
-    this.wire = new Wire(options);
+    this.wire = new Wire(options, new H1Connector(options.settings.limits));
+    this.acceptor = new Acceptor(this.wire, this);
     const wanted = options.settings.limits.connections;
     this.maxConnections = connectionsWithin(wanted, descriptorLimit());
     if (this.maxConnections < wanted) {
@@ -44,17 +52,23 @@ export class Listener {
     return active;
   }
 
-  /** Takes the connections of a server that listens, whoever made it. */
-  serve(server: Server): void {
+  /** Takes the connections of a socket that listens, whoever made it. */
+  serve(listening: SendHandle, entry: ListenEntry = { name: '', kind: 'tcp' }): void {
     // Asked of the first connection only: it is the same for all, and asking takes a system call.
-    let port: string | undefined;
+    let port = entry.kind === 'unix' ? 0 : undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
-      port ??= socket.localPort?.toString();
-      this.accept(socket, port ?? '');
+      port ??= socket.localPort;
+      const ip = addressOf(socket, entry.kind);
+      if (ip === undefined) socket.destroy();
+      else
+        this.accept(
+          socket,
+          peerOf(socket, { ip, localPort: port ?? 0, listener: entry.name }, this.wire.forwarding),
+        );
     });
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
     // Without it Node would cut the backlog of the shared socket down to 511.
-    own.listen(server, backlog);
+    own.listen(listening, backlog);
     this.servers.push(own);
   }
 
@@ -93,12 +107,13 @@ export class Listener {
   }
 
   /** A connection has ended. */
-  forget(connection: ClientConnection): void {
+  forget(connection: AcceptedConnection): void {
     if (!this.open.delete(connection)) return;
     const { ip } = connection.peer;
     const count = (this.perAddress.get(ip) ?? 1) - 1;
     if (count === 0) this.perAddress.delete(ip);
     else this.perAddress.set(ip, count);
+    this.tellFinished(connection.peer);
     if (this.open.size === 0) for (const resolve of this.waiting.splice(0)) resolve();
   }
 
@@ -109,38 +124,35 @@ export class Listener {
     }
   }
 
-  private accept(socket: Socket, localPort: string): void {
-    const { remoteAddress, remotePort } = socket;
-    if (remoteAddress === undefined) {
-      socket.destroy();
-      return;
-    }
-    const ip = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
+  private accept(socket: Socket, peer: Peer): void {
     const { limits } = this.wire.settings;
-    const count = (this.perAddress.get(ip) ?? 0) + 1;
+    const count = (this.perAddress.get(peer.ip) ?? 0) + 1;
     if (
       this.open.size >= this.maxConnections ||
       count > (limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY)
     ) {
-      this.turnAway(socket);
+      this.acceptor.turnAway(socket);
+      this.tellFinished(peer, 'limit');
       return;
     }
-    this.perAddress.set(ip, count);
     this.wire.deadlines.touch();
-    const trusted = this.wire.forwarding.trusts(ip);
-    const port = remotePort ?? 0;
-    const peer = { ip, port, localPort, trusted, described: '', describedHost: undefined };
-    this.open.add(new ClientConnection(this, this.wire, socket, peer));
+    if (this.isRefused(peer)) {
+      socket.destroy();
+      this.tellFinished(peer, 'plugin');
+      return;
+    }
+    this.perAddress.set(peer.ip, count);
+    this.open.add(this.acceptor.accept(socket, peer));
   }
 
-  /** Says so and closes; nothing is kept of the connection. */
-  private turnAway(socket: Socket): void {
-    socket.on('error', () => socket.destroy());
-    // No body: the request was not read, and the answer to a HEAD has none.
-    socket.end(
-      `HTTP/1.1 503 Service Unavailable\r\n${dateLine()}Retry-After: 5\r\n` +
-        'Content-Length: 0\r\nConnection: close\r\n\r\n',
-      () => socket.destroy(),
-    );
+  private isRefused(peer: Peer): boolean {
+    const { connection } = this.wire.stages.first;
+    return connection.taps.length > 0 && connection.call(infoOf(peer)) === 'refuse';
+  }
+
+  /** Every connection comes here once, served or not. */
+  private tellFinished(peer: Peer, refused?: ConnectionInfo['refused']): void {
+    const { connectionFinished } = this.wire.stages.first;
+    if (connectionFinished.taps.length > 0) connectionFinished.call(infoOf(peer, refused));
   }
 }

@@ -1,343 +1,531 @@
-// Exchange: one request on the wire: the client's connection on one side, an upstream's on the other.
-import type { Socket } from 'node:net';
-import { WeldrError } from '../../errors.ts';
-import { ProxyContext, type Reply, reply } from '../../request/context.ts';
-import { type HeaderList, isFieldValue } from '../../request/headers.ts';
-import { type Carrier, Pipeline } from '../../request/pipeline.ts';
-import type { ClientConnection } from '../h1/client-connection.ts';
-import { untilClose } from '../h1/message-framing.ts';
-import { dateLine, requestHead } from '../h1/outgoing-head.ts';
-import { reasonPhrase } from '../h1/reason-phrases.ts';
-import type { RequestHead } from '../h1/request-head.ts';
-import type { ResponseHead } from '../h1/response-head.ts';
-import { isRequestLine } from '../h1/target.ts';
-import type { Attempt, UpstreamConnection } from '../h1/upstream-connection.ts';
-import type { ConnectionTaker, UpstreamConnections } from '../upstream/upstream-connections.ts';
+// Exchange: one request and its response: a client's stream on one side, an upstream's on the other.
+import type { Duplex } from 'node:stream';
+import { describeError, WeldrError } from '../../errors.ts';
+import { ProxyContext } from '../../request/context.ts';
+import { HeaderList, isFieldValue } from '../../request/headers.ts';
+import { RequestState } from '../../request/request-state.ts';
+import { type Carrier, Pipeline } from '../../stages/pipeline.ts';
+import type { ConnectionCache, StreamTaker } from '../upstream/connection-cache.ts';
+import { BodyChain } from './body-chain.ts';
+import { logFailure, logRefusal } from './own-responses.ts';
+import type {
+  BodyForm,
+  ClientStream,
+  InboundRequest,
+  InboundResponse,
+  OutboundRequest,
+  OutboundResponse,
+  RequestReceiver,
+  ResponseReceiver,
+  UpstreamStream,
+  UpstreamTimeouts,
+} from './streams.ts';
 import { Tunnel } from './tunnel.ts';
 import type { Wire } from './wire.ts';
 
-/** Up to this many bytes, body and head leave in one write, as one string: no buffer is made for them. */
+/** Up to this many bytes, a body that came with its head leaves with it, and can be sent again. */
 const smallBody = 16 * 1024;
 
-const noBytes = Buffer.alloc(0);
+const noHeaders = new HeaderList();
+const noTimeouts: UpstreamTimeouts = { connect: 0, response: 0, body: 0 };
 
-/** The body of a response as it goes to the client. */
-const asSent = 0;
-const encoded = 1;
-const untilClosed = 2;
-/** The upstream sends one, and what the client gets has none. */
-const dropped = 3;
+/** A head that an exchange gives its streams to write, and uses again for the next request. */
+type Reused<T> = { -readonly [K in keyof T]: T[K] };
 
-/** One a client connection, used for its requests one after another. */
-export class Exchange implements Carrier, Attempt, ConnectionTaker {
-  /** The request's method, for the upstream connection to know which responses have no body. */
-  method = 'GET';
+/**
+ * Used for one request at a time, and by no other before everything that could still call it is gone: see
+ * {@link Exchange.release}.
+ */
+export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, StreamTaker {
   private readonly wire: Wire;
-  private readonly client: ClientConnection;
   private readonly pipeline: Pipeline;
+  private readonly request: Reused<OutboundRequest> = {
+    method: 'GET',
+    target: '/',
+    host: undefined,
+    headers: noHeaders,
+    addedLines: '',
+    length: 0,
+    form: 'payload',
+    upgrade: undefined,
+    timeouts: noTimeouts,
+  };
+  private readonly response: Reused<OutboundResponse> = {
+    status: 0,
+    reason: undefined,
+    headers: noHeaders,
+    hasDate: false,
+    length: undefined,
+    body: 'none',
+  };
+  private client: ClientStream | undefined = undefined;
+  private ctx: ProxyContext | undefined = undefined;
+  private state: RequestState | undefined = undefined;
+  /** Did the request enter the stages, or was it refused before? */
+  private entered = false;
+  private cache: ConnectionCache | undefined = undefined;
+  private upstream: UpstreamStream | undefined = undefined;
   /** What the client sent, whatever plugins make of it. */
   private askedMethod = 'GET';
-  private askedTarget = '/';
-  private askedClose = false;
-  private ctx: ProxyContext | undefined = undefined;
-  private connections: UpstreamConnections | undefined = undefined;
-  private connection: UpstreamConnection | undefined = undefined;
+  /** How the client's stream can hand the request body on. */
+  private askedForm: BodyForm = 'payload';
   /** The upstream is there and takes the request body. */
   private bodyWanted = false;
-  // of the response
+  // of the upstream's response
   private status = 0;
-  private reason = '';
-  private responseLength = 0;
+  private reason: string | undefined = undefined;
+  private length = 0;
   private announced: number | undefined = undefined;
   private hasDate = false;
-  private bodyMode = asSent;
-  /** A head that is not written yet, as the first bytes of the body may leave with it. */
-  private pendingHead = '';
-  private headWritten = false;
-  private keepAlive = false;
+  private form: BodyForm = 'payload';
+  /** The response's head is with the client's stream. */
+  private responding = false;
   private judgedLate = false;
-  private upgraded: { socket: Socket; rest: Buffer; protocol: string } | undefined = undefined;
+  private upgraded: { socket: Duplex; rest: Buffer; protocol: string } | undefined = undefined;
   private tunnel: Tunnel | undefined = undefined;
+  /** Transforms of the bodies, where plugins asked for some. */
+  private requestChain: BodyChain | undefined = undefined;
+  private responseChain: BodyChain | undefined = undefined;
+  private trailers: HeaderList | undefined = undefined;
 
-  constructor(wire: Wire, client: ClientConnection) {
+  constructor(wire: Wire) {
     this.wire = wire;
+    this.pipeline = new Pipeline(wire.pipelines, this);
+  }
+
+  /** For {@link Exchanges}: the next request is one of `client`. */
+  attach(client: ClientStream): void {
     this.client = client;
-    this.pipeline = new Pipeline(wire.hooks, this);
-  }
-
-  get active(): boolean {
-    return this.ctx !== undefined;
-  }
-
-  /** Has the response begun? */
-  get answered(): boolean {
-    return this.headWritten || this.pendingHead !== '';
-  }
-
-  /** Begins the request that `head` holds. */
-  begin(head: RequestHead): void {
-    const { wire, client } = this;
-    const version = head.minor === 0 ? '1.0' : '1.1';
-    const { fields } = head;
-    const startedAt = wire.deadlines.touch();
-    const ctx = new ProxyContext(
-      head.method,
-      head.target,
-      version,
-      fields.headers,
-      wire.pools.default,
-      startedAt,
-    );
-    ctx.host = head.host;
-    ctx.bodyLength = head.length;
-    ctx.upgrade = head.upgrade;
-    ctx.localPort = Number(client.peer.localPort);
-    wire.forwarding.apply(ctx, client.peer, fields.hasForwarding);
-    this.ctx = ctx;
-    this.method = head.method;
-    this.askedMethod = head.method;
-    this.askedTarget = head.target;
-    this.keepAlive = head.keepAlive;
-    this.askedClose = !head.keepAlive;
-    this.headWritten = false;
-    this.pendingHead = '';
+    this.askedMethod = 'GET';
+    this.entered = false;
     this.bodyWanted = false;
+    this.responding = false;
     this.judgedLate = false;
-    this.pipeline.start(ctx);
-    if (this.pipeline.pending) client.awaitStage();
+  }
+
+  // --- the beginning -------------------------------------------------------------------------------------------
+
+  begin(request: InboundRequest): void {
+    const { client, wire } = this;
+    if (client === undefined) return;
+    this.askedMethod = request.method;
+    this.askedForm = request.form;
+    const ctx = this.take(this.stateOf(request, client));
+    const verdict = wire.admission.judge(request, client);
+    if (verdict === undefined) {
+      this.entered = true;
+      this.pipeline.start(ctx);
+    } else if (verdict instanceof WeldrError) {
+      client.readNoMore();
+      this.pipeline.refuse(ctx, verdict);
+    } else {
+      this.pipeline.replyAtOnce(ctx, verdict);
+    }
+  }
+
+  private take(state: RequestState): ProxyContext {
+    const ctx = new ProxyContext(state);
+    this.state = state;
+    this.ctx = ctx;
+    return ctx;
+  }
+
+  private stateOf(request: InboundRequest, { peer }: ClientStream): RequestState {
+    const { wire } = this;
+    const startedAt = wire.deadlines.touch();
+    const { method, target, version, headers } = request;
+    const state = new RequestState(method, target, version, headers, wire.pools.default, startedAt);
+    state.host = request.host;
+    state.bodyLength = request.length;
+    if (request.upgrade !== undefined) state.ensureRare().upgrade = request.upgrade;
+    wire.forwarding.apply(state, peer, request.hasForwarding);
+    return state;
   }
 
   // --- Carrier: what the pipeline decided ----------------------------------------------------------------------
 
-  forward(ctx: ProxyContext): void {
-    const { upstream } = ctx;
+  awaitStage(): void {
+    if (this.upstream !== undefined) {
+      this.judgedLate = true;
+      this.upstream.hold();
+    }
+    this.client?.awaitStage();
+  }
+
+  forward(state: RequestState): void {
+    const { upstream } = state;
     if (upstream === undefined) return;
-    this.client.stageDone();
-    const edited = ctx.method !== this.askedMethod || ctx.target !== this.askedTarget;
-    if (edited && !isRequestLine(ctx.method, ctx.target)) {
-      const line = JSON.stringify(`${ctx.method} ${ctx.target}`);
-      this.pipeline.attemptFailed(
-        new WeldrError('PLUGIN_FAILED', `a plugin made a request line that cannot be sent: ${line}`),
-      );
-      return;
-    }
-    this.connections = this.wire.connectionsTo(upstream);
-    this.method = ctx.method;
-    this.connections.acquire(this, ctx.upgrade === undefined ? 'requests' : 'upgrade');
+    this.client?.stageDone();
+    this.cache = this.wire.upstreams.connectionsTo(upstream);
+    this.cache.acquire(this, state.upgrade === undefined ? 'requests' : 'upgrade');
   }
 
-  respond(ctx: ProxyContext): void {
-    if (ctx.status !== this.status && !this.acceptStatus(ctx)) return;
+  respond(state: RequestState): void {
+    const { client, response } = this;
+    if (client === undefined) return;
     if (this.upgraded !== undefined) {
-      this.switchProtocols(ctx, this.upgraded);
+      this.switchProtocols(state, client, this.upgraded);
       return;
     }
-    const { client } = this;
-    const bodiless = this.askedMethod === 'HEAD' || ctx.status === 204 || ctx.status === 304;
-    let framing = '';
-    this.bodyMode = asSent;
-    // The client's connection can go on only if all of its request has been read.
-    if (this.isLast(ctx)) this.keepAlive = false;
+    const headers = state.responseHeaders ?? noHeaders;
+    const bodiless = this.askedMethod === 'HEAD' || state.status === 204 || state.status === 304;
+    const transforms = state.rare?.responseTransforms;
+    response.status = state.status;
+    response.reason = state.status === this.status ? this.reason : undefined;
+    response.headers = headers;
+    response.hasDate = headers.edited ? headers.has('date') : this.hasDate;
     if (bodiless) {
-      if (this.responseLength !== 0) this.bodyMode = dropped;
-      if (ctx.status !== 204 && this.announced !== undefined)
-        framing = `Content-Length: ${this.announced}\r\n`;
-    } else if (this.responseLength >= 0) {
-      framing = `Content-Length: ${this.responseLength}\r\n`;
-    } else if (ctx.version === '1.1') {
-      framing = 'Transfer-Encoding: chunked\r\n';
-      if (this.responseLength === untilClose) this.bodyMode = encoded;
+      response.body = 'none';
+      response.length = state.status === 204 || transforms !== undefined ? undefined : this.announced;
+    } else if (transforms === undefined || this.length === 0) {
+      response.body = this.form;
+      response.length = this.length >= 0 ? this.length : undefined;
     } else {
-      this.keepAlive = false;
-      this.bodyMode = untilClosed;
+      if (!this.startResponseChain(transforms)) return;
+      this.form = 'payload';
+      response.body = 'payload';
+      response.length = undefined;
     }
-    this.pendingHead = this.responseHead(ctx, ctx.responseHeaders, this.reason, this.hasDate, framing);
-    this.headWritten = false;
+    client.writeHead(response);
+    this.responding = true;
     client.stageDone();
-    if (this.judgedLate) {
-      this.judgedLate = false;
-      this.connection?.release();
-    }
+    if (!this.judgedLate) return;
+    this.judgedLate = false;
+    this.upstream?.release();
+    if (this.state === state) this.flushHead();
   }
 
-  reply(ctx: ProxyContext, answer: Reply): void {
-    this.client.stageDone();
+  reply(state: RequestState): void {
+    const { client, response } = this;
+    if (client === undefined) return;
+    client.stageDone();
     this.dropAttempt();
-    if (this.isLast(ctx)) this.keepAlive = false;
-    const { body } = answer;
-    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    const framing = answer.status === 204 || answer.status === 304 ? '' : `Content-Length: ${length}\r\n`;
-    const head = this.responseHead(
-      ctx,
-      answer.headers,
-      reasonPhrase(answer.status),
-      answer.headers.has('date'),
-      framing,
-    );
-    this.headWritten = true;
-    this.client.write(head);
-    if (this.askedMethod !== 'HEAD' && framing !== '' && length > 0) {
-      this.client.writeOwn(typeof body === 'string' ? Buffer.from(body) : Buffer.from(body));
-      ctx.bytesOut += length;
+    const { replyBody, status } = state;
+    const headers = state.responseHeaders ?? noHeaders;
+    const bytes = typeof replyBody === 'string' ? Buffer.from(replyBody) : replyBody;
+    const hasLength = status !== 204 && status !== 304;
+    const sent = this.askedMethod !== 'HEAD' && hasLength ? bytes.length : 0;
+    const transforms = sent > 0 ? state.rare?.responseTransforms : undefined;
+    response.status = status;
+    response.reason = undefined;
+    response.headers = headers;
+    response.hasDate = headers.has('date');
+    response.body = sent > 0 ? 'payload' : 'none';
+    response.length = hasLength && transforms === undefined ? bytes.length : undefined;
+    if (transforms !== undefined && !this.startResponseChain(transforms)) return;
+    client.writeHead(response);
+    if (this.responseChain !== undefined) {
+      this.responding = true;
+      this.responseChain.write(bytes);
+      this.responseChain.end();
+      this.watchResponseChain();
+      return;
     }
+    if (sent > 0) client.writeBody(Buffer.from(bytes.buffer, bytes.byteOffset, sent), 0, sent);
+    client.flush();
+    state.bytesOut += sent;
     this.complete();
   }
 
-  replyError(ctx: ProxyContext, error: WeldrError): void {
-    this.logFailure(ctx, error);
-    const answer = reply(error.status, `${error.status} ${error.title}\n`);
-    if (error.status === 503) answer.headers.push('Retry-After', 'retry-after', '5');
-    this.reply(ctx, answer);
-  }
-
-  /** Must the client's connection end with this response? Bytes behind an Upgrade could be of either protocol. */
-  private isLast(ctx: ProxyContext): boolean {
-    return !this.client.requestComplete || ctx.upgrade !== undefined || this.wire.draining;
-  }
-
-  /** Takes a status that a plugin set; false: it cannot be sent, and the client was told so. */
-  private acceptStatus(ctx: ProxyContext): boolean {
-    const { status } = ctx;
-    if (this.upgraded === undefined && Number.isInteger(status) && status >= 200 && status <= 599) {
-      this.reason = reasonPhrase(status);
-      return true;
-    }
-    const error = new WeldrError('PLUGIN_FAILED', `a plugin set a status that cannot be sent: ${status}`);
-    ctx.error = error;
-    ctx.status = error.status;
-    this.replyError(ctx, error);
-    return false;
+  failed(state: RequestState, error: WeldrError): void {
+    if (this.entered) logFailure(this.wire.log, state, error);
+    else logRefusal(this.wire.log, state.clientIp, error);
   }
 
   abandonAttempt(): void {
     this.dropAttempt();
   }
 
-  // --- ConnectionTaker -----------------------------------------------------------------------------------------
+  // --- refusals ------------------------------------------------------------------------------------------------
 
-  take(connection: UpstreamConnection): void {
-    const { ctx, client } = this;
-    if (ctx === undefined) return;
-    this.connection = connection;
-    const use = ctx.upgrade === undefined ? 'requests' : 'upgrade';
-    const body = client.takeSmallBody(smallBody);
-    // What has come of the body leaves in one write with the head.
-    const joined = !client.requestComplete && connection.connected;
-    if (joined) connection.cork();
-    connection.start(this, body === undefined ? requestHead(ctx) : requestHead(ctx) + body, use);
-    ctx.reusedConnection = connection.reused;
-    if (body !== undefined) ctx.bytesIn = body.length;
-    if (client.requestComplete) {
-      connection.endRequest();
-    } else {
-      this.bodyWanted = connection.connected;
-      if (this.bodyWanted) client.resumeBody();
+  /**
+   * Every error of the client's side comes here: heads that were not understood, bodies, waits. The connection goes on
+   * if the protocol lets it.
+   */
+  refuse(error: WeldrError): void {
+    const { client } = this;
+    if (client === undefined) return;
+    if (client.answered) {
+      this.abort(error);
+      client.cut();
+      return;
     }
-    if (joined) connection.uncork();
+    let { ctx } = this;
+    if (ctx === undefined) {
+      // The head was not understood: nothing is known but who sent it.
+      const { deadlines, pools } = this.wire;
+      const state = new RequestState('', '', '1.1', new HeaderList(), pools.default, deadlines.touch());
+      state.clientIp = client.peer.ip;
+      state.connection = client.peer;
+      ctx = this.take(state);
+      client.readNoMore();
+    }
+    this.responseChain?.destroy();
+    this.responseChain = undefined;
+    this.pipeline.refuse(ctx, error);
   }
 
-  refuse(error: WeldrError): void {
-    this.connections = undefined;
+  onStageTimeout(): void {
+    const ms = this.wire.settings.timeouts.stage;
+    if (this.responseChain === undefined) this.pipeline.stageTimedOut(ms);
+    else
+      this.refuse(
+        new WeldrError('PLUGIN_FAILED', `a body transform took over ${ms} ms`, { stage: 'transform' }),
+      );
+  }
+
+  // --- StreamTaker ---------------------------------------------------------------------------------------------
+
+  takeStream(stream: UpstreamStream): void {
+    const { state, client } = this;
+    if (state === undefined || client === undefined) return;
+    this.upstream = stream;
+    const transforms = state.bodyLength === 0 ? undefined : state.rare?.requestTransforms;
+    if (transforms !== undefined && !this.startRequestChain(transforms)) return;
+    const body = client.takeSmallBody(smallBody);
+    // What has come of the body leaves in one write with the head.
+    const joined = !client.requestComplete && stream.connected;
+    if (joined) stream.cork();
+    const form = this.formFor(stream);
+    const chain = this.requestChain;
+    stream.send(this.outgoing(state, form), chain === undefined ? body : undefined, this);
+    state.attempt?.reuses(stream.reused);
+    state.attempt?.sent(performance.now());
+    if (body !== undefined) {
+      state.bytesIn = body.length;
+      chain?.write(body);
+    }
+    if (client.requestComplete) {
+      if (chain === undefined) stream.endRequest(undefined);
+      else chain.end();
+    } else {
+      this.bodyWanted = stream.connected;
+      if (this.bodyWanted) client.resumeBody(form);
+    }
+    if (joined) stream.uncork();
+  }
+
+  private formFor(stream: UpstreamStream): BodyForm {
+    return this.askedForm === 'chunks' && this.requestChain === undefined ? stream.takes : 'payload';
+  }
+
+  private outgoing(state: RequestState, form: BodyForm): OutboundRequest {
+    const { request } = this;
+    const { upstream, edited } = state;
+    const wantsOwn = upstream?.record.mapHost === true && edited?.hasOwnHost !== true;
+    const host = edited === undefined ? state.host : edited.host;
+    const headers = edited?.editedHeaders;
+    request.method = edited === undefined ? state.method : edited.method;
+    request.target = edited === undefined ? state.target : edited.target;
+    request.host = upstream !== undefined && (wantsOwn || host === '') ? upstream.authority : undefined;
+    request.headers = headers ?? state.rare?.cleanedHeaders ?? state.headers;
+    request.addedLines = headers === undefined ? state.addedLines : '';
+    request.length = this.requestChain === undefined ? state.bodyLength : -1;
+    request.form = form;
+    request.upgrade = state.upgrade;
+    request.timeouts = this.timeoutsOf(state);
+    return request;
+  }
+
+  private timeoutsOf({ rare }: RequestState): UpstreamTimeouts {
+    const { timeouts } = this.wire.settings;
+    if (rare === undefined) return timeouts;
+    const { connectTimeout, responseTimeout, bodyTimeout } = rare;
+    if (connectTimeout === undefined && responseTimeout === undefined && bodyTimeout === undefined)
+      return timeouts;
+    return {
+      connect: connectTimeout ?? timeouts.connect,
+      response: responseTimeout ?? timeouts.response,
+      body: bodyTimeout ?? timeouts.body,
+    };
+  }
+
+  goWithout(error: WeldrError): void {
+    this.cache = undefined;
     this.pipeline.attemptFailed(error);
   }
 
-  // --- the request body, from the client -----------------------------------------------------------------------
+  // --- body transforms -----------------------------------------------------------------------------------------
 
-  /** May body bytes be handed on now? */
+  /** False: they cannot be made, and the request has failed. */
+  private startRequestChain(transforms: readonly (() => Duplex)[]): boolean {
+    try {
+      this.requestChain = new BodyChain(transforms, {
+        onChainBytes: bytes => {
+          if (this.upstream?.write(bytes) === false) this.requestChain?.pause();
+        },
+        onChainEnd: () => this.upstream?.endRequest(undefined),
+        onChainDrain: () => this.onDrain(),
+        onChainError: error => this.refuse(error),
+      });
+      return true;
+    } catch (thrown) {
+      this.refuse(toWeldrError(thrown));
+      return false;
+    }
+  }
+
+  private startResponseChain(transforms: readonly (() => Duplex)[]): boolean {
+    try {
+      this.responseChain = new BodyChain(transforms, {
+        onChainBytes: bytes => this.onTransformed(bytes),
+        onChainEnd: () => {
+          this.responseChain = undefined;
+          this.client?.stageDone();
+          this.client?.endBody(this.trailers);
+          this.complete();
+        },
+        onChainDrain: () => {
+          this.client?.stageDone();
+          this.upstream?.release();
+        },
+        onChainError: error => {
+          this.responseChain = undefined;
+          this.refuse(error);
+        },
+      });
+      return true;
+    } catch (thrown) {
+      const { rare } = this.state ?? {};
+      // The error's own response must not meet the same end.
+      if (rare !== undefined) rare.responseTransforms = undefined;
+      this.refuse(toWeldrError(thrown));
+      return false;
+    }
+  }
+
+  private onTransformed(bytes: Buffer): void {
+    const { client, state, responseChain } = this;
+    if (client === undefined || state === undefined) return;
+    state.bytesOut += bytes.length;
+    client.stageDone();
+    if (client.writeBody(bytes, 0, bytes.length)) this.watchResponseChain();
+    else responseChain?.pause();
+  }
+
+  /** A transform that has all it needs has the time of a stage for its next bytes. */
+  private watchResponseChain(): void {
+    if (this.responseChain?.owes === true) this.client?.awaitStage();
+  }
+
+  // --- RequestReceiver: the request body, from the client ------------------------------------------------------
+
   get wantsBody(): boolean {
     return this.bodyWanted;
   }
 
-  /** Body bytes, framed as they are to be sent; false: no more until {@link ClientConnection.resumeBody}. */
-  onRequestBytes(bytes: Buffer | string): boolean {
-    const { ctx, connection } = this;
-    if (ctx === undefined || connection === undefined) return true;
-    ctx.replayable = false;
-    ctx.bytesIn += bytes.length;
-    this.bodyWanted = connection.write(bytes);
-    return this.bodyWanted;
+  onRequestBytes(bytes: Buffer | string): void {
+    const { state, upstream, requestChain } = this;
+    if (state === undefined || upstream === undefined) return;
+    state.replayable = false;
+    state.bytesIn += bytes.length;
+    this.bodyWanted = requestChain === undefined ? upstream.write(bytes) : requestChain.write(bytes);
   }
 
-  /** The body is whole. `trailers`: of a chunked one whose end is to be written with them. */
   onRequestEnd(trailers: HeaderList | undefined): void {
-    if (trailers !== undefined) this.connection?.write(`0\r\n${trailers.toLines()}\r\n`);
-    this.connection?.endRequest();
+    if (this.requestChain === undefined) this.upstream?.endRequest(trailers);
+    else this.requestChain.end();
   }
 
-  // --- Attempt: what the upstream does -------------------------------------------------------------------------
+  onClientDrain(): void {
+    if (this.responseChain === undefined) {
+      this.upstream?.release();
+    } else {
+      this.responseChain.resume();
+      this.watchResponseChain();
+      if (!this.responseChain?.owes) this.upstream?.release();
+    }
+  }
+
+  abort(error: WeldrError): void {
+    const { client, state } = this;
+    if (client === undefined) return;
+    if (this.tunnel !== undefined) {
+      this.tunnel.destroy();
+      return;
+    }
+    this.dropAttempt();
+    if (state !== undefined) logFailure(this.wire.log, state, error);
+    this.endAborted(error);
+  }
+
+  // --- ResponseReceiver: what the upstream does ----------------------------------------------------------------
 
   onConnected(): void {
     this.bodyWanted = true;
-    if (!this.client.requestComplete) this.client.resumeBody();
+    this.askForBody();
   }
 
   onDrain(): void {
-    if (this.bodyWanted || this.client.requestComplete) return;
+    this.requestChain?.resume();
+    if (this.bodyWanted || this.client === undefined || this.client.requestComplete) return;
     this.bodyWanted = true;
-    this.client.resumeBody();
+    this.askForBody();
   }
 
-  onInterim(head: ResponseHead): void {
-    const { ctx } = this;
-    // HTTP/1.0 knows no 1xx (RFC 9110 section 15.2), and a 100 that nobody waits for only confuses.
-    if (ctx === undefined || ctx.version === '1.0' || this.headWritten) return;
-    if (head.status === 100 && !ctx.headers.has('expect')) return;
-    this.client.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields.headers.toLines()}\r\n`);
+  private askForBody(): void {
+    const { client, upstream } = this;
+    if (client !== undefined && upstream !== undefined && !client.requestComplete)
+      client.resumeBody(this.formFor(upstream));
   }
 
-  onHead(head: ResponseHead): 'keep' | 'strip' {
-    const { ctx } = this;
-    if (ctx === undefined) return 'keep';
-    ctx.status = head.status;
-    ctx.responseHeaders = head.fields.headers;
-    ctx.respondedAt = performance.now();
-    this.status = head.status;
-    this.reason = head.reason;
-    this.responseLength = head.length;
+  onInterim({ status, reason, headers }: InboundResponse): void {
+    const { state, client } = this;
+    if (state === undefined || client === undefined || client.answered) return;
+    // A 100 that nobody waits for only confuses.
+    if (status === 100 && !state.headers.has('expect')) return;
+    client.writeInterim(status, reason, headers);
+  }
+
+  onHead(head: InboundResponse): BodyForm {
+    const { state, client } = this;
+    if (state === undefined || client === undefined) return 'payload';
+    this.noteHead(state, head);
+    this.length = head.length;
     this.announced = head.announced;
-    this.hasDate = head.fields.hasDate;
-    const { version } = ctx;
+    this.hasDate = head.hasDate;
+    this.form = head.form === 'chunks' ? client.takes : 'payload';
     this.pipeline.responded();
-    if (this.pipeline.pending) this.holdForStage();
-    return version === '1.0' ? 'strip' : 'keep';
+    // A stage that is still at work may ask for a transform, which needs the payload.
+    if (this.judgedLate) this.form = 'payload';
+    return this.form;
+  }
+
+  private noteHead(state: RequestState, { status, reason, headers }: InboundResponse): void {
+    state.status = status;
+    state.responseHeaders = headers;
+    state.attempt?.responded(status, performance.now());
+    this.status = status;
+    this.reason = reason;
   }
 
   onBody(buffer: Buffer, start: number, end: number): void {
-    const { ctx, client } = this;
-    if (ctx === undefined || end === start || this.bodyMode === dropped) return;
-    const size = end - start;
-    ctx.bytesOut += size;
-    const head = this.pendingHead;
-    this.pendingHead = '';
-    this.headWritten = true;
-    let flowing: boolean;
-    if (this.bodyMode === encoded) {
-      client.write(`${head}${size.toString(16)}\r\n`);
-      client.writeShared(buffer, start, end);
-      flowing = client.write('\r\n');
-    } else if (size <= smallBody) {
-      flowing = client.write(head + buffer.toString('latin1', start, end));
-    } else {
-      if (head !== '') client.write(head);
-      flowing = client.writeShared(buffer, start, end);
+    const { state, client, responseChain } = this;
+    if (state === undefined || client === undefined || end === start || this.response.body === 'none') return;
+    if (responseChain !== undefined) {
+      if (!responseChain.write(buffer.subarray(start, end))) {
+        this.upstream?.hold();
+        this.watchResponseChain();
+      }
+      return;
     }
-    if (!flowing) this.connection?.hold();
+    state.bytesOut += end - start;
+    if (!client.writeBody(buffer, start, end)) this.upstream?.hold();
   }
 
   onBodyLine(line: string): void {
-    if (this.bodyMode === dropped) return;
-    this.headWritten = true;
-    this.client.write(this.pendingHead + line);
-    this.pendingHead = '';
+    if (this.response.body !== 'none') this.client?.writeBodyLine(line);
   }
 
   onBodyEnd(trailers: HeaderList | undefined): void {
-    this.connection = undefined;
-    if (this.bodyMode === encoded) this.onBodyLine('0\r\n\r\n');
-    else if (trailers !== undefined && this.bodyMode === asSent) {
-      this.onBodyLine(`0\r\n${trailers.toLines()}\r\n`);
+    this.upstream = undefined;
+    if (this.responseChain !== undefined) {
+      this.trailers = trailers;
+      this.responseChain.end();
+      this.watchResponseChain();
+      return;
     }
-    this.flushHead();
+    this.client?.endBody(trailers);
     this.complete();
   }
 
@@ -345,12 +533,12 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     this.flushHead();
   }
 
-  onUpgraded(head: ResponseHead, socket: Socket, rest: Buffer): void {
-    const { ctx } = this;
-    this.connection = undefined;
+  onUpgraded(head: InboundResponse, socket: Duplex, rest: Buffer): void {
+    const { state } = this;
+    this.upstream = undefined;
     const protocol = head.upgrade ?? '';
-    const offered = ctx?.upgrade?.toLowerCase().split(', ') ?? [];
-    if (ctx === undefined || !offered.includes(protocol.toLowerCase()) || !isFieldValue(protocol)) {
+    const offered = state?.upgrade?.toLowerCase().split(', ') ?? [];
+    if (state === undefined || !offered.includes(protocol.toLowerCase()) || !isFieldValue(protocol)) {
       socket.destroy();
       this.pipeline.attemptFailed(
         new WeldrError('BAD_RESPONSE', 'the upstream switched to a protocol nobody asked for'),
@@ -359,180 +547,107 @@ export class Exchange implements Carrier, Attempt, ConnectionTaker {
     }
     socket.pause();
     this.upgraded = { socket, rest, protocol };
-    ctx.status = 101;
-    this.status = 101;
-    ctx.responseHeaders = head.fields.headers;
-    ctx.respondedAt = performance.now();
-    this.reason = head.reason;
+    this.noteHead(state, head);
     this.pipeline.responded();
-    if (this.pipeline.pending) this.client.awaitStage();
   }
 
   onAttemptError(error: WeldrError): void {
-    this.connection = undefined;
-    const { ctx } = this;
-    if (ctx === undefined) return;
+    this.upstream = undefined;
+    if (this.state === undefined || this.client === undefined) return;
     this.bodyWanted = false;
-    if (this.headWritten) {
-      // The client has seen a part: only a cut connection can tell it that the rest is missing.
-      this.logFailure(ctx, error);
-      this.endAborted(error);
-      this.client.cut(this.bodyMode === untilClosed ? 'reset' : 'close');
-    } else if (this.pendingHead !== '') {
-      this.pendingHead = '';
-      ctx.error = error;
-      ctx.status = error.status;
-      this.replyError(ctx, error);
-    } else if (this.pipeline.pending) {
-      // The response that a stage is looking at cannot be sent any more.
-      this.endAborted(error);
-      this.client.cut('close');
-    } else {
-      this.pipeline.attemptFailed(error);
-      if (this.pipeline.pending) this.client.awaitStage();
-    }
+    // Behind the head, or while a stage looks at it, no other upstream can be tried.
+    if (this.responding || this.pipeline.pending) this.refuse(error);
+    else this.pipeline.attemptFailed(error);
   }
 
-  // --- the client ----------------------------------------------------------------------------------------------
-
-  /** What was written has left the client's connection. */
-  onClientDrain(): void {
-    this.connection?.release();
-  }
-
-  /** The client left, or must leave; its request ends here. */
-  abort(error: WeldrError): void {
-    const { ctx } = this;
-    if (ctx === undefined) return;
-    if (this.tunnel !== undefined) {
-      this.tunnel.destroy();
-      return;
-    }
-    this.dropAttempt();
-    this.logFailure(ctx, error);
-    this.endAborted(error);
-  }
-
-  /** The request turned out to be malformed; answered when nothing was yet, cut else. True: it was answered. */
-  refuseRequest(error: WeldrError): boolean {
-    const { ctx } = this;
-    if (ctx === undefined || this.headWritten || this.pendingHead !== '' || this.pipeline.pending) {
-      this.abort(error);
-      return false;
-    }
-    this.dropAttempt();
-    ctx.error = error;
-    ctx.status = error.status;
-    this.replyError(ctx, error);
-    return true;
-  }
-
-  private holdForStage(): void {
-    this.judgedLate = true;
-    this.connection?.hold();
-    this.client.awaitStage();
-  }
-
-  private responseHead(
-    ctx: ProxyContext,
-    headers: HeaderList,
-    reason: string,
-    hasDate: boolean,
-    framing: string,
-  ): string {
-    const date = hasDate ? '' : dateLine();
-    let connection = '';
-    if (!this.keepAlive) connection = 'Connection: close\r\n';
-    else if (ctx.version === '1.0') connection = 'Connection: keep-alive\r\n';
-    return `HTTP/1.1 ${ctx.status} ${reason}\r\n${headers.toLines()}${date}${framing}${connection}\r\n`;
-  }
+  // --- the end -------------------------------------------------------------------------------------------------
 
   private flushHead(): void {
-    const head = this.pendingHead;
-    if (head === '' || this.pipeline.pending) return;
-    this.pendingHead = '';
-    this.headWritten = true;
-    if (!this.client.write(head)) this.connection?.hold();
+    if (this.responding && this.client?.flush() === false) this.upstream?.hold();
   }
 
   private switchProtocols(
-    ctx: ProxyContext,
-    upgraded: { socket: Socket; rest: Buffer; protocol: string },
+    state: RequestState,
+    client: ClientStream,
+    upgraded: { socket: Duplex; rest: Buffer; protocol: string },
   ): void {
     this.upgraded = undefined;
-    this.headWritten = true;
-    this.client.stageDone();
-    const lines = ctx.responseHeaders.toLines();
-    this.client.write(
-      `HTTP/1.1 101 ${this.reason}\r\n${lines}Connection: upgrade\r\nUpgrade: ${upgraded.protocol}\r\n\r\n`,
+    client.stageDone();
+    const { socket, rest } = client.switchProtocols(
+      this.reason ?? '',
+      state.responseHeaders ?? noHeaders,
+      upgraded.protocol,
     );
-    const early = this.client.takeOver();
     const { deadlines, settings } = this.wire;
-    const tunnel = new Tunnel(
-      this.client.socket,
-      upgraded.socket,
-      deadlines,
-      settings.timeouts.tunnel,
-      () => {
-        ctx.bytesIn += tunnel.bytesIn;
-        ctx.bytesOut += tunnel.bytesOut;
-        this.tunnel = undefined;
-        this.endCompleted();
-        this.client.onTunnelClosed();
-      },
-    );
+    const tunnel = new Tunnel(socket, upgraded.socket, deadlines, settings.timeouts.tunnel, () => {
+      state.bytesIn += tunnel.bytesIn;
+      state.bytesOut += tunnel.bytesOut;
+      this.tunnel = undefined;
+      this.endCompleted();
+      client.onTunnelClosed();
+    });
     this.tunnel = tunnel;
-    tunnel.start(early ?? noBytes, upgraded.rest);
+    tunnel.start(rest, upgraded.rest);
   }
 
   private complete(): void {
+    const { client } = this;
     this.endCompleted();
-    this.client.finishResponse(this.keepAlive ? 'keep-alive' : this.askedClose ? 'close' : 'linger');
-  }
-
-  private endAborted(error: WeldrError): void {
-    this.ctx = undefined;
-    this.bodyWanted = false;
-    this.connections = undefined;
-    this.pipeline.aborted(error);
+    // Last, as the client's stream may begin its next request in it, and that may take this exchange.
+    client?.finish();
   }
 
   private endCompleted(): void {
-    this.ctx = undefined;
-    this.bodyWanted = false;
-    this.connections = undefined;
+    this.detach();
     this.pipeline.completed();
+    this.release();
+  }
+
+  private endAborted(error: WeldrError): void {
+    this.detach();
+    this.pipeline.aborted(error);
+    this.release();
+  }
+
+  private detach(): void {
+    this.ctx = undefined;
+    this.state = undefined;
+    this.client = undefined;
+    this.cache = undefined;
+    this.bodyWanted = false;
+    this.requestChain?.destroy();
+    this.requestChain = undefined;
+    this.responseChain?.destroy();
+    this.responseChain = undefined;
+    this.trailers = undefined;
+  }
+
+  /**
+   * Gives itself back for another request, unless a stage still owes an answer: nothing could tell that answer from
+   * one about the next request. Such a one is dropped, and its client's connection goes on with another.
+   */
+  private release(): void {
+    this.request.headers = noHeaders;
+    this.response.headers = noHeaders;
+    if (this.pipeline.reusable) this.wire.exchanges.giveBack(this);
   }
 
   private dropAttempt(): void {
-    this.connections?.leave(this);
-    this.connections = undefined;
-    this.connection?.destroy();
-    this.connection = undefined;
+    this.cache?.leave(this);
+    this.cache = undefined;
+    this.upstream?.cancel();
+    this.upstream = undefined;
     this.upgraded?.socket.destroy();
     this.upgraded = undefined;
+    this.requestChain?.destroy();
+    this.requestChain = undefined;
     this.bodyWanted = false;
     this.judgedLate = false;
-    this.pendingHead = '';
-  }
-
-  private logFailure(ctx: ProxyContext, error: WeldrError): void {
-    const { log } = this.wire;
-    const facts = {
-      status: error.status,
-      code: error.code,
-      method: ctx.method,
-      target: ctx.target,
-      client: ctx.clientIp,
-      upstream: ctx.upstream?.id,
-    };
-    if (error.blame === 'client') log.info(facts, error.message);
-    else if (error.code === 'PLUGIN_FAILED' || error.code === 'INTERNAL')
-      log.error({ ...facts, err: error }, error.message);
-    else log.warn(facts, causeOf(error));
   }
 }
 
-function causeOf(error: WeldrError): string {
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+function toWeldrError(thrown: unknown): WeldrError {
+  return thrown instanceof WeldrError
+    ? thrown
+    : new WeldrError('INTERNAL', describeError(thrown), { cause: thrown });
 }

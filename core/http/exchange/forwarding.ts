@@ -1,21 +1,11 @@
 // Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
-import { BlockList, isIP, isIPv6 } from 'node:net';
-import type { ProxyContext } from '../../request/context.ts';
-import { type HeaderList, isFieldValue } from '../../request/headers.ts';
+import { isIP, isIPv6 } from 'node:net';
+import { NetworkSet, unixPeer } from '../../network.ts';
+import { HeaderList, isFieldValue } from '../../request/headers.ts';
+import type { RequestState } from '../../request/request-state.ts';
 import type { Settings } from '../../settings/settings.ts';
-import { forwardingAlias } from '../h1/fields.ts';
-
-/** What one client connection says of itself. */
-export interface Peer {
-  readonly ip: string;
-  readonly port: number;
-  readonly localPort: string;
-  /** Is it a proxy whose X-Forwarded-* is believed? */
-  readonly trusted: boolean;
-  /** The lines that describe it, as the last request for `describedHost` got them; most requests name the same. */
-  described: string;
-  describedHost: string | undefined;
-}
+import { forwardingAlias } from './grammar.ts';
+import type { Peer } from './streams.ts';
 
 /** The longest chain of addresses that is looked through for the client's. */
 const maxChain = 100;
@@ -24,8 +14,7 @@ const maxChain = 100;
 export class Forwarding {
   private readonly mode: Settings['forwarded']['mode'];
   private readonly rfc7239: boolean;
-  private readonly trusted = new BlockList();
-  private readonly trustsAny: boolean;
+  private readonly trusted: NetworkSet;
   private readonly via: readonly [oneZero: string, oneOne: string];
   private readonly pseudonym: string;
 
@@ -33,23 +22,14 @@ export class Forwarding {
     const { mode, rfc7239, trusted } = settings.forwarded;
     this.mode = mode;
     this.rfc7239 = rfc7239;
-    this.trustsAny = trusted.length > 0;
+    this.trusted = new NetworkSet(trusted);
     this.pseudonym = settings.via;
-    this.via = [`1.0 ${settings.via}`, `1.1 ${settings.via}`];
-    for (const network of trusted) {
-      const [address = '', bits] = network.split('/');
-      const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-      this.trusted.addSubnet(
-        address,
-        bits === undefined ? (family === 'ipv6' ? 128 : 32) : Number(bits),
-        family,
-      );
-    }
+    this.via = [viaLine('1.0', settings.via), viaLine('1.1', settings.via)];
   }
 
   /** Is this address one of a trusted proxy? */
   trusts(ip: string): boolean {
-    return this.trustsAny && isIP(ip) !== 0 && this.trusted.check(ip, isIPv6(ip) ? 'ipv6' : 'ipv4');
+    return this.trusted.has(ip);
   }
 
   /** How often the request has passed a proxy of this name (RFC 9110 section 7.6.3). */
@@ -59,75 +39,97 @@ export class Forwarding {
   }
 
   /** Sets the fields on a request; `received`: it came with some already. */
-  apply(ctx: ProxyContext, peer: Peer, received: boolean): void {
-    const { headers } = ctx;
-    ctx.clientIp = peer.ip;
-    ctx.clientPort = peer.port;
+  apply(state: RequestState, peer: Peer, received: boolean): void {
+    state.clientIp = peer.ip;
+    state.connection = peer;
     const believed = peer.trusted && received;
-    if (believed) this.believe(ctx);
-    if (this.mode === 'remove' || (this.mode === 'append' && received && !peer.trusted))
-      dropForwarding(headers);
-    if (this.mode === 'append') {
-      if (believed) this.extend(ctx, peer);
-      else headers.pushLines(this.describe(ctx, peer));
+    if (believed) this.believe(state);
+    if (received && (this.mode === 'remove' || (this.mode === 'append' && !peer.trusted))) {
+      state.ensureRare().cleanedHeaders = withoutForwarding(state.headers);
     }
-    headers.push('Via', 'via', ctx.version === '1.0' ? this.via[0] : this.via[1]);
+    const via = state.version === '1.0' ? this.via[0] : this.via[1];
+    if (this.mode !== 'append') {
+      state.addedLines = via;
+    } else if (believed) {
+      state.ensureRare().cleanedHeaders = this.extended(state, peer);
+      state.addedLines = via;
+    } else {
+      state.addedLines = this.describe(state, peer, via);
+    }
   }
 
   /** Nothing came that is believed: what is said is what this hop saw. */
-  private describe(ctx: ProxyContext, peer: Peer): string {
-    if (peer.describedHost === ctx.host) return peer.described;
-    const lines = [`X-Forwarded-For: ${peer.ip}`, `X-Forwarded-Proto: ${ctx.scheme}`];
-    if (ctx.host !== '') lines.push(`X-Forwarded-Host: ${ctx.host}`);
-    lines.push(`X-Forwarded-Port: ${peer.localPort}`);
-    if (this.rfc7239) lines.push(`Forwarded: ${forwardedElement(ctx, peer.ip)}`);
-    lines.push('');
-    peer.described = lines.join('\r\n');
-    peer.describedHost = ctx.host;
+  private describe(state: RequestState, peer: Peer, via: string): string {
+    if (peer.describedHost === state.host && peer.described.endsWith(via)) return peer.described;
+    const lines = new HeaderList();
+    if (peer.ip !== unixPeer) lines.push('X-Forwarded-For', 'x-forwarded-for', peer.ip);
+    lines.push('X-Forwarded-Proto', 'x-forwarded-proto', state.scheme);
+    if (state.host !== '') lines.push('X-Forwarded-Host', 'x-forwarded-host', state.host);
+    if (peer.localPort !== 0) lines.push('X-Forwarded-Port', 'x-forwarded-port', String(peer.localPort));
+    if (this.rfc7239) lines.push('Forwarded', 'forwarded', forwardedElement(state, peer.ip));
+    lines.pushLines(via);
+    // Made flat: a text that was put together from pieces would be walked through again for each request.
+    peer.described = Buffer.from(lines.toLines(), 'latin1').toString('latin1');
+    peer.describedHost = state.host;
     return peer.described;
   }
 
   /** A trusted proxy said something: this hop adds itself. */
-  private extend(ctx: ProxyContext, peer: Peer): void {
-    const { headers } = ctx;
+  private extended(state: RequestState, peer: Peer): HeaderList {
+    const headers = state.headers.clone();
     for (const key of headers.keys.filter(k => forwardingAlias.test(k) && !k.startsWith('x-forwarded-'))) {
       headers.delete(key);
     }
-    const chain = [...headers.getAll('x-forwarded-for'), peer.ip].join(', ');
-    headers.set('X-Forwarded-For', chain);
-    if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', ctx.scheme);
-    if (!headers.has('x-forwarded-host') && ctx.host !== '') headers.set('X-Forwarded-Host', ctx.host);
-    if (!headers.has('x-forwarded-port')) headers.set('X-Forwarded-Port', peer.localPort);
+    const chain = headers.getAll('x-forwarded-for');
+    // A peer without an address adds none: what came ends with the client that it has seen.
+    if (peer.ip !== unixPeer) chain.push(peer.ip);
+    if (chain.length > 0) headers.set('X-Forwarded-For', chain.join(', '));
+    if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', state.scheme);
+    if (!headers.has('x-forwarded-host') && state.host !== '') headers.set('X-Forwarded-Host', state.host);
+    if (peer.localPort !== 0 && !headers.has('x-forwarded-port')) {
+      headers.set('X-Forwarded-Port', String(peer.localPort));
+    }
     if (this.rfc7239) {
-      headers.set('Forwarded', [...headers.getAll('forwarded'), forwardedElement(ctx, peer.ip)].join(', '));
+      headers.set('Forwarded', [...headers.getAll('forwarded'), forwardedElement(state, peer.ip)].join(', '));
     } else if (headers.has('forwarded')) {
       headers.delete('forwarded');
     }
+    return headers;
   }
 
   /** Takes the client's address and scheme from what the trusted proxies reported. */
-  private believe(ctx: ProxyContext): void {
-    const { headers } = ctx;
+  private believe(state: RequestState): void {
+    const { headers } = state;
     const chain = headers.getAll('x-forwarded-for').join(',').split(',').slice(-maxChain);
     for (let i = chain.length - 1; i >= 0; i--) {
       const address = (chain[i] ?? '').trim().replace(/^\[|\]$/g, '');
       if (isIP(address) === 0) break;
-      ctx.clientIp = address;
+      state.clientIp = address;
       if (!this.trusts(address)) break;
     }
     const scheme = headers.get('x-forwarded-proto')?.toLowerCase();
-    if (scheme === 'http' || scheme === 'https') ctx.scheme = scheme;
+    if (scheme === 'http' || scheme === 'https') state.scheme = scheme;
   }
 }
 
-function dropForwarding(headers: HeaderList): void {
-  for (const key of [...headers.keys]) {
+function withoutForwarding(received: HeaderList): HeaderList {
+  const headers = received.clone();
+  for (const key of headers.keys) {
     if (key === 'forwarded' || forwardingAlias.test(key)) headers.delete(key);
   }
+  return headers;
 }
 
-function forwardedElement(ctx: ProxyContext, ip: string): string {
-  const node = isIPv6(ip) ? `"[${ip}]"` : ip;
-  const host = ctx.host === '' || !isFieldValue(ctx.host) ? '' : `;host="${ctx.host}"`;
-  return `for=${node}${host};proto=${ctx.scheme}`;
+function viaLine(version: string, pseudonym: string): string {
+  const lines = new HeaderList();
+  lines.push('Via', 'via', `${version} ${pseudonym}`);
+  return lines.toLines();
+}
+
+function forwardedElement(state: RequestState, ip: string): string {
+  // RFC 7239 section 6.2.
+  const known = ip === unixPeer ? 'unknown' : ip;
+  const node = isIPv6(ip) ? `"[${ip}]"` : known;
+  const host = state.host === '' || !isFieldValue(state.host) ? '' : `;host="${state.host}"`;
+  return `for=${node}${host};proto=${state.scheme}`;
 }

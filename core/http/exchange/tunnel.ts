@@ -1,5 +1,5 @@
 // Tunnel: two connections joined after 101, bytes passed both ways as they come (RFC 9110 section 7.8).
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Deadlines, Waiting } from './deadlines.ts';
 
 /** One upgraded connection: back-pressure and half-close pass through; silence on both sides ends it. */
@@ -9,8 +9,8 @@ export class Tunnel implements Waiting {
   /** Bytes from and to the client. */
   bytesIn = 0;
   bytesOut = 0;
-  private readonly client: Socket;
-  private readonly upstream: Socket;
+  private readonly client: Duplex;
+  private readonly upstream: Duplex;
   private readonly deadlines: Deadlines;
   private readonly idleTimeout: number;
   private readonly onClose: () => void;
@@ -19,8 +19,8 @@ export class Tunnel implements Waiting {
 
   /** `onClose` is called once, when both sockets are closed. */
   constructor(
-    client: Socket,
-    upstream: Socket,
+    client: Duplex,
+    upstream: Duplex,
     deadlines: Deadlines,
     idleTimeout: number,
     onClose: () => void,

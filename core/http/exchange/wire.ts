@@ -1,18 +1,20 @@
-// Wire: what all connections of one worker share: settings, readers, deadlines, the upstreams' connections.
+// Wire: what all connections of one worker share, whatever their protocol: settings, deadlines, the rules, the
+// upstreams' connections and the exchanges.
 import type { Logger } from 'pino';
-import type { RequestHooks } from '../../plugin/hooks.ts';
-import type { Pools, Upstream } from '../../pool/pool.ts';
+import type { Pools } from '../../pool/pool.ts';
 import type { Settings } from '../../settings/settings.ts';
-import type { HeadLimits } from '../h1/request-head.ts';
-import { RequestHead } from '../h1/request-head.ts';
-import { ResponseHead } from '../h1/response-head.ts';
-import { UpstreamConnections } from '../upstream/upstream-connections.ts';
+import type { PipelineOptions } from '../../stages/pipeline.ts';
+import type { Stages } from '../../stages/stages.ts';
+import type { Connector } from '../upstream/connection-cache.ts';
+import { Upstreams } from '../upstream/upstreams.ts';
+import { Admission } from './admission.ts';
 import { Deadlines } from './deadlines.ts';
+import { Exchanges } from './exchanges.ts';
 import { Forwarding } from './forwarding.ts';
 
 /** What a Wire is made from. */
 export interface WireOptions {
-  readonly hooks: RequestHooks;
+  readonly stages: Stages;
   readonly pools: Pools;
   readonly settings: Settings;
   readonly log: Logger;
@@ -20,70 +22,41 @@ export interface WireOptions {
 
 /** The shared part of a worker's data path. */
 export class Wire {
-  readonly hooks: RequestHooks;
+  readonly stages: Stages;
+  /** What the pipelines of all exchanges work with. */
+  readonly pipelines: PipelineOptions;
   readonly pools: Pools;
   readonly settings: Settings;
   readonly log: Logger;
   readonly deadlines: Deadlines;
-  readonly requestHead: RequestHead;
   readonly forwarding: Forwarding;
+  readonly admission: Admission;
+  readonly upstreams: Upstreams;
+  readonly exchanges: Exchanges;
   /** Are connections to end with their current response? */
   draining = false;
-  private readonly responseHead: ResponseHead;
-  private readonly connections = new Map<Upstream, UpstreamConnections>();
-  private readonly unfollow: () => void;
-  private readonly unobserve: (() => void)[] = [];
 
-  constructor({ hooks, pools, settings, log }: WireOptions) {
-    this.hooks = hooks;
+  /** `connector`: makes connections to upstreams. */
+  constructor({ stages, pools, settings, log }: WireOptions, connector: Connector) {
+    this.stages = stages;
+    this.pipelines = { stages, pools, now: () => performance.now() };
     this.pools = pools;
     this.settings = settings;
     this.log = log;
-    const limits: HeadLimits = settings.limits;
-    this.requestHead = new RequestHead(limits);
-    this.responseHead = new ResponseHead(limits);
     this.forwarding = new Forwarding(settings);
+    this.admission = new Admission(settings, this.forwarding);
     this.deadlines = new Deadlines(
       Math.min(
         ...Object.values(settings.timeouts).filter(ms => ms > 0),
         settings.limits.upstreamQueueTimeout,
       ),
     );
-    this.unfollow = pools.follow(pool => {
-      this.unobserve.push(
-        pool.observe({
-          removed: upstream => this.forget(upstream),
-          changed: (upstream, before) => {
-            const current = this.connections.get(upstream);
-            if (JSON.stringify(before.tls) !== JSON.stringify(upstream.record.tls) || !upstream.available) {
-              current?.closeIdle();
-            }
-          },
-        }),
-      );
-    });
-  }
-
-  /** The connections to an upstream. */
-  connectionsTo(upstream: Upstream): UpstreamConnections {
-    const known = this.connections.get(upstream);
-    if (known !== undefined) return known;
-    const made = new UpstreamConnections(upstream, this.settings, this.deadlines, this.responseHead);
-    // An upstream that was removed while a request was on its way to it is not kept.
-    if (this.pools.get(upstream.pool)?.get(upstream.id) === upstream) this.connections.set(upstream, made);
-    else made.close();
-    return made;
+    this.upstreams = new Upstreams(pools, settings, this.deadlines, connector);
+    this.exchanges = new Exchanges(this);
   }
 
   close(): void {
-    this.unfollow();
-    for (const stop of this.unobserve) stop();
-    for (const upstream of [...this.connections.keys()]) this.forget(upstream);
+    this.upstreams.close();
     this.deadlines.close();
-  }
-
-  private forget(upstream: Upstream): void {
-    this.connections.get(upstream)?.close();
-    this.connections.delete(upstream);
   }
 }

@@ -1,8 +1,8 @@
 // ChunkedReader: validates a chunked body (RFC 9112 section 7.1) while it passes, in its own framing or without it.
 
 import type { HeaderList } from '../../request/headers.ts';
-import { FieldReader, forwardingAlias, incomplete } from './fields.ts';
-import { CR, hexValue, LF } from './grammar.ts';
+import { CR, forwardingAlias, hexValue, LF } from '../exchange/grammar.ts';
+import { FieldReader, incomplete } from './fields.ts';
 
 /** What a ChunkedReader hands on. Ranges are valid during the call only. */
 export interface ChunkedSink {
@@ -102,6 +102,11 @@ export class ChunkedReader {
     this.announced = 0;
     this.steered = false;
     this.problem = '';
+  }
+
+  /** Hands on the payload alone, whatever {@link begin} said; to be called before the first byte is read. */
+  strip(): void {
+    this.framed = false;
   }
 
   get complete(): boolean {

@@ -1,10 +1,7 @@
 // Field sections: the strict reader of header and trailer lines that both directions share.
 import { HeaderList } from '../../request/headers.ts';
+import { COLON, CR, forwardingAlias, LF, SP, TAB, tokenChar, valueChar } from '../exchange/grammar.ts';
 import { type FieldKind, field, fieldKind } from './field-names.ts';
-import { COLON, CR, LF, SP, TAB, tokenChar, valueChar } from './grammar.ts';
-
-/** Names that CGI-like origins take for X-Forwarded-*: `X_Forwarded_For`, `X.Forwarded.Host`. */
-export const forwardingAlias = /^(?:x[._-]forwarded[._-]|forwarded[._])/;
 
 const noNames: readonly string[] = [];
 

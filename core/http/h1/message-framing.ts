@@ -1,6 +1,7 @@
 // Message framing: where a body ends (RFC 9112 section 6), read as strictly as the RFC allows.
+
+import { SP, TAB, ZERO } from '../exchange/grammar.ts';
 import type { FieldReader } from './fields.ts';
-import { SP, TAB, ZERO } from './grammar.ts';
 
 /** Body lengths that are not a number of bytes. */
 export const chunked = -1;

@@ -1,9 +1,11 @@
 // RequestHead: one strict reader of request heads (RFC 9112 sections 3 and 5); what is ambiguous is refused.
 import type { ErrorCode } from '../../errors.ts';
+import type { HeaderList } from '../../request/headers.ts';
+import { CR, LF, SP, targetChar, tokenChar } from '../exchange/grammar.ts';
+import type { BodyForm, InboundRequest } from '../exchange/streams.ts';
+import { isAuthority, splitAbsolute } from '../exchange/target.ts';
 import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
-import { CR, LF, SP, targetChar, tokenChar } from './grammar.ts';
-import { bodyLength, connectionOptions, dropNamedFields, listElements } from './message-framing.ts';
-import { isAuthority, splitAbsolute } from './target.ts';
+import { bodyLength, chunked, connectionOptions, dropNamedFields, listElements } from './message-framing.ts';
 
 /** Limits of a head, in bytes and lines. */
 export interface HeadLimits {
@@ -19,7 +21,7 @@ export const refused = -2;
 const maxMethod = 32;
 
 /** Reads request heads, one at a time; its fields hold what the last complete one said. */
-export class RequestHead {
+export class RequestHead implements InboundRequest {
   method = '';
   /** Origin-form, or `*`. */
   target = '';
@@ -43,6 +45,30 @@ export class RequestHead {
   constructor(limits: HeadLimits) {
     this.limits = limits;
     this.fields = new FieldReader(limits.headerCount);
+  }
+
+  get version(): '1.0' | '1.1' {
+    return this.minor === 0 ? '1.0' : '1.1';
+  }
+
+  get headers(): HeaderList {
+    return this.fields.headers;
+  }
+
+  get form(): BodyForm {
+    return this.length === chunked ? 'chunks' : 'payload';
+  }
+
+  get via(): string {
+    return this.fields.via;
+  }
+
+  get maxForwards(): string | undefined {
+    return this.fields.maxForwards;
+  }
+
+  get hasForwarding(): boolean {
+    return this.fields.hasForwarding;
   }
 
   /** Reads a head from `text[start]` on: answers the index behind it, `needMore` or `refused`. */

@@ -1,12 +1,14 @@
 // ResponseHead: one strict reader of an upstream's response heads (RFC 9112 sections 4 and 5).
+import type { HeaderList } from '../../request/headers.ts';
+import { CR, LF, SP, valueChar, ZERO } from '../exchange/grammar.ts';
+import type { BodyForm, InboundResponse } from '../exchange/streams.ts';
 import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
-import { CR, LF, SP, valueChar, ZERO } from './grammar.ts';
-import { bodyLength, connectionOptions, dropNamedFields, untilClose } from './message-framing.ts';
+import { bodyLength, chunked, connectionOptions, dropNamedFields, untilClose } from './message-framing.ts';
 import { reasonPhrase } from './reason-phrases.ts';
 import { type HeadLimits, needMore, refused } from './request-head.ts';
 
 /** Reads response heads, one at a time; its fields hold what the last complete one said. */
-export class ResponseHead {
+export class ResponseHead implements InboundResponse {
   status = 0;
   reason = '';
   minor = 1;
@@ -27,6 +29,18 @@ export class ResponseHead {
   constructor(limits: HeadLimits) {
     this.limits = limits;
     this.fields = new FieldReader(limits.headerCount);
+  }
+
+  get headers(): HeaderList {
+    return this.fields.headers;
+  }
+
+  get hasDate(): boolean {
+    return this.fields.hasDate;
+  }
+
+  get form(): BodyForm {
+    return this.length === chunked ? 'chunks' : 'payload';
   }
 
   /** Reads a head from the start of `text`: answers the index behind it, `needMore` or `refused`. */

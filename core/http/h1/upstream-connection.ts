@@ -1,40 +1,24 @@
-// UpstreamConnection: one HTTP/1.1 connection to an upstream, plain or TLS; one request at a time.
-import { connect, type Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
+// H1UpstreamConnection: one HTTP/1.1 connection to an upstream, plain or TLS. It has one request at a time, so it is
+// the stream of that request as well.
+import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import type { HeaderList } from '../../request/headers.ts';
-import { copyBufferSize } from '../exchange/copy-buffers.ts';
 import type { Waiting } from '../exchange/deadlines.ts';
-import type { UpstreamConnections } from '../upstream/upstream-connections.ts';
+import type {
+  BodyForm,
+  OutboundRequest,
+  ResponseReceiver,
+  UpstreamStream,
+  UpstreamTimeouts,
+} from '../exchange/streams.ts';
+import type { ConnectionHome, UpstreamConnection, Use } from '../upstream/connection-cache.ts';
+import { dial, type SocketReader } from '../upstream/dial.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
+import { bodyEnd, chunkEnd, chunkStart, requestHead } from './head-writer.ts';
 import { chunked, untilClose } from './message-framing.ts';
 import { needMore, refused } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
-
-/** Who sent the request and gets its response. Ranges of bytes are valid during the call only. */
-export interface Attempt {
-  readonly method: string;
-  /** The connection stands: a body may follow. Not called for a reused one. */
-  onConnected(): void;
-  /** A 1xx head other than 101. */
-  onInterim(head: ResponseHead): void;
-  /** The final head; answers how a chunked body is to be handed on. May call {@link UpstreamConnection.hold}. */
-  onHead(head: ResponseHead): 'keep' | 'strip';
-  onBody(buffer: Buffer, start: number, end: number): void;
-  /** A size line of a chunked body that is written in place of the original. */
-  onBodyLine(line: string): void;
-  /** The response is complete. `trailers`: of a chunked body whose end is to be written with them. */
-  onBodyEnd(trailers: HeaderList | undefined): void;
-  /** All that one read brought was handed on. */
-  onReadEnd(): void;
-  /** 101 to a request that asked for it: the socket is the taker's from now on. */
-  onUpgraded(head: ResponseHead, socket: Socket, rest: Buffer): void;
-  /** What was written has left; more may follow. */
-  onDrain(): void;
-  /** It has failed, for good. */
-  onAttemptError(error: WeldrError): void;
-}
 
 const connecting = 0;
 const idle = 1;
@@ -47,26 +31,31 @@ const closed = 6;
 /** Interim responses before the final one: more are an attack or a defect. */
 const maxInterim = 32;
 
-// Where all plain upstream connections of the process read into: what is kept of it is copied.
-const readBuffer = Buffer.allocUnsafeSlow(copyBufferSize);
 const noBytes = Buffer.alloc(0);
 
-/** One connection; made, kept and forgotten by {@link UpstreamConnections}. */
-export class UpstreamConnection implements Waiting, ChunkedSink {
+/** One connection; made, kept and forgotten by its {@link ConnectionHome}. */
+export class H1UpstreamConnection
+  implements UpstreamConnection, UpstreamStream, SocketReader, Waiting, ChunkedSink
+{
   deadline = 0;
   deadlineSlot = -1;
-  readonly upstream: Upstream;
-  /** Requests that were sent on it, this one included. */
-  uses = 0;
-  /** When it was made, `Deadlines.now`. */
+  readonly takes = 'chunks';
   readonly openedAt: number;
-  /** When it must not be used any more, `Deadlines.now`; kept while idle. */
+  capacity = 1;
+  streams = 0;
   idleUntil = 0;
-  private readonly home: UpstreamConnections;
-  private readonly socket: Socket;
+  listed = false;
+  private readonly upstream: Upstream;
+  private readonly home: ConnectionHome;
+  private readonly responseHead: ResponseHead;
+  private readonly socket: Duplex;
   private reader: ChunkedReader | undefined = undefined;
   private state = connecting;
-  private attempt: Attempt | undefined = undefined;
+  private receiver: ResponseReceiver | undefined = undefined;
+  /** Requests that were sent on it, this one included. */
+  private uses = 0;
+  /** Of the request: which responses have no body. */
+  private method = 'GET';
   /** Bytes that came and could not be handed on yet. */
   private held: Buffer = noBytes;
   private holding = false;
@@ -74,28 +63,49 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
   private completeOnRelease = false;
   private ended = false;
   private remaining = 0;
+  private timeouts: UpstreamTimeouts;
   private trailers: HeaderList | undefined = undefined;
   private interims = 0;
   private headSeen = false;
   private keepAlive = false;
   private keepAliveTimeout: number | undefined = undefined;
   private requestSent = false;
+  /** The request's body comes as payload, and its chunks are made here. */
+  private encoding = false;
   private upgrading = false;
 
-  constructor(home: UpstreamConnections, upstream: Upstream, use: 'requests' | 'upgrade') {
+  /** `responseHead`: the reader that all connections of a worker share. */
+  constructor(home: ConnectionHome, responseHead: ResponseHead, use: Use) {
     this.home = home;
-    this.upstream = upstream;
+    this.upstream = home.upstream;
+    this.responseHead = responseHead;
     this.openedAt = home.deadlines.touch();
+    this.timeouts = home.timeouts;
     this.deadline = home.deadlines.in(home.timeouts.connect);
     home.deadlines.add(this);
-    this.socket = this.open(use);
-    this.socket.on('drain', () => this.attempt?.onDrain());
+    this.socket = dial(home.upstream, use, this);
+    this.socket.on('drain', () => this.receiver?.onDrain());
     this.socket.on('end', () => this.onEnd());
     this.socket.on('error', error => this.onSocketError(error));
     this.socket.on('close', () => this.onSocketError(undefined));
   }
 
-  /** Was it used before this request? */
+  // --- as a connection of its cache ----------------------------------------------------------------------------
+
+  openStream(): UpstreamStream {
+    this.capacity = 0;
+    this.streams = 1;
+    return this;
+  }
+
+  rest(ms: number): void {
+    const { deadlines } = this.home;
+    this.deadline = deadlines.in(ms);
+    this.idleUntil = deadlines.now + ms;
+  }
+
+  // --- as the stream of one request ----------------------------------------------------------------------------
+
   get reused(): boolean {
     return this.uses > 1;
   }
@@ -104,22 +114,26 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
     return this.state !== connecting;
   }
 
-  /** Sends a request head, and what of the body is there already. One attempt at a time. */
-  start(attempt: Attempt, head: string, use: 'requests' | 'upgrade'): void {
-    this.attempt = attempt;
+  send(request: OutboundRequest, body: string | undefined, receiver: ResponseReceiver): void {
+    this.receiver = receiver;
     this.uses++;
+    this.method = request.method;
     this.interims = 0;
     this.headSeen = false;
     this.requestSent = false;
-    this.upgrading = use === 'upgrade';
+    this.upgrading = request.upgrade !== undefined;
+    this.encoding = request.length < 0 && request.form === 'payload';
+    this.timeouts = request.timeouts;
     if (this.state === idle) {
       this.state = awaitingHead;
-      this.deadline = this.home.deadlines.in(this.home.timeouts.response);
+      this.deadline = this.home.deadlines.in(this.timeouts.response);
+    } else if (this.timeouts !== this.home.timeouts) {
+      this.deadline = this.home.deadlines.in(this.timeouts.connect);
     }
-    this.socket.write(head, 'latin1');
+    const head = requestHead(request);
+    this.socket.write(body === undefined ? head : head + body, 'latin1');
   }
 
-  /** Keeps what is written until {@link uncork}, so that it leaves together. */
   cork(): void {
     this.socket.cork();
   }
@@ -128,18 +142,27 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
     this.socket.uncork();
   }
 
-  /** Sends a part of the request body; false: wait for `onDrain`. */
   write(bytes: Buffer | string): boolean {
-    if (this.state === awaitingHead) this.deadline = this.home.deadlines.in(this.home.timeouts.response);
+    if (this.state === awaitingHead) this.deadline = this.home.deadlines.in(this.timeouts.response);
+    if (!this.encoding) return this.writeRaw(bytes);
+    // An empty chunk would be the last one.
+    if (bytes.length > 0) {
+      this.writeRaw(chunkStart(bytes.length));
+      this.writeRaw(bytes);
+      this.writeRaw(chunkEnd);
+    }
+    return !this.socket.writableNeedDrain;
+  }
+
+  private writeRaw(bytes: Buffer | string): boolean {
     return typeof bytes === 'string' ? this.socket.write(bytes, 'latin1') : this.socket.write(bytes);
   }
 
-  /** All of the request body was written. */
-  endRequest(): void {
+  endRequest(trailers: HeaderList | undefined): void {
+    if (trailers !== undefined || this.encoding) this.writeRaw(bodyEnd(trailers));
     this.requestSent = true;
   }
 
-  /** Stops reading until {@link release}: the client is slower, or a stage is still working. */
   hold(): void {
     if (this.holding || this.state === closed) return;
     this.holding = true;
@@ -157,7 +180,7 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
       this.complete();
       return;
     }
-    this.deadline = this.home.deadlines.in(this.home.timeouts.body);
+    this.deadline = this.home.deadlines.in(this.timeouts.body);
     const bytes = this.held;
     this.held = noBytes;
     if (bytes.length > 0) this.onBytes(bytes, 0, bytes.length);
@@ -166,11 +189,14 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
     else this.socket.resume();
   }
 
-  /** Ends the connection without a word to its attempt. */
+  cancel(): void {
+    this.destroy();
+  }
+
   destroy(): void {
     if (this.state === closed) return;
     this.state = closed;
-    this.attempt = undefined;
+    this.receiver = undefined;
     this.deadline = 0;
     this.home.deadlines.remove(this);
     this.home.forget(this);
@@ -178,7 +204,7 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
   }
 
   onDeadline(): void {
-    const { timeouts } = this.home;
+    const { timeouts } = this;
     if (this.state === connecting) {
       this.fail(
         new WeldrError(
@@ -202,40 +228,14 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
     }
   }
 
-  private open(use: 'requests' | 'upgrade'): Socket {
-    const { hostname: host, port, protocol } = this.upstream;
-    if (protocol === 'https:') {
-      // Loaded at the first use: it costs more start-up time than the rest of the wire.
-      const tls = process.getBuiltinModule('node:tls');
-      const socket = tls.connect(tlsOptions(this.upstream));
-      socket.on('data', this.onChunk);
-      return socket.once('secureConnect', () => this.onConnected());
-    }
-    const base = { host, port, noDelay: true, allowHalfOpen: true };
-    const onread = {
-      buffer: readBuffer,
-      callback: (length: number) => {
-        this.onBytes(readBuffer, 0, length);
-        return true;
-      },
-    };
-    const socket = connect(use === 'requests' ? { ...base, onread } : base);
-    if (use === 'upgrade') socket.on('data', this.onChunk);
-    return socket.once('connect', () => this.onConnected());
-  }
-
-  private onConnected(): void {
+  onConnected(): void {
     if (this.state !== connecting) return;
     this.state = awaitingHead;
-    this.deadline = this.home.deadlines.in(this.home.timeouts.response);
-    this.attempt?.onConnected();
+    this.deadline = this.home.deadlines.in(this.timeouts.response);
+    this.receiver?.onConnected();
   }
 
-  private readonly onChunk = (chunk: string | Buffer): void => {
-    if (typeof chunk !== 'string') this.onBytes(chunk, 0, chunk.length);
-  };
-
-  private onBytes(buffer: Buffer, start: number, end: number): void {
+  onBytes(buffer: Buffer, start: number, end: number): void {
     if (this.state === closed) return;
     if (this.holding) {
       this.keep(buffer, start, end);
@@ -247,9 +247,9 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
       return;
     }
     // A head has one time for all of it, however it drips.
-    if (this.state !== awaitingHead) this.deadline = this.home.deadlines.in(this.home.timeouts.body);
+    if (this.state !== awaitingHead) this.deadline = this.home.deadlines.in(this.timeouts.body);
     this.consume(buffer, start, end);
-    this.attempt?.onReadEnd();
+    this.receiver?.onReadEnd();
   }
 
   private keep(buffer: Buffer, start: number, end: number): void {
@@ -269,7 +269,7 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
       else if (this.state === inChunked && this.reader !== undefined) {
         pos = this.readChunked(this.reader, buffer, pos, end);
       } else if (this.state === untilEnd) {
-        this.attempt?.onBody(buffer, pos, end);
+        this.receiver?.onBody(buffer, pos, end);
         pos = end;
       } else {
         // Bytes after the response's end belong to nobody.
@@ -284,19 +284,18 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
   }
 
   private readHead(buffer: Buffer, start: number, end: number): number {
-    const { responseHead: head } = this.home;
+    const { responseHead: head } = this;
     // A head is rarely longer than this, and what follows it need not become a string.
     let stop = Math.min(end, start + 4096);
     const earlier = this.held;
     this.held = noBytes;
     let text = buffer.toString('latin1', start, stop);
     if (earlier.length > 0) text = earlier.toString('latin1') + text;
-    const method = this.attempt?.method ?? 'GET';
-    let used = head.read(text, method);
+    let used = head.read(text, this.method);
     if (used === needMore && stop < end) {
       stop = end;
       text = earlier.toString('latin1') + buffer.toString('latin1', start, stop);
-      used = head.read(text, method);
+      used = head.read(text, this.method);
     }
     if (used === refused) {
       this.fail(new WeldrError('BAD_RESPONSE', `${this.upstream.id} sent ${head.detail}`));
@@ -315,26 +314,26 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
 
   /** `more`: bytes came with the head. */
   private onResponseHead(head: ResponseHead, more: boolean): void {
-    const { attempt } = this;
-    if (attempt === undefined) return;
+    const { receiver } = this;
+    if (receiver === undefined) return;
     if (head.status < 200) {
       if (++this.interims > maxInterim) {
         this.fail(
           new WeldrError('BAD_RESPONSE', `${this.upstream.id} sent over ${maxInterim} interim responses`),
         );
       } else {
-        attempt.onInterim(head);
+        receiver.onInterim(head);
       }
     } else {
       this.remaining = head.length;
       // A refused upgrade leaves it open what the upstream makes of later bytes: the connection ends with it.
       this.keepAlive = head.keepAlive && !this.upgrading;
       this.keepAliveTimeout = head.keepAliveTimeout;
-      this.deadline = this.home.deadlines.in(this.home.timeouts.body);
+      this.deadline = this.home.deadlines.in(this.timeouts.body);
       this.state = head.length === chunked ? inChunked : head.length === untilClose ? untilEnd : inBody;
-      const framing = attempt.onHead(head);
+      const form = receiver.onHead(head);
       if (this.stopped()) return;
-      if (head.length === chunked) this.beginChunked(framing);
+      if (head.length === chunked) this.beginChunked(form);
       else if (head.length === 0) {
         if (more) this.keepAlive = false;
         if (this.holding) this.completeOnRelease = true;
@@ -344,23 +343,23 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
   }
 
   private onSwitch(head: ResponseHead, rest: Buffer): void {
-    const { attempt, socket } = this;
-    if (!this.upgrading || head.upgrade === undefined || attempt === undefined) {
+    const { receiver, socket } = this;
+    if (!this.upgrading || head.upgrade === undefined || receiver === undefined) {
       this.fail(new WeldrError('BAD_RESPONSE', `${this.upstream.id} switched protocols without being asked`));
       return;
     }
     const bytes = Buffer.from(rest);
     this.state = closed;
-    this.attempt = undefined;
+    this.receiver = undefined;
     this.home.deadlines.remove(this);
     this.home.forget(this);
-    attempt.onUpgraded(head, socket, bytes);
+    receiver.onUpgraded(head, socket, bytes);
   }
 
   private readLength(buffer: Buffer, pos: number, end: number): number {
     const take = Math.min(this.remaining, end - pos);
     this.remaining -= take;
-    this.attempt?.onBody(buffer, pos, pos + take);
+    this.receiver?.onBody(buffer, pos, pos + take);
     if (this.remaining > 0 || this.stopped()) return pos + take;
     if (pos + take < end) this.keepAlive = false;
     this.complete();
@@ -383,41 +382,42 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
   }
 
   onChunkedBytes(buffer: Buffer, start: number, end: number): void {
-    this.attempt?.onBody(buffer, start, end);
+    this.receiver?.onBody(buffer, start, end);
   }
 
   onChunkedLine(line: string): void {
-    this.attempt?.onBodyLine(line);
+    this.receiver?.onBodyLine(line);
   }
 
   onChunkedEnd(trailers: HeaderList | undefined): void {
     this.trailers = trailers;
   }
 
-  private beginChunked(framing: 'keep' | 'strip'): void {
+  private beginChunked(form: BodyForm): void {
     this.reader ??= new ChunkedReader(this);
-    this.reader.begin(framing, this.home.responseHead.fields.hopNames);
+    this.reader.begin(form === 'chunks' ? 'keep' : 'strip', this.responseHead.fields.hopNames);
   }
 
   /**
    * The response is whole. Bytes behind it belong to nobody: whoever calls this has seen to it that a connection that
    * brought some is not used again, and reads no further, as the next request may already be on it. The
-   * connection is kept for others where that is safe, then the attempt is told.
+   * connection is kept for others where that is safe, then the receiver is told.
    */
   private complete(): void {
-    const { attempt, trailers } = this;
+    const { receiver, trailers } = this;
     this.trailers = undefined;
-    this.attempt = undefined;
+    this.receiver = undefined;
     const reusable = this.keepAlive && this.requestSent && !this.ended && !this.holding;
     if (reusable) {
       this.state = idle;
       this.deadline = 0;
+      this.capacity = 1;
+      this.streams = 0;
       this.home.putBack(this, this.keepAliveTimeout);
     } else {
       this.destroy();
     }
-    attempt?.onBodyEnd(trailers);
-    attempt?.onReadEnd();
+    receiver?.onBodyEnd(trailers);
   }
 
   private onEnd(): void {
@@ -463,24 +463,8 @@ export class UpstreamConnection implements Waiting, ChunkedSink {
   }
 
   private fail(error: WeldrError): void {
-    const { attempt } = this;
+    const { receiver } = this;
     this.destroy();
-    attempt?.onAttemptError(error);
+    receiver?.onAttemptError(error);
   }
-}
-
-function tlsOptions(upstream: Upstream): ConnectionOptions {
-  const { hostname, port, record } = upstream;
-  const { ca, cert, key, servername, verify } = record.tls ?? {};
-  const isAddress = /^[\d.]+$|:/.test(hostname);
-  return {
-    host: hostname,
-    port,
-    ALPNProtocols: ['http/1.1'],
-    rejectUnauthorized: verify ?? true,
-    ...(isAddress && servername === undefined ? {} : { servername: servername ?? hostname }),
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  };
 }

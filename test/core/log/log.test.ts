@@ -21,7 +21,7 @@ import { roundRobin } from 'weldr/plugins';
 export default defineConfig({
   listen: '127.0.0.1:${port}', workers: 2, servers: [${JSON.stringify(server)}],
   plugins: [
-    { name: 'talker', worker: ({ hooks, log }) => hooks.finished.tap('talker', ctx => log.info({ target: ctx.target }, 'x'.repeat(2000))) },
+    { name: 'talker', worker: ({ hooks, log }) => hooks.finished.tap('talker', ctx => log.info({ target: ctx.request.target }, 'x'.repeat(2000))) },
     roundRobin(),
   ],
 });`;

@@ -517,12 +517,12 @@ const verdicts = suite('a verdict');
 verdicts('takes a server out while anybody complains', () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
-  w.pools.judge('default', a, 'health-check', 'connect ECONNREFUSED');
-  w.pools.judge('default', a, 'passive-health', 'too many errors');
+  w.pools.verdict('default', a, 'health-check', 'connect ECONNREFUSED');
+  w.pools.verdict('default', a, 'passive-health', 'too many errors');
   assert.equal([record(w).state, record(w).reason], ['down', 'health-check: connect ECONNREFUSED']);
-  w.pools.judge('default', a, 'health-check', undefined);
+  w.pools.verdict('default', a, 'health-check', undefined);
   assert.equal([record(w).state, record(w).reason], ['down', 'passive-health: too many errors']);
-  w.pools.judge('default', a, 'passive-health', undefined);
+  w.pools.verdict('default', a, 'passive-health', undefined);
   assert.equal([record(w).state, record(w).reason], ['active', 'healthy again']);
   assert.equal(states(w.replica), { [a]: 'active' });
 });
@@ -530,7 +530,7 @@ verdicts('takes a server out while anybody complains', () => {
 verdicts('does not change what an operator wants', async () => {
   const w = world();
   await w.pools.add('default', server(a, { state: 'disabled' }));
-  w.pools.judge('default', a, 'health-check', 'unwell');
+  w.pools.verdict('default', a, 'health-check', 'unwell');
   assert.equal([record(w).state, record(w).reason], ['disabled', 'disabled by an operator']);
   await w.pools.update('default', a, { state: 'active' });
   assert.is(record(w).state, 'down');
@@ -539,23 +539,23 @@ verdicts('does not change what an operator wants', async () => {
 verdicts('of an unknown server, or the same again, changes nothing', () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
-  w.pools.judge('default', b, 'health-check', 'unwell');
-  w.pools.judge('default', a, 'health-check', undefined);
-  w.pools.judge('default', a, 'health-check', 'unwell');
+  w.pools.verdict('default', b, 'health-check', 'unwell');
+  w.pools.verdict('default', a, 'health-check', undefined);
+  w.pools.verdict('default', a, 'health-check', 'unwell');
   const { revision } = w.pools;
-  w.pools.judge('default', a, 'health-check', 'unwell');
+  w.pools.verdict('default', a, 'health-check', 'unwell');
   assert.is(w.pools.revision, revision);
 });
 
 verdicts('is kept over a reload, and dropped with a checker that is gone', () => {
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
-  w.pools.judge('default', a, 'health-check', 'unwell');
+  w.pools.verdict('default', a, 'health-check', 'unwell');
   w.pools.setConfig({ default: [server(a, { weight: 3 })] });
   assert.equal([record(w).state, record(w).weight], ['down', 3]);
-  w.pools.retainJudges(new Set(['health-check']));
+  w.pools.retain(['health-check']);
   assert.is(record(w).state, 'down');
-  w.pools.retainJudges(new Set(['stats']));
+  w.pools.retain(['stats']);
   assert.is(record(w).state, 'active');
 });
 
@@ -567,9 +567,9 @@ verdicts(
     assert.is(record(w).activeSince, 0);
     await w.pools.add('default', server(b));
     assert.is(record(w, b).activeSince, w.clock.now());
-    w.pools.judge('default', a, 'health-check', 'unwell');
+    w.pools.verdict('default', a, 'health-check', 'unwell');
     w.clock.advance(5000);
-    w.pools.judge('default', a, 'health-check', undefined);
+    w.pools.verdict('default', a, 'health-check', undefined);
     assert.is(record(w).activeSince, w.clock.now());
     const since = w.clock.now();
     w.clock.advance(5000);
@@ -588,8 +588,8 @@ verdicts('leaves a report for people', () => {
     consecutiveFailures: 0,
     consecutivePasses: 2,
   } as const;
-  w.pools.reportHealth('default', a, report);
-  w.pools.reportHealth('default', b, report);
+  w.pools.reportHealth('default', a, 'health-check', report);
+  w.pools.reportHealth('default', b, 'health-check', report);
   assert.equal(w.pools.get('default', a)?.health, report);
 });
 
@@ -666,7 +666,7 @@ following('can make a replica of a snapshot and what comes after it', async () =
   for (const change of w.pools.snapshot()) late.apply(change);
   w.pools.observe({ changes: changes => changes.forEach(change => void late.apply(change)) });
   await w.pools.add('default', server(b));
-  w.pools.judge('default', a, 'test', 'unwell');
+  w.pools.verdict('default', a, 'test', 'unwell');
   await w.pools.remove('blue', b, { force: true });
   for (const name of ['default', 'blue']) assert.equal(states(late, name), states(w.pools.pools, name));
 });

@@ -1,7 +1,6 @@
-// Pool, Pools and the URLs that identify upstreams.
+// Pool and Pools: membership, availability, and what follows them.
 import * as assert from 'uvu/assert';
-import { WeldrError } from '../../../core/errors.ts';
-import { Pool, Pools, parseOrigin, Upstream } from '../../../core/pool/pool.ts';
+import { Pool, Pools, type Upstream } from '../../../core/pool/pool.ts';
 import { pool, upstreamRecord } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -37,8 +36,6 @@ pools('keeps its list of available ones true through any changes', () => {
     if (dice === 0) made.delete(url);
     else made.set(upstreamRecord({ url, state: dice === 1 ? 'down' : 'active', weight: 1 + random(3) }));
     assert.equal(ids(made.available), ids([...made].filter(u => u.state === 'active')));
-    for (const [slot, upstream] of made.available.entries()) assert.is(upstream.slot, slot);
-    for (const upstream of made) if (!upstream.available) assert.is(upstream.slot, -1);
   }
 });
 
@@ -46,7 +43,7 @@ pools('keeps the Upstream of an id, with what is in flight, through changes of i
   const made = pool(['http://a:1']);
   const upstream = made.get('http://a:1');
   if (upstream === undefined) throw new Error('unreachable');
-  upstream.inFlight = 3;
+  for (let n = 0; n < 3; n++) upstream.begin();
   assert.is(made.set(upstreamRecord({ url: 'http://a:1', weight: 5, state: 'down' })), upstream);
   assert.equal(
     [upstream.weight, upstream.state, upstream.inFlight, upstream.available],
@@ -60,7 +57,28 @@ pools('takes one that was removed and added again for another one', () => {
   assert.is(made.delete('http://a:1'), undefined);
   const after = made.set(upstreamRecord('http://a:1'));
   assert.is(before === after, false);
-  assert.is(before?.slot, -1);
+  assert.equal([before?.home, after.home], [undefined, made]);
+});
+
+pools('hands out a list that no change and no plugin touches', () => {
+  const made = pool(['http://a:1', 'http://b:1']);
+  const { available } = made;
+  assert.is(made.available, available, 'one list as long as nothing changes');
+  assert.throws(() => (available as Upstream[]).pop(), TypeError);
+  assert.throws(() => (available as Upstream[]).sort(), TypeError);
+  made.set(upstreamRecord({ url: 'http://a:1', state: 'down' }));
+  assert.equal(ids(available), ['http://a:1', 'http://b:1']);
+  assert.equal(ids(made.available), ['http://b:1']);
+});
+
+pools('lets nothing of itself and its upstreams be written', () => {
+  const made = new Pools();
+  const upstream = made.default.set(upstreamRecord('http://a:1'));
+  for (const target of [made, made.default, upstream, upstream.record, upstream.alone]) {
+    for (const key of ['fallback', 'version', 'home', 'inFlight', 'record', 'default', 'get', '0', 'odd']) {
+      assert.is(Reflect.set(target, key, undefined), false);
+    }
+  }
 });
 
 pools('tells its observers what happened, after it did, until they stop', () => {
@@ -120,50 +138,3 @@ all('become a replica by the changes of others', () => {
   made.apply({ op: 'delete', pool: 'blue', id: 'http://unknown:1' });
   assert.is(made.get('blue')?.size, 0);
 });
-
-const origins = suite("a server's URL");
-
-for (const [text, origin, hostname, port, authority] of [
-  ['http://127.0.0.1:12345', 'http://127.0.0.1:12345', '127.0.0.1', 12345, '127.0.0.1:12345'],
-  ['http://Example.COM/', 'http://example.com', 'example.com', 80, 'example.com'],
-  ['http://example.com:80', 'http://example.com', 'example.com', 80, 'example.com'],
-  ['HTTPS://example.com', 'https://example.com', 'example.com', 443, 'example.com'],
-  ['https://[::1]:8443', 'https://[::1]:8443', '::1', 8443, '[::1]:8443'],
-] as const) {
-  origins(`${text} is ${origin}`, () => {
-    assert.is(parseOrigin(text).origin, origin);
-    const upstream = new Upstream('default', upstreamRecord(text));
-    assert.equal([upstream.hostname, upstream.port, upstream.authority], [hostname, port, authority]);
-  });
-}
-
-for (const text of [
-  '',
-  'example.com',
-  'ftp://example.com',
-  'http://',
-  'http:///path',
-  'http://a/path',
-  'http://a?x',
-  'http://a#x',
-  'http://user@a',
-  'http://user:pass@a',
-  'http://a b',
-  'http://a\\b',
-  'http://a:0',
-  'http://a:65536',
-  'http://a:port',
-  'http://[::1',
-  ' http://a',
-  'http://a\n',
-  'javascript:alert(1)',
-  'unix:/tmp/socket',
-]) {
-  origins(`refuses ${JSON.stringify(text)}`, () => {
-    assert.throws(
-      () => parseOrigin(text),
-      (error: unknown) =>
-        error instanceof WeldrError && error.code === 'INPUT_INVALID' && error.field === 'url',
-    );
-  });
-}

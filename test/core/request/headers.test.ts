@@ -1,7 +1,5 @@
 // HeaderList: order, case, several lines of one name, and values that cannot inject a line.
 import * as assert from 'uvu/assert';
-import { Pool } from '../../../core/pool/pool.ts';
-import { ProxyContext } from '../../../core/request/context.ts';
 import { HeaderList, hopByHop, isFieldValue, isToken } from '../../../core/request/headers.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -132,20 +130,69 @@ test('names what never passes a proxy, in lower case', () => {
   }
 });
 
-const empty = suite('the response headers before there is a response');
-
-function contextWithoutResponse(): ProxyContext {
-  return new ProxyContext('GET', '/', '1.1', new HeaderList(), new Pool('default'), 0);
-}
-
-empty('can be asked and deleted from, as a plugin does that strips fields', () => {
-  const { responseHeaders } = contextWithoutResponse();
-  assert.is(responseHeaders.delete('server'), false);
-  assert.is(responseHeaders.get('server'), undefined);
-  assert.equal([...responseHeaders], []);
+test('has one Date, however often it is set', () => {
+  const list = listOf(['Date', 'Mon, 01 Jan 2024 00:00:00 GMT'], ['X', '1']);
+  list.append('date', 'Tue, 02 Jan 2024 00:00:00 GMT');
+  assert.equal(
+    [...list],
+    [
+      ['Date', 'Tue, 02 Jan 2024 00:00:00 GMT'],
+      ['X', '1'],
+    ],
+  );
+  list.set('DATE', 'now');
+  assert.equal(list.getAll('date'), ['now']);
 });
 
-empty('cannot be filled by mistake for every request at once', () => {
-  assert.throws(() => contextWithoutResponse().responseHeaders.append('a', 'b'));
-  assert.is(contextWithoutResponse().responseHeaders.length, 0);
+test('hands out copies only', () => {
+  const list = listOf(['A', '1'], ['B', '2']);
+  for (const copy of [list.names, list.keys, list.values, list.getAll('a')]) (copy as string[]).length = 0;
+  assert.equal(
+    [...list],
+    [
+      ['A', '1'],
+      ['B', '2'],
+    ],
+  );
+});
+
+test('is edited by its methods only', () => {
+  const list = listOf(['A', '1']);
+  for (const key of ['length', 'names', 'get', 'toLines', 'set', 'constructor']) {
+    assert.is(Reflect.set(list, key, undefined), false, key);
+  }
+  assert.is(list.toLines(), 'A: 1\r\n');
+});
+
+test('is edited no more once it is frozen, but by the wire', () => {
+  const list = listOf(['A', '1']).freeze();
+  for (const edit of [() => list.append('B', '2'), () => list.set('A', '2'), () => list.delete('A')]) {
+    assert.throws(edit, /this header list cannot be edited/);
+  }
+  list.push('Date', 'date', 'today');
+  assert.is(list.toLines(), 'A: 1\r\nDate: today\r\n');
+});
+
+test('has copies that do not change with it, and can be edited', () => {
+  const text = new HeaderList();
+  text.pushLines('Host: a.test\r\nA: 1\r\n');
+  for (const list of [text.freeze(), listOf(['Host', 'a.test'], ['A', '1']).freeze()]) {
+    const copy = list.clone();
+    copy.set('A', '2');
+    copy.append('B', '3');
+    assert.equal(copy.values, ['a.test', '2', '3']);
+    assert.equal(list.values, ['a.test', '1']);
+    assert.equal([list.edited, copy.edited], [list !== text, true]);
+  }
+});
+
+test('which is an outgoing request’s keeps its one Host', () => {
+  const list = listOf(['Host', 'a.test'], ['A', '1']).guardHost();
+  assert.throws(() => list.append('HOST', 'b.test'), /a request has one Host/);
+  assert.throws(() => list.delete('host'), /a request has one Host/);
+  for (const host of ['', 'a b', 'a.test/x', 'user@a.test'])
+    assert.throws(() => list.set('host', host), /not a host/);
+  list.set('host', 'b.test');
+  assert.equal(list.getAll('host'), ['b.test']);
+  assert.is(list.delete('a'), true);
 });

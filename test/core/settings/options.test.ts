@@ -44,7 +44,10 @@ test('puts the place in the config before the path', () => {
 
 test('names every key that it does not know', () => {
   const error = failureOf({ wiat: '1s', colour: 1 });
-  assert.is(error.message, 'wiat: there is no such option\ncolour: there is no such option');
+  assert.is(
+    error.message,
+    'wiat: there is no such option; did you mean wait?\ncolour: there is no such option',
+  );
   assert.is(error.field, 'wiat');
 });
 
@@ -65,4 +68,17 @@ test('is an error of the config unless told otherwise', () => {
     () => parse(schema, 1),
     (error: unknown) => error instanceof WeldrError && error.code === 'CONFIG_INVALID',
   );
+});
+
+test('of a union, the option that was meant says what is wrong with it', () => {
+  const schema = z.object({ a: z.union([z.number().max(3), z.strictObject({ b: z.number() })]) });
+  assert.throws(() => parse(schema, { a: 5 }), /^a: Too big/);
+  assert.throws(() => parse(schema, { a: { b: 'x' } }), /^a\.b: expected number, got "x"$/);
+  assert.throws(
+    () => parse(schema, { a: { b: 1, c: 2 } }),
+    /^a\.c: there is no such option; did you mean b\?$/,
+  );
+  assert.throws(() => parse(schema, { a: true }), /^a: expected number or object, got true$/);
+  const worded = z.union([z.number(), z.array(z.number())], 'expected numbers');
+  assert.throws(() => parse(worded, ['x']), /^expected numbers$/);
 });

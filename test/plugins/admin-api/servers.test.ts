@@ -4,7 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
-import { Pools, parseOrigin } from '../../../core/pool/pool.ts';
+import type { ManagerSide, Plugin } from '../../../core/plugin/plugin.ts';
+import type { DiscoverySource } from '../../../core/pool/discovery-source.ts';
+import { Pools } from '../../../core/pool/pool.ts';
+import { parseServerAddress } from '../../../core/pool/server-address.ts';
 import type { PoolStore, StoreChange } from '../../../core/pool/store.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { adminApi } from '../../../plugins/admin-api/index.ts';
@@ -104,7 +107,7 @@ test('a registration and a change at the same time both hold', async () => {
   const before = [
     {
       name: 'store',
-      manager: async (m: { useStore(s: PoolStore): Promise<void> }) => await m.useStore(slowStore),
+      manager: async ({ operator }: ManagerSide) => await operator.useStore(slowStore),
     },
   ];
   await withApi({ before, servers: [url] }, async api => {
@@ -164,7 +167,8 @@ test('DELETE of a server without requests is done at once', async () => {
 async function withBusyServer(body: (api: Api, finish: () => void) => Promise<void>): Promise<void> {
   await withApi({ servers: [url] }, async api => {
     // A worker that does not say by itself that it is idle.
-    const leave = api.side.admit(1, new Pools());
+    const pools = new Pools();
+    const leave = api.side.admit(1, { apply: change => pools.apply(change), receive: () => {} });
     const finish = (): void => api.side.pools.workerIdle(1, 'default', url);
     try {
       await body(api, finish);
@@ -311,7 +315,7 @@ test('when the store is away, answers say that they may be stale, and writes are
   const after = [
     {
       name: 'store',
-      manager: async (m: { useStore(s: PoolStore): Promise<void> }) => await m.useStore(away),
+      manager: async ({ operator }: ManagerSide) => await operator.useStore(away),
     },
   ];
   await withApi({ after, servers: [url] }, async api => {
@@ -336,11 +340,76 @@ test('a server can be found by every URL that can be added', async () => {
     'https://[2001:db8::1]',
     'http://xn--bcher-kva.example:8080',
     'https://a.b:8443',
+    'http://unix:80',
+    'unix:/run/my app/%2F?#.sock',
   ];
   await withApi({}, async api => {
     for (const added of urls) {
       const { headers } = await api.call('POST', '/servers', { url: added });
-      assert.equal(await shown(api, headers.get('location') ?? '', 'id'), [parseOrigin(added).origin]);
+      assert.equal(await shown(api, headers.get('location') ?? '', 'id'), [parseServerAddress(added).id]);
     }
+  });
+});
+
+test('a server on a unix socket is under /servers/unix/ and its path, percent-encoded', async () => {
+  await withApi({}, async api => {
+    const added = await api.call('POST', '/servers', { url: 'unix:/run/app.sock', weight: 2 });
+    const href = '/servers/unix/%2Frun%2Fapp.sock';
+    assert.equal([added.status, added.headers.get('location')], [201, href]);
+    assert.is(at(added.body, 'links.0.href'), href);
+    assert.equal(await shown(api, href, 'id', 'url', 'path', 'weight', 'ip', 'port'), [
+      'unix:/run/app.sock',
+      'unix:/run/app.sock',
+      '/run/app.sock',
+      2,
+      undefined,
+      undefined,
+    ]);
+    const changed = await api.call('PATCH', href, { state: 'draining' });
+    assert.equal([changed.status, at(changed.body, 'state')], [200, 'draining']);
+    assert.is((await api.call('DELETE', href)).status, 204);
+    const gone = await api.call('GET', href);
+    assert.equal(
+      [gone.status, at(gone.body, 'detail')],
+      [404, 'there is no server unix:/run/app.sock; GET /servers lists them'],
+    );
+    assert.is((await api.call('GET', '/servers/unix/80')).status, 404);
+    const refused = await api.call('POST', '/servers', { url: 'unix:app.sock' });
+    assert.equal([refused.status, at(refused.body, 'field')], [400, 'url']);
+    const withPort = { url: 'unix:/run/app.sock', healthCheck: { port: 80 } };
+    assert.is(at((await api.call('POST', '/servers', withPort)).body, 'field'), 'healthCheck.port');
+  });
+});
+
+test("shows what a plugin finds, and takes an operator's word over it", async () => {
+  const other = 'http://127.0.0.1:12346';
+  const found: { source?: DiscoverySource } = {};
+  const finder: Plugin = {
+    name: 'finder',
+    manager({ pools }) {
+      found.source = pools.source('inventory');
+    },
+  };
+  await withApi({ before: [finder] }, async ({ call, side }) => {
+    found.source?.replace('default', [url, other]);
+    const { body } = await call('GET', '/servers/127.0.0.1/12345');
+    assert.is(at(body, 'layer'), 'discovered:inventory');
+    const patched = await call('PATCH', '/servers/127.0.0.1/12345', { weight: 9 });
+    assert.equal([at(patched.body, 'weight'), at(patched.body, 'layer')], [9, 'api']);
+    found.source?.replace('default', [{ url, weight: 2 }, other]);
+    assert.is(side.pools.get('default', url)?.upstream.weight, 9);
+    assert.is((await call('DELETE', '/servers/127.0.0.1/12346')).status, 204);
+    found.source?.replace('default', [url]);
+    found.source?.replace('default', [url, other]);
+    assert.is((await call('GET', '/servers/127.0.0.1/12346')).status, 404);
+    assert.is((await call('POST', '/pool/reset')).status, 204);
+    const all = await call('GET', '/servers');
+    assert.equal(
+      [...side.pools.list('default')]
+        .map(({ upstream, layer }) => `${upstream.id} ${upstream.weight} ${layer}`)
+        .sort(),
+      [`${url} 1 discovered:inventory`, `${other} 1 discovered:inventory`],
+      all.text,
+    );
   });
 });

@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { etcd } from '../../../plugins/etcd/index.ts';
 import { EtcdCluster, freePorts, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { electionNode, server, storeNode, until } from '../../cluster/etcd-node.ts';
+import { refusalOf } from '../../support/refusal.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('access to etcd', { timeoutMs: 120_000 });
@@ -120,7 +121,7 @@ withEtcd(
 );
 
 test('options that make no sense are refused with their place', () => {
-  const refusal = (input: Parameters<typeof etcd>[0]) => etcd(input).invalid?.('plugins[0]').message ?? '';
+  const refusal = (input: Parameters<typeof etcd>[0]) => refusalOf([etcd(input)]);
   assert.match(refusal({ hosts: ['127.0.0.1:2379'] }), 'plugins[0].hosts[0]: expected http://HOST:PORT');
   assert.match(refusal({ hosts: ['http://a:1', 'https://b:1'] }), 'plugins[0].hosts: all of them');
   assert.match(refusal({ tls: { ca: 'ca.pem' } }), 'plugins[0].tls: tls is for https:// hosts');

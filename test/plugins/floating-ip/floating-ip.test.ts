@@ -9,6 +9,7 @@ import { floatingIp } from '../../../plugins/floating-ip/index.ts';
 import { until } from '../../cluster/etcd-node.ts';
 import { HolderWatch } from '../../cluster/holder-watch.ts';
 import { Lab, type LabMachine, whyNoLab } from '../../cluster/lab.ts';
+import { refusalOf } from '../../support/refusal.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('floating-ip', { timeoutMs: 180_000 });
@@ -219,8 +220,6 @@ test('addresses are parsed, and what is none is refused with its place', () => {
   ]) {
     assert.is(parseAddress(text), undefined, text);
   }
-  const refused = floatingIp({ address: ['10.0.0.100/24', '10.0.0.300/24'], interface: 'eth0' }).invalid?.(
-    'plugins[2]',
-  );
-  assert.match(refused?.message ?? '', 'plugins[2].address[1]: expected an address with its prefix length');
+  const refused = refusalOf([floatingIp({ address: ['10.0.0.100/24', '10.0.0.300/24'], interface: 'eth0' })]);
+  assert.match(refused, 'plugins[0].address[1]: expected an address with its prefix length');
 });

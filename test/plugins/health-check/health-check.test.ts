@@ -6,6 +6,7 @@ import type { HealthReport } from '../../../core/pool/pool-entry.ts';
 import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type HealthCheckOptions, healthCheck } from '../../../plugins/health-check/index.ts';
 import { suite } from '../../support/suite.ts';
+import { startUnixOrigin } from '../../support/unix-origin.ts';
 import { startOrigin, until } from './origin.ts';
 
 const test = suite('health-check');
@@ -337,7 +338,7 @@ test('a checker that is not in the config any more has no say', async () => {
     await nextCheck(first, origin.url, 1000);
     await first.close();
     assert.is(stateOf(first, origin.url), 'down');
-    first.pools.retainJudges(new Set(['round-robin']));
+    first.pools.retain(['round-robin']);
     assert.is(stateOf(first, origin.url), 'active');
     assert.is(healthOf(first, origin.url), undefined);
   });
@@ -360,3 +361,17 @@ async function intervalOf(side: TestManagerSide): Promise<unknown> {
   const { body } = await side.admin('GET', '/health-check');
   return body !== null && typeof body === 'object' && 'interval' in body ? body.interval : undefined;
 }
+
+test('a server on a unix socket is checked over it, as localhost, whatever the port of the checks', async () => {
+  await withEnds(async started => {
+    const origin = started(await startUnixOrigin());
+    const side = started(await start([origin.url], { port: 1 }));
+    assert.is((await nextCheck(side, origin.url, 1000)).status, 'passing');
+    assert.is(origin.requests[0]?.host, 'localhost');
+    await origin.close();
+    for (let n = 0; n < 2; n++) await nextCheck(side, origin.url);
+    const { status, detail } = await nextCheck(side, origin.url);
+    assert.is(status, 'failing');
+    assert.is(detail, `connect ENOENT ${origin.path}`);
+  });
+});

@@ -1,5 +1,6 @@
 // health-check: when ten thousand servers are checked, and what happens to checks that are under way.
 import * as assert from 'uvu/assert';
+import { PluginPools } from '../../../core/pool/manager-pools.ts';
 import { collectingLogger } from '../../../core/testing/log-lines.ts';
 import { FakeClock, managerSide } from '../../../core/testing.ts';
 import { defaultSettings } from '../../../plugins/health-check/check-settings.ts';
@@ -13,7 +14,11 @@ async function checkerOf(servers: readonly string[], check: Check, jitter = 0.1,
   const clock = new FakeClock();
   const { pools } = await managerSide({ name: 'none' }, { servers, clock });
   const log = collectingLogger([]);
-  const checker = new HealthChecker({ pools, clock, log, check, jitter, concurrency }, defaultSettings);
+  const ownPools = new PluginPools({ pools, instance: 'health-check', report: assert.unreachable });
+  const checker = new HealthChecker(
+    { pools: ownPools, clock, log, check, jitter, concurrency },
+    defaultSettings,
+  );
   pools.observe({ removed: upstream => checker.remove(upstream), defined: entry => checker.define(entry) });
   for (const entry of pools.list('default')) checker.define(entry);
   return { checker, clock, pools };

@@ -242,12 +242,8 @@ test('tries out only with requests that can be tried elsewhere', async () => {
     { method: 'POST' },
     { method: 'PATCH' },
     { method: 'PUT', bodyLength: 100 },
-    { headers: { Connection: 'upgrade', Upgrade: 'websocket' } },
+    { upgrade: 'websocket' },
   ];
-  worker?.hooks.selectUpstream.tap({ name: 'upgrades', stage: -1 }, ctx => {
-    ctx.upgrade = ctx.headers.get('upgrade');
-    return undefined;
-  });
   for (const request of risky) {
     for (let n = 0; n < 8; n++) assert.is.not((await worker?.run(request))?.upstream?.id, bad);
   }
@@ -343,7 +339,7 @@ test('takes out others when those that were out are back, gone or removed', asyn
 
 test('never takes out the last one that is available, whoever took out the others', async () => {
   const setup = await start({ maxEjected: 1 });
-  for (const url of urls.slice(1)) setup.manager.pools.judge('default', url, 'check', 'failing');
+  for (const url of urls.slice(1)) setup.manager.pools.verdict('default', url, 'check', 'failing');
   await send(setup.workers[0], bad, 20, 'CONNECT_FAILED');
   assert.is(stateOf(setup, bad), 'active');
   assert.not.ok(setup.manager.logs.some(({ msg }) => /took out/.test(String(msg))));
@@ -352,7 +348,7 @@ test('never takes out the last one that is available, whoever took out the other
 test('brings those that are out back when nobody else is left', async () => {
   const setup = await start();
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
-  for (const url of urls.slice(1, 3)) setup.manager.pools.judge('default', url, 'check', 'failing');
+  for (const url of urls.slice(1, 3)) setup.manager.pools.verdict('default', url, 'check', 'failing');
   assert.is(stateOf(setup, bad), 'down');
   await setup.manager.pools.remove('default', 'http://d:1', { force: true });
   assert.is(stateOf(setup, bad), 'active');
@@ -361,11 +357,11 @@ test('brings those that are out back when nobody else is left', async () => {
 test('leaves the decision to an active check that complains as well', async () => {
   const setup = await start();
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');
-  setup.manager.pools.judge('default', bad, 'health-check', 'refused');
+  setup.manager.pools.verdict('default', bad, 'health-check', 'refused');
   await setup.clock.advanceAsync(10_000);
   assert.is(reasonOf(setup, bad), 'health-check: refused');
   assert.is.not((await setup.workers[0]?.run())?.upstream?.id, bad);
-  setup.manager.pools.judge('default', bad, 'health-check', undefined);
+  setup.manager.pools.verdict('default', bad, 'health-check', undefined);
   assert.is(stateOf(setup, bad), 'active');
 });
 

@@ -12,6 +12,8 @@ import { lstat, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
+import { serverDefinition } from '../../../core/pool/server-definition.ts';
+import { parse } from '../../../core/settings/options.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { poolFile } from '../../../plugins/pool-file/index.ts';
 import { suite } from '../../support/suite.ts';
@@ -60,7 +62,7 @@ test('a change that was made before there was a store is in the store from then 
   await inFolder(async folder => {
     const early = await managerSide({
       name: 'early',
-      manager: m => void m.pools.add('default', definition(1)),
+      manager: m => void m.operator.add('default', definition(1)),
     });
     const plugin = poolFile({ path: join(folder, 'pool.json') });
     const late = await managerSide(plugin, { previous: early });
@@ -214,3 +216,15 @@ async function countingSyncs(body: () => Promise<void>): Promise<number> {
   }
   return count;
 }
+
+test('keeps servers on unix sockets', async () => {
+  await inFolder(async folder => {
+    const path = join(folder, 'pool.json');
+    const { journal } = await openJournal(path);
+    await journal.load();
+    const server = parse(serverDefinition, { url: 'unix:/run/my app.sock' });
+    await journal.write({ op: 'put', entry: { pool: 'default', id: server.url, kind: 'added', server } });
+    await journal.close();
+    assert.equal((await readJournal(path)).ids, ['unix:/run/my app.sock']);
+  });
+});

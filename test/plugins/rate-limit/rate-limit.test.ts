@@ -66,6 +66,14 @@ test('counts an IPv4 client by its address, however it is written', () => {
   assert.is(addressKey('::ffff:192.0.2.7'), '192.0.2.7');
 });
 
+test('counts clients without an address as one', async () => {
+  assert.is(addressKey('unix:'), 'unix:');
+  const side = await workerSide([rateLimit({ rate: 1, burst: 2 }), roundRobin()], { upstreams });
+  const statuses: number[] = [];
+  for (let n = 0; n < 3; n++) statuses.push((await side.run({ clientIp: 'unix:' })).status);
+  assert.equal(statuses, [200, 200, 429]);
+});
+
 test('never remembers more clients than it may, and forgets those that were quiet longest', () => {
   const buckets = new TokenBuckets(1, 2, 100);
   for (let n = 0; n < 10_000; n++) {

@@ -19,7 +19,7 @@ function rotationOf(weights: readonly number[]): { rotation: Rotation; upstreams
 }
 
 function choices(rotation: Rotation, count: number): string {
-  return Array.from({ length: count }, () => rotation.choose()?.hostname ?? '-').join('');
+  return Array.from({ length: count }, () => rotation.choose()?.authority ?? '-').join('');
 }
 
 /** The most that any upstream is ahead of or behind its share, at any time, over this many choices. */
@@ -143,13 +143,13 @@ test('passes over those that were tried, who keep their turn', () => {
   const { rotation, upstreams } = rotationOf([1, 1, 1]);
   const [a, b] = upstreams;
   if (a === undefined || b === undefined) throw new Error('unreachable');
-  assert.is(rotation.choose([a, b])?.hostname, 'c');
+  assert.is(rotation.choose([a, b])?.authority, 'c');
   assert.is(choices(rotation, 2), 'ab');
 });
 
 test('chooses whose turn it is when all were tried', () => {
   const { rotation, upstreams } = rotationOf([2, 1]);
-  assert.is(rotation.choose(upstreams)?.hostname, 'a');
+  assert.is(rotation.choose(upstreams)?.authority, 'a');
   const worst = worstDeviation(rotationOf([2, 1]).rotation, rotationOf([2, 1]).upstreams, 1);
   assert.ok(worst < 1);
 });

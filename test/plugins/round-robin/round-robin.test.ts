@@ -33,7 +33,7 @@ test('refuses options that it does not know, and durations that are none', async
   for (const options of [{ slowstart: '1s' }, { slowStart: 'soon' }, { slowStart: -1 }]) {
     const thrown = await workerSide(roundRobin(options as object)).catch(error => error);
     assert.is(thrown.code, 'CONFIG_INVALID');
-    assert.match(thrown.field, /^slow[sS]tart$/);
+    assert.match(thrown.field, /^plugins\[0\]\.slow[sS]tart$/);
   }
 });
 
@@ -57,9 +57,9 @@ test('ramps an upstream that comes back from a tenth to all of its weight', asyn
   const manager = await managerSide(roundRobin(), { servers: ['http://a:1', 'http://b:1'] });
   const side = await workerSide(roundRobin({ slowStart: '10s' }), { manager });
   assert.is(await count(side, 100, 'http://a:1'), 50);
-  manager.pools.judge('default', 'http://a:1', 'test', 'unwell');
+  manager.pools.verdict('default', 'http://a:1', 'test', 'unwell');
   assert.is(await count(side, 100, 'http://a:1'), 0);
-  manager.pools.judge('default', 'http://a:1', 'test', undefined);
+  manager.pools.verdict('default', 'http://a:1', 'test', undefined);
 
   const near = (had: number, share: number) =>
     assert.ok(Math.abs(had - share) <= 2, `${had} instead of ${share}`);
@@ -76,9 +76,9 @@ test('gives the whole share at once without slow start, and to all that were the
   const atOnce = await workerSide(roundRobin(), { manager, id: 1 });
   const ramped = await workerSide(roundRobin({ slowStart: '10s' }), { manager, id: 2 });
   assert.is(await count(ramped, 100, 'http://a:1'), 50);
-  manager.pools.judge('default', 'http://a:1', 'test', 'unwell');
+  manager.pools.verdict('default', 'http://a:1', 'test', 'unwell');
   await count(atOnce, 10, 'http://a:1');
-  manager.pools.judge('default', 'http://a:1', 'test', undefined);
+  manager.pools.verdict('default', 'http://a:1', 'test', undefined);
   assert.is(await count(atOnce, 100, 'http://a:1'), 50);
 });
 

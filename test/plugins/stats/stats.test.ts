@@ -1,8 +1,10 @@
 // The stats plugin: what counts as what, and that no number gets lost on its way to the manager.
 import * as assert from 'uvu/assert';
+import { z } from 'zod';
 import type { ErrorCode } from '../../../core/errors.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
-import { reply, retry } from '../../../core/request/context.ts';
+import { reply } from '../../../core/request/reply.ts';
+import { retry } from '../../../core/request/retry.ts';
 import {
   firstAvailable,
   managerSide,
@@ -83,7 +85,7 @@ test('counts a request that nobody could serve as failed, of no server', async (
 test('counts each attempt of a retried request for the server that it went to', async () => {
   const retrier: Plugin = {
     name: 'retrier',
-    worker: ({ hooks }) => hooks.postProxy.tap('retrier', ctx => (ctx.error ? retry : undefined)),
+    worker: ({ hooks }) => hooks.judge.tap('retrier', ctx => (ctx.error ? retry : undefined)),
   };
   const { manager, worker } = await start([retrier]);
   await worker.run({ answers: ['CONNECT_TIMEOUT', 200] });
@@ -142,7 +144,7 @@ test('counts the kinds of connect errors', async () => {
 test('measures latency from the beginning of the attempt to its response head', async () => {
   const retrier: Plugin = {
     name: 'retrier',
-    worker: ({ hooks }) => hooks.postProxy.tap('retrier', ctx => (ctx.error ? retry : undefined)),
+    worker: ({ hooks }) => hooks.judge.tap('retrier', ctx => (ctx.error ? retry : undefined)),
   };
   const { manager, worker } = await start([retrier]);
   await worker.run({
@@ -210,7 +212,7 @@ test('numbers go on over a reload', async () => {
 
 test('waits 250 ms for a worker that does not answer, and no longer', async () => {
   const { manager } = await start();
-  const deaf: Plugin = { name: 'stats', worker: ({ channel }) => channel().onMessage(() => {}) };
+  const deaf: Plugin = { name: 'stats', worker: ({ channel }) => channel.onMessage(() => {}) };
   await workerSide(deaf, { manager, id: 3 });
   let answered = false;
   const asked = sums(manager).then(() => {
@@ -224,7 +226,7 @@ test('waits 250 ms for a worker that does not answer, and no longer', async () =
 
 test('does not wait for a worker that dies meanwhile', async () => {
   const { manager } = await start();
-  const deaf: Plugin = { name: 'stats', worker: ({ channel }) => channel().onMessage(() => {}) };
+  const deaf: Plugin = { name: 'stats', worker: ({ channel }) => channel.onMessage(() => {}) };
   const dying = await workerSide(deaf, { manager, id: 2 });
   const asked = sums(manager);
   await settle();
@@ -259,7 +261,7 @@ test('answers in the Prometheus text format', async () => {
   const { manager, worker } = await start();
   await worker.run();
   await worker.run({ answers: ['CONNECT_FAILED'] });
-  manager.pools.judge('default', b, 'test', 'unwell');
+  manager.pools.verdict('default', b, 'test', 'unwell');
   const answer = await manager.admin('GET', '/metrics');
   assert.match(answer.contentType ?? '', /^text\/plain; version=0\.0\.4/);
   const text = String(answer.body);
@@ -278,13 +280,24 @@ test('answers in the Prometheus text format', async () => {
   }
 });
 
+/** Looks at what workers send. */
+function tapMessages(manager: TestManagerSide, look: (message: unknown) => void): void {
+  const receive = manager.receive.bind(manager);
+  Object.assign(manager, {
+    receive(instance: string, message: unknown, worker: number) {
+      look(message);
+      receive(instance, message, worker);
+    },
+  });
+}
+
+const told = z.object({ counts: z.object({ servers: z.array(z.unknown()) }) });
+const sizeOf = (message: unknown): number => told.parse(message).counts.servers.length;
+
 test('sends nothing while nothing happens', async () => {
   const { manager, worker } = await start();
   let messages = 0;
-  manager
-    .linkOf('stats')
-    .managerChannel()
-    .onMessage(() => messages++);
+  tapMessages(manager, () => messages++);
   await manager.clock.advanceAsync(1000);
   assert.is(messages, 0);
   await worker.run();
@@ -300,12 +313,9 @@ test('tells of at most 500 servers at once by itself, and of all when asked', as
     name: 'in-turn',
     worker: ({ hooks }) => hooks.selectUpstream.tap('in-turn', ctx => ctx.pool.available[next++]),
   };
-  const worker = await workerSide([stats(), inTurn], { manager });
   const sizes: number[] = [];
-  manager
-    .linkOf('stats')
-    .managerChannel<{ counts: { servers: unknown[] } }, never>()
-    .onMessage(({ counts }) => sizes.push(counts.servers.length));
+  tapMessages(manager, message => sizes.push(sizeOf(message)));
+  const worker = await workerSide([stats(), inTurn], { manager });
   for (let n = 0; n < 1200; n++) await worker.run();
   await manager.clock.advanceAsync(500);
   assert.equal(sizes, [500, 500]);
@@ -325,5 +335,12 @@ test('leaves no timer behind', async () => {
 test('refuses options that it does not know', async () => {
   const thrown = await workerSide(stats({ every: '1s' } as object)).catch(error => error);
   assert.is(thrown.code, 'CONFIG_INVALID');
-  assert.is(thrown.field, 'every');
+  assert.is(thrown.field, 'plugins[0].every');
+});
+
+test('shows the path of a server on a unix socket', async () => {
+  const manager = await managerSide(stats(), { servers: ['unix:/run/app.sock'] });
+  const [shown] = await detail(manager);
+  assert.equal([shown?.['id'], shown?.['path']], ['unix:/run/app.sock', '/run/app.sock']);
+  assert.not.ok('port' in (shown ?? {}));
 });

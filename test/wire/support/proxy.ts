@@ -1,11 +1,13 @@
 // A real Listener on a free port, in the test's process, with the simplest balancer.
+import type { SendHandle } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { BoundSocket, createServer } from 'node:net';
 import { Listener } from '../../../core/http/accept/listener.ts';
-import { createHooks, type RequestHooks } from '../../../core/plugin/hooks.ts';
 import { Pools } from '../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
 import { type SettingsInput, settingsSchema } from '../../../core/settings/settings.ts';
+import { createHooks, type RequestHooks } from '../../../core/stages/request-hooks.ts';
+import { Stages } from '../../../core/stages/stages.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
 import { type UpstreamInput, upstreamRecord } from '../../../core/testing/pool.ts';
 
@@ -18,10 +20,13 @@ export interface ProxyOptions {
   readonly tap?: (hooks: RequestHooks) => void;
   /** Address to listen on; default 127.0.0.1. */
   readonly host?: string;
+  /** Listen on a unix socket at this path in place of it. */
+  readonly path?: string;
 }
 
 /** A running proxy. */
 export interface TestProxy {
+  /** 0 for a unix socket. */
   readonly port: number;
   readonly listener: Listener;
   readonly pools: Pools;
@@ -48,14 +53,21 @@ export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy>
   hooks.finished.tap('record', ctx => {
     finished.push(ctx);
   });
-  const listener = new Listener({ hooks, pools, settings, log: collectingLogger(log) });
-  const server = createServer().listen(0, options.host ?? '127.0.0.1');
-  await once(server, 'listening');
+  const listener = new Listener({ stages: Stages.of(hooks), pools, settings, log: collectingLogger(log) });
+  const { path, host = '127.0.0.1' } = options;
+  const server = createServer();
+  if (path !== undefined) {
+    // A pipe that is listening already cannot be listened to by another server; one that is only bound can.
+    const bound: SendHandle = Reflect.construct(BoundSocket, [{ path }]);
+    listener.serve(bound, { kind: 'unix', name: `unix:${path}` });
+  } else {
+    server.listen(0, host);
+    await once(server, 'listening');
+    listener.serve(server);
+  }
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  listener.serve(server);
   return {
-    port: address.port,
+    port: typeof address === 'object' && address !== null ? address.port : 0,
     listener,
     pools,
     log,

@@ -162,3 +162,13 @@ test('a size line, all extensions and all trailers are bounded', () => {
   assert.ok(read([`0\r\nX: ${'y'.repeat(9_000)}`], 'keep').refused);
   assert.ok(read([`0\r\n${'X: y\r\n'.repeat(65)}\r\n`], 'keep').refused);
 });
+
+test('a body that was begun with its framing is handed on without it, where that is asked for before it is read', () => {
+  const sink = new Sink();
+  const reader = new ChunkedReader(sink);
+  reader.begin('keep', []);
+  reader.strip();
+  const bytes = Buffer.from('3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n');
+  reader.read(bytes, 0, bytes.length);
+  assert.equal([sink.text, reader.complete], ['abcde', true]);
+});

@@ -1,10 +1,10 @@
 // RequestHead, ResponseHead and FieldReader, apart from any connection.
 import * as assert from 'uvu/assert';
+import { isAuthority, isRequestLine, splitAbsolute } from '../../../../core/http/exchange/target.ts';
 import { FieldReader, incomplete, malformed, tooMany } from '../../../../core/http/h1/fields.ts';
 import { chunked, untilClose } from '../../../../core/http/h1/message-framing.ts';
 import { needMore, RequestHead, refused } from '../../../../core/http/h1/request-head.ts';
 import { ResponseHead } from '../../../../core/http/h1/response-head.ts';
-import { isAuthority, isRequestLine, splitAbsolute } from '../../../../core/http/h1/target.ts';
 import { suite } from '../../../support/suite.ts';
 
 const limits = { requestLine: 8_192, headers: 32_768, headerCount: 200 };

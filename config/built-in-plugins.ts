@@ -1,0 +1,9 @@
+// Weldr's own plugins, by the names of their exports from `weldr/plugins`.
+import type { PluginCatalogue } from '../core/plugin/plugin-form.ts';
+
+/** What a config in JSON or YAML can name, as if it began with `import * from 'weldr/plugins'`. */
+export async function builtInPlugins(): Promise<PluginCatalogue> {
+  // By its name in the package: this folder knows no plugin.
+  const exports: PluginCatalogue = await import(import.meta.resolve('weldr/plugins'));
+  return { ...exports };
+}

@@ -1,0 +1,33 @@
+// Acceptor: from an accepted socket to a connection that speaks a protocol, or to the door. Today all speak HTTP/1.1.
+import type { Socket } from 'node:net';
+import { errorTable } from '../../errors.ts';
+import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
+import type { Peer } from '../exchange/streams.ts';
+import type { Wire } from '../exchange/wire.ts';
+import { H1ClientConnection } from '../h1/client-connection.ts';
+import { turnedAway } from '../h1/head-writer.ts';
+import { RequestHead } from '../h1/request-head.ts';
+
+/** The accepting side of one worker's protocols. */
+export class Acceptor {
+  private readonly wire: Wire;
+  private readonly keeper: ConnectionKeeper;
+  private readonly requestHead: RequestHead;
+
+  constructor(wire: Wire, keeper: ConnectionKeeper) {
+    this.wire = wire;
+    this.keeper = keeper;
+    this.requestHead = new RequestHead(wire.settings.limits);
+  }
+
+  /** Takes up a connection. */
+  accept(socket: Socket, peer: Peer): AcceptedConnection {
+    return new H1ClientConnection(this.keeper, this.wire, this.requestHead, socket, peer);
+  }
+
+  /** The one way for connections that are not taken up: says so and closes; nothing is kept of the connection. */
+  turnAway(socket: Socket): void {
+    socket.on('error', () => socket.destroy());
+    socket.end(turnedAway(errorTable.OVERLOADED.status), () => socket.destroy());
+  }
+}

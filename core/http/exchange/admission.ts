@@ -1,0 +1,52 @@
+// Admission: which requests are taken up at all, whatever protocol brought them.
+import { WeldrError } from '../../errors.ts';
+import type { Reply } from '../../request/reply.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { Forwarding } from './forwarding.ts';
+import { optionsReply, traceReply } from './own-responses.ts';
+import type { ClientStream, InboundRequest } from './streams.ts';
+
+/** Hops through proxies of this name that a request may have behind it: more is a loop. */
+const maxPasses = 8;
+
+/** The rules of one worker. */
+export class Admission {
+  private readonly maxBody: number;
+  private readonly trace: boolean;
+  private readonly forwarding: Forwarding;
+
+  constructor(settings: Settings, forwarding: Forwarding) {
+    this.maxBody = settings.limits.body ?? Number.POSITIVE_INFINITY;
+    this.trace = settings.trace;
+    this.forwarding = forwarding;
+  }
+
+  /** Undefined: the request is taken up. Else why it is refused, or the reply that ends it here. */
+  judge(request: InboundRequest, client: ClientStream): WeldrError | Reply | undefined {
+    const { maxForwards, method, via } = request;
+    if (request.length > this.maxBody) return new WeldrError('BODY_TOO_LARGE');
+    if (method === 'TRACE' && (!this.trace || request.length !== 0)) {
+      return new WeldrError(this.trace ? 'BAD_REQUEST' : 'METHOD_NOT_ALLOWED', 'TRACE');
+    }
+    if (via !== '' && this.forwarding.passes(via) >= maxPasses) {
+      const from = client.peer.ip;
+      return new WeldrError('LOOP', `a request of ${from} has passed this proxy ${maxPasses} times`);
+    }
+    return maxForwards === undefined ? undefined : this.spendForward(request, maxForwards, client);
+  }
+
+  /** Max-Forwards (RFC 9110 section 7.6.2). */
+  private spendForward(
+    { headers, host, method, target }: InboundRequest,
+    value: string,
+    client: ClientStream,
+  ): WeldrError | Reply | undefined {
+    if (method !== 'OPTIONS' && method !== 'TRACE') return undefined;
+    if (!/^\d{1,9}$/.test(value)) return new WeldrError('BAD_REQUEST', 'a malformed Max-Forwards');
+    if (Number(value) === 0) {
+      return method === 'TRACE' ? traceReply(client.echo(method, target, host)) : optionsReply();
+    }
+    headers.set('Max-Forwards', String(Number(value) - 1));
+    return undefined;
+  }
+}

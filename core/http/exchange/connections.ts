@@ -1,0 +1,21 @@
+// Connections: what accepting knows of a client's connection, whatever protocol it speaks, and the other way round.
+import type { Peer } from './streams.ts';
+
+/** One connection of a client that was accepted and has found its protocol. */
+export interface AcceptedConnection {
+  readonly peer: Peer;
+  /** Is nothing going on? */
+  readonly idle: boolean;
+  /** When it last had nothing to do, `Deadlines.now`. */
+  readonly idleSince: number;
+  /** For a drain: closes it when nothing is going on. */
+  closeIfIdle(): void;
+  /** Ends it and what is in flight on it, now. */
+  stop(): void;
+}
+
+/** Who keeps count of the connections. */
+export interface ConnectionKeeper {
+  /** A connection has ended. */
+  forget(connection: AcceptedConnection): void;
+}

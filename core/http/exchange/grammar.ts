@@ -1,0 +1,35 @@
+// The one grammar of every protocol: characters, as tables over one byte or one latin1 character, and special names.
+
+function table(accepts: (code: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, code) => (accepts(code) ? 1 : 0));
+}
+
+/** tchar (RFC 9110 section 5.6.2): what methods and field names are made of. */
+export const tokenChar = table(c => /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(c)));
+
+/** What a field value may hold: visible characters, obs-text, SP, HTAB (RFC 9110 section 5.5). */
+export const valueChar = table(c => c === 0x09 || (c >= 0x20 && c !== 0x7f));
+
+/**
+ * What a request target may hold. Wider than RFC 3986, as browsers send `|`, `^` or `{` as they are; never `#`,
+ * whose meaning differs from parser to parser, nor a backslash, quote or angle bracket.
+ */
+export const targetChar = table(
+  c => c > 0x20 && c < 0x7f && c !== 0x22 && c !== 0x23 && c !== 0x3c && c !== 0x3e && c !== 0x5c,
+);
+
+/** Value of a hexadecimal digit, or 255. */
+export const hexValue = Uint8Array.from({ length: 256 }, (_, code) => {
+  const value = Number.parseInt(String.fromCharCode(code), 16);
+  return Number.isNaN(value) ? 255 : value;
+});
+
+/** Names that CGI-like origins take for X-Forwarded-*: `X_Forwarded_For`, `X.Forwarded.Host`. */
+export const forwardingAlias = /^(?:x[._-]forwarded[._-]|forwarded[._])/;
+
+export const TAB = 0x09;
+export const LF = 0x0a;
+export const CR = 0x0d;
+export const SP = 0x20;
+export const ZERO = 0x30;
+export const COLON = 0x3a;

@@ -1,0 +1,388 @@
+// H1ClientStream: the request that is on a client's HTTP/1.1 connection, one after another: reads its body, writes
+// its response.
+import type { Duplex } from 'node:stream';
+import { type ErrorCode, WeldrError } from '../../errors.ts';
+import type { HeaderList } from '../../request/headers.ts';
+import type { BodyForm, ClientStream, OutboundResponse, Peer, RequestReceiver } from '../exchange/streams.ts';
+import type { Wire } from '../exchange/wire.ts';
+import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
+import type { H1ClientConnection } from './client-connection.ts';
+import {
+  bodyEnd,
+  chunkEnd,
+  chunkedLine,
+  chunkStart,
+  interimHead,
+  lengthLine,
+  type Persistence,
+  requestEcho,
+  responseHead,
+  switchingHead,
+} from './head-writer.ts';
+import { chunked } from './message-framing.ts';
+import type { RequestHead } from './request-head.ts';
+
+/** Up to this many bytes, body and head leave in one write, as one string: no buffer is made for them. */
+const smallBody = 16 * 1024;
+
+const noRequest = 0;
+const inBody = 1;
+const responding = 2;
+
+/** The body of a response as it goes to the client. */
+const asHanded = 0;
+const encoded = 1;
+const untilClosed = 2;
+const withoutBody = 3;
+
+/** One a client connection, used for its requests one after another. */
+export class H1ClientStream implements ClientStream, ChunkedSink {
+  /** Has a part of the final response left? */
+  answered = false;
+  private readonly connection: H1ClientConnection;
+  private readonly wire: Wire;
+  private receiver: RequestReceiver | undefined = undefined;
+  private state = noRequest;
+  // of the request
+  private minor = 1;
+  private askedClose = false;
+  /** The connection must end with this response. Bytes behind an Upgrade could be of either protocol. */
+  private last = false;
+  private isChunked = false;
+  private remaining = 0;
+  private bodyBytes = 0;
+  private bodyBytesBefore = 0;
+  private smallBody: string | undefined = undefined;
+  private trailers: HeaderList | undefined = undefined;
+  /** Made when a first chunked body comes: most connections never see one. */
+  private reader: ChunkedReader | undefined = undefined;
+  private awaitingStage = false;
+  // of the response
+  /** A head that is not written yet, as the first bytes of the body may leave with it. */
+  private pendingHead = '';
+  private bodyMode = asHanded;
+  private keepAlive = false;
+
+  constructor(connection: H1ClientConnection, wire: Wire) {
+    this.connection = connection;
+    this.wire = wire;
+  }
+
+  get peer(): Peer {
+    return this.connection.peer;
+  }
+
+  get active(): boolean {
+    return this.state !== noRequest;
+  }
+
+  get requestComplete(): boolean {
+    return this.state !== inBody;
+  }
+
+  /** HTTP/1.0 knows no chunks. */
+  get takes(): BodyForm {
+    return this.minor === 0 ? 'payload' : 'chunks';
+  }
+
+  // --- the beginning -------------------------------------------------------------------------------------------
+
+  /** Begins the request with this head. */
+  begin(head: RequestHead): void {
+    const { length } = head;
+    this.reset();
+    this.minor = head.minor;
+    this.askedClose = !head.keepAlive;
+    this.last = this.askedClose || head.upgrade !== undefined;
+    this.isChunked = length === chunked;
+    this.remaining = this.isChunked ? 0 : length;
+    this.smallBody = undefined;
+    this.trailers = undefined;
+    this.bodyBytes = 0;
+    if (length === 0) {
+      this.state = responding;
+    } else {
+      this.state = inBody;
+      if (this.isChunked) this.beginChunked(head);
+      this.watchBody();
+    }
+    const receiver = this.wire.exchanges.take(this);
+    this.receiver = receiver;
+    receiver.begin(head);
+  }
+
+  /** Answers a request whose head was not understood, or did not come. */
+  refuse(code: ErrorCode, detail: string): void {
+    this.reset();
+    this.minor = 1;
+    this.askedClose = false;
+    this.last = true;
+    this.state = responding;
+    const receiver = this.wire.exchanges.take(this);
+    this.receiver = receiver;
+    receiver.refuse(new WeldrError(code, detail === '' ? undefined : detail));
+  }
+
+  private reset(): void {
+    this.answered = false;
+    this.pendingHead = '';
+    this.awaitingStage = false;
+  }
+
+  // --- reading the body ----------------------------------------------------------------------------------------
+
+  get wantsBody(): boolean {
+    return this.receiver?.wantsBody === true;
+  }
+
+  takeSmallBody(limit: number): string | undefined {
+    if (this.smallBody !== undefined) return this.smallBody;
+    if (this.state !== inBody || this.isChunked || this.remaining > limit) return undefined;
+    this.smallBody = this.connection.takeText(this.remaining);
+    if (this.smallBody === undefined) return undefined;
+    this.remaining = 0;
+    this.state = responding;
+    this.connection.deadline = 0;
+    return this.smallBody;
+  }
+
+  resumeBody(form: BodyForm): void {
+    if (this.state !== inBody) return;
+    if (form === 'payload' && this.isChunked) this.reader?.strip();
+    this.watchBody();
+    this.connection.readOn();
+  }
+
+  /** Takes bytes of the body; those behind it go back to the connection. */
+  read(bytes: Buffer): void {
+    if (this.reader !== undefined && this.isChunked) {
+      this.readChunked(this.reader, bytes);
+      return;
+    }
+    const take = Math.min(this.remaining, bytes.length);
+    this.remaining -= take;
+    if (take < bytes.length) this.connection.unread(bytes.subarray(take));
+    if (this.remaining === 0) this.state = responding;
+    this.passBody(take === bytes.length ? bytes : bytes.subarray(0, take));
+    if (this.remaining === 0) this.endBodyRead(undefined);
+    else if (!this.wantsBody) this.connection.pause();
+  }
+
+  private readChunked(reader: ChunkedReader, bytes: Buffer): void {
+    const used = reader.read(bytes, 0, bytes.length);
+    if (this.state !== inBody) return;
+    if (used < 0) {
+      const tooLarge = reader.announced > (this.wire.settings.limits.body ?? Number.POSITIVE_INFINITY);
+      this.receiver?.refuse(
+        tooLarge
+          ? new WeldrError('BODY_TOO_LARGE')
+          : new WeldrError('BAD_CHUNK', `the request body: ${reader.problem}`),
+      );
+    } else if (reader.steered) {
+      this.receiver?.refuse(
+        new WeldrError('BAD_CHUNK', 'the request body: a trailer that belongs into the head'),
+      );
+    } else if (reader.complete) {
+      if (used < bytes.length) this.connection.unread(bytes.subarray(used));
+      this.state = responding;
+      this.endBodyRead(this.trailers);
+    } else if (!this.wantsBody) {
+      this.connection.pause();
+    }
+  }
+
+  onChunkedBytes(buffer: Buffer, start: number, end: number): void {
+    this.passBody(buffer.subarray(start, end));
+  }
+
+  onChunkedLine(line: string): void {
+    this.passBody(line);
+  }
+
+  onChunkedEnd(trailers: HeaderList | undefined): void {
+    this.trailers = trailers;
+  }
+
+  private beginChunked(head: RequestHead): void {
+    this.reader ??= new ChunkedReader(this);
+    this.reader.begin('keep', head.fields.hopNames, this.wire.settings.limits.body);
+  }
+
+  private passBody(bytes: Buffer | string): void {
+    this.bodyBytes += bytes.length;
+    this.receiver?.onRequestBytes(bytes);
+  }
+
+  private endBodyRead(trailers: HeaderList | undefined): void {
+    this.connection.deadline = 0;
+    this.receiver?.onRequestEnd(trailers);
+    this.connection.resume();
+  }
+
+  private watchBody(): void {
+    this.bodyBytesBefore = this.bodyBytes;
+    this.connection.awaitBody();
+  }
+
+  readNoMore(): void {
+    this.last = true;
+  }
+
+  // --- writing the response ------------------------------------------------------------------------------------
+
+  echo(method: string, target: string, host: string): string {
+    return requestEcho(method, target, host);
+  }
+
+  writeInterim(status: number, reason: string, headers: HeaderList): void {
+    // HTTP/1.0 knows no 1xx (RFC 9110 section 15.2).
+    if (this.minor > 0) this.connection.write(interimHead(status, reason, headers));
+  }
+
+  writeHead(response: OutboundResponse): void {
+    const { body, length } = response;
+    // The connection can go on only if all of the request has been read.
+    this.keepAlive = !this.last && this.requestComplete && !this.wire.draining;
+    this.bodyMode = body === 'none' ? withoutBody : asHanded;
+    let framing = '';
+    if (length !== undefined) {
+      framing = lengthLine(length);
+    } else if (body !== 'none' && this.minor > 0) {
+      framing = chunkedLine;
+      if (body === 'payload') this.bodyMode = encoded;
+    } else if (body !== 'none') {
+      this.keepAlive = false;
+      this.bodyMode = untilClosed;
+    }
+    let persistence: Persistence = 'default';
+    if (!this.keepAlive) persistence = 'close';
+    else if (this.minor === 0) persistence = 'keep-alive';
+    this.pendingHead = responseHead(response, framing, persistence);
+  }
+
+  writeBody(buffer: Buffer, start: number, end: number): boolean {
+    const { connection } = this;
+    const head = this.takeHead();
+    const size = end - start;
+    if (this.bodyMode === encoded) {
+      connection.write(head + chunkStart(size));
+      connection.writeShared(buffer, start, end);
+      return connection.write(chunkEnd);
+    }
+    if (size <= smallBody) return connection.write(head + buffer.toString('latin1', start, end));
+    if (head !== '') connection.write(head);
+    return connection.writeShared(buffer, start, end);
+  }
+
+  writeBodyLine(line: string): void {
+    this.connection.write(this.takeHead() + line);
+  }
+
+  endBody(trailers: HeaderList | undefined): void {
+    if (this.bodyMode === encoded || (trailers !== undefined && this.bodyMode === asHanded)) {
+      this.writeBodyLine(bodyEnd(trailers));
+    } else {
+      this.flush();
+    }
+  }
+
+  flush(): boolean {
+    return this.pendingHead === '' || this.connection.write(this.takeHead());
+  }
+
+  private takeHead(): string {
+    const head = this.pendingHead;
+    this.pendingHead = '';
+    this.answered = true;
+    return head;
+  }
+
+  finish(): void {
+    const askedClose = this.askedClose && this.requestComplete;
+    this.end();
+    this.connection.responseComplete(this.keepAlive ? 'keep-alive' : askedClose ? 'close' : 'linger');
+  }
+
+  cut(): void {
+    this.end();
+    // Where only the connection's end tells the response's end, a FIN would make it look complete.
+    this.connection.cut(this.bodyMode === untilClosed ? 'reset' : 'close');
+  }
+
+  switchProtocols(
+    reason: string,
+    headers: HeaderList,
+    protocol: string,
+  ): { readonly socket: Duplex; readonly rest: Buffer } {
+    this.answered = true;
+    this.connection.write(switchingHead(reason, headers, protocol));
+    return this.connection.handOver();
+  }
+
+  onTunnelClosed(): void {
+    this.end();
+    this.connection.close();
+  }
+
+  // --- waits, and the connection's end -------------------------------------------------------------------------
+
+  awaitStage(): void {
+    this.awaitingStage = true;
+    this.connection.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.stage);
+  }
+
+  stageDone(): void {
+    this.awaitingStage = false;
+    this.connection.deadline = 0;
+    if (this.state === inBody) this.watchBody();
+    else if (this.connection.ended && this.state === responding) this.connection.awaitHalfClosed();
+  }
+
+  /** The connection can be written to again. */
+  onDrain(): void {
+    this.connection.deadline = 0;
+    if (this.state === inBody) this.watchBody();
+    else if (this.connection.ended) this.connection.awaitHalfClosed();
+    this.receiver?.onClientDrain();
+  }
+
+  onDeadline(): void {
+    const { connection } = this;
+    if (this.awaitingStage && !connection.ended) {
+      this.awaitingStage = false;
+      this.receiver?.onStageTimeout();
+      return;
+    }
+    // Neither takes its response nor can send more: it holds everything, and nothing moves.
+    if (this.state !== inBody || (connection.paused && connection.blocked)) {
+      const why = connection.ended
+        ? 'the client closed its side and waited too long'
+        : 'the client does not read its response';
+      this.abort(new WeldrError('CLIENT_CLOSED', why));
+      connection.cut('close');
+      return;
+    }
+    const { limits, timeouts } = this.wire.settings;
+    const wanted = (limits.bodyRate * timeouts.body) / 1000;
+    if (connection.paused || this.bodyBytes - this.bodyBytesBefore >= wanted) this.watchBody();
+    else
+      this.receiver?.refuse(
+        new WeldrError('REQUEST_TIMEOUT', `the request body came slower than ${limits.bodyRate} bytes/s`),
+      );
+  }
+
+  /** The client left, or must leave. */
+  abort(error: WeldrError): void {
+    const { receiver } = this;
+    this.end();
+    receiver?.abort(error);
+  }
+
+  /** The request is over: whoever received it may have another one by now. */
+  private end(): void {
+    this.receiver = undefined;
+    this.state = noRequest;
+    this.pendingHead = '';
+    this.smallBody = undefined;
+  }
+}

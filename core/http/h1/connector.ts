@@ -1,0 +1,18 @@
+// H1Connector: makes a worker's HTTP/1.1 connections to upstreams, which share one reader of heads.
+import type { ConnectionHome, Connector, UpstreamConnection, Use } from '../upstream/connection-cache.ts';
+import type { HeadLimits } from './request-head.ts';
+import { ResponseHead } from './response-head.ts';
+import { H1UpstreamConnection } from './upstream-connection.ts';
+
+/** For upstreams that speak HTTP/1.1. */
+export class H1Connector implements Connector {
+  private readonly responseHead: ResponseHead;
+
+  constructor(limits: HeadLimits) {
+    this.responseHead = new ResponseHead(limits);
+  }
+
+  connect(home: ConnectionHome, use: Use): UpstreamConnection {
+    return new H1UpstreamConnection(home, this.responseHead, use);
+  }
+}

@@ -1,0 +1,97 @@
+// Head writer: all HTTP/1.1 text that Weldr sends (RFC 9112): heads of both directions, framing made anew on each
+// side, the parts of a chunked body, and what is told to a connection that is turned away.
+import type { HeaderList } from '../../request/headers.ts';
+import type { OutboundRequest, OutboundResponse } from '../exchange/streams.ts';
+import { reasonPhrase } from './reason-phrases.ts';
+
+/** What a response head says of the connection; nothing where its version's default holds. */
+export type Persistence = 'default' | 'keep-alive' | 'close';
+
+const persistenceLines: Readonly<Record<Persistence, string>> = {
+  default: '',
+  'keep-alive': 'Connection: keep-alive\r\n',
+  close: 'Connection: close\r\n',
+};
+
+/** The line that frames a chunked body. */
+export const chunkedLine = 'Transfer-Encoding: chunked\r\n';
+
+/** The line that frames a body of this many bytes. */
+export function lengthLine(bytes: number): string {
+  return `Content-Length: ${bytes}\r\n`;
+}
+
+/** The head of a request (HTTP/1.1, as RFC 9110 section 2.5 wants of an intermediary). */
+export function requestHead(request: OutboundRequest): string {
+  const { host, headers, length, method, upgrade } = request;
+  const lines = host === undefined ? headers.toLines() : `Host: ${host}\r\n${headers.toLines('host')}`;
+  const text = `${method} ${request.target} HTTP/1.1\r\n${lines}${request.addedLines}`;
+  if (upgrade !== undefined) return `${text}Connection: upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`;
+  if (length < 0) return `${text}Transfer-Encoding: chunked\r\n\r\n`;
+  if (length > 0 || mayAnnounceNothing(method)) return `${text}Content-Length: ${length}\r\n\r\n`;
+  return `${text}\r\n`;
+}
+
+/** Methods whose empty body is announced (RFC 9110 section 8.6). */
+function mayAnnounceNothing(method: string): boolean {
+  return method === 'POST' || method === 'PUT' || method === 'PATCH';
+}
+
+/** The head of a final response; `framing`: {@link lengthLine}, {@link chunkedLine}, or '' for neither. */
+export function responseHead(response: OutboundResponse, framing: string, persistence: Persistence): string {
+  const { status, headers } = response;
+  const reason = response.reason ?? reasonPhrase(status);
+  const date = response.hasDate ? '' : dateLine();
+  return `HTTP/1.1 ${status} ${reason}\r\n${headers.toLines()}${date}${framing}${persistenceLines[persistence]}\r\n`;
+}
+
+/** The head of a 1xx response. */
+export function interimHead(status: number, reason: string, headers: HeaderList): string {
+  return `HTTP/1.1 ${status} ${reason}\r\n${headers.toLines()}\r\n`;
+}
+
+/** The head of a 101. */
+export function switchingHead(reason: string, headers: HeaderList, protocol: string): string {
+  return `HTTP/1.1 101 ${reason}\r\n${headers.toLines()}Connection: upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
+}
+
+/**
+ * All that a connection over the limit is told. No body: the request was not read, and the answer to a HEAD has none.
+ */
+export function turnedAway(status: number): string {
+  return (
+    `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n${dateLine()}Retry-After: 5\r\n` +
+    'Content-Length: 0\r\nConnection: close\r\n\r\n'
+  );
+}
+
+/** A request as `message/http`, without the fields that others must not see (RFC 9110 section 9.3.8). */
+export function requestEcho(method: string, target: string, host: string): string {
+  return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+}
+
+/** What comes before the payload of a chunk. */
+export function chunkStart(bytes: number): string {
+  return `${bytes.toString(16)}\r\n`;
+}
+
+/** What comes behind the payload of a chunk. */
+export const chunkEnd = '\r\n';
+
+/** What comes behind the last chunk with a payload. */
+export function bodyEnd(trailers: HeaderList | undefined): string {
+  return trailers === undefined ? '0\r\n\r\n' : `0\r\n${trailers.toLines()}\r\n`;
+}
+
+let dateSecond = 0;
+let dateText = '';
+
+/** The Date line of this second (RFC 9110 section 6.6.1). */
+function dateLine(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
+  }
+  return dateText;
+}

@@ -1,0 +1,58 @@
+// Upstreams: a worker's connections to all upstreams; follows the pools, so that those of a removed one end.
+import type { Pools, Upstream } from '../../pool/pool.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { Deadlines } from '../exchange/deadlines.ts';
+import { ConnectionCache, type Connector } from './connection-cache.ts';
+
+/** The connection caches of one worker. */
+export class Upstreams {
+  private readonly pools: Pools;
+  private readonly settings: Settings;
+  private readonly deadlines: Deadlines;
+  private readonly connector: Connector;
+  private readonly caches = new Map<Upstream, ConnectionCache>();
+  private readonly unfollow: () => void;
+  private readonly unobserve: (() => void)[] = [];
+
+  constructor(pools: Pools, settings: Settings, deadlines: Deadlines, connector: Connector) {
+    this.pools = pools;
+    this.settings = settings;
+    this.deadlines = deadlines;
+    this.connector = connector;
+    this.unfollow = pools.follow(pool => {
+      this.unobserve.push(
+        pool.observe({
+          removed: upstream => this.forget(upstream),
+          changed: (upstream, before) => {
+            const current = this.caches.get(upstream);
+            if (JSON.stringify(before.tls) !== JSON.stringify(upstream.record.tls) || !upstream.available) {
+              current?.closeIdle();
+            }
+          },
+        }),
+      );
+    });
+  }
+
+  /** The connections to an upstream. */
+  connectionsTo(upstream: Upstream): ConnectionCache {
+    const known = this.caches.get(upstream);
+    if (known !== undefined) return known;
+    const made = new ConnectionCache(upstream, this.settings, this.deadlines, this.connector);
+    // An upstream that was removed while a request was on its way to it is not kept.
+    if (this.pools.get(upstream.pool)?.get(upstream.id) === upstream) this.caches.set(upstream, made);
+    else made.close();
+    return made;
+  }
+
+  close(): void {
+    this.unfollow();
+    for (const stop of this.unobserve) stop();
+    for (const upstream of [...this.caches.keys()]) this.forget(upstream);
+  }
+
+  private forget(upstream: Upstream): void {
+    this.caches.get(upstream)?.close();
+    this.caches.delete(upstream);
+  }
+}

@@ -1,0 +1,103 @@
+// definePlugin: makes the function by which a config asks for a plugin with options.
+import type { z } from 'zod';
+import type { Role } from '../stages/scope.ts';
+import type { ManagerSide, Plugin, WorkerSide } from './plugin.ts';
+
+declare const toManager: unique symbol;
+declare const toWorker: unique symbol;
+
+/** Says what crosses a plugin's channel; made by {@link channel}. */
+export interface ChannelType<ToManager, ToWorker> {
+  readonly [toManager]?: ToManager;
+  readonly [toWorker]?: ToWorker;
+}
+
+/** What a plugin is made of. */
+export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memory> {
+  readonly name: string;
+  /** See {@link Plugin.role}. */
+  readonly role?: Role;
+  /** See {@link Plugin.contract}. */
+  readonly contract?: number;
+  /** Of the options; use `z.strictObject`, so that a misspelt one is an error. Default: it takes none. */
+  readonly schema?: S;
+  /** What crosses the channel between the two sides: `channel<ToManager, ToWorker>()`. */
+  readonly channel?: ChannelType<ToManager, ToWorker>;
+  /** Makes what the manager side keeps over reloads, in `side.memory`. */
+  readonly memory?: () => Memory;
+  worker?(side: WorkerSide<ToManager, ToWorker>, options: z.output<S>): void | Promise<void>;
+  manager?(side: ManagerSide<ToManager, ToWorker, Memory>, options: z.output<S>): void | Promise<void>;
+}
+
+/** Options may be left out where each of them has a default. */
+export type FactoryArguments<S extends z.ZodType> =
+  undefined extends z.input<S>
+    ? []
+    : Record<never, never> extends z.input<S>
+      ? [options?: z.input<S>]
+      : [options: z.input<S>];
+
+/** Asks for a plugin, in a config: `roundRobin({ slowStart: '30s' })`. */
+export interface PluginFactory<S extends z.ZodType = z.ZodType> {
+  (...options: FactoryArguments<S>): Plugin;
+  readonly pluginName: string;
+  /** Of the options; undefined: it takes none. */
+  readonly schema: S | undefined;
+}
+
+/**
+ * Makes a plugin's factory. Options are parsed once, where the config is checked, so that what is wrong is said with its
+ * place: `plugins[1].interval: expected a duration such as "30s", got "soon"`.
+ *
+ * @example
+ * export const slowDown = definePlugin({
+ *   name: 'slow-down',
+ *   schema: z.strictObject({ by: duration().default(100) }),
+ *   worker({ hooks, clock }, { by }) {
+ *     hooks.request.tapPromise('slow-down', () => new Promise(resolve => clock.after(by, () => resolve(undefined))));
+ *   },
+ * });
+ */
+export function definePlugin<
+  S extends z.ZodType = z.ZodUndefined,
+  ToManager = never,
+  ToWorker = never,
+  Memory = undefined,
+>(definition: PluginDefinition<S, ToManager, ToWorker, Memory>): PluginFactory<S> {
+  const { name, role, contract, schema, memory } = definition;
+  const factory = (...[options]: FactoryArguments<S>): Plugin => ({
+    name,
+    role,
+    contract,
+    schema,
+    options,
+    memory,
+    ...sidesOf(definition),
+  });
+  return Object.assign(factory, { pluginName: name, schema });
+}
+
+/** The core calls a side with what this schema made of the options, and with this plugin's own channel and memory. */
+function sidesOf<S extends z.ZodType, ToManager, ToWorker, Memory>(
+  definition: PluginDefinition<S, ToManager, ToWorker, Memory>,
+): Pick<Plugin, 'worker' | 'manager'> {
+  const { worker, manager } = definition;
+  return {
+    ...(worker === undefined ? {} : { worker: worker as NonNullable<Plugin['worker']> }),
+    ...(manager === undefined ? {} : { manager: manager as NonNullable<Plugin['manager']> }),
+  };
+}
+
+/** Says what crosses a plugin's channel, for both of its sides: `channel: channel<Counted, Flush>()`. JSON. */
+export function channel<ToManager, ToWorker>(): ChannelType<ToManager, ToWorker> {
+  return {};
+}
+
+/**
+ * Gives a plugin an id, where a scope has several of one name.
+ *
+ * @example plugins: [rateLimit({ rate: 100 }), withId('bursts', rateLimit({ rate: 5, burst: 5 }))]
+ */
+export function withId(id: string, plugin: Plugin): Plugin {
+  return { ...plugin, id };
+}

@@ -1,0 +1,54 @@
+// The hooks of the manager: workers, upstreams, leadership and the end, one documented line each.
+import { AsyncSeriesHook, SyncHook } from 'tapable';
+import type { Upstream, UpstreamRecord } from '../pool/pool.ts';
+import type { ReportPluginError } from '../stages/request-hooks.ts';
+import { guardListener } from '../stages/tap-guard.ts';
+
+/** Who leads the cluster, from this node's view. */
+export interface Leadership {
+  /** Does this node lead? */
+  readonly leading: boolean;
+  /** The name of the leader, this node's own included; undefined: nobody leads. */
+  readonly leader: string | undefined;
+  /**
+   * Until when the leadership holds without a further renewal, in ms of `performance.now()`; 0 when not leading.
+   * Whatever a leader holds must be gone by then if no renewal comes.
+   */
+  readonly until: number;
+}
+
+/** The hooks of the manager. */
+export interface ManagerHooks {
+  /** An upstream's state changed, here or anywhere in the cluster. */
+  readonly upstreamChanged: SyncHook<[Upstream, UpstreamRecord]>;
+  /** A worker is ready for requests; the argument is its number. */
+  readonly workerReady: SyncHook<[number]>;
+  /** A worker has ended; its number. */
+  readonly workerExited: SyncHook<[number]>;
+  /** All workers are listening, after the start or a reload. */
+  readonly listening: SyncHook<[]>;
+  /** May this node lead? Asked often; a tap adds to the list why it should not. */
+  readonly mayLead: SyncHook<[string[]]>;
+  /** Leadership was won, renewed or lost. Taps run in order; one that fails is logged and does not stop the others. */
+  readonly leaderChanged: AsyncSeriesHook<[Leadership]>;
+  /** The process is asked to stop; taps run before workers drain, so that a leader can hand over first. */
+  readonly stopping: AsyncSeriesHook<[]>;
+}
+
+/**
+ * The hooks of the manager, guarded so that one plugin's failure is reported and does not stop the others. Taps are
+ * named by what they call themselves.
+ */
+export function createManagerHooks(report: ReportPluginError): ManagerHooks {
+  const hooks: ManagerHooks = {
+    upstreamChanged: new SyncHook(['upstream', 'before'], 'upstreamChanged'),
+    workerReady: new SyncHook(['worker'], 'workerReady'),
+    workerExited: new SyncHook(['worker'], 'workerExited'),
+    listening: new SyncHook([], 'listening'),
+    mayLead: new SyncHook(['objections'], 'mayLead'),
+    leaderChanged: new AsyncSeriesHook(['leadership'], 'leaderChanged'),
+    stopping: new AsyncSeriesHook([], 'stopping'),
+  };
+  for (const hook of Object.values(hooks)) guardListener(hook, { report, plugin: undefined });
+  return hooks;
+}

@@ -1,0 +1,162 @@
+// ManagerSides: the manager sides of a config's plugins, in the manager and in tests alike: started in order, closed
+// backwards, with hooks and admin routes of their own, so that a reload swaps all of it at once.
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
+import type { ManagedPools } from '../pool/managed-pools.ts';
+import { PluginPools } from '../pool/manager-pools.ts';
+import { OperatorPools } from '../pool/operator-pools.ts';
+import type { Overrides } from '../settings/settings.ts';
+import type { ReportPluginError } from '../stages/request-hooks.ts';
+import { AdminRoutes } from './admin.ts';
+import { CleanUps } from './clean-ups.ts';
+import { createManagerHooks, type ManagerHooks } from './manager-hooks.ts';
+import type { MetricDelta } from './metric-delta.ts';
+import type { MetricFamily } from './metric-family.ts';
+import type { MetricRecorder } from './metric-recorder.ts';
+import type { MetricSums } from './metric-sums.ts';
+import type { ManagerChannel, ManagerSide, ManagerStatus } from './plugin.ts';
+import { covers, type PluginInstance } from './plugin-instance.ts';
+import { startFailure } from './start-failure.ts';
+import { metricsLine } from './worker-sides.ts';
+
+/** What manager sides work with. */
+export interface ManagerSidesOptions {
+  readonly pools: ManagedPools;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly status: ManagerStatus;
+  readonly overrides: Overrides;
+  /** What plugins keep over reloads, by the names of their instances. */
+  readonly memory: Map<string, unknown>;
+  /** What plugins have counted; it outlives reloads. */
+  readonly sums: MetricSums;
+  /** Is told what a plugin threw in a hook. */
+  readonly report: ReportPluginError;
+  reload(): Promise<void>;
+  /** The workers that can be sent to. */
+  workers(): readonly number[];
+  send(worker: number, instance: string, message: unknown): void;
+}
+
+type Listener = (message: unknown, worker: number) => void;
+
+/** The manager sides of one config. */
+export class ManagerSides {
+  readonly hooks: ManagerHooks;
+  readonly admin = new AdminRoutes();
+  private readonly options: ManagerSidesOptions;
+  private readonly cleanUps: CleanUps;
+  private readonly listeners = new Map<string, Listener[]>();
+
+  constructor(options: ManagerSidesOptions) {
+    this.options = options;
+    this.hooks = createManagerHooks(options.report);
+    this.cleanUps = new CleanUps(options.clock, (plugin, error) =>
+      options.log.error({ plugin, err: error }, 'the clean-up of a plugin failed'),
+    );
+  }
+
+  /** Starts them in order. Rejects with the first failure, after the clean-ups of those that had started. */
+  async start(instances: readonly PluginInstance[]): Promise<void> {
+    this.options.sums.admit(instances.map(({ name }) => name));
+    const recorder = this.options.sums.recordManager();
+    for (const instance of instances) {
+      try {
+        await instance.plugin.manager?.(this.side(instance, instances, recorder), instance.options);
+      } catch (thrown) {
+        await this.close();
+        throw startFailure(instance.name, thrown);
+      }
+    }
+  }
+
+  /** Runs the clean-ups, last in first out. */
+  async close(): Promise<void> {
+    await this.cleanUps.run();
+    this.options.pools.releaseStore();
+  }
+
+  /** Hands a message of a worker to the instance that it is for. */
+  receive(instance: string, message: unknown, worker: number): void {
+    if (instance === metricsLine) {
+      this.options.sums.add(worker, message as MetricDelta[]);
+      return;
+    }
+    for (const listener of this.listeners.get(instance) ?? []) {
+      try {
+        listener(message, worker);
+      } catch (thrown) {
+        const facts = { plugin: instance, err: thrown };
+        this.options.log.error(facts, 'a plugin failed on a message of a worker');
+      }
+    }
+  }
+
+  private side(
+    instance: PluginInstance,
+    all: readonly PluginInstance[],
+    recorder: MetricRecorder,
+  ): ManagerSide {
+    const { log, clock, status, overrides, report } = this.options;
+    const { name, scope } = instance;
+    const pools = new PluginPools({ pools: this.options.pools, instance: name, report });
+    // The first to be added is the last to run: what the plugin says while it ends still counts.
+    this.cleanUps.add(name, () => pools.close());
+    const ownLog = log.child({ plugin: name });
+    return {
+      get metrics() {
+        return recorder.of(name, ownLog);
+      },
+      metricFamilies: () => this.metricFamilies(all),
+      hooks: this.hooks,
+      pools,
+      operator: new OperatorPools(this.options.pools),
+      admin: this.admin,
+      status,
+      overrides,
+      scope,
+      clock,
+      memory: this.memoryOf(instance),
+      log: ownLog,
+      covers: pool => covers(instance, all, pool),
+      onClose: fn => this.cleanUps.add(name, fn),
+      reload: () => this.options.reload(),
+      channel: this.channel(name),
+    };
+  }
+
+  private channel(instance: string): ManagerChannel<unknown, unknown> {
+    const { options, listeners } = this;
+    return {
+      get workers() {
+        return options.workers();
+      },
+      send: (worker, message) => options.send(worker, instance, message),
+      broadcast: message => {
+        for (const worker of options.workers()) options.send(worker, instance, message);
+      },
+      onMessage: listener => {
+        const known = listeners.get(instance) ?? [];
+        known.push(listener);
+        listeners.set(instance, known);
+      },
+    };
+  }
+
+  /** The label with the instance's name stands only where a plugin stands more than once. */
+  private metricFamilies(all: readonly PluginInstance[]): readonly MetricFamily[] {
+    const repeated = new Set<string>();
+    for (const [at, { plugin, name }] of all.entries()) {
+      const twin = all.findIndex(other => other.plugin.name === plugin.name);
+      if (twin !== at) repeated.add(name).add(all[twin]?.name ?? '');
+    }
+    return this.options.sums.collect(name => (repeated.has(name) ? name : undefined));
+  }
+
+  private memoryOf({ name, plugin }: PluginInstance): unknown {
+    const { memory } = this.options;
+    if (plugin.memory === undefined) return undefined;
+    if (!memory.has(name)) memory.set(name, plugin.memory());
+    return memory.get(name);
+  }
+}

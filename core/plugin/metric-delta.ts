@@ -1,0 +1,25 @@
+// MetricDelta: what changed in a process's metrics, as it is sent to the manager in JSON.
+import type { MetricDefinition } from './metric-definition.ts';
+
+/** What changed in one metric since it was last told of. */
+export interface MetricDelta {
+  /** The number of the metric in its process. */
+  readonly metric: number;
+  /** What it is; the first time only. */
+  readonly definition?: MetricDefinition;
+  readonly children: readonly ChildDelta[];
+  /** How often a child was asked for that is not there because of the limit; left out when never. */
+  readonly overLimit?: number;
+}
+
+/** What changed in one child of a metric. */
+export interface ChildDelta {
+  /** Its number in its metric. */
+  readonly child: number;
+  /** The values of its labels; the first time only. */
+  readonly labels?: readonly string[];
+  /** What a counter grew by; what a gauge stands at; what a histogram's sum grew by. */
+  readonly value: number;
+  /** What a histogram's buckets grew by: `[bucket, count, bucket, count…]`; the last bucket is `+Inf`. */
+  readonly counts?: readonly number[];
+}

@@ -1,0 +1,101 @@
+// MetricFamilies: the sums of all instances, put together by name so that no name and no set of labels stands twice.
+import { keyOf } from './labelled-children.ts';
+import { instanceLabel, type MetricDefinition, sameShape } from './metric-definition.ts';
+import type { HistogramSample, MetricFamily, MetricSample } from './metric-family.ts';
+import type { ChildSum, MetricSum } from './metric-sum.ts';
+
+/** The name of what {@link MetricFamilies} says of limits that were reached. */
+const overLimitName = 'weldr_metric_over_limit_total';
+
+interface Family {
+  definition: MetricDefinition;
+  /** The age of the youngest process that has it. */
+  youngest: number;
+  readonly samples: Map<string, { labels: Record<string, string>; value: number; counts: Float64Array }>;
+}
+
+/** Metrics on their way to being shown. */
+export class MetricFamilies {
+  private readonly byName = new Map<string, Family>();
+  private readonly overLimit = new Map<string, number>();
+
+  /**
+   * Adds a metric of an instance; `label` goes into `plugin_instance`. When another instance has the name in another
+   * shape, the one that the younger process defined is shown.
+   */
+  add(sum: MetricSum, label: string | undefined): void {
+    const { definition, youngest, overLimit } = sum;
+    const { name } = definition;
+    if (overLimit > 0) this.overLimit.set(name, (this.overLimit.get(name) ?? 0) + overLimit);
+    let family = this.byName.get(name);
+    if (family !== undefined && !sameShape(family.definition, definition)) {
+      if (family.youngest > youngest) return;
+      family = undefined;
+    }
+    if (family === undefined) {
+      family = { definition, youngest, samples: new Map() };
+      this.byName.set(name, family);
+    } else if (youngest > family.youngest) {
+      family.youngest = youngest;
+      family.definition = definition;
+    }
+    for (const child of sum.current()) addSample(family, child, label);
+  }
+
+  list(): MetricFamily[] {
+    const families = [...this.byName.values()].map(familyOf);
+    if (this.overLimit.size === 0) return families;
+    return [
+      ...families,
+      {
+        name: overLimitName,
+        type: 'counter',
+        help: 'How often a set of label values was counted as other, as its metric has too many.',
+        samples: [...this.overLimit].map(([metric, value]) => ({ labels: { metric }, value })),
+      },
+    ];
+  }
+}
+
+function addSample(family: Family, { values, value, counts }: ChildSum, label: string | undefined): void {
+  const key = keyOf([...values, label ?? '']);
+  const known = family.samples.get(key);
+  if (known !== undefined) {
+    known.value += value;
+    for (const [bucket, count] of counts.entries()) {
+      known.counts[bucket] = (known.counts[bucket] ?? 0) + count;
+    }
+    return;
+  }
+  const labels: Record<string, string> = {};
+  for (const [at, name] of family.definition.labels.entries()) labels[name] = values[at] ?? '';
+  if (label !== undefined) labels[instanceLabel] = label;
+  family.samples.set(key, { labels, value, counts: counts.slice() });
+}
+
+function familyOf({ definition, samples }: Family): MetricFamily {
+  const { name, help, kind, buckets } = definition;
+  if (kind === 'histogram') {
+    const histograms: HistogramSample[] = [];
+    for (const { labels, value, counts } of samples.values()) {
+      histograms.push({ labels, sum: value, ...cumulative(buckets, counts) });
+    }
+    return { name, help, type: kind, samples: histograms };
+  }
+  const numbers: MetricSample[] = [];
+  for (const { labels, value } of samples.values()) numbers.push({ labels, value });
+  return { name, help, type: kind, samples: numbers };
+}
+
+/** Counts as they are shown: each bucket holds the smaller ones too. */
+function cumulative(
+  bounds: readonly number[],
+  counts: Float64Array,
+): Pick<HistogramSample, 'buckets' | 'count'> {
+  let count = 0;
+  const buckets = bounds.map((bound, at): [number, number] => {
+    count += counts[at] ?? 0;
+    return [bound, count];
+  });
+  return { buckets, count: count + (counts[bounds.length] ?? 0) };
+}

@@ -1,0 +1,105 @@
+// MetricSum: one metric of one plugin instance, added up over the processes that have it in the same shape.
+import { LabelledChildren } from './labelled-children.ts';
+import type { MetricDefinition } from './metric-definition.ts';
+import type { ChildDelta, MetricDelta } from './metric-delta.ts';
+
+/** What is known of one child. */
+export interface ChildSum {
+  readonly values: readonly string[];
+  /** A counter, a gauge, or the sum of what a histogram observed. */
+  value: number;
+  /** How many values each bucket of a histogram has, not added up; the last is `+Inf`. */
+  readonly counts: Float64Array;
+}
+
+/** The children of one process, by the numbers that they have there. */
+export class ProcessChildren {
+  /** Grows from process to process: the younger has the greater one. */
+  readonly age: number;
+  readonly byNumber = new Map<number, ChildSum>();
+
+  constructor(age: number) {
+    this.age = age;
+  }
+}
+
+/** Counters and histograms are added to for good; a gauge is the sum of what the processes have that are there. */
+export class MetricSum {
+  definition: MetricDefinition;
+  private readonly children: LabelledChildren<ChildSum>;
+  private readonly processes = new Set<ProcessChildren>();
+  private overLimitThere = 0;
+
+  constructor(definition: MetricDefinition) {
+    this.definition = definition;
+    this.children = this.emptyChildren();
+    if (definition.labels.length === 0) this.children.of([]);
+  }
+
+  /** A process has this metric. The definition is of the same shape. */
+  join(process: ProcessChildren, definition: MetricDefinition): void {
+    this.definition = definition;
+    this.children.max = definition.maxChildren;
+    this.processes.add(process);
+  }
+
+  /** A process has ended, or has the metric in another shape now. */
+  leave(process: ProcessChildren): void {
+    this.processes.delete(process);
+  }
+
+  /** The age of the youngest process which has it; 0 when none has. */
+  get youngest(): number {
+    let youngest = 0;
+    for (const { age } of this.processes) youngest = Math.max(youngest, age);
+    return youngest;
+  }
+
+  add(process: ProcessChildren, { children, overLimit = 0 }: MetricDelta): void {
+    this.overLimitThere += overLimit;
+    for (const delta of children) this.addChild(process, delta);
+  }
+
+  /** What there is, child by child. */
+  current(): Iterable<ChildSum> {
+    if (this.definition.kind !== 'gauge') return this.children;
+    const sums = this.emptyChildren();
+    if (this.definition.labels.length === 0) sums.of([]);
+    for (const { byNumber } of this.processes) {
+      for (const { values, value } of byNumber.values()) sums.of(values).value += value;
+    }
+    return sums;
+  }
+
+  /** How often a child was asked for that is not there because of the limit. */
+  get overLimit(): number {
+    return this.overLimitThere + this.children.overLimit;
+  }
+
+  private addChild({ byNumber }: ProcessChildren, { child, labels, value, counts = [] }: ChildDelta): void {
+    let sum = byNumber.get(child);
+    if (sum === undefined) {
+      if (labels === undefined) return;
+      const gauge = this.definition.kind === 'gauge';
+      sum = gauge ? this.emptyChild(labels) : this.children.of(labels);
+      byNumber.set(child, sum);
+    }
+    // What overflowed to Infinity is null in JSON.
+    if (!Number.isFinite(value)) return;
+    if (this.definition.kind === 'gauge') sum.value = value;
+    else sum.value += value;
+    for (let i = 0; i + 1 < counts.length; i += 2) {
+      const bucket = counts[i] ?? 0;
+      sum.counts[bucket] = (sum.counts[bucket] ?? 0) + (counts[i + 1] ?? 0);
+    }
+  }
+
+  private emptyChildren(): LabelledChildren<ChildSum> {
+    return new LabelledChildren(this.definition.maxChildren, values => this.emptyChild(values));
+  }
+
+  private emptyChild(values: readonly string[]): ChildSum {
+    const { kind, buckets } = this.definition;
+    return { values, value: 0, counts: new Float64Array(kind === 'histogram' ? buckets.length + 1 : 0) };
+  }
+}

@@ -1,0 +1,149 @@
+// MetricSums: what all processes counted, added up by the manager. It outlives reloads and the deaths of workers.
+import { type MetricDefinition, sameShape } from './metric-definition.ts';
+import type { MetricDelta } from './metric-delta.ts';
+import { MetricFamilies } from './metric-families.ts';
+import type { MetricFamily } from './metric-family.ts';
+import { MetricRecorder } from './metric-recorder.ts';
+import { MetricSum, ProcessChildren } from './metric-sum.ts';
+
+/** The manager, among the numbers of workers. */
+const managerItself = 0;
+
+/** One metric of a process: its children there, and the sum that they go to. */
+interface Joined {
+  readonly children: ProcessChildren;
+  readonly sum: MetricSum;
+}
+
+interface Process {
+  readonly age: number;
+  /** By the numbers that metrics have there. */
+  readonly metrics: Map<number, Joined>;
+}
+
+/** The sums of one instance by name: one for each shape that a process has. While a reload runs there may be two. */
+type InstanceSums = Map<string, MetricSum[]>;
+
+/**
+ * The metrics of all plugin instances. No message of a worker makes it throw. While old and new workers have a
+ * metric in different shapes, that of the youngest worker is shown.
+ *
+ * The order of calls: {@link admit} before plugins start, {@link recordManager} for their manager sides, {@link keep}
+ * when they have started, then {@link add} for what workers tell and {@link workerExited} when one has ended.
+ */
+export class MetricSums {
+  private readonly instances = new Map<string, InstanceSums>();
+  private readonly processes = new Map<number, Process>();
+  private manager = new MetricRecorder();
+  private started = 0;
+
+  /** Instances of a config that is about to run. What is told of others is dropped. */
+  admit(instances: Iterable<string>): void {
+    for (const instance of instances) {
+      if (!this.instances.has(instance)) this.instances.set(instance, new Map());
+    }
+  }
+
+  /** The instances of the config that runs now: all others and their counts are forgotten. */
+  keep(instances: Iterable<string>): void {
+    const kept = new Set(instances);
+    this.admit(kept);
+    for (const instance of this.instances.keys()) if (!kept.has(instance)) this.instances.delete(instance);
+  }
+
+  /**
+   * Makes what the manager sides of one config count with; it is in {@link collect} at once. What was recorded with
+   * the one before stays counted, but for gauges.
+   */
+  recordManager(): MetricRecorder {
+    this.takeManager();
+    this.workerExited(managerItself);
+    this.manager = new MetricRecorder();
+    return this.manager;
+  }
+
+  /** Adds what a worker told. Its number may be that of a worker which has ended. */
+  add(worker: number, deltas: readonly MetricDelta[]): void {
+    let process = this.processes.get(worker);
+    if (process === undefined) {
+      process = { age: ++this.started, metrics: new Map() };
+      this.processes.set(worker, process);
+    }
+    for (const delta of deltas) {
+      if (delta.definition !== undefined) this.define(process, delta.metric, delta.definition);
+      const joined = process.metrics.get(delta.metric);
+      joined?.sum.add(joined.children, delta);
+    }
+  }
+
+  /** A worker has ended, and all that it had to tell was added: its gauges go. */
+  workerExited(worker: number): void {
+    const process = this.processes.get(worker);
+    if (process === undefined) return;
+    this.processes.delete(worker);
+    for (const { children, sum } of process.metrics.values()) {
+      sum.leave(children);
+      this.dropOldShapes(sum.definition);
+    }
+  }
+
+  /**
+   * All metrics with their values. `labelOf` returns what is to stand as `plugin_instance` for an instance; undefined
+   * (the default): no such label. What has the same name and labels then is added up.
+   */
+  collect(labelOf: (instance: string) => string | undefined = () => undefined): MetricFamily[] {
+    this.takeManager();
+    const families = new MetricFamilies();
+    for (const [instance, sums] of this.instances) {
+      const label = labelOf(instance);
+      for (const shapes of sums.values()) {
+        const shown = youngest(shapes);
+        if (shown !== undefined) families.add(shown, label);
+      }
+    }
+    return families.list();
+  }
+
+  private takeManager(): void {
+    const deltas = this.manager.take();
+    if (deltas !== undefined) this.add(managerItself, deltas);
+  }
+
+  private define(process: Process, metric: number, definition: MetricDefinition): void {
+    const before = process.metrics.get(metric);
+    if (before !== undefined) {
+      before.sum.leave(before.children);
+      process.metrics.delete(metric);
+    }
+    const sums = this.instances.get(definition.instance);
+    if (sums === undefined) return;
+    const shapes = sums.get(definition.name) ?? [];
+    sums.set(definition.name, shapes);
+    let sum = shapes.find(known => sameShape(known.definition, definition));
+    if (sum === undefined) {
+      sum = new MetricSum(definition);
+      shapes.push(sum);
+    }
+    const children = new ProcessChildren(process.age);
+    sum.join(children, definition);
+    process.metrics.set(metric, { children, sum });
+    this.dropOldShapes(definition);
+  }
+
+  /** Of the shapes of a metric, those that no process has any more go; the last one stays, for its counts. */
+  private dropOldShapes({ instance, name }: MetricDefinition): void {
+    const sums = this.instances.get(instance);
+    const shapes = sums?.get(name);
+    if (sums === undefined || shapes === undefined || shapes.length < 2) return;
+    const used = shapes.filter(sum => sum.youngest > 0);
+    sums.set(name, used.length > 0 ? used : shapes.slice(-1));
+  }
+}
+
+/** The sum that the youngest process has; the last when no process is there. */
+function youngest(shapes: readonly MetricSum[]): MetricSum | undefined {
+  return shapes.reduce<MetricSum | undefined>(
+    (best, sum) => (best === undefined || sum.youngest >= best.youngest ? sum : best),
+    undefined,
+  );
+}

@@ -1,0 +1,249 @@
+// PluginInstance: one plugin at one place of a config, its options parsed. The name of the place and of the plugin is the
+// identity by which memory, channels and metrics are kept.
+import { WeldrError } from '../errors.ts';
+import { parse, showInput } from '../settings/options.ts';
+import { type Condition, configScope, type Scope, scopeName } from '../stages/scope.ts';
+import { contractVersion, type Plugin } from './plugin.ts';
+import { type PlacedPlugin, type PluginCatalogue, pluginOf, whenForm } from './plugin-form.ts';
+
+/** One plugin at one place of a config. */
+export interface PluginInstance {
+  readonly plugin: Plugin;
+  /** Scope, name and id, such as `rate-limit`, `rate-limit#bursts` or `pool:api/round-robin`. Unique in a config. */
+  readonly name: string;
+  /** What the plugin's schema made of its options. */
+  readonly options: unknown;
+  readonly scope: Scope;
+  readonly conditions: readonly Condition[];
+}
+
+/** What a config says of plugins. */
+export interface PluginLists {
+  readonly plugins: readonly unknown[];
+  /** The plugins of pools, by the names of these. */
+  readonly pools?: Readonly<Record<string, readonly unknown[]>>;
+  /** Plugins by the names that lists of pools and routes use for them. */
+  readonly define?: Readonly<Record<string, unknown>>;
+  /** For a config in JSON or YAML: the plugins that its lists ask for by name. */
+  readonly catalogue?: PluginCatalogue | undefined;
+}
+
+interface Place {
+  /** For messages, such as `plugins` or `pools.api.plugins`. */
+  readonly where: string;
+  /** What comes before the names of instances. */
+  readonly prefix: string;
+  readonly scope: Scope;
+  readonly conditions: readonly Condition[];
+  /** The names of `define` that led here. */
+  readonly within: readonly string[];
+}
+
+/**
+ * All plugins of a config with their options parsed, in the order of the config, those of pools behind. Throws
+ * CONFIG_INVALID with the place of what is wrong: no plugin, options that its schema refuses, two of one name or of one
+ * role at one place, a name that `define` does not have.
+ */
+export function instantiate({ plugins, pools = {}, define = {}, catalogue }: PluginLists): PluginInstance[] {
+  refuseNames(plugins, define);
+  const reading = new Reading(define, catalogue);
+  reading.read(plugins, { where: 'plugins', prefix: '', scope: configScope, conditions: [], within: [] });
+  for (const [name, list] of Object.entries(pools)) {
+    const scope: Scope = { kind: 'pool', name };
+    reading.read(list, {
+      where: `pools.${name}.plugins`,
+      prefix: `${scopeName(scope)}/`,
+      scope,
+      conditions: [],
+      within: [],
+    });
+  }
+  return reading.instances;
+}
+
+/** Names of `define` are for pools and routes; what is for all requests stands in its place in the list. */
+function refuseNames(plugins: readonly unknown[], define: Readonly<Record<string, unknown>>): void {
+  for (const [index, item] of plugins.entries()) {
+    if (typeof item !== 'string' || !Object.hasOwn(define, item)) continue;
+    throw invalid(
+      `plugins[${index}]`,
+      `${JSON.stringify(item)} is a name of define, which is for pools and routes; write the plugin itself here`,
+    );
+  }
+}
+
+class Reading {
+  readonly instances: PluginInstance[] = [];
+  private readonly catalogue: PluginCatalogue | undefined;
+  /** By name; options of what nobody asks for are checked too. */
+  private readonly defined = new Map<string, PlacedPlugin>();
+  /** What was made of forms, and of options: once, whatever lists them. */
+  private readonly formed = new Map<unknown, PlacedPlugin>();
+  private readonly options = new Map<Plugin, unknown>();
+  private readonly places = new Map<string, string>();
+  private readonly roles = new Map<string, string>();
+
+  constructor(define: Readonly<Record<string, unknown>>, catalogue: PluginCatalogue | undefined) {
+    this.catalogue = catalogue;
+    for (const [name, value] of Object.entries(define)) {
+      if (catalogue !== undefined && (Object.hasOwn(catalogue, name) || name === whenForm)) {
+        throw invalid(`define.${name}`, 'this is the name of a plugin of Weldr; choose another');
+      }
+      this.defined.set(name, this.made(value, `define.${name}`));
+    }
+    for (const placed of this.defined.values()) this.prepareAll(placed);
+  }
+
+  read(list: readonly unknown[], place: Place): void {
+    for (const [index, item] of list.entries()) {
+      const where = `${place.where}[${index}]`;
+      const name = typeof item === 'string' && this.defined.has(item) ? item : undefined;
+      if (name !== undefined && place.within.includes(name)) {
+        throw invalid(where, `goes round in a circle: ${[...place.within, name].join(' -> ')}`);
+      }
+      const within = name === undefined ? place.within : [...place.within, name];
+      this.add(this.find(item, where), where, { ...place, within });
+    }
+  }
+
+  private add({ plugin, at }: PlacedPlugin, where: string, place: Place): void {
+    const name = `${place.prefix}${plugin.name}${plugin.id === undefined ? '' : `#${plugin.id}`}`;
+    const options = this.prepare(plugin, at);
+    this.refuseDouble(plugin, name, where, place.prefix);
+    const { scope, conditions, within } = place;
+    this.instances.push({ plugin, name, options, scope, conditions });
+    for (const child of plugin.children ?? []) {
+      const { kind, name: childName } = child.scope;
+      const isWhen = child.scope.kind === 'when';
+      this.read(child.plugins, {
+        where: `${at}.plugins`,
+        prefix: `${place.prefix}${kind}:${childName}/`,
+        scope: isWhen ? scope : { kind: 'route', name: childName },
+        conditions: child.scope.kind === 'when' ? [...conditions, child.scope.condition] : conditions,
+        within,
+      });
+    }
+  }
+
+  /** What an item of a list is: the name of one of `define`, or a plugin. */
+  private find(item: unknown, where: string): PlacedPlugin {
+    const defined = typeof item === 'string' ? this.defined.get(item) : undefined;
+    if (defined !== undefined) return defined;
+    if (typeof item !== 'string' || this.catalogue !== undefined) return this.made(item, where);
+    const known = [...this.defined.keys()].join(', ');
+    throw invalid(
+      where,
+      `there is no plugin ${JSON.stringify(item)} in define${known === '' ? '' : `, which has ${known}`}`,
+    );
+  }
+
+  /** The plugin that a config in code made, or that a form asks for. */
+  private made(item: unknown, where: string): PlacedPlugin {
+    if (this.catalogue === undefined) return { plugin: expectPlugin(item, where), at: where };
+    if (isPlugin(item) && hasCode(item)) return { plugin: item, at: where };
+    const before = typeof item === 'object' ? this.formed.get(item) : undefined;
+    if (before !== undefined) return before;
+    const placed = pluginOf(item, where, this.catalogue, [...this.defined.keys()]);
+    this.formed.set(item, placed);
+    return placed;
+  }
+
+  /** Checks a plugin and returns its options, parsed. */
+  private prepare(plugin: Plugin, at: string): unknown {
+    if (!this.options.has(plugin)) {
+      checkContract(plugin, at);
+      this.options.set(plugin, parseOptions(plugin, at));
+    }
+    return this.options.get(plugin);
+  }
+
+  /** The same with all that is within it. */
+  private prepareAll({ plugin, at }: PlacedPlugin): void {
+    this.prepare(plugin, at);
+    for (const child of plugin.children ?? []) {
+      for (const [index, item] of child.plugins.entries()) {
+        const placed = this.find(item, `${at}.plugins[${index}]`);
+        // What `define` has is prepared there.
+        if (typeof item !== 'string' || !this.defined.has(item)) this.prepareAll(placed);
+      }
+    }
+  }
+
+  private refuseDouble({ role }: Plugin, name: string, where: string, prefix: string): void {
+    const before = this.places.get(name);
+    if (before !== undefined) {
+      throw invalid(where, `${before} is named ${name} already; keep one, or name this one withId('…', …)`);
+    }
+    this.places.set(name, where);
+    if (role === undefined) return;
+    const roleKey = `${prefix} ${role}`;
+    const other = this.roles.get(roleKey);
+    if (other !== undefined)
+      throw invalid(where, `${other} is the ${role} already; there can be one at a place`);
+    this.roles.set(roleKey, where);
+  }
+}
+
+function checkContract({ name, contract }: Plugin, where: string): void {
+  if (contract === undefined || contract === contractVersion) return;
+  throw invalid(
+    where,
+    `${name} is written for version ${contract} of the plugin contract; this Weldr has ${contractVersion}`,
+  );
+}
+
+function parseOptions({ schema, options, name }: Plugin, where: string): unknown {
+  if (schema !== undefined) return parse(schema, options ?? {}, 'CONFIG_INVALID', where);
+  if (options === undefined || isEmpty(options)) return undefined;
+  throw invalid(where, `${name} takes no options`);
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}
+
+function expectPlugin(value: unknown, where: string): Plugin {
+  if (isPlugin(value)) return value;
+  throw invalid(where, `expected a plugin such as roundRobin(), got ${describeValue(value)}`);
+}
+
+function isPlugin(value: unknown): value is Plugin {
+  if (typeof value !== 'object' || value === null || !('name' in value)) return false;
+  if (typeof value.name !== 'string' || value.name === '') return false;
+  return ['worker', 'manager'].every(side =>
+    ['undefined', 'function'].includes(typeof Reflect.get(value, side)),
+  );
+}
+
+/** Can this be no form? Forms are data. */
+function hasCode({ worker, manager, children }: Plugin): boolean {
+  return worker !== undefined || manager !== undefined || children !== undefined;
+}
+
+function describeValue(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (typeof value === 'function' && 'pluginName' in value) {
+    return `the function of ${String(value.pluginName)}: call it, with (), to make the plugin`;
+  }
+  if (typeof value === 'function') return `the function ${value.name}: call it, with (), to make the plugin`;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return showInput(value);
+  }
+}
+
+function invalid(field: string, message: string): WeldrError {
+  return new WeldrError('CONFIG_INVALID', `${field}: ${message}`, { field });
+}
+
+/** Is this instance in charge of a pool: does it stand around it, with no plugin of its role further in? */
+export function covers(instance: PluginInstance, all: readonly PluginInstance[], pool: string): boolean {
+  const { scope } = instance;
+  if (scope.kind === 'pool') return scope.name === pool;
+  const { role } = instance.plugin;
+  if (role === undefined) return true;
+  return !all.some(
+    other => other.plugin.role === role && other.scope.kind === 'pool' && other.scope.name === pool,
+  );
+}

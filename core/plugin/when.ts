@@ -1,0 +1,52 @@
+// when: plugins which see only the requests that a matcher takes.
+import { compileMatcher } from '../request/compiled-matcher.ts';
+import { type ProxyContext, stateOf } from '../request/context.ts';
+import { describeMatcher, type MatcherOptions } from '../request/matcher.ts';
+import { RequestFacts } from '../request/request-facts.ts';
+import type { Condition } from '../stages/scope.ts';
+import type { ListedPlugin, Plugin } from './plugin.ts';
+
+/** Which requests `when` is about: what the client sent, or a function of it. */
+export type WhenMatcher = MatcherOptions | ((ctx: ProxyContext) => boolean);
+
+/**
+ * Plugins which see only some requests. The matcher is asked once a request, about what the client sent. A request whose
+ * path servers could read in two ways, one of which matches, is refused with 400. In its place in the config the order
+ * stays; a plugin of a role replaces the one outside for these requests. Throws CONFIG_INVALID for a matcher which makes
+ * no sense.
+ *
+ * @example when({ path: '/login', method: 'POST' }, rateLimit({ rate: 5 }))
+ */
+export function when(matcher: WhenMatcher, ...plugins: readonly Plugin[]): Plugin {
+  return whenOf(matcher, plugins);
+}
+
+/** What {@link when} makes, of plugins as a config in JSON may list them too. */
+export function whenOf(matcher: WhenMatcher, plugins: readonly ListedPlugin[]): Plugin {
+  const name = typeof matcher === 'function' ? matcher.name || 'function' : describeMatcher(matcher);
+  const ask = typeof matcher === 'function' ? matcher : asking(matcher);
+  return {
+    name: `when(${name})`,
+    children: [{ scope: { kind: 'when', name, condition: askedOnce(ask) }, plugins }],
+  };
+}
+
+function asking(matcher: MatcherOptions): Condition {
+  const holds = compileMatcher(matcher, 'when');
+  return ctx => holds(RequestFacts.of(ctx));
+}
+
+/** A request that was in at one stage is in at all of them. */
+function askedOnce(ask: Condition): Condition {
+  const condition: Condition = ctx => {
+    const rare = stateOf(ctx).ensureRare();
+    rare.conditions ??= new Map();
+    let holds = rare.conditions.get(condition);
+    if (holds === undefined) {
+      holds = ask(ctx) === true;
+      rare.conditions.set(condition, holds);
+    }
+    return holds;
+  };
+  return condition;
+}

@@ -1,0 +1,176 @@
+// DiscoveredLayer: what plugins found by themselves, below the config and the operators; in memory only.
+import { WeldrError } from '../errors.ts';
+import { type DiscoveredServers, type DiscoverySource, discoveredServers } from './discovery-source.ts';
+import type { Layer } from './pool.ts';
+import { keyOf } from './pool-entry.ts';
+import type { ServerDefinition } from './server-definition.ts';
+import { isPoolName } from './store.ts';
+
+/** The most sources that there may be. */
+const maxSources = 100;
+
+/** What the layer needs of the pools around it. */
+export interface DiscoveredLayerHost {
+  /** Makes room for what a source found, and the pool. Throws LIMIT_REACHED, and then nothing has changed. */
+  admit(pool: string, servers: DiscoveredServers, layer: Layer): void;
+  /** What the layer says of this server is another thing now. */
+  changed(pool: string, id: string): void;
+}
+
+/** What the layer says of one server. */
+export interface Discovered {
+  readonly server: ServerDefinition;
+  readonly layer: Layer;
+}
+
+/** One source; it outlives the plugins that own it one after another. */
+interface Source {
+  readonly name: string;
+  readonly layer: Layer;
+  readonly pools: Map<string, DiscoveredServers>;
+  /** Who has asked for it; undefined: a reload is under way, and nobody has so far. */
+  owner: SourceOwner | undefined;
+  /** The place of its plugin in the config. */
+  rank: number;
+}
+
+/** One instance of a plugin, from its start to its end: the one after a reload is another. */
+export interface SourceOwner {
+  readonly instance: string;
+}
+
+/** The sources of all plugins. */
+export class DiscoveredLayer {
+  private readonly host: DiscoveredLayerHost;
+  /** The first that names a server decides. */
+  private sources: Source[] = [];
+  private ranks: ReadonlyMap<string, number> = new Map();
+
+  constructor(host: DiscoveredLayerHost) {
+    this.host = host;
+  }
+
+  /** What the first source that names a server says of it, or undefined. */
+  find(pool: string, id: string): Discovered | undefined {
+    for (const { pools, layer } of this.sources) {
+      const server = pools.get(pool)?.get(id);
+      if (server !== undefined) return { server, layer };
+    }
+    return undefined;
+  }
+
+  /**
+   * Gives a source to an instance of a plugin, with all that the instance before a reload left in it. Throws
+   * INPUT_INVALID for a bad name, CONFIG_INVALID when another instance has it, LIMIT_REACHED.
+   */
+  claim(name: string, owner: SourceOwner): DiscoverySource {
+    if (!isPoolName(name)) {
+      throw new WeldrError(
+        'INPUT_INVALID',
+        `${JSON.stringify(name)} cannot name a source: expected letters, digits, dashes and dots`,
+        { field: 'name' },
+      );
+    }
+    const { instance } = owner;
+    const source = this.sources.find(known => known.name === name) ?? this.make(name, instance);
+    if (source.owner !== undefined && source.owner.instance !== instance) {
+      throw new WeldrError(
+        'CONFIG_INVALID',
+        `${source.owner.instance} and ${instance} both call their source ${name}; give one of them another name`,
+      );
+    }
+    source.owner = owner;
+    return {
+      name,
+      get pools() {
+        return [...source.pools.keys()];
+      },
+      // Nothing that an instance still has under way when it ends may undo what the next one finds.
+      replace: (pool, servers) =>
+        source.owner === owner ? this.replace(source, pool, servers) : { added: 0, removed: 0, changed: 0 },
+    };
+  }
+
+  /** An instance has ended: what it found stays in force until the next one replaces it, or {@link retain}. */
+  release(owner: SourceOwner): void {
+    for (const source of this.sources) if (source.owner === owner) source.owner = undefined;
+  }
+
+  /**
+   * At the end of a start or a reload: `instances` are there, in the order of the config. Empties the sources that
+   * none of them has asked for, and puts the others into that order.
+   */
+  retain(instances: readonly string[]): void {
+    this.ranks = new Map(instances.map((instance, at) => [instance, at]));
+    const before = this.sources;
+    const stay: Source[] = [];
+    for (const source of before) {
+      const rank = source.owner === undefined ? undefined : this.ranks.get(source.owner.instance);
+      if (rank === undefined) {
+        source.owner = undefined;
+      } else {
+        source.rank = rank;
+        stay.push(source);
+      }
+    }
+    this.sources = inOrder(stay);
+    const same = stay.length === before.length && this.sources.every((source, at) => source === before[at]);
+    if (same) return;
+    for (const [pool, id] of keysOf(before)) this.host.changed(pool, id);
+  }
+
+  private make(name: string, instance: string): Source {
+    if (this.sources.length >= maxSources) {
+      throw new WeldrError('LIMIT_REACHED', `there are ${maxSources} sources already, the most there may be`);
+    }
+    const rank = this.ranks.get(instance) ?? Number.POSITIVE_INFINITY;
+    const source: Source = { name, layer: `discovered:${name}`, pools: new Map(), owner: undefined, rank };
+    this.sources = inOrder([...this.sources, source]);
+    return source;
+  }
+
+  private replace(source: Source, pool: string, input: unknown) {
+    if (!isPoolName(pool)) {
+      throw new WeldrError('INPUT_INVALID', `${JSON.stringify(pool)} is not the name of a pool`, {
+        field: 'pool',
+      });
+    }
+    const before = source.pools.get(pool);
+    const after = discoveredServers(input, before);
+    this.host.admit(pool, after, source.layer);
+    if (after.size > 0) source.pools.set(pool, after);
+    else source.pools.delete(pool);
+    let added = 0;
+    let changed = 0;
+    let removed = 0;
+    // Who comes goes before who leaves: a pool is not empty in between.
+    for (const [id, server] of after) {
+      const known = before?.get(id);
+      if (known === server) continue;
+      if (known === undefined) added++;
+      else changed++;
+      this.host.changed(pool, id);
+    }
+    for (const id of before?.keys() ?? []) {
+      if (after.has(id)) continue;
+      removed++;
+      this.host.changed(pool, id);
+    }
+    return { added, removed, changed };
+  }
+}
+
+/** By the order of their plugins; those of one plugin by the order in which it asked for them. */
+function inOrder(sources: readonly Source[]): Source[] {
+  return [...sources].sort((one, other) => (one.rank === other.rank ? 0 : one.rank - other.rank));
+}
+
+/** Every server that a source names, once. */
+function keysOf(sources: readonly Source[]): Iterable<readonly [pool: string, id: string]> {
+  const keys = new Map<string, readonly [string, string]>();
+  for (const { pools } of sources) {
+    for (const [pool, servers] of pools)
+      for (const id of servers.keys()) keys.set(keyOf(pool, id), [pool, id]);
+  }
+  return keys.values();
+}

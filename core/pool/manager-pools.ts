@@ -1,0 +1,173 @@
+// ManagerPools: the pools as the manager side of a plugin has them: to read, to follow, to judge, to find servers for.
+import { describeError, WeldrError } from '../errors.ts';
+import type { SourceOwner } from './discovered-layer.ts';
+import type { DiscoverySource } from './discovery-source.ts';
+import type { ManagedPools } from './managed-pools.ts';
+import type { Upstream, UpstreamRecord } from './pool.ts';
+import type { HealthReport, PoolEntry } from './pool-entry.ts';
+
+/** Follows the pools. All optional; called after the change is visible. What it throws is logged. */
+export interface PoolsObserver {
+  /** An upstream is new or its record differs from `before`. */
+  upstreamChanged?(upstream: Upstream, before: UpstreamRecord | undefined): void;
+  /** A server's definition was set: by a source, the config or an operator. */
+  defined?(entry: PoolEntry): void;
+  /** A server has left for good. */
+  removed?(upstream: Upstream): void;
+  /** A run-time setting was set; undefined: it fell back to the config's. */
+  setting?(name: string, value: unknown): void;
+}
+
+/** How many servers a pool holds. */
+export interface PoolCounts {
+  /** All of them, those that drain before they go included. */
+  readonly servers: number;
+  /** Those that may be given new requests. */
+  readonly available: number;
+}
+
+/** All pools of this Weldr, as the manager side of one plugin works with them. */
+export interface ManagerPools {
+  /** The names of all pools; `default` is always there. */
+  readonly names: readonly string[];
+  /** How many servers a pool holds; undefined: there is no such pool. Costs the same however many it holds. */
+  counts(pool: string): PoolCounts | undefined;
+  /** One server by its URL's origin. */
+  get(pool: string, id: string): PoolEntry | undefined;
+  /** The servers of a pool, those that drain before they go included; none when there is no such pool. */
+  list(pool: string): Iterable<PoolEntry>;
+  /** Follows all pools until the plugin ends, or until what it returns is called. */
+  observe(observer: PoolsObserver): () => void;
+
+  /**
+   * Says that this plugin finds a server unwell (`complaint`: why, for people) or well (undefined). It is down while
+   * any plugin complains. A verdict stays over a reload as long as the plugin is in the config, and ends with it.
+   * Unknown servers are ignored.
+   *
+   * @example pools.verdict('default', 'http://10.0.0.5:3000', 'its disk is full');
+   */
+  verdict(pool: string, id: string, complaint: string | undefined): void;
+  /** The complaint that this plugin has about a server now, one of before a reload included. */
+  complaint(pool: string, id: string): string | undefined;
+  /** Keeps what this plugin's check last saw, for `GET /servers`. */
+  reportHealth(pool: string, id: string, health: HealthReport): void;
+
+  /**
+   * Where this plugin puts the servers that it finds: see {@link DiscoverySource}. Ask for it while the plugin starts:
+   * after a reload the plugin of the next config gets it with all that it holds, and what nobody has asked for by
+   * then is emptied, its servers drained. Throws INPUT_INVALID for a bad name, CONFIG_INVALID when another plugin has
+   * a source of this name, LIMIT_REACHED.
+   */
+  source(name: string): DiscoverySource;
+
+  /** A run-time setting, or undefined when the config's is in force. */
+  setting(name: string): unknown;
+  /**
+   * Sets a run-time setting for good, JSON; undefined: back to the config's. Durable when it resolves; rejects with
+   * STORE_UNAVAILABLE or CONFLICT.
+   */
+  setSetting(name: string, value: unknown): Promise<void>;
+}
+
+/** What {@link PluginPools} are made of. */
+export interface PluginPoolsOptions {
+  readonly pools: ManagedPools;
+  /** The instance of the plugin: the name of its verdicts. */
+  readonly instance: string;
+  /** Is told what the plugin's observers throw. */
+  report(error: WeldrError): void;
+}
+
+/** The {@link ManagerPools} of one instance of a plugin, until it ends. */
+export class PluginPools implements ManagerPools {
+  readonly #pools: ManagedPools;
+  readonly #owner: SourceOwner;
+  readonly #report: (error: WeldrError) => void;
+  readonly #stops = new Set<() => void>();
+  #closed = false;
+
+  constructor({ pools, instance, report }: PluginPoolsOptions) {
+    this.#pools = pools;
+    this.#owner = { instance };
+    this.#report = report;
+  }
+
+  get names(): readonly string[] {
+    return Array.from(this.#pools.pools, pool => pool.name);
+  }
+
+  counts(name: string): PoolCounts | undefined {
+    const pool = this.#pools.pools.get(name);
+    return pool === undefined ? undefined : { servers: pool.size, available: pool.available.length };
+  }
+
+  get(pool: string, id: string): PoolEntry | undefined {
+    return this.#pools.get(pool, id);
+  }
+
+  list(pool: string): Iterable<PoolEntry> {
+    return this.#pools.list(pool);
+  }
+
+  observe(observer: PoolsObserver): () => void {
+    const stop = this.#pools.observe(this.#guarded(observer));
+    const forget = (): void => {
+      this.#stops.delete(forget);
+      stop();
+    };
+    if (this.#closed) stop();
+    else this.#stops.add(forget);
+    return forget;
+  }
+
+  verdict(pool: string, id: string, complaint: string | undefined): void {
+    if (!this.#closed) this.#pools.verdict(pool, id, this.#owner.instance, complaint);
+  }
+
+  complaint(pool: string, id: string): string | undefined {
+    return this.#pools.get(pool, id)?.complaints.get(this.#owner.instance);
+  }
+
+  reportHealth(pool: string, id: string, health: HealthReport): void {
+    if (!this.#closed) this.#pools.reportHealth(pool, id, this.#owner.instance, health);
+  }
+
+  source(name: string): DiscoverySource {
+    if (this.#closed) throw new WeldrError('CONFLICT', `${this.#owner.instance} has ended`);
+    return this.#pools.discovered.claim(name, this.#owner);
+  }
+
+  setting(name: string): unknown {
+    return this.#pools.setting(name);
+  }
+
+  async setSetting(name: string, value: unknown): Promise<void> {
+    await this.#pools.setSetting(name, value);
+  }
+
+  /** The plugin has ended: it follows nothing any more, and says nothing. What it said stays until a reload is over. */
+  close(): void {
+    this.#closed = true;
+    for (const stop of [...this.#stops]) stop();
+    this.#pools.discovered.release(this.#owner);
+  }
+
+  /** A plugin's mistake must not leave the pools with half of a change. */
+  #guarded(observer: PoolsObserver): PoolsObserver {
+    const guard = (method: keyof PoolsObserver, call: () => void): void => {
+      try {
+        call();
+      } catch (thrown) {
+        const why = `plugin ${this.#owner.instance} in ${method} of the pools: ${describeError(thrown)}`;
+        this.#report(new WeldrError('PLUGIN_FAILED', why, { cause: thrown }));
+      }
+    };
+    return {
+      upstreamChanged: (upstream, before) =>
+        guard('upstreamChanged', () => observer.upstreamChanged?.(upstream, before)),
+      defined: entry => guard('defined', () => observer.defined?.(entry)),
+      removed: upstream => guard('removed', () => observer.removed?.(upstream)),
+      setting: (name, value) => guard('setting', () => observer.setting?.(name, value)),
+    };
+  }
+}

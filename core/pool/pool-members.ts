@@ -1,0 +1,235 @@
+// PoolMembers: the servers of all pools as the manager has them, with their states, verdicts and drains.
+import { isDeepStrictEqual } from 'node:util';
+import type { CancelTimer, Clock } from '../clock.ts';
+import { Drain } from './drain.ts';
+import type { PoolsObserver } from './manager-pools.ts';
+import type { Layer, PoolChange } from './pool.ts';
+import { Pools } from './pool.ts';
+import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';
+import type { ServerDefinition } from './server-definition.ts';
+
+/** The entry as kept here. */
+export interface Member extends PoolEntry {
+  server: ServerDefinition;
+  layer: Layer;
+  health: HealthReport | undefined;
+  /** The instance of a plugin whose report `health` is. */
+  checkedBy: string | undefined;
+  readonly complaints: Map<string, string>;
+  leaving: boolean;
+  readonly drain: Drain;
+  cancelExpiry: CancelTimer | undefined;
+}
+
+/** What {@link PoolMembers} need from the process around it. */
+export interface ManagedPoolsOptions {
+  readonly clock: Clock;
+  /** The longest that a removed server is waited for, ms. */
+  readonly drainTimeout: number;
+  /** The workers that run now: a drain waits for their word. */
+  workers(): Iterable<number>;
+}
+
+/** Follows all that happens to the members. */
+export interface ManagedPoolsObserver extends PoolsObserver {
+  /** Changes to send to the workers, `revision` counting the batches. */
+  changes?(changes: readonly PoolChange[], revision: number): void;
+}
+
+/** The members of all pools. What they should be is decided by who calls {@link define} and {@link leave}. */
+export class PoolMembers {
+  readonly pools = new Pools();
+  /** Counts the batches of changes that were made. */
+  revision = 0;
+  /** Is the start over? A server that is new later begins slowly. */
+  started = false;
+  private readonly options: ManagedPoolsOptions;
+  private readonly entries = new Map<string, Member>();
+  private readonly observers = new Set<ManagedPoolsObserver>();
+
+  constructor(options: ManagedPoolsOptions) {
+    this.options = options;
+  }
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<Member> {
+    return this.entries.values();
+  }
+
+  get(pool: string, id: string): Member | undefined {
+    return this.entries.get(keyOf(pool, id));
+  }
+
+  /** The servers of a pool, those that drain before they go included. */
+  *list(pool: string): Generator<PoolEntry> {
+    for (const upstream of this.pools.get(pool) ?? []) {
+      const entry = this.entries.get(keyOf(pool, upstream.id));
+      if (entry !== undefined) yield entry;
+    }
+  }
+
+  observe(observer: ManagedPoolsObserver): () => void {
+    this.observers.add(observer);
+    return () => this.observers.delete(observer);
+  }
+
+  /** Tells those who follow that a run-time setting was set. */
+  tellSetting(name: string, value: unknown): void {
+    for (const observer of this.observers) observer.setting?.(name, value);
+  }
+
+  /** All upstreams as changes from nothing: what a new worker gets first. */
+  snapshot(): PoolChange[] {
+    const changes: PoolChange[] = [];
+    for (const pool of this.pools) {
+      for (const upstream of pool) changes.push({ op: 'set', pool: pool.name, upstream: upstream.record });
+    }
+    return changes;
+  }
+
+  // --- from health checkers and workers ------------------------------------------------------------------------
+
+  /**
+   * Says that an instance of a plugin finds a server unwell (`complaint`: why) or well (undefined). It is down while
+   * any complains. Unknown servers are ignored.
+   */
+  verdict(pool: string, id: string, instance: string, complaint: string | undefined): void {
+    const entry = this.entries.get(keyOf(pool, id));
+    if (entry === undefined || entry.complaints.get(instance) === complaint) return;
+    if (complaint === undefined) entry.complaints.delete(instance);
+    else entry.complaints.set(instance, complaint);
+    this.publish(entry);
+  }
+
+  /** Keeps what the check of an instance of a plugin last saw, for `GET /servers`. */
+  reportHealth(pool: string, id: string, instance: string, health: HealthReport): void {
+    const entry = this.entries.get(keyOf(pool, id));
+    if (entry === undefined) return;
+    entry.health = health;
+    entry.checkedBy = instance;
+  }
+
+  /** A worker has no request on a draining server any more. */
+  workerIdle(worker: number, pool: string, id: string): void {
+    const entry = this.entries.get(keyOf(pool, id));
+    if (entry?.drain.idle(worker)) this.finishDrain(entry);
+  }
+
+  /** A worker has ended: nothing waits for its word any more. */
+  workerGone(worker: number): void {
+    for (const entry of [...this.entries.values()])
+      this.workerIdle(worker, entry.upstream.pool, entry.upstream.id);
+  }
+
+  /** Drops the verdicts and the health reports of all instances but these. */
+  retainVerdicts(present: ReadonlySet<string>): void {
+    for (const entry of [...this.entries.values()]) this.retainVerdictsOn(entry, present);
+  }
+
+  private retainVerdictsOn(entry: Member, present: ReadonlySet<string>): void {
+    const gone = [...entry.complaints.keys()].filter(instance => !present.has(instance));
+    for (const instance of gone) entry.complaints.delete(instance);
+    if (entry.checkedBy !== undefined && !present.has(entry.checkedBy)) entry.health = undefined;
+    if (gone.length > 0) this.publish(entry);
+  }
+
+  // --- one entry -----------------------------------------------------------------------------------------------
+
+  /** Makes a server a member, or gives the one that is there, leaving or not, another definition. */
+  define(poolName: string, server: ServerDefinition, layer: Layer): Member {
+    const known = this.entries.get(keyOf(poolName, server.url));
+    const entry = known ?? this.make(poolName, server, layer);
+    entry.server = server;
+    entry.layer = layer;
+    entry.leaving = false;
+    if (known !== undefined) this.publish(entry);
+    for (const observer of this.observers) observer.defined?.(entry);
+    return entry;
+  }
+
+  private make(poolName: string, server: ServerDefinition, layer: Layer): Member {
+    // At the start everything is new at once: a slow start would only starve the first requests.
+    const activeSince = this.started ? this.options.clock.now() : 0;
+    const upstream = this.pools.ensure(poolName).set(firstRecord(server, layer, activeSince));
+    const entry: Member = {
+      upstream,
+      server,
+      layer,
+      health: undefined,
+      checkedBy: undefined,
+      complaints: new Map(),
+      leaving: false,
+      drain: new Drain(this.options.clock),
+      cancelExpiry: undefined,
+    };
+    this.entries.set(keyOf(poolName, server.url), entry);
+    this.broadcast({ op: 'set', pool: poolName, upstream: upstream.record });
+    for (const observer of this.observers) observer.upstreamChanged?.(upstream, undefined);
+    return entry;
+  }
+
+  /** Computes the record of an entry; when it differs, tells the pool, the workers and the observers. */
+  private publish(entry: Member): void {
+    const before = entry.upstream.record;
+    const record = recordOf(entry, this.options.clock.now());
+    if (isDeepStrictEqual(record, before)) return;
+    const pool = this.pools.ensure(entry.upstream.pool);
+    pool.set(record);
+    // Who is waited for is known before the workers hear of it; what the drain's end tells comes after this.
+    const begins = record.state === 'draining' && before.state !== 'draining';
+    if (begins) this.startDrain(entry);
+    else if (record.state !== 'draining' && before.state === 'draining') entry.drain.cancel();
+    this.broadcast({ op: 'set', pool: pool.name, upstream: record });
+    for (const observer of this.observers) observer.upstreamChanged?.(entry.upstream, before);
+    if (begins) this.finishIdleDrain(entry);
+  }
+
+  /** Has a server leave when it has finished what it has. */
+  leave(pool: string, id: string): void {
+    const entry = this.entries.get(keyOf(pool, id));
+    if (entry === undefined || entry.leaving) return;
+    entry.leaving = true;
+    entry.cancelExpiry?.();
+    const wasDraining = entry.upstream.state === 'draining';
+    // A drain that was asked for before is over, or goes on under the limit that a removal has.
+    if (wasDraining) this.startDrain(entry);
+    this.publish(entry);
+    this.finishIdleDrain(entry);
+  }
+
+  private startDrain(entry: Member): void {
+    entry.drain.begin(this.options.workers());
+    if (entry.leaving) entry.drain.limit(this.options.drainTimeout, () => this.finishDrain(entry));
+  }
+
+  /** Ends a drain that has nobody to wait for. */
+  private finishIdleDrain(entry: Member): void {
+    const { pool, id } = entry.upstream;
+    const gone = this.entries.get(keyOf(pool, id)) !== entry;
+    if (!gone && entry.drain.isOver) this.finishDrain(entry);
+  }
+
+  private finishDrain(entry: Member): void {
+    if (entry.leaving) this.drop(entry);
+    else entry.drain.finish();
+  }
+
+  /** Takes a server out at once. */
+  drop(entry: Member): void {
+    const { upstream } = entry;
+    entry.drain.cancel();
+    entry.cancelExpiry?.();
+    this.entries.delete(keyOf(upstream.pool, upstream.id));
+    this.pools.get(upstream.pool)?.delete(upstream.id);
+    this.broadcast({ op: 'delete', pool: upstream.pool, id: upstream.id });
+    for (const observer of this.observers) observer.removed?.(upstream);
+  }
+
+  private broadcast(change: PoolChange): void {
+    this.revision++;
+    for (const observer of this.observers) observer.changes?.([change], this.revision);
+  }
+}

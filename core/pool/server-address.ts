@@ -1,0 +1,63 @@
+// Where a server is, out of its URL: a host and port, or a unix socket.
+import { WeldrError } from '../errors.ts';
+import { unixPathOf, unixPathProblem } from '../settings/unix-path.ts';
+
+/** Where connections to a server go. */
+export type ServerEndpoint =
+  /** `hostname` is a name or an address, without brackets. */
+  | { readonly kind: 'tcp'; readonly hostname: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+/** A server's URL, understood. */
+export interface ServerAddress {
+  /** The identity: the URL's origin, such as `http://127.0.0.1:12345`, or `unix:/run/app.sock`. */
+  readonly id: string;
+  readonly protocol: 'http:' | 'https:';
+  /** What `Host` says when the server is sent its own name; a unix socket is `localhost`. */
+  readonly authority: string;
+  readonly endpoint: ServerEndpoint;
+}
+
+/**
+ * Reads a server's URL: `http://HOST:PORT` or `https://HOST:PORT` with no user, path, query or fragment, or
+ * `unix:/PATH`, which is spoken to in plain HTTP. Throws INPUT_INVALID with what was wrong.
+ */
+export function parseServerAddress(text: string): ServerAddress {
+  const path = unixPathOf(text);
+  return path === undefined ? parseOrigin(text) : parseUnix(text, path);
+}
+
+function parseUnix(text: string, path: string): ServerAddress {
+  const problem = unixPathProblem(path);
+  if (problem !== undefined) throw refusal(text, problem);
+  return { id: text, protocol: 'http:', authority: 'localhost', endpoint: { kind: 'unix', path } };
+}
+
+function parseOrigin(text: string): ServerAddress {
+  if (!/^https?:\/\/[^/?#\\@\s]+\/?$/i.test(text)) {
+    throw refusal(
+      text,
+      'expected http://HOST:PORT or https://HOST:PORT with no user, path or query, or unix:/PATH',
+    );
+  }
+  if (!URL.canParse(text)) throw refusal(text, 'expected http://HOST:PORT or https://HOST:PORT');
+  const { origin, host, hostname, protocol, port } = new URL(text);
+  if (port === '0') throw refusal(text, 'port 0 cannot be connected to');
+  const isTls = protocol === 'https:';
+  return {
+    id: origin,
+    protocol: isTls ? 'https:' : 'http:',
+    authority: host,
+    endpoint: {
+      kind: 'tcp',
+      hostname: hostname.replace(/^\[|\]$/g, ''),
+      port: Number(port || (isTls ? 443 : 80)),
+    },
+  };
+}
+
+function refusal(text: string, why: string): WeldrError {
+  return new WeldrError('INPUT_INVALID', `${JSON.stringify(text)} is not a server's URL: ${why}`, {
+    field: 'url',
+  });
+}

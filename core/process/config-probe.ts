@@ -1,0 +1,36 @@
+// Config probe: starts the worker sides of a config without a socket, a manager or a request, to find what only their
+// start shows.
+import { pino } from 'pino';
+import { systemClock } from '../clock.ts';
+import { WorkerSides } from '../plugin/worker-sides.ts';
+import { Pools } from '../pool/pool.ts';
+import { firstRecord } from '../pool/pool-entry.ts';
+import type { LoadedConfig } from './config-source.ts';
+
+/**
+ * Starts the worker sides of a config's plugins and closes them again. Rejects as a start of Weldr would: with what a
+ * plugin throws, a tap that can never be asked, a pool without a balancer.
+ */
+export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<void> {
+  const pools = new Pools();
+  for (const server of settings.servers) pools.default.set(firstRecord(server, 'config', 0));
+  for (const [name, { servers, fallback }] of Object.entries(settings.pools)) {
+    const pool = pools.ensure(name);
+    pool.setFallback(fallback);
+    for (const server of servers) pool.set(firstRecord(server, 'config', 0));
+  }
+  const sides = new WorkerSides({
+    worker: 1,
+    pools,
+    log: pino({ level: 'silent' }),
+    clock: systemClock,
+    report() {},
+    send() {},
+  });
+  await sides.start(plugins);
+  try {
+    sides.refusePoolsWithoutBalancer();
+  } finally {
+    await sides.close();
+  }
+}

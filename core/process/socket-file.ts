@@ -1,0 +1,163 @@
+// SocketFile: the file of a listening unix socket: how it comes under its name, and how it goes.
+//
+// The socket is bound under another name, with its permissions set, and linked to its own when all is done: who finds
+// it can connect. A link never takes a name that is taken, so of two Weldrs that start at once one has it.
+import { randomBytes } from 'node:crypto';
+import { type BigIntStats, chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { link, lstat, rename, unlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { dirname, join } from 'node:path';
+import { describeError, WeldrError } from '../errors.ts';
+
+/** How often a name is tried for that others take and leave meanwhile. */
+const mostTries = 20;
+
+/** A name in the folder of `path` that nobody else uses. */
+export function besides(path: string): string {
+  return join(dirname(path), `.weldr-${randomBytes(6).toString('hex')}`);
+}
+
+/** The file of one socket of this process. */
+export class SocketFile {
+  readonly path: string;
+  private readonly identity: BigIntStats;
+
+  private constructor(path: string, identity: BigIntStats) {
+    this.path = path;
+    this.identity = identity;
+  }
+
+  /**
+   * Gives the socket that was bound as `bound` the name `path`. What a process left there that has ended is removed.
+   * Rejects with LISTEN_FAILED when another one listens there, when it is no socket, or when the folder does not let
+   * this user; `bound` is gone then.
+   */
+  static async claim(bound: string, path: string): Promise<SocketFile> {
+    try {
+      const identity = await lstat(bound, { bigint: true });
+      for (let n = 0; n < mostTries; n++) {
+        if (await named(bound, path)) return new SocketFile(path, identity);
+        await clear(path);
+      }
+      throw listenFailed(path, inUse);
+    } catch (thrown) {
+      throw thrown instanceof WeldrError
+        ? thrown
+        : listenFailed(path, explainPath(path, codeOf(thrown), describeError(thrown)));
+    } finally {
+      await unlink(bound).catch(() => {});
+    }
+  }
+
+  /** Sets its permissions. */
+  setMode(mode: number): void {
+    if (this.isOurs()) chmodSync(this.path, mode);
+  }
+
+  /** Removes it, unless somebody else has put another one in its place. Do so before the socket is closed. */
+  remove(): void {
+    try {
+      if (this.isOurs()) unlinkSync(this.path);
+    } catch {
+      // It is found to be stale by who listens there next.
+    }
+  }
+
+  private isOurs(): boolean {
+    const found = lstatSync(this.path, { bigint: true, throwIfNoEntry: false });
+    return found !== undefined && isSame(found, this.identity);
+  }
+}
+
+const inUse = 'it is in use by another process; stop that, or listen on another path';
+
+/** LISTEN_FAILED for a path, with what to do. */
+export function listenFailed(path: string, why: string): WeldrError {
+  return new WeldrError('LISTEN_FAILED', `cannot listen on unix:${path}: ${why}`);
+}
+
+/** Why a socket cannot be made at `path`, and what to do, by the name of the system's error. */
+export function explainPath(path: string, code: string, message: string): string {
+  const folder = dirname(path);
+  if (code === 'ENOENT') {
+    return `there is no folder ${folder}; make it (systemd: RuntimeDirectory=), or listen on another path`;
+  }
+  if (code === 'ENOTDIR') return `${folder} is no folder; listen on another path`;
+  if (code === 'EACCES' || code === 'EPERM') {
+    return `this user may not write to ${folder}; let it, or listen on another path`;
+  }
+  if (code === 'EROFS') {
+    return `${folder} cannot be written to (systemd: ReadWritePaths= or RuntimeDirectory=); let it, or listen on another path`;
+  }
+  return message;
+}
+
+/** False when there is something of that name. */
+async function named(bound: string, path: string): Promise<boolean> {
+  try {
+    await link(bound, path);
+    return true;
+  } catch (thrown) {
+    if (codeOf(thrown) === 'EEXIST') return false;
+    throw thrown;
+  }
+}
+
+/** Makes way at `path`, as far as what is there is a socket that nobody listens to. */
+async function clear(path: string): Promise<void> {
+  const found = await lstat(path, { bigint: true }).catch(orGone);
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    throw listenFailed(
+      path,
+      `there is ${kindOf(found)} of that name, which is left alone; remove it, or listen on another path`,
+    );
+  }
+  const state = await probe(path);
+  if (state === 'gone') return;
+  if (state !== 'stale') throw listenFailed(path, state);
+  const aside = besides(path);
+  if ((await rename(path, aside).then(() => true, orGone)) === undefined) return;
+  const moved = await lstat(aside, { bigint: true });
+  // Another one, who found it stale as well, has taken the name meanwhile, and gets it back.
+  if (!isSame(moved, found)) await link(aside, path).catch(() => {});
+  await unlink(aside);
+}
+
+/** Does anybody listen there? Text says why it cannot be had. */
+async function probe(path: string): Promise<string> {
+  return await new Promise(resolve => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(inUse);
+    });
+    socket.once('error', error => {
+      const code = codeOf(error);
+      if (code === 'ECONNREFUSED') resolve('stale');
+      else if (code === 'ENOENT') resolve('gone');
+      else if (code === 'EACCES' || code === 'EPERM') {
+        resolve('it is of another user, and may be in use; remove it, or listen on another path');
+      } else resolve(inUse);
+    });
+  });
+}
+
+function isSame(a: BigIntStats, b: BigIntStats): boolean {
+  // Numbers of inodes are given out again. Links and renames change ctime, nothing changes a socket's mtime.
+  return a.ino === b.ino && a.dev === b.dev && a.mtimeNs === b.mtimeNs;
+}
+
+function kindOf(found: BigIntStats): string {
+  if (found.isDirectory()) return 'a folder';
+  return found.isSymbolicLink() ? 'a symbolic link' : 'a file';
+}
+
+function orGone(thrown: unknown): undefined {
+  if (codeOf(thrown) !== 'ENOENT') throw thrown;
+  return undefined;
+}
+
+function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : '';
+}

@@ -1,0 +1,37 @@
+// Named values: the parameters of a query and the cookies of a Cookie field, looked through for one name.
+
+/**
+ * Does a query have a parameter of this name, with one of these values (undefined: any)? Read as forms are: `+` is a
+ * space, and what is encoded is decoded.
+ */
+export function hasParameter(query: string, name: string, accepted: readonly string[] | undefined): boolean {
+  if (query === '') return false;
+  for (const pair of query.split('&')) {
+    const at = pair.indexOf('=');
+    if (decode(at < 0 ? pair : pair.slice(0, at)) !== name) continue;
+    if (accepted === undefined || accepted.includes(at < 0 ? '' : decode(pair.slice(at + 1)))) return true;
+  }
+  return false;
+}
+
+/** Does a Cookie field have a cookie of this name, with one of these values? Quotes around a value do not count. */
+export function hasCookie(field: string, name: string, accepted: readonly string[] | undefined): boolean {
+  for (const pair of field.split(';')) {
+    const at = pair.indexOf('=');
+    if (at < 0 || pair.slice(0, at).trim() !== name) continue;
+    const value = pair.slice(at + 1).trim();
+    if (accepted === undefined || accepted.includes(value.replace(/^"(.*)"$/, '$1'))) return true;
+  }
+  return false;
+}
+
+function decode(text: string): string {
+  if (!/[%+]/.test(text)) return text;
+  const spaced = text.replaceAll('+', ' ');
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    // A % which is none, or bytes that are no UTF-8.
+    return spaced;
+  }
+}

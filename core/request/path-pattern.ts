@@ -1,0 +1,160 @@
+// PathPattern: what a config says of paths, and whether a path in normal form is one of them.
+
+import { RequestPath } from './path.ts';
+import { decodeUnreserved } from './path-normal-form.ts';
+
+/**
+ * Characters of a path that a regular expression is tried on; a longer one is refused. This bounds what an expression
+ * that backtracks can cost, but does not make it cheap: `(a+)+$` stays a mistake of the config's author.
+ */
+export const maxForRegExp = 8 * 1024;
+
+/** A compiled pattern. */
+export interface PathPattern {
+  /** Is `text`, up to `end`, one of its paths? The text is in normal form. */
+  matches(text: string, end: number): boolean;
+}
+
+/** Compiles a pattern that {@link patternProblem} finds nothing wrong with. */
+export function compilePattern(pattern: string | RegExp): PathPattern {
+  if (pattern instanceof RegExp) return new Expression(pattern);
+  const { segments, isPrefix } = take(pattern);
+  if (segments.some(isParameter)) return new Segments(segments, isPrefix);
+  return isPrefix ? new Prefix(segments) : new Exact(segments);
+}
+
+/** What is wrong with a pattern, in a sentence that names it and the remedy; undefined: nothing. */
+export function patternProblem(pattern: unknown): string | undefined {
+  if (pattern instanceof RegExp) return undefined;
+  if (typeof pattern !== 'string') return 'expected a path such as "/api/*"';
+  const quoted = JSON.stringify(pattern);
+  if (pattern.length > 2048) return 'a path pattern is longer than 2048 characters: write a shorter one';
+  if (!pattern.startsWith('/'))
+    return `the path ${quoted} does not begin with "/": write ${suggestSlash(pattern)}`;
+  if (/[?#]/.test(pattern)) return `the path ${quoted} holds ? or #: name parameters under "query"`;
+  const path = pattern.endsWith('/*') ? pattern.slice(0, -1) : pattern;
+  if (path.includes('*')) return starProblem(pattern, quoted);
+  const segments = path.split('/');
+  if (segments.some(segment => segment.startsWith(':') && !isParameter(segment))) {
+    return `the path ${quoted} has a parameter without a name: write one such as ":id"`;
+  }
+  const text = decodeUnreserved(encodeText(path));
+  if (new RequestPath(text.replace(/%(?:20|[89A-F][0-9A-F])/g, '_')).plainEnd >= 0) return undefined;
+  return `the path ${quoted} could be read in more than one way: write it without "//", "\\", ";", dots at a segment's end and encoded characters other than spaces and letters`;
+}
+
+function suggestSlash(pattern: string): string {
+  return JSON.stringify(`/${pattern === '*' ? '*' : pattern.replace(/^\.?\/*/, '')}`);
+}
+
+function starProblem(pattern: string, quoted: string): string {
+  const prefix = pattern.slice(0, pattern.indexOf('*')).replace(/\/?$/, '/*');
+  return `the path ${quoted} has a * which is not a last segment: write ${JSON.stringify(prefix)} for all below, or ":name" for one segment`;
+}
+
+function isParameter(segment: string): boolean {
+  return /^:[a-z_]\w*$/i.test(segment);
+}
+
+/** What a request would write encoded: everything but visible ASCII. */
+function encodeText(text: string): string {
+  return text.replace(/[^\x21-\x7e]+/g, encodeURIComponent);
+}
+
+/** A pattern's segments as they are compared, parameters as they are written. */
+function take(pattern: string): { segments: string[]; isPrefix: boolean } {
+  const isPrefix = pattern.endsWith('/*');
+  const path = isPrefix ? pattern.slice(0, -2) : pattern.replace(/\/$/, '');
+  const lower = path.replace(/[\u0080-\uffff]+/g, part => part.normalize('NFKC').toLowerCase());
+  return { segments: decodeUnreserved(encodeText(lower)).split('/').slice(1), isPrefix };
+}
+
+function fold(segments: readonly string[]): string {
+  return segments.map(segment => `/${segment.toLowerCase()}`).join('');
+}
+
+/** Does `text` from `start` on begin with `folded`, whatever the case of ASCII letters? */
+function startsWithFolded(text: string, start: number, folded: string): boolean {
+  for (let i = 0; i < folded.length; i++) {
+    let code = text.charCodeAt(start + i);
+    if (code >= 0x41 && code <= 0x5a) code |= 0x20;
+    if (code !== folded.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+const slash = 0x2f;
+
+/** `/login`: it and `/login/`. */
+class Exact implements PathPattern {
+  private readonly path: string;
+
+  constructor(segments: readonly string[]) {
+    this.path = fold(segments);
+  }
+
+  matches(text: string, end: number): boolean {
+    const { path } = this;
+    const rest = end - path.length;
+    if (rest !== 0 && (rest !== 1 || text.charCodeAt(end - 1) !== slash)) return false;
+    return startsWithFolded(text, 0, path);
+  }
+}
+
+/** `/api/*`: `/api` and all below it; of `/*` everything, `*` included. */
+class Prefix implements PathPattern {
+  private readonly path: string;
+
+  constructor(segments: readonly string[]) {
+    this.path = fold(segments);
+  }
+
+  matches(text: string, end: number): boolean {
+    const { path } = this;
+    if (path === '') return true;
+    if (end < path.length || (end > path.length && text.charCodeAt(path.length) !== slash)) return false;
+    return startsWithFolded(text, 0, path);
+  }
+}
+
+/** `/users/:id`, `/users/:id/*`: a parameter stands for one segment, which is not empty. */
+class Segments implements PathPattern {
+  /** Undefined for a parameter. */
+  private readonly segments: readonly (string | undefined)[];
+  private readonly isPrefix: boolean;
+
+  constructor(segments: readonly string[], isPrefix: boolean) {
+    this.segments = segments.map(segment => (isParameter(segment) ? undefined : fold([segment])));
+    this.isPrefix = isPrefix;
+  }
+
+  matches(text: string, end: number): boolean {
+    let at = 0;
+    for (const segment of this.segments) {
+      if (at >= end) return false;
+      const slashAt = text.indexOf('/', at + 1);
+      const next = slashAt < 0 || slashAt > end ? end : slashAt;
+      if (segment === undefined ? next - at < 2 : !isSegment(text, at, next, segment)) return false;
+      at = next;
+    }
+    return this.isPrefix || at === end || (at === end - 1 && text.charCodeAt(at) === slash);
+  }
+}
+
+function isSegment(text: string, start: number, end: number, folded: string): boolean {
+  return end - start === folded.length && startsWithFolded(text, start, folded);
+}
+
+/** A regular expression, tried on the whole normal form; its flags decide about case. */
+class Expression implements PathPattern {
+  private readonly expression: RegExp;
+
+  constructor(expression: RegExp) {
+    // With g or y an expression would begin where the last request's match ended.
+    this.expression = new RegExp(expression.source, expression.flags.replace(/[gy]/g, ''));
+  }
+
+  matches(text: string, end: number): boolean {
+    return this.expression.test(end === text.length ? text : text.slice(0, end));
+  }
+}

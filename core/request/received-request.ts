@@ -1,0 +1,58 @@
+// ReceivedRequest: the request as the client sent it. Frozen before the first tap runs.
+import type { HeaderList } from './headers.ts';
+import type { RequestState } from './request-state.ts';
+
+/** The request as the client sent it; nothing in it can be changed. */
+export class ReceivedRequest {
+  readonly #state: RequestState;
+
+  constructor(state: RequestState) {
+    this.#state = state;
+    state.headers.freeze();
+  }
+
+  /** The method; empty when the request was refused before it was read. */
+  get method(): string {
+    return this.#state.method;
+  }
+
+  /** Path and query (origin-form, RFC 9112 section 3.2.1), or `*`; empty when it was refused before it was read. */
+  get target(): string {
+    return this.#state.target;
+  }
+
+  /**
+   * The path in normal form (RFC 3986 section 6.2.2), without the query. Servers may read what was sent in other ways:
+   * to decide who may pass, use `when` or a matcher of `compileMatcher`, which refuse what is ambiguous.
+   */
+  get path(): string {
+    return this.#state.path().normal;
+  }
+
+  /** `1.0` or `1.1`. */
+  get version(): '1.0' | '1.1' {
+    return this.#state.version;
+  }
+
+  /** The header section, without what concerns the client's connection only; edits throw a TypeError. */
+  get headers(): HeaderList {
+    return this.#state.headers;
+  }
+
+  /** Host and port that the client asked for; empty when it named none (HTTP/1.0). */
+  get host(): string {
+    return this.#state.host;
+  }
+
+  /** Bytes of the body that are announced; 0: none, -1: chunked, not known. */
+  get bodyLength(): number {
+    return this.#state.bodyLength;
+  }
+
+  /** The protocols that the client asks to change to (RFC 9110 section 7.8). */
+  get upgrade(): string | undefined {
+    return this.#state.upgrade;
+  }
+}
+
+Object.freeze(ReceivedRequest.prototype);

@@ -1,0 +1,47 @@
+// Reply: a response which Weldr or a plugin makes itself.
+import { HeaderList } from './headers.ts';
+
+/**
+ * A response made by Weldr itself. Content-Length, Date and Connection are set by the wire. Make it with
+ * {@link reply}. One reply may serve many requests: what later stages edit is a copy of its header list.
+ */
+export class Reply {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: string | Uint8Array;
+
+  constructor(status: number, headers: HeaderList, body: string | Uint8Array) {
+    this.status = status;
+    this.headers = headers;
+    this.body = body;
+    Object.freeze(this);
+  }
+}
+
+/**
+ * A reply for a stage to return. A text body is sent as UTF-8 `text/plain` unless `headers` say otherwise.
+ * Throws a TypeError for a status outside 200 to 599, a header that cannot be sent, or a body of another type.
+ *
+ * @example hooks.request.tap('closed', () => reply(503, 'Back soon.\n', { 'Retry-After': '60' }))
+ */
+export function reply(
+  status: number,
+  body: string | Uint8Array = '',
+  headers: Readonly<Record<string, string>> = {},
+): Reply {
+  if (!isFinalStatus(status)) throw new TypeError(`a reply's status is from 200 to 599, got ${status}`);
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    throw new TypeError(`a reply's body is a string or a Uint8Array, got ${typeof body}`);
+  }
+  const list = new HeaderList();
+  for (const name of Object.keys(headers)) list.append(name, headers[name] ?? '');
+  if (typeof body === 'string' && body !== '' && !list.has('content-type')) {
+    list.push('Content-Type', 'content-type', 'text/plain; charset=utf-8');
+  }
+  return new Reply(status, list.freeze(), body);
+}
+
+/** May it be the status of a final response (RFC 9110 section 15)? */
+export function isFinalStatus(status: unknown): boolean {
+  return typeof status === 'number' && Number.isInteger(status) && status >= 200 && status <= 599;
+}

@@ -1,0 +1,33 @@
+// What the first line of a request and its Host may hold, whatever protocol carries them.
+import { isToken } from './headers-syntax.ts';
+
+// One registered name, IPv4 address or bracketed IPv6 address, and a port. Stricter than RFC 3986: no sub-delims and
+// no percent-encoding, which two parsers could read as different hosts.
+const authority = /^(?:[a-z0-9_](?:[a-z0-9._~-]*[a-z0-9_.])?|\[[0-9a-f:.]*:[0-9a-f:.]*\])(?::(\d{1,5}))?$/i;
+
+/** A name of 255 characters and a port; longer ones would only cost time to match. */
+const maxAuthority = 261;
+
+/** Is it a host, with or without a port, that can mean only one thing? */
+export function isAuthority(text: string): boolean {
+  const match = text.length > maxAuthority ? null : authority.exec(text);
+  if (match === null) return false;
+  return match[1] === undefined || Number(match[1]) <= 65535;
+}
+
+/** Is it a method which Weldr proxies: a token (RFC 9110 section 9.1) other than CONNECT? */
+export function isMethod(text: string): boolean {
+  return text.length <= 32 && isToken(text) && text !== 'CONNECT';
+}
+
+// Visible ASCII without quotes, `#`, angle brackets and backslash, whose meaning differs from parser to parser.
+const targetChars = Uint8Array.from({ length: 128 }, (_, code) =>
+  /[!$-;=?-[\]-~]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+
+/** Is it a target in origin-form, or `*` (RFC 9112 section 3.2)? */
+export function isTarget(text: string): boolean {
+  if (text.charCodeAt(0) !== 0x2f) return text === '*';
+  for (let i = 1; i < text.length; i++) if (targetChars[text.charCodeAt(i)] !== 1) return false;
+  return true;
+}

@@ -1,0 +1,246 @@
+// RequestState: what the core keeps of one request. Plugins see it through ProxyContext, which lets nothing be spoiled.
+import type { Duplex } from 'node:stream';
+import type { WeldrError } from '../errors.ts';
+import type { Pool, Upstream } from '../pool/pool.ts';
+import { Attempt } from './attempt.ts';
+import type { ContextSlot } from './context-slot.ts';
+import type { HeaderList } from './headers.ts';
+import { OutgoingRequest, type OutgoingSource } from './outgoing-request.ts';
+import { RequestPath } from './path.ts';
+import type { Reply } from './reply.ts';
+import type { TimeoutRecord } from './request-timeouts.ts';
+import type { Route } from './route.ts';
+
+/** How a request ended; `aborted`: the client left, or its connection was cut because the response was. */
+export type Outcome = 'complete' | 'aborted';
+
+/** Who made a response: an upstream, Weldr itself (an error or a refusal), or a plugin. */
+export type ResponseSource = 'upstream' | 'weldr' | 'plugin';
+
+/** What a request has in common with all others of its connection. */
+export interface ConnectionFacts {
+  /** The client's port. */
+  readonly port: number;
+  readonly localPort: number;
+  /** The name of the `listen` entry. */
+  readonly listener: string;
+}
+
+const noConnection: ConnectionFacts = Object.freeze({ port: 0, localPort: 0, listener: '' });
+const none: readonly Upstream[] = Object.freeze([]);
+
+/** What an edit of plugins is of. */
+const ofBase = 0;
+const ofAttempt = 1;
+const ofNothing = 2;
+
+/** What few requests have: kept apart, as each field of the record costs every request. */
+class RareState implements TimeoutRecord {
+  rehearsal = false;
+  upgrade: string | undefined = undefined;
+  /** What plugins made of the request before the first attempt. */
+  base: OutgoingRequest | undefined = undefined;
+  /** The plugin whose asynchronous tap is at work. */
+  tap = '';
+  path: RequestPath | undefined = undefined;
+  /** What matchers ask; made by them. */
+  facts: object | undefined = undefined;
+  /** What conditions of `when` said of the request. */
+  conditions: Map<object, boolean> | undefined = undefined;
+  slots: Map<ContextSlot<unknown>, unknown> | undefined = undefined;
+  notes: readonly string[] | undefined = undefined;
+  aborter: AbortController | undefined = undefined;
+  connectTimeout: number | undefined = undefined;
+  responseTimeout: number | undefined = undefined;
+  bodyTimeout: number | undefined = undefined;
+  requestTransforms: (() => Duplex)[] | undefined = undefined;
+  responseTransforms: (() => Duplex)[] | undefined = undefined;
+  /** The client's lines, where some of them must not pass as they are; without those that the wire adds. */
+  cleanedHeaders: HeaderList | undefined = undefined;
+  route: Route | undefined = undefined;
+  /** Pools that the request has been in, once there is more than one. */
+  pools: Pool[] | undefined = undefined;
+  /** Attempts that are over, if there is more than one. */
+  attempts: Attempt[] | undefined = undefined;
+  /** The body of a response that no upstream made. */
+  replyBody: string | Uint8Array = '';
+  responseSource: ResponseSource = 'upstream';
+  /** The plugin which made the response. */
+  responsePlugin: string | undefined = undefined;
+  /** The plugin which returned the last reply or retry. */
+  repliedBy: string | undefined = undefined;
+}
+
+/** One request from its parsed head to its last byte. */
+export class RequestState implements OutgoingSource {
+  // as the client sent it
+  readonly method: string;
+  readonly target: string;
+  readonly version: '1.0' | '1.1';
+  readonly headers: HeaderList;
+  host = '';
+  bodyLength = 0;
+  connection: ConnectionFacts = noConnection;
+  clientIp = '';
+  scheme: 'http' | 'https' = 'http';
+
+  // as it is to be sent
+  /** Lines that the wire adds to those of the client: who the client is, and Via. */
+  addedLines = '';
+  /** Where edits go: to the base of all attempts, to this attempt, or nowhere as the response has left. */
+  private edits: typeof ofBase | typeof ofAttempt | typeof ofNothing = ofBase;
+  copy: OutgoingRequest | undefined = undefined;
+
+  // where it goes
+  pool: Pool;
+  attempt: Attempt | undefined = undefined;
+  tried: readonly Upstream[] = none;
+  replayable = true;
+
+  // what came back
+  status = 0;
+  responseHeaders: HeaderList | undefined = undefined;
+  error: WeldrError | undefined = undefined;
+
+  // the record
+  readonly startedAt: number;
+  finishedAt = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  outcome: Outcome = 'aborted';
+
+  rare: RareState | undefined = undefined;
+
+  constructor(
+    method: string,
+    target: string,
+    version: '1.0' | '1.1',
+    headers: HeaderList,
+    pool: Pool,
+    startedAt: number,
+  ) {
+    this.method = method;
+    this.target = target;
+    this.version = version;
+    this.headers = headers;
+    this.pool = pool;
+    this.startedAt = startedAt;
+  }
+
+  get upstream(): Upstream | undefined {
+    return this.attempt?.upstream;
+  }
+
+  get upgrade(): string | undefined {
+    return this.rare?.upgrade;
+  }
+
+  get responseSource(): ResponseSource {
+    return this.rare?.responseSource ?? 'upstream';
+  }
+
+  get route(): Route | undefined {
+    return this.rare?.route;
+  }
+
+  /** The body of a response that no upstream made. */
+  get replyBody(): string | Uint8Array {
+    return this.rare?.replyBody ?? '';
+  }
+
+  /** The path as the client sent it, for matchers. */
+  path(): RequestPath {
+    const rare = this.ensureRare();
+    rare.path ??= new RequestPath(this.target);
+    return rare.path;
+  }
+
+  /** The request as the current stage may edit it. */
+  outgoing(): OutgoingRequest {
+    if (this.edits === ofBase) {
+      const rare = this.ensureRare();
+      rare.base ??= new OutgoingRequest(this);
+      return rare.base;
+    }
+    this.copy ??= new OutgoingRequest(this.rare?.base ?? this);
+    return this.copy;
+  }
+
+  /** What is sent in this attempt, if a plugin looked into it; undefined: what came. */
+  get edited(): OutgoingRequest | undefined {
+    return this.copy ?? this.rare?.base;
+  }
+
+  get hasOwnHost(): false {
+    return false;
+  }
+
+  get editedHeaders(): undefined {
+    return undefined;
+  }
+
+  copyHeaders(): HeaderList {
+    const list = (this.rare?.cleanedHeaders ?? this.headers).clone();
+    list.pushLines(this.addedLines);
+    return list;
+  }
+
+  /** Begins an attempt; `now` is of the same clock as `startedAt`. */
+  beginAttempt(upstream: Upstream, now: number): void {
+    this.tried = this.tried.length === 0 ? upstream.alone : Object.freeze([...this.tried, upstream]);
+    this.attempt = new Attempt(upstream, now);
+  }
+
+  /** Forgets the last attempt and what it brought; the record of it stays. */
+  forgetAttempt(): void {
+    if (this.attempt !== undefined) {
+      const rare = this.ensureRare();
+      rare.attempts ??= [];
+      rare.attempts.push(this.attempt);
+    }
+    this.attempt = undefined;
+    this.forgetEdits();
+    this.status = 0;
+    this.responseHeaders = undefined;
+    this.error = undefined;
+  }
+
+  /** What the attempt edited is not to be sent; what is edited next is the base of all further ones. */
+  forgetEdits(): void {
+    this.edits = ofBase;
+    this.copy = undefined;
+  }
+
+  /** An upstream is about to be chosen: what is edited from now on is this attempt's own. */
+  editAttempt(): void {
+    this.edits = ofAttempt;
+  }
+
+  /** Has the head of the response left, so that an edit of it would come to nothing? */
+  get responseLeft(): boolean {
+    return this.edits === ofNothing;
+  }
+
+  /** Plugins were asked of the head for the last time. */
+  leave(): void {
+    this.edits = ofNothing;
+    this.responseHeaders?.freeze();
+  }
+
+  /** Makes a reply what the client is to get; the list that later stages edit is a copy. */
+  replaceResponse(answer: Reply, source: ResponseSource, plugin: string | undefined): void {
+    this.edits = this.attempt === undefined ? ofBase : ofAttempt;
+    const rare = this.ensureRare();
+    this.status = answer.status;
+    this.responseHeaders = answer.headers.clone();
+    rare.responseSource = source;
+    rare.replyBody = answer.body;
+    rare.responsePlugin = plugin;
+  }
+
+  /** The parts that few requests have, made at the first use. */
+  ensureRare(): RareState {
+    this.rare ??= new RareState();
+    return this.rare;
+  }
+}

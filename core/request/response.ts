@@ -1,0 +1,50 @@
+// Response: the response head which a client is about to get, whoever made it.
+import { HeaderList } from './headers.ts';
+import { isFinalStatus } from './reply.ts';
+import type { RequestState, ResponseSource } from './request-state.ts';
+
+/** The response head as the client is to get it. */
+export class Response {
+  readonly #state: RequestState;
+
+  constructor(state: RequestState) {
+    this.#state = state;
+  }
+
+  get status(): number {
+    return this.#state.status;
+  }
+
+  /**
+   * Sets another final status. Throws a TypeError for one outside 200 to 599, when a protocol is switched (101), and
+   * when the response is another attempt's or has left.
+   */
+  set status(status: number) {
+    const state = this.#state;
+    if (!isFinalStatus(status)) {
+      throw new TypeError(`a response's status is from 200 to 599, got ${String(status)}`);
+    }
+    if (state.status === 101) throw new TypeError('the status of a response which switches protocols is 101');
+    if (state.status === 0 || state.responseLeft)
+      throw new TypeError('this response is not to be sent any more');
+    state.status = status;
+  }
+
+  /** The field lines; framing, `Connection` and a missing `Date` are the wire's. */
+  get headers(): HeaderList {
+    const state = this.#state;
+    state.responseHeaders ??= new HeaderList();
+    return state.responseHeaders;
+  }
+
+  get source(): ResponseSource {
+    return this.#state.responseSource;
+  }
+
+  /** The plugin which made it, when `source` is `plugin`. */
+  get plugin(): string | undefined {
+    return this.#state.rare?.responsePlugin;
+  }
+}
+
+Object.freeze(Response.prototype);

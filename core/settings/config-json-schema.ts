@@ -1,0 +1,78 @@
+// The JSON schema of configs in JSON and YAML, for the editors in which people write them.
+import { z } from 'zod';
+import { type PluginCatalogue, whenForm } from '../plugin/plugin-form.ts';
+import { matcherSchema } from '../request/matcher.ts';
+import { configWith, definedAs, pluginsOf } from './config.ts';
+import { type JsonSchema, toJsonSchema } from './json-schema.ts';
+
+/** The JSON schema (draft 2020-12) of a whole config, with the options of all plugins of the catalogue. */
+export function configJsonSchema(catalogue: PluginCatalogue): JsonSchema {
+  return { title: 'Weldr', ...toJsonSchema(configInFile(catalogue)) };
+}
+
+/** A config as `loadConfig` takes it from a .json or .yaml file. */
+function configInFile(catalogue: PluginCatalogue) {
+  const names = [...Object.keys(catalogue), whenForm];
+  const alone = z.enum(Object.keys(catalogue).filter(name => canStandAlone(catalogue[name]?.schema)));
+  const form = formOf(catalogue, () => scoped);
+  const plugin = z
+    .union([alone, form])
+    .meta({ id: 'plugin', description: 'A plugin by its name, or its name with options.' });
+  // Any text may be the name of one of `define`; an editor offers the plugins' own.
+  const scoped = z.union([alone, z.string(), form]).meta({
+    id: 'scopedPlugin',
+    description: 'The name of one of `define`, or a plugin by its name, or its name with options.',
+  });
+  const defineName = z.string().meta({ not: { enum: names } });
+  return configWith({
+    plugins: pluginsOf(plugin),
+    scoped: pluginsOf(scoped),
+    define: definedAs(plugin, defineName),
+  }).extend({
+    $schema: z.string().optional().describe('The place of this schema, for editors.'),
+  });
+}
+
+/** `{ "name": { …options } }`: an object whose one key is the name of a plugin, but for `id`. */
+function formOf(catalogue: PluginCatalogue, scoped: () => z.ZodType): z.ZodType {
+  const options: Record<string, z.ZodType> = {};
+  for (const [name, { schema }] of Object.entries(catalogue)) {
+    options[name] = optionsOf(schema ?? z.strictObject({}));
+  }
+  const when = z
+    .strictObject({
+      match: matcherSchema.describe('Which requests: all keys have to hold, and of a list any element.'),
+      get plugins() {
+        return pluginsOf(scoped()).describe('What these requests go through.');
+      },
+    })
+    .describe('Plugins which see only the requests that a matcher takes.');
+  return z
+    .strictObject({
+      ...options,
+      [whenForm]: when.optional(),
+      id: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('Tells plugins of one name in one list apart. All but one of them need it.'),
+    })
+    .meta({
+      id: 'pluginWithOptions',
+      minProperties: 1,
+      if: { required: ['id'] },
+      // biome-ignore lint/suspicious/noThenProperty: the word of JSON schema
+      then: { minProperties: 2, maxProperties: 2 },
+      else: { maxProperties: 1 },
+    });
+}
+
+/** In YAML, `stats:` with nothing behind it is null. */
+function optionsOf(schema: z.ZodType): z.ZodType {
+  return canStandAlone(schema) ? schema.nullable().optional() : schema.optional();
+}
+
+/** Can each option be left out? */
+function canStandAlone(schema: z.ZodType | undefined): boolean {
+  return schema === undefined || schema.safeParse({}).success;
+}

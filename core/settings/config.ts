@@ -1,0 +1,151 @@
+// The config as people write it, and its checks.
+import { basename } from 'node:path';
+import { z } from 'zod';
+import { WeldrError } from '../errors.ts';
+import type { Plugin } from '../plugin/plugin.ts';
+import type { PluginCatalogue } from '../plugin/plugin-form.ts';
+import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
+import type { ServerInput } from '../pool/server-definition.ts';
+import { parse } from './options.ts';
+import {
+  type Overrides,
+  type PoolInput,
+  poolsByName,
+  type Settings,
+  type SettingsInput,
+  settingsSchema,
+} from './settings.ts';
+
+/** Plugins of a route or a pool: made in place, or by their names in `define`. */
+export type ScopedPlugins = readonly (Plugin | string)[];
+
+/** Everything that a `weldr.config.ts` says. */
+export type WeldrConfig = SettingsInput & {
+  /** The features, in the order in which their hooks run. */
+  plugins: readonly Plugin[];
+  /** Pools besides `default` by name: a list of servers, or an object. */
+  pools?: Readonly<Record<string, readonly ServerInput[] | (PoolInput & { plugins?: ScopedPlugins })>>;
+  /** Plugins that pools and routes name: config that is made at run time cannot carry code. */
+  define?: Readonly<Record<string, Plugin>>;
+};
+
+/** A config as read and checked. */
+export interface CheckedConfig {
+  readonly settings: Settings;
+  readonly plugins: readonly PluginInstance[];
+}
+
+/** Gives a config its type, so that an editor completes and checks it; returns it as it is. */
+export function defineConfig(config: WeldrConfig): WeldrConfig {
+  return config;
+}
+
+const anyPlugins = pluginsOf(z.unknown());
+
+const configSchema = configWith({ plugins: anyPlugins, scoped: anyPlugins, define: definedAs(z.unknown()) });
+
+/** The schema of a list of plugins. */
+export function pluginsOf<T extends z.ZodType>(plugin: T) {
+  return z.array(plugin).max(1000);
+}
+
+/** The schema of `define`. */
+export function definedAs<T extends z.ZodType>(plugin: T, name: z.ZodString = z.string()) {
+  return z.record(name.min(1).max(100), plugin).prefault({});
+}
+
+/** The schema of a whole config, by those of the places where plugins stand. */
+export function configWith<P extends z.ZodType, S extends z.ZodType, D extends z.ZodType>(lists: {
+  readonly plugins: P;
+  readonly scoped: S;
+  readonly define: D;
+}) {
+  return settingsSchema.extend({
+    plugins: lists.plugins.describe('The features, in the order in which their hooks run.'),
+    define: lists.define.describe('Plugins by the names that pools and routes use for them.'),
+    pools: poolsByName({
+      plugins: lists.scoped
+        .optional()
+        .describe('Plugins for the requests of this pool: names of `define`, or made in place.'),
+    }),
+  });
+}
+
+/**
+ * Checks a config and fills in its defaults; `overrides` go before what it says. With a `catalogue`, its plugins are
+ * asked for by name, as in JSON. Throws CONFIG_INVALID with all that is wrong, fields named as in `plugins[1].interval`.
+ */
+export function checkConfig(
+  config: unknown,
+  overrides: Overrides = {},
+  catalogue?: PluginCatalogue,
+): CheckedConfig {
+  const { plugins, define, pools, ...rest } = parse(configSchema, overridden(config, overrides));
+  const settings: Settings = { ...rest, pools: withoutPlugins(pools) };
+  refuseTwoDefaults(settings);
+  refuseBadFallbacks(settings.pools);
+  const pluginsByPool: Record<string, readonly unknown[]> = {};
+  for (const [name, pool] of Object.entries(pools)) {
+    if (pool.plugins !== undefined) pluginsByPool[name] = pool.plugins;
+  }
+  return { settings, plugins: instantiate({ plugins, define, pools: pluginsByPool, catalogue }) };
+}
+
+function overridden(config: unknown, { listen, workers, logLevel }: Overrides): unknown {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) return config;
+  return {
+    ...config,
+    ...(listen === undefined ? {} : { listen }),
+    ...(workers === undefined ? {} : { workers }),
+    ...(logLevel === undefined ? {} : { logLevel }),
+  };
+}
+
+/** Plugins are code, which no setting is. */
+function withoutPlugins(pools: z.output<typeof configSchema>['pools']): Settings['pools'] {
+  return Object.fromEntries(
+    Object.entries(pools).map(([name, { plugins: _, ...pool }]) => [name, pool] as const),
+  );
+}
+
+/** Puts the file's name before each line of a config's problems. */
+export function inFile(path: string, thrown: WeldrError): WeldrError {
+  const name = basename(path);
+  const message = thrown.message
+    .split('\n')
+    .map(line => `${name}: ${line}`)
+    .join('\n');
+  return new WeldrError('CONFIG_INVALID', message, {
+    cause: thrown.cause,
+    ...(thrown.field === undefined ? {} : { field: thrown.field }),
+  });
+}
+
+function refuseTwoDefaults({ servers, pools }: Settings): void {
+  if (servers.length === 0 || (pools['default']?.servers.length ?? 0) === 0) return;
+  throw invalid(
+    'servers',
+    'these are the pool default, which pools.default lists servers of too; keep one list',
+  );
+}
+
+/** A fallback has to be there, and must not lead back to where it came from. */
+function refuseBadFallbacks(pools: Settings['pools']): void {
+  for (const [name, { fallback }] of Object.entries(pools)) {
+    const seen = [name];
+    for (let next = fallback; next !== undefined; next = pools[next]?.fallback) {
+      const field = `pools.${seen.at(-1)}.fallback`;
+      if (next !== 'default' && !Object.hasOwn(pools, next)) {
+        const known = ['default', ...Object.keys(pools).filter(pool => pool !== 'default')].join(', ');
+        throw invalid(field, `there is no pool ${JSON.stringify(next)}; there are ${known}`);
+      }
+      if (seen.includes(next))
+        throw invalid(field, `goes round in a circle: ${[...seen, next].join(' -> ')}`);
+      seen.push(next);
+    }
+  }
+}
+
+function invalid(field: string, message: string): WeldrError {
+  return new WeldrError('CONFIG_INVALID', `${field}: ${message}`, { field });
+}

@@ -1,0 +1,222 @@
+// Where clients connect to: `listen` of the config, each entry a text or an object; parsed to Listen.
+import { isIPv6 } from 'node:net';
+import { z } from 'zod';
+import { peer } from '../network.ts';
+import { unixPathOf, unixPathProblem } from './unix-path.ts';
+
+/** Where a listening socket is. */
+export type ListenTarget =
+  /** `host` without brackets; port 0 takes a free one. */
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  /** `mode`: the permissions of the socket's file, such as 0o660; undefined: what the umask leaves. */
+  | { readonly kind: 'unix'; readonly path: string; readonly mode: number | undefined };
+
+/** One address that clients connect to. */
+export interface Listen {
+  /** As the config names it; default: the address in full. No two have the same. */
+  readonly name: string;
+  /** In full, such as `0.0.0.0:8080` for `:8080`, or `unix:/run/weldr/http.sock`: the identity of the socket. */
+  readonly address: string;
+  readonly target: ListenTarget;
+}
+
+/** What a worker has to know of the entry that a socket is of. */
+export interface ListenEntry {
+  readonly name: string;
+  readonly kind: ListenTarget['kind'];
+}
+
+const expected = 'expected an address such as "0.0.0.0:8080" or "unix:/run/weldr/http.sock"';
+
+/** `HOST:PORT`, `[IPv6]:PORT` or `:PORT`; port 0 takes a free one. */
+export const tcpAddress = z.string().refine(text => parseTcpAddress(text) !== undefined, {
+  error: issue => `expected an address such as "0.0.0.0:8080", got ${JSON.stringify(issue.input)}`,
+});
+
+/** What {@link tcpAddress} takes, or `unix:` and the full path of a socket. */
+export const listenAddress = z
+  .string()
+  .superRefine((text, context) => {
+    const problem = addressProblem(text);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, continue: true });
+  })
+  .meta({
+    pattern: '^(unix:/.+|[^/\\s]*:\\d{1,5})$',
+    examples: ['0.0.0.0:8080', 'unix:/run/weldr/http.sock'],
+  });
+
+/** Parts of an address such as `0.0.0.0:8080`; undefined when it is none. */
+export function parseTcpAddress(text: string): { host: string; port: number } | undefined {
+  const match = /^(\[[0-9a-f:.]+\]|[^:[\]\s]*):(\d{1,5})$/i.exec(text);
+  if (match === null) return undefined;
+  const host = (match[1] ?? '').replace(/^\[|\]$/g, '');
+  const port = Number(match[2]);
+  return port <= 65535 ? { host: host === '' ? '0.0.0.0' : host, port } : undefined;
+}
+
+function addressProblem(text: string): string | undefined {
+  const path = unixPathOf(text);
+  if (path !== undefined) {
+    const problem = unixPathProblem(path);
+    return problem === undefined ? undefined : `${JSON.stringify(text)} is no address: ${problem}`;
+  }
+  return parseTcpAddress(text) === undefined ? `${expected}, got ${JSON.stringify(text)}` : undefined;
+}
+
+// --- what an entry may say -------------------------------------------------------------------------------------
+
+const listenName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, 'expected a name of letters, digits, "_", "." and "-"');
+
+/** A path, `file:PATH`, `env:NAME` or the PEM text itself. */
+const pemSource = z.string().min(1).max(100_000);
+
+const listenObject = z
+  .strictObject({
+    name: listenName.optional().describe('Names the listener; default: the address in full.'),
+    address: listenAddress.describe('HOST:PORT, [IPv6]:PORT, :PORT or unix:/PATH.'),
+    mode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/, 'expected a mode in octal, as text, such as "660"')
+      .optional()
+      .describe('Who may connect to a unix socket: the mode of its file, octal, as text.'),
+    tls: z
+      .strictObject({
+        certificates: z
+          .array(
+            z.strictObject({
+              cert: pemSource.describe('The certificate, with its chain.'),
+              key: pemSource.describe('Its key.'),
+            }),
+          )
+          .min(1)
+          .max(10_000)
+          .describe('Certificates by the names in them; the first is the default.'),
+        clientAuth: z
+          .strictObject({
+            ca: pemSource.describe('Who may sign the certificates of clients.'),
+            mode: z
+              .enum(['request', 'require'])
+              .default('require')
+              .describe('Ask for a certificate, or insist on one.'),
+          })
+          .optional()
+          .describe('Certificates of clients.'),
+      })
+      .optional()
+      .describe('TLS towards clients. Not in this version.'),
+    proxyProtocol: z
+      .strictObject({
+        trusted: z.array(peer).min(1).max(1000).describe('Who may send a PROXY header.'),
+      })
+      .optional()
+      .describe('The PROXY protocol. Not in this version.'),
+    http2: z.boolean().optional().describe('HTTP/2 by ALPN. Not in this version.'),
+    h2c: z.boolean().optional().describe('HTTP/2 without TLS. Not in this version.'),
+  })
+  .superRefine((given, context) => {
+    const refuse = (key: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [key], message, continue: true });
+    if (given.mode !== undefined && unixPathOf(given.address) === undefined) {
+      refuse('mode', 'only the file of a unix: socket has a mode; leave it out');
+    }
+    for (const [key, what] of Object.entries(notYet)) {
+      const value: unknown = Reflect.get(given, key);
+      if (value !== undefined && value !== false) refuse(key, what);
+    }
+  });
+
+/** Keys whose feature is not there, and what to do instead. A row goes when its feature comes. */
+const notYet: Readonly<Record<string, string>> = {
+  tls: 'TLS towards clients is not in this version; leave it out, and end TLS in front of Weldr',
+  proxyProtocol:
+    'the PROXY protocol is not in this version; leave it out, and have the proxy in front send X-Forwarded-For (forwarded.trusted)',
+  http2: 'HTTP/2 towards clients is not in this version; leave it out, they are spoken to in HTTP/1.1',
+  h2c: 'HTTP/2 towards clients is not in this version; leave it out, they are spoken to in HTTP/1.1',
+};
+
+/** An entry of `listen` as people write it: an address, or an object with one. */
+export type ListenInput = string | z.input<typeof listenObject>;
+
+const entry = z.union([listenAddress, listenObject]);
+
+/** `listen` of the config: one entry or several, none twice. */
+export const listenSchema = z
+  .preprocess(
+    input => (Array.isArray(input) ? input : [input]),
+    z
+      .array(entry)
+      .min(1, 'expected one address at least')
+      .max(64)
+      .transform((given, context) => {
+        const listens = given.map(toListen);
+        refuseDoubles(listens, context);
+        return listens;
+      }),
+  )
+  .meta({ shorterAs: 'items' });
+
+function toListen(given: z.output<typeof listenObject> | string): Listen {
+  const { address: text, name, mode } = typeof given === 'string' ? { address: given } : given;
+  const target = targetOf(text, mode);
+  const address = addressOf(target);
+  return { name: name ?? address, address, target };
+}
+
+function targetOf(text: string, mode: string | undefined): ListenTarget {
+  const path = unixPathOf(text);
+  if (path !== undefined) {
+    return { kind: 'unix', path, mode: mode === undefined ? undefined : Number.parseInt(mode, 8) };
+  }
+  const { host, port } = parseTcpAddress(text) ?? { host: '', port: 0 };
+  return { kind: 'tcp', host: isIPv6(host) ? shortIPv6(host) : host.toLowerCase(), port };
+}
+
+/** One spelling for one address: `::` for `0:0::0`. */
+function shortIPv6(host: string): string {
+  return new URL(`http://[${host}]`).hostname.slice(1, -1);
+}
+
+/** The text of a target; `port` in place of its own. */
+export function addressOf(target: ListenTarget, port?: number): string {
+  if (target.kind === 'unix') return `unix:${target.path}`;
+  const host = target.host.includes(':') ? `[${target.host}]` : target.host;
+  return `${host}:${port ?? target.port}`;
+}
+
+// --- what several say together ---------------------------------------------------------------------------------
+
+function refuseDoubles(entries: readonly Listen[], context: z.RefinementCtx): void {
+  for (const [index, { name, target, address }] of entries.entries()) {
+    for (const [before, other] of entries.slice(0, index).entries()) {
+      if (other.name === name && other.address !== address) {
+        const message = `listen[${before}] is named ${name} already`;
+        context.addIssue({ code: 'custom', path: [index, 'name'], message });
+      }
+      if (!meet(target, other.target)) continue;
+      const where = `listen[${before}]`;
+      const how =
+        other.address === address
+          ? `is ${where} already`
+          : `and ${other.address} (${where}) take the same connections`;
+      context.addIssue({ code: 'custom', path: [index], message: `${address} ${how}; take one of them out` });
+    }
+  }
+}
+
+/** Would the system refuse one of the two, because the other has it? */
+function meet(a: ListenTarget, b: ListenTarget): boolean {
+  if (a.kind === 'unix' || b.kind === 'unix') {
+    return a.kind === 'unix' && b.kind === 'unix' && a.path === b.path;
+  }
+  if (a.port !== b.port) return false;
+  if (a.host === b.host) return true;
+  if (a.port === 0) return false;
+  return covers(a.host, b.host) || covers(b.host, a.host);
+}
+
+/** `::` takes connections to all addresses, `0.0.0.0` those to all of IPv4. */
+function covers(host: string, other: string): boolean {
+  return host === '::' || (host === '0.0.0.0' && !isIPv6(other));
+}

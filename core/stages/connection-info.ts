@@ -1,0 +1,14 @@
+// ConnectionInfo: the facts of a client's connection, before any request on it was read.
+
+/** The facts of a client's connection. */
+export interface ConnectionInfo {
+  /** The peer's address, no brackets; empty for a unix socket. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** The port that it connected to; 0 for a unix socket. */
+  readonly localPort: number;
+  /** The name of the `listen` entry that it connected to. */
+  readonly listener: string;
+  /** Why it was not served: a tap refused it, or a limit of Weldr; undefined while and after it was. */
+  readonly refused?: 'plugin' | 'limit' | undefined;
+}

@@ -1,0 +1,526 @@
+// Pipeline: drives one request through its stages. Knows hooks and rules, nothing of the wire.
+import { toError, WeldrError } from '../errors.ts';
+import type { Pool, Pools, Upstream } from '../pool/pool.ts';
+import { type ProxyContext, stateOf } from '../request/context.ts';
+import { Reply, reply } from '../request/reply.ts';
+import type { RequestState } from '../request/request-state.ts';
+import { Retry, type retry } from '../request/retry.ts';
+import { Route } from '../request/route.ts';
+import type { Chain, Stages } from './stages.ts';
+import { failure } from './tap-guard.ts';
+
+/** The most attempts of one request, whatever plugins ask for. */
+export const maxAttempts = 10;
+/** How often a balancer is asked again when its choice is not eligible; then all are looked at. */
+const maxDraws = 4;
+
+/** The wire below a pipeline: carries out what the stages decided. */
+export interface Carrier {
+  /** Sends the request to `state.upstream`; calls back by `responded` or `attemptFailed`, sooner or later, once. */
+  forward(state: RequestState): void;
+  /** Sends the upstream's response with the head in `state`, and its body as it arrives; then `completed` or `aborted`. */
+  respond(state: RequestState): void;
+  /** Drops the upstream's response, if there is one, and sends `state.replyBody` with the head in `state`. */
+  reply(state: RequestState): void;
+  /** A tap works asynchronously in the stage that has just begun: bound the wait by {@link Pipeline.stageTimedOut}. */
+  awaitStage(): void;
+  /** Drops the attempt, its connection included, as another one follows. */
+  abandonAttempt(state: RequestState): void;
+  /** The request failed with this: for the log. */
+  failed(state: RequestState, error: WeldrError): void;
+}
+
+/** What a pipeline works with; one set for all of a worker. */
+export interface PipelineOptions {
+  readonly stages: Stages;
+  readonly pools: Pools;
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
+}
+
+/** The balancer is to be asked again. */
+const redraw = Symbol('redraw');
+
+const idle = 0;
+const admitting = 1;
+const admittingToRoute = 2;
+const admittingToPool = 3;
+const selecting = 4;
+const preparing = 5;
+const forwarding = 6;
+const judging = 7;
+const finishing = 8;
+const responding = 9;
+
+const stageNames = [
+  '',
+  'request',
+  'request',
+  'request',
+  'selectUpstream',
+  'preProxy',
+  '',
+  'judge',
+  'postProxy',
+  '',
+];
+
+/**
+ * The life of a request: request, route, select-upstream, pre-proxy, forward, judge, post-proxy, respond, finished.
+ * One serves requests one after another; its callbacks are made once, so that a request makes no closure. A tap's
+ * answer that comes after its request has gone on without it is ignored, and the pipeline is not used again then
+ * ({@link reusable}), as the late answer could not be told from the next request's.
+ */
+export class Pipeline {
+  private readonly stages: Stages;
+  private readonly pools: Pools;
+  private readonly now: () => number;
+  private readonly carrier: Carrier;
+  private ctx: ProxyContext | undefined = undefined;
+  private state: RequestState | undefined = undefined;
+  private chain: Chain;
+  private stage = idle;
+  private draws = 0;
+  private stranded = false;
+  /** What the attempt before this one failed with: what the client gets when no other upstream is there. */
+  private lastFailure: WeldrError | undefined = undefined;
+
+  constructor(options: PipelineOptions, carrier: Carrier) {
+    this.stages = options.stages;
+    this.pools = options.pools;
+    this.now = options.now;
+    this.carrier = carrier;
+    this.chain = options.stages.plain;
+  }
+
+  /** Is an asynchronous tap working, so that nothing else can go on? */
+  get pending(): boolean {
+    return stageNames[this.stage] !== '';
+  }
+
+  /** May it serve another request? */
+  get reusable(): boolean {
+    return this.stage === idle && !this.stranded;
+  }
+
+  /** Begins a request. */
+  start(ctx: ProxyContext): void {
+    this.begin(ctx);
+    const { request } = this.stages.first;
+    if (request.taps.length === 0) {
+      this.route(ctx);
+      return;
+    }
+    this.stage = admitting;
+    request.callAsync(ctx, this.onAdmitted);
+    this.awaitStage(admitting);
+  }
+
+  /**
+   * Refuses a request: one that never began (`ctx` is what is known of it), or the one that is under way, whose
+   * attempt and pending stage are given up.
+   */
+  refuse(ctx: ProxyContext, error: WeldrError): void {
+    if (this.ctx === undefined) this.begin(ctx);
+    else this.strandIfPending();
+    if (this.state !== undefined) this.endWithError(this.state, error);
+  }
+
+  /** Gives a request that never began a reply of Weldr's own. */
+  replyAtOnce(ctx: ProxyContext, answer: Reply): void {
+    this.begin(ctx);
+    const { state } = this;
+    if (state === undefined) return;
+    state.replaceResponse(answer, 'weldr', undefined);
+    this.respond(state);
+  }
+
+  /** The stage that is at work has taken too long, `ms`. */
+  stageTimedOut(ms: number): void {
+    const { ctx, state, stage } = this;
+    if (ctx === undefined || state === undefined || !this.pending) return;
+    const stageName = stageNames[stage] ?? '';
+    const plugin = state.rare?.tap ?? '';
+    const why = `plugin ${plugin} in ${stageName}: took over ${ms} ms`;
+    this.refuse(ctx, new WeldrError('PLUGIN_FAILED', why, { plugin, stage: stageName }));
+  }
+
+  /** The response head of the current attempt is in the state. */
+  responded(): void {
+    const { ctx, state } = this;
+    if (ctx === undefined || state === undefined || this.stage !== forwarding) return;
+    if (state.rare !== undefined) state.rare.responseSource = 'upstream';
+    this.judge(ctx);
+  }
+
+  /** The current attempt has failed before a response head was passed on. */
+  attemptFailed(error: WeldrError): void {
+    const { ctx, state } = this;
+    if (ctx === undefined || state === undefined || this.stage !== forwarding) return;
+    state.error = error;
+    state.status = 0;
+    state.attempt?.failed(error);
+    this.judge(ctx);
+  }
+
+  /** The last byte of the response was sent. */
+  completed(): void {
+    if (this.state !== undefined) this.state.outcome = 'complete';
+    this.finish();
+  }
+
+  /** The request ended otherwise: the client left, or its response was cut. `ctx.error` says why. */
+  aborted(error: WeldrError): void {
+    const { state } = this;
+    if (state === undefined) return;
+    this.strandIfPending();
+    state.error ??= error;
+    state.attempt?.failed(error);
+    if (state.status === 0) state.status = error.status;
+    state.outcome = 'aborted';
+    this.finish();
+  }
+
+  private begin(ctx: ProxyContext): void {
+    this.ctx = ctx;
+    this.state = stateOf(ctx);
+    this.chain = this.stages.plain;
+    this.lastFailure = undefined;
+    this.draws = 0;
+  }
+
+  /** A stage which is done has led to the next one. */
+  private awaitStage(begun: number): void {
+    if (this.stage === begun) this.carrier.awaitStage();
+  }
+
+  private strandIfPending(): void {
+    if (this.pending) this.stranded = true;
+  }
+
+  // --- admission and route ---------------------------------------------------------------------------------------
+
+  private readonly onAdmitted = (thrown?: Error | null, result?: Reply): void => {
+    const { ctx } = this;
+    if (ctx !== undefined && this.passes(admitting, thrown, result)) this.route(ctx);
+  };
+
+  private route(ctx: ProxyContext): void {
+    const { state } = this;
+    if (state === undefined) return;
+    const { route } = this.stages.first;
+    if (route.taps.length === 0) {
+      this.enter(ctx, state, state.pool, 'first');
+      return;
+    }
+    let destination: Pool | Route | Reply | undefined;
+    try {
+      destination = route.call(ctx);
+    } catch (thrown) {
+      this.fail(state, thrown);
+      return;
+    }
+    if (destination instanceof Reply) this.answer(state, destination);
+    else if (!(destination instanceof Route)) this.enter(ctx, state, destination ?? state.pool, 'first');
+    else {
+      state.ensureRare().route = destination;
+      this.chain = this.stages.of(destination, destination.pool);
+      const admission = this.stages.admission('route', destination.name);
+      if (admission === undefined) this.enter(ctx, state, destination.pool, 'first');
+      else {
+        this.stage = admittingToRoute;
+        admission.callAsync(ctx, this.onAdmittedToRoute);
+        this.awaitStage(admittingToRoute);
+      }
+    }
+  }
+
+  private readonly onAdmittedToRoute = (thrown?: Error | null, result?: Reply): void => {
+    const { ctx, state } = this;
+    if (ctx === undefined || state?.route === undefined) return;
+    if (this.passes(admittingToRoute, thrown, result)) this.enter(ctx, state, state.route.pool, 'first');
+  };
+
+  /** Makes a pool the one to choose from; at the first entry its own plugins admit the request. */
+  private enter(ctx: ProxyContext, state: RequestState, pool: Pool, when: 'first' | 'later'): void {
+    state.forgetEdits();
+    const isNew = when === 'first' || enters(state, pool);
+    state.pool = pool;
+    this.chain = this.stages.of(state.route, pool);
+    const admission = isNew ? this.stages.admission('pool', pool.name) : undefined;
+    if (admission === undefined) this.select(ctx);
+    else {
+      this.stage = admittingToPool;
+      admission.callAsync(ctx, this.onAdmittedToPool);
+      this.awaitStage(admittingToPool);
+    }
+  }
+
+  private readonly onAdmittedToPool = (thrown?: Error | null, result?: Reply): void => {
+    const { ctx } = this;
+    if (ctx !== undefined && this.passes(admittingToPool, thrown, result)) this.select(ctx);
+  };
+
+  /** Does the request go on after this stage? If not, it was answered, or had gone on without it before. */
+  private passes(stage: number, thrown: Error | null | undefined, result: Reply | undefined): boolean {
+    const { state } = this;
+    if (state === undefined || this.stage !== stage) return false;
+    if (thrown) this.fail(state, thrown);
+    else if (result !== undefined) this.answer(state, result);
+    else return true;
+    return false;
+  }
+
+  // --- attempts --------------------------------------------------------------------------------------------------
+
+  private select(ctx: ProxyContext): void {
+    this.stage = selecting;
+    this.state?.editAttempt();
+    this.chain.selectUpstream.callAsync(ctx, this.onSelected);
+    this.awaitStage(selecting);
+  }
+
+  private readonly onSelected = (thrown?: Error | null, result?: Upstream): void => {
+    const { ctx, state } = this;
+    if (ctx === undefined || state === undefined || this.stage !== selecting) return;
+    if (thrown) {
+      this.fail(state, thrown);
+      return;
+    }
+    let upstream: Upstream | undefined | typeof redraw;
+    try {
+      upstream = this.narrow(ctx, state, result);
+    } catch (failed) {
+      this.fail(state, failed);
+      return;
+    }
+    if (upstream === redraw) {
+      this.select(ctx);
+      return;
+    }
+    this.draws = 0;
+    if (upstream === undefined) this.fallBack(ctx, state);
+    else this.attempt(ctx, state, upstream);
+  };
+
+  /** What becomes of a balancer's choice: it is taken, or drawn again, or the first one that is eligible is. */
+  private narrow(
+    ctx: ProxyContext,
+    state: RequestState,
+    choice: Upstream | undefined,
+  ): Upstream | undefined | typeof redraw {
+    if (choice === undefined || this.isEligible(ctx, state, choice)) return choice;
+    return ++this.draws < maxDraws ? redraw : this.findEligible(ctx, state);
+  }
+
+  private isEligible(ctx: ProxyContext, state: RequestState, upstream: Upstream): boolean {
+    const { eligible } = this.chain;
+    return (
+      upstream.home === state.pool && (eligible.taps.length === 0 || eligible.call(ctx, upstream) !== false)
+    );
+  }
+
+  /** The first eligible upstream which was not tried; when all were, the first eligible one. */
+  private findEligible(ctx: ProxyContext, state: RequestState): Upstream | undefined {
+    let tried: Upstream | undefined;
+    for (const upstream of state.pool.available) {
+      const isFresh = !state.tried.includes(upstream);
+      if ((!isFresh && tried !== undefined) || !this.isEligible(ctx, state, upstream)) continue;
+      if (isFresh) return upstream;
+      tried = upstream;
+    }
+    return tried;
+  }
+
+  /** No upstream of the pool can be had: its fallback is asked, once each. */
+  private fallBack(ctx: ProxyContext, state: RequestState): void {
+    const { fallback } = state.pool;
+    const next = fallback === undefined ? undefined : this.pools.get(fallback);
+    if (next !== undefined && !wasIn(state, next)) {
+      this.enter(ctx, state, next, 'later');
+      return;
+    }
+    this.endWithError(state, this.lastFailure ?? new WeldrError('NO_UPSTREAM', this.explainNone(state.pool)));
+  }
+
+  private explainNone(pool: Pool): string {
+    if (this.chain.selectUpstream.taps.length === 0) {
+      return `no plugin chooses an upstream for pool ${pool.name}; put a balancer such as roundRobin() into plugins`;
+    }
+    return `no upstream of pool ${pool.name} is available (${pool.describe()})`;
+  }
+
+  private attempt(ctx: ProxyContext, state: RequestState, upstream: Upstream): void {
+    const isFirst = state.tried.length === 0;
+    state.beginAttempt(upstream, isFirst ? state.startedAt : this.now());
+    upstream.begin();
+    this.stage = preparing;
+    if (this.chain.preProxy.taps.length === 0) {
+      this.onPrepared();
+      return;
+    }
+    this.chain.preProxy.callAsync(ctx, this.onPrepared);
+    this.awaitStage(preparing);
+  }
+
+  private readonly onPrepared = (thrown?: Error | null, result?: Reply): void => {
+    const { state } = this;
+    if (state === undefined || !this.passes(preparing, thrown, result)) return;
+    this.stage = forwarding;
+    this.carrier.forward(state);
+  };
+
+  private judge(ctx: ProxyContext): void {
+    const { judge } = this.chain;
+    if (judge.taps.length === 0) {
+      this.keep(ctx);
+      return;
+    }
+    this.stage = judging;
+    judge.callAsync(ctx, this.onJudged);
+    this.awaitStage(judging);
+  }
+
+  private readonly onJudged = (thrown?: Error | null, result?: Retry | typeof retry): void => {
+    const { ctx, state } = this;
+    if (ctx === undefined || state === undefined || this.stage !== judging) return;
+    if (thrown) this.fail(state, thrown);
+    else if (result === undefined || !state.replayable || state.tried.length >= maxAttempts) {
+      this.keep(ctx);
+    } else {
+      const wanted = result instanceof Retry ? result.pool : undefined;
+      const pool = wanted === undefined ? state.pool : this.pools.get(wanted);
+      if (pool === undefined) {
+        const plugin = state.rare?.repliedBy ?? 'of an unknown name';
+        this.fail(state, failure(plugin, 'judge', `retry in pool ${String(wanted)}, which is not there`));
+      } else {
+        this.again(ctx, state, pool);
+      }
+    }
+  };
+
+  private again(ctx: ProxyContext, state: RequestState, pool: Pool): void {
+    this.carrier.abandonAttempt(state);
+    this.lastFailure = state.error;
+    this.endAttempt(ctx, state, this.now());
+    state.forgetAttempt();
+    if (pool === state.pool) this.select(ctx);
+    else this.enter(ctx, state, pool, 'later');
+  }
+
+  private keep(ctx: ProxyContext): void {
+    const { postProxy } = this.chain;
+    this.stage = finishing;
+    if (postProxy.taps.length === 0) {
+      this.onKept();
+      return;
+    }
+    postProxy.callAsync(ctx, this.onKept);
+    this.awaitStage(finishing);
+  }
+
+  private readonly onKept = (thrown?: Error | null, result?: Reply): void => {
+    const { state } = this;
+    if (state === undefined || !this.passes(finishing, thrown, result)) return;
+    if (state.error === undefined) this.respond(state);
+    else this.endWithError(state, state.error);
+  };
+
+  // --- the end ---------------------------------------------------------------------------------------------------
+
+  private fail(state: RequestState, thrown: unknown): void {
+    const error =
+      thrown instanceof WeldrError
+        ? thrown
+        : new WeldrError('INTERNAL', toError(thrown).message, { cause: thrown });
+    this.endWithError(state, error);
+  }
+
+  private answer(state: RequestState, answer: Reply): void {
+    state.replaceResponse(answer, 'plugin', state.rare?.repliedBy);
+    this.respond(state);
+  }
+
+  private endWithError(state: RequestState, error: WeldrError): void {
+    state.error = error;
+    state.replaceResponse(errorReply(error), 'weldr', undefined);
+    this.carrier.failed(state, error);
+    this.respond(state);
+  }
+
+  /** Runs `respond` on the head that is about to leave, and sends it. */
+  private respond(state: RequestState): void {
+    const { ctx } = this;
+    if (ctx === undefined) return;
+    this.stage = responding;
+    if (this.chain.respond.taps.length > 0) {
+      try {
+        this.chain.respond.call(ctx);
+      } catch (thrown) {
+        this.failInRespond(ctx, state, toError(thrown));
+      }
+    }
+    state.leave();
+    if (state.responseSource === 'upstream') this.carrier.respond(state);
+    else this.carrier.reply(state);
+  }
+
+  /** A tap of `respond` failed: the client gets a 500, which the stage sees again, this time whatever happens. */
+  private failInRespond(ctx: ProxyContext, state: RequestState, thrown: Error): void {
+    const error = thrown instanceof WeldrError ? thrown : new WeldrError('INTERNAL', thrown.message);
+    state.error = error;
+    state.replaceResponse(errorReply(error), 'weldr', undefined);
+    this.carrier.failed(state, error);
+    try {
+      this.chain.respond.call(ctx);
+    } catch {
+      // It fails again for the error's own response, which leaves as it is.
+    }
+  }
+
+  private endAttempt(ctx: ProxyContext, { upstream, attempt }: RequestState, now: number): void {
+    if (upstream === undefined || attempt === undefined) return;
+    attempt.finished(now);
+    upstream.end();
+    this.chain.attemptFinished.call(ctx);
+  }
+
+  private finish(): void {
+    const { ctx, state } = this;
+    if (ctx === undefined || state === undefined) return;
+    this.ctx = undefined;
+    this.state = undefined;
+    this.stage = idle;
+    state.finishedAt = this.now();
+    this.endAttempt(ctx, state, state.finishedAt);
+    this.chain.finished.call(ctx);
+    if (state.rare?.aborter !== undefined) abort(state.rare.aborter);
+  }
+}
+
+function abort(aborter: AbortController): void {
+  try {
+    aborter.abort();
+  } catch {
+    // A plugin overwrote a part of the signal: who listened to it is not told, and the request is over all the same.
+  }
+}
+
+/** The reply that an error's status and title make. */
+function errorReply(error: WeldrError): Reply {
+  const headers: Record<string, string> = error.status === 503 ? { 'Retry-After': '5' } : {};
+  return reply(error.status === 499 ? 400 : error.status, `${error.status} ${error.title}\n`, headers);
+}
+
+function wasIn(state: RequestState, pool: Pool): boolean {
+  return state.pool === pool || state.rare?.pools?.includes(pool) === true;
+}
+
+/** Notes that a request which was in another pool enters this one; true: it is the first time. */
+function enters(state: RequestState, pool: Pool): boolean {
+  const rare = state.ensureRare();
+  rare.pools ??= [state.pool];
+  if (rare.pools.includes(pool)) return false;
+  rare.pools.push(pool);
+  return true;
+}

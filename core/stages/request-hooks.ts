@@ -1,0 +1,87 @@
+// The hooks of a request and of its connection, one documented line each: the table of contents of a request's life.
+import { AsyncSeriesBailHook, SyncBailHook, SyncHook } from 'tapable';
+import type { WeldrError } from '../errors.ts';
+import { Pool, Upstream } from '../pool/pool.ts';
+import { type ProxyContext, stateOf } from '../request/context.ts';
+import { Reply } from '../request/reply.ts';
+import { Retry, retry } from '../request/retry.ts';
+import { Route } from '../request/route.ts';
+import type { ConnectionInfo } from './connection-info.ts';
+import { type Accepts, guardConnection, guardListener, guardRespond, guardStage } from './tap-guard.ts';
+
+/** The hooks of one plugin in a worker, in the order in which they run. */
+export interface RequestHooks {
+  /** A connection was accepted: look at the peer; `'refuse'` closes it. */
+  readonly connection: SyncBailHook<[ConnectionInfo], 'refuse' | undefined>;
+  /** Once a request, before anything is chosen: admit it or return a reply, edit `ctx.outgoing`. */
+  readonly request: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;
+  /** Once a request: where it goes, first answer wins. Nothing from all taps: pool `default`. */
+  readonly route: SyncBailHook<[ProxyContext], Pool | Route | Reply | undefined>;
+  /** For each attempt: an upstream of `ctx.pool`, first answer wins. Nothing: the pool's fallback, then 503. */
+  readonly selectUpstream: AsyncSeriesBailHook<[ProxyContext], Upstream | undefined>;
+  /** May this upstream be given this request? Asked of each choice; `false` has another one chosen. */
+  readonly eligible: SyncBailHook<[ProxyContext, Upstream], boolean | undefined>;
+  /** For each attempt, nothing sent: edit this attempt's `ctx.outgoing`; a reply ends the request here. */
+  readonly preProxy: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;
+  /** Response head there (`ctx.response`), or the attempt failed (`ctx.error`): have it tried again, or nothing. */
+  readonly judge: AsyncSeriesBailHook<[ProxyContext], Retry | typeof retry | undefined>;
+  /** Once, on the outcome that was kept: edit `ctx.response`, or return a reply instead. */
+  readonly postProxy: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;
+  /** Once for each final response head that leaves, whoever made it: edit it; a reply replaces a reply or an error. */
+  readonly respond: SyncHook<[ProxyContext]>;
+  /** Once an attempt, after its last byte, its failure or its abort: look, not touch. */
+  readonly attemptFinished: SyncHook<[ProxyContext]>;
+  /** Once a request, refused ones included, after its last byte, its failure or its abort: look, not touch. */
+  readonly finished: SyncHook<[ProxyContext]>;
+  /** Once a connection, turned-away ones included: look, not touch. */
+  readonly connectionFinished: SyncHook<[ConnectionInfo]>;
+}
+
+/** Is told what a plugin threw where no request can fail for it. */
+export type ReportPluginError = (error: WeldrError) => void;
+
+const isReply: Accepts = value => value instanceof Reply;
+
+/**
+ * The hooks of one plugin, guarded so that its mistakes fail its request with a message that names it. `plugin` is the
+ * name; undefined: what each tap calls itself.
+ */
+export function createHooks(report: ReportPluginError, plugin?: string): RequestHooks {
+  const hooks: RequestHooks = {
+    connection: new SyncBailHook(['connection'], 'connection'),
+    request: new AsyncSeriesBailHook(['ctx'], 'request'),
+    route: new SyncBailHook(['ctx'], 'route'),
+    selectUpstream: new AsyncSeriesBailHook(['ctx'], 'selectUpstream'),
+    eligible: new SyncBailHook(['ctx', 'upstream'], 'eligible'),
+    preProxy: new AsyncSeriesBailHook(['ctx'], 'preProxy'),
+    judge: new AsyncSeriesBailHook(['ctx'], 'judge'),
+    postProxy: new AsyncSeriesBailHook(['ctx'], 'postProxy'),
+    respond: new SyncHook(['ctx'], 'respond'),
+    attemptFinished: new SyncHook(['ctx'], 'attemptFinished'),
+    finished: new SyncHook(['ctx'], 'finished'),
+    connectionFinished: new SyncHook(['connection'], 'connectionFinished'),
+  };
+  const guard = { report, plugin };
+  guardConnection(hooks.connection, guard);
+  guardStage(hooks.request, guard, 'a reply', isReply);
+  guardStage(hooks.route, guard, 'a pool, a route, a reply', isDestination);
+  guardStage(hooks.selectUpstream, guard, 'an upstream of ctx.pool', isOfPool);
+  guardStage(hooks.eligible, guard, 'false', value => typeof value === 'boolean');
+  guardStage(hooks.preProxy, guard, 'a reply', isReply);
+  guardStage(hooks.judge, guard, 'retry', value => value === retry || value instanceof Retry);
+  guardStage(hooks.postProxy, guard, 'a reply', isReply);
+  guardRespond(hooks.respond, guard);
+  guardListener(hooks.attemptFinished, guard);
+  guardListener(hooks.finished, guard);
+  guardListener(hooks.connectionFinished, guard);
+  return Object.freeze(hooks);
+}
+
+function isDestination(value: unknown): boolean {
+  return value instanceof Pool || value instanceof Route || value instanceof Reply;
+}
+
+/** One that has left every pool meanwhile is no mistake: another one is drawn. */
+function isOfPool(value: unknown, ctx: ProxyContext): boolean {
+  return value instanceof Upstream && (value.home === stateOf(ctx).pool || value.home === undefined);
+}

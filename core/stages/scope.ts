@@ -1,0 +1,21 @@
+// Scope: where a plugin stands, and so which requests it sees.
+import type { ProxyContext } from '../request/context.ts';
+
+/** The whole config, one route, or one pool. */
+export type Scope =
+  | { readonly kind: 'config' }
+  | { readonly kind: 'route'; readonly name: string }
+  | { readonly kind: 'pool'; readonly name: string };
+
+/** Must a request hold this for a plugin to see it? What `when` adds to a scope. */
+export type Condition = (ctx: ProxyContext) => boolean;
+
+/** What there can be only one of for a request: the innermost plugin of a role replaces the outer ones. */
+export type Role = 'balancer' | 'retry' | 'passive-health' | 'active-check';
+
+export const configScope: Scope = Object.freeze({ kind: 'config' });
+
+/** The scope as text: `''` for the config, else such as `pool:api`. */
+export function scopeName(scope: Scope): string {
+  return scope.kind === 'config' ? '' : `${scope.kind}:${scope.name}`;
+}

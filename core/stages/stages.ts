@@ -1,0 +1,308 @@
+// Stages: the hooks of all plugins of a worker, joined into what a request goes through. Which plugins that are depends
+// on its route and its pool; each combination is joined once, at the first request which needs it.
+import { AsyncSeriesBailHook, type FullTap, SyncBailHook, SyncHook } from 'tapable';
+import { WeldrError } from '../errors.ts';
+import type { Pool } from '../pool/pool.ts';
+import type { ProxyContext } from '../request/context.ts';
+import type { Route } from '../request/route.ts';
+import type { RequestHooks } from './request-hooks.ts';
+import { type Condition, type Role, type Scope, scopeName } from './scope.ts';
+import { type AnyHook, failure, refuseUnknownBefore, wantedBefore } from './tap-guard.ts';
+
+/** One plugin's hooks, and for whom they run. */
+export interface StageEntry {
+  /** The name of the plugin. */
+  readonly plugin: string;
+  readonly hooks: RequestHooks;
+  readonly scope: Scope;
+  readonly role: Role | undefined;
+  /** All must hold, from the outermost `when` inwards. */
+  readonly conditions: readonly Condition[];
+}
+
+/** The stages of the whole config that come before route and pool are known, and those of the connection. */
+export type Entrance = Pick<RequestHooks, 'connection' | 'request' | 'route' | 'connectionFinished'>;
+
+/** The stages of the requests of one route and pool, inner scopes first. */
+export type Chain = Pick<
+  RequestHooks,
+  | 'selectUpstream'
+  | 'eligible'
+  | 'preProxy'
+  | 'judge'
+  | 'postProxy'
+  | 'respond'
+  | 'attemptFinished'
+  | 'finished'
+>;
+
+/** Admission of an inner scope. */
+export type Admission = RequestHooks['request'];
+
+/** All stages of a worker. */
+export class Stages {
+  private readonly entries: StageEntry[] = [];
+  private entrance: Entrance | undefined = undefined;
+  private plainChain: Chain | undefined = undefined;
+  /** By the names of route and pool; `''` for those without plugins of their own. */
+  private readonly chains = new Map<string, Chain>();
+  private readonly admissions = new Map<string, Admission>();
+  /** Was all of it checked, as at the end of the start? What is tapped later is checked by itself. */
+  private checked = false;
+  /** Names of scopes that have plugins. */
+  private readonly scopes = new Set<string>();
+
+  /** The stages of plugins that all stand in the config's own scope, in this order. */
+  static of(...hooks: readonly RequestHooks[]): Stages {
+    const stages = new Stages();
+    for (const each of hooks) {
+      stages.add({ plugin: '', hooks: each, scope: { kind: 'config' }, role: undefined, conditions: [] });
+    }
+    return stages;
+  }
+
+  /** Adds a plugin behind those that are there. Its hooks may be tapped at any time. */
+  add(entry: StageEntry): void {
+    this.entries.push(entry);
+    if (entry.scope.kind !== 'config') this.scopes.add(scopeName(entry.scope));
+    for (const stage of keysOf(entry.hooks)) {
+      (entry.hooks[stage] as AnyHook).intercept({
+        register: tap => {
+          if (this.checked) this.checkLate(entry, stage, tap);
+          this.forget();
+          return tap;
+        },
+      });
+    }
+    this.forget();
+  }
+
+  /** What a connection and a request go through first. */
+  get first(): Entrance {
+    this.entrance ??= this.joinEntrance();
+    return this.entrance;
+  }
+
+  /** What a request goes through whose route and pool are not known (yet). */
+  get plain(): Chain {
+    this.plainChain ??= this.chain('', '');
+    return this.plainChain;
+  }
+
+  /** What the requests of this route in this pool go through. */
+  of(route: Route | undefined, pool: Pool): Chain {
+    if (this.scopes.size === 0) return this.plain;
+    const routeName = route === undefined ? '' : this.scopeOf('route', route.name);
+    return this.chain(routeName, this.scopeOf('pool', pool.name));
+  }
+
+  /** The `request` stage of a route's or pool's own plugins; undefined: there are none. */
+  admission(kind: 'route' | 'pool', name: string): Admission | undefined {
+    if (this.scopes.size === 0) return undefined;
+    const scope = this.scopeOf(kind, name);
+    if (scope === '') return undefined;
+    let admission = this.admissions.get(scope);
+    if (admission === undefined) {
+      admission = new AsyncSeriesBailHook(['ctx'], 'request');
+      this.join(admission, 'request', [scope]);
+      this.admissions.set(scope, admission);
+    }
+    return admission.taps.length === 0 ? undefined : admission;
+  }
+
+  /**
+   * Joins what can be joined now, so that mistakes show at the start. Throws PLUGIN_FAILED for a tap that can never be
+   * asked, and for one that wants to be before one that is not there.
+   */
+  check(): void {
+    for (const entry of this.entries) {
+      for (const stage of keysOf(entry.hooks)) {
+        const { taps } = entry.hooks[stage] as AnyHook;
+        if (taps.length > 0) refuseUnasked(entry, stage);
+        for (const tap of taps) refuseUnknownBefore(tap, stage, this.tapNames(stage));
+      }
+    }
+    void this.first;
+    void this.plain;
+    for (const scope of this.scopes) {
+      if (scope.startsWith('pool:')) this.chain('', scope);
+      else this.chain(scope, '');
+    }
+    this.checked = true;
+  }
+
+  /** Throws to the plugin which taps, as no request may fail for it. */
+  private checkLate(entry: StageEntry, stage: keyof RequestHooks, tap: FullTap): void {
+    refuseUnasked(entry, stage);
+    refuseUnknownBefore(tap, stage, this.tapNames(stage));
+  }
+
+  /** What the taps of a stage are called, in all scopes. */
+  private tapNames(stage: keyof RequestHooks): ReadonlySet<string> {
+    return new Set(this.entries.flatMap(({ hooks }) => (hooks[stage] as AnyHook).taps.map(tap => tap.name)));
+  }
+
+  private scopeOf(kind: 'route' | 'pool', name: string): string {
+    const scope = `${kind}:${name}`;
+    return this.scopes.has(scope) ? scope : '';
+  }
+
+  private forget(): void {
+    this.entrance = undefined;
+    this.plainChain = undefined;
+    this.chains.clear();
+    this.admissions.clear();
+  }
+
+  private joinEntrance(): Entrance {
+    const entrance: Entrance = {
+      connection: new SyncBailHook(['connection'], 'connection'),
+      request: new AsyncSeriesBailHook(['ctx'], 'request'),
+      route: new SyncBailHook(['ctx'], 'route'),
+      connectionFinished: new SyncHook(['connection'], 'connectionFinished'),
+    };
+    for (const stage of keysOf(entrance)) this.join(entrance[stage], stage, ['']);
+    return entrance;
+  }
+
+  private chain(route: string, pool: string): Chain {
+    const key = `${route} ${pool}`;
+    const known = this.chains.get(key);
+    if (known !== undefined) return known;
+    const chain: Chain = {
+      selectUpstream: new AsyncSeriesBailHook(['ctx'], 'selectUpstream'),
+      eligible: new SyncBailHook(['ctx', 'upstream'], 'eligible'),
+      preProxy: new AsyncSeriesBailHook(['ctx'], 'preProxy'),
+      judge: new AsyncSeriesBailHook(['ctx'], 'judge'),
+      postProxy: new AsyncSeriesBailHook(['ctx'], 'postProxy'),
+      respond: new SyncHook(['ctx'], 'respond'),
+      attemptFinished: new SyncHook(['ctx'], 'attemptFinished'),
+      finished: new SyncHook(['ctx'], 'finished'),
+    };
+    const scopes = [pool, route, ''].filter((scope, at) => scope !== '' || at === 2);
+    for (const stage of keysOf(chain)) this.join(chain[stage], stage, scopes);
+    this.chains.set(key, chain);
+    return chain;
+  }
+
+  /** Taps `into` with what the plugins of these scopes have tapped, the first scope first. */
+  private join(into: AnyHook, stage: keyof RequestHooks, scopes: readonly string[]): void {
+    const members = scopes.flatMap(scope => this.entries.filter(entry => scopeName(entry.scope) === scope));
+    const joined: { tap: FullTap; condition: Condition | undefined }[] = [];
+    for (const entry of members) {
+      const applies = applicability(entry, members, scopes);
+      if (applies === 'never') continue;
+      const condition = applies === 'always' ? undefined : suited(applies, stage, entry.plugin);
+      for (const tap of (entry.hooks[stage] as AnyHook).taps) joined.push({ tap, condition });
+    }
+    // A tap may want to be before one of a plugin behind its own: that one has to be there first.
+    const names = new Set(joined.map(({ tap }) => tap.name));
+    for (const { tap, condition } of joined) if (tap.before === undefined) tapAgain(into, tap, [], condition);
+    for (const { tap, condition } of joined) {
+      // One that an inner plugin of its role has replaced here cannot be waited for.
+      const before = wantedBefore(tap).filter(name => names.has(name));
+      if (tap.before !== undefined) tapAgain(into, tap, before, condition);
+    }
+  }
+}
+
+/** Stages which see refused requests too, one whose path was too ambiguous for a condition among them. */
+const lookers: ReadonlySet<keyof RequestHooks> = new Set(['respond', 'attemptFinished', 'finished']);
+
+/** Where a condition cannot tell, a stage that decides fails, and one that looks sees the request. */
+function suited(condition: Condition, stage: keyof RequestHooks, plugin: string): Condition {
+  const looks = lookers.has(stage);
+  return ctx => {
+    try {
+      return condition(ctx);
+    } catch (thrown) {
+      if (looks) return true;
+      throw thrown instanceof WeldrError ? thrown : failure(plugin, stage, thrown);
+    }
+  };
+}
+
+function keysOf<T extends object>(object: T): (keyof T)[] {
+  return Object.keys(object) as (keyof T)[];
+}
+
+/** A plugin of a route or pool has no say before these are known, and one of a `when` none without a request. */
+function refuseUnasked({ plugin, scope, conditions }: StageEntry, stage: keyof RequestHooks): void {
+  const isOfConnection = stage === 'connection' || stage === 'connectionFinished';
+  const isInner = scope.kind !== 'config';
+  if (!(isOfConnection && (isInner || conditions.length > 0)) && !(stage === 'route' && isInner)) return;
+  const where = isInner ? `in the scope of ${scope.kind} ${scope.name}` : 'within a when';
+  throw failure(plugin, stage, `is never asked ${where}; put it into the config's own plugins`);
+}
+
+/** When an entry runs: its conditions hold, and no inner plugin of its role does its work. */
+function applicability(
+  entry: StageEntry,
+  members: readonly StageEntry[],
+  scopes: readonly string[],
+): 'always' | 'never' | Condition {
+  const inner = members.filter(other => isInner(other, entry, scopes));
+  if (inner.some(other => other.conditions.length === 0)) return 'never';
+  const { conditions } = entry;
+  if (conditions.length === 0 && inner.length === 0) return 'always';
+  return ctx =>
+    conditions.every(holds => holds(ctx)) &&
+    !inner.some(other => other.conditions.every(holds => holds(ctx)));
+}
+
+/** Does `other` have the role of `entry`, in a scope or `when` further in? */
+function isInner(other: StageEntry, entry: StageEntry, scopes: readonly string[]): boolean {
+  if (other === entry || entry.role === undefined || other.role !== entry.role) return false;
+  const depth = scopes.indexOf(scopeName(other.scope)) - scopes.indexOf(scopeName(entry.scope));
+  return depth < 0 || (depth === 0 && other.conditions.length > entry.conditions.length);
+}
+
+/** tapable's three ways to tap, as a joined hook takes them. */
+interface Tappable {
+  tap(options: object, fn: unknown): void;
+  tapAsync(options: object, fn: unknown): void;
+  tapPromise(options: object, fn: unknown): void;
+}
+
+function tapAgain(
+  into: AnyHook,
+  tap: FullTap,
+  before: readonly string[],
+  condition: Condition | undefined,
+): void {
+  const { name, stage, type } = tap;
+  const fn = tap.fn as Tap;
+  const options = {
+    name,
+    ...(before.length === 0 ? {} : { before }),
+    ...(stage === undefined ? {} : { stage }),
+  };
+  const hook = into as unknown as Tappable;
+  if (type === 'promise') hook.tapPromise(options, condition === undefined ? fn : promiseIf(condition, fn));
+  else if (type === 'async') hook.tapAsync(options, condition === undefined ? fn : callbackIf(condition, fn));
+  else hook.tap(options, condition === undefined ? fn : syncIf(condition, fn));
+}
+
+type Tap = (ctx: ProxyContext, ...rest: unknown[]) => unknown;
+
+function syncIf(condition: Condition, fn: Tap): Tap {
+  return (ctx, second) => (condition(ctx) ? fn(ctx, second) : undefined);
+}
+
+function promiseIf(condition: Condition, fn: Tap): Tap {
+  return async (ctx, second) => (condition(ctx) ? await fn(ctx, second) : undefined);
+}
+
+function callbackIf(condition: Condition, fn: Tap): Tap {
+  return (ctx, done) => {
+    let applies: boolean;
+    try {
+      applies = condition(ctx);
+    } catch (thrown) {
+      if (typeof done === 'function') done(thrown);
+      return;
+    }
+    if (applies) fn(ctx, done);
+    else if (typeof done === 'function') done();
+  };
+}

@@ -1,0 +1,274 @@
+// Guards around what plugins tap into hooks: a mistake becomes an error which names the plugin and the stage.
+import type { FullTap } from 'tapable';
+import { describeError, WeldrError } from '../errors.ts';
+import { Upstream } from '../pool/pool.ts';
+import { ProxyContext, stateOf } from '../request/context.ts';
+import { Reply } from '../request/reply.ts';
+import { Retry } from '../request/retry.ts';
+
+/** Characters of what a tap returned by mistake. */
+const maxShown = 200;
+
+/** The part of tapable's hooks that the guards need. */
+export interface AnyHook {
+  readonly name?: string | undefined;
+  readonly taps: readonly FullTap[];
+  intercept(interceptor: { register(tap: FullTap): FullTap }): void;
+}
+
+/** Whose taps are guarded, and who is told what no request can fail for. */
+export interface Guard {
+  /** Undefined: what each tap calls itself. */
+  readonly plugin: string | undefined;
+  report(error: WeldrError): void;
+}
+
+/** May a tap return this? `undefined` always may. */
+export type Accepts = (value: unknown, ctx: ProxyContext) => boolean;
+
+/** One guarded tap. */
+interface Place {
+  readonly plugin: string;
+  readonly stage: string;
+  readonly expected: string;
+  readonly accepts: Accepts;
+  readonly guard: Guard;
+}
+
+/** Gives each tap of a stage a wrapper that turns its mistakes into a PLUGIN_FAILED error of its request. */
+export function guardStage(hook: AnyHook, guard: Guard, expected: string, accepts: Accepts): void {
+  const stage = hook.name ?? '';
+  hook.intercept({
+    register(tap) {
+      const place = { plugin: guard.plugin ?? tap.name, stage, expected, accepts, guard };
+      return { ...tap, fn: guardedTap(tap, place) };
+    },
+  });
+}
+
+function guardedTap(tap: FullTap, place: Place) {
+  const { fn } = tap;
+  if (tap.type === 'promise') {
+    return async (ctx: ProxyContext, second: unknown) => {
+      try {
+        stateOf(ctx).ensureRare().tap = place.plugin;
+        const result: unknown = fn(ctx, second);
+        if (!isThenable(result)) {
+          throw failure(place.plugin, place.stage, 'gave tapPromise() a function that returns no promise');
+        }
+        return checked(place, await result, ctx);
+      } catch (thrown) {
+        throw asFailure(place, thrown);
+      }
+    };
+  }
+  if (tap.type === 'async') return guardedCallbackTap(tap, place);
+  return (ctx: ProxyContext, second: unknown) => {
+    try {
+      const value: unknown = fn(ctx, second);
+      return value === undefined ? undefined : checked(place, value, ctx);
+    } catch (thrown) {
+      throw asFailure(place, thrown);
+    }
+  };
+}
+
+function guardedCallbackTap(tap: FullTap, place: Place) {
+  return (ctx: ProxyContext, callback: (error: unknown, value?: unknown) => void) => {
+    let called = false;
+    const end = (error: WeldrError | undefined, value?: unknown): void => {
+      if (called) return;
+      called = true;
+      callback(error, value);
+    };
+    const settle = (error: unknown, value?: unknown): void => {
+      let result: unknown;
+      try {
+        if (error) throw error;
+        result = checked(place, value, ctx);
+      } catch (thrown) {
+        end(asFailure(place, thrown));
+        return;
+      }
+      end(undefined, result);
+    };
+    stateOf(ctx).ensureRare().tap = place.plugin;
+    try {
+      tap.fn(ctx, settle);
+    } catch (thrown) {
+      // The request has gone on by then: its failure now can only be reported.
+      if (called) place.guard.report(asFailure(place, thrown));
+      else end(asFailure(place, thrown));
+    }
+  };
+}
+
+/** Passes on what the tap may return; throws for the rest. */
+function checked(place: Place, value: unknown, ctx: ProxyContext): unknown {
+  const { plugin, stage, expected } = place;
+  if (value === undefined) return undefined;
+  if (place.accepts(value, ctx)) {
+    if (value instanceof Reply || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = plugin;
+    // Only a refusal ends the question.
+    return value === true ? undefined : value;
+  }
+  if (isThenable(value)) {
+    value.then(undefined, () => {});
+    throw failure(plugin, stage, 'returned a promise from tap(); use tapPromise() for an async function');
+  }
+  throw failure(plugin, stage, `returned ${show(value)}; expected ${expected} or undefined`);
+}
+
+/** For `respond`: a tap which fails has its request fail; a returned reply takes the response's place. */
+export function guardRespond(hook: AnyHook, guard: Guard): void {
+  const stage = hook.name ?? '';
+  hook.intercept({
+    register(tap) {
+      const place = {
+        plugin: guard.plugin ?? tap.name,
+        stage,
+        expected: 'a reply',
+        accepts: (value: unknown) => value instanceof Reply,
+        guard,
+      };
+      refuseAsync(tap, place);
+      const { fn } = tap;
+      return {
+        ...tap,
+        fn: (ctx: ProxyContext) => {
+          const state = stateOf(ctx);
+          try {
+            const value = checked(place, fn(ctx), ctx);
+            if (!(value instanceof Reply)) return;
+            if (state.responseSource === 'upstream') {
+              throw failure(
+                place.plugin,
+                stage,
+                'returned a reply for an upstream’s response; postProxy may',
+              );
+            }
+            state.replaceResponse(value, 'plugin', place.plugin);
+          } catch (thrown) {
+            throw asFailure(place, thrown);
+          }
+        },
+      };
+    },
+  });
+}
+
+/** For `connection`: who cannot be judged is turned away. */
+export function guardConnection(hook: AnyHook, guard: Guard): void {
+  const stage = hook.name ?? '';
+  hook.intercept({
+    register(tap) {
+      const plugin = guard.plugin ?? tap.name;
+      const { fn } = tap;
+      return {
+        ...tap,
+        fn: (connection: unknown) => {
+          try {
+            const value: unknown = fn(connection);
+            if (value === undefined || value === 'refuse') return value;
+            if (isThenable(value)) value.then(undefined, () => {});
+            throw failure(plugin, stage, `returned ${show(value)}; expected 'refuse' or undefined`);
+          } catch (thrown) {
+            guard.report(failureOf(plugin, stage, thrown));
+            return 'refuse';
+          }
+        },
+      };
+    },
+  });
+}
+
+/** For hooks whose taps only listen: a failure is reported, the next tap runs. */
+export function guardListener(hook: AnyHook, guard: Guard): void {
+  const stage = hook.name ?? '';
+  hook.intercept({
+    register(tap) {
+      const plugin = guard.plugin ?? tap.name;
+      if (guard.plugin === undefined) {
+        refuseUnknownBefore(tap, stage, new Set(hook.taps.map(known => known.name)));
+      }
+      const { fn } = tap;
+      const failed = (thrown: unknown): void => guard.report(failureOf(plugin, stage, thrown));
+      const guarded = (...args: unknown[]): unknown => {
+        try {
+          const result: unknown = fn(...args);
+          return isThenable(result) ? result.then(undefined, failed) : undefined;
+        } catch (thrown) {
+          failed(thrown);
+          return tap.type === 'promise' ? Promise.resolve() : undefined;
+        }
+      };
+      if (tap.type === 'async') {
+        throw failure(plugin, stage, 'used tapAsync(); this hook takes tap() and tapPromise()');
+      }
+      if (tap.type === 'promise') return { ...tap, fn: async (...args: unknown[]) => await guarded(...args) };
+      return { ...tap, fn: guarded };
+    },
+  });
+}
+
+/** The names of the taps that a tap wants to be before. */
+export function wantedBefore({ before }: FullTap): readonly string[] {
+  const wanted: unknown = before;
+  if (wanted === undefined) return [];
+  return (Array.isArray(wanted) ? wanted : [wanted]).map(String);
+}
+
+/** Throws PLUGIN_FAILED when a tap wants to be before one that is not there. */
+export function refuseUnknownBefore(tap: FullTap, stage: string, known: ReadonlySet<string>): void {
+  for (const name of wantedBefore(tap)) {
+    if (!known.has(name))
+      throw failure(tap.name, stage, `wants to be before ${name}, which has no tap there`);
+  }
+}
+
+function refuseAsync(tap: FullTap, { plugin, stage }: Place): void {
+  if (tap.type !== 'sync') throw failure(plugin, stage, 'is asynchronous; this hook takes tap() only');
+}
+
+function asFailure(place: Place, thrown: unknown): WeldrError {
+  return failureOf(place.plugin, place.stage, thrown);
+}
+
+function failureOf(plugin: string, stage: string, thrown: unknown): WeldrError {
+  if (thrown instanceof WeldrError) {
+    const isNamed = thrown.code === 'PLUGIN_FAILED' && thrown.plugin !== undefined;
+    if (isNamed || thrown.blame === 'client') return thrown;
+  }
+  return failure(plugin, stage, thrown);
+}
+
+/** The error of a plugin's mistake: `why` is a sentence, or what was thrown. */
+export function failure(plugin: string, stage: string, why: unknown): WeldrError {
+  const detail = typeof why === 'string' ? why : describeError(why);
+  return new WeldrError('PLUGIN_FAILED', `plugin ${plugin} in ${stage}: ${detail}`, {
+    cause: typeof why === 'string' ? undefined : why,
+    plugin,
+    stage,
+  });
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, maxShown));
+  if (typeof value === 'function') return `the function ${value.name}`;
+  if (value instanceof ProxyContext) return 'the context';
+  if (value instanceof Upstream) return `the upstream ${value.id} of pool ${value.pool}`;
+  try {
+    return String(value).slice(0, maxShown);
+  } catch {
+    return typeof value;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'then' in value &&
+    typeof (value as { then: unknown }).then === 'function'
+  );
+}

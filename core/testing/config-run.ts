@@ -1,0 +1,58 @@
+// A whole config in a test: the worker sides of all its plugins and its pools, no socket, no process.
+
+import { Pools } from '../pool/pool.ts';
+import { firstRecord } from '../pool/pool-entry.ts';
+import { checkConfig, type WeldrConfig } from '../settings/config.ts';
+import { type Overrides, serversOf } from '../settings/settings.ts';
+import type { FakeClock } from './fake-clock.ts';
+import type { LogLine } from './log-lines.ts';
+import type { RunResult } from './request-run.ts';
+import { type RunOptions, startWorkerSide } from './worker-side.ts';
+
+/** How a config is run. */
+export interface ConfigRunOptions {
+  /** Default: a new one. */
+  readonly clock?: FakeClock;
+  /** What flags and environment say over the config. */
+  readonly overrides?: Overrides;
+}
+
+/** A handle on a config that is run. */
+export interface TestConfig {
+  /** Runs a request through all plugins; it begins in the pool `default`, as on the wire. */
+  run(options?: Omit<RunOptions, 'pool'>): Promise<RunResult>;
+  /** Its pools, to take servers out or to look at what they have in flight. */
+  readonly pools: Pools;
+  readonly clock: FakeClock;
+  /** What was logged. */
+  readonly logs: readonly LogLine[];
+  /** Runs the clean-ups of the plugins, last in first out. */
+  close(): Promise<void>;
+}
+
+/**
+ * Runs requests through a config as it is, so that a test tells where they go and what plugins make of them: route,
+ * pool, upstream, reply, fields, notes. Manager sides are not started, so all servers are as the config has them. Rejects
+ * as `weldr check` does for a config that is not valid, and with what a plugin throws at its start.
+ *
+ * @example
+ * const app = await testConfig(config);
+ * const { pool, status } = await app.run({ target: '/api/users', answers: ['CONNECT_FAILED', 200] });
+ * await app.close();
+ */
+export async function testConfig(config: WeldrConfig, options: ConfigRunOptions = {}): Promise<TestConfig> {
+  const { settings, plugins } = checkConfig(config, options.overrides);
+  const pools = new Pools();
+  for (const [name, { fallback }] of Object.entries(settings.pools)) pools.ensure(name).setFallback(fallback);
+  for (const [name, servers] of Object.entries(serversOf(settings))) {
+    const pool = pools.ensure(name);
+    for (const server of servers) pool.set(firstRecord(server, 'config', 0));
+  }
+  const { clock, logs, run, close } = await startWorkerSide({
+    instances: plugins,
+    pools,
+    stageTimeout: settings.timeouts.stage,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+  });
+  return { run, close, pools, clock, logs };
+}

@@ -1,0 +1,7 @@
+// The line between the two sides in a test: what is sent arrives later, in order, as JSON, as between processes.
+
+/** Calls `deliver` with a copy of the message, after the sender has returned. */
+export function sendLater(message: unknown, deliver: (copy: unknown) => void): void {
+  const text = JSON.stringify(message);
+  queueMicrotask(() => deliver(text === undefined ? undefined : JSON.parse(text)));
+}

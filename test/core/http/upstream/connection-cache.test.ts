@@ -1,0 +1,187 @@
+// ConnectionCache: connections that take several streams, as those of HTTP/2 will; those of HTTP/1.1 are tried on the
+// wire.
+import * as assert from 'uvu/assert';
+import type { WeldrError } from '../../../../core/errors.ts';
+import { Deadlines } from '../../../../core/http/exchange/deadlines.ts';
+import type { UpstreamStream } from '../../../../core/http/exchange/streams.ts';
+import {
+  ConnectionCache,
+  type ConnectionHome,
+  type StreamTaker,
+  type UpstreamConnection,
+} from '../../../../core/http/upstream/connection-cache.ts';
+import { settingsSchema } from '../../../../core/settings/settings.ts';
+import { pool } from '../../../../core/testing/pool.ts';
+import { suite } from '../../../support/suite.ts';
+
+const test = suite('ConnectionCache');
+const ignore = (): void => {};
+
+/** A connection that takes some streams at once. */
+class FakeConnection implements UpstreamConnection {
+  readonly openedAt = 0;
+  streams = 0;
+  idleUntil = 0;
+  listed = false;
+  destroyed = false;
+  private readonly home: ConnectionHome;
+  private readonly most: number;
+
+  constructor(home: ConnectionHome, most: number) {
+    this.home = home;
+    this.most = most;
+  }
+
+  get capacity(): number {
+    return this.destroyed ? 0 : this.most - this.streams;
+  }
+
+  openStream(): UpstreamStream {
+    this.streams++;
+    return new FakeStream(this);
+  }
+
+  endStream(): void {
+    this.streams--;
+    this.home.putBack(this, undefined);
+  }
+
+  rest(ms: number): void {
+    this.idleUntil = this.home.deadlines.now + ms;
+  }
+
+  destroy(): void {
+    if (this.destroyed) return;
+    this.destroyed = true;
+    this.home.forget(this);
+  }
+}
+
+class FakeStream implements UpstreamStream {
+  readonly reused = false;
+  readonly connected = true;
+  readonly takes = 'payload';
+  readonly connection: FakeConnection;
+  readonly send = ignore;
+  readonly cork = ignore;
+  readonly uncork = ignore;
+  readonly write = (): boolean => true;
+  readonly endRequest = ignore;
+  readonly hold = ignore;
+  readonly release = ignore;
+  readonly cancel = ignore;
+
+  constructor(connection: FakeConnection) {
+    this.connection = connection;
+  }
+}
+
+class Taker implements StreamTaker {
+  stream: UpstreamStream | undefined = undefined;
+  error: WeldrError | undefined = undefined;
+  takeStream(stream: UpstreamStream): void {
+    this.stream = stream;
+  }
+  goWithout(error: WeldrError): void {
+    this.error = error;
+  }
+}
+
+interface Parts {
+  readonly cache: ConnectionCache;
+  readonly made: FakeConnection[];
+  /** Asks for a stream. */
+  acquire(use?: 'requests' | 'upgrade'): Taker;
+}
+
+/** A cache of at most two connections that take `streams` each. */
+function withCache(streams: number, use: (parts: Parts) => void): void {
+  const deadlines = new Deadlines(1000);
+  const settings = settingsSchema.parse({ limits: { upstreamConnections: 2, upstreamQueue: 2 } });
+  const [upstream] = pool(['http://127.0.0.1:9']).available;
+  assert.ok(upstream);
+  const made: FakeConnection[] = [];
+  const cache = new ConnectionCache(upstream, settings, deadlines, {
+    connect(home) {
+      const connection = new FakeConnection(home, streams);
+      made.push(connection);
+      return connection;
+    },
+  });
+  const acquire: Parts['acquire'] = (use = 'requests') => {
+    const taker = new Taker();
+    cache.acquire(taker, use);
+    return taker;
+  };
+  try {
+    use({ cache, made, acquire });
+  } finally {
+    cache.close();
+    deadlines.close();
+  }
+}
+
+test('a connection is used for as many streams as it takes, before another is made', () => {
+  withCache(3, ({ made, acquire }) => {
+    for (let n = 0; n < 3; n++) assert.ok(acquire().stream);
+    assert.is(made.length, 1);
+    assert.ok(acquire().stream);
+    assert.equal(
+      made.map(({ streams }) => streams),
+      [3, 1],
+    );
+  });
+});
+
+test('a stream that ends makes room for the one which waits longest', () => {
+  withCache(2, ({ made, acquire }) => {
+    for (let n = 0; n < 4; n++) acquire();
+    const [first, second, third] = [acquire(), acquire(), acquire()];
+    assert.is(third.error?.code, 'UPSTREAM_BUSY');
+    assert.is(first.stream, undefined);
+    made[0]?.endStream();
+    assert.ok(first.stream);
+    assert.is(second.stream, undefined);
+    made[1]?.endStream();
+    assert.ok(second.stream);
+    assert.equal(
+      made.map(({ streams }) => streams),
+      [2, 2],
+    );
+  });
+});
+
+test('a connection with room that still has streams is neither closed for a drain nor for an upgrade', () => {
+  withCache(2, ({ cache, made, acquire }) => {
+    for (let n = 0; n < 3; n++) acquire();
+    assert.is(acquire('upgrade').stream, undefined);
+    cache.closeIdle();
+    assert.equal(
+      made.map(({ destroyed }) => destroyed),
+      [false, false],
+    );
+    made[1]?.endStream();
+    assert.equal(
+      made.map(({ destroyed }) => destroyed),
+      [false, true, false],
+    );
+  });
+});
+
+test('an idle connection is taken again, and given up for an upgrade', () => {
+  withCache(1, ({ made, acquire }) => {
+    acquire();
+    made[0]?.endStream();
+    assert.ok(acquire().stream);
+    assert.is(made.length, 1);
+    made[0]?.endStream();
+    acquire();
+    acquire();
+    made[0]?.endStream();
+    assert.ok(acquire('upgrade').stream);
+    assert.equal(
+      made.map(({ destroyed }) => destroyed),
+      [true, false, false],
+    );
+  });
+});

@@ -1,0 +1,237 @@
+// PluginInstance: names, places, ids, roles, options and versions, as a config is read.
+import * as assert from 'uvu/assert';
+import { z } from 'zod';
+import { WeldrError } from '../../../core/errors.ts';
+import { definePlugin, withId } from '../../../core/plugin/define-plugin.ts';
+import { contractVersion, type Plugin } from '../../../core/plugin/plugin.ts';
+import { covers, instantiate, type PluginLists } from '../../../core/plugin/plugin-instance.ts';
+import { duration } from '../../../core/settings/duration.ts';
+import { suite } from '../../support/suite.ts';
+
+const limit = definePlugin({
+  name: 'rate-limit',
+  schema: z.strictObject({ rate: z.number().default(10), per: duration().default(1000) }),
+});
+const bare: Plugin = { name: 'bare' };
+const balancer = (name: string): Plugin => ({ name, role: 'balancer' });
+
+/** Plugins within conditions, or within routes. */
+const within = (name: string, kind: 'when' | 'route', ...plugins: (Plugin | string)[]): Plugin => ({
+  name: `${kind}s`,
+  children: [{ scope: kind === 'when' ? { kind, name, condition: () => true } : { kind, name }, plugins }],
+});
+
+function problemOf(lists: PluginLists): WeldrError {
+  try {
+    instantiate(lists);
+  } catch (thrown) {
+    if (thrown instanceof WeldrError) return thrown;
+    throw thrown;
+  }
+  throw new Error('it was taken');
+}
+
+const names = suite('the name of an instance');
+
+names('is scope, name and id', () => {
+  const instances = instantiate({
+    plugins: [
+      limit({ rate: 1 }),
+      withId('bursts', limit()),
+      within('login', 'when', limit()),
+      within('api', 'route', limit(), within('get', 'when', withId('x', bare))),
+    ],
+    pools: { api: [limit()], 'b.c': [withId('second', limit())] },
+  });
+  assert.equal(
+    instances.map(instance => instance.name),
+    [
+      'rate-limit',
+      'rate-limit#bursts',
+      'whens',
+      'when:login/rate-limit',
+      'routes',
+      'route:api/rate-limit',
+      'route:api/whens',
+      'route:api/when:get/bare#x',
+      'pool:api/rate-limit',
+      'pool:b.c/rate-limit#second',
+    ],
+  );
+  assert.equal(
+    instances.map(({ scope, conditions }) => [scope.kind === 'config' ? '' : scope.name, conditions.length]),
+    [
+      ['', 0],
+      ['', 0],
+      ['', 0],
+      ['', 1],
+      ['', 0],
+      ['api', 0],
+      ['api', 0],
+      ['api', 1],
+      ['api', 0],
+      ['b.c', 0],
+    ],
+  );
+});
+
+names('is of one plugin only: the second says where the first is, and what to do', () => {
+  const twice: [lists: PluginLists, field: string, message: string][] = [
+    [
+      { plugins: [limit(), bare, limit()] },
+      'plugins[2]',
+      "plugins[2]: plugins[0] is named rate-limit already; keep one, or name this one withId('…', …)",
+    ],
+    [
+      { plugins: [withId('a', limit()), withId('a', limit())] },
+      'plugins[1]',
+      "plugins[1]: plugins[0] is named rate-limit#a already; keep one, or name this one withId('…', …)",
+    ],
+    [
+      { plugins: [], pools: { api: [bare, bare] } },
+      'pools.api.plugins[1]',
+      "pools.api.plugins[1]: pools.api.plugins[0] is named pool:api/bare already; keep one, or name this one withId('…', …)",
+    ],
+  ];
+  for (const [lists, field, message] of twice) {
+    const error = problemOf(lists);
+    assert.equal([error.code, error.field, error.message], ['CONFIG_INVALID', field, message]);
+  }
+});
+
+const roles = suite('the role of a plugin');
+
+roles('is taken once at a place, and again further in', () => {
+  instantiate({
+    plugins: [balancer('a'), within('x', 'when', balancer('b')), within('y', 'route', balancer('c'))],
+    pools: { api: [balancer('d')] },
+  });
+  const error = problemOf({ plugins: [balancer('a'), bare, balancer('b')] });
+  assert.is(error.message, 'plugins[2]: plugins[0] is the balancer already; there can be one at a place');
+  assert.match(
+    problemOf({ plugins: [], pools: { api: [balancer('a'), withId('x', balancer('a'))] } }).message,
+    'pools.api.plugins[1]: pools.api.plugins[0] is the balancer already',
+  );
+});
+
+roles('says who is in charge of a pool', () => {
+  const all = instantiate({
+    plugins: [balancer('outer'), bare],
+    pools: { api: [balancer('inner'), limit()] },
+  });
+  const inCharge = (pool: string): string[] =>
+    all.filter(instance => covers(instance, all, pool)).map(instance => instance.name);
+  assert.equal(inCharge('default'), ['outer', 'bare']);
+  assert.equal(inCharge('api'), ['bare', 'pool:api/inner', 'pool:api/rate-limit']);
+});
+
+const define = suite('define');
+
+define('gives plugins names which pools and routes use', () => {
+  const lists = { define: { gate: limit({ rate: 3 }) }, pools: { api: ['gate'], b: ['gate'] } };
+  const instances = instantiate({ plugins: [within('r', 'route', 'gate')], ...lists });
+  assert.equal(
+    instances.map(({ name, options }) => [name, options]),
+    [
+      ['routes', undefined],
+      ['route:r/rate-limit', { rate: 3, per: 1000 }],
+      ['pool:api/rate-limit', { rate: 3, per: 1000 }],
+      ['pool:b/rate-limit', { rate: 3, per: 1000 }],
+    ],
+  );
+});
+
+define('is said to have what it has, for a name that it does not', () => {
+  assert.is(
+    problemOf({ plugins: [], pools: { api: ['gat'] }, define: { gate: bare, auth: limit() } }).message,
+    'pools.api.plugins[0]: there is no plugin "gat" in define, which has gate, auth',
+  );
+  assert.is(
+    problemOf({ plugins: [], pools: { api: ['toString'] } }).message,
+    'pools.api.plugins[0]: there is no plugin "toString" in define',
+  );
+});
+
+define('holds plugins only', () => {
+  assert.match(
+    problemOf({ plugins: [], define: { gate: limit } }).message,
+    'define.gate: expected a plugin such as roundRobin(), got the function of rate-limit: call it',
+  );
+});
+
+const contract = suite('the version of the contract');
+
+contract('is today’s, or the plugin is refused with both', () => {
+  instantiate({ plugins: [{ name: 'a', contract: contractVersion }, bare] });
+  const error = problemOf({ plugins: [bare, { name: 'old', contract: 1 }] });
+  assert.is(
+    error.message,
+    `plugins[1]: old is written for version 1 of the plugin contract; this Weldr has ${contractVersion}`,
+  );
+  const factory = definePlugin({ name: 'newer', contract: contractVersion + 1 });
+  assert.match(problemOf({ plugins: [factory()] }).message, 'newer is written for version');
+});
+
+const options = suite('the options of a plugin');
+
+options('are parsed once, with defaults', () => {
+  let parsed = 0;
+  const counting = definePlugin({
+    name: 'counting',
+    schema: z.strictObject({ n: z.number().default(1) }).transform(value => {
+      parsed++;
+      return value;
+    }),
+  });
+  const [one, two] = instantiate({ plugins: [counting(), withId('x', counting({ n: 2 }))] });
+  assert.equal([one?.options, two?.options, parsed], [{ n: 1 }, { n: 2 }, 2]);
+});
+
+options('say where they are wrong', () => {
+  const wrong = limit({ per: 'soon' });
+  const places: [lists: PluginLists, message: string][] = [
+    [{ plugins: [bare, wrong] }, 'plugins[1].per: expected a duration such as "30s", got "soon"'],
+    [{ plugins: [], pools: { api: [wrong] } }, 'pools.api.plugins[0].per: expected a duration'],
+    [{ plugins: [bare, within('x', 'when', bare, wrong)] }, 'plugins[1].plugins[1].per: expected a duration'],
+    [{ plugins: [limit({ rat: 1 } as never)] }, 'plugins[0].rat: there is no such option'],
+    [{ plugins: [limit(5 as never)] }, 'plugins[0]: expected object, got 5'],
+  ];
+  for (const [lists, message] of places) {
+    const error = problemOf(lists);
+    assert.is(error.code, 'CONFIG_INVALID');
+    assert.ok(error.message.startsWith(message), error.message);
+  }
+});
+
+options('are refused where a plugin takes none', () => {
+  const none = definePlugin({ name: 'none' });
+  instantiate({ plugins: [none()] });
+  assert.is(
+    problemOf({ plugins: [(none as (o: unknown) => Plugin)({ a: 1 })] }).message,
+    'plugins[0]: none takes no options',
+  );
+});
+
+const lists = suite('a list of plugins');
+
+const circle: Record<string, unknown> = {};
+circle['self'] = circle;
+for (const [what, value, message] of [
+  ['nothing', undefined, 'got nothing'],
+  [
+    'a factory that was not called',
+    limit,
+    'got the function of rate-limit: call it, with (), to make the plugin',
+  ],
+  ['a function', function mine() {}, 'got the function mine: call it, with (), to make the plugin'],
+  ['an object without a name', { nam: 1 }, 'got {"nam":1}'],
+  ['an object whose side is no function', { name: 'x', worker: 1 }, 'got {"name":"x","worker":1}'],
+  ['an object that is a circle', circle, 'got '],
+  ['a number', 5, 'got 5'],
+] as const) {
+  lists(`has no place for ${what}`, () => {
+    const error = problemOf({ plugins: [bare, value] });
+    assert.is(error.field, 'plugins[1]');
+    assert.match(error.message, `plugins[1]: expected a plugin such as roundRobin(), ${message}`);
+  });
+}

@@ -1,0 +1,133 @@
+// `listen`: texts and objects, what becomes of them, and what is refused.
+import * as assert from 'uvu/assert';
+import { parseTcpAddress } from '../../../core/settings/listen.ts';
+import { parse } from '../../../core/settings/options.ts';
+import { settingsSchema } from '../../../core/settings/settings.ts';
+import { longestUnixPath } from '../../../core/settings/unix-path.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('listen');
+
+const listenOf = (listen: unknown) => parse(settingsSchema, { listen }).listen;
+
+for (const [text, address, host, port] of [
+  ['0.0.0.0:8080', '0.0.0.0:8080', '0.0.0.0', 8080],
+  [':80', '0.0.0.0:80', '0.0.0.0', 80],
+  ['[::]:80', '[::]:80', '::', 80],
+  ['[0:0::0]:80', '[::]:80', '::', 80],
+  ['[FE80::1]:0', '[fe80::1]:0', 'fe80::1', 0],
+  ['LocalHost:65535', 'localhost:65535', 'localhost', 65535],
+] as const) {
+  test(`${text} is port ${port} of ${host}`, () => {
+    assert.equal(listenOf(text), [{ name: address, address, target: { kind: 'tcp', host, port } }]);
+  });
+}
+
+test('a unix socket is its path, and a mode in octal', () => {
+  const address = 'unix:/run/weldr/http.sock';
+  const target = { kind: 'unix', path: '/run/weldr/http.sock', mode: undefined };
+  assert.equal(listenOf(address), [{ name: address, address, target }]);
+  for (const mode of ['660', '0660']) {
+    assert.equal(listenOf({ address, mode, name: 'local' }), [
+      { name: 'local', address, target: { ...target, mode: 0o660 } },
+    ]);
+  }
+});
+
+test('texts and objects stand beside each other; an entry without a name is named by its address', () => {
+  const listens = listenOf([':80', { name: 'public', address: ':81', http2: false, h2c: false }]);
+  assert.equal(
+    listens.map(({ name, address }) => [name, address]),
+    [
+      ['0.0.0.0:80', '0.0.0.0:80'],
+      ['public', '0.0.0.0:81'],
+    ],
+  );
+});
+
+for (const text of [
+  '',
+  '8080',
+  'localhost',
+  '::1:80',
+  '[::1]',
+  'a:65536',
+  'a:-1',
+  'a b:80',
+  'http://a:80',
+  'a:80/',
+]) {
+  test(`refuses the address ${JSON.stringify(text)}`, () => {
+    assert.is(parseTcpAddress(text), undefined);
+    const expected = /^listen\[0\]: expected an address such as "0\.0\.0\.0:8080" or "unix:/;
+    assert.throws(() => listenOf(text), expected);
+    assert.throws(() => listenOf({ address: text }), /^listen\[0\]\.address: expected an address such as/);
+  });
+}
+
+const tls = { certificates: [{ cert: 'shop.pem', key: 'file:shop.key' }] };
+
+const wrong: [input: unknown, message: RegExp][] = [
+  [5, /^listen\[0\]: expected string or object, got 5$/],
+  [[], /^listen: expected one address at least$/],
+  [{}, /^listen\[0\]\.address: expected string, got nothing$/],
+  [{ address: ':80', prot: 1 }, /^listen\[0\]\.prot: there is no such option/],
+  [{ address: ':80', name: 'a b' }, /^listen\[0\]\.name: expected a name of letters/],
+  [{ address: ':80', mode: '660' }, /^listen\[0\]\.mode: only the file of a unix: socket has a mode/],
+  [{ address: 'unix:/a', mode: 660 }, /^listen\[0\]\.mode: expected string, got 660$/],
+  [{ address: 'unix:/a', mode: '668' }, /^listen\[0\]\.mode: expected a mode in octal, as text, such as/],
+  [{ address: 'unix:/a', mode: '4660' }, /^listen\[0\]\.mode/],
+  ['unix:', /^listen\[0\]: "unix:" is no address: write the path in full, such as unix:\/run\/app\.sock$/],
+  ['unix:a.sock', /write the path in full/],
+  ['unix:/run/../a', /without empty, "\." and "\.\." parts/],
+  ['unix:/run/a\0b', /control characters/],
+  [`unix:/${'a'.repeat(longestUnixPath)}`, /has \d+ bytes, and a socket's has \d+ at most/],
+  // twice
+  [[':8080', '0.0.0.0:8080'], /^listen\[1\]: 0\.0\.0\.0:8080 is listen\[0\] already; take one of them out$/],
+  [['unix:/a', 'unix:/a'], /^listen\[1\]: unix:\/a is listen\[0\] already/],
+  [
+    ['[::]:80', '127.0.0.1:80'],
+    /^listen\[1\]: 127\.0\.0\.1:80 and \[::\]:80 \(listen\[0\]\) take the same connections/,
+  ],
+  [['127.0.0.1:80', ':80'], /^listen\[1\]: 0\.0\.0\.0:80 and 127\.0\.0\.1:80 \(listen\[0\]\) take the same/],
+  [
+    [
+      { name: 'a', address: ':1' },
+      { name: 'a', address: ':2' },
+    ],
+    /^listen\[1\]\.name: listen\[0\] is named a already$/,
+  ],
+  // not yet: first their shape, then that they are not there
+  [{ address: ':1', tls: {} }, /^listen\[0\]\.tls\.certificates: expected array, got nothing$/],
+  [{ address: ':1', tls: { certificates: [] } }, /^listen\[0\]\.tls\.certificates: /],
+  [{ address: ':1', tls: { ...tls, cert: 'a' } }, /^listen\[0\]\.tls\.cert: there is no such option/m],
+  [{ address: ':1', tls: { certificates: [{ cert: 'a' }] } }, /^listen\[0\]\.tls\.certificates\[0\]\.key: /],
+  [{ address: ':1', tls: { ...tls, clientAuth: { mode: 'require' } } }, /\.tls\.clientAuth\.ca: /],
+  [{ address: ':1', tls: { ...tls, clientAuth: { ca: 'a', mode: 'maybe' } } }, /\.tls\.clientAuth\.mode: /],
+  [
+    [':2', { address: ':1', tls }],
+    /^listen\[1\]\.tls: TLS towards clients is not in this version; leave it out, and end TLS in front of Weldr$/,
+  ],
+  [{ address: ':1', proxyProtocol: true }, /^listen\[0\]\.proxyProtocol: expected object/],
+  [
+    { address: ':1', proxyProtocol: { trusted: ['x'] } },
+    /\.proxyProtocol\.trusted\[0\]: expected an address/,
+  ],
+  [
+    { address: ':1', proxyProtocol: { trusted: ['10.0.0.0/8'] } },
+    /^listen\[0\]\.proxyProtocol: the PROXY protocol is not in this version; leave it out, and have/,
+  ],
+  [
+    { address: ':1', http2: true },
+    /^listen\[0\]\.http2: HTTP\/2 towards clients is not in this version; leave/,
+  ],
+  [{ address: ':1', h2c: true }, /^listen\[0\]\.h2c: HTTP\/2 towards clients is not in this version; leave/],
+  [{ address: ':1', h2c: 'yes' }, /^listen\[0\]\.h2c: expected boolean, got "yes"$/],
+];
+for (const [input, message] of wrong) {
+  test(`refuses ${JSON.stringify(input).slice(0, 100)}`, () => assert.throws(() => listenOf(input), message));
+}
+
+test('of one mistake there is one message', () => {
+  assert.throws(() => listenOf([{ address: ':1', tls }]), /^[^\n]*$/);
+});
