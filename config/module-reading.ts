@@ -4,6 +4,7 @@ import { realpathSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { ConfigRecording, RecordedModule } from '../core/process/config-source.ts';
+import { fileState } from './file-state.ts';
 import { type Recorder, sourceOf } from './recorder.ts';
 
 type Hooks = Parameters<typeof registerHooks>[0];
@@ -24,12 +25,15 @@ interface Reading {
 }
 
 const readings: Reading[] = [];
-const read = new Set<string>();
+const read = new Map<string, string>();
 /** The configs themselves: they count as the user's wherever they are. */
 const entries = new Set<string>();
 
-/** The paths of the modules that were read by relative or absolute path, those of earlier readings included. */
-export function modulesRead(): ReadonlySet<string> {
+/**
+ * The modules that were read by relative or absolute path, those of earlier readings included: their paths, and the
+ * {@link fileState} of each from just before it was first read.
+ */
+export function modulesRead(): ReadonlyMap<string, string> {
   return read;
 }
 
@@ -60,7 +64,7 @@ async function importAfresh(url: URL, reading: Reading): Promise<unknown> {
   const number = readings.push(reading) - 1;
   if (number === 0) registerHooks({ resolve, load });
   // Node keeps CommonJS modules by path, marked or not.
-  for (const path of number === 0 ? [] : read) delete commonJsCache[path];
+  for (const path of number === 0 ? [] : read.keys()) delete commonJsCache[path];
   return await import(marked(url.href, number));
 }
 
@@ -115,7 +119,8 @@ const resolve: Hooks['resolve'] = (specifier, context, nextResolve) => {
     how === 'import' ? asOfNow(asked, parent, withoutMarks(resolved.url)) : withoutMarks(resolved.url);
   if (parent === import.meta.url && url.startsWith('file:')) entries.add(url);
   if (!isUsers(url)) return resolved;
-  read.add(fileURLToPath(url));
+  const path = fileURLToPath(url);
+  if (!read.has(path)) read.set(path, fileState(path));
   recorder?.resolved(request, url);
   replay?.unrecorded(url, parent);
   const again = { ...resolved, url: marked(url, number ?? 0) };

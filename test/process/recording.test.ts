@@ -18,7 +18,7 @@ export default defineConfig({
     async worker({ hooks }) {
       ${worker}
       const said = ${text};
-      hooks.selectUpstream.tap('teller', () => reply(200, String(said)));
+      hooks.request.tap('teller', () => reply(200, String(said)));
     },
   }],
 });`;

@@ -342,7 +342,7 @@ for (const workers of [0, 2]) {
       export const slot = contextSlot('test.slot');`;
     const keeper = `{
       name: 'keeper',
-      worker({ hooks }) { hooks.selectUpstream.tap('keeper', ctx => { ctx.set(slot, text); return undefined; }); },
+      worker({ hooks }) { hooks.request.tap('keeper', ctx => { ctx.set(slot, text); return undefined; }); },
     },`;
     const base = config({
       imports: "import { slot, text } from './slots.ts';",
