@@ -1,5 +1,6 @@
 // `weldr start` and `weldr check`: a manager under the signals of this process.
 // What it needs is imported after the first worker was started, so that both processes boot at the same time.
+import type { ConfigWatch } from '../config/config-watch.ts';
 import type { SettingFlags } from '../config/overrides.ts';
 import { describeError, WeldrError } from '../core/errors.ts';
 import type { ProcessLog } from '../core/log/log.ts';
@@ -41,6 +42,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     ]);
     const overrides = await readFlags(flags);
     const path = await findConfig(flags.config);
+    const watch = flags.watch === true ? await watchOf(path) : undefined;
     manager = new Manager({
       config: path,
       overrides,
@@ -55,7 +57,9 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     });
     listenToSignals(manager, end);
     await manager.start();
-    if (flags.watch === true) await reloadOnChange(manager, path);
+    watch?.start(() => {
+      if (manager?.status.stopping === false) reload(manager);
+    });
     return manager;
   } catch (thrown) {
     firstWorker?.kill();
@@ -116,11 +120,9 @@ function listenToSignals(manager: Manager, end: (code: number) => Promise<void>)
   process.on('SIGHUP', () => reload(manager));
 }
 
-async function reloadOnChange(manager: Manager, path: string): Promise<void> {
-  const { watchConfig } = await import('../config/config-watch.ts');
-  watchConfig(path, () => {
-    if (!manager.status.stopping) reload(manager);
-  });
+async function watchOf(path: string): Promise<ConfigWatch> {
+  const { ConfigWatch } = await import('../config/config-watch.ts');
+  return new ConfigWatch(path);
 }
 
 function reload(manager: Manager): void {

@@ -1,5 +1,5 @@
 // What a worker process runs; the manager forks it.
-import { loadConfig } from '../config/load.ts';
+import { replayConfig } from '../config/load.ts';
 import { openLog, type ProcessLog } from '../core/log/log.ts';
 import { exitOnDefect } from '../core/process/defects.ts';
 import { managerLink } from '../core/process/forked-worker.ts';
@@ -13,7 +13,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 new Worker({
   link: managerLink(async () => await processLog?.flush()),
-  load: loadConfig,
+  load: replayConfig,
+  // Nearly all configs import these; what is wrong with them is said when a config does.
+  prepare: () => void import(import.meta.resolve('weldr/plugins')).catch(() => {}),
   openLog: async (level, worker) => {
     process.title = `weldr: worker ${worker}`;
     processLog = await openLog(level, { worker });

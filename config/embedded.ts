@@ -2,6 +2,7 @@
 import { WeldrError } from '../core/errors.ts';
 import { openLog } from '../core/log/log.ts';
 import type { ManagerStatus } from '../core/plugin/plugin.ts';
+import { emptyRecording } from '../core/process/config-source.ts';
 import { Manager } from '../core/process/manager.ts';
 import { checkConfig, type WeldrConfig } from '../core/settings/config.ts';
 import { version } from '../core/version.ts';
@@ -38,7 +39,7 @@ export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
       if (read)
         throw new WeldrError('CONFLICT', 'this Weldr was started from code: no file can be read anew');
       read = true;
-      return checkConfig(config, overrides);
+      return { ...checkConfig(config, overrides), recording: emptyRecording };
     },
     openLog,
   });

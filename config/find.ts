@@ -20,7 +20,7 @@ export async function findConfig(file: string | undefined, folder = process.cwd(
   if (file !== undefined) return resolve(folder, file);
   // A start that names its config need not load it.
   const { cosmiconfig } = await import('cosmiconfig');
-  // Found is enough here: the manager and each worker read it for themselves.
+  // Found is enough here: it is read when it is loaded.
   const found = (): object => ({});
   const explorer = cosmiconfig('weldr', {
     searchPlaces: [...searchPlaces],

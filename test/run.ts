@@ -1,7 +1,8 @@
 // `npm test`: lints, checks types, then runs every test file under coverage.
-//   node -C weldr-source test/run.ts [FILTER…] [--jobs N] [--no-coverage] [--project DIR]
+//   node -C weldr-source test/run.ts [FILTER…] [--slow] [--jobs N] [--no-coverage] [--project DIR]
 // The last line is `N passed, N failed`, which counts lint, types and coverage as one each.
-// With a FILTER (a part of a test file's path) only the files that match run, and nothing else.
+// With a FILTER (a part of a test file's path) only the files that match run, and nothing else. Files named
+// `*.slow.test.ts` run with `--slow`, and then nothing else does, or when a filter matches them.
 import { spawn } from 'node:child_process';
 import { globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -28,6 +29,7 @@ const { values, positionals: filters } = parseArgs({
   allowPositionals: true,
   options: {
     jobs: { type: 'string', default: '2' },
+    slow: { type: 'boolean', default: false },
     'no-coverage': { type: 'boolean', default: false },
     project: { type: 'string', default: checkout },
   },
@@ -36,7 +38,7 @@ const jobs = Number(values.jobs);
 if (!Number.isInteger(jobs) || jobs < 1)
   throw new Error(`--jobs: expected a number from 1, got ${values.jobs}`);
 const project = resolve(values.project);
-const whole = filters.length === 0;
+const whole = filters.length === 0 && !values.slow;
 const coverage = whole && !values['no-coverage'];
 const coverageFolder = join(project, 'coverage');
 
@@ -82,12 +84,20 @@ process.exitCode = tally.failed.length > 0 || tally.passed === 0 ? 1 : 0;
 
 function findFiles(): TestFile[] {
   return globSync('test/**/*.test.ts', { cwd: project })
-    .filter(name => whole || filters.some(filter => name.includes(filter)))
+    .filter(name => (filters.length === 0 ? isSlow(name) === values.slow : matches(name)))
     .sort()
     .map(name => {
       const path = join(project, name);
       return { path, options: readFileOptions(readFileSync(path, 'utf8')) };
     });
+}
+
+function isSlow(name: string): boolean {
+  return name.endsWith('.slow.test.ts');
+}
+
+function matches(name: string): boolean {
+  return filters.some(filter => name.includes(filter)) && (isSlow(name) || !values.slow);
 }
 
 async function runAll(queue: readonly TestFile[], width: number): Promise<void> {

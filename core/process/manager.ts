@@ -11,7 +11,7 @@ import type { ManagerStatus } from '../plugin/plugin.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import { type Overrides, type Settings, serversOf } from '../settings/settings.ts';
-import type { LoadConfig, LoadedConfig } from './config-source.ts';
+import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import type { ManagerMessage } from './messages.ts';
@@ -138,7 +138,7 @@ export class Manager {
 
   private async startNow(): Promise<void> {
     this.firstWorker = this.options.firstWorker;
-    this.firstWorker?.send(this.startMessage(1));
+    this.firstWorker?.send({ type: 'prepare' });
     const config = await this.load();
     this.processLog = await this.options.openLog(config.settings.logLevel);
     // Between the death of the last worker and its replacement nothing else may keep the process alive.
@@ -299,7 +299,7 @@ export class Manager {
     clearInterval(this.keepAlive);
   }
 
-  private async load(): Promise<LoadedConfig> {
+  private async load(): Promise<RecordedConfig> {
     const config = await this.options.load(this.options.config, this.options.overrides);
     if (config.settings.workers === 0) await this.prepareLocal();
     return config;
@@ -319,7 +319,7 @@ export class Manager {
 
   // --- the pieces ----------------------------------------------------------------------------------------------
 
-  private newGroup(config: LoadedConfig): WorkerGroup {
+  private newGroup(config: RecordedConfig): WorkerGroup {
     const { settings } = config;
     const local = settings.workers === 0;
     const count = settings.workers === 'auto' ? availableParallelism() : Math.max(1, settings.workers);
@@ -330,8 +330,8 @@ export class Manager {
         [...this.groups].flatMap(other => other.reserved),
       ),
       log: this.log,
-      spawn: () => this.spawnWorker(config),
-      greeting: worker => this.greeting(worker, config),
+      spawn: worker => this.spawnWorker(worker, config),
+      greeting: () => this.greeting(settings),
       sockets: () => (local ? this.sockets.copies(settings.listen) : this.sockets.of(settings.listen)),
       onIdle: (worker, pool, id) => this.pools.workerIdle(worker, pool, id),
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
@@ -345,30 +345,29 @@ export class Manager {
     return group;
   }
 
-  private spawnWorker(config: LoadedConfig): WorkerLink {
+  /** Starts a worker; a replacement too gets what the manager read for its group, not the files of the day. */
+  private spawnWorker(worker: number, config: RecordedConfig): WorkerLink {
+    const link = this.newWorker(config);
+    const { config: path, overrides } = this.options;
+    link.send({ type: 'start', worker, config: path, overrides, recording: config.recording });
+    return link;
+  }
+
+  private newWorker(config: LoadedConfig): WorkerLink {
     const { runLocal, firstWorker } = this;
     if (config.settings.workers === 0 && runLocal !== undefined) return runLocal(config);
     this.firstWorker = undefined;
     return firstWorker ?? this.options.spawn();
   }
 
-  private startMessage(worker: number): ManagerMessage {
-    return { type: 'start', worker, config: this.options.config, overrides: this.options.overrides };
-  }
-
-  private greeting(worker: number, config: LoadedConfig): ManagerMessage[] {
+  private greeting(settings: Settings): ManagerMessage {
     this.broadcast.flush();
-    const { settings, plugins } = config;
-    return [
-      this.startMessage(worker),
-      {
-        type: 'snapshot',
-        revision: this.pools.revision,
-        changes: this.pools.snapshot(),
-        settings: withoutServers(settings),
-        plugins: plugins.map(plugin => plugin.name),
-      },
-    ];
+    return {
+      type: 'snapshot',
+      revision: this.pools.revision,
+      changes: this.pools.snapshot(),
+      settings: withoutServers(settings),
+    };
   }
 
   private newPlugins(group: WorkerGroup): ManagerSides {

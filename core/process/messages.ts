@@ -3,6 +3,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
+import type { ConfigRecording } from './config-source.ts';
 
 /** What a worker says. */
 export type WorkerMessage =
@@ -27,23 +28,24 @@ export type WorkerMessage =
 
 /** What the manager says. The first message is `start`, the second `snapshot`. */
 export type ManagerMessage =
-  /** Read the config at this path. */
+  /** Read what every config needs; sent only to a worker that boots before there is a config, ahead of `start`. */
+  | { readonly type: 'prepare' }
+  /** Load the config at this path from the recording. */
   | {
       readonly type: 'start';
       readonly worker: number;
       readonly config: string;
       readonly overrides: Overrides;
+      readonly recording: ConfigRecording;
     }
   /**
-   * All upstreams, and what the manager goes by: a worker that is replaced works with the settings of its siblings,
-   * whatever became of the config file meanwhile. `settings` name no servers. `plugins` are the names, in order.
+   * All upstreams, and the settings that the manager goes by, which name no servers.
    */
   | {
       readonly type: 'snapshot';
       readonly revision: number;
       readonly changes: readonly PoolChange[];
       readonly settings: Settings;
-      readonly plugins: readonly string[];
     }
   /** What changed in the pools from revision `after` to `revision`. */
   | {

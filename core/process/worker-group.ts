@@ -19,9 +19,10 @@ export interface WorkerGroupOptions {
   /** The numbers of its workers. */
   readonly numbers: readonly number[];
   readonly log: Logger;
-  spawn(): WorkerLink;
-  /** What the worker of this number has to know first. */
-  greeting(worker: number): ManagerMessage[];
+  /** Starts the process of the worker of this number; it loads the config as soon as it can. */
+  spawn(worker: number): WorkerLink;
+  /** What a worker has to know before its plugins start. */
+  greeting(): ManagerMessage;
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
   onIdle(worker: number, pool: string, id: string): void;
   onReady(worker: number): void;
@@ -48,10 +49,10 @@ export class WorkerGroup {
         new WorkerSlot({
           number,
           log: options.log,
-          spawn: () => options.spawn(),
+          spawn: () => options.spawn(number),
           sockets: () => options.sockets(),
           greet: slot => {
-            for (const message of options.greeting(number)) slot.send(message);
+            slot.send(options.greeting());
             this.greeted.add(number);
             if (this.watchStacks) slot.watchStack();
           },

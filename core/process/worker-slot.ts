@@ -22,9 +22,9 @@ export interface WorkerSlotOptions {
   readonly number: number;
   readonly log: Logger;
   readonly clock?: Clock;
-  /** Starts a process. */
+  /** Starts a process, and has it load the config. */
   spawn(): WorkerLink;
-  /** Tells a new process what it has to know: `start` and `snapshot`. */
+  /** Tells a new process what it has to know before its plugins start: `snapshot`. */
   greet(slot: WorkerSlot): void;
   /** The sockets to listen on; asked for each process. */
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
@@ -95,7 +95,7 @@ export class WorkerSlot {
     link.onExit(how => this.exited(how));
   }
 
-  /** Has it load the config. Rejects with what was wrong with it, and is not replaced then. */
+  /** Has it start its plugins. Rejects with what was wrong with the config or with them, and is not replaced then. */
   async load(): Promise<void> {
     this.spawn();
     this.options.greet(this);

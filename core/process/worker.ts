@@ -9,7 +9,7 @@ import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { LoadConfig, LoadedConfig } from './config-source.ts';
+import type { LoadedConfig, ReplayConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { ManagerLink } from './links.ts';
@@ -20,7 +20,9 @@ import { watchStack } from './stack-watch.ts';
 export interface WorkerOptions {
   /** Its line to the manager. */
   readonly link: ManagerLink;
-  readonly load: LoadConfig;
+  readonly load: ReplayConfig;
+  /** Reads ahead what every config needs. */
+  prepare?(): void;
   /** Opens its log, once the level is known. */
   openLog(level: Settings['logLevel'], worker: number): Logger | Promise<Logger>;
 }
@@ -37,6 +39,8 @@ export class Worker {
   private readonly sockets: { handle: SendHandle; entry: ListenEntry }[] = [];
   /** Messages to plugins from before the plugins were there. */
   private readonly early: Message<'plugin'>[] = [];
+  /** Modules to warn of, from before the log was there. */
+  private readonly unlogged: string[] = [];
   private number = 0;
   private revision = 0;
   private loading: Promise<LoadedConfig> | undefined;
@@ -57,13 +61,11 @@ export class Worker {
 
   private receive(message: ManagerMessage, socket: SendHandle | undefined): void {
     switch (message.type) {
+      case 'prepare':
+        this.options.prepare?.();
+        break;
       case 'start':
-        // A worker that was started ahead of its manager's config hears it twice.
-        if (this.loading !== undefined) break;
-        this.number = message.worker;
-        this.loading = this.options.load(message.config, message.overrides);
-        // Whether it failed is looked at when the snapshot is there.
-        this.loading.catch(() => {});
+        this.load(message);
         break;
       case 'snapshot':
         void this.start(message);
@@ -90,6 +92,24 @@ export class Worker {
     }
   }
 
+  private load({ worker, config, overrides, recording }: Message<'start'>): void {
+    this.number = worker;
+    const onUnrecorded = (path: string) => this.unrecorded(path);
+    this.loading = this.options.load({ path: config, overrides, recording, onUnrecorded });
+    // Whether it failed is looked at when the snapshot is there.
+    this.loading.catch(() => {});
+  }
+
+  private unrecorded(module: string): void {
+    if (this.log === undefined) this.unlogged.push(module);
+    else {
+      this.log.warn(
+        { module },
+        'a module that was not imported when the manager read the config is read from the disk, as it is now',
+      );
+    }
+  }
+
   private async start(snapshot: Message<'snapshot'>): Promise<void> {
     const { settings } = snapshot;
     this.settings = settings;
@@ -101,10 +121,10 @@ export class Worker {
     try {
       const log = await this.options.openLog(settings.logLevel, this.number);
       this.log = log;
+      for (const module of this.unlogged.splice(0)) this.unrecorded(module);
       if (this.watching) watchStack(this.number, log);
       const config = await this.loading;
       if (config === undefined) throw new WeldrError('INTERNAL', 'a snapshot came before the start');
-      this.compareWithManager(config, snapshot, log);
       await this.run(config, settings, log);
       this.options.link.send({ type: 'loaded' });
     } catch (thrown) {
@@ -129,16 +149,6 @@ export class Worker {
     plugins.refusePoolsWithoutBalancer();
     this.drains.watch(plugins.stages, report);
     this.listener = new Listener({ stages: plugins.stages, pools, settings, log });
-  }
-
-  /** The file may have been edited since the manager read it; then only a reload makes that count everywhere. */
-  private compareWithManager(config: LoadedConfig, snapshot: Message<'snapshot'>, log: Logger): void {
-    const names = config.plugins.map(plugin => plugin.name);
-    if (JSON.stringify(names) === JSON.stringify(snapshot.plugins)) return;
-    log.warn(
-      { plugins: names, managers: snapshot.plugins },
-      'the config names other plugins than when the manager read it; reload to have one config everywhere',
-    );
   }
 
   private apply(message: Message<'changes'>): void {

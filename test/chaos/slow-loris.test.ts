@@ -22,8 +22,9 @@ test('loses and delays nobody else, within a bound of memory, and ends the slow 
   const settings = `timeouts: { header: '${size(4, 15)}s' },`;
   const weldr = await startChaos({ origins, settings });
   const port = portOf(weldr);
+  // Enough of them that what the workers take up to serve at all is there before.
   const alone = await Load.during({ port, clients: 8, pauseMs: 5 }, running =>
-    running.requestsMore(size(300, 5_000)),
+    running.requestsMore(size(4_000, 10_000)),
   );
   const before = memoryOf(weldr.workers());
 

@@ -6,7 +6,7 @@ import { describeError } from '../../core/errors.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { isRunning, runWeldr, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
 
 const test = suite('reload', { timeoutMs: 300_000 });
 
@@ -333,6 +333,53 @@ test('happens by itself with --watch, for the config and what it imports', async
     await weldr.stop();
   }
 });
+
+for (const workers of [0, 2]) {
+  test(`runs modules with a context slot again, with ${workers} workers, by SIGHUP, the admin API and --watch`, async () => {
+    const slots = (text: string) => `
+      import { contextSlot } from 'weldr';
+      export const text = '${text}';
+      export const slot = contextSlot('test.slot');`;
+    const keeper = `{
+      name: 'keeper',
+      worker({ hooks }) { hooks.request.tap('keeper', ctx => { ctx.set(slot, text); return undefined; }); },
+    },`;
+    const base = config({
+      imports: "import { slot, text } from './slots.ts';",
+      answer: 'ctx.get(slot)',
+      workers,
+    });
+    const admin = `127.0.0.1:${await freePort()}`;
+    const weldr = await startWeldr({
+      config: base
+        .replace('import { roundRobin }', 'import { adminApi, roundRobin }')
+        .replace('plugins: [', `plugins: [${keeper} adminApi({ listen: '${admin}' }),`),
+      files: { 'slots.ts': slots('one') },
+      args: ['--watch'],
+    });
+    const ways = [
+      () => reload(weldr),
+      async () => (await fetch(`http://${admin}/reload`, { method: 'POST' })).text(),
+      async () => (await runWeldr(['reload', '--admin-url', `http://${admin}`])).stdout,
+      () => undefined,
+    ];
+    try {
+      assert.is(await versionOf(weldr.url), 'one');
+      for (const [index, way] of ways.entries()) {
+        writeFileSync(join(weldr.folder, 'slots.ts'), slots(`after ${index}`));
+        await way();
+        await until(
+          `reload ${index}`,
+          async () => (await versionOf(weldr.url).catch(() => '')) === `after ${index}`,
+          20_000,
+        );
+      }
+      assert.not.ok(weldr.logs.some(({ msg }) => msg.startsWith('the reload changed nothing')));
+    } finally {
+      await weldr.stop();
+    }
+  });
+}
 
 test('handles one that comes while another is under way after it', async () => {
   const weldr = await startWeldr({ config: config({}) });

@@ -77,6 +77,24 @@ test('replaces a killed worker at once, with the same number and the full pool',
   }
 });
 
+test('replaces a killed worker by one that runs the config as the manager read it, edited or gone', async () => {
+  const weldr = await startWeldr({ config: config([]), workers: 1 });
+  try {
+    for (const text of [
+      "export default { plugins: [{ name: 'edited', worker() {} }] };",
+      'export default {',
+    ]) {
+      weldr.writeConfig(text);
+      const { pid } = await factsOf(weldr.url);
+      process.kill(pid, 'SIGKILL');
+      await until('it is gone', () => !isRunning(pid));
+      assert.is.not((await factsOf(weldr.url)).pid, pid);
+    }
+  } finally {
+    await weldr.stop();
+  }
+});
+
 test('keeps connections waiting while no worker lives', async () => {
   const origin = await startOrigin();
   const weldr = await startWeldr({ config: config([origin.url]), workers: 1 });

@@ -167,6 +167,18 @@ test('runs a file that asks to be alone after all others, and by itself', async 
   assert.is(readFileSync(join(project, 'log'), 'utf8').trim().replaceAll('\n', ' '), '+b -b +a -a +c -c');
 });
 
+test('leaves slow files to --slow, unless a filter matches them', async () => {
+  write('test/a.test.ts', timed('a', '{}'));
+  write('test/b.slow.test.ts', timed('b', '{}'));
+  const log = () => readFileSync(join(project, 'log'), 'utf8').trim().replaceAll('\n', ' ');
+  await run('--no-coverage');
+  assert.is(log(), '+a -a');
+  await run('--slow');
+  assert.is(log(), '+a -a +b -b');
+  await run('test/b');
+  assert.is(log(), '+a -a +b -b +b -b');
+});
+
 test('runs as many files at a time as --jobs says', async () => {
   for (const name of ['a', 'b', 'c']) write(`test/${name}.test.ts`, timed(name, '{}'));
   await run('test/', '--jobs', '1');
