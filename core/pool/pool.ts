@@ -240,8 +240,13 @@ export class Pool {
     return () => this.#observers.delete(observer);
   }
 
+  /** @internal The checks of balancers make upstreams which count how often they are looked at. */
+  makeUpstream(record: UpstreamRecord): Upstream {
+    return new Upstream(this.name, record);
+  }
+
   #add(record: UpstreamRecord): Upstream {
-    const upstream = new Upstream(this.name, record);
+    const upstream = this.makeUpstream(record);
     membership.setHome(upstream, this);
     this.#byId.set(record.id, upstream);
     this.#place(upstream);
@@ -295,10 +300,15 @@ export class Pools {
   ensure(name: string): Pool {
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
-    const pool = new Pool(name);
+    const pool = this.makePool(name);
     this.#byName.set(name, pool);
     for (const follow of this.#followers) follow(pool);
     return pool;
+  }
+
+  /** @internal See {@link Pool.makeUpstream}. */
+  makePool(name: string): Pool {
+    return new Pool(name);
   }
 
   [Symbol.iterator](): IterableIterator<Pool> {

@@ -1,17 +1,18 @@
 // Trial: a balancer that was started in a worker for one check, and what the check has it choose.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plugin } from '../../plugin/plugin.ts';
-import { type Pool, Upstream } from '../../pool/pool.ts';
+import { instantiate } from '../../plugin/plugin-instance.ts';
+import { type Pool, Pools, Upstream } from '../../pool/pool.ts';
 import type { ProxyContext } from '../../request/context.ts';
 import type { Reply } from '../../request/reply.ts';
 import { retry } from '../../request/retry.ts';
 import { type ContextOptions, context } from '../context.ts';
 import { settle } from '../fake-clock.ts';
-import type { UpstreamInput } from '../pool.ts';
+import { type UpstreamInput, upstreamRecord } from '../pool.ts';
 import type { RunResult, UpstreamAnswer } from '../request-run.ts';
-import { type RunOptions, type TestWorkerSide, workerSide } from '../worker-side.ts';
+import { type RunOptions, startWorkerSide, type TestWorkerSide } from '../worker-side.ts';
 import { Shares } from './shares.ts';
-import { handOutCopies } from './watched-pool.ts';
+import type { Reads } from './watched-pools.ts';
 
 /** How a trial begins. */
 export interface TrialOptions {
@@ -19,11 +20,8 @@ export interface TrialOptions {
   readonly upstreams?: readonly UpstreamInput[];
   /** The number of the worker; default 1. */
   readonly id?: number;
-  /**
-   * `copied` (default): each change of a pool makes another array of `available`, so that one who keeps the array is
-   * found. `live`: one array that changes, as in production.
-   */
-  readonly available?: 'copied' | 'live';
+  /** Counts the looks at upstreams. */
+  readonly reads?: Reads;
 }
 
 // How often an asynchronous choice is waited for: turns of promises, then of the event loop, then of 10 ms.
@@ -82,15 +80,10 @@ export class Trial {
   readonly side: TestWorkerSide;
 
   static async start(balancer: Plugin, options: TrialOptions): Promise<Trial> {
-    const { upstreams = [], id = 1, available = 'copied' } = options;
-    // It stands before the balancer, which may look at pools as soon as it starts.
-    const watcher: Plugin = {
-      name: 'balancer-check',
-      worker({ pools, onClose }) {
-        if (available === 'copied') onClose(pools.follow(handOutCopies));
-      },
-    };
-    return new Trial(await workerSide([watcher, balancer], { upstreams, id }));
+    const { upstreams = [], id = 1, reads } = options;
+    const pools = reads?.pools ?? new Pools();
+    for (const upstream of upstreams) pools.default.set(upstreamRecord(upstream));
+    return new Trial(await startWorkerSide({ instances: instantiate({ plugins: [balancer] }), pools, id }));
   }
 
   /** Is told of each attempt's upstream, before it is asked; a reply ends the request there. */

@@ -1,8 +1,9 @@
 // Checks of what a choice costs.
+import type { Plugin } from '../../plugin/plugin.ts';
 import { context } from '../context.ts';
 import type { CheckDefinition } from './balancer-check.ts';
 import { alike, client, trial } from './trial.ts';
-import { Reads } from './watched-pool.ts';
+import { Reads } from './watched-pools.ts';
 
 // Enough to tell a part from all; what is linear here is linear for 10,000 too.
 const upstreams = 500;
@@ -12,20 +13,21 @@ const mostReads = upstreams / 5;
 
 export const work: CheckDefinition = {
   name: 'looks at a few upstreams, however many there are',
-  run: ({ balancer }) =>
-    trial(balancer, { upstreams: alike(upstreams), available: 'live' }, async started => {
-      const { pool } = started;
-      const reads = new Reads();
-      reads.watch(pool);
-      const tried = reads.watchList([]);
-      // What it makes of the pool once, it may make of all upstreams.
-      for (let n = 0; n < 5; n++) await started.expectChoice(pool, context({ ...client(n), pool, tried }));
-      reads.count = 0;
-      for (let n = 0; n < choices; n++) {
-        await started.choose(context({ ...client(n), pool, tried }));
-      }
-      const mean = Math.round(reads.count / choices);
-      if (mean <= mostReads) return;
-      throw new Error(`a choice among ${upstreams} upstreams looked at them ${mean} times`);
-    }),
+  run: ({ balancer }) => run(balancer, new Reads()),
 };
+
+async function run(balancer: Plugin, reads: Reads): Promise<void> {
+  await trial(balancer, { upstreams: alike(upstreams), reads }, async started => {
+    const { pool } = started;
+    const tried = reads.watched([]);
+    // What it makes of the pool once, it may make of all upstreams.
+    for (let n = 0; n < 5; n++) await started.expectChoice(pool, context({ ...client(n), pool, tried }));
+    reads.count = 0;
+    for (let n = 0; n < choices; n++) {
+      await started.choose(context({ ...client(n), pool, tried }));
+    }
+    const mean = Math.round(reads.count / choices);
+    if (mean <= mostReads) return;
+    throw new Error(`a choice among ${upstreams} upstreams looked at them ${mean} times`);
+  });
+}

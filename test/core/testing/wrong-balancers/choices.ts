@@ -38,14 +38,14 @@ export const wrongInChoices: readonly Wrong[] = [
       worker: ({ hooks }) => hooks.selectUpstream.tapPromise('silent', () => new Promise(() => {})),
     },
     options: equal,
-    check: nothing,
+    check: untouched,
     message: /never settled/,
   },
   {
     mistake: 'returns a promise from tap',
     balancer: balancer('promising', () => (async () => undefined) as never),
     options: equal,
-    check: nothing,
+    check: untouched,
     message: /tapPromise/,
   },
   {
@@ -55,7 +55,7 @@ export const wrongInChoices: readonly Wrong[] = [
       return () => undefined;
     }),
     options: equal,
-    check: nothing,
+    check: untouched,
   },
   {
     mistake: 'remembers the array',
@@ -96,7 +96,7 @@ export const wrongInChoices: readonly Wrong[] = [
     }),
     options: equal,
     check: untouched,
-    message: /available was changed/,
+    message: /read only property/,
   },
   {
     mistake: 'takes out of the array',
