@@ -4,22 +4,18 @@ import { z } from 'zod';
 import { WeldrError } from '../core/errors.ts';
 import { channel, definePlugin, withId } from '../core/plugin/define-plugin.ts';
 import type { Plugin } from '../core/plugin/plugin.ts';
-import { Upstream } from '../core/pool/pool.ts';
 import { contextSlot } from '../core/request/context-slot.ts';
 import { reply } from '../core/request/reply.ts';
 import { retry } from '../core/request/retry.ts';
 import { checkConfig } from '../core/settings/config.ts';
 import { duration } from '../core/settings/duration.ts';
 import {
-  balancerChecks,
   context,
   FakeClock,
   firstAvailable,
   managerSide,
   pool,
   settle,
-  testBalancer,
-  upstreamRecord,
   workerSide,
 } from '../core/testing.ts';
 import { suite } from './support/suite.ts';
@@ -428,9 +424,9 @@ sides('run clean-ups last in first out, also after a start that failed half-way'
   assert.equal(seen, ['second', 'first']);
 });
 
-const kit = suite('testBalancer');
+const parts = suite('what a test makes');
 
-kit('builds contexts and pools out of what matters', () => {
+parts('is contexts and pools out of what matters', () => {
   const upstreams = pool(['http://a:1', { url: 'http://b:1/', state: 'down', weight: 7 }]);
   assert.equal(
     upstreams.available.map(u => u.id),
@@ -453,133 +449,6 @@ kit('builds contexts and pools out of what matters', () => {
   ctx.set(slot, 3);
   assert.is(ctx.get(slot), 3);
 });
-
-type Choose = (side: { calls: number }, ctx: ReturnType<typeof context>) => Upstream | undefined;
-
-/** A balancer made of one function; `calls` counts the choices. */
-function balancer(choose: Choose): Plugin {
-  return {
-    name: 'made-up',
-    worker({ hooks }) {
-      const state = { calls: 0 };
-      hooks.selectUpstream.tap('made-up', ctx => {
-        state.calls++;
-        return choose(state, ctx);
-      });
-    },
-  };
-}
-
-const fresh = (ctx: ReturnType<typeof context>) => {
-  const untried = ctx.pool.available.filter(u => !ctx.tried.includes(u));
-  return untried.length > 0 ? untried : ctx.pool.available;
-};
-
-const turns = balancer((state, ctx) => fresh(ctx)[state.calls % Math.max(1, fresh(ctx).length)]);
-
-kit('passes a plain round robin that does not mind weights', async () => {
-  await testBalancer(turns, { weights: false });
-});
-
-kit('passes a weighted random balancer within its tolerance', async () => {
-  let seed = 1;
-  const random = () => {
-    seed = (seed * 48_271) % 2_147_483_647;
-    return seed / 2_147_483_647;
-  };
-  const weighted = balancer((_, ctx) => {
-    const candidates = fresh(ctx);
-    let left = random() * candidates.reduce((all, u) => all + u.weight, 0);
-    return (
-      candidates.find(candidate => {
-        left -= candidate.weight;
-        return left < 0;
-      }) ?? candidates[0]
-    );
-  });
-  await testBalancer(weighted, { distribution: 0.1 });
-  await rejects(testBalancer(weighted), /shares requests by weight/);
-});
-
-kit('names the check that a wrong balancer fails', async () => {
-  const wrong: [string, Choose][] = [
-    [
-      'chooses nothing from an empty pool',
-      (_, ctx) => fresh(ctx)[0] ?? new Upstream('default', upstreamRecord('http://nowhere:1')),
-    ],
-    ['chooses nothing from an empty pool', (_, ctx) => u(fresh(ctx)[0])],
-    ['chooses nothing when nobody is available', (_, ctx) => [...ctx.pool][0]],
-    [
-      'never chooses an unavailable upstream',
-      (_, ctx) => (ctx.pool.size === 6 ? [...ctx.pool][1] : fresh(ctx)[0]),
-    ],
-    ['shares requests by weight', (state, ctx) => fresh(ctx)[state.calls % fresh(ctx).length]],
-  ];
-  for (const [name, choose] of wrong) await rejects(testBalancer(balancer(choose)), new RegExp(name));
-  const forgetful = balancer(
-    (state, ctx) => ctx.pool.available[state.calls % Math.max(1, ctx.pool.available.length)],
-  );
-  await rejects(
-    testBalancer(
-      balancer((_, ctx) => ctx.pool.available[0]),
-      { distribution: 'none' },
-    ),
-    /an active upstream was never chosen/,
-  );
-  await rejects(testBalancer(sticky(), { distribution: 'none' }), /tries another upstream on a retry/);
-  await testBalancer(forgetful, { weights: false }).then(
-    () => undefined,
-    error => assert.match(error.message, /retry/),
-  );
-});
-
-kit('finds a balancer that keeps what it saw of a pool', async () => {
-  const cached = new WeakMap<object, readonly Upstream[]>();
-  const stale = balancer((state, ctx) => {
-    const known = cached.get(ctx.pool);
-    if (known === undefined || known.length !== ctx.pool.available.length)
-      cached.set(ctx.pool, [...ctx.pool.available]);
-    const list = (cached.get(ctx.pool) ?? []).filter(u => !ctx.tried.includes(u));
-    return list[state.calls % Math.max(1, list.length)];
-  });
-  await rejects(testBalancer(stale, { weights: false }), /follows upstreams/);
-});
-
-kit('finds a balancer that minds only the default pool', async () => {
-  const one: Plugin = {
-    name: 'one-pool',
-    worker({ hooks, pools }) {
-      let calls = 0;
-      hooks.selectUpstream.tap('one-pool', ctx => {
-        const list = pools.default.available.filter(u => !ctx.tried.includes(u));
-        return list[calls++ % Math.max(1, list.length)];
-      });
-    },
-  };
-  await rejects(testBalancer(one, { weights: false }), /pool of the request/);
-});
-
-kit('lists its checks for a test runner', async () => {
-  const checks = balancerChecks(turns, { weights: false });
-  assert.is(new Set(checks.map(check => check.name)).size, checks.length);
-  assert.is(checks.length >= 7, true);
-  for (const check of checks) await check.run();
-});
-
-/** Throws for undefined, as careless balancers do. */
-function u(upstream: Upstream | undefined): Upstream {
-  if (upstream === undefined) throw new TypeError('cannot read of undefined');
-  return upstream;
-}
-
-/** Goes by the client's address and forgets what was tried. */
-function sticky(): Plugin {
-  return balancer((_, ctx) => {
-    const { available } = ctx.pool;
-    const [, , c = 0, d = 0] = ctx.clientIp.split('.').map(Number);
-    return available[(c * 256 + d) % Math.max(1, available.length)];
-  });
-}
 
 async function rejects(promise: Promise<unknown>, expected: RegExp): Promise<void> {
   const thrown = await promise.then(

@@ -74,10 +74,10 @@ class RareState implements TimeoutRecord {
 /** One request from its parsed head to its last byte. */
 export class RequestState implements OutgoingSource {
   // as the client sent it
-  readonly method: string;
-  readonly target: string;
-  readonly version: '1.0' | '1.1';
-  readonly headers: HeaderList;
+  declare readonly method: string;
+  declare readonly target: string;
+  declare readonly version: '1.0' | '1.1';
+  declare readonly headers: HeaderList;
   host = '';
   bodyLength = 0;
   connection: ConnectionFacts = noConnection;
@@ -92,7 +92,7 @@ export class RequestState implements OutgoingSource {
   copy: OutgoingRequest | undefined = undefined;
 
   // where it goes
-  pool: Pool;
+  declare pool: Pool;
   attempt: Attempt | undefined = undefined;
   tried: readonly Upstream[] = none;
   replayable = true;
@@ -103,7 +103,7 @@ export class RequestState implements OutgoingSource {
   error: WeldrError | undefined = undefined;
 
   // the record
-  readonly startedAt: number;
+  declare readonly startedAt: number;
   finishedAt = 0;
   bytesIn = 0;
   bytesOut = 0;

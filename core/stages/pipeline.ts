@@ -38,9 +38,6 @@ export interface PipelineOptions {
   now(): number;
 }
 
-/** The balancer is to be asked again. */
-const redraw = Symbol('redraw');
-
 const idle = 0;
 const admitting = 1;
 const admittingToRoute = 2;
@@ -150,7 +147,7 @@ export class Pipeline {
     const { ctx, state } = this;
     if (ctx === undefined || state === undefined || this.stage !== forwarding) return;
     if (state.rare !== undefined) state.rare.responseSource = 'upstream';
-    this.judge(ctx);
+    this.judge(ctx, state);
   }
 
   /** The current attempt has failed before a response head was passed on. */
@@ -160,7 +157,7 @@ export class Pipeline {
     state.error = error;
     state.status = 0;
     state.attempt?.failed(error);
-    this.judge(ctx);
+    this.judge(ctx, state);
   }
 
   /** The last byte of the response was sent. */
@@ -210,7 +207,8 @@ export class Pipeline {
     if (state === undefined) return;
     const { route } = this.stages.first;
     if (route.taps.length === 0) {
-      this.enter(ctx, state, state.pool, 'first');
+      if (this.stages.scoped) this.enter(ctx, state, state.pool, 'first');
+      else this.select(ctx, state);
       return;
     }
     let destination: Pool | Route | Reply | undefined;
@@ -248,7 +246,7 @@ export class Pipeline {
     state.pool = pool;
     this.chain = this.stages.of(state.route, pool);
     const admission = isNew ? this.stages.admission('pool', pool.name) : undefined;
-    if (admission === undefined) this.select(ctx);
+    if (admission === undefined) this.select(ctx, state);
     else {
       this.stage = admittingToPool;
       admission.callAsync(ctx, this.onAdmittedToPool);
@@ -257,8 +255,9 @@ export class Pipeline {
   }
 
   private readonly onAdmittedToPool = (thrown?: Error | null, result?: Reply): void => {
-    const { ctx } = this;
-    if (ctx !== undefined && this.passes(admittingToPool, thrown, result)) this.select(ctx);
+    const { ctx, state } = this;
+    if (ctx === undefined || state === undefined) return;
+    if (this.passes(admittingToPool, thrown, result)) this.select(ctx, state);
   };
 
   /** Does the request go on after this stage? If not, it was answered, or had gone on without it before. */
@@ -273,9 +272,9 @@ export class Pipeline {
 
   // --- attempts --------------------------------------------------------------------------------------------------
 
-  private select(ctx: ProxyContext): void {
+  private select(ctx: ProxyContext, state: RequestState): void {
     this.stage = selecting;
-    this.state?.editAttempt();
+    state.editAttempt();
     this.chain.selectUpstream.callAsync(ctx, this.onSelected);
     this.awaitStage(selecting);
   }
@@ -287,30 +286,33 @@ export class Pipeline {
       this.fail(state, thrown);
       return;
     }
-    let upstream: Upstream | undefined | typeof redraw;
-    try {
-      upstream = this.narrow(ctx, state, result);
-    } catch (failed) {
-      this.fail(state, failed);
-      return;
-    }
-    if (upstream === redraw) {
-      this.select(ctx);
-      return;
-    }
-    this.draws = 0;
-    if (upstream === undefined) this.fallBack(ctx, state);
-    else this.attempt(ctx, state, upstream);
+    if (result?.home === state.pool && this.chain.eligible.taps.length === 0) {
+      this.attempt(ctx, state, result);
+    } else this.narrow(ctx, state, result);
   };
 
   /** What becomes of a balancer's choice: it is taken, or drawn again, or the first one that is eligible is. */
-  private narrow(
-    ctx: ProxyContext,
-    state: RequestState,
-    choice: Upstream | undefined,
-  ): Upstream | undefined | typeof redraw {
-    if (choice === undefined || this.isEligible(ctx, state, choice)) return choice;
-    return ++this.draws < maxDraws ? redraw : this.findEligible(ctx, state);
+  private narrow(ctx: ProxyContext, state: RequestState, choice: Upstream | undefined): void {
+    let upstream = choice;
+    let isRedrawn = false;
+    try {
+      if (choice !== undefined && !this.isEligible(ctx, state, choice)) {
+        isRedrawn = ++this.draws < maxDraws;
+        if (!isRedrawn) upstream = this.findEligible(ctx, state);
+      }
+    } catch (thrown) {
+      this.fail(state, thrown);
+      return;
+    }
+    if (isRedrawn) {
+      this.select(ctx, state);
+      return;
+    }
+    if (upstream !== undefined) this.attempt(ctx, state, upstream);
+    else {
+      this.draws = 0;
+      this.fallBack(ctx, state);
+    }
   }
 
   private isEligible(ctx: ProxyContext, state: RequestState, upstream: Upstream): boolean {
@@ -351,29 +353,34 @@ export class Pipeline {
   }
 
   private attempt(ctx: ProxyContext, state: RequestState, upstream: Upstream): void {
+    this.draws = 0;
     const isFirst = state.tried.length === 0;
     state.beginAttempt(upstream, isFirst ? state.startedAt : this.now());
     upstream.begin();
-    this.stage = preparing;
-    if (this.chain.preProxy.taps.length === 0) {
-      this.onPrepared();
+    const { preProxy } = this.chain;
+    if (preProxy.taps.length === 0) {
+      this.forward(state);
       return;
     }
-    this.chain.preProxy.callAsync(ctx, this.onPrepared);
+    this.stage = preparing;
+    preProxy.callAsync(ctx, this.onPrepared);
     this.awaitStage(preparing);
   }
 
   private readonly onPrepared = (thrown?: Error | null, result?: Reply): void => {
     const { state } = this;
-    if (state === undefined || !this.passes(preparing, thrown, result)) return;
-    this.stage = forwarding;
-    this.carrier.forward(state);
+    if (state !== undefined && this.passes(preparing, thrown, result)) this.forward(state);
   };
 
-  private judge(ctx: ProxyContext): void {
+  private forward(state: RequestState): void {
+    this.stage = forwarding;
+    this.carrier.forward(state);
+  }
+
+  private judge(ctx: ProxyContext, state: RequestState): void {
     const { judge } = this.chain;
     if (judge.taps.length === 0) {
-      this.keep(ctx);
+      this.keep(ctx, state);
       return;
     }
     this.stage = judging;
@@ -386,7 +393,7 @@ export class Pipeline {
     if (ctx === undefined || state === undefined || this.stage !== judging) return;
     if (thrown) this.fail(state, thrown);
     else if (result === undefined || !state.replayable || state.tried.length >= maxAttempts) {
-      this.keep(ctx);
+      this.keep(ctx, state);
     } else {
       const wanted = result instanceof Retry ? result.pool : undefined;
       const pool = wanted === undefined ? state.pool : this.pools.get(wanted);
@@ -404,27 +411,30 @@ export class Pipeline {
     this.lastFailure = state.error;
     this.endAttempt(ctx, state, this.now());
     state.forgetAttempt();
-    if (pool === state.pool) this.select(ctx);
+    if (pool === state.pool) this.select(ctx, state);
     else this.enter(ctx, state, pool, 'later');
   }
 
-  private keep(ctx: ProxyContext): void {
+  private keep(ctx: ProxyContext, state: RequestState): void {
     const { postProxy } = this.chain;
-    this.stage = finishing;
     if (postProxy.taps.length === 0) {
-      this.onKept();
+      this.conclude(state);
       return;
     }
+    this.stage = finishing;
     postProxy.callAsync(ctx, this.onKept);
     this.awaitStage(finishing);
   }
 
   private readonly onKept = (thrown?: Error | null, result?: Reply): void => {
     const { state } = this;
-    if (state === undefined || !this.passes(finishing, thrown, result)) return;
+    if (state !== undefined && this.passes(finishing, thrown, result)) this.conclude(state);
+  };
+
+  private conclude(state: RequestState): void {
     if (state.error === undefined) this.respond(state);
     else this.endWithError(state, state.error);
-  };
+  }
 
   // --- the end ---------------------------------------------------------------------------------------------------
 
@@ -482,7 +492,8 @@ export class Pipeline {
     if (upstream === undefined || attempt === undefined) return;
     attempt.finished(now);
     upstream.end();
-    this.chain.attemptFinished.call(ctx);
+    const { attemptFinished } = this.chain;
+    if (attemptFinished.taps.length > 0) attemptFinished.call(ctx);
   }
 
   private finish(): void {
@@ -493,7 +504,8 @@ export class Pipeline {
     this.stage = idle;
     state.finishedAt = this.now();
     this.endAttempt(ctx, state, state.finishedAt);
-    this.chain.finished.call(ctx);
+    const { finished } = this.chain;
+    if (finished.taps.length > 0) finished.call(ctx);
     if (state.rare?.aborter !== undefined) abort(state.rare.aborter);
   }
 }

@@ -51,6 +51,7 @@ export class Stages {
   private checked = false;
   /** Names of scopes that have plugins. */
   private readonly scopes = new Set<string>();
+  private hasScopes = false;
 
   /** The stages of plugins that all stand in the config's own scope, in this order. */
   static of(...hooks: readonly RequestHooks[]): Stages {
@@ -64,7 +65,10 @@ export class Stages {
   /** Adds a plugin behind those that are there. Its hooks may be tapped at any time. */
   add(entry: StageEntry): void {
     this.entries.push(entry);
-    if (entry.scope.kind !== 'config') this.scopes.add(scopeName(entry.scope));
+    if (entry.scope.kind !== 'config') {
+      this.scopes.add(scopeName(entry.scope));
+      this.hasScopes = true;
+    }
     for (const stage of keysOf(entry.hooks)) {
       (entry.hooks[stage] as AnyHook).intercept({
         register: tap => {
@@ -75,6 +79,11 @@ export class Stages {
       });
     }
     this.forget();
+  }
+
+  /** Do routes or pools have plugins of their own, so that the stages of a request depend on these? */
+  get scoped(): boolean {
+    return this.hasScopes;
   }
 
   /** What a connection and a request go through first. */
@@ -91,14 +100,14 @@ export class Stages {
 
   /** What the requests of this route in this pool go through. */
   of(route: Route | undefined, pool: Pool): Chain {
-    if (this.scopes.size === 0) return this.plain;
+    if (!this.hasScopes) return this.plain;
     const routeName = route === undefined ? '' : this.scopeOf('route', route.name);
     return this.chain(routeName, this.scopeOf('pool', pool.name));
   }
 
   /** The `request` stage of a route's or pool's own plugins; undefined: there are none. */
   admission(kind: 'route' | 'pool', name: string): Admission | undefined {
-    if (this.scopes.size === 0) return undefined;
+    if (!this.hasScopes) return undefined;
     const scope = this.scopeOf(kind, name);
     if (scope === '') return undefined;
     let admission = this.admissions.get(scope);

@@ -105,13 +105,14 @@ function guardedCallbackTap(tap: FullTap, place: Place) {
 
 /** Passes on what the tap may return; throws for the rest. */
 function checked(place: Place, value: unknown, ctx: ProxyContext): unknown {
-  const { plugin, stage, expected } = place;
   if (value === undefined) return undefined;
   if (place.accepts(value, ctx)) {
-    if (value instanceof Reply || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = plugin;
+    if (value instanceof Upstream) return value;
+    if (value instanceof Reply || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = place.plugin;
     // Only a refusal ends the question.
     return value === true ? undefined : value;
   }
+  const { plugin, stage, expected } = place;
   if (isThenable(value)) {
     value.then(undefined, () => {});
     throw failure(plugin, stage, 'returned a promise from tap(); use tapPromise() for an async function');
