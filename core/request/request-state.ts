@@ -100,6 +100,8 @@ export class RequestState implements OutgoingSource {
   // what came back
   status = 0;
   responseHeaders: HeaderList | undefined = undefined;
+  /** Bytes that the upstream announced, also where no body follows; -1: none were. */
+  responseLength = -1;
   error: WeldrError | undefined = undefined;
 
   // the record

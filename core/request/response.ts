@@ -37,6 +37,16 @@ export class Response {
     return state.responseHeaders;
   }
 
+  /**
+   * Bytes of the body, before transforms; -1: not known. Of a response to HEAD, and of a 304, what they announce of the
+   * body that GET would get.
+   */
+  get bodyLength(): number {
+    const { responseSource, responseLength, replyBody } = this.#state;
+    if (responseSource === 'upstream') return responseLength;
+    return typeof replyBody === 'string' ? Buffer.byteLength(replyBody) : replyBody.length;
+  }
+
   get source(): ResponseSource {
     return this.#state.responseSource;
   }

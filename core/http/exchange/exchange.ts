@@ -491,9 +491,10 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     return this.form;
   }
 
-  private noteHead(state: RequestState, { status, reason, headers }: InboundResponse): void {
+  private noteHead(state: RequestState, { status, reason, headers, announced }: InboundResponse): void {
     state.status = status;
     state.responseHeaders = headers;
+    state.responseLength = announced ?? -1;
     state.attempt?.responded(status, performance.now());
     this.status = status;
     this.reason = reason;

@@ -1,0 +1,40 @@
+// An example plugin for the stage `request`: a page with 503 for everybody but the allowed networks, for as long as a file
+// exists: `touch /run/weldr/maintenance` and `rm` are its switch, for all workers and over restarts.
+import { existsSync } from 'node:fs';
+import { compileMatcher, definePlugin, duration, RequestFacts, reply } from 'weldr';
+import { z } from 'zod';
+
+const options = z.strictObject({
+  /** Closed while this file exists. */
+  file: z.string().min(1),
+  /** Who gets through all the same, such as `10.0.0.0/8`. */
+  allow: z.array(z.string()).default([]),
+  page: z.string().default('<!doctype html><title>Back soon</title><h1>Back soon</h1>\n'),
+  /** What clients are asked to wait. */
+  retryAfter: duration().default(60_000),
+  /** How often the file is looked for. */
+  interval: duration().default(1000),
+});
+
+export const maintenance = definePlugin({
+  name: 'maintenance',
+  schema: options,
+  worker({ hooks, clock, onClose }, { file, allow, page, retryAfter, interval }) {
+    const isAllowed =
+      allow.length === 0 ? () => false : compileMatcher({ clientIp: allow }, 'maintenance.allow');
+    const closed = reply(503, page, {
+      'Content-Type': 'text/html; charset=utf-8',
+      'Retry-After': String(Math.ceil(retryAfter / 1000)),
+      'Cache-Control': 'no-store',
+    });
+    let isClosed = existsSync(file);
+    onClose(
+      clock.every(interval, () => {
+        isClosed = existsSync(file);
+      }),
+    );
+    hooks.request.tap('maintenance', ctx =>
+      isClosed && !isAllowed(RequestFacts.of(ctx)) ? closed : undefined,
+    );
+  },
+});

@@ -1,0 +1,34 @@
+// An example plugin that gives each request an id: taken over from clients that are trusted, made for all others; sent to
+// the upstream, put on every response, and noted for the log.
+import { randomUUID } from 'node:crypto';
+import { compileMatcher, contextSlot, definePlugin, RequestFacts } from 'weldr';
+import { z } from 'zod';
+
+const options = z.strictObject({
+  header: z.string().min(1).default('X-Request-Id'),
+  /** Whose id is taken over, such as `10.0.0.0/8`. */
+  trusted: z.array(z.string()).default([]),
+});
+
+const idOf = contextSlot<string>('request-id');
+
+export const requestId = definePlugin({
+  name: 'request-id',
+  schema: options,
+  worker({ hooks }, { header, trusted }) {
+    const isTrusted =
+      trusted.length === 0 ? () => false : compileMatcher({ clientIp: trusted }, 'request-id.trusted');
+    hooks.request.tap('request-id', ctx => {
+      const given = ctx.request.headers.get(header) ?? '';
+      // It ends up in logs: of a bounded length, and without what could be mistaken for something else there.
+      const id = /^[\w.:+/=-]{1,128}$/.test(given) && isTrusted(RequestFacts.of(ctx)) ? given : randomUUID();
+      ctx.set(idOf, id);
+      ctx.note(`request id ${id}`);
+      ctx.outgoing.headers.set(header, id);
+    });
+    // A request that was refused before the stage has no id yet.
+    hooks.respond.tap('request-id', ctx => {
+      ctx.response?.headers.set(header, ctx.get(idOf) ?? randomUUID());
+    });
+  },
+});

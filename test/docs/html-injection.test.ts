@@ -1,0 +1,151 @@
+// The example html-injection, in a real Weldr between real clients and origins.
+import type { RequestListener } from 'node:http';
+import * as assert from 'uvu/assert';
+import { htmlInjection } from '../../docs/examples/html-injection.ts';
+import { roundRobin } from '../../plugins/index.ts';
+import { type EmbeddedWeldr, withWeldr } from '../support/embedded-weldr.ts';
+import { type Origin, startOrigin } from '../support/origin.ts';
+import { suite } from '../support/suite.ts';
+import { until } from '../support/weldr.ts';
+import { RawClient } from '../wire/support/raw-client.ts';
+import { statusOf, valuesOf } from '../wire/support/strict-message.ts';
+
+const test = suite('the example html-injection');
+const piece = '<script src="/b.js"></script>';
+const page = '<!doctype html><head><title>ä</title></HEAD><body>…</body>';
+const whole = page.replace('</HEAD>', `${piece}</HEAD>`);
+
+/** Runs `use` with a Weldr before an origin that answers so. */
+async function withPage(
+  handle: RequestListener,
+  use: (weldr: EmbeddedWeldr, origin: Origin) => Promise<void>,
+): Promise<void> {
+  const origin = await startOrigin({ handle });
+  const config = { servers: [origin.url], plugins: [htmlInjection({ html: piece }), roundRobin()] };
+  try {
+    await withWeldr(config, weldr => use(weldr, origin));
+  } finally {
+    await origin.close();
+  }
+}
+
+const html = { 'content-type': 'text/html; charset=utf-8', etag: '"v1"' };
+
+test('puts its piece into a page, without a length and with a weak tag, and the connection goes on', async () => {
+  const length = { 'content-length': Buffer.byteLength(page), 'accept-ranges': 'bytes' };
+  await withPage(
+    (_, response) => response.writeHead(200, { ...html, ...length }).end(page),
+    async ({ port }) => {
+      const client = await RawClient.open(port);
+      const get = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
+      client.send(get + get);
+      for (const message of await client.responses('GET', 'GET')) {
+        assert.is(Buffer.from(message.body, 'latin1').toString(), whole);
+        assert.equal(
+          [message.framing, valuesOf(message, 'etag'), valuesOf(message, 'accept-ranges')],
+          ['chunked', ['W/"v1"'], []],
+        );
+      }
+      client.close();
+    },
+  );
+});
+
+test('finds its place wherever the page is cut', async () => {
+  const bytes = Buffer.from(page);
+  const seen: string[] = [];
+  const handle: RequestListener = (request, response) => {
+    const at = Number(request.headers['x-cut']);
+    response.writeHead(200, html).write(bytes.subarray(0, at));
+    // The rest is not sent before the beginning has passed the transform, as far as that can be told from here.
+    setTimeout(() => response.end(bytes.subarray(at)), 2);
+  };
+  await withPage(handle, async ({ url }) => {
+    for (let at = 1; at < bytes.length; at++) {
+      seen.push(await (await fetch(url, { headers: { 'x-cut': String(at) } })).text());
+    }
+    const oneByOne: RequestListener = (_, response) => {
+      response.writeHead(200, html);
+      for (const byte of bytes) response.write(Buffer.of(byte));
+      response.end();
+    };
+    await withPage(oneByOne, async weldr => {
+      seen.push(await (await fetch(weldr.url)).text());
+    });
+  });
+  assert.equal(new Set(seen), new Set([whole]));
+});
+
+test('leaves alone what is no page, is encoded, or must not be changed', async () => {
+  const others: Record<string, string>[] = [
+    { 'content-type': 'text/html-sandboxed' },
+    { 'content-type': 'application/json' },
+    { ...html, 'content-encoding': 'br' },
+    { ...html, 'cache-control': 'public, no-transform' },
+  ];
+  let headers: Record<string, string> = {};
+  await withPage(
+    (_, response) => response.writeHead(200, headers).end(page),
+    async ({ port }) => {
+      for (const each of others) {
+        headers = { ...each, etag: '"v1"', 'content-length': String(Buffer.byteLength(page)) };
+        const client = await RawClient.open(port);
+        client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+        const message = await client.response();
+        assert.equal([Buffer.from(message.body, 'latin1').toString(), message.framing], [page, 'length']);
+        assert.equal(valuesOf(message, 'etag'), ['"v1"']);
+        client.close();
+      }
+    },
+  );
+});
+
+test('leaves alone parts, 304 and empty pages, and says of HEAD what it would of GET', async () => {
+  const handle: RequestListener = (request, response) => {
+    if (request.headers.range !== undefined) {
+      response
+        .writeHead(206, { ...html, 'content-range': 'bytes 0-6/60', 'content-length': 7 })
+        .end('</head>');
+    } else if (request.headers['if-none-match'] !== undefined) response.writeHead(304, html).end();
+    else if (request.url === '/empty') response.writeHead(200, { ...html, 'content-length': 0 }).end();
+    else response.writeHead(200, { ...html, 'content-length': Buffer.byteLength(page) }).end(page);
+  };
+  await withPage(handle, async ({ port }) => {
+    const client = await RawClient.open(port);
+    client.send('GET / HTTP/1.1\r\nHost: a.test\r\nRange: bytes=0-6\r\n\r\n');
+    client.send('GET / HTTP/1.1\r\nHost: a.test\r\nIf-None-Match: W/"v1"\r\n\r\n');
+    client.send('GET /empty HTTP/1.1\r\nHost: a.test\r\n\r\n');
+    client.send('HEAD / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+    client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+    const [part, unchanged, empty, head, full] = await client.responses('GET', 'GET', 'GET', 'HEAD', 'GET');
+    assert.ok(part && unchanged && empty && head && full);
+    assert.equal([statusOf(part), part.body, valuesOf(part, 'content-length')], [206, '</head>', ['7']]);
+    assert.equal([statusOf(unchanged), valuesOf(unchanged, 'etag')], [304, ['"v1"']]);
+    assert.equal([empty.body, valuesOf(empty, 'content-length')], ['', ['0']]);
+    assert.equal([valuesOf(head, 'content-length'), valuesOf(head, 'etag')], [[], valuesOf(full, 'etag')]);
+    client.close();
+  });
+});
+
+test('passes a page without its place on, whatever its size, at the pace of its reader', async () => {
+  const large = '<'.repeat(3_000_000);
+  await withPage(
+    (_, response) => response.writeHead(200, html).end(large),
+    async ({ url }) => {
+      assert.is((await (await fetch(url)).text()).length, large.length);
+    },
+  );
+});
+
+test('costs a client who leaves nothing but its own page', async () => {
+  const handle: RequestListener = (_, response) => {
+    response.writeHead(200, html).write('<head>');
+  };
+  await withPage(handle, async ({ port }, origin) => {
+    const client = await RawClient.open(port);
+    client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+    await client.until('the page has begun', () => client.text.includes('200 OK'));
+    client.reset();
+    await until('the origin is told', () => origin.inFlight === 0);
+  });
+});

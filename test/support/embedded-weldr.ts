@@ -1,0 +1,24 @@
+// A Weldr in the test's process, from a config: real sockets on both sides, both sides of all plugins.
+import { startWeldr } from '../../config/index.ts';
+import type { WeldrConfig } from '../../core/settings/config.ts';
+
+/** A Weldr that runs in this process. */
+export interface EmbeddedWeldr {
+  /** Such as `http://127.0.0.1:40123`. */
+  readonly url: string;
+  readonly port: number;
+}
+
+/** Runs `use` with a Weldr of this config, which listens on a free port and logs nothing unless it says otherwise. */
+export async function withWeldr(
+  config: WeldrConfig,
+  use: (weldr: EmbeddedWeldr) => Promise<void>,
+): Promise<void> {
+  const weldr = await startWeldr({ listen: '127.0.0.1:0', logLevel: 'silent', ...config });
+  const url = `http://${weldr.addresses[0]}`;
+  try {
+    await use({ url, port: Number(new URL(url).port) });
+  } finally {
+    await weldr.close();
+  }
+}
