@@ -19,7 +19,8 @@ export class Reply {
 }
 
 /**
- * A reply for a stage to return. A text body is sent as UTF-8 `text/plain` unless `headers` say otherwise.
+ * A reply for a stage to return. A text body is sent as UTF-8 `text/plain` unless `headers` say otherwise; these are an
+ * object, or pairs such as those of another list, whose names may stand several times.
  * Throws a TypeError for a status outside 200 to 599, a header that cannot be sent, or a body of another type.
  *
  * @example hooks.request.tap('closed', () => reply(503, 'Back soon.\n', { 'Retry-After': '60' }))
@@ -27,14 +28,15 @@ export class Reply {
 export function reply(
   status: number,
   body: string | Uint8Array = '',
-  headers: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>> | Iterable<readonly [name: string, value: string]> = {},
 ): Reply {
   if (!isFinalStatus(status)) throw new TypeError(`a reply's status is from 200 to 599, got ${status}`);
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
     throw new TypeError(`a reply's body is a string or a Uint8Array, got ${typeof body}`);
   }
   const list = new HeaderList();
-  for (const name of Object.keys(headers)) list.append(name, headers[name] ?? '');
+  const pairs = Symbol.iterator in headers ? headers : Object.entries(headers);
+  for (const [name, value] of pairs) list.append(name, value);
   if (typeof body === 'string' && body !== '' && !list.has('content-type')) {
     list.push('Content-Type', 'content-type', 'text/plain; charset=utf-8');
   }

@@ -194,6 +194,12 @@ replies('sends text as text/plain unless told otherwise', () => {
   assert.equal(reply(200, '{}', { 'Content-Type': 'application/json' }).headers.getAll('content-type'), [
     'application/json',
   ]);
+  const { headers } = reply(200, '', [
+    ['Link', '</a>'],
+    ['Link', '</b>'],
+  ]);
+  assert.equal([...reply(200, '', headers).headers], [...headers]);
+  assert.equal(headers.getAll('link'), ['</a>', '</b>']);
   assert.is(reply(204).headers.length, 0);
   assert.is(reply(200, new Uint8Array(3)).headers.length, 0);
 });

@@ -1,0 +1,57 @@
+// An example plugin that gives an upstream a rest after failures: closed (all pass), open (none does, for a while), and
+// half-open: one request tries it, and decides. Where no upstream is left, the pool's fallback is asked, then it is 503.
+import { definePlugin, duration, type Upstream } from 'weldr';
+import { z } from 'zod';
+
+const options = z.strictObject({
+  /** So many failures within `window` open a circuit: no connection, no response in time, a status from 500 on. */
+  failures: z.number().int().min(1).default(5),
+  window: duration().default(10_000),
+  /** For how long nothing is sent. */
+  rest: duration().default(5000),
+});
+
+/** Times are ms of the clock of attempts; `openedAt` is undefined while the circuit is closed. */
+interface Circuit {
+  failures: number;
+  since: number;
+  openedAt: number | undefined;
+}
+
+export const circuitBreaker = definePlugin({
+  name: 'circuit-breaker',
+  schema: options,
+  worker({ hooks, clock, log }, { failures, window, rest }) {
+    const circuits = new WeakMap<Upstream, Circuit>();
+
+    hooks.eligible.tap('circuit-breaker', (_, upstream) => {
+      const openedAt = circuits.get(upstream)?.openedAt;
+      if (openedAt === undefined) return undefined;
+      // It counts from the moment that it is chosen: a second one cannot slip in.
+      return clock.monotonic() - openedAt >= rest && upstream.inFlight === 0;
+    });
+
+    hooks.attemptFinished.tap('circuit-breaker', ({ attempt, error }) => {
+      if (attempt === undefined) return;
+      const { upstream, startedAt, status } = attempt;
+      const hasFailed = status >= 500 || error?.countsAgainstHealth === true;
+      const circuit = circuits.get(upstream) ?? { failures: 0, since: startedAt, openedAt: undefined };
+      const { openedAt } = circuit;
+      // What had begun before it opened says nothing about how it is now; nor does a client who left.
+      if (openedAt !== undefined && startedAt < openedAt) return;
+      if (!hasFailed) {
+        if (openedAt === undefined || status === 0) return;
+        circuits.delete(upstream);
+        log.info({ upstream: upstream.id }, 'the circuit is closed again');
+        return;
+      }
+      const now = clock.monotonic();
+      if (now - circuit.since > window) Object.assign(circuit, { failures: 0, since: now });
+      circuit.failures++;
+      circuits.set(upstream, circuit);
+      if (openedAt === undefined && circuit.failures < failures) return;
+      circuit.openedAt = now;
+      log.warn({ upstream: upstream.id, ms: rest }, 'the circuit is open');
+    });
+  },
+});
