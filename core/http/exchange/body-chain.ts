@@ -1,6 +1,6 @@
 // BodyChain: the transforms of one body, joined: chunks in, chunks out, flush, back-pressure.
 import { type Duplex, pipeline, Stream } from 'node:stream';
-import { describeError, WeldrError } from '../../errors.ts';
+import { describeError, toError, WeldrError } from '../../errors.ts';
 
 /** Who gets what comes out of a chain. */
 export interface BodyChainReceiver {
@@ -39,10 +39,11 @@ export class BodyChain {
       this.blocked = false;
       if (!this.over) receiver.onChainDrain();
     });
-    this.last.on('data', (bytes: Buffer | string) => {
+    this.last.on('data', (given: unknown) => {
       if (this.over) return;
-      const chunk = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-      if (chunk.length > 0) receiver.onChainBytes(chunk);
+      const bytes = bytesOf(given);
+      if (bytes === undefined) this.fail(new TypeError('it gave what is neither bytes nor text'));
+      else if (bytes.length > 0) receiver.onChainBytes(bytes);
     });
     this.last.on('end', () => {
       if (this.over) return;
@@ -53,7 +54,7 @@ export class BodyChain {
 
   /** Is it a transform that has to go on now? */
   get owes(): boolean {
-    return !this.over && (this.ended || this.blocked);
+    return !this.over && !this.last.isPaused() && (this.ended || this.blocked);
   }
 
   /** Takes bytes, a copy of them; false: wait for `onChainDrain`. */
@@ -108,8 +109,40 @@ function make(factory: () => Duplex): Duplex {
       stage: 'transform',
     });
   }
-  if (made instanceof Stream.Duplex) return made;
+  if (made instanceof Stream.Duplex) return guarded(made);
   throw new WeldrError('PLUGIN_FAILED', 'a body transform is no Duplex stream of Node', {
     stage: 'transform',
   });
+}
+
+/** What a stream calls of its own, and whose exceptions would end the process. */
+const ownMethods = ['_construct', '_write', '_writev', '_final', '_read', '_transform', '_flush'];
+
+/** A stream whose own methods destroy it when they throw or reject. */
+function guarded(stream: Duplex): Duplex {
+  const fail = (thrown: unknown): void => void stream.destroy(toError(thrown));
+  for (const name of ownMethods) {
+    const method: unknown = Reflect.get(stream, name);
+    if (typeof method !== 'function') continue;
+    const guard = (...args: unknown[]): unknown => {
+      try {
+        const result: unknown = Reflect.apply(method, stream, args);
+        if (result instanceof Promise) result.catch(fail);
+        return result;
+      } catch (thrown) {
+        fail(thrown);
+        return undefined;
+      }
+    };
+    Reflect.defineProperty(stream, name, { configurable: true, writable: true, value: guard });
+  }
+  return stream;
+}
+
+/** Undefined: it is none. */
+function bytesOf(given: unknown): Buffer | undefined {
+  if (Buffer.isBuffer(given)) return given;
+  if (typeof given === 'string') return Buffer.from(given);
+  if (given instanceof Uint8Array) return Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  return undefined;
 }

@@ -267,11 +267,12 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
 
   onStageTimeout(): void {
     const ms = this.wire.settings.timeouts.stage;
-    if (this.responseChain === undefined) this.pipeline.stageTimedOut(ms);
-    else
+    if (this.pipeline.pending) this.pipeline.stageTimedOut(ms);
+    else if (this.responseChain !== undefined || this.requestChain !== undefined) {
       this.refuse(
         new WeldrError('PLUGIN_FAILED', `a body transform took over ${ms} ms`, { stage: 'transform' }),
       );
+    }
   }
 
   // --- StreamTaker ---------------------------------------------------------------------------------------------
@@ -297,7 +298,10 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     }
     if (client.requestComplete) {
       if (chain === undefined) stream.endRequest(undefined);
-      else chain.end();
+      else {
+        chain.end();
+        this.watchRequestChain();
+      }
     } else {
       this.bodyWanted = stream.connected;
       if (this.bodyWanted) client.resumeBody(form);
@@ -352,10 +356,18 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     try {
       this.requestChain = new BodyChain(transforms, {
         onChainBytes: bytes => {
+          this.client?.stageDone();
           if (this.upstream?.write(bytes) === false) this.requestChain?.pause();
+          else this.watchRequestChain();
         },
-        onChainEnd: () => this.upstream?.endRequest(undefined),
-        onChainDrain: () => this.onDrain(),
+        onChainEnd: () => {
+          this.client?.stageDone();
+          this.upstream?.endRequest(undefined);
+        },
+        onChainDrain: () => {
+          this.client?.stageDone();
+          this.onDrain();
+        },
         onChainError: error => this.refuse(error),
       });
       return true;
@@ -373,6 +385,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
           this.responseChain = undefined;
           this.client?.stageDone();
           this.client?.endBody(this.trailers);
+          // One that ended before its input: there is no use for the rest.
+          this.dropAttempt();
           this.complete();
         },
         onChainDrain: () => {
@@ -408,6 +422,11 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (this.responseChain?.owes === true) this.client?.awaitStage();
   }
 
+  private watchRequestChain(): void {
+    if (this.requestChain?.owes === true && !this.pipeline.pending && !this.responding)
+      this.client?.awaitStage();
+  }
+
   // --- RequestReceiver: the request body, from the client ------------------------------------------------------
 
   get wantsBody(): boolean {
@@ -419,12 +438,19 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (state === undefined || upstream === undefined) return;
     state.replayable = false;
     state.bytesIn += bytes.length;
-    this.bodyWanted = requestChain === undefined ? upstream.write(bytes) : requestChain.write(bytes);
+    if (requestChain === undefined) this.bodyWanted = upstream.write(bytes);
+    else {
+      this.bodyWanted = requestChain.write(bytes);
+      this.watchRequestChain();
+    }
   }
 
   onRequestEnd(trailers: HeaderList | undefined): void {
     if (this.requestChain === undefined) this.upstream?.endRequest(trailers);
-    else this.requestChain.end();
+    else {
+      this.requestChain.end();
+      this.watchRequestChain();
+    }
   }
 
   onClientDrain(): void {
@@ -458,6 +484,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
 
   onDrain(): void {
     this.requestChain?.resume();
+    this.watchRequestChain();
     if (this.bodyWanted || this.client === undefined || this.client.requestComplete) return;
     this.bodyWanted = true;
     this.askForBody();
