@@ -86,6 +86,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   /** Transforms of the bodies, where plugins asked for some. */
   private requestChain: BodyChain | undefined = undefined;
   private responseChain: BodyChain | undefined = undefined;
+  /** Of a body that is still in a chain. */
+  private requestTrailers: HeaderList | undefined = undefined;
   private trailers: HeaderList | undefined = undefined;
 
   constructor(wire: Wire) {
@@ -269,9 +271,10 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const ms = this.wire.settings.timeouts.stage;
     if (this.pipeline.pending) this.pipeline.stageTimedOut(ms);
     else if (this.responseChain !== undefined || this.requestChain !== undefined) {
-      this.refuse(
-        new WeldrError('PLUGIN_FAILED', `a body transform took over ${ms} ms`, { stage: 'transform' }),
-      );
+      const why = `a body transform took over ${ms} ms`;
+      const error = new WeldrError('PLUGIN_FAILED', why, { stage: 'transform' });
+      if (this.responseChain === undefined) this.refuse(error);
+      else this.refuseUntransformed(error);
     }
   }
 
@@ -362,7 +365,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
         },
         onChainEnd: () => {
           this.client?.stageDone();
-          this.upstream?.endRequest(undefined);
+          this.upstream?.endRequest(this.requestTrailers);
         },
         onChainDrain: () => {
           this.client?.stageDone();
@@ -393,19 +396,20 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
           this.client?.stageDone();
           this.upstream?.release();
         },
-        onChainError: error => {
-          this.responseChain = undefined;
-          this.refuse(error);
-        },
+        onChainError: error => this.refuseUntransformed(error),
       });
       return true;
     } catch (thrown) {
-      const { rare } = this.state ?? {};
-      // The error's own response must not meet the same end.
-      if (rare !== undefined) rare.responseTransforms = undefined;
-      this.refuse(toWeldrError(thrown));
+      this.refuseUntransformed(toWeldrError(thrown));
       return false;
     }
+  }
+
+  /** A transform of the response has failed: the error's own response must not meet the same end. */
+  private refuseUntransformed(error: WeldrError): void {
+    const { rare } = this.state ?? {};
+    if (rare !== undefined) rare.responseTransforms = undefined;
+    this.refuse(error);
   }
 
   private onTransformed(bytes: Buffer): void {
@@ -448,6 +452,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   onRequestEnd(trailers: HeaderList | undefined): void {
     if (this.requestChain === undefined) this.upstream?.endRequest(trailers);
     else {
+      this.requestTrailers = trailers;
       this.requestChain.end();
       this.watchRequestChain();
     }
@@ -647,6 +652,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.requestChain = undefined;
     this.responseChain?.destroy();
     this.responseChain = undefined;
+    this.requestTrailers = undefined;
     this.trailers = undefined;
   }
 
@@ -669,6 +675,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.upgraded = undefined;
     this.requestChain?.destroy();
     this.requestChain = undefined;
+    this.requestTrailers = undefined;
     this.bodyWanted = false;
     this.judgedLate = false;
   }
