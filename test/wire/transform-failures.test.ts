@@ -349,6 +349,45 @@ chains('that makes much of little waits for a client that does not read', async 
   });
 });
 
+for (const [where, others] of [
+  ['alone', []],
+  ['between others', [pass]],
+] as const) {
+  chains(`has each stream flush once, and sends what that adds, ${where}`, async () => {
+    const calls: string[] = [];
+    const adding: BodyTransform = () =>
+      new Transform({
+        transform: (chunk, _, done) => done(null, chunk),
+        flush(done) {
+          calls.push('flush');
+          done(null, '!');
+        },
+        final(done) {
+          calls.push('final');
+          done();
+        },
+      });
+    const flushing: BodyTransform = () =>
+      new Transform({
+        transform: (chunk, _, done) => done(null, chunk),
+        flush(done) {
+          calls.push('flush');
+          done(null, '?');
+        },
+      });
+    const all = [...others, adding, flushing, ...others];
+    await between({ tap: onRequest(...all) }, async ({ client }) => {
+      client.send(post('abc'));
+      assert.match((await client.response('POST')).body, '|abc!?]');
+    });
+    await between({ tap: onResponse(...all), answer: () => ok('abc') }, async ({ client }) => {
+      client.send(get);
+      assert.is((await client.response()).body, 'abc!?');
+    });
+    assert.equal(calls, ['final', 'flush', 'flush', 'final', 'flush', 'flush']);
+  });
+}
+
 const attempts = suite('transforms and attempts');
 
 attempts('a new stream gets the original body when the attempt before failed within it', async () => {
