@@ -489,3 +489,47 @@ attempts('a protocol switch passes both transforms by', async () => {
     client.reset();
   });
 });
+
+const doubled: BodyTransform = () =>
+  new Transform({ transform: (chunk, _, done) => done(null, `${chunk}${chunk}`) });
+
+for (const stage of ['selectUpstream', 'preProxy'] as const) {
+  attempts(`those that ${stage} asks for are its attempt's own, behind those of all attempts`, async () => {
+    let answers = 0;
+    const tap = (hooks: RequestHooks) => {
+      onRequest(() => new Transform({ transform: (chunk, _, done) => done(null, `${chunk}-`) }))(hooks);
+      hooks[stage].tap('again', ctx => {
+        ctx.transformRequest(doubled);
+        ctx.transformResponse(doubled);
+        return undefined;
+      });
+      hooks.judge.tap('again', ctx => (ctx.status === 503 ? retry : undefined));
+    };
+    const answer: Script['answer'] = () =>
+      answers++ < 2 ? 'HTTP/1.1 503 Try Again\r\nContent-Length: 2\r\n\r\nno' : ok('yes');
+    await between({ tap, answer }, async ({ client, origin }) => {
+      client.send(post('abc') + post('abc'));
+      const [first, second] = await client.responses('POST', 'POST');
+      assert.equal([first?.body, second?.body], ['yesyes', 'yesyes']);
+      assert.equal(
+        origin.requests.map(({ body }) => body),
+        ['abc-abc-', 'abc-abc-', 'abc-abc-', 'abc-abc-'],
+      );
+    });
+  });
+}
+
+attempts('those that judge asks for are not those of the attempt after it', async () => {
+  let answers = 0;
+  const tap = (hooks: RequestHooks) =>
+    hooks.judge.tap('again', ctx => {
+      ctx.transformResponse(doubled);
+      return ctx.status === 503 ? retry : undefined;
+    });
+  const answer: Script['answer'] = () =>
+    answers++ === 0 ? 'HTTP/1.1 503 Try Again\r\nContent-Length: 2\r\n\r\nno' : ok('yes');
+  await between({ tap, answer }, async ({ client }) => {
+    client.send(get);
+    assert.is((await client.response()).body, 'yesyes');
+  });
+});
