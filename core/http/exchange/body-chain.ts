@@ -123,7 +123,8 @@ function guarded(stream: Duplex): Duplex {
   const fail = (thrown: unknown): void => void stream.destroy(toError(thrown));
   for (const name of ownMethods) {
     const method: unknown = Reflect.get(stream, name);
-    if (typeof method !== 'function') continue;
+    // Node flushes a transform twice whose `_final` is not its own.
+    if (typeof method !== 'function' || method === Stream.Transform.prototype._final) continue;
     const guard = (...args: unknown[]): unknown => {
       try {
         const result: unknown = Reflect.apply(method, stream, args);
