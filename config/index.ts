@@ -26,7 +26,7 @@ export {
 } from '../core/plugin/plugin.ts';
 export { type WhenMatcher, when } from '../core/plugin/when.ts';
 export type { DiscoverySource, SourceChange } from '../core/pool/discovery-source.ts';
-export type { ManagerPools, PoolCounts, PoolsObserver } from '../core/pool/manager-pools.ts';
+export type { ManagerPools, PoolCounts } from '../core/pool/manager-pools.ts';
 export type { OperatorPools } from '../core/pool/operator-pools.ts';
 export type {
   Layer,
@@ -40,6 +40,7 @@ export type {
   UpstreamTls,
 } from '../core/pool/pool.ts';
 export type { HealthReport, PoolEntry } from '../core/pool/pool-entry.ts';
+export type { PoolsObserver } from '../core/pool/pools-observer.ts';
 export type { HealthCheckSettings, ServerDefinition, ServerInput } from '../core/pool/server-definition.ts';
 export type { PoolStore, StoreChange, StoredEntry, StoredPools, StoredSetting } from '../core/pool/store.ts';
 export type { Attempt } from '../core/request/attempt.ts';

@@ -2,10 +2,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CancelTimer, Clock } from '../clock.ts';
 import { Drain } from './drain.ts';
-import type { PoolsObserver } from './manager-pools.ts';
 import type { Layer, PoolChange } from './pool.ts';
 import { Pools } from './pool.ts';
 import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';
+import type { PoolsObserver } from './pools-observer.ts';
 import type { ServerDefinition } from './server-definition.ts';
 
 /** The entry as kept here. */

@@ -100,7 +100,8 @@ export class Upstream {
     this.endpoint = Object.freeze(endpoint);
     this.authority = authority;
     this.#record = Object.freeze(record);
-    Object.freeze(this);
+    // A class below freezes what it has made of it.
+    if (new.target === Upstream) Object.freeze(this);
   }
 
   /** What is known of it, as it crosses from the manager to the workers. */

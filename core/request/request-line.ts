@@ -20,14 +20,17 @@ export function isMethod(text: string): boolean {
   return text.length <= 32 && isToken(text) && text !== 'CONNECT';
 }
 
-// Visible ASCII without quotes, `#`, angle brackets and backslash, whose meaning differs from parser to parser.
-const targetChars = Uint8Array.from({ length: 128 }, (_, code) =>
+/**
+ * What a request target may hold, as a table over one latin1 character. Wider than RFC 3986, as browsers send `|`, `^` or
+ * `{` as they are; never `#`, whose meaning differs from parser to parser, nor a backslash, quote or angle bracket.
+ */
+export const targetChar = Uint8Array.from({ length: 256 }, (_, code) =>
   /[!$-;=?-[\]-~]/.test(String.fromCharCode(code)) ? 1 : 0,
 );
 
 /** Is it a target in origin-form, or `*` (RFC 9112 section 3.2)? */
 export function isTarget(text: string): boolean {
   if (text.charCodeAt(0) !== 0x2f) return text === '*';
-  for (let i = 1; i < text.length; i++) if (targetChars[text.charCodeAt(i)] !== 1) return false;
+  for (let i = 1; i < text.length; i++) if (targetChar[text.charCodeAt(i)] !== 1) return false;
   return true;
 }

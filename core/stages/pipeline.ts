@@ -373,6 +373,13 @@ export class Pipeline {
   };
 
   private forward(state: RequestState): void {
+    const { edited } = state;
+    if (edited !== undefined && edited.target === '*' && edited.method !== 'OPTIONS') {
+      // Each of the two could be sent, and they were set one after the other.
+      const what = `plugins made the request ${edited.method} *; only OPTIONS has the target *`;
+      this.fail(state, new WeldrError('PLUGIN_FAILED', what));
+      return;
+    }
     this.stage = forwarding;
     this.carrier.forward(state);
   }

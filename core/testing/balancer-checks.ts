@@ -1,6 +1,6 @@
 // The conformance kit for balancers: what every balancer has to hold, each as a check with a name.
 import type { Plugin } from '../plugin/plugin.ts';
-import { eligible, inFlight, retries, untouched } from './balancer-checks/attempts.ts';
+import { eligible, inFlight, leftBusy, retries, untouched } from './balancer-checks/attempts.ts';
 import {
   changes,
   emptyPool,
@@ -39,6 +39,7 @@ const definitions: readonly CheckDefinition[] = [
   eligible,
   inFlight,
   flaps,
+  leftBusy,
   notInStep,
   work,
 ];

@@ -218,6 +218,18 @@ responses('change the bytes, in the order of the calls, and send them in chunks'
   });
 });
 
+responses('flush once', async () => {
+  const make = () =>
+    new Transform({
+      transform: (chunk, _, done) => done(null, chunk),
+      flush: done => done(null, '!'),
+    });
+  await between({ tap: onResponse(make), answer: () => ok('abc') }, async ({ client }) => {
+    client.send(get);
+    assert.is((await client.response()).body, 'abc!');
+  });
+});
+
 responses('take chunked bodies, and those that end with their connection', async () => {
   const chunked =
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nX-T: 1\r\n\r\n';

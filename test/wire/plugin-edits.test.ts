@@ -108,6 +108,26 @@ test('a target and a method that a plugin sets well reach the origin', async () 
   });
 });
 
+test('the target * that a plugin sets reaches the origin with OPTIONS alone', async () => {
+  for (const method of ['OPTIONS', 'GET'] as const) {
+    const request = (ctx: ProxyContext): void => {
+      ctx.outgoing.target = '*';
+      ctx.outgoing.method = method;
+    };
+    await withEdits({ request }, async (client, origin) => {
+      client.send(`POST /edit HTTP/1.1\r\nHost: a.test\r\n\r\n${canary}`);
+      const [first, second] = await client.responses('POST', 'GET');
+      assert.is(first && statusOf(first), method === 'GET' ? 500 : 200);
+      assert.is(second && statusOf(second), 200);
+      const lines = method === 'GET' ? [] : ['OPTIONS * HTTP/1.1'];
+      assert.equal(
+        origin.requests.map(({ line }) => line),
+        [...lines, 'GET /canary HTTP/1.1'],
+      );
+    });
+  }
+});
+
 test('a GET made of a HEAD still sends no body', async () => {
   const request = (ctx: ProxyContext): void => {
     ctx.outgoing.method = 'GET';

@@ -140,15 +140,13 @@ function make(factory: () => Duplex): Duplex {
 /** What a stream calls of its own, and whose exceptions would end the process. */
 const ownMethods = ['_construct', '_write', '_writev', '_final', '_read', '_transform', '_flush'];
 
-const ownFinal: unknown = Reflect.get(Stream.Transform.prototype, '_final');
-
 /** A stream whose own methods destroy it when they throw or reject. */
 function guarded(stream: Duplex): Duplex {
   const fail = (thrown: unknown): void => void stream.destroy(toError(thrown));
   for (const name of ownMethods) {
     const method: unknown = Reflect.get(stream, name);
-    // Transform calls its own `_final` once more where it finds another one in its place; it is guarded by `_flush`.
-    if (typeof method !== 'function' || method === ownFinal) continue;
+    // Node flushes a transform twice whose `_final` is not its own.
+    if (typeof method !== 'function' || method === Stream.Transform.prototype._final) continue;
     const guard = (...args: unknown[]): unknown => {
       try {
         const result: unknown = Reflect.apply(method, stream, args);

@@ -7,18 +7,17 @@ import { RequestState } from '../../request/request-state.ts';
 import { type Carrier, Pipeline } from '../../stages/pipeline.ts';
 import type { ConnectionCache, StreamTaker } from '../upstream/connection-cache.ts';
 import { BodyChain } from './body-chain.ts';
+import { OutgoingHead, type Reused } from './outgoing-head.ts';
 import { logFailure, logRefusal } from './own-responses.ts';
 import type {
   BodyForm,
   ClientStream,
   InboundRequest,
   InboundResponse,
-  OutboundRequest,
   OutboundResponse,
   RequestReceiver,
   ResponseReceiver,
   UpstreamStream,
-  UpstreamTimeouts,
 } from './streams.ts';
 import { Tunnel } from './tunnel.ts';
 import type { Wire } from './wire.ts';
@@ -27,10 +26,6 @@ import type { Wire } from './wire.ts';
 const smallBody = 16 * 1024;
 
 const noHeaders = new HeaderList();
-const noTimeouts: UpstreamTimeouts = { connect: 0, response: 0, body: 0 };
-
-/** A head that an exchange gives its streams to write, and uses again for the next request. */
-type Reused<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
  * Used for one request at a time, and by no other before everything that could still call it is gone: see
@@ -39,17 +34,7 @@ type Reused<T> = { -readonly [K in keyof T]: T[K] };
 export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, StreamTaker {
   private readonly wire: Wire;
   private readonly pipeline: Pipeline;
-  private readonly request: Reused<OutboundRequest> = {
-    method: 'GET',
-    target: '/',
-    host: undefined,
-    headers: noHeaders,
-    addedLines: '',
-    length: 0,
-    form: 'payload',
-    upgrade: undefined,
-    timeouts: noTimeouts,
-  };
+  private readonly outgoing = new OutgoingHead();
   private readonly response: Reused<OutboundResponse> = {
     status: 0,
     reason: undefined,
@@ -292,7 +277,13 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (joined) stream.cork();
     const form = this.formFor(stream);
     const chain = this.requestChain;
-    stream.send(this.outgoing(state, form), chain === undefined ? body : undefined, this);
+    const head = this.outgoing.of(
+      state,
+      form,
+      chain === undefined ? state.bodyLength : -1,
+      this.wire.settings.timeouts,
+    );
+    stream.send(head, chain === undefined ? body : undefined, this);
     state.attempt?.reuses(stream.reused);
     state.attempt?.sent(performance.now());
     if (body !== undefined) {
@@ -314,37 +305,6 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
 
   private formFor(stream: UpstreamStream): BodyForm {
     return this.askedForm === 'chunks' && this.requestChain === undefined ? stream.takes : 'payload';
-  }
-
-  private outgoing(state: RequestState, form: BodyForm): OutboundRequest {
-    const { request } = this;
-    const { upstream, edited } = state;
-    const wantsOwn = upstream?.record.mapHost === true && edited?.hasOwnHost !== true;
-    const host = edited === undefined ? state.host : edited.host;
-    const headers = edited?.editedHeaders;
-    request.method = edited === undefined ? state.method : edited.method;
-    request.target = edited === undefined ? state.target : edited.target;
-    request.host = upstream !== undefined && (wantsOwn || host === '') ? upstream.authority : undefined;
-    request.headers = headers ?? state.rare?.cleanedHeaders ?? state.headers;
-    request.addedLines = headers === undefined ? state.addedLines : '';
-    request.length = this.requestChain === undefined ? state.bodyLength : -1;
-    request.form = form;
-    request.upgrade = state.upgrade;
-    request.timeouts = this.timeoutsOf(state);
-    return request;
-  }
-
-  private timeoutsOf({ rare }: RequestState): UpstreamTimeouts {
-    const { timeouts } = this.wire.settings;
-    if (rare === undefined) return timeouts;
-    const { connectTimeout, responseTimeout, bodyTimeout } = rare;
-    if (connectTimeout === undefined && responseTimeout === undefined && bodyTimeout === undefined)
-      return timeouts;
-    return {
-      connect: connectTimeout ?? timeouts.connect,
-      response: responseTimeout ?? timeouts.response,
-      body: bodyTimeout ?? timeouts.body,
-    };
   }
 
   goWithout(error: WeldrError): void {
@@ -661,7 +621,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
    * one about the next request. Such a one is dropped, and its client's connection goes on with another.
    */
   private release(): void {
-    this.request.headers = noHeaders;
+    this.outgoing.clear();
     this.response.headers = noHeaders;
     if (this.pipeline.reusable) this.wire.exchanges.giveBack(this);
   }

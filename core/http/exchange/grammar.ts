@@ -10,14 +10,6 @@ export const tokenChar = table(c => /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fr
 /** What a field value may hold: visible characters, obs-text, SP, HTAB (RFC 9110 section 5.5). */
 export const valueChar = table(c => c === 0x09 || (c >= 0x20 && c !== 0x7f));
 
-/**
- * What a request target may hold. Wider than RFC 3986, as browsers send `|`, `^` or `{` as they are; never `#`,
- * whose meaning differs from parser to parser, nor a backslash, quote or angle bracket.
- */
-export const targetChar = table(
-  c => c > 0x20 && c < 0x7f && c !== 0x22 && c !== 0x23 && c !== 0x3c && c !== 0x3e && c !== 0x5c,
-);
-
 /** Value of a hexadecimal digit, or 255. */
 export const hexValue = Uint8Array.from({ length: 256 }, (_, code) => {
   const value = Number.parseInt(String.fromCharCode(code), 16);

@@ -1,9 +1,10 @@
 // RequestHead: one strict reader of request heads (RFC 9112 sections 3 and 5); what is ambiguous is refused.
 import type { ErrorCode } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
-import { CR, LF, SP, targetChar, tokenChar } from '../exchange/grammar.ts';
+import { isAuthority, targetChar } from '../../request/request-line.ts';
+import { CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
 import type { BodyForm, InboundRequest } from '../exchange/streams.ts';
-import { isAuthority, splitAbsolute } from '../exchange/target.ts';
+import { splitAbsolute } from '../exchange/target.ts';
 import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
 import { bodyLength, chunked, connectionOptions, dropNamedFields, listElements } from './message-framing.ts';
 

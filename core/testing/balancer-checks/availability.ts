@@ -65,7 +65,7 @@ const changingUpstreams = 8;
 async function followChanges(started: Trial): Promise<void> {
   const random = seeded(20_250_101);
   const { pool } = started;
-  for (let n = 0; n < 200; n++) {
+  for (let n = 0; n < 80; n++) {
     for (let count = Math.floor(random() * 4); count >= 0; count--) changeSomething(pool, random);
     for (let i = 0; i < 3; i++) {
       const chosen = await started.choose(context({ ...client(n * 3 + i), pool }));
@@ -110,32 +110,41 @@ export const flaps: CheckDefinition = {
 };
 
 const flapping = urlOf(2);
+const flappings = 20;
+const untilWarm = 600_000;
 
 async function flap({ balancer }: Subject, how: string, away: (pool: Pool) => unknown): Promise<void> {
   const upstreams = alike(4);
   await trial(balancer, { upstreams }, async started => {
     const { pool } = started;
     const early = (await started.count(40)).of(flapping);
-    const before = await started.count(400);
-    for (let n = 0; n < 40; n++) {
+    const before = await started.count(1000);
+    for (let n = 0; n < flappings; n++) {
       away(pool);
-      await started.count(3, 400 + n * 6);
-      pool.set(upstreamRecord(flapping));
-      await started.count(3, 403 + n * 6);
+      await started.count(3, 1000 + n * 6);
+      comeBack(started);
+      await started.count(3, 1003 + n * 6);
     }
-    const flapped = `after it was ${how} and active again 40 times,`;
-    (await started.count(400)).expectAlike(before, upstreams, flapped);
+    const flapped = `after it was ${how} and active again ${flappings} times,`;
+    // One that starts slowly has started by then.
+    started.side.clock.advance(untilWarm);
+    (await started.count(1000)).expectAlike(before, upstreams, flapped);
     away(pool);
-    await started.count(300, 400);
-    pool.set(upstreamRecord(flapping));
+    await started.count(300, 1000);
+    comeBack(started);
     // Who wants to make up for what it missed floods one that has just come back.
     const first = await started.count(40);
     if (first.of(flapping) > early + 16) {
       const got = `${first.describe(flapping)}, and ${early} before`;
       throw new Error(`when it was ${how} for 300 requests, ${flapping} got ${got}`);
     }
-    (await started.count(400)).expectAlike(before, upstreams, `after it was ${how} for 300 requests,`);
+    started.side.clock.advance(untilWarm);
+    (await started.count(1000)).expectAlike(before, upstreams, `after it was ${how} for 300 requests,`);
   });
+}
+
+function comeBack({ pool, side }: Trial): void {
+  pool.set(upstreamRecord({ url: flapping, activeSince: side.clock.now() }));
 }
 
 export const waiting: CheckDefinition = {

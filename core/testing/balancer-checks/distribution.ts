@@ -1,5 +1,5 @@
 // Checks of how a balancer shares requests out.
-import type { UpstreamInput } from '../pool.ts';
+import { type UpstreamInput, upstreamRecord } from '../pool.ts';
 import type { BalancerCheckOptions, CheckDefinition } from './balancer-check.ts';
 import { Shares } from './shares.ts';
 import { alike, client, type Trial, trial, urlOf } from './trial.ts';
@@ -36,8 +36,23 @@ export const sharesByWeight: CheckDefinition = {
         // Three standard deviations: chance alone fails this once in hundreds of runs at a tolerance of 0.
         expectShares(shares, expected, share => share * distribution + 3 * Math.sqrt(share));
       }
+      if (options.weights !== false) await expectNewShares(started, distribution);
     }),
 };
+
+/** Has the weights change places: from then on the new ones count, whatever an upstream was ahead or behind. */
+async function expectNewShares(started: Trial, distribution: 'smooth' | number): Promise<void> {
+  const changed = weights.toReversed();
+  for (const upstream of weighing(changed)) started.pool.set(upstreamRecord(upstream));
+  const round = sum(changed);
+  if (distribution === 'smooth') {
+    await started.count(2 * round);
+    expectShares(await started.count(20 * round), changed, () => 2);
+  } else {
+    const shares = await started.count(10_000);
+    expectShares(shares, changed, share => share * distribution + 3 * Math.sqrt(share));
+  }
+}
 
 function expectShares(shares: Shares, expected: readonly number[], allowed: (share: number) => number): void {
   for (const [n, weight] of expected.entries()) {
@@ -145,7 +160,7 @@ export const busiest: CheckDefinition = {
     const busy = urlOf(0);
     return trial(balancer, { upstreams: alike(2) }, async started => {
       const before = await started.count(requests);
-      const release = await hold(started, busy);
+      const release = await started.hold(busy);
       const shares = await started.count(requests);
       await release();
       if (shares.of(busy) <= before.of(busy) + requests * 0.15) return;
@@ -154,24 +169,6 @@ export const busiest: CheckDefinition = {
     });
   },
 };
-
-/** Runs requests, and leaves those in flight that get this upstream, up to five; returns how these are ended. */
-async function hold(started: Trial, id: string): Promise<() => Promise<void>> {
-  const held: Promise<unknown>[] = [];
-  const answer = Promise.withResolvers<number>();
-  for (let n = 0; n < 200 && held.length < 5; n++) {
-    const { upstream, result } = await started.begin(client(n), chosen =>
-      chosen.id === id ? answer.promise : 200,
-    );
-    if (upstream.id === id) held.push(result);
-    else await started.settled(result);
-  }
-  if (held.length === 0) throw new Error(`${id} was never chosen, in 200 requests`);
-  return async () => {
-    answer.resolve(200);
-    await started.settled(Promise.all(held));
-  };
-}
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((a, b) => a + b, 0);

@@ -29,18 +29,22 @@ const promiseTurns = 8;
 const loopTurns = 50;
 const mostTurns = promiseTurns + loopTurns + 100;
 
+// Time passes, so that averages of latencies and slow starts are what they are in a worker.
+const usual: UpstreamAnswer = { status: 200, after: 5 };
+
 /** The URL of the n-th upstream. */
 export const urlOf = (n: number): string => `http://10.0.${n >> 8}.${n & 255}:8080`;
 
 /** The first `count` upstreams, all of them alike. */
 export const alike = (count: number): string[] => Array.from({ length: count }, (_, n) => urlOf(n));
 
-/** The facts of the n-th request that a balancer may go by: the client and the target. */
-export function client(n: number): Pick<ContextOptions, 'clientIp' | 'clientPort' | 'target'> {
+/** The facts of the n-th request that a balancer may go by: the client, its cookie and the target. */
+export function client(n: number): Pick<ContextOptions, 'clientIp' | 'clientPort' | 'target' | 'headers'> {
   return {
     clientIp: `192.0.${(n >> 8) & 255}.${n & 255}`,
     clientPort: 1024 + (n % 60_000),
     target: `/item/${n}`,
+    headers: { Cookie: `client=${n}` },
   };
 }
 
@@ -130,7 +134,7 @@ export class Trial {
 
   /** Runs a request to its end. Throws for what is wrong with the balancer, not for what the request's answers say. */
   async run(options: RunOptions): Promise<RunResult> {
-    return expectChosen(await this.settled(this.side.run(options)));
+    return expectChosen(await this.settled(this.side.run({ answers: [usual], ...options })));
   }
 
   /**
@@ -158,6 +162,24 @@ export class Trial {
     this.onChosen = () => undefined;
     if (chosen === undefined) throw new Error(whyNothing(await running));
     return { upstream: chosen, result: running };
+  }
+
+  /** Runs requests, and leaves those in flight that get this upstream, up to five; returns how these are ended. */
+  async hold(id: string): Promise<() => Promise<void>> {
+    const held: Promise<unknown>[] = [];
+    const answer = Promise.withResolvers<number>();
+    for (let n = 0; n < 200 && held.length < 5; n++) {
+      const { upstream, result } = await this.begin(client(n), chosen =>
+        chosen.id === id ? answer.promise : usual,
+      );
+      if (upstream.id === id) held.push(result);
+      else await this.settled(result);
+    }
+    if (held.length === 0) throw new Error(`${id} was never chosen, in 200 requests`);
+    return async () => {
+      answer.resolve(200);
+      await this.settled(Promise.all(held));
+    };
   }
 
   /** Runs requests one after another, those of the clients from `first` on, and counts whom they went to. */

@@ -9,27 +9,52 @@ export class Reads {
    * kept.
    */
   readonly pools: Pools = watchedPools(this);
+  private readonly species = this.speciesOf();
   private readonly lists = new WeakMap<readonly Upstream[], readonly Upstream[]>();
 
-  /** The same list, of which each read counts. */
+  /** The same list, of which each read counts; so do those of lists which are made of it by `map`, `filter`, `slice`. */
   watched(list: readonly Upstream[]): readonly Upstream[] {
     const known = this.lists.get(list);
     if (known !== undefined) return known;
-    const watched = new Proxy(list, {
+    const watched = this.watch(list);
+    this.lists.set(list, watched);
+    return watched;
+  }
+
+  private watch<T extends object>(list: T): T {
+    return new Proxy(list, {
       get: (target, key) => {
+        if (key === 'constructor') return this.species;
         if (key !== 'length') this.count++;
         const value: unknown = Reflect.get(target, key);
         return value;
       },
     });
-    this.lists.set(list, watched);
-    return watched;
+  }
+
+  /** What `map` and its like make their lists with (ECMA-262, ArraySpeciesCreate). */
+  private speciesOf(): object {
+    const watch = (list: unknown[]): unknown[] => this.watch(list);
+    function Derived(length: number): unknown[] {
+      return watch(new Array<unknown>(length));
+    }
+    return { [Symbol.species]: Derived };
   }
 }
 
 /** Pools, upstreams and their prototypes are frozen: what counts stands in classes of its own. */
 function watchedPools(reads: Reads): Pools {
   class WatchedUpstream extends Upstream {
+    constructor(pool: string, record: UpstreamRecord) {
+      super(pool, record);
+      const { id } = this;
+      const get = (): string => {
+        reads.count++;
+        return id;
+      };
+      Object.freeze(Object.defineProperty(this, 'id', { get }));
+    }
+
     override get record(): UpstreamRecord {
       reads.count++;
       return super.record;
@@ -59,6 +84,11 @@ function watchedPools(reads: Reads): Pools {
   class WatchedPool extends Pool {
     override get available(): readonly Upstream[] {
       return reads.watched(super.available);
+    }
+
+    override get(id: string): Upstream | undefined {
+      reads.count++;
+      return super.get(id);
     }
 
     override *[Symbol.iterator](): IterableIterator<Upstream> {

@@ -11,6 +11,10 @@ const choices = 100;
 // Far more than any search or sample looks at, far less than all.
 const mostReads = upstreams / 5;
 
+/**
+ * Counts looks at upstreams and at lists which `map` and its like make of the pool's. What is copied by hand and then
+ * searched without a look at an upstream, such as sums of weights that were pushed into an array, is not seen.
+ */
 export const work: CheckDefinition = {
   name: 'looks at a few upstreams, however many there are',
   run: ({ balancer }) => run(balancer, new Reads()),

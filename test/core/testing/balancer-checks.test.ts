@@ -6,11 +6,14 @@ import { roundRobin } from '../../../plugins/round-robin/index.ts';
 import { suite } from '../../support/suite.ts';
 import {
   askingFirst,
+  byCookie,
+  decaying,
   ewma,
   ownCounts,
   plainRoundRobin,
   powerOfTwo,
   ring,
+  warmingUp,
   weightedRandom,
 } from './right-balancers.ts';
 import { wrongInAttempts } from './wrong-balancers/attempts.ts';
@@ -28,6 +31,9 @@ const rightBalancers: readonly [string, Plugin, BalancerCheckOptions][] = [
   ['the power of two choices', powerOfTwo, { distribution: 'none' }],
   ['two choices by counts of its own', ownCounts, { distribution: 'none' }],
   ['two choices by latency', ewma, { distribution: 'none' }],
+  ['averages that decay without end', decaying, { distribution: 'none' }],
+  ['a slow start of its own', warmingUp, { distribution: 'none' }],
+  ['a hash of the cookie', byCookie, { distribution: 'none' }],
   ['a ring', ring, { distribution: 'none' }],
   ['a ring which promises to be sticky', ring, { distribution: 'none', sticky: true }],
   ['a round robin which waits before it chooses', askingFirst, { weights: false }],

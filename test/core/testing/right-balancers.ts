@@ -174,13 +174,52 @@ class Ring {
 }
 
 /** FNV-1a with a finish that spreads what differs at the end only. */
-function hash(text: string): number {
+export function hash(text: string): number {
   let state = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193);
   state = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
   state = Math.imul(state ^ (state >>> 13), 0xc2b2ae35);
   return (state ^ (state >>> 16)) >>> 0;
 }
+
+/** The faster one of two, by averages that decay towards nothing and never are. */
+export const decaying = balancer('decaying', ({ id, hooks, clock }) => {
+  const random = seeded(id);
+  const averages = new WeakMap<Upstream, { value: number; at: number }>();
+  const cost = (upstream: Upstream): number => {
+    const { value, at } = averages.get(upstream) ?? { value: 0, at: 0 };
+    return value * Math.exp((at - clock.monotonic()) / 10_000);
+  };
+  hooks.attemptFinished.tap('decaying', ({ attempt, error }) => {
+    if (attempt === undefined) return;
+    const took = error === undefined ? attempt.finishedAt - attempt.startedAt : 300;
+    averages.set(attempt.upstream, { value: cost(attempt.upstream) * 0.7 + took, at: clock.monotonic() });
+  });
+  return ({ pool, tried }) => twoChoices(pool, tried, random, (a, b) => cost(a) < cost(b));
+});
+
+/** By chance, and less often who has just come, for half a minute. */
+export const warmingUp = balancer('warming-up', ({ id, pools, clock }) => {
+  const random = seeded(id);
+  const since = new WeakMap<Upstream, number>();
+  const come = (upstream: Upstream) => void since.set(upstream, clock.now());
+  pools.follow(pool =>
+    pool.observe({ added: come, changed: (one, was) => void (was.state !== 'active' && come(one)) }),
+  );
+  const part = (upstream: Upstream): number => 0.1 + (clock.now() - (since.get(upstream) ?? 0)) / 30_000;
+  return ({ pool, tried }) => {
+    const draw = () => freshFrom(pool.available, tried, Math.floor(random() * pool.available.length));
+    let drawn = draw();
+    for (let n = 0; n < 3 && drawn !== undefined && random() > part(drawn); n++) drawn = draw();
+    return drawn;
+  };
+});
+
+/** By the client's cookie. */
+export const byCookie = balancer('by-cookie', () => ({ pool, tried, request }) => {
+  const place = hash(request.headers.get('cookie') ?? '');
+  return freshFrom(pool.available, tried, place % Math.max(1, pool.available.length));
+});
 
 /** A plain round robin which asks something else before it chooses. */
 export const askingFirst: Plugin = {

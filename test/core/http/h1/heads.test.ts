@@ -1,10 +1,11 @@
 // RequestHead, ResponseHead and FieldReader, apart from any connection.
 import * as assert from 'uvu/assert';
-import { isAuthority, isRequestLine, splitAbsolute } from '../../../../core/http/exchange/target.ts';
+import { splitAbsolute } from '../../../../core/http/exchange/target.ts';
 import { FieldReader, incomplete, malformed, tooMany } from '../../../../core/http/h1/fields.ts';
 import { chunked, untilClose } from '../../../../core/http/h1/message-framing.ts';
 import { needMore, RequestHead, refused } from '../../../../core/http/h1/request-head.ts';
 import { ResponseHead } from '../../../../core/http/h1/response-head.ts';
+import { isAuthority } from '../../../../core/request/request-line.ts';
 import { suite } from '../../../support/suite.ts';
 
 const limits = { requestLine: 8_192, headers: 32_768, headerCount: 200 };
@@ -231,22 +232,4 @@ test('an absolute target is split where its authority ends', () => {
   assert.equal(splitAbsolute('http://a'), { scheme: 'http', authority: 'a', rest: '' });
   for (const bad of ['http://', 'http:///', 'ftp://a/', '/x', 'a', 'http://u@a/'])
     assert.is(splitAbsolute(bad), undefined, bad);
-});
-
-test('a request line that can be sent has a method, and a target in origin-form', () => {
-  assert.ok(isRequestLine('GET', '/a?b'));
-  assert.ok(isRequestLine('OPTIONS', '*'));
-  for (const [method, target] of [
-    ['GET', '*'],
-    ['', '/'],
-    ['G T', '/'],
-    ['GET', ''],
-    ['GET', 'a'],
-    ['GET', '/ '],
-    ['GET', '/\n'],
-    ['GET', '/č'],
-    ['CONNECT', '/'],
-  ] as const) {
-    assert.not(isRequestLine(method, target), `${method} ${target}`);
-  }
 });

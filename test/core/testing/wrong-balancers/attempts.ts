@@ -1,12 +1,31 @@
 // Wrong balancers: what they make of requests that are tried again, refused or aborted.
-import type { Upstream } from '../../../../core/pool/pool.ts';
+import type { Plugin } from '../../../../core/plugin/plugin.ts';
+import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../../core/request/context.ts';
 import { balancer, freshFrom, seeded } from '../right-balancers.ts';
-import { at, chance, counting, equal, fresh, other, turns, type Wrong } from './wrong.ts';
+import { at, chance, counting, equal, fresh, oneOfTwo, other, turns, type Wrong } from './wrong.ts';
 
 const retries = 'tries another upstream on a retry while there is one';
 const refused = 'chooses another upstream when its choice is refused';
 const before = 'chooses as before after requests that were aborted, failed or tried again';
+
+const left = 'chooses as before after an upstream left with requests in flight';
+
+/** The less busy of two by counts of its own, which it forgets when `forgets` says so. */
+const forgetful = (forgets: (pool: Pool, forget: (upstream: Upstream) => void) => unknown): Plugin =>
+  balancer('forgetful', ({ id, hooks, pools }) => {
+    const random = seeded(id);
+    const counts = new Map<string, number>();
+    const of = (upstream: Upstream) => counts.get(upstream.id) ?? 0;
+    hooks.preProxy.tap('forgetful', ({ upstream }) => {
+      if (upstream !== undefined) counts.set(upstream.id, of(upstream) + 1);
+    });
+    hooks.attemptFinished.tap('forgetful', ({ upstream }) => {
+      if (upstream !== undefined) counts.set(upstream.id, of(upstream) - 1);
+    });
+    pools.follow(pool => void forgets(pool, upstream => void counts.delete(upstream.id)));
+    return ctx => oneOfTwo(ctx, random, (a, b) => of(a) < of(b));
+  });
 
 export const wrongInAttempts: readonly Wrong[] = [
   {
@@ -42,7 +61,7 @@ export const wrongInAttempts: readonly Wrong[] = [
     }),
     options: other,
     check: refused,
-    message: /of 400 requests all upstreams had to be looked at/,
+    message: /of 1000 requests all upstreams had to be looked at/,
   },
   {
     mistake: 'chooses nothing when it is asked again',
@@ -126,5 +145,21 @@ export const wrongInAttempts: readonly Wrong[] = [
     options: other,
     check: before,
     message: /a plugin replied to/,
+  },
+  {
+    mistake: 'forgets the requests in flight of who is removed',
+    balancer: forgetful((pool, forget) => pool.observe({ removed: forget })),
+    options: other,
+    check: left,
+    message: /was removed with requests in flight/,
+  },
+  {
+    mistake: 'forgets the requests in flight of who is down',
+    balancer: forgetful((pool, forget) =>
+      pool.observe({ changed: upstream => void (upstream.available || forget(upstream)) }),
+    ),
+    options: other,
+    check: left,
+    message: /was down with requests in flight/,
   },
 ];

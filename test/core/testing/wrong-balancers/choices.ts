@@ -162,7 +162,7 @@ export const wrongInChoices: readonly Wrong[] = [
           fresh(ctx, clock.now()),
     ),
     options: other,
-    check: unavailable,
+    check: follows,
   },
   {
     mistake: 'forgets to look again at who has come back',

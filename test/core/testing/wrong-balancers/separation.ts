@@ -1,6 +1,7 @@
 // Wrong balancers: what they mix up, and what a choice costs them.
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
-import { balancer, freshFrom, seeded } from '../right-balancers.ts';
+import type { ProxyContext } from '../../../../core/request/context.ts';
+import { balancer, freshFrom, hash, seeded } from '../right-balancers.ts';
 import { at, cached, chance, counter, equal, fresh, other, turns, type Wrong } from './wrong.ts';
 
 const pools = 'chooses from the pool of the request';
@@ -165,6 +166,60 @@ export const wrongInSeparation: readonly Wrong[] = [
       };
     }),
     options: {},
+    check: work,
+  },
+  {
+    mistake: 'goes through the ids of a list of its own',
+    balancer: balancer('rendezvous', () => {
+      const list = cached(({ available }) => [...available]);
+      const score = ({ clientIp }: ProxyContext, { id }: Upstream) => hash(`${clientIp} ${id}`);
+      return ctx => {
+        let best: Upstream | undefined;
+        for (const one of list(ctx.pool)) {
+          if (ctx.tried.length > 0 && ctx.tried.includes(one)) continue;
+          if (best === undefined || score(ctx, one) > score(ctx, best)) best = one;
+        }
+        return best ?? list(ctx.pool)[0];
+      };
+    }),
+    options: { distribution: 'none', sticky: true },
+    check: work,
+  },
+  {
+    mistake: 'asks the pool for each by its id',
+    balancer: balancer('asking', ({ id }) => {
+      const next = counter(id - 1);
+      const ids = cached(pool => [...pool].map(one => one.id));
+      return ctx => {
+        const { pool } = ctx;
+        if (!ids(pool).every(one => pool.get(one) !== undefined)) return undefined;
+        return fresh(ctx, next(pool));
+      };
+    }),
+    options: equal,
+    check: work,
+  },
+  {
+    mistake: 'goes through what it has made of the list',
+    balancer: balancer('sums', ({ id }) => {
+      const random = seeded(id);
+      const ends = cached(({ available }) => {
+        let end = 0;
+        return available.map(({ weight }) => (end += weight));
+      });
+      return ({ pool, tried }) => {
+        const at = random() * (ends(pool)[ends(pool).length - 1] ?? 0);
+        return freshFrom(
+          pool.available,
+          tried,
+          Math.max(
+            0,
+            ends(pool).findIndex(end => end > at),
+          ),
+        );
+      };
+    }),
+    options: { distribution: 0.1 },
     check: work,
   },
   {

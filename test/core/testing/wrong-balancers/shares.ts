@@ -1,5 +1,5 @@
 // Wrong balancers: how they share requests out.
-import type { Pool } from '../../../../core/pool/pool.ts';
+import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import { balancer, freshFrom, seeded } from '../right-balancers.ts';
 import { cached, chance, counter, equal, fresh, oneOfTwo, other, turns, type Wrong } from './wrong.ts';
 
@@ -31,6 +31,26 @@ export const wrongInShares: readonly Wrong[] = [
     }),
     options: equal,
     check: shares,
+  },
+  {
+    mistake: 'reads weights once',
+    balancer: balancer('once', ({ id }) => {
+      const random = seeded(id);
+      const known = new WeakMap<Upstream, number>();
+      const weightOf = (upstream: Upstream): number => {
+        const weight = known.get(upstream) ?? upstream.weight;
+        known.set(upstream, weight);
+        return weight;
+      };
+      const list = cached(({ available }) =>
+        available.flatMap(one => Array<Upstream>(weightOf(one)).fill(one)),
+      );
+      return ({ pool, tried }) =>
+        freshFrom(list(pool), tried, Math.floor(random() * Math.max(1, list(pool).length)));
+    }),
+    options: { distribution: 0.1 },
+    check: shares,
+    message: /of 10000 requests/,
   },
   {
     mistake: 'goes by the wall clock',

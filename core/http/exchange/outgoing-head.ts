@@ -1,0 +1,63 @@
+// OutgoingHead: what an upstream's stream is given to send, made of a request and of what plugins edited of it.
+import { HeaderList } from '../../request/headers.ts';
+import type { RequestState } from '../../request/request-state.ts';
+import type { BodyForm, OutboundRequest, UpstreamTimeouts } from './streams.ts';
+
+/** A head that an exchange gives its streams to write, and uses again for the next request. */
+export type Reused<T> = { -readonly [K in keyof T]: T[K] };
+
+const noHeaders = new HeaderList();
+
+/** The head of one request after another: an exchange makes none for each. */
+export class OutgoingHead {
+  private readonly request: Reused<OutboundRequest> = {
+    method: 'GET',
+    target: '/',
+    host: undefined,
+    headers: noHeaders,
+    addedLines: '',
+    length: 0,
+    form: 'payload',
+    upgrade: undefined,
+    timeouts: { connect: 0, response: 0, body: 0 },
+  };
+
+  /**
+   * The head of this attempt; valid until the next call. `length`: bytes of the body, below 0: not known beforehand.
+   * `timeouts`: those that hold where the request has none of its own.
+   */
+  of(state: RequestState, form: BodyForm, length: number, timeouts: UpstreamTimeouts): OutboundRequest {
+    const { request } = this;
+    const { upstream, edited } = state;
+    const wantsOwn = upstream?.record.mapHost === true && edited?.hasOwnHost !== true;
+    const host = edited === undefined ? state.host : edited.host;
+    const headers = edited?.editedHeaders;
+    request.method = edited === undefined ? state.method : edited.method;
+    request.target = edited === undefined ? state.target : edited.target;
+    request.host = upstream !== undefined && (wantsOwn || host === '') ? upstream.authority : undefined;
+    request.headers = headers ?? state.rare?.cleanedHeaders ?? state.headers;
+    request.addedLines = headers === undefined ? state.addedLines : '';
+    request.length = length;
+    request.form = form;
+    request.upgrade = state.upgrade;
+    request.timeouts = timeoutsOf(state, timeouts);
+    return request;
+  }
+
+  /** Lets go of the last request. */
+  clear(): void {
+    this.request.headers = noHeaders;
+  }
+}
+
+function timeoutsOf({ rare }: RequestState, timeouts: UpstreamTimeouts): UpstreamTimeouts {
+  if (rare === undefined) return timeouts;
+  const { connectTimeout, responseTimeout, bodyTimeout } = rare;
+  if (connectTimeout === undefined && responseTimeout === undefined && bodyTimeout === undefined)
+    return timeouts;
+  return {
+    connect: connectTimeout ?? timeouts.connect,
+    response: responseTimeout ?? timeouts.response,
+    body: bodyTimeout ?? timeouts.body,
+  };
+}
