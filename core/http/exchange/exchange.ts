@@ -192,13 +192,14 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const bytes = typeof replyBody === 'string' ? Buffer.from(replyBody) : replyBody;
     const hasLength = status !== 204 && status !== 304;
     const sent = this.askedMethod !== 'HEAD' && hasLength ? bytes.length : 0;
-    const transforms = sent > 0 ? state.rare?.responseTransforms : undefined;
+    const wanted = bytes.length > 0 ? state.rare?.responseTransforms : undefined;
+    const transforms = sent > 0 ? wanted : undefined;
     response.status = status;
     response.reason = undefined;
     response.headers = headers;
     response.hasDate = headers.has('date');
     response.body = sent > 0 ? 'payload' : 'none';
-    response.length = hasLength && transforms === undefined ? bytes.length : undefined;
+    response.length = hasLength && wanted === undefined ? bytes.length : undefined;
     if (transforms !== undefined && !this.startResponseChain(transforms)) return;
     client.writeHead(response);
     if (this.responseChain !== undefined) {
@@ -319,16 +320,16 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     try {
       this.requestChain = new BodyChain(transforms, {
         onChainBytes: bytes => {
-          this.client?.stageDone();
+          this.chainMoved();
           if (this.upstream?.write(bytes) === false) this.requestChain?.pause();
           else this.watchRequestChain();
         },
         onChainEnd: () => {
-          this.client?.stageDone();
+          this.chainMoved();
           this.upstream?.endRequest(this.requestTrailers);
         },
         onChainDrain: () => {
-          this.client?.stageDone();
+          this.chainMoved();
           this.onDrain();
         },
         onChainError: error => this.refuse(error),
@@ -384,6 +385,17 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   /** A transform that has all it needs has the time of a stage for its next bytes. */
   private watchResponseChain(): void {
     if (this.responseChain?.owes === true) this.client?.awaitStage();
+  }
+
+  /** A request's transform has gone on; the time of a stage or a response's transform beside it runs on. */
+  private chainMoved(): void {
+    if (!this.pipeline.pending && this.responseChain?.owes !== true) this.client?.stageDone();
+  }
+
+  private dropRequestChain(): void {
+    this.requestChain?.destroy();
+    this.requestChain = undefined;
+    this.requestTrailers = undefined;
   }
 
   private watchRequestChain(): void {
@@ -548,6 +560,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.upstream = undefined;
     if (this.state === undefined || this.client === undefined) return;
     this.bodyWanted = false;
+    // What it fails with now is of no meaning for another attempt.
+    this.dropRequestChain();
     // Behind the head, or while a stage looks at it, no other upstream can be tried.
     if (this.responding || this.pipeline.pending) this.refuse(error);
     else this.pipeline.attemptFailed(error);
@@ -608,11 +622,9 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.client = undefined;
     this.cache = undefined;
     this.bodyWanted = false;
-    this.requestChain?.destroy();
-    this.requestChain = undefined;
+    this.dropRequestChain();
     this.responseChain?.destroy();
     this.responseChain = undefined;
-    this.requestTrailers = undefined;
     this.trailers = undefined;
   }
 
@@ -633,9 +645,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.upstream = undefined;
     this.upgraded?.socket.destroy();
     this.upgraded = undefined;
-    this.requestChain?.destroy();
-    this.requestChain = undefined;
-    this.requestTrailers = undefined;
+    this.dropRequestChain();
     this.bodyWanted = false;
     this.judgedLate = false;
   }
