@@ -175,17 +175,24 @@ export class WeldrError extends Error {
   /** For PLUGIN_FAILED: the plugin, and the stage in which it failed. */
   readonly plugin: string | undefined;
   readonly stage: string | undefined;
+  readonly #made = true;
+
+  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  static override [Symbol.hasInstance](value: unknown): value is WeldrError {
+    return typeof value === 'object' && value !== null && #made in value;
+  }
 
   constructor(code: ErrorCode, detail?: string, options?: WeldrErrorOptions) {
     super(
       detail ?? errorTable[code].title,
       options?.cause === undefined ? undefined : { cause: options.cause },
     );
-    // Status and title follow from it, and plugins get hold of errors: it cannot be changed.
     Object.defineProperty(this, 'code', { value: code, enumerable: true });
     this.field = options?.field;
     this.plugin = options?.plugin;
     this.stage = options?.stage;
+    // Status and title go out to clients, and plugins get hold of errors: none can be changed.
+    if (new.target === WeldrError) Object.freeze(this);
   }
 
   get status(): number {
@@ -217,6 +224,8 @@ export class WeldrError extends Error {
     return errorTable[this.code].title;
   }
 }
+
+Object.freeze(WeldrError.prototype);
 
 /** Whatever was thrown, as an Error: JavaScript lets anything be thrown. */
 export function toError(thrown: unknown): Error {

@@ -1,8 +1,9 @@
 // PluginInstance: one plugin at one place of a config, its options parsed. The name of the place and of the plugin is the
 // identity by which memory, channels and metrics are kept.
 import { WeldrError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 import { parse, showInput } from '../settings/options.ts';
-import { type Condition, configScope, type Scope, scopeName } from '../stages/scope.ts';
+import { type Condition, configScope, type Role, type Scope, scopeName } from '../stages/scope.ts';
 import { contractVersion, type Plugin } from './plugin.ts';
 import { type PlacedPlugin, type PluginCatalogue, pluginOf, whenForm } from './plugin-form.ts';
 
@@ -151,6 +152,7 @@ class Reading {
   /** Checks a plugin and returns its options, parsed. */
   private prepare(plugin: Plugin, at: string): unknown {
     if (!this.options.has(plugin)) {
+      checkParts(plugin, at);
       checkContract(plugin, at);
       this.options.set(plugin, parseOptions(plugin, at));
     }
@@ -182,6 +184,43 @@ class Reading {
       throw invalid(where, `${other} is the ${role} already; there can be one at a place`);
     this.roles.set(roleKey, where);
   }
+}
+
+/** All that a plugin can have; the type holds this list complete. */
+const parts: Readonly<Record<keyof Plugin, true>> = {
+  name: true,
+  id: true,
+  contract: true,
+  role: true,
+  schema: true,
+  options: true,
+  memory: true,
+  children: true,
+  worker: true,
+  manager: true,
+};
+const partNames = Object.keys(parts);
+const roleNames: readonly string[] = ['balancer', 'retry', 'passive-health', 'active-check'] satisfies Role[];
+
+/** A side whose name is misspelt would never run. An object of a class may have fields of its own. */
+function checkParts(plugin: Plugin, where: string): void {
+  const { role } = plugin;
+  if (role !== undefined && !roleNames.includes(role)) {
+    const why = `there is no role ${JSON.stringify(role)}; ${hint(String(role), roleNames)}`;
+    throw invalid(`${where}.role`, why);
+  }
+  const prototype: unknown = Object.getPrototypeOf(plugin);
+  if (prototype !== Object.prototype && prototype !== null) return;
+  for (const key of Object.keys(plugin)) {
+    if (partNames.includes(key)) continue;
+    throw invalid(`${where}.${key}`, `there is no such part of a plugin; ${hint(key, partNames)}`);
+  }
+}
+
+/** Which of the names may have been meant, or all that there are. */
+function hint(word: string, names: readonly string[]): string {
+  const near = nearest(word, names);
+  return near === undefined ? `known: ${names.join(', ')}` : `did you mean ${near}?`;
 }
 
 function checkContract({ name, contract }: Plugin, where: string): void {

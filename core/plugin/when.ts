@@ -1,12 +1,18 @@
 // when: plugins which see only the requests that a matcher takes.
+
 import { compileMatcher } from '../request/compiled-matcher.ts';
+import { conditionResult } from '../request/condition-result.ts';
 import { type ProxyContext, stateOf } from '../request/context.ts';
 import { describeMatcher, type MatcherOptions } from '../request/matcher.ts';
 import { RequestFacts } from '../request/request-facts.ts';
+import type { ConditionResult } from '../request/request-state.ts';
 import type { Condition } from '../stages/scope.ts';
 import type { ListedPlugin, Plugin } from './plugin.ts';
 
-/** Which requests `when` is about: what the client sent, or a function of it. */
+/**
+ * Which requests `when` is about: what the client sent, or a function of it. A function which returns no boolean, such as
+ * an async one, fails its requests with 500.
+ */
 export type WhenMatcher = MatcherOptions | ((ctx: ProxyContext) => boolean);
 
 /**
@@ -24,29 +30,42 @@ export function when(matcher: WhenMatcher, ...plugins: readonly Plugin[]): Plugi
 /** What {@link when} makes, of plugins as a config in JSON may list them too. */
 export function whenOf(matcher: WhenMatcher, plugins: readonly ListedPlugin[]): Plugin {
   const name = typeof matcher === 'function' ? matcher.name || 'function' : describeMatcher(matcher);
-  const ask = typeof matcher === 'function' ? matcher : asking(matcher);
+  const ask = typeof matcher === 'function' ? asking(matcher, name) : askingFacts(matcher);
   return {
     name: `when(${name})`,
     children: [{ scope: { kind: 'when', name, condition: askedOnce(ask) }, plugins }],
   };
 }
 
-function asking(matcher: MatcherOptions): Condition {
+function asking(matcher: Condition, name: string): Condition {
+  return ctx => conditionResult(matcher(ctx), name);
+}
+
+function askingFacts(matcher: MatcherOptions): Condition {
   const holds = compileMatcher(matcher, 'when');
   return ctx => holds(RequestFacts.of(ctx));
 }
 
-/** A request that was in at one stage is in at all of them. */
+/** A request that was in at one stage is in at all of them, and one of which it could not be said stays so. */
 function askedOnce(ask: Condition): Condition {
   const condition: Condition = ctx => {
     const rare = stateOf(ctx).ensureRare();
     rare.conditions ??= new Map();
     let holds = rare.conditions.get(condition);
     if (holds === undefined) {
-      holds = ask(ctx) === true;
+      holds = resultOf(ask, ctx);
       rare.conditions.set(condition, holds);
     }
+    if (typeof holds !== 'boolean') throw holds.thrown;
     return holds;
   };
   return condition;
+}
+
+function resultOf(ask: Condition, ctx: ProxyContext): ConditionResult {
+  try {
+    return ask(ctx);
+  } catch (thrown) {
+    return { thrown };
+  }
 }

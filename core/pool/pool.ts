@@ -77,6 +77,11 @@ export class Upstream {
   #slot = -1;
   #inFlight = 0;
 
+  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  static [Symbol.hasInstance](value: unknown): value is Upstream {
+    return typeof value === 'object' && value !== null && #slot in value;
+  }
+
   static {
     membership = {
       setRecord: (upstream, record) => {
@@ -162,6 +167,11 @@ export class Pool {
   /** What `available` shows of `#ready`, until it changes. */
   #shown: readonly Upstream[] | undefined = undefined;
   readonly #observers = new Set<PoolObserver>();
+
+  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  static [Symbol.hasInstance](value: unknown): value is Pool {
+    return typeof value === 'object' && value !== null && #ready in value;
+  }
 
   constructor(name: string) {
     this.name = name;

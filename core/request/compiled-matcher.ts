@@ -2,6 +2,7 @@
 import { WeldrError } from '../errors.ts';
 import { NetworkSet } from '../network.ts';
 import { parse } from '../settings/options.ts';
+import { conditionResult } from './condition-result.ts';
 import { HostPattern } from './host-pattern.ts';
 import {
   describeMatcher,
@@ -28,7 +29,8 @@ const unreadable = 0b11;
 
 /**
  * Compiles a matcher. The function returns whether a request is one of its; it throws BAD_REQUEST when that depends on
- * how an upstream reads the path, such as `/public/..%2flogin` for `{ path: '/login' }`. It allocates nothing while
+ * how an upstream reads the path, such as `/public/..%2flogin` for `{ path: '/login' }`, and a TypeError when a function
+ * in the matcher returns anything but true or false, such as a promise. It allocates nothing while
  * paths are plain and no `query`, `cookie` or RegExp is asked.
  *
  * @param where stands before the paths of options in messages, such as `when`
@@ -79,7 +81,10 @@ function quote(path: string): string {
 }
 
 function compile<Facts extends MatchFacts>(matcher: Matcher<Facts>, where: string): Test<Facts> {
-  if (typeof matcher === 'function') return (facts, all) => (matcher(facts) ? all : 0);
+  if (typeof matcher === 'function') {
+    const name = matcher.name || 'function';
+    return (facts, all) => (conditionResult(matcher(facts), name) ? all : 0);
+  }
   parse(matcherLevel, matcher, 'CONFIG_INVALID', where);
   const tests = [...simpleTests(matcher)];
   const { not, any, path } = matcher;

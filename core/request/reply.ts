@@ -1,4 +1,5 @@
 // Reply: a response which Weldr or a plugin makes itself.
+import { types } from 'node:util';
 import { HeaderList } from './headers.ts';
 
 /**
@@ -9,13 +10,31 @@ export class Reply {
   readonly status: number;
   readonly headers: HeaderList;
   readonly body: string | Uint8Array;
+  readonly #made = true;
+
+  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  static [Symbol.hasInstance](value: unknown): value is Reply {
+    return typeof value === 'object' && value !== null && #made in value;
+  }
 
   constructor(status: number, headers: HeaderList, body: string | Uint8Array) {
+    if (!isFinalStatus(status))
+      throw new TypeError(`a reply's status is from 200 to 599, got ${String(status)}`);
+    if (typeof body !== 'string' && !types.isUint8Array(body)) {
+      throw new TypeError(`a reply's body is a string or a Uint8Array, got ${typeof body}`);
+    }
     this.status = status;
-    this.headers = headers;
-    this.body = body;
+    // Copies: what is sent must not change under the wire.
+    this.headers = copyOf(headers);
+    this.body = typeof body === 'string' ? body : new Uint8Array(body);
     Object.freeze(this);
   }
+}
+
+const { clone } = HeaderList.prototype;
+
+function copyOf(headers: HeaderList): HeaderList {
+  return clone.call(headers).freeze();
 }
 
 /**
@@ -30,17 +49,13 @@ export function reply(
   body: string | Uint8Array = '',
   headers: Readonly<Record<string, string>> | Iterable<readonly [name: string, value: string]> = {},
 ): Reply {
-  if (!isFinalStatus(status)) throw new TypeError(`a reply's status is from 200 to 599, got ${status}`);
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
-    throw new TypeError(`a reply's body is a string or a Uint8Array, got ${typeof body}`);
-  }
   const list = new HeaderList();
   const pairs = Symbol.iterator in headers ? headers : Object.entries(headers);
   for (const [name, value] of pairs) list.append(name, value);
   if (typeof body === 'string' && body !== '' && !list.has('content-type')) {
     list.push('Content-Type', 'content-type', 'text/plain; charset=utf-8');
   }
-  return new Reply(status, list.freeze(), body);
+  return new Reply(status, list, body);
 }
 
 /** May it be the status of a final response (RFC 9110 section 15)? */

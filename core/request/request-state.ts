@@ -17,6 +17,9 @@ export type Outcome = 'complete' | 'aborted';
 /** Who made a response: an upstream, Weldr itself (an error or a refusal), or a plugin. */
 export type ResponseSource = 'upstream' | 'weldr' | 'plugin';
 
+/** What a condition said of a request, or why it could not say anything. */
+export type ConditionResult = boolean | { readonly thrown: unknown };
+
 /** What a request has in common with all others of its connection. */
 export interface ConnectionFacts {
   /** The client's port. */
@@ -46,7 +49,7 @@ class RareState implements TimeoutRecord {
   /** What matchers ask; made by them. */
   facts: object | undefined = undefined;
   /** What conditions of `when` said of the request. */
-  conditions: Map<object, boolean> | undefined = undefined;
+  conditions: Map<object, ConditionResult> | undefined = undefined;
   slots: Map<ContextSlot<unknown>, unknown> | undefined = undefined;
   notes: readonly string[] | undefined = undefined;
   aborter: AbortController | undefined = undefined;

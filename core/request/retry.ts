@@ -4,8 +4,16 @@
 export class Retry {
   /** The name of the pool to choose from; undefined: the request's. */
   readonly pool: string | undefined;
+  readonly #made = true;
+
+  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  static [Symbol.hasInstance](value: unknown): value is Retry {
+    return typeof value === 'object' && value !== null && #made in value;
+  }
 
   constructor(pool: string | undefined) {
+    if (pool !== undefined && typeof pool !== 'string')
+      throw new TypeError(`retry takes the name of a pool, got a value of type ${typeof pool}`);
     this.pool = pool;
     Object.freeze(this);
   }

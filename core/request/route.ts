@@ -8,6 +8,12 @@ import { Pool } from '../pool/pool.ts';
 export class Route {
   readonly name: string;
   readonly pool: Pool;
+  readonly #made = true;
+
+  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  static [Symbol.hasInstance](value: unknown): value is Route {
+    return typeof value === 'object' && value !== null && #made in value;
+  }
 
   constructor(name: string, pool: Pool) {
     if (typeof name !== 'string' || name === '')

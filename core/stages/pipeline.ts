@@ -513,7 +513,13 @@ export class Pipeline {
     this.endAttempt(ctx, state, state.finishedAt);
     const { finished } = this.chain;
     if (finished.taps.length > 0) finished.call(ctx);
+    if (state.rare?.pools !== undefined) this.finishInPoolsLeft(ctx, state.rare.pools);
     if (state.rare?.aborter !== undefined) abort(state.rare.aborter);
+  }
+
+  /** What a plugin of a pool began when it admitted the request ends with it, wherever that was. */
+  private finishInPoolsLeft(ctx: ProxyContext, pools: readonly Pool[]): void {
+    for (const pool of pools) if (pool !== ctx.pool) this.stages.departure(pool.name)?.call(ctx);
   }
 }
 

@@ -39,6 +39,9 @@ export type Chain = Pick<
 /** Admission of an inner scope. */
 export type Admission = RequestHooks['request'];
 
+/** The end of a request for an inner scope which it has left before. */
+export type Departure = RequestHooks['finished'];
+
 /** All stages of a worker. */
 export class Stages {
   private readonly entries: StageEntry[] = [];
@@ -47,6 +50,7 @@ export class Stages {
   /** By the names of route and pool; `''` for those without plugins of their own. */
   private readonly chains = new Map<string, Chain>();
   private readonly admissions = new Map<string, Admission>();
+  private readonly departures = new Map<string, Departure>();
   /** Was all of it checked, as at the end of the start? What is tapped later is checked by itself. */
   private checked = false;
   /** Names of scopes that have plugins. */
@@ -119,6 +123,19 @@ export class Stages {
     return admission.taps.length === 0 ? undefined : admission;
   }
 
+  /** The `finished` stage of a pool's own plugins, for a request which ends in another pool; undefined: there are none. */
+  departure(pool: string): Departure | undefined {
+    const scope = this.scopeOf('pool', pool);
+    if (scope === '') return undefined;
+    let departure = this.departures.get(scope);
+    if (departure === undefined) {
+      departure = new SyncHook(['ctx'], 'finished');
+      this.join(departure, 'finished', [scope]);
+      this.departures.set(scope, departure);
+    }
+    return departure.taps.length === 0 ? undefined : departure;
+  }
+
   /**
    * Joins what can be joined now, so that mistakes show at the start. Throws PLUGIN_FAILED for a tap that can never be
    * asked, and for one that wants to be before one that is not there.
@@ -161,6 +178,7 @@ export class Stages {
     this.plainChain = undefined;
     this.chains.clear();
     this.admissions.clear();
+    this.departures.clear();
   }
 
   private joinEntrance(): Entrance {

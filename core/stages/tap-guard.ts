@@ -1,4 +1,5 @@
 // Guards around what plugins tap into hooks: a mistake becomes an error which names the plugin and the stage.
+import { types } from 'node:util';
 import type { FullTap } from 'tapable';
 import { describeError, WeldrError } from '../errors.ts';
 import { Upstream } from '../pool/pool.ts';
@@ -114,7 +115,7 @@ function checked(place: Place, value: unknown, ctx: ProxyContext): unknown {
   }
   const { plugin, stage, expected } = place;
   if (isThenable(value)) {
-    value.then(undefined, () => {});
+    dropRejection(value);
     throw failure(plugin, stage, 'returned a promise from tap(); use tapPromise() for an async function');
   }
   throw failure(plugin, stage, `returned ${show(value)}; expected ${expected} or undefined`);
@@ -171,7 +172,7 @@ export function guardConnection(hook: AnyHook, guard: Guard): void {
           try {
             const value: unknown = fn(connection);
             if (value === undefined || value === 'refuse') return value;
-            if (isThenable(value)) value.then(undefined, () => {});
+            dropRejection(value);
             throw failure(plugin, stage, `returned ${show(value)}; expected 'refuse' or undefined`);
           } catch (thrown) {
             guard.report(failureOf(plugin, stage, thrown));
@@ -197,7 +198,7 @@ export function guardListener(hook: AnyHook, guard: Guard): void {
       const guarded = (...args: unknown[]): unknown => {
         try {
           const result: unknown = fn(...args);
-          return isThenable(result) ? result.then(undefined, failed) : undefined;
+          return isThenable(result) ? Promise.resolve(result).then(undefined, failed) : undefined;
         } catch (thrown) {
           failed(thrown);
           return tap.type === 'promise' ? Promise.resolve() : undefined;
@@ -263,6 +264,11 @@ function show(value: unknown): string {
   } catch {
     return typeof value;
   }
+}
+
+/** What a promise that is not waited for may reject with was said already, and must not end the worker. */
+function dropRejection(value: unknown): void {
+  if (types.isPromise(value)) Promise.prototype.then.call(value, undefined, () => {});
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

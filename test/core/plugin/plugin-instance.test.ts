@@ -235,3 +235,49 @@ for (const [what, value, message] of [
     assert.match(error.message, `plugins[1]: expected a plugin such as roundRobin(), ${message}`);
   });
 }
+
+for (const [key, message] of [
+  ['wroker', 'plugins[1].wroker: there is no such part of a plugin; did you mean worker?'],
+  ['Manager', 'plugins[1].Manager: there is no such part of a plugin; did you mean manager?'],
+  ['option', 'plugins[1].option: there is no such part of a plugin; did you mean options?'],
+  [
+    'somethingElse',
+    'plugins[1].somethingElse: there is no such part of a plugin; known: name, id, contract, role, schema, options, memory, children, worker, manager',
+  ],
+] as const) {
+  lists(`names a key of a plain object that no plugin has: ${key}`, () => {
+    const error = problemOf({ plugins: [bare, { name: 'x', [key]() {} }] });
+    assert.equal([error.code, error.field, error.message], ['CONFIG_INVALID', `plugins[1].${key}`, message]);
+  });
+}
+
+lists('names such a key wherever the plugin stands', () => {
+  const wrong = { name: 'x', wroker() {} };
+  const places: [lists: PluginLists, field: string][] = [
+    [{ plugins: [], pools: { api: [wrong] } }, 'pools.api.plugins[0].wroker'],
+    [{ plugins: [], define: { it: wrong } }, 'define.it.wroker'],
+    [{ plugins: [within('x', 'when', wrong)] }, 'plugins[0].plugins[0].wroker'],
+    [{ plugins: [withId('x', wrong)] }, 'plugins[0].wroker'],
+    [{ plugins: [Object.assign(Object.create(null), wrong)] }, 'plugins[0].wroker'],
+  ];
+  for (const [given, field] of places) assert.is(problemOf(given).field, field);
+});
+
+lists('has a place for an object of a class, whose other fields are its own affair', () => {
+  class Counting {
+    readonly name = 'counting';
+    count = 0;
+    worker(): void {
+      this.count++;
+    }
+  }
+  assert.is(instantiate({ plugins: [new Counting()] })[0]?.name, 'counting');
+});
+
+lists('names the role of a plugin that there is not', () => {
+  const error = problemOf({ plugins: [{ name: 'x', role: 'balencer', worker() {} }] });
+  assert.equal(
+    [error.field, error.message],
+    ['plugins[0].role', 'plugins[0].role: there is no role "balencer"; did you mean balancer?'],
+  );
+});

@@ -160,6 +160,56 @@ test('two plugins of one name within one when need an id', async () => {
   await (await workerSide([when({ path: '/x' }, ipFilter(), withId('second', ipFilter()))])).close();
 });
 
+/** What JavaScript lets a function return, which the types do not. */
+const undecided: readonly [name: string, result: () => unknown][] = [
+  ['a promise of true', () => Promise.resolve(true)],
+  ['a promise of false', () => Promise.resolve(false)],
+  ['a promise which rejects', () => Promise.reject(new Error('unhandled?'))],
+  ['nothing', () => undefined],
+  ['null', () => null],
+  ['a text', () => 'yes'],
+  ['a number', () => 1],
+];
+for (const [what, result] of undecided) {
+  test(`a function which returns ${what} lets no request past, and is asked once`, async () => {
+    let asked = 0;
+    const isLogin = (): boolean => {
+      asked++;
+      return result() as boolean;
+    };
+    const conditions = [
+      when(isLogin, closed),
+      when({ not: isLogin }, closed),
+      when({ any: [{ path: '/x' }, isLogin] }, closed),
+    ];
+    for (const plugin of conditions) {
+      asked = 0;
+      const ends: string[] = [];
+      const looker: Plugin = {
+        name: 'looker',
+        worker({ hooks }) {
+          hooks.respond.tap('looker', () => void ends.push('respond'));
+          hooks.finished.tap('looker', () => void ends.push('finished'));
+        },
+      };
+      const plugins = [{ ...plugin, children: withLooker(plugin, looker) }, roundRobin()];
+      const side = await workerSide(plugins, { upstreams });
+      const { status, attempts, error } = await side.run({ target: '/login' });
+      assert.equal([status, attempts.length, error?.code], [500, 0, 'PLUGIN_FAILED']);
+      assert.match(
+        error?.message ?? '',
+        /closed in request: the condition isLogin returned .*; expected true or false/,
+      );
+      assert.match(error?.plugin ?? '', /^when:.*\/closed$/);
+      assert.equal([asked, ends], [1, ['respond', 'finished']]);
+    }
+  });
+}
+
+function withLooker({ children = [] }: Plugin, looker: Plugin): Plugin['children'] {
+  return children.map(child => ({ ...child, plugins: [...child.plugins, looker] }));
+}
+
 test('a matcher that makes no sense is refused where it is made', () => {
   assert.throws(() => when({ path: 'login' }, closed), /path/);
   assert.throws(() => when({}, closed), /when/);

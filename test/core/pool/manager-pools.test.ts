@@ -11,24 +11,29 @@ const a = 'http://a:1';
 const b = 'http://b:1';
 
 /** A plugin that hands out what it gets. */
-function plugin(name: string) {
-  const got: { pools?: ManagerPools; side?: ManagerSide } = {};
-  return {
-    name,
-    manager(side: ManagerSide) {
-      got.side = side;
-      got.pools = side.pools;
-    },
-    get pools(): ManagerPools {
-      if (got.pools === undefined) throw new Error(`${name} was not started`);
-      return got.pools;
-    },
-    get side(): ManagerSide {
-      if (got.side === undefined) throw new Error(`${name} was not started`);
-      return got.side;
-    },
-  };
+class Reader {
+  readonly name: string;
+  private got: ManagerSide | undefined = undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  manager(side: ManagerSide): void {
+    this.got = side;
+  }
+
+  get side(): ManagerSide {
+    if (this.got === undefined) throw new Error(`${this.name} was not started`);
+    return this.got;
+  }
+
+  get pools(): ManagerPools {
+    return this.side.pools;
+  }
 }
+
+const plugin = (name: string): Reader => new Reader(name);
 
 const shown = (side: TestManagerSide, id = a) => {
   const { state, reason } = side.pools.get('default', id)?.upstream.record ?? {};

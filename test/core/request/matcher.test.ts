@@ -3,7 +3,12 @@ import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { WeldrError } from '../../../core/errors.ts';
 import { compileMatcher } from '../../../core/request/compiled-matcher.ts';
-import { describeMatcher, type Matcher, matcherSchema } from '../../../core/request/matcher.ts';
+import {
+  describeMatcher,
+  type Matcher,
+  type MatchFacts,
+  matcherSchema,
+} from '../../../core/request/matcher.ts';
 import { parse } from '../../../core/settings/options.ts';
 import { suite } from '../../support/suite.ts';
 import { type FactOptions, facts } from './facts.ts';
@@ -452,6 +457,17 @@ test('may be a function, which is called once a request, whatever the path', () 
   calls = 0;
   check({ any: [{ path: '/x' }, isOdd] }, { match: targets('/a//b') });
   assert.is(calls, 1);
+});
+
+test('fails for a function which returns no boolean, as a promise would match every request', () => {
+  const isLogin = (): boolean => Promise.resolve(false) as unknown as boolean;
+  for (const matcher of [isLogin, { not: isLogin }, { any: [isLogin] }]) {
+    const matches = compileMatcher<MatchFacts>(matcher);
+    assert.throws(
+      () => matches(facts()),
+      /the condition isLogin returned a promise, which is not waited for; expected true or false$/,
+    );
+  }
 });
 
 for (const [matcher, message] of [

@@ -3,6 +3,7 @@ import type { SendHandle } from 'node:child_process';
 import { once } from 'node:events';
 import { BoundSocket, createServer } from 'node:net';
 import { Listener } from '../../../core/http/accept/listener.ts';
+import type { WireOptions } from '../../../core/http/exchange/wire.ts';
 import { Pools } from '../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
 import { type SettingsInput, settingsSchema } from '../../../core/settings/settings.ts';
@@ -10,6 +11,7 @@ import { createHooks, type RequestHooks } from '../../../core/stages/request-hoo
 import { Stages } from '../../../core/stages/stages.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
 import { type UpstreamInput, upstreamRecord } from '../../../core/testing/pool.ts';
+import type { TestWorkerSide } from '../../../core/testing.ts';
 
 /** How a proxy under test is made. */
 export interface ProxyOptions {
@@ -49,12 +51,41 @@ export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy>
     const { available } = ctx.pool;
     return available.find(upstream => !ctx.tried.includes(upstream)) ?? available[0];
   });
+  const finished = record(hooks);
+  const running = await listen(
+    { stages: Stages.of(hooks), pools, settings, log: collectingLogger(log) },
+    options,
+  );
+  return { ...running, pools, log, finished };
+}
+
+/** Starts a proxy which serves with the plugins of a worker side. */
+export async function startProxyOf(side: TestWorkerSide, given: SettingsInput = {}): Promise<TestProxy> {
+  const { stages, pools, hooks } = side;
+  const log: LogLine[] = [];
+  const settings = settingsSchema.parse(given);
+  const finished = record(hooks);
+  return {
+    ...(await listen({ stages, pools, settings, log: collectingLogger(log) }, {})),
+    pools,
+    log,
+    finished,
+  };
+}
+
+function record(hooks: RequestHooks): ProxyContext[] {
   const finished: ProxyContext[] = [];
   hooks.finished.tap('record', ctx => {
     finished.push(ctx);
   });
-  const listener = new Listener({ stages: Stages.of(hooks), pools, settings, log: collectingLogger(log) });
-  const { path, host = '127.0.0.1' } = options;
+  return finished;
+}
+
+async function listen(
+  wire: WireOptions,
+  { path, host = '127.0.0.1' }: Pick<ProxyOptions, 'path' | 'host'>,
+): Promise<Pick<TestProxy, 'port' | 'listener' | 'close'>> {
+  const listener = new Listener(wire);
   const server = createServer();
   if (path !== undefined) {
     // A pipe that is listening already cannot be listened to by another server; one that is only bound can.
@@ -69,9 +100,6 @@ export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy>
   return {
     port: typeof address === 'object' && address !== null ? address.port : 0,
     listener,
-    pools,
-    log,
-    finished,
     close() {
       listener.close();
       server.close();

@@ -1,0 +1,312 @@
+// What looks like a value that a stage takes and is none, and what cannot even be looked at: the request fails with
+// plugin and stage, nothing is thrown where nobody catches it, and the next request is served.
+import * as assert from 'uvu/assert';
+import { WeldrError } from '../../../core/errors.ts';
+import { Pool, Upstream } from '../../../core/pool/pool.ts';
+import { HeaderList } from '../../../core/request/headers.ts';
+import { Reply, reply } from '../../../core/request/reply.ts';
+import { Retry, retry } from '../../../core/request/retry.ts';
+import { Route } from '../../../core/request/route.ts';
+import { settle, upstreamRecord } from '../../../core/testing.ts';
+import { suite } from '../../support/suite.ts';
+import {
+  type Act,
+  all,
+  asynchronous,
+  looking,
+  type Stage,
+  stageTimeout,
+  synchronous,
+  Victim,
+  type Way,
+} from './victim.ts';
+
+const isOf = (stages: readonly string[], stage: Stage): boolean => stages.includes(stage);
+const waysOf = (stage: Stage): Way[] =>
+  isOf(asynchronous, stage) ? ['tap', 'tapPromise', 'tapAsync'] : ['tap'];
+
+const fail = (): never => {
+  throw new Error('looked at');
+};
+
+/** A Proxy whose every trap throws. */
+function hostile(target: object): object {
+  const handler: ProxyHandler<object> = {};
+  for (const trap of Object.getOwnPropertyNames(Reflect)) Reflect.set(handler, trap, fail);
+  return new Proxy(target, handler);
+}
+
+function revoked(target: object): object {
+  const { proxy, revoke } = Proxy.revocable(target, {});
+  revoke();
+  return proxy;
+}
+
+function thenable(then: (...args: never[]) => unknown, target: object = {}): object {
+  return Object.defineProperty(target, 'then', { value: then });
+}
+
+type Foreign = readonly [name: string, make: () => unknown];
+
+/** Of the classes whose objects stages take: what has the shape, or the prototype, and was not made by them. */
+const forged: Foreign[] = [];
+const pool = new Pool('forged');
+const genuine: readonly (readonly [name: string, value: object, prototype: object])[] = [
+  ['Reply', reply(200), Reply.prototype],
+  ['Retry', retry(), Retry.prototype],
+  ['Route', new Route('x', pool), Route.prototype],
+  ['Pool', pool, Pool.prototype],
+  ['Upstream', new Upstream('default', upstreamRecord('http://x:1')), Upstream.prototype],
+];
+for (const [name, value, prototype] of genuine) {
+  forged.push(
+    [`an object with the prototype of ${name}`, () => Object.create(prototype)],
+    [`an object with prototype and fields of ${name}`, () => Object.assign(Object.create(prototype), value)],
+    [`a Proxy of a ${name}`, () => new Proxy(value, {})],
+    [`a Proxy of a ${name} which throws`, () => hostile(value)],
+    [`a revoked Proxy of a ${name}`, () => revoked(value)],
+  );
+}
+
+/** What cannot be looked at. */
+const opaque: readonly Foreign[] = [
+  ['a Proxy which throws', () => hostile({})],
+  ['a function Proxy which throws', () => hostile(() => {})],
+  ['a revoked Proxy', () => revoked({})],
+  ['an object whose text throws', () => ({ toString: fail, [Symbol.toPrimitive]: fail })],
+  ['an object whose then throws when it is read', () => Object.defineProperty({}, 'then', { get: fail })],
+  ['a thenable whose then throws', () => thenable(fail)],
+  ['a thenable whose then returns what throws', () => thenable(() => hostile({}))],
+  ['a thenable which rejects behind the back', () => thenable(() => Promise.reject(new Error('unhandled?')))],
+  ['a function with then', () => thenable(fail, () => {})],
+];
+
+const returning = suite('a plugin that returns what is foreign');
+
+for (const stage of [...asynchronous, ...synchronous]) {
+  for (const way of waysOf(stage)) {
+    returning(`in ${stage} (${way}) fails its request with 500, plugin and stage`, async () => {
+      const victim = await Victim.start(stage, way);
+      for (const [name, make] of [...forged, ...opaque]) {
+        const what = `${name} in ${stage} (${way})`;
+        const value = make();
+        // What a promise resolves with is asked for its `then`, and waited for when it has one.
+        if (way === 'tapPromise' && name.startsWith('a thenable')) continue;
+        const act: Act = (_ctx, _upstream, done) => {
+          if (way !== 'tapAsync') return value;
+          done(null, value);
+          return undefined;
+        };
+        const result = await victim.run(act, '/', what);
+        assert.equal([result.status, result.error?.code], [500, 'PLUGIN_FAILED'], what);
+        await victim.runPlain(what);
+      }
+      await settle();
+      await victim.side.close();
+    });
+  }
+}
+
+returning('where it may only look harms nothing', async () => {
+  for (const stage of looking) {
+    const victim = await Victim.start(stage, 'tap');
+    for (const [name, make] of [...forged, ...opaque]) {
+      // Its `then` is called, as it may have something to report; what that leaves behind is the plugin's own.
+      if (name.includes('behind the back')) continue;
+      const result = await victim.run(() => make(), '/', `${name} in ${stage}`);
+      assert.is(result.status, 200, name);
+      await victim.runPlain(name);
+    }
+    await settle();
+  }
+});
+
+returning('a thenable which never calls back has its request end after the stage’s timeout', async () => {
+  for (const stage of asynchronous) {
+    const victim = await Victim.start(stage, 'tapPromise');
+    const result = await victim.run(() => thenable(() => {}), '/', `in ${stage}`);
+    assert.is(result.error?.message, `plugin spoiler in ${stage}: took over ${stageTimeout} ms`);
+    await victim.runPlain(stage);
+  }
+});
+
+returning('a thenable which calls back twice, or throws afterwards, is heard once', async () => {
+  for (const stage of asynchronous) {
+    const victim = await Victim.start(stage, 'tapPromise');
+    const thenables = [
+      (resolve: (value?: unknown) => void, reject: (why: unknown) => void): void => {
+        resolve();
+        resolve(reply(200));
+        reject(new Error('second'));
+      },
+      (resolve: (value?: unknown) => void): void => {
+        resolve();
+        throw new Error('afterwards');
+      },
+    ];
+    for (const then of thenables) {
+      const result = await victim.run(() => thenable(then), '/', `in ${stage}`);
+      assert.equal([result.status, result.error], [200, undefined]);
+    }
+  }
+});
+
+returning('an upstream which belongs to no pool, or has left its own, gets another one drawn', async () => {
+  const victim = await Victim.start('selectUpstream', 'tap');
+  const left = victim.side.pools.default.set(upstreamRecord('http://left:1'));
+  victim.side.pools.default.delete('http://left:1');
+  for (const upstream of [left, new Upstream('default', upstreamRecord('http://a:1'))]) {
+    const { status, attempts } = await victim.run(() => upstream, '/', 'one that has left');
+    assert.equal([status, attempts.map(({ id }) => id)], [200, ['http://a:1', 'http://b:1']]);
+    assert.is(upstream.inFlight, 0);
+  }
+});
+
+const throwing = suite('a plugin that throws what is foreign');
+
+const bent = (key: string, value: unknown): WeldrError => {
+  const error = new WeldrError('BAD_REQUEST', 'bent');
+  try {
+    Object.defineProperty(error, key, { value });
+  } catch {}
+  return error;
+};
+
+/** Errors that lie, and what cannot be looked at. */
+const lying: readonly Foreign[] = [
+  ['an object with the prototype of WeldrError', () => Object.create(WeldrError.prototype)],
+  ['a Proxy of a WeldrError', () => new Proxy(new WeldrError('BAD_REQUEST'), {})],
+  ['a Proxy of a WeldrError which throws', () => hostile(new WeldrError('BAD_REQUEST'))],
+  [
+    'an error with getters which throw',
+    () =>
+      Object.defineProperties(new Error('x'), {
+        message: { get: fail },
+        stack: { get: fail },
+        cause: { get: fail },
+        name: { get: fail },
+        code: { get: fail },
+      }),
+  ],
+  [
+    'an error whose cause is itself',
+    () => {
+      const error = new Error('x');
+      error.cause = error;
+      return error;
+    },
+  ],
+];
+
+for (const stage of all) {
+  for (const way of waysOf(stage)) {
+    throwing(`in ${stage} (${way}) fails its request, or is reported where none can fail`, async () => {
+      const victim = await Victim.start(stage, way);
+      for (const [name, make] of [...lying, ...opaque, ...forged]) {
+        const what = `${name} thrown in ${stage} (${way})`;
+        const value = make();
+        const result = await victim.run(
+          () => {
+            throw value;
+          },
+          '/',
+          what,
+        );
+        if (isOf(looking, stage)) {
+          assert.is(result.status, 200, what);
+          assert.match(victim.side.reported.at(-1)?.message ?? '', `plugin spoiler in ${stage}: `, what);
+        } else {
+          assert.equal([result.status, result.error?.code], [500, 'PLUGIN_FAILED'], what);
+        }
+        await victim.runPlain(what);
+      }
+      for (const [key, value] of [
+        ['status', 99],
+        ['status', 'x'],
+        ['title', 'a\r\nX: y'],
+        ['blame', 'weldr'],
+        ['level', 'nonsense'],
+        ['code', 'NONE'],
+        ['message', hostile({})],
+      ] as const) {
+        const what = `an error with another ${key} thrown in ${stage} (${way})`;
+        const result = await victim.run(
+          () => {
+            throw bent(key, value);
+          },
+          '/',
+          what,
+        );
+        if (!isOf(looking, stage))
+          assert.equal([result.status, result.error?.code], [400, 'BAD_REQUEST'], what);
+        await victim.runPlain(what);
+      }
+    });
+  }
+}
+
+throwing('nothing, but bends the error of an attempt, changes nothing of it', async () => {
+  for (const stage of ['judge', 'postProxy', 'respond', 'attemptFinished', 'finished'] as const) {
+    const victim = await Victim.start(stage, 'tap');
+    for (const key of ['status', 'title', 'blame', 'retry', 'level', 'code', 'message', 'stage', 'cause']) {
+      const act: Act = ctx => {
+        for (const error of [ctx.error, ctx.attempt?.error, ...ctx.attempts.map(attempt => attempt.error)]) {
+          if (error === undefined) continue;
+          try {
+            Object.defineProperty(error, key, { value: 99 });
+          } catch {}
+        }
+        return undefined;
+      };
+      const { status, error } = await victim.run(act, '/fail', `${key} in ${stage}`);
+      assert.equal([status, error?.code], [502, 'CONNECT_FAILED'], `${key} in ${stage}`);
+      await victim.runPlain(key);
+    }
+  }
+});
+
+const making = suite('what a plugin makes');
+
+making('cannot be a reply that could not be sent', () => {
+  const headers = new HeaderList();
+  assert.throws(() => new Reply(99, headers, ''), /status/);
+  assert.throws(() => new Reply(200, headers, {} as string), /body/);
+  assert.throws(() => new Reply(200, {} as HeaderList, ''));
+  assert.throws(() => new Reply(200, Object.create(HeaderList.prototype) as HeaderList, ''));
+  for (const value of ['a\r\nX: y', 'a\n', '\0', 'č', 5, { toString: () => 'x' }]) {
+    assert.throws(() => reply(200, '', { 'X-Copy': value as string }), /not a value for X-Copy/);
+    assert.throws(() => reply(200, '', { [`X-${String(value)}\r\n`]: 'x' }), /not a header name/);
+  }
+});
+
+making('is a reply which does not change with what it was made of', () => {
+  class Lying extends Uint8Array {
+    override get length(): number {
+      return 1_000;
+    }
+    override get byteLength(): number {
+      return 1_000;
+    }
+  }
+  class Other extends HeaderList {
+    override clone(): HeaderList {
+      return {} as HeaderList;
+    }
+  }
+  const bytes = new Lying([1, 2, 3]);
+  const made = new Reply(200, new Other(), bytes);
+  assert.equal([made.body.length, made.headers.clone().length], [3, 0]);
+  bytes[0] = 9;
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  assert.equal([...made.body], [1, 2, 3]);
+  for (const key of ['status', 'headers', 'body']) {
+    assert.throws(() => Object.defineProperty(made, key, { value: 99 }), TypeError);
+  }
+  assert.throws(() => made.headers.set('X', 'y'), TypeError);
+});
+
+making('cannot be a retry in what is no pool’s name', () => {
+  for (const wrong of [5, {}, null, { toString: fail }]) {
+    assert.throws(() => retry({ pool: wrong as unknown as string }), /the name of a pool/);
+  }
+});

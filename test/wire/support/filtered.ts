@@ -1,0 +1,124 @@
+// Filters at all the places where a config may have them, among all the plugins which decide where a request goes.
+import * as assert from 'uvu/assert';
+import type { Plugin } from '../../../core/plugin/plugin.ts';
+import { when } from '../../../core/plugin/when.ts';
+import { reply } from '../../../core/request/reply.ts';
+import { managerSide, settle, type TestWorkerSide, workerSide } from '../../../core/testing.ts';
+import { failOpen, passiveHealth, retry, roundRobin } from '../../../plugins/index.ts';
+
+const refusal = reply(403, 'closed\n');
+
+/** Filters which refuse all that they see, by how they do so. */
+const ways: Readonly<Record<string, NonNullable<Plugin['worker']>>> = {
+  'in request': ({ hooks }) => hooks.request.tap('closed', () => refusal),
+  'in request, by a promise': ({ hooks }) =>
+    hooks.request.tapPromise('closed', async () => {
+      await undefined;
+      return refusal;
+    }),
+  'in request, by a callback': ({ hooks }) =>
+    hooks.request.tapAsync('closed', (_, done) => void setImmediate(() => done(null, refusal))),
+  'in route': ({ hooks }) => hooks.route.tap('closed', () => refusal),
+  'in preProxy': ({ hooks }) => hooks.preProxy.tap('closed', () => refusal),
+};
+
+/** A filter which refuses all that it sees. */
+export function closed(way = 'in request'): Plugin {
+  const worker = ways[way];
+  if (worker === undefined) throw new Error(`no filter refuses ${way}`);
+  return { name: 'closed', worker };
+}
+
+const filters = (way?: string): Plugin[] => [
+  when({ path: '/login' }, closed(way)),
+  when({ path: '/admin/*' }, closed(way)),
+];
+
+/** Where the servers of a setup are. */
+export interface Origins {
+  readonly one: string;
+  readonly two: string;
+  /** Nothing listens there. */
+  readonly dead: string;
+}
+
+type Make = (origins: Origins) => Promise<TestWorkerSide>;
+
+const inConfig =
+  (...plugins: readonly Plugin[]): Make =>
+  ({ one, two }) =>
+    workerSide(plugins, { upstreams: [one, two] });
+
+const toPool = (pool: string): Plugin => ({
+  name: 'to-pool',
+  worker: ({ hooks, pools }) => hooks.route.tap('to-pool', () => pools.ensure(pool)),
+});
+
+/** Has the first upstream on probation: it gets a request of each that may be repeated. */
+const onProbation: Make = async ({ one, two }) => {
+  const health = passiveHealth({ failures: 1, passes: 1000 });
+  const manager = await managerSide(health, { servers: [one, two] });
+  const side = await workerSide([roundRobin(), health, ...filters()], { manager });
+  await settle();
+  while (side.pools.default.get(one)?.state === 'active') {
+    await side.run({ answers: ['CONNECT_FAILED'] });
+    await settle();
+  }
+  await side.clock.advanceAsync(10_000);
+  assert.match(side.pools.default.get(one)?.record.reason ?? '', 'on probation');
+  return side;
+};
+
+/** Worker sides with filters for `/login` and `/admin/*`, by where these stand or what stands around them. */
+export const filtered: Readonly<Record<string, Make>> = {
+  'before all others': inConfig(...filters(), roundRobin(), retry(), passiveHealth()),
+  'behind all others': inConfig(passiveHealth(), failOpen(), retry(), roundRobin(), ...filters()),
+  'between the balancer and retry': inConfig(roundRobin(), ...filters(), retry()),
+  'in the scope of the pool': ({ one, two }) =>
+    workerSide([roundRobin(), retry()], { upstreams: [one, two], pools: { default: filters() } }),
+  'in the scope of the pool which a rule leads to': ({ one, two }) =>
+    workerSide([toPool('api'), roundRobin()], {
+      upstreams: { default: [], api: [one, two] },
+      pools: { api: filters() },
+    }),
+  'in the scope of a pool whose fallback serves': ({ one }) =>
+    workerSide([roundRobin()], {
+      upstreams: { default: [], spare: [one] },
+      fallbacks: { default: 'spare' },
+      pools: { default: filters() },
+    }),
+  'in the scope of the fallback': ({ one }) =>
+    workerSide([roundRobin()], {
+      upstreams: { default: [], spare: [one] },
+      fallbacks: { default: 'spare' },
+      pools: { spare: filters() },
+    }),
+  'in the scope of a route': ({ one, two }) => {
+    const routes: Plugin = {
+      name: 'routes',
+      worker({ hooks, route, pools }) {
+        const only = route('only', pools.default);
+        hooks.route.tap('routes', () => only);
+      },
+      children: [{ scope: { kind: 'route', name: 'only' }, plugins: filters() }],
+    };
+    return workerSide([roundRobin(), routes], { upstreams: [one, two] });
+  },
+  'within another when': inConfig(
+    roundRobin(),
+    when({ any: [{ host: 'a.test' }, { not: { host: 'a.test' } }] }, ...filters()),
+  ),
+  'as all but what is open': inConfig(roundRobin(), when({ not: { path: ['/open', '/open/*'] } }, closed())),
+  'with a first server which cannot be reached, so that all is tried again': ({ dead, one }) =>
+    workerSide([retry({ minimum: 10_000, budget: 1 }), ...filters()], { upstreams: [dead, one] }),
+  'with a server on probation': onProbation,
+  'with servers that are all down, and fail-open': ({ one, two }) =>
+    workerSide([failOpen(), roundRobin(), ...filters()], {
+      upstreams: [
+        { url: one, state: 'down' },
+        { url: two, state: 'down' },
+      ],
+    }),
+};
+for (const way of Object.keys(ways))
+  Object.assign(filtered, { [way]: inConfig(roundRobin(), ...filters(way)) });

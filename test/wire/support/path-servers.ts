@@ -1,0 +1,63 @@
+// What servers behind a proxy make of a request's target: each serves what it finds below the path that it reads.
+
+/** Returns the path that a server looks up; undefined: it refuses the target. */
+type Reader = (path: string) => string | undefined;
+
+const bytes = (path: string): string =>
+  path.replace(/%([0-9a-f]{2})/gi, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16)));
+
+function resolveDots(path: string, segments: readonly string[]): string {
+  const kept: string[] = [];
+  for (const segment of segments) {
+    if (segment === '..') kept.pop();
+    else if (segment !== '.' && segment !== '') kept.push(segment);
+  }
+  return `/${kept.join('/')}${path.endsWith('/') ? '/' : ''}`;
+}
+
+const readers: Readonly<Record<string, Reader>> = {
+  /** As nginx: it decodes once, takes dot segments out and merges slashes. */
+  normalising: path => {
+    const decoded = bytes(path);
+    return decoded.includes('\0') ? undefined : resolveDots(decoded, decoded.split('/'));
+  },
+  /** The same in C, where a text ends with its first NUL. */
+  terminated: path => {
+    const decoded = bytes(path).split('\0')[0] ?? '';
+    return resolveDots(decoded, decoded.split('/'));
+  },
+  /** As an Express app whose author decodes. */
+  naive: path => {
+    try {
+      return decodeURIComponent(path);
+    } catch {
+      return undefined;
+    }
+  },
+  /** As a servlet container: it drops the parameters of segments, then decodes. */
+  servlet: path => {
+    const decoded = bytes(path.replace(/;[^/]*/g, ''));
+    return resolveDots(decoded, decoded.split('/'));
+  },
+  /** As whatever is written with `new URL(request.url, base)`. */
+  url: path => {
+    try {
+      return decodeURIComponent(new URL(path, 'http://origin.test').pathname);
+    } catch {
+      return undefined;
+    }
+  },
+  /** As Windows: backslashes are slashes. */
+  windows: path => {
+    const decoded = bytes(path).replaceAll('\\', '/');
+    return resolveDots(decoded, decoded.split('/'));
+  },
+};
+
+/** The servers which would serve `/login`, or something below `/admin`, for this target; case makes no difference. */
+export function serversOfProtected(target: string): string[] {
+  const path = target.replace(/^https?:\/\/[^/?]*/i, '').split(/[?#]/)[0] ?? '';
+  return Object.entries(readers)
+    .filter(([, read]) => /^\/(?:login\/?|admin(?:\/.*)?)$/is.test(read(path) ?? ''))
+    .map(([name]) => name);
+}
