@@ -1,6 +1,7 @@
 // BodyChain: the transforms of one body, joined: chunks in, chunks out, flush, back-pressure.
 import { type Duplex, pipeline, Stream } from 'node:stream';
-import { describeError, toError, WeldrError } from '../../errors.ts';
+import { describeError, WeldrError } from '../../errors.ts';
+import { destroyStream, guardedStream } from './guarded-stream.ts';
 
 /** Who gets what comes out of a chain. */
 export interface BodyChainReceiver {
@@ -12,40 +13,58 @@ export interface BodyChainReceiver {
   onChainDrain(): void;
   /** It has failed, for good. */
   onChainError(error: WeldrError): void;
+  /** A stream of it threw when all had come out, or nothing was wanted any more: for the log. */
+  onLateError(error: WeldrError): void;
 }
 
 /** The transforms of one body. */
 export class BodyChain {
   private readonly receiver: BodyChainReceiver;
+  private readonly streams: Duplex[] = [];
   private readonly first: Duplex;
   private readonly last: Duplex;
   private over = false;
+  private failed = false;
   private ended = false;
   private blocked = false;
+  private paused = false;
 
   /** Throws PLUGIN_FAILED when a transform is no stream, with what its factory throws. */
   constructor(factories: readonly (() => Duplex)[], receiver: BodyChainReceiver) {
     this.receiver = receiver;
-    const streams = makeAll(factories);
-    const [first = make(() => new Stream.PassThrough())] = streams;
-    this.first = first;
-    this.last = streams.at(-1) ?? first;
-    if (streams.length > 1) pipeline(streams, error => this.fail(error ?? undefined));
+    try {
+      for (const factory of factories) this.streams.push(make(factory, this.onThrown));
+      const [first = new Stream.PassThrough()] = this.streams;
+      this.first = first;
+      this.last = this.streams.at(-1) ?? first;
+      this.join();
+    } catch (thrown) {
+      // Those before one that cannot be made would hold what they opened.
+      this.destroy();
+      throw thrown instanceof WeldrError ? thrown : failureOf(thrown);
+    }
+  }
+
+  private join(): void {
+    const { first, last, receiver, streams } = this;
+    if (streams.length > 1) {
+      pipeline(streams, error => {
+        if (error) this.fail(error);
+      });
+    }
     for (const stream of streams) stream.on('error', error => this.fail(error));
-    this.last.on('close', () => {
-      if (!this.last.readableEnded) this.fail(new Error('a transform was closed early'));
-    });
+    last.on('close', () => this.fail(new Error('a transform was closed early')));
     first.on('drain', () => {
       this.blocked = false;
       if (!this.over) receiver.onChainDrain();
     });
-    this.last.on('data', (given: unknown) => {
+    last.on('data', (given: unknown) => {
       if (this.over) return;
       const bytes = bytesOf(given);
       if (bytes === undefined) this.fail(new TypeError('it gave what is neither bytes nor text'));
       else if (bytes.length > 0) receiver.onChainBytes(bytes);
     });
-    this.last.on('end', () => {
+    last.on('end', () => {
       if (this.over) return;
       this.over = true;
       receiver.onChainEnd();
@@ -54,7 +73,7 @@ export class BodyChain {
 
   /** Is it a transform that has to go on now? */
   get owes(): boolean {
-    return !this.over && !this.last.isPaused() && (this.ended || this.blocked);
+    return !this.over && !this.paused && (this.ended || this.blocked);
   }
 
   /** Takes bytes, a copy of them; false: wait for `onChainDrain`. */
@@ -73,48 +92,49 @@ export class BodyChain {
 
   /** Hands nothing on until {@link resume}. */
   pause(): void {
+    this.paused = true;
     this.last.pause();
   }
 
   resume(): void {
-    if (this.last.isPaused()) this.last.resume();
+    if (!this.paused) return;
+    this.paused = false;
+    this.last.resume();
   }
 
   /** Ends it without a word to its receiver. */
   destroy(): void {
     this.over = true;
-    this.first.destroy();
-    this.last.destroy();
+    for (const stream of this.streams) destroyStream(stream);
   }
 
-  private fail(error: Error | undefined): void {
-    if (this.over || error === undefined) return;
+  private fail(error: unknown): void {
+    if (this.over) return;
+    this.failed = true;
     this.destroy();
-    this.receiver.onChainError(
-      new WeldrError('PLUGIN_FAILED', `a body transform failed: ${describeError(error)}`, {
-        cause: error,
-        stage: 'transform',
-      }),
-    );
+    this.receiver.onChainError(failureOf(error));
   }
+
+  /** A stream, or a listener of the plugin, threw: within a call of the receiver's, which is let go on first. */
+  private readonly onThrown = (thrown: unknown): void => {
+    process.nextTick(() => {
+      if (!this.over) this.fail(thrown);
+      else if (!this.failed) this.receiver.onLateError(failureOf(thrown));
+    });
+  };
 }
 
-/** All streams, or none: those before one that cannot be made would hold what they opened. */
-function makeAll(factories: readonly (() => Duplex)[]): Duplex[] {
-  const streams: Duplex[] = [];
-  try {
-    for (const factory of factories) streams.push(make(factory));
-  } catch (thrown) {
-    for (const stream of streams) stream.on('error', () => {}).destroy();
-    throw thrown;
-  }
-  return streams;
+function failureOf(thrown: unknown): WeldrError {
+  return new WeldrError('PLUGIN_FAILED', `a body transform failed: ${describeError(thrown)}`, {
+    cause: thrown,
+    stage: 'transform',
+  });
 }
 
 /** Streams that are, or were, part of a chain: in a second one, the bodies of two requests would mix. */
 const used = new WeakSet<Duplex>();
 
-function make(factory: () => Duplex): Duplex {
+function make(factory: () => Duplex, fail: (thrown: unknown) => void): Duplex {
   let made: unknown;
   try {
     made = factory();
@@ -134,32 +154,7 @@ function make(factory: () => Duplex): Duplex {
     throw new WeldrError('PLUGIN_FAILED', why, { stage: 'transform' });
   }
   used.add(made);
-  return guarded(made);
-}
-
-/** What a stream calls of its own, and whose exceptions would end the process. */
-const ownMethods = ['_construct', '_write', '_writev', '_final', '_read', '_transform', '_flush'];
-
-/** A stream whose own methods destroy it when they throw or reject. */
-function guarded(stream: Duplex): Duplex {
-  const fail = (thrown: unknown): void => void stream.destroy(toError(thrown));
-  for (const name of ownMethods) {
-    const method: unknown = Reflect.get(stream, name);
-    // Node flushes a transform twice whose `_final` is not its own.
-    if (typeof method !== 'function' || method === Stream.Transform.prototype._final) continue;
-    const guard = (...args: unknown[]): unknown => {
-      try {
-        const result: unknown = Reflect.apply(method, stream, args);
-        if (result instanceof Promise) result.catch(fail);
-        return result;
-      } catch (thrown) {
-        fail(thrown);
-        return undefined;
-      }
-    };
-    Reflect.defineProperty(stream, name, { configurable: true, writable: true, value: guard });
-  }
-  return stream;
+  return guardedStream(made, fail);
 }
 
 /** Undefined: it is none. */

@@ -1,6 +1,7 @@
 // Exchange: one request and its response: a client's stream on one side, an upstream's on the other.
 import type { Duplex } from 'node:stream';
 import { describeError, WeldrError } from '../../errors.ts';
+import { pluginErrorFacts } from '../../plugin/report-plugin-error.ts';
 import { ProxyContext } from '../../request/context.ts';
 import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import { RequestState } from '../../request/request-state.ts';
@@ -333,6 +334,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
           this.onDrain();
         },
         onChainError: error => this.refuse(error),
+        onLateError: this.logLate,
       });
       return true;
     } catch (thrown) {
@@ -358,6 +360,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
           this.upstream?.release();
         },
         onChainError: error => this.refuseUntransformed(error),
+        onLateError: this.logLate,
       });
       return true;
     } catch (thrown) {
@@ -365,6 +368,10 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       return false;
     }
   }
+
+  private readonly logLate = (error: WeldrError): void => {
+    this.wire.log.error(pluginErrorFacts(error), error.message);
+  };
 
   /** A transform of the response has failed: the error's own response must not meet the same end. */
   private refuseUntransformed(error: WeldrError): void {
