@@ -58,6 +58,9 @@ class RareState implements TimeoutRecord {
   bodyTimeout: number | undefined = undefined;
   requestTransforms: (() => Duplex)[] | undefined = undefined;
   responseTransforms: (() => Duplex)[] | undefined = undefined;
+  /** Those that were asked for before the attempt, which all attempts have in common. */
+  baseRequestTransforms: (() => Duplex)[] | undefined = undefined;
+  baseResponseTransforms: (() => Duplex)[] | undefined = undefined;
   /** The client's lines, where some of them must not pass as they are; without those that the wire adds. */
   cleanedHeaders: HeaderList | undefined = undefined;
   route: Route | undefined = undefined;
@@ -212,12 +215,22 @@ export class RequestState implements OutgoingSource {
 
   /** What the attempt edited is not to be sent; what is edited next is the base of all further ones. */
   forgetEdits(): void {
+    const { rare } = this;
+    if (this.edits === ofAttempt && rare !== undefined) {
+      rare.requestTransforms = rare.baseRequestTransforms;
+      rare.responseTransforms = rare.baseResponseTransforms;
+    }
     this.edits = ofBase;
     this.copy = undefined;
   }
 
   /** An upstream is about to be chosen: what is edited from now on is this attempt's own. */
   editAttempt(): void {
+    const { rare } = this;
+    if (this.edits === ofBase && rare !== undefined) {
+      rare.baseRequestTransforms = rare.requestTransforms;
+      rare.baseResponseTransforms = rare.responseTransforms;
+    }
     this.edits = ofAttempt;
   }
 

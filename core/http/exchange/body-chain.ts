@@ -26,7 +26,7 @@ export class BodyChain {
   /** Throws PLUGIN_FAILED when a transform is no stream, with what its factory throws. */
   constructor(factories: readonly (() => Duplex)[], receiver: BodyChainReceiver) {
     this.receiver = receiver;
-    const streams = factories.map(make);
+    const streams = makeAll(factories);
     const [first = make(() => new Stream.PassThrough())] = streams;
     this.first = first;
     this.last = streams.at(-1) ?? first;
@@ -99,6 +99,21 @@ export class BodyChain {
   }
 }
 
+/** All streams, or none: those before one that cannot be made would hold what they opened. */
+function makeAll(factories: readonly (() => Duplex)[]): Duplex[] {
+  const streams: Duplex[] = [];
+  try {
+    for (const factory of factories) streams.push(make(factory));
+  } catch (thrown) {
+    for (const stream of streams) stream.on('error', () => {}).destroy();
+    throw thrown;
+  }
+  return streams;
+}
+
+/** Streams that are, or were, part of a chain: in a second one, the bodies of two requests would mix. */
+const used = new WeakSet<Duplex>();
+
 function make(factory: () => Duplex): Duplex {
   let made: unknown;
   try {
@@ -109,10 +124,17 @@ function make(factory: () => Duplex): Duplex {
       stage: 'transform',
     });
   }
-  if (made instanceof Stream.Duplex) return guarded(made);
-  throw new WeldrError('PLUGIN_FAILED', 'a body transform is no Duplex stream of Node', {
-    stage: 'transform',
-  });
+  if (!(made instanceof Stream.Duplex)) {
+    if (made instanceof Promise) made.catch(() => {});
+    const what = made instanceof Promise ? 'a promise, which is not waited for' : 'no Duplex stream of Node';
+    throw new WeldrError('PLUGIN_FAILED', `a body transform is ${what}`, { stage: 'transform' });
+  }
+  if (used.has(made) || made.destroyed) {
+    const why = 'a body transform was used before; its factory has to make a new stream each time';
+    throw new WeldrError('PLUGIN_FAILED', why, { stage: 'transform' });
+  }
+  used.add(made);
+  return guarded(made);
 }
 
 /** What a stream calls of its own, and whose exceptions would end the process. */

@@ -71,6 +71,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   /** Transforms of the bodies, where plugins asked for some. */
   private requestChain: BodyChain | undefined = undefined;
   private responseChain: BodyChain | undefined = undefined;
+  /** Of a body that is still in a chain. */
+  private requestTrailers: HeaderList | undefined = undefined;
   private trailers: HeaderList | undefined = undefined;
 
   constructor(wire: Wire) {
@@ -190,13 +192,14 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const bytes = typeof replyBody === 'string' ? Buffer.from(replyBody) : replyBody;
     const hasLength = status !== 204 && status !== 304;
     const sent = this.askedMethod !== 'HEAD' && hasLength ? bytes.length : 0;
-    const transforms = sent > 0 ? state.rare?.responseTransforms : undefined;
+    const wanted = bytes.length > 0 ? state.rare?.responseTransforms : undefined;
+    const transforms = sent > 0 ? wanted : undefined;
     response.status = status;
     response.reason = undefined;
     response.headers = headers;
     response.hasDate = headers.has('date');
     response.body = sent > 0 ? 'payload' : 'none';
-    response.length = hasLength && transforms === undefined ? bytes.length : undefined;
+    response.length = hasLength && wanted === undefined ? bytes.length : undefined;
     if (transforms !== undefined && !this.startResponseChain(transforms)) return;
     client.writeHead(response);
     if (this.responseChain !== undefined) {
@@ -254,9 +257,10 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const ms = this.wire.settings.timeouts.stage;
     if (this.pipeline.pending) this.pipeline.stageTimedOut(ms);
     else if (this.responseChain !== undefined || this.requestChain !== undefined) {
-      this.refuse(
-        new WeldrError('PLUGIN_FAILED', `a body transform took over ${ms} ms`, { stage: 'transform' }),
-      );
+      const why = `a body transform took over ${ms} ms`;
+      const error = new WeldrError('PLUGIN_FAILED', why, { stage: 'transform' });
+      if (this.responseChain === undefined) this.refuse(error);
+      else this.refuseUntransformed(error);
     }
   }
 
@@ -316,16 +320,16 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     try {
       this.requestChain = new BodyChain(transforms, {
         onChainBytes: bytes => {
-          this.client?.stageDone();
+          this.chainMoved();
           if (this.upstream?.write(bytes) === false) this.requestChain?.pause();
           else this.watchRequestChain();
         },
         onChainEnd: () => {
-          this.client?.stageDone();
-          this.upstream?.endRequest(undefined);
+          this.chainMoved();
+          this.upstream?.endRequest(this.requestTrailers);
         },
         onChainDrain: () => {
-          this.client?.stageDone();
+          this.chainMoved();
           this.onDrain();
         },
         onChainError: error => this.refuse(error),
@@ -353,19 +357,20 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
           this.client?.stageDone();
           this.upstream?.release();
         },
-        onChainError: error => {
-          this.responseChain = undefined;
-          this.refuse(error);
-        },
+        onChainError: error => this.refuseUntransformed(error),
       });
       return true;
     } catch (thrown) {
-      const { rare } = this.state ?? {};
-      // The error's own response must not meet the same end.
-      if (rare !== undefined) rare.responseTransforms = undefined;
-      this.refuse(toWeldrError(thrown));
+      this.refuseUntransformed(toWeldrError(thrown));
       return false;
     }
+  }
+
+  /** A transform of the response has failed: the error's own response must not meet the same end. */
+  private refuseUntransformed(error: WeldrError): void {
+    const { rare } = this.state ?? {};
+    if (rare !== undefined) rare.responseTransforms = undefined;
+    this.refuse(error);
   }
 
   private onTransformed(bytes: Buffer): void {
@@ -380,6 +385,17 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   /** A transform that has all it needs has the time of a stage for its next bytes. */
   private watchResponseChain(): void {
     if (this.responseChain?.owes === true) this.client?.awaitStage();
+  }
+
+  /** A request's transform has gone on; the time of a stage or a response's transform beside it runs on. */
+  private chainMoved(): void {
+    if (!this.pipeline.pending && this.responseChain?.owes !== true) this.client?.stageDone();
+  }
+
+  private dropRequestChain(): void {
+    this.requestChain?.destroy();
+    this.requestChain = undefined;
+    this.requestTrailers = undefined;
   }
 
   private watchRequestChain(): void {
@@ -408,6 +424,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   onRequestEnd(trailers: HeaderList | undefined): void {
     if (this.requestChain === undefined) this.upstream?.endRequest(trailers);
     else {
+      this.requestTrailers = trailers;
       this.requestChain.end();
       this.watchRequestChain();
     }
@@ -543,6 +560,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.upstream = undefined;
     if (this.state === undefined || this.client === undefined) return;
     this.bodyWanted = false;
+    // What it fails with now is of no meaning for another attempt.
+    this.dropRequestChain();
     // Behind the head, or while a stage looks at it, no other upstream can be tried.
     if (this.responding || this.pipeline.pending) this.refuse(error);
     else this.pipeline.attemptFailed(error);
@@ -603,8 +622,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.client = undefined;
     this.cache = undefined;
     this.bodyWanted = false;
-    this.requestChain?.destroy();
-    this.requestChain = undefined;
+    this.dropRequestChain();
     this.responseChain?.destroy();
     this.responseChain = undefined;
     this.trailers = undefined;
@@ -627,8 +645,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.upstream = undefined;
     this.upgraded?.socket.destroy();
     this.upgraded = undefined;
-    this.requestChain?.destroy();
-    this.requestChain = undefined;
+    this.dropRequestChain();
     this.bodyWanted = false;
     this.judgedLate = false;
   }

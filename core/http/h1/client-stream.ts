@@ -214,14 +214,15 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   }
 
   private endBodyRead(trailers: HeaderList | undefined): void {
-    this.connection.deadline = 0;
+    // A stage that is at work beside the body keeps its time.
+    if (!this.awaitingStage) this.connection.deadline = 0;
     this.receiver?.onRequestEnd(trailers);
     this.connection.resume();
   }
 
   private watchBody(): void {
     this.bodyBytesBefore = this.bodyBytes;
-    this.connection.awaitBody();
+    if (!this.awaitingStage) this.connection.awaitBody();
   }
 
   readNoMore(): void {
