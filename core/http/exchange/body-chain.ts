@@ -1,6 +1,6 @@
 // BodyChain: the transforms of one body, joined: chunks in, chunks out, flush, back-pressure.
 import { type Duplex, pipeline, Stream } from 'node:stream';
-import { describeError, WeldrError } from '../../errors.ts';
+import { describeError, toError, WeldrError } from '../../errors.ts';
 
 /** Who gets what comes out of a chain. */
 export interface BodyChainReceiver {
@@ -39,10 +39,12 @@ export class BodyChain {
       this.blocked = false;
       if (!this.over) receiver.onChainDrain();
     });
-    this.last.on('data', (bytes: Buffer | string) => {
+    this.last.on('data', (bytes: unknown) => {
       if (this.over) return;
+      // A stream in object mode may pass on anything.
       const chunk = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-      if (chunk.length > 0) receiver.onChainBytes(chunk);
+      if (!Buffer.isBuffer(chunk)) this.fail(new Error('it passed on what is neither a Buffer nor a string'));
+      else if (chunk.length > 0) receiver.onChainBytes(chunk);
     });
     this.last.on('end', () => {
       if (this.over) return;
@@ -60,14 +62,23 @@ export class BodyChain {
   write(bytes: Uint8Array | string): boolean {
     if (this.over) return true;
     const copy = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes);
-    this.blocked = !this.first.write(copy);
+    try {
+      this.blocked = !this.first.write(copy);
+    } catch (thrown) {
+      this.failLater(thrown);
+    }
     return !this.blocked;
   }
 
   /** No more bytes come. */
   end(): void {
     this.ended = true;
-    if (!this.over) this.first.end();
+    if (this.over) return;
+    try {
+      this.first.end();
+    } catch (thrown) {
+      this.failLater(thrown);
+    }
   }
 
   /** Hands nothing on until {@link resume}. */
@@ -84,6 +95,11 @@ export class BodyChain {
     this.over = true;
     this.first.destroy();
     this.last.destroy();
+  }
+
+  /** The caller is in the midst of a body, and hears of it when it is done with the chunk. */
+  private failLater(thrown: unknown): void {
+    process.nextTick(() => this.fail(toError(thrown)));
   }
 
   private fail(error: Error | undefined): void {
@@ -108,7 +124,16 @@ function make(factory: () => Duplex): Duplex {
       stage: 'transform',
     });
   }
-  if (made instanceof Stream.Duplex) return made;
+  if (made instanceof Stream.Duplex) {
+    if (!made.destroyed && !made.writableEnded && !made.readableEnded) return made;
+    throw new WeldrError(
+      'PLUGIN_FAILED',
+      'a body transform was used before: its factory makes a new one each time',
+      {
+        stage: 'transform',
+      },
+    );
+  }
   throw new WeldrError('PLUGIN_FAILED', 'a body transform is no Duplex stream of Node', {
     stage: 'transform',
   });
