@@ -244,9 +244,8 @@ Object.freeze(WeldrError.prototype);
 
 /** Whatever was thrown, as an Error: JavaScript lets anything be thrown. */
 export function toError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown;
   try {
-    return new Error(String(thrown));
+    return thrown instanceof Error ? thrown : new Error(String(thrown));
   } catch {
     return new Error('what was thrown cannot be shown');
   }
@@ -254,6 +253,16 @@ export function toError(thrown: unknown): Error {
 
 // An error may be its own cause.
 const maxCauses = 5;
+
+/** The stack of what was thrown, if it is an error that has one which can be read. */
+export function stackOf(thrown: unknown): string | undefined {
+  try {
+    const stack: unknown = thrown instanceof Error ? thrown.stack : undefined;
+    return typeof stack === 'string' ? stack : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** The message and its causes in one line, for a log or an answer to an operator. */
 export function describeError(thrown: unknown): string {
