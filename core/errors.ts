@@ -163,6 +163,10 @@ export interface WeldrErrorOptions {
   readonly stage?: string | undefined;
 }
 
+/** What an error was made with, and what follows from its code. */
+const told = ['name', 'message', 'cause', 'field', 'plugin', 'stage'] as const;
+const derived = ['status', 'blame', 'retry', 'phase', 'countsAgainstHealth', 'level', 'title'] as const;
+
 /**
  * The only error class that Weldr makes. what goes with a code comes from {@link errorTable};
  * `message` is the detail for logs and, for client and operator errors, for the answer.
@@ -191,8 +195,19 @@ export class WeldrError extends Error {
     this.field = options?.field;
     this.plugin = options?.plugin;
     this.stage = options?.stage;
-    // Status and title go out to clients, and plugins get hold of errors: none can be changed.
-    if (new.target === WeldrError) Object.freeze(this);
+    this.lock();
+  }
+
+  /**
+   * Status and title go out to clients, and plugins get hold of errors: nothing in one can be changed. It is not frozen
+   * whole, as loggers mark those that they are at work on.
+   */
+  private lock(): void {
+    for (const key of told) {
+      if (Object.hasOwn(this, key))
+        Object.defineProperty(this, key, { writable: false, configurable: false });
+    }
+    for (const key of derived) Object.defineProperty(this, key, { value: this[key] });
   }
 
   get status(): number {
@@ -229,9 +244,8 @@ Object.freeze(WeldrError.prototype);
 
 /** Whatever was thrown, as an Error: JavaScript lets anything be thrown. */
 export function toError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown;
   try {
-    return new Error(String(thrown));
+    return thrown instanceof Error ? thrown : new Error(String(thrown));
   } catch {
     return new Error('what was thrown cannot be shown');
   }
@@ -239,6 +253,16 @@ export function toError(thrown: unknown): Error {
 
 // An error may be its own cause.
 const maxCauses = 5;
+
+/** The stack of what was thrown, if it is an error that has one which can be read. */
+export function stackOf(thrown: unknown): string | undefined {
+  try {
+    const stack: unknown = thrown instanceof Error ? thrown.stack : undefined;
+    return typeof stack === 'string' ? stack : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** The message and its causes in one line, for a log or an answer to an operator. */
 export function describeError(thrown: unknown): string {

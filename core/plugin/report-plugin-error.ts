@@ -1,6 +1,6 @@
 // What a plugin threw where no request can fail for it: one line of the log, with plugin and stage.
 import type { Logger } from 'pino';
-import type { WeldrError } from '../errors.ts';
+import { stackOf, type WeldrError } from '../errors.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
 
 /** Logs what a plugin threw. */
@@ -11,6 +11,5 @@ export function reportPluginError(log: Logger): ReportPluginError {
 /** The fields of a log line about a plugin's error: the stack is that of what it threw. */
 export function pluginErrorFacts(error: WeldrError): object {
   const { plugin, stage, cause } = error;
-  const stack = cause instanceof Error ? cause.stack : undefined;
-  return { code: error.code, plugin, stage, stack };
+  return { code: error.code, plugin, stage, stack: stackOf(cause) };
 }

@@ -34,11 +34,11 @@ export function peerOf(socket: Socket, { ip, localPort, listener }: Arrival, for
 
 /** The same for plugins; `refused`: why it is not served. */
 export function infoOf(peer: Peer, refused?: ConnectionInfo['refused']): ConnectionInfo {
-  return {
+  return Object.freeze({
     remoteAddress: peer.ip,
     remotePort: peer.port,
     localPort: peer.localPort,
     listener: peer.listener,
     refused,
-  };
+  });
 }

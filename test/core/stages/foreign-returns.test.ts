@@ -2,13 +2,13 @@
 // plugin and stage, nothing is thrown where nobody catches it, and the next request is served.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
-import { Pool, Upstream } from '../../../core/pool/pool.ts';
+import { Upstream } from '../../../core/pool/pool.ts';
 import { HeaderList } from '../../../core/request/headers.ts';
 import { Reply, reply } from '../../../core/request/reply.ts';
-import { Retry, retry } from '../../../core/request/retry.ts';
-import { Route } from '../../../core/request/route.ts';
+import { retry } from '../../../core/request/retry.ts';
 import { settle, upstreamRecord } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
+import { type Foreign, fail, forged, hostile, opaque, thenable } from './foreign.ts';
 import {
   type Act,
   all,
@@ -24,62 +24,6 @@ import {
 const isOf = (stages: readonly string[], stage: Stage): boolean => stages.includes(stage);
 const waysOf = (stage: Stage): Way[] =>
   isOf(asynchronous, stage) ? ['tap', 'tapPromise', 'tapAsync'] : ['tap'];
-
-const fail = (): never => {
-  throw new Error('looked at');
-};
-
-/** A Proxy whose every trap throws. */
-function hostile(target: object): object {
-  const handler: ProxyHandler<object> = {};
-  for (const trap of Object.getOwnPropertyNames(Reflect)) Reflect.set(handler, trap, fail);
-  return new Proxy(target, handler);
-}
-
-function revoked(target: object): object {
-  const { proxy, revoke } = Proxy.revocable(target, {});
-  revoke();
-  return proxy;
-}
-
-function thenable(then: (...args: never[]) => unknown, target: object = {}): object {
-  return Object.defineProperty(target, 'then', { value: then });
-}
-
-type Foreign = readonly [name: string, make: () => unknown];
-
-/** Of the classes whose objects stages take: what has the shape, or the prototype, and was not made by them. */
-const forged: Foreign[] = [];
-const pool = new Pool('forged');
-const genuine: readonly (readonly [name: string, value: object, prototype: object])[] = [
-  ['Reply', reply(200), Reply.prototype],
-  ['Retry', retry(), Retry.prototype],
-  ['Route', new Route('x', pool), Route.prototype],
-  ['Pool', pool, Pool.prototype],
-  ['Upstream', new Upstream('default', upstreamRecord('http://x:1')), Upstream.prototype],
-];
-for (const [name, value, prototype] of genuine) {
-  forged.push(
-    [`an object with the prototype of ${name}`, () => Object.create(prototype)],
-    [`an object with prototype and fields of ${name}`, () => Object.assign(Object.create(prototype), value)],
-    [`a Proxy of a ${name}`, () => new Proxy(value, {})],
-    [`a Proxy of a ${name} which throws`, () => hostile(value)],
-    [`a revoked Proxy of a ${name}`, () => revoked(value)],
-  );
-}
-
-/** What cannot be looked at. */
-const opaque: readonly Foreign[] = [
-  ['a Proxy which throws', () => hostile({})],
-  ['a function Proxy which throws', () => hostile(() => {})],
-  ['a revoked Proxy', () => revoked({})],
-  ['an object whose text throws', () => ({ toString: fail, [Symbol.toPrimitive]: fail })],
-  ['an object whose then throws when it is read', () => Object.defineProperty({}, 'then', { get: fail })],
-  ['a thenable whose then throws', () => thenable(fail)],
-  ['a thenable whose then returns what throws', () => thenable(() => hostile({}))],
-  ['a thenable which rejects behind the back', () => thenable(() => Promise.reject(new Error('unhandled?')))],
-  ['a function with then', () => thenable(fail, () => {})],
-];
 
 const returning = suite('a plugin that returns what is foreign');
 

@@ -6,6 +6,7 @@ import { reply } from '../../../core/request/reply.ts';
 import { retry } from '../../../core/request/retry.ts';
 import { firstAvailable, settle, workerSide } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
+import { hostile } from './foreign.ts';
 import {
   type Act,
   all,
@@ -70,6 +71,12 @@ const values: readonly [name: string, value: unknown][] = [
   ['an object', { foreign: true }],
   ['a number', 7],
   ['a text', 'text'],
+  ['NaN', Number.NaN],
+  ['Infinity', Number.POSITIVE_INFINITY],
+  ['a negative number', -1],
+  ['a symbol', Symbol('odd')],
+  ['two lines', 'a\r\nX: y'],
+  ['a Proxy which throws', hostile({})],
 ];
 
 /** All assignments that can be made in a stage: as found by a first run. */

@@ -11,7 +11,9 @@ import {
   type UpstreamAnswer,
   workerSide,
 } from '../../../core/testing.ts';
+import { ipFilter } from '../../../plugins/ip-filter/index.ts';
 import { type PassiveHealthOptions, passiveHealth } from '../../../plugins/passive-health/index.ts';
+import { retry } from '../../../plugins/retry/index.ts';
 import { roundRobin } from '../../../plugins/round-robin/index.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -217,6 +219,21 @@ test('takes it out for twice as long each time it fails on probation, up to a li
     const during = await second?.run();
     assert.is.not(during?.upstream?.id, bad);
   }
+});
+
+test('lets nobody in whom a filter behind it denies while it tries an upstream out', async () => {
+  const clock = new FakeClock();
+  const manager = await managerSide(passiveHealth(), { servers: urls, clock });
+  const plugins = [passiveHealth(), ipFilter({ deny: ['203.0.113.0/24'] }), roundRobin(), retry()];
+  const worker = await workerSide(plugins, { manager });
+  await settle();
+  await send(worker, bad, 5, 'CONNECT_FAILED', { method: 'POST', bodyLength: -1 });
+  await clock.advanceAsync(10_000);
+  for (let n = 0; n < 8; n++) {
+    const { status, upstream } = await worker.run({ clientIp: '203.0.113.9' });
+    assert.equal([status, upstream], [403, undefined]);
+  }
+  assert.is((await worker.run()).upstream?.id, bad);
 });
 
 test('gives an upstream on probation one request at a time of each worker', async () => {

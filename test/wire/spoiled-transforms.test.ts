@@ -1,0 +1,98 @@
+// A body transform that is none, fails, or passes on what is no body: its request ends, and the worker goes on.
+import { Duplex, PassThrough, Transform } from 'node:stream';
+import * as assert from 'uvu/assert';
+import type { Plugin } from '../../core/plugin/plugin.ts';
+import { firstAvailable, workerSide } from '../../core/testing.ts';
+import { fail, hostile, opaque } from '../core/stages/foreign.ts';
+import { suite } from '../support/suite.ts';
+import { startProxyOf, until } from './support/proxy.ts';
+import { RawClient } from './support/raw-client.ts';
+import { ScriptedOrigin } from './support/scripted-origin.ts';
+
+const test = suite('a body transform', { testTimeoutMs: 3000 });
+
+const post = 'POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello';
+const served = '[POST / HTTP/1.1|hello]';
+
+type Factory = () => unknown;
+
+/** Passes on something else than bytes for each chunk. */
+const emitting =
+  (make: () => unknown): Factory =>
+  () =>
+    new Transform({
+      readableObjectMode: true,
+      transform(_chunk, _encoding, done) {
+        this.push(make());
+        done();
+      },
+    });
+
+const factories: (readonly [name: string, factory: Factory])[] = [
+  ['which is nothing', () => undefined],
+  ['which is null', () => null],
+  ['which is a promise', async () => new PassThrough()],
+  ['which has the prototype of a stream', () => Object.create(Duplex.prototype)],
+  ['which throws as it is made', fail],
+  ['which was destroyed before', () => new PassThrough().destroy()],
+  ['which has ended before', () => new PassThrough().end()],
+  [
+    'which fails at the first chunk',
+    () => new Transform({ transform: (_c, _e, done) => done(new Error('no')) }),
+  ],
+  ['which throws at the first chunk', () => new Transform({ transform: fail })],
+  [
+    'which fails at the end',
+    () => new Transform({ transform: (_c, _e, done) => done(), flush: done => done(new Error('no')) }),
+  ],
+  ['which throws at the end', () => new Transform({ transform: (_c, _e, done) => done(), flush: fail })],
+  ['which passes on a number', emitting(() => 5)],
+  ['which passes on an object with a length', emitting(() => ({ length: 5 }))],
+  ['which passes on an array', emitting(() => [1, 2])],
+  ['which passes on a Proxy', emitting(() => hostile({}))],
+  ['which never passes anything on', () => new Transform({ transform() {} })],
+];
+for (const [name, make] of opaque) {
+  if (!name.includes('behind the back')) factories.push([`which is ${name}`, make]);
+}
+
+for (const side of ['request'] as const) {
+  for (const [name, factory] of factories) {
+    test(`of a ${side} ${name} ends with its request`, async () => {
+      const origin = await ScriptedOrigin.start();
+      let spoils = true;
+      const plugin: Plugin = {
+        name: 'transforms',
+        worker({ hooks }) {
+          const stage = side === 'request' ? hooks.request : hooks.postProxy;
+          stage.tap('transforms', ctx => {
+            if (!spoils || ctx.error !== undefined) return undefined;
+            if (side === 'request') ctx.transformRequest(factory as () => Duplex);
+            else ctx.transformResponse(factory as () => Duplex);
+            return undefined;
+          });
+        },
+      };
+      const worker = await workerSide([plugin, firstAvailable], { upstreams: [origin.url] });
+      const proxy = await startProxyOf(worker, { timeouts: { stage: 200, response: 400, body: 400 } });
+      const client = await RawClient.open(proxy.port);
+      client.send(post);
+      await until('the end of the request', () => proxy.finished.length === 1, 1500);
+      assert.not.match(client.text, served);
+      const status = proxy.finished[0]?.status ?? 0;
+      assert.ok([200, 500, 502, 504].includes(status), `${status}`);
+      // A response that has begun is cut, and never looks complete.
+      if (status === 200) assert.is(proxy.finished[0]?.outcome, 'aborted');
+      client.close();
+      spoils = false;
+      const next = await RawClient.open(proxy.port);
+      next.send(post);
+      assert.is((await next.response('POST')).body, served);
+      next.close();
+      await until('the end of all connections', () => proxy.listener.connections === 0);
+      for (const { inFlight } of worker.pools.default) assert.is(inFlight, 0);
+      proxy.close();
+      await origin.close();
+    });
+  }
+}
