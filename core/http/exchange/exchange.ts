@@ -260,8 +260,12 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       ctx = this.take(state);
       client.readNoMore();
     }
-    this.responseChain?.destroy();
-    this.responseChain = undefined;
+    if (this.responseChain !== undefined) {
+      this.responseChain.destroy();
+      this.responseChain = undefined;
+      // The error's own response must not meet the same end.
+      if (this.state?.rare !== undefined) this.state.rare.responseTransforms = undefined;
+    }
     this.pipeline.refuse(ctx, error);
   }
 
@@ -381,6 +385,9 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
         },
         onChainError: error => {
           this.responseChain = undefined;
+          // The error's own response must not meet the same end, again and again.
+          const { rare } = this.state ?? {};
+          if (rare !== undefined) rare.responseTransforms = undefined;
           this.refuse(error);
         },
       });
