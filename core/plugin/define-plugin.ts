@@ -99,5 +99,7 @@ export function channel<ToManager, ToWorker>(): ChannelType<ToManager, ToWorker>
  * @example plugins: [rateLimit({ rate: 100 }), withId('bursts', rateLimit({ rate: 5, burst: 5 }))]
  */
 export function withId(id: string, plugin: Plugin): Plugin {
-  return { ...plugin, id };
+  // An object of a class keeps its methods.
+  const copy: Plugin = Object.create(Object.getPrototypeOf(plugin), Object.getOwnPropertyDescriptors(plugin));
+  return Object.defineProperty(copy, 'id', { value: id, enumerable: true, configurable: true });
 }

@@ -1,10 +1,11 @@
 // The conformance kit for balancers: what every balancer has to hold, each as a check with a name.
 import type { Plugin } from '../plugin/plugin.ts';
-import { eligible, inFlight, leftBusy, retries, untouched } from './balancer-checks/attempts.ts';
+import { eligible, inFlight, leftBusy, retries, stillBusy, untouched } from './balancer-checks/attempts.ts';
 import {
   changes,
   emptyPool,
   flaps,
+  largePool,
   nobodyAvailable,
   onlyAvailable,
   waiting,
@@ -30,6 +31,7 @@ const definitions: readonly CheckDefinition[] = [
   noBursts,
   retries,
   changes,
+  largePool,
   pools,
   poolsApart,
   waiting,
@@ -38,6 +40,7 @@ const definitions: readonly CheckDefinition[] = [
   busiest,
   eligible,
   inFlight,
+  stillBusy,
   flaps,
   leftBusy,
   notInStep,

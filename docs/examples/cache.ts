@@ -55,9 +55,8 @@ export const cache = definePlugin({
         .split(/[\s,]+/)
         .filter(Boolean);
       const varies = names.map(name => [name, request.headers.getAll(name).join()] as const);
-      const headers = [...response.headers].filter(([name]) => !/^(age|date)$/i.test(name));
-      const age = Number(response.headers.get('age') ?? 0) * 1000;
-      const madeAt = clock.monotonic() - age;
+      const headers = [...response.headers].filter(([name]) => !/^(age|date|trailer)$/i.test(name));
+      const madeAt = clock.monotonic() - Number(response.headers.get('age') ?? 0) * 1000;
       const until = madeAt + seconds * 1000;
       ctx.transformResponse(() =>
         collecting(limits.maxBody, body => store.set(key, { varies, headers, body, madeAt, until })),
@@ -67,12 +66,21 @@ export const cache = definePlugin({
   },
 });
 
+/** Fields that make a response one for this request alone. */
+const ofOne: readonly string[] = [
+  'authorization',
+  'range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+];
+
 /** A GET that anybody could have sent, for the whole of what is there now. */
 function mayBeShared({ request }: ProxyContext): boolean {
   const { headers } = request;
   if (request.method !== 'GET' || request.bodyLength !== 0 || request.upgrade !== undefined) return false;
-  if (['authorization', 'range', 'if-none-match', 'if-modified-since'].some(name => headers.has(name)))
-    return false;
+  if (ofOne.some(name => headers.has(name))) return false;
   return !/no-cache|no-store|max-age=0\b/i.test(
     headers.getAll('cache-control').join() + headers.get('pragma'),
   );
@@ -82,6 +90,8 @@ function mayBeShared({ request }: ProxyContext): boolean {
 function lifetimeOf({ response }: ProxyContext): number {
   if (response?.status !== 200 || response.headers.has('set-cookie')) return 0;
   if (response.headers.getAll('vary').join().includes('*')) return 0;
+  // How old it is cannot be said, so nor can how long it lasts.
+  if (!/^\d*$/.test(response.headers.getAll('age').join())) return 0;
   const said = response.headers.getAll('cache-control').join();
   if (/no-store|no-cache|private/i.test(said)) return 0;
   const [, seconds = 0] = /s-maxage="?(\d+)/i.exec(said) ?? /max-age="?(\d+)/i.exec(said) ?? [];

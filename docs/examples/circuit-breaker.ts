@@ -1,6 +1,6 @@
 // An example plugin that gives an upstream a rest after failures: closed (all pass), open (none does, for a while), and
 // half-open: one request tries it, and decides. Where no upstream is left, the pool's fallback is asked, then it is 503.
-import { definePlugin, duration, type Upstream } from 'weldr';
+import { definePlugin, duration, type ProxyContext, type Upstream } from 'weldr';
 import { z } from 'zod';
 
 const options = z.strictObject({
@@ -16,6 +16,8 @@ interface Circuit {
   failures: number;
   since: number;
   openedAt: number | undefined;
+  /** The request that tries the upstream, or did so the last time. */
+  probe?: ProxyContext;
 }
 
 export const circuitBreaker = definePlugin({
@@ -24,21 +26,26 @@ export const circuitBreaker = definePlugin({
   worker({ hooks, clock, log }, { failures, window, rest }) {
     const circuits = new WeakMap<Upstream, Circuit>();
 
-    hooks.eligible.tap('circuit-breaker', (_, upstream) => {
-      const openedAt = circuits.get(upstream)?.openedAt;
-      if (openedAt === undefined) return undefined;
-      // It counts from the moment that it is chosen: a second one cannot slip in.
-      return clock.monotonic() - openedAt >= rest && upstream.inFlight === 0;
+    hooks.eligible.tap('circuit-breaker', (ctx, upstream) => {
+      const circuit = circuits.get(upstream);
+      if (circuit?.openedAt === undefined) return undefined;
+      const { openedAt, probe } = circuit;
+      // One that was led elsewhere after all, or is over, leaves its place to the next.
+      const isTried = probe?.upstream === upstream && probe.finishedAt === 0 && probe !== ctx;
+      if (isTried || clock.monotonic() - openedAt < rest) return false;
+      if (!ctx.rehearsal) circuit.probe = ctx;
+      return undefined;
     });
 
-    hooks.attemptFinished.tap('circuit-breaker', ({ attempt, error }) => {
-      if (attempt === undefined) return;
+    hooks.attemptFinished.tap('circuit-breaker', ctx => {
+      const { attempt, error } = ctx;
+      if (attempt === undefined || ctx.rehearsal) return;
       const { upstream, startedAt, status } = attempt;
       const hasFailed = status >= 500 || error?.countsAgainstHealth === true;
       const circuit = circuits.get(upstream) ?? { failures: 0, since: startedAt, openedAt: undefined };
       const { openedAt } = circuit;
       // What had begun before it opened says nothing about how it is now; nor does a client who left.
-      if (openedAt !== undefined && startedAt < openedAt) return;
+      if (openedAt !== undefined && ctx !== circuit.probe) return;
       if (!hasFailed) {
         if (openedAt === undefined || status === 0) return;
         circuits.delete(upstream);

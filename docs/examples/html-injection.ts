@@ -4,11 +4,13 @@ import { Duplex } from 'node:stream';
 import { definePlugin } from 'weldr';
 import { z } from 'zod';
 
+const ascii = /^[ -~\t\r\n]*$/;
+
 const options = z.strictObject({
   /** What is put in; beyond ASCII it would need the page's charset. */
-  html: z.string().regex(/^[ -~\s]*$/),
+  html: z.string().regex(ascii),
   /** Where: before the first of these, in any case. */
-  before: z.string().min(1).default('</head>'),
+  before: z.string().min(1).regex(ascii).default('</head>'),
 });
 
 export const htmlInjection = definePlugin({

@@ -70,13 +70,15 @@ export const mirror = definePlugin({
     function send({ outgoing }: ProxyContext, chunks: readonly Buffer[]): void {
       const body = Buffer.concat(chunks);
       const { method, target: path } = outgoing;
-      const headers = [...outgoing.headers, ['Content-Length', String(body.length)]].flat();
-      copies++;
+      // A copy has a length, and so no trailers: Node throws where they are announced all the same.
+      const fields = [...outgoing.headers].filter(([name]) => !/^trailer$/i.test(name));
+      const headers = [...fields, ['Content-Length', String(body.length)]].flat();
       request(to, { agent, method, path, headers, signal: AbortSignal.timeout(timeout) })
         .on('response', response => response.on('error', () => {}).resume())
         .on('error', () => dropped.inc())
         .on('close', () => copies--)
         .end(body);
+      copies++;
     }
   },
 });

@@ -1,7 +1,7 @@
 // An example plugin that gives each request an id: taken over from clients that are trusted, made for all others; sent to
 // the upstream, put on every response, and noted for the log.
 import { randomUUID } from 'node:crypto';
-import { compileMatcher, contextSlot, definePlugin, RequestFacts } from 'weldr';
+import { compileMatcher, contextSlot, definePlugin, type ProxyContext, RequestFacts } from 'weldr';
 import { z } from 'zod';
 
 const options = z.strictObject({
@@ -21,14 +21,18 @@ export const requestId = definePlugin({
     hooks.request.tap('request-id', ctx => {
       const given = ctx.request.headers.get(header) ?? '';
       // It ends up in logs: of a bounded length, and without what could be mistaken for something else there.
-      const id = /^[\w.:+/=-]{1,128}$/.test(given) && isTrusted(RequestFacts.of(ctx)) ? given : randomUUID();
-      ctx.set(idOf, id);
-      ctx.note(`request id ${id}`);
-      ctx.outgoing.headers.set(header, id);
+      const isTaken = /^[\w.:+/=-]{1,128}$/.test(given) && isTrusted(RequestFacts.of(ctx));
+      ctx.outgoing.headers.set(header, identify(ctx, isTaken ? given : randomUUID()));
     });
     // A request that was refused before the stage has no id yet.
     hooks.respond.tap('request-id', ctx => {
-      ctx.response?.headers.set(header, ctx.get(idOf) ?? randomUUID());
+      ctx.response?.headers.set(header, ctx.get(idOf) ?? identify(ctx, randomUUID()));
     });
+
+    function identify(ctx: ProxyContext, id: string): string {
+      ctx.set(idOf, id);
+      ctx.note(`request id ${id}`);
+      return id;
+    }
   },
 });

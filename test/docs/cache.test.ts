@@ -6,6 +6,8 @@ import { roundRobin } from '../../plugins/index.ts';
 import { withWeldr } from '../support/embedded-weldr.ts';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
+import { RawClient } from '../wire/support/raw-client.ts';
+import { statusOf } from '../wire/support/strict-message.ts';
 
 const test = suite('the example cache');
 
@@ -73,6 +75,9 @@ for (const [why, fields] of Object.entries({
   'it sets a cookie': { ...fresh, 'set-cookie': 'a=b' },
   'it depends on everything': { ...fresh, vary: '*' },
   'it is too old already': { ...fresh, age: '60' },
+  'its age cannot be read': { ...fresh, age: 'old' },
+  'its age is below zero': { ...fresh, age: '-100' },
+  'it has two ages': { ...fresh, age: '1, 2' },
 })) {
   test(`keeps nothing when ${why}`, async () => {
     assert.is(await reaching([{}, {}], fields), 2);
@@ -84,6 +89,28 @@ test('keeps nothing of a request that is somebody’s own, and gives it nothing 
   assert.is(await reaching([own, own, {}, own, {}], fresh), 4);
   assert.is(await reaching([{}, { headers: { 'cache-control': 'no-cache' } }], fresh), 2);
   assert.is(await reaching([{}, { method: 'HEAD' }], fresh), 2);
+});
+
+test('leaves it to the origin whether a condition holds', async () => {
+  const origin = await startOrigin({
+    handle(request, response) {
+      const isOther = 'if-match' in request.headers || 'if-unmodified-since' in request.headers;
+      response.writeHead(isOther ? 412 : 200, fresh).end();
+    },
+  });
+  try {
+    await withWeldr({ servers: [origin.url], plugins: [cache(), roundRobin()] }, async ({ port }) => {
+      const client = await RawClient.open(port);
+      const fields = ['', 'If-Match: "v2"\r\n', 'If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n'];
+      // `fetch` would add `Cache-Control: no-cache` to such requests.
+      for (const field of fields) client.send(`GET / HTTP/1.1\r\nHost: a.test\r\n${field}\r\n`);
+      const statuses = (await client.responses('GET', 'GET', 'GET')).map(statusOf);
+      assert.equal(statuses, [200, 412, 412]);
+      client.close();
+    });
+  } finally {
+    await origin.close();
+  }
 });
 
 test('tells apart paths, queries, and what a response varies by', async () => {

@@ -59,6 +59,47 @@ test('lets one request through after its rest, whose end decides', async () => {
   await side.close();
 });
 
+test('tries again although a request from before has not ended', async () => {
+  const side = await started(['http://a']);
+  const stream = Promise.withResolvers<number>();
+  const streaming = side.run({ answers: [stream.promise] });
+  for (let n = 0; n < 3; n++) await side.run({ answers: [500] });
+  side.clock.advance(5000);
+  const probe = Promise.withResolvers<number>();
+  const trying = side.run({ answers: [probe.promise] });
+  assert.is((await side.run()).status, 503);
+  probe.resolve(200);
+  assert.is((await trying).status, 200);
+  assert.is((await side.run()).status, 200);
+  stream.resolve(200);
+  await streaming;
+  await side.close();
+});
+
+test('keeps no place for a request that is only to be explained', async () => {
+  const side = await started(['http://a']);
+  for (let n = 0; n < 3; n++) await side.run({ answers: [500] });
+  side.clock.advance(5000);
+  const explained = Promise.withResolvers<number>();
+  const explaining = side.run({ rehearsal: true, answers: [explained.promise] });
+  assert.is((await side.run()).status, 200);
+  explained.resolve(200);
+  await explaining;
+  await side.close();
+});
+
+test('waits for another one when the request that was to try it goes elsewhere', async () => {
+  const side = await started(['http://a']);
+  for (let n = 0; n < 3; n++) await side.run({ answers: [500] });
+  side.clock.advance(5000);
+  let isOpen = false;
+  side.hooks.eligible.tap('no', () => (isOpen ? undefined : false));
+  assert.is((await side.run()).status, 503);
+  isOpen = true;
+  assert.is((await side.run()).status, 200);
+  await side.close();
+});
+
 test('waits for another one when the client of the request that tries it leaves', async () => {
   const side = await started(['http://a']);
   for (let n = 0; n < 3; n++) await side.run({ answers: [500] });
@@ -91,7 +132,7 @@ test('spares a failing origin real requests, and clients its failures', async ()
   const bad = await startOrigin();
   bad.healthStatus = 500;
   try {
-    const plugins = [circuitBreaker({ failures: 2, rest: '1h' }), roundRobin(), retry()];
+    const plugins = [circuitBreaker({ failures: 2, window: '1h', rest: '1h' }), roundRobin(), retry()];
     await withWeldr({ servers: [good.url, bad.url], plugins }, async ({ url }) => {
       const statuses: number[] = [];
       for (let n = 0; n < 20; n++) {

@@ -146,6 +146,19 @@ test('says of HEAD what it would of GET, and nothing of a 304', async () => {
   });
 });
 
+test('says of HEAD what it would of GET when the origin does not say how long', async () => {
+  const handle: RequestListener = (_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', etag: '"v1"' });
+    response.end(body);
+  };
+  await withOrigin(handle, async ({ port }) => {
+    const [head, get] = [await exchange(port, wanted, 'HEAD'), await exchange(port, wanted)];
+    for (const name of ['content-encoding', 'etag', 'vary', 'content-length']) {
+      assert.equal(valuesOf(head, name), valuesOf(get, name), name);
+    }
+  });
+});
+
 test('lets each server-sent event through as it comes', async () => {
   let next: () => void = () => {};
   const handle: RequestListener = (_, response) => {

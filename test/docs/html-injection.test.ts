@@ -149,3 +149,26 @@ test('costs a client who leaves nothing but its own page', async () => {
     await until('the origin is told', () => origin.inFlight === 0);
   });
 });
+
+test('says of HEAD what it would of GET when the origin does not say how long', async () => {
+  await withPage(
+    (_, response) => response.writeHead(200, html).end(page),
+    async ({ port }) => {
+      const client = await RawClient.open(port);
+      client.send('HEAD / HTTP/1.1\r\nHost: a.test\r\n\r\nGET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+      const [head, full] = await client.responses('HEAD', 'GET');
+      assert.ok(head && full);
+      for (const name of ['etag', 'content-length']) assert.equal(valuesOf(head, name), valuesOf(full, name));
+      client.close();
+    },
+  );
+});
+
+test('stops a start with what it could not put in or find', async () => {
+  for (const options of [{ html: '\u2028' }, { html: 'a\u00a0b' }, { html: piece, before: '</tête>' }]) {
+    await withWeldr({ plugins: [htmlInjection(options)] }, async () => {}).then(
+      () => assert.unreachable('it started'),
+      error => assert.match(String(error), /html-injection|plugins\[0\]/),
+    );
+  }
+});

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import * as assert from 'uvu/assert';
+import type { WorkerSide } from '../../config/index.ts';
 import { workerSide } from '../../core/testing.ts';
 import { mirror } from '../../docs/examples/mirror.ts';
 import { retry, roundRobin } from '../../plugins/index.ts';
@@ -10,6 +11,8 @@ import { startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { until } from '../support/weldr.ts';
+import { RawClient } from '../wire/support/raw-client.ts';
+import { statusOf } from '../wire/support/strict-message.ts';
 
 const test = suite('the example mirror');
 
@@ -102,10 +105,11 @@ test('costs clients nothing when the mirror is dead or hangs, and holds so many 
   await new Promise<void>(listening => hanging.listen(port, '127.0.0.1', listening));
   try {
     for (const to of [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${port}`]) {
-      const plugins = [mirror({ to, maxCopies: 3 }), roundRobin()];
+      const plugins = [mirror({ to, maxCopies: 3, timeout: 600_000 }), roundRobin()];
       await withWeldr({ servers: [origin.url], plugins }, async ({ url }) => {
         for (let n = 0; n < 10; n++) assert.is(await ask(`${url}/echo`, `${n}`), `200 ${n}`);
         for (let n = 0; n < 10; n++) assert.is(await ask(url), '200 real');
+        if (to.endsWith(`:${port}`)) await until('it has what may be held', () => connections === 3);
       });
     }
     assert.is(connections, 3);
@@ -113,6 +117,76 @@ test('costs clients nothing when the mirror is dead or hangs, and holds so many 
     hanging.close();
     await origin.close();
   }
+});
+
+test('holds no place for requests whose body did not get through', async () => {
+  const copied = await startOrigin();
+  const hasty = await startOrigin({
+    handle(_, response) {
+      response.writeHead(413, { connection: 'close' }).end('too large');
+    },
+  });
+  const dead = `http://127.0.0.1:${await freePort()}`;
+  const body = 'x'.repeat(60_000);
+  for (const server of [hasty.url, dead]) {
+    const good = await startOrigin({ name: 'real' });
+    const byPath = {
+      name: 'by-path',
+      worker({ hooks, pools }: WorkerSide) {
+        hooks.route.tap('by-path', ctx => pools.get(ctx.request.path.slice(1)));
+      },
+    };
+    const plugins = [mirror({ to: copied.url, maxCopies: 2 }), byPath, roundRobin()];
+    await withWeldr({ servers: [good.url], pools: { bad: [server] }, plugins }, async ({ url, port }) => {
+      for (let n = 0; n < 4; n++) {
+        await ask(`${url}/bad`, body).catch(() => '');
+        const leaving = await RawClient.open(port);
+        leaving.send('POST /echo HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000\r\n\r\nabc');
+        await until('it has begun', () => good.inFlight > 0);
+        leaving.reset();
+        await until('it has left', () => good.inFlight === 0);
+      }
+      await until('a later one is copied', async () => {
+        assert.is(await ask(`${url}/echo`, 'later'), '200 later');
+        return copied.seen.has('POST /echo');
+      });
+    });
+    await good.close();
+  }
+  await hasty.close();
+  await copied.close();
+});
+
+test('frames the copy of a chunked body once', async () => {
+  await withMirror({}, async (url, copies) => {
+    const chunks = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (let n = 0; n < 3; n++) controller.enqueue(Buffer.from('part '));
+        controller.close();
+      },
+    });
+    const answer = await fetch(`${url}/echo`, { method: 'POST', body: chunks, duplex: 'half' });
+    assert.is(await answer.text(), 'part part part ');
+    await until('it is copied', () => copies.length === 1);
+    assert.is(copies[0]?.body, 'part part part ');
+  });
+});
+
+test('copies what announces trailers without them, and keeps no place for it', async () => {
+  await withMirror({ maxCopies: 2 }, async (url, copies) => {
+    const { port } = new URL(url);
+    const head = 'Host: a.test\r\nTrailer: X-Sum\r\n';
+    const chunked = 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n';
+    for (let n = 1; n < 4; n++) {
+      const client = await RawClient.open(Number(port));
+      client.send(`GET / HTTP/1.1\r\n${head}\r\nPOST /echo HTTP/1.1\r\n${head}${chunked}`);
+      const statuses = (await client.responses('GET', 'POST')).map(statusOf);
+      assert.equal(statuses, [200, 200]);
+      client.close();
+      await until('both are copied', () => copies.length === 2 * n);
+    }
+    assert.equal(new Set(copies.map(({ body }) => body)), new Set(['', 'abc']));
+  });
 });
 
 test('copies a request once, however often it is tried', async () => {

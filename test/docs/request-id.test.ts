@@ -7,6 +7,7 @@ import { withWeldr } from '../support/embedded-weldr.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
+import { until } from '../support/weldr.ts';
 import { RawClient } from '../wire/support/raw-client.ts';
 import { valuesOf } from '../wire/support/strict-message.ts';
 
@@ -78,9 +79,13 @@ test('is the same at each attempt, and stands on failures', async () => {
 
 test('stands on the response to what was no request', async () => {
   await withWeldr(config(), async ({ port }) => {
+    notes.length = 0;
     const client = await RawClient.open(port);
     client.send('hello\r\n\r\n');
-    assert.match(valuesOf(await client.response(), 'x-request-id')[0] ?? '', uuid);
+    const [id = ''] = valuesOf(await client.response(), 'x-request-id');
     client.close();
+    assert.match(id, uuid);
+    await until('it is noted', () => notes.length > 0);
+    assert.equal(notes, [`request id ${id}`]);
   });
 });

@@ -56,7 +56,7 @@ for (const [name, make] of opaque) {
   if (!name.includes('behind the back')) factories.push([`which is ${name}`, make]);
 }
 
-for (const side of ['request'] as const) {
+for (const side of ['request', 'response'] as const) {
   for (const [name, factory] of factories) {
     test(`of a ${side} ${name} ends with its request`, async () => {
       const origin = await ScriptedOrigin.start();

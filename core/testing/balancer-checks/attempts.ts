@@ -7,7 +7,7 @@ import { type UpstreamInput, upstreamRecord } from '../pool.ts';
 import type { UpstreamAnswer } from '../request-run.ts';
 import type { CheckDefinition } from './balancer-check.ts';
 import { Shares } from './shares.ts';
-import { alike, client, expectAvailable, type Trial, trial, urlOf } from './trial.ts';
+import { alike, client, expectAvailable, seeded, type Trial, trial, urlOf } from './trial.ts';
 
 const weights = [1, 2, 3, 5, 1];
 
@@ -16,11 +16,13 @@ export const retries: CheckDefinition = {
   async run({ balancer }) {
     const upstreams = weights.map((weight, n): UpstreamInput => ({ url: urlOf(n), weight }));
     await trial(balancer, { upstreams }, async started => {
-      for (let n = 0; n < 50; n++) await tryAll(started, n, 0);
+      for (let n = 0; n < 50; n++) await tryAll(started, n, () => 0);
       // As many others in between as bring a balancer that takes turns to the same upstream again.
       for (let between = 1; between <= 12; between++) {
-        for (let n = 0; n < 3; n++) await tryAll(started, n, between);
+        for (let n = 0; n < 3; n++) await tryAll(started, n, () => between);
       }
+      const random = seeded(20_260_101);
+      for (let n = 0; n < 20; n++) await tryAll(started, n, () => Math.floor(random() * 12));
     });
     await trial(balancer, { upstreams }, async started => {
       started.retries = () => true;
@@ -34,14 +36,14 @@ export const retries: CheckDefinition = {
 };
 
 /** Has one request sent to all upstreams, one after another, with others in between. */
-async function tryAll(started: Trial, n: number, between: number): Promise<void> {
+async function tryAll(started: Trial, n: number, between: () => number): Promise<void> {
   const { pool } = started;
   const tried: Upstream[] = [];
   for (let attempt = 0; attempt < weights.length; attempt++) {
     const chosen = await started.expectChoice(pool, context({ ...client(n), pool, tried: [...tried] }));
     tried.push(chosen);
     expectFresh(tried, attempt, chosen);
-    await started.count(between, n + 1);
+    await started.count(between());
   }
   const again = await started.choose(context({ ...client(n), pool, tried }));
   if (again !== undefined) expectAvailable(again, pool);
@@ -86,9 +88,9 @@ function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
 export const eligible: CheckDefinition = {
   name: 'chooses another upstream when its choice is refused',
   run: ({ balancer, options }) => {
-    const upstreams = alike(4);
+    const upstreams = alike(8);
     const refused = urlOf(1);
-    const requests = 1000;
+    const requests = 1600;
     return trial(balancer, { upstreams }, async started => {
       const before = await started.count(requests);
       const isSticky = options.sticky ?? (await keepsClients(started));
@@ -98,19 +100,23 @@ export const eligible: CheckDefinition = {
         asks++;
         return isRefusing && upstream.id === refused ? false : undefined;
       });
+      let redraws = 0;
       let scans = 0;
       const shares = new Shares();
       for (let n = 0; n < requests; n++) {
         asks = 0;
-        await started.count(1, n, shares);
+        await started.count(1, shares);
+        if (asks > 1) redraws++;
         if (asks > maxDraws) scans++;
       }
+      if (shares.of(refused) > 0)
+        throw new Error(`${refused} got ${shares.describe(refused)} though it was refused`);
       const others = upstreams.filter(id => id !== refused);
       shares.expectNotStarved(before, others, `while ${refused} was refused,`);
       // The choice of one that goes by the client is the same for the same client.
-      if (scans > requests / 8 && !isSticky) {
+      if (scans > redraws * 0.6 && redraws > 20 && !isSticky) {
         throw new Error(
-          `asked again for the same request it chose what had been refused: in ${scans} of ${requests} requests all upstreams had to be looked at`,
+          `asked again for the same request it chose what had been refused: in ${scans} of ${redraws} such requests all upstreams had to be looked at`,
         );
       }
       isRefusing = false;
@@ -134,17 +140,24 @@ async function keepsClients(started: Trial): Promise<boolean> {
   return true;
 }
 
+// As long as others: these checks are not about who goes by latency.
+const after = 5;
+
 /** What may become of a request, besides that it is answered. */
 const fates: readonly {
   readonly name: string;
   readonly answer: UpstreamAnswer;
   readonly retried: boolean;
 }[] = [
-  { name: 'had requests whose clients left', answer: 'CLIENT_CLOSED', retried: false },
-  { name: 'had responses that were cut', answer: { status: 200, cut: true }, retried: false },
-  { name: 'had requests that failed', answer: 'CONNECT_FAILED', retried: false },
-  { name: 'had requests that were tried again elsewhere', answer: 'CONNECT_FAILED', retried: true },
-  { name: 'answered with errors', answer: 503, retried: false },
+  { name: 'had requests whose clients left', answer: { error: 'CLIENT_CLOSED', after }, retried: false },
+  { name: 'had responses that were cut', answer: { status: 200, cut: true, after }, retried: false },
+  { name: 'had requests that failed', answer: { error: 'CONNECT_FAILED', after }, retried: false },
+  {
+    name: 'had requests that were tried again elsewhere',
+    answer: { error: 'CONNECT_FAILED', after },
+    retried: true,
+  },
+  { name: 'answered with errors', answer: { status: 503, after }, retried: false },
 ];
 
 // Who minds failures forgets them sooner or later.
@@ -161,12 +174,18 @@ export const inFlight: CheckDefinition = {
           isRetried = false;
           return again;
         };
-        const { result } = await started.begin(client(n), ({ id }) => (id === unlucky ? answer : 200));
+        const { result } = await started.begin(client(n), ({ id }) =>
+          id === unlucky ? answer : { status: 200, after },
+        );
         await started.settled(result);
       });
     }
     await suffer(balancer, 'had requests that a plugin replied to', async (started, n) => {
-      started.onChosen = ({ id }) => (id === unlucky ? reply(403) : undefined);
+      started.onChosen = ({ id }) => {
+        if (id !== unlucky) return undefined;
+        started.side.clock.advance(after);
+        return reply(403);
+      };
       await started.run(client(n));
       started.onChosen = () => undefined;
     });
@@ -175,6 +194,66 @@ export const inFlight: CheckDefinition = {
 
 const unlucky = urlOf(1);
 const requestsEach = 900;
+
+export const stillBusy: CheckDefinition = {
+  name: 'counts what is in flight when others have ended',
+  async run({ balancer }) {
+    const alone = await sharesWhileBusy(balancer, undefined);
+    const ends = [{ name: 'had requests that were responded to', answer: 200 }, ...fates.filter(isLast)];
+    for (const { name, answer } of ends) {
+      const shares = await sharesWhileBusy(balancer, answer);
+      if (shares.of(unlucky) <= alone.of(unlucky) + shares.total * 0.2) continue;
+      throw new Error(
+        `after ${unlucky} ${name}, and with one left in flight, it got ${shares.describe(unlucky)}, and ${alone.describe(unlucky)} when it had that one only`,
+      );
+    }
+  },
+};
+
+const isLast = ({ retried }: (typeof fates)[number]): boolean => !retried;
+
+/**
+ * The shares while one of two upstreams has a request in flight; with a fate, after others that it had at the same time
+ * came to that. No time passes, as this is not about who goes by latency.
+ */
+async function sharesWhileBusy(
+  balancer: Parameters<typeof trial>[0],
+  fate: UpstreamAnswer | undefined,
+): Promise<Shares> {
+  const shares = new Shares();
+  await trial(balancer, { upstreams: [urlOf(0), unlucky] }, async started => {
+    started.latency = 0;
+    const left = Promise.withResolvers<UpstreamAnswer>();
+    const others = Promise.withResolvers<undefined>();
+    const results: Promise<unknown>[] = [];
+    let isBusy = false;
+    for (let n = 0; n < 200 && !(isBusy && (fate === undefined || n >= 24)); n++) {
+      const { result } = await started.begin(client(n), ({ id }) => {
+        if (id !== unlucky) return others.promise.then(() => 200);
+        if (isBusy && fate !== undefined) return others.promise.then(() => atOnce(fate));
+        isBusy = true;
+        return left.promise;
+      });
+      results.push(result);
+    }
+    if (!isBusy) throw new Error(`${unlucky} was never chosen, in 200 requests`);
+    others.resolve(undefined);
+    await started.turn();
+    // Chosen only: requests that were run would come to their ends, too.
+    for (let n = 0; n < 500; n++) {
+      const { pool } = started;
+      shares.add((await started.expectChoice(pool, context({ ...client(1000 + n), pool }))).id);
+    }
+    left.resolve(200);
+    await started.settled(Promise.all(results));
+  });
+  return shares;
+}
+
+/** The same, without a delay. */
+function atOnce(answer: UpstreamAnswer): UpstreamAnswer {
+  return typeof answer === 'object' ? { ...answer, after: 0 } : answer;
+}
 
 async function suffer(
   balancer: Parameters<typeof trial>[0],
@@ -207,6 +286,7 @@ async function leaveBusy(
 ): Promise<void> {
   const upstreams = alike(3);
   await trial(balancer, { upstreams }, async started => {
+    started.latency = 0;
     const before = await started.count(requestsEach);
     const release = await started.hold(unlucky);
     leave(started.pool);

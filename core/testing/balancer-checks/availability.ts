@@ -3,7 +3,8 @@ import type { Pool, Upstream } from '../../pool/pool.ts';
 import { context } from '../context.ts';
 import { type UpstreamInput, upstreamRecord } from '../pool.ts';
 import type { CheckDefinition, Subject } from './balancer-check.ts';
-import { alike, client, expectAvailable, type Trial, trial, urlOf } from './trial.ts';
+import { Shares } from './shares.ts';
+import { alike, client, expectAvailable, seeded, type Trial, trial, urlOf } from './trial.ts';
 
 export const emptyPool: CheckDefinition = {
   name: 'chooses nothing from an empty pool',
@@ -68,18 +69,35 @@ async function followChanges(started: Trial): Promise<void> {
   for (let n = 0; n < 80; n++) {
     for (let count = Math.floor(random() * 4); count >= 0; count--) changeSomething(pool, random);
     for (let i = 0; i < 3; i++) {
-      const chosen = await started.choose(context({ ...client(n * 3 + i), pool }));
-      if (pool.available.length > 0) expectAvailable(chosen, pool);
-      else if (chosen !== undefined) {
-        throw new Error(`${chosen.id} was chosen though nobody was available`);
-      }
+      const chosen = await chooseRightly(started, n * 3 + i);
+      // Who keeps what it chose, for whomever, has to notice that it left.
+      if (chosen === undefined || n % 4 !== 0) continue;
+      if (i === 2) pool.set(upstreamRecord({ url: chosen.id, state: 'down' }));
+      else pool.delete(chosen.id);
+      for (let again = 0; again < 5; again++) await chooseRightly(started, n * 3 + i);
     }
   }
   for (const url of alike(20)) pool.set(upstreamRecord(url));
+  // Some come while others are down, which are then there again though nobody comes.
+  const away = [urlOf(3), urlOf(4)];
+  for (const url of away) pool.set(upstreamRecord({ url, state: 'down' }));
+  await chooseRightly(started, 0);
+  pool.set(upstreamRecord(urlOf(20)));
+  await chooseRightly(started, 0);
+  for (const url of away) pool.set(upstreamRecord(url));
   const shares = await started.count(1500);
   if (shares.size !== pool.size) {
     throw new Error(`only ${shares.size} of ${pool.size} upstreams were chosen, in ${shares.total} requests`);
   }
+}
+
+/** Has the balancer choose for the n-th client; throws unless its choice is right. */
+async function chooseRightly(started: Trial, n: number): Promise<Upstream | undefined> {
+  const { pool } = started;
+  const chosen = await started.choose(context({ ...client(n), pool }));
+  if (pool.available.length > 0) return expectAvailable(chosen, pool);
+  if (chosen !== undefined) throw new Error(`${chosen.id} was chosen though nobody was available`);
+  return undefined;
 }
 
 function changeSomething(pool: Pool, random: () => number): void {
@@ -90,27 +108,38 @@ function changeSomething(pool: Pool, random: () => number): void {
   else pool.set(upstreamRecord({ url, weight: 1 + Math.floor(random() * 5) }));
 }
 
-/** The same numbers from 0 to 1 every time (mulberry32), so that a failure comes again. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 export const flaps: CheckDefinition = {
   name: 'treats an upstream as before when it comes back',
   async run(subject) {
     await flap(subject, 'down', pool => pool.set(upstreamRecord({ url: flapping, state: 'down' })));
     await flap(subject, 'removed', pool => pool.delete(flapping));
+    await keepFlapping(subject);
   },
 };
 
+/** The pool changes with nearly each request: who begins from the start each time gives all of them to a few. */
+async function keepFlapping({ balancer }: Subject): Promise<void> {
+  const others = alike(4);
+  const requests = 160;
+  await trial(balancer, { upstreams: [...others, urlOf(4)] }, async started => {
+    const { pool } = started;
+    const random = seeded(20_270_101);
+    const before = await started.count(requests);
+    const shares = new Shares();
+    for (let isDown = true; shares.total < requests; isDown = !isDown) {
+      pool.set(upstreamRecord({ url: urlOf(4), state: isDown ? 'down' : 'active' }));
+      await started.count(1 + Math.floor(random() * 2), shares);
+    }
+    for (const id of others) {
+      if (shares.of(id) >= before.of(id) / 4) continue;
+      const got = `${shares.describe(id)}, and ${before.describe(id)} before`;
+      throw new Error(`while another upstream went down and came back all the time, ${id} got only ${got}`);
+    }
+  });
+}
+
 const flapping = urlOf(2);
-const flappings = 20;
+const flappings = 12;
 const untilWarm = 600_000;
 
 async function flap({ balancer }: Subject, how: string, away: (pool: Pool) => unknown): Promise<void> {
@@ -121,16 +150,16 @@ async function flap({ balancer }: Subject, how: string, away: (pool: Pool) => un
     const before = await started.count(1000);
     for (let n = 0; n < flappings; n++) {
       away(pool);
-      await started.count(3, 1000 + n * 6);
+      await started.count(3);
       comeBack(started);
-      await started.count(3, 1003 + n * 6);
+      await started.count(3);
     }
     const flapped = `after it was ${how} and active again ${flappings} times,`;
     // One that starts slowly has started by then.
     started.side.clock.advance(untilWarm);
     (await started.count(1000)).expectAlike(before, upstreams, flapped);
     away(pool);
-    await started.count(300, 1000);
+    await started.count(300);
     comeBack(started);
     // Who wants to make up for what it missed floods one that has just come back.
     const first = await started.count(40);
@@ -146,6 +175,21 @@ async function flap({ balancer }: Subject, how: string, away: (pool: Pool) => un
 function comeBack({ pool, side }: Trial): void {
   pool.set(upstreamRecord({ url: flapping, activeSince: side.clock.now() }));
 }
+
+export const largePool: CheckDefinition = {
+  name: 'chooses all upstreams of a large pool',
+  run: ({ balancer }) => {
+    const upstreams = alike(160);
+    return trial(balancer, { upstreams }, async started => {
+      const shares = await started.count(15 * upstreams.length);
+      // Those of least hashes in a ring of few points may get none.
+      if (shares.size >= upstreams.length * 0.88) return;
+      throw new Error(
+        `only ${shares.size} of ${upstreams.length} upstreams were chosen, in ${shares.total} requests`,
+      );
+    });
+  },
+};
 
 export const waiting: CheckDefinition = {
   name: 'chooses nobody who left while it waited',

@@ -29,8 +29,8 @@ const promiseTurns = 8;
 const loopTurns = 50;
 const mostTurns = promiseTurns + loopTurns + 100;
 
-// Time passes, so that averages of latencies and slow starts are what they are in a worker.
-const usual: UpstreamAnswer = { status: 200, after: 5 };
+// Each worker has clients of its own.
+const clientsEach = 8000;
 
 /** The URL of the n-th upstream. */
 export const urlOf = (n: number): string => `http://10.0.${n >> 8}.${n & 255}:8080`;
@@ -45,6 +45,17 @@ export function client(n: number): Pick<ContextOptions, 'clientIp' | 'clientPort
     clientPort: 1024 + (n % 60_000),
     target: `/item/${n}`,
     headers: { Cookie: `client=${n}` },
+  };
+}
+
+/** The same numbers from 0 to 1 every time (mulberry32), so that a failure comes again. */
+export function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 }
 
@@ -87,16 +98,24 @@ export class Trial {
     const { upstreams = [], id = 1, reads } = options;
     const pools = reads?.pools ?? new Pools();
     for (const upstream of upstreams) pools.default.set(upstreamRecord(upstream));
-    return new Trial(await startWorkerSide({ instances: instantiate({ plugins: [balancer] }), pools, id }));
+    const side = await startWorkerSide({ instances: instantiate({ plugins: [balancer] }), pools, id });
+    return new Trial(side, (id - 1) * clientsEach);
   }
 
+  private nextClient: number;
+  /**
+   * How long requests take, ms. Time passes, so that averages and slow starts are what they are in a worker; all take
+   * the same, as averages that differ by what rounding leaves stay so.
+   */
+  latency = 5;
   /** Is told of each attempt's upstream, before it is asked; a reply ends the request there. */
   onChosen: (upstream: Upstream) => Reply | undefined = () => undefined;
   /** Is an attempt which failed to be tried again? */
   retries: () => boolean = () => false;
 
-  private constructor(side: TestWorkerSide) {
+  private constructor(side: TestWorkerSide, firstClient: number) {
     this.side = side;
+    this.nextClient = firstClient;
     side.hooks.preProxy.tap('balancer-check', ({ upstream }) =>
       upstream === undefined ? undefined : this.onChosen(upstream),
     );
@@ -134,7 +153,11 @@ export class Trial {
 
   /** Runs a request to its end. Throws for what is wrong with the balancer, not for what the request's answers say. */
   async run(options: RunOptions): Promise<RunResult> {
-    return expectChosen(await this.settled(this.side.run({ answers: [usual], ...options })));
+    return expectChosen(await this.settled(this.side.run({ answers: [this.usual()], ...options })));
+  }
+
+  private usual(): UpstreamAnswer {
+    return { status: 200, after: this.latency };
   }
 
   /**
@@ -152,7 +175,7 @@ export class Trial {
       chosen ??= upstream;
       return undefined;
     };
-    const running = this.side.run({ ...options, answers: [answer.promise, 200] });
+    const running = this.side.run({ ...options, answers: [answer.promise, this.usual()] });
     let isOver = false;
     const end = () => {
       isOver = true;
@@ -170,7 +193,7 @@ export class Trial {
     const answer = Promise.withResolvers<number>();
     for (let n = 0; n < 200 && held.length < 5; n++) {
       const { upstream, result } = await this.begin(client(n), chosen =>
-        chosen.id === id ? answer.promise : usual,
+        chosen.id === id ? answer.promise : this.usual(),
       );
       if (upstream.id === id) held.push(result);
       else await this.settled(result);
@@ -182,10 +205,13 @@ export class Trial {
     };
   }
 
-  /** Runs requests one after another, those of the clients from `first` on, and counts whom they went to. */
-  async count(requests: number, first = 0, shares = new Shares()): Promise<Shares> {
-    for (let n = first; n < first + requests; n++) {
-      const { upstream } = await this.run(client(n));
+  /**
+   * Runs requests one after another and counts whom they went to. Each is of a client that was not there before: who
+   * keeps clients at their upstreams need not move them.
+   */
+  async count(requests: number, shares = new Shares()): Promise<Shares> {
+    for (let n = 0; n < requests; n++) {
+      const { upstream } = await this.run(client(this.nextClient++));
       if (upstream !== undefined) shares.add(upstream.id);
     }
     return shares;

@@ -29,6 +29,11 @@ export class Reads {
         const value: unknown = Reflect.get(target, key);
         return value;
       },
+      ownKeys: target => {
+        const keys = Reflect.ownKeys(target);
+        this.count += keys.length;
+        return keys;
+      },
     });
   }
 

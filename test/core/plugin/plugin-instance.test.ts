@@ -33,6 +33,16 @@ function problemOf(lists: PluginLists): WeldrError {
 
 const names = suite('the name of an instance');
 
+names('is given to an object of a class, too, which keeps its sides', () => {
+  class Counting implements Plugin {
+    readonly name = 'counting';
+    worker(): void {}
+  }
+  const [one, two] = instantiate({ plugins: [new Counting(), withId('two', new Counting())] });
+  assert.equal([one?.name, two?.name], ['counting', 'counting#two']);
+  assert.type(two?.plugin.worker, 'function');
+});
+
 names('is scope, name and id', () => {
   const instances = instantiate({
     plugins: [

@@ -198,6 +198,43 @@ export const decaying = balancer('decaying', ({ id, hooks, clock }) => {
   return ({ pool, tried }) => twoChoices(pool, tried, random, (a, b) => cost(a) < cost(b));
 });
 
+/** The fastest one of `sample`, by averages that nothing but new latencies changes. */
+export const fastestOf = (sample: number): Plugin =>
+  balancer('fastest', ({ id, hooks }) => {
+    const random = seeded(id);
+    const averages = new WeakMap<Upstream, number>();
+    const of = (upstream: Upstream) => averages.get(upstream) ?? 0;
+    hooks.attemptFinished.tap('fastest', ({ attempt }) => {
+      if (attempt === undefined) return;
+      const { upstream, startedAt, finishedAt } = attempt;
+      const took = finishedAt - startedAt;
+      averages.set(upstream, averages.has(upstream) ? of(upstream) * 0.7 + took * 0.3 : took);
+    });
+    return ({ pool, tried }) => {
+      let best: Upstream | undefined;
+      for (let n = 0; n < sample; n++) {
+        const drawn = freshFrom(pool.available, tried, Math.floor(random() * pool.available.length));
+        if (best === undefined || (drawn !== undefined && of(drawn) < of(best))) best = drawn;
+      }
+      return best;
+    };
+  });
+
+/** By chance for new clients; known ones keep their upstream while it is there. */
+export const remembering = balancer('remembering', ({ id }) => {
+  const random = seeded(id);
+  const homes = new WeakMap<Pool, Map<string, Upstream>>();
+  return ({ pool, tried, clientIp }) => {
+    const known = homes.get(pool) ?? new Map<string, Upstream>();
+    homes.set(pool, known);
+    const home = known.get(clientIp);
+    if (home?.available && home.home === pool && !tried.includes(home)) return home;
+    const chosen = freshFrom(pool.available, tried, Math.floor(random() * pool.available.length));
+    if (chosen !== undefined) known.set(clientIp, chosen);
+    return chosen;
+  };
+});
+
 /** By chance, and less often who has just come, for half a minute. */
 export const warmingUp = balancer('warming-up', ({ id, pools, clock }) => {
   const random = seeded(id);

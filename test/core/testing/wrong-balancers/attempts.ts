@@ -3,12 +3,13 @@ import type { Plugin } from '../../../../core/plugin/plugin.ts';
 import type { Pool, Upstream } from '../../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../../core/request/context.ts';
 import { balancer, freshFrom, seeded } from '../right-balancers.ts';
-import { at, chance, counting, equal, fresh, oneOfTwo, other, turns, type Wrong } from './wrong.ts';
+import { at, chance, counter, counting, equal, fresh, oneOfTwo, other, turns, type Wrong } from './wrong.ts';
 
 const retries = 'tries another upstream on a retry while there is one';
 const refused = 'chooses another upstream when its choice is refused';
 const before = 'chooses as before after requests that were aborted, failed or tried again';
 
+const rest = 'counts what is in flight when others have ended';
 const left = 'chooses as before after an upstream left with requests in flight';
 
 /** The less busy of two by counts of its own, which it forgets when `forgets` says so. */
@@ -47,6 +48,18 @@ export const wrongInAttempts: readonly Wrong[] = [
     check: retries,
   },
   {
+    mistake: 'looks once for another one',
+    balancer: balancer('once-more', ({ id }) => {
+      const next = counter(id - 1);
+      return ({ pool, tried }) => {
+        const first = at(pool.available, next(pool));
+        return first !== undefined && tried.includes(first) ? at(pool.available, next(pool)) : first;
+      };
+    }),
+    options: equal,
+    check: retries,
+  },
+  {
     mistake: 'makes up its mind once a request',
     balancer: balancer('stubborn', ({ id }) => {
       const random = seeded(id);
@@ -61,7 +74,7 @@ export const wrongInAttempts: readonly Wrong[] = [
     }),
     options: other,
     check: refused,
-    message: /of 1000 requests all upstreams had to be looked at/,
+    message: /of \d+ such requests all upstreams had to be looked at/,
   },
   {
     mistake: 'chooses nothing when it is asked again',
@@ -145,6 +158,26 @@ export const wrongInAttempts: readonly Wrong[] = [
     options: other,
     check: before,
     message: /a plugin replied to/,
+  },
+  {
+    mistake: 'counts down twice, though never below nothing',
+    balancer: balancer('clamped', ({ id, hooks }) => {
+      const random = seeded(id);
+      const counts = new WeakMap<Upstream, number>();
+      const of = (upstream: Upstream) => counts.get(upstream) ?? 0;
+      const end = ({ upstream }: ProxyContext) => {
+        if (upstream !== undefined) counts.set(upstream, Math.max(0, of(upstream) - 1));
+      };
+      hooks.preProxy.tap('clamped', ({ upstream }) => {
+        if (upstream !== undefined) counts.set(upstream, of(upstream) + 1);
+      });
+      hooks.attemptFinished.tap('clamped', end);
+      hooks.finished.tap('clamped', end);
+      return ctx => oneOfTwo(ctx, random, (a, b) => of(a) < of(b));
+    }),
+    options: other,
+    check: rest,
+    message: /with one left in flight/,
   },
   {
     mistake: 'forgets the requests in flight of who is removed',

@@ -9,6 +9,7 @@ const untouched = 'changes nothing of what it chooses from';
 const unavailable = 'never chooses an unavailable upstream';
 const follows = 'follows upstreams that come, go and change';
 const waits = 'chooses nobody who left while it waited';
+const large = 'chooses all upstreams of a large pool';
 const flaps = 'treats an upstream as before when it comes back';
 
 export const wrongInChoices: readonly Wrong[] = [
@@ -89,6 +90,53 @@ export const wrongInChoices: readonly Wrong[] = [
     message: /which is not in the pool/,
   },
   {
+    mistake: 'goes back to its last choice though it was removed',
+    balancer: balancer('attached', ({ id }) => {
+      const last = new WeakMap<Pool, Upstream>();
+      const random = seeded(id);
+      return ctx => {
+        const { pool, tried } = ctx;
+        const known = last.get(pool);
+        if (pool.available.length === 0) return undefined;
+        if (known?.available && !tried.includes(known) && random() < 0.25) return known;
+        const chosen = fresh(ctx, Math.floor(random() * pool.available.length));
+        if (chosen !== undefined) last.set(pool, chosen);
+        return chosen;
+      };
+    }),
+    options: other,
+    check: follows,
+    message: /which is not in the pool/,
+  },
+  {
+    mistake: 'makes its list when one comes or goes only',
+    balancer: balancer('membership', ({ pools: all, id }) => {
+      const lists = new WeakMap<Pool, readonly Upstream[]>();
+      const next = counter(id - 1);
+      all.follow(pool => {
+        const list = () => void lists.set(pool, pool.available);
+        list();
+        pool.observe({ added: list, removed: list });
+      });
+      return ctx => {
+        const chosen = freshFrom(lists.get(ctx.pool) ?? [], ctx.tried, next(ctx.pool));
+        return chosen?.available ? chosen : fresh(ctx, next(ctx.pool));
+      };
+    }),
+    options: other,
+    check: follows,
+    message: /only 1\d of 21 upstreams were chosen/,
+  },
+  {
+    mistake: 'knows the first hundred only',
+    balancer: chance((ctx, random) =>
+      fresh(ctx, Math.floor(random() * Math.min(100, ctx.pool.available.length))),
+    ),
+    options: other,
+    check: large,
+    message: /only 100 of 160 upstreams/,
+  },
+  {
     mistake: 'sorts the array',
     balancer: turns((ctx, turn) => {
       (ctx.pool.available as Upstream[]).sort((a, b) => b.weight - a.weight);
@@ -162,7 +210,7 @@ export const wrongInChoices: readonly Wrong[] = [
           fresh(ctx, clock.now()),
     ),
     options: other,
-    check: follows,
+    check: large,
   },
   {
     mistake: 'forgets to look again at who has come back',
@@ -249,6 +297,22 @@ export const wrongInChoices: readonly Wrong[] = [
     }),
     options: other,
     check: flaps,
+  },
+  {
+    mistake: 'begins again whenever an upstream flaps',
+    balancer: balancer('beginner', ({ id }) => {
+      const state = new WeakMap<Pool, { version: number; turn: number }>();
+      return ctx => {
+        const { pool } = ctx;
+        const known = state.get(pool);
+        const current = known?.version === pool.version ? known : { version: pool.version, turn: id - 1 };
+        state.set(pool, current);
+        return fresh(ctx, current.turn++);
+      };
+    }),
+    options: equal,
+    check: flaps,
+    message: /while another upstream went down and came back all the time/,
   },
   {
     mistake: 'makes up for what an upstream has missed',

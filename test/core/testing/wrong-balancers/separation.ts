@@ -103,15 +103,17 @@ export const wrongInSeparation: readonly Wrong[] = [
     check: inStep,
   },
   {
-    mistake: 'begins at the same upstream after each change',
-    balancer: balancer('restarting', ({ id }) => {
-      const state = new WeakMap<Pool, { version: number; turn: number }>();
+    mistake: 'begins at the same upstream when another one comes',
+    balancer: balancer('restarting', ({ id, pools: all }) => {
+      const turns = new WeakMap<Pool, number>();
+      all.follow(pool => {
+        turns.set(pool, id - 1);
+        pool.observe({ added: () => void turns.set(pool, 0) });
+      });
       return ctx => {
-        const { pool } = ctx;
-        const known = state.get(pool) ?? { version: pool.version, turn: id - 1 };
-        state.set(pool, known);
-        if (known.version !== pool.version) Object.assign(known, { version: pool.version, turn: 0 });
-        return fresh(ctx, known.turn++);
+        const turn = turns.get(ctx.pool) ?? 0;
+        turns.set(ctx.pool, turn + 1);
+        return fresh(ctx, turn);
       };
     }),
     options: equal,
@@ -129,6 +131,29 @@ export const wrongInSeparation: readonly Wrong[] = [
     message: /a choice among 500 upstreams looked at them \d{3,} times/,
   },
   {
+    mistake: 'goes through all of them when an attempt is finished',
+    balancer: balancer('afterwards', ({ id, hooks }) => {
+      const next = counter(id - 1);
+      let least = 0;
+      hooks.attemptFinished.tap('afterwards', ({ pool }) => {
+        least = Math.min(...pool.available.map(({ inFlight }) => inFlight));
+      });
+      return ctx => fresh(ctx, next(ctx.pool) + least);
+    }),
+    options: equal,
+    check: work,
+    message: /a request among 500 upstreams looked at them \d{3,} times/,
+  },
+  {
+    mistake: 'lists the places of all of them',
+    balancer: turns((ctx, turn) => {
+      const places = Object.keys(ctx.pool.available);
+      return fresh(ctx, Number(at(places, turn) ?? 0));
+    }),
+    options: equal,
+    check: work,
+  },
+  {
     mistake: 'adds the weights up each time',
     balancer: chance(({ pool, tried }, random) => {
       let left = random() * pool.available.reduce((total, { weight }) => total + weight, 0);
@@ -144,8 +169,13 @@ export const wrongInSeparation: readonly Wrong[] = [
   {
     mistake: 'goes through a list of its own',
     balancer: balancer('smooth', ({ id }) => {
+      const known = new WeakMap<Upstream, { readonly upstream: Upstream; current: number }>();
       const list = cached(({ available }) =>
-        available.map((upstream, n) => ({ upstream, current: ((n + id) * 0.618) % 1 })),
+        available.map((upstream, n) => {
+          const peer = known.get(upstream) ?? { upstream, current: ((n + id) * 0.618) % 1 };
+          known.set(upstream, peer);
+          return peer;
+        }),
       );
       return ({ pool, tried }) => {
         const peers = list(pool);

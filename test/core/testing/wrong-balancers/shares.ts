@@ -77,6 +77,13 @@ export const wrongInShares: readonly Wrong[] = [
     message: /the upstream of the one before/,
   },
   {
+    mistake: 'gives two requests to each and calls it chance',
+    balancer: turns((ctx, turn) => fresh(ctx, turn >> 1)),
+    options: { distribution: 0.1, weights: false },
+    check: bursts,
+    message: /the upstream of the one before, instead of/,
+  },
+  {
     mistake: 'changes by chance, but seldom',
     balancer: balancer('seldom', ({ id }) => {
       const random = seeded(id);
