@@ -8,7 +8,7 @@ import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { isRunning, runWeldr, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
 
-const test = suite('reload', { timeoutMs: 300_000 });
+const test = suite('reload', { timeoutMs: 900_000, testTimeoutMs: 180_000 });
 
 interface ConfigParts {
   readonly listen?: string;
@@ -302,7 +302,9 @@ test('goes on without an old worker that does not react, and says so', async () 
     process.kill(old, 'SIGSTOP');
     weldr.writeConfig(config({ workers: 1, answer: "'two'" }));
     assert.is(await reload(weldr), 'reloaded');
-    assert.ok(weldr.logs.some(({ msg }) => msg.startsWith('an old worker does not react')));
+    // On a slow machine it is found to hang, and ended, before the reload is done with it.
+    const said = ['an old worker does not react', 'the worker hangs'];
+    assert.ok(weldr.logs.some(({ msg }) => said.some(beginning => msg.startsWith(beginning))));
     assert.is(await versionOf(weldr.url), 'two');
   } finally {
     if (isRunning(old)) process.kill(old, 'SIGCONT');

@@ -53,12 +53,6 @@ export const wrongInShares: readonly Wrong[] = [
     message: /of 10000 requests/,
   },
   {
-    mistake: 'goes by the wall clock',
-    balancer: balancer('wall', () => ctx => fresh(ctx, Date.now())),
-    options: equal,
-    check: shares,
-  },
-  {
     mistake: 'gives an upstream all its requests in one go',
     balancer: balancer('bursts', ({ id }) => {
       const next = counter(id - 1);
