@@ -152,6 +152,10 @@ export const errorTable = {
   STORE_DAMAGED: weldr(500, 'operation', 'error', 'what the store holds cannot be read'),
 } as const satisfies Record<string, ErrorRow>;
 
+// What an error's code means is the same for all plugins.
+for (const row of Object.values(errorTable)) Object.freeze(row);
+Object.freeze(errorTable);
+
 /** A key of {@link errorTable}. */
 export type ErrorCode = keyof typeof errorTable;
 
@@ -283,9 +287,11 @@ function describe(thrown: unknown, depth: number): string {
 
 /** Connecting to a name with several addresses fails with an AggregateError that has no message of its own. */
 function ownMessage(error: Error, depth: number): string {
-  if (error.message !== '') return error.message;
+  // Those of plugins may have anything for a message.
+  const message = String(error.message);
+  if (message !== '') return message;
   if (error instanceof AggregateError && error.errors.length > 0 && depth < maxCauses) {
     return error.errors.map(each => describe(each, depth + 1)).join('; ');
   }
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  return 'code' in error && typeof error.code === 'string' ? error.code : String(error.name);
 }

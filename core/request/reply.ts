@@ -9,12 +9,12 @@ import { HeaderList } from './headers.ts';
 export class Reply {
   readonly status: number;
   readonly headers: HeaderList;
-  readonly body: string | Uint8Array;
-  readonly #made = true;
+  /** Bytes are a copy which is never given away, as any array can be made to lie about its length. */
+  readonly #body: string | Uint8Array;
 
   /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
   static [Symbol.hasInstance](value: unknown): value is Reply {
-    return typeof value === 'object' && value !== null && #made in value;
+    return typeof value === 'object' && value !== null && #body in value;
   }
 
   constructor(status: number, headers: HeaderList, body: string | Uint8Array) {
@@ -26,10 +26,18 @@ export class Reply {
     this.status = status;
     // Copies: what is sent must not change under the wire.
     this.headers = copyOf(headers);
-    this.body = typeof body === 'string' ? body : new Uint8Array(body);
+    this.#body = typeof body === 'string' ? body : new Uint8Array(body);
     Object.freeze(this);
   }
+
+  /** Text, or a view of the reply's bytes; of none once a plugin has given their memory away. */
+  get body(): string | Uint8Array {
+    if (typeof this.#body === 'string') return this.#body;
+    return this.#body.length === 0 ? new Uint8Array() : this.#body.subarray();
+  }
 }
+
+Object.freeze(Reply.prototype);
 
 const { clone } = HeaderList.prototype;
 

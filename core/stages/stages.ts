@@ -1,13 +1,12 @@
 // Stages: the hooks of all plugins of a worker, joined into what a request goes through. Which plugins that are depends
 // on its route and its pool; each combination is joined once, at the first request which needs it.
 import { AsyncSeriesBailHook, type FullTap, SyncBailHook, SyncHook } from 'tapable';
-import { WeldrError } from '../errors.ts';
 import type { Pool } from '../pool/pool.ts';
 import type { ProxyContext } from '../request/context.ts';
 import type { Route } from '../request/route.ts';
 import type { RequestHooks } from './request-hooks.ts';
 import { type Condition, type Role, type Scope, scopeName } from './scope.ts';
-import { type AnyHook, failure, refuseUnknownBefore, wantedBefore } from './tap-guard.ts';
+import { type AnyHook, failure, failureOf, refuseUnknownBefore, wantedBefore } from './tap-guard.ts';
 
 /** One plugin's hooks, and for whom they run. */
 export interface StageEntry {
@@ -244,7 +243,7 @@ function suited(condition: Condition, stage: keyof RequestHooks, plugin: string)
       return condition(ctx);
     } catch (thrown) {
       if (looks) return true;
-      throw thrown instanceof WeldrError ? thrown : failure(plugin, stage, thrown);
+      throw failureOf(plugin, stage, thrown);
     }
   };
 }

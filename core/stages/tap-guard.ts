@@ -94,12 +94,17 @@ function guardedCallbackTap(tap: FullTap, place: Place) {
       end(undefined, result);
     };
     stateOf(ctx).ensureRare().tap = place.plugin;
-    try {
-      tap.fn(ctx, settle);
-    } catch (thrown) {
-      // The request has gone on by then: its failure now can only be reported.
+    const fail = (thrown: unknown): void => {
+      // The request may have gone on by then: its failure can only be reported.
       if (called) place.guard.report(asFailure(place, thrown));
       else end(asFailure(place, thrown));
+    };
+    try {
+      // An async function may call back, but its rejection would end the worker.
+      const result: unknown = tap.fn(ctx, settle);
+      if (types.isPromise(result)) Promise.prototype.then.call(result, undefined, fail);
+    } catch (thrown) {
+      fail(thrown);
     }
   };
 }
@@ -236,9 +241,11 @@ function asFailure(place: Place, thrown: unknown): WeldrError {
   return failureOf(place.plugin, place.stage, thrown);
 }
 
-function failureOf(plugin: string, stage: string, thrown: unknown): WeldrError {
-  if (thrown instanceof WeldrError) {
-    const isNamed = thrown.code === 'PLUGIN_FAILED' && thrown.plugin !== undefined;
+/** What a request fails with for what a plugin threw: an error of Weldr's own class, whatever was thrown. */
+export function failureOf(plugin: string, stage: string, thrown: unknown): WeldrError {
+  // One of a class that extends Weldr's may say of itself what no client can be sent.
+  if (thrown instanceof WeldrError && Object.getPrototypeOf(thrown) === WeldrError.prototype) {
+    const isNamed = thrown.code === 'PLUGIN_FAILED' && typeof thrown.plugin === 'string';
     if (isNamed || thrown.blame === 'client') return thrown;
   }
   return failure(plugin, stage, thrown);

@@ -35,6 +35,11 @@ export function logRefusal(log: Logger, client: string, error: WeldrError): void
   log.info({ status: error.status, code: error.code, client }, `refused a request: ${error.message}`);
 }
 
-function causeOf(error: WeldrError): string {
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+function causeOf({ message, cause }: WeldrError): string {
+  try {
+    return cause instanceof Error ? `${message}: ${cause.message}` : message;
+  } catch {
+    // Plugins get hold of causes, which are not Weldr's own, and one has made something of it that cannot be shown.
+    return message;
+  }
 }

@@ -28,8 +28,8 @@ export type Stage = (typeof all)[number];
 type Callback = (error?: unknown, value?: unknown) => void;
 /** What the spoiler does; `done` is that of `tapAsync`. */
 export type Act = (ctx: ProxyContext, upstream: Upstream | undefined, done: Callback) => unknown;
-/** How the spoiler taps. */
-export type Way = 'tap' | 'tapPromise' | 'tapAsync';
+/** How the spoiler taps; `direct`: by tapPromise, with what it returns as it is. */
+export type Way = 'tap' | 'tapPromise' | 'tapAsync' | 'direct';
 
 /** A hook as the spoiler sees it, without the types that would stop it. */
 interface LooseHook {
@@ -55,6 +55,7 @@ export class Victim {
       worker({ hooks }) {
         const hook = hooks[stage] as unknown as LooseHook;
         if (way === 'tap') hook.tap('spoiler', perform);
+        else if (way === 'direct') hook.tapPromise('spoiler', ctx => perform(ctx) ?? Promise.resolve());
         else if (way === 'tapPromise') {
           hook.tapPromise('spoiler', async ctx => {
             await undefined;
@@ -62,8 +63,9 @@ export class Victim {
           });
         } else {
           hook.tapAsync('spoiler', (ctx, done) => {
-            if (victim?.act === undefined) done();
-            else victim.act(ctx, undefined, done);
+            if (victim?.act !== undefined) return victim.act(ctx, undefined, done);
+            done();
+            return undefined;
           });
         }
       },
@@ -144,4 +146,9 @@ export class Victim {
     const result = await this.run(undefined, '/', `after ${what}`);
     assert.equal([result.status, result.attempts.length], [200, 2], `after ${what}`);
   }
+}
+
+/** How a stage can be tapped. */
+export function waysOf(stage: Stage): readonly Way[] {
+  return asynchronous.some(name => name === stage) ? ['tap', 'tapPromise', 'tapAsync'] : ['tap'];
 }
