@@ -183,11 +183,11 @@ test('a reset on one side ends the other', async () => {
 });
 
 test('a silent tunnel ends after its time, one that is used does not', async () => {
-  await withUpgrade({}, { settings: { timeouts: { tunnel: '150ms' } } }, async ends => {
+  await withUpgrade({}, { settings: { timeouts: { tunnel: '1s' } } }, async ends => {
     await open(ends);
     const { client, connection } = ends;
     for (let n = 0; n < 8; n++) {
-      await sleep(50);
+      await sleep(150);
       (n % 2 === 0 ? client : connection()).send('x');
     }
     assert.not(client.ended);
