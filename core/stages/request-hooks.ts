@@ -28,7 +28,8 @@ export interface RequestHooks {
   /** Once, on the outcome that was kept: edit `ctx.response`, or return a reply instead. */
   readonly postProxy: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;
   /** Once for each final response head that leaves, whoever made it: edit it; a reply replaces a reply or an error. */
-  readonly respond: SyncHook<[ProxyContext]>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: a tap that only edits returns nothing
+  readonly respond: SyncHook<[ProxyContext], Reply | undefined | void>;
   /** Once an attempt, after its last byte, its failure or its abort: look, not touch. */
   readonly attemptFinished: SyncHook<[ProxyContext]>;
   /** Once a request, refused ones included, after its last byte, its failure or its abort: look, not touch. */

@@ -380,8 +380,7 @@ respond('replaces a reply or an error by a reply, and not an upstream’s respon
     [
       plugin('page', hooks => {
         hooks.request.tap('closed', ctx => (ctx.request.target === '/closed' ? reply(403) : undefined));
-        // biome-ignore lint/suspicious/noExplicitAny: tapable's type of a SyncHook has no result
-        hooks.respond.tap('page', (() => reply(503, 'a page', { 'X-Page': '1' })) as any);
+        hooks.respond.tap('page', () => reply(503, 'a page', { 'X-Page': '1' }));
       }),
       plugin('behind', hooks =>
         hooks.respond.tap('behind', ctx => void ctx.response?.headers.append('X-Seen', String(ctx.status))),
