@@ -215,13 +215,15 @@ export class ProxyContext {
 
   /**
    * Has the response body pass a transform on its way to the client, an upstream's body as a reply's. Call it in
-   * `postProxy` at the latest. The response is sent without Content-Length then.
+   * `postProxy` at the latest. The response is sent without Content-Length then. What is asked for while there is a
+   * response is for this one: a reply or an error in its place does not pass it.
    *
    * @example ctx.transformResponse(() => createGzip())
    */
   transformResponse(make: BodyTransform): void {
     const rare = this.#state.ensureRare();
     rare.responseTransforms = withTransform(rare.responseTransforms, make);
+    if (this.#state.status === 0) rare.earlyResponseTransforms = rare.responseTransforms;
   }
 
   /** What was kept under a slot, or undefined. */

@@ -58,6 +58,8 @@ class RareState implements TimeoutRecord {
   bodyTimeout: number | undefined = undefined;
   requestTransforms: (() => Duplex)[] | undefined = undefined;
   responseTransforms: (() => Duplex)[] | undefined = undefined;
+  /** Those of them that were asked for before there was a response: the others are of the response which was there. */
+  earlyResponseTransforms: (() => Duplex)[] | undefined = undefined;
   /** Those that were asked for before the attempt, which all attempts have in common. */
   baseRequestTransforms: (() => Duplex)[] | undefined = undefined;
   baseResponseTransforms: (() => Duplex)[] | undefined = undefined;
@@ -219,6 +221,7 @@ export class RequestState implements OutgoingSource {
     if (this.edits === ofAttempt && rare !== undefined) {
       rare.requestTransforms = rare.baseRequestTransforms;
       rare.responseTransforms = rare.baseResponseTransforms;
+      rare.earlyResponseTransforms = rare.baseResponseTransforms;
     }
     this.edits = ofBase;
     this.copy = undefined;
@@ -251,6 +254,8 @@ export class RequestState implements OutgoingSource {
     const rare = this.ensureRare();
     this.status = answer.status;
     this.responseHeaders = answer.headers.clone();
+    // The fields that go with the others, such as Content-Encoding, are gone as well.
+    rare.responseTransforms = rare.earlyResponseTransforms;
     rare.responseSource = source;
     rare.replyBody = answer.body;
     rare.responsePlugin = plugin;

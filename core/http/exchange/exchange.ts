@@ -376,7 +376,10 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   /** A transform of the response has failed: the error's own response must not meet the same end. */
   private refuseUntransformed(error: WeldrError): void {
     const { rare } = this.state ?? {};
-    if (rare !== undefined) rare.responseTransforms = undefined;
+    if (rare !== undefined) {
+      rare.responseTransforms = undefined;
+      rare.earlyResponseTransforms = undefined;
+    }
     this.refuse(error);
   }
 
