@@ -41,7 +41,11 @@ export class Recorder {
   /** Ends it: what is imported later is not part of the config. */
   seal(): ConfigRecording {
     this.sealed = true;
-    return { modules: [...this.modules.values()], imports: [...this.imports] };
+    const recording = { modules: [...this.modules.values()], imports: [...this.imports] };
+    // The module hooks hold it for as long as the process lives; the sources are to go with the recording.
+    this.modules.clear();
+    this.imports.clear();
+    return recording;
   }
 }
 

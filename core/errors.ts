@@ -172,7 +172,7 @@ const told = ['name', 'message', 'cause', 'field', 'plugin', 'stage'] as const;
 const derived = ['status', 'blame', 'retry', 'phase', 'countsAgainstHealth', 'level', 'title'] as const;
 
 /**
- * The only error class that Weldr makes. what goes with a code comes from {@link errorTable};
+ * The only error class that Weldr makes. What goes with a code comes from {@link errorTable};
  * `message` is the detail for logs and, for client and operator errors, for the answer.
  */
 export class WeldrError extends Error {

@@ -1,4 +1,4 @@
-// Response: the response head which a client is about to get, whoever made it.
+// Response: the response head that a client is about to get: an upstream's, a plugin's or Weldr's own.
 import { HeaderList } from './headers.ts';
 import { isFinalStatus } from './reply.ts';
 import type { RequestState, ResponseSource } from './request-state.ts';

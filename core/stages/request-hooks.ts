@@ -27,7 +27,7 @@ export interface RequestHooks {
   readonly judge: AsyncSeriesBailHook<[ProxyContext], Retry | typeof retry | undefined>;
   /** Once, on the outcome that was kept: edit `ctx.response`, or return a reply instead. */
   readonly postProxy: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;
-  /** Once for each final response head that leaves, whoever made it: edit it; a reply replaces a reply or an error. */
+  /** Once for each final response head that leaves, replies and errors included: edit it; a reply replaces a reply or an error. */
   // biome-ignore lint/suspicious/noConfusingVoidType: a tap that only edits returns nothing
   readonly respond: SyncHook<[ProxyContext], Reply | undefined | void>;
   /** Once an attempt, after its last byte, its failure or its abort: look, not touch. */

@@ -52,7 +52,7 @@ export class Listener implements ConnectionKeeper {
     return active;
   }
 
-  /** Takes the connections of a socket that listens, whoever made it. */
+  /** Takes the connections of a socket that listens. */
   serve(listening: SendHandle, entry: ListenEntry = { name: '', kind: 'tcp' }): void {
     // Asked of the first connection only: it is the same for all, and asking takes a system call.
     let port = entry.kind === 'unix' ? 0 : undefined;

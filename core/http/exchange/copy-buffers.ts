@@ -3,7 +3,7 @@
 
 /** Bytes of one: as much as one read brings. */
 export const copyBufferSize = 64 * 1024;
-/** How many are kept when nobody uses them. */
+/** How many are kept while they are not in use. */
 const maxSpare = 32;
 
 const spare: Buffer[] = [];

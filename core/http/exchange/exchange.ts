@@ -486,7 +486,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   onInterim({ status, reason, headers }: InboundResponse): void {
     const { state, client } = this;
     if (state === undefined || client === undefined || client.answered) return;
-    // A 100 that nobody waits for only confuses.
+    // A 100 that the client does not wait for only confuses it.
     if (status === 100 && !state.headers.has('expect')) return;
     client.writeInterim(status, reason, headers);
   }

@@ -4,7 +4,7 @@ import { Exchange } from './exchange.ts';
 import type { ClientStream } from './streams.ts';
 import type { Wire } from './wire.ts';
 
-/** How many are kept when nobody uses them. */
+/** How many are kept while they are not in use. */
 const maxSpare = 1024;
 
 /** The exchanges of one worker. */

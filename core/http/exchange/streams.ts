@@ -34,7 +34,7 @@ export interface InboundRequest {
   readonly version: '1.0' | '1.1';
   /** Host and port that it is for; empty when it names none. */
   readonly host: string;
-  /** The lines that may be passed on; whoever gets the request may edit and keep them. */
+  /** The lines that may be passed on; the receiver may edit and keep them. */
   readonly headers: HeaderList;
   /** Bytes of the body; 0: none, below 0: not known beforehand. */
   readonly length: number;

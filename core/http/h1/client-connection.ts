@@ -37,7 +37,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
   idleSince: number;
   /** The client has closed its side. */
   ended = false;
-  /** Is nothing read, as nobody takes it? */
+  /** Is nothing read, as it could not be passed on? */
   paused = false;
   private readonly socket: Socket;
   private readonly wire: Wire;
@@ -166,7 +166,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
     this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
   }
 
-  /** Only its sending side is closed, or the client is gone: nobody can tell before something is written. */
+  /** Only its sending side is closed, or the client is gone: which of the two shows when something is written. */
   awaitHalfClosed(): void {
     this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.halfClosed);
   }

@@ -111,7 +111,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     receiver.begin(head);
   }
 
-  /** Answers a request whose head was not understood, or did not come. */
+  /** Refuses a request whose head was not understood, or did not come. */
   refuse(code: ErrorCode, detail: string): void {
     this.reset();
     this.minor = 1;
@@ -379,7 +379,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     receiver?.abort(error);
   }
 
-  /** The request is over: whoever received it may have another one by now. */
+  /** The request is over: its receiver may have another one by now. */
   private end(): void {
     this.receiver = undefined;
     this.state = noRequest;
