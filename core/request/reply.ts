@@ -2,6 +2,9 @@
 import { types } from 'node:util';
 import { HeaderList } from './headers.ts';
 
+/** @internal `value instanceof Reply`, for the hot path. */
+export let isReply: (value: unknown) => value is Reply;
+
 /**
  * A response made by Weldr itself. Content-Length, Date and Connection are set by the wire. Make it with
  * {@link reply}. One reply may serve many requests: what later stages edit is a copy of its header list.
@@ -14,7 +17,11 @@ export class Reply {
 
   /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
   static [Symbol.hasInstance](value: unknown): value is Reply {
-    return typeof value === 'object' && value !== null && #body in value;
+    return isReply(value);
+  }
+
+  static {
+    isReply = (value): value is Reply => typeof value === 'object' && value !== null && #body in value;
   }
 
   constructor(status: number, headers: HeaderList, body: string | Uint8Array) {

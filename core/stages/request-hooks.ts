@@ -1,13 +1,13 @@
 // The hooks of a request and of its connection, one documented line each: the table of contents of a request's life.
 import { AsyncSeriesBailHook, SyncBailHook, SyncHook } from 'tapable';
 import type { WeldrError } from '../errors.ts';
-import { Pool, Upstream } from '../pool/pool.ts';
+import { isPool, isUpstream, type Pool, type Upstream } from '../pool/pool.ts';
 import { type ProxyContext, stateOf } from '../request/context.ts';
-import { Reply } from '../request/reply.ts';
+import { isReply, type Reply } from '../request/reply.ts';
 import { Retry, retry } from '../request/retry.ts';
-import { Route } from '../request/route.ts';
+import { isRoute, type Route } from '../request/route.ts';
 import type { ConnectionInfo } from './connection-info.ts';
-import { type Accepts, guardConnection, guardListener, guardRespond, guardStage } from './tap-guard.ts';
+import { guardConnection, guardListener, guardRespond, guardStage } from './tap-guard.ts';
 
 /** The hooks of one plugin in a worker, in the order in which they run. */
 export interface RequestHooks {
@@ -40,8 +40,6 @@ export interface RequestHooks {
 
 /** Is told what a plugin threw where no request can fail for it. */
 export type ReportPluginError = (error: WeldrError) => void;
-
-const isReply: Accepts = value => value instanceof Reply;
 
 /**
  * The hooks of one plugin, guarded so that its mistakes fail its request with a message that names it. `plugin` is the
@@ -79,10 +77,10 @@ export function createHooks(report: ReportPluginError, plugin?: string): Request
 }
 
 function isDestination(value: unknown): boolean {
-  return value instanceof Pool || value instanceof Route || value instanceof Reply;
+  return isPool(value) || isRoute(value) || isReply(value);
 }
 
 /** One that has left every pool meanwhile is no mistake: another one is drawn. */
 function isOfPool(value: unknown, ctx: ProxyContext): boolean {
-  return value instanceof Upstream && (value.home === stateOf(ctx).pool || value.home === undefined);
+  return isUpstream(value) && (value.home === stateOf(ctx).pool || value.home === undefined);
 }
