@@ -1,9 +1,9 @@
 // ProxyContext: one request as plugins see it, from its parsed head to its last byte. Facts are getters over the core's
 // record, so that nothing which a plugin writes can spoil it.
-import type { Duplex } from 'node:stream';
 import type { WeldrError } from '../errors.ts';
 import type { Pool, Upstream } from '../pool/pool.ts';
 import type { Attempt } from './attempt.ts';
+import { type BodyTransform, withTransform } from './body-transform.ts';
 import type { ContextSlot } from './context-slot.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
 import { ReceivedRequest } from './received-request.ts';
@@ -15,16 +15,11 @@ import type { Route } from './route.ts';
 /** Notes of one request that are kept, and characters of each. */
 const maxNotes = 32;
 const maxNoteLength = 256;
-/** Transforms of one body. */
-const maxTransforms = 16;
 
 const noNotes: readonly string[] = Object.freeze([]);
 
 /** @internal The core's record behind a context. */
 export let stateOf: (ctx: ProxyContext) => RequestState;
-
-/** Makes a body transform: a Node stream which takes the body's chunks and gives those to send instead. */
-export type BodyTransform = () => Duplex;
 
 /** One request from its parsed head to its last byte. */
 export class ProxyContext {
@@ -210,7 +205,7 @@ export class ProxyContext {
    */
   transformRequest(make: BodyTransform): void {
     const rare = this.#state.ensureRare();
-    rare.requestTransforms = withTransform(rare.requestTransforms, make);
+    rare.requestTransforms = withTransform(rare.requestTransforms, make, this.#state.tap);
   }
 
   /**
@@ -222,7 +217,7 @@ export class ProxyContext {
    */
   transformResponse(make: BodyTransform): void {
     const rare = this.#state.ensureRare();
-    rare.responseTransforms = withTransform(rare.responseTransforms, make);
+    rare.responseTransforms = withTransform(rare.responseTransforms, make, this.#state.tap);
     if (this.#state.status === 0) rare.earlyResponseTransforms = rare.responseTransforms;
   }
 
@@ -240,10 +235,3 @@ export class ProxyContext {
 }
 
 Object.freeze(ProxyContext.prototype);
-
-function withTransform(known: readonly BodyTransform[] | undefined, make: BodyTransform): BodyTransform[] {
-  if (typeof make !== 'function') throw new TypeError(`a transform is a function which makes a stream`);
-  const all = [...(known ?? []), make];
-  if (all.length > maxTransforms) throw new TypeError(`a body has at most ${maxTransforms} transforms`);
-  return all;
-}

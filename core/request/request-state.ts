@@ -1,8 +1,8 @@
 // RequestState: what the core keeps of one request. Plugins see it through ProxyContext, which lets nothing be spoiled.
-import type { Duplex } from 'node:stream';
 import type { WeldrError } from '../errors.ts';
 import type { Pool, Upstream } from '../pool/pool.ts';
 import { Attempt } from './attempt.ts';
+import type { AskedTransform } from './body-transform.ts';
 import type { ContextSlot } from './context-slot.ts';
 import type { HeaderList } from './headers.ts';
 import { OutgoingRequest, type OutgoingSource } from './outgoing-request.ts';
@@ -43,8 +43,6 @@ class RareState implements TimeoutRecord {
   upgrade: string | undefined = undefined;
   /** What plugins made of the request before the first attempt. */
   base: OutgoingRequest | undefined = undefined;
-  /** The plugin whose asynchronous tap is at work. */
-  tap = '';
   path: RequestPath | undefined = undefined;
   /** What matchers ask; made by them. */
   facts: object | undefined = undefined;
@@ -56,13 +54,13 @@ class RareState implements TimeoutRecord {
   connectTimeout: number | undefined = undefined;
   responseTimeout: number | undefined = undefined;
   bodyTimeout: number | undefined = undefined;
-  requestTransforms: (() => Duplex)[] | undefined = undefined;
-  responseTransforms: (() => Duplex)[] | undefined = undefined;
+  requestTransforms: readonly AskedTransform[] | undefined = undefined;
+  responseTransforms: readonly AskedTransform[] | undefined = undefined;
   /** Those of them that were asked for before there was a response: the others are of the response which was there. */
-  earlyResponseTransforms: (() => Duplex)[] | undefined = undefined;
+  earlyResponseTransforms: readonly AskedTransform[] | undefined = undefined;
   /** Those that were asked for before the attempt, which all attempts have in common. */
-  baseRequestTransforms: (() => Duplex)[] | undefined = undefined;
-  baseResponseTransforms: (() => Duplex)[] | undefined = undefined;
+  baseRequestTransforms: readonly AskedTransform[] | undefined = undefined;
+  baseResponseTransforms: readonly AskedTransform[] | undefined = undefined;
   /** The client's lines, where some of them must not pass as they are; without those that the wire adds. */
   cleanedHeaders: HeaderList | undefined = undefined;
   route: Route | undefined = undefined;
@@ -118,6 +116,8 @@ export class RequestState implements OutgoingSource {
   bytesIn = 0;
   bytesOut = 0;
   outcome: Outcome = 'aborted';
+  /** The plugin whose tap is at work, or was the last one that was. */
+  tap = '';
 
   rare: RareState | undefined = undefined;
 

@@ -2,10 +2,10 @@
 import { toError, WeldrError } from '../errors.ts';
 import type { Pool, Pools, Upstream } from '../pool/pool.ts';
 import { type ProxyContext, stateOf } from '../request/context.ts';
-import { Reply, reply } from '../request/reply.ts';
+import { isReply, type Reply, reply } from '../request/reply.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { Retry, type retry } from '../request/retry.ts';
-import { Route } from '../request/route.ts';
+import { isRoute, type Route } from '../request/route.ts';
 import type { Chain, Stages } from './stages.ts';
 import { failure } from './tap-guard.ts';
 
@@ -137,7 +137,7 @@ export class Pipeline {
     const { ctx, state, stage } = this;
     if (ctx === undefined || state === undefined || !this.pending) return;
     const stageName = stageNames[stage] ?? '';
-    const plugin = state.rare?.tap ?? '';
+    const plugin = state.tap;
     const why = `plugin ${plugin} in ${stageName}: took over ${ms} ms`;
     this.refuse(ctx, new WeldrError('PLUGIN_FAILED', why, { plugin, stage: stageName }));
   }
@@ -218,8 +218,8 @@ export class Pipeline {
       this.fail(state, thrown);
       return;
     }
-    if (destination instanceof Reply) this.answer(state, destination);
-    else if (!(destination instanceof Route)) this.enter(ctx, state, destination ?? state.pool, 'first');
+    if (isReply(destination)) this.answer(state, destination);
+    else if (!isRoute(destination)) this.enter(ctx, state, destination ?? state.pool, 'first');
     else {
       state.ensureRare().route = destination;
       this.chain = this.stages.of(destination, destination.pool);

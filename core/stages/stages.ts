@@ -73,13 +73,23 @@ export class Stages {
       this.hasScopes = true;
     }
     for (const stage of keysOf(entry.hooks)) {
-      (entry.hooks[stage] as AnyHook).intercept({
+      const hook = entry.hooks[stage] as AnyHook;
+      hook.intercept({
         register: tap => {
           if (this.checked) this.checkLate(entry, stage, tap);
           this.forget();
-          return tap;
+          // Its function is the guarded one, and stays it.
+          return Object.freeze(tap);
         },
       });
+      // One of the plugin's own would stand behind the guards; and the hook itself is never called.
+      hook.intercept = () => {
+        throw failure(
+          entry.plugin,
+          stage,
+          'used intercept(), which a plugin’s hooks do not have; tap the hook',
+        );
+      };
     }
     this.forget();
   }

@@ -2,9 +2,9 @@
 import { types } from 'node:util';
 import type { FullTap } from 'tapable';
 import { describeError, WeldrError } from '../errors.ts';
-import { Upstream } from '../pool/pool.ts';
+import { isUpstream } from '../pool/pool.ts';
 import { ProxyContext, stateOf } from '../request/context.ts';
-import { Reply } from '../request/reply.ts';
+import { isReply } from '../request/reply.ts';
 import { Retry } from '../request/retry.ts';
 
 /** Characters of what a tap returned by mistake. */
@@ -52,7 +52,7 @@ function guardedTap(tap: FullTap, place: Place) {
   if (tap.type === 'promise') {
     return async (ctx: ProxyContext, second: unknown) => {
       try {
-        stateOf(ctx).ensureRare().tap = place.plugin;
+        stateOf(ctx).tap = place.plugin;
         const result: unknown = fn(ctx, second);
         if (!isThenable(result)) {
           throw failure(place.plugin, place.stage, 'gave tapPromise() a function that returns no promise');
@@ -66,6 +66,7 @@ function guardedTap(tap: FullTap, place: Place) {
   if (tap.type === 'async') return guardedCallbackTap(tap, place);
   return (ctx: ProxyContext, second: unknown) => {
     try {
+      stateOf(ctx).tap = place.plugin;
       const value: unknown = fn(ctx, second);
       return value === undefined ? undefined : checked(place, value, ctx);
     } catch (thrown) {
@@ -93,7 +94,7 @@ function guardedCallbackTap(tap: FullTap, place: Place) {
       }
       end(undefined, result);
     };
-    stateOf(ctx).ensureRare().tap = place.plugin;
+    stateOf(ctx).tap = place.plugin;
     const fail = (thrown: unknown): void => {
       // The request may have gone on by then: its failure can only be reported.
       if (called) place.guard.report(asFailure(place, thrown));
@@ -113,8 +114,8 @@ function guardedCallbackTap(tap: FullTap, place: Place) {
 function checked(place: Place, value: unknown, ctx: ProxyContext): unknown {
   if (value === undefined) return undefined;
   if (place.accepts(value, ctx)) {
-    if (value instanceof Upstream) return value;
-    if (value instanceof Reply || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = place.plugin;
+    if (isUpstream(value)) return value;
+    if (isReply(value) || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = place.plugin;
     // Only a refusal ends the question.
     return value === true ? undefined : value;
   }
@@ -135,7 +136,7 @@ export function guardRespond(hook: AnyHook, guard: Guard): void {
         plugin: guard.plugin ?? tap.name,
         stage,
         expected: 'a reply',
-        accepts: (value: unknown) => value instanceof Reply,
+        accepts: isReply,
         guard,
       };
       refuseAsync(tap, place);
@@ -144,9 +145,10 @@ export function guardRespond(hook: AnyHook, guard: Guard): void {
         ...tap,
         fn: (ctx: ProxyContext) => {
           const state = stateOf(ctx);
+          state.tap = place.plugin;
           try {
             const value = checked(place, fn(ctx), ctx);
-            if (!(value instanceof Reply)) return;
+            if (!isReply(value)) return;
             if (state.responseSource === 'upstream') {
               throw failure(
                 place.plugin,
@@ -265,7 +267,7 @@ function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, maxShown));
   if (typeof value === 'function') return `the function ${value.name}`;
   if (value instanceof ProxyContext) return 'the context';
-  if (value instanceof Upstream) return `the upstream ${value.id} of pool ${value.pool}`;
+  if (isUpstream(value)) return `the upstream ${value.id} of pool ${value.pool}`;
   try {
     return String(value).slice(0, maxShown);
   } catch {

@@ -83,6 +83,8 @@ for (const side of ['request', 'response'] as const) {
       assert.ok([200, 500, 502, 504].includes(status), `${status}`);
       // A response that has begun is cut, and never looks complete.
       if (status === 200) assert.is(proxy.finished[0]?.outcome, 'aborted');
+      const line = proxy.log.find(({ code }) => code === 'PLUGIN_FAILED');
+      assert.equal([line?.['plugin'], line?.['stage']], ['transforms', 'transform']);
       client.close();
       spoils = false;
       const next = await RawClient.open(proxy.port);

@@ -1,7 +1,7 @@
 // Chains of body transforms, and what they have to do with attempts.
 import { type Duplex, PassThrough, Transform } from 'node:stream';
 import * as assert from 'uvu/assert';
-import type { BodyTransform } from '../../core/request/context.ts';
+import type { BodyTransform } from '../../core/request/body-transform.ts';
 import { retry } from '../../core/request/retry.ts';
 import type { RequestHooks } from '../../core/stages/request-hooks.ts';
 import { suite } from '../support/suite.ts';

@@ -1,6 +1,6 @@
 // Streams of plugins which throw wherever Node or Weldr calls them, or their listeners: no worker ends by it.
 import * as assert from 'uvu/assert';
-import type { BodyTransform } from '../../core/request/context.ts';
+import type { BodyTransform } from '../../core/request/body-transform.ts';
 import { suite } from '../support/suite.ts';
 import { until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
@@ -90,7 +90,10 @@ for (const event of ['finish', 'end', 'close']) {
           client.send(request);
           await until('the log line', () => proxy.log.some(({ stage }) => stage === 'transform'));
           const line = proxy.log.find(({ stage }) => stage === 'transform');
-          assert.equal([line?.level, line?.msg], ['error', 'a body transform failed: on purpose']);
+          assert.equal(
+            [line?.level, line?.['plugin'], line?.msg],
+            ['error', 'transformer', 'plugin transformer in transform: a body transform failed: on purpose'],
+          );
           assert.match(String(line?.['stack']), 'transforming.ts');
         });
       }

@@ -3,7 +3,7 @@
 import { type Duplex, PassThrough, Transform } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import * as assert from 'uvu/assert';
-import type { BodyTransform } from '../../core/request/context.ts';
+import type { BodyTransform } from '../../core/request/body-transform.ts';
 import { reply } from '../../core/request/reply.ts';
 import type { RequestHooks } from '../../core/stages/request-hooks.ts';
 import { suite } from '../support/suite.ts';
@@ -143,6 +143,7 @@ for (const [where, on, request] of [
           assert.is(statusOf(await client.response()), 500);
           const line = proxy.log.find(({ stage }) => stage === 'transform');
           assert.match(String(line?.msg), 'a body transform is a promise, which is not waited for');
+          assert.is(line?.['plugin'], 'transformer');
         });
       }
     },

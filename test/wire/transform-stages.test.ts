@@ -1,7 +1,7 @@
 // Body transforms beside stages: who may ask for one, and that none undoes the time of a stage.
 import { PassThrough, Transform } from 'node:stream';
 import * as assert from 'uvu/assert';
-import type { BodyTransform } from '../../core/request/context.ts';
+import type { BodyTransform } from '../../core/request/body-transform.ts';
 import { reply } from '../../core/request/reply.ts';
 import { retry } from '../../core/request/retry.ts';
 import type { RequestHooks } from '../../core/stages/request-hooks.ts';

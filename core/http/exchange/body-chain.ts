@@ -1,6 +1,7 @@
 // BodyChain: the transforms of one body, joined: chunks in, chunks out, flush, back-pressure.
 import { type Duplex, pipeline, Stream } from 'node:stream';
 import { describeError, WeldrError } from '../../errors.ts';
+import type { AskedTransform, BodyTransform } from '../../request/body-transform.ts';
 import { destroyStream, guardedStream } from './guarded-stream.ts';
 
 /** Who gets what comes out of a chain. */
@@ -20,6 +21,7 @@ export interface BodyChainReceiver {
 /** The transforms of one body. */
 export class BodyChain {
   private readonly receiver: BodyChainReceiver;
+  private readonly plugins: readonly string[];
   private readonly streams: Duplex[] = [];
   private readonly first: Duplex;
   private readonly last: Duplex;
@@ -30,10 +32,13 @@ export class BodyChain {
   private paused = false;
 
   /** Throws PLUGIN_FAILED when a transform is no stream, with what its factory throws. */
-  constructor(factories: readonly (() => Duplex)[], receiver: BodyChainReceiver) {
+  constructor(transforms: readonly AskedTransform[], receiver: BodyChainReceiver) {
     this.receiver = receiver;
+    this.plugins = transforms.map(({ plugin }) => plugin);
     try {
-      for (const factory of factories) this.streams.push(make(factory, this.onThrown));
+      for (const { make, plugin } of transforms) {
+        this.streams.push(streamOf(make, plugin, thrown => this.onThrown(thrown, plugin)));
+      }
       const [first = new Stream.PassThrough()] = this.streams;
       this.first = first;
       this.last = this.streams.at(-1) ?? first;
@@ -41,19 +46,30 @@ export class BodyChain {
     } catch (thrown) {
       // Those before one that cannot be made would hold what they opened.
       this.destroy();
-      throw thrown instanceof WeldrError ? thrown : failureOf(thrown);
+      throw thrown instanceof WeldrError
+        ? thrown
+        : transformFailure(this.plugin, 'a body transform failed', thrown);
     }
   }
 
+  /** The plugins whose transforms these are, each once. */
+  get plugin(): string {
+    return [...new Set(this.plugins)].join(', ');
+  }
+
   private join(): void {
-    const { first, last, receiver, streams } = this;
+    const { first, last, receiver, streams, plugins } = this;
+    const lastPlugin = plugins.at(-1) ?? '';
+    // Before they are joined, as an error of one ends all others with it.
+    for (const [at, stream] of streams.entries()) {
+      stream.on('error', error => this.fail(error, plugins[at] ?? ''));
+    }
     if (streams.length > 1) {
       pipeline(streams, error => {
-        if (error) this.fail(error);
+        if (error) this.fail(error, this.plugin);
       });
     }
-    for (const stream of streams) stream.on('error', error => this.fail(error));
-    last.on('close', () => this.fail(new Error('a transform was closed early')));
+    last.on('close', () => this.fail(new Error('a transform was closed early'), lastPlugin));
     first.on('drain', () => {
       this.blocked = false;
       if (!this.over) receiver.onChainDrain();
@@ -61,7 +77,7 @@ export class BodyChain {
     last.on('data', (given: unknown) => {
       if (this.over) return;
       const bytes = bytesOf(given);
-      if (bytes === undefined) this.fail(new TypeError('it gave what is neither bytes nor text'));
+      if (bytes === undefined) this.fail(new TypeError('it gave what is neither bytes nor text'), lastPlugin);
       else if (bytes.length > 0) receiver.onChainBytes(bytes);
     });
     last.on('end', () => {
@@ -108,25 +124,29 @@ export class BodyChain {
     for (const stream of this.streams) destroyStream(stream);
   }
 
-  private fail(error: unknown): void {
+  private fail(error: unknown, plugin: string): void {
     if (this.over) return;
     this.failed = true;
     this.destroy();
-    this.receiver.onChainError(failureOf(error));
+    this.receiver.onChainError(transformFailure(plugin, 'a body transform failed', error));
   }
 
   /** A stream, or a listener of the plugin, threw: within a call of the receiver's, which is let go on first. */
-  private readonly onThrown = (thrown: unknown): void => {
+  private onThrown(thrown: unknown, plugin: string): void {
     process.nextTick(() => {
-      if (!this.over) this.fail(thrown);
-      else if (!this.failed) this.receiver.onLateError(failureOf(thrown));
+      if (!this.over) this.fail(thrown, plugin);
+      else if (!this.failed)
+        this.receiver.onLateError(transformFailure(plugin, 'a body transform failed', thrown));
     });
-  };
+  }
 }
 
-function failureOf(thrown: unknown): WeldrError {
-  return new WeldrError('PLUGIN_FAILED', `a body transform failed: ${describeError(thrown)}`, {
+/** The error of a transform: what happened, and what was thrown, if that is why. */
+export function transformFailure(plugin: string, what: string, thrown?: unknown): WeldrError {
+  const why = thrown === undefined ? what : `${what}: ${describeError(thrown)}`;
+  return new WeldrError('PLUGIN_FAILED', `plugin ${plugin} in transform: ${why}`, {
     cause: thrown,
+    plugin,
     stage: 'transform',
   });
 }
@@ -134,24 +154,23 @@ function failureOf(thrown: unknown): WeldrError {
 /** Streams that are, or were, part of a chain: in a second one, the bodies of two requests would mix. */
 const used = new WeakSet<Duplex>();
 
-function make(factory: () => Duplex, fail: (thrown: unknown) => void): Duplex {
+function streamOf(factory: BodyTransform, plugin: string, fail: (thrown: unknown) => void): Duplex {
   let made: unknown;
   try {
     made = factory();
   } catch (thrown) {
-    throw new WeldrError('PLUGIN_FAILED', `a body transform cannot be made: ${describeError(thrown)}`, {
-      cause: thrown,
-      stage: 'transform',
-    });
+    throw transformFailure(plugin, 'a body transform cannot be made', thrown);
   }
   if (!(made instanceof Stream.Duplex)) {
     if (made instanceof Promise) made.catch(() => {});
     const what = made instanceof Promise ? 'a promise, which is not waited for' : 'no Duplex stream of Node';
-    throw new WeldrError('PLUGIN_FAILED', `a body transform is ${what}`, { stage: 'transform' });
+    throw transformFailure(plugin, `a body transform is ${what}`);
   }
   if (used.has(made) || made.destroyed) {
-    const why = 'a body transform was used before; its factory has to make a new stream each time';
-    throw new WeldrError('PLUGIN_FAILED', why, { stage: 'transform' });
+    throw transformFailure(
+      plugin,
+      'a body transform was used before; its factory has to make a new stream each time',
+    );
   }
   used.add(made);
   return guardedStream(made, fail);

@@ -2,12 +2,13 @@
 import type { Duplex } from 'node:stream';
 import { describeError, WeldrError } from '../../errors.ts';
 import { pluginErrorFacts } from '../../plugin/report-plugin-error.ts';
+import type { AskedTransform } from '../../request/body-transform.ts';
 import { ProxyContext } from '../../request/context.ts';
 import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import { RequestState } from '../../request/request-state.ts';
 import { type Carrier, Pipeline } from '../../stages/pipeline.ts';
 import type { ConnectionCache, StreamTaker } from '../upstream/connection-cache.ts';
-import { BodyChain } from './body-chain.ts';
+import { BodyChain, transformFailure } from './body-chain.ts';
 import { OutgoingHead, type Reused } from './outgoing-head.ts';
 import { logFailure, logRefusal } from './own-responses.ts';
 import type {
@@ -258,8 +259,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const ms = this.wire.settings.timeouts.stage;
     if (this.pipeline.pending) this.pipeline.stageTimedOut(ms);
     else if (this.responseChain !== undefined || this.requestChain !== undefined) {
-      const why = `a body transform took over ${ms} ms`;
-      const error = new WeldrError('PLUGIN_FAILED', why, { stage: 'transform' });
+      const chain = this.responseChain ?? this.requestChain;
+      const error = transformFailure(chain?.plugin ?? '', `a body transform took over ${ms} ms`);
       if (this.responseChain === undefined) this.refuse(error);
       else this.refuseUntransformed(error);
     }
@@ -317,7 +318,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   // --- body transforms -----------------------------------------------------------------------------------------
 
   /** False: they cannot be made, and the request has failed. */
-  private startRequestChain(transforms: readonly (() => Duplex)[]): boolean {
+  private startRequestChain(transforms: readonly AskedTransform[]): boolean {
     try {
       this.requestChain = new BodyChain(transforms, {
         onChainBytes: bytes => {
@@ -343,7 +344,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     }
   }
 
-  private startResponseChain(transforms: readonly (() => Duplex)[]): boolean {
+  private startResponseChain(transforms: readonly AskedTransform[]): boolean {
     try {
       this.responseChain = new BodyChain(transforms, {
         onChainBytes: bytes => this.onTransformed(bytes),

@@ -44,8 +44,12 @@ function guard(stream: Stream.Duplex, name: string, method: unknown, fail: (thro
 
 /** Destroys a stream, whatever it made of its own `destroy`; what it still says afterwards is not heard. */
 export function destroyStream(stream: Stream.Duplex): void {
-  if (stream.destroyed) return;
-  stream.on('error', () => {});
-  stream.destroy();
-  if (!stream.destroyed) Stream.Duplex.prototype.destroy.call(stream);
+  try {
+    if (stream.destroyed) return;
+    stream.on('error', () => {});
+    stream.destroy();
+    if (!stream.destroyed) Stream.Duplex.prototype.destroy.call(stream);
+  } catch {
+    // It only looks like a stream: Node's constructor made nothing of it that would have to be let go.
+  }
 }

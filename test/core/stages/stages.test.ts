@@ -378,6 +378,27 @@ late('are refused to the plugin itself where they can never be asked, and no req
   assert.equal([hooks.preProxy.taps.length, ofPool.route.taps.length], [0, 0]);
 });
 
+const guards = suite('the guard of a tap');
+
+guards('cannot be walked around by intercept(), which is refused with a message', async () => {
+  for (const stage of ['request', 'route', 'respond', 'finished', 'connection'] as const) {
+    const walker = plugin('walker', hooks => hooks[stage].intercept({ register: tap => tap }));
+    await workerSide(walker).then(
+      () => assert.unreachable(),
+      (error: unknown) => assert.match(String(error), `plugin walker in ${stage}: used intercept()`),
+    );
+  }
+});
+
+guards('cannot be taken off a tap that is there', async () => {
+  const taken = plugin('taken', hooks => {
+    hooks.request.tap('taken', () => undefined);
+    assert.throws(() => Object.assign(hooks.request.taps[0] ?? {}, { fn: () => 'spoiled' }), TypeError);
+  });
+  const { stages } = await workerSide(taken);
+  assert.is(stages.first.request.taps.length, 1);
+});
+
 const unasked = suite('a tap that can never be asked');
 
 const never: [name: string, tap: (hooks: RequestHooks) => void][] = [

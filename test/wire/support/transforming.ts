@@ -1,6 +1,6 @@
 // What tests of body transforms have in common: a proxy with a plugin that asks for some, between a client and an origin.
 import { PassThrough, Transform } from 'node:stream';
-import type { BodyTransform } from '../../../core/request/context.ts';
+import type { BodyTransform } from '../../../core/request/body-transform.ts';
 import type { SettingsInput } from '../../../core/settings/settings.ts';
 import type { RequestHooks } from '../../../core/stages/request-hooks.ts';
 import { startProxy, type TestProxy, until } from './proxy.ts';
