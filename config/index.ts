@@ -42,7 +42,6 @@ export type {
 export type { HealthReport, PoolEntry } from '../core/pool/pool-entry.ts';
 export type { PoolsObserver } from '../core/pool/pools-observer.ts';
 export type { HealthCheckSettings, ServerDefinition, ServerInput } from '../core/pool/server-definition.ts';
-export type { PoolStore, StoreChange, StoredEntry, StoredPools, StoredSetting } from '../core/pool/store.ts';
 export type { Attempt } from '../core/request/attempt.ts';
 export type { BodyTransform } from '../core/request/body-transform.ts';
 export { compileMatcher } from '../core/request/compiled-matcher.ts';
@@ -66,4 +65,10 @@ export type { Overrides, Settings, SettingsInput } from '../core/settings/settin
 export type { ConnectionInfo } from '../core/stages/connection-info.ts';
 export type { RequestHooks } from '../core/stages/request-hooks.ts';
 export type { Condition, Role, Scope } from '../core/stages/scope.ts';
+export type { Base, Entity, Override } from '../core/state/entity.ts';
+export type { Batch, Mark, Row, RowChange } from '../core/state/row.ts';
+export type { Setting, SettingDeclaration } from '../core/state/settings.ts';
+export type { Written } from '../core/state/state.ts';
+export type { StateStore } from '../core/state/store.ts';
+export type { Write } from '../core/state/write.ts';
 export { type RunningWeldr, startWeldr } from './embedded.ts';

@@ -145,6 +145,7 @@ export const errorTable = {
   INPUT_INVALID: operator(400, 'operation', 'the input is not valid'),
   NOT_FOUND: operator(404, 'operation', 'there is no such thing'),
   CONFLICT: operator(409, 'operation', 'somebody else changed it meanwhile'),
+  PRECONDITION_FAILED: operator(412, 'operation', 'it is not what was expected'),
   LIMIT_REACHED: operator(409, 'operation', 'there are too many already'),
   FORBIDDEN: operator(403, 'operation', 'this caller may not do that'),
   UNAUTHORIZED: operator(401, 'operation', 'a valid bearer token is needed'),

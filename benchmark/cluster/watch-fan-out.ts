@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { systemClock } from '../../core/clock.ts';
-import type { StoreChange } from '../../core/pool/store.ts';
+import { serverKey, serverKindName } from '../../core/pool/server-kind.ts';
+import type { Batch } from '../../core/state/row.ts';
 import { EtcdClient } from '../../plugins/etcd/client.ts';
 import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';
 import { ClusterKeys } from '../../plugins/etcd/keys.ts';
@@ -69,17 +70,21 @@ async function open(): Promise<Follower> {
   });
   await store.load();
   const follower: Follower = { store, client, seen: '' };
-  store.watch(change => {
-    if (change.op === 'put' && change.entry.kind === 'added')
-      follower.seen = String(change.entry.server.weight);
+  store.watch(({ changes }) => {
+    for (const { row } of changes) if (row?.op === 'define') follower.seen = String(row.value?.['weight']);
   });
   await until('it follows', () => !store.stale);
   return follower;
 }
 
-function put(i: number, weight = 1): StoreChange {
+function put(i: number, weight = 1): Batch {
   const definition = server(`http://10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:8080`, { weight });
-  return { op: 'put', entry: { pool: 'default', id: definition.url, kind: 'added', server: definition } };
+  const mark = { by: 'the benchmark', at: Date.now() };
+  const identity = { kind: serverKindName, key: serverKey('default', definition.url) };
+  return {
+    ...mark,
+    changes: [{ ...identity, row: { ...identity, ...mark, op: 'define', value: definition } }],
+  };
 }
 
 async function snapshotTime(servers: number): Promise<void> {

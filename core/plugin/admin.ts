@@ -1,5 +1,7 @@
 // Routes of the admin API: plugins add them, whichever plugin serves HTTP to operators answers them.
 
+import type { Precondition } from './precondition.ts';
+
 /** A request to the admin API, its JSON parsed. */
 export interface AdminRequest {
   readonly method: string;
@@ -7,8 +9,21 @@ export interface AdminRequest {
   /** The route's `:names`, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** What the caller expects to find; see {@link Precondition}. */
+  readonly precondition: Precondition;
+  /** Who asks, for logs and for what is kept: the address, and whether a token was shown. */
+  readonly by: string;
   /** The parsed JSON body; undefined when there was none. Untrusted: parse it with a schema. */
   readonly body: unknown;
+}
+
+/**
+ * Which overridden fields `?override=weight,state` names; undefined: `?override` or nothing, which is all of them.
+ */
+export function overrideOf({ query }: Pick<AdminRequest, 'query'>): readonly string[] | undefined {
+  const text = query.get('override') ?? '';
+  if (text === '' || text === 'true' || text === '1') return undefined;
+  return text.split(',').map(field => field.trim());
 }
 
 /** The answer of a route: JSON unless `contentType` says otherwise, then `body` is a string. */
@@ -26,6 +41,8 @@ export interface AdminRoute {
   readonly path: string;
   /** The link relation under which `GET /` lists it; undefined: not listed. */
   readonly rel?: string;
+  /** Does it look at `precondition`? One that does not is never called with a condition: it is answered 412. */
+  readonly conditional?: true;
   /** The most bytes that its request's body may have; default 64 KB. */
   readonly maxBody?: number;
   /** Its answer may come after the plugin that serves it was closed, as that of a reload; default false. */

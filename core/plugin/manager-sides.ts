@@ -110,7 +110,7 @@ export class ManagerSides {
       metricFamilies: () => this.metricFamilies(all),
       hooks: this.hooks,
       pools,
-      operator: new OperatorPools(this.options.pools),
+      operator: new OperatorPools(this.options.pools, name),
       admin: this.admin,
       status,
       overrides,

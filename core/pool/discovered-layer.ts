@@ -3,8 +3,8 @@ import { WeldrError } from '../errors.ts';
 import { type DiscoveredServers, type DiscoverySource, discoveredServers } from './discovery-source.ts';
 import type { Layer } from './pool.ts';
 import { keyOf } from './pool-entry.ts';
+import { isPoolName } from './pool-name.ts';
 import type { ServerDefinition } from './server-definition.ts';
-import { isPoolName } from './store.ts';
 
 /** The most sources that there may be. */
 const maxSources = 100;
@@ -13,8 +13,8 @@ const maxSources = 100;
 export interface DiscoveredLayerHost {
   /** Makes room for what a source found, and the pool. Throws LIMIT_REACHED, and then nothing has changed. */
   admit(pool: string, servers: DiscoveredServers, layer: Layer): void;
-  /** What the layer says of this server is another thing now. */
-  changed(pool: string, id: string): void;
+  /** What the layer says of this server is another thing now; `by`: who caused it, for people. */
+  changed(pool: string, id: string, by: string): void;
 }
 
 /** What the layer says of one server. */
@@ -116,7 +116,7 @@ export class DiscoveredLayer {
     this.sources = inOrder(stay);
     const same = stay.length === before.length && this.sources.every((source, at) => source === before[at]);
     if (same) return;
-    for (const [pool, id] of keysOf(before)) this.host.changed(pool, id);
+    for (const [pool, id, layer] of keysOf(before)) this.host.changed(pool, id, layer);
   }
 
   private make(name: string, instance: string): Source {
@@ -149,12 +149,12 @@ export class DiscoveredLayer {
       if (known === server) continue;
       if (known === undefined) added++;
       else changed++;
-      this.host.changed(pool, id);
+      this.host.changed(pool, id, source.layer);
     }
     for (const id of before?.keys() ?? []) {
       if (after.has(id)) continue;
       removed++;
-      this.host.changed(pool, id);
+      this.host.changed(pool, id, source.layer);
     }
     return { added, removed, changed };
   }
@@ -166,11 +166,11 @@ function inOrder(sources: readonly Source[]): Source[] {
 }
 
 /** Every server that a source names, once. */
-function keysOf(sources: readonly Source[]): Iterable<readonly [pool: string, id: string]> {
-  const keys = new Map<string, readonly [string, string]>();
-  for (const { pools } of sources) {
+function keysOf(sources: readonly Source[]): Iterable<readonly [pool: string, id: string, layer: Layer]> {
+  const keys = new Map<string, readonly [string, string, Layer]>();
+  for (const { pools, layer } of sources) {
     for (const [pool, servers] of pools)
-      for (const id of servers.keys()) keys.set(keyOf(pool, id), [pool, id]);
+      for (const id of servers.keys()) keys.set(keyOf(pool, id), [pool, id, layer]);
   }
   return keys.values();
 }

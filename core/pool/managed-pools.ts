@@ -2,6 +2,12 @@
 // Plugins get no more of it than ManagerPools and OperatorPools.
 import type { CancelTimer } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
+import { changesBetween } from '../state/effective-change.ts';
+import type { Base, Entity } from '../state/entity.ts';
+import { RunTimeSettings } from '../state/settings.ts';
+import { State, type Written } from '../state/state.ts';
+import type { StateStore } from '../state/store.ts';
+import type { Write } from '../state/write.ts';
 import { DiscoveredLayer } from './discovered-layer.ts';
 import type { DiscoveredServers } from './discovery-source.ts';
 import type { Layer, PoolChange, Pools } from './pool.ts';
@@ -12,9 +18,8 @@ import {
   type Member,
   PoolMembers,
 } from './pool-members.ts';
-import { RunTimeLayer } from './run-time-layer.ts';
 import type { ServerDefinition } from './server-definition.ts';
-import type { PoolStore, StoredPools } from './store.ts';
+import { definitionOf, partsOfServerKey, serverKey, serverKind, serverKindName } from './server-kind.ts';
 
 /** The most servers that all pools together may hold. */
 export const maxServers = 50_000;
@@ -25,23 +30,41 @@ const maxPools = 10_000;
 export class ManagedPools {
   /** What plugins find. */
   readonly discovered: DiscoveredLayer;
+  /** What operators said, and what the layers make of it. */
+  readonly state: State;
+  readonly settings: RunTimeSettings;
   private readonly options: ManagedPoolsOptions;
   private readonly members: PoolMembers;
   private readonly configured = new Map<string, { pool: string; server: ServerDefinition }>();
-  private readonly runTime: RunTimeLayer;
-  private readonly writing = new Map<string, Promise<unknown>>();
 
   constructor(options: ManagedPoolsOptions) {
     this.options = options;
     this.members = new PoolMembers(options);
     this.discovered = new DiscoveredLayer({
       admit: (pool, servers, layer) => this.admit(pool, servers, layer),
-      changed: (pool, id) => this.merge(pool, id),
+      changed: (pool, id, by) => this.merge(pool, id, by),
     });
-    this.runTime = new RunTimeLayer({
-      changed: (pool, id) => this.merge(pool, id),
-      setting: (name, value) => this.members.tellSetting(name, value),
+    this.state = new State({
+      clock: options.clock,
+      report: (row, problem) => options.report?.(row, problem),
     });
+    this.state.register({
+      kind: serverKind,
+      base: key => {
+        const { pool, id } = partsOfServerKey(key);
+        return this.baseOf(pool, id);
+      },
+      changed: (key, { by }) => {
+        const { pool, id } = partsOfServerKey(key);
+        this.merge(pool, id, by);
+      },
+      admit: (key, after) => {
+        const { pool, id } = partsOfServerKey(key);
+        const isNew = after !== undefined && this.members.get(pool, id) === undefined;
+        if (isNew && this.members.size >= maxServers) throw tooManyServers();
+      },
+    });
+    this.settings = new RunTimeSettings(this.state);
   }
 
   get pools(): Pools {
@@ -91,16 +114,6 @@ export class ManagedPools {
     this.members.workerGone(worker);
   }
 
-  /** Is the store away, so that what is read may be out of date? */
-  get stale(): boolean {
-    return this.runTime.stale;
-  }
-
-  /** Everything that run-time changes left in the store, for export. */
-  exportStored(): StoredPools {
-    return this.runTime.export();
-  }
-
   // --- from the config and the store ---------------------------------------------------------------------------
 
   /** Takes the config's servers, at the start and at each reload; merges them with what the store holds. */
@@ -115,25 +128,19 @@ export class ManagedPools {
     for (const { pool, server } of [...before, ...this.configured.values()]) {
       touched.set(keyOf(pool, server.url), { pool, id: server.url });
     }
-    for (const { pool, id } of touched.values()) this.merge(pool, id);
+    for (const { pool, id } of touched.values()) this.merge(pool, id, 'the config');
     this.members.started = true;
-    this.runTime.goOn();
+    this.state.goOn();
   }
 
-  /**
-   * Loads a store and makes it the home of changes; those made while there was none are written to it. Throws
-   * CONFIG_INVALID when there is one already.
-   */
-  async useStore(store: PoolStore): Promise<void> {
-    await this.runTime.use(store);
+  /** Makes a store the home of what operators say; see {@link State.use}. */
+  async useStore(store: StateStore): Promise<void> {
+    await this.state.use(store);
   }
 
-  /**
-   * Lets go of the store, at a reload; what it held stays in use until the next store is loaded. Changes are refused
-   * until then, or until the next {@link setConfig}.
-   */
+  /** Lets go of the store, at a reload; see {@link State.release}. */
   releaseStore(): void {
-    this.runTime.release();
+    this.state.release();
   }
 
   /**
@@ -145,29 +152,34 @@ export class ManagedPools {
     this.discovered.retain(instances);
   }
 
-  /** Brings one server to what the layers say of it now: the rule of the layers, in one place. */
-  private merge(pool: string, id: string): void {
-    const stored = this.runTime.get(pool, id);
-    if (stored?.kind === 'added') {
-      this.define(pool, stored.server, this.runTime.name);
-      return;
-    }
-    const base = stored === undefined ? this.baseOf(pool, id) : undefined;
-    if (base === undefined) {
+  /** Brings one server to what the layers say of it now. */
+  private merge(pool: string, id: string, by: string): void {
+    const entity = this.state.entity(serverKindName, serverKey(pool, id));
+    const known = this.members.get(pool, id);
+    const before = known?.leaving === false ? known.server : undefined;
+    if (entity === undefined) {
       this.members.leave(pool, id);
-      return;
+    } else {
+      const server = definitionOf(entity.value);
+      const { layer } = entity;
+      const isSame = before === server && known?.layer === layer;
+      if (!isSame)
+        this.scheduleExpiry(this.members.define(pool, server, layer, stateAuthorOf(entity)), entity);
     }
-    const entry = this.members.get(pool, id);
-    // What a layer below says of it has no part in what is in force.
-    const same = entry?.server === base.server && entry.layer === base.layer && !entry.leaving;
-    if (!same) this.define(pool, base.server, base.layer);
+    const { tell } = this.options;
+    if (tell === undefined || !this.members.started) return;
+    const what = `server ${id} in pool ${pool}`;
+    for (const change of changesBetween(what, { before, after: entity?.value }, serverKind.secret, { by })) {
+      tell(change);
+    }
   }
 
   /** What is below the operator's word; undefined: nothing. */
-  private baseOf(pool: string, id: string): { server: ServerDefinition; layer: Layer } | undefined {
+  private baseOf(pool: string, id: string): (Base & { readonly layer: Layer }) | undefined {
     const configured = this.configured.get(keyOf(pool, id));
-    if (configured !== undefined) return { server: configured.server, layer: 'config' };
-    return this.discovered.find(pool, id);
+    if (configured !== undefined) return { value: configured.server, layer: 'config' };
+    const found = this.discovered.find(pool, id);
+    return found === undefined ? undefined : { value: found.server, layer: found.layer };
   }
 
   /** Makes room for what a source found, and the pool. Throws LIMIT_REACHED, and then nothing has changed. */
@@ -194,64 +206,59 @@ export class ManagedPools {
 
   // --- from operators ------------------------------------------------------------------------------------------
 
-  /**
-   * Adds a server, or updates the one with its URL; durable when it resolves. `created` tells which.
-   * Rejects with STORE_UNAVAILABLE, CONFLICT or LIMIT_REACHED.
-   */
-  async add(pool: string, server: ServerDefinition): Promise<{ entry: PoolEntry; created: boolean }> {
-    return await this.register(pool, server.url, () => server);
+  /** Makes changes, all or none, durable when it resolves; see {@link State.write}. */
+  async write(writes: readonly Write[], by: string): Promise<readonly Written[]> {
+    return await this.state.write(writes, by);
   }
 
   /**
-   * Like {@link add}, with a definition that is made from the one that is there (undefined: none, or it is leaving)
-   * when its turn has come, so that nothing that was set meanwhile is lost. Rejects with what `define` throws, too.
+   * Has a server be there with this definition; durable when it resolves. `created` tells whether it was not.
+   * Rejects with STORE_UNAVAILABLE, CONFLICT or LIMIT_REACHED.
    */
-  async register(
+  async add(
     pool: string,
-    id: string,
-    define: (known: ServerDefinition | undefined) => ServerDefinition,
+    server: ServerDefinition,
+    by = 'an operator',
   ): Promise<{ entry: PoolEntry; created: boolean }> {
-    return await this.inTurn(pool, id, async () => {
-      const known = this.members.get(pool, id);
-      const created = known === undefined || known.leaving;
-      const server = define(created ? undefined : known.server);
-      if (known === undefined && this.members.size >= maxServers) {
-        throw tooManyServers();
-      }
-      await this.runTime.write({ op: 'put', entry: { pool, id, kind: 'added', server } });
-      return { entry: this.expect(pool, id), created };
-    });
+    const before = await this.writeServer(pool, server.url, { op: 'put', value: server }, by);
+    return { entry: this.expect(pool, server.url), created: before === undefined };
   }
 
   /** Changes a server that is there; durable when it resolves. Rejects with NOT_FOUND, STORE_UNAVAILABLE, CONFLICT. */
-  async update(pool: string, id: string, patch: Partial<Omit<ServerDefinition, 'url'>>): Promise<PoolEntry> {
-    return await this.inTurn(pool, id, async () => {
-      const known = this.expect(pool, id);
-      if (known.leaving) throw notFound(pool, id);
-      const server: ServerDefinition = { ...known.server, ...patch };
-      await this.runTime.write({ op: 'put', entry: { pool, id, kind: 'added', server } });
-      return this.expect(pool, id);
-    });
+  async update(
+    pool: string,
+    id: string,
+    patch: Partial<Omit<ServerDefinition, 'url'>>,
+    by = 'an operator',
+  ): Promise<PoolEntry> {
+    await this.writeServer(pool, id, { op: 'patch', value: patch }, by);
+    return this.expect(pool, id);
   }
 
   /**
    * Removes a server; durable when it resolves. It gets no new request from then on, and is gone when it has
    * finished what it had, or at once with `force`. Rejects with NOT_FOUND, STORE_UNAVAILABLE, CONFLICT.
    */
-  async remove(pool: string, id: string, how: { force: boolean } = { force: false }): Promise<void> {
-    await this.inTurn(pool, id, async () => {
-      const known = this.expect(pool, id);
-      // A tombstone is kept only where there is what it hides, or a cluster in which there may be; else removals
-      // would pile up for ever.
-      const listed = this.baseOf(pool, id) !== undefined || this.runTime.name === 'cluster';
-      if (!known.leaving) {
-        await this.runTime.write(
-          listed ? { op: 'put', entry: { pool, id, kind: 'removed' } } : { op: 'forget', pool, id },
-        );
-      }
-      const entry = this.members.get(pool, id);
-      if (how.force && entry?.leaving) this.members.drop(entry);
-    });
+  async remove(
+    pool: string,
+    id: string,
+    how: { force: boolean } = { force: false },
+    by = 'an operator',
+  ): Promise<void> {
+    try {
+      await this.writeServer(pool, id, { op: 'remove' }, by);
+    } catch (thrown) {
+      // One that leaves was removed before.
+      const isLeaving = this.members.get(pool, id)?.leaving === true;
+      if (!isLeaving || !(thrown instanceof WeldrError) || thrown.code !== 'NOT_FOUND') throw thrown;
+    }
+    if (how.force) this.cut(pool, id);
+  }
+
+  /** Takes a server that was removed out at once, without waiting for its requests. */
+  cut(pool: string, id: string): void {
+    const entry = this.members.get(pool, id);
+    if (entry?.leaving) this.members.drop(entry);
   }
 
   /** Resolves when a server has no request in flight any more, or is gone. */
@@ -259,43 +266,22 @@ export class ManagedPools {
     await this.members.get(pool, id)?.drain.ended();
   }
 
-  /** Forgets all run-time changes: the config alone decides. */
-  async reset(): Promise<void> {
-    await this.runTime.write({ op: 'reset' });
+  private async writeServer(
+    pool: string,
+    id: string,
+    write: { readonly op: 'put' | 'patch'; readonly value: unknown } | { readonly op: 'remove' },
+    by: string,
+  ): Promise<Entity | undefined> {
+    const [written] = await this.write([{ kind: serverKindName, key: serverKey(pool, id), ...write }], by);
+    return written?.before;
   }
 
-  /** A run-time setting, or undefined when the config's is in force. */
-  setting(name: string): unknown {
-    return this.runTime.setting(name);
-  }
-
-  /** Sets a run-time setting for good; undefined: back to the config's. */
-  async setSetting(name: string, value: unknown): Promise<void> {
-    await this.runTime.write({ op: 'setting', setting: { name, value } });
-  }
-
-  /** Changes of one server happen one after another; those of different servers go on side by side. */
-  private async inTurn<T>(pool: string, id: string, change: () => Promise<T>): Promise<T> {
-    const key = keyOf(pool, id);
-    const before = this.writing.get(key);
-    const turn = (before ?? Promise.resolve()).then(change, change);
-    this.writing.set(key, turn);
-    try {
-      return await turn;
-    } finally {
-      if (this.writing.get(key) === turn) this.writing.delete(key);
-    }
-  }
-
-  private define(pool: string, server: ServerDefinition, layer: Layer): void {
-    this.scheduleExpiry(this.members.define(pool, server, layer));
-  }
-
-  private scheduleExpiry(entry: Member): void {
+  /** Sees to the end of a registration that is not repeated within its time. */
+  private scheduleExpiry(entry: Member, { row, value }: Entity): void {
     entry.cancelExpiry?.();
     entry.cancelExpiry = undefined;
-    const { ttl } = entry.server;
-    if (ttl === undefined || this.runTime.expires) return;
+    const ttl = row === undefined ? undefined : serverKind.lifetime(value);
+    if (ttl === undefined || this.state.expires) return;
     const { pool, id } = entry.upstream;
     let cancel: CancelTimer;
     const schedule = (ms: number) => {
@@ -305,9 +291,7 @@ export class ManagedPools {
     // A registration that was under way when the time ran out has set another timer by the time of our turn.
     const overdue = () => entry.cancelExpiry === cancel && !entry.leaving;
     const expire = () => {
-      this.inTurn(pool, id, async () => {
-        if (overdue()) await this.runTime.write({ op: 'forget', pool, id });
-      }).catch(() => {
+      this.state.expire(serverKindName, serverKey(pool, id), overdue).catch(() => {
         // The store is away: the server is still overdue, so ask again.
         if (overdue()) schedule(1000);
       });
@@ -324,6 +308,12 @@ export class ManagedPools {
 
 function notFound(pool: string, id: string): WeldrError {
   return new WeldrError('NOT_FOUND', `there is no server ${id} in pool ${pool}; GET /servers lists them`);
+}
+
+/** Who decides on the state that is wanted of a server, in a sentence; a config is an operator's, too. */
+function stateAuthorOf({ layer, row }: Entity): string {
+  const isOperators = !layer.startsWith('discovered:') || Object.hasOwn(row?.value ?? {}, 'state');
+  return isOperators ? 'an operator' : layer;
 }
 
 function tooManyServers(): WeldrError {

@@ -1,5 +1,6 @@
 // ManagerPools: the pools as the manager side of a plugin has them: to read, to follow, to judge, to find servers for.
 import { describeError, WeldrError } from '../errors.ts';
+import type { Setting, SettingDeclaration } from '../state/settings.ts';
 import type { SourceOwner } from './discovered-layer.ts';
 import type { DiscoverySource } from './discovery-source.ts';
 import type { ManagedPools } from './managed-pools.ts';
@@ -48,13 +49,15 @@ export interface ManagerPools {
    */
   source(name: string): DiscoverySource;
 
-  /** A run-time setting, or undefined when the config's is in force. */
-  setting(name: string): unknown;
   /**
-   * Sets a run-time setting for good, JSON; undefined: back to the config's. Durable when it resolves; rejects with
-   * STORE_UNAVAILABLE or CONFLICT.
+   * Makes a setting of this plugin known that operators may change at run time, field by field, over what the config
+   * says (`base`); until the plugin ends. `OperatorPools.write` changes it: kind `setting`, its name as key.
+   *
+   * @example
+   * const limit = pools.setting('quota', { schema, base: options, changed: value => apply(value) });
+   * apply(limit.value);
    */
-  setSetting(name: string, value: unknown): Promise<void>;
+  setting<T>(name: string, declaration: SettingDeclaration<T>): Setting<T>;
 }
 
 /** What {@link PluginPools} are made of. */
@@ -125,12 +128,11 @@ export class PluginPools implements ManagerPools {
     return this.#pools.discovered.claim(name, this.#owner);
   }
 
-  setting(name: string): unknown {
-    return this.#pools.setting(name);
-  }
-
-  async setSetting(name: string, value: unknown): Promise<void> {
-    await this.#pools.setSetting(name, value);
+  setting<T>(name: string, declaration: SettingDeclaration<T>): Setting<T> {
+    const changed = (value: T): void => this.#guard('changed', () => declaration.changed?.(value));
+    const { setting, close } = this.#pools.settings.declare(name, { ...declaration, changed });
+    this.#stops.add(close);
+    return setting;
   }
 
   /** The plugin has ended: it follows nothing any more, and says nothing. What it said stays until a reload is over. */
@@ -142,20 +144,20 @@ export class PluginPools implements ManagerPools {
 
   /** A plugin's mistake must not leave the pools with half of a change. */
   #guarded(observer: PoolsObserver): PoolsObserver {
-    const guard = (method: keyof PoolsObserver, call: () => void): void => {
-      try {
-        call();
-      } catch (thrown) {
-        const why = `plugin ${this.#owner.instance} in ${method} of the pools: ${describeError(thrown)}`;
-        this.#report(new WeldrError('PLUGIN_FAILED', why, { cause: thrown }));
-      }
-    };
     return {
       upstreamChanged: (upstream, before) =>
-        guard('upstreamChanged', () => observer.upstreamChanged?.(upstream, before)),
-      defined: entry => guard('defined', () => observer.defined?.(entry)),
-      removed: upstream => guard('removed', () => observer.removed?.(upstream)),
-      setting: (name, value) => guard('setting', () => observer.setting?.(name, value)),
+        this.#guard('upstreamChanged', () => observer.upstreamChanged?.(upstream, before)),
+      defined: entry => this.#guard('defined', () => observer.defined?.(entry)),
+      removed: upstream => this.#guard('removed', () => observer.removed?.(upstream)),
     };
+  }
+
+  #guard(method: string, call: () => void): void {
+    try {
+      call();
+    } catch (thrown) {
+      const why = `plugin ${this.#owner.instance} in ${method} of the pools: ${describeError(thrown)}`;
+      this.#report(new WeldrError('PLUGIN_FAILED', why, { cause: thrown }));
+    }
   }
 }

@@ -18,6 +18,8 @@ export interface PoolEntry {
   readonly upstream: Upstream;
   readonly server: ServerDefinition;
   readonly layer: Layer;
+  /** Who decides on the state that is wanted of it, in a sentence. */
+  readonly stateAuthor: string;
   readonly health: HealthReport | undefined;
   /** Who says that it is unwell, and why: instances of plugins, see `ManagerPools.verdict`. */
   readonly complaints: ReadonlyMap<string, string>;
@@ -29,14 +31,21 @@ export interface PoolEntry {
 export const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
 
 /** The record of a server that is new; `activeSince` in ms since the epoch. */
-export function firstRecord(server: ServerDefinition, layer: Layer, activeSince: number): UpstreamRecord {
+export function firstRecord(
+  { server, layer, stateAuthor }: Pick<PoolEntry, 'server' | 'layer' | 'stateAuthor'>,
+  activeSince: number,
+): UpstreamRecord {
   return {
     ...fixedPart(server, layer),
     state: server.state,
-    reason: reasonOf(server.state, layer),
+    reason: reasonOf(server.state, stateAuthor),
     activeSince,
   };
 }
+
+/** The record of a server that the config lists, before anything is known of it. */
+export const configuredRecord = (server: ServerDefinition): UpstreamRecord =>
+  firstRecord({ server, layer: 'config', stateAuthor: 'an operator' }, 0);
 
 /** The record of a server as it is known at `now`, ms since the epoch. */
 export function recordOf(entry: PoolEntry, now: number): UpstreamRecord {
@@ -50,21 +59,16 @@ function fixedPart(server: ServerDefinition, layer: Layer) {
   return { id: server.url, weight: server.weight, mapHost: server.mapHost, tls: server.tls, layer };
 }
 
-function reasonOf(state: UpstreamState, layer: Layer): string {
-  if (state === 'active') return 'new';
-  return `${state} by ${authorOf(layer)}`;
-}
-
-/** Who decides for a layer, in a sentence; a config is an operator's, too. */
-function authorOf(layer: Layer): string {
-  return layer.startsWith('discovered:') ? layer : 'an operator';
+function reasonOf(state: UpstreamState, author: string): string {
+  return state === 'active' ? 'new' : `${state} by ${author}`;
 }
 
 function stateOf(entry: PoolEntry): [UpstreamState, string] {
   if (entry.leaving) return ['draining', 'removed'];
-  if (entry.server.state !== 'active') return [entry.server.state, reasonOf(entry.server.state, entry.layer)];
+  if (entry.server.state !== 'active')
+    return [entry.server.state, reasonOf(entry.server.state, entry.stateAuthor)];
   for (const [source, complaint] of entry.complaints) return ['down', `${source}: ${complaint}`];
   const { upstream } = entry;
   if (upstream.state === 'active') return ['active', upstream.record.reason];
-  return ['active', upstream.state === 'down' ? 'healthy again' : `active by ${authorOf(entry.layer)}`];
+  return ['active', upstream.state === 'down' ? 'healthy again' : `active by ${entry.stateAuthor}`];
 }

@@ -1,6 +1,8 @@
 // PoolMembers: the servers of all pools as the manager has them, with their states, verdicts and drains.
 import { isDeepStrictEqual } from 'node:util';
 import type { CancelTimer, Clock } from '../clock.ts';
+import type { EffectiveChange } from '../state/effective-change.ts';
+import type { Row } from '../state/row.ts';
 import { Drain } from './drain.ts';
 import type { Layer, PoolChange } from './pool.ts';
 import { Pools } from './pool.ts';
@@ -12,6 +14,7 @@ import type { ServerDefinition } from './server-definition.ts';
 export interface Member extends PoolEntry {
   server: ServerDefinition;
   layer: Layer;
+  stateAuthor: string;
   health: HealthReport | undefined;
   /** The instance of a plugin whose report `health` is. */
   checkedBy: string | undefined;
@@ -28,6 +31,10 @@ export interface ManagedPoolsOptions {
   readonly drainTimeout: number;
   /** The workers that run now: a drain waits for their word. */
   workers(): Iterable<number>;
+  /** Told of each change of what is in force, once the start is over. */
+  tell?(change: EffectiveChange): void;
+  /** Told once of each stored row that cannot be used as it is. */
+  report?(row: Row, problem: string): void;
 }
 
 /** Follows all that happens to the members. */
@@ -74,11 +81,6 @@ export class PoolMembers {
   observe(observer: ManagedPoolsObserver): () => void {
     this.observers.add(observer);
     return () => this.observers.delete(observer);
-  }
-
-  /** Tells those who follow that a run-time setting was set. */
-  tellSetting(name: string, value: unknown): void {
-    for (const observer of this.observers) observer.setting?.(name, value);
   }
 
   /** All upstreams as changes from nothing: what a new worker gets first. */
@@ -139,25 +141,29 @@ export class PoolMembers {
   // --- one entry -----------------------------------------------------------------------------------------------
 
   /** Makes a server a member, or gives the one that is there, leaving or not, another definition. */
-  define(poolName: string, server: ServerDefinition, layer: Layer): Member {
+  define(poolName: string, server: ServerDefinition, layer: Layer, stateAuthor: string): Member {
     const known = this.entries.get(keyOf(poolName, server.url));
-    const entry = known ?? this.make(poolName, server, layer);
+    const entry = known ?? this.make(poolName, server, layer, stateAuthor);
     entry.server = server;
     entry.layer = layer;
+    entry.stateAuthor = stateAuthor;
     entry.leaving = false;
     if (known !== undefined) this.publish(entry);
     for (const observer of this.observers) observer.defined?.(entry);
     return entry;
   }
 
-  private make(poolName: string, server: ServerDefinition, layer: Layer): Member {
+  private make(poolName: string, server: ServerDefinition, layer: Layer, stateAuthor: string): Member {
     // At the start everything is new at once: a slow start would only starve the first requests.
     const activeSince = this.started ? this.options.clock.now() : 0;
-    const upstream = this.pools.ensure(poolName).set(firstRecord(server, layer, activeSince));
+    const upstream = this.pools
+      .ensure(poolName)
+      .set(firstRecord({ server, layer, stateAuthor }, activeSince));
     const entry: Member = {
       upstream,
       server,
       layer,
+      stateAuthor,
       health: undefined,
       checkedBy: undefined,
       complaints: new Map(),

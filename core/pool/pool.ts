@@ -1,17 +1,14 @@
 // Pool and Upstream: what a balancer chooses from. The manager and each worker hold the same pools.
+import type { Layer } from '../state/layer.ts';
 import { parseServerAddress, type ServerEndpoint } from './server-address.ts';
+
+export type { Layer } from '../state/layer.ts';
 
 /**
  * `active`: may be given new requests. `down`: health says no. `draining`: finishes what it has. `disabled`: an
  * operator took it out.
  */
 export type UpstreamState = 'active' | 'down' | 'draining' | 'disabled';
-
-/**
- * Where a pool entry came from: a plugin that finds servers (its source's name), the config, or an operator over the
- * API or the cluster.
- */
-export type Layer = `discovered:${string}` | 'config' | 'api' | 'cluster';
 
 /** How a TLS connection to an upstream is made; PEM texts, not paths. The certificate is checked unless told not to. */
 export interface UpstreamTls {

@@ -10,6 +10,4 @@ export interface PoolsObserver {
   defined?(entry: PoolEntry): void;
   /** A server has left for good. */
   removed?(upstream: Upstream): void;
-  /** A run-time setting was set; undefined: it fell back to the config's. */
-  setting?(name: string, value: unknown): void;
 }

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { systemClock } from '../clock.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
-import { firstRecord } from '../pool/pool-entry.ts';
+import { configuredRecord } from '../pool/pool-entry.ts';
 import type { LoadedConfig } from './config-source.ts';
 
 /**
@@ -13,11 +13,11 @@ import type { LoadedConfig } from './config-source.ts';
  */
 export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<void> {
   const pools = new Pools();
-  for (const server of settings.servers) pools.default.set(firstRecord(server, 'config', 0));
+  for (const server of settings.servers) pools.default.set(configuredRecord(server));
   for (const [name, { servers, fallback }] of Object.entries(settings.pools)) {
     const pool = pools.ensure(name);
     pool.setFallback(fallback);
-    for (const server of servers) pool.set(firstRecord(server, 'config', 0));
+    for (const server of servers) pool.set(configuredRecord(server));
   }
   const sides = new WorkerSides({
     worker: 1,

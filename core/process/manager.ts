@@ -74,6 +74,9 @@ export class Manager {
         return managed.group?.config.settings.drainTimeout ?? 0;
       },
       workers: () => this.workerNumbers(),
+      tell: ({ text, ...facts }) => this.processLog?.log.info(facts, text),
+      report: ({ kind, key }, problem) =>
+        this.processLog?.log.error({ kind, key }, `what an operator said of ${kind} ${key}: ${problem}`),
     });
     this.broadcast = new PoolBroadcast(this.pools, (after, revision, changes) => {
       for (const group of this.groups) group.changes(after, revision, changes);

@@ -1,7 +1,7 @@
 // A whole config in a test: the worker sides of all its plugins and its pools, no socket, no process.
 
 import { Pools } from '../pool/pool.ts';
-import { firstRecord } from '../pool/pool-entry.ts';
+import { configuredRecord } from '../pool/pool-entry.ts';
 import { checkConfig, type WeldrConfig } from '../settings/config.ts';
 import { type Overrides, serversOf } from '../settings/settings.ts';
 import type { FakeClock } from './fake-clock.ts';
@@ -46,7 +46,7 @@ export async function testConfig(config: WeldrConfig, options: ConfigRunOptions 
   for (const [name, { fallback }] of Object.entries(settings.pools)) pools.ensure(name).setFallback(fallback);
   for (const [name, servers] of Object.entries(serversOf(settings))) {
     const pool = pools.ensure(name);
-    for (const server of servers) pool.set(firstRecord(server, 'config', 0));
+    for (const server of servers) pool.set(configuredRecord(server));
   }
   const { clock, logs, run, close } = await startWorkerSide({
     instances: plugins,

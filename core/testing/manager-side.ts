@@ -7,6 +7,7 @@ import { ManagerSides } from '../plugin/manager-sides.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus, Plugin } from '../plugin/plugin.ts';
 import { instantiate } from '../plugin/plugin-instance.ts';
+import { Precondition, type PreconditionFields } from '../plugin/precondition.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
@@ -44,9 +45,14 @@ export interface TestManagerSide {
   readonly reported: readonly WeldrError[];
   /**
    * Calls an admin route: `admin('POST', '/servers?x=1', { url })`. The body crosses as JSON, both ways. Rejects with
-   * what the route throws, or with an Error when there is no such route.
+   * what the route throws, or with an Error when there is no such route. `conditions` are If-Match and If-None-Match.
    */
-  admin(method: string, target: string, body?: unknown): Promise<AdminAnswer>;
+  admin(
+    method: string,
+    target: string,
+    body?: unknown,
+    conditions?: PreconditionFields,
+  ): Promise<AdminAnswer>;
   /** Runs the clean-ups, last in first out. Close the workers first. */
   close(): Promise<void>;
   /** What an instance keeps from one config to the next, by its name. */
@@ -75,20 +81,23 @@ export async function managerSide(
   const { previous } = options;
   const clock = options.clock ?? new FakeClock();
   const workers = previous?.workers ?? new Workers();
+  const logs: LogLine[] = [];
+  const log = collectingLogger(logs);
   const pools =
     previous?.pools ??
     new ManagedPools({
       clock,
       drainTimeout: options.drainTimeout ?? 30_000,
       workers: () => workers.ids(),
+      tell: ({ text, ...facts }) => log.info(facts, text),
+      report: ({ kind, key }, problem) => log.error({ kind, key }, `${kind} ${key}: ${problem}`),
     });
-  const logs: LogLine[] = [];
   const reported: WeldrError[] = [];
   const memory = previous?.memory ?? new Map<string, unknown>();
   const sums = previous?.sums ?? new MetricSums();
   const sides = new ManagerSides({
     pools,
-    log: collectingLogger(logs),
+    log,
     clock,
     status: testStatus(clock, workers, options.status ?? {}),
     overrides: options.overrides ?? {},
@@ -123,7 +132,8 @@ export async function managerSide(
     memory,
     sums,
     workers,
-    admin: (method, target, body) => callRoute(sides.admin, method, target, body),
+    admin: (method, target, body, conditions = {}) =>
+      callRoute(sides.admin, method, { target, body, conditions }),
     close: () => sides.close(),
     receive: (instance, message, worker) => sendLater(message, copy => sides.receive(instance, copy, worker)),
     workerIdle: (worker, pool, id) => pools.workerIdle(worker, pool, id),
@@ -224,8 +234,7 @@ function isList(servers: NonNullable<ManagerSideOptions['servers']>): servers is
 async function callRoute(
   routes: AdminRoutes,
   method: string,
-  target: string,
-  body: unknown,
+  { target, body, conditions }: { target: string; body: unknown; conditions: PreconditionFields },
 ): Promise<AdminAnswer> {
   const url = new URL(target, 'http://admin.invalid');
   for (const route of routes) {
@@ -236,11 +245,20 @@ async function callRoute(
       path: url.pathname,
       params,
       query: url.searchParams,
+      precondition: conditionsOf(route, conditions),
+      by: 'a test',
       body: throughJson(body),
     });
     return { ...answer, body: throughJson(answer.body) };
   }
   throw new Error(`no plugin serves ${method} ${url.pathname}`);
+}
+
+function conditionsOf(route: AdminRoute, fields: PreconditionFields): Precondition {
+  const precondition = new Precondition(fields);
+  if (route.method !== 'GET' && route.conditional !== true)
+    precondition.refuse(`${route.method} ${route.path}`);
+  return precondition;
 }
 
 function throughJson(value: unknown): unknown {

@@ -45,6 +45,12 @@ export class AccessGuard {
     else this.checkToken(this.token, headers.authorization);
   }
 
+  /** Who asks, for logs and for what is kept: the address, and whether it has shown the token. */
+  callerOf(address: string | undefined): string {
+    const from = (address ?? 'somebody').replace(/^::ffff:/, '');
+    return this.token === undefined ? from : `${from} with the token`;
+  }
+
   /** What a browser says of the page that sends a request: the Fetch standard's Origin and Sec-Fetch-Site. */
   private refuseOtherSites(headers: IncomingHttpHeaders): void {
     const site = headers['sec-fetch-site'];

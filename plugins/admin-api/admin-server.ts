@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import polka, { type Polka, type Request } from 'polka';
 import { describeError, WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
+import { Precondition } from '../../core/plugin/precondition.ts';
 import type { AccessGuard } from './access-guard.ts';
 import { problemAnswer } from './problem.ts';
 import { readBody } from './request-body.ts';
@@ -109,6 +110,13 @@ export class AdminServer {
     try {
       this.options.guard.check(request.path, request.headers);
       const hasBody = route.method !== 'GET' && route.method !== 'DELETE';
+      const precondition = new Precondition({
+        ifMatch: request.headers['if-match'],
+        ifNoneMatch: request.headers['if-none-match'],
+      });
+      if (route.method !== 'GET' && route.conditional !== true) {
+        precondition.refuse(`${route.method} ${request.path}`);
+      }
       const body = hasBody ? await readBody(request, route.maxBody ?? defaultMaxBody) : undefined;
       if (route.outlivesServer) this.outliving.add(response);
       answer = await route.handle({
@@ -116,6 +124,8 @@ export class AdminServer {
         path: request.path,
         params: request.params,
         query: new URLSearchParams(request.search),
+        precondition,
+        by: this.options.guard.callerOf(request.socket.remoteAddress),
         body,
       });
     } catch (thrown) {

@@ -1,16 +1,18 @@
 // The routes of Weldr as a whole: what it is, whether it is ready, reload, and its pools as one.
 
-import { WeldrError } from '../../core/errors.ts';
-import type { AdminAnswer, AdminRoutes } from '../../core/plugin/admin.ts';
+import { z } from 'zod';
+import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import type { OperatorPools } from '../../core/pool/operator-pools.ts';
-import { type StoredEntry, storedPools } from '../../core/pool/store.ts';
+import { firstExport, rowOfFirstEntry, rowOfFirstSetting } from '../../core/pool/first-format.ts';
 import { parse } from '../../core/settings/options.ts';
+import { isObject } from '../../core/state/merge-patch.ts';
+import { type Mark, type Row, storedRow } from '../../core/state/row.ts';
 
 /** The most bytes of an import. */
 const maxImport = 64 * 1024 * 1024;
-/** Entries of an import that are written side by side: they share the syncs of a store. */
-const importAtOnce = 512;
+
+/** What an export gives. */
+const exported = z.strictObject({ rows: z.array(storedRow).max(100_000) });
 
 /** Adds these routes. */
 export function addManagerRoutes(side: ManagerSide): void {
@@ -37,8 +39,8 @@ export function addManagerRoutes(side: ManagerSide): void {
     method: 'POST',
     path: '/pool/reset',
     rel: 'reset-pool',
-    async handle() {
-      await operator.reset();
+    async handle({ by }) {
+      await operator.reset(by);
       return { status: 204, body: undefined };
     },
   });
@@ -46,14 +48,14 @@ export function addManagerRoutes(side: ManagerSide): void {
     method: 'GET',
     path: '/pool/export',
     rel: 'export-pool',
-    handle: () => ({ status: 200, body: operator.exportStored() }),
+    handle: () => ({ status: 200, body: { rows: operator.rows() } }),
   });
   admin.add({
     method: 'POST',
     path: '/pool/import',
     rel: 'import-pool',
     maxBody: maxImport,
-    handle: ({ body }) => importStored(side, body),
+    handle: request => importRows(side, request),
   });
 }
 
@@ -75,27 +77,23 @@ function readiness({ status, pools }: ManagerSide): AdminAnswer {
   return { status: ready ? 200 : 503, body: { ready, readyWorkers, wantedWorkers, stopping, available } };
 }
 
-/** Takes over what an export gave. Doing it again changes nothing, so that one that failed half-way is repeated. */
-async function importStored({ pools, operator }: ManagerSide, body: unknown): Promise<AdminAnswer> {
-  const { entries, settings } = parse(storedPools, body, 'INPUT_INVALID');
-  for (let at = 0; at < entries.length; at += importAtOnce) {
-    const some = entries.slice(at, at + importAtOnce).map(entry => importEntry(operator, entry));
-    const failed = (await Promise.allSettled(some)).find(result => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-  }
-  for (const { name, value } of settings) await pools.setSetting(name, value);
-  return { status: 200, body: { imported: { entries: entries.length, settings: settings.length } } };
+/** Takes over what an export gave, of an earlier version, too. Doing it again changes nothing. */
+async function importRows(
+  { operator, clock }: ManagerSide,
+  { body, by }: AdminRequest,
+): Promise<AdminAnswer> {
+  const isFirst = isObject(body) && Object.hasOwn(body, 'entries');
+  const rows = isFirst
+    ? firstRows(parse(firstExport, body, 'INPUT_INVALID'), { by, at: clock.now() })
+    : parse(exported, body, 'INPUT_INVALID').rows;
+  await operator.take(rows, by);
+  return { status: 200, body: { imported: { rows: rows.length } } };
 }
 
-async function importEntry(operator: OperatorPools, entry: StoredEntry): Promise<void> {
-  if (entry.kind === 'added') {
-    await operator.add(entry.pool, entry.server);
-    return;
-  }
-  try {
-    await operator.remove(entry.pool, entry.id);
-  } catch (thrown) {
-    // No config lists it here: there is nothing to hide.
-    if (!(thrown instanceof WeldrError) || thrown.code !== 'NOT_FOUND') throw thrown;
-  }
+function firstRows({ entries, settings }: z.output<typeof firstExport>, mark: Mark): Row[] {
+  const changes = [
+    ...entries.map(entry => rowOfFirstEntry(entry, mark)),
+    ...settings.map(setting => rowOfFirstSetting(setting, mark)),
+  ];
+  return changes.flatMap(({ row }) => row ?? []);
 }

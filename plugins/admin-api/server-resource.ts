@@ -2,9 +2,12 @@
 
 import { WeldrError } from '../../core/errors.ts';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
+import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { parseServerAddress } from '../../core/pool/server-address.ts';
+import { serverKey, serverKind, serverKindName } from '../../core/pool/server-kind.ts';
+import { overridesOf, shadowedBy } from '../../core/state/entity.ts';
 
 /** A thing that can be done next, as every answer lists them. */
 export interface Link {
@@ -30,7 +33,7 @@ export function serverPath(pools: ManagerPools, upstream: Upstream): string {
 }
 
 /** A server as JSON. The key and the certificates of its TLS settings are not shown. */
-export function serverResource(pools: ManagerPools, entry: PoolEntry) {
+export function serverResource(pools: ManagerPools, operator: OperatorPools, entry: PoolEntry) {
   const { upstream, server, layer, health } = entry;
   const href = serverPath(pools, upstream);
   const links: Link[] = [
@@ -47,6 +50,7 @@ export function serverResource(pools: ManagerPools, entry: PoolEntry) {
     reason: upstream.record.reason,
     weight: upstream.weight,
     layer,
+    ...wordOf(operator, entry),
     mapHost: server.mapHost,
     ...(server.ttl === undefined ? {} : { ttl: server.ttl }),
     ...(server.healthCheck === undefined ? {} : { healthCheck: server.healthCheck }),
@@ -55,43 +59,58 @@ export function serverResource(pools: ManagerPools, entry: PoolEntry) {
   };
 }
 
+/** What an operator has to do with it. */
+function wordOf(operator: OperatorPools, { upstream, leaving }: PoolEntry) {
+  const entity = operator.entity(serverKindName, serverKey(upstream.pool, upstream.id));
+  if (entity === undefined || leaving) return {};
+  const overrides = overridesOf(serverKind, entity);
+  const shadows = shadowedBy(entity);
+  return {
+    ...(Object.keys(overrides).length > 0 && { overrides }),
+    ...(shadows !== undefined && { shadows }),
+  };
+}
+
 function placeOf({ endpoint }: Upstream) {
   if (endpoint.kind === 'unix') return { path: endpoint.path };
   return { ip: endpoint.hostname, port: endpoint.port };
 }
 
+/** Where a server is, as a path of the API and its query say it. */
+export interface ServerPlace {
+  /** An IPv6 address with or without brackets, another address, a host name; or `unix`. */
+  readonly ip: string;
+  /** With `unix` the path of the socket. */
+  readonly port: string;
+  readonly scheme: string | null;
+}
+
 /**
- * The server at `ip` (an IPv6 address with or without brackets, or a host name) and `port`; or `ip` is `unix` and
- * `port` the path of a socket. Throws NOT_FOUND, and CONFLICT when `scheme` is needed to tell two apart.
+ * The id of the server at a place; undefined: none of those that `isThere` knows. Throws CONFLICT when `scheme` is
+ * needed to tell two apart.
  */
 export function findServer(
-  pools: ManagerPools,
-  pool: string,
-  { ip, port, scheme }: { ip: string; port: string; scheme: string | null },
-): PoolEntry {
-  const where = serversPath(pool);
+  { ip, port, scheme }: ServerPlace,
+  isThere: (id: string) => boolean,
+): string | undefined {
   // A host may be named unix as well: a path begins with /, and a port does not.
-  if (ip === 'unix' && port.startsWith('/')) {
-    const found = pools.get(pool, `unix:${port}`);
-    if (found !== undefined) return found;
-    throw new WeldrError('NOT_FOUND', `there is no server unix:${port}; GET ${where} lists them`);
-  }
+  if (isUnix({ ip, port })) return isThere(`unix:${port}`) ? `unix:${port}` : undefined;
   const schemes = scheme === null ? ['http', 'https'] : [scheme];
-  const found = schemes.flatMap(name => {
-    const id = originOf(name, ip, port);
-    return (id === undefined ? undefined : pools.get(pool, id)) ?? [];
-  });
-  const [entry, other] = found;
-  if (other !== undefined) {
-    throw new WeldrError(
-      'CONFLICT',
-      `there is an http:// and an https:// server at ${ip} port ${port}; say which with ?scheme=http or ?scheme=https`,
-      { field: 'scheme' },
-    );
-  }
-  if (entry !== undefined) return entry;
-  throw new WeldrError('NOT_FOUND', `there is no server at ${ip} port ${port}; GET ${where} lists them`);
+  const [id, other] = schemes.flatMap(name => originOf(name, ip, port) ?? []).filter(isThere);
+  if (other === undefined) return id;
+  throw new WeldrError(
+    'CONFLICT',
+    `there is an http:// and an https:// server at ${ip} port ${port}; say which with ?scheme=http or ?scheme=https`,
+    { field: 'scheme' },
+  );
 }
+
+/** A place for people. */
+export const nameOf = (place: ServerPlace): string =>
+  isUnix(place) ? `unix:${place.port}` : `at ${place.ip} port ${place.port}`;
+
+const isUnix = ({ ip, port }: Pick<ServerPlace, 'ip' | 'port'>): boolean =>
+  ip === 'unix' && port.startsWith('/');
 
 /** The identity of a server by its parts, undefined when they cannot be those of one. */
 function originOf(scheme: string, host: string, port: string): string | undefined {

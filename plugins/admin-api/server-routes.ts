@@ -2,15 +2,24 @@
 
 import type { Clock } from '../../core/clock.ts';
 import { WeldrError } from '../../core/errors.ts';
-import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
+import {
+  type AdminAnswer,
+  type AdminRequest,
+  type AdminRoutes,
+  overrideOf,
+} from '../../core/plugin/admin.ts';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
-import { type ServerDefinition, serverDefinition } from '../../core/pool/server-definition.ts';
+import { serverDefinition } from '../../core/pool/server-definition.ts';
+import { partsOfServerKey, serverKey, serverKindName } from '../../core/pool/server-kind.ts';
 import { parseDuration } from '../../core/settings/duration.ts';
 import { parse } from '../../core/settings/options.ts';
-import { isObject, mergePatch } from './merge-patch.ts';
-import { findServer, type Link, serverPath, serverResource, serversPath } from './server-resource.ts';
+import { type Entity, etagOf } from '../../core/state/entity.ts';
+import { isObject } from '../../core/state/merge-patch.ts';
+import { dryRunAnswer } from './dry-run.ts';
+import { pageOf } from './page.ts';
+import { findServer, type Link, nameOf, serverPath, serverResource, serversPath } from './server-resource.ts';
 
 /** What these routes work with. */
 export interface ServerRoutesOptions {
@@ -29,11 +38,30 @@ export function addServerRoutes(admin: AdminRoutes, options: ServerRoutesOptions
     ['/pools/:pool/servers', 'pool-'],
   ] as const) {
     const one = `${base}/:ip/:port`;
+    const changes = { conditional: true } as const;
     admin.add({ method: 'GET', path: base, rel: `${prefix}servers`, handle: r => routes.list(r) });
-    admin.add({ method: 'POST', path: base, rel: `${prefix}add-server`, handle: r => routes.add(r) });
+    admin.add({
+      method: 'POST',
+      path: base,
+      rel: `${prefix}add-server`,
+      ...changes,
+      handle: r => routes.add(r),
+    });
     admin.add({ method: 'GET', path: one, rel: `${prefix}server`, handle: r => routes.show(r) });
-    admin.add({ method: 'PATCH', path: one, rel: `${prefix}update-server`, handle: r => routes.update(r) });
-    admin.add({ method: 'DELETE', path: one, rel: `${prefix}remove-server`, handle: r => routes.remove(r) });
+    admin.add({
+      method: 'PATCH',
+      path: one,
+      rel: `${prefix}update-server`,
+      ...changes,
+      handle: r => routes.update(r),
+    });
+    admin.add({
+      method: 'DELETE',
+      path: one,
+      rel: `${prefix}remove-server`,
+      ...changes,
+      handle: r => routes.remove(r),
+    });
   }
 }
 
@@ -66,55 +94,95 @@ class ServerRoutes {
       { rel: 'self', href, method: 'GET' },
       { rel: 'add', href, method: 'POST' },
     ];
-    const servers = Array.from(this.pools.list(name), entry => this.resource(entry));
-    return ok({ servers, links, ...(this.operator.stale ? { stale: true } : {}) });
+    const { query } = request;
+    const stale = this.operator.stale ? { stale: true } : {};
+    if (query.get('state') === 'removed') return ok({ servers: this.removedOf(name), links, ...stale });
+    const { page, next } = pageOf([...this.pools.list(name)], query);
+    if (next !== undefined) links.push({ rel: 'next', href: `${href}?${next}`, method: 'GET' });
+    return ok({ servers: page.map(entry => this.resource(entry)), links, ...stale });
+  }
+
+  /** Servers that an operator removed and that config or discovery would have. */
+  private removedOf(pool: string) {
+    return this.operator.rows().flatMap(({ kind, key, op, by, at }) => {
+      if (kind !== serverKindName || op !== 'remove') return [];
+      const { pool: of, id } = partsOfServerKey(key);
+      return of === pool ? [{ id, url: id, pool, state: 'removed', by, at }] : [];
+    });
   }
 
   /** Registers a server. Of one that is there, the given fields are set and the others stay as they are. */
   async add(request: AdminRequest): Promise<AdminAnswer> {
     const name = this.poolOf(request);
-    const { body } = request;
-    const wanted = parse(serverDefinition, body, 'INPUT_INVALID');
-    const given = new Set(isObject(body) ? Object.keys(body) : []);
-    const { entry, created } = await this.operator.register(name, wanted.url, known => {
-      if (known === undefined) return wanted;
-      const set = Object.entries(wanted).filter(([field]) => given.has(field));
-      return { ...known, ...Object.fromEntries(set) };
-    });
-    return {
-      status: created ? 201 : 200,
-      body: this.resource(entry),
-      headers: { Location: serverPath(this.pools, entry.upstream) },
-    };
+    const { url } = parse(serverDefinition, request.body, 'INPUT_INVALID');
+    const given = isObject(request.body) ? { ...request.body, url } : { url };
+    const { answer, created } = await this.write(request, name, url, { op: 'add', value: given });
+    if (answer !== undefined) return answer;
+    const entry = this.entryOf(name, url);
+    const shown = this.shown(entry, created ? 201 : 200);
+    return { ...shown, headers: { ...shown.headers, Location: serverPath(this.pools, entry.upstream) } };
   }
 
   show(request: AdminRequest): AdminAnswer {
-    return ok(this.resource(this.serverOf(request)));
+    const { pool, id } = this.serverOf(request);
+    return this.shown(this.entryOf(pool, id));
   }
 
   async update(request: AdminRequest): Promise<AdminAnswer> {
     const wait = this.waitOf(request);
-    const { upstream } = this.serverOf(request);
-    const { pool, id } = upstream;
-    const { entry } = await this.operator.register(pool, id, known => patched(known, id, request.body));
+    const { pool, id } = this.serverOf(request);
+    const planned = await this.write(request, pool, id, { op: 'patch', value: request.body });
+    if (planned.answer !== undefined) return planned.answer;
+    const entry = this.entryOf(pool, id);
     if (wait !== undefined && entry.upstream.state === 'draining') await this.drained(pool, id, wait);
-    return ok(this.resource(entry));
+    return this.shown(entry);
   }
 
+  /** Removes it; with `?override` forgets what an operator said of it, whole or some fields. */
   async remove(request: AdminRequest): Promise<AdminAnswer> {
     const wait = this.waitOf(request);
-    const { upstream } = this.serverOf(request);
-    const { pool, id } = upstream;
-    await this.operator.remove(pool, id, { force: isSet(request, 'force') });
+    const { pool, id } = this.serverOf(request);
+    const forgets = isSet(request, 'override');
+    const isLeaving = this.pools.get(pool, id)?.leaving === true;
+    if (forgets || !isLeaving) {
+      const write = forgets
+        ? ({ op: 'forget', fields: overrideOf(request) } as const)
+        : ({ op: 'remove' } as const);
+      const { answer } = await this.write(request, pool, id, write);
+      if (answer !== undefined) return answer;
+    }
+    if (isSet(request, 'force') && !forgets) this.operator.cut(pool, id);
     if (wait !== undefined) await this.drained(pool, id, wait);
     const entry = this.pools.get(pool, id);
-    return entry === undefined
-      ? { status: 204, body: undefined }
-      : { status: 202, body: this.resource(entry) };
+    if (entry === undefined) return { status: 204, body: undefined };
+    return this.shown(entry, forgets ? 200 : 202);
+  }
+
+  /** Does it, or with `?dryRun` answers what it would do. */
+  private async write(
+    request: AdminRequest,
+    pool: string,
+    id: string,
+    what: ServerWrite,
+  ): Promise<{ created: boolean; answer: AdminAnswer | undefined }> {
+    const expect = (entity: Entity | undefined) => request.precondition.check(entity && etagOf(entity));
+    const writes = [{ kind: serverKindName, key: serverKey(pool, id), expect, ...what }];
+    if (isSet(request, 'dryRun')) {
+      return { created: false, answer: dryRunAnswer(this.operator.plan(writes, request.by)) };
+    }
+    const [written] = await this.operator.write(writes, request.by);
+    return { created: written?.before === undefined, answer: undefined };
+  }
+
+  private shown(entry: PoolEntry, status = 200): AdminAnswer {
+    const { pool, id } = entry.upstream;
+    const entity = this.operator.entity(serverKindName, serverKey(pool, id));
+    const headers: Record<string, string> = entity === undefined ? {} : { ETag: etagOf(entity) };
+    return { status, body: this.resource(entry), headers };
   }
 
   private resource(entry: PoolEntry) {
-    return serverResource(this.pools, entry);
+    return serverResource(this.pools, this.operator, entry);
   }
 
   private poolResource(name: string) {
@@ -134,13 +202,30 @@ class ServerRoutes {
     throw new WeldrError('NOT_FOUND', `there is no pool ${name}; GET /pools lists them`);
   }
 
-  private serverOf(request: AdminRequest): PoolEntry {
+  /** The server that a path names; one that an operator removed, too. Throws NOT_FOUND. */
+  private serverOf(request: AdminRequest): { pool: string; id: string } {
     const { ip = '', port = '' } = request.params;
-    return findServer(this.pools, this.poolOf(request), {
-      ip,
-      port,
-      scheme: request.query.get('scheme'),
-    });
+    const pool = this.poolOf(request);
+    const place = { ip, port, scheme: request.query.get('scheme') };
+    const isThere = (id: string): boolean => this.pools.get(pool, id) !== undefined;
+    const removed = request.method === 'GET' ? undefined : findServer(place, id => this.isRemoved(pool, id));
+    const id = findServer(place, isThere) ?? removed;
+    if (id !== undefined) return { pool, id };
+    throw new WeldrError(
+      'NOT_FOUND',
+      `there is no server ${nameOf(place)}; GET ${serversPath(pool)} lists them`,
+    );
+  }
+
+  private isRemoved(pool: string, id: string): boolean {
+    return this.operator.row(serverKindName, serverKey(pool, id))?.op === 'remove';
+  }
+
+  /** Throws NOT_FOUND, for one that was removed with how it comes back. */
+  private entryOf(pool: string, id: string): PoolEntry {
+    const entry = this.pools.get(pool, id);
+    if (entry !== undefined) return entry;
+    throw new WeldrError('NOT_FOUND', `${id} was removed; POST it to add it again`);
   }
 
   /** For how long `?wait` asks to wait, ms; undefined: not at all. Throws INPUT_INVALID. */
@@ -168,29 +253,11 @@ class ServerRoutes {
   }
 }
 
-/** A server's definition after a merge patch. Throws INPUT_INVALID and NOT_FOUND. */
-function patched(known: ServerDefinition | undefined, id: string, patch: unknown): ServerDefinition {
-  if (known === undefined) {
-    throw new WeldrError('NOT_FOUND', `${id} was removed meanwhile; POST it to add it again`);
-  }
-  if (!isObject(patch)) {
-    throw new WeldrError(
-      'INPUT_INVALID',
-      'expected an object with the fields to change, such as {"weight": 2}',
-    );
-  }
-  const server = parse(serverDefinition, mergePatch(known, patch), 'INPUT_INVALID');
-  if (server.url !== id) {
-    throw new WeldrError(
-      'INPUT_INVALID',
-      "url: a server's URL cannot be changed; add the new one, remove the old",
-      {
-        field: 'url',
-      },
-    );
-  }
-  return server;
-}
+/** What may be done to a server. */
+type ServerWrite =
+  | { readonly op: 'add' | 'patch'; readonly value: unknown }
+  | { readonly op: 'remove' }
+  | { readonly op: 'forget'; readonly fields: readonly string[] | undefined };
 
 /** Is a switch such as `?force` on? */
 function isSet({ query }: AdminRequest, name: string): boolean {

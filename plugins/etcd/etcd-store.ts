@@ -3,15 +3,11 @@ import type { IEvent, IKeyValue, ITxnResponse } from 'etcd3';
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
 import { toError, WeldrError } from '../../core/errors.ts';
-import type {
-  PoolStore,
-  StoreChange,
-  StoredEntry,
-  StoredPools,
-  StoredSetting,
-} from '../../core/pool/store.ts';
+import type { Batch, Row, RowChange } from '../../core/state/row.ts';
+import type { StateStore } from '../../core/state/store.ts';
 import { type CallLimits, type EtcdClient, plainReason, revisionOf } from './client.ts';
-import { afterPrefix, type ClusterKeys, entryValue, settingValue } from './keys.ts';
+import { takeOverFirstFormat } from './first-format.ts';
+import { afterPrefix, type ClusterKeys, lifetimeOf, rowValue } from './keys.ts';
 import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
 import type { LocalCopy, PoolCopy } from './local-copy.ts';
 import { readSnapshot, type Snapshot } from './snapshot.ts';
@@ -23,7 +19,17 @@ interface SeenKey {
   readonly lease: string;
   readonly value: string;
   /** What it says; undefined: it cannot be used, and was logged. */
-  readonly change: StoreChange | undefined;
+  readonly row: Row | undefined;
+}
+
+/** One change of a batch that is to be written. */
+interface Pending {
+  readonly key: string;
+  /** Undefined: it is deleted. */
+  readonly value: string | undefined;
+  readonly row: Row | undefined;
+  readonly known: SeenKey | undefined;
+  readonly lease: string | undefined;
 }
 
 /** What an {@link EtcdStore} is made of. */
@@ -42,8 +48,8 @@ const probeEvery = 1000;
 const staleAfter = 3 * probeEvery;
 const retryDelay = 200;
 
-/** The pools in etcd, as a store of the manager. */
-export class EtcdStore implements PoolStore {
+/** What operators said, in etcd, as a store of the manager. */
+export class EtcdStore implements StateStore {
   readonly layer = 'cluster';
   /** Registrations with a ttl hold a lease: etcd drops them. */
   readonly expires = true;
@@ -61,7 +67,8 @@ export class EtcdStore implements PoolStore {
   private following = false;
   private lastAnswer = Number.NEGATIVE_INFINITY;
   private away = 'etcd was not reached yet';
-  private listener: ((change: StoreChange) => void) | undefined;
+  private listener: ((batch: Batch) => void) | undefined;
+  private isMigrated = false;
   private cancelProbe: (() => void) | undefined;
   private running: Promise<void> | undefined;
   private closed = false;
@@ -71,7 +78,7 @@ export class EtcdStore implements PoolStore {
     const { timeout } = options;
     this.limits = { totalMs: timeout, attemptMs: Math.max(100, Math.min(1000, timeout / 2)) };
     const { client, log, keys } = options;
-    this.watcher = new KeyWatch({ client, log, key: keys.pools, rangeEnd: afterPrefix(keys.settings) });
+    this.watcher = new KeyWatch({ client, log, key: keys.rows, rangeEnd: afterPrefix(keys.rows) });
   }
 
   /** Up to which revision of etcd the replica has everything. */
@@ -85,7 +92,7 @@ export class EtcdStore implements PoolStore {
 
   /** Keys that cannot be used. */
   get damaged(): string[] {
-    return [...this.seen].flatMap(([key, { change }]) => (change === undefined ? [key] : []));
+    return [...this.seen].flatMap(([key, { row }]) => (row === undefined ? [key] : []));
   }
 
   /** How long ago etcd's majority confirmed something, ms. */
@@ -100,7 +107,7 @@ export class EtcdStore implements PoolStore {
   // --- reading ---------------------------------------------------------------------------------------------------
 
   /** What etcd holds; while etcd is away, what the local copy holds. Loaded again, as at a reload: what it has. */
-  async load(): Promise<StoredPools> {
+  async load(): Promise<readonly Row[]> {
     if (this.running !== undefined) return this.contents();
     let fresh = false;
     try {
@@ -115,7 +122,7 @@ export class EtcdStore implements PoolStore {
     return this.contents();
   }
 
-  watch(listener: (change: StoreChange) => void): void {
+  watch(listener: (batch: Batch) => void): void {
     this.listener = listener;
   }
 
@@ -128,14 +135,8 @@ export class EtcdStore implements PoolStore {
     await this.options.localCopy.flush();
   }
 
-  private contents(): StoredPools {
-    const entries: StoredEntry[] = [];
-    const settings: StoredSetting[] = [];
-    for (const { change } of this.seen.values()) {
-      if (change?.op === 'put') entries.push(change.entry);
-      else if (change?.op === 'setting') settings.push(change.setting);
-    }
-    return { entries, settings };
+  private contents(): readonly Row[] {
+    return [...this.seen.values()].flatMap(({ row }) => row ?? []);
   }
 
   private async takeLocalCopy(): Promise<void> {
@@ -150,7 +151,10 @@ export class EtcdStore implements PoolStore {
     if (copy === undefined) return;
     this.appliedRevision = copy.revision;
     this.clusterId = copy.clusterId;
-    for (const { key, mod, lease, value } of copy.keys) this.see(key, mod, lease, value);
+    for (const { key, mod, lease, value } of copy.keys) {
+      if (copy.schema === 1) this.seeFirst(key, mod, lease, value);
+      else this.see(key, mod, lease, value);
+    }
   }
 
   // --- following -------------------------------------------------------------------------------------------------
@@ -161,7 +165,7 @@ export class EtcdStore implements PoolStore {
     let complete = fresh;
     while (!this.closed) {
       try {
-        if (!complete && !(await this.sameHistory())) this.take(await this.readAll());
+        if (!complete && !(this.isMigrated && (await this.sameHistory()))) this.take(await this.readAll());
         const end = await this.watcher.follow(this.appliedRevision + 1, {
           connected: member => {
             this.following = true;
@@ -187,7 +191,7 @@ export class EtcdStore implements PoolStore {
   private async sameHistory(): Promise<boolean> {
     const { log, client, keys } = this.options;
     if (this.appliedRevision === 0) return false;
-    const prefixes = [keys.pools, keys.settings];
+    const prefixes = [keys.rows];
     let then: Snapshot;
     try {
       then = await readSnapshot(client, { prefixes, keysOnly: true, revision: this.appliedRevision });
@@ -221,7 +225,11 @@ export class EtcdStore implements PoolStore {
 
   private async readAll(): Promise<Snapshot> {
     const { client, keys } = this.options;
-    const snapshot = await readSnapshot(client, { prefixes: [keys.pools, keys.settings] });
+    if (!this.isMigrated) {
+      await takeOverFirstFormat({ client, keys, log: this.options.log, now: this.options.clock.now() });
+      this.isMigrated = true;
+    }
+    const snapshot = await readSnapshot(client, { prefixes: [keys.rows] });
     this.lastAnswer = this.options.clock.monotonic();
     return snapshot;
   }
@@ -232,59 +240,87 @@ export class EtcdStore implements PoolStore {
     this.appliedRevision = snapshot.revision;
     this.clusterId = snapshot.clusterId;
     this.ahead.clear();
+    const changes: RowChange[] = [];
     for (const kv of snapshot.kvs) {
       gone.delete(kv.key.toString());
-      this.put(kv);
+      changes.push(...this.put(kv));
     }
-    for (const key of gone) this.remove(key);
+    for (const key of gone) changes.push(...this.remove(key));
+    this.tell(changes);
     this.save();
   }
 
   private applyEvents(events: readonly IEvent[]): void {
-    for (const { type, kv } of events) {
-      const key = kv.key.toString();
-      const mod = Number(kv.mod_revision);
-      // What we wrote ourselves is there already, and maybe something newer of ours.
-      const overtaken = mod <= this.resetRevision || mod < (this.ahead.get(key) ?? 0);
-      if (!overtaken) {
-        if (type === 'Delete') this.remove(key);
-        else this.put(kv);
-      }
-      if (mod >= (this.ahead.get(key) ?? 0)) this.ahead.delete(key);
-      this.appliedRevision = Math.max(this.appliedRevision, mod);
+    let together: RowChange[] = [];
+    for (const [index, event] of events.entries()) {
+      together.push(...this.applyEvent(event));
+      // What one transaction wrote has one revision.
+      if (events[index + 1]?.kv.mod_revision === event.kv.mod_revision) continue;
+      this.tell(together);
+      together = [];
     }
     this.save();
   }
 
-  private put(kv: IKeyValue): void {
+  private applyEvent({ type, kv }: IEvent): RowChange[] {
+    const key = kv.key.toString();
+    const mod = Number(kv.mod_revision);
+    // What we wrote ourselves is there already, and maybe something newer of ours.
+    const overtaken = mod <= this.resetRevision || mod < (this.ahead.get(key) ?? 0);
+    const changes = overtaken ? [] : type === 'Delete' ? this.remove(key) : this.put(kv);
+    if (mod >= (this.ahead.get(key) ?? 0)) this.ahead.delete(key);
+    this.appliedRevision = Math.max(this.appliedRevision, mod);
+    return changes;
+  }
+
+  /** What the rows say now that did not say it before. */
+  private put(kv: IKeyValue): RowChange[] {
     const key = kv.key.toString();
     const value = kv.value.toString();
-    const mod = Number(kv.mod_revision);
     const before = this.seen.get(key);
-    const now = this.see(key, mod, kv.lease, value);
-    if (before?.value === value && before.change !== undefined) return;
-    if (now.change !== undefined) this.listener?.(now.change);
-    else if (before?.change !== undefined) this.tellGone(key);
+    const { row } = this.see(key, Number(kv.mod_revision), kv.lease, value);
+    if (before?.value === value && before.row !== undefined) return [];
+    if (row !== undefined) return [{ kind: row.kind, key: row.key, row }];
+    return before?.row === undefined ? [] : this.gone(key);
   }
 
   private see(key: string, mod: number, lease: string, value: string): SeenKey {
     const before = this.seen.get(key);
-    const read = before?.value === value ? before.change : this.options.keys.read(key, value);
+    const read = before?.value === value ? before.row : this.options.keys.read(key, value);
     if (typeof read === 'string') this.options.log.error({ key, reason: read }, 'ignoring a key of etcd');
-    const seen = { mod, lease, value, change: typeof read === 'string' ? undefined : read };
+    const seen = { mod, lease, value, row: typeof read === 'string' ? undefined : read };
     this.seen.set(key, seen);
     return seen;
   }
 
-  private remove(key: string): void {
-    const before = this.seen.get(key);
-    this.seen.delete(key);
-    if (before?.change !== undefined) this.tellGone(key);
+  /** A key of the first format, as an earlier version left it in the local copy. */
+  private seeFirst(key: string, mod: number, lease: string, value: string): void {
+    const { keys, clock, log } = this.options;
+    const change = keys.readFirst(key, value, { by: 'an earlier version', at: clock.now() });
+    if (typeof change === 'string') log.error({ key, reason: change }, 'ignoring a key of the local copy');
+    else if (change.row !== undefined) {
+      const { row } = change;
+      this.seen.set(keys.row(row.kind, row.key), { mod, lease, value: rowValue(row), row });
+    }
   }
 
-  private tellGone(key: string): void {
-    const change = this.options.keys.gone(key);
-    if (change !== undefined) this.listener?.(change);
+  private remove(key: string): RowChange[] {
+    const before = this.seen.get(key);
+    this.seen.delete(key);
+    return before?.row === undefined ? [] : this.gone(key);
+  }
+
+  private gone(key: string): RowChange[] {
+    const identity = this.options.keys.identity(key);
+    return identity === undefined ? [] : [{ ...identity, row: undefined }];
+  }
+
+  /** A row says who wrote it; who took one away, or whether its time was over, etcd does not tell. */
+  private tell(changes: readonly RowChange[]): void {
+    if (changes.length === 0) return;
+    const written = changes.find(({ row }) => row !== undefined)?.row;
+    const by = written === undefined ? 'another node, or its ttl' : `${written.by} at another node`;
+    this.listener?.({ by, at: written?.at ?? this.options.clock.now(), changes });
   }
 
   private save(): void {
@@ -293,7 +329,7 @@ export class EtcdStore implements PoolStore {
 
   private copy(): PoolCopy {
     const keys = [...this.seen].map(([key, { mod, lease, value }]) => ({ key, mod, lease, value }));
-    return { clusterId: this.clusterId, revision: this.appliedRevision, keys };
+    return { schema: 2, clusterId: this.clusterId, revision: this.appliedRevision, keys };
   }
 
   /** Asks for something that only etcd's majority can answer. */
@@ -324,7 +360,7 @@ export class EtcdStore implements PoolStore {
 
   // --- writing ---------------------------------------------------------------------------------------------------
 
-  async write(change: StoreChange): Promise<void> {
+  async write(batch: Batch): Promise<void> {
     if (this.stale) {
       throw new WeldrError(
         'STORE_UNAVAILABLE',
@@ -332,8 +368,8 @@ export class EtcdStore implements PoolStore {
       );
     }
     try {
-      if (change.op === 'reset') await this.reset();
-      else await this.writeKey(change);
+      if (batch.reset === true) await this.reset();
+      await this.writeRows(batch.changes);
     } catch (thrown) {
       if (thrown instanceof WeldrError && thrown.code !== 'STORE_UNAVAILABLE') throw thrown;
       throw new WeldrError(
@@ -345,78 +381,107 @@ export class EtcdStore implements PoolStore {
     this.save();
   }
 
-  private async writeKey(change: Exclude<StoreChange, { op: 'reset' }>): Promise<void> {
-    const key = this.options.keys.of(change);
-    if (key === undefined) return;
-    const value = textOf(change);
-    const known = this.seen.get(key);
-    const ttl = change.op === 'put' && change.entry.kind === 'added' ? change.entry.server.ttl : undefined;
-    if (value !== undefined && known?.value === value && (await this.refresh(known, ttl))) return;
-    if (value === undefined && known === undefined) return;
-    const lease = ttl === undefined ? undefined : await grantLease(this.options.client, ttl, this.limits);
-    const answer = await this.exchange(key, known?.mod ?? 0, value, lease?.id);
+  private async writeRows(changes: readonly RowChange[]): Promise<void> {
+    const pending = (await Promise.all(changes.map(change => this.prepare(change)))).flatMap(
+      one => one ?? [],
+    );
+    if (pending.length === 0) return;
+    const answer = await this.exchange(pending);
     const revision = revisionOf(answer.header);
     this.lastAnswer = this.options.clock.monotonic();
-    if (answer.succeeded) return this.wrote(key, revision, value, lease?.id, change);
-    if (lease !== undefined) revokeLease(this.options.client, lease.id, this.limits).catch(() => {});
-    const current = answer.responses[0]?.response_range.kvs[0];
-    // The same was written by somebody else, or by an attempt of ours whose answer was lost.
-    if (value === undefined && current === undefined)
-      return this.wrote(key, revision, value, undefined, change);
-    if (value !== undefined && current?.value.toString() === value) {
-      this.wrote(key, Number(current.mod_revision), value, current.lease, change);
-      await this.refresh(this.see(key, Number(current.mod_revision), current.lease, value), ttl);
+    if (answer.succeeded) {
+      for (const one of pending) this.wrote(one, revision);
       return;
     }
+    const now = pending.map((_, index) => answer.responses[index]?.response_range.kvs[0]);
+    // The same was written by somebody else, or by an attempt of ours whose answer was lost.
+    if (pending.every(({ value }, index) => now[index]?.value.toString() === value)) {
+      await Promise.all(pending.map((one, index) => this.wroteBefore(one, now[index], revision)));
+      return;
+    }
+    for (const { lease } of pending) this.letGo(lease);
+    this.tell(pending.flatMap((one, index) => this.overtake(one, now[index], revision)));
     throw new WeldrError(
       'CONFLICT',
       'another node of the cluster has changed this meanwhile; look at it and try again',
     );
   }
 
-  /** Writes a key, or deletes it, when it is still at `mod` (0: does not exist); else answers what is there. */
-  private async exchange(
-    key: string,
-    mod: number,
-    value: string | undefined,
-    lease: string | undefined,
-  ): Promise<ITxnResponse> {
-    const at = Buffer.from(key);
-    const write =
+  /** What is to be done for a change; undefined: nothing, etcd holds it. */
+  private async prepare({ kind, key: name, row }: RowChange): Promise<Pending | undefined> {
+    const key = this.options.keys.row(kind, name);
+    const value = row === undefined ? undefined : rowValue(row);
+    const known = this.seen.get(key);
+    const ttl = lifetimeOf(row);
+    if (value !== undefined && known?.value === value && (await this.refresh(known, ttl))) return undefined;
+    if (value === undefined && known === undefined) return undefined;
+    const lease = ttl === undefined ? undefined : await grantLease(this.options.client, ttl, this.limits);
+    return { key, value, row, known, lease: lease?.id };
+  }
+
+  /** Writes keys, or deletes them, when all are still at what was seen; else answers what is there. */
+  private async exchange(pending: readonly Pending[]): Promise<ITxnResponse> {
+    const compare = pending.map(({ key, known }) => ({
+      key: Buffer.from(key),
+      target: 'Mod' as const,
+      result: 'Equal' as const,
+      mod_revision: known?.mod ?? 0,
+    }));
+    const success = pending.map(({ key, value, lease }) =>
       value === undefined
-        ? { request_delete_range: { key: at } }
-        : { request_put: { key: at, value: Buffer.from(value), ...(lease !== undefined && { lease }) } };
-    return await this.options.client.call(
-      async (etcd, options) =>
-        await etcd.kv.txn(
-          {
-            compare: [{ key: at, target: 'Mod', result: 'Equal', mod_revision: mod }],
-            success: [write],
-            failure: [{ request_range: { key: at } }],
+        ? { request_delete_range: { key: Buffer.from(key) } }
+        : {
+            request_put: {
+              key: Buffer.from(key),
+              value: Buffer.from(value),
+              ...(lease !== undefined && { lease }),
+            },
           },
-          options,
-        ),
+    );
+    const failure = pending.map(({ key }) => ({ request_range: { key: Buffer.from(key) } }));
+    return await this.options.client.call(
+      async (etcd, options) => await etcd.kv.txn({ compare, success, failure }, options),
       this.limits,
     );
   }
 
   /** A write of ours was done at `revision`: the replica has it at once, the watch will tell of it later. */
   private wrote(
-    key: string,
+    { key, value, row, lease }: Pick<Pending, 'key' | 'value' | 'row' | 'lease'>,
     revision: number,
-    value: string | undefined,
-    lease: string | undefined,
-    change: StoreChange,
   ): void {
     const now = this.seen.get(key);
     if (now !== undefined && now.mod > revision) {
       // The watch was faster and has something newer; who called us will apply our change over it.
-      setImmediate(() => now.change && this.listener?.(now.change));
+      setImmediate(() => now.row && this.tell([{ kind: now.row.kind, key: now.row.key, row: now.row }]));
       return;
     }
     if (revision > this.appliedRevision) this.ahead.set(key, revision);
     if (value === undefined) this.seen.delete(key);
-    else this.seen.set(key, { mod: revision, lease: lease ?? '0', value, change });
+    else this.seen.set(key, { mod: revision, lease: lease ?? '0', value, row });
+  }
+
+  private async wroteBefore(one: Pending, now: IKeyValue | undefined, revision: number): Promise<void> {
+    this.letGo(one.lease);
+    if (now === undefined) {
+      this.wrote(one, revision);
+      return;
+    }
+    this.wrote({ ...one, lease: now.lease }, Number(now.mod_revision));
+    const known = this.seen.get(one.key);
+    if (known !== undefined) await this.refresh(known, lifetimeOf(one.row));
+  }
+
+  /** Somebody else was faster: what is there now is taken over before the watch tells of it. */
+  private overtake({ key }: Pending, now: IKeyValue | undefined, revision: number): RowChange[] {
+    const mod = now === undefined ? revision : Number(now.mod_revision);
+    if ((this.seen.get(key)?.mod ?? 0) >= mod) return [];
+    if (mod > this.appliedRevision) this.ahead.set(key, mod);
+    return now === undefined ? this.remove(key) : this.put(now);
+  }
+
+  private letGo(lease: string | undefined): void {
+    if (lease !== undefined) revokeLease(this.options.client, lease, this.limits).catch(() => {});
   }
 
   /** Makes a registration last longer. False: there is nothing to refresh, it has to be written. */
@@ -432,23 +497,13 @@ export class EtcdStore implements PoolStore {
 
   private async reset(): Promise<void> {
     const { client, keys } = this.options;
-    const all = (prefix: string) => ({
-      request_delete_range: { key: Buffer.from(prefix), range_end: afterPrefix(prefix) },
-    });
+    const all = { request_delete_range: { key: Buffer.from(keys.rows), range_end: afterPrefix(keys.rows) } };
     const answer = await client.call(
-      async (etcd, options) => await etcd.kv.txn({ success: [all(keys.pools), all(keys.settings)] }, options),
+      async (etcd, options) => await etcd.kv.txn({ success: [all] }, options),
       this.limits,
     );
     this.resetRevision = revisionOf(answer.header);
     this.seen.clear();
     this.ahead.clear();
   }
-}
-
-function textOf(change: StoreChange): string | undefined {
-  if (change.op === 'put') return entryValue(change.entry);
-  if (change.op === 'setting' && change.setting.value !== undefined && change.setting.value !== null) {
-    return settingValue(change.setting.value);
-  }
-  return undefined;
 }

@@ -1,130 +1,139 @@
-// The layout of the keys in etcd, and what their values say: `<prefix>v1/…`, JSON with a schema version.
+// The layout of the keys in etcd, and what their values say: `<prefix>v2/KIND/KEY`, a row as JSON.
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
-import { type StoreChange, type StoredEntry, storedEntry, storedSetting } from '../../core/pool/store.ts';
+import {
+  firstEntry,
+  firstSetting,
+  rowOfFirstEntry,
+  rowOfFirstSetting,
+} from '../../core/pool/first-format.ts';
 import { parse } from '../../core/settings/options.ts';
+import { stableJson } from '../../core/state/merge-patch.ts';
+import { type Mark, type Row, type RowChange, storedRow } from '../../core/state/row.ts';
 
-/** The version of what values hold; a value of another version is left alone. */
-const schemaVersion = 1;
+/** The version of what values of the first format held. */
+const firstSchema = 1;
 
 /** Where things are, under one prefix. */
 export class ClusterKeys {
-  private readonly root: string;
+  private readonly prefix: string;
 
   /** `prefix` such as `/weldr/`: clusters with different prefixes share an etcd and nothing else. */
   constructor(prefix: string) {
-    this.root = `${prefix}v1/`;
+    this.prefix = prefix;
   }
 
-  /** Every key below it is of one pool entry: `pools/<pool>/<id>`. */
-  get pools(): string {
-    return `${this.root}pools/`;
+  /** Every key below it is of one row: `KIND/KEY`, both percent-encoded. */
+  get rows(): string {
+    return `${this.prefix}v2/`;
   }
 
-  get settings(): string {
-    return `${this.root}settings/`;
+  /** There once the rows of the first format were taken over. */
+  get migrated(): string {
+    return `${this.prefix}v2-migrated`;
+  }
+
+  /** Where the first format kept servers and settings. */
+  get first(): readonly string[] {
+    return [this.firstPools, this.firstSettings];
   }
 
   /** Held by the leader with its lease. */
   get leader(): string {
-    return `${this.root}leader`;
+    return `${this.prefix}v1/leader`;
   }
 
   /** How the last leadership ended; outlives it. */
   get lastLeader(): string {
-    return `${this.root}last-leader`;
+    return `${this.prefix}v1/last-leader`;
   }
 
   /** One key a node, with the node's lease: that it is there, and what its health checks say. */
   get nodes(): string {
-    return `${this.root}nodes/`;
+    return `${this.prefix}v1/nodes/`;
   }
 
-  entry(pool: string, id: string): string {
-    return `${this.pools}${encodeURIComponent(pool)}/${encodeURIComponent(id)}`;
-  }
-
-  setting(name: string): string {
-    return `${this.settings}${encodeURIComponent(name)}`;
+  row(kind: string, key: string): string {
+    return `${this.rows}${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
   }
 
   node(name: string): string {
     return `${this.nodes}${encodeURIComponent(name)}`;
   }
 
-  /** The key of what a change is about; undefined for `reset`, which is about all. */
-  of(change: StoreChange): string | undefined {
-    if (change.op === 'put') return this.entry(change.entry.pool, change.entry.id);
-    if (change.op === 'forget') return this.entry(change.pool, change.id);
-    if (change.op === 'setting') return this.setting(change.setting.name);
+  /** The row that a key holds; text tells why it cannot be used. */
+  read(key: string, value: string): Row | string {
+    const identity = this.identity(key);
+    if (identity === undefined) return 'its key is not of a row';
+    try {
+      return parse(
+        storedRow,
+        { ...parse(object, JSON.parse(value), 'INPUT_INVALID'), ...identity },
+        'INPUT_INVALID',
+      );
+    } catch (thrown) {
+      return reasonOf(thrown);
+    }
+  }
+
+  /** Which row a key is of; undefined: it is none of ours. */
+  identity(key: string): Pick<Row, 'kind' | 'key'> | undefined {
+    const [kind, name] = partsOf(key, this.rows, 2) ?? [];
+    return kind === undefined || name === undefined ? undefined : { kind, key: name };
+  }
+
+  /** What a key of the first format says, as a row; text tells why it cannot be used. */
+  readFirst(key: string, value: string, mark: Mark): RowChange | string {
+    try {
+      const { schema, ...content } = parse(firstValue, JSON.parse(value), 'INPUT_INVALID');
+      if (schema !== firstSchema) return `its schema is ${schema}, known is ${firstSchema}`;
+      const [name] = partsOf(key, this.firstSettings, 1) ?? [];
+      if (name !== undefined) {
+        return rowOfFirstSetting(parse(firstSetting, { ...content, name }, 'INPUT_INVALID'), mark);
+      }
+      const [pool, id] = partsOf(key, this.firstPools, 2) ?? [];
+      return rowOfFirstEntry(parse(firstEntry, { ...content, pool, id }, 'INPUT_INVALID'), mark);
+    } catch (thrown) {
+      return reasonOf(thrown);
+    }
+  }
+
+  private get firstPools(): string {
+    return `${this.prefix}v1/pools/`;
+  }
+
+  private get firstSettings(): string {
+    return `${this.prefix}v1/settings/`;
+  }
+}
+
+const object = z.looseObject({});
+const firstValue = z.looseObject({ schema: z.number() });
+
+/** The value of a row's key. The same row has the same text always, so that texts can be compared. */
+export function rowValue({ kind: _kind, key: _key, ...rest }: Row): string {
+  return stableJson(rest);
+}
+
+/** For how long a row stands unless it is renewed, ms; undefined: for good. */
+export function lifetimeOf(row: Row | undefined): number | undefined {
+  const ttl = row?.value?.['ttl'];
+  return typeof ttl === 'number' ? ttl : undefined;
+}
+
+function partsOf(key: string, prefix: string, count: number): string[] | undefined {
+  if (!key.startsWith(prefix)) return undefined;
+  const parts = key.slice(prefix.length).split('/');
+  if (parts.length !== count) return undefined;
+  try {
+    return parts.map(decodeURIComponent);
+  } catch {
     return undefined;
   }
-
-  /** The change that brings a pool to what this key holds; text tells why it cannot be used. */
-  read(key: string, value: string): StoreChange | string {
-    try {
-      const content = parse(z.looseObject({ schema: z.number() }), JSON.parse(value), 'INPUT_INVALID');
-      if (content.schema !== schemaVersion)
-        return `its schema is ${content.schema}, known is ${schemaVersion}`;
-      const { schema: _, ...rest } = content;
-      return this.isSetting(key) ? this.readSetting(key, rest) : this.readEntry(key, rest);
-    } catch (thrown) {
-      return describeError(thrown).replaceAll('\n', ', ').slice(0, 300);
-    }
-  }
-
-  /** The change that tells that this key is gone; undefined when it is none of ours. */
-  gone(key: string): StoreChange | undefined {
-    const parts = this.parts(key);
-    if (parts === undefined) return undefined;
-    if (this.isSetting(key)) return { op: 'setting', setting: { name: parts[0] ?? '', value: undefined } };
-    return { op: 'forget', pool: parts[0] ?? '', id: parts[1] ?? '' };
-  }
-
-  private isSetting(key: string): boolean {
-    return key.startsWith(this.settings);
-  }
-
-  private parts(key: string): string[] | undefined {
-    const setting = this.isSetting(key);
-    const parts = key.slice((setting ? this.settings : this.pools).length).split('/');
-    if (parts.length !== (setting ? 1 : 2)) return undefined;
-    try {
-      return parts.map(decodeURIComponent);
-    } catch {
-      return undefined;
-    }
-  }
-
-  private readSetting(key: string, content: object): StoreChange | string {
-    const name = this.parts(key)?.[0];
-    if (name === undefined) return 'its key is not of a setting';
-    return { op: 'setting', setting: parse(storedSetting, { ...content, name }, 'INPUT_INVALID') };
-  }
-
-  private readEntry(key: string, content: object): StoreChange | string {
-    const [pool, id] = this.parts(key) ?? [];
-    if (pool === undefined || id === undefined) return 'its key is not of a server';
-    return { op: 'put', entry: parse(storedEntry, { ...content, pool, id }, 'INPUT_INVALID') };
-  }
 }
 
-/** The value of an entry's key. The same entry has the same text always, so that texts can be compared. */
-export function entryValue(entry: StoredEntry): string {
-  const { kind } = entry;
-  return stableJson({ schema: schemaVersion, kind, ...(kind === 'added' && { server: entry.server }) });
-}
-
-/** The value of a setting's key. */
-export function settingValue(value: unknown): string {
-  return stableJson({ schema: schemaVersion, value });
-}
-
-function stableJson(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) => {
-    if (typeof part !== 'object' || part === null || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
+function reasonOf(thrown: unknown): string {
+  return describeError(thrown).replaceAll('\n', ', ').slice(0, 300);
 }
 
 /** The end of the range of all keys that begin with `prefix`. */

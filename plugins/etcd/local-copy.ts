@@ -8,14 +8,15 @@ import { describeError } from '../../core/errors.ts';
 import { parse } from '../../core/settings/options.ts';
 
 const copySchema = z.strictObject({
-  schema: z.literal(1),
+  /** 1: of an earlier version, with keys of the first format. */
+  schema: z.literal([1, 2]),
   clusterId: z.string(),
   revision: z.number(),
   keys: z.array(z.strictObject({ key: z.string(), mod: z.number(), lease: z.string(), value: z.string() })),
 });
 
 /** What was in etcd at one revision. */
-export type PoolCopy = Omit<z.output<typeof copySchema>, 'schema'>;
+export type PoolCopy = z.output<typeof copySchema>;
 
 // Changes come in bursts, and a copy holds the whole pool; it is only for a start without etcd.
 const writeDelay = 1000;
@@ -85,7 +86,7 @@ export class LocalCopy {
       // It may hold private keys of TLS to upstreams.
       const file = await open(next, 'w', 0o600);
       try {
-        await file.writeFile(JSON.stringify({ schema: 1, ...copy }));
+        await file.writeFile(JSON.stringify(copy));
         await file.sync();
       } finally {
         await file.close();

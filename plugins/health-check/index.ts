@@ -1,13 +1,19 @@
 // health-check: asks every server again and again, and takes those that fail out of their pools.
 import { z } from 'zod';
-import type { AdminRoutes } from '../../core/plugin/admin.ts';
+import {
+  type AdminAnswer,
+  type AdminRequest,
+  type AdminRoutes,
+  overrideOf,
+} from '../../core/plugin/admin.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
-import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import type { ManagerPools } from '../../core/pool/manager-pools.ts';
+import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { healthCheckSettings } from '../../core/pool/server-definition.ts';
 import { parse } from '../../core/settings/options.ts';
-import { type CheckSettings, completeSettings, layered } from './check-settings.ts';
+import { type Entity, etagOf, overridesOf } from '../../core/state/entity.ts';
+import type { Setting } from '../../core/state/settings.ts';
+import { type CheckSettings, completeSettings } from './check-settings.ts';
 import { HealthChecker } from './health-checker.ts';
 
 const options = z
@@ -26,8 +32,8 @@ const options = z
 /** Options of {@link healthCheck}; each has a default. */
 export type HealthCheckOptions = z.input<typeof options>;
 
-/** The name under which settings that were changed at run time are stored. */
-const setting = 'health-check';
+/** The name under which operators change them at run time. */
+const settingName = 'health-check';
 
 /**
  * Active health checks, made by the manager only: by default `GET /` every 30 s, any 2xx passes, 3 failures in a row
@@ -38,11 +44,18 @@ export const healthCheck = definePlugin({
   role: 'active-check',
   schema: options,
   manager(
-    { pools, admin, clock, log, status, scope, covers, onClose },
+    { pools, operator, admin, clock, log, status, scope, covers, onClose },
     { concurrency, jitter, ...configured },
   ) {
     const userAgent = `weldr-health-check/${status.version}`;
-    const inForce = (): CheckSettings => layered(configured, settingsAtRunTime(pools, log));
+    const setting =
+      scope.kind === 'config'
+        ? pools.setting<CheckSettings>(settingName, {
+            schema: completeSettings,
+            base: configured,
+            changed: value => checker.setDefaults(value),
+          })
+        : undefined;
     const checker = new HealthChecker(
       {
         pools,
@@ -56,7 +69,7 @@ export const healthCheck = definePlugin({
           return await httpCheck(upstream, how, { clock, userAgent, signal });
         },
       },
-      inForce(),
+      setting?.value ?? configured,
     );
     onClose(() => checker.close());
     const define = (entry: PoolEntry): void => {
@@ -65,38 +78,60 @@ export const healthCheck = definePlugin({
     pools.observe({
       defined: define,
       removed: upstream => checker.remove(upstream),
-      setting: name => {
-        if (name === setting) checker.setDefaults(inForce());
-      },
     });
     for (const pool of pools.names) for (const entry of pools.list(pool)) define(entry);
-    if (scope.kind === 'config') addRoutes(admin, pools, () => checker.settings);
+    if (setting !== undefined) addRoutes(admin, operator, setting);
   },
 });
 
-function settingsAtRunTime(pools: ManagerPools, log: ManagerSide['log']) {
-  const result = healthCheckSettings.safeParse(pools.setting(setting) ?? {});
-  if (result.success) return result.data;
-  log.error({ err: result.error }, 'the stored health-check settings are not valid; the config decides');
-  return undefined;
-}
-
-function addRoutes(admin: AdminRoutes, pools: ManagerPools, settings: () => CheckSettings): void {
-  admin.add({
-    method: 'GET',
-    path: '/health-check',
-    rel: 'health-check',
-    handle: () => ({ status: 200, body: settings() }),
-  });
+/** What is in force, whole; fields that an operator changed are in `overrides`, too. */
+function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting<CheckSettings>): void {
+  const path = '/health-check';
+  const shown = (): AdminAnswer => {
+    const overrides = overridesOf({ secret: [] }, setting.entity);
+    const isChanged = Object.keys(overrides).length > 0;
+    return {
+      status: 200,
+      body: { ...setting.value, ...(isChanged && { overrides }) },
+      headers: { ETag: etagOf(setting.entity) },
+    };
+  };
+  const change = async (
+    { by, precondition }: AdminRequest,
+    write:
+      | { readonly op: 'put' | 'patch'; readonly value: unknown }
+      | { readonly op: 'forget'; readonly fields: readonly string[] | undefined },
+  ): Promise<AdminAnswer> => {
+    const expect = (entity: Entity | undefined) => precondition.check(entity && etagOf(entity));
+    await operator.write([{ kind: 'setting', key: settingName, ...write, expect }], by);
+    return shown();
+  };
+  admin.add({ method: 'GET', path, rel: 'health-check', handle: shown });
   admin.add({
     method: 'PUT',
-    path: '/health-check',
+    path,
     rel: 'set-health-check',
-    async handle({ body }) {
-      const wanted = parse(healthCheckSettings, body, 'INPUT_INVALID');
-      const isEmpty = Object.values(wanted).every(value => value === undefined);
-      await pools.setSetting(setting, isEmpty ? undefined : wanted);
-      return { status: 200, body: settings() };
-    },
+    conditional: true,
+    // What is not said is the config's; what GET shows can be sent back.
+    handle: request => change(request, { op: 'put', value: parse(given, request.body, 'INPUT_INVALID') }),
+  });
+  admin.add({
+    method: 'PATCH',
+    path,
+    rel: 'update-health-check',
+    conditional: true,
+    handle: request => change(request, { op: 'patch', value: request.body }),
+  });
+  admin.add({
+    method: 'DELETE',
+    path,
+    rel: 'reset-health-check',
+    conditional: true,
+    handle: request => change(request, { op: 'forget', fields: overrideOf(request) }),
   });
 }
+
+/** Settings as they are given; the overrides are shown, and set by setting fields. */
+const given = healthCheckSettings
+  .extend({ overrides: z.unknown().optional() })
+  .transform(({ overrides: _, ...fields }) => fields);

@@ -1,22 +1,28 @@
-// What a journal amounts to: the entries and settings that its records, applied in order, leave.
+// What a journal amounts to: the rows that its batches, applied in order, leave.
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
-import {
-  type StoreChange,
-  type StoredEntry,
-  type StoredPools,
-  type StoredSetting,
-  storeChange,
-} from '../../core/pool/store.ts';
+import { batchOfFirst, firstChange } from '../../core/pool/first-format.ts';
+import { plainJson } from '../../core/state/merge-patch.ts';
+import { type Batch, type Mark, type Row, type RowChange, rowId, storedRow } from '../../core/state/row.ts';
 import { decodeLine, encodeLine } from './journal-line.ts';
 
-/** The version of the format that this code writes and the highest that it reads. */
-const formatVersion = 1;
+/** The version of the format that this code writes and the highest that it reads; it reads version 1 as well. */
+const formatVersion = 2;
 
 const header = z.object({ format: z.literal('weldr-pool'), version: z.number().int() });
 
+/** A batch as a line holds it. */
+const batchLine = z.object({
+  by: z.string(),
+  at: z.number(),
+  reset: z.literal(true).optional(),
+  put: z.array(storedRow).default([]),
+  forget: z.array(z.object({ kind: z.string(), key: z.string() })).default([]),
+});
+
 const lineFeed = 0x0a;
+const zero = 0;
 
 /** What reading a journal found beside its contents. */
 export interface JournalFindings {
@@ -29,46 +35,50 @@ export interface JournalFindings {
   /** The numbers, from 1, of the lines that could not be read; at most the first 20. */
   readonly damaged: readonly number[];
   readonly damagedCount: number;
+  /** The version that its header names; undefined: it has none that can be read. */
+  readonly version: number | undefined;
+  /** Is there nothing in it that a journal has, not even a damaged one? */
+  readonly isForeign: boolean;
 }
 
-/** Entries by pool and id, settings by name. */
+/** Rows by kind and key. */
 export class JournalContents {
-  private readonly entries = new Map<string, StoredEntry>();
-  private readonly settings = new Map<string, StoredSetting>();
+  private readonly rows = new Map<string, Row>();
+  /** By whom and when what the first format holds was said: it does not tell. */
+  private readonly origin: Mark;
+
+  constructor(origin: Mark) {
+    this.origin = origin;
+  }
 
   get size(): number {
-    return this.entries.size + this.settings.size;
+    return this.rows.size;
   }
 
-  get stored(): StoredPools {
-    return { entries: [...this.entries.values()], settings: [...this.settings.values()] };
+  get stored(): readonly Row[] {
+    return [...this.rows.values()];
   }
 
-  apply(change: StoreChange): void {
-    if (change.op === 'put') this.entries.set(subjectOf(change), plain(change.entry));
-    else if (change.op === 'forget') this.entries.delete(subjectOf(change));
-    else if (change.op === 'setting') this.applySetting(change.setting);
-    else {
-      this.entries.clear();
-      this.settings.clear();
+  apply({ reset, changes }: Batch): void {
+    if (reset === true) this.rows.clear();
+    for (const { kind, key, row } of changes) {
+      if (row === undefined) this.rows.delete(rowId(kind, key));
+      else this.rows.set(rowId(kind, key), plainJson(row));
     }
   }
 
   /** Would this change alter nothing? A service that registers itself again and again then costs no write. */
-  holds(change: StoreChange): boolean {
-    if (change.op === 'put')
-      return isDeepStrictEqual(this.entries.get(subjectOf(change)), plain(change.entry));
-    if (change.op === 'forget') return !this.entries.has(subjectOf(change));
-    if (change.op === 'reset') return this.size === 0;
-    return isDeepStrictEqual(this.settings.get(subjectOf(change))?.value, plain(change.setting).value);
+  holds({ kind, key, row }: RowChange): boolean {
+    const known = this.rows.get(rowId(kind, key));
+    return row === undefined ? known === undefined : isDeepStrictEqual(known, plainJson(row));
   }
 
   /** The shortest journal that amounts to this. */
   *lines(): Generator<string> {
     yield encodeLine({ format: 'weldr-pool', version: formatVersion });
-    for (const entry of this.entries.values()) yield encodeLine({ op: 'put', entry } satisfies StoreChange);
-    for (const setting of this.settings.values()) {
-      yield encodeLine({ op: 'setting', setting } satisfies StoreChange);
+    for (const row of this.rows.values()) {
+      const { by, at, kind, key } = row;
+      yield lineOf({ by, at, changes: [{ kind, key, row }] });
     }
   }
 
@@ -78,49 +88,67 @@ export class JournalContents {
     let damagedCount = 0;
     let lines = 0;
     let start = 0;
+    let version: number | undefined;
     for (let end = bytes.indexOf(lineFeed); end >= 0; end = bytes.indexOf(lineFeed, start)) {
+      const record = decodeLine(bytes.toString('utf8', start, end));
       lines++;
-      if (!this.readLine(bytes.toString('utf8', start, end), lines)) {
-        damagedCount++;
-        if (damaged.length < 20) damaged.push(lines);
-      }
       start = end + 1;
+      if (lines === 1) version = versionOf(record);
+      // A first line that is a batch was once the second: the header is what is missing.
+      const isWhole = lines === 1 && version !== undefined ? true : this.readRecord(record) && lines > 1;
+      if (isWhole) continue;
+      damagedCount++;
+      if (damaged.length < 20) damaged.push(lines);
     }
-    return { length: start, torn: bytes.length - start, lines, damaged, damagedCount };
+    const isForeign =
+      bytes.length > 0 && damagedCount === lines && this.size === 0 && !looksLikeJournal(bytes);
+    return { length: start, torn: bytes.length - start, lines, damaged, damagedCount, version, isForeign };
   }
 
-  private readLine(line: string, number: number): boolean {
-    const record = decodeLine(line);
-    if (number === 1) {
-      const first = header.safeParse(record);
-      if (first.success && first.data.version > formatVersion) {
-        throw new WeldrError(
-          'STORE_DAMAGED',
-          `it is of format version ${first.data.version}, written by a newer Weldr; this one reads up to ${formatVersion}`,
-        );
-      }
-      if (first.success) return true;
+  private readRecord(record: unknown): boolean {
+    const batch = batchLine.safeParse(record);
+    if (batch.success) {
+      const { by, at, reset, put, forget } = batch.data;
+      const gone = forget.map(one => ({ ...one, row: undefined }));
+      this.apply({
+        by,
+        at,
+        reset,
+        changes: [...put.map(row => ({ kind: row.kind, key: row.key, row })), ...gone],
+      });
+      return true;
     }
-    const change = storeChange.safeParse(record);
-    if (change.success) this.apply(change.data);
-    // A first line that is a change was once the second: the header is what is missing.
-    return change.success && number > 1;
-  }
-
-  private applySetting(setting: StoredSetting): void {
-    if (setting.value === undefined || setting.value === null) this.settings.delete(setting.name);
-    else this.settings.set(setting.name, plain(setting));
+    const first = firstChange.safeParse(record);
+    if (first.success) this.apply(batchOfFirst(first.data, this.origin));
+    return first.success;
   }
 }
 
-/** What a change is about: changes of different subjects do not touch each other, except a reset. */
-export function subjectOf(change: Exclude<StoreChange, { op: 'reset' }>): string {
-  if (change.op === 'put') return `${change.entry.pool} ${change.entry.id}`;
-  if (change.op === 'forget') return `${change.pool} ${change.id}`;
-  return `setting ${change.setting.name}`;
+/** A batch as a line. */
+export function lineOf({ by, at, reset, changes }: Batch): string {
+  const put = changes.flatMap(({ row }) => row ?? []);
+  const forget = changes.flatMap(({ kind, key, row }) => (row === undefined ? [{ kind, key }] : []));
+  return encodeLine({
+    by,
+    at,
+    ...(reset === true && { reset }),
+    ...(put.length > 0 && { put }),
+    ...(forget.length > 0 && { forget }),
+  });
 }
 
-/** As it comes back from the file: without what JSON leaves out. */
-function plain<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
+function versionOf(record: unknown): number | undefined {
+  const found = header.safeParse(record);
+  if (!found.success) return undefined;
+  const { version } = found.data;
+  if (version <= formatVersion) return version;
+  throw new WeldrError(
+    'STORE_DAMAGED',
+    `it is of format version ${version}, written by a newer Weldr; this one reads up to ${formatVersion}`,
+  );
+}
+
+/** Does it begin as a journal does, or is it what a crashed file system leaves of one: nothing but zeros? */
+function looksLikeJournal(bytes: Buffer): boolean {
+  return bytes.toString('latin1', 0, 2) === '["'.slice(0, bytes.length) || bytes.every(byte => byte === zero);
 }

@@ -1,10 +1,11 @@
 // PoolJournal: a PoolStore in one file, to which each change is appended and which is now and then written anew.
-import { copyFile, type FileHandle, link, open, readFile, stat } from 'node:fs/promises';
+import { copyFile, type FileHandle, link, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
 import { describeError, WeldrError } from '../../core/errors.ts';
-import type { PoolStore, StoreChange, StoredPools } from '../../core/pool/store.ts';
+import { type Batch, type Row, type RowChange, rowId } from '../../core/state/row.ts';
+import type { StateStore } from '../../core/state/store.ts';
 import {
   errorCode,
   followLinks,
@@ -15,13 +16,12 @@ import {
   writeAll,
 } from './durable-file.ts';
 import { FileLock } from './file-lock.ts';
-import { JournalContents, subjectOf } from './journal-contents.ts';
-import { encodeLine } from './journal-line.ts';
+import { JournalContents, lineOf } from './journal-contents.ts';
 
 /** A journal is written anew when it is over twice what it amounts to, and this much more; bytes. */
 const slack = 256 * 1024;
-/** The most changes that share one sync. */
-const batchSize = 4096;
+/** The most batches that share one sync. */
+const syncSize = 4096;
 
 /** Where a journal is, and what it needs of its surroundings. */
 export interface PoolJournalOptions {
@@ -32,19 +32,19 @@ export interface PoolJournalOptions {
 }
 
 interface Queued {
-  readonly change: StoreChange;
+  readonly batch: Batch;
   resolve(): void;
   reject(error: WeldrError): void;
 }
 
 /** A pool store in a file of this machine; written by one process at a time. */
-export class PoolJournal implements PoolStore {
+export class PoolJournal implements StateStore {
   readonly layer = 'api';
   /** The file, with symbolic links followed. */
   readonly path: string;
   private readonly log: Logger;
   private readonly clock: Clock;
-  private contents = new JournalContents();
+  private contents: JournalContents;
   private readonly queue: Queued[] = [];
   private lock: FileLock | undefined;
   /** Open for writing; undefined: it could not be opened yet. */
@@ -59,6 +59,8 @@ export class PoolJournal implements PoolStore {
   private rewriteAt = 0;
   /** What is on disk must not be appended to. */
   private mustRewrite = false;
+  /** An earlier version wrote it; a copy is kept beside it before it is written anew. */
+  private isFirstFormat = false;
   /** It is damaged, and still to be put beside before it is written anew. */
   private mustSetAside = false;
   private writing: Promise<void> | undefined;
@@ -68,6 +70,11 @@ export class PoolJournal implements PoolStore {
     this.path = path;
     this.log = options.log;
     this.clock = options.clock;
+    this.contents = this.noContents();
+  }
+
+  private noContents(): JournalContents {
+    return new JournalContents({ by: 'an earlier version', at: this.clock.now() });
   }
 
   /**
@@ -95,15 +102,15 @@ export class PoolJournal implements PoolStore {
     return journal;
   }
 
-  async load(): Promise<StoredPools> {
+  async load(): Promise<readonly Row[]> {
     return this.contents.stored;
   }
 
-  /** Resolves when the change is on disk. Changes that come while another is being synced share the next sync. */
-  async write(change: StoreChange): Promise<void> {
+  /** Resolves when the batch is on disk. Batches that come while another is being synced share the next sync. */
+  async write(batch: Batch): Promise<void> {
     if (this.closed) throw new WeldrError('STORE_UNAVAILABLE', `${this.path} is closed already`);
     await new Promise<void>((resolve, reject) => {
-      this.queue.push({ change, resolve, reject });
+      this.queue.push({ batch, resolve, reject });
       this.writing ??= this.writeQueue();
     });
   }
@@ -121,7 +128,7 @@ export class PoolJournal implements PoolStore {
   // --- reading -------------------------------------------------------------------------------------------------
 
   private async read(): Promise<void> {
-    this.contents = new JournalContents();
+    this.contents = this.noContents();
     this.mustRewrite = false;
     this.mustSetAside = false;
     const bytes = await this.readBytes();
@@ -133,6 +140,13 @@ export class PoolJournal implements PoolStore {
       return;
     }
     const found = this.readContents(bytes);
+    if (found.isForeign) {
+      throw invalidPath(
+        this.path,
+        'the file there is not one of Weldr; move it away, or give poolFile another path',
+      );
+    }
+    this.isFirstFormat = found.version === 1;
     this.length = found.length;
     this.torn = found.torn;
     this.planRewrite();
@@ -155,7 +169,13 @@ export class PoolJournal implements PoolStore {
         `the last line of ${this.path} was cut off while it was written, before it was confirmed; it is dropped`,
       );
     }
-    this.mustRewrite = damaged || found.lines === 0;
+    if (bytes.length === 0) {
+      this.log.warn(
+        { file: this.path },
+        `${this.path} is empty: if somebody emptied it, what operators had changed is gone; the config decides`,
+      );
+    }
+    this.mustRewrite = damaged || found.lines === 0 || this.isFirstFormat;
   }
 
   private async readBytes(): Promise<Buffer | undefined> {
@@ -247,22 +267,22 @@ export class PoolJournal implements PoolStore {
 
   private async writeQueue(): Promise<void> {
     while (this.queue.length > 0) {
-      const batch = this.queue.splice(0, batchSize);
+      const together = this.queue.splice(0, syncSize);
       try {
-        await this.append(batch.map(queued => queued.change));
-        for (const queued of batch) queued.resolve();
+        await this.append(together.map(queued => queued.batch));
+        for (const queued of together) queued.resolve();
       } catch (thrown) {
         const error = this.unavailable(thrown);
-        this.log.error({ file: this.path, changes: batch.length }, error.message);
-        for (const queued of batch) queued.reject(error);
+        this.log.error({ file: this.path, batches: together.length }, error.message);
+        for (const queued of together) queued.reject(error);
       }
       if (this.length > this.rewriteAt) await this.compact();
     }
     this.writing = undefined;
   }
 
-  private async append(changes: readonly StoreChange[]): Promise<void> {
-    const text = this.linesFor(changes);
+  private async append(batches: readonly Batch[]): Promise<void> {
+    const text = this.linesFor(batches);
     if (text === '') return;
     const file = await this.prepare();
     const bytes = Buffer.from(text);
@@ -281,21 +301,24 @@ export class PoolJournal implements PoolStore {
       throw thrown;
     }
     this.length += bytes.length;
-    for (const change of changes) this.contents.apply(change);
+    for (const batch of batches) this.contents.apply(batch);
   }
 
-  /** The lines of changes that alter something. */
-  private linesFor(changes: readonly StoreChange[]): string {
+  /** The lines of batches, with what alters something. */
+  private linesFor(batches: readonly Batch[]): string {
     const touched = new Set<string>();
-    let reset = false;
+    let isReset = false;
     let text = '';
-    for (const change of changes) {
-      const subject = change.op === 'reset' ? undefined : subjectOf(change);
-      const known = !reset && (subject === undefined ? touched.size === 0 : !touched.has(subject));
-      if (known && this.contents.holds(change)) continue;
-      if (subject === undefined) reset = true;
-      else touched.add(subject);
-      text += encodeLine(change);
+    for (const batch of batches) {
+      isReset ||= batch.reset === true;
+      const alters = ({ kind, key, row }: RowChange): boolean => {
+        const id = rowId(kind, key);
+        const isKnown = !isReset && !touched.has(id);
+        touched.add(id);
+        return !isKnown || !this.contents.holds({ kind, key, row });
+      };
+      const changes = batch.changes.filter(alters);
+      if (changes.length > 0 || batch.reset === true) text += lineOf({ ...batch, changes });
     }
     return text;
   }
@@ -325,6 +348,7 @@ export class PoolJournal implements PoolStore {
   /** Writes the file anew, aside and renamed into place, so that there is a complete one at every moment. */
   private async rewrite(): Promise<void> {
     if (this.mustSetAside) await this.setAside();
+    if (this.isFirstFormat) await this.keepFirstFormat();
     const { file, length } = await replaceFile(this.path, this.contents.lines());
     await this.file?.close();
     this.file = file;
@@ -344,14 +368,30 @@ export class PoolJournal implements PoolStore {
   private async setAside(): Promise<void> {
     const time = new Date(this.clock.now()).toISOString().replaceAll(':', '-');
     const aside = `${this.path}.damaged-${time}`;
+    await this.keepAs(aside);
+    this.mustSetAside = false;
+    this.log.error({ file: this.path, aside }, `the damaged ${this.path} is kept as ${aside}`);
+  }
+
+  /** For the way back: the earlier version cannot read what this one writes. */
+  private async keepFirstFormat(): Promise<void> {
+    const aside = `${this.path}.v1`;
+    await rm(aside, { force: true });
+    await this.keepAs(aside);
+    this.isFirstFormat = false;
+    this.log.info(
+      { file: this.path, aside },
+      `${this.path} is written in format 2 from now on; to go back to the earlier version, stop Weldr and put ${aside} in its place`,
+    );
+  }
+
+  private async keepAs(aside: string): Promise<void> {
     try {
       await link(this.path, aside);
     } catch (thrown) {
       if (errorCode(thrown) !== 'EPERM' && errorCode(thrown) !== 'ENOTSUP') throw thrown;
       await copyFile(this.path, aside);
     }
-    this.mustSetAside = false;
-    this.log.error({ file: this.path, aside }, `the damaged ${this.path} is kept as ${aside}`);
   }
 
   private unavailable(thrown: unknown): WeldrError {

@@ -240,8 +240,8 @@ layers('are below operators: a change of theirs stays, a reset takes it back', a
   source.replace('default', [a]);
   await w.managed.update('default', a, { weight: 4 });
   source.replace('default', [{ url: a, weight: 9 }]);
-  assert.equal(w.shown(), { [a]: 'active api 4' });
-  await w.managed.reset();
+  assert.equal(w.shown(), { [a]: 'active discovered:zone 4' });
+  await w.managed.state.reset('a test');
   assert.equal(w.shown(), { [a]: 'active discovered:zone 9' });
 });
 
@@ -255,15 +255,18 @@ layers('keep away what an operator removed, also when it comes back, until it is
   source.replace('default', [b]);
   source.replace('default', [a, b]);
   assert.equal(Object.keys(w.shown()), [b]);
-  assert.equal(w.managed.exportStored().entries, [{ pool: 'default', id: a, kind: 'removed' }]);
+  assert.equal(
+    [...w.managed.state.all].map(({ op, key }) => [op, key]),
+    [['remove', `default/${a}`]],
+  );
   await w.managed.add('default', server(a));
-  assert.is(w.shown()[a], 'active api 1');
+  assert.is(w.shown()[a], 'active discovered:zone 1');
 });
 
 layers('are never stored', () => {
   const w = world();
   w.plugin('dns').source('zone').replace('default', [a]);
-  assert.equal(w.managed.exportStored(), { entries: [], settings: [] });
+  assert.equal([...w.managed.state.all], []);
 });
 
 layers('are in the order of the config where two name the same server', () => {

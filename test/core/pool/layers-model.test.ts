@@ -6,6 +6,7 @@ import { PluginPools } from '../../../core/pool/manager-pools.ts';
 import { Pools } from '../../../core/pool/pool.ts';
 import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
 import { FakeClock } from '../../../core/testing.ts';
+import { randomOf } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('the layers, against a model');
@@ -19,17 +20,6 @@ interface Wanted {
   readonly layer: string;
 }
 
-/** Numbers from 0 up to n, the same for the same seed (mulberry32). */
-function randomOf(seed: number): (n: number) => number {
-  let state = seed;
-  return n => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % n;
-  };
-}
-
 const server = (url: string, weight: number): ServerDefinition => ({
   url,
   weight,
@@ -37,19 +27,34 @@ const server = (url: string, weight: number): ServerDefinition => ({
   state: 'active',
 });
 
+/** An operator's word: a whole server, a weight over what is below, or none to be there. */
+type Word = { readonly define: number } | { readonly patch: number } | 'removed';
+
 /** What each layer says, as plainly as can be. */
 class Model {
   readonly config = new Map<string, number>();
-  readonly operator = new Map<string, number | 'removed'>();
+  readonly operator = new Map<string, Word>();
   /** By plugin; each has one source. */
   readonly found = new Map<string, Map<string, number>>();
   order: string[] = [...plugins];
 
   wanted(key: string): Wanted | undefined {
     const word = this.operator.get(key);
+    const base = this.base(key);
+    if (word === undefined) return base;
     if (word === 'removed') return undefined;
-    if (word !== undefined) return { weight: word, layer: 'api' };
-    return this.base(key);
+    if ('define' in word) return { weight: word.define, layer: 'api' };
+    return base && { weight: word.patch, layer: base.layer };
+  }
+
+  /** An operator wants this weight. */
+  write(key: string, weight: number): void {
+    const base = this.base(key);
+    const word = this.operator.get(key);
+    const isWhole = typeof word === 'object' && 'define' in word;
+    if (base === undefined || isWhole) this.operator.set(key, { define: weight });
+    else if (base.weight === weight) this.operator.delete(key);
+    else this.operator.set(key, { patch: weight });
   }
 
   base(key: string): Wanted | undefined {
@@ -122,7 +127,7 @@ class Run {
     else if (kind === 9) this.managed.workerIdle(1, pool, id);
     else if (kind === 10) this.judge(pool, id);
     else if (this.random(4) === 0) {
-      await this.managed.reset();
+      await this.managed.state.reset('a test');
       this.model.operator.clear();
     }
   }
@@ -163,7 +168,7 @@ class Run {
   async add(pool: string, id: string): Promise<void> {
     const weight = 1 + this.random(9);
     await this.managed.add(pool, server(id, weight));
-    this.model.operator.set(`${pool} ${id}`, weight);
+    this.model.write(`${pool} ${id}`, weight);
   }
 
   async update(pool: string, id: string): Promise<void> {
@@ -171,7 +176,7 @@ class Run {
     const weight = 1 + this.random(9);
     if (this.model.wanted(key) === undefined) return;
     await this.managed.update(pool, id, { weight });
-    this.model.operator.set(key, weight);
+    this.model.write(key, weight);
   }
 
   async remove(pool: string, id: string): Promise<void> {

@@ -4,7 +4,9 @@ import { WeldrError } from '../../../core/errors.ts';
 import { ManagedPools, maxServers } from '../../../core/pool/managed-pools.ts';
 import { type PoolChange, Pools, type UpstreamRecord } from '../../../core/pool/pool.ts';
 import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
-import type { PoolStore, StoreChange, StoredPools } from '../../../core/pool/store.ts';
+import { serverKey } from '../../../core/pool/server-kind.ts';
+import type { Batch, Row } from '../../../core/state/row.ts';
+import type { StateStore } from '../../../core/state/store.ts';
 import { FakeClock, settle } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -15,34 +17,60 @@ function server(url: string, rest: Partial<ServerDefinition> = {}): ServerDefini
   return { url, weight: 1, mapHost: false, state: 'active', ...rest };
 }
 
+const mark = { by: 'a test', at: 0 };
+
+/** The row of a server. */
+function row(id: string, rest: Pick<Row, 'op' | 'value'>, pool = 'default'): Row {
+  return { kind: 'server', key: serverKey(pool, id), ...rest, ...mark };
+}
+
+/** A batch of one row, as a store tells of it. */
+const batchOf = (id: string, rest: Pick<Row, 'op' | 'value'> | undefined): Batch => ({
+  ...mark,
+  changes: [
+    { kind: 'server', key: serverKey('default', id), row: rest === undefined ? undefined : row(id, rest) },
+  ],
+});
+
 /** A store in memory that follows the contract, and can be told to fail or to wait. */
-class MemoryStore implements PoolStore {
+class MemoryStore implements StateStore {
   readonly layer: 'api' | 'cluster';
-  readonly written: StoreChange[] = [];
+  readonly written: Batch[] = [];
   failure: WeldrError | undefined = undefined;
   gate: Promise<void> | undefined = undefined;
-  tell: (change: StoreChange) => void = () => {};
-  private readonly initial: StoredPools;
+  tell: (batch: Batch) => void = () => {};
+  private readonly initial: readonly Row[];
 
-  constructor(initial: Partial<StoredPools> = {}, layer: 'api' | 'cluster' = 'api') {
-    this.initial = { entries: [], settings: [], ...initial };
+  constructor(initial: readonly Row[] = [], layer: 'api' | 'cluster' = 'api') {
+    this.initial = initial;
     this.layer = layer;
   }
 
-  async load(): Promise<StoredPools> {
+  async load(): Promise<readonly Row[]> {
     return this.initial;
   }
 
-  async write(change: StoreChange): Promise<void> {
+  async write(batch: Batch): Promise<void> {
     await this.gate;
     if (this.failure !== undefined) throw this.failure;
-    this.written.push(change);
+    this.written.push(batch);
   }
 
-  watch(listener: (change: StoreChange) => void): void {
+  watch(listener: (batch: Batch) => void): void {
     this.tell = listener;
   }
+
+  /** What was written, without who and when. */
+  get words() {
+    return this.written.flatMap(({ changes }) =>
+      changes.map(change => [change.row?.op ?? 'forget', change.key, change.row?.value] as const),
+    );
+  }
 }
+
+const setSetting = (pools: ManagedPools, value: object) =>
+  pools.write([{ kind: 'setting', key: 'health', op: 'put', value }], 'a test');
+const settingOf = (pools: ManagedPools) => pools.state.row('setting', 'health')?.value;
 
 interface World {
   readonly clock: FakeClock;
@@ -136,9 +164,11 @@ layers("let what the API said of a config's server win over the config", async (
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   await w.pools.update('default', a, { weight: 9 });
-  w.pools.setConfig({ default: [server(a, { weight: 2 })] });
-  assert.is(record(w).weight, 9);
-  assert.is(w.pools.get('default', a)?.layer, 'api');
+  w.pools.setConfig({ default: [server(a, { weight: 2, mapHost: true })] });
+  assert.equal([record(w).weight, record(w).mapHost], [9, true]);
+  assert.is(w.pools.get('default', a)?.layer, 'config');
+  w.pools.setConfig({ default: [] });
+  assert.equal(states(w.pools.pools), {});
 });
 
 layers('are the config alone after a reset', async () => {
@@ -146,11 +176,11 @@ layers('are the config alone after a reset', async () => {
   w.pools.setConfig({ default: [server(a)] });
   await w.pools.remove('default', a);
   await w.pools.add('default', server(b));
-  await w.pools.setSetting('health', { interval: 1 });
-  await w.pools.reset();
+  await setSetting(w.pools, { interval: 1 });
+  await w.pools.state.reset('a test');
   assert.equal(states(w.pools.pools), { [a]: 'active' });
   assert.is(w.pools.get('default', a)?.layer, 'config');
-  assert.is(w.pools.setting('health'), undefined);
+  assert.is(settingOf(w.pools), undefined);
 });
 
 layers('know a registration again, and update its settings', async () => {
@@ -173,7 +203,7 @@ layers('leave no trace of a removed server that no config lists', async () => {
   const w = world();
   await w.pools.add('default', server(a));
   await w.pools.remove('default', a);
-  assert.equal(w.pools.exportStored().entries, []);
+  assert.equal([...w.pools.state.all], []);
 });
 
 layers('answer NOT_FOUND for what is not there', async () => {
@@ -212,11 +242,11 @@ stores('is asked before anything changes, and nothing changes when it fails', as
   assert.is(await failureOf(w.pools.update('default', a, { weight: 2 })), 'STORE_UNAVAILABLE');
   assert.is(await failureOf(w.pools.remove('default', a)), 'STORE_UNAVAILABLE');
   assert.is(await failureOf(w.pools.remove('default', a, { force: true })), 'STORE_UNAVAILABLE');
-  assert.is(await failureOf(w.pools.reset()), 'STORE_UNAVAILABLE');
-  assert.is(await failureOf(w.pools.setSetting('x', 1)), 'STORE_UNAVAILABLE');
+  assert.is(await failureOf(w.pools.state.reset('a test')), 'STORE_UNAVAILABLE');
+  assert.is(await failureOf(setSetting(w.pools, { interval: 1 })), 'STORE_UNAVAILABLE');
   assert.equal(states(w.pools.pools), { [a]: 'active' });
   assert.is(record(w), before);
-  assert.is(w.pools.setting('x'), undefined);
+  assert.is(settingOf(w.pools), undefined);
   assert.is(w.pools.revision, revision);
   store.failure = undefined;
   await w.pools.add('default', server(b));
@@ -226,18 +256,16 @@ stores('is asked before anything changes, and nothing changes when it fails', as
 stores('gives back what it held', async () => {
   const w = world();
   await w.pools.useStore(
-    new MemoryStore({
-      entries: [
-        { pool: 'default', id: a, kind: 'removed' },
-        { pool: 'default', id: b, kind: 'added', server: server(b, { weight: 4 }) },
-      ],
-      settings: [{ name: 'health', value: { interval: 5 } }],
-    }),
+    new MemoryStore([
+      row(a, { op: 'remove' }),
+      row(b, { op: 'define', value: server(b, { weight: 4 }) }),
+      { kind: 'setting', key: 'health', op: 'patch', value: { interval: 5 }, ...mark },
+    ]),
   );
   w.pools.setConfig({ default: [server(a), server(b)] });
   assert.equal(states(w.pools.pools), { [b]: 'active' });
   assert.is(record(w, b).weight, 4);
-  assert.equal(w.pools.setting('health'), { interval: 5 });
+  assert.equal(settingOf(w.pools), { interval: 5 });
   assert.is(record(w, b).activeSince, 0);
 });
 
@@ -257,15 +285,10 @@ stores('gets the changes of one server in their order, also when writing takes l
   gate.resolve();
   await Promise.all(done);
   assert.equal(
-    store.written.map(change => change.op),
-    ['put', 'put', 'put', 'forget', 'put'],
+    store.words.map(([op]) => op),
+    ['define', 'define', 'define', 'forget', 'define'],
   );
-  const third = store.written[2];
-  assert.equal(third?.op === 'put' && third.entry.kind === 'added' && third.entry.server, {
-    ...server(a),
-    weight: 2,
-    mapHost: true,
-  });
+  assert.equal(store.words[2]?.[2], { ...server(a), weight: 2, mapHost: true });
   assert.is(record(w).weight, 7);
 });
 
@@ -294,24 +317,24 @@ stores('is one: a second one is refused', async () => {
 
 stores('of a cluster tells what others did, and names the layer', async () => {
   const w = world();
-  const store = new MemoryStore({}, 'cluster');
+  const store = new MemoryStore([], 'cluster');
   await w.pools.useStore(store);
   w.pools.setConfig({ default: [server(a)] });
-  store.tell({ op: 'put', entry: { pool: 'default', id: b, kind: 'added', server: server(b) } });
-  store.tell({ op: 'put', entry: { pool: 'default', id: a, kind: 'removed' } });
+  store.tell(batchOf(b, { op: 'define', value: server(b) }));
+  store.tell(batchOf(a, { op: 'remove' }));
   assert.equal(states(w.pools.pools), { [b]: 'active' });
   assert.is(w.pools.get('default', b)?.layer, 'cluster');
-  store.tell({ op: 'forget', pool: 'default', id: a });
+  store.tell(batchOf(a, undefined));
   assert.equal(Object.keys(states(w.pools.pools)).sort(), [a, b]);
 });
 
 stores('of a cluster keeps what was removed, as the config of another node may list it', async () => {
   const w = world();
-  const store = new MemoryStore({}, 'cluster');
+  const store = new MemoryStore([], 'cluster');
   await w.pools.useStore(store);
   await w.pools.add('default', server(a));
   await w.pools.remove('default', a);
-  assert.equal(store.written.at(-1), { op: 'put', entry: { pool: 'default', id: a, kind: 'removed' } });
+  assert.equal(store.words.at(-1), ['remove', serverKey('default', a), undefined]);
 });
 
 stores('that comes later gets the changes that were made without one', async () => {
@@ -320,9 +343,7 @@ stores('that comes later gets the changes that were made without one', async () 
   const store = new MemoryStore();
   await w.pools.useStore(store);
   assert.equal(states(w.pools.pools), { [a]: 'active' });
-  assert.equal(store.written, [
-    { op: 'put', entry: { pool: 'default', id: a, kind: 'added', server: server(a) } },
-  ]);
+  assert.equal(store.words, [['define', serverKey('default', a), server(a)]]);
 });
 
 stores('is let go of at a reload: servers stay, changes wait for the next one', async () => {
@@ -333,7 +354,7 @@ stores('is let go of at a reload: servers stay, changes wait for the next one', 
   w.pools.releaseStore();
   assert.equal(states(w.pools.pools), { [a]: 'active' });
   assert.is(await failureOf(w.pools.add('default', server(b))), 'STORE_UNAVAILABLE');
-  const next = new MemoryStore({ entries: [{ pool: 'default', id: a, kind: 'added', server: server(a) }] });
+  const next = new MemoryStore([row(a, { op: 'define', value: server(a) })]);
   await w.pools.useStore(next);
   assert.is(w.pools.revision, revision);
   assert.equal(next.written, []);
@@ -342,12 +363,12 @@ stores('is let go of at a reload: servers stay, changes wait for the next one', 
 
 stores('is let go of twice when a reload fails: what another node removed does not come back', async () => {
   const w = world();
-  await w.pools.useStore(new MemoryStore({}, 'cluster'));
+  await w.pools.useStore(new MemoryStore([], 'cluster'));
   await w.pools.add('default', server(a));
   w.pools.releaseStore();
   w.pools.releaseStore();
   assert.is(await failureOf(w.pools.add('default', server(b))), 'STORE_UNAVAILABLE');
-  const next = new MemoryStore({ entries: [{ pool: 'default', id: a, kind: 'removed' }] }, 'cluster');
+  const next = new MemoryStore([row(a, { op: 'remove' })], 'cluster');
   await w.pools.useStore(next);
   assert.equal(states(w.pools.pools), {});
   assert.equal(next.written, []);
@@ -606,7 +627,7 @@ ttls('lets a server leave that was not registered again in time', async () => {
   assert.equal(states(w.pools.pools), { [a]: 'active' });
   await w.clock.advanceAsync(1);
   assert.equal(states(w.pools.pools), {});
-  assert.equal(w.pools.exportStored().entries, []);
+  assert.equal([...w.pools.state.all], []);
   assert.is(w.clock.pending, 0);
 });
 
@@ -685,22 +706,15 @@ following('sees revisions without gaps', async () => {
   assert.is(w.pools.revision, seen.length);
 });
 
-following('is told of definitions and settings, until it stops', async () => {
+following('is told of definitions, until it stops', async () => {
   const w = world();
   const seen: unknown[] = [];
   const stop = w.pools.observe({
     defined: entry => void seen.push(['defined', entry.upstream.id, entry.server.weight]),
-    setting: (name, value) => void seen.push(['setting', name, value]),
   });
   await w.pools.add('default', server(a, { weight: 2 }));
-  await w.pools.setSetting('health', { interval: 1 });
-  await w.pools.setSetting('health', undefined);
-  assert.equal(seen, [
-    ['defined', a, 2],
-    ['setting', 'health', { interval: 1 }],
-    ['setting', 'health', undefined],
-  ]);
+  assert.equal(seen, [['defined', a, 2]]);
   stop();
   await w.pools.add('default', server(b));
-  assert.is(seen.length, 3);
+  assert.is(seen.length, 1);
 });

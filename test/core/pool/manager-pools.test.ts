@@ -1,5 +1,6 @@
 // ManagerPools: what the manager side of a plugin may do with the pools, until it ends.
 import * as assert from 'uvu/assert';
+import { z } from 'zod';
 import type { ManagerSide } from '../../../core/plugin/plugin.ts';
 import type { ManagerPools } from '../../../core/pool/manager-pools.ts';
 import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
@@ -160,10 +161,26 @@ test('change whole when an observer throws, which is reported with the name of i
   );
 });
 
-test('keep run-time settings', async () => {
+test('hold a setting that operators change field by field, until the plugin ends', async () => {
   const keeper = plugin('keeper');
   const side = await managerSide(keeper);
-  await keeper.pools.setSetting('speed', 3);
-  assert.is(keeper.pools.setting('speed'), 3);
-  assert.equal(side.pools.exportStored().settings, [{ name: 'speed', value: 3 }]);
+  const told: unknown[] = [];
+  const schema = z.strictObject({ speed: z.number(), name: z.string() });
+  const setting = keeper.pools.setting('gear', {
+    schema,
+    base: { speed: 1, name: 'first' },
+    changed: value => void told.push(value),
+  });
+  const write = (value: object) =>
+    side.pools.write([{ kind: 'setting', key: 'gear', op: 'patch', value }], 'a test');
+  assert.equal(setting.value, { speed: 1, name: 'first' });
+  await write({ speed: 3 });
+  assert.equal(setting.value, { speed: 3, name: 'first' });
+  await write({ speed: 'fast' }).then(
+    () => assert.unreachable('it is no number'),
+    error => assert.is(error.code, 'INPUT_INVALID'),
+  );
+  await side.close();
+  await write({ name: 'other' }).catch(() => {});
+  assert.equal(told, [{ speed: 3, name: 'first' }]);
 });

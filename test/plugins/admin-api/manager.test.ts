@@ -75,7 +75,7 @@ test('a pool moves from one store to another by export and import, and doing it 
     await withApi({ before: into, servers }, async ({ call, side }) => {
       for (let again = 0; again < 2; again++) {
         const answer = await call('POST', '/pool/import', exported);
-        assert.equal([answer.status, at(answer.body, 'imported.entries')], [200, 3]);
+        assert.equal([answer.status, at(answer.body, 'imported.rows')], [200, 3]);
         const shown = [...side.pools.list('default')].map(e => [
           e.upstream.id,
           e.upstream.state,
@@ -97,8 +97,12 @@ test('a pool moves from one store to another by export and import, and doing it 
 test('an import that is not valid names the place and changes nothing', async () => {
   await withApi({}, async ({ call, side }) => {
     const good = { pool: 'default', id: url(1), kind: 'added', server: { url: url(1) } };
+    const value = { url: url(1) };
+    const row = { kind: 'server', key: `default/${url(1)}`, op: 'define', value, by: 'me', at: 1 };
     const cases: [unknown, string | undefined][] = [
       [undefined, undefined],
+      [{ rows: [row, { ...row, value: { url: url(1), weight: 0 } }] }, 'rows[1].value'],
+      [{ rows: [{ ...row, op: 'shrink' }] }, 'rows[0].op'],
       [{ entries: [] }, 'settings'],
       [
         { entries: [good, { ...good, server: { url: url(1), weight: 0 } }], settings: [] },

@@ -8,7 +8,8 @@ import type { ManagerSide, Plugin } from '../../../core/plugin/plugin.ts';
 import type { DiscoverySource } from '../../../core/pool/discovery-source.ts';
 import { Pools } from '../../../core/pool/pool.ts';
 import { parseServerAddress } from '../../../core/pool/server-address.ts';
-import type { PoolStore, StoreChange } from '../../../core/pool/store.ts';
+import type { Batch } from '../../../core/state/row.ts';
+import type { StateStore } from '../../../core/state/store.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { adminApi } from '../../../plugins/admin-api/index.ts';
 import { suite } from '../../support/suite.ts';
@@ -95,13 +96,13 @@ test('registering again does not undo what an operator said of its state', async
 });
 
 test('a registration and a change at the same time both hold', async () => {
-  const kept: StoreChange[] = [];
-  const slowStore: PoolStore = {
+  const kept: Batch[] = [];
+  const slowStore: StateStore = {
     layer: 'api',
-    load: async () => ({ entries: [], settings: [] }),
-    async write(change) {
+    load: async () => [],
+    async write(batch) {
       await sleep(20);
-      kept.push(change);
+      kept.push(batch);
     },
   };
   const before = [
@@ -304,10 +305,10 @@ test('the keys of TLS settings are not shown', async () => {
 });
 
 test('when the store is away, answers say that they may be stale, and writes are 503', async () => {
-  const away: PoolStore = {
+  const away: StateStore = {
     layer: 'cluster',
     stale: true,
-    load: async () => ({ entries: [], settings: [] }),
+    load: async () => [],
     write: async () => {
       throw new WeldrError('STORE_UNAVAILABLE', 'the store is away');
     },
@@ -395,7 +396,7 @@ test("shows what a plugin finds, and takes an operator's word over it", async ()
     const { body } = await call('GET', '/servers/127.0.0.1/12345');
     assert.is(at(body, 'layer'), 'discovered:inventory');
     const patched = await call('PATCH', '/servers/127.0.0.1/12345', { weight: 9 });
-    assert.equal([at(patched.body, 'weight'), at(patched.body, 'layer')], [9, 'api']);
+    assert.equal([at(patched.body, 'weight'), at(patched.body, 'layer')], [9, 'discovered:inventory']);
     found.source?.replace('default', [{ url, weight: 2 }, other]);
     assert.is(side.pools.get('default', url)?.upstream.weight, 9);
     assert.is((await call('DELETE', '/servers/127.0.0.1/12346')).status, 204);

@@ -1,8 +1,9 @@
 // The keys in etcd: whatever a server's id is made of, its key leads back to it.
 import * as assert from 'uvu/assert';
 import { serverDefinition } from '../../../core/pool/server-definition.ts';
+import { serverKey } from '../../../core/pool/server-kind.ts';
 import { parse } from '../../../core/settings/options.ts';
-import { ClusterKeys, entryValue } from '../../../plugins/etcd/keys.ts';
+import { ClusterKeys, rowValue } from '../../../plugins/etcd/keys.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('etcd keys');
@@ -10,10 +11,20 @@ const test = suite('etcd keys');
 for (const url of ['http://127.0.0.1:1', 'https://[::1]:8443', 'unix:/run/my app/%2F.sock']) {
   test(`lead back to ${url}`, () => {
     const keys = new ClusterKeys('/weldr/');
-    const server = parse(serverDefinition, { url });
-    const entry = { pool: 'default', id: url, kind: 'added', server } as const;
-    const key = keys.entry('default', url);
-    assert.equal(keys.read(key, entryValue(entry)), { op: 'put', entry });
-    assert.equal(keys.gone(key), { op: 'forget', pool: 'default', id: url });
+    const value = parse(serverDefinition, { url });
+    const identity = { kind: 'server', key: serverKey('default', url) };
+    const row = { ...identity, op: 'define', value, by: 'a test', at: 1 } as const;
+    const key = keys.row(row.kind, row.key);
+    assert.equal(keys.read(key, rowValue(row)), row);
+    assert.equal(keys.identity(key), identity);
   });
 }
+
+test('keep what a later version says of a row', () => {
+  const keys = new ClusterKeys('/weldr/');
+  const key = keys.row('route', 'shop');
+  const text = '{"at":1,"by":"me","later":true,"op":"define","value":{"path":"/"}}';
+  const row = keys.read(key, text);
+  if (typeof row === 'string') throw new Error(row);
+  assert.is(rowValue(row), text);
+});

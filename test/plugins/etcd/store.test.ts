@@ -3,6 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
+import { Precondition } from '../../../core/plugin/precondition.ts';
+import { type Entity, etagOf } from '../../../core/state/entity.ts';
 import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { type StoreNode, server, storeNode, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
@@ -65,7 +67,7 @@ withEtcd("a removal hides the server of every node's config, and a reset brings 
   await until('gone at b', () => b.ids().length === 0);
   const c = await node({ config });
   assert.equal(c.ids(), [], 'a node that starts later does not resurrect it');
-  await b.pools.reset();
+  await b.pools.state.reset('a test');
   await until('back at a', () => a.ids().length === 1);
   await until('back at c', () => c.ids().length === 1);
 });
@@ -73,34 +75,105 @@ withEtcd("a removal hides the server of every node's config, and a reset brings 
 withEtcd('a run-time setting reaches the other node, and its removal too', async (_, node) => {
   const a = await node();
   const b = await node();
-  await a.pools.setSetting('healthCheck', { interval: 500 });
-  await until('b has it', () => b.pools.setting('healthCheck') !== undefined);
-  assert.equal(b.pools.setting('healthCheck'), { interval: 500 });
-  await b.pools.setSetting('healthCheck', undefined);
-  await until('a lost it', () => a.pools.setting('healthCheck') === undefined);
+  const setting = { kind: 'setting', key: 'health-check' } as const;
+  const row = { ...setting, op: 'patch', value: { interval: 500 }, by: 'a test', at: 0 } as const;
+  const valueAt = ({ pools }: StoreNode) => pools.state.row('setting', 'health-check')?.value;
+  await a.pools.state.take([row], 'a test');
+  await until('b has it', () => valueAt(b) !== undefined);
+  assert.equal(valueAt(b), { interval: 500 });
+  await b.pools.write([{ ...setting, op: 'forget' }], 'a test');
+  await until('a lost it', () => valueAt(a) === undefined);
 });
 
-withEtcd('a write over something that this node has not seen yet is a conflict', async (cluster, node) => {
+const keyOf = (port: number): string =>
+  `/weldr/v2/server/${encodeURIComponent(`default/http://127.0.0.1:${port}`)}`;
+
+withEtcd('writes of two nodes at once to different fields both hold', async (cluster, node) => {
   const a = await node();
   await a.pools.add('default', server('http://127.0.0.1:9001'));
-  // A watch cannot be held back from outside, so the other's write and ours begin before its event can arrive.
-  const key = '/weldr/v1/pools/default/http%3A%2F%2F127.0.0.1%3A9001';
-  const other = JSON.stringify({ schema: 1, kind: 'removed' });
   const b = await node();
-  const writes = await Promise.allSettled([
+  await Promise.all([
     a.pools.update('default', 'http://127.0.0.1:9001', { weight: 5 }),
-    b.pools.update('default', 'http://127.0.0.1:9001', { weight: 7 }),
+    b.pools.update('default', 'http://127.0.0.1:9001', { mapHost: true }),
   ]);
-  assert.is(writes.filter(write => write.status === 'fulfilled').length, 1);
-  const [refused] = writes.filter(write => write.status === 'rejected');
-  assert.is(refused?.reason.code, 'CONFLICT');
-  await until('both agree', () => {
-    const [wa, wb] = [a, b].map(n => n.pools.get('default', 'http://127.0.0.1:9001')?.server.weight);
-    return wa === wb && (wa === 5 || wa === 7);
-  });
-  assert.ok(cluster.ctl(['put', key, other]));
+  const shown = (n: StoreNode) => n.pools.get('default', 'http://127.0.0.1:9001')?.server;
+  await until('both agree', () => [a, b].every(n => shown(n)?.weight === 5 && shown(n)?.mapHost === true));
+  assert.ok(cluster.ctl(['put', keyOf(9001), JSON.stringify({ op: 'remove', by: 'me', at: 1 })]));
   await until('the removal arrives', () => a.ids().length === 0);
 });
+
+withEtcd('writers of two nodes that compare end at the exact count', async (_, node) => {
+  const a = await node();
+  const id = 'http://127.0.0.1:9001';
+  await a.pools.add('default', server(id));
+  const b = await node();
+  const increments = 40;
+  const count = async ({ pools }: StoreNode) => {
+    for (let done = 0; done < increments; ) {
+      const entity = pools.state.entity('server', `default/${id}`);
+      if (entity === undefined) throw new Error('it is gone');
+      const etag = etagOf(entity);
+      const expect = (now: Entity | undefined) =>
+        new Precondition({ ifMatch: etag }).check(now && etagOf(now));
+      const value = { weight: Number(entity.value['weight']) + 1 };
+      try {
+        await pools.write([{ kind: 'server', key: `default/${id}`, op: 'patch', value, expect }], 'a test');
+        done++;
+      } catch (thrown) {
+        if (!(thrown instanceof WeldrError) || thrown.code !== 'PRECONDITION_FAILED') throw thrown;
+      }
+    }
+  };
+  await Promise.all([count(a), count(b), count(b)]);
+  const wanted = 1 + 3 * increments;
+  await until('both have the count', () =>
+    [a, b].every(({ pools }) => pools.get('default', id)?.server.weight === wanted),
+  );
+});
+
+withEtcd('a batch is one transaction: all of it is there, or nothing', async (_, node) => {
+  const a = await node();
+  const b = await node();
+  const seen: number[] = [];
+  b.pools.observe({ defined: () => void seen.push(b.ids().length) });
+  const batch = Array.from({ length: 100 }, (__, i) => {
+    const url = `http://127.0.0.1:${9001 + i}`;
+    return { kind: 'server', key: `default/${url}`, op: 'add', value: { url } } as const;
+  });
+  await a.pools.write(batch, 'a test');
+  await until('b has all', () => b.ids().length === 100);
+  const refused = batch.map((write, i) => ({
+    ...write,
+    op: 'patch' as const,
+    value: { weight: i === 99 ? -1 : 2 },
+  }));
+  assert.is((await refusal(a.pools.write(refused, 'a test'))).code, 'INPUT_INVALID');
+  assert.is(a.pools.get('default', 'http://127.0.0.1:9001')?.server.weight, 1);
+});
+
+withEtcd(
+  'what an earlier version left is taken over once, with its leases, and stays where it was',
+  async (cluster, node) => {
+    const first = (port: number) => `/weldr/v1/pools/default/http%3A%2F%2F127.0.0.1%3A${port}`;
+    // As the version before wrote them.
+    const added = (port: number) =>
+      `{"kind":"added","schema":1,"server":{"mapHost":false,"state":"active","url":"http://127.0.0.1:${port}","weight":4}}`;
+    cluster.ctl(['put', first(9001), added(9001)]);
+    cluster.ctl(['put', first(9002), '{"kind":"removed","schema":1}']);
+    cluster.ctl(['put', '/weldr/v1/settings/health-check', '{"schema":1,"value":{"interval":1000}}']);
+    const config = [server('http://127.0.0.1:9002')];
+    const [a, b] = await Promise.all([node({ config }), node({ config })]);
+    for (const { ids, pools } of [a, b]) {
+      assert.equal(ids(), ['http://127.0.0.1:9001']);
+      assert.is(pools.get('default', 'http://127.0.0.1:9001')?.server.weight, 4);
+      assert.equal(pools.state.row('setting', 'health-check')?.value, { interval: 1000 });
+    }
+    await a.pools.remove('default', 'http://127.0.0.1:9001');
+    const late = await node({ config });
+    assert.equal(late.ids(), [], 'what is removed since then does not come back');
+    assert.ok(cluster.ctl(['get', first(9001)])?.includes('added'), 'the way back is open');
+  },
+);
 
 withEtcd('two nodes that register the same server the same way at once both succeed', async (_, node) => {
   const a = await node();
@@ -177,7 +250,7 @@ withEtcd('what others changed while the watch was cut is caught up', async (clus
   await until('stale', () => a.store.stale);
   cluster.startMember(0);
   await cluster.ready();
-  cluster.ctl(['del', '/weldr/v1/pools/default/http%3A%2F%2F127.0.0.1%3A9002']);
+  cluster.ctl(['del', keyOf(9002)]);
   await until('caught up', () => a.ids().length === 1);
   assert.equal(a.ids(), ['http://127.0.0.1:9001']);
 });
@@ -195,7 +268,7 @@ withEtcd('compacted history is replaced by a snapshot, told as differences only'
   await cluster.signal(0, 'SIGKILL');
   cluster.startMember(0);
   const compact = async () => {
-    cluster.ctl(['del', '/weldr/v1/pools/default/http%3A%2F%2F127.0.0.1%3A9002']);
+    cluster.ctl(['del', keyOf(9002)]);
     const status = JSON.parse(cluster.ctl(['endpoint', 'status', '-w', 'json']) ?? '[]');
     return cluster.ctl(['compact', String(status[0]?.Status.header.revision)]) !== undefined;
   };
@@ -273,22 +346,29 @@ withEtcd('a restored etcd that has grown past what this node saw is noticed, too
 withEtcd(
   'foreign and damaged keys are logged and left alone, the good ones are used',
   async (cluster, node) => {
-    const pools = '/weldr/v1/pools/';
-    const good = JSON.stringify({ schema: 1, kind: 'added', server: { url: 'http://127.0.0.1:9001' } });
-    cluster.ctl(['put', `${pools}default/http%3A%2F%2F127.0.0.1%3A9001`, good]);
-    cluster.ctl(['put', `${pools}default/http%3A%2F%2F127.0.0.1%3A9002`, good]);
-    cluster.ctl(['put', `${pools}default/http%3A%2F%2F127.0.0.1%3A9003`, '{"schema":1,"kin']);
-    cluster.ctl(['put', `${pools}default/http%3A%2F%2F127.0.0.1%3A9004`, '{"schema":99,"kind":"added"}']);
-    cluster.ctl(['put', `${pools}something`, 'else']);
-    cluster.ctl(['put', `${pools}%E0%A4%A/x`, good]);
-    cluster.ctl(['put', '/weldr/v1/settings/a/b', '{"schema":1,"value":1}']);
+    const define = (port: number) =>
+      JSON.stringify({ op: 'define', value: { url: `http://127.0.0.1:${port}` }, by: 'me', at: 1 });
+    cluster.ctl(['put', keyOf(9001), define(9001)]);
+    cluster.ctl(['put', keyOf(9003), '{"op":"def']);
+    cluster.ctl(['put', keyOf(9004), '{"op":"something new","by":"me","at":1}']);
+    cluster.ctl(['put', '/weldr/v2/server', 'else']);
+    cluster.ctl(['put', '/weldr/v2/something', 'else']);
+    cluster.ctl(['put', '/weldr/v2/%E0%A4%A/x', define(9001)]);
+    cluster.ctl(['put', '/weldr/v2/setting/a/b', define(9001)]);
     const a = await node();
     assert.equal(a.ids(), ['http://127.0.0.1:9001']);
     assert.is(a.store.damaged.length, 6);
     assert.is(a.lines.filter(line => line.includes('ignoring a key of etcd')).length, 6);
-    cluster.ctl(['put', `${pools}default/http%3A%2F%2F127.0.0.1%3A9001`, 'not json']);
+    cluster.ctl(['put', keyOf(9001), 'not json']);
     await until('a server whose key got damaged leaves', () => a.ids().length === 0);
     await a.pools.add('default', server('http://127.0.0.1:9005'));
     assert.equal(a.ids(), ['http://127.0.0.1:9005']);
   },
 );
+
+withEtcd('a row whose server is not the one of its key has no effect, and says so', async (cluster, node) => {
+  const value = { url: 'http://127.0.0.1:9001' };
+  cluster.ctl(['put', keyOf(9002), JSON.stringify({ op: 'define', value, by: 'me', at: 1 })]);
+  const a = await node();
+  assert.equal(a.ids(), []);
+});

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { suite } from '../../support/suite.ts';
-import { idOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
+import { idOf, idsOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
 
 const test = suite('pool-file damage', { timeoutMs: 120_000 });
 
@@ -26,11 +26,7 @@ test('cut off at any byte, it loads what was complete, and what is written next 
       const complete = Math.max(0, text.slice(0, length).split('\n').length - 2);
       const expected = [1, 2, 3].slice(0, complete).map(idOf);
       const { journal } = await openJournal(path);
-      assert.equal(
-        (await journal.load()).entries.map(e => e.id),
-        expected,
-        `cut at ${length}`,
-      );
+      assert.equal(idsOf(await journal.load()), expected, `cut at ${length}`);
       await journal.write(put(9));
       await journal.close();
       assert.equal((await readJournal(path)).ids, [...expected, idOf(9)], `cut at ${length}, next start`);
@@ -84,17 +80,65 @@ test('any changed byte is noticed and costs its line, or two when it was the lin
   });
 });
 
-test('a file that is not a journal is kept beside and not overwritten', async () => {
+test('a file that is not one of Weldr is refused and left alone', async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
-    for (const foreign of ['{"servers":[]}', '{\n  "servers": []\n}\n', '\0\0\0\0']) {
+    for (const foreign of ['{"servers":[]}', '{\n  "servers": []\n}\n', 'export default {};\n']) {
       writeFileSync(path, foreign);
-      const before = asideIn(folder).length;
-      assert.equal((await readJournal(path)).ids, []);
-      const aside = asideIn(folder).sort();
-      assert.is(aside.length, before + 1);
-      assert.is(readFileSync(join(folder, aside.at(-1) ?? ''), 'utf8'), foreign);
+      await openJournal(path).then(
+        () => assert.unreachable(),
+        (error: Error) => assert.match(error.message, /not one of Weldr; move it away/),
+      );
+      assert.is(readFileSync(path, 'utf8'), foreign);
+      assert.equal(readdirSync(folder), ['pool.json']);
     }
+  });
+});
+
+test('a file of which a crash left zeros only is kept beside', async () => {
+  await inFolder(async folder => {
+    const path = join(folder, 'pool.json');
+    writeFileSync(path, '\0\0\0\0');
+    assert.equal((await readJournal(path)).ids, []);
+    const [aside = '', ...more] = asideIn(folder);
+    assert.equal(more, []);
+    assert.is(readFileSync(join(folder, aside), 'utf8'), '\0\0\0\0');
+  });
+});
+
+test('a file that somebody emptied is begun anew, and the log says so', async () => {
+  await inFolder(async folder => {
+    const { path } = await journalOf(folder, [1]);
+    writeFileSync(path, '');
+    const { ids, logs } = await readJournal(path);
+    assert.equal(ids, []);
+    assert.ok(logs.some(({ level, msg }) => level === 'warn' && msg.includes('is empty')));
+  });
+});
+
+test('what a later version adds to a row is kept when the file is written anew', async () => {
+  await inFolder(async folder => {
+    const { path, bytes } = await journalOf(folder, [1]);
+    const { encodeLine } = await import('../../../plugins/pool-file/journal-line.ts');
+    const later = {
+      kind: 'route',
+      key: 'shop',
+      op: 'define',
+      value: { path: '/' },
+      by: 'me',
+      at: 1,
+      later: true,
+    };
+    writeFileSync(path, bytes.toString('utf8') + encodeLine({ by: 'me', at: 1, put: [later] }));
+    const { journal } = await openJournal(path);
+    await Promise.all(Array.from({ length: 3000 }, (_, i) => journal.write(put(1, 1 + (i % 900)))));
+    await journal.close();
+    const again = await openJournal(path);
+    assert.equal(
+      (await again.journal.load()).find(({ kind }) => kind === 'route'),
+      later,
+    );
+    await again.journal.close();
   });
 });
 
@@ -102,7 +146,7 @@ test('a file of a newer Weldr is refused and left alone', async () => {
   await inFolder(async folder => {
     const { path, bytes } = await journalOf(folder, [1]);
     const { encodeLine } = await import('../../../plugins/pool-file/journal-line.ts');
-    const newer = encodeLine({ format: 'weldr-pool', version: 2 }) + bytes.toString('utf8').split('\n')[1];
+    const newer = encodeLine({ format: 'weldr-pool', version: 3 }) + bytes.toString('utf8').split('\n')[1];
     writeFileSync(path, newer);
     await openJournal(path).then(
       () => assert.unreachable(),

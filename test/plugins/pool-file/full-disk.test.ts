@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { serverDefinition } from '../../../core/pool/server-definition.ts';
-import type { StoreChange } from '../../../core/pool/store.ts';
 import { parse } from '../../../core/settings/options.ts';
+import type { Batch } from '../../../core/state/row.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { poolFile } from '../../../plugins/pool-file/index.ts';
 import { suite } from '../../support/suite.ts';
-import { idOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
+import { define, idOf, idsOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
 
 const test = suite('pool-file full disk');
 
@@ -119,12 +119,12 @@ onSmallDisk(
 onSmallDisk('a disk without space for writing anew leaves the file growing, not failing', async disk => {
   const path = join(disk, 'pool.json');
   const { journal, logs } = await openJournal(path);
-  const big = (port: number): StoreChange => {
+  const big = (port: number): Batch => {
     const server = parse(serverDefinition, {
       url: `https://127.0.0.1:${port}`,
       tls: { ca: 'x'.repeat(60_000) },
     });
-    return { op: 'put', entry: { pool: 'default', id: server.url, kind: 'added', server } };
+    return define(server);
   };
   // 5 x 60 KB live; then small changes until it is due to be written anew, for which there is no room.
   for (let port = 1; port <= 5; port++) await journal.write(big(port));
@@ -149,10 +149,7 @@ onSmallDisk(
     await before.journal.close();
     assert.ok(mount('-o', 'remount,ro', disk));
     const { journal, logs } = await openJournal(path);
-    assert.equal(
-      (await journal.load()).entries.map(entry => entry.id),
-      [idOf(1)],
-    );
+    assert.equal(idsOf(await journal.load()), [idOf(1)]);
     assert.ok(
       logs.some(line => line.level === 'error' && line.msg.includes('changes of the pool are refused')),
     );
@@ -174,10 +171,7 @@ onSmallDisk('a damaged file on a read-only disk is read, and set aside when it c
   writeFileSync(path, readFileSync(path, 'utf8').replace('127.0.0.1:2', '127.0.0.1:7'));
   assert.ok(mount('-o', 'remount,ro', disk));
   const { journal, logs } = await openJournal(path);
-  assert.equal(
-    (await journal.load()).entries.map(entry => entry.id),
-    [idOf(1), idOf(3)],
-  );
+  assert.equal(idsOf(await journal.load()), [idOf(1), idOf(3)]);
   assert.ok(mount('-o', 'remount,rw', disk));
   await journal.write(put(4));
   await journal.close();

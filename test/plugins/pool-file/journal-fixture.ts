@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../core/clock.ts';
-import { serverDefinition } from '../../../core/pool/server-definition.ts';
-import type { StoreChange } from '../../../core/pool/store.ts';
+import { type ServerDefinition, serverDefinition } from '../../../core/pool/server-definition.ts';
+import { partsOfServerKey, serverKey, serverKindName } from '../../../core/pool/server-kind.ts';
 import { parse } from '../../../core/settings/options.ts';
+import type { Batch, Row } from '../../../core/state/row.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
 import { PoolJournal } from '../../../plugins/pool-file/pool-journal.ts';
 
@@ -28,19 +29,29 @@ export async function openJournal(path: string): Promise<{ journal: PoolJournal;
 /** What a journal holds, read as a start of Weldr reads it. */
 export async function readJournal(path: string): Promise<{ ids: string[]; logs: LogLine[] }> {
   const { journal, logs } = await openJournal(path);
-  const { entries } = await journal.load();
+  const ids = idsOf(await journal.load());
   await journal.close();
-  return { ids: entries.map(entry => entry.id), logs };
+  return { ids, logs };
 }
 
 /** @param ttl ms, 1000 or more: a number that the tests can tell changes by */
-export function put(port: number, weight = 1, ttl?: number): StoreChange {
+export function put(port: number, weight = 1, ttl?: number): Batch {
   const server = parse(serverDefinition, {
     url: `http://127.0.0.1:${port}`,
     weight,
     ...(ttl === undefined ? {} : { ttl }),
   });
-  return { op: 'put', entry: { pool: 'default', id: server.url, kind: 'added', server } };
+  return define(server);
 }
+
+/** A server of the pool `default`, defined. */
+export function define(server: ServerDefinition): Batch {
+  const mark = { by: 'a test', at: 0 };
+  const identity = { kind: serverKindName, key: serverKey('default', server.url) };
+  return { ...mark, changes: [{ ...identity, row: { ...identity, op: 'define', value: server, ...mark } }] };
+}
+
+/** The servers that rows are about. */
+export const idsOf = (rows: readonly Row[]): string[] => rows.map(({ key }) => partsOfServerKey(key).id);
 
 export const idOf = (port: number): string => `http://127.0.0.1:${port}`;

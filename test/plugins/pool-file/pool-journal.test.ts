@@ -17,7 +17,7 @@ import { parse } from '../../../core/settings/options.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { poolFile } from '../../../plugins/pool-file/index.ts';
 import { suite } from '../../support/suite.ts';
-import { idOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
+import { define, idOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
 
 const test = suite('pool-file');
 
@@ -37,23 +37,26 @@ test('the pool after a restart is what it was: added, changed, removed, settings
     await first.pools.add('blue', definition(4));
     await first.pools.update('default', idOf(1), { weight: 7 });
     await first.pools.remove('default', idOf(2));
-    await first.pools.setSetting('health-check', { interval: 1000 });
+    await first.pools.write(
+      [{ kind: 'setting', key: 'health-check', op: 'put', value: { interval: 1000 } }],
+      'a test',
+    );
     await first.close();
 
     const second = await managerSide(plugin(), { servers });
     const shown = [...second.pools.list('default')].map(e => [e.upstream.id, e.upstream.weight, e.layer]);
     assert.equal(shown.sort(), [
-      [idOf(1), 7, 'api'],
+      [idOf(1), 7, 'config'],
       [idOf(3), 5, 'api'],
     ]);
     assert.ok(second.pools.get('blue', idOf(4)));
-    assert.equal(second.pools.setting('health-check'), { interval: 1000 });
-    await second.pools.reset();
+    assert.equal(second.pools.state.row('setting', 'health-check')?.value, { interval: 1000 });
+    await second.pools.state.reset('a test');
     await second.close();
 
     const third = await managerSide(plugin(), { servers });
     assert.equal([...third.pools.list('default')].map(e => e.upstream.id).sort(), servers);
-    assert.is(third.pools.setting('health-check'), undefined);
+    assert.is(third.pools.state.row('setting', 'health-check'), undefined);
     await third.close();
   });
 });
@@ -110,8 +113,8 @@ test('a change that alters nothing is not written again', async () => {
     await journal.close();
     const again = await openJournal(path);
     assert.equal(
-      (await again.journal.load()).entries,
-      [put(1)].map(c => (c.op === 'put' ? c.entry : undefined)),
+      await again.journal.load(),
+      put(1).changes.map(({ row }) => row),
     );
     await again.journal.close();
   });
@@ -223,7 +226,7 @@ test('keeps servers on unix sockets', async () => {
     const { journal } = await openJournal(path);
     await journal.load();
     const server = parse(serverDefinition, { url: 'unix:/run/my app.sock' });
-    await journal.write({ op: 'put', entry: { pool: 'default', id: server.url, kind: 'added', server } });
+    await journal.write(define(server));
     await journal.close();
     assert.equal((await readJournal(path)).ids, ['unix:/run/my app.sock']);
   });

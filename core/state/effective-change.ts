@@ -1,0 +1,54 @@
+// EffectiveChange: what is another thing now, field by field, and who caused it: one log line each.
+import { isDeepStrictEqual } from 'node:util';
+import type { JsonObject } from './merge-patch.ts';
+import type { Mark } from './row.ts';
+
+/** One change of what is in force. */
+export interface EffectiveChange {
+  /** For people: `server http://10.0.0.5:3000 in pool default`. */
+  readonly what: string;
+  /** Undefined: the whole of it came or went. */
+  readonly field: string | undefined;
+  /** Undefined: there was none; of secret fields never said. */
+  readonly from: unknown;
+  readonly to: unknown;
+  readonly by: string;
+  /** The sentence. */
+  readonly text: string;
+}
+
+/** The most characters of a value in a sentence. */
+const maxShown = 100;
+
+/** The changes from one value of a thing to the next; undefined: it was, or is, not there. */
+export function changesBetween(
+  what: string,
+  { before, after }: { readonly before: JsonObject | undefined; readonly after: JsonObject | undefined },
+  secret: readonly string[],
+  { by }: Pick<Mark, 'by'>,
+): EffectiveChange[] {
+  if (before === undefined || after === undefined) {
+    if (before === after) return [];
+    const verb = before === undefined ? 'is new' : 'is removed';
+    return [
+      { what, field: undefined, from: undefined, to: undefined, by, text: `${what} ${verb}, by ${by}` },
+    ];
+  }
+  if (before === after) return [];
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  const changes: EffectiveChange[] = [];
+  for (const field of names) {
+    const [from, to] = [before[field], after[field]];
+    if (isDeepStrictEqual(from, to)) continue;
+    const text = secret.includes(field)
+      ? `${what}: ${field} changed, by ${by}`
+      : `${what}: ${field} from ${show(from)} to ${show(to)}, by ${by}`;
+    const values = secret.includes(field) ? { from: undefined, to: undefined } : { from, to };
+    changes.push({ what, field, ...values, by, text });
+  }
+  return changes;
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'none' : (JSON.stringify(value) ?? 'none').slice(0, maxShown);
+}

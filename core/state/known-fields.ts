@@ -1,0 +1,36 @@
+// Reading what a later version may have written: fields that a schema does not know are left out, and named.
+import type { z } from 'zod';
+import { WeldrError } from '../errors.ts';
+import { parse } from '../settings/options.ts';
+import { isObject, plainJson } from './merge-patch.ts';
+
+/** The value as the schema has it, as JSON. Throws INPUT_INVALID for what is wrong apart from unknown fields. */
+export function parseKnown(schema: z.ZodType, value: unknown, ignored: (field: string) => void): unknown {
+  const unknown = (schema.safeParse(value).error?.issues ?? []).flatMap(issue =>
+    issue.code === 'unrecognized_keys' ? issue.keys.map(key => [...issue.path, key]) : [],
+  );
+  if (unknown.length === 0) return plainJson(parse(schema, value, 'INPUT_INVALID'));
+  const known: unknown = structuredClone(value);
+  for (const path of unknown) {
+    drop(known, path);
+    ignored(path.join('.'));
+  }
+  return plainJson(parse(schema, known, 'INPUT_INVALID'));
+}
+
+/** An object of a schema, as JSON. Throws INPUT_INVALID. */
+export function parseObject(schema: z.ZodType, value: unknown) {
+  return expectObject(plainJson(parse(schema, value, 'INPUT_INVALID')));
+}
+
+/** Throws INPUT_INVALID for what is no object. */
+export function expectObject(value: unknown) {
+  if (isObject(value)) return value;
+  throw new WeldrError('INPUT_INVALID', 'expected an object');
+}
+
+function drop(value: unknown, [name, ...rest]: readonly PropertyKey[]): void {
+  if (typeof value !== 'object' || value === null || name === undefined) return;
+  if (rest.length === 0) Reflect.deleteProperty(value, name);
+  else drop(Reflect.get(value, name), rest);
+}

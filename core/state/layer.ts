@@ -1,0 +1,10 @@
+// Layer: where a value came from.
+
+/**
+ * Where a thing came from: a plugin that finds servers (its source's name), the config, or an operator over the API or
+ * the cluster.
+ */
+export type Layer = `discovered:${string}` | 'config' | OperatorLayer;
+
+/** An operator's word: kept by this Weldr, or shared by a cluster. */
+export type OperatorLayer = 'api' | 'cluster';

@@ -1,0 +1,68 @@
+// JSON merge patch (RFC 7396): applied, and made so that it holds exactly what was changed.
+import { isDeepStrictEqual } from 'node:util';
+
+/** An object as JSON has them. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Is it an object that is no array? */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `target` with `patch` laid over it: objects are merged, null removes, everything else replaces. Changes neither. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const merged = new Map<string, unknown>(isObject(target) ? Object.entries(target) : []);
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(name);
+    else merged.set(name, mergePatch(merged.get(name), value));
+  }
+  return Object.fromEntries(merged);
+}
+
+/** The smallest patch which makes `after` of `before`; undefined: they are the same. Neither holds null. */
+export function patchBetween(before: JsonObject, after: JsonObject): JsonObject | undefined {
+  const patch = new Map<string, unknown>();
+  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) patch.set(name, null);
+  for (const [name, value] of Object.entries(after)) {
+    const known = before[name];
+    if (isDeepStrictEqual(known, value)) continue;
+    patch.set(name, isObject(known) && isObject(value) ? patchBetween(known, value) : value);
+  }
+  return patch.size === 0 ? undefined : Object.fromEntries(patch);
+}
+
+/**
+ * `patch` after a change which set what `given` names, so that `base` with it gives `wanted`: what was set to the
+ * base's value is in it no more, what was not touched stays as it was. Undefined: nothing is left.
+ */
+export function amendPatch(
+  patch: JsonObject,
+  given: JsonObject,
+  { base, wanted }: { readonly base: JsonObject; readonly wanted: JsonObject },
+): JsonObject | undefined {
+  const amended = new Map<string, unknown>(Object.entries(patch));
+  for (const [name, value] of Object.entries(given)) {
+    const [known, before, after] = [patch[name], base[name], wanted[name]];
+    let part: unknown;
+    if (isObject(value) && isObject(before) && isObject(after) && (known === undefined || isObject(known))) {
+      part = amendPatch(known ?? {}, value, { base: before, wanted: after });
+    } else part = patchBetween({ part: before ?? null }, { part: after ?? null })?.['part'];
+    if (part === undefined) amended.delete(name);
+    else amended.set(name, part);
+  }
+  return amended.size === 0 ? undefined : Object.fromEntries(amended);
+}
+
+/** As JSON gives it back: without what is undefined. */
+export function plainJson<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
+
+/** JSON with the fields of all objects in one order, so that equal values have equal text. */
+export function stableJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => {
+    if (!isObject(part)) return part;
+    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}

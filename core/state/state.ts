@@ -1,0 +1,335 @@
+// State: all that operators said, durable before it is in force, and what the layers make of it.
+import type { Clock } from '../clock.ts';
+import { toError, WeldrError } from '../errors.ts';
+import { type Base, type Entity, effective, type Kind } from './entity.ts';
+import type { OperatorLayer } from './layer.ts';
+import { stableJson } from './merge-patch.ts';
+import { type Batch, type Mark, maxBatch, type Row, type RowChange, rowId } from './row.ts';
+import type { StateStore } from './store.ts';
+import { rowAfter, type Write } from './write.ts';
+
+/** A kind, and where its things are when they are in force. */
+export interface KindHost {
+  readonly kind: Kind;
+  /** What is below the operator's word. */
+  base(key: string): Base | undefined;
+  /** What the rows say of this thing is another thing now: who owns it brings it to that. */
+  changed(key: string, cause: Mark): void;
+  /** May this be, with all others there are? Throws LIMIT_REACHED, CONFLICT … */
+  admit?(key: string, after: Entity | undefined): void;
+}
+
+/** What became of one write. */
+export interface Written {
+  readonly kind: string;
+  readonly key: string;
+  readonly before: Entity | undefined;
+  readonly after: Entity | undefined;
+  /** Is the row another one? */
+  readonly changed: boolean;
+}
+
+/** What a {@link State} needs of the process around it. */
+export interface StateOptions {
+  readonly clock: Clock;
+  /** Told once of each row that cannot be used as it is. */
+  report(row: Row, problem: string): void;
+}
+
+/** How often a write is tried over what others wrote meanwhile. */
+const maxTries = 5;
+
+/** What operators said of all kinds. */
+export class State {
+  private readonly options: StateOptions;
+  private readonly kinds = new Map<string, KindHost>();
+  private readonly rows = new Map<string, Row>();
+  private readonly reported = new WeakMap<Row, Set<string>>();
+  /** The last write of each row that is under way. */
+  private readonly turns = new Map<string, Promise<unknown>>();
+  private store: StateStore | undefined;
+  /** A store was let go of and the next one is not there yet: what was acknowledged now would be lost. */
+  private betweenStores = false;
+
+  constructor(options: StateOptions) {
+    this.options = options;
+  }
+
+  /** Makes a kind known; its rows are in force from then on. */
+  register(host: KindHost): void {
+    this.kinds.set(host.kind.name, host);
+  }
+
+  /** As what operators' whole entities are shown. */
+  get layer(): OperatorLayer {
+    return this.store?.layer ?? 'api';
+  }
+
+  /** Is the store away, so that what is read may be out of date? */
+  get stale(): boolean {
+    return this.store?.stale ?? false;
+  }
+
+  /** Does the store itself end rows that have a ttl? */
+  get expires(): boolean {
+    return this.store?.expires ?? false;
+  }
+
+  /** All rows, of kinds that are not known, too. */
+  get all(): IterableIterator<Row> {
+    return this.rows.values();
+  }
+
+  row(kind: string, key: string): Row | undefined {
+    return this.rows.get(rowId(kind, key));
+  }
+
+  /** What is in force of a thing; undefined: nothing. */
+  entity(kind: string, key: string): Entity | undefined {
+    return this.entityOf(this.hostOf(kind), key, this.row(kind, key));
+  }
+
+  // --- changing --------------------------------------------------------------------------------------------------
+
+  /**
+   * Makes changes, all or none; durable and in force when it resolves. Rejects with what a write expects or finds
+   * wrong, STORE_UNAVAILABLE, CONFLICT, LIMIT_REACHED.
+   */
+  async write(writes: readonly Write[], by: string): Promise<readonly Written[]> {
+    return await this.inTurn(writes, async () => {
+      for (let tries = 1; ; tries++) {
+        const mark = { by, at: this.options.clock.now() };
+        const { written, changes } = this.resolve(writes, mark);
+        try {
+          await this.commit({ ...mark, changes });
+          return written;
+        } catch (thrown) {
+          // What another node wrote is known by now: the write is looked at anew, with what it expects.
+          const again = thrown instanceof WeldrError && thrown.code === 'CONFLICT' && tries < maxTries;
+          if (!again) throw thrown;
+        }
+      }
+    });
+  }
+
+  /** What {@link write} would make of these, now. Throws what it would reject with, but for the store's part. */
+  plan(writes: readonly Write[], by: string): readonly Written[] {
+    return this.resolve(writes, { by, at: this.options.clock.now() }).written;
+  }
+
+  /** Forgets a row when its turn has come and it is still overdue. */
+  async expire(kind: string, key: string, overdue: () => boolean): Promise<void> {
+    const write: Write = { kind, key, op: 'forget' };
+    await this.inTurn([write], async () => {
+      if (!overdue()) return;
+      await this.commit({
+        by: 'ttl',
+        at: this.options.clock.now(),
+        changes: [{ kind, key, row: undefined }],
+      });
+    });
+  }
+
+  /**
+   * Takes rows over as they are, from an export. Rejects with INPUT_INVALID and the place for the first that cannot be
+   * used, and then nothing has changed.
+   */
+  async take(rows: readonly Row[], by: string): Promise<void> {
+    const at = this.options.clock.now();
+    for (const [index, row] of rows.entries()) this.expectUsable(row, `rows[${index}]`);
+    for (let from = 0; from < rows.length; from += maxBatch) {
+      const changes = rows.slice(from, from + maxBatch).map(row => ({ kind: row.kind, key: row.key, row }));
+      await this.inTurn(changes, () => this.commit({ by, at, changes }));
+    }
+  }
+
+  /** Forgets all that operators said: the config and the sources decide. */
+  async reset(by: string): Promise<void> {
+    await this.commit({ by, at: this.options.clock.now(), reset: true, changes: [] });
+  }
+
+  private expectUsable(row: Row, where: string): void {
+    const host = this.kinds.get(row.kind);
+    if (host === undefined || row.op !== 'define') return;
+    try {
+      host.kind.read(row.key, row.value, () => {});
+    } catch (thrown) {
+      const { message } = toError(thrown);
+      throw new WeldrError('INPUT_INVALID', `${where}.value: ${message}`, {
+        cause: thrown,
+        field: `${where}.value`,
+      });
+    }
+  }
+
+  private resolve(writes: readonly Write[], mark: Mark): { written: Written[]; changes: RowChange[] } {
+    if (writes.length > maxBatch) {
+      throw new WeldrError(
+        'INPUT_INVALID',
+        `a batch has at most ${maxBatch} changes, this one ${writes.length}`,
+      );
+    }
+    const seen = new Set<string>();
+    const written: Written[] = [];
+    const changes: RowChange[] = [];
+    for (const [index, write] of writes.entries()) {
+      const { kind, key } = write;
+      if (seen.has(rowId(kind, key))) {
+        throw new WeldrError('INPUT_INVALID', `changes[${index}]: ${key} is in the batch twice`, {
+          field: `changes[${index}]`,
+        });
+      }
+      seen.add(rowId(kind, key));
+      const one = this.resolveOne(write, mark);
+      written.push(one.written);
+      if (one.written.changed || one.renews) changes.push({ kind, key, row: one.row });
+    }
+    return { written, changes };
+  }
+
+  private resolveOne(write: Write, mark: Mark): { written: Written; row: Row | undefined; renews: boolean } {
+    const { kind, key } = write;
+    const host = this.hostOf(kind);
+    const row = this.row(kind, key);
+    const before = this.entityOf(host, key, row);
+    write.expect?.(before);
+    const found = {
+      kind: host.kind,
+      base: host.base(key),
+      row,
+      entity: before,
+      shared: this.layer === 'cluster',
+    };
+    const next = rowAfter(write, found, mark);
+    const after = this.entityOf(host, key, next);
+    host.admit?.(key, after);
+    const changed = !sameRow(row, next);
+    const renews = next?.value !== undefined && host.kind.lifetime(next.value) !== undefined;
+    return { written: { kind, key, before, after, changed }, row: changed ? next : row, renews };
+  }
+
+  private async commit(batch: Batch): Promise<void> {
+    if (this.betweenStores) {
+      throw new WeldrError('STORE_UNAVAILABLE', 'the config is being reloaded; try again in a moment');
+    }
+    if (batch.changes.length === 0 && batch.reset !== true) return;
+    await this.store?.write(batch);
+    this.apply(batch);
+  }
+
+  /** Changes of one row happen one after another; those of different rows go on side by side. */
+  private async inTurn<T>(
+    rows: readonly { readonly kind: string; readonly key: string }[],
+    change: () => Promise<T>,
+  ): Promise<T> {
+    const ids = rows.map(({ kind, key }) => rowId(kind, key));
+    const before = ids.map(id => this.turns.get(id)?.catch(() => {}));
+    const turn = Promise.all(before).then(change);
+    for (const id of ids) this.turns.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      for (const id of ids) if (this.turns.get(id) === turn) this.turns.delete(id);
+    }
+  }
+
+  // --- the store -------------------------------------------------------------------------------------------------
+
+  /**
+   * Loads a store and makes it the home of changes; those made while there was none are written to it. Throws
+   * CONFIG_INVALID when there is one already.
+   */
+  async use(store: StateStore): Promise<void> {
+    if (this.store !== undefined) {
+      throw new WeldrError('CONFIG_INVALID', 'two plugins want to store the pool; keep one of them');
+    }
+    this.store = store;
+    const stored = await store.load();
+    const homeless = this.betweenStores ? [] : [...this.rows.values()];
+    this.betweenStores = false;
+    this.replace(stored);
+    store.watch?.(batch => this.apply(batch));
+    for (let from = 0; from < homeless.length; from += maxBatch) {
+      const changes = homeless
+        .slice(from, from + maxBatch)
+        .map(row => ({ kind: row.kind, key: row.key, row }));
+      await this.commit({ by: 'before the store', at: this.options.clock.now(), changes });
+    }
+  }
+
+  /**
+   * Lets go of the store, at a reload; what it held stays in use until the next store is loaded. Changes are refused
+   * until then, or until {@link goOn}.
+   */
+  release(): void {
+    this.betweenStores ||= this.store !== undefined;
+    this.store = undefined;
+  }
+
+  /** The reload is over: changes are taken, with a store or without. */
+  goOn(): void {
+    this.betweenStores = false;
+  }
+
+  /** Makes `rows` all that there is; tells only what differs. */
+  private replace(rows: readonly Row[]): void {
+    const gone = new Map(this.rows);
+    const changes: RowChange[] = [];
+    for (const row of rows) {
+      const id = rowId(row.kind, row.key);
+      gone.delete(id);
+      if (!sameRow(this.rows.get(id), row)) changes.push({ kind: row.kind, key: row.key, row });
+    }
+    for (const { kind, key } of gone.values()) changes.push({ kind, key, row: undefined });
+    this.apply({ by: 'the store', at: this.options.clock.now(), changes });
+  }
+
+  /** Applies what is durable. */
+  private apply({ changes, reset, ...mark }: Batch): void {
+    const touched = new Map<string, RowChange>();
+    if (reset === true) {
+      for (const [id, { kind, key }] of this.rows) touched.set(id, { kind, key, row: undefined });
+      this.rows.clear();
+    }
+    for (const change of changes) {
+      const id = rowId(change.kind, change.key);
+      touched.set(id, change);
+      if (change.row === undefined) this.rows.delete(id);
+      else this.rows.set(id, change.row);
+    }
+    for (const { kind, key } of touched.values()) this.kinds.get(kind)?.changed(key, mark);
+  }
+
+  private entityOf(host: KindHost, key: string, row: Row | undefined): Entity | undefined {
+    const report = (problem: string): void => {
+      if (row !== undefined) this.reportOnce(row, problem);
+    };
+    return effective(host.kind, { base: host.base(key), row, layer: this.layer, report });
+  }
+
+  private reportOnce(row: Row, problem: string): void {
+    const known = this.reported.get(row) ?? new Set();
+    if (known.has(problem)) return;
+    this.reported.set(row, known.add(problem));
+    this.options.report(row, problem);
+  }
+
+  private hostOf(kind: string): KindHost {
+    const host = this.kinds.get(kind);
+    if (host !== undefined) return host;
+    const known = [...this.kinds.keys()].join(', ');
+    throw new WeldrError(
+      'INPUT_INVALID',
+      `kind: ${JSON.stringify(kind)} does not change at run time; ${known} do`,
+      {
+        field: 'kind',
+      },
+    );
+  }
+}
+
+/** Do two rows say the same, whoever said it? */
+function sameRow(a: Row | undefined, b: Row | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.op === b.op && stableJson(a.value ?? null) === stableJson(b.value ?? null);
+}

@@ -1,0 +1,22 @@
+// StateStore: where the manager keeps what operators said. The store behind it is a plugin's.
+import type { OperatorLayer } from './layer.ts';
+import type { Batch, Row } from './row.ts';
+
+/** Keeps rows. A plugin gives one to `operator.useStore`. */
+export interface StateStore {
+  /** The layer that what operators defined is shown as. */
+  readonly layer: OperatorLayer;
+  /** What is kept. A store that is away answers its last local copy; damage is set aside and logged, not thrown. */
+  load(): Promise<readonly Row[]>;
+  /**
+   * Resolves when the batch is durable, all of it. Rejects with STORE_UNAVAILABLE (nothing was written) or CONFLICT
+   * (somebody else changed one of its rows since this process saw it; what is there now was told to `watch`).
+   */
+  write(batch: Batch): Promise<void>;
+  /** Told of changes that others made. The manager applies them in the order of the calls. */
+  watch?(listener: (batch: Batch) => void): void;
+  /** Are reads possibly out of date, because the store is away? */
+  readonly stale?: boolean;
+  /** Does the store itself drop rows whose ttl has passed (and tell `watch`)? Else the manager does. */
+  readonly expires?: boolean;
+}

@@ -1,0 +1,22 @@
+// What a change would do, without doing it: `?dryRun`.
+import type { AdminAnswer } from '../../core/plugin/admin.ts';
+import { serverKind } from '../../core/pool/server-kind.ts';
+import { changesBetween } from '../../core/state/effective-change.ts';
+import type { Written } from '../../core/state/state.ts';
+
+/** What would be another thing, field by field; secrets are not shown. */
+export function dryRunAnswer(planned: readonly Written[]): AdminAnswer {
+  const changes = planned.flatMap(({ kind, key, before, after }) =>
+    changesBetween(key, { before: before?.value, after: after?.value }, secretOf(kind), { by: '' }).map(
+      ({ field, from, to }) => ({
+        kind,
+        key,
+        op: before === undefined ? 'add' : after === undefined ? 'remove' : 'change',
+        ...(field !== undefined && { field, from, to }),
+      }),
+    ),
+  );
+  return { status: 200, body: { dryRun: true, changes } };
+}
+
+const secretOf = (kind: string): readonly string[] => (kind === serverKind.name ? serverKind.secret : []);

@@ -1,0 +1,40 @@
+// Pages of long lists: `?state=&layer=&limit=&after=`.
+import { WeldrError } from '../../core/errors.ts';
+import type { PoolEntry } from '../../core/pool/pool-entry.ts';
+
+/** The most servers of one page. */
+const maxLimit = 10_000;
+
+/**
+ * The entries that a query asks for; with `limit` or `after` by id, and `next` is the query of what comes after.
+ * Throws INPUT_INVALID.
+ */
+export function pageOf(
+  entries: readonly PoolEntry[],
+  query: URLSearchParams,
+): { page: readonly PoolEntry[]; next: string | undefined } {
+  const [state, layer, after] = [query.get('state'), query.get('layer'), query.get('after')];
+  const limit = limitOf(query.get('limit'));
+  const wanted = entries.filter(
+    entry => (state === null || entry.upstream.state === state) && (layer === null || entry.layer === layer),
+  );
+  if (limit === undefined && after === null) return { page: wanted, next: undefined };
+  const sorted = wanted
+    .filter(({ upstream }) => after === null || upstream.id > after)
+    .sort((one, other) => (one.upstream.id < other.upstream.id ? -1 : 1));
+  const page = sorted.slice(0, limit);
+  const last = page.at(-1);
+  if (page.length === sorted.length || last === undefined) return { page, next: undefined };
+  const next = new URLSearchParams(query);
+  next.set('after', last.upstream.id);
+  return { page, next: next.toString() };
+}
+
+function limitOf(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  const limit = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= maxLimit) return limit;
+  throw new WeldrError('INPUT_INVALID', `limit: expected a number from 1 to ${maxLimit}, got ${text}`, {
+    field: 'limit',
+  });
+}
