@@ -39,6 +39,7 @@ const flags = {
   ttl: { value: 'TIME', text: 'It leaves unless it is added again within this time, such as 30s' },
   force: { text: 'Do not wait for requests in flight' },
   wait: { text: 'Answer when the requests in flight are finished' },
+  field: { value: 'NAME', text: 'Only this field, such as weight; several with commas' },
   watch: { text: 'start: reload when the config is changed; stats: print again each second' },
   output: { value: 'FILE', text: 'Write there instead of to stdout' },
 } as const satisfies Record<string, { value?: string; text: string }>;
@@ -111,6 +112,18 @@ const commands: readonly Command[] = [
       const { removeServer } = await import('./commands/servers.ts');
       const how = { force: isOn(given, 'force'), wait: isOn(given, 'wait') };
       return print(await removeServer(adminOf(given), poolOf(given), url, how, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'servers reset <url>',
+    text: 'Forget what was changed of a server at run time: the config decides again',
+    flags: ['field', 'pool', ...adminFlags],
+    async run([url = ''], given) {
+      const { resetServer } = await import('./commands/servers.ts');
+      const json = isOn(given, 'json');
+      return print(
+        await resetServer(adminOf(given), { pool: poolOf(given), url, field: textOf(given, 'field') }, json),
+      );
     },
   },
   stateCommand('drain', 'draining', 'Give a server no new requests, and keep it in the list'),

@@ -13,6 +13,7 @@ const server = z.looseObject({
   weight: z.number(),
   layer: z.string(),
   health: z.looseObject({ status: z.string() }).nullish(),
+  overrides: z.record(z.string(), z.unknown()).default({}),
 });
 const serverList = z.looseObject({ servers: z.array(server) });
 
@@ -26,12 +27,13 @@ export async function listServers(admin: AdminClient, pool: string, json: boolea
   const { servers } = understood(serverList, answer);
   if (servers.length === 0) return `no servers; add one: weldr servers add http://127.0.0.1:12345`;
   return formatTable(
-    ['SERVER', 'STATE', 'WEIGHT', 'LAYER', 'HEALTH', 'REASON'],
-    servers.map(({ id, url, state, weight, layer, health, reason }) => [
+    ['SERVER', 'STATE', 'WEIGHT', 'LAYER', 'CHANGED', 'HEALTH', 'REASON'],
+    servers.map(({ id, url, state, weight, layer, overrides, health, reason }) => [
       url ?? id,
       state,
       String(weight),
       layer,
+      Object.keys(overrides).join(',') || '-',
       health?.status ?? '-',
       reason,
     ]),
@@ -76,6 +78,18 @@ export async function removeServer(
   return how.force || how.wait
     ? `${url} is removed`
     : `${url} gets no new requests and goes when it has none`;
+}
+
+/** Forgets what an operator said of a server, or of some of its fields. */
+export async function resetServer(
+  admin: AdminClient,
+  { pool, url, field }: { readonly pool: string; readonly url: string; readonly field: string | undefined },
+  json: boolean,
+): Promise<string> {
+  const query = field === undefined ? '?override' : `?override=${encodeURIComponent(field)}`;
+  const answer = await admin.call({ method: 'DELETE', path: serverPath(pool, url) + query });
+  if (json) return toJson(answer ?? {});
+  return answer === undefined ? `${url} is forgotten, and no config lists it` : sentence(answer);
 }
 
 /** Sets the state that an operator wants of a server. */

@@ -11,6 +11,7 @@ import type { ManagerStatus } from '../plugin/plugin.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import { type Overrides, type Settings, serversOf } from '../settings/settings.ts';
+import { overviewOf, overviewText } from '../state/overview.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
 import { ListeningSockets } from './listening-sockets.ts';
@@ -167,7 +168,17 @@ export class Manager {
       throw thrown;
     }
     this.log.info({ listen: this.status.listen, workers: group.size, pid: process.pid }, 'listening');
+    this.tellOverview();
     plugins.hooks.listening.call();
+  }
+
+  /** What of the config is not in force, and why, in one line. */
+  private tellOverview(): void {
+    const overview = overviewOf(this.pools.state);
+    const text = overviewText(overview);
+    if (text === undefined) return;
+    const counts = Object.entries(overview).map(([standing, rows]) => [standing, rows.length]);
+    this.log.info(Object.fromEntries(counts), text);
   }
 
   private async reloadNow(): Promise<void> {
@@ -213,6 +224,7 @@ export class Manager {
     // Who connected to an address that is gone would wait for the old workers' end.
     this.sockets.keep(config.settings.listen);
     this.log.info({ listen: this.status.listen, workers: group.size }, 'reloaded');
+    this.tellOverview();
     plugins.hooks.listening.call();
   }
 

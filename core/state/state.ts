@@ -84,6 +84,11 @@ export class State {
     return this.rows.get(rowId(kind, key));
   }
 
+  /** Does a layer below the operator's say something of what a row is about? */
+  hasBase({ kind, key }: Row): boolean {
+    return this.kinds.get(kind)?.base(key) !== undefined;
+  }
+
   /** What is in force of a thing; undefined: nothing. */
   entity(kind: string, key: string): Entity | undefined {
     return this.entityOf(this.hostOf(kind), key, this.row(kind, key));
@@ -180,11 +185,22 @@ export class State {
         });
       }
       seen.add(rowId(kind, key));
-      const one = this.resolveOne(write, mark);
+      const one = writes.length === 1 ? this.resolveOne(write, mark) : this.resolvePart(write, mark, index);
       written.push(one.written);
       if (one.written.changed || one.renews) changes.push({ kind, key, row: one.row });
     }
     return { written, changes };
+  }
+
+  /** One of several: what is wrong with it says which it is. */
+  private resolvePart(write: Write, mark: Mark, index: number) {
+    try {
+      return this.resolveOne(write, mark);
+    } catch (thrown) {
+      if (!(thrown instanceof WeldrError)) throw thrown;
+      const field = ['changes', `[${index}]`, thrown.field === undefined ? '' : `.${thrown.field}`].join('');
+      throw new WeldrError(thrown.code, `changes[${index}]: ${thrown.message}`, { cause: thrown, field });
+    }
   }
 
   private resolveOne(write: Write, mark: Mark): { written: Written; row: Row | undefined; renews: boolean } {

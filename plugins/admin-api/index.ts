@@ -5,6 +5,7 @@ import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { parseTcpAddress, tcpAddress } from '../../core/settings/listen.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
+import { addBatchRoute } from './batch-route.ts';
 import { addManagerRoutes } from './manager-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
 
@@ -40,6 +41,7 @@ export const adminApi = definePlugin({
   async manager(side, configured) {
     addManagerRoutes(side);
     addServerRoutes(side.admin, side);
+    addBatchRoute(side.admin, side.operator);
     const { host, port, bearer } = accessOf(side, configured);
     const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });
     const { admin: routes, log, operator, onClose } = side;

@@ -19,6 +19,7 @@ import { type Entity, etagOf } from '../../core/state/entity.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
 import { dryRunAnswer } from './dry-run.ts';
 import { pageOf } from './page.ts';
+import { isSet } from './query-switch.ts';
 import { findServer, type Link, nameOf, serverPath, serverResource, serversPath } from './server-resource.ts';
 
 /** What these routes work with. */
@@ -258,11 +259,5 @@ type ServerWrite =
   | { readonly op: 'add' | 'patch'; readonly value: unknown }
   | { readonly op: 'remove' }
   | { readonly op: 'forget'; readonly fields: readonly string[] | undefined };
-
-/** Is a switch such as `?force` on? */
-function isSet({ query }: AdminRequest, name: string): boolean {
-  const value = query.get(name);
-  return value !== null && value !== 'false' && value !== '0';
-}
 
 const ok = (body: unknown): AdminAnswer => ({ status: 200, body });

@@ -1,0 +1,102 @@
+// POST /batch: up to 100 changes of servers and settings, all or none.
+import { z } from 'zod';
+import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
+import { Precondition } from '../../core/plugin/precondition.ts';
+import type { OperatorPools } from '../../core/pool/operator-pools.ts';
+import { namePattern } from '../../core/pool/pool-name.ts';
+import { serverDefinition } from '../../core/pool/server-definition.ts';
+import { serverKey, serverKindName } from '../../core/pool/server-kind.ts';
+import { parse } from '../../core/settings/options.ts';
+import { type Entity, etagOf } from '../../core/state/entity.ts';
+import { isObject } from '../../core/state/merge-patch.ts';
+import { maxBatch } from '../../core/state/row.ts';
+import type { Write } from '../../core/state/write.ts';
+import { dryRunAnswer } from './dry-run.ts';
+import { isSet } from './query-switch.ts';
+
+/** The most bytes of a batch. */
+const maxBytes = 8 * 1024 * 1024;
+
+const common = {
+  kind: z.enum(['server', 'setting']).default('server').describe('What is changed.'),
+  pool: z.string().regex(namePattern).default('default').describe('Of a server: its pool.'),
+  url: z.string().max(2048).optional().describe('Of a server: its URL.'),
+  name: z.string().max(200).optional().describe('Of a setting: its name, such as "health-check".'),
+  ifMatch: z.string().max(1000).optional().describe('As the field If-Match of a change by itself.'),
+  ifNoneMatch: z.string().max(1000).optional().describe('As the field If-None-Match.'),
+};
+const value = z.record(z.string(), z.unknown()).describe('The fields.');
+
+const change = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('add'), value: value.default({}), ...common }),
+  z.strictObject({ op: z.literal('patch'), value, ...common }),
+  z.strictObject({ op: z.literal('remove'), ...common }),
+  z.strictObject({
+    op: z.literal('forget'),
+    fields: z.array(z.string()).max(100).optional().describe('Which overridden fields; default: all.'),
+    ...common,
+  }),
+]);
+
+const address = serverDefinition.shape.url;
+
+const batch = z.strictObject({ changes: z.array(change).min(1).max(maxBatch) });
+
+/** Adds the route. */
+export function addBatchRoute(admin: AdminRoutes, operator: OperatorPools): void {
+  admin.add({
+    method: 'POST',
+    path: '/batch',
+    rel: 'batch',
+    maxBody: maxBytes,
+    handle: request => writeBatch(operator, request),
+  });
+}
+
+async function writeBatch(operator: OperatorPools, request: AdminRequest): Promise<AdminAnswer> {
+  const { changes } = parse(batch, request.body, 'INPUT_INVALID');
+  const writes = changes.map((one, index) => writeOf(one, `changes[${index}]`));
+  if (isSet(request, 'dryRun')) return dryRunAnswer(operator.plan(writes, request.by));
+  const written = await operator.write(writes, request.by);
+  return {
+    status: 200,
+    body: {
+      changes: written.map(({ kind, key, before, after, changed }) => ({
+        kind,
+        key,
+        changed,
+        op: after === undefined ? 'remove' : before === undefined ? 'add' : 'change',
+        ...(after !== undefined && { etag: etagOf(after) }),
+      })),
+    },
+  };
+}
+
+function writeOf(one: z.output<typeof change>, where: string): Write {
+  const { ifMatch, ifNoneMatch } = one;
+  const precondition = new Precondition({ ifMatch, ifNoneMatch });
+  const expect = (entity: Entity | undefined) => precondition.check(entity && etagOf(entity));
+  const identity = { ...identityOf(one, where), expect };
+  switch (one.op) {
+    case 'add': {
+      const given = identity.kind === serverKindName ? { ...one.value, url: identity.id } : one.value;
+      return { ...identity, op: 'add', value: given };
+    }
+    case 'patch':
+      return { ...identity, op: 'patch', value: one.value };
+    case 'remove':
+      return { ...identity, op: 'remove' };
+    case 'forget':
+      return { ...identity, op: 'forget', fields: one.fields };
+  }
+}
+
+function identityOf({ kind, pool, url, name, ...rest }: z.output<typeof change>, where: string) {
+  if (kind === 'setting') {
+    const key = parse(z.string(), name, 'INPUT_INVALID', `${where}.name`);
+    return { kind, key, id: key };
+  }
+  const inValue = 'value' in rest && isObject(rest.value) ? rest.value['url'] : undefined;
+  const id = parse(address, url ?? inValue, 'INPUT_INVALID', `${where}.url`);
+  return { kind: serverKindName, key: serverKey(pool, id), id };
+}

@@ -1,0 +1,8 @@
+// Switches in a query: `?force`, `?wait=true`, `?dryRun=0`.
+import type { AdminRequest } from '../../core/plugin/admin.ts';
+
+/** Is a switch such as `?force` on? */
+export function isSet({ query }: Pick<AdminRequest, 'query'>, name: string): boolean {
+  const value = query.get(name);
+  return value !== null && value !== 'false' && value !== '0';
+}
