@@ -56,7 +56,9 @@ export function recordOf(entry: PoolEntry, now: number): UpstreamRecord {
 }
 
 function fixedPart(server: ServerDefinition, layer: Layer) {
-  return { id: server.url, weight: server.weight, mapHost: server.mapHost, tls: server.tls, layer };
+  const { url: id, weight, mapHost, labels, tls } = server;
+  // A copy: the pool freezes its own.
+  return { id, weight, mapHost, labels: labels && { ...labels }, tls, layer };
 }
 
 function reasonOf(state: UpstreamState, author: string): string {

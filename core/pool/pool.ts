@@ -29,6 +29,8 @@ export interface UpstreamRecord {
   readonly weight: number;
   /** Send the upstream its own name as Host instead of the client's. */
   readonly mapHost: boolean;
+  /** What it is, by name, such as its zone or version. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly tls?: UpstreamTls | undefined;
   readonly state: UpstreamState;
   /** Why the state is what it is, for people. */
@@ -88,7 +90,7 @@ export class Upstream {
     isUpstream = (value): value is Upstream => typeof value === 'object' && value !== null && #slot in value;
     membership = {
       setRecord: (upstream, record) => {
-        upstream.#record = Object.freeze(record);
+        upstream.#record = frozen(record);
       },
       setHome: (upstream, home) => {
         upstream.#home = home;
@@ -107,7 +109,7 @@ export class Upstream {
     this.protocol = protocol;
     this.endpoint = Object.freeze(endpoint);
     this.authority = authority;
-    this.#record = Object.freeze(record);
+    this.#record = frozen(record);
     // A class below freezes what it has made of it.
     if (new.target === Upstream) Object.freeze(this);
   }
@@ -145,9 +147,22 @@ export class Upstream {
     return this.#record.weight;
   }
 
+  /** What it is, by name: `upstream.labels['zone']`. */
+  get labels(): Readonly<Record<string, string>> {
+    return this.#record.labels ?? noLabels;
+  }
+
   get available(): boolean {
     return this.#record.state === 'active';
   }
+}
+
+const noLabels: Readonly<Record<string, string>> = Object.freeze({});
+const noUpstreams: readonly Upstream[] = Object.freeze([]);
+
+function frozen(record: UpstreamRecord): UpstreamRecord {
+  if (record.labels !== undefined) Object.freeze(record.labels);
+  return Object.freeze(record);
 }
 
 /** What a pool tells who follows it. All optional; called after the change is visible. */
@@ -170,6 +185,9 @@ export class Pool {
   /** What `available` shows of `#ready`, until it changes. */
   #shown: readonly Upstream[] | undefined = undefined;
   readonly #observers = new Set<PoolObserver>();
+  /** The available ones by label and value, of one version. */
+  #labelled: Map<string, Map<string, readonly Upstream[]>> | undefined = undefined;
+  #labelledAt = -1;
 
   /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
   static [Symbol.hasInstance](value: unknown): value is Pool {
@@ -205,6 +223,20 @@ export class Pool {
     // A copy that cannot be sorted or emptied by mistake; one for many requests, as changes are rare.
     this.#shown ??= Object.freeze(this.#ready.slice());
     return this.#shown;
+  }
+
+  /**
+   * Those of {@link available} whose label has this value; the same array until the pool changes. Made for all labels
+   * when it is first asked for after a change, so it costs a request no more than two look-ups.
+   *
+   * @example hooks.selectUpstream.tap('zone', () => pool.labelled('zone', 'a')[0])
+   */
+  labelled(label: string, value: string): readonly Upstream[] {
+    if (this.#labelled === undefined || this.#labelledAt !== this.#version) {
+      this.#labelled = byLabel(this.available);
+      this.#labelledAt = this.#version;
+    }
+    return this.#labelled.get(label)?.get(value) ?? noUpstreams;
   }
 
   get size(): number {
@@ -292,6 +324,21 @@ export class Pool {
     membership.setSlot(upstream, -1);
     this.#shown = undefined;
   }
+}
+
+function byLabel(upstreams: readonly Upstream[]): Map<string, Map<string, readonly Upstream[]>> {
+  const index = new Map<string, Map<string, Upstream[]>>();
+  for (const upstream of upstreams) {
+    for (const [label, value] of Object.entries(upstream.labels)) {
+      const values = index.get(label) ?? new Map<string, Upstream[]>();
+      index.set(label, values);
+      const list = values.get(value);
+      if (list === undefined) values.set(value, [upstream]);
+      else list.push(upstream);
+    }
+  }
+  for (const values of index.values()) for (const list of values.values()) Object.freeze(list);
+  return index;
 }
 
 /** The pools of one process by name. `default` is always there. */

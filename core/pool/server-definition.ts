@@ -71,6 +71,21 @@ export const healthCheckSettings = z.strictObject({
 /** Settings of active health checks as parsed: durations in ms. */
 export type HealthCheckSettings = z.output<typeof healthCheckSettings>;
 
+const maxLabels = 20;
+
+/** Facts about a server by name, such as its zone or version. */
+const labels = z
+  .record(
+    z
+      .string()
+      .regex(
+        /^[A-Za-z][A-Za-z0-9_.-]{0,62}$/,
+        'expected letters, digits, "_", "." and "-", a letter first, at most 63',
+      ),
+    z.string().max(200),
+  )
+  .refine(all => Object.keys(all).length <= maxLabels, `a server has at most ${maxLabels} labels`);
+
 const pem = z.string().max(100_000);
 
 /** A server as the config or `POST /servers` gives it. */
@@ -93,6 +108,9 @@ export const serverDefinition = z
       .default(1)
       .describe('Its share of the requests, relative to the other servers.'),
     mapHost: z.boolean().default(false).describe("Send it its own name as Host, not the client's."),
+    labels: labels
+      .optional()
+      .describe('What it is, for plugins that choose among servers: `{ "zone": "a" }`.'),
     healthCheck: healthCheckSettings
       .optional()
       .describe('How it is checked, where that differs from the plugin healthCheck.'),

@@ -1,4 +1,4 @@
-// Pages of long lists: `?state=&layer=&limit=&after=`.
+// Pages of long lists: `?state=&layer=&label=&limit=&after=`.
 import { WeldrError } from '../../core/errors.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 
@@ -15,8 +15,12 @@ export function pageOf(
 ): { page: readonly PoolEntry[]; next: string | undefined } {
   const [state, layer, after] = [query.get('state'), query.get('layer'), query.get('after')];
   const limit = limitOf(query.get('limit'));
+  const labels = query.getAll('label').map(labelOf);
   const wanted = entries.filter(
-    entry => (state === null || entry.upstream.state === state) && (layer === null || entry.layer === layer),
+    ({ upstream, layer: of }) =>
+      (state === null || upstream.state === state) &&
+      (layer === null || of === layer) &&
+      labels.every(([label, value]) => upstream.labels[label] === value),
   );
   if (limit === undefined && after === null) return { page: wanted, next: undefined };
   const sorted = wanted
@@ -28,6 +32,13 @@ export function pageOf(
   const next = new URLSearchParams(query);
   next.set('after', last.upstream.id);
   return { page, next: next.toString() };
+}
+
+/** `zone:a`, or `zone=a` percent-encoded. */
+function labelOf(text: string): readonly [label: string, value: string] {
+  const [, label, value] = /^([^:=]+)[:=](.*)$/.exec(text) ?? [];
+  if (label !== undefined && value !== undefined) return [label, value];
+  throw new WeldrError('INPUT_INVALID', `label: expected NAME:VALUE, got ${text}`, { field: 'label' });
 }
 
 function limitOf(text: string | null): number | undefined {

@@ -52,6 +52,7 @@ export function serverResource(pools: ManagerPools, operator: OperatorPools, ent
     layer,
     ...wordOf(operator, entry),
     mapHost: server.mapHost,
+    ...(server.labels === undefined ? {} : { labels: server.labels }),
     ...(server.ttl === undefined ? {} : { ttl: server.ttl }),
     ...(server.healthCheck === undefined ? {} : { healthCheck: server.healthCheck }),
     health: health ?? null,

@@ -186,6 +186,11 @@ test('a long list is read in pages, and by state', async () => {
     assert.equal(seen, servers);
     const disabled = at((await api.call('GET', '/servers?state=disabled')).body, 'servers');
     assert.is(Array.isArray(disabled) && disabled.length, 1);
+    await api.call('PATCH', '/servers/127.0.0.1/2004', { labels: { zone: 'a', rack: '1' } });
+    await api.call('PATCH', '/servers/127.0.0.1/2005', { labels: { zone: 'a' } });
+    const ofZone = at((await api.call('GET', '/servers?label=zone:a&label=rack:1')).body, 'servers');
+    assert.equal(Array.isArray(ofZone) && ofZone.map(server => server.id), [servers[4]]);
     assert.is((await api.call('GET', '/servers?limit=0')).status, 400);
+    assert.is((await api.call('GET', '/servers?label=zone')).status, 400);
   });
 });
