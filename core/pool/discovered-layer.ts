@@ -59,6 +59,16 @@ export class DiscoveredLayer {
     return undefined;
   }
 
+  /** The layer of the first source that has servers in a pool; undefined: none has. */
+  layerOf(pool: string): Layer | undefined {
+    return this.sources.find(({ pools }) => pools.has(pool))?.layer;
+  }
+
+  /** The servers of a pool that any source names. */
+  *idsOf(pool: string): Generator<string> {
+    for (const { pools } of this.sources) yield* pools.get(pool)?.keys() ?? [];
+  }
+
   /**
    * Gives a source to an instance of a plugin, with all that the instance before a reload left in it. Throws
    * INPUT_INVALID for a bad name, CONFIG_INVALID when another instance has it, LIMIT_REACHED.

@@ -4,6 +4,7 @@ import type { CancelTimer } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import { changesBetween } from '../state/effective-change.ts';
 import type { Base, Entity } from '../state/entity.ts';
+import type { Row } from '../state/row.ts';
 import { RunTimeSettings } from '../state/settings.ts';
 import { State, type Written } from '../state/state.ts';
 import type { StateStore } from '../state/store.ts';
@@ -18,6 +19,13 @@ import {
   type Member,
   PoolMembers,
 } from './pool-members.ts';
+import {
+  noPoolSettings,
+  type PoolSettings,
+  poolKind,
+  poolKindName,
+  poolSettingsOf,
+} from './pool-settings.ts';
 import type { ServerDefinition } from './server-definition.ts';
 import { definitionOf, partsOfServerKey, serverKey, serverKind, serverKindName } from './server-kind.ts';
 
@@ -35,6 +43,10 @@ export class ManagedPools {
   readonly settings: RunTimeSettings;
   private readonly options: ManagedPoolsOptions;
   private readonly members: PoolMembers;
+  /** Those of which any layer says something, and those that an operator removed. */
+  private readonly knownPools = new Set<string>();
+  private readonly removedPools = new Set<string>();
+  private readonly configuredPools = new Map<string, PoolSettings>();
   private readonly configured = new Map<string, { pool: string; server: ServerDefinition }>();
 
   constructor(options: ManagedPoolsOptions) {
@@ -42,7 +54,10 @@ export class ManagedPools {
     this.members = new PoolMembers(options);
     this.discovered = new DiscoveredLayer({
       admit: (pool, servers, layer) => this.admit(pool, servers, layer),
-      changed: (pool, id, by) => this.merge(pool, id, by),
+      changed: (pool, id, by) => {
+        if (this.state.row(poolKindName, pool) !== undefined) this.mergePool(pool, by);
+        this.merge(pool, id, by);
+      },
     });
     this.state = new State({
       clock: options.clock,
@@ -60,9 +75,18 @@ export class ManagedPools {
       },
       admit: (key, after) => {
         const { pool, id } = partsOfServerKey(key);
+        if (after !== undefined && this.isRemoved(pool)) {
+          throw new WeldrError('NOT_FOUND', `the pool ${pool} was removed; add it again first`);
+        }
         const isNew = after !== undefined && this.members.get(pool, id) === undefined;
         if (isNew && this.members.size >= maxServers) throw tooManyServers();
       },
+    });
+    this.state.register({
+      kind: poolKind,
+      base: name => this.poolBase(name),
+      changed: (name, { by }) => this.mergePool(name, by),
+      admit: (name, after) => this.admitPool(name, after),
     });
     this.settings = new RunTimeSettings(this.state);
   }
@@ -117,7 +141,18 @@ export class ManagedPools {
   // --- from the config and the store ---------------------------------------------------------------------------
 
   /** Takes the config's servers, at the start and at each reload; merges them with what the store holds. */
-  setConfig(pools: Readonly<Record<string, readonly ServerDefinition[]>>): void {
+  setConfig(
+    pools: Readonly<Record<string, readonly ServerDefinition[]>>,
+    settings: Readonly<Record<string, PoolSettings>> = {},
+  ): void {
+    const poolsBefore = [...this.configuredPools.keys()];
+    this.configuredPools.clear();
+    for (const name of Object.keys(pools)) this.configuredPools.set(name, settings[name] ?? noPoolSettings);
+    for (const name of Object.keys(settings))
+      this.configuredPools.set(name, settings[name] ?? noPoolSettings);
+    for (const name of new Set([...poolsBefore, ...this.configuredPools.keys()])) {
+      this.mergePool(name, 'the config');
+    }
     const before = [...this.configured.values()];
     this.configured.clear();
     for (const [pool, servers] of Object.entries(pools)) {
@@ -154,7 +189,8 @@ export class ManagedPools {
 
   /** Brings one server to what the layers say of it now. */
   private merge(pool: string, id: string, by: string): void {
-    const entity = this.state.entity(serverKindName, serverKey(pool, id));
+    // A pool that an operator removed has no servers, whoever says so.
+    const entity = this.isRemoved(pool) ? undefined : this.state.entity(serverKindName, serverKey(pool, id));
     const known = this.members.get(pool, id);
     const before = known?.leaving === false ? known.server : undefined;
     if (entity === undefined) {
@@ -172,6 +208,105 @@ export class ManagedPools {
     for (const change of changesBetween(what, { before, after: entity?.value }, serverKind.secret, { by })) {
       tell(change);
     }
+  }
+
+  /** Did an operator remove this pool? */
+  private isRemoved(pool: string): boolean {
+    return this.state.row(poolKindName, pool)?.op === 'remove';
+  }
+
+  /** The names of the pools that there are; one that nobody names and that has no server is none. */
+  get poolNames(): string[] {
+    return Array.from(this.pools, ({ name }) => name).filter(name => this.hasPool(name));
+  }
+
+  hasPool(name: string): boolean {
+    if (this.isRemoved(name)) return false;
+    return this.state.entity(poolKindName, name) !== undefined || (this.pools.get(name)?.size ?? 0) > 0;
+  }
+
+  private poolBase(name: string): Base | undefined {
+    const configured = this.configuredPools.get(name);
+    if (configured !== undefined) return { value: configured, layer: 'config' };
+    if (name === 'default') return { value: noPoolSettings, layer: 'config' };
+    const layer = this.discovered.layerOf(name);
+    return layer === undefined ? undefined : { value: noPoolSettings, layer };
+  }
+
+  /** Brings a pool to what the layers say of it now, and its servers, as they may come and go with it. */
+  private mergePool(name: string, by: string): void {
+    const entity = this.state.entity(poolKindName, name);
+    const known = this.pools.get(name);
+    const before = known === undefined || !this.knownPools.has(name) ? undefined : known.settings;
+    if (entity === undefined) this.knownPools.delete(name);
+    else this.knownPools.add(name);
+    this.members.setPool(name, entity === undefined ? noPoolSettings : poolSettingsOf(entity.value));
+    const { tell } = this.options;
+    if (tell !== undefined && this.members.started) {
+      const changes = { before, after: entity?.value };
+      for (const change of changesBetween(`pool ${name}`, changes, poolKind.secret, { by })) tell(change);
+    }
+    const isThere = !this.isRemoved(name);
+    if (isThere === (this.removedPools.has(name) === false)) return;
+    if (isThere) this.removedPools.delete(name);
+    else this.removedPools.add(name);
+    for (const id of this.idsOf(name)) this.merge(name, id, by);
+  }
+
+  /** All servers of a pool that any layer names. */
+  private idsOf(name: string): Set<string> {
+    const ids = new Set<string>();
+    for (const { pool, server } of this.configured.values()) if (pool === name) ids.add(server.url);
+    for (const id of this.discovered.idsOf(name)) ids.add(id);
+    for (const { kind, key } of this.state.all) {
+      if (kind !== serverKindName) continue;
+      const { pool, id } = partsOfServerKey(key);
+      if (pool === name) ids.add(id);
+    }
+    for (const { id } of this.pools.get(name) ?? []) ids.add(id);
+    return ids;
+  }
+
+  /** Throws CONFLICT, INPUT_INVALID or LIMIT_REACHED for what cannot be. */
+  private admitPool(name: string, after: Entity | undefined): void {
+    if (after === undefined) {
+      this.expectUnneeded(name);
+      return;
+    }
+    if (this.pools.get(name) === undefined && this.pools.size >= maxPools) {
+      throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, the most there may be`);
+    }
+    const seen = [name];
+    for (let next = poolSettingsOf(after.value).fallback; next !== undefined; ) {
+      const field = { field: 'fallback' };
+      if (!this.hasPool(next)) {
+        throw new WeldrError('INPUT_INVALID', `fallback: there is no pool ${JSON.stringify(next)}`, field);
+      }
+      if (seen.includes(next)) {
+        const circle = [...seen, next].join(' -> ');
+        throw new WeldrError('INPUT_INVALID', `fallback: goes round in a circle: ${circle}`, field);
+      }
+      seen.push(next);
+      next = this.pools.get(next)?.fallback;
+    }
+  }
+
+  /** Throws CONFLICT for a pool that cannot be done without. */
+  private expectUnneeded(name: string): void {
+    if (name === 'default') throw new WeldrError('CONFLICT', 'the pool default is always there');
+    for (const pool of this.pools) {
+      if (pool.fallback !== name || !this.hasPool(pool.name)) continue;
+      throw new WeldrError(
+        'CONFLICT',
+        `the pool ${pool.name} has ${name} as its fallback; change that first`,
+      );
+    }
+    const isAdded = ({ kind, key, op }: Row): boolean =>
+      kind === serverKindName && op === 'define' && partsOfServerKey(key).pool === name;
+    const added = [...this.state.all].filter(isAdded).length;
+    if (added === 0) return;
+    const what = added === 1 ? 'a server that was' : `${added} servers that were`;
+    throw new WeldrError('CONFLICT', `the pool ${name} has ${what} added at run time; remove them first`);
   }
 
   /** What is below the operator's word; undefined: nothing. */

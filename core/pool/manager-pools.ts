@@ -84,12 +84,14 @@ export class PluginPools implements ManagerPools {
   }
 
   get names(): readonly string[] {
-    return Array.from(this.#pools.pools, pool => pool.name);
+    return this.#pools.poolNames;
   }
 
   counts(name: string): PoolCounts | undefined {
     const pool = this.#pools.pools.get(name);
-    return pool === undefined ? undefined : { servers: pool.size, available: pool.available.length };
+    return pool === undefined || !this.#pools.hasPool(name)
+      ? undefined
+      : { servers: pool.size, available: pool.available.length };
   }
 
   get(pool: string, id: string): PoolEntry | undefined {

@@ -1,5 +1,6 @@
 // PoolEntry: one server with all that the manager knows of it, and the record that workers get of it.
 import type { Layer, Upstream, UpstreamRecord, UpstreamState } from './pool.ts';
+import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
 import type { ServerDefinition } from './server-definition.ts';
 
 /** What a health checker last saw, for the admin API: plain JSON. */
@@ -18,6 +19,8 @@ export interface PoolEntry {
   readonly upstream: Upstream;
   readonly server: ServerDefinition;
   readonly layer: Layer;
+  /** What is said of its pool as a whole. */
+  readonly poolSettings: PoolSettings;
   /** Who decides on the state that is wanted of it, in a sentence. */
   readonly stateAuthor: string;
   readonly health: HealthReport | undefined;
@@ -32,11 +35,16 @@ export const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
 
 /** The record of a server that is new; `activeSince` in ms since the epoch. */
 export function firstRecord(
-  { server, layer, stateAuthor }: Pick<PoolEntry, 'server' | 'layer' | 'stateAuthor'>,
+  {
+    server,
+    layer,
+    stateAuthor,
+    poolSettings,
+  }: Pick<PoolEntry, 'server' | 'layer' | 'stateAuthor' | 'poolSettings'>,
   activeSince: number,
 ): UpstreamRecord {
   return {
-    ...fixedPart(server, layer),
+    ...fixedPart(server, layer, poolSettings),
     state: server.state,
     reason: reasonOf(server.state, stateAuthor),
     activeSince,
@@ -45,18 +53,20 @@ export function firstRecord(
 
 /** The record of a server that the config lists, before anything is known of it. */
 export const configuredRecord = (server: ServerDefinition): UpstreamRecord =>
-  firstRecord({ server, layer: 'config', stateAuthor: 'an operator' }, 0);
+  firstRecord({ server, layer: 'config', stateAuthor: 'an operator', poolSettings: noPoolSettings }, 0);
 
 /** The record of a server as it is known at `now`, ms since the epoch. */
 export function recordOf(entry: PoolEntry, now: number): UpstreamRecord {
   const before = entry.upstream.record;
   const [state, reason] = stateOf(entry);
   const activeSince = state === 'active' && before.state !== 'active' ? now : before.activeSince;
-  return { ...fixedPart(entry.server, entry.layer), state, reason, activeSince };
+  return { ...fixedPart(entry.server, entry.layer, entry.poolSettings), state, reason, activeSince };
 }
 
-function fixedPart(server: ServerDefinition, layer: Layer) {
-  const { url: id, weight, mapHost, labels, tls } = server;
+function fixedPart(server: ServerDefinition, layer: Layer, { tls: ofPool }: PoolSettings) {
+  const { url: id, weight, mapHost, labels } = server;
+  const isTls = id.startsWith('https:') && ofPool !== undefined;
+  const tls = isTls ? { ...ofPool, ...server.tls } : server.tls;
   // A copy: the pool freezes its own.
   return { id, weight, mapHost, labels: labels && { ...labels }, tls, layer };
 }

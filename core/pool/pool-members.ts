@@ -7,6 +7,7 @@ import { Drain } from './drain.ts';
 import type { Layer, PoolChange } from './pool.ts';
 import { Pools } from './pool.ts';
 import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';
+import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
 import type { PoolsObserver } from './pools-observer.ts';
 import type { ServerDefinition } from './server-definition.ts';
 
@@ -15,6 +16,7 @@ export interface Member extends PoolEntry {
   server: ServerDefinition;
   layer: Layer;
   stateAuthor: string;
+  poolSettings: PoolSettings;
   health: HealthReport | undefined;
   /** The instance of a plugin whose report `health` is. */
   checkedBy: string | undefined;
@@ -87,9 +89,27 @@ export class PoolMembers {
   snapshot(): PoolChange[] {
     const changes: PoolChange[] = [];
     for (const pool of this.pools) {
+      if (pool.settings !== noPoolSettings) {
+        changes.push({ op: 'settings', pool: pool.name, settings: pool.settings });
+      }
       for (const upstream of pool) changes.push({ op: 'set', pool: pool.name, upstream: upstream.record });
     }
     return changes;
+  }
+
+  /** Says something of a pool as a whole; its servers hear of it. */
+  setPool(name: string, settings: PoolSettings): void {
+    const pool = this.pools.ensure(name);
+    if (isDeepStrictEqual(pool.settings, settings)) return;
+    pool.setSettings(settings);
+    this.broadcast({ op: 'settings', pool: name, settings: pool.settings });
+    for (const { id } of [...pool]) {
+      const entry = this.entries.get(keyOf(name, id));
+      if (entry === undefined) continue;
+      entry.poolSettings = pool.settings;
+      this.publish(entry);
+      if (!entry.leaving) for (const observer of this.observers) observer.defined?.(entry);
+    }
   }
 
   // --- from health checkers and workers ------------------------------------------------------------------------
@@ -155,15 +175,17 @@ export class PoolMembers {
 
   private make(poolName: string, server: ServerDefinition, layer: Layer, stateAuthor: string): Member {
     // At the start everything is new at once: a slow start would only starve the first requests.
+    const poolSettings = this.pools.get(poolName)?.settings ?? noPoolSettings;
     const activeSince = this.started ? this.options.clock.now() : 0;
     const upstream = this.pools
       .ensure(poolName)
-      .set(firstRecord({ server, layer, stateAuthor }, activeSince));
+      .set(firstRecord({ server, layer, stateAuthor, poolSettings }, activeSince));
     const entry: Member = {
       upstream,
       server,
       layer,
       stateAuthor,
+      poolSettings,
       health: undefined,
       checkedBy: undefined,
       complaints: new Map(),

@@ -1,5 +1,6 @@
 // Pool and Upstream: what a balancer chooses from. The manager and each worker hold the same pools.
 import type { Layer } from '../state/layer.ts';
+import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
 import { parseServerAddress, type ServerEndpoint } from './server-address.ts';
 
 export type { Layer } from '../state/layer.ts';
@@ -43,7 +44,9 @@ export interface UpstreamRecord {
 /** A change of one pool. */
 export type PoolChange =
   | { readonly op: 'set'; readonly pool: string; readonly upstream: UpstreamRecord }
-  | { readonly op: 'delete'; readonly pool: string; readonly id: string };
+  | { readonly op: 'delete'; readonly pool: string; readonly id: string }
+  /** What is said of the pool as a whole. */
+  | { readonly op: 'settings'; readonly pool: string; readonly settings: PoolSettings };
 
 /** What a pool changes of its members. Module-private, so that no plugin can. */
 interface Membership {
@@ -179,7 +182,7 @@ export interface PoolObserver {
 export class Pool {
   readonly name: string;
   #version = 0;
-  #fallback: string | undefined = undefined;
+  #settings: PoolSettings = noPoolSettings;
   readonly #byId = new Map<string, Upstream>();
   readonly #ready: Upstream[] = [];
   /** What `available` shows of `#ready`, until it changes. */
@@ -210,12 +213,17 @@ export class Pool {
 
   /** The name of the pool that is asked when none of this one can be had. */
   get fallback(): string | undefined {
-    return this.#fallback;
+    return this.#settings.fallback;
   }
 
-  /** @internal For who reads the config. */
-  setFallback(name: string | undefined): void {
-    this.#fallback = name;
+  /** What is said of the pool as a whole; each field is undefined where the config's own settings hold. */
+  get settings(): PoolSettings {
+    return this.#settings;
+  }
+
+  /** @internal For who reads the config, and for the manager's word. */
+  setSettings(settings: PoolSettings): void {
+    this.#settings = Object.freeze({ ...settings });
   }
 
   /** The upstreams that may be given new requests, in no particular order. Do not keep it across changes. */
@@ -391,7 +399,8 @@ export class Pools {
   apply(change: PoolChange): void {
     const pool = this.ensure(change.pool);
     if (change.op === 'set') pool.set(change.upstream);
-    else pool.delete(change.id);
+    else if (change.op === 'delete') pool.delete(change.id);
+    else pool.setSettings(change.settings);
   }
 }
 

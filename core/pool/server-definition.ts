@@ -88,6 +88,15 @@ const labels = z
 
 const pem = z.string().max(100_000);
 
+/** How a TLS connection to an upstream is made. */
+export const upstreamTls = z.strictObject({
+  ca: pem.optional().describe('The authorities that its certificate is checked against, as PEM.'),
+  cert: pem.optional().describe('The certificate that Weldr shows it, as PEM.'),
+  key: pem.optional().describe('The key of `cert`, as PEM.'),
+  servername: z.string().max(253).optional().describe("The name in its certificate; default: the URL's."),
+  verify: z.boolean().optional().describe('Check its certificate? Default: true.'),
+});
+
 /** A server as the config or `POST /servers` gives it. */
 export const serverDefinition = z
   .strictObject({
@@ -114,20 +123,7 @@ export const serverDefinition = z
     healthCheck: healthCheckSettings
       .optional()
       .describe('How it is checked, where that differs from the plugin healthCheck.'),
-    tls: z
-      .strictObject({
-        ca: pem.optional().describe('The authorities that its certificate is checked against, as PEM.'),
-        cert: pem.optional().describe('The certificate that Weldr shows it, as PEM.'),
-        key: pem.optional().describe('The key of `cert`, as PEM.'),
-        servername: z
-          .string()
-          .max(253)
-          .optional()
-          .describe("The name in its certificate; default: the URL's."),
-        verify: z.boolean().optional().describe('Check its certificate? Default: true.'),
-      })
-      .optional()
-      .describe('For https:// servers.'),
+    tls: upstreamTls.optional().describe('For https:// servers.'),
     state: z
       .enum(['active', 'draining', 'disabled'])
       .default('active')

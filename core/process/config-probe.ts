@@ -14,9 +14,9 @@ import type { LoadedConfig } from './config-source.ts';
 export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<void> {
   const pools = new Pools();
   for (const server of settings.servers) pools.default.set(configuredRecord(server));
-  for (const [name, { servers, fallback }] of Object.entries(settings.pools)) {
+  for (const [name, { servers, ...said }] of Object.entries(settings.pools)) {
     const pool = pools.ensure(name);
-    pool.setFallback(fallback);
+    pool.setSettings(said);
     for (const server of servers) pool.set(configuredRecord(server));
   }
   const sides = new WorkerSides({

@@ -31,6 +31,7 @@ export class DrainWatch {
 
   /** Call it with each change that was applied. */
   changed(change: PoolChange): void {
+    if (change.op === 'settings') return;
     const id = change.op === 'set' ? change.upstream.id : change.id;
     const upstream = this.pools.get(change.pool)?.get(id);
     if (upstream === undefined) return;

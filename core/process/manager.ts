@@ -10,7 +10,7 @@ import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
-import { type Overrides, type Settings, serversOf } from '../settings/settings.ts';
+import { type Overrides, poolSettingsOf, type Settings, serversOf } from '../settings/settings.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
@@ -154,7 +154,7 @@ export class Manager {
     try {
       group.spawn();
       await plugins.start(config.plugins);
-      this.pools.setConfig(serversOf(config.settings));
+      this.pools.setConfig(serversOf(config.settings), poolSettingsOf(config.settings));
       this.pools.retain(namesOf(config));
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
@@ -215,7 +215,7 @@ export class Manager {
     this.log.level = config.settings.logLevel;
     this.takeOver(group, plugins);
     oldGroup.deliverTo((...message) => plugins.receive(...message));
-    this.pools.setConfig(serversOf(config.settings));
+    this.pools.setConfig(serversOf(config.settings), poolSettingsOf(config.settings));
     this.pools.retain(namesOf(config));
     this.sums.keep(namesOf(config));
     await group.listen();

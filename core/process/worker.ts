@@ -8,7 +8,7 @@ import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
 import type { ListenEntry } from '../settings/listen.ts';
-import type { Settings } from '../settings/settings.ts';
+import { poolSettingsOf, type Settings } from '../settings/settings.ts';
 import type { LoadedConfig, ReplayConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';
@@ -114,8 +114,8 @@ export class Worker {
     const { settings } = snapshot;
     this.settings = settings;
     this.revision = snapshot.revision;
-    for (const [name, { fallback }] of Object.entries(settings.pools)) {
-      this.pools.ensure(name).setFallback(fallback);
+    for (const [name, said] of Object.entries(poolSettingsOf(settings))) {
+      this.pools.ensure(name).setSettings(said);
     }
     for (const change of snapshot.changes) this.pools.apply(change);
     try {

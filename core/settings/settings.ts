@@ -1,6 +1,7 @@
 // Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
 import { z } from 'zod';
 import { peer } from '../network.ts';
+import { type PoolSettings, poolSettings } from '../pool/pool-settings.ts';
 import { type ServerDefinition, type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { duration, size } from './duration.ts';
 import { type ListenInput, listenSchema } from './listen.ts';
@@ -88,10 +89,7 @@ const forwarded = z.strictObject({
 
 const pool = z.strictObject({
   servers: z.array(configServer).max(50_000).prefault([]).describe('Servers that are always there.'),
-  fallback: z
-    .string()
-    .optional()
-    .describe("The pool that is asked when none of this one's servers can be had."),
+  ...poolSettings.shape,
 });
 
 const poolName = z
@@ -159,6 +157,13 @@ export function serversOf(settings: Settings): Record<string, readonly ServerDef
   return { ...pools, default: settings.servers.length > 0 ? settings.servers : (pools['default'] ?? []) };
 }
 
+/** What the config says of each pool as a whole. */
+export function poolSettingsOf(settings: Settings): Record<string, PoolSettings> {
+  return Object.fromEntries(
+    Object.entries(settings.pools).map(([name, { servers: _, ...rest }]) => [name, rest] as const),
+  );
+}
+
 /** Settings as people write them. */
 export type SettingsInput = Omit<z.input<typeof settingsSchema>, 'listen' | 'servers' | 'pools'> & {
   listen?: ListenInput | ListenInput[];
@@ -166,9 +171,8 @@ export type SettingsInput = Omit<z.input<typeof settingsSchema>, 'listen' | 'ser
 };
 
 /** A pool of the config as people write it, but for its plugins. */
-export interface PoolInput {
+export interface PoolInput extends z.input<typeof poolSettings> {
   servers?: ServerInput[];
-  fallback?: string;
 }
 
 /** What flags and environment variables say over the config. Plain JSON: workers get it too. */

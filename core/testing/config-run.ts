@@ -3,7 +3,7 @@
 import { Pools } from '../pool/pool.ts';
 import { configuredRecord } from '../pool/pool-entry.ts';
 import { checkConfig, type WeldrConfig } from '../settings/config.ts';
-import { type Overrides, serversOf } from '../settings/settings.ts';
+import { type Overrides, poolSettingsOf, serversOf } from '../settings/settings.ts';
 import type { FakeClock } from './fake-clock.ts';
 import type { LogLine } from './log-lines.ts';
 import type { RunResult } from './request-run.ts';
@@ -43,7 +43,7 @@ export interface TestConfig {
 export async function testConfig(config: WeldrConfig, options: ConfigRunOptions = {}): Promise<TestConfig> {
   const { settings, plugins } = checkConfig(config, options.overrides);
   const pools = new Pools();
-  for (const [name, { fallback }] of Object.entries(settings.pools)) pools.ensure(name).setFallback(fallback);
+  for (const [name, said] of Object.entries(poolSettingsOf(settings))) pools.ensure(name).setSettings(said);
   for (const [name, servers] of Object.entries(serversOf(settings))) {
     const pool = pools.ensure(name);
     for (const server of servers) pool.set(configuredRecord(server));

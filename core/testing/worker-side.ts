@@ -177,7 +177,7 @@ function fill(pools: Pools, { upstreams = [], fallbacks = {} }: WorkerSideOption
     const pool = pools.ensure(name);
     for (const upstream of list) pool.set(upstreamRecord(upstream));
   }
-  for (const [name, fallback] of Object.entries(fallbacks)) pools.ensure(name).setFallback(fallback);
+  for (const [name, fallback] of Object.entries(fallbacks)) pools.ensure(name).setSettings({ fallback });
 }
 
 function isUpstreamList(

@@ -1,4 +1,4 @@
-// POST /batch: up to 100 changes of servers and settings, all or none.
+// POST /batch: up to 100 changes of servers, pools and settings, all or none.
 import { z } from 'zod';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
@@ -18,10 +18,10 @@ import { isSet } from './query-switch.ts';
 const maxBytes = 8 * 1024 * 1024;
 
 const common = {
-  kind: z.enum(['server', 'setting']).default('server').describe('What is changed.'),
+  kind: z.enum(['server', 'pool', 'setting']).default('server').describe('What is changed.'),
   pool: z.string().regex(namePattern).default('default').describe('Of a server: its pool.'),
   url: z.string().max(2048).optional().describe('Of a server: its URL.'),
-  name: z.string().max(200).optional().describe('Of a setting: its name, such as "health-check".'),
+  name: z.string().max(200).optional().describe('Of a pool or a setting: its name, such as "health-check".'),
   ifMatch: z.string().max(1000).optional().describe('As the field If-Match of a change by itself.'),
   ifNoneMatch: z.string().max(1000).optional().describe('As the field If-None-Match.'),
 };
@@ -92,7 +92,7 @@ function writeOf(one: z.output<typeof change>, where: string): Write {
 }
 
 function identityOf({ kind, pool, url, name, ...rest }: z.output<typeof change>, where: string) {
-  if (kind === 'setting') {
+  if (kind !== 'server') {
     const key = parse(z.string(), name, 'INPUT_INVALID', `${where}.name`);
     return { kind, key, id: key };
   }

@@ -1,5 +1,6 @@
 // What a change would do, without doing it: `?dryRun`.
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
+import { poolKind } from '../../core/pool/pool-settings.ts';
 import { serverKind } from '../../core/pool/server-kind.ts';
 import { changesBetween } from '../../core/state/effective-change.ts';
 import type { Written } from '../../core/state/state.ts';
@@ -19,4 +20,5 @@ export function dryRunAnswer(planned: readonly Written[]): AdminAnswer {
   return { status: 200, body: { dryRun: true, changes } };
 }
 
-const secretOf = (kind: string): readonly string[] => (kind === serverKind.name ? serverKind.secret : []);
+const secretOf = (kind: string): readonly string[] =>
+  [serverKind, poolKind].find(({ name }) => name === kind)?.secret ?? [];

@@ -29,11 +29,9 @@ export interface ServerRoutesOptions {
   readonly clock: Clock;
 }
 
-/** Adds the routes of pools and servers. */
+/** Adds the routes of servers. */
 export function addServerRoutes(admin: AdminRoutes, options: ServerRoutesOptions): void {
   const routes = new ServerRoutes(options);
-  admin.add({ method: 'GET', path: '/pools', rel: 'pools', handle: () => routes.listPools() });
-  admin.add({ method: 'GET', path: '/pools/:pool', rel: 'pool', handle: r => routes.showPool(r) });
   for (const [base, prefix] of [
     ['/servers', ''],
     ['/pools/:pool/servers', 'pool-'],
@@ -77,15 +75,6 @@ class ServerRoutes {
     this.pools = pools;
     this.operator = operator;
     this.clock = clock;
-  }
-
-  listPools(): AdminAnswer {
-    const links: Link[] = [{ rel: 'self', href: '/pools', method: 'GET' }];
-    return ok({ pools: this.pools.names.map(name => this.poolResource(name)), links });
-  }
-
-  showPool(request: AdminRequest): AdminAnswer {
-    return ok(this.poolResource(this.poolOf(request)));
   }
 
   list(request: AdminRequest): AdminAnswer {
@@ -184,16 +173,6 @@ class ServerRoutes {
 
   private resource(entry: PoolEntry) {
     return serverResource(this.pools, this.operator, entry);
-  }
-
-  private poolResource(name: string) {
-    const { servers, available } = this.pools.counts(name) ?? { servers: 0, available: 0 };
-    const links: Link[] = [
-      { rel: 'self', href: `/pools/${name}`, method: 'GET' },
-      { rel: 'servers', href: serversPath(name), method: 'GET' },
-      { rel: 'add', href: serversPath(name), method: 'POST' },
-    ];
-    return { name, servers, available, links };
   }
 
   /** The pool that a path names. Throws NOT_FOUND. */

@@ -63,11 +63,11 @@ export class HealthChecker {
   define(entry: PoolEntry): void {
     const known = this.targets.get(entry.upstream);
     if (known !== undefined) {
-      this.configure(known, entry.server.healthCheck);
+      this.configure(known, ownSettings(entry));
       return;
     }
-    const { healthCheck } = entry.server;
-    const target = new Target(entry, layered(this.defaults, healthCheck), healthCheck, this);
+    const own = ownSettings(entry);
+    const target = new Target(entry, settingsOf(this.defaults, own), own, this);
     this.targets.set(entry.upstream, target);
     this.begin(target);
   }
@@ -101,10 +101,10 @@ export class HealthChecker {
     return Math.max(clock.monotonic(), startedAt + target.settings.interval * (1 - early));
   }
 
-  private configure(target: Target, own: HealthCheckSettings | undefined): void {
+  private configure(target: Target, own: OwnSettings): void {
     const before = target.settings;
     target.own = own;
-    target.settings = layered(this.defaults, own);
+    target.settings = settingsOf(this.defaults, own);
     if (JSON.stringify(before) === JSON.stringify(target.settings)) return;
     // What a check by the old settings finds says nothing about the new ones.
     this.stop(target);
@@ -167,10 +167,24 @@ export class HealthChecker {
   }
 }
 
+/** What is said of a server's checks, and of those of its pool. */
+interface OwnSettings {
+  readonly server: HealthCheckSettings | undefined;
+  readonly pool: HealthCheckSettings | undefined;
+}
+
+const ownSettings = ({ server, poolSettings }: PoolEntry): OwnSettings => ({
+  server: server.healthCheck,
+  pool: poolSettings.healthCheck,
+});
+
+const settingsOf = (defaults: CheckSettings, { server, pool }: OwnSettings): CheckSettings =>
+  layered(layered(defaults, pool), server);
+
 /** One server that is checked. */
 class Target {
   readonly upstream: Upstream;
-  own: HealthCheckSettings | undefined;
+  own: OwnSettings;
   settings: CheckSettings;
   report: HealthReport;
   /** It was being checked before a reload, and goes on in its rhythm. */
@@ -180,12 +194,7 @@ class Target {
   abort = new AbortController();
   scheduled: Scheduled;
 
-  constructor(
-    entry: PoolEntry,
-    settings: CheckSettings,
-    own: HealthCheckSettings | undefined,
-    checker: HealthChecker,
-  ) {
+  constructor(entry: PoolEntry, settings: CheckSettings, own: OwnSettings, checker: HealthChecker) {
     this.upstream = entry.upstream;
     this.own = own;
     this.settings = settings;

@@ -153,6 +153,42 @@ test('an upstream whose head drips gains no time by it', async () => {
   );
 });
 
+test('the times of a pool go before those of the config, and those of a request before both', async () => {
+  const options: ProxyOptions = {
+    tap: hooks =>
+      hooks.request.tap('patient', ctx => {
+        if (ctx.request.target === '/patient') ctx.timeouts.response = 20_000;
+      }),
+  };
+  const script: Script = { answer: ({ target }) => (target === '/fast' ? ok('fast') : undefined) };
+  await withTimeouts(
+    { response: '20s' },
+    script,
+    async ({ client, proxy }) => {
+      proxy.pools.default.setSettings({ timeouts: { response: 150 } });
+      client.send('GET /patient HTTP/1.1\r\nHost: a.test\r\n\r\n');
+      const other = await RawClient.open(proxy.port);
+      other.send(get);
+      assert.is(statusOf(await other.response()), 504);
+      assert.is(client.text, '', 'the patient one still waits');
+      other.close();
+    },
+    options,
+  );
+});
+
+test('a pool has limits of its own: with a full queue the next request is answered 503', async () => {
+  await withTimeouts({}, { answer: () => undefined }, async ({ client, origin, proxy }) => {
+    proxy.pools.default.setSettings({ limits: { upstreamConnections: 1, upstreamQueue: 0 } });
+    client.send(get);
+    await until('the first is on its way', () => origin.requests.length === 1);
+    const other = await RawClient.open(proxy.port);
+    other.send(get);
+    assert.is(statusOf(await other.response()), 503);
+    other.close();
+  });
+});
+
 test('an upstream that is slow to answer a second request on its connection is 504', async () => {
   const script: Script = { answer: request => (request.target === '/' ? ok('first') : undefined) };
   await withTimeouts({ response: '120ms' }, script, async ({ client }) => {

@@ -50,14 +50,16 @@ export class OutgoingHead {
   }
 }
 
-function timeoutsOf({ rare }: RequestState, timeouts: UpstreamTimeouts): UpstreamTimeouts {
-  if (rare === undefined) return timeouts;
-  const { connectTimeout, responseTimeout, bodyTimeout } = rare;
-  if (connectTimeout === undefined && responseTimeout === undefined && bodyTimeout === undefined)
-    return timeouts;
+function timeoutsOf({ rare, attempt }: RequestState, timeouts: UpstreamTimeouts): UpstreamTimeouts {
+  const ofPool = attempt?.upstream.home?.settings.timeouts;
+  if (rare === undefined && ofPool === undefined) return timeouts;
+  const connect = rare?.connectTimeout ?? ofPool?.connect;
+  const response = rare?.responseTimeout ?? ofPool?.response;
+  const body = rare?.bodyTimeout ?? ofPool?.body;
+  if (connect === undefined && response === undefined && body === undefined) return timeouts;
   return {
-    connect: connectTimeout ?? timeouts.connect,
-    response: responseTimeout ?? timeouts.response,
-    body: bodyTimeout ?? timeouts.body,
+    connect: connect ?? timeouts.connect,
+    response: response ?? timeouts.response,
+    body: body ?? timeouts.body,
   };
 }

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
+import type { PoolSettings } from '../../pool/pool-settings.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
 import type { UpstreamStream } from '../exchange/streams.ts';
@@ -90,20 +91,27 @@ export class ConnectionCache implements ConnectionHome, Waiting {
     const stream = this.obtain(use);
     if (stream !== undefined) {
       taker.takeStream(stream);
-    } else if (this.queue.length >= this.limits.upstreamQueue) {
+    } else if (this.queue.length >= (this.ofPool?.upstreamQueue ?? this.limits.upstreamQueue)) {
       taker.goWithout(
         new WeldrError('UPSTREAM_BUSY', `${this.upstream.id} has no free connection and a full queue`),
       );
     } else {
-      this.queue.push({ taker, use, until: this.deadlines.in(this.limits.upstreamQueueTimeout) });
+      const ms = this.ofPool?.upstreamQueueTimeout ?? this.limits.upstreamQueueTimeout;
+      this.queue.push({ taker, use, until: this.deadlines.in(ms) });
       if (this.deadline === 0) this.deadline = this.queue[0]?.until ?? 0;
     }
+  }
+
+  /** Limits that the upstream's pool has of its own. */
+  private get ofPool(): PoolSettings['limits'] {
+    return this.upstream.home?.settings.limits;
   }
 
   private obtain(use: Use): UpstreamStream | undefined {
     const usable = this.lastFree();
     if (usable !== undefined && use === 'requests') return this.openOn(usable);
-    if (this.all.size < this.limits.upstreamConnections) return this.make(use);
+    const most = this.ofPool?.upstreamConnections ?? this.limits.upstreamConnections;
+    if (this.all.size < most) return this.make(use);
     if (usable === undefined || usable.streams > 0) return undefined;
     // An upgrade needs a connection of its own, and an idle one is in its place.
     this.unlistLast();

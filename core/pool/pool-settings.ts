@@ -1,0 +1,72 @@
+// PoolSettings: what is said of a pool as a whole, by the config or an operator, and the kind that it makes.
+import { z } from 'zod';
+import { WeldrError } from '../errors.ts';
+import { duration } from '../settings/duration.ts';
+import type { Kind } from '../state/entity.ts';
+import { expectObject, parseKnown, parseObject } from '../state/known-fields.ts';
+import type { JsonObject } from '../state/merge-patch.ts';
+import { isPoolName } from './pool-name.ts';
+import { healthCheckSettings, upstreamTls } from './server-definition.ts';
+
+/** The schema; a pool of the config has servers and plugins beside. */
+export const poolSettings = z.strictObject({
+  fallback: z
+    .string()
+    .optional()
+    .describe("The pool that is asked when none of this one's servers can be had."),
+  healthCheck: healthCheckSettings
+    .optional()
+    .describe('How its servers are checked, where that differs from the plugin healthCheck.'),
+  timeouts: z
+    .strictObject({
+      connect: duration().optional().describe('Until the connection (and its TLS) stands.'),
+      response: duration().optional().describe('From the request sent to the response head.'),
+      body: duration().optional().describe('Silence within the body of a response.'),
+    })
+    .optional()
+    .describe("How long things may take with its servers, where that differs from the config's `timeouts`."),
+  limits: z
+    .strictObject({
+      upstreamConnections: z.number().int().min(1).optional().describe('Connections to one server.'),
+      upstreamQueue: z.number().int().min(0).optional().describe('Requests that may wait for one.'),
+      upstreamQueueTimeout: duration().optional().describe('How long one may wait there.'),
+    })
+    .optional()
+    .describe("How much there may be, of one worker, where that differs from the config's `limits`."),
+  tls: upstreamTls.optional().describe('For its https:// servers; what a server says goes before it.'),
+});
+
+/** As parsed: durations in ms. */
+export type PoolSettings = z.output<typeof poolSettings>;
+
+/** Of a pool of which nothing is said. */
+export const noPoolSettings: PoolSettings = Object.freeze({});
+
+/** The name of the kind. */
+export const poolKindName = 'pool';
+
+const fields: ReadonlySet<string> = new Set(Object.keys(poolSettings.shape));
+
+/** Pools as a kind of the state that changes at run time: by name. */
+export const poolKind: Kind = {
+  name: poolKindName,
+  identity: [],
+  secret: ['tls'],
+  knows: field => fields.has(field),
+  describe: key => `pool ${key}; GET /pools lists them`,
+  lifetime: () => undefined,
+  parse: (key, value) => ofName(key, parseObject(poolSettings, value)),
+  read: (key, value, ignored) => ofName(key, expectObject(parseKnown(poolSettings, value, ignored))),
+};
+
+function ofName(name: string, value: JsonObject): JsonObject {
+  if (isPoolName(name)) return value;
+  throw new WeldrError(
+    'INPUT_INVALID',
+    `name: ${JSON.stringify(name)} cannot name a pool: expected letters, digits, "_", "." and "-", at most 63`,
+    { field: 'name' },
+  );
+}
+
+/** An entity of this kind as settings: the kind has checked it. */
+export const poolSettingsOf = (value: JsonObject): PoolSettings => value as PoolSettings;

@@ -1,0 +1,154 @@
+// The routes of pools: /pools, /pools/:pool.
+import { z } from 'zod';
+import { WeldrError } from '../../core/errors.ts';
+import {
+  type AdminAnswer,
+  type AdminRequest,
+  type AdminRoutes,
+  overrideOf,
+} from '../../core/plugin/admin.ts';
+import type { ManagerPools } from '../../core/pool/manager-pools.ts';
+import type { OperatorPools } from '../../core/pool/operator-pools.ts';
+import { namePattern } from '../../core/pool/pool-name.ts';
+import { poolKind, poolKindName, poolSettings } from '../../core/pool/pool-settings.ts';
+import { parse } from '../../core/settings/options.ts';
+import { type Entity, etagOf, overridesOf, shadowedBy } from '../../core/state/entity.ts';
+import { dryRunAnswer } from './dry-run.ts';
+import { isSet } from './query-switch.ts';
+import { type Link, serversPath } from './server-resource.ts';
+
+/** What these routes work with. */
+export interface PoolRoutesOptions {
+  readonly pools: ManagerPools;
+  readonly operator: OperatorPools;
+}
+
+const newPool = z
+  .strictObject({
+    name: z.string().regex(namePattern, 'expected letters, digits, "_", "." and "-", at most 63'),
+    ...poolSettings.shape,
+  })
+  .describe('A pool; its servers are added one by one.');
+
+/** Adds the routes of pools. */
+export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): void {
+  const routes = new PoolRoutes(options);
+  const one = '/pools/:pool';
+  const conditional = true;
+  admin.add({ method: 'GET', path: '/pools', rel: 'pools', handle: () => routes.list() });
+  admin.add({ method: 'POST', path: '/pools', rel: 'add-pool', conditional, handle: r => routes.add(r) });
+  admin.add({ method: 'GET', path: one, rel: 'pool', handle: r => routes.show(r) });
+  admin.add({ method: 'PATCH', path: one, rel: 'update-pool', conditional, handle: r => routes.update(r) });
+  admin.add({ method: 'DELETE', path: one, rel: 'remove-pool', conditional, handle: r => routes.remove(r) });
+}
+
+type PoolWrite =
+  | { readonly op: 'add' | 'patch'; readonly value: unknown }
+  | { readonly op: 'remove' }
+  | { readonly op: 'forget'; readonly fields: readonly string[] | undefined };
+
+class PoolRoutes {
+  private readonly pools: ManagerPools;
+  private readonly operator: OperatorPools;
+
+  constructor({ pools, operator }: PoolRoutesOptions) {
+    this.pools = pools;
+    this.operator = operator;
+  }
+
+  list(): AdminAnswer {
+    const links: Link[] = [
+      { rel: 'self', href: '/pools', method: 'GET' },
+      { rel: 'add', href: '/pools', method: 'POST' },
+    ];
+    return { status: 200, body: { pools: this.pools.names.map(name => this.resource(name)), links } };
+  }
+
+  show(request: AdminRequest): AdminAnswer {
+    return this.shown(this.nameOf(request));
+  }
+
+  async add(request: AdminRequest): Promise<AdminAnswer> {
+    const { name } = parse(newPool, request.body, 'INPUT_INVALID');
+    const { name: _, ...given } = Object(request.body);
+    const { answer, created } = await this.write(request, name, { op: 'add', value: given });
+    if (answer !== undefined) return answer;
+    const shown = this.shown(name, created ? 201 : 200);
+    return { ...shown, headers: { ...shown.headers, Location: `/pools/${name}` } };
+  }
+
+  async update(request: AdminRequest): Promise<AdminAnswer> {
+    const name = this.nameOf(request);
+    const { answer } = await this.write(request, name, { op: 'patch', value: request.body });
+    return answer ?? this.shown(name);
+  }
+
+  /** Removes it; with `?override` forgets what an operator said of it, whole or some fields. */
+  async remove(request: AdminRequest): Promise<AdminAnswer> {
+    const { pool: name = '' } = request.params;
+    const forgets = isSet(request, 'override');
+    const isRemoved = this.operator.row(poolKindName, name)?.op === 'remove';
+    if (!forgets || !isRemoved) this.nameOf(request);
+    const write = forgets
+      ? ({ op: 'forget', fields: overrideOf(request) } as const)
+      : ({ op: 'remove' } as const);
+    const { answer } = await this.write(request, name, write);
+    if (answer !== undefined) return answer;
+    return forgets ? this.shown(name) : { status: 204, body: undefined };
+  }
+
+  /** Does it, or with `?dryRun` answers what it would do. */
+  private async write(
+    request: AdminRequest,
+    name: string,
+    what: PoolWrite,
+  ): Promise<{ created: boolean; answer: AdminAnswer | undefined }> {
+    const expect = (entity: Entity | undefined) => request.precondition.check(entity && etagOf(entity));
+    const writes = [{ kind: poolKindName, key: name, expect, ...what }];
+    if (isSet(request, 'dryRun')) {
+      return { created: false, answer: dryRunAnswer(this.operator.plan(writes, request.by)) };
+    }
+    const [written] = await this.operator.write(writes, request.by);
+    return { created: written?.before === undefined, answer: undefined };
+  }
+
+  private shown(name: string, status = 200): AdminAnswer {
+    const entity = this.operator.entity(poolKindName, name);
+    const headers: Record<string, string> = entity === undefined ? {} : { ETag: etagOf(entity) };
+    return { status, body: this.resource(name), headers };
+  }
+
+  private resource(name: string) {
+    const { servers, available } = this.pools.counts(name) ?? { servers: 0, available: 0 };
+    const href = `/pools/${name}`;
+    const links: Link[] = [
+      { rel: 'self', href, method: 'GET' },
+      { rel: 'servers', href: serversPath(name), method: 'GET' },
+      { rel: 'add', href: serversPath(name), method: 'POST' },
+      { rel: 'update', href, method: 'PATCH' },
+      { rel: 'remove', href, method: 'DELETE' },
+    ];
+    return { name, servers, available, ...this.said(name), links };
+  }
+
+  /** What is said of it, and by whom. The key and the certificates of its TLS settings are not shown. */
+  private said(name: string) {
+    const entity = this.operator.entity(poolKindName, name);
+    if (entity === undefined) return {};
+    const { tls: _, ...value } = entity.value;
+    const overrides = overridesOf(poolKind, entity);
+    const shadows = shadowedBy(entity);
+    return {
+      layer: entity.layer,
+      ...value,
+      ...(Object.keys(overrides).length > 0 && { overrides }),
+      ...(shadows !== undefined && { shadows }),
+    };
+  }
+
+  /** The pool that a path names. Throws NOT_FOUND. */
+  private nameOf({ params: { pool: name = '' } }: AdminRequest): string {
+    if (this.pools.counts(name) !== undefined) return name;
+    throw new WeldrError('NOT_FOUND', `there is no pool ${name}; GET /pools lists them`);
+  }
+}

@@ -1,0 +1,125 @@
+// Pools at run time: they come, change and go as servers do, and their settings reach the workers.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { workerSide } from '../../../core/testing.ts';
+import { healthCheck } from '../../../plugins/health-check/index.ts';
+import { poolFile, roundRobin } from '../../../plugins/index.ts';
+import { suite } from '../../support/suite.ts';
+import { type Api, at, withApi } from './api.ts';
+
+const test = suite('admin-api pools');
+
+const url = 'http://127.0.0.1:1';
+
+async function names(api: Api): Promise<unknown> {
+  const pools: unknown = at((await api.call('GET', '/pools')).body, 'pools');
+  return Array.isArray(pools) ? pools.map(({ name }) => name) : pools;
+}
+
+test('a pool is added, changed, given servers and removed again', async () => {
+  await withApi({}, async api => {
+    const added = await api.call('POST', '/pools', { name: 'api', fallback: 'default' });
+    assert.equal([added.status, added.headers.get('location')], [201, '/pools/api']);
+    assert.equal([at(added.body, 'layer'), at(added.body, 'fallback')], ['api', 'default']);
+    assert.is((await api.call('POST', '/pools', { name: 'api' })).status, 200);
+    assert.is((await api.call('POST', '/pools/api/servers', { url })).status, 201);
+    const changed = await api.call('PATCH', '/pools/api', { fallback: null, timeouts: { response: '5s' } });
+    assert.equal([at(changed.body, 'fallback'), at(changed.body, 'timeouts.response')], [undefined, 5000]);
+    const refused = await api.call('DELETE', '/pools/api');
+    assert.equal([refused.status, at(refused.body, 'code')], [409, 'CONFLICT']);
+    await api.call('DELETE', '/pools/api/servers/127.0.0.1/1');
+    assert.is((await api.call('DELETE', '/pools/api')).status, 204);
+    assert.equal(await names(api), ['default']);
+    assert.is((await api.call('POST', '/pools/api/servers', { url })).status, 404);
+    assert.equal([...api.side.pools.state.all], [], 'nothing is left of it');
+  });
+});
+
+test('a pool of the config that is removed takes its servers along, and brings them back when it is added', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weldr-pools-'));
+  try {
+    const before = () => [poolFile({ path: join(folder, 'pool.json') })];
+    const servers = { default: [], api: [url, 'http://127.0.0.1:2'] };
+    await withApi({ before: before(), servers }, async api => {
+      await api.call('PATCH', '/pools/api/servers/127.0.0.1/1', { weight: 4 });
+      assert.is((await api.call('DELETE', '/pools/api')).status, 204);
+      assert.is(api.side.pools.pools.get('api')?.size, 0);
+      assert.is((await api.call('GET', '/pools/api')).status, 404);
+    });
+    await withApi({ before: before(), servers }, async api => {
+      assert.equal(await names(api), ['default'], 'over a restart');
+      assert.is(api.side.pools.pools.get('api')?.size ?? 0, 0);
+      assert.is((await api.call('POST', '/pools/api/servers', { url })).status, 404);
+      assert.is((await api.call('POST', '/pools', { name: 'api' })).status, 201);
+      assert.equal(
+        [...api.side.pools.list('api')].map(({ upstream }) => [upstream.id, upstream.weight]),
+        [
+          [url, 4],
+          ['http://127.0.0.1:2', 1],
+        ],
+      );
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('what cannot be is refused with its reason', async () => {
+  await withApi({ servers: { default: [], a: [], b: [] } }, async api => {
+    const refusal = async (method: string, path: string, body?: unknown) => {
+      const { status, body: answer } = await api.call(method, path, body);
+      return [status, at(answer, 'field')];
+    };
+    assert.equal(await refusal('POST', '/pools', { name: 'no name' }), [400, 'name']);
+    assert.equal(await refusal('POST', '/pools', {}), [400, 'name']);
+    assert.equal(await refusal('POST', '/pools', { name: 'c', plugins: [] }), [400, 'plugins']);
+    assert.equal(await refusal('PATCH', '/pools/a', { fallback: 'nowhere' }), [400, 'fallback']);
+    assert.equal(await refusal('PATCH', '/pools/a', { fallback: 'a' }), [400, 'fallback']);
+    await api.call('PATCH', '/pools/a', { fallback: 'b' });
+    assert.equal(await refusal('PATCH', '/pools/b', { fallback: 'a' }), [400, 'fallback']);
+    assert.equal(await refusal('DELETE', '/pools/b'), [409, undefined]);
+    assert.equal(await refusal('DELETE', '/pools/default'), [409, undefined]);
+    assert.equal(await refusal('PATCH', '/pools/nowhere', {}), [404, undefined]);
+  });
+});
+
+test('pools take conditions, dry runs and resets as servers do', async () => {
+  await withApi({ servers: { default: [], a: [] } }, async api => {
+    const etag = (await api.call('GET', '/pools/a')).headers.get('etag') ?? '';
+    const change = (response: string) =>
+      api.call('PATCH', '/pools/a', { timeouts: { response } }, { 'if-match': etag });
+    const dry = await api.call('PATCH', '/pools/a?dryRun', { timeouts: { response: '1s' } });
+    assert.is(at(dry.body, 'changes.0.field'), 'timeouts');
+    assert.is((await change('2s')).status, 200);
+    assert.is((await change('3s')).status, 412);
+    assert.is((await api.call('POST', '/pools', { name: 'a' }, { 'if-none-match': '*' })).status, 412);
+    assert.ok(at((await api.call('GET', '/pools/a')).body, 'overrides.timeouts'));
+    assert.is((await api.call('DELETE', '/pools/a?override=timeouts')).status, 200);
+    assert.is(at((await api.call('GET', '/pools/a')).body, 'timeouts'), undefined);
+    await api.call('DELETE', '/pools/a');
+    assert.is((await api.call('DELETE', '/pools/a?override')).status, 200);
+    assert.equal(await names(api), ['default', 'a']);
+  });
+});
+
+test('settings of a pool reach its workers, its servers and their checks', async () => {
+  const servers = { default: [], api: ['https://127.0.0.1:1'] };
+  await withApi({ servers, after: [healthCheck(), roundRobin()] }, async api => {
+    const worker = await workerSide(roundRobin(), { manager: api.side });
+    const replica = worker.pools.get('api');
+    await api.call('PATCH', '/pools/api', {
+      fallback: 'default',
+      limits: { upstreamQueue: 3 },
+      tls: { verify: false, servername: 'shop.example' },
+    });
+    assert.equal([replica?.fallback, replica?.settings.limits?.upstreamQueue], ['default', 3]);
+    const record = () => replica?.get('https://127.0.0.1:1')?.record;
+    assert.equal(record()?.tls, { verify: false, servername: 'shop.example' });
+    await api.call('PATCH', '/pools/api/servers/127.0.0.1/1', { tls: { verify: true } });
+    assert.equal(record()?.tls, { verify: true, servername: 'shop.example' });
+    assert.not.match((await api.call('GET', '/pools')).text, /shop.example/, 'TLS settings are not shown');
+    await worker.close();
+  });
+});
