@@ -19,6 +19,15 @@ interface Command {
   run(args: readonly (string | undefined)[], flags: Flags): Promise<number | undefined>;
 }
 
+/** One flag. */
+interface Flag {
+  /** What stands for its value in the help; none: it is a switch. */
+  readonly value?: string;
+  /** One letter for it. */
+  readonly short?: string;
+  readonly text: string;
+}
+
 /** Every flag, with its help. Those without a value name are switches. */
 const flags = {
   config: {
@@ -41,8 +50,12 @@ const flags = {
   wait: { text: 'Answer when the requests in flight are finished' },
   field: { value: 'NAME', text: 'Only this field, such as weight; several with commas' },
   watch: { text: 'start: reload when the config is changed; stats: print again each second' },
+  fallback: { value: 'NAME', text: "The pool that is asked when none of this one's servers can be had" },
+  file: { value: 'FILE', short: 'f', text: 'Servers and pools, YAML or JSON; - is stdin' },
+  'dry-run': { text: 'Change nothing' },
+  prune: { text: 'Remove servers and pools that the file does not name' },
   output: { value: 'FILE', text: 'Write there instead of to stdout' },
-} as const satisfies Record<string, { value?: string; text: string }>;
+} as const satisfies Record<string, Flag>;
 
 const settingFlags = ['config', 'ip', 'admin-ip', 'workers'] as const;
 const adminFlags = ['admin-url', 'json'] as const;
@@ -130,6 +143,66 @@ const commands: readonly Command[] = [
   stateCommand('disable', 'disabled', 'Take a server out, until it is enabled again'),
   stateCommand('enable', 'active', 'Take a drained or disabled server in again'),
   {
+    usage: 'pools',
+    text: 'List the pools of the running Weldr',
+    flags: adminFlags,
+    async run(_, given) {
+      const { listPools } = await import('./commands/pools.ts');
+      return print(await listPools(adminOf(given), isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'pools add <name>',
+    text: 'Add a pool, or change the one of this name',
+    flags: ['fallback', ...adminFlags],
+    async run([name = ''], given) {
+      const { addPool } = await import('./commands/pools.ts');
+      const pool = { name, fallback: textOf(given, 'fallback') };
+      return print(await addPool(adminOf(given), pool, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'pools remove <name>',
+    text: 'Remove a pool',
+    flags: adminFlags,
+    async run([name = ''], given) {
+      const { removePool } = await import('./commands/pools.ts');
+      return print(await removePool(adminOf(given), name, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'pools reset <name>',
+    text: 'Forget what was changed of a pool at run time: the config decides again',
+    flags: adminFlags,
+    async run([name = ''], given) {
+      const { resetPoolWord } = await import('./commands/pools.ts');
+      return print(await resetPoolWord(adminOf(given), name, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'apply',
+    text: 'Have the servers and pools of a file be there; print what differs. With --dry-run exits 1 if anything does',
+    flags: ['file', 'dry-run', 'prune', 'admin-url'],
+    async run(_, given) {
+      const file = textOf(given, 'file');
+      if (file === undefined) throw usageError('weldr apply: which file? -f state.yaml, or -f - for stdin');
+      const { applyFile } = await import('./commands/apply.ts');
+      const how = { dryRun: isOn(given, 'dry-run'), prune: isOn(given, 'prune') };
+      const { text, exitCode } = await applyFile(adminOf(given), file, how);
+      print(text);
+      return exitCode;
+    },
+  },
+  {
+    usage: 'get',
+    text: 'Print the servers and pools that are in force, as a file for weldr apply',
+    flags: ['admin-url'],
+    async run(_, given) {
+      const { getState } = await import('./commands/get.ts');
+      return print(await getState(adminOf(given)));
+    },
+  },
+  {
     usage: 'stats',
     text: 'Show what was counted',
     flags: ['watch', ...adminFlags],
@@ -198,8 +271,11 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
   for (const known of commands) {
     program.command(known.usage, known.text, { default: known.usage === 'start' });
     for (const name of known.flags) {
-      const { text, ...flag }: { value?: string; text: string } = flags[name];
-      program.option(`--${name}`, flag.value === undefined ? text : `${text} (${flag.value})`);
+      const { text, ...flag }: Flag = flags[name];
+      program.option(
+        flag.short === undefined ? `--${name}` : `-${flag.short}, --${name}`,
+        flag.value === undefined ? text : `${text} (${flag.value})`,
+      );
     }
     program.action(() => {});
   }
@@ -243,7 +319,9 @@ function findCommand(args: readonly string[]): Command {
     .sort((a, b) => b.usage.length - a.usage.length)[0];
   const group = commands.filter(({ usage }) => usage.startsWith(`${words[0]} `));
   if (found === undefined || (group.length > 0 && found.usage === words[0] && words.length > 1)) {
+    // Of a group alone, one of its commands is nearer than any other word.
     const near =
+      (words.length === 1 ? group.map(wordsOf)[0] : undefined) ??
       nearest(words.slice(0, 2).join(' '), commands.map(wordsOf)) ??
       nearest(words[0] ?? '', commands.map(wordsOf));
     throw usageError(
@@ -307,10 +385,11 @@ function stateCommand(word: string, state: 'active' | 'draining' | 'disabled', t
   return {
     usage: `servers ${word} <url>`,
     text,
-    flags: ['pool', ...adminFlags],
+    flags: state === 'draining' ? ['wait', 'pool', ...adminFlags] : ['pool', ...adminFlags],
     async run([url = ''], given) {
       const { setServerState } = await import('./commands/servers.ts');
-      return print(await setServerState(adminOf(given), poolOf(given), url, state, isOn(given, 'json')));
+      const how = { state, wait: isOn(given, 'wait') };
+      return print(await setServerState(adminOf(given), poolOf(given), url, how, isOn(given, 'json')));
     },
   };
 }

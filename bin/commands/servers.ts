@@ -92,15 +92,20 @@ export async function resetServer(
   return answer === undefined ? `${url} is forgotten, and no config lists it` : sentence(answer);
 }
 
-/** Sets the state that an operator wants of a server. */
+/** Sets the state that an operator wants of a server; with `wait` it answers when its requests are finished. */
 export async function setServerState(
   admin: AdminClient,
   pool: string,
   url: string,
-  state: 'active' | 'draining' | 'disabled',
+  { state, wait }: { readonly state: 'active' | 'draining' | 'disabled'; readonly wait: boolean },
   json: boolean,
 ): Promise<string> {
-  const answer = await admin.call({ method: 'PATCH', path: serverPath(pool, url), body: { state } });
+  const answer = await admin.call({
+    method: 'PATCH',
+    path: serverPath(pool, url) + (wait ? '?wait' : ''),
+    body: { state },
+    ...(wait ? { timeoutMs: longestWait } : {}),
+  });
   return json ? toJson(answer) : sentence(answer);
 }
 

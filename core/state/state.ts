@@ -185,21 +185,33 @@ export class State {
         });
       }
       seen.add(rowId(kind, key));
-      const one = writes.length === 1 ? this.resolveOne(write, mark) : this.resolvePart(write, mark, index);
+      const one = inPlace(writes, index, () => this.resolveOne(write, mark));
       written.push(one.written);
       if (one.written.changed || one.renews) changes.push({ kind, key, row: one.row });
     }
+    this.supposing(changes, () => {
+      for (const [index, { kind, key, after }] of written.entries()) {
+        inPlace(writes, index, () => this.hostOf(kind).admit?.(key, after));
+      }
+    });
     return { written, changes };
   }
 
-  /** One of several: what is wrong with it says which it is. */
-  private resolvePart(write: Write, mark: Mark, index: number) {
+  /** Looks at how things would be with all changes of a batch made. */
+  private supposing(changes: readonly RowChange[], look: () => void): void {
+    const before = changes.map(({ kind, key }) => ({ kind, key, row: this.row(kind, key) }));
+    this.setRows(changes);
     try {
-      return this.resolveOne(write, mark);
-    } catch (thrown) {
-      if (!(thrown instanceof WeldrError)) throw thrown;
-      const field = ['changes', `[${index}]`, thrown.field === undefined ? '' : `.${thrown.field}`].join('');
-      throw new WeldrError(thrown.code, `changes[${index}]: ${thrown.message}`, { cause: thrown, field });
+      look();
+    } finally {
+      this.setRows(before);
+    }
+  }
+
+  private setRows(changes: readonly RowChange[]): void {
+    for (const { kind, key, row } of changes) {
+      if (row === undefined) this.rows.delete(rowId(kind, key));
+      else this.rows.set(rowId(kind, key), row);
     }
   }
 
@@ -218,7 +230,6 @@ export class State {
     };
     const next = rowAfter(write, found, mark);
     const after = this.entityOf(host, key, next);
-    host.admit?.(key, after);
     const changed = !sameRow(row, next);
     const renews = next?.value !== undefined && host.kind.lifetime(next.value) !== undefined;
     return { written: { kind, key, before, after, changed }, row: changed ? next : row, renews };
@@ -307,12 +318,8 @@ export class State {
       for (const [id, { kind, key }] of this.rows) touched.set(id, { kind, key, row: undefined });
       this.rows.clear();
     }
-    for (const change of changes) {
-      const id = rowId(change.kind, change.key);
-      touched.set(id, change);
-      if (change.row === undefined) this.rows.delete(id);
-      else this.rows.set(id, change.row);
-    }
+    for (const change of changes) touched.set(rowId(change.kind, change.key), change);
+    this.setRows(changes);
     for (const { kind, key } of touched.values()) this.kinds.get(kind)?.changed(key, mark);
   }
 
@@ -341,6 +348,18 @@ export class State {
         field: 'kind',
       },
     );
+  }
+}
+
+/** Does something for one of several writes; what is wrong with it says which it is. */
+function inPlace<T>(writes: readonly Write[], index: number, work: () => T): T {
+  if (writes.length === 1) return work();
+  try {
+    return work();
+  } catch (thrown) {
+    if (!(thrown instanceof WeldrError)) throw thrown;
+    const field = `changes[${index}]${thrown.field === undefined ? '' : `.${thrown.field}`}`;
+    throw new WeldrError(thrown.code, `changes[${index}]: ${thrown.message}`, { cause: thrown, field });
   }
 }
 

@@ -1,0 +1,115 @@
+// `weldr apply -f FILE`: makes what a file says of servers and pools that of the running Weldr, and shows the difference.
+import { z } from 'zod';
+import { exitCodes } from '../../core/process/exit-codes.ts';
+import type { AdminClient } from '../admin-client.ts';
+import { CommandError } from '../command-error.ts';
+import { understood } from './servers.ts';
+import { readState, type StatePool, trouble } from './state-file.ts';
+
+/** The most changes of one batch. */
+const maxBatch = 100;
+
+const poolList = z.looseObject({ pools: z.array(z.looseObject({ name: z.string() })) });
+const serverList = z.looseObject({ servers: z.array(z.looseObject({ id: z.string() })) });
+const planned = z.looseObject({
+  changes: z.array(
+    z.looseObject({
+      kind: z.string(),
+      key: z.string(),
+      op: z.enum(['add', 'change', 'remove']),
+      field: z.string().optional(),
+      from: z.unknown().optional(),
+      to: z.unknown().optional(),
+    }),
+  ),
+});
+
+type Planned = z.output<typeof planned>['changes'];
+
+/** How a file is applied. */
+export interface ApplyOptions {
+  /** Only show what would change. */
+  readonly dryRun: boolean;
+  /** Remove what the file does not name: servers of its pools, and pools. */
+  readonly prune: boolean;
+}
+
+/**
+ * Applies a file. The exit code is 0 when it is done or nothing differs; with `dryRun` 1 when something differs; 2 when it
+ * cannot be done, as diff has it.
+ */
+export async function applyFile(
+  admin: AdminClient,
+  path: string,
+  { dryRun, prune }: ApplyOptions,
+): Promise<{ text: string; exitCode: number }> {
+  const pools = await readState(path);
+  try {
+    const changes = [...changesFor(pools), ...(prune ? await pruned(admin, pools) : [])];
+    const differences: Planned = [];
+    const batches = Array.from({ length: Math.ceil(changes.length / maxBatch) }, (_, n) =>
+      changes.slice(n * maxBatch, (n + 1) * maxBatch),
+    );
+    for (const batch of batches) {
+      const answer = await admin.call({ method: 'POST', path: '/batch?dryRun', body: { changes: batch } });
+      differences.push(...understood(planned, answer).changes);
+    }
+    const isDone = !dryRun && differences.length > 0;
+    if (isDone) {
+      for (const batch of batches)
+        await admin.call({ method: 'POST', path: '/batch', body: { changes: batch } });
+    }
+    const exitCode = dryRun && differences.length > 0 ? exitCodes.failed : exitCodes.ok;
+    return { text: describe(differences, dryRun), exitCode };
+  } catch (thrown) {
+    if (!(thrown instanceof CommandError) || thrown.exitCode !== exitCodes.failed) throw thrown;
+    throw new CommandError(thrown.message, trouble);
+  }
+}
+
+/** Pools first: their servers need them. */
+function changesFor(pools: readonly StatePool[]): object[] {
+  return [
+    ...pools.map(({ name, settings }) => ({ op: 'add', kind: 'pool', name, value: settings })),
+    ...pools.flatMap(({ name, servers }) =>
+      servers.map(({ id, fields }) => ({ op: 'add', pool: name, url: id, value: fields })),
+    ),
+  ];
+}
+
+/** Removals of what the file does not name. */
+async function pruned(admin: AdminClient, pools: readonly StatePool[]): Promise<object[]> {
+  const answer = await admin.call({ method: 'GET', path: '/pools' });
+  const removals: object[] = [];
+  const emptied: object[] = [];
+  for (const { name } of understood(poolList, answer).pools) {
+    const said = pools.find(pool => pool.name === name);
+    const path = `/pools/${encodeURIComponent(name)}/servers`;
+    const { servers } = understood(serverList, await admin.call({ method: 'GET', path }));
+    const ids = new Set(said?.servers.map(({ id }) => id));
+    if (said !== undefined || name !== 'default') {
+      const gone = servers.filter(({ id, reason }) => !ids.has(id) && reason !== 'removed');
+      removals.push(...gone.map(({ id }) => ({ op: 'remove', pool: name, url: id })));
+    }
+    if (said === undefined && name !== 'default') emptied.push({ op: 'remove', kind: 'pool', name });
+  }
+  return [...removals, ...emptied];
+}
+
+function describe(differences: Planned, dryRun: boolean): string {
+  if (differences.length === 0) return 'nothing differs';
+  const lines = differences.map(({ kind, key, op, field, from, to }) => {
+    if (op === 'add') return `+ ${kind} ${key}`;
+    if (op === 'remove') return `- ${kind} ${key}`;
+    return `~ ${kind} ${key}: ${field ?? ''} ${show(from)} -> ${show(to)}`;
+  });
+  const things = (wanted: string): number =>
+    new Set(differences.flatMap(({ op, kind, key }) => (op === wanted ? `${kind} ${key}` : []))).size;
+  const counts = `${things('add')} to add, ${things('change')} to change, ${things('remove')} to remove`;
+  lines.push(dryRun ? `${counts}; nothing was changed` : `${counts}: done`);
+  return lines.join('\n');
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'none' : JSON.stringify(value);
+}

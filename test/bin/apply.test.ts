@@ -1,0 +1,119 @@
+// weldr apply, get and pools against a running Weldr.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { freePort } from '../support/ports.ts';
+import { suite } from '../support/suite.ts';
+import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
+
+const test = suite('weldr apply', { timeoutMs: 240_000 });
+
+const config = (adminPort: number) => `
+import { defineConfig } from 'weldr';
+import { adminApi, roundRobin } from 'weldr/plugins';
+export default defineConfig({
+  listen: '127.0.0.1:0', workers: 1,
+  servers: [{ url: 'http://127.0.0.1:1001', weight: 2 }, 'http://127.0.0.1:1002'],
+  plugins: [roundRobin(), adminApi({ listen: '127.0.0.1:${adminPort}' })],
+});`;
+
+let weldr: TestWeldr;
+
+test.before(async () => {
+  weldr = await startWeldr({ config: config(await freePort()) });
+});
+test.after(async () => {
+  await weldr.stop();
+});
+
+async function run(args: readonly string[]) {
+  return await runWeldr(args, { env: { WELDR_ADMIN: weldr.adminUrl } });
+}
+
+function fileOf(text: string): string {
+  const path = join(weldr.folder, 'state.yaml');
+  writeFileSync(path, text);
+  return path;
+}
+
+const yaml = `
+servers:
+  - url: http://127.0.0.1:1001
+    weight: 5
+  - http://127.0.0.1:1003
+pools:
+  api:
+    fallback: default
+    servers: [http://127.0.0.1:2001]
+`;
+
+test('shows what would change with exit code 1, does it, and then finds nothing to do', async () => {
+  const file = fileOf(yaml);
+  const dry = await run(['apply', '-f', file, '--dry-run']);
+  assert.is(dry.code, 1, dry.stderr);
+  assert.equal(dry.stdout.trim().split('\n'), [
+    '+ pool api',
+    '~ server default/http://127.0.0.1:1001: weight 2 -> 5',
+    '+ server default/http://127.0.0.1:1003',
+    '+ server api/http://127.0.0.1:2001',
+    '3 to add, 1 to change, 0 to remove; nothing was changed',
+  ]);
+  const done = await run(['apply', '--file', file]);
+  assert.equal(
+    [done.code, done.stdout.trim().split('\n').at(-1)],
+    [0, '3 to add, 1 to change, 0 to remove: done'],
+  );
+  const again = await run(['apply', '-f', file, '--dry-run']);
+  assert.equal([again.code, again.stdout.trim()], [0, 'nothing differs']);
+  assert.match((await run(['servers'])).stdout, /^http:\/\/127.0.0.1:1001 +active +5 +config +weight/m);
+  assert.match((await run(['pools'])).stdout, /^api +1 +1 +api +- +default/m);
+});
+
+test('removes with --prune what the file does not name', async () => {
+  const file = fileOf('servers: [http://127.0.0.1:1002]\n');
+  const done = await run(['apply', '-f', file, '--prune']);
+  assert.is(done.code, 0, done.stderr);
+  assert.match(done.stdout, '- server default/http://127.0.0.1:1001');
+  const left = JSON.parse((await run(['get'])).stdout);
+  assert.equal(left, { pools: { default: { servers: [{ url: 'http://127.0.0.1:1002' }] } } });
+});
+
+test('takes what weldr get prints', async () => {
+  const file = fileOf((await run(['get'])).stdout);
+  const { code, stdout } = await run(['apply', '-f', file, '--dry-run', '--prune']);
+  assert.equal([code, stdout.trim()], [0, 'nothing differs']);
+});
+
+test('a file that is wrong is named with its place and exit code 2, and changes nothing', async () => {
+  for (const [text, words] of [
+    ['routes: []', 'routes'],
+    ['servers: [nowhere]', 'nowhere'],
+    ['servers: [http://a:1, http://a:1]', 'twice'],
+    ['servers: [{ url: http://127.0.0.1:1009 }, { url: http://a:1, weight: heavy }]', 'weight'],
+    ['servers: [', 'cannot read'],
+  ] as const) {
+    const { code, stderr } = await run(['apply', '-f', fileOf(text)]);
+    assert.is(code, 2, text);
+    assert.match(stderr, words);
+  }
+  assert.not.match((await run(['servers'])).stdout, '1009');
+  assert.match((await run(['apply'])).stderr, 'which file?');
+  assert.is((await run(['apply', '-f', 'missing.yaml'])).code, 2);
+});
+
+test('pools are added, reset and removed', async () => {
+  assert.match((await run(['pools', 'add', 'shop'])).stdout, 'the pool shop is there');
+  assert.match((await run(['pools'])).stdout, /^shop +0 +0 +api/m);
+  assert.match((await run(['pools', 'remove', 'shop'])).stdout, 'is removed');
+  const refused = await run(['pools', 'remove', 'default']);
+  assert.equal([refused.code, refused.stderr.includes('always there')], [1, true]);
+});
+
+test('servers reset has the config decide again', async () => {
+  assert.is((await run(['servers', 'drain', 'http://127.0.0.1:1002', '--wait'])).code, 0);
+  assert.match((await run(['servers'])).stdout, /1002 +draining +1 +config +state/);
+  const { stdout } = await run(['servers', 'reset', 'http://127.0.0.1:1002']);
+  assert.match(stdout, 'http://127.0.0.1:1002 is active');
+  await run(['servers', 'reset', 'http://127.0.0.1:1001']);
+  assert.match((await run(['servers'])).stdout, /1001 +active +2 +config +-/);
+});
