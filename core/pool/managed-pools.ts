@@ -199,8 +199,11 @@ export class ManagedPools {
       const server = definitionOf(entity.value);
       const { layer } = entity;
       const isSame = before === server && known?.layer === layer;
-      if (!isSame)
-        this.scheduleExpiry(this.members.define(pool, server, layer, stateAuthorOf(entity)), entity);
+      const member =
+        isSame && known !== undefined
+          ? known
+          : this.members.define(pool, server, layer, stateAuthorOf(entity));
+      this.scheduleExpiry(member, entity);
     }
     const { tell } = this.options;
     if (tell === undefined || !this.members.started) return;

@@ -6,10 +6,12 @@ import { isObject, plainJson } from './merge-patch.ts';
 
 /** The value as the schema has it, as JSON. Throws INPUT_INVALID for what is wrong apart from unknown fields. */
 export function parseKnown(schema: z.ZodType, value: unknown, ignored: (field: string) => void): unknown {
-  const unknown = (schema.safeParse(value).error?.issues ?? []).flatMap(issue =>
+  const result = schema.safeParse(value);
+  if (result.success) return plainJson(result.data);
+  const unknown = result.error.issues.flatMap(issue =>
     issue.code === 'unrecognized_keys' ? issue.keys.map(key => [...issue.path, key]) : [],
   );
-  if (unknown.length === 0) return plainJson(parse(schema, value, 'INPUT_INVALID'));
+  if (unknown.length === 0) return parse(schema, value, 'INPUT_INVALID');
   const known: unknown = structuredClone(value);
   for (const path of unknown) {
     drop(known, path);

@@ -44,6 +44,11 @@ export class State {
   private readonly options: StateOptions;
   private readonly kinds = new Map<string, KindHost>();
   private readonly rows = new Map<string, Row>();
+  /** What rows made of the bases that they were last over: checking it again costs more than all else of a change. */
+  private readonly merged = new WeakMap<
+    Row,
+    { readonly base: Base | undefined; readonly layer: OperatorLayer; readonly entity: Entity | undefined }
+  >();
   private readonly reported = new WeakMap<Row, Set<string>>();
   /** The last write of each row that is under way. */
   private readonly turns = new Map<string, Promise<unknown>>();
@@ -324,10 +329,17 @@ export class State {
   }
 
   private entityOf(host: KindHost, key: string, row: Row | undefined): Entity | undefined {
-    const report = (problem: string): void => {
-      if (row !== undefined) this.reportOnce(row, problem);
-    };
-    return effective(host.kind, { base: host.base(key), row, layer: this.layer, report });
+    const base = host.base(key);
+    const { layer } = this;
+    if (row === undefined) return effective(host.kind, { base, row, layer, report: () => {} });
+    const known = this.merged.get(row);
+    const isSame =
+      known?.layer === layer && known.base?.value === base?.value && known.base?.layer === base?.layer;
+    if (known !== undefined && isSame) return known.entity;
+    const report = (problem: string): void => this.reportOnce(row, problem);
+    const entity = effective(host.kind, { base, row, layer, report });
+    this.merged.set(row, { base, layer, entity });
+    return entity;
   }
 
   private reportOnce(row: Row, problem: string): void {

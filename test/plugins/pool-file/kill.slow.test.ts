@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { partsOfServerKey } from '../../../core/pool/server-kind.ts';
+import { randomOf } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
 import { idOf, inFolder, openJournal } from './journal-fixture.ts';
 
-const test = suite('pool-file kill', { timeoutMs: 180_000, testTimeoutMs: 150_000 });
+const test = suite('pool-file kill', { timeoutMs: 600_000, testTimeoutMs: 590_000 });
 
-const rounds = 25;
+const rounds = 200;
+const random = randomOf(Date.now());
 
 /** Lets a writer run from number `first` and kills it; the numbers that it confirmed. */
 async function runAndKill(path: string, first: number, afterMs: number): Promise<number[]> {
@@ -42,7 +44,7 @@ test(`what was confirmed is there after each of ${rounds} kills in the middle of
     const confirmed = new Map<number, number>();
     let next = 1;
     for (let round = 0; round < rounds; round++) {
-      const numbers = await runAndKill(path, next, 5 + ((round * 37) % 160));
+      const numbers = await runAndKill(path, next, 5 + random(160));
       for (const n of numbers) confirmed.set(1 + (n % 50), Math.max(n, confirmed.get(1 + (n % 50)) ?? 0));
       const last = Math.max(next, ...numbers);
       const { journal, logs } = await openJournal(path);
