@@ -1,5 +1,6 @@
 // Routes of the admin API: plugins add them, whichever plugin serves HTTP to operators answers them.
 
+import type { z } from 'zod';
 import type { Precondition } from './precondition.ts';
 
 /** A request to the admin API, its JSON parsed. */
@@ -43,6 +44,14 @@ export interface AdminRoute {
   readonly rel?: string;
   /** Does it look at `precondition`? One that does not is never called with a condition: it is answered 412. */
   readonly conditional?: true;
+  /** What it does, in a line, for `GET /openapi.json`. */
+  readonly summary?: string;
+  /** What its query takes, by name, for the same. */
+  readonly query?: Readonly<Record<string, string>>;
+  /** What its body is, for the same; the handler parses it. */
+  readonly body?: z.ZodType;
+  /** What it answers, by status, for the same; errors that every call has are left out. */
+  readonly answers?: Readonly<Record<number, string>>;
   /** The most bytes that its request's body may have; default 64 KB. */
   readonly maxBody?: number;
   /** Its answer may come after the plugin that serves it was closed, as that of a reload; default false. */

@@ -12,6 +12,7 @@ import { isObject } from '../../core/state/merge-patch.ts';
 import { maxBatch } from '../../core/state/row.ts';
 import type { Write } from '../../core/state/write.ts';
 import { dryRunAnswer } from './dry-run.ts';
+import { dryRun } from './query-help.ts';
 import { isSet } from './query-switch.ts';
 
 /** The most bytes of a batch. */
@@ -48,6 +49,10 @@ export function addBatchRoute(admin: AdminRoutes, operator: OperatorPools): void
     method: 'POST',
     path: '/batch',
     rel: 'batch',
+    summary: 'Up to 100 changes, all or none',
+    query: { dryRun },
+    body: batch,
+    answers: { 200: 'What became of each, or would' },
     maxBody: maxBytes,
     handle: request => writeBatch(operator, request),
   });

@@ -7,6 +7,7 @@ import { parseTcpAddress, tcpAddress } from '../../core/settings/listen.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addBatchRoute } from './batch-route.ts';
 import { addManagerRoutes } from './manager-routes.ts';
+import { addOpenApiRoute } from './openapi.ts';
 import { addPoolRoutes } from './pool-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
 
@@ -41,6 +42,7 @@ export const adminApi = definePlugin({
   schema: options,
   async manager(side, configured) {
     addManagerRoutes(side);
+    addOpenApiRoute(side.admin, side.status.version);
     addPoolRoutes(side.admin, side);
     addServerRoutes(side.admin, side);
     addBatchRoute(side.admin, side.operator);

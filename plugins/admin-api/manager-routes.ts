@@ -17,17 +17,35 @@ const exported = z.strictObject({ rows: z.array(storedRow).max(100_000) });
 /** Adds these routes. */
 export function addManagerRoutes(side: ManagerSide): void {
   const { admin, status, operator } = side;
-  admin.add({ method: 'GET', path: '/', rel: 'self', handle: () => index(admin, status.version) });
+  admin.add({
+    method: 'GET',
+    path: '/',
+    summary: 'What this is, with links to everything',
+    answers: { 200: 'Name, version and links' },
+    rel: 'self',
+    handle: () => index(admin, status.version),
+  });
   admin.add({
     method: 'GET',
     path: '/healthz',
+    summary: 'Does the manager live?',
+    answers: { 200: 'It does' },
     rel: 'healthz',
     handle: () => ({ status: 200, body: { status: 'alive' } }),
   });
-  admin.add({ method: 'GET', path: '/readyz', rel: 'readyz', handle: () => readiness(side) });
+  admin.add({
+    method: 'GET',
+    path: '/readyz',
+    summary: 'Are requests taken?',
+    answers: { 200: 'They are', 503: 'They are not' },
+    rel: 'readyz',
+    handle: () => readiness(side),
+  });
   admin.add({
     method: 'POST',
     path: '/reload',
+    summary: 'Read the config anew',
+    answers: { 200: 'It is in force' },
     rel: 'reload',
     outlivesServer: true,
     async handle() {
@@ -38,6 +56,8 @@ export function addManagerRoutes(side: ManagerSide): void {
   admin.add({
     method: 'POST',
     path: '/pool/reset',
+    summary: 'Forget all run-time changes',
+    answers: { 204: 'They are forgotten' },
     rel: 'reset-pool',
     async handle({ by }) {
       await operator.reset(by);
@@ -47,12 +67,17 @@ export function addManagerRoutes(side: ManagerSide): void {
   admin.add({
     method: 'GET',
     path: '/pool/export',
+    summary: 'All run-time changes, TLS keys included',
+    answers: { 200: 'Rows' },
     rel: 'export-pool',
     handle: () => ({ status: 200, body: { rows: operator.rows() } }),
   });
   admin.add({
     method: 'POST',
     path: '/pool/import',
+    summary: 'Take an export over',
+    body: exported,
+    answers: { 200: 'How many rows' },
     rel: 'import-pool',
     maxBody: maxImport,
     handle: request => importRows(side, request),

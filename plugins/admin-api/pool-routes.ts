@@ -14,6 +14,8 @@ import { poolKind, poolKindName, poolSettings } from '../../core/pool/pool-setti
 import { parse } from '../../core/settings/options.ts';
 import { type Entity, etagOf, overridesOf, shadowedBy } from '../../core/state/entity.ts';
 import { dryRunAnswer } from './dry-run.ts';
+import { patchOf } from './patch-schema.ts';
+import { dryRun, override } from './query-help.ts';
 import { isSet } from './query-switch.ts';
 import { type Link, serversPath } from './server-resource.ts';
 
@@ -35,11 +37,54 @@ export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): v
   const routes = new PoolRoutes(options);
   const one = '/pools/:pool';
   const conditional = true;
-  admin.add({ method: 'GET', path: '/pools', rel: 'pools', handle: () => routes.list() });
-  admin.add({ method: 'POST', path: '/pools', rel: 'add-pool', conditional, handle: r => routes.add(r) });
-  admin.add({ method: 'GET', path: one, rel: 'pool', handle: r => routes.show(r) });
-  admin.add({ method: 'PATCH', path: one, rel: 'update-pool', conditional, handle: r => routes.update(r) });
-  admin.add({ method: 'DELETE', path: one, rel: 'remove-pool', conditional, handle: r => routes.remove(r) });
+  admin.add({
+    method: 'GET',
+    path: '/pools',
+    rel: 'pools',
+    summary: 'All pools',
+    answers: { 200: 'The pools' },
+    handle: () => routes.list(),
+  });
+  admin.add({
+    method: 'POST',
+    path: '/pools',
+    rel: 'add-pool',
+    summary: 'Add a pool, or change the one of its name',
+    query: { dryRun },
+    body: newPool,
+    answers: { 200: 'It was there', 201: 'It is new' },
+    conditional,
+    handle: r => routes.add(r),
+  });
+  admin.add({
+    method: 'GET',
+    path: one,
+    rel: 'pool',
+    summary: 'One pool',
+    answers: { 200: 'The pool' },
+    handle: r => routes.show(r),
+  });
+  admin.add({
+    method: 'PATCH',
+    path: one,
+    rel: 'update-pool',
+    summary: 'Change a pool: a merge patch (RFC 7396)',
+    query: { dryRun },
+    body: patchOf(poolSettings),
+    answers: { 200: 'The pool' },
+    conditional,
+    handle: r => routes.update(r),
+  });
+  admin.add({
+    method: 'DELETE',
+    path: one,
+    rel: 'remove-pool',
+    summary: 'Remove a pool',
+    query: { dryRun, override },
+    answers: { 200: 'It is as the config says', 204: 'It is removed' },
+    conditional,
+    handle: r => routes.remove(r),
+  });
 }
 
 type PoolWrite =

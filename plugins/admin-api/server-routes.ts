@@ -19,6 +19,8 @@ import { type Entity, etagOf } from '../../core/state/entity.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
 import { dryRunAnswer } from './dry-run.ts';
 import { pageOf } from './page.ts';
+import { patchOf } from './patch-schema.ts';
+import { dryRun, override, wait } from './query-help.ts';
 import { isSet } from './query-switch.ts';
 import { findServer, type Link, nameOf, serverPath, serverResource, serversPath } from './server-resource.ts';
 
@@ -29,6 +31,15 @@ export interface ServerRoutesOptions {
   readonly clock: Clock;
 }
 
+const scheme = '`http` or `https`, where two servers differ in that only.';
+const listQuery = {
+  state: 'Only those in this state; `removed`: those that an operator removed.',
+  layer: 'Only those of this layer.',
+  label: 'Only those with this label: `zone:a`.',
+  limit: 'At most so many, by id.',
+  after: 'Those after this id.',
+};
+
 /** Adds the routes of servers. */
 export function addServerRoutes(admin: AdminRoutes, options: ServerRoutesOptions): void {
   const routes = new ServerRoutes(options);
@@ -38,19 +49,43 @@ export function addServerRoutes(admin: AdminRoutes, options: ServerRoutesOptions
   ] as const) {
     const one = `${base}/:ip/:port`;
     const changes = { conditional: true } as const;
-    admin.add({ method: 'GET', path: base, rel: `${prefix}servers`, handle: r => routes.list(r) });
+    admin.add({
+      method: 'GET',
+      path: base,
+      rel: `${prefix}servers`,
+      summary: 'The servers of a pool',
+      query: listQuery,
+      answers: { 200: 'The servers' },
+      handle: r => routes.list(r),
+    });
     admin.add({
       method: 'POST',
       path: base,
       rel: `${prefix}add-server`,
+      summary: 'Add a server, or change the one of its URL',
+      query: { dryRun },
+      body: serverDefinition,
+      answers: { 200: 'It was there', 201: 'It is new' },
       ...changes,
       handle: r => routes.add(r),
     });
-    admin.add({ method: 'GET', path: one, rel: `${prefix}server`, handle: r => routes.show(r) });
+    admin.add({
+      method: 'GET',
+      path: one,
+      rel: `${prefix}server`,
+      summary: 'One server',
+      query: { scheme },
+      answers: { 200: 'The server' },
+      handle: r => routes.show(r),
+    });
     admin.add({
       method: 'PATCH',
       path: one,
       rel: `${prefix}update-server`,
+      summary: 'Change a server: a merge patch (RFC 7396)',
+      query: { scheme, dryRun, wait },
+      body: patchOf(serverDefinition, ['url']),
+      answers: { 200: 'The server' },
       ...changes,
       handle: r => routes.update(r),
     });
@@ -58,6 +93,9 @@ export function addServerRoutes(admin: AdminRoutes, options: ServerRoutesOptions
       method: 'DELETE',
       path: one,
       rel: `${prefix}remove-server`,
+      summary: 'Remove a server',
+      query: { scheme, dryRun, override, wait, force: 'Do not wait for its requests.' },
+      answers: { 200: 'It is as the config says', 202: 'It finishes its requests', 204: 'It is gone' },
       ...changes,
       handle: r => routes.remove(r),
     });

@@ -12,12 +12,16 @@ export function addClusterRoutes(admin: AdminRoutes, node: ClusterNode): void {
     method: 'GET',
     path: '/cluster',
     rel: 'cluster',
+    summary: 'The cluster as this node sees it',
+    answers: { 200: 'Leader, members, etcd' },
     handle: async () => ({ status: 200, body: await describeCluster(node) }),
   });
   admin.add({
     method: 'GET',
     path: '/cluster/servers',
     rel: 'cluster-servers',
+    summary: 'What each node finds of the servers',
+    answers: { 200: 'Reports by node' },
     handle: async () => ({ status: 200, body: await describeServers(node) }),
   });
 }

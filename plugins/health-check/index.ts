@@ -106,11 +106,21 @@ function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting
     await operator.write([{ kind: 'setting', key: settingName, ...write, expect }], by);
     return shown();
   };
-  admin.add({ method: 'GET', path, rel: 'health-check', handle: shown });
+  admin.add({
+    method: 'GET',
+    path,
+    rel: 'health-check',
+    summary: 'The settings of health checks',
+    answers: { 200: 'The settings' },
+    handle: shown,
+  });
   admin.add({
     method: 'PUT',
     path,
     rel: 'set-health-check',
+    summary: "Set them; what is left out is the config's",
+    body: healthCheckSettings,
+    answers: { 200: 'The settings' },
     conditional: true,
     // What is not said is the config's; what GET shows can be sent back.
     handle: request => change(request, { op: 'put', value: parse(given, request.body, 'INPUT_INVALID') }),
@@ -119,6 +129,8 @@ function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting
     method: 'PATCH',
     path,
     rel: 'update-health-check',
+    summary: 'Change some: a merge patch (RFC 7396)',
+    answers: { 200: 'The settings' },
     conditional: true,
     handle: request => change(request, { op: 'patch', value: request.body }),
   });
@@ -126,6 +138,9 @@ function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting
     method: 'DELETE',
     path,
     rel: 'reset-health-check',
+    summary: "Go back to the config's",
+    query: { override: 'Only these fields.' },
+    answers: { 200: 'The settings' },
     conditional: true,
     handle: request => change(request, { op: 'forget', fields: overrideOf(request) }),
   });

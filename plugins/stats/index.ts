@@ -80,19 +80,27 @@ function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
   onClose(pools.observe({ removed: upstream => totals.forget(upstream) }));
   onClose(() => rounds.close());
 
-  const get = (path: string, rel: string, answer: () => AdminAnswer) =>
+  const get = (path: string, rel: string, summary: string, answer: () => AdminAnswer) =>
     admin.add({
       method: 'GET',
       path,
       rel,
+      summary,
+      answers: { 200: summary },
       async handle() {
         await rounds.ask();
         return answer();
       },
     });
-  get('/stats', 'stats', () => ({ status: 200, body: { client: totals.client, server: totals.server } }));
-  get('/stats/detail', 'stats-detail', () => ({ status: 200, body: detail(pools, totals) }));
-  get('/metrics', 'metrics', () => ({
+  get('/stats', 'stats', 'Requests of clients, and to servers', () => ({
+    status: 200,
+    body: { client: totals.client, server: totals.server },
+  }));
+  get('/stats/detail', 'stats-detail', 'The same by server', () => ({
+    status: 200,
+    body: detail(pools, totals),
+  }));
+  get('/metrics', 'metrics', 'All counts in the text format of Prometheus', () => ({
     status: 200,
     contentType: metricTextType,
     body: metrics(totals, allEntries(pools), metricFamilies()),

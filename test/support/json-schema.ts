@@ -90,6 +90,10 @@ const keywords: Readonly<Record<string, Check>> = {
   anyOf(argument, value, at) {
     return asList(argument).some(schema => this.takes(schema, value)) ? [] : [`${at}: none of the choices`];
   },
+  oneOf(argument, value, at) {
+    const taken = asList(argument).filter(schema => this.takes(schema, value)).length;
+    return taken === 1 ? [] : [`${at}: ${taken} of the choices`];
+  },
   not(argument, value, at) {
     return this.takes(argument, value) ? [`${at}: what it must not be`] : [];
   },

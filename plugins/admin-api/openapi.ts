@@ -1,0 +1,109 @@
+// GET /openapi.json: the admin API as an OpenAPI 3.1 description, made of its routes and their schemas.
+import type { AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
+import { type JsonSchema, toJsonSchema } from '../../core/settings/json-schema.ts';
+
+const problem = {
+  description: 'What is wrong (RFC 9457).',
+  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+};
+
+const problemSchema: JsonSchema = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail', 'code'],
+  properties: {
+    type: { type: 'string', examples: ['urn:weldr:problem:not-found'] },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    code: { type: 'string', examples: ['NOT_FOUND'] },
+    field: { type: 'string', description: 'The path of the field that is wrong.' },
+  },
+};
+
+const conditions = [
+  headerOf('If-Match', 'Change it only where its ETag is one of these, else 412.'),
+  headerOf('If-None-Match', '`*`: only where there is none, else 412.'),
+];
+
+/** Adds the route. */
+export function addOpenApiRoute(admin: AdminRoutes, version: string): void {
+  let made: { readonly routes: number; readonly document: object } | undefined;
+  admin.add({
+    method: 'GET',
+    path: '/openapi.json',
+    rel: 'service-desc',
+    summary: 'This description',
+    answers: { 200: 'An OpenAPI 3.1 document' },
+    handle() {
+      // Plugins that come later in the config add their routes later.
+      if (made?.routes !== admin.size) made = { routes: admin.size, document: describeApi(admin, version) };
+      return { status: 200, body: made.document };
+    },
+  });
+}
+
+/** The description of all routes. */
+export function describeApi(routes: AdminRoutes, version: string): object {
+  const paths = new Map<string, Record<string, object>>();
+  for (const route of routes) {
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    paths.set(path, { ...paths.get(path), [route.method.toLowerCase()]: operationOf(route) });
+  }
+  return {
+    openapi: '3.1.0',
+    jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
+    info: {
+      title: 'Weldr admin API',
+      version,
+      description: 'Servers and pools come, change and go at run time, and Weldr tells how it is.',
+      license: { name: 'MIT OR Apache-2.0', identifier: 'MIT OR Apache-2.0' },
+    },
+    security: [{}, { token: [] }],
+    paths: Object.fromEntries(paths),
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      schemas: { Problem: problemSchema },
+    },
+  };
+}
+
+function operationOf(route: AdminRoute): object {
+  const { method, path, rel, summary, query, body, answers = {}, conditional } = route;
+  const parameters = [
+    ...[...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
+      name,
+      in: 'path',
+      required: true,
+      schema: { type: 'string' },
+    })),
+    ...Object.entries(query ?? {}).map(([name, description]) => ({
+      name,
+      in: 'query',
+      description,
+      allowEmptyValue: true,
+      schema: { type: 'string' },
+    })),
+    ...(conditional === true ? conditions : []),
+  ];
+  return {
+    operationId: rel ?? `${method} ${path}`,
+    ...(summary !== undefined && { summary }),
+    ...(parameters.length > 0 && { parameters }),
+    ...(body !== undefined && { requestBody: bodyOf(toJsonSchema(body)) }),
+    responses: { ...Object.fromEntries(Object.entries(answers).map(answerOf)), default: problem },
+  };
+}
+
+function answerOf([status, description]: [string, string]): [string, object] {
+  if (status === '204') return [status, { description }];
+  const content = status.startsWith('2') ? { 'application/json': {} } : problem.content;
+  return [status, { description, content }];
+}
+
+function bodyOf({ $schema: _, ...schema }: JsonSchema): object {
+  return { required: true, content: { 'application/json': { schema } } };
+}
+
+function headerOf(name: string, description: string): object {
+  return { name, in: 'header', description, schema: { type: 'string' } };
+}

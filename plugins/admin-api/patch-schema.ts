@@ -1,0 +1,12 @@
+// The schema of a merge patch (RFC 7396), for the description of the API: any of the fields, or null in their place.
+import { z } from 'zod';
+
+/** What a patch makes is checked when it is merged; here are its names. `fixed` cannot be patched. */
+export function patchOf({ shape }: z.ZodObject, fixed: readonly string[] = []): z.ZodType {
+  const names = Object.keys(shape).filter(name => !fixed.includes(name));
+  const described = names.map(name => [name, z.unknown().optional().describe(descriptionOf(shape[name]))]);
+  return z.strictObject(Object.fromEntries(described));
+}
+
+const descriptionOf = (field: unknown): string =>
+  field instanceof z.ZodType ? (field.description ?? '') : '';

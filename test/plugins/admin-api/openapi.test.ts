@@ -1,0 +1,121 @@
+// GET /openapi.json: a valid OpenAPI 3.1 description, and every call of it does what it says.
+import { Validator } from '@seriousme/openapi-schema-validator';
+import * as assert from 'uvu/assert';
+import { z } from 'zod';
+import { healthCheck } from '../../../plugins/health-check/index.ts';
+import { stats } from '../../../plugins/stats/index.ts';
+import { problemsOf } from '../../support/json-schema.ts';
+import { suite } from '../../support/suite.ts';
+import { type Api, withApi } from './api.ts';
+
+const test = suite('admin-api openapi');
+
+const url = 'http://127.0.0.1:1';
+const server = '/servers/127.0.0.1/1';
+
+const operation = z.looseObject({
+  operationId: z.string(),
+  requestBody: z
+    .looseObject({
+      content: z.looseObject({ 'application/json': z.looseObject({ schema: z.looseObject({}) }) }),
+    })
+    .optional(),
+  responses: z.record(z.string(), z.looseObject({ description: z.string() })),
+});
+const document = z.looseObject({
+  openapi: z.string(),
+  paths: z.record(z.string(), z.record(z.string(), operation)),
+});
+
+/** A call of each operation, in an order in which each finds what it needs: method, path, body. */
+const calls: readonly (readonly [id: string, method: string, path: string, body?: unknown])[] = [
+  ['self', 'GET', '/'],
+  ['service-desc', 'GET', '/openapi.json'],
+  ['healthz', 'GET', '/healthz'],
+  ['readyz', 'GET', '/readyz'],
+  ['reload', 'POST', '/reload'],
+  ['add-pool', 'POST', '/pools', { name: 'api', fallback: 'default', timeouts: { response: '5s' } }],
+  ['pools', 'GET', '/pools'],
+  ['pool', 'GET', '/pools/api'],
+  ['update-pool', 'PATCH', '/pools/api', { fallback: null }],
+  ['add-server', 'POST', '/servers', { url, weight: 2, labels: { zone: 'a' } }],
+  ['servers', 'GET', '/servers?limit=1&label=zone:a'],
+  ['server', 'GET', server],
+  ['update-server', 'PATCH', `${server}?dryRun`, { weight: null }],
+  ['remove-server', 'DELETE', `${server}?force`],
+  ['pool-add-server', 'POST', '/pools/api/servers', { url }],
+  ['pool-servers', 'GET', '/pools/api/servers'],
+  ['pool-server', 'GET', `/pools/api${server}`],
+  ['pool-update-server', 'PATCH', `/pools/api${server}`, { healthCheck: { path: '/up' } }],
+  ['pool-remove-server', 'DELETE', `/pools/api${server}?wait=1s`],
+  ['remove-pool', 'DELETE', '/pools/api'],
+  ['batch', 'POST', '/batch', { changes: [{ op: 'add', url, value: { weight: 3 } }] }],
+  ['health-check', 'GET', '/health-check'],
+  ['set-health-check', 'PUT', '/health-check', { interval: '5s' }],
+  ['update-health-check', 'PATCH', '/health-check', { timeout: '1s' }],
+  ['reset-health-check', 'DELETE', '/health-check?override=timeout'],
+  ['stats', 'GET', '/stats'],
+  ['stats-detail', 'GET', '/stats/detail'],
+  ['metrics', 'GET', '/metrics'],
+  ['export-pool', 'GET', '/pool/export'],
+  ['import-pool', 'POST', '/pool/import', { rows: [] }],
+  ['reset-pool', 'POST', '/pool/reset'],
+];
+
+const withAll = (body: (api: Api) => Promise<void>) =>
+  withApi({ after: [healthCheck(), stats()], status: { readyWorkers: 1 } }, body);
+
+async function descriptionOf(api: Api) {
+  return document.parse((await api.call('GET', '/openapi.json')).body);
+}
+
+test('is valid, and describes the routes of all plugins', async () => {
+  await withAll(async api => {
+    const { body } = await api.call('GET', '/openapi.json');
+    const { valid, errors } = await new Validator().validate(Object(body));
+    assert.ok(valid, JSON.stringify(errors));
+    const { openapi, paths } = await descriptionOf(api);
+    assert.is(openapi, '3.1.0');
+    const operations = Object.values(paths).flatMap(methods => Object.values(methods));
+    assert.equal(
+      operations.map(({ operationId }) => operationId).sort(),
+      calls.map(([id]) => id).sort(),
+      'every operation is called below',
+    );
+    assert.ok(operations.every(({ summary }) => typeof summary === 'string'));
+  });
+});
+
+test('every call answers as it is described', async () => {
+  await withAll(async api => {
+    const { paths } = await descriptionOf(api);
+    const operations = new Map(
+      Object.values(paths).flatMap(methods => Object.values(methods).map(one => [one.operationId, one])),
+    );
+    for (const [id, method, path, body] of calls) {
+      const described = operations.get(id);
+      if (described === undefined) throw new Error(`${id} is not described`);
+      const { requestBody, responses } = described;
+      const schema = requestBody?.content['application/json'].schema;
+      if (schema !== undefined) assert.equal(problemsOf(schema, body), [], id);
+      const { status, text } = await api.call(method, path, body);
+      assert.ok(status < 400 && String(status) in responses, `${id}: ${status} ${text}`);
+    }
+  });
+});
+
+test('a body that the description refuses is refused, too', async () => {
+  await withAll(async api => {
+    const { paths } = await descriptionOf(api);
+    for (const [path, body] of [
+      ['/servers', { url, wieght: 2 }],
+      ['/pools', { fallback: 'default' }],
+      ['/batch', { changes: [{ op: 'grow', url }] }],
+      ['/pool/import', { rows: [{ op: 'define' }] }],
+    ] as const) {
+      const schema = paths[path]?.['post']?.requestBody?.content['application/json'].schema;
+      assert.ok(schema && problemsOf(schema, body).length > 0, path);
+      assert.is((await api.call('POST', path, body)).status, 400, path);
+    }
+  });
+});
