@@ -54,6 +54,7 @@ const flags = {
   file: { value: 'FILE', short: 'f', text: 'Servers and pools, YAML or JSON; - is stdin' },
   'dry-run': { text: 'Change nothing' },
   prune: { text: 'Remove servers and pools that the file does not name' },
+  secrets: { text: 'Include TLS keys' },
   output: { value: 'FILE', text: 'Write there instead of to stdout' },
 } as const satisfies Record<string, Flag>;
 
@@ -235,10 +236,11 @@ const commands: readonly Command[] = [
   {
     usage: 'pool export',
     text: 'Print all run-time changes as JSON, to import them elsewhere',
-    flags: ['output', 'admin-url'],
+    flags: ['output', 'secrets', 'admin-url'],
     async run(_, given) {
       const { exportPool } = await import('./commands/pool.ts');
-      return print(await exportPool(adminOf(given), textOf(given, 'output')));
+      const how = { file: textOf(given, 'output'), secrets: isOn(given, 'secrets') };
+      return print(await exportPool(adminOf(given), how));
     },
   },
   {

@@ -1,5 +1,5 @@
 // `weldr pool …`: what run-time changes left, as a whole.
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { describeError } from '../../core/errors.ts';
 import type { AdminClient } from '../admin-client.ts';
@@ -12,12 +12,18 @@ export async function resetPool(admin: AdminClient, json: boolean): Promise<stri
   return json ? toJson(answer ?? {}) : 'all run-time changes are forgotten; the config alone decides';
 }
 
-/** The run-time changes as JSON, on stdout or in a file. */
-export async function exportPool(admin: AdminClient, file: string | undefined): Promise<string> {
-  const exported = toJson(await admin.call({ method: 'GET', path: '/pool/export' }));
+/** The run-time changes as JSON, on stdout or in a file that only its owner can read; TLS keys only with `secrets`. */
+export async function exportPool(
+  admin: AdminClient,
+  { file, secrets }: { readonly file: string | undefined; readonly secrets: boolean },
+): Promise<string> {
+  const path = secrets ? '/pool/export?secrets' : '/pool/export';
+  const exported = toJson(await admin.call({ method: 'GET', path }));
   if (file === undefined) return exported;
   try {
-    await writeFile(file, `${exported}\n`);
+    // Of a file that is there the mode stays: it is made anew.
+    await rm(file, { force: true });
+    await writeFile(file, `${exported}\n`, { mode: 0o600, flag: 'wx' });
   } catch (thrown) {
     throw new CommandError(`cannot write ${file}: ${describeError(thrown)}`);
   }

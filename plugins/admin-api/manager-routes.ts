@@ -1,12 +1,15 @@
 // The routes of Weldr as a whole: what it is, whether it is ready, reload, and its pools as one.
 
 import { z } from 'zod';
+import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { firstExport, rowOfFirstEntry, rowOfFirstSetting } from '../../core/pool/first-format.ts';
 import { parse } from '../../core/settings/options.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
 import { type Mark, type Row, storedRow } from '../../core/state/row.ts';
+import { lacksSecret, withoutSecrets } from '../../core/state/sealed-store.ts';
+import { isSet } from './query-switch.ts';
 
 /** The most bytes of an import. */
 const maxImport = 64 * 1024 * 1024;
@@ -67,10 +70,11 @@ export function addManagerRoutes(side: ManagerSide): void {
   admin.add({
     method: 'GET',
     path: '/pool/export',
-    summary: 'All run-time changes, TLS keys included',
+    summary: 'All run-time changes',
+    query: { secrets: 'TLS keys included; the log says so.' },
     answers: { 200: 'Rows' },
     rel: 'export-pool',
-    handle: () => ({ status: 200, body: { rows: operator.rows() } }),
+    handle: request => exportRows(side, request),
   });
   admin.add({
     method: 'POST',
@@ -102,6 +106,13 @@ function readiness({ status, pools }: ManagerSide): AdminAnswer {
   return { status: ready ? 200 : 503, body: { ready, readyWorkers, wantedWorkers, stopping, available } };
 }
 
+function exportRows({ operator, log }: ManagerSide, request: AdminRequest): AdminAnswer {
+  const rows = operator.rows();
+  if (!isSet(request, 'secrets')) return { status: 200, body: { rows: rows.map(withoutSecrets) } };
+  log.warn({ by: request.by }, `the run-time changes were exported with their TLS keys, by ${request.by}`);
+  return { status: 200, body: { rows } };
+}
+
 /** Takes over what an export gave, of an earlier version, too. Doing it again changes nothing. */
 async function importRows(
   { operator, clock }: ManagerSide,
@@ -111,6 +122,13 @@ async function importRows(
   const rows = isFirst
     ? firstRows(parse(firstExport, body, 'INPUT_INVALID'), { by, at: clock.now() })
     : parse(exported, body, 'INPUT_INVALID').rows;
+  const lacking = rows.findIndex(lacksSecret);
+  if (lacking >= 0) {
+    const field = `rows[${lacking}].value.tls.key`;
+    throw new WeldrError('INPUT_INVALID', `${field}: it was left out of the export; export with --secrets`, {
+      field,
+    });
+  }
   await operator.take(rows, by);
   return { status: 200, body: { imported: { rows: rows.length } } };
 }

@@ -7,6 +7,8 @@ import { describeError, WeldrError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { duration } from '../../core/settings/duration.ts';
+import { readKeyFile } from '../../core/state/key-file.ts';
+import { SealedStore } from '../../core/state/sealed-store.ts';
 import type { EtcdTls } from './client.ts';
 import { ClusterNode, type ClusterNodeOptions, type ClusterSurroundings } from './cluster-node.ts';
 import { addClusterRoutes } from './routes.ts';
@@ -58,6 +60,9 @@ const schema = z
     localCopy: file
       .default('weldr-cluster.json')
       .describe('Where the pool is kept for a start while etcd is away.'),
+    keyFile: file
+      .optional()
+      .describe('TLS keys in etcd are encrypted with the key in this file, the same on all nodes.'),
     lease: duration()
       .refine(ms => ms >= 1000 && ms <= 600_000, 'a lease is between 1s and 10m')
       .prefault('2s')
@@ -142,7 +147,8 @@ export const etcd = definePlugin({
     manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
     manager.hooks.stopping.tap('etcd', () => node.leave());
     addClusterRoutes(manager.admin, node);
-    await manager.operator.useStore(node.store);
+    const key = options.keyFile === undefined ? undefined : await readKeyFile(options.keyFile, 'refuse');
+    await manager.operator.useStore(key === undefined ? node.store : new SealedStore(node.store, key));
   },
 });
 
@@ -193,7 +199,7 @@ function park(node: ClusterNode, { memory, clock, log }: Side): void {
 }
 
 function nodeOptions(options: z.output<typeof schema>): ClusterNodeOptions {
-  const { hosts, user, password, tls, lease, renew, holdOff, ...rest } = options;
+  const { hosts, user, password, tls, lease, renew, holdOff, keyFile: _, ...rest } = options;
   return {
     ...rest,
     access: { hosts, user, password, tls: tls && readTls(tls) },

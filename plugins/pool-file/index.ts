@@ -1,6 +1,8 @@
 // pool-file: keeps what the admin API changed in a file of this machine.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import { readKeyFile } from '../../core/state/key-file.ts';
+import { SealedStore } from '../../core/state/sealed-store.ts';
 import { PoolJournal } from './pool-journal.ts';
 
 const options = z
@@ -11,6 +13,12 @@ const options = z
       .max(4096)
       .default('weldr-pool.json')
       .describe('The file; relative to the working directory.'),
+    keyFile: z
+      .string()
+      .min(1)
+      .max(4096)
+      .optional()
+      .describe('TLS keys in it are encrypted with the key in this file, which is made where there is none.'),
   })
   .describe('Keeps what the admin API changed in a file of this machine.');
 
@@ -24,9 +32,10 @@ export type PoolFileOptions = z.input<typeof options>;
 export const poolFile = definePlugin({
   name: 'pool-file',
   schema: options,
-  async manager({ log, clock, onClose, operator }, { path }) {
+  async manager({ log, clock, onClose, operator }, { path, keyFile }) {
+    const key = keyFile === undefined ? undefined : await readKeyFile(keyFile, 'make');
     const journal = await PoolJournal.open({ path, log, clock });
     onClose(() => journal.close());
-    await operator.useStore(journal);
+    await operator.useStore(key === undefined ? journal : new SealedStore(journal, key));
   },
 });

@@ -1,0 +1,57 @@
+// The file with the key that TLS keys are encrypted with.
+import { randomBytes } from 'node:crypto';
+import { open, readFile, stat } from 'node:fs/promises';
+import { describeError, WeldrError } from '../errors.ts';
+import { secretKeyLength } from './sealed-store.ts';
+
+/** Bits of a mode that let others than the owner read or write. */
+const openToOthers = 0o077;
+
+/**
+ * The key in a file: 32 bytes in base64. `missing`: what becomes of a file that is not there. Rejects with CONFIG_INVALID
+ * for what is no key, cannot be read, or can be read by others than its owner.
+ */
+export async function readKeyFile(path: string, missing: 'make' | 'refuse'): Promise<Buffer> {
+  try {
+    return await readKey(path);
+  } catch (thrown) {
+    if (thrown instanceof WeldrError) throw thrown;
+    const isMissing = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
+    if (isMissing && missing === 'make') return await makeKey(path);
+    const remedy = isMissing ? '; make one with: (umask 077; openssl rand -base64 32 > FILE)' : '';
+    throw invalid(path, `cannot be read (${describeError(thrown)})${remedy}`);
+  }
+}
+
+async function readKey(path: string): Promise<Buffer> {
+  const [text, { mode }] = await Promise.all([readFile(path, 'utf8'), stat(path)]);
+  if ((mode & openToOthers) !== 0) throw invalid(path, 'can be read by others: chmod 600 it');
+  const key = Buffer.from(text.trim(), 'base64');
+  if (key.length !== secretKeyLength) {
+    throw invalid(
+      path,
+      `holds no key: expected ${secretKeyLength} bytes in base64, as of openssl rand -base64 32`,
+    );
+  }
+  return key;
+}
+
+async function makeKey(path: string): Promise<Buffer> {
+  const key = randomBytes(secretKeyLength);
+  try {
+    const file = await open(path, 'wx', 0o600);
+    try {
+      await file.writeFile(`${key.toString('base64')}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (thrown) {
+    throw invalid(path, `cannot be made (${describeError(thrown)})`);
+  }
+  return key;
+}
+
+function invalid(path: string, why: string): WeldrError {
+  return new WeldrError('CONFIG_INVALID', `keyFile: ${path} ${why}`, { field: 'keyFile' });
+}

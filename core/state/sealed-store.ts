@@ -1,0 +1,135 @@
+// SealedStore: a store in front of another, so that TLS keys are encrypted where they are kept.
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import { WeldrError } from '../errors.ts';
+import type { OperatorLayer } from './layer.ts';
+import { isObject, type JsonObject } from './merge-patch.ts';
+import { type Batch, type Row, rowId } from './row.ts';
+import type { StateStore } from './store.ts';
+
+/** Bytes of a key. */
+export const secretKeyLength = 32;
+const cipher = 'aes-256-gcm';
+const nonceLength = 12;
+const tagLength = 16;
+
+/** Where secrets are in the values of rows. */
+const secretPath = ['tls', 'key'] as const;
+
+/**
+ * Encrypts `tls.key` of rows with AES-256-GCM, bound to kind and key of the row. The nonce is an HMAC of row and text, so
+ * that the same secret of the same row has the same text always and stores can compare (as SIV modes do, RFC 8452).
+ */
+export class SealedStore implements StateStore {
+  private readonly store: StateStore;
+  private readonly secret: Buffer;
+
+  constructor(store: StateStore, secret: Buffer) {
+    if (secret.length !== secretKeyLength) throw new RangeError(`a key has ${secretKeyLength} bytes`);
+    this.store = store;
+    this.secret = secret;
+  }
+
+  get layer(): OperatorLayer {
+    return this.store.layer;
+  }
+
+  get stale(): boolean {
+    return this.store.stale ?? false;
+  }
+
+  get expires(): boolean {
+    return this.store.expires ?? false;
+  }
+
+  /** Rejects with CONFIG_INVALID for what was sealed with another key. */
+  async load(): Promise<readonly Row[]> {
+    return (await this.store.load()).map(row => this.opened(row));
+  }
+
+  async write(batch: Batch): Promise<void> {
+    await this.store.write(withRows(batch, row => this.sealed(row)));
+  }
+
+  watch(listener: (batch: Batch) => void): void {
+    this.store.watch?.(batch => listener(withRows(batch, row => this.openedOrAsItIs(row))));
+  }
+
+  private sealed(row: Row): Row {
+    return withSecret(row, text => (typeof text === 'string' ? { sealed: this.encrypt(row, text) } : text));
+  }
+
+  private opened(row: Row): Row {
+    return withSecret(row, part => (isSealed(part) ? this.decrypt(row, part.sealed) : part));
+  }
+
+  /** What another node sealed with another key cannot be used, and its row says so. */
+  private openedOrAsItIs(row: Row): Row {
+    try {
+      return this.opened(row);
+    } catch {
+      return row;
+    }
+  }
+
+  private encrypt(row: Row, text: string): string {
+    const about = rowId(row.kind, row.key);
+    const nonce = createHmac('sha256', this.secret)
+      .update(`${about}\n${text}`)
+      .digest()
+      .subarray(0, nonceLength);
+    const encryption = createCipheriv(cipher, this.secret, nonce).setAAD(Buffer.from(about));
+    const body = Buffer.concat([encryption.update(text, 'utf8'), encryption.final()]);
+    return Buffer.concat([nonce, encryption.getAuthTag(), body]).toString('base64');
+  }
+
+  private decrypt(row: Row, sealed: string): string {
+    const bytes = Buffer.from(sealed, 'base64');
+    try {
+      const decryption = createDecipheriv(cipher, this.secret, bytes.subarray(0, nonceLength))
+        .setAAD(Buffer.from(rowId(row.kind, row.key)))
+        .setAuthTag(bytes.subarray(nonceLength, nonceLength + tagLength));
+      const body = decryption.update(bytes.subarray(nonceLength + tagLength));
+      return Buffer.concat([body, decryption.final()]).toString('utf8');
+    } catch (thrown) {
+      throw new WeldrError(
+        'CONFIG_INVALID',
+        `the TLS key of ${row.kind} ${row.key} was encrypted with another key than that of keyFile, or was changed`,
+        { cause: thrown, field: 'keyFile' },
+      );
+    }
+  }
+}
+
+/** What stands for a secret that is not shown. */
+export const leftOut = '(left out)';
+
+/** A row without its secrets. */
+export const withoutSecrets = (row: Row): Row =>
+  withSecret(row, part => (part === undefined || part === null ? part : leftOut));
+
+/** Was a secret left out of a row? */
+export function lacksSecret(row: Row): boolean {
+  const [first, second] = secretPath;
+  const within = row.value?.[first];
+  return isObject(within) && within[second] === leftOut;
+}
+
+function withRows(batch: Batch, change: (row: Row) => Row): Batch {
+  const changes = batch.changes.map(one => (one.row === undefined ? one : { ...one, row: change(one.row) }));
+  return { ...batch, changes };
+}
+
+/** A row with another secret; the row itself where it has none. */
+function withSecret(row: Row, change: (part: unknown) => unknown): Row {
+  const [first, second] = secretPath;
+  const within = row.value?.[first];
+  if (!isObject(within) || within[second] === undefined) return row;
+  const part = change(within[second]);
+  if (part === within[second]) return row;
+  const value: JsonObject = { ...row.value, [first]: { ...within, [second]: part } };
+  return { ...row, value };
+}
+
+function isSealed(part: unknown): part is { readonly sealed: string } {
+  return isObject(part) && typeof part['sealed'] === 'string';
+}
