@@ -4,10 +4,10 @@ import { WeldrError } from '../errors.ts';
 import { parse } from '../settings/options.ts';
 import { isObject, plainJson } from './merge-patch.ts';
 
-/** The value as the schema has it, as JSON. Throws INPUT_INVALID for what is wrong apart from unknown fields. */
+/** A value that is JSON, as the schema has it. Throws INPUT_INVALID for what is wrong apart from unknown fields. */
 export function parseKnown(schema: z.ZodType, value: unknown, ignored: (field: string) => void): unknown {
   const result = schema.safeParse(value);
-  if (result.success) return plainJson(result.data);
+  if (result.success) return result.data;
   const unknown = result.error.issues.flatMap(issue =>
     issue.code === 'unrecognized_keys' ? issue.keys.map(key => [...issue.path, key]) : [],
   );
@@ -17,7 +17,7 @@ export function parseKnown(schema: z.ZodType, value: unknown, ignored: (field: s
     drop(known, path);
     ignored(path.join('.'));
   }
-  return plainJson(parse(schema, known, 'INPUT_INVALID'));
+  return parse(schema, known, 'INPUT_INVALID');
 }
 
 /** An object of a schema, as JSON. Throws INPUT_INVALID. */

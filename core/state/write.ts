@@ -121,13 +121,15 @@ function patched(
     const known = before === undefined || set.includes(name) ? undefined : (before.marks?.[name] ?? before);
     return known === undefined ? [] : [[name, { by: known.by, at: known.at }] as const];
   });
+  // What a later version said of the row stays; whose fields are whose is said anew.
+  const { marks: _, ...kept }: Partial<Row> = before ?? {};
   return {
-    ...before,
+    ...kept,
     ...identityOf(write),
     op: 'patch',
     value,
     ...mark,
-    marks: marks.length === 0 ? undefined : Object.fromEntries(marks),
+    ...(marks.length > 0 && { marks: Object.fromEntries(marks) }),
   };
 }
 

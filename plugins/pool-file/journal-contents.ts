@@ -3,7 +3,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
 import { batchOfFirst, firstChange } from '../../core/pool/first-format.ts';
-import { plainJson } from '../../core/state/merge-patch.ts';
 import { type Batch, type Mark, type Row, type RowChange, rowId, storedRow } from '../../core/state/row.ts';
 import { decodeLine, encodeLine } from './journal-line.ts';
 
@@ -63,14 +62,14 @@ export class JournalContents {
     if (reset === true) this.rows.clear();
     for (const { kind, key, row } of changes) {
       if (row === undefined) this.rows.delete(rowId(kind, key));
-      else this.rows.set(rowId(kind, key), plainJson(row));
+      else this.rows.set(rowId(kind, key), row);
     }
   }
 
   /** Would this change alter nothing? A service that registers itself again and again then costs no write. */
   holds({ kind, key, row }: RowChange): boolean {
     const known = this.rows.get(rowId(kind, key));
-    return row === undefined ? known === undefined : isDeepStrictEqual(known, plainJson(row));
+    return row === undefined ? known === undefined : isDeepStrictEqual(known, row);
   }
 
   /** The shortest journal that amounts to this. */
