@@ -52,6 +52,7 @@ export const poolKind: Kind = {
   name: poolKindName,
   identity: [],
   secret: ['tls'],
+  isKey: isPoolName,
   knows: field => fields.has(field),
   describe: key => `pool ${key}; GET /pools lists them`,
   lifetime: () => undefined,

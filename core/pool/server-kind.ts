@@ -18,7 +18,8 @@ export const serverKey = (pool: string, id: string): string => `${pool}/${id}`;
 export function partsOfServerKey(key: string): { pool: string; id: string } {
   const slash = key.indexOf('/');
   const pool = key.slice(0, Math.max(0, slash));
-  if (isPoolName(pool)) return { pool, id: key.slice(slash + 1) };
+  const id = key.slice(slash + 1);
+  if (isPoolName(pool) && id !== '') return { pool, id };
   throw new WeldrError(
     'INPUT_INVALID',
     `${JSON.stringify(key)} is not the key of a server: expected POOL/URL`,
@@ -30,6 +31,10 @@ export const serverKind: Kind = {
   name: serverKindName,
   identity: ['url'],
   secret: ['tls'],
+  isKey(key) {
+    const slash = key.indexOf('/');
+    return isPoolName(key.slice(0, Math.max(0, slash))) && key.length > slash + 1;
+  },
   knows: field => fields.has(field),
   describe(key) {
     const { pool, id } = partsOfServerKey(key);

@@ -19,6 +19,8 @@ export interface Kind {
   readonly identity: readonly string[];
   /** Fields that are not shown, nor logged. */
   readonly secret: readonly string[];
+  /** Can there be a thing of this key? */
+  isKey(key: string): boolean;
   /** Is it a field that this version knows? */
   knows(field: string): boolean;
   /** For people: `server http://10.0.0.5:3000 of pool default`. */

@@ -89,6 +89,7 @@ export class RunTimeSettings {
       name: settingKindName,
       identity: [],
       secret: [],
+      isKey: key => key !== '',
       knows: () => false,
       describe: key => `setting ${key}`,
       lifetime: () => undefined,

@@ -160,6 +160,10 @@ export class State {
 
   private expectUsable(row: Row, where: string): void {
     const host = this.kinds.get(row.kind);
+    if (host?.kind.isKey(row.key) === false) {
+      const field = `${where}.key`;
+      throw new WeldrError('INPUT_INVALID', `${field}: there can be no ${row.kind} of this key`, { field });
+    }
     if (host === undefined || row.op !== 'define') return;
     try {
       host.kind.read(row.key, row.value, () => {});
@@ -223,6 +227,11 @@ export class State {
   private resolveOne(write: Write, mark: Mark): { written: Written; row: Row | undefined; renews: boolean } {
     const { kind, key } = write;
     const host = this.hostOf(kind);
+    if (!host.kind.isKey(key)) {
+      throw new WeldrError('INPUT_INVALID', `key: there can be no ${kind} ${JSON.stringify(key)}`, {
+        field: 'key',
+      });
+    }
     const row = this.row(kind, key);
     const before = this.entityOf(host, key, row);
     write.expect?.(before);
@@ -323,9 +332,18 @@ export class State {
       for (const [id, { kind, key }] of this.rows) touched.set(id, { kind, key, row: undefined });
       this.rows.clear();
     }
-    for (const change of changes) touched.set(rowId(change.kind, change.key), change);
-    this.setRows(changes);
+    const usable = changes.filter(change => this.expectKey(change));
+    for (const change of usable) touched.set(rowId(change.kind, change.key), change);
+    this.setRows(usable);
     for (const { kind, key } of touched.values()) this.kinds.get(kind)?.changed(key, mark);
+  }
+
+  /** What has a key that its kind cannot have stays in the store, and has no effect. */
+  private expectKey({ kind, key, row }: RowChange): boolean {
+    const isKey = this.kinds.get(kind)?.kind.isKey(key) ?? true;
+    if (!isKey && row !== undefined)
+      this.reportOnce(row, `there can be no ${kind} of this key: it has no effect`);
+    return isKey;
   }
 
   private entityOf(host: KindHost, key: string, row: Row | undefined): Entity | undefined {

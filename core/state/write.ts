@@ -145,7 +145,7 @@ function withoutFields(row: Row, fields: readonly string[], { kind, base }: Foun
   const left = Object.entries(row.value ?? {}).filter(([name]) => !fields.includes(name));
   if (left.length === 0) return undefined;
   const value = Object.fromEntries(left);
-  if (base !== undefined) kind.parse(row.key, mergePatch(base.value, value));
+  if (base !== undefined) kind.read(row.key, mergePatch(base.value, value), () => {});
   return { ...row, value };
 }
 

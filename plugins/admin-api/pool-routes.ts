@@ -124,7 +124,9 @@ class PoolRoutes {
 
   async update(request: AdminRequest): Promise<AdminAnswer> {
     const name = this.nameOf(request);
-    const { answer } = await this.write(request, name, { op: 'patch', value: request.body });
+    // One that is there because of its servers alone is defined by this.
+    const op = this.operator.entity(poolKindName, name) === undefined ? 'add' : 'patch';
+    const { answer } = await this.write(request, name, { op, value: request.body });
     return answer ?? this.shown(name);
   }
 

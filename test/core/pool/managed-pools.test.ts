@@ -269,6 +269,44 @@ stores('gives back what it held', async () => {
   assert.is(record(w, b).activeSince, 0);
 });
 
+stores(
+  'holds rows that cannot be used: they have no effect, are reported once, and nothing stops',
+  async () => {
+    const reported: string[] = [];
+    const pools = new ManagedPools({
+      clock: new FakeClock(),
+      drainTimeout: 0,
+      workers: () => [],
+      report: ({ kind, key }, problem) => void reported.push(`${kind} ${key}: ${problem}`),
+    });
+    const later = { ...server(b), zone: 'new' };
+    await pools.useStore(
+      new MemoryStore([
+        { kind: 'server', key: 'nowhere', op: 'define', value: server(a), ...mark },
+        { kind: 'server', key: 'default/', op: 'remove', ...mark },
+        { kind: 'pool', key: 'no name', op: 'remove', ...mark },
+        { kind: 'route', key: 'shop', op: 'define', value: {}, ...mark },
+        row(a, { op: 'patch', value: { weight: 'heavy' } }),
+        row(b, { op: 'define', value: later }),
+      ]),
+    );
+    pools.setConfig({ default: [server(a)] });
+    pools.setConfig({ default: [server(a)] });
+    assert.equal(states(pools.pools), { [b]: 'active', [a]: 'active' });
+    assert.is(pools.get('default', a)?.server.weight, 1);
+    assert.is(reported.length, 5);
+    assert.ok(reported.some(line => line.includes('zone is not known to this version')));
+    assert.ok(reported.some(line => line.includes('what the config says is in force')));
+    assert.equal(pools.state.row('server', serverKey('default', b))?.value, later, 'it is kept');
+    await pools.update('default', b, { weight: 3 });
+    assert.equal(pools.state.row('server', serverKey('default', b))?.value, { ...later, weight: 3 });
+    assert.is(
+      await failureOf(pools.write([{ kind: 'server', key: 'x', op: 'remove' }], 'me')),
+      'INPUT_INVALID',
+    );
+  },
+);
+
 stores('gets the changes of one server in their order, also when writing takes long', async () => {
   const w = world();
   const store = new MemoryStore();

@@ -24,6 +24,7 @@ const kind: Kind = {
   name: 'thing',
   identity: ['name'],
   secret: [],
+  isKey: () => true,
   knows: field => field in schema.shape,
   describe: key => `thing ${key}`,
   lifetime: () => undefined,
