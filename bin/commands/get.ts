@@ -9,8 +9,8 @@ const server = z.looseObject({ url: z.string(), state: z.string(), weight: z.num
 const serverList = z.looseObject({ servers: z.array(server) });
 
 /** Fields of a pool, and of a server, that a state file may say. */
-const poolFields = ['fallback', 'healthCheck', 'timeouts', 'limits'];
-const serverFields = ['mapHost', 'labels', 'healthCheck', 'ttl'];
+const poolFields = ['fallback', 'host', 'healthCheck', 'timeouts', 'limits'];
+const serverFields = ['host', 'labels', 'healthCheck', 'ttl'];
 
 /** All pools with their servers, JSON, which is YAML as well. TLS settings are not shown, so they are not in it. */
 export async function getState(admin: AdminClient): Promise<string> {
@@ -27,13 +27,13 @@ export async function getState(admin: AdminClient): Promise<string> {
 
 /** What differs from the defaults. What health says of a server is no operator's word. */
 function stateServer(one: z.output<typeof server>): object {
-  const { url, weight, state, mapHost } = one;
+  const { url, weight, state } = one;
   const isWanted = state === 'draining' || state === 'disabled';
   return {
     url,
     ...(weight !== 1 && { weight }),
     ...(isWanted && { state }),
-    ...some(one, mapHost === true ? serverFields : serverFields.filter(name => name !== 'mapHost')),
+    ...some(one, serverFields),
   };
 }
 

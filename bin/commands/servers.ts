@@ -44,7 +44,7 @@ export async function listServers(admin: AdminClient, pool: string, json: boolea
 export interface NewServer {
   readonly url: string;
   readonly weight?: number | undefined;
-  readonly mapHost?: boolean | undefined;
+  readonly host?: string | undefined;
   readonly ttl?: string | undefined;
 }
 

@@ -10,10 +10,17 @@ import { serverKey, serverKindName } from './server-kind.ts';
 const poolName = z.string().regex(namePattern, 'not the name of a pool');
 const id = z.string().max(2048);
 
+/** `mapHost` was what `host: 'upstream'` says now. */
+const firstServer = z.preprocess(input => {
+  if (typeof input !== 'object' || input === null || !('mapHost' in input)) return input;
+  const { mapHost, ...server } = input;
+  return mapHost === true ? { ...server, host: 'upstream' } : server;
+}, serverDefinition);
+
 /** A server: `added` with its whole definition, or `removed`, over what the config says. */
 export const firstEntry = z
   .discriminatedUnion('kind', [
-    z.strictObject({ pool: poolName, id, kind: z.literal('added'), server: serverDefinition }),
+    z.strictObject({ pool: poolName, id, kind: z.literal('added'), server: firstServer }),
     z.strictObject({ pool: poolName, id, kind: z.literal('removed') }),
   ])
   .refine(entry => entry.kind === 'removed' || entry.id === entry.server.url, {

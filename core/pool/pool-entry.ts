@@ -63,12 +63,12 @@ export function recordOf(entry: PoolEntry, now: number): UpstreamRecord {
   return { ...fixedPart(entry.server, entry.layer, entry.poolSettings), state, reason, activeSince };
 }
 
-function fixedPart(server: ServerDefinition, layer: Layer, { tls: ofPool }: PoolSettings) {
-  const { url: id, weight, mapHost, labels } = server;
+function fixedPart(server: ServerDefinition, layer: Layer, { tls: ofPool, host: hostOfPool }: PoolSettings) {
+  const { url: id, weight, labels, host = hostOfPool ?? 'client' } = server;
   const isTls = id.startsWith('https:') && ofPool !== undefined;
   const tls = isTls ? { ...ofPool, ...server.tls } : server.tls;
   // A copy: the pool freezes its own.
-  return { id, weight, mapHost, labels: labels && { ...labels }, tls, layer };
+  return { id, weight, host, labels: labels && { ...labels }, tls, layer };
 }
 
 function reasonOf(state: UpstreamState, author: string): string {

@@ -6,7 +6,7 @@ import type { Kind } from '../state/entity.ts';
 import { expectObject, parseKnown, parseObject } from '../state/known-fields.ts';
 import type { JsonObject } from '../state/merge-patch.ts';
 import { isPoolName } from './pool-name.ts';
-import { healthCheckSettings, upstreamTls } from './server-definition.ts';
+import { healthCheckSettings, hostSetting, upstreamTls } from './server-definition.ts';
 
 /** The schema; a pool of the config has servers and plugins beside. */
 export const poolSettings = z.strictObject({
@@ -33,6 +33,9 @@ export const poolSettings = z.strictObject({
     })
     .optional()
     .describe("How much there may be, of one worker, where that differs from the config's `limits`."),
+  host: hostSetting
+    .optional()
+    .describe('What `Host` says in requests to its servers; what a server says goes before it.'),
   tls: upstreamTls.optional().describe('For its https:// servers; what a server says goes before it.'),
 });
 

@@ -28,8 +28,8 @@ export interface UpstreamRecord {
   readonly id: string;
   /** Share of the requests relative to the others, 1 or more; default 1. */
   readonly weight: number;
-  /** Send the upstream its own name as Host instead of the client's. */
-  readonly mapHost: boolean;
+  /** What `Host` says: `client`, what the client sent; `upstream`, the upstream's own name; else this name. */
+  readonly host: string;
   /** What it is, by name, such as its zone or version. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly tls?: UpstreamTls | undefined;
@@ -73,13 +73,13 @@ export class Upstream {
   /** Where it is connected to. */
   readonly endpoint: ServerEndpoint;
   /**
-   * What `Host` says when `mapHost` is on: host and, unless it is the scheme's default, port; `localhost` for a unix
-   * socket.
+   * Its own name: host and, unless it is the scheme's default, port; `localhost` for a unix socket.
    */
   readonly authority: string;
   /** A list of nothing but this upstream: what `ctx.tried` is after a first attempt, without making an array. */
   readonly alone: readonly Upstream[] = Object.freeze([this]);
   #record: UpstreamRecord;
+  #ownHost: string | undefined;
   #home: Pool | undefined = undefined;
   #slot = -1;
   #inFlight = 0;
@@ -94,6 +94,7 @@ export class Upstream {
     membership = {
       setRecord: (upstream, record) => {
         upstream.#record = frozen(record);
+        upstream.#ownHost = ownHost(record, upstream.authority);
       },
       setHome: (upstream, home) => {
         upstream.#home = home;
@@ -113,6 +114,7 @@ export class Upstream {
     this.endpoint = Object.freeze(endpoint);
     this.authority = authority;
     this.#record = frozen(record);
+    this.#ownHost = ownHost(record, authority);
     // A class below freezes what it has made of it.
     if (new.target === Upstream) Object.freeze(this);
   }
@@ -120,6 +122,11 @@ export class Upstream {
   /** What is known of it, as it crosses from the manager to the workers. */
   get record(): UpstreamRecord {
     return this.#record;
+  }
+
+  /** What `Host` says in requests to it; undefined: what the client sent. */
+  get ownHost(): string | undefined {
+    return this.#ownHost;
   }
 
   /** @internal The pool that it is a member of; undefined: it has left. */
@@ -162,6 +169,11 @@ export class Upstream {
 
 const noLabels: Readonly<Record<string, string>> = Object.freeze({});
 const noUpstreams: readonly Upstream[] = Object.freeze([]);
+
+function ownHost({ host }: UpstreamRecord, authority: string): string | undefined {
+  if (host === 'client') return undefined;
+  return host === 'upstream' ? authority : host;
+}
 
 function frozen(record: UpstreamRecord): UpstreamRecord {
   if (record.labels !== undefined) Object.freeze(record.labels);

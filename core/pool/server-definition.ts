@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
 import { hopByHop, isFieldValue, isToken } from '../request/headers.ts';
+import { isAuthority } from '../request/request-line.ts';
 import { duration } from '../settings/duration.ts';
 import { parseServerAddress } from './server-address.ts';
 
@@ -97,6 +98,16 @@ export const upstreamTls = z.strictObject({
   verify: z.boolean().optional().describe('Check its certificate? Default: true.'),
 });
 
+/** What `Host` says in requests to a server: the client's, the server's own name, or another. */
+export const hostSetting = z
+  .string()
+  .refine(isAuthority, "expected 'client', 'upstream' or a host name")
+  .meta({
+    description:
+      "What `Host` says: `client`, what the client sent; `upstream`, the host and port of the server's URL; else this name. Default: the pool's, and that is `client`.",
+    examples: ['client', 'upstream', 'shop.example'],
+  });
+
 /** A server as the config or `POST /servers` gives it. */
 export const serverDefinition = z
   .strictObject({
@@ -116,7 +127,7 @@ export const serverDefinition = z
       .max(1000)
       .default(1)
       .describe('Its share of the requests, relative to the other servers.'),
-    mapHost: z.boolean().default(false).describe("Send it its own name as Host, not the client's."),
+    host: hostSetting.optional(),
     labels: labels
       .optional()
       .describe('What it is, for plugins that choose among servers: `{ "zone": "a" }`.'),

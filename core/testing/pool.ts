@@ -11,7 +11,7 @@ export function upstreamRecord(input: UpstreamInput): UpstreamRecord {
   return {
     id: parseServerAddress(url).id,
     weight: 1,
-    mapHost: false,
+    host: 'client',
     state: 'active',
     reason: 'new',
     layer: 'config',

@@ -51,7 +51,7 @@ export function serverResource(pools: ManagerPools, operator: OperatorPools, ent
     weight: upstream.weight,
     layer,
     ...wordOf(operator, entry),
-    mapHost: server.mapHost,
+    ...(server.host === undefined ? {} : { host: server.host }),
     ...(server.labels === undefined ? {} : { labels: server.labels }),
     ...(server.ttl === undefined ? {} : { ttl: server.ttl }),
     ...(server.healthCheck === undefined ? {} : { healthCheck: server.healthCheck }),

@@ -43,7 +43,12 @@ export async function httpCheck(
     const { statusCode, body } = await client.request({
       path: settings.path,
       method: settings.method,
-      headers: { 'user-agent': userAgent, accept: '*/*', ...lowerCased(settings.headers) },
+      headers: {
+        'user-agent': userAgent,
+        accept: '*/*',
+        ...writtenHost(upstream),
+        ...lowerCased(settings.headers),
+      },
       signal: ending.signal,
       reset: true,
     });
@@ -133,6 +138,11 @@ class Connection {
       ...(key === undefined ? {} : { key }),
     });
   }
+}
+
+/** The Host of a server that needs a certain one; others are asked by their own names. */
+function writtenHost({ record: { host } }: Upstream): { host?: string } {
+  return host === 'client' || host === 'upstream' ? {} : { host };
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {

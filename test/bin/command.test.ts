@@ -108,5 +108,5 @@ test('helps: all commands, and the flags of each', async () => {
   }
   const one = await runWeldr(['servers', 'add', '--help']);
   assert.is(one.code, 0);
-  for (const flag of ['--weight', '--map-host', '--ttl', '--admin-url']) assert.match(one.stdout, flag);
+  for (const flag of ['--weight', '--host', '--ttl', '--admin-url']) assert.match(one.stdout, flag);
 });

@@ -31,12 +31,12 @@ test('get requests and bodies, over connections that are used again', async () =
   }
 });
 
-test('see the Host of the client, and localhost with mapHost', async () => {
+test('see the Host of the client, and localhost where it is to see its own name', async () => {
   const origin = await startUnixOrigin();
-  for (const mapHost of [false, true]) {
-    const proxy = await startProxy({ upstreams: [{ url: origin.url, mapHost }] });
+  for (const host of ['client', 'upstream']) {
+    const proxy = await startProxy({ upstreams: [{ url: origin.url, host }] });
     await (await fetch(`http://127.0.0.1:${proxy.port}`)).text();
-    assert.is(origin.requests.at(-1)?.host, mapHost ? 'localhost' : `127.0.0.1:${proxy.port}`);
+    assert.is(origin.requests.at(-1)?.host, host === 'upstream' ? 'localhost' : `127.0.0.1:${proxy.port}`);
     proxy.close();
   }
   await origin.close();

@@ -203,13 +203,33 @@ test('an upstream is found by its name, and one without an address is 502', asyn
   proxy.close();
 });
 
-test('a server with mapHost gets its own name, the others the client’s', async () => {
+test('a server gets the client’s Host, its own, or the one that is written for it', async () => {
   await withOrigin({}, {}, async (_, origin) => {
-    const proxy = await startProxy({ upstreams: [{ url: origin.url, mapHost: true }] });
-    await ask(proxy, 'GET http://b.test/x HTTP/1.1\r\nHost: a.test\r\n\r\n');
+    const expected = {
+      client: 'b.test',
+      upstream: `127.0.0.1:${origin.port}`,
+      'shop.test:81': 'shop.test:81',
+    };
+    for (const [host, sent] of Object.entries(expected)) {
+      const proxy = await startProxy({ upstreams: [{ url: origin.url, host }] });
+      await ask(proxy, 'GET http://b.test/x HTTP/1.1\r\nHost: a.test\r\n\r\n');
+      const request = origin.requests.at(-1);
+      assert.equal(request && valuesOf(request, 'host'), [sent]);
+      assert.equal(request && valuesOf(request, 'x-forwarded-host'), ['b.test']);
+      proxy.close();
+    }
+  });
+});
+
+test('a Host that a plugin wrote goes before the one of the server', async () => {
+  await withOrigin({}, {}, async (_, origin) => {
+    const proxy = await startProxy({
+      upstreams: [{ url: origin.url, host: 'shop.test' }],
+      tap: hooks => hooks.preProxy.tap('host', ctx => void ctx.outgoing.headers.set('Host', 'c.test')),
+    });
+    await ask(proxy);
     const [request] = origin.requests;
-    assert.equal(request && valuesOf(request, 'host'), [`127.0.0.1:${origin.port}`]);
-    assert.equal(request && valuesOf(request, 'x-forwarded-host'), ['b.test']);
+    assert.equal(request && valuesOf(request, 'host'), ['c.test']);
     proxy.close();
   });
 });

@@ -29,12 +29,12 @@ export class OutgoingHead {
   of(state: RequestState, form: BodyForm, length: number, timeouts: UpstreamTimeouts): OutboundRequest {
     const { request } = this;
     const { upstream, edited } = state;
-    const wantsOwn = upstream?.record.mapHost === true && edited?.hasOwnHost !== true;
+    const ownHost = edited?.hasOwnHost === true ? undefined : upstream?.ownHost;
     const host = edited === undefined ? state.host : edited.host;
     const headers = edited?.editedHeaders;
     request.method = edited === undefined ? state.method : edited.method;
     request.target = edited === undefined ? state.target : edited.target;
-    request.host = upstream !== undefined && (wantsOwn || host === '') ? upstream.authority : undefined;
+    request.host = ownHost ?? (host === '' ? upstream?.authority : undefined);
     request.headers = headers ?? state.rare?.cleanedHeaders ?? state.headers;
     request.addedLines = headers === undefined ? state.addedLines : '';
     request.length = length;

@@ -15,7 +15,7 @@ const [a, b, c] = ['http://a:1', 'http://b:1', 'http://c:1'] as const;
 const server = (url: string, rest: Partial<ServerDefinition> = {}): ServerDefinition => ({
   url,
   weight: 1,
-  mapHost: false,
+
   state: 'active',
   ...rest,
 });
@@ -104,9 +104,9 @@ lists('keeps the requests of a server whose settings change', () => {
   const upstream = w.managed.get('default', a)?.upstream;
   assert.ok(upstream);
   for (let n = 0; n < 3; n++) upstream.begin();
-  source.replace('default', [{ url: a, weight: 9, mapHost: true }]);
+  source.replace('default', [{ url: a, weight: 9, host: 'upstream' }]);
   assert.is(w.managed.get('default', a)?.upstream, upstream);
-  assert.equal([upstream.inFlight, upstream.weight, upstream.record.mapHost], [3, 9, true]);
+  assert.equal([upstream.inFlight, upstream.weight, upstream.record.host], [3, 9, 'upstream']);
 });
 
 lists('takes back a server that drains because it was missing', () => {

@@ -23,7 +23,7 @@ interface Wanted {
 const server = (url: string, weight: number): ServerDefinition => ({
   url,
   weight,
-  mapHost: false,
+
   state: 'active',
 });
 

@@ -14,7 +14,7 @@ const a = 'http://a:1';
 const b = 'http://b:1';
 
 function server(url: string, rest: Partial<ServerDefinition> = {}): ServerDefinition {
-  return { url, weight: 1, mapHost: false, state: 'active', ...rest };
+  return { url, weight: 1, state: 'active', ...rest };
 }
 
 const mark = { by: 'a test', at: 0 };
@@ -164,8 +164,8 @@ layers("let what the API said of a config's server win over the config", async (
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   await w.pools.update('default', a, { weight: 9 });
-  w.pools.setConfig({ default: [server(a, { weight: 2, mapHost: true })] });
-  assert.equal([record(w).weight, record(w).mapHost], [9, true]);
+  w.pools.setConfig({ default: [server(a, { weight: 2, host: 'upstream' })] });
+  assert.equal([record(w).weight, record(w).host], [9, 'upstream']);
   assert.is(w.pools.get('default', a)?.layer, 'config');
   w.pools.setConfig({ default: [] });
   assert.equal(states(w.pools.pools), {});
@@ -316,7 +316,7 @@ stores('gets the changes of one server in their order, also when writing takes l
   const done = [
     w.pools.add('default', server(a)),
     w.pools.update('default', a, { weight: 2 }),
-    w.pools.update('default', a, { mapHost: true }),
+    w.pools.update('default', a, { host: 'upstream' }),
     w.pools.remove('default', a),
     w.pools.add('default', server(a, { weight: 7 })),
   ];
@@ -326,7 +326,7 @@ stores('gets the changes of one server in their order, also when writing takes l
     store.words.map(([op]) => op),
     ['define', 'define', 'define', 'forget', 'define'],
   );
-  assert.equal(store.words[2]?.[2], { ...server(a), weight: 2, mapHost: true });
+  assert.equal(store.words[2]?.[2], { ...server(a), weight: 2, host: 'upstream' });
   assert.is(record(w).weight, 7);
 });
 

@@ -133,10 +133,10 @@ test('are followed until the plugin ends, or stops following', async () => {
   await side.pools.update('default', a, { state: 'disabled' });
   await side.pools.remove('default', a);
   stop();
-  await side.pools.add('default', { url: b, weight: 1, mapHost: false, state: 'active' });
+  await side.pools.add('default', { url: b, weight: 1, state: 'active' });
   await side.pools.remove('default', b);
   await side.close();
-  await side.pools.add('default', { url: b, weight: 1, mapHost: false, state: 'active' });
+  await side.pools.add('default', { url: b, weight: 1, state: 'active' });
   assert.equal(seen, ['first disabled', 'first draining', `gone ${a}`, 'first active', 'first draining']);
 });
 
@@ -149,7 +149,7 @@ test('change whole when an observer throws, which is reported with the name of i
     },
   });
   side.pools.setConfig({
-    default: [a, b].map(url => ({ url, weight: 1, mapHost: false, state: 'active' })),
+    default: [a, b].map(url => ({ url, weight: 1, state: 'active' })),
   });
   assert.equal(clumsy.pools.counts('default'), { servers: 2, available: 2 });
   assert.equal(

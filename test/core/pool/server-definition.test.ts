@@ -11,7 +11,7 @@ test('needs nothing but a URL', () => {
   assert.equal(parse(serverDefinition, { url: 'http://A:80/' }), {
     url: 'http://a',
     weight: 1,
-    mapHost: false,
+
     state: 'active',
   });
 });
@@ -20,7 +20,7 @@ test('takes all of its settings', () => {
   const parsed = parse(serverDefinition, {
     url: 'https://a:1',
     weight: 7,
-    mapHost: true,
+    host: 'upstream',
     state: 'disabled',
     ttl: '30s',
     tls: { servername: 'b', verify: false },

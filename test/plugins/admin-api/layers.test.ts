@@ -133,10 +133,10 @@ when('a field is changed at run time and the config then changes it: the operato
 when('a field is changed at run time and the config changes another: both are in force', async w => {
   await w.start([{ url: id, weight: 2 }]);
   await w.call('PATCH', path, { weight: 7 });
-  await w.reload([{ url: id, weight: 2, mapHost: true }]);
+  await w.reload([{ url: id, weight: 2, host: 'upstream' }]);
   assert.equal(
-    [at(await w.call('GET', path), 'weight'), at(await w.call('GET', path), 'mapHost')],
-    [7, true],
+    [at(await w.call('GET', path), 'weight'), at(await w.call('GET', path), 'host')],
+    [7, 'upstream'],
   );
 });
 
@@ -191,8 +191,8 @@ when('a server that was added is then listed: the added one stands, and says wha
 
 when('a server that the config lists is posted: only what differs is kept', async w => {
   await w.start([{ url: id, weight: 2 }]);
-  await w.call('POST', '/servers', { url: id, weight: 2, mapHost: true });
-  assert.equal(Object.keys(Object(at(await w.call('GET', path), 'overrides'))), ['mapHost']);
+  await w.call('POST', '/servers', { url: id, weight: 2, host: 'upstream' });
+  assert.equal(Object.keys(Object(at(await w.call('GET', path), 'overrides'))), ['host']);
 });
 
 when('a server that the config lists is removed: it stays away over reloads and restarts', async w => {
@@ -214,7 +214,7 @@ when('the config drops a removed server and lists it again: it stays away', asyn
 });
 
 when('a removed server is added again: it is as the config says', async w => {
-  await w.start([{ url: id, weight: 6, mapHost: true }]);
+  await w.start([{ url: id, weight: 6, host: 'upstream' }]);
   await w.call('DELETE', path);
   await w.call('POST', '/servers', { url: id });
   assert.equal(w.shown, { [id]: '6 active config' });
@@ -236,9 +236,9 @@ when('a removed server is patched: there is none', async w => {
 
 when('one field is forgotten: the others stay changed', async w => {
   await w.start([{ url: id, weight: 2 }]);
-  await w.call('PATCH', path, { weight: 7, mapHost: true });
+  await w.call('PATCH', path, { weight: 7, host: 'upstream' });
   await w.call('DELETE', `${path}?override=weight`);
-  assert.equal(Object.keys(Object(at(await w.call('GET', path), 'overrides'))), ['mapHost']);
+  assert.equal(Object.keys(Object(at(await w.call('GET', path), 'overrides'))), ['host']);
   assert.equal(w.shown, { [id]: '2 active config' });
 });
 
@@ -303,7 +303,7 @@ when('all is reset: the config and the sources decide', async w => {
 
 when('something is changed: the log says what, from, to and by whom, once', async w => {
   await w.start([{ url: id, weight: 2 }]);
-  await w.call('PATCH', path, { weight: 7, mapHost: true });
+  await w.call('PATCH', path, { weight: 7, host: 'upstream' });
   await w.call('PATCH', path, { weight: 7 });
   await w.reload([{ url: id, weight: 2, healthCheck: { path: '/x' } }, other]);
   w.find(['http://127.0.0.1:3']);
@@ -313,7 +313,7 @@ when('something is changed: the log says what, from, to and by whom, once', asyn
   const server = (port: number) => `server http://127.0.0.1:${port} in pool default`;
   assert.equal(w.told, [
     `${server(1)}: weight from 2 to 7, by a test`,
-    `${server(1)}: mapHost from false to true, by a test`,
+    `${server(1)}: host from none to "upstream", by a test`,
     `${server(1)}: healthCheck from none to {"path":"/x"}, by the config`,
     `${server(2)} is new, by the config`,
     `${server(3)} is new, by discovered:inventory`,

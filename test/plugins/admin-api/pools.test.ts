@@ -37,6 +37,27 @@ test('a pool is added, changed, given servers and removed again', async () => {
   });
 });
 
+test('what Host says is the server’s word, else the pool’s, else the client’s', async () => {
+  const other = 'http://127.0.0.1:2';
+  await withApi({ servers: [url, { url: other, host: 'b.test' }] }, async api => {
+    const hosts = () => [url, other].map(id => api.side.pools.get('default', id)?.upstream.ownHost);
+    assert.equal(hosts(), [undefined, 'b.test']);
+    await api.call('PATCH', '/pools/default', { host: 'upstream' });
+    assert.equal(hosts(), ['127.0.0.1:1', 'b.test']);
+    await api.call('PATCH', '/servers/127.0.0.1/1', { host: 'client' });
+    await api.call('PATCH', '/pools/default', { host: 'a.test' });
+    assert.equal(hosts(), [undefined, 'b.test']);
+    await api.call('PATCH', '/servers/127.0.0.1/1', { host: null });
+    assert.equal(hosts(), ['a.test', 'b.test']);
+    for (const host of ['a b', '', 'a:b', 'http://a', true]) {
+      const refused = await api.call('PATCH', '/pools/default', { host });
+      assert.equal([refused.status, at(refused.body, 'field')], [400, 'host'], String(host));
+    }
+    await api.call('DELETE', '/pools/default?override');
+    assert.equal(hosts(), [undefined, 'b.test']);
+  });
+});
+
 test('a pool of the config that is removed takes its servers along, and brings them back when it is added', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-pools-'));
   try {

@@ -54,7 +54,7 @@ test('an answer shows the server with its links', async () => {
       reason: 'new',
       weight: 3,
       layer: 'api',
-      mapHost: false,
+
       healthCheck: { path: '/up' },
       health: null,
       links: [
@@ -77,13 +77,13 @@ test('an answer shows the server with its links', async () => {
 
 test('registering again answers 200, sets what is given and keeps the rest', async () => {
   await withApi({}, async api => {
-    await api.call('POST', '/servers', { url, weight: 3, mapHost: true, healthCheck: { path: '/up' } });
+    await api.call('POST', '/servers', { url, weight: 3, host: 'upstream', healthCheck: { path: '/up' } });
     const again = await api.call('POST', '/servers', { url });
     assert.is(again.status, 200);
-    assert.equal([at(again.body, 'weight'), at(again.body, 'mapHost')], [3, true]);
+    assert.equal([at(again.body, 'weight'), at(again.body, 'host')], [3, 'upstream']);
     await api.call('POST', '/servers', { url, weight: 5 });
     const path = '/servers/127.0.0.1/12345';
-    assert.equal(await shown(api, path, 'weight', 'mapHost', 'healthCheck.path'), [5, true, '/up']);
+    assert.equal(await shown(api, path, 'weight', 'host', 'healthCheck.path'), [5, 'upstream', '/up']);
   });
 });
 
@@ -114,12 +114,12 @@ test('a registration and a change at the same time both hold', async () => {
   await withApi({ before, servers: [url] }, async api => {
     await Promise.all([
       api.call('PATCH', '/servers/127.0.0.1/12345', { weight: 9 }),
-      api.call('POST', '/servers', { url, mapHost: true }),
+      api.call('POST', '/servers', { url, host: 'upstream' }),
       api.call('PATCH', '/servers/127.0.0.1/12345', { healthCheck: { path: '/x' } }),
     ]);
-    assert.equal(await shown(api, '/servers/127.0.0.1/12345', 'weight', 'mapHost', 'healthCheck.path'), [
+    assert.equal(await shown(api, '/servers/127.0.0.1/12345', 'weight', 'host', 'healthCheck.path'), [
       9,
-      true,
+      'upstream',
       '/x',
     ]);
     assert.is(kept.length, 3);

@@ -94,10 +94,10 @@ withEtcd('writes of two nodes at once to different fields both hold', async (clu
   const b = await node();
   await Promise.all([
     a.pools.update('default', 'http://127.0.0.1:9001', { weight: 5 }),
-    b.pools.update('default', 'http://127.0.0.1:9001', { mapHost: true }),
+    b.pools.update('default', 'http://127.0.0.1:9001', { host: 'upstream' }),
   ]);
   const shown = (n: StoreNode) => n.pools.get('default', 'http://127.0.0.1:9001')?.server;
-  await until('both agree', () => [a, b].every(n => shown(n)?.weight === 5 && shown(n)?.mapHost === true));
+  await until('both agree', () => [a, b].every(n => shown(n)?.weight === 5 && shown(n)?.host === 'upstream'));
   assert.ok(cluster.ctl(['put', keyOf(9001), JSON.stringify({ op: 'remove', by: 'me', at: 1 })]));
   await until('the removal arrives', () => a.ids().length === 0);
 });

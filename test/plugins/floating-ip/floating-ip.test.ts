@@ -234,7 +234,7 @@ for (const program of ['perl', 'ip']) {
     const machine = lab.machine('a', 21);
     const freezing = new FreezingProgram(program);
     try {
-      const path = `PATH=${freezing.folder}:${process.env.PATH}`;
+      const path = `PATH=${freezing.folder}:${process.env['PATH']}`;
       const driver = new Driver(machine, [`${v4}/24`], ['env', path]);
       assert.is(await driver.ask('check'), undefined);
       freezing.freezeNext();

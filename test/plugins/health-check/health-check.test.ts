@@ -125,6 +125,17 @@ test('path, method, headers, port and statuses are as set for the server', async
   });
 });
 
+test('a server that needs a certain Host is checked with it', async () => {
+  await withEnds(async started => {
+    const origin = started(await startOrigin());
+    const side = started(
+      await managerSide(healthCheck(), { servers: [{ url: origin.url, host: 'shop.example' }] }),
+    );
+    await nextCheck(side, origin.url, 1000);
+    assert.is(origin.requests[0]?.headers.host, 'shop.example');
+  });
+});
+
 test('nobody who listens, a reset and a response that is not HTTP are failures with their reasons', async () => {
   await withEnds(async started => {
     const gone = await startOrigin();
@@ -188,7 +199,7 @@ test('a server that the API adds is checked within a second; one that is removed
     const origin = started(await startOrigin());
     const side = started(await start([]));
     side.clock.advance(60_000);
-    const server = { url: origin.url, weight: 1, mapHost: false, state: 'active' as const };
+    const server = { url: origin.url, weight: 1, state: 'active' as const };
     await side.pools.add('default', server);
     await nextCheck(side, origin.url, 1000);
     await side.pools.remove('default', origin.url, { force: true });
@@ -202,7 +213,7 @@ test('a registration that is repeated does not disturb the rhythm', async () => 
   await withEnds(async started => {
     const origin = started(await startOrigin());
     const side = started(await start([], { jitter: 0 }));
-    const server = { url: origin.url, weight: 1, mapHost: false, state: 'active' as const };
+    const server = { url: origin.url, weight: 1, state: 'active' as const };
     await side.pools.add('default', server);
     await nextCheck(side, origin.url, 1000);
     for (let n = 0; n < 20; n++) {

@@ -72,7 +72,7 @@ test('a check that is under way when its server is removed has no say about one 
   await clock.advanceAsync(1000);
   assert.is(ends.length, 1);
   await pools.remove('default', url, { force: true });
-  await pools.add('default', { url, weight: 1, mapHost: false, state: 'active' });
+  await pools.add('default', { url, weight: 1, state: 'active' });
   ends[0]?.(false);
   await clock.advanceAsync(0);
   assert.is(pools.get('default', url)?.health, undefined);

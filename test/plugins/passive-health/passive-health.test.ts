@@ -456,7 +456,7 @@ test('forgets a server that is removed, and everything at the end', async () => 
   const { entry } = await setup.manager.pools.add('default', {
     url: bad,
     weight: 1,
-    mapHost: false,
+
     state: 'active',
   });
   assert.is(entry.upstream.state, 'active');

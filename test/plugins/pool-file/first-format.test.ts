@@ -11,7 +11,7 @@ const test = suite('pool-file, first format');
 
 /** As that version wrote it: one server added, one of the config changed, one removed, one forgotten, a setting. */
 const written = `["11cb8dde",{"format":"weldr-pool","version":1}]
-["dcda6934",{"op":"put","entry":{"pool":"default","id":"http://127.0.0.1:3","kind":"added","server":{"url":"http://127.0.0.1:3","weight":5,"mapHost":false,"state":"active"}}}]
+["3b4d161e",{"op":"put","entry":{"pool":"default","id":"http://127.0.0.1:3","kind":"added","server":{"url":"http://127.0.0.1:3","weight":5,"mapHost":true,"state":"active"}}}]
 ["04659e5d",{"op":"put","entry":{"pool":"blue","id":"http://127.0.0.1:4","kind":"added","server":{"url":"http://127.0.0.1:4","weight":1,"mapHost":false,"state":"active"}}}]
 ["056dff13",{"op":"put","entry":{"pool":"default","id":"http://127.0.0.1:1","kind":"added","server":{"url":"http://127.0.0.1:1","weight":7,"mapHost":false,"state":"active"}}}]
 ["7dce6ff2",{"op":"put","entry":{"pool":"default","id":"http://127.0.0.1:2","kind":"removed"}}]
@@ -30,6 +30,10 @@ test('what it said is in force, and a copy of it is kept beside', async () => {
       [idOf(1), 7, 'api'],
       [idOf(3), 5, 'api'],
     ]);
+    assert.equal(
+      [1, 3].map(port => side.pools.get('default', idOf(port))?.server.host),
+      [undefined, 'upstream'],
+    );
     assert.ok(side.pools.get('blue', idOf(4)));
     assert.equal(side.pools.state.row('setting', 'health-check')?.value, { interval: 1000 });
     await side.pools.remove('default', idOf(3));

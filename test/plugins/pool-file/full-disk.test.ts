@@ -84,7 +84,7 @@ onSmallDisk(
     const server = (port: number) => ({
       url: idOf(port),
       weight: 1,
-      mapHost: false,
+
       state: 'active' as const,
     });
     await side.pools.add('default', server(1));

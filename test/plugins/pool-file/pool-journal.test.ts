@@ -24,7 +24,7 @@ const test = suite('pool-file');
 const definition = (port: number, weight = 1) => ({
   url: idOf(port),
   weight,
-  mapHost: false,
+
   state: 'active' as const,
 });
 

@@ -253,7 +253,7 @@ test('a server that comes back begins at zero', async () => {
   await sums(manager);
   await manager.pools.remove('default', a);
   await settle();
-  await manager.pools.add('default', { url: a, weight: 1, mapHost: false, state: 'active' });
+  await manager.pools.add('default', { url: a, weight: 1, state: 'active' });
   assert.is((await detail(manager)).find(row => row['id'] === a)?.['success'], 0);
 });
 
