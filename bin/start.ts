@@ -4,6 +4,7 @@ import type { ConfigWatch } from '../config/config-watch.ts';
 import type { SettingFlags } from '../config/overrides.ts';
 import { describeError, WeldrError } from '../core/errors.ts';
 import type { ProcessLog } from '../core/log/log.ts';
+import type { LoadedConfig } from '../core/process/config-source.ts';
 import { exitOnDefect } from '../core/process/defects.ts';
 import { exitCodeOf, exitCodes } from '../core/process/exit-codes.ts';
 import { forkWorker } from '../core/process/forked-worker.ts';
@@ -71,6 +72,21 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
   }
 }
 
+/** What operators changed over the config, as its store has it; undefined: nothing, or nothing is stored. */
+async function storedText(config: LoadedConfig): Promise<string | undefined> {
+  const { readStoredState } = await import('../core/process/stored-state.ts');
+  try {
+    const stored = await readStoredState(config);
+    for (const said of stored?.problems ?? []) process.stderr.write(`weldr: warning: ${said}\n`);
+    return stored?.overview;
+  } catch (thrown) {
+    // The store may be another user's, or away: that says nothing against the config.
+    if (!(thrown instanceof WeldrError) || thrown.code !== 'STORE_UNAVAILABLE') throw thrown;
+    process.stderr.write(`weldr: warning: what operators changed is not shown: ${thrown.message}\n`);
+    return undefined;
+  }
+}
+
 /** Reads and checks the config; says what is wrong, or that all is well. Answers the exit code. */
 export async function check(flags: StartFlags): Promise<number> {
   try {
@@ -84,8 +100,10 @@ export async function check(flags: StartFlags): Promise<number> {
     const { probeConfig } = await import('../core/process/config-probe.ts');
     await probeConfig(config);
     const { settings, plugins } = config;
+    const stored = await storedText(config);
     const names = plugins.map(plugin => plugin.name).join(', ');
     console.log(`${path} is valid: ${settings.servers.length} servers; plugins: ${names || 'none'}`);
+    if (stored !== undefined) console.log(stored);
     return exitCodes.ok;
   } catch (thrown) {
     if (thrown instanceof CommandError) throw thrown;

@@ -1,6 +1,7 @@
 // definePlugin: makes the function by which a config asks for a plugin with options.
 import type { z } from 'zod';
 import type { Role } from '../stages/scope.ts';
+import type { Row } from '../state/row.ts';
 import type { ManagerSide, Plugin, WorkerSide } from './plugin.ts';
 
 declare const toManager: unique symbol;
@@ -25,6 +26,8 @@ export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memo
   readonly channel?: ChannelType<ToManager, ToWorker>;
   /** Makes what the manager side keeps over reloads, in `side.memory`. */
   readonly memory?: () => Memory;
+  /** See {@link Plugin.stored}. */
+  stored?(options: z.output<S>): Promise<readonly Row[]>;
   worker?(side: WorkerSide<ToManager, ToWorker>, options: z.output<S>): void | Promise<void>;
   manager?(side: ManagerSide<ToManager, ToWorker, Memory>, options: z.output<S>): void | Promise<void>;
 }
@@ -80,11 +83,12 @@ export function definePlugin<
 /** The core calls a side with what this schema made of the options, and with this plugin's own channel and memory. */
 function sidesOf<S extends z.ZodType, ToManager, ToWorker, Memory>(
   definition: PluginDefinition<S, ToManager, ToWorker, Memory>,
-): Pick<Plugin, 'worker' | 'manager'> {
-  const { worker, manager } = definition;
+): Pick<Plugin, 'worker' | 'manager' | 'stored'> {
+  const { worker, manager, stored } = definition;
   return {
     ...(worker === undefined ? {} : { worker: worker as NonNullable<Plugin['worker']> }),
     ...(manager === undefined ? {} : { manager: manager as NonNullable<Plugin['manager']> }),
+    ...(stored === undefined ? {} : { stored: stored as NonNullable<Plugin['stored']> }),
   };
 }
 

@@ -196,6 +196,7 @@ const parts: Readonly<Record<keyof Plugin, true>> = {
   options: true,
   memory: true,
   children: true,
+  stored: true,
   worker: true,
   manager: true,
 };

@@ -9,6 +9,7 @@ import type { Route } from '../request/route.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { RequestHooks } from '../stages/request-hooks.ts';
 import type { Condition, Role, Scope } from '../stages/scope.ts';
+import type { Row } from '../state/row.ts';
 import type { AdminRoutes } from './admin.ts';
 import type { ManagerHooks } from './manager-hooks.ts';
 import type { MetricFamily } from './metric-family.ts';
@@ -39,6 +40,11 @@ export interface Plugin {
   readonly memory?: (() => unknown) | undefined;
   /** Plugins within it, as `when` has them. */
   readonly children?: readonly ChildPlugins[] | undefined;
+  /**
+   * For a plugin that is a store: the rows that it holds, for `weldr check`. Takes no lock and changes nothing; rejects with
+   * STORE_UNAVAILABLE where it cannot be read now.
+   */
+  stored?(options: unknown): Promise<readonly Row[]>;
   // Methods, so that a side which declares its channel and options may be listed with any other.
   worker?(side: WorkerSide, options: unknown): void | Promise<void>;
   manager?(side: ManagerSide, options: unknown): void | Promise<void>;

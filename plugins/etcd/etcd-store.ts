@@ -386,7 +386,7 @@ export class EtcdStore implements StateStore {
       one => one ?? [],
     );
     if (pending.length === 0) return;
-    const answer = await this.exchange(pending);
+    const { answer, attempts } = await this.exchange(pending);
     const revision = revisionOf(answer.header);
     this.lastAnswer = this.options.clock.monotonic();
     if (answer.succeeded) {
@@ -394,8 +394,8 @@ export class EtcdStore implements StateStore {
       return;
     }
     const now = pending.map((_, index) => answer.responses[index]?.response_range.kvs[0]);
-    // The same was written by somebody else, or by an attempt of ours whose answer was lost.
-    if (pending.every(({ value }, index) => now[index]?.value.toString() === value)) {
+    // An attempt of ours whose answer was lost. After a single one it was somebody else: two who count must not both succeed.
+    if (attempts > 1 && pending.every(({ value }, index) => now[index]?.value.toString() === value)) {
       await Promise.all(pending.map((one, index) => this.wroteBefore(one, now[index], revision)));
       return;
     }
@@ -420,7 +420,7 @@ export class EtcdStore implements StateStore {
   }
 
   /** Writes keys, or deletes them, when all are still at what was seen; else answers what is there. */
-  private async exchange(pending: readonly Pending[]): Promise<ITxnResponse> {
+  private async exchange(pending: readonly Pending[]): Promise<{ answer: ITxnResponse; attempts: number }> {
     const compare = pending.map(({ key, known }) => ({
       key: Buffer.from(key),
       target: 'Mod' as const,
@@ -439,10 +439,12 @@ export class EtcdStore implements StateStore {
           },
     );
     const failure = pending.map(({ key }) => ({ request_range: { key: Buffer.from(key) } }));
-    return await this.options.client.call(
-      async (etcd, options) => await etcd.kv.txn({ compare, success, failure }, options),
-      this.limits,
-    );
+    let attempts = 0;
+    const answer = await this.options.client.call(async (etcd, options) => {
+      attempts++;
+      return await etcd.kv.txn({ compare, success, failure }, options);
+    }, this.limits);
+    return { answer, attempts };
   }
 
   /** A write of ours was done at `revision`: the replica has it at once, the watch will tell of it later. */

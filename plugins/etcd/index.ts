@@ -7,11 +7,13 @@ import { describeError, WeldrError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { duration } from '../../core/settings/duration.ts';
+import { FixedStore } from '../../core/state/fixed-store.ts';
 import { readKeyFile } from '../../core/state/key-file.ts';
 import { SealedStore } from '../../core/state/sealed-store.ts';
 import type { EtcdTls } from './client.ts';
 import { ClusterNode, type ClusterNodeOptions, type ClusterSurroundings } from './cluster-node.ts';
 import { addClusterRoutes } from './routes.ts';
+import { readStoredRows } from './stored-rows.ts';
 
 const file = z.string().min(1).max(4096);
 
@@ -138,6 +140,11 @@ export const etcd = definePlugin({
   name: 'etcd',
   schema,
   memory: (): Memory => ({ parked: undefined }),
+  async stored(options) {
+    const rows = await readStoredRows(nodeOptions(options).access, options.prefix);
+    if (options.keyFile === undefined) return rows;
+    return await new SealedStore(new FixedStore(rows), await readKeyFile(options.keyFile, 'refuse')).load();
+  },
   async manager(manager, options) {
     const node = await takeNode(nodeOptions(options), manager);
     manager.onClose(async () => {

@@ -1,8 +1,10 @@
 // pool-file: keeps what the admin API changed in a file of this machine.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import { FixedStore } from '../../core/state/fixed-store.ts';
 import { readKeyFile } from '../../core/state/key-file.ts';
 import { SealedStore } from '../../core/state/sealed-store.ts';
+import { peek } from './journal-reading.ts';
 import { PoolJournal } from './pool-journal.ts';
 
 const options = z
@@ -32,6 +34,11 @@ export type PoolFileOptions = z.input<typeof options>;
 export const poolFile = definePlugin({
   name: 'pool-file',
   schema: options,
+  async stored({ path, keyFile }) {
+    const rows = await peek(path);
+    if (keyFile === undefined || rows.length === 0) return rows;
+    return await new SealedStore(new FixedStore(rows), await readKeyFile(keyFile, 'refuse')).load();
+  },
   async manager({ log, clock, onClose, operator }, { path, keyFile }) {
     const key = keyFile === undefined ? undefined : await readKeyFile(keyFile, 'make');
     const journal = await PoolJournal.open({ path, log, clock });

@@ -1,22 +1,15 @@
 // PoolJournal: a PoolStore in one file, to which each change is appended and which is now and then written anew.
-import { copyFile, type FileHandle, link, open, readFile, rm, stat } from 'node:fs/promises';
+import { copyFile, type FileHandle, link, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
 import { describeError, WeldrError } from '../../core/errors.ts';
 import { type Batch, type Row, type RowChange, rowId } from '../../core/state/row.ts';
 import type { StateStore } from '../../core/state/store.ts';
-import {
-  errorCode,
-  followLinks,
-  invalidPath,
-  remedy,
-  replaceFile,
-  syncDirectory,
-  writeAll,
-} from './durable-file.ts';
+import { errorCode, followLinks, remedy, replaceFile, syncDirectory, writeAll } from './durable-file.ts';
 import { FileLock } from './file-lock.ts';
-import { JournalContents, lineOf } from './journal-contents.ts';
+import { type JournalContents, lineOf } from './journal-contents.ts';
+import { noContents, readBytes, readInto } from './journal-reading.ts';
 
 /** A journal is written anew when it is over twice what it amounts to, and this much more; bytes. */
 const slack = 256 * 1024;
@@ -70,11 +63,7 @@ export class PoolJournal implements StateStore {
     this.path = path;
     this.log = options.log;
     this.clock = options.clock;
-    this.contents = this.noContents();
-  }
-
-  private noContents(): JournalContents {
-    return new JournalContents({ by: 'an earlier version', at: this.clock.now() });
+    this.contents = noContents(this.clock.now());
   }
 
   /**
@@ -128,10 +117,10 @@ export class PoolJournal implements StateStore {
   // --- reading -------------------------------------------------------------------------------------------------
 
   private async read(): Promise<void> {
-    this.contents = this.noContents();
+    this.contents = noContents(this.clock.now());
     this.mustRewrite = false;
     this.mustSetAside = false;
-    const bytes = await this.readBytes();
+    const bytes = await readBytes(this.path);
     this.inode = bytes === undefined ? undefined : (await stat(this.path)).ino;
     if (bytes === undefined) {
       this.length = 0;
@@ -139,13 +128,7 @@ export class PoolJournal implements StateStore {
       this.mustRewrite = true;
       return;
     }
-    const found = this.readContents(bytes);
-    if (found.isForeign) {
-      throw invalidPath(
-        this.path,
-        'the file there is not one of Weldr; move it away, or give poolFile another path',
-      );
-    }
+    const found = readInto(this.contents, bytes, this.path);
     this.isFirstFormat = found.version === 1;
     this.length = found.length;
     this.torn = found.torn;
@@ -176,29 +159,6 @@ export class PoolJournal implements StateStore {
       );
     }
     this.mustRewrite = damaged || found.lines === 0 || this.isFirstFormat;
-  }
-
-  private async readBytes(): Promise<Buffer | undefined> {
-    try {
-      return await readFile(this.path);
-    } catch (thrown) {
-      if (errorCode(thrown) === 'ENOENT') return undefined;
-      if (errorCode(thrown) === 'EISDIR') throw invalidPath(this.path, 'it is a directory');
-      throw new WeldrError(
-        'STORE_UNAVAILABLE',
-        `${this.path} cannot be read (${describeError(thrown)}): ${remedy(thrown)}`,
-        { cause: thrown },
-      );
-    }
-  }
-
-  private readContents(bytes: Buffer) {
-    try {
-      return this.contents.read(bytes);
-    } catch (thrown) {
-      if (!(thrown instanceof WeldrError)) throw thrown;
-      throw new WeldrError(thrown.code, `${this.path} cannot be used: ${thrown.message}`, { cause: thrown });
-    }
   }
 
   // --- getting ready to write ----------------------------------------------------------------------------------

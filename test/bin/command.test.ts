@@ -1,12 +1,16 @@
 // The command line: what is wrong with it is said, nearest right word included, and exit codes tell scripts.
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import * as assert from 'uvu/assert';
+import { systemClock } from '../../core/clock.ts';
+import { PoolJournal } from '../../plugins/pool-file/pool-journal.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { makeFolder, runWeldr } from '../support/weldr.ts';
 
 const test = suite('command line');
+const log = pino({ level: 'silent' });
 
 const wrong: Record<string, [args: string[], message: string]> = {
   'an unknown command': [['serv'], 'there is no command "serv"; did you mean `weldr servers`?'],
@@ -47,6 +51,64 @@ test('says that there is no config, with exit code 78', async () => {
     const { code, stderr } = await runWeldr(['check'], { cwd: folder });
     assert.match(stderr, `there is no config in ${folder}`);
     assert.is(code, 78);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a check shows what operators changed over the config, while another Weldr has the store open', async () => {
+  const folder = makeFolder();
+  const journal = await PoolJournal.open({ path: join(folder, 'pool.json'), log, clock: systemClock });
+  try {
+    const config = `import { healthCheck, poolFile, roundRobin } from 'weldr/plugins';
+export default { servers: ['http://127.0.0.1:1'], plugins: [roundRobin(), healthCheck(), poolFile({ path: 'pool.json' })] };`;
+    writeFileSync(join(folder, 'weldr.config.mjs'), config);
+    const untouched = await runWeldr(['check'], { cwd: folder });
+    assert.equal([untouched.code, untouched.stdout.trim().split('\n').length], [0, 1]);
+    const mark = { by: 'a test', at: 0 };
+    const rows = [
+      { kind: 'server', key: 'default/http://127.0.0.1:1', op: 'patch', value: { weight: 3 }, ...mark },
+      {
+        kind: 'server',
+        key: 'default/http://127.0.0.1:2',
+        op: 'define',
+        value: { url: 'http://127.0.0.1:2' },
+        ...mark,
+      },
+      { kind: 'setting', key: 'health-check', op: 'patch', value: { interval: 1000 }, ...mark },
+      { kind: 'server', key: 'default/http://127.0.0.1:3', op: 'define', value: { url: 'x' }, ...mark },
+    ] as const;
+    await journal.write({ ...mark, changes: rows.map(row => ({ kind: row.kind, key: row.key, row })) });
+    const before = readFileSync(join(folder, 'pool.json'));
+    const changed = await runWeldr(['check'], { cwd: folder });
+    assert.is(changed.code, 0);
+    assert.match(
+      changed.stdout,
+      "operators' word over the config: 2 changed (weight of default/http://127.0.0.1:1, interval of setting health-check); 2 added (default/http://127.0.0.1:2",
+    );
+    assert.match(changed.stderr, 'weldr: warning: server default/http://127.0.0.1:3');
+    assert.equal(readFileSync(join(folder, 'pool.json')), before, 'nothing is written');
+    writeFileSync(join(folder, 'pool.json'), 'my diary');
+    const foreign = await runWeldr(['check'], { cwd: folder });
+    assert.is(foreign.code, 78);
+    assert.match(foreign.stderr, 'the file there is not one of Weldr');
+  } finally {
+    await journal.close();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a check says when what is stored cannot be read now, and judges the config alone', async () => {
+  const folder = makeFolder();
+  const port = await freePort();
+  try {
+    const config = `import { etcd, roundRobin } from 'weldr/plugins';
+export default { plugins: [roundRobin(), etcd({ hosts: ['http://127.0.0.1:${port}'] })] };`;
+    writeFileSync(join(folder, 'weldr.config.mjs'), config);
+    const { code, stdout, stderr } = await runWeldr(['check'], { cwd: folder });
+    assert.is(code, 0);
+    assert.match(stdout, 'is valid');
+    assert.match(stderr, 'weldr: warning: what operators changed is not shown: etcd does not answer');
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { Precondition } from '../../../core/plugin/precondition.ts';
 import { type Entity, etagOf } from '../../../core/state/entity.ts';
+import { etcd } from '../../../plugins/etcd/index.ts';
 import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { type StoreNode, server, storeNode, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
@@ -72,6 +73,17 @@ withEtcd("a removal hides the server of every node's config, and a reset brings 
   await until('back at c', () => c.ids().length === 1);
 });
 
+withEtcd('what is stored can be looked at without joining the cluster', async (cluster, node) => {
+  const a = await node();
+  await a.pools.add('default', server('http://127.0.0.1:9001', { weight: 3 }));
+  const look = etcd({ hosts: [...cluster.hosts] });
+  const rows = await look.stored?.({ ...Object(look.schema?.parse(look.options)) });
+  assert.equal(
+    rows?.map(({ kind, key, op }) => [kind, key, op]),
+    [['server', 'default/http://127.0.0.1:9001', 'define']],
+  );
+});
+
 withEtcd('a run-time setting reaches the other node, and its removal too', async (_, node) => {
   const a = await node();
   const b = await node();
@@ -130,6 +142,27 @@ withEtcd('writers of two nodes that compare end at the exact count', async (_, n
     [a, b].every(({ pools }) => pools.get('default', id)?.server.weight === wanted),
   );
 });
+
+withEtcd(
+  'of two nodes that write the very same at the very same time, one hears of the other',
+  async (_, node) => {
+    const a = await node();
+    const b = await node();
+    const mark = { by: 'a test', at: 5 };
+    for (let round = 0; round < 10; round++) {
+      const key = `default/http://127.0.0.1:${9001 + round}`;
+      const row = { kind: 'server', key, op: 'remove', ...mark } as const;
+      const batch = { ...mark, changes: [{ kind: 'server', key, row }] };
+      const ends = await Promise.allSettled([a, b].map(async ({ store }) => await store.write(batch)));
+      const refused = ends.flatMap(end => (end.status === 'rejected' ? [end.reason] : []));
+      assert.equal(
+        refused.map(({ code }) => code),
+        ['CONFLICT'],
+        `round ${round}`,
+      );
+    }
+  },
+);
 
 withEtcd('a batch is one transaction: all of it is there, or nothing', async (_, node) => {
   const a = await node();

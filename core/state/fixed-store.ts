@@ -1,0 +1,24 @@
+// FixedStore: a store of rows that were read before, for what only looks at them.
+import { WeldrError } from '../errors.ts';
+import type { Row } from './row.ts';
+import type { StateStore } from './store.ts';
+
+/** Holds these rows; refuses every change. */
+export class FixedStore implements StateStore {
+  readonly layer = 'api';
+  /** So that nothing is dropped of what is only looked at. */
+  readonly expires = true;
+  private readonly rows: readonly Row[];
+
+  constructor(rows: readonly Row[]) {
+    this.rows = rows;
+  }
+
+  async load(): Promise<readonly Row[]> {
+    return this.rows;
+  }
+
+  async write(): Promise<never> {
+    throw new WeldrError('STORE_UNAVAILABLE', 'this store is only looked at');
+  }
+}

@@ -1,0 +1,18 @@
+// The rows of a cluster, read once, without joining it.
+import type { Row } from '../../core/state/row.ts';
+import { type EtcdAccess, EtcdClient } from './client.ts';
+import { ClusterKeys } from './keys.ts';
+import { readSnapshot } from './snapshot.ts';
+
+/** What etcd holds below `prefix`; keys that cannot be used are left out. Rejects with STORE_UNAVAILABLE. */
+export async function readStoredRows(access: EtcdAccess, prefix: string): Promise<readonly Row[]> {
+  const keys = new ClusterKeys(prefix);
+  const client = await EtcdClient.create(access);
+  try {
+    const { kvs } = await readSnapshot(client, { prefixes: [keys.rows] });
+    const read = kvs.map(({ key, value }) => keys.read(key.toString(), value.toString()));
+    return read.filter(row => typeof row !== 'string');
+  } finally {
+    client.close();
+  }
+}
