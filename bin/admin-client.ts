@@ -38,7 +38,21 @@ export class AdminClient {
   }
 
   /** The answer's JSON. Throws a CommandError with the API's own words when it refuses, or when it is not there. */
-  async call({ method, path, body, timeoutMs = 30_000 }: AdminCall): Promise<unknown> {
+  async call(call: AdminCall): Promise<unknown> {
+    const { status, answer } = await this.ask(call);
+    if (status >= 400) throw new CommandError(refusal(status, answer));
+    return answer;
+  }
+
+  /** As `call` for what only some Weldrs have: undefined where there is no such path, as its plugin is not loaded. */
+  async find(path: string): Promise<unknown> {
+    const { status, answer } = await this.ask({ method: 'GET', path });
+    if (status === 404) return undefined;
+    if (status >= 400) throw new CommandError(refusal(status, answer));
+    return answer;
+  }
+
+  private async ask({ method, path, body, timeoutMs = 30_000 }: AdminCall) {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const [status, answer] = await this.exchange(method, path, text, timeoutMs);
     let parsed: unknown;
@@ -47,8 +61,7 @@ export class AdminClient {
     } catch {
       throw new CommandError(`${this.base.origin} answers ${status} and no JSON: is it Weldr's admin API?`);
     }
-    if (status >= 400) throw new CommandError(refusal(status, parsed));
-    return parsed;
+    return { status, answer: parsed };
   }
 
   private async exchange(

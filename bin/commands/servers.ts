@@ -16,29 +16,63 @@ const server = z.looseObject({
   overrides: z.record(z.string(), z.unknown()).default({}),
 });
 const serverList = z.looseObject({ servers: z.array(server) });
+type ListedServer = z.output<typeof server>;
+const requestCounts = z.array(z.looseObject({ id: z.string(), pool: z.string(), inFlight: z.number() }));
 
 /** How long a removal may wait for requests in flight, ms. */
 const longestWait = 24 * 3_600_000;
 
-/** Lists the servers of a pool. */
+/** Lists the servers of a pool, with a summary of them below. */
 export async function listServers(admin: AdminClient, pool: string, json: boolean): Promise<string> {
   const answer = await admin.call({ method: 'GET', path: `${poolPath(pool)}/servers` });
   if (json) return toJson(answer);
   const { servers } = understood(serverList, answer);
   if (servers.length === 0) return `no servers; add one: weldr servers add http://127.0.0.1:12345`;
-  return formatTable(
-    ['SERVER', 'STATE', 'WEIGHT', 'LAYER', 'CHANGED', 'HEALTH', 'REASON'],
+  const inFlight = await requestsInFlight(admin, pool);
+  const table = formatTable(
+    ['SERVER', 'STATE', 'WEIGHT', 'IN FLIGHT', 'LAYER', 'CHANGED', 'HEALTH', 'REASON'],
     servers.map(({ id, url, state, weight, layer, overrides, health, reason }) => [
       url ?? id,
       state,
       String(weight),
+      String(inFlight?.get(id) ?? '-'),
       layer,
       Object.keys(overrides).join(',') || '-',
       health?.status ?? '-',
       reason,
     ]),
   );
+  return `${table}\n\n${summary(servers, inFlight)}`;
 }
+
+/** By the ids of servers; undefined where nobody counts, as the plugin `stats` is not loaded. */
+async function requestsInFlight(
+  admin: AdminClient,
+  pool: string,
+): Promise<ReadonlyMap<string, number> | undefined> {
+  const answer = await admin.find('/stats/detail');
+  if (answer === undefined) return undefined;
+  const ofPool = understood(requestCounts, answer).filter(counts => counts.pool === pool);
+  return new Map(ofPool.map(({ id, inFlight }) => [id, inFlight]));
+}
+
+/** Such as `3 servers: 2 active, 1 draining; 1 changed over the config; 5 requests in flight`. */
+function summary(
+  servers: readonly ListedServer[],
+  inFlight: ReadonlyMap<string, number> | undefined,
+): string {
+  const states = new Map<string, number>();
+  for (const { state } of servers) states.set(state, (states.get(state) ?? 0) + 1);
+  const changed = servers.filter(({ overrides }) => Object.keys(overrides).length > 0).length;
+  const requests = [...(inFlight?.values() ?? [])].reduce((sum, count) => sum + count, 0);
+  return [
+    `${count(servers.length, 'server')}: ${[...states].map(([state, of]) => `${of} ${state}`).join(', ')}`,
+    ...(changed === 0 ? [] : [`${changed} changed over the config`]),
+    ...(inFlight === undefined ? [] : [`${count(requests, 'request')} in flight`]),
+  ].join('; ');
+}
+
+const count = (of: number, what: string): string => `${of} ${what}${of === 1 ? '' : 's'}`;
 
 /** What `weldr servers add` can say of a server. */
 export interface NewServer {

@@ -6,7 +6,7 @@ import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { startUnixOrigin } from '../support/unix-origin.ts';
-import { runWeldr, startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { runWeldr, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
 
 const test = suite('commands', { timeoutMs: 240_000 });
 
@@ -42,7 +42,7 @@ async function run(...args: string[]): Promise<string> {
 test('servers add, list, drain, disable, enable and remove', async () => {
   assert.match(await run('servers'), 'no servers; add one');
   assert.match(await run('servers', 'add', origin.url, '--weight', '2'), `${origin.url} is active`);
-  assert.match(await run('servers'), new RegExp(`^${origin.url} +active +2 +api`, 'm'));
+  assert.match(await run('servers'), new RegExp(`^${origin.url} +active +2 +0 +api`, 'm'));
   assert.is(await (await fetch(weldr.url)).text(), origin.name);
   assert.match(await run('servers', 'drain', origin.url), `${origin.url} is draining`);
   assert.is((await fetch(weldr.url)).status, 503);
@@ -71,6 +71,45 @@ test('a server on a unix socket is added, drained, removed and kept over a resta
     assert.match(stderr, 'write the path in full, such as unix:/run/app.sock');
   } finally {
     await app.close();
+  }
+});
+
+test('the list of servers has the requests in flight of each, and a summary', async () => {
+  await run('servers', 'add', origin.url);
+  const slow = Promise.all(
+    [1, 2].map(() => fetch(`${weldr.url}/slow?ms=6000`).then(answer => answer.text())),
+  );
+  let listed = '';
+  await until('both requests are counted', async () => {
+    listed = await run('servers');
+    return / 2 requests in flight$/m.test(listed);
+  });
+  assert.match(listed, /^SERVER +STATE +WEIGHT +IN FLIGHT +LAYER +CHANGED +HEALTH +REASON$/m);
+  assert.match(listed, new RegExp(`^${origin.url} +active +1 +2 +api`, 'm'));
+  assert.match(listed, /^1 server: 1 active; 2 requests in flight$/m);
+  await slow;
+  await run('servers', 'remove', origin.url, '--wait');
+});
+
+test('the list of servers counts what is changed over the config, and has no requests where nobody counts them', async () => {
+  const adminPort = await freePort();
+  const plain = await startWeldr({
+    config: `
+import { adminApi, roundRobin } from 'weldr/plugins';
+export default {
+  listen: '127.0.0.1:0', workers: 0, servers: ['http://127.0.0.1:9001', 'http://127.0.0.1:9002', 'http://127.0.0.1:9003'],
+  plugins: [roundRobin(), adminApi({ listen: '127.0.0.1:${adminPort}' })],
+};`,
+  });
+  try {
+    const env = { WELDR_ADMIN: plain.adminUrl };
+    await runWeldr(['servers', 'drain', 'http://127.0.0.1:9002'], { env });
+    await runWeldr(['servers', 'add', 'http://127.0.0.1:9003', '--weight', '5'], { env });
+    const { stdout } = await runWeldr(['servers'], { env });
+    assert.match(stdout, /^http:\/\/127\.0\.0\.1:9003 +active +5 +- +config +weight /m);
+    assert.match(stdout, /^3 servers: 2 active, 1 draining; 2 changed over the config$/m);
+  } finally {
+    await plain.stop();
   }
 });
 
