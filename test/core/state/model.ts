@@ -5,12 +5,10 @@ import { z } from 'zod';
 import type { Kind } from '../../../core/state/entity.ts';
 import { expectObject, parseKnown, parseObject } from '../../../core/state/known-fields.ts';
 import type { JsonObject } from '../../../core/state/merge-patch.ts';
-import type { Batch, Row } from '../../../core/state/row.ts';
-import { rowId } from '../../../core/state/row.ts';
 import { State } from '../../../core/state/state.ts';
-import type { StateStore } from '../../../core/state/store.ts';
 import type { Write } from '../../../core/state/write.ts';
 import { FakeClock } from '../../../core/testing.ts';
+import { KeptRows } from '../../support/kept-rows.ts';
 import { randomOf } from '../../support/random.ts';
 
 const schema = z.strictObject({
@@ -33,24 +31,6 @@ const kind: Kind = {
 };
 
 const keys = ['a', 'b', 'c'];
-
-/** A store that keeps what was written, as a file does. */
-class Kept implements StateStore {
-  readonly layer = 'api';
-  readonly rows = new Map<string, Row>();
-
-  async load(): Promise<readonly Row[]> {
-    return [...this.rows.values()];
-  }
-
-  async write({ reset, changes }: Batch): Promise<void> {
-    if (reset === true) this.rows.clear();
-    for (const { kind: name, key, row } of changes) {
-      if (row === undefined) this.rows.delete(rowId(name, key));
-      else this.rows.set(rowId(name, key), structuredClone(row));
-    }
-  }
-}
 
 /** One leaf of a thing: `weight`, `check.path`. */
 type Leaves = Map<string, unknown>;
@@ -83,9 +63,11 @@ function leavesOf(value: JsonObject): Leaves {
 export class ModelRun {
   readonly done: string[] = [];
   private readonly random: (n: number) => number;
-  private readonly store = new Kept();
+  private readonly store = new KeptRows();
   private state: State;
   private readonly config = new Map<string, JsonObject>();
+  /** What a source finds; it lies below the config, and a restart forgets it. */
+  private readonly found = new Map<string, JsonObject>();
   private readonly words = new Map<string, Word>();
 
   constructor(seed: number) {
@@ -96,8 +78,10 @@ export class ModelRun {
   private newState(): State {
     const state = new State({ clock: new FakeClock(), report: (_, problem) => assert.unreachable(problem) });
     const base = (key: string) => {
-      const value = this.config.get(key);
-      return value === undefined ? undefined : ({ value, layer: 'config' } as const);
+      const configured = this.config.get(key);
+      if (configured !== undefined) return { value: configured, layer: 'config' } as const;
+      const found = this.found.get(key);
+      return found && ({ value: found, layer: 'discovered:inventory' } as const);
     };
     state.register({ kind, base, changed() {} });
     return state;
@@ -109,8 +93,9 @@ export class ModelRun {
 
   async step(): Promise<void> {
     const key = keys[this.random(keys.length)] ?? 'a';
-    const what = this.random(14);
-    if (what < 3) this.setConfig(key);
+    const what = this.random(16);
+    if (what < 3) this.setBase('config', key);
+    else if (what >= 14) this.setBase('found', key);
     else if (what < 5) await this.write(key, { op: 'add', value: { name: key, ...this.fields() } });
     else if (what < 8) await this.write(key, { op: 'patch', value: this.patch() });
     else if (what < 9) await this.write(key, { op: 'put', value: { name: key, ...this.fields() } });
@@ -139,15 +124,20 @@ export class ModelRun {
     return { ...this.fields(), ...(this.random(8) === 0 && { weight: null }) };
   }
 
-  private setConfig(key: string): void {
+  private setBase(layer: 'config' | 'found', key: string): void {
     const value = this.random(3) === 0 ? undefined : parseObject(schema, { name: key, ...this.fields() });
-    this.done.push(`config ${key} ${JSON.stringify(value)}`);
-    if (value === undefined) this.config.delete(key);
-    else this.config.set(key, value);
+    this.done.push(`${layer} ${key} ${JSON.stringify(value)}`);
+    if (value === undefined) this[layer].delete(key);
+    else this[layer].set(key, value);
+  }
+
+  private base(key: string): JsonObject | undefined {
+    return this.config.get(key) ?? this.found.get(key);
   }
 
   private async restart(): Promise<void> {
     this.done.push('restart');
+    this.found.clear();
     this.state = this.newState();
     await this.state.use(this.store);
   }
@@ -164,7 +154,7 @@ export class ModelRun {
     this.done.push(`forget ${key} ${field ?? 'all'}`);
     const fields = field === undefined ? undefined : [field];
     const isDone = await this.tried({ kind: 'thing', key, op: 'forget', fields });
-    const base = this.config.get(key);
+    const base = this.base(key);
     const wholeOnly = word?.op === 'remove' || word?.op === 'define';
     const refused =
       (word?.op === 'define' && base === undefined) || (word?.op === 'remove' && field !== undefined);
@@ -187,7 +177,7 @@ export class ModelRun {
     const needsOne = write.op === 'patch' || write.op === 'remove';
     assert.is(isDone, !(needsOne && before === undefined), 'there is one to change, or not');
     if (!isDone) return;
-    const base = this.config.get(key);
+    const base = this.base(key);
     if (write.op === 'remove') {
       if (base === undefined) this.words.delete(key);
       else this.words.set(key, { op: 'remove', leaves: new Map() });
@@ -243,7 +233,7 @@ export class ModelRun {
   }
 
   private wanted(key: string): Leaves | undefined {
-    const base = this.config.get(key);
+    const base = this.base(key);
     const word = this.words.get(key);
     if (word === undefined) return base && leavesOf(base);
     if (word.op === 'remove') return undefined;
@@ -259,7 +249,8 @@ export class ModelRun {
       const shown = entity && Object.fromEntries([...leavesOf(entity.value)].sort());
       assert.equal(shown, wanted && Object.fromEntries([...wanted].sort()), key);
       if (entity === undefined) continue;
-      assert.is(entity.layer, this.words.get(key)?.op === 'define' ? 'api' : 'config', key);
+      const below = this.config.has(key) ? 'config' : 'discovered:inventory';
+      assert.is(entity.layer, this.words.get(key)?.op === 'define' ? 'api' : below, key);
     }
     assert.is(this.store.rows.size, this.words.size, 'no row more than words');
   }

@@ -1,0 +1,22 @@
+// A store in memory that outlives what reads it, as a file does.
+import type { Batch, Row } from '../../core/state/row.ts';
+import { rowId } from '../../core/state/row.ts';
+import type { StateStore } from '../../core/state/store.ts';
+
+/** Rows by kind and key; what is loaded is what was written last. */
+export class KeptRows implements StateStore {
+  readonly layer = 'api';
+  readonly rows = new Map<string, Row>();
+
+  async load(): Promise<readonly Row[]> {
+    return [...this.rows.values()];
+  }
+
+  async write({ reset, changes }: Batch): Promise<void> {
+    if (reset === true) this.rows.clear();
+    for (const { kind: name, key, row } of changes) {
+      if (row === undefined) this.rows.delete(rowId(name, key));
+      else this.rows.set(rowId(name, key), structuredClone(row));
+    }
+  }
+}
