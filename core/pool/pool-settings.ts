@@ -6,7 +6,8 @@ import type { Kind } from '../state/entity.ts';
 import { expectObject, parseKnown, parseObject } from '../state/known-fields.ts';
 import type { JsonObject } from '../state/merge-patch.ts';
 import { isPoolName } from './pool-name.ts';
-import { healthCheckSettings, hostSetting, upstreamTls } from './server-definition.ts';
+import { healthCheckSettings, hostSetting } from './server-definition.ts';
+import { upstreamTls } from './upstream-tls.ts';
 
 /** The schema; a pool of the config has servers and plugins beside. */
 export const poolSettings = z.strictObject({

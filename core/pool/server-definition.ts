@@ -5,6 +5,7 @@ import { hopByHop, isFieldValue, isToken } from '../request/headers.ts';
 import { isAuthority } from '../request/request-line.ts';
 import { duration } from '../settings/duration.ts';
 import { parseServerAddress } from './server-address.ts';
+import { upstreamTls } from './upstream-tls.ts';
 
 /** Statuses that pass a health check: codes and ranges, such as `[200, "301-308", "2xx"]`. */
 const expectedStatus = z.union([
@@ -86,17 +87,6 @@ const labels = z
     z.string().max(200),
   )
   .refine(all => Object.keys(all).length <= maxLabels, `a server has at most ${maxLabels} labels`);
-
-const pem = z.string().max(100_000);
-
-/** How a TLS connection to an upstream is made. */
-export const upstreamTls = z.strictObject({
-  ca: pem.optional().describe('The authorities that its certificate is checked against, as PEM.'),
-  cert: pem.optional().describe('The certificate that Weldr shows it, as PEM.'),
-  key: pem.optional().describe('The key of `cert`, as PEM.'),
-  servername: z.string().max(253).optional().describe("The name in its certificate; default: the URL's."),
-  verify: z.boolean().optional().describe('Check its certificate? Default: true.'),
-});
 
 /** What `Host` says in requests to a server: the client's, the server's own name, or another. */
 export const hostSetting = z

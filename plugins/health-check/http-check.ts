@@ -1,9 +1,10 @@
 // One health check over HTTP: a connection of its own, one request, the status.
-import { connect, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls } from 'node:tls';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { type buildConnector, Client } from 'undici';
 import type { Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
+import { tlsConnectionOptions } from '../../core/http/upstream/tls-options.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { ServerEndpoint } from '../../core/pool/server-address.ts';
 import { type CheckSettings, isExpected } from './check-settings.ts';
@@ -124,19 +125,8 @@ class Connection {
   }
 
   private connectTls({ hostname, port }: ServerEndpoint & { kind: 'tcp' }): Socket {
-    const { ca, cert, key, servername = hostname, verify = true } = this.upstream.record.tls ?? {};
-    return connectTls({
-      host: hostname,
-      port: this.port ?? port,
-      // RFC 6066 section 3: an address is not a name that is asked for; the certificate is checked against it all the same.
-      servername: isIP(servername) === 0 ? servername : '',
-      checkServerIdentity: (_, certificate) => checkServerIdentity(servername, certificate),
-      rejectUnauthorized: verify,
-      ALPNProtocols: ['http/1.1'],
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-    });
+    const place = { hostname, port: this.port ?? port };
+    return connectTls(tlsConnectionOptions(place, this.upstream.record.tls));
   }
 }
 

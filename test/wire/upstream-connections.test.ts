@@ -10,6 +10,7 @@ import type { UpstreamTls } from '../../core/pool/pool.ts';
 import { retry } from '../../core/request/retry.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
+import { tcpSockets } from '../support/tcp-sockets.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { echo, echoed, ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
@@ -388,6 +389,31 @@ tls('the SNI name is the one given', async () => {
   assert.is(socket?.servername, 'origin.test');
 });
 
+tls('an address as the name is not asked for, and the certificate is checked against it', async () => {
+  const ca = certificates.read('ca.pem');
+  const { response, origin } = await askOverTls({ ca, servername: '127.0.0.1' });
+  assert.is(statusOf(response), 200);
+  const socket = origin.connections[0]?.socket as TLSSocket | undefined;
+  assert.not(socket?.servername);
+  const { response: refused, proxy } = await askOverTls({ ca, servername: '127.0.0.2' });
+  assert.is(statusOf(refused), 502);
+  assert.is(proxy.finished[0]?.error?.code, 'TLS_FAILED');
+});
+
+const unusable: [what: string, tls: (read: (name: string) => string) => UpstreamTls][] = [
+  ['a key of another certificate', read => ({ cert: read('server.pem'), key: read('client.key') })],
+  ['a key that is no PEM', read => ({ cert: read('server.pem'), key: 'nonsense' })],
+  ['a certificate that is no PEM', read => ({ cert: 'nonsense', key: read('server.key') })],
+  ['a name with a zero byte', () => ({ servername: 'a\0b' })],
+];
+for (const [what, settings] of unusable) {
+  tls(`${what} is 502 with the cause, not the end of the worker`, async () => {
+    const { response, proxy } = await askOverTls(settings(certificates.read));
+    assert.is(statusOf(response), 502);
+    assert.is(proxy.finished[0]?.error?.code, 'TLS_FAILED');
+  });
+}
+
 tls('an upstream is believed unchecked only where the config says so', async () => {
   const { response } = await askOverTls({ verify: false });
   assert.is(statusOf(response), 200);
@@ -429,6 +455,43 @@ tls('bodies go both ways over TLS', async () => {
   proxy.close();
   await origin.close();
 });
+
+const upgrade = 'GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
+const upgraded = 'HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
+
+for (const use of ['requests', 'an upgrade']) {
+  tls(`no socket of ${use} holds back small packets, over TLS and plain, on both sides`, async () => {
+    const { read } = certificates;
+    for (const over of [{ tls: { cert: read('server.pem'), key: read('server.key') } }, {}]) {
+      const origin = await ScriptedOrigin.start({
+        ...over,
+        ...(use === 'requests' ? {} : { answer: () => upgraded, onBytes: () => {} }),
+      });
+      const proxy = await startProxy({
+        upstreams: ['tls' in over ? { url: origin.url, tls: { verify: false } } : origin.url],
+      });
+      const client = await RawClient.open(proxy.port);
+      // Towards a client the second write is the first that could be held back.
+      for (let n = 0; n < 3; n++) {
+        client.send(use === 'requests' ? get() : n === 0 ? upgrade : 'more');
+        if (use === 'requests')
+          await client.until('an answer', () => client.text.split('HTTP/1.1 200').length === n + 2);
+        else
+          await until(
+            'it arrives',
+            () => origin.connections[0]?.raw.endsWith(n === 0 ? '\r\n\r\n' : 'more') === true,
+          );
+      }
+      const ours = tcpSockets(process.pid);
+      const port = Number(new URL(origin.url).port);
+      assert.is(ours.find(({ local }) => local === proxy.port)?.noDelay, true, 'towards the client');
+      assert.is(ours.find(({ remote }) => remote === port)?.noDelay, true, 'towards the upstream');
+      client.close();
+      proxy.close();
+      await origin.close();
+    }
+  });
+}
 
 tls('a tunnel goes over TLS', async () => {
   const { read } = certificates;

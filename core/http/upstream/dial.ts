@@ -1,8 +1,9 @@
 // Dial: the one place that makes a socket to an upstream, plain or TLS.
-import { connect, type Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
+import { connect, Socket } from 'node:net';
+import { toError } from '../../errors.ts';
 import type { Upstream, UpstreamTls } from '../../pool/pool.ts';
 import { copyBufferSize } from '../exchange/copy-buffers.ts';
+import { tlsConnectionOptions } from './tls-options.ts';
 
 /** Who reads from a socket that was dialled. */
 export interface SocketReader {
@@ -26,11 +27,7 @@ export function dial(upstream: Upstream, use: 'requests' | 'upgrade', reader: So
   };
   const onConnected = (): void => reader.onConnected();
   if (protocol === 'https:' && endpoint.kind === 'tcp') {
-    // Loaded at the first use: it costs more start-up time than the rest of the wire.
-    const tls = process.getBuiltinModule('node:tls');
-    const socket = tls.connect(tlsOptions(endpoint.hostname, endpoint.port, record.tls));
-    socket.on('data', onChunk);
-    return socket.once('secureConnect', onConnected);
+    return dialTls(endpoint, record.tls).on('data', onChunk).once('secureConnect', onConnected);
   }
   const base =
     endpoint.kind === 'unix'
@@ -47,17 +44,17 @@ export function dial(upstream: Upstream, use: 'requests' | 'upgrade', reader: So
   return connect({ ...base, onread }).once('connect', onConnected);
 }
 
-function tlsOptions(hostname: string, port: number, given: UpstreamTls | undefined): ConnectionOptions {
-  const { ca, cert, key, servername, verify } = given ?? {};
-  const isAddress = /^[\d.]+$|:/.test(hostname);
-  return {
-    host: hostname,
-    port,
-    ALPNProtocols: ['http/1.1'],
-    rejectUnauthorized: verify ?? true,
-    ...(isAddress && servername === undefined ? {} : { servername: servername ?? hostname }),
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  };
+/** A socket that ends with its error at once where OpenSSL refuses what it is told. */
+function dialTls(
+  endpoint: { readonly hostname: string; readonly port: number },
+  tls: UpstreamTls | undefined,
+) {
+  try {
+    // Loaded at the first use: it costs more start-up time than the rest of the wire.
+    const socket = process.getBuiltinModule('node:tls').connect(tlsConnectionOptions(endpoint, tls));
+    // Its option of that name is for sockets without TLS alone.
+    return socket.setNoDelay(true);
+  } catch (thrown) {
+    return new Socket().destroy(toError(thrown));
+  }
 }

@@ -9,13 +9,14 @@ import { SealedStore } from '../../../core/state/sealed-store.ts';
 import type { StateStore } from '../../../core/state/store.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { adminApi, poolFile } from '../../../plugins/index.ts';
+import { certificate, privateKey } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('secrets at rest');
 
 const id = 'https://127.0.0.1:1';
-const key = '-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n';
-const value = { url: id, tls: { key, cert: 'public' } };
+const key = privateKey;
+const value = { url: id, tls: { key, cert: certificate } };
 
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-secrets-'));
@@ -51,7 +52,7 @@ test('a TLS key is encrypted in the file, used over restarts, and writing it aga
     await first.close();
     const kept = readFileSync(join(folder, 'pool.json'), 'utf8');
     assert.not.match(kept, 'PRIVATE KEY');
-    assert.match(kept, 'public');
+    assert.match(kept, 'BEGIN CERTIFICATE');
     assert.is(statSync(join(folder, 'pool.key')).mode & 0o777, 0o600);
     const second = await startIn(folder);
     assert.is(second.pools.get('default', id)?.server.tls?.key, key);
@@ -113,6 +114,6 @@ test('what another node wrote is opened as it comes, and what it sealed with ano
   const told: unknown[] = [];
   new SealedStore(store, mine).watch(({ changes }) => told.push(changes[0]?.row?.value?.['tls']));
   for (const batch of kept) tell(batch);
-  assert.equal(told[0], { key, cert: 'public' });
+  assert.equal(told[0], { key, cert: certificate });
   assert.not.match(JSON.stringify(told[1]), 'PRIVATE KEY');
 });

@@ -12,6 +12,7 @@ import type { Batch } from '../../../core/state/row.ts';
 import type { StateStore } from '../../../core/state/store.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { adminApi } from '../../../plugins/admin-api/index.ts';
+import { certificate, privateKey } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
 import { type Api, at, withApi } from './api.ts';
 
@@ -298,9 +299,16 @@ test('other pools have the same routes', async () => {
 
 test('the keys of TLS settings are not shown', async () => {
   await withApi({}, async api => {
-    const secret = '-----BEGIN PRIVATE KEY-----secret';
-    await api.call('POST', '/servers', { url: 'https://127.0.0.1:1', tls: { key: secret, cert: secret } });
-    assert.not.match((await api.call('GET', '/servers')).text, /secret/);
+    const [, secret = ''] = privateKey.trim().split('\n');
+    const tls = { key: privateKey, cert: certificate };
+    assert.is((await api.call('POST', '/servers', { url: 'https://127.0.0.1:1', tls })).status, 201);
+    assert.not.match((await api.call('GET', '/servers')).text, secret);
+    const wrong = await api.call('POST', '/servers', {
+      url: 'https://127.0.0.1:1',
+      tls: { ...tls, cert: privateKey },
+    });
+    assert.is(wrong.status, 400);
+    assert.not.match(wrong.text, secret);
   });
 });
 

@@ -9,6 +9,7 @@ import { parse } from '../../../core/settings/options.ts';
 import type { Batch } from '../../../core/state/row.ts';
 import { managerSide } from '../../../core/testing.ts';
 import { poolFile } from '../../../plugins/pool-file/index.ts';
+import { certificate } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
 import { define, idOf, idsOf, inFolder, openJournal, put, readJournal } from './journal-fixture.ts';
 
@@ -122,7 +123,7 @@ onSmallDisk('a disk without space for writing anew leaves the file growing, not 
   const big = (port: number): Batch => {
     const server = parse(serverDefinition, {
       url: `https://127.0.0.1:${port}`,
-      tls: { ca: 'x'.repeat(60_000) },
+      tls: { ca: `${'x'.repeat(60_000)}\n${certificate}` },
     });
     return define(server);
   };
