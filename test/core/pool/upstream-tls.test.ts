@@ -3,10 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
+import { ManagedPools } from '../../../core/pool/managed-pools.ts';
 import { serverDefinition } from '../../../core/pool/server-definition.ts';
 import { upstreamTls } from '../../../core/pool/upstream-tls.ts';
 import { parse } from '../../../core/settings/options.ts';
+import type { Row } from '../../../core/state/row.ts';
+import { FakeClock } from '../../../core/testing.ts';
 import { certificate, privateKey } from '../../support/certificate.ts';
+import { KeptRows } from '../../support/kept-rows.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('TLS of upstreams, as it is written');
@@ -107,3 +111,46 @@ for (const [what, tls, field, why] of wrong) {
     assert.unreachable('it was taken');
   });
 }
+
+const row: Row = {
+  kind: 'server',
+  key: 'default/https://a:1',
+  op: 'define',
+  value: { url: 'https://a:1', tls: { cert: certificate, key: other } },
+  by: 'a test',
+  at: 1,
+};
+
+function poolsWith(said: string[]): ManagedPools {
+  return new ManagedPools({
+    clock: new FakeClock(),
+    drainTimeout: 1000,
+    workers: () => [],
+    report: ({ key }, problem) => said.push(`${key}: ${problem}`),
+  });
+}
+
+test('a row of a store with what cannot be used has no effect, is kept, and says where it is wrong', async () => {
+  const store = new KeptRows();
+  store.rows.set('a', row);
+  const said: string[] = [];
+  const pools = poolsWith(said);
+  pools.setConfig({});
+  await pools.useStore(store);
+  assert.is(pools.get('default', 'https://a:1'), undefined);
+  assert.match(said.join(), /default\/https:\/\/a:1: .*tls\.key: is not the key of `cert`/);
+  assert.is(store.rows.size, 1);
+});
+
+test('rows with what cannot be used are not imported', async () => {
+  const pools = poolsWith([]);
+  pools.setConfig({});
+  await pools.useStore(new KeptRows());
+  try {
+    await pools.state.take([row], 'a test');
+  } catch (thrown) {
+    assert.match(String(thrown), 'tls.key: is not the key of `cert`');
+    return;
+  }
+  assert.unreachable('it was taken');
+});
