@@ -31,6 +31,12 @@ export const network = z
  */
 export const unixPeer = 'unix:';
 
+/**
+ * What stands for the address of a client of which the trusted proxies in front say nothing that is an address:
+ * `ctx.clientIp`. It is in no network, and lists take it as they take a client without an address.
+ */
+export const unknownClient = 'unknown';
+
 /** Who connects, for the schemas of options and settings: an address, a network, or `unix:`. */
 export const peer = z.string().refine(text => text === unixPeer || isNetwork(text), {
   error: issue =>

@@ -54,7 +54,7 @@ export class ProxyContext {
 
   /**
    * The client's address, no brackets; behind a trusted proxy the one that it reported. `unix:` for a client of a unix
-   * socket, which has none.
+   * socket, which has none; `unknown` where a trusted proxy reported something that is no address.
    */
   get clientIp(): string {
     return this.#state.clientIp;

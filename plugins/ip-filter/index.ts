@@ -1,6 +1,6 @@
 // ip-filter: answers 403 to clients by their addresses.
 import { z } from 'zod';
-import { NetworkSet, peer, unixPeer } from '../../core/network.ts';
+import { NetworkSet, peer, unixPeer, unknownClient } from '../../core/network.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { reply } from '../../core/request/reply.ts';
 
@@ -25,7 +25,8 @@ export const ipFilter = definePlugin({
     const deny = new NetworkSet(lists.deny);
     hooks.request.tap('ip-filter', ({ clientIp }) => {
       // Who has no address may be somebody that is denied: without a word for them, they are not let in.
-      const allowed = allow.isEmpty ? clientIp !== unixPeer || deny.isEmpty : allow.has(clientIp);
+      const hasAddress = clientIp !== unixPeer && clientIp !== unknownClient;
+      const allowed = allow.isEmpty ? hasAddress || deny.isEmpty : allow.has(clientIp);
       const admitted = allowed && !deny.has(clientIp);
       return admitted ? undefined : refusal;
     });

@@ -92,13 +92,52 @@ test('the client is the last address that no trusted proxy has', async () => {
     ['10.1.1.1, 10.1.2.3', '10.1.1.1'],
     ['2001:db8::9, fd00::1', '2001:db8::9'],
     ['[2001:db8::9]', '2001:db8::9'],
-    ['203.0.113.9, nonsense, 10.1.2.3', '10.1.2.3'],
-    ['nonsense', '127.0.0.1'],
+    ['203.0.113.9, , 10.1.2.3,', '203.0.113.9'],
     ['', '127.0.0.1'],
+    [' , ', '127.0.0.1'],
   ];
   for (const [chain, expected] of chains) {
     const { clientIp } = await send({ trusted }, `X-Forwarded-For: ${chain}`);
     assert.is(clientIp, expected, chain);
+  }
+});
+
+test('an address that a trusted proxy writes with its port is that address', async () => {
+  const trusted = ['127.0.0.1', '10.0.0.0/8'];
+  for (const [node, expected] of [
+    ['8.8.8.8:4711', '8.8.8.8'],
+    ['[2001:db8::9]:4711', '2001:db8::9'],
+    ['8.8.8.8, 10.1.2.3:80', '8.8.8.8'],
+    ['8.8.8.8:1, 10.1.2.3', '8.8.8.8'],
+    ['::ffff:10.1.2.3', '::ffff:10.1.2.3'],
+  ]) {
+    assert.is((await send({ trusted }, `X-Forwarded-For: ${node}`)).clientIp, expected, node);
+  }
+});
+
+test('what a trusted proxy says that is no address is not taken for the proxy’s own', async () => {
+  const trusted = ['127.0.0.1', '10.0.0.0/8'];
+  for (const node of [
+    'unknown',
+    '_hidden',
+    'nonsense',
+    'unix:',
+    '203.0.113.9, nonsense, 10.1.2.3',
+    '203.0.113.9, 10.1.2.3, unknown',
+    '8.8.8.8:',
+    '8.8.8.8:123456',
+    '8.8.8.8:80:80',
+    '[8.8.8.8]',
+    '[2001:db8::9',
+    '2001:db8::9]',
+    '[2001:db8::9]80',
+    '"[2001:db8::9]:80"',
+    '010.0.0.7',
+    '10.1.2',
+    '10.1.2.3/8',
+    'for=10.1.2.3',
+  ]) {
+    assert.is((await send({ trusted }, `X-Forwarded-For: ${node}`)).clientIp, 'unknown', node);
   }
 });
 

@@ -1,6 +1,6 @@
 // Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
 import { isIP, isIPv6 } from 'node:net';
-import { NetworkSet, unixPeer } from '../../network.ts';
+import { NetworkSet, unixPeer, unknownClient } from '../../network.ts';
 import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import type { RequestState } from '../../request/request-state.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -102,14 +102,27 @@ export class Forwarding {
     const { headers } = state;
     const chain = headers.getAll('x-forwarded-for').join(',').split(',').slice(-maxChain);
     for (let i = chain.length - 1; i >= 0; i--) {
-      const address = (chain[i] ?? '').trim().replace(/^\[|\]$/g, '');
-      if (isIP(address) === 0) break;
+      const node = (chain[i] ?? '').trim();
+      // An empty element of a list says nothing (RFC 9110 section 5.6.1.2).
+      if (node === '') continue;
+      // What is no address must not pass for the proxy that said it.
+      const address = addressOf(node) ?? unknownClient;
       state.clientIp = address;
       if (!this.trusts(address)) break;
     }
     const scheme = headers.get('x-forwarded-proto')?.toLowerCase();
     if (scheme === 'http' || scheme === 'https') state.scheme = scheme;
   }
+}
+
+const withPort = /^(?:([\d.]+)|\[([^\]]+)\])(?::\d{1,5})?$/;
+
+/** The address of `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:80`. */
+function addressOf(node: string): string | undefined {
+  if (isIP(node) !== 0) return node;
+  const [, ipv4 = '', ipv6 = ''] = withPort.exec(node) ?? [];
+  if (isIP(ipv4) === 4) return ipv4;
+  return isIP(ipv6) === 6 ? ipv6 : undefined;
 }
 
 function withoutForwarding(received: HeaderList): HeaderList {

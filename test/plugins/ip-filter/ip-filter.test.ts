@@ -58,6 +58,17 @@ test('lets a client without an address in where there is no list, or one that na
   }
 });
 
+test('who reaches a trusted proxy from nobody knows where is let in where there is no list, and only there', async () => {
+  assert.is(await statusOf({}, 'unknown'), admitted);
+  for (const options of [
+    { allow: ['0.0.0.0/0', '::/0', 'unix:'] },
+    { deny: ['192.0.2.1'] },
+    { deny: ['unix:'] },
+  ]) {
+    assert.is(await statusOf(options, 'unknown'), 403, JSON.stringify(options));
+  }
+});
+
 test('refuses what is no network', async () => {
   for (const network of [
     '10.0.0.0/33',
