@@ -2,8 +2,9 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type buildConnector, Client } from 'undici';
-import type { Clock } from '../../core/clock.ts';
+import { type Clock, systemClock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
+import { NameLookups } from '../../core/http/upstream/name-lookups.ts';
 import { tlsConnectionOptions } from '../../core/http/upstream/tls-options.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { ServerEndpoint } from '../../core/pool/server-address.ts';
@@ -12,6 +13,9 @@ import type { CheckOutcome } from './health-count.ts';
 
 /** The most of a response body that is read, bytes. */
 const maxBody = 64 * 1024;
+
+/** Names are looked up once for all checks of the process. */
+const { lookup } = new NameLookups(systemClock);
 
 /** What a check needs beside the server and its settings. */
 export interface CheckMeans {
@@ -121,12 +125,12 @@ class Connection {
 
   private connectPlain(endpoint: ServerEndpoint): Socket {
     if (endpoint.kind === 'unix') return connect({ path: endpoint.path });
-    return connect({ host: endpoint.hostname, port: this.port ?? endpoint.port, noDelay: true });
+    return connect({ host: endpoint.hostname, port: this.port ?? endpoint.port, lookup, noDelay: true });
   }
 
   private connectTls({ hostname, port }: ServerEndpoint & { kind: 'tcp' }): Socket {
     const place = { hostname, port: this.port ?? port };
-    return connectTls(tlsConnectionOptions(place, this.upstream.record.tls));
+    return connectTls({ ...tlsConnectionOptions(place, this.upstream.record.tls), lookup });
   }
 }
 

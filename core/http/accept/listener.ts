@@ -1,12 +1,14 @@
 // Listener: takes clients' connections for one worker, within limits, and drains them at the end.
 import type { SendHandle } from 'node:child_process';
 import { createServer, type Server, type Socket } from 'node:net';
+import { systemClock } from '../../clock.ts';
 import type { ListenEntry } from '../../settings/listen.ts';
 import type { ConnectionInfo } from '../../stages/connection-info.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
 import type { Peer } from '../exchange/streams.ts';
 import { Wire, type WireOptions } from '../exchange/wire.ts';
 import { H1Connector } from '../h1/connector.ts';
+import { NameLookups } from '../upstream/name-lookups.ts';
 import { Acceptor } from './acceptor.ts';
 import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
 import { addressOf, infoOf, peerOf } from './peer.ts';
@@ -26,8 +28,9 @@ export class Listener implements ConnectionKeeper {
   private readonly waiting: (() => void)[] = [];
   private readonly maxConnections: number;
 
-  constructor(options: WireOptions) {
-    this.wire = new Wire(options, new H1Connector(options.settings.limits));
+  /** `lookups`: of the names of upstreams. */
+  constructor(options: WireOptions, lookups = new NameLookups(systemClock)) {
+    this.wire = new Wire(options, new H1Connector(options.settings.limits, lookups.lookup));
     this.acceptor = new Acceptor(this.wire, this);
     const wanted = options.settings.limits.connections;
     this.maxConnections = connectionsWithin(wanted, descriptorLimit());

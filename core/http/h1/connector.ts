@@ -1,4 +1,5 @@
 // H1Connector: makes a worker's HTTP/1.1 connections to upstreams, which share one reader of heads.
+import type { LookupFunction } from 'node:net';
 import type { ConnectionHome, Connector, UpstreamConnection, Use } from '../upstream/connection-cache.ts';
 import type { HeadLimits } from './request-head.ts';
 import { ResponseHead } from './response-head.ts';
@@ -7,12 +8,15 @@ import { H1UpstreamConnection } from './upstream-connection.ts';
 /** For upstreams that speak HTTP/1.1. */
 export class H1Connector implements Connector {
   private readonly responseHead: ResponseHead;
+  private readonly lookup: LookupFunction;
 
-  constructor(limits: HeadLimits) {
+  /** `lookup`: finds the addresses of upstreams' names. */
+  constructor(limits: HeadLimits, lookup: LookupFunction) {
     this.responseHead = new ResponseHead(limits);
+    this.lookup = lookup;
   }
 
   connect(home: ConnectionHome, use: Use): UpstreamConnection {
-    return new H1UpstreamConnection(home, this.responseHead, use);
+    return new H1UpstreamConnection(home, use, this.responseHead, this.lookup);
   }
 }

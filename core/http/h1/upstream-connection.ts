@@ -1,5 +1,6 @@
 // H1UpstreamConnection: one HTTP/1.1 connection to an upstream, plain or TLS. It has one request at a time, so it is
 // the stream of that request as well.
+import type { LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
@@ -75,7 +76,7 @@ export class H1UpstreamConnection
   private upgrading = false;
 
   /** `responseHead`: the reader that all connections of a worker share. */
-  constructor(home: ConnectionHome, responseHead: ResponseHead, use: Use) {
+  constructor(home: ConnectionHome, use: Use, responseHead: ResponseHead, lookup: LookupFunction) {
     this.home = home;
     this.upstream = home.upstream;
     this.responseHead = responseHead;
@@ -83,7 +84,7 @@ export class H1UpstreamConnection
     this.timeouts = home.timeouts;
     this.deadline = home.deadlines.in(home.timeouts.connect);
     home.deadlines.add(this);
-    this.socket = dial(home.upstream, use, this);
+    this.socket = dial(home.upstream, use, lookup, this);
     this.socket.on('drain', () => this.receiver?.onDrain());
     this.socket.on('end', () => this.onEnd());
     this.socket.on('error', error => this.onSocketError(error));

@@ -1,7 +1,8 @@
 // Dial: the one place that makes a socket to an upstream, plain or TLS.
-import { connect, Socket } from 'node:net';
+import { connect, type LookupFunction, Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { toError } from '../../errors.ts';
-import type { Upstream, UpstreamTls } from '../../pool/pool.ts';
+import type { Upstream } from '../../pool/pool.ts';
 import { copyBufferSize } from '../exchange/copy-buffers.ts';
 import { tlsConnectionOptions } from './tls-options.ts';
 
@@ -18,21 +19,28 @@ const readBuffer = Buffer.allocUnsafeSlow(copyBufferSize);
 
 /**
  * Begins to connect to an upstream. `use`: one for an upgrade reads through events, as a tunnel takes it over, which a
- * socket with a read buffer of its own does not allow.
+ * socket with a read buffer of its own does not allow. `lookup`: finds the addresses of names.
  */
-export function dial(upstream: Upstream, use: 'requests' | 'upgrade', reader: SocketReader): Socket {
+export function dial(
+  upstream: Upstream,
+  use: 'requests' | 'upgrade',
+  lookup: LookupFunction,
+  reader: SocketReader,
+): Socket {
   const { endpoint, protocol, record } = upstream;
   const onChunk = (chunk: string | Buffer): void => {
     if (typeof chunk !== 'string') reader.onBytes(chunk, 0, chunk.length);
   };
   const onConnected = (): void => reader.onConnected();
   if (protocol === 'https:' && endpoint.kind === 'tcp') {
-    return dialTls(endpoint, record.tls).on('data', onChunk).once('secureConnect', onConnected);
+    return dialTls({ ...tlsConnectionOptions(endpoint, record.tls), lookup })
+      .on('data', onChunk)
+      .once('secureConnect', onConnected);
   }
   const base =
     endpoint.kind === 'unix'
       ? { path: endpoint.path, allowHalfOpen: true }
-      : { host: endpoint.hostname, port: endpoint.port, noDelay: true, allowHalfOpen: true };
+      : { host: endpoint.hostname, port: endpoint.port, lookup, noDelay: true, allowHalfOpen: true };
   if (use === 'upgrade') return connect(base).on('data', onChunk).once('connect', onConnected);
   const onread = {
     buffer: readBuffer,
@@ -45,13 +53,10 @@ export function dial(upstream: Upstream, use: 'requests' | 'upgrade', reader: So
 }
 
 /** A socket that ends with its error at once where OpenSSL refuses what it is told. */
-function dialTls(
-  endpoint: { readonly hostname: string; readonly port: number },
-  tls: UpstreamTls | undefined,
-) {
+function dialTls(options: ConnectionOptions): Socket {
   try {
     // Loaded at the first use: it costs more start-up time than the rest of the wire.
-    const socket = process.getBuiltinModule('node:tls').connect(tlsConnectionOptions(endpoint, tls));
+    const socket = process.getBuiltinModule('node:tls').connect(options);
     // Its option of that name is for sockets without TLS alone.
     return socket.setNoDelay(true);
   } catch (thrown) {

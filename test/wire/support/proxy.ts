@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { BoundSocket, createServer } from 'node:net';
 import { Listener } from '../../../core/http/accept/listener.ts';
 import type { WireOptions } from '../../../core/http/exchange/wire.ts';
+import type { NameLookups } from '../../../core/http/upstream/name-lookups.ts';
 import { Pools } from '../../../core/pool/pool.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
 import { type SettingsInput, settingsSchema } from '../../../core/settings/settings.ts';
@@ -24,6 +25,8 @@ export interface ProxyOptions {
   readonly host?: string;
   /** Listen on a unix socket at this path in place of it. */
   readonly path?: string;
+  /** Who finds the addresses of upstreams' names; default: as in production. */
+  readonly lookups?: NameLookups;
 }
 
 /** A running proxy. */
@@ -83,9 +86,9 @@ function record(hooks: RequestHooks): ProxyContext[] {
 
 async function listen(
   wire: WireOptions,
-  { path, host = '127.0.0.1' }: Pick<ProxyOptions, 'path' | 'host'>,
+  { path, host = '127.0.0.1', lookups }: Pick<ProxyOptions, 'path' | 'host' | 'lookups'>,
 ): Promise<Pick<TestProxy, 'port' | 'listener' | 'close'>> {
-  const listener = new Listener(wire);
+  const listener = new Listener(wire, lookups);
   const server = createServer();
   if (path !== undefined) {
     // A pipe that is listening already cannot be listened to by another server; one that is only bound can.

@@ -1,4 +1,5 @@
 // Exchange: joins streams of any protocol. Here the client's stream knows nothing of HTTP/1.1, and the upstream's does.
+import { lookup } from 'node:dns';
 import type { Duplex } from 'node:stream';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../../core/errors.ts';
@@ -127,7 +128,7 @@ async function withWire(script: Script, use: (ends: Ends) => Promise<void>): Pro
   const settings = settingsSchema.parse({});
   const wire = new Wire(
     { stages: Stages.of(hooks), pools, settings, log: collectingLogger([]) },
-    new H1Connector(settings.limits),
+    new H1Connector(settings.limits, lookup),
   );
   try {
     await use({ origin, wire, finished: () => finished });

@@ -1,0 +1,190 @@
+// NameLookups: shared, kept, and kept longer while nobody can say the addresses anew. Time is turned by hand.
+import type { LookupAddress } from 'node:dns';
+import * as assert from 'uvu/assert';
+import { NameLookups } from '../../../../core/http/upstream/name-lookups.ts';
+import type { NameAnswer } from '../../../../core/http/upstream/name-sources.ts';
+import { FakeClock } from '../../../../core/testing/fake-clock.ts';
+import { suite } from '../../../support/suite.ts';
+
+const test = suite('NameLookups');
+
+const found = (ms: number, ...addresses: string[]): NameAnswer => ({
+  kind: 'found',
+  ms,
+  addresses: addresses.map(address => ({ address, family: address.includes(':') ? 6 : 4 })),
+});
+const unanswered: NameAnswer = { kind: 'unanswered', why: 'ETIMEOUT' };
+const unknown: NameAnswer = { kind: 'unknown' };
+
+/** Sources which answer when the test says so. */
+class Asked {
+  readonly names: string[] = [];
+  private readonly open: ((answer: NameAnswer) => void)[] = [];
+
+  ask(name: string): Promise<NameAnswer> {
+    this.names.push(name);
+    return new Promise(resolve => this.open.push(resolve));
+  }
+
+  /** Answers the question that is open for longest. */
+  async answer(answer: NameAnswer): Promise<void> {
+    const open = this.open.shift();
+    assert.ok(open !== undefined, 'nothing was asked');
+    open(answer);
+    await turn();
+  }
+}
+
+/** What was told to those who looked a name up, in order: an address, or a code. */
+function setUp() {
+  const clock = new FakeClock();
+  const asked = new Asked();
+  const { lookup } = new NameLookups(clock, asked);
+  const told: string[] = [];
+  const look = (name: string): void =>
+    lookup(name, { all: true }, (error, addresses) => {
+      const all = Array.isArray(addresses) ? addresses : [];
+      told.push(
+        error === null ? all.map(({ address }: LookupAddress) => address).join(' ') : String(error.code),
+      );
+    });
+  /** What was told since the last time. */
+  const heard = async (): Promise<string[]> => {
+    await turn();
+    return told.splice(0);
+  };
+  return { clock, asked, look, heard };
+}
+
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+
+test('asks once for all who want to know at the same time', async () => {
+  const { asked, look, heard } = setUp();
+  for (let n = 0; n < 100; n++) look(n % 2 === 0 ? 'a.test' : 'A.test');
+  assert.equal(asked.names, ['a.test']);
+  assert.equal(await heard(), []);
+  await asked.answer(found(5_000, '192.0.2.1'));
+  assert.equal(await heard(), Array(100).fill('192.0.2.1'));
+});
+
+test('keeps an answer for its TTL', async () => {
+  const { clock, asked, look, heard } = setUp();
+  look('a.test');
+  await asked.answer(found(5_000, '192.0.2.1'));
+  clock.advance(4_999);
+  look('a.test');
+  assert.equal(await heard(), ['192.0.2.1', '192.0.2.1']);
+  assert.is(asked.names.length, 1);
+  clock.advance(1);
+  look('a.test');
+  await asked.answer(found(5_000, '192.0.2.2'));
+  assert.equal(await heard(), ['192.0.2.2']);
+});
+
+for (const { ttl, kept } of [
+  { ttl: 0, kept: 1_000 },
+  { ttl: 86_400_000, kept: 30_000 },
+]) {
+  test(`keeps an answer with a TTL of ${ttl} ms for ${kept} ms`, async () => {
+    const { clock, asked, look } = setUp();
+    look('a.test');
+    await asked.answer(found(ttl, '192.0.2.1'));
+    clock.advance(kept - 1);
+    look('a.test');
+    assert.is(asked.names.length, 1);
+    clock.advance(1);
+    look('a.test');
+    assert.is(asked.names.length, 2);
+  });
+}
+
+test('gives the old answer to who waited a little for the new one, and at once after a failure', async () => {
+  const { clock, asked, look, heard } = setUp();
+  look('a.test');
+  await asked.answer(found(1_000, '192.0.2.1'));
+  await heard();
+  clock.advance(60_000);
+  look('a.test');
+  look('a.test');
+  clock.advance(199);
+  assert.equal(await heard(), []);
+  clock.advance(1);
+  assert.equal(await heard(), ['192.0.2.1', '192.0.2.1']);
+  await asked.answer(unanswered);
+  clock.advance(5_000);
+  look('a.test');
+  assert.equal(await heard(), ['192.0.2.1']);
+  assert.is(asked.names.length, 3);
+  await asked.answer(found(1_000, '192.0.2.3'));
+  look('a.test');
+  assert.equal(await heard(), ['192.0.2.3']);
+});
+
+test('keeps the last good answer for as long as nobody can say another', async () => {
+  const { clock, asked, look, heard } = setUp();
+  look('a.test');
+  await asked.answer(found(1_000, '192.0.2.1'));
+  for (let hour = 0; hour < 48; hour++) {
+    clock.advance(3_600_000);
+    look('a.test');
+    await asked.answer(unanswered);
+  }
+  assert.equal(await heard(), Array(49).fill('192.0.2.1'));
+});
+
+test('gives a name up when it was said not to exist for 30 s', async () => {
+  const { clock, asked, look, heard } = setUp();
+  look('a.test');
+  await asked.answer(found(1_000, '192.0.2.1'));
+  clock.advance(1_000);
+  for (let second = 0; second < 30; second += 10) {
+    look('a.test');
+    await asked.answer(unknown);
+    clock.advance(10_000);
+  }
+  assert.equal(await heard(), Array(4).fill('192.0.2.1'));
+  look('a.test');
+  await asked.answer(unknown);
+  look('a.test');
+  assert.equal(await heard(), ['192.0.2.1', 'ENOTFOUND']);
+});
+
+for (const { answer, code } of [
+  { answer: unknown, code: 'ENOTFOUND' },
+  { answer: unanswered, code: 'EAI_AGAIN' },
+]) {
+  test(`an answer of the kind ${answer.kind} fails with ${code}, and holds for a second`, async () => {
+    const { clock, asked, look, heard } = setUp();
+    look('a.test');
+    await asked.answer(answer);
+    clock.advance(999);
+    look('a.test');
+    assert.equal(await heard(), [code, code]);
+    assert.is(asked.names.length, 1);
+    clock.advance(1);
+    look('a.test');
+    assert.is(asked.names.length, 2);
+  });
+}
+
+test('addresses of the first family take turns, the others stay behind them', async () => {
+  const { asked, look, heard } = setUp();
+  look('a.test');
+  await asked.answer(found(1_000, '192.0.2.1', '192.0.2.2', '2001:db8::1'));
+  look('a.test');
+  look('a.test');
+  assert.equal(await heard(), [
+    '192.0.2.1 192.0.2.2 2001:db8::1',
+    '192.0.2.2 192.0.2.1 2001:db8::1',
+    '192.0.2.1 192.0.2.2 2001:db8::1',
+  ]);
+});
+
+test('asks for 500 names at once, and for more in turn', async () => {
+  const { asked, look, heard } = setUp();
+  for (let n = 0; n < 600; n++) look(`${n}.test`);
+  assert.is(asked.names.length, 500);
+  for (let n = 0; n < 600; n++) await asked.answer(found(1_000, `192.0.2.${n % 250}`));
+  assert.is(asked.names.length, 600);
+  assert.is((await heard()).length, 600);
+});
