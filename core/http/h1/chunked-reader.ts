@@ -1,7 +1,8 @@
 // ChunkedReader: validates a chunked body (RFC 9112 section 7.1) while it passes, in its own framing or without it.
 
 import type { HeaderList } from '../../request/headers.ts';
-import { CR, forwardingAlias, hexValue, LF } from '../exchange/grammar.ts';
+import { CR, forwardingAlias, hexValue, LF, tokenChar, valueChar } from '../exchange/grammar.ts';
+import { worthReading } from './empty-line.ts';
 import { FieldReader, incomplete } from './fields.ts';
 
 /** What a ChunkedReader hands on. Ranges are valid during the call only. */
@@ -24,20 +25,22 @@ const atPayloadLf = 3;
 const inTrailers = 4;
 const done = 5;
 
+const QUOTE = 0x22;
+const SEMICOLON = 0x3b;
+const EQUALS = 0x3d;
+const BACKSLASH = 0x5c;
+
 /** Hex digits of a size: 2^48 bytes, exact in a number and more than anybody sends. */
 const maxSizeDigits = 12;
 /** Bytes of one size line, and of all extensions of a body: they are dropped, so they only cost. */
 const maxLine = 1024;
 const maxExtensions = 16 * 1024;
 const maxTrailers = 8 * 1024;
+/** Fewer bytes than this are moved one by one: a call costs more. */
+const shortMove = 48;
 
-/**
- * What a size line that has not ended yet may look like. The white space that RFC 9110 section 5.6.3 calls bad is
- * refused around extensions, as parsers differ in where a line with it ends.
- */
+/** What a size line that has not ended yet may look like. */
 const sizeLineStart = /^[0-9A-Fa-f]{1,12}(?:\r?$|;)/;
-const sizeLine =
-  /^([0-9A-Fa-f]{1,12})((?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*)\r\n$/;
 
 /** Fields that must not come late: they would change framing, routing or trust after the fact. */
 const refusedTrailers: ReadonlySet<string> = new Set([
@@ -74,6 +77,11 @@ export class ChunkedReader {
   private remaining = 0;
   /** A size line that cannot be judged yet, or the trailers so far. */
   private held = '';
+  /** How much of `held` was seen when it was last found to be incomplete trailers. */
+  private seen = 0;
+  /** What this read has gathered to hand on, a range of its buffer. */
+  private from = 0;
+  private to = 0;
   private extensionBytes = 0;
   private hopNames: readonly string[] = [];
   private limit = Number.POSITIVE_INFINITY;
@@ -98,6 +106,7 @@ export class ChunkedReader {
     this.state = atSize;
     this.remaining = 0;
     this.held = '';
+    this.seen = 0;
     this.extensionBytes = 0;
     this.announced = 0;
     this.steered = false;
@@ -119,76 +128,110 @@ export class ChunkedReader {
    */
   read(buffer: Buffer, start: number, end: number): number {
     let pos = start;
-    // Framed bytes from here to `pos` are fine and not handed on yet.
-    let pending = start;
+    this.from = start;
+    this.to = start;
     while (pos < end) {
       switch (this.state) {
         case inPayload: {
           const take = Math.min(this.remaining, end - pos);
-          if (!this.framed) this.sink.onChunkedBytes(buffer, pos, pos + take);
+          this.gather(buffer, pos, pos + take);
           pos += take;
           this.remaining -= take;
           if (this.remaining === 0) this.state = atPayloadCr;
           break;
         }
         case atPayloadCr:
-          if (buffer[pos++] !== CR) return this.refuse('a chunk that does not end where it says');
+          if (buffer[pos] !== CR) return this.refuse(buffer, 'a chunk that does not end where it says');
+          if (this.framed) this.gather(buffer, pos, pos + 1);
+          pos++;
           this.state = atPayloadLf;
           break;
         case atPayloadLf:
-          if (buffer[pos++] !== LF) return this.refuse('a chunk that does not end where it says');
+          if (buffer[pos] !== LF) return this.refuse(buffer, 'a chunk that does not end where it says');
+          if (this.framed) this.gather(buffer, pos, pos + 1);
+          pos++;
           this.state = atSize;
           break;
         case atSize: {
-          const next = this.held === '' ? this.readPlainSize(buffer, pos, end) : 0;
-          if (next > 0) {
+          const next = this.held === '' ? this.readWholeChunks(buffer, pos, end) : pos;
+          if (next > pos) {
             pos = next;
             break;
           }
           if (isLastChunk(buffer, pos, end) && this.held === '') {
+            if (this.framed) this.gather(buffer, pos, pos + 5);
             pos += 5;
             this.state = done;
-            if (this.framed) this.sink.onChunkedBytes(buffer, pending, pos);
+            this.handOn(buffer);
             this.sink.onChunkedEnd(undefined);
             return pos;
           }
-          this.flush(buffer, pending, pos);
           pos = this.readSizeLine(buffer, pos, end);
           if (pos < 0) return -1;
-          pending = pos;
           break;
         }
         default:
-          pos = this.readTrailers(buffer, pos, end);
-          if (pos < 0 || this.state === done) return pos;
-          pending = pos;
+          this.handOn(buffer);
+          return this.readTrailers(buffer, pos, end);
       }
     }
-    this.flush(buffer, pending, pos);
+    this.handOn(buffer);
     return pos;
   }
 
-  private flush(buffer: Buffer, pending: number, pos: number): void {
-    if (this.framed && pending < pos) this.sink.onChunkedBytes(buffer, pending, pos);
+  /**
+   * Adds `buffer[start, end)` to what this read hands on, in one piece: what is left out before it is closed up in the
+   * buffer itself, so that a read costs by its bytes and not by its chunks.
+   */
+  private gather(buffer: Buffer, start: number, end: number): void {
+    let { to } = this;
+    if (to === start) {
+      this.to = end;
+    } else if (end - start < shortMove) {
+      for (let pos = start; pos < end; pos++) buffer[to++] = buffer[pos] ?? 0;
+      this.to = to;
+    } else {
+      buffer.copyWithin(to, start, end);
+      this.to = to + end - start;
+    }
   }
 
-  /** A size above zero with nothing but CRLF behind it, all there: the index after it; else 0. */
-  private readPlainSize(buffer: Buffer, start: number, end: number): number {
+  private handOn(buffer: Buffer): void {
+    const { from, to } = this;
+    this.from = to;
+    if (from < to) this.sink.onChunkedBytes(buffer, from, to);
+  }
+
+  /**
+   * Reads chunks with nothing but a size above zero in their size lines: for as long as all of a chunk is there, then
+   * the line of one more. The index behind them.
+   */
+  private readWholeChunks(buffer: Buffer, start: number, end: number): number {
     let pos = start;
-    let size = 0;
-    let digit = hexValue[buffer[pos] ?? 0] ?? 255;
-    while (digit !== 255 && pos < end) {
-      size = size * 16 + digit;
-      digit = hexValue[buffer[++pos] ?? 0] ?? 255;
+    for (;;) {
+      let at = pos;
+      let size = 0;
+      let digit = hexValue[buffer[at] ?? 0] ?? 255;
+      while (digit !== 255 && at < end) {
+        size = size * 16 + digit;
+        digit = hexValue[buffer[++at] ?? 0] ?? 255;
+      }
+      if (size === 0 || at - pos > maxSizeDigits || at + 1 >= end || this.announced + size > this.limit)
+        return pos;
+      if (buffer[at] !== CR || buffer[at + 1] !== LF) return pos;
+      at += 2;
+      this.announced += size;
+      const stop = at + size;
+      if (stop + 2 > end || buffer[stop] !== CR || buffer[stop + 1] !== LF) {
+        if (this.framed) this.gather(buffer, pos, at);
+        this.remaining = size;
+        this.state = inPayload;
+        return at;
+      }
+      if (this.framed) this.gather(buffer, pos, stop + 2);
+      else this.gather(buffer, at, stop);
+      pos = stop + 2;
     }
-    const digits = pos - start;
-    if (size === 0 || digits > maxSizeDigits || pos + 1 >= end || this.announced + size > this.limit)
-      return 0;
-    if (buffer[pos] !== CR || buffer[pos + 1] !== LF) return 0;
-    this.remaining = size;
-    this.announced += size;
-    this.state = inPayload;
-    return pos + 2;
   }
 
   /** Any size line, also one in pieces: collected up to its LF, judged as a whole, written anew. */
@@ -197,20 +240,37 @@ export class ChunkedReader {
     while (pos < end && buffer[pos] !== LF) pos++;
     const complete = pos < end;
     if (complete) pos++;
-    if (this.held.length + pos - start > maxLine) return this.refuse('a chunk size line over the limit');
-    this.held += buffer.toString('latin1', start, pos);
-    if (!complete) return sizeLineStart.test(this.held) ? pos : this.refuse('a malformed chunk size line');
-    const match = sizeLine.exec(this.held);
-    if (match === null) return this.refuse('a malformed chunk size line');
+    const before = this.held.length;
+    if (before + pos - start > maxLine) return this.refuse(buffer, 'a chunk size line over the limit');
+    if (!complete) {
+      this.held += buffer.toString('latin1', start, pos);
+      return sizeLineStart.test(this.held) ? pos : this.refuse(buffer, 'a malformed chunk size line');
+    }
+    const line =
+      before === 0 ? buffer : Buffer.from(this.held + buffer.toString('latin1', start, pos), 'latin1');
+    const lineStart = before === 0 ? start : 0;
+    const lineEnd = lineStart + before + pos - start;
     this.held = '';
-    const [, digits = '', extension = ''] = match;
-    this.extensionBytes += extension.length;
-    if (this.extensionBytes > maxExtensions) return this.refuse('chunk extensions over the limit');
-    this.remaining = Number.parseInt(digits, 16);
+    const digitsEnd = sizeEnd(line, lineStart);
+    const extensionEnd = digitsEnd === lineStart ? -1 : extensionsEnd(line, digitsEnd);
+    if (extensionEnd !== lineEnd - 2 || line[extensionEnd] !== CR) {
+      return this.refuse(buffer, 'a malformed chunk size line');
+    }
+    this.extensionBytes += extensionEnd - digitsEnd;
+    if (this.extensionBytes > maxExtensions) return this.refuse(buffer, 'chunk extensions over the limit');
+    this.remaining = sizeOf(line, lineStart, digitsEnd);
     this.announced += this.remaining;
-    if (this.announced > this.limit) return this.refuse('over the limit');
+    if (this.announced > this.limit) return this.refuse(buffer, 'over the limit');
     this.state = this.remaining === 0 ? inTrailers : inPayload;
-    if (this.framed && this.remaining > 0) this.sink.onChunkedLine(`${this.remaining.toString(16)}\r\n`);
+    if (!this.framed || this.remaining === 0) return pos;
+    if (before === 0) {
+      this.gather(buffer, start, digitsEnd);
+      this.gather(buffer, extensionEnd, pos);
+    } else {
+      this.sink.onChunkedLine(`${this.remaining.toString(16)}\r\n`);
+      this.from = pos;
+      this.to = pos;
+    }
     return pos;
   }
 
@@ -218,12 +278,14 @@ export class ChunkedReader {
     const before = this.held.length;
     const take = Math.min(end - start, maxTrailers + 1 - before);
     this.held += buffer.toString('latin1', start, start + take);
+    if (this.held.length <= maxTrailers && !worthReading(this.held, this.seen)) return start + take;
+    this.seen = this.held.length;
     const reader = new FieldReader(64);
     const used = reader.read(this.held, 0);
     if (used === incomplete) {
-      return this.held.length > maxTrailers ? this.refuse('trailers over the limit') : start + take;
+      return this.held.length > maxTrailers ? this.refuse(buffer, 'trailers over the limit') : start + take;
     }
-    if (used < 0) return this.refuse(`malformed trailers: ${reader.problem || 'too many'}`);
+    if (used < 0) return this.refuse(buffer, `malformed trailers: ${reader.problem || 'too many'}`);
     this.state = done;
     this.held = '';
     const { contentLength, transferEncoding, connection } = reader;
@@ -232,10 +294,59 @@ export class ChunkedReader {
     return start + used - before;
   }
 
-  private refuse(problem: string): -1 {
+  /** What came before is fine, and may have been all that somebody waited for. */
+  private refuse(buffer: Buffer, problem: string): -1 {
+    this.handOn(buffer);
     this.problem = problem;
     return -1;
   }
+}
+
+/** Where the digits of a size that begin at `start` end; `start` where they are none, or too many. */
+function sizeEnd(line: Buffer, start: number): number {
+  let pos = start;
+  while (hexValue[line[pos] ?? 0] !== 255) pos++;
+  return pos - start > maxSizeDigits ? start : pos;
+}
+
+function sizeOf(line: Buffer, start: number, end: number): number {
+  let size = 0;
+  for (let pos = start; pos < end; pos++) size = size * 16 + (hexValue[line[pos] ?? 0] ?? 0);
+  return size;
+}
+
+/**
+ * Where extensions that begin at `start` end (RFC 9112 section 7.1.1); -1 where they are malformed. The white space
+ * that RFC 9110 section 5.6.3 calls bad is, as parsers differ in where a line with it ends.
+ */
+function extensionsEnd(line: Buffer, start: number): number {
+  let pos = start;
+  while (line[pos] === SEMICOLON) {
+    const name = pos + 1;
+    pos = tokenEnd(line, name);
+    if (pos === name) return -1;
+    if (line[pos] !== EQUALS) continue;
+    const value = pos + 1;
+    pos = line[value] === QUOTE ? quotedEnd(line, value + 1) : tokenEnd(line, value);
+    if (pos === value || pos < 0) return -1;
+  }
+  return pos;
+}
+
+function tokenEnd(line: Buffer, start: number): number {
+  let pos = start;
+  while (tokenChar[line[pos] ?? 0] === 1) pos++;
+  return pos;
+}
+
+/** Behind the closing quote of what begins at `start`; -1 where there is none. */
+function quotedEnd(line: Buffer, start: number): number {
+  let pos = start;
+  for (let c = line[pos] ?? 0; valueChar[c] === 1; c = line[++pos] ?? 0) {
+    if (c === QUOTE) return pos + 1;
+    if (c === BACKSLASH && valueChar[line[++pos] ?? 0] !== 1) return -1;
+  }
+  return -1;
 }
 
 /** `0 CRLF CRLF`: the end that nearly every chunked body has. */

@@ -10,6 +10,7 @@ import { CR, LF } from '../exchange/grammar.ts';
 import type { Peer } from '../exchange/streams.ts';
 import type { Wire } from '../exchange/wire.ts';
 import { H1ClientStream } from './client-stream.ts';
+import { worthReading } from './empty-line.ts';
 import { needMore, type RequestHead, refused } from './request-head.ts';
 
 /** It awaits a head, or its stream has a request. */
@@ -26,7 +27,6 @@ const pipelineBytes = 64 * 1024;
 /** Empty lines before a request line that are skipped (RFC 9112 section 2.2). */
 const leadingLines = 2;
 
-const headEnd = Buffer.from('\r\n\r\n');
 const noBytes = Buffer.alloc(0);
 
 /** One client connection and the requests on it, one after another. */
@@ -273,7 +273,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
   private readHead(): boolean {
     const start = this.skipEmptyLines();
     const { buffer } = this;
-    if (start >= buffer.length || this.tooEarly(start)) return false;
+    if (start >= buffer.length || !worthReading(buffer, this.seen)) return false;
     if (this.seen === 0) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.header);
     const head = this.requestHead;
     // A head is rarely longer than this, and what follows it need not become a string.
@@ -304,13 +304,6 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
     return buffer.length === start + 1 && buffer[start] === CR && start < leadingLines * 2
       ? buffer.length
       : start;
-  }
-
-  /** A head that was incomplete is read again only when its end is there, or there is twice as much of it. */
-  private tooEarly(start: number): boolean {
-    const { buffer, seen } = this;
-    if (seen === 0 || buffer.length >= seen * 2) return false;
-    return buffer.indexOf(headEnd, Math.max(start, seen - 3)) < 0;
   }
 
   /** Hands body bytes on; false when there is nothing more to do for now. */

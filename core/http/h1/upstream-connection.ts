@@ -16,6 +16,7 @@ import type {
 import type { ConnectionHome, UpstreamConnection, Use } from '../upstream/connection-cache.ts';
 import { dial, type SocketReader } from '../upstream/dial.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
+import { worthReading } from './empty-line.ts';
 import { bodyEnd, chunkEnd, chunkStart, requestHead } from './head-writer.ts';
 import { chunked, untilClose } from './message-framing.ts';
 import { needMore, refused } from './request-head.ts';
@@ -59,6 +60,8 @@ export class H1UpstreamConnection
   private method = 'GET';
   /** Bytes that came and could not be handed on yet. */
   private held: Buffer = noBytes;
+  /** How much of a head was there when it was last found incomplete. */
+  private seen = 0;
   private holding = false;
   /** The response ended while it was held. */
   private completeOnRelease = false;
@@ -289,6 +292,10 @@ export class H1UpstreamConnection
     // A head is rarely longer than this, and what follows it need not become a string.
     let stop = Math.min(end, start + 4096);
     const earlier = this.held;
+    if (earlier.length > 0) {
+      this.keep(buffer, start, end);
+      if (!worthReading(this.held, this.seen)) return end;
+    }
     this.held = noBytes;
     let text = buffer.toString('latin1', start, stop);
     if (earlier.length > 0) text = earlier.toString('latin1') + text;
@@ -304,6 +311,7 @@ export class H1UpstreamConnection
     }
     if (used === needMore) {
       this.held = Buffer.from(text, 'latin1');
+      this.seen = text.length;
       return end;
     }
     this.headSeen = true;

@@ -10,10 +10,14 @@ class Sink implements ChunkedSink {
   text = '';
   trailers: HeaderList | undefined = undefined;
   ends = 0;
+  /** How often bytes were handed on. */
+  calls = 0;
   onChunkedBytes(buffer: Buffer, start: number, end: number): void {
+    this.calls++;
     this.text += buffer.toString('latin1', start, end);
   }
   onChunkedLine(line: string): void {
+    this.calls++;
     this.text += line;
   }
   onChunkedEnd(trailers: HeaderList | undefined): void {
@@ -58,6 +62,8 @@ const bodies = [
   '03\r\nabc\r\n000\r\n\r\n',
   '3\r\nabc\r\n0\r\nX-Sum: 9\r\nX-Hop: 1\r\nContent-Length: 5\r\n\r\nrest',
   '1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\nX: y\r\n\r\n',
+  '1;a\r\na\r\n2;b="\\";"\r\nbc\r\n3\r\ndef\r\n001;c=d;e\r\ng\r\n0;f\r\nX: y\r\n\r\n',
+  `1;a\r\na\r\n46;b\r\n${'0123456789'.repeat(7)}\r\n2\r\nbc\r\n0\r\n\r\n`,
 ];
 const malformed = [
   'x\r\n',
@@ -67,6 +73,15 @@ const malformed = [
   '3 \r\nabc',
   '3;\r\nabc',
   '3;a b\r\nabc',
+  '3;a=\r\nabc',
+  '3;=b\r\nabc',
+  '3;a="b\r\nabc',
+  '3;a="b\\\r\nabc',
+  '3;a="b"c\r\nabc',
+  '3;a=b=c\r\nabc',
+  '3;a;;b\r\nabc',
+  '3;a\0\r\nabc',
+  '3;a\rb\r\nabc',
   '-1\r\n',
   '1234567890123\r\n',
   '3\r\nabc\r\n0\r\nX : y\r\n\r\n',
@@ -144,6 +159,22 @@ test('with trailers the end is left to the sink, and what must not come late is 
     ['x', 'z'],
   ]);
 });
+
+for (const framing of ['keep', 'strip'] as const) {
+  for (const chunk of ['1\r\nX\r\n', '1;a\r\nX\r\n', '3;a="b"\r\nabc\r\n10\r\n0123456789abcdef\r\n']) {
+    test(`many times ${JSON.stringify(chunk)} in one read leave in one write, with framing: ${framing}`, () => {
+      const sink = new Sink();
+      const reader = new ChunkedReader(sink);
+      reader.begin(framing, []);
+      const bytes = Buffer.from(`${chunk.repeat(2_000)}0\r\n\r\n`);
+      assert.is(reader.read(bytes, 0, bytes.length), bytes.length);
+      const sent = framing === 'keep' ? /;[^\r]*/g : /(?:^|(?<=\n))[0-9]+(?:;[^\r]*)?\r\n|\r\n/g;
+      const expected = chunk.replace(sent, '').repeat(2_000);
+      assert.is(sink.text, framing === 'keep' ? `${expected}0\r\n\r\n` : expected);
+      assert.is(sink.calls, 1);
+    });
+  }
+}
 
 test('nothing behind a malformed byte is handed on', () => {
   assert.is(read(['3\r\nabc\r\nx\r\nsecret'], 'keep').text, '3\r\nabc\r\n');
