@@ -216,6 +216,64 @@ test('a tunnel whose reader stands still holds back the writer', async () => {
 const drained = (client: RawClient): Promise<boolean> =>
   new Promise(resolve => client.socket.once('drain', () => resolve(true)));
 
+for (const [name, framing, body] of [
+  ['with a length', 'Content-Length: 5', 'hello'],
+  ['in chunks', 'Transfer-Encoding: chunked', '5\r\nhello\r\n0\r\n\r\n'],
+] as const) {
+  const request = `${ask(framing).replace('GET', 'POST')}`;
+  test(`an upgrade with a body ${name} passes, and what follows the body is for the tunnel (CVE-2026-69243)`, async () => {
+    await withUpgrade({}, {}, async ({ client, connection, proxy }) => {
+      client.send(request);
+      await sleep(50);
+      client.send(body);
+      await client.until('101', () => client.text.endsWith('\r\n\r\n'));
+      const { raw } = connection();
+      assert.ok(raw.endsWith(`\r\n\r\n${body}`), raw);
+      client.send('GET /x HTTP/1.1\r\n\r\n');
+      await until('bytes in the tunnel', () => connection().raw === `${raw}GET /x HTTP/1.1\r\n\r\n`);
+      assert.is(proxy.finished.length, 0);
+    });
+  });
+
+  test(`101 before all of a body ${name} has come is a bad response`, async () => {
+    const onBytes = (connection: OriginConnection): void => connection.send(accept);
+    await withUpgrade({ onBytes, answer: () => undefined }, {}, async ({ client, connection }) => {
+      client.send(request + body.slice(0, 4));
+      assert.is(statusOf(await client.response('POST')), 502);
+      await until('the upstream connection to end', () => connection().gone);
+    });
+  });
+}
+
+test('tunnels count as connections to their upstream until they close', async () => {
+  const limits = { upstreamConnections: 3, upstreamQueueTimeout: '100ms' };
+  await withUpgrade({}, { settings: { limits } }, async ends => {
+    const { origin, proxy } = ends;
+    await open(ends);
+    const more = [await RawClient.open(proxy.port), await RawClient.open(proxy.port)];
+    const late = await RawClient.open(proxy.port);
+    const plain = await RawClient.open(proxy.port);
+    try {
+      for (const client of more) {
+        client.send(ask());
+        await client.until('101', () => client.text.endsWith('\r\n\r\n'));
+      }
+      late.send(ask());
+      plain.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n');
+      assert.equal([statusOf(await late.response()), statusOf(await plain.response())], [503, 503]);
+      assert.is(origin.connections.length, 3);
+      more[0]?.reset();
+      await until('a tunnel to end', () => proxy.finished.length === 3);
+      const next = await RawClient.open(proxy.port);
+      next.send(ask());
+      await next.until('101', () => next.text.endsWith('\r\n\r\n'));
+      next.close();
+    } finally {
+      for (const client of [...more, late, plain]) client.close();
+    }
+  });
+});
+
 test('a drain waits for tunnels, and then cuts them', async () => {
   await withUpgrade({}, {}, async ends => {
     await open(ends);

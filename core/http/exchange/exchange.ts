@@ -7,7 +7,8 @@ import { ProxyContext } from '../../request/context.ts';
 import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import { RequestState } from '../../request/request-state.ts';
 import { type Carrier, Pipeline } from '../../stages/pipeline.ts';
-import type { ConnectionCache, StreamTaker } from '../upstream/connection-cache.ts';
+import type { ConnectionCache } from '../upstream/connection-cache.ts';
+import type { StreamTaker } from '../upstream/stream-queue.ts';
 import { BodyChain, transformFailure } from './body-chain.ts';
 import { OutgoingHead, type Reused } from './outgoing-head.ts';
 import { logFailure, logRefusal } from './own-responses.ts';
@@ -146,7 +147,24 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (upstream === undefined) return;
     this.client?.stageDone();
     this.cache = this.wire.upstreams.connectionsTo(upstream);
-    this.cache.acquire(this, state.upgrade === undefined ? 'requests' : 'upgrade');
+    this.acquireStream(state);
+  }
+
+  private acquireStream({ upgrade }: RequestState): void {
+    this.cache?.acquire(this, upgrade === undefined ? 'requests' : 'upgrade');
+  }
+
+  // --- StreamTaker: the wait for an upstream's stream ----------------------------------------------------------
+
+  get readiness(): StreamTaker['readiness'] {
+    const { client, state } = this;
+    if (client === undefined || client.bodyThere(Number.POSITIVE_INFINITY)) return 'whole';
+    // Who waits for a word of the upstream before the body sends nothing until then.
+    return state?.headers.has('expect') === true || client.bodyThere(smallBody) ? 'begun' : 'awaited';
+  }
+
+  awaitBeginning(): void {
+    this.client?.gatherBody(smallBody);
   }
 
   respond(state: RequestState): void {
@@ -265,8 +283,6 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       else this.refuseUntransformed(error);
     }
   }
-
-  // --- StreamTaker ---------------------------------------------------------------------------------------------
 
   takeStream(stream: UpstreamStream): void {
     const { state, client } = this;
@@ -418,6 +434,10 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
 
   get wantsBody(): boolean {
     return this.bodyWanted;
+  }
+
+  onBodyThere(): void {
+    if (this.state !== undefined) this.acquireStream(this.state);
   }
 
   onRequestBytes(bytes: Buffer | string): void {

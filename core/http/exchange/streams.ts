@@ -122,6 +122,10 @@ export interface ClientStream {
    * can be sent again. Undefined: there is none, or it must be streamed.
    */
   takeSmallBody(limit: number): string | undefined;
+  /** Is all of the request body there, or this much of it, and not handed on yet? */
+  bodyThere(limit: number): boolean;
+  /** Reads on until that is so, and then calls `onBodyThere`. */
+  gatherBody(limit: number): void;
   /** The receiver wants body bytes now, in this form; the first call decides. */
   resumeBody(form: BodyForm): void;
   /** The rest of the request is not read: HTTP/1.1 must end its connection with the response. */
@@ -163,6 +167,8 @@ export interface RequestReceiver {
   readonly wantsBody: boolean;
   /** Begins the request with this head. */
   begin(request: InboundRequest): void;
+  /** What {@link ClientStream.gatherBody} was to wait for has come. */
+  onBodyThere(): void;
   /** Body bytes in the form that was asked for. No more may follow while `wantsBody` is false. */
   onRequestBytes(bytes: Buffer | string): void;
   /** The body is whole. `trailers`: of chunks whose end is still to be written. */

@@ -27,6 +27,7 @@ const pipelineBytes = 64 * 1024;
 /** Empty lines before a request line that are skipped (RFC 9112 section 2.2). */
 const leadingLines = 2;
 
+const emptyLine = '\r\n\r\n';
 const noBytes = Buffer.alloc(0);
 
 /** One client connection and the requests on it, one after another. */
@@ -129,6 +130,16 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
   }
 
   // --- what the stream asks ------------------------------------------------------------------------------------
+
+  /** Bytes that were read and not taken yet. */
+  get available(): number {
+    return this.buffer.length;
+  }
+
+  /** Do they end in an empty line, as a chunked body does? */
+  get endsEmpty(): boolean {
+    return this.buffer.indexOf(emptyLine, this.buffer.length - emptyLine.length) >= 0;
+  }
 
   /** As many bytes as latin1 text, when they are there. */
   takeText(length: number): string | undefined {
@@ -310,6 +321,8 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
   private readBody(): boolean {
     const { buffer, stream } = this;
     if (!stream.wantsBody) {
+      if (!stream.gathered()) return false;
+      if (stream.requestComplete || stream.wantsBody) return true;
       // What came stays here until the upstream takes it; a FIN or more bytes can wait as well.
       this.pause();
       return false;

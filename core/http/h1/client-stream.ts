@@ -54,6 +54,8 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   private bodyBytesBefore = 0;
   private smallBody: string | undefined = undefined;
   private trailers: HeaderList | undefined = undefined;
+  /** How much of the body is to be there before it is handed on; 0: nobody waits for that. */
+  private gathering = 0;
   /** Made when a first chunked body comes: most connections never see one. */
   private reader: ChunkedReader | undefined = undefined;
   private awaitingStage = false;
@@ -99,6 +101,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     this.smallBody = undefined;
     this.trailers = undefined;
     this.bodyBytes = 0;
+    this.gathering = 0;
     if (length === 0) {
       this.state = responding;
     } else {
@@ -136,6 +139,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   }
 
   takeSmallBody(limit: number): string | undefined {
+    this.gathering = 0;
     if (this.smallBody !== undefined) return this.smallBody;
     if (this.state !== inBody || this.isChunked || this.remaining > limit) return undefined;
     this.smallBody = this.connection.takeText(this.remaining);
@@ -144,6 +148,29 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     this.state = responding;
     this.connection.deadline = 0;
     return this.smallBody;
+  }
+
+  bodyThere(limit: number): boolean {
+    if (this.state !== inBody) return true;
+    const { available } = this.connection;
+    if (available >= limit) return true;
+    // That is enough to go by: whether the body is well-formed shows when it is read.
+    return this.isChunked ? this.connection.endsEmpty : available >= this.remaining;
+  }
+
+  gatherBody(limit: number): void {
+    this.gathering = limit;
+    this.watchBody();
+    this.connection.resume();
+  }
+
+  /** More of a body has come that nobody takes yet; false: it is still being waited for. */
+  gathered(): boolean {
+    if (this.gathering === 0) return true;
+    if (!this.bodyThere(this.gathering)) return false;
+    this.gathering = 0;
+    this.receiver?.onBodyThere();
+    return true;
   }
 
   resumeBody(form: BodyForm): void {
@@ -220,8 +247,13 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     this.connection.resume();
   }
 
+  /** Bytes of the body that have come, as far as they tell how fast the client is. */
+  private get bodyProgress(): number {
+    return this.gathering > 0 ? this.connection.available : this.bodyBytes;
+  }
+
   private watchBody(): void {
-    this.bodyBytesBefore = this.bodyBytes;
+    this.bodyBytesBefore = this.bodyProgress;
     if (!this.awaitingStage) this.connection.awaitBody();
   }
 
@@ -365,7 +397,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     }
     const { limits, timeouts } = this.wire.settings;
     const wanted = (limits.bodyRate * timeouts.body) / 1000;
-    if (connection.paused || this.bodyBytes - this.bodyBytesBefore >= wanted) this.watchBody();
+    if (connection.paused || this.bodyProgress - this.bodyBytesBefore >= wanted) this.watchBody();
     else
       this.receiver?.refuse(
         new WeldrError('REQUEST_TIMEOUT', `the request body came slower than ${limits.bodyRate} bytes/s`),

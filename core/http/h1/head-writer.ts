@@ -26,10 +26,10 @@ export function requestHead(request: OutboundRequest): string {
   const { host, headers, length, method, upgrade } = request;
   const lines = host === undefined ? headers.toLines() : `Host: ${host}\r\n${headers.toLines('host')}`;
   const text = `${method} ${request.target} HTTP/1.1\r\n${lines}${request.addedLines}`;
-  if (upgrade !== undefined) return `${text}Connection: upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`;
-  if (length < 0) return `${text}Transfer-Encoding: chunked\r\n\r\n`;
-  if (length > 0 || mayAnnounceNothing(method)) return `${text}Content-Length: ${length}\r\n\r\n`;
-  return `${text}\r\n`;
+  const end = upgrade === undefined ? '\r\n' : `Connection: upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`;
+  if (length < 0) return `${text}Transfer-Encoding: chunked\r\n${end}`;
+  if (length > 0 || mayAnnounceNothing(method)) return `${text}Content-Length: ${length}\r\n${end}`;
+  return text + end;
 }
 
 /** Methods whose empty body is announced (RFC 9110 section 8.6). */

@@ -158,7 +158,7 @@ export class RequestHead implements InboundRequest {
     if (options === undefined) return this.fail('BAD_REQUEST', 'a malformed Connection field');
     if (options.includes('close')) this.keepAlive = false;
     else if (options.includes('keep-alive')) this.keepAlive = true;
-    if (minor === 1 && this.length === 0 && fields.upgrade !== undefined && options.includes('upgrade')) {
+    if (minor === 1 && fields.upgrade !== undefined && options.includes('upgrade')) {
       this.upgrade = offeredProtocols(fields.upgrade);
     }
     dropNamedFields(fields, options);

@@ -13,8 +13,9 @@ import type {
   UpstreamStream,
   UpstreamTimeouts,
 } from '../exchange/streams.ts';
-import type { ConnectionHome, UpstreamConnection, Use } from '../upstream/connection-cache.ts';
+import type { ConnectionHome, UpstreamConnection } from '../upstream/connection-cache.ts';
 import { dial, type SocketReader } from '../upstream/dial.ts';
+import type { Use } from '../upstream/stream-queue.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
 import { worthReading } from './empty-line.ts';
 import { bodyEnd, chunkEnd, chunkStart, requestHead } from './head-writer.ts';
@@ -32,6 +33,10 @@ const closed = 6;
 
 /** Interim responses before the final one: more are an attack or a defect. */
 const maxInterim = 32;
+
+/** A request body is slow that brings fewer bytes than this in each of two times of `slowTime`, ms, that follow. */
+const slowBytes = 8 * 1024;
+const slowTime = 500;
 
 const noBytes = Buffer.alloc(0);
 
@@ -74,6 +79,11 @@ export class H1UpstreamConnection
   private keepAlive = false;
   private keepAliveTimeout: number | undefined = undefined;
   private requestSent = false;
+  /** Bytes of the request body: in all, up to the beginning of the time that runs, and in the one before that. */
+  private uploaded = 0;
+  private uploadedBefore = 0;
+  private lastUploaded = 0;
+  private uploadTimeAt = 0;
   /** The request's body comes as payload, and its chunks are made here. */
   private encoding = false;
   private upgrading = false;
@@ -88,7 +98,10 @@ export class H1UpstreamConnection
     this.deadline = home.deadlines.in(home.timeouts.connect);
     home.deadlines.add(this);
     this.socket = dial(home.upstream, use, lookup, this);
-    this.socket.on('drain', () => this.receiver?.onDrain());
+    this.socket.on('drain', () => {
+      this.beginUploadTime(slowBytes);
+      this.receiver?.onDrain();
+    });
     this.socket.on('end', () => this.onEnd());
     this.socket.on('error', error => this.onSocketError(error));
     this.socket.on('close', () => this.onSocketError(undefined));
@@ -125,6 +138,8 @@ export class H1UpstreamConnection
     this.interims = 0;
     this.headSeen = false;
     this.requestSent = false;
+    this.uploaded = 0;
+    this.beginUploadTime(slowBytes);
     this.upgrading = request.upgrade !== undefined;
     this.encoding = request.length < 0 && request.form === 'payload';
     this.timeouts = request.timeouts;
@@ -148,6 +163,8 @@ export class H1UpstreamConnection
 
   write(bytes: Buffer | string): boolean {
     if (this.state === awaitingHead) this.deadline = this.home.deadlines.in(this.timeouts.response);
+    this.measureUpload();
+    this.uploaded += bytes.length;
     if (!this.encoding) return this.writeRaw(bytes);
     // An empty chunk would be the last one.
     if (bytes.length > 0) {
@@ -156,6 +173,35 @@ export class H1UpstreamConnection
       this.writeRaw(chunkEnd);
     }
     return !this.socket.writableNeedDrain;
+  }
+
+  get uploads(): boolean {
+    return !this.requestSent && this.state !== closed && this.streams > 0;
+  }
+
+  get lags(): boolean {
+    // One that is not connected yet, or cannot be sent any faster, waits for the upstream.
+    if (!this.uploads || this.state === connecting || this.socket.writableNeedDrain) return false;
+    this.measureUpload();
+    return this.lastUploaded < slowBytes && this.uploaded - this.uploadedBefore < slowBytes;
+  }
+
+  /** Begins another time when the one that runs is over. */
+  private measureUpload(): void {
+    const { now } = this.home.deadlines;
+    if (now - this.uploadTimeAt >= slowTime) this.beginUploadTime(this.uploaded - this.uploadedBefore);
+  }
+
+  /** `last`: what the time before it counts as. One after a wait for the upstream counts as fast. */
+  private beginUploadTime(last: number): void {
+    this.lastUploaded = last;
+    this.uploadedBefore = this.uploaded;
+    this.uploadTimeAt = this.home.deadlines.now;
+  }
+
+  giveWay(): void {
+    const why = `a body under ${slowBytes} bytes in ${slowTime} ms, while others waited for a connection to ${this.upstream.id}`;
+    this.fail(new WeldrError('REQUEST_TIMEOUT', why));
   }
 
   private writeRaw(bytes: Buffer | string): boolean {
@@ -236,6 +282,7 @@ export class H1UpstreamConnection
     if (this.state !== connecting) return;
     this.state = awaitingHead;
     this.deadline = this.home.deadlines.in(this.timeouts.response);
+    this.beginUploadTime(slowBytes);
     this.receiver?.onConnected();
   }
 
@@ -357,11 +404,17 @@ export class H1UpstreamConnection
       this.fail(new WeldrError('BAD_RESPONSE', `${this.upstream.id} switched protocols without being asked`));
       return;
     }
+    // The client goes on in the new protocol only behind all of its request (RFC 9110 section 7.8).
+    if (!this.requestSent) {
+      this.fail(new WeldrError('BAD_RESPONSE', `${this.upstream.id} switched protocols within the request`));
+      return;
+    }
     const bytes = Buffer.from(rest);
     this.state = closed;
     this.receiver = undefined;
     this.home.deadlines.remove(this);
-    this.home.forget(this);
+    // It counts as one of the upstream's connections for as long as the tunnel lives.
+    socket.once('close', () => this.home.forget(this));
     receiver.onUpgraded(head, socket, bytes);
   }
 

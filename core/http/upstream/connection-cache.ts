@@ -1,20 +1,21 @@
 // ConnectionCache: the connections of a worker to one upstream, by how many streams they can still take, and the
 // queue in front of them.
 import { isIP } from 'node:net';
-import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import type { PoolSettings } from '../../pool/pool-settings.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
 import type { UpstreamStream } from '../exchange/streams.ts';
+import { StreamQueue, type StreamTaker, type Use } from './stream-queue.ts';
 
 /** A name may point elsewhere by now: its connections are not kept for longer than this, in ms. */
 const maxAgeOfNamed = 60_000;
 /** An upstream's announced idle limit is cut short by this, in ms, so that a request never meets its close. */
 const idleMargin = 1_000;
 
-/** What a connection is wanted for: an upgrade needs one of its own, which no other request used before. */
-export type Use = 'requests' | 'upgrade';
+/** While somebody waits, how often connections that lag are looked for, ms, and the least time between two looks. */
+const roomInterval = 100;
+const roomPause = 20;
 
 /** One connection to an upstream, whatever protocol it speaks. */
 export interface UpstreamConnection {
@@ -24,6 +25,10 @@ export interface UpstreamConnection {
   readonly capacity: number;
   /** Streams that are open on it. */
   readonly streams: number;
+  /** Is a request on it whose body still comes? */
+  readonly uploads: boolean;
+  /** Does it only wait for a client that sends a request body slowly, by the clock of `Deadlines.now`? */
+  readonly lags: boolean;
   /** When it must not be used any more, `Deadlines.now`, if it stays idle. */
   readonly idleUntil: number;
   /** Kept by the {@link ConnectionCache}: is it among those with capacity? */
@@ -34,6 +39,8 @@ export interface UpstreamConnection {
   rest(ms: number): void;
   /** Ends it without a word to its streams. */
   destroy(): void;
+  /** Ends it with its streams, for others that wait for a connection. */
+  giveWay(): void;
 }
 
 /** Makes connections: knows which protocol an upstream speaks. */
@@ -52,13 +59,6 @@ export interface ConnectionHome {
   forget(connection: UpstreamConnection): void;
 }
 
-/** Who waits for a stream to an upstream. */
-export interface StreamTaker {
-  takeStream(stream: UpstreamStream): void;
-  /** There is none, for good. */
-  goWithout(error: WeldrError): void;
-}
-
 /** One upstream's connections. The most recently used one is taken first, so that the others can expire. */
 export class ConnectionCache implements ConnectionHome, Waiting {
   deadline = 0;
@@ -73,12 +73,14 @@ export class ConnectionCache implements ConnectionHome, Waiting {
   private readonly all = new Set<UpstreamConnection>();
   /** Those with capacity. */
   private readonly free: UpstreamConnection[] = [];
-  private queue: { taker: StreamTaker; use: Use; until: number }[] = [];
+  private readonly queue: StreamQueue;
   private closing = false;
+  private roomNotBefore = 0;
 
   constructor(upstream: Upstream, settings: Settings, deadlines: Deadlines, connector: Connector) {
     this.upstream = upstream;
     this.isNamed = upstream.endpoint.kind === 'tcp' && isIP(upstream.endpoint.hostname) === 0;
+    this.queue = new StreamQueue(upstream.id);
     this.deadlines = deadlines;
     this.timeouts = settings.timeouts;
     this.limits = settings.limits;
@@ -86,20 +88,65 @@ export class ConnectionCache implements ConnectionHome, Waiting {
     deadlines.add(this);
   }
 
-  /** Gives `taker` a stream: at once where a connection can take one or may be made, else when that is so, in turn. */
+  /**
+   * Gives `taker` a stream: at once where a connection can take one or may be made, else when that is so, in turn. While
+   * half of the connections are in use, uploads that still come hold no more of them than they may, and none before
+   * their beginning is there.
+   */
   acquire(taker: StreamTaker, use: Use): void {
-    const stream = this.obtain(use);
+    const readiness = this.isScarce ? taker.readiness : 'whole';
+    if (readiness === 'awaited') {
+      taker.awaitBeginning();
+      return;
+    }
+    const isUpload = readiness === 'begun';
+    const stream = !isUpload || (this.queue.length === 0 && this.mayUpload()) ? this.obtain(use) : undefined;
     if (stream !== undefined) {
       taker.takeStream(stream);
-    } else if (this.queue.length >= (this.ofPool?.upstreamQueue ?? this.limits.upstreamQueue)) {
-      taker.goWithout(
-        new WeldrError('UPSTREAM_BUSY', `${this.upstream.id} has no free connection and a full queue`),
-      );
-    } else {
-      const ms = this.ofPool?.upstreamQueueTimeout ?? this.limits.upstreamQueueTimeout;
-      this.queue.push({ taker, use, until: this.deadlines.in(ms) });
-      if (this.deadline === 0) this.deadline = this.queue[0]?.until ?? 0;
+      return;
     }
+    const { ofPool, limits } = this;
+    const until = this.deadlines.in(ofPool?.upstreamQueueTimeout ?? limits.upstreamQueueTimeout);
+    const most = ofPool?.upstreamQueue ?? limits.upstreamQueue;
+    this.queue.add({ taker, use, until }, isUpload ? 'upload' : 'whole', most);
+    this.makeRoom();
+    this.watchQueue();
+  }
+
+  private watchQueue(): void {
+    const until = this.queue.firstUntil;
+    this.deadline = until === undefined ? 0 : Math.min(until, this.deadlines.in(roomInterval));
+  }
+
+  private get isScarce(): boolean {
+    return this.queue.length > 0 || (this.all.size - this.free.length) * 2 >= this.most;
+  }
+
+  /** May one more connection be held by an upload that still comes? Three quarters may, and one in any case. */
+  private readonly mayUpload = (): boolean => {
+    const most = Math.max(1, Math.floor(this.most * 0.75));
+    let uploads = 0;
+    for (const connection of this.all) if (connection.uploads && ++uploads >= most) return false;
+    return true;
+  };
+
+  private get most(): number {
+    return this.ofPool?.upstreamConnections ?? this.limits.upstreamConnections;
+  }
+
+  /** Connections that only wait for slow clients give way to those who wait for a connection. */
+  private makeRoom(): void {
+    const { now } = this.deadlines;
+    if (now < this.roomNotBefore) return;
+    const wanted = this.queue.length;
+    const lagging: UpstreamConnection[] = [];
+    for (const connection of this.all) {
+      if (lagging.length === wanted) break;
+      if (connection.lags) lagging.push(connection);
+    }
+    // Looking at all of them is not to be done for each who waits.
+    if (lagging.length < wanted) this.roomNotBefore = now + roomPause;
+    for (const connection of lagging) connection.giveWay();
   }
 
   /** Limits that the upstream's pool has of its own. */
@@ -110,8 +157,7 @@ export class ConnectionCache implements ConnectionHome, Waiting {
   private obtain(use: Use): UpstreamStream | undefined {
     const usable = this.lastFree();
     if (usable !== undefined && use === 'requests') return this.openOn(usable);
-    const most = this.ofPool?.upstreamConnections ?? this.limits.upstreamConnections;
-    if (this.all.size < most) return this.make(use);
+    if (this.all.size < this.most) return this.make(use);
     if (usable === undefined || usable.streams > 0) return undefined;
     // An upgrade needs a connection of its own, and an idle one is in its place.
     this.unlistLast();
@@ -121,7 +167,7 @@ export class ConnectionCache implements ConnectionHome, Waiting {
 
   /** Leaves the queue: the request was aborted. */
   leave(taker: StreamTaker): void {
-    if (this.queue.length > 0) this.queue = this.queue.filter(entry => entry.taker !== taker);
+    this.queue.remove(taker);
   }
 
   putBack(connection: UpstreamConnection, announced: number | undefined): void {
@@ -136,10 +182,10 @@ export class ConnectionCache implements ConnectionHome, Waiting {
       if (idle) connection.destroy();
       return;
     }
-    const next = this.queue[0];
+    const next = this.queue.peek(this.mayUpload);
     if (next !== undefined) {
       if (next.use === 'requests') {
-        this.queue.shift();
+        this.queue.remove(next.taker);
         next.taker.takeStream(connection.openStream());
         return;
       }
@@ -156,8 +202,10 @@ export class ConnectionCache implements ConnectionHome, Waiting {
     const at = connection.listed ? this.free.lastIndexOf(connection) : -1;
     if (at >= 0) this.free.splice(at, 1);
     connection.listed = false;
-    const next = this.closing ? undefined : this.queue.shift();
-    if (next !== undefined) next.taker.takeStream(this.make(next.use));
+    const next = this.closing ? undefined : this.queue.peek(this.mayUpload);
+    if (next === undefined) return;
+    this.queue.remove(next.taker);
+    next.taker.takeStream(this.make(next.use));
   }
 
   /** Closes idle connections now and the others when their request is done. */
@@ -165,9 +213,7 @@ export class ConnectionCache implements ConnectionHome, Waiting {
     this.closing = true;
     this.deadlines.remove(this);
     this.closeIdle();
-    for (const { taker } of this.queue.splice(0)) {
-      taker.goWithout(new WeldrError('NO_UPSTREAM', `${this.upstream.id} was removed`));
-    }
+    this.queue.dismiss();
   }
 
   /** Closes idle connections: the upstream drains, or its settings changed. */
@@ -179,14 +225,21 @@ export class ConnectionCache implements ConnectionHome, Waiting {
   }
 
   onDeadline(): void {
-    const now = this.deadlines.now;
-    while (this.queue.length > 0 && (this.queue[0]?.until ?? 0) <= now) {
-      const timedOut = this.queue.shift();
-      timedOut?.taker.goWithout(
-        new WeldrError('QUEUE_TIMEOUT', `no connection to ${this.upstream.id} became free in time`),
-      );
+    this.queue.expire(this.deadlines.now);
+    if (this.queue.length > 0) this.makeRoom();
+    this.serveQueue();
+    this.watchQueue();
+  }
+
+  /** An upload that is whole by now has made room for another without a word. */
+  private serveQueue(): void {
+    for (;;) {
+      const next = this.queue.peek(this.mayUpload);
+      const stream = next === undefined ? undefined : this.obtain(next.use);
+      if (next === undefined || stream === undefined) return;
+      this.queue.remove(next.taker);
+      next.taker.takeStream(stream);
     }
-    this.deadline = this.queue[0]?.until ?? 0;
   }
 
   /** The connection with capacity that was used last; it stays where it is. */

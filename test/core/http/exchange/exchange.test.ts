@@ -50,6 +50,10 @@ class FakeClientStream implements ClientStream {
   takeSmallBody(): undefined {
     return undefined;
   }
+  bodyThere(): boolean {
+    return true;
+  }
+  gatherBody(): void {}
   resumeBody(): void {
     this.onWanted?.();
   }

@@ -7,9 +7,9 @@ import type { UpstreamStream } from '../../../../core/http/exchange/streams.ts';
 import {
   ConnectionCache,
   type ConnectionHome,
-  type StreamTaker,
   type UpstreamConnection,
 } from '../../../../core/http/upstream/connection-cache.ts';
+import type { StreamTaker } from '../../../../core/http/upstream/stream-queue.ts';
 import { settingsSchema } from '../../../../core/settings/settings.ts';
 import { pool } from '../../../../core/testing/pool.ts';
 import { suite } from '../../../support/suite.ts';
@@ -24,6 +24,8 @@ class FakeConnection implements UpstreamConnection {
   idleUntil = 0;
   listed = false;
   destroyed = false;
+  lags = false;
+  uploads = false;
   private readonly home: ConnectionHome;
   private readonly most: number;
 
@@ -55,6 +57,10 @@ class FakeConnection implements UpstreamConnection {
     this.destroyed = true;
     this.home.forget(this);
   }
+
+  giveWay(): void {
+    this.destroy();
+  }
 }
 
 class FakeStream implements UpstreamStream {
@@ -79,6 +85,11 @@ class FakeStream implements UpstreamStream {
 class Taker implements StreamTaker {
   stream: UpstreamStream | undefined = undefined;
   error: WeldrError | undefined = undefined;
+  readiness: StreamTaker['readiness'] = 'whole';
+  wasToWait = false;
+  awaitBeginning(): void {
+    this.wasToWait = true;
+  }
   takeStream(stream: UpstreamStream): void {
     this.stream = stream;
   }
@@ -91,7 +102,7 @@ interface Parts {
   readonly cache: ConnectionCache;
   readonly made: FakeConnection[];
   /** Asks for a stream. */
-  acquire(use?: 'requests' | 'upgrade'): Taker;
+  acquire(use?: 'requests' | 'upgrade', taker?: Taker): Taker;
 }
 
 /** A cache of at most two connections that take `streams` each. */
@@ -108,8 +119,7 @@ function withCache(streams: number, use: (parts: Parts) => void): void {
       return connection;
     },
   });
-  const acquire: Parts['acquire'] = (use = 'requests') => {
-    const taker = new Taker();
+  const acquire: Parts['acquire'] = (use = 'requests', taker = new Taker()) => {
     cache.acquire(taker, use);
     return taker;
   };
@@ -179,6 +189,67 @@ test('an idle connection is taken again, and given up for an upgrade', () => {
     acquire();
     made[0]?.endStream();
     assert.ok(acquire('upgrade').stream);
+    assert.equal(
+      made.map(({ destroyed }) => destroyed),
+      [true, false, false],
+    );
+  });
+});
+
+const upload = (readiness: 'begun' | 'awaited'): Taker => Object.assign(new Taker(), { readiness });
+
+test('while half of the connections are in use, an upload whose beginning is to come waits for it', () => {
+  withCache(1, ({ made, acquire }) => {
+    assert.ok(acquire('requests', upload('awaited')).stream, 'there are enough');
+    const second = acquire('requests', upload('awaited'));
+    assert.equal([second.stream, second.wasToWait], [undefined, true]);
+    assert.ok(acquire().stream, 'for others there is one');
+    assert.is(made.length, 2);
+  });
+});
+
+test('uploads that still come leave a quarter of the connections to others, and are served behind them', () => {
+  withCache(1, ({ cache, made, acquire }) => {
+    acquire('requests', upload('begun'));
+    const [first] = made;
+    assert.ok(first);
+    first.uploads = true;
+    const waiting = acquire('requests', upload('begun'));
+    assert.is(waiting.stream, undefined);
+    assert.ok(acquire().stream, 'the other connection is for others');
+    const behind = acquire();
+    assert.is(behind.stream, undefined);
+    made[1]?.endStream();
+    assert.ok(behind.stream, 'before the upload that came first');
+    made[1]?.endStream();
+    assert.is(waiting.stream, undefined);
+    first.uploads = false;
+    cache.onDeadline();
+    assert.ok(waiting.stream);
+  });
+});
+
+test('an upload makes room in a full queue for a request that is whole', () => {
+  withCache(1, ({ acquire, made }) => {
+    acquire();
+    acquire();
+    for (const connection of made) connection.uploads = true;
+    const [first, second] = [acquire('requests', upload('begun')), acquire('requests', upload('begun'))];
+    const third = acquire('requests', upload('begun'));
+    const whole = acquire();
+    assert.equal(
+      [first, second, third, whole].map(({ error }) => error?.code),
+      [undefined, 'UPSTREAM_BUSY', 'UPSTREAM_BUSY', undefined],
+    );
+  });
+});
+
+test('connections that lag give way to those who wait, and only as many as are needed', () => {
+  withCache(1, ({ made, acquire }) => {
+    acquire();
+    acquire();
+    for (const connection of made) connection.lags = true;
+    assert.ok(acquire().stream);
     assert.equal(
       made.map(({ destroyed }) => destroyed),
       [true, false, false],
