@@ -65,7 +65,7 @@ test('shows what would change with exit code 1, does it, and then finds nothing 
   );
   const again = await run(['apply', '-f', file, '--dry-run']);
   assert.equal([again.code, again.stdout.trim()], [0, 'nothing differs']);
-  assert.match((await run(['servers'])).stdout, /^http:\/\/127.0.0.1:1001 +active +5 +config +weight/m);
+  assert.match((await run(['servers'])).stdout, /^http:\/\/127.0.0.1:1001 +active +5 +- +config +weight/m);
   assert.match((await run(['pools'])).stdout, /^api +1 +1 +api +- +default/m);
 });
 
@@ -111,9 +111,9 @@ test('pools are added, reset and removed', async () => {
 
 test('servers reset has the config decide again', async () => {
   assert.is((await run(['servers', 'drain', 'http://127.0.0.1:1002', '--wait'])).code, 0);
-  assert.match((await run(['servers'])).stdout, /1002 +draining +1 +config +state/);
+  assert.match((await run(['servers'])).stdout, /1002 +draining +1 +- +config +state/);
   const { stdout } = await run(['servers', 'reset', 'http://127.0.0.1:1002']);
   assert.match(stdout, 'http://127.0.0.1:1002 is active');
   await run(['servers', 'reset', 'http://127.0.0.1:1001']);
-  assert.match((await run(['servers'])).stdout, /1001 +active +2 +config +-/);
+  assert.match((await run(['servers'])).stdout, /1001 +active +2 +- +config +-/);
 });
