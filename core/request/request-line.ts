@@ -1,9 +1,9 @@
 // What the first line of a request and its Host may hold, whatever protocol carries them.
 import { isToken } from './headers-syntax.ts';
 
-// One registered name, IPv4 address or bracketed IPv6 address, and a port. Stricter than RFC 3986: no sub-delims and
-// no percent-encoding, which two parsers could read as different hosts.
-const authority = /^(?:[a-z0-9_](?:[a-z0-9._~-]*[a-z0-9_.])?|\[[0-9a-f:.]*:[0-9a-f:.]*\])(?::(\d{1,5}))?$/i;
+// One registered name, IPv4 address or bracketed IPv6 address, and a port, which may be empty. Stricter than RFC 3986:
+// no sub-delims and no percent-encoding, which two parsers could read as different hosts.
+const authority = /^(?:[a-z0-9_](?:[a-z0-9._~-]*[a-z0-9_.])?|\[[0-9a-f:.]*:[0-9a-f:.]*\])(?::(\d{0,5}))?$/i;
 
 /** A name of 255 characters and a port; longer ones would only cost time to match. */
 const maxAuthority = 261;
@@ -22,15 +22,31 @@ export function isMethod(text: string): boolean {
 
 /**
  * What a request target may hold, as a table over one latin1 character. Wider than RFC 3986, as browsers send `|`, `^` or
- * `{` as they are; never `#`, whose meaning differs from parser to parser, nor a backslash, quote or angle bracket.
+ * `{` as they are; never `#`, whose meaning differs from parser to parser, nor a quote or angle bracket.
  */
-export const targetChar = Uint8Array.from({ length: 256 }, (_, code) =>
+const targetChar = Uint8Array.from({ length: 256 }, (_, code) =>
   /[!$-;=?-[\]-~]/.test(String.fromCharCode(code)) ? 1 : 0,
 );
+
+const BACKSLASH = 0x5c;
+
+/**
+ * Where a target that begins at `text[start]` ends: the index of the first character that it may not hold. In the query
+ * of one in origin-form a backslash may stand, as browsers send it there as it is (WHATWG URL, the query state), and it
+ * means itself to everybody; in a path some take it for a slash.
+ */
+export function targetEnd(text: string, start: number): number {
+  let pos = start;
+  while (targetChar[text.charCodeAt(pos)] === 1) pos++;
+  if (text.charCodeAt(pos) !== BACKSLASH || text.charCodeAt(start) !== 0x2f) return pos;
+  const query = text.indexOf('?', start);
+  if (query < 0 || query > pos) return pos;
+  while (targetChar[text.charCodeAt(pos)] === 1 || text.charCodeAt(pos) === BACKSLASH) pos++;
+  return pos;
+}
 
 /** Is it a target in origin-form, or `*` (RFC 9112 section 3.2)? */
 export function isTarget(text: string): boolean {
   if (text.charCodeAt(0) !== 0x2f) return text === '*';
-  for (let i = 1; i < text.length; i++) if (targetChar[text.charCodeAt(i)] !== 1) return false;
-  return true;
+  return targetEnd(text, 0) === text.length;
 }

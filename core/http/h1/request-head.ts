@@ -1,7 +1,7 @@
 // RequestHead: one strict reader of request heads (RFC 9112 sections 3 and 5); what is ambiguous is refused.
 import type { ErrorCode } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
-import { isAuthority, targetChar } from '../../request/request-line.ts';
+import { isAuthority, targetEnd } from '../../request/request-line.ts';
 import { CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
 import type { BodyForm, InboundRequest } from '../exchange/streams.ts';
 import { splitAbsolute } from '../exchange/target.ts';
@@ -108,12 +108,12 @@ export class RequestHead implements InboundRequest {
     if (text.charCodeAt(pos) !== SP || pos === start) return this.refuse('BAD_REQUEST', 'a malformed method');
     const methodEnd = pos;
     const targetStart = ++pos;
-    while (targetChar[text.charCodeAt(pos)] === 1) pos++;
+    pos = targetEnd(text, targetStart);
     if (pos > limit) return this.refuse('TARGET_TOO_LONG');
     if (pos >= end) return needMore;
     if (text.charCodeAt(pos) !== SP || pos === targetStart)
       return this.refuse('BAD_REQUEST', 'a malformed target');
-    const targetEnd = pos++;
+    const stop = pos++;
     // The version and the line's end: "HTTP/1.1" CRLF, ten characters.
     if (end - pos < 10) {
       const rest = text.slice(pos);
@@ -128,7 +128,7 @@ export class RequestHead implements InboundRequest {
       return this.refuse('BAD_REQUEST', 'a malformed request line');
     }
     this.method = text.slice(start, methodEnd);
-    this.target = text.slice(targetStart, targetEnd);
+    this.target = text.slice(targetStart, stop);
     return pos + 10;
   }
 
@@ -194,8 +194,9 @@ export class RequestHead implements InboundRequest {
       return this.fail('BAD_REQUEST', 'a target in a form that is not served');
     }
     // RFC 9112 section 3.2.2: the target's authority replaces whatever Host said.
-    this.host = absolute.authority;
-    fields.headers.set('Host', absolute.authority);
+    // An empty port is none (RFC 9110 section 4.2.3).
+    this.host = absolute.authority.replace(/:$/, '');
+    fields.headers.set('Host', this.host);
     this.target = absolute.rest === '' ? (method === 'OPTIONS' ? '*' : '/') : absolute.rest;
     return true;
   }

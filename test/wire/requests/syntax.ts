@@ -174,7 +174,24 @@ const lines: RequestCase[] = [
   refuse('a bare CR before a request', 'RFC 9112 2.2', `\r${head(get, host)}`),
 ];
 
+/**
+ * Targets with each character that can be typed or written into a script, as browsers send them: the URL standard says
+ * which of them stay as they are, and Node has the parser of Chromium's kind. Firefox leaves some more.
+ */
+function sentByBrowsers(): string[] {
+  const sent = new Set<string>();
+  for (const char of range(0x20, 0xff).map(code => character(code))) {
+    const { pathname, search } = new URL(`http://a.test/p${char}p?q=${char}q`);
+    sent.add(pathname + search);
+  }
+  return [...sent, '/p|^`{}p?q=|^`{}[]\\q', "/p'p?q='q", '/raw?p=C:\\dir', '/raw?\\\\host\\share?\\'];
+}
+
 const targets: RequestCase[] = [
+  ...['/a\\b', '/a\\?b', '/\\a.test/?b', '\\a?b', 'http://a.test\\?b', 'http://a.test/?b\\c', '*?\\'].map(
+    target =>
+      refuse(`the target ${target}`, 'RFC 9112 3.2; CVE-2021-29492', head(`GET ${target} HTTP/1.1`, host)),
+  ),
   ...noTargetCharacters.map(code =>
     refuse(
       `${byteName(code)} in a target`,
@@ -198,6 +215,7 @@ const targets: RequestCase[] = [
     "/!$&'()*+,;=:@-._~",
     '/[]',
     '/http://b.test/',
+    ...sentByBrowsers(),
   ].map(target =>
     pass(
       `the target ${target} passes as it is`,
