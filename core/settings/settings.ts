@@ -55,6 +55,12 @@ const limits = z.strictObject({
     .describe(
       'Client connections of one worker from one address; all of unix sockets are one. Default: no limit.',
     ),
+  interimResponses: z
+    .number()
+    .int()
+    .min(0)
+    .default(10_000)
+    .describe('1xx responses of a server before the final one: over it 502.'),
   upstreamConnections: z
     .number()
     .int()
@@ -135,8 +141,11 @@ export const settingsSchema = z.strictObject({
   via: z
     .string()
     .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'expected a name without spaces')
+    .or(z.literal(false))
     .default('weldr')
-    .describe('The name in `Via`.'),
+    .describe(
+      'The name in `Via`; `false`: no `Via` is sent, and requests that come back to this proxy are not known by it.',
+    ),
   drainTimeout: duration()
     .prefault('30s')
     .describe(

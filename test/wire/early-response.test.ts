@@ -1,4 +1,5 @@
 // Responses that come before the request is complete, and Expect: 100-continue from end to end.
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
 import { startProxy, type TestProxy, until } from './support/proxy.ts';
@@ -193,4 +194,57 @@ test('a 103 goes out while the body is still coming', async () => {
       assert.is((await client.response('POST')).body, 'fine');
     },
   );
+});
+
+const processing = 'HTTP/1.1 102 Processing\r\n\r\n';
+const getHead = 'GET / HTTP/1.1\r\nHost: a.test\r\n\r\n';
+
+test('an interim response is a sign of life: a server that sends one now and then may take longer than timeouts.response', async () => {
+  const origin = await ScriptedOrigin.start({ answer: () => undefined });
+  const proxy = await startProxy({ upstreams: [origin.url], settings: { timeouts: { response: '1s' } } });
+  const client = await RawClient.open(proxy.port);
+  try {
+    client.send(getHead);
+    await until('the request', () => origin.requests.length === 1);
+    for (let n = 0; n < 8; n++) {
+      await sleep(250);
+      origin.connections[0]?.send(processing);
+    }
+    origin.connections[0]?.send(ok('done'));
+    await client.until('the response', () => client.text.endsWith('done'));
+    assert.is(client.text.split(processing).length, 9);
+    client.send(getHead);
+    await until('the next request', () => origin.requests.length === 2);
+    origin.connections[0]?.send(processing);
+    await client.until('a timeout after the last sign of life', () => client.text.includes('HTTP/1.1 504 '));
+  } finally {
+    client.close();
+    proxy.close();
+    await origin.close();
+  }
+});
+
+test('interim responses are held back while their client does not read', async () => {
+  const flood = `HTTP/1.1 103 Early Hints\r\nLink: <${'a'.repeat(16_000)}>\r\n\r\n`;
+  const origin = await ScriptedOrigin.start({ answer: () => undefined });
+  const proxy = await startProxy({ upstreams: [origin.url] });
+  const client = await RawClient.open(proxy.port);
+  try {
+    client.socket.pause();
+    client.send(getHead);
+    await until('the request', () => origin.requests.length === 1);
+    const [connection] = origin.connections;
+    assert.ok(connection);
+    for (let n = 0; n < 1_500; n++) connection.send(flood);
+    await sleep(500);
+    assert.ok(connection.socket.writableLength > 10_000_000, 'most of 24 MB are still with the server');
+    client.socket.resume();
+    connection.send(ok('done'));
+    await client.until('the response', () => client.text.endsWith('done'));
+    assert.is(client.text.split('HTTP/1.1 103 ').length, 1_501);
+  } finally {
+    client.close();
+    proxy.close();
+    await origin.close();
+  }
 });

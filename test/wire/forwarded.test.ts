@@ -2,9 +2,10 @@
 import * as assert from 'uvu/assert';
 import type { SettingsInput } from '../../core/settings/settings.ts';
 import { suite } from '../support/suite.ts';
-import { startProxy } from './support/proxy.ts';
+import { startProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ScriptedOrigin } from './support/scripted-origin.ts';
+import { valuesOf } from './support/strict-message.ts';
 
 const test = suite('forwarding fields');
 
@@ -185,4 +186,24 @@ test('Forwarded is sent as well, where it is wanted (RFC 7239)', async () => {
   assert.is(lines.at(-1), 'Forwarded: for=127.0.0.1;host="a.test";proto=http');
   const trusted = await send({ rfc7239: true, trusted: ['127.0.0.1'] }, 'Forwarded: for=203.0.113.9');
   assert.ok(trusted.lines.includes('Forwarded: for=203.0.113.9, for=127.0.0.1;host="a.test";proto=http'));
+});
+
+test('no Via is sent with via: false, and those of others pass', async () => {
+  for (const mode of ['append', 'preserve', 'remove'] as const) {
+    const origin = await ScriptedOrigin.start();
+    const proxy = await startProxy({
+      upstreams: [origin.url],
+      settings: { via: false, forwarded: { mode } },
+    });
+    const client = await RawClient.open(proxy.port);
+    client.send(
+      'GET / HTTP/1.1\r\nHost: a.test\r\n\r\nGET / HTTP/1.1\r\nHost: a.test\r\nVia: 1.1 edge\r\n\r\n',
+    );
+    await until('both requests', () => origin.requests.length === 2);
+    const [own, others] = origin.requests;
+    assert.equal([own && valuesOf(own, 'via'), others && valuesOf(others, 'via')], [[], ['1.1 edge']], mode);
+    client.close();
+    proxy.close();
+    await origin.close();
+  }
 });

@@ -509,7 +509,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (state === undefined || client === undefined || client.answered) return;
     // A 100 that the client does not wait for only confuses it.
     if (status === 100 && !state.headers.has('expect')) return;
-    client.writeInterim(status, reason, headers);
+    if (!client.writeInterim(status, reason, headers)) this.upstream?.hold();
   }
 
   onHead(head: InboundResponse): BodyForm {

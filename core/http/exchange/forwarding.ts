@@ -16,7 +16,7 @@ export class Forwarding {
   private readonly rfc7239: boolean;
   private readonly trusted: NetworkSet;
   private readonly via: readonly [oneZero: string, oneOne: string];
-  private readonly pseudonym: string;
+  private readonly pseudonym: string | false;
 
   constructor(settings: Settings) {
     const { mode, rfc7239, trusted } = settings.forwarded;
@@ -24,7 +24,8 @@ export class Forwarding {
     this.rfc7239 = rfc7239;
     this.trusted = new NetworkSet(trusted);
     this.pseudonym = settings.via;
-    this.via = [viaLine('1.0', settings.via), viaLine('1.1', settings.via)];
+    this.via =
+      settings.via === false ? ['', ''] : [viaLine('1.0', settings.via), viaLine('1.1', settings.via)];
   }
 
   /** Is this address one of a trusted proxy? */

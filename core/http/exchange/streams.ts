@@ -135,8 +135,8 @@ export interface ClientStream {
   stageDone(): void;
   /** The request as it arrived, as `message/http` (RFC 9110 section 9.3.8). */
   echo(method: string, target: string, host: string): string;
-  /** Sends a 1xx response, to a client which can know of them. */
-  writeInterim(status: number, reason: string, headers: HeaderList): void;
+  /** Sends a 1xx response, to a client which can know of them; false: wait for `onClientDrain`. */
+  writeInterim(status: number, reason: string, headers: HeaderList): boolean;
   /** Takes the final head; it leaves with the first bytes of the body or with {@link flush}. */
   writeHead(response: OutboundResponse): void;
   /** Sends body bytes, which may change after the call; false: wait for `onClientDrain`. */

@@ -267,9 +267,9 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     return requestEcho(method, target, host);
   }
 
-  writeInterim(status: number, reason: string, headers: HeaderList): void {
+  writeInterim(status: number, reason: string, headers: HeaderList): boolean {
     // HTTP/1.0 knows no 1xx (RFC 9110 section 15.2).
-    if (this.minor > 0) this.connection.write(interimHead(status, reason, headers));
+    return this.minor === 0 || this.connection.write(interimHead(status, reason, headers));
   }
 
   writeHead(response: OutboundResponse): void {

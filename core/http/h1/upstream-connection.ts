@@ -31,9 +31,6 @@ const inChunked = 4;
 const untilEnd = 5;
 const closed = 6;
 
-/** Interim responses before the final one: more are an attack or a defect. */
-const maxInterim = 32;
-
 /** A request body is slow that brings fewer bytes than this in each of two times of `slowTime`, ms, that follow. */
 const slowBytes = 8 * 1024;
 const slowTime = 500;
@@ -230,7 +227,8 @@ export class H1UpstreamConnection
       this.complete();
       return;
     }
-    this.deadline = this.home.deadlines.in(this.timeouts.body);
+    const { body, response } = this.timeouts;
+    this.deadline = this.home.deadlines.in(this.state === awaitingHead ? response : body);
     const bytes = this.held;
     this.held = noBytes;
     if (bytes.length > 0) this.onBytes(bytes, 0, bytes.length);
@@ -373,11 +371,18 @@ export class H1UpstreamConnection
     const { receiver } = this;
     if (receiver === undefined) return;
     if (head.status < 200) {
-      if (++this.interims > maxInterim) {
+      const most = this.home.limits.interimResponses;
+      if (++this.interims > most) {
+        const remedy = 'raise limits.interimResponses if it means to';
         this.fail(
-          new WeldrError('BAD_RESPONSE', `${this.upstream.id} sent over ${maxInterim} interim responses`),
+          new WeldrError(
+            'BAD_RESPONSE',
+            `${this.upstream.id} sent over ${most} interim responses: ${remedy}`,
+          ),
         );
       } else {
+        // It is at work.
+        this.deadline = this.home.deadlines.in(this.timeouts.response);
         receiver.onInterim(head);
       }
     } else {

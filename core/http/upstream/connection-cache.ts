@@ -53,6 +53,7 @@ export interface ConnectionHome {
   readonly upstream: Upstream;
   readonly deadlines: Deadlines;
   readonly timeouts: Settings['timeouts'];
+  readonly limits: Settings['limits'];
   /** A stream has ended and the connection can take another. `announced`: the upstream's idle limit, ms. */
   putBack(connection: UpstreamConnection, announced: number | undefined): void;
   /** A connection has ended. */
@@ -66,7 +67,7 @@ export class ConnectionCache implements ConnectionHome, Waiting {
   readonly upstream: Upstream;
   readonly deadlines: Deadlines;
   readonly timeouts: Settings['timeouts'];
-  private readonly limits: Settings['limits'];
+  readonly limits: Settings['limits'];
   /** Is it reached by a name, which may point elsewhere later? */
   private readonly isNamed: boolean;
   private readonly connector: Connector;

@@ -584,7 +584,7 @@ const interim: ResponseCase[] = [
     'RFC 9110 7.8, 15.2.2',
     `HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n${final}`,
   ),
-  refused('33 interim responses', 'RFC 9110 15.2 (bounded)', continues.repeat(33) + final),
+  refused('10,001 interim responses', 'RFC 9110 15.2 (bounded)', continues.repeat(10_001) + final),
   refused('100 and then nothing', 'RFC 9110 15.2', continues),
   { ...refused('a malformed head behind a 100', 'RFC 9112 4', `${continues}HTTP/1.1 20x\r\n\r\n`) },
 ];

@@ -63,7 +63,9 @@ class FakeClientStream implements ClientStream {
   echo(): string {
     return '';
   }
-  writeInterim(): void {}
+  writeInterim(): boolean {
+    return true;
+  }
   writeHead({ status, length }: OutboundResponse): void {
     this.status = status;
     this.length = length;
