@@ -1,5 +1,6 @@
 // `npm run bench:pieces`: what a transfer costs Weldr when its bytes come in the smallest pieces that HTTP knows,
-// beside the same number of bytes in large ones. Such pieces are what somebody sends who wants it to be busy.
+// beside the same number of bytes in large ones. An attacker sends such pieces to keep a
+// proxy busy.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { cpuTimeOf, processTree } from './accounting.ts';

@@ -144,7 +144,7 @@ export const settingsSchema = z.strictObject({
     .or(z.literal(false))
     .default('weldr')
     .describe(
-      'The name in `Via`; `false`: no `Via` is sent, and requests that come back to this proxy are not known by it.',
+      'The name in `Via`; `false`: no `Via` is sent, and a request that comes back to this proxy is not recognised.',
     ),
   drainTimeout: duration()
     .prefault('30s')

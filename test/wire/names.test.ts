@@ -106,6 +106,19 @@ test('a name that moves is followed, and its last address is used while the name
   }
 });
 
+test('of several addresses, one at which nobody listens is passed over', async () => {
+  const origin = await ScriptedOrigin.start({ answer: () => ok('', 'Connection: close') });
+  const server = await NameServer.start(['127.0.0.77 app.test', '127.0.0.1 app.test', '127.0.0.78 app.test']);
+  const proxy = await proxyTo([`http://app.test:${origin.port}`], server.address);
+  try {
+    for (let turn = 0; turn < 6; turn++) assert.is(await ask(proxy, '/app.test'), 200, `turn ${turn}`);
+  } finally {
+    proxy.close();
+    await origin.close();
+    await server.close();
+  }
+});
+
 test('a name that nobody knows is a 502 which says so', async () => {
   const server = await NameServer.start([]);
   const proxy = await proxyTo(['http://none.test:80'], server.address);

@@ -34,7 +34,6 @@ async function drip(proxy: TestProxy, head: string, begin: string, count = 40) {
     for (const client of clients) client.send(head.includes('chunked') ? '1\r\nx\r\n' : 'x');
   }, 50);
   return {
-    clients,
     stop(): void {
       clearInterval(timer);
       for (const client of clients) client.close();

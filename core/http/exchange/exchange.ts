@@ -154,19 +154,6 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.cache?.acquire(this, upgrade === undefined ? 'requests' : 'upgrade');
   }
 
-  // --- StreamTaker: the wait for an upstream's stream ----------------------------------------------------------
-
-  get readiness(): StreamTaker['readiness'] {
-    const { client, state } = this;
-    if (client === undefined || client.bodyThere(Number.POSITIVE_INFINITY)) return 'whole';
-    // Who waits for a word of the upstream before the body sends nothing until then.
-    return state?.headers.has('expect') === true || client.bodyThere(smallBody) ? 'begun' : 'awaited';
-  }
-
-  awaitBeginning(): void {
-    this.client?.gatherBody(smallBody);
-  }
-
   respond(state: RequestState): void {
     const { client, response } = this;
     if (client === undefined) return;
@@ -282,6 +269,19 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       if (this.responseChain === undefined) this.refuse(error);
       else this.refuseUntransformed(error);
     }
+  }
+
+  // --- StreamTaker ---------------------------------------------------------------------------------------------
+
+  get readiness(): StreamTaker['readiness'] {
+    const { client, state } = this;
+    if (client === undefined || client.bodyThere(Number.POSITIVE_INFINITY)) return 'whole';
+    // A client that waits for 100 Continue sends no body before it.
+    return state?.headers.has('expect') === true || client.bodyThere(smallBody) ? 'begun' : 'awaited';
+  }
+
+  awaitBeginning(): void {
+    this.client?.gatherBody(smallBody);
   }
 
   takeStream(stream: UpstreamStream): void {

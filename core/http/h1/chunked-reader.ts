@@ -294,7 +294,7 @@ export class ChunkedReader {
     return start + used - before;
   }
 
-  /** What came before is fine, and may have been all that somebody waited for. */
+  /** What came before is well-formed, and may be all that its reader waits for. */
   private refuse(buffer: Buffer, problem: string): -1 {
     this.handOn(buffer);
     this.problem = problem;
@@ -317,7 +317,7 @@ function sizeOf(line: Buffer, start: number, end: number): number {
 
 /**
  * Where extensions that begin at `start` end (RFC 9112 section 7.1.1); -1 where they are malformed. The white space
- * that RFC 9110 section 5.6.3 calls bad is, as parsers differ in where a line with it ends.
+ * that RFC 9110 section 5.6.3 calls bad is malformed here, as parsers differ in where a line with it ends.
  */
 function extensionsEnd(line: Buffer, start: number): number {
   let pos = start;

@@ -54,7 +54,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   private bodyBytesBefore = 0;
   private smallBody: string | undefined = undefined;
   private trailers: HeaderList | undefined = undefined;
-  /** How much of the body is to be there before it is handed on; 0: nobody waits for that. */
+  /** How much of the body must be there before it is handed on; 0: nothing is being gathered. */
   private gathering = 0;
   /** Made when a first chunked body comes: most connections never see one. */
   private reader: ChunkedReader | undefined = undefined;
@@ -164,7 +164,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     this.connection.resume();
   }
 
-  /** More of a body has come that nobody takes yet; false: it is still being waited for. */
+  /** More of the body has come, and no upstream takes it yet. False: more must be read first. */
   gathered(): boolean {
     if (this.gathering === 0) return true;
     if (!this.bodyThere(this.gathering)) return false;

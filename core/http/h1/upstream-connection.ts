@@ -31,7 +31,7 @@ const inChunked = 4;
 const untilEnd = 5;
 const closed = 6;
 
-/** A request body is slow that brings fewer bytes than this in each of two times of `slowTime`, ms, that follow. */
+/** A request body is slow when it brings fewer bytes than this in each of two consecutive spans of `slowTime`, ms. */
 const slowBytes = 8 * 1024;
 const slowTime = 500;
 
@@ -76,11 +76,13 @@ export class H1UpstreamConnection
   private keepAlive = false;
   private keepAliveTimeout: number | undefined = undefined;
   private requestSent = false;
-  /** Bytes of the request body: in all, up to the beginning of the time that runs, and in the one before that. */
+  /** Bytes of the request body so far. */
   private uploaded = 0;
-  private uploadedBefore = 0;
-  private lastUploaded = 0;
-  private uploadTimeAt = 0;
+  /** When the current span of {@link slowTime} began, and how much was there by then. */
+  private spanBegan = 0;
+  private spanStart = 0;
+  /** Bytes that came in the span before it. */
+  private lastSpan = 0;
   /** The request's body comes as payload, and its chunks are made here. */
   private encoding = false;
   private upgrading = false;
@@ -96,7 +98,7 @@ export class H1UpstreamConnection
     home.deadlines.add(this);
     this.socket = dial(home.upstream, use, lookup, this);
     this.socket.on('drain', () => {
-      this.beginUploadTime(slowBytes);
+      this.beginSpan(slowBytes);
       this.receiver?.onDrain();
     });
     this.socket.on('end', () => this.onEnd());
@@ -136,7 +138,7 @@ export class H1UpstreamConnection
     this.headSeen = false;
     this.requestSent = false;
     this.uploaded = 0;
-    this.beginUploadTime(slowBytes);
+    this.beginSpan(slowBytes);
     this.upgrading = request.upgrade !== undefined;
     this.encoding = request.length < 0 && request.form === 'payload';
     this.timeouts = request.timeouts;
@@ -180,20 +182,20 @@ export class H1UpstreamConnection
     // One that is not connected yet, or cannot be sent any faster, waits for the upstream.
     if (!this.uploads || this.state === connecting || this.socket.writableNeedDrain) return false;
     this.measureUpload();
-    return this.lastUploaded < slowBytes && this.uploaded - this.uploadedBefore < slowBytes;
+    return this.lastSpan < slowBytes && this.uploaded - this.spanStart < slowBytes;
   }
 
-  /** Begins another time when the one that runs is over. */
+  /** Begins another span when the current one is over. */
   private measureUpload(): void {
     const { now } = this.home.deadlines;
-    if (now - this.uploadTimeAt >= slowTime) this.beginUploadTime(this.uploaded - this.uploadedBefore);
+    if (now - this.spanBegan >= slowTime) this.beginSpan(this.uploaded - this.spanStart);
   }
 
-  /** `last`: what the time before it counts as. One after a wait for the upstream counts as fast. */
-  private beginUploadTime(last: number): void {
-    this.lastUploaded = last;
-    this.uploadedBefore = this.uploaded;
-    this.uploadTimeAt = this.home.deadlines.now;
+  /** `last`: what the span before counts as. One that waited for the upstream counts as fast. */
+  private beginSpan(last: number): void {
+    this.lastSpan = last;
+    this.spanStart = this.uploaded;
+    this.spanBegan = this.home.deadlines.now;
   }
 
   giveWay(): void {
@@ -280,7 +282,7 @@ export class H1UpstreamConnection
     if (this.state !== connecting) return;
     this.state = awaitingHead;
     this.deadline = this.home.deadlines.in(this.timeouts.response);
-    this.beginUploadTime(slowBytes);
+    this.beginSpan(slowBytes);
     this.receiver?.onConnected();
   }
 
@@ -381,7 +383,7 @@ export class H1UpstreamConnection
           ),
         );
       } else {
-        // It is at work.
+        // The upstream is at work.
         this.deadline = this.home.deadlines.in(this.timeouts.response);
         receiver.onInterim(head);
       }

@@ -25,7 +25,7 @@ export interface UpstreamConnection {
   readonly capacity: number;
   /** Streams that are open on it. */
   readonly streams: number;
-  /** Is a request on it whose body still comes? */
+  /** Does it carry a request whose body is still arriving? */
   readonly uploads: boolean;
   /** Does it only wait for a client that sends a request body slowly, by the clock of `Deadlines.now`? */
   readonly lags: boolean;
@@ -91,8 +91,8 @@ export class ConnectionCache implements ConnectionHome, Waiting {
 
   /**
    * Gives `taker` a stream: at once where a connection can take one or may be made, else when that is so, in turn. While
-   * half of the connections are in use, uploads that still come hold no more of them than they may, and none before
-   * their beginning is there.
+   * half of the connections are in use, uploads that are still arriving hold no more of them than {@link mayUpload} allows, and
+   * none before their beginning is there.
    */
   acquire(taker: StreamTaker, use: Use): void {
     const readiness = this.isScarce ? taker.readiness : 'whole';
@@ -123,7 +123,7 @@ export class ConnectionCache implements ConnectionHome, Waiting {
     return this.queue.length > 0 || (this.all.size - this.free.length) * 2 >= this.most;
   }
 
-  /** May one more connection be held by an upload that still comes? Three quarters may, and one in any case. */
+  /** May an upload that is still arriving take one more connection? Three quarters may be held so, and one always. */
   private readonly mayUpload = (): boolean => {
     const most = Math.max(1, Math.floor(this.most * 0.75));
     let uploads = 0;

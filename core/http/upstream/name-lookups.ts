@@ -1,5 +1,5 @@
-// NameLookups: the addresses of upstreams' names: asked for once for all who want to know, kept for a while, and kept
-// longer while nobody can say them anew.
+// NameLookups: the addresses of upstreams' names. A name is looked up once for everyone who asks, the answer is kept for
+// a while, and for longer while no name server answers.
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import type { CancelTimer, Clock } from '../../clock.ts';
@@ -143,7 +143,7 @@ export class NameLookups {
     this.answer(known);
   }
 
-  /** Tells all who wait, after whoever calls this is done. */
+  /** Answers everyone who waits, once the caller has returned. */
   private answer(known: KnownName): void {
     known.cancelPatience?.();
     known.cancelPatience = undefined;

@@ -13,7 +13,7 @@ export type NameAnswer =
   /** `ms`: how long it holds. */
   | { readonly kind: 'found'; readonly addresses: readonly LookupAddress[]; readonly ms: number }
   | { readonly kind: 'unknown' }
-  /** Nobody could say: `why`, such as ETIMEOUT. */
+  /** No name server could tell; `why`: such as ETIMEOUT. */
   | { readonly kind: 'unanswered'; readonly why: string };
 
 /** Where files and name servers are, other than usual. */
@@ -35,8 +35,8 @@ const otherFamilyMs = 50;
 const maxAddresses = 64;
 
 /**
- * Asks the files first, then the name servers, off the thread pool of the process: a server that is silent holds
- * nobody up but who asks for its names.
+ * Asks the files first, then the name servers, off the thread pool of the process: a silent server
+ * delays only those who ask for its names.
  */
 export class NameSources {
   private readonly clock: Clock;
@@ -46,13 +46,13 @@ export class NameSources {
 
   constructor(clock: Clock, options: NameSourcesOptions = {}) {
     const { hosts = '/etc/hosts', resolvConf = '/etc/resolv.conf', servers } = options;
-    const dns = process.getBuiltinModule('node:dns').promises;
     this.clock = clock;
     this.hosts = new SystemFile(hosts, parseHosts);
     this.searchList = new SystemFile(resolvConf, parseSearchList);
     // It reads resolv.conf itself, when it is made.
     this.resolver = new SystemFile(resolvConf, () => {
-      const made = new dns.Resolver({ timeout: tryMs, tries, maxTimeout: tryMs });
+      const { Resolver } = process.getBuiltinModule('node:dns').promises;
+      const made = new Resolver({ timeout: tryMs, tries, maxTimeout: tryMs });
       if (servers !== undefined) made.setServers(servers);
       return made;
     });

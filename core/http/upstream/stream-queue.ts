@@ -1,5 +1,5 @@
-// StreamQueue: who waits for a stream to one upstream, in turn: uploads that still come behind all others, as they would
-// hold what they get for as long as their clients like.
+// StreamQueue: who waits for a stream to one upstream, in turn. Uploads that are still arriving stand behind all others, as
+// they would hold a connection for as long as their clients like.
 import { WeldrError } from '../../errors.ts';
 import type { UpstreamStream } from '../exchange/streams.ts';
 
@@ -42,13 +42,13 @@ export class StreamQueue {
     return this.whole.length + this.uploads.length;
   }
 
-  /** When the first of them gives up; undefined: nobody waits. */
+  /** When the first of them gives up; undefined: the queue is empty. */
   get firstUntil(): number | undefined {
     const [a, b] = [this.whole[0]?.until, this.uploads[0]?.until];
     return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
   }
 
-  /** Adds one, or sends away who has no place among `most`: an upload first. */
+  /** Adds one. Where `most` wait already, one is turned away: an upload first. */
   add(entry: QueuedTaker, kind: 'whole' | 'upload', most: number): void {
     const list = kind === 'upload' ? this.uploads : this.whole;
     let turnedAway: QueuedTaker | undefined;
@@ -69,7 +69,7 @@ export class StreamQueue {
     return mayUpload() ? this.uploads[0] : undefined;
   }
 
-  /** Takes out somebody who has what they waited for, or wants it no more. */
+  /** Removes one which has its stream, or no longer wants one. */
   remove(taker: StreamTaker): void {
     if (this.whole[0]?.taker === taker) this.whole.shift();
     else if (this.length > 0) {
@@ -78,7 +78,7 @@ export class StreamQueue {
     }
   }
 
-  /** Sends away those whose time is up. */
+  /** Turns away those whose time is up. */
   expire(now: number): void {
     for (const list of [this.whole, this.uploads]) {
       while ((list[0]?.until ?? Number.POSITIVE_INFINITY) <= now) {
@@ -91,7 +91,7 @@ export class StreamQueue {
     }
   }
 
-  /** Sends all of them away: the upstream is gone. */
+  /** Turns all of them away: the upstream is gone. */
   dismiss(): void {
     for (const { taker } of [...this.whole.splice(0), ...this.uploads.splice(0)]) {
       taker.goWithout(new WeldrError('NO_UPSTREAM', `${this.id} was removed`));

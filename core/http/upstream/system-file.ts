@@ -1,4 +1,4 @@
-// SystemFile: a small file of the system, such as /etc/hosts, understood once and again when it has changed.
+// SystemFile: a small file of the system, such as /etc/hosts, parsed when it is first asked for and when it has changed.
 import { readFileSync, statSync } from 'node:fs';
 
 /**
@@ -7,25 +7,23 @@ import { readFileSync, statSync } from 'node:fs';
  */
 export class SystemFile<T> {
   private readonly path: string;
-  private readonly understand: (text: string) => T;
-  private version = '';
-  private current: T;
+  private readonly parse: (text: string) => T;
+  private parsed: { readonly version: string; readonly content: T } | undefined = undefined;
 
-  /** `understand`: makes something of its text; of an empty one where there is no such file. */
-  constructor(path: string, understand: (text: string) => T) {
+  /** `parse`: gets an empty text where there is no such file. */
+  constructor(path: string, parse: (text: string) => T) {
     this.path = path;
-    this.understand = understand;
-    this.current = understand('');
+    this.parse = parse;
   }
 
   /** What it says now. */
   get content(): T {
     const version = this.versionNow();
-    if (version !== this.version) {
-      this.version = version;
-      this.current = this.understand(version === '' ? '' : readFileSync(this.path, 'utf8'));
+    if (version !== this.parsed?.version) {
+      const text = version === '' ? '' : readFileSync(this.path, 'utf8');
+      this.parsed = { version, content: this.parse(text) };
     }
-    return this.current;
+    return this.parsed.content;
   }
 
   /** Empty where it is not there. */
