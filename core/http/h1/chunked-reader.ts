@@ -280,7 +280,7 @@ export class ChunkedReader {
     this.held += buffer.toString('latin1', start, start + take);
     if (this.held.length <= maxTrailers && !worthReading(this.held, this.seen)) return start + take;
     this.seen = this.held.length;
-    const reader = new FieldReader(64);
+    const reader = new FieldReader(64, 'trailers');
     const used = reader.read(this.held, 0);
     if (used === incomplete) {
       return this.held.length > maxTrailers ? this.refuse(buffer, 'trailers over the limit') : start + take;

@@ -36,9 +36,12 @@ export class FieldReader {
   /** Did an X-Forwarded-* or Forwarded line come? */
   hasForwarding = false;
   private readonly maxCount: number;
+  private readonly ofResponse: boolean;
 
-  constructor(maxCount: number) {
+  /** `message`: what the section belongs to; fields that only steer requests are plain ones in a response. */
+  constructor(maxCount: number, message: 'request' | 'response' | 'trailers') {
     this.maxCount = maxCount;
+    this.ofResponse = message === 'response';
   }
 
   /**
@@ -146,10 +149,12 @@ export class FieldReader {
         this.transferEncoding = value;
         return true;
       case field.host:
+        if (this.ofResponse) return true;
         if (this.host !== undefined) return false;
         this.host = value;
         return true;
       case field.expect:
+        if (this.ofResponse) return true;
         if (this.expect !== undefined) return false;
         this.expect = value;
         return true;
@@ -169,6 +174,7 @@ export class FieldReader {
         this.via = this.via === '' ? value : `${this.via},${value}`;
         return true;
       case field.maxForwards:
+        if (this.ofResponse) return true;
         if (this.maxForwards !== undefined) return false;
         this.maxForwards = value;
         return true;

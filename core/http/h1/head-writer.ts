@@ -42,7 +42,16 @@ export function responseHead(response: OutboundResponse, framing: string, persis
   const { status, headers } = response;
   const reason = response.reason ?? reasonPhrase(status);
   const date = response.hasDate ? '' : dateLine();
-  return `HTTP/1.1 ${status} ${reason}\r\n${headers.toLines()}${date}${framing}${persistenceLines[persistence]}\r\n`;
+  const connection = status === 426 ? upgradeLines(headers, persistence) : persistenceLines[persistence];
+  return `HTTP/1.1 ${status} ${reason}\r\n${headers.toLines()}${date}${framing}${connection}\r\n`;
+}
+
+/** What a 426 says of the connection: the protocols that it asks for, too (RFC 9110 section 15.5.22). */
+function upgradeLines(headers: HeaderList, persistence: Persistence): string {
+  const protocols = headers.getAll('upgrade').join(', ');
+  if (protocols === '') return persistenceLines[persistence];
+  const option = persistence === 'default' ? '' : `, ${persistence}`;
+  return `Connection: upgrade${option}\r\nUpgrade: ${protocols}\r\n`;
 }
 
 /** The head of a 1xx response. */

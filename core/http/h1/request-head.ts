@@ -45,7 +45,7 @@ export class RequestHead implements InboundRequest {
 
   constructor(limits: HeadLimits) {
     this.limits = limits;
-    this.fields = new FieldReader(limits.headerCount);
+    this.fields = new FieldReader(limits.headerCount, 'request');
   }
 
   get version(): '1.0' | '1.1' {

@@ -28,7 +28,7 @@ export class ResponseHead implements InboundResponse {
 
   constructor(limits: HeadLimits) {
     this.limits = limits;
-    this.fields = new FieldReader(limits.headerCount);
+    this.fields = new FieldReader(limits.headerCount, 'response');
   }
 
   get headers(): HeaderList {
@@ -115,6 +115,10 @@ export class ResponseHead implements InboundResponse {
       else if (options.includes('keep-alive')) this.keepAlive = true;
       if (options.includes('upgrade')) this.upgrade = fields.upgrade;
       dropNamedFields(fields, options);
+    }
+    // The one final response that has to name protocols (RFC 9110 section 15.5.22).
+    if (status === 426 && fields.upgrade !== undefined) {
+      fields.headers.push('Upgrade', 'upgrade', fields.upgrade);
     }
     if (this.length === untilClose) this.keepAlive = false;
     const timeout =

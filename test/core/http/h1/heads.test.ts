@@ -173,7 +173,7 @@ test('a response head says how long the connection is kept', () => {
 });
 
 test('a field section is read, is not complete, is malformed, or has too many lines', () => {
-  const reader = new FieldReader(3);
+  const reader = new FieldReader(3, 'request');
   assert.is(reader.read('A: 1\r\nB: 2\r\n\r\nrest', 0), 14);
   assert.equal(
     [...reader.headers],
@@ -191,7 +191,7 @@ test('a field section is read, is not complete, is malformed, or has too many li
 });
 
 test('known names are found whatever their case, and others are not taken for them', () => {
-  const reader = new FieldReader(100);
+  const reader = new FieldReader(100, 'request');
   for (const name of ['content-length', 'CONTENT-LENGTH', 'Content-Length', 'cOnTeNt-lEnGtH']) {
     reader.read(`${name}: 3\r\n\r\n`, 0);
     assert.is(reader.contentLength, '3', name);
