@@ -1,6 +1,8 @@
 // Responses that come before the request is complete, and Expect: 100-continue from end to end.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TlsOptions } from 'node:tls';
 import * as assert from 'uvu/assert';
+import { certificate, privateKey } from '../support/certificate.ts';
 import { suite } from '../support/suite.ts';
 import { startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
@@ -19,9 +21,16 @@ interface Ends {
 async function withOrigin(
   onBytes: (connection: OriginConnection) => void,
   use: (ends: Ends) => Promise<void>,
+  tls?: TlsOptions,
 ): Promise<void> {
-  const origin = await ScriptedOrigin.start({ onBytes, answer: () => undefined });
-  const proxy = await startProxy({ upstreams: [origin.url] });
+  const origin = await ScriptedOrigin.start({
+    onBytes,
+    answer: () => undefined,
+    ...(tls === undefined ? {} : { tls }),
+  });
+  const proxy = await startProxy({
+    upstreams: [{ url: origin.url, tls: { ca: certificate, servername: 'origin.test' } }],
+  });
   const client = await RawClient.open(proxy.port);
   try {
     await use({ client, origin, proxy });
@@ -94,6 +103,49 @@ test('a refusal of an upstream that resets its connection right behind it is not
     },
   );
 });
+
+const length = 'Content-Length: 2000000';
+for (const [how, framing, tls] of [
+  ['with a length', length, undefined],
+  ['in chunks', 'Transfer-Encoding: chunked', undefined],
+  ['over TLS', length, { cert: certificate, key: privateKey }],
+] as const) {
+  test(`a refusal that an upstream closes behind reaches each client that is still sending, ${how}`, async () => {
+    await withOrigin(
+      once(connection => {
+        connection.socket.pause();
+        // Closing with unread bytes makes a reset, which a write often meets before the answer is read.
+        connection.socket.write(tooLarge, () => connection.socket.destroy());
+      }),
+      async ({ proxy }) => {
+        const statuses: number[] = [];
+        for (let round = 0; round < 20; round++) statuses.push(await refusedUpload(proxy.port, framing));
+        assert.equal(
+          statuses,
+          statuses.map(() => 413),
+        );
+      },
+      tls,
+    );
+  });
+}
+
+/** The status that a client gets which sends 2 MB in pieces until it has an answer. */
+async function refusedUpload(port: number, framing: string): Promise<number> {
+  const client = await RawClient.open(port);
+  const piece = 'x'.repeat(0x4000);
+  const bytes = Buffer.from(framing.startsWith('Transfer') ? `4000\r\n${piece}\r\n` : piece);
+  client.send(`POST / HTTP/1.1\r\nHost: a.test\r\n${framing}\r\n\r\n`);
+  try {
+    for (let sent = 0; sent < 120 && client.size === 0 && !client.ended; sent++) {
+      client.send(bytes);
+      if (sent % 10 === 9) await sleep(0);
+    }
+    return statusOf(await client.response('POST'));
+  } finally {
+    client.close();
+  }
+}
 
 test('a response that is streamed while its request is goes both ways', async () => {
   await withOrigin(

@@ -182,6 +182,44 @@ test('a reset on one side ends the other', async () => {
   });
 });
 
+test('the last words of an upstream reach a client that is still sending when it closes', async () => {
+  for (let round = 0; round < 20; round++) {
+    await withUpgrade({}, {}, async ends => {
+      await open(ends);
+      const { client, connection } = ends;
+      const before = client.size;
+      connection().socket.pause();
+      for (let sent = 0; sent < 10; sent++) client.send(Buffer.alloc(0x10000, 'x'));
+      await sleep(1);
+      connection().socket.write('goodbye', () => connection().socket.destroy());
+      while (!client.ended) {
+        client.send(Buffer.alloc(0x4000, 'x'));
+        await sleep(0);
+      }
+      assert.is(client.text.slice(before), 'goodbye', `round ${round}`);
+    });
+  }
+});
+
+test('the last words of a client reach an upstream that is still sending when it closes', async () => {
+  for (let round = 0; round < 20; round++) {
+    await withUpgrade({}, {}, async ends => {
+      await open(ends);
+      const { client, connection } = ends;
+      const { raw } = connection();
+      client.socket.pause();
+      for (let sent = 0; sent < 10; sent++) connection().send(Buffer.alloc(0x10000, 'x'));
+      await sleep(1);
+      client.socket.write('goodbye', () => client.socket.destroy());
+      while (!connection().gone) {
+        connection().send(Buffer.alloc(0x4000, 'x'));
+        await sleep(0);
+      }
+      assert.is(connection().raw.slice(raw.length), 'goodbye', `round ${round}`);
+    });
+  }
+});
+
 test('a silent tunnel ends after its time, one that is used does not', async () => {
   await withUpgrade({}, { settings: { timeouts: { tunnel: '1s' } } }, async ends => {
     await open(ends);

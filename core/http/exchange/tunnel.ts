@@ -1,6 +1,7 @@
 // Tunnel: two connections joined after 101, bytes passed both ways as they come (RFC 9110 section 7.8).
 import type { Duplex } from 'node:stream';
 import type { Deadlines, Waiting } from './deadlines.ts';
+import { hearOut } from './last-words.ts';
 
 /** One upgraded connection: back-pressure and half-close pass through; silence on both sides ends it. */
 export class Tunnel implements Waiting {
@@ -30,6 +31,7 @@ export class Tunnel implements Waiting {
     this.deadlines = deadlines;
     this.idleTimeout = idleTimeout;
     this.onClose = onClose;
+    hearOut(client, () => true);
     deadlines.add(this);
   }
 
@@ -52,7 +54,7 @@ export class Tunnel implements Waiting {
     client.pipe(upstream);
     upstream.pipe(client);
     for (const socket of [client, upstream]) {
-      socket.on('error', () => this.destroy());
+      socket.on('error', () => this.end());
       socket.on('close', () => this.onSocketClose());
     }
     // One that closed before this does not say so again.
@@ -69,13 +71,18 @@ export class Tunnel implements Waiting {
     this.destroy();
   }
 
+  /** One side is gone: the other still gets what came from it. */
+  private end(): void {
+    for (const socket of [this.client, this.upstream]) socket.end(() => socket.destroy());
+  }
+
   private touch(): void {
     this.deadline = this.deadlines.in(this.idleTimeout);
   }
 
   private onSocketClose(): void {
     // One side gone without a FIN leaves the other nothing to wait for.
-    this.destroy();
+    this.end();
     if (--this.open > 0 || this.closed) return;
     this.closed = true;
     this.deadlines.remove(this);

@@ -76,6 +76,7 @@ export class H1UpstreamConnection
   private keepAlive = false;
   private keepAliveTimeout: number | undefined = undefined;
   private requestSent = false;
+  private writeError: Error | undefined = undefined;
   /** Bytes of the request body so far. */
   private uploaded = 0;
   /** When the current span of {@link slowTime} began, and how much was there by then. */
@@ -303,6 +304,12 @@ export class H1UpstreamConnection
     this.receiver?.onReadEnd();
   }
 
+  onWriteError(error: Error): boolean {
+    if (this.state === connecting || this.state === idle) return false;
+    this.writeError = error;
+    return true;
+  }
+
   private keep(buffer: Buffer, start: number, end: number): void {
     const copy = Buffer.from(buffer.subarray(start, end));
     this.held = this.held.length === 0 ? copy : Buffer.concat([this.held, copy]);
@@ -476,7 +483,8 @@ export class H1UpstreamConnection
     const { receiver, trailers } = this;
     this.trailers = undefined;
     this.receiver = undefined;
-    const reusable = this.keepAlive && this.requestSent && !this.ended && !this.holding;
+    const isWhole = this.requestSent && this.writeError === undefined;
+    const reusable = this.keepAlive && isWhole && !this.ended && !this.holding;
     if (reusable) {
       this.state = idle;
       this.deadline = 0;
@@ -504,7 +512,7 @@ export class H1UpstreamConnection
     else this.fail(this.explain(error));
   }
 
-  private explain(error: Error | undefined): WeldrError {
+  private explain(error = this.writeError): WeldrError {
     const { id } = this.upstream;
     const cause = { cause: error };
     const code = error !== undefined && 'code' in error ? String(error.code) : '';

@@ -4,6 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { toError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import { copyBufferSize } from '../exchange/copy-buffers.ts';
+import { hearOut } from '../exchange/last-words.ts';
 import { tlsConnectionOptions } from './tls-options.ts';
 
 /** Who reads from a socket that was dialled. */
@@ -12,6 +13,8 @@ export interface SocketReader {
   onConnected(): void;
   /** Bytes came; `buffer` is used again after the call, so what is kept of it is copied. */
   onBytes(buffer: Buffer, start: number, end: number): void;
+  /** The upstream closed before a write. True: what it sent until then is wanted. */
+  onWriteError(error: Error): boolean;
 }
 
 // Where all plain connections of the process read into.
@@ -32,16 +35,17 @@ export function dial(
     if (typeof chunk !== 'string') reader.onBytes(chunk, 0, chunk.length);
   };
   const onConnected = (): void => reader.onConnected();
+  const onWriteError = (error: Error): boolean => reader.onWriteError(error);
   if (protocol === 'https:' && endpoint.kind === 'tcp') {
-    return dialTls({ ...tlsConnectionOptions(endpoint, record.tls), lookup })
-      .on('data', onChunk)
-      .once('secureConnect', onConnected);
+    const socket = dialTls({ ...tlsConnectionOptions(endpoint, record.tls), lookup });
+    return hearOut(socket, onWriteError).on('data', onChunk).once('secureConnect', onConnected);
   }
   const base =
     endpoint.kind === 'unix'
       ? { path: endpoint.path, allowHalfOpen: true }
       : { host: endpoint.hostname, port: endpoint.port, lookup, noDelay: true, allowHalfOpen: true };
-  if (use === 'upgrade') return connect(base).on('data', onChunk).once('connect', onConnected);
+  if (use === 'upgrade')
+    return hearOut(connect(base), onWriteError).on('data', onChunk).once('connect', onConnected);
   const onread = {
     buffer: readBuffer,
     callback: (length: number) => {
@@ -49,7 +53,7 @@ export function dial(
       return true;
     },
   };
-  return connect({ ...base, onread }).once('connect', onConnected);
+  return hearOut(connect({ ...base, onread }), onWriteError).once('connect', onConnected);
 }
 
 /** A socket that ends with its error at once where OpenSSL refuses what it is told. */
