@@ -41,6 +41,8 @@ const ofNothing = 2;
 class RareState implements TimeoutRecord {
   rehearsal = false;
   upgrade: string | undefined = undefined;
+  /** The client waits for a 100 before it sends the body. */
+  expectContinue = false;
   /** What plugins made of the request before the first attempt. */
   base: OutgoingRequest | undefined = undefined;
   path: RequestPath | undefined = undefined;

@@ -44,8 +44,8 @@ const limits = z.strictObject({
     .describe('Field lines of a header section, same answers.'),
   body: size().optional().describe('Bytes of a request body: over it 413; default: no limit.'),
   bodyRate: size()
-    .prefault('100b')
-    .describe("Bytes a second that a client's body must at least keep up, over `timeouts.body`."),
+    .prefault('0b')
+    .describe("Bytes a second that a client's body must keep up, over `timeouts.body`; 0: any byte will do."),
   connections: z.number().int().min(1).default(20_000).describe('Client connections of one worker.'),
   connectionsPerAddress: z
     .number()

@@ -1,5 +1,6 @@
 // A request that ends while a stage still works: its late answer reaches no other request, and its client's
 // connection goes on.
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { suite } from '../support/suite.ts';
@@ -115,6 +116,37 @@ test('the connection ends after a stage that took too long while the body was no
     assert.equal(valuesOf(response, 'connection'), ['close']);
     await client.untilEnd();
   });
+});
+
+test('a response that is whole reaches the client, though its upstream closed while a stage looked at it', async () => {
+  for (const [how, head, rest] of [
+    ['with its length', 'Content-Length: 5', 'whole'],
+    ['in chunks', 'Transfer-Encoding: chunked', '5\r\nwhole\r\n0\r\n\r\n'],
+  ]) {
+    let early = true;
+    const script: Script = {
+      onBytes: connection => {
+        if (early) connection.send(`HTTP/1.1 413 Content Too Large\r\n${head}\r\n\r\n`);
+        early = false;
+      },
+    };
+    await withGate('postProxy', { script }, async ({ client, origin, held, go }) => {
+      client.send('POST /slow HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000\r\n\r\nabc');
+      await until('the plugin', () => held() === 1);
+      const { socket } = origin.connections[0] ?? {};
+      socket?.pause();
+      client.send('x'.repeat(1000));
+      await sleep(20);
+      socket?.write(rest ?? '', () => socket.destroy());
+      for (let n = 0; n < 20; n++) {
+        client.send('x'.repeat(100));
+        await sleep(2);
+      }
+      go();
+      const response = await client.response('POST');
+      assert.equal([statusOf(response), response.body], [413, 'whole'], how);
+    });
+  }
 });
 
 test('a response that breaks while a stage looks at it is 502', async () => {

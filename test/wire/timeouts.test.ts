@@ -118,6 +118,73 @@ test('a body below the least rate is answered 408, one above it is not', async (
   );
 });
 
+const trickle = async (client: RawClient, bytes: number, pauseMs: number): Promise<void> => {
+  client.send(`POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${bytes}\r\n\r\n`);
+  for (let n = 0; n < bytes && !client.ended && !/HTTP.1.1 [45]/.test(client.text); n++) {
+    await sleep(pauseMs);
+    client.send('x');
+  }
+};
+
+test('a body that makes progress is never too slow for the default settings, and costs the upstream none of its time', async () => {
+  await withTimeouts({ body: '2s', response: '100ms' }, {}, async ({ client, origin }) => {
+    await trickle(client, 10, 250);
+    assert.is(statusOf(await client.response('POST')), 200);
+    assert.is(origin.requests[0]?.body, 'x'.repeat(10));
+  });
+});
+
+test('a body that is still sent keeps a response alive that began before its end', async () => {
+  const script: Script = {
+    onBytes: (connection, bytes) => {
+      if (bytes.includes('POST')) connection.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab');
+    },
+    answer: ({ connection }) => {
+      connection.send('cde');
+      return undefined;
+    },
+  };
+  await withTimeouts({ body: '1s' }, script, async ({ client }) => {
+    await trickle(client, 20, 100);
+    assert.is((await client.response('POST')).body, 'abcde');
+  });
+});
+
+test('an upstream that takes no more of a body is 504', async () => {
+  await withTimeouts(
+    { body: '30s', response: '300ms' },
+    { onConnection: ({ socket }) => socket.pause() },
+    async ({ client }) => {
+      client.send('POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 90000000\r\n\r\n');
+      client.send(Buffer.alloc(50_000_000, 'x'));
+      assert.is(statusOf(await client.response('POST')), 504);
+    },
+  );
+});
+
+test('an upstream that never says 100 to a client which waits for it is 504', async () => {
+  await withTimeouts({ body: '30s', response: '200ms' }, { onBytes: () => {} }, async ({ client }) => {
+    client.send('POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n');
+    assert.is(statusOf(await client.response('POST')), 504);
+  });
+});
+
+test('the time of an upstream that said 100 begins when the body is there', async () => {
+  const script: Script = {
+    onBytes: (connection, bytes) => {
+      if (bytes.includes('POST')) connection.send('HTTP/1.1 100 Continue\r\n\r\n');
+    },
+  };
+  await withTimeouts({ body: '30s', response: '200ms' }, script, async ({ client }) => {
+    client.send('POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n');
+    await client.until('the 100', () => client.size > 0);
+    await sleep(500);
+    client.send('abc');
+    await client.until('the response', () => /HTTP\/1.1 [2-5]/.test(client.text));
+    assert.match(client.text, 'HTTP/1.1 200 OK');
+  });
+});
+
 test('an upstream that does not answer is 504', async () => {
   await withTimeouts(
     { response: '120ms' },

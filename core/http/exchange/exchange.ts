@@ -128,6 +128,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     state.host = request.host;
     state.bodyLength = request.length;
     if (request.upgrade !== undefined) state.ensureRare().upgrade = request.upgrade;
+    if (request.expectContinue) state.ensureRare().expectContinue = true;
     wire.forwarding.apply(state, peer, request.hasForwarding);
     return state;
   }
@@ -277,7 +278,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const { client, state } = this;
     if (client === undefined || client.bodyThere(Number.POSITIVE_INFINITY)) return 'whole';
     // A client that waits for 100 Continue sends no body before it.
-    return state?.headers.has('expect') === true || client.bodyThere(smallBody) ? 'begun' : 'awaited';
+    return state?.rare?.expectContinue === true || client.bodyThere(smallBody) ? 'begun' : 'awaited';
   }
 
   awaitBeginning(): void {
@@ -312,6 +313,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (client.requestComplete) {
       if (chain === undefined) stream.endRequest(undefined);
       else {
+        stream.clientSent();
         chain.end();
         this.watchRequestChain();
       }
@@ -456,6 +458,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (this.requestChain === undefined) this.upstream?.endRequest(trailers);
     else {
       this.requestTrailers = trailers;
+      this.upstream?.clientSent();
       this.requestChain.end();
       this.watchRequestChain();
     }
@@ -508,7 +511,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const { state, client } = this;
     if (state === undefined || client === undefined || client.answered) return;
     // A 100 that the client does not wait for only confuses it.
-    if (status === 100 && !state.headers.has('expect')) return;
+    if (status === 100 && state.rare?.expectContinue !== true) return;
     if (!client.writeInterim(status, reason, headers)) this.upstream?.hold();
   }
 

@@ -19,6 +19,7 @@ export class OutgoingHead {
     length: 0,
     form: 'payload',
     upgrade: undefined,
+    expectContinue: false,
     timeouts: { connect: 0, response: 0, body: 0 },
   };
 
@@ -40,6 +41,7 @@ export class OutgoingHead {
     request.length = length;
     request.form = form;
     request.upgrade = state.upgrade;
+    request.expectContinue = state.rare?.expectContinue === true;
     request.timeouts = timeoutsOf(state, timeouts);
     return request;
   }

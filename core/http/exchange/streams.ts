@@ -42,6 +42,8 @@ export interface InboundRequest {
   readonly form: BodyForm;
   /** The protocols that the client asks to change to, when it asked properly. */
   readonly upgrade: string | undefined;
+  /** Does the client wait for a 100 before it sends the body? */
+  readonly expectContinue: boolean;
   /** Values of all Via lines, comma-joined; '' for none. */
   readonly via: string;
   readonly maxForwards: string | undefined;
@@ -63,6 +65,8 @@ export interface OutboundRequest {
   /** How the body is going to be handed on. */
   readonly form: BodyForm;
   readonly upgrade: string | undefined;
+  /** Does the client wait for the upstream's 100 before it sends the body? */
+  readonly expectContinue: boolean;
   readonly timeouts: UpstreamTimeouts;
 }
 
@@ -70,7 +74,7 @@ export interface OutboundRequest {
 export interface UpstreamTimeouts {
   /** Until the connection stands. */
   readonly connect: number;
-  /** From the request sent to the response head. */
+  /** From the request sent to the response head; does not run while the client's body is awaited. */
   readonly response: number;
   /** Silence within the body. */
   readonly body: number;
@@ -200,6 +204,8 @@ export interface UpstreamStream {
   uncork(): void;
   /** Sends a part of the request body; false: wait for `onDrain`. */
   write(bytes: Buffer | string): boolean;
+  /** All of the client's body has come; a transform may still have some of it to hand over. */
+  clientSent(): void;
   /** All of the request body was handed over; `trailers`: of chunks whose end is still to be written. */
   endRequest(trailers: HeaderList | undefined): void;
   /** Hands nothing on until {@link release}: the client is slower, or a stage is still working. */

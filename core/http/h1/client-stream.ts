@@ -396,12 +396,17 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
       return;
     }
     const { limits, timeouts } = this.wire.settings;
-    const wanted = (limits.bodyRate * timeouts.body) / 1000;
-    if (connection.paused || this.bodyProgress - this.bodyBytesBefore >= wanted) this.watchBody();
-    else
-      this.receiver?.refuse(
-        new WeldrError('REQUEST_TIMEOUT', `the request body came slower than ${limits.bodyRate} bytes/s`),
-      );
+    const progress = this.bodyProgress - this.bodyBytesBefore;
+    const wanted = Math.max(1, (limits.bodyRate * timeouts.body) / 1000);
+    if (connection.paused || progress >= wanted) {
+      this.watchBody();
+      return;
+    }
+    const why =
+      progress === 0
+        ? `the request body stalled for ${timeouts.body} ms`
+        : `the request body came slower than ${limits.bodyRate} bytes/s`;
+    this.receiver?.refuse(new WeldrError('REQUEST_TIMEOUT', why));
   }
 
   /** The client left, or must leave. */

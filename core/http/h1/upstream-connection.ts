@@ -76,6 +76,10 @@ export class H1UpstreamConnection
   private keepAlive = false;
   private keepAliveTimeout: number | undefined = undefined;
   private requestSent = false;
+  /** All of the client's body has come. */
+  private clientDone = false;
+  /** The next bytes have to come from the client: the upstream's time does not run. */
+  private awaitsClient = false;
   private writeError: Error | undefined = undefined;
   /** Bytes of the request body so far. */
   private uploaded = 0;
@@ -99,8 +103,7 @@ export class H1UpstreamConnection
     home.deadlines.add(this);
     this.socket = dial(home.upstream, use, lookup, this);
     this.socket.on('drain', () => {
-      this.beginSpan(slowBytes);
-      this.receiver?.onDrain();
+      this.onDrain();
     });
     this.socket.on('end', () => this.onEnd());
     this.socket.on('error', error => this.onSocketError(error));
@@ -141,11 +144,13 @@ export class H1UpstreamConnection
     this.uploaded = 0;
     this.beginSpan(slowBytes);
     this.upgrading = request.upgrade !== undefined;
+    this.clientDone = false;
+    this.awaitsClient = request.length !== 0 && !request.expectContinue;
     this.encoding = request.length < 0 && request.form === 'payload';
     this.timeouts = request.timeouts;
     if (this.state === idle) {
       this.state = awaitingHead;
-      this.deadline = this.home.deadlines.in(this.timeouts.response);
+      this.startTime();
     } else if (this.timeouts !== this.home.timeouts) {
       this.deadline = this.home.deadlines.in(this.timeouts.connect);
     }
@@ -162,9 +167,15 @@ export class H1UpstreamConnection
   }
 
   write(bytes: Buffer | string): boolean {
-    if (this.state === awaitingHead) this.deadline = this.home.deadlines.in(this.timeouts.response);
     this.measureUpload();
     this.uploaded += bytes.length;
+    const flows = this.writePayload(bytes);
+    this.awaitsClient = flows && !this.clientDone;
+    this.startTime();
+    return flows;
+  }
+
+  private writePayload(bytes: Buffer | string): boolean {
     if (!this.encoding) return this.writeRaw(bytes);
     // An empty chunk would be the last one.
     if (bytes.length > 0) {
@@ -173,6 +184,14 @@ export class H1UpstreamConnection
       this.writeRaw(chunkEnd);
     }
     return !this.socket.writableNeedDrain;
+  }
+
+  /** Gives the upstream its time for what it has to do next; none runs while the client has to go on. */
+  private startTime(): void {
+    if (this.state === connecting || this.state === closed || this.holding) return;
+    const { body, response } = this.timeouts;
+    const time = this.state === awaitingHead ? response : body;
+    this.deadline = this.awaitsClient ? 0 : this.home.deadlines.in(time);
   }
 
   get uploads(): boolean {
@@ -204,6 +223,13 @@ export class H1UpstreamConnection
     this.fail(new WeldrError('REQUEST_TIMEOUT', why));
   }
 
+  private onDrain(): void {
+    this.beginSpan(slowBytes);
+    this.awaitsClient = this.uploads && !this.clientDone;
+    if (this.awaitsClient) this.startTime();
+    this.receiver?.onDrain();
+  }
+
   private writeRaw(bytes: Buffer | string): boolean {
     return typeof bytes === 'string' ? this.socket.write(bytes, 'latin1') : this.socket.write(bytes);
   }
@@ -211,6 +237,14 @@ export class H1UpstreamConnection
   endRequest(trailers: HeaderList | undefined): void {
     if (trailers !== undefined || this.encoding) this.writeRaw(bodyEnd(trailers));
     this.requestSent = true;
+    this.clientSent();
+  }
+
+  clientSent(): void {
+    this.clientDone = true;
+    if (!this.awaitsClient) return;
+    this.awaitsClient = false;
+    this.startTime();
   }
 
   hold(): void {
@@ -230,8 +264,7 @@ export class H1UpstreamConnection
       this.complete();
       return;
     }
-    const { body, response } = this.timeouts;
-    this.deadline = this.home.deadlines.in(this.state === awaitingHead ? response : body);
+    this.startTime();
     const bytes = this.held;
     this.held = noBytes;
     if (bytes.length > 0) this.onBytes(bytes, 0, bytes.length);
@@ -282,7 +315,7 @@ export class H1UpstreamConnection
   onConnected(): void {
     if (this.state !== connecting) return;
     this.state = awaitingHead;
-    this.deadline = this.home.deadlines.in(this.timeouts.response);
+    this.startTime();
     this.beginSpan(slowBytes);
     this.receiver?.onConnected();
   }
@@ -299,7 +332,7 @@ export class H1UpstreamConnection
       return;
     }
     // A head has one time for all of it, however it drips.
-    if (this.state !== awaitingHead) this.deadline = this.home.deadlines.in(this.timeouts.body);
+    if (this.state !== awaitingHead) this.startTime();
     this.consume(buffer, start, end);
     this.receiver?.onReadEnd();
   }
@@ -307,6 +340,8 @@ export class H1UpstreamConnection
   onWriteError(error: Error): boolean {
     if (this.state === connecting || this.state === idle) return false;
     this.writeError = error;
+    // While a stage or a slow client holds it, too: there is no more to come than what has arrived.
+    if (this.holding) this.socket.resume();
     return true;
   }
 
@@ -390,8 +425,9 @@ export class H1UpstreamConnection
           ),
         );
       } else {
-        // The upstream is at work.
-        this.deadline = this.home.deadlines.in(this.timeouts.response);
+        // The upstream is at work, or lets the client go on.
+        if (head.status === 100) this.awaitsClient = !this.clientDone;
+        this.startTime();
         receiver.onInterim(head);
       }
     } else {
@@ -399,8 +435,8 @@ export class H1UpstreamConnection
       // A refused upgrade leaves it open what the upstream makes of later bytes: the connection ends with it.
       this.keepAlive = head.keepAlive && !this.upgrading;
       this.keepAliveTimeout = head.keepAliveTimeout;
-      this.deadline = this.home.deadlines.in(this.timeouts.body);
       this.state = head.length === chunked ? inChunked : head.length === untilClose ? untilEnd : inBody;
+      this.startTime();
       const form = receiver.onHead(head);
       if (this.stopped()) return;
       if (head.length === chunked) this.beginChunked(form);
@@ -507,9 +543,16 @@ export class H1UpstreamConnection
 
   private onSocketError(error: Error | undefined): void {
     if (this.state === closed) return;
-    if (this.holding && error === undefined) this.ended = true;
+    if (this.holding && (error === undefined || this.mayBeWhole)) this.ended = true;
     else if (this.state === idle) this.destroy();
     else this.fail(this.explain(error));
+  }
+
+  /** Could what is held back be the rest of the response? */
+  private get mayBeWhole(): boolean {
+    if (this.completeOnRelease) return true;
+    const { held, remaining, state } = this;
+    return held.length > 0 && (state !== inBody || held.length >= remaining);
   }
 
   private explain(error = this.writeError): WeldrError {

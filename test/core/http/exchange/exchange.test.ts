@@ -110,6 +110,7 @@ function request(facts: Partial<InboundRequest> = {}): InboundRequest {
     via: '',
     maxForwards: undefined,
     hasForwarding: false,
+    expectContinue: false,
     ...facts,
   };
 }

@@ -72,6 +72,7 @@ class FakeStream implements UpstreamStream {
   readonly cork = ignore;
   readonly uncork = ignore;
   readonly write = (): boolean => true;
+  readonly clientSent = ignore;
   readonly endRequest = ignore;
   readonly hold = ignore;
   readonly release = ignore;
