@@ -53,7 +53,7 @@ const limits = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      'Client connections of one worker from one address; all of unix sockets are one. Default: no limit.',
+      'Client connections of one worker from one address; an IPv6 /64 is one, as are all of unix sockets. Default: no limit.',
     ),
   interimResponses: z
     .number()

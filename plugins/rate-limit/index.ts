@@ -1,8 +1,8 @@
 // rate-limit: answers 429 to clients that send more requests than they may.
 import { z } from 'zod';
+import { addressKey } from '../../core/address-key.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { reply } from '../../core/request/reply.ts';
-import { addressKey } from './address-key.ts';
 import { TokenBuckets } from './token-buckets.ts';
 
 const options = z

@@ -10,6 +10,7 @@ import { Wire, type WireOptions } from '../exchange/wire.ts';
 import { H1Connector } from '../h1/connector.ts';
 import { NameLookups } from '../upstream/name-lookups.ts';
 import { Acceptor } from './acceptor.ts';
+import { AddressCounts } from './address-counts.ts';
 import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
 import { addressOf, infoOf, peerOf } from './peer.ts';
 
@@ -24,7 +25,7 @@ export class Listener implements ConnectionKeeper {
   private readonly acceptor: Acceptor;
   private readonly servers: Server[] = [];
   private readonly open = new Set<AcceptedConnection>();
-  private readonly perAddress = new Map<string, number>();
+  private readonly perAddress = new AddressCounts();
   private readonly waiting: (() => void)[] = [];
   private readonly maxConnections: number;
 
@@ -112,10 +113,7 @@ export class Listener implements ConnectionKeeper {
   /** A connection has ended. */
   forget(connection: AcceptedConnection): void {
     if (!this.open.delete(connection)) return;
-    const { ip } = connection.peer;
-    const count = (this.perAddress.get(ip) ?? 1) - 1;
-    if (count === 0) this.perAddress.delete(ip);
-    else this.perAddress.set(ip, count);
+    this.perAddress.remove(connection.peer.ip);
     this.tellFinished(connection.peer);
     if (this.open.size === 0) for (const resolve of this.waiting.splice(0)) resolve();
   }
@@ -129,11 +127,8 @@ export class Listener implements ConnectionKeeper {
 
   private accept(socket: Socket, peer: Peer): void {
     const { limits } = this.wire.settings;
-    const count = (this.perAddress.get(peer.ip) ?? 0) + 1;
-    if (
-      this.open.size >= this.maxConnections ||
-      count > (limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY)
-    ) {
+    const most = limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY;
+    if (this.open.size >= this.maxConnections || this.perAddress.of(peer.ip) >= most) {
       this.acceptor.turnAway(socket);
       this.tellFinished(peer, 'limit');
       return;
@@ -144,7 +139,7 @@ export class Listener implements ConnectionKeeper {
       this.tellFinished(peer, 'plugin');
       return;
     }
-    this.perAddress.set(peer.ip, count);
+    this.perAddress.add(peer.ip);
     this.open.add(this.acceptor.accept(socket, peer));
   }
 

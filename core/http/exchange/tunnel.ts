@@ -1,7 +1,7 @@
 // Tunnel: two connections joined after 101, bytes passed both ways as they come (RFC 9110 section 7.8).
 import type { Duplex } from 'node:stream';
+import { hearOut } from '../upstream/last-words.ts';
 import type { Deadlines, Waiting } from './deadlines.ts';
-import { hearOut } from './last-words.ts';
 
 /** One upgraded connection: back-pressure and half-close pass through; silence on both sides ends it. */
 export class Tunnel implements Waiting {

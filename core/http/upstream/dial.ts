@@ -4,7 +4,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { toError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import { copyBufferSize } from '../exchange/copy-buffers.ts';
-import { hearOut } from '../exchange/last-words.ts';
+import { hearOut } from './last-words.ts';
 import { tlsConnectionOptions } from './tls-options.ts';
 
 /** Who reads from a socket that was dialled. */

@@ -1,7 +1,7 @@
 // The rate-limit plugin and its buckets.
 import * as assert from 'uvu/assert';
+import { addressKey } from '../../../core/address-key.ts';
 import { workerSide } from '../../../core/testing.ts';
-import { addressKey } from '../../../plugins/rate-limit/address-key.ts';
 import { rateLimit } from '../../../plugins/rate-limit/index.ts';
 import { TokenBuckets } from '../../../plugins/rate-limit/token-buckets.ts';
 import { retry } from '../../../plugins/retry/index.ts';

@@ -1,6 +1,7 @@
-// The key that a client's requests are counted under: its address, or its network where addresses cost nothing.
+// The key that a client is counted under, by connections and by requests: its address, or its network where addresses
+// cost nothing.
 
-import { unixPeer } from '../../core/network.ts';
+import { unixPeer } from './network.ts';
 
 /**
  * An IPv4 address as it is, an IPv6 address by its /64: what one subscriber gets, who may change the rest with every
