@@ -11,6 +11,9 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8);
 loopback.addAddress('::1', 'ipv6');
 
+/** What proxies add to what they pass on. */
+const forwardingFields = ['via', 'forwarded', 'x-real-ip'];
+
 /** Is it a name or address of this machine only: `localhost`, 127.0.0.0/8, ::1? */
 export function isLoopback(host: string): boolean {
   const family = isIP(host);
@@ -41,8 +44,10 @@ export class AccessGuard {
   check(path: string, headers: IncomingHttpHeaders): void {
     if (openPaths.has(path)) return;
     this.refuseOtherSites(headers);
-    if (this.token === undefined) this.refuseOtherHosts(headers.host);
-    else this.checkToken(this.token, headers.authorization);
+    if (this.token === undefined) {
+      this.refuseOtherHosts(headers.host);
+      this.refuseProxied(headers);
+    } else this.checkToken(this.token, headers.authorization);
   }
 
   /** Who asks, for logs and for what is kept: the address, and whether it has shown the token. */
@@ -75,6 +80,18 @@ export class AccessGuard {
     throw new WeldrError(
       'FORBIDDEN',
       `the admin API is not known as ${JSON.stringify(header ?? '')}: call it by its address, or name this host in adminApi({ hosts })`,
+    );
+  }
+
+  /** Who can only reach a proxy of this machine must not get at what trusts the machine. */
+  private refuseProxied(headers: IncomingHttpHeaders): void {
+    const field = Object.keys(headers).find(
+      name => forwardingFields.includes(name) || name.startsWith('x-forwarded-'),
+    );
+    if (field === undefined) return;
+    throw new WeldrError(
+      'FORBIDDEN',
+      `this call came through a proxy (${field}): set adminApi({ token }) or WELDR_ADMIN_TOKEN and send it, or call the admin API directly`,
     );
   }
 

@@ -1,19 +1,27 @@
 // AdminServer: the HTTP server of the admin API. Lets in who may, finds the route, answers its JSON.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import polka, { type Polka, type Request } from 'polka';
-import { describeError, WeldrError } from '../../core/errors.ts';
+import type { Clock } from '../../core/clock.ts';
+import { describeError, type ErrorCode, WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
 import type { AccessGuard } from './access-guard.ts';
+import type { AdminConnection } from './admin-connection.ts';
+import { AdminConnections } from './admin-connections.ts';
+import { ByteBudget } from './byte-budget.ts';
 import { problemAnswer } from './problem.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { readBody } from './request-body.ts';
 
 const defaultMaxBody = 64 * 1024;
 /** How long answers that are under way may take when the server closes, ms. */
 const closeWithin = 1000;
+
+/** Errors of those who may not, or not now; other errors are the business of who asked. */
+const refusals: ReadonlySet<ErrorCode> = new Set(['UNAUTHORIZED', 'FORBIDDEN', 'OVERLOADED']);
 
 const limits = {
   maxHeaderSize: 16 * 1024,
@@ -22,13 +30,17 @@ const limits = {
   keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 1_000,
 };
-/** Connections at once. */
-const maxConnections = 256;
+/** Bytes that bodies and answers may hold together. */
+const maxHeld = 4 * 1024 * 1024;
+/** An answer up to here does not count: each connection has one at most. Bytes. */
+const smallAnswer = 16 * 1024;
+const busy = 'the admin API is at its limit of bytes under way; try again in a moment';
 
 export interface AdminServerOptions {
   readonly routes: AdminRoutes;
   readonly guard: AccessGuard;
   readonly log: Logger;
+  readonly clock: Clock;
   /** Is what is answered possibly out of date? */
   stale(): boolean;
 }
@@ -37,7 +49,10 @@ export interface AdminServerOptions {
 export class AdminServer {
   private readonly options: AdminServerOptions;
   private readonly server: Server;
-  private readonly answering = new Map<ServerResponse, Socket>();
+  private readonly connections: AdminConnections;
+  private readonly refusals: RefusalLog;
+  private readonly budget = new ByteBudget(maxHeld);
+  private readonly answering = new Map<ServerResponse, AdminConnection>();
   /** Of those, the ones that are answered after the close. */
   private readonly outliving = new WeakSet<ServerResponse>();
   private readonly router: Polka;
@@ -46,8 +61,9 @@ export class AdminServer {
 
   constructor(options: AdminServerOptions) {
     this.options = options;
-    this.server = createServer(limits, (request, response) => this.receive(request, response));
-    this.server.maxConnections = maxConnections;
+    this.server = createServer(limits);
+    this.refusals = new RefusalLog(options.log, options.clock);
+    this.connections = new AdminConnections(this.server, this.refusals);
     this.router = polka({
       server: this.server,
       onNoMatch: (request, response) => this.refuseUnrouted(request, response),
@@ -60,6 +76,7 @@ export class AdminServer {
     const wanted = addressText(host, port);
     try {
       this.router.listen({ host, port, exclusive: true });
+      this.putBeforeRouter();
       await once(this.server, 'listening');
     } catch (thrown) {
       throw new WeldrError(
@@ -75,6 +92,18 @@ export class AdminServer {
     return addressText(address.address, address.port);
   }
 
+  /** Lets a request come to the router when it is its turn. */
+  private putBeforeRouter(): void {
+    const { server } = this;
+    const listeners = server.listeners('request');
+    server.removeAllListeners('request');
+    server.on('request', (request, response) =>
+      this.receive(request, response, () => {
+        for (const listener of listeners) Reflect.apply(listener, server, [request, response]);
+      }),
+    );
+  }
+
   /**
    * Stops listening at once; answers that are under way have a second. Those that wait for this very close, such as
    * that of a reload, are sent later, over their own connections.
@@ -87,15 +116,25 @@ export class AdminServer {
     const finished = [...this.answering.keys()].filter(response => !this.outliving.has(response)).map(finish);
     await Promise.race([Promise.all(finished), limit.promise]);
     clearTimeout(timer);
-    for (const [response, socket] of this.answering) if (!this.outliving.has(response)) socket.destroy();
+    for (const [response, connection] of this.answering) {
+      if (!this.outliving.has(response)) connection.destroy();
+    }
   }
 
   // --- one request ---------------------------------------------------------------------------------------------
 
-  /** Comes before the router's own turn. */
-  private receive(request: IncomingMessage, response: ServerResponse): void {
-    this.answering.set(response, request.socket);
-    response.once('close', () => this.answering.delete(response));
+  /** `route`: what the router does with a request. */
+  private receive(request: IncomingMessage, response: ServerResponse, route: () => void): void {
+    const connection = this.connections.take(request);
+    connection.queue(request, response, () => {
+      this.answering.set(response, connection);
+      response.once('close', () => this.answering.delete(response));
+      this.addRoutes();
+      route();
+    });
+  }
+
+  private addRoutes(): void {
     // Plugins that come later in the config add their routes later.
     const { routes } = this.options;
     if (this.routed === routes.size) return;
@@ -106,33 +145,57 @@ export class AdminServer {
   }
 
   private async serve(route: AdminRoute, request: Request, response: ServerResponse): Promise<void> {
-    let answer: AdminAnswer;
+    try {
+      const answer = await this.answerOf(route, request, response);
+      this.send(request, response, answer);
+      this.logCall(request, answer);
+    } catch (thrown) {
+      this.refuse(request, response, thrown);
+    }
+  }
+
+  private async answerOf(
+    route: AdminRoute,
+    request: Request,
+    response: ServerResponse,
+  ): Promise<AdminAnswer> {
+    const connection = this.connections.of(request);
+    const { method } = route;
+    let held = 0;
     try {
       this.options.guard.check(request.path, request.headers);
-      const hasBody = route.method !== 'GET' && route.method !== 'DELETE';
       const precondition = new Precondition({
         ifMatch: request.headers['if-match'],
         ifNoneMatch: request.headers['if-none-match'],
       });
-      if (route.method !== 'GET' && route.conditional !== true) {
-        precondition.refuse(`${route.method} ${request.path}`);
-      }
-      const body = hasBody ? await readBody(request, route.maxBody ?? defaultMaxBody) : undefined;
+      if (method !== 'GET' && route.conditional !== true) precondition.refuse(`${method} ${request.path}`);
+      const hasBody = method !== 'GET' && method !== 'DELETE';
+      const body = hasBody
+        ? await readBody(request, route.maxBody ?? defaultMaxBody, bytes => {
+            held += this.hold(bytes);
+          })
+        : undefined;
       if (route.outlivesServer) this.outliving.add(response);
-      answer = await route.handle({
-        method: route.method,
+      connection.working = true;
+      return await route.handle({
+        method,
         path: request.path,
         params: request.params,
         query: new URLSearchParams(request.search),
         precondition,
-        by: this.options.guard.callerOf(request.socket.remoteAddress),
+        by: this.options.guard.callerOf(connection.remoteAddress),
         body,
       });
-    } catch (thrown) {
-      this.refuse(request, response, thrown);
-      return;
+    } finally {
+      connection.working = false;
+      this.budget.release(held);
     }
-    this.send(request, response, answer);
+  }
+
+  /** The bytes, which count from now on. Throws OVERLOADED. */
+  private hold(bytes: number): number {
+    if (!this.budget.hold(bytes)) throw new WeldrError('OVERLOADED', busy);
+    return bytes;
   }
 
   private refuseUnrouted(request: Request, response: ServerResponse): void {
@@ -173,39 +236,50 @@ export class AdminServer {
       this.options.log.error({ err: thrown }, `${request.method} ${request.url}: ${describeError(thrown)}`);
     }
     // What is left of a refused body is not read: the connection ends with the answer.
-    this.send(
-      request,
-      response,
-      problemAnswer(thrown, request.complete ? headers : { ...headers, Connection: 'close' }),
-    );
+    const answer = problemAnswer(thrown, request.complete ? headers : { ...headers, Connection: 'close' });
+    this.send(request, response, answer);
+    if (thrown instanceof WeldrError && refusals.has(thrown.code)) this.noteRefusal(request, thrown);
+    else this.logCall(request, answer);
+  }
+
+  private noteRefusal(request: IncomingMessage, { status, message }: WeldrError): void {
+    const { method, url = '' } = request;
+    // A query may have been meant to be secret.
+    const path = (url.split('?')[0] ?? '').slice(0, 200);
+    const from = this.connections.of(request).remoteAddress;
+    this.refusals.note({ method, path, status, from }, `refused ${method} ${path}: ${message}`);
+  }
+
+  private logCall(request: IncomingMessage, { status }: AdminAnswer): void {
+    const { method, url: path } = request;
+    const level = method === 'GET' || method === 'HEAD' ? 'debug' : 'info';
+    const from = this.connections.of(request).remoteAddress;
+    this.options.log[level]({ method, path, status, from }, `${method} ${path} ${status}`);
   }
 
   private send(request: IncomingMessage, response: ServerResponse, answer: AdminAnswer): void {
     if (response.headersSent || response.destroyed) return;
-    const { log, stale } = this.options;
     const text = bodyText(answer);
+    const bytes = text === undefined ? 0 : Buffer.byteLength(text);
+    if (bytes > smallAnswer) {
+      const held = this.hold(bytes);
+      response.once('close', () => this.budget.release(held));
+    }
     response.writeHead(answer.status, {
       ...(text === undefined
         ? {}
         : {
             'Content-Type': answer.contentType ?? 'application/json',
-            'Content-Length': Buffer.byteLength(text),
+            'Content-Length': bytes,
           }),
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
-      ...(stale() ? { 'Weldr-Stale': 'true' } : {}),
+      ...(this.options.stale() ? { 'Weldr-Stale': 'true' } : {}),
       ...(this.server.listening ? {} : { Connection: 'close' }),
       ...answer.headers,
     });
     response.end(text);
-    const line = {
-      method: request.method,
-      path: request.url,
-      status: answer.status,
-      from: request.socket.remoteAddress,
-    };
-    const level = request.method === 'GET' || request.method === 'HEAD' ? 'debug' : 'info';
-    log[level](line, `${request.method} ${request.url} ${answer.status}`);
+    this.connections.of(request).answered(bytes);
   }
 }
 

@@ -48,10 +48,10 @@ export const adminApi = definePlugin({
     addBatchRoute(side.admin, side.operator);
     const { host, port, bearer } = accessOf(side, configured);
     const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });
-    const { admin: routes, log, operator, onClose } = side;
+    const { admin: routes, clock, log, operator, onClose } = side;
     // Workers never serve it, and loading it takes longer than all else that they need.
     const { AdminServer } = await import('./admin-server.ts');
-    const server = new AdminServer({ routes, guard, log, stale: () => operator.stale });
+    const server = new AdminServer({ routes, guard, log, clock, stale: () => operator.stale });
     onClose(() => server.close());
     const address = await server.listen(host, port);
     log.info({ address, token: bearer !== undefined }, `the admin API listens on http://${address}`);

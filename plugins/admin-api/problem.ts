@@ -30,11 +30,12 @@ export function problemAnswer(thrown: unknown, headers: Readonly<Record<string, 
     code,
     ...(field === undefined || field === '' ? {} : { field }),
   };
-  const challenge: Record<string, string> = status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {};
+  const remedy: Record<string, string> = status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {};
+  if (code === 'OVERLOADED') remedy['Retry-After'] = '1';
   return {
     status,
     body: JSON.stringify(problem),
     contentType: 'application/problem+json',
-    headers: { ...challenge, ...headers },
+    headers: { ...remedy, ...headers },
   };
 }

@@ -9,17 +9,23 @@ const maxDropped = 1024 * 1024;
 
 /**
  * The parsed body; undefined when there is none. Throws BODY_TOO_LARGE over `maxBytes`, and INPUT_INVALID for what is
- * not JSON in UTF-8. curl's `-d` says that it sends a form, so the Content-Type is not asked.
+ * not JSON in UTF-8; `hold` is told of the bytes that are kept, and may throw. curl's `-d` says that it sends a form, so the Content-Type is not asked.
  */
-export async function readBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+export async function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  hold: (bytes: number) => void,
+): Promise<unknown> {
   const pieces: Buffer[] = [];
   let length =
     Number(request.headers['content-length'] ?? 0) > maxBytes + maxDropped ? Number.POSITIVE_INFINITY : 0;
   if (length === 0) {
     for await (const piece of request as AsyncIterable<Buffer>) {
       length += piece.length;
-      if (length <= maxBytes) pieces.push(piece);
-      else if (length > maxBytes + maxDropped) break;
+      if (length <= maxBytes) {
+        hold(piece.length);
+        pieces.push(piece);
+      } else if (length > maxBytes + maxDropped) break;
     }
   }
   if (length > maxBytes) {

@@ -159,6 +159,63 @@ test('a name that was rebound to this machine gets nowhere', async () => {
   });
 });
 
+test('what came through a proxy is refused where there is no token, and taken with it', async () => {
+  const fields = [
+    { via: '1.1 weldr' },
+    { forwarded: 'for=192.0.2.1' },
+    { 'x-forwarded-for': '192.0.2.1' },
+    { 'X-Forwarded-Host': 'a.test' },
+    { 'x-real-ip': '192.0.2.1' },
+  ];
+  await withApi({}, async ({ call }) => {
+    for (const headers of fields) {
+      for (const [method, path] of [
+        ['GET', '/servers'],
+        ['POST', '/servers'],
+        ['GET', '/nothing'],
+      ] as const) {
+        const answer = await call(method, path, method === 'POST' ? server : undefined, headers);
+        assert.is(answer.status, 403, `${method} ${path} with ${Object.keys(headers)}`);
+        assert.match(answer.text, 'WELDR_ADMIN_TOKEN');
+      }
+      assert.is((await call('GET', '/healthz', undefined, headers)).status, 200);
+    }
+  });
+  await withApi({ api: { token } }, async ({ call }) => {
+    for (const headers of fields) {
+      const authorization = `Bearer ${token}`;
+      assert.is((await call('GET', '/servers', undefined, { ...headers, authorization })).status, 200);
+    }
+  });
+});
+
+test('each refused call is logged with who and what, its query left out, and a crowd of them is counted', async () => {
+  await withApi({ api: { token } }, async ({ call, side }) => {
+    const refused = () => side.logs.filter(({ msg }) => msg.startsWith('refused'));
+    await call('GET', '/servers?token=secret');
+    await call('POST', '/servers', server, { authorization: 'Bearer wrong' });
+    assert.equal(
+      refused().map(({ method, path, status, from, level }) => [level, method, path, status, from]),
+      [
+        ['warn', 'GET', '/servers', 401, '127.0.0.1'],
+        ['warn', 'POST', '/servers', 401, '127.0.0.1'],
+      ],
+    );
+    assert.match(refused()[1]?.msg ?? '', 'the bearer token is not the right one');
+    for (let n = 0; n < 50; n++) await call(n % 2 === 0 ? 'GET' : 'DELETE', '/servers/x');
+    assert.is(refused().length, 10);
+    assert.not.match(JSON.stringify(side.logs), 'secret');
+    side.clock.advance(10_000);
+    assert.ok(side.logs.some(({ leftOut, msg }) => leftOut === 42 && msg.startsWith('42 more refusals')));
+    assert.not.ok(
+      side.logs.some(({ level, msg }) => level === 'info' && / 401$/.test(msg)),
+      'none beside it',
+    );
+    await call('GET', '/servers');
+    assert.is(refused().length, 11);
+  });
+});
+
 test('loopback is told from what is not', () => {
   const yes = ['127.0.0.1', '127.255.0.9', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1', 'localhost'];
   const no = [

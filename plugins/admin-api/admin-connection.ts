@@ -1,0 +1,182 @@
+// AdminConnection: one caller's connection as the HTTP server reads it: no request before the last one is answered.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { Due, TurnQueue } from './turn-queue.ts';
+
+/** Bytes that the HTTP server is handed at once: few requests come about of them. Within a body, it may be more. */
+const headSlice = 128;
+const bodySlice = 1024;
+/** A caller who takes nothing of an answer for this long loses the connection, ms. */
+const stalledAfter = 10_000;
+
+const noBytes = Buffer.alloc(0);
+
+interface Turn {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly serve: () => void;
+}
+
+/**
+ * A socket between the caller and Node's HTTP server. That server makes a request of everything it reads, whether the
+ * answers before it have left or not: callers who send and never read would take all memory. So it is handed little at
+ * a time, and nothing while an answer is owed.
+ */
+export class AdminConnection extends Duplex {
+  /** Is Weldr itself at work for the caller, rather than waiting for it? */
+  working = false;
+  readonly remoteAddress: string | undefined;
+  private readonly socket: Socket;
+  private readonly turns: TurnQueue;
+  private due: Due = 'new';
+  /** A step is in the queue, and why. */
+  private stepDue: Due | undefined = undefined;
+  /** Bytes were handed on of which no request has come about. */
+  private begun = false;
+  /** Of the last answer. */
+  private lastBytes = 0;
+  private unread: Buffer = noBytes;
+  private wanted = false;
+  private ended = false;
+  private current: Turn | undefined = undefined;
+  private readonly waiting: Turn[] = [];
+
+  constructor(socket: Socket, turns: TurnQueue) {
+    // A mark of 1: no slice is asked for while one is there.
+    super({ readableHighWaterMark: 1, allowHalfOpen: true });
+    this.socket = socket;
+    this.remoteAddress = socket.remoteAddress;
+    this.turns = turns;
+    socket.on('data', bytes => {
+      this.unread = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
+      socket.pause();
+      this.feed();
+    });
+    socket.on('end', () => {
+      this.ended = true;
+      this.feed();
+    });
+    socket.on('timeout', () => this.emit('timeout'));
+    socket.on('error', error => this.destroy(error));
+    socket.on('close', () => this.destroy());
+  }
+
+  /**
+   * What it is waiting for. `caller`: the rest of a request, or a first one; or that an answer is taken before which the
+   * next request was sent. `nothing`: it was answered and is idle. `turn`: for Weldr.
+   */
+  get awaits(): 'caller' | 'nothing' | 'turn' {
+    if (this.current?.request.complete === false) return 'caller';
+    if (this.stepDue !== undefined && this.stepDue !== 'ahead') return 'turn';
+    const idle = this.due !== 'new' && this.current === undefined && !this.begun && this.unread.length === 0;
+    return idle ? 'nothing' : 'caller';
+  }
+
+  /** As a socket's: the HTTP server closes idle connections with it. */
+  setTimeout(ms: number): this {
+    this.socket.setTimeout(ms);
+    return this;
+  }
+
+  /** Calls `serve` when it is the turn of this request. */
+  queue(request: IncomingMessage, response: ServerResponse, serve: () => void): void {
+    this.begun = false;
+    const turn = { request, response, serve };
+    if (this.current === undefined && this.waiting.length === 0) this.begin(turn);
+    else this.waiting.push(turn);
+  }
+
+  /** The answer was handed over: from now on the caller has to take it. */
+  answered(bytes: number): void {
+    this.lastBytes = bytes;
+    this.socket.setTimeout(stalledAfter);
+  }
+
+  private begin(turn: Turn): void {
+    this.current = turn;
+    // Nothing is expected of the caller before there is an answer.
+    this.socket.setTimeout(0);
+    turn.response.once('close', () => this.next());
+    turn.serve();
+  }
+
+  private next(): void {
+    this.due = this.unread.length > 0 || this.waiting.length > 0 ? 'ahead' : 'later';
+    this.current = undefined;
+    if (this.waiting.length === 0) this.feed();
+    else this.inTurn(() => this.beginNext());
+  }
+
+  private beginNext(): void {
+    const turn = this.waiting.shift();
+    if (turn !== undefined) this.begin(turn);
+  }
+
+  private inTurn(step: () => void): void {
+    const due = this.current === undefined ? this.due : 'later';
+    // The rest of what this step begins is nothing that was sent too early.
+    if (due === 'ahead') this.due = 'later';
+    this.stepDue = due;
+    const run = (): void => {
+      this.stepDue = undefined;
+      step();
+    };
+    this.turns.add(this, run, due, this.lastBytes);
+  }
+
+  /** Would the next bytes belong to a request whose turn has not come? */
+  private get owesAnswer(): boolean {
+    return this.waiting.length > 0 || this.current?.request.complete === true;
+  }
+
+  private feed(): void {
+    if (!this.wanted || this.owesAnswer) return;
+    if (this.unread.length > 0) {
+      this.wanted = false;
+      this.inTurn(() => {
+        const size = this.current === undefined ? headSlice : bodySlice;
+        const bytes = this.unread.subarray(0, size);
+        this.unread = this.unread.subarray(size);
+        this.begun = true;
+        this.push(bytes);
+      });
+    } else if (this.ended) {
+      this.wanted = false;
+      this.push(null);
+    } else {
+      this.socket.resume();
+    }
+  }
+
+  override _read(): void {
+    this.wanted = true;
+    this.feed();
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.socket.write(chunk, done);
+  }
+
+  override _writev(
+    chunks: readonly { readonly chunk: Buffer }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this.socket.cork();
+    for (const [at, { chunk }] of chunks.entries()) {
+      if (at === chunks.length - 1) this.socket.write(chunk, done);
+      else this.socket.write(chunk);
+    }
+    this.socket.uncork();
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.socket.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.waiting.length = 0;
+    this.socket.destroy();
+    done(error);
+  }
+}

@@ -1,0 +1,30 @@
+// RefusalLog: says who was refused, without letting a stranger fill the disk.
+import type { Logger } from 'pino';
+import type { Clock } from '../../core/clock.ts';
+
+/** Lines at most in each span, and how long a span is, ms. */
+const maxLines = 10;
+const span = 10_000;
+
+/** Logs the first refusals of each span, and at its end how many more there were. */
+export class RefusalLog {
+  private readonly log: Logger;
+  private readonly clock: Clock;
+  private count = 0;
+
+  constructor(log: Logger, clock: Clock) {
+    this.log = log;
+    this.clock = clock;
+  }
+
+  note(facts: Readonly<Record<string, unknown>>, message: string): void {
+    if (this.count === 0) this.clock.after(span, () => this.endSpan());
+    if (++this.count <= maxLines) this.log.warn(facts, message);
+  }
+
+  private endSpan(): void {
+    const leftOut = this.count - maxLines;
+    this.count = 0;
+    if (leftOut > 0) this.log.warn({ leftOut }, `${leftOut} more refusals are left out here`);
+  }
+}
