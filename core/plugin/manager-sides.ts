@@ -42,6 +42,8 @@ type Listener = (message: unknown, worker: number) => void;
 
 /** The manager sides of one config. */
 export class ManagerSides {
+  /** Where plugins listen. */
+  readonly addresses: string[] = [];
   readonly hooks: ManagerHooks;
   readonly admin = new AdminRoutes();
   private readonly options: ManagerSidesOptions;
@@ -112,6 +114,7 @@ export class ManagerSides {
       pools,
       operator: new OperatorPools(this.options.pools, name),
       admin: this.admin,
+      listensOn: address => void this.addresses.push(address),
       status,
       overrides,
       scope,

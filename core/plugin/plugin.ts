@@ -102,6 +102,11 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   readonly operator: OperatorPools;
   /** Routes of the admin API; an admin plugin serves them. */
   readonly admin: AdminRoutes;
+  /**
+   * Says that the plugin listens at `address`, such as `127.0.0.1:8687` or `unix:/run/a.sock`: workers do not take it for a
+   * server. Call it before the start of the plugin is over.
+   */
+  listensOn(address: string): void;
   /** Facts about this Weldr and its workers. */
   readonly status: ManagerStatus;
   /** What flags and environment say; it goes before the config's options. */

@@ -348,6 +348,7 @@ export class Manager {
       spawn: worker => this.spawnWorker(worker, config),
       greeting: () => this.greeting(settings),
       sockets: () => (local ? this.sockets.copies(settings.listen) : this.sockets.of(settings.listen)),
+      ownAddresses: () => this.plugins?.addresses ?? [],
       onIdle: (worker, pool, id) => this.pools.workerIdle(worker, pool, id),
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
       onExit: worker => {

@@ -56,8 +56,8 @@ export type ManagerMessage =
     }
   /** A listening socket; it is the handle that goes with the message. */
   | { readonly type: 'socket'; readonly address: string; readonly entry: ListenEntry }
-  /** Accept connections from the sockets that were sent. */
-  | { readonly type: 'listen' }
+  /** Accept connections from the sockets that were sent. `own`: where this Weldr listens beside them. */
+  | { readonly type: 'listen'; readonly own: readonly string[] }
   /** Some worker has hung: watch your main thread, so that the stack of the next one that hangs is known. */
   | { readonly type: 'watch-stack' }
   /** Take no more connections, finish what is there within the time, then end. */

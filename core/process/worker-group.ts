@@ -24,6 +24,8 @@ export interface WorkerGroupOptions {
   /** What a worker has to know before its plugins start. */
   greeting(): ManagerMessage;
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
+  /** Where this Weldr listens beside those. */
+  ownAddresses(): readonly string[];
   onIdle(worker: number, pool: string, id: string): void;
   onReady(worker: number): void;
   onExit(worker: number): void;
@@ -51,6 +53,7 @@ export class WorkerGroup {
           log: options.log,
           spawn: () => options.spawn(number),
           sockets: () => options.sockets(),
+          ownAddresses: () => options.ownAddresses(),
           greet: slot => {
             slot.send(options.greeting());
             this.greeted.add(number);

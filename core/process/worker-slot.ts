@@ -28,6 +28,7 @@ export interface WorkerSlotOptions {
   greet(slot: WorkerSlot): void;
   /** The sockets to listen on; asked for each process. */
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
+  ownAddresses(): readonly string[];
   onMessage(slot: WorkerSlot, message: Extract<WorkerMessage, { type: 'plugin' | 'idle' }>): void;
   onReady(slot: WorkerSlot): void;
   onExit(slot: WorkerSlot): void;
@@ -246,7 +247,7 @@ export class WorkerSlot {
     for (const { address, listen, handle } of await this.options.sockets()) {
       link?.send({ type: 'socket', address, entry: { name: listen.name, kind: listen.target.kind } }, handle);
     }
-    link?.send({ type: 'listen' });
+    link?.send({ type: 'listen', own: this.options.ownAddresses() });
   }
 
   private exited(how: string): void {

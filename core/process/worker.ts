@@ -36,7 +36,7 @@ export class Worker {
   private readonly drains = new DrainWatch(this.pools, upstream =>
     this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
   );
-  private readonly sockets: { handle: SendHandle; entry: ListenEntry }[] = [];
+  private readonly sockets: { handle: SendHandle; entry: ListenEntry; address: string }[] = [];
   /** Messages to plugins from before the plugins were there. */
   private readonly early: Message<'plugin'>[] = [];
   /** Modules to warn of, from before the log was there. */
@@ -74,10 +74,10 @@ export class Worker {
         this.apply(message);
         break;
       case 'socket':
-        this.sockets.push({ handle: socket, entry: message.entry });
+        this.sockets.push({ handle: socket, entry: message.entry, address: message.address });
         break;
       case 'listen':
-        this.listen();
+        this.listen(message);
         break;
       case 'plugin':
         if (this.plugins === undefined) this.early.push(message);
@@ -166,11 +166,13 @@ export class Worker {
     }
   }
 
-  private listen(): void {
+  private listen({ own }: Message<'listen'>): void {
     const { listener } = this;
     if (listener === undefined || this.ending) return;
     try {
-      for (const { handle, entry } of this.sockets.splice(0)) {
+      for (const address of own) listener.avoid(address);
+      for (const { handle, entry, address } of this.sockets.splice(0)) {
+        listener.avoid(address);
         listener.serve(handle, entry);
       }
       this.options.link.send({ type: 'ready' });

@@ -54,6 +54,7 @@ export const adminApi = definePlugin({
     const server = new AdminServer({ routes, guard, log, clock, stale: () => operator.stale });
     onClose(() => server.close());
     const address = await server.listen(host, port);
+    side.listensOn(address);
     log.info({ address, token: bearer !== undefined }, `the admin API listens on http://${address}`);
   },
 });

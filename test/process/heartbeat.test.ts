@@ -81,6 +81,7 @@ class World {
       },
       greet: () => {},
       sockets: () => [],
+      ownAddresses: () => [],
       onMessage: () => {},
       onReady: () => {},
       onExit: () => void this.exits.push(this.processes.length),

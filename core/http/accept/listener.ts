@@ -1,6 +1,6 @@
 // Listener: takes clients' connections for one worker, within limits, and drains them at the end.
 import type { SendHandle } from 'node:child_process';
-import { createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { systemClock } from '../../clock.ts';
 import type { ListenEntry } from '../../settings/listen.ts';
 import type { ConnectionInfo } from '../../stages/connection-info.ts';
@@ -9,6 +9,7 @@ import type { Peer } from '../exchange/streams.ts';
 import { Wire, type WireOptions } from '../exchange/wire.ts';
 import { H1Connector } from '../h1/connector.ts';
 import { NameLookups } from '../upstream/name-lookups.ts';
+import { OwnAddresses } from '../upstream/own-addresses.ts';
 import { Acceptor } from './acceptor.ts';
 import { AddressCounts } from './address-counts.ts';
 import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
@@ -22,6 +23,7 @@ const backlog = 4096;
 /** One worker's listening side; it may serve several addresses. */
 export class Listener implements ConnectionKeeper {
   private readonly wire: Wire;
+  private readonly own = new OwnAddresses();
   private readonly acceptor: Acceptor;
   private readonly servers: Server[] = [];
   private readonly open = new Set<AcceptedConnection>();
@@ -31,7 +33,10 @@ export class Listener implements ConnectionKeeper {
 
   /** `lookups`: of the names of upstreams. */
   constructor(options: WireOptions, lookups = new NameLookups(systemClock)) {
-    this.wire = new Wire(options, new H1Connector(options.settings.limits, lookups.lookup));
+    this.wire = new Wire(
+      options,
+      new H1Connector(options.settings.limits, { lookup: lookups.lookup, own: this.own }),
+    );
     this.acceptor = new Acceptor(this.wire, this);
     const wanted = options.settings.limits.connections;
     this.maxConnections = connectionsWithin(wanted, descriptorLimit());
@@ -56,6 +61,11 @@ export class Listener implements ConnectionKeeper {
     return active;
   }
 
+  /** Another place where this Weldr listens, as `HOST:PORT` or `unix:/PATH`: no upstream may be there. */
+  avoid(address: string): void {
+    this.own.add(address);
+  }
+
   /** Takes the connections of a socket that listens. */
   serve(listening: SendHandle, entry: ListenEntry = { name: '', kind: 'tcp' }): void {
     // Asked of the first connection only: it is the same for all, and asking takes a system call.
@@ -74,6 +84,8 @@ export class Listener implements ConnectionKeeper {
     // Without it Node would cut the backlog of the shared socket down to 511.
     own.listen(listening, backlog);
     this.servers.push(own);
+    const address = own.address();
+    if (typeof address === 'object' && address !== null) this.avoid(addressText(address));
   }
 
   /**
@@ -153,4 +165,8 @@ export class Listener implements ConnectionKeeper {
     const { connectionFinished } = this.wire.stages.first;
     if (connectionFinished.taps.length > 0) connectionFinished.call(infoOf(peer, refused));
   }
+}
+
+function addressText({ address, port }: AddressInfo): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

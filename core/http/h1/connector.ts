@@ -1,6 +1,6 @@
 // H1Connector: makes a worker's HTTP/1.1 connections to upstreams, which share one reader of heads.
-import type { LookupFunction } from 'node:net';
 import type { ConnectionHome, Connector, UpstreamConnection } from '../upstream/connection-cache.ts';
+import type { Dialling } from '../upstream/dial.ts';
 import type { Use } from '../upstream/stream-queue.ts';
 import type { HeadLimits } from './request-head.ts';
 import { ResponseHead } from './response-head.ts';
@@ -9,15 +9,14 @@ import { H1UpstreamConnection } from './upstream-connection.ts';
 /** For upstreams that speak HTTP/1.1. */
 export class H1Connector implements Connector {
   private readonly responseHead: ResponseHead;
-  private readonly lookup: LookupFunction;
+  private readonly dialling: Dialling;
 
-  /** `lookup`: finds the addresses of upstreams' names. */
-  constructor(limits: HeadLimits, lookup: LookupFunction) {
+  constructor(limits: HeadLimits, dialling: Dialling) {
     this.responseHead = new ResponseHead(limits);
-    this.lookup = lookup;
+    this.dialling = dialling;
   }
 
   connect(home: ConnectionHome, use: Use): UpstreamConnection {
-    return new H1UpstreamConnection(home, use, this.responseHead, this.lookup);
+    return new H1UpstreamConnection(home, use, this.responseHead, this.dialling);
   }
 }

@@ -1,6 +1,5 @@
 // H1UpstreamConnection: one HTTP/1.1 connection to an upstream, plain or TLS. It has one request at a time, so it is
 // the stream of that request as well.
-import type { LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
@@ -14,7 +13,7 @@ import type {
   UpstreamTimeouts,
 } from '../exchange/streams.ts';
 import type { ConnectionHome, UpstreamConnection } from '../upstream/connection-cache.ts';
-import { dial, type SocketReader } from '../upstream/dial.ts';
+import { type Dialling, dial, type SocketReader } from '../upstream/dial.ts';
 import type { Use } from '../upstream/stream-queue.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
 import { worthReading } from './empty-line.ts';
@@ -93,7 +92,7 @@ export class H1UpstreamConnection
   private upgrading = false;
 
   /** `responseHead`: the reader that all connections of a worker share. */
-  constructor(home: ConnectionHome, use: Use, responseHead: ResponseHead, lookup: LookupFunction) {
+  constructor(home: ConnectionHome, use: Use, responseHead: ResponseHead, dialling: Dialling) {
     this.home = home;
     this.upstream = home.upstream;
     this.responseHead = responseHead;
@@ -101,7 +100,7 @@ export class H1UpstreamConnection
     this.timeouts = home.timeouts;
     this.deadline = home.deadlines.in(home.timeouts.connect);
     home.deadlines.add(this);
-    this.socket = dial(home.upstream, use, lookup, this);
+    this.socket = dial(home.upstream, use, dialling, this);
     this.socket.on('drain', () => {
       this.onDrain();
     });
@@ -313,7 +312,8 @@ export class H1UpstreamConnection
   }
 
   onConnected(): void {
-    if (this.state !== connecting) return;
+    // It is destroyed already where the other end is this Weldr itself.
+    if (this.state !== connecting || this.socket.destroyed) return;
     this.state = awaitingHead;
     this.startTime();
     this.beginSpan(slowBytes);

@@ -5,6 +5,7 @@ import { toError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import { copyBufferSize } from '../exchange/copy-buffers.ts';
 import { hearOut } from './last-words.ts';
+import type { OwnAddresses } from './own-addresses.ts';
 import { tlsConnectionOptions } from './tls-options.ts';
 
 /** Who reads from a socket that was dialled. */
@@ -20,11 +21,42 @@ export interface SocketReader {
 // Where all plain connections of the process read into.
 const readBuffer = Buffer.allocUnsafeSlow(copyBufferSize);
 
+/** What all connections of a worker are made with. */
+export interface Dialling {
+  /** Finds the addresses of names. */
+  readonly lookup: LookupFunction;
+  /** Where nothing is connected to. */
+  readonly own: OwnAddresses;
+}
+
 /**
  * Begins to connect to an upstream. `use`: one for an upgrade reads through events, as a tunnel takes it over, which a
- * socket with a read buffer of its own does not allow. `lookup`: finds the addresses of names.
+ * socket with a read buffer of its own does not allow.
  */
 export function dial(
+  upstream: Upstream,
+  use: 'requests' | 'upgrade',
+  { lookup, own }: Dialling,
+  reader: SocketReader,
+): Socket {
+  const { endpoint } = upstream;
+  if (endpoint.kind === 'unix') {
+    return own.hasPath(endpoint.path)
+      ? new Socket().destroy(ownAddress())
+      : begin(upstream, use, lookup, reader);
+  }
+  const socket = begin(upstream, use, lookup, reader);
+  if (!own.hasPort(endpoint.port)) return socket;
+  return socket.prependOnceListener('connect', () => {
+    if (own.hasPeerOf(socket)) socket.destroy(ownAddress());
+  });
+}
+
+function ownAddress(): Error {
+  return new Error('this Weldr itself listens there; take it out of the pool');
+}
+
+function begin(
   upstream: Upstream,
   use: 'requests' | 'upgrade',
   lookup: LookupFunction,

@@ -11,6 +11,7 @@ import type {
 } from '../../../../core/http/exchange/streams.ts';
 import { Wire } from '../../../../core/http/exchange/wire.ts';
 import { H1Connector } from '../../../../core/http/h1/connector.ts';
+import { OwnAddresses } from '../../../../core/http/upstream/own-addresses.ts';
 import { Pools } from '../../../../core/pool/pool.ts';
 import { HeaderList } from '../../../../core/request/headers.ts';
 import { settingsSchema } from '../../../../core/settings/settings.ts';
@@ -135,7 +136,7 @@ async function withWire(script: Script, use: (ends: Ends) => Promise<void>): Pro
   const settings = settingsSchema.parse({});
   const wire = new Wire(
     { stages: Stages.of(hooks), pools, settings, log: collectingLogger([]) },
-    new H1Connector(settings.limits, lookup),
+    new H1Connector(settings.limits, { lookup, own: new OwnAddresses() }),
   );
   try {
     await use({ origin, wire, finished: () => finished });

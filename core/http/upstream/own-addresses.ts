@@ -1,0 +1,56 @@
+// OwnAddresses: where this Weldr itself listens, which no upstream may be: a request would come back to it without end.
+import { parseTcpAddress } from '../../settings/listen.ts';
+import { unixPathOf } from '../../settings/unix-path.ts';
+
+/** The two ends of a connection, as a socket has them. */
+interface Ends {
+  readonly localAddress?: string | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
+
+/** Addresses that stand for all of a machine. */
+const everywhere: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+
+/** The addresses that this Weldr listens on, all its processes together. */
+export class OwnAddresses {
+  private readonly hostsByPort = new Map<number, Set<string>>();
+  private readonly paths = new Set<string>();
+
+  /** `address`: `HOST:PORT`, `[IPv6]:PORT` or `unix:/PATH`, the host an address. */
+  add(address: string): void {
+    const path = unixPathOf(address);
+    if (path !== undefined) {
+      this.paths.add(path);
+      return;
+    }
+    const parsed = parseTcpAddress(address);
+    if (parsed === undefined) return;
+    const hosts = this.hostsByPort.get(parsed.port) ?? new Set();
+    this.hostsByPort.set(parsed.port, hosts.add(unmapped(parsed.host)));
+  }
+
+  hasPath(path: string): boolean {
+    return this.paths.has(path);
+  }
+
+  /** Does any of them have this port? Asks nothing of the system. */
+  hasPort(port: number): boolean {
+    return this.hostsByPort.has(port);
+  }
+
+  /** Is it the other end of this connection? */
+  hasPeerOf({ localAddress, remoteAddress, remotePort }: Ends): boolean {
+    const hosts = this.hostsByPort.get(remotePort ?? 0);
+    if (hosts === undefined || remoteAddress === undefined || localAddress === undefined) return false;
+    const remote = unmapped(remoteAddress);
+    if (hosts.has(remote)) return true;
+    const isHere = remote.startsWith('127.') || remote === '::1' || remote === unmapped(localAddress);
+    return isHere && [...hosts].some(host => everywhere.has(host));
+  }
+}
+
+/** An IPv4 address that is written as IPv6, as IPv4. */
+function unmapped(ip: string): string {
+  return ip.toLowerCase().replace(/^::ffff:(?=[\d.]+$)/, '');
+}

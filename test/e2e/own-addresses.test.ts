@@ -1,0 +1,44 @@
+// A Weldr whose pool names its own admin API, or itself: nobody gets at either through the proxy.
+import * as assert from 'uvu/assert';
+import { suite } from '../support/suite.ts';
+import { startWeldr, until } from '../support/weldr.ts';
+
+const test = suite('own addresses, end to end');
+
+for (const workers of [0, 2]) {
+  test(`the admin API is not reached through the proxy, nor the proxy through itself, with ${workers} workers`, async () => {
+    const weldr = await startWeldr({
+      config: `
+        import { defineConfig } from 'weldr';
+        import { adminApi, roundRobin } from 'weldr/plugins';
+        export default defineConfig({
+          listen: '127.0.0.1:0', workers: ${workers}, via: false, forwarded: { mode: 'remove' },
+          plugins: [adminApi({ listen: '127.0.0.1:0' }), roundRobin()],
+        });`,
+    });
+    try {
+      for (const own of [weldr.adminUrl, weldr.url]) {
+        const { port } = new URL(own);
+        const url = `http://localhost:${port}`;
+        const added = await fetch(`${weldr.adminUrl}/servers`, {
+          method: 'POST',
+          body: JSON.stringify({ url }),
+        });
+        assert.is(added.status, 201);
+        // 503 until the worker knows the server.
+        await until('the refusal', async () => {
+          const body = '{"url":"http://127.0.0.1:1"}';
+          const { status } = await fetch(`${weldr.url}/servers`, { method: 'POST', body });
+          assert.ok(status === 502 || status === 503, `${status}`);
+          return status === 502;
+        });
+        await weldr.logged(({ msg }) => msg.includes(`connect to ${url}: this Weldr itself listens there`));
+        await fetch(`${weldr.adminUrl}/servers/localhost/${port}`, { method: 'DELETE' });
+      }
+      const { servers } = (await (await fetch(`${weldr.adminUrl}/servers`)).json()) as { servers: unknown[] };
+      assert.equal(servers, []);
+    } finally {
+      await weldr.stop();
+    }
+  });
+}
