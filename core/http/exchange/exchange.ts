@@ -11,7 +11,7 @@ import type { ConnectionCache } from '../upstream/connection-cache.ts';
 import type { StreamTaker } from '../upstream/stream-queue.ts';
 import { BodyChain, transformFailure } from './body-chain.ts';
 import { OutgoingHead, type Reused } from './outgoing-head.ts';
-import { logFailure, logRefusal } from './own-responses.ts';
+import { logAttempt, logFailure, logRefusal } from './own-responses.ts';
 import type {
   BodyForm,
   ClientStream,
@@ -228,8 +228,15 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     else logRefusal(this.wire.log, state.clientIp, error);
   }
 
-  abandonAttempt(): void {
+  abandonAttempt(state: RequestState): void {
+    if (state.error === undefined)
+      logAttempt(this.wire.log, state, `was answered ${state.status}, another follows`);
     this.dropAttempt();
+  }
+
+  private attemptFailed(error: WeldrError): void {
+    if (this.state !== undefined) logAttempt(this.wire.log, this.state, 'failed', error);
+    this.pipeline.attemptFailed(error);
   }
 
   // --- refusals ------------------------------------------------------------------------------------------------
@@ -330,7 +337,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
 
   goWithout(error: WeldrError): void {
     this.cache = undefined;
-    this.pipeline.attemptFailed(error);
+    this.attemptFailed(error);
   }
 
   // --- body transforms -----------------------------------------------------------------------------------------
@@ -579,7 +586,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const offered = state?.upgrade?.toLowerCase().split(', ') ?? [];
     if (state === undefined || !offered.includes(protocol.toLowerCase()) || !isFieldValue(protocol)) {
       socket.destroy();
-      this.pipeline.attemptFailed(
+      this.attemptFailed(
         new WeldrError('BAD_RESPONSE', 'the upstream switched to a protocol nobody asked for'),
       );
       return;
@@ -598,7 +605,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.dropRequestChain();
     // Behind the head, or while a stage looks at it, no other upstream can be tried.
     if (this.responding || this.pipeline.pending) this.refuse(error);
-    else this.pipeline.attemptFailed(error);
+    else this.attemptFailed(error);
   }
 
   // --- the end -------------------------------------------------------------------------------------------------

@@ -35,6 +35,16 @@ export function logRefusal(log: Logger, client: string, error: WeldrError): void
   log.info({ status: error.status, code: error.code, client }, `refused a request: ${error.message}`);
 }
 
+/** Says at `debug` what became of an attempt that brought the client nothing: a retry may hide it. */
+export function logAttempt(log: Logger, state: RequestState, outcome: string, error?: WeldrError): void {
+  if (!log.isLevelEnabled('debug')) return;
+  const { tried, method, target, clientIp: client } = state;
+  const upstream = tried.at(-1)?.id;
+  const facts = { attempt: tried.length, upstream, code: error?.code, method, target, client };
+  const why = error === undefined ? '' : `: ${causeOf(error)}`;
+  log.debug(facts, `attempt ${tried.length} on ${upstream} ${outcome}${why}`);
+}
+
 function causeOf({ message, cause }: WeldrError): string {
   try {
     return cause instanceof Error ? `${message}: ${cause.message}` : message;
