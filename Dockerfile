@@ -1,5 +1,5 @@
 # Weldr as an image: see DOCKER.md.
-ARG NODE=26-trixie-slim
+ARG NODE=26.13.1-trixie-slim
 
 FROM node:${NODE} AS build
 WORKDIR /src

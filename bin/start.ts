@@ -9,7 +9,9 @@ import { exitOnDefect } from '../core/process/defects.ts';
 import { exitCodeOf, exitCodes } from '../core/process/exit-codes.ts';
 import { forkWorker } from '../core/process/forked-worker.ts';
 import type { Manager } from '../core/process/manager.ts';
+import { releaseProblem } from '../core/process/node-release.ts';
 import { siblingModule } from '../core/process/sibling-module.ts';
+import { ignoreSignals, stopSignals } from '../core/process/signals.ts';
 import type { Overrides } from '../core/settings/settings.ts';
 import { CommandError, usageError } from './command-error.ts';
 
@@ -24,6 +26,7 @@ export interface StartFlags extends SettingFlags {
 /** Runs Weldr until it is told to stop. Resolves when it is up; on a failed start it ends the process. */
 export async function start(flags: StartFlags): Promise<Manager | undefined> {
   let processLog: ProcessLog | undefined;
+  ignoreSignals('but stops');
   exitOnDefect(() => processLog);
   const end = async (code: number): Promise<void> => {
     await processLog?.flush();
@@ -51,13 +54,15 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
       spawn,
       firstWorker,
       version,
-      openLog: async level => {
-        processLog = await openLog(level);
+      openLog: async options => {
+        processLog = await openLog(options);
         return processLog;
       },
     });
     listenToSignals(manager, end);
     await manager.start();
+    const lacking = releaseProblem(process.versions.node);
+    if (lacking !== undefined) manager.log.warn(lacking);
     watch?.start(() => {
       if (manager?.status.stopping === false) reload(manager);
     });
@@ -133,9 +138,10 @@ function listenToSignals(manager: Manager, end: (code: number) => Promise<void>)
       () => end(exitCodes.failed),
     );
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  for (const signal of stopSignals) process.on(signal, stop);
   process.on('SIGHUP', () => reload(manager));
+  process.on('SIGUSR2', () => reload(manager));
+  process.on('SIGUSR1', () => manager.reopenLog());
 }
 
 async function watchOf(path: string): Promise<ConfigWatch> {

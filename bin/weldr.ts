@@ -1,17 +1,21 @@
 #!/usr/bin/env node
-// The command `weldr`.
-import { describeError } from '../core/errors.ts';
-import { exitCodes } from '../core/process/exit-codes.ts';
-import { CommandError } from './command-error.ts';
-import { runCommandLine } from './command-line.ts';
+// The command `weldr`. It imports nothing before it knows this Node: an older one does not even read what follows.
 
-// `weldr servers | head -1`: who reads has seen enough. Not for `start`, whose output is a log.
-process.stdout.on('error', () => {});
+/** The oldest Node that runs Weldr, as package.json has it under `engines`. */
+const oldest = '22.19';
 
-try {
-  const code = await runCommandLine(process.argv.slice(2));
-  if (code !== undefined) process.exitCode = code;
-} catch (thrown) {
-  process.stderr.write(`weldr: ${thrown instanceof CommandError ? thrown.message : describeError(thrown)}\n`);
-  process.exitCode = thrown instanceof CommandError ? thrown.exitCode : exitCodes.failed;
+// By default this signal opens Node's debugger to every user of this machine.
+process.on('SIGUSR1', () => {});
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+const [oldestMajor = 0, oldestMinor = 0] = oldest.split('.').map(Number);
+if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
+  process.stderr.write(
+    `weldr: Node ${process.versions.node} is too old: Weldr needs Node ${oldest} or newer, see https://nodejs.org/en/download\n`,
+  );
+  process.exitCode = 78;
+} else {
+  await import('./run.ts');
 }
+
+export {};

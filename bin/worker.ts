@@ -3,13 +3,14 @@ import { replayConfig } from '../config/load.ts';
 import { openLog, type ProcessLog } from '../core/log/log.ts';
 import { exitOnDefect } from '../core/process/defects.ts';
 import { managerLink } from '../core/process/forked-worker.ts';
+import { ignoreSignals } from '../core/process/signals.ts';
 import { Worker } from '../core/process/worker.ts';
 
 let processLog: ProcessLog | undefined;
 
 exitOnDefect(() => processLog);
 // A terminal and some service managers signal the whole group; the manager alone decides what it means.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+ignoreSignals('stops too');
 
 new Worker({
   link: managerLink(async () => await processLog?.flush()),
@@ -18,7 +19,7 @@ new Worker({
   prepare: () => void import(import.meta.resolve('weldr/plugins')).catch(() => {}),
   openLog: async (level, worker) => {
     process.title = `weldr: worker ${worker}`;
-    processLog = await openLog(level, { worker });
+    processLog = await openLog({ level, bindings: { worker } });
     return processLog.log;
   },
 });

@@ -79,6 +79,7 @@ export const errorTable = {
   CONNECT_FAILED: upstream(502, 'connect', 'safe', 'counts', 'no connection to the upstream'),
   CONNECT_TIMEOUT: upstream(504, 'connect', 'safe', 'counts', 'connecting to the upstream took too long'),
   TLS_FAILED: upstream(502, 'connect', 'safe', 'counts', 'the TLS handshake with the upstream failed'),
+  OWN_ADDRESS: upstream(508, 'connect', 'safe', 'counts', 'the upstream is this proxy itself'),
   // A race of two idle timeouts.
   STALE_CONNECTION: upstream(
     502,

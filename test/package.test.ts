@@ -1,5 +1,5 @@
 // The package as it is published: installed in an empty folder, it starts and proxies.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -56,8 +56,20 @@ test('installs in an empty folder, starts with a config of its own and proxies',
       await exited;
     }
     assert.is(weldr.exitCode, 0, 'it ends in peace');
+    tellsOldNode(join(folder, 'node_modules/weldr/dist/bin/weldr.js'));
   } finally {
     await origin.close();
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+/** The system's Node, where it is older than Weldr takes: it says so in one sentence. */
+function tellsOldNode(command: string): void {
+  const system = '/usr/bin/node';
+  const found = spawnSync(system, ['--version'], { encoding: 'utf8' });
+  const major = Number(/^v(\d+)/.exec(found.stdout ?? '')?.[1] ?? Number.POSITIVE_INFINITY);
+  if (major >= 22) return;
+  const { status, stderr } = spawnSync(system, [command, 'start'], { encoding: 'utf8' });
+  assert.match(stderr, /^weldr: Node [\d.]+ is too old: Weldr needs Node 22\.19 or newer, see \S+\n$/);
+  assert.is(status, 78);
+}

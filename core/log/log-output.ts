@@ -1,6 +1,7 @@
-// Where log lines go: stdout, without ever waiting for it. pino's own destination (sonic-boom) waits for ever, at
+// Where log lines go: stdout or a file, without ever waiting for it. pino's own destination (sonic-boom) waits for ever, at
 // the exit, for a disk that is full or a reader that does not read.
-import { fstatSync, write } from 'node:fs';
+import { close, fstatSync, openSync, write } from 'node:fs';
+import { describeError } from '../errors.ts';
 
 /** Bytes that may wait to be written; lines over it are dropped. */
 const maxWaiting = 4 * 1024 * 1024;
@@ -8,16 +9,27 @@ const maxWaiting = 4 * 1024 * 1024;
 const flushTimeout = 500;
 const stdout = 1;
 
-/** Takes lines; those that stdout does not take are lost, and nothing else is. */
+/** Takes lines; those that it does not take are lost, and nothing else is. */
 export interface LogOutput {
   write(line: string): void;
   /** Resolves when all is written, after half a second at the latest. */
   flush(): Promise<void>;
+  /** Opens the file at its path anew, as after it was renamed. Throws when it cannot be opened: the old one stays. */
+  reopen(): void;
 }
 
 /** The output for what stdout is: a file, or something with a reader. */
 export function openLogOutput(): LogOutput {
-  return readsByItself() ? new FileOutput() : new StreamOutput();
+  return readsByItself() ? new FileOutput(stdout) : new StreamOutput();
+}
+
+/** The output for the file at `path`, which is appended to. Throws when it cannot be opened. */
+export function openLogFile(path: string): LogOutput {
+  return new FileOutput(openFile(path), path);
+}
+
+function openFile(path: string): number {
+  return openSync(path, 'a', 0o640);
 }
 
 function readsByItself(): boolean {
@@ -49,14 +61,28 @@ class StreamOutput implements LogOutput {
     if (this.broken || this.stream.writableLength === 0) return;
     await atMost(flushTimeout, done => this.stream.write('', () => done()));
   }
+
+  reopen(): void {}
 }
 
 /** Files, devices, terminals: written in the thread pool, one chunk after another. */
 class FileOutput implements LogOutput {
+  private descriptor: number;
+  /** Of a file that is Weldr's own. */
+  private readonly path: string | undefined;
   private waiting: string[] = [];
   private waitingLength = 0;
   private writing = false;
+  /** Lines are being lost, and that has been said. */
+  private losing = false;
+  /** The last line that was written is not whole. */
+  private torn = false;
   private readonly idle: (() => void)[] = [];
+
+  constructor(descriptor: number, path?: string) {
+    this.descriptor = descriptor;
+    this.path = path;
+  }
 
   write(line: string): void {
     if (this.waitingLength >= maxWaiting) return;
@@ -69,20 +95,51 @@ class FileOutput implements LogOutput {
     if (this.writing) await atMost(flushTimeout, done => this.idle.push(done));
   }
 
+  reopen(): void {
+    if (this.path === undefined) return;
+    const old = this.descriptor;
+    this.descriptor = openFile(this.path);
+    // What is being written belongs to the old one still.
+    if (this.writing) this.idle.push(() => close(old));
+    else close(old);
+  }
+
   private writeWaiting(): void {
     const text = this.waiting.join('');
     this.waiting = [];
     this.waitingLength = 0;
     this.writing = text !== '';
-    if (this.writing) this.writeRest(Buffer.from(text));
+    const start = this.torn ? '\n' : '';
+    if (this.writing) this.writeRest(this.descriptor, Buffer.from(start + text));
     else for (const done of this.idle.splice(0)) done();
   }
 
-  private writeRest(rest: Buffer): void {
-    write(stdout, rest, (error, written) => {
-      if (error === null && written < rest.length) this.writeRest(rest.subarray(written));
-      else this.writeWaiting();
+  private writeRest(descriptor: number, rest: Buffer): void {
+    write(descriptor, rest, (error, written) => {
+      if (error === null && written < rest.length) {
+        this.torn = true;
+        this.writeRest(descriptor, rest.subarray(written));
+        return;
+      }
+      if (error === null) this.torn = false;
+      this.tellLoss(error);
+      this.writeWaiting();
     });
+  }
+
+  /** Says once that lines are lost: Weldr goes on without them. */
+  private tellLoss(error: Error | null): void {
+    const losing = error !== null;
+    const isNew = losing && !this.losing;
+    this.losing = losing;
+    if (!isNew || this.path === undefined) return;
+    try {
+      process.stderr.write(
+        `weldr: the log cannot be written to ${this.path}: ${describeError(error)}; lines are lost until it can\n`,
+      );
+    } catch {
+      // The same disk is full for it.
+    }
   }
 }
 

@@ -1,8 +1,9 @@
-// The log: pino's JSON lines on stdout, pretty on a terminal.
+// The log: pino's JSON lines on stdout or in a file, pretty on a terminal.
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
+import { describeError, WeldrError } from '../errors.ts';
 import type { Settings } from '../settings/settings.ts';
-import { openLogOutput } from './log-output.ts';
+import { type LogOutput, openLogFile, openLogOutput } from './log-output.ts';
 
 /** The log of one process. */
 export interface ProcessLog {
@@ -11,18 +12,48 @@ export interface ProcessLog {
   forward(line: string): void;
   /** Waits until what was logged is written, for half a second at most. Call it before `process.exit`. */
   flush(): Promise<void>;
+  /** Opens a log file anew, as logrotate wants it; does nothing for stdout. What goes wrong is logged. */
+  reopen(): void;
+}
+
+/** How a log is opened. */
+export interface LogOptions {
+  readonly level: Settings['logLevel'];
+  /** A file to append to, in place of stdout. */
+  readonly file?: string | undefined;
+  /** Fields of each line. */
+  readonly bindings?: object;
 }
 
 /**
- * Opens the log on stdout; `bindings` are fields of each line. Requests never wait for it: what stdout does not take
- * (closed pipe, full disk, a reader that is 4 MB behind) is lost, and nothing else is.
+ * Opens the log. Requests never wait for it: what stdout or the file does not take (closed pipe, full disk, a reader that
+ * is 4 MB behind) is lost, and nothing else is. Throws CONFIG_INVALID when the file cannot be opened.
  */
-export async function openLog(level: Settings['logLevel'], bindings: object = {}): Promise<ProcessLog> {
-  const output = openLogOutput();
-  const pretty = isatty(1) ? await prettifier() : undefined;
+export async function openLog({ level, file, bindings = {} }: LogOptions): Promise<ProcessLog> {
+  const output = file === undefined ? openLogOutput() : openFile(file);
+  const pretty = file === undefined && isatty(1) ? await prettifier() : undefined;
   const write = (line: string): void => output.write(pretty === undefined ? line : pretty(line));
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
-  return { log: log.child(bindings), forward: write, flush: () => output.flush() };
+  const reopen = (): void => {
+    try {
+      output.reopen();
+    } catch (thrown) {
+      log.error(
+        { err: thrown },
+        `${file} cannot be opened anew, and is written on: ${describeError(thrown)}`,
+      );
+    }
+  };
+  return { log: log.child(bindings), forward: write, flush: () => output.flush(), reopen };
+}
+
+function openFile(path: string): LogOutput {
+  try {
+    return openLogFile(path);
+  } catch (thrown) {
+    const why = `the log file ${path} cannot be opened: ${describeError(thrown)}`;
+    throw new WeldrError('CONFIG_INVALID', why, { cause: thrown, field: 'log.file' });
+  }
 }
 
 async function prettifier(): Promise<(line: string) => string> {

@@ -22,7 +22,11 @@ const lastWordsTimeout = 1_000;
  */
 export function forkWorker(entry: string, processLog: () => ProcessLog | undefined): WorkerLink {
   // Were stdout shared, each process that starts or ends would switch it to blocking writes for all of them.
-  const child = fork(entry, [], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = fork(entry, [], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    // From its very first moment, when its own listener is not there yet.
+    execArgv: [...process.execArgv, '--disable-sigusr1'],
+  });
   readLines(child.stdout, line => processLog()?.forward(`${line}\n`));
   readLines(child.stderr, line => process.stderr.write(`${line}\n`));
   const listeners: ((how: string) => void)[] = [];

@@ -195,6 +195,7 @@ class Opener {
   constructor() {
     this.child = fork(siblingModule('socket-opener', import.meta.url), [], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      execArgv: [...process.execArgv, '--disable-sigusr1'],
     });
     this.child.on('message', (message, handle) => {
       const answer = message as OpenedMessage;

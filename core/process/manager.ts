@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
-import type { ProcessLog } from '../log/log.ts';
+import type { LogOptions, ProcessLog } from '../log/log.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
@@ -37,7 +37,7 @@ export interface ManagerOptions {
   /** Of this Weldr. */
   readonly version: string;
   /** Opens the log, once the level is known. */
-  openLog(level: Settings['logLevel']): Promise<ProcessLog>;
+  openLog(options: Pick<LogOptions, 'level' | 'file'>): Promise<ProcessLog>;
 }
 
 /** One Weldr: `start`, any number of `reload`s, `stop`. */
@@ -144,7 +144,10 @@ export class Manager {
     this.firstWorker = this.options.firstWorker;
     this.firstWorker?.send({ type: 'prepare' });
     const config = await this.load();
-    this.processLog = await this.options.openLog(config.settings.logLevel);
+    this.processLog = await this.options.openLog({
+      level: config.settings.logLevel,
+      file: config.settings.log.file,
+    });
     // Between the death of the last worker and its replacement nothing else may keep the process alive.
     this.keepAlive = setInterval(() => {}, 2 ** 30);
     const group = this.newGroup(config);
@@ -213,6 +216,9 @@ export class Manager {
       throw thrown;
     }
     this.log.level = config.settings.logLevel;
+    if (config.settings.log.file !== oldGroup.config.settings.log.file) {
+      this.log.warn('log.file has changed: it takes effect at the next start');
+    }
     this.takeOver(group, plugins);
     oldGroup.deliverTo((...message) => plugins.receive(...message));
     this.pools.setConfig(serversOf(config.settings), poolSettingsOf(config.settings));
@@ -312,6 +318,11 @@ export class Manager {
     this.groups.clear();
     this.sockets.keep([]);
     clearInterval(this.keepAlive);
+  }
+
+  /** Opens the log file anew, if there is one. */
+  reopenLog(): void {
+    this.processLog?.reopen();
   }
 
   private async load(): Promise<RecordedConfig> {

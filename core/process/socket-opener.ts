@@ -6,6 +6,7 @@ import { chmodSync, renameSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { basename, dirname } from 'node:path';
 import type { OpenedMessage, OpenerMessage } from './listening-sockets.ts';
+import { ignoreSignals } from './signals.ts';
 
 type OpenMessage = OpenerMessage & { type: 'open' };
 
@@ -14,7 +15,7 @@ process.on('message', (message: OpenerMessage, handle: SendHandle | undefined) =
   else if (message.target.kind === 'tcp') openTcp(message, message.target);
   else openUnix(message, message.target);
 });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+ignoreSignals('stops too');
 
 function openTcp({ request, backlog }: OpenMessage, { host, port }: OpenMessage['target'] & { kind: 'tcp' }) {
   const server = serverFor(request);

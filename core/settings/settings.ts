@@ -155,6 +155,17 @@ export const settingsSchema = z.strictObject({
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
     .describe('What is logged: this level and those above it.'),
+  log: z
+    .strictObject({
+      file: z
+        .string()
+        .min(1)
+        .max(4096)
+        .optional()
+        .describe('A file that is appended to, in place of stdout; SIGUSR1 opens it anew.'),
+    })
+    .prefault({})
+    .describe('Where the log goes. Not changed by a reload.'),
 });
 
 /** Settings as parsed: durations in ms, sizes in bytes, defaults filled in. */

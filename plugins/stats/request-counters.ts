@@ -115,5 +115,7 @@ function countsAgainstServer(error: WeldrError): boolean {
 }
 
 function isConnectError({ code }: WeldrError): boolean {
-  return code === 'CONNECT_FAILED' || code === 'CONNECT_TIMEOUT' || code === 'TLS_FAILED';
+  return (
+    code === 'CONNECT_FAILED' || code === 'CONNECT_TIMEOUT' || code === 'TLS_FAILED' || code === 'OWN_ADDRESS'
+  );
 }

@@ -22,6 +22,7 @@ table('says that a request may be sent again, whatever its method, only where no
   assert.equal(safe.sort(), [
     'CONNECT_FAILED',
     'CONNECT_TIMEOUT',
+    'OWN_ADDRESS',
     'QUEUE_TIMEOUT',
     'TLS_FAILED',
     'UPSTREAM_BUSY',

@@ -36,7 +36,7 @@ for (const host of [
     const client = await RawClient.open(proxy.port);
     try {
       client.send(get);
-      assert.is(statusOf(await client.response()), 502);
+      assert.is(statusOf(await client.response()), 508);
       assert.is(proxy.finished.length, 1, 'it did not come back');
       const error = describeError(proxy.finished[0]?.error);
       assert.match(error, /cannot connect to .*: this Weldr itself listens there/);
@@ -56,7 +56,7 @@ test('a proxy that listens on a unix socket sends nothing to itself', async () =
     proxy.pools.default.set(upstreamRecord(`unix:${path}`));
     const client = await RawClient.open(proxy.port);
     client.send(get);
-    assert.is(statusOf(await client.response()), 502);
+    assert.is(statusOf(await client.response()), 508);
     assert.match(describeError(proxy.finished[0]?.error), 'this Weldr itself listens there');
     client.close();
   } finally {

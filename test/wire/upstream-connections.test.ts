@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls';
 import * as assert from 'uvu/assert';
 import type { UpstreamTls } from '../../core/pool/pool.ts';
 import { retry } from '../../core/request/retry.ts';
+import { certificate, privateKey } from '../support/certificate.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { tcpSockets } from '../support/tcp-sockets.ts';
@@ -98,6 +99,46 @@ test('bytes on an idle connection end it, and are nobody’s response', async ()
     assert.is(origin.connections.length, 2);
   });
 });
+
+/** Responses after each of which another one comes that nobody asked for, in the same bytes or a moment later. */
+const ends: readonly (readonly [how: string, method: string, response: string])[] = [
+  ['a length', 'GET', ok('fine')],
+  ['chunks', 'GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\n\r\n'],
+  ['trailers', 'GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\nA: b\r\n\r\n'],
+  ['no body', 'GET', 'HTTP/1.1 204 No Content\r\n\r\n'],
+  ['304', 'GET', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 50\r\n\r\n'],
+  ['HEAD', 'HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n'],
+];
+const poison = ok('poison');
+for (const [how, method, response] of ends) {
+  for (const when of ['in the same bytes', 'while the connection is idle'] as const) {
+    for (const over of ['TCP', 'TLS'] as const) {
+      test(`a response that comes before its request is nobody's, after ${how}, ${when}, over ${over}`, async () => {
+        const answer: Script['answer'] = ({ target, connection }) => {
+          if (target !== '/first') return ok('next');
+          if (when === 'in the same bytes') return response + poison;
+          setTimeout(() => connection.send(poison), 5);
+          return response;
+        };
+        const origin = await ScriptedOrigin.start(
+          over === 'TCP' ? { answer } : { answer, tls: { cert: certificate, key: privateKey } },
+        );
+        const proxy = await startProxy({
+          upstreams: [{ url: origin.url, tls: { ca: certificate, servername: 'origin.test' } }],
+        });
+        try {
+          await ask(proxy, `${method} /first HTTP/1.1\r\nHost: a.test\r\n\r\n`, method);
+          await until('the connection to end', () => origin.connections[0]?.gone === true);
+          for (let n = 0; n < 3; n++) assert.is((await ask(proxy, get('/next'))).body, 'next');
+          assert.is(origin.connections.length, 2);
+        } finally {
+          proxy.close();
+          await origin.close();
+        }
+      });
+    }
+  }
+}
 
 test('a connection that its upstream closed while idle is not used again', async () => {
   for (const how of ['end', 'cut'] as const) {

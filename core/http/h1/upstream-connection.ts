@@ -13,7 +13,7 @@ import type {
   UpstreamTimeouts,
 } from '../exchange/streams.ts';
 import type { ConnectionHome, UpstreamConnection } from '../upstream/connection-cache.ts';
-import { type Dialling, dial, type SocketReader } from '../upstream/dial.ts';
+import { type Dialling, dial, OwnAddressError, type SocketReader } from '../upstream/dial.ts';
 import type { Use } from '../upstream/stream-queue.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
 import { worthReading } from './empty-line.ts';
@@ -565,6 +565,9 @@ export class H1UpstreamConnection
         'no file descriptor is left for upstream connections; raise the limit',
         cause,
       );
+    }
+    if (error instanceof OwnAddressError) {
+      return new WeldrError('OWN_ADDRESS', `cannot connect to ${id}`, cause);
     }
     if (this.state === connecting) {
       const tls =

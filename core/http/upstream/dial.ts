@@ -42,18 +42,21 @@ export function dial(
   const { endpoint } = upstream;
   if (endpoint.kind === 'unix') {
     return own.hasPath(endpoint.path)
-      ? new Socket().destroy(ownAddress())
+      ? new Socket().destroy(new OwnAddressError())
       : begin(upstream, use, lookup, reader);
   }
   const socket = begin(upstream, use, lookup, reader);
   if (!own.hasPort(endpoint.port)) return socket;
   return socket.prependOnceListener('connect', () => {
-    if (own.hasPeerOf(socket)) socket.destroy(ownAddress());
+    if (own.hasPeerOf(socket)) socket.destroy(new OwnAddressError());
   });
 }
 
-function ownAddress(): Error {
-  return new Error('this Weldr itself listens there; take it out of the pool');
+/** What a socket ends with whose other end is this Weldr itself. */
+export class OwnAddressError extends Error {
+  constructor() {
+    super('this Weldr itself listens there; take it out of the pool');
+  }
 }
 
 function begin(

@@ -120,7 +120,10 @@ test('says no more than its level', async () => {
   try {
     await until('the workers run', () => weldr.workers().length === 2);
     await weldr.stop();
-    assert.equal(weldr.logs, []);
+    assert.equal(
+      weldr.logs.filter(({ level }) => level < 40),
+      [],
+    );
   } finally {
     await weldr.stop();
     await origin.close();

@@ -21,6 +21,7 @@ const safe: ErrorCode[] = [
   'CONNECT_FAILED',
   'CONNECT_TIMEOUT',
   'TLS_FAILED',
+  'OWN_ADDRESS',
   'UPSTREAM_BUSY',
   'QUEUE_TIMEOUT',
 ];

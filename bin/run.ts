@@ -1,0 +1,16 @@
+// Runs the command `weldr`, once it is known that this Node can.
+import { describeError } from '../core/errors.ts';
+import { exitCodes } from '../core/process/exit-codes.ts';
+import { CommandError } from './command-error.ts';
+import { runCommandLine } from './command-line.ts';
+
+// `weldr servers | head -1`: who reads has seen enough. Not for `start`, whose output is a log.
+process.stdout.on('error', () => {});
+
+try {
+  const code = await runCommandLine(process.argv.slice(2));
+  if (code !== undefined) process.exitCode = code;
+} catch (thrown) {
+  process.stderr.write(`weldr: ${thrown instanceof CommandError ? thrown.message : describeError(thrown)}\n`);
+  process.exitCode = thrown instanceof CommandError ? thrown.exitCode : exitCodes.failed;
+}

@@ -1,0 +1,98 @@
+// What signals do to the processes of Weldr: those that would end it, or open a debugger, without a word.
+import { connect } from 'node:net';
+import * as assert from 'uvu/assert';
+import { startOrigin } from '../support/origin.ts';
+import { suite } from '../support/suite.ts';
+import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+
+const test = suite('signals', { timeoutMs: 240_000, testTimeoutMs: 60_000 });
+
+const config = (server: string) => `
+import { defineConfig } from 'weldr';
+import { roundRobin } from 'weldr/plugins';
+export default defineConfig({
+  listen: '127.0.0.1:0', workers: 2, servers: [${JSON.stringify(server)}], plugins: [roundRobin()],
+});`;
+
+async function withWeldr(run: (weldr: TestWeldr) => Promise<void>): Promise<void> {
+  const origin = await startOrigin();
+  const weldr = await startWeldr({ config: config(origin.url) });
+  try {
+    await run(weldr);
+  } finally {
+    await weldr.stop();
+    await origin.close();
+  }
+}
+
+const answers = async (weldr: TestWeldr): Promise<boolean> => (await fetch(weldr.url)).ok;
+
+/** Do any of these processes listen on the debugger's port, or have they said so? */
+async function debuggerIsOpen(): Promise<boolean> {
+  return await new Promise(resolve => {
+    const socket = connect(9229, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+const harmless = [
+  'SIGUSR1',
+  'SIGALRM',
+  'SIGVTALRM',
+  'SIGIO',
+  'SIGPWR',
+  'SIGSTKFLT',
+  'SIGXFSZ',
+  'SIGPIPE',
+  'SIGWINCH',
+  'SIGURG',
+  'SIGCHLD',
+] as const;
+
+test('signals that mean nothing change nothing, in the manager and in workers, and open no debugger', async () => {
+  await withWeldr(async weldr => {
+    const workers = weldr.workers().sort();
+    for (const signal of harmless) {
+      weldr.signal(signal);
+      for (const worker of workers) process.kill(worker, signal);
+    }
+    for (let n = 0; n < 20; n++) assert.ok(await answers(weldr));
+    assert.equal(weldr.workers().sort(), workers);
+    assert.not.ok(await debuggerIsOpen());
+    assert.not.match(weldr.output, /[Dd]ebugger/);
+  });
+});
+
+test('workers take no notice of what is meant for the manager', async () => {
+  await withWeldr(async weldr => {
+    const workers = weldr.workers().sort();
+    for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2'] as const)
+      for (const worker of workers) process.kill(worker, signal);
+    for (let n = 0; n < 20; n++) assert.ok(await answers(weldr));
+    assert.equal(weldr.workers().sort(), workers);
+  });
+});
+
+test('SIGUSR2 reloads, as SIGHUP does', async () => {
+  await withWeldr(async weldr => {
+    const workers = weldr.workers();
+    weldr.signal('SIGUSR2');
+    await weldr.logged(({ msg }) => msg === 'reloaded');
+    await until('the old workers to end', () => !workers.some(isRunning), 20_000);
+    assert.ok(await answers(weldr));
+  });
+});
+
+test('SIGQUIT finishes the requests in flight and ends with code 0, as SIGTERM does', async () => {
+  await withWeldr(async weldr => {
+    const slow = fetch(`${weldr.url}/slow?ms=300`);
+    await until('the request', async () => (await fetch(weldr.url)).ok);
+    weldr.signal('SIGQUIT');
+    assert.is((await slow).status, 200);
+    assert.is(await weldr.stop(), 0);
+  });
+});
