@@ -10,6 +10,7 @@ export const searchPlaces = [
   'weldr.config.mjs',
   'weldr.config.json',
   'weldr.config.yaml',
+  'weldr.config.yml',
 ] as const;
 
 /**
@@ -31,6 +32,7 @@ export async function findConfig(file: string | undefined, folder = process.cwd(
       '.mjs': found,
       '.json': found,
       '.yaml': found,
+      '.yml': found,
     },
     searchStrategy: 'none',
     ignoreEmptySearchPlaces: false,

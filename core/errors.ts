@@ -282,9 +282,10 @@ export function describeError(thrown: unknown): string {
 function describe(thrown: unknown, depth: number): string {
   const error = toError(thrown);
   const own = ownMessage(error, depth);
-  return error.cause === undefined || depth >= maxCauses
-    ? own
-    : `${own}: ${describe(error.cause, depth + 1)}`;
+  if (error.cause === undefined || depth >= maxCauses) return own;
+  const cause = describe(error.cause, depth + 1);
+  // Who made the error may have said it already.
+  return own.endsWith(cause) ? own : `${own}: ${cause}`;
 }
 
 /** Connecting to a name with several addresses fails with an AggregateError that has no message of its own. */

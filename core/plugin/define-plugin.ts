@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { Role } from '../stages/scope.ts';
 import type { Row } from '../state/row.ts';
-import type { ManagerSide, Plugin, WorkerSide } from './plugin.ts';
+import type { ConfigFacts, ManagerSide, Plugin, WorkerSide } from './plugin.ts';
 
 declare const toManager: unique symbol;
 declare const toWorker: unique symbol;
@@ -28,6 +28,8 @@ export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memo
   readonly memory?: () => Memory;
   /** See {@link Plugin.stored}. */
   stored?(options: z.output<S>): Promise<readonly Row[]>;
+  /** See {@link Plugin.check}. */
+  check?(options: z.output<S>, facts: ConfigFacts): void;
   worker?(side: WorkerSide<ToManager, ToWorker>, options: z.output<S>): void | Promise<void>;
   manager?(side: ManagerSide<ToManager, ToWorker, Memory>, options: z.output<S>): void | Promise<void>;
 }
@@ -83,11 +85,12 @@ export function definePlugin<
 /** The core calls a side with what this schema made of the options, and with this plugin's own channel and memory. */
 function sidesOf<S extends z.ZodType, ToManager, ToWorker, Memory>(
   definition: PluginDefinition<S, ToManager, ToWorker, Memory>,
-): Pick<Plugin, 'worker' | 'manager' | 'stored'> {
-  const { worker, manager, stored } = definition;
+): Pick<Plugin, 'worker' | 'manager' | 'stored' | 'check'> {
+  const { worker, manager, stored, check } = definition;
   return {
     ...(worker === undefined ? {} : { worker: worker as NonNullable<Plugin['worker']> }),
     ...(manager === undefined ? {} : { manager: manager as NonNullable<Plugin['manager']> }),
+    ...(check === undefined ? {} : { check: check as NonNullable<Plugin['check']> }),
     ...(stored === undefined ? {} : { stored: stored as NonNullable<Plugin['stored']> }),
   };
 }

@@ -14,6 +14,8 @@ export interface PluginInstance {
   readonly name: string;
   /** What the plugin's schema made of its options. */
   readonly options: unknown;
+  /** Where the config gives them, such as `plugins[1]`. */
+  readonly at: string;
   readonly scope: Scope;
   readonly conditions: readonly Condition[];
 }
@@ -112,7 +114,7 @@ class Reading {
     const options = this.prepare(plugin, at);
     this.refuseDouble(plugin, name, where, place.prefix);
     const { scope, conditions, within } = place;
-    this.instances.push({ plugin, name, options, scope, conditions });
+    this.instances.push({ plugin, name, options, at, scope, conditions });
     for (const child of plugin.children ?? []) {
       const { kind, name: childName } = child.scope;
       const isWhen = child.scope.kind === 'when';
@@ -197,6 +199,7 @@ const parts: Readonly<Record<keyof Plugin, true>> = {
   memory: true,
   children: true,
   stored: true,
+  check: true,
   worker: true,
   manager: true,
 };

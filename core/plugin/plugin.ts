@@ -6,6 +6,7 @@ import type { ManagerPools } from '../pool/manager-pools.ts';
 import type { OperatorPools } from '../pool/operator-pools.ts';
 import type { Pool, Pools } from '../pool/pool.ts';
 import type { Route } from '../request/route.ts';
+import type { Listen } from '../settings/listen.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { RequestHooks } from '../stages/request-hooks.ts';
 import type { Condition, Role, Scope } from '../stages/scope.ts';
@@ -45,9 +46,22 @@ export interface Plugin {
    * STORE_UNAVAILABLE where it cannot be read now.
    */
   stored?(options: unknown): Promise<readonly Row[]>;
+  /**
+   * Throws CONFIG_INVALID for options that its start would refuse, as far as that is known without opening anything. Called
+   * wherever a config is checked: by `weldr check`, at a start, at a reload.
+   */
+  check?(options: unknown, facts: ConfigFacts): void;
   // Methods, so that a side which declares its channel and options may be listed with any other.
   worker?(side: WorkerSide, options: unknown): void | Promise<void>;
   manager?(side: ManagerSide, options: unknown): void | Promise<void>;
+}
+
+/** What of a config, beside its own options, a plugin may be at odds with. */
+export interface ConfigFacts {
+  /** What flags and environment say; it goes before the options. */
+  readonly overrides: Overrides;
+  /** Where clients connect to. */
+  readonly listen: readonly Listen[];
 }
 
 /** Plugins within a plugin, and for which requests. */

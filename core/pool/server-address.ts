@@ -1,4 +1,5 @@
 // Where a server is, out of its URL: a host and port, or a unix socket.
+import { isIPv4 } from 'node:net';
 import { WeldrError } from '../errors.ts';
 import { unixPathOf, unixPathProblem } from '../settings/unix-path.ts';
 
@@ -42,6 +43,10 @@ function parseOrigin(text: string): ServerAddress {
   }
   if (!URL.canParse(text)) throw refusal(text, 'expected http://HOST:PORT or https://HOST:PORT');
   const { origin, host, hostname, protocol, port } = new URL(text);
+  const written = text.replace(/^[a-z]+:\/\//i, '').replace(/(?::\d*)?\/?$/, '');
+  if (isIPv4(hostname) && written !== hostname) {
+    throw refusal(text, `some read ${written} as ${hostname}, others as another address; write it in full`);
+  }
   if (port === '0') throw refusal(text, 'port 0 cannot be connected to');
   const isTls = protocol === 'https:';
   return {

@@ -113,7 +113,10 @@ export const serverDefinition = z
     weight: z
       .number()
       .int()
-      .min(1)
+      .min(
+        1,
+        'a weight is at least 1; a server that is to get no new requests has state "draining" or "disabled"',
+      )
       .max(1000)
       .default(1)
       .describe('Its share of the requests, relative to the other servers.'),

@@ -2,10 +2,10 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
-import type { Plugin } from '../plugin/plugin.ts';
+import type { ConfigFacts, Plugin } from '../plugin/plugin.ts';
 import type { PluginCatalogue } from '../plugin/plugin-form.ts';
 import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
-import type { ServerInput } from '../pool/server-definition.ts';
+import type { ServerDefinition, ServerInput } from '../pool/server-definition.ts';
 import { parse } from './options.ts';
 import {
   type Overrides,
@@ -84,11 +84,26 @@ export function checkConfig(
   const settings: Settings = { ...rest, pools: withoutPlugins(pools) };
   refuseTwoDefaults(settings);
   refuseBadFallbacks(settings.pools);
+  refuseDoubleServers('servers', settings.servers);
+  for (const [name, { servers }] of Object.entries(settings.pools)) {
+    refuseDoubleServers(`pools.${name}.servers`, servers);
+  }
   const pluginsByPool: Record<string, readonly unknown[]> = {};
   for (const [name, pool] of Object.entries(pools)) {
     if (pool.plugins !== undefined) pluginsByPool[name] = pool.plugins;
   }
-  return { settings, plugins: instantiate({ plugins, define, pools: pluginsByPool, catalogue }) };
+  const instances = instantiate({ plugins, define, pools: pluginsByPool, catalogue });
+  for (const instance of instances) checkPlugin(instance, { overrides, listen: settings.listen });
+  return { settings, plugins: instances };
+}
+
+function checkPlugin({ plugin, options, at }: PluginInstance, facts: ConfigFacts): void {
+  try {
+    plugin.check?.(options, facts);
+  } catch (thrown) {
+    if (!(thrown instanceof WeldrError) || thrown.code !== 'CONFIG_INVALID') throw thrown;
+    throw invalid(thrown.field === undefined ? at : `${at}.${thrown.field}`, thrown.message);
+  }
 }
 
 function overridden(config: unknown, { listen, workers, logLevel }: Overrides): unknown {
@@ -119,6 +134,18 @@ export function inFile(path: string, thrown: WeldrError): WeldrError {
     cause: thrown.cause,
     ...(thrown.field === undefined ? {} : { field: thrown.field }),
   });
+}
+
+/** Two spellings of one URL are one server: the later one would silently win. */
+function refuseDoubleServers(where: string, servers: readonly ServerDefinition[]): void {
+  const places = new Map<string, number>();
+  for (const [index, { url }] of servers.entries()) {
+    const before = places.get(url);
+    if (before !== undefined) {
+      throw invalid(`${where}[${index}]`, `${url} is ${where}[${before}] already; take one of them out`);
+    }
+    places.set(url, index);
+  }
 }
 
 function refuseTwoDefaults({ servers, pools }: Settings): void {

@@ -1,5 +1,5 @@
 // Where clients connect to: `listen` of the config, each entry a text or an object; parsed to Listen.
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { peer } from '../network.ts';
 import { unixPathOf, unixPathProblem } from './unix-path.ts';
@@ -51,6 +51,8 @@ export function parseTcpAddress(text: string): { host: string; port: number } | 
   if (match === null) return undefined;
   const host = (match[1] ?? '').replace(/^\[|\]$/g, '');
   const port = Number(match[2]);
+  // Such as 010.0.0.1 or 127.1, which are different addresses to different readers.
+  if (/^[\d.]+$|^0x/i.test(host) && isIPv4(host) === false) return undefined;
   return port <= 65535 ? { host: host === '' ? '0.0.0.0' : host, port } : undefined;
 }
 
@@ -206,7 +208,7 @@ function refuseDoubles(entries: readonly Listen[], context: z.RefinementCtx): vo
 }
 
 /** Would the system refuse one of the two, because the other has it? */
-function meet(a: ListenTarget, b: ListenTarget): boolean {
+export function meet(a: ListenTarget, b: ListenTarget): boolean {
   if (a.kind === 'unix' || b.kind === 'unix') {
     return a.kind === 'unix' && b.kind === 'unix' && a.path === b.path;
   }

@@ -51,7 +51,8 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
     return issue.keys.map((key, i) => at(joinPath(path, [key]), lines[i] ?? noSuchOption));
   }
   if (issue.code === 'invalid_type') {
-    return [at(path, `expected ${issue.expected}, got ${showInput(issue.input)}`)];
+    const expected = issue.expected === 'int' ? 'a whole number' : issue.expected;
+    return [at(path, `expected ${expected}, got ${showInput(issue.input)}`)];
   }
   if (issue.code === 'invalid_union' && issue.message === noMessage) {
     const meant = issue.errors.find(issues => issues.some(isWithin));
@@ -59,7 +60,35 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
     const kinds = issue.errors.flat().flatMap(inner => (inner.code === 'invalid_type' ? inner.expected : []));
     if (kinds.length > 0) return [at(path, `expected ${kinds.join(' or ')}, got ${showInput(issue.input)}`)];
   }
-  return [at(path, issue.message)];
+  return [at(path, boundText(issue) ?? issue.message)];
+}
+
+/** What zod says of bounds and choices, in words for people; undefined: it is something else, or has words of its own. */
+function boundText(issue: z.core.$ZodIssue): string | undefined {
+  const got = `got ${showInput(issue.input)}`;
+  if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid ')) {
+    const choices = issue.values.map(value => showInput(value));
+    return `expected ${choices.length === 1 ? '' : 'one of '}${choices.join(', ')}, ${got}`;
+  }
+  if (issue.code === 'too_small' && issue.message.startsWith('Too small')) {
+    return `expected ${amount('at least', Number(issue.minimum), issue.origin)}, ${got}`;
+  }
+  if (issue.code === 'too_big' && issue.message.startsWith('Too big')) {
+    return `expected ${amount('at most', Number(issue.maximum), issue.origin)}, ${got}`;
+  }
+  return undefined;
+}
+
+const units: Readonly<Record<string, string>> = {
+  string: 'characters',
+  array: 'entries',
+  set: 'entries',
+  record: 'entries',
+};
+
+function amount(bound: 'at least' | 'at most', value: number, origin: string): string {
+  const unit = units[origin];
+  return unit === undefined ? `a number of ${bound} ${value}` : `${bound} ${value} ${unit}`;
 }
 
 /** What zod says of a union that has no message of its own. */

@@ -46,8 +46,9 @@ export class SealedStore implements StateStore {
     return (await this.store.load()).map(row => this.opened(row));
   }
 
-  async write(batch: Batch): Promise<void> {
-    await this.store.write(withRows(batch, row => this.sealed(row)));
+  async write(batch: Batch): Promise<Batch | undefined> {
+    const newer = await this.store.write(withRows(batch, row => this.sealed(row)));
+    return newer === undefined ? undefined : withRows(newer, row => this.openedOrAsItIs(row));
   }
 
   watch(listener: (batch: Batch) => void): void {

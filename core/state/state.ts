@@ -254,8 +254,9 @@ export class State {
       throw new WeldrError('STORE_UNAVAILABLE', 'the config is being reloaded; try again in a moment');
     }
     if (batch.changes.length === 0 && batch.reset !== true) return;
-    await this.store?.write(batch);
+    const newer = await this.store?.write(batch);
     this.apply(batch);
+    if (newer !== undefined) this.apply(newer);
   }
 
   /** Changes of one row happen one after another; those of different rows go on side by side. */

@@ -11,8 +11,11 @@ export interface StateStore {
   /**
    * Resolves when the batch is durable, all of it. Rejects with STORE_UNAVAILABLE (nothing was written) or CONFLICT
    * (somebody else changed one of its rows since this process saw it; what is there now was told to `watch`).
+   *
+   * Resolves with a batch where others have changed rows of this one since, and the store has heard of that first: it is
+   * applied over this one at once, so that nothing is decided by what is out of date.
    */
-  write(batch: Batch): Promise<void>;
+  write(batch: Batch): Promise<Batch | undefined>;
   /** Told of changes that others made. The manager applies them in the order of the calls. */
   watch?(listener: (batch: Batch) => void): void;
   /** Are reads possibly out of date, because the store is away? */

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
-import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import { parseTcpAddress, tcpAddress } from '../../core/settings/listen.ts';
+import { addressOf, meet, parseTcpAddress, tcpAddress } from '../../core/settings/listen.ts';
+import type { Overrides } from '../../core/settings/settings.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addBatchRoute } from './batch-route.ts';
 import { addManagerRoutes } from './manager-routes.ts';
@@ -40,13 +40,24 @@ export type AdminApiOptions = z.input<typeof options>;
 export const adminApi = definePlugin({
   name: 'admin-api',
   schema: options,
+  check(configured, { overrides, listen }) {
+    const { host, port } = accessOf(overrides, configured);
+    const target = { kind: 'tcp', host, port } as const;
+    const taken = listen.find(one => port !== 0 && meet(one.target, target));
+    if (taken === undefined) return;
+    throw new WeldrError(
+      'CONFIG_INVALID',
+      `${addressOf(target)} and ${taken.address}, where clients connect to, are the same port; choose another for one of them`,
+      { field: 'listen' },
+    );
+  },
   async manager(side, configured) {
     addManagerRoutes(side);
     addOpenApiRoute(side.admin, side.status.version);
     addPoolRoutes(side.admin, side);
     addServerRoutes(side.admin, side);
     addBatchRoute(side.admin, side.operator);
-    const { host, port, bearer } = accessOf(side, configured);
+    const { host, port, bearer } = accessOf(side.overrides, configured);
     const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });
     const { admin: routes, clock, log, operator, onClose } = side;
     // Workers never serve it, and loading it takes longer than all else that they need.
@@ -60,7 +71,7 @@ export const adminApi = definePlugin({
 });
 
 /** Address and token: flags and environment go before the options. */
-function accessOf({ overrides }: ManagerSide, configured: z.output<typeof options>) {
+function accessOf(overrides: Overrides, configured: z.output<typeof options>) {
   const listen = overrides.adminListen ?? configured.listen;
   const address = parseTcpAddress(listen);
   if (address === undefined)

@@ -317,10 +317,15 @@ export class EtcdStore implements StateStore {
 
   /** A row says who wrote it; who took one away, or whether its time was over, etcd does not tell. */
   private tell(changes: readonly RowChange[]): void {
-    if (changes.length === 0) return;
+    const batch = this.batchOf(changes);
+    if (batch !== undefined) this.listener?.(batch);
+  }
+
+  private batchOf(changes: readonly RowChange[]): Batch | undefined {
+    if (changes.length === 0) return undefined;
     const written = changes.find(({ row }) => row !== undefined)?.row;
     const by = written === undefined ? 'another node, or its ttl' : `${written.by} at another node`;
-    this.listener?.({ by, at: written?.at ?? this.options.clock.now(), changes });
+    return { by, at: written?.at ?? this.options.clock.now(), changes };
   }
 
   private save(): void {
@@ -360,16 +365,17 @@ export class EtcdStore implements StateStore {
 
   // --- writing ---------------------------------------------------------------------------------------------------
 
-  async write(batch: Batch): Promise<void> {
+  async write(batch: Batch): Promise<Batch | undefined> {
     if (this.stale) {
       throw new WeldrError(
         'STORE_UNAVAILABLE',
         `etcd is away, nothing was changed${this.away === '' ? '' : ` (${this.away})`}`,
       );
     }
+    let newer: readonly RowChange[];
     try {
       if (batch.reset === true) await this.reset();
-      await this.writeRows(batch.changes);
+      newer = await this.writeRows(batch.changes);
     } catch (thrown) {
       if (thrown instanceof WeldrError && thrown.code !== 'STORE_UNAVAILABLE') throw thrown;
       throw new WeldrError(
@@ -379,25 +385,30 @@ export class EtcdStore implements StateStore {
       );
     }
     this.save();
+    return this.batchOf(newer);
   }
 
-  private async writeRows(changes: readonly RowChange[]): Promise<void> {
+  /** Resolves with what others wrote since over these. */
+  private async writeRows(changes: readonly RowChange[]): Promise<readonly RowChange[]> {
     const pending = (await Promise.all(changes.map(change => this.prepare(change)))).flatMap(
       one => one ?? [],
     );
-    if (pending.length === 0) return;
+    if (pending.length === 0) return [];
     const { answer, attempts } = await this.exchange(pending);
     const revision = revisionOf(answer.header);
     this.lastAnswer = this.options.clock.monotonic();
     if (answer.succeeded) {
-      for (const one of pending) this.wrote(one, revision);
-      return;
+      return pending.flatMap(one => this.wrote(one, revision));
     }
     const now = pending.map((_, index) => answer.responses[index]?.response_range.kvs[0]);
     // An attempt of ours whose answer was lost. After a single one it was somebody else: two who count must not both succeed.
     if (attempts > 1 && pending.every(({ value }, index) => now[index]?.value.toString() === value)) {
-      await Promise.all(pending.map((one, index) => this.wroteBefore(one, now[index], revision)));
-      return;
+      await Promise.all(pending.map((one, index) => this.renewWritten(one, now[index])));
+      return pending.flatMap((one, index) => {
+        const kv = now[index];
+        if (kv === undefined) return this.wrote(one, revision);
+        return this.wrote({ ...one, lease: kv.lease }, Number(kv.mod_revision));
+      });
     }
     for (const { lease } of pending) this.letGo(lease);
     this.tell(pending.flatMap((one, index) => this.overtake(one, now[index], revision)));
@@ -447,31 +458,30 @@ export class EtcdStore implements StateStore {
     return { answer, attempts };
   }
 
-  /** A write of ours was done at `revision`: the replica has it at once, the watch will tell of it later. */
+  /**
+   * A write of ours was done at `revision`: the replica has it at once, the watch will tell of it later. Returns what is
+   * newer, where the watch was faster.
+   */
   private wrote(
     { key, value, row, lease }: Pick<Pending, 'key' | 'value' | 'row' | 'lease'>,
     revision: number,
-  ): void {
+  ): readonly RowChange[] {
     const now = this.seen.get(key);
     if (now !== undefined && now.mod > revision) {
-      // The watch was faster and has something newer; who called us will apply our change over it.
-      setImmediate(() => now.row && this.tell([{ kind: now.row.kind, key: now.row.key, row: now.row }]));
-      return;
+      return now.row === undefined
+        ? this.gone(key)
+        : [{ kind: now.row.kind, key: now.row.key, row: now.row }];
     }
     if (revision > this.appliedRevision) this.ahead.set(key, revision);
     if (value === undefined) this.seen.delete(key);
     else this.seen.set(key, { mod: revision, lease: lease ?? '0', value, row });
+    return [];
   }
 
-  private async wroteBefore(one: Pending, now: IKeyValue | undefined, revision: number): Promise<void> {
+  /** An earlier attempt has written it, with a lease of its own. */
+  private async renewWritten(one: Pending, now: IKeyValue | undefined): Promise<void> {
     this.letGo(one.lease);
-    if (now === undefined) {
-      this.wrote(one, revision);
-      return;
-    }
-    this.wrote({ ...one, lease: now.lease }, Number(now.mod_revision));
-    const known = this.seen.get(one.key);
-    if (known !== undefined) await this.refresh(known, lifetimeOf(one.row));
+    if (now !== undefined) await this.refresh(now, lifetimeOf(one.row));
   }
 
   /** Somebody else was faster: what is there now is taken over before the watch tells of it. */
@@ -487,7 +497,7 @@ export class EtcdStore implements StateStore {
   }
 
   /** Makes a registration last longer. False: there is nothing to refresh, it has to be written. */
-  private async refresh(known: SeenKey, ttl: number | undefined): Promise<boolean> {
+  private async refresh(known: Pick<SeenKey, 'lease'>, ttl: number | undefined): Promise<boolean> {
     if (ttl === undefined) return known.lease === '0';
     if (known.lease === '0') return false;
     const kept = await this.options.client.call(

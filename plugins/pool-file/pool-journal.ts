@@ -96,7 +96,7 @@ export class PoolJournal implements StateStore {
   }
 
   /** Resolves when the batch is on disk. Batches that come while another is being synced share the next sync. */
-  async write(batch: Batch): Promise<void> {
+  async write(batch: Batch): Promise<undefined> {
     if (this.closed) throw new WeldrError('STORE_UNAVAILABLE', `${this.path} is closed already`);
     await new Promise<void>((resolve, reject) => {
       this.queue.push({ batch, resolve, reject });

@@ -12,7 +12,7 @@ export class KeptRows implements StateStore {
     return [...this.rows.values()];
   }
 
-  async write({ reset, changes }: Batch): Promise<void> {
+  async write({ reset, changes }: Batch): Promise<undefined> {
     if (reset === true) this.rows.clear();
     for (const { kind: name, key, row } of changes) {
       if (row === undefined) this.rows.delete(rowId(name, key));

@@ -163,7 +163,8 @@ lists('is refused whole, with the place of what is wrong', () => {
     refusal(() => source.replace('default', JSON.parse(JSON.stringify(list))));
   assert.equal(refused([b, { url: c, weight: 0 }]), {
     code: 'INPUT_INVALID',
-    message: 'servers[1].weight: Too small: expected number to be >=1',
+    message:
+      'servers[1].weight: a weight is at least 1; a server that is to get no new requests has state "draining" or "disabled"',
     field: 'servers[1].weight',
   });
   assert.is(refused([b, 'c:1']).field, 'servers[1].url');

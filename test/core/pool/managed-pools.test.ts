@@ -50,7 +50,7 @@ class MemoryStore implements StateStore {
     return this.initial;
   }
 
-  async write(batch: Batch): Promise<void> {
+  async write(batch: Batch): Promise<undefined> {
     await this.gate;
     if (this.failure !== undefined) throw this.failure;
     this.written.push(batch);
@@ -756,3 +756,28 @@ following('is told of definitions, until it stops', async () => {
   await w.pools.add('default', server(b));
   assert.is(seen.length, 1);
 });
+
+stores(
+  'a write that others have overtaken since is followed at once by what they wrote, and decides nothing more',
+  async () => {
+    const { pools } = world();
+    const overtaking: StateStore = {
+      layer: 'cluster',
+      load: async () => [],
+      // As when a watch tells of another node's write before the answer to this one's arrives.
+      write: async ({ changes }) => ({
+        by: 'another node',
+        at: 2,
+        changes: changes.map(({ kind, key, row }) => ({
+          kind,
+          key,
+          row: row && { ...row, value: { ...row.value, weight: 7 }, by: 'another node', at: 2 },
+        })),
+      }),
+    };
+    await pools.useStore(overtaking);
+    await pools.add('default', server('http://a:1', { weight: 3 }));
+    assert.is(pools.get('default', 'http://a:1')?.server.weight, 7);
+    assert.is(pools.state.row('server', 'default/http://a:1')?.by, 'another node');
+  },
+);

@@ -72,7 +72,7 @@ test('is an error of the config unless told otherwise', () => {
 
 test('of a union, the option that was meant says what is wrong with it', () => {
   const schema = z.object({ a: z.union([z.number().max(3), z.strictObject({ b: z.number() })]) });
-  assert.throws(() => parse(schema, { a: 5 }), /^a: Too big/);
+  assert.throws(() => parse(schema, { a: 5 }), /^a: expected a number of at most/);
   assert.throws(() => parse(schema, { a: { b: 'x' } }), /^a\.b: expected number, got "x"$/);
   assert.throws(
     () => parse(schema, { a: { b: 1, c: 2 } }),

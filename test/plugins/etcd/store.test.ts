@@ -138,8 +138,11 @@ withEtcd('writers of two nodes that compare end at the exact count', async (_, n
   };
   await Promise.all([count(a), count(b), count(b)]);
   const wanted = 1 + 3 * increments;
-  await until('both have the count', () =>
-    [a, b].every(({ pools }) => pools.get('default', id)?.server.weight === wanted),
+  const weights = () => [a, b].map(({ pools }) => pools.get('default', id)?.server.weight);
+  await until(`both have ${wanted}`, () => weights().every(weight => weight === wanted)).catch(
+    (thrown: unknown) => {
+      throw new Error(`they have ${weights()}`, { cause: thrown });
+    },
   );
 });
 
