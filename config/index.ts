@@ -61,6 +61,7 @@ export type { Route } from '../core/request/route.ts';
 export { defineConfig, type WeldrConfig } from '../core/settings/config.ts';
 export { duration, parseDuration, parseSize, size } from '../core/settings/duration.ts';
 export { parse } from '../core/settings/options.ts';
+export { secret } from '../core/settings/secret.ts';
 export type { Overrides, Settings, SettingsInput } from '../core/settings/settings.ts';
 export type { ConnectionInfo } from '../core/stages/connection-info.ts';
 export type { RequestHooks } from '../core/stages/request-hooks.ts';

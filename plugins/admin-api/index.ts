@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { addressOf, meet, parseTcpAddress, tcpAddress } from '../../core/settings/listen.ts';
+import { secret } from '../../core/settings/secret.ts';
 import type { Overrides } from '../../core/settings/settings.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addBatchRoute } from './batch-route.ts';
@@ -21,7 +22,10 @@ const token = z
 const options = z
   .strictObject({
     listen: tcpAddress.default('127.0.0.1:8687').describe('Where it listens.'),
-    token: token.optional().describe('The bearer token that callers send.'),
+    token: secret()
+      .pipe(token)
+      .optional()
+      .describe('The bearer token that callers send, `env:NAME` or `file:PATH`.'),
     hosts: z
       .array(z.string().min(1).max(253))
       .max(100)

@@ -7,6 +7,7 @@ import { describeError, WeldrError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { duration } from '../../core/settings/duration.ts';
+import { secret } from '../../core/settings/secret.ts';
 import { FixedStore } from '../../core/state/fixed-store.ts';
 import { readKeyFile } from '../../core/state/key-file.ts';
 import { SealedStore } from '../../core/state/sealed-store.ts';
@@ -37,7 +38,10 @@ const schema = z
       .default('/weldr/')
       .describe('Keys of this cluster begin with it; clusters with different ones do not see each other.'),
     user: z.string().min(1).max(200).optional().describe("The user, where etcd's authentication is on."),
-    password: z.string().max(1000).optional().describe("The user's password."),
+    password: secret()
+      .pipe(z.string().max(1000))
+      .optional()
+      .describe("The user's password, `env:NAME` or `file:PATH`."),
     tls: z
       .strictObject({
         ca: file.describe("The authorities of etcd's certificates."),

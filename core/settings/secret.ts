@@ -1,0 +1,58 @@
+// Secret: an option that may be kept out of the config, in a variable of the environment or a file.
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { describeError } from '../errors.ts';
+
+const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** More than any secret has, bytes. */
+const maxBytes = 64 * 1024;
+
+/**
+ * A schema for a secret: the text itself, `env:NAME` for the variable of that name, or `file:PATH` for the content of a
+ * file without its last line break. Read anew whenever a config is read. Use it in options of plugins only: whoever may
+ * change what it parses can have any file of this machine read.
+ *
+ * @example
+ * z.strictObject({ password: secret().optional() })
+ */
+export function secret() {
+  return z
+    .string()
+    .max(maxBytes)
+    .transform((text, context) => {
+      try {
+        return secretIn(text);
+      } catch (thrown) {
+        context.addIssue({ code: 'custom', message: describeError(thrown) });
+        return z.NEVER;
+      }
+    })
+    .meta({ examples: ['env:NAME', 'file:PATH'] });
+}
+
+function secretIn(text: string): string {
+  if (text.startsWith('env:')) return variable(text.slice('env:'.length));
+  if (text.startsWith('file:')) return content(text.slice('file:'.length));
+  return text;
+}
+
+function variable(name: string): string {
+  if (!variableName.test(name)) throw new Error(`expected the name of a variable behind env:, got "${name}"`);
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`the variable ${name} is not set`);
+  if (value === '') throw new Error(`the variable ${name} is empty`);
+  return value;
+}
+
+function content(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (thrown) {
+    throw new Error(`the secret cannot be read: ${describeError(thrown)}`);
+  }
+  if (text.length > maxBytes) throw new Error(`${path} has over ${maxBytes} bytes, which is no secret`);
+  const value = text.replace(/\r?\n$/, '');
+  if (value === '') throw new Error(`${path} is empty`);
+  return value;
+}
