@@ -67,7 +67,7 @@ test('the failure of an upstream is logged though a plugin spoiled its cause', a
       const lines = proxy.log.filter(({ code }) => code === 'CONNECT_FAILED');
       assert.equal(
         lines.map(({ level }) => level),
-        ['warn', 'warn'],
+        ['debug', 'warn', 'debug', 'warn'],
       );
     },
     `http://127.0.0.1:${port}`,
