@@ -12,6 +12,8 @@ export interface HealthReport {
   readonly detail: string;
   readonly consecutiveFailures: number;
   readonly consecutivePasses: number;
+  /** It was checked and has not passed yet. */
+  readonly neverPassed?: boolean;
 }
 
 /** One server with all that the manager knows of it. */

@@ -9,8 +9,6 @@ import { CheckSchedule, type Scheduled } from './check-schedule.ts';
 import { type CheckSettings, layered } from './check-settings.ts';
 import { type CheckOutcome, count, unchecked } from './health-count.ts';
 
-/** A new server is first checked within this, ms. */
-const firstWithin = 1000;
 /** With many new servers at once, their first checks are this far apart on average, ms. */
 const firstApart = 2;
 
@@ -128,7 +126,7 @@ export class HealthChecker {
     this.schedule.at(clock.monotonic() + this.firstWait(target), target.scheduled);
   }
 
-  /** A server that was checked before a reload keeps its time; new ones come soon, and apart when they are many. */
+  /** A server that was checked before a reload keeps its time; a new one comes at once, many of them apart. */
   private firstWait(target: Target): number {
     const { clock, random = Math.random } = this.options;
     const { interval } = target.settings;
@@ -137,7 +135,7 @@ export class HealthChecker {
       target.resumed = false;
       return interval - sinceLast;
     }
-    return random() * Math.min(interval, Math.max(firstWithin, this.unseen * firstApart));
+    return random() * Math.min(interval, (this.unseen - 1) * firstApart);
   }
 
   private stop(target: Target): void {
@@ -159,7 +157,10 @@ export class HealthChecker {
       log.warn(about, `${upstream.id} is down: ${times(after.consecutiveFailures)} failed: ${after.detail}`);
       pools.verdict(upstream.pool, upstream.id, after.detail);
     } else if (before.status === 'failing') {
-      log.info(about, `${upstream.id} is active again: ${times(after.consecutivePasses)} passed`);
+      log.info(
+        about,
+        `${upstream.id} ${before.neverPassed ? 'is active' : 'is active again'}: ${times(after.consecutivePasses)} passed`,
+      );
       pools.verdict(upstream.pool, upstream.id, undefined);
     } else {
       log.debug(about, `${upstream.id} passes its checks`);

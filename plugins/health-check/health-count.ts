@@ -18,8 +18,9 @@ export const unchecked: HealthReport = {
 };
 
 /**
- * The report after one more check at `now`. `failing` begins with the `failures`th failure in a row; from there
- * `passing` takes `passes` passes in a row, otherwise one.
+ * The report after one more check at `now`. Until a server has passed once, one check decides: most that begin to run
+ * are not ready yet, and there is no good record to weigh a failure against. After that, `failing` begins with the
+ * `failures`th failure in a row; from there `passing` takes `passes` passes in a row, otherwise one.
  */
 export function count(
   before: HealthReport,
@@ -29,9 +30,18 @@ export function count(
 ): HealthReport {
   const consecutiveFailures = outcome.passed ? 0 : before.consecutiveFailures + 1;
   const consecutivePasses = outcome.passed ? before.consecutivePasses + 1 : 0;
+  const isNew = before.status === 'unknown' || before.neverPassed === true;
+  const failures = isNew ? 1 : thresholds.failures;
+  const passes = isNew ? 1 : thresholds.passes;
   let { status } = before;
-  if (consecutiveFailures >= thresholds.failures) status = 'failing';
-  else if (outcome.passed && (status !== 'failing' || consecutivePasses >= thresholds.passes))
-    status = 'passing';
-  return { status, checkedAt: now, detail: outcome.detail, consecutiveFailures, consecutivePasses };
+  if (consecutiveFailures >= failures) status = 'failing';
+  else if (outcome.passed && (status !== 'failing' || consecutivePasses >= passes)) status = 'passing';
+  return {
+    status,
+    checkedAt: now,
+    detail: outcome.detail,
+    consecutiveFailures,
+    consecutivePasses,
+    ...(isNew && !outcome.passed && { neverPassed: true }),
+  };
 }

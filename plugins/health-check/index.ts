@@ -37,7 +37,8 @@ const settingName = 'health-check';
 
 /**
  * Active health checks, made by the manager only: by default `GET /` every 30 s, any 2xx passes, 3 failures in a row
- * mark a server down, 2 passes in a row bring it back, a new server counts as active.
+ * mark a server down, 2 passes in a row bring it back. A new server counts as active until its first check, which runs at
+ * once; until it has passed once, each check decides alone.
  */
 export const healthCheck = definePlugin({
   name: 'health-check',

@@ -74,6 +74,48 @@ test('a new server counts as active, is out after 3 failures in a row and in aga
   });
 });
 
+test('a new server that is not ready is out after its first check, which runs at once, and in after one pass', async () => {
+  await withEnds(async started => {
+    const origin = started(await startOrigin());
+    origin.status = 503;
+    const side = started(await start([], { failures: 3, passes: 5 }));
+    await side.pools.add('default', { url: origin.url, weight: 1, state: 'active' });
+    await nextCheck(side, origin.url, 10);
+    assert.is(stateOf(side, origin.url), 'down');
+    await nextCheck(side, origin.url);
+    assert.is(stateOf(side, origin.url), 'down');
+    origin.status = 200;
+    await nextCheck(side, origin.url);
+    assert.is(stateOf(side, origin.url), 'active');
+    const said = side.logs
+      .filter(line => line.level === 'warn' || line.level === 'info')
+      .map(line => line.msg);
+    assert.equal(said.slice(1), [
+      `${origin.url} is down: 1 check failed: status 503, expected 2xx`,
+      `${origin.url} is active: 1 check passed`,
+    ]);
+  });
+});
+
+test('a reload keeps that a server never passed, so that one pass still lets it in', async () => {
+  await withEnds(async started => {
+    const origin = started(await startOrigin());
+    origin.status = 503;
+    const options = { jitter: 0, timeout: '10m', passes: 5 } as const;
+    const servers = [origin.url];
+    const first = await managerSide(healthCheck(options), { servers });
+    await nextCheck(first, origin.url, 10);
+    await first.close();
+    const second = started(
+      await managerSide(healthCheck(options), { servers, previous: first, clock: first.clock }),
+    );
+    assert.is(stateOf(second, origin.url), 'down');
+    origin.status = 200;
+    await nextCheck(second, origin.url);
+    assert.is(stateOf(second, origin.url), 'active');
+  });
+});
+
 test('a check is GET / with a User-Agent, the Host of the server, on a connection of its own', async () => {
   await withEnds(async started => {
     const ports: (number | undefined)[] = [];
@@ -194,14 +236,14 @@ test('an endless body is not read to its end', async () => {
   });
 });
 
-test('a server that the API adds is checked within a second; one that is removed no more', async () => {
+test('a server that the API adds is checked at once; one that is removed no more', async () => {
   await withEnds(async started => {
     const origin = started(await startOrigin());
     const side = started(await start([]));
     side.clock.advance(60_000);
     const server = { url: origin.url, weight: 1, state: 'active' as const };
     await side.pools.add('default', server);
-    await nextCheck(side, origin.url, 1000);
+    await nextCheck(side, origin.url, 10);
     await side.pools.remove('default', origin.url, { force: true });
     assert.is(side.clock.pending, 0, 'nothing is due');
     side.clock.advance(120_000);
@@ -308,8 +350,6 @@ test('a reload keeps counts, verdicts and the rhythm of servers that stay', asyn
   await withEnds(async started => {
     const bad = started(await startOrigin());
     const worse = started(await startOrigin());
-    bad.status = 500;
-    worse.status = 500;
     const servers = [bad.url, { url: worse.url, healthCheck: { failures: 2 } }];
     const options = { interval: '30s', jitter: 0, timeout: '10m' } as const;
     const first = await managerSide(healthCheck(options), { servers });
@@ -318,9 +358,18 @@ test('a reload keeps counts, verdicts and the rhythm of servers that stay', asyn
       'the first checks',
       () => healthOf(first, bad.url) !== undefined && healthOf(first, worse.url) !== undefined,
     );
+    bad.status = 500;
+    worse.status = 500;
     first.clock.advance(30_000);
     await until(
-      'the second checks',
+      'the first failures',
+      () =>
+        healthOf(first, bad.url)?.consecutiveFailures === 1 &&
+        healthOf(first, worse.url)?.consecutiveFailures === 1,
+    );
+    first.clock.advance(30_000);
+    await until(
+      'the second failures',
       () => stateOf(first, worse.url) === 'down' && healthOf(first, bad.url)?.consecutiveFailures === 2,
     );
     await first.close();

@@ -28,15 +28,31 @@ test('three failures in a row make a server failing, not fewer', () => {
 });
 
 test('two passes in a row bring it back, not one', () => {
-  assert.equal(statuses('---+-++').slice(2), ['failing', 'failing', 'failing', 'failing', 'passing']);
+  assert.equal(statuses('+---+-++').slice(3), ['failing', 'failing', 'failing', 'failing', 'passing']);
 });
 
-test('a server that never passed is unknown until it failed often enough', () => {
-  assert.equal(statuses('---'), ['unknown', 'unknown', 'failing']);
+test('one failing check is enough to take out a server that never passed', () => {
+  assert.equal(statuses('---'), ['failing', 'failing', 'failing']);
 });
 
-test('a new server is passing from its first pass on', () => {
-  assert.equal(statuses('-+'), ['unknown', 'passing']);
+test('one passing check is enough to let in a server that never passed', () => {
+  assert.equal(statuses('+'), ['passing']);
+  assert.equal(statuses('--+', 3, 5), ['failing', 'failing', 'passing']);
+});
+
+test('from its first pass on a server is judged by the thresholds', () => {
+  assert.equal(statuses('-+--+---++'), [
+    'failing',
+    'passing',
+    'passing',
+    'passing',
+    'passing',
+    'passing',
+    'passing',
+    'failing',
+    'failing',
+    'passing',
+  ]);
 });
 
 test('thresholds of one decide at once', () => {
@@ -47,11 +63,12 @@ test('the report tells when, what, and how often in a row', () => {
   const first = count(unchecked, { passed: false, detail: 'refused' }, { failures: 3, passes: 2 }, 5);
   const second = count(first, { passed: false, detail: 'refused again' }, { failures: 3, passes: 2 }, 7);
   assert.equal(second, {
-    status: 'unknown',
+    status: 'failing',
     checkedAt: 7,
     detail: 'refused again',
     consecutiveFailures: 2,
     consecutivePasses: 0,
+    neverPassed: true,
   });
 });
 
