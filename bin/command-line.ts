@@ -209,7 +209,10 @@ const commands: readonly Command[] = [
     flags: ['watch', ...adminFlags],
     async run(_, given) {
       const { readStats, watchStats } = await import('./commands/stats.ts');
-      if (isOn(given, 'watch')) return await watchStats(adminOf(given), isOn(given, 'json'), print);
+      if (isOn(given, 'watch')) {
+        await watchStats(adminOf(given), isOn(given, 'json'), process.stdout);
+        return exitCodes.ok;
+      }
       return print(await readStats(adminOf(given), isOn(given, 'json')));
     },
   },

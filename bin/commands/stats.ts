@@ -37,15 +37,24 @@ export async function readStats(admin: AdminClient, json: boolean): Promise<stri
   ].join('\n\n');
 }
 
-/** Prints the counts each second, until the process is ended or the API goes away. */
+/**
+ * Writes the counts each second, until the process is ended, the API goes away or nobody reads `output` any more. A
+ * terminal is cleared for each; elsewhere an empty line parts them.
+ */
 export async function watchStats(
   admin: AdminClient,
   json: boolean,
-  print: (text: string) => void,
-): Promise<never> {
-  for (;;) {
+  output: NodeJS.WriteStream,
+): Promise<void> {
+  let isRead = true;
+  output.once('error', () => {
+    isRead = false;
+  });
+  for (let isFirst = true; isRead; isFirst = false) {
     const text = await readStats(admin, json);
-    print(json ? JSON.stringify(JSON.parse(text)) : `\x1b[2J\x1b[H${text}`);
+    if (json) output.write(`${JSON.stringify(JSON.parse(text))}\n`);
+    else if (output.isTTY) output.write(`\x1b[2J\x1b[H${text}\n`);
+    else output.write(`${isFirst ? '' : '\n'}${text}\n`);
     await sleep(watchInterval);
   }
 }

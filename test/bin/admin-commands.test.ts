@@ -1,6 +1,9 @@
 // The commands that talk to a running Weldr.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
@@ -129,6 +132,30 @@ test('what the API refuses, in its own words, with exit code 1', async () => {
   assert.match(stderr, 'weldr: ');
   assert.match(stderr, '127.0.0.1');
   assert.not.match(stderr, '\n    at ');
+});
+
+test('stats --watch in a pipe writes no escape codes, and ends quietly when nobody reads any more', async () => {
+  const script = fileURLToPath(new URL('../../bin/weldr.ts', import.meta.url));
+  const child = spawn(process.execPath, ['-C', 'weldr-source', script, 'stats', '--watch'], {
+    env: { ...process.env, WELDR_ADMIN: weldr.adminUrl },
+  });
+  const closed = once(child, 'close');
+  try {
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', text => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', text => {
+      stderr += text;
+    });
+    await until('two looks', () => stdout.split('IN FLIGHT').length > 2);
+    assert.not.match(stdout, '\x1b');
+    child.stdout.destroy();
+    assert.equal(await closed, [0, null]);
+    assert.is(stderr, '');
+  } finally {
+    child.kill('SIGKILL');
+  }
 });
 
 test('stats, as a table and as JSON', async () => {
