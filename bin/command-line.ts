@@ -44,6 +44,7 @@ const flags = {
   json: { text: 'Print JSON, for scripts' },
   pool: { value: 'NAME', text: 'The pool; default: default' },
   weight: { value: 'N', text: 'Share of the requests relative to the others, from 1' },
+  backup: { text: 'It gets requests only while no other server of its pool is active' },
   host: { value: 'HOST', text: 'What Host says: client (default), upstream for its own name, or a name' },
   ttl: { value: 'TIME', text: 'It leaves unless it is added again within this time, such as 30s' },
   force: { text: 'Do not wait for requests in flight' },
@@ -102,7 +103,7 @@ const commands: readonly Command[] = [
   {
     usage: 'servers add <url>',
     text: 'Add a server, or change the one that has this URL',
-    flags: ['weight', 'host', 'ttl', 'pool', ...adminFlags],
+    flags: ['weight', 'backup', 'host', 'ttl', 'pool', ...adminFlags],
     async run([url = ''], given) {
       const { addServer } = await import('./commands/servers.ts');
       const weight = textOf(given, 'weight');
@@ -112,6 +113,7 @@ const commands: readonly Command[] = [
       const server = {
         url,
         weight: weight === undefined ? undefined : Number(weight),
+        backup: isOn(given, 'backup') || undefined,
         host: textOf(given, 'host'),
         ttl: textOf(given, 'ttl'),
       };

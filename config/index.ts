@@ -40,7 +40,7 @@ export type {
   UpstreamTls,
 } from '../core/pool/pool.ts';
 export type { HealthReport, PoolEntry } from '../core/pool/pool-entry.ts';
-export type { PoolsObserver } from '../core/pool/pools-observer.ts';
+export type { JoiningServer, PoolsObserver } from '../core/pool/pools-observer.ts';
 export type { HealthCheckSettings, ServerDefinition, ServerInput } from '../core/pool/server-definition.ts';
 export type { Attempt } from '../core/request/attempt.ts';
 export type { BodyTransform } from '../core/request/body-transform.ts';

@@ -10,7 +10,7 @@ const serverList = z.looseObject({ servers: z.array(server) });
 
 /** Fields of a pool, and of a server, that a state file may say. */
 const poolFields = ['fallback', 'host', 'healthCheck', 'timeouts', 'limits'];
-const serverFields = ['host', 'labels', 'healthCheck', 'ttl'];
+const serverFields = ['backup', 'host', 'labels', 'healthCheck', 'ttl'];
 
 /** All pools with their servers, JSON, which is YAML as well. TLS settings are not shown, so they are not in it. */
 export async function getState(admin: AdminClient): Promise<string> {

@@ -11,6 +11,7 @@ const server = z.looseObject({
   state: z.string(),
   reason: z.string().default(''),
   weight: z.number(),
+  backup: z.boolean().default(false),
   layer: z.string(),
   health: z.looseObject({ status: z.string() }).nullish(),
   overrides: z.record(z.string(), z.unknown()).default({}),
@@ -31,9 +32,9 @@ export async function listServers(admin: AdminClient, pool: string, json: boolea
   const inFlight = await requestsInFlight(admin, pool);
   const table = formatTable(
     ['SERVER', 'STATE', 'WEIGHT', 'IN FLIGHT', 'LAYER', 'CHANGED', 'HEALTH', 'REASON'],
-    servers.map(({ id, url, state, weight, layer, overrides, health, reason }) => [
+    servers.map(({ id, url, state, backup, weight, layer, overrides, health, reason }) => [
       url ?? id,
-      state,
+      backup ? `${state} (backup)` : state,
       String(weight),
       String(inFlight?.get(id) ?? '-'),
       layer,
@@ -78,6 +79,7 @@ const count = (of: number, what: string): string => `${of} ${what}${of === 1 ? '
 export interface NewServer {
   readonly url: string;
   readonly weight?: number | undefined;
+  readonly backup?: boolean | undefined;
   readonly host?: string | undefined;
   readonly ttl?: string | undefined;
 }

@@ -13,6 +13,8 @@ export interface PoolCounts {
   readonly servers: number;
   /** Those that may be given new requests. */
   readonly available: number;
+  /** Backups that may be given new requests as soon as no other server may. */
+  readonly standby: number;
 }
 
 /** All pools of this Weldr, as the manager side of one plugin works with them. */
@@ -91,7 +93,7 @@ export class PluginPools implements ManagerPools {
     const pool = this.#pools.pools.get(name);
     return pool === undefined || !this.#pools.hasPool(name)
       ? undefined
-      : { servers: pool.size, available: pool.available.length };
+      : { servers: pool.size, available: pool.available.length, standby: pool.standbyCount };
   }
 
   get(pool: string, id: string): PoolEntry | undefined {
@@ -103,7 +105,7 @@ export class PluginPools implements ManagerPools {
   }
 
   observe(observer: PoolsObserver): () => void {
-    const stop = this.#pools.observe(this.#guarded(observer));
+    const stop = this.#pools.observe({ ...this.#guarded(observer), judge: this.#owner.instance });
     const forget = (): void => {
       this.#stops.delete(forget);
       stop();
@@ -147,6 +149,13 @@ export class PluginPools implements ManagerPools {
   /** A plugin's mistake must not leave the pools with half of a change. */
   #guarded(observer: PoolsObserver): PoolsObserver {
     return {
+      joining: server => {
+        let complaint: string | undefined;
+        this.#guard('joining', () => {
+          complaint = observer.joining?.(server);
+        });
+        return complaint;
+      },
       upstreamChanged: (upstream, before) =>
         this.#guard('upstreamChanged', () => observer.upstreamChanged?.(upstream, before)),
       defined: entry => this.#guard('defined', () => observer.defined?.(entry)),

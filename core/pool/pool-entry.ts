@@ -37,25 +37,22 @@ export const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
 
 /** The record of a server that is new; `activeSince` in ms since the epoch. */
 export function firstRecord(
-  {
-    server,
-    layer,
-    stateAuthor,
-    poolSettings,
-  }: Pick<PoolEntry, 'server' | 'layer' | 'stateAuthor' | 'poolSettings'>,
+  entry: Pick<PoolEntry, 'server' | 'layer' | 'stateAuthor' | 'poolSettings' | 'complaints'>,
   activeSince: number,
 ): UpstreamRecord {
-  return {
-    ...fixedPart(server, layer, poolSettings),
-    state: server.state,
-    reason: reasonOf(server.state, stateAuthor),
-    activeSince,
-  };
+  const { server, layer, poolSettings } = entry;
+  const [state, reason] = wantedState(entry) ?? ['active', 'new'];
+  return { ...fixedPart(server, layer, poolSettings), state, reason, activeSince };
 }
 
 /** The record of a server that the config lists, before anything is known of it. */
-export const configuredRecord = (server: ServerDefinition): UpstreamRecord =>
-  firstRecord({ server, layer: 'config', stateAuthor: 'an operator', poolSettings: noPoolSettings }, 0);
+export const configuredRecord = (server: ServerDefinition): UpstreamRecord => {
+  const stateAuthor = 'an operator';
+  return firstRecord(
+    { server, layer: 'config', stateAuthor, poolSettings: noPoolSettings, complaints: new Map() },
+    0,
+  );
+};
 
 /** The record of a server as it is known at `now`, ms since the epoch. */
 export function recordOf(entry: PoolEntry, now: number): UpstreamRecord {
@@ -66,23 +63,37 @@ export function recordOf(entry: PoolEntry, now: number): UpstreamRecord {
 }
 
 function fixedPart(server: ServerDefinition, layer: Layer, { tls: ofPool, host: hostOfPool }: PoolSettings) {
-  const { url: id, weight, labels, host = hostOfPool ?? 'client' } = server;
+  const { url: id, weight, backup, labels, host = hostOfPool ?? 'client' } = server;
   const isTls = id.startsWith('https:') && ofPool !== undefined;
   const tls = isTls ? { ...ofPool, ...server.tls } : server.tls;
   // A copy: the pool freezes its own.
-  return { id, weight, host, labels: labels && { ...labels }, tls, layer };
-}
-
-function reasonOf(state: UpstreamState, author: string): string {
-  return state === 'active' ? 'new' : `${state} by ${author}`;
+  return {
+    id,
+    weight,
+    ...(backup === true && { backup }),
+    host,
+    labels: labels && { ...labels },
+    tls,
+    layer,
+  };
 }
 
 function stateOf(entry: PoolEntry): [UpstreamState, string] {
   if (entry.leaving) return ['draining', 'removed'];
-  if (entry.server.state !== 'active')
-    return [entry.server.state, reasonOf(entry.server.state, entry.stateAuthor)];
-  for (const [source, complaint] of entry.complaints) return ['down', `${source}: ${complaint}`];
+  const wanted = wantedState(entry);
+  if (wanted !== undefined) return wanted;
   const { upstream } = entry;
   if (upstream.state === 'active') return ['active', upstream.record.reason];
   return ['active', upstream.state === 'down' ? 'healthy again' : `active by ${entry.stateAuthor}`];
+}
+
+/** The state that its definition and its judges want of a server; undefined: none but `active`. */
+function wantedState({
+  server,
+  stateAuthor,
+  complaints,
+}: Pick<PoolEntry, 'server' | 'stateAuthor' | 'complaints'>): [UpstreamState, string] | undefined {
+  if (server.state !== 'active') return [server.state, `${server.state} by ${stateAuthor}`];
+  for (const [judge, complaint] of complaints) return ['down', `${judge}: ${complaint}`];
+  return undefined;
 }

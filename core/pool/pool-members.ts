@@ -4,11 +4,11 @@ import type { CancelTimer, Clock } from '../clock.ts';
 import type { EffectiveChange } from '../state/effective-change.ts';
 import type { Row } from '../state/row.ts';
 import { Drain } from './drain.ts';
-import type { Layer, PoolChange } from './pool.ts';
+import type { Layer, PoolChange, Upstream } from './pool.ts';
 import { Pools } from './pool.ts';
 import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';
 import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
-import type { PoolsObserver } from './pools-observer.ts';
+import type { JoiningServer, PoolsObserver } from './pools-observer.ts';
 import type { ServerDefinition } from './server-definition.ts';
 
 /** The entry as kept here. */
@@ -35,12 +35,16 @@ export interface ManagedPoolsOptions {
   workers(): Iterable<number>;
   /** Told of each change of what is in force, once the start is over. */
   tell?(change: EffectiveChange): void;
+  /** Told of each backup that steps in, as no other server of its pool is active, or back; once the start is over. */
+  takeover?(backup: Upstream): void;
   /** Told once of each stored row that cannot be used as it is. */
   report?(row: Row, problem: string): void;
 }
 
 /** Follows all that happens to the members. */
 export interface ManagedPoolsObserver extends PoolsObserver {
+  /** Whose complaint it is that {@link joining} returns. */
+  readonly judge?: string;
   /** Changes to send to the workers, `revision` counting the batches. */
   changes?(changes: readonly PoolChange[], revision: number): void;
 }
@@ -58,6 +62,13 @@ export class PoolMembers {
 
   constructor(options: ManagedPoolsOptions) {
     this.options = options;
+    this.pools.follow(pool =>
+      pool.observe({
+        changed: (upstream, before) => {
+          if (this.started && upstream.record === before) options.takeover?.(upstream);
+        },
+      }),
+    );
   }
 
   get size(): number {
@@ -82,6 +93,8 @@ export class PoolMembers {
 
   observe(observer: ManagedPoolsObserver): () => void {
     this.observers.add(observer);
+    // What was kept from before the start joins with it, whoever of the plugins comes first.
+    if (!this.started) this.judgeNew(observer);
     return () => this.observers.delete(observer);
   }
 
@@ -173,13 +186,31 @@ export class PoolMembers {
     return entry;
   }
 
+  private judgeNew({ judge, joining }: ManagedPoolsObserver): void {
+    if (judge === undefined || joining === undefined) return;
+    for (const { upstream, server, poolSettings, health } of [...this.entries.values()]) {
+      if (health !== undefined) continue;
+      this.verdict(upstream.pool, upstream.id, judge, joining({ pool: upstream.pool, server, poolSettings }));
+    }
+  }
+
+  private complaintsAbout(server: JoiningServer): Map<string, string> {
+    const complaints = new Map<string, string>();
+    for (const { judge, joining } of this.observers) {
+      const complaint = judge === undefined ? undefined : joining?.(server);
+      if (judge !== undefined && complaint !== undefined) complaints.set(judge, complaint);
+    }
+    return complaints;
+  }
+
   private make(poolName: string, server: ServerDefinition, layer: Layer, stateAuthor: string): Member {
     // At the start everything is new at once: a slow start would only starve the first requests.
     const poolSettings = this.pools.get(poolName)?.settings ?? noPoolSettings;
     const activeSince = this.started ? this.options.clock.now() : 0;
+    const complaints = this.complaintsAbout({ pool: poolName, server, poolSettings });
     const upstream = this.pools
       .ensure(poolName)
-      .set(firstRecord({ server, layer, stateAuthor, poolSettings }, activeSince));
+      .set(firstRecord({ server, layer, stateAuthor, poolSettings, complaints }, activeSince));
     const entry: Member = {
       upstream,
       server,
@@ -188,7 +219,7 @@ export class PoolMembers {
       poolSettings,
       health: undefined,
       checkedBy: undefined,
-      complaints: new Map(),
+      complaints,
       leaving: false,
       drain: new Drain(this.options.clock),
       cancelExpiry: undefined,

@@ -1,45 +1,10 @@
 // Pool and Upstream: what a balancer chooses from. The manager and each worker hold the same pools.
-import type { Layer } from '../state/layer.ts';
 import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
 import { parseServerAddress, type ServerEndpoint } from './server-address.ts';
+import type { UpstreamRecord, UpstreamState } from './upstream-record.ts';
 
 export type { Layer } from '../state/layer.ts';
-
-/**
- * `active`: may be given new requests. `down`: health says no. `draining`: finishes what it has. `disabled`: an
- * operator took it out.
- */
-export type UpstreamState = 'active' | 'down' | 'draining' | 'disabled';
-
-/** How a TLS connection to an upstream is made; PEM texts, not paths. The certificate is checked unless told not to. */
-export interface UpstreamTls {
-  readonly ca?: string | undefined;
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-  /** SNI name and the name that the certificate is checked against; default: the URL's host. */
-  readonly servername?: string | undefined;
-  /** Default true. */
-  readonly verify?: boolean | undefined;
-}
-
-/** One upstream as it crosses from the manager to the workers: plain JSON. */
-export interface UpstreamRecord {
-  /** The identity: the URL's origin, such as `http://127.0.0.1:12345`, or `unix:/run/app.sock`. */
-  readonly id: string;
-  /** Share of the requests relative to the others, 1 or more; default 1. */
-  readonly weight: number;
-  /** What `Host` says: `client`, what the client sent; `upstream`, the upstream's own name; else this name. */
-  readonly host: string;
-  /** What it is, by name, such as its zone or version. */
-  readonly labels?: Readonly<Record<string, string>> | undefined;
-  readonly tls?: UpstreamTls | undefined;
-  readonly state: UpstreamState;
-  /** Why the state is what it is, for people. */
-  readonly reason: string;
-  readonly layer: Layer;
-  /** When it last became active, in ms since the epoch: what a slow start counts from. 0: it always was. */
-  readonly activeSince: number;
-}
+export type { UpstreamRecord, UpstreamState, UpstreamTls } from './upstream-record.ts';
 
 /** A change of one pool. */
 export type PoolChange =
@@ -55,6 +20,7 @@ interface Membership {
   /** The position in the pool's list of available ones, or -1. */
   slotOf(upstream: Upstream): number;
   setSlot(upstream: Upstream, slot: number): void;
+  setWaiting(upstream: Upstream, isWaiting: boolean): void;
 }
 
 let membership: Membership;
@@ -82,6 +48,7 @@ export class Upstream {
   #ownHost: string | undefined;
   #home: Pool | undefined = undefined;
   #slot = -1;
+  #isWaiting = false;
   #inFlight = 0;
 
   /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
@@ -102,6 +69,9 @@ export class Upstream {
       slotOf: upstream => upstream.#slot,
       setSlot: (upstream, slot) => {
         upstream.#slot = slot;
+      },
+      setWaiting: (upstream, isWaiting) => {
+        upstream.#isWaiting = isWaiting;
       },
     };
   }
@@ -162,8 +132,14 @@ export class Upstream {
     return this.#record.labels ?? noLabels;
   }
 
+  /** Does it get requests only while no other server of its pool is active? */
+  get backup(): boolean {
+    return this.#record.backup === true;
+  }
+
+  /** May it be given new requests? A backup may not while another server of its pool may. */
   get available(): boolean {
-    return this.#record.state === 'active';
+    return this.#record.state === 'active' && !this.#isWaiting;
   }
 }
 
@@ -186,7 +162,7 @@ export interface PoolObserver {
   added?(upstream: Upstream): void;
   /** It left for good; requests that it has go on. */
   removed?(upstream: Upstream): void;
-  /** Weight, state, TLS or another setting changed. */
+  /** Weight, state, TLS or another setting changed; or a backup steps in or back, its record being the same. */
   changed?(upstream: Upstream, before: UpstreamRecord): void;
 }
 
@@ -197,6 +173,10 @@ export class Pool {
   #settings: PoolSettings = noPoolSettings;
   readonly #byId = new Map<string, Upstream>();
   readonly #ready: Upstream[] = [];
+  /** How many are active and no backups. */
+  #primaries = 0;
+  /** The backups that are active; they are available while there is no active primary. */
+  readonly #backups = new Set<Upstream>();
   /** What `available` shows of `#ready`, until it changes. */
   #shown: readonly Upstream[] | undefined = undefined;
   readonly #observers = new Set<PoolObserver>();
@@ -246,6 +226,19 @@ export class Pool {
   }
 
   /**
+   * The backups that wait: active, and not {@link available} while another server is. The core gives them a retry when
+   * all that are available were tried.
+   */
+  get standby(): Iterable<Upstream> {
+    return this.#primaries > 0 ? this.#backups : noUpstreams;
+  }
+
+  /** How many {@link standby} lists. */
+  get standbyCount(): number {
+    return this.#primaries > 0 ? this.#backups.size : 0;
+  }
+
+  /**
    * Those of {@link available} whose label has this value; the same array until the pool changes. Made for all labels
    * when it is first asked for after a change, so it costs a request no more than two look-ups.
    *
@@ -286,9 +279,10 @@ export class Pool {
     if (known === undefined) return this.#add(record);
     const before = known.record;
     membership.setRecord(known, record);
-    this.#place(known);
+    const turned = this.#place(known, known.state === 'active');
     this.#version++;
     for (const observer of this.#observers) observer.changed?.(known, before);
+    this.#tellOfTurned(turned);
     return known;
   }
 
@@ -298,9 +292,10 @@ export class Pool {
     if (upstream === undefined) return undefined;
     this.#byId.delete(id);
     membership.setHome(upstream, undefined);
-    this.#unplace(upstream);
+    const turned = this.#place(upstream, false);
     this.#version++;
     for (const observer of this.#observers) observer.removed?.(upstream);
+    this.#tellOfTurned(turned);
     return upstream;
   }
 
@@ -319,30 +314,54 @@ export class Pool {
     const upstream = this.makeUpstream(record);
     membership.setHome(upstream, this);
     this.#byId.set(record.id, upstream);
-    this.#place(upstream);
+    const turned = this.#place(upstream, upstream.state === 'active');
     this.#version++;
     for (const observer of this.#observers) observer.added?.(upstream);
+    this.#tellOfTurned(turned);
     return upstream;
   }
 
-  #place(upstream: Upstream): void {
-    if (!upstream.available) this.#unplace(upstream);
-    else if (membership.slotOf(upstream) < 0) {
-      membership.setSlot(upstream, this.#ready.push(upstream) - 1);
-      this.#shown = undefined;
+  /** Puts an upstream where its record says; returns the other backups that step in or back because of it. */
+  #place(upstream: Upstream, isActive: boolean): readonly Upstream[] {
+    const hadPrimary = this.#primaries > 0;
+    const isBackup = isActive && upstream.backup;
+    if (membership.slotOf(upstream) >= 0 && !this.#backups.has(upstream)) this.#primaries--;
+    if (isBackup) this.#backups.add(upstream);
+    else this.#backups.delete(upstream);
+    if (isActive && !isBackup) this.#primaries++;
+    const hasPrimary = this.#primaries > 0;
+    membership.setWaiting(upstream, isBackup && hasPrimary);
+    this.#list(upstream, isActive && !(isBackup && hasPrimary));
+    if (hadPrimary === hasPrimary || this.#backups.size === 0) return noUpstreams;
+    const turned = [...this.#backups].filter(backup => backup !== upstream);
+    for (const backup of turned) {
+      membership.setWaiting(backup, hasPrimary);
+      this.#list(backup, !hasPrimary);
+    }
+    return turned;
+  }
+
+  #tellOfTurned(backups: readonly Upstream[]): void {
+    for (const backup of backups) {
+      for (const observer of this.#observers) observer.changed?.(backup, backup.record);
     }
   }
 
-  #unplace(upstream: Upstream): void {
+  /** Has an upstream in the list of available ones, or not. */
+  #list(upstream: Upstream, isAvailable: boolean): void {
     const slot = membership.slotOf(upstream);
-    if (slot < 0) return;
+    if (slot >= 0 === isAvailable) return;
+    this.#shown = undefined;
+    if (isAvailable) {
+      membership.setSlot(upstream, this.#ready.push(upstream) - 1);
+      return;
+    }
     const last = this.#ready.pop();
     if (last !== undefined && last !== upstream) {
       this.#ready[slot] = last;
       membership.setSlot(last, slot);
     }
     membership.setSlot(upstream, -1);
-    this.#shown = undefined;
   }
 }
 

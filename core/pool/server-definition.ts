@@ -60,6 +60,12 @@ export const healthCheckSettings = z.strictObject({
       examples: [['2xx', 301, '400-404']],
     })
     .optional(),
+  initial: z
+    .enum(['active', 'check'])
+    .describe(
+      'Does a new server get requests before its first check (`active`), or after it has passed (`check`)?',
+    )
+    .optional(),
   failures: z.number().int().min(1).max(1000).describe('Consecutive failures that mark it down.').optional(),
   passes: z
     .number()
@@ -120,6 +126,10 @@ export const serverDefinition = z
       .max(1000)
       .default(1)
       .describe('Its share of the requests, relative to the other servers.'),
+    backup: z
+      .boolean()
+      .optional()
+      .describe('Does it get requests only while no other server of its pool is active?'),
     host: hostSetting.optional(),
     labels: labels
       .optional()

@@ -76,6 +76,16 @@ export class Manager {
       },
       workers: () => this.workerNumbers(),
       tell: ({ text, ...facts }) => this.processLog?.log.info(facts, text),
+      takeover: ({ pool, id, available }) => {
+        const about = { pool, server: id };
+        if (available)
+          this.processLog?.log.warn(
+            about,
+            `backup ${id} steps in: no other server of pool ${pool} is active`,
+          );
+        else
+          this.processLog?.log.info(about, `backup ${id} steps back: pool ${pool} has other servers again`);
+      },
       report: ({ kind, key }, problem) =>
         this.processLog?.log.error({ kind, key }, `what an operator said of ${kind} ${key}: ${problem}`),
     });

@@ -6,6 +6,7 @@ import { isReply, type Reply, reply } from '../request/reply.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { Retry, type retry } from '../request/retry.ts';
 import { isRoute, type Route } from '../request/route.ts';
+import { findBackup, findEligible, isEligible, needsBackup } from './eligibility.ts';
 import type { Chain, Stages } from './stages.ts';
 import { failure } from './tap-guard.ts';
 
@@ -286,19 +287,28 @@ export class Pipeline {
       this.fail(state, thrown);
       return;
     }
-    if (result?.home === state.pool && this.chain.eligible.taps.length === 0) {
+    const isSimple = this.chain.eligible.taps.length === 0 && state.tried.length === 0;
+    if (isSimple && result?.home === state.pool) {
       this.attempt(ctx, state, result);
     } else this.narrow(ctx, state, result);
   };
 
-  /** What becomes of a balancer's choice: it is taken, or drawn again, or the first one that is eligible is. */
+  /**
+   * What becomes of a balancer's choice: it is taken, or drawn again, or the first one that is eligible is; a backup,
+   * when all others were tried.
+   */
   private narrow(ctx: ProxyContext, state: RequestState, choice: Upstream | undefined): void {
     let upstream = choice;
     let isRedrawn = false;
     try {
-      if (choice !== undefined && !this.isEligible(ctx, state, choice)) {
+      // An old connection says nothing about the upstream.
+      const wasStale = this.lastFailure?.code === 'STALE_CONNECTION';
+      if (choice !== undefined && !wasStale && needsBackup(state, choice)) {
+        upstream = findBackup(this.chain, ctx, state) ?? choice;
+      }
+      if (upstream !== undefined && !isEligible(this.chain, ctx, state, upstream)) {
         isRedrawn = ++this.draws < maxDraws;
-        if (!isRedrawn) upstream = this.findEligible(ctx, state);
+        if (!isRedrawn) upstream = findEligible(this.chain, ctx, state);
       }
     } catch (thrown) {
       this.fail(state, thrown);
@@ -313,25 +323,6 @@ export class Pipeline {
       this.draws = 0;
       this.fallBack(ctx, state);
     }
-  }
-
-  private isEligible(ctx: ProxyContext, state: RequestState, upstream: Upstream): boolean {
-    const { eligible } = this.chain;
-    return (
-      upstream.home === state.pool && (eligible.taps.length === 0 || eligible.call(ctx, upstream) !== false)
-    );
-  }
-
-  /** The first eligible upstream which was not tried; when all were, the first eligible one. */
-  private findEligible(ctx: ProxyContext, state: RequestState): Upstream | undefined {
-    let tried: Upstream | undefined;
-    for (const upstream of state.pool.available) {
-      const isFresh = !state.tried.includes(upstream);
-      if ((!isFresh && tried !== undefined) || !this.isEligible(ctx, state, upstream)) continue;
-      if (isFresh) return upstream;
-      tried = upstream;
-    }
-    return tried;
   }
 
   /** No upstream of the pool can be had: its fallback is asked, once each. */

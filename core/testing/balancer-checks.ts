@@ -2,6 +2,7 @@
 import type { Plugin } from '../plugin/plugin.ts';
 import { eligible, inFlight, leftBusy, retries, stillBusy, untouched } from './balancer-checks/attempts.ts';
 import {
+  backups,
   changes,
   emptyPool,
   flaps,
@@ -42,6 +43,7 @@ const definitions: readonly CheckDefinition[] = [
   inFlight,
   stillBusy,
   flaps,
+  backups,
   leftBusy,
   notInStep,
   work,

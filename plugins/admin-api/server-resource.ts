@@ -49,6 +49,7 @@ export function serverResource(pools: ManagerPools, operator: OperatorPools, ent
     state: upstream.state,
     reason: upstream.record.reason,
     weight: upstream.weight,
+    ...(server.backup === true && { backup: true }),
     layer,
     ...wordOf(operator, entry),
     ...(server.host === undefined ? {} : { host: server.host }),

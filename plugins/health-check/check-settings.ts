@@ -14,6 +14,7 @@ export const completeSettings = z.strictObject({
   headers: shape.headers.unwrap().default({}),
   port: shape.port,
   expect: shape.expect.unwrap().default(['2xx']),
+  initial: shape.initial.unwrap().default('active'),
   failures: shape.failures.unwrap().default(3),
   passes: shape.passes.unwrap().default(2),
 });
@@ -26,7 +27,8 @@ export const defaultSettings: CheckSettings = completeSettings.parse({});
 /** Lays settings over others; what is undefined shows the ones below. */
 export function layered(below: CheckSettings, above: HealthCheckSettings | undefined): CheckSettings {
   if (above === undefined) return below;
-  const { enabled, interval, timeout, path, method, headers, port, expect, failures, passes } = above;
+  const { enabled, interval, timeout, path, method, headers, port, expect, initial, failures, passes } =
+    above;
   return {
     enabled: enabled ?? below.enabled,
     interval: interval ?? below.interval,
@@ -36,6 +38,7 @@ export function layered(below: CheckSettings, above: HealthCheckSettings | undef
     headers: headers ?? below.headers,
     port: port ?? below.port,
     expect: expect ?? below.expect,
+    initial: initial ?? below.initial,
     failures: failures ?? below.failures,
     passes: passes ?? below.passes,
   };

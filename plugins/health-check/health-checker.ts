@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { HealthReport, PoolEntry } from '../../core/pool/pool-entry.ts';
+import type { JoiningServer } from '../../core/pool/pools-observer.ts';
 import type { HealthCheckSettings } from '../../core/pool/server-definition.ts';
 import { CheckSchedule, type Scheduled } from './check-schedule.ts';
 import { type CheckSettings, layered } from './check-settings.ts';
@@ -20,7 +21,7 @@ export type Check = (
 ) => Promise<CheckOutcome>;
 
 export interface HealthCheckerOptions {
-  readonly pools: Pick<ManagerPools, 'verdict' | 'reportHealth'>;
+  readonly pools: Pick<ManagerPools, 'verdict' | 'complaint' | 'reportHealth'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly check: Check;
@@ -55,6 +56,12 @@ export class HealthChecker {
   setDefaults(defaults: CheckSettings): void {
     this.defaults = defaults;
     for (const target of this.targets.values()) this.configure(target, target.own);
+  }
+
+  /** Why a server that is about to join must not get requests yet; undefined: it may. */
+  complaintAbout({ server, poolSettings }: JoiningServer): string | undefined {
+    const settings = settingsOf(this.defaults, ownSettings({ server, poolSettings }));
+    return settings.enabled && settings.initial === 'check' ? unchecked.detail : undefined;
   }
 
   /** A server is there, or its definition was set anew. */
@@ -162,8 +169,11 @@ export class HealthChecker {
         `${upstream.id} ${before.neverPassed ? 'is active' : 'is active again'}: ${times(after.consecutivePasses)} passed`,
       );
       pools.verdict(upstream.pool, upstream.id, undefined);
-    } else {
+    } else if (pools.complaint(upstream.pool, upstream.id) === undefined) {
       log.debug(about, `${upstream.id} passes its checks`);
+    } else {
+      log.info(about, `${upstream.id} is active: its first check passed`);
+      pools.verdict(upstream.pool, upstream.id, undefined);
     }
   }
 }
@@ -174,7 +184,7 @@ interface OwnSettings {
   readonly pool: HealthCheckSettings | undefined;
 }
 
-const ownSettings = ({ server, poolSettings }: PoolEntry): OwnSettings => ({
+const ownSettings = ({ server, poolSettings }: Pick<PoolEntry, 'server' | 'poolSettings'>): OwnSettings => ({
   server: server.healthCheck,
   pool: poolSettings.healthCheck,
 });

@@ -37,8 +37,8 @@ const settingName = 'health-check';
 
 /**
  * Active health checks, made by the manager only: by default `GET /` every 30 s, any 2xx passes, 3 failures in a row
- * mark a server down, 2 passes in a row bring it back. A new server counts as active until its first check, which runs at
- * once; until it has passed once, each check decides alone.
+ * mark a server down, 2 passes in a row bring it back. A new server is checked at once, and counts as active until then,
+ * or as down with `initial: 'check'`; until it has passed once, each check decides alone.
  */
 export const healthCheck = definePlugin({
   name: 'health-check',
@@ -77,6 +77,7 @@ export const healthCheck = definePlugin({
       if (covers(entry.upstream.pool)) checker.define(entry);
     };
     pools.observe({
+      joining: server => (covers(server.pool) ? checker.complaintAbout(server) : undefined),
       defined: define,
       removed: upstream => checker.remove(upstream),
     });

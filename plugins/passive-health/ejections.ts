@@ -145,12 +145,17 @@ export class Ejections {
   }
 
   private permits(pool: string): boolean {
-    if (this.availableIn(pool) < 2) return false;
+    if (this.othersIn(pool) < 1) return false;
     return this.outIn(pool) < Math.max(1, Math.floor(this.membersOf(pool) * this.options.limits.maxEjected));
   }
 
   private availableIn(pool: string): number {
     return this.options.pools.counts(pool)?.available ?? 0;
+  }
+
+  /** Who would be left if one of those that are available were taken out; backups would step in. */
+  private othersIn(pool: string): number {
+    return this.availableIn(pool) - 1 + (this.options.pools.counts(pool)?.standby ?? 0);
   }
 
   private outIn(pool: string): number {

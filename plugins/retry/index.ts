@@ -79,5 +79,6 @@ function hasUntried({ pool, tried }: ProxyContext): boolean {
   const { available } = pool;
   if (available.length === 0) return pool.size > tried.length;
   if (available.length > tried.length) return true;
+  for (const backup of pool.standby) if (!tried.includes(backup)) return true;
   return available.some(upstream => !tried.includes(upstream));
 }

@@ -56,6 +56,28 @@ export const onlyAvailable: CheckDefinition = {
   },
 };
 
+export const backups: CheckDefinition = {
+  name: 'gives a backup requests only while no other is available',
+  run: ({ balancer }) => {
+    const waiting = [urlOf(1), urlOf(2)];
+    const upstreams = [urlOf(0), ...waiting.map((url): UpstreamInput => ({ url, backup: true }))];
+    return trial(balancer, { upstreams }, async started => {
+      const expectOnly = async (urls: readonly string[], when: string): Promise<void> => {
+        const shares = await started.count(300);
+        for (const url of [urlOf(0), ...waiting]) {
+          if (shares.of(url) > 0 === urls.includes(url)) continue;
+          throw new Error(`${url} got ${shares.of(url)} of ${shares.total} requests ${when}`);
+        }
+      };
+      await expectOnly([urlOf(0)], 'before the only one that is no backup went down');
+      started.pool.set(upstreamRecord({ url: urlOf(0), state: 'down' }));
+      await expectOnly(waiting, 'while the only one that is no backup was down');
+      started.pool.set(upstreamRecord(urlOf(0)));
+      await expectOnly([urlOf(0)], 'after the only one that is no backup came back');
+    });
+  },
+};
+
 export const changes: CheckDefinition = {
   name: 'follows upstreams that come, go and change',
   run: ({ balancer }) => trial(balancer, {}, followChanges),

@@ -46,7 +46,7 @@ test('are read: names, counts, servers', async () => {
   await managerSide(reader, { servers: { default: [a, { url: b, state: 'disabled' }], blue: [b] } });
   const { pools } = reader;
   assert.equal(pools.names, ['default', 'blue']);
-  assert.equal(pools.counts('default'), { servers: 2, available: 1 });
+  assert.equal(pools.counts('default'), { servers: 2, available: 1, standby: 0 });
   assert.is(pools.counts('green'), undefined);
   assert.equal(
     [...pools.list('default')].map(entry => entry.upstream.id),
@@ -151,7 +151,7 @@ test('change whole when an observer throws, which is reported with the name of i
   side.pools.setConfig({
     default: [a, b].map(url => ({ url, weight: 1, state: 'active' })),
   });
-  assert.equal(clumsy.pools.counts('default'), { servers: 2, available: 2 });
+  assert.equal(clumsy.pools.counts('default'), { servers: 2, available: 2, standby: 0 });
   assert.equal(
     side.reported.map(({ code, message }) => [code, message]),
     [

@@ -39,6 +39,52 @@ pools('keeps its list of available ones true through any changes', () => {
   }
 });
 
+pools('has a backup available only while no other is, and says so to who follows', () => {
+  const made = pool(['http://a:1', { url: 'http://b:1', backup: true }, { url: 'http://c:1', backup: true }]);
+  const told: string[] = [];
+  made.observe({ changed: ({ id, available }) => told.push(`${id} ${available}`) });
+  assert.equal([ids(made.available), ids(made.standby)], [['http://a:1'], ['http://b:1', 'http://c:1']]);
+  made.set(upstreamRecord({ url: 'http://a:1', state: 'down' }));
+  assert.equal([ids(made.available), ids(made.standby)], [['http://b:1', 'http://c:1'], []]);
+  assert.equal(told, ['http://a:1 false', 'http://b:1 true', 'http://c:1 true']);
+  made.set(upstreamRecord('http://d:1'));
+  assert.equal([ids(made.available), made.standbyCount], [['http://d:1'], 2]);
+  made.set(upstreamRecord({ url: 'http://d:1', backup: true }));
+  assert.equal(ids(made.available), ['http://b:1', 'http://c:1', 'http://d:1']);
+});
+
+pools('keeps its lists, and those of who follows it, true through any changes of backups', () => {
+  const made = new Pool('default');
+  const followed = new Set<Upstream>();
+  const put = (upstream: Upstream): void => {
+    if (upstream.available) followed.add(upstream);
+    else followed.delete(upstream);
+  };
+  made.observe({ added: put, changed: put, removed: upstream => followed.delete(upstream) });
+  let seed = 5;
+  const random = (below: number): number => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed % below;
+  };
+  for (let n = 0; n < 5000; n++) {
+    const url = `http://10.0.0.${random(6)}`;
+    const dice = random(4);
+    const isBackup = random(2) === 0;
+    if (dice === 0) made.delete(url);
+    else {
+      const state = dice === 1 ? 'active' : 'down';
+      made.set(upstreamRecord({ url, state, ...(isBackup && { backup: true }) }));
+    }
+    const active = [...made].filter(({ state }) => state === 'active');
+    const primaries = active.filter(({ backup }) => !backup);
+    const [available, standby] = primaries.length > 0 ? [primaries, active] : [active, []];
+    assert.equal(ids(made.available), ids(available));
+    assert.equal(ids(followed), ids(available));
+    assert.equal(ids(made.standby), ids(standby.filter(({ backup }) => backup)));
+    assert.is(made.standbyCount, [...made.standby].length);
+  }
+});
+
 pools('keeps the Upstream of an id, with what is in flight, through changes of its record', () => {
   const made = pool(['http://a:1']);
   const upstream = made.get('http://a:1');

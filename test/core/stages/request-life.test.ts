@@ -199,6 +199,75 @@ eligible('is asked of an upstream that has left its pool meanwhile no more', asy
   assert.equal(ids((await side.run()).attempts), ['http://b:1']);
 });
 
+const backup = suite('a backup');
+
+backup('gets a retry when all others were tried, before one of them gets it again', async () => {
+  const side = await worker(
+    hooks => {
+      hooks.selectUpstream.tap('in turn', ({ pool, tried }) => pool.available[tried.length % 2]);
+      hooks.judge.tap('again', ctx => (ctx.attempts.length < 4 ? retry : undefined));
+    },
+    { upstreams: ['http://a:1', 'http://b:1', { url: 'http://c:1', backup: true }] },
+  );
+  const { attempts } = await side.run({ answers: ['CONNECT_FAILED'] });
+  assert.equal(ids(attempts), ['http://a:1', 'http://b:1', 'http://c:1', 'http://b:1']);
+});
+
+backup('gets no retry for which only the connection was too old', async () => {
+  const side = await worker(
+    hooks => {
+      hooks.selectUpstream.tap('first', ({ pool }) => pool.available[0]);
+      hooks.judge.tap('again', ctx => (ctx.attempts.length < 2 ? retry : undefined));
+    },
+    { upstreams: ['http://a:1', { url: 'http://c:1', backup: true }] },
+  );
+  const { attempts } = await side.run({ answers: ['STALE_CONNECTION'] });
+  assert.equal(ids(attempts), ['http://a:1', 'http://a:1']);
+});
+
+backup('gets a request for which no other is eligible', async () => {
+  const side = await worker(
+    hooks => {
+      hooks.eligible.tap('no a', (_, upstream) => upstream.id !== 'http://a:1');
+      hooks.selectUpstream.tap('first', ({ pool }) => pool.available[0]);
+    },
+    { upstreams: ['http://a:1', { url: 'http://c:1', backup: true }], fallbacks: { default: 'spare' } },
+  );
+  assert.equal(ids((await side.run()).attempts), ['http://c:1']);
+});
+
+backup('is asked before the fallback of its pool', async () => {
+  const side = await worker(hooks => hooks.selectUpstream.tap('first', ({ pool }) => pool.available[0]), {
+    upstreams: {
+      default: [
+        { url: 'http://a:1', state: 'down' },
+        { url: 'http://c:1', backup: true },
+      ],
+      spare: ['http://s:1'],
+    },
+    fallbacks: { default: 'spare' },
+  });
+  assert.equal(ids((await side.run()).attempts), ['http://c:1']);
+  side.pools.default.delete('http://c:1');
+  assert.equal(ids((await side.run()).attempts), ['http://s:1']);
+});
+
+backup('that has fewest requests for its weight is the one that gets a retry', async () => {
+  const upstreams = [
+    'http://a:1',
+    { url: 'http://b:1', backup: true as const },
+    { url: 'http://c:1', backup: true as const, weight: 3 },
+  ];
+  const side = await worker(
+    hooks => {
+      hooks.selectUpstream.tap('first', ({ pool }) => pool.available[0]);
+      hooks.judge.tap('again', ctx => (ctx.attempts.length < 2 ? retry : undefined));
+    },
+    { upstreams },
+  );
+  assert.equal(ids((await side.run({ answers: ['CONNECT_FAILED'] })).attempts), ['http://a:1', 'http://c:1']);
+});
+
 const fallback = suite('the fallback of a pool');
 
 fallback('is asked when none of the pool can be had, and so on, once each', async () => {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import * as assert from 'uvu/assert';
 import type { HealthReport } from '../../../core/pool/pool-entry.ts';
+import type { HealthCheckSettings } from '../../../core/pool/server-definition.ts';
 import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type HealthCheckOptions, healthCheck } from '../../../plugins/health-check/index.ts';
 import { suite } from '../../support/suite.ts';
@@ -94,6 +95,61 @@ test('a new server that is not ready is out after its first check, which runs at
       `${origin.url} is down: 1 check failed: status 503, expected 2xx`,
       `${origin.url} is active: 1 check passed`,
     ]);
+  });
+});
+
+test("with initial: 'check' a server is down from its first moment until its first check passes", async () => {
+  await withEnds(async started => {
+    const [there, added] = [started(await startOrigin()), started(await startOrigin())];
+    const side = started(await start([there.url], { initial: 'check', passes: 5 }));
+    const seen: string[] = [];
+    side.pools.observe({ upstreamChanged: ({ id, state }) => seen.push(`${id} ${state}`) });
+    const { entry } = await side.pools.add('default', { url: added.url, weight: 1, state: 'active' });
+    assert.is(entry.upstream.record.reason, 'health-check: not checked yet');
+    for (const { url } of [there, added]) assert.is(stateOf(side, url), 'down');
+    await nextCheck(side, there.url, 10);
+    await until('both checks', () => stateOf(side, added.url) === 'active');
+    assert.is(stateOf(side, there.url), 'active');
+    assert.equal(
+      seen.filter(line => line.startsWith(added.url)),
+      [`${added.url} down`, `${added.url} active`],
+    );
+    const said = side.logs.filter(line => line.level === 'info').map(line => line.msg);
+    assert.ok(said.includes(`${added.url} is active: its first check passed`));
+  });
+});
+
+test("initial: 'check' of a server or its pool goes before the plugin's, and counts only where checks are on", async () => {
+  await withEnds(async started => {
+    const side = started(await start([], { initial: 'active' }));
+    const add = async (port: number, check: HealthCheckSettings): Promise<string> => {
+      const url = `http://127.0.0.1:${port}`;
+      const server = { url, weight: 1, state: 'active' as const, healthCheck: check };
+      return (await side.pools.add('default', server)).entry.upstream.state;
+    };
+    assert.is(await add(1, { initial: 'check' }), 'down');
+    assert.is(await add(2, {}), 'active');
+    assert.is(await add(3, { initial: 'check', enabled: false }), 'active');
+  });
+});
+
+test("a reload with initial: 'check' leaves alone who has requests, and keeps out who has not passed", async () => {
+  await withEnds(async started => {
+    const [serving, booting] = [started(await startOrigin()), started(await startOrigin())];
+    booting.status = 503;
+    const servers = [serving.url, booting.url];
+    const first = await managerSide(healthCheck({ initial: 'check', timeout: '10m' }), { servers });
+    await nextCheck(first, booting.url, 10);
+    await until('the pass', () => stateOf(first, serving.url) === 'active');
+    await first.close();
+    const second = started(
+      await managerSide(healthCheck({ initial: 'check', timeout: '10m', path: '/up' }), {
+        servers,
+        previous: first,
+        clock: first.clock,
+      }),
+    );
+    assert.equal([stateOf(second, serving.url), stateOf(second, booting.url)], ['active', 'down']);
   });
 });
 
@@ -285,6 +341,7 @@ test('PUT /health-check changes all servers at once and for good, {} goes back t
       method: 'GET',
       headers: {},
       expect: ['2xx'],
+      initial: 'active',
       failures: 1,
       passes: 2,
     };

@@ -448,6 +448,21 @@ test('goes on with a probation over a reload', async () => {
   assert.is(manager.pools.get('default', bad)?.upstream.state, 'active');
 });
 
+test('takes the last server out when a backup waits, and never the last backup', async () => {
+  const clock = new FakeClock();
+  const spare = 'http://b:1';
+  const servers = [bad, { url: spare, backup: true }];
+  const manager = await managerSide(passiveHealth(), { servers, clock });
+  const worker = await workerSide([passiveHealth(), roundRobin()], { manager });
+  await settle();
+  await send(worker, bad, 5, 'CONNECT_FAILED');
+  assert.is(manager.pools.get('default', bad)?.upstream.state, 'down');
+  await send(worker, spare, 20, 'CONNECT_FAILED');
+  assert.is(manager.pools.get('default', spare)?.upstream.state, 'active');
+  await worker.close();
+  await manager.close();
+});
+
 test('forgets a server that is removed, and everything at the end', async () => {
   const setup = await start();
   await send(setup.workers[0], bad, 5, 'CONNECT_FAILED');

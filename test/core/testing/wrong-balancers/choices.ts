@@ -7,6 +7,7 @@ import { chance, counter, equal, fresh, other, turns, type Wrong } from './wrong
 const nothing = 'chooses nothing from an empty pool';
 const untouched = 'changes nothing of what it chooses from';
 const unavailable = 'never chooses an unavailable upstream';
+const backups = 'gives a backup requests only while no other is available';
 const follows = 'follows upstreams that come, go and change';
 const waits = 'chooses nobody who left while it waited';
 const large = 'chooses all upstreams of a large pool';
@@ -182,6 +183,35 @@ export const wrongInChoices: readonly Wrong[] = [
     }),
     options: other,
     check: unavailable,
+  },
+  {
+    mistake: 'goes by the state and not by who is available',
+    balancer: turns(({ pool, tried }, turn) =>
+      freshFrom(
+        [...pool].filter(({ state }) => state === 'active'),
+        tried,
+        turn,
+      ),
+    ),
+    options: equal,
+    check: backups,
+  },
+  {
+    mistake: 'forgets that a backup steps back',
+    balancer: balancer('steps-in', () => {
+      const next = counter(0);
+      const listOf = new WeakMap<Pool, Set<Upstream>>();
+      return ({ pool, tried }) => {
+        const known = new Set([...(listOf.get(pool) ?? []), ...pool.available]);
+        for (const upstream of known) {
+          if (upstream.home !== pool || upstream.state !== 'active') known.delete(upstream);
+        }
+        listOf.set(pool, known);
+        return freshFrom([...known], tried, next(pool));
+      };
+    }),
+    options: equal,
+    check: backups,
   },
   {
     mistake: 'takes the busiest of all',
