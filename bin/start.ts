@@ -8,8 +8,10 @@ import type { LoadedConfig } from '../core/process/config-source.ts';
 import { exitOnDefect } from '../core/process/defects.ts';
 import { exitCodeOf, exitCodes } from '../core/process/exit-codes.ts';
 import { forkWorker } from '../core/process/forked-worker.ts';
+import type { HeldSockets } from '../core/process/held-sockets.ts';
 import type { Manager } from '../core/process/manager.ts';
 import { releaseProblem } from '../core/process/node-release.ts';
+import { ServiceManager } from '../core/process/service-manager.ts';
 import { siblingModule } from '../core/process/sibling-module.ts';
 import { ignoreSignals, stopSignals } from '../core/process/signals.ts';
 import type { Overrides } from '../core/settings/settings.ts';
@@ -27,8 +29,10 @@ export interface StartFlags extends SettingFlags {
 export async function start(flags: StartFlags): Promise<Manager | undefined> {
   let processLog: ProcessLog | undefined;
   ignoreSignals('but stops');
+  const service = new ServiceManager(process.env, problem => processLog?.log.warn(problem));
   exitOnDefect(() => processLog);
   const end = async (code: number): Promise<void> => {
+    await service.flush();
     await processLog?.flush();
     process.exit(code);
   };
@@ -46,6 +50,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     ]);
     const overrides = await readFlags(flags);
     const path = await findConfig(flags.config);
+    const held = await heldSockets();
     const watch = flags.watch === true ? await watchOf(path) : undefined;
     manager = new Manager({
       config: path,
@@ -54,6 +59,8 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
       spawn,
       firstWorker,
       version,
+      held,
+      onState: (state, text) => service.tell(state, text),
       openLog: async options => {
         processLog = await openLog(options);
         return processLog;
@@ -75,6 +82,13 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     await end(exitCodeOf(thrown));
     return undefined;
   }
+}
+
+/** What the service manager opened for this process; undefined: nothing. */
+async function heldSockets(): Promise<HeldSockets | undefined> {
+  if (process.env['LISTEN_FDS'] === undefined) return undefined;
+  const { activatedSockets, HeldSockets } = await import('../core/process/held-sockets.ts');
+  return new HeldSockets(activatedSockets(process.env));
 }
 
 /** What operators changed over the config, as its store has it; undefined: nothing, or nothing is stored. */

@@ -4,8 +4,10 @@ import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { WeldrError } from '../errors.ts';
 import { addressOf, type Listen, type ListenTarget } from '../settings/listen.ts';
+import { fileOf, type HeldSocket, HeldSockets } from './held-sockets.ts';
 import { siblingModule } from './sibling-module.ts';
 import { besides, explainPath, listenFailed, SocketFile } from './socket-file.ts';
+import { closeHandle } from './socket-handle.ts';
 
 /** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
 const backlog = 4096;
@@ -35,11 +37,19 @@ export interface ListeningSocket {
   readonly handle: SendHandle;
   /** Of a unix socket. */
   readonly file: SocketFile | undefined;
+  /** What it was before, as long as it is somebody else's. */
+  readonly held?: HeldSocket;
 }
 
 /** The sockets by the addresses that the config names. */
 export class ListeningSockets {
   private readonly open = new Map<string, ListeningSocket>();
+  private readonly held: HeldSockets;
+
+  /** `held`: sockets that are taken where an entry names their address, instead of opening one. */
+  constructor(held = new HeldSockets()) {
+    this.held = held;
+  }
 
   /** Those of the entries that are open. */
   of(listens: readonly Listen[]): ListeningSocket[] {
@@ -50,19 +60,44 @@ export class ListeningSockets {
    * Opens those of the entries that are not open yet; all or none. Rejects with LISTEN_FAILED and what to do about it.
    */
   async add(listens: readonly Listen[]): Promise<void> {
-    const missing = listens.filter(({ address }) => !this.open.has(address));
-    if (missing.length === 0) return;
-    const bound = await bindAll(missing);
     const opened: ListeningSocket[] = [];
+    const missing: Listen[] = [];
+    for (const listen of listens) {
+      if (this.open.has(listen.address)) continue;
+      const held = this.held.take(listen.address, listen.target);
+      if (held === undefined) missing.push(listen);
+      else opened.push(this.adopted(listen, held));
+    }
     try {
-      for (let next = bound.shift(); next !== undefined; next = bound.shift())
-        opened.push(await settle(next));
+      if (missing.length > 0) await bindAndName(missing, opened);
     } catch (thrown) {
-      for (const socket of opened) close(socket);
-      for (const socket of bound) letGo(socket);
+      for (const socket of opened) this.close(socket);
       throw thrown;
     }
     for (const socket of opened) this.open.set(socket.listen.address, socket);
+  }
+
+  /** Makes those that another Weldr handed over this one's own, which holds no others of its. */
+  keepInherited(): void {
+    for (const [key, { held, ...socket }] of this.open) {
+      if (held?.listenedAs === undefined) continue;
+      const file = fileOf(held.address);
+      const mode = modeOf(socket.listen);
+      if (mode !== undefined) file?.setMode(mode);
+      this.open.set(key, { ...socket, file });
+    }
+    this.held.closeInherited();
+  }
+
+  private adopted(listen: Listen, held: HeldSocket): ListeningSocket {
+    const { address, handle } = held;
+    return { listen, address, handle, file: undefined, held };
+  }
+
+  /** What is somebody else's stays open, whatever happens here. */
+  private close(socket: ListeningSocket): void {
+    if (socket.held === undefined) close(socket);
+    else this.held.giveBack(socket.held);
   }
 
   /** A second handle of each socket, for who closes it independently of this process. */
@@ -86,13 +121,24 @@ export class ListeningSockets {
       const listen = listens.find(wanted => wanted.address === address);
       if (listen === undefined) {
         this.open.delete(address);
-        close(socket);
+        this.close(socket);
         continue;
       }
       this.open.set(address, { ...socket, listen });
       const mode = modeOf(listen);
       if (mode !== undefined && mode !== modeOf(socket.listen)) socket.file?.setMode(mode);
     }
+  }
+}
+
+/** Opens sockets and gives them their names; each comes to `opened` when it is ready. */
+async function bindAndName(listens: readonly Listen[], opened: ListeningSocket[]): Promise<void> {
+  const bound = await bindAll(listens);
+  try {
+    for (let next = bound.shift(); next !== undefined; next = bound.shift()) opened.push(await settle(next));
+  } catch (thrown) {
+    for (const socket of bound) letGo(socket);
+    throw thrown;
   }
 }
 
@@ -103,11 +149,6 @@ function close({ file, handle }: ListeningSocket): void {
 
 function modeOf({ target }: Listen): number | undefined {
   return target.kind === 'unix' ? target.mode : undefined;
-}
-
-/** Lets go of a handle that came by IPC. */
-export function closeHandle(handle: SendHandle): void {
-  if (handle !== undefined && 'close' in handle) handle.close();
 }
 
 /** A socket that listens; a unix socket not yet under its own name. */

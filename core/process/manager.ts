@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
-import { WeldrError } from '../errors.ts';
+import { describeError, WeldrError } from '../errors.ts';
 import type { LogOptions, ProcessLog } from '../log/log.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
@@ -13,10 +13,12 @@ import { ManagedPools } from '../pool/managed-pools.ts';
 import { type Overrides, poolSettingsOf, type Settings, serversOf } from '../settings/settings.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
+import type { HeldSockets } from './held-sockets.ts';
 import type { WorkerLink } from './links.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import type { ManagerMessage } from './messages.ts';
 import { PoolBroadcast } from './pool-broadcast.ts';
+import type { ServiceState } from './service-manager.ts';
 import { WorkerGroup } from './worker-group.ts';
 
 /** How long a manager that cuts everything waits for its plugins, ms. */
@@ -36,6 +38,10 @@ export interface ManagerOptions {
   readonly firstWorker?: WorkerLink | undefined;
   /** Of this Weldr. */
   readonly version: string;
+  /** Sockets to take where the config names their addresses. */
+  readonly held?: HeldSockets | undefined;
+  /** Told what this Weldr does, and a sentence about it. */
+  onState?(state: ServiceState, text: string): void;
   /** Opens the log, once the level is known. */
   openLog(options: Pick<LogOptions, 'level' | 'file'>): Promise<ProcessLog>;
 }
@@ -45,7 +51,7 @@ export class Manager {
   /** Facts about it, kept up to date. */
   readonly status: ManagerStatus;
   private readonly options: ManagerOptions;
-  private readonly sockets = new ListeningSockets();
+  private readonly sockets: ListeningSockets;
   private readonly pools: ManagedPools;
   private readonly broadcast: PoolBroadcast;
   private readonly memory = new Map<string, unknown>();
@@ -67,6 +73,7 @@ export class Manager {
 
   constructor(options: ManagerOptions) {
     this.options = options;
+    this.sockets = new ListeningSockets(options.held);
     this.status = this.liveStatus();
     const managed = this;
     this.pools = new ManagedPools({
@@ -172,6 +179,7 @@ export class Manager {
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
       await group.listen();
+      this.sockets.keepInherited();
     } catch (thrown) {
       this.plugins = undefined;
       await group.kill();
@@ -181,8 +189,18 @@ export class Manager {
       throw thrown;
     }
     this.log.info({ listen: this.status.listen, workers: group.size, pid: process.pid }, 'listening');
+    for (const address of this.options.held?.addresses ?? []) {
+      this.log.warn(
+        `the service manager opened ${address}, and nobody answers there: no entry of listen has this address`,
+      );
+    }
     this.tellOverview();
+    this.tellState('ready', `listening on ${this.status.listen.join(', ')}`);
     plugins.hooks.listening.call();
+  }
+
+  private tellState(state: ServiceState, text: string): void {
+    this.options.onState?.(state, text);
   }
 
   /** What of the config is not in force, and why, in one line. */
@@ -195,10 +213,15 @@ export class Manager {
   }
 
   private async reloadNow(): Promise<void> {
+    this.tellState('reloading', 'reading the config');
     const done = this.replaceConfig();
     this.reloading = done;
     try {
       await done;
+      this.tellState('ready', `reloaded; listening on ${this.status.listen.join(', ')}`);
+    } catch (thrown) {
+      this.tellState('ready', `the last reload changed nothing: ${describeError(thrown)}`);
+      throw thrown;
     } finally {
       if (this.reloading === done) this.reloading = undefined;
     }
@@ -292,6 +315,7 @@ export class Manager {
 
   private async stopNow(): Promise<void> {
     this.processLog?.log.info('stopping');
+    this.tellState('stopping', 'finishing what is under way');
     await this.endUnderWay();
     const timeout = this.group?.config.settings.drainTimeout ?? 0;
     if (!this.cutting) await this.announceStop(timeout);

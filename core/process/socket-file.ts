@@ -49,6 +49,12 @@ export class SocketFile {
     }
   }
 
+  /** The file of a socket that another Weldr opened at `path` and handed over; undefined: it is gone. */
+  static adopt(path: string): SocketFile | undefined {
+    const identity = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    return identity?.isSocket() === true ? new SocketFile(path, identity) : undefined;
+  }
+
   /** Sets its permissions. */
   setMode(mode: number): void {
     if (this.isOurs()) chmodSync(this.path, mode);

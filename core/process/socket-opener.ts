@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:net';
 import { basename, dirname } from 'node:path';
 import type { OpenedMessage, OpenerMessage } from './listening-sockets.ts';
 import { ignoreSignals } from './signals.ts';
+import { handleOf } from './socket-handle.ts';
 
 type OpenMessage = OpenerMessage & { type: 'open' };
 
@@ -68,11 +69,6 @@ function fail(request: number, thrown: unknown): void {
   const { code = '', message }: NodeJS.ErrnoException =
     thrown instanceof Error ? thrown : new Error(String(thrown));
   answer({ type: 'failed', request, errno: code, message });
-}
-
-/** What `server.listen` documents as a server's underlying `_handle`: sent itself, the receiver does not listen. */
-function handleOf(server: Server): SendHandle {
-  return Reflect.get(server, '_handle');
 }
 
 function answer(message: OpenedMessage, handle?: SendHandle, sent: () => void = () => {}): void {

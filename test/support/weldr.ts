@@ -43,6 +43,8 @@ export interface WeldrOptions {
   readonly folder?: string;
   /** A line of shell that comes before it, such as `ulimit -n 256`. */
   readonly shell?: string;
+  /** File descriptors of this process that it gets as 3 and so on. */
+  readonly descriptors?: readonly number[];
   /** Resolve at once, instead of when it listens; `url` is empty then. */
   readonly noWait?: true;
 }
@@ -94,7 +96,7 @@ export async function startWeldr(options: WeldrOptions): Promise<TestWeldr> {
   const child = spawn(program, programArgs, {
     cwd: folder,
     env: { ...cleanEnvironment(), ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(options.descriptors ?? [])],
   });
   const weldr = new WeldrProcess(child, folder, options.folder === undefined);
   if (options.noWait === undefined) await weldr.listening();

@@ -1,0 +1,56 @@
+// ServiceManager: tells systemd what this process does (sd_notify(3)), so that a unit of Type=notify knows when it is ready.
+import { execFile } from 'node:child_process';
+
+/** Told at the start and after a reload, before a reload, before the end. */
+export type ServiceState = 'ready' | 'reloading' | 'stopping';
+
+/** How long one message may take, ms. */
+const noticeTimeout = 5_000;
+
+/** The line to the service manager that started this process; silent where there is none. */
+export class ServiceManager {
+  private readonly isThere: boolean;
+  private readonly report: (problem: string) => void;
+  private last: Promise<void> = Promise.resolve();
+  private hasReported = false;
+
+  /** `report` is told once when messages cannot be sent. */
+  constructor(env: NodeJS.ProcessEnv, report: (problem: string) => void) {
+    this.isThere = (env['NOTIFY_SOCKET'] ?? '') !== '';
+    this.report = report;
+  }
+
+  /** Tells a state, and a sentence that `systemctl status` shows. Messages leave in order. */
+  tell(state: ServiceState, status: string): void {
+    if (!this.isThere) return;
+    const fields = [...fieldsOf(state), `STATUS=${status.replaceAll('\n', ' ')}`];
+    this.last = this.last.then(() => this.send(fields));
+  }
+
+  /** Resolves when everything that was told has left. */
+  async flush(): Promise<void> {
+    await this.last;
+  }
+
+  // Node has no datagram sockets of the unix kind.
+  private async send(fields: readonly string[]): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    execFile('systemd-notify', fields, { timeout: noticeTimeout }, error => {
+      if (error !== null && !this.hasReported) {
+        this.hasReported = true;
+        this.report(
+          `the service manager cannot be told that Weldr is ready: ${error.message.trim()}; install systemd-notify, or set Type=exec in the unit`,
+        );
+      }
+      resolve();
+    });
+    await promise;
+  }
+}
+
+function fieldsOf(state: ServiceState): string[] {
+  // After an upgrade this is another process than the one that systemd started.
+  if (state === 'ready') return ['READY=1', `MAINPID=${process.pid}`];
+  if (state === 'stopping') return ['STOPPING=1'];
+  return ['RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`];
+}
