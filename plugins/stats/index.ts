@@ -9,6 +9,7 @@ import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
+import type { LatencyHistogram } from './latency-histogram.ts';
 import { metrics } from './metrics.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';
 import { Totals } from './totals.ts';
@@ -124,11 +125,23 @@ function detail(pools: ManagerPools, totals: Totals) {
       id: upstream.id,
       ...placeOf(upstream),
       pool: upstream.pool,
+      state: upstream.state,
+      reason: upstream.record.reason,
       success,
       failed,
       inFlight,
       connectErrors,
-      latency: { p50: latency.quantile(0.5), p90: latency.quantile(0.9), p99: latency.quantile(0.99) },
+      latency: latencyOf(latency),
     };
   });
+}
+
+function latencyOf(latency: LatencyHistogram) {
+  return {
+    p50: latency.quantile(0.5),
+    p90: latency.quantile(0.9),
+    p99: latency.quantile(0.99),
+    count: latency.count,
+    sum: latency.sum,
+  };
 }

@@ -40,6 +40,19 @@ export class LatencyHistogram {
     return taken;
   }
 
+  /** How many were recorded. */
+  get count(): number {
+    return this.total;
+  }
+
+  /** All times together, ms; each as the middle of its bucket, so that recording adds nothing up. */
+  get sum(): number {
+    if (this.total === 0) return 0;
+    let sum = 0;
+    for (let bucket = 0; bucket < bucketCount; bucket++) sum += (this.counts[bucket] ?? 0) * middleOf(bucket);
+    return Number(sum.toFixed(3));
+  }
+
   /** The time in ms that this part (0 to 1) of all stayed below; null when nothing was recorded. */
   quantile(part: number): number | null {
     if (this.total === 0) return null;
@@ -52,7 +65,11 @@ export class LatencyHistogram {
   }
 }
 
-/** The geometric middle of a bucket, to three digits. */
+/** The geometric middles of all buckets, to three digits. */
+const middles = Array.from({ length: bucketCount }, (_, bucket) =>
+  Number((smallestMs * 2 ** ((bucket - 0.5) / bucketsAnOctave)).toPrecision(3)),
+);
+
 function middleOf(bucket: number): number {
-  return Number((smallestMs * 2 ** ((bucket - 0.5) / bucketsAnOctave)).toPrecision(3));
+  return middles[bucket] ?? 0;
 }

@@ -40,6 +40,18 @@ test('takes what is out of its range as its ends', () => {
   assert.ok((histogram.quantile(1) ?? 0) > 90_000);
 });
 
+test('has the sum of what was recorded, to within 9 %, and how many there were', () => {
+  const histogram = new LatencyHistogram();
+  assert.equal([histogram.count, histogram.sum], [0, 0]);
+  let sum = 0;
+  for (let ms = 0.11; ms < 100_000; ms *= 1.7) {
+    histogram.record(ms);
+    sum += ms;
+  }
+  assert.ok(Math.abs(histogram.sum / sum - 1) < 0.095, `${histogram.sum} instead of ${sum}`);
+  assert.is(histogram.count, Math.floor(Math.log(100_000 / 0.11) / Math.log(1.7)) + 1);
+});
+
 test('hands over what it counted once', () => {
   const from = new LatencyHistogram();
   const to = new LatencyHistogram();

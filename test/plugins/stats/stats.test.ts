@@ -41,11 +41,13 @@ test('answers zeros, and every server, before anything has happened', async () =
   assert.equal(await sums(manager), { client: { success: 0, failed: 0 }, server: { success: 0, failed: 0 } });
   const nothing = {
     pool: 'default',
+    state: 'active',
+    reason: 'new',
     success: 0,
     failed: 0,
     inFlight: 0,
     connectErrors: 0,
-    latency: { p50: null, p90: null, p99: null },
+    latency: { p50: null, p90: null, p99: null, count: 0, sum: 0 },
   };
   assert.equal(await detail(manager), [
     { id: a, ip: '10.0.0.1', port: '8001', ...nothing },
@@ -156,6 +158,30 @@ test('measures latency from the beginning of the attempt to its response head', 
   const [first, second] = (await detail(manager)).map(row => row['latency'] as { p50: number | null });
   assert.is(first?.p50, null);
   assert.ok(Math.abs((second?.p50 ?? 0) - 10) < 1, `${second?.p50}`);
+});
+
+test('tells how many were answered and how long they took together, so that a mean of any time can be told', async () => {
+  const { manager, worker } = await start();
+  const latency = async () => (await detail(manager))[0]?.['latency'] as { count: number; sum: number };
+  await worker.run({ answers: [{ status: 200, after: 10 }] });
+  const before = await latency();
+  for (const after of [100, 300]) await worker.run({ answers: [{ status: 500, after }] });
+  await worker.run({ answers: ['CONNECT_FAILED'] });
+  const { count, sum } = await latency();
+  assert.equal([before.count, count], [1, 3]);
+  assert.ok(Math.abs((sum - before.sum) / (count - before.count) / 200 - 1) < 0.095, `${sum}`);
+});
+
+test('tells the state of each server, and why it is so', async () => {
+  const { manager } = await start();
+  manager.pools.verdict('default', b, 'test', 'unwell');
+  assert.equal(
+    (await detail(manager)).map(({ state, reason }) => [state, reason]),
+    [
+      ['active', 'new'],
+      ['down', 'test: unwell'],
+    ],
+  );
 });
 
 test('shows what is in flight, in all workers, also before it ends', async () => {
