@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { exitCodes } from '../core/process/exit-codes.ts';
 import { CommandError } from './command-error.ts';
+import { printable } from './table.ts';
 
 /** Where the admin API is unless told otherwise: the default of the admin-api plugin. */
 export const defaultAdminUrl = 'http://127.0.0.1:8687';
@@ -18,6 +19,19 @@ export interface AdminCall {
   readonly body?: unknown;
   /** How long an answer may take, ms; default 30 000. */
   readonly timeoutMs?: number;
+  /** Gives the call up. */
+  readonly signal?: AbortSignal;
+}
+
+/** Nothing answers there, or not in time. */
+export class UnreachableError extends CommandError {
+  /** Why, in the words of the system. */
+  readonly reason: string;
+
+  constructor(message: string, reason: string) {
+    super(message, exitCodes.unavailable);
+    this.reason = reason;
+  }
 }
 
 /** The admin API at one address. */
@@ -52,9 +66,16 @@ export class AdminClient {
     return answer;
   }
 
-  private async ask({ method, path, body, timeoutMs = 30_000 }: AdminCall) {
+  /** Where it is. */
+  get origin(): string {
+    return this.base.origin;
+  }
+
+  private async ask({ method, path, body, timeoutMs = 30_000, signal }: AdminCall) {
     const text = body === undefined ? undefined : JSON.stringify(body);
-    const [status, answer] = await this.exchange(method, path, text, timeoutMs);
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const ending = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+    const [status, answer] = await this.exchange(method, path, text, ending);
     let parsed: unknown;
     try {
       parsed = answer === '' ? undefined : JSON.parse(answer);
@@ -68,7 +89,7 @@ export class AdminClient {
     method: string,
     path: string,
     text: string | undefined,
-    timeoutMs: number,
+    signal: AbortSignal,
   ): Promise<[status: number, body: string]> {
     const url = new URL(this.base.pathname.replace(/\/$/, '') + path, this.base);
     // Loaded when it is called: `weldr start` has no use for it.
@@ -79,7 +100,7 @@ export class AdminClient {
       url,
       {
         method,
-        signal: AbortSignal.timeout(timeoutMs),
+        signal,
         headers: {
           accept: 'application/json',
           ...(text === undefined
@@ -97,10 +118,11 @@ export class AdminClient {
       return [response.statusCode ?? 0, await readText(response)];
     } catch (thrown) {
       if (thrown instanceof CommandError) throw thrown;
-      throw new CommandError(
-        `no admin API answers at ${this.base.origin} (${reasonOf(thrown)}): is Weldr running, with the adminApi plugin? ` +
+      const reason = reasonOf(thrown);
+      throw new UnreachableError(
+        `no admin API answers at ${this.base.origin} (${reason}): is Weldr running, with the adminApi plugin? ` +
           'Another address: --admin-url URL or WELDR_ADMIN',
-        exitCodes.unavailable,
+        reason,
       );
     }
   }
@@ -130,7 +152,8 @@ function refusal(status: number, problem: unknown): string {
   if (typeof problem === 'object' && problem !== null) {
     const text = 'detail' in problem ? problem.detail : 'title' in problem ? problem.title : undefined;
     if (typeof text === 'string') {
-      return status === 401 ? `${text} (WELDR_ADMIN_TOKEN is where this command takes it from)` : text;
+      const words = text.split('\n').map(printable).join('\n');
+      return status === 401 ? `${words} (WELDR_ADMIN_TOKEN is where this command takes it from)` : words;
     }
   }
   return `the admin API answers ${status}`;

@@ -50,7 +50,9 @@ const flags = {
   force: { text: 'Do not wait for requests in flight' },
   wait: { text: 'Answer when the requests in flight are finished' },
   field: { value: 'NAME', text: 'Only this field, such as weight; several with commas' },
-  watch: { text: 'start: reload when the config is changed; stats: print again each second' },
+  watch: { text: 'start: reload when the config is changed; stats: a view of what happens now' },
+  sort: { value: 'WORD', text: 'With --watch: servers by rate, failed, inflight, latency or id' },
+  interval: { value: 'SECONDS', text: 'With --watch: between two looks; default 1' },
   fallback: { value: 'NAME', text: "The pool that is asked when none of this one's servers can be had" },
   file: { value: 'FILE', short: 'f', text: 'Servers and pools, YAML or JSON; - is stdin' },
   'dry-run': { text: 'Change nothing' },
@@ -208,11 +210,14 @@ const commands: readonly Command[] = [
   {
     usage: 'stats',
     text: 'Show what was counted',
-    flags: ['watch', ...adminFlags],
+    flags: ['watch', 'sort', 'interval', ...adminFlags],
     async run(_, given) {
-      const { readStats, watchStats } = await import('./commands/stats.ts');
-      if (isOn(given, 'watch')) {
-        await watchStats(adminOf(given), isOn(given, 'json'), process.stdout);
+      const { readStats, watchOptions, watchStats } = await import('./commands/stats.ts');
+      const isWatched = isOn(given, 'watch');
+      const how = { isWatched, sort: textOf(given, 'sort'), interval: textOf(given, 'interval') };
+      const options = watchOptions(how);
+      if (isWatched) {
+        await watchStats(adminOf(given), options, isOn(given, 'json'));
         return exitCodes.ok;
       }
       return print(await readStats(adminOf(given), isOn(given, 'json')));

@@ -14,7 +14,10 @@ export function formatTable(headings: readonly string[], rows: readonly (readonl
     .join('\n');
 }
 
-/** What comes over the network must not steer the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, ' ');
+/**
+ * What comes over the network must not steer the terminal: no control characters, and none that turn the direction of
+ * the text around them or cannot be seen.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
 }

@@ -1,16 +1,13 @@
 // `weldr stats`: what a running Weldr counted.
-import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import { isatty } from 'node:tty';
 import type { AdminClient } from '../admin-client.ts';
+import { usageError } from '../command-error.ts';
+import { writeBlocks } from '../stats-watch/blocks.ts';
+import { details, totals } from '../stats-watch/counts.ts';
+import { isOrder, orders } from '../stats-watch/order.ts';
+import { showView, type WatchOptions } from '../stats-watch/view.ts';
 import { formatTable } from '../table.ts';
 import { toJson, understood } from './servers.ts';
-
-/** Between two looks of `--watch`, ms. */
-const watchInterval = 1_000;
-
-const counts = z.looseObject({ success: z.number(), failed: z.number() });
-const totals = z.looseObject({ client: counts, server: counts });
-const details = z.array(z.looseObject({ id: z.string(), success: z.number(), failed: z.number() }));
 
 /** The counts as text: totals and one line for each server. */
 export async function readStats(admin: AdminClient, json: boolean): Promise<string> {
@@ -21,7 +18,6 @@ export async function readStats(admin: AdminClient, json: boolean): Promise<stri
   if (json) return toJson({ total, servers: detail });
   const { client, server } = understood(totals, total);
   const servers = understood(details, detail);
-  const extra = (value: unknown): string => (typeof value === 'number' ? String(value) : '-');
   return [
     formatTable(
       ['', 'SUCCESS', 'FAILED'],
@@ -32,29 +28,44 @@ export async function readStats(admin: AdminClient, json: boolean): Promise<stri
     ),
     formatTable(
       ['SERVER', 'SUCCESS', 'FAILED', 'IN FLIGHT'],
-      servers.map(row => [row.id, String(row.success), String(row.failed), extra(row['inFlight'])]),
+      servers.map(({ id, success, failed, inFlight }) => [
+        id,
+        String(success),
+        String(failed),
+        String(inFlight ?? '-'),
+      ]),
     ),
   ].join('\n\n');
 }
 
-/**
- * Writes the counts each second, until the process is ended, the API goes away or nobody reads `output` any more. A
- * terminal is cleared for each; elsewhere an empty line parts them.
- */
-export async function watchStats(
-  admin: AdminClient,
-  json: boolean,
-  output: NodeJS.WriteStream,
-): Promise<void> {
-  let isRead = true;
-  output.once('error', () => {
-    isRead = false;
-  });
-  for (let isFirst = true; isRead; isFirst = false) {
-    const text = await readStats(admin, json);
-    if (json) output.write(`${JSON.stringify(JSON.parse(text))}\n`);
-    else if (output.isTTY) output.write(`\x1b[2J\x1b[H${text}\n`);
-    else output.write(`${isFirst ? '' : '\n'}${text}\n`);
-    await sleep(watchInterval);
+/** The flags of `--watch` as they were typed. Throws a usage error that names the right words. */
+export function watchOptions(flags: {
+  readonly isWatched: boolean;
+  readonly sort: string | undefined;
+  readonly interval: string | undefined;
+}): WatchOptions {
+  const { isWatched, sort, interval = '1' } = flags;
+  const alone = sort !== undefined ? '--sort' : flags.interval !== undefined ? '--interval' : undefined;
+  if (!isWatched && alone !== undefined) throw usageError(`weldr stats: ${alone} goes with --watch`);
+  if (sort !== undefined && !isOrder(sort)) {
+    throw usageError(`--sort: expected one of ${orders.join(', ')}, got ${JSON.stringify(sort)}`);
   }
+  const seconds = /^\d{1,4}(\.\d{1,3})?s?$/.test(interval) ? Number.parseFloat(interval) : 0;
+  if (seconds < 0.1 || seconds > 3600) {
+    throw usageError(`--interval: expected seconds from 0.1 to 3600, got ${JSON.stringify(interval)}`);
+  }
+  return { order: sort, intervalMs: seconds * 1000 };
+}
+
+/**
+ * Follows the counts until the process is ended, q is pressed or nobody reads any more: as a view on a terminal that
+ * can be drawn on, else as a block or a line of JSON with each look.
+ */
+export async function watchStats(admin: AdminClient, options: WatchOptions, json: boolean): Promise<void> {
+  const { stdout: output, stderr: errors } = process;
+  const stop = new AbortController();
+  output.once('error', () => stop.abort());
+  if (output.isTTY && process.env['TERM'] !== 'dumb' && !json) {
+    await showView(admin, options, { output, input: isatty(0) ? process.stdin : undefined, stop });
+  } else await writeBlocks(admin, { ...options, json }, { output, errors, stop: stop.signal });
 }

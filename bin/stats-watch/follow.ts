@@ -1,0 +1,59 @@
+// Follows the counts of a running Weldr, over its restarts.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type AdminClient, UnreachableError } from '../admin-client.ts';
+import { CommandError } from '../command-error.ts';
+import { type Counts, readCounts } from './counts.ts';
+import { type Look, lookAt } from './look.ts';
+
+/** Why there is nothing new to see, for people. */
+export interface Problem {
+  readonly problem: string;
+}
+
+/** The longest that an answer may take once there was a first one, ms. */
+const timeoutMs = 10_000;
+
+/**
+ * Looks at once and then after each `intervalMs`, until `signal` aborts. Throws a CommandError when the first look fails,
+ * which is a wrong address or token more often than a restart; a later one that fails is a problem, and tried again.
+ */
+export async function* follow(
+  admin: AdminClient,
+  intervalMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<Look | Problem, void> {
+  let before: Counts | undefined = await readCounts(admin, { signal });
+  yield lookAt(before, undefined);
+  while (await passes(intervalMs, signal)) {
+    const read = await tryToRead(admin, signal);
+    if (signal.aborted) return;
+    yield 'problem' in read ? read : lookAt(read, before);
+    // It may have begun anew meanwhile, and have counted more than before since.
+    before = 'problem' in read ? undefined : read;
+  }
+}
+
+async function tryToRead(admin: AdminClient, signal: AbortSignal): Promise<Counts | Problem> {
+  try {
+    return await readCounts(admin, { signal, timeoutMs });
+  } catch (thrown) {
+    if (thrown instanceof UnreachableError) {
+      return { problem: `cannot reach ${admin.origin}, trying again (${thrown.reason})` };
+    }
+    if (thrown instanceof CommandError) {
+      return { problem: `cannot read ${admin.origin}, trying again: ${thrown.message}` };
+    }
+    throw thrown;
+  }
+}
+
+/** False when `signal` aborts before the time is over. */
+async function passes(ms: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await sleep(ms, undefined, { signal });
+    return true;
+  } catch (thrown) {
+    if (signal.aborted) return false;
+    throw thrown;
+  }
+}

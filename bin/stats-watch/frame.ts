@@ -1,0 +1,111 @@
+// Frame: all that the view shows at one moment, drawn for a terminal of some size. It knows no terminal and no API.
+import { figure } from './columns.ts';
+import { type Line, type Piece, partsThatFit, wrapped } from './line.ts';
+import type { Look, Tally } from './look.ts';
+import { type Order, sorted } from './order.ts';
+import { serverTable } from './server-table.ts';
+
+/** What a frame is drawn of. */
+export interface FrameContent {
+  /** The admin API that is looked at. */
+  readonly address: string;
+  /** The newest figures. */
+  readonly look: Look;
+  /** When they were read, for people. */
+  readonly readAt: string;
+  /** How long ago that is. */
+  readonly ageMs: number;
+  readonly intervalMs: number;
+  /** Why there are no newer ones, when somebody knows. */
+  readonly problem: string | undefined;
+  readonly order: Order | undefined;
+  /** Are keys read? */
+  readonly hasKeys: boolean;
+}
+
+/** The size of a terminal, in characters. */
+export interface Size {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** An answer that takes so much longer than usual is worth a word, ms. */
+const slowMs = 2_000;
+
+/** The lines of a frame: `rows` of them, none wider than `columns`. */
+export function drawFrame(content: FrameContent, { columns: width, rows: height }: Size): Line[] {
+  const problem = content.problem ?? slowAnswer(content);
+  const isOld = problem !== undefined;
+  const { servers } = content.look;
+  const head = headOf(content, { isOld, width }).slice(0, headRows(height));
+  const complaint = isOld ? complaintOf(problem, { width, height }) : [];
+  const count = Math.max(0, height - head.length - 1 - complaint.length - 1);
+  const foot = footOf(content, { hidden: Math.max(0, servers.length - count), width });
+  const bottom = [...complaint, foot].slice(-height);
+  const table =
+    servers.length === 0
+      ? [partsThatFit([{ text: 'no servers' }, { text: 'add one: weldr servers add URL' }], width)]
+      : serverTable(sorted(servers, content.order), { width, count, isOld });
+  const top = [...head, ...table].slice(0, height - bottom.length);
+  const between = Array.from({ length: height - top.length - bottom.length }, (): Line => []);
+  return [...top, ...between, ...bottom];
+}
+
+/** On a low terminal the servers are worth more than what stands above them. */
+const headRows = (height: number): number => (height < 6 ? 0 : height < 12 ? 2 : 4);
+
+function headOf(
+  { address, look, readAt, ageMs }: FrameContent,
+  { isOld, width }: { readonly isOld: boolean; readonly width: number },
+): Line[] {
+  const title: Piece[] = [
+    { text: 'weldr stats', style: 'title' },
+    isOld ? { text: `${secondsOf(ageMs)} old`, style: 'bad' } : { text: readAt },
+    { text: address },
+  ];
+  return [
+    partsThatFit(title, width),
+    partsThatFit(tallyParts('clients', look.client, isOld), width),
+    partsThatFit(tallyParts('servers', look.server, isOld), width),
+    [],
+  ];
+}
+
+function tallyParts(who: string, { rate, failedRate, success, failed }: Tally, isOld: boolean): Piece[] {
+  const style = isOld ? 'faint' : undefined;
+  const failing = (failedRate ?? 0) > 0 ? 'bad' : undefined;
+  return [
+    { text: `${who} ${figure(rate)}/s`, style },
+    { text: `${figure(failedRate)}/s failed`, style: style ?? failing },
+    { text: `since the start ${success} succeeded, ${failed} failed`, style },
+  ];
+}
+
+/** A problem may take a third of the terminal, and three lines. */
+function complaintOf(
+  problem: string,
+  { width, height }: { readonly width: number; readonly height: number },
+): Line[] {
+  const most = Math.max(1, Math.min(3, Math.floor(height / 3)));
+  return wrapped(problem, width)
+    .slice(0, most)
+    .map(text => [{ text, style: 'bad' }]);
+}
+
+function slowAnswer({ address, ageMs, intervalMs }: FrameContent): string | undefined {
+  const late = ageMs - intervalMs;
+  return late < slowMs ? undefined : `no answer of ${address} for ${secondsOf(late)}`;
+}
+
+function footOf(
+  { order, hasKeys }: FrameContent,
+  { hidden, width }: { readonly hidden: number; readonly width: number },
+): Line {
+  const parts: Piece[] = [];
+  if (hidden > 0) parts.push({ text: `and ${hidden} more server${hidden === 1 ? '' : 's'}`, style: 'title' });
+  if (order !== undefined) parts.push({ text: `by ${order}` });
+  if (hasKeys) parts.push({ text: 'q: quit' }, { text: 's: sort' });
+  return partsThatFit(parts, width);
+}
+
+const secondsOf = (ms: number): string => `${Math.round(ms / 1000)} s`;

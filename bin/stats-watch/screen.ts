@@ -1,0 +1,145 @@
+// Screen: the whole of a terminal for a while, and the terminal as it was before afterwards, however that ends.
+import type { ReadStream, WriteStream } from 'node:tty';
+import { type Line, textOf, widthOf } from './line.ts';
+
+/** What a screen tells. */
+export interface ScreenEvents {
+  /** A key was pressed: its character. */
+  key(character: string): void;
+  /** There is another size, or nothing of what was drawn is there any more. */
+  resized(): void;
+}
+
+// xterm's control sequences: the alternate screen, which has no scrollback; no cursor; no wrapping of long lines.
+const enter = '\x1b[?1049h\x1b[?25l\x1b[?7l';
+const leave = '\x1b[?7h\x1b[?25h\x1b[?1049l';
+const home = '\x1b[H';
+const clearToEndOfLine = '\x1b[K';
+
+/** They end the process, after the terminal is as it was. */
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+
+/** In raw mode the terminal makes no signals of these keys; it would send them to all that runs in its foreground. */
+const signalKeys: Readonly<Record<string, NodeJS.Signals>> = {
+  '\x03': 'SIGINT',
+  '\x1a': 'SIGTSTP',
+  '\x1c': 'SIGQUIT',
+};
+const foreground = 0;
+
+/** So long after a stop that was asked for, this process goes on or was never stopped, ms. */
+const stopTakesMs = 100;
+
+/** A terminal that is drawn on. */
+export class Screen {
+  private readonly output: WriteStream;
+  private readonly input: ReadStream | undefined;
+  private readonly events: ScreenEvents;
+  private isOpen = false;
+  private resuming: NodeJS.Timeout | undefined;
+
+  /** `input`: where keys come from, if it is a terminal. */
+  constructor(output: WriteStream, input: ReadStream | undefined, events: ScreenEvents) {
+    this.output = output;
+    this.input = input;
+    this.events = events;
+  }
+
+  /** In characters; a terminal that does not tell has the size that terminals used to have. */
+  get size() {
+    return { columns: this.output.columns || 80, rows: this.output.rows || 24 };
+  }
+
+  /** Takes the terminal over. Always `close` it. */
+  open(): void {
+    for (const signal of endingSignals) process.on(signal, this.ending);
+    process.on('SIGTSTP', this.suspending);
+    process.on('SIGCONT', this.continuing);
+    process.on('exit', this.closing);
+    this.output.on('resize', this.resized);
+    this.input?.on('data', this.reading);
+    this.input?.on('error', ignore);
+    this.take();
+  }
+
+  /** Gives the terminal back. A second call does nothing. */
+  close(): void {
+    for (const signal of endingSignals) process.off(signal, this.ending);
+    process.off('SIGTSTP', this.suspending);
+    process.off('SIGCONT', this.continuing);
+    process.off('exit', this.closing);
+    this.output.off('resize', this.resized);
+    this.input?.off('data', this.reading);
+    clearTimeout(this.resuming);
+    this.giveBack();
+  }
+
+  /** Writes over what is there, in one piece and without clearing it first: nothing flickers. */
+  draw(lines: readonly Line[]): void {
+    // A terminal that is slower than the view gets the newest frame, not all of them.
+    if (!this.isOpen || this.output.writableLength > 0) return;
+    const { columns } = this.size;
+    const colours = this.output.hasColors();
+    const texts = lines.map(line => {
+      const width = line.reduce((sum, { text }) => sum + widthOf(text), 0);
+      // At the end of a full line the cursor stands on its last character, which would be cleared.
+      return textOf(line, { colours }) + (width < columns ? clearToEndOfLine : '');
+    });
+    this.output.write(home + texts.join('\r\n'));
+  }
+
+  private take(): void {
+    this.isOpen = true;
+    this.input?.setRawMode(true);
+    this.input?.resume();
+    this.output.write(enter);
+  }
+
+  private giveBack(): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.input?.setRawMode(false);
+    this.input?.pause();
+    this.output.write(leave);
+  }
+
+  private readonly closing = (): void => this.close();
+
+  private readonly resized = (): void => this.events.resized();
+
+  private readonly ending = (signal: NodeJS.Signals): void => {
+    this.close();
+    // Who waits for this process sees that the signal ended it, as it would have without a handler.
+    process.kill(process.pid, signal);
+  };
+
+  private readonly suspending = (): void => this.suspend(process.pid);
+
+  /** Stops until the shell lets it go on. Where no shell could, the kernel does not stop it either. */
+  private suspend(whom: number): void {
+    if (!this.isOpen) return;
+    this.giveBack();
+    process.off('SIGTSTP', this.suspending);
+    process.kill(whom, 'SIGTSTP');
+    this.resuming = setTimeout(() => {
+      process.on('SIGTSTP', this.suspending);
+      this.continuing();
+    }, stopTakesMs);
+  }
+
+  private readonly continuing = (): void => {
+    this.take();
+    this.events.resized();
+  };
+
+  private readonly reading = (data: Buffer | string): void => {
+    for (const character of data.toString()) {
+      const signal = signalKeys[character];
+      if (signal === undefined) this.events.key(character);
+      else if (signal === 'SIGTSTP') this.suspend(foreground);
+      else process.kill(foreground, signal);
+    }
+  };
+}
+
+const ignore = (): void => {};
