@@ -33,6 +33,11 @@ export function columnsBetween(servers: readonly ServerLook[]): readonly Column[
   return isOnePool ? columns : [poolColumn, ...columns];
 }
 
+const stateStyles = new Map<string, Style>([
+  ['active', 'good'],
+  ['down', 'bad'],
+]);
+
 const poolColumn: Column = { heading: 'POOL', importance: 60, text: ({ pool }) => pool };
 
 const columns: readonly Column[] = [
@@ -41,7 +46,7 @@ const columns: readonly Column[] = [
     importance: 80,
     minWidth: 6,
     text: ({ state = '-' }) => state,
-    style: ({ state }) => (state === 'active' ? 'good' : state === 'down' ? 'bad' : 'warning'),
+    style: ({ state }) => (state === undefined ? undefined : (stateStyles.get(state) ?? 'warning')),
   },
   { heading: 'REQ/S', importance: 90, isNumber: true, minWidth: 6, text: ({ rate }) => figure(rate) },
   {

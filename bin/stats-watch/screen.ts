@@ -11,7 +11,8 @@ export interface ScreenEvents {
 }
 
 // xterm's control sequences: the alternate screen, which has no scrollback; no cursor; no wrapping of long lines.
-const enter = '\x1b[?1049h\x1b[?25l\x1b[?7l';
+const enter = '\x1b[?1049h';
+const settle = '\x1b[?25l\x1b[?7l';
 const leave = '\x1b[?7h\x1b[?25h\x1b[?1049l';
 const home = '\x1b[H';
 const clearToEndOfLine = '\x1b[K';
@@ -89,10 +90,12 @@ export class Screen {
   }
 
   private take(): void {
-    this.isOpen = true;
+    // Twice, as a shell that had the terminal meanwhile may have set it otherwise.
+    this.input?.setRawMode(false);
     this.input?.setRawMode(true);
     this.input?.resume();
-    this.output.write(enter);
+    this.output.write(this.isOpen ? settle : enter + settle);
+    this.isOpen = true;
   }
 
   private giveBack(): void {

@@ -14,7 +14,7 @@ export interface WatchOptions {
   readonly intervalMs: number;
 }
 
-/** The age of the figures is told in seconds, so it is drawn anew as often. */
+/** The age of figures that are old is told in seconds, so it is drawn anew as often. */
 const redrawMs = 1_000;
 
 /** Shows what is counted until somebody presses q or `stop` aborts. Throws a CommandError when the first look fails. */
@@ -51,7 +51,9 @@ export async function showView(
     },
   });
 
-  const timer = setInterval(draw, redrawMs);
+  const timer = setInterval(() => {
+    if (performance.now() - readAtMs > intervalMs + redrawMs / 2) draw();
+  }, redrawMs);
   try {
     for await (const seen of follow(admin, intervalMs, stop.signal)) {
       if (look === undefined) screen.open();

@@ -143,6 +143,21 @@ test('a first look that fails is an error, and leaves the terminal alone', async
   );
 });
 
+test('a first look that is refused is an error, in the words of the API', async () => {
+  await withApi(
+    () => 'this needs a token',
+    url =>
+      watching(
+        async terminal => {
+          assert.is((await terminal.ended).code, 1);
+          assert.is(terminal.stderr, 'weldr: this needs a token\n');
+          assert.is(terminal.written, '');
+        },
+        { url },
+      ),
+  );
+});
+
 test('follows the size of the terminal', async () => {
   await watching(
     async terminal => {
