@@ -235,6 +235,15 @@ const commands: readonly Command[] = [
     },
   },
   {
+    usage: 'upgrade',
+    text: 'Have the Weldr, or the Node, that is installed now take over from the running one',
+    flags: adminFlags,
+    async run(_, given) {
+      const { upgrade } = await import('./commands/upgrade.ts');
+      return print(await upgrade(adminOf(given), isOn(given, 'json')));
+    },
+  },
+  {
     usage: 'pool reset',
     text: 'Forget all servers and settings that were changed at run time',
     flags: adminFlags,

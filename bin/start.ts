@@ -14,6 +14,8 @@ import { releaseProblem } from '../core/process/node-release.ts';
 import { ServiceManager } from '../core/process/service-manager.ts';
 import { siblingModule } from '../core/process/sibling-module.ts';
 import { ignoreSignals, stopSignals } from '../core/process/signals.ts';
+import { Predecessor, successorVariable } from '../core/process/succession.ts';
+import { spawnSuccessor } from '../core/process/successor-process.ts';
 import type { Overrides } from '../core/settings/settings.ts';
 import { CommandError, usageError } from './command-error.ts';
 
@@ -50,7 +52,8 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     ]);
     const overrides = await readFlags(flags);
     const path = await findConfig(flags.config);
-    const held = await heldSockets();
+    const predecessor = await predecessorOf(process.env);
+    const held = predecessor === undefined ? await heldSockets() : await heldBy(predecessor);
     const watch = flags.watch === true ? await watchOf(path) : undefined;
     manager = new Manager({
       config: path,
@@ -60,6 +63,9 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
       firstWorker,
       version,
       held,
+      predecessor,
+      spawnSuccessor,
+      onSucceeded: () => void end(exitCodes.ok),
       onState: (state, text) => service.tell(state, text),
       openLog: async options => {
         processLog = await openLog(options);
@@ -82,6 +88,17 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     await end(exitCodeOf(thrown));
     return undefined;
   }
+}
+
+/** The process whose place this one takes; undefined: none. */
+async function predecessorOf(env: NodeJS.ProcessEnv): Promise<Predecessor | undefined> {
+  if (env[successorVariable] === undefined) return undefined;
+  return await Predecessor.meet(env);
+}
+
+async function heldBy(predecessor: Predecessor): Promise<HeldSockets> {
+  const { HeldSockets } = await import('../core/process/held-sockets.ts');
+  return new HeldSockets(predecessor.sockets);
 }
 
 /** What the service manager opened for this process; undefined: nothing. */

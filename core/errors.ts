@@ -143,6 +143,7 @@ export const errorTable = {
   // configuration, admin API and store
   CONFIG_INVALID: operator(400, 'operation', 'the config is not valid'),
   LISTEN_FAILED: operator(409, 'operation', 'an address cannot be listened on'),
+  UPGRADE_FAILED: operator(409, 'operation', 'no other process has taken this one over'),
   INPUT_INVALID: operator(400, 'operation', 'the input is not valid'),
   NOT_FOUND: operator(404, 'operation', 'there is no such thing'),
   CONFLICT: operator(409, 'operation', 'somebody else changed it meanwhile'),

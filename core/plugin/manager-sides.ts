@@ -33,6 +33,7 @@ export interface ManagerSidesOptions {
   /** Is told what a plugin threw in a hook. */
   readonly report: ReportPluginError;
   reload(): Promise<void>;
+  upgrade(): Promise<string>;
   /** The workers that can be sent to. */
   workers(): readonly number[];
   send(worker: number, instance: string, message: unknown): void;
@@ -124,6 +125,7 @@ export class ManagerSides {
       covers: pool => covers(instance, all, pool),
       onClose: fn => this.cleanUps.add(name, fn),
       reload: () => this.options.reload(),
+      upgrade: () => this.options.upgrade(),
       channel: this.channel(name),
     };
   }

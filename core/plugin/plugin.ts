@@ -131,6 +131,11 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   readonly memory: Memory;
   /** Reads the config again; rejects with CONFIG_INVALID when it is not valid, and then nothing has changed. */
   reload(): Promise<void>;
+  /**
+   * Has another process, of the version that is installed now, take this one's place; resolves with its version when it
+   * serves. Rejects with CONFLICT or UPGRADE_FAILED, and then nothing has changed.
+   */
+  upgrade(): Promise<string>;
   /** The line to the plugin's worker sides. */
   readonly channel: ManagerChannel<ToManager, ToWorker>;
 }

@@ -14,6 +14,7 @@ import type { DiscoveredServers } from './discovery-source.ts';
 import type { Layer, PoolChange, Pools } from './pool.ts';
 import { type HealthReport, keyOf, type PoolEntry } from './pool-entry.ts';
 import {
+  type KnownHealth,
   type ManagedPoolsObserver,
   type ManagedPoolsOptions,
   type Member,
@@ -33,6 +34,12 @@ import { definitionOf, partsOfServerKey, serverKey, serverKind, serverKindName }
 export const maxServers = 50_000;
 /** The most pools that there may be, once plugins make them. */
 const maxPools = 10_000;
+
+/** What a process knows that is in no config and maybe in no store: plain JSON. */
+export interface Heritage {
+  readonly rows: readonly Row[];
+  readonly health: readonly KnownHealth[];
+}
 
 /** All pools of this Weldr, and the means to change them. */
 export class ManagedPools {
@@ -171,6 +178,17 @@ export class ManagedPools {
   /** Makes a store the home of what operators say; see {@link State.use}. */
   async useStore(store: StateStore): Promise<void> {
     await this.state.use(store);
+  }
+
+  /** All that only this process knows: what operators said, where no store has it, and what checks found. */
+  get heritage(): Heritage {
+    return { rows: [...this.state.all], health: [...this.members.knownHealth()] };
+  }
+
+  /** Takes over what another process of this Weldr knew, before the start. */
+  inherit({ rows, health }: Heritage): void {
+    this.members.inherit(health);
+    this.state.inherit(rows);
   }
 
   /** Lets go of the store, at a reload; see {@link State.release}. */

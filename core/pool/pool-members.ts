@@ -26,6 +26,15 @@ export interface Member extends PoolEntry {
   cancelExpiry: CancelTimer | undefined;
 }
 
+/** What one instance of a plugin found of a server's health: plain JSON. */
+export interface KnownHealth {
+  readonly pool: string;
+  readonly id: string;
+  readonly checkedBy: string;
+  readonly health: HealthReport;
+  readonly complaint: string | undefined;
+}
+
 /** What {@link PoolMembers} need from the process around it. */
 export interface ManagedPoolsOptions {
   readonly clock: Clock;
@@ -54,6 +63,8 @@ export class PoolMembers {
   readonly pools = new Pools();
   /** Counts the batches of changes that were made. */
   revision = 0;
+  /** What another process found of servers that are to come, by their keys; only at the start. */
+  private readonly inherited = new Map<string, KnownHealth>();
   /** Is the start over? A server that is new later begins slowly. */
   started = false;
   private readonly options: ManagedPoolsOptions;
@@ -186,6 +197,20 @@ export class PoolMembers {
     return entry;
   }
 
+  /** Takes over what another process of this Weldr found, for servers that are still to come. */
+  inherit(health: readonly KnownHealth[]): void {
+    for (const known of health) this.inherited.set(keyOf(known.pool, known.id), known);
+  }
+
+  /** What is known of the health of all servers. */
+  *knownHealth(): Generator<KnownHealth> {
+    for (const { upstream, checkedBy, health, complaints } of this.entries.values()) {
+      if (checkedBy === undefined || health === undefined) continue;
+      const { pool, id } = upstream;
+      yield { pool, id, checkedBy, health, complaint: complaints.get(checkedBy) };
+    }
+  }
+
   private judgeNew({ judge, joining }: ManagedPoolsObserver): void {
     if (judge === undefined || joining === undefined) return;
     for (const { upstream, server, poolSettings, health } of [...this.entries.values()]) {
@@ -207,7 +232,12 @@ export class PoolMembers {
     // At the start everything is new at once: a slow start would only starve the first requests.
     const poolSettings = this.pools.get(poolName)?.settings ?? noPoolSettings;
     const activeSince = this.started ? this.options.clock.now() : 0;
-    const complaints = this.complaintsAbout({ pool: poolName, server, poolSettings });
+    const known = this.inherited.get(keyOf(poolName, server.url));
+    this.inherited.delete(keyOf(poolName, server.url));
+    const complaints =
+      known === undefined
+        ? this.complaintsAbout({ pool: poolName, server, poolSettings })
+        : new Map(known.complaint === undefined ? [] : [[known.checkedBy, known.complaint]]);
     const upstream = this.pools
       .ensure(poolName)
       .set(firstRecord({ server, layer, stateAuthor, poolSettings, complaints }, activeSince));
@@ -217,8 +247,8 @@ export class PoolMembers {
       layer,
       stateAuthor,
       poolSettings,
-      health: undefined,
-      checkedBy: undefined,
+      health: known?.health,
+      checkedBy: known?.checkedBy,
       complaints,
       leaving: false,
       drain: new Drain(this.options.clock),

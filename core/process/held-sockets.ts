@@ -27,6 +27,10 @@ export class HeldSockets {
     for (const socket of sockets) this.free.add(socket);
   }
 
+  [Symbol.iterator](): IterableIterator<HeldSocket> {
+    return this.free.values();
+  }
+
   /** Where they listen. */
   get addresses(): string[] {
     return Array.from(this.free, ({ address }) => address);

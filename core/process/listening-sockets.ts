@@ -51,6 +51,14 @@ export class ListeningSockets {
     this.held = held;
   }
 
+  /** All of them, for another process to take. */
+  *asHeld(): Generator<HeldSocket> {
+    for (const { listen, address, handle, held } of this.open.values()) {
+      yield held ?? { address, handle, listenedAs: listen.address };
+    }
+    yield* this.held;
+  }
+
   /** Those of the entries that are open. */
   of(listens: readonly Listen[]): ListeningSocket[] {
     return listens.flatMap(({ address }) => this.open.get(address) ?? []);
@@ -98,6 +106,12 @@ export class ListeningSockets {
   private close(socket: ListeningSocket): void {
     if (socket.held === undefined) close(socket);
     else this.held.giveBack(socket.held);
+  }
+
+  /** Lets go of all sockets, which another process has now; their files stay. */
+  leave(): void {
+    for (const { handle } of this.open.values()) closeHandle(handle);
+    this.open.clear();
   }
 
   /** A second handle of each socket, for who closes it independently of this process. */

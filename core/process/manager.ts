@@ -13,18 +13,21 @@ import { ManagedPools } from '../pool/managed-pools.ts';
 import { type Overrides, poolSettingsOf, type Settings, serversOf } from '../settings/settings.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
+import { HandOver, isHandingOver } from './hand-over.ts';
 import type { HeldSockets } from './held-sockets.ts';
 import type { WorkerLink } from './links.ts';
 import { ListeningSockets } from './listening-sockets.ts';
+import { liveStatus } from './manager-status.ts';
 import type { ManagerMessage } from './messages.ts';
 import { PoolBroadcast } from './pool-broadcast.ts';
 import type { ServiceState } from './service-manager.ts';
+import type { Predecessor, Successor } from './succession.ts';
 import { WorkerGroup } from './worker-group.ts';
 
 /** How long a manager that cuts everything waits for its plugins, ms. */
 const cutTimeout = 1_000;
 /** How long a reload waits for old workers to hear that they accept no more, ms. */
-const handOverTimeout = 5_000;
+const acceptNoMoreTimeout = 5_000;
 
 /** What a manager works with. */
 export interface ManagerOptions {
@@ -40,6 +43,12 @@ export interface ManagerOptions {
   readonly version: string;
   /** Sockets to take where the config names their addresses. */
   readonly held?: HeldSockets | undefined;
+  /** The process whose place this one takes. */
+  readonly predecessor?: Predecessor | undefined;
+  /** Starts a process that is to take this one's place. Throws CONFLICT where none could. */
+  spawnSuccessor?(): Successor;
+  /** This process has nothing to do any more, as another one has taken its place. */
+  onSucceeded?(): void;
   /** Told what this Weldr does, and a sentence about it. */
   onState?(state: ServiceState, text: string): void;
   /** Opens the log, once the level is known. */
@@ -56,7 +65,6 @@ export class Manager {
   private readonly broadcast: PoolBroadcast;
   private readonly memory = new Map<string, unknown>();
   private readonly sums = new MetricSums();
-  private readonly startedAt = systemClock.now();
   /** All groups that have processes; the one in charge is `group`. */
   private readonly groups = new Set<WorkerGroup>();
   private firstWorker: WorkerLink | undefined;
@@ -68,13 +76,25 @@ export class Manager {
   private starting: Promise<void> | undefined;
   private reloading: Promise<void> | undefined;
   private queued: Promise<void> | undefined;
+  private upgrading: Promise<string> | undefined;
+  private isUp = false;
+  private handOver: HandOver | undefined;
+  /** Its plugins end, as another process takes over. */
+  private leaving = false;
   private stopping: Promise<void> | undefined;
   private cutting = false;
 
   constructor(options: ManagerOptions) {
     this.options = options;
     this.sockets = new ListeningSockets(options.held);
-    this.status = this.liveStatus();
+    this.status = liveStatus({
+      version: options.version,
+      startedAt: systemClock.now(),
+      sockets: this.sockets,
+      groups: () => this.groups,
+      group: () => this.group,
+      isStopping: () => this.stopping !== undefined || this.leaving,
+    });
     const managed = this;
     this.pools = new ManagedPools({
       clock: systemClock,
@@ -132,6 +152,7 @@ export class Manager {
    */
   async reload(): Promise<void> {
     if (this.queued !== undefined) return await this.queued;
+    if (this.handOver !== undefined) throw isHandingOver();
     if (this.reloading !== undefined) {
       const before = this.reloading;
       this.queued = (async () => {
@@ -142,6 +163,67 @@ export class Manager {
       return await this.queued;
     }
     await this.reloadNow();
+  }
+
+  /**
+   * Has a process that is started anew, of whatever version is installed now, take this one's place, and ends when its
+   * requests are finished. Resolves with the new version when that serves. Rejects with CONFLICT or UPGRADE_FAILED, and
+   * then nothing has changed.
+   */
+  async upgrade(): Promise<string> {
+    if (this.handOver !== undefined) throw isHandingOver();
+    const isBusy = !this.isUp || this.stopping !== undefined || this.reloading !== undefined;
+    if (isBusy || this.plugins === undefined || this.group === undefined) {
+      throw new WeldrError(
+        'CONFLICT',
+        'this Weldr is starting, reloading or stopping; try again when it is not',
+      );
+    }
+    const successor = this.options.spawnSuccessor?.();
+    if (successor === undefined) {
+      throw new WeldrError(
+        'CONFLICT',
+        'only a Weldr that `weldr start` runs can be replaced by another process',
+      );
+    }
+    const handOver = this.newHandOver(successor, this.plugins, this.group);
+    this.handOver = handOver;
+    this.upgrading = handOver.run();
+    try {
+      const version = await this.upgrading;
+      this.stopping ??= this.leave();
+      return version;
+    } finally {
+      this.handOver = undefined;
+      this.upgrading = undefined;
+    }
+  }
+
+  private newHandOver(successor: Successor, plugins: ManagerSides, group: WorkerGroup): HandOver {
+    return new HandOver(successor, {
+      log: this.log,
+      version: this.options.version,
+      sockets: () => this.sockets.asHeld(),
+      heritage: () => this.pools.heritage,
+      closePlugins: async () => {
+        this.leaving = true;
+        await this.announceStop(group.config.settings.drainTimeout);
+        await plugins.close();
+      },
+      restorePlugins: async () => {
+        this.leaving = false;
+        await this.restorePlugins(group);
+      },
+    });
+  }
+
+  /** Ends what is left of a process whose place another one has. */
+  private async leave(): Promise<void> {
+    this.sockets.leave();
+    await Promise.all([...this.groups].map(group => this.retire(group)));
+    this.end();
+    this.log.info('stopped: another process has taken over');
+    this.options.onSucceeded?.();
   }
 
   /** Stops: hooks, workers (bounded by the config's drainTimeout), plugins. Resolves when nothing is left. */
@@ -173,6 +255,7 @@ export class Manager {
     opening.catch(() => {});
     try {
       group.spawn();
+      await this.inherit(opening);
       await plugins.start(config.plugins);
       this.pools.setConfig(serversOf(config.settings), poolSettingsOf(config.settings));
       this.pools.retain(namesOf(config));
@@ -189,6 +272,8 @@ export class Manager {
       throw thrown;
     }
     this.log.info({ listen: this.status.listen, workers: group.size, pid: process.pid }, 'listening');
+    this.isUp = true;
+    this.options.predecessor?.replace(this.options.version);
     for (const address of this.options.held?.addresses ?? []) {
       this.log.warn(
         `the service manager opened ${address}, and nobody answers there: no entry of listen has this address`,
@@ -197,6 +282,14 @@ export class Manager {
     this.tellOverview();
     this.tellState('ready', `listening on ${this.status.listen.join(', ')}`);
     plugins.hooks.listening.call();
+  }
+
+  /** Has the process whose place this one takes let go of everything, once nothing is foreseen to go wrong here. */
+  private async inherit(opening: Promise<void>): Promise<void> {
+    const { predecessor } = this.options;
+    if (predecessor === undefined) return;
+    await opening;
+    this.pools.inherit(await predecessor.release());
   }
 
   private tellState(state: ServiceState, text: string): void {
@@ -259,7 +352,7 @@ export class Manager {
     this.sums.keep(namesOf(config));
     await group.listen();
     void this.retire(oldGroup);
-    await this.handOver(oldGroup);
+    await this.acceptNoMore(oldGroup);
     // Who connected to an address that is gone would wait for the old workers' end.
     this.sockets.keep(config.settings.listen);
     this.log.info({ listen: this.status.listen, workers: group.size }, 'reloaded');
@@ -280,19 +373,24 @@ export class Manager {
       return plugins;
     } catch (thrown) {
       await plugins.close();
-      const restored = this.newPlugins(oldGroup);
-      try {
-        await restored.start(oldGroup.config.plugins);
-        this.pools.retain(namesOf(oldGroup.config));
-      } catch (second) {
-        this.log.fatal(
-          { err: second },
-          'the plugins of the old config do not start again: requests are proxied, nothing else works',
-        );
-      }
-      this.takeOver(oldGroup, restored);
+      await this.restorePlugins(oldGroup);
       throw thrown;
     }
+  }
+
+  /** Starts the manager sides of a group again, which were closed in vain. */
+  private async restorePlugins(group: WorkerGroup): Promise<void> {
+    const restored = this.newPlugins(group);
+    try {
+      await restored.start(group.config.plugins);
+      this.pools.retain(namesOf(group.config));
+    } catch (thrown) {
+      this.log.fatal(
+        { err: thrown },
+        'the plugins of the old config do not start again: requests are proxied, nothing else works',
+      );
+    }
+    this.takeOver(group, restored);
   }
 
   private takeOver(group: WorkerGroup, plugins: ManagerSides): void {
@@ -302,8 +400,8 @@ export class Manager {
   }
 
   /** Who connects after a reload meets the new config: no old worker accepts then. */
-  private async handOver(oldGroup: WorkerGroup): Promise<void> {
-    if (!(await settlesWithin(handOverTimeout, oldGroup.stoppedAccepting()))) {
+  private async acceptNoMore(oldGroup: WorkerGroup): Promise<void> {
+    if (!(await settlesWithin(acceptNoMoreTimeout, oldGroup.stoppedAccepting()))) {
       this.log.warn('an old worker does not react: until it does, it may still accept connections');
     }
   }
@@ -329,7 +427,8 @@ export class Manager {
 
   /** Waits for a start and for reloads, no longer than for a drain: then the workers that have not started are ended. */
   private async endUnderWay(): Promise<void> {
-    const underWay = Promise.allSettled([this.starting, this.queued, this.reloading]);
+    await this.handOver?.cancel();
+    const underWay = Promise.allSettled([this.starting, this.queued, this.reloading, this.upgrading]);
     const timeout = this.group?.config.settings.drainTimeout;
     if (timeout === undefined || (await settlesWithin(timeout, underWay))) {
       await underWay;
@@ -442,6 +541,7 @@ export class Manager {
       overrides: this.options.overrides,
       memory: this.memory,
       reload: () => this.reload(),
+      upgrade: () => this.upgrade(),
       workers: () => group.numbers,
       send: (worker, plugin, message) => group.tell(worker, plugin, message),
     });
@@ -449,30 +549,6 @@ export class Manager {
 
   private *workerNumbers(): Generator<number> {
     for (const group of this.groups) yield* group.numbers;
-  }
-
-  private liveStatus(): ManagerStatus {
-    const manager = this;
-    return {
-      version: this.options.version,
-      startedAt: this.startedAt,
-      get readyWorkers() {
-        // At a reload the old workers take requests until the new ones do.
-        let ready = 0;
-        for (const group of manager.groups) ready += group.readyCount;
-        return Math.min(ready, manager.group?.size ?? 0);
-      },
-      get wantedWorkers() {
-        return manager.group?.size ?? 0;
-      },
-      get listen() {
-        const listens = manager.group?.config.settings.listen ?? [];
-        return manager.sockets.of(listens).map(socket => socket.address);
-      },
-      get stopping() {
-        return manager.stopping !== undefined;
-      },
-    };
   }
 }
 

@@ -2,11 +2,13 @@
 //
 // The socket is bound under another name, with its permissions set, and linked to its own when all is done: who finds
 // it can connect. A link never takes a name that is taken, so of two Weldrs that start at once one has it.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { type BigIntStats, chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { link, lstat, rename, unlink } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { dirname, join } from 'node:path';
+import { link, lstat, realpath, rename, unlink } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError, WeldrError } from '../errors.ts';
 
 /** How often a name is tried for that others take and leave meanwhile. */
@@ -37,7 +39,7 @@ export class SocketFile {
       const identity = await lstat(bound, { bigint: true });
       for (let n = 0; n < mostTries; n++) {
         if (await named(bound, path)) return new SocketFile(path, identity);
-        await clear(path);
+        await alone(path, () => clear(path));
       }
       throw listenFailed(path, inUse);
     } catch (thrown) {
@@ -107,6 +109,41 @@ async function named(bound: string, path: string): Promise<boolean> {
     if (codeOf(thrown) === 'EEXIST') return false;
     throw thrown;
   }
+}
+
+/** How long others are waited for who make way at the same path, ms. */
+const turnTimeout = 2_000;
+
+/**
+ * Runs `work` while no other process of this machine does the same for `path`: of two who find the same stale socket, the
+ * slower one would move the one away that the faster one has put there. A name in the abstract namespace of Linux,
+ * which its process cannot leave behind. Elsewhere, and when somebody keeps the name, it runs all the same.
+ */
+async function alone(path: string, work: () => Promise<void>): Promise<void> {
+  const name = createHash('sha256')
+    .update(await realpath(dirname(path)))
+    .update(basename(path))
+    .digest('hex');
+  const turn = process.platform === 'linux' ? await takeTurn(`\0weldr-${name}`) : undefined;
+  try {
+    await work();
+  } finally {
+    turn?.close();
+  }
+}
+
+async function takeTurn(name: string): Promise<Server | undefined> {
+  for (const end = performance.now() + turnTimeout; performance.now() < end; await sleep(5)) {
+    const server = createServer(socket => socket.destroy());
+    try {
+      server.listen({ path: name, exclusive: true });
+      await once(server, 'listening');
+      return server;
+    } catch (thrown) {
+      if (codeOf(thrown) !== 'EADDRINUSE') return undefined;
+    }
+  }
+  return undefined;
 }
 
 /** Makes way at `path`, as far as what is there is a socket that nobody listens to. */

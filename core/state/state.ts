@@ -308,6 +308,12 @@ export class State {
     this.store = undefined;
   }
 
+  /** Takes over what another process of this Weldr knew; a store that is loaded later has the last word. */
+  inherit(rows: readonly Row[]): void {
+    this.betweenStores = true;
+    this.replace(rows);
+  }
+
   /** The reload is over: changes are taken, with a store or without. */
   goOn(): void {
     this.betweenStores = false;

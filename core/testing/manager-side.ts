@@ -31,6 +31,8 @@ export interface ManagerSideOptions {
   readonly overrides?: Overrides;
   /** What `reload()` does; default: nothing. */
   readonly reload?: () => Promise<void>;
+  /** What `upgrade()` does; default: nothing. */
+  readonly upgrade?: () => Promise<string>;
 }
 
 /** A handle on a started manager side. */
@@ -105,6 +107,7 @@ export async function managerSide(
     sums,
     report: error => void reported.push(error),
     reload: options.reload ?? (async () => {}),
+    upgrade: options.upgrade ?? (async () => '0.0.0'),
     workers: () => workers.ids(),
     send: (worker, instance, message) => workers.send(worker, instance, message),
   });

@@ -58,6 +58,17 @@ export function addManagerRoutes(side: ManagerSide): void {
   });
   admin.add({
     method: 'POST',
+    path: '/upgrade',
+    summary: 'Have another process, of the version that is installed now, take over',
+    answers: { 200: 'It serves; this one finishes its requests and ends' },
+    rel: 'upgrade',
+    outlivesServer: true,
+    async handle() {
+      return { status: 200, body: { upgraded: true, from: status.version, to: await side.upgrade() } };
+    },
+  });
+  admin.add({
+    method: 'POST',
     path: '/pool/reset',
     summary: 'Forget all run-time changes',
     answers: { 204: 'They are forgotten' },

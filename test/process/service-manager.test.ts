@@ -3,14 +3,13 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import { activating, holdSockets } from '../support/held-socket.ts';
 import { startOrigin } from '../support/origin.ts';
-import { freePort } from '../support/ports.ts';
+import { freePort, isOpen } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { isRunning, runWeldr, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
 
@@ -84,19 +83,6 @@ activation(
     rmSync(folder, { recursive: true });
   },
 );
-
-async function isOpen(address: string): Promise<boolean> {
-  const [host, port] = address.split(':');
-  const socket = connect(Number(port), host);
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
 
 activation('of an address that no entry of listen has is warned of; the other sockets work', async () => {
   const held = await holdSockets('127.0.0.1:0');

@@ -1,6 +1,6 @@
 // Ports for tests that need one before anybody listens on it.
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 
 /** A port of 127.0.0.1 that nobody uses now. Listen on port 0 instead wherever that is possible. */
 export async function freePort(): Promise<number> {
@@ -11,4 +11,18 @@ export async function freePort(): Promise<number> {
   await once(server, 'close');
   if (address === null || typeof address === 'string') throw new Error('no port was given');
   return address.port;
+}
+
+/** Does anybody listen at `HOST:PORT`? */
+export async function isOpen(address: string): Promise<boolean> {
+  const [host, port] = address.split(':');
+  const socket = connect(Number(port), host);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }

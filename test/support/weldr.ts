@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,7 +17,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const project = resolve(fileURLToPath(import.meta.url), '../../..');
-const command = join(project, 'bin/weldr.ts');
+const commandOf = (root: string): string => join(root, 'bin/weldr.ts');
+const command = commandOf(project);
 
 /** A line of the log: pino's fields. */
 export interface LogRecord {
@@ -41,6 +43,8 @@ export interface WeldrOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** A folder that `folder` of an earlier one named: the files there stay. Default: a new, temporary one. */
   readonly folder?: string;
+  /** The folder of the code that runs; default: this project. */
+  readonly root?: string;
   /** A line of shell that comes before it, such as `ulimit -n 256`. */
   readonly shell?: string;
   /** File descriptors of this process that it gets as 3 and so on. */
@@ -82,7 +86,7 @@ export interface TestWeldr {
 
 /** Starts a Weldr; rejects with all its output when it ends before it listens. Always `stop` or `kill` it. */
 export async function startWeldr(options: WeldrOptions): Promise<TestWeldr> {
-  const folder = options.folder ?? makeFolder();
+  const folder = options.folder ?? makeFolder(options.root);
   for (const [name, text] of Object.entries({ ...options.files, 'weldr.config.ts': options.config })) {
     writeFileSync(join(folder, name), text);
   }
@@ -90,7 +94,14 @@ export async function startWeldr(options: WeldrOptions): Promise<TestWeldr> {
     ...(options.workers === undefined ? [] : ['--workers', String(options.workers)]),
     ...(options.args ?? []),
   ];
-  const start = [process.execPath, '-C', 'weldr-source', command, 'start', ...args];
+  const start = [
+    process.execPath,
+    '-C',
+    'weldr-source',
+    commandOf(options.root ?? project),
+    'start',
+    ...args,
+  ];
   const shell = options.shell === undefined ? [] : ['bash', '-c', `${options.shell}; exec "$0" "$@"`];
   const [program = '', ...programArgs] = [...shell, ...start];
   const child = spawn(program, programArgs, {
@@ -127,11 +138,21 @@ export async function runWeldr(
 }
 
 /** A temporary folder in which `weldr` and `weldr/plugins` can be imported. Remove it at the end. */
-export function makeFolder(): string {
+export function makeFolder(root: string = project): string {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-test-'));
   mkdirSync(join(folder, 'node_modules'));
-  symlinkSync(project, join(folder, 'node_modules/weldr'));
+  symlinkSync(root, join(folder, 'node_modules/weldr'));
   return folder;
+}
+
+/** A copy of this project's code, which a test may change. Remove it at the end. */
+export function copyProject(): string {
+  const root = mkdtempSync(join(tmpdir(), 'weldr-code-'));
+  for (const name of ['bin', 'config', 'core', 'plugins', 'package.json']) {
+    cpSync(join(project, name), join(root, name), { recursive: true });
+  }
+  symlinkSync(join(project, 'node_modules'), join(root, 'node_modules'));
+  return root;
 }
 
 /** The ids of the processes that this one has started and that still run. */

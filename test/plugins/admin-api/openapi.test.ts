@@ -34,6 +34,7 @@ const calls: readonly (readonly [id: string, method: string, path: string, body?
   ['healthz', 'GET', '/healthz'],
   ['readyz', 'GET', '/readyz'],
   ['reload', 'POST', '/reload'],
+  ['upgrade', 'POST', '/upgrade'],
   ['add-pool', 'POST', '/pools', { name: 'api', fallback: 'default', timeouts: { response: '5s' } }],
   ['pools', 'GET', '/pools'],
   ['pool', 'GET', '/pools/api'],

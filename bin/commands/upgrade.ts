@@ -1,0 +1,17 @@
+// `weldr upgrade`: another process takes over from the running one.
+import { z } from 'zod';
+import type { AdminClient } from '../admin-client.ts';
+import { toJson, understood } from './servers.ts';
+
+const upgraded = z.looseObject({ from: z.string(), to: z.string() });
+
+/** It reads its config, and the old one lets go of what it has; ms. */
+const timeoutMs = 180_000;
+
+/** Resolves when the new process serves. */
+export async function upgrade(admin: AdminClient, json: boolean): Promise<string> {
+  const answer = await admin.call({ method: 'POST', path: '/upgrade', timeoutMs });
+  if (json) return toJson(answer);
+  const { from, to } = understood(upgraded, answer);
+  return `version ${to} has taken over from version ${from}, which finishes its requests and ends`;
+}

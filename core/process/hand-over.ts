@@ -1,0 +1,60 @@
+// HandOver: the old process's part of an upgrade: it gives everything away, or goes on as if nothing had been.
+import type { Logger } from 'pino';
+import { WeldrError } from '../errors.ts';
+import type { Heritage } from '../pool/managed-pools.ts';
+import type { HeldSocket } from './held-sockets.ts';
+import type { Successor } from './succession.ts';
+
+/** What there is to give away. */
+export interface Estate {
+  readonly log: Logger;
+  readonly version: string;
+  sockets(): Iterable<HeldSocket>;
+  heritage(): Heritage;
+  /** Ends the manager sides of the plugins, so that another process can have what they hold. */
+  closePlugins(): Promise<void>;
+  /** Starts them again. */
+  restorePlugins(): Promise<void>;
+}
+
+/** One attempt; make another one for the next. */
+export class HandOver {
+  private readonly successor: Successor;
+  private readonly estate: Estate;
+  private isCancelled = false;
+
+  constructor(successor: Successor, estate: Estate) {
+    this.successor = successor;
+    this.estate = estate;
+  }
+
+  /** Resolves with the version of the new process when that serves. Rejects with UPGRADE_FAILED when it never does. */
+  async run(): Promise<string> {
+    const { successor, estate } = this;
+    const { log } = estate;
+    log.info({ successor: successor.pid }, 'another process is started to take over');
+    let isClosed = false;
+    try {
+      await successor.prepare(estate.sockets(), estate.version);
+      isClosed = true;
+      await estate.closePlugins();
+      const version = await successor.succeed(estate.heritage());
+      log.info({ successor: successor.pid, version }, 'another process has taken over');
+      return version;
+    } catch (thrown) {
+      await successor.end();
+      if (isClosed && !this.isCancelled) await estate.restorePlugins();
+      throw thrown;
+    }
+  }
+
+  /** Ends the new process, as this one stops; what was closed stays so. */
+  async cancel(): Promise<void> {
+    this.isCancelled = true;
+    await this.successor.end();
+  }
+}
+
+/** Why nothing else can be done meanwhile. */
+export const isHandingOver = (): WeldrError =>
+  new WeldrError('CONFLICT', 'another process is about to take over; try again when it has');

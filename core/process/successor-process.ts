@@ -1,0 +1,20 @@
+// The process that takes this one's place: the same command, read from the disk anew.
+import { spawn } from 'node:child_process';
+import { WeldrError } from '../errors.ts';
+import { Successor, successorVariable } from './succession.ts';
+
+/** Starts it. Throws CONFLICT where it could not outlive this process. */
+export function spawnSuccessor(): Successor {
+  if (process.pid === 1) {
+    throw new WeldrError(
+      'CONFLICT',
+      'this Weldr is the first process of its container, which ends with it; start a container of the new image instead',
+    );
+  }
+  // Not execPath: what this name, or this link, leads to now may be another Node.
+  const child = spawn(process.argv0, [...process.execArgv, ...process.argv.slice(1)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, [successorVariable]: String(process.pid) },
+  });
+  return new Successor(child);
+}
