@@ -1,9 +1,10 @@
 // What signals do to the processes of Weldr: those that would end it, or open a debugger, without a word.
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
-import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { childrenOf, isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
 
 const test = suite('signals', { timeoutMs: 240_000, testTimeoutMs: 60_000 });
 
@@ -95,4 +96,30 @@ test('SIGQUIT finishes the requests in flight and ends with code 0, as SIGTERM d
     assert.is((await slow).status, 200);
     assert.is(await weldr.stop(), 0);
   });
+});
+
+test('as the first process of a container it reloads, finishes its requests and ends, by its signals', async () => {
+  const origin = await startOrigin();
+  const weldr = await startWeldr({
+    config: config(origin.url),
+    shell: 'exec unshare --pid --fork --kill-child --mount-proc "$0" "$@"',
+  });
+  const [first = 0] = childrenOf(weldr.pid);
+  try {
+    // What the kernel does for all others, such as ending them by a signal without a listener, it does not for this one.
+    assert.match(readFileSync(`/proc/${first}/status`, 'utf8'), /^NSpid:\t\d+\t1$/m);
+    process.kill(first, 'SIGHUP');
+    await weldr.logged(({ msg }) => msg === 'reloaded');
+    const slow = fetch(`${weldr.url}/slow?ms=300`);
+    await until('the request', async () => (await fetch(weldr.url)).ok);
+    process.kill(first, 'SIGTERM');
+    assert.is((await slow).status, 200);
+    assert.is(await weldr.exited, 0);
+    // Each line of the log had left by then.
+    assert.is(weldr.logs.at(-1)?.msg, 'stopped');
+  } finally {
+    if (isRunning(first)) process.kill(first, 'SIGKILL');
+    await weldr.stop();
+    await origin.close();
+  }
 });
