@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import * as assert from 'uvu/assert';
@@ -51,6 +52,35 @@ const retrying: ProxyOptions['tap'] = hooks => {
       : undefined,
   );
 };
+
+for (const framing of ['length', 'chunked']) {
+  test(`one connection serves many, also where what takes the response is slower: ${framing}`, async () => {
+    const body = 'x'.repeat(1000);
+    const answer =
+      framing === 'length'
+        ? ok(body)
+        : `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n${body}\r\n0\r\n\r\n`;
+    const slow: ProxyOptions['tap'] = hooks => {
+      hooks.postProxy.tap('slow', ctx => {
+        ctx.transformResponse(
+          () =>
+            new Transform({
+              highWaterMark: 1,
+              transform: (chunk, _, done) => void setTimeout(done, 20, null, chunk),
+            }),
+        );
+        return undefined;
+      });
+    };
+    await withOrigin({ answer: () => answer }, { tap: slow }, async (proxy, origin) => {
+      for (let n = 0; n < 5; n++) assert.is((await ask(proxy)).body, body);
+      assert.is(origin.connections.length, 1);
+      // What arrives on it without a request still ends it.
+      origin.connections[0]?.send('HTTP/1.1 200 OK\r\n\r\n');
+      await until('the connection is closed', () => origin.connections[0]?.socket.readableEnded === true);
+    });
+  });
+}
 
 test('one connection serves the requests of many clients, one after another', async () => {
   await withOrigin({}, {}, async (proxy, origin) => {

@@ -520,8 +520,9 @@ export class H1UpstreamConnection
     this.trailers = undefined;
     this.receiver = undefined;
     const isWhole = this.requestSent && this.writeError === undefined;
-    const reusable = this.keepAlive && isWhole && !this.ended && !this.holding;
+    const reusable = this.keepAlive && isWhole && !this.ended;
     if (reusable) {
+      this.letGo();
       this.state = idle;
       this.deadline = 0;
       this.capacity = 1;
@@ -531,6 +532,13 @@ export class H1UpstreamConnection
       this.destroy();
     }
     receiver?.onBodyEnd(trailers);
+  }
+
+  /** The client may be slower than all of the response: what is left of it is in its own socket. */
+  private letGo(): void {
+    if (!this.holding) return;
+    this.holding = false;
+    this.socket.resume();
   }
 
   private onEnd(): void {
