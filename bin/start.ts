@@ -135,6 +135,13 @@ export async function check(flags: StartFlags): Promise<number> {
     const config = await loadConfig(path, overrides);
     const { probeConfig } = await import('../core/process/config-probe.ts');
     await probeConfig(config);
+    const { ListenersTls, certificatesOf, validityProblem } = await import(
+      '../core/process/listeners-tls.ts'
+    );
+    for (const certificate of certificatesOf(new ListenersTls(config.settings.listen).materials)) {
+      const warning = validityProblem(certificate, Date.now());
+      if (warning !== undefined) process.stderr.write(`weldr: warning: ${warning}\n`);
+    }
     const { settings, plugins } = config;
     const stored = await storedText(config);
     const names = plugins.map(plugin => plugin.name).join(', ');

@@ -1,9 +1,8 @@
 // HandOver: the old process's part of an upgrade: it gives everything away, or goes on as if nothing had been.
 import type { Logger } from 'pino';
 import { WeldrError } from '../errors.ts';
-import type { Heritage } from '../pool/managed-pools.ts';
 import type { HeldSocket } from './held-sockets.ts';
-import type { Successor } from './succession.ts';
+import type { Heritage, Successor } from './succession.ts';
 
 /** What there is to give away. */
 export interface Estate {

@@ -16,12 +16,14 @@ import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.t
 import { HandOver, isHandingOver } from './hand-over.ts';
 import type { HeldSockets } from './held-sockets.ts';
 import type { WorkerLink } from './links.ts';
+import { ListenersTls } from './listeners-tls.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import { liveStatus } from './manager-status.ts';
 import type { ManagerMessage } from './messages.ts';
 import { PoolBroadcast } from './pool-broadcast.ts';
 import type { ServiceState } from './service-manager.ts';
 import type { Predecessor, Successor } from './succession.ts';
+import { TicketKeys } from './ticket-keys.ts';
 import { WorkerGroup } from './worker-group.ts';
 
 /** How long a manager that cuts everything waits for its plugins, ms. */
@@ -63,10 +65,13 @@ export class Manager {
   private readonly sockets: ListeningSockets;
   private readonly pools: ManagedPools;
   private readonly broadcast: PoolBroadcast;
+  private readonly ticketKeys = new TicketKeys(systemClock, () => this.tellTls());
   private readonly memory = new Map<string, unknown>();
   private readonly sums = new MetricSums();
   /** All groups that have processes; the one in charge is `group`. */
   private readonly groups = new Set<WorkerGroup>();
+  /** What the listeners of each config show to clients. */
+  private readonly tls = new WeakMap<LoadedConfig, ListenersTls>();
   private firstWorker: WorkerLink | undefined;
   private runLocal: ((config: LoadedConfig) => WorkerLink) | undefined;
   private keepAlive: NodeJS.Timeout | undefined;
@@ -204,7 +209,7 @@ export class Manager {
       log: this.log,
       version: this.options.version,
       sockets: () => this.sockets.asHeld(),
-      heritage: () => this.pools.heritage,
+      heritage: () => ({ ...this.pools.heritage, ticketKeys: this.ticketKeys.text }),
       closePlugins: async () => {
         this.leaving = true;
         await this.announceStop(group.config.settings.drainTimeout);
@@ -289,7 +294,9 @@ export class Manager {
     const { predecessor } = this.options;
     if (predecessor === undefined) return;
     await opening;
-    this.pools.inherit(await predecessor.release());
+    const { ticketKeys, ...heritage } = await predecessor.release();
+    this.pools.inherit(heritage);
+    this.ticketKeys.inherit(ticketKeys);
   }
 
   private tellState(state: ServiceState, text: string): void {
@@ -394,6 +401,10 @@ export class Manager {
   }
 
   private takeOver(group: WorkerGroup, plugins: ManagerSides): void {
+    if (this.group !== group) {
+      if (this.group !== undefined) this.tls.get(this.group.config)?.close();
+      this.tls.get(group.config)?.watch(systemClock, this.log, () => this.tellTls());
+    }
     this.group = group;
     this.plugins = plugins;
     group.deliverTo((...message) => plugins.receive(...message));
@@ -450,6 +461,8 @@ export class Manager {
   private end(): void {
     this.groups.clear();
     this.sockets.keep([]);
+    this.ticketKeys.close();
+    if (this.group !== undefined) this.tls.get(this.group.config)?.close();
     clearInterval(this.keepAlive);
   }
 
@@ -460,8 +473,22 @@ export class Manager {
 
   private async load(): Promise<RecordedConfig> {
     const config = await this.options.load(this.options.config, this.options.overrides);
+    this.tls.set(config, new ListenersTls(config.settings.listen));
     if (config.settings.workers === 0) await this.prepareLocal();
     return config;
+  }
+
+  /** What a group's listeners show, and the keys that all workers have; undefined: none of them speaks TLS. */
+  private tlsMessage(config: LoadedConfig): ManagerMessage | undefined {
+    const materials = this.tls.get(config)?.materials ?? {};
+    if (Object.keys(materials).length === 0) return undefined;
+    return { type: 'tls', ticketKeys: this.ticketKeys.text, materials };
+  }
+
+  private tellTls(): void {
+    const { group } = this;
+    const message = group && this.tlsMessage(group.config);
+    if (message !== undefined) group?.tellAll(message);
   }
 
   /** The wire is not loaded into a manager that has processes for it. */
@@ -492,6 +519,7 @@ export class Manager {
       spawn: worker => this.spawnWorker(worker, config),
       greeting: () => this.greeting(settings),
       sockets: () => (local ? this.sockets.copies(settings.listen) : this.sockets.of(settings.listen)),
+      tls: () => this.tlsMessage(config),
       ownAddresses: () => this.plugins?.addresses ?? [],
       onIdle: (worker, pool, id) => this.pools.workerIdle(worker, pool, id),
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),

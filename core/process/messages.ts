@@ -1,4 +1,5 @@
 // What the manager and its workers say to each other: plain JSON, in order, over one channel for each worker.
+import type { TlsMaterial } from '../certificates/listener-tls.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import type { ListenEntry } from '../settings/listen.ts';
@@ -53,6 +54,12 @@ export type ManagerMessage =
       readonly after: number;
       readonly revision: number;
       readonly changes: readonly PoolChange[];
+    }
+  /** What TLS goes by: keys of tickets, base64, and by the names of listeners what they show. Again when it changes. */
+  | {
+      readonly type: 'tls';
+      readonly ticketKeys: string;
+      readonly materials: Readonly<Record<string, TlsMaterial>>;
     }
   /** A listening socket; it is the handle that goes with the message. */
   | { readonly type: 'socket'; readonly address: string; readonly entry: ListenEntry }

@@ -5,7 +5,7 @@
 // it knew (`heritage`). When the new one serves it says `ready`, and the old one drains. Its workers answer all along.
 import type { ChildProcess, SendHandle } from 'node:child_process';
 import { WeldrError } from '../errors.ts';
-import type { Heritage } from '../pool/managed-pools.ts';
+import type { Heritage as PoolsHeritage } from '../pool/managed-pools.ts';
 import type { HeldSocket } from './held-sockets.ts';
 
 /** Of what both say here. Another version of Weldr may stand at the other end. */
@@ -13,6 +13,12 @@ const format = 1;
 
 /** The variable that tells a process whose place it takes: the pid of the old one. */
 export const successorVariable = 'WELDR_SUCCEEDS';
+
+/** All that only the old process knows. */
+export interface Heritage extends PoolsHeritage {
+  /** Keys of TLS sessions, base64. */
+  readonly ticketKeys: string;
+}
 
 /** From the old process to the new one; the socket is the handle that goes with its message. */
 type PredecessorMessage =
@@ -107,7 +113,7 @@ export class Predecessor {
       if (message.type === 'heritage') this.inheriting.resolve(message.heritage);
     });
     // Without it nothing stands in the way, either.
-    process.once('disconnect', () => this.inheriting.resolve({ rows: [], health: [] }));
+    process.once('disconnect', () => this.inheriting.resolve({ rows: [], health: [], ticketKeys: '' }));
   }
 
   /** The process whose place this one was started to take; undefined: none. Rejects with UPGRADE_FAILED. */

@@ -24,6 +24,8 @@ export interface WorkerGroupOptions {
   /** What a worker has to know before its plugins start. */
   greeting(): ManagerMessage;
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
+  /** What TLS goes by; undefined: no listener speaks it. */
+  tls(): ManagerMessage | undefined;
   /** Where this Weldr listens beside those. */
   ownAddresses(): readonly string[];
   onIdle(worker: number, pool: string, id: string): void;
@@ -53,6 +55,7 @@ export class WorkerGroup {
           log: options.log,
           spawn: () => options.spawn(number),
           sockets: () => options.sockets(),
+          tls: () => options.tls(),
           ownAddresses: () => options.ownAddresses(),
           greet: slot => {
             slot.send(options.greeting());
@@ -137,6 +140,11 @@ export class WorkerGroup {
     for (const slot of this.slots) {
       if (this.greeted.has(slot.number)) slot.send({ type: 'changes', after, revision, changes });
     }
+  }
+
+  /** Tells all workers that have their sockets, or get them next, something of the core. */
+  tellAll(message: ManagerMessage): void {
+    for (const slot of this.slots) slot.send(message);
   }
 
   /** Sends a plugin's message to one worker; dropped when it has ended. */

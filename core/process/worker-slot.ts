@@ -28,6 +28,8 @@ export interface WorkerSlotOptions {
   greet(slot: WorkerSlot): void;
   /** The sockets to listen on; asked for each process. */
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
+  /** What TLS goes by; undefined: no listener speaks it. */
+  tls(): ManagerMessage | undefined;
   ownAddresses(): readonly string[];
   onMessage(slot: WorkerSlot, message: Extract<WorkerMessage, { type: 'plugin' | 'idle' }>): void;
   onReady(slot: WorkerSlot): void;
@@ -244,6 +246,8 @@ export class WorkerSlot {
 
   private async giveSockets(): Promise<void> {
     const { link } = this;
+    const tls = this.options.tls();
+    if (tls !== undefined) link?.send(tls);
     for (const { address, listen, handle } of await this.options.sockets()) {
       link?.send({ type: 'socket', address, entry: { name: listen.name, kind: listen.target.kind } }, handle);
     }

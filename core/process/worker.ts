@@ -48,6 +48,7 @@ export class Worker {
   private settings: Settings | undefined;
   private plugins: WorkerSides | undefined;
   private listener: Listener | undefined;
+  private tls: Message<'tls'> | undefined;
   private ending = false;
   private watching = false;
 
@@ -75,6 +76,10 @@ export class Worker {
         break;
       case 'socket':
         this.sockets.push({ handle: socket, entry: message.entry, address: message.address });
+        break;
+      case 'tls':
+        this.tls = message;
+        this.listener?.changeTls(Buffer.from(message.ticketKeys, 'base64'), message.materials);
         break;
       case 'listen':
         this.listen(message);
@@ -170,10 +175,12 @@ export class Worker {
     const { listener } = this;
     if (listener === undefined || this.ending) return;
     try {
+      const { tls } = this;
+      if (tls !== undefined) listener.changeTls(Buffer.from(tls.ticketKeys, 'base64'), tls.materials);
       for (const address of own) listener.avoid(address);
       for (const { handle, entry, address } of this.sockets.splice(0)) {
         listener.avoid(address);
-        listener.serve(handle, entry);
+        listener.serve(handle, { ...entry, tls: this.tls?.materials[entry.name] });
       }
       this.options.link.send({ type: 'ready' });
     } catch (thrown) {

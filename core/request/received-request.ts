@@ -1,6 +1,7 @@
 // ReceivedRequest: the request as the client sent it. Frozen before the first tap runs.
 import type { HeaderList } from './headers.ts';
 import type { RequestState } from './request-state.ts';
+import type { TlsFacts } from './tls-facts.ts';
 
 /** The request as the client sent it; nothing in it can be changed. */
 export class ReceivedRequest {
@@ -47,6 +48,11 @@ export class ReceivedRequest {
   /** Bytes of the body that are announced; 0: none, -1: chunked, not known. */
   get bodyLength(): number {
     return this.#state.bodyLength;
+  }
+
+  /** What the TLS handshake with the client came to; undefined: its connection is not encrypted. */
+  get tls(): TlsFacts | undefined {
+    return this.#state.connection.tls;
   }
 
   /** The protocols that the client asks to change to (RFC 9110 section 7.8). */

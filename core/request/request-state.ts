@@ -10,6 +10,7 @@ import { RequestPath } from './path.ts';
 import type { Reply } from './reply.ts';
 import type { TimeoutRecord } from './request-timeouts.ts';
 import type { Route } from './route.ts';
+import type { TlsFacts } from './tls-facts.ts';
 
 /** How a request ended; `aborted`: the client left, or its connection was cut because the response was. */
 export type Outcome = 'complete' | 'aborted';
@@ -27,9 +28,11 @@ export interface ConnectionFacts {
   readonly localPort: number;
   /** The name of the `listen` entry. */
   readonly listener: string;
+  /** What its TLS handshake came to; undefined: it is not encrypted. */
+  readonly tls?: TlsFacts | undefined;
 }
 
-const noConnection: ConnectionFacts = Object.freeze({ port: 0, localPort: 0, listener: '' });
+const noConnection: ConnectionFacts = Object.freeze({ port: 0, localPort: 0, listener: '', tls: undefined });
 const none: readonly Upstream[] = Object.freeze([]);
 
 /** What an edit of plugins is of. */

@@ -1,6 +1,7 @@
 // Where clients connect to: `listen` of the config, each entry a text or an object; parsed to Listen.
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { type ListenerTls, listenerTls, type TlsMaterial } from '../certificates/listener-tls.ts';
 import { peer } from '../network.ts';
 import { unixPathOf, unixPathProblem } from './unix-path.ts';
 
@@ -18,12 +19,16 @@ export interface Listen {
   /** In full, such as `0.0.0.0:8080` for `:8080`, or `unix:/run/weldr/http.sock`: the identity of the socket. */
   readonly address: string;
   readonly target: ListenTarget;
+  /** How TLS is ended there; undefined: it is not. */
+  readonly tls?: ListenerTls | undefined;
 }
 
 /** What a worker has to know of the entry that a socket is of. */
 export interface ListenEntry {
   readonly name: string;
   readonly kind: ListenTarget['kind'];
+  /** Undefined: it speaks no TLS. */
+  readonly tls?: TlsMaterial | undefined;
 }
 
 const expected = 'expected an address such as "0.0.0.0:8080" or "unix:/run/weldr/http.sock"';
@@ -71,9 +76,6 @@ const listenName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, 'expected a name of letters, digits, "_", "." and "-"');
 
-/** A path, `file:PATH`, `env:NAME` or the PEM text itself. */
-const pemSource = z.string().min(1).max(100_000);
-
 const listenObject = z
   .strictObject({
     name: listenName.optional().describe('Names the listener; default: the address in full.'),
@@ -83,31 +85,7 @@ const listenObject = z
       .regex(/^0?[0-7]{3}$/, 'expected a mode in octal, as text, such as "660"')
       .optional()
       .describe('Who may connect to a unix socket: the mode of its file, octal, as text.'),
-    tls: z
-      .strictObject({
-        certificates: z
-          .array(
-            z.strictObject({
-              cert: pemSource.describe('The certificate, with its chain.'),
-              key: pemSource.describe('Its key.'),
-            }),
-          )
-          .min(1)
-          .max(10_000)
-          .describe('Certificates by the names in them; the first is the default.'),
-        clientAuth: z
-          .strictObject({
-            ca: pemSource.describe('Who may sign the certificates of clients.'),
-            mode: z
-              .enum(['request', 'require'])
-              .default('require')
-              .describe('Ask for a certificate, or insist on one.'),
-          })
-          .optional()
-          .describe('Certificates of clients.'),
-      })
-      .optional()
-      .describe('TLS towards clients. Not in this version.'),
+    tls: listenerTls.optional(),
     proxyProtocol: z
       .strictObject({
         trusted: z.array(peer).min(1).max(1000).describe('Who may send a PROXY header.'),
@@ -131,7 +109,6 @@ const listenObject = z
 
 /** Keys whose feature is not there, and what to do instead. A row goes when its feature comes. */
 const notYet: Readonly<Record<string, string>> = {
-  tls: 'TLS towards clients is not in this version; leave it out, and end TLS in front of Weldr',
   proxyProtocol:
     'the PROXY protocol is not in this version; leave it out, and have the proxy in front send X-Forwarded-For (forwarded.trusted)',
   http2: 'HTTP/2 towards clients is not in this version; leave it out, they are spoken to in HTTP/1.1',
@@ -160,10 +137,10 @@ export const listenSchema = z
   .meta({ shorterAs: 'items' });
 
 function toListen(given: z.output<typeof listenObject> | string): Listen {
-  const { address: text, name, mode } = typeof given === 'string' ? { address: given } : given;
+  const { address: text, name, mode, tls } = typeof given === 'string' ? { address: given } : given;
   const target = targetOf(text, mode);
   const address = addressOf(target);
-  return { name: name ?? address, address, target };
+  return { name: name ?? address, address, target, ...(tls !== undefined && { tls }) };
 }
 
 function targetOf(text: string, mode: string | undefined): ListenTarget {

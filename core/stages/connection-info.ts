@@ -1,4 +1,5 @@
 // ConnectionInfo: the facts of a client's connection, before any request on it was read.
+import type { TlsFacts } from '../request/tls-facts.ts';
 
 /** The facts of a client's connection. */
 export interface ConnectionInfo {
@@ -9,6 +10,8 @@ export interface ConnectionInfo {
   readonly localPort: number;
   /** The name of the `listen` entry that it connected to. */
   readonly listener: string;
-  /** Why it was not served: a tap refused it, or a limit of Weldr; undefined while and after it was. */
-  readonly refused?: 'plugin' | 'limit' | undefined;
+  /** What its TLS handshake came to; undefined: it is not encrypted, or the handshake failed. */
+  readonly tls?: TlsFacts | undefined;
+  /** Why it was not served: a tap refused it, a limit of Weldr, its TLS handshake failed; undefined while and after it was. */
+  readonly refused?: 'plugin' | 'limit' | 'handshake' | undefined;
 }

@@ -81,6 +81,7 @@ class World {
       },
       greet: () => {},
       sockets: () => [],
+      tls: () => undefined,
       ownAddresses: () => [],
       onMessage: () => {},
       onReady: () => {},

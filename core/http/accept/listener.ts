@@ -1,6 +1,9 @@
 // Listener: takes clients' connections for one worker, within limits, and drains them at the end.
+
 import type { SendHandle } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 import { systemClock } from '../../clock.ts';
 import type { ListenEntry } from '../../settings/listen.ts';
 import type { ConnectionInfo } from '../../stages/connection-info.ts';
@@ -13,7 +16,9 @@ import { OwnAddresses } from '../upstream/own-addresses.ts';
 import { Acceptor } from './acceptor.ts';
 import { AddressCounts } from './address-counts.ts';
 import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
+import { Handshake } from './handshake.ts';
 import { addressOf, infoOf, peerOf } from './peer.ts';
+import { TlsTerminator } from './tls-terminator.ts';
 
 /** For a drain: connections without a request for this long are closed at once, ms. */
 const quietTime = 1_000;
@@ -30,6 +35,9 @@ export class Listener implements ConnectionKeeper {
   private readonly perAddress = new AddressCounts();
   private readonly waiting: (() => void)[] = [];
   private readonly maxConnections: number;
+  private readonly terminators = new Map<string, TlsTerminator>();
+  /** Of sessions that clients resume: of this process alone, until its manager says which all of them have. */
+  private ticketKeys: Buffer = randomBytes(48);
 
   /** `lookups`: of the names of upstreams. */
   constructor(options: WireOptions, lookups = new NameLookups(systemClock)) {
@@ -68,6 +76,7 @@ export class Listener implements ConnectionKeeper {
 
   /** Takes the connections of a socket that listens. */
   serve(listening: SendHandle, entry: ListenEntry = { name: '', kind: 'tcp' }): void {
+    const terminator = entry.tls === undefined ? undefined : this.newTerminator(entry.name, entry.tls);
     // Asked of the first connection only: it is the same for all, and asking takes a system call.
     let port = entry.kind === 'unix' ? 0 : undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
@@ -78,6 +87,7 @@ export class Listener implements ConnectionKeeper {
         this.accept(
           socket,
           peerOf(socket, { ip, localPort: port ?? 0, listener: entry.name }, this.wire.forwarding),
+          terminator,
         );
     });
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
@@ -124,9 +134,17 @@ export class Listener implements ConnectionKeeper {
 
   /** A connection has ended. */
   forget(connection: AcceptedConnection): void {
+    this.release(connection, undefined);
+  }
+
+  private release(connection: AcceptedConnection, refused: ConnectionInfo['refused']): void {
     if (!this.open.delete(connection)) return;
     this.perAddress.remove(connection.peer.ip);
-    this.tellFinished(connection.peer);
+    this.tellFinished(connection.peer, refused);
+    this.wakeIfEmpty();
+  }
+
+  private wakeIfEmpty(): void {
     if (this.open.size === 0) for (const resolve of this.waiting.splice(0)) resolve();
   }
 
@@ -137,21 +155,73 @@ export class Listener implements ConnectionKeeper {
     }
   }
 
-  private accept(socket: Socket, peer: Peer): void {
+  /** Handshakes of these listeners, by name, go by other certificates or ticket keys from now on. */
+  changeTls(ticketKeys: Buffer, materials: Readonly<Record<string, TlsMaterial>>): void {
+    this.ticketKeys = ticketKeys;
+    for (const [name, terminator] of this.terminators) {
+      const material = materials[name];
+      if (material !== undefined) terminator.change(material, ticketKeys);
+    }
+  }
+
+  private newTerminator(name: string, material: TlsMaterial): TlsTerminator {
+    const terminator = new TlsTerminator(material, this.ticketKeys);
+    this.terminators.set(name, terminator);
+    return terminator;
+  }
+
+  private accept(socket: Socket, peer: Peer, terminator: TlsTerminator | undefined): void {
     const { limits } = this.wire.settings;
     const most = limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY;
     if (this.open.size >= this.maxConnections || this.perAddress.of(peer.ip) >= most) {
-      this.acceptor.turnAway(socket);
+      // Over TLS there is nobody yet who could be told.
+      if (terminator === undefined) this.acceptor.turnAway(socket);
+      else socket.destroy();
       this.tellFinished(peer, 'limit');
       return;
     }
     this.wire.deadlines.touch();
+    this.perAddress.add(peer.ip);
+    if (terminator === undefined) this.take(socket, peer);
+    else this.shakeHands(socket, peer, terminator);
+  }
+
+  private shakeHands(socket: Socket, peer: Peer, terminator: TlsTerminator): void {
+    const { deadlines, settings } = this.wire;
+    const handshake = new Handshake(socket, peer, deadlines, settings.timeouts.header);
+    this.open.add(handshake);
+    terminator.take(socket, {
+      onSecure: (secured, facts) => {
+        handshake.end();
+        // The listener may have ended it meanwhile.
+        if (!this.open.delete(handshake)) {
+          secured.destroy();
+          return;
+        }
+        peer.tls = facts;
+        this.wire.deadlines.touch();
+        this.take(secured, peer);
+      },
+      onFailed: reason => {
+        this.wire.log.debug(
+          { client: peer.ip, listener: peer.listener, reason: reasonOf(reason) },
+          'a TLS handshake failed',
+        );
+        handshake.end();
+        this.release(handshake, 'handshake');
+      },
+    });
+  }
+
+  /** Has a connection speak its protocol, if the plugins let it. */
+  private take(socket: Socket, peer: Peer): void {
     if (this.isRefused(peer)) {
       socket.destroy();
+      this.perAddress.remove(peer.ip);
       this.tellFinished(peer, 'plugin');
+      this.wakeIfEmpty();
       return;
     }
-    this.perAddress.add(peer.ip);
     this.open.add(this.acceptor.accept(socket, peer));
   }
 
@@ -165,6 +235,11 @@ export class Listener implements ConnectionKeeper {
     const { connectionFinished } = this.wire.stages.first;
     if (connectionFinished.taps.length > 0) connectionFinished.call(infoOf(peer, refused));
   }
+}
+
+/** OpenSSL's own word for it, where it is one of OpenSSL's errors. */
+function reasonOf(error: Error): string {
+  return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message;
 }
 
 function addressText({ address, port }: AddressInfo): string {

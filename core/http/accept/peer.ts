@@ -27,6 +27,7 @@ export function peerOf(socket: Socket, { ip, localPort, listener }: Arrival, for
     localPort,
     listener,
     trusted: forwarding.trusts(ip),
+    tls: undefined,
     described: '',
     describedHost: undefined,
   };
@@ -39,6 +40,7 @@ export function infoOf(peer: Peer, refused?: ConnectionInfo['refused']): Connect
     remotePort: peer.port,
     localPort: peer.localPort,
     listener: peer.listener,
+    tls: peer.tls,
     refused,
   });
 }

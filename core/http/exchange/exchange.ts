@@ -260,6 +260,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       const state = new RequestState('', '', '1.1', new HeaderList(), pools.default, deadlines.touch());
       state.clientIp = client.peer.ip;
       state.connection = client.peer;
+      if (client.peer.tls !== undefined) state.scheme = 'https';
       ctx = this.take(state);
       client.readNoMore();
     }

@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream';
 import type { WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
+import type { TlsFacts } from '../../request/tls-facts.ts';
 
 /**
  * How a body's bytes are handed from one end to the other: the payload alone, or in the chunks of HTTP/1.1, checked
@@ -21,6 +22,8 @@ export interface Peer {
   readonly listener: string;
   /** Is it a proxy whose X-Forwarded-* is believed? */
   readonly trusted: boolean;
+  /** Of the connection; undefined: it is not encrypted. */
+  tls: TlsFacts | undefined;
   /** The lines that describe it, as the last request for `describedHost` got them; most requests name the same. */
   described: string;
   describedHost: string | undefined;

@@ -97,17 +97,14 @@ const wrong: [input: unknown, message: RegExp][] = [
     ],
     /^listen\[1\]\.name: listen\[0\] is named a already$/,
   ],
-  // not yet: first their shape, then that they are not there
   [{ address: ':1', tls: {} }, /^listen\[0\]\.tls\.certificates: expected array, got nothing$/],
   [{ address: ':1', tls: { certificates: [] } }, /^listen\[0\]\.tls\.certificates: /],
   [{ address: ':1', tls: { ...tls, cert: 'a' } }, /^listen\[0\]\.tls\.cert: there is no such option/m],
   [{ address: ':1', tls: { certificates: [{ cert: 'a' }] } }, /^listen\[0\]\.tls\.certificates\[0\]\.key: /],
   [{ address: ':1', tls: { ...tls, clientAuth: { mode: 'require' } } }, /\.tls\.clientAuth\.ca: /],
   [{ address: ':1', tls: { ...tls, clientAuth: { ca: 'a', mode: 'maybe' } } }, /\.tls\.clientAuth\.mode: /],
-  [
-    [':2', { address: ':1', tls }],
-    /^listen\[1\]\.tls: TLS towards clients is not in this version; leave it out, and end TLS in front of Weldr$/,
-  ],
+  [{ address: ':1', tls: { ...tls, profile: 'old' } }, /^listen\[0\]\.tls\.profile: /],
+  // not yet: first their shape, then that they are not there
   [{ address: ':1', proxyProtocol: true }, /^listen\[0\]\.proxyProtocol: expected object/],
   [
     { address: ':1', proxyProtocol: { trusted: ['x'] } },
@@ -129,5 +126,5 @@ for (const [input, message] of wrong) {
 }
 
 test('of one mistake there is one message', () => {
-  assert.throws(() => listenOf([{ address: ':1', tls }]), /^[^\n]*$/);
+  assert.throws(() => listenOf([{ address: ':1', h2c: true }]), /^[^\n]*$/);
 });

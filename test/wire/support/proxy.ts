@@ -2,6 +2,7 @@
 import type { SendHandle } from 'node:child_process';
 import { once } from 'node:events';
 import { BoundSocket, createServer } from 'node:net';
+import type { TlsMaterial } from '../../../core/certificates/listener-tls.ts';
 import { Listener } from '../../../core/http/accept/listener.ts';
 import type { WireOptions } from '../../../core/http/exchange/wire.ts';
 import type { NameLookups } from '../../../core/http/upstream/name-lookups.ts';
@@ -25,6 +26,8 @@ export interface ProxyOptions {
   readonly host?: string;
   /** Listen on a unix socket at this path in place of it. */
   readonly path?: string;
+  /** The listener ends TLS. */
+  readonly tls?: TlsMaterial;
   /** Who finds the addresses of upstreams' names; default: as in production. */
   readonly lookups?: NameLookups;
 }
@@ -86,7 +89,7 @@ function record(hooks: RequestHooks): ProxyContext[] {
 
 async function listen(
   wire: WireOptions,
-  { path, host = '127.0.0.1', lookups }: Pick<ProxyOptions, 'path' | 'host' | 'lookups'>,
+  { path, host = '127.0.0.1', tls, lookups }: Pick<ProxyOptions, 'path' | 'host' | 'tls' | 'lookups'>,
 ): Promise<Pick<TestProxy, 'port' | 'listener' | 'close'>> {
   const listener = new Listener(wire, lookups);
   const server = createServer();
@@ -97,7 +100,7 @@ async function listen(
   } else {
     server.listen(0, host);
     await once(server, 'listening');
-    listener.serve(server);
+    listener.serve(server, { kind: 'tcp', name: '', tls });
   }
   const address = server.address();
   return {

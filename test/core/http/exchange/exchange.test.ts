@@ -33,6 +33,7 @@ class FakeClientStream implements ClientStream {
     localPort: 443,
     listener: '',
     trusted: false,
+    tls: undefined,
     described: '',
     describedHost: undefined,
   };

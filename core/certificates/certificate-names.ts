@@ -1,0 +1,33 @@
+// CertificateNames: which certificates a client is shown that asks for a name (RFC 6066 section 3, RFC 6125).
+import type { Certificate } from './certificate.ts';
+
+const none: readonly Certificate[] = [];
+
+/** Certificates by the names that they are for. */
+export class CertificateNames {
+  private readonly exact = new Map<string, Certificate[]>();
+  /** By what is behind `*.`. */
+  private readonly wildcards = new Map<string, Certificate[]>();
+
+  constructor(certificates: readonly Certificate[]) {
+    for (const certificate of certificates) {
+      for (const name of certificate.names) {
+        const isWildcard = name.startsWith('*.');
+        const index = isWildcard ? this.wildcards : this.exact;
+        const key = isWildcard ? name.slice(2) : name;
+        const known = index.get(key);
+        if (known === undefined) index.set(key, [certificate]);
+        // One of each type of key.
+        else if (known.every(({ keyType }) => keyType !== certificate.keyType)) known.push(certificate);
+      }
+    }
+  }
+
+  /** Those for a name as a client sends it, the same array for the same ones; none: nobody's name. */
+  for(asked: string): readonly Certificate[] {
+    const name = asked.toLowerCase();
+    const label = name.indexOf('.');
+    const wildcard = label > 0 ? this.wildcards.get(name.slice(label + 1)) : undefined;
+    return this.exact.get(name) ?? wildcard ?? none;
+  }
+}

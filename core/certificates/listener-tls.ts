@@ -1,0 +1,62 @@
+// ListenerTls: how a listener ends TLS: what the config says of it, and what workers get of that.
+import { z } from 'zod';
+import type { Certificate } from './certificate.ts';
+
+/** A path, `file:PATH`, `env:NAME` or the PEM text itself. */
+const pemSource = z.string().min(1).max(100_000);
+
+/** `tls` of an entry of `listen`. */
+export const listenerTls = z
+  .strictObject({
+    certificates: z
+      .array(
+        z.strictObject({
+          cert: pemSource.describe('The certificate, its chain behind it: a path, env:NAME or PEM.'),
+          key: pemSource.describe('Its key: a path, env:NAME or PEM.'),
+          passphrase: z
+            .string()
+            .min(1)
+            .max(1_024)
+            .optional()
+            .describe('Of an encrypted key: file:PATH, env:NAME or the text.'),
+        }),
+      )
+      .min(1, 'expected one certificate at least')
+      .max(10_000)
+      .describe('Certificates by the names in them; the first is the default.'),
+    profile: z
+      .enum(['intermediate', 'modern'])
+      .default('intermediate')
+      .describe('intermediate: TLS 1.2 and 1.3; modern: TLS 1.3 alone.'),
+    unknownName: z
+      .enum(['default', 'refuse'])
+      .default('default')
+      .describe('A name that no certificate has: show the default one, or refuse the handshake.'),
+    clientAuth: z
+      .strictObject({
+        ca: pemSource.describe('Who may sign the certificates of clients: a path, env:NAME or PEM.'),
+        crl: pemSource.optional().describe('What they have revoked: a path, env:NAME or PEM.'),
+        mode: z
+          .enum(['request', 'require'])
+          .default('require')
+          .describe('Ask for a certificate, or insist on one.'),
+      })
+      .optional()
+      .describe('Certificates of clients.'),
+  })
+  .describe('TLS towards clients.');
+
+/** As parsed; certificates and keys are where they can be read. */
+export type ListenerTls = z.output<typeof listenerTls>;
+
+/** The same with all that was read: plain JSON, as it goes to the workers. */
+export interface TlsMaterial {
+  /** The first is the default. */
+  readonly certificates: readonly Certificate[];
+  readonly profile: ListenerTls['profile'];
+  readonly unknownName: ListenerTls['unknownName'];
+  /** PEM texts. */
+  readonly clientAuth:
+    | { readonly ca: string; readonly crl: string | undefined; readonly mode: 'request' | 'require' }
+    | undefined;
+}

@@ -1,0 +1,61 @@
+// PEM: certificates and keys as text, and what is wrong with them.
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import { toError } from '../errors.ts';
+
+/** What is wrong with a certificate and its key, and which of the two it is. */
+export interface PairFault {
+  readonly field: 'cert' | 'key';
+  readonly message: string;
+}
+
+/** Is this text a key that needs a passphrase? */
+export const isEncrypted = (key: string): boolean =>
+  /^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(key);
+
+/** The certificates of a PEM text; undefined where there is none, or one that cannot be read. */
+export function certificatesIn(text: string): readonly X509Certificate[] | undefined {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
+  if (blocks === null) return undefined;
+  const { X509Certificate } = process.getBuiltinModule('node:crypto');
+  try {
+    return blocks.map(block => new X509Certificate(block));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why nobody could be shown this certificate with this key; undefined: somebody can. */
+export function pairFault(cert: string, key: string): PairFault | undefined {
+  const leaf = certificatesIn(cert)?.[0];
+  if (leaf === undefined) {
+    return {
+      field: 'cert',
+      message: 'cannot be read; expected certificates as PEM, -----BEGIN CERTIFICATE-----, the own one first',
+    };
+  }
+  if (isEncrypted(key)) {
+    return { field: 'key', message: 'is encrypted; decrypt it with: openssl pkey -in KEY -out PLAIN' };
+  }
+  return keyFault(leaf, key) ?? refusal(cert, key);
+}
+
+function keyFault(leaf: X509Certificate, key: string): PairFault | undefined {
+  let parsed: KeyObject;
+  try {
+    parsed = process.getBuiltinModule('node:crypto').createPrivateKey(key);
+  } catch {
+    return { field: 'key', message: 'cannot be read; expected a key as PEM, -----BEGIN PRIVATE KEY-----' };
+  }
+  return leaf.checkPrivateKey(parsed) ? undefined : { field: 'key', message: 'is not the key of `cert`' };
+}
+
+/** What only OpenSSL knows, such as keys that are too short for it. */
+function refusal(cert: string, key: string): PairFault | undefined {
+  try {
+    // Without authorities, as those of the system take a while to load.
+    process.getBuiltinModule('node:tls').createSecureContext({ cert, key, ca: [] });
+    return undefined;
+  } catch (thrown) {
+    return { field: 'cert', message: `cannot be used: ${toError(thrown).message}` };
+  }
+}

@@ -1,0 +1,44 @@
+// Handshake: a client's connection while its TLS handshake is under way; it counts like any other.
+import type { Socket } from 'node:net';
+import type { AcceptedConnection } from '../exchange/connections.ts';
+import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
+import type { Peer } from '../exchange/streams.ts';
+
+/** A connection that does not speak HTTP yet. */
+export class Handshake implements AcceptedConnection, Waiting {
+  deadline: number;
+  deadlineSlot = -1;
+  readonly peer: Peer;
+  readonly idle = true;
+  readonly idleSince: number;
+  private readonly socket: Socket;
+  private readonly deadlines: Deadlines;
+
+  /** `timeoutMs`: how long all of it may take, however its bytes drip. */
+  constructor(socket: Socket, peer: Peer, deadlines: Deadlines, timeoutMs: number) {
+    this.socket = socket;
+    this.peer = peer;
+    this.deadlines = deadlines;
+    this.idleSince = deadlines.now;
+    this.deadline = deadlines.in(timeoutMs);
+    deadlines.add(this);
+  }
+
+  /** It is over, well or not. */
+  end(): void {
+    this.deadline = 0;
+    this.deadlines.remove(this);
+  }
+
+  onDeadline(): void {
+    this.socket.destroy();
+  }
+
+  closeIfIdle(): void {
+    this.socket.destroy();
+  }
+
+  stop(): void {
+    this.socket.destroy();
+  }
+}

@@ -1,0 +1,94 @@
+// TlsContexts: what OpenSSL needs of the certificates of one listener, made when a client first asks for a name.
+import { constants } from 'node:crypto';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import type { Certificate } from '../../certificates/certificate.ts';
+import { CertificateNames } from '../../certificates/certificate-names.ts';
+import type { TlsMaterial } from '../../certificates/listener-tls.ts';
+
+/** Sessions are resumed where this is the same: on every worker, over reloads. */
+const sessionIdContext = 'weldr';
+
+/** Mozilla's `intermediate`, as far as it needs no parameters for Diffie-Hellman over finite fields. */
+const ciphers = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+
+/** OpenSSL 3.5 is the first that knows the hybrid group. */
+const [major = 0, minor = 0] = process.versions.openssl.split('.').map(Number);
+const hasHybrid = major > 3 || (major === 3 && minor >= 5);
+const groups = `${hasHybrid ? 'X25519MLKEM768:' : ''}X25519:prime256v1:secp384r1`;
+
+/** The contexts of one listener. */
+export class TlsContexts {
+  private readonly material: TlsMaterial;
+  private readonly names: CertificateNames;
+  private readonly ticketKeys: Buffer;
+  private readonly made = new Map<readonly Certificate[], SecureContext>();
+  /** What a client without a name is shown, and one with an unknown name, unless it is refused. */
+  private readonly fallback: readonly Certificate[];
+
+  /** `ticketKeys`: 48 bytes, the same in all workers, so that a client resumes its session on any of them. */
+  constructor(material: TlsMaterial, ticketKeys: Buffer) {
+    this.material = material;
+    this.ticketKeys = ticketKeys;
+    this.names = new CertificateNames(material.certificates);
+    const [first] = material.certificates;
+    if (first === undefined) throw new TypeError('a listener with TLS has a certificate');
+    // With its twin of another type of key, where there is one for its name.
+    const own = this.names.for(first.name.replace(/^\*/, 'x'));
+    this.fallback = own.includes(first) ? own : [first];
+  }
+
+  /** The context for a name as a client sends it; undefined: it is refused. */
+  for(name: string): SecureContext | undefined {
+    const certificates = this.names.for(name);
+    if (certificates.length > 0) return this.contextOf(certificates);
+    return this.material.unknownName === 'default' ? this.contextOf(this.fallback) : undefined;
+  }
+
+  /** For a server of these contexts. */
+  get options(): SecureContextOptions & { requestCert: boolean; rejectUnauthorized: boolean } {
+    const { clientAuth } = this.material;
+    return {
+      ...this.optionsOf(this.fallback),
+      requestCert: clientAuth !== undefined,
+      rejectUnauthorized: clientAuth?.mode === 'require',
+    };
+  }
+
+  private contextOf(certificates: readonly Certificate[]): SecureContext {
+    const known = this.made.get(certificates);
+    if (known !== undefined) return known;
+    const context = createSecureContext(this.optionsOf(certificates));
+    this.made.set(certificates, context);
+    return context;
+  }
+
+  /** Who is asked for a certificate shows it in each handshake: no session stands in for it. */
+  private optionsOf(given: readonly Certificate[]): SecureContextOptions {
+    const { clientAuth, profile } = this.material;
+    // Of a context that was chosen by name Node shows the last certificate alone: the one that costs least.
+    const certificates = [...given].sort((a, b) => Number(a.keyType === 'ec') - Number(b.keyType === 'ec'));
+    return {
+      cert: certificates.map(({ cert }) => cert),
+      key: certificates.map(({ key }) => key),
+      minVersion: profile === 'modern' ? 'TLSv1.3' : 'TLSv1.2',
+      ciphers,
+      ecdhCurve: groups,
+      secureOptions:
+        constants.SSL_OP_NO_RENEGOTIATION | (clientAuth === undefined ? 0 : constants.SSL_OP_NO_TICKET),
+      sessionIdContext,
+      ticketKeys: this.ticketKeys,
+      ...(clientAuth !== undefined && { ca: clientAuth.ca }),
+      ...(clientAuth?.crl !== undefined && { crl: clientAuth.crl }),
+    };
+  }
+}

@@ -1,0 +1,126 @@
+// TlsTerminator: ends TLS for one listener: from an accepted socket, through the handshake, to one in plain text.
+import type { Socket } from 'node:net';
+import { createServer, type SecureContext, type Server, TLSSocket } from 'node:tls';
+import type { TlsMaterial } from '../../certificates/listener-tls.ts';
+import type { TlsFacts } from '../../request/tls-facts.ts';
+import { TlsContexts } from './tls-contexts.ts';
+import { factsOf } from './tls-facts.ts';
+
+/** Who is told how a handshake ended. */
+export interface HandshakeReceiver {
+  /** It is over; `socket` carries plain text. */
+  onSecure(socket: TLSSocket, facts: TlsFacts): void;
+  /** It failed, and the connection is closed. */
+  onFailed(reason: Error): void;
+}
+
+/** The protocols that are spoken behind the handshake. */
+const protocols = ['http/1.1'];
+
+/** RFC 8446 section 6.2: a fatal alert, `unrecognized_name`, before anything is encrypted. */
+const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70]);
+
+const wrongScheme = 'this port speaks TLS; ask for it with an https:// URL\n';
+const plainAnswer = [
+  'HTTP/1.1 400 Bad Request',
+  'Content-Type: text/plain; charset=utf-8',
+  `Content-Length: ${wrongScheme.length}`,
+  'Connection: close',
+  '',
+  wrongScheme,
+].join('\r\n');
+
+/** The TLS end of one listener. */
+export class TlsTerminator {
+  private readonly under = new Map<Socket, HandshakeReceiver>();
+  private contexts: TlsContexts;
+  private server: Server;
+  private asksForCertificate: boolean;
+
+  constructor(material: TlsMaterial, ticketKeys: Buffer) {
+    this.contexts = new TlsContexts(material, ticketKeys);
+    this.asksForCertificate = material.clientAuth !== undefined;
+    this.server = this.newServer();
+  }
+
+  /** Handshakes from now on go by other certificates or keys; connections that stand go on. */
+  change(material: TlsMaterial, ticketKeys: Buffer): void {
+    this.contexts = new TlsContexts(material, ticketKeys);
+    this.asksForCertificate = material.clientAuth !== undefined;
+    this.server = this.newServer();
+  }
+
+  /** Begins a handshake. */
+  take(socket: Socket, receiver: HandshakeReceiver): void {
+    this.under.set(socket, receiver);
+    // A socket that ends before its handshake does is told of by nobody else.
+    socket.once('close', () => this.failed(socket, new Error('the client left in the handshake')));
+    this.server.emit('connection', socket);
+  }
+
+  /** A server that never listens: it is given sockets, which stay the listener's. */
+  private newServer(): Server {
+    const { contexts } = this;
+    const choose = chooser(contexts);
+    const server = createServer({
+      ...contexts.options,
+      ALPNProtocols: protocols,
+      allowHalfOpen: true,
+      SNICallback: choose,
+    });
+    server.on('secureConnection', socket => this.secured(socket));
+    server.on('tlsClientError', (error, socket) => this.refused(error, socket));
+    return server;
+  }
+
+  private secured(socket: TLSSocket): void {
+    const raw = rawOf(socket);
+    const receiver = raw && this.under.get(raw);
+    if (raw === undefined || receiver === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.under.delete(raw);
+    receiver.onSecure(socket, factsOf(socket, this.asksForCertificate));
+  }
+
+  private refused(error: Error, socket: TLSSocket): void {
+    const raw = rawOf(socket);
+    if (raw === undefined) return;
+    this.failed(raw, error);
+    // Node leaves some of them open.
+    if ('code' in error && error.code === 'ERR_SSL_HTTP_REQUEST') raw.end(plainAnswer, () => raw.destroy());
+    else raw.destroy();
+  }
+
+  private failed(raw: Socket, reason: Error): void {
+    const receiver = this.under.get(raw);
+    this.under.delete(raw);
+    receiver?.onFailed(reason);
+  }
+}
+
+/** Node calls it on the socket whose client asks for a name. */
+function chooser(contexts: TlsContexts) {
+  return function (
+    this: unknown,
+    name: string,
+    done: (error: Error | null, context?: SecureContext) => void,
+  ): void {
+    const context = contexts.for(name);
+    if (context !== undefined) {
+      done(null, context);
+      return;
+    }
+    const refuse = (): void => done(new Error(`no certificate is for ${JSON.stringify(name)}`));
+    const raw = this instanceof TLSSocket ? rawOf(this) : undefined;
+    // Node closes without a word, and a client could not tell that from a network that fails.
+    if (raw === undefined) refuse();
+    else raw.write(unrecognizedName, refuse);
+  };
+}
+
+/** The socket that was given to the server: Node keeps it, and has no other way to tell. */
+function rawOf(socket: TLSSocket): Socket | undefined {
+  return Reflect.get(socket, '_parent');
+}

@@ -1,0 +1,134 @@
+// ListenersTls: what the listeners of one config show to clients: read from its files, and again when those change.
+import { statSync } from 'node:fs';
+import type { Logger } from 'pino';
+import type { Certificate } from '../certificates/certificate.ts';
+import type { TlsMaterial } from '../certificates/listener-tls.ts';
+import { readTls } from '../certificates/tls-reading.ts';
+import type { Clock } from '../clock.ts';
+import { describeError, WeldrError } from '../errors.ts';
+import type { Listen } from '../settings/listen.ts';
+
+/** How often the files are looked at, ms. */
+const lookInterval = 5_000;
+const day = 24 * 3_600_000;
+/** So long before its end a certificate is warned of, ms. */
+const warnBefore = 21 * day;
+
+/** By the names of listeners. */
+export type TlsMaterials = Readonly<Record<string, TlsMaterial>>;
+
+/** What was read of the listeners of a config. */
+export class ListenersTls {
+  materials: TlsMaterials;
+  private readonly listens: readonly Listen[];
+  private paths: readonly string[];
+  /** What the files were like when they were last read. */
+  private state: string;
+  private readonly stops: (() => void)[] = [];
+
+  /** Throws CONFIG_INVALID, with the place, for what cannot be read or used. */
+  constructor(listens: readonly Listen[]) {
+    this.listens = listens;
+    const { materials, paths } = read(listens);
+    this.materials = materials;
+    this.paths = paths;
+    this.state = stateOf(paths);
+  }
+
+  /** Looks at the files from now on, and at how long the certificates last; `changed`: `materials` are others. */
+  watch(clock: Clock, log: Logger, changed: () => void): void {
+    if (Object.keys(this.materials).length === 0) return;
+    this.tellEnds(clock, log);
+    this.stops.push(
+      clock.every(lookInterval, () => {
+        if (this.look(log)) {
+          this.tellEnds(clock, log);
+          changed();
+        }
+      }),
+      clock.every(day, () => this.tellEnds(clock, log)),
+    );
+  }
+
+  close(): void {
+    for (const stop of this.stops.splice(0)) stop();
+  }
+
+  /** Reads the files again if they changed; true: with success. */
+  private look(log: Logger): boolean {
+    const state = stateOf(this.paths);
+    if (state === this.state) return false;
+    // A key and its certificate are written one after the other: it is tried again when both are there.
+    this.state = state;
+    try {
+      const { materials, paths } = read(this.listens);
+      const before = new Set(certificatesOf(this.materials).map(({ fingerprint }) => fingerprint));
+      this.materials = materials;
+      this.paths = paths;
+      for (const certificate of certificatesOf(materials)) {
+        if (!before.has(certificate.fingerprint))
+          log.info(factsOf(certificate), `certificate ${certificate.name} is new`);
+      }
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof WeldrError)) throw thrown;
+      log.error(`the certificates stay as they were: ${describeError(thrown)}`);
+      return false;
+    }
+  }
+
+  private tellEnds(clock: Clock, log: Logger): void {
+    const now = clock.now();
+    for (const certificate of certificatesOf(this.materials)) {
+      const problem = validityProblem(certificate, now);
+      if (problem !== undefined) log.warn(factsOf(certificate), problem);
+    }
+  }
+}
+
+/** Why clients refuse a certificate at `now`, or soon will; undefined: they do not. */
+export function validityProblem({ name, notBefore, notAfter }: Certificate, now: number): string | undefined {
+  if (notAfter <= now)
+    return `certificate ${name} ended on ${dateOf(notAfter)}: clients refuse it; replace it`;
+  if (notBefore > now)
+    return `certificate ${name} begins on ${dateOf(notBefore)}: clients refuse it until then`;
+  const days = Math.floor((notAfter - now) / day);
+  if (notAfter - now > warnBefore) return undefined;
+  return `certificate ${name} ends in ${days} ${days === 1 ? 'day' : 'days'}, on ${dateOf(notAfter)}; renew it`;
+}
+
+/** All certificates, each once. */
+export function certificatesOf(materials: TlsMaterials): Certificate[] {
+  const all = Object.values(materials).flatMap(({ certificates }) => certificates);
+  return [...new Map(all.map(certificate => [certificate.fingerprint, certificate])).values()];
+}
+
+const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
+const factsOf = ({ names, issuer, notAfter }: Certificate) => ({
+  names,
+  issuer,
+  notAfter: new Date(notAfter).toISOString(),
+});
+
+function read(listens: readonly Listen[]): { materials: TlsMaterials; paths: readonly string[] } {
+  const paths = new Set<string>();
+  const materials: Record<string, TlsMaterial> = {};
+  for (const [n, { name, tls }] of listens.entries()) {
+    if (tls === undefined) continue;
+    const reading = readTls(tls, `listen[${n}].tls`);
+    materials[name] = reading.material;
+    for (const path of reading.paths) paths.add(path);
+  }
+  return { materials, paths: [...paths] };
+}
+
+/** Another text when one of the files is another one. */
+function stateOf(paths: readonly string[]): string {
+  return JSON.stringify(
+    paths.map(path => {
+      const stat = statSync(path, { throwIfNoEntry: false });
+      return stat === undefined ? null : [stat.ino, stat.size, stat.mtimeMs];
+    }),
+  );
+}

@@ -1,0 +1,37 @@
+// TicketKeys: what sessions of TLS are sealed with, the same in all workers, so that a client resumes on any of them.
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+
+/** OpenSSL's size: a name, a key for the seal and one for the content, bytes. */
+const size = 48;
+/** Who has the keys can read what was sent in sessions that they sealed, so they do not last, ms. */
+const lifetime = 12 * 3_600_000;
+
+/** The keys of one Weldr, over its reloads and upgrades. */
+export class TicketKeys {
+  private keys = randomBytes(size);
+  private readonly stop: () => void;
+
+  /** `changed`: there are others now. */
+  constructor(clock: Clock, changed: () => void) {
+    this.stop = clock.every(lifetime, () => {
+      this.keys = randomBytes(size);
+      changed();
+    });
+  }
+
+  /** As base64. */
+  get text(): string {
+    return this.keys.toString('base64');
+  }
+
+  /** Takes over those of the process whose place this one takes. */
+  inherit(text: string): void {
+    const keys = Buffer.from(text, 'base64');
+    if (keys.length === size) this.keys = keys;
+  }
+
+  close(): void {
+    this.stop();
+  }
+}

@@ -1,0 +1,116 @@
+// Certificates for tests, made by openssl: of an authority of their own, or certified by themselves.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A certificate and its key, PEM. */
+export interface MadeCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What a certificate is to be. */
+export interface CertificateWish {
+  /** DNS names; the first is its common name, too. */
+  readonly names: readonly string[];
+  readonly keyType?: 'ec' | 'rsa';
+  /** Until it ends; below 0: it has ended. Default 365. */
+  readonly days?: number;
+  /** Who signs it; default: itself. */
+  readonly authority?: MadeCertificate;
+  /** May it sign others? */
+  readonly isAuthority?: boolean;
+}
+
+/** Makes a certificate. */
+export function makeCertificate(wish: CertificateWish): MadeCertificate {
+  const { names, keyType = 'ec', days = 365, authority, isAuthority = false } = wish;
+  return inFolder(folder => {
+    const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+    const kind = keyType === 'ec' ? ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'] : ['rsa:2048'];
+    const alternatives = names.map(name => `DNS:${name}`).join(',');
+    openssl(
+      'req',
+      '-new',
+      '-newkey',
+      ...kind,
+      '-nodes',
+      '-keyout',
+      'key',
+      '-out',
+      'csr',
+      '-subj',
+      `/CN=${names[0]}`,
+    );
+    writeFileSync(
+      join(folder, 'extensions'),
+      `subjectAltName=${alternatives}\nbasicConstraints=critical,CA:${isAuthority ? 'TRUE' : 'FALSE'}\n`,
+    );
+    if (authority !== undefined) {
+      writeFileSync(join(folder, 'ca'), authority.cert);
+      writeFileSync(join(folder, 'ca-key'), authority.key);
+    }
+    const signer =
+      authority === undefined ? ['-signkey', 'key'] : ['-CA', 'ca', '-CAkey', 'ca-key', '-CAcreateserial'];
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      'csr',
+      ...signer,
+      '-out',
+      'cert',
+      '-days',
+      String(days),
+      '-extfile',
+      'extensions',
+    );
+    return {
+      cert: readFileSync(join(folder, 'cert'), 'utf8'),
+      key: readFileSync(join(folder, 'key'), 'utf8'),
+    };
+  });
+}
+
+/** The list of what an authority has revoked, PEM. */
+export function revocationList(authority: MadeCertificate, revoked: readonly MadeCertificate[]): string {
+  return inFolder(folder => {
+    writeFileSync(join(folder, 'ca'), authority.cert);
+    writeFileSync(join(folder, 'ca-key'), authority.key);
+    writeFileSync(join(folder, 'index'), '');
+    writeFileSync(join(folder, 'number'), '01\n');
+    writeFileSync(
+      join(folder, 'config'),
+      '[ca]\ndefault_ca=own\n[own]\ndatabase=index\ncrlnumber=number\ndefault_md=sha256\ndefault_crl_days=30\n',
+    );
+    const openssl = (...args: string[]) =>
+      execFileSync('openssl', ['ca', '-config', 'config', '-cert', 'ca', '-keyfile', 'ca-key', ...args], {
+        cwd: folder,
+        stdio: 'pipe',
+      });
+    for (const [n, { cert }] of revoked.entries()) {
+      writeFileSync(join(folder, `revoked-${n}`), cert);
+      openssl('-revoke', `revoked-${n}`);
+    }
+    openssl('-gencrl', '-out', 'crl');
+    return readFileSync(join(folder, 'crl'), 'utf8');
+  });
+}
+
+/** The key of a certificate, encrypted with a passphrase. */
+export function encryptedKey(key: string, passphrase: string): string {
+  return execFileSync('openssl', ['pkey', '-aes256', '-passout', `pass:${passphrase}`], {
+    input: key,
+    encoding: 'utf8',
+  });
+}
+
+function inFolder<T>(work: (folder: string) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), 'weldr-certificates-'));
+  try {
+    return work(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,456 @@
+// TLS towards clients: handshakes that succeed and fail, and HTTP/1.1 behind them.
+import { once } from 'node:events';
+import { connect as connectPlain } from 'node:net';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import * as assert from 'uvu/assert';
+import { listenerTls, type TlsMaterial } from '../../core/certificates/listener-tls.ts';
+import { readTls } from '../../core/certificates/tls-reading.ts';
+import type { TlsFacts } from '../../core/request/tls-facts.ts';
+import type { ConnectionInfo } from '../../core/stages/connection-info.ts';
+import { type MadeCertificate, makeCertificate, revocationList } from '../support/authority.ts';
+import { suite } from '../support/suite.ts';
+import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
+import { RawClient } from './support/raw-client.ts';
+import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
+
+const test = suite('TLS towards clients');
+
+const authority = makeCertificate({ names: ['authority'], isAuthority: true });
+const signed = (name: string): MadeCertificate => makeCertificate({ names: [name], authority });
+const shop = signed('shop.test');
+// By itself, as a client that reads RSA alone could not check a signature of the authority.
+const shopRsa = makeCertificate({ names: ['shop.test'], keyType: 'rsa' });
+const wild = signed('*.wild.test');
+
+const material = (more: object = {}, certificates = [shop, shopRsa, wild]): TlsMaterial =>
+  readTls(listenerTls.parse({ certificates, ...more }), 'tls').material;
+
+interface Ends {
+  readonly proxy: TestProxy;
+  readonly origin: ScriptedOrigin;
+  /** What plugins were told of connections that are over. */
+  readonly over: ConnectionInfo[];
+  /** What they read of the TLS of requests. */
+  readonly facts: (TlsFacts | undefined)[];
+}
+
+async function between(
+  tls: TlsMaterial,
+  use: (ends: Ends) => Promise<void>,
+  { script = {}, ...options }: ProxyOptions & { script?: Script } = {},
+): Promise<void> {
+  const over: ConnectionInfo[] = [];
+  const facts: (TlsFacts | undefined)[] = [];
+  const origin = await ScriptedOrigin.start(script);
+  const proxy = await startProxy({
+    upstreams: [origin.url],
+    tls,
+    ...options,
+    tap(hooks) {
+      hooks.connectionFinished.tap('note', info => void over.push(info));
+      hooks.respond.tap('note', ctx => void facts.push(ctx.request.tls));
+      options.tap?.(hooks);
+    },
+  });
+  try {
+    await use({ proxy, origin, over, facts });
+  } finally {
+    proxy.close();
+    await origin.close();
+  }
+}
+
+const options = (port: number, more: ConnectionOptions = {}): ConnectionOptions => ({
+  port,
+  host: '127.0.0.1',
+  servername: 'shop.test',
+  ca: [authority.cert, shopRsa.cert],
+  ALPNProtocols: ['http/1.1'],
+  ...more,
+});
+
+/** Connects; rejects with why the handshake failed. */
+async function handshake(port: number, more: ConnectionOptions = {}): Promise<TLSSocket> {
+  const socket = connect(options(port, more));
+  await once(socket, 'secureConnect');
+  socket.on('error', () => {});
+  return socket;
+}
+
+async function failure(port: number, more: ConnectionOptions = {}): Promise<string> {
+  const socket = connect(options(port, more));
+  // In TLS 1.3 a client may learn only behind its own part of the handshake that it is refused.
+  socket.on('secureConnect', () => socket.write('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n'));
+  socket.on('data', () => socket.destroy(new Error('answered')));
+  let code = 'closed';
+  socket.on('error', error => {
+    code = 'code' in error ? String(error.code) : String(error);
+  });
+  await new Promise(resolve => socket.once('close', resolve));
+  return code;
+}
+
+const get = (path = '/', more = ''): string => `GET ${path} HTTP/1.1\r\nHost: shop.test\r\n${more}\r\n`;
+
+async function answer(socket: TLSSocket, request: string, ends: RegExp): Promise<string> {
+  let text = '';
+  const listener = (chunk: Buffer): void => {
+    text += chunk.toString('latin1');
+  };
+  socket.on('data', listener);
+  socket.write(request);
+  await until(`an answer that ends as ${ends}`, () => ends.test(text) || socket.destroyed);
+  socket.off('data', listener);
+  return text;
+}
+
+test('requests come through it, and the server and the plugins hear that they did', async () => {
+  await between(
+    material(),
+    async ({ proxy, origin, facts, over }) => {
+      const socket = await handshake(proxy.port);
+      assert.match(await answer(socket, get('/one'), /hello$/), /^HTTP\/1\.1 200 OK\r\n/);
+      assert.match(await answer(socket, get('/two'), /hello$/), /^HTTP\/1\.1 200 OK\r\n/);
+      assert.match(origin.requests[0]?.raw ?? '', /^X-Forwarded-Proto: https\r$/m);
+      assert.equal(facts[0], {
+        sni: 'shop.test',
+        version: 'TLSv1.3',
+        cipher: 'TLS_AES_128_GCM_SHA256',
+        alpn: 'http/1.1',
+        resumed: false,
+        clientCertificate: undefined,
+      });
+      assert.is(facts[1], facts[0]);
+      socket.end();
+      await until('its end', () => over.length === 1);
+      assert.equal(
+        [over[0]?.refused, over[0]?.tls?.sni, proxy.listener.connections],
+        [undefined, 'shop.test', 0],
+      );
+    },
+    { script: { answer: () => ok('hello') } },
+  );
+});
+
+test('bodies of any size pass both ways, pieces and slow readers included', async () => {
+  const size = 5 * 1024 * 1024;
+  const body = Buffer.alloc(size, 'abcdefghij');
+  await between(
+    material(),
+    async ({ proxy }) => {
+      const socket = await handshake(proxy.port);
+      socket.write(
+        `POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: ${size}\r\nConnection: close\r\n\r\n`,
+      );
+      socket.write(body);
+      const chunks: Buffer[] = [];
+      for await (const chunk of socket) {
+        chunks.push(chunk);
+        await new Promise(resolve => setImmediate(resolve));
+      }
+      const all = Buffer.concat(chunks);
+      const start = all.indexOf('\r\n\r\n') + 4;
+      assert.ok(all.subarray(start).equals(body), `${all.length - start} bytes`);
+    },
+    { script: { answer: ({ body: received }) => ok(received) } },
+  );
+});
+
+test('the certificate is the one for the name; without a name, or with an unknown one, the first', async () => {
+  await between(material(), async ({ proxy }) => {
+    for (const [servername, subject] of [
+      ['shop.test', 'shop.test'],
+      ['SHOP.test', 'shop.test'],
+      ['a.wild.test', '*.wild.test'],
+      ['a.b.wild.test', 'shop.test'],
+      ['other.test', 'shop.test'],
+      ['', 'shop.test'],
+    ]) {
+      const socket = await handshake(proxy.port, { servername, checkServerIdentity: () => undefined });
+      assert.is(socket.getPeerCertificate().subject.CN, subject, servername);
+      socket.destroy();
+    }
+  });
+});
+
+test('of several types of key for a name the client gets ECDSA; without a name, what it can read', async () => {
+  await between(material(), async ({ proxy }) => {
+    for (const [servername, sigalgs, type] of [
+      ['shop.test', undefined, 'ec'],
+      ['', 'ECDSA+SHA256', 'ec'],
+      ['', 'RSA-PSS+SHA256:RSA+SHA256', 'rsa'],
+    ] as const) {
+      const socket = await handshake(proxy.port, {
+        servername,
+        rejectUnauthorized: false,
+        ...(sigalgs && { sigalgs }),
+      });
+      assert.is(socket.getPeerX509Certificate()?.publicKey.asymmetricKeyType, type);
+      socket.destroy();
+    }
+  });
+});
+
+test("a name that nobody has is refused with the alert for it, where unknownName is 'refuse'", async () => {
+  await between(material({ unknownName: 'refuse' }), async ({ proxy, over }) => {
+    assert.is(await failure(proxy.port, { servername: 'other.test' }), 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME');
+    await until('its end', () => over.length === 1);
+    assert.is(over[0]?.refused, 'handshake');
+    (await handshake(proxy.port)).destroy();
+  });
+});
+
+test('what is old or weak is refused: TLS 1.1, ciphers without forward secrecy; modern takes TLS 1.3 alone', async () => {
+  await between(material(), async ({ proxy }) => {
+    const old = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+    assert.is(await failure(proxy.port, old), 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION');
+    for (const ciphers of ['AES128-GCM-SHA256', 'ECDHE-ECDSA-AES128-SHA', 'DHE-RSA-AES128-GCM-SHA256']) {
+      assert.match(
+        await failure(proxy.port, { maxVersion: 'TLSv1.2', ciphers }),
+        'HANDSHAKE_FAILURE',
+        ciphers,
+      );
+    }
+    (await handshake(proxy.port, { maxVersion: 'TLSv1.2' })).destroy();
+  });
+  await between(material({ profile: 'modern' }), async ({ proxy }) => {
+    assert.is(await failure(proxy.port, { maxVersion: 'TLSv1.2' }), 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION');
+    (await handshake(proxy.port)).destroy();
+  });
+});
+
+test('who offers no protocol that is spoken there is refused, who offers none at all is not', async () => {
+  await between(material(), async ({ proxy }) => {
+    assert.is(
+      await failure(proxy.port, { ALPNProtocols: ['ftp'] }),
+      'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
+    );
+    (await handshake(proxy.port, { ALPNProtocols: [] })).destroy();
+  });
+});
+
+test('plain text is answered in plain text, with what to do', async () => {
+  await between(material(), async ({ proxy, over }) => {
+    const client = await RawClient.open(proxy.port);
+    client.send(get());
+    await client.untilEnd();
+    assert.match(
+      client.text,
+      /^HTTP\/1\.1 400 Bad Request\r\n.*\r\n\r\nthis port speaks TLS; ask for it with an https:\/\/ URL\n$/s,
+    );
+    await until('its end', () => over.length === 1);
+  });
+});
+
+test('a handshake has the time of a head; meanwhile it counts as a connection', async () => {
+  const settings = { timeouts: { header: '300ms' }, limits: { connectionsPerAddress: 2 } };
+  await between(
+    material(),
+    async ({ proxy, over }) => {
+      const slow = [await RawClient.open(proxy.port), await RawClient.open(proxy.port)];
+      await until('both', () => proxy.listener.connections === 2);
+      const third = await RawClient.open(proxy.port);
+      await third.untilEnd();
+      assert.is(over[0]?.refused, 'limit');
+      slow[0]?.send('\x16\x03\x01');
+      for (const client of slow) await client.untilEnd();
+      await until('the end of both', () => proxy.listener.connections === 0);
+      assert.equal(
+        over.slice(1).map(({ refused }) => refused),
+        ['handshake', 'handshake'],
+      );
+      (await handshake(proxy.port)).destroy();
+    },
+    { settings },
+  );
+});
+
+test('clients that leave, reset or send nonsense in a handshake leave nothing behind', async () => {
+  await between(material(), async ({ proxy, over }) => {
+    for (const piece of [
+      '',
+      '\x16',
+      '\x16\x03\x01\x02\x00\x01',
+      '\x80\x2e\x01',
+      'SSH-2.0-x\r\n',
+      '\x00'.repeat(500),
+    ]) {
+      for (const how of ['close', 'finish', 'reset'] as const) {
+        const client = await RawClient.open(proxy.port);
+        if (piece !== '') client.send(piece);
+        client[how]();
+      }
+    }
+    await until('the end of all', () => over.length === 18, 20_000);
+    assert.is(proxy.listener.connections, 0);
+    assert.equal([...new Set(over.map(({ refused }) => refused))], ['handshake']);
+    (await handshake(proxy.port)).destroy();
+  });
+});
+
+test('a drain closes handshakes, finishes a request, and says that it is the last', async () => {
+  await between(
+    material(),
+    async ({ proxy }) => {
+      const waiting = await RawClient.open(proxy.port);
+      const socket = await handshake(proxy.port);
+      const answered = answer(socket, get('/slow'), /hello$/);
+      await until('the request', () => proxy.listener.activeRequests === 1);
+      const drained = proxy.listener.drain(5_000);
+      assert.match(await answered, /^Connection: close\r$/m);
+      await drained;
+      await waiting.untilEnd();
+    },
+    {
+      script: {
+        answer: ({ connection }) => {
+          setTimeout(() => connection.send(ok('hello')), 200);
+          return undefined;
+        },
+      },
+    },
+  );
+});
+
+const client = signed('client');
+const revoked = signed('revoked');
+const stranger = makeCertificate({ names: ['stranger'] });
+const shown = ({ cert, key }: MadeCertificate): ConnectionOptions => ({ cert, key });
+
+test('clientAuth lets in who shows a certificate of the authority, and nobody else', async () => {
+  const clientAuth = { ca: authority.cert, crl: revocationList(authority, [revoked]), mode: 'require' };
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    await between(
+      material({ clientAuth }),
+      async ({ proxy, facts }) => {
+        for (const more of [{}, shown(stranger), shown(revoked)]) {
+          const code = await failure(proxy.port, { maxVersion, ...more });
+          assert.match(code, /^(closed|ERR_SSL_|ECONNRESET|EPIPE)/, code);
+        }
+        assert.equal(facts, []);
+        const socket = await handshake(proxy.port, { maxVersion, ...shown(client) });
+        await answer(socket, get(), /hello$/);
+        const certificate = facts[0]?.clientCertificate;
+        assert.equal(
+          [certificate?.subject, certificate?.issuer, certificate?.authorized],
+          ['CN=client', 'CN=authority', true],
+        );
+        socket.destroy();
+      },
+      { script: { answer: () => ok('hello') } },
+    );
+  }
+});
+
+test("clientAuth in mode 'request' lets all in, and tells who has shown what", async () => {
+  const clientAuth = { ca: authority.cert, mode: 'request' };
+  await between(
+    material({ clientAuth }),
+    async ({ proxy, facts }) => {
+      for (const more of [{}, shown(stranger), shown(client)]) {
+        const socket = await handshake(proxy.port, more);
+        await answer(socket, get(), /hello$/);
+        socket.destroy();
+      }
+      assert.equal(
+        facts.map(
+          fact =>
+            fact?.clientCertificate && [fact.clientCertificate.subject, fact.clientCertificate.authorized],
+        ),
+        [undefined, ['CN=stranger', false], ['CN=client', true]],
+      );
+    },
+    { script: { answer: () => ok('hello') } },
+  );
+});
+
+test('a client with a certificate shows it in every handshake: no session stands in for it', async () => {
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    await between(
+      material({ clientAuth: { ca: authority.cert } }),
+      async ({ proxy, facts }) => {
+        let session: Buffer | undefined;
+        for (let n = 0; n < 3; n++) {
+          const socket = await handshake(proxy.port, {
+            maxVersion,
+            ...shown(client),
+            ...(session && { session }),
+          });
+          socket.on('session', given => {
+            session = given;
+          });
+          await answer(socket, get(), /hello$/);
+          socket.destroy();
+        }
+        assert.equal(
+          facts.map(fact => [fact?.resumed, fact?.clientCertificate?.subject]),
+          Array(3).fill([false, 'CN=client']),
+        );
+      },
+      { script: { answer: () => ok('hello') } },
+    );
+  }
+});
+
+test('a tunnel goes through it both ways', async () => {
+  const script: Script = {
+    answer: ({ connection }) => {
+      connection.send('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+      connection.socket.pipe(connection.socket);
+      return undefined;
+    },
+  };
+  await between(
+    material(),
+    async ({ proxy }) => {
+      const socket = await handshake(proxy.port);
+      assert.match(
+        await answer(socket, get('/', 'Connection: Upgrade\r\nUpgrade: echo\r\n'), /\r\n\r\n$/),
+        /^HTTP\/1\.1 101 /,
+      );
+      assert.is(await answer(socket, 'hello', /hello$/), 'hello');
+      socket.destroy();
+    },
+    { script },
+  );
+});
+
+test('the certificates of a listener change while connections stand', async () => {
+  const next = signed('next.test');
+  await between(
+    material(),
+    async ({ proxy }) => {
+      const before = await handshake(proxy.port);
+      proxy.listener.changeTls(Buffer.alloc(48, 1), { '': material({}, [next]) });
+      const after = await handshake(proxy.port, { servername: 'next.test' });
+      assert.is(after.getPeerCertificate().subject.CN, 'next.test');
+      assert.match(await answer(before, get(), /hello$/), /^HTTP\/1\.1 200 OK/);
+      before.destroy();
+      after.destroy();
+    },
+    { script: { answer: () => ok('hello') } },
+  );
+});
+
+test('a client that asks to negotiate anew is not followed', async () => {
+  await between(material(), async ({ proxy, over }) => {
+    const socket = await handshake(proxy.port, { maxVersion: 'TLSv1.2' });
+    const renegotiated = new Promise(resolve => {
+      if (!socket.renegotiate({}, error => resolve(error === null))) resolve(false);
+    });
+    const closed = new Promise(resolve => socket.once('close', () => resolve(false)));
+    assert.is(await Promise.race([renegotiated, closed]), false);
+    socket.destroy();
+    await until('its end', () => over.length === 1);
+  });
+});
+
+test('a plain listener is not confused by a handshake', async () => {
+  const proxy = await startProxy();
+  const socket = connectPlain(proxy.port, '127.0.0.1');
+  socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03, 0x0d, 0x0a]));
+  let text = '';
+  for await (const chunk of socket) text += String(chunk);
+  assert.match(text, /^HTTP\/1\.1 400 /);
+  proxy.close();
+});
