@@ -4,6 +4,7 @@ export { type EtcdOptions, etcd } from './etcd/index.ts';
 export { failOpen } from './fail-open/index.ts';
 export { type FloatingIpOptions, floatingIp } from './floating-ip/index.ts';
 export { type HealthCheckOptions, healthCheck } from './health-check/index.ts';
+export { type HttpsRedirectOptions, httpsRedirect } from './https-redirect/index.ts';
 export { type IpFilterOptions, ipFilter } from './ip-filter/index.ts';
 export { type PassiveHealthOptions, passiveHealth } from './passive-health/index.ts';
 export { type PoolFileOptions, poolFile } from './pool-file/index.ts';

@@ -1,0 +1,69 @@
+// https-redirect: sends clients who came by http:// to https://, and has browsers remember it.
+import { z } from 'zod';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { type Reply, reply } from '../../core/request/reply.ts';
+
+const options = z
+  .strictObject({
+    status: z
+      .union([z.literal(301), z.literal(302), z.literal(307), z.literal(308)])
+      .default(308)
+      .describe('Of the redirect; 307 and 308 keep method and body.'),
+    port: z.number().int().min(1).max(65535).default(443).describe('Where https:// is spoken.'),
+    hsts: z
+      .strictObject({
+        maxAge: z
+          .number()
+          .int()
+          .min(0)
+          .max(10 * 365 * 86_400)
+          .default(365 * 86_400)
+          .describe('How long browsers ask by https:// alone, in seconds; 0: they forget it.'),
+        includeSubDomains: z.boolean().default(false).describe('For all names below this one, too.'),
+        preload: z.boolean().default(false).describe('May it be in the lists that browsers bring along?'),
+      })
+      .refine(({ preload, includeSubDomains }) => !preload || includeSubDomains, {
+        path: ['preload'],
+        message: 'goes with includeSubDomains: true; the lists of browsers take nothing else',
+      })
+      .optional()
+      .describe('Strict-Transport-Security in answers by https://.'),
+  })
+  .describe('Redirects http:// to https://.');
+
+/** What `httpsRedirect` takes, as people write it. */
+export type HttpsRedirectOptions = z.input<typeof options>;
+
+/**
+ * The plugin that redirects http:// to https://: `httpsRedirect()`. With `hsts` browsers are told to ask by https:// alone
+ * (RFC 6797).
+ */
+export const httpsRedirect = definePlugin({
+  name: 'https-redirect',
+  schema: options,
+  worker({ hooks }, { status, port, hsts }) {
+    hooks.request.tap('https-redirect', ctx =>
+      ctx.scheme === 'https' ? undefined : redirect(ctx, status, port),
+    );
+    if (hsts === undefined) return;
+    const { maxAge, includeSubDomains, preload } = hsts;
+    const value = [`max-age=${maxAge}`, includeSubDomains && 'includeSubDomains', preload && 'preload']
+      .filter(part => part !== false)
+      .join('; ');
+    hooks.respond.tap('https-redirect', ctx => {
+      const headers = ctx.response?.headers;
+      // RFC 6797 section 7.2: over http:// it must not be said. What the server says of itself stands.
+      if (ctx.scheme !== 'https' || headers?.has('strict-transport-security')) return;
+      headers?.set('Strict-Transport-Security', value);
+    });
+  },
+});
+
+function redirect({ request }: ProxyContext, status: number, port: number): Reply {
+  const host = request.host.replace(/:\d*$/, '');
+  if (host === '') return reply(400, '400 this server speaks https, and the request names no host\n');
+  const target = request.target.startsWith('/') ? request.target : '/';
+  const authority = port === 443 ? host : `${host}:${port}`;
+  return reply(status, '', { Location: `https://${authority}${target}` });
+}
