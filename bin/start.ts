@@ -1,5 +1,6 @@
 // `weldr start` and `weldr check`: a manager under the signals of this process.
 // What it needs is imported after the first worker was started, so that both processes boot at the same time.
+import { flushCompileCache } from 'node:module';
 import type { ConfigWatch } from '../config/config-watch.ts';
 import type { SettingFlags } from '../config/overrides.ts';
 import { describeError, WeldrError } from '../core/errors.ts';
@@ -43,15 +44,11 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
   const firstWorker = inThisProcess ? undefined : spawn();
   let manager: Manager | undefined;
   try {
-    const [{ Manager }, { openLog }, { version }, { findConfig }, { loadConfig }] = await Promise.all([
-      import('../core/process/manager.ts'),
-      import('../core/log/log.ts'),
-      import('../core/version.ts'),
-      import('../config/find.ts'),
-      import('../config/load.ts'),
-    ]);
-    const overrides = await readFlags(flags);
-    const path = await findConfig(flags.config);
+    const { findConfig, loadConfig, Manager, openLog, readOverrides, version } = await import(
+      './manager-start.ts'
+    );
+    const overrides = readFlags(readOverrides, flags);
+    const path = findConfig(flags.config);
     const predecessor = await predecessorOf(process.env);
     const held = predecessor === undefined ? await heldSockets() : await heldBy(predecessor);
     const watch = flags.watch === true ? await watchOf(path) : undefined;
@@ -74,6 +71,8 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     });
     listenToSignals(manager, end);
     await manager.start();
+    // Else it is written at the end, which a crash or `kill -9` takes away.
+    flushCompileCache();
     const lacking = releaseProblem(process.versions.node);
     if (lacking !== undefined) manager.log.warn(lacking);
     watch?.start(() => {
@@ -126,12 +125,9 @@ async function storedText(config: LoadedConfig): Promise<string | undefined> {
 /** Reads and checks the config; says what is wrong, or that all is well. Answers the exit code. */
 export async function check(flags: StartFlags): Promise<number> {
   try {
-    const [{ findConfig }, { loadConfig }] = await Promise.all([
-      import('../config/find.ts'),
-      import('../config/load.ts'),
-    ]);
-    const overrides = await readFlags(flags);
-    const path = await findConfig(flags.config);
+    const { findConfig, loadConfig, readOverrides } = await import('./manager-start.ts');
+    const overrides = readFlags(readOverrides, flags);
+    const path = findConfig(flags.config);
     const config = await loadConfig(path, overrides);
     const { probeConfig } = await import('../core/process/config-probe.ts');
     await probeConfig(config);
@@ -156,10 +152,9 @@ export async function check(flags: StartFlags): Promise<number> {
 }
 
 /** A wrong flag is a mistake of the command line, a wrong variable one of the configuration. */
-async function readFlags(flags: StartFlags): Promise<Overrides> {
-  const { readOverrides } = await import('../config/overrides.ts');
+function readFlags(read: (flags: SettingFlags) => Overrides, flags: StartFlags): Overrides {
   try {
-    return readOverrides(flags);
+    return read(flags);
   } catch (thrown) {
     if (thrown instanceof WeldrError && thrown.field?.startsWith('--')) throw usageError(thrown.message);
     throw thrown;

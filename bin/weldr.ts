@@ -15,6 +15,11 @@ if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
   );
   process.exitCode = 78;
 } else {
+  // What is published; sources are as they were a moment ago.
+  if (import.meta.url.endsWith('.js')) {
+    const { useCompileCache } = await import('./compile-cache.ts');
+    useCompileCache();
+  }
   await import('./run.ts');
 }
 

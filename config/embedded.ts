@@ -3,9 +3,7 @@ import { WeldrError } from '../core/errors.ts';
 import { openLog } from '../core/log/log.ts';
 import type { ManagerStatus } from '../core/plugin/plugin.ts';
 import { emptyRecording } from '../core/process/config-source.ts';
-import { Manager } from '../core/process/manager.ts';
 import { checkConfig, type WeldrConfig } from '../core/settings/config.ts';
-import { version } from '../core/version.ts';
 
 /** A Weldr that runs in this process. */
 export interface RunningWeldr {
@@ -27,6 +25,11 @@ export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
       field: 'workers',
     });
   }
+  // Every config imports this module, and hardly one of them embeds Weldr.
+  const [{ Manager }, { version }] = await Promise.all([
+    import('../core/process/manager.ts'),
+    import('../core/version.ts'),
+  ]);
   let read = false;
   const manager = new Manager({
     config: '',

@@ -3,6 +3,7 @@
 import { realpathSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { packageManifest } from '../core/package-manifest.ts';
 import type { ConfigRecording, RecordedModule } from '../core/process/config-source.ts';
 import { fileState } from './file-state.ts';
 import { type Recorder, sourceOf } from './recorder.ts';
@@ -11,8 +12,8 @@ type Hooks = Parameters<typeof registerHooks>[0];
 
 const mark = /[?&]weldr-reading=(\d+)/g;
 /** Weldr's own modules stay single: a second `core/pool/pool.ts` would have an Upstream that is none. */
-const ownFolders = ['core/', 'config/', 'plugins/', 'bin/'].map(
-  folder => new URL(`../${folder}`, import.meta.url).href,
+const ownFolders = ['core/', 'config/', 'plugins/', 'bin/', 'dist/'].map(
+  folder => new URL(folder, packageManifest ?? import.meta.url).href,
 );
 const { cache: commonJsCache } = createRequire(import.meta.url);
 

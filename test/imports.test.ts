@@ -16,6 +16,9 @@ const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', imp
 /** Says whether the module at `from` may import `names` (none: all) of `to`, a path or another module's name. */
 type Rule = (from: string, to: string, names: readonly string[]) => boolean;
 
+/** What `npm install weldr` does not install: nobody but Weldr itself needs it, and the build puts it into the bundle. */
+const bundled = ['cosmiconfig', 'pino-pretty', 'polka', 'sade', 'undici'];
+
 const isOurs = (path: string): boolean => path.endsWith('.ts');
 const folderOf = (path: string): string => path.split('/')[0] ?? path;
 const pluginOf = (path: string): string | undefined => /^plugins\/([^/]+)\//.exec(path)?.[1];
@@ -125,9 +128,11 @@ const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: st
     rule: (_from, to) => !isBuiltin(to) || to.startsWith('node:'),
     breaks: [['core/pool/pool.ts', 'fs']],
   },
-  'name packages that are installed with this one': {
-    rule: (_from, to) =>
-      isOurs(to) || isBuiltin(to) || to.split('/', to.startsWith('@') ? 2 : 1).join('/') in dependencies(),
+  'name packages that are installed with this one, or that are part of its bundle': {
+    rule: (_from, to) => {
+      const name = to.split('/', to.startsWith('@') ? 2 : 1).join('/');
+      return isOurs(to) || isBuiltin(to) || name in dependencies() || bundled.includes(name);
+    },
     breaks: [
       ['core/testing.ts', 'uvu/assert'],
       ['core/pool/pool.ts', '@types/node'],

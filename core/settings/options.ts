@@ -14,7 +14,9 @@ export function parse<T extends z.ZodType>(
   code: 'CONFIG_INVALID' | 'INPUT_INVALID' = 'CONFIG_INVALID',
   where = '',
 ): z.output<T> {
-  const result = schema.safeParse(input, { reportInput: true, error: hints });
+  // A config is parsed once: compiling a parser for it takes longer than the parsing.
+  const jitless = code === 'CONFIG_INVALID';
+  const result = schema.safeParse(input, { reportInput: true, error: hints, jitless });
   if (result.success) return result.data;
   const problems = result.error.issues.flatMap(issue => describeIssue(issue, where));
   throw new WeldrError(code, problems.map(p => p.text).join('\n'), { field: problems[0]?.path ?? where });

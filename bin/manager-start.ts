@@ -1,0 +1,7 @@
+// What `weldr start` needs of a manager: one module, which is loaded while the first worker boots already.
+export { findConfig } from '../config/find.ts';
+export { loadConfig } from '../config/load.ts';
+export { readOverrides } from '../config/overrides.ts';
+export { openLog } from '../core/log/log.ts';
+export { Manager } from '../core/process/manager.ts';
+export { version } from '../core/version.ts';

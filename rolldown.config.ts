@@ -1,0 +1,144 @@
+// The build: the command, the modules that run as processes of their own and the package's exports, as one bundle in
+// chunks. `tsc` makes the types beside it.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ChunkingContext, defineConfig, type Plugin } from 'rolldown';
+
+export default defineConfig({
+  input: {
+    'bin/weldr': 'bin/weldr.ts',
+    // Beside the chunks: core/process/sibling-module.ts looks for them there.
+    worker: 'bin/worker.ts',
+    'socket-opener': 'core/process/socket-opener.ts',
+    'stack-watch-thread': 'core/process/stack-watch-thread.ts',
+    index: 'config/index.ts',
+    plugins: 'plugins/index.ts',
+    testing: 'core/testing.ts',
+  },
+  platform: 'node',
+  // Reads files beside its own, and is only loaded by configs that name it.
+  logLevel: 'warn',
+  external: ['etcd3'],
+  transform: { target: 'node22' },
+  output: {
+    dir: 'dist',
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name]-[hash].js',
+    comments: { legal: true, annotation: false, jsdoc: false },
+    codeSplitting: {
+      groups: [{ name: chunkOf, debugName: 'processes' }],
+    },
+    plugins: [builtins(), latin(), thirdParty()],
+  },
+});
+
+/** What each process always loads, and so loads in as few files as there can be; the rest is split as it comes. */
+const loadedBy = {
+  command: ['bin/run.ts', 'bin/start.ts'],
+  manager: ['bin/manager-start.ts', 'plugins/index.ts', 'config/index.ts'],
+  worker: ['bin/worker.ts', 'plugins/index.ts', 'config/index.ts'],
+};
+
+const closures = new Map<string, ReadonlySet<string>>();
+
+/** The chunk of a module: by the processes that load it. */
+function chunkOf(module: string, graph: ChunkingContext): string | undefined {
+  const isLoadedBy = (process: keyof typeof loadedBy): boolean => {
+    let closure = closures.get(process);
+    if (closure === undefined) {
+      closure = closureOf(
+        loadedBy[process].map(path => join(import.meta.dirname, path)),
+        graph,
+      );
+      closures.set(process, closure);
+    }
+    return closure.has(module);
+  };
+  if (
+    graph.getModuleInfo(module)?.isEntry === true ||
+    module.startsWith(join(import.meta.dirname, 'plugins/'))
+  )
+    return undefined;
+  if (isLoadedBy('command')) return isLoadedBy('worker') ? 'base' : undefined;
+  if (isLoadedBy('worker')) return isLoadedBy('manager') ? 'core' : 'worker';
+  return isLoadedBy('manager') ? 'manager' : undefined;
+}
+
+/** The modules, and all that they import statically. */
+function closureOf(modules: readonly string[], graph: ChunkingContext): ReadonlySet<string> {
+  const found = new Set(modules);
+  for (const module of found)
+    for (const imported of graph.getModuleInfo(module)?.importedIds ?? []) found.add(imported);
+  return found;
+}
+
+/**
+ * Takes Node's own modules as objects: an `import` of one reads all of its exports, also those that Node loads only when they
+ * are read. Of `node:http` that is a whole undici, of `node:crypto` WebCrypto.
+ */
+function builtins(): Plugin {
+  const statement = /^import (?:(\w+)|\* as (\w+)|(?:(\w+), )?(\{[^}]*\})) from "(node:[\w/]+)";$/gm;
+  return {
+    name: 'builtins',
+    renderChunk(code) {
+      const taken = code.replace(statement, (...[, whole, namespace, both, names, module]: string[]) => {
+        const from = `process.getBuiltinModule("${module}")`;
+        const parts = [whole ?? namespace ?? both, names?.replaceAll(' as ', ': ')].filter(
+          part => part !== undefined,
+        );
+        return parts.map(part => `const ${part} = ${from};`).join('\n');
+      });
+      if (/^import [^;]*["']node:/m.test(taken)) throw new Error('there is an import of another form');
+      return taken;
+    },
+  };
+}
+
+/** Escapes what is not Latin-1: one such character doubles what V8 needs for the text of a whole chunk. */
+function latin(): Plugin {
+  return {
+    name: 'latin',
+    // After all else, which writes the characters themselves.
+    generateBundle(_options, bundle) {
+      for (const output of Object.values(bundle)) {
+        if (output.type !== 'chunk') continue;
+        output.code = output.code.replace(
+          /[^\0-\xff]/g,
+          character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+        );
+      }
+    },
+  };
+}
+
+/** Writes what is bundled, and under which licences. */
+function thirdParty(): Plugin {
+  return {
+    name: 'third-party',
+    generateBundle(_options, bundle) {
+      const folders = new Set<string>();
+      for (const output of Object.values(bundle)) {
+        if (output.type !== 'chunk') continue;
+        for (const [module, { renderedLength }] of Object.entries(output.modules)) {
+          const folder = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(module.replace(/^\0/, ''))?.[0];
+          if (folder !== undefined && renderedLength > 0) folders.add(folder);
+        }
+      }
+      const source = [...folders].sort().map(noticeOf).join('\n');
+      this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY.txt', source });
+    },
+  };
+}
+
+function noticeOf(folder: string): string {
+  const manifest: { name: string; version: string; license?: string; repository?: string | { url: string } } =
+    JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  const { name, version, license, repository } = manifest;
+  if (license === undefined) throw new Error(`${name} names no licence: it must not be bundled`);
+  const file = readdirSync(folder).find(entry => /^licen[cs]e/i.test(entry));
+  const from = typeof repository === 'string' ? repository : repository?.url;
+  // Some packages leave their text in the repository.
+  const text = file === undefined ? `See ${from}` : readFileSync(join(folder, file), 'utf8').trim();
+  return `=== ${name} ${version}, ${license}\n\n${text}\n`;
+}
