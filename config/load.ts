@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describeError, toError, WeldrError } from '../core/errors.ts';
+import { adoptError, describeError, toError, WeldrError } from '../core/errors.ts';
 import type { LoadConfig, LoadedConfig, ReplayConfig } from '../core/process/config-source.ts';
 import { checkConfig, inFile } from '../core/settings/config.ts';
 import type { Overrides } from '../core/settings/settings.ts';
@@ -71,7 +71,8 @@ async function readModule(path: string, sources: Sources): Promise<unknown> {
   let exports: unknown;
   try {
     exports = await sources.modules(pathToFileURL(path));
-  } catch (thrown) {
+  } catch (raised) {
+    const thrown = adoptError(raised);
     if (thrown instanceof WeldrError) throw thrown;
     throw new WeldrError('CONFIG_INVALID', `cannot be read: ${describeImportError(thrown)}`, {
       cause: thrown,

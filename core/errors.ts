@@ -1,6 +1,8 @@
 // The one table of everything that can go wrong: code, status, who is to blame, whether a retry makes
 // sense, where it comes about, whether it counts against an upstream's health, and how it is logged.
 
+import { isOfOtherCopy, markCopy } from './copy-mark.ts';
+
 /** Who caused a failure. */
 export type Blame = 'client' | 'upstream' | 'weldr' | 'operator';
 
@@ -247,7 +249,35 @@ export class WeldrError extends Error {
   }
 }
 
+markCopy('WeldrError', WeldrError.prototype);
 Object.freeze(WeldrError.prototype);
+
+/** @internal An error that another copy of Weldr made, as one of this copy; anything else stays what it is. */
+export function adoptError(thrown: unknown): unknown {
+  if (!isOfOtherCopy('WeldrError', WeldrError.prototype, thrown)) return thrown;
+  const {
+    code,
+    message,
+    field,
+    plugin,
+    stage,
+  }: Partial<Record<'code' | keyof WeldrErrorOptions | 'message', unknown>> = thrown;
+  if (!isErrorCode(code) || typeof message !== 'string') return thrown;
+  return new WeldrError(code, message, {
+    cause: thrown,
+    field: textOf(field),
+    plugin: textOf(plugin),
+    stage: textOf(stage),
+  });
+}
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(errorTable, code);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
 
 /** Whatever was thrown, as an Error: JavaScript lets anything be thrown. */
 export function toError(thrown: unknown): Error {

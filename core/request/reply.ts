@@ -1,5 +1,6 @@
 // Reply: a response which Weldr or a plugin makes itself.
 import { types } from 'node:util';
+import { isOfOtherCopy, markCopy } from '../copy-mark.ts';
 import { HeaderList } from './headers.ts';
 
 /** @internal `value instanceof Reply`, for the hot path. */
@@ -44,7 +45,26 @@ export class Reply {
   }
 }
 
+markCopy('Reply', Reply.prototype);
 Object.freeze(Reply.prototype);
+
+/** @internal The reply that another copy of Weldr made, as one of this copy; undefined for anything else. */
+export function adoptReply(value: unknown): Reply | undefined {
+  if (!isOfOtherCopy('Reply', Reply.prototype, value)) return undefined;
+  const { status, headers, body }: { status?: unknown; headers?: unknown; body?: unknown } = value;
+  if (typeof status !== 'number' || !isIterable(headers)) return undefined;
+  if (typeof body !== 'string' && !types.isUint8Array(body)) return undefined;
+  const list = new HeaderList();
+  for (const pair of headers) {
+    if (!Array.isArray(pair)) return undefined;
+    list.append(String(pair[0]), String(pair[1]));
+  }
+  return new Reply(status, list, body);
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+}
 
 const { clone } = HeaderList.prototype;
 

@@ -1,5 +1,7 @@
 // Retry: what the judge stage returns to have a request tried again.
 
+import { isOfOtherCopy, isOtherCopy, markCopy } from '../copy-mark.ts';
+
 /** A wish for another attempt; make it with {@link retry}. */
 export class Retry {
   /** The name of the pool to choose from; undefined: the request's. */
@@ -27,4 +29,15 @@ export class Retry {
  */
 export function retry(options: { readonly pool?: string } = {}): Retry {
   return new Retry(options.pool);
+}
+
+markCopy('Retry', Retry.prototype);
+markCopy('retry', retry);
+
+/** @internal The wish that another copy of Weldr made, as one of this copy; undefined for anything else. */
+export function adoptRetry(value: unknown): Retry | typeof retry | undefined {
+  if (typeof value === 'function') return isOtherCopy('retry', retry, value) ? retry : undefined;
+  if (!isOfOtherCopy('Retry', Retry.prototype, value)) return undefined;
+  const { pool }: { pool?: unknown } = value;
+  return pool === undefined || typeof pool === 'string' ? new Retry(pool) : undefined;
 }

@@ -1,7 +1,7 @@
 // The config as people write it, and its checks.
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { WeldrError } from '../errors.ts';
+import { adoptError, WeldrError } from '../errors.ts';
 import type { ConfigFacts, Plugin } from '../plugin/plugin.ts';
 import type { PluginCatalogue } from '../plugin/plugin-form.ts';
 import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
@@ -100,7 +100,8 @@ export function checkConfig(
 function checkPlugin({ plugin, options, at }: PluginInstance, facts: ConfigFacts): void {
   try {
     plugin.check?.(options, facts);
-  } catch (thrown) {
+  } catch (raised) {
+    const thrown = adoptError(raised);
     if (!(thrown instanceof WeldrError) || thrown.code !== 'CONFIG_INVALID') throw thrown;
     throw invalid(thrown.field === undefined ? at : `${at}.${thrown.field}`, thrown.message);
   }

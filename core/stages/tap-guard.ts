@@ -1,11 +1,11 @@
 // Guards around what plugins tap into hooks: a mistake becomes an error which names the plugin and the stage.
 import { types } from 'node:util';
 import type { FullTap } from 'tapable';
-import { describeError, WeldrError } from '../errors.ts';
+import { adoptError, describeError, WeldrError } from '../errors.ts';
 import { isUpstream } from '../pool/pool.ts';
 import { ProxyContext, stateOf } from '../request/context.ts';
-import { isReply } from '../request/reply.ts';
-import { Retry } from '../request/retry.ts';
+import { adoptReply, isReply } from '../request/reply.ts';
+import { adoptRetry, Retry } from '../request/retry.ts';
 
 /** Characters of what a tap returned by mistake. */
 const maxShown = 200;
@@ -113,18 +113,22 @@ function guardedCallbackTap(tap: FullTap, place: Place) {
 /** Passes on what the tap may return; throws for the rest. */
 function checked(place: Place, value: unknown, ctx: ProxyContext): unknown {
   if (value === undefined) return undefined;
-  if (place.accepts(value, ctx)) {
-    if (isUpstream(value)) return value;
-    if (isReply(value) || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = place.plugin;
-    // Only a refusal ends the question.
-    return value === true ? undefined : value;
-  }
+  if (place.accepts(value, ctx)) return accepted(place, value, ctx);
+  const adopted = adoptReply(value) ?? adoptRetry(value);
+  if (adopted !== undefined && place.accepts(adopted, ctx)) return accepted(place, adopted, ctx);
   const { plugin, stage, expected } = place;
   if (isThenable(value)) {
     dropRejection(value);
     throw failure(plugin, stage, 'returned a promise from tap(); use tapPromise() for an async function');
   }
   throw failure(plugin, stage, `returned ${show(value)}; expected ${expected} or undefined`);
+}
+
+function accepted(place: Place, value: unknown, ctx: ProxyContext): unknown {
+  if (isUpstream(value)) return value;
+  if (isReply(value) || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = place.plugin;
+  // Only a refusal ends the question.
+  return value === true ? undefined : value;
 }
 
 /** For `respond`: a tap which fails has its request fail; a returned reply takes the response's place. */
@@ -244,7 +248,8 @@ function asFailure(place: Place, thrown: unknown): WeldrError {
 }
 
 /** What a request fails with for what a plugin threw: an error of Weldr's own class, whatever was thrown. */
-export function failureOf(plugin: string, stage: string, thrown: unknown): WeldrError {
+export function failureOf(plugin: string, stage: string, raised: unknown): WeldrError {
+  const thrown = adoptError(raised);
   // One of a class that extends Weldr's may say of itself what no client can be sent.
   if (thrown instanceof WeldrError && Object.getPrototypeOf(thrown) === WeldrError.prototype) {
     const isNamed = thrown.code === 'PLUGIN_FAILED' && typeof thrown.plugin === 'string';

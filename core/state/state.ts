@@ -1,6 +1,6 @@
 // State: all that operators said, durable before it is in force, and what the layers make of it.
 import type { Clock } from '../clock.ts';
-import { toError, WeldrError } from '../errors.ts';
+import { adoptError, toError, WeldrError } from '../errors.ts';
 import { type Base, type Entity, effective, type Kind } from './entity.ts';
 import type { OperatorLayer } from './layer.ts';
 import { stableJson } from './merge-patch.ts';
@@ -113,7 +113,8 @@ export class State {
         try {
           await this.commit({ ...mark, changes });
           return written;
-        } catch (thrown) {
+        } catch (raised) {
+          const thrown = adoptError(raised);
           // What another node wrote is known by now: the write is looked at anew, with what it expects.
           const again = thrown instanceof WeldrError && thrown.code === 'CONFLICT' && tries < maxTries;
           if (!again) throw thrown;

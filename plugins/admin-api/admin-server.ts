@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import polka, { type Polka, type Request } from 'polka';
 import type { Clock } from '../../core/clock.ts';
-import { describeError, type ErrorCode, WeldrError } from '../../core/errors.ts';
+import { adoptError, describeError, type ErrorCode, WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
 import type { AccessGuard } from './access-guard.ts';
@@ -229,9 +229,10 @@ export class AdminServer {
   private refuse(
     request: IncomingMessage,
     response: ServerResponse,
-    thrown: unknown,
+    raised: unknown,
     headers: Readonly<Record<string, string>> = {},
   ): void {
+    const thrown = adoptError(raised);
     if (!(thrown instanceof WeldrError)) {
       this.options.log.error({ err: thrown }, `${request.method} ${request.url}: ${describeError(thrown)}`);
     }

@@ -1,0 +1,34 @@
+// The mark of a class whose objects may come from another copy of Weldr, such as one that a package of plugins has
+// installed for itself. Such an object is not used, as the core relies on what its own constructors check: an own one is
+// made from it.
+
+/** Marks a class by its prototype, or a function that is a value itself. */
+export function markCopy(name: string, marked: object): void {
+  Object.defineProperty(marked, symbolOf(name), { value: marked });
+}
+
+/**
+ * Was it made by the class that has this name in another copy of Weldr? `own` is what this copy has marked. An object of a
+ * derived class was not.
+ */
+export function isOfOtherCopy(name: string, own: object, value: unknown): value is object {
+  try {
+    if (typeof value !== 'object' || value === null) return false;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    return isOtherCopy(name, own, prototype);
+  } catch {
+    // A Proxy that nobody may look into.
+    return false;
+  }
+}
+
+/** Is it the marked value itself, of another copy of Weldr? */
+export function isOtherCopy(name: string, own: object, value: unknown): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || value === own)
+    return false;
+  return Object.getOwnPropertyDescriptor(value, symbolOf(name))?.value === value;
+}
+
+function symbolOf(name: string): symbol {
+  return Symbol.for(`weldr.${name}`);
+}
