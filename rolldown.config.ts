@@ -38,6 +38,8 @@ const loadedBy = {
   command: ['bin/run.ts', 'bin/start.ts'],
   manager: ['bin/manager-start.ts', 'plugins/index.ts', 'config/index.ts'],
   worker: ['bin/worker.ts', 'plugins/index.ts', 'config/index.ts'],
+  // The manager too, once there is a server to check.
+  checks: ['plugins/health-check/http-check.ts'],
 };
 
 const closures = new Map<string, ReadonlySet<string>>();
@@ -61,7 +63,10 @@ function chunkOf(module: string, graph: ChunkingContext): string | undefined {
   )
     return undefined;
   if (isLoadedBy('command')) return isLoadedBy('worker') ? 'base' : undefined;
-  if (isLoadedBy('worker')) return isLoadedBy('manager') ? 'core' : 'worker';
+  if (isLoadedBy('worker')) {
+    if (isLoadedBy('manager')) return 'core';
+    return isLoadedBy('checks') ? 'upstream' : 'worker';
+  }
   return isLoadedBy('manager') ? 'manager' : undefined;
 }
 

@@ -1,75 +1,259 @@
-// The package as it is published: installed in an empty folder, it starts and proxies.
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+// The package as it is published: installed in an empty folder, it starts, proxies, and loads what it needs and no more.
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as assert from 'uvu/assert';
-import { startOrigin } from './support/origin.ts';
+import { type Origin, startOrigin } from './support/origin.ts';
 import { suite } from './support/suite.ts';
 
 const test = suite('the package', { timeoutMs: 300_000, testTimeoutMs: 240_000 });
 
 const project = resolve(import.meta.dirname, '..');
+const preload = pathToFileURL(join(import.meta.dirname, 'support/fixtures/loads.mjs')).href;
+
+let folder: string;
+let installed: string;
+let origin: Origin;
 
 function npm(args: readonly string[], cwd: string): void {
   execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, stdio: 'pipe' });
 }
 
-test('installs in an empty folder, starts with a config of its own and proxies', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'weldr-package-'));
-  const origin = await startOrigin({ name: 'packaged' });
+test.before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'weldr-package-'));
+  origin = await startOrigin({ name: 'packaged' });
+  npm(['pack', '--pack-destination', folder], project);
+  const [file] = readdirSync(folder).filter(name => name.endsWith('.tgz'));
+  assert.ok(file, 'npm pack made a file');
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
+  npm(['install', `./${file}`], folder);
+  installed = join(folder, 'node_modules/weldr');
+});
+
+test.after(async () => {
+  await origin?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The example config's plugins, for a config in TypeScript. */
+function typedConfig(imports = '', plugins = ''): string {
+  return `
+    import { defineConfig } from 'weldr';
+    import { adminApi, healthCheck, passiveHealth, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
+    ${imports}
+    const servers: string[] = ['${origin.url}'];
+    export default defineConfig({
+      listen: '127.0.0.1:0', workers: 1, servers,
+      plugins: [${plugins} passiveHealth(), roundRobin(), retry(), healthCheck(), stats(), poolFile(),
+        adminApi({ listen: '127.0.0.1:0' })],
+    });`;
+}
+
+/** Starts the installed command with a config in a folder of its own, and ends it after `use`. Answers its output. */
+async function withWeldr(
+  name: string,
+  config: string,
+  use: (address: string) => Promise<void>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const home = mkdtempSync(join(folder, 'run-'));
+  writeFileSync(join(home, name), config);
+  const weldr = spawn(process.execPath, [join(installed, 'dist/bin/weldr.js'), 'start'], {
+    cwd: home,
+    env: { ...process.env, XDG_CACHE_HOME: join(folder, 'cache'), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let errors = '';
+  weldr.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  let log = '';
   try {
-    npm(['pack', '--pack-destination', folder], project);
-    const [file] = readdirSync(folder).filter(name => name.endsWith('.tgz'));
-    assert.ok(file, 'npm pack made a file');
-    writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
-    npm(['install', `./${file}`], folder);
-    writeFileSync(
-      join(folder, 'weldr.config.ts'),
-      `import { defineConfig } from 'weldr';
-       import { adminApi, healthCheck, poolFile, roundRobin, stats } from 'weldr/plugins';
-       const servers: string[] = ['${origin.url}'];
-       export default defineConfig({
-         listen: '127.0.0.1:0', workers: 1, servers,
-         plugins: [roundRobin(), healthCheck(), stats(), poolFile(), adminApi({ listen: '127.0.0.1:0' })],
-       });`,
-    );
-    const weldr = spawn(process.execPath, [join(folder, 'node_modules/weldr/dist/bin/weldr.js'), 'start'], {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    try {
-      let log = '';
-      for await (const text of weldr.stdout) {
-        log += text;
-        if (log.includes('"msg":"listening"')) break;
-      }
-      const address = /"listen":\["([^"]+)"/.exec(log)?.[1];
-      assert.ok(address, `it listens: ${log}`);
-      const response = await fetch(`http://${address}/`);
-      assert.is(await response.text(), 'packaged');
-    } finally {
-      const exited = once(weldr, 'exit');
-      weldr.stdout.resume();
-      weldr.kill('SIGTERM');
-      await exited;
+    for await (const text of weldr.stdout.iterator({ destroyOnReturn: false })) {
+      log += text;
+      if (log.includes('"msg":"listening"')) break;
     }
-    assert.is(weldr.exitCode, 0, 'it ends in peace');
-    tellsOldNode(join(folder, 'node_modules/weldr/dist/bin/weldr.js'));
+    const address = /"listen":\["([^"]+)"/.exec(log)?.[1];
+    assert.ok(address, `it listens: ${log}${errors}`);
+    await use(address);
   } finally {
-    await origin.close();
-    rmSync(folder, { recursive: true, force: true });
+    await end(weldr);
+  }
+  assert.is(weldr.exitCode, 0, `it ends in peace: ${log}${errors}`);
+  return log + errors;
+}
+
+async function end(weldr: ChildProcess): Promise<void> {
+  if (weldr.exitCode !== null || weldr.signalCode !== null) return;
+  const exited = once(weldr, 'exit');
+  weldr.stdout?.resume();
+  weldr.kill('SIGTERM');
+  await exited;
+}
+
+async function proxies(address: string): Promise<void> {
+  const response = await fetch(`http://${address}/`);
+  assert.is(await response.text(), 'packaged');
+}
+
+test('proxies with a config in TypeScript, of which it says nothing', async () => {
+  const said = await withWeldr('weldr.config.ts', typedConfig(), proxies);
+  assert.not.match(said, /was not imported when the manager read the config/);
+});
+
+test('proxies with a config in JSON, and one in YAML', async () => {
+  const config = {
+    listen: '127.0.0.1:0',
+    workers: 1,
+    servers: [origin.url],
+    plugins: ['roundRobin', { healthCheck: { interval: '30s' } }],
+  };
+  await withWeldr('weldr.config.json', JSON.stringify(config), proxies);
+  await withWeldr('weldr.config.yaml', JSON.stringify(config), proxies);
+});
+
+test('takes the answers of plugins that have a Weldr of their own', async () => {
+  const vendor = join(folder, 'vendor/node_modules');
+  mkdirSync(vendor, { recursive: true });
+  cpSync(installed, join(vendor, 'weldr'), { recursive: true });
+  const plugin = join(folder, 'vendor/teapot.mjs');
+  writeFileSync(
+    plugin,
+    `import { definePlugin, reply, WeldrError } from 'weldr';
+     export const teapot = definePlugin({ name: 'teapot', worker({ hooks }) {
+       hooks.request.tap('teapot', ctx => {
+         if (ctx.request.target === '/tea') return reply(418, 'short and stout');
+         if (ctx.request.target === '/much') throw new WeldrError('BODY_TOO_LARGE', 'too much tea');
+         return undefined;
+       });
+     } });`,
+  );
+  const imports = `import { teapot } from '${plugin}';`;
+  await withWeldr('weldr.config.ts', typedConfig(imports, 'teapot(),'), async address => {
+    const tea = await fetch(`http://${address}/tea`);
+    assert.equal([tea.status, await tea.text()], [418, 'short and stout']);
+    assert.is((await fetch(`http://${address}/much`)).status, 413);
+    await proxies(address);
+  });
+});
+
+/** By the name of a process's entry: the files of the package that it loads, without their hashes. */
+const expected: Readonly<Record<string, readonly string[]>> = {
+  'weldr.js': [
+    'admin-server',
+    'base',
+    'check-settings',
+    'command-error',
+    'compile-cache',
+    'core',
+    'http-check',
+    'index',
+    'manager',
+    'manager-start',
+    'plugins',
+    'rolldown-runtime',
+    'run',
+    'start',
+    'upstream',
+    'weldr',
+  ],
+  'worker.js': [
+    'base',
+    'check-settings',
+    'core',
+    'index',
+    'plugins',
+    'rolldown-runtime',
+    'upstream',
+    'worker',
+  ],
+  'socket-opener.js': ['base', 'socket-opener'],
+};
+
+/** Of Node's own, what no process needs here, and what a worker without TLS does not. */
+const unwanted: Readonly<Record<string, readonly string[]>> = {
+  'weldr.js': ['inspector', 'internal/deps/undici/undici', 'internal/crypto/webcrypto'],
+  'worker.js': [
+    'inspector',
+    'internal/deps/undici/undici',
+    'internal/crypto/webcrypto',
+    'http',
+    'https',
+    'tls',
+  ],
+  'socket-opener.js': ['crypto', 'http', 'https', 'tls', 'worker_threads'],
+};
+
+test('loads in each process what that one needs, and no more', async () => {
+  const file = join(folder, 'loads.txt');
+  const env = { LOADS: file, NODE_OPTIONS: `--import=${preload}` };
+  await withWeldr('weldr.config.mjs', typedConfig().replace(': string[]', ''), proxies, env);
+  const loads = readFileSync(file, 'utf8').trim().split('\n');
+  for (const [entry, files] of Object.entries(expected)) {
+    const own = loads.filter(line => line.startsWith(`${entry} `)).map(line => line.slice(entry.length + 1));
+    const modules = own
+      .filter(url => url.startsWith('file:') && url !== preload)
+      .map(url => fileURLToPath(url));
+    const foreign = modules.filter(path => !path.startsWith(installed) && !path.endsWith('weldr.config.mjs'));
+    assert.equal(foreign, [], `${entry} loads nothing of other packages`);
+    const names = modules
+      .filter(path => path.startsWith(installed))
+      .map(path => basename(path, '.js').replace(/-[\w-]{8}$/, ''));
+    assert.equal([...new Set(names)].sort(), files, `what ${entry} loads`);
+    const builtins = own.filter(name => name.startsWith('NativeModule '));
+    assert.ok(builtins.length > 0, `${entry} says what it loaded of Node`);
+    for (const name of unwanted[entry] ?? []) {
+      assert.not.ok(builtins.includes(`NativeModule ${name}`), `${entry} does not load ${name}`);
+    }
   }
 });
 
-/** The system's Node, where it is older than Weldr takes: it says so in one sentence. */
-function tellsOldNode(command: string): void {
+test('keeps what was compiled where only this user can write', async () => {
+  const cache = join(folder, 'fresh');
+  await withWeldr('weldr.config.ts', typedConfig(), proxies, { XDG_CACHE_HOME: cache });
+  const [version] = readdirSync(join(cache, 'weldr/compile'));
+  assert.ok(version !== undefined);
+  assert.ok(readdirSync(join(cache, 'weldr/compile', version)).length > 5);
+});
+
+test('starts where nothing can be kept', async () => {
+  const cache = '/proc/weldr';
+  await withWeldr('weldr.config.ts', typedConfig(), proxies, { XDG_CACHE_HOME: cache });
+});
+
+test('has the types and the licences of what it is made of', () => {
+  const manifest: { exports: Record<string, string | { types: string; default: string }> } = JSON.parse(
+    readFileSync(join(installed, 'package.json'), 'utf8'),
+  );
+  for (const target of Object.values(manifest.exports)) {
+    if (typeof target === 'string') continue;
+    for (const path of [target.types, target.default]) assert.ok(existsSync(join(installed, path)), path);
+  }
+  const notices = readFileSync(join(installed, 'dist/THIRD-PARTY.txt'), 'utf8');
+  for (const name of ['pino', 'polka', 'sade', 'tapable', 'undici', 'zod']) {
+    assert.match(notices, new RegExp(`^=== ${name} \\d`, 'm'));
+  }
+});
+
+test('tells an old Node in one sentence', () => {
   const system = '/usr/bin/node';
   const found = spawnSync(system, ['--version'], { encoding: 'utf8' });
   const major = Number(/^v(\d+)/.exec(found.stdout ?? '')?.[1] ?? Number.POSITIVE_INFINITY);
   if (major >= 22) return;
+  const command = join(installed, 'dist/bin/weldr.js');
   const { status, stderr } = spawnSync(system, [command, 'start'], { encoding: 'utf8' });
   assert.match(stderr, /^weldr: Node [\d.]+ is too old: Weldr needs Node 22\.19 or newer, see \S+\n$/);
   assert.is(status, 78);
-}
+});
