@@ -44,9 +44,8 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
   const firstWorker = inThisProcess ? undefined : spawn();
   let manager: Manager | undefined;
   try {
-    const { findConfig, loadConfig, Manager, openLog, readOverrides, version } = await import(
-      './manager-start.ts'
-    );
+    const { collectStartGarbage, findConfig, loadConfig, Manager, openLog, readOverrides, version } =
+      await import('./manager-start.ts');
     const overrides = readFlags(readOverrides, flags);
     const path = findConfig(flags.config);
     const predecessor = await predecessorOf(process.env);
@@ -73,6 +72,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     await manager.start();
     // Else it is written at the end, which a crash or `kill -9` takes away.
     flushCompileCache();
+    setImmediate(collectStartGarbage);
     const lacking = releaseProblem(process.versions.node);
     if (lacking !== undefined) manager.log.warn(lacking);
     watch?.start(() => {

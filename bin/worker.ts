@@ -4,6 +4,7 @@ import { openLog, type ProcessLog } from '../core/log/log.ts';
 import { exitOnDefect } from '../core/process/defects.ts';
 import { managerLink } from '../core/process/forked-worker.ts';
 import { ignoreSignals } from '../core/process/signals.ts';
+import { collectStartGarbage } from '../core/process/start-garbage.ts';
 import { Worker } from '../core/process/worker.ts';
 
 let processLog: ProcessLog | undefined;
@@ -17,6 +18,7 @@ new Worker({
   load: replayConfig,
   // Nearly all configs import these; what is wrong with them is said when a config does.
   prepare: () => void import(import.meta.resolve('weldr/plugins')).catch(() => {}),
+  loaded: collectStartGarbage,
   openLog: async (level, worker) => {
     process.title = `weldr: worker ${worker}`;
     processLog = await openLog({ level, bindings: { worker } });

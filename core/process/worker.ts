@@ -23,6 +23,8 @@ export interface WorkerOptions {
   readonly load: ReplayConfig;
   /** Reads ahead what every config needs. */
   prepare?(): void;
+  /** Is called when it could serve, and before its manager is told so. */
+  loaded?(): void;
   /** Opens its log, once the level is known. */
   openLog(level: Settings['logLevel'], worker: number): Logger | Promise<Logger>;
 }
@@ -131,6 +133,7 @@ export class Worker {
       const config = await this.loading;
       if (config === undefined) throw new WeldrError('INTERNAL', 'a snapshot came before the start');
       await this.run(config, settings, log);
+      this.options.loaded?.();
       this.options.link.send({ type: 'loaded' });
     } catch (thrown) {
       this.fail(thrown);
