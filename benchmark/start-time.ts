@@ -1,12 +1,14 @@
-// Start time: from the command to the first request that came through, less what the runtime itself takes.
-import { writeFileSync } from 'node:fs';
+// Start: the time from the command to the first request that came through, and the memory at rest after it, both beside
+// what the runtime itself takes.
+import { cpSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort, run, runToEnd, stop, temporaryFolder } from './processes.ts';
-import { weldr, weldrConfig } from './proxies/weldr.ts';
-import { formatMedian, formatTime } from './section.ts';
+import { memoryOf, processTree } from './accounting.ts';
+import { freePort, type Running, run, runToEnd, stop, temporaryFolder } from './processes.ts';
+import { type ConfigModules, sources, weldr, weldrConfig } from './proxies/weldr.ts';
+import { formatBytes, formatMedian, formatTime } from './section.ts';
 import { summarise } from './statistics.ts';
 import type { Bench, Study } from './study.ts';
 
@@ -15,12 +17,24 @@ const startTimeout = 20_000;
 /** Between two tries to get an answer, ms: asking all the time would take a core from those who start. */
 const pollInterval = 5;
 
+/** From then on nothing of the start goes on, ms. */
+const restAfter = 3_000;
+
 /** A way to start Weldr. */
 interface Variant {
   readonly label: string;
-  readonly root: string;
-  readonly extension: 'ts' | 'js';
-  readonly flags: readonly string[];
+  readonly command: readonly string[];
+  readonly folder: string;
+  readonly port: number;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What one start took. */
+interface Started {
+  /** Until the first response, µs. */
+  readonly time: number;
+  /** Of all processes at rest, bytes. */
+  readonly memory: number;
 }
 
 export const startTime: Study = {
@@ -29,7 +43,7 @@ export const startTime: Study = {
   async run(bench) {
     const section = {
       name: 'start',
-      title: 'start: from the command to the first request that came through',
+      title: 'start: from the command to the first request that came through, and memory at rest',
     };
     if (!bench.proxies.includes(weldr)) {
       return {
@@ -37,12 +51,9 @@ export const startTime: Study = {
         figures: undefined,
       };
     }
-    const variants: Variant[] = [
-      { label: 'weldr, built', root: await build(bench), extension: 'js', flags: [] },
-      { label: 'weldr, sources', root: project, extension: 'ts', flags: ['-C', 'weldr-source'] },
-    ];
-    const runtime: number[] = [];
-    const starts = variants.map((): number[] => []);
+    const variants = await variantsOf(bench);
+    const runtime: Started[] = [];
+    const starts = variants.map((): Started[] => []);
     // The first round fills the page cache and the compile cache, as a second start on a server finds them.
     for (let round = 0; round <= bench.effort.rounds; round++) {
       bench.progress(`start: round ${round} of ${bench.effort.rounds}`);
@@ -53,19 +64,18 @@ export const startTime: Study = {
         if (round > 0) starts[index]?.push(started);
       }
     }
-    const row = (label: string, times: readonly number[]): string[] => {
-      const less = times.map((time, round) => time - (runtime[round] ?? 0));
-      return [label, formatMedian(summarise(times), formatTime), formatMedian(summarise(less), formatTime)];
-    };
     return {
       section: {
         ...section,
-        headings: ['', 'in all', "after the runtime's own start"],
+        headings: ['', 'in all', "after the runtime's own start", 'memory', 'over two bare Node processes'],
         rows: [
-          ['node -e 0', formatMedian(summarise(runtime), formatTime), '–'],
-          ...variants.map(({ label }, index) => row(label, starts[index] ?? [])),
+          rowOf('node -e 0; two that wait', runtime, undefined),
+          ...variants.map(({ label }, index) => rowOf(label, starts[index] ?? [], runtime)),
         ],
-        notes: [`Manager and worker start on ${allCores(bench).length} cores.`],
+        notes: [
+          `Manager and one worker start on ${allCores(bench).length} cores.`,
+          'Memory is the proportional set size: the benchmark is a Node process, and has its share of the pages of the runtime.',
+        ],
         refusals: [],
       },
       figures: { runtime, ...Object.fromEntries(variants.map(({ label }, i) => [label, starts[i]])) },
@@ -73,27 +83,73 @@ export const startTime: Study = {
   },
 };
 
+function rowOf(label: string, starts: readonly Started[], runtime: readonly Started[] | undefined): string[] {
+  const times = starts.map(({ time }) => time);
+  const memories = starts.map(({ memory }) => memory);
+  const over = (values: readonly number[], of: keyof Started): number[] =>
+    values.map((value, round) => value - (runtime?.[round]?.[of] ?? 0));
+  const bare = runtime === undefined;
+  return [
+    label,
+    formatMedian(summarise(times), formatTime),
+    bare ? '–' : formatMedian(summarise(over(times, 'time')), formatTime),
+    formatMedian(summarise(memories), formatBytes),
+    bare ? '–' : formatMedian(summarise(over(memories, 'memory')), formatBytes),
+  ];
+}
+
+async function variantsOf(bench: Bench): Promise<Variant[]> {
+  const root = await build(bench);
+  const built = {
+    command: [join(root, 'dist/bin/weldr.js')],
+    modules: { weldr: join(root, 'dist/index.js'), plugins: join(root, 'dist/plugins.js') },
+  };
+  const fromSources = { command: ['-C', 'weldr-source', join(project, 'bin/weldr.ts')], modules: sources };
+  const cached = { XDG_CACHE_HOME: temporaryFolder('compile-cache') };
+  return [
+    await variant(bench, 'weldr, built', built, cached),
+    await variant(bench, 'weldr, built, without a compile cache', built, { NODE_DISABLE_COMPILE_CACHE: '1' }),
+    await variant(bench, 'weldr, sources', fromSources, {}),
+  ];
+}
+
+/** Its config and its ports stay, as on a server: what Node makes of the config is kept too. */
+async function variant(
+  bench: Bench,
+  label: string,
+  { command, modules }: { readonly command: readonly string[]; readonly modules: ConfigModules },
+  env: Readonly<Record<string, string>>,
+): Promise<Variant> {
+  const folder = temporaryFolder('start');
+  const port = await freePort();
+  const config = join(folder, 'weldr.config.ts');
+  const text = weldrConfig(modules, port, await freePort(), { origin: bench.origin, workers: 1 });
+  writeFileSync(config, text);
+  return { label, command: [...command, 'start', '--config', config], folder, port, env };
+}
+
 /** Here nothing else runs, so that a start may have all of them. */
 function allCores({ cores }: Bench): number[] {
   return [...new Set([...cores.proxy, ...cores.client, ...cores.origin])];
 }
 
-async function startRuntime(bench: Bench): Promise<number> {
+async function startRuntime(bench: Bench): Promise<Started> {
+  const cores = allCores(bench);
   const start = performance.now();
-  await runToEnd(process.execPath, ['-e', '0'], { cores: allCores(bench), timeoutMs: startTimeout });
-  return (performance.now() - start) * 1000;
+  await runToEnd(process.execPath, ['-e', '0'], { cores, timeoutMs: startTimeout });
+  const time = (performance.now() - start) * 1000;
+  const waiting = [1, 2].map(() => run(process.execPath, ['-e', 'setInterval(() => {}, 1e9)'], { cores }));
+  try {
+    await sleep(restAfter);
+    return { time, memory: memoryAtRest(waiting) };
+  } finally {
+    await Promise.all(waiting.map(stop));
+  }
 }
 
-/** Answers µs. */
-async function startWeldr(bench: Bench, { root, extension, flags }: Variant): Promise<number> {
-  const folder = temporaryFolder('start');
-  const port = await freePort();
-  const adminPort = await freePort();
-  const config = join(folder, 'weldr.config.ts');
-  writeFileSync(config, weldrConfig(root, port, adminPort, { origin: bench.origin, workers: 1 }, extension));
-  const command = [...flags, join(root, `bin/weldr.${extension}`), 'start', '--config', config];
+async function startWeldr(bench: Bench, { command, folder, port, env }: Variant): Promise<Started> {
   const start = performance.now();
-  const running = run(process.execPath, command, { cores: allCores(bench), cwd: folder });
+  const running = run(process.execPath, command, { cores: allCores(bench), cwd: folder, env });
   let gone = false;
   void running.ended.then(() => {
     gone = true;
@@ -105,10 +161,16 @@ async function startWeldr(bench: Bench, { root, extension, flags }: Variant): Pr
       }
       await sleep(pollInterval);
     }
-    return (performance.now() - start) * 1000;
+    const time = (performance.now() - start) * 1000;
+    await sleep(restAfter);
+    return { time, memory: memoryAtRest([running]) };
   } finally {
     await stop(running);
   }
+}
+
+function memoryAtRest(processes: readonly Running[]): number {
+  return memoryOf(processes.flatMap(({ pid }) => processTree(pid)));
 }
 
 function answers(port: number): Promise<boolean> {
@@ -120,12 +182,12 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
-/** Compiles what would be published to a folder from where it finds its dependencies. */
+/** Builds what would be published, in a folder from where it finds its dependencies. */
 async function build(bench: Bench): Promise<string> {
   const root = join(project, 'node_modules/.cache/weldr-benchmark');
-  const compiler = join(project, 'node_modules/.bin/tsc');
-  const args = ['-p', join(project, 'tsconfig.build.json'), '--outDir', root];
-  await runToEnd(compiler, args, { cores: bench.cores.client, timeoutMs: 120_000 });
-  writeFileSync(join(root, 'package.json'), '{ "name": "weldr", "version": "0.0.0", "type": "module" }\n');
+  const bundler = join(project, 'node_modules/.bin/rolldown');
+  const args = ['-c', join(project, 'rolldown.config.ts'), '--dir', join(root, 'dist')];
+  await runToEnd(bundler, args, { cores: bench.cores.client, cwd: project, timeoutMs: 120_000 });
+  cpSync(join(project, 'package.json'), join(root, 'package.json'));
   return root;
 }

@@ -8,6 +8,17 @@ import type { ComparedProxy, ProxyOptions, RunningProxy } from './proxy.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 
+/** The modules that a config imports, by path: in its folder there is no package `weldr`. */
+export interface ConfigModules {
+  readonly weldr: string;
+  readonly plugins: string;
+}
+
+export const sources: ConfigModules = {
+  weldr: join(project, 'config/index.ts'),
+  plugins: join(project, 'plugins/index.ts'),
+};
+
 export const weldr: ComparedProxy = {
   name: 'weldr',
   kind: 'weldr',
@@ -18,7 +29,7 @@ export const weldr: ComparedProxy = {
     const port = await freePort();
     const adminPort = await freePort();
     const path = join(folder, 'weldr.config.ts');
-    writeFileSync(path, weldrConfig(project, port, adminPort, options));
+    writeFileSync(path, weldrConfig(sources, port, adminPort, options));
     const command = [join(project, 'bin/weldr.ts'), 'start', '--config', path];
     const running = run(process.execPath, ['-C', 'weldr-source', ...command], {
       cores: options.cores,
@@ -29,20 +40,16 @@ export const weldr: ComparedProxy = {
   },
 };
 
-/**
- * A config of the default plugins. It names the modules of `root` by path, as in its folder there is no package
- * `weldr`; `extension` is that of the modules there.
- */
+/** A config of the default plugins. */
 export function weldrConfig(
-  root: string,
+  modules: ConfigModules,
   port: number,
   adminPort: number,
   { origin, workers }: Pick<ProxyOptions, 'origin' | 'workers'>,
-  extension: 'ts' | 'js' = 'ts',
 ): string {
   return `
-import { defineConfig } from '${join(root, `config/index.${extension}`)}';
-import { adminApi, healthCheck, poolFile, roundRobin, stats } from '${join(root, `plugins/index.${extension}`)}';
+import { defineConfig } from '${modules.weldr}';
+import { adminApi, healthCheck, poolFile, roundRobin, stats } from '${modules.plugins}';
 export default defineConfig({
   listen: '127.0.0.1:${port}',
   workers: ${workers},
