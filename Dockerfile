@@ -32,6 +32,8 @@ COPY weldr.config.ts /etc/weldr/weldr.config.ts
 
 # What a config names by a relative path, such as the pool file, is kept here.
 WORKDIR /var/lib/weldr
+# What Node compiled, for the next start, which may be another container's.
+ENV XDG_CACHE_HOME=/var/lib/weldr/.cache
 VOLUME /var/lib/weldr
 USER node
 EXPOSE 8080

@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from './support/origin.ts';
 import { suite } from './support/suite.ts';
+import { until } from './support/weldr.ts';
 
 const test = suite('the package', { timeoutMs: 300_000, testTimeoutMs: 240_000 });
 
@@ -147,6 +149,39 @@ test('takes the answers of plugins that have a Weldr of their own', async () => 
     assert.is((await fetch(`http://${address}/much`)).status, 413);
     await proxies(address);
   });
+});
+
+test('runs from a folder outside of node_modules, and reads its config again', async () => {
+  const elsewhere = join(folder, 'opt/weldr');
+  cpSync(installed, elsewhere, { recursive: true });
+  const site = join(folder, 'site');
+  mkdirSync(join(site, 'node_modules'), { recursive: true });
+  symlinkSync(elsewhere, join(site, 'node_modules/weldr'));
+  writeFileSync(join(site, 'weldr.config.ts'), typedConfig());
+  const weldr = spawn(process.execPath, [join(elsewhere, 'dist/bin/weldr.js'), 'start'], {
+    cwd: site,
+    env: { ...process.env, XDG_CACHE_HOME: join(folder, 'cache') },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let log = '';
+  weldr.stdout.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  try {
+    await until('it listens', () => log.includes('"msg":"listening"'));
+    const imports = "import { reply, definePlugin } from 'weldr';";
+    const closed = `definePlugin({ name: 'closed', worker({ hooks }) {
+      hooks.request.tap('closed', () => reply(503, 'closed')); } })(),`;
+    const address = /"listen":\["([^"]+)"/.exec(log)?.[1] ?? '';
+    writeFileSync(join(site, 'weldr.config.ts'), typedConfig(imports, closed));
+    weldr.kill('SIGHUP');
+    await until('it is reloaded', () => log.includes('"msg":"reloaded"'));
+    const response = await fetch(`http://${address}/`);
+    assert.equal([response.status, await response.text()], [503, 'closed']);
+  } finally {
+    await end(weldr);
+  }
+  assert.not.match(log, /was not imported when the manager read the config/);
 });
 
 /** By the name of a process's entry: the files of the package that it loads, without their hashes. */
