@@ -16,8 +16,8 @@ export default defineConfig({
     testing: 'core/testing.ts',
   },
   platform: 'node',
-  // Reads files beside its own, and is only loaded by configs that name it.
   logLevel: 'warn',
+  // Reads files beside its own, and is only loaded by configs that name it.
   external: ['etcd3'],
   transform: { target: 'node22' },
   output: {
