@@ -36,6 +36,7 @@ export default defineConfig({
 /** What each process always loads, and so loads in as few files as there can be; the rest is split as it comes. */
 const loadedBy = {
   command: ['bin/run.ts', 'bin/start.ts'],
+  opener: ['core/process/socket-opener.ts'],
   manager: ['bin/manager-start.ts', 'plugins/index.ts', 'config/index.ts'],
   worker: ['bin/worker.ts', 'plugins/index.ts', 'config/index.ts'],
   // The manager too, once there is a server to check.
@@ -62,6 +63,7 @@ function chunkOf(module: string, graph: ChunkingContext): string | undefined {
     module.startsWith(join(import.meta.dirname, 'plugins/'))
   )
     return undefined;
+  if (isLoadedBy('opener')) return 'base';
   if (isLoadedBy('command')) return isLoadedBy('worker') ? 'base' : undefined;
   if (isLoadedBy('worker')) {
     if (isLoadedBy('manager')) return 'core';

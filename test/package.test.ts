@@ -187,6 +187,7 @@ test('runs from a folder outside of node_modules, and reads its config again', a
 /** By the name of a process's entry: the files of the package that it loads, without their hashes. */
 const expected: Readonly<Record<string, readonly string[]>> = {
   'weldr.js': [
+    'admin-client',
     'admin-server',
     'base',
     'check-settings',
@@ -201,6 +202,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'rolldown-runtime',
     'run',
     'start',
+    'table',
     'upstream',
     'weldr',
   ],

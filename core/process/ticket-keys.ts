@@ -1,5 +1,4 @@
 // TicketKeys: what sessions of TLS are sealed with, the same in all workers, so that a client resumes on any of them.
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 
 /** OpenSSL's size: a name, a key for the seal and one for the content, bytes. */
@@ -9,13 +8,13 @@ const lifetime = 12 * 3_600_000;
 
 /** The keys of one Weldr, over its reloads and upgrades. */
 export class TicketKeys {
-  private keys = randomBytes(size);
+  private keys = process.getBuiltinModule('node:crypto').randomBytes(size);
   private readonly stop: () => void;
 
   /** `changed`: there are others now. */
   constructor(clock: Clock, changed: () => void) {
     this.stop = clock.every(lifetime, () => {
-      this.keys = randomBytes(size);
+      this.keys = process.getBuiltinModule('node:crypto').randomBytes(size);
       changed();
     });
   }

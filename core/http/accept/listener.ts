@@ -1,7 +1,6 @@
 // Listener: takes clients' connections for one worker, within limits, and drains them at the end.
 
 import type { SendHandle } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 import { systemClock } from '../../clock.ts';
@@ -37,7 +36,7 @@ export class Listener implements ConnectionKeeper {
   private readonly maxConnections: number;
   private readonly terminators = new Map<string, TlsTerminator>();
   /** Of sessions that clients resume: of this process alone, until its manager says which all of them have. */
-  private ticketKeys: Buffer = randomBytes(48);
+  private ticketKeys: Buffer = process.getBuiltinModule('node:crypto').randomBytes(48);
 
   /** `lookups`: of the names of upstreams. */
   constructor(options: WireOptions, lookups = new NameLookups(systemClock)) {

@@ -1,6 +1,5 @@
 // TlsContexts: what OpenSSL needs of the certificates of one listener, made when a client first asks for a name.
-import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { Certificate } from '../../certificates/certificate.ts';
 import { CertificateNames } from '../../certificates/certificate-names.ts';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
@@ -67,7 +66,7 @@ export class TlsContexts {
   private contextOf(certificates: readonly Certificate[]): SecureContext {
     const known = this.made.get(certificates);
     if (known !== undefined) return known;
-    const context = createSecureContext(this.optionsOf(certificates));
+    const context = process.getBuiltinModule('node:tls').createSecureContext(this.optionsOf(certificates));
     this.made.set(certificates, context);
     return context;
   }
@@ -75,6 +74,7 @@ export class TlsContexts {
   /** Who is asked for a certificate shows it in each handshake: no session stands in for it. */
   private optionsOf(given: readonly Certificate[]): SecureContextOptions {
     const { clientAuth, profile } = this.material;
+    const { constants } = process.getBuiltinModule('node:crypto');
     // Of a context that was chosen by name Node shows the last certificate alone: the one that costs least.
     const certificates = [...given].sort((a, b) => Number(a.keyType === 'ec') - Number(b.keyType === 'ec'));
     return {

@@ -1,8 +1,9 @@
 // TlsTerminator: ends TLS for one listener: from an accepted socket, through the handshake, to one in plain text.
 import type { Socket } from 'node:net';
-import { createServer, type SecureContext, type Server, TLSSocket } from 'node:tls';
+import type { SecureContext, Server, TLSSocket } from 'node:tls';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 import type { TlsFacts } from '../../request/tls-facts.ts';
+import { plainAnswer } from '../h1/head-writer.ts';
 import { TlsContexts } from './tls-contexts.ts';
 import { factsOf } from './tls-facts.ts';
 
@@ -19,16 +20,6 @@ const protocols = ['http/1.1'];
 
 /** RFC 8446 section 6.2: a fatal alert, `unrecognized_name`, before anything is encrypted. */
 const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70]);
-
-const wrongScheme = 'this port speaks TLS; ask for it with an https:// URL\n';
-const plainAnswer = [
-  'HTTP/1.1 400 Bad Request',
-  'Content-Type: text/plain; charset=utf-8',
-  `Content-Length: ${wrongScheme.length}`,
-  'Connection: close',
-  '',
-  wrongScheme,
-].join('\r\n');
 
 /** The TLS end of one listener. */
 export class TlsTerminator {
@@ -62,7 +53,8 @@ export class TlsTerminator {
   private newServer(): Server {
     const { contexts } = this;
     const choose = chooser(contexts);
-    const server = createServer({
+    // Loaded with the first listener that speaks it.
+    const server = process.getBuiltinModule('node:tls').createServer({
       ...contexts.options,
       ALPNProtocols: protocols,
       allowHalfOpen: true,
@@ -89,7 +81,7 @@ export class TlsTerminator {
     if (raw === undefined) return;
     this.failed(raw, error);
     // Node leaves some of them open.
-    if ('code' in error && error.code === 'ERR_SSL_HTTP_REQUEST') raw.end(plainAnswer, () => raw.destroy());
+    if ('code' in error && error.code === 'ERR_SSL_HTTP_REQUEST') raw.end(plainAnswer(), () => raw.destroy());
     else raw.destroy();
   }
 
@@ -113,7 +105,7 @@ function chooser(contexts: TlsContexts) {
       return;
     }
     const refuse = (): void => done(new Error(`no certificate is for ${JSON.stringify(name)}`));
-    const raw = this instanceof TLSSocket ? rawOf(this) : undefined;
+    const raw = typeof this === 'object' && this !== null ? rawOf(this) : undefined;
     // Node closes without a word, and a client could not tell that from a network that fails.
     if (raw === undefined) refuse();
     else raw.write(unrecognizedName, refuse);
@@ -121,6 +113,6 @@ function chooser(contexts: TlsContexts) {
 }
 
 /** The socket that was given to the server: Node keeps it, and has no other way to tell. */
-function rawOf(socket: TLSSocket): Socket | undefined {
+function rawOf(socket: object): Socket | undefined {
   return Reflect.get(socket, '_parent');
 }

@@ -74,6 +74,15 @@ export function turnedAway(status: number): string {
   );
 }
 
+/** All that a client is told who speaks plain text where TLS is spoken. */
+export function plainAnswer(): string {
+  const text = 'this port speaks TLS; ask for it with an https:// URL\n';
+  return (
+    `HTTP/1.1 400 ${reasonPhrase(400)}\r\n${dateLine()}Content-Type: text/plain; charset=utf-8\r\n` +
+    `${lengthLine(text.length)}Connection: close\r\n\r\n${text}`
+  );
+}
+
 /** A request as `message/http`, without the fields that others must not see (RFC 9110 section 9.3.8). */
 export function requestEcho(method: string, target: string, host: string): string {
   return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
