@@ -20,6 +20,9 @@ import { spawnSuccessor } from '../core/process/successor-process.ts';
 import type { Overrides } from '../core/settings/settings.ts';
 import { CommandError, usageError } from './command-error.ts';
 
+/** How long what a config started may go on after its check, ms. */
+const lastWait = 500;
+
 /** What the flags of `weldr start` and `weldr check` say. */
 export interface StartFlags extends SettingFlags {
   /** The config file; default: the first that is found in the working directory. */
@@ -124,6 +127,7 @@ async function storedText(config: LoadedConfig): Promise<string | undefined> {
 
 /** Reads and checks the config; says what is wrong, or that all is well. Answers the exit code. */
 export async function check(flags: StartFlags): Promise<number> {
+  exitOnDefect(() => undefined);
   try {
     const { findConfig, loadConfig, readOverrides } = await import('./manager-start.ts');
     const overrides = readFlags(readOverrides, flags);
@@ -148,6 +152,9 @@ export async function check(flags: StartFlags): Promise<number> {
     if (thrown instanceof CommandError) throw thrown;
     process.stderr.write(`weldr: ${problem(thrown)}\n`);
     return exitCodeOf(thrown);
+  } finally {
+    // A timer of the config must not keep this command.
+    setTimeout(() => process.exit(), lastWait).unref();
   }
 }
 

@@ -1,5 +1,5 @@
 // Finding the config file.
-import { statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { WeldrError } from '../core/errors.ts';
 
@@ -20,8 +20,8 @@ export const searchPlaces = [
  */
 export function findConfig(file: string | undefined, folder = process.cwd()): string {
   if (file !== undefined) return resolve(folder, file);
-  const paths = searchPlaces.map(name => join(folder, name));
-  const found = paths.find(path => statSync(path, { throwIfNoEntry: false })?.isFile());
+  // What is there and cannot be read is found too: the reading says why it cannot.
+  const found = searchPlaces.map(name => join(folder, name)).find(path => existsSync(path));
   if (found !== undefined) return found;
   throw new WeldrError(
     'CONFIG_INVALID',

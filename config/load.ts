@@ -1,14 +1,19 @@
 // Loading a config file, in the manager from the disk and in a worker from the manager's recording of it: modules by
 // import, .json and .yaml by cosmiconfig's loaders.
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, readFile, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { adoptError, describeError, toError, WeldrError } from '../core/errors.ts';
+import { adoptError, describeError, WeldrError } from '../core/errors.ts';
 import type { LoadConfig, LoadedConfig, ReplayConfig } from '../core/process/config-source.ts';
 import { checkConfig, inFile } from '../core/settings/config.ts';
+import { showInput } from '../core/settings/options.ts';
 import type { Overrides } from '../core/settings/settings.ts';
 import { builtInPlugins } from './built-in-plugins.ts';
-import { readModules, replayModules, withoutMarks } from './module-reading.ts';
+import { parseData } from './data-reading.ts';
+import { moduleProblem, rejectedExport } from './module-problem.ts';
+import { readModules, replayModules } from './module-reading.ts';
+import { whileReading } from './reading-end.ts';
 import { Recorder } from './recorder.ts';
 
 /**
@@ -16,6 +21,7 @@ import { Recorder } from './recorder.ts';
  * its plugins by text: `"plugins": ["roundRobin", { "healthCheck": { "interval": "30s" } }]`.
  */
 export const loadConfig: LoadConfig = async (path, overrides) => {
+  await refuseUnreadable(path);
   const recorder = new Recorder();
   const { href } = pathToFileURL(path);
   const config = await checked(path, overrides, {
@@ -48,9 +54,11 @@ interface Sources {
 }
 
 async function checked(path: string, overrides: Overrides, sources: Sources): Promise<LoadedConfig> {
+  const isCode = isModule(path);
+  const config = isCode ? await readModule(path, sources) : await readData(path, sources);
+  const catalogue = isCode ? undefined : await builtInPlugins();
   try {
-    if (isModule(path)) return checkConfig(await readModule(path, sources), overrides);
-    return checkConfig(await readData(path, sources), overrides, await builtInPlugins());
+    return checkConfig(config, overrides, catalogue);
   } catch (thrown) {
     if (thrown instanceof WeldrError && thrown.code === 'CONFIG_INVALID') throw inFile(path, thrown);
     throw thrown;
@@ -62,51 +70,70 @@ function isModule(path: string): boolean {
 }
 
 async function readModule(path: string, sources: Sources): Promise<unknown> {
+  const file = basename(path);
   if (/\.m?ts$/.test(path) && !process.features.typescript) {
-    throw new WeldrError(
-      'CONFIG_INVALID',
-      `Node ${process.version} does not run TypeScript; use Node 22.18 or newer, or a .mjs config`,
+    throw unreadable(
+      `${file}: Node ${process.version} does not run TypeScript; use Node 22.18 or newer, or a .mjs config`,
     );
   }
   let exports: unknown;
   try {
-    exports = await sources.modules(pathToFileURL(path));
+    exports = await whileReading(sources.modules(pathToFileURL(path)));
   } catch (raised) {
     const thrown = adoptError(raised);
-    if (thrown instanceof WeldrError) throw thrown;
-    throw new WeldrError('CONFIG_INVALID', `cannot be read: ${describeImportError(thrown)}`, {
-      cause: thrown,
-    });
+    throw thrown instanceof WeldrError ? inFile(path, thrown) : await moduleProblem(path, thrown);
   }
   if (typeof exports !== 'object' || exports === null || !('default' in exports)) {
-    throw new WeldrError('CONFIG_INVALID', 'expected `export default defineConfig({ … })`');
+    throw unreadable(`${file} exports no config; write ${example}`);
   }
-  return await exports.default;
+  const config = await exportedBy(path, exports.default);
+  if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config;
+  const what = typeof config === 'function' ? 'a function' : showInput(config);
+  throw unreadable(`${file} exports ${what}, which is no config; write ${example}`);
 }
 
-/** The message, and for a syntax error its place, which only the stack's first line tells. */
-function describeImportError(thrown: unknown): string {
-  const error = toError(thrown);
-  const place = /^(.+:\d+)$/m.exec(withoutMarks(error.stack?.split('\n')[0] ?? ''))?.[1];
-  const message = place === undefined ? describeError(error) : `${error.message} (${basename(place)})`;
-  return withoutMarks(message);
+const example = 'export default defineConfig({ plugins: [roundRobin()] })';
+
+async function exportedBy(path: string, exported: unknown): Promise<unknown> {
+  try {
+    return await whileReading(Promise.resolve(exported));
+  } catch (thrown) {
+    throw thrown instanceof WeldrError ? inFile(path, thrown) : rejectedExport(path, thrown);
+  }
 }
 
 async function readData(path: string, sources: Sources): Promise<unknown> {
-  const { defaultLoaders } = await import('cosmiconfig');
-  const extension = extname(path);
-  const loader = extension === '.json' ? defaultLoaders['.json'] : defaultLoaders['.yaml'];
-  if (!['.json', '.yaml', '.yml'].includes(extension)) {
-    throw new WeldrError('CONFIG_INVALID', 'expected a .ts, .mts, .js, .mjs, .json or .yaml file');
+  const file = basename(path);
+  if (!['.json', '.yaml', '.yml'].includes(extname(path))) {
+    throw unreadable(
+      `${file} is no config by its name; expected a .ts, .mts, .js, .mjs, .json or .yaml file`,
+    );
   }
-  let data: unknown;
+  const data = await parseData(file, await sources.text());
+  if (typeof data === 'object' && data !== null && !Array.isArray(data)) return withoutSchema(data);
+  throw unreadable(`${file} holds ${showInput(data)}, which is no config; expected fields such as plugins`);
+}
+
+/** Refuses a file that cannot be read, with what to do. */
+async function refuseUnreadable(path: string): Promise<void> {
   try {
-    data = await loader(path, await sources.text());
+    const found = await stat(path);
+    if (found.isDirectory())
+      throw unreadable(`${path} is a folder; name the config file in it with --config`);
+    await access(path, constants.R_OK);
   } catch (thrown) {
     if (thrown instanceof WeldrError) throw thrown;
-    throw new WeldrError('CONFIG_INVALID', `cannot be read: ${describeError(thrown)}`, { cause: thrown });
+    const code: unknown = thrown instanceof Error ? Reflect.get(thrown, 'code') : undefined;
+    if (code === 'ENOENT') throw unreadable(`there is no file ${path}; name the config with --config FILE`);
+    if (code === 'EACCES') {
+      throw unreadable(`${path} may not be read by this user; make it readable, or start as its owner`);
+    }
+    throw unreadable(`${path} cannot be read: ${describeError(thrown)}`);
   }
-  return withoutSchema(data);
+}
+
+function unreadable(message: string): WeldrError {
+  return new WeldrError('CONFIG_INVALID', message);
 }
 
 /** `$schema` is for editors. */

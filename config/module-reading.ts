@@ -5,6 +5,7 @@ import { createRequire, registerHooks } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { packageManifest } from '../core/package-manifest.ts';
 import type { ConfigRecording, RecordedModule } from '../core/process/config-source.ts';
+import { withoutMarks } from '../core/reading-mark.ts';
 import { fileState } from './file-state.ts';
 import { type Recorder, sourceOf } from './recorder.ts';
 
@@ -53,11 +54,6 @@ export async function replayModules(
   onUnrecorded: (path: string) => void,
 ): Promise<unknown> {
   return await importAfresh(url, { replay: new Replay(recording, onUnrecorded) });
-}
-
-/** Takes the marks of readings out of a text, such as a message of Node's with the URL of a module. */
-export function withoutMarks(text: string): string {
-  return text.replace(mark, '');
 }
 
 /** The first reading goes by the true URLs: nothing was read before. */

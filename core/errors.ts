@@ -2,6 +2,7 @@
 // sense, where it comes about, whether it counts against an upstream's health, and how it is logged.
 
 import { isOfOtherCopy, markCopy } from './copy-mark.ts';
+import { messageOf, thrownText } from './foreign-message.ts';
 
 /** Who caused a failure. */
 export type Blame = 'client' | 'upstream' | 'weldr' | 'operator';
@@ -311,18 +312,17 @@ export function describeError(thrown: unknown): string {
 }
 
 function describe(thrown: unknown, depth: number): string {
-  const error = toError(thrown);
+  const error = thrown instanceof Error ? thrown : new Error(thrownText(thrown));
   const own = ownMessage(error, depth);
   if (error.cause === undefined || depth >= maxCauses) return own;
   const cause = describe(error.cause, depth + 1);
   // Who made the error may have said it already.
-  return own.endsWith(cause) ? own : `${own}: ${cause}`;
+  return own.includes(cause) ? own : `${own}: ${cause}`;
 }
 
 /** Connecting to a name with several addresses fails with an AggregateError that has no message of its own. */
 function ownMessage(error: Error, depth: number): string {
-  // Those of plugins may have anything for a message.
-  const message = String(error.message);
+  const message = messageOf(error);
   if (message !== '') return message;
   if (error instanceof AggregateError && error.errors.length > 0 && depth < maxCauses) {
     return error.errors.map(each => describe(each, depth + 1)).join('; ');

@@ -1,6 +1,6 @@
 // Certificate: one that Weldr shows to clients, with its key, and what it says.
 import type { X509Certificate } from 'node:crypto';
-import { toError } from '../errors.ts';
+import { describeError } from '../errors.ts';
 import { certificatesIn, isEncrypted, type PairFault, pairFault } from './pem.ts';
 
 /** A certificate with its key: plain JSON, as it goes to the workers. */
@@ -67,7 +67,7 @@ function decrypted(
     const parsed = process.getBuiltinModule('node:crypto').createPrivateKey({ key, passphrase });
     return parsed.export({ type: 'pkcs8', format: 'pem' });
   } catch (thrown) {
-    return { field: 'passphrase', message: `does not decrypt the key: ${toError(thrown).message}` };
+    return { field: 'passphrase', message: `does not decrypt the key: ${describeError(thrown)}` };
   }
 }
 

@@ -1,6 +1,6 @@
 // PEM: certificates and keys as text, and what is wrong with them.
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { toError } from '../errors.ts';
+import { describeError } from '../errors.ts';
 
 /** What is wrong with a certificate and its key, and which of the two it is. */
 export interface PairFault {
@@ -56,6 +56,6 @@ function refusal(cert: string, key: string): PairFault | undefined {
     process.getBuiltinModule('node:tls').createSecureContext({ cert, key, ca: [] });
     return undefined;
   } catch (thrown) {
-    return { field: 'cert', message: `cannot be used: ${toError(thrown).message}` };
+    return { field: 'cert', message: `cannot be used: ${describeError(thrown)}` };
   }
 }

@@ -2,6 +2,7 @@
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
 import { describeError, WeldrError } from '../errors.ts';
+import { withoutMarks } from '../reading-mark.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type LogOutput, openLogFile, openLogOutput } from './log-output.ts';
 
@@ -32,7 +33,10 @@ export interface LogOptions {
 export async function openLog({ level, file, bindings = {} }: LogOptions): Promise<ProcessLog> {
   const output = file === undefined ? openLogOutput() : openFile(file);
   const pretty = file === undefined && isatty(1) ? await prettifier() : undefined;
-  const write = (line: string): void => output.write(pretty === undefined ? line : pretty(line));
+  const write = (line: string): void => {
+    const shown = withoutMarks(line);
+    output.write(pretty === undefined ? shown : pretty(shown));
+  };
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
   const reopen = (): void => {
     try {
@@ -51,7 +55,7 @@ function openFile(path: string): LogOutput {
   try {
     return openLogFile(path);
   } catch (thrown) {
-    const why = `the log file ${path} cannot be opened: ${describeError(thrown)}`;
+    const why = `the log file ${path} cannot be opened: ${describeError(thrown)}; make its folder, let this user write there, or change log.file`;
     throw new WeldrError('CONFIG_INVALID', why, { cause: thrown, field: 'log.file' });
   }
 }

@@ -16,6 +16,7 @@ import type { MetricRecorder } from './metric-recorder.ts';
 import type { MetricSums } from './metric-sums.ts';
 import type { ManagerChannel, ManagerSide, ManagerStatus } from './plugin.ts';
 import { covers, type PluginInstance } from './plugin-instance.ts';
+import { startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
 import { metricsLine } from './worker-sides.ts';
 
@@ -65,7 +66,8 @@ export class ManagerSides {
     const recorder = this.options.sums.recordManager();
     for (const instance of instances) {
       try {
-        await instance.plugin.manager?.(this.side(instance, instances, recorder), instance.options);
+        const side = this.side(instance, instances, recorder);
+        await startWithin(this.options, instance.name, instance.plugin.manager?.(side, instance.options));
       } catch (thrown) {
         await this.close();
         throw startFailure(instance.name, thrown);

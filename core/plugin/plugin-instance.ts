@@ -134,10 +134,9 @@ class Reading {
     if (defined !== undefined) return defined;
     if (typeof item !== 'string' || this.catalogue !== undefined) return this.made(item, where);
     const known = [...this.defined.keys()].join(', ');
-    throw invalid(
-      where,
-      `there is no plugin ${JSON.stringify(item)} in define${known === '' ? '' : `, which has ${known}`}`,
-    );
+    const why = `there is no plugin ${JSON.stringify(item)} in define${known === '' ? '' : `, which has ${known}`}`;
+    const isCall = /^[A-Za-z]+$/.test(item) && where.startsWith('plugins[');
+    throw invalid(where, isCall ? `${why}; in code a plugin is called: ${item}()` : why);
   }
 
   /** The plugin that a config in code made, or that a form asks for. */
@@ -264,15 +263,37 @@ function hasCode({ worker, manager, children }: Plugin): boolean {
 }
 
 function describeValue(value: unknown): string {
-  if (value === undefined) return 'nothing';
+  if (value === undefined) return 'nothing; is its variable set?';
   if (typeof value === 'function' && 'pluginName' in value) {
     return `the function of ${String(value.pluginName)}: call it, with (), to make the plugin`;
   }
   if (typeof value === 'function') return `the function ${value.name}: call it, with (), to make the plugin`;
+  if (Array.isArray(value)) return 'a list; write ...list to put its plugins in here';
+  if (value instanceof Promise) return 'a promise; await it before the config is exported';
+  if (
+    typeof value === 'object' &&
+    value !== null &&
+    !('name' in value) &&
+    ('worker' in value || 'manager' in value)
+  ) {
+    return 'a plugin without a name; give it one';
+  }
+  return shown(value);
+}
+
+/** Of a value that is shown, characters. */
+const maxShown = 200;
+
+function shown(value: unknown): string {
+  const text = asJson(value) ?? showInput(value);
+  return text.length <= maxShown ? text : `${text.slice(0, maxShown)}…`;
+}
+
+function asJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch {
-    return showInput(value);
+    return undefined;
   }
 }
 

@@ -1,16 +1,23 @@
 // What a plugin threw at its start, as the error that the whole start fails with.
+import { basename } from 'node:path';
 import { adoptError, describeError, WeldrError } from '../errors.ts';
+import { thrownAt } from '../thrown-at.ts';
 
 /** Keeps an operator's mistake one, and names the plugin. */
 export function startFailure(plugin: string, raised: unknown): WeldrError {
   const thrown = adoptError(raised);
   const operator = thrown instanceof WeldrError && thrown.blame === 'operator' ? thrown : undefined;
-  return new WeldrError(
-    operator?.code ?? 'PLUGIN_FAILED',
-    `plugin ${plugin} did not start: ${describeError(thrown)}`,
-    {
-      cause: operator === undefined ? thrown : undefined,
-      ...(operator?.field === undefined ? {} : { field: operator.field }),
-    },
-  );
+  // What names an operator's mistake says all; its cause is for logs.
+  const said = operator?.message ?? `${describeError(thrown)}${placeIn(thrown)}`;
+  return new WeldrError(operator?.code ?? 'PLUGIN_FAILED', `plugin ${plugin} did not start: ${said}`, {
+    cause: operator === undefined ? thrown : undefined,
+    ...(operator?.field === undefined ? {} : { field: operator.field }),
+  });
+}
+
+/** Where the author of a plugin has to look, if it is a mistake of the code. */
+function placeIn(thrown: unknown): string {
+  const isDefect = [TypeError, ReferenceError, RangeError].some(kind => thrown instanceof kind);
+  const place = isDefect ? thrownAt(thrown) : undefined;
+  return place === undefined ? '' : ` (${basename(place.file)}:${place.line}:${place.column})`;
 }

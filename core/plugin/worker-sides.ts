@@ -12,6 +12,7 @@ import { MetricRecorder } from './metric-recorder.ts';
 import type { Metrics } from './metrics.ts';
 import type { WorkerSide } from './plugin.ts';
 import { covers, type PluginInstance } from './plugin-instance.ts';
+import { startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
 
 /** Messages to a plugin that may wait for its side to listen; the oldest are dropped over it. */
@@ -41,6 +42,8 @@ type Listener = (message: unknown) => void;
 export class WorkerSides {
   /** What the plugins have tapped. */
   readonly stages = new Stages();
+  /** The plugin that is being started, or was the last to be. */
+  starting: string | undefined;
   private readonly options: WorkerSidesOptions;
   private readonly cleanUps: CleanUps;
   private readonly recorder = new MetricRecorder();
@@ -61,8 +64,10 @@ export class WorkerSides {
    */
   async start(instances: readonly PluginInstance[]): Promise<void> {
     for (const instance of instances) {
+      this.starting = instance.name;
       try {
-        await instance.plugin.worker?.(this.side(instance, instances), instance.options);
+        const side = this.side(instance, instances);
+        await startWithin(this.options, instance.name, instance.plugin.worker?.(side, instance.options));
       } catch (thrown) {
         await this.close();
         throw startFailure(instance.name, thrown);

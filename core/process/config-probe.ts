@@ -2,10 +2,14 @@
 // start shows.
 import { pino } from 'pino';
 import { systemClock } from '../clock.ts';
+import { WeldrError } from '../errors.ts';
+import { startFailure } from '../plugin/start-failure.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
 import { configuredRecord } from '../pool/pool-entry.ts';
 import type { LoadedConfig } from './config-source.ts';
+import { guardExit } from './early-exit.ts';
+import { exitCodes } from './exit-codes.ts';
 
 /**
  * Starts the worker sides of a config's plugins and closes them again. Rejects as a start of Weldr would: with what a
@@ -27,7 +31,12 @@ export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<
     report() {},
     send() {},
   });
-  await sides.start(plugins);
+  try {
+    await guardExit(exitCodes.failed, () => sides.start(plugins));
+  } catch (thrown) {
+    if (thrown instanceof WeldrError) throw thrown;
+    throw startFailure(sides.starting ?? '', thrown);
+  }
   try {
     sides.refusePoolsWithoutBalancer();
   } finally {

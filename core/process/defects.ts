@@ -1,5 +1,8 @@
 // What happens to a process whose code failed where nobody can answer for it: a line in the log, then its end.
+
+import { describeError } from '../errors.ts';
 import type { ProcessLog } from '../log/log.ts';
+import { thrownAt } from '../thrown-at.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /**
@@ -13,10 +16,20 @@ export function exitOnDefect(log: () => ProcessLog | undefined): void {
     dying = true;
     const open = log();
     if (open === undefined) {
-      console.error(`${origin}:`, thrown);
+      tell(thrown, origin);
       process.exit(exitCodes.failed);
     }
     open.log.fatal({ err: thrown }, `${origin}: a defect in Weldr or a plugin`);
     void open.flush().then(() => process.exit(exitCodes.failed));
   });
+}
+
+/** Of what the user wrote the place is enough; what Weldr itself did wrong needs its stack. */
+function tell(thrown: unknown, origin: string): void {
+  const place = thrownAt(thrown);
+  if (place === undefined) console.error(`${origin}:`, thrown);
+  else {
+    const { file, line, column } = place;
+    console.error(`weldr: ${file}:${line}:${column}: nobody caught this error: ${describeError(thrown)}`);
+  }
 }

@@ -77,7 +77,8 @@ export class ListeningSockets {
       else opened.push(this.adopted(listen, held));
     }
     try {
-      if (missing.length > 0) await bindAndName(missing, opened);
+      const before = this.of([...this.open.values()].map(({ listen }) => listen));
+      if (missing.length > 0) await bindAndName(missing, opened, before);
     } catch (thrown) {
       for (const socket of opened) this.close(socket);
       throw thrown;
@@ -146,8 +147,12 @@ export class ListeningSockets {
 }
 
 /** Opens sockets and gives them their names; each comes to `opened` when it is ready. */
-async function bindAndName(listens: readonly Listen[], opened: ListeningSocket[]): Promise<void> {
-  const bound = await bindAll(listens);
+async function bindAndName(
+  listens: readonly Listen[],
+  opened: ListeningSocket[],
+  before: readonly ListeningSocket[],
+): Promise<void> {
+  const bound = await bindAll(listens, before);
   try {
     for (let next = bound.shift(); next !== undefined; next = bound.shift()) opened.push(await settle(next));
   } catch (thrown) {
@@ -175,11 +180,14 @@ interface BoundSocket {
 }
 
 /** Binds all of them; what was bound is let go of when one fails. */
-async function bindAll(listens: readonly Listen[]): Promise<BoundSocket[]> {
+async function bindAll(
+  listens: readonly Listen[],
+  before: readonly ListeningSocket[],
+): Promise<BoundSocket[]> {
   const opener = new Opener();
   const bound: BoundSocket[] = [];
   try {
-    for (const listen of listens) bound.push(await bind(opener, listen));
+    for (const listen of listens) bound.push(await bind(opener, listen, { before, now: bound }));
   } catch (thrown) {
     for (const socket of bound) letGo(socket);
     throw thrown;
@@ -191,7 +199,13 @@ async function bindAll(listens: readonly Listen[]): Promise<BoundSocket[]> {
   return bound;
 }
 
-async function bind(opener: Opener, listen: Listen): Promise<BoundSocket> {
+/** What this Weldr itself listens on: since before, and as the config that is being read has it. */
+interface Rivals {
+  readonly before: readonly { readonly listen: Listen }[];
+  readonly now: readonly { readonly listen: Listen }[];
+}
+
+async function bind(opener: Opener, listen: Listen, rivals: Rivals): Promise<BoundSocket> {
   const { target } = listen;
   const boundTo = target.kind === 'unix' ? besides(target.path) : undefined;
   const { answer, handle } = await opener.ask(request => ({
@@ -203,7 +217,10 @@ async function bind(opener: Opener, listen: Listen): Promise<BoundSocket> {
   if (answer.type === 'opened') return { listen, address: addressOf(target, answer.port), handle, boundTo };
   const { errno, message } = answer;
   if (target.kind === 'unix') throw listenFailed(target.path, explainPath(target.path, errno, message));
-  throw new WeldrError('LISTEN_FAILED', `cannot listen on ${listen.address}: ${explain(answer)}`);
+  throw new WeldrError(
+    'LISTEN_FAILED',
+    `cannot listen on ${listen.address}: ${explain(answer, listen, rivals)}`,
+  );
 }
 
 /** Gives a socket its name. */
@@ -224,15 +241,39 @@ function letGo({ handle, boundTo }: BoundSocket): void {
   closeHandle(handle);
 }
 
-function explain({ errno, message }: OpenedMessage & { type: 'failed' }): string {
-  if (errno === 'EADDRINUSE') {
-    return 'the port is taken by another process; stop that, or listen on another one (--ip, WELDR_LISTEN, `listen` in the config)';
-  }
-  if (errno === 'EACCES') {
-    return 'this user may not listen on that port; take one from 1024 up, or grant CAP_NET_BIND_SERVICE';
-  }
-  if (errno === 'EADDRNOTAVAIL') return 'this machine has no such address';
-  return message;
+function explain(
+  { errno, message }: OpenedMessage & { type: 'failed' },
+  listen: Listen,
+  rivals: Rivals,
+): string {
+  if (errno === 'EADDRINUSE') return rivalText(listen, rivals) ?? taken;
+  return listenProblems[errno] ?? message;
+}
+
+const taken =
+  'the port is taken by another process; stop that, or listen on another one (--ip, WELDR_LISTEN, `listen` in the config)';
+
+/** What to do, by the name of the system's error. */
+const listenProblems: Readonly<Record<string, string>> = {
+  EACCES:
+    'this user may not listen on that port; take one from 1024 up, or grant CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=)',
+  EADDRNOTAVAIL: 'this machine has no such address; take one that `ip address` lists, or 0.0.0.0 for all',
+  EAFNOSUPPORT: 'this machine has no IPv6; take an IPv4 address',
+  ENOTFOUND: 'there is no such name; take an address of this machine, or 0.0.0.0 for all',
+  EAI_AGAIN: 'no name server answers; take an address of this machine in place of its name',
+  EINVAL: 'the system does not take this address; take another one of this machine, or 0.0.0.0 for all',
+};
+
+/** Who of this Weldr has the port: names and addresses of one machine may be one. */
+function rivalText({ target }: Listen, { before, now }: Rivals): string | undefined {
+  const isRival = (other: { readonly listen: Listen }): boolean =>
+    target.kind === 'tcp' && other.listen.target.kind === 'tcp' && other.listen.target.port === target.port;
+  const twin = now.find(isRival)?.listen.address;
+  if (twin !== undefined)
+    return `${twin} of the same config has the port already; take one of them out of listen`;
+  const old = before.find(isRival)?.listen.address;
+  if (old === undefined) return undefined;
+  return `this Weldr itself listens on ${old}, until the reload is done; restart it to go from one to the other`;
 }
 
 interface Answer {

@@ -1,10 +1,14 @@
 // What operators said, as the store of a config holds it, laid over that config without running it.
 import { z } from 'zod';
 import { systemClock } from '../clock.ts';
+import { WeldrError } from '../errors.ts';
+import type { PluginInstance } from '../plugin/plugin-instance.ts';
+import { startFailure } from '../plugin/start-failure.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import { poolSettingsOf, serversOf } from '../settings/settings.ts';
 import { FixedStore } from '../state/fixed-store.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
+import type { Row } from '../state/row.ts';
 import type { LoadedConfig } from './config-source.ts';
 
 /** What a store holds over a config. */
@@ -21,7 +25,8 @@ export interface StoredState {
  */
 export async function readStoredState({ settings, plugins }: LoadedConfig): Promise<StoredState | undefined> {
   const keeper = plugins.find(({ plugin }) => plugin.stored !== undefined);
-  const rows = await keeper?.plugin.stored?.(keeper.options);
+  if (keeper === undefined) return undefined;
+  const rows = await storedBy(keeper);
   if (rows === undefined) return undefined;
   const problems: string[] = [];
   const pools = new ManagedPools({
@@ -37,4 +42,13 @@ export async function readStoredState({ settings, plugins }: LoadedConfig): Prom
   await pools.useStore(new FixedStore(rows));
   pools.setConfig(serversOf(settings), poolSettingsOf(settings));
   return { overview: overviewText(overviewOf(pools.state)), problems };
+}
+
+async function storedBy({ plugin, name, options }: PluginInstance): Promise<readonly Row[] | undefined> {
+  try {
+    return await plugin.stored?.(options);
+  } catch (thrown) {
+    if (thrown instanceof WeldrError && thrown.code === 'STORE_UNAVAILABLE') throw thrown;
+    throw startFailure(name, thrown);
+  }
 }

@@ -224,7 +224,9 @@ export class Worker {
       thrown instanceof WeldrError
         ? thrown
         : new WeldrError('INTERNAL', describeError(thrown), { cause: thrown });
-    if (error.blame !== 'operator') this.log?.error({ err: toError(thrown) }, 'the worker cannot go on');
+    // The manager says why a start failed, once; the stack is for who writes plugins.
+    const level = error.blame === 'operator' || this.listener === undefined ? 'debug' : 'error';
+    this.log?.[level]({ err: toError(thrown) }, 'the worker cannot go on');
     this.listener?.close();
     this.options.link.send({
       type: 'failed',

@@ -175,11 +175,14 @@ function refuseDoubles(entries: readonly Listen[], context: z.RefinementCtx): vo
       }
       if (!meet(target, other.target)) continue;
       const where = `listen[${before}]`;
-      const how =
+      const [wide, narrow] = isWithin(other.target, target)
+        ? [address, other.address]
+        : [other.address, address];
+      const message =
         other.address === address
-          ? `is ${where} already`
-          : `and ${other.address} (${where}) take the same connections`;
-      context.addIssue({ code: 'custom', path: [index], message: `${address} ${how}; take one of them out` });
+          ? `${address} is ${where} already; take one of them out`
+          : `${wide} takes the connections to ${narrow} too (${where} and this); take ${narrow} out`;
+      context.addIssue({ code: 'custom', path: [index], message });
     }
   }
 }
@@ -193,6 +196,11 @@ export function meet(a: ListenTarget, b: ListenTarget): boolean {
   if (a.host === b.host) return true;
   if (a.port === 0) return false;
   return covers(a.host, b.host) || covers(b.host, a.host);
+}
+
+/** Does `b` take all that `a` takes? */
+function isWithin(a: ListenTarget, b: ListenTarget): boolean {
+  return a.kind === 'tcp' && b.kind === 'tcp' && a.host !== b.host && covers(b.host, a.host);
 }
 
 /** `::` takes connections to all addresses, `0.0.0.0` those to all of IPv4. */

@@ -53,16 +53,28 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
     return issue.keys.map((key, i) => at(joinPath(path, [key]), lines[i] ?? noSuchOption));
   }
   if (issue.code === 'invalid_type') {
-    const expected = issue.expected === 'int' ? 'a whole number' : issue.expected;
-    return [at(path, `expected ${expected}, got ${showInput(issue.input)}`)];
+    return [at(path, `expected ${kindOf(issue.expected)}, got ${showInput(issue.input)}`)];
   }
   if (issue.code === 'invalid_union' && issue.message === noMessage) {
     const meant = issue.errors.find(issues => issues.some(isWithin));
     if (meant !== undefined) return meant.flatMap(inner => describeIssue(inner, path));
-    const kinds = issue.errors.flat().flatMap(inner => (inner.code === 'invalid_type' ? inner.expected : []));
+    const kinds = issue.errors
+      .flat()
+      .flatMap(inner => (inner.code === 'invalid_type' ? kindOf(inner.expected) : []));
     if (kinds.length > 0) return [at(path, `expected ${kinds.join(' or ')}, got ${showInput(issue.input)}`)];
   }
+  if (issue.code === 'invalid_key') {
+    const why = issue.issues.map(({ message }) => message).join('; ');
+    return [at(path, `this is no name here: ${why}`)];
+  }
   return [at(path, boundText(issue) ?? issue.message)];
+}
+
+/** What zod calls otherwise than people who write configs. */
+const kinds: Readonly<Record<string, string>> = { int: 'a whole number', record: 'object' };
+
+function kindOf(expected: string): string {
+  return kinds[expected] ?? expected;
 }
 
 /** What zod says of bounds and choices, in words for people; undefined: it is something else, or has words of its own. */

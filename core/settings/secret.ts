@@ -39,7 +39,7 @@ function secretIn(text: string): string {
 function variable(name: string): string {
   if (!variableName.test(name)) throw new Error(`expected the name of a variable behind env:, got "${name}"`);
   const value = process.env[name];
-  if (value === undefined) throw new Error(`the variable ${name} is not set`);
+  if (value === undefined) throw new Error(`the variable ${name} is not set; set it where Weldr is started`);
   if (value === '') throw new Error(`the variable ${name} is empty`);
   return value;
 }
@@ -49,7 +49,9 @@ function content(path: string): string {
   try {
     text = readFileSync(path, 'utf8');
   } catch (thrown) {
-    throw new Error(`the secret cannot be read: ${describeError(thrown)}`);
+    throw new Error(
+      `the secret cannot be read: ${describeError(thrown)}; make ${path} a file that this user may read`,
+    );
   }
   if (text.length > maxBytes) throw new Error(`${path} has over ${maxBytes} bytes, which is no secret`);
   const value = text.replace(/\r?\n$/, '');

@@ -176,7 +176,7 @@ test('reload, answered when the new config is in force', async () => {
   const { code, stderr } = await runWeldr(['reload', '--admin-url', weldr.adminUrl]);
   weldr.writeConfig(text);
   assert.is(code, 1);
-  assert.match(stderr, 'weldr.config.ts: expected object');
+  assert.match(stderr, 'weldr.config.ts exports ');
 });
 
 test('pool export, reset and import', async () => {

@@ -55,7 +55,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
   },
   'all addresses twice': {
     fields: "listen: ['0.0.0.0:80', '[::]:80'],",
-    said: `${at}listen[1]: [::]:80 and 0.0.0.0:80 (listen[0]) take the same connections; take one of them out`,
+    said: `${at}listen[1]: [::]:80 takes the connections to 0.0.0.0:80 too (listen[0] and this); take 0.0.0.0:80 out`,
   },
   'weight 0': {
     fields: "servers: [{ url: 'http://127.0.0.1:1', weight: 0 }],",

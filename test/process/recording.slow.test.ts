@@ -306,7 +306,7 @@ test('does not show how it is read in what is said of a wrong module', async () 
     weldr.writeConfig('export default {\n  plugins: [[,\n};');
     weldr.signal('SIGHUP');
     const record = await weldr.logged(({ msg }) => msg.startsWith('the reload changed nothing'));
-    assert.match(record.msg, /\(weldr\.config\.ts:\d+\)$/);
+    assert.match(record.msg, /: weldr\.config\.ts:\d+:\d+: Expression/);
     assert.not.match(JSON.stringify(record), 'weldr-reading');
   } finally {
     await weldr.stop();

@@ -1,0 +1,183 @@
+// What is said of a config that is a module and cannot be imported: what Node threw, as a sentence that names file, line
+// and remedy.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, extname, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describeError, stackOf, toError, WeldrError } from '../core/errors.ts';
+import { nearest } from '../core/nearest.ts';
+import { withoutMarks } from '../core/reading-mark.ts';
+import { thrownAt } from '../core/thrown-at.ts';
+import { type Place, placeText, withExcerpt } from './excerpt.ts';
+import { modulesRead } from './module-reading.ts';
+
+/** Files that are looked through for a syntax error of which Node does not tell the place. */
+const mostParsed = 20;
+const parseTimeout = 10_000;
+
+/** CONFIG_INVALID for what the import of the config at `path` threw. */
+export async function moduleProblem(path: string, thrown: unknown): Promise<WeldrError> {
+  return new WeldrError('CONFIG_INVALID', await textOf(path, thrown), { cause: thrown });
+}
+
+async function textOf(path: string, thrown: unknown): Promise<string> {
+  const name = (file: string): string => relative(dirname(path), file) || file;
+  if (!(thrown instanceof Error)) return `${name(path)}: ${describeError(thrown)}`;
+  const missing = missingModule(path, thrown);
+  if (missing !== undefined) return `${name(missing.importer)}: ${missing.text}`;
+  const place = placeOf(path, thrown);
+  const message = (await exportProblem(thrown)) ?? withoutMarks(messageOf(thrown, place?.file ?? path));
+  if (place === undefined) return `${name(path)}: ${message}`;
+  const shown = { ...place, file: name(place.file) };
+  return thrown instanceof SyntaxError ? withExcerpt(shown, message) : `${placeText(shown)}: ${message}`;
+}
+
+// --- what is not there -----------------------------------------------------------------------------------------
+
+interface Missing {
+  /** The file that imports it. */
+  readonly importer: string;
+  readonly text: string;
+}
+
+/** What is said of an import that leads nowhere; undefined: that is not what was thrown. */
+function missingModule(path: string, error: Error): Missing | undefined {
+  const code: unknown = Reflect.get(error, 'code');
+  const message = withoutMarks(error.message);
+  const found = /imported from (.+)$/.exec(message)?.[1];
+  const importer = found === undefined ? path : fileOf(found);
+  if (code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') {
+    const [, part = '', where = ''] =
+      /^Package subpath '\.\/(.*?)' is not defined .* in (\S+)/.exec(message) ?? [];
+    const owner = /node_modules\/((?:@[^/]+\/)?[^/]+)\/package\.json$/.exec(where)?.[1] ?? where;
+    const near = owner === 'weldr' ? nearest(part, ['plugins', 'testing']) : undefined;
+    const hint = near === undefined ? '; see "exports" in its package.json' : `; did you mean weldr/${near}?`;
+    return { importer, text: `the package ${owner} has nothing named ${owner}/${part}${hint}` };
+  }
+  if (code !== 'ERR_MODULE_NOT_FOUND') return undefined;
+  const wanted = /^Cannot find (?:package|module) '(.+?)'/.exec(message)?.[1] ?? '';
+  if (message.startsWith('Cannot find package')) {
+    const what = wanted.startsWith('/') ? wanted : `the package ${wanted}`;
+    return { importer, text: `${what} is not installed; run npm install ${wanted} in ${dirname(importer)}` };
+  }
+  const file = fileOf(wanted);
+  const shown = `./${relative(dirname(importer), file)}`.replace(/^\.\/\.\.\//, '../');
+  return { importer, text: `it imports ${shown}, which is not there${suffixHint(file, shown)}` };
+}
+
+/** Node wants imports in full, which bundlers do not. */
+function suffixHint(file: string, shown: string): string {
+  const bare = file.slice(0, file.length - extname(file).length);
+  for (const suffix of ['.ts', '.mts', '.js', '.mjs', '/index.ts', '/index.js']) {
+    if (existsSync(`${file}${suffix}`)) return `; did you mean ${shown}${suffix}?`;
+    if (bare !== file && existsSync(`${bare}${suffix}`)) {
+      return `; did you mean ${shown.slice(0, shown.length - extname(shown).length)}${suffix}?`;
+    }
+  }
+  return '';
+}
+
+function fileOf(text: string): string {
+  return text.startsWith('file:') ? fileURLToPath(text) : text;
+}
+
+// --- names that are not there ----------------------------------------------------------------------------------
+
+/** What is said of a name that a module does not export, or that nobody has imported; undefined: it is something else. */
+async function exportProblem(error: Error): Promise<string | undefined> {
+  const [, module, wanted] =
+    /^The requested module '(.+)' does not provide an export named '(.+)'$/.exec(error.message) ?? [];
+  if (module !== undefined && wanted !== undefined) {
+    return `${module} exports no ${wanted}${hintFor(wanted, module, await ownExports())}`;
+  }
+  const name =
+    error instanceof ReferenceError ? /^(\w+) is not defined$/.exec(error.message)?.[1] : undefined;
+  if (name === undefined) return undefined;
+  const home = [...(await ownExports())].find(([, names]) => names.includes(name))?.[0];
+  return home === undefined ? undefined : `${name} is not imported; add import { ${name} } from '${home}'`;
+}
+
+function hintFor(wanted: string, module: string, own: ReadonlyMap<string, readonly string[]>): string {
+  const home = [...own].find(([, names]) => names.includes(wanted))?.[0];
+  if (home !== undefined) return `; ${home} does`;
+  const near = nearest(wanted, own.get(module) ?? []);
+  return near === undefined ? '' : `; did you mean ${near}?`;
+}
+
+/** What configs import of Weldr, by module. */
+async function ownExports(): Promise<ReadonlyMap<string, readonly string[]>> {
+  const namesOf = async (module: string): Promise<[string, string[]]> => [
+    module,
+    Object.keys(await import(import.meta.resolve(module))),
+  ];
+  return new Map(await Promise.all(['weldr', 'weldr/plugins'].map(namesOf)));
+}
+
+// --- messages and places ---------------------------------------------------------------------------------------
+
+function messageOf(error: Error, file: string): string {
+  const message = describeError(error);
+  const isTypeScript = /\.m?ts$/.test(file);
+  if (/^Cannot access '.+' before initialization$/.test(message)) {
+    return `${message}: two files that import each other, or a line that is too early`;
+  }
+  const beyondTypes = /^TypeScript (.+) is not supported in strip-only mode$/.exec(message)?.[1];
+  if (beyondTypes !== undefined) {
+    return `${beyondTypes} is more than a type, and types are all of TypeScript that runs here; write it as JavaScript`;
+  }
+  if (/^(module|exports) is not defined/.test(message)) return `${message}; write export default { … }`;
+  if (/^require is not defined/.test(message)) return 'there is no require here; write import … from …';
+  if (!isTypeScript && message === 'Missing initializer in const declaration') {
+    return `${message}; types are for .ts files only`;
+  }
+  return message;
+}
+
+/** Where in the user's files it was thrown, as far as the error tells. */
+function placeOf(path: string, error: Error): Place | undefined {
+  if (!(error instanceof SyntaxError)) return thrownAt(error);
+  const stack = withoutMarks(stackOf(error) ?? '');
+  return arrowPlace(stack) ?? (isOfParser(stack) ? parsedPlace(path) : thrownAt(error));
+}
+/** The stack of a syntax error may begin with file and line, then lines of the source, one with a mark below it. */
+function arrowPlace(stack: string): Place | undefined {
+  const [, at, line] = /^(\S.*):(\d+)\n/.exec(stack) ?? [];
+  if (at === undefined) return undefined;
+  const lines = stack.split('\n');
+  const arrow = lines.findIndex(text => /^\s*\^+\s*$/.test(text));
+  const place = { file: fileOf(at), line: Number(line) };
+  if (arrow < 2) return place;
+  return { ...place, column: (lines[arrow]?.indexOf('^') ?? 0) + 1, source: lines[arrow - 1] };
+}
+
+/** Code that calls JSON.parse fails with a SyntaxError, too. */
+function isOfParser(stack: string): boolean {
+  return /^\s+at compileSourceTextModule/m.test(stack);
+}
+
+/** Of a fault in an ES module Node tells the place on the terminal only. */
+function parsedPlace(path: string): Place | undefined {
+  const scripts = new Set([path, ...[...modulesRead().keys()].reverse()]);
+  for (const file of [...scripts].filter(name => /\.m?js$/.test(name)).slice(0, mostParsed)) {
+    const { stderr } = spawnSync(process.execPath, ['--check', file], {
+      encoding: 'utf8',
+      timeout: parseTimeout,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const place = arrowPlace(stderr);
+    if (place !== undefined) return place;
+  }
+  return undefined;
+}
+
+/** What the promise that a config exports was rejected with. */
+export function rejectedExport(path: string, thrown: unknown): WeldrError {
+  const file = relative(dirname(path), path);
+  return new WeldrError(
+    'CONFIG_INVALID',
+    `${file}: the promise that it exports failed: ${describeError(toError(thrown))}`,
+    {
+      cause: thrown,
+    },
+  );
+}

@@ -1,0 +1,30 @@
+// The bound on the start of one side of a plugin: what waits for ever must not keep Weldr from saying so.
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
+
+/** When the log says what is waited for, ms. */
+const patience = 10_000;
+/** When the start fails, ms. Plugins may wait for others, such as a store, with bounds of their own. */
+const longestStart = 120_000;
+
+/** Waits for the start of a plugin, for two minutes at most. Rejects with what it rejects with, or with an Error then. */
+export async function startWithin(
+  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+  plugin: string,
+  started: void | Promise<void> | undefined,
+): Promise<void> {
+  if (started === undefined) return;
+  const late = Promise.withResolvers<never>();
+  const cancelWord = clock.after(patience, () =>
+    log.warn({ plugin }, `the start waits for plugin ${plugin}, for ${patience / 1000} s by now`),
+  );
+  const cancel = clock.after(longestStart, () =>
+    late.reject(new Error(`it was not done after ${longestStart / 1000} s`)),
+  );
+  try {
+    await Promise.race([started, late.promise]);
+  } finally {
+    cancelWord();
+    cancel();
+  }
+}

@@ -1,0 +1,36 @@
+// Early exit: says so when code that is not Weldr's ends this process, or waits without end, before its work is done.
+import { basename } from 'node:path';
+import { thrownAt } from '../thrown-at.ts';
+import type { exitCodes } from './exit-codes.ts';
+
+/** What is said of code that waits without end. */
+export const neverEnds = 'it awaits something that never comes';
+
+/**
+ * What comes of `work`. Rejects with an Error when nothing is left in this process that could fulfil it. When the user's
+ * code calls `process.exit` meanwhile, stderr says so and where, and the exit code is `exitCode`.
+ */
+export async function guardExit<T>(
+  exitCode: (typeof exitCodes)['config' | 'failed'],
+  work: () => Promise<T>,
+): Promise<T> {
+  const stuck = Promise.withResolvers<never>();
+  const onIdle = (): void => stuck.reject(new Error(neverEnds));
+  const onExit = (code: number): void => {
+    // The one who called process.exit is in the stack.
+    const place = thrownAt(new Error());
+    if (place === undefined) return;
+    const { file, line, column } = place;
+    const what = `process.exit(${code}) ends Weldr; throw an Error to refuse to start`;
+    process.stderr.write(`weldr: ${basename(file)}:${line}:${column}: ${what}\n`);
+    process.exitCode = exitCode;
+  };
+  process.once('beforeExit', onIdle);
+  process.once('exit', onExit);
+  try {
+    return await Promise.race([work(), stuck.promise]);
+  } finally {
+    process.off('beforeExit', onIdle);
+    process.off('exit', onExit);
+  }
+}
