@@ -1,6 +1,7 @@
 // `weldr start` and `weldr check`: a manager under the signals of this process.
 // What it needs is imported after the first worker was started, so that both processes boot at the same time.
 import { flushCompileCache } from 'node:module';
+import { basename } from 'node:path';
 import type { ConfigWatch } from '../config/config-watch.ts';
 import type { SettingFlags } from '../config/overrides.ts';
 import { describeError, WeldrError } from '../core/errors.ts';
@@ -78,6 +79,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     setImmediate(collectStartGarbage);
     const lacking = releaseProblem(process.versions.node);
     if (lacking !== undefined) manager.log.warn(lacking);
+    for (const text of await aroundConfig(flags, path)) manager.log.warn(text);
     watch?.start(() => {
       if (manager?.status.stopping === false) reload(manager);
     });
@@ -115,12 +117,12 @@ async function storedText(config: LoadedConfig): Promise<string | undefined> {
   const { readStoredState } = await import('../core/process/stored-state.ts');
   try {
     const stored = await readStoredState(config);
-    for (const said of stored?.problems ?? []) process.stderr.write(`weldr: warning: ${said}\n`);
+    for (const said of stored?.problems ?? []) warn(said);
     return stored?.overview;
   } catch (thrown) {
     // The store may be another user's, or away: that says nothing against the config.
     if (!(thrown instanceof WeldrError) || thrown.code !== 'STORE_UNAVAILABLE') throw thrown;
-    process.stderr.write(`weldr: warning: what operators changed is not shown: ${thrown.message}\n`);
+    warn(`what operators changed is not shown: ${thrown.message}`);
     return undefined;
   }
 }
@@ -134,18 +136,27 @@ export async function check(flags: StartFlags): Promise<number> {
     const path = findConfig(flags.config);
     const config = await loadConfig(path, overrides);
     const { probeConfig } = await import('../core/process/config-probe.ts');
-    await probeConfig(config);
-    const { ListenersTls, certificatesOf, validityProblem } = await import(
-      '../core/process/listeners-tls.ts'
+    const odd = await probeConfig(config);
+    const { settings, plugins, warnings } = config;
+    const [{ startOutlook }, { serversOf }] = await Promise.all([
+      import('../core/process/start-outlook.ts'),
+      import('../core/settings/settings.ts'),
+    ]);
+    const file = basename(path);
+    const [{ ListenersTls, certificatesOf }, { validityProblem }] = await Promise.all([
+      import('../core/process/listeners-tls.ts'),
+      import('../core/certificates/certificate-expiry.ts'),
+    ]);
+    const ends = certificatesOf(new ListenersTls(settings.listen).materials).flatMap(
+      certificate => validityProblem(certificate, Date.now()) ?? [],
     );
-    for (const certificate of certificatesOf(new ListenersTls(config.settings.listen).materials)) {
-      const warning = validityProblem(certificate, Date.now());
-      if (warning !== undefined) process.stderr.write(`weldr: warning: ${warning}\n`);
-    }
-    const { settings, plugins } = config;
+    const here = [...odd, ...startOutlook(settings)].map(text => `${file}: ${text}`);
+    for (const text of [...(await aroundConfig(flags, path)), ...warnings, ...ends, ...here]) warn(text);
     const stored = await storedText(config);
     const names = plugins.map(plugin => plugin.name).join(', ');
-    console.log(`${path} is valid: ${settings.servers.length} servers; plugins: ${names || 'none'}`);
+    const count = Object.values(serversOf(settings)).flat().length;
+    const servers = count === 1 ? '1 server' : `${count} servers`;
+    console.log(`${path} is valid: ${servers}; plugins: ${names || 'none'}`);
     if (stored !== undefined) console.log(stored);
     return exitCodes.ok;
   } catch (thrown) {
@@ -156,6 +167,15 @@ export async function check(flags: StartFlags): Promise<number> {
     // A timer of the config must not keep this command.
     setTimeout(() => process.exit(), lastWait).unref();
   }
+}
+
+async function aroundConfig({ config }: StartFlags, path: string): Promise<string[]> {
+  const { startWarnings } = await import('./start-warnings.ts');
+  return startWarnings(path, { isFound: config === undefined });
+}
+
+function warn(text: string): void {
+  process.stderr.write(`weldr: warning: ${text}\n`);
 }
 
 /** A wrong flag is a mistake of the command line, a wrong variable one of the configuration. */

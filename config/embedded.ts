@@ -4,6 +4,7 @@ import { openLog } from '../core/log/log.ts';
 import type { ManagerStatus } from '../core/plugin/plugin.ts';
 import { emptyRecording } from '../core/process/config-source.ts';
 import { checkConfig, type WeldrConfig } from '../core/settings/config.ts';
+import { warningsOf } from '../core/settings/warnings.ts';
 
 /** A Weldr that runs in this process. */
 export interface RunningWeldr {
@@ -42,7 +43,8 @@ export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
       if (read)
         throw new WeldrError('CONFLICT', 'this Weldr was started from code: no file can be read anew');
       read = true;
-      return { ...checkConfig(config, overrides), recording: emptyRecording };
+      const checked = checkConfig(config, overrides);
+      return { ...checked, recording: emptyRecording, warnings: warningsOf(checked) };
     },
     openLog,
   });

@@ -5,10 +5,11 @@ import { access, readFile, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { adoptError, describeError, WeldrError } from '../core/errors.ts';
-import type { LoadConfig, LoadedConfig, ReplayConfig } from '../core/process/config-source.ts';
-import { checkConfig, inFile } from '../core/settings/config.ts';
+import type { LoadConfig, ReplayConfig } from '../core/process/config-source.ts';
+import { type CheckedConfig, checkConfig, inFile } from '../core/settings/config.ts';
 import { showInput } from '../core/settings/options.ts';
 import type { Overrides } from '../core/settings/settings.ts';
+import { warningsOf } from '../core/settings/warnings.ts';
 import { builtInPlugins } from './built-in-plugins.ts';
 import { parseData } from './data-reading.ts';
 import { moduleProblem, rejectedExport } from './module-problem.ts';
@@ -32,7 +33,8 @@ export const loadConfig: LoadConfig = async (path, overrides) => {
       return text;
     },
   });
-  return { ...config, recording: recorder.seal() };
+  const warnings = warningsOf(config).map(text => `${basename(path)}: ${text}`);
+  return { ...config, recording: recorder.seal(), warnings };
 };
 
 /** Loads a config from the manager's recording of it, as {@link loadConfig} does from the file. */
@@ -53,7 +55,7 @@ interface Sources {
   text(): Promise<string>;
 }
 
-async function checked(path: string, overrides: Overrides, sources: Sources): Promise<LoadedConfig> {
+async function checked(path: string, overrides: Overrides, sources: Sources): Promise<CheckedConfig> {
   const isCode = isModule(path);
   const config = isCode ? await readModule(path, sources) : await readData(path, sources);
   const catalogue = isCode ? undefined : await builtInPlugins();

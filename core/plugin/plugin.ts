@@ -62,6 +62,10 @@ export interface ConfigFacts {
   readonly overrides: Overrides;
   /** Where clients connect to. */
   readonly listen: readonly Listen[];
+  /** Says what is legal and surely not meant, and what to do instead; `field`: the option that it is about. */
+  warn(field: string, text: string): void;
+  /** Says where the plugin will listen, as {@link ManagerSide.listensOn} does when it starts. */
+  listensOn(address: string): void;
 }
 
 /** Plugins within a plugin, and for which requests. */

@@ -1,5 +1,6 @@
 // Config probe: starts the worker sides of a config without a socket, a manager or a request, to find what only their
 // start shows.
+import { inspect } from 'node:util';
 import { pino } from 'pino';
 import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
@@ -12,10 +13,10 @@ import { guardExit } from './early-exit.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /**
- * Starts the worker sides of a config's plugins and closes them again. Rejects as a start of Weldr would: with what a
- * plugin throws, a tap that can never be asked, a pool without a balancer.
+ * Starts the worker sides of a config's plugins and closes them again; answers what is odd about it, a sentence each.
+ * Rejects as a start of Weldr would: with what a plugin throws, a tap that can never be asked, a pool without a balancer.
  */
-export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<void> {
+export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<string[]> {
   const pools = new Pools();
   for (const server of settings.servers) pools.default.set(configuredRecord(server));
   for (const [name, { servers, ...said }] of Object.entries(settings.pools)) {
@@ -39,7 +40,29 @@ export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<
   }
   try {
     sides.refusePoolsWithoutBalancer();
+    const isRouted = sides.stages.first.route.taps.length > 0;
+    return isRouted ? [] : unreachable(settings, plugins);
   } finally {
     await sides.close();
   }
+}
+
+/** Without routes only fallbacks lead out of `default`, but for plugins of one's own, which may do what they like. */
+function unreachable({ pools }: LoadedConfig['settings'], plugins: LoadedConfig['plugins']): string[] {
+  const options = inspect(
+    plugins.map(({ plugin }) => plugin.options),
+    { depth: 6 },
+  );
+  if (plugins.some(({ plugin }) => plugin.worker !== undefined && plugin.schema === undefined)) return [];
+  const reached = new Set<string>();
+  for (let next: string | undefined = 'default'; next !== undefined && !reached.has(next); ) {
+    reached.add(next);
+    next = pools[next]?.fallback;
+  }
+  return Object.keys(pools)
+    .filter(name => !reached.has(name) && !options.includes(name))
+    .map(
+      name =>
+        `pools.${name}: no plugin sends requests there, and no pool falls back to it; take it out, or add a route`,
+    );
 }

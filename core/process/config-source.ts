@@ -34,6 +34,8 @@ export const emptyRecording: ConfigRecording = { modules: [], imports: [] };
 /** A config, with the sources that it came from. */
 export interface RecordedConfig extends LoadedConfig {
   readonly recording: ConfigRecording;
+  /** What in it is legal and surely not meant, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**

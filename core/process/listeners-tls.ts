@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Certificate } from '../certificates/certificate.ts';
+import { validityProblem } from '../certificates/certificate-expiry.ts';
 import type { TlsMaterial } from '../certificates/listener-tls.ts';
 import { readTls } from '../certificates/tls-reading.ts';
 import type { Clock } from '../clock.ts';
@@ -11,8 +12,6 @@ import type { Listen } from '../settings/listen.ts';
 /** How often the files are looked at, ms. */
 const lookInterval = 5_000;
 const day = 24 * 3_600_000;
-/** So long before its end a certificate is warned of, ms. */
-const warnBefore = 21 * day;
 
 /** By the names of listeners. */
 export type TlsMaterials = Readonly<Record<string, TlsMaterial>>;
@@ -86,24 +85,11 @@ export class ListenersTls {
   }
 }
 
-/** Why clients refuse a certificate at `now`, or soon will; undefined: they do not. */
-export function validityProblem({ name, notBefore, notAfter }: Certificate, now: number): string | undefined {
-  if (notAfter <= now)
-    return `certificate ${name} ended on ${dateOf(notAfter)}: clients refuse it; replace it`;
-  if (notBefore > now)
-    return `certificate ${name} begins on ${dateOf(notBefore)}: clients refuse it until then`;
-  const days = Math.floor((notAfter - now) / day);
-  if (notAfter - now > warnBefore) return undefined;
-  return `certificate ${name} ends in ${days} ${days === 1 ? 'day' : 'days'}, on ${dateOf(notAfter)}; renew it`;
-}
-
 /** All certificates, each once. */
 export function certificatesOf(materials: TlsMaterials): Certificate[] {
   const all = Object.values(materials).flatMap(({ certificates }) => certificates);
   return [...new Map(all.map(certificate => [certificate.fingerprint, certificate])).values()];
 }
-
-const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
 const factsOf = ({ names, issuer, notAfter }: Certificate) => ({
   names,

@@ -252,6 +252,7 @@ export class Manager {
       level: config.settings.logLevel,
       file: config.settings.log.file,
     });
+    this.tellWarnings(config);
     // Between the death of the last worker and its replacement nothing else may keep the process alive.
     this.keepAlive = setInterval(() => {}, 2 ** 30);
     const group = this.newGroup(config);
@@ -303,6 +304,10 @@ export class Manager {
     this.options.onState?.(state, text);
   }
 
+  private tellWarnings({ warnings }: RecordedConfig): void {
+    for (const text of warnings) this.log.warn(text);
+  }
+
   /** What of the config is not in force, and why, in one line. */
   private tellOverview(): void {
     const overview = overviewOf(this.pools.state);
@@ -349,6 +354,7 @@ export class Manager {
       throw thrown;
     }
     this.log.level = config.settings.logLevel;
+    this.tellWarnings(config);
     if (config.settings.log.file !== oldGroup.config.settings.log.file) {
       this.log.warn('log.file has changed: it takes effect at the next start');
     }

@@ -15,6 +15,7 @@ import {
   type SettingsInput,
   settingsSchema,
 } from './settings.ts';
+import type { PluginRemarks } from './warnings.ts';
 
 /** Plugins of a route or a pool: made in place, or by their names in `define`. */
 export type ScopedPlugins = readonly (Plugin | string)[];
@@ -33,6 +34,7 @@ export type WeldrConfig = SettingsInput & {
 export interface CheckedConfig {
   readonly settings: Settings;
   readonly plugins: readonly PluginInstance[];
+  readonly remarks: PluginRemarks;
 }
 
 /** Gives a config its type, so that an editor completes and checks it; returns it as it is. */
@@ -93,8 +95,17 @@ export function checkConfig(
     if (pool.plugins !== undefined) pluginsByPool[name] = pool.plugins;
   }
   const instances = instantiate({ plugins, define, pools: pluginsByPool, catalogue });
-  for (const instance of instances) checkPlugin(instance, { overrides, listen: settings.listen });
-  return { settings, plugins: instances };
+  const warnings: string[] = [];
+  const addresses: string[] = [];
+  for (const instance of instances) {
+    checkPlugin(instance, {
+      overrides,
+      listen: settings.listen,
+      warn: (field, text) => warnings.push(`${instance.at}.${field}: ${text}`),
+      listensOn: address => addresses.push(address),
+    });
+  }
+  return { settings, plugins: instances, remarks: { warnings, addresses } };
 }
 
 function checkPlugin({ plugin, options, at }: PluginInstance, facts: ConfigFacts): void {

@@ -30,10 +30,15 @@ export function secret() {
     .meta({ examples: ['env:NAME', 'file:PATH'] });
 }
 
+/** The path in `file:PATH`; undefined for what is no such text. */
+export function fileOfSecret(text: string): string | undefined {
+  return text.startsWith('file:') ? text.slice('file:'.length) : undefined;
+}
+
 function secretIn(text: string): string {
   if (text.startsWith('env:')) return variable(text.slice('env:'.length));
-  if (text.startsWith('file:')) return content(text.slice('file:'.length));
-  return text;
+  const path = fileOfSecret(text);
+  return path === undefined ? text : content(path);
 }
 
 function variable(name: string): string {

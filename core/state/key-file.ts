@@ -1,6 +1,7 @@
 // The file with the key that TLS keys are encrypted with.
 import { randomBytes } from 'node:crypto';
 import { open, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { describeError, WeldrError } from '../errors.ts';
 import { secretKeyLength } from './sealed-store.ts';
 
@@ -20,6 +21,21 @@ export async function readKeyFile(path: string, missing: 'make' | 'refuse'): Pro
     if (isMissing && missing === 'make') return await makeKey(path);
     const remedy = isMissing ? '; make one with: (umask 077; openssl rand -base64 32 > FILE)' : '';
     throw invalid(path, `cannot be read (${describeError(thrown)})${remedy}`);
+  }
+}
+
+/** Rejects as {@link readKeyFile} would with `make`, as far as that shows without making anything. */
+export async function checkKeyFile(path: string): Promise<void> {
+  try {
+    await readKey(path);
+  } catch (thrown) {
+    if (thrown instanceof WeldrError) throw thrown;
+    const isMissing = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
+    if (!isMissing) throw invalid(path, `cannot be read (${describeError(thrown)})`);
+    const folder = dirname(path);
+    await stat(folder).catch(error => {
+      throw invalid(path, `cannot be made (${describeError(error)}); make the folder ${folder} first`);
+    });
   }
 }
 
@@ -47,7 +63,10 @@ async function makeKey(path: string): Promise<Buffer> {
       await file.close();
     }
   } catch (thrown) {
-    throw invalid(path, `cannot be made (${describeError(thrown)})`);
+    throw invalid(
+      path,
+      `cannot be made (${describeError(thrown)}); let this user write to ${dirname(path)}, or name another file`,
+    );
   }
   return key;
 }

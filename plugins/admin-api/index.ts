@@ -44,9 +44,16 @@ export type AdminApiOptions = z.input<typeof options>;
 export const adminApi = definePlugin({
   name: 'admin-api',
   schema: options,
-  check(configured, { overrides, listen }) {
+  check(configured, { overrides, listen, warn, listensOn }) {
     const { host, port } = accessOf(overrides, configured);
     const target = { kind: 'tcp', host, port } as const;
+    listensOn(addressOf(target));
+    if (!isLoopback(host)) {
+      warn(
+        'listen',
+        `callers send the token to ${addressOf(target)} in plain text; listen on 127.0.0.1, and come over TLS or SSH`,
+      );
+    }
     const taken = listen.find(one => port !== 0 && meet(one.target, target));
     if (taken === undefined) return;
     throw new WeldrError(

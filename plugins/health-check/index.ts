@@ -44,6 +44,13 @@ export const healthCheck = definePlugin({
   name: 'health-check',
   role: 'active-check',
   schema: options,
+  check({ interval, timeout }, { warn }) {
+    if (timeout <= interval) return;
+    warn(
+      'timeout',
+      `a check may take ${timeout} ms and the next is due after ${interval} ms; make it shorter than interval`,
+    );
+  },
   manager(
     { pools, operator, admin, clock, log, status, scope, covers, onClose },
     { concurrency, jitter, ...configured },

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { FixedStore } from '../../core/state/fixed-store.ts';
-import { readKeyFile } from '../../core/state/key-file.ts';
+import { checkKeyFile, readKeyFile } from '../../core/state/key-file.ts';
 import { SealedStore } from '../../core/state/sealed-store.ts';
 import { peek } from './journal-reading.ts';
 import { PoolJournal } from './pool-journal.ts';
@@ -36,6 +36,7 @@ export const poolFile = definePlugin({
   schema: options,
   async stored({ path, keyFile }) {
     const rows = await peek(path);
+    if (keyFile !== undefined) await checkKeyFile(keyFile);
     if (keyFile === undefined || rows.length === 0) return rows;
     return await new SealedStore(new FixedStore(rows), await readKeyFile(keyFile, 'refuse')).load();
   },

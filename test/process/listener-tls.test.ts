@@ -130,8 +130,8 @@ test('a certificate whose file is replaced is shown without a reload, and a wron
 test('a certificate that ends soon, or has, is warned of at the start and by weldr check', async () => {
   await withWeldr(async weldr => {
     for (const [days, expected] of [
-      [10, /^certificate shop\.test ends in 9 days, on \d{4}-\d\d-\d\d; renew it$/],
-      [-1, /^certificate shop\.test ended on \d{4}-\d\d-\d\d: clients refuse it; replace it$/],
+      [10, /^the certificate shop\.test expires in 10 days, on \d{4}-\d\d-\d\d; renew it$/],
+      [-1, /^the certificate shop\.test expired on \d{4}-\d\d-\d\d; renew it$/],
     ] as const) {
       put(weldr.folder, 'shop', makeCertificate({ names: ['shop.test'], days }));
       const { code, stderr } = await runWeldr(['check'], { cwd: weldr.folder });

@@ -57,6 +57,78 @@ test('fails with the reason of a worker side that fails, and closes the manager 
   );
 });
 
+test('says once why it fails, however many workers find it', async () => {
+  const failing = `{ name: 'failing', worker() { throw new Error('no luck', { cause: new Error('no coin') }); } }`;
+  const { code, output, logs } = await failedStart(withPlugins(failing));
+  assert.is(code, 1);
+  assert.is(output, 'weldr: plugin failing did not start: no luck: no coin\n');
+  assert.not.match(JSON.stringify(logs), 'luck');
+});
+
+test('names the line of a mistake in a plugin', async () => {
+  const failing = `{ name: 'failing', manager(side) { side.nope.here(); } }`;
+  const { output } = await failedStart(withPlugins(failing));
+  assert.match(
+    output,
+    /^weldr: plugin failing did not start: Cannot read .* \(reading 'here'\) \(weldr\.config\.ts:3:\d+\)\n$/,
+  );
+});
+
+test('shows what a plugin throws as a sentence: the issues of zod, words of OpenSSL', async () => {
+  const failing = `{ name: 'failing', manager() {
+    throw Object.assign(new Error('error:0480006C:PEM routines::no start line'), { code: 'ERR_OSSL_PEM_NO_START_LINE' });
+  } }`;
+  const { output } = await failedStart(withPlugins(failing));
+  assert.is(output, 'weldr: plugin failing did not start: this is not PEM, which begins with -----BEGIN\n');
+});
+
+test('says which of its own listeners has a port already', async () => {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  const address = holder.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  holder.close();
+  const listen = `['127.0.0.1:${port}', 'localhost:${port}']`;
+  const { code, output } = await failedStart(withPlugins('').replace("'127.0.0.1:0'", listen));
+  assert.is(code, 1);
+  assert.is(
+    output,
+    `weldr: cannot listen on localhost:${port}: 127.0.0.1:${port} of the same config has the port already; take one of them out of listen\n`,
+  );
+});
+
+test('says that this machine does not have an address', async () => {
+  const { code, output } = await failedStart(withPlugins('').replace('127.0.0.1:0', '192.0.2.1:8080'));
+  assert.is(code, 1);
+  assert.is(
+    output,
+    'weldr: cannot listen on 192.0.2.1:8080: this machine has no such address; take one that `ip address` lists, or 0.0.0.0 for all\n',
+  );
+});
+
+test('logs what is surely not meant, once', async () => {
+  const weldr = await startWeldr({
+    config: withPlugins('', "servers: [{ url: 'https://127.0.0.1:1', tls: { verify: false } }],").replace(
+      'plugins: []',
+      "plugins: [{ name: 'first', role: 'balancer', worker({ hooks, pools }) { hooks.selectUpstream.tap('first', () => [...pools.default][0]); } }]",
+    ),
+  });
+  try {
+    const said = weldr.logs.filter(({ msg }) => msg.includes('tls.verify'));
+    assert.equal(
+      said.map(({ level, msg }) => [level, msg.split(';')[0]]),
+      [
+        [
+          40,
+          'weldr.config.ts: servers[0].tls.verify: without it anybody on the way can pose as https://127.0.0.1:1',
+        ],
+      ],
+    );
+  } finally {
+    await weldr.stop();
+  }
+});
+
 test('fails when a worker ends before it is ready', async () => {
   const { code, output } = await failedStart(
     withPlugins(`{ name: 'leaver', worker() { process.exit(5); } }`),

@@ -1,0 +1,41 @@
+// What around a config is surely not meant: variables of the environment that nobody reads, configs beside the one that is read.
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { searchPlaces } from '../config/find.ts';
+import { editDistance } from '../core/nearest.ts';
+
+const variables = [
+  'WELDR_LISTEN',
+  'WELDR_ADMIN_LISTEN',
+  'WELDR_ADMIN_TOKEN',
+  'WELDR_ADMIN',
+  'WELDR_WORKERS',
+  'WELDR_LOG_LEVEL',
+];
+
+/** So many wrong letters are a slip; more are a name of its own. */
+const mostEdits = 2;
+
+/** A sentence for each; `path`: the config that is read, `isFound` when nobody named it. */
+export function startWarnings(
+  path: string,
+  { isFound, environment = process.env }: { isFound: boolean; environment?: NodeJS.ProcessEnv },
+): string[] {
+  return [...misspelt(environment), ...(isFound ? besides(path) : [])];
+}
+
+function* misspelt(environment: NodeJS.ProcessEnv): Generator<string> {
+  for (const name of Object.keys(environment)) {
+    if (!name.startsWith('WELDR_') || variables.includes(name)) continue;
+    const meant = variables.find(variable => editDistance(name, variable) <= mostEdits);
+    if (meant !== undefined) yield `${name}: no such variable is read; did you mean ${meant}?`;
+  }
+}
+
+function* besides(path: string): Generator<string> {
+  for (const name of searchPlaces) {
+    const other = join(dirname(path), name);
+    if (other === path || !existsSync(other)) continue;
+    yield `${name} is not read, as ${basename(path)} is there too; remove one of them, or name one with --config`;
+  }
+}

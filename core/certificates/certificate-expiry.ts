@@ -1,0 +1,40 @@
+// When certificates that Weldr shows or trusts stop being valid.
+import { certificatesIn } from './pem.ts';
+
+/** How long before the end it is said, ms. */
+const warnBefore = 21 * 24 * 3_600_000;
+const day = 24 * 3_600_000;
+
+/** How a certificate is named, and from when until when it is valid, ms since the epoch. */
+export interface Validity {
+  readonly name: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** What is said of a certificate at `now` (ms since the epoch); undefined: all is well. */
+export function validityProblem({ name, notBefore, notAfter }: Validity, now: number): string | undefined {
+  const end = dateOf(notAfter);
+  if (notAfter <= now) return `the certificate ${name} expired on ${end}; renew it`;
+  if (notBefore > now) {
+    return `the certificate ${name} is not valid before ${dateOf(notBefore)}; is the clock of this machine right?`;
+  }
+  if (notAfter - now >= warnBefore) return undefined;
+  const days = Math.ceil((notAfter - now) / day);
+  return `the certificate ${name} expires in ${days} ${days === 1 ? 'day' : 'days'}, on ${end}; renew it`;
+}
+
+/** The same of the certificates of a PEM text; of the first one of which there is something to say. */
+export function expiryOf(pem: string, now: number): string | undefined {
+  for (const { subject, validFromDate, validToDate } of certificatesIn(pem) ?? []) {
+    const name = subject?.replaceAll('\n', ', ') || 'without a name';
+    const problem = validityProblem(
+      { name, notBefore: validFromDate.getTime(), notAfter: validToDate.getTime() },
+      now,
+    );
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);

@@ -1,0 +1,133 @@
+// What of servers and pools is legal and surely not meant.
+import { networkInterfaces } from 'node:os';
+import type { PluginInstance } from '../plugin/plugin-instance.ts';
+import { expiryOf } from '../certificates/certificate-expiry.ts';
+import { parseServerAddress } from '../pool/server-address.ts';
+import type { HealthCheckSettings, ServerDefinition } from '../pool/server-definition.ts';
+import type { UpstreamTls } from '../pool/upstream-record.ts';
+import { parseTcpAddress } from './listen.ts';
+import type { Settings } from './settings.ts';
+
+/** One pool of a config, and where it stands there. */
+interface PlacedPool {
+  readonly name: string;
+  /** Of its servers, such as `pools.api.servers`. */
+  readonly at: string;
+  readonly servers: readonly ServerDefinition[];
+  readonly healthCheck?: HealthCheckSettings | undefined;
+}
+
+/** Says what is odd about the servers and pools of a config; `addresses`: where plugins listen. */
+export function* poolWarnings(
+  settings: Settings,
+  plugins: readonly PluginInstance[],
+  addresses: readonly string[],
+): Generator<string> {
+  const own = new OwnListeners([...settings.listen.map(({ address }) => address), ...addresses]);
+  const checks = plugins.some(({ plugin }) => plugin.role === 'active-check');
+  for (const [name, { tls, healthCheck }] of Object.entries(settings.pools)) {
+    const at = `pools.${name}`;
+    yield* tlsWarnings(tls, `${at}.tls`, `the servers of pool ${name}`);
+    yield* checkWarnings(healthCheck, `${at}.healthCheck`, checks);
+  }
+  for (const pool of poolsOf(settings)) {
+    for (const [index, server] of pool.servers.entries()) {
+      const at = `${pool.at}[${index}]`;
+      const loop = own.covering(server.url);
+      if (loop !== undefined) {
+        yield `${at}.url: ${server.url} is this Weldr itself, which listens on ${loop}; requests for it are answered 508`;
+      }
+      yield* portWarnings(server, at);
+      yield* tlsWarnings(server.tls, `${at}.tls`, server.url);
+      yield* checkWarnings(server.healthCheck, `${at}.healthCheck`, checks);
+    }
+    yield* groupWarnings(pool);
+  }
+}
+
+function poolsOf({ servers, pools }: Settings): PlacedPool[] {
+  const named = Object.entries(pools).map(([name, pool]) => ({ name, at: `pools.${name}.servers`, ...pool }));
+  return [{ name: 'default', at: 'servers', servers }, ...named];
+}
+
+/** What only the servers of a pool together show. */
+function* groupWarnings({ name, at, servers }: PlacedPool): Generator<string> {
+  if (servers.length === 0) return;
+  if (servers.every(({ state }) => state !== 'active')) {
+    yield `${at}: no server of pool ${name} has state "active", so none gets new requests`;
+  } else if (servers.every(({ backup }) => backup === true)) {
+    yield `${at}: all servers of pool ${name} are backups, which step in for others; take backup out of those that are not`;
+  }
+}
+
+/** A port that stands for the other protocol. */
+function* portWarnings({ url }: ServerDefinition, at: string): Generator<string> {
+  const { endpoint, protocol } = parseServerAddress(url);
+  if (endpoint.kind !== 'tcp') return;
+  if (protocol === 'http:' && endpoint.port === 443) {
+    yield `${at}.url: ${url} is plain HTTP to the port of HTTPS; write https://${endpoint.hostname}`;
+  } else if (protocol === 'https:' && endpoint.port === 80) {
+    yield `${at}.url: ${url} is HTTPS to the port of plain HTTP; write http://${endpoint.hostname}, or the right port`;
+  }
+}
+
+function* tlsWarnings(tls: UpstreamTls | undefined, at: string, who: string): Generator<string> {
+  if (tls === undefined) return;
+  if (tls.verify === false) {
+    yield `${at}.verify: without it anybody on the way can pose as ${who}; name its authority in tls.ca instead`;
+  }
+  for (const field of ['ca', 'cert'] as const) {
+    const expiry = tls[field] === undefined ? undefined : expiryOf(tls[field], Date.now());
+    if (expiry !== undefined) yield `${at}.${field}: ${expiry}`;
+  }
+}
+
+function* checkWarnings(
+  check: HealthCheckSettings | undefined,
+  at: string,
+  checks: boolean,
+): Generator<string> {
+  if (check === undefined) return;
+  if (!checks) yield `${at}: no plugin checks health, so this does nothing; add healthCheck() to plugins`;
+  if (check.interval !== undefined && check.timeout !== undefined && check.timeout > check.interval) {
+    yield `${at}.timeout: a check may take ${check.timeout} ms and the next is due after ${check.interval} ms; make it shorter than interval`;
+  }
+}
+
+// --- this Weldr as a server ------------------------------------------------------------------------------------
+
+/** Hosts that stand for all addresses of a machine. */
+const everywhere: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+
+class OwnListeners {
+  private readonly addresses: readonly string[];
+  private here: ReadonlySet<string> | undefined;
+
+  constructor(addresses: readonly string[]) {
+    this.addresses = addresses;
+  }
+
+  /** The address of this Weldr that a server's URL leads to; undefined: none, as far as it is known without asking. */
+  covering(url: string): string | undefined {
+    const { endpoint } = parseServerAddress(url);
+    if (endpoint.kind === 'unix') return this.addresses.find(address => address === `unix:${endpoint.path}`);
+    return this.addresses.find(address => {
+      const own = parseTcpAddress(address);
+      if (own === undefined || own.port !== endpoint.port || own.port === 0) return false;
+      if (own.host === endpoint.hostname) return true;
+      if (endpoint.hostname === 'localhost') return everywhere.has(own.host) || isLoopback(own.host);
+      return everywhere.has(own.host) && this.isHere(endpoint.hostname);
+    });
+  }
+
+  private isHere(hostname: string): boolean {
+    this.here ??= new Set(
+      Object.values(networkInterfaces()).flatMap(all => all?.map(({ address }) => address) ?? []),
+    );
+    return isLoopback(hostname) || everywhere.has(hostname) || this.here.has(hostname);
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host.startsWith('127.') || host === '::1' || host === 'localhost';
+}

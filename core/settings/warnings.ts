@@ -1,0 +1,42 @@
+// What in a config is legal and surely not meant, each in a sentence: shown by `weldr check`, logged at a start.
+import { isIP } from 'node:net';
+import type { PluginInstance } from '../plugin/plugin-instance.ts';
+import { secretWarnings } from './secret-warnings.ts';
+import { poolWarnings } from './server-warnings.ts';
+import type { Settings } from './settings.ts';
+
+/** What the plugins of a config say of it while they check their options. */
+export interface PluginRemarks {
+  /** Each with the place of the plugin. */
+  readonly warnings: readonly string[];
+  /** Where they listen. */
+  readonly addresses: readonly string[];
+}
+
+/** More than this many help nobody. */
+const mostShown = 20;
+
+/** All that there is to be said of a config, 20 sentences at most. Looks at files, and opens nothing. */
+export function warningsOf(config: {
+  readonly settings: Settings;
+  readonly plugins: readonly PluginInstance[];
+  readonly remarks: PluginRemarks;
+}): string[] {
+  const { settings, plugins, remarks } = config;
+  const all = [
+    ...trustWarnings(settings),
+    ...poolWarnings(settings, plugins, remarks.addresses),
+    ...remarks.warnings,
+    ...secretWarnings(plugins),
+  ];
+  const more = all.length - mostShown;
+  return more <= 0 ? all : [...all.slice(0, mostShown), `${more} more of this kind`];
+}
+
+function* trustWarnings({ forwarded }: Settings): Generator<string> {
+  for (const [index, network] of forwarded.trusted.entries()) {
+    const [address = '', bits] = network.split('/');
+    if (Number(bits) !== 0 || bits === undefined || isIP(address) === 0) continue;
+    yield `forwarded.trusted[${index}]: ${network} lets every client say what its address is; name the proxies in front`;
+  }
+}

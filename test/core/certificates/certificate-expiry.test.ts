@@ -1,0 +1,30 @@
+// What is said of certificates whose time is over, or nearly so.
+import * as assert from 'uvu/assert';
+import { expiryOf } from '../../../core/certificates/certificate-expiry.ts';
+import { certificate } from '../../support/certificate.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('the expiry of certificates');
+
+const at = (date: string): string | undefined => expiryOf(certificate, Date.parse(date));
+
+test('is said from 14 days before it on', () => {
+  assert.is(at('2126-10-14T00:00:00Z'), undefined);
+  assert.is(
+    at('2126-10-20T00:00:00Z'),
+    'the certificate CN=origin.test expires in 10 days, on 2126-10-29; renew it',
+  );
+});
+
+test('is said when it is over', () => {
+  assert.is(at('2126-11-01'), 'the certificate CN=origin.test expired on 2126-10-29; renew it');
+});
+
+test('is beside the point while the certificate is not valid yet', () => {
+  assert.is(
+    at('2020-01-01'),
+    'the certificate CN=origin.test is not valid before 2026-11-22; is the clock of this machine right?',
+  );
+});
+
+test('is not known of what cannot be read', () => assert.is(expiryOf('no PEM', 0), undefined));

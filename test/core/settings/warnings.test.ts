@@ -1,0 +1,147 @@
+// What a config is warned of: only what is surely not meant, each in a sentence with its place and the remedy.
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { checkConfig } from '../../../core/settings/config.ts';
+import { warningsOf } from '../../../core/settings/warnings.ts';
+import { adminApi, healthCheck, roundRobin } from '../../../plugins/index.ts';
+import { certificate } from '../../support/certificate.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('warnings of a config');
+
+const warnings = (config: object): string[] =>
+  warningsOf(checkConfig({ plugins: [roundRobin()], ...config }));
+const server = (fields: object) => ({ servers: [{ url: 'https://10.0.0.7', ...fields }] });
+
+const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> = {
+  'a server that is this Weldr itself': [
+    { listen: ':8081', servers: ['http://127.0.0.1:8081', 'http://localhost:8081', 'http://10.9.9.9:8081'] },
+    [
+      'servers[0].url: http://127.0.0.1:8081 is this Weldr itself, which listens on 0.0.0.0:8081; requests for it are answered 508',
+      'servers[1].url: http://localhost:8081 is this Weldr itself, which listens on 0.0.0.0:8081; requests for it are answered 508',
+    ],
+  ],
+  'a server on the own unix socket': [
+    { listen: 'unix:/run/a.sock', pools: { api: ['unix:/run/a.sock', 'unix:/run/b.sock'] } },
+    [
+      'pools.api.servers[0].url: unix:/run/a.sock is this Weldr itself, which listens on unix:/run/a.sock; requests for it are answered 508',
+    ],
+  ],
+  'a server that is the own admin API': [
+    { plugins: [roundRobin(), adminApi()], servers: ['http://127.0.0.1:8687'] },
+    [
+      'servers[0].url: http://127.0.0.1:8687 is this Weldr itself, which listens on 127.0.0.1:8687; requests for it are answered 508',
+    ],
+  ],
+  'certificates that are not checked': [
+    server({ tls: { verify: false } }),
+    [
+      'servers[0].tls.verify: without it anybody on the way can pose as https://10.0.0.7; name its authority in tls.ca instead',
+    ],
+  ],
+  'those of a whole pool': [
+    { pools: { api: { servers: ['https://10.0.0.7'], tls: { verify: false } } } },
+    [
+      'pools.api.tls.verify: without it anybody on the way can pose as the servers of pool api; name its authority in tls.ca instead',
+    ],
+  ],
+  'a pool of backups': [
+    server({ backup: true }),
+    [
+      'servers: all servers of pool default are backups, which step in for others; take backup out of those that are not',
+    ],
+  ],
+  'a pool of which no server is in': [
+    {
+      servers: [
+        { url: 'http://10.0.0.7', state: 'disabled' },
+        { url: 'http://10.0.0.8', state: 'draining' },
+      ],
+    },
+    ['servers: no server of pool default has state "active", so none gets new requests'],
+  ],
+  'everybody as a trusted proxy': [
+    { forwarded: { trusted: ['10.0.0.0/8', '0.0.0.0/0', '::/0'] } },
+    [
+      'forwarded.trusted[1]: 0.0.0.0/0 lets every client say what its address is; name the proxies in front',
+      'forwarded.trusted[2]: ::/0 lets every client say what its address is; name the proxies in front',
+    ],
+  ],
+  'plain HTTP to the port of HTTPS, and the other way round': [
+    { servers: ['http://a.example:443', 'https://b.example:80'] },
+    [
+      'servers[0].url: http://a.example:443 is plain HTTP to the port of HTTPS; write https://a.example',
+      'servers[1].url: https://b.example:80 is HTTPS to the port of plain HTTP; write http://b.example, or the right port',
+    ],
+  ],
+  'how servers are checked, where nothing checks': [
+    server({ healthCheck: { path: '/up' } }),
+    ['servers[0].healthCheck: no plugin checks health, so this does nothing; add healthCheck() to plugins'],
+  ],
+  'checks that may take longer than their interval': [
+    {
+      plugins: [roundRobin(), healthCheck({ interval: '1s', timeout: '5s' })],
+      ...server({ healthCheck: { interval: 100, timeout: 200 } }),
+    },
+    [
+      'servers[0].healthCheck.timeout: a check may take 200 ms and the next is due after 100 ms; make it shorter than interval',
+      'plugins[1].timeout: a check may take 5000 ms and the next is due after 1000 ms; make it shorter than interval',
+    ],
+  ],
+  'a token that crosses the network in plain text': [
+    { plugins: [roundRobin(), adminApi({ listen: '0.0.0.0:8687', token: '0123456789abcdef' })] },
+    [
+      'plugins[1].listen: callers send the token to 0.0.0.0:8687 in plain text; listen on 127.0.0.1, and come over TLS or SSH',
+    ],
+  ],
+};
+
+for (const [what, [config, said]] of Object.entries(odd)) {
+  test(`name ${what}`, () => assert.equal(warnings(config), said));
+}
+
+const fine: Readonly<Record<string, object>> = {
+  'a config that says nothing odd': { servers: ['http://10.0.0.7:3000'] },
+  'a server of another machine on the own port': { listen: ':3000', servers: ['http://10.9.9.9:3000'] },
+  'a server beside the own address': { listen: '127.0.0.1:3000', servers: ['http://127.0.0.2:3000'] },
+  'a free port': { listen: ':0', servers: ['http://10.0.0.7'] },
+  'one backup': { servers: ['http://10.0.0.7', { url: 'http://10.0.0.8', backup: true }] },
+  'an empty pool': { pools: { api: [] } },
+  'a certificate that is valid': server({ tls: { ca: certificate } }),
+  'an admin API on this machine': {
+    plugins: [roundRobin(), adminApi({ listen: '127.0.0.1:8687', token: '0123456789abcdef' })],
+  },
+};
+
+for (const [what, config] of Object.entries(fine)) {
+  test(`do not name ${what}`, () => assert.equal(warnings(config), []));
+}
+
+test('name a file with a secret that every user can read', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weldr-secret-'));
+  const path = join(folder, 'token');
+  writeFileSync(path, '0123456789abcdef\n');
+  const plugins = [roundRobin(), adminApi({ token: `file:${path}` })];
+  try {
+    chmodSync(path, 0o644);
+    assert.equal(warnings({ plugins }), [
+      `plugins[1].token: ${path} can be read by every user of this machine: chmod o= it`,
+    ]);
+    chmodSync(path, 0o640);
+    assert.equal(warnings({ plugins }), []);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('are 20 at most, and say how many more there are', () => {
+  const servers = Array.from({ length: 50 }, (_, i) => ({
+    url: `https://10.0.0.${i}`,
+    tls: { verify: false },
+  }));
+  const said = warnings({ servers });
+  assert.is(said.length, 21);
+  assert.is(said.at(-1), '30 more of this kind');
+});
