@@ -23,7 +23,11 @@ export function withExcerpt(place: Place, message: string): string {
   const { source, column } = place;
   if (source === undefined || column === undefined || source.trim() === '') return said;
   const from = Math.max(0, column - 1 - maxWidth / 2);
-  const shown = source.slice(from, from + maxWidth).replaceAll('\t', ' ');
+  // What cannot be printed may be anything, a terminal's commands too.
+  const shown = source
+    .slice(from, from + maxWidth)
+    .replaceAll('\t', ' ')
+    .replaceAll(/\p{C}|\ufffd/gu, '?');
   return `${said}\n    ${shown.trimEnd()}\n    ${' '.repeat(column - 1 - from)}^`;
 }
 

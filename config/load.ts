@@ -9,10 +9,8 @@ import type { LoadConfig, ReplayConfig } from '../core/process/config-source.ts'
 import { type CheckedConfig, checkConfig, inFile } from '../core/settings/config.ts';
 import { showInput } from '../core/settings/options.ts';
 import type { Overrides } from '../core/settings/settings.ts';
-import { warningsOf } from '../core/settings/warnings.ts';
+import { thrownAt } from '../core/thrown-at.ts';
 import { builtInPlugins } from './built-in-plugins.ts';
-import { parseData } from './data-reading.ts';
-import { moduleProblem, rejectedExport } from './module-problem.ts';
 import { readModules, replayModules } from './module-reading.ts';
 import { whileReading } from './reading-end.ts';
 import { Recorder } from './recorder.ts';
@@ -33,8 +31,11 @@ export const loadConfig: LoadConfig = async (path, overrides) => {
       return text;
     },
   });
+  const recording = recorder.seal();
+  // Workers have no use for this, and good configs none for what else is imported below.
+  const { warningsOf } = await import('../core/settings/warnings.ts');
   const warnings = warningsOf(config).map(text => `${basename(path)}: ${text}`);
-  return { ...config, recording: recorder.seal(), warnings };
+  return { ...config, recording, warnings };
 };
 
 /** Loads a config from the manager's recording of it, as {@link loadConfig} does from the file. */
@@ -63,6 +64,8 @@ async function checked(path: string, overrides: Overrides, sources: Sources): Pr
     return checkConfig(config, overrides, catalogue);
   } catch (thrown) {
     if (thrown instanceof WeldrError && thrown.code === 'CONFIG_INVALID') throw inFile(path, thrown);
+    // A getter of the config, or a plugin's check.
+    if (thrownAt(thrown) !== undefined) throw await problemOf(path, thrown);
     throw thrown;
   }
 }
@@ -81,9 +84,8 @@ async function readModule(path: string, sources: Sources): Promise<unknown> {
   let exports: unknown;
   try {
     exports = await whileReading(sources.modules(pathToFileURL(path)));
-  } catch (raised) {
-    const thrown = adoptError(raised);
-    throw thrown instanceof WeldrError ? inFile(path, thrown) : await moduleProblem(path, thrown);
+  } catch (thrown) {
+    throw thrown instanceof WeldrError ? inFile(path, thrown) : await problemOf(path, thrown);
   }
   if (typeof exports !== 'object' || exports === null || !('default' in exports)) {
     throw unreadable(`${file} exports no config; write ${example}`);
@@ -94,13 +96,20 @@ async function readModule(path: string, sources: Sources): Promise<unknown> {
   throw unreadable(`${file} exports ${what}, which is no config; write ${example}`);
 }
 
+async function problemOf(path: string, thrown: unknown): Promise<WeldrError> {
+  const { moduleProblem } = await import('./module-problem.ts');
+  return await moduleProblem(path, thrown);
+}
+
 const example = 'export default defineConfig({ plugins: [roundRobin()] })';
 
 async function exportedBy(path: string, exported: unknown): Promise<unknown> {
   try {
     return await whileReading(Promise.resolve(exported));
   } catch (thrown) {
-    throw thrown instanceof WeldrError ? inFile(path, thrown) : rejectedExport(path, thrown);
+    if (thrown instanceof WeldrError) throw inFile(path, thrown);
+    const { rejectedExport } = await import('./module-problem.ts');
+    throw rejectedExport(path, thrown);
   }
 }
 
@@ -111,6 +120,7 @@ async function readData(path: string, sources: Sources): Promise<unknown> {
       `${file} is no config by its name; expected a .ts, .mts, .js, .mjs, .json or .yaml file`,
     );
   }
+  const { parseData } = await import('./data-reading.ts');
   const data = await parseData(file, await sources.text());
   if (typeof data === 'object' && data !== null && !Array.isArray(data)) return withoutSchema(data);
   throw unreadable(`${file} holds ${showInput(data)}, which is no config; expected fields such as plugins`);

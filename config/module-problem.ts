@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { describeError, stackOf, toError, WeldrError } from '../core/errors.ts';
 import { nearest } from '../core/nearest.ts';
 import { withoutMarks } from '../core/reading-mark.ts';
-import { thrownAt } from '../core/thrown-at.ts';
+import { thrownAnywhere, thrownAt } from '../core/thrown-at.ts';
 import { type Place, placeText, withExcerpt } from './excerpt.ts';
 import { modulesRead } from './module-reading.ts';
 
@@ -27,7 +27,11 @@ async function textOf(path: string, thrown: unknown): Promise<string> {
   if (missing !== undefined) return `${name(missing.importer)}: ${missing.text}`;
   const place = placeOf(path, thrown);
   const message = (await exportProblem(thrown)) ?? withoutMarks(messageOf(thrown, place?.file ?? path));
-  if (place === undefined) return `${name(path)}: ${message}`;
+  if (place === undefined) {
+    // All files of the user were looked through.
+    const whose = isOfParser(stackOf(thrown) ?? '') ? 'a package that it imports is no JavaScript: ' : '';
+    return `${name(path)}: ${whose}${message}`;
+  }
   const shown = { ...place, file: name(place.file) };
   return thrown instanceof SyntaxError ? withExcerpt(shown, message) : `${placeText(shown)}: ${message}`;
 }
@@ -54,15 +58,28 @@ function missingModule(path: string, error: Error): Missing | undefined {
     const hint = near === undefined ? '; see "exports" in its package.json' : `; did you mean weldr/${near}?`;
     return { importer, text: `the package ${owner} has nothing named ${owner}/${part}${hint}` };
   }
+  if (code === 'ERR_UNSUPPORTED_DIR_IMPORT') {
+    const folder = fileOf(/^Directory import '(.+?)'/.exec(message)?.[1] ?? '');
+    const shown = fromImporter(importer, folder);
+    return { importer, text: `it imports ${shown}, which is a folder${suffixHint(folder, shown)}` };
+  }
   if (code !== 'ERR_MODULE_NOT_FOUND') return undefined;
   const wanted = /^Cannot find (?:package|module) '(.+?)'/.exec(message)?.[1] ?? '';
   if (message.startsWith('Cannot find package')) {
-    const what = wanted.startsWith('/') ? wanted : `the package ${wanted}`;
-    return { importer, text: `${what} is not installed; run npm install ${wanted} in ${dirname(importer)}` };
+    const broken = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(wanted)?.[1];
+    const text =
+      broken === undefined
+        ? `the package ${wanted} is not installed; run npm install ${wanted} in ${dirname(importer)}`
+        : `the package ${broken} has nothing to import; is it the right one, and installed whole?`;
+    return { importer, text };
   }
   const file = fileOf(wanted);
-  const shown = `./${relative(dirname(importer), file)}`.replace(/^\.\/\.\.\//, '../');
+  const shown = fromImporter(importer, file);
   return { importer, text: `it imports ${shown}, which is not there${suffixHint(file, shown)}` };
+}
+
+function fromImporter(importer: string, file: string): string {
+  return `./${relative(dirname(importer), file)}`.replace(/^\.\/\.\.\//, '../');
 }
 
 /** Node wants imports in full, which bundlers do not. */
@@ -125,6 +142,9 @@ function messageOf(error: Error, file: string): string {
   if (beyondTypes !== undefined) {
     return `${beyondTypes} is more than a type, and types are all of TypeScript that runs here; write it as JavaScript`;
   }
+  if (/needs an import attribute of "type: json"$/.test(message)) {
+    return `a JSON file is imported without its type; write import … from '….json' with { type: 'json' }`;
+  }
   if (/^(module|exports) is not defined/.test(message)) return `${message}; write export default { … }`;
   if (/^require is not defined/.test(message)) return 'there is no require here; write import … from …';
   if (!isTypeScript && message === 'Missing initializer in const declaration') {
@@ -135,7 +155,7 @@ function messageOf(error: Error, file: string): string {
 
 /** Where in the user's files it was thrown, as far as the error tells. */
 function placeOf(path: string, error: Error): Place | undefined {
-  if (!(error instanceof SyntaxError)) return thrownAt(error);
+  if (!(error instanceof SyntaxError)) return thrownAt(error) ?? thrownAnywhere(error);
   const stack = withoutMarks(stackOf(error) ?? '');
   return arrowPlace(stack) ?? (isOfParser(stack) ? parsedPlace(path) : thrownAt(error));
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { WeldrError } from '../core/errors.ts';
 import { listenAddress, tcpAddress } from '../core/settings/listen.ts';
-import { parse } from '../core/settings/options.ts';
+import { parse, showInput } from '../core/settings/options.ts';
 import { type Overrides, settingsSchema } from '../core/settings/settings.ts';
 
 /** The flags of `weldr start` that stand for settings; texts, as given. */
@@ -21,9 +21,14 @@ const addresses = z.string().transform((text, context) => {
   return parts;
 });
 
+const mostWorkers = 512;
+
 const workers = z
   .string()
-  .regex(/^(auto|\d{1,3})$/, 'expected a number of processes, or auto')
+  .refine(text => text === 'auto' || (/^\d{1,3}$/.test(text) && Number(text) <= mostWorkers), {
+    error: ({ input }) =>
+      `expected a number of processes up to ${mostWorkers}, or auto, got ${showInput(input)}`,
+  })
   .transform(text => (text === 'auto' ? ('auto' as const) : Number(text)));
 
 /**

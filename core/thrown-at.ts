@@ -1,5 +1,5 @@
 // Where something was thrown: the first place in its stack that is in nobody's package, but in what the user wrote.
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { stackOf } from './errors.ts';
 
 /** Weldr itself, as sources and as built. */
@@ -16,10 +16,24 @@ export interface ThrownAt {
 
 /** The place in the user's own files where it was thrown; undefined: not known, or not there. */
 export function thrownAt(thrown: unknown): ThrownAt | undefined {
-  const frames = (stackOf(thrown) ?? '').matchAll(/(file:\/\/[^\s()]+?):(\d+):(\d+)\)?$/gm);
-  for (const [, url = '', line, column] of frames) {
-    if (url.includes('/node_modules/') || ownFolders.some(folder => url.startsWith(folder))) continue;
-    return { file: fileURLToPath(url), line: Number(line), column: Number(column) };
+  return frames(thrown).find(({ file }) => !file.includes('/node_modules/'));
+}
+
+/** The place where it was thrown, be it in a package that the user installed. */
+export function thrownAnywhere(thrown: unknown): ThrownAt | undefined {
+  return frames(thrown)[0];
+}
+
+/** All of a stack but what is of Weldr and Node. */
+function frames(thrown: unknown): ThrownAt[] {
+  const found: ThrownAt[] = [];
+  const stack = stackOf(thrown) ?? '';
+  for (const [, at = '', line, column] of stack.matchAll(
+    /(?:\(|at )((?:file:\/\/|\/).+?):(\d+):(\d+)\)?$/gm,
+  )) {
+    const url = at.startsWith('/') ? pathToFileURL(at).href : at;
+    if (ownFolders.some(folder => url.startsWith(folder))) continue;
+    found.push({ file: fileURLToPath(url), line: Number(line), column: Number(column) });
   }
-  return undefined;
+  return found;
 }

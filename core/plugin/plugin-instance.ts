@@ -207,7 +207,10 @@ const roleNames: readonly string[] = ['balancer', 'retry', 'passive-health', 'ac
 
 /** A side whose name is misspelt would never run. An object of a class may have fields of its own. */
 function checkParts(plugin: Plugin, where: string): void {
-  const { role } = plugin;
+  const { role, id } = plugin;
+  if (id !== undefined && (typeof id !== 'string' || id === '')) {
+    throw invalid(`${where}.id`, `expected text, got ${showInput(id)}`);
+  }
   if (role !== undefined && !roleNames.includes(role)) {
     const why = `there is no role ${JSON.stringify(role)}; ${hint(String(role), roleNames)}`;
     throw invalid(`${where}.role`, why);

@@ -95,6 +95,7 @@ export function checkConfig(
     if (pool.plugins !== undefined) pluginsByPool[name] = pool.plugins;
   }
   const instances = instantiate({ plugins, define, pools: pluginsByPool, catalogue });
+  refuseTwoStores(instances);
   const warnings: string[] = [];
   const addresses: string[] = [];
   for (const instance of instances) {
@@ -158,6 +159,12 @@ function refuseDoubleServers(where: string, servers: readonly ServerDefinition[]
     }
     places.set(url, index);
   }
+}
+
+function refuseTwoStores(plugins: readonly PluginInstance[]): void {
+  const [first, second] = plugins.filter(({ plugin }) => plugin.stored !== undefined);
+  if (first === undefined || second === undefined) return;
+  throw invalid(second.at, `${first.at} keeps what operators change already; take one of them out`);
 }
 
 function refuseTwoDefaults({ servers, pools }: Settings): void {

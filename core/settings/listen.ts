@@ -170,7 +170,7 @@ function refuseDoubles(entries: readonly Listen[], context: z.RefinementCtx): vo
   for (const [index, { name, target, address }] of entries.entries()) {
     for (const [before, other] of entries.slice(0, index).entries()) {
       if (other.name === name && other.address !== address) {
-        const message = `listen[${before}] is named ${name} already`;
+        const message = `listen[${before}] is named ${name} already; give one of them another name`;
         context.addIssue({ code: 'custom', path: [index, 'name'], message });
       }
       if (!meet(target, other.target)) continue;

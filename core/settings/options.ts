@@ -65,7 +65,7 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
   }
   if (issue.code === 'invalid_key') {
     const why = issue.issues.map(({ message }) => message).join('; ');
-    return [at(path, `this is no name here: ${why}`)];
+    return [at(path, `the name is wrong: ${why}`)];
   }
   return [at(path, boundText(issue) ?? issue.message)];
 }
@@ -113,10 +113,15 @@ function isWithin({ code, path }: z.core.$ZodIssue): boolean {
   return code === 'unrecognized_keys' || path.length > 0;
 }
 
+/** Of a text that is shown, characters. */
+const maxShown = 200;
+
 /** What somebody gave, for a message: short, and whatever it is. */
 export function showInput(input: unknown): string {
   if (input === undefined) return 'nothing';
-  if (typeof input === 'string') return JSON.stringify(input);
+  if (typeof input === 'string') {
+    return input.length <= maxShown ? JSON.stringify(input) : `${JSON.stringify(input.slice(0, maxShown))}…`;
+  }
   return inspect(input, { depth: 1, breakLength: Number.POSITIVE_INFINITY, maxArrayLength: 10 });
 }
 

@@ -28,6 +28,7 @@ export function warningsOf(config: {
     ...poolWarnings(settings, plugins, remarks.addresses),
     ...remarks.warnings,
     ...secretWarnings(plugins),
+    ...emptyWarnings(plugins),
   ];
   const more = all.length - mostShown;
   return more <= 0 ? all : [...all.slice(0, mostShown), `${more} more of this kind`];
@@ -38,5 +39,13 @@ function* trustWarnings({ forwarded }: Settings): Generator<string> {
     const [address = '', bits] = network.split('/');
     if (Number(bits) !== 0 || bits === undefined || isIP(address) === 0) continue;
     yield `forwarded.trusted[${index}]: ${network} lets every client say what its address is; name the proxies in front`;
+  }
+}
+
+function* emptyWarnings(plugins: readonly PluginInstance[]): Generator<string> {
+  for (const { plugin, at } of plugins) {
+    const { children = [] } = plugin;
+    if (children.length === 0 || children.some(child => child.plugins.length > 0)) continue;
+    yield `${at}: ${plugin.name} has no plugins, so it does nothing; name some behind its matcher`;
   }
 }

@@ -66,7 +66,10 @@ export class FileLock {
         }
         await takeAway(path, text);
       }
-      throw new WeldrError('STORE_UNAVAILABLE', `${file} is being locked by another Weldr`);
+      throw new WeldrError(
+        'STORE_UNAVAILABLE',
+        `${file} is being locked by another Weldr; give each Weldr a file of its own`,
+      );
     } finally {
       await rm(draft, { force: true });
     }

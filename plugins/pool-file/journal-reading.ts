@@ -16,7 +16,8 @@ export async function readBytes(path: string): Promise<Buffer | undefined> {
     return await readFile(path);
   } catch (thrown) {
     if (errorCode(thrown) === 'ENOENT') return undefined;
-    if (errorCode(thrown) === 'EISDIR') throw invalidPath(path, 'it is a directory');
+    if (errorCode(thrown) === 'EISDIR')
+      throw invalidPath(path, 'it is a directory; give poolFile the path of a file in it');
     throw new WeldrError(
       'STORE_UNAVAILABLE',
       `${path} cannot be read (${describeError(thrown)}): ${remedy(thrown)}`,

@@ -23,7 +23,10 @@ const wrong: Record<string, [args: string[], message: string]> = {
   'a flag without its value': [['check', '--config'], '--config needs a value'],
   'a flag twice': [['check', '--config', 'a', '--config', 'b'], '--config is given twice'],
   'a wrong address': [['check', '--ip', '80'], '--ip: expected an address such as "0.0.0.0:8080" or'],
-  'a wrong number of workers': [['--workers', 'many'], '--workers: expected a number of processes, or auto'],
+  'a wrong number of workers': [
+    ['--workers', 'many'],
+    '--workers: expected a number of processes up to 512, or auto, got "many"',
+  ],
   'a wrong URL of a server': [['servers', 'add', 'ftp://a'], '"ftp://a" is not a server\'s URL'],
   'a wrong weight': [['servers', 'add', 'http://a', '--weight', 'heavy'], '--weight: expected a number'],
   'a wrong URL of the admin API': [['servers', '--admin-url', 'localhost:1'], '--admin-url: expected a URL'],

@@ -102,6 +102,27 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
       'weldr.config.ts:1:15: there is no require here; write import … from …',
       "const weldr = (require)('weldr');\nexport default { plugins: [] };",
     ],
+    'an import of a folder': [
+      'weldr.config.ts: it imports ./node_modules, which is a folder',
+      "import './node_modules';",
+    ],
+    'an import of JSON without its type': [
+      "weldr.config.ts: a JSON file is imported without its type; write import … from '….json' with { type: 'json' }",
+      "import './x.json';",
+      { 'x.json': '{}' },
+    ],
+    'what a getter of the config throws': [
+      'weldr.config.ts:1:39: no port',
+      "export default { get listen() { throw new Error('no port'); }, plugins: [] };",
+    ],
+    'two stores': [
+      'weldr.config.ts: plugins[1]: plugins[0] keeps what operators change already; take one of them out',
+      "import { etcd, poolFile } from 'weldr/plugins'; export default { plugins: [poolFile(), etcd()] };",
+    ],
+    'an empty id': [
+      'weldr.config.ts: plugins[0].id: expected text, got ""',
+      "import { withId } from 'weldr'; export default { plugins: [withId('', { name: 'x' })] };",
+    ],
     'what the config throws': ['weldr.config.ts:1:7: no DB_URL', "throw new Error('no DB_URL');"],
     'the causes of what it throws': [
       'weldr.config.ts:1:7: no secrets: away: ECONNREFUSED',
@@ -149,7 +170,7 @@ const wrong: Readonly<Record<string, [said: string, text: string, more?: Readonl
       'export default { plugins: [{ worker() {} }] };',
     ],
     'a name that no pool can have': [
-      'weldr.config.ts: pools.a b: this is no name here: expected letters, digits, "_", "." and "-", at most 63',
+      'weldr.config.ts: pools.a b: the name is wrong: expected letters, digits, "_", "." and "-", at most 63',
       "export default { plugins: [], pools: { 'a b': [] } };",
     ],
   };

@@ -98,7 +98,7 @@ const wrong: [input: unknown, message: RegExp][] = [
       { name: 'a', address: ':1' },
       { name: 'a', address: ':2' },
     ],
-    /^listen\[1\]\.name: listen\[0\] is named a already$/,
+    /^listen\[1\]\.name: listen\[0\] is named a already; give one of them another name$/,
   ],
   [{ address: ':1', tls: {} }, /^listen\[0\]\.tls\.certificates: expected array, got nothing$/],
   [{ address: ':1', tls: { certificates: [] } }, /^listen\[0\]\.tls\.certificates: /],

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { when } from '../../../core/plugin/when.ts';
 import { checkConfig } from '../../../core/settings/config.ts';
 import { warningsOf } from '../../../core/settings/warnings.ts';
 import { adminApi, healthCheck, roundRobin } from '../../../plugins/index.ts';
@@ -89,6 +90,10 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       'servers[0].healthCheck.timeout: a check may take 200 ms and the next is due after 100 ms; make it shorter than interval',
       'plugins[1].timeout: a check may take 5000 ms and the next is due after 1000 ms; make it shorter than interval',
     ],
+  ],
+  'a when without plugins': [
+    { plugins: [roundRobin(), when({ path: '/x' })] },
+    ['plugins[1]: when(path=/x) has no plugins, so it does nothing; name some behind its matcher'],
   ],
   'a token that crosses the network in plain text': [
     { plugins: [roundRobin(), adminApi({ listen: '0.0.0.0:8687', token: '0123456789abcdef' })] },
