@@ -172,7 +172,7 @@ test('is ended and replaced when it does not read what changes', async () => {
         plugins: [roundRobin(), {
           name: 'flipper',
           manager({ pools }) {
-            process.on('SIGUSR2', async () => {
+            process.on('SIGALRM', async () => {
               for (let i = 0; i < ${flips}; i++) {
                 pools.verdict('default', 'http://127.0.0.1:1', i % 2 === 0 ? 'no' : undefined);
                 await undefined;
@@ -185,7 +185,7 @@ test('is ended and replaced when it does not read what changes', async () => {
   try {
     const [stuck = 0] = weldr.workers();
     process.kill(stuck, 'SIGSTOP');
-    weldr.signal('SIGUSR2');
+    weldr.signal('SIGALRM');
     await until('the stuck worker is gone', () => !isRunning(stuck), 30_000);
     await weldr.logged(({ msg }) => msg === 'the worker does not read its messages; it is ended');
     // The last of what it was told: it is not complained about, and refuses connections.
