@@ -84,7 +84,8 @@ async function readModule(path: string, sources: Sources): Promise<unknown> {
   let exports: unknown;
   try {
     exports = await whileReading(sources.modules(pathToFileURL(path)));
-  } catch (thrown) {
+  } catch (raised) {
+    const thrown = adoptError(raised);
     throw thrown instanceof WeldrError ? inFile(path, thrown) : await problemOf(path, thrown);
   }
   if (typeof exports !== 'object' || exports === null || !('default' in exports)) {

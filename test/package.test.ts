@@ -202,8 +202,10 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'rolldown-runtime',
     'run',
     'start',
+    'start-warnings',
     'table',
     'upstream',
+    'warnings',
     'weldr',
   ],
   'worker.js': [

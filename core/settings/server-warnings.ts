@@ -1,7 +1,7 @@
 // What of servers and pools is legal and surely not meant.
 import { networkInterfaces } from 'node:os';
-import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { expiryOf } from '../certificates/certificate-expiry.ts';
+import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { parseServerAddress } from '../pool/server-address.ts';
 import type { HealthCheckSettings, ServerDefinition } from '../pool/server-definition.ts';
 import type { UpstreamTls } from '../pool/upstream-record.ts';
