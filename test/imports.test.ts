@@ -31,7 +31,7 @@ const below: Record<string, readonly string[]> = {
   core: [],
 };
 
-/** Of `core/http/`: accept, exchange, h1, upstream. */
+/** Of `core/http/`: accept, exchange, h1, h2, upstream. */
 const partOf = (path: string): string | undefined => /^core\/http\/([^/]+)\//.exec(path)?.[1];
 
 /** What every part of `core/http/` may build on: the interfaces between the parts, and what knows none of them. */
@@ -40,8 +40,9 @@ const isGround = (path: string): boolean =>
 
 /** What the parts of `core/http/` may import from each other besides. */
 const parts: Record<string, RegExp> = {
-  accept: /^core\/http\/(?:h1|exchange|upstream)\//,
+  accept: /^core\/http\/(?:h1|h2|exchange|upstream)\//,
   h1: /^core\/http\/(?:exchange\/wire\.ts$|upstream\/)/,
+  h2: /^core\/http\/(?:exchange\/wire\.ts$|upstream\/)/,
   exchange: /^core\/http\/upstream\//,
   upstream: /^$/,
 };
@@ -96,7 +97,7 @@ const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: st
       ['core/pool/pool.ts', 'net'],
     ],
   },
-  'run from accept to h1 to the exchange to upstream, within core/http': {
+  'run from accept to h1 and h2 to the exchange to upstream, within core/http': {
     rule: (from, to) => {
       const [part, other] = [partOf(from), partOf(to)];
       if (part === undefined || other === undefined || isGround(to)) return true;
@@ -112,6 +113,10 @@ const rules: Record<string, { rule: Rule; breaks: readonly [from: string, to: st
       ['core/http/upstream/connection-cache.ts', 'core/http/exchange/exchange.ts'],
       ['core/http/upstream/connection-cache.ts', 'core/http/h1/upstream-connection.ts'],
       ['core/http/h2/frames.ts', 'core/http/h1/head-writer.ts'],
+      ['core/http/h1/head-writer.ts', 'core/http/h2/frames.ts'],
+      ['core/http/h2/frames.ts', 'core/http/accept/listener.ts'],
+      ['core/http/h2/frames.ts', 'core/http/exchange/exchange.ts'],
+      ['core/http/upstream/connection-cache.ts', 'core/http/h2/frames.ts'],
     ],
   },
   'take the context and the pipeline of a request into the exchange only, within core/http': {

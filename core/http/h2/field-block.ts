@@ -1,0 +1,76 @@
+// FieldBlock: the bytes of a field block while they are written (RFC 7541 section 5), in memory that is used again.
+import { encodeHuffman, huffmanLength } from './huffman.ts';
+
+/** What is kept between blocks; a larger block's memory is let go. */
+const keptBytes = 16 * 1024;
+/** More than any head has that passed the limits of Weldr. */
+const maxBytes = 4 * 1024 * 1024;
+/** Fewer characters are copied one by one: a call costs more. */
+const shortText = 24;
+/** Bytes of the longest integer: a prefix and what 2^31 takes behind it. */
+const integerBytes = 6;
+
+/** Writes one block at a time. */
+export class FieldBlock {
+  private readonly kept = Buffer.allocUnsafeSlow(keptBytes);
+  private bytes: Buffer = this.kept;
+  private end = 0;
+  private view: Buffer = this.kept.subarray(0, 0);
+
+  /** Begins a block, and drops what was written. */
+  clear(): void {
+    this.end = 0;
+    this.bytes = this.kept;
+  }
+
+  /** What was written; valid until the next {@link clear}. */
+  take(): Buffer {
+    // Blocks of one length come in rows, and a view costs as much as some fields.
+    if (this.view.length !== this.end || this.bytes !== this.kept) {
+      this.view = this.bytes.subarray(0, this.end);
+    }
+    return this.view;
+  }
+
+  /** Appends an integer (section 5.1) with `pattern` in the bits before it; `prefix`: all ones in its first byte. */
+  integer(pattern: number, prefix: number, value: number): void {
+    this.reserve(integerBytes);
+    const { bytes } = this;
+    if (value < prefix) {
+      bytes[this.end++] = pattern | value;
+      return;
+    }
+    bytes[this.end++] = pattern | prefix;
+    let rest = value - prefix;
+    for (; rest >= 0x80; rest >>>= 7) bytes[this.end++] = 0x80 | (rest & 0x7f);
+    bytes[this.end++] = rest;
+  }
+
+  /** Appends a string (section 5.2), in the shorter of its two forms. Throws a TypeError beyond latin1. */
+  text(text: string): void {
+    const { length } = text;
+    const coded = huffmanLength(text);
+    if (coded < 0) throw new TypeError('a field with characters beyond latin1');
+    this.reserve(integerBytes + length);
+    if (coded < length) {
+      this.integer(0x80, 0x7f, coded);
+      this.end = encodeHuffman(text, this.bytes, this.end);
+      return;
+    }
+    this.integer(0, 0x7f, length);
+    if (length < shortText) {
+      for (let i = 0; i < length; i++) this.bytes[this.end++] = text.charCodeAt(i);
+    } else {
+      this.end += this.bytes.write(text, this.end, 'latin1');
+    }
+  }
+
+  private reserve(bytes: number): void {
+    const needed = this.end + bytes;
+    if (needed <= this.bytes.length) return;
+    if (needed > maxBytes) throw new RangeError(`a field block over ${maxBytes} bytes`);
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.bytes.length));
+    this.bytes.copy(larger, 0, 0, this.end);
+    this.bytes = larger;
+  }
+}

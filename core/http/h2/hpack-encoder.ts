@@ -1,0 +1,186 @@
+// HpackEncoder: fields to field blocks (RFC 7541), and which fields the peer is made to remember.
+import { DynamicTable, entryOverhead, slotsFor } from './dynamic-table.ts';
+import { FieldBlock } from './field-block.ts';
+import { findStaticField, findStaticName, nameHash, nameHashes, staticCount } from './static-table.ts';
+
+/** What a peer's table holds until its settings say otherwise (RFC 9113 section 6.5.2). */
+const initialTableSize = 4096;
+
+/** What goes before an index: the forms of a field (RFC 7541 section 6). */
+const form = { indexed: 0x80, remembered: 0x40, sizeUpdate: 0x20, never: 0x10, plain: 0 } as const;
+
+/** Of a literal, by its form: the bits of its index. */
+const remembered = 0x3f;
+const forgotten = 0x0f;
+
+/**
+ * Names whose values would find no second use, or would push out what does: they belong to one resource or response.
+ */
+const passing = [
+  'age',
+  'content-length',
+  'content-range',
+  'date',
+  'etag',
+  'expires',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'last-modified',
+  'location',
+  'range',
+  'set-cookie',
+];
+
+/**
+ * Names of secrets (RFC 7541 section 7.1.3). Those of many clients share the table of a connection to an upstream, so that
+ * they are worth nothing there, and what is remembered can be guessed at.
+ */
+const secret = ['authorization', 'cookie', 'proxy-authorization'];
+
+const isPassing = 1;
+const isSecret = 2;
+const isPath = 3;
+/** By the first static index of a name: how it is treated. */
+const treatment = new Uint8Array(staticCount + 1);
+for (const name of passing) treatment[findStaticName(name, nameHash(name))] = isPassing;
+for (const name of secret) treatment[findStaticName(name, nameHash(name))] = isSecret;
+treatment[findStaticName(':path', nameHash(':path'))] = isPath;
+
+/** After so many entries without a use, a name's values are taken for ones that never come again, … */
+const patience = 4;
+/** … and only one in so many is tried still. */
+const trialEvery = 16;
+
+/** All encoders write to one block, one after another: a connection without traffic holds none. */
+const block = new FieldBlock();
+let writer: HpackEncoder | undefined;
+
+/**
+ * Encodes the field blocks of one connection, all of them and in the order in which they are sent. A block that was begun
+ * has to be sent, as the peer's table would differ otherwise.
+ */
+export class HpackEncoder {
+  private readonly table: DynamicTable;
+  private readonly limit: number;
+  /** By the hash of a name: the newest entry (as {@link DynamicTable.added} counts), and by slot the one before. */
+  private readonly newest = new Uint32Array(nameHashes);
+  private readonly before: Uint32Array;
+  private readonly mask: number;
+  /** By the hash of a name: entries in a row that found no use yet. */
+  private readonly unused = new Uint8Array(nameHashes);
+  /** The table size to be announced, and the smallest one since the last block. */
+  private nextSize: number;
+  private smallestSize: number;
+
+  /** `maxTableSize`: the most that is used of what the peer allows, in bytes. */
+  constructor(maxTableSize = 4096) {
+    this.limit = maxTableSize;
+    this.table = new DynamicTable(maxTableSize);
+    this.table.resize(initialTableSize);
+    const slots = slotsFor(maxTableSize);
+    this.before = new Uint32Array(slots);
+    this.mask = slots - 1;
+    this.nextSize = Math.min(maxTableSize, initialTableSize);
+    this.smallestSize = this.nextSize;
+  }
+
+  /**
+   * Takes the peer's SETTINGS_HEADER_TABLE_SIZE. What RFC 7541 section 4.2 has to be said of it, the next block says.
+   */
+  setMaxTableSize(size: number): void {
+    this.nextSize = Math.min(size, this.limit);
+    this.smallestSize = Math.min(this.smallestSize, this.nextSize);
+  }
+
+  /** Begins a block. */
+  begin(): void {
+    writer = this;
+    block.clear();
+    const { smallestSize, nextSize } = this;
+    if (smallestSize !== this.table.maxSize) this.updateSize(smallestSize);
+    if (nextSize !== this.table.maxSize) this.updateSize(nextSize);
+    this.smallestSize = nextSize;
+  }
+
+  /** Adds a field, its name in lower case. Throws a TypeError beyond latin1. */
+  field(name: string, value: string): void {
+    const hash = nameHash(name);
+    const index = findStaticName(name, hash);
+    const match = index === 0 ? 0 : findStaticField(index, name, value);
+    if (match > 0) {
+      block.integer(form.indexed, 0x7f, match);
+      return;
+    }
+    const treated = treatment[index] ?? 0;
+    if (treated === isSecret) this.literal(form.never, forgotten, index, name, value);
+    else if (treated === isPassing || (treated === isPath && value.includes('?'))) {
+      this.literal(form.plain, forgotten, index, name, value);
+    } else this.entry(hash, index, name, value);
+  }
+
+  /** Adds a field that no one on the way may remember (RFC 7541 section 6.2.3), its name in lower case. */
+  neverIndexed(name: string, value: string): void {
+    this.literal(form.never, forgotten, findStaticName(name, nameHash(name)), name, value);
+  }
+
+  /**
+   * The block; valid until any encoder begins the next one. Throws an Error when that has happened already.
+   */
+  end(): Buffer {
+    if (writer !== this) throw new Error('another field block was begun before this one was ended');
+    writer = undefined;
+    return block.take();
+  }
+
+  /** Adds a field by the entry that it has, or with one from now on, where that is worth it. */
+  private entry(hash: number, index: number, name: string, value: string): void {
+    const { table } = this;
+    let named = index;
+    for (let entry = this.newest[hash] ?? 0; ; entry = this.before[entry & this.mask] ?? 0) {
+      // An entry that was evicted since is further away than the oldest.
+      const distance = (table.added - entry) >>> 0;
+      if (distance >= table.count) break;
+      if (table.name(distance) !== name) continue;
+      if (table.value(distance) === value) {
+        this.unused[hash] = 0;
+        block.integer(form.indexed, 0x7f, staticCount + 1 + distance);
+        return;
+      }
+      if (named === 0) named = staticCount + 1 + distance;
+    }
+    if (!this.isWorthAnEntry(hash, name, value)) {
+      this.literal(form.plain, forgotten, named, name, value);
+      return;
+    }
+    this.literal(form.remembered, remembered, named, name, value);
+    table.add(name, value);
+    this.before[table.added & this.mask] = this.newest[hash] ?? 0;
+    this.newest[hash] = table.added;
+  }
+
+  private literal(pattern: number, prefix: number, index: number, name: string, value: string): void {
+    block.integer(pattern, prefix, index);
+    if (index === 0) block.text(name);
+    block.text(value);
+  }
+
+  private isWorthAnEntry(hash: number, name: string, value: string): boolean {
+    // One entry must not push out nearly all others.
+    if (name.length + value.length + entryOverhead > this.table.maxSize * 0.75) return false;
+    const unused = this.unused[hash] ?? 0;
+    if (unused >= patience + trialEvery) {
+      this.unused[hash] = patience;
+      return true;
+    }
+    this.unused[hash] = unused + 1;
+    return unused < patience;
+  }
+
+  private updateSize(size: number): void {
+    block.integer(form.sizeUpdate, 0x1f, size);
+    this.table.resize(size);
+  }
+}

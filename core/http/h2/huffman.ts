@@ -1,0 +1,201 @@
+// Huffman: the code of HPACK's strings (RFC 7541 section 5.2 and appendix B), by tables that are made at the start.
+
+/**
+ * The octets by the bits of their codes, in the order of the codes. The code is canonical, so this is all of it; the
+ * last of 30 bits is EOS.
+ */
+const octetsByBits: readonly (readonly [bits: number, octets: readonly number[]])[] = [
+  [5, [48, 49, 50, 97, 99, 101, 105, 111, 115, 116]],
+  [
+    6,
+    [
+      32, 37, 45, 46, 47, 51, 52, 53, 54, 55, 56, 57, 61, 65, 95, 98, 100, 102, 103, 104, 108, 109, 110, 112,
+      114, 117,
+    ],
+  ],
+  [
+    7,
+    [
+      58, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 83, 84, 85, 86, 87, 89, 106,
+      107, 113, 118, 119, 120, 121, 122,
+    ],
+  ],
+  [8, [38, 42, 44, 59, 88, 90]],
+  [10, [33, 34, 40, 41, 63]],
+  [11, [39, 43, 124]],
+  [12, [35, 62]],
+  [13, [0, 36, 64, 91, 93, 126]],
+  [14, [94, 125]],
+  [15, [60, 96, 123]],
+  [19, [92, 195, 208]],
+  [20, [128, 130, 131, 162, 184, 194, 224, 226]],
+  [21, [153, 161, 167, 172, 176, 177, 179, 209, 216, 217, 227, 229, 230]],
+  [
+    22,
+    [
+      129, 132, 133, 134, 136, 146, 154, 156, 160, 163, 164, 169, 170, 173, 178, 181, 185, 186, 187, 189, 190,
+      196, 198, 228, 232, 233,
+    ],
+  ],
+  [
+    23,
+    [
+      1, 135, 137, 138, 139, 140, 141, 143, 147, 149, 150, 151, 152, 155, 157, 158, 165, 166, 168, 174, 175,
+      180, 182, 183, 188, 191, 197, 231, 239,
+    ],
+  ],
+  [24, [9, 142, 144, 145, 148, 159, 171, 206, 215, 225, 236, 237]],
+  [25, [199, 207, 234, 235]],
+  [26, [192, 193, 200, 201, 202, 205, 210, 213, 218, 219, 238, 240, 242, 243, 255]],
+  [27, [203, 204, 211, 212, 214, 221, 222, 223, 241, 244, 245, 246, 247, 248, 250, 251, 252, 253, 254]],
+  [
+    28,
+    [
+      2, 3, 4, 5, 6, 7, 8, 11, 12, 14, 15, 16, 17, 18, 19, 20, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 127,
+      220, 249,
+    ],
+  ],
+  [30, [10, 13, 22, 256]],
+];
+
+const eos = 256;
+const codes = new Uint32Array(257);
+const codeBits = new Uint8Array(257);
+
+function assignCodes(): void {
+  let code = 0;
+  let before = 0;
+  for (const [bits, octets] of octetsByBits) {
+    code *= 2 ** (bits - before);
+    before = bits;
+    for (const octet of octets) {
+      codes[octet] = code++;
+      codeBits[octet] = bits;
+    }
+  }
+}
+
+/** Is the input wrong at this step? */
+const failing = 1 << 18;
+/** By state, which is a node of the code's tree, and input byte: octets (16 bits), their count (2), next state (8). */
+const transitions = new Uint32Array(256 * 256);
+/** States in which the input may end: under 8 bits, all ones, of EOS. */
+const mayEnd = new Uint8Array(256);
+
+/** The tree of the code, two numbers a node: the node under 0 and 1, or `-1 - octet`. Node 0 is the root. */
+function growTree(): Int16Array {
+  const tree = new Int16Array(2 * 256);
+  let nodes = 1;
+  for (let octet = 0; octet <= eos; octet++) {
+    const code = codes[octet] ?? 0;
+    let node = 0;
+    for (let bit = (codeBits[octet] ?? 0) - 1; bit > 0; bit--) {
+      const at = 2 * node + ((code >>> bit) & 1);
+      if (tree[at] === 0) tree[at] = nodes++;
+      node = tree[at] ?? 0;
+    }
+    tree[2 * node + (code & 1)] = -1 - octet;
+  }
+  return tree;
+}
+
+/** What the upper `bits` bits of a byte do in a state, as in {@link transitions}. */
+function walk(tree: Int16Array, state: number, byte: number, bits: number): number {
+  let node = state;
+  let octets = 0;
+  let count = 0;
+  for (let bit = 7; bit > 7 - bits; bit--) {
+    const next = tree[2 * node + ((byte >>> bit) & 1)] ?? 0;
+    if (next === -1 - eos) return failing;
+    if (next < 0) octets |= (-1 - next) << (8 * count++);
+    node = Math.max(next, 0);
+  }
+  return ((node << 24) | (count << 16) | octets) >>> 0;
+}
+
+/** Makes the transitions by bytes from those by half bytes: a tenth of the work of walking them all. */
+function fillTransitions(): void {
+  const tree = growTree();
+  const halves = new Uint32Array(256 * 16);
+  for (let at = 0; at < halves.length; at++) halves[at] = walk(tree, at >>> 4, (at & 15) << 4, 4);
+  for (let at = 0; at < transitions.length; at++) {
+    const upper = halves[at >>> 4] ?? 0;
+    const lower = halves[((upper >>> 24) << 4) | (at & 15)] ?? 0;
+    const upperCount = (upper >>> 16) & 3;
+    const octets = (upper & 0xff) | ((lower & 0xff) << (8 * upperCount));
+    const count = upperCount + ((lower >>> 16) & 3);
+    const failed = (upper | lower) & failing;
+    transitions[at] = failed === 0 ? ((lower & 0xff000000) | (count << 16) | octets) >>> 0 : failing;
+  }
+  for (let node = 0, depth = 0; depth < 8; depth++) {
+    mayEnd[node] = 1;
+    node = tree[2 * node + 1] ?? 0;
+  }
+}
+
+assignCodes();
+fillTransitions();
+
+/** Bytes of the buffer that is kept; a longer string gets one of its own. */
+const keptBytes = 16 * 1024;
+const kept = Buffer.allocUnsafeSlow(keptBytes);
+
+/**
+ * The string (latin1) that `block[start, end)` is the code of; undefined where it is not one: EOS in it, padding of
+ * more than 7 bits or of other bits than ones.
+ */
+export function decodeHuffman(block: Buffer, start: number, end: number): string | undefined {
+  // No byte ends more than two codes.
+  const room = 2 * (end - start);
+  const octets = room <= keptBytes ? kept : Buffer.allocUnsafe(room);
+  let state = 0;
+  let length = 0;
+  for (let pos = start; pos < end; pos++) {
+    const step = transitions[(state << 8) | (block[pos] ?? 0)] ?? failing;
+    if ((step & failing) !== 0) return undefined;
+    octets[length] = step;
+    octets[length + 1] = step >>> 8;
+    length += (step >>> 16) & 3;
+    state = step >>> 24;
+  }
+  return mayEnd[state] === 1 ? octets.toString('latin1', 0, length) : undefined;
+}
+
+/** Bytes of the code of `text`; -1 where it has characters beyond latin1. */
+export function huffmanLength(text: string): number {
+  let bits = 7;
+  let characters = 0;
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charCodeAt(i);
+    characters |= character;
+    bits += codeBits[character & 0xff] ?? 0;
+  }
+  return characters > 0xff ? -1 : bits >>> 3;
+}
+
+/** Writes the code of `text` (latin1) to `into[at…]`, {@link huffmanLength} bytes; answers the index behind it. */
+export function encodeHuffman(text: string, into: Buffer, at: number): number {
+  let pos = at;
+  // The last `waiting` bits of `bits` are not written yet; after each character fewer than 8.
+  let bits = 0;
+  let waiting = 0;
+  for (let i = 0; i < text.length; i++) {
+    const octet = text.charCodeAt(i) & 0xff;
+    let length = codeBits[octet] ?? 0;
+    const code = codes[octet] ?? 0;
+    if (length > 24) {
+      // With what waits it would be more than 32 bits: its first part goes ahead.
+      length -= 8;
+      bits = (bits << 8) | (code >>> length);
+      into[pos++] = bits >>> waiting;
+    }
+    bits = (bits << length) | (code & (2 ** length - 1));
+    waiting += length;
+    while (waiting >= 8) {
+      waiting -= 8;
+      into[pos++] = bits >>> waiting;
+    }
+  }
+  if (waiting > 0) into[pos++] = (bits << (8 - waiting)) | (0xff >>> waiting);
+  return pos;
+}
