@@ -10,12 +10,18 @@ const shortText = 24;
 /** Bytes of the longest integer: a prefix and what 2^31 takes behind it. */
 const integerBytes = 6;
 
+/** Bytes of a string that {@link FieldBlock.repeatedText} keeps. */
+const repeatedBytes = 64;
+
 /** Writes one block at a time. */
 export class FieldBlock {
   private readonly kept = Buffer.allocUnsafeSlow(keptBytes);
   private bytes: Buffer = this.kept;
   private end = 0;
   private view: Buffer = this.kept.subarray(0, 0);
+  private repeated = '';
+  private readonly repeatedCode = new Uint8Array(repeatedBytes);
+  private repeatedLength = 0;
 
   /** Begins a block, and drops what was written. */
   clear(): void {
@@ -63,6 +69,22 @@ export class FieldBlock {
     } else {
       this.end += this.bytes.write(text, this.end, 'latin1');
     }
+  }
+
+  /** As {@link text}, for what mostly is what this was called with last. */
+  repeatedText(text: string): void {
+    const { bytes, repeatedCode, end: start } = this;
+    if (text === this.repeated && bytes.length - start >= repeatedBytes) {
+      for (let i = 0; i < this.repeatedLength; i++) bytes[start + i] = repeatedCode[i] ?? 0;
+      this.end = start + this.repeatedLength;
+      return;
+    }
+    this.text(text);
+    const length = this.end - start;
+    if (length > repeatedBytes) return;
+    this.repeated = text;
+    this.repeatedLength = length;
+    for (let i = 0; i < length; i++) repeatedCode[i] = this.bytes[start + i] ?? 0;
   }
 
   private reserve(bytes: number): void {

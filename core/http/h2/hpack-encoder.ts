@@ -20,7 +20,6 @@ const passing = [
   'age',
   'content-length',
   'content-range',
-  'date',
   'etag',
   'expires',
   'if-match',
@@ -43,11 +42,14 @@ const secret = ['authorization', 'cookie', 'proxy-authorization'];
 const isPassing = 1;
 const isSecret = 2;
 const isPath = 3;
+/** Passing, but the same for all responses of a second. */
+const isDate = 4;
 /** By the first static index of a name: how it is treated. */
 const treatment = new Uint8Array(staticCount + 1);
 for (const name of passing) treatment[findStaticName(name, nameHash(name))] = isPassing;
 for (const name of secret) treatment[findStaticName(name, nameHash(name))] = isSecret;
 treatment[findStaticName(':path', nameHash(':path'))] = isPath;
+treatment[findStaticName('date', nameHash('date'))] = isDate;
 
 /** After so many entries without a use, a name's values are taken for ones that never come again, … */
 const patience = 4;
@@ -118,6 +120,9 @@ export class HpackEncoder {
     if (treated === isSecret) this.literal(form.never, forgotten, index, name, value);
     else if (treated === isPassing || (treated === isPath && value.includes('?'))) {
       this.literal(form.plain, forgotten, index, name, value);
+    } else if (treated === isDate) {
+      block.integer(form.plain, forgotten, index);
+      block.repeatedText(value);
     } else this.entry(hash, index, name, value);
   }
 

@@ -1,0 +1,198 @@
+// FrameWriter: frames (RFC 9113 sections 4 and 6), gathered to batches that one write takes.
+import { clientPreface, defaultMaxFrameSize, frameFlag, frameHeaderSize, frameType } from './frames.ts';
+import { giveBackSlab, type Slab, takeSlab } from './slabs.ts';
+
+/** Does a frame end its side of the stream, or does more follow? */
+export type Ending = 'end' | 'open';
+
+/** Payloads up to this size are copied in any case: a part of a write costs more. */
+const smallPayload = 2048;
+/** Fewer bytes are copied one by one: a call costs more. */
+const shortCopy = 40;
+const maxDebugBytes = 256;
+
+/** Writes the frames of one connection. What it is told is not checked. */
+export class FrameWriter {
+  /** The peer's SETTINGS_MAX_FRAME_SIZE, by which DATA and field blocks are split. */
+  maxFrameSize = defaultMaxFrameSize;
+  private batchSize = 0;
+  /** Complete parts of the batch; the last one is being written in `slab`, from `start` on. */
+  private parts: Buffer[] = [];
+  private slab: Slab | undefined = undefined;
+  private start = 0;
+
+  /** Bytes of the batch. */
+  get size(): number {
+    return this.batchSize;
+  }
+
+  /** What a client sends before all frames. */
+  preface(): void {
+    this.append(clientPreface, 0, clientPreface.length);
+  }
+
+  settings(pairs: readonly (readonly [id: number, value: number])[]): void {
+    this.header(6 * pairs.length, frameType.settings, 0, 0);
+    for (const [id, value] of pairs) {
+      this.number(id, 2);
+      this.number(value, 4);
+    }
+  }
+
+  settingsAck(): void {
+    this.header(0, frameType.settings, frameFlag.ack, 0);
+  }
+
+  /** `payload`: 8 bytes, copied. */
+  ping(payload: Buffer, as: 'ask' | 'ack'): void {
+    this.header(8, frameType.ping, as === 'ack' ? frameFlag.ack : 0, 0);
+    this.append(payload, 0, 8);
+  }
+
+  /** `streamId` 0: the connection's window. `increment`: from 1 to 2^31 - 1. */
+  windowUpdate(streamId: number, increment: number): void {
+    this.header(4, frameType.windowUpdate, 0, streamId);
+    this.number(increment, 4);
+  }
+
+  rstStream(streamId: number, code: number): void {
+    this.header(4, frameType.rstStream, 0, streamId);
+    this.number(code, 4);
+  }
+
+  /** `debug`: latin1, cut at 256 characters. */
+  goAway(lastStreamId: number, code: number, debug = ''): void {
+    const text = Buffer.from(debug.slice(0, maxDebugBytes), 'latin1');
+    this.header(8 + text.length, frameType.goAway, 0, 0);
+    this.number(lastStreamId, 4);
+    this.number(code, 4);
+    this.append(text, 0, text.length);
+  }
+
+  /** A whole field block, copied, in as many frames as the peer's limit asks for. */
+  headers(streamId: number, block: Buffer, ending: Ending): void {
+    const { length } = block;
+    const streamFlag = ending === 'end' ? frameFlag.endStream : 0;
+    let end = Math.min(length, this.maxFrameSize);
+    this.header(end, frameType.headers, streamFlag | (end === length ? frameFlag.endHeaders : 0), streamId);
+    this.append(block, 0, end);
+    while (end < length) {
+      const start = end;
+      end = Math.min(length, start + this.maxFrameSize);
+      this.header(end - start, frameType.continuation, end === length ? frameFlag.endHeaders : 0, streamId);
+      this.append(block, start, end);
+    }
+  }
+
+  /**
+   * A payload, in as many frames as the peer's limit asks for; nothing is one empty frame. Over 2 KiB it is not copied: the
+   * bytes must stay as they are until the write of the batch has completed. Flow control is the caller's.
+   */
+  data(streamId: number, buffer: Buffer, start: number, end: number, ending: Ending): void {
+    if (end - start <= smallPayload) {
+      this.copyData(streamId, buffer, start, end, ending);
+      return;
+    }
+    for (let from = start; from < end; ) {
+      const to = this.dataHeader(streamId, from, end, ending);
+      this.closePart();
+      this.parts.push(buffer.subarray(from, to));
+      this.batchSize += to - from;
+      from = to;
+    }
+  }
+
+  /** As {@link data}, of bytes that will change as soon as this returns. */
+  copyData(streamId: number, buffer: Buffer, start: number, end: number, ending: Ending): void {
+    let from = start;
+    do {
+      const to = this.dataHeader(streamId, from, end, ending);
+      this.append(buffer, from, to);
+      from = to;
+    } while (from < end);
+  }
+
+  /** The batch, in order, and begins the next one; without frames it is an empty list. Its memory is not used again. */
+  take(): Buffer | Buffer[] {
+    const { parts, slab } = this;
+    if (slab !== undefined) {
+      this.closePart();
+      this.slab = undefined;
+      giveBackSlab(slab);
+    }
+    this.batchSize = 0;
+    if (parts.length === 0) return [];
+    const [only] = parts;
+    if (parts.length === 1 && only !== undefined) {
+      parts.length = 0;
+      return only;
+    }
+    this.parts = [];
+    return parts;
+  }
+
+  /** Writes the header of the frame that takes payload from `from` on; answers where that ends. */
+  private dataHeader(streamId: number, from: number, end: number, ending: Ending): number {
+    const to = Math.min(end, from + this.maxFrameSize);
+    const flags = ending === 'end' && to === end ? frameFlag.endStream : 0;
+    this.header(to - from, frameType.data, flags, streamId);
+    return to;
+  }
+
+  private header(length: number, type: number, flags: number, streamId: number): void {
+    const slab = this.room(frameHeaderSize);
+    const { bytes, used } = slab;
+    bytes[used] = length >>> 16;
+    bytes[used + 1] = length >>> 8;
+    bytes[used + 2] = length;
+    bytes[used + 3] = type;
+    bytes[used + 4] = flags;
+    bytes[used + 5] = streamId >>> 24;
+    bytes[used + 6] = streamId >>> 16;
+    bytes[used + 7] = streamId >>> 8;
+    bytes[used + 8] = streamId;
+    slab.used = used + frameHeaderSize;
+    this.batchSize += frameHeaderSize;
+  }
+
+  private number(value: number, bytes: number): void {
+    const slab = this.room(bytes);
+    for (let shift = 8 * (bytes - 1); shift >= 0; shift -= 8) slab.bytes[slab.used++] = value >>> shift;
+    this.batchSize += bytes;
+  }
+
+  /** Copies to the batch, over as many slabs as it takes. */
+  private append(buffer: Buffer, start: number, end: number): void {
+    this.batchSize += end - start;
+    for (let from = start; from < end; ) {
+      const slab = this.room(1);
+      const { bytes, used } = slab;
+      const to = Math.min(end, from + bytes.length - used);
+      slab.used = used + to - from;
+      if (to - from <= shortCopy) {
+        for (let pos = from, at = used; pos < to; pos++) bytes[at++] = buffer[pos] ?? 0;
+      } else {
+        buffer.copy(bytes, used, from, to);
+      }
+      from = to;
+    }
+  }
+
+  /** The slab that is written to, with room for this many bytes in a row. */
+  private room(bytes: number): Slab {
+    const { slab } = this;
+    if (slab !== undefined && slab.bytes.length - slab.used >= bytes) return slab;
+    this.closePart();
+    const next = takeSlab();
+    this.slab = next;
+    this.start = next.used;
+    return next;
+  }
+
+  private closePart(): void {
+    const { slab, start } = this;
+    if (slab === undefined || slab.used === start) return;
+    this.parts.push(slab.bytes.subarray(start, slab.used));
+    this.start = slab.used;
+  }
+}

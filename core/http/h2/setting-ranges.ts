@@ -1,0 +1,29 @@
+// The ranges of settings (RFC 9113 section 6.5.2), which are checked as they arrive.
+import { defaultMaxFrameSize, errorCode, largestFrameSize, largestWindow, settingId } from './frames.ts';
+
+/** The error code that a setting's value asks for; `noError` for one in range, and for settings that nobody knows. */
+export function settingError(id: number, value: number, sender: 'client' | 'server'): number {
+  switch (id) {
+    case settingId.enablePush:
+      // A server pushes, and cannot be allowed to.
+      return value <= (sender === 'client' ? 1 : 0) ? errorCode.noError : errorCode.protocolError;
+    case settingId.enableConnectProtocol:
+    case settingId.noRfc7540Priorities:
+      return value <= 1 ? errorCode.noError : errorCode.protocolError;
+    case settingId.initialWindowSize:
+      return value <= largestWindow ? errorCode.noError : errorCode.flowControlError;
+    case settingId.maxFrameSize:
+      return value >= defaultMaxFrameSize && value <= largestFrameSize
+        ? errorCode.noError
+        : errorCode.protocolError;
+    default:
+      return errorCode.noError;
+  }
+}
+
+const known: ReadonlySet<number> = new Set(Object.values(settingId));
+
+/** Is it a setting that this side knows? All others have to be ignored. */
+export function isKnownSetting(id: number): boolean {
+  return known.has(id);
+}
