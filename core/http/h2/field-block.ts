@@ -26,7 +26,9 @@ export class FieldBlock {
   /** Begins a block, and drops what was written. */
   clear(): void {
     this.end = 0;
+    if (this.bytes === this.kept) return;
     this.bytes = this.kept;
+    this.view = this.kept.subarray(0, 0);
   }
 
   /** What was written; valid until the next {@link clear}. */

@@ -1,5 +1,6 @@
 // FrameReader: the bytes of a connection to frames (RFC 9113 sections 3.4, 4 and 6), wherever reads cut them.
 import { BlockCollector } from './block-collector.ts';
+import { ControlFrames } from './control-frames.ts';
 import type { FrameReceiver } from './frame-receiver.ts';
 import { frameError } from './frame-rules.ts';
 import {
@@ -10,9 +11,10 @@ import {
   frameHeaderSize,
   frameName,
   frameType,
-  settingName,
 } from './frames.ts';
-import { isKnownSetting, settingError } from './setting-ranges.ts';
+import { streamNumber, wholeNumber } from './wire-numbers.ts';
+
+export type { FrameReceiver } from './frame-receiver.ts';
 
 // What comes next.
 const atPreface = 0;
@@ -29,17 +31,14 @@ const inSkipped = 8;
 
 const priorityBytes = 5;
 const settingBytes = 6;
-const pingBytes = 8;
 const goAwayBytes = 8;
 /** Bytes of a GOAWAY's debug data that are kept. */
 const maxDebugBytes = 256;
 
-export type { FrameReceiver } from './frame-receiver.ts';
-
 /** Reads the frames of one connection. */
 export class FrameReader {
   private readonly receiver: FrameReceiver;
-  private readonly role: 'server' | 'client';
+  private readonly control: ControlFrames;
   private readonly maxFrameSize: number;
   private readonly block: BlockCollector;
   private hasStopped = false;
@@ -56,7 +55,6 @@ export class FrameReader {
   private needed = frameHeaderSize;
   private heldBytes = 0;
   private readonly held = Buffer.alloc(frameHeaderSize);
-  private readonly opaque = Buffer.alloc(pingBytes);
   private lastStreamId = 0;
   private goAwayCode = 0;
   private debugData = '';
@@ -73,7 +71,7 @@ export class FrameReader {
     maxBlock: number = 64 * 1024,
   ) {
     this.receiver = receiver;
-    this.role = role;
+    this.control = new ControlFrames(receiver, role === 'server' ? 'client' : 'server');
     this.maxFrameSize = maxFrameSize;
     this.block = new BlockCollector(maxBlock);
     if (role === 'client') this.state = atHeader;
@@ -318,14 +316,9 @@ export class FrameReader {
       const { streamId, endStream, selfDependent } = block;
       block.end();
       receiver.onHeaders(streamId, bytes, start, end, endStream);
-      if (selfDependent) this.refuseDependency(streamId);
+      if (selfDependent && !this.hasStopped) this.control.refuseDependency(streamId);
     }
     this.endPayload();
-  }
-
-  private refuseDependency(streamId: number): void {
-    if (this.hasStopped) return;
-    this.receiver.onStreamError(streamId, errorCode.protocolError, 'a stream that depends on itself');
   }
 
   private endPayload(): void {
@@ -355,56 +348,17 @@ export class FrameReader {
   }
 
   private takeFixedPart(buffer: Buffer, at: number): void {
-    switch (this.type) {
-      case frameType.settings:
-        this.takeSetting(buffer, at);
-        break;
-      case frameType.goAway:
-        this.takeGoAway(buffer, at);
-        break;
-      default:
-        this.takeWhole(buffer, at);
-        this.endFrame();
+    if (this.type === frameType.goAway) {
+      this.takeGoAway(buffer, at);
+      return;
     }
-  }
-
-  /** Takes a frame that is no more than its fixed part. */
-  private takeWhole(buffer: Buffer, at: number): void {
-    const { receiver, streamId } = this;
-    switch (this.type) {
-      case frameType.ping:
-        buffer.copy(this.opaque, 0, at, at + pingBytes);
-        if (this.has(frameFlag.ack)) receiver.onPingAck(this.opaque);
-        else receiver.onPing(this.opaque);
-        break;
-      case frameType.rstStream:
-        receiver.onRstStream(streamId, wholeNumber(buffer, at));
-        break;
-      case frameType.windowUpdate:
-        this.takeIncrement(streamNumber(buffer, at));
-        break;
-      default:
-        receiver.onIgnored(this.type);
-        if (streamNumber(buffer, at) === streamId) this.refuseDependency(streamId);
-    }
-  }
-
-  private takeIncrement(increment: number): void {
-    const { receiver, streamId } = this;
-    if (increment > 0) receiver.onWindowUpdate(streamId, increment);
-    else if (streamId === 0) this.fail(errorCode.protocolError, 'WINDOW_UPDATE of 0');
-    else receiver.onStreamError(streamId, errorCode.protocolError, 'WINDOW_UPDATE of 0');
-  }
-
-  private takeSetting(buffer: Buffer, at: number): void {
-    const id = ((buffer[at] ?? 0) << 8) | (buffer[at + 1] ?? 0);
-    const value = wholeNumber(buffer, at + 2);
-    const error = settingError(id, value, this.role === 'server' ? 'client' : 'server');
-    if (error !== errorCode.noError) this.fail(error, `${settingName(id)} of ${value}`);
-    else {
-      if (isKnownSetting(id)) this.receiver.onSetting(id, value);
-      if (this.remaining === 0) this.endSettings();
-    }
+    const isSetting = this.type === frameType.settings;
+    const error = isSetting
+      ? this.control.takeSetting(buffer, at)
+      : this.control.take(this.type, this.flags, this.streamId, buffer, at);
+    if (error !== undefined) this.fail(error.code, error.reason);
+    else if (!isSetting) this.endFrame();
+    else if (this.remaining === 0) this.endSettings();
   }
 
   private endSettings(): void {
@@ -437,18 +391,4 @@ export class FrameReader {
     this.debugData = '';
     this.endFrame();
   }
-}
-
-function wholeNumber(buffer: Buffer, at: number): number {
-  return streamNumber(buffer, at) + ((buffer[at] ?? 0) >= 0x80 ? 0x80000000 : 0);
-}
-
-/** A number of 31 bits; the reserved bit before it is ignored. */
-function streamNumber(buffer: Buffer, at: number): number {
-  return (
-    (((buffer[at] ?? 0) & 0x7f) << 24) |
-    ((buffer[at + 1] ?? 0) << 16) |
-    ((buffer[at + 2] ?? 0) << 8) |
-    (buffer[at + 3] ?? 0)
-  );
 }

@@ -31,8 +31,8 @@ export interface FrameReceiver {
   /** A frame without an effect: PRIORITY, or of an unknown type. It costs, so the receiver counts. */
   onIgnored(type: number): void;
   /**
-   * The stream is to be reset. Comes behind the frame's other events, if it has any: HEADERS that depend on themselves
-   * are handed on first. The stream may be idle, where only the connection can be ended.
+   * The stream is to be reset. Comes behind the frame's other events, if it has any: the block of HEADERS that make their
+   * stream depend on itself is handed on first. The stream may be idle; then there is nothing to reset.
    */
   onStreamError(streamId: number, code: number, reason: string): void;
   /** The connection is to be ended; nothing more is read. */

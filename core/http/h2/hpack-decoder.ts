@@ -20,6 +20,8 @@ const maxSizeUpdates = 2;
 export class HpackDecoder {
   /** Why the last block was refused; '' when it was not. */
   problem = '';
+  /** Of the field that is being handed on: must it stay out of all tables, also on its way further (section 6.2.3)? */
+  neverIndexed = false;
   private readonly table: DynamicTable;
   private readonly maxTableSize: number;
   /** Where what was read last ends. */
@@ -55,6 +57,7 @@ export class HpackDecoder {
 
   /** Hands on the field that an index (RFC 7541 section 2.3.3) stands for; false when there is none. */
   private handOn(index: number, receiver: FieldReceiver): boolean {
+    this.neverIndexed = false;
     if (index > staticCount) {
       const { table } = this;
       const distance = index - staticCount - 1;
@@ -103,6 +106,7 @@ export class HpackDecoder {
     const value = this.readString(block, this.next, end);
     if (value === undefined) return failed;
     if (indexed) this.table.add(name, value);
+    this.neverIndexed = !indexed && first >= 0x10;
     receiver.onField(name, value);
     return this.next;
   }

@@ -51,6 +51,9 @@ for (const name of secret) treatment[findStaticName(name, nameHash(name))] = isS
 treatment[findStaticName(':path', nameHash(':path'))] = isPath;
 treatment[findStaticName('date', nameHash('date'))] = isDate;
 
+/** Chains of entries; a power of two. */
+const chains = 64;
+
 /** After so many entries without a use, a name's values are taken for ones that never come again, … */
 const patience = 4;
 /** … and only one in so many is tried still. */
@@ -67,9 +70,11 @@ let writer: HpackEncoder | undefined;
 export class HpackEncoder {
   private readonly table: DynamicTable;
   private readonly limit: number;
-  /** By the hash of a name: the newest entry (as {@link DynamicTable.added} counts), and by slot the one before. */
-  private readonly newest = new Uint32Array(nameHashes);
-  private readonly before: Uint32Array;
+  /**
+   * Entries as {@link DynamicTable.added} counts them, in chains by the hash of their names: the newest of each chain, and
+   * behind those, by slot, the one before. One array, as making two takes twice as long.
+   */
+  private readonly chained: Uint32Array;
   private readonly mask: number;
   /** By the hash of a name: entries in a row that found no use yet. */
   private readonly unused = new Uint8Array(nameHashes);
@@ -83,7 +88,7 @@ export class HpackEncoder {
     this.table = new DynamicTable(maxTableSize);
     this.table.resize(initialTableSize);
     const slots = slotsFor(maxTableSize);
-    this.before = new Uint32Array(slots);
+    this.chained = new Uint32Array(chains + slots);
     this.mask = slots - 1;
     this.nextSize = Math.min(maxTableSize, initialTableSize);
     this.smallestSize = this.nextSize;
@@ -107,7 +112,10 @@ export class HpackEncoder {
     this.smallestSize = nextSize;
   }
 
-  /** Adds a field, its name in lower case. Throws a TypeError beyond latin1. */
+  /**
+   * Adds a field, its name in lower case. Throws a TypeError beyond latin1 and a RangeError for a block over 4 MiB, after
+   * which the connection is of no use; heads that are within the limits of Weldr come to neither.
+   */
   field(name: string, value: string): void {
     const hash = nameHash(name);
     const index = findStaticName(name, hash);
@@ -142,9 +150,10 @@ export class HpackEncoder {
 
   /** Adds a field by the entry that it has, or with one from now on, where that is worth it. */
   private entry(hash: number, index: number, name: string, value: string): void {
-    const { table } = this;
+    const { chained, mask, table } = this;
+    const chain = hash & (chains - 1);
     let named = index;
-    for (let entry = this.newest[hash] ?? 0; ; entry = this.before[entry & this.mask] ?? 0) {
+    for (let entry = chained[chain] ?? 0; ; entry = chained[chains + (entry & mask)] ?? 0) {
       // An entry that was evicted since is further away than the oldest.
       const distance = (table.added - entry) >>> 0;
       if (distance >= table.count) break;
@@ -162,8 +171,8 @@ export class HpackEncoder {
     }
     this.literal(form.remembered, remembered, named, name, value);
     table.add(name, value);
-    this.before[table.added & this.mask] = this.newest[hash] ?? 0;
-    this.newest[hash] = table.added;
+    chained[chains + (table.added & mask)] = chained[chain] ?? 0;
+    chained[chain] = table.added;
   }
 
   private literal(pattern: number, prefix: number, index: number, name: string, value: string): void {

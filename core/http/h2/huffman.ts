@@ -1,4 +1,4 @@
-// Huffman: the code of HPACK's strings (RFC 7541 section 5.2 and appendix B), by tables that are made at the start.
+// Huffman: the code of HPACK's strings (RFC 7541 section 5.2 and appendix B), by tables.
 
 /**
  * The octets by the bits of their codes, in the order of the codes. The code is canonical, so this is all of it; the
@@ -75,16 +75,10 @@ function assignCodes(): void {
   }
 }
 
-/** Is the input wrong at this step? */
-const failing = 1 << 18;
-/** By state, which is a node of the code's tree, and input byte: octets (16 bits), their count (2), next state (8). */
-const transitions = new Uint32Array(256 * 256);
-/** States in which the input may end: under 8 bits, all ones, of EOS. */
-const mayEnd = new Uint8Array(256);
-
 /** The tree of the code, two numbers a node: the node under 0 and 1, or `-1 - octet`. Node 0 is the root. */
-function growTree(): Int16Array {
-  const tree = new Int16Array(2 * 256);
+const tree = new Int16Array(2 * 256);
+
+function growTree(): void {
   let nodes = 1;
   for (let octet = 0; octet <= eos; octet++) {
     const code = codes[octet] ?? 0;
@@ -96,37 +90,12 @@ function growTree(): Int16Array {
     }
     tree[2 * node + (code & 1)] = -1 - octet;
   }
-  return tree;
 }
 
-/** What the upper `bits` bits of a byte do in a state, as in {@link transitions}. */
-function walk(tree: Int16Array, state: number, byte: number, bits: number): number {
-  let node = state;
-  let octets = 0;
-  let count = 0;
-  for (let bit = 7; bit > 7 - bits; bit--) {
-    const next = tree[2 * node + ((byte >>> bit) & 1)] ?? 0;
-    if (next === -1 - eos) return failing;
-    if (next < 0) octets |= (-1 - next) << (8 * count++);
-    node = Math.max(next, 0);
-  }
-  return ((node << 24) | (count << 16) | octets) >>> 0;
-}
+/** States in which the input may end: under 8 bits, all ones, of EOS. */
+const mayEnd = new Uint8Array(256);
 
-/** Makes the transitions by bytes from those by half bytes: a tenth of the work of walking them all. */
-function fillTransitions(): void {
-  const tree = growTree();
-  const halves = new Uint32Array(256 * 16);
-  for (let at = 0; at < halves.length; at++) halves[at] = walk(tree, at >>> 4, (at & 15) << 4, 4);
-  for (let at = 0; at < transitions.length; at++) {
-    const upper = halves[at >>> 4] ?? 0;
-    const lower = halves[((upper >>> 24) << 4) | (at & 15)] ?? 0;
-    const upperCount = (upper >>> 16) & 3;
-    const octets = (upper & 0xff) | ((lower & 0xff) << (8 * upperCount));
-    const count = upperCount + ((lower >>> 16) & 3);
-    const failed = (upper | lower) & failing;
-    transitions[at] = failed === 0 ? ((lower & 0xff000000) | (count << 16) | octets) >>> 0 : failing;
-  }
+function markEnds(): void {
   for (let node = 0, depth = 0; depth < 8; depth++) {
     mayEnd[node] = 1;
     node = tree[2 * node + 1] ?? 0;
@@ -134,7 +103,34 @@ function fillTransitions(): void {
 }
 
 assignCodes();
-fillTransitions();
+growTree();
+markEnds();
+
+/** Is the input wrong at this step? */
+const failing = 1 << 18;
+/**
+ * By state, which is a node of the tree, and input byte: octets (16 bits), their count (2), next state (8). Each is made
+ * when it is needed first, as all of them take as long as the rest of a start; until then it is 0, which none is.
+ */
+const transitions = new Uint32Array(256 * 256);
+
+function makeTransition(at: number): number {
+  let node = at >>> 8;
+  let octets = 0;
+  let count = 0;
+  for (let bit = 7; bit >= 0; bit--) {
+    const next = tree[2 * node + ((at >>> bit) & 1)] ?? 0;
+    if (next === -1 - eos) {
+      transitions[at] = failing;
+      return failing;
+    }
+    if (next < 0) octets |= (-1 - next) << (8 * count++);
+    node = Math.max(next, 0);
+  }
+  const made = ((node << 24) | (count << 16) | octets) >>> 0;
+  transitions[at] = made;
+  return made;
+}
 
 /** Bytes of the buffer that is kept; a longer string gets one of its own. */
 const keptBytes = 16 * 1024;
@@ -151,7 +147,8 @@ export function decodeHuffman(block: Buffer, start: number, end: number): string
   let state = 0;
   let length = 0;
   for (let pos = start; pos < end; pos++) {
-    const step = transitions[(state << 8) | (block[pos] ?? 0)] ?? failing;
+    const at = (state << 8) | (block[pos] ?? 0);
+    const step = transitions[at] || makeTransition(at);
     if ((step & failing) !== 0) return undefined;
     octets[length] = step;
     octets[length + 1] = step >>> 8;

@@ -68,6 +68,17 @@ test('it hands out the same strings for a reference, again and again', () => {
   assert.ok(process.memoryUsage().heapUsed - before < 20e6, 'references were copied');
 });
 
+test('it tells which fields must never be indexed', () => {
+  const decoder = new HpackDecoder();
+  const marked: string[] = [];
+  const block = Buffer.from('82 00016101ff 10016201ff 1f080163 40016401ff be'.replaceAll(' ', ''), 'hex');
+  const onField = (name: string): void => {
+    if (decoder.neverIndexed) marked.push(name);
+  };
+  assert.ok(decoder.decode(block, 0, block.length, { onField }));
+  assert.equal(marked, ['b', 'authorization']);
+});
+
 test('it refuses an index that stands for nothing', () => {
   refuses('80', /index 0/);
   refuses('be', /beyond/);

@@ -214,6 +214,21 @@ test('a block may be as long as a head is, and longer than what is kept', () => 
   }, /field block over/);
 });
 
+test('a block is itself, also where the one before was as long in other memory', () => {
+  const encoder = new HpackEncoder();
+  // Of one length, where the last, short string of the first needed more room than it took.
+  const large: Field[] = [
+    ['etag', '\xe8'.repeat(16_362)],
+    ['etag', '\xe9'.repeat(10)],
+  ];
+  const kept: Field[] = [['etag', '\xea'.repeat(16_375)]];
+  for (const fields of [large, kept, large, kept]) {
+    const block = encode(encoder, fields);
+    assert.is(block.length, 16_380);
+    assert.equal(decode(new HpackDecoder(), block), fields);
+  }
+});
+
 /** Names and values as heads have them: some come again, some never do. */
 function randomField(random: (n: number) => number): Field {
   const index = 1 + random(staticCount);
