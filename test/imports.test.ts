@@ -36,7 +36,9 @@ const partOf = (path: string): string | undefined => /^core\/http\/([^/]+)\//.ex
 
 /** What every part of `core/http/` may build on: the interfaces between the parts, and what knows none of them. */
 const isGround = (path: string): boolean =>
-  /^core\/http\/exchange\/(?:streams|connections|deadlines|copy-buffers|grammar|target)\.ts$/.test(path);
+  /^core\/http\/exchange\/(?:streams|connections|deadlines|copy-buffers|grammar|field-names|field-notes|head-limits|target|trailers)\.ts$/.test(
+    path,
+  );
 
 /** What the parts of `core/http/` may import from each other besides. */
 const parts: Record<string, RegExp> = {

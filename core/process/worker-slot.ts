@@ -249,7 +249,14 @@ export class WorkerSlot {
     const tls = this.options.tls();
     if (tls !== undefined) link?.send(tls);
     for (const { address, listen, handle } of await this.options.sockets()) {
-      link?.send({ type: 'socket', address, entry: { name: listen.name, kind: listen.target.kind } }, handle);
+      link?.send(
+        {
+          type: 'socket',
+          address,
+          entry: { name: listen.name, kind: listen.target.kind, http2: listen.http2 },
+        },
+        handle,
+      );
     }
     link?.send({ type: 'listen', own: this.options.ownAddresses() });
   }

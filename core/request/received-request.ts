@@ -1,6 +1,6 @@
 // ReceivedRequest: the request as the client sent it. Frozen before the first tap runs.
 import type { HeaderList } from './headers.ts';
-import type { RequestState } from './request-state.ts';
+import type { HttpVersion, RequestState } from './request-state.ts';
 import type { TlsFacts } from './tls-facts.ts';
 
 /** The request as the client sent it; nothing in it can be changed. */
@@ -30,8 +30,8 @@ export class ReceivedRequest {
     return this.#state.path().normal;
   }
 
-  /** `1.0` or `1.1`. */
-  get version(): '1.0' | '1.1' {
+  /** `1.0`, `1.1` or `2.0`. */
+  get version(): HttpVersion {
     return this.#state.version;
   }
 

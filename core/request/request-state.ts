@@ -21,6 +21,9 @@ export type ResponseSource = 'upstream' | 'weldr' | 'plugin';
 /** What a condition said of a request, or why it could not say anything. */
 export type ConditionResult = boolean | { readonly thrown: unknown };
 
+/** Of the protocol that a client spoke. */
+export type HttpVersion = '1.0' | '1.1' | '2.0';
+
 /** What a request has in common with all others of its connection. */
 export interface ConnectionFacts {
   /** The client's port. */
@@ -87,7 +90,7 @@ export class RequestState implements OutgoingSource {
   // as the client sent it
   declare readonly method: string;
   declare readonly target: string;
-  declare readonly version: '1.0' | '1.1';
+  declare readonly version: HttpVersion;
   declare readonly headers: HeaderList;
   host = '';
   bodyLength = 0;
@@ -129,7 +132,7 @@ export class RequestState implements OutgoingSource {
   constructor(
     method: string,
     target: string,
-    version: '1.0' | '1.1',
+    version: HttpVersion,
     headers: HeaderList,
     pool: Pool,
     startedAt: number,

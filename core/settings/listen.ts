@@ -21,6 +21,8 @@ export interface Listen {
   readonly target: ListenTarget;
   /** How TLS is ended there; undefined: it is not. */
   readonly tls?: ListenerTls | undefined;
+  /** Is HTTP/2 spoken there, where TLS agrees on it, or, without TLS, where a client begins with it? */
+  readonly http2?: boolean;
 }
 
 /** What a worker has to know of the entry that a socket is of. */
@@ -29,6 +31,8 @@ export interface ListenEntry {
   readonly kind: ListenTarget['kind'];
   /** Undefined: it speaks no TLS. */
   readonly tls?: TlsMaterial | undefined;
+  /** See {@link Listen.http2}. */
+  readonly http2?: boolean | undefined;
 }
 
 const expected = 'expected an address such as "0.0.0.0:8080" or "unix:/run/weldr/http.sock"';
@@ -92,14 +96,23 @@ const listenObject = z
       })
       .optional()
       .describe('The PROXY protocol. Not in this version.'),
-    http2: z.boolean().optional().describe('HTTP/2 by ALPN. Not in this version.'),
-    h2c: z.boolean().optional().describe('HTTP/2 without TLS. Not in this version.'),
+    http2: z.boolean().optional().describe('HTTP/2 beside HTTP/1.1, by ALPN; with `tls`. Default: true.'),
+    h2c: z
+      .boolean()
+      .optional()
+      .describe('HTTP/2 without TLS, beside HTTP/1.1, where a client begins with it. Default: false.'),
   })
   .superRefine((given, context) => {
     const refuse = (key: string, message: string) =>
       context.addIssue({ code: 'custom', path: [key], message, continue: true });
     if (given.mode !== undefined && unixPathOf(given.address) === undefined) {
       refuse('mode', 'only the file of a unix: socket has a mode; leave it out');
+    }
+    if (given.http2 === true && given.tls === undefined) {
+      refuse('http2', 'HTTP/2 by ALPN goes with `tls`; without it say h2c: true');
+    }
+    if (given.h2c === true && given.tls !== undefined) {
+      refuse('h2c', 'goes without `tls`; over TLS HTTP/2 is agreed on by ALPN');
     }
     for (const [key, what] of Object.entries(notYet)) {
       const value: unknown = Reflect.get(given, key);
@@ -111,8 +124,6 @@ const listenObject = z
 const notYet: Readonly<Record<string, string>> = {
   proxyProtocol:
     'the PROXY protocol is not in this version; leave it out, and have the proxy in front send X-Forwarded-For (forwarded.trusted)',
-  http2: 'HTTP/2 towards clients is not in this version; leave it out, they are spoken to in HTTP/1.1',
-  h2c: 'HTTP/2 towards clients is not in this version; leave it out, they are spoken to in HTTP/1.1',
 };
 
 /** An entry of `listen` as people write it: an address, or an object with one. */
@@ -137,10 +148,18 @@ export const listenSchema = z
   .meta({ shorterAs: 'items' });
 
 function toListen(given: z.output<typeof listenObject> | string): Listen {
-  const { address: text, name, mode, tls } = typeof given === 'string' ? { address: given } : given;
+  const entry = typeof given === 'string' ? { address: given } : given;
+  const { address: text, name, mode, tls, http2 = true, h2c = false } = entry;
   const target = targetOf(text, mode);
   const address = addressOf(target);
-  return { name: name ?? address, address, target, ...(tls !== undefined && { tls }) };
+  const speaks2 = tls === undefined ? h2c : http2;
+  return {
+    name: name ?? address,
+    address,
+    target,
+    ...(speaks2 && { http2: true }),
+    ...(tls !== undefined && { tls }),
+  };
 }
 
 function targetOf(text: string, mode: string | undefined): ListenTarget {

@@ -2,14 +2,14 @@
 import { Pool, type Upstream } from '../pool/pool.ts';
 import { ProxyContext } from '../request/context.ts';
 import { HeaderList } from '../request/headers.ts';
-import { RequestState } from '../request/request-state.ts';
+import { type HttpVersion, RequestState } from '../request/request-state.ts';
 
 /** The parts of a request that a test sets; the rest is `GET /` over HTTP/1.1 from 192.0.2.1 for example.com. */
 export interface ContextOptions {
   readonly method?: string;
   /** Path and query; default `/`. */
   readonly target?: string;
-  readonly version?: '1.0' | '1.1';
+  readonly version?: HttpVersion;
   /** Field lines besides `Host`; an array of pairs where one name comes twice. */
   readonly headers?: Readonly<Record<string, string>> | readonly (readonly [name: string, value: string])[];
   readonly clientIp?: string;

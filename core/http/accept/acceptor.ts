@@ -1,4 +1,4 @@
-// Acceptor: from an accepted socket to a connection that speaks a protocol, or to the door. Today all speak HTTP/1.1.
+// Acceptor: from an accepted socket to a connection that speaks a protocol, or to the door.
 import type { Socket } from 'node:net';
 import { errorTable } from '../../errors.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
@@ -7,12 +7,16 @@ import type { Wire } from '../exchange/wire.ts';
 import { H1ClientConnection } from '../h1/client-connection.ts';
 import { turnedAway } from '../h1/head-writer.ts';
 import { RequestHead } from '../h1/request-head.ts';
+import { type BlockReaders, H2ClientConnection } from '../h2/client-connection.ts';
+import { RequestBlock } from '../h2/request-block.ts';
+import { TrailerBlock } from '../h2/trailer-block.ts';
 
 /** The accepting side of one worker's protocols. */
 export class Acceptor {
   private readonly wire: Wire;
   private readonly keeper: ConnectionKeeper;
   private readonly requestHead: RequestHead;
+  private blocks: BlockReaders | undefined = undefined;
 
   constructor(wire: Wire, keeper: ConnectionKeeper) {
     this.wire = wire;
@@ -21,7 +25,11 @@ export class Acceptor {
   }
 
   /** Takes up a connection. */
-  accept(socket: Socket, peer: Peer): AcceptedConnection {
+  accept(socket: Socket, peer: Peer, protocol: 'h2' | 'http/1.1'): AcceptedConnection {
+    if (protocol === 'h2') {
+      this.blocks ??= { request: new RequestBlock(this.wire.settings.limits), trailers: new TrailerBlock() };
+      return new H2ClientConnection(this.keeper, this.wire, this.blocks, socket, peer);
+    }
     return new H1ClientConnection(this.keeper, this.wire, this.requestHead, socket, peer);
   }
 

@@ -9,7 +9,7 @@ export class Handshake implements AcceptedConnection, Waiting {
   deadline: number;
   deadlineSlot = -1;
   readonly peer: Peer;
-  readonly idle = true;
+  readonly activeRequests = 0;
   readonly idleSince: number;
   private readonly socket: Socket;
   private readonly deadlines: Deadlines;

@@ -10,6 +10,7 @@ import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connectio
 import type { Peer } from '../exchange/streams.ts';
 import { Wire, type WireOptions } from '../exchange/wire.ts';
 import { H1Connector } from '../h1/connector.ts';
+import { clientPreface } from '../h2/frames.ts';
 import { NameLookups } from '../upstream/name-lookups.ts';
 import { OwnAddresses } from '../upstream/own-addresses.ts';
 import { Acceptor } from './acceptor.ts';
@@ -23,6 +24,8 @@ import { TlsTerminator } from './tls-terminator.ts';
 const quietTime = 1_000;
 /** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
 const backlog = 4096;
+/** Of `PRI `, which is no method of HTTP/1.1. */
+const methodLength = 4;
 
 /** One worker's listening side; it may serve several addresses. */
 export class Listener implements ConnectionKeeper {
@@ -61,10 +64,10 @@ export class Listener implements ConnectionKeeper {
     return this.open.size;
   }
 
-  /** Connections with a request in flight. */
+  /** Requests in flight. */
   get activeRequests(): number {
     let active = 0;
-    for (const connection of this.open) if (!connection.idle) active++;
+    for (const connection of this.open) active += connection.activeRequests;
     return active;
   }
 
@@ -75,7 +78,7 @@ export class Listener implements ConnectionKeeper {
 
   /** Takes the connections of a socket that listens. */
   serve(listening: SendHandle, entry: ListenEntry = { name: '', kind: 'tcp' }): void {
-    const terminator = entry.tls === undefined ? undefined : this.newTerminator(entry.name, entry.tls);
+    const terminator = entry.tls === undefined ? undefined : this.newTerminator(entry, entry.tls);
     // Asked of the first connection only: it is the same for all, and asking takes a system call.
     let port = entry.kind === 'unix' ? 0 : undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
@@ -87,6 +90,7 @@ export class Listener implements ConnectionKeeper {
           socket,
           peerOf(socket, { ip, localPort: port ?? 0, listener: entry.name }, this.wire.forwarding),
           terminator,
+          entry.http2 === true,
         );
     });
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
@@ -163,13 +167,14 @@ export class Listener implements ConnectionKeeper {
     }
   }
 
-  private newTerminator(name: string, material: TlsMaterial): TlsTerminator {
-    const terminator = new TlsTerminator(material, this.ticketKeys);
+  private newTerminator({ name, http2 }: ListenEntry, material: TlsMaterial): TlsTerminator {
+    const protocols = http2 ? ['h2', 'http/1.1'] : ['http/1.1'];
+    const terminator = new TlsTerminator(material, this.ticketKeys, protocols);
     this.terminators.set(name, terminator);
     return terminator;
   }
 
-  private accept(socket: Socket, peer: Peer, terminator: TlsTerminator | undefined): void {
+  private accept(socket: Socket, peer: Peer, terminator: TlsTerminator | undefined, http2: boolean): void {
     const { limits } = this.wire.settings;
     const most = limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY;
     if (this.open.size >= this.maxConnections || this.perAddress.of(peer.ip) >= most) {
@@ -181,8 +186,9 @@ export class Listener implements ConnectionKeeper {
     }
     this.wire.deadlines.touch();
     this.perAddress.add(peer.ip);
-    if (terminator === undefined) this.take(socket, peer);
-    else this.shakeHands(socket, peer, terminator);
+    if (terminator !== undefined) this.shakeHands(socket, peer, terminator);
+    else if (http2) this.find(socket, peer);
+    else this.take(socket, peer, 'http/1.1');
   }
 
   private shakeHands(socket: Socket, peer: Peer, terminator: TlsTerminator): void {
@@ -199,7 +205,7 @@ export class Listener implements ConnectionKeeper {
         }
         peer.tls = facts;
         this.wire.deadlines.touch();
-        this.take(secured, peer);
+        this.take(secured, peer, facts.alpn === 'h2' ? 'h2' : 'http/1.1');
       },
       onFailed: reason => {
         this.wire.log.debug(
@@ -212,8 +218,46 @@ export class Listener implements ConnectionKeeper {
     });
   }
 
+  /** Finds out by its first bytes whether a client speaks HTTP/2 (RFC 9113 section 3.3). */
+  private find(socket: Socket, peer: Peer): void {
+    const { deadlines, settings } = this.wire;
+    const undecided = new Handshake(socket, peer, deadlines, settings.timeouts.header);
+    this.open.add(undecided);
+    let held = noBytes;
+    const decide = (): void => {
+      const bytes: Buffer | null = socket.read();
+      if (bytes === null) {
+        // It has closed its side without a word, or after a few letters.
+        if (socket.readableEnded) socket.destroy();
+        return;
+      }
+      held = Buffer.concat([held, bytes]);
+      const seen = held.subarray(0, clientPreface.length);
+      const isPreface = seen.equals(clientPreface.subarray(0, seen.length));
+      // A method of HTTP/1.1 may begin like it.
+      if (isPreface && seen.length < methodLength) return;
+      socket.unshift(held);
+      socket.off('readable', decide);
+      socket.off('end', decide);
+      socket.off('close', left);
+      undecided.end();
+      if (!this.open.delete(undecided)) return;
+      deadlines.touch();
+      this.take(socket, peer, isPreface ? 'h2' : 'http/1.1');
+      socket.resume();
+    };
+    const left = (): void => {
+      undecided.end();
+      this.release(undecided, undefined);
+    };
+    socket.on('readable', decide);
+    socket.on('end', decide);
+    socket.on('close', left);
+    socket.on('error', ignore);
+  }
+
   /** Has a connection speak its protocol, if the plugins let it. */
-  private take(socket: Socket, peer: Peer): void {
+  private take(socket: Socket, peer: Peer, protocol: 'h2' | 'http/1.1'): void {
     if (this.isRefused(peer)) {
       socket.destroy();
       this.perAddress.remove(peer.ip);
@@ -221,7 +265,7 @@ export class Listener implements ConnectionKeeper {
       this.wakeIfEmpty();
       return;
     }
-    this.open.add(this.acceptor.accept(socket, peer));
+    this.open.add(this.acceptor.accept(socket, peer, protocol));
   }
 
   private isRefused(peer: Peer): boolean {
@@ -235,6 +279,10 @@ export class Listener implements ConnectionKeeper {
     if (connectionFinished.taps.length > 0) connectionFinished.call(infoOf(peer, refused));
   }
 }
+
+const noBytes = Buffer.alloc(0);
+
+const ignore = (): void => {};
 
 /** OpenSSL's own word for it, where it is one of OpenSSL's errors. */
 function reasonOf(error: Error): string {

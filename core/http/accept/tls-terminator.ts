@@ -15,20 +15,20 @@ export interface HandshakeReceiver {
   onFailed(reason: Error): void;
 }
 
-/** The protocols that are spoken behind the handshake. */
-const protocols = ['http/1.1'];
-
 /** RFC 8446 section 6.2: a fatal alert, `unrecognized_name`, before anything is encrypted. */
 const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70]);
 
 /** The TLS end of one listener. */
 export class TlsTerminator {
   private readonly under = new Map<Socket, HandshakeReceiver>();
+  private readonly protocols: readonly string[];
   private contexts: TlsContexts;
   private server: Server;
   private asksForCertificate: boolean;
 
-  constructor(material: TlsMaterial, ticketKeys: Buffer) {
+  /** `protocols`: what is spoken behind the handshake (ALPN), the best first. */
+  constructor(material: TlsMaterial, ticketKeys: Buffer, protocols: readonly string[]) {
+    this.protocols = protocols;
     this.contexts = new TlsContexts(material, ticketKeys);
     this.asksForCertificate = material.clientAuth !== undefined;
     this.server = this.newServer();
@@ -56,7 +56,7 @@ export class TlsTerminator {
     // Loaded with the first listener that speaks it.
     const server = process.getBuiltinModule('node:tls').createServer({
       ...contexts.options,
-      ALPNProtocols: protocols,
+      ALPNProtocols: [...this.protocols],
       allowHalfOpen: true,
       SNICallback: choose,
     });

@@ -4,8 +4,8 @@ import type { Peer } from './streams.ts';
 /** One connection of a client that was accepted and has found its protocol. */
 export interface AcceptedConnection {
   readonly peer: Peer;
-  /** Is nothing going on? */
-  readonly idle: boolean;
+  /** Requests that are in flight on it. */
+  readonly activeRequests: number;
   /** When it last had nothing to do, `Deadlines.now`. */
   readonly idleSince: number;
   /** For a drain: closes it when nothing is going on. */

@@ -2,7 +2,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import { NetworkSet, unixPeer, unknownClient } from '../../network.ts';
 import { HeaderList, isFieldValue } from '../../request/headers.ts';
-import type { RequestState } from '../../request/request-state.ts';
+import type { HttpVersion, RequestState } from '../../request/request-state.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { forwardingAlias } from './grammar.ts';
 import type { Peer } from './streams.ts';
@@ -15,7 +15,8 @@ export class Forwarding {
   private readonly mode: Settings['forwarded']['mode'];
   private readonly rfc7239: boolean;
   private readonly trusted: NetworkSet;
-  private readonly via: readonly [oneZero: string, oneOne: string];
+  /** The lines by version. */
+  private readonly via: Readonly<Record<HttpVersion, string>>;
   private readonly pseudonym: string | false;
 
   constructor(settings: Settings) {
@@ -24,8 +25,9 @@ export class Forwarding {
     this.rfc7239 = rfc7239;
     this.trusted = new NetworkSet(trusted);
     this.pseudonym = settings.via;
-    this.via =
-      settings.via === false ? ['', ''] : [viaLine('1.0', settings.via), viaLine('1.1', settings.via)];
+    const line = (version: HttpVersion): string =>
+      settings.via === false ? '' : viaLine(version, settings.via);
+    this.via = { '1.0': line('1.0'), '1.1': line('1.1'), '2.0': line('2.0') };
   }
 
   /** Is this address one of a trusted proxy? */
@@ -49,7 +51,7 @@ export class Forwarding {
     if (received && (this.mode === 'remove' || (this.mode === 'append' && !peer.trusted))) {
       state.ensureRare().cleanedHeaders = withoutForwarding(state.headers);
     }
-    const via = state.version === '1.0' ? this.via[0] : this.via[1];
+    const via = this.via[state.version];
     if (this.mode !== 'append') {
       state.addedLines = via;
     } else if (believed) {

@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream';
 import type { WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
+import type { HttpVersion } from '../../request/request-state.ts';
 import type { TlsFacts } from '../../request/tls-facts.ts';
 
 /**
@@ -34,7 +35,7 @@ export interface InboundRequest {
   readonly method: string;
   /** Origin-form, or `*`. */
   readonly target: string;
-  readonly version: '1.0' | '1.1';
+  readonly version: HttpVersion;
   /** Host and port that it is for; empty when it names none. */
   readonly host: string;
   /** The lines that may be passed on; the receiver may edit and keep them. */

@@ -1,7 +1,8 @@
 // ChunkedReader: validates a chunked body (RFC 9112 section 7.1) while it passes, in its own framing or without it.
 
 import type { HeaderList } from '../../request/headers.ts';
-import { CR, forwardingAlias, hexValue, LF, tokenChar, valueChar } from '../exchange/grammar.ts';
+import { CR, hexValue, LF, tokenChar, valueChar } from '../exchange/grammar.ts';
+import { comesTooLate } from '../exchange/trailers.ts';
 import { worthReading } from './empty-line.ts';
 import { FieldReader, incomplete } from './fields.ts';
 
@@ -41,27 +42,6 @@ const shortMove = 48;
 
 /** What a size line that has not ended yet may look like. */
 const sizeLineStart = /^[0-9A-Fa-f]{1,12}(?:\r?$|;)/;
-
-/** Fields that must not come late: they would change framing, routing or trust after the fact. */
-const refusedTrailers: ReadonlySet<string> = new Set([
-  'content-length',
-  'transfer-encoding',
-  'host',
-  'connection',
-  'upgrade',
-  'te',
-  'trailer',
-  'authorization',
-  'cookie',
-  'set-cookie',
-  'expect',
-  'via',
-  'max-forwards',
-  'content-encoding',
-  'content-type',
-  'content-range',
-  'forwarded',
-]);
 
 /** Reads one chunked body at a time. */
 export class ChunkedReader {
@@ -363,7 +343,7 @@ function isLastChunk(buffer: Buffer, pos: number, end: number): boolean {
 
 function passingTrailers(trailers: HeaderList, hopNames: readonly string[]): HeaderList {
   for (const key of [...trailers.keys]) {
-    if (refusedTrailers.has(key) || hopNames.includes(key) || forwardingAlias.test(key)) trailers.delete(key);
+    if (comesTooLate(key) || hopNames.includes(key)) trailers.delete(key);
   }
   return trailers;
 }

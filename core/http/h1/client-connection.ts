@@ -74,7 +74,11 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
     socket.on('close', this.onClose);
   }
 
-  get idle(): boolean {
+  get activeRequests(): number {
+    return this.idle ? 0 : 1;
+  }
+
+  private get idle(): boolean {
     return this.awaitsHead && this.buffer.length === 0;
   }
 

@@ -1,8 +1,9 @@
 // H1Connector: makes a worker's HTTP/1.1 connections to upstreams, which share one reader of heads.
+
+import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { ConnectionHome, Connector, UpstreamConnection } from '../upstream/connection-cache.ts';
 import type { Dialling } from '../upstream/dial.ts';
 import type { Use } from '../upstream/stream-queue.ts';
-import type { HeadLimits } from './request-head.ts';
 import { ResponseHead } from './response-head.ts';
 import { H1UpstreamConnection } from './upstream-connection.ts';
 

@@ -1,49 +1,23 @@
-// Field sections: the strict reader of header and trailer lines that both directions share.
-import { HeaderList } from '../../request/headers.ts';
-import { COLON, CR, forwardingAlias, LF, SP, TAB, tokenChar, valueChar } from '../exchange/grammar.ts';
-import { type FieldKind, field, fieldKind } from './field-names.ts';
+// Field sections of HTTP/1.1: the strict reader of header and trailer lines that both directions share.
 
-const noNames: readonly string[] = [];
+import { field, fieldKind } from '../exchange/field-names.ts';
+import {
+  FieldNotes,
+  isAlias,
+  isListed,
+  type malformed,
+  mayBeAlias,
+  tooMany,
+} from '../exchange/field-notes.ts';
+import { COLON, CR, LF, SP, TAB, tokenChar, valueChar } from '../exchange/grammar.ts';
 
-/** Outcomes of reading a part of a message: an index after it, or one of these. */
+export { malformed, tooMany } from '../exchange/field-notes.ts';
+
+/** The lines are not all there yet. */
 export const incomplete = -1;
-export const malformed = -2;
-export const tooMany = -3;
 
-/**
- * Reads field lines into `headers`, as text, and notes what steers the wire. Hop-by-hop fields are noted, not listed;
- * framing fields are noted and listed nowhere, as the wire writes them anew. One reader serves all messages of a
- * process, one at a time.
- */
-export class FieldReader {
-  headers = new HeaderList();
-  /** Why it is malformed, for the log. */
-  problem = '';
-  /** Values of all Connection lines, comma-joined, as sent; '' for none. */
-  connection = '';
-  /** Names that Connection lists, in lower case: their fields concern this hop only, trailers too. */
-  hopNames: readonly string[] = noNames;
-  /** Value of Content-Length; undefined for none. */
-  contentLength: string | undefined = undefined;
-  transferEncoding: string | undefined = undefined;
-  host: string | undefined = undefined;
-  expect: string | undefined = undefined;
-  upgrade: string | undefined = undefined;
-  keepAlive: string | undefined = undefined;
-  maxForwards: string | undefined = undefined;
-  via = '';
-  hasDate = false;
-  /** Did an X-Forwarded-* or Forwarded line come? */
-  hasForwarding = false;
-  private readonly maxCount: number;
-  private readonly ofResponse: boolean;
-
-  /** `message`: what the section belongs to; fields that only steer requests are plain ones in a response. */
-  constructor(maxCount: number, message: 'request' | 'response' | 'trailers') {
-    this.maxCount = maxCount;
-    this.ofResponse = message === 'response';
-  }
-
+/** Reads field lines into `headers`, as text, and notes what steers the wire. */
+export class FieldReader extends FieldNotes {
   /**
    * Reads from `text[pos]` to behind the empty line. Answers the index there, or `incomplete`, `malformed`
    * (see {@link problem}) or `tooMany`.
@@ -117,77 +91,6 @@ export class FieldReader {
     }
   }
 
-  private reset(): void {
-    this.headers = new HeaderList();
-    this.problem = '';
-    this.connection = '';
-    this.hopNames = noNames;
-    this.contentLength = undefined;
-    this.transferEncoding = undefined;
-    this.host = undefined;
-    this.expect = undefined;
-    this.upgrade = undefined;
-    this.keepAlive = undefined;
-    this.maxForwards = undefined;
-    this.via = '';
-    this.hasDate = false;
-    this.hasForwarding = false;
-  }
-
-  /** Takes a field that steers the wire; false: it may come once only, and was there. */
-  private note(kind: FieldKind, value: string): boolean {
-    switch (kind) {
-      case field.connection:
-        this.connection = this.connection === '' ? value : `${this.connection},${value}`;
-        return true;
-      case field.contentLength:
-        if (this.contentLength !== undefined) return false;
-        this.contentLength = value;
-        return true;
-      case field.transferEncoding:
-        if (this.transferEncoding !== undefined) return false;
-        this.transferEncoding = value;
-        return true;
-      case field.host:
-        if (this.ofResponse) return true;
-        if (this.host !== undefined) return false;
-        this.host = value;
-        return true;
-      case field.expect:
-        if (this.ofResponse) return true;
-        if (this.expect !== undefined) return false;
-        this.expect = value;
-        return true;
-      case field.upgrade:
-        this.upgrade = this.upgrade === undefined ? value : `${this.upgrade},${value}`;
-        return true;
-      case field.keepAlive:
-        this.keepAlive = value;
-        return true;
-      case field.forwarding:
-        this.hasForwarding = true;
-        return true;
-      case field.date:
-        this.hasDate = true;
-        return true;
-      case field.via:
-        this.via = this.via === '' ? value : `${this.via},${value}`;
-        return true;
-      case field.maxForwards:
-        if (this.ofResponse) return true;
-        if (this.maxForwards !== undefined) return false;
-        this.maxForwards = value;
-        return true;
-      default:
-        return true;
-    }
-  }
-
-  private refuse(problem: string): typeof malformed {
-    this.problem = problem;
-    return malformed;
-  }
-
   private refuseName(c: number, empty: boolean): typeof malformed {
     if (empty && (c === SP || c === TAB))
       return this.refuse('a line that begins with white space (obs-fold)');
@@ -200,30 +103,6 @@ export class FieldReader {
   private refuseValue(c: number): typeof malformed {
     return this.refuse(c === LF ? 'a bare LF' : 'a control character in a field value');
   }
-}
-
-/** By kind: 1 for fields that are listed, and so forwarded; the wire writes the others anew, or drops them. */
-const isListed = new Uint8Array(Object.keys(field).length);
-for (const kind of [
-  field.plain,
-  field.host,
-  field.expect,
-  field.forwarding,
-  field.date,
-  field.via,
-  field.maxForwards,
-]) {
-  isListed[kind] = 1;
-}
-
-/** Could the name that begins here be a {@link forwardingAlias}? Few others are looked at then. */
-function mayBeAlias(text: string, start: number): boolean {
-  const c = text.charCodeAt(start) | 0x20;
-  return c === 0x66 || (c === 0x78 && (text.charCodeAt(start + 2) | 0x20) === 0x66);
-}
-
-function isAlias(name: string): boolean {
-  return forwardingAlias.test(name.toLowerCase());
 }
 
 function isBlank(c: number): boolean {

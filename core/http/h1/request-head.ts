@@ -3,17 +3,11 @@ import type { ErrorCode } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import { isAuthority, targetEnd } from '../../request/request-line.ts';
 import { CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
+import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { BodyForm, InboundRequest } from '../exchange/streams.ts';
 import { splitAbsolute } from '../exchange/target.ts';
 import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
 import { bodyLength, chunked, connectionOptions, dropNamedFields, listElements } from './message-framing.ts';
-
-/** Limits of a head, in bytes and lines. */
-export interface HeadLimits {
-  readonly requestLine: number;
-  readonly headers: number;
-  readonly headerCount: number;
-}
 
 /** Outcomes of {@link RequestHead.read} that are not an index. */
 export const needMore = -1;

@@ -1,11 +1,12 @@
 // ResponseHead: one strict reader of an upstream's response heads (RFC 9112 sections 4 and 5).
 import type { HeaderList } from '../../request/headers.ts';
 import { CR, LF, SP, valueChar, ZERO } from '../exchange/grammar.ts';
+import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { BodyForm, InboundResponse } from '../exchange/streams.ts';
 import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
 import { bodyLength, chunked, connectionOptions, dropNamedFields, untilClose } from './message-framing.ts';
 import { reasonPhrase } from './reason-phrases.ts';
-import { type HeadLimits, needMore, refused } from './request-head.ts';
+import { needMore, refused } from './request-head.ts';
 
 /** Reads response heads, one at a time; its fields hold what the last complete one said. */
 export class ResponseHead implements InboundResponse {

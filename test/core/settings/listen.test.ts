@@ -119,9 +119,12 @@ const wrong: [input: unknown, message: RegExp][] = [
   ],
   [
     { address: ':1', http2: true },
-    /^listen\[0\]\.http2: HTTP\/2 towards clients is not in this version; leave/,
+    /^listen\[0\]\.http2: HTTP\/2 by ALPN goes with `tls`; without it say h2c: true$/,
   ],
-  [{ address: ':1', h2c: true }, /^listen\[0\]\.h2c: HTTP\/2 towards clients is not in this version; leave/],
+  [
+    { address: ':1', tls, h2c: true },
+    /^listen\[0\]\.h2c: goes without `tls`; over TLS HTTP\/2 is agreed on by ALPN$/,
+  ],
   [{ address: ':1', h2c: 'yes' }, /^listen\[0\]\.h2c: expected boolean, got "yes"$/],
 ];
 for (const [input, message] of wrong) {
@@ -129,5 +132,14 @@ for (const [input, message] of wrong) {
 }
 
 test('of one mistake there is one message', () => {
-  assert.throws(() => listenOf([{ address: ':1', h2c: true }]), /^[^\n]*$/);
+  assert.throws(() => listenOf([{ address: ':1', http2: true }]), /^[^\n]*$/);
+});
+
+test('HTTP/2 is spoken over TLS unless it is left out, and without TLS where h2c says so', () => {
+  const http2 = (entry: object) => listenOf([{ address: ':1', ...entry }])[0]?.http2;
+  assert.equal([http2({}), http2({ h2c: true }), http2({ h2c: false })], [undefined, true, undefined]);
+  assert.equal(
+    [http2({ tls }), http2({ tls, http2: true }), http2({ tls, http2: false })],
+    [true, true, undefined],
+  );
 });

@@ -28,6 +28,8 @@ export interface ProxyOptions {
   readonly path?: string;
   /** The listener ends TLS. */
   readonly tls?: TlsMaterial;
+  /** It speaks HTTP/2, too; default: no. */
+  readonly http2?: boolean;
   /** Who finds the addresses of upstreams' names; default: as in production. */
   readonly lookups?: NameLookups;
 }
@@ -89,18 +91,24 @@ function record(hooks: RequestHooks): ProxyContext[] {
 
 async function listen(
   wire: WireOptions,
-  { path, host = '127.0.0.1', tls, lookups }: Pick<ProxyOptions, 'path' | 'host' | 'tls' | 'lookups'>,
+  {
+    path,
+    host = '127.0.0.1',
+    tls,
+    http2 = false,
+    lookups,
+  }: Pick<ProxyOptions, 'path' | 'host' | 'tls' | 'http2' | 'lookups'>,
 ): Promise<Pick<TestProxy, 'port' | 'listener' | 'close'>> {
   const listener = new Listener(wire, lookups);
   const server = createServer();
   if (path !== undefined) {
     // A pipe that is listening already cannot be listened to by another server; one that is only bound can.
     const bound: SendHandle = Reflect.construct(BoundSocket, [{ path }]);
-    listener.serve(bound, { kind: 'unix', name: `unix:${path}` });
+    listener.serve(bound, { kind: 'unix', name: `unix:${path}`, http2 });
   } else {
     server.listen(0, host);
     await once(server, 'listening');
-    listener.serve(server, { kind: 'tcp', name: '', tls });
+    listener.serve(server, { kind: 'tcp', name: '', tls, http2 });
   }
   const address = server.address();
   return {

@@ -1,0 +1,170 @@
+// FieldNotes: a field section, and what of it steers the wire, whatever protocol brings it.
+import { HeaderList } from '../../request/headers.ts';
+import { type FieldKind, field, fieldKind } from './field-names.ts';
+import { forwardingAlias } from './grammar.ts';
+
+const noNames: readonly string[] = [];
+
+/** Why a section is not taken. */
+export const malformed = -2;
+export const tooMany = -3;
+
+/**
+ * The fields of a section, and notes of those that steer the wire. Hop-by-hop fields are noted, not listed; framing fields
+ * are noted and listed nowhere, as the wire writes them anew. One serves all messages of a process, one at a time.
+ */
+export class FieldNotes {
+  headers = new HeaderList();
+  /** Why it is malformed, for the log. */
+  problem = '';
+  /** Values of all Connection lines, comma-joined, as sent; '' for none. */
+  connection = '';
+  /** Names that Connection lists, in lower case: their fields concern this hop only, trailers too. */
+  hopNames: readonly string[] = noNames;
+  /** Value of Content-Length; undefined for none. */
+  contentLength: string | undefined = undefined;
+  transferEncoding: string | undefined = undefined;
+  host: string | undefined = undefined;
+  expect: string | undefined = undefined;
+  upgrade: string | undefined = undefined;
+  keepAlive: string | undefined = undefined;
+  maxForwards: string | undefined = undefined;
+  via = '';
+  hasDate = false;
+  /** Did an X-Forwarded-* or Forwarded line come? */
+  hasForwarding = false;
+  /** Why {@link take} did not take a field. */
+  outcome: typeof malformed | typeof tooMany = malformed;
+  protected readonly maxCount: number;
+  private readonly ofResponse: boolean;
+  private count = 0;
+
+  /** `message`: what the section belongs to; fields that only steer requests are plain ones in a response. */
+  constructor(maxCount: number, message: 'request' | 'response' | 'trailers') {
+    this.maxCount = maxCount;
+    this.ofResponse = message === 'response';
+  }
+
+  /** Begins a section whose fields come one by one. */
+  begin(): void {
+    this.reset();
+    this.count = 0;
+  }
+
+  /**
+   * Takes one field of a section, its name in small letters, both free of what no field has. False: `malformed` or
+   * `tooMany`, see {@link outcome}.
+   */
+  take(name: string, value: string): boolean {
+    let hash = 0;
+    for (let i = 0; i < name.length; i++) hash = (hash * 31 + (name.charCodeAt(i) | 0x20)) | 0;
+    const kind = fieldKind(name, 0, name.length, hash);
+    if (kind === field.plain) {
+      if (mayBeAlias(name, 0) && isAlias(name)) this.hasForwarding = true;
+    } else if (!this.note(kind, value)) {
+      this.outcome = this.refuse(`${name} comes twice`);
+      return false;
+    } else if (isListed[kind] === 0) return true;
+    if (++this.count > this.maxCount) {
+      this.outcome = tooMany;
+      return false;
+    }
+    this.headers.push(name, name, value);
+    return true;
+  }
+
+  protected reset(): void {
+    this.headers = new HeaderList();
+    this.problem = '';
+    this.connection = '';
+    this.hopNames = noNames;
+    this.contentLength = undefined;
+    this.transferEncoding = undefined;
+    this.host = undefined;
+    this.expect = undefined;
+    this.upgrade = undefined;
+    this.keepAlive = undefined;
+    this.maxForwards = undefined;
+    this.via = '';
+    this.hasDate = false;
+    this.hasForwarding = false;
+  }
+
+  /** Takes a field that steers the wire; false: it may come once only, and was there. */
+  protected note(kind: FieldKind, value: string): boolean {
+    switch (kind) {
+      case field.connection:
+        this.connection = this.connection === '' ? value : `${this.connection},${value}`;
+        return true;
+      case field.contentLength:
+        if (this.contentLength !== undefined) return false;
+        this.contentLength = value;
+        return true;
+      case field.transferEncoding:
+        if (this.transferEncoding !== undefined) return false;
+        this.transferEncoding = value;
+        return true;
+      case field.host:
+        if (this.ofResponse) return true;
+        if (this.host !== undefined) return false;
+        this.host = value;
+        return true;
+      case field.expect:
+        if (this.ofResponse) return true;
+        if (this.expect !== undefined) return false;
+        this.expect = value;
+        return true;
+      case field.upgrade:
+        this.upgrade = this.upgrade === undefined ? value : `${this.upgrade},${value}`;
+        return true;
+      case field.keepAlive:
+        this.keepAlive = value;
+        return true;
+      case field.forwarding:
+        this.hasForwarding = true;
+        return true;
+      case field.date:
+        this.hasDate = true;
+        return true;
+      case field.via:
+        this.via = this.via === '' ? value : `${this.via},${value}`;
+        return true;
+      case field.maxForwards:
+        if (this.ofResponse) return true;
+        if (this.maxForwards !== undefined) return false;
+        this.maxForwards = value;
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  protected refuse(problem: string): typeof malformed {
+    this.problem = problem;
+    return malformed;
+  }
+}
+
+/** By kind: 1 for fields that are listed, and so forwarded; the wire writes the others anew, or drops them. */
+export const isListed = new Uint8Array(Object.keys(field).length);
+for (const kind of [
+  field.plain,
+  field.host,
+  field.expect,
+  field.forwarding,
+  field.date,
+  field.via,
+  field.maxForwards,
+]) {
+  isListed[kind] = 1;
+}
+
+/** Could the name that begins here be a {@link forwardingAlias}? Few others are looked at then. */
+export function mayBeAlias(text: string, start: number): boolean {
+  const c = text.charCodeAt(start) | 0x20;
+  return c === 0x66 || (c === 0x78 && (text.charCodeAt(start + 2) | 0x20) === 0x66);
+}
+
+export function isAlias(name: string): boolean {
+  return forwardingAlias.test(name.toLowerCase());
+}

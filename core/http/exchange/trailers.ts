@@ -1,0 +1,28 @@
+// Trailers: which fields may come behind a body (RFC 9110 section 6.5.1), whatever protocol brings them.
+import { forwardingAlias } from './grammar.ts';
+
+/** Fields that must not come late: they would change framing, routing or trust after the fact. */
+const lateFields: ReadonlySet<string> = new Set([
+  'content-length',
+  'transfer-encoding',
+  'host',
+  'connection',
+  'upgrade',
+  'te',
+  'trailer',
+  'authorization',
+  'cookie',
+  'set-cookie',
+  'expect',
+  'via',
+  'max-forwards',
+  'content-encoding',
+  'content-type',
+  'content-range',
+  'forwarded',
+]);
+
+/** Is a field of this name, in small letters, left out of trailers? */
+export function comesTooLate(key: string): boolean {
+  return lateFields.has(key) || forwardingAlias.test(key);
+}

@@ -1,0 +1,412 @@
+// H2ClientStream: one request of a client on an HTTP/2 connection, and its response (RFC 9113 section 8.1).
+import type { Duplex } from 'node:stream';
+import { WeldrError } from '../../errors.ts';
+import type { HeaderList } from '../../request/headers.ts';
+import type { Waiting } from '../exchange/deadlines.ts';
+import type { ClientStream, OutboundResponse, Peer, RequestReceiver } from '../exchange/streams.ts';
+import type { Wire } from '../exchange/wire.ts';
+import type { H2ClientConnection } from './client-connection.ts';
+import type { Ending } from './frame-writer.ts';
+import { errorCode } from './frames.ts';
+import type { RequestBlock } from './request-block.ts';
+
+const noBytes = Buffer.alloc(0);
+
+/** One request. */
+export class H2ClientStream implements ClientStream, Waiting {
+  deadline = 0;
+  deadlineSlot = -1;
+  readonly id: number;
+  readonly takes = 'payload';
+  answered = false;
+  /** What the client lets this stream send. */
+  window: number;
+  /** What the client may still send of its body. */
+  allowed: number;
+  private readonly connection: H2ClientConnection;
+  private readonly wire: Wire;
+  private receiver: RequestReceiver | undefined = undefined;
+  // of the request
+  /** No more of it comes from the client. */
+  private ended = false;
+  private isOver = false;
+  /** Bytes that were announced; below 0: none were. */
+  private length = 0;
+  private received = 0;
+  private readonly queue: Buffer[] = [];
+  private queued = 0;
+  private trailers: HeaderList | undefined = undefined;
+  private gathering = 0;
+  private receivedBefore = 0;
+  private awaitingStage = false;
+  // of the response
+  /** Status and fields in turn, of a head that has not left; empty: there is none. */
+  private head: string[] = [];
+  /** Bytes that the body may still have; below 0: it is not known. */
+  private remaining = -1;
+  private pending = noBytes;
+  private responded = false;
+  private responseTrailers: HeaderList | undefined = undefined;
+  private finished = false;
+  private closed = false;
+
+  /** `window`: what it may send at first; `allowed`: what the client may. */
+  constructor(connection: H2ClientConnection, wire: Wire, id: number, window: number, allowed: number) {
+    this.allowed = allowed;
+    this.connection = connection;
+    this.wire = wire;
+    this.id = id;
+    this.window = window;
+    wire.deadlines.add(this);
+  }
+
+  get peer(): Peer {
+    return this.connection.peer;
+  }
+
+  get requestComplete(): boolean {
+    return this.isOver;
+  }
+
+  /** Has the client said that no more of the request comes? */
+  get halfClosed(): boolean {
+    return this.ended;
+  }
+
+  /** Has it something to send that waits for a window or for the connection? */
+  get waits(): boolean {
+    return this.pending.length > 0;
+  }
+
+  // --- the request ---------------------------------------------------------------------------------------------
+
+  begin(request: RequestBlock, ends: 'with the block' | 'later'): void {
+    this.length = request.length;
+    this.ended = ends === 'with the block';
+    this.isOver = this.ended;
+    if (!this.ended) this.watchBody();
+    const receiver = this.wire.exchanges.take(this);
+    this.receiver = receiver;
+    receiver.begin(request);
+  }
+
+  /** Answers a request that is not taken up. */
+  refuse(error: WeldrError, ends: 'with the block' | 'later'): void {
+    this.ended = ends === 'with the block';
+    this.isOver = this.ended;
+    const receiver = this.wire.exchanges.take(this);
+    this.receiver = receiver;
+    receiver.refuse(error);
+  }
+
+  /** Takes bytes of the body, which are valid during the call. False: they are more than was announced. */
+  onBody(buffer: Buffer, start: number, end: number): boolean {
+    this.received += end - start;
+    if (this.length >= 0 && this.received > this.length) return false;
+    const { receiver } = this;
+    // Nobody wants it any more: what comes is let go of.
+    if (receiver === undefined) {
+      this.connection.consumed(this, end - start);
+      return true;
+    }
+    const { body } = this.wire.settings.limits;
+    if (body !== undefined && this.received > body) {
+      receiver.refuse(new WeldrError('BODY_TOO_LARGE'));
+      return true;
+    }
+    if (receiver.wantsBody && this.queued === 0) {
+      this.pass(Buffer.from(buffer.subarray(start, end)));
+    } else {
+      this.queue.push(Buffer.from(buffer.subarray(start, end)));
+      this.queued += end - start;
+      this.checkGathered();
+    }
+    return true;
+  }
+
+  /** The client has sent all of it. False: it is less than was announced. */
+  onEnd(trailers: HeaderList | undefined): boolean {
+    this.ended = true;
+    this.trailers = trailers;
+    if (this.length >= 0 && this.received !== this.length) return false;
+    if (!this.checkGathered()) this.passOn();
+    return true;
+  }
+
+  takeSmallBody(limit: number): string | undefined {
+    this.gathering = 0;
+    // Without a length it goes in chunks, which the receiver frames.
+    if (!this.ended || this.isOver || this.length < 0 || this.queued > limit || this.trailers !== undefined) {
+      return undefined;
+    }
+    const text = this.queue.map(bytes => bytes.toString('latin1')).join('');
+    this.connection.consumed(this, this.queued);
+    this.queue.length = 0;
+    this.queued = 0;
+    this.isOver = true;
+    this.deadline = 0;
+    return text;
+  }
+
+  bodyThere(limit: number): boolean {
+    return this.ended || this.queued >= limit;
+  }
+
+  gatherBody(limit: number): void {
+    this.gathering = limit;
+    this.watchBody();
+  }
+
+  private checkGathered(): boolean {
+    if (this.gathering === 0 || !this.bodyThere(this.gathering)) return false;
+    this.gathering = 0;
+    this.receiver?.onBodyThere();
+    return true;
+  }
+
+  resumeBody(): void {
+    if (this.isOver) return;
+    this.watchBody();
+    this.passOn();
+  }
+
+  /** Hands on what is there, as long as it is wanted. */
+  private passOn(): void {
+    while (this.queue.length > 0 && this.receiver?.wantsBody === true) {
+      const bytes = this.queue.shift() ?? noBytes;
+      this.queued -= bytes.length;
+      this.pass(bytes);
+    }
+    if (!this.ended || this.isOver || this.queue.length > 0 || this.receiver?.wantsBody !== true) return;
+    this.isOver = true;
+    if (!this.awaitingStage) this.deadline = 0;
+    this.receiver.onRequestEnd(this.trailers);
+  }
+
+  private pass(bytes: Buffer): void {
+    this.receiver?.onRequestBytes(bytes);
+    this.connection.consumed(this, bytes.length);
+  }
+
+  readNoMore(): void {}
+
+  echo(): string {
+    throw new WeldrError('INTERNAL', 'TRACE is not taken up over HTTP/2');
+  }
+
+  // --- the response --------------------------------------------------------------------------------------------
+
+  writeInterim(status: number, _: string, headers: HeaderList): boolean {
+    this.connection.sendHead(this.id, headOf(status, headers), 'open');
+    return !this.connection.blocked;
+  }
+
+  writeHead({ status, headers, hasDate, length, body }: OutboundResponse): void {
+    this.head = headOf(status, headers);
+    if (!hasDate) this.head.push('date', new Date().toUTCString());
+    if (length !== undefined) this.head.push('content-length', String(length));
+    this.remaining = length !== undefined && body !== 'none' ? length : -1;
+  }
+
+  writeBody(buffer: Buffer, start: number, end: number): boolean {
+    this.sendHead('open');
+    if (this.remaining > 0) this.remaining -= end - start;
+    const isLast = this.remaining === 0;
+    const sent = this.pending.length > 0 ? 0 : this.connection.sendData(this, buffer, start, end, isLast);
+    if (sent === end - start) {
+      if (isLast) this.responded = true;
+      return !this.connection.blocked;
+    }
+    const rest = buffer.subarray(start + sent, end);
+    this.pending = this.pending.length === 0 ? Buffer.from(rest) : Buffer.concat([this.pending, rest]);
+    this.connection.await(this);
+    this.watchReader();
+    return false;
+  }
+
+  writeBodyLine(): void {}
+
+  endBody(trailers: HeaderList | undefined): void {
+    this.responseTrailers = trailers;
+    if (this.pending.length > 0) return;
+    this.end();
+  }
+
+  flush(): boolean {
+    this.sendHead('open');
+    return !this.connection.blocked && this.pending.length === 0;
+  }
+
+  private sendHead(ending: Ending): void {
+    if (this.head.length === 0) return;
+    const { head } = this;
+    this.head = [];
+    this.answered = true;
+    this.connection.sendHead(this.id, head, ending);
+  }
+
+  /** Ends the response; everything before it has left. */
+  private end(): void {
+    if (this.responded) return;
+    this.responded = true;
+    const { responseTrailers } = this;
+    if (responseTrailers !== undefined) {
+      this.sendHead('open');
+      this.connection.sendHead(this.id, fieldsOf(responseTrailers), 'end');
+    } else if (this.head.length > 0) this.sendHead('end');
+    else this.connection.endData(this.id);
+  }
+
+  /** Windows are open, or the connection takes more: sends what waits. */
+  sendPending(): void {
+    const { pending } = this;
+    if (pending.length === 0) return;
+    const isLast = this.remaining === 0;
+    const sent = this.connection.sendData(this, pending, 0, pending.length, isLast);
+    this.pending = sent === pending.length ? noBytes : pending.subarray(sent);
+    if (sent > 0) this.watchReader();
+    if (this.pending.length > 0) return;
+    this.deadline = 0;
+    if (isLast) this.responded = true;
+    if (this.finished) {
+      this.end();
+      this.close();
+    } else {
+      if (!this.isOver) this.watchBody();
+      this.receiver?.onClientDrain();
+    }
+  }
+
+  /** The connection takes more. */
+  onDrain(): void {
+    if (this.pending.length === 0 && !this.finished) this.receiver?.onClientDrain();
+  }
+
+  finish(): void {
+    this.receiver = undefined;
+    this.finished = true;
+    this.dropBody();
+    if (this.pending.length > 0) return;
+    this.end();
+    this.close();
+  }
+
+  cut(): void {
+    this.receiver = undefined;
+    this.connection.reset(this, errorCode.internalError);
+    this.forget();
+  }
+
+  switchProtocols(): { readonly socket: Duplex; readonly rest: Buffer } {
+    throw new WeldrError('INTERNAL', 'HTTP/2 has no Upgrade');
+  }
+
+  onTunnelClosed(): void {}
+
+  // --- ends ----------------------------------------------------------------------------------------------------
+
+  /** The response has left whole. A client that still sends is told to stop (RFC 9113 section 8.1). */
+  private close(): void {
+    if (!this.ended) this.connection.reset(this, errorCode.noError);
+    this.connection.completed();
+    this.forget();
+  }
+
+  /** The client left, or must leave. */
+  abort(error: WeldrError): void {
+    const { receiver } = this;
+    this.receiver = undefined;
+    this.forget();
+    receiver?.abort(error);
+  }
+
+  private forget(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.deadline = 0;
+    this.pending = noBytes;
+    this.dropBody();
+    this.wire.deadlines.remove(this);
+    this.connection.forget(this);
+  }
+
+  private dropBody(): void {
+    if (this.queued > 0) this.connection.consumed(this, this.queued);
+    this.queue.length = 0;
+    this.queued = 0;
+  }
+
+  // --- waits ---------------------------------------------------------------------------------------------------
+
+  awaitStage(): void {
+    this.awaitingStage = true;
+    this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.stage);
+  }
+
+  stageDone(): void {
+    this.awaitingStage = false;
+    this.deadline = 0;
+    if (!this.isOver) this.watchBody();
+    else if (this.waits) this.watchReader();
+  }
+
+  private watchBody(): void {
+    this.receivedBefore = this.received;
+    if (!this.awaitingStage) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
+  }
+
+  /** The client opens a window, or takes what was written, within the time of a body. */
+  private watchReader(): void {
+    if (!this.awaitingStage) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
+  }
+
+  onDeadline(): void {
+    if (this.awaitingStage) {
+      this.awaitingStage = false;
+      this.receiver?.onStageTimeout();
+      return;
+    }
+    if (this.pending.length > 0) {
+      this.connection.reset(this, errorCode.cancel);
+      this.abort(new WeldrError('CLIENT_CLOSED', 'the client does not read its response'));
+      return;
+    }
+    if (this.isOver) return;
+    const { limits, timeouts } = this.wire.settings;
+    const progress = this.received - this.receivedBefore;
+    // What is there already and is not taken is not the client's fault.
+    const isHeld = this.queued > 0 || this.ended;
+    if (isHeld || progress >= Math.max(1, (limits.bodyRate * timeouts.body) / 1000)) {
+      this.watchBody();
+      return;
+    }
+    const why =
+      progress === 0
+        ? `the request body stalled for ${timeouts.body} ms`
+        : `the request body came slower than ${limits.bodyRate} bytes/s`;
+    this.receiver?.refuse(new WeldrError('REQUEST_TIMEOUT', why));
+  }
+}
+
+/** They say something of a connection (RFC 9113 section 8.2.2), or the framing says it. */
+const leftOut: ReadonlySet<string> = new Set([
+  'connection',
+  'proxy-connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+]);
+
+/** The status and the fields of a response, name and value in turn. */
+function headOf(status: number, headers: HeaderList): string[] {
+  return [':status', String(status), ...fieldsOf(headers)];
+}
+
+function fieldsOf({ keys, values }: HeaderList): string[] {
+  const fields: string[] = [];
+  for (const [n, key] of keys.entries()) {
+    if (!leftOut.has(key)) fields.push(key, values[n] ?? '');
+  }
+  return fields;
+}

@@ -1,0 +1,338 @@
+// Clients of HTTP/2 that mean harm: what could become another request of HTTP/1.1 never leaves, and floods cost no one
+// else (RFC 9113 sections 8.2 and 10.5).
+import * as assert from 'uvu/assert';
+import { errorCode, settingId } from '../../core/http/h2/frames.ts';
+import { suite } from '../support/suite.ts';
+import { get, H2Client, post } from './support/h2-client.ts';
+import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
+import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
+
+const test = suite('hostile clients of HTTP/2');
+
+interface Ends {
+  readonly proxy: TestProxy;
+  readonly origin: ScriptedOrigin;
+  readonly open: (settings?: readonly (readonly [number, number])[]) => Promise<H2Client>;
+}
+
+async function between(
+  use: (ends: Ends) => Promise<void>,
+  { script = { answer: () => ok('hello') }, ...options }: ProxyOptions & { readonly script?: Script } = {},
+): Promise<void> {
+  const origin = await ScriptedOrigin.start(script);
+  const proxy = await startProxy({ upstreams: [origin.url], http2: true, ...options });
+  const clients: H2Client[] = [];
+  try {
+    await use({
+      proxy,
+      origin,
+      async open(settings) {
+        const client = await H2Client.open(proxy.port, settings);
+        clients.push(client);
+        return client;
+      },
+    });
+    // Whatever was done, others are served.
+    const other = await H2Client.open(proxy.port);
+    clients.push(other);
+    if (options.tap === undefined && script.answer !== silent) {
+      assert.is((await other.over(other.request(get()))).body, 'hello');
+    }
+    for (const client of clients) client.close();
+    await until('the end of all', () => proxy.listener.connections === 0);
+  } finally {
+    for (const client of clients) client.close();
+    proxy.close();
+    await origin.close();
+  }
+}
+
+const silent = (): undefined => undefined;
+
+type Fields = readonly (readonly [string, string])[];
+const without = (name: string): Fields => get().filter(([known]) => known !== name);
+const replacing = (name: string, value: string): Fields =>
+  get().map(([known, old]) => [known, known === name ? value : old]);
+
+const malformed: readonly (readonly [what: string, fields: Fields])[] = [
+  ['no :method', without(':method')],
+  ['no :path', without(':path')],
+  ['no :scheme', without(':scheme')],
+  ['no :authority and no host', without(':authority')],
+  ['an empty :path', replacing(':path', '')],
+  ['a :path of another form', replacing(':path', 'http://other.test/')],
+  ['a space in :path', replacing(':path', '/ HTTP/1.1')],
+  ['a line end in :path', replacing(':path', '/ HTTP/1.1\r\nX: y\r\n\r\nGET /admin')],
+  ['a bare LF in :path', replacing(':path', '/\nX: y')],
+  ['a NUL in :path', replacing(':path', '/\0')],
+  ['a tab in :path', replacing(':path', '/\ta')],
+  ['* for GET', replacing(':path', '*')],
+  ['a space in :method', replacing(':method', 'GET / HTTP/1.1\r\nHost: other')],
+  ['an empty :method', replacing(':method', '')],
+  ['a method of many characters', replacing(':method', 'A'.repeat(33))],
+  ['a :scheme of another kind', replacing(':scheme', 'ftp')],
+  ['a line end in :scheme', replacing(':scheme', 'http://x/\r\nX: y')],
+  ['a path in :authority', replacing(':authority', 'shop.test/admin')],
+  ['a user in :authority', replacing(':authority', 'me@shop.test')],
+  ['a line end in :authority', replacing(':authority', 'shop.test\r\nX: y')],
+  ['a space in :authority', replacing(':authority', 'shop.test other')],
+  ['an empty :authority', replacing(':authority', '')],
+  [':path twice', [...get(), [':path', '/other']]],
+  [':authority twice', [[':authority', 'a'], ...get()]],
+  ['a pseudo-field that is not there', [[':other', 'x'], ...get()]],
+  [':status in a request', [[':status', '200'], ...get()]],
+  [':protocol, which was not announced', [[':protocol', 'websocket'], ...replacing(':method', 'CONNECT')]],
+  ['a pseudo-field behind a field', [['x', 'y'], ...get()]],
+  ['a host that is another one', get('/', ['host', 'other.test'])],
+  ['host twice', get('/', ['host', 'shop.test'], ['host', 'shop.test'])],
+  ['a name in capitals', get('/', ['X-Mine', 'y'])],
+  ['a name with a colon', get('/', ['x:y', 'z'])],
+  ['a name with a space', get('/', ['x y', 'z'])],
+  ['a name with a line end', get('/', ['x: y\r\ntransfer-encoding', 'chunked'])],
+  ['an empty name', get('/', ['', 'z'])],
+  ['a line end in a value', get('/', ['x', 'y\r\ntransfer-encoding: chunked'])],
+  ['a bare CR in a value', get('/', ['x', 'y\rz'])],
+  ['a bare LF in a value', get('/', ['x', 'y\nz'])],
+  ['a NUL in a value', get('/', ['x', 'y\0'])],
+  ['a blank before a value', get('/', ['x', ' y'])],
+  ['a tab behind a value', get('/', ['x', 'y\t'])],
+  ['connection', get('/', ['connection', 'close'])],
+  ['keep-alive', get('/', ['keep-alive', 'timeout=5'])],
+  ['proxy-connection', get('/', ['proxy-connection', 'close'])],
+  ['upgrade', get('/', ['upgrade', 'websocket'])],
+  ['transfer-encoding', get('/', ['transfer-encoding', 'chunked'])],
+  ['te of more than trailers', get('/', ['te', 'trailers, deflate'])],
+  ['content-length twice', get('/', ['content-length', '0'], ['content-length', '0'])],
+  ['a content-length that is none', get('/', ['content-length', '+0'])],
+  ['a content-length, and no body', get('/', ['content-length', '5'])],
+];
+
+for (const [what, fields] of malformed) {
+  test(`a request is reset and goes nowhere: ${what}`, async () => {
+    await between(async ({ open, origin }) => {
+      const client = await open();
+      const { reset, heads } = await client.over(client.request(fields));
+      assert.equal([reset, heads.length], ['PROTOCOL_ERROR', 0]);
+      assert.equal(origin.requests, []);
+      // The connection goes on.
+      assert.is((await client.over(client.request(get()))).body, 'hello');
+    });
+  });
+}
+
+for (const [what, pieces] of [
+  ['more than content-length says', ['12345', '6']],
+  ['less than content-length says', ['1234']],
+] as const) {
+  test(`a body of ${what} is a reset, and never a whole request`, async () => {
+    await between(async ({ open, origin }) => {
+      const client = await open();
+      const id = client.request(post('/', ['content-length', '5']), 'open');
+      for (const [n, piece] of pieces.entries())
+        client.data(id, piece, n === pieces.length - 1 ? 'end' : 'open');
+      const { reset } = await client.over(id);
+      assert.is(reset, 'PROTOCOL_ERROR');
+      assert.equal(
+        origin.requests.filter(({ body }) => body.length !== 5),
+        [],
+      );
+    });
+  });
+}
+
+test('trailers that would change the request are left out, malformed ones reset it', async () => {
+  await between(async ({ open, origin }) => {
+    const client = await open();
+    const id = client.request(post(), 'open');
+    client.data(id, 'body', 'open');
+    const late = [
+      ['content-length', '9'],
+      ['host', 'other.test'],
+      ['x-forwarded-for', '1.2.3.4'],
+      ['x-sum', '7'],
+    ] as const;
+    client.writer.headers(id, client.block(late), 'end');
+    client.flush();
+    await client.over(id);
+    assert.match(origin.requests[0]?.raw ?? '', /\r\n0\r\nx-sum: 7\r\n\r\n$/);
+    for (const trailer of [
+      [':path', '/'],
+      ['X', 'y'],
+      ['x', 'a\r\nb'],
+    ] as const) {
+      const bad = client.request(post(), 'open');
+      client.writer.headers(bad, client.block([trailer]), 'end');
+      client.flush();
+      assert.is((await client.over(bad)).reset, 'PROTOCOL_ERROR');
+    }
+  });
+});
+
+// --- floods ------------------------------------------------------------------------------------------------------
+
+/** Sends the same again and again until the connection is ended; returns how, and how often it took. */
+async function flood(
+  client: H2Client,
+  once: (n: number) => void,
+  atMost = 200_000,
+): Promise<string | undefined> {
+  for (let n = 0; n < atMost && !client.closed && client.goAway === undefined; n++) {
+    once(n);
+    if (n % 100 !== 99) continue;
+    client.flush();
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  client.flush();
+  return await client.ended();
+}
+
+const calm = 'ENHANCE_YOUR_CALM';
+
+test('streams that are begun and reset at once end the connection (rapid reset)', async () => {
+  await between(async ({ open, origin }) => {
+    const client = await open();
+    const block = client.block(get());
+    let id = -1;
+    const how = await flood(client, () => {
+      id += 2;
+      client.writer.headers(id, block, 'end');
+      client.writer.rstStream(id, errorCode.cancel);
+    });
+    assert.is(how, calm);
+    assert.ok(origin.requests.length < 2_000, `${origin.requests.length} requests`);
+  });
+});
+
+test('streams that the proxy is made to reset end the connection (made-you-reset)', async () => {
+  await between(async ({ open, origin }) => {
+    const client = await open();
+    const block = client.block(post('/', ['content-length', '1']));
+    let id = -1;
+    const how = await flood(client, () => {
+      id += 2;
+      client.writer.headers(id, block, 'open');
+      client.writer.data(id, Buffer.from('too much'), 0, 8, 'open');
+    });
+    assert.is(how, calm);
+    assert.ok(origin.requests.length < 2_000, `${origin.requests.length} requests`);
+  });
+});
+
+for (const [what, send] of [
+  ['PING', (client: H2Client) => client.writer.ping(Buffer.alloc(8), 'ask')],
+  ['SETTINGS', (client: H2Client) => client.writer.settings([[settingId.initialWindowSize, 65_535]])],
+  ['empty SETTINGS', (client: H2Client) => client.writer.settings([])],
+  ['WINDOW_UPDATE', (client: H2Client, n: number) => client.writer.windowUpdate(0, (n % 5) + 1)],
+  ['empty DATA', (client: H2Client) => client.writer.data(1, Buffer.alloc(0), 0, 0, 'open')],
+] as const) {
+  test(`floods of ${what} end the connection, whether their answers are read or not`, async () => {
+    for (const reads of [true, false]) {
+      await between(async ({ open, proxy }) => {
+        const client = await open();
+        client.request(post(), 'open');
+        await until('the request', () => proxy.listener.activeRequests === 1);
+        if (!reads) client.socket.pause();
+        for (let n = 0; n < 100_000 && proxy.listener.connections > 0; n++) {
+          send(client, n);
+          if (n % 200 !== 199) continue;
+          client.flush();
+          await new Promise(resolve => setImmediate(resolve));
+          if (client.closed || client.goAway !== undefined) break;
+        }
+        if (reads) assert.is(await client.ended(), calm);
+        await until('its end', () => proxy.listener.activeRequests === 0, 20_000);
+      });
+    }
+  });
+}
+
+test('a head in endless pieces ends the connection (CONTINUATION)', async () => {
+  await between(async ({ open }) => {
+    const client = await open();
+    const frame = (type: number, flags: number, payload: Buffer): Buffer => {
+      const header = Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, 1]);
+      return Buffer.concat([header, payload]);
+    };
+    client.socket.write(frame(1, 0, client.block(get())));
+    const piece = client.block([['x', 'y']]);
+    for (let n = 0; n < 5_000 && client.goAway === undefined; n++) {
+      client.socket.write(frame(9, 0, piece));
+      if (n % 100 === 99) await new Promise(resolve => setImmediate(resolve));
+    }
+    assert.match((await client.ended()) ?? '', /^(ENHANCE_YOUR_CALM|PROTOCOL_ERROR|COMPRESSION_ERROR)$/);
+  });
+});
+
+test('a few bytes that stand for megabytes of fields are a refusal (HPACK bomb)', async () => {
+  await between(async ({ open, origin }) => {
+    const client = await open();
+    // One field of 4 KB in the table, and then references to it, a byte each.
+    const first = client.block([...get(), ['x-large', 'a'.repeat(3_900)]]);
+    const block = Buffer.concat([first, Buffer.alloc(16_000 - first.length, 0x80 | 62)]);
+    const before = process.memoryUsage().heapUsed;
+    for (let n = 0; n < 20; n++) {
+      const id = 1 + n * 2;
+      client.writer.headers(
+        id,
+        n === 0 ? block : Buffer.concat([client.block(get()), Buffer.alloc(15_000, 0x80 | 62)]),
+        'end',
+      );
+      client.flush();
+      const { heads, reset } = await client.over(id);
+      assert.ok(heads[0]?.[1] === '431' || reset !== undefined, `${heads[0]}`);
+    }
+    assert.ok(process.memoryUsage().heapUsed - before < 50 * 1024 * 1024);
+    assert.equal(origin.requests, []);
+  });
+});
+
+test('streams over the limit are refused, and those within it served', async () => {
+  await between(
+    async ({ open, origin }) => {
+      const client = await open();
+      for (let n = 0; n < 200; n++) client.request(get());
+      await until(
+        'the refusals',
+        () => [...client.streams.values()].filter(({ reset }) => reset === 'REFUSED_STREAM').length === 72,
+      );
+      await until('the others', () => origin.requests.length === 128);
+    },
+    { script: { answer: silent } },
+  );
+});
+
+test('a window that is never opened is not waited for without end, nor an upload that never goes on', async () => {
+  const settings = { timeouts: { body: '300ms' } };
+  const script: Script = {
+    answer: ({ line }) => ok(line.includes('/large') ? 'x'.repeat(500_000) : 'hello'),
+  };
+  await between(
+    async ({ open, proxy }) => {
+      const client = await open([[settingId.initialWindowSize, 10]]);
+      client.holds = true;
+      const held = client.request(get('/large'));
+      const upload = client.request(post(), 'open');
+      assert.is((await client.over(held)).reset, 'CANCEL');
+      const { heads } = await client.over(upload);
+      assert.is(heads[0]?.[1], '408');
+      await until('the end of both', () => proxy.listener.activeRequests === 0);
+    },
+    { settings, script },
+  );
+});
+
+test('more than the windows is a flow-control error', async () => {
+  await between(
+    async ({ open }) => {
+      const client = await open();
+      const id = client.request(post(), 'open');
+      for (let n = 0; n < 10; n++) client.data(id, 'x'.repeat(16_000), 'open');
+      assert.is((await client.over(id)).reset, 'FLOW_CONTROL_ERROR');
+      const other = await open();
+      other.writer.windowUpdate(0, 2 ** 31 - 1);
+      other.flush();
+      assert.is(await other.ended(), 'FLOW_CONTROL_ERROR');
+    },
+    { script: { answer: silent } },
+  );
+});
