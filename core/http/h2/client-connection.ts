@@ -15,6 +15,7 @@ import { errorCode, largestWindow, settingId } from './frames.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import type { RequestBlock } from './request-block.ts';
+import { releaseSlab, type Slab } from './slabs.ts';
 import type { TrailerBlock } from './trailer-block.ts';
 
 /** Streams of a client at once. */
@@ -89,6 +90,8 @@ export class H2ClientConnection implements AcceptedConnection, FrameReceiver, Wa
   private used = 0;
   private readonly usedOf = new Map<H2ClientStream, number>();
   private flushing = false;
+  /** What the batches lie in that are being written, in order. */
+  private readonly lent: (readonly Slab[])[] = [];
   private readonly resets = new ResetStreams();
   private goingAway = false;
   /** Nothing is read or begun any more. */
@@ -213,7 +216,9 @@ export class H2ClientConnection implements AcceptedConnection, FrameReceiver, Wa
   private wake(): void {
     if (this.flushing) return;
     this.flushing = true;
-    setImmediate(this.flush);
+    // With several streams there is more to come in this turn of the loop.
+    if (this.streams.size > 1) setImmediate(this.flush);
+    else process.nextTick(this.flush);
   }
 
   private readonly flush = (): void => {
@@ -224,12 +229,24 @@ export class H2ClientConnection implements AcceptedConnection, FrameReceiver, Wa
 
   private write(): void {
     const batch = this.writer.take();
-    if (Array.isArray(batch)) {
-      this.socket.cork();
-      for (const bytes of batch) this.socket.write(bytes);
-      this.socket.uncork();
-    } else if (batch.length > 0) this.socket.write(batch);
+    if (batch.length === 0) return;
+    this.lent.push(this.writer.takeSlabs());
+    if (!Array.isArray(batch)) {
+      this.socket.write(batch, this.onWritten);
+      return;
+    }
+    this.socket.cork();
+    for (const [n, bytes] of batch.entries()) {
+      if (n < batch.length - 1) this.socket.write(bytes);
+      else this.socket.write(bytes, this.onWritten);
+    }
+    this.socket.uncork();
   }
+
+  /** Batches leave in the order in which they were written. */
+  private readonly onWritten = (): void => {
+    for (const slab of this.lent.shift() ?? []) releaseSlab(slab);
+  };
 
   // --- frames --------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
+import { copyBufferSize, giveBackCopyBuffer, takeCopyBuffer } from '../exchange/copy-buffers.ts';
 import type { Waiting } from '../exchange/deadlines.ts';
 import type { ClientStream, OutboundResponse, Peer, RequestReceiver } from '../exchange/streams.ts';
 import type { Wire } from '../exchange/wire.ts';
@@ -44,7 +45,9 @@ export class H2ClientStream implements ClientStream, Waiting {
   private head: string[] = [];
   /** Bytes that the body may still have; below 0: it is not known. */
   private remaining = -1;
-  private pending = noBytes;
+  private pending: Buffer = noBytes;
+  /** What `pending` lies in, where it is small enough. */
+  private copyBuffer: Buffer | undefined = undefined;
   private responded = false;
   private responseTrailers: HeaderList | undefined = undefined;
   private finished = false;
@@ -217,11 +220,29 @@ export class H2ClientStream implements ClientStream, Waiting {
       if (isLast) this.responded = true;
       return !this.connection.blocked;
     }
-    const rest = buffer.subarray(start + sent, end);
-    this.pending = this.pending.length === 0 ? Buffer.from(rest) : Buffer.concat([this.pending, rest]);
+    this.keep(buffer, start + sent, end);
     this.connection.await(this);
     this.watchReader();
     return false;
+  }
+
+  /** Keeps bytes that will change, until they can be sent. */
+  private keep(buffer: Buffer, start: number, end: number): void {
+    const size = end - start;
+    if (this.pending.length === 0 && size <= copyBufferSize) {
+      this.copyBuffer ??= takeCopyBuffer();
+      buffer.copy(this.copyBuffer, 0, start, end);
+      this.pending = this.copyBuffer.subarray(0, size);
+      return;
+    }
+    this.pending = Buffer.concat([this.pending, buffer.subarray(start, end)]);
+  }
+
+  private dropPending(): void {
+    this.pending = noBytes;
+    const { copyBuffer } = this;
+    this.copyBuffer = undefined;
+    if (copyBuffer !== undefined) giveBackCopyBuffer(copyBuffer);
   }
 
   writeBodyLine(): void {}
@@ -263,7 +284,8 @@ export class H2ClientStream implements ClientStream, Waiting {
     if (pending.length === 0) return;
     const isLast = this.remaining === 0;
     const sent = this.connection.sendData(this, pending, 0, pending.length, isLast);
-    this.pending = sent === pending.length ? noBytes : pending.subarray(sent);
+    if (sent === pending.length) this.dropPending();
+    else this.pending = pending.subarray(sent);
     if (sent > 0) this.watchReader();
     if (this.pending.length > 0) return;
     this.deadline = 0;
@@ -324,7 +346,7 @@ export class H2ClientStream implements ClientStream, Waiting {
     if (this.closed) return;
     this.closed = true;
     this.deadline = 0;
-    this.pending = noBytes;
+    this.dropPending();
     this.dropBody();
     this.wire.deadlines.remove(this);
     this.connection.forget(this);

@@ -11,6 +11,8 @@ const smallPayload = 2048;
 const shortCopy = 40;
 const maxDebugBytes = 256;
 
+const noSlabs: readonly Slab[] = [];
+
 /** Writes the frames of one connection. What it is told is not checked. */
 export class FrameWriter {
   /** The peer's SETTINGS_MAX_FRAME_SIZE, by which DATA and field blocks are split. */
@@ -19,6 +21,10 @@ export class FrameWriter {
   /** Complete parts of the batch; the last one is being written in `slab`, from `start` on. */
   private parts: Buffer[] = [];
   private slab: Slab | undefined = undefined;
+  /** Those that the batch lies in. */
+  private slabs: Slab[] = [];
+  /** Those of the batch that was taken last. */
+  private taken: readonly Slab[] = noSlabs;
   private start = 0;
 
   /** Bytes of the batch. */
@@ -112,14 +118,19 @@ export class FrameWriter {
     } while (from < end);
   }
 
-  /** The batch, in order, and begins the next one; without frames it is an empty list. Its memory is not used again. */
+  /**
+   * The batch, in order, and begins the next one; without frames it is an empty list. Its memory is used again once each of
+   * {@link takeSlabs} was released.
+   */
   take(): Buffer | Buffer[] {
     const { parts, slab } = this;
     if (slab !== undefined) {
       this.closePart();
       this.slab = undefined;
-      giveBackSlab(slab);
+      this.leave(slab);
     }
+    this.taken = this.slabs;
+    this.slabs = [];
     this.batchSize = 0;
     if (parts.length === 0) return [];
     const [only] = parts;
@@ -129,6 +140,19 @@ export class FrameWriter {
     }
     this.parts = [];
     return parts;
+  }
+
+  /** What the batch that was just taken lies in; call `releaseSlab` for each when it has left. */
+  takeSlabs(): readonly Slab[] {
+    const { taken } = this;
+    this.taken = noSlabs;
+    return taken;
+  }
+
+  private leave(slab: Slab): void {
+    slab.batches++;
+    this.slabs.push(slab);
+    giveBackSlab(slab);
   }
 
   /** Writes the header of the frame that takes payload from `from` on; answers where that ends. */
@@ -183,6 +207,7 @@ export class FrameWriter {
     const { slab } = this;
     if (slab !== undefined && slab.bytes.length - slab.used >= bytes) return slab;
     this.closePart();
+    if (slab !== undefined) this.leave(slab);
     const next = takeSlab();
     this.slab = next;
     this.start = next.used;
