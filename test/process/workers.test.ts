@@ -20,7 +20,7 @@ export default defineConfig({
       worker({ hooks, pools, id }) {
         const atStart = [...pools.default].map(upstream => upstream.id);
         hooks.request.tap('facts', ctx => {
-          if (ctx.request.target === '/facts') return reply(200, JSON.stringify({ pid: process.pid, id, atStart }));
+          if (ctx.request.target === '/facts') return reply(200, JSON.stringify({ pid: process.pid, id, atStart, flags: process.execArgv }));
           if (ctx.request.target === '/die') process.exit(3);
           if (ctx.request.target === '/defect') setImmediate(() => { throw new Error('a plugin broke'); });
           return undefined;
@@ -35,6 +35,8 @@ interface Facts {
   readonly pid: number;
   readonly id: number;
   readonly atStart: readonly string[];
+  /** Of Node. */
+  readonly flags: readonly string[];
 }
 
 async function factsOf(url: string): Promise<Facts> {
@@ -191,6 +193,17 @@ test('is ended and replaced when it does not read what changes', async () => {
     // The last of what it was told: it is not complained about, and refuses connections.
     assert.is((await fetch(weldr.url)).status, 502);
     assert.is(weldr.workers().length, 1);
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test("a worker's collector has no threads, which would wait for its core; what Node was started with goes before", async () => {
+  const weldr = await startWeldr({ config: config([]), workers: 1 });
+  try {
+    const { flags } = await factsOf(weldr.url);
+    assert.equal(flags.slice(0, 2), ['--single-threaded-gc', '--max-semi-space-size=8']);
+    assert.ok(flags.indexOf('-C') > 1, `${flags}`);
   } finally {
     await weldr.stop();
   }
