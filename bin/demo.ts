@@ -1,8 +1,9 @@
-// `npm start`: Weldr with this folder's weldr.config.ts, and two origins that register themselves.
+// `npm start`: Weldr with this folder's weldr.config.ts, https beside it, and two origins that register themselves.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { generate } from 'selfsigned';
 import { describeError } from '../core/errors.ts';
 import { exitCodes } from '../core/process/exit-codes.ts';
 import { siblingModule } from '../core/process/sibling-module.ts';
@@ -15,30 +16,67 @@ const origins = [
 
 try {
   const { values } = parseArgs({
-    options: { ip: { type: 'string' }, 'admin-ip': { type: 'string' }, workers: { type: 'string' } },
+    options: {
+      ip: { type: 'string' },
+      'https-ip': { type: 'string' },
+      'admin-ip': { type: 'string' },
+      workers: { type: 'string' },
+    },
   });
-  await run(values.ip, values['admin-ip'], values.workers);
+  await run({
+    ip: values.ip,
+    httpsIp: values['https-ip'],
+    adminIp: values['admin-ip'],
+    workers: values.workers,
+  });
 } catch (thrown) {
   process.stderr.write(
-    `demo: ${describeError(thrown)}\nusage: npm start -- [--ip 0.0.0.0:8080] [--admin-ip 127.0.0.1:8687] [--workers N]\n`,
+    `demo: ${describeError(thrown)}\nusage: npm start -- [--ip 0.0.0.0:8080] [--https-ip 0.0.0.0:8443] [--admin-ip 127.0.0.1:8687] [--workers N]\n`,
   );
   process.exit(exitCodes.failed);
 }
 
-async function run(
-  ip: string | undefined,
-  adminIp: string | undefined,
-  workers: string | undefined,
-): Promise<void> {
-  const config = fileURLToPath(new URL('../weldr.config.ts', import.meta.url));
-  const manager = await start({ config, ip, adminIp, workers });
+interface DemoFlags {
+  readonly ip: string | undefined;
+  readonly httpsIp: string | undefined;
+  readonly adminIp: string | undefined;
+  readonly workers: string | undefined;
+}
+
+async function run({ ip, httpsIp, adminIp, workers }: DemoFlags): Promise<void> {
+  const config = fileURLToPath(new URL('../demo.config.ts', import.meta.url));
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
+    notAfterDate: new Date(Date.now() + 90 * 86_400_000),
+    extensions: [
+      {
+        name: 'subjectAltName',
+        altNames: [
+          { type: 2, value: 'localhost' },
+          { type: 7, ip: '127.0.0.1' },
+        ],
+      },
+    ],
+  });
+  Object.assign(process.env, {
+    DEMO_CERT: cert,
+    DEMO_KEY: key,
+    ...(ip !== undefined && { DEMO_HTTP: ip }),
+    ...(httpsIp !== undefined && { DEMO_HTTPS: httpsIp }),
+  });
+  const manager = await start({ config, adminIp, workers });
   if (manager === undefined) return;
   const adminUrl = `http://${adminIp ?? process.env['WELDR_ADMIN_LISTEN'] ?? '127.0.0.1:8687'}`;
-  const proxy = (manager.status.listen[0] ?? '').replace(/^0\.0\.0\.0|^\[::\]/, 'localhost');
+  const [proxy = '', secure = ''] = manager.status.listen.map(address =>
+    address.replace(/^0\.0\.0\.0|^\[::\]/, 'localhost'),
+  );
   const running = await Promise.all(origins.map(({ name, port }) => startOrigin(adminUrl, name, port)));
   if (manager.status.stopping) return;
   const tries = [
     [`curl ${proxy}`, 'again and again: the origins take turns'],
+    [`curl -k https://${secure}`, 'the same over TLS and HTTP/2, by a certificate that was made just now'],
     [`curl ${adminUrl}/servers`, 'who is in the pool, and how they are'],
     [`curl -X POST ${running[0]?.url}/health/fail`, 'out after 3 failed checks; /health/pass: back after 2'],
     ['npm run -s test-server -- 12347', 'a third origin, in another terminal'],
@@ -48,7 +86,7 @@ async function run(
   ];
   const width = Math.max(...tries.map(([command = '']) => command.length));
   process.stdout.write(`
-Weldr proxies  http://${proxy}
+Weldr proxies  http://${proxy}  https://${secure}
   to           ${running.map(({ url, pid }) => `${url} (process ${pid})`).join('  ')}
 Admin API      ${adminUrl}
 

@@ -1,11 +1,12 @@
 // `npm start`: what it brings up, says and leaves; and the origin for trying things.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
 import { startTestOrigin, type TestOrigin } from '../../bin/test-origin.ts';
 import { freePort } from '../support/ports.ts';
@@ -47,12 +48,17 @@ function startDemo(...args: string[]): Demo {
   };
 }
 
+const httpsAnywhere = ['--https-ip', `127.0.0.1:${await freePort()}`];
+
 test('proxies to two origins that registered themselves, and Ctrl-C leaves nothing running', async () => {
   const admin = `127.0.0.1:${await freePort()}`;
-  const demo = startDemo('--ip', '127.0.0.1:0', '--admin-ip', admin, '--workers', '1');
+  const demo = startDemo(...httpsAnywhere, '--ip', '127.0.0.1:0', '--admin-ip', admin, '--workers', '1');
   try {
     await until('it says that it is up', () => demo.output().includes('Ctrl-C ends all of it'), 30_000);
-    const [, proxy = ''] = /Weldr proxies +(\S+)/.exec(demo.output()) ?? [];
+    const [, proxy = '', secure = ''] = /Weldr proxies +(\S+) +(\S+)/.exec(demo.output()) ?? [];
+    const curl = promisify(execFile);
+    const { stdout } = await curl('curl', ['-sk', '--http2', '-w', ' over HTTP/%{http_version}', secure]);
+    assert.match(stdout, /^Hello World from (one|two) over HTTP\/2$/);
     const answers = new Set<string>();
     for (let i = 0; i < 4; i++) answers.add(await (await fetch(proxy)).text());
     assert.equal([...answers].sort(), ['Hello World from one', 'Hello World from two']);
@@ -83,7 +89,7 @@ test('says when a port is taken, and how to take another', async () => {
   ];
   try {
     for (const flags of cases) {
-      const demo = startDemo(...flags);
+      const demo = startDemo(...httpsAnywhere, ...flags);
       try {
         const [code] = await once(demo.child, 'exit');
         assert.is(code, 1);
