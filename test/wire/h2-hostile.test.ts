@@ -168,6 +168,27 @@ test('trailers that would change the request are left out, malformed ones reset 
   });
 });
 
+test('padding takes window, and gives it back', async () => {
+  const script: Script = { answer: ({ body }) => ok(`${body.length}`) };
+  await between(
+    async ({ open }) => {
+      const client = await open();
+      const id = client.request(post(), 'open');
+      // A byte of payload in each frame of 201, and far more of them than fit the window.
+      for (let n = 0; n < 2_000; n++) {
+        const frame = Buffer.alloc(9 + 201);
+        frame.set([0, 0, 201, 0, 0x8, 0, 0, 0, id, 199, 0x78]);
+        client.socket.write(frame);
+        if (n % 100 === 99) await new Promise(resolve => setTimeout(resolve, 2));
+      }
+      client.data(id, '', 'end');
+      assert.is((await client.over(id)).body, '2000');
+      client.close();
+    },
+    { script, tap: () => {} },
+  );
+});
+
 // --- floods ------------------------------------------------------------------------------------------------------
 
 /** Sends the same again and again until the connection is ended; returns how, and how often it took. */

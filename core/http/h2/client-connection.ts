@@ -15,6 +15,7 @@ import { errorCode, largestWindow, settingId } from './frames.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import type { RequestBlock } from './request-block.ts';
+import { ResetStreams } from './reset-streams.ts';
 import { releaseSlab, type Slab } from './slabs.ts';
 import type { TrailerBlock } from './trailer-block.ts';
 
@@ -41,27 +42,6 @@ export interface BlockReaders {
   readonly trailers: TrailerBlock;
 }
 
-/** How many streams are remembered that were reset here. */
-const maxResets = 256;
-
-/** Streams that were reset here of late, on which the client may not have known that yet. */
-class ResetStreams {
-  private readonly ids = new Set<number>();
-
-  add(id: number): void {
-    this.ids.add(id);
-    if (this.ids.size <= maxResets) return;
-    for (const oldest of this.ids) {
-      this.ids.delete(oldest);
-      return;
-    }
-  }
-
-  has(id: number): boolean {
-    return this.ids.has(id);
-  }
-}
-
 /** One client connection and its streams. */
 export class H2ClientConnection implements AcceptedConnection, FrameReceiver, Waiting {
   deadline = 0;
@@ -84,6 +64,8 @@ export class H2ClientConnection implements AcceptedConnection, FrameReceiver, Wa
   /** The stream that the DATA frame which is being read is of. */
   private dataStream: H2ClientStream | undefined = undefined;
   private dataEnds = false;
+  /** What of it takes window and is no payload, as far as that is known. */
+  private padding = 0;
   private peerStreamWindow = firstWindow;
   /** What the client lets this connection send. */
   private window = firstWindow;
@@ -331,6 +313,7 @@ export class H2ClientConnection implements AcceptedConnection, FrameReceiver, Wa
     const stream = this.streams.get(id);
     this.dataStream = undefined;
     this.dataEnds = ends;
+    this.padding = size;
     if (size === 0 && !ends) this.spend(frameCost.control);
     if (stream === undefined) {
       if (id > this.lastStream || id % 2 === 0) {
@@ -354,6 +337,7 @@ export class H2ClientConnection implements AcceptedConnection, FrameReceiver, Wa
 
   onData(buffer: Buffer, start: number, end: number): void {
     const stream = this.dataStream;
+    this.padding -= end - start;
     if (stream !== undefined && !stream.onBody(buffer, start, end)) {
       this.fail(stream, errorCode.protocolError, 'a body of more bytes than content-length says');
     }
@@ -362,7 +346,9 @@ export class H2ClientConnection implements AcceptedConnection, FrameReceiver, Wa
   onDataEnd(): void {
     const stream = this.dataStream;
     this.dataStream = undefined;
-    if (stream !== undefined && this.dataEnds) this.endRequest(stream, undefined);
+    if (stream === undefined) return;
+    if (this.dataEnds) this.endRequest(stream, undefined);
+    else if (this.padding > 0) this.consumed(stream, this.padding);
   }
 
   private endRequest(stream: H2ClientStream, trailers: HeaderList | undefined): void {
