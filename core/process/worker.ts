@@ -81,7 +81,7 @@ export class Worker {
         break;
       case 'tls':
         this.tls = message;
-        this.listener?.changeTls(Buffer.from(message.ticketKeys, 'base64'), message.materials);
+        this.applyTls();
         break;
       case 'listen':
         this.listen(message);
@@ -174,12 +174,16 @@ export class Worker {
     }
   }
 
+  private applyTls(): void {
+    const { listener, tls } = this;
+    if (tls !== undefined) listener?.changeTls(Buffer.from(tls.ticketKeys, 'base64'), tls.materials);
+  }
+
   private listen({ own }: Message<'listen'>): void {
     const { listener } = this;
     if (listener === undefined || this.ending) return;
     try {
-      const { tls } = this;
-      if (tls !== undefined) listener.changeTls(Buffer.from(tls.ticketKeys, 'base64'), tls.materials);
+      this.applyTls();
       for (const address of own) listener.avoid(address);
       for (const { handle, entry, address } of this.sockets.splice(0)) {
         listener.avoid(address);

@@ -1,9 +1,8 @@
 // What Weldr needs runs out: descriptors, the disk under its log, names. It keeps its manners and recovers.
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { freePort } from '../support/ports.ts';
+import { freePort, isOpen } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
 import { until } from '../support/weldr.ts';
 import { startOrigins } from './support/chaos-origin.ts';
@@ -61,7 +60,7 @@ test('serves on with a full disk under its log', async () => {
     shell: 'exec >/dev/full 2>/dev/full',
     noWait: true,
   });
-  await until('it listens', () => canConnect(port), 30_000);
+  await until('it listens', () => isOpen(`127.0.0.1:${port}`), 30_000);
   const [first] = origins;
   const load = await Load.during({ port, clients: 8, pauseMs: size(5, 0) }, async running => {
     await running.requestsMore(100);
@@ -92,15 +91,3 @@ test('fails no GET for servers whose names cannot be resolved', async () => {
   assertNoDefect(weldr);
   await Promise.all(origins.map(origin => origin.kill()));
 });
-
-async function canConnect(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}

@@ -267,6 +267,19 @@ for (const [what, send] of [
   });
 }
 
+test('a client that opens the windows again for each frame of a large body is no flood', async () => {
+  const size = 60_000_000;
+  await between(
+    async ({ open }) => {
+      const client = await open();
+      const { body } = await client.over(client.request(get()));
+      assert.equal([body.length, client.goAway], [size, undefined]);
+      client.close();
+    },
+    { script: { answer: () => ok('x'.repeat(size)) }, tap: () => {} },
+  );
+});
+
 test('a head in endless pieces ends the connection (CONTINUATION)', async () => {
   await between(async ({ open }) => {
     const client = await open();

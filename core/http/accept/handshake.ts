@@ -1,4 +1,5 @@
-// Handshake: a client's connection while its TLS handshake is under way; it counts like any other.
+// Handshake: a client's connection until it is known what it speaks: in a TLS handshake, or before its first bytes. It counts
+// like any other.
 import type { Socket } from 'node:net';
 import type { AcceptedConnection } from '../exchange/connections.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';

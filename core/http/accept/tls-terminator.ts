@@ -22,50 +22,46 @@ const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70])
 export class TlsTerminator {
   private readonly under = new Map<Socket, HandshakeReceiver>();
   private readonly protocols: readonly string[];
-  private contexts: TlsContexts;
   private server: Server;
-  private asksForCertificate: boolean;
 
   /** `protocols`: what is spoken behind the handshake (ALPN), the best first. */
   constructor(material: TlsMaterial, ticketKeys: Buffer, protocols: readonly string[]) {
     this.protocols = protocols;
-    this.contexts = new TlsContexts(material, ticketKeys);
-    this.asksForCertificate = material.clientAuth !== undefined;
-    this.server = this.newServer();
+    this.server = this.newServer(material, ticketKeys);
   }
 
   /** Handshakes from now on go by other certificates or keys; connections that stand go on. */
   change(material: TlsMaterial, ticketKeys: Buffer): void {
-    this.contexts = new TlsContexts(material, ticketKeys);
-    this.asksForCertificate = material.clientAuth !== undefined;
-    this.server = this.newServer();
+    this.server = this.newServer(material, ticketKeys);
   }
 
   /** Begins a handshake. */
   take(socket: Socket, receiver: HandshakeReceiver): void {
     this.under.set(socket, receiver);
     // A socket that ends before its handshake does is told of by nobody else.
-    socket.once('close', () => this.failed(socket, new Error('the client left in the handshake')));
+    socket.once('close', () => {
+      if (this.under.has(socket)) this.failed(socket, new Error('the client left in the handshake'));
+    });
     this.server.emit('connection', socket);
   }
 
   /** A server that never listens: it is given sockets, which stay the listener's. */
-  private newServer(): Server {
-    const { contexts } = this;
-    const choose = chooser(contexts);
+  private newServer(material: TlsMaterial, ticketKeys: Buffer): Server {
+    const contexts = new TlsContexts(material, ticketKeys);
+    const asks = material.clientAuth !== undefined;
     // Loaded with the first listener that speaks it.
     const server = process.getBuiltinModule('node:tls').createServer({
       ...contexts.options,
       ALPNProtocols: [...this.protocols],
       allowHalfOpen: true,
-      SNICallback: choose,
+      SNICallback: chooser(contexts),
     });
-    server.on('secureConnection', socket => this.secured(socket));
+    server.on('secureConnection', socket => this.secured(socket, asks));
     server.on('tlsClientError', (error, socket) => this.refused(error, socket));
     return server;
   }
 
-  private secured(socket: TLSSocket): void {
+  private secured(socket: TLSSocket, asksForCertificate: boolean): void {
     const raw = rawOf(socket);
     const receiver = raw && this.under.get(raw);
     if (raw === undefined || receiver === undefined) {
@@ -73,7 +69,7 @@ export class TlsTerminator {
       return;
     }
     this.under.delete(raw);
-    receiver.onSecure(socket, factsOf(socket, this.asksForCertificate));
+    receiver.onSecure(socket, factsOf(socket, asksForCertificate));
   }
 
   private refused(error: Error, socket: TLSSocket): void {

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { type ErrorCode, WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import type { BodyForm, ClientStream, OutboundResponse, Peer, RequestReceiver } from '../exchange/streams.ts';
+import { slowness } from '../exchange/upload-rate.ts';
 import type { Wire } from '../exchange/wire.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
 import type { H1ClientConnection } from './client-connection.ts';
@@ -395,17 +396,11 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
       connection.cut('close');
       return;
     }
-    const { limits, timeouts } = this.wire.settings;
-    const progress = this.bodyProgress - this.bodyBytesBefore;
-    const wanted = Math.max(1, (limits.bodyRate * timeouts.body) / 1000);
-    if (connection.paused || progress >= wanted) {
+    const why = slowness(this.bodyProgress - this.bodyBytesBefore, this.wire.settings);
+    if (connection.paused || why === undefined) {
       this.watchBody();
       return;
     }
-    const why =
-      progress === 0
-        ? `the request body stalled for ${timeouts.body} ms`
-        : `the request body came slower than ${limits.bodyRate} bytes/s`;
     this.receiver?.refuse(new WeldrError('REQUEST_TIMEOUT', why));
   }
 

@@ -1,6 +1,7 @@
 // Head writer: all HTTP/1.1 text that Weldr sends (RFC 9112): heads of both directions, framing made anew on each
 // side, the parts of a chunked body, and what is told to a connection that is turned away.
 import type { HeaderList } from '../../request/headers.ts';
+import { httpDate } from '../exchange/http-date.ts';
 import type { OutboundRequest, OutboundResponse } from '../exchange/streams.ts';
 import { reasonPhrase } from './reason-phrases.ts';
 
@@ -101,15 +102,7 @@ export function bodyEnd(trailers: HeaderList | undefined): string {
   return trailers === undefined ? '0\r\n\r\n' : `0\r\n${trailers.toLines()}\r\n`;
 }
 
-let dateSecond = 0;
-let dateText = '';
-
-/** The Date line of this second (RFC 9110 section 6.6.1). */
+/** The Date line of this second. */
 function dateLine(): string {
-  const second = Math.floor(Date.now() / 1000);
-  if (second !== dateSecond) {
-    dateSecond = second;
-    dateText = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
-  }
-  return dateText;
+  return `Date: ${httpDate()}\r\n`;
 }

@@ -138,6 +138,7 @@ export class H2ClientConnection implements AcceptedConnection, FrameReceiver, Wa
     if (size <= 0) return 0;
     stream.window -= size;
     this.window -= size;
+    this.budget.earnBy(size);
     const ending = isLast && size === end - start ? 'end' : 'open';
     this.writer.copyData(stream.id, buffer, start, start + size, ending);
     this.wake();

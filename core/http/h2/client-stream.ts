@@ -4,12 +4,14 @@ import { WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import { copyBufferSize, giveBackCopyBuffer, takeCopyBuffer } from '../exchange/copy-buffers.ts';
 import type { Waiting } from '../exchange/deadlines.ts';
+import { httpDate } from '../exchange/http-date.ts';
 import type { ClientStream, OutboundResponse, Peer, RequestReceiver } from '../exchange/streams.ts';
+import { slowness } from '../exchange/upload-rate.ts';
 import type { Wire } from '../exchange/wire.ts';
 import type { H2ClientConnection } from './client-connection.ts';
 import type { Ending } from './frame-writer.ts';
 import { errorCode } from './frames.ts';
-import type { RequestBlock } from './request-block.ts';
+import { connectionFields, type RequestBlock } from './request-block.ts';
 
 const noBytes = Buffer.alloc(0);
 
@@ -206,7 +208,7 @@ export class H2ClientStream implements ClientStream, Waiting {
 
   writeHead({ status, headers, hasDate, length, body }: OutboundResponse): void {
     this.head = headOf(status, headers);
-    if (!hasDate) this.head.push('date', new Date().toUTCString());
+    if (!hasDate) this.head.push('date', httpDate());
     if (length !== undefined) this.head.push('content-length', String(length));
     this.remaining = length !== undefined && body !== 'none' ? length : -1;
   }
@@ -394,31 +396,16 @@ export class H2ClientStream implements ClientStream, Waiting {
       return;
     }
     if (this.isOver) return;
-    const { limits, timeouts } = this.wire.settings;
-    const progress = this.received - this.receivedBefore;
+    const why = slowness(this.received - this.receivedBefore, this.wire.settings);
     // What is there already and is not taken is not the client's fault.
     const isHeld = this.queued > 0 || this.ended;
-    if (isHeld || progress >= Math.max(1, (limits.bodyRate * timeouts.body) / 1000)) {
+    if (isHeld || why === undefined) {
       this.watchBody();
       return;
     }
-    const why =
-      progress === 0
-        ? `the request body stalled for ${timeouts.body} ms`
-        : `the request body came slower than ${limits.bodyRate} bytes/s`;
     this.receiver?.refuse(new WeldrError('REQUEST_TIMEOUT', why));
   }
 }
-
-/** They say something of a connection (RFC 9113 section 8.2.2), or the framing says it. */
-const leftOut: ReadonlySet<string> = new Set([
-  'connection',
-  'proxy-connection',
-  'keep-alive',
-  'transfer-encoding',
-  'upgrade',
-  'content-length',
-]);
 
 /** The status and the fields of a response, name and value in turn. */
 function headOf(status: number, headers: HeaderList): string[] {
@@ -428,7 +415,8 @@ function headOf(status: number, headers: HeaderList): string[] {
 function fieldsOf({ keys, values }: HeaderList): string[] {
   const fields: string[] = [];
   for (const [n, key] of keys.entries()) {
-    if (!leftOut.has(key)) fields.push(key, values[n] ?? '');
+    // The length is the framing's to say.
+    if (key !== 'content-length' && !connectionFields.has(key)) fields.push(key, values[n] ?? '');
   }
   return fields;
 }

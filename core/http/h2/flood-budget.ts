@@ -13,6 +13,8 @@ const most = 2_000;
 const perSecond = 400;
 /** What a response that has left gives back. */
 const perResponse = 20;
+/** So many bytes of bodies give one back: who takes them opens windows again, once or twice a frame. */
+const bytesForOne = 2_048;
 
 /** The budget of one connection. */
 export class FloodBudget {
@@ -37,5 +39,10 @@ export class FloodBudget {
   /** A response has left. */
   earn(): void {
     this.left = Math.min(most, this.left + perResponse);
+  }
+
+  /** Bytes of a body have left. */
+  earnBy(bytes: number): void {
+    this.left = Math.min(most, this.left + bytes / bytesForOne);
   }
 }

@@ -11,8 +11,8 @@ import type { FieldReceiver } from './hpack-decoder.ts';
 /** What becomes of a block: a request, a refusal that can be answered, or a stream that is reset. */
 export type BlockOutcome = 'request' | 'refused' | 'malformed';
 
-/** They say something of a connection, which a request of HTTP/2 must not (RFC 9113 section 8.2.2). */
-const connectionFields: ReadonlySet<string> = new Set([
+/** They say something of a connection, which no message of HTTP/2 does (RFC 9113 section 8.2.2). */
+export const connectionFields: ReadonlySet<string> = new Set([
   'connection',
   'proxy-connection',
   'keep-alive',
