@@ -78,7 +78,8 @@ export class TestTerminal {
   ) {
     this.screen = new TerminalScreen(columns, rows);
     const weldr = [process.execPath, '-C', 'weldr-source', command, ...args];
-    const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
+    // What Node asks about colours beside TERM: a CI runner sets some of it.
+    const { NO_COLOR: _, FORCE_COLOR: __, NODE_DISABLE_COLORS: ___, CI: ____, ...inherited } = process.env;
     this.child = spawn('python3', ['-c', program, String(columns), String(rows), ...weldr], {
       cwd: tmpdir(),
       env: { ...inherited, TERM: 'xterm-256color', ...env },
