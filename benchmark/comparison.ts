@@ -1,4 +1,5 @@
 // Comparison: the study of one scenario, every proxy against the reference in paired rounds.
+import { portOf } from './load.ts';
 import { reference } from './proxies/index.ts';
 import { clientSaturation, noiseNotes, type Sample, takeSample } from './sample.ts';
 import type { Scenario } from './scenarios.ts';
@@ -42,12 +43,13 @@ export function comparison(scenario: Scenario): Study {
 
 /** Runs every proxy once a round, in turning order, so that what drifts on the machine hits all alike. */
 async function compare(bench: Bench, scenario: Scenario): Promise<ProxyResult[]> {
-  const { running, effort } = bench;
-  const names = [...running.keys()];
+  const { effort } = bench;
+  const running = [...bench.running].filter(([, proxy]) => portOf(proxy, scenario.load.entry) !== undefined);
+  const names = running.map(([name]) => name);
   const samples = new Map<string, Sample[]>(names.map(name => [name, []]));
   for (let round = 0; round <= effort.rounds; round++) {
     const warmUp = round === 0;
-    for (const [name, proxy] of round % 2 === 0 ? running : [...running].toReversed()) {
+    for (const [name, proxy] of round % 2 === 0 ? running : running.toReversed()) {
       bench.progress(
         `${scenario.name}: ${warmUp ? 'warm-up' : `round ${round} of ${effort.rounds}`}, ${name}`,
       );
@@ -64,8 +66,8 @@ function summariseProxy(proxy: string, samples: readonly Sample[], base: readonl
   const own = refusalOf(samples);
   const others = refusalOf(base);
   const refused = own ?? (others === undefined ? undefined : `${reference.name}: ${others}`);
-  const over = (pick: (sample: Sample) => number): Summary | undefined =>
-    own === undefined ? summarise(samples.map(pick)) : undefined;
+  const over = (pick: (sample: Sample) => number | undefined): Summary | undefined =>
+    own === undefined ? summarise(samples.map(pick).filter(value => value !== undefined)) : undefined;
   const ratio = (pick: (sample: Sample) => number): Summary | undefined =>
     refused === undefined ? summarise(pairedRatios(samples.map(pick), base.map(pick))) : undefined;
   return {

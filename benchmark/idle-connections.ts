@@ -1,7 +1,9 @@
 // Idle connections: what a proxy keeps in memory for a client that is connected and asks nothing.
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { memoryOf, processTree } from './accounting.ts';
+import { type Entry, portOf } from './load.ts';
 import { stop } from './processes.ts';
 import type { ComparedProxy, RunningProxy } from './proxies/proxy.ts';
 import { takeSample } from './sample.ts';
@@ -9,7 +11,6 @@ import { formatBytes, formatCount, formatMedian } from './section.ts';
 import { type Summary, summarise } from './statistics.ts';
 import type { Bench, Study } from './study.ts';
 
-const total = 10_000;
 /** Memory is counted from here on, as the first connections also pay for what is set up once. */
 const first = 1_000;
 const atOnce = 100;
@@ -30,42 +31,72 @@ interface IdleResult {
   readonly refused: string | undefined;
 }
 
-export const idleConnections: Study = {
-  name: 'idle',
-  quick: false,
-  async run(bench) {
-    const results: IdleResult[] = [];
-    for (const proxy of bench.proxies) results.push(await measure(bench, proxy));
-    return {
-      section: {
-        name: 'idle',
-        title: `memory of an idle keep-alive connection, ${formatCount(total)} of them open`,
-        headings: ['', 'a connection', 'quartiles', 'served'],
-        rows: results.map(({ proxy, memory, served }) => [
-          proxy,
-          formatMedian(memory, formatBytes),
-          memory === undefined ? '–' : `${formatBytes(memory.low)} – ${formatBytes(memory.high)}`,
-          formatCount(served),
-        ]),
-        notes: ["Memory of the proxy's processes, without what the kernel keeps for sockets."],
-        refusals: results.flatMap(({ proxy, refused }) =>
-          refused === undefined ? [] : [`${proxy}: no figure: ${refused}`],
-        ),
-      },
-      figures: results,
-    };
-  },
-};
+/** What is measured, and with how many connections. */
+interface Holding {
+  readonly name: string;
+  readonly connection: string;
+  readonly entry: Entry;
+  readonly total: number;
+}
 
-async function measure(bench: Bench, proxy: ComparedProxy): Promise<IdleResult> {
+export const idleConnections = study({
+  name: 'idle',
+  connection: 'an idle keep-alive connection',
+  entry: 'http',
+  total: 10_000,
+});
+
+export const idleTlsConnections = study({
+  name: 'idle-tls',
+  connection: 'an idle keep-alive connection over TLS',
+  entry: 'https',
+  total: 5_000,
+});
+
+function study(holding: Holding): Study {
+  const { name, connection, entry, total } = holding;
+  return {
+    name,
+    quick: false,
+    async run(bench) {
+      const results: IdleResult[] = [];
+      for (const proxy of bench.proxies) {
+        const running = bench.running.get(proxy.name);
+        if (running !== undefined && portOf(running, entry) !== undefined)
+          results.push(await measure(bench, proxy, holding));
+      }
+      return {
+        section: {
+          name,
+          title: `memory of ${connection}, ${formatCount(total)} of them open`,
+          headings: ['', 'a connection', 'quartiles', 'served'],
+          rows: results.map(({ proxy, memory, served }) => [
+            proxy,
+            formatMedian(memory, formatBytes),
+            memory === undefined ? '–' : `${formatBytes(memory.low)} – ${formatBytes(memory.high)}`,
+            formatCount(served),
+          ]),
+          notes: ["Memory of the proxy's processes, without what the kernel keeps for sockets."],
+          refusals: results.flatMap(({ proxy, refused }) =>
+            refused === undefined ? [] : [`${proxy}: no figure: ${refused}`],
+          ),
+        },
+        figures: results,
+      };
+    },
+  };
+}
+
+async function measure(bench: Bench, proxy: ComparedProxy, holding: Holding): Promise<IdleResult> {
+  const { name, total } = holding;
   const perConnection: number[] = [];
   let served = total;
   for (let repetition = 1; repetition <= repetitions; repetition++) {
-    bench.progress(`idle: ${proxy.name}, ${repetition} of ${repetitions}`);
+    bench.progress(`${name}: ${proxy.name}, ${repetition} of ${repetitions}`);
     // A new process each time: what it has taken for connections before, it would use again.
     const running = await proxy.start({ origin: bench.origin, cores: bench.cores.proxy, workers: 1 });
     try {
-      const run = await openAndHold(bench, running);
+      const run = await openAndHold(bench, running, holding);
       served = Math.min(served, run.served);
       perConnection.push(run.memory);
     } finally {
@@ -82,16 +113,21 @@ async function measure(bench: Bench, proxy: ComparedProxy): Promise<IdleResult> 
   };
 }
 
-async function openAndHold(bench: Bench, proxy: RunningProxy): Promise<{ served: number; memory: number }> {
+async function openAndHold(
+  bench: Bench,
+  proxy: RunningProxy,
+  { entry, total }: Holding,
+): Promise<{ served: number; memory: number }> {
   // Compilers and heaps grow first, or their growth would count as the connections'.
-  await takeSample(bench, proxy, { path: '/small', connections: 64 }, bench.effort.warmUp);
+  await takeSample(bench, proxy, { path: '/small', connections: 64, entry }, bench.effort.warmUp);
+  const dial = dialler(proxy, entry);
   const pids = processTree(proxy.process.pid);
   const sockets: Socket[] = [];
   try {
-    await open(sockets, proxy.port, first);
+    await open(sockets, dial, first);
     await sleep(settleTime);
     const before = memoryOf(pids);
-    const opened = await open(sockets, proxy.port, total);
+    const opened = await open(sockets, dial, total);
     await sleep(settleTime);
     const memory = (memoryOf(pids) - before) / (total - first);
     const again = await askAll(sockets);
@@ -102,11 +138,11 @@ async function openAndHold(bench: Bench, proxy: RunningProxy): Promise<{ served:
 }
 
 /** Opens connections until there are `upTo`, and asks once over each; answers how many of the new ones got an answer. */
-async function open(sockets: Socket[], port: number, upTo: number): Promise<number> {
+async function open(sockets: Socket[], dial: () => Socket, upTo: number): Promise<number> {
   let answered = 0;
   while (sockets.length < upTo) {
     const batch = Array.from({ length: Math.min(atOnce, upTo - sockets.length) }, () => {
-      const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+      const socket = dial();
       socket.setEncoding('latin1').on('error', () => {});
       return socket;
     });
@@ -114,6 +150,13 @@ async function open(sockets: Socket[], port: number, upTo: number): Promise<numb
     answered += await ask(batch);
   }
   return answered;
+}
+
+function dialler(proxy: RunningProxy, entry: Entry): () => Socket {
+  const port = portOf(proxy, entry);
+  if (port === undefined) throw new Error(`this proxy is not measured with ${entry}`);
+  const options = { port, host: '127.0.0.1', noDelay: true };
+  return () => (entry === 'https' ? connectTls({ ...options, rejectUnauthorized: false }) : connect(options));
 }
 
 async function askAll(sockets: readonly Socket[]): Promise<number> {

@@ -1,11 +1,12 @@
 // Latency: p99 at half of what a proxy can do, against the reference at the same rate.
+
+import type { Load } from './load.ts';
 import { reference } from './proxies/index.ts';
 import type { RunningProxy } from './proxies/proxy.ts';
-import { noiseNotes, type Sample, takeSample } from './sample.ts';
+import { noiseNotes, p99Of, type Sample, takeSample } from './sample.ts';
 import { formatCount, formatMedian, formatRatio, formatTime } from './section.ts';
 import { pairedRatios, type Summary, summarise } from './statistics.ts';
 import type { Bench, Study } from './study.ts';
-import type { Load } from './wrk.ts';
 
 /** Clients that come and go at a rate: connections which pause before each request. */
 const connections = 256;
@@ -116,16 +117,15 @@ async function measure(
       : `the rates of a pair of runs differ`);
   const over = (of: readonly Sample[], pick: (sample: Sample) => number): Summary | undefined =>
     refused === undefined ? summarise(of.map(pick)) : undefined;
-  const p99 = (sample: Sample): number => sample.p99;
   return {
     proxy: name,
     saturation,
     rate: over(samples, requestsPerSecond),
-    p99: over(samples, p99),
-    referenceP99: over(referenceSamples, p99),
+    p99: over(samples, p99Of),
+    referenceP99: over(referenceSamples, p99Of),
     ratio:
       refused === undefined
-        ? summarise(pairedRatios(samples.map(p99), referenceSamples.map(p99)))
+        ? summarise(pairedRatios(samples.map(p99Of), referenceSamples.map(p99Of)))
         : undefined,
     refused,
     samples,

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processTree } from './accounting.ts';
 import { halfLoad, latencySeconds } from './latency.ts';
+import type { Load } from './load.ts';
 import { pinProcess, yieldProcess } from './machine.ts';
 import { originAddresses } from './origin.ts';
 import { type ChangeTask, changePool } from './pool-change-process.ts';
@@ -9,11 +10,10 @@ import { AdminClient, type Target } from './pool-change-stream.ts';
 import { stop } from './processes.ts';
 import type { RunningProxy } from './proxies/proxy.ts';
 import { weldr } from './proxies/weldr.ts';
-import { noiseNotes, type Sample, takeSample } from './sample.ts';
+import { noiseNotes, p99Of, type Sample, takeSample } from './sample.ts';
 import { formatCount, formatMedian, formatRatio, formatTime } from './section.ts';
 import { pairedRatios, summarise } from './statistics.ts';
 import type { Bench, Study, StudyResult } from './study.ts';
-import type { Load } from './wrk.ts';
 
 const changesPerSecond = 1_000;
 /** Of changes before a run, and after it, s. */
@@ -158,8 +158,10 @@ function result(activities: readonly Activity[], failed: number): StudyResult {
     label,
     formatMedian(summarise(rates), formatCount),
     formatMedian(summarise(own.map(sample => sample.requestsPerSecond)), formatCount),
-    formatMedian(summarise(own.map(p99)), formatTime),
-    base === undefined ? '1.00' : formatRatio(summarise(pairedRatios(own.map(p99), base.samples.map(p99)))),
+    formatMedian(summarise(own.map(p99Of)), formatTime),
+    base === undefined
+      ? '1.00'
+      : formatRatio(summarise(pairedRatios(own.map(p99Of), base.samples.map(p99Of)))),
   ];
   return {
     section: {
@@ -175,10 +177,6 @@ function result(activities: readonly Activity[], failed: number): StudyResult {
       activities: activities.map(({ label, samples: own, rates }) => ({ label, samples: own, rates })),
     },
   };
-}
-
-function p99(sample: Sample): number {
-  return sample.p99;
 }
 
 function adminOf({ adminPort }: RunningProxy): AdminClient {

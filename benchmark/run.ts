@@ -47,6 +47,8 @@ function requireTools(): void {
   const missing = [
     { tool: 'taskset', args: ['-V'], how: 'apt-get install util-linux' },
     { tool: 'wrk', args: ['-v'], how: 'apt-get install wrk' },
+    { tool: 'h2load', args: ['--version'], how: 'apt-get install nghttp2-client' },
+    { tool: 'openssl', args: ['version'], how: 'apt-get install openssl' },
     { tool: 'nginx', args: ['-v'], how: 'apt-get install nginx-light (it is the origin too)' },
   ].filter(({ tool, args }) => firstLine(tool, args) === undefined);
   for (const { tool, how } of missing) console.error(`${tool} is missing: ${how}`);

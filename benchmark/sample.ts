@@ -1,17 +1,20 @@
 // Sample: one proxy under one load once, and what that cost.
 import { type CoreTicks, coreTicks, cpuTimeOf, memoryOf, processTree } from './accounting.ts';
+import { runH2load } from './h2load.ts';
+import { type Load, type LoadOptions, type LoadResult, portOf } from './load.ts';
 import type { RunningProxy } from './proxies/proxy.ts';
+import { runResumption } from './resumption.ts';
 import type { Bench } from './study.ts';
-import { type Load, type LoadResult, runWrk } from './wrk.ts';
+import { runWrk } from './wrk.ts';
 
 /** The figures of one run. */
 export interface Sample {
   /** CPU time of the proxy's processes a request, µs. */
   readonly cpuPerRequest: number;
   readonly requestsPerSecond: number;
-  /** Latencies, µs. */
-  readonly p50: number;
-  readonly p99: number;
+  /** Latencies, µs; undefined where the load generator does not tell them. */
+  readonly p50: number | undefined;
+  readonly p99: number | undefined;
   /** Memory of the proxy's processes after the run, bytes (proportional set size). */
   readonly memory: number;
   readonly requests: number;
@@ -49,7 +52,7 @@ export async function takeSample(
   const coresBefore = coreTicks(otherCores);
   const proxyCoresBefore = coreTicks(bench.cores.proxy);
   const start = performance.now();
-  const result = await runWrk(proxy.port, load, { seconds, cores: bench.cores.client });
+  const result = await runLoad(proxy, load, { seconds, cores: bench.cores.client });
   const wall = (performance.now() - start) * 1e6;
   const proxyAfter = cpuTimeOf(pids);
   const originAfter = cpuTimeOf(originPids);
@@ -71,6 +74,19 @@ export async function takeSample(
     clientCoresBusy: busyShare(coresBefore, coresAfter),
     refused: refusal(result, originBusy, sameProcesses),
   };
+}
+
+function runLoad(proxy: RunningProxy, load: Load, options: LoadOptions): Promise<LoadResult> {
+  const port = portOf(proxy, load.entry);
+  if (port === undefined) throw new Error(`this proxy is not measured with ${load.entry}`);
+  if (load.resumes) return runResumption(port, load, options);
+  return load.streams === undefined ? runWrk(port, load, options) : runH2load(port, load, options);
+}
+
+/** The 99th percentile of a run's latencies, µs. Throws an Error for a load generator that does not tell them. */
+export function p99Of({ p99 }: Sample): number {
+  if (p99 === undefined) throw new Error('this load generator tells no latencies');
+  return p99;
 }
 
 /** A note when others than the proxy used its cores during these runs. */

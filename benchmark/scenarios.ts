@@ -1,5 +1,5 @@
 // Scenarios: the loads under which CPU a request is compared.
-import type { Load } from './wrk.ts';
+import type { Load } from './load.ts';
 
 /** A load with a name. */
 export interface Scenario {
@@ -73,6 +73,54 @@ export const scenarios: readonly Scenario[] = [
     name: 'connection',
     title: 'new connection for each request',
     load: { path: '/small', connections: 64, headers: { Connection: 'close' } },
+    quick: false,
+  },
+  {
+    name: 'tls-small',
+    title: 'TLS 1.3: small GET, keep-alive',
+    load: { path: '/small', connections: 64, entry: 'https' },
+    quick: false,
+  },
+  {
+    name: 'tls-64k',
+    title: 'TLS 1.3: 64 KB response',
+    load: { path: '/64k', connections: 32, entry: 'https' },
+    quick: false,
+  },
+  {
+    name: 'tls-handshake',
+    title: 'TLS 1.3: full handshake for each request',
+    load: { path: '/small', connections: 32, entry: 'https', headers: { Connection: 'close' } },
+    quick: false,
+  },
+  {
+    name: 'tls-resumed',
+    title: 'TLS 1.3: resumed session for each request',
+    load: { path: '/small', connections: 4, entry: 'https', resumes: true },
+    quick: false,
+  },
+  {
+    name: 'h2-small',
+    title: 'HTTP/2 over TLS to HTTP/1.1: small GET, 10 connections of 10 streams',
+    load: { path: '/small', connections: 10, entry: 'https', streams: 10 },
+    quick: false,
+  },
+  {
+    name: 'h2-64k',
+    title: 'HTTP/2 over TLS to HTTP/1.1: 64 KB response, 10 connections of 10 streams',
+    load: { path: '/64k', connections: 10, entry: 'https', streams: 10 },
+    quick: false,
+  },
+  {
+    name: 'h2-single',
+    title: 'HTTP/2 over TLS to HTTP/1.1: small GET, 50 connections of one stream',
+    load: { path: '/small', connections: 50, entry: 'https', streams: 1 },
+    quick: false,
+  },
+  {
+    name: 'h2c-small',
+    title: 'HTTP/2 without TLS to HTTP/1.1: small GET, 10 connections of 10 streams',
+    load: { path: '/small', connections: 10, entry: 'h2c', streams: 10 },
     quick: false,
   },
 ];

@@ -123,7 +123,10 @@ async function variant(
   const folder = temporaryFolder('start');
   const port = await freePort();
   const config = join(folder, 'weldr.config.ts');
-  const text = weldrConfig(modules, port, await freePort(), { origin: bench.origin, workers: 1 });
+  const text = weldrConfig(modules, `127.0.0.1:${port}`, await freePort(), {
+    origin: bench.origin,
+    workers: 1,
+  });
   writeFileSync(config, text);
   return { label, command: [...command, 'start', '--config', config], folder, port, env };
 }

@@ -1,6 +1,6 @@
 // All studies, in the order in which they run.
 import { comparison } from './comparison.ts';
-import { idleConnections } from './idle-connections.ts';
+import { idleConnections, idleTlsConnections } from './idle-connections.ts';
 import { latency } from './latency.ts';
 import { micro } from './micro-study.ts';
 import { poolChanges } from './pool-changes.ts';
@@ -13,6 +13,7 @@ export const studies: readonly Study[] = [
   ...scenarios.map(comparison),
   latency,
   idleConnections,
+  idleTlsConnections,
   workers,
   poolChanges,
   startTime,

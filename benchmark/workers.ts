@@ -1,4 +1,6 @@
 // Workers: what a second worker adds, where the machine has a core for it.
+
+import type { Load } from './load.ts';
 import { stop } from './processes.ts';
 import type { RunningProxy } from './proxies/proxy.ts';
 import { weldr } from './proxies/weldr.ts';
@@ -6,7 +8,6 @@ import { type Sample, takeSample } from './sample.ts';
 import { formatCount, formatMedian, formatRatio, type Section } from './section.ts';
 import { pairedRatios, summarise } from './statistics.ts';
 import type { Bench, Study } from './study.ts';
-import type { Load } from './wrk.ts';
 
 const load: Load = { path: '/small', connections: 256 };
 const head: Pick<Section, 'name' | 'title'> = { name: 'workers', title: 'two workers against one' };

@@ -2,18 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Load, LoadOptions, LoadResult } from './load.ts';
 import { runToEnd, temporaryFolder } from './processes.ts';
-
-/** The load of one run. */
-export interface Load {
-  readonly path: string;
-  readonly connections: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Bytes of a body to POST; undefined: GET. */
-  readonly uploadBytes?: number;
-  /** The mean pause before each request of a connection, ms; undefined: none, as fast as answers come. */
-  readonly thinkTime?: number;
-}
 
 const loadResult = z.strictObject({
   requests: z.number(),
@@ -27,17 +17,10 @@ const loadResult = z.strictObject({
   p99: z.number(),
 });
 
-/** What wrk saw in one run. */
-export type LoadResult = Readonly<z.infer<typeof loadResult>>;
-
 let scripts: string | undefined;
 
 /** Runs wrk with one thread against a port of this machine. */
-export async function runWrk(
-  port: number,
-  load: Load,
-  options: { seconds: number; cores: readonly number[] },
-): Promise<LoadResult> {
+export async function runWrk(port: number, load: Load, options: LoadOptions): Promise<LoadResult> {
   scripts ??= temporaryFolder('wrk');
   const script = join(scripts, 'load.lua');
   writeFileSync(script, loadScript(load));
@@ -46,7 +29,7 @@ export async function runWrk(
     'wrk',
     [
       ...['-t', '1', '-c', String(load.connections), '-d', String(options.seconds), '--timeout', '5'],
-      ...['-s', script, ...headers, `http://127.0.0.1:${port}${load.path}`],
+      ...['-s', script, ...headers, `${load.entry ?? 'http'}://127.0.0.1:${port}${load.path}`],
     ],
     { cores: options.cores, timeoutMs: options.seconds * 1000 + 20_000 },
   );

@@ -1,6 +1,7 @@
 // HAProxy: one thread, connections to the origin shared, the same fields added as Weldr adds.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { benchmarkCertificate } from '../certificate.ts';
 import { firstLine } from '../machine.ts';
 import { freePort, listening, run, temporaryFolder } from '../processes.ts';
 import type { ComparedProxy, ProxyOptions, RunningProxy } from './proxy.ts';
@@ -13,20 +14,26 @@ export const haproxy: ComparedProxy = {
   async start(options: ProxyOptions): Promise<RunningProxy> {
     const folder = temporaryFolder('haproxy');
     const port = await freePort();
+    const tlsPort = await freePort();
+    const h2cPort = await freePort();
     const path = join(folder, 'haproxy.cfg');
-    writeFileSync(path, config(port, options));
+    writeFileSync(path, config({ port, tlsPort, h2cPort }, options));
     const process = run('haproxy', ['-db', '-f', path], { cores: options.cores });
     await listening(process, port);
-    return { port, process };
+    return { port, tlsPort, h2cPort, process };
   },
 };
 
-function config(port: number, { origin, workers }: ProxyOptions): string {
+function config(
+  ports: { port: number; tlsPort: number; h2cPort: number },
+  { origin, workers }: ProxyOptions,
+): string {
   return `
 global
   nbthread ${workers}
   maxconn 12000
   no strict-limits
+  ssl-default-bind-options ssl-min-ver TLSv1.2
 
 defaults
   mode http
@@ -36,9 +43,11 @@ defaults
   timeout http-keep-alive 75s
 
 frontend proxy
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${ports.port} backlog 4096
+  bind 127.0.0.1:${ports.tlsPort} backlog 4096 ssl crt ${benchmarkCertificate().combined} alpn h2,http/1.1
+  bind 127.0.0.1:${ports.h2cPort} backlog 4096 proto h2
   option forwardfor
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Forwarded-Port %[dst_port]
   http-request add-header Via "1.1 haproxy"

@@ -1,6 +1,7 @@
 // nginx as a proxy: one worker, connections to the origin kept, the same fields added as Weldr adds.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { benchmarkCertificate } from '../certificate.ts';
 import { firstLine } from '../machine.ts';
 import { freePort, listening, run, temporaryFolder } from '../processes.ts';
 import type { ComparedProxy, ProxyOptions, RunningProxy } from './proxy.ts';
@@ -13,11 +14,16 @@ export const nginx: ComparedProxy = {
   async start(options: ProxyOptions): Promise<RunningProxy> {
     const folder = temporaryFolder('nginx');
     const port = await freePort();
+    const tlsPort = await freePort();
+    const h2cPort = await freePort();
     const path = join(folder, 'nginx.conf');
-    writeFileSync(path, nginxConfig(folder, options.workers, http(port, options.origin.port)));
+    writeFileSync(
+      path,
+      nginxConfig(folder, options.workers, http({ port, tlsPort, h2cPort }, options.origin.port)),
+    );
     const process = run('nginx', ['-p', folder, '-e', 'stderr', '-c', path], { cores: options.cores });
     await listening(process, port);
-    return { port, process };
+    return { port, tlsPort, h2cPort, process };
   },
 };
 
@@ -47,7 +53,8 @@ http {
 `;
 }
 
-function http(port: number, originPort: number): string {
+function http(ports: { port: number; tlsPort: number; h2cPort: number }, originPort: number): string {
+  const { cert, key } = benchmarkCertificate();
   return `
   upstream origin {
     server 127.0.0.1:${originPort};
@@ -55,7 +62,12 @@ function http(port: number, originPort: number): string {
     keepalive_requests 1000000000;
   }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${ports.port} backlog=4096;
+    listen 127.0.0.1:${ports.tlsPort} ssl http2 backlog=4096;
+    listen 127.0.0.1:${ports.h2cPort} http2 backlog=4096;
+    ssl_certificate ${cert};
+    ssl_certificate_key ${key};
+    ssl_protocols TLSv1.2 TLSv1.3;
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;

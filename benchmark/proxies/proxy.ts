@@ -25,6 +25,10 @@ export interface ProxyOptions {
 /** A proxy that serves. */
 export interface RunningProxy {
   readonly port: number;
+  /** TLS, with HTTP/2 and HTTP/1.1 by ALPN; undefined: it is not measured with it. */
+  readonly tlsPort?: number;
+  /** HTTP/2 without TLS; undefined: it is not measured with it. */
+  readonly h2cPort?: number;
   readonly process: Running;
   /** Of Weldr's admin API. */
   readonly adminPort?: number;

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { version } from '../../core/version.ts';
+import { benchmarkCertificate } from '../certificate.ts';
 import { freePort, listening, run, temporaryFolder } from '../processes.ts';
 import type { ComparedProxy, ProxyOptions, RunningProxy } from './proxy.ts';
 
@@ -27,23 +28,31 @@ export const weldr: ComparedProxy = {
   async start(options: ProxyOptions): Promise<RunningProxy> {
     const folder = temporaryFolder('weldr');
     const port = await freePort();
+    const tlsPort = await freePort();
+    const h2cPort = await freePort();
     const adminPort = await freePort();
     const path = join(folder, 'weldr.config.ts');
-    writeFileSync(path, weldrConfig(sources, port, adminPort, options));
+    const { cert, key } = benchmarkCertificate();
+    const listen = [
+      `127.0.0.1:${port}`,
+      { address: `127.0.0.1:${tlsPort}`, tls: { certificates: [{ cert, key }] } },
+      { address: `127.0.0.1:${h2cPort}`, h2c: true },
+    ];
+    writeFileSync(path, weldrConfig(sources, listen, adminPort, options));
     const command = [join(project, 'bin/weldr.ts'), 'start', '--config', path];
     const running = run(process.execPath, ['-C', 'weldr-source', ...command], {
       cores: options.cores,
       cwd: folder,
     });
     await listening(running, port);
-    return { port, process: running, adminPort };
+    return { port, tlsPort, h2cPort, process: running, adminPort };
   },
 };
 
-/** A config of the default plugins. */
+/** A config of the default plugins; `listen`: as it is written there. */
 export function weldrConfig(
   modules: ConfigModules,
-  port: number,
+  listen: unknown,
   adminPort: number,
   { origin, workers }: Pick<ProxyOptions, 'origin' | 'workers'>,
 ): string {
@@ -51,7 +60,7 @@ export function weldrConfig(
 import { defineConfig } from '${modules.weldr}';
 import { adminApi, healthCheck, poolFile, roundRobin, stats } from '${modules.plugins}';
 export default defineConfig({
-  listen: '127.0.0.1:${port}',
+  listen: ${JSON.stringify(listen)},
   workers: ${workers},
   servers: ['http://127.0.0.1:${origin.port}'],
   plugins: [

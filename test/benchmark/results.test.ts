@@ -1,8 +1,10 @@
 // What the benchmark makes of its measurements: wrk's output, medians, ratios, and where they are written.
 import * as assert from 'uvu/assert';
 import { drawChart } from '../../benchmark/chart.ts';
+import { parseH2load } from '../../benchmark/h2load.ts';
 import { parseOptions } from '../../benchmark/options.ts';
 import { replaceFigures } from '../../benchmark/publication.ts';
+import { parseResumption } from '../../benchmark/resumption.ts';
 import {
   formatBytes,
   formatRatio,
@@ -39,6 +41,33 @@ test('the result of a run is read from what wrk printed', () => {
 test('an output without a result is an error', () => {
   assert.throws(() => parseLoadResult('unable to connect to 127.0.0.1:1\n'), /no result.*unable to connect/s);
   assert.throws(() => parseLoadResult('{"requests":78000}'));
+});
+
+const h2loadOutput = `TLS Protocol: TLSv1.3
+Application protocol: h2
+finished in 2.01s, 3000.00 req/s, 231.64KB/s
+requests: 6001 total, 6003 started, 6001 done, 6000 succeeded, 1 failed, 1 errored, 0 timeout
+status codes: 5990 2xx, 0 3xx, 10 4xx, 0 5xx
+`;
+
+test('the result of an HTTP/2 run is read from what h2load printed, with bad statuses as errors', () => {
+  const { requests, errors, duration, p99 } = parseH2load(h2loadOutput);
+  assert.is(requests, 6_001);
+  assert.is(errors, 12);
+  assert.is(Math.round(duration / 1e3), 2_000);
+  assert.is(p99, undefined);
+});
+
+test('an HTTP/2 run that came out as HTTP/1.1 is an error', () => {
+  assert.throws(() => parseH2load(h2loadOutput.replace('protocol: h2', 'protocol: http/1.1')), /no HTTP\/2/);
+});
+
+test('sessions that were not resumed are errors', () => {
+  const output =
+    'starting\nrr*rr\n\n5 connections in 0.10s; 50 connections/user sec\n5 connections in 3 real seconds\n';
+  const { requests, errors } = parseResumption(output);
+  assert.is(requests, 5);
+  assert.is(errors, 1);
 });
 
 test('a load’s script calls Lua for a request only where the connection pauses', () => {
