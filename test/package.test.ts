@@ -74,7 +74,7 @@ async function withWeldr(
   writeFileSync(join(home, name), config);
   const weldr = spawn(process.execPath, [join(installed, 'dist/bin/weldr.js'), 'start'], {
     cwd: home,
-    env: { ...process.env, XDG_CACHE_HOME: join(folder, 'cache'), ...env },
+    env: { ...process.env, NODE_COMPILE_CACHE: '', XDG_CACHE_HOME: join(folder, 'cache'), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let errors = '';
@@ -160,7 +160,7 @@ test('runs from a folder outside of node_modules, and reads its config again', a
   writeFileSync(join(site, 'weldr.config.ts'), typedConfig());
   const weldr = spawn(process.execPath, [join(elsewhere, 'dist/bin/weldr.js'), 'start'], {
     cwd: site,
-    env: { ...process.env, XDG_CACHE_HOME: join(folder, 'cache') },
+    env: { ...process.env, NODE_COMPILE_CACHE: '', XDG_CACHE_HOME: join(folder, 'cache') },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let log = '';
