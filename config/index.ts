@@ -1,5 +1,7 @@
 // The package `weldr`: what a config and the authors of plugins import.
 
+export type { CertificateInfo, CertificateObserver } from '../core/certificates/certificate-registry.ts';
+export type { CertificatePair, ManagerCertificates } from '../core/certificates/manager-certificates.ts';
 export type { CancelTimer, Clock } from '../core/clock.ts';
 export { type Blame, type ErrorCode, errorTable, type Retry, WeldrError } from '../core/errors.ts';
 export type { AdminAnswer, AdminRequest, AdminRoute, AdminRoutes } from '../core/plugin/admin.ts';

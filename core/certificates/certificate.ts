@@ -5,7 +5,7 @@ import { certificatesIn, isEncrypted, type PairFault, pairFault } from './pem.ts
 
 /** A certificate with its key: plain JSON, as it goes to the workers. */
 export interface Certificate {
-  /** The first of its names. */
+  /** Which it is: by default the first of its names. */
   readonly name: string;
   /** Names and addresses that it is for, in lower case; a name may begin with `*.`, for one label. */
   readonly names: readonly string[];
@@ -61,7 +61,7 @@ function decrypted(
 ): string | { readonly field: 'passphrase' | 'key'; readonly message: string } {
   if (!isEncrypted(key)) return key;
   if (passphrase === undefined) {
-    return { field: 'key', message: 'is encrypted; give `passphrase`, as file:PATH or env:NAME' };
+    return { field: 'key', message: 'is encrypted; give `passphrase`' };
   }
   try {
     const parsed = process.getBuiltinModule('node:crypto').createPrivateKey({ key, passphrase });

@@ -1,6 +1,7 @@
 // ListenerTls: how a listener ends TLS: what the config says of it, and what workers get of that.
 import { z } from 'zod';
 import type { Certificate } from './certificate.ts';
+import { isCertificateName } from './certificate-name.ts';
 
 /** A path, `file:PATH`, `env:NAME` or the PEM text itself. */
 const pemSource = z.string().min(1).max(100_000);
@@ -11,6 +12,11 @@ export const listenerTls = z
     certificates: z
       .array(
         z.strictObject({
+          name: z
+            .string()
+            .refine(isCertificateName, 'expected small letters, digits and "*_.:-", at most 253')
+            .optional()
+            .describe('What it is called at run time; default: the first name in it.'),
           cert: pemSource.describe('The certificate, its chain behind it: a path, env:NAME or PEM.'),
           key: pemSource.describe('Its key: a path, env:NAME or PEM.'),
           passphrase: z
@@ -21,9 +27,11 @@ export const listenerTls = z
             .describe('Of an encrypted key: file:PATH, env:NAME or the text.'),
         }),
       )
-      .min(1, 'expected one certificate at least')
       .max(10_000)
-      .describe('Certificates by the names in them; the first is the default.'),
+      .default([])
+      .describe(
+        'Certificates by the names in them; the first is the default. Those of other listeners, and those put at run time, are shown for their names, too.',
+      ),
     profile: z
       .enum(['intermediate', 'modern'])
       .default('intermediate')
@@ -51,8 +59,10 @@ export type ListenerTls = z.output<typeof listenerTls>;
 
 /** The same with all that was read: plain JSON, as it goes to the workers. */
 export interface TlsMaterial {
-  /** The first is the default. */
+  /** The listener's own; the first is the default. */
   readonly certificates: readonly Certificate[];
+  /** More, for the names that its own are not for. */
+  readonly others?: readonly Certificate[] | undefined;
   readonly profile: ListenerTls['profile'];
   readonly unknownName: ListenerTls['unknownName'];
   /** PEM texts. */
@@ -60,3 +70,6 @@ export interface TlsMaterial {
     | { readonly ca: string; readonly crl: string | undefined; readonly mode: 'request' | 'require' }
     | undefined;
 }
+
+/** By the names of listeners. */
+export type TlsMaterials = Readonly<Record<string, TlsMaterial>>;

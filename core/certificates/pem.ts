@@ -12,10 +12,14 @@ export interface PairFault {
 export const isEncrypted = (key: string): boolean =>
   /^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(key);
 
+/** The certificates of a PEM text, each as PEM, and nothing else that is in it. */
+export const certificateBlocks = (text: string): readonly string[] =>
+  text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+
 /** The certificates of a PEM text; undefined where there is none, or one that cannot be read. */
 export function certificatesIn(text: string): readonly X509Certificate[] | undefined {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g);
-  if (blocks === null) return undefined;
+  const blocks = certificateBlocks(text);
+  if (blocks.length === 0) return undefined;
   const { X509Certificate } = process.getBuiltinModule('node:crypto');
   try {
     return blocks.map(block => new X509Certificate(block));

@@ -27,7 +27,7 @@ export function readTls(tls: ListenerTls, field: string): TlsReading {
     const secret = passphrase === undefined ? undefined : secretOf(passphrase, `${place}.passphrase`, paths);
     const cert = read(entry.cert, `${place}.cert`);
     const made = readCertificate(cert, read(entry.key, `${place}.key`), secret);
-    if ('name' in made) return made;
+    if ('name' in made) return entry.name === undefined ? made : { ...made, name: entry.name };
     const source = made.field === 'cert' ? entry.cert : made.field === 'key' ? entry.key : '';
     throw invalid(`${place}.${made.field}`, `${nameOf(source)}${made.message}`);
   });

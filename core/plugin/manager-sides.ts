@@ -1,6 +1,8 @@
 // ManagerSides: the manager sides of a config's plugins, in the manager and in tests alike: started in order, closed
 // backwards, with hooks and admin routes of their own, so that a reload swaps all of it at once.
 import type { Logger } from 'pino';
+import type { CertificateRegistry } from '../certificates/certificate-registry.ts';
+import { PluginCertificates } from '../certificates/manager-certificates.ts';
 import type { Clock } from '../clock.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import { PluginPools } from '../pool/manager-pools.ts';
@@ -23,6 +25,7 @@ import { metricsLine } from './worker-sides.ts';
 /** What manager sides work with. */
 export interface ManagerSidesOptions {
   readonly pools: ManagedPools;
+  readonly certificates: CertificateRegistry;
   readonly log: Logger;
   readonly clock: Clock;
   readonly status: ManagerStatus;
@@ -107,6 +110,13 @@ export class ManagerSides {
     const pools = new PluginPools({ pools: this.options.pools, instance: name, report });
     // The first to be added is the last to run: what the plugin says while it ends still counts.
     this.cleanUps.add(name, () => pools.close());
+    const certificates = new PluginCertificates({
+      registry: this.options.certificates,
+      state: this.options.pools.state,
+      instance: name,
+      report,
+    });
+    this.cleanUps.add(name, () => certificates.close());
     const ownLog = log.child({ plugin: name });
     return {
       get metrics() {
@@ -115,6 +125,7 @@ export class ManagerSides {
       metricFamilies: () => this.metricFamilies(all),
       hooks: this.hooks,
       pools,
+      certificates,
       operator: new OperatorPools(this.options.pools, name),
       admin: this.admin,
       listensOn: address => void this.addresses.push(address),

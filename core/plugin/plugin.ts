@@ -1,6 +1,7 @@
 // Plugin: one feature, and what its two sides are handed: the core's contract with all of them.
 import type { Logger } from 'pino';
 import type { z } from 'zod';
+import type { ManagerCertificates } from '../certificates/manager-certificates.ts';
 import type { Clock } from '../clock.ts';
 import type { ManagerPools } from '../pool/manager-pools.ts';
 import type { OperatorPools } from '../pool/operator-pools.ts';
@@ -118,6 +119,8 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   readonly pools: ManagerPools;
   /** The means to change the pools in an operator's name: for plugins that serve operators or keep what they said. */
   readonly operator: OperatorPools;
+  /** The certificates that clients are shown: to read, to follow, to put in an operator's name. */
+  readonly certificates: ManagerCertificates;
   /** Routes of the admin API; an admin plugin serves them. */
   readonly admin: AdminRoutes;
   /**

@@ -2,8 +2,9 @@
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Certificate } from '../certificates/certificate.ts';
-import { validityProblem } from '../certificates/certificate-expiry.ts';
-import type { TlsMaterial } from '../certificates/listener-tls.ts';
+import { DistinctNames } from '../certificates/certificate-name.ts';
+import { factsOf } from '../certificates/certificate-registry.ts';
+import type { TlsMaterial, TlsMaterials } from '../certificates/listener-tls.ts';
 import { readTls } from '../certificates/tls-reading.ts';
 import type { Clock } from '../clock.ts';
 import { describeError, WeldrError } from '../errors.ts';
@@ -11,10 +12,6 @@ import type { Listen } from '../settings/listen.ts';
 
 /** How often the files are looked at, ms; less often where there are thousands. */
 const lookInterval = 1_000;
-const day = 24 * 3_600_000;
-
-/** By the names of listeners. */
-export type TlsMaterials = Readonly<Record<string, TlsMaterial>>;
 
 /** What was read of the listeners of a config. */
 export class ListenersTls {
@@ -23,7 +20,7 @@ export class ListenersTls {
   private paths: readonly string[];
   /** What the files were like when they were last read. */
   private state: string;
-  private readonly stops: (() => void)[] = [];
+  private stop: (() => void) | undefined;
 
   /** Throws CONFIG_INVALID, with the place, for what cannot be read or used. */
   constructor(listens: readonly Listen[]) {
@@ -34,23 +31,16 @@ export class ListenersTls {
     this.state = stateOf(paths);
   }
 
-  /** Looks at the files from now on, and at how long the certificates last; `changed`: `materials` are others. */
+  /** Looks at the files from now on; `changed`: `materials` are others. */
   watch(clock: Clock, log: Logger, changed: () => void): void {
-    if (Object.keys(this.materials).length === 0) return;
-    this.tellEnds(clock, log);
-    this.stops.push(
-      clock.every(Math.max(lookInterval, this.paths.length), () => {
-        if (this.look(log)) {
-          this.tellEnds(clock, log);
-          changed();
-        }
-      }),
-      clock.every(day, () => this.tellEnds(clock, log)),
-    );
+    if (this.paths.length === 0) return;
+    this.stop = clock.every(Math.max(lookInterval, this.paths.length), () => {
+      if (this.look(log)) changed();
+    });
   }
 
   close(): void {
-    for (const stop of this.stops.splice(0)) stop();
+    this.stop?.();
   }
 
   /** Reads the files again if they changed; true: with success. */
@@ -75,14 +65,6 @@ export class ListenersTls {
       return false;
     }
   }
-
-  private tellEnds(clock: Clock, log: Logger): void {
-    const now = clock.now();
-    for (const certificate of certificatesOf(this.materials)) {
-      const problem = validityProblem(certificate, now);
-      if (problem !== undefined) log.warn(factsOf(certificate), problem);
-    }
-  }
 }
 
 /** All certificates, each once. */
@@ -91,19 +73,15 @@ export function certificatesOf(materials: TlsMaterials): Certificate[] {
   return [...new Map(all.map(certificate => [certificate.fingerprint, certificate])).values()];
 }
 
-const factsOf = ({ names, issuer, notAfter }: Certificate) => ({
-  names,
-  issuer,
-  notAfter: new Date(notAfter).toISOString(),
-});
-
 function read(listens: readonly Listen[]): { materials: TlsMaterials; paths: readonly string[] } {
   const paths = new Set<string>();
   const materials: Record<string, TlsMaterial> = {};
+  const names = new DistinctNames();
   for (const [n, { name, tls }] of listens.entries()) {
     if (tls === undefined) continue;
     const reading = readTls(tls, `listen[${n}].tls`);
-    materials[name] = reading.material;
+    const { material } = reading;
+    materials[name] = { ...material, certificates: material.certificates.map(one => names.named(one)) };
     for (const path of reading.paths) paths.add(path);
   }
   return { materials, paths: [...paths] };

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { systemClock } from '../clock.ts';
 import { describeError, WeldrError } from '../errors.ts';
 import type { LogOptions, ProcessLog } from '../log/log.ts';
@@ -16,14 +17,13 @@ import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.t
 import { HandOver, isHandingOver } from './hand-over.ts';
 import type { HeldSockets } from './held-sockets.ts';
 import type { WorkerLink } from './links.ts';
-import { ListenersTls } from './listeners-tls.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import { liveStatus } from './manager-status.ts';
 import type { ManagerMessage } from './messages.ts';
 import { PoolBroadcast } from './pool-broadcast.ts';
 import type { ServiceState } from './service-manager.ts';
 import type { Predecessor, Successor } from './succession.ts';
-import { TicketKeys } from './ticket-keys.ts';
+import { TlsBroadcast } from './tls-broadcast.ts';
 import { WorkerGroup } from './worker-group.ts';
 
 /** How long a manager that cuts everything waits for its plugins, ms. */
@@ -65,13 +65,12 @@ export class Manager {
   private readonly sockets: ListeningSockets;
   private readonly pools: ManagedPools;
   private readonly broadcast: PoolBroadcast;
-  private readonly ticketKeys = new TicketKeys(systemClock, () => this.tellTls());
+  private readonly certificates: CertificateRegistry;
+  private readonly tls: TlsBroadcast;
   private readonly memory = new Map<string, unknown>();
   private readonly sums = new MetricSums();
   /** All groups that have processes; the one in charge is `group`. */
   private readonly groups = new Set<WorkerGroup>();
-  /** What the listeners of each config show to clients. */
-  private readonly tls = new WeakMap<LoadedConfig, ListenersTls>();
   private firstWorker: WorkerLink | undefined;
   private runLocal: ((config: LoadedConfig) => WorkerLink) | undefined;
   private keepAlive: NodeJS.Timeout | undefined;
@@ -123,6 +122,18 @@ export class Manager {
     });
     this.broadcast = new PoolBroadcast(this.pools, (after, revision, changes) => {
       for (const group of this.groups) group.changes(after, revision, changes);
+    });
+    this.certificates = new CertificateRegistry({
+      state: this.pools.state,
+      clock: systemClock,
+      tell: (text, facts) => this.processLog?.log.info(facts, text),
+      settled: () => this.tls.settled(),
+    });
+    this.tls = new TlsBroadcast({
+      registry: this.certificates,
+      clock: systemClock,
+      log: () => this.log,
+      group: () => this.group,
     });
     this.pools.observe({
       upstreamChanged: (upstream, before) => {
@@ -209,7 +220,7 @@ export class Manager {
       log: this.log,
       version: this.options.version,
       sockets: () => this.sockets.asHeld(),
-      heritage: () => ({ ...this.pools.heritage, ticketKeys: this.ticketKeys.text }),
+      heritage: () => ({ ...this.pools.heritage, ticketKeys: this.tls.ticketKeys }),
       closePlugins: async () => {
         this.leaving = true;
         await this.announceStop(group.config.settings.drainTimeout);
@@ -297,7 +308,7 @@ export class Manager {
     await opening;
     const { ticketKeys, ...heritage } = await predecessor.release();
     this.pools.inherit(heritage);
-    this.ticketKeys.inherit(ticketKeys);
+    this.tls.inherit(ticketKeys);
   }
 
   private tellState(state: ServiceState, text: string): void {
@@ -407,11 +418,8 @@ export class Manager {
   }
 
   private takeOver(group: WorkerGroup, plugins: ManagerSides): void {
-    if (this.group !== group) {
-      if (this.group !== undefined) this.tls.get(this.group.config)?.close();
-      this.tls.get(group.config)?.watch(systemClock, this.log, () => this.tellTls());
-    }
     this.group = group;
+    this.tls.takeOver(group.config);
     this.plugins = plugins;
     group.deliverTo((...message) => plugins.receive(...message));
   }
@@ -467,8 +475,7 @@ export class Manager {
   private end(): void {
     this.groups.clear();
     this.sockets.keep([]);
-    this.ticketKeys.close();
-    if (this.group !== undefined) this.tls.get(this.group.config)?.close();
+    this.tls.close();
     clearInterval(this.keepAlive);
   }
 
@@ -479,22 +486,9 @@ export class Manager {
 
   private async load(): Promise<RecordedConfig> {
     const config = await this.options.load(this.options.config, this.options.overrides);
-    this.tls.set(config, new ListenersTls(config.settings.listen));
+    this.tls.read(config);
     if (config.settings.workers === 0) await this.prepareLocal();
     return config;
-  }
-
-  /** What a group's listeners show, and the keys that all workers have; undefined: none of them speaks TLS. */
-  private tlsMessage(config: LoadedConfig): ManagerMessage | undefined {
-    const materials = this.tls.get(config)?.materials ?? {};
-    if (Object.keys(materials).length === 0) return undefined;
-    return { type: 'tls', ticketKeys: this.ticketKeys.text, materials };
-  }
-
-  private tellTls(): void {
-    const { group } = this;
-    const message = group && this.tlsMessage(group.config);
-    if (message !== undefined) group?.tellAll(message);
   }
 
   /** The wire is not loaded into a manager that has processes for it. */
@@ -525,13 +519,15 @@ export class Manager {
       spawn: worker => this.spawnWorker(worker, config),
       greeting: () => this.greeting(settings),
       sockets: () => (local ? this.sockets.copies(settings.listen) : this.sockets.of(settings.listen)),
-      tls: () => this.tlsMessage(config),
+      tls: () => this.tls.message(config),
       ownAddresses: () => this.plugins?.addresses ?? [],
       onIdle: (worker, pool, id) => this.pools.workerIdle(worker, pool, id),
+      onTls: (worker, revision) => this.tls.hasApplied(worker, revision),
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
       onExit: worker => {
         this.pools.workerGone(worker);
         this.sums.workerExited(worker);
+        this.tls.gone(worker);
         this.plugins?.hooks.workerExited.call(worker);
       },
     });
@@ -567,6 +563,7 @@ export class Manager {
   private newPlugins(group: WorkerGroup): ManagerSides {
     return new ManagerSides({
       pools: this.pools,
+      certificates: this.certificates,
       log: this.log,
       clock: systemClock,
       report: reportPluginError(this.log),

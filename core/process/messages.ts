@@ -1,5 +1,6 @@
 // What the manager and its workers say to each other: plain JSON, in order, over one channel for each worker.
-import type { TlsMaterial } from '../certificates/listener-tls.ts';
+import type { Certificate } from '../certificates/certificate.ts';
+import type { TlsMaterials } from '../certificates/listener-tls.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import type { ListenEntry } from '../settings/listen.ts';
@@ -25,6 +26,8 @@ export type WorkerMessage =
   | { readonly type: 'beat'; readonly requests: number }
   /** It takes no more connections; it ends when its requests are finished, or cut at the limit. */
   | { readonly type: 'draining' }
+  /** It goes by what the message `tls` of this revision said. */
+  | { readonly type: 'tls'; readonly revision: number }
   | PluginMessage;
 
 /** What the manager says. The first message is `start`, the second `snapshot`. */
@@ -55,11 +58,16 @@ export type ManagerMessage =
       readonly revision: number;
       readonly changes: readonly PoolChange[];
     }
-  /** What TLS goes by: keys of tickets, base64, and by the names of listeners what they show. Again when it changes. */
+  /**
+   * What TLS goes by: keys of tickets, base64, by the names of listeners what they show, and what all of them show besides.
+   * Again when it changes.
+   */
   | {
       readonly type: 'tls';
+      readonly revision: number;
       readonly ticketKeys: string;
-      readonly materials: Readonly<Record<string, TlsMaterial>>;
+      readonly materials: TlsMaterials;
+      readonly others: readonly Certificate[];
     }
   /** A listening socket; it is the handle that goes with the message. */
   | { readonly type: 'socket'; readonly address: string; readonly entry: ListenEntry }

@@ -1,5 +1,6 @@
 // What operators said, as the store of a config holds it, laid over that config without running it.
 import { z } from 'zod';
+import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
@@ -10,6 +11,7 @@ import { FixedStore } from '../state/fixed-store.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { Row } from '../state/row.ts';
 import type { LoadedConfig } from './config-source.ts';
+import { ListenersTls } from './listeners-tls.ts';
 
 /** What a store holds over a config. */
 export interface StoredState {
@@ -35,12 +37,14 @@ export async function readStoredState({ settings, plugins }: LoadedConfig): Prom
     workers: () => [],
     report: ({ kind, key }, problem) => problems.push(`${kind} ${key}: ${problem}`),
   });
+  const certificates = new CertificateRegistry({ state: pools.state, clock: systemClock });
   // Their plugins declare them when they start; here it is enough that these are in the config.
   for (const { name } of plugins) {
     pools.settings.declare(name, { schema: z.record(z.string(), z.unknown()), base: {} });
   }
   await pools.useStore(new FixedStore(rows));
   pools.setConfig(serversOf(settings), poolSettingsOf(settings));
+  certificates.setConfig(new ListenersTls(settings.listen).materials);
   return { overview: overviewText(overviewOf(pools.state)), problems };
 }
 

@@ -11,12 +11,17 @@ export class TicketKeys {
   private keys = process.getBuiltinModule('node:crypto').randomBytes(size);
   private readonly stop: () => void;
 
-  /** `changed`: there are others now. */
+  /** `changed`: there are others now, as their time was over. */
   constructor(clock: Clock, changed: () => void) {
     this.stop = clock.every(lifetime, () => {
-      this.keys = process.getBuiltinModule('node:crypto').randomBytes(size);
+      this.turn();
       changed();
     });
+  }
+
+  /** There are others from now on: no session goes on. */
+  turn(): void {
+    this.keys = process.getBuiltinModule('node:crypto').randomBytes(size);
   }
 
   /** As base64. */

@@ -29,6 +29,8 @@ export interface WorkerGroupOptions {
   /** Where this Weldr listens beside those. */
   ownAddresses(): readonly string[];
   onIdle(worker: number, pool: string, id: string): void;
+  /** It goes by what `tls` gave as this revision. */
+  onTls(worker: number, revision: number): void;
   onReady(worker: number): void;
   onExit(worker: number): void;
 }
@@ -64,6 +66,7 @@ export class WorkerGroup {
           },
           onMessage: (_, message) => {
             if (message.type === 'idle') options.onIdle(number, message.pool, message.id);
+            else if (message.type === 'tls') options.onTls(number, message.revision);
             else this.receive(message, number);
           },
           onReady: () => options.onReady(number),
@@ -86,9 +89,14 @@ export class WorkerGroup {
     return this.slots.map(slot => slot.number);
   }
 
+  /** The numbers of the workers that accept connections and react. */
+  get readyNumbers(): readonly number[] {
+    return this.slots.filter(slot => slot.ready).map(slot => slot.number);
+  }
+
   /** Workers that accept connections and react. */
   get readyCount(): number {
-    return this.slots.filter(slot => slot.ready).length;
+    return this.readyNumbers.length;
   }
 
   /** Have all of them loaded the config, once? */

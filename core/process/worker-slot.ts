@@ -31,7 +31,7 @@ export interface WorkerSlotOptions {
   /** What TLS goes by; undefined: no listener speaks it. */
   tls(): ManagerMessage | undefined;
   ownAddresses(): readonly string[];
-  onMessage(slot: WorkerSlot, message: Extract<WorkerMessage, { type: 'plugin' | 'idle' }>): void;
+  onMessage(slot: WorkerSlot, message: Extract<WorkerMessage, { type: 'plugin' | 'idle' | 'tls' }>): void;
   onReady(slot: WorkerSlot): void;
   onExit(slot: WorkerSlot): void;
   /** Its process hangs, and is being killed. */

@@ -80,8 +80,9 @@ export class Worker {
         this.sockets.push({ handle: socket, entry: message.entry, address: message.address });
         break;
       case 'tls':
-        this.tls = message;
+        this.tls = withOthers(message);
         this.applyTls();
+        this.options.link.send({ type: 'tls', revision: message.revision });
         break;
       case 'listen':
         this.listen(message);
@@ -240,4 +241,13 @@ export class Worker {
     });
     this.options.link.end(exitCodeOf(error));
   }
+}
+
+/** All listeners show the others for their names. */
+function withOthers(message: Message<'tls'>): Message<'tls'> {
+  const { materials, others } = message;
+  const entries = Object.entries(materials).map(
+    ([name, material]) => [name, { ...material, others }] as const,
+  );
+  return { ...message, materials: Object.fromEntries(entries) };
 }

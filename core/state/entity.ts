@@ -19,6 +19,8 @@ export interface Kind {
   readonly identity: readonly string[];
   /** Fields that are not shown, nor logged. */
   readonly secret: readonly string[];
+  /** Is an operator's word always a whole thing? Then no row patches a base, and none keeps one away. */
+  readonly isWhole?: boolean;
   /** Can there be a thing of this key? */
   isKey(key: string): boolean;
   /** Is it a field that this version knows? */

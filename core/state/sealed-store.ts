@@ -12,11 +12,12 @@ const cipher = 'aes-256-gcm';
 const nonceLength = 12;
 const tagLength = 16;
 
-/** Where secrets are in the values of rows. */
-const secretPath = ['tls', 'key'] as const;
+/** Where the secret is in the value of a row. */
+const secretPathOf = (kind: string): readonly [string, string?] =>
+  kind === 'certificate' ? ['key'] : ['tls', 'key'];
 
 /**
- * Encrypts `tls.key` of rows with AES-256-GCM, bound to kind and key of the row. The nonce is an HMAC of row and text, so
+ * Encrypts `tls.key` of rows, and `key` of certificates, with AES-256-GCM, bound to kind and key of the row. The nonce is an HMAC of row and text, so
  * that the same secret of the same row has the same text always and stores can compare (as SIV modes do, RFC 8452).
  */
 export class SealedStore implements StateStore {
@@ -108,11 +109,10 @@ export const leftOut = '(left out)';
 export const withoutSecrets = (row: Row): Row =>
   withSecret(row, part => (part === undefined || part === null ? part : leftOut));
 
-/** Was a secret left out of a row? */
-export function lacksSecret(row: Row): boolean {
-  const [first, second] = secretPath;
-  const within = row.value?.[first];
-  return isObject(within) && within[second] === leftOut;
+/** Where a secret was left out of a row, such as `tls.key`; undefined: nowhere. */
+export function lackingSecret(row: Row): string | undefined {
+  const path = secretPathOf(row.kind);
+  return secretOf(row, path) === leftOut ? path.join('.') : undefined;
 }
 
 function withRows(batch: Batch, change: (row: Row) => Row): Batch {
@@ -120,14 +120,22 @@ function withRows(batch: Batch, change: (row: Row) => Row): Batch {
   return { ...batch, changes };
 }
 
+function secretOf({ value }: Row, [first, second]: readonly [string, string?]): unknown {
+  const outer = value?.[first];
+  if (second === undefined) return outer;
+  return isObject(outer) ? outer[second] : undefined;
+}
+
 /** A row with another secret; the row itself where it has none. */
 function withSecret(row: Row, change: (part: unknown) => unknown): Row {
-  const [first, second] = secretPath;
-  const within = row.value?.[first];
-  if (!isObject(within) || within[second] === undefined) return row;
-  const part = change(within[second]);
-  if (part === within[second]) return row;
-  const value: JsonObject = { ...row.value, [first]: { ...within, [second]: part } };
+  const path = secretPathOf(row.kind);
+  const before = secretOf(row, path);
+  const part = before === undefined ? undefined : change(before);
+  if (part === before) return row;
+  const [first, second] = path;
+  const outer = row.value?.[first];
+  const inner = second === undefined || !isObject(outer) ? part : { ...outer, [second]: part };
+  const value: JsonObject = { ...row.value, [first]: inner };
   return { ...row, value };
 }
 

@@ -17,6 +17,8 @@ export interface KindHost {
   changed(key: string, cause: Mark): void;
   /** May this be, with all others there are? Throws LIMIT_REACHED, CONFLICT … */
   admit?(key: string, after: Entity | undefined): void;
+  /** Resolves when what was changed is in force wherever it has to be; a write is answered then. */
+  settled?(): Promise<void>;
 }
 
 /** What became of one write. */
@@ -106,7 +108,7 @@ export class State {
    * wrong, STORE_UNAVAILABLE, CONFLICT, LIMIT_REACHED.
    */
   async write(writes: readonly Write[], by: string): Promise<readonly Written[]> {
-    return await this.inTurn(writes, async () => {
+    const done = await this.inTurn(writes, async () => {
       for (let tries = 1; ; tries++) {
         const mark = { by, at: this.options.clock.now() };
         const { written, changes } = this.resolve(writes, mark);
@@ -121,6 +123,8 @@ export class State {
         }
       }
     });
+    if (this.settles(done)) await this.settled(done);
+    return done;
   }
 
   /** What {@link write} would make of these, now. Throws what it would reject with, but for the store's part. */
@@ -152,11 +156,20 @@ export class State {
       const changes = rows.slice(from, from + maxBatch).map(row => ({ kind: row.kind, key: row.key, row }));
       await this.inTurn(changes, () => this.commit({ by, at, changes }));
     }
+    if (this.settles(rows)) await this.settled(rows);
   }
 
   /** Forgets all that operators said: the config and the sources decide. */
   async reset(by: string): Promise<void> {
     await this.commit({ by, at: this.options.clock.now(), reset: true, changes: [] });
+  }
+
+  private settles(changes: readonly { readonly kind: string }[]): boolean {
+    return changes.some(({ kind }) => this.kinds.get(kind)?.settled !== undefined);
+  }
+
+  private async settled(changes: readonly { readonly kind: string }[]): Promise<void> {
+    for (const kind of new Set(changes.map(change => change.kind))) await this.kinds.get(kind)?.settled?.();
   }
 
   private expectUsable(row: Row, where: string): void {

@@ -47,6 +47,7 @@ export function rowAfter(write: Write, found: Found, mark: Mark): Row | undefine
   switch (write.op) {
     case 'remove':
       if (entity === undefined) throw nothingThere(write, found);
+      if (found.kind.isWhole === true) return withoutWhole(write, found);
       return base === undefined && !found.shared
         ? undefined
         : { ...identityOf(write), op: 'remove', ...mark };
@@ -79,7 +80,8 @@ function changed(write: Write, given: unknown, found: Found, mark: Mark): Row | 
   const below = entity?.value ?? base?.value;
   const wanted = kind.parse(write.key, below === undefined ? given : mergePatch(below, given));
   keepIdentity(kind, below, wanted);
-  if (base === undefined || entity?.row?.op === 'define') return defined(write, wanted, found, mark);
+  if (base === undefined || kind.isWhole === true || entity?.row?.op === 'define')
+    return defined(write, wanted, found, mark);
   const patch = row?.op === 'patch' ? row : undefined;
   const value = amendPatch(patch?.value ?? {}, given, { base: base.value, wanted });
   return patched(write, value, Object.keys(given), patch, mark);
@@ -88,13 +90,22 @@ function changed(write: Write, given: unknown, found: Found, mark: Mark): Row | 
 /** There is to be one of exactly these fields; of a setting or a definition over a base, what is left out is the base's. */
 function replaced(write: Write, given: unknown, found: Found, mark: Mark): Row | undefined {
   const { kind, base, row, entity } = found;
-  if (base === undefined || entity?.row?.op === 'define') {
+  if (base === undefined || kind.isWhole === true || entity?.row?.op === 'define') {
     return defined(write, kind.parse(write.key, given), found, mark);
   }
   const wanted = kind.parse(write.key, mergePatch(base.value, given));
   keepIdentity(kind, base.value, wanted);
   const value = amendPatch({}, isObject(given) ? given : {}, { base: base.value, wanted });
   return patched(write, value, Object.keys(value ?? {}), row?.op === 'patch' ? row : undefined, mark);
+}
+
+/** It goes for good, or not at all: a base would stay what it is. */
+function withoutWhole({ key }: Write, { base, kind }: Found): undefined {
+  if (base === undefined) return undefined;
+  throw new WeldrError(
+    'CONFLICT',
+    `the ${base.layer} has the ${kind.name} ${key}: take it out there; what was put over it goes with ?override`,
+  );
 }
 
 function defined(write: Write, value: JsonObject, { kind, row }: Found, mark: Mark): Row {

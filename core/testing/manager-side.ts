@@ -1,5 +1,6 @@
 // The manager side of a plugin in a test: the real ManagedPools, hooks and admin routes, no socket, no process.
 import { z } from 'zod';
+import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import type { WeldrError } from '../errors.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../plugin/admin.ts';
 import type { ManagerHooks } from '../plugin/manager-hooks.ts';
@@ -40,6 +41,8 @@ export interface TestManagerSide {
   readonly hooks: ManagerHooks;
   /** All that the manager has of the pools; plugins get ManagerPools and OperatorPools of it. */
   readonly pools: ManagedPools;
+  /** All certificates that clients are shown. */
+  readonly certificates: CertificateRegistry;
   readonly clock: FakeClock;
   readonly routes: AdminRoutes;
   readonly logs: readonly LogLine[];
@@ -94,11 +97,19 @@ export async function managerSide(
       tell: ({ text, ...facts }) => log.info(facts, text),
       report: ({ kind, key }, problem) => log.error({ kind, key }, `${kind} ${key}: ${problem}`),
     });
+  const certificates =
+    previous?.certificates ??
+    new CertificateRegistry({
+      state: pools.state,
+      clock,
+      tell: (text, facts) => log.info(facts, text),
+    });
   const reported: WeldrError[] = [];
   const memory = previous?.memory ?? new Map<string, unknown>();
   const sums = previous?.sums ?? new MetricSums();
   const sides = new ManagerSides({
     pools,
+    certificates,
     log,
     clock,
     status: testStatus(clock, workers, options.status ?? {}),
@@ -123,11 +134,13 @@ export async function managerSide(
       throw thrown;
     }
   }
+  if (previous === undefined) certificates.setConfig({});
   // A test may judge under a name of its own, over a reload, too.
   pools.retain([...instances.map(({ name }) => name), 'test']);
   return {
     hooks: sides.hooks,
     pools,
+    certificates,
     clock,
     routes: sides.admin,
     logs,

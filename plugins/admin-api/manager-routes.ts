@@ -8,7 +8,7 @@ import { firstExport, rowOfFirstEntry, rowOfFirstSetting } from '../../core/pool
 import { parse } from '../../core/settings/options.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
 import { type Mark, type Row, storedRow } from '../../core/state/row.ts';
-import { lacksSecret, withoutSecrets } from '../../core/state/sealed-store.ts';
+import { lackingSecret, withoutSecrets } from '../../core/state/sealed-store.ts';
 import { isSet } from './query-switch.ts';
 
 /** The most bytes of an import. */
@@ -133,9 +133,10 @@ async function importRows(
   const rows = isFirst
     ? firstRows(parse(firstExport, body, 'INPUT_INVALID'), { by, at: clock.now() })
     : parse(exported, body, 'INPUT_INVALID').rows;
-  const lacking = rows.findIndex(lacksSecret);
-  if (lacking >= 0) {
-    const field = `rows[${lacking}].value.tls.key`;
+  for (const [index, row] of rows.entries()) {
+    const lacking = lackingSecret(row);
+    if (lacking === undefined) continue;
+    const field = `rows[${index}].value.${lacking}`;
     throw new WeldrError('INPUT_INVALID', `${field}: it was left out of the export; export with --secrets`, {
       field,
     });

@@ -432,6 +432,29 @@ test('the certificates of a listener change while connections stand', async () =
   );
 });
 
+test('a listener shows the certificates of others for their names, and without one of its own nothing else', async () => {
+  const other = signed('other.test');
+  const asks = { clientAuth: { ca: authority.cert } };
+  const more = { others: material({}, [other]).certificates };
+  for (const tls of [material({}, []), material(asks, [])]) {
+    await between(tls, async ({ proxy }) => {
+      for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+        const refused = 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME';
+        assert.is(await failure(proxy.port, { servername: 'other.test', maxVersion }), refused);
+        assert.match(await failure(proxy.port, { servername: '', maxVersion }), 'HANDSHAKE_FAILURE');
+      }
+      proxy.listener.changeTls(Buffer.alloc(48, 1), { '': { ...tls, ...more } });
+      const shown = await handshake(proxy.port, { servername: 'other.test', ...signed('me') });
+      assert.is(shown.getPeerCertificate().subject.CN, 'other.test');
+      shown.destroy();
+      assert.is(await failure(proxy.port, { servername: 'shop.test' }), 'ERR_SSL_TLSV1_UNRECOGNIZED_NAME');
+      if (tls.clientAuth === undefined) return;
+      const nobody = { servername: 'other.test', maxVersion: 'TLSv1.3' } as const;
+      assert.not.match(await failure(proxy.port, nobody), 'answered');
+    });
+  }
+});
+
 test('a client that asks to negotiate anew is not followed', async () => {
   await between(material(), async ({ proxy, over }) => {
     const socket = await handshake(proxy.port, { maxVersion: 'TLSv1.2' });

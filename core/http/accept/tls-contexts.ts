@@ -31,26 +31,24 @@ export class TlsContexts {
   private readonly names: CertificateNames;
   private readonly ticketKeys: Buffer;
   private readonly made = new Map<readonly Certificate[], SecureContext>();
-  /** What a client without a name is shown, and one with an unknown name, unless it is refused. */
+  /** What a client without a name is shown, and one with an unknown name, unless it is refused; none: they are refused. */
   private readonly fallback: readonly Certificate[];
 
   /** `ticketKeys`: 48 bytes, the same in all workers, so that a client resumes its session on any of them. */
   constructor(material: TlsMaterial, ticketKeys: Buffer) {
     this.material = material;
     this.ticketKeys = ticketKeys;
-    this.names = new CertificateNames(material.certificates);
-    const [first] = material.certificates;
-    if (first === undefined) throw new TypeError('a listener with TLS has a certificate');
-    // With its twin of another type of key, where there is one for its name.
-    const own = this.names.for(first.name.replace(/^\*/, 'x'));
-    this.fallback = own.includes(first) ? own : [first];
+    const { certificates, others = [] } = material;
+    this.names = new CertificateNames([...certificates, ...others]);
+    this.fallback = this.fallbackOf(certificates[0]);
   }
 
   /** The context for a name as a client sends it; undefined: it is refused. */
   for(name: string): SecureContext | undefined {
     const certificates = this.names.for(name);
     if (certificates.length > 0) return this.contextOf(certificates);
-    return this.material.unknownName === 'default' ? this.contextOf(this.fallback) : undefined;
+    if (this.material.unknownName === 'refuse' || this.fallback.length === 0) return undefined;
+    return this.contextOf(this.fallback);
   }
 
   /** For a server of these contexts. */
@@ -61,6 +59,13 @@ export class TlsContexts {
       requestCert: clientAuth !== undefined,
       rejectUnauthorized: clientAuth?.mode === 'require',
     };
+  }
+
+  /** The first certificate, with its twin of another type of key, where there is one for its name. */
+  private fallbackOf(first: Certificate | undefined): readonly Certificate[] {
+    if (first === undefined) return [];
+    const own = this.names.for((first.names[0] ?? '').replace(/^\*/, 'x'));
+    return own.includes(first) ? own : [first];
   }
 
   private contextOf(certificates: readonly Certificate[]): SecureContext {

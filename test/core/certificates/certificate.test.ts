@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { type Certificate, readCertificate } from '../../../core/certificates/certificate.ts';
+import { DistinctNames } from '../../../core/certificates/certificate-name.ts';
 import { CertificateNames } from '../../../core/certificates/certificate-names.ts';
 import { listenerTls } from '../../../core/certificates/listener-tls.ts';
 import { readTls } from '../../../core/certificates/tls-reading.ts';
@@ -67,6 +68,19 @@ names('are those of the very name, then those of a wildcard, which is for one la
 names('are one for each type of key, the first of each', () => {
   const [ec, twin, second] = [of('a.test', 'ec'), of('a.test', 'rsa'), of('a.test', 'ec')];
   assert.equal(new CertificateNames([ec, twin, second]).for('a.test'), [ec, twin]);
+});
+
+names('of certificates are told apart where several would have the same', () => {
+  const names = new DistinctNames();
+  const made = (fingerprint: string, keyType: string): Certificate => ({
+    ...of('a.test', keyType),
+    fingerprint,
+  });
+  const given = [made('1', 'ec'), made('2', 'rsa'), made('1', 'ec'), made('3', 'rsa')];
+  assert.equal(
+    given.map(one => names.named(one).name),
+    ['a.test', 'a.test-rsa', 'a.test', 'a.test-rsa-2'],
+  );
 });
 
 const config = suite('tls of a listener');
@@ -142,8 +156,7 @@ config('is refused with the place and the reason', () => {
     crl,
   );
   for (const tls of [
-    {},
-    { certificates: [] },
+    { certificates: [{ ...good, name: 'Shop Test' }] },
     { certificates: [{ cert: shop.cert }] },
     { certificates: [good], profile: 'old' },
   ]) {

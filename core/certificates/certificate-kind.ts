@@ -1,0 +1,86 @@
+// Certificates as a kind of the state that changes at run time: by name, a certificate and its key.
+import { z } from 'zod';
+import type { Clock } from '../clock.ts';
+import { WeldrError } from '../errors.ts';
+import type { Kind } from '../state/entity.ts';
+import { expectObject, parseKnown, parseObject } from '../state/known-fields.ts';
+import type { JsonObject } from '../state/merge-patch.ts';
+import { type Certificate, readCertificate } from './certificate.ts';
+import { validityProblem } from './certificate-expiry.ts';
+import { isCertificateName } from './certificate-name.ts';
+import { certificateBlocks } from './pem.ts';
+
+/** The name of the kind. */
+export const certificateKindName = 'certificate';
+
+/** Fields that are not shown, nor logged. */
+export const certificateSecrets: readonly string[] = ['cert', 'key'];
+
+const pem = z.string().min(1).max(100_000);
+
+/** What an operator puts. */
+export const certificateInput = z
+  .strictObject({
+    cert: pem.describe('The certificate as PEM, its chain behind it.'),
+    key: pem.describe('Its key as PEM; it is never shown again.'),
+    passphrase: z
+      .string()
+      .min(1)
+      .max(1_024)
+      .optional()
+      .describe('Of an encrypted key, which is kept decrypted.'),
+  })
+  .describe('A certificate that clients are shown, with its key.');
+
+const fields: ReadonlySet<string> = new Set(Object.keys(certificateInput.shape));
+
+/** The kind; by `clock` a certificate that is put has not ended. */
+export function certificateKind(clock: Clock): Kind {
+  return {
+    name: certificateKindName,
+    identity: [],
+    secret: certificateSecrets,
+    isWhole: true,
+    isKey: isCertificateName,
+    knows: field => fields.has(field),
+    describe: name => `certificate ${name}; GET /certificates lists them`,
+    lifetime: () => undefined,
+    parse(name, value) {
+      const { certificate, value: kept } = checked(name, parseObject(certificateInput, value));
+      if (certificate.notAfter > clock.now()) return kept;
+      throw invalid('cert', validityProblem(certificate, clock.now()) ?? 'has ended');
+    },
+    read: (name, value, ignored) =>
+      checked(name, expectObject(parseKnown(certificateInput, value, ignored))).value,
+  };
+}
+
+/** What a checked value of the kind says. */
+export function certificateOf(name: string, value: JsonObject): Certificate {
+  return known.get(value) ?? checked(name, value).certificate;
+}
+
+/** A certificate as a value of the kind. */
+export function certificateValue(certificate: Certificate): JsonObject {
+  const { cert, key } = certificate;
+  const value = { cert, key };
+  known.set(value, certificate);
+  return value;
+}
+
+/** Reading it costs more than all else of a change. */
+const known = new WeakMap<JsonObject, Certificate>();
+
+/** Throws INPUT_INVALID for what nobody could be shown. */
+function checked(name: string, value: JsonObject): { certificate: Certificate; value: JsonObject } {
+  const { cert, key, passphrase } = certificateInput.parse(value);
+  // Who puts a file that has the key in it as well does not mean the key to be kept with the certificate.
+  const blocks = certificateBlocks(cert).join('\n');
+  const made = readCertificate(blocks === '' ? cert : blocks, key, passphrase);
+  if (!('name' in made)) throw invalid(made.field, made.message);
+  const certificate = { ...made, name };
+  return { certificate, value: certificateValue(certificate) };
+}
+
+const invalid = (field: string, message: string): WeldrError =>
+  new WeldrError('INPUT_INVALID', `${field}: ${message}`, { field });

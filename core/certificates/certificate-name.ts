@@ -1,0 +1,43 @@
+// Names of certificates: what one is called, and how those that would be called the same are told apart.
+import { WeldrError } from '../errors.ts';
+import type { Certificate } from './certificate.ts';
+
+const pattern = /^[a-z0-9*_:][a-z0-9*_.:-]{0,252}$/;
+
+/** Can a certificate be called that? */
+export const isCertificateName = (text: string): boolean => pattern.test(text);
+
+/** A name as people write it, in small letters. Throws INPUT_INVALID for what is none. */
+export function certificateName(text: string): string {
+  const name = text.toLowerCase();
+  if (isCertificateName(name)) return name;
+  throw new WeldrError(
+    'INPUT_INVALID',
+    `name: ${JSON.stringify(text)} cannot name a certificate: expected letters, digits and "*_.:-", at most 253, such as "*.shop.test"`,
+    { field: 'name' },
+  );
+}
+
+/**
+ * The same certificates, each under a name that no other one has: of several for one name the later ones have their type of
+ * key behind it, and a number where that is not enough. One that is there several times keeps one name.
+ */
+export class DistinctNames {
+  private readonly taken = new Map<string, string>();
+
+  /** A certificate under its own name. */
+  named(certificate: Certificate): Certificate {
+    const name = this.nameOf(certificate);
+    return name === certificate.name ? certificate : { ...certificate, name };
+  }
+
+  private nameOf({ name, keyType, fingerprint }: Certificate): string {
+    for (let number = 0; ; number++) {
+      const tried = number === 0 ? name : `${name}-${keyType}${number === 1 ? '' : `-${number}`}`;
+      const owner = this.taken.get(tried) ?? fingerprint;
+      if (owner !== fingerprint) continue;
+      this.taken.set(tried, fingerprint);
+      return tried;
+    }
+  }
+}

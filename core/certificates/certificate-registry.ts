@@ -1,0 +1,182 @@
+// CertificateRegistry: all certificates of this Weldr by name: those of the config, with what operators put over them.
+import type { Clock } from '../clock.ts';
+import { WeldrError } from '../errors.ts';
+import { type Base, shadowedBy } from '../state/entity.ts';
+import type { Layer } from '../state/layer.ts';
+import type { JsonObject } from '../state/merge-patch.ts';
+import type { Mark } from '../state/row.ts';
+import type { State } from '../state/state.ts';
+import type { Certificate } from './certificate.ts';
+import { certificateKind, certificateKindName, certificateOf, certificateValue } from './certificate-kind.ts';
+import type { TlsMaterials } from './listener-tls.ts';
+
+/** The most certificates that operators may put: all workers get all of them at each change. */
+export const maxCertificates = 1_000;
+
+/** A certificate that is in force, without its key. */
+export interface CertificateInfo {
+  readonly name: string;
+  /** Names and addresses that it is for, in lower case; a name may begin with `*.`, for one label. */
+  readonly names: readonly string[];
+  /** Who signed it. */
+  readonly issuer: string;
+  /** Such as `ec`, `rsa`, `ed25519`. */
+  readonly keyType: string;
+  /** SHA-256 of it, such as `AB:CD:…`. */
+  readonly fingerprint: string;
+  /** From when and until when it is valid, ms since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** `config`, or the operator's: `api`, `cluster`. */
+  readonly layer: Layer;
+  /** The layer of the one that it stands over, which is not shown. */
+  readonly shadows?: Layer | undefined;
+  /** The listeners that show it where a client's name is not known. */
+  readonly defaultOf: readonly string[];
+}
+
+/** Is told of a certificate that is another one now; undefined: it is gone. */
+export type CertificateObserver = (name: string, info: CertificateInfo | undefined) => void;
+
+/** What a {@link CertificateRegistry} works with. */
+export interface CertificateRegistryOptions {
+  /** What operators said, certificates among it. */
+  readonly state: State;
+  readonly clock: Clock;
+  /** Is told what an operator changed, in a sentence, with facts for the log. */
+  tell?(text: string, facts: object): void;
+  /** Resolves when all workers show what changed; default: at once. */
+  settled?(): Promise<void>;
+}
+
+/** All certificates of one manager. */
+export class CertificateRegistry {
+  private readonly options: CertificateRegistryOptions;
+  private readonly observers = new Set<CertificateObserver>();
+  /** Of the config in force: the certificate, and the same as the state has it. */
+  private configured = new Map<string, { readonly certificate: Certificate; readonly base: Base }>();
+  /** By the names of certificates. */
+  private defaults: ReadonlyMap<string, readonly string[]> = new Map();
+  /** What operators put. */
+  private readonly byOperators = new Map<string, Certificate>();
+  private hasConfig = false;
+
+  constructor(options: CertificateRegistryOptions) {
+    this.options = options;
+    options.state.register({
+      kind: certificateKind(options.clock),
+      base: name => this.configured.get(name)?.base,
+      changed: (name, cause) => this.changed(name, cause),
+      admit: (name, after) => this.admit(name, after !== undefined),
+      settled: async () => await options.settled?.(),
+    });
+  }
+
+  /** Takes what the config shows, at the start, at each reload, and when its files change. */
+  setConfig(materials: TlsMaterials): void {
+    const before = this.configured;
+    this.configured = new Map();
+    const defaults = new Map<string, string[]>();
+    for (const [listener, { certificates }] of Object.entries(materials)) {
+      for (const certificate of certificates) {
+        const base = { value: certificateValue(certificate), layer: 'config' } as const;
+        this.configured.set(certificate.name, { certificate, base });
+      }
+      const [first] = certificates;
+      if (first !== undefined) defaults.set(first.name, [...(defaults.get(first.name) ?? []), listener]);
+    }
+    this.defaults = defaults;
+    this.hasConfig = true;
+    for (const name of new Set([...before.keys(), ...this.configured.keys()])) {
+      const [old, next] = [before.get(name)?.certificate, this.configured.get(name)?.certificate];
+      if (old?.fingerprint !== next?.fingerprint) this.notify(name);
+    }
+  }
+
+  /** Those that operators put; of two for one name the newer one is before the other. */
+  get operators(): readonly Certificate[] {
+    return [...this.byOperators.values()].sort(
+      (a, b) => b.notBefore - a.notBefore || (a.name < b.name ? -1 : 1),
+    );
+  }
+
+  /** What is shown in place of one of a config; undefined: nothing. */
+  over(certificate: Certificate): Certificate | undefined {
+    const { name } = certificate;
+    if (this.options.state.row(certificateKindName, name)?.op === 'remove') return undefined;
+    return this.byOperators.get(name) ?? certificate;
+  }
+
+  /** All that are in force, by name. */
+  get list(): readonly CertificateInfo[] {
+    const names = new Set([...this.configured.keys(), ...this.byOperators.keys()]);
+    return [...names].sort().flatMap(name => this.get(name) ?? []);
+  }
+
+  get(name: string): CertificateInfo | undefined {
+    const entity = this.options.state.entity(certificateKindName, name);
+    if (entity === undefined) return undefined;
+    const { cert: _cert, key: _key, ...facts } = this.factsOf(name, entity.value);
+    const shadows = shadowedBy(entity);
+    return {
+      ...facts,
+      layer: entity.layer,
+      ...(shadows !== undefined && { shadows }),
+      defaultOf: this.defaults.get(name) ?? [],
+    };
+  }
+
+  /** Follows all of them, until what it returns is called. */
+  observe(observer: CertificateObserver): () => void {
+    this.observers.add(observer);
+    return () => void this.observers.delete(observer);
+  }
+
+  private factsOf(name: string, value: JsonObject): Certificate {
+    const configured = this.configured.get(name);
+    return configured?.base.value === value ? configured.certificate : certificateOf(name, value);
+  }
+
+  private changed(name: string, { by }: Mark): void {
+    const { state } = this.options;
+    const before = this.byOperators.get(name);
+    const entity = state.entity(certificateKindName, name);
+    const after = entity?.row === undefined ? undefined : certificateOf(name, entity.value);
+    if (after === undefined) this.byOperators.delete(name);
+    else this.byOperators.set(name, after);
+    if (after !== undefined && before?.fingerprint === after.fingerprint && before.key === after.key) return;
+    const now = after ?? (entity && certificateOf(name, entity.value));
+    const what =
+      now === undefined
+        ? 'is removed'
+        : after === undefined
+          ? 'is the one of the config again'
+          : before === undefined
+            ? 'is new'
+            : 'is another one';
+    if (this.hasConfig) {
+      this.options.tell?.(`certificate ${name} ${what}, by ${by}`, now === undefined ? {} : factsOf(now));
+    }
+    this.notify(name);
+  }
+
+  private notify(name: string): void {
+    const info = this.get(name);
+    for (const observer of [...this.observers]) observer(name, info);
+  }
+
+  private admit(name: string, isPut: boolean): void {
+    if (!isPut || this.byOperators.has(name) || this.byOperators.size < maxCertificates) return;
+    throw new WeldrError(
+      'LIMIT_REACHED',
+      `operators have put ${maxCertificates} certificates already, the most there may be`,
+    );
+  }
+}
+
+/** What a log tells of a certificate. */
+export const factsOf = ({ names, issuer, notAfter }: Pick<Certificate, 'names' | 'issuer' | 'notAfter'>) => ({
+  names,
+  issuer,
+  notAfter: new Date(notAfter).toISOString(),
+});

@@ -1,0 +1,198 @@
+// TlsBroadcast: brings to the workers what TLS goes by, again whenever it changes, and knows when they have it.
+import type { Logger } from 'pino';
+import type { Certificate } from '../certificates/certificate.ts';
+import { validityProblem } from '../certificates/certificate-expiry.ts';
+import { type CertificateRegistry, factsOf } from '../certificates/certificate-registry.ts';
+import type { TlsMaterials } from '../certificates/listener-tls.ts';
+import type { Clock } from '../clock.ts';
+import type { LoadedConfig } from './config-source.ts';
+import { certificatesOf, ListenersTls } from './listeners-tls.ts';
+import type { ManagerMessage } from './messages.ts';
+import { TicketKeys } from './ticket-keys.ts';
+import type { WorkerGroup } from './worker-group.ts';
+
+const day = 24 * 3_600_000;
+/** How long a change waits for a worker to have it, ms. */
+const longestWait = 5_000;
+
+/** What a {@link TlsBroadcast} works with. */
+export interface TlsBroadcastOptions {
+  readonly registry: CertificateRegistry;
+  readonly clock: Clock;
+  log(): Logger;
+  /** The workers in charge. */
+  group(): WorkerGroup | undefined;
+}
+
+/** TLS of one Weldr, over its reloads. */
+export class TlsBroadcast {
+  private readonly options: TlsBroadcastOptions;
+  private readonly keys: TicketKeys;
+  /** What the listeners of each config say. */
+  private readonly listeners = new WeakMap<LoadedConfig, ListenersTls>();
+  private current: ListenersTls | undefined;
+  /** Counts what was sent. */
+  private revision = 0;
+  private isDue = false;
+  /** The last that each worker said to have. */
+  private readonly applied = new Map<number, number>();
+  private readonly waiting = new Set<() => void>();
+  /** What was said of ends, by fingerprint. */
+  private readonly told = new Map<string, string>();
+  /** The fingerprints of what clients were shown last. */
+  private shown: ReadonlySet<string> = new Set();
+  private stopTelling: (() => void) | undefined;
+
+  constructor(options: TlsBroadcastOptions) {
+    this.options = options;
+    this.keys = new TicketKeys(options.clock, () => this.flush());
+    options.registry.observe(() => this.schedule());
+  }
+
+  /** Keys of tickets, base64, for the process that takes this one's place. */
+  get ticketKeys(): string {
+    return this.keys.text;
+  }
+
+  inherit(ticketKeys: string): void {
+    this.keys.inherit(ticketKeys);
+  }
+
+  /** Reads what a config names. Throws CONFIG_INVALID. */
+  read(config: LoadedConfig): void {
+    this.listeners.set(config, new ListenersTls(config.settings.listen));
+  }
+
+  /** A config is in force from now on: its files are watched. */
+  takeOver(config: LoadedConfig): void {
+    const { registry, clock } = this.options;
+    const listeners = this.listeners.get(config);
+    if (listeners === undefined || listeners === this.current) return;
+    this.current?.close();
+    this.current = listeners;
+    registry.setConfig(listeners.materials);
+    this.turnKeys();
+    listeners.watch(clock, this.options.log(), () => {
+      registry.setConfig(listeners.materials);
+      this.schedule();
+    });
+    this.stopTelling ??= clock.every(day, () => this.tellEnds());
+    this.tellEnds();
+  }
+
+  close(): void {
+    this.keys.close();
+    this.current?.close();
+    this.stopTelling?.();
+  }
+
+  /** What the listeners of a config go by; undefined: none of them speaks TLS. */
+  message(config: LoadedConfig): ManagerMessage | undefined {
+    const materials = this.listeners.get(config)?.materials;
+    if (materials === undefined || Object.keys(materials).length === 0) return undefined;
+    const { registry } = this.options;
+    const over = (all: readonly Certificate[]): Certificate[] => all.flatMap(one => registry.over(one) ?? []);
+    const own: TlsMaterials = Object.fromEntries(
+      Object.entries(materials).map(([name, one]) => [
+        name,
+        { ...one, certificates: over(one.certificates) },
+      ]),
+    );
+    const others = [...registry.operators, ...certificatesOf(own)];
+    return { type: 'tls', revision: this.revision, ticketKeys: this.keys.text, materials: own, others };
+  }
+
+  /** A worker goes by what was sent as this revision. */
+  hasApplied(worker: number, revision: number): void {
+    this.applied.set(worker, revision);
+    this.wake();
+  }
+
+  /** A worker has ended; the next of its number begins with what holds then. */
+  gone(worker: number): void {
+    this.applied.delete(worker);
+    this.wake();
+  }
+
+  /** Resolves when all workers that take connections go by what holds now, or have not reacted for too long. */
+  async settled(): Promise<void> {
+    if (this.isDue) this.flush();
+    const { revision } = this;
+    const isThere = (): boolean => this.lagging(revision).length === 0;
+    if (isThere()) return;
+    const done = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (isThere()) done.resolve();
+    };
+    this.waiting.add(look);
+    const cancel = this.options.clock.after(longestWait, () => {
+      const workers = this.lagging(revision);
+      this.options
+        .log()
+        .warn({ workers }, 'workers do not react: until they do, they may show old certificates');
+      done.resolve();
+    });
+    await done.promise;
+    cancel();
+    this.waiting.delete(look);
+  }
+
+  private lagging(revision: number): number[] {
+    const group = this.options.group();
+    // Nobody is told anything where nothing speaks TLS.
+    if (group === undefined || Object.keys(this.current?.materials ?? {}).length === 0) return [];
+    return group.readyNumbers.filter(worker => (this.applied.get(worker) ?? 0) < revision);
+  }
+
+  private wake(): void {
+    for (const look of [...this.waiting]) look();
+  }
+
+  /** A thousand changes made at once are one message. */
+  private schedule(): void {
+    if (this.isDue || this.current === undefined) return;
+    this.isDue = true;
+    queueMicrotask(() => {
+      if (this.isDue) this.flush();
+    });
+  }
+
+  private flush(): void {
+    this.isDue = false;
+    this.turnKeys();
+    this.tellEnds();
+    this.revision++;
+    const group = this.options.group();
+    const message = group && this.message(group.config);
+    if (message !== undefined) group?.tellAll(message);
+  }
+
+  /** Else a client that resumes would not meet the certificate that stands in place of its session's. */
+  private turnKeys(): void {
+    const before = this.shown;
+    this.shown = new Set(this.inForce().map(({ fingerprint }) => fingerprint));
+    if (!before.isSubsetOf(this.shown)) this.keys.turn();
+  }
+
+  /** All certificates that clients are shown, each once. */
+  private inForce(): Certificate[] {
+    const { registry } = this.options;
+    const configured = certificatesOf(this.current?.materials ?? {}).flatMap(one => registry.over(one) ?? []);
+    return [...new Map([...registry.operators, ...configured].map(one => [one.fingerprint, one])).values()];
+  }
+
+  /** Says of each certificate once a day that it ends soon, or has. */
+  private tellEnds(): void {
+    const now = this.options.clock.now();
+    const all = this.inForce();
+    for (const certificate of all) {
+      const problem = validityProblem(certificate, now);
+      const { fingerprint } = certificate;
+      if (problem === undefined || this.told.get(fingerprint) === problem) continue;
+      this.told.set(fingerprint, problem);
+      this.options.log().warn(factsOf(certificate), problem);
+    }
+    const there = new Set(all.map(({ fingerprint }) => fingerprint));
+    for (const fingerprint of this.told.keys()) if (!there.has(fingerprint)) this.told.delete(fingerprint);
+  }
+}
