@@ -57,7 +57,10 @@ const flags = {
   file: { value: 'FILE', short: 'f', text: 'Servers and pools, YAML or JSON; - is stdin' },
   'dry-run': { text: 'Change nothing' },
   prune: { text: 'Remove servers and pools that the file does not name' },
-  secrets: { text: 'Include TLS keys' },
+  secrets: { text: 'Include TLS keys, and certificates with theirs' },
+  cert: { value: 'FILE', text: 'The certificate as PEM, its chain behind it' },
+  key: { value: 'FILE', text: 'Its key as PEM' },
+  'passphrase-file': { value: 'FILE', text: 'What an encrypted key is decrypted with' },
   output: { value: 'FILE', text: 'Write there instead of to stdout' },
 } as const satisfies Record<string, Flag>;
 
@@ -185,6 +188,47 @@ const commands: readonly Command[] = [
     },
   },
   {
+    usage: 'certificates',
+    text: 'List the certificates that clients are shown',
+    flags: adminFlags,
+    async run(_, given) {
+      const { listCertificates } = await import('./commands/certificates.ts');
+      return print(await listCertificates(adminOf(given), isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'certificates add <name>',
+    text: 'Show clients a certificate, in place of the one of this name',
+    flags: ['cert', 'key', 'passphrase-file', ...adminFlags],
+    async run([name = ''], given) {
+      const { addCertificate } = await import('./commands/certificates.ts');
+      const [cert, key] = [textOf(given, 'cert'), textOf(given, 'key')];
+      if (cert === undefined || key === undefined) {
+        throw usageError('weldr certificates add: --cert FILE and --key FILE are both needed');
+      }
+      const files = { cert, key, passphrase: textOf(given, 'passphrase-file') };
+      return print(await addCertificate(adminOf(given), { name, files }, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'certificates remove <name>',
+    text: 'Remove a certificate that was added at run time',
+    flags: adminFlags,
+    async run([name = ''], given) {
+      const { removeCertificate } = await import('./commands/certificates.ts');
+      return print(await removeCertificate(adminOf(given), name, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'certificates reset <name>',
+    text: 'Forget a certificate that was put over one of the config: that is shown again',
+    flags: adminFlags,
+    async run([name = ''], given) {
+      const { resetCertificate } = await import('./commands/certificates.ts');
+      return print(await resetCertificate(adminOf(given), name, isOn(given, 'json')));
+    },
+  },
+  {
     usage: 'apply',
     text: 'Have the servers and pools of a file be there; print what differs. With --dry-run exits 1 if anything does',
     flags: ['file', 'dry-run', 'prune', 'admin-url'],
@@ -245,7 +289,7 @@ const commands: readonly Command[] = [
   },
   {
     usage: 'pool reset',
-    text: 'Forget all servers and settings that were changed at run time',
+    text: 'Forget all that was changed at run time: servers, pools, certificates, settings',
     flags: adminFlags,
     async run(_, given) {
       const { resetPool } = await import('./commands/pool.ts');

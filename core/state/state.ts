@@ -161,7 +161,9 @@ export class State {
 
   /** Forgets all that operators said: the config and the sources decide. */
   async reset(by: string): Promise<void> {
+    const before = [...this.rows.values()];
     await this.commit({ by, at: this.options.clock.now(), reset: true, changes: [] });
+    if (this.settles(before)) await this.settled(before);
   }
 
   private settles(changes: readonly { readonly kind: string }[]): boolean {

@@ -1,4 +1,4 @@
-// POST /batch: up to 100 changes of servers, pools and settings, all or none.
+// POST /batch: up to 100 changes of servers, pools, certificates and settings, all or none.
 import { z } from 'zod';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
@@ -19,10 +19,14 @@ import { isSet } from './query-switch.ts';
 const maxBytes = 8 * 1024 * 1024;
 
 const common = {
-  kind: z.enum(['server', 'pool', 'setting']).default('server').describe('What is changed.'),
+  kind: z.enum(['server', 'pool', 'certificate', 'setting']).default('server').describe('What is changed.'),
   pool: z.string().regex(namePattern).default('default').describe('Of a server: its pool.'),
   url: z.string().max(2048).optional().describe('Of a server: its URL.'),
-  name: z.string().max(200).optional().describe('Of a pool or a setting: its name, such as "health-check".'),
+  name: z
+    .string()
+    .max(253)
+    .optional()
+    .describe('Of a pool, a certificate or a setting: its name, such as "health-check".'),
   ifMatch: z.string().max(1000).optional().describe('As the field If-Match of a change by itself.'),
   ifNoneMatch: z.string().max(1000).optional().describe('As the field If-None-Match.'),
 };

@@ -1,4 +1,5 @@
 // What a change would do, without doing it: `?dryRun`.
+import { certificateKindName, certificateSecrets } from '../../core/certificates/certificate-kind.ts';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { poolKind } from '../../core/pool/pool-settings.ts';
 import { serverKind } from '../../core/pool/server-kind.ts';
@@ -21,4 +22,6 @@ export function dryRunAnswer(planned: readonly Written[]): AdminAnswer {
 }
 
 const secretOf = (kind: string): readonly string[] =>
-  [serverKind, poolKind].find(({ name }) => name === kind)?.secret ?? [];
+  kind === certificateKindName
+    ? certificateSecrets
+    : ([serverKind, poolKind].find(({ name }) => name === kind)?.secret ?? []);

@@ -7,6 +7,7 @@ import { secret } from '../../core/settings/secret.ts';
 import type { Overrides } from '../../core/settings/settings.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addBatchRoute } from './batch-route.ts';
+import { addCertificateRoutes } from './certificate-routes.ts';
 import { addManagerRoutes } from './manager-routes.ts';
 import { addOpenApiRoute } from './openapi.ts';
 import { addPoolRoutes } from './pool-routes.ts';
@@ -67,6 +68,7 @@ export const adminApi = definePlugin({
     addOpenApiRoute(side.admin, side.status.version);
     addPoolRoutes(side.admin, side);
     addServerRoutes(side.admin, side);
+    addCertificateRoutes(side.admin, side);
     addBatchRoute(side.admin, side.operator);
     const { host, port, bearer } = accessOf(side.overrides, configured);
     const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });

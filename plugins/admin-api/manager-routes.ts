@@ -1,6 +1,7 @@
 // The routes of Weldr as a whole: what it is, whether it is ready, reload, and its pools as one.
 
 import { z } from 'zod';
+import { certificateKindName } from '../../core/certificates/certificate-kind.ts';
 import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
@@ -82,7 +83,7 @@ export function addManagerRoutes(side: ManagerSide): void {
     method: 'GET',
     path: '/pool/export',
     summary: 'All run-time changes',
-    query: { secrets: 'TLS keys included; the log says so.' },
+    query: { secrets: 'TLS keys included, and certificates with theirs; the log says so.' },
     answers: { 200: 'Rows' },
     rel: 'export-pool',
     handle: request => exportRows(side, request),
@@ -119,7 +120,11 @@ function readiness({ status, pools }: ManagerSide): AdminAnswer {
 
 function exportRows({ operator, log }: ManagerSide, request: AdminRequest): AdminAnswer {
   const rows = operator.rows();
-  if (!isSet(request, 'secrets')) return { status: 200, body: { rows: rows.map(withoutSecrets) } };
+  if (!isSet(request, 'secrets')) {
+    // Without its key nothing could be made of one.
+    const others = rows.filter(({ kind }) => kind !== certificateKindName);
+    return { status: 200, body: { rows: others.map(withoutSecrets) } };
+  }
   log.warn({ by: request.by }, `the run-time changes were exported with their TLS keys, by ${request.by}`);
   return { status: 200, body: { rows } };
 }

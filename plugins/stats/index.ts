@@ -10,7 +10,7 @@ import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
 import type { LatencyHistogram } from './latency-histogram.ts';
-import { metrics } from './metrics.ts';
+import { certificateMetrics, metrics } from './metrics.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';
 import { Totals } from './totals.ts';
 
@@ -104,7 +104,10 @@ function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
   get('/metrics', 'metrics', 'All counts in the text format of Prometheus', () => ({
     status: 200,
     contentType: metricTextType,
-    body: metrics(totals, allEntries(pools), metricFamilies()),
+    body: metrics(totals, allEntries(pools), [
+      ...certificateMetrics(side.certificates.list()),
+      ...metricFamilies(),
+    ]),
   }));
 }
 

@@ -1,4 +1,5 @@
 // The totals as metrics, in the Prometheus text format.
+import type { CertificateInfo } from '../../core/certificates/certificate-registry.ts';
 import type { MetricFamily, MetricSample } from '../../core/plugin/metric-family.ts';
 import { metricText } from '../../core/plugin/metric-text.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
@@ -11,6 +12,19 @@ export function metrics(
   others: readonly MetricFamily[] = [],
 ): string {
   return metricText([...families(totals, entries), ...others]);
+}
+
+/** When certificates end; none where clients are shown none. */
+export function certificateMetrics(certificates: readonly CertificateInfo[]): MetricFamily[] {
+  if (certificates.length === 0) return [];
+  return [
+    family(
+      'weldr_certificate_not_after_seconds',
+      'gauge',
+      'When a certificate that clients are shown ends, in seconds since 1970.',
+      certificates.map(({ name, notAfter }) => ({ labels: { certificate: name }, value: notAfter / 1_000 })),
+    ),
+  ];
 }
 
 function families(totals: Totals, entries: readonly PoolEntry[]): MetricFamily[] {

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { healthCheck } from '../../../plugins/health-check/index.ts';
 import { stats } from '../../../plugins/stats/index.ts';
+import { certificate, privateKey } from '../../support/certificate.ts';
 import { problemsOf } from '../../support/json-schema.ts';
 import { suite } from '../../support/suite.ts';
 import { type Api, withApi } from './api.ts';
@@ -50,6 +51,10 @@ const calls: readonly (readonly [id: string, method: string, path: string, body?
   ['pool-update-server', 'PATCH', `/pools/api${server}`, { healthCheck: { path: '/up' } }],
   ['pool-remove-server', 'DELETE', `/pools/api${server}?wait=1s`],
   ['remove-pool', 'DELETE', '/pools/api'],
+  ['put-certificate', 'PUT', '/certificates/origin.test', { cert: certificate, key: privateKey }],
+  ['certificates', 'GET', '/certificates'],
+  ['certificate', 'GET', '/certificates/origin.test'],
+  ['remove-certificate', 'DELETE', '/certificates/origin.test'],
   ['batch', 'POST', '/batch', { changes: [{ op: 'add', url, value: { weight: 3 } }] }],
   ['health-check', 'GET', '/health-check'],
   ['set-health-check', 'PUT', '/health-check', { interval: '5s' }],

@@ -1,6 +1,6 @@
 // The text of GET /metrics: the totals, and what else there is after them.
 import * as assert from 'uvu/assert';
-import { metrics } from '../../../plugins/stats/metrics.ts';
+import { certificateMetrics, metrics } from '../../../plugins/stats/metrics.ts';
 import { Totals } from '../../../plugins/stats/totals.ts';
 import { readExposition } from '../../support/exposition.ts';
 import { suite } from '../../support/suite.ts';
@@ -22,4 +22,22 @@ test('other metrics come after the totals, and cannot take their names', () => {
       ['jwt_refused_total', 7],
     ],
   );
+});
+
+test('certificates tell when they end, and where there are none nothing is told of any', () => {
+  const info = {
+    name: 'shop.test',
+    names: ['shop.test'],
+    issuer: 'shop.test',
+    keyType: 'ec',
+    fingerprint: 'AB',
+    notBefore: 0,
+    notAfter: 1_800_000_000_000,
+    layer: 'api',
+    defaultOf: [],
+  } as const;
+  const text = metrics(new Totals(), [], certificateMetrics([info]));
+  const { values } = readExposition(text);
+  assert.is(values.get('weldr_certificate_not_after_seconds{certificate="shop.test"}'), 1_800_000_000);
+  assert.equal(certificateMetrics([]), []);
 });
