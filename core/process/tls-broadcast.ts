@@ -14,6 +14,8 @@ import type { WorkerGroup } from './worker-group.ts';
 const day = 24 * 3_600_000;
 /** How long a change waits for a worker to have it, ms. */
 const longestWait = 5_000;
+/** How often it looks whether a worker that it waits for has fallen silent, ms. */
+const lookInterval = 250;
 
 /** What a {@link TlsBroadcast} works with. */
 export interface TlsBroadcastOptions {
@@ -125,16 +127,15 @@ export class TlsBroadcast {
       if (isThere()) done.resolve();
     };
     this.waiting.add(look);
-    const cancel = this.options.clock.after(longestWait, () => {
-      const workers = this.lagging(revision);
-      this.options
-        .log()
-        .warn({ workers }, 'workers do not react: until they do, they may show old certificates');
-      done.resolve();
-    });
+    const { clock } = this.options;
+    const stops = [clock.after(longestWait, done.resolve), clock.every(lookInterval, look)];
     await done.promise;
-    cancel();
+    for (const stop of stops) stop();
     this.waiting.delete(look);
+    const workers = this.lagging(revision);
+    if (workers.length > 0) {
+      this.options.log().warn({ workers }, 'workers do not react: they may still show old certificates');
+    }
   }
 
   private lagging(revision: number): number[] {
