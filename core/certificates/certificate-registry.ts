@@ -1,4 +1,5 @@
 // CertificateRegistry: all certificates of this Weldr by name: those of the config, with what operators put over them.
+import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import { type Base, shadowedBy } from '../state/entity.ts';
@@ -43,8 +44,8 @@ export interface CertificateRegistryOptions {
   /** What operators said, certificates among it. */
   readonly state: State;
   readonly clock: Clock;
-  /** Is told what an operator changed, in a sentence, with facts for the log. */
-  tell?(text: string, facts: object): void;
+  /** Where it says what operators changed; undefined: nowhere yet. */
+  log?(): Logger | undefined;
   /** Resolves when all workers show what changed; default: at once. */
   settled?(): Promise<void>;
 }
@@ -60,6 +61,7 @@ export class CertificateRegistry {
   /** What operators put. */
   private readonly byOperators = new Map<string, Certificate>();
   private hasConfig = false;
+  private hasWarned = false;
 
   constructor(options: CertificateRegistryOptions) {
     this.options = options;
@@ -145,19 +147,21 @@ export class CertificateRegistry {
     if (after === undefined) this.byOperators.delete(name);
     else this.byOperators.set(name, after);
     if (after !== undefined && before?.fingerprint === after.fingerprint && before.key === after.key) return;
-    const now = after ?? (entity && certificateOf(name, entity.value));
-    const what =
-      now === undefined
-        ? 'is removed'
-        : after === undefined
-          ? 'is the one of the config again'
-          : before === undefined
-            ? 'is new'
-            : 'is another one';
     if (this.hasConfig) {
-      this.options.tell?.(`certificate ${name} ${what}, by ${by}`, now === undefined ? {} : factsOf(now));
+      const now = after ?? (entity && certificateOf(name, entity.value));
+      const text = `certificate ${name} ${changeText({ before, after, now })}, by ${by}`;
+      this.options.log?.()?.info(now === undefined ? {} : factsOf(now), text);
     }
+    if (after !== undefined && state.keepsPlain) this.warnOfPlain();
     this.notify(name);
+  }
+
+  /** Once: what stores hold is read by more people than they know. */
+  private warnOfPlain(): void {
+    const log = this.options.log?.();
+    if (log === undefined || this.hasWarned) return;
+    this.hasWarned = true;
+    log.warn('keys of certificates are stored unencrypted: give the plugin that stores them a keyFile');
   }
 
   private notify(name: string): void {
@@ -172,6 +176,13 @@ export class CertificateRegistry {
       `operators have put ${maxCertificates} certificates already, the most there may be`,
     );
   }
+}
+
+/** `before` and `after`: what operators had put, and have; `now`: what is in force. */
+function changeText(what: Readonly<Record<'before' | 'after' | 'now', Certificate | undefined>>): string {
+  if (what.now === undefined) return 'is removed';
+  if (what.after === undefined) return 'is the one of the config again';
+  return what.before === undefined ? 'is new' : 'is another one';
 }
 
 /** What a log tells of a certificate. */

@@ -126,7 +126,7 @@ export class Manager {
     this.certificates = new CertificateRegistry({
       state: this.pools.state,
       clock: systemClock,
-      tell: (text, facts) => this.processLog?.log.info(facts, text),
+      log: () => this.processLog?.log,
       settled: () => this.tls.settled(),
     });
     this.tls = new TlsBroadcast({

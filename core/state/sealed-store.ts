@@ -21,6 +21,7 @@ const secretPathOf = (kind: string): readonly [string, string?] =>
  * that the same secret of the same row has the same text always and stores can compare (as SIV modes do, RFC 8452).
  */
 export class SealedStore implements StateStore {
+  readonly seals = true;
   private readonly store: StateStore;
   private readonly secret: Buffer;
 

@@ -82,6 +82,11 @@ export class State {
     return this.store?.expires ?? false;
   }
 
+  /** Are secrets kept as they are? */
+  get keepsPlain(): boolean {
+    return this.store !== undefined && this.store.seals !== true;
+  }
+
   /** All rows, of kinds that are not known, too. */
   get all(): IterableIterator<Row> {
     return this.rows.values();

@@ -22,4 +22,6 @@ export interface StateStore {
   readonly stale?: boolean;
   /** Does the store itself drop rows whose ttl has passed (and tell `watch`)? Else the manager does. */
   readonly expires?: boolean;
+  /** Does it encrypt secrets where it keeps them? */
+  readonly seals?: boolean;
 }

@@ -102,7 +102,7 @@ export async function managerSide(
     new CertificateRegistry({
       state: pools.state,
       clock,
-      tell: (text, facts) => log.info(facts, text),
+      log: () => log,
     });
   const reported: WeldrError[] = [];
   const memory = previous?.memory ?? new Map<string, unknown>();

@@ -172,6 +172,22 @@ test('a key is kept encrypted, alone, and is used over a restart', async () => {
   }
 });
 
+test('a store that keeps keys as they are is warned of, once', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weldr-plain-'));
+  try {
+    const { side, certificates } = await start(poolFile({ path: join(folder, 'pool.json') }));
+    await certificates.put('shop.test', shop);
+    await certificates.put('api.test', api);
+    assert.equal(
+      side.logs.flatMap(({ level, msg }) => (level === 'warn' ? msg : [])),
+      ['keys of certificates are stored unencrypted: give the plugin that stores them a keyFile'],
+    );
+    await side.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('one that is stored and has ended is still there, and one that cannot be used is not', async () => {
   const rowOf = (name: string, value: object) => ({
     ...key(name),

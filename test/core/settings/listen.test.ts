@@ -100,8 +100,11 @@ const wrong: [input: unknown, message: RegExp][] = [
     ],
     /^listen\[1\]\.name: listen\[0\] is named a already; give one of them another name$/,
   ],
-  [{ address: ':1', tls: {} }, /^listen\[0\]\.tls\.certificates: expected array, got nothing$/],
-  [{ address: ':1', tls: { certificates: [] } }, /^listen\[0\]\.tls\.certificates: /],
+  [{ address: ':1', tls: { certificates: 'shop.pem' } }, /^listen\[0\]\.tls\.certificates: expected array/],
+  [
+    { address: ':1', tls: { certificates: [{ name: 'Shop', ...tls.certificates[0] }] } },
+    /^listen\[0\]\.tls\.certificates\[0\]\.name: expected small letters/,
+  ],
   [{ address: ':1', tls: { ...tls, cert: 'a' } }, /^listen\[0\]\.tls\.cert: there is no such option/m],
   [{ address: ':1', tls: { certificates: [{ cert: 'a' }] } }, /^listen\[0\]\.tls\.certificates\[0\]\.key: /],
   [{ address: ':1', tls: { ...tls, clientAuth: { mode: 'require' } } }, /\.tls\.clientAuth\.ca: /],
