@@ -1,5 +1,8 @@
 // Certificates that change while Weldr runs: shown by all workers once the call is answered, kept over a restart.
+import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { Agent, get, type RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import * as assert from 'uvu/assert';
@@ -125,6 +128,33 @@ test("it stands over the config's, cuts no connection, and sessions of the one b
   assert.equal(await seen(publicPort(), 'shop.test'), ['shop.test 365']);
 });
 
+test('no request is lost while certificates change', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 4, rejectUnauthorized: false });
+  let isOver = false;
+  let answered = 0;
+  const client = async (options: RequestOptions): Promise<void> => {
+    while (!isOver) {
+      const response = once(get(weldr.url.replace('http:', 'https:'), options), 'response');
+      const [message]: IncomingMessage[] = await response;
+      for await (const _ of message ?? []);
+      assert.is(message?.statusCode, 200);
+      answered++;
+    }
+  };
+  const clients = [{ agent }, { agent }, { agent: false, rejectUnauthorized: false } as const].map(client);
+  try {
+    for (let n = 0; n < 20; n++) {
+      assert.ok((await put('shop.test', n % 2 === 0 ? next : shop)) < 300);
+    }
+  } finally {
+    isOver = true;
+    await Promise.all(clients);
+    agent.destroy();
+  }
+  assert.ok(answered > 20);
+  assert.is(await remove('shop.test', '?override'), 200);
+});
+
 test('a worker that does not react holds no change up, and shows it when it does', async () => {
   const [stopped = 0] = weldr.workers();
   process.kill(stopped, 'SIGSTOP');
@@ -165,6 +195,10 @@ test('the command adds, lists, resets and removes; a restart, a reload and a dea
   assert.equal(await seen(openPort, 'shop.test'), ['shop.test 90']);
   const said = [JSON.stringify(weldr.logs), weldr.output];
   await weldr.stop({ keep: true });
+  assert.match(
+    await run('check'),
+    /^operators' word over the config: 1 shadowing \(certificate shop\.test\)$/m,
+  );
   weldr = await startWeldr({ config: text, folder: weldr.folder });
   assert.equal(await seen(publicPort(), 'shop.test'), ['shop.test 90']);
   assert.match(await run('certificates', 'reset', 'shop.test'), /^shop\.test \(config\) is shown/);
