@@ -20,8 +20,14 @@ export function validityProblem({ name, notBefore, notAfter }: Validity, now: nu
     return `the certificate ${name} is not valid before ${dateOf(notBefore)}; is the clock of this machine right?`;
   }
   if (notAfter - now >= warnBefore) return undefined;
-  const days = Math.ceil((notAfter - now) / day);
+  const days = daysLeft(notAfter, now);
   return `the certificate ${name} expires in ${days} ${days === 1 ? 'day' : 'days'}, on ${end}; renew it`;
+}
+
+/** Days until `notAfter`, the one that has begun included; below 0: it is over. Both in ms since the epoch. */
+export function daysLeft(notAfter: number, now: number): number {
+  const days = (notAfter - now) / day;
+  return days > 0 ? Math.ceil(days) : Math.floor(days);
 }
 
 /** The same of the certificates of a PEM text; of the first one of which there is something to say. */

@@ -133,7 +133,7 @@ export class Manager {
       registry: this.certificates,
       clock: systemClock,
       log: () => this.log,
-      group: () => this.group,
+      groups: () => this.groups,
     });
     this.pools.observe({
       upstreamChanged: (upstream, before) => {

@@ -22,8 +22,8 @@ export interface TlsBroadcastOptions {
   readonly registry: CertificateRegistry;
   readonly clock: Clock;
   log(): Logger;
-  /** The workers in charge. */
-  group(): WorkerGroup | undefined;
+  /** All that have processes; at a reload more than one. */
+  groups(): Iterable<WorkerGroup>;
 }
 
 /** TLS of one Weldr, over its reloads. */
@@ -71,8 +71,8 @@ export class TlsBroadcast {
     const listeners = this.listeners.get(config);
     if (listeners === undefined || listeners === this.current) return;
     this.current?.close();
-    this.current = listeners;
     registry.setConfig(listeners.materials);
+    this.current = listeners;
     this.turnKeys();
     listeners.watch(clock, this.options.log(), () => {
       registry.setConfig(listeners.materials);
@@ -90,8 +90,8 @@ export class TlsBroadcast {
 
   /** What the listeners of a config go by; undefined: none of them speaks TLS. */
   message(config: LoadedConfig): ManagerMessage | undefined {
-    const materials = this.listeners.get(config)?.materials;
-    if (materials === undefined || Object.keys(materials).length === 0) return undefined;
+    if (!this.speaksTls(config)) return undefined;
+    const { materials = {} } = this.listeners.get(config) ?? {};
     const { registry } = this.options;
     const over = (all: readonly Certificate[]): Certificate[] => all.flatMap(one => registry.over(one) ?? []);
     const own: TlsMaterials = Object.fromEntries(
@@ -102,6 +102,10 @@ export class TlsBroadcast {
     );
     const others = [...registry.operators, ...certificatesOf(own)];
     return { type: 'tls', revision: this.revision, ticketKeys: this.keys.text, materials: own, others };
+  }
+
+  private speaksTls(config: LoadedConfig): boolean {
+    return Object.keys(this.listeners.get(config)?.materials ?? {}).length > 0;
   }
 
   /** A worker goes by what was sent as this revision. */
@@ -139,10 +143,9 @@ export class TlsBroadcast {
   }
 
   private lagging(revision: number): number[] {
-    const group = this.options.group();
-    // Nobody is told anything where nothing speaks TLS.
-    if (group === undefined || Object.keys(this.current?.materials ?? {}).length === 0) return [];
-    return group.readyNumbers.filter(worker => (this.applied.get(worker) ?? 0) < revision);
+    const told = [...this.options.groups()].filter(({ config }) => this.speaksTls(config));
+    const workers = told.flatMap(group => group.readyNumbers);
+    return workers.filter(worker => (this.applied.get(worker) ?? 0) < revision);
   }
 
   private wake(): void {
@@ -163,9 +166,10 @@ export class TlsBroadcast {
     this.turnKeys();
     this.tellEnds();
     this.revision++;
-    const group = this.options.group();
-    const message = group && this.message(group.config);
-    if (message !== undefined) group?.tellAll(message);
+    for (const group of this.options.groups()) {
+      const message = this.message(group.config);
+      if (message !== undefined) group.tellAll(message);
+    }
   }
 
   /** Else a client that resumes would not meet the certificate that stands in place of its session's. */

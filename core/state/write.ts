@@ -46,8 +46,9 @@ export function rowAfter(write: Write, found: Found, mark: Mark): Row | undefine
   const { entity, base, row } = found;
   switch (write.op) {
     case 'remove':
+      // One that cannot be used can be removed all the same.
+      if (found.kind.isWhole === true && (row ?? entity) !== undefined) return withoutWhole(write, found);
       if (entity === undefined) throw nothingThere(write, found);
-      if (found.kind.isWhole === true) return withoutWhole(write, found);
       return base === undefined && !found.shared
         ? undefined
         : { ...identityOf(write), op: 'remove', ...mark };

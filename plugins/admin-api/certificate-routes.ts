@@ -1,5 +1,6 @@
 // The routes of certificates: /certificates, /certificates/:name.
 
+import { daysLeft } from '../../core/certificates/certificate-expiry.ts';
 import { certificateInput, certificateKindName } from '../../core/certificates/certificate-kind.ts';
 import { certificateName } from '../../core/certificates/certificate-name.ts';
 import type { CertificateInfo } from '../../core/certificates/certificate-registry.ts';
@@ -28,7 +29,6 @@ export interface CertificateRoutesOptions {
 
 /** The most bytes of a certificate with its key. */
 const maxBytes = 512 * 1024;
-const day = 24 * 3_600_000;
 
 /** Adds the routes of certificates. */
 export function addCertificateRoutes(admin: AdminRoutes, options: CertificateRoutesOptions): void {
@@ -111,7 +111,8 @@ class CertificateRoutes {
   /** Removes it; with `?override` forgets what was put over the config's. */
   async remove(request: AdminRequest): Promise<AdminAnswer> {
     const name = nameOf(request);
-    if (this.certificates.get(name) === undefined) throw unknown(name);
+    const found = this.operator.row(certificateKindName, name) ?? this.certificates.get(name);
+    if (found === undefined) throw unknown(name);
     const forgets = isSet(request, 'override');
     const write = forgets
       ? ({ op: 'forget', fields: overrideOf(request) } as const)
@@ -157,7 +158,7 @@ class CertificateRoutes {
       ...info,
       notBefore: new Date(notBefore).toISOString(),
       notAfter: new Date(notAfter).toISOString(),
-      daysLeft: Math.floor((notAfter - this.clock.now()) / day),
+      daysLeft: daysLeft(notAfter, this.clock.now()),
       ...(shadows !== undefined && { shadows }),
       ...(row !== undefined && { by: row.by, at: row.at }),
       links,

@@ -181,9 +181,9 @@ test('the command adds, lists, resets and removes; a restart, a reload and a dea
   assert.match(await run(...add), /^1: weldr: key: is encrypted/);
   assert.match(
     await run(...add, '--passphrase-file', 'passphrase'),
-    /^shop\.test \(api\) is shown for shop\.test, until \d{4}-\d\d-\d\d \(89 days\)$/m,
+    /^shop\.test \(api\) is shown for shop\.test, until \d{4}-\d\d-\d\d \(90 days\)$/m,
   );
-  assert.match(await run('certificates'), /^shop\.test +shop\.test +shop\.test +ec +89 +api +public$/m);
+  assert.match(await run('certificates'), /^shop\.test +shop\.test +shop\.test +ec +90 +api +public$/m);
   assert.match(await run('certificates', 'remove', 'shop.test'), /^1: .*the config has the certificate/);
 
   weldr.signal('SIGHUP');

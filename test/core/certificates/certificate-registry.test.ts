@@ -226,6 +226,8 @@ test('one that is stored and has ended is still there, and one that cannot be us
     ),
   );
   assert.not.match(JSON.stringify(side.logs), 'PRIVATE KEY');
+  await certificates.remove('sealed.test');
+  assert.is(side.pools.state.row('certificate', 'sealed.test'), undefined);
   await certificates.put('later.test', next);
   assert.is(side.pools.state.row('certificate', 'later.test')?.value?.['ocsp'], 'of a later version');
   await side.close();
