@@ -1,8 +1,8 @@
 // TlsBroadcast: brings to the workers what TLS goes by, again whenever it changes, and knows when they have it.
 import type { Logger } from 'pino';
 import type { Certificate } from '../certificates/certificate.ts';
-import { validityProblem } from '../certificates/certificate-expiry.ts';
-import { type CertificateRegistry, factsOf } from '../certificates/certificate-registry.ts';
+import { CertificateEnds } from '../certificates/certificate-ends.ts';
+import type { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import type { TlsMaterials } from '../certificates/listener-tls.ts';
 import type { Clock } from '../clock.ts';
 import type { LoadedConfig } from './config-source.ts';
@@ -11,7 +11,6 @@ import type { ManagerMessage } from './messages.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import type { WorkerGroup } from './worker-group.ts';
 
-const day = 24 * 3_600_000;
 /** How long a change waits for a worker to have it, ms. */
 const longestWait = 5_000;
 /** How often it looks whether a worker that it waits for has fallen silent, ms. */
@@ -39,11 +38,9 @@ export class TlsBroadcast {
   /** The last that each worker said to have. */
   private readonly applied = new Map<number, number>();
   private readonly waiting = new Set<() => void>();
-  /** What was said of ends, by fingerprint. */
-  private readonly told = new Map<string, string>();
   /** The fingerprints of what clients were shown last. */
   private shown: ReadonlySet<string> = new Set();
-  private stopTelling: (() => void) | undefined;
+  private ends: CertificateEnds | undefined;
 
   constructor(options: TlsBroadcastOptions) {
     this.options = options;
@@ -78,14 +75,14 @@ export class TlsBroadcast {
       registry.setConfig(listeners.materials);
       this.schedule();
     });
-    this.stopTelling ??= clock.every(day, () => this.tellEnds());
-    this.tellEnds();
+    if (this.ends !== undefined) this.ends.look();
+    else this.ends = new CertificateEnds({ clock, log: this.options.log(), shown: () => this.inForce() });
   }
 
   close(): void {
     this.keys.close();
     this.current?.close();
-    this.stopTelling?.();
+    this.ends?.close();
   }
 
   /** What the listeners of a config go by; undefined: none of them speaks TLS. */
@@ -164,7 +161,7 @@ export class TlsBroadcast {
   private flush(): void {
     this.isDue = false;
     this.turnKeys();
-    this.tellEnds();
+    this.ends?.look();
     this.revision++;
     for (const group of this.options.groups()) {
       const message = this.message(group.config);
@@ -184,20 +181,5 @@ export class TlsBroadcast {
     const { registry } = this.options;
     const configured = certificatesOf(this.current?.materials ?? {}).flatMap(one => registry.over(one) ?? []);
     return [...new Map([...registry.operators, ...configured].map(one => [one.fingerprint, one])).values()];
-  }
-
-  /** Says of each certificate once a day that it ends soon, or has. */
-  private tellEnds(): void {
-    const now = this.options.clock.now();
-    const all = this.inForce();
-    for (const certificate of all) {
-      const problem = validityProblem(certificate, now);
-      const { fingerprint } = certificate;
-      if (problem === undefined || this.told.get(fingerprint) === problem) continue;
-      this.told.set(fingerprint, problem);
-      this.options.log().warn(factsOf(certificate), problem);
-    }
-    const there = new Set(all.map(({ fingerprint }) => fingerprint));
-    for (const fingerprint of this.told.keys()) if (!there.has(fingerprint)) this.told.delete(fingerprint);
   }
 }

@@ -1,7 +1,11 @@
 // What is said of certificates whose time is over, or nearly so.
 import * as assert from 'uvu/assert';
+import { readCertificate } from '../../../core/certificates/certificate.ts';
+import { CertificateEnds } from '../../../core/certificates/certificate-ends.ts';
 import { expiryOf } from '../../../core/certificates/certificate-expiry.ts';
-import { certificate } from '../../support/certificate.ts';
+import { collectingLogger } from '../../../core/testing/log-lines.ts';
+import { FakeClock, type LogLine } from '../../../core/testing.ts';
+import { certificate, privateKey } from '../../support/certificate.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('the expiry of certificates');
@@ -28,3 +32,23 @@ test('is beside the point while the certificate is not valid yet', () => {
 });
 
 test('is not known of what cannot be read', () => assert.is(expiryOf('no PEM', 0), undefined));
+
+test('is said once a day of all that are shown', () => {
+  const read = readCertificate(certificate, privateKey, undefined);
+  if (!('name' in read)) throw new Error(read.message);
+  const clock = new FakeClock(Date.parse('2126-10-19T12:00Z'));
+  const lines: LogLine[] = [];
+  let shown = [read];
+  const ends = new CertificateEnds({ clock, log: collectingLogger(lines), shown: () => shown });
+  ends.look();
+  assert.equal(
+    lines.map(({ level, msg }) => [level, msg]),
+    [['warn', 'the certificate origin.test expires in 10 days, on 2126-10-29; renew it']],
+  );
+  clock.advance(24 * 3_600_000);
+  assert.match(lines[1]?.msg ?? '', 'expires in 9 days');
+  shown = [];
+  clock.advance(24 * 3_600_000);
+  ends.close();
+  assert.is(lines.length, 2);
+});
