@@ -1,0 +1,99 @@
+// WeightedDraw: draws upstreams of a pool by chance, in proportion to their weights, at the same cost for any number of them.
+import type { Pool, Upstream } from './pool.ts';
+
+const none: readonly Upstream[] = [];
+
+/**
+ * Draws by the alias method (Walker 1977, in Vose's form of 1991): each available upstream has a column of one size, which it
+ * shares with at most one other, so a draw looks at one column. The columns are made anew, in O(n), by the first draw after
+ * a change of the pool; where all weigh the same there are none. A draw allocates nothing.
+ *
+ * @example const draw = new WeightedDraw(pool); draw.next(); // an upstream, or undefined: none is available
+ */
+export class WeightedDraw {
+  private readonly pool: Pool;
+  private readonly random: () => number;
+  private version = -1;
+  private upstreams = none;
+  private isEven = true;
+  /** What of each column is its own, 0 to 1, and whose the rest is. */
+  private own = new Float64Array(0);
+  private other = new Uint32Array(0);
+
+  /** `random`: numbers from 0 to below 1; default `Math.random`. */
+  constructor(pool: Pool, random: () => number = Math.random) {
+    this.pool = pool;
+    this.random = random;
+  }
+
+  /** Those that are drawn from. */
+  get available(): readonly Upstream[] {
+    if (this.version !== this.pool.version) this.prepare();
+    return this.upstreams;
+  }
+
+  /** One of the available upstreams; undefined: there is none. */
+  next(): Upstream | undefined {
+    const { length } = this.available;
+    const place = this.random() * length;
+    const column = Math.floor(place);
+    if (this.isEven || place - column < (this.own[column] ?? 1)) return this.upstreams[column];
+    return this.upstreams[this.other[column] ?? column];
+  }
+
+  /**
+   * One that is not among `tried`, nor `but`; undefined: none was found. Looks at all of them only where a few draws find
+   * none, as at the end of a small pool.
+   */
+  nextUntried(tried: readonly Upstream[], but?: Upstream): Upstream | undefined {
+    for (let draws = 0; draws < maxDraws; draws++) {
+      const upstream = this.next();
+      if (upstream === undefined) return undefined;
+      if (upstream !== but && !tried.includes(upstream)) return upstream;
+    }
+    if (this.upstreams.length > maxDraws * (tried.length + 1)) return undefined;
+    return this.upstreams.find(upstream => upstream !== but && !tried.includes(upstream));
+  }
+
+  private prepare(): void {
+    this.version = this.pool.version;
+    this.upstreams = this.pool.available;
+    const [first] = this.upstreams;
+    this.isEven = this.upstreams.every(({ weight }) => weight === first?.weight);
+    if (!this.isEven) this.fill(this.upstreams);
+  }
+
+  private fill(upstreams: readonly Upstream[]): void {
+    const { length } = upstreams;
+    if (this.own.length !== length) {
+      this.own = new Float64Array(length);
+      this.other = new Uint32Array(length);
+    }
+    const { own, other } = this;
+    let total = 0;
+    for (const { weight } of upstreams) total += weight;
+    const low: number[] = [];
+    const high: number[] = [];
+    for (const [n, { weight }] of upstreams.entries()) {
+      own[n] = (weight * length) / total;
+      (weight * length < total ? low : high).push(n);
+    }
+    // Each column that is not full takes its rest from one that has too much.
+    for (let needy = low.pop(); needy !== undefined; needy = low.pop()) {
+      const rich = high.pop();
+      if (rich === undefined) {
+        // What rounding left.
+        own[needy] = 1;
+        continue;
+      }
+      other[needy] = rich;
+      const left = (own[rich] ?? 0) + (own[needy] ?? 0) - 1;
+      own[rich] = left;
+      (left < 1 ? low : high).push(rich);
+    }
+    for (const n of high) own[n] = 1;
+  }
+}
+
+/** How many draws find one that was not tried, all but surely, unless nearly all were tried. */
+const maxDraws = 8;

@@ -1,0 +1,28 @@
+// random: shares requests by chance, in proportion to weights.
+import { z } from 'zod';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { Pool } from '../../core/pool/pool.ts';
+import { WeightedDraw } from '../../core/pool/weighted-draw.ts';
+
+const options = z.strictObject({}).describe('Chooses servers by chance, by weight.');
+
+/**
+ * The plugin that chooses upstreams by chance, by weight: `random()`. A retry gets an upstream that was not tried while there is
+ * one. Many Weldrs that share nothing stay out of step with it.
+ */
+export const random = definePlugin({
+  name: 'random',
+  role: 'balancer',
+  schema: options,
+  worker({ hooks }) {
+    const draws = new WeakMap<Pool, WeightedDraw>();
+    hooks.selectUpstream.tap('random', ({ pool, tried }) => {
+      let draw = draws.get(pool);
+      if (draw === undefined) {
+        draw = new WeightedDraw(pool);
+        draws.set(pool, draw);
+      }
+      return tried.length === 0 ? draw.next() : (draw.nextUntried(tried) ?? draw.next());
+    });
+  },
+});
