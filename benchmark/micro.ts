@@ -2,6 +2,7 @@
 // an upstream. `--json` prints figures for the benchmark that runs it.
 import { getHeapStatistics } from 'node:v8';
 import { RequestHead } from '../core/http/h1/request-head.ts';
+import type { Plugin } from '../core/plugin/plugin.ts';
 import { type Pool, Pools } from '../core/pool/pool.ts';
 import { ProxyContext } from '../core/request/context.ts';
 import { HeaderList } from '../core/request/headers.ts';
@@ -11,7 +12,7 @@ import { type Carrier, Pipeline } from '../core/stages/pipeline.ts';
 import { createHooks } from '../core/stages/request-hooks.ts';
 import { Stages } from '../core/stages/stages.ts';
 import { upstreamRecord, workerSide } from '../core/testing.ts';
-import { roundRobin } from '../plugins/index.ts';
+import { consistentHash, leastRequests, peakEwma, random, roundRobin } from '../plugins/index.ts';
 import { realisticHeaders } from './scenarios.ts';
 import { formatMedian, formatTime, sectionText } from './section.ts';
 import { type Summary, summarise } from './statistics.ts';
@@ -44,6 +45,15 @@ const cases: Case[] = [
   await selectionCase('selection, 10 upstreams', 10, 0),
   await selectionCase('selection, 10,000 upstreams', 10_000, 0),
   await selectionCase('selection, 10,000 upstreams, half down', 10_000, 5_000),
+  await selectionCase('random, 10,000 upstreams', 10_000, 0, random()),
+  await selectionCase('least requests, 10,000 upstreams', 10_000, 0, leastRequests()),
+  await selectionCase('peak EWMA, 10,000 upstreams', 10_000, 0, peakEwma()),
+  await selectionCase(
+    'consistent hash of the target, 10,000 upstreams',
+    10_000,
+    0,
+    consistentHash({ by: 'target' }),
+  ),
 ];
 const results = cases.map(measure);
 if (process.argv.includes('--json')) console.log(JSON.stringify(results));
@@ -103,8 +113,8 @@ function headCase(name: string, headers: Readonly<Record<string, string>>): Case
   };
 }
 
-function makeContext(pool: Pool, headers: HeaderList): ProxyContext {
-  return new ProxyContext(new RequestState('GET', '/small', '1.1', headers, pool, 0));
+function makeContext(pool: Pool, headers: HeaderList, target = '/small'): ProxyContext {
+  return new ProxyContext(new RequestState('GET', target, '1.1', headers, pool, 0));
 }
 
 function pipelineCase(name: string, prepare: (ctx: ProxyContext) => void): Case {
@@ -147,15 +157,20 @@ function pipelineCase(name: string, prepare: (ctx: ProxyContext) => void): Case 
   };
 }
 
-async function selectionCase(name: string, size: number, down: number): Promise<Case> {
+async function selectionCase(
+  name: string,
+  size: number,
+  down: number,
+  balancer: Plugin = roundRobin(),
+): Promise<Case> {
   const upstreams = Array.from({ length: size }, (_, n) => ({
     url: `http://10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:8080`,
     state: n % 2 === 0 && n / 2 < down ? ('down' as const) : ('active' as const),
   }));
-  const side = await workerSide(roundRobin(), { upstreams });
+  const side = await workerSide(balancer, { upstreams });
   const pool = side.pools.get('default');
   if (pool === undefined) throw new Error('there is no pool');
-  const ctx = makeContext(pool, new HeaderList());
+  const contexts = Array.from({ length: 1024 }, (_, n) => makeContext(pool, new HeaderList(), `/item/${n}`));
   let chosen = 0;
   const { selectUpstream } = side.stages.of(undefined, pool);
   const onChosen = (error?: Error | null, result?: unknown): void => {
@@ -166,7 +181,10 @@ async function selectionCase(name: string, size: number, down: number): Promise<
     name,
     run(times) {
       chosen = 0;
-      for (let i = 0; i < times; i++) selectUpstream.callAsync(ctx, onChosen);
+      for (let i = 0; i < times; i++) {
+        const ctx = contexts[i & 1023];
+        if (ctx !== undefined) selectUpstream.callAsync(ctx, onChosen);
+      }
       if (chosen !== times) throw new Error('nobody was chosen');
     },
   };

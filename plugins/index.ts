@@ -1,5 +1,6 @@
 // The built-in plugins, as `weldr/plugins` exports them.
 export { type AdminApiOptions, adminApi } from './admin-api/index.ts';
+export { type ConsistentHashOptions, consistentHash } from './consistent-hash/index.ts';
 export { type EtcdOptions, etcd } from './etcd/index.ts';
 export { failOpen } from './fail-open/index.ts';
 export { type FloatingIpOptions, floatingIp } from './floating-ip/index.ts';
@@ -15,3 +16,4 @@ export { type RateLimitOptions, rateLimit } from './rate-limit/index.ts';
 export { type RetryOptions, retry } from './retry/index.ts';
 export { type RoundRobinOptions, roundRobin } from './round-robin/index.ts';
 export { type StatsOptions, stats } from './stats/index.ts';
+export { type StickyCookieOptions, stickyCookie } from './sticky-cookie/index.ts';

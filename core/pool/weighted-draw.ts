@@ -51,8 +51,14 @@ export class WeightedDraw {
       if (upstream === undefined) return undefined;
       if (upstream !== but && !tried.includes(upstream)) return upstream;
     }
-    if (this.upstreams.length > maxDraws * (tried.length + 1)) return undefined;
-    return this.upstreams.find(upstream => upstream !== but && !tried.includes(upstream));
+    return this.upstreams.length > maxDraws * (tried.length + 1) ? undefined : this.firstUntried(tried, but);
+  }
+
+  private firstUntried(tried: readonly Upstream[], but: Upstream | undefined): Upstream | undefined {
+    for (const upstream of this.upstreams) {
+      if (upstream !== but && !tried.includes(upstream)) return upstream;
+    }
+    return undefined;
   }
 
   private prepare(): void {

@@ -1,5 +1,24 @@
 // Named values: the parameters of a query and the cookies of a Cookie field, looked through for one name.
 
+/** The first value of a query's parameter of this name, decoded; undefined: it has none. */
+export function parameterOf(query: string, name: string): string | undefined {
+  if (query === '') return undefined;
+  for (const pair of query.split('&')) {
+    const at = pair.indexOf('=');
+    if (decode(at < 0 ? pair : pair.slice(0, at)) === name) return at < 0 ? '' : decode(pair.slice(at + 1));
+  }
+  return undefined;
+}
+
+/** The value of the first cookie of this name in a Cookie field, without quotes around it; undefined: it has none. */
+export function cookieOf(field: string, name: string): string | undefined {
+  for (const pair of field.split(';')) {
+    const at = pair.indexOf('=');
+    if (at >= 0 && pair.slice(0, at).trim() === name) return unquoted(pair.slice(at + 1).trim());
+  }
+  return undefined;
+}
+
 /**
  * Does a query have a parameter of this name, with one of these values (undefined: any)? Read as forms are: `+` is a
  * space, and what is encoded is decoded.
@@ -19,11 +38,12 @@ export function hasCookie(field: string, name: string, accepted: readonly string
   for (const pair of field.split(';')) {
     const at = pair.indexOf('=');
     if (at < 0 || pair.slice(0, at).trim() !== name) continue;
-    const value = pair.slice(at + 1).trim();
-    if (accepted === undefined || accepted.includes(value.replace(/^"(.*)"$/, '$1'))) return true;
+    if (accepted === undefined || accepted.includes(unquoted(pair.slice(at + 1).trim()))) return true;
   }
   return false;
 }
+
+const unquoted = (value: string): string => value.replace(/^"(.*)"$/, '$1');
 
 function decode(text: string): string {
   if (!/[%+]/.test(text)) return text;

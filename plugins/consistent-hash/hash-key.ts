@@ -1,0 +1,43 @@
+// HashKey: what of a request says where it goes.
+import { z } from 'zod';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { cookieOf, parameterOf } from '../../core/request/named-values.ts';
+
+const named = (what: string) => z.string().min(1).max(256).describe(what);
+
+/** What of a request is hashed, as people write it. */
+export const hashKey = z
+  .union([
+    z.enum(['client', 'path', 'target', 'host']),
+    z.strictObject({ header: named('The name of a request header.') }),
+    z.strictObject({ cookie: named('The name of a cookie.') }),
+    z.strictObject({ query: named('The name of a parameter of the query.') }),
+  ])
+  .describe(
+    'What says where a request goes: the address of the client, the path, path and query, the host, or a header, cookie or query parameter by name.',
+  );
+
+export type HashKey = z.output<typeof hashKey>;
+
+/** Reads the key of a request; undefined: it has none. */
+export type KeyReader = (ctx: ProxyContext) => string | undefined;
+
+/** How a key is read. */
+export function keyReader(key: HashKey): KeyReader {
+  if (key === 'client') return ctx => ctx.clientIp;
+  if (key === 'path') return ctx => ctx.request.path;
+  if (key === 'target') return ctx => ctx.request.target;
+  if (key === 'host') return ctx => ctx.request.host.toLowerCase() || undefined;
+  if ('header' in key) return ctx => ctx.request.headers.get(key.header);
+  if ('cookie' in key) {
+    return ctx => {
+      const field = ctx.request.headers.get('cookie');
+      return field === undefined ? undefined : cookieOf(field, key.cookie);
+    };
+  }
+  return ctx => {
+    const { target } = ctx.request;
+    const at = target.indexOf('?');
+    return at < 0 ? undefined : parameterOf(target.slice(at + 1), key.query);
+  };
+}

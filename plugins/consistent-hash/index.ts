@@ -1,0 +1,57 @@
+// consistent-hash: gives what belongs together to the same upstream, and moves as little as can be when upstreams change.
+import { z } from 'zod';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { Pool } from '../../core/pool/pool.ts';
+import { FollowedRing } from './followed-ring.ts';
+import { hashOf } from './hash.ts';
+import { hashKey, keyReader } from './hash-key.ts';
+
+const options = z
+  .strictObject({
+    by: hashKey.default('client'),
+    balance: z
+      .number()
+      .min(1.05)
+      .max(100)
+      .default(1.25)
+      .describe(
+        'How far above its share of the requests in flight a server may be, before others get its keys.',
+      ),
+  })
+  .describe('Chooses servers by a hash of the request: what belongs together stays together.');
+
+/** What `consistentHash` takes, as people write it. */
+export type ConsistentHashOptions = z.input<typeof options>;
+
+/** How many slots chance chooses from, for requests without a key. */
+const anywhere = 2 ** 32;
+
+/**
+ * The plugin that chooses upstreams by a hash: `consistentHash({ by: { cookie: 'session' } })`. Workers and Weldrs that know the
+ * same upstreams choose the same one. A request without that key goes anywhere; a retry to the next upstream on the ring.
+ */
+export const consistentHash = definePlugin({
+  name: 'consistent-hash',
+  role: 'balancer',
+  schema: options,
+  async worker({ hooks, pools, covers, onClose }, { by, balance }) {
+    const rings = new Map<Pool, FollowedRing>();
+    const keyOf = keyReader(by);
+    const follow = (pool: Pool): FollowedRing => {
+      const ring = new FollowedRing(pool, balance);
+      rings.set(pool, ring);
+      return ring;
+    };
+    hooks.selectUpstream.tap('consistent-hash', ctx => {
+      const key = keyOf(ctx);
+      const ring = rings.get(ctx.pool) ?? follow(ctx.pool);
+      return ring.choose(key === undefined ? Math.floor(Math.random() * anywhere) : hashOf(key), ctx.tried);
+    });
+    onClose(() => {
+      for (const ring of rings.values()) ring.close();
+    });
+    // What is there at the start is on the ring before the first request comes.
+    for (const pool of pools) if (covers(pool.name) && pool.size > 0) follow(pool);
+    await Promise.all([...rings.values()].map(ring => ring.settled()));
+  },
+});

@@ -1,0 +1,57 @@
+// HomeTokens: how the upstreams of one pool are named in cookies, so that nobody can tell or make up which is which.
+import { createHmac } from 'node:crypto';
+import type { Pool, Upstream } from '../../core/pool/pool.ts';
+
+/** Of 256 bits: more than anybody tries. */
+const tokenBytes = 16;
+
+/** Tokens and upstreams of a pool. */
+export class HomeTokens {
+  private readonly secrets: readonly string[];
+  private readonly upstreams = new Map<string, Upstream>();
+  private readonly tokens = new Map<Upstream, readonly string[]>();
+  private readonly stop: () => void;
+
+  /** The first of `secrets` makes new tokens, all of them are understood. */
+  constructor(pool: Pool, secrets: readonly string[]) {
+    this.secrets = secrets;
+    this.stop = pool.observe({
+      added: upstream => this.add(upstream),
+      removed: upstream => this.remove(upstream),
+    });
+    for (const upstream of pool) this.add(upstream);
+  }
+
+  /** Whose token it is; undefined: nobody's. */
+  upstreamOf(token: string): Upstream | undefined {
+    return this.upstreams.get(token);
+  }
+
+  /** What names an upstream; undefined for one that is not in the pool. */
+  tokenOf(upstream: Upstream): string | undefined {
+    return this.tokens.get(upstream)?.[0];
+  }
+
+  close(): void {
+    this.stop();
+  }
+
+  private add(upstream: Upstream): void {
+    const tokens = this.secrets.map(secret => tokenFor(upstream, secret));
+    this.tokens.set(upstream, tokens);
+    for (const token of tokens) this.upstreams.set(token, upstream);
+  }
+
+  private remove(upstream: Upstream): void {
+    for (const token of this.tokens.get(upstream) ?? []) {
+      if (this.upstreams.get(token) === upstream) this.upstreams.delete(token);
+    }
+    this.tokens.delete(upstream);
+  }
+}
+
+/** By its name alone: it is the same for all workers and Weldrs, and after a restart of the server. */
+function tokenFor({ pool, id }: Upstream, secret: string): string {
+  const digest = createHmac('sha256', secret).update(`${pool}\n${id}`).digest();
+  return digest.subarray(0, tokenBytes).toString('base64url');
+}

@@ -1,0 +1,186 @@
+// The sticky-cookie plugin: who comes back where, what the cookie says and when it is set, what it is no way round.
+import * as assert from 'uvu/assert';
+import type { Plugin } from '../../../core/plugin/plugin.ts';
+import { upstreamRecord, workerSide } from '../../../core/testing.ts';
+import { retry } from '../../../plugins/retry/index.ts';
+import { roundRobin } from '../../../plugins/round-robin/index.ts';
+import { type StickyCookieOptions, stickyCookie } from '../../../plugins/sticky-cookie/index.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('sticky-cookie');
+
+const secret = 'a secret of some length';
+const upstreams = ['http://a:1', 'http://b:1', 'http://c:1'];
+
+type Side = Awaited<ReturnType<typeof workerSide>>;
+
+function started(
+  options: Partial<StickyCookieOptions> = {},
+  extra: Parameters<typeof workerSide>[1] = {},
+): Promise<Side> {
+  return workerSide([stickyCookie({ secret, ...options }), roundRobin()], { upstreams, ...extra });
+}
+
+/** The first request of a client: its cookie as the client sends it back, the whole field, and its upstream. */
+async function meet(side: Side, request: Parameters<Side['run']>[0] = {}) {
+  const { headers, upstream } = await side.run(request);
+  const field = headers.get('set-cookie') ?? '';
+  return { field, cookie: field.split(';')[0] ?? '', id: upstream?.id };
+}
+
+const from = (cookie: string) => ({ headers: { Cookie: `theme=dark; ${cookie}` } });
+
+test('brings a client back to its upstream, whatever the balancer would choose', async () => {
+  const side = await started();
+  const { cookie, id } = await meet(side);
+  for (let n = 0; n < 10; n++) {
+    const { upstream, headers } = await side.run(from(cookie));
+    assert.is(upstream?.id, id);
+    assert.is(headers.get('set-cookie'), undefined);
+  }
+  await side.close();
+});
+
+test('stands wherever it is listed, before the balancer or behind it', async () => {
+  const side = await workerSide([roundRobin(), stickyCookie({ secret })], { upstreams });
+  const { cookie, id } = await meet(side);
+  for (let n = 0; n < 5; n++) assert.is((await side.run(from(cookie))).upstream?.id, id);
+  await side.close();
+});
+
+test('is understood by other workers, after a restart, and where an upstream comes back', async () => {
+  const side = await started();
+  const { cookie, id = '' } = await meet(side);
+  const other = await started({}, { id: 2 });
+  assert.is((await other.run(from(cookie))).upstream?.id, id);
+  other.pools.default.delete(id);
+  assert.is.not((await other.run(from(cookie))).upstream?.id, id);
+  other.pools.default.set(upstreamRecord(id));
+  assert.is((await other.run(from(cookie))).upstream?.id, id);
+  await side.close();
+  await other.close();
+});
+
+test('chooses another one where the upstream is down or gone, says so, and brings the client back there', async () => {
+  const side = await started();
+  const { cookie, id = '' } = await meet(side);
+  side.pools.default.set(upstreamRecord({ url: id, state: 'down' }));
+  const moved = await side.run(from(cookie));
+  assert.is.not(moved.upstream?.id, id);
+  assert.match(moved.notes.join(), /is down, another one is chosen/);
+  const next = moved.headers.get('set-cookie')?.split(';')[0] ?? '';
+  side.pools.default.set(upstreamRecord(id));
+  assert.is((await side.run(from(next))).upstream, moved.upstream);
+  side.pools.default.delete(id);
+  assert.match((await side.run(from(cookie))).notes.join(), /names no server of pool default/);
+  await side.close();
+});
+
+test('takes nobody who made a cookie up', async () => {
+  const side = await started();
+  const chosen = new Set<string | undefined>();
+  for (let n = 0; n < 6; n++) chosen.add((await side.run(from('weldr=http://a:1'))).upstream?.id);
+  assert.is(chosen.size, 3);
+  const elsewhere = await started({ secret: 'another secret of length' });
+  const { cookie } = await meet(elsewhere);
+  assert.match((await side.run(from(cookie))).notes.join(), /names no server/);
+  await side.close();
+  await elsewhere.close();
+});
+
+test('understands cookies of the secret before', async () => {
+  const old = await started({ secret: 'the secret of last year' });
+  const { cookie, id } = await meet(old);
+  const side = await started({ secret: [secret, 'the secret of last year'] });
+  assert.is((await side.run(from(cookie))).upstream?.id, id);
+  await old.close();
+  await side.close();
+});
+
+test('says no more than it has to, and is for HTTP alone', async () => {
+  const side = await started();
+  const { field } = await meet(side);
+  assert.match(field, /^weldr=[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/);
+  const secure = await meet(side, { scheme: 'https' });
+  assert.match(secure.field, /; Secure$/);
+  await side.close();
+  const long = await started({
+    name: 'lb',
+    ttl: '1h',
+    path: '/app',
+    domain: 'example.com',
+    secure: true,
+    sameSite: 'strict',
+  });
+  const { field: all, cookie } = await meet(long);
+  assert.match(
+    all,
+    /^lb=[\w-]{22}; Path=\/app; Domain=example\.com; Max-Age=3600; HttpOnly; SameSite=Strict; Secure$/,
+  );
+  // It lasts from the last response on.
+  assert.match((await long.run(from(cookie))).headers.get('set-cookie') ?? '', /Max-Age=3600/);
+  await long.close();
+});
+
+test('begins with a cookie of the application, if told to', async () => {
+  const side = await started({ appCookie: 'SESSION' });
+  assert.is((await meet(side)).field, '');
+  const answers = [{ status: 200, headers: { 'Set-Cookie': 'SESSION=1; Path=/' } }];
+  const { headers, upstream } = await side.run({ answers });
+  const [session, own = ''] = headers.getAll('set-cookie');
+  assert.is(session, 'SESSION=1; Path=/');
+  assert.is((await side.run(from(own.split(';')[0] ?? ''))).upstream, upstream);
+  await side.close();
+});
+
+test('keeps pools apart by the name of the cookie', async () => {
+  const side = await workerSide([stickyCookie({ secret }), roundRobin()], {
+    upstreams: { default: upstreams, api: upstreams },
+  });
+  const { field } = await meet(side, { pool: 'api' });
+  assert.match(field, /^weldr-api=/);
+  await side.close();
+});
+
+test('sets no cookie on a response that is not of an upstream', async () => {
+  const side = await started();
+  assert.is((await side.run({ answers: ['CONNECT_FAILED'] })).headers.get('set-cookie'), undefined);
+  await side.close();
+});
+
+test('is no way round what makes upstreams ineligible for a request', async () => {
+  const picky: Plugin = {
+    name: 'picky',
+    worker({ hooks }) {
+      hooks.eligible.tap('picky', (_ctx, upstream) => (upstream.id === 'http://a:1' ? false : undefined));
+    },
+  };
+  const plain = await started();
+  let cookie = '';
+  while (cookie === '') {
+    const met = await meet(plain);
+    if (met.id === 'http://a:1') cookie = met.cookie;
+  }
+  const side = await workerSide([stickyCookie({ secret }), roundRobin(), picky], { upstreams });
+  for (let n = 0; n < 5; n++) assert.is.not((await side.run(from(cookie))).upstream?.id, 'http://a:1');
+  await side.close();
+  await plain.close();
+});
+
+test('retries elsewhere when its upstream has failed', async () => {
+  const side = await workerSide([stickyCookie({ secret }), roundRobin(), retry()], { upstreams });
+  const { cookie, id } = await meet(side);
+  const { attempts, status } = await side.run({ ...from(cookie), answers: ['CONNECT_FAILED', 200] });
+  assert.is(status, 200);
+  assert.is(attempts[0]?.id, id);
+  assert.is.not(attempts[1]?.id, id);
+  await side.close();
+});
+
+test('refuses a short secret, and a cookie that browsers refuse', async () => {
+  const short = await workerSide(stickyCookie({ secret: 'short' }), { upstreams }).catch(error => error);
+  assert.is(short.field, 'plugins[0].secret');
+  assert.match(short.message, /16 characters/);
+  const none = await started({ sameSite: 'none', secure: false }).catch(error => error);
+  assert.is(none.field, 'plugins[0].secure');
+});
