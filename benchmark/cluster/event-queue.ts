@@ -20,14 +20,18 @@ export class EventQueue {
 
   /** Lets everything happen until a time. */
   runUntil(end: number): void {
-    for (;;) {
-      const first = this.heap[0];
-      if (first === undefined || first.at > end) break;
-      this.removeFirst();
-      this.now = first.at;
-      first.fn();
-    }
+    while ((this.heap[0]?.at ?? Number.POSITIVE_INFINITY) <= end) this.runNext();
     this.now = end;
+  }
+
+  /** Lets the next thing happen; false: there is none. */
+  runNext(): boolean {
+    const first = this.heap[0];
+    if (first === undefined) return false;
+    this.removeFirst();
+    this.now = first.at;
+    first.fn();
+    return true;
   }
 
   private removeFirst(): void {

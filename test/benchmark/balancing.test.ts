@@ -1,0 +1,35 @@
+// The simulation of balancers: the same seed gives the same result, and a fleet does what its scenario says.
+import * as assert from 'uvu/assert';
+import { type FleetScenario, fleets } from '../../benchmark/balancing/scenarios.ts';
+import { simulate } from '../../benchmark/balancing/simulation.ts';
+import { leastRequests, peakEwma } from '../../plugins/index.ts';
+import { suite } from '../support/suite.ts';
+
+const test = suite('the simulation of balancers');
+
+/** A fleet with so little to do that it is quick. */
+function quiet(name: string): FleetScenario {
+  const fleet = fleets.find(one => one.name === name);
+  if (fleet === undefined) throw new Error(`no fleet ${name}`);
+  return { ...fleet, load: 0.05 };
+}
+
+test('gives the same result for the same seed, and another one for another', async () => {
+  const first = await simulate(leastRequests(), quiet('alike'), 1);
+  assert.equal(await simulate(leastRequests(), quiet('alike'), 1), first);
+  assert.not.equal(await simulate(leastRequests(), quiet('alike'), 2), first);
+});
+
+test('has requests take what the fleet says, while there is room', async () => {
+  const { p50, failed } = await simulate(leastRequests(), quiet('alike'), 3);
+  // The median of an exponential distribution of mean 10.
+  assert.ok(Math.abs(p50 - 10 * Math.LN2) < 1, `${p50}`);
+  assert.is(failed, 0);
+});
+
+test('shows that who fails at once draws requests, unless failures count as slow', async () => {
+  const drawn = await simulate(leastRequests(), quiet('failing'), 4);
+  assert.ok(drawn.failed > 0.08, `${drawn.failed}`);
+  const avoided = await simulate(peakEwma(), quiet('failing'), 4);
+  assert.ok(avoided.failed < 0.02, `${avoided.failed}`);
+});
