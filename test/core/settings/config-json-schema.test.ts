@@ -161,6 +161,18 @@ function formOf(plugin: object): unknown {
   return options === undefined ? exported : { [exported]: options };
 }
 
+interface PluginsOfConfig {
+  readonly plugins: readonly object[];
+  readonly pools?: Readonly<Record<string, object & { readonly plugins?: readonly (object | string)[] }>>;
+}
+
+/** A pool, with its plugins as JSON would ask for them. */
+function poolForm(pool: object & { readonly plugins?: readonly (object | string)[] }): object {
+  const { plugins } = pool;
+  if (plugins === undefined) return pool;
+  return { ...pool, plugins: plugins.map(one => (typeof one === 'string' ? one : formOf(one))) };
+}
+
 const configs = blocks('ts').filter(
   ({ text }) => text.includes('export default defineConfig') && !/ from '\./.test(text),
 );
@@ -168,10 +180,12 @@ const configs = blocks('ts').filter(
 for (const { title, text } of configs) {
   test(`takes the config of ${title}, as JSON`, async () => {
     const path = folder.write(`${title}/weldr.config.ts`, text);
-    const { default: config }: { default: { plugins: object[] } } = await import(pathToFileURL(path).href);
+    const { default: config }: { default: PluginsOfConfig } = await import(pathToFileURL(path).href);
     const forms = config.plugins.map(formOf);
+    const pools = Object.entries(config.pools ?? {}).map(([name, pool]) => [name, poolForm(pool)] as const);
     if (forms.includes(undefined)) return;
-    const data: unknown = JSON.parse(JSON.stringify({ ...config, plugins: forms }));
+    const changed = { ...config, plugins: forms, ...(config.pools && { pools: Object.fromEntries(pools) }) };
+    const data: unknown = JSON.parse(JSON.stringify(changed));
     assert.equal(problemsOf(schema, data), []);
     checkConfig(data, {}, catalogue);
   });
