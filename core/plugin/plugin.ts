@@ -63,6 +63,8 @@ export interface ConfigFacts {
   readonly overrides: Overrides;
   /** Where clients connect to. */
   readonly listen: readonly Listen[];
+  /** Does a plugin keep what is changed at run time over a restart? */
+  readonly hasStore: boolean;
   /** Says what is legal and surely not meant, and what to do instead; `field`: the option that it is about. */
   warn(field: string, text: string): void;
   /** Says where the plugin will listen, as {@link ManagerSide.listensOn} does when it starts. */

@@ -1,5 +1,6 @@
 // OperatorPools: the pools as plugins have them that act for an operator: an API, a cluster, a store.
 import type { Entity } from '../state/entity.ts';
+import type { OperatorLayer } from '../state/layer.ts';
 import type { Row } from '../state/row.ts';
 import type { Written } from '../state/state.ts';
 import type { StateStore } from '../state/store.ts';
@@ -25,6 +26,11 @@ export class OperatorPools {
   /** Is the store away, so that what is read may be out of date? */
   get stale(): boolean {
     return this.#pools.state.stale;
+  }
+
+  /** As what operators' whole entities are shown: `cluster` where other nodes have them, too. */
+  get layer(): OperatorLayer {
+    return this.#pools.state.layer;
   }
 
   /** What is in force of a thing, and what is below an operator's word; undefined: nothing is in force. */

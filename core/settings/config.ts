@@ -102,6 +102,7 @@ export function checkConfig(
     checkPlugin(instance, {
       overrides,
       listen: settings.listen,
+      hasStore: instances.some(({ plugin }) => plugin.stored !== undefined),
       warn: (field, text) => warnings.push(`${instance.at}.${field}: ${text}`),
       listensOn: address => addresses.push(address),
     });

@@ -21,7 +21,7 @@ export type Overview = Readonly<Record<Standing, readonly Row[]>>;
 /** The most rows that are named of each sort. */
 const maxNamed = 3;
 
-/** What each row does. */
+/** What each row does; those that a plugin keeps for itself are no operator's word. */
 export function overviewOf(state: State): Overview {
   const overview: Record<Standing, Row[]> = {
     changed: [],
@@ -30,7 +30,9 @@ export function overviewOf(state: State): Overview {
     removed: [],
     waiting: [],
   };
-  for (const row of state.all) overview[standingOf(state, row)].push(row);
+  for (const row of state.all) {
+    if (!row.by.startsWith('plugin ')) overview[standingOf(state, row)].push(row);
+  }
   return overview;
 }
 
