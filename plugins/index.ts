@@ -1,4 +1,5 @@
 // The built-in plugins, as `weldr/plugins` exports them.
+export { type AcmeOptions, acme } from './acme/index.ts';
 export { type AdminApiOptions, adminApi } from './admin-api/index.ts';
 export { type ConsistentHashOptions, consistentHash } from './consistent-hash/index.ts';
 export { type EtcdOptions, etcd } from './etcd/index.ts';

@@ -204,6 +204,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'start',
     'start-warnings',
     'table',
+    'undici',
     'upstream',
     'warnings',
     'weldr',
@@ -272,6 +273,12 @@ test('starts where nothing can be kept', async () => {
   await withWeldr('weldr.config.ts', typedConfig(), proxies, { XDG_CACHE_HOME: cache });
 });
 
+test('orders certificates with what it brings along', async () => {
+  const chunk = readdirSync(join(installed, 'dist')).find(name => /^authority-[\w-]{8}\.js$/.test(name));
+  const { makeAccountKey } = await import(pathToFileURL(join(installed, 'dist', chunk ?? '')).href);
+  assert.match(await makeAccountKey(), '-----BEGIN PRIVATE KEY-----');
+});
+
 test('has the types and the licences of what it is made of', () => {
   const manifest: { exports: Record<string, string | { types: string; default: string }> } = JSON.parse(
     readFileSync(join(installed, 'package.json'), 'utf8'),
@@ -281,7 +288,7 @@ test('has the types and the licences of what it is made of', () => {
     for (const path of [target.types, target.default]) assert.ok(existsSync(join(installed, path)), path);
   }
   const notices = readFileSync(join(installed, 'dist/THIRD-PARTY.txt'), 'utf8');
-  for (const name of ['pino', 'polka', 'sade', 'tapable', 'undici', 'zod']) {
+  for (const name of ['acme-client', 'pino', 'polka', 'sade', 'tapable', 'undici', 'zod']) {
     assert.match(notices, new RegExp(`^=== ${name} \\d`, 'm'));
   }
 });

@@ -1,0 +1,36 @@
+// Backoff: when an order that failed is tried again.
+import type { AcmeProblem } from './problem.ts';
+
+/** After the first failure, ms. Let's Encrypt allows five failed validations of a name an hour. */
+const first = 5 * 60_000;
+/** The authority is away or ill, which counts for nothing. */
+const firstAway = 60_000;
+/** Limits are counted by the hour and by the week. */
+const firstRateLimited = 3_600_000;
+const most = 24 * 3_600_000;
+/** Whatever the authority asks for. */
+const mostAsked = 30 * 24 * 3_600_000;
+/** The share of it that is left to chance, so that many who failed together do not come back together. */
+const jitter = 0.25;
+
+/** By types of problems. */
+const starts: ReadonlyMap<string | undefined, number> = new Map([
+  ['unreachable', firstAway],
+  ['serverInternal', firstAway],
+  ['rateLimited', firstRateLimited],
+]);
+
+/**
+ * How long to wait after `failures` failures in a row, the last of which was `problem`, ms: doubled each time up to a
+ * day, and as long as the authority asks for, up to 30 days. `random`: from 0 to 1.
+ */
+export function backoff(
+  failures: number,
+  problem: Pick<AcmeProblem, 'type' | 'retryAfter'> | undefined,
+  random: number,
+): number {
+  const start = starts.get(problem?.type) ?? first;
+  const doubled = Math.min(most, start * 2 ** Math.min(30, failures - 1));
+  const own = doubled * (1 - jitter * random);
+  return Math.round(Math.max(own, Math.min(mostAsked, problem?.retryAfter ?? 0)));
+}

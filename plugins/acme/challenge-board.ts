@@ -1,0 +1,84 @@
+// ChallengeBoard: has all workers of this node answer challenges, and knows when they do.
+import { isDeepStrictEqual } from 'node:util';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { ManagerChannel } from '../../core/plugin/plugin.ts';
+
+/** To workers: all answers, by their tokens, and which edition they are. */
+export interface ToWorker {
+  readonly edition: number;
+  readonly answers: Readonly<Record<string, string>>;
+}
+
+/** From workers: which edition they answer; 0: they have just started. */
+export interface ToManager {
+  readonly edition: number;
+}
+
+/** The longest that a worker is waited for, ms: one that hangs is replaced, and another one may be asked. */
+const patience = 5_000;
+
+/** The answers of one node. */
+export class ChallengeBoard {
+  private readonly channel: ManagerChannel<ToManager, ToWorker>;
+  private readonly clock: Clock;
+  private answers: Readonly<Record<string, string>> = {};
+  private edition = 1;
+  /** By the numbers of workers: the edition that each answers. */
+  private readonly answered = new Map<number, number>();
+  private waiting: (() => void)[] = [];
+
+  constructor(channel: ManagerChannel<ToManager, ToWorker>, clock: Clock) {
+    this.channel = channel;
+    this.clock = clock;
+    channel.onMessage(({ edition }, worker) => {
+      this.answered.set(worker, edition);
+      if (edition === 0) this.tell(worker);
+      else this.wake();
+    });
+  }
+
+  /** A worker is there, which may have missed what was said. */
+  tell(worker: number): void {
+    if (this.answered.get(worker) !== this.edition) {
+      this.channel.send(worker, { edition: this.edition, answers: this.answers });
+    }
+  }
+
+  forget(worker: number): void {
+    this.answered.delete(worker);
+    this.wake();
+  }
+
+  /** Other answers; of the same ones nothing is said. */
+  show(answers: Readonly<Record<string, string>>): void {
+    if (isDeepStrictEqual(answers, this.answers)) return;
+    this.answers = answers;
+    this.edition++;
+    for (const worker of this.channel.workers) this.tell(worker);
+  }
+
+  /** The same; resolves when each worker gives them, or has not reacted for 5 s. */
+  async set(answers: Readonly<Record<string, string>>): Promise<void> {
+    this.show(answers);
+    const { edition } = this;
+    const late = { is: false };
+    const cancel: CancelTimer = this.clock.after(patience, () => {
+      late.is = true;
+      this.wake();
+    });
+    while (!late.is && !this.isAnswered(edition)) {
+      await new Promise<void>(resolve => this.waiting.push(resolve));
+    }
+    cancel();
+  }
+
+  private isAnswered(edition: number): boolean {
+    return this.channel.workers.every(worker => (this.answered.get(worker) ?? 0) >= edition);
+  }
+
+  private wake(): void {
+    const { waiting } = this;
+    this.waiting = [];
+    for (const wake of waiting) wake();
+  }
+}

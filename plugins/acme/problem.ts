@@ -1,0 +1,101 @@
+// AcmeProblem: why a certificate authority gave no certificate, and what an operator can do about it.
+import { z } from 'zod';
+
+/** Characters of what an authority says. */
+const maxDetail = 500;
+const maxName = 253;
+const namespace = 'urn:ietf:params:acme:error:';
+
+/** What failed, as RFC 8555 section 6.7 has it, or the way to the authority. */
+export interface AcmeProblemFacts {
+  /** The last part of the type, such as `rateLimited`; `unreachable`: there was no answer. */
+  readonly type: string;
+  /** The authority's words. */
+  readonly detail: string;
+  /** The name that it is about. */
+  readonly domain?: string | undefined;
+  /** How long the authority wants to be left alone, ms. */
+  readonly retryAfter?: number | undefined;
+}
+
+/** A failure of an order. */
+export class AcmeProblem extends Error {
+  readonly type: string;
+  readonly domain: string | undefined;
+  readonly retryAfter: number | undefined;
+
+  constructor({ type, detail, domain, retryAfter }: AcmeProblemFacts) {
+    super(detail.replace(/\s+/g, ' ').slice(0, maxDetail));
+    this.name = 'AcmeProblem';
+    this.type = type.slice(0, maxName);
+    this.domain = domain?.slice(0, maxName);
+    this.retryAfter = retryAfter;
+  }
+}
+
+const problemDocument = z.looseObject({
+  type: z.string().catch('about:blank'),
+  detail: z.string().optional().catch(undefined),
+  subproblems: z
+    .array(
+      z.looseObject({
+        type: z.string(),
+        detail: z.string().default(''),
+        identifier: z.looseObject({ value: z.string() }).optional(),
+      }),
+    )
+    .optional()
+    .catch(undefined),
+});
+
+/**
+ * The problem that a document tells (RFC 7807). Where it is one of several names, that of the first of them.
+ */
+export function problemOf(
+  document: unknown,
+  about: Omit<Partial<AcmeProblemFacts>, 'type'> = {},
+): AcmeProblem {
+  const { data } = problemDocument.safeParse(document);
+  const [first] = data?.subproblems ?? [];
+  const { type, detail } = first ?? data ?? { type: 'about:blank', detail: undefined };
+  return new AcmeProblem({
+    ...about,
+    type: type.startsWith(namespace) ? type.slice(namespace.length) : type,
+    detail: detail ?? data?.detail ?? about.detail ?? 'it gave no reason',
+    domain: first?.identifier?.value ?? about.domain,
+  });
+}
+
+/** What to do about a problem; undefined: nothing that could be known here. */
+export function remedyFor(
+  { type, domain = 'the domain' }: AcmeProblem,
+  directory: string,
+): string | undefined {
+  switch (type) {
+    case 'connection':
+    case 'tls':
+      return `the authority has to reach this Weldr by http://${domain}, which is port 80: look at its A and AAAA records, the firewall and listen`;
+    case 'dns':
+      return `${domain} has no address that the authority can find: an A or AAAA record has to lead to this Weldr`;
+    case 'unauthorized':
+    case 'incorrectResponse':
+      return `somebody else answers http://${domain}/.well-known/acme-challenge/: look at its A and AAAA records, and at what stands in front of this Weldr`;
+    case 'caa':
+      return `a CAA record of ${domain} forbids it: allow this authority there, or choose another directory`;
+    case 'rejectedIdentifier':
+      return `${domain} gets no certificate there: it has to be a public name that the authority accepts`;
+    case 'rateLimited':
+      return "wait; to try things out there is directory: 'letsencrypt-staging'";
+    case 'externalAccountRequired':
+      return 'give externalAccount, which the authority hands out with an account there';
+    case 'invalidContact':
+    case 'unsupportedContact':
+      return 'give an email that the authority accepts';
+    case 'userActionRequired':
+      return 'follow the link that the authority gives, then reload';
+    case 'unreachable':
+      return `${directory} has to be reachable from here by https, and its certificate be of an authority that this system, or ca, trusts`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,63 @@
+// Renewal advice: when an authority wants a certificate renewed, where it says so (RFC 9773, "ARI").
+import { z } from 'zod';
+import type { Clock } from '../../core/clock.ts';
+import { certificateId } from './certificate-id.ts';
+import type { RenewalWindow } from './renewal.ts';
+import { problemIn, retryAfterOf, type Transport } from './transport.ts';
+
+/** How often to ask, where the authority does not say; at least and at most, ms. */
+const pauses = { default: 6 * 3_600_000, least: 3_600_000, most: 24 * 3_600_000 };
+
+/** What an authority says of one certificate. */
+export interface RenewalAdvice {
+  readonly window: RenewalWindow;
+  /** A page for people, where there is something that they should know. */
+  readonly explanation: string | undefined;
+  /** ms. */
+  readonly askAgainIn: number;
+}
+
+const directoryFields = z.looseObject({ renewalInfo: z.string().optional() });
+const renewalInfo = z.looseObject({
+  suggestedWindow: z.looseObject({ start: z.string(), end: z.string() }),
+  explanationURL: z.string().max(1000).optional(),
+});
+
+/** Whom to ask, and how. */
+export interface AdviceSource {
+  readonly directory: string;
+  readonly transport: Transport;
+  readonly clock: Clock;
+}
+
+/** Where the authority gives advice; undefined: nowhere. Rejects with an AcmeProblem. */
+export async function adviceUrl(source: AdviceSource): Promise<string | undefined> {
+  return directoryFields.parse(JSON.parse((await ask(source.directory, source)).text)).renewalInfo;
+}
+
+/** What the authority says of a certificate (PEM); undefined: nothing. Rejects with an AcmeProblem. */
+export async function askAdvice(
+  baseUrl: string,
+  cert: string,
+  source: AdviceSource,
+): Promise<RenewalAdvice | undefined> {
+  const id = certificateId(cert);
+  if (id === undefined) return undefined;
+  const answer = await ask(`${baseUrl.replace(/\/$/, '')}/${id}`, source);
+  const { suggestedWindow, explanationURL } = renewalInfo.parse(JSON.parse(answer.text));
+  const window = { start: Date.parse(suggestedWindow.start), end: Date.parse(suggestedWindow.end) };
+  // Section 4.2: a window that is none is no advice.
+  if (!(window.start < window.end)) return undefined;
+  const wanted = retryAfterOf(answer.headers['retry-after'], source.clock.now()) ?? pauses.default;
+  return {
+    window,
+    explanation: explanationURL,
+    askAgainIn: Math.min(pauses.most, Math.max(pauses.least, wanted)),
+  };
+}
+
+async function ask(url: string, { transport, clock }: AdviceSource) {
+  const answer = await transport.send({ method: 'GET', url });
+  if (answer.status >= 400) throw problemIn(answer, url, clock.now());
+  return answer;
+}

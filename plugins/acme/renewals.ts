@@ -1,0 +1,280 @@
+// Renewals: orders what is missing and what is due, one after the other, and puts it into the registry.
+import { X509Certificate } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { ManagerCertificates } from '../../core/certificates/manager-certificates.ts';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import { describeError, WeldrError } from '../../core/errors.ts';
+import type { Issued } from './authority.ts';
+import { backoff } from './backoff.ts';
+import type { Issuer } from './issuer.ts';
+import type { Ledger, LedgerEntry } from './ledger.ts';
+import { pause } from './pause.ts';
+import { AcmeProblem, remedyFor } from './problem.ts';
+import type { RenewalAdvice } from './renewal-advice.ts';
+import { type Standing, standingOf, type Wish } from './wanted-certificate.ts';
+
+/** The longest sleep, ms: clocks are set, and machines sleep. */
+const longestSleep = 3_600_000;
+/** Until the store is asked again that did not answer, ms. */
+const storePause = 60_000;
+/** Until the authority is asked for advice again, ms: where it has none, and where it did not answer. */
+const adviceRetry = 6 * 3_600_000;
+
+/** From one certificate to the next of its name: a share of its life, and ms at most. */
+const leastRest = 1 / 3;
+const longestRest = 24 * 3_600_000;
+
+/** What orders are made with. */
+export interface RenewalsOptions {
+  readonly wishes: readonly Wish[];
+  readonly directory: string;
+  readonly keyType: 'ecdsa' | 'rsa';
+  readonly issuer: Pick<Issuer, 'issue' | 'advice'>;
+  readonly ledger: Ledger;
+  readonly certificates: ManagerCertificates;
+  /** Names whose orders a reload cut off, when the ledger could not be told; for the plugin after this one. */
+  readonly cutOff: Set<string>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The plugin ends. */
+  readonly signal: AbortSignal;
+  /** PEM of a certificate that is in force. */
+  certificateOf(name: string): string | undefined;
+  /** Has these challenges answered, and no others. */
+  answer(answers: Readonly<Record<string, string>>): Promise<void>;
+  /** Is it this node that orders? */
+  mayOrder(): boolean;
+  /** From 0 to 1. */
+  random(): number;
+}
+
+interface KnownAdvice extends Partial<RenewalAdvice> {
+  /** Of the certificate that it is about. */
+  readonly fingerprint: string;
+  /** ms since the epoch. */
+  readonly askAgainAt: number;
+}
+
+/** All certificates that the config wants. */
+export class Renewals {
+  private readonly options: RenewalsOptions;
+  private readonly advice = new Map<string, KnownAdvice>();
+  private readonly knownForeign = new Set<string>();
+  private working: Promise<void> | undefined;
+  private again = false;
+  private ordered: string | undefined;
+  private cancelTimer: CancelTimer | undefined;
+
+  constructor(options: RenewalsOptions) {
+    this.options = options;
+    options.signal.addEventListener('abort', () => this.cancelTimer?.());
+  }
+
+  /** Looks at all of it, and does what is due; call it when something has changed. */
+  review(): void {
+    if (this.options.signal.aborted) return;
+    this.again = true;
+    this.working ??= this.work();
+  }
+
+  /** What is ordered now. */
+  get ordering(): string | undefined {
+    return this.ordered;
+  }
+
+  /** Where a certificate stands. */
+  standing(wish: Wish): Standing {
+    const { ledger, certificates, directory, clock, cutOff } = this.options;
+    const found = certificates.get(wish.name);
+    const { notBefore, ...entry } = ledger.entry(wish.name);
+    const waits = notBefore !== undefined && !cutOff.has(wish.name);
+    const advice = this.advice.get(wish.name);
+    return standingOf(wish, {
+      found,
+      entry: waits ? { ...entry, notBefore } : entry,
+      directory,
+      window: advice?.fingerprint === found?.fingerprint ? advice?.window : undefined,
+      now: clock.now(),
+    });
+  }
+
+  /** Resolves when nothing is under way any more; the signal ends it. */
+  async ended(): Promise<void> {
+    await this.working;
+  }
+
+  private async work(): Promise<void> {
+    const { clock, log, signal } = this.options;
+    this.cancelTimer?.();
+    let next = longestSleep;
+    try {
+      while (this.again) {
+        this.again = false;
+        next = await this.look();
+      }
+    } catch (thrown) {
+      log.error({ err: thrown }, 'the certificates could not be looked at');
+    }
+    this.working = undefined;
+    if (!signal.aborted) this.cancelTimer = clock.after(next, () => this.review());
+  }
+
+  /** Resolves with how long nothing more is due, ms. */
+  private async look(): Promise<number> {
+    const { wishes, clock, mayOrder, signal } = this.options;
+    let next = longestSleep;
+    for (const wish of wishes) {
+      if (signal.aborted || !mayOrder()) return longestSleep;
+      await this.takeAdvice(wish);
+      const { is, due } = this.standing(wish);
+      this.tellForeign(wish, is === 'foreign');
+      if (due === undefined) continue;
+      const wait = due <= clock.now() ? await this.order(wish) : due - clock.now();
+      next = Math.min(next, wait);
+    }
+    return next;
+  }
+
+  private tellForeign({ name }: Wish, isForeign: boolean): void {
+    if (!isForeign) this.knownForeign.delete(name);
+    else if (!this.knownForeign.has(name)) {
+      this.knownForeign.add(name);
+      this.options.log.warn(
+        { certificate: name },
+        `the certificate ${name} is not of this plugin, and stays as it is; take it away to have one ordered`,
+      );
+    }
+  }
+
+  /** Asks the authority from time to time when it wants a renewal. */
+  private async takeAdvice({ name }: Wish): Promise<void> {
+    const { certificates, certificateOf, clock, log, ledger, directory, issuer } = this.options;
+    const fingerprint = certificates.get(name)?.fingerprint;
+    const cert = certificateOf(name);
+    const entry = ledger.entry(name);
+    if (fingerprint === undefined || cert === undefined) return;
+    if (fingerprint !== entry.fingerprint || directory !== entry.directory) return;
+    const last = this.advice.get(name);
+    const known = last?.fingerprint === fingerprint ? last : { fingerprint, askAgainAt: 0 };
+    if (known.askAgainAt > clock.now()) return;
+    try {
+      const advice = await issuer.advice(cert);
+      const askAgainAt = clock.now() + (advice?.askAgainIn ?? adviceRetry);
+      this.advice.set(name, { fingerprint, ...advice, askAgainAt });
+      if (advice?.explanation !== undefined && advice.explanation !== known.explanation) {
+        log.warn({ certificate: name }, `the authority has news of ${name}: ${advice.explanation}`);
+      }
+    } catch (thrown) {
+      // What it said last, or two thirds of the life, is good enough.
+      log.debug({ certificate: name, reason: describeError(thrown) }, 'the authority gave no advice');
+      this.advice.set(name, { ...known, askAgainAt: clock.now() + adviceRetry });
+    }
+  }
+
+  /** Resolves with how long to wait for the next attempt at anything, ms. */
+  private async order(wish: Wish): Promise<number> {
+    const { ledger, clock, cutOff, log, signal, random } = this.options;
+    const { name } = wish;
+    const entry = ledger.entry(name);
+    const failures = cutOff.has(name) ? entry.failures : entry.failures + 1;
+    // Before the order, so that whoever dies of it does not try it again at once.
+    const notBefore = clock.now() + backoff(failures, undefined, random());
+    try {
+      await ledger.change(name, { failures, notBefore });
+    } catch (thrown) {
+      if (!signal.aborted) {
+        log.error(
+          { certificate: name },
+          `nothing is ordered while nothing can be kept: ${describeError(thrown)}`,
+        );
+      }
+      return storePause;
+    }
+    cutOff.delete(name);
+    this.ordered = name;
+    try {
+      await this.keep(wish, await this.issue(wish));
+    } catch (thrown) {
+      if (signal.aborted) await this.takeBack(name, entry);
+      else await this.noteFailure(name, problemFor(thrown), failures);
+    } finally {
+      this.ordered = undefined;
+    }
+    const { due } = this.standing(wish);
+    return due === undefined ? longestSleep : Math.max(0, due - clock.now());
+  }
+
+  /** An attempt that the end of this plugin cut off is no failure. */
+  private async takeBack(name: string, { failures, notBefore }: LedgerEntry): Promise<void> {
+    const { ledger, cutOff } = this.options;
+    // At a reload the store may have ended before.
+    await ledger.change(name, { failures, notBefore }).catch(() => cutOff.add(name));
+  }
+
+  private async issue({ name, names }: Wish): Promise<Issued> {
+    const { log, keyType, answer, certificateOf, ledger, directory, issuer } = this.options;
+    const before = ledger.entry(name).directory === directory ? certificateOf(name) : undefined;
+    const list = names.join(', ');
+    const what = before === undefined ? `ordering a certificate for ${list}` : `renewing that for ${list}`;
+    log.info({ certificate: name, directory }, what);
+    return await issuer.issue({ names, keyType, before, answer });
+  }
+
+  /** What was issued counts against the authority's limits: the store is asked until it takes it. */
+  private async keep({ name, names }: Wish, { cert, key }: Issued): Promise<void> {
+    const { ledger, directory, clock, log, signal } = this.options;
+    const made = new X509Certificate(cert);
+    const { fingerprint256: fingerprint, validFromDate, validToDate } = made;
+    const covered = (made.subjectAltName ?? '').toLowerCase().split(', ');
+    const domain = names.find(one => !covered.includes(`dns:${one}`));
+    if (domain !== undefined) {
+      throw new AcmeProblem({
+        type: 'unexpected',
+        detail: 'the certificate that came is not for it',
+        domain,
+      });
+    }
+    const life = validToDate.getTime() - validFromDate.getTime();
+    // Even where it is due already, as the clocks differ.
+    const notBefore = clock.now() + Math.min(longestRest, life * leastRest);
+    const change = { failures: 0, notBefore, lastFailure: undefined, directory, fingerprint };
+    for (;;) {
+      try {
+        await ledger.change(name, change, { cert, key });
+        return;
+      } catch (thrown) {
+        const isAway = thrown instanceof WeldrError && thrown.code === 'STORE_UNAVAILABLE';
+        if (signal.aborted || !isAway) throw thrown;
+        log.error(
+          { certificate: name },
+          `the certificate ${name} is issued, and cannot be kept yet: ${describeError(thrown)}`,
+        );
+        await pause(storePause, clock, signal);
+      }
+    }
+  }
+
+  private async noteFailure(name: string, problem: AcmeProblem, failures: number): Promise<void> {
+    const { ledger, log, clock, directory, random } = this.options;
+    const { type, domain, message: detail } = problem;
+    const notBefore = clock.now() + backoff(failures, problem, random());
+    const remedy = remedyFor(problem, directory);
+    const next = new Date(notBefore).toISOString();
+    const why = remedy === undefined ? '' : `; ${remedy}`;
+    log.error(
+      { certificate: name, domain, type, failures, next },
+      `no certificate for ${domain ?? name}: ${detail} (${type})${why}; next attempt at ${next}`,
+    );
+    const about = { ...(domain !== undefined && { domain }), ...(remedy !== undefined && { remedy }) };
+    const lastFailure = { type, detail, ...about, at: clock.now() };
+    await ledger.change(name, { failures, notBefore, lastFailure }).catch((thrown: unknown) => {
+      // That there was an attempt is kept already.
+      log.warn({ certificate: name }, `the failure cannot be kept: ${describeError(thrown)}`);
+    });
+  }
+}
+
+function problemFor(thrown: unknown): AcmeProblem {
+  if (thrown instanceof AcmeProblem) return thrown;
+  return new AcmeProblem({ type: 'unexpected', detail: describeError(thrown) });
+}

@@ -1,0 +1,129 @@
+// Transport: carries requests to a certificate authority: bounded, and trusting the authorities that the config names.
+import { Agent, request } from 'undici';
+import { describeError } from '../../core/errors.ts';
+import { AcmeProblem, problemOf } from './problem.ts';
+
+/** From one byte of an answer to the next, and for a connection, ms. */
+const timeout = 30_000;
+/** For the whole of a request, ms. */
+const longest = 2 * 60_000;
+/** A chain of certificates has a few KB, bytes. */
+const maxAnswer = 1024 * 1024;
+
+/** What is asked. */
+export interface AcmeRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+}
+
+/** What is answered. */
+export interface AcmeAnswer {
+  readonly status: number;
+  /** By names in small letters. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+/** What a {@link Transport} is made of. */
+export interface TransportOptions {
+  /** PEM of who is trusted; undefined: whom Node trusts. */
+  readonly ca: string | undefined;
+  readonly userAgent: string;
+  /** Ends what is under way. */
+  readonly signal: AbortSignal;
+}
+
+/** The way to one authority, until `close`. */
+export class Transport {
+  private readonly agent: Agent;
+  private readonly options: TransportOptions;
+
+  constructor(options: TransportOptions) {
+    this.options = options;
+    const { ca } = options;
+    this.agent = new Agent({
+      connect: { timeout, ...(ca !== undefined && { ca }) },
+      headersTimeout: timeout,
+      bodyTimeout: timeout,
+    });
+  }
+
+  /** Rejects with the problem `unreachable` where there is no answer. */
+  async send({ method, url, headers = {}, body }: AcmeRequest): Promise<AcmeAnswer> {
+    try {
+      const answer = await request(url, {
+        dispatcher: this.agent,
+        method,
+        headers: { ...headers, 'user-agent': this.options.userAgent },
+        body: body ?? null,
+        signal: AbortSignal.any([this.options.signal, AbortSignal.timeout(longest)]),
+      });
+      return {
+        status: answer.statusCode,
+        headers: joined(answer.headers),
+        text: await textOf(answer.body),
+      };
+    } catch (thrown) {
+      if (thrown instanceof AcmeProblem) throw thrown;
+      throw new AcmeProblem({
+        type: 'unreachable',
+        detail: `no answer from ${url}: ${describeError(thrown)}`,
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.agent.destroy();
+  }
+}
+
+async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of body) {
+    size += part.length;
+    if (size > maxAnswer) {
+      throw new AcmeProblem({ type: 'unreachable', detail: `an answer has over ${maxAnswer} bytes` });
+    }
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function joined(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]],
+    ),
+  );
+}
+
+/** How long `Retry-After` (RFC 9110 section 10.2.3) says to wait, ms; undefined: it says nothing. */
+export function retryAfterOf(value: string | undefined, now: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  const at = /^[A-Z][a-z]{2,8}, /.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
+
+/** The problem that an answer of 400 or more tells. */
+export function problemIn({ status, headers, text }: AcmeAnswer, url: string, now: number): AcmeProblem {
+  const about = {
+    detail: `${url} answered ${status}`,
+    retryAfter: retryAfterOf(headers['retry-after'], now),
+  };
+  const problem = problemOf(parsed(text), about);
+  if (problem.type !== 'about:blank') return problem;
+  const type = status === 429 ? 'rateLimited' : status >= 500 ? 'serverInternal' : 'unexpected';
+  return new AcmeProblem({ ...about, type });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
