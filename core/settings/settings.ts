@@ -76,22 +76,40 @@ const limits = z.strictObject({
   upstreamQueueTimeout: duration().prefault('5s').describe('How long one may wait there.'),
 });
 
-const forwarded = z.strictObject({
-  trusted: z
-    .array(peer)
-    .max(1000)
-    .default([])
-    .describe(
-      'Addresses of proxies in front of this one, whose X-Forwarded-* is believed; `unix:` are all who connect to a unix socket.',
-    ),
-  mode: z
-    .enum(['append', 'preserve', 'remove'])
-    .default('append')
-    .describe(
-      "`append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on what came, add nothing; `remove`: pass on nothing.",
-    ),
-  rfc7239: z.boolean().default(false).describe('Send `Forwarded` (RFC 7239) as well.'),
-});
+const forwarded = z
+  .strictObject({
+    trusted: z
+      .array(peer)
+      .max(1000)
+      .default([])
+      .describe(
+        'Addresses of proxies in front of this one, whose X-Forwarded-* is believed; `unix:` are all who connect to a unix socket.',
+      ),
+    mode: z
+      .enum(['append', 'preserve', 'remove'])
+      .default('append')
+      .describe(
+        "`append`: add the client's address to what trusted proxies sent, drop what others sent; `preserve`: pass on what came, add nothing (X-Forwarded-Client-Cert of trusted proxies alone); `remove`: pass on nothing.",
+      ),
+    rfc7239: z.boolean().default(false).describe('Send `Forwarded` (RFC 7239) as well.'),
+    clientCertificate: z
+      .union([
+        z.boolean(),
+        z.strictObject({
+          cert: z.boolean().default(false).describe('Send the certificate itself, too, as `Cert`.'),
+        }),
+      ])
+      .default(false)
+      .describe('Send X-Forwarded-Client-Cert, about the certificate that a client showed (`clientAuth`).'),
+  })
+  .superRefine(({ clientCertificate, mode }, context) => {
+    if (clientCertificate === false || mode === 'append') return;
+    context.addIssue({
+      code: 'custom',
+      path: ['clientCertificate'],
+      message: `goes with mode: 'append'; '${mode}' adds nothing to what came`,
+    });
+  });
 
 const pool = z.strictObject({
   servers: z.array(configServer).max(50_000).prefault([]).describe('Servers that are always there.'),

@@ -25,6 +25,7 @@ export function warningsOf(config: {
   const { settings, plugins, remarks } = config;
   const all = [
     ...trustWarnings(settings),
+    ...certificateWarnings(settings),
     ...poolWarnings(settings, plugins, remarks.addresses),
     ...remarks.warnings,
     ...secretWarnings(plugins),
@@ -40,6 +41,12 @@ function* trustWarnings({ forwarded }: Settings): Generator<string> {
     if (Number(bits) !== 0 || bits === undefined || isIP(address) === 0) continue;
     yield `forwarded.trusted[${index}]: ${network} lets every client say what its address is; name the proxies in front`;
   }
+}
+
+function* certificateWarnings({ forwarded, listen }: Settings): Generator<string> {
+  if (forwarded.clientCertificate === false || listen.some(({ tls }) => tls?.clientAuth !== undefined))
+    return;
+  yield 'forwarded.clientCertificate: no listener asks for certificates of clients; give one of them tls.clientAuth';
 }
 
 function* emptyWarnings(plugins: readonly PluginInstance[]): Generator<string> {

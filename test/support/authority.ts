@@ -106,10 +106,11 @@ export function encryptedKey(key: string, passphrase: string): string {
   });
 }
 
-function inFolder<T>(work: (folder: string) => T): T {
+/** Works in a folder that is gone afterwards; `write` puts a file into it. */
+export function inFolder<T>(work: (folder: string, write: (name: string, text: string) => void) => T): T {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-certificates-'));
   try {
-    return work(folder);
+    return work(folder, (name, text) => writeFileSync(join(folder, name), text));
   } finally {
     rmSync(folder, { recursive: true });
   }

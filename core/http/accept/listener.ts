@@ -2,6 +2,7 @@
 
 import type { SendHandle } from 'node:child_process';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 import { systemClock } from '../../clock.ts';
 import type { ListenEntry } from '../../settings/listen.ts';
@@ -204,6 +205,7 @@ export class Listener implements ConnectionKeeper {
           return;
         }
         peer.tls = facts;
+        if (facts.clientCertificate?.authorized === true) this.certify(peer, secured);
         this.wire.deadlines.touch();
         this.take(secured, peer, facts.alpn === 'h2' ? 'h2' : 'http/1.1');
       },
@@ -216,6 +218,13 @@ export class Listener implements ConnectionKeeper {
         this.release(handshake, 'handshake');
       },
     });
+  }
+
+  private certify(peer: Peer, socket: TLSSocket): void {
+    const { forwarding } = this.wire;
+    if (!forwarding.certifies) return;
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate !== undefined) peer.certified = forwarding.certify(certificate);
   }
 
   /** Finds out by its first bytes whether a client speaks HTTP/2 (RFC 9113 section 3.3). */

@@ -28,6 +28,7 @@ export function peerOf(socket: Socket, { ip, localPort, listener }: Arrival, for
     listener,
     trusted: forwarding.trusts(ip),
     tls: undefined,
+    certified: '',
     described: '',
     describedHost: undefined,
   };

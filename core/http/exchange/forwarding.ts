@@ -1,9 +1,15 @@
 // Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
+import type { X509Certificate } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
 import { NetworkSet, unixPeer, unknownClient } from '../../network.ts';
 import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import type { HttpVersion, RequestState } from '../../request/request-state.ts';
 import type { Settings } from '../../settings/settings.ts';
+import {
+  clientCertificateElement,
+  clientCertificateField,
+  isClientCertificateField,
+} from './client-certificate.ts';
 import { forwardingAlias } from './grammar.ts';
 import type { Peer } from './streams.ts';
 
@@ -14,13 +20,15 @@ const maxChain = 100;
 export class Forwarding {
   private readonly mode: Settings['forwarded']['mode'];
   private readonly rfc7239: boolean;
+  private readonly clientCertificate: Settings['forwarded']['clientCertificate'];
   private readonly trusted: NetworkSet;
   /** The lines by version. */
   private readonly via: Readonly<Record<HttpVersion, string>>;
   private readonly pseudonym: string | false;
 
   constructor(settings: Settings) {
-    const { mode, rfc7239, trusted } = settings.forwarded;
+    const { mode, rfc7239, trusted, clientCertificate } = settings.forwarded;
+    this.clientCertificate = clientCertificate;
     this.mode = mode;
     this.rfc7239 = rfc7239;
     this.trusted = new NetworkSet(trusted);
@@ -33,6 +41,17 @@ export class Forwarding {
   /** Is this address one of a trusted proxy? */
   trusts(ip: string): boolean {
     return this.trusted.has(ip);
+  }
+
+  /** Is anything said of the certificates of clients? */
+  get certifies(): boolean {
+    return this.clientCertificate !== false;
+  }
+
+  /** What is said of the certificate that a client showed. */
+  certify(certificate: X509Certificate): string {
+    const wanted = this.clientCertificate;
+    return clientCertificateElement(certificate, typeof wanted === 'object' && wanted.cert);
   }
 
   /** How often the request has passed a proxy of this name (RFC 9110 section 7.6.3). */
@@ -49,7 +68,10 @@ export class Forwarding {
     const believed = peer.trusted && received;
     if (believed) this.believe(state);
     if (received && (this.mode === 'remove' || (this.mode === 'append' && !peer.trusted))) {
-      state.ensureRare().cleanedHeaders = withoutForwarding(state.headers);
+      state.ensureRare().cleanedHeaders = without(state.headers, isForwardingField);
+    } else if (received && !peer.trusted) {
+      // Whoever believes it lets a client in by it.
+      state.ensureRare().cleanedHeaders = without(state.headers, isClientCertificateField);
     }
     const via = this.via[state.version];
     if (this.mode !== 'append') {
@@ -71,6 +93,9 @@ export class Forwarding {
     if (state.host !== '') lines.push('X-Forwarded-Host', 'x-forwarded-host', state.host);
     if (peer.localPort !== 0) lines.push('X-Forwarded-Port', 'x-forwarded-port', String(peer.localPort));
     if (this.rfc7239) lines.push('Forwarded', 'forwarded', forwardedElement(state, peer.ip));
+    if (peer.certified !== '') {
+      lines.push(clientCertificateField, clientCertificateField.toLowerCase(), peer.certified);
+    }
     lines.pushLines(via);
     // Made flat: a text that was put together from pieces would be walked through again for each request.
     peer.described = Buffer.from(lines.toLines(), 'latin1').toString('latin1');
@@ -84,6 +109,7 @@ export class Forwarding {
     for (const key of headers.keys.filter(k => forwardingAlias.test(k) && !k.startsWith('x-forwarded-'))) {
       headers.delete(key);
     }
+    if (this.certifies) addClientCertificate(headers, peer.certified);
     const chain = headers.getAll('x-forwarded-for');
     // A peer without an address adds none: what came ends with the client that it has seen.
     if (peer.ip !== unixPeer) chain.push(peer.ip);
@@ -129,12 +155,20 @@ function addressOf(node: string): string | undefined {
   return isIP(ipv6) === 6 ? ipv6 : undefined;
 }
 
-function withoutForwarding(received: HeaderList): HeaderList {
+const isForwardingField = (key: string): boolean => key === 'forwarded' || forwardingAlias.test(key);
+
+function without(received: HeaderList, isUnwanted: (key: string) => boolean): HeaderList {
   const headers = received.clone();
-  for (const key of headers.keys) {
-    if (key === 'forwarded' || forwardingAlias.test(key)) headers.delete(key);
-  }
+  for (const key of headers.keys) if (isUnwanted(key)) headers.delete(key);
   return headers;
+}
+
+/** One field, in one spelling; the last element is what this hop saw itself. */
+function addClientCertificate(headers: HeaderList, certified: string): void {
+  const elements = headers.getAll(clientCertificateField.toLowerCase());
+  for (const key of headers.keys) if (isClientCertificateField(key)) headers.delete(key);
+  if (certified !== '') elements.push(certified);
+  if (elements.length > 0) headers.set(clientCertificateField, elements.join(','));
 }
 
 function viaLine(version: string, pseudonym: string): string {

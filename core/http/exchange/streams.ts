@@ -25,6 +25,8 @@ export interface Peer {
   readonly trusted: boolean;
   /** Of the connection; undefined: it is not encrypted. */
   tls: TlsFacts | undefined;
+  /** What X-Forwarded-Client-Cert says of the certificate that it showed; '': there is none, or nobody wants to know. */
+  certified: string;
   /** The lines that describe it, as the last request for `describedHost` got them; most requests name the same. */
   described: string;
   describedHost: string | undefined;

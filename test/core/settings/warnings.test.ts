@@ -70,6 +70,12 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       'forwarded.trusted[2]: ::/0 lets every client say what its address is; name the proxies in front',
     ],
   ],
+  'facts of certificates that no client is asked for': [
+    { forwarded: { clientCertificate: true } },
+    [
+      'forwarded.clientCertificate: no listener asks for certificates of clients; give one of them tls.clientAuth',
+    ],
+  ],
   'plain HTTP to the port of HTTPS, and the other way round': [
     { servers: ['http://a.example:443', 'https://b.example:80'] },
     [

@@ -34,6 +34,7 @@ class FakeClientStream implements ClientStream {
     listener: '',
     trusted: false,
     tls: undefined,
+    certified: '',
     described: '',
     describedHost: undefined,
   };
