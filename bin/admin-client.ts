@@ -1,6 +1,7 @@
 // Talks to the admin API of a running Weldr.
 import type { IncomingMessage } from 'node:http';
 import { exitCodes } from '../core/process/exit-codes.ts';
+import type { AdminTlsFiles } from './admin-tls.ts';
 import { CommandError } from './command-error.ts';
 import { printable } from './table.ts';
 
@@ -34,13 +35,18 @@ export class UnreachableError extends CommandError {
   }
 }
 
+const noFiles: AdminTlsFiles = { ca: undefined, cert: undefined, key: undefined };
+
 /** The admin API at one address. */
 export class AdminClient {
   private readonly base: URL;
   private readonly token: string | undefined;
+  private readonly files: AdminTlsFiles;
 
-  /** Throws a usage error when `url` is none. `token` is the bearer token, if one is needed. */
-  constructor(url: string, token: string | undefined) {
+  /**
+   * Throws a usage error when `url` is none. `token` is the bearer token, if one is needed; `files` matter with an https:// URL.
+   */
+  constructor(url: string, token: string | undefined, files: AdminTlsFiles = noFiles) {
     if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
       throw new CommandError(
         `--admin-url: expected a URL such as ${defaultAdminUrl}, got ${url}`,
@@ -49,6 +55,7 @@ export class AdminClient {
     }
     this.base = new URL(url);
     this.token = token;
+    this.files = files;
   }
 
   /** The answer's JSON. Throws a CommandError with the API's own words when it refuses, or when it is not there. */
@@ -80,7 +87,10 @@ export class AdminClient {
     try {
       parsed = answer === '' ? undefined : JSON.parse(answer);
     } catch {
-      throw new CommandError(`${this.base.origin} answers ${status} and no JSON: is it Weldr's admin API?`);
+      const why = speaksTls.test(answer)
+        ? `it speaks TLS, ask for it as https://${this.base.host}`
+        : whatIsIt;
+      throw new CommandError(`${this.base.origin} answers ${status} and no JSON: ${why}`);
     }
     return { status, answer: parsed };
   }
@@ -93,14 +103,15 @@ export class AdminClient {
   ): Promise<[status: number, body: string]> {
     const url = new URL(this.base.pathname.replace(/\/$/, '') + path, this.base);
     // Loaded when it is called: `weldr start` has no use for it.
-    const { request: send } =
-      url.protocol === 'https:' ? await import('node:https') : await import('node:http');
+    const tls = url.protocol === 'https:' ? await import('./admin-tls.ts') : undefined;
+    const { request: send } = tls === undefined ? await import('node:http') : await import('node:https');
     const answered = Promise.withResolvers<IncomingMessage>();
     const request = send(
       url,
       {
         method,
         signal,
+        ...tls?.readAdminTls(this.files),
         headers: {
           accept: 'application/json',
           ...(text === undefined
@@ -118,6 +129,8 @@ export class AdminClient {
       return [response.statusCode ?? 0, await readText(response)];
     } catch (thrown) {
       if (thrown instanceof CommandError) throw thrown;
+      const problem = tls?.tlsProblem(thrown, url, this.files);
+      if (problem !== undefined) throw new CommandError(problem, exitCodes.unavailable);
       const reason = reasonOf(thrown);
       throw new UnreachableError(
         `no admin API answers at ${this.base.origin} (${reason}): is Weldr running, with the adminApi plugin? ` +
@@ -127,6 +140,11 @@ export class AdminClient {
     }
   }
 }
+
+const whatIsIt = "is it Weldr's admin API?";
+
+/** What Weldr says in plain text where it speaks TLS. */
+const speaksTls = /^this port speaks TLS\b/;
 
 async function readText(response: IncomingMessage): Promise<string> {
   const pieces: Buffer[] = [];

@@ -41,6 +41,12 @@ const flags = {
   'admin-ip': { value: 'HOST:PORT', text: 'Where the admin API listens, such as 127.0.0.1:8687' },
   workers: { value: 'N', text: 'Processes that proxy; auto: one for each core; 0: none of their own' },
   'admin-url': { value: 'URL', text: `The admin API of the running Weldr; default ${defaultAdminUrl}` },
+  'admin-ca': {
+    value: 'FILE',
+    text: 'Who signed the certificate of the admin API, with an https:// URL; default: those whom Node trusts',
+  },
+  'admin-cert': { value: 'FILE', text: 'The certificate that the admin API is shown, PEM' },
+  'admin-key': { value: 'FILE', text: 'Its key, PEM' },
   json: { text: 'Print JSON, for scripts' },
   pool: { value: 'NAME', text: 'The pool; default: default' },
   weight: { value: 'N', text: 'Share of the requests relative to the others, from 1' },
@@ -65,7 +71,8 @@ const flags = {
 } as const satisfies Record<string, Flag>;
 
 const settingFlags = ['config', 'ip', 'admin-ip', 'workers'] as const;
-const adminFlags = ['admin-url', 'json'] as const;
+const reachFlags = ['admin-url', 'admin-ca', 'admin-cert', 'admin-key'] as const;
+const adminFlags = [...reachFlags, 'json'] as const;
 
 const commands: readonly Command[] = [
   {
@@ -231,7 +238,7 @@ const commands: readonly Command[] = [
   {
     usage: 'apply',
     text: 'Have the servers and pools of a file be there; print what differs. With --dry-run exits 1 if anything does',
-    flags: ['file', 'dry-run', 'prune', 'admin-url'],
+    flags: ['file', 'dry-run', 'prune', ...reachFlags],
     async run(_, given) {
       const file = textOf(given, 'file');
       if (file === undefined) throw usageError('weldr apply: which file? -f state.yaml, or -f - for stdin');
@@ -245,7 +252,7 @@ const commands: readonly Command[] = [
   {
     usage: 'get',
     text: 'Print the servers and pools that are in force, as a file for weldr apply',
-    flags: ['admin-url'],
+    flags: reachFlags,
     async run(_, given) {
       const { getState } = await import('./commands/get.ts');
       return print(await getState(adminOf(given)));
@@ -299,7 +306,7 @@ const commands: readonly Command[] = [
   {
     usage: 'pool export',
     text: 'Print all run-time changes as JSON, to import them elsewhere',
-    flags: ['output', 'secrets', 'admin-url'],
+    flags: ['output', 'secrets', ...reachFlags],
     async run(_, given) {
       const { exportPool } = await import('./commands/pool.ts');
       const how = { file: textOf(given, 'output'), secrets: isOn(given, 'secrets') };
@@ -367,7 +374,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
 const about = [
   'A reverse proxy and load balancer whose pool changes at run time.',
   'Flags go before WELDR_LISTEN, WELDR_ADMIN_LISTEN, WELDR_WORKERS, WELDR_LOG_LEVEL and WELDR_ADMIN_TOKEN, and',
-  'these before the config. WELDR_ADMIN is the admin API that commands talk to.',
+  'these before the config. WELDR_ADMIN is the admin API that commands talk to; WELDR_ADMIN_CA, WELDR_ADMIN_CERT and',
+  'WELDR_ADMIN_KEY are for one that speaks TLS.',
   'Exit codes: 0 done, 1 failed, 2 wrong command line, 69 no admin API there, 78 the config is not valid.',
 ];
 
@@ -434,7 +442,15 @@ function poolOf(given: Flags): string {
 
 function adminOf(given: Flags): AdminClient {
   const { WELDR_ADMIN: url, WELDR_ADMIN_TOKEN: token } = process.env;
-  return new AdminClient(textOf(given, 'admin-url') ?? (url || defaultAdminUrl), token || undefined);
+  const { WELDR_ADMIN_CA: ca, WELDR_ADMIN_CERT: cert, WELDR_ADMIN_KEY: key } = process.env;
+  const isFromEnvironment =
+    textOf(given, 'admin-cert') === undefined && textOf(given, 'admin-key') === undefined;
+  return new AdminClient(textOf(given, 'admin-url') ?? (url || defaultAdminUrl), token || undefined, {
+    ca: textOf(given, 'admin-ca') ?? (ca || undefined),
+    // A certificate of one place does not go with a key of the other.
+    cert: isFromEnvironment ? cert || undefined : textOf(given, 'admin-cert'),
+    key: isFromEnvironment ? key || undefined : textOf(given, 'admin-key'),
+  });
 }
 
 function startSettings(given: Flags) {

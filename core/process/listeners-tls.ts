@@ -13,19 +13,24 @@ import type { Listen } from '../settings/listen.ts';
 /** How often the files are looked at, ms; less often where there are thousands. */
 const lookInterval = 1_000;
 
+/** A listener, as far as it matters here. */
+type TlsEntry = Pick<Listen, 'name' | 'tls'>;
+
 /** What was read of the listeners of a config. */
 export class ListenersTls {
   materials: TlsMaterials;
-  private readonly listens: readonly Listen[];
+  private readonly listens: readonly TlsEntry[];
+  private readonly fieldOf: (index: number) => string;
   private paths: readonly string[];
   /** What the files were like when they were last read. */
   private state: string;
   private stop: (() => void) | undefined;
 
-  /** Throws CONFIG_INVALID, with the place, for what cannot be read or used. */
-  constructor(listens: readonly Listen[]) {
+  /** Throws CONFIG_INVALID, with the place, for what cannot be read or used; `fieldOf`: the place of an entry's `tls`. */
+  constructor(listens: readonly TlsEntry[], fieldOf = (index: number) => `listen[${index}].tls`) {
     this.listens = listens;
-    const { materials, paths } = read(listens);
+    this.fieldOf = fieldOf;
+    const { materials, paths } = read(listens, fieldOf);
     this.materials = materials;
     this.paths = paths;
     this.state = stateOf(paths);
@@ -50,7 +55,7 @@ export class ListenersTls {
     // A key and its certificate are written one after the other: it is tried again when both are there.
     this.state = state;
     try {
-      const { materials, paths } = read(this.listens);
+      const { materials, paths } = read(this.listens, this.fieldOf);
       const before = new Set(certificatesOf(this.materials).map(({ fingerprint }) => fingerprint));
       this.materials = materials;
       this.paths = paths;
@@ -73,13 +78,16 @@ export function certificatesOf(materials: TlsMaterials): Certificate[] {
   return [...new Map(all.map(certificate => [certificate.fingerprint, certificate])).values()];
 }
 
-function read(listens: readonly Listen[]): { materials: TlsMaterials; paths: readonly string[] } {
+function read(
+  listens: readonly TlsEntry[],
+  fieldOf: (index: number) => string,
+): { materials: TlsMaterials; paths: readonly string[] } {
   const paths = new Set<string>();
   const materials: Record<string, TlsMaterial> = {};
   const names = new DistinctNames();
   for (const [n, { name, tls }] of listens.entries()) {
     if (tls === undefined) continue;
-    const reading = readTls(tls, `listen[${n}].tls`);
+    const reading = readTls(tls, fieldOf(n));
     const { material } = reading;
     materials[name] = { ...material, certificates: material.certificates.map(one => names.named(one)) };
     for (const path of reading.paths) paths.add(path);

@@ -1,4 +1,5 @@
-// AccessGuard: who may call the admin API. A bearer token where one is set, and never a page of another site.
+// AccessGuard: who may call the admin API. A bearer token where one is set, or a certificate of the caller, and never a
+// page of another site.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { BlockList, isIP } from 'node:net';
@@ -24,6 +25,8 @@ export function isLoopback(host: string): boolean {
 export interface AccessGuardOptions {
   /** Without one, everybody who can connect is let in. */
   readonly token: string | undefined;
+  /** Are callers asked for certificates? */
+  readonly clientAuth: 'request' | 'require' | undefined;
   /** The host that is listened on. */
   readonly listenHost: string;
   /** More names that it is reached by. */
@@ -33,26 +36,33 @@ export interface AccessGuardOptions {
 /** The checks that a request passes before anything is done with it. */
 export class AccessGuard {
   private readonly token: Buffer | undefined;
+  private readonly clientAuth: AccessGuardOptions['clientAuth'];
   private readonly hosts: ReadonlySet<string>;
 
-  constructor({ token, listenHost, hosts }: AccessGuardOptions) {
+  constructor({ token, clientAuth, listenHost, hosts }: AccessGuardOptions) {
+    this.clientAuth = clientAuth;
     this.token = token === undefined ? undefined : digest(token);
     this.hosts = new Set([listenHost, ...hosts].map(host => host.toLowerCase()));
   }
 
-  /** Throws UNAUTHORIZED or FORBIDDEN. */
-  check(path: string, headers: IncomingHttpHeaders): void {
+  /** Throws UNAUTHORIZED or FORBIDDEN; `certificate`: the subject of the one by which the caller is known. */
+  check(path: string, headers: IncomingHttpHeaders, certificate: string | undefined): void {
     if (openPaths.has(path)) return;
     this.refuseOtherSites(headers);
-    if (this.token === undefined) {
+    const isKnown = certificate !== undefined;
+    if (this.token !== undefined) {
+      // Where everybody has a certificate, a token is asked for on top.
+      if (!isKnown || this.clientAuth === 'require') this.checkToken(this.token, headers.authorization);
+    } else if (!isKnown) {
       this.refuseOtherHosts(headers.host);
       this.refuseProxied(headers);
-    } else this.checkToken(this.token, headers.authorization);
+    }
   }
 
-  /** Who asks, for logs and for what is kept: the address, and whether it has shown the token. */
-  callerOf(address: string | undefined): string {
+  /** Who asks, for logs and for what is kept: the address, and what it has shown. */
+  callerOf(address: string | undefined, certificate: string | undefined): string {
     const from = (address ?? 'somebody').replace(/^::ffff:/, '');
+    if (certificate !== undefined) return `${from} with the certificate ${certificate.slice(0, 200)}`;
     return this.token === undefined ? from : `${from} with the token`;
   }
 
@@ -70,7 +80,10 @@ export class AccessGuard {
     }
   }
 
-  /** Against DNS rebinding: a page may let its own name point here, but then the browser sends that name. */
+  /**
+   * Against DNS rebinding: a page may let its own name point here, but then the browser sends that name. It shows no
+   * certificate of the caller to it, as that of this server is for another name.
+   */
   private refuseOtherHosts(header: string | undefined): void {
     const host = /^(\[[^\]]*\]|[^:]*?)\.?(:\d*)?$/
       .exec(header ?? '')?.[1]

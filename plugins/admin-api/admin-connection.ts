@@ -27,6 +27,8 @@ export class AdminConnection extends Duplex {
   /** Is Weldr itself at work for the caller, rather than waiting for it? */
   working = false;
   readonly remoteAddress: string | undefined;
+  /** The subject of the certificate by which the caller is known. */
+  readonly certificate: string | undefined;
   private readonly socket: Socket;
   private readonly turns: TurnQueue;
   private due: Due = 'new';
@@ -42,11 +44,12 @@ export class AdminConnection extends Duplex {
   private current: Turn | undefined = undefined;
   private readonly waiting: Turn[] = [];
 
-  constructor(socket: Socket, turns: TurnQueue) {
+  constructor(socket: Socket, turns: TurnQueue, certificate?: string) {
     // A mark of 1: no slice is asked for while one is there.
     super({ readableHighWaterMark: 1, allowHalfOpen: true });
     this.socket = socket;
     this.remoteAddress = socket.remoteAddress;
+    this.certificate = certificate;
     this.turns = turns;
     socket.on('data', bytes => {
       this.unread = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;

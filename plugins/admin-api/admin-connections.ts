@@ -1,12 +1,27 @@
 // AdminConnections: all connections of the admin API; a new one always finds room.
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import type { Clock } from '../../core/clock.ts';
+import type { TlsFacts } from '../../core/request/tls-facts.ts';
 import { AdminConnection } from './admin-connection.ts';
+import { AdminHandshake } from './admin-handshake.ts';
 import type { RefusalLog } from './refusal-log.ts';
+import type { TlsDoor } from './tls-door.ts';
 import { TurnQueue } from './turn-queue.ts';
 
 /** Connections at once. */
 const maxConnections = 64;
+
+/** What connections need besides. */
+export interface AdminConnectionsOptions {
+  /** Is told of connections that are closed to make room. */
+  readonly refusals: RefusalLog;
+  /** Undefined: callers speak plain HTTP. */
+  readonly door: TlsDoor | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
 
 /**
  * Puts an {@link AdminConnection} before each socket of an HTTP server. When there are too many, the oldest of those
@@ -15,23 +30,22 @@ const maxConnections = 64;
  */
 export class AdminConnections {
   /** The oldest first. */
-  private readonly open = new Set<AdminConnection>();
+  private readonly open = new Set<AdminConnection | AdminHandshake>();
   private readonly turns = new TurnQueue();
-  private readonly refusals: RefusalLog;
+  private readonly options: AdminConnectionsOptions;
   private readonly byRequest = new WeakMap<IncomingMessage, AdminConnection>();
   private readonly bySocket = new WeakMap<object, AdminConnection>();
+  private readonly pass: (connection: AdminConnection) => void;
 
-  /** `refusals`: is told of connections that are closed to make room. */
-  constructor(server: Server, refusals: RefusalLog) {
-    this.refusals = refusals;
+  constructor(server: Server, options: AdminConnectionsOptions) {
+    this.options = options;
     // Node lets any stream be given to the listeners of this event in place of the socket.
     const listeners = server.listeners('connection');
     server.removeAllListeners('connection');
-    server.on('connection', socket => {
-      const connection = this.accept(socket);
-      if (connection !== undefined)
-        for (const listener of listeners) Reflect.apply(listener, server, [connection]);
-    });
+    this.pass = connection => {
+      for (const listener of listeners) Reflect.apply(listener, server, [connection]);
+    };
+    server.on('connection', socket => this.accept(socket));
   }
 
   /** The connection of a request; to be called as it comes, as it has no socket when its connection has ended. */
@@ -47,16 +61,45 @@ export class AdminConnections {
     return this.byRequest.get(request) ?? this.take(request);
   }
 
-  private accept(socket: Socket): AdminConnection | undefined {
-    if (this.open.size >= maxConnections && !this.makeRoom()) {
-      socket.destroy();
-      return undefined;
-    }
-    const connection = new AdminConnection(socket, this.turns);
+  /** Ends the connections on which no request has come yet, as their handshakes are not over. */
+  endHandshakes(): void {
+    for (const connection of this.open) if (connection instanceof AdminHandshake) connection.destroy();
+  }
+
+  private accept(socket: Socket): void {
+    const { door } = this.options;
+    if (this.open.size >= maxConnections && !this.makeRoom()) socket.destroy();
+    else if (door === undefined) this.begin(new AdminConnection(socket, this.turns));
+    else this.shakeHands(socket, door);
+  }
+
+  private shakeHands(socket: Socket, door: TlsDoor): void {
+    const { clock, log } = this.options;
+    const handshake = new AdminHandshake(socket, clock);
+    this.open.add(handshake);
+    socket.once('close', () => {
+      handshake.end();
+      this.open.delete(handshake);
+    });
+    const receiver = {
+      onSecure: (secured: Socket, { clientCertificate }: TlsFacts): void => {
+        handshake.end();
+        this.open.delete(handshake);
+        const subject = clientCertificate?.authorized === true ? clientCertificate.subject : undefined;
+        this.begin(new AdminConnection(secured, this.turns, subject));
+      },
+      onFailed: ({ message }: Error): void =>
+        log.debug({ from: handshake.remoteAddress, reason: message }, 'a TLS handshake failed'),
+    };
+    // In turn, as it costs more than any request.
+    this.turns.add(handshake, () => door.take(socket, receiver), 'new', 0);
+  }
+
+  private begin(connection: AdminConnection): void {
     this.open.add(connection);
     this.bySocket.set(connection, connection);
     connection.once('close', () => this.open.delete(connection));
-    return connection;
+    this.pass(connection);
   }
 
   private makeRoom(): boolean {
@@ -67,7 +110,7 @@ export class AdminConnections {
       waiting[0];
     if (last === undefined) return false;
     const from = last.remoteAddress;
-    this.refusals.note({ from }, `closed a connection of ${from}: there are over ${maxConnections}`);
+    this.options.refusals.note({ from }, `closed a connection of ${from}: there are over ${maxConnections}`);
     this.open.delete(last);
     last.destroy();
     return true;

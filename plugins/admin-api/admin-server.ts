@@ -15,6 +15,7 @@ import { ByteBudget } from './byte-budget.ts';
 import { problemAnswer } from './problem.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { readBody } from './request-body.ts';
+import type { TlsDoor } from './tls-door.ts';
 
 const defaultMaxBody = 64 * 1024;
 /** How long answers that are under way may take when the server closes, ms. */
@@ -41,6 +42,8 @@ export interface AdminServerOptions {
   readonly guard: AccessGuard;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Undefined: callers speak plain HTTP. */
+  readonly door: TlsDoor | undefined;
   /** Is what is answered possibly out of date? */
   stale(): boolean;
 }
@@ -63,7 +66,8 @@ export class AdminServer {
     this.options = options;
     this.server = createServer(limits);
     this.refusals = new RefusalLog(options.log, options.clock);
-    this.connections = new AdminConnections(this.server, this.refusals);
+    const { door, clock, log } = options;
+    this.connections = new AdminConnections(this.server, { refusals: this.refusals, door, clock, log });
     this.router = polka({
       server: this.server,
       onNoMatch: (request, response) => this.refuseUnrouted(request, response),
@@ -111,6 +115,8 @@ export class AdminServer {
   async close(): Promise<void> {
     this.server.close();
     this.server.closeIdleConnections();
+    this.connections.endHandshakes();
+    this.options.door?.close();
     const limit = Promise.withResolvers<void>();
     const timer = setTimeout(limit.resolve, closeWithin);
     const finished = [...this.answering.keys()].filter(response => !this.outliving.has(response)).map(finish);
@@ -163,7 +169,7 @@ export class AdminServer {
     const { method } = route;
     let held = 0;
     try {
-      this.options.guard.check(request.path, request.headers);
+      this.options.guard.check(request.path, request.headers, connection.certificate);
       const precondition = new Precondition({
         ifMatch: request.headers['if-match'],
         ifNoneMatch: request.headers['if-none-match'],
@@ -183,7 +189,7 @@ export class AdminServer {
         params: request.params,
         query: new URLSearchParams(request.search),
         precondition,
-        by: this.options.guard.callerOf(connection.remoteAddress),
+        by: this.options.guard.callerOf(connection.remoteAddress, connection.certificate),
         body,
       });
     } finally {
@@ -200,8 +206,9 @@ export class AdminServer {
 
   private refuseUnrouted(request: Request, response: ServerResponse): void {
     const path = request.path.slice(0, 200);
+    const { certificate } = this.connections.of(request);
     try {
-      this.options.guard.check(request.path, request.headers);
+      this.options.guard.check(request.path, request.headers, certificate);
     } catch (thrown) {
       this.refuse(request, response, thrown);
       return;

@@ -1,7 +1,10 @@
 // admin-api: serves the admin routes, its own and those of the other plugins, over HTTP.
 import { z } from 'zod';
+import { type ListenerTls, listenerTls } from '../../core/certificates/listener-tls.ts';
+import { readTls } from '../../core/certificates/tls-reading.ts';
 import { WeldrError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { addressOf, meet, parseTcpAddress, tcpAddress } from '../../core/settings/listen.ts';
 import { secret } from '../../core/settings/secret.ts';
 import type { Overrides } from '../../core/settings/settings.ts';
@@ -12,6 +15,7 @@ import { addManagerRoutes } from './manager-routes.ts';
 import { addOpenApiRoute } from './openapi.ts';
 import { addPoolRoutes } from './pool-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
+import type { TlsDoor } from './tls-door.ts';
 
 const token = z
   .string()
@@ -32,6 +36,11 @@ const options = z
       .max(100)
       .default([])
       .describe('More host names that it is reached by, without ports; they matter where there is no token.'),
+    tls: listenerTls
+      .optional()
+      .describe(
+        'Callers speak TLS, as with a listener; `clientAuth` in mode `require` stands in for a token.',
+      ),
   })
   .describe('Serves the admin API: servers come and go, and Weldr says how it is, as JSON over HTTP.');
 
@@ -39,8 +48,8 @@ const options = z
 export type AdminApiOptions = z.input<typeof options>;
 
 /**
- * The admin API: JSON over HTTP, on 127.0.0.1:8687 by default. Without a bearer token it listens on loopback
- * addresses only: the start fails with CONFIG_INVALID otherwise, with LISTEN_FAILED when the address is taken.
+ * The admin API: JSON over HTTP or, with `tls`, HTTPS, on 127.0.0.1:8687 by default. Without a bearer token or certificates of
+ * callers it listens on loopback addresses only: the start fails with CONFIG_INVALID otherwise, with LISTEN_FAILED when the address is taken.
  */
 export const adminApi = definePlugin({
   name: 'admin-api',
@@ -49,10 +58,11 @@ export const adminApi = definePlugin({
     const { host, port } = accessOf(overrides, configured);
     const target = { kind: 'tcp', host, port } as const;
     listensOn(addressOf(target));
-    if (!isLoopback(host)) {
+    if (configured.tls !== undefined) checkTls(configured.tls);
+    else if (!isLoopback(host)) {
       warn(
         'listen',
-        `callers send the token to ${addressOf(target)} in plain text; listen on 127.0.0.1, and come over TLS or SSH`,
+        `callers send the token to ${addressOf(target)} in plain text; set adminApi({ tls }), or listen on 127.0.0.1`,
       );
     }
     const taken = listen.find(one => port !== 0 && meet(one.target, target));
@@ -71,17 +81,41 @@ export const adminApi = definePlugin({
     addCertificateRoutes(side.admin, side);
     addBatchRoute(side.admin, side.operator);
     const { host, port, bearer } = accessOf(side.overrides, configured);
-    const guard = new AccessGuard({ token: bearer, listenHost: host, hosts: configured.hosts });
+    const { hosts, tls } = configured;
+    const clientAuth = tls?.clientAuth?.mode;
+    const guard = new AccessGuard({ token: bearer, clientAuth, listenHost: host, hosts });
     const { admin: routes, clock, log, operator, onClose } = side;
     // Workers never serve it, and loading it takes longer than all else that they need.
     const { AdminServer } = await import('./admin-server.ts');
-    const server = new AdminServer({ routes, guard, log, clock, stale: () => operator.stale });
+    const door = tls === undefined ? undefined : await doorOf(tls, side);
+    const server = new AdminServer({ routes, guard, log, clock, door, stale: () => operator.stale });
     onClose(() => server.close());
     const address = await server.listen(host, port);
     side.listensOn(address);
-    log.info({ address, token: bearer !== undefined }, `the admin API listens on http://${address}`);
+    const scheme = door === undefined ? 'http' : 'https';
+    const facts = { address, scheme, token: bearer !== undefined };
+    log.info(facts, `the admin API listens on ${scheme}://${address}`);
   },
 });
+
+async function doorOf(
+  tls: ListenerTls,
+  { clock, log }: Pick<ManagerSide, 'clock' | 'log'>,
+): Promise<TlsDoor> {
+  const { TlsDoor } = await import('./tls-door.ts');
+  return new TlsDoor(tls, clock, log);
+}
+
+/** As they are read at the start. Throws as options do, whose place is put before the message. */
+function checkTls(tls: ListenerTls): void {
+  try {
+    readTls(tls, 'tls');
+  } catch (thrown) {
+    if (!(thrown instanceof WeldrError) || thrown.field === undefined) throw thrown;
+    const { field, code, message } = thrown;
+    throw new WeldrError(code, message.replace(`${field}: `, ''), { field });
+  }
+}
 
 /** Address and token: flags and environment go before the options. */
 function accessOf(overrides: Overrides, configured: z.output<typeof options>) {
@@ -91,10 +125,11 @@ function accessOf(overrides: Overrides, configured: z.output<typeof options>) {
     throw new WeldrError('CONFIG_INVALID', `not an address: ${listen}`, { field: 'listen' });
   if (overrides.adminToken !== undefined) checkOverride(overrides.adminToken);
   const bearer = overrides.adminToken ?? configured.token;
-  if (bearer === undefined && !isLoopback(address.host)) {
+  const isKnown = bearer !== undefined || configured.tls?.clientAuth?.mode === 'require';
+  if (!isKnown && !isLoopback(address.host)) {
     throw new WeldrError(
       'CONFIG_INVALID',
-      `the admin API would be open to everybody who reaches ${listen}: set adminApi({ token }) or WELDR_ADMIN_TOKEN, or listen on 127.0.0.1`,
+      `the admin API would be open to everybody who reaches ${listen}: set adminApi({ token }) or WELDR_ADMIN_TOKEN, or listen on 127.0.0.1, or require certificates of callers (tls.clientAuth)`,
       { field: 'token' },
     );
   }

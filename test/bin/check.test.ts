@@ -21,7 +21,7 @@ const at = 'weldr.config.ts: ';
 const mistakes: Readonly<Record<string, Mistake>> = {
   'an admin API that others reach without a token': {
     plugins: "adminApi({ listen: '0.0.0.0:0' })",
-    said: `${at}plugins[1].token: the admin API would be open to everybody who reaches 0.0.0.0:0: set adminApi({ token }) or WELDR_ADMIN_TOKEN, or listen on 127.0.0.1`,
+    said: `${at}plugins[1].token: the admin API would be open to everybody who reaches 0.0.0.0:0: set adminApi({ token }) or WELDR_ADMIN_TOKEN, or listen on 127.0.0.1, or require certificates of callers (tls.clientAuth)`,
   },
   'a short WELDR_ADMIN_TOKEN': {
     plugins: 'adminApi()',

@@ -1,6 +1,7 @@
 // Certificates for tests, made by openssl: of an authority of their own, or certified by themselves.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -12,7 +13,7 @@ export interface MadeCertificate {
 
 /** What a certificate is to be. */
 export interface CertificateWish {
-  /** DNS names; the first is its common name, too. */
+  /** DNS names and addresses; the first is its common name, too. */
   readonly names: readonly string[];
   readonly keyType?: 'ec' | 'rsa';
   /** Until it ends; below 0: it has ended. Default 365. */
@@ -29,7 +30,7 @@ export function makeCertificate(wish: CertificateWish): MadeCertificate {
   return inFolder(folder => {
     const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
     const kind = keyType === 'ec' ? ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'] : ['rsa:2048'];
-    const alternatives = names.map(name => `DNS:${name}`).join(',');
+    const alternatives = names.map(name => `${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`).join(',');
     openssl(
       'req',
       '-new',

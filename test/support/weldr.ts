@@ -237,7 +237,7 @@ class WeldrProcess implements TestWeldr {
     const [address] = Array.isArray(record['listen']) ? record['listen'] : [];
     this.url = `http://${address}`;
     const admin = this.logs.find(line => line['plugin'] === 'admin-api' && 'address' in line);
-    if (admin !== undefined) this.adminUrl = `http://${admin['address']}`;
+    if (admin !== undefined) this.adminUrl = `${admin['scheme']}://${admin['address']}`;
   }
 
   workers(): number[] {

@@ -104,7 +104,7 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
   'a token that crosses the network in plain text': [
     { plugins: [roundRobin(), adminApi({ listen: '0.0.0.0:8687', token: '0123456789abcdef' })] },
     [
-      'plugins[1].listen: callers send the token to 0.0.0.0:8687 in plain text; listen on 127.0.0.1, and come over TLS or SSH',
+      'plugins[1].listen: callers send the token to 0.0.0.0:8687 in plain text; set adminApi({ tls }), or listen on 127.0.0.1',
     ],
   ],
 };

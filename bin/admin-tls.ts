@@ -1,0 +1,101 @@
+// AdminTls: whom the commands trust and what they show where the admin API speaks TLS, and what can be wrong with that.
+import { readFileSync } from 'node:fs';
+import { certificatesIn, pairFault } from '../core/certificates/pem.ts';
+import { describeError } from '../core/errors.ts';
+import { exitCodes } from '../core/process/exit-codes.ts';
+import { CommandError } from './command-error.ts';
+
+/** Paths of PEM files. */
+export interface AdminTlsFiles {
+  /** Who may sign the certificate of the admin API; undefined: those whom Node trusts. */
+  readonly ca: string | undefined;
+  /** The own certificate, its chain behind it, and its key. */
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+}
+
+/** What is in them. Throws a CommandError, with the flag and the variable. */
+export function readAdminTls({ ca, cert, key }: AdminTlsFiles): { ca?: string; cert?: string; key?: string } {
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new CommandError(
+      `a certificate and its key go together; ${cert === undefined ? named('cert') : named('key')} is missing`,
+      exitCodes.usage,
+    );
+  }
+  const authorities = ca === undefined ? undefined : read('ca', ca);
+  if (authorities !== undefined && certificatesIn(authorities) === undefined) {
+    throw new CommandError(
+      `${named('ca')}: ${ca} holds no certificate that can be read; expected PEM, -----BEGIN CERTIFICATE-----`,
+    );
+  }
+  const trusted = authorities === undefined ? {} : { ca: authorities };
+  if (cert === undefined || key === undefined) return trusted;
+  const own = { cert: read('cert', cert), key: read('key', key) };
+  const fault = pairFault(own.cert, own.key);
+  if (fault !== undefined) {
+    const file = fault.field === 'cert' ? cert : key;
+    throw new CommandError(`${named(fault.field)}: ${file} ${fault.message.replace('`cert`', cert)}`);
+  }
+  return { ...trusted, ...own };
+}
+
+/** What to do about a connection over TLS that failed; undefined: it failed for another reason. */
+export function tlsProblem(error: unknown, url: URL, shown: AdminTlsFiles): string | undefined {
+  if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return undefined;
+  const { code, message } = error;
+  const { origin } = url;
+  const why = describeError(error);
+  if (untrusted.has(code)) {
+    return shown.ca === undefined
+      ? `the certificate of ${origin} is of nobody whom this command trusts (${why}): pass that of who signed it, or itself if it is self-signed, with --admin-ca FILE or WELDR_ADMIN_CA`
+      : `the certificate of ${origin} is of nobody in ${shown.ca} (${why}): pass that of who signed it with --admin-ca FILE or WELDR_ADMIN_CA`;
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return `the certificate of ${origin} is not for ${url.hostname} (${why}): take one of its names for --admin-url`;
+  }
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
+    return `the certificate of ${origin} is out of date (${why}): renew it, or set the clock of this machine right`;
+  }
+  // Node wraps some of OpenSSL's errors, whose words are in the message then.
+  const words = `${code} ${message}`.toUpperCase().replaceAll(' ', '_');
+  if (isPlain.test(words)) return `${origin} does not speak TLS: ask for it as http://${url.host}`;
+  if (shown.cert === undefined) {
+    return asksForCertificate.test(words)
+      ? `${origin} asks for a certificate: pass one with --admin-cert FILE and --admin-key FILE, or WELDR_ADMIN_CERT and WELDR_ADMIN_KEY`
+      : undefined;
+  }
+  const question = `is ${shown.cert} of an authority of adminApi({ tls: { clientAuth } }), and in time?`;
+  if (notTaken.test(words)) return `${origin} does not take the certificate (${why}): ${question}`;
+  // Weldr looks at it behind the handshake, and closes without a word.
+  return code === 'ECONNRESET' || code === 'EPIPE'
+    ? `${origin} closes the connection (${why}), as it does when it does not take a certificate: ${question}`
+    : undefined;
+}
+
+/** Names that OpenSSL has for a chain that leads to nobody. */
+const untrusted: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_SIGNATURE_FAILURE',
+  'INVALID_CA',
+]);
+
+const isPlain = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/;
+
+/** The alert for it in TLS 1.3, and what TLS 1.2 has. */
+const asksForCertificate = /ALERT_CERTIFICATE_REQUIRED|ALERT_HANDSHAKE_FAILURE/;
+
+const notTaken = /ALERT_(?:BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_)/;
+
+const named = (flag: keyof AdminTlsFiles): string => `--admin-${flag} or WELDR_ADMIN_${flag.toUpperCase()}`;
+
+function read(flag: keyof AdminTlsFiles, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (thrown) {
+    throw new CommandError(`${named(flag)} cannot be read: ${describeError(thrown)}`);
+  }
+}

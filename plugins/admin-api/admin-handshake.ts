@@ -1,0 +1,35 @@
+// AdminHandshake: a caller's connection until its TLS handshake is over. It counts, and makes room, like any other.
+import type { Socket } from 'node:net';
+import type { Clock } from '../../core/clock.ts';
+
+/** How long all of it may take, however its bytes drip, ms. */
+const handshakeWithin = 10_000;
+
+/** A connection on which no request can come yet. */
+export class AdminHandshake {
+  readonly working = false;
+  readonly awaits = 'caller';
+  readonly remoteAddress: string | undefined;
+  private readonly socket: Socket;
+  private readonly stop: () => void;
+
+  constructor(socket: Socket, clock: Clock) {
+    this.socket = socket;
+    this.remoteAddress = socket.remoteAddress;
+    socket.on('error', () => socket.destroy());
+    this.stop = clock.after(handshakeWithin, () => socket.destroy());
+  }
+
+  get destroyed(): boolean {
+    return this.socket.destroyed;
+  }
+
+  /** It is over, well or not. */
+  end(): void {
+    this.stop();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+}
