@@ -8,6 +8,7 @@ export class CertificateNames {
   private readonly exact = new Map<string, Certificate[]>();
   /** By what is behind `*.`. */
   private readonly wildcards = new Map<string, Certificate[]>();
+  private readonly bySet = new Map<string, Certificate[]>();
 
   constructor(certificates: readonly Certificate[]) {
     for (const certificate of certificates) {
@@ -21,6 +22,20 @@ export class CertificateNames {
         else if (known.every(({ keyType }) => keyType !== certificate.keyType)) known.push(certificate);
       }
     }
+    const numbers = new Map(certificates.map((certificate, n) => [certificate, n]));
+    for (const index of [this.exact, this.wildcards]) {
+      for (const [name, set] of index) {
+        const key = set.map(certificate => numbers.get(certificate)).join();
+        const known = this.bySet.get(key);
+        if (known === undefined) this.bySet.set(key, set);
+        else index.set(name, known);
+      }
+    }
+  }
+
+  /** Sets of certificates that some name has, each once. */
+  get sets(): Iterable<readonly Certificate[]> {
+    return this.bySet.values();
   }
 
   /** Those for a name as a client sends it, the same array for the same ones; none: nobody's name. */

@@ -27,35 +27,55 @@ const groups = `${hasHybrid ? 'X25519MLKEM768:' : ''}X25519:prime256v1:secp384r1
 
 /** The contexts of one listener. */
 export class TlsContexts {
+  /** What a client without a name is shown, and one with an unknown name, unless it is refused; none: they are refused. */
+  readonly fallback: readonly Certificate[];
+  /** Must it be known before a handshake what name a client asks for? */
+  readonly needsNames: boolean;
+  /** Is every client shown the same, whatever it asks for? */
+  readonly isOne: boolean;
   private readonly material: TlsMaterial;
   private readonly names: CertificateNames;
   private readonly ticketKeys: Buffer;
   private readonly made = new Map<readonly Certificate[], SecureContext>();
-  /** What a client without a name is shown, and one with an unknown name, unless it is refused; none: they are refused. */
-  private readonly fallback: readonly Certificate[];
 
   /** `ticketKeys`: 48 bytes, the same in all workers, so that a client resumes its session on any of them. */
   constructor(material: TlsMaterial, ticketKeys: Buffer) {
     this.material = material;
     this.ticketKeys = ticketKeys;
-    const { certificates, others = [] } = material;
+    const { certificates, others = [], unknownName } = material;
     this.names = new CertificateNames([...certificates, ...others]);
     this.fallback = this.fallbackOf(certificates[0]);
+    const rest = [...this.names.sets].filter(set => set !== this.fallback);
+    this.needsNames = rest.some(set => set.length > 1);
+    this.isOne = rest.length === 0 && this.fallback.length > 0 && unknownName === 'default';
   }
 
-  /** The context for a name as a client sends it; undefined: it is refused. */
-  for(name: string): SecureContext | undefined {
-    const certificates = this.names.for(name);
-    if (certificates.length > 0) return this.contextOf(certificates);
-    if (this.material.unknownName === 'refuse' || this.fallback.length === 0) return undefined;
-    return this.contextOf(this.fallback);
+  /**
+   * The certificates by which a server has to do the handshake with a client that asks for this name. Of several of a
+   * context that is chosen in the handshake Node takes one; the server's own are all there, and OpenSSL chooses by what
+   * the client can read.
+   */
+  serverFor(name: string | undefined): readonly Certificate[] {
+    const certificates = name === undefined ? this.fallback : this.names.for(name);
+    return certificates.length > 1 ? certificates : this.fallback;
   }
 
-  /** For a server of these contexts. */
-  get options(): SecureContextOptions & { requestCert: boolean; rejectUnauthorized: boolean } {
+  /** The context for a name as a client sends it; `own`: those of the server's are right; undefined: it is refused. */
+  for(name: string, own: readonly Certificate[]): SecureContext | 'own' | undefined {
+    const known = this.names.for(name);
+    if (known.length === 0 && this.material.unknownName === 'refuse') return undefined;
+    const certificates = known.length === 0 ? this.fallback : known;
+    if (certificates.length === 0) return undefined;
+    return certificates === own ? 'own' : this.contextOf(certificates);
+  }
+
+  /** For a server with these certificates. */
+  optionsFor(
+    certificates: readonly Certificate[],
+  ): SecureContextOptions & { requestCert: boolean; rejectUnauthorized: boolean } {
     const { clientAuth } = this.material;
     return {
-      ...this.optionsOf(this.fallback),
+      ...this.optionsOf(certificates),
       requestCert: clientAuth !== undefined,
       rejectUnauthorized: clientAuth?.mode === 'require',
     };
@@ -80,7 +100,7 @@ export class TlsContexts {
   private optionsOf(given: readonly Certificate[]): SecureContextOptions {
     const { clientAuth, profile } = this.material;
     const { constants } = process.getBuiltinModule('node:crypto');
-    // Of a context that was chosen by name Node shows the last certificate alone: the one that costs least.
+    // Of a context that is chosen in the handshake Node takes the last certificate alone: the one that costs least.
     const certificates = [...given].sort((a, b) => Number(a.keyType === 'ec') - Number(b.keyType === 'ec'));
     return {
       cert: certificates.map(({ cert }) => cert),

@@ -1,9 +1,11 @@
 // TlsTerminator: ends TLS for one listener: from an accepted socket, through the handshake, to one in plain text.
 import type { Socket } from 'node:net';
 import type { SecureContext, Server, TLSSocket } from 'node:tls';
+import type { Certificate } from '../../certificates/certificate.ts';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 import type { TlsFacts } from '../../request/tls-facts.ts';
 import { plainAnswer } from '../h1/head-writer.ts';
+import { readServerName } from './client-hello.ts';
 import { TlsContexts } from './tls-contexts.ts';
 import { factsOf } from './tls-facts.ts';
 
@@ -22,17 +24,26 @@ const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70])
 export class TlsTerminator {
   private readonly under = new Map<Socket, HandshakeReceiver>();
   private readonly protocols: readonly string[];
-  private server: Server;
+  /** By what they show. */
+  private readonly servers = new Map<readonly Certificate[], Server>();
+  private contexts: TlsContexts;
+  private asksForCertificate: boolean;
 
   /** `protocols`: what is spoken behind the handshake (ALPN), the best first. */
   constructor(material: TlsMaterial, ticketKeys: Buffer, protocols: readonly string[]) {
     this.protocols = protocols;
-    this.server = this.newServer(material, ticketKeys);
+    this.contexts = new TlsContexts(material, ticketKeys);
+    this.asksForCertificate = material.clientAuth !== undefined;
+    // What OpenSSL does not take is found now, and not with the first client.
+    this.serverOf(this.contexts.fallback);
   }
 
   /** Handshakes from now on go by other certificates or keys; connections that stand go on. */
   change(material: TlsMaterial, ticketKeys: Buffer): void {
-    this.server = this.newServer(material, ticketKeys);
+    this.contexts = new TlsContexts(material, ticketKeys);
+    this.asksForCertificate = material.clientAuth !== undefined;
+    this.servers.clear();
+    this.serverOf(this.contexts.fallback);
   }
 
   /** Begins a handshake. */
@@ -42,21 +53,34 @@ export class TlsTerminator {
     socket.once('close', () => {
       if (this.under.has(socket)) this.failed(socket, new Error('the client left in the handshake'));
     });
-    this.server.emit('connection', socket);
+    if (this.contexts.needsNames) readServerName(socket, name => this.begin(socket, name));
+    else this.begin(socket, undefined);
+  }
+
+  private begin(socket: Socket, name: string | undefined): void {
+    this.serverOf(this.contexts.serverFor(name)).emit('connection', socket);
+  }
+
+  private serverOf(certificates: readonly Certificate[]): Server {
+    const known = this.servers.get(certificates);
+    if (known !== undefined) return known;
+    const server = this.newServer(certificates);
+    this.servers.set(certificates, server);
+    return server;
   }
 
   /** A server that never listens: it is given sockets, which stay the listener's. */
-  private newServer(material: TlsMaterial, ticketKeys: Buffer): Server {
-    const contexts = new TlsContexts(material, ticketKeys);
-    const asks = material.clientAuth !== undefined;
+  private newServer(certificates: readonly Certificate[]): Server {
+    const { contexts, asksForCertificate } = this;
     // Loaded with the first listener that speaks it.
     const server = process.getBuiltinModule('node:tls').createServer({
-      ...contexts.options,
+      ...contexts.optionsFor(certificates),
       ALPNProtocols: [...this.protocols],
       allowHalfOpen: true,
-      SNICallback: chooser(contexts),
+      // Without it, Node asks for no choice in the handshake.
+      ...(contexts.isOne ? {} : { SNICallback: chooser(contexts, certificates) }),
     });
-    server.on('secureConnection', socket => this.secured(socket, asks));
+    server.on('secureConnection', socket => this.secured(socket, asksForCertificate));
     server.on('tlsClientError', (error, socket) => this.refused(error, socket));
     return server;
   }
@@ -88,16 +112,17 @@ export class TlsTerminator {
   }
 }
 
-/** Node calls it on the socket whose client asks for a name. */
-function chooser(contexts: TlsContexts) {
+/** Node calls it on the socket whose client asks for a name; `own`: what the server has itself. */
+function chooser(contexts: TlsContexts, own: readonly Certificate[]) {
   return function (
     this: unknown,
     name: string,
     done: (error: Error | null, context?: SecureContext) => void,
   ): void {
-    const context = contexts.for(name);
+    const context = contexts.for(name, own);
     if (context !== undefined) {
-      done(null, context);
+      if (context === 'own') done(null);
+      else done(null, context);
       return;
     }
     const refuse = (): void => done(new Error(`no certificate is for ${JSON.stringify(name)}`));
