@@ -37,6 +37,11 @@ const options = z
       .default([])
       .describe('More host names that it is reached by, without ports; they matter where there is no token.'),
     tls: listenerTls
+      // There are no others that it could show.
+      .refine(({ certificates }) => certificates.length > 0, {
+        path: ['certificates'],
+        message: 'expected one certificate at least',
+      })
       .optional()
       .describe(
         'Callers speak TLS, as with a listener; `clientAuth` in mode `require` stands in for a token.',

@@ -39,6 +39,8 @@ export function readServerName(socket: Socket, done: (name: string | undefined) 
   socket.on('end', read);
   // The end of the handshake is told by its close.
   socket.on('error', ignore);
+  // What somebody before has read and put back is not told of again.
+  if (socket.readableLength > 0) read();
 }
 
 const ignore = (): void => {};

@@ -1,9 +1,9 @@
 // The name that a client asks for, read out of the first bytes of its handshake, in whatever form they come.
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect as connectPlain, createServer, type Socket } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
 import * as assert from 'uvu/assert';
-import { ClientHello } from '../../../../core/http/accept/client-hello.ts';
+import { ClientHello, readServerName } from '../../../../core/http/accept/client-hello.ts';
 import { suite } from '../../../support/suite.ts';
 
 const test = suite('ClientHello');
@@ -103,6 +103,33 @@ test('it is found in pieces and records of any size, when the last byte is there
 test('what is behind it stays', () => {
   const hello = records(message(names(Buffer.from('a.test'))));
   assert.is(read(Buffer.concat([hello, Buffer.from('more')]))?.name, 'a.test');
+});
+
+test('it is read from a socket, which has all bytes again; what somebody has put back there before, too', async () => {
+  const hello = records(message(names(Buffer.from('shop.test'))));
+  for (const putBack of [0, 3, hello.length]) {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const client = connectPlain(
+      typeof address === 'object' && address !== null ? address.port : 0,
+      '127.0.0.1',
+    );
+    const [socket]: Socket[] = await once(server, 'connection');
+    assert.ok(socket);
+    client.write(hello.subarray(0, putBack));
+    if (putBack > 0) {
+      await once(socket, 'readable');
+      socket.unshift(socket.read());
+    }
+    const named = new Promise(resolve => readServerName(socket, resolve));
+    client.write(hello.subarray(putBack));
+    assert.is(await named, 'shop.test');
+    assert.ok(hello.equals(socket.read()));
+    client.destroy();
+    socket.destroy();
+    server.close();
+  }
 });
 
 test('what is no hello, or one that cannot be understood, is left to OpenSSL at once', () => {
