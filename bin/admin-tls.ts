@@ -46,9 +46,11 @@ export function tlsProblem(error: unknown, url: URL, shown: AdminTlsFiles): stri
   const { origin } = url;
   const why = describeError(error);
   if (untrusted.has(code)) {
+    // Node goes on with a flag of its own.
+    const [reason] = why.split(';');
     return shown.ca === undefined
-      ? `the certificate of ${origin} is of nobody whom this command trusts (${why}): pass that of who signed it, or itself if it is self-signed, with --admin-ca FILE or WELDR_ADMIN_CA`
-      : `the certificate of ${origin} is of nobody in ${shown.ca} (${why}): pass that of who signed it with --admin-ca FILE or WELDR_ADMIN_CA`;
+      ? `the certificate of ${origin} is of nobody whom this command trusts (${reason}): pass that of who signed it, or itself if it is self-signed, with --admin-ca FILE or WELDR_ADMIN_CA`
+      : `the certificate of ${origin} is of nobody in ${shown.ca} (${reason}): pass that of who signed it with --admin-ca FILE or WELDR_ADMIN_CA`;
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return `the certificate of ${origin} is not for ${url.hostname} (${why}): take one of its names for --admin-url`;

@@ -60,13 +60,12 @@ export class TlsContexts {
     return certificates.length > 1 ? certificates : this.fallback;
   }
 
-  /** The context for a name as a client sends it; `own`: those of the server's are right; undefined: it is refused. */
-  for(name: string, own: readonly Certificate[]): SecureContext | 'own' | undefined {
-    const known = this.names.for(name);
-    if (known.length === 0 && this.material.unknownName === 'refuse') return undefined;
-    const certificates = known.length === 0 ? this.fallback : known;
-    if (certificates.length === 0) return undefined;
-    return certificates === own ? 'own' : this.contextOf(certificates);
+  /** The context for a name as a client sends it; `fallback`: that is what it is shown; undefined: it is refused. */
+  for(name: string): SecureContext | 'fallback' | undefined {
+    const certificates = this.names.for(name);
+    const isUnknown = certificates.length === 0;
+    if (isUnknown && (this.material.unknownName === 'refuse' || this.fallback.length === 0)) return undefined;
+    return isUnknown || certificates === this.fallback ? 'fallback' : this.contextOf(certificates);
   }
 
   /** For a server with these certificates. */

@@ -24,7 +24,7 @@ const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70])
 export class TlsTerminator {
   private readonly under = new Map<Socket, HandshakeReceiver>();
   private readonly protocols: readonly string[];
-  /** By what they show. */
+  /** By what they show; that with the fallback chooses in the handshake what others are shown that have one certificate. */
   private readonly servers = new Map<readonly Certificate[], Server>();
   private contexts: TlsContexts;
   private asksForCertificate: boolean;
@@ -72,13 +72,14 @@ export class TlsTerminator {
   /** A server that never listens: it is given sockets, which stay the listener's. */
   private newServer(certificates: readonly Certificate[]): Server {
     const { contexts, asksForCertificate } = this;
+    const chooses = certificates === contexts.fallback && !contexts.isOne;
     // Loaded with the first listener that speaks it.
     const server = process.getBuiltinModule('node:tls').createServer({
       ...contexts.optionsFor(certificates),
       ALPNProtocols: [...this.protocols],
       allowHalfOpen: true,
-      // Without it, Node asks for no choice in the handshake.
-      ...(contexts.isOne ? {} : { SNICallback: chooser(contexts, certificates) }),
+      // Where there is one, Node interrupts each handshake for it.
+      ...(chooses ? { SNICallback: chooser(contexts) } : {}),
     });
     server.on('secureConnection', socket => this.secured(socket, asksForCertificate));
     server.on('tlsClientError', (error, socket) => this.refused(error, socket));
@@ -112,16 +113,16 @@ export class TlsTerminator {
   }
 }
 
-/** Node calls it on the socket whose client asks for a name; `own`: what the server has itself. */
-function chooser(contexts: TlsContexts, own: readonly Certificate[]) {
+/** Node calls it on the socket whose client asks for a name. */
+function chooser(contexts: TlsContexts) {
   return function (
     this: unknown,
     name: string,
     done: (error: Error | null, context?: SecureContext) => void,
   ): void {
-    const context = contexts.for(name, own);
+    const context = contexts.for(name);
     if (context !== undefined) {
-      if (context === 'own') done(null);
+      if (context === 'fallback') done(null);
       else done(null, context);
       return;
     }
