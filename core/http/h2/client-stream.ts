@@ -9,6 +9,7 @@ import type { ClientStream, OutboundResponse, Peer, RequestReceiver } from '../e
 import { slowness } from '../exchange/upload-rate.ts';
 import type { Wire } from '../exchange/wire.ts';
 import type { H2ClientConnection } from './client-connection.ts';
+import type { H2Stream } from './connection.ts';
 import type { Ending } from './frame-writer.ts';
 import { errorCode } from './frames.ts';
 import { connectionFields, type RequestBlock } from './request-block.ts';
@@ -16,16 +17,15 @@ import { connectionFields, type RequestBlock } from './request-block.ts';
 const noBytes = Buffer.alloc(0);
 
 /** One request. */
-export class H2ClientStream implements ClientStream, Waiting {
+export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   deadline = 0;
   deadlineSlot = -1;
   readonly id: number;
   readonly takes = 'payload';
   answered = false;
-  /** What the client lets this stream send. */
   window: number;
-  /** What the client may still send of its body. */
   allowed: number;
+  used = 0;
   private readonly connection: H2ClientConnection;
   private readonly wire: Wire;
   private receiver: RequestReceiver | undefined = undefined;
@@ -73,12 +73,10 @@ export class H2ClientStream implements ClientStream, Waiting {
     return this.isOver;
   }
 
-  /** Has the client said that no more of the request comes? */
   get halfClosed(): boolean {
     return this.ended;
   }
 
-  /** Has it something to send that waits for a window or for the connection? */
   get waits(): boolean {
     return this.pending.length > 0;
   }
@@ -104,7 +102,6 @@ export class H2ClientStream implements ClientStream, Waiting {
     receiver.refuse(error);
   }
 
-  /** Takes bytes of the body, which are valid during the call. False: they are more than was announced. */
   onBody(buffer: Buffer, start: number, end: number): boolean {
     this.received += end - start;
     if (this.length >= 0 && this.received > this.length) return false;
@@ -129,7 +126,6 @@ export class H2ClientStream implements ClientStream, Waiting {
     return true;
   }
 
-  /** The client has sent all of it. False: it is less than was announced. */
   onEnd(trailers: HeaderList | undefined): boolean {
     this.ended = true;
     this.trailers = trailers;
@@ -280,7 +276,6 @@ export class H2ClientStream implements ClientStream, Waiting {
     else this.connection.endData(this.id);
   }
 
-  /** Windows are open, or the connection takes more: sends what waits. */
   sendPending(): void {
     const { pending } = this;
     if (pending.length === 0) return;
@@ -301,7 +296,6 @@ export class H2ClientStream implements ClientStream, Waiting {
     }
   }
 
-  /** The connection takes more. */
   onDrain(): void {
     if (this.pending.length === 0 && !this.finished) this.receiver?.onClientDrain();
   }

@@ -1,4 +1,4 @@
-// ResetStreams: streams that were reset here of late, and on which more may come, as the client did not know it yet.
+// ResetStreams: streams that were reset here of late, and on which more may come, as the peer did not know it yet.
 
 /** How many streams are remembered that were reset here. */
 const maxResets = 256;

@@ -1,0 +1,379 @@
+// H2Connection: what both ends of an HTTP/2 connection do: its frames, its windows, what its streams send (RFC 9113).
+import type { Duplex } from 'node:stream';
+import type { HeaderList } from '../../request/headers.ts';
+import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
+import { BatchWriter } from './batch-writer.ts';
+import { FloodBudget, type FloodLimits, frameCost } from './flood-budget.ts';
+import { FrameReader } from './frame-reader.ts';
+import type { FrameReceiver } from './frame-receiver.ts';
+import type { Ending } from './frame-writer.ts';
+import { errorCode, largestWindow, settingId } from './frames.ts';
+import { HpackDecoder } from './hpack-decoder.ts';
+import { HpackEncoder } from './hpack-encoder.ts';
+import { ResetStreams } from './reset-streams.ts';
+
+/** The windows of a connection and of its streams before anything was said (RFC 9113 section 6.9.2). */
+export const firstWindow = 65_535;
+/** Frames that answer the peer's own, while it does not read: over it, it is cut off. */
+const maxUnread = 256 * 1024;
+
+const noBytes = Buffer.alloc(0);
+
+/** What a connection asks of its streams. */
+export interface H2Stream {
+  readonly id: number;
+  /** What the peer lets it send. */
+  window: number;
+  /** What the peer may still send on it. */
+  allowed: number;
+  /** Bytes that were taken, and that the peer has not been told of. Kept by the {@link H2Connection}. */
+  used: number;
+  /** Has it something to send that waits for a window or for the connection? */
+  readonly waits: boolean;
+  /** Has the peer said that no more comes from it? */
+  readonly halfClosed: boolean;
+  /** Takes bytes of a body, which are valid during the call. False: they are more than was announced. */
+  onBody(buffer: Buffer, start: number, end: number): boolean;
+  /** The peer has sent all of it. False: the body is less than was announced. */
+  onEnd(trailers: HeaderList | undefined): boolean;
+  /** Windows are open, or the connection takes more: sends what waits. */
+  sendPending(): void;
+  /** The connection takes more. */
+  onDrain(): void;
+}
+
+/** How one end differs from the other. */
+export interface H2Role {
+  readonly role: 'server' | 'client';
+  /** Bytes of a body that the peer may send ahead on one stream, and on all of a connection. */
+  readonly streamWindow: number;
+  readonly connectionWindow: number;
+  /** Bytes of a field block, as it is encoded; a larger one ends the connection. */
+  readonly maxBlock: number;
+  readonly budget: FloodLimits;
+}
+
+/** One connection and its streams. */
+export abstract class H2Connection<S extends H2Stream> implements FrameReceiver, Waiting {
+  deadline = 0;
+  deadlineSlot = -1;
+  protected readonly socket: Duplex;
+  protected readonly deadlines: Deadlines;
+  protected readonly reader: FrameReader;
+  protected readonly writer: BatchWriter;
+  protected readonly decoder = new HpackDecoder();
+  protected readonly encoder = new HpackEncoder();
+  protected readonly budget: FloodBudget;
+  protected readonly streams = new Map<number, S>();
+  protected readonly resets = new ResetStreams();
+  /** The last stream that was opened. */
+  protected lastStream = 0;
+  /** What the peer lets a new stream send. */
+  protected peerStreamWindow = firstWindow;
+  /** Nothing is read or begun any more. */
+  protected over = false;
+  private readonly role: H2Role;
+  /** Those that have something to send, in the order in which they began to wait. */
+  private readonly waiting = new Set<S>();
+  /** The stream that the DATA frame which is being read is of. */
+  private dataStream: S | undefined = undefined;
+  private dataEnds = false;
+  /** What of it takes window and is no payload, as far as that is known. */
+  private padding = 0;
+  /** What the peer lets this connection send. */
+  private window = firstWindow;
+  private used = 0;
+  /** Have windows been opened since it was last tried to send what waits? */
+  private opened = false;
+
+  constructor(socket: Duplex, deadlines: Deadlines, role: H2Role) {
+    this.socket = socket;
+    this.deadlines = deadlines;
+    this.role = role;
+    this.writer = new BatchWriter(socket);
+    this.budget = new FloodBudget(deadlines.now, role.budget);
+    this.reader = new FrameReader(this, role.role, undefined, role.maxBlock);
+  }
+
+  /** Is the peer behind with reading? */
+  get blocked(): boolean {
+    return this.writer.blocked;
+  }
+
+  /** Takes bytes of the peer, which are valid during the call. */
+  protected read(buffer: Buffer, start: number, end: number): void {
+    this.reader.read(buffer, start, end);
+    if (!this.opened || this.over) return;
+    this.opened = false;
+    // Only now, as windows are often opened bit by bit: each bit would be a frame of its own.
+    this.sendWaiting();
+  }
+
+  // --- what streams send ---------------------------------------------------------------------------------------
+
+  /** `fields`: name and value in turn. */
+  sendHead(id: number, fields: readonly string[], ending: Ending): void {
+    const { encoder } = this;
+    encoder.begin();
+    for (let n = 0; n < fields.length; n += 2) encoder.field(fields[n] ?? '', fields[n + 1] ?? '');
+    this.writer.headers(id, encoder.end(), ending);
+    this.wake();
+  }
+
+  /** How many bytes of this many the windows and the connection take now; they are counted as sent. */
+  protected takeWindow(stream: S, bytes: number): number {
+    if (this.blocked) return 0;
+    const size = Math.min(bytes, stream.window, this.window);
+    if (size <= 0) return 0;
+    stream.window -= size;
+    this.window -= size;
+    this.budget.earnBy(size);
+    return size;
+  }
+
+  /** Ends a body without bytes. */
+  endData(id: number): void {
+    this.writer.data(id, noBytes, 0, 0, 'end');
+    this.wake();
+  }
+
+  /** A stream has something to send, and cannot. */
+  await(stream: S): void {
+    this.waiting.add(stream);
+  }
+
+  reset(stream: S, code: number): void {
+    if (this.over) return;
+    this.resets.add(stream.id);
+    this.writer.rstStream(stream.id, code);
+    this.wake();
+  }
+
+  /** Bytes of a body were taken: the peer may send more. */
+  consumed(stream: S, bytes: number): void {
+    if (this.over || !this.streams.has(stream.id)) return;
+    stream.used += bytes;
+    // Opened again when half of it was used.
+    if (stream.used * 2 < this.role.streamWindow) return;
+    stream.allowed += stream.used;
+    this.writer.windowUpdate(stream.id, stream.used);
+    stream.used = 0;
+    this.wake();
+  }
+
+  /** A stream is over. False: it was already. */
+  protected drop(stream: S): boolean {
+    this.waiting.delete(stream);
+    if (this.dataStream === stream) this.dataStream = undefined;
+    return this.streams.delete(stream.id);
+  }
+
+  /** What is written leaves together, once a turn of the loop. */
+  protected wake(): void {
+    // With several streams there is more to come in this turn of the loop.
+    this.writer.wake(this.streams.size > 1 ? 'at the end' : 'soon');
+  }
+
+  // --- bodies --------------------------------------------------------------------------------------------------
+
+  onDataStart(id: number, size: number, ends: boolean): void {
+    const { connectionWindow } = this.role;
+    // All of the frame counts, and what nobody takes is given back at once: no stream holds the others up.
+    this.used += size;
+    if (this.used > connectionWindow) {
+      this.onConnectionError(errorCode.flowControlError, 'more than the window of the connection');
+      return;
+    }
+    if (this.used * 2 >= connectionWindow) {
+      this.writer.windowUpdate(0, this.used);
+      this.used = 0;
+      this.wake();
+    }
+    const stream = this.streams.get(id);
+    this.dataStream = undefined;
+    this.dataEnds = ends;
+    this.padding = size;
+    if (size === 0 && !ends) this.spend(frameCost.control);
+    if (stream === undefined) {
+      if (this.isIdle(id)) {
+        this.onConnectionError(errorCode.protocolError, 'DATA on a stream that was never opened');
+      } else if (!this.resets.has(id)) {
+        this.onConnectionError(errorCode.streamClosed, 'DATA on a stream that is over');
+      }
+      return;
+    }
+    if (stream.halfClosed) {
+      this.fail(stream, errorCode.streamClosed, 'DATA behind the end of a message');
+      return;
+    }
+    stream.allowed -= size;
+    if (stream.allowed < 0) {
+      this.fail(stream, errorCode.flowControlError, 'more than the window of the stream');
+      return;
+    }
+    this.dataStream = stream;
+  }
+
+  onData(buffer: Buffer, start: number, end: number): void {
+    const stream = this.dataStream;
+    this.padding -= end - start;
+    if (stream !== undefined && !stream.onBody(buffer, start, end)) {
+      this.fail(stream, errorCode.protocolError, 'a body of more bytes than content-length says');
+    }
+  }
+
+  onDataEnd(): void {
+    const stream = this.dataStream;
+    this.dataStream = undefined;
+    if (stream === undefined) return;
+    if (this.dataEnds) this.endMessage(stream, undefined);
+    else if (this.padding > 0) this.consumed(stream, this.padding);
+  }
+
+  protected endMessage(stream: S, trailers: HeaderList | undefined): void {
+    if (!stream.onEnd(trailers)) {
+      this.fail(stream, errorCode.protocolError, 'a body of fewer bytes than content-length says');
+    }
+  }
+
+  // --- control frames ------------------------------------------------------------------------------------------
+
+  onPreface(): void {}
+
+  abstract onHeaders(id: number, block: Buffer, start: number, end: number, ends: boolean): void;
+
+  abstract onRstStream(id: number, code: number): void;
+
+  abstract onGoAway(lastStreamId: number, code: number, debug: string): void;
+
+  onSetting(id: number, value: number): void {
+    if (id === settingId.headerTableSize) this.encoder.setMaxTableSize(value);
+    else if (id === settingId.maxFrameSize) this.writer.maxFrameSize = value;
+    else if (id === settingId.initialWindowSize) this.changeWindows(value);
+  }
+
+  /** A SETTINGS frame was read whole. */
+  onSettingsEnd(): void {
+    if (!this.spend(frameCost.control)) return;
+    this.writer.settingsAck();
+    this.answer();
+  }
+
+  private changeWindows(size: number): void {
+    const change = size - this.peerStreamWindow;
+    this.peerStreamWindow = size;
+    for (const stream of this.streams.values()) {
+      stream.window += change;
+      if (stream.window > largestWindow) {
+        this.onConnectionError(errorCode.flowControlError, 'a window over 2^31-1');
+        return;
+      }
+    }
+    this.opened = true;
+  }
+
+  onPing(payload: Buffer): void {
+    if (!this.spend(frameCost.control)) return;
+    this.writer.ping(payload, 'ack');
+    this.answer();
+  }
+
+  onSettingsAck(): void {}
+
+  onPingAck(): void {}
+
+  onWindowUpdate(id: number, increment: number): void {
+    if (!this.spend(frameCost.control)) return;
+    if (id === 0) {
+      this.window += increment;
+      if (this.window > largestWindow) {
+        this.onConnectionError(errorCode.flowControlError, 'a window over 2^31-1');
+        return;
+      }
+      this.opened = true;
+      return;
+    }
+    if (this.isIdle(id)) {
+      this.onConnectionError(errorCode.protocolError, 'WINDOW_UPDATE on a stream that was never opened');
+      return;
+    }
+    const stream = this.streams.get(id);
+    if (stream === undefined) return;
+    stream.window += increment;
+    if (stream.window > largestWindow) this.fail(stream, errorCode.flowControlError, 'a window over 2^31-1');
+    else this.opened = true;
+  }
+
+  onIgnored(): void {
+    this.spend(frameCost.control);
+  }
+
+  onStreamError(id: number, code: number, reason: string): void {
+    const stream = this.streams.get(id);
+    if (stream !== undefined) this.fail(stream, code, reason);
+    else this.onErrorElsewhere(id, code, reason);
+  }
+
+  abstract onConnectionError(code: number, reason: string): void;
+
+  // --- rules ---------------------------------------------------------------------------------------------------
+
+  /** A stream error on a stream that is not open. */
+  protected abstract onErrorElsewhere(id: number, code: number, reason: string): void;
+
+  /** A stream was reset for what the peer did on it. */
+  protected abstract onReset(stream: S, reason: string): void;
+
+  /** False: the peer has spent all, and the connection ends. */
+  protected spend(cost: number): boolean {
+    if (this.budget.spend(cost, this.deadlines.now)) return true;
+    this.onConnectionError(errorCode.enhanceYourCalm, 'too many frames that bring no request further');
+    return false;
+  }
+
+  /** An answer to a frame waits to be written: a peer that does not read must not make it grow. */
+  private answer(): void {
+    this.wake();
+    if (this.writer.unread > maxUnread && this.blocked) {
+      this.onConnectionError(
+        errorCode.enhanceYourCalm,
+        'frames that want answers, and nobody who reads them',
+      );
+    }
+  }
+
+  protected isIdle(id: number): boolean {
+    return id > this.lastStream || id % 2 === 0;
+  }
+
+  /** Resets a stream for what the peer did on it. */
+  fail(stream: S, code: number, reason: string): void {
+    if (!this.spend(frameCost.reset)) return;
+    this.reset(stream, code);
+    this.onReset(stream, reason);
+  }
+
+  // --- sending what waited -------------------------------------------------------------------------------------
+
+  private sendWaiting(): void {
+    for (const stream of [...this.waiting]) {
+      if (this.window <= 0 || this.blocked) return;
+      this.send(stream);
+    }
+  }
+
+  private send(stream: S): void {
+    this.waiting.delete(stream);
+    stream.sendPending();
+    // Behind the others: each has its turn.
+    if (stream.waits) this.waiting.add(stream);
+  }
+
+  protected readonly onSocketDrain = (): void => {
+    if (this.over) return;
+    this.sendWaiting();
+    for (const stream of [...this.streams.values()]) stream.onDrain();
+  };
+
+  abstract onDeadline(): void;
+}
