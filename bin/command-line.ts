@@ -51,6 +51,7 @@ const flags = {
   pool: { value: 'NAME', text: 'The pool; default: default' },
   weight: { value: 'N', text: 'Share of the requests relative to the others, from 1' },
   backup: { text: 'It gets requests only while no other server of its pool is active' },
+  http2: { text: 'HTTP/2 is spoken with it, without TLS too' },
   host: { value: 'HOST', text: 'What Host says: client (default), upstream for its own name, or a name' },
   ttl: { value: 'TIME', text: 'It leaves unless it is added again within this time, such as 30s' },
   force: { text: 'Do not wait for requests in flight' },
@@ -115,7 +116,7 @@ const commands: readonly Command[] = [
   {
     usage: 'servers add <url>',
     text: 'Add a server, or change the one that has this URL',
-    flags: ['weight', 'backup', 'host', 'ttl', 'pool', ...adminFlags],
+    flags: ['weight', 'backup', 'http2', 'host', 'ttl', 'pool', ...adminFlags],
     async run([url = ''], given) {
       const { addServer } = await import('./commands/servers.ts');
       const weight = textOf(given, 'weight');
@@ -126,6 +127,7 @@ const commands: readonly Command[] = [
         url,
         weight: weight === undefined ? undefined : Number(weight),
         backup: isOn(given, 'backup') || undefined,
+        http2: isOn(given, 'http2') || undefined,
         host: textOf(given, 'host'),
         ttl: textOf(given, 'ttl'),
       };

@@ -91,6 +91,14 @@ export const errorTable = {
     'ignored',
     'a reused upstream connection died before a response',
   ),
+  // It says itself that it has done nothing of it (RFC 9113 section 8.7).
+  STREAM_REFUSED: upstream(
+    502,
+    'response-head',
+    'safe',
+    'ignored',
+    'the upstream did not take the request up',
+  ),
   UPSTREAM_RESET: upstream(
     502,
     'response-head',

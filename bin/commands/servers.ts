@@ -80,6 +80,7 @@ export interface NewServer {
   readonly url: string;
   readonly weight?: number | undefined;
   readonly backup?: boolean | undefined;
+  readonly http2?: boolean | undefined;
   readonly host?: string | undefined;
   readonly ttl?: string | undefined;
 }

@@ -62,10 +62,11 @@ export function recordOf(entry: PoolEntry, now: number): UpstreamRecord {
   return { ...fixedPart(entry.server, entry.layer, entry.poolSettings), state, reason, activeSince };
 }
 
-function fixedPart(server: ServerDefinition, layer: Layer, { tls: ofPool, host: hostOfPool }: PoolSettings) {
-  const { url: id, weight, backup, labels, host = hostOfPool ?? 'client' } = server;
-  const isTls = id.startsWith('https:') && ofPool !== undefined;
-  const tls = isTls ? { ...ofPool, ...server.tls } : server.tls;
+function fixedPart(server: ServerDefinition, layer: Layer, ofPool: PoolSettings) {
+  const { url: id, weight, backup, labels, host = ofPool.host ?? 'client' } = server;
+  const isTls = id.startsWith('https:') && ofPool.tls !== undefined;
+  const tls = isTls ? { ...ofPool.tls, ...server.tls } : server.tls;
+  const http2 = server.http2 ?? ofPool.http2;
   // A copy: the pool freezes its own.
   return {
     id,
@@ -74,6 +75,7 @@ function fixedPart(server: ServerDefinition, layer: Layer, { tls: ofPool, host: 
     host,
     labels: labels && { ...labels },
     tls,
+    ...(http2 !== undefined && { http2 }),
     layer,
   };
 }

@@ -35,7 +35,9 @@ export class Upstream {
   /** The identity: the URL's origin, or `unix:` and a path. */
   readonly id: string;
   readonly pool: string;
+  /** `https:` with TLS, `http:` without. */
   readonly protocol: 'http:' | 'https:';
+  readonly #isHttp2ByUrl: boolean;
   /** Where it is connected to. */
   readonly endpoint: ServerEndpoint;
   /**
@@ -77,10 +79,11 @@ export class Upstream {
   }
 
   constructor(pool: string, record: UpstreamRecord) {
-    const { protocol, endpoint, authority } = parseServerAddress(record.id);
+    const { protocol, http2, endpoint, authority } = parseServerAddress(record.id);
     this.id = record.id;
     this.pool = pool;
     this.protocol = protocol;
+    this.#isHttp2ByUrl = http2;
     this.endpoint = Object.freeze(endpoint);
     this.authority = authority;
     this.#record = frozen(record);
@@ -97,6 +100,13 @@ export class Upstream {
   /** What `Host` says in requests to it; undefined: what the client sent. */
   get ownHost(): string | undefined {
     return this.#ownHost;
+  }
+
+  /**
+   * Is HTTP/2 spoken with it? Undefined: over TLS it chooses, without TLS it is not.
+   */
+  get http2(): boolean | undefined {
+    return this.#isHttp2ByUrl || this.#record.http2;
   }
 
   /** @internal The pool that it is a member of; undefined: it has left. */

@@ -13,15 +13,18 @@ export type ServerEndpoint =
 export interface ServerAddress {
   /** The identity: the URL's origin, such as `http://127.0.0.1:12345`, or `unix:/run/app.sock`. */
   readonly id: string;
+  /** `h2c:` is HTTP without TLS as well. */
   readonly protocol: 'http:' | 'https:';
+  /** Does the URL itself say that HTTP/2 is spoken, as `h2c:` does? */
+  readonly http2: boolean;
   /** What `Host` says when the server is sent its own name; a unix socket is `localhost`. */
   readonly authority: string;
   readonly endpoint: ServerEndpoint;
 }
 
 /**
- * Reads a server's URL: `http://HOST:PORT` or `https://HOST:PORT` with no user, path, query or fragment, or
- * `unix:/PATH`, which is spoken to in plain HTTP. Throws INPUT_INVALID with what was wrong.
+ * Reads a server's URL: `http://HOST:PORT`, `https://HOST:PORT` or, for HTTP/2 without TLS, `h2c://HOST:PORT`, with no
+ * user, path, query or fragment; or `unix:/PATH`, which is spoken to without TLS. Throws INPUT_INVALID with what was wrong.
  */
 export function parseServerAddress(text: string): ServerAddress {
   const path = unixPathOf(text);
@@ -31,27 +34,37 @@ export function parseServerAddress(text: string): ServerAddress {
 function parseUnix(text: string, path: string): ServerAddress {
   const problem = unixPathProblem(path);
   if (problem !== undefined) throw refusal(text, problem);
-  return { id: text, protocol: 'http:', authority: 'localhost', endpoint: { kind: 'unix', path } };
+  return {
+    id: text,
+    protocol: 'http:',
+    http2: false,
+    authority: 'localhost',
+    endpoint: { kind: 'unix', path },
+  };
 }
 
 function parseOrigin(text: string): ServerAddress {
-  if (!/^https?:\/\/[^/?#\\@\s]+\/?$/i.test(text)) {
+  if (!/^(?:https?|h2c):\/\/[^/?#\\@\s]+\/?$/i.test(text)) {
     throw refusal(
       text,
-      'expected http://HOST:PORT or https://HOST:PORT with no user, path or query, or unix:/PATH',
+      'expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH',
     );
   }
-  if (!URL.canParse(text)) throw refusal(text, 'expected http://HOST:PORT or https://HOST:PORT');
-  const { origin, host, hostname, protocol, port } = new URL(text);
-  const written = text.replace(/^[a-z]+:\/\//i, '').replace(/(?::\d*)?\/?$/, '');
+  // Its parts are those of http:, of which URL knows the port.
+  const known = text.replace(/^h2c:/i, 'http:');
+  if (!URL.canParse(known)) throw refusal(text, 'expected http://HOST:PORT or https://HOST:PORT');
+  const { origin, host, hostname, protocol, port } = new URL(known);
+  const written = text.replace(/^[a-z0-9]+:\/\//i, '').replace(/(?::\d*)?\/?$/, '');
   if (isIPv4(hostname) && written !== hostname) {
     throw refusal(text, `some read ${written} as ${hostname}, others as another address; write it in full`);
   }
   if (port === '0') throw refusal(text, 'port 0 cannot be connected to');
   const isTls = protocol === 'https:';
+  const http2 = known !== text;
   return {
-    id: origin,
+    id: http2 ? origin.replace(/^http:/, 'h2c:') : origin,
     protocol: isTls ? 'https:' : 'http:',
+    http2,
     authority: host,
     endpoint: {
       kind: 'tcp',

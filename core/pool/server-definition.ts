@@ -104,6 +104,12 @@ export const hostSetting = z
     examples: ['client', 'upstream', 'shop.example'],
   });
 
+/** Is HTTP/2 spoken? */
+export const http2Setting = z.boolean().meta({
+  description:
+    "Is HTTP/2 spoken? `true`: over TLS it must be, without TLS it is at once; `false`: HTTP/1.1 is. Default: the pool's; and over TLS what the server chooses, else HTTP/1.1.",
+});
+
 /** A server as the config or `POST /servers` gives it. */
 export const serverDefinition = z
   .strictObject({
@@ -111,9 +117,10 @@ export const serverDefinition = z
       .string()
       .max(2048)
       .meta({
-        description: 'http:// or https://, a host, and a port if it is not 80 or 443; or unix: and a path.',
-        pattern: '^\\s*([Hh][Tt][Tt][Pp][Ss]?://|unix:/)',
-        examples: ['http://10.0.0.7:3000', 'unix:/run/app.sock'],
+        description:
+          'http://, https:// or h2c:// (HTTP/2 without TLS), a host, and a port if it is not 80 or 443; or unix: and a path.',
+        pattern: '^\\s*([Hh][Tt][Tt][Pp][Ss]?://|[Hh]2[Cc]://|unix:/)',
+        examples: ['http://10.0.0.7:3000', 'h2c://10.0.0.7:50051', 'unix:/run/app.sock'],
       })
       .transform(toIdentity),
     weight: z
@@ -138,6 +145,7 @@ export const serverDefinition = z
       .optional()
       .describe('How it is checked, where that differs from the plugin healthCheck.'),
     tls: upstreamTls.optional().describe('For https:// servers.'),
+    http2: http2Setting.optional(),
     state: z
       .enum(['active', 'draining', 'disabled'])
       .default('active')
@@ -150,6 +158,10 @@ export const serverDefinition = z
   .refine(s => s.tls === undefined || s.url.startsWith('https:'), {
     path: ['tls'],
     message: 'tls is for https:// URLs',
+  })
+  .refine(s => s.http2 !== false || !s.url.startsWith('h2c:'), {
+    path: ['http2'],
+    message: 'h2c:// is HTTP/2; write http:// for HTTP/1.1',
   })
   .refine(s => s.healthCheck?.port === undefined || !s.url.startsWith('unix:'), {
     path: ['healthCheck', 'port'],

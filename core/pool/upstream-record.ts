@@ -31,6 +31,8 @@ export interface UpstreamRecord {
   /** What it is, by name, such as its zone or version. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly tls?: UpstreamTls | undefined;
+  /** Is HTTP/2 spoken with it? Undefined: over TLS it may choose, else not. */
+  readonly http2?: boolean | undefined;
   readonly state: UpstreamState;
   /** Why the state is what it is, for people. */
   readonly reason: string;

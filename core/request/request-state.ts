@@ -94,6 +94,8 @@ export class RequestState implements OutgoingSource {
   declare readonly headers: HeaderList;
   host = '';
   bodyLength = 0;
+  /** Does the client say that it takes fields behind a body? */
+  takesTrailers = false;
   connection: ConnectionFacts = noConnection;
   clientIp = '';
   scheme: 'http' | 'https' = 'http';

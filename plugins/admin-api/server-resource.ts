@@ -16,6 +16,8 @@ export interface Link {
   readonly method: string;
 }
 
+const schemes = ['http', 'https', 'h2c'] as const;
+
 /** The path under which a pool's servers are. */
 export function serversPath(pool: string): string {
   return pool === 'default' ? '/servers' : `/pools/${pool}/servers`;
@@ -23,12 +25,14 @@ export function serversPath(pool: string): string {
 
 /** The path of one server; the scheme is in it only where it is needed to tell two apart. */
 export function serverPath(pools: ManagerPools, upstream: Upstream): string {
-  const { pool, endpoint, protocol } = upstream;
+  const { pool, endpoint, id } = upstream;
   if (endpoint.kind === 'unix') return `${serversPath(pool)}/unix/${encodeURIComponent(endpoint.path)}`;
   const { hostname, port } = endpoint;
-  const twin = originOf(protocol === 'https:' ? 'http' : 'https', hostname, String(port));
-  const scheme =
-    twin !== undefined && pools.get(pool, twin) !== undefined ? `?scheme=${protocol.slice(0, -1)}` : '';
+  const twins = schemes.filter(scheme => {
+    const origin = originOf(scheme, hostname, String(port));
+    return origin !== undefined && pools.get(pool, origin) !== undefined;
+  });
+  const scheme = twins.length > 1 ? askedBy(id) : '';
   return `${serversPath(pool)}/${hostname}/${port}${scheme}`;
 }
 
@@ -53,6 +57,7 @@ export function serverResource(pools: ManagerPools, operator: OperatorPools, ent
     layer,
     ...wordOf(operator, entry),
     ...(server.host === undefined ? {} : { host: server.host }),
+    ...(server.http2 === undefined ? {} : { http2: server.http2 }),
     ...(server.labels === undefined ? {} : { labels: server.labels }),
     ...(server.ttl === undefined ? {} : { ttl: server.ttl }),
     ...(server.healthCheck === undefined ? {} : { healthCheck: server.healthCheck }),
@@ -97,15 +102,17 @@ export function findServer(
 ): string | undefined {
   // A host may be named unix as well: a path begins with /, and a port does not.
   if (isUnix({ ip, port })) return isThere(`unix:${port}`) ? `unix:${port}` : undefined;
-  const schemes = scheme === null ? ['http', 'https'] : [scheme];
-  const [id, other] = schemes.flatMap(name => originOf(name, ip, port) ?? []).filter(isThere);
+  const asked = scheme === null ? schemes : [scheme];
+  const [id, other] = asked.flatMap(name => originOf(name, ip, port) ?? []).filter(isThere);
   if (other === undefined) return id;
   throw new WeldrError(
     'CONFLICT',
-    `there is an http:// and an https:// server at ${ip} port ${port}; say which with ?scheme=http or ?scheme=https`,
+    `${id} and ${other} are both at ${ip} port ${port}; say which with ${[id, other].map(askedBy).join(' or ')}`,
     { field: 'scheme' },
   );
 }
+
+const askedBy = (id = ''): string => `?scheme=${id.slice(0, id.indexOf(':'))}`;
 
 /** A place for people. */
 export const nameOf = (place: ServerPlace): string =>
@@ -116,7 +123,7 @@ const isUnix = ({ ip, port }: Pick<ServerPlace, 'ip' | 'port'>): boolean =>
 
 /** The identity of a server by its parts, undefined when they cannot be those of one. */
 function originOf(scheme: string, host: string, port: string): string | undefined {
-  if (!/^https?$/.test(scheme) || !/^\d{1,5}$/.test(port)) return undefined;
+  if (!/^(?:https?|h2c)$/.test(scheme) || !/^\d{1,5}$/.test(port)) return undefined;
   const bare = host.replace(/^\[|\]$/g, '');
   try {
     return parseServerAddress(`${scheme}://${bare.includes(':') ? `[${bare}]` : bare}:${port}`).id;

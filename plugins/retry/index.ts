@@ -64,14 +64,16 @@ export const retry = definePlugin({
   },
 });
 
+/** Only the connection was too old, or was going to end: the same upstream will do. */
+const isOfConnection: ReadonlySet<string> = new Set(['STALE_CONNECTION', 'STREAM_REFUSED']);
+
 /** Can another attempt neither execute the request twice nor be in vain from the start? */
 function isHarmless(ctx: ProxyContext): boolean {
   const isIdempotent = idempotentMethods.has(ctx.request.method);
   const { error } = ctx;
   if (error === undefined) return isIdempotent && hasUntried(ctx);
   if (error.retry === 'never' || (error.retry === 'idempotent' && !isIdempotent)) return false;
-  // Only the connection was too old: the same upstream will do.
-  return error.code === 'STALE_CONNECTION' || hasUntried(ctx);
+  return isOfConnection.has(error.code) || hasUntried(ctx);
 }
 
 /** Is there an upstream that was not tried? If none is available, a plugin may be there that tries the others. */

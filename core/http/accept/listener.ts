@@ -10,7 +10,6 @@ import type { ConnectionInfo } from '../../stages/connection-info.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
 import type { Peer } from '../exchange/streams.ts';
 import { Wire, type WireOptions } from '../exchange/wire.ts';
-import { H1Connector } from '../h1/connector.ts';
 import { clientPreface } from '../h2/frames.ts';
 import { NameLookups } from '../upstream/name-lookups.ts';
 import { OwnAddresses } from '../upstream/own-addresses.ts';
@@ -20,6 +19,7 @@ import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
 import { Handshake } from './handshake.ts';
 import { addressOf, infoOf, peerOf } from './peer.ts';
 import { TlsTerminator } from './tls-terminator.ts';
+import { UpstreamConnector } from './upstream-connector.ts';
 
 /** For a drain: connections without a request for this long are closed at once, ms. */
 const quietTime = 1_000;
@@ -46,7 +46,7 @@ export class Listener implements ConnectionKeeper {
   constructor(options: WireOptions, lookups = new NameLookups(systemClock)) {
     this.wire = new Wire(
       options,
-      new H1Connector(options.settings.limits, { lookup: lookups.lookup, own: this.own }),
+      new UpstreamConnector(options.settings.limits, { lookup: lookups.lookup, own: this.own }),
     );
     this.acceptor = new Acceptor(this.wire, this);
     const wanted = options.settings.limits.connections;

@@ -10,7 +10,7 @@ import { type Carrier, Pipeline } from '../../stages/pipeline.ts';
 import type { ConnectionCache } from '../upstream/connection-cache.ts';
 import type { StreamTaker } from '../upstream/stream-queue.ts';
 import { BodyChain, transformFailure } from './body-chain.ts';
-import { OutgoingHead, type Reused } from './outgoing-head.ts';
+import { OutgoingHead, type Reused, timeoutsOf } from './outgoing-head.ts';
 import { logAttempt, logFailure, logRefusal } from './own-responses.ts';
 import type {
   BodyForm,
@@ -44,6 +44,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     headers: noHeaders,
     hasDate: false,
     length: undefined,
+    isAnnounced: true,
     body: 'none',
   };
   private client: ClientStream | undefined = undefined;
@@ -127,6 +128,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const state = new RequestState(method, target, version, headers, wire.pools.default, startedAt);
     state.host = request.host;
     state.bodyLength = request.length;
+    state.takesTrailers = request.takesTrailers;
     if (request.upgrade !== undefined) state.ensureRare().upgrade = request.upgrade;
     if (request.expectContinue) state.ensureRare().expectContinue = true;
     wire.forwarding.apply(state, peer, request.hasForwarding);
@@ -169,6 +171,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     response.reason = state.status === this.status ? this.reason : undefined;
     response.headers = headers;
     response.hasDate = headers.edited ? headers.has('date') : this.hasDate;
+    response.isAnnounced = this.announced !== undefined;
     if (bodiless) {
       response.body = 'none';
       response.length = state.status === 204 || transforms !== undefined ? undefined : this.announced;
@@ -206,6 +209,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     response.reason = undefined;
     response.headers = headers;
     response.hasDate = headers.has('date');
+    response.isAnnounced = true;
     response.body = sent > 0 ? 'payload' : 'none';
     response.length = hasLength && wanted === undefined ? bytes.length : undefined;
     if (transforms !== undefined && !this.startResponseChain(transforms)) return;
@@ -287,6 +291,11 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (client === undefined || client.bodyThere(Number.POSITIVE_INFINITY)) return 'whole';
     // A client that waits for 100 Continue sends no body before it.
     return state?.rare?.expectContinue === true || client.bodyThere(smallBody) ? 'begun' : 'awaited';
+  }
+
+  get connectTimeout(): number {
+    const { timeouts } = this.wire.settings;
+    return this.state === undefined ? timeouts.connect : timeoutsOf(this.state, timeouts).connect;
   }
 
   awaitBeginning(): void {

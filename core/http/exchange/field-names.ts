@@ -17,6 +17,7 @@ export const field = {
   via: 10,
   maxForwards: 11,
   keepAlive: 12,
+  te: 13,
 } as const;
 
 /** One of {@link field}. */
@@ -38,7 +39,7 @@ const steering: Readonly<Record<string, FieldKind>> = {
   upgrade: field.upgrade,
   'keep-alive': field.keepAlive,
   'proxy-connection': field.dropped,
-  te: field.dropped,
+  te: field.te,
   'http2-settings': field.dropped,
   'x-forwarded-for': field.forwarding,
   'x-forwarded-proto': field.forwarding,

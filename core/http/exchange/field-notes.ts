@@ -5,6 +5,9 @@ import { forwardingAlias } from './grammar.ts';
 
 const noNames: readonly string[] = [];
 
+/** Of TE (RFC 9110 section 10.1.4). */
+const teTrailers = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i;
+
 /** Why a section is not taken. */
 export const malformed = -2;
 export const tooMany = -3;
@@ -31,6 +34,8 @@ export class FieldNotes {
   maxForwards: string | undefined = undefined;
   via = '';
   hasDate = false;
+  /** Does TE list `trailers`? */
+  takesTrailers = false;
   /** Did an X-Forwarded-* or Forwarded line come? */
   hasForwarding = false;
   /** Why {@link take} did not take a field. */
@@ -87,6 +92,7 @@ export class FieldNotes {
     this.maxForwards = undefined;
     this.via = '';
     this.hasDate = false;
+    this.takesTrailers = false;
     this.hasForwarding = false;
   }
 
@@ -128,6 +134,9 @@ export class FieldNotes {
         return true;
       case field.via:
         this.via = this.via === '' ? value : `${this.via},${value}`;
+        return true;
+      case field.te:
+        this.takesTrailers ||= teTrailers.test(value);
         return true;
       case field.maxForwards:
         if (this.ofResponse) return true;

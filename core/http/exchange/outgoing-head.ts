@@ -20,6 +20,7 @@ export class OutgoingHead {
     form: 'payload',
     upgrade: undefined,
     expectContinue: false,
+    takesTrailers: false,
     timeouts: { connect: 0, response: 0, body: 0 },
   };
 
@@ -42,6 +43,7 @@ export class OutgoingHead {
     request.form = form;
     request.upgrade = state.upgrade;
     request.expectContinue = state.rare?.expectContinue === true;
+    request.takesTrailers = state.takesTrailers;
     request.timeouts = timeoutsOf(state, timeouts);
     return request;
   }
@@ -52,7 +54,8 @@ export class OutgoingHead {
   }
 }
 
-function timeoutsOf({ rare, attempt }: RequestState, timeouts: UpstreamTimeouts): UpstreamTimeouts {
+/** How long this attempt may take; `timeouts`: those that hold where the request has none of its own. */
+export function timeoutsOf({ rare, attempt }: RequestState, timeouts: UpstreamTimeouts): UpstreamTimeouts {
   const ofPool = attempt?.upstream.home?.settings.timeouts;
   if (rare === undefined && ofPool === undefined) return timeouts;
   const connect = rare?.connectTimeout ?? ofPool?.connect;

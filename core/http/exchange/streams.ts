@@ -55,6 +55,8 @@ export interface InboundRequest {
   readonly maxForwards: string | undefined;
   /** Did an X-Forwarded-* or Forwarded line come? */
   readonly hasForwarding: boolean;
+  /** Does the client say that it takes fields behind a body (RFC 9110 section 10.1.4)? */
+  readonly takesTrailers: boolean;
 }
 
 /** A request head for an upstream's stream to write. */
@@ -73,6 +75,8 @@ export interface OutboundRequest {
   readonly upgrade: string | undefined;
   /** Does the client wait for the upstream's 100 before it sends the body? */
   readonly expectContinue: boolean;
+  /** Does the client say that it takes fields behind a body? */
+  readonly takesTrailers: boolean;
   readonly timeouts: UpstreamTimeouts;
 }
 
@@ -113,6 +117,8 @@ export interface OutboundResponse {
   readonly hasDate: boolean;
   /** The length to announce; undefined: it is not known, or there is nothing to announce. */
   readonly length: number | undefined;
+  /** Did somebody announce the length? A protocol which ends bodies by itself need not tell one that nobody did. */
+  readonly isAnnounced: boolean;
   /** Does a body follow, and how is it going to be handed on? */
   readonly body: BodyForm | 'none';
 }

@@ -62,6 +62,10 @@ export class RequestHead implements InboundRequest {
     return this.fields.maxForwards;
   }
 
+  get takesTrailers(): boolean {
+    return this.fields.takesTrailers;
+  }
+
   get hasForwarding(): boolean {
     return this.fields.hasForwarding;
   }

@@ -12,9 +12,10 @@ import type {
   UpstreamStream,
   UpstreamTimeouts,
 } from '../exchange/streams.ts';
+import { connectError } from '../upstream/connect-error.ts';
 import type { ConnectionHome, UpstreamConnection } from '../upstream/connection-cache.ts';
-import { type Dialling, dial, OwnAddressError, type SocketReader } from '../upstream/dial.ts';
-import type { Use } from '../upstream/stream-queue.ts';
+import type { SocketReader } from '../upstream/dial.ts';
+import type { PendingConnection } from '../upstream/pending-connection.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
 import { worthReading } from './empty-line.ts';
 import { bodyEnd, chunkEnd, chunkStart, requestHead } from './head-writer.ts';
@@ -91,16 +92,30 @@ export class H1UpstreamConnection
   private encoding = false;
   private upgrading = false;
 
-  /** `responseHead`: the reader that all connections of a worker share. */
-  constructor(home: ConnectionHome, use: Use, responseHead: ResponseHead, dialling: Dialling) {
+  /**
+   * `responseHead`: the reader that all connections of a worker share. `from`: makes the socket, or one that stands and
+   * has found this protocol.
+   */
+  constructor(
+    home: ConnectionHome,
+    responseHead: ResponseHead,
+    from: PendingConnection | ((reader: SocketReader) => Duplex),
+  ) {
     this.home = home;
     this.upstream = home.upstream;
     this.responseHead = responseHead;
-    this.openedAt = home.deadlines.touch();
     this.timeouts = home.timeouts;
-    this.deadline = home.deadlines.in(home.timeouts.connect);
     home.deadlines.add(this);
-    this.socket = dial(home.upstream, use, dialling, this);
+    if (typeof from === 'function') {
+      this.openedAt = home.deadlines.touch();
+      this.deadline = home.deadlines.in(home.timeouts.connect);
+      this.socket = from(this);
+    } else {
+      this.openedAt = from.openedAt;
+      this.state = idle;
+      this.socket = from.socket;
+      from.handTo(this);
+    }
     this.socket.on('drain', () => {
       this.onDrain();
     });
@@ -566,23 +581,7 @@ export class H1UpstreamConnection
   private explain(error = this.writeError): WeldrError {
     const { id } = this.upstream;
     const cause = { cause: error };
-    const code = error !== undefined && 'code' in error ? String(error.code) : '';
-    if (code === 'EMFILE' || code === 'ENFILE') {
-      return new WeldrError(
-        'OVERLOADED',
-        'no file descriptor is left for upstream connections; raise the limit',
-        cause,
-      );
-    }
-    if (error instanceof OwnAddressError) {
-      return new WeldrError('OWN_ADDRESS', `cannot connect to ${id}`, cause);
-    }
-    if (this.state === connecting) {
-      const tls =
-        this.upstream.protocol === 'https:' &&
-        !/^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT)/.test(code);
-      return new WeldrError(tls ? 'TLS_FAILED' : 'CONNECT_FAILED', `cannot connect to ${id}`, cause);
-    }
+    if (this.state === connecting) return connectError(this.upstream, error);
     if (this.state === awaitingHead) {
       if (this.held.length > 0 || this.headSeen)
         return new WeldrError('BAD_RESPONSE', `${id} closed within a response head`, cause);

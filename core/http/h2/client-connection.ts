@@ -66,11 +66,11 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
   }
 
   get activeRequests(): number {
-    return this.streams.size;
+    return this.openStreams.size;
   }
 
   private get idle(): boolean {
-    return this.streams.size === 0;
+    return this.openStreams.size === 0;
   }
 
   // --- what streams send ---------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
   forget(stream: H2ClientStream): void {
     if (!this.drop(stream) || this.over) return;
     if (this.wire.draining) this.goAway(errorCode.noError);
-    if (this.streams.size > 0) return;
+    if (this.openStreams.size > 0) return;
     this.idleSince = this.wire.deadlines.now;
     this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.idle);
     if (this.goingAway) this.end();
@@ -107,7 +107,7 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
   }
 
   onHeaders(id: number, block: Buffer, start: number, end: number, ends: boolean): void {
-    const stream = this.streams.get(id);
+    const stream = this.openStreams.get(id);
     if (stream !== undefined) {
       this.onTrailers(stream, block, start, end, ends);
       return;
@@ -128,7 +128,7 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
     }
     if (this.goingAway) return;
     this.lastStream = id;
-    if (this.streams.size >= maxStreams) {
+    if (this.openStreams.size >= maxStreams) {
       this.refuseStream(id, errorCode.refusedStream, frameCost.reset);
       return;
     }
@@ -149,7 +149,7 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
     this.deadline = 0;
     this.wire.deadlines.touch();
     const stream = new H2ClientStream(this, this.wire, id, this.peerStreamWindow, role.streamWindow);
-    this.streams.set(id, stream);
+    this.openStreams.set(id, stream);
     if (outcome === 'refused') stream.refuse(new WeldrError(request.code, request.detail || undefined), ends);
     else stream.begin(request, ends);
   }
@@ -174,13 +174,13 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
       return;
     }
     if (!this.spend(frameCost.reset)) return;
-    this.streams.get(id)?.abort(new WeldrError('CLIENT_CLOSED', 'the client gave the request up'));
+    this.openStreams.get(id)?.abort(new WeldrError('CLIENT_CLOSED', 'the client gave the request up'));
   }
 
   onGoAway(): void {
     // It begins no more streams; those that are there end as they would.
     this.goingAway = true;
-    if (this.streams.size === 0) this.end();
+    if (this.openStreams.size === 0) this.end();
   }
 
   onConnectionError(code: number, reason: string): void {
@@ -220,7 +220,7 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
     // Nothing that was asked can be given up or added to any more; what is answered still goes out.
     this.goingAway = true;
     if (this.over) this.socket.destroy();
-    else if (this.streams.size === 0) this.end();
+    else if (this.openStreams.size === 0) this.end();
     else this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.halfClosed);
   };
 
@@ -247,7 +247,7 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
     if (this.over) return;
     this.over = true;
     this.reader.stop();
-    for (const stream of [...this.streams.values()]) stream.abort(new WeldrError('CLIENT_CLOSED'));
+    for (const stream of [...this.openStreams.values()]) stream.abort(new WeldrError('CLIENT_CLOSED'));
     this.writer.close();
     this.socket.end();
     this.deadline = this.wire.deadlines.in(lingerTime);
@@ -272,8 +272,8 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
     this.over = true;
     this.deadline = 0;
     this.wire.deadlines.remove(this);
-    for (const stream of [...this.streams.values()]) stream.abort(new WeldrError('CLIENT_CLOSED'));
-    this.streams.clear();
+    for (const stream of [...this.openStreams.values()]) stream.abort(new WeldrError('CLIENT_CLOSED'));
+    this.openStreams.clear();
     this.keeper.forget(this);
   }
 }

@@ -12,7 +12,8 @@ import type { H2ClientConnection } from './client-connection.ts';
 import type { H2Stream } from './connection.ts';
 import type { Ending } from './frame-writer.ts';
 import { errorCode } from './frames.ts';
-import { connectionFields, type RequestBlock } from './request-block.ts';
+import { responseFields, trailerFields } from './head-fields.ts';
+import type { RequestBlock } from './request-block.ts';
 
 const noBytes = Buffer.alloc(0);
 
@@ -198,14 +199,14 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   // --- the response --------------------------------------------------------------------------------------------
 
   writeInterim(status: number, _: string, headers: HeaderList): boolean {
-    this.connection.sendHead(this.id, headOf(status, headers), 'open');
+    this.connection.sendHead(this.id, responseFields(status, headers), 'open');
     return !this.connection.blocked;
   }
 
-  writeHead({ status, headers, hasDate, length, body }: OutboundResponse): void {
-    this.head = headOf(status, headers);
+  writeHead({ status, headers, hasDate, length, isAnnounced, body }: OutboundResponse): void {
+    this.head = responseFields(status, headers);
     if (!hasDate) this.head.push('date', httpDate());
-    if (length !== undefined) this.head.push('content-length', String(length));
+    if (length !== undefined && (isAnnounced || length > 0)) this.head.push('content-length', String(length));
     this.remaining = length !== undefined && body !== 'none' ? length : -1;
   }
 
@@ -271,7 +272,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     const { responseTrailers } = this;
     if (responseTrailers !== undefined) {
       this.sendHead('open');
-      this.connection.sendHead(this.id, fieldsOf(responseTrailers), 'end');
+      this.connection.sendHead(this.id, trailerFields(responseTrailers), 'end');
     } else if (this.head.length > 0) this.sendHead('end');
     else this.connection.endData(this.id);
   }
@@ -399,18 +400,4 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     }
     this.receiver?.refuse(new WeldrError('REQUEST_TIMEOUT', why));
   }
-}
-
-/** The status and the fields of a response, name and value in turn. */
-function headOf(status: number, headers: HeaderList): string[] {
-  return [':status', String(status), ...fieldsOf(headers)];
-}
-
-function fieldsOf({ keys, values }: HeaderList): string[] {
-  const fields: string[] = [];
-  for (const [n, key] of keys.entries()) {
-    // The length is the framing's to say.
-    if (key !== 'content-length' && !connectionFields.has(key)) fields.push(key, values[n] ?? '');
-  }
-  return fields;
 }

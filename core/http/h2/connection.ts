@@ -64,7 +64,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   protected readonly decoder = new HpackDecoder();
   protected readonly encoder = new HpackEncoder();
   protected readonly budget: FloodBudget;
-  protected readonly streams = new Map<number, S>();
+  protected readonly openStreams = new Map<number, S>();
   protected readonly resets = new ResetStreams();
   /** The last stream that was opened. */
   protected lastStream = 0;
@@ -151,7 +151,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
 
   /** Bytes of a body were taken: the peer may send more. */
   consumed(stream: S, bytes: number): void {
-    if (this.over || !this.streams.has(stream.id)) return;
+    if (this.over || !this.openStreams.has(stream.id)) return;
     stream.used += bytes;
     // Opened again when half of it was used.
     if (stream.used * 2 < this.role.streamWindow) return;
@@ -165,13 +165,13 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   protected drop(stream: S): boolean {
     this.waiting.delete(stream);
     if (this.dataStream === stream) this.dataStream = undefined;
-    return this.streams.delete(stream.id);
+    return this.openStreams.delete(stream.id);
   }
 
   /** What is written leaves together, once a turn of the loop. */
   protected wake(): void {
     // With several streams there is more to come in this turn of the loop.
-    this.writer.wake(this.streams.size > 1 ? 'at the end' : 'soon');
+    this.writer.wake(this.openStreams.size > 1 ? 'at the end' : 'soon');
   }
 
   // --- bodies --------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
       this.used = 0;
       this.wake();
     }
-    const stream = this.streams.get(id);
+    const stream = this.openStreams.get(id);
     this.dataStream = undefined;
     this.dataEnds = ends;
     this.padding = size;
@@ -262,7 +262,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   private changeWindows(size: number): void {
     const change = size - this.peerStreamWindow;
     this.peerStreamWindow = size;
-    for (const stream of this.streams.values()) {
+    for (const stream of this.openStreams.values()) {
       stream.window += change;
       if (stream.window > largestWindow) {
         this.onConnectionError(errorCode.flowControlError, 'a window over 2^31-1');
@@ -297,7 +297,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
       this.onConnectionError(errorCode.protocolError, 'WINDOW_UPDATE on a stream that was never opened');
       return;
     }
-    const stream = this.streams.get(id);
+    const stream = this.openStreams.get(id);
     if (stream === undefined) return;
     stream.window += increment;
     if (stream.window > largestWindow) this.fail(stream, errorCode.flowControlError, 'a window over 2^31-1');
@@ -309,7 +309,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   }
 
   onStreamError(id: number, code: number, reason: string): void {
-    const stream = this.streams.get(id);
+    const stream = this.openStreams.get(id);
     if (stream !== undefined) this.fail(stream, code, reason);
     else this.onErrorElsewhere(id, code, reason);
   }
@@ -372,7 +372,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   protected readonly onSocketDrain = (): void => {
     if (this.over) return;
     this.sendWaiting();
-    for (const stream of [...this.streams.values()]) stream.onDrain();
+    for (const stream of [...this.openStreams.values()]) stream.onDrain();
   };
 
   abstract onDeadline(): void;

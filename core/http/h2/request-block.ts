@@ -22,7 +22,7 @@ export const connectionFields: ReadonlySet<string> = new Set([
 
 const maxMethod = 32;
 /** Few enough digits for a content-length to be exact. */
-const lengthDigits = /^\d{1,15}$/;
+export const lengthDigits = /^\d{1,15}$/;
 
 /** Reads one block at a time; its fields hold what the last complete one said. */
 export class RequestBlock implements FieldReceiver, InboundRequest {
@@ -65,6 +65,10 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
 
   get maxForwards(): string | undefined {
     return this.fields.maxForwards;
+  }
+
+  get takesTrailers(): boolean {
+    return this.fields.takesTrailers;
   }
 
   get hasForwarding(): boolean {

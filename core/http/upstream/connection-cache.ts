@@ -6,12 +6,17 @@ import type { PoolSettings } from '../../pool/pool-settings.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
 import type { UpstreamStream } from '../exchange/streams.ts';
+import type { Dialler, PendingConnection } from './pending-connection.ts';
+import { PendingConnections, type PendingHome } from './pending-connections.ts';
+import { type Protocol, protocolsFor } from './protocols.ts';
 import { StreamQueue, type StreamTaker, type Use } from './stream-queue.ts';
 
 /** A name may point elsewhere by now: its connections are not kept for longer than this, in ms. */
 const maxAgeOfNamed = 60_000;
 /** An upstream's announced idle limit is cut short by this, in ms, so that a request never meets its close. */
 const idleMargin = 1_000;
+/** Streams on a connection of HTTP/2 before the upstream has said how many it allows. */
+const streamsUnsaid = 100;
 
 /** While somebody waits, how often connections that lag are looked for, ms, and the least time between two looks. */
 const roomInterval = 100;
@@ -43,9 +48,14 @@ export interface UpstreamConnection {
   giveWay(): void;
 }
 
-/** Makes connections: knows which protocol an upstream speaks. */
+/** Makes connections. */
 export interface Connector {
+  /** Begins one of HTTP/1.1, which takes its request at once. */
   connect(home: ConnectionHome, use: Use): UpstreamConnection;
+  /** Begins one whose protocol is still to be found. */
+  readonly dial: Dialler;
+  /** What speaks this protocol on a connection that stands. */
+  speak(home: ConnectionHome, pending: PendingConnection, protocol: Protocol): UpstreamConnection;
 }
 
 /** Where a connection belongs, as the connection sees it. */
@@ -54,6 +64,8 @@ export interface ConnectionHome {
   readonly deadlines: Deadlines;
   readonly timeouts: Settings['timeouts'];
   readonly limits: Settings['limits'];
+  /** Streams that a new connection of HTTP/2 may open before the upstream has said how many it allows; kept up to date. */
+  streamsAtFirst: number;
   /** A stream has ended and the connection can take another. `announced`: the upstream's idle limit, ms. */
   putBack(connection: UpstreamConnection, announced: number | undefined): void;
   /** A connection has ended. */
@@ -61,13 +73,14 @@ export interface ConnectionHome {
 }
 
 /** One upstream's connections. The most recently used one is taken first, so that the others can expire. */
-export class ConnectionCache implements ConnectionHome, Waiting {
+export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
   deadline = 0;
   deadlineSlot = -1;
   readonly upstream: Upstream;
   readonly deadlines: Deadlines;
   readonly timeouts: Settings['timeouts'];
   readonly limits: Settings['limits'];
+  streamsAtFirst = streamsUnsaid;
   /** Is it reached by a name, which may point elsewhere later? */
   private readonly isNamed: boolean;
   private readonly connector: Connector;
@@ -75,7 +88,12 @@ export class ConnectionCache implements ConnectionHome, Waiting {
   /** Those with capacity. */
   private readonly free: UpstreamConnection[] = [];
   private readonly queue: StreamQueue;
+  /** Made when a first connection has to find its protocol. */
+  private pending: PendingConnections | undefined = undefined;
   private closing = false;
+  /** Connections that are older speak as settings said which do not hold any more. */
+  private renewedAt = 0;
+  private mayBeHttp2: boolean;
   private roomNotBefore = 0;
 
   constructor(upstream: Upstream, settings: Settings, deadlines: Deadlines, connector: Connector) {
@@ -86,6 +104,7 @@ export class ConnectionCache implements ConnectionHome, Waiting {
     this.timeouts = settings.timeouts;
     this.limits = settings.limits;
     this.connector = connector;
+    this.mayBeHttp2 = protocolsFor(upstream).includes('h2');
     deadlines.add(this);
   }
 
@@ -101,11 +120,14 @@ export class ConnectionCache implements ConnectionHome, Waiting {
       return;
     }
     const isUpload = readiness === 'begun';
-    const stream = !isUpload || (this.queue.length === 0 && this.mayUpload()) ? this.obtain(use) : undefined;
-    if (stream !== undefined) {
-      taker.takeStream(stream);
-      return;
-    }
+    const mayTake = !isUpload || (this.queue.length === 0 && this.mayUpload());
+    const stream = mayTake ? this.obtain(use) : undefined;
+    if (stream !== undefined) taker.takeStream(stream);
+    else if (mayTake && this.joinPending(taker, use)) this.watchQueue();
+    else this.enqueue(taker, use, isUpload);
+  }
+
+  private enqueue(taker: StreamTaker, use: Use, isUpload: boolean): void {
     const { ofPool, limits } = this;
     const until = this.deadlines.in(ofPool?.upstreamQueueTimeout ?? limits.upstreamQueueTimeout);
     const most = ofPool?.upstreamQueue ?? limits.upstreamQueue;
@@ -115,8 +137,9 @@ export class ConnectionCache implements ConnectionHome, Waiting {
   }
 
   private watchQueue(): void {
-    const until = this.queue.firstUntil;
-    this.deadline = until === undefined ? 0 : Math.min(until, this.deadlines.in(roomInterval));
+    const { firstUntil } = this.queue;
+    if (firstUntil !== undefined) this.deadline = Math.min(firstUntil, this.deadlines.in(roomInterval));
+    else this.deadline = this.pending?.isAwaited === true ? this.deadlines.in(roomInterval) : 0;
   }
 
   private get isScarce(): boolean {
@@ -158,7 +181,8 @@ export class ConnectionCache implements ConnectionHome, Waiting {
   private obtain(use: Use): UpstreamStream | undefined {
     const usable = this.lastFree();
     if (usable !== undefined && use === 'requests') return this.openOn(usable);
-    if (this.all.size < this.most) return this.make(use);
+    if (use === 'requests' && this.mayBeHttp2) return undefined;
+    if (this.hasRoom()) return this.make(use);
     if (usable === undefined || usable.streams > 0) return undefined;
     // An upgrade needs a connection of its own, and an idle one is in its place.
     this.unlistLast();
@@ -166,36 +190,72 @@ export class ConnectionCache implements ConnectionHome, Waiting {
     return this.make(use);
   }
 
+  /** Has a request wait for a connection that finds its protocol first. False: there can be none. */
+  private joinPending(taker: StreamTaker, use: Use): boolean {
+    if (use !== 'requests' || !this.mayBeHttp2) return false;
+    this.pending ??= new PendingConnections(this, this.connector.dial);
+    return this.pending.join(taker, this.hasRoom());
+  }
+
+  private readonly hasRoom = (): boolean => this.all.size + (this.pending?.size ?? 0) < this.most;
+
+  onStanding(pending: PendingConnection, protocol: Protocol): void {
+    const connection = this.connector.speak(this, pending, protocol);
+    this.all.add(connection);
+    this.putBack(connection, undefined);
+    for (const taker of this.pending?.settle(this.hasRoom) ?? []) this.enqueue(taker, 'requests', false);
+    this.watchQueue();
+  }
+
+  onFailed(): void {
+    if (!this.closing) this.serveQueue();
+  }
+
   /** Leaves the queue: the request was aborted. */
   leave(taker: StreamTaker): void {
     this.queue.remove(taker);
+    this.pending?.leave(taker);
   }
 
   putBack(connection: UpstreamConnection, announced: number | undefined): void {
-    const { deadlines, timeouts } = this;
-    const idle = connection.streams === 0;
+    const { timeouts } = this;
+    this.serveAwaiting(connection);
     const keep =
       announced === undefined
         ? timeouts.upstreamIdle
         : Math.min(timeouts.upstreamIdle, announced - idleMargin);
-    const aged = this.isNamed && deadlines.now - connection.openedAt > maxAgeOfNamed;
-    if (keep <= 0 || aged || this.closing || !this.wanted()) {
-      if (idle) connection.destroy();
+    if (keep <= 0 || this.isPast(connection) || this.closing || !this.wanted()) {
+      if (connection.streams === 0) connection.destroy();
       return;
     }
-    const next = this.queue.peek(this.mayUpload);
-    if (next !== undefined) {
-      if (next.use === 'requests') {
-        this.queue.remove(next.taker);
-        next.taker.takeStream(connection.openStream());
+    while (connection.capacity > 0) {
+      const next = this.queue.peek(this.mayUpload);
+      if (next === undefined) break;
+      if (next.use !== 'requests') {
+        // It needs one of its own, and gets it in the place of this one.
+        if (connection.streams === 0) connection.destroy();
         return;
       }
-      // It needs one of its own, and gets it in the place of this one.
-      if (idle) connection.destroy();
-      return;
+      this.queue.remove(next.taker);
+      next.taker.takeStream(connection.openStream());
     }
-    if (idle) connection.rest(keep);
-    this.list(connection);
+    if (connection.streams === 0) connection.rest(keep);
+    if (connection.capacity > 0) this.list(connection);
+  }
+
+  /** Those who wait for a connection that is being made take one that is there. */
+  private serveAwaiting(connection: UpstreamConnection): void {
+    const { pending } = this;
+    if (pending === undefined) return;
+    while (pending.isAwaited && connection.capacity > 0) {
+      pending.next()?.takeStream(connection.openStream());
+    }
+  }
+
+  /** Is it to end with the streams that it has? */
+  private isPast({ openedAt }: UpstreamConnection): boolean {
+    if (openedAt < this.renewedAt) return true;
+    return this.isNamed && this.deadlines.now - openedAt > maxAgeOfNamed;
   }
 
   forget(connection: UpstreamConnection): void {
@@ -203,10 +263,7 @@ export class ConnectionCache implements ConnectionHome, Waiting {
     const at = connection.listed ? this.free.lastIndexOf(connection) : -1;
     if (at >= 0) this.free.splice(at, 1);
     connection.listed = false;
-    const next = this.closing ? undefined : this.queue.peek(this.mayUpload);
-    if (next === undefined) return;
-    this.queue.remove(next.taker);
-    next.taker.takeStream(this.make(next.use));
+    if (!this.closing) this.serveQueue();
   }
 
   /** Closes idle connections now and the others when their request is done. */
@@ -217,7 +274,14 @@ export class ConnectionCache implements ConnectionHome, Waiting {
     this.queue.dismiss();
   }
 
-  /** Closes idle connections: the upstream drains, or its settings changed. */
+  /** The upstream's settings changed: connections that were made before take no more requests. */
+  renew(): void {
+    this.renewedAt = this.deadlines.touch();
+    this.mayBeHttp2 = protocolsFor(this.upstream).includes('h2');
+    this.closeIdle();
+  }
+
+  /** Closes idle connections: the upstream drains. */
   closeIdle(): void {
     for (const connection of this.free.splice(0)) {
       connection.listed = false;
@@ -227,6 +291,7 @@ export class ConnectionCache implements ConnectionHome, Waiting {
 
   onDeadline(): void {
     this.queue.expire(this.deadlines.now);
+    this.pending?.expire(this.deadlines.now);
     if (this.queue.length > 0) this.makeRoom();
     this.serveQueue();
     this.watchQueue();
@@ -236,10 +301,11 @@ export class ConnectionCache implements ConnectionHome, Waiting {
   private serveQueue(): void {
     for (;;) {
       const next = this.queue.peek(this.mayUpload);
-      const stream = next === undefined ? undefined : this.obtain(next.use);
-      if (next === undefined || stream === undefined) return;
+      if (next === undefined) return;
+      const stream = this.obtain(next.use);
+      if (stream === undefined && !this.joinPending(next.taker, next.use)) return;
       this.queue.remove(next.taker);
-      next.taker.takeStream(stream);
+      if (stream !== undefined) next.taker.takeStream(stream);
     }
   }
 
@@ -247,10 +313,14 @@ export class ConnectionCache implements ConnectionHome, Waiting {
   private lastFree(): UpstreamConnection | undefined {
     for (;;) {
       const connection = this.free[this.free.length - 1];
-      if (connection === undefined || connection.streams > 0 || connection.idleUntil > this.deadlines.now)
-        return connection;
+      if (connection === undefined) return undefined;
+      const isUsable =
+        connection.streams === 0
+          ? connection.idleUntil > this.deadlines.now
+          : connection.capacity > 0 && !this.isPast(connection);
+      if (isUsable) return connection;
       this.unlistLast();
-      connection.destroy();
+      if (connection.streams === 0) connection.destroy();
     }
   }
 

@@ -5,7 +5,9 @@ import { toError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import { copyBufferSize } from '../exchange/copy-buffers.ts';
 import { hearOut } from './last-words.ts';
-import type { OwnAddresses } from './own-addresses.ts';
+import { OwnAddressError, type OwnAddresses } from './own-addresses.ts';
+import type { Protocol } from './protocols.ts';
+import type { Use } from './stream-queue.ts';
 import { tlsConnectionOptions } from './tls-options.ts';
 
 /** Who reads from a socket that was dialled. */
@@ -30,12 +32,13 @@ export interface Dialling {
 }
 
 /**
- * Begins to connect to an upstream. `use`: one for an upgrade reads through events, as a tunnel takes it over, which a
+ * Begins to connect to an upstream. `protocols`: what is offered over TLS. `use`: one for an upgrade reads through events, as a tunnel takes it over, which a
  * socket with a read buffer of its own does not allow.
  */
 export function dial(
   upstream: Upstream,
-  use: 'requests' | 'upgrade',
+  use: Use,
+  protocols: readonly Protocol[],
   { lookup, own }: Dialling,
   reader: SocketReader,
 ): Socket {
@@ -43,25 +46,19 @@ export function dial(
   if (endpoint.kind === 'unix') {
     return own.hasPath(endpoint.path)
       ? new Socket().destroy(new OwnAddressError())
-      : begin(upstream, use, lookup, reader);
+      : begin(upstream, use, protocols, lookup, reader);
   }
-  const socket = begin(upstream, use, lookup, reader);
+  const socket = begin(upstream, use, protocols, lookup, reader);
   if (!own.hasPort(endpoint.port)) return socket;
   return socket.prependOnceListener('connect', () => {
     if (own.hasPeerOf(socket)) socket.destroy(new OwnAddressError());
   });
 }
 
-/** What a socket ends with whose other end is this Weldr itself. */
-export class OwnAddressError extends Error {
-  constructor() {
-    super('this Weldr itself listens there; take it out of the pool');
-  }
-}
-
 function begin(
   upstream: Upstream,
-  use: 'requests' | 'upgrade',
+  use: Use,
+  protocols: readonly Protocol[],
   lookup: LookupFunction,
   reader: SocketReader,
 ): Socket {
@@ -72,7 +69,7 @@ function begin(
   const onConnected = (): void => reader.onConnected();
   const onWriteError = (error: Error): boolean => reader.onWriteError(error);
   if (protocol === 'https:' && endpoint.kind === 'tcp') {
-    const socket = dialTls({ ...tlsConnectionOptions(endpoint, record.tls), lookup });
+    const socket = dialTls({ ...tlsConnectionOptions(endpoint, record.tls, protocols), lookup });
     return hearOut(socket, onWriteError).on('data', onChunk).once('secureConnect', onConnected);
   }
   const base =

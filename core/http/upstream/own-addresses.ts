@@ -54,3 +54,10 @@ export class OwnAddresses {
 function unmapped(ip: string): string {
   return ip.toLowerCase().replace(/^::ffff:(?=[\d.]+$)/, '');
 }
+
+/** What a socket ends with whose other end is this Weldr itself. */
+export class OwnAddressError extends Error {
+  constructor() {
+    super('this Weldr itself listens there; take it out of the pool');
+  }
+}

@@ -13,6 +13,8 @@ export interface StreamTaker {
    * upstream before it goes on; `awaited`: the beginning is still to come.
    */
   readonly readiness: 'whole' | 'begun' | 'awaited';
+  /** How long a connection may take to stand, ms. */
+  readonly connectTimeout: number;
   /** Waits until the beginning has come, and then acquires again. */
   awaitBeginning(): void;
   takeStream(stream: UpstreamStream): void;

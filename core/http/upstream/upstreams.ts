@@ -25,9 +25,10 @@ export class Upstreams {
           removed: upstream => this.forget(upstream),
           changed: (upstream, before) => {
             const current = this.caches.get(upstream);
-            if (JSON.stringify(before.tls) !== JSON.stringify(upstream.record.tls) || !upstream.available) {
-              current?.closeIdle();
-            }
+            const { record } = upstream;
+            const isOther = JSON.stringify(before.tls) !== JSON.stringify(record.tls);
+            if (isOther || before.http2 !== record.http2) current?.renew();
+            else if (!upstream.available) current?.closeIdle();
           },
         }),
       );

@@ -13,11 +13,14 @@ for (const [text, id, hostname, port, authority] of [
   ['http://example.com:80', 'http://example.com', 'example.com', 80, 'example.com'],
   ['HTTPS://example.com', 'https://example.com', 'example.com', 443, 'example.com'],
   ['https://[::1]:8443', 'https://[::1]:8443', '::1', 8443, '[::1]:8443'],
+  ['h2c://Example.com', 'h2c://example.com', 'example.com', 80, 'example.com'],
+  ['H2C://[::1]:50051/', 'h2c://[::1]:50051', '::1', 50_051, '[::1]:50051'],
 ] as const) {
   test(`${text} is ${id}`, () => {
     const protocol = id.startsWith('https') ? 'https:' : 'http:';
+    const http2 = id.startsWith('h2c');
     const endpoint = { kind: 'tcp', hostname, port };
-    assert.equal(parseServerAddress(text), { id, protocol, authority, endpoint });
+    assert.equal(parseServerAddress(text), { id, protocol, http2, authority, endpoint });
   });
 }
 
@@ -31,6 +34,7 @@ for (const path of [
     assert.equal(parseServerAddress(`unix:${path}`), {
       id: `unix:${path}`,
       protocol: 'http:',
+      http2: false,
       authority: 'localhost',
       endpoint: { kind: 'unix', path },
     });

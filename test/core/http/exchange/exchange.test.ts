@@ -3,6 +3,7 @@ import { lookup } from 'node:dns';
 import type { Duplex } from 'node:stream';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../../core/errors.ts';
+import { UpstreamConnector } from '../../../../core/http/accept/upstream-connector.ts';
 import type {
   ClientStream,
   InboundRequest,
@@ -10,7 +11,6 @@ import type {
   RequestReceiver,
 } from '../../../../core/http/exchange/streams.ts';
 import { Wire } from '../../../../core/http/exchange/wire.ts';
-import { H1Connector } from '../../../../core/http/h1/connector.ts';
 import { OwnAddresses } from '../../../../core/http/upstream/own-addresses.ts';
 import { Pools } from '../../../../core/pool/pool.ts';
 import { HeaderList } from '../../../../core/request/headers.ts';
@@ -113,6 +113,7 @@ function request(facts: Partial<InboundRequest> = {}): InboundRequest {
     via: '',
     maxForwards: undefined,
     hasForwarding: false,
+    takesTrailers: false,
     expectContinue: false,
     ...facts,
   };
@@ -138,7 +139,7 @@ async function withWire(script: Script, use: (ends: Ends) => Promise<void>): Pro
   const settings = settingsSchema.parse({});
   const wire = new Wire(
     { stages: Stages.of(hooks), pools, settings, log: collectingLogger([]) },
-    new H1Connector(settings.limits, { lookup, own: new OwnAddresses() }),
+    new UpstreamConnector(settings.limits, { lookup, own: new OwnAddresses() }),
   );
   try {
     await use({ origin, wire, finished: () => finished });

@@ -16,10 +16,13 @@ import { suite } from '../../../support/suite.ts';
 
 const test = suite('ConnectionCache');
 const ignore = (): void => {};
+const unasked = (): never => {
+  throw new Error('the protocol is known');
+};
 
 /** A connection that takes some streams at once. */
 class FakeConnection implements UpstreamConnection {
-  readonly openedAt = 0;
+  readonly openedAt = performance.now();
   streams = 0;
   idleUntil = 0;
   listed = false;
@@ -88,6 +91,7 @@ class Taker implements StreamTaker {
   error: WeldrError | undefined = undefined;
   readiness: StreamTaker['readiness'] = 'whole';
   wasToWait = false;
+  readonly connectTimeout = 1000;
   awaitBeginning(): void {
     this.wasToWait = true;
   }
@@ -119,6 +123,8 @@ function withCache(streams: number, use: (parts: Parts) => void): void {
       made.push(connection);
       return connection;
     },
+    dial: unasked,
+    speak: unasked,
   });
   const acquire: Parts['acquire'] = (use = 'requests', taker = new Taker()) => {
     cache.acquire(taker, use);

@@ -1,0 +1,58 @@
+// Head fields: the heads that are sent, as the fields of HTTP/2: name and value in turn (RFC 9113 section 8.3).
+import { HeaderList, hopByHop } from '../../request/headers.ts';
+import type { OutboundRequest } from '../exchange/streams.ts';
+
+/** Not among the fields of a list that are sent: the framing says them, or nobody may. */
+const leftOut: ReadonlySet<string> = new Set([...hopByHop, 'content-length']);
+
+/** The last lines that were added to a request: most requests of a client get the same. */
+let addedLines = '';
+let addedFields: readonly string[] = [];
+
+/** The fields of a request. */
+export function requestFields(request: OutboundRequest, scheme: 'http' | 'https'): string[] {
+  const { headers, length, method } = request;
+  const authority = request.host ?? headers.get('host') ?? '';
+  const fields = [':method', method, ':scheme', scheme];
+  if (authority !== '') fields.push(':authority', authority);
+  fields.push(':path', request.target);
+  pushFields(headers, fields, 'host');
+  if (request.addedLines !== addedLines) {
+    const added = new HeaderList();
+    added.pushLines(request.addedLines);
+    addedFields = pushFields(added, []);
+    addedLines = request.addedLines;
+  }
+  if (addedLines !== '') for (const text of addedFields) fields.push(text);
+  if (request.takesTrailers) fields.push('te', 'trailers');
+  if (length > 0 || (length === 0 && mayAnnounceNothing(method)))
+    fields.push('content-length', String(length));
+  return fields;
+}
+
+/** Methods whose empty body is announced (RFC 9110 section 8.6). */
+function mayAnnounceNothing(method: string): boolean {
+  return method === 'POST' || method === 'PUT' || method === 'PATCH';
+}
+
+/** The status and the fields of a response. */
+export function responseFields(status: number, headers: HeaderList): string[] {
+  return pushFields(headers, [':status', String(status)]);
+}
+
+/** The fields behind a body. */
+export const trailerFields = (trailers: HeaderList): string[] => pushFields(trailers, []);
+
+function pushFields({ keys, values }: HeaderList, fields: string[], except = ''): string[] {
+  for (const [n, key] of keys.entries()) {
+    if (key !== except && !leftOut.has(key)) fields.push(key, values[n] ?? '');
+  }
+  return fields;
+}
+
+/** The size of a header list, as a peer's SETTINGS_MAX_HEADER_LIST_SIZE counts it. */
+export function listSize(fields: readonly string[]): number {
+  let size = 16 * fields.length;
+  for (const text of fields) size += text.length;
+  return size;
+}

@@ -1,0 +1,95 @@
+// ResponseBlock: the field section of an HTTP/2 response (RFC 9113 section 8.3.2), read as strictly as a head of HTTP/1.1.
+import type { HeaderList } from '../../request/headers.ts';
+import { FieldNotes, malformed } from '../exchange/field-notes.ts';
+import type { HeadLimits } from '../exchange/head-limits.ts';
+import type { InboundResponse } from '../exchange/streams.ts';
+import type { FieldReceiver } from './hpack-decoder.ts';
+import { connectionFields, isFieldName, isFieldValue, lengthDigits } from './request-block.ts';
+
+const statusDigits = /^[1-5]\d\d$/;
+
+/** Reads one block at a time; its fields hold what the last complete one said. */
+export class ResponseBlock implements FieldReceiver, InboundResponse {
+  status = 0;
+  length = 0;
+  announced: number | undefined = undefined;
+  readonly reason = '';
+  readonly form = 'payload';
+  readonly upgrade = undefined;
+  /** Why it is malformed; '' while it is not. */
+  detail = '';
+  private readonly fields: FieldNotes;
+  private readonly limits: HeadLimits;
+  private givenStatus: string | undefined = undefined;
+  private hasRegular = false;
+  private bytes = 0;
+
+  constructor(limits: HeadLimits) {
+    this.limits = limits;
+    this.fields = new FieldNotes(limits.headerCount, 'response');
+  }
+
+  get headers(): HeaderList {
+    return this.fields.headers;
+  }
+
+  get hasDate(): boolean {
+    return this.fields.hasDate;
+  }
+
+  begin(): void {
+    this.fields.begin();
+    this.givenStatus = undefined;
+    this.hasRegular = false;
+    this.bytes = 0;
+    this.detail = '';
+  }
+
+  onField(name: string, value: string): void {
+    // What follows is decoded for the table alone.
+    if (this.detail !== '') return;
+    if (name.charCodeAt(0) === 0x3a) {
+      const isStatus = name === ':status' && this.givenStatus === undefined && !this.hasRegular;
+      if (isStatus) this.givenStatus = value;
+      else this.detail = `${name.slice(0, 40)}, which is not there, comes twice or behind other fields`;
+      return;
+    }
+    this.hasRegular = true;
+    this.bytes += name.length + value.length + 4;
+    if (this.bytes > this.limits.headers) this.detail = 'a head over the limit';
+    else if (!isFieldName(name))
+      this.detail = `a field name that HTTP/2 has not: ${JSON.stringify(name.slice(0, 40))}`;
+    else if (!isFieldValue(value))
+      this.detail = `a character in ${name.slice(0, 40)} that no field value has`;
+    else if (connectionFields.has(name)) this.detail = `${name}, which is of a connection`;
+    else if (!this.fields.take(name, value)) {
+      this.detail = this.fields.outcome === malformed ? this.fields.problem : 'a head over the limit';
+    }
+  }
+
+  /** Judges the block as a whole, which answers a request of this method; `ends`: no body follows. False: malformed. */
+  end(method: string, ends: 'with the block' | 'later'): boolean {
+    if (this.detail !== '') return false;
+    const { givenStatus = '', fields } = this;
+    if (!statusDigits.test(givenStatus)) return this.fail('no :status, or one that is none');
+    this.status = Number(givenStatus);
+    if (this.status === 101) return this.fail('a 101, which HTTP/2 has not');
+    if (this.status < 200 && ends === 'with the block') return this.fail('an interim response at its end');
+    const { contentLength } = fields;
+    if (contentLength !== undefined && !lengthDigits.test(contentLength))
+      return this.fail('a malformed content-length');
+    this.announced = contentLength === undefined ? undefined : Number(contentLength);
+    const { status } = this;
+    const bodiless = method === 'HEAD' || status < 200 || status === 204 || status === 304;
+    if (bodiless || ends === 'with the block') this.length = 0;
+    else this.length = this.announced ?? -1;
+    if (!bodiless && ends === 'with the block' && (this.announced ?? 0) > 0)
+      return this.fail('a content-length, and no body');
+    return true;
+  }
+
+  private fail(detail: string): false {
+    this.detail = detail;
+    return false;
+  }
+}

@@ -1,0 +1,319 @@
+// H2UpstreamConnection: one HTTP/2 connection to an upstream, and the requests that share it (RFC 9113).
+
+import type { UpstreamStream } from '../exchange/streams.ts';
+import type { ConnectionHome, UpstreamConnection } from '../upstream/connection-cache.ts';
+import type { SocketReader } from '../upstream/dial.ts';
+import type { PendingConnection } from '../upstream/pending-connection.ts';
+import { firstWindow, H2Connection, type H2Role } from './connection.ts';
+import { frameCost } from './flood-budget.ts';
+import type { Ending } from './frame-writer.ts';
+import { errorCode, errorName, largestWindow, settingId } from './frames.ts';
+import { listSize } from './head-fields.ts';
+import type { ResponseBlock } from './response-block.ts';
+import type { TrailerBlock } from './trailer-block.ts';
+import { H2UpstreamStream } from './upstream-stream.ts';
+
+/** Streams on one connection, whatever an upstream allows. */
+const maxStreams = 256;
+/** How long an upstream may take to answer a PING, ms, and to let go of a connection that ends. */
+const probeTime = 2_000;
+const lingerTime = 2_000;
+/** What a frame that is sent makes up for at least, in bytes: the other end may answer each with frames of its own. */
+const leastEarned = 8 * 1024;
+
+const role: H2Role = {
+  role: 'client',
+  streamWindow: 256 * 1024,
+  connectionWindow: 4 * 1024 * 1024,
+  maxBlock: 256 * 1024,
+  budget: { most: 10_000, perSecond: 2_000 },
+};
+
+const probeMark = Buffer.from('weldr up', 'latin1');
+
+/** The readers that all connections of a worker share. */
+export interface ResponseReaders {
+  readonly response: ResponseBlock;
+  readonly trailers: TrailerBlock;
+}
+
+/** One connection; made, kept and forgotten by its {@link ConnectionHome}. */
+export class H2UpstreamConnection
+  extends H2Connection<H2UpstreamStream>
+  implements UpstreamConnection, SocketReader
+{
+  readonly home: ConnectionHome;
+  readonly scheme: 'http' | 'https';
+  readonly openedAt: number;
+  // Uploads share it with other requests, and hold nobody up.
+  readonly uploads = false;
+  readonly lags = false;
+  streams = 0;
+  idleUntil = 0;
+  listed = false;
+  /** How often something was read. */
+  reads = 0;
+  private readonly blocks: ResponseReaders;
+  /** Streams that the upstream allows. */
+  private allowed: number;
+  private maxHeaderList = Number.POSITIVE_INFINITY;
+  private nextStream = 1;
+  /** The upstream begins no more streams; `goodbye`: what it said. */
+  private goingAway = false;
+  private goodbye = '';
+  /** A PING was sent, and nothing has come since: it may be dead. */
+  private probing = false;
+  /** Heads that this read brought. */
+  private readonly headed: H2UpstreamStream[] = [];
+
+  /** `pending`: the connection that stands and has found its protocol. */
+  constructor(home: ConnectionHome, pending: PendingConnection, blocks: ResponseReaders) {
+    super(pending.socket, home.deadlines, role);
+    this.home = home;
+    this.blocks = blocks;
+    this.scheme = home.upstream.protocol === 'https:' ? 'https' : 'http';
+    this.openedAt = pending.openedAt;
+    this.allowed = home.streamsAtFirst;
+    home.deadlines.add(this);
+    pending.handTo(this);
+    const { socket } = this;
+    socket.on('drain', this.onSocketDrain);
+    socket.on('end', () => this.onClosed(undefined));
+    socket.on('error', error => this.onClosed(error));
+    socket.on('close', () => this.onClosed(undefined));
+    this.writer.preface();
+    this.writer.settings([
+      [settingId.enablePush, 0],
+      [settingId.initialWindowSize, role.streamWindow],
+      [settingId.maxHeaderListSize, home.limits.headers],
+    ]);
+    this.writer.windowUpdate(0, role.connectionWindow - firstWindow);
+    this.wake();
+  }
+
+  // --- as a connection of its cache ----------------------------------------------------------------------------
+
+  get capacity(): number {
+    if (this.over || this.goingAway || this.probing || this.nextStream > largestWindow) return 0;
+    return Math.max(0, Math.min(this.allowed, maxStreams) - this.streams);
+  }
+
+  openStream(): UpstreamStream {
+    const isReused = this.nextStream > 1;
+    this.streams++;
+    this.deadline = 0;
+    return new H2UpstreamStream(this, isReused, this.peerStreamWindow, role.streamWindow);
+  }
+
+  rest(ms: number): void {
+    this.deadline = this.deadlines.in(ms);
+    this.idleUntil = this.deadlines.now + ms;
+  }
+
+  destroy(): void {
+    this.finish(errorCode.noError, '');
+  }
+
+  giveWay(): void {}
+
+  // --- for its streams -----------------------------------------------------------------------------------------
+
+  /** Why a head cannot be sent; undefined: it can. */
+  problemWith(fields: readonly string[]): string | undefined {
+    const { maxHeaderList: most } = this;
+    if (most === Number.POSITIVE_INFINITY || listSize(fields) <= most) return undefined;
+    return `${this.home.upstream.id} takes heads of ${most} bytes, and this one is larger`;
+  }
+
+  /** Begins a stream with its head. */
+  begin(stream: H2UpstreamStream, fields: readonly string[], ending: Ending): void {
+    stream.id = this.nextStream;
+    // What the upstream lets it send may have changed since it was made.
+    stream.window = this.peerStreamWindow;
+    this.nextStream += 2;
+    this.lastStream = stream.id;
+    this.openStreams.set(stream.id, stream);
+    this.sendHead(stream.id, fields, ending);
+  }
+
+  /** Sends as much of the bytes as the windows and the connection take now; they have to stay as they are. */
+  sendData(stream: H2UpstreamStream, buffer: Buffer, start: number, end: number, isLast: boolean): number {
+    const size = this.takeWindow(stream, end - start);
+    if (size === 0) return 0;
+    if (size < leastEarned) this.budget.earnBy(leastEarned);
+    this.writer.data(stream.id, buffer, start, start + size, isLast && size === end - start ? 'end' : 'open');
+    this.wake();
+    return size;
+  }
+
+  /** A response has come whole. */
+  completed(): void {
+    this.budget.earn();
+  }
+
+  /** A stream is over. */
+  forget(stream: H2UpstreamStream): void {
+    this.drop(stream);
+    this.streams--;
+    if (this.over) return;
+    if (this.goingAway && this.streams === 0) this.destroy();
+    else if (!this.goingAway) this.home.putBack(this, undefined);
+  }
+
+  /** A stream has waited in vain: gives no others to this connection before it has shown that it lives. */
+  probe(): void {
+    if (this.over || this.probing) return;
+    this.probing = true;
+    this.writer.ping(probeMark, 'ask');
+    this.wake();
+    this.deadline = this.deadlines.in(probeTime);
+  }
+
+  // --- frames --------------------------------------------------------------------------------------------------
+
+  onBytes(buffer: Buffer, start: number, end: number): void {
+    if (this.over) return;
+    this.reads++;
+    const hasProbed = this.probing;
+    this.probing = false;
+    this.read(buffer, start, end);
+    for (const stream of this.headed.splice(0)) stream.onReadEnd();
+    if (!hasProbed || this.over) return;
+    this.deadline = 0;
+    this.home.putBack(this, undefined);
+  }
+
+  onHeaders(id: number, block: Buffer, start: number, end: number, ends: boolean): void {
+    const stream = this.openStreams.get(id);
+    if (stream?.headSeen === true) {
+      this.onTrailers(stream, block, start, end, ends);
+      return;
+    }
+    const { response } = this.blocks;
+    response.begin();
+    if (!this.decoder.decode(block, start, end, response)) {
+      this.onConnectionError(errorCode.compressionError, this.decoder.problem);
+    } else if (stream !== undefined) {
+      stream.onHead(response, ends);
+      if (stream.headSeen && !ends) this.headed.push(stream);
+    } else if (this.isIdle(id)) {
+      this.onConnectionError(errorCode.protocolError, 'a response that nobody asked for');
+    } else if (!this.resets.has(id)) {
+      this.onConnectionError(errorCode.streamClosed, 'a field section on a stream that is over');
+    }
+  }
+
+  private onTrailers(
+    stream: H2UpstreamStream,
+    block: Buffer,
+    start: number,
+    end: number,
+    ends: boolean,
+  ): void {
+    const { trailers } = this.blocks;
+    trailers.begin();
+    if (!this.decoder.decode(block, start, end, trailers)) {
+      this.onConnectionError(errorCode.compressionError, this.decoder.problem);
+    } else if (stream.halfClosed) {
+      this.fail(stream, errorCode.streamClosed, 'a field section behind the end of a response');
+    } else if (!ends || trailers.problem !== '') {
+      this.fail(stream, errorCode.protocolError, trailers.problem || 'a second head');
+    } else {
+      this.endMessage(stream, trailers.take());
+    }
+  }
+
+  onRstStream(id: number, code: number): void {
+    if (this.isIdle(id)) {
+      this.onConnectionError(errorCode.protocolError, 'RST_STREAM on a stream that was never opened');
+      return;
+    }
+    if (this.spend(frameCost.control)) this.openStreams.get(id)?.onReset(code);
+  }
+
+  override onSetting(id: number, value: number): void {
+    if (id === settingId.maxConcurrentStreams) {
+      this.allowed = value;
+      this.home.streamsAtFirst = Math.min(value, maxStreams);
+    } else if (id === settingId.maxHeaderListSize) this.maxHeaderList = value;
+    else super.onSetting(id, value);
+  }
+
+  override onSettingsEnd(): void {
+    super.onSettingsEnd();
+    // There may be room for more than before.
+    if (!this.over) this.home.putBack(this, undefined);
+  }
+
+  onGoAway(lastStreamId: number, code: number, debug: string): void {
+    const { id } = this.home.upstream;
+    this.goingAway = true;
+    if (code !== errorCode.noError) {
+      this.goodbye = `${errorName(code)}${debug === '' ? '' : ` (${JSON.stringify(debug)})`}`;
+    }
+    const why = `${id} ended the connection before it took the request up`;
+    for (const stream of [...this.openStreams.values()]) {
+      if (stream.id > lastStreamId) stream.onRefused(this.goodbye === '' ? why : `${why}: ${this.goodbye}`);
+    }
+    if (this.streams === 0) this.destroy();
+  }
+
+  protected onErrorElsewhere(id: number, code: number, reason: string): void {
+    if (this.isIdle(id)) this.onConnectionError(code, reason);
+    else this.spend(frameCost.reset);
+  }
+
+  protected onReset(stream: H2UpstreamStream, reason: string): void {
+    stream.onMalformed(reason);
+  }
+
+  onConnectionError(code: number, reason: string): void {
+    if (this.over) return;
+    const streams = [...this.openStreams.values()];
+    this.finish(code, reason);
+    for (const stream of streams) if (!stream.halfClosed) stream.onMalformed(reason);
+  }
+
+  // --- ends ----------------------------------------------------------------------------------------------------
+
+  onDeadline(): void {
+    if (this.over) this.socket.destroy();
+    else if (this.probing) this.onClosed(new Error(`no answer to a PING within ${probeTime} ms`));
+    else if (this.streams === 0) this.destroy();
+  }
+
+  onConnected(): void {}
+
+  onWriteError(): boolean {
+    // Responses, and why it closed, may have come before.
+    return this.streams > 0;
+  }
+
+  /** The upstream has closed it, or it broke. */
+  private onClosed(error: Error | undefined): void {
+    if (this.over) return;
+    const { id } = this.home.upstream;
+    const why = `${id} closed the connection${this.goodbye === '' ? '' : ` with ${this.goodbye}`}`;
+    const streams = [...this.openStreams.values()];
+    this.over = true;
+    this.reader.stop();
+    this.writer.close();
+    this.deadlines.remove(this);
+    this.home.forget(this);
+    this.socket.destroy();
+    for (const stream of streams) stream.onConnectionClosed(why, error);
+  }
+
+  /** Says goodbye and closes. */
+  private finish(code: number, reason: string): void {
+    if (this.over) return;
+    this.writer.goAway(0, code, reason);
+    this.over = true;
+    this.reader.stop();
+    this.writer.close();
+    this.home.forget(this);
+    this.deadline = this.deadlines.in(lingerTime);
+    this.socket.once('close', () => this.deadlines.remove(this));
+    this.socket.end(() => this.socket.destroy());
+  }
+}

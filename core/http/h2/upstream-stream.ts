@@ -1,0 +1,359 @@
+// H2UpstreamStream: one request to an upstream on an HTTP/2 connection, and its response (RFC 9113 section 8.1).
+import { WeldrError } from '../../errors.ts';
+import type { HeaderList } from '../../request/headers.ts';
+import type { Waiting } from '../exchange/deadlines.ts';
+import type {
+  OutboundRequest,
+  ResponseReceiver,
+  UpstreamStream,
+  UpstreamTimeouts,
+} from '../exchange/streams.ts';
+import type { H2Stream } from './connection.ts';
+import { errorCode, errorName } from './frames.ts';
+import { requestFields, trailerFields } from './head-fields.ts';
+import type { ResponseBlock } from './response-block.ts';
+import type { H2UpstreamConnection } from './upstream-connection.ts';
+
+const noBytes = Buffer.alloc(0);
+
+/** One request. */
+export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
+  deadline = 0;
+  deadlineSlot = -1;
+  readonly takes = 'payload';
+  /** Its connection takes streams only when it stands. */
+  readonly connected = true;
+  readonly reused: boolean;
+  /** 0: nothing was sent on it. */
+  id = 0;
+  window: number;
+  allowed: number;
+  used = 0;
+  halfClosed = false;
+  /** Has the final head come? */
+  headSeen = false;
+  private readonly connection: H2UpstreamConnection;
+  private receiver: ResponseReceiver | undefined = undefined;
+  private timeouts: UpstreamTimeouts;
+  private closed = false;
+  /** What had been read of the connection when the request was sent. */
+  private readsBefore = 0;
+  // of the request
+  private method = 'GET';
+  private pending: Buffer = noBytes;
+  private ending = false;
+  private endSent = false;
+  private trailers: HeaderList | undefined = undefined;
+  /** All of the client's body has come. */
+  private clientDone = false;
+  /** The next bytes have to come from the client: the upstream's time does not run. */
+  private awaitsClient = false;
+  // of the response
+  private interims = 0;
+  /** Bytes that the body has; below 0: it is not known. */
+  private length = -1;
+  private received = 0;
+  private holding = false;
+  /** What came while it was held: never more than the window of a stream. */
+  private readonly queue: Buffer[] = [];
+  private responseTrailers: HeaderList | undefined = undefined;
+
+  /** `window`: what it may send at first; `allowed`: what the upstream may. */
+  constructor(connection: H2UpstreamConnection, reused: boolean, window: number, allowed: number) {
+    this.connection = connection;
+    this.reused = reused;
+    this.window = window;
+    this.allowed = allowed;
+    this.timeouts = connection.home.timeouts;
+    connection.home.deadlines.add(this);
+  }
+
+  get waits(): boolean {
+    return this.pending.length > 0;
+  }
+
+  // --- the request ---------------------------------------------------------------------------------------------
+
+  send(request: OutboundRequest, body: string | undefined, receiver: ResponseReceiver): void {
+    const { connection } = this;
+    this.receiver = receiver;
+    this.method = request.method;
+    this.timeouts = request.timeouts;
+    this.readsBefore = connection.reads;
+    this.awaitsClient = request.length !== 0 && !request.expectContinue;
+    const fields = requestFields(request, connection.scheme);
+    const problem = connection.problemWith(fields);
+    if (problem !== undefined) {
+      this.failLater(new WeldrError('HEADERS_TOO_LARGE', problem));
+      return;
+    }
+    this.endSent = request.length === 0;
+    connection.begin(this, fields, this.endSent ? 'end' : 'open');
+    this.startTime();
+    if (body === undefined || body === '') return;
+    this.ending = true;
+    this.write(Buffer.from(body, 'latin1'));
+  }
+
+  /** Nobody is called back from within {@link send}. */
+  private failLater(error: WeldrError): void {
+    this.endSent = true;
+    process.nextTick(() => {
+      if (!this.closed) this.fail(error);
+    });
+  }
+
+  // All that is written in one turn of the loop leaves together.
+  cork(): void {}
+
+  uncork(): void {}
+
+  write(bytes: Buffer | string): boolean {
+    if (this.endSent) return true;
+    const buffer = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
+    const sent = this.waits ? 0 : this.connection.sendData(this, buffer, 0, buffer.length, this.ending);
+    if (sent < buffer.length) {
+      const rest = buffer.subarray(sent);
+      this.pending = this.waits ? Buffer.concat([this.pending, rest]) : rest;
+      this.connection.await(this);
+    } else if (this.ending) this.endSent = true;
+    const flows = !this.waits && !this.connection.blocked;
+    this.awaitsClient = flows && !this.clientDone;
+    this.startTime();
+    return flows;
+  }
+
+  clientSent(): void {
+    this.clientDone = true;
+    if (!this.awaitsClient) return;
+    this.awaitsClient = false;
+    this.startTime();
+  }
+
+  endRequest(trailers: HeaderList | undefined): void {
+    this.trailers = trailers;
+    this.ending = true;
+    this.clientSent();
+    if (!this.waits) this.sendEnd();
+  }
+
+  private sendEnd(): void {
+    if (this.endSent || this.closed) return;
+    this.endSent = true;
+    if (this.trailers === undefined) this.connection.endData(this.id);
+    else this.connection.sendHead(this.id, trailerFields(this.trailers), 'end');
+  }
+
+  sendPending(): void {
+    const { pending } = this;
+    if (pending.length === 0) return;
+    const isLast = this.ending && this.trailers === undefined;
+    const sent = this.connection.sendData(this, pending, 0, pending.length, isLast);
+    if (sent === 0) return;
+    this.pending = sent === pending.length ? noBytes : pending.subarray(sent);
+    this.startTime();
+    if (this.waits) return;
+    if (isLast) this.endSent = true;
+    else if (this.ending) this.sendEnd();
+    else this.onDrain();
+  }
+
+  onDrain(): void {
+    if (this.waits || this.ending) return;
+    this.awaitsClient = !this.clientDone && !this.endSent;
+    if (this.awaitsClient) this.startTime();
+    this.receiver?.onDrain();
+  }
+
+  // --- the response --------------------------------------------------------------------------------------------
+
+  /** A block that is a head. */
+  onHead(response: ResponseBlock, ends: boolean): void {
+    const { connection, receiver } = this;
+    if (!response.end(this.method, ends ? 'with the block' : 'later')) {
+      connection.fail(this, errorCode.protocolError, response.detail);
+      return;
+    }
+    if (receiver === undefined) return;
+    if (response.status < 200) {
+      this.onInterim(response, receiver);
+      return;
+    }
+    this.headSeen = true;
+    this.length = response.length;
+    this.startTime();
+    receiver.onHead(response);
+    if (!this.closed && ends) this.onEnd(undefined);
+  }
+
+  private onInterim(response: ResponseBlock, receiver: ResponseReceiver): void {
+    const { connection } = this;
+    const most = connection.home.limits.interimResponses;
+    if (++this.interims > most) {
+      const remedy = 'raise limits.interimResponses if it means to';
+      connection.fail(this, errorCode.enhanceYourCalm, `over ${most} interim responses: ${remedy}`);
+      return;
+    }
+    // The upstream is at work, or lets the client go on.
+    if (response.status === 100) this.awaitsClient = !this.clientDone;
+    this.startTime();
+    receiver.onInterim(response);
+  }
+
+  onBody(buffer: Buffer, start: number, end: number): boolean {
+    const size = end - start;
+    if (!this.headSeen) {
+      this.connection.fail(this, errorCode.protocolError, 'DATA before a response head');
+      return true;
+    }
+    this.received += size;
+    if (this.length >= 0 && this.received > this.length) return false;
+    if (this.holding || this.queue.length > 0) {
+      this.queue.push(Buffer.from(buffer.subarray(start, end)));
+      return true;
+    }
+    this.startTime();
+    this.receiver?.onBody(buffer, start, end);
+    this.connection.consumed(this, size);
+    return true;
+  }
+
+  onEnd(trailers: HeaderList | undefined): boolean {
+    if (!this.headSeen) {
+      this.connection.fail(this, errorCode.protocolError, 'an end before a response head');
+      return true;
+    }
+    if (this.length >= 0 && this.received !== this.length) return false;
+    this.halfClosed = true;
+    this.responseTrailers = trailers;
+    if (this.holding || this.queue.length > 0) this.deadline = 0;
+    else this.complete();
+    return true;
+  }
+
+  /** All that one read brought was handed on. */
+  onReadEnd(): void {
+    if (!this.holding) this.receiver?.onReadEnd();
+  }
+
+  hold(): void {
+    this.holding = true;
+    this.deadline = 0;
+  }
+
+  release(): void {
+    if (!this.holding || this.closed) return;
+    this.holding = false;
+    while (this.queue.length > 0 && !this.isHeld()) {
+      const bytes = this.queue.shift() ?? noBytes;
+      this.receiver?.onBody(bytes, 0, bytes.length);
+      this.connection.consumed(this, bytes.length);
+    }
+    if (this.isHeld()) return;
+    if (this.halfClosed) this.complete();
+    else this.startTime();
+  }
+
+  /** A method, as the compiler cannot see that calls change it. */
+  private isHeld(): boolean {
+    return this.holding || this.closed;
+  }
+
+  /** The response is whole. A request that is not is given up: nothing waits for the rest of it. */
+  private complete(): void {
+    const { receiver, responseTrailers } = this;
+    if (!this.endSent) this.connection.reset(this, errorCode.cancel);
+    this.connection.completed();
+    this.end();
+    receiver?.onBodyEnd(responseTrailers);
+  }
+
+  // --- ends ----------------------------------------------------------------------------------------------------
+
+  cancel(): void {
+    if (this.closed) return;
+    if (this.id > 0) this.connection.reset(this, errorCode.cancel);
+    this.end();
+  }
+
+  /** The upstream gives the stream up. */
+  onReset(code: number): void {
+    if (this.halfClosed) {
+      // It has answered already, and wants no more of the request (RFC 9113 section 8.1).
+      this.endSent = true;
+      this.pending = noBytes;
+      return;
+    }
+    const { id } = this.connection.home.upstream;
+    const why = `${id} reset the stream: ${errorName(code)}`;
+    if (this.headSeen) this.fail(new WeldrError('BODY_CUT', why));
+    else if (code === errorCode.refusedStream) this.fail(new WeldrError('STREAM_REFUSED', why));
+    else if (code === errorCode.http11Required) {
+      this.fail(new WeldrError('UPSTREAM_RESET', `${why}; set http2: false for this server`));
+    } else this.fail(new WeldrError('UPSTREAM_RESET', why));
+  }
+
+  /** The upstream ends its connection, and has done nothing of this request. */
+  onRefused(why: string): void {
+    this.fail(new WeldrError('STREAM_REFUSED', why));
+  }
+
+  /** The connection is gone; `why`: what is known of that. */
+  onConnectionClosed(why: string, cause: Error | undefined): void {
+    // What is held is whole: it goes on to the client as it takes it.
+    if (this.halfClosed) return;
+    const { reads, home } = this.connection;
+    const isStale = this.reused && reads === this.readsBefore;
+    if (this.headSeen) this.fail(new WeldrError('BODY_CUT', `${why} within a response body`, { cause }));
+    else if (isStale) {
+      const told = `${home.upstream.id} closed a connection that was reused`;
+      this.fail(new WeldrError('STALE_CONNECTION', told, { cause }));
+    } else this.fail(new WeldrError('UPSTREAM_RESET', `${why} without a response`, { cause }));
+  }
+
+  /** What the upstream sent is not what a response is. */
+  onMalformed(reason: string): void {
+    const told = `${this.connection.home.upstream.id} sent ${reason}`;
+    this.fail(new WeldrError(this.headSeen ? 'BODY_CUT' : 'BAD_RESPONSE', told));
+  }
+
+  private fail(error: WeldrError): void {
+    const { receiver } = this;
+    this.end();
+    receiver?.onAttemptError(error);
+  }
+
+  private end(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.receiver = undefined;
+    this.deadline = 0;
+    this.pending = noBytes;
+    this.queue.length = 0;
+    this.connection.home.deadlines.remove(this);
+    this.connection.forget(this);
+  }
+
+  // --- waits ---------------------------------------------------------------------------------------------------
+
+  /** Gives the upstream its time for what it has to do next; none runs while the client has to go on. */
+  private startTime(): void {
+    if (this.closed || this.holding || this.halfClosed) return;
+    const { body, response } = this.timeouts;
+    this.deadline = this.awaitsClient
+      ? 0
+      : this.connection.home.deadlines.in(this.headSeen ? body : response);
+  }
+
+  onDeadline(): void {
+    const { connection, timeouts } = this;
+    const { id } = connection.home.upstream;
+    connection.reset(this, errorCode.cancel);
+    connection.probe();
+    this.fail(
+      this.headSeen
+        ? new WeldrError('BODY_TIMEOUT', `the body of ${id} stalled for ${timeouts.body} ms`)
+        : new WeldrError('RESPONSE_TIMEOUT', `no response of ${id} within ${timeouts.response} ms`),
+    );
+  }
+}

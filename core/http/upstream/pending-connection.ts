@@ -1,0 +1,120 @@
+// PendingConnection: a connection to an upstream whose protocol is known only when it stands.
+import type { Duplex } from 'node:stream';
+import { WeldrError } from '../../errors.ts';
+import type { Upstream } from '../../pool/pool.ts';
+import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
+import { connectError, noHttp2Error } from './connect-error.ts';
+import type { SocketReader } from './dial.ts';
+import type { Protocol } from './protocols.ts';
+
+/** Makes the socket of a connection that offers these protocols. */
+export type Dialler = (upstream: Upstream, protocols: readonly Protocol[], reader: SocketReader) => Duplex;
+
+/** Who waits for it. */
+export interface PendingOwner {
+  /** It stands, and speaks this; to be taken over at once. */
+  onStanding(pending: PendingConnection, protocol: Protocol): void;
+  onFailed(pending: PendingConnection, error: WeldrError): void;
+}
+
+/** One connection that is being made. */
+export class PendingConnection implements SocketReader, Waiting {
+  deadline = 0;
+  deadlineSlot = -1;
+  readonly openedAt: number;
+  readonly socket: Duplex;
+  private readonly owner: PendingOwner;
+  private readonly upstream: Upstream;
+  private readonly protocols: readonly Protocol[];
+  private readonly deadlines: Deadlines;
+  private readonly timeout: number;
+  /** What has taken it over. */
+  private reader: SocketReader | undefined = undefined;
+  private over = false;
+
+  /** `timeout`: how long it may take, ms. */
+  constructor(
+    owner: PendingOwner,
+    upstream: Upstream,
+    protocols: readonly Protocol[],
+    dialler: Dialler,
+    deadlines: Deadlines,
+    timeout: number,
+  ) {
+    this.owner = owner;
+    this.upstream = upstream;
+    this.protocols = protocols;
+    this.deadlines = deadlines;
+    this.timeout = timeout;
+    this.openedAt = deadlines.touch();
+    this.deadline = deadlines.in(timeout);
+    deadlines.add(this);
+    this.socket = dialler(upstream, protocols, this);
+    this.socket.on('error', this.onError);
+    this.socket.on('close', this.onClose);
+  }
+
+  /** Gives the socket to what speaks its protocol. */
+  handTo(reader: SocketReader): void {
+    this.reader = reader;
+    this.settle();
+  }
+
+  /** Ends it without a word to its owner. */
+  destroy(): void {
+    this.settle();
+    this.socket.on('error', () => {});
+    this.socket.destroy();
+  }
+
+  onConnected(): void {
+    // It is destroyed already where the other end is this Weldr itself.
+    if (this.over || this.socket.destroyed) return;
+    const agreed = this.agreed();
+    if (this.protocols.includes(agreed)) this.owner.onStanding(this, agreed);
+    else this.fail(noHttp2Error(this.upstream, undefined));
+  }
+
+  /** What TLS has agreed on; without TLS there is nothing to choose. */
+  private agreed(): Protocol {
+    if (this.upstream.protocol !== 'https:') return this.protocols[0] ?? 'http/1.1';
+    const { alpnProtocol }: { alpnProtocol?: unknown } = Object(this.socket);
+    return alpnProtocol === 'h2' ? 'h2' : 'http/1.1';
+  }
+
+  onBytes(buffer: Buffer, start: number, end: number): void {
+    this.reader?.onBytes(buffer, start, end);
+  }
+
+  onWriteError(error: Error): boolean {
+    return this.reader?.onWriteError(error) === true;
+  }
+
+  onDeadline(): void {
+    const why = `no connection to ${this.upstream.id} within ${this.timeout} ms`;
+    this.fail(new WeldrError('CONNECT_TIMEOUT', why));
+  }
+
+  private readonly onError = (error: Error): void => {
+    const told = connectError(this.upstream, error);
+    // Servers that do not offer it say so, or simply close.
+    const isOfHttp2 = told.code === 'TLS_FAILED' && !this.protocols.includes('http/1.1');
+    this.fail(isOfHttp2 ? noHttp2Error(this.upstream, error) : told);
+  };
+
+  private readonly onClose = (): void => this.fail(connectError(this.upstream, undefined));
+
+  private fail(error: WeldrError): void {
+    if (this.over) return;
+    this.destroy();
+    this.owner.onFailed(this, error);
+  }
+
+  private settle(): void {
+    this.over = true;
+    this.deadline = 0;
+    this.deadlines.remove(this);
+    this.socket.off('error', this.onError);
+    this.socket.off('close', this.onClose);
+  }
+}

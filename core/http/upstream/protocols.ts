@@ -1,0 +1,15 @@
+// Protocols: what is spoken with an upstream, as far as that is known before a connection stands.
+import type { Upstream } from '../../pool/pool.ts';
+
+/** A protocol, by its name in ALPN. */
+export type Protocol = 'h2' | 'http/1.1';
+
+const either: readonly Protocol[] = ['h2', 'http/1.1'];
+const onlyHttp2: readonly Protocol[] = ['h2'];
+const onlyHttp1: readonly Protocol[] = ['http/1.1'];
+
+/** What may be spoken with an upstream, the best first. Over TLS it is offered; without TLS it is one. */
+export function protocolsFor({ protocol, http2 }: Upstream): readonly Protocol[] {
+  if (protocol === 'https:' && http2 === undefined) return either;
+  return http2 === true ? onlyHttp2 : onlyHttp1;
+}
