@@ -302,7 +302,8 @@ export class Pipeline {
     let isRedrawn = false;
     try {
       // An old connection says nothing about the upstream.
-      const wasStale = this.lastFailure?.code === 'STALE_CONNECTION';
+      const code = this.lastFailure?.code;
+      const wasStale = code === 'STALE_CONNECTION' || code === 'STREAM_REFUSED';
       if (choice !== undefined && !wasStale && needsBackup(state, choice)) {
         upstream = findBackup(this.chain, ctx, state) ?? choice;
       }

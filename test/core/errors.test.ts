@@ -17,13 +17,14 @@ table('lets nothing be retried that the client caused', () => {
   for (const [code, row] of rows) if (row.blame === 'client') assert.is(row.retry, 'never', code);
 });
 
-table('says that a request may be sent again, whatever its method, only where none was sent', () => {
+table('says that a request may be sent again, whatever its method, only where none was taken up', () => {
   const safe = rows.filter(([, row]) => row.retry === 'safe').map(([code]) => code);
   assert.equal(safe.sort(), [
     'CONNECT_FAILED',
     'CONNECT_TIMEOUT',
     'OWN_ADDRESS',
     'QUEUE_TIMEOUT',
+    'STREAM_REFUSED',
     'TLS_FAILED',
     'UPSTREAM_BUSY',
   ]);

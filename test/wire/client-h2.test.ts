@@ -325,3 +325,23 @@ test('a drain says which request is the last, finishes those that are there, and
     await drained;
   });
 });
+
+test('trailers behind a body of a known length do not become bytes of the next request', async () => {
+  await between({}, async ({ session, origin }) => {
+    const stream = session.request(
+      { ':path': '/', ':method': 'POST', 'content-length': '4' },
+      { waitForTrailers: true },
+    );
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': 'abc' }));
+    stream.write('te');
+    await new Promise(resolve => setImmediate(resolve));
+    stream.end('xt');
+    await answerOf(stream);
+    await ask(session, { ':path': '/next' });
+    assert.equal(
+      origin.requests.map(({ line }) => line),
+      ['POST / HTTP/1.1', 'GET /next HTTP/1.1'],
+    );
+    assert.not.match(origin.connections[0]?.raw ?? '', 'x-sum');
+  });
+});

@@ -288,6 +288,23 @@ test('trailers go both ways, between both protocols', async () => {
   });
 });
 
+test('trailers behind a body of a known length do not become bytes of the next response', async () => {
+  const answer: Answer = (_, response) => {
+    response.writeHead(200, { 'content-length': '4' });
+    response.addTrailers({ 'x-sum': 'abc' });
+    response.end('done');
+  };
+  await between(answer, async ends => {
+    const client = await RawClient.open(ends.proxy.port);
+    for (let n = 1; n <= 2; n++) {
+      client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await until('the answer', () => client.text.split('\r\n\r\ndone').length === n + 1);
+    }
+    assert.match(client.text, /\r\n\r\ndoneHTTP\/1\.1 200 OK\r\n[^\0]*\r\n\r\ndone$/);
+    client.socket.destroy();
+  });
+});
+
 test('a response of trailers alone stays one head with the end, and gets no length', async () => {
   const answer: Answer = (_, response) => {
     response.stream.respond({ ':status': 200, 'grpc-status': '5' }, { endStream: true });

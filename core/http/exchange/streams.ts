@@ -93,8 +93,8 @@ export interface UpstreamTimeouts {
 /** A response head as an upstream's stream read it; valid during the call that brings it. */
 export interface InboundResponse {
   readonly status: number;
-  /** As it came; protocols without one have ''. */
-  readonly reason: string;
+  /** As it came; protocols without one have none. */
+  readonly reason: string | undefined;
   readonly headers: HeaderList;
   /** Bytes of the body that follows; 0: none, below 0: not known beforehand. */
   readonly length: number;
@@ -152,7 +152,7 @@ export interface ClientStream {
   /** The request as it arrived, as `message/http` (RFC 9110 section 9.3.8). */
   echo(method: string, target: string, host: string): string;
   /** Sends a 1xx response, to a client which can know of them; false: wait for `onClientDrain`. */
-  writeInterim(status: number, reason: string, headers: HeaderList): boolean;
+  writeInterim(status: number, reason: string | undefined, headers: HeaderList): boolean;
   /** Takes the final head; it leaves with the first bytes of the body or with {@link flush}. */
   writeHead(response: OutboundResponse): void;
   /** Sends body bytes, which may change after the call; false: wait for `onClientDrain`. */

@@ -35,6 +35,7 @@ const asHanded = 0;
 const encoded = 1;
 const untilClosed = 2;
 const withoutBody = 3;
+const counted = 4;
 
 /** One a client connection, used for its requests one after another. */
 export class H1ClientStream implements ClientStream, ChunkedSink {
@@ -268,7 +269,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     return requestEcho(method, target, host);
   }
 
-  writeInterim(status: number, reason: string, headers: HeaderList): boolean {
+  writeInterim(status: number, reason: string | undefined, headers: HeaderList): boolean {
     // HTTP/1.0 knows no 1xx (RFC 9110 section 15.2).
     return this.minor === 0 || this.connection.write(interimHead(status, reason, headers));
   }
@@ -281,6 +282,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     let framing = '';
     if (length !== undefined) {
       framing = lengthLine(length);
+      if (body !== 'none') this.bodyMode = counted;
     } else if (body !== 'none' && this.minor > 0) {
       framing = chunkedLine;
       if (body === 'payload') this.bodyMode = encoded;

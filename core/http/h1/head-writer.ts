@@ -56,8 +56,8 @@ function upgradeLines(headers: HeaderList, persistence: Persistence): string {
 }
 
 /** The head of a 1xx response. */
-export function interimHead(status: number, reason: string, headers: HeaderList): string {
-  return `HTTP/1.1 ${status} ${reason}\r\n${headers.toLines()}\r\n`;
+export function interimHead(status: number, reason: string | undefined, headers: HeaderList): string {
+  return `HTTP/1.1 ${status} ${reason ?? reasonPhrase(status)}\r\n${headers.toLines()}\r\n`;
 }
 
 /** The head of a 101. */

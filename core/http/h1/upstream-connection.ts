@@ -88,6 +88,8 @@ export class H1UpstreamConnection
   private spanStart = 0;
   /** Bytes that came in the span before it. */
   private lastSpan = 0;
+  /** The request's body is in chunks, behind which trailers can be. */
+  private inChunks = false;
   /** The request's body comes as payload, and its chunks are made here. */
   private encoding = false;
   private upgrading = false;
@@ -160,7 +162,8 @@ export class H1UpstreamConnection
     this.upgrading = request.upgrade !== undefined;
     this.clientDone = false;
     this.awaitsClient = request.length !== 0 && !request.expectContinue;
-    this.encoding = request.length < 0 && request.form === 'payload';
+    this.inChunks = request.length < 0;
+    this.encoding = this.inChunks && request.form === 'payload';
     this.timeouts = request.timeouts;
     if (this.state === idle) {
       this.state = awaitingHead;
@@ -249,7 +252,7 @@ export class H1UpstreamConnection
   }
 
   endRequest(trailers: HeaderList | undefined): void {
-    if (trailers !== undefined || this.encoding) this.writeRaw(bodyEnd(trailers));
+    if (this.encoding || (this.inChunks && trailers !== undefined)) this.writeRaw(bodyEnd(trailers));
     this.requestSent = true;
     this.clientSent();
   }

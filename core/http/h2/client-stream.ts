@@ -198,7 +198,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
 
   // --- the response --------------------------------------------------------------------------------------------
 
-  writeInterim(status: number, _: string, headers: HeaderList): boolean {
+  writeInterim(status: number, _: string | undefined, headers: HeaderList): boolean {
     this.connection.sendHead(this.id, responseFields(status, headers), 'open');
     return !this.connection.blocked;
   }

@@ -13,7 +13,7 @@ export class ResponseBlock implements FieldReceiver, InboundResponse {
   status = 0;
   length = 0;
   announced: number | undefined = undefined;
-  readonly reason = '';
+  readonly reason = undefined;
   readonly form = 'payload';
   readonly upgrade = undefined;
   /** Why it is malformed; '' while it is not. */
