@@ -291,7 +291,10 @@ export class H2UpstreamConnection
 
   /** The upstream has closed it, or it broke. */
   private onClosed(error: Error | undefined): void {
-    if (this.over) return;
+    if (this.over) {
+      this.socket.destroy();
+      return;
+    }
     const { id } = this.home.upstream;
     const why = `${id} closed the connection${this.goodbye === '' ? '' : ` with ${this.goodbye}`}`;
     const streams = [...this.openStreams.values()];
@@ -314,6 +317,8 @@ export class H2UpstreamConnection
     this.home.forget(this);
     this.deadline = this.deadlines.in(lingerTime);
     this.socket.once('close', () => this.deadlines.remove(this));
-    this.socket.end(() => this.socket.destroy());
+    // One that is at fault has a moment to read why: bytes of its that meet a closed socket would take that away.
+    if (code === errorCode.noError) this.socket.end(() => this.socket.destroy());
+    else this.socket.end();
   }
 }

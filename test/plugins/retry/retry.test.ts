@@ -24,6 +24,7 @@ const safe: ErrorCode[] = [
   'OWN_ADDRESS',
   'UPSTREAM_BUSY',
   'QUEUE_TIMEOUT',
+  'STREAM_REFUSED',
 ];
 const maybeExecuted: ErrorCode[] = ['STALE_CONNECTION', 'UPSTREAM_RESET', 'RESPONSE_TIMEOUT'];
 const hopeless: ErrorCode[] = ['BAD_RESPONSE', 'BODY_CUT', 'LOOP', 'OVERLOADED', 'PLUGIN_FAILED'];
@@ -82,7 +83,9 @@ test('sends a request that met a dying connection to the only upstream again, ot
   const stale = await side.run({ answers: [{ error: 'STALE_CONNECTION', reusedConnection: true }, 200] });
   assert.is(stale.status, 200);
   assert.is(stale.attempts.length, 2);
-  for (const code of [...safe, 'UPSTREAM_RESET', 'RESPONSE_TIMEOUT'] as const) {
+  assert.is((await side.run({ method: 'POST', answers: ['STREAM_REFUSED', 200] })).attempts.length, 2);
+  const ofUpstream = safe.filter(code => code !== 'STREAM_REFUSED');
+  for (const code of [...ofUpstream, 'UPSTREAM_RESET', 'RESPONSE_TIMEOUT'] as const) {
     assert.is((await side.run({ answers: [code, 200] })).attempts.length, 1, code);
   }
 });

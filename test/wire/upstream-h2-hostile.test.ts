@@ -1,0 +1,349 @@
+// Upstreams of HTTP/2 that are broken or mean harm: what they spoil is answered with 502 and closed, and nothing else is
+// (RFC 9113 sections 5 to 8).
+import * as assert from 'uvu/assert';
+import { errorCode, settingId } from '../../core/http/h2/frames.ts';
+import { workerSide } from '../../core/testing.ts';
+import { retry } from '../../plugins/retry/index.ts';
+import { roundRobin } from '../../plugins/round-robin/index.ts';
+import { suite } from '../support/suite.ts';
+import { type ProxyOptions, startProxy, startProxyOf, type TestProxy, until } from './support/proxy.ts';
+import { RawClient } from './support/raw-client.ts';
+import {
+  type RawAnswer,
+  type RawH2Connection,
+  RawH2Origin,
+  type RawScript,
+} from './support/raw-h2-origin.ts';
+
+const test = suite('hostile upstreams of HTTP/2');
+
+interface Ends {
+  readonly proxy: TestProxy;
+  readonly origin: RawH2Origin;
+  /** Asks for a path; resolves with all that came until the end of the answer. */
+  ask(path?: string): Promise<string>;
+}
+
+async function between(
+  script: RawScript,
+  use: (ends: Ends) => Promise<void>,
+  options: ProxyOptions = {},
+): Promise<void> {
+  const origin = await RawH2Origin.start({
+    ...script,
+    answer: (connection, id, path) => {
+      if (path === '/good') connection.ok(id);
+      else script.answer?.(connection, id, path);
+    },
+  });
+  const proxy = await startProxy({ upstreams: [origin.url], ...options });
+  try {
+    await use({ proxy, origin, ask: (path = '/') => ask(proxy, path) });
+  } finally {
+    proxy.close();
+    await origin.close();
+  }
+}
+
+async function ask(proxy: TestProxy, path: string): Promise<string> {
+  const client = await RawClient.open(proxy.port);
+  client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+  await until(`the answer to ${path}`, () => client.ended, 20_000);
+  client.socket.destroy();
+  return client.text;
+}
+
+const statusOf = (answer: string): string => answer.slice(9, 12);
+
+const ok = [':status', '200'] as const;
+
+/** Answers that are no responses: the stream is reset, and the connection goes on. */
+const malformed: Record<string, RawAnswer> = {
+  'no :status': (c, id) => c.head(id, [['x', 'y']], 'end'),
+  'a :status that is none': (c, id) => c.head(id, [[':status', '2000']], 'end'),
+  ':status twice': (c, id) => c.head(id, [ok, ok], 'end'),
+  ':status behind a field': (c, id) => c.head(id, [['x', 'y'], ok], 'end'),
+  'another pseudo-field': (c, id) => c.head(id, [ok, [':path', '/']], 'end'),
+  'a 101': (c, id) => c.head(id, [[':status', '101']]),
+  'a name in capitals': (c, id) => c.head(id, [ok, ['X-Mine', 'y']], 'end'),
+  'an empty name': (c, id) => c.head(id, [ok, ['', 'y']], 'end'),
+  'a line end in a name': (c, id) => c.head(id, [ok, ['x\r\ny', 'z']], 'end'),
+  'a line end in a value': (c, id) => c.head(id, [ok, ['x', 'y\r\nset-cookie: a=b']], 'end'),
+  'a NUL in a value': (c, id) => c.head(id, [ok, ['x', 'y\0']], 'end'),
+  'a blank before a value': (c, id) => c.head(id, [ok, ['x', ' y']], 'end'),
+  'transfer-encoding': (c, id) => c.head(id, [ok, ['transfer-encoding', 'chunked']], 'end'),
+  connection: (c, id) => c.head(id, [ok, ['connection', 'close']], 'end'),
+  upgrade: (c, id) => c.head(id, [ok, ['upgrade', 'h2c']], 'end'),
+  'content-length twice': (c, id) =>
+    c.head(id, [ok, ['content-length', '0'], ['content-length', '0']], 'end'),
+  'a content-length that is none': (c, id) => c.head(id, [ok, ['content-length', '1,1']], 'end'),
+  'a content-length, and no body': (c, id) => c.head(id, [ok, ['content-length', '5']], 'end'),
+  'an interim response at its end': (c, id) => c.head(id, [[':status', '103']], 'end'),
+  'a head over the limit': (c, id) => c.head(id, [ok, ['x', 'y'.repeat(60_000)]], 'end'),
+  'a body before the head': (c, id) => c.body(id, 'early'),
+};
+
+for (const [what, answer] of Object.entries(malformed)) {
+  test(`502, and the connection goes on: ${what}`, async () => {
+    await between({ answer }, async ({ ask, origin }) => {
+      assert.is(statusOf(await ask()), '502');
+      assert.is(statusOf(await ask('/good')), '200');
+      assert.is(origin.connections.length, 1);
+      await until('the reset', () => origin.connections[0]?.resets.size === 1);
+    });
+  });
+}
+
+test('interim responses without end are no answer', async () => {
+  const answer: RawAnswer = (c, id) => {
+    for (let n = 0; n < 9; n++) c.head(id, [[':status', '103']]);
+  };
+  const settings = { limits: { interimResponses: 8 } };
+  await between(
+    { answer },
+    async ({ ask, origin }) => {
+      assert.match(await ask(), / 502 /);
+      assert.is(statusOf(await ask('/good')), '200');
+      assert.is(origin.connections.length, 1);
+    },
+    { settings },
+  );
+});
+
+/** A field block that fills the table with one large entry and refers to it again and again. */
+function bomb(connection: RawH2Connection, id: number): void {
+  const value = 'v'.repeat(3000);
+  const literal = Buffer.concat([Buffer.from([0x40, 1, 0x61, 0x7f, 0x99, 0x16]), Buffer.from(value)]);
+  const block = Buffer.concat([Buffer.from([0x88]), literal, Buffer.alloc(12_000, 0xbe)]);
+  connection.writer.headers(id, block, 'end');
+  connection.flush();
+}
+
+test('an HPACK bomb is a head over the limit', async () => {
+  await between({ answer: bomb }, async ({ ask }) => {
+    assert.is(statusOf(await ask()), '502');
+    assert.is(statusOf(await ask('/good')), '200');
+  });
+});
+
+const frame = (type: number, flags: number, id: number, payload: Buffer): Buffer => {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(id, 5);
+  return Buffer.concat([head, payload]);
+};
+
+const raw =
+  (...frames: readonly ((id: number) => Buffer)[]): RawAnswer =>
+  (connection, id) => {
+    for (const made of frames) connection.socket.write(made(id));
+  };
+
+/** What ends the connection, and the error that is told. */
+const broken: Record<string, readonly [RawAnswer, string]> = {
+  PUSH_PROMISE: [raw(id => frame(5, 4, id, Buffer.from([0, 0, 0, 2, 0x88]))), 'PROTOCOL_ERROR'],
+  'a response on another stream': [c => c.head(99, [ok], 'end'), 'PROTOCOL_ERROR'],
+  'a response on a stream of even number': [c => c.head(2, [ok], 'end'), 'PROTOCOL_ERROR'],
+  'SETTINGS_ENABLE_PUSH of 1': [raw(() => frame(4, 0, 0, Buffer.from([0, 2, 0, 0, 0, 1]))), 'PROTOCOL_ERROR'],
+  'a window that overflows': [
+    raw(() => frame(8, 0, 0, Buffer.from([0x7f, 0xff, 0xff, 0xff]))),
+    'FLOW_CONTROL_ERROR',
+  ],
+  'a malformed field block': [raw(id => frame(1, 5, id, Buffer.from([0x80]))), 'COMPRESSION_ERROR'],
+  'CONTINUATION without end': [
+    raw(
+      id => frame(1, 0, id, Buffer.from([0x88])),
+      ...Array.from({ length: 40 }, () => (id: number) => frame(9, 0, id, Buffer.alloc(100))),
+    ),
+    'ENHANCE_YOUR_CALM',
+  ],
+  'a frame that is too large': [raw(id => frame(0, 0, id, Buffer.alloc(20_000))), 'FRAME_SIZE_ERROR'],
+  'DATA behind the end': [
+    (c, id) => {
+      c.ok(id);
+      c.body(id, 'more');
+    },
+    'STREAM_CLOSED',
+  ],
+};
+
+for (const [what, [answer, error]] of Object.entries(broken)) {
+  test(`the connection ends, and another one serves: ${what}`, async () => {
+    await between({ answer }, async ({ ask, origin }) => {
+      const status = statusOf(await ask());
+      assert.is(status, what === 'DATA behind the end' ? '200' : '502');
+      await until('the end', () => origin.connections[0]?.goAway !== undefined);
+      assert.is(origin.connections[0]?.goAway, error);
+      assert.is(statusOf(await ask('/good')), '200');
+    });
+  });
+}
+
+const many = (bytes: Buffer): Buffer => Buffer.concat(Array.from({ length: 50 }, () => bytes));
+
+const floods: Record<string, (c: RawH2Connection, id: number) => void> = {
+  PING: c => c.writer.ping(Buffer.alloc(8), 'ask'),
+  SETTINGS: c => c.writer.settings([]),
+  WINDOW_UPDATE: c => c.writer.windowUpdate(0, 1),
+  'empty DATA': (c, id) => c.writer.data(id, Buffer.alloc(0), 0, 0, 'open'),
+  PRIORITY: (c, id) => void c.socket.write(many(frame(2, 0, id, Buffer.from([0, 0, 0, 0, 1])))),
+  'frames of an unknown type': (c, id) => void c.socket.write(many(frame(99, 0, id, Buffer.alloc(0)))),
+};
+
+for (const [what, send] of Object.entries(floods)) {
+  test(`a flood ends the connection: ${what}`, async () => {
+    const answer: RawAnswer = (connection, id) => {
+      connection.head(id, [ok]);
+      const more = (): void => {
+        for (let n = 0; n < 200; n++) send(connection, id);
+        connection.flush();
+        if (connection.goAway === undefined && !connection.closed) setImmediate(more);
+      };
+      more();
+    };
+    await between({ answer }, async ({ ask, origin }) => {
+      await ask();
+      await until('the end', () => origin.connections[0]?.goAway !== undefined);
+      assert.is(origin.connections[0]?.goAway, 'ENHANCE_YOUR_CALM');
+      assert.is(statusOf(await ask('/good')), '200');
+    });
+  });
+}
+
+for (const [what, more] of [
+  ['more', 'end'],
+  ['fewer', 'end'],
+] as const) {
+  test(`a body of ${what} bytes than content-length says is cut, never whole`, async () => {
+    const answer: RawAnswer = (connection, id) => {
+      connection.head(id, [ok, ['content-length', '10']]);
+      connection.body(id, what === 'more' ? 'x'.repeat(11) : 'x'.repeat(9), more);
+    };
+    await between({ answer }, async ({ ask, proxy, origin }) => {
+      const text = await ask();
+      assert.not.match(text, /\r\n\r\nx{10}/);
+      assert.is(proxy.finished[0]?.error?.code, 'BODY_CUT');
+      assert.is(statusOf(await ask('/good')), '200');
+      assert.is(origin.connections.length, 1);
+    });
+  });
+}
+
+test('more than the window of a stream is held by nobody: the stream ends', async () => {
+  const answer: RawAnswer = (connection, id) => {
+    connection.head(id, [ok]);
+    // Nobody reads, so that no window is opened again.
+    for (let n = 0; n < 400; n++) connection.body(id, 'x'.repeat(16_000), 'open');
+  };
+  await between({ answer }, async ({ proxy, origin }) => {
+    const client = await RawClient.open(proxy.port);
+    client.socket.pause();
+    client.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await until('the reset', () => [...(origin.connections[0]?.resets.values() ?? [])].length > 0);
+    assert.equal([...(origin.connections[0]?.resets.values() ?? [])], ['FLOW_CONTROL_ERROR']);
+    client.socket.destroy();
+  });
+});
+
+test('an upstream that never says a word has its requests time out, and the connection ends', async () => {
+  await between(
+    { isMute: true, onPing: () => {} },
+    async ({ ask, origin }) => {
+      assert.is(statusOf(await ask()), '504');
+      await until('the end of the connection', () => origin.connections[0]?.closed === true);
+    },
+    { settings: { timeouts: { response: 100 } } },
+  );
+});
+
+test('a request that times out is cancelled, and the connection goes on when it answers a PING', async () => {
+  await between(
+    {},
+    async ({ ask, origin }) => {
+      assert.is(statusOf(await ask()), '504');
+      assert.is(origin.connections[0]?.resets.get(1), 'CANCEL');
+      await until('the answer to the PING', () => origin.connections.length === 1);
+      for (let n = 0; n < 3; n++) assert.is(statusOf(await ask('/good')), '200');
+    },
+    { settings: { timeouts: { response: 100 } } },
+  );
+});
+
+// --- what may be tried again ---------------------------------------------------------------------------------------
+
+async function withRetry(
+  script: RawScript,
+  use: (proxy: TestProxy, origin: RawH2Origin) => Promise<void>,
+): Promise<void> {
+  const origin = await RawH2Origin.start(script);
+  const side = await workerSide([roundRobin(), retry()], { upstreams: [origin.url] });
+  const proxy = await startProxyOf(side);
+  try {
+    await use(proxy, origin);
+  } finally {
+    proxy.close();
+    await origin.close();
+  }
+}
+
+async function post(proxy: TestProxy): Promise<string> {
+  const client = await RawClient.open(proxy.port);
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntext');
+  await until('the answer', () => client.ended);
+  return client.text;
+}
+
+test('a stream that was refused is tried again, whatever its method', async () => {
+  const answer: RawAnswer = (connection, id) => {
+    if (id > 1) connection.ok(id);
+    else {
+      connection.writer.rstStream(id, errorCode.refusedStream);
+      connection.flush();
+    }
+  };
+  await withRetry({ answer }, async (proxy, origin) => {
+    assert.is(statusOf(await post(proxy)), '200');
+    assert.equal([origin.connections.length, origin.connections[0]?.bodies.get(3)], [1, 4]);
+  });
+});
+
+test('a stream above the last one of a GOAWAY is tried again on another connection, whatever its method', async () => {
+  let goes = 0;
+  const answer: RawAnswer = (connection, id) => {
+    if (goes++ > 0) connection.ok(id);
+    else {
+      connection.writer.goAway(0, errorCode.noError);
+      connection.flush();
+    }
+  };
+  await withRetry({ answer }, async (proxy, origin) => {
+    assert.is(statusOf(await post(proxy)), '200');
+    assert.is(origin.connections.length, 2);
+    await until('the end of the first', () => origin.connections[0]?.closed === true);
+  });
+});
+
+test('a stream that was reset otherwise may have been executed: a POST is not tried again', async () => {
+  let goes = 0;
+  const answer: RawAnswer = (connection, id) => {
+    goes++;
+    connection.writer.rstStream(id, errorCode.internalError);
+    connection.flush();
+  };
+  await withRetry({ answer }, async proxy => {
+    assert.is(statusOf(await post(proxy)), '502');
+    assert.is(goes, 1);
+  });
+});
+
+test('requests go to a second connection when the upstream allows fewer streams than there are', async () => {
+  const answer: RawAnswer = (connection, id) => void setTimeout(() => connection.ok(id), 30);
+  await between({ answer, settings: [[settingId.maxConcurrentStreams, 1]] }, async ({ ask, origin }) => {
+    await ask('/good');
+    const all = await Promise.all([ask(), ask(), ask()]);
+    assert.ok(all.every(text => statusOf(text) === '200'));
+    assert.is(origin.connections.length, 3);
+  });
+});
