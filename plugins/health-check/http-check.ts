@@ -5,6 +5,7 @@ import { type buildConnector, Client } from 'undici';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
 import { NameLookups } from '../../core/http/upstream/name-lookups.ts';
+import { type Protocol, protocolsFor } from '../../core/http/upstream/protocols.ts';
 import { tlsConnectionOptions } from '../../core/http/upstream/tls-options.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { ServerEndpoint } from '../../core/pool/server-address.ts';
@@ -75,6 +76,8 @@ export async function httpCheck(
 class Connection {
   private readonly upstream: Upstream;
   private readonly port: number | undefined;
+  /** What may be spoken, as with requests; of another port nothing is known. */
+  private readonly protocols: readonly Protocol[];
   private client: Client | undefined;
   private socket: Socket | undefined;
 
@@ -82,11 +85,12 @@ class Connection {
   constructor(upstream: Upstream, port: number | undefined) {
     this.upstream = upstream;
     this.port = port;
+    this.protocols = port === undefined ? protocolsFor(upstream) : ['http/1.1'];
   }
 
   open(): Client {
     this.client = new Client(this.origin(), {
-      allowH2: false,
+      allowH2: this.protocols.includes('h2'),
       pipelining: 0,
       // The check has one limit for all of it.
       headersTimeout: 0,
@@ -124,13 +128,18 @@ class Connection {
   }
 
   private connectPlain(endpoint: ServerEndpoint): Socket {
-    if (endpoint.kind === 'unix') return connect({ path: endpoint.path });
-    return connect({ host: endpoint.hostname, port: this.port ?? endpoint.port, lookup, noDelay: true });
+    const place =
+      endpoint.kind === 'unix'
+        ? { path: endpoint.path }
+        : { host: endpoint.hostname, port: this.port ?? endpoint.port, lookup, noDelay: true };
+    const socket = connect(place);
+    // undici goes by that, on any socket.
+    return this.protocols.includes('h2') ? Object.assign(socket, { alpnProtocol: 'h2' }) : socket;
   }
 
   private connectTls({ hostname, port }: ServerEndpoint & { kind: 'tcp' }): Socket {
     const place = { hostname, port: this.port ?? port };
-    return connectTls({ ...tlsConnectionOptions(place, this.upstream.record.tls), lookup });
+    return connectTls({ ...tlsConnectionOptions(place, this.upstream.record.tls, this.protocols), lookup });
   }
 }
 

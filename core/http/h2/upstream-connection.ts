@@ -58,6 +58,8 @@ export class H2UpstreamConnection
   private allowed: number;
   private maxHeaderList = Number.POSITIVE_INFINITY;
   private nextStream = 1;
+  /** Has a response come on it? */
+  private hasServed = false;
   /** The upstream begins no more streams; `goodbye`: what it said. */
   private goingAway = false;
   private goodbye = '';
@@ -99,13 +101,13 @@ export class H2UpstreamConnection
   }
 
   openStream(): UpstreamStream {
-    const isReused = this.nextStream > 1;
     this.streams++;
     this.deadline = 0;
-    return new H2UpstreamStream(this, isReused, this.peerStreamWindow, role.streamWindow);
+    return new H2UpstreamStream(this, this.hasServed, this.peerStreamWindow, role.streamWindow);
   }
 
   rest(ms: number): void {
+    if (this.probing) return;
     this.deadline = this.deadlines.in(ms);
     this.idleUntil = this.deadlines.now + ms;
   }
@@ -148,6 +150,7 @@ export class H2UpstreamConnection
 
   /** A response has come whole. */
   completed(): void {
+    this.hasServed = true;
     this.budget.earn();
   }
 

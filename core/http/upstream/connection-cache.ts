@@ -315,9 +315,8 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
       const connection = this.free[this.free.length - 1];
       if (connection === undefined) return undefined;
       const isUsable =
-        connection.streams === 0
-          ? connection.idleUntil > this.deadlines.now
-          : connection.capacity > 0 && !this.isPast(connection);
+        connection.capacity > 0 &&
+        (connection.streams === 0 ? connection.idleUntil > this.deadlines.now : !this.isPast(connection));
       if (isUsable) return connection;
       this.unlistLast();
       if (connection.streams === 0) connection.destroy();
