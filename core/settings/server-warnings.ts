@@ -65,7 +65,7 @@ function* portWarnings({ url }: ServerDefinition, at: string): Generator<string>
   const { endpoint, protocol } = parseServerAddress(url);
   if (endpoint.kind !== 'tcp') return;
   if (protocol === 'http:' && endpoint.port === 443) {
-    yield `${at}.url: ${url} is HTTP without TLS to the port of HTTPS; write https://${endpoint.hostname}`;
+    yield `${at}.url: ${url} is plain HTTP to the port of HTTPS; write https://${endpoint.hostname}`;
   } else if (protocol === 'https:' && endpoint.port === 80) {
     yield `${at}.url: ${url} is HTTPS to the port of plain HTTP; write http://${endpoint.hostname}, or the right port`;
   }

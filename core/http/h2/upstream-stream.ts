@@ -197,7 +197,8 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     // The upstream is at work, or lets the client go on.
     if (response.status === 100) this.awaitsClient = !this.clientDone;
     this.startTime();
-    receiver.onInterim(response);
+    // A client that is behind already does without it: nothing may pile up for it.
+    if (!this.holding) receiver.onInterim(response);
   }
 
   onBody(buffer: Buffer, start: number, end: number): boolean {
