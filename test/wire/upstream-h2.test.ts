@@ -1,5 +1,6 @@
 // HTTP/2 towards upstreams, with HTTP/1.1 and HTTP/2 in front: origins are node:http2, over TLS and without.
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import {
   type ClientHttp2Session,
@@ -9,6 +10,8 @@ import {
   type Http2ServerResponse,
   type IncomingHttpHeaders,
 } from 'node:http2';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import type { UpstreamInput } from '../../core/testing/pool.ts';
 import { certificate } from '../support/certificate.ts';
@@ -253,6 +256,42 @@ test('http2: true speaks HTTP/2 at once with an http:// server', async () => {
     proxy.close();
     await origin.close();
   }
+});
+
+test('http2: true speaks HTTP/2 over a unix socket', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'weldr-h2-'));
+  const path = join(folder, 'app.sock');
+  const origin = await H2Origin.start((request, response) => response.end(request.authority), { path });
+  const proxy = await startProxy({ upstreams: [{ url: `unix:${path}`, http2: true }] });
+  const client = await RawClient.open(proxy.port);
+  try {
+    client.send('GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n');
+    await until('the answer', () => client.text.includes('shop.test'));
+    assert.is(origin.sessions.length, 1);
+  } finally {
+    client.socket.destroy();
+    proxy.close();
+    await origin.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('ten thousand small messages go each way on one stream, as gRPC sends them', async () => {
+  await between(echo, async ends => {
+    const stream = ends.session.request({ ':path': '/', ':method': 'POST' }, { endStream: false });
+    let received = 0;
+    stream.on('data', (bytes: Buffer) => {
+      received += bytes.length;
+    });
+    const message = Buffer.alloc(20, 'm');
+    for (let n = 0; n < 10_000; n++) {
+      if (!stream.write(message)) await once(stream, 'drain');
+    }
+    stream.end();
+    await once(stream, 'end');
+    assert.is(received, 200_000);
+    assert.is(ends.origin.connections, 1);
+  });
 });
 
 test('trailers go both ways, between both protocols', async () => {

@@ -259,6 +259,21 @@ test('two servers that differ in scheme only are told apart with ?scheme', async
   });
 });
 
+test('a server of HTTP/2 is added, shown, changed and told apart by its scheme', async () => {
+  await withApi({ servers: ['http://127.0.0.1:50051'] }, async api => {
+    const added = await api.call('POST', '/servers', { url: 'h2c://127.0.0.1:50051' });
+    assert.equal([added.status, at(added.body, 'id')], [201, 'h2c://127.0.0.1:50051']);
+    assert.is((await api.call('GET', '/servers/127.0.0.1/50051')).status, 409);
+    assert.equal(await shown(api, '/servers/127.0.0.1/50051?scheme=h2c', 'id'), ['h2c://127.0.0.1:50051']);
+    const path = '/servers/127.0.0.1/50051?scheme=http';
+    assert.is((await api.call('PATCH', path, { http2: true })).status, 200);
+    assert.equal(await shown(api, path, 'http2', 'overrides.http2.value'), [true, true]);
+    const refused = await api.call('POST', '/servers', { url: 'h2c://127.0.0.1:1', http2: false });
+    assert.is(refused.status, 400);
+    assert.match(String(at(refused.body, 'detail')), /write http:\/\/ for HTTP\/1.1/);
+  });
+});
+
 test('an unknown server or pool is 404, with where to look', async () => {
   await withApi({}, async api => {
     for (const unknown of [
