@@ -347,3 +347,20 @@ test('requests go to a second connection when the upstream allows fewer streams 
     assert.is(origin.connections.length, 3);
   });
 });
+
+test('an upload that waits for its client gives way to a request that waits for a stream', async () => {
+  await between(
+    { settings: [[settingId.maxConcurrentStreams, 1]] },
+    async ({ ask, proxy, origin }) => {
+      assert.is(statusOf(await ask('/good')), '200');
+      const client = await RawClient.open(proxy.port);
+      client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nbegin');
+      await until('the upload', () => origin.connections[0]?.bodies.get(3) === 5);
+      assert.is(statusOf(await ask('/good')), '200');
+      await until('its answer', () => client.text.startsWith('HTTP/1.1 408'));
+      assert.equal([origin.connections.length, origin.connections[0]?.resets.get(3)], [1, 'CANCEL']);
+      client.socket.destroy();
+    },
+    { settings: { limits: { upstreamConnections: 1 } } },
+  );
+});

@@ -12,6 +12,7 @@ import type {
   UpstreamStream,
   UpstreamTimeouts,
 } from '../exchange/streams.ts';
+import { gaveWay, UploadPace } from '../exchange/upload-pace.ts';
 import { connectError } from '../upstream/connect-error.ts';
 import type { ConnectionHome, UpstreamConnection } from '../upstream/connection-cache.ts';
 import type { SocketReader } from '../upstream/dial.ts';
@@ -30,10 +31,6 @@ const inBody = 3;
 const inChunked = 4;
 const untilEnd = 5;
 const closed = 6;
-
-/** A request body is slow when it brings fewer bytes than this in each of two consecutive spans of `slowTime`, ms. */
-const slowBytes = 8 * 1024;
-const slowTime = 500;
 
 const noBytes = Buffer.alloc(0);
 
@@ -81,13 +78,8 @@ export class H1UpstreamConnection
   /** The next bytes have to come from the client: the upstream's time does not run. */
   private awaitsClient = false;
   private writeError: Error | undefined = undefined;
-  /** Bytes of the request body so far. */
-  private uploaded = 0;
-  /** When the current span of {@link slowTime} began, and how much was there by then. */
-  private spanBegan = 0;
-  private spanStart = 0;
-  /** Bytes that came in the span before it. */
-  private lastSpan = 0;
+  /** How fast the request body comes. */
+  private readonly pace = new UploadPace();
   /** The request's body is in chunks, behind which trailers can be. */
   private inChunks = false;
   /** The request's body comes as payload, and its chunks are made here. */
@@ -157,8 +149,7 @@ export class H1UpstreamConnection
     this.interims = 0;
     this.headSeen = false;
     this.requestSent = false;
-    this.uploaded = 0;
-    this.beginSpan(slowBytes);
+    this.pace.begin(this.home.deadlines.now);
     this.upgrading = request.upgrade !== undefined;
     this.clientDone = false;
     this.awaitsClient = request.length !== 0 && !request.expectContinue;
@@ -184,8 +175,7 @@ export class H1UpstreamConnection
   }
 
   write(bytes: Buffer | string): boolean {
-    this.measureUpload();
-    this.uploaded += bytes.length;
+    this.pace.add(bytes.length, this.home.deadlines.now);
     const flows = this.writePayload(bytes);
     this.awaitsClient = flows && !this.clientDone;
     this.startTime();
@@ -218,30 +208,15 @@ export class H1UpstreamConnection
   get lags(): boolean {
     // One that is not connected yet, or cannot be sent any faster, waits for the upstream.
     if (!this.uploads || this.state === connecting || this.socket.writableNeedDrain) return false;
-    this.measureUpload();
-    return this.lastSpan < slowBytes && this.uploaded - this.spanStart < slowBytes;
-  }
-
-  /** Begins another span when the current one is over. */
-  private measureUpload(): void {
-    const { now } = this.home.deadlines;
-    if (now - this.spanBegan >= slowTime) this.beginSpan(this.uploaded - this.spanStart);
-  }
-
-  /** `last`: what the span before counts as. One that waited for the upstream counts as fast. */
-  private beginSpan(last: number): void {
-    this.lastSpan = last;
-    this.spanStart = this.uploaded;
-    this.spanBegan = this.home.deadlines.now;
+    return this.pace.isSlow(this.home.deadlines.now);
   }
 
   giveWay(): void {
-    const why = `a body under ${slowBytes} bytes in ${slowTime} ms, while others waited for a connection to ${this.upstream.id}`;
-    this.fail(new WeldrError('REQUEST_TIMEOUT', why));
+    this.fail(new WeldrError('REQUEST_TIMEOUT', gaveWay(this.upstream.id)));
   }
 
   private onDrain(): void {
-    this.beginSpan(slowBytes);
+    this.pace.waited(this.home.deadlines.now);
     this.awaitsClient = this.uploads && !this.clientDone;
     if (this.awaitsClient) this.startTime();
     this.receiver?.onDrain();
@@ -334,7 +309,7 @@ export class H1UpstreamConnection
     if (this.state !== connecting || this.socket.destroyed) return;
     this.state = awaitingHead;
     this.startTime();
-    this.beginSpan(slowBytes);
+    this.pace.waited(this.home.deadlines.now);
     this.receiver?.onConnected();
   }
 

@@ -45,9 +45,8 @@ export class H2UpstreamConnection
   readonly home: ConnectionHome;
   readonly scheme: 'http' | 'https';
   readonly openedAt: number;
-  // Uploads share it with other requests, and hold nobody up.
+  // Uploads share it with other requests.
   readonly uploads = false;
-  readonly lags = false;
   streams = 0;
   idleUntil = 0;
   listed = false;
@@ -116,7 +115,19 @@ export class H2UpstreamConnection
     this.finish(errorCode.noError, '');
   }
 
-  giveWay(): void {}
+  /** One that has room keeps nobody waiting. */
+  get lags(): boolean {
+    return this.capacity === 0 && this.lagging !== undefined;
+  }
+
+  giveWay(): void {
+    this.lagging?.giveWay();
+  }
+
+  private get lagging(): H2UpstreamStream | undefined {
+    for (const stream of this.openStreams.values()) if (stream.lags) return stream;
+    return undefined;
+  }
 
   // --- for its streams -----------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import type {
   UpstreamStream,
   UpstreamTimeouts,
 } from '../exchange/streams.ts';
+import { gaveWay, UploadPace } from '../exchange/upload-pace.ts';
 import type { H2Stream } from './connection.ts';
 import { errorCode, errorName } from './frames.ts';
 import { requestFields, trailerFields } from './head-fields.ts';
@@ -46,6 +47,8 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   private trailers: HeaderList | undefined = undefined;
   /** All of the client's body has come. */
   private clientDone = false;
+  /** How fast the body comes; undefined: there is none to wait for. */
+  private pace: UploadPace | undefined = undefined;
   /** The next bytes have to come from the client: the upstream's time does not run. */
   private awaitsClient = false;
   // of the response
@@ -90,7 +93,12 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     this.endSent = request.length === 0;
     connection.begin(this, fields, this.endSent ? 'end' : 'open');
     this.startTime();
-    if (body === undefined || body === '') return;
+    if (body === undefined) {
+      if (!this.endSent) this.pace = new UploadPace();
+      this.pace?.begin(connection.home.deadlines.now);
+      return;
+    }
+    if (body === '') return;
     this.ending = true;
     this.write(Buffer.from(body, 'latin1'));
   }
@@ -110,6 +118,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
 
   write(bytes: Buffer | string): boolean {
     if (this.endSent) return true;
+    this.pace?.add(bytes.length, this.connection.home.deadlines.now);
     const buffer = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
     const sent = this.waits ? 0 : this.connection.sendData(this, buffer, 0, buffer.length, this.ending);
     if (sent < buffer.length) {
@@ -121,6 +130,20 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     this.awaitsClient = flows && !this.clientDone;
     this.startTime();
     return flows;
+  }
+
+  /** Does it only wait for a client that sends its body slowly? */
+  get lags(): boolean {
+    const { pace, connection } = this;
+    if (pace === undefined || this.ending || this.waits || connection.blocked) return false;
+    return pace.isSlow(connection.home.deadlines.now);
+  }
+
+  /** Ends for others that wait. */
+  giveWay(): void {
+    const { connection } = this;
+    connection.reset(this, errorCode.cancel);
+    this.fail(new WeldrError('REQUEST_TIMEOUT', gaveWay(connection.home.upstream.id)));
   }
 
   clientSent(): void {
@@ -160,6 +183,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
 
   onDrain(): void {
     if (this.waits || this.ending) return;
+    this.pace?.waited(this.connection.home.deadlines.now);
     this.awaitsClient = !this.clientDone && !this.endSent;
     if (this.awaitsClient) this.startTime();
     this.receiver?.onDrain();

@@ -44,7 +44,7 @@ export interface UpstreamConnection {
   rest(ms: number): void;
   /** Ends it without a word to its streams. */
   destroy(): void;
-  /** Ends it with its streams, for others that wait for a connection. */
+  /** Ends it, or a stream of it that lags, for others that wait. */
   giveWay(): void;
 }
 

@@ -57,11 +57,11 @@ export class H2Origin {
     const server = tls
       ? createSecureServer({ ...options, ...material, ...alpn, allowHTTP1: offers !== 'h2' })
       : createServer(options);
+    const origin = new H2Origin(server, tls ? 'https' : 'h2c');
     server.on('request', (request, response) => {
       for (const end of [request, response, response.stream]) end?.on('error', () => {});
       answer(request, response);
     });
-    const origin = new H2Origin(server, tls ? 'https' : 'h2c');
     if (path === undefined) server.listen(0, '127.0.0.1');
     else server.listen(path);
     await once(server, 'listening');

@@ -1,0 +1,53 @@
+// UploadPace: how fast the body of a request comes, so that one that only waits for its client can give way to others.
+
+/** A body is slow when it brings fewer bytes than this in each of two consecutive spans of `slowTime`, ms. */
+const slowBytes = 8 * 1024;
+const slowTime = 500;
+
+/** Why a request gave way. */
+export function gaveWay(id: string): string {
+  return `a body under ${slowBytes} bytes in ${slowTime} ms, while others waited for a connection to ${id}`;
+}
+
+/** The pace of one body at a time; `now`: of the deadlines, ms. */
+export class UploadPace {
+  /** Bytes of the body so far. */
+  private bytes = 0;
+  /** When the current span began, and how much was there by then. */
+  private began = 0;
+  private bytesBefore = 0;
+  /** Bytes that came in the span before it. */
+  private last = 0;
+
+  /** A body begins. */
+  begin(now: number): void {
+    this.bytes = 0;
+    this.waited(now);
+  }
+
+  /** It was not the client who was waited for until now: that counts as fast. */
+  waited(now: number): void {
+    this.beginSpan(slowBytes, now);
+  }
+
+  add(bytes: number, now: number): void {
+    this.measure(now);
+    this.bytes += bytes;
+  }
+
+  isSlow(now: number): boolean {
+    this.measure(now);
+    return this.last < slowBytes && this.bytes - this.bytesBefore < slowBytes;
+  }
+
+  /** Begins another span when the current one is over. */
+  private measure(now: number): void {
+    if (now - this.began >= slowTime) this.beginSpan(this.bytes - this.bytesBefore, now);
+  }
+
+  private beginSpan(last: number, now: number): void {
+    this.last = last;
+    this.bytesBefore = this.bytes;
+    this.began = now;
+  }
+}
