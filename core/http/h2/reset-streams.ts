@@ -3,20 +3,23 @@
 /** How many streams are remembered that were reset here. */
 const maxResets = 256;
 
-/** Their numbers, the latest of them. */
+/** Their numbers. Of those before the latest ones it is not known any more which they were: any may have been. */
 export class ResetStreams {
   private readonly ids = new Set<number>();
+  /** All up to this one may have been reset. */
+  private forgotten = 0;
 
   add(id: number): void {
     this.ids.add(id);
     if (this.ids.size <= maxResets) return;
     for (const oldest of this.ids) {
       this.ids.delete(oldest);
+      this.forgotten = Math.max(this.forgotten, oldest);
       return;
     }
   }
 
   has(id: number): boolean {
-    return this.ids.has(id);
+    return id <= this.forgotten || this.ids.has(id);
   }
 }

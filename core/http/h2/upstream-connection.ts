@@ -53,8 +53,10 @@ export class H2UpstreamConnection
   /** How often something was read. */
   reads = 0;
   private readonly blocks: ResponseReaders;
-  /** Streams that the upstream allows. */
+  /** Streams that the upstream allows; did it say so? Its first SETTINGS may leave it out, and then allows any number. */
   private allowed: number;
+  private isLimited = false;
+  private hasSettings = false;
   private maxHeaderList = Number.POSITIVE_INFINITY;
   private nextStream = 1;
   /** Has a response come on it? */
@@ -247,16 +249,23 @@ export class H2UpstreamConnection
 
   override onSetting(id: number, value: number): void {
     if (id === settingId.maxConcurrentStreams) {
-      this.allowed = value;
-      this.home.streamsAtFirst = Math.min(value, maxStreams);
+      this.isLimited = true;
+      this.allow(value);
     } else if (id === settingId.maxHeaderListSize) this.maxHeaderList = value;
     else super.onSetting(id, value);
   }
 
   override onSettingsEnd(): void {
     super.onSettingsEnd();
+    if (!this.hasSettings && !this.isLimited) this.allow(maxStreams);
+    this.hasSettings = true;
     // There may be room for more than before.
     if (!this.over) this.home.putBack(this, undefined);
+  }
+
+  private allow(streams: number): void {
+    this.allowed = streams;
+    this.home.streamsAtFirst = Math.max(1, Math.min(streams, maxStreams));
   }
 
   onGoAway(lastStreamId: number, code: number, debug: string): void {
