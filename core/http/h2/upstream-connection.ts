@@ -1,5 +1,4 @@
 // H2UpstreamConnection: one HTTP/2 connection to an upstream, and the requests that share it (RFC 9113).
-
 import type { UpstreamStream } from '../exchange/streams.ts';
 import type { ConnectionHome, UpstreamConnection } from '../upstream/connection-cache.ts';
 import type { SocketReader } from '../upstream/dial.ts';

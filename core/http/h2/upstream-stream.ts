@@ -117,7 +117,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   uncork(): void {}
 
   write(bytes: Buffer | string): boolean {
-    if (this.endSent) return true;
+    if (this.endSent || this.closed) return true;
     this.pace?.add(bytes.length, this.connection.home.deadlines.now);
     const buffer = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
     const sent = this.waits ? 0 : this.connection.sendData(this, buffer, 0, buffer.length, this.ending);
