@@ -42,6 +42,8 @@ const loadedBy = {
   worker: ['bin/worker.ts', 'plugins/index.ts', 'config/index.ts'],
   // The manager too, once there is a server to check.
   checks: ['plugins/health-check/http-check.ts'],
+  // And where it has an admin API.
+  admin: ['plugins/admin-api/admin-server.ts'],
 };
 
 const closures = new Map<string, ReadonlySet<string>>();
@@ -67,7 +69,7 @@ function chunkOf(module: string, graph: ChunkingContext): string | undefined {
   if (isLoadedBy('opener')) return 'base';
   if (isLoadedBy('command')) return isLoadedBy('worker') ? 'base' : undefined;
   if (isLoadedBy('worker')) {
-    if (isLoadedBy('manager')) return 'core';
+    if (isLoadedBy('manager') || isLoadedBy('admin')) return 'core';
     return isLoadedBy('checks') ? 'upstream' : 'worker';
   }
   return isLoadedBy('manager') ? 'manager' : undefined;

@@ -3,10 +3,10 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
+import type { RefusalLog } from '../../core/log/refusal-log.ts';
 import type { TlsFacts } from '../../core/request/tls-facts.ts';
 import { AdminConnection } from './admin-connection.ts';
 import { AdminHandshake } from './admin-handshake.ts';
-import type { RefusalLog } from './refusal-log.ts';
 import type { TlsDoor } from './tls-door.ts';
 import { TurnQueue } from './turn-queue.ts';
 

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import polka, { type Polka, type Request } from 'polka';
 import type { Clock } from '../../core/clock.ts';
 import { adoptError, describeError, type ErrorCode, WeldrError } from '../../core/errors.ts';
+import { RefusalLog } from '../../core/log/refusal-log.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
 import type { AccessGuard } from './access-guard.ts';
@@ -13,7 +14,6 @@ import type { AdminConnection } from './admin-connection.ts';
 import { AdminConnections } from './admin-connections.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { problemAnswer } from './problem.ts';
-import { RefusalLog } from './refusal-log.ts';
 import { readBody } from './request-body.ts';
 import type { TlsDoor } from './tls-door.ts';
 
