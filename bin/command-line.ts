@@ -53,6 +53,7 @@ const flags = {
   backup: { text: 'It gets requests only while no other server of its pool is active' },
   http2: { text: 'HTTP/2 is spoken with it, without TLS too' },
   host: { value: 'HOST', text: 'What Host says: client (default), upstream for its own name, or a name' },
+  'proxy-protocol': { value: 'VERSION', text: 'Tell it of clients by the PROXY protocol: v1 or v2' },
   ttl: { value: 'TIME', text: 'It leaves unless it is added again within this time, such as 30s' },
   force: { text: 'Do not wait for requests in flight' },
   wait: { text: 'Answer when the requests in flight are finished' },
@@ -116,7 +117,7 @@ const commands: readonly Command[] = [
   {
     usage: 'servers add <url>',
     text: 'Add a server, or change the one that has this URL',
-    flags: ['weight', 'backup', 'http2', 'host', 'ttl', 'pool', ...adminFlags],
+    flags: ['weight', 'backup', 'http2', 'host', 'proxy-protocol', 'ttl', 'pool', ...adminFlags],
     async run([url = ''], given) {
       const { addServer } = await import('./commands/servers.ts');
       const weight = textOf(given, 'weight');
@@ -129,6 +130,7 @@ const commands: readonly Command[] = [
         backup: isOn(given, 'backup') || undefined,
         http2: isOn(given, 'http2') || undefined,
         host: textOf(given, 'host'),
+        proxyProtocol: textOf(given, 'proxy-protocol'),
         ttl: textOf(given, 'ttl'),
       };
       return print(await addServer(adminOf(given), poolOf(given), server, isOn(given, 'json')));

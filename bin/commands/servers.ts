@@ -82,6 +82,7 @@ export interface NewServer {
   readonly backup?: boolean | undefined;
   readonly http2?: boolean | undefined;
   readonly host?: string | undefined;
+  readonly proxyProtocol?: string | undefined;
   readonly ttl?: string | undefined;
 }
 

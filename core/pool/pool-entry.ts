@@ -67,6 +67,7 @@ function fixedPart(server: ServerDefinition, layer: Layer, ofPool: PoolSettings)
   const isTls = id.startsWith('https:') && ofPool.tls !== undefined;
   const tls = isTls ? { ...ofPool.tls, ...server.tls } : server.tls;
   const http2 = server.http2 ?? ofPool.http2;
+  const proxyProtocol = server.proxyProtocol ?? ofPool.proxyProtocol;
   // A copy: the pool freezes its own.
   return {
     id,
@@ -76,6 +77,7 @@ function fixedPart(server: ServerDefinition, layer: Layer, ofPool: PoolSettings)
     labels: labels && { ...labels },
     tls,
     ...(http2 !== undefined && { http2 }),
+    ...(proxyProtocol !== undefined && { proxyProtocol }),
     layer,
   };
 }

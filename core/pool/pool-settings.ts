@@ -6,7 +6,7 @@ import type { Kind } from '../state/entity.ts';
 import { expectObject, parseKnown, parseObject } from '../state/known-fields.ts';
 import type { JsonObject } from '../state/merge-patch.ts';
 import { isPoolName } from './pool-name.ts';
-import { healthCheckSettings, hostSetting, http2Setting } from './server-definition.ts';
+import { healthCheckSettings, hostSetting, http2Setting, proxyProtocolSetting } from './server-definition.ts';
 import { upstreamTls } from './upstream-tls.ts';
 
 /** The schema; a pool of the config has servers and plugins beside. */
@@ -37,6 +37,7 @@ export const poolSettings = z.strictObject({
   host: hostSetting
     .optional()
     .describe('What `Host` says in requests to its servers; what a server says goes before it.'),
+  proxyProtocol: proxyProtocolSetting.optional(),
   tls: upstreamTls.optional().describe('For its https:// servers; what a server says goes before it.'),
   http2: http2Setting.optional(),
 });

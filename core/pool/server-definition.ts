@@ -110,6 +110,13 @@ export const http2Setting = z.boolean().meta({
     "Is HTTP/2 spoken? `true`: over TLS it must be, without TLS it is at once; `false`: HTTP/1.1 is. Default: the pool's; and over TLS what the server chooses, else HTTP/1.1.",
 });
 
+/** Is a server told of the client by the PROXY protocol? */
+export const proxyProtocolSetting = z
+  .enum(['v1', 'v2'])
+  .describe(
+    'Connections begin with a PROXY header of this version, which says who the client is; each is then of one client connection only.',
+  );
+
 /** A server as the config or `POST /servers` gives it. */
 export const serverDefinition = z
   .strictObject({
@@ -146,6 +153,7 @@ export const serverDefinition = z
       .describe('How it is checked, where that differs from the plugin healthCheck.'),
     tls: upstreamTls.optional().describe('For https:// servers.'),
     http2: http2Setting.optional(),
+    proxyProtocol: proxyProtocolSetting.optional(),
     state: z
       .enum(['active', 'draining', 'disabled'])
       .default('active')
@@ -162,6 +170,11 @@ export const serverDefinition = z
   .refine(s => s.http2 !== false || !s.url.startsWith('h2c:'), {
     path: ['http2'],
     message: 'h2c:// is HTTP/2; write http:// for HTTP/1.1',
+  })
+  .refine(s => s.proxyProtocol === undefined || (s.http2 !== true && !s.url.startsWith('h2c:')), {
+    path: ['proxyProtocol'],
+    message:
+      'goes with HTTP/1.1: a connection of HTTP/2 carries requests of many clients; leave one of them out',
   })
   .refine(s => s.healthCheck?.port === undefined || !s.url.startsWith('unix:'), {
     path: ['healthCheck', 'port'],

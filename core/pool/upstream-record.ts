@@ -18,6 +18,9 @@ export interface UpstreamTls {
   readonly verify?: boolean | undefined;
 }
 
+/** Of the PROXY protocol. */
+export type ProxyVersion = 'v1' | 'v2';
+
 /** One upstream as it crosses from the manager to the workers: plain JSON. */
 export interface UpstreamRecord {
   /** The identity: the URL's origin, such as `http://127.0.0.1:12345`, or `unix:/run/app.sock`. */
@@ -33,6 +36,8 @@ export interface UpstreamRecord {
   readonly tls?: UpstreamTls | undefined;
   /** Is HTTP/2 spoken with it? Undefined: over TLS it may choose, else not. */
   readonly http2?: boolean | undefined;
+  /** Its connections begin with a PROXY header of this version, and are each of one client connection. */
+  readonly proxyProtocol?: ProxyVersion | undefined;
   readonly state: UpstreamState;
   /** Why the state is what it is, for people. */
   readonly reason: string;

@@ -253,7 +253,12 @@ export class WorkerSlot {
         {
           type: 'socket',
           address,
-          entry: { name: listen.name, kind: listen.target.kind, http2: listen.http2 },
+          entry: {
+            name: listen.name,
+            kind: listen.target.kind,
+            http2: listen.http2,
+            proxyProtocol: listen.proxyProtocol,
+          },
         },
         handle,
       );

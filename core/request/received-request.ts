@@ -1,5 +1,6 @@
 // ReceivedRequest: the request as the client sent it. Frozen before the first tap runs.
 import type { HeaderList } from './headers.ts';
+import type { ProxyFacts } from './proxy-facts.ts';
 import type { HttpVersion, RequestState } from './request-state.ts';
 import type { TlsFacts } from './tls-facts.ts';
 
@@ -53,6 +54,11 @@ export class ReceivedRequest {
   /** What the TLS handshake with the client came to; undefined: its connection is not encrypted. */
   get tls(): TlsFacts | undefined {
     return this.#state.connection.tls;
+  }
+
+  /** What the PROXY header said that introduced the connection; undefined: none did. */
+  get proxy(): ProxyFacts | undefined {
+    return this.#state.connection.proxy;
   }
 
   /** The protocols that the client asks to change to (RFC 9110 section 7.8). */

@@ -7,6 +7,7 @@ import type { ContextSlot } from './context-slot.ts';
 import type { HeaderList } from './headers.ts';
 import { OutgoingRequest, type OutgoingSource } from './outgoing-request.ts';
 import { RequestPath } from './path.ts';
+import type { ProxyFacts } from './proxy-facts.ts';
 import type { Reply } from './reply.ts';
 import type { TimeoutRecord } from './request-timeouts.ts';
 import type { Route } from './route.ts';
@@ -33,6 +34,8 @@ export interface ConnectionFacts {
   readonly listener: string;
   /** What its TLS handshake came to; undefined: it is not encrypted. */
   readonly tls?: TlsFacts | undefined;
+  /** What the PROXY header said that introduced it; undefined: none did. */
+  readonly proxy?: ProxyFacts | undefined;
 }
 
 const noConnection: ConnectionFacts = Object.freeze({ port: 0, localPort: 0, listener: '', tls: undefined });

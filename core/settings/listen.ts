@@ -23,6 +23,14 @@ export interface Listen {
   readonly tls?: ListenerTls | undefined;
   /** Is HTTP/2 spoken there, where TLS agrees on it, or, without TLS, where a client begins with it? */
   readonly http2?: boolean;
+  /** Who has to introduce connections with a PROXY header; undefined: they come from the clients themselves. */
+  readonly proxyProtocol?: ListenProxyProtocol | undefined;
+}
+
+/** Of connections that begin with a PROXY header. */
+export interface ListenProxyProtocol {
+  /** Addresses and networks, and `unix:`. */
+  readonly trusted: readonly string[];
 }
 
 /** What a worker has to know of the entry that a socket is of. */
@@ -33,6 +41,8 @@ export interface ListenEntry {
   readonly tls?: TlsMaterial | undefined;
   /** See {@link Listen.http2}. */
   readonly http2?: boolean | undefined;
+  /** See {@link Listen.proxyProtocol}. */
+  readonly proxyProtocol?: ListenProxyProtocol | undefined;
 }
 
 const expected = 'expected an address such as "0.0.0.0:8080" or "unix:/run/weldr/http.sock"';
@@ -92,10 +102,18 @@ const listenObject = z
     tls: listenerTls.optional(),
     proxyProtocol: z
       .strictObject({
-        trusted: z.array(peer).min(1).max(1000).describe('Who may send a PROXY header.'),
+        trusted: z
+          .array(peer)
+          .min(1)
+          .max(1000)
+          .describe(
+            'The proxies that connect here, by address or network; `unix:` are all who connect to a unix socket.',
+          ),
       })
       .optional()
-      .describe('The PROXY protocol. Not in this version.'),
+      .describe(
+        'Connections begin with a PROXY header (version 1 or 2), which says who the client is; others are refused.',
+      ),
     http2: z.boolean().optional().describe('HTTP/2 beside HTTP/1.1, by ALPN; with `tls`. Default: true.'),
     h2c: z
       .boolean()
@@ -114,17 +132,7 @@ const listenObject = z
     if (given.h2c === true && given.tls !== undefined) {
       refuse('h2c', 'goes without `tls`; over TLS HTTP/2 is agreed on by ALPN');
     }
-    for (const [key, what] of Object.entries(notYet)) {
-      const value: unknown = Reflect.get(given, key);
-      if (value !== undefined && value !== false) refuse(key, what);
-    }
   });
-
-/** Keys whose feature is not there, and what to do instead. A row goes when its feature comes. */
-const notYet: Readonly<Record<string, string>> = {
-  proxyProtocol:
-    'the PROXY protocol is not in this version; leave it out, and have the proxy in front send X-Forwarded-For (forwarded.trusted)',
-};
 
 /** An entry of `listen` as people write it: an address, or an object with one. */
 export type ListenInput = string | z.input<typeof listenObject>;
@@ -149,7 +157,7 @@ export const listenSchema = z
 
 function toListen(given: z.output<typeof listenObject> | string): Listen {
   const entry = typeof given === 'string' ? { address: given } : given;
-  const { address: text, name, mode, tls, http2 = true, h2c = false } = entry;
+  const { address: text, name, mode, tls, http2 = true, h2c = false, proxyProtocol } = entry;
   const target = targetOf(text, mode);
   const address = addressOf(target);
   const speaks2 = tls === undefined ? h2c : http2;
@@ -159,6 +167,7 @@ function toListen(given: z.output<typeof listenObject> | string): Listen {
     target,
     ...(speaks2 && { http2: true }),
     ...(tls !== undefined && { tls }),
+    ...(proxyProtocol !== undefined && { proxyProtocol }),
   };
 }
 

@@ -4,7 +4,7 @@ import { expiryOf } from '../certificates/certificate-expiry.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { parseServerAddress } from '../pool/server-address.ts';
 import type { HealthCheckSettings, ServerDefinition } from '../pool/server-definition.ts';
-import type { UpstreamTls } from '../pool/upstream-record.ts';
+import type { ProxyVersion, UpstreamTls } from '../pool/upstream-record.ts';
 import { parseTcpAddress } from './listen.ts';
 import type { Settings } from './settings.ts';
 
@@ -15,6 +15,8 @@ interface PlacedPool {
   readonly at: string;
   readonly servers: readonly ServerDefinition[];
   readonly healthCheck?: HealthCheckSettings | undefined;
+  readonly http2?: boolean | undefined;
+  readonly proxyProtocol?: ProxyVersion | undefined;
 }
 
 /** Says what is odd about the servers and pools of a config; `addresses`: where plugins listen. */
@@ -38,6 +40,7 @@ export function* poolWarnings(
         yield `${at}.url: ${server.url} is this Weldr itself, which listens on ${loop}; requests for it are answered 508`;
       }
       yield* portWarnings(server, at);
+      yield* protocolWarnings(server, pool, at);
       yield* tlsWarnings(server.tls, `${at}.tls`, server.url);
       yield* checkWarnings(server.healthCheck, `${at}.healthCheck`, checks);
     }
@@ -69,6 +72,17 @@ function* portWarnings({ url }: ServerDefinition, at: string): Generator<string>
   } else if (protocol === 'https:' && endpoint.port === 80) {
     yield `${at}.url: ${url} is HTTPS to the port of plain HTTP; write http://${endpoint.hostname}, or the right port`;
   }
+}
+
+/** What a server says beside what its pool says. */
+function* protocolWarnings(
+  { url, http2, proxyProtocol }: ServerDefinition,
+  pool: PlacedPool,
+  at: string,
+): Generator<string> {
+  const wantsHttp2 = url.startsWith('h2c:') || (http2 ?? pool.http2) === true;
+  if (!wantsHttp2 || (proxyProtocol ?? pool.proxyProtocol) === undefined) return;
+  yield `${at}: ${url} is spoken to in HTTP/1.1, as the PROXY protocol does not go with HTTP/2; leave one of them out`;
 }
 
 function* tlsWarnings(tls: UpstreamTls | undefined, at: string, who: string): Generator<string> {

@@ -1,5 +1,6 @@
 // What in a config is legal and surely not meant, each in a sentence: shown by `weldr check`, logged at a start.
 import { isIP } from 'node:net';
+import { unixPeer } from '../network.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { secretWarnings } from './secret-warnings.ts';
 import { poolWarnings } from './server-warnings.ts';
@@ -35,11 +36,25 @@ export function warningsOf(config: {
   return more <= 0 ? all : [...all.slice(0, mostShown), `${more} more of this kind`];
 }
 
-function* trustWarnings({ forwarded }: Settings): Generator<string> {
-  for (const [index, network] of forwarded.trusted.entries()) {
+function* trustWarnings({ forwarded, listen }: Settings): Generator<string> {
+  yield* openTrustWarnings(forwarded.trusted, 'forwarded.trusted');
+  for (const [index, { address, target, proxyProtocol }] of listen.entries()) {
+    if (proxyProtocol === undefined) continue;
+    const { trusted } = proxyProtocol;
+    const at = `listen[${index}].proxyProtocol.trusted`;
+    yield* openTrustWarnings(trusted, at);
+    const isUnix = target.kind === 'unix';
+    if (trusted.some(who => (who === unixPeer) === isUnix)) continue;
+    const remedy = isUnix ? `say "${unixPeer}"` : 'name the addresses of the proxies in front';
+    yield `${at}: nobody who connects to ${address} is among them, so all are refused; ${remedy}`;
+  }
+}
+
+function* openTrustWarnings(trusted: readonly string[], at: string): Generator<string> {
+  for (const [index, network] of trusted.entries()) {
     const [address = '', bits] = network.split('/');
     if (Number(bits) !== 0 || bits === undefined || isIP(address) === 0) continue;
-    yield `forwarded.trusted[${index}]: ${network} lets every client say what its address is; name the proxies in front`;
+    yield `${at}[${index}]: ${network} lets every client say what its address is; name the proxies in front`;
   }
 }
 

@@ -1,9 +1,10 @@
 // ConnectionInfo: the facts of a client's connection, before any request on it was read.
+import type { ProxyFacts } from '../request/proxy-facts.ts';
 import type { TlsFacts } from '../request/tls-facts.ts';
 
 /** The facts of a client's connection. */
 export interface ConnectionInfo {
-  /** The peer's address, no brackets; empty for a unix socket. */
+  /** The client's address, no brackets, as a PROXY header says it where there is one; `unix:` for a unix socket. */
   readonly remoteAddress: string;
   readonly remotePort: number;
   /** The port that it connected to; 0 for a unix socket. */
@@ -12,6 +13,11 @@ export interface ConnectionInfo {
   readonly listener: string;
   /** What its TLS handshake came to; undefined: it is not encrypted, or the handshake failed. */
   readonly tls?: TlsFacts | undefined;
-  /** Why it was not served: a tap refused it, a limit of Weldr, its TLS handshake failed; undefined while and after it was. */
-  readonly refused?: 'plugin' | 'limit' | 'handshake' | undefined;
+  /** What the PROXY header said that introduced it; undefined: none did. */
+  readonly proxy?: ProxyFacts | undefined;
+  /**
+   * Why it was not served: a tap refused it, a limit of Weldr, its TLS handshake failed, nobody who may do so introduced
+   * it with a PROXY header; undefined while and after it was.
+   */
+  readonly refused?: 'plugin' | 'limit' | 'handshake' | 'proxyProtocol' | undefined;
 }

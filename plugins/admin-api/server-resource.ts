@@ -59,6 +59,7 @@ export function serverResource(pools: ManagerPools, operator: OperatorPools, ent
     ...(server.host === undefined ? {} : { host: server.host }),
     ...(server.http2 === undefined ? {} : { http2: server.http2 }),
     ...(server.labels === undefined ? {} : { labels: server.labels }),
+    ...(server.proxyProtocol === undefined ? {} : { proxyProtocol: server.proxyProtocol }),
     ...(server.ttl === undefined ? {} : { ttl: server.ttl }),
     ...(server.healthCheck === undefined ? {} : { healthCheck: server.healthCheck }),
     health: health ?? null,

@@ -6,9 +6,11 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
 import { NameLookups } from '../../core/http/upstream/name-lookups.ts';
 import { type Protocol, protocolsFor } from '../../core/http/upstream/protocols.ts';
+import { proxyHeader } from '../../core/http/upstream/proxy-header.ts';
 import { tlsConnectionOptions } from '../../core/http/upstream/tls-options.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { ServerEndpoint } from '../../core/pool/server-address.ts';
+import type { ProxyVersion } from '../../core/pool/upstream-record.ts';
 import { type CheckSettings, isExpected } from './check-settings.ts';
 import type { CheckOutcome } from './health-count.ts';
 
@@ -108,14 +110,33 @@ class Connection {
   }
 
   private connect(callback: buildConnector.Callback): void {
-    const { endpoint, protocol } = this.upstream;
-    const isTls = protocol === 'https:' && endpoint.kind === 'tcp';
-    const socket = isTls ? this.connectTls(endpoint) : this.connectPlain(endpoint);
-    this.socket = socket;
+    const { endpoint, protocol, record } = this.upstream;
+    const { proxyProtocol } = record;
+    const secured = protocol === 'https:' && endpoint.kind === 'tcp' ? endpoint : undefined;
     const failed = (error: Error) => callback(error, null);
-    socket.once('error', failed).once(isTls ? 'secureConnect' : 'connect', () => {
+    const done = (socket: Socket) => callback(null, socket);
+    if (secured !== undefined && proxyProtocol === undefined) {
+      this.follow(this.connectTls(secured), 'secureConnect', done, failed);
+      return;
+    }
+    const connected = (socket: Socket): void => {
+      if (proxyProtocol !== undefined) socket.write(ownHeader(proxyProtocol, socket));
+      if (secured === undefined) done(socket);
+      else this.follow(this.connectTls(secured, socket), 'secureConnect', done, failed);
+    };
+    this.follow(this.connectPlain(endpoint), 'connect', connected, failed);
+  }
+
+  private follow(
+    socket: Socket,
+    event: 'connect' | 'secureConnect',
+    done: (socket: Socket) => void,
+    failed: (error: Error) => void,
+  ): void {
+    this.socket = socket;
+    socket.once('error', failed).once(event, () => {
       socket.off('error', failed);
-      callback(null, socket);
+      done(socket);
     });
   }
 
@@ -137,10 +158,19 @@ class Connection {
     return this.protocols.includes('h2') ? Object.assign(socket, { alpnProtocol: 'h2' }) : socket;
   }
 
-  private connectTls({ hostname, port }: ServerEndpoint & { kind: 'tcp' }): Socket {
+  /** `over`: a connection that is there. */
+  private connectTls({ hostname, port }: ServerEndpoint & { kind: 'tcp' }, over?: Socket): Socket {
     const place = { hostname, port: this.port ?? port };
-    return connectTls({ ...tlsConnectionOptions(place, this.upstream.record.tls, this.protocols), lookup });
+    const tls = tlsConnectionOptions(place, this.upstream.record.tls, this.protocols);
+    return connectTls({ ...tls, lookup, ...(over !== undefined && { socket: over }) });
   }
+}
+
+/** Version 1 cannot say that a connection is Weldr's own: it names both ends of it, as some servers refuse UNKNOWN. */
+function ownHeader(version: ProxyVersion, socket: Socket): Buffer {
+  if (version === 'v2') return proxyHeader(version, undefined);
+  const { localAddress: ip = '', localPort: port = 0, remoteAddress, remotePort = 0 } = socket;
+  return proxyHeader(version, { ip, port, localIp: remoteAddress, localPort: remotePort });
 }
 
 /** The Host of a server that needs a certain one; others are asked by their own names. */

@@ -51,8 +51,9 @@ test('servers add, list, drain, disable, enable and remove', async () => {
   assert.is((await fetch(weldr.url)).status, 503);
   assert.match(await run('servers', 'disable', origin.url), 'is disabled');
   assert.match(await run('servers', 'enable', origin.url), 'is active');
+  await run('servers', 'add', origin.url, '--proxy-protocol', 'v2');
   const listed = JSON.parse(await run('servers', '--json'));
-  assert.is(listed.servers[0].weight, 2);
+  assert.equal([listed.servers[0].weight, listed.servers[0].proxyProtocol], [2, 'v2']);
   assert.match(await run('servers', 'remove', origin.url, '--wait'), `${origin.url} is removed`);
   assert.match(await run('servers'), 'no servers; add one');
 });

@@ -1,5 +1,5 @@
-// Handshake: a client's connection until it is known what it speaks: in a TLS handshake, or before its first bytes. It counts
-// like any other.
+// Handshake: a client's connection until it is known who it is and what it speaks: before a PROXY header, in a TLS
+// handshake, or before its first bytes. It counts like any other.
 import type { Socket } from 'node:net';
 import type { AcceptedConnection } from '../exchange/connections.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
@@ -12,6 +12,8 @@ export class Handshake implements AcceptedConnection, Waiting {
   readonly peer: Peer;
   readonly activeRequests = 0;
   readonly idleSince: number;
+  /** Was it cut because it took too long? */
+  isLate = false;
   private readonly socket: Socket;
   private readonly deadlines: Deadlines;
 
@@ -32,6 +34,7 @@ export class Handshake implements AcceptedConnection, Waiting {
   }
 
   onDeadline(): void {
+    this.isLate = true;
     this.socket.destroy();
   }
 

@@ -5,6 +5,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { TLSSocket } from 'node:tls';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 import { systemClock } from '../../clock.ts';
+import { RefusalLog } from '../../log/refusal-log.ts';
+import { NetworkSet } from '../../network.ts';
 import type { ListenEntry } from '../../settings/listen.ts';
 import type { ConnectionInfo } from '../../stages/connection-info.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
@@ -17,7 +19,8 @@ import { Acceptor } from './acceptor.ts';
 import { AddressCounts } from './address-counts.ts';
 import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
 import { Handshake } from './handshake.ts';
-import { addressOf, infoOf, peerOf } from './peer.ts';
+import { addressOf, infoOf, introducedPeer, peerOf } from './peer.ts';
+import { ProxyReader } from './proxy-reader.ts';
 import { TlsTerminator } from './tls-terminator.ts';
 import { UpstreamConnector } from './upstream-connector.ts';
 
@@ -27,6 +30,14 @@ const quietTime = 1_000;
 const backlog = 4096;
 /** Of `PRI `, which is no method of HTTP/1.1. */
 const methodLength = 4;
+
+/** What becomes of the connections of one entry of `listen`. */
+interface Entrance {
+  readonly terminator: TlsTerminator | undefined;
+  readonly http2: boolean;
+  /** Who has to introduce them with a PROXY header; undefined: they come from the clients themselves. */
+  readonly proxies: NetworkSet | undefined;
+}
 
 /** One worker's listening side; it may serve several addresses. */
 export class Listener implements ConnectionKeeper {
@@ -38,6 +49,7 @@ export class Listener implements ConnectionKeeper {
   private readonly perAddress = new AddressCounts();
   private readonly waiting: (() => void)[] = [];
   private readonly maxConnections: number;
+  private readonly refusals: RefusalLog;
   private readonly terminators = new Map<string, TlsTerminator>();
   /** Of sessions that clients resume: of this process alone, until its manager says which all of them have. */
   private ticketKeys: Buffer = process.getBuiltinModule('node:crypto').randomBytes(48);
@@ -49,6 +61,7 @@ export class Listener implements ConnectionKeeper {
       new UpstreamConnector(options.settings.limits, { lookup: lookups.lookup, own: this.own }),
     );
     this.acceptor = new Acceptor(this.wire, this);
+    this.refusals = new RefusalLog(options.log, systemClock);
     const wanted = options.settings.limits.connections;
     this.maxConnections = connectionsWithin(wanted, descriptorLimit());
     if (this.maxConnections < wanted) {
@@ -79,20 +92,24 @@ export class Listener implements ConnectionKeeper {
 
   /** Takes the connections of a socket that listens. */
   serve(listening: SendHandle, entry: ListenEntry = { name: '', kind: 'tcp' }): void {
-    const terminator = entry.tls === undefined ? undefined : this.newTerminator(entry, entry.tls);
+    const { proxyProtocol, tls } = entry;
+    const entrance: Entrance = {
+      terminator: tls === undefined ? undefined : this.newTerminator(entry, tls),
+      http2: entry.http2 === true,
+      proxies: proxyProtocol === undefined ? undefined : new NetworkSet(proxyProtocol.trusted),
+    };
     // Asked of the first connection only: it is the same for all, and asking takes a system call.
     let port = entry.kind === 'unix' ? 0 : undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
       port ??= socket.localPort;
       const ip = addressOf(socket, entry.kind);
-      if (ip === undefined) socket.destroy();
-      else
-        this.accept(
-          socket,
-          peerOf(socket, { ip, localPort: port ?? 0, listener: entry.name }, this.wire.forwarding),
-          terminator,
-          entry.http2 === true,
-        );
+      if (ip === undefined) {
+        socket.destroy();
+        return;
+      }
+      const peer = peerOf(socket, { ip, localPort: port ?? 0, listener: entry.name }, this.wire.forwarding);
+      if (entrance.proxies === undefined) this.accept(socket, peer, entrance);
+      else this.hearProxy(socket, peer, entrance, entrance.proxies);
     });
     own.on('error', error => this.wire.log.error({ err: error }, 'cannot accept connections'));
     // Without it Node would cut the backlog of the shared socket down to 511.
@@ -175,7 +192,51 @@ export class Listener implements ConnectionKeeper {
     return terminator;
   }
 
-  private accept(socket: Socket, peer: Peer, terminator: TlsTerminator | undefined, http2: boolean): void {
+  /** Has a proxy say who the client is before anything else. It counts as the client's when that is known. */
+  private hearProxy(socket: Socket, proxy: Peer, entrance: Entrance, trusted: NetworkSet): void {
+    const { deadlines, forwarding, settings } = this.wire;
+    if (!trusted.has(proxy.ip)) {
+      socket.destroy();
+      this.refuseProxy(proxy, `${proxy.ip} is not among proxyProtocol.trusted`);
+      return;
+    }
+    if (this.open.size >= this.maxConnections) {
+      socket.destroy();
+      this.tellFinished(proxy, 'limit');
+      return;
+    }
+    deadlines.touch();
+    const waiting = new Handshake(socket, proxy, deadlines, settings.timeouts.header);
+    this.open.add(waiting);
+    new ProxyReader(socket, {
+      onHeader: header => {
+        waiting.end();
+        // The listener may have ended it meanwhile.
+        if (!this.open.delete(waiting)) return;
+        this.accept(socket, introducedPeer(socket, proxy, header, forwarding), entrance);
+      },
+      onNone: reason => {
+        waiting.end();
+        if (!this.open.delete(waiting)) return;
+        const late = waiting.isLate ? `no PROXY header within ${settings.timeouts.header} ms` : undefined;
+        const problem = late ?? reason;
+        // One that was closed before its first byte is a balancer's look whether somebody listens.
+        if (problem === undefined) this.tellFinished(proxy);
+        else this.refuseProxy(proxy, problem);
+        this.wakeIfEmpty();
+      },
+    });
+  }
+
+  private refuseProxy(proxy: Peer, reason: string): void {
+    this.refusals.note(
+      { peer: proxy.ip, listener: proxy.listener, reason },
+      `refused a connection to ${proxy.listener}, which reads the PROXY protocol: ${reason}`,
+    );
+    this.tellFinished(proxy, 'proxyProtocol');
+  }
+
+  private accept(socket: Socket, peer: Peer, { terminator, http2 }: Entrance): void {
     const { limits } = this.wire.settings;
     const most = limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY;
     if (this.open.size >= this.maxConnections || this.perAddress.of(peer.ip) >= most) {
@@ -183,6 +244,7 @@ export class Listener implements ConnectionKeeper {
       if (terminator === undefined) this.acceptor.turnAway(socket);
       else socket.destroy();
       this.tellFinished(peer, 'limit');
+      this.wakeIfEmpty();
       return;
     }
     this.wire.deadlines.touch();
@@ -263,6 +325,8 @@ export class Listener implements ConnectionKeeper {
     socket.on('end', decide);
     socket.on('close', left);
     socket.on('error', ignore);
+    // What came with a PROXY header is not told of again.
+    if (socket.readableLength > 0) decide();
   }
 
   /** Has a connection speak its protocol, if the plugins let it. */

@@ -1,16 +1,21 @@
-// Peer facts: what an accepted socket says of the client on its other side.
+// Peer facts: what an accepted socket, and a PROXY header on it, say of the client on its other side.
 import type { Socket } from 'node:net';
 import { unixPeer } from '../../network.ts';
+import type { ProxyFacts } from '../../request/proxy-facts.ts';
+import type { TlsFacts } from '../../request/tls-facts.ts';
 import type { ListenEntry } from '../../settings/listen.ts';
 import type { ConnectionInfo } from '../../stages/connection-info.ts';
 import type { Forwarding } from '../exchange/forwarding.ts';
 import type { Peer } from '../exchange/streams.ts';
+import type { ProxyHeader } from './proxy-header.ts';
 
 /** The client's address, an IPv4 one as such; undefined: it is gone already. `kind`: of the `listen` entry. */
 export function addressOf({ remoteAddress }: Socket, kind: ListenEntry['kind']): string | undefined {
-  if (kind === 'unix') return unixPeer;
-  return remoteAddress?.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
+  return kind === 'unix' ? unixPeer : withoutMapping(remoteAddress);
 }
+
+const withoutMapping = (address: string | undefined): string | undefined =>
+  address?.startsWith('::ffff:') ? address.slice(7) : address;
 
 /** Where a connection comes from, and by which `listen` entry. */
 export interface Arrival {
@@ -19,19 +24,80 @@ export interface Arrival {
   readonly listener: string;
 }
 
-/** The facts of a connection. */
+/** The facts of a connection that its client has made itself. */
 export function peerOf(socket: Socket, { ip, localPort, listener }: Arrival, forwarding: Forwarding): Peer {
-  return {
+  return new SocketPeer(socket, {
     ip,
     port: socket.remotePort ?? 0,
+    localIp: undefined,
     localPort,
     listener,
     trusted: forwarding.trusts(ip),
-    tls: undefined,
-    certified: '',
-    described: '',
-    describedHost: undefined,
-  };
+    proxy: undefined,
+  });
+}
+
+/** The facts of a connection that a proxy has made, and introduced with a header. */
+export function introducedPeer(
+  socket: Socket,
+  proxy: Peer,
+  { ends, version, tlvs }: ProxyHeader,
+  forwarding: Forwarding,
+): Peer {
+  // The proxy speaks for itself, as in its health checks.
+  if (ends === undefined) return proxy;
+  return new SocketPeer(socket, {
+    ...ends,
+    listener: proxy.listener,
+    trusted: forwarding.trusts(ends.ip),
+    proxy: Object.freeze({
+      address: proxy.ip,
+      port: proxy.port,
+      version,
+      authority: tlvs?.authority,
+      alpn: tlvs?.alpn,
+      uniqueId: tlvs?.uniqueId,
+      tls: tlvs?.tls,
+    }),
+  });
+}
+
+type Facts = Pick<Peer, 'ip' | 'port' | 'localIp' | 'localPort' | 'listener' | 'trusted' | 'proxy'>;
+
+class SocketPeer implements Peer {
+  readonly ip: string;
+  readonly port: number;
+  readonly localPort: number;
+  readonly listener: string;
+  readonly trusted: boolean;
+  readonly proxy: ProxyFacts | undefined;
+  tls: TlsFacts | undefined = undefined;
+  certified = '';
+  described = '';
+  describedHost: string | undefined = undefined;
+  private knownLocalIp: string | undefined;
+  private readonly socket: Socket;
+
+  constructor(socket: Socket, facts: Facts) {
+    this.socket = socket;
+    this.ip = facts.ip;
+    this.port = facts.port;
+    this.knownLocalIp = facts.localIp;
+    this.localPort = facts.localPort;
+    this.listener = facts.listener;
+    this.trusted = facts.trusted;
+    this.proxy = facts.proxy;
+  }
+
+  /** Asked of the system when somebody wants to know: few do. */
+  get localIp(): string | undefined {
+    this.knownLocalIp ??= withoutMapping(this.socket.localAddress);
+    return this.knownLocalIp;
+  }
+
+  get scheme(): 'http' | 'https' {
+    return this.tls === undefined && this.proxy?.tls === undefined ? 'http' : 'https';
+  }
 }
 
 /** The same for plugins; `refused`: why it is not served. */
@@ -42,6 +108,7 @@ export function infoOf(peer: Peer, refused?: ConnectionInfo['refused']): Connect
     localPort: peer.localPort,
     listener: peer.listener,
     tls: peer.tls,
+    proxy: peer.proxy,
     refused,
   });
 }

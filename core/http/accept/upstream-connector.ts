@@ -1,5 +1,6 @@
 // UpstreamConnector: makes a worker's connections to upstreams, in the protocols that those speak.
 import type { HeadLimits } from '../exchange/head-limits.ts';
+import type { Peer } from '../exchange/streams.ts';
 import { ResponseHead } from '../h1/response-head.ts';
 import { H1UpstreamConnection } from '../h1/upstream-connection.ts';
 import { ResponseBlock } from '../h2/response-block.ts';
@@ -26,17 +27,21 @@ export class UpstreamConnector implements Connector {
     this.responseHead = new ResponseHead(limits);
   }
 
-  connect(home: ConnectionHome, use: Use): UpstreamConnection {
-    return new H1UpstreamConnection(home, this.responseHead, reader =>
-      dial(home.upstream, use, http1, this.dialling, reader),
+  connect(home: ConnectionHome, use: Use, client: Peer | undefined): UpstreamConnection {
+    const purpose = { use, protocols: http1, client };
+    return new H1UpstreamConnection(
+      home,
+      this.responseHead,
+      reader => dial(home.upstream, purpose, this.dialling, reader),
+      client,
     );
   }
 
   readonly dial: Dialler = (upstream, protocols, reader) =>
-    dial(upstream, 'requests', protocols, this.dialling, reader);
+    dial(upstream, { use: 'requests', protocols, client: undefined }, this.dialling, reader);
 
   speak(home: ConnectionHome, pending: PendingConnection, protocol: Protocol): UpstreamConnection {
-    if (protocol === 'http/1.1') return new H1UpstreamConnection(home, this.responseHead, pending);
+    if (protocol === 'http/1.1') return new H1UpstreamConnection(home, this.responseHead, pending, undefined);
     this.blocks ??= { response: new ResponseBlock(this.limits), trailers: new TrailerBlock() };
     return new H2UpstreamConnection(home, pending, this.blocks);
   }

@@ -18,6 +18,7 @@ import type {
   InboundRequest,
   InboundResponse,
   OutboundResponse,
+  Peer,
   RequestReceiver,
   ResponseReceiver,
   UpstreamStream,
@@ -264,7 +265,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       const state = new RequestState('', '', '1.1', new HeaderList(), pools.default, deadlines.touch());
       state.clientIp = client.peer.ip;
       state.connection = client.peer;
-      if (client.peer.tls !== undefined) state.scheme = 'https';
+      state.scheme = client.peer.scheme;
       ctx = this.take(state);
       client.readNoMore();
     }
@@ -285,6 +286,10 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   }
 
   // --- StreamTaker ---------------------------------------------------------------------------------------------
+
+  get peer(): Peer | undefined {
+    return this.client?.peer;
+  }
 
   get readiness(): StreamTaker['readiness'] {
     const { client, state } = this;

@@ -64,7 +64,7 @@ export class Forwarding {
   apply(state: RequestState, peer: Peer, received: boolean): void {
     state.clientIp = peer.ip;
     state.connection = peer;
-    state.scheme = peer.tls === undefined ? 'http' : 'https';
+    state.scheme = peer.scheme;
     const believed = peer.trusted && received;
     if (believed) this.believe(state);
     if (received && (this.mode === 'remove' || (this.mode === 'append' && !peer.trusted))) {

@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream';
 import type { WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
+import type { ProxyFacts } from '../../request/proxy-facts.ts';
 import type { HttpVersion } from '../../request/request-state.ts';
 import type { TlsFacts } from '../../request/tls-facts.ts';
 
@@ -17,6 +18,8 @@ export interface Peer {
   /** `unix:` for a client of a unix socket, which has no address. */
   readonly ip: string;
   readonly port: number;
+  /** Where it connected to, at the proxy in front where that says so; undefined: a unix socket, or it has left. */
+  readonly localIp: string | undefined;
   /** 0 for a unix socket. */
   readonly localPort: number;
   /** The name of the `listen` entry that it came by. */
@@ -27,6 +30,10 @@ export interface Peer {
   tls: TlsFacts | undefined;
   /** What X-Forwarded-Client-Cert says of the certificate that it showed; '': there is none, or nobody wants to know. */
   certified: string;
+  /** Of the PROXY header that introduced it; undefined: none did. */
+  readonly proxy: ProxyFacts | undefined;
+  /** `https` also where the TLS ended at a proxy whose PROXY header says so. */
+  readonly scheme: 'http' | 'https';
   /** The lines that describe it, as the last request for `describedHost` got them; most requests name the same. */
   described: string;
   describedHost: string | undefined;

@@ -8,6 +8,7 @@ import type { Waiting } from '../exchange/deadlines.ts';
 import type {
   BodyForm,
   OutboundRequest,
+  Peer,
   ResponseReceiver,
   UpstreamStream,
   UpstreamTimeouts,
@@ -42,6 +43,7 @@ export class H1UpstreamConnection
   deadlineSlot = -1;
   readonly takes = 'chunks';
   readonly openedAt: number;
+  readonly client: Peer | undefined;
   capacity = 1;
   streams = 0;
   idleUntil = 0;
@@ -88,14 +90,16 @@ export class H1UpstreamConnection
 
   /**
    * `responseHead`: the reader that all connections of a worker share. `from`: makes the socket, or one that stands and
-   * has found this protocol.
+   * has found this protocol. `client`: see {@link UpstreamConnection.client}.
    */
   constructor(
     home: ConnectionHome,
     responseHead: ResponseHead,
     from: PendingConnection | ((reader: SocketReader) => Duplex),
+    client: Peer | undefined,
   ) {
     this.home = home;
+    this.client = client;
     this.upstream = home.upstream;
     this.responseHead = responseHead;
     this.timeouts = home.timeouts;

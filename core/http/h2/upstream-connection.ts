@@ -44,6 +44,7 @@ export class H2UpstreamConnection
   readonly home: ConnectionHome;
   readonly scheme: 'http' | 'https';
   readonly openedAt: number;
+  readonly client = undefined;
   // Uploads share it with other requests.
   readonly uploads = false;
   streams = 0;

@@ -5,7 +5,7 @@ import type { Upstream } from '../../pool/pool.ts';
 import type { PoolSettings } from '../../pool/pool-settings.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
-import type { UpstreamStream } from '../exchange/streams.ts';
+import type { Peer, UpstreamStream } from '../exchange/streams.ts';
 import type { Dialler, PendingConnection } from './pending-connection.ts';
 import { PendingConnections, type PendingHome } from './pending-connections.ts';
 import { type Protocol, protocolsFor } from './protocols.ts';
@@ -24,6 +24,8 @@ const roomPause = 20;
 
 /** One connection to an upstream, whatever protocol it speaks. */
 export interface UpstreamConnection {
+  /** The client connection whose requests alone it carries, as a PROXY header has said; undefined: it carries any. */
+  readonly client: Peer | undefined;
   /** When it was made, `Deadlines.now`. */
   readonly openedAt: number;
   /** Streams that it can take now: over HTTP/1.1, 1 while it is idle and 0 else. */
@@ -50,8 +52,8 @@ export interface UpstreamConnection {
 
 /** Makes connections. */
 export interface Connector {
-  /** Begins one of HTTP/1.1, which takes its request at once. */
-  connect(home: ConnectionHome, use: Use): UpstreamConnection;
+  /** Begins one of HTTP/1.1, which takes its request at once. `client`: whom a PROXY header introduces; undefined: none is sent. */
+  connect(home: ConnectionHome, use: Use, client: Peer | undefined): UpstreamConnection;
   /** Begins one whose protocol is still to be found. */
   readonly dial: Dialler;
   /** What speaks this protocol on a connection that stands. */
@@ -121,7 +123,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     }
     const isUpload = readiness === 'begun';
     const mayTake = !isUpload || (this.queue.length === 0 && this.mayUpload());
-    const stream = mayTake ? this.obtain(use) : undefined;
+    const stream = mayTake ? this.obtain(use, taker) : undefined;
     if (stream !== undefined) taker.takeStream(stream);
     else if (mayTake && this.joinPending(taker, use)) this.watchQueue();
     else this.enqueue(taker, use, isUpload);
@@ -178,16 +180,25 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return this.upstream.home?.settings.limits;
   }
 
-  private obtain(use: Use): UpstreamStream | undefined {
-    const usable = this.lastFree();
+  private obtain(use: Use, taker: StreamTaker): UpstreamStream | undefined {
+    const client = this.clientOf(taker);
+    const usable = this.lastFree(client);
     if (usable !== undefined && use === 'requests') return this.openOn(usable);
     if (use === 'requests' && this.mayBeHttp2) return undefined;
-    if (this.hasRoom()) return this.make(use);
-    if (usable === undefined || usable.streams > 0) return undefined;
-    // An upgrade needs a connection of its own, and an idle one is in its place.
-    this.unlistLast();
-    usable.destroy();
-    return this.make(use);
+    if (this.hasRoom()) return this.make(use, client);
+    // An upgrade, or another client, needs a connection of its own, and an idle one is in its place.
+    const idle = this.free.find(({ streams }) => streams === 0);
+    if (idle === undefined) return undefined;
+    // Those who wait are not to hear of it, as its place is taken.
+    this.all.delete(idle);
+    this.unlist(idle);
+    idle.destroy();
+    return this.make(use, client);
+  }
+
+  /** Whom a connection for this taker introduces; undefined: nobody. */
+  private clientOf(taker: StreamTaker): Peer | undefined {
+    return this.upstream.record.proxyProtocol === undefined ? undefined : taker.peer;
   }
 
   /** Has a request wait for a connection that finds its protocol first. False: there can be none. */
@@ -231,7 +242,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     while (connection.capacity > 0) {
       const next = this.queue.peek(this.mayUpload);
       if (next === undefined) break;
-      if (next.use !== 'requests') {
+      if (next.use !== 'requests' || this.clientOf(next.taker) !== connection.client) {
         // It needs one of its own, and gets it in the place of this one.
         if (connection.streams === 0) connection.destroy();
         return;
@@ -259,10 +270,8 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
   }
 
   forget(connection: UpstreamConnection): void {
-    this.all.delete(connection);
-    const at = connection.listed ? this.free.lastIndexOf(connection) : -1;
-    if (at >= 0) this.free.splice(at, 1);
-    connection.listed = false;
+    this.unlist(connection);
+    if (!this.all.delete(connection)) return;
     if (!this.closing) this.serveQueue();
   }
 
@@ -302,31 +311,32 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     for (;;) {
       const next = this.queue.peek(this.mayUpload);
       if (next === undefined) return;
-      const stream = this.obtain(next.use);
+      const stream = this.obtain(next.use, next.taker);
       if (stream === undefined && !this.joinPending(next.taker, next.use)) return;
       this.queue.remove(next.taker);
       if (stream !== undefined) next.taker.takeStream(stream);
     }
   }
 
-  /** The connection with capacity that was used last; it stays where it is. */
-  private lastFree(): UpstreamConnection | undefined {
-    for (;;) {
-      const connection = this.free[this.free.length - 1];
-      if (connection === undefined) return undefined;
+  /** The connection with capacity for this client that was used last; it stays where it is. */
+  private lastFree(client: Peer | undefined): UpstreamConnection | undefined {
+    for (let at = this.free.length - 1; at >= 0; at--) {
+      const connection = this.free[at];
+      if (connection === undefined || connection.client !== client) continue;
       const isUsable =
         connection.capacity > 0 &&
         (connection.streams === 0 ? connection.idleUntil > this.deadlines.now : !this.isPast(connection));
       if (isUsable) return connection;
-      this.unlistLast();
+      this.unlist(connection);
       if (connection.streams === 0) connection.destroy();
     }
+    return undefined;
   }
 
-  /** A stream on the last of those with capacity, which leaves them when that was all it had. */
+  /** A stream on one of those with capacity, which leaves them when that was all it had. */
   private openOn(connection: UpstreamConnection): UpstreamStream {
     const stream = connection.openStream();
-    if (connection.capacity === 0) this.unlistLast();
+    if (connection.capacity === 0) this.unlist(connection);
     return stream;
   }
 
@@ -336,13 +346,16 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     this.free.push(connection);
   }
 
-  private unlistLast(): void {
-    const last = this.free.pop();
-    if (last !== undefined) last.listed = false;
+  private unlist(connection: UpstreamConnection): void {
+    if (!connection.listed) return;
+    connection.listed = false;
+    const at = this.free.lastIndexOf(connection);
+    if (at === this.free.length - 1) this.free.pop();
+    else this.free.splice(at, 1);
   }
 
-  private make(use: Use): UpstreamStream {
-    const connection = this.connector.connect(this, use);
+  private make(use: Use, client: Peer | undefined): UpstreamStream {
+    const connection = this.connector.connect(this, use, client);
     this.all.add(connection);
     const stream = connection.openStream();
     if (connection.capacity > 0) this.list(connection);

@@ -4,9 +4,11 @@ import type { ConnectionOptions } from 'node:tls';
 import { toError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import { copyBufferSize } from '../exchange/copy-buffers.ts';
+import type { Peer } from '../exchange/streams.ts';
 import { hearOut } from './last-words.ts';
 import { OwnAddressError, type OwnAddresses } from './own-addresses.ts';
 import type { Protocol } from './protocols.ts';
+import { proxyHeader } from './proxy-header.ts';
 import type { Use } from './stream-queue.ts';
 import { tlsConnectionOptions } from './tls-options.ts';
 
@@ -31,14 +33,23 @@ export interface Dialling {
   readonly own: OwnAddresses;
 }
 
-/**
- * Begins to connect to an upstream. `protocols`: what is offered over TLS. `use`: one for an upgrade reads through events, as a tunnel takes it over, which a
- * socket with a read buffer of its own does not allow.
- */
+/** What a connection is made for. */
+export interface DialPurpose {
+  /**
+   * One for an upgrade reads through events, as a tunnel takes it over, which a socket with a read buffer of its own does
+   * not allow.
+   */
+  readonly use: Use;
+  /** What is offered over TLS. */
+  readonly protocols: readonly Protocol[];
+  /** Whom a PROXY header introduces, where the upstream wants one; undefined: none is sent. */
+  readonly client: Peer | undefined;
+}
+
+/** Begins to connect to an upstream. */
 export function dial(
   upstream: Upstream,
-  use: Use,
-  protocols: readonly Protocol[],
+  purpose: DialPurpose,
   { lookup, own }: Dialling,
   reader: SocketReader,
 ): Socket {
@@ -46,9 +57,9 @@ export function dial(
   if (endpoint.kind === 'unix') {
     return own.hasPath(endpoint.path)
       ? new Socket().destroy(new OwnAddressError())
-      : begin(upstream, use, protocols, lookup, reader);
+      : begin(upstream, purpose, lookup, reader);
   }
-  const socket = begin(upstream, use, protocols, lookup, reader);
+  const socket = begin(upstream, purpose, lookup, reader);
   if (!own.hasPort(endpoint.port)) return socket;
   return socket.prependOnceListener('connect', () => {
     if (own.hasPeerOf(socket)) socket.destroy(new OwnAddressError());
@@ -57,27 +68,33 @@ export function dial(
 
 function begin(
   upstream: Upstream,
-  use: Use,
-  protocols: readonly Protocol[],
+  { use, protocols, client }: DialPurpose,
   lookup: LookupFunction,
   reader: SocketReader,
 ): Socket {
   const { endpoint, protocol, record } = upstream;
+  const { proxyProtocol } = record;
+  const header =
+    client === undefined || proxyProtocol === undefined ? undefined : proxyHeader(proxyProtocol, client);
   const onChunk = (chunk: string | Buffer): void => {
     if (typeof chunk !== 'string') reader.onBytes(chunk, 0, chunk.length);
   };
   const onConnected = (): void => reader.onConnected();
   const onWriteError = (error: Error): boolean => reader.onWriteError(error);
   if (protocol === 'https:' && endpoint.kind === 'tcp') {
-    const socket = dialTls({ ...tlsConnectionOptions(endpoint, record.tls, protocols), lookup });
+    const options = { ...tlsConnectionOptions(endpoint, record.tls, protocols), lookup };
+    const socket = dialTls(options, header);
     return hearOut(socket, onWriteError).on('data', onChunk).once('secureConnect', onConnected);
   }
   const base =
     endpoint.kind === 'unix'
       ? { path: endpoint.path, allowHalfOpen: true }
       : { host: endpoint.hostname, port: endpoint.port, lookup, noDelay: true, allowHalfOpen: true };
-  if (use === 'upgrade')
-    return hearOut(connect(base), onWriteError).on('data', onChunk).once('connect', onConnected);
+  if (use === 'upgrade') {
+    return beginWith(header, hearOut(connect(base), onWriteError))
+      .on('data', onChunk)
+      .once('connect', onConnected);
+  }
   const onread = {
     buffer: readBuffer,
     callback: (length: number) => {
@@ -85,17 +102,30 @@ function begin(
       return true;
     },
   };
-  return hearOut(connect({ ...base, onread }), onWriteError).once('connect', onConnected);
+  return beginWith(header, hearOut(connect({ ...base, onread }), onWriteError)).once('connect', onConnected);
 }
 
-/** A socket that ends with its error at once where OpenSSL refuses what it is told. */
-function dialTls(options: ConnectionOptions): Socket {
+/** Has a socket send these bytes before any others. */
+function beginWith(header: Buffer | undefined, socket: Socket): Socket {
+  if (header !== undefined) socket.write(header);
+  return socket;
+}
+
+/** A socket that ends with its error at once where OpenSSL refuses what it is told. `header`: what is sent before TLS. */
+function dialTls(options: ConnectionOptions, header: Buffer | undefined): Socket {
+  const under = header === undefined ? undefined : beginWith(header, dialUnder(options));
   try {
     // Loaded at the first use: it costs more start-up time than the rest of the wire.
-    const socket = process.getBuiltinModule('node:tls').connect(options);
+    const { connect: connectTls } = process.getBuiltinModule('node:tls');
+    const socket = connectTls(under === undefined ? options : { ...options, socket: under });
     // Its option of that name is for sockets without TLS alone.
     return socket.setNoDelay(true);
   } catch (thrown) {
+    under?.destroy();
     return new Socket().destroy(toError(thrown));
   }
+}
+
+function dialUnder({ host = '', port = 0, lookup }: ConnectionOptions): Socket {
+  return connect({ host, port, noDelay: true, ...(lookup && { lookup }) });
 }

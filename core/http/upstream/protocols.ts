@@ -9,7 +9,9 @@ const onlyHttp2: readonly Protocol[] = ['h2'];
 const onlyHttp1: readonly Protocol[] = ['http/1.1'];
 
 /** What may be spoken with an upstream, the best first. Over TLS it is offered; without TLS it is one. */
-export function protocolsFor({ protocol, http2 }: Upstream): readonly Protocol[] {
+export function protocolsFor({ protocol, http2, record }: Upstream): readonly Protocol[] {
+  // The PROXY protocol forbids connections that carry streams of several clients (its section 2).
+  if (record.proxyProtocol !== undefined) return onlyHttp1;
   if (protocol === 'https:' && http2 === undefined) return either;
   return http2 === true ? onlyHttp2 : onlyHttp1;
 }

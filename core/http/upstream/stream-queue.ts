@@ -1,13 +1,15 @@
 // StreamQueue: who waits for a stream to one upstream, in turn. Uploads that are still arriving stand behind all others, as
 // they would hold a connection for as long as their clients like.
 import { WeldrError } from '../../errors.ts';
-import type { UpstreamStream } from '../exchange/streams.ts';
+import type { Peer, UpstreamStream } from '../exchange/streams.ts';
 
 /** What a connection is wanted for: an upgrade needs one of its own, which no other request used before. */
 export type Use = 'requests' | 'upgrade';
 
 /** Who waits for a stream to an upstream. */
 export interface StreamTaker {
+  /** The client's connection. */
+  readonly peer: Peer | undefined;
   /**
    * How much of its request is there: `whole`: all of it; `begun`: enough to be sent, or it waits for a word of the
    * upstream before it goes on; `awaited`: the beginning is still to come.

@@ -26,8 +26,11 @@ export class Upstreams {
           changed: (upstream, before) => {
             const current = this.caches.get(upstream);
             const { record } = upstream;
-            const isOther = JSON.stringify(before.tls) !== JSON.stringify(record.tls);
-            if (isOther || before.http2 !== record.http2) current?.renew();
+            const isOther =
+              JSON.stringify(before.tls) !== JSON.stringify(record.tls) ||
+              before.http2 !== record.http2 ||
+              before.proxyProtocol !== record.proxyProtocol;
+            if (isOther) current?.renew();
             else if (!upstream.available) current?.closeIdle();
           },
         }),

@@ -110,16 +110,16 @@ const wrong: [input: unknown, message: RegExp][] = [
   [{ address: ':1', tls: { ...tls, clientAuth: { mode: 'require' } } }, /\.tls\.clientAuth\.ca: /],
   [{ address: ':1', tls: { ...tls, clientAuth: { ca: 'a', mode: 'maybe' } } }, /\.tls\.clientAuth\.mode: /],
   [{ address: ':1', tls: { ...tls, profile: 'old' } }, /^listen\[0\]\.tls\.profile: /],
-  // not yet: first their shape, then that they are not there
   [{ address: ':1', proxyProtocol: true }, /^listen\[0\]\.proxyProtocol: expected object/],
   [
     { address: ':1', proxyProtocol: { trusted: ['x'] } },
     /\.proxyProtocol\.trusted\[0\]: expected an address/,
   ],
   [
-    { address: ':1', proxyProtocol: { trusted: ['10.0.0.0/8'] } },
-    /^listen\[0\]\.proxyProtocol: the PROXY protocol is not in this version; leave it out, and have/,
+    { address: ':1', proxyProtocol: {} },
+    /^listen\[0\]\.proxyProtocol\.trusted: expected array, got nothing$/,
   ],
+  [{ address: ':1', proxyProtocol: { trusted: [] } }, /^listen\[0\]\.proxyProtocol\.trusted: /],
   [
     { address: ':1', http2: true },
     /^listen\[0\]\.http2: HTTP\/2 by ALPN goes with `tls`; without it say h2c: true$/,
@@ -133,6 +133,12 @@ const wrong: [input: unknown, message: RegExp][] = [
 for (const [input, message] of wrong) {
   test(`refuses ${JSON.stringify(input).slice(0, 100)}`, () => assert.throws(() => listenOf(input), message));
 }
+
+test('connections are introduced by the proxies that proxyProtocol names', () => {
+  const proxyProtocol = { trusted: ['10.0.0.0/8', '2001:db8::1', 'unix:'] };
+  assert.equal(listenOf([{ address: ':1', proxyProtocol }])[0]?.proxyProtocol, proxyProtocol);
+  assert.is(listenOf(':1')[0]?.proxyProtocol, undefined);
+});
 
 test('of one mistake there is one message', () => {
   assert.throws(() => listenOf([{ address: ':1', http2: true }]), /^[^\n]*$/);

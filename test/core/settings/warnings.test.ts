@@ -76,6 +76,35 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       'forwarded.clientCertificate: no listener asks for certificates of clients; give one of them tls.clientAuth',
     ],
   ],
+  'the PROXY protocol beside HTTP/2': [
+    {
+      pools: {
+        api: {
+          servers: ['https://a.example', { url: 'https://b.example', http2: false }],
+          http2: true,
+          proxyProtocol: 'v2',
+        },
+      },
+    },
+    [
+      'pools.api.servers[0]: https://a.example is spoken to in HTTP/1.1, as the PROXY protocol does not go with HTTP/2; leave one of them out',
+    ],
+  ],
+  'everybody, or nobody, as a proxy that introduces clients': [
+    {
+      listen: [
+        { address: ':1', proxyProtocol: { trusted: ['0.0.0.0/0'] } },
+        { address: ':2', proxyProtocol: { trusted: ['unix:'] } },
+        { address: 'unix:/run/a.sock', proxyProtocol: { trusted: ['10.0.0.0/8'] } },
+        { address: 'unix:/run/b.sock', proxyProtocol: { trusted: ['10.0.0.0/8', 'unix:'] } },
+      ],
+    },
+    [
+      'listen[0].proxyProtocol.trusted[0]: 0.0.0.0/0 lets every client say what its address is; name the proxies in front',
+      'listen[1].proxyProtocol.trusted: nobody who connects to 0.0.0.0:2 is among them, so all are refused; name the addresses of the proxies in front',
+      'listen[2].proxyProtocol.trusted: nobody who connects to unix:/run/a.sock is among them, so all are refused; say "unix:"',
+    ],
+  ],
   'plain HTTP to the port of HTTPS, and the other way round': [
     { servers: ['http://a.example:443', 'https://b.example:80'] },
     [

@@ -58,6 +58,22 @@ test('what Host says is the server’s word, else the pool’s, else the client�
   });
 });
 
+test('the PROXY protocol is spoken as the server says, else as its pool does', async () => {
+  const other = 'http://127.0.0.1:2';
+  await withApi({ servers: [url, { url: other, proxyProtocol: 'v1' }] }, async api => {
+    const spoken = () =>
+      [url, other].map(id => api.side.pools.get('default', id)?.upstream.record.proxyProtocol);
+    assert.equal(spoken(), [undefined, 'v1']);
+    await api.call('PATCH', '/pools/default', { proxyProtocol: 'v2' });
+    assert.equal(spoken(), ['v2', 'v1']);
+    const changed = await api.call('PATCH', '/servers/127.0.0.1/1', { proxyProtocol: 'v1' });
+    assert.is(at(changed.body, 'proxyProtocol'), 'v1');
+    assert.equal(spoken(), ['v1', 'v1']);
+    const refused = await api.call('PATCH', '/pools/default', { proxyProtocol: 'v3' });
+    assert.equal([refused.status, at(refused.body, 'field')], [400, 'proxyProtocol']);
+  });
+});
+
 test('a pool of the config that is removed takes its servers along, and brings them back when it is added', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-pools-'));
   try {

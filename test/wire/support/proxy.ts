@@ -28,6 +28,8 @@ export interface ProxyOptions {
   readonly path?: string;
   /** The listener ends TLS. */
   readonly tls?: TlsMaterial;
+  /** Who has to introduce connections with a PROXY header. */
+  readonly proxyProtocol?: { readonly trusted: readonly string[] };
   /** It speaks HTTP/2, too; default: no. */
   readonly http2?: boolean;
   /** Who finds the addresses of upstreams' names; default: as in production. */
@@ -97,18 +99,19 @@ async function listen(
     tls,
     http2 = false,
     lookups,
-  }: Pick<ProxyOptions, 'path' | 'host' | 'tls' | 'http2' | 'lookups'>,
+    proxyProtocol,
+  }: Pick<ProxyOptions, 'path' | 'host' | 'tls' | 'http2' | 'lookups' | 'proxyProtocol'>,
 ): Promise<Pick<TestProxy, 'port' | 'listener' | 'close'>> {
   const listener = new Listener(wire, lookups);
   const server = createServer();
   if (path !== undefined) {
     // A pipe that is listening already cannot be listened to by another server; one that is only bound can.
     const bound: SendHandle = Reflect.construct(BoundSocket, [{ path }]);
-    listener.serve(bound, { kind: 'unix', name: `unix:${path}`, http2 });
+    listener.serve(bound, { kind: 'unix', name: `unix:${path}`, http2, proxyProtocol });
   } else {
     server.listen(0, host);
     await once(server, 'listening');
-    listener.serve(server, { kind: 'tcp', name: '', tls, http2 });
+    listener.serve(server, { kind: 'tcp', name: '', tls, http2, proxyProtocol });
   }
   const address = server.address();
   return {

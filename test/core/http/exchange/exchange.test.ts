@@ -35,6 +35,9 @@ class FakeClientStream implements ClientStream {
     trusted: false,
     tls: undefined,
     certified: '',
+    localIp: '127.0.0.1',
+    proxy: undefined,
+    scheme: 'http' as const,
     described: '',
     describedHost: undefined,
   };

@@ -3,7 +3,7 @@
 import * as assert from 'uvu/assert';
 import type { WeldrError } from '../../../../core/errors.ts';
 import { Deadlines } from '../../../../core/http/exchange/deadlines.ts';
-import type { UpstreamStream } from '../../../../core/http/exchange/streams.ts';
+import type { Peer, UpstreamStream } from '../../../../core/http/exchange/streams.ts';
 import {
   ConnectionCache,
   type ConnectionHome,
@@ -29,11 +29,13 @@ class FakeConnection implements UpstreamConnection {
   destroyed = false;
   lags = false;
   uploads = false;
+  readonly client: Peer | undefined;
   private readonly home: ConnectionHome;
   private readonly most: number;
 
-  constructor(home: ConnectionHome, most: number) {
+  constructor(home: ConnectionHome, most: number, client: Peer | undefined) {
     this.home = home;
+    this.client = client;
     this.most = most;
   }
 
@@ -87,11 +89,17 @@ class FakeStream implements UpstreamStream {
 }
 
 class Taker implements StreamTaker {
+  readonly peer: Peer | undefined;
   stream: UpstreamStream | undefined = undefined;
   error: WeldrError | undefined = undefined;
   readiness: StreamTaker['readiness'] = 'whole';
   wasToWait = false;
   readonly connectTimeout = 1000;
+
+  constructor(peer?: Peer) {
+    this.peer = peer;
+  }
+
   awaitBeginning(): void {
     this.wasToWait = true;
   }
@@ -110,16 +118,17 @@ interface Parts {
   acquire(use?: 'requests' | 'upgrade', taker?: Taker): Taker;
 }
 
-/** A cache of at most two connections that take `streams` each. */
-function withCache(streams: number, use: (parts: Parts) => void): void {
+/** A cache of at most two connections that take `streams` each, to an upstream that may want PROXY headers. */
+function withCache(streams: number, use: (parts: Parts) => void, proxyProtocol?: 'v1'): void {
   const deadlines = new Deadlines(1000);
   const settings = settingsSchema.parse({ limits: { upstreamConnections: 2, upstreamQueue: 2 } });
-  const [upstream] = pool(['http://127.0.0.1:9']).available;
+  const url = 'http://127.0.0.1:9';
+  const [upstream] = pool([proxyProtocol === undefined ? url : { url, proxyProtocol }]).available;
   assert.ok(upstream);
   const made: FakeConnection[] = [];
   const cache = new ConnectionCache(upstream, settings, deadlines, {
-    connect(home) {
-      const connection = new FakeConnection(home, streams);
+    connect(home, _, client) {
+      const connection = new FakeConnection(home, streams, client);
       made.push(connection);
       return connection;
     },
@@ -262,4 +271,108 @@ test('connections that lag give way to those who wait, and only as many as are n
       [true, false, false],
     );
   });
+});
+
+const clientAt = (port: number): Peer => ({
+  ip: '203.0.113.9',
+  port,
+  localIp: '198.51.100.1',
+  localPort: 443,
+  listener: '',
+  trusted: false,
+  tls: undefined,
+  certified: '',
+  proxy: undefined,
+  scheme: 'http',
+  described: '',
+  describedHost: undefined,
+});
+
+test('with PROXY headers a connection carries the requests of one client connection only', () => {
+  withCache(
+    2,
+    ({ made, acquire }) => {
+      const [first, second] = [clientAt(1), clientAt(1)];
+      for (const client of [first, second, first, second]) {
+        assert.ok(acquire('requests', new Taker(client)).stream);
+      }
+      assert.equal(
+        made.map(({ client, streams }) => [client === first, streams]),
+        [
+          [true, 2],
+          [false, 2],
+        ],
+      );
+    },
+    'v1',
+  );
+});
+
+test('with PROXY headers an idle connection gives its place to one for another client', () => {
+  withCache(
+    1,
+    ({ made, acquire }) => {
+      for (const port of [1, 2, 3]) {
+        assert.ok(acquire('requests', new Taker(clientAt(port))).stream);
+        made.at(-1)?.endStream();
+      }
+      assert.equal(
+        made.map(({ client, destroyed }) => [client?.port, destroyed]),
+        [
+          [1, true],
+          [2, false],
+          [3, false],
+        ],
+      );
+    },
+    'v1',
+  );
+});
+
+test('with PROXY headers one that waits gets a connection of its own where another client has ended', () => {
+  withCache(
+    1,
+    ({ made, acquire }) => {
+      const first = clientAt(1);
+      for (const client of [first, clientAt(2)]) acquire('requests', new Taker(client));
+      const waiting = [clientAt(3), first].map(client => acquire('requests', new Taker(client)));
+      made[0]?.endStream();
+      assert.equal(
+        made.map(({ client, destroyed }) => [client?.port, destroyed]),
+        [
+          [1, true],
+          [2, false],
+          [3, false],
+        ],
+      );
+      assert.ok(waiting[0]?.stream);
+      assert.is(waiting[1]?.stream, undefined);
+    },
+    'v1',
+  );
+});
+
+test('with PROXY headers the place of an idle connection goes to who asked for it, and to nobody beside', () => {
+  withCache(
+    1,
+    ({ made, acquire }) => {
+      const asks = (port: number, readiness: StreamTaker['readiness'] = 'whole'): Taker => {
+        const taker = new Taker(clientAt(port));
+        taker.readiness = readiness;
+        return acquire('requests', taker);
+      };
+      asks(1);
+      asks(2);
+      const [upload, other] = made;
+      assert.ok(upload && other);
+      upload.uploads = true;
+      const waiting = asks(3, 'begun');
+      other.endStream();
+      // It is whole by now, and nobody was told.
+      upload.uploads = false;
+      assert.ok(asks(4).stream);
+      assert.equal([waiting.stream, made.filter(({ destroyed }) => !destroyed).length], [undefined, 2]);
+    },
+    'v1',
+  );
 });

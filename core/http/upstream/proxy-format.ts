@@ -1,0 +1,20 @@
+// The binary format of the PROXY protocol, version 2: what readers and writers of headers share.
+
+/** What a header begins with; no request of HTTP or TLS does. */
+export const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+
+/** Bytes of the name that a client asked for. */
+export const longestAuthority = 255;
+
+/** Types of what follows the addresses, each with a length and a value. */
+export const tlvType = Object.freeze({
+  alpn: 0x01,
+  authority: 0x02,
+  crc32c: 0x03,
+  uniqueId: 0x05,
+  tls: 0x20,
+  // Within `tls`.
+  tlsVersion: 0x21,
+  tlsCommonName: 0x22,
+  tlsCipher: 0x23,
+});

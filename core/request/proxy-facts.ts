@@ -1,0 +1,36 @@
+// ProxyFacts: what plugins read of the PROXY header that introduced a client's connection.
+
+/** What a trusted proxy said of the client in a PROXY header; the client's addresses are those of the connection itself. */
+export interface ProxyFacts {
+  /** The proxy's own address; `unix:` for one that connected to a unix socket. */
+  readonly address: string;
+  /** 0 for a unix socket. */
+  readonly port: number;
+  /** Of the header; version 1 brings addresses alone. */
+  readonly version: 1 | 2;
+  /** The name that the client asked the proxy for, in TLS its SNI. */
+  readonly authority: string | undefined;
+  /** The protocol that the client and the proxy agreed on (ALPN), such as `h2`. */
+  readonly alpn: string | undefined;
+  /** What the proxy calls the connection, opaque: each byte is one character (latin1), control characters included. */
+  readonly uniqueId: string | undefined;
+  /** What the client's TLS with the proxy came to; undefined: nothing is said of it, or the client spoke none. */
+  readonly tls: ProxyTlsFacts | undefined;
+}
+
+/** The TLS that ended at a proxy in front. */
+export interface ProxyTlsFacts {
+  /** Such as `TLSv1.3`. */
+  readonly version: string | undefined;
+  /** Such as `TLS_AES_128_GCM_SHA256`. */
+  readonly cipher: string | undefined;
+  /** What the client showed to the proxy; undefined: nothing. */
+  readonly clientCertificate: ProxyClientCertificate | undefined;
+}
+
+/** A client's certificate as far as a PROXY header tells of it. */
+export interface ProxyClientCertificate {
+  readonly commonName: string | undefined;
+  /** Did the proxy find it in order? */
+  readonly authorized: boolean;
+}
