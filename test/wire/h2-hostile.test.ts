@@ -1,5 +1,6 @@
 // Clients of HTTP/2 that mean harm: what could become another request of HTTP/1.1 never leaves, and floods cost no one
 // else (RFC 9113 sections 8.2 and 10.5).
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { errorCode, settingId } from '../../core/http/h2/frames.ts';
 import { suite } from '../support/suite.ts';
@@ -352,6 +353,46 @@ test('a window that is never opened is not waited for without end, nor an upload
       await until('the end of both', () => proxy.listener.activeRequests === 0);
     },
     { settings, script },
+  );
+});
+
+test('a client may open windows and ask for each small part of a body, as those of gRPC do', async () => {
+  const script: Script = {
+    answer: ({ method }) => (method === 'GET' ? ok('hello') : undefined),
+    onBytes: (connection, bytes) => {
+      const text = bytes.toString('latin1');
+      if (text.startsWith('POST')) connection.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      else if (text.includes('x')) connection.send('1\r\nx\r\n');
+    },
+  };
+  await between(
+    async ({ open }) => {
+      const client = await open();
+      const id = client.request(post(), 'open');
+      const stream = client.seen(id);
+      await until('the head', () => stream.heads.length === 1);
+      for (let turn = 1; turn <= 1_000; turn++) {
+        client.data(id, 'x', 'open');
+        // Beside the two updates that it sends by itself.
+        for (let n = 0; n < 2; n++) client.writer.ping(Buffer.alloc(8), 'ask');
+        while (stream.dataFrames < turn && client.goAway === undefined) await nextTurn();
+        assert.is(client.goAway, undefined, `in turn ${turn}`);
+      }
+    },
+    { script },
+  );
+});
+
+test('a client that takes a body byte by byte ends its connection', async () => {
+  await between(
+    async ({ open }) => {
+      const client = await open([[settingId.initialWindowSize, 1]]);
+      client.dribbles = true;
+      client.request(get('/large'));
+      assert.is(await client.ended(), calm);
+      assert.ok(client.seen(1).body.length < 10_000, `${client.seen(1).body.length} bytes`);
+    },
+    { script: { answer: ({ target }) => ok(target === '/large' ? 'x'.repeat(60_000) : 'hello') } },
   );
 });
 

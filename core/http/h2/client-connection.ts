@@ -79,7 +79,10 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
   sendData(stream: H2ClientStream, buffer: Buffer, start: number, end: number, isLast: boolean): number {
     const size = this.takeWindow(stream, end - start);
     if (size === 0) return 0;
-    const ending = isLast && size === end - start ? 'end' : 'open';
+    const isWhole = size === end - start;
+    // What a window cuts into pieces earns by its bytes alone: a client could have it cut as small as it likes.
+    if (isWhole) this.budget.earnByFrame();
+    const ending = isLast && isWhole ? 'end' : 'open';
     this.writer.copyData(stream.id, buffer, start, start + size, ending);
     this.wake();
     return size;

@@ -20,6 +20,9 @@ const perResponse = 20;
 /** So many bytes of bodies give one back: who takes them opens windows again, once or twice a frame. */
 const bytesForOne = 2_048;
 
+/** What a frame of a body gives back, however small it is: the other end may open two windows for it, and send a PING. */
+const perFrame = 4;
+
 /** The budget of one connection. */
 export class FloodBudget {
   private readonly limits: FloodLimits;
@@ -47,6 +50,11 @@ export class FloodBudget {
   /** A response is complete. */
   earn(): void {
     this.left = Math.min(this.limits.most, this.left + perResponse);
+  }
+
+  /** A frame of a body has left. */
+  earnByFrame(): void {
+    this.left = Math.min(this.limits.most, this.left + perFrame);
   }
 
   /** Bytes of a body have left. */

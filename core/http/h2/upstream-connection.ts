@@ -17,8 +17,6 @@ const maxStreams = 256;
 /** How long an upstream may take to answer a PING, ms, and to let go of a connection that ends. */
 const probeTime = 2_000;
 const lingerTime = 2_000;
-/** What a frame that is sent makes up for at least, in bytes: the other end may answer each with frames of its own. */
-const leastEarned = 8 * 1024;
 
 const role: H2Role = {
   role: 'client',
@@ -155,7 +153,7 @@ export class H2UpstreamConnection
   sendData(stream: H2UpstreamStream, buffer: Buffer, start: number, end: number, isLast: boolean): number {
     const size = this.takeWindow(stream, end - start);
     if (size === 0) return 0;
-    if (size < leastEarned) this.budget.earnBy(leastEarned);
+    this.budget.earnByFrame();
     this.writer.data(stream.id, buffer, start, start + size, isLast && size === end - start ? 'end' : 'open');
     this.wake();
     return size;

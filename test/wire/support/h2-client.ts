@@ -14,6 +14,8 @@ export interface SeenStream {
   /** Field sections in order: name and value in turn. */
   readonly heads: string[][];
   body: string;
+  /** DATA frames, empty ones included. */
+  dataFrames: number;
   ended: boolean;
   /** The name of the error that it was reset with. */
   reset: string | undefined;
@@ -30,6 +32,8 @@ export class H2Client implements FrameReceiver {
   settingsAcks = 0;
   /** Windows are not opened by themselves then. */
   holds = false;
+  /** Windows are opened byte by byte then. */
+  dribbles = false;
   closed = false;
   readonly socket: Socket;
   private readonly reader = new FrameReader(this, 'client');
@@ -91,7 +95,7 @@ export class H2Client implements FrameReceiver {
   seen(id: number): SeenStream {
     const known = this.streams.get(id);
     if (known !== undefined) return known;
-    const made: SeenStream = { heads: [], body: '', ended: false, reset: undefined };
+    const made: SeenStream = { heads: [], body: '', dataFrames: 0, ended: false, reset: undefined };
     this.streams.set(id, made);
     return made;
   }
@@ -123,8 +127,15 @@ export class H2Client implements FrameReceiver {
 
   onDataStart(id: number, flowSize: number, ends: boolean): void {
     this.stream = this.seen(id);
+    this.stream.dataFrames++;
     this.ends = ends;
     if (this.holds || flowSize === 0) return;
+    if (this.dribbles) {
+      // All at once would open a window for more than a byte.
+      for (let n = 0; n < flowSize; n++) this.writer.windowUpdate(id, 1);
+      this.flush();
+      return;
+    }
     this.writer.windowUpdate(0, flowSize);
     if (!ends) this.writer.windowUpdate(id, flowSize);
     this.flush();
