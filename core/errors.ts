@@ -76,6 +76,7 @@ export const errorTable = {
   EXPECTATION_FAILED: client(417, 'request-head', 'the expectation is not supported'),
   HEADERS_TOO_LARGE: client(431, 'request-head', 'the header section is over the limit'),
   CLIENT_CLOSED: client(499, 'response-body', 'the client left before the response was complete'),
+  DEADLINE_EXCEEDED: client(504, 'response-body', 'the time that the client gave has passed'),
   TRANSFER_CODING: client(501, 'request-head', 'the transfer coding is not supported'),
   VERSION_UNSUPPORTED: client(505, 'request-head', 'the HTTP version is not supported'),
   // towards upstreams

@@ -109,9 +109,9 @@ export class RequestCounters {
   }
 }
 
-/** A client that left spoils the attempt; what it did wrong, and what went wrong in Weldr, is not the server's. */
-function countsAgainstServer(error: WeldrError): boolean {
-  return error.blame === 'upstream' || error.code === 'CLIENT_CLOSED';
+/** A client that waits no longer spoils the attempt; what it did wrong, and what went wrong in Weldr, is not the server's. */
+function countsAgainstServer({ blame, code }: WeldrError): boolean {
+  return blame === 'upstream' || code === 'CLIENT_CLOSED' || code === 'DEADLINE_EXCEEDED';
 }
 
 function isConnectError({ code }: WeldrError): boolean {

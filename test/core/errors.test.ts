@@ -43,6 +43,7 @@ table("uses the field's statuses", () => {
     BAD_RESPONSE: 502,
     NO_UPSTREAM: 503,
     CONNECT_TIMEOUT: 504,
+    DEADLINE_EXCEEDED: 504,
     RESPONSE_TIMEOUT: 504,
     VERSION_UNSUPPORTED: 505,
   };

@@ -10,8 +10,10 @@ import {
 import * as assert from 'uvu/assert';
 import { listenerTls } from '../../core/certificates/listener-tls.ts';
 import { readTls } from '../../core/certificates/tls-reading.ts';
+import { reply } from '../../core/request/reply.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { suite } from '../support/suite.ts';
+import { get, H2Client } from './support/h2-client.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
@@ -305,6 +307,21 @@ test('a failure is an answer of its own, and that of a body that is cut a reset'
     await new Promise(resolve => stream.once('close', resolve));
     assert.is(stream.rstCode, constants.NGHTTP2_INTERNAL_ERROR);
   });
+});
+
+test('a reply without a body ends its stream with its head', async () => {
+  const answer = reply(308, '', { Location: 'https://shop.test/' });
+  const tap: ProxyOptions['tap'] = hooks => hooks.request.tap('redirect', () => answer);
+  await between(
+    {},
+    async ({ proxy }) => {
+      const client = await H2Client.open(proxy.port);
+      const { heads, dataFrames, ended } = await client.over(client.request(get()));
+      assert.equal([heads.length, dataFrames, ended], [1, 0, true]);
+      client.close();
+    },
+    { tap },
+  );
 });
 
 test('a drain says which request is the last, finishes those that are there, and closes', async () => {

@@ -10,6 +10,9 @@ import { type Carrier, Pipeline } from '../../stages/pipeline.ts';
 import type { ConnectionCache } from '../upstream/connection-cache.ts';
 import type { StreamTaker } from '../upstream/stream-queue.ts';
 import { BodyChain, transformFailure } from './body-chain.ts';
+import type { Waiting } from './deadlines.ts';
+import { grpcFields } from './grpc-reply.ts';
+import { grpcTimeout } from './grpc-request.ts';
 import { OutgoingHead, type Reused, timeoutsOf } from './outgoing-head.ts';
 import { logAttempt, logFailure, logRefusal } from './own-responses.ts';
 import type {
@@ -35,7 +38,10 @@ const noHeaders = new HeaderList();
  * Used for one request at a time, and by no other before everything that could still call it is gone: see
  * {@link Exchange.release}.
  */
-export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, StreamTaker {
+export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, StreamTaker, Waiting {
+  /** Until when a client of gRPC waits. */
+  deadline = 0;
+  deadlineSlot = -1;
   private readonly wire: Wire;
   private readonly pipeline: Pipeline;
   private readonly outgoing = new OutgoingHead();
@@ -103,6 +109,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.askedMethod = request.method;
     this.askedForm = request.form;
     const ctx = this.take(this.stateOf(request, client));
+    if (client.isGrpc) this.limitTime(request);
     const verdict = wire.admission.judge(request, client);
     if (verdict === undefined) {
       this.entered = true;
@@ -134,6 +141,19 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (request.expectContinue) state.ensureRare().expectContinue = true;
     wire.forwarding.apply(state, peer, request.hasForwarding);
     return state;
+  }
+
+  /** The whole exchange, all attempts included, has the time that a client of gRPC gives. */
+  private limitTime({ headers }: InboundRequest): void {
+    const ms = grpcTimeout(headers.get('grpc-timeout'));
+    if (ms === undefined) return;
+    const { deadlines } = this.wire;
+    this.deadline = deadlines.in(ms);
+    deadlines.add(this);
+  }
+
+  onDeadline(): void {
+    this.refuse(new WeldrError('DEADLINE_EXCEEDED'));
   }
 
   // --- Carrier: what the pipeline decided ----------------------------------------------------------------------
@@ -199,8 +219,15 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (client === undefined) return;
     client.stageDone();
     this.dropAttempt();
-    const { replyBody, status } = state;
     const headers = state.responseHeaders ?? noHeaders;
+    if (client.isGrpc) {
+      const fields = grpcFields(state, headers);
+      if (fields !== undefined) {
+        this.replyInGrpc(client, fields);
+        return;
+      }
+    }
+    const { replyBody, status } = state;
     const bytes = typeof replyBody === 'string' ? Buffer.from(replyBody) : replyBody;
     const hasLength = status !== 204 && status !== 304;
     const sent = this.askedMethod !== 'HEAD' && hasLength ? bytes.length : 0;
@@ -223,8 +250,23 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       return;
     }
     if (sent > 0) client.writeBody(Buffer.from(bytes.buffer, bytes.byteOffset, sent), 0, sent);
-    client.flush();
+    client.endBody(undefined);
     state.bytesOut += sent;
+    this.complete();
+  }
+
+  /** A reply of gRPC has no body. */
+  private replyInGrpc(client: ClientStream, fields: HeaderList): void {
+    const { response } = this;
+    response.status = 200;
+    response.reason = undefined;
+    response.headers = fields;
+    response.hasDate = fields.has('date');
+    response.isAnnounced = false;
+    response.body = 'none';
+    response.length = undefined;
+    client.writeHead(response);
+    client.endBody(undefined);
     this.complete();
   }
 
@@ -678,6 +720,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.client = undefined;
     this.cache = undefined;
     this.bodyWanted = false;
+    this.wire.deadlines.remove(this);
     this.dropRequestChain();
     this.responseChain?.destroy();
     this.responseChain = undefined;

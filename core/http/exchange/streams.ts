@@ -138,6 +138,8 @@ export interface ClientStream {
   readonly requestComplete: boolean;
   /** The form in which it likes the body of a response best. */
   readonly takes: BodyForm;
+  /** Is its request one of gRPC? What Weldr itself has to say is then said in its terms. */
+  readonly isGrpc: boolean;
   /** Has any of the final response left? Then no other one can be sent. */
   readonly answered: boolean;
   /**

@@ -39,6 +39,8 @@ const counted = 4;
 
 /** One a client connection, used for its requests one after another. */
 export class H1ClientStream implements ClientStream, ChunkedSink {
+  /** gRPC is defined over HTTP/2 alone. */
+  readonly isGrpc = false;
   /** Has a part of the final response left? */
   answered = false;
   private readonly connection: H1ClientConnection;

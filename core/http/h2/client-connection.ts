@@ -153,7 +153,7 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
     this.wire.deadlines.touch();
     const stream = new H2ClientStream(this, this.wire, id, this.peerStreamWindow, role.streamWindow);
     this.openStreams.set(id, stream);
-    if (outcome === 'refused') stream.refuse(new WeldrError(request.code, request.detail || undefined), ends);
+    if (outcome === 'refused') stream.refuse(request, ends);
     else stream.begin(request, ends);
   }
 

@@ -23,6 +23,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   deadlineSlot = -1;
   readonly id: number;
   readonly takes = 'payload';
+  isGrpc = false;
   answered = false;
   window: number;
   allowed: number;
@@ -86,6 +87,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
 
   begin(request: RequestBlock, ends: 'with the block' | 'later'): void {
     this.length = request.length;
+    this.isGrpc = request.isGrpc;
     this.ended = ends === 'with the block';
     this.isOver = this.ended;
     if (!this.ended) this.watchBody();
@@ -95,12 +97,13 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   }
 
   /** Answers a request that is not taken up. */
-  refuse(error: WeldrError, ends: 'with the block' | 'later'): void {
+  refuse(request: RequestBlock, ends: 'with the block' | 'later'): void {
+    this.isGrpc = request.isGrpc;
     this.ended = ends === 'with the block';
     this.isOver = this.ended;
     const receiver = this.wire.exchanges.take(this);
     this.receiver = receiver;
-    receiver.refuse(error);
+    receiver.refuse(new WeldrError(request.code, request.detail || undefined));
   }
 
   onBody(buffer: Buffer, start: number, end: number): boolean {

@@ -4,6 +4,7 @@ import type { HeaderList } from '../../request/headers.ts';
 import { isAuthority, targetEnd } from '../../request/request-line.ts';
 import { FieldNotes, malformed } from '../exchange/field-notes.ts';
 import { SP, TAB, tokenChar, valueChar } from '../exchange/grammar.ts';
+import { isGrpcType } from '../exchange/grpc-request.ts';
 import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { InboundRequest } from '../exchange/streams.ts';
 import type { FieldReceiver } from './hpack-decoder.ts';
@@ -31,6 +32,8 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
   host = '';
   length = 0;
   expectContinue = false;
+  /** Known of a refused one, too. */
+  isGrpc = false;
   readonly version = '2.0';
   readonly form = 'payload';
   readonly upgrade = undefined;
@@ -87,12 +90,16 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
     this.isTooLarge = false;
     this.hasRegular = false;
     this.isMalformed = false;
+    this.isGrpc = false;
     this.detail = '';
   }
 
   onField(name: string, value: string): void {
-    // What follows is decoded for the table alone.
-    if (this.isTooLarge || this.isMalformed) return;
+    // What follows is decoded for the table, and for the terms of the refusal.
+    if (this.isTooLarge || this.isMalformed) {
+      if (name === 'content-type') this.isGrpc = isGrpcType(value);
+      return;
+    }
     if (name.charCodeAt(0) === 0x3a) {
       this.pseudo(name, value);
       return;
@@ -127,7 +134,9 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
     } else if (name === 'cookie') {
       // RFC 9113 section 8.2.3: clients may send its crumbs apart.
       this.cookie = this.cookie === '' ? value : `${this.cookie}; ${value}`;
-    } else if (!this.fields.take(name, value)) {
+    } else {
+      if (name === 'content-type') this.isGrpc = isGrpcType(value);
+      if (this.fields.take(name, value)) return;
       if (this.fields.outcome === malformed) this.spoil(this.fields.problem);
       else this.isTooLarge = true;
     }

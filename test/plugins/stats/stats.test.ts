@@ -63,6 +63,7 @@ const cases: [what: string, answer: UpstreamAnswer, client: 'success' | 'failed'
   ['a connection that failed', 'CONNECT_FAILED', 'failed', 'failed'],
   ['a response that took too long', 'RESPONSE_TIMEOUT', 'failed', 'failed'],
   ['a client that left', 'CLIENT_CLOSED', 'failed', 'failed'],
+  ['a client whose deadline passed', 'DEADLINE_EXCEEDED', 'failed', 'failed'],
   ['a malformed request body', 'BAD_CHUNK', 'success', 'none'],
 ];
 for (const [what, answer, client, server] of cases) {

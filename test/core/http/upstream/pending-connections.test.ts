@@ -24,6 +24,7 @@ class FakeSocket extends Duplex {
 }
 
 class Taker implements StreamTaker {
+  readonly peer = undefined;
   readonly readiness = 'whole';
   readonly connectTimeout: number;
   error: WeldrError | undefined = undefined;
