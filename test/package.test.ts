@@ -201,6 +201,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'plugins',
     'rolldown-runtime',
     'run',
+    'server-check',
     'start',
     'start-warnings',
     'table',

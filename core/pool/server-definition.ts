@@ -16,6 +16,9 @@ const expectedStatus = z.union([
 /** Headers that a check cannot be given: they say how the connection and the body are framed. */
 const ownedHeaders: ReadonlySet<string> = new Set([...hopByHop, 'content-length', 'expect', 'trailer']);
 
+/** The most characters of a service's name. */
+const maxService = 200;
+
 /** Settings of active health checks; all optional, the health-check plugin's defaults fill the rest. */
 export const healthCheckSettings = z.strictObject({
   enabled: z.boolean().describe('Check at all?').optional(),
@@ -34,6 +37,19 @@ export const healthCheckSettings = z.strictObject({
     .describe('What is asked for.')
     .optional(),
   method: z.enum(['GET', 'HEAD', 'OPTIONS']).describe('The method of the check.').optional(),
+  grpc: z
+    .union([
+      z.boolean(),
+      z.strictObject({
+        service: z.string().min(1).max(maxService).describe('The service that is asked about.'),
+      }),
+    ])
+    .meta({
+      description:
+        'Ask by the gRPC health protocol instead: `true`, how the server is; or how one of its services is.',
+      examples: [true, { service: 'shop.v1.Orders' }],
+    })
+    .optional(),
   headers: z
     .record(
       z

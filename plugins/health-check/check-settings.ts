@@ -11,6 +11,7 @@ export const completeSettings = z.strictObject({
   timeout: shape.timeout.unwrap().prefault('5s'),
   path: shape.path.unwrap().default('/'),
   method: shape.method.unwrap().default('GET'),
+  grpc: shape.grpc.unwrap().default(false),
   headers: shape.headers.unwrap().default({}),
   port: shape.port,
   expect: shape.expect.unwrap().default(['2xx']),
@@ -27,7 +28,7 @@ export const defaultSettings: CheckSettings = completeSettings.parse({});
 /** Lays settings over others; what is undefined shows the ones below. */
 export function layered(below: CheckSettings, above: HealthCheckSettings | undefined): CheckSettings {
   if (above === undefined) return below;
-  const { enabled, interval, timeout, path, method, headers, port, expect, initial, failures, passes } =
+  const { enabled, interval, timeout, path, method, grpc, headers, port, expect, initial, failures, passes } =
     above;
   return {
     enabled: enabled ?? below.enabled,
@@ -35,6 +36,7 @@ export function layered(below: CheckSettings, above: HealthCheckSettings | undef
     timeout: timeout ?? below.timeout,
     path: path ?? below.path,
     method: method ?? below.method,
+    grpc: grpc ?? below.grpc,
     headers: headers ?? below.headers,
     port: port ?? below.port,
     expect: expect ?? below.expect,

@@ -73,8 +73,13 @@ export const healthCheck = definePlugin({
         jitter,
         check: async (upstream, how, signal) => {
           // Loaded with the first check: workers make none, and the start need not wait for it.
+          const means = { clock, userAgent, signal };
+          if (how.grpc !== false) {
+            const { grpcCheck } = await import('./grpc-check.ts');
+            return await grpcCheck(upstream, how, means);
+          }
           const { httpCheck } = await import('./http-check.ts');
-          return await httpCheck(upstream, how, { clock, userAgent, signal });
+          return await httpCheck(upstream, how, means);
         },
       },
       setting?.value ?? configured,

@@ -341,6 +341,7 @@ test('PUT /health-check changes all servers at once and for good, {} goes back t
       method: 'GET',
       headers: {},
       expect: ['2xx'],
+      grpc: false,
       initial: 'active',
       failures: 1,
       passes: 2,
