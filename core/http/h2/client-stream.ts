@@ -43,6 +43,8 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   private trailers: HeaderList | undefined = undefined;
   private gathering = 0;
   private receivedBefore = 0;
+  private sent = 0;
+  private sentBefore = 0;
   private awaitingStage = false;
   // of the response
   /** Status and fields in turn, of a head that has not left; empty: there is none. */
@@ -215,6 +217,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
 
   writeBody(buffer: Buffer, start: number, end: number): boolean {
     this.sendHead('open');
+    this.sent += end - start;
     if (this.remaining > 0) this.remaining -= end - start;
     const isLast = this.remaining === 0;
     const sent = this.pending.length > 0 ? 0 : this.connection.sendData(this, buffer, start, end, isLast);
@@ -374,6 +377,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
 
   private watchBody(): void {
     this.receivedBefore = this.received;
+    this.sentBefore = this.sent;
     if (!this.awaitingStage) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
   }
 
@@ -397,7 +401,9 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     const why = slowness(this.received - this.receivedBefore, this.wire.settings);
     // What is there already and is not taken is not the client's fault.
     const isHeld = this.queued > 0 || this.ended;
-    if (isHeld || why === undefined) {
+    // In gRPC both sides send messages as they have some: a client that is being answered may be quiet.
+    const isAnswered = this.isGrpc && this.sent > this.sentBefore;
+    if (isHeld || isAnswered || why === undefined) {
       this.watchBody();
       return;
     }
