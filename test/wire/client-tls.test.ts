@@ -1,6 +1,6 @@
 // TLS towards clients: handshakes that succeed and fail, and HTTP/1.1 behind them.
 import { once } from 'node:events';
-import { connect as connectPlain } from 'node:net';
+import { connect as connectPlain, createServer } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import * as assert from 'uvu/assert';
 import { listenerTls, type TlsMaterial } from '../../core/certificates/listener-tls.ts';
@@ -312,6 +312,55 @@ test('a drain closes handshakes, finishes a request, and says that it is the las
   );
 });
 
+const answering: ProxyOptions & { script: Script } = { script: { answer: () => ok('hello') } };
+
+test('a drain lets a handshake end that is under way, and answers its request', async () => {
+  await between(
+    material(),
+    async ({ proxy }) => {
+      // What the client says behind its hello waits here.
+      const held: Buffer[] = [];
+      let isReleased = false;
+      let release = (): void => {};
+      const relay = createServer(near => {
+        const far = connectPlain(proxy.port, '127.0.0.1');
+        let hasBegun = false;
+        near.on('data', (bytes: Buffer) => {
+          if (isReleased || !hasBegun) far.write(bytes);
+          else held.push(bytes);
+          hasBegun = true;
+        });
+        release = () => {
+          isReleased = true;
+          for (const bytes of held.splice(0)) far.write(bytes);
+        };
+        far.pipe(near);
+        near.on('error', () => far.destroy()).on('close', () => far.destroy());
+        far.on('error', () => near.destroy()).on('close', () => near.destroy());
+      });
+      relay.listen(0, '127.0.0.1');
+      await once(relay, 'listening');
+      const address = relay.address();
+      if (address === null || typeof address === 'string') throw new Error('no port');
+      const socket = connect(options(address.port));
+      socket.on('error', () => {});
+      await until('its hello and what follows it', () => held.length > 0);
+      const silent = await RawClient.open(proxy.port);
+      await until('both', () => proxy.listener.connections === 2);
+      const drained = proxy.listener.drain(10_000);
+      // It came later, and has been looked at all the same.
+      await silent.untilEnd();
+      const answered = answer(socket, get(), /hello$/);
+      release();
+      assert.match(await answered, /^HTTP\/1\.1 200 OK\r\n/);
+      socket.destroy();
+      await drained;
+      relay.close();
+    },
+    answering,
+  );
+});
+
 const client = signed('client');
 const revoked = signed('revoked');
 const stranger = makeCertificate({ names: ['stranger'] });
@@ -390,6 +439,108 @@ test('a client with a certificate shows it in every handshake: no session stands
       { script: { answer: () => ok('hello') } },
     );
   }
+});
+
+/** The session of a connection over which one request went. */
+async function sessionOf(port: number, more: ConnectionOptions): Promise<Buffer> {
+  let session: Buffer | undefined;
+  const socket = connect(options(port, more));
+  socket.on('session', given => {
+    session = given;
+  });
+  await once(socket, 'secureConnect');
+  await answer(socket, get(), /hello$/);
+  await until('a session', () => session !== undefined);
+  socket.destroy();
+  return session ?? Buffer.alloc(0);
+}
+
+test('CVE-2025-23419 a session of a listener without client certificates opens none that asks for them', async () => {
+  const keys = Buffer.alloc(48, 7);
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    await between(
+      material(),
+      async open => {
+        open.proxy.listener.changeTls(keys, { '': material() });
+        for (const mode of ['require', 'request']) {
+          const asking = material({ clientAuth: { ca: authority.cert, mode } });
+          await between(
+            asking,
+            async closed => {
+              closed.proxy.listener.changeTls(keys, { '': asking });
+              const session = await sessionOf(open.proxy.port, { maxVersion });
+              if (mode === 'require') {
+                assert.match(await failure(closed.proxy.port, { maxVersion, session }), /^(closed|E)/);
+                assert.equal(closed.facts, []);
+              } else {
+                const socket = await handshake(closed.proxy.port, { maxVersion, session });
+                await answer(socket, get(), /hello$/);
+                assert.equal(
+                  [closed.facts[0]?.resumed, closed.facts[0]?.clientCertificate],
+                  [false, undefined],
+                );
+                socket.destroy();
+              }
+            },
+            answering,
+          );
+        }
+        // The same ticket is good where it came from.
+        const session = await sessionOf(open.proxy.port, { maxVersion });
+        const socket = await handshake(open.proxy.port, { maxVersion, session });
+        assert.is(socket.isSessionReused(), true);
+        socket.destroy();
+      },
+      answering,
+    );
+  }
+});
+
+test('CVE-2025-23048 a session of one name tells of no other: the name is what this handshake says', async () => {
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    await between(
+      material(),
+      async ({ proxy, facts }) => {
+        const session = await sessionOf(proxy.port, { maxVersion });
+        facts.length = 0;
+        const socket = await handshake(proxy.port, { maxVersion, session, servername: 'a.wild.test' });
+        await answer(socket, get(), /hello$/);
+        assert.is(facts[0]?.sni, 'a.wild.test');
+        socket.destroy();
+      },
+      answering,
+    );
+  }
+});
+
+test('CVE-2026-21637 a certificate that fails when a client asks for its name refuses that handshake alone', async () => {
+  const good = material();
+  const [first] = good.certificates;
+  if (first === undefined) throw new Error('no certificate');
+  const broken = { ...first, name: 'broken.test', names: ['broken.test'], cert: 'no certificate' };
+  await between(
+    { ...good, certificates: [...good.certificates, broken] },
+    async ({ proxy, over }) => {
+      assert.match(await failure(proxy.port, { servername: 'broken.test' }), /^(closed|ECONNRESET|ERR_SSL_)/);
+      await until('its end', () => over.length === 1);
+      assert.is(over[0]?.refused, 'handshake');
+      for (const servername of [
+        'x'.repeat(255),
+        'a\0b.test',
+        '*.wild.test',
+        '.',
+        '..wild.test',
+        '%00',
+        '__proto__',
+      ]) {
+        await failure(proxy.port, { servername, checkServerIdentity: () => undefined });
+      }
+      const socket = await handshake(proxy.port);
+      assert.match(await answer(socket, get(), /hello$/), /^HTTP\/1\.1 200 OK/);
+      socket.destroy();
+    },
+    answering,
+  );
 });
 
 test('a tunnel goes through it both ways', async () => {

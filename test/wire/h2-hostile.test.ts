@@ -3,52 +3,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { errorCode, settingId } from '../../core/http/h2/frames.ts';
+import { reply } from '../../core/request/reply.ts';
 import { suite } from '../support/suite.ts';
-import { get, H2Client, post } from './support/h2-client.ts';
-import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
-import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
+import { get, type H2Client, post } from './support/h2-client.ts';
+import { between, calm, flood, silent } from './support/h2-ends.ts';
+import { until } from './support/proxy.ts';
+import { ok, type Script } from './support/scripted-origin.ts';
 
 const test = suite('hostile clients of HTTP/2');
-
-interface Ends {
-  readonly proxy: TestProxy;
-  readonly origin: ScriptedOrigin;
-  readonly open: (settings?: readonly (readonly [number, number])[]) => Promise<H2Client>;
-}
-
-async function between(
-  use: (ends: Ends) => Promise<void>,
-  { script = { answer: () => ok('hello') }, ...options }: ProxyOptions & { readonly script?: Script } = {},
-): Promise<void> {
-  const origin = await ScriptedOrigin.start(script);
-  const proxy = await startProxy({ upstreams: [origin.url], http2: true, ...options });
-  const clients: H2Client[] = [];
-  try {
-    await use({
-      proxy,
-      origin,
-      async open(settings) {
-        const client = await H2Client.open(proxy.port, settings);
-        clients.push(client);
-        return client;
-      },
-    });
-    // Whatever was done, others are served.
-    const other = await H2Client.open(proxy.port);
-    clients.push(other);
-    if (options.tap === undefined && script.answer !== silent) {
-      assert.is((await other.over(other.request(get()))).body, 'hello');
-    }
-    for (const client of clients) client.close();
-    await until('the end of all', () => proxy.listener.connections === 0);
-  } finally {
-    for (const client of clients) client.close();
-    proxy.close();
-    await origin.close();
-  }
-}
-
-const silent = (): undefined => undefined;
 
 type Fields = readonly (readonly [string, string])[];
 const without = (name: string): Fields => get().filter(([known]) => known !== name);
@@ -160,6 +122,8 @@ test('trailers that would change the request are left out, malformed ones reset 
       [':path', '/'],
       ['X', 'y'],
       ['x', 'a\r\nb'],
+      ['connection', 'close'],
+      ['transfer-encoding', 'chunked'],
     ] as const) {
       const bad = client.request(post(), 'open');
       client.writer.headers(bad, client.block([trailer]), 'end');
@@ -168,6 +132,21 @@ test('trailers that would change the request are left out, malformed ones reset 
     }
   });
 });
+
+for (const [what, bytes, error] of [
+  ['WINDOW_UPDATE of 0', [0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, 0], 'PROTOCOL_ERROR'],
+  ['PRIORITY on itself', [0, 0, 5, 2, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0], 'PROTOCOL_ERROR'],
+  ['PRIORITY of another length', [0, 0, 4, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0], 'FRAME_SIZE_ERROR'],
+] as const) {
+  test(`what a stream would be reset for that was never opened ends the connection: ${what}`, async () => {
+    await between(async ({ open }) => {
+      const client = await open();
+      client.socket.write(Buffer.from(bytes));
+      assert.is(await client.ended(), error);
+      assert.equal([...client.streams], []);
+    });
+  });
+}
 
 test('padding takes window, and gives it back', async () => {
   const script: Script = { answer: ({ body }) => ok(`${body.length}`) };
@@ -191,24 +170,6 @@ test('padding takes window, and gives it back', async () => {
 });
 
 // --- floods ------------------------------------------------------------------------------------------------------
-
-/** Sends the same again and again until the connection is ended; returns how, and how often it took. */
-async function flood(
-  client: H2Client,
-  once: (n: number) => void,
-  atMost = 200_000,
-): Promise<string | undefined> {
-  for (let n = 0; n < atMost && !client.closed && client.goAway === undefined; n++) {
-    once(n);
-    if (n % 100 !== 99) continue;
-    client.flush();
-    await new Promise(resolve => setImmediate(resolve));
-  }
-  client.flush();
-  return await client.ended();
-}
-
-const calm = 'ENHANCE_YOUR_CALM';
 
 test('streams that are begun and reset at once end the connection (rapid reset)', async () => {
   await between(async ({ open, origin }) => {
@@ -267,6 +228,70 @@ for (const [what, send] of [
     }
   });
 }
+
+test('one SETTINGS frame of thousands of values costs as much as thousands of frames', async () => {
+  await between(async ({ open, proxy }) => {
+    const client = await open();
+    client.request(post(), 'open');
+    await until('the request', () => proxy.listener.activeRequests === 1);
+    const values = Array.from({ length: 2_700 }, (_, n) => [settingId.initialWindowSize, n % 2] as const);
+    client.writer.settings(values);
+    client.flush();
+    assert.is(await client.ended(), calm);
+  });
+});
+
+test('a client that asks on and reads nothing makes a bounded number of answers wait, without a body too', async () => {
+  const large = 'x'.repeat(8_000);
+  let answered = 0;
+  await between(
+    async ({ open }) => {
+      const client = await open();
+      client.socket.pause();
+      const block = client.block(get());
+      for (let id = 1; id < 20_000 && !client.closed; id += 2) {
+        client.writer.headers(id, block, 'end');
+        if (id % 200 !== 199) continue;
+        client.flush();
+        await new Promise(resolve => setImmediate(resolve));
+      }
+      // Some megabytes are the system's.
+      assert.ok(answered < 5_000, `${answered} answers of 8 KB`);
+      client.close();
+    },
+    {
+      tap: hooks => hooks.request.tap('answer', () => reply(204, '', { 'x-large': `${++answered}${large}` })),
+    },
+  );
+});
+
+test('PING is answered while bodies wait for a client that is slow', async () => {
+  const large = ok('x'.repeat(12_000_000));
+  const script: Script = { answer: () => large };
+  await between(
+    async ({ open, origin }) => {
+      const client = await open([[settingId.initialWindowSize, 2 ** 31 - 1]]);
+      client.writer.windowUpdate(0, 2 ** 30);
+      for (let n = 0; n < 8; n++) client.request(get());
+      client.socket.pause();
+      await until(
+        'bodies that wait',
+        () =>
+          origin.connections.length === 8 &&
+          origin.connections.every(({ socket }) => socket.writableLength > 0),
+      );
+      client.writer.ping(Buffer.alloc(8), 'ask');
+      // Behind it, so that it was read when this one has come.
+      client.request(get());
+      await until('the next request', () => origin.requests.length === 9);
+      client.socket.resume();
+      await until('the answer', () => client.pings === 1);
+      assert.is(client.goAway, undefined);
+      client.close();
+    },
+    { script, tap: () => {} },
+  );
+});
 
 test('a client that opens the windows again for each frame of a large body is no flood', async () => {
   const size = 60_000_000;

@@ -38,8 +38,9 @@ export class Handshake implements AcceptedConnection, Waiting {
     this.socket.destroy();
   }
 
+  /** One that is under way goes on: its client would have to begin anew, and has done nothing wrong. */
   closeIfIdle(): void {
-    this.socket.destroy();
+    if (this.socket.bytesRead === 0) this.socket.destroy();
   }
 
   stop(): void {

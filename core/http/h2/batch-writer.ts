@@ -21,11 +21,6 @@ export class BatchWriter extends FrameWriter {
     return this.socket.writableNeedDrain;
   }
 
-  /** Bytes that wait for the peer. */
-  get unread(): number {
-    return this.socket.writableLength + this.size;
-  }
-
   /** Has what was written leave: `soon`, or at the end of the loop's turn, in which more is to come. */
   wake(when: 'soon' | 'at the end'): void {
     if (this.scheduled) return;

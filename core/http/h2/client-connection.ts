@@ -131,7 +131,7 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
     }
     if (this.goingAway) return;
     this.lastStream = id;
-    if (this.openStreams.size >= maxStreams) {
+    if (this.openStreams.size >= maxStreams || this.isUnread) {
       this.refuseStream(id, errorCode.refusedStream, frameCost.reset);
       return;
     }
@@ -195,8 +195,10 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
 
   // --- rules ---------------------------------------------------------------------------------------------------
 
-  protected onErrorElsewhere(id: number, code: number): void {
-    this.refuseStream(id, code, frameCost.reset);
+  protected onErrorElsewhere(id: number, code: number, reason: string): void {
+    // One that was never opened cannot be reset (RFC 9113 section 6.4).
+    if (this.isIdle(id)) this.onConnectionError(code, reason);
+    else this.refuseStream(id, code, frameCost.reset);
   }
 
   protected onReset(stream: H2ClientStream, reason: string): void {

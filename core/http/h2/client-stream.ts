@@ -123,8 +123,9 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
       return true;
     }
     if (receiver.wantsBody && this.queued === 0) {
-      this.pass(Buffer.from(buffer.subarray(start, end)));
+      this.pass(buffer.subarray(start, end));
     } else {
+      // A copy, as what is held must not hold all of a read.
       this.queue.push(Buffer.from(buffer.subarray(start, end)));
       this.queued += end - start;
       this.checkGathered();

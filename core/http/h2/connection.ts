@@ -7,14 +7,14 @@ import { FloodBudget, type FloodLimits, frameCost } from './flood-budget.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { FrameReceiver } from './frame-receiver.ts';
 import type { Ending } from './frame-writer.ts';
-import { errorCode, largestWindow, settingId } from './frames.ts';
+import { errorCode, frameHeaderSize, largestWindow, settingId } from './frames.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import { ResetStreams } from './reset-streams.ts';
 
 /** The windows of a connection and of its streams before anything was said (RFC 9113 section 6.9.2). */
 export const firstWindow = 65_535;
-/** Frames that answer the peer's own, while it does not read: over it, it is cut off. */
+/** Bytes of heads and of answers to the peer's own frames that may wait while it does not read. */
 const maxUnread = 256 * 1024;
 
 const noBytes = Buffer.alloc(0);
@@ -80,9 +80,12 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   private dataEnds = false;
   /** What of it takes window and is no payload, as far as that is known. */
   private padding = 0;
+  private hasPayload = false;
   /** What the peer lets this connection send. */
   private window = firstWindow;
   private used = 0;
+  /** Bytes of heads and of answers to frames that were written since the peer was last done with reading. */
+  private unread = 0;
   /** Have windows been opened since it was last tried to send what waits? */
   private opened = false;
 
@@ -98,6 +101,11 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   /** Is the peer behind with reading? */
   get blocked(): boolean {
     return this.writer.blocked;
+  }
+
+  /** Does the peer ask on, and read nothing of what it is told? Bodies wait for its windows; heads would pile up. */
+  protected get isUnread(): boolean {
+    return this.blocked && this.unread > maxUnread;
   }
 
   /** Takes bytes of the peer, which are valid during the call. */
@@ -116,7 +124,9 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     const { encoder } = this;
     encoder.begin();
     for (let n = 0; n < fields.length; n += 2) encoder.field(fields[n] ?? '', fields[n + 1] ?? '');
-    this.writer.headers(id, encoder.end(), ending);
+    const block = encoder.end();
+    this.writer.headers(id, block, ending);
+    this.countUnread(block.length);
     this.wake();
   }
 
@@ -193,7 +203,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     this.dataStream = undefined;
     this.dataEnds = ends;
     this.padding = size;
-    if (size === 0 && !ends) this.spend(frameCost.control);
+    this.hasPayload = false;
     if (stream === undefined) {
       if (this.isIdle(id)) {
         this.onConnectionError(errorCode.protocolError, 'DATA on a stream that was never opened');
@@ -217,6 +227,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   onData(buffer: Buffer, start: number, end: number): void {
     const stream = this.dataStream;
     this.padding -= end - start;
+    this.hasPayload = true;
     if (stream !== undefined && !stream.onBody(buffer, start, end)) {
       this.fail(stream, errorCode.protocolError, 'a body of more bytes than content-length says');
     }
@@ -225,6 +236,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   onDataEnd(): void {
     const stream = this.dataStream;
     this.dataStream = undefined;
+    if (!this.dataEnds && !this.hasPayload && !this.spend(frameCost.control)) return;
     if (stream === undefined) return;
     if (this.dataEnds) this.endMessage(stream, undefined);
     else if (this.padding > 0) this.consumed(stream, this.padding);
@@ -247,6 +259,8 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   abstract onGoAway(lastStreamId: number, code: number, debug: string): void;
 
   onSetting(id: number, value: number): void {
+    // One frame may hold thousands, each with work to do for all streams.
+    if (!this.spend(frameCost.control)) return;
     if (id === settingId.headerTableSize) this.encoder.setMaxTableSize(value);
     else if (id === settingId.maxFrameSize) this.writer.maxFrameSize = value;
     else if (id === settingId.initialWindowSize) this.changeWindows(value);
@@ -256,7 +270,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   onSettingsEnd(): void {
     if (!this.spend(frameCost.control)) return;
     this.writer.settingsAck();
-    this.answer();
+    this.answer(frameHeaderSize);
   }
 
   private changeWindows(size: number): void {
@@ -275,7 +289,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   onPing(payload: Buffer): void {
     if (!this.spend(frameCost.control)) return;
     this.writer.ping(payload, 'ack');
-    this.answer();
+    this.answer(frameHeaderSize + payload.length);
   }
 
   onSettingsAck(): void {}
@@ -331,15 +345,20 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     return false;
   }
 
-  /** An answer to a frame waits to be written: a peer that does not read must not make it grow. */
-  private answer(): void {
+  /** An answer to a frame was written: a peer that does not read must not make them grow. */
+  private answer(bytes: number): void {
+    this.countUnread(bytes);
     this.wake();
-    if (this.writer.unread > maxUnread && this.blocked) {
+    if (this.isUnread) {
       this.onConnectionError(
         errorCode.enhanceYourCalm,
         'frames that want answers, and nobody who reads them',
       );
     }
+  }
+
+  private countUnread(bytes: number): void {
+    this.unread = this.blocked ? this.unread + bytes : 0;
   }
 
   protected isIdle(id: number): boolean {

@@ -19,7 +19,7 @@ export class FieldBlock {
   private bytes: Buffer = this.kept;
   private end = 0;
   private view: Buffer = this.kept.subarray(0, 0);
-  private repeated = '';
+  private repeated: string | undefined = undefined;
   private readonly repeatedCode = new Uint8Array(repeatedBytes);
   private repeatedLength = 0;
 

@@ -32,7 +32,8 @@ export interface FrameReceiver {
   onIgnored(type: number): void;
   /**
    * The stream is to be reset. Comes behind the frame's other events, if it has any: the block of HEADERS that make their
-   * stream depend on itself is handed on first. The stream may be idle; then there is nothing to reset.
+   * stream depend on itself is handed on first. A stream that is idle cannot be reset: the connection ends instead
+   * (RFC 9113 section 6.4).
    */
   onStreamError(streamId: number, code: number, reason: string): void;
   /** The connection is to be ended; nothing more is read. */

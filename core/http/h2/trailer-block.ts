@@ -2,7 +2,7 @@
 import { HeaderList } from '../../request/headers.ts';
 import { comesTooLate } from '../exchange/trailers.ts';
 import type { FieldReceiver } from './hpack-decoder.ts';
-import { isFieldName, isFieldValue } from './request-block.ts';
+import { connectionFields, isFieldName, isFieldValue } from './request-block.ts';
 
 const maxBytes = 8 * 1024;
 
@@ -24,6 +24,7 @@ export class TrailerBlock implements FieldReceiver {
     this.bytes += name.length + value.length + 4;
     if (!isFieldName(name) || !isFieldValue(value)) this.problem = 'a malformed trailer';
     else if (this.bytes > maxBytes) this.problem = `trailers of over ${maxBytes} bytes`;
+    else if (connectionFields.has(name)) this.problem = `${name}, which is of a connection`;
     else if (!comesTooLate(name)) this.list.push(name, name, value);
   }
 

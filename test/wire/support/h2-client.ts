@@ -103,7 +103,11 @@ export class H2Client implements FrameReceiver {
   /** Resolves when the stream has ended, well or not. */
   async over(id: number): Promise<SeenStream> {
     const stream = this.seen(id);
-    await until(`the end of stream ${id}`, () => stream.ended || stream.reset !== undefined || this.closed);
+    await until(
+      `the end of stream ${id}`,
+      () => stream.ended || stream.reset !== undefined || this.closed,
+      40_000,
+    );
     return stream;
   }
 

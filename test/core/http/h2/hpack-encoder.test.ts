@@ -1,5 +1,6 @@
 // HpackEncoder: what it writes comes back, and the tables of both sides stay the same.
 import * as assert from 'uvu/assert';
+import { FieldBlock } from '../../../../core/http/h2/field-block.ts';
 import { HpackDecoder } from '../../../../core/http/h2/hpack-decoder.ts';
 import { HpackEncoder } from '../../../../core/http/h2/hpack-encoder.ts';
 import { staticCount, staticNames, staticValues } from '../../../../core/http/h2/static-table.ts';
@@ -49,6 +50,13 @@ test('what the static table has is one byte', () => {
     const block = encode(new HpackEncoder(), [[staticNames[index] ?? '', value]]);
     assert.equal([...block], [0x80 | index]);
   }
+});
+
+test('an empty date is written, also before there was another one', () => {
+  const block = new FieldBlock();
+  block.repeatedText('');
+  assert.is(block.take().toString('hex'), '00');
+  assert.equal(decode(new HpackDecoder(), encode(new HpackEncoder(), [['date', '']])), [['date', '']]);
 });
 
 test('a block that comes again is one byte a field', () => {
