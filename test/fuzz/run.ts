@@ -1,7 +1,12 @@
-// `npm run fuzz -- --cases 1000000 --seed 1 [--side requests|responses|both]`: the long form of what the tests run.
+// `npm run fuzz -- --cases 1000000 --seed 1 [--side requests|responses|both|frames|hpack]`: the long form of what the tests
+// run; `both` are those of HTTP/1.1, `frames` are read beside nghttp2, field blocks (`hpack`) beside python3-hpack.
 // Exit code 1 when something was found; the input is printed as a JSON string.
 import { parseArgs } from 'node:util';
 import { type Figures, fuzz, type Side } from './differential.ts';
+import { fuzzFrames } from './h2/frame-differential.ts';
+import { fuzzHpack } from './h2/hpack-differential.ts';
+import { nghttp2 } from './h2/other-servers.ts';
+import { Random } from './random.ts';
 
 const { values } = parseArgs({
   options: {
@@ -12,12 +17,20 @@ const { values } = parseArgs({
 });
 const cases = Number(values.cases);
 const seed = Number(values.seed);
-const sides: readonly Side[] =
-  values.side === 'both'
-    ? ['requests', 'responses']
-    : values.side === 'responses'
-      ? ['responses']
-      : ['requests'];
+const sidesOf: Readonly<Record<string, readonly Side[]>> = {
+  both: ['requests', 'responses'],
+  requests: ['requests'],
+  responses: ['responses'],
+};
+const sides = sidesOf[values.side] ?? [];
+
+if (values.side === 'frames' || values.side === 'hpack') {
+  const random = new Random(seed);
+  const figures =
+    values.side === 'frames' ? await fuzzFrames(nghttp2, cases, random) : await fuzzHpack(cases, random);
+  console.log(figures);
+  if (figures.findings.length > 0) process.exitCode = 1;
+}
 
 for (const side of sides) {
   const startedAt = performance.now();

@@ -1,0 +1,340 @@
+// Where servers of HTTP/2 may differ from Weldr, and why: RFC 9113 leaves a choice, or one of them is stricter than it asks.
+import { frameFlag, frameType } from '../../../core/http/h2/frames.ts';
+import type { ConnectionOutcome } from './connection-outcome.ts';
+import type { ListedFrame } from './frame-list.ts';
+
+/** Where two servers part: both stood before `frame`, and one of them ends the connection at it. */
+export interface Parting {
+  readonly frame: ListedFrame;
+  /** All frames before it. */
+  readonly before: readonly ListedFrame[];
+  readonly who: 'weldr' | 'other';
+  readonly ours: ConnectionOutcome;
+  readonly theirs: ConnectionOutcome;
+}
+
+/** A stream that one server alone has reset; both connections stand. */
+export interface ResetAlone {
+  readonly who: 'weldr' | 'other';
+  readonly stream: number;
+  /** Of the whole connection. */
+  readonly frames: readonly ListedFrame[];
+}
+
+/** A rule that explains some differences. */
+export interface Rule<Difference> {
+  readonly why: string;
+  readonly holds: (difference: Difference) => boolean;
+}
+
+const blockTypes: ReadonlySet<number> = new Set([frameType.headers, frameType.continuation]);
+const has = ({ flags }: ListedFrame, flag: number): boolean => (flags & flag) !== 0;
+
+/** Has its client said that the stream is over, or given it up? */
+function isOver({ frame, before }: Parting): boolean {
+  return before.some(
+    other =>
+      other.stream === frame.stream &&
+      (other.type === frameType.rstStream ||
+        ((other.type === frameType.data || other.type === frameType.headers) &&
+          has(other, frameFlag.endStream))),
+  );
+}
+
+const isZero = (payload: Buffer): boolean =>
+  payload.length === 4 && (payload.readUInt32BE() & 0x7fffffff) === 0;
+
+const largestStream = (frames: readonly ListedFrame[]): number =>
+  Math.max(0, ...frames.filter(({ type }) => type === frameType.headers).map(({ stream }) => stream));
+
+/** Was one of a higher number opened before it? */
+function isLower(id: number, frames: readonly ListedFrame[]): boolean {
+  const first = frames.findIndex(({ type, stream }) => type === frameType.headers && stream === id);
+  return id < largestStream(first < 0 ? frames : frames.slice(0, first));
+}
+
+const isOpenBlock = (frame: ListedFrame | undefined): boolean =>
+  frame !== undefined && blockTypes.has(frame.type) && !has(frame, frameFlag.endHeaders);
+
+const isCut = ({ payload, length }: ListedFrame): boolean => payload.length < length;
+
+const dependsOnItself = (frame: ListedFrame): boolean => {
+  const at = has(frame, frameFlag.padded) && frame.type === frameType.headers ? 1 : 0;
+  const says =
+    frame.type === frameType.priority || (frame.type === frameType.headers && has(frame, frameFlag.priority));
+  return (
+    says && frame.payload.length >= at + 4 && (frame.payload.readUInt32BE(at) & 0x7fffffff) === frame.stream
+  );
+};
+
+const replacedSetting: Rule<Parting> = {
+  why: 'a setting out of range, and another value of it behind it: section 6.5.3 takes one after another',
+  holds: ({ who, frame }) => who === 'weldr' && frame.type === frameType.settings && frame.length > 6,
+};
+
+const goodbye: Rule<Parting> = {
+  why: 'a client that has said GOAWAY: Weldr ends its connection when no stream is left, others read on or end it at once',
+  holds: ({ frame, before }) => [frame, ...before].some(({ type }) => type === frameType.goAway),
+};
+
+/** Where nghttp2, as Node has it, may end a connection and Weldr not, or the other way round. */
+export const nodePartings: readonly Rule<Parting>[] = [
+  {
+    why: 'frames behind the end of a stream: section 5.1 asks for an error of the stream, nghttp2 ends the connection',
+    holds: parting => parting.who === 'other' && parting.theirs.died === 'STREAM_CLOSED' && isOver(parting),
+  },
+  {
+    why: 'frames on a stream that its client has reset: section 5.1 allows an error of the connection',
+    holds: parting => parting.who === 'weldr' && parting.ours.died === 'STREAM_CLOSED' && isOver(parting),
+  },
+  {
+    why: 'a stream that is closed because one of a higher number was opened: section 5.1.1 asks for an error of the connection',
+    holds: ({ who, frame, before }) => who === 'weldr' && isLower(frame.stream, [...before, frame]),
+  },
+  {
+    why: 'an acknowledgement of a PING that was never sent: Node ends the connection, section 6.7 says nothing',
+    holds: ({ who, frame, before }) =>
+      who === 'other' &&
+      [frame, ...before].some(other => other.type === frameType.ping && has(other, frameFlag.ack)),
+  },
+  {
+    why: 'what sections 6.9, 6.9.1 and 8.1.1 call an error of the stream (an increment of 0, a window over 2^31-1, a body of another length) ends the connection there',
+    holds: ({ who, frame, ours }) => who === 'other' && ours.resets.has(frame.stream),
+  },
+  {
+    why: 'many CONTINUATION frames, or empty ones: Weldr ends such a connection',
+    holds: ({ who, ours, frame }) =>
+      who === 'weldr' && ours.died === 'ENHANCE_YOUR_CALM' && frame.type === frameType.continuation,
+  },
+  {
+    why: 'PRIORITY on stream 0: section 6.3 asks for an error of the connection',
+    holds: ({ who, frame }) => who === 'weldr' && frame.type === frameType.priority && frame.stream === 0,
+  },
+  {
+    why: 'PRIORITY that makes a stream depend on itself: an error in RFC 7540, and no more in RFC 9113',
+    holds: ({ frame }) => dependsOnItself(frame),
+  },
+  {
+    why: 'a damaged field block: nghttp2 reads it as it comes, Weldr at its end',
+    holds: ({ who, theirs, frame }) =>
+      who === 'other' &&
+      theirs.died === 'COMPRESSION_ERROR' &&
+      blockTypes.has(frame.type) &&
+      (!has(frame, frameFlag.endHeaders) || isCut(frame)),
+  },
+  {
+    why: 'over two size updates in a row, or an integer of over six bytes: RFC 7541 leaves the bound to each side',
+    holds: ({ who, ours, frame }) =>
+      who === 'weldr' && ours.died === 'COMPRESSION_ERROR' && blockTypes.has(frame.type),
+  },
+  {
+    why: 'frames of a stream that was reset are looked at all the same: sections 6.1 and 6.2',
+    holds: parting =>
+      parting.who === 'weldr' && (parting.theirs.resets.has(parting.frame.stream) || isOver(parting)),
+  },
+  {
+    why: 'more acknowledgements of SETTINGS than there were SETTINGS: nghttp2 ends the connection, section 6.5 says nothing',
+    holds: ({ who, frame }) =>
+      who === 'other' && frame.type === frameType.settings && has(frame, frameFlag.ack),
+  },
+  {
+    why: 'over 32 settings in one frame: nghttp2 ends the connection, Weldr counts them',
+    holds: ({ who, frame }) => who === 'other' && frame.type === frameType.settings && frame.length > 32 * 6,
+  },
+  replacedSetting,
+  goodbye,
+  {
+    why: 'a CONTINUATION frame over the limit: section 4.2 asks for an error of the connection',
+    holds: ({ who, frame }) =>
+      who === 'weldr' && frame.type === frameType.continuation && frame.length > 16_384,
+  },
+];
+
+type Fields = readonly (readonly [name: string, value: string])[];
+
+/** The field sections of a stream, each as the literals that it is made of. */
+function sectionsOf(stream: number, frames: readonly ListedFrame[]): Fields[] {
+  const blocks: Buffer[] = [];
+  for (const frame of frames) {
+    if (frame.stream !== stream) continue;
+    if (frame.type === frameType.headers) blocks.push(fragmentOf(frame));
+    else if (frame.type === frameType.continuation)
+      blocks.push(Buffer.concat([blocks.pop() ?? Buffer.alloc(0), fragmentOf(frame)]));
+  }
+  return blocks.map(literalsOf);
+}
+
+function literalsOf(block: Buffer): Fields {
+  const fields: [string, string][] = [];
+  for (let at = 0; at < block.length; ) {
+    const name = textAt(block, at + 1);
+    const value = textAt(block, name.end);
+    fields.push([name.text, value.text]);
+    at = value.end;
+  }
+  return fields;
+}
+
+function fragmentOf(frame: ListedFrame): Buffer {
+  if (frame.type === frameType.continuation) return frame.payload;
+  const padding = has(frame, frameFlag.padded) ? 1 : 0;
+  const start = padding + (has(frame, frameFlag.priority) ? 5 : 0);
+  return frame.payload.subarray(start, frame.length - (padding === 0 ? 0 : (frame.payload[0] ?? 0)));
+}
+
+function textAt(block: Buffer, at: number): { readonly text: string; readonly end: number } {
+  const start = at + 1;
+  const end = start + ((block[at] ?? 0) & 0x7f);
+  return { text: block.toString('latin1', start, end), end };
+}
+
+const fieldName = /^:?[!#$%&'*+.^_`|~\da-z-]+$/;
+const fieldValue = /^(?:[!-~\x80-\xff](?:[ -~\t\x80-\xff]*[!-~\x80-\xff])?)?$/;
+
+/** Does a field section hold what Weldr's one grammar has no place for, and nghttp2 lets through? */
+function isOutsideGrammar(stream: number, frames: readonly ListedFrame[]): boolean {
+  const [head = [], ...trailers] = sectionsOf(stream, frames);
+  const said = (name: string): string | undefined => head.find(([known]) => known === name)?.[1];
+  const [authority, host, path = ''] = [said(':authority'), said('host'), said(':path')];
+  return (
+    said(':method') === 'CONNECT' ||
+    !/^[!#$%&'*+.^_`|~\w-]+$/.test(said(':method') ?? '') ||
+    !/^[\w.-]+(?::\d+)?$/.test(authority ?? host ?? '') ||
+    (host !== undefined && host !== authority) ||
+    (!/^\/[!"$-~]*$/.test(path) && !(path === '*' && said(':method') === 'OPTIONS')) ||
+    !/^https?$/.test(said(':scheme') ?? '') ||
+    [...head, ...trailers.flat()].some(([name, value]) => !fieldName.test(name) || !fieldValue.test(value))
+  );
+}
+
+/** Where a stream may be reset by one of them alone. */
+export const nodeResets: readonly Rule<ResetAlone>[] = [
+  {
+    why: "what could not be told in HTTP/1.1, names two hosts or asks for a tunnel is nobody's request in Weldr",
+    holds: ({ who, stream, frames }) => who === 'weldr' && isOutsideGrammar(stream, frames),
+  },
+  {
+    why: 'PRIORITY that makes a stream depend on itself: an error in RFC 7540, and no more in RFC 9113',
+    holds: ({ who, stream, frames }) =>
+      who === 'weldr' && frames.some(frame => frame.stream === stream && dependsOnItself(frame)),
+  },
+  {
+    why: 'nghttp2 looks at fields before their section is whole',
+    holds: ({ who, stream, frames }) => {
+      const last = frames.filter(frame => blockTypes.has(frame.type)).at(-1);
+      if (who === 'weldr' || last === undefined || last.stream !== stream) return false;
+      return !has(last, frameFlag.endHeaders) || isCut(last);
+    },
+  },
+  {
+    why: 'WINDOW_UPDATE of 0 on a stream that is over: section 6.9 asks for an error of the stream',
+    holds: ({ who, stream, frames }) =>
+      who === 'weldr' &&
+      frames.some(
+        frame => frame.stream === stream && frame.type === frameType.windowUpdate && isZero(frame.payload),
+      ),
+  },
+];
+
+const isSettings = (frame: ListedFrame): boolean =>
+  frame.type === frameType.settings && !has(frame, frameFlag.ack);
+
+/** Has a HEADERS frame nothing but padding? */
+function isAllPadding(frame: ListedFrame): boolean {
+  return frame.type === frameType.headers && has(frame, frameFlag.padded) && fragmentOf(frame).length === 0;
+}
+
+/** Where python3-h2 may end a connection and Weldr not, or the other way round. */
+export const pythonPartings: readonly Rule<Parting>[] = [
+  {
+    why: 'what RFC 9113 calls an error of the stream ends the connection there',
+    holds: ({ who, frame, ours }) => who === 'other' && ours.resets.has(frame.stream),
+  },
+  {
+    why: 'frames on a stream that is over: section 5.1 allows an error of the connection',
+    holds: parting => parting.who === 'weldr' && parting.ours.died === 'STREAM_CLOSED' && isOver(parting),
+  },
+  {
+    why: 'a first frame that is not SETTINGS: section 3.4 asks for an error of the connection',
+    holds: ({ who, frame, before }) => who === 'weldr' && !isSettings(before[0] ?? frame),
+  },
+  {
+    why: 'WINDOW_UPDATE of 0 on a stream that is over: section 5.1 has it ignored for a while',
+    holds: parting =>
+      parting.who === 'other' &&
+      parting.frame.type === frameType.windowUpdate &&
+      isZero(parting.frame.payload) &&
+      isOver(parting),
+  },
+  {
+    why: 'PRIORITY that makes a stream depend on itself: an error in RFC 7540, and no more in RFC 9113',
+    holds: ({ frame }) => dependsOnItself(frame),
+  },
+  {
+    why: 'the reserved bit of an increment: section 6.9 has it ignored',
+    holds: ({ who, frame }) =>
+      who === 'other' && frame.type === frameType.windowUpdate && (frame.payload[0] ?? 0) >= 0x80,
+  },
+  {
+    why: 'padding that fills a HEADERS frame: section 6.2 allows it',
+    holds: ({ who, frame }) => who === 'other' && isAllPadding(frame),
+  },
+  {
+    why: 'python3-h2 looks at a frame when it is whole',
+    holds: ({ who, frame }) => who === 'weldr' && isCut(frame),
+  },
+  {
+    why: 'python3-h2 looks at a field section when it is whole',
+    holds: ({ who, frame }) =>
+      who === 'weldr' &&
+      (blockTypes.has(frame.type) || frame.type === frameType.pushPromise) &&
+      !has(frame, frameFlag.endHeaders),
+  },
+  replacedSetting,
+  goodbye,
+  {
+    why: 'CONTINUATION without HEADERS before it, on a stream that is over: section 6.10 asks for an error of the connection',
+    holds: ({ who, frame, before }) =>
+      who === 'weldr' && frame.type === frameType.continuation && !isOpenBlock(before.at(-1)),
+  },
+  {
+    why: 'RST_STREAM or DATA on a stream that was never opened: section 5.1 asks for an error of the connection',
+    holds: ({ who, frame, before }) =>
+      who === 'weldr' &&
+      (frame.type === frameType.rstStream || frame.type === frameType.data) &&
+      !before.some(({ type, stream }) => type === frameType.headers && stream === frame.stream),
+  },
+  {
+    why: 'many CONTINUATION frames, or empty ones: Weldr ends such a connection',
+    holds: ({ who, ours, frame }) =>
+      who === 'weldr' && ours.died === 'ENHANCE_YOUR_CALM' && frame.type === frameType.continuation,
+  },
+];
+
+function hasWrongLength(stream: number, frames: readonly ListedFrame[]): boolean {
+  const [head = []] = sectionsOf(stream, frames);
+  const lengths = head.filter(([name]) => name === 'content-length').map(([, value]) => value);
+  const endsWithFields = frames.some(
+    frame => frame.stream === stream && frame.type === frameType.headers && has(frame, frameFlag.endStream),
+  );
+  return (
+    lengths.length > 1 || lengths.some(length => !/^\d+$/.test(length) || (length !== '0' && endsWithFields))
+  );
+}
+
+/** Where a stream may be reset by Weldr or python3-h2 alone. */
+export const pythonResets: readonly Rule<ResetAlone>[] = [
+  {
+    why: 'a content-length that no body can have: section 8.1.1; python3-h2 compares it at the end of DATA alone',
+    holds: ({ who, stream, frames }) => who === 'weldr' && hasWrongLength(stream, frames),
+  },
+  {
+    why: "what could not be told in HTTP/1.1, names two hosts or asks for a tunnel is nobody's request in Weldr",
+    holds: ({ who, stream, frames }) => who === 'weldr' && isOutsideGrammar(stream, frames),
+  },
+  {
+    why: 'python3-h2 looks at a frame when it is whole',
+    holds: ({ who, stream, frames }) =>
+      who === 'weldr' && frames.at(-1)?.stream === stream && frames.some(isCut),
+  },
+];

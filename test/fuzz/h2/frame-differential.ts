@@ -1,0 +1,160 @@
+// The fuzzer of HTTP/2's frames: what Weldr makes of a client's frames, beside nghttp2 (in Node) and python3-h2.
+import { frameName, frameType } from '../../../core/http/h2/frames.ts';
+import type { Random } from '../random.ts';
+import type { Parting, ResetAlone, Rule } from './allowed-differences.ts';
+import type { ConnectionOutcome, SeenRequest } from './connection-outcome.ts';
+import { frameCase } from './frame-cases.ts';
+import { listFrames } from './frame-list.ts';
+import { readByWeldr } from './weldr-connection.ts';
+
+/** A server beside Weldr. */
+export interface OtherServer {
+  readonly name: string;
+  /** Connections at a time. */
+  readonly batch: number;
+  readonly read: (
+    cases: readonly (readonly Buffer[])[],
+  ) => Promise<readonly ConnectionOutcome[]> | readonly ConnectionOutcome[];
+  /** Why it may end a connection at another frame than Weldr. */
+  readonly partings: readonly Rule<Parting>[];
+  /** Why one of the two alone may reset a stream. */
+  readonly resets: readonly Rule<ResetAlone>[];
+}
+
+/** What a run has seen. */
+export interface FrameFigures {
+  cases: number;
+  /** Connections that stood at their end, and requests that came whole. */
+  stood: number;
+  requests: number;
+  /** Differences by the rule that explains them. */
+  readonly explained: Map<string, number>;
+  readonly findings: string[];
+}
+
+/** Runs `cases` connections beside another server; `make`: the bytes of a client, in pieces. */
+export async function fuzzFrames(
+  other: OtherServer,
+  cases: number,
+  random: Random,
+  make: (random: Random) => readonly Buffer[] = frameCase,
+): Promise<FrameFigures> {
+  const figures: FrameFigures = { cases: 0, stood: 0, requests: 0, explained: new Map(), findings: [] };
+  while (figures.cases < cases && figures.findings.length < 20) {
+    const inputs = Array.from({ length: Math.min(other.batch, cases - figures.cases) }, () => make(random));
+    const shortened = await compareEnds(other, inputs, figures);
+    // What stood before the frame at which the two part has to be the same.
+    const ours = await readByWeldr(shortened);
+    const theirs = await other.read(shortened);
+    for (const [n, pieces] of shortened.entries()) {
+      const [mine, its] = [ours[n], theirs[n]];
+      if (mine === undefined || its === undefined) throw new Error('an outcome is missing');
+      if (mine.died === '') figures.stood++;
+      for (const { complete } of mine.requests.values()) if (complete) figures.requests++;
+      compareStreams(mine, its, pieces, other, figures);
+    }
+    figures.cases += inputs.length;
+  }
+  return figures;
+}
+
+/** Compares where connections end; answers the inputs up to there. */
+async function compareEnds(
+  other: OtherServer,
+  inputs: readonly (readonly Buffer[])[],
+  figures: FrameFigures,
+): Promise<(readonly Buffer[])[]> {
+  const ours = await readByWeldr(inputs);
+  const theirs = await other.read(inputs);
+  return inputs.map((pieces, n) => {
+    const [mine, its] = [ours[n], theirs[n]];
+    if (mine === undefined || its === undefined) throw new Error('an outcome is missing');
+    const ends = [mine.diedAt, its.diedAt].filter(at => at >= 0);
+    const first = ends.length === 0 ? pieces.length : Math.min(...ends);
+    if (mine.diedAt !== its.diedAt) {
+      const who = mine.diedAt === first ? 'weldr' : 'other';
+      if (
+        !partingsAt(pieces, first, who, mine, its).some(parting =>
+          isExplained(other.partings, parting, figures),
+        )
+      )
+        figures.findings.push(
+          `${who === 'weldr' ? `Weldr ends it (${mine.died})` : `${other.name} ends it (${its.died})`} at piece ${first}; ` +
+            `resets ${[...mine.resets].join(' ')} and ${[...its.resets].join(' ')}\n${shown(pieces.slice(0, first + 1))}`,
+        );
+    }
+    return pieces.slice(0, first);
+  });
+}
+
+/** One for each frame of the piece: where lengths were changed, it may hold several. */
+function partingsAt(
+  pieces: readonly Buffer[],
+  at: number,
+  who: 'weldr' | 'other',
+  ours: ConnectionOutcome,
+  theirs: ConnectionOutcome,
+): Parting[] {
+  const start = Buffer.concat(pieces.slice(0, at)).length;
+  const frames = listFrames(Buffer.concat(pieces.slice(0, at + 1)));
+  return frames.flatMap((frame, n) =>
+    frame.end > start ? [{ frame, before: frames.slice(0, n), who, ours, theirs }] : [],
+  );
+}
+
+function isExplained<Difference>(
+  rules: readonly Rule<Difference>[],
+  difference: Difference,
+  { explained }: FrameFigures,
+): boolean {
+  const rule = rules.find(({ holds }) => holds(difference));
+  if (rule !== undefined) explained.set(rule.why, (explained.get(rule.why) ?? 0) + 1);
+  return rule !== undefined;
+}
+
+/** Notes what differs in two connections that both stand. */
+function compareStreams(
+  ours: ConnectionOutcome,
+  theirs: ConnectionOutcome,
+  pieces: readonly Buffer[],
+  other: OtherServer,
+  figures: FrameFigures,
+): void {
+  const frames = listFrames(Buffer.concat([...pieces]));
+  const givenUp = new Set(
+    frames.filter(({ type }) => type === frameType.rstStream).map(({ stream }) => stream),
+  );
+  const find = (what: string): void => void figures.findings.push(`${what}\n${shown(pieces)}`);
+  for (const id of new Set([...ours.resets.keys(), ...theirs.resets.keys()])) {
+    const [mine, its] = [ours.resets.get(id), theirs.resets.get(id)];
+    if ((mine === undefined) === (its === undefined)) continue;
+    const difference: ResetAlone = { who: its === undefined ? 'weldr' : 'other', stream: id, frames };
+    if (!isExplained(other.resets, difference, figures))
+      find(`stream ${id} is reset: ${mine} here, ${its} there`);
+  }
+  for (const id of new Set([...ours.requests.keys(), ...theirs.requests.keys()])) {
+    if (ours.resets.has(id) || theirs.resets.has(id) || givenUp.has(id)) continue;
+    // Of a frame that was cut, some hand on what is there and some wait.
+    if (frames.at(-1)?.stream === id) continue;
+    const why = requestDifference(ours.requests.get(id), theirs.requests.get(id));
+    if (why !== '') find(`stream ${id}: ${why}`);
+  }
+}
+
+function requestDifference(ours: SeenRequest | undefined, theirs: SeenRequest | undefined): string {
+  if (ours === undefined || theirs === undefined) return `a request ${ours ? 'here' : 'there'} alone`;
+  if (ours.head !== theirs.head) return `${ours.head}\nthere: ${theirs.head}`;
+  if (ours.complete !== theirs.complete) return `it is whole ${ours.complete ? 'here' : 'there'} alone`;
+  return ours.body === theirs.body ? '' : `${ours.body} bytes of body here, ${theirs.body} there`;
+}
+
+/** The pieces for a reader, and as base64 for a machine. */
+function shown(pieces: readonly Buffer[]): string {
+  const lines = listFrames(Buffer.concat([...pieces])).map(({ type, flags, stream, length, payload }) => {
+    const text = payload.toString('latin1', 0, 120).replaceAll(/[^ -~]/g, '.');
+    return `  ${frameName(type)} ${flags.toString(16)} on ${stream}, ${length} bytes: ${text}`;
+  });
+  return `${lines.join('\n')}\n  ${Buffer.concat([...pieces])
+    .toString('base64')
+    .slice(0, 3000)}`;
+}

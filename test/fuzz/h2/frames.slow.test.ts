@@ -1,0 +1,27 @@
+// The long form of `frames.test.ts`.
+import * as assert from 'uvu/assert';
+import { suite } from '../../support/suite.ts';
+import { Random } from '../random.ts';
+import { fuzzFrames, type OtherServer } from './frame-differential.ts';
+import { nghttp2, pythonH2 } from './other-servers.ts';
+import { hasPythonH2 } from './python-connection.ts';
+
+const test = suite('frames of HTTP/2 beside other servers, at length', {
+  timeoutMs: 900_000,
+  testTimeoutMs: 800_000,
+});
+
+async function compare(other: OtherServer, cases: number): Promise<void> {
+  const seed = Date.now() % 1_000_000;
+  console.log(`the seed is ${seed}`);
+  const { findings, stood, requests, explained } = await fuzzFrames(other, cases, new Random(seed));
+  console.log(`${cases} connections beside ${other.name}, ${requests} requests whole; explained:`, explained);
+  assert.equal(findings, []);
+  assert.is(stood, cases);
+}
+
+test('60,000 sequences are read as by nghttp2, or a rule says why not', () => compare(nghttp2, 60_000));
+
+const behaviour = '40,000 sequences are read as by python3-h2, or a rule says why not';
+if (hasPythonH2) test(behaviour, () => compare(pythonH2, 40_000));
+else test.skip(behaviour, 'python3-h2 is not installed', () => compare(pythonH2, 40_000));

@@ -1,0 +1,32 @@
+// The long form of `hpack.test.ts`.
+import * as assert from 'uvu/assert';
+import { suite } from '../../support/suite.ts';
+import { Random } from '../random.ts';
+import { fuzzFrames } from './frame-differential.ts';
+import { requestsCase } from './hpack-cases.ts';
+import { fuzzHpack, hasPythonHpack } from './hpack-differential.ts';
+import { nghttp2 } from './other-servers.ts';
+
+const test = suite('HPACK beside other implementations, at length', {
+  timeoutMs: 900_000,
+  testTimeoutMs: 800_000,
+});
+
+test('100,000 requests whose field blocks have all forms that there are mean the same to nghttp2', async () => {
+  const seed = Date.now() % 1_000_000;
+  console.log(`the seed is ${seed}`);
+  const { findings, requests } = await fuzzFrames(nghttp2, 10_000, new Random(seed), requestsCase);
+  console.log(`${requests} requests came whole`);
+  assert.equal(findings, []);
+});
+
+const behaviour = '1,000,000 field blocks mean the same to python3-hpack';
+const body = async (): Promise<void> => {
+  const seed = Date.now() % 1_000_000;
+  console.log(`the seed is ${seed}`);
+  const { blocks, refused, stricter, findings } = await fuzzHpack(1_000_000, new Random(seed));
+  console.log(`${blocks} blocks, ${refused} refused by both; by Weldr alone:`, stricter);
+  assert.equal(findings, []);
+};
+if (hasPythonHpack) test(behaviour, body);
+else test.skip(behaviour, 'python3-hpack is not installed', body);
