@@ -144,7 +144,13 @@ async function workersOf(weldr: TestWeldr): Promise<Map<number, Worker>> {
   const workers = new Map<number, Worker>();
   await until('both workers have answered', async () => {
     const connection = new RawConnection(portOf(weldr));
-    const answer = await connection.request('GET', 'GET /probe HTTP/1.1\r\nHost: a\r\n\r\n', undefined);
+    const answer = await connection.request({
+      method: 'GET',
+      target: '/probe',
+      head: 'GET /probe HTTP/1.1\r\nHost: a\r\n\r\n',
+      body: undefined,
+      payload: undefined,
+    });
     const worker = JSON.parse(answer.body.toString()) as Worker;
     workers.set(worker.pid, worker);
     connection.destroy();

@@ -18,6 +18,8 @@ export interface ChaosOptions {
   readonly servers?: readonly string[];
   /** Where it listens; default: any free port. */
   readonly listen?: string;
+  /** It speaks HTTP/1.1 and HTTP/2 over TLS there, with the certificate in `chaos.pem` and `chaos.key` of its folder. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** See `WeldrOptions` of test/support/weldr.ts. */
   readonly shell?: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -28,13 +30,13 @@ export interface ChaosOptions {
 /** Its weldr.config.ts. */
 export function chaosConfig(options: ChaosOptions): string {
   const { passive = `{ ejection: '1s', maxEjection: '5s' }` } = options;
-  const { origins, first = '', health, settings = '', servers = [], listen = '127.0.0.1:0' } = options;
+  const { origins, first = '', health, settings = '', servers = [], listen = '127.0.0.1:0', tls } = options;
   const checks = health ?? `{ interval: '1s', timeout: '500ms', path: '/health', failures: 1, passes: 1 }`;
   return `import { defineConfig, reply } from 'weldr';
 import { adminApi, healthCheck, passiveHealth, retry, roundRobin } from 'weldr/plugins';
 
 export default defineConfig({
-  listen: '${listen}',
+  listen: [{ address: '${listen}'${tls ? `, tls: { certificates: [{ cert: 'chaos.pem', key: 'chaos.key' }] }` : ''} }],
   workers: 2,
   servers: ${JSON.stringify([...origins.map(({ url }) => url), ...servers])},
   drainTimeout: '60s',
@@ -53,9 +55,10 @@ export default defineConfig({
 
 /** Starts it. */
 export async function startChaos(options: ChaosOptions): Promise<TestWeldr> {
-  const { shell, env, noWait } = options;
+  const { shell, env, noWait, tls } = options;
   return await startWeldr({
     config: chaosConfig(options),
+    ...(tls === undefined ? {} : { files: { 'chaos.pem': tls.cert, 'chaos.key': tls.key } }),
     ...(shell === undefined ? {} : { shell }),
     ...(env === undefined ? {} : { env }),
     ...(noWait === undefined ? {} : { noWait }),

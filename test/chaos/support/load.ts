@@ -33,13 +33,28 @@ export interface LoadOptions {
   readonly tunnels?: number;
   /** Default: all. */
   readonly methods?: readonly string[];
+  /** Makes the connections of requests and downloads; default: HTTP/1.1 without TLS. `kept`: for more than one request. */
+  readonly connect?: (use: 'kept' | 'once') => LoadConnection;
 }
 
-interface Asked {
+/** What a client sends: `head` and `body` as HTTP/1.1 has them; `payload`: the body without its framing. */
+export interface LoadRequest {
   readonly method: string;
   readonly target: string;
   readonly head: string;
   readonly body: Buffer | undefined;
+  readonly payload: Buffer | undefined;
+}
+
+/** A connection that takes one request at a time. */
+export interface LoadConnection {
+  readonly open: boolean;
+  /** Rejects with ConnectionLost, or for a malformed response. */
+  request(asked: LoadRequest): Promise<RawResponse>;
+  destroy(): void;
+}
+
+interface Asked extends LoadRequest {
   readonly id: string;
   readonly expected: Buffer;
   /** Is its connection for more than this request? */
@@ -111,11 +126,11 @@ export class Load {
   }
 
   private async requestsOf(client: number): Promise<void> {
-    let connection: RawConnection | undefined;
+    let connection: LoadConnection | undefined;
     // Every fourth client makes a connection for each request.
     const keeps = client % 4 !== 3;
     for (let n = client; !this.ending; n++) {
-      if (connection === undefined || !connection.open) connection = new RawConnection(this.options.port);
+      if (connection === undefined || !connection.open) connection = this.connect(keeps ? 'kept' : 'once');
       const asked = ask(this.methods[n % this.methods.length] ?? 'GET', n, keeps);
       const isGood = await this.try(connection, asked);
       this.requests++;
@@ -133,7 +148,7 @@ export class Load {
   private async downloadsOf(): Promise<void> {
     while (!this.ending) {
       const id = `d${++ids}`;
-      const connection = new RawConnection(this.options.port);
+      const connection = this.connect('once');
       const target = `/slow/${id}/200000`;
       const head = headOf('GET', target, 'Connection: close\r\n');
       await this.try(connection, {
@@ -141,6 +156,7 @@ export class Load {
         target,
         head,
         body: undefined,
+        payload: undefined,
         id,
         expected: pattern(id, 200_000),
         keeps: false,
@@ -163,10 +179,14 @@ export class Load {
     }
   }
 
-  private async try(connection: RawConnection, asked: Asked): Promise<boolean> {
+  private connect(use: 'kept' | 'once'): LoadConnection {
+    return this.options.connect?.(use) ?? new RawConnection(this.options.port);
+  }
+
+  private async try(connection: LoadConnection, asked: Asked): Promise<boolean> {
     const startedAt = performance.now();
     try {
-      const response = await connection.request(asked.method, asked.head, asked.body);
+      const response = await connection.request(asked);
       const problem = check(response, asked);
       if (problem === undefined) {
         if (!response.keepAlive) connection.destroy();
@@ -233,7 +253,16 @@ function ask(method: string, n: number, keepAlive: boolean): Asked {
     const isChunked = n % 3 === 0;
     const framing = isChunked ? 'Transfer-Encoding: chunked\r\n' : `Content-Length: ${bytes}\r\n`;
     const head = headOf(method, target, connection + framing);
-    return { method, target, head, body: isChunked ? chunks(body) : body, id, expected, keeps: keepAlive };
+    return {
+      method,
+      target,
+      head,
+      body: isChunked ? chunks(body) : body,
+      payload: body,
+      id,
+      expected,
+      keeps: keepAlive,
+    };
   }
   const target = `/${n % 2 === 0 ? 'length' : 'chunked'}/${id}/${bytes}`;
   const expected = method === 'HEAD' ? Buffer.alloc(0) : pattern(id, bytes);
@@ -242,6 +271,7 @@ function ask(method: string, n: number, keepAlive: boolean): Asked {
     target,
     head: headOf(method, target, connection),
     body: undefined,
+    payload: undefined,
     id,
     expected,
     keeps: keepAlive,

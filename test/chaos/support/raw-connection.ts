@@ -1,5 +1,6 @@
 // A client connection that trusts nothing: it reads responses itself and keeps every byte accounted for.
 import { connect, type Socket } from 'node:net';
+import type { LoadConnection, LoadRequest } from './load.ts';
 
 /** A response as it came; `body` is without its framing. */
 export interface RawResponse {
@@ -30,7 +31,7 @@ interface Awaited {
 const headEnd = Buffer.from('\r\n\r\n');
 
 /** One connection; one request at a time. */
-export class RawConnection {
+export class RawConnection implements LoadConnection {
   /** Resolves with the socket's end, however it came. */
   readonly closed: Promise<void>;
   readonly socket: Socket;
@@ -52,7 +53,7 @@ export class RawConnection {
   }
 
   /** Sends a request whole and resolves with its response. Rejects with ConnectionLost, or for a malformed response. */
-  async request(method: string, head: string, body: Buffer | undefined): Promise<RawResponse> {
+  async request({ method, head, body }: LoadRequest): Promise<RawResponse> {
     if (!this.isOpen) throw new ConnectionLost('was closed before the request', 0);
     return await new Promise((resolve, reject) => {
       this.awaited = { method, resolve, reject };
