@@ -400,7 +400,17 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
       this.awaitBody();
       return;
     }
-    this.deadline = this.wire.deadlines.in(lingerTime);
     this.resume();
+    if (this.socket.writableLength === 0) {
+      this.awaitEnd();
+      return;
+    }
+    // The last bytes leave as the client takes them.
+    this.awaitBody();
+    this.socket.once('finish', () => this.awaitEnd());
+  }
+
+  private awaitEnd(): void {
+    if (this.state === lingering) this.deadline = this.wire.deadlines.in(lingerTime);
   }
 }

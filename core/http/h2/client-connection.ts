@@ -255,7 +255,17 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
     for (const stream of [...this.openStreams.values()]) stream.abort(new WeldrError('CLIENT_CLOSED'));
     this.writer.close();
     this.socket.end();
-    this.deadline = this.wire.deadlines.in(lingerTime);
+    if (this.socket.writableLength === 0) {
+      this.awaitEnd();
+      return;
+    }
+    // The last bytes leave as the client takes them.
+    this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
+    this.socket.once('finish', () => this.awaitEnd());
+  }
+
+  private awaitEnd(): void {
+    if (!this.closed) this.deadline = this.wire.deadlines.in(lingerTime);
   }
 
   stop(): void {
