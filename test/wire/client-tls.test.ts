@@ -8,6 +8,7 @@ import { readTls } from '../../core/certificates/tls-reading.ts';
 import type { TlsFacts } from '../../core/request/tls-facts.ts';
 import type { ConnectionInfo } from '../../core/stages/connection-info.ts';
 import { type MadeCertificate, makeCertificate, revocationList } from '../support/authority.ts';
+import { helloOf } from '../support/client-hello.ts';
 import { suite } from '../support/suite.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
@@ -286,6 +287,31 @@ test('clients that leave, reset or send nonsense in a handshake leave nothing be
     assert.equal([...new Set(over.map(({ refused }) => refused))], ['handshake']);
     (await handshake(proxy.port)).destroy();
   });
+});
+
+test('clients that close within a handshake, or right behind it, are let go of at once', async () => {
+  // With the second one the name is read before the handshake begins.
+  for (const certificates of [
+    [shop, wild],
+    [wild, shop, shopRsa],
+  ]) {
+    await between(
+      material({}, certificates),
+      async ({ proxy, over }) => {
+        for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+          const hello = await helloOf({ maxVersion, servername: 'shop.test' });
+          for (const bytes of [hello.subarray(0, 40), hello]) {
+            const client = await RawClient.open(proxy.port);
+            client.socket.resume().end(bytes);
+          }
+          for (let n = 0; n < 20; n++) (await handshake(proxy.port, { maxVersion })).destroy();
+        }
+        await until('the end of all', () => proxy.listener.connections === 0);
+        assert.is(over.length, 44);
+      },
+      { settings: { timeouts: { header: '60s' } } },
+    );
+  }
 });
 
 test('a drain closes handshakes, finishes a request, and says that it is the last', async () => {

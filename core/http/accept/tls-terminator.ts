@@ -49,6 +49,9 @@ export class TlsTerminator {
   /** Begins a handshake. */
   take(socket: Socket, receiver: HandshakeReceiver): void {
     this.under.set(socket, receiver);
+    // Who closes its side within the handshake has left; behind it a client may wait for its answer. Node has the socket of
+    // TLS go by this one.
+    socket.allowHalfOpen = false;
     // A socket that ends before its handshake does is told of by nobody else.
     socket.once('close', () => {
       if (this.under.has(socket)) this.failed(socket, new Error('the client left in the handshake'));
@@ -77,7 +80,6 @@ export class TlsTerminator {
     const server = process.getBuiltinModule('node:tls').createServer({
       ...contexts.optionsFor(certificates),
       ALPNProtocols: [...this.protocols],
-      allowHalfOpen: true,
       // Where there is one, Node interrupts each handshake for it.
       ...(chooses ? { SNICallback: chooser(contexts) } : {}),
     });
@@ -94,6 +96,7 @@ export class TlsTerminator {
       return;
     }
     this.under.delete(raw);
+    socket.allowHalfOpen = true;
     receiver.onSecure(socket, factsOf(socket, asksForCertificate));
   }
 

@@ -4,30 +4,10 @@ import { connect as connectPlain, createServer, type Socket } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
 import * as assert from 'uvu/assert';
 import { ClientHello, readServerName } from '../../../../core/http/accept/client-hello.ts';
+import { helloOf } from '../../../support/client-hello.ts';
 import { suite } from '../../../support/suite.ts';
 
 const test = suite('ClientHello');
-
-/** What a real client begins with. */
-async function helloOf(options: ConnectionOptions): Promise<Buffer> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const client = connect({ port, host: '127.0.0.1', ...options }).on('error', () => {});
-  const [socket] = await once(server, 'connection');
-  const pieces: Buffer[] = [];
-  while (
-    Buffer.concat(pieces).length < 5 ||
-    Buffer.concat(pieces).length < 5 + Buffer.concat(pieces).readUInt16BE(3)
-  ) {
-    pieces.push((await once(socket, 'data'))[0]);
-  }
-  client.destroy();
-  socket.destroy();
-  server.close();
-  return Buffer.concat(pieces);
-}
 
 const vector = (size: 1 | 2 | 3, content: Buffer): Buffer => {
   const length = Buffer.alloc(size);
