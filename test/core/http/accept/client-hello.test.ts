@@ -1,7 +1,6 @@
 // The name that a client asks for, read out of the first bytes of its handshake, in whatever form they come.
 import { once } from 'node:events';
 import { connect as connectPlain, createServer, type Socket } from 'node:net';
-import { type ConnectionOptions, connect } from 'node:tls';
 import * as assert from 'uvu/assert';
 import { ClientHello, readServerName } from '../../../../core/http/accept/client-hello.ts';
 import { helloOf } from '../../../support/client-hello.ts';
