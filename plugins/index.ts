@@ -5,6 +5,7 @@ export { type ConsistentHashOptions, consistentHash } from './consistent-hash/in
 export { type EtcdOptions, etcd } from './etcd/index.ts';
 export { failOpen } from './fail-open/index.ts';
 export { type FloatingIpOptions, floatingIp } from './floating-ip/index.ts';
+export { type HeadersOptions, headers } from './headers/index.ts';
 export { type HealthCheckOptions, healthCheck } from './health-check/index.ts';
 export { type HttpsRedirectOptions, httpsRedirect } from './https-redirect/index.ts';
 export { type IpFilterOptions, ipFilter } from './ip-filter/index.ts';

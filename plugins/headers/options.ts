@@ -1,0 +1,134 @@
+// The options of headers: fields that are edited, and the secure preset.
+import { z } from 'zod';
+import { hopByHop, isFieldValue, isToken } from '../../core/request/headers.ts';
+import { isAuthority } from '../../core/request/request-line.ts';
+import { secret } from '../../core/settings/secret.ts';
+
+const isHost = (name: string): boolean => name.toLowerCase() === 'host';
+
+const written = new Set([...hopByHop, 'content-length']);
+
+const fieldName = z
+  .string()
+  .refine(isToken, { error: 'is no name of a field', abort: true })
+  .refine(name => !written.has(name.toLowerCase()), {
+    error: 'is written by Weldr itself, which knows how the message is framed: leave it out',
+  });
+
+const fieldValue = z
+  .string()
+  .max(8192)
+  .refine(isFieldValue, 'holds a control character or one beyond Latin-1: it cannot be sent');
+
+/** A record checks its keys one by one, and JSON schema has no words for that: they are checked here. */
+const byName = <T extends z.ZodType>(value: T) =>
+  z.record(z.string(), value).superRefine((fields, context) => {
+    for (const name of Object.keys(fields)) {
+      const issue = fieldName.safeParse(name).error?.issues[0];
+      if (issue !== undefined) context.addIssue({ code: 'custom', path: [name], message: issue.message });
+    }
+  });
+
+const oneOrMore = z.union([fieldValue, z.array(fieldValue).min(1).max(32)]);
+const sent = secret().refine(
+  isFieldValue,
+  'holds a control character or one beyond Latin-1: it cannot be sent',
+);
+
+const request = z
+  .strictObject({
+    set: byName(sent)
+      .default({})
+      .describe('Fields that stand for all of their name; `env:` and `file:` are read.'),
+    add: byName(sent).default({}).describe('Fields beside those that came.'),
+    remove: z.array(fieldName).max(256).default([]).describe('Fields that upstreams do not get.'),
+  })
+  .superRefine(({ set, add, remove }, context) => {
+    for (const [name, value] of Object.entries(set)) {
+      if (isHost(name) && !isAuthority(value))
+        context.addIssue({
+          code: 'custom',
+          path: ['set', name],
+          message: 'is no host such as "shop.example"',
+        });
+    }
+    const message = 'a request has one Host: put it under set';
+    if (Object.keys(add).some(isHost)) context.addIssue({ code: 'custom', path: ['add'], message });
+    if (remove.some(isHost)) context.addIssue({ code: 'custom', path: ['remove'], message });
+  });
+
+const response = z.strictObject({
+  set: byName(fieldValue).default({}).describe('Fields that stand for all of their name.'),
+  add: byName(oneOrMore).default({}).describe('Fields beside those that are there; a list adds a line each.'),
+  remove: z.array(fieldName).max(256).default([]).describe('Fields that clients do not get, such as Server.'),
+});
+
+const hsts = z
+  .strictObject({
+    maxAge: z
+      .number()
+      .int()
+      .min(0)
+      .max(10 * 365 * 86_400)
+      .default(365 * 86_400)
+      .describe('How long browsers ask by https:// alone, in seconds; 0: they forget it.'),
+    includeSubDomains: z.boolean().default(false).describe('For all names below this one, too.'),
+    preload: z.boolean().default(false).describe('May it be in the lists that browsers bring along?'),
+  })
+  .refine(({ preload, includeSubDomains }) => !preload || includeSubDomains, {
+    path: ['preload'],
+    message: 'goes with includeSubDomains: true; the lists of browsers take nothing else',
+  });
+
+const off = z.literal(false);
+
+const secure = z.strictObject({
+  frames: z
+    .union([z.enum(['deny', 'sameorigin']), off])
+    .default('deny')
+    .describe(
+      'Who may show pages in a frame: X-Frame-Options, and frame-ancestors of Content-Security-Policy.',
+    ),
+  noSniff: z.boolean().default(true).describe('X-Content-Type-Options: nosniff.'),
+  referrerPolicy: z
+    .union([fieldValue, off])
+    .default('strict-origin-when-cross-origin')
+    .describe('Referrer-Policy.'),
+  permissionsPolicy: z
+    .union([fieldValue, off])
+    .default('camera=(), geolocation=(), microphone=()')
+    .describe('Permissions-Policy.'),
+  openerPolicy: z
+    .union([z.enum(['same-origin', 'same-origin-allow-popups', 'noopener-allow-popups', 'unsafe-none']), off])
+    .default('same-origin')
+    .describe('Cross-Origin-Opener-Policy.'),
+  resourcePolicy: z
+    .union([z.enum(['same-origin', 'same-site', 'cross-origin']), off])
+    .default(false)
+    .describe('Cross-Origin-Resource-Policy; same-origin keeps other sites from showing your images.'),
+  contentSecurityPolicy: fieldValue
+    .optional()
+    .describe('Content-Security-Policy, where the server has none.'),
+  hsts: z.union([hsts, off]).prefault({}).describe('Strict-Transport-Security in answers by https://.'),
+  override: z.boolean().default(false).describe('Does it replace what the server says itself?'),
+});
+
+/** The schema of the options. */
+export const options = z
+  .strictObject({
+    request: request.optional().describe('Of requests, as upstreams get them.'),
+    response: response.optional().describe('Of all responses, those of Weldr included.'),
+    secure: z
+      .union([z.boolean(), secure])
+      .default(false)
+      .transform(given => (given === true ? secure.parse({}) : given))
+      .describe('Fields by which browsers guard their users, on all responses.'),
+  })
+  .describe('Edits the fields of requests and responses.');
+
+/** What `headers` takes, as people write it. */
+export type HeadersOptions = z.input<typeof options>;
+
+export type RequestEdits = z.output<typeof request>;
+export type ResponseEdits = z.output<typeof response>;
+export type SecurePreset = z.output<typeof secure>;

@@ -1,0 +1,62 @@
+// SecureFields: the fields by which a response asks browsers to guard their users.
+import type { HeaderList } from '../../core/request/headers.ts';
+import type { SecurePreset } from './options.ts';
+
+const policyName = 'Content-Security-Policy';
+const framing = /(?:^|[;,])\s*frame-ancestors(?:\s|;|,|$)/i;
+
+/** What a preset says, made once. */
+export class SecureFields {
+  private readonly fields: readonly (readonly [name: string, value: string])[];
+  private readonly policy: string | undefined;
+  private readonly frames: SecurePreset['frames'];
+  private readonly hsts: string | undefined;
+  private readonly override: boolean;
+
+  constructor(preset: SecurePreset) {
+    const { noSniff, referrerPolicy, permissionsPolicy, openerPolicy, resourcePolicy } = preset;
+    const wanted: readonly (readonly [string, string | false])[] = [
+      ['X-Content-Type-Options', noSniff && 'nosniff'],
+      ['Referrer-Policy', referrerPolicy],
+      ['Permissions-Policy', permissionsPolicy],
+      ['Cross-Origin-Opener-Policy', openerPolicy],
+      ['Cross-Origin-Resource-Policy', resourcePolicy],
+    ];
+    this.fields = wanted.flatMap(([name, value]) => (value === false ? [] : [[name, value] as const]));
+    this.policy = preset.contentSecurityPolicy;
+    this.frames = preset.frames;
+    this.hsts = preset.hsts === false ? undefined : hstsOf(preset.hsts);
+    this.override = preset.override;
+  }
+
+  /** Puts them on a response. What it says of one itself stands, unless the preset overrides it. */
+  apply(headers: HeaderList, scheme: 'http' | 'https'): void {
+    for (const [name, value] of this.fields) this.put(headers, name, value);
+    if (this.policy !== undefined) this.put(headers, policyName, this.policy);
+    if (this.frames !== false) this.guardFrames(headers, this.frames);
+    // RFC 6797 section 7.2: over http:// it must not be said.
+    if (this.hsts !== undefined && scheme === 'https')
+      this.put(headers, 'Strict-Transport-Security', this.hsts);
+  }
+
+  private put(headers: HeaderList, name: string, value: string): void {
+    if (this.override || !headers.has(name)) headers.set(name, value);
+  }
+
+  /**
+   * Two fields say one thing, and browsers go by frame-ancestors where both are there (CSP level 3, section 6.4.2.2): a
+   * server that has said either is left alone. Policies add up, so a line of our own changes nothing else in the server's.
+   */
+  private guardFrames(headers: HeaderList, frames: 'deny' | 'sameorigin'): void {
+    const isSaid = headers.getAll(policyName).some(policy => framing.test(policy));
+    if (!this.override && (isSaid || headers.has('x-frame-options'))) return;
+    headers.set('X-Frame-Options', frames === 'deny' ? 'DENY' : 'SAMEORIGIN');
+    if (!isSaid) headers.append(policyName, `frame-ancestors ${frames === 'deny' ? "'none'" : "'self'"}`);
+  }
+}
+
+function hstsOf({ maxAge, includeSubDomains, preload }: Exclude<SecurePreset['hsts'], false>): string {
+  return [`max-age=${maxAge}`, includeSubDomains && 'includeSubDomains', preload && 'preload']
+    .filter(part => part !== false)
+    .join('; ');
+}

@@ -1,0 +1,29 @@
+// One exchange over HTTP/2 without TLS, by node:http2 as the client.
+import { once } from 'node:events';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
+
+/** A response, and what it holds. */
+export interface H2Answer {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** Sends a request on a connection of its own; `headers` may hold pseudo-fields such as `:path`. */
+export async function h2Exchange(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<H2Answer> {
+  const session = connect(url);
+  session.on('error', () => {});
+  try {
+    const stream = session.request({ ':path': '/', ...headers });
+    stream.end();
+    const [answer] = await once(stream, 'response');
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    return { status: answer[':status'], headers: answer, body: Buffer.concat(chunks) };
+  } finally {
+    session.destroy();
+  }
+}
