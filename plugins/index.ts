@@ -2,6 +2,7 @@
 export { type AcmeOptions, acme } from './acme/index.ts';
 export { type AdminApiOptions, adminApi } from './admin-api/index.ts';
 export { type ConsistentHashOptions, consistentHash } from './consistent-hash/index.ts';
+export { type CorsOptions, cors } from './cors/index.ts';
 export { type EtcdOptions, etcd } from './etcd/index.ts';
 export { failOpen } from './fail-open/index.ts';
 export { type FloatingIpOptions, floatingIp } from './floating-ip/index.ts';

@@ -1,0 +1,151 @@
+// cors: says to browsers which pages of other origins may ask, and answers their preflights.
+import { z } from 'zod';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { type HeaderList, isToken } from '../../core/request/headers.ts';
+import { type Reply, reply } from '../../core/request/reply.ts';
+import { varyBy } from '../../core/request/vary.ts';
+import { duration } from '../../core/settings/duration.ts';
+import { anyOrigin, nullOrigin, OriginList, originProblem } from './origin-list.ts';
+
+/** A regular expression of code is the text between slashes that JSON has. */
+const origin = z.preprocess(
+  value => (value instanceof RegExp ? `/${value.source}/${value.ignoreCase ? 'i' : ''}` : value),
+  z.string().refine(text => originProblem(text) === undefined, {
+    error: ({ input }) => originProblem(String(input)) ?? '',
+  }),
+) as z.ZodType<string, string | RegExp>;
+
+const token = z.string().refine(isToken, 'is no name that can be sent: use letters, digits and -');
+
+const options = z
+  .strictObject({
+    origins: z
+      .array(origin)
+      .min(1)
+      .max(1000)
+      .describe(
+        'Whose pages may ask: `https://a.example`, `https://*.a.example`, `/regular expression/` for the whole of it, `null`, or `*`.',
+      ),
+    methods: z
+      .array(token)
+      .max(100)
+      .default(['GET', 'HEAD', 'POST'])
+      .describe('What they may ask with, as it is written: PATCH, not patch.'),
+    headers: z
+      .union([z.array(token).max(256), z.literal('*')])
+      .default([])
+      .describe('Fields that they may send, beside those that any page may; `*`: all.'),
+    credentials: z.boolean().default(false).describe('Do their requests carry cookies and Authorization?'),
+    exposeHeaders: z.array(token).max(256).default([]).describe('Fields of responses that they may read.'),
+    maxAge: duration().prefault('10m').describe('How long browsers keep the answer to a preflight.'),
+    privateNetwork: z
+      .boolean()
+      .default(false)
+      .describe('May pages of the internet ask, where this is a private network?'),
+  })
+  .superRefine(({ origins, credentials }, context) => {
+    if (!credentials) return;
+    for (const [at, text] of origins.entries()) {
+      if (text !== anyOrigin && text !== nullOrigin) continue;
+      context.addIssue({
+        code: 'custom',
+        path: ['origins', at],
+        message: `"${text}" with credentials would let every site act as its visitors: name the origins`,
+      });
+    }
+  })
+  .describe('Lets pages of other origins ask (CORS), and answers preflights.');
+
+/** What `cors` takes, as people write it. */
+export type CorsOptions = z.input<typeof options>;
+
+type Parsed = z.output<typeof options>;
+
+/** What only a preflight is answered, and what a server must not add to. */
+const ofServers = [
+  'access-control-allow-origin',
+  'access-control-allow-credentials',
+  'access-control-expose-headers',
+  'access-control-allow-methods',
+  'access-control-allow-headers',
+  'access-control-allow-private-network',
+  'access-control-max-age',
+];
+
+const refusal = reply(403, '403 this origin may not ask\n');
+
+/**
+ * The plugin that answers for CORS (https://fetch.spec.whatwg.org/#http-cors-protocol):
+ * `cors({ origins: ['https://shop.example'], credentials: true })`. Put it before plugins that ask who it is: a preflight
+ * never says.
+ */
+export const cors = definePlugin({
+  name: 'cors',
+  schema: options,
+  worker({ hooks }, parsed) {
+    const origins = new OriginList(parsed.origins);
+    const plain = preflightFields(parsed);
+    const readable = parsed.exposeHeaders.join(', ');
+    hooks.request.tap('cors', ctx => {
+      if (!isPreflight(ctx)) return undefined;
+      if (originOf(ctx, origins) === undefined) return refusal;
+      return preflightReply(ctx, parsed, plain);
+    });
+    hooks.respond.tap('cors', ctx => {
+      const { response } = ctx;
+      if (response === undefined) return;
+      const { headers, source } = response;
+      if (source === 'upstream') for (const name of ofServers) headers.delete(name);
+      if (!origins.takesAny) varyBy(headers, 'Origin');
+      const allowed = originOf(ctx, origins);
+      if (allowed === undefined) return;
+      headers.set('Access-Control-Allow-Origin', origins.takesAny ? anyOrigin : allowed);
+      if (parsed.credentials) headers.set('Access-Control-Allow-Credentials', 'true');
+      if (readable !== '' && !isPreflight(ctx)) headers.set('Access-Control-Expose-Headers', readable);
+    });
+  },
+});
+
+function isPreflight({ request: { method, headers } }: ProxyContext): boolean {
+  return method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method');
+}
+
+/** The origin of a request, if it may ask. */
+function originOf({ request: { headers } }: ProxyContext, origins: OriginList): string | undefined {
+  const [origin, ...others] = headers.getAll('origin');
+  return origin !== undefined && others.length === 0 && origins.has(origin) ? origin : undefined;
+}
+
+type Fields = readonly (readonly [name: string, value: string])[];
+
+/** What every preflight is told. */
+function preflightFields({ methods, headers, maxAge }: Parsed): Fields {
+  const fields: [string, string][] = [['Access-Control-Max-Age', String(Math.floor(maxAge / 1000))]];
+  if (methods.length > 0) fields.push(['Access-Control-Allow-Methods', methods.join(', ')]);
+  if (headers !== '*' && headers.length > 0)
+    fields.push(['Access-Control-Allow-Headers', headers.join(', ')]);
+  return fields;
+}
+
+function preflightReply(ctx: ProxyContext, { headers, privateNetwork }: Parsed, plain: Fields): Reply {
+  const asked = ctx.request.headers;
+  const fields = [...plain];
+  if (headers === '*') {
+    const names = namesIn(asked);
+    if (names !== '') fields.push(['Access-Control-Allow-Headers', names]);
+    fields.push(['Vary', 'Access-Control-Request-Headers']);
+  }
+  if (privateNetwork && asked.get('access-control-request-private-network') === 'true')
+    fields.push(['Access-Control-Allow-Private-Network', 'true']);
+  return reply(204, '', fields);
+}
+
+/** The names that a preflight asks for. A `*` would not be for Authorization, nor for requests with credentials. */
+function namesIn(asked: HeaderList): string {
+  const names = asked.getAll('access-control-request-headers').join(',').split(',', 256);
+  return names
+    .map(name => name.trim())
+    .filter(isToken)
+    .join(', ');
+}
