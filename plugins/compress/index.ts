@@ -1,0 +1,111 @@
+// compress: compresses responses on their way to clients that take it, where it is worth it.
+import { z } from 'zod';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import type { HeaderList } from '../../core/request/headers.ts';
+import { varyBy } from '../../core/request/vary.ts';
+import { size } from '../../core/settings/duration.ts';
+import { type Coding, CodingChoice, codings } from './coding.ts';
+import { Compressor } from './compressor.ts';
+import { isWorth, MediaTypes } from './worth.ts';
+
+const level = (least: number, most: number) => z.number().int().min(least).max(most);
+
+const options = z
+  .strictObject({
+    encodings: z
+      .array(z.enum(codings))
+      .min(1)
+      .max(codings.length)
+      .default(['zstd', 'br', 'gzip'])
+      .describe('What is offered; the first of those that a client likes equally is taken.'),
+    types: z
+      .array(z.string().regex(/^[\w!#$&^.+*-]+\/[\w!#$&^.+*-]+$/, 'expected a media type such as "text/*"'))
+      .min(1)
+      .max(100)
+      .default([
+        'text/*',
+        'application/json',
+        'application/*+json',
+        'application/x-ndjson',
+        'application/javascript',
+        'application/xml',
+        'application/*+xml',
+        'application/wasm',
+        'image/svg+xml',
+        'font/ttf',
+        'font/otf',
+      ])
+      .describe('Media types that are compressed; `*` stands for any part of one.'),
+    minBytes: size().prefault('1kb').describe('Smaller bodies stay as they are.'),
+    level: z
+      .strictObject({
+        zstd: level(1, 19).default(3).describe('1 to 19.'),
+        br: level(0, 11).default(4).describe('0 to 11; over 5 it is for files, not for answers.'),
+        gzip: level(1, 9).default(6).describe('1 to 9.'),
+      })
+      .prefault({})
+      .describe('How hard each tries: smaller bodies for more CPU.'),
+    streams: z
+      .number()
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(500)
+      .describe(
+        'Responses that are compressed at the same time in each worker; further ones stay as they are.',
+      ),
+  })
+  .describe('Compresses responses for clients that take it.');
+
+/** What `compress` takes, as people write it. */
+export type CompressOptions = z.input<typeof options>;
+
+/**
+ * The plugin that compresses responses: `compress()`. Put it behind plugins that change bodies: in `postProxy` the config's
+ * plugins come last.
+ */
+export const compress = definePlugin({
+  name: 'compress',
+  schema: options,
+  worker({ hooks }, { encodings, types, minBytes, level: levels, streams }) {
+    const choice = new CodingChoice(encodings);
+    const mediaTypes = new MediaTypes(types);
+    const compressor = new Compressor(levels);
+    hooks.postProxy.tap('compress', ctx => {
+      const { request, response } = ctx;
+      if (response?.status === 304) alignNotModified(ctx, response.headers);
+      if (response === undefined || !isWorth(ctx, mediaTypes, minBytes)) return undefined;
+      const { headers } = response;
+      // Also where this client takes nothing: a cache in front must not give its copy to others.
+      varyBy(headers, 'Accept-Encoding');
+      const coding = choice.for(request.headers.getAll('accept-encoding').join());
+      if (coding !== undefined && compressor.streams < streams) encode(ctx, headers, coding, compressor);
+      return undefined;
+    });
+  },
+});
+
+function encode(ctx: ProxyContext, headers: HeaderList, coding: Coding, compressor: Compressor): void {
+  headers.set('Content-Encoding', coding);
+  // Of what is made anew for each there are no parts to ask for.
+  headers.delete('Accept-Ranges');
+  weakenTag(headers);
+  const length = ctx.response?.bodyLength ?? -1;
+  // What has no length may come bit by bit, as events do, and is to leave so.
+  ctx.transformResponse(() => compressor.start(coding, length, length < 0));
+}
+
+/** The bytes are others, but mean the same (RFC 9110 section 8.8.1). */
+function weakenTag(headers: HeaderList): void {
+  const tag = headers.get('etag');
+  if (tag?.startsWith('"')) headers.set('ETag', `W/${tag}`);
+}
+
+/** A 304 is for the copy that the client has, and says the same as its 200 did (RFC 9110 section 15.4.5). */
+function alignNotModified({ request }: ProxyContext, headers: HeaderList): void {
+  varyBy(headers, 'Accept-Encoding');
+  const tag = headers.get('etag');
+  if (tag !== undefined && request.headers.getAll('if-none-match').join().includes(`W/${tag}`))
+    weakenTag(headers);
+}
