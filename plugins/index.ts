@@ -3,6 +3,7 @@ export { type AcmeOptions, acme } from './acme/index.ts';
 export { type AdminApiOptions, adminApi } from './admin-api/index.ts';
 export { type BasicAuthOptions, basicAuth } from './basic-auth/index.ts';
 export { type CompressOptions, compress } from './compress/index.ts';
+export { type ConcurrencyLimitOptions, concurrencyLimit } from './concurrency-limit/index.ts';
 export { type ConsistentHashOptions, consistentHash } from './consistent-hash/index.ts';
 export { type CorsOptions, cors } from './cors/index.ts';
 export { type EtcdOptions, etcd } from './etcd/index.ts';

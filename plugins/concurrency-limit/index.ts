@@ -1,0 +1,127 @@
+// concurrency-limit: serves so many requests at once, has some others wait, and turns the rest away.
+import { z } from 'zod';
+import { addressKey } from '../../core/address-key.ts';
+import type { CancelTimer } from '../../core/clock.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { contextSlot } from '../../core/request/context-slot.ts';
+import { isToken } from '../../core/request/headers.ts';
+import { type Reply, reply } from '../../core/request/reply.ts';
+import { duration } from '../../core/settings/duration.ts';
+import { type Turn, Turns } from './turns.ts';
+
+const key = z.union([
+  z.enum(['client', 'host']),
+  z.strictObject({
+    header: z.string().refine(isToken, 'is no name of a field').describe('The name of a request header.'),
+  }),
+]);
+
+const options = z
+  .strictObject({
+    max: z.number().int().min(1).max(1_000_000).describe('Requests at once, for each key, in each worker.'),
+    queue: z
+      .number()
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(100)
+      .describe('Requests that may wait for their turn, for each key; 0: none.'),
+    queueTimeout: duration()
+      .refine(ms => ms >= 1, 'a wait is at least 1ms')
+      .prefault('5s')
+      .describe('How long one waits; less than `timeouts.stage`.'),
+    key: key
+      .optional()
+      .describe(
+        'What is counted apart: `client` addresses, `host`, or the values of a header. Default: nothing.',
+      ),
+  })
+  .describe('Serves so many requests at once; others wait, or are turned away.');
+
+/** What `concurrencyLimit` takes, as people write it. */
+export type ConcurrencyLimitOptions = z.input<typeof options>;
+
+/** Waiting for all keys together. */
+const maxWaiting = 10_000;
+/** Of a value that a client chose, as a key. */
+const maxKeyLength = 256;
+
+/** The turn of one request, and the timer of its wait. */
+interface OwnTurn extends Turn {
+  cancel: CancelTimer | undefined;
+}
+
+/**
+ * The plugin that limits how many requests are served at once: `concurrencyLimit({ max: 50, queue: 200 })`, in each worker.
+ */
+export const concurrencyLimit = definePlugin({
+  name: 'concurrency-limit',
+  schema: options,
+  worker({ hooks, clock, metrics }, { max, queue, queueTimeout, key }) {
+    const turns = new Turns(max, queue, maxWaiting);
+    // Of this instance: a request may pass several of them.
+    const own = contextSlot<OwnTurn | undefined>('concurrency-limit.turn');
+    const refusal = refusalWith(key === undefined ? 503 : 429);
+    const refused = metrics.counter({
+      name: 'concurrency_limit_refused_total',
+      help: 'Requests that were turned away.',
+      labels: ['reason'],
+    });
+    const full = refused.labels('full');
+    const late = refused.labels('late');
+
+    hooks.request.tapAsync('concurrency-limit', (ctx, done) => {
+      if (ctx.rehearsal) {
+        done(null);
+        return;
+      }
+      const turn: OwnTurn = {
+        key: key === undefined ? '' : keyOf(ctx, key),
+        cancel: undefined,
+        granted() {
+          turn.cancel?.();
+          const waited = Math.round(clock.monotonic() - ctx.startedAt);
+          ctx.note(`concurrency-limit: waited, its turn came ${waited} ms after it did`);
+          done(null);
+        },
+      };
+      const admission = turns.take(turn);
+      if (admission === 'full') {
+        full.inc();
+        done(null, refusal);
+        return;
+      }
+      ctx.set(own, turn);
+      if (admission === 'now') {
+        done(null);
+        return;
+      }
+      turn.cancel = clock.after(queueTimeout, () => {
+        turns.leave(turn);
+        ctx.set(own, undefined);
+        late.inc();
+        done(null, refusal);
+      });
+    });
+
+    // Also of a request whose client left while it waited.
+    hooks.finished.tap('concurrency-limit', ctx => {
+      const turn = ctx.get(own);
+      if (turn === undefined) return;
+      ctx.set(own, undefined);
+      turn.cancel?.();
+      turns.leave(turn);
+    });
+  },
+});
+
+function refusalWith(status: 503 | 429): Reply {
+  return reply(status, `${status} too many requests at once\n`, { 'Retry-After': '1' });
+}
+
+function keyOf(ctx: ProxyContext, key: NonNullable<z.output<typeof options>['key']>): string {
+  if (key === 'client') return addressKey(ctx.clientIp);
+  if (key === 'host') return ctx.request.host.toLowerCase().slice(0, maxKeyLength);
+  return ctx.request.headers.getAll(key.header).join().slice(0, maxKeyLength);
+}

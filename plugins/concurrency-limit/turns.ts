@@ -1,0 +1,80 @@
+// Turns: who may be served now, who waits for a turn, by keys.
+
+/** What became of a request that asked for a turn. */
+export type Admission = 'now' | 'waits' | 'full';
+
+/** One request that has a turn or waits for one; made by whoever asks. */
+export interface Turn {
+  readonly key: string;
+  /** Called when a turn has come after a wait. */
+  granted(): void;
+}
+
+interface Line {
+  active: number;
+  /** In the order in which they came. */
+  readonly waiting: Set<Turn>;
+}
+
+/**
+ * Gives at most `max` turns at once for each key; those who come later wait in a line, first come, first served. A key is
+ * kept only while somebody has a turn or waits.
+ */
+export class Turns {
+  private readonly max: number;
+  private readonly queue: number;
+  private readonly total: number;
+  private readonly lines = new Map<string, Line>();
+  private waitingInAll = 0;
+
+  /** @param queue those who may wait for each key. @param total those who may wait for all keys together */
+  constructor(max: number, queue: number, total: number) {
+    this.max = max;
+    this.queue = queue;
+    this.total = total;
+  }
+
+  get waiting(): number {
+    return this.waitingInAll;
+  }
+
+  /** Keys of which somebody has a turn. */
+  get keys(): number {
+    return this.lines.size;
+  }
+
+  take(turn: Turn): Admission {
+    const line = this.lines.get(turn.key);
+    if (line === undefined) {
+      this.lines.set(turn.key, { active: 1, waiting: new Set() });
+      return 'now';
+    }
+    if (line.active < this.max) {
+      line.active++;
+      return 'now';
+    }
+    if (line.waiting.size >= this.queue || this.waitingInAll >= this.total) return 'full';
+    line.waiting.add(turn);
+    this.waitingInAll++;
+    return 'waits';
+  }
+
+  /** Gives a turn back, or leaves the line; once for each that was not `full`. */
+  leave(turn: Turn): void {
+    const line = this.lines.get(turn.key);
+    if (line === undefined) return;
+    if (line.waiting.delete(turn)) {
+      this.waitingInAll--;
+      return;
+    }
+    const [next] = line.waiting;
+    if (next !== undefined) {
+      line.waiting.delete(next);
+      this.waitingInAll--;
+      next.granted();
+      return;
+    }
+    line.active--;
+    if (line.active === 0) this.lines.delete(turn.key);
+  }
+}
