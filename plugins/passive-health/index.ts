@@ -4,7 +4,7 @@ import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import { duration } from '../../core/settings/duration.ts';
-import { judgeAttempt } from './attempt-verdict.ts';
+import { type BadAnswers, delayOf, judgeAttempt } from './attempt-verdict.ts';
 import { type Ejection, type EjectionLimits, Ejections } from './ejections.ts';
 import { FailureCounter, type FailureLimits } from './failure-counter.ts';
 import { type TrialNews, Trials } from './trials.ts';
@@ -40,6 +40,10 @@ const options = z
       .max(200)
       .default([])
       .describe('Statuses of the upstream that count as failures.'),
+    slow: duration()
+      .refine(ms => ms >= 1, 'a limit is at least 1ms')
+      .optional()
+      .describe('Answers whose head takes longer count as failures.'),
     ejection: duration()
       .refine(ms => ms >= 10, 'an ejection is at least 10ms')
       .prefault('10s')
@@ -88,14 +92,17 @@ export const passiveHealth = definePlugin({
   schema: options,
   channel: channel<Report, Probation>(),
   memory: () => new Map<string, Ejection>(),
-  worker: (side, parsed) => watch(side, parsed, new Set(parsed.statuses), parsed.passes),
+  worker: (side, parsed) => {
+    const { statuses, slow, passes } = parsed;
+    watch(side, parsed, { statuses: new Set(statuses), slow }, passes);
+  },
   manager: (side, parsed) => decide(side, parsed),
 });
 
 function watch(
   { hooks, pools, channel: manager, onClose }: WorkerSide<Report, Probation>,
   limits: FailureLimits,
-  statuses: ReadonlySet<number>,
+  bad: BadAnswers,
   passes: number,
 ): void {
   const counter = new FailureCounter(limits);
@@ -112,14 +119,14 @@ function watch(
     const { upstream, attempt } = ctx;
     if (upstream === undefined || attempt === undefined) return;
     const { startedAt } = attempt;
-    const verdict = judgeAttempt(ctx, statuses);
+    const verdict = judgeAttempt(ctx, bad);
     // What is out already may still finish what it had.
     if (trials.finished(ctx, verdict) || verdict === 'nothing' || !upstream.available) return;
     if (verdict === 'success') {
       counter.succeeded(upstream, startedAt);
       return;
     }
-    const why = ctx.error === undefined ? `status ${ctx.attempt?.status}` : ctx.error.title;
+    const why = ctx.error?.title ?? `status ${attempt.status} after ${Math.round(delayOf(ctx))} ms`;
     const complaint = counter.failed(upstream, startedAt);
     if (complaint !== undefined) {
       manager.send({ pool: upstream.pool, id: upstream.id, complaint: `${complaint}, the last: ${why}` });

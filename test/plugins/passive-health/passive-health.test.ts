@@ -190,6 +190,21 @@ test('counts statuses only where asked', async () => {
   assert.match(reasonOf(asked, bad), /status 503/);
 });
 
+test('counts slow answers where asked, unless a client took its time with the body', async () => {
+  const slow = { status: 200, after: 2001 };
+  const silent = await start();
+  await send(silent.workers[0], bad, 10, slow);
+  assert.is(stateOf(silent, bad), 'active');
+  const asked = await start({ slow: '2s', window: '60s' });
+  await send(asked.workers[0], bad, 10, { status: 200, after: 2000 });
+  await send(asked.workers[0], bad, 10, slow, { method: 'POST', bodyLength: 100_000 });
+  await send(asked.workers[0], bad, 10, slow, { method: 'POST', bodyLength: -1 });
+  assert.is(stateOf(asked, bad), 'active');
+  await send(asked.workers[0], bad, 5, slow);
+  assert.is(stateOf(asked, bad), 'down');
+  assert.match(reasonOf(asked, bad), /5 failures in a row, the last: status 200 after 2001 ms/);
+});
+
 test('brings it back when its requests succeed on probation', async () => {
   const setup = await start({ ejection: '10s', passes: 3 });
   const [worker] = setup.workers;
@@ -488,6 +503,7 @@ test('refuses options that make no sense', async () => {
     { errorRate: 0 },
     { maxEjected: 2 },
     { ejection: '1ms' },
+    { slow: 0 },
     { x: 1 },
   ]) {
     const thrown = await workerSide(passiveHealth(options as object)).catch(error => error);
