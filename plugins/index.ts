@@ -2,6 +2,7 @@
 export { type AcmeOptions, acme } from './acme/index.ts';
 export { type AdminApiOptions, adminApi } from './admin-api/index.ts';
 export { type BasicAuthOptions, basicAuth } from './basic-auth/index.ts';
+export { type CircuitBreakerOptions, circuitBreaker } from './circuit-breaker/index.ts';
 export { type CompressOptions, compress } from './compress/index.ts';
 export { type ConcurrencyLimitOptions, concurrencyLimit } from './concurrency-limit/index.ts';
 export { type ConsistentHashOptions, consistentHash } from './consistent-hash/index.ts';
