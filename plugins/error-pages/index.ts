@@ -1,0 +1,80 @@
+// error-pages: gives errors a page of one's own, in the form that a client takes.
+import { z } from 'zod';
+import { describeError } from '../../core/errors.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import { ErrorPages, textOf } from './error-page.ts';
+
+const statusKey = /^(?:[45]\d\d|[45]xx)$/;
+const mediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?: *; *[\w-]+=[\w-]+)?$/;
+
+const source = z.union([
+  z.string().max(65_536),
+  z.strictObject({ file: z.string().min(1).describe('A file, read when the config is.') }),
+]);
+
+/** The names of instances, in whatever scope. */
+const ownName = /\berror-pages(?:#|$)/;
+
+/** Texts by media types, files read. */
+const page = z.record(z.string(), source).transform((given, context) => {
+  const texts: Record<string, string> = {};
+  const refuse = (path: string[], message: string): void =>
+    void context.addIssue({ code: 'custom', path, message });
+  if (Object.keys(given).length === 0) refuse([], 'is empty: name a media type such as "text/html"');
+  for (const [type, from] of Object.entries(given)) {
+    if (!mediaType.test(type)) refuse([type], 'is no media type such as "text/html"');
+    try {
+      texts[type] = textOf(from);
+    } catch (thrown) {
+      refuse([type], describeError(thrown));
+    }
+  }
+  return texts;
+});
+
+const options = z
+  .strictObject({
+    pages: z
+      .record(z.string(), page)
+      .superRefine((pages, context) => {
+        if (Object.keys(pages).length === 0)
+          context.addIssue({ code: 'custom', message: 'is empty: name a status such as "5xx"' });
+        for (const key of Object.keys(pages)) {
+          if (!statusKey.test(key))
+            context.addIssue({ code: 'custom', path: [key], message: 'is no status such as "404" or "5xx"' });
+        }
+      })
+      .describe('Pages by status (`404`, `5xx`) and media type: a text, or `{ file: PATH }`.'),
+    ofServers: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Are the errors that servers answer replaced, too? Otherwise those of Weldr and its plugins alone.',
+      ),
+  })
+  .describe('Gives errors pages of your own.');
+
+/** What `errorPages` takes, as people write it. */
+export type ErrorPagesOptions = z.input<typeof options>;
+
+/** The plugin that gives errors a page: `errorPages({ pages: { '5xx': { 'text/html': { file: 'sorry.html' } } } })`. */
+export const errorPages = definePlugin({
+  name: 'error-pages',
+  schema: options,
+  worker({ hooks }, { pages, ofServers }) {
+    const errors = new ErrorPages(pages);
+    if (ofServers) {
+      hooks.postProxy.tap('error-pages', ctx =>
+        ctx.response?.source === 'upstream' ? errors.insteadOf(ctx) : undefined,
+      );
+    }
+    hooks.respond.tap('error-pages', ctx => {
+      const { response } = ctx;
+      if (response === undefined || (response.source === 'upstream' && !ofServers)) return undefined;
+      errors.vary(ctx);
+      // A page stays: one of postProxy, and one of an instance further in.
+      const isPage = response.source === 'upstream' || ownName.test(response.plugin ?? '');
+      return isPage ? undefined : errors.insteadOf(ctx);
+    });
+  },
+});
