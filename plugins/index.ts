@@ -11,6 +11,7 @@ export { type ErrorPagesOptions, errorPages } from './error-pages/index.ts';
 export { type EtcdOptions, etcd } from './etcd/index.ts';
 export { failOpen } from './fail-open/index.ts';
 export { type FloatingIpOptions, floatingIp } from './floating-ip/index.ts';
+export { type ForwardAuthOptions, forwardAuth } from './forward-auth/index.ts';
 export { type HeadersOptions, headers } from './headers/index.ts';
 export { type HealthCheckOptions, healthCheck } from './health-check/index.ts';
 export { type HttpsRedirectOptions, httpsRedirect } from './https-redirect/index.ts';

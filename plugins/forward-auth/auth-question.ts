@@ -1,0 +1,61 @@
+// AuthQuestion: the fields in which an auth server is told of a request.
+import type { OutgoingHttpHeaders } from 'node:http';
+import { unixPeer, unknownClient } from '../../core/network.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { RequestFacts } from '../../core/request/request-facts.ts';
+
+/**
+ * What is never passed on: what is about a body that is not sent, what would have the answer depend on a cache or be
+ * encoded, and what says who the client is, which Weldr says itself.
+ */
+const notAsked =
+  /^(?:host|via|expect|upgrade|range|if-.*|content-.*|accept-encoding|trailer|te|connection|keep-alive|transfer-encoding|proxy-.*|max-forwards|forwarded|x[._-]forwarded[._-].*|x[._-]real[._-]ip|x[._-]original[._-].*)$/;
+
+/** Which fields of clients are passed on. */
+export class PassedFields {
+  private readonly names: ReadonlySet<string> | undefined;
+
+  /** @param names `*`: all that may be */
+  constructor(names: '*' | readonly string[]) {
+    this.names = names === '*' ? undefined : new Set(names.map(name => name.toLowerCase()));
+  }
+
+  has(key: string): boolean {
+    return !notAsked.test(key) && (this.names === undefined || this.names.has(key));
+  }
+}
+
+/** The fields of the question, for {@link PassedFields}. */
+export function questionOf(ctx: ProxyContext, passed: PassedFields): OutgoingHttpHeaders {
+  // Clients choose names, `__proto__` too.
+  const fields: Record<string, string[]> = Object.create(null);
+  for (const [name, value] of ctx.request.headers) {
+    const key = name.toLowerCase();
+    if (!passed.has(key)) continue;
+    fields[key] = [...(fields[key] ?? []), value];
+  }
+  const { method, host } = ctx.request;
+  return {
+    ...fields,
+    'x-forwarded-method': method,
+    'x-forwarded-proto': ctx.scheme,
+    ...(host !== '' && { 'x-forwarded-host': host }),
+    'x-forwarded-uri': normalTarget(ctx),
+    ...(hasAddress(ctx.clientIp) && { 'x-forwarded-for': ctx.clientIp }),
+  };
+}
+
+const hasAddress = (ip: string): boolean => ip !== unixPeer && ip !== unknownClient;
+
+/** The path in normal form, so that the auth server need not know all spellings of one, and the query as it came. */
+function normalTarget(ctx: ProxyContext): string {
+  const { path } = RequestFacts.of(ctx);
+  const at = path.text.indexOf('?');
+  return at < 0 ? path.normal : path.normal + path.text.slice(at);
+}
+
+/** Could the auth server and another one read the path in two ways? */
+export function isAmbiguous(ctx: ProxyContext): boolean {
+  const { path } = RequestFacts.of(ctx);
+  return path.plainEnd < 0 && (path.problem !== undefined || path.readings.length > 1);
+}
