@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { when } from '../../../config/index.ts';
 import { basicAuth, retry, roundRobin } from '../../../plugins/index.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
+import { fetchOnce } from '../../support/fetch-once.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
@@ -50,7 +51,7 @@ test('guards its paths in every spelling and protocol, wherever it stands, and t
         }
         assert.is(origin.requests, before);
         for (let n = 0; n < 2; n++) {
-          const response = await fetch(`${url}/headers`, { headers: { authorization } });
+          const response = await fetchOnce(`${url}/headers`, { headers: { authorization } });
           const sent = (await response.json()) as Record<string, string>;
           assert.equal(
             [response.status, sent['authorization'], sent['x-forwarded-user']],
@@ -73,10 +74,10 @@ test('goes on serving while many guess, and drops what clients leave behind', as
   try {
     await withWeldr({ servers: [origin.url], plugins }, async ({ url }) => {
       const ada = { headers: { authorization } };
-      assert.is((await fetch(url, ada)).status, 200);
+      assert.is((await fetchOnce(url, ada)).status, 200);
       const leaving = new AbortController();
       const guesses = Array.from({ length: 50 }, (_, n) =>
-        fetch(url, {
+        fetchOnce(url, {
           headers: { authorization: `Basic ${Buffer.from(`slow:${n}`).toString('base64')}` },
           signal: leaving.signal,
         }).then(
@@ -91,13 +92,13 @@ test('goes on serving while many guess, and drops what clients leave behind', as
         });
       }
       await until('those over the limit are refused', () => refused >= 40);
-      for (let n = 0; n < 20; n++) assert.is((await fetch(url, ada)).status, 200);
+      for (let n = 0; n < 20; n++) assert.is((await fetchOnce(url, ada)).status, 200);
       leaving.abort();
       assert.equal(
         [...new Set(await Promise.all(guesses))].filter(status => ![0, 401, 429].includes(status)),
         [],
       );
-      assert.is((await fetch(url, ada)).status, 200);
+      assert.is((await fetchOnce(url, ada)).status, 200);
     });
   } finally {
     await origin.close();

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { when } from '../../../config/index.ts';
 import { circuitBreaker, retry, roundRobin } from '../../../plugins/index.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
+import { fetchOnce } from '../../support/fetch-once.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
@@ -17,7 +18,7 @@ test('opens when nobody can be reached, spares the servers, and closes when they
   const plugins = [roundRobin(), retry(), breaker];
   try {
     await withWeldr({ listen, servers: [origin.url], plugins }, async ({ url }) => {
-      const statusOf = async (path: string) => (await fetch(url + path)).status;
+      const statusOf = async (path: string) => (await fetchOnce(url + path)).status;
       assert.is(await statusOf('/api/x'), 200);
       await origin.close();
       await until('it is open', async () => (await statusOf('/api/x')) === 503);
@@ -45,11 +46,11 @@ test('turns away all spellings and protocols while it is open, without asking a 
   try {
     await withWeldr({ listen, servers: [origin.url], plugins: [breaker, roundRobin()] }, async ({ url }) => {
       const statuses: number[] = [];
-      for (let n = 0; n < 4; n++) statuses.push((await fetch(`${url}/status/502`)).status);
+      for (let n = 0; n < 4; n++) statuses.push((await fetchOnce(`${url}/status/502`)).status);
       assert.equal(statuses, [502, 502, 502, 503]);
       assert.is(origin.requests, 3);
       for (const path of ['/status/200', '/%73tatus/200', '/STATUS', '/status/x/../200']) {
-        assert.is((await fetch(url + path)).status, 503, path);
+        assert.is((await fetchOnce(url + path)).status, 503, path);
         assert.is((await h2Exchange(url, { ':path': path })).status, 503, path);
       }
       assert.is(origin.requests, 3);

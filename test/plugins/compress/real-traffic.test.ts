@@ -15,6 +15,7 @@ import { when } from '../../../config/index.ts';
 import { type CompressOptions, compress } from '../../../plugins/compress/index.ts';
 import { retry, roundRobin } from '../../../plugins/index.ts';
 import { type EmbeddedWeldr, withWeldr } from '../../support/embedded-weldr.ts';
+import { fetchOnce } from '../../support/fetch-once.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
@@ -118,7 +119,7 @@ test('lets each event through as it comes, with each coding', async () => {
   };
   await withOrigin(handle, async ({ url }) => {
     for (const [coding, decoder] of Object.entries(decoders)) {
-      const request = get(url, { headers: { 'accept-encoding': coding } });
+      const request = get(url, { headers: { 'accept-encoding': coding, connection: 'close' } });
       const [answer]: IncomingMessage[] = await once(request, 'response');
       assert.is(answer?.headers['content-encoding'], coding);
       const events = answer?.pipe(decoder()).iterator({ destroyOnReturn: false });
@@ -147,7 +148,7 @@ test('slows a server down whose client does not read, and loses nothing', async 
     handle,
     async ({ url }) => {
       // Not fetch, which reads ahead.
-      const request = get(url, { headers: { 'accept-encoding': 'gzip' } });
+      const request = get(url, { headers: { 'accept-encoding': 'gzip', connection: 'close' } });
       const [answer]: IncomingMessage[] = await once(request, 'response');
       let last = -1;
       let quiet = 0;
@@ -187,7 +188,7 @@ test('compresses no more at once than it may, and again when some are over', asy
   await withOrigin(
     handle,
     async ({ url }) => {
-      const ask = () => fetch(url, { headers: { 'accept-encoding': 'gzip' } });
+      const ask = () => fetchOnce(url, { headers: { 'accept-encoding': 'gzip', connection: 'close' } });
       const answers = [await ask(), await ask(), await ask()];
       assert.equal(
         answers.map(({ headers }) => headers.get('content-encoding')),

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { type Plugin, when } from '../../../config/index.ts';
 import { concurrencyLimit, retry, roundRobin } from '../../../plugins/index.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
+import { fetchOnce } from '../../support/fetch-once.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
@@ -50,15 +51,15 @@ test('lets no more through at once, drops those who leave, and serves who waits'
   const plugins = [plugin, roundRobin(), retry(), limit];
   try {
     await withWeldr({ listen, servers: [origin.url], plugins }, async ({ url }) => {
-      const first = [fetch(`${url}/slow`), h2Exchange(url, { ':path': '/%73low/' })];
+      const first = [fetchOnce(`${url}/slow`), h2Exchange(url, { ':path': '/%73low/' })];
       await until('two are served', () => held.length === 2);
       const leaving = new AbortController();
-      const left = fetch(`${url}/SLOW`, { signal: leaving.signal }).catch(() => 'left');
-      const waiting = [fetch(`${url}/slow/?a`), h2Exchange(url, { ':path': '/slow?b' })];
+      const left = fetchOnce(`${url}/SLOW`, { signal: leaving.signal }).catch(() => 'left');
+      const waiting = [fetchOnce(`${url}/slow/?a`), h2Exchange(url, { ':path': '/slow?b' })];
       await until('the line is full', () => watched.come === 5);
-      assert.is((await fetch(`${url}/slow`)).status, 503);
+      assert.is((await fetchOnce(`${url}/slow`)).status, 503);
       assert.is((await h2Exchange(url, { ':path': '/slow/' })).status, 503);
-      const outside = fetch(`${url}/other`);
+      const outside = fetchOnce(`${url}/other`);
       await until('what is out of its scope is served', () => held.length === 3);
       held.pop()?.();
       assert.is((await outside).status, 200);

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { when } from '../../../config/index.ts';
 import { cors, ipFilter, retry, roundRobin } from '../../../plugins/index.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
+import { fetchOnce } from '../../support/fetch-once.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
@@ -20,13 +21,13 @@ test('answers preflights before another filter refuses, and has its refusal read
   try {
     await withWeldr({ listen, servers: [origin.url], plugins }, async ({ url }) => {
       for (const path of ['/api', '/API/x', '/%61pi/x']) {
-        const preflight = await fetch(url + path, { method: 'OPTIONS', headers: asked });
+        const preflight = await fetchOnce(url + path, { method: 'OPTIONS', headers: asked });
         assert.equal(
           [preflight.status, preflight.headers.get('access-control-allow-origin')],
           [204, page],
           path,
         );
-        const get = await fetch(url + path, { headers: { origin: page } });
+        const get = await fetchOnce(url + path, { headers: { origin: page } });
         assert.equal([get.status, get.headers.get('access-control-allow-origin')], [403, page], path);
         const h2 = await h2Exchange(url, { ':path': path, ':method': 'OPTIONS', ...asked });
         assert.equal([h2.status, h2.headers['access-control-allow-origin']], [204, page], path);
@@ -38,7 +39,7 @@ test('answers preflights before another filter refuses, and has its refusal read
         });
         assert.equal([other.status, other.headers['access-control-allow-origin']], [403, undefined], path);
       }
-      const outside = await fetch(url, { headers: { origin: page } });
+      const outside = await fetchOnce(url, { headers: { origin: page } });
       assert.equal([outside.status, outside.headers.has('access-control-allow-origin')], [200, false]);
       assert.is(origin.requests, 1);
     });
@@ -70,13 +71,13 @@ test('says who may read, whatever a server says, to responses of all kinds', asy
           ],
           [page, 'true', 'Cookie, Origin'],
         );
-        const evil = await fetch(url, { headers: { origin: 'https://evil.test' } });
+        const evil = await fetchOnce(url, { headers: { origin: 'https://evil.test' } });
         assert.equal(
           [evil.headers.has('access-control-allow-origin'), evil.headers.get('vary')],
           [false, 'Cookie, Origin'],
         );
         await origin.close();
-        const failed = await fetch(url, { headers: { origin: page } });
+        const failed = await fetchOnce(url, { headers: { origin: page } });
         assert.equal([failed.status, failed.headers.get('access-control-allow-origin')], [502, page]);
       },
     );

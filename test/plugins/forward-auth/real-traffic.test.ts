@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { when } from '../../../config/index.ts';
 import { forwardAuth, retry, roundRobin } from '../../../plugins/index.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
+import { fetchOnce } from '../../support/fetch-once.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
@@ -51,13 +52,16 @@ test('guards its paths in every spelling and protocol, wherever it stands, and t
         assert.is(origin.requests, before);
         const headers = { cookie: 'session=1', 'x-user': 'root' };
         for (let n = 0; n < 2; n++) {
-          const seen = (await (await fetch(`${url}/headers`, { headers })).json()) as Record<string, string>;
+          const seen = (await (await fetchOnce(`${url}/headers`, { headers })).json()) as Record<
+            string,
+            string
+          >;
           assert.is(seen['x-user'], 'ada');
         }
         const h2 = await h2Exchange(url, { ':path': '/headers', ...headers });
         assert.is(JSON.parse(h2.body.toString())['x-user'], 'ada');
         const body = 'b'.repeat(200_000);
-        const echo = await fetch(`${url}/echo`, { method: 'POST', headers, body });
+        const echo = await fetchOnce(`${url}/echo`, { method: 'POST', headers, body });
         assert.ok((await echo.text()) === body);
       });
     }
@@ -75,15 +79,15 @@ test('gives up what it asks for a client that leaves, and fails closed when the 
       async ({ url }) => {
         const leaving = new AbortController();
         const left = Array.from({ length: 3 }, () =>
-          fetch(url, { signal: leaving.signal }).catch(() => 'left'),
+          fetchOnce(url, { signal: leaving.signal }).catch(() => 'left'),
         );
         await until('it is asked', () => auth.inFlight === 3);
-        assert.is((await fetch(url)).status, 503);
+        assert.is((await fetchOnce(url)).status, 503);
         leaving.abort();
         assert.equal(await Promise.all(left), ['left', 'left', 'left']);
         await until('the questions are given up', () => auth.inFlight === 0);
         await auth.close();
-        assert.is((await fetch(url)).status, 503);
+        assert.is((await fetchOnce(url)).status, 503);
         assert.is(origin.requests, 0);
       },
     );
