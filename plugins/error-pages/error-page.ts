@@ -41,6 +41,9 @@ function statusesOf(key: string): number[] {
   return Array.from({ length: 100 }, (_, n) => first + n);
 }
 
+/** Its clients read a status of their own, which Weldr makes of the error. */
+const grpc = /^application\/grpc(?![\w-])/i;
+
 /** Fields that are about the body which was there before. */
 const ofTheBody =
   /^(?:content-(?!security-policy)|etag$|last-modified$|accept-ranges$|(?:repr-)?digest$|trailer$)/i;
@@ -67,7 +70,8 @@ export class ErrorPages {
   /** The response in place of the one that is there; undefined: it stays. */
   insteadOf({ request, response }: ProxyContext): Reply | undefined {
     const page = response === undefined ? undefined : this.pages.get(response.status);
-    if (page === undefined || response === undefined) return undefined;
+    if (page === undefined || response === undefined || grpc.test(request.headers.get('content-type') ?? ''))
+      return undefined;
     const at = bestType(request.headers.getAll('accept').join(), page.types);
     const text = page.texts[at];
     if (text === undefined) return undefined;

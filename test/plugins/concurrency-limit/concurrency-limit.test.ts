@@ -127,6 +127,20 @@ test('limits a request by each instance that it passes', async () => {
   for (let n = 0; n < 3; n++) assert.is((await side.run()).status, 200);
 });
 
+test('has a turn in a pool end with a request that its fallback served', async () => {
+  const side = await workerSide(roundRobin(), {
+    upstreams: { default: [], spare: upstreams },
+    fallbacks: { default: 'spare' },
+    pools: { default: [concurrencyLimit({ max: 1, queue: 0 })] },
+  });
+  const held = begin(side);
+  await settle();
+  assert.is((await side.run()).status, 503);
+  held.end();
+  await settle();
+  for (let n = 0; n < 3; n++) assert.is((await side.run()).status, 200);
+});
+
 test('takes no turn for a request that is only explained', async () => {
   const side = await start({ max: 1, queue: 0 });
   const held = begin(side);

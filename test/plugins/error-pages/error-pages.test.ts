@@ -143,6 +143,18 @@ test('drops what was said of the old body only', async () => {
   );
 });
 
+test('leaves what clients of gRPC get', async () => {
+  for (const [type, isPage] of [
+    ['application/grpc', false],
+    ['application/grpc+proto', false],
+    ['application/grpc-web', true],
+    ['application/json', true],
+  ] as const) {
+    const { reply: made } = await run({}, { ...timeout, headers: { 'Content-Type': type } });
+    assert.is(made?.body === '<h1>504</h1>', isPage, type);
+  }
+});
+
 test('is for the requests of its when alone', async () => {
   const side = await workerSide([when({ path: '/a' }, errorPages({ pages })), roundRobin()], { upstreams });
   assert.is((await side.run({ ...timeout, target: '/%61' })).reply?.body, '<h1>504</h1>');
