@@ -4,7 +4,7 @@ import { addressKey } from '../../core/address-key.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { deleteField } from '../../core/request/field-aliases.ts';
-import { isToken } from '../../core/request/headers.ts';
+import { hopByHop, isToken } from '../../core/request/headers.ts';
 import { type Reply, reply } from '../../core/request/reply.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { ThreadChecker } from './password-checker.ts';
@@ -26,7 +26,7 @@ const options = z
       .string()
       .refine(isToken, 'is no name of a field')
       .refine(
-        name => !/^(host|authorization)$/i.test(name),
+        name => !/^(host|authorization|content-length)$/i.test(name) && !hopByHop.has(name.toLowerCase()),
         'is another field: take one such as X-Forwarded-User',
       )
       .optional()

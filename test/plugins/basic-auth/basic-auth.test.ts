@@ -147,7 +147,7 @@ test('lets others go on while a password is checked', async () => {
       over = true;
       return status;
     });
-    for (let n = 0; n < 100; n++) assert.is((await side.run(as('ada', 'open sesame'))).status, 200);
+    for (let n = 0; n < 10; n++) assert.is((await side.run(as('ada', 'open sesame'))).status, 200);
     assert.not.ok(over);
     assert.is(await guess, 401);
   });
@@ -210,6 +210,7 @@ test('refuses options that make no sense', async () => {
     ],
     [{ users: { ada: sesame }, realm: 'a"b' }, /realm/],
     [{ users: { ada: sesame }, userHeader: 'Authorization' }, /X-Forwarded-User/],
+    [{ users: { ada: sesame }, userHeader: 'Connection' }, /X-Forwarded-User/],
   ] as const) {
     const thrown = await withSide(options as unknown as BasicAuthOptions, async () => {}).catch(
       error => error,
