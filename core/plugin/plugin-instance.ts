@@ -119,7 +119,7 @@ class Reading {
       const { kind, name: childName } = child.scope;
       const isWhen = child.scope.kind === 'when';
       this.read(child.plugins, {
-        where: `${at}.plugins`,
+        where: `${at}.${child.field ?? 'plugins'}`,
         prefix: `${place.prefix}${kind}:${childName}/`,
         scope: isWhen ? scope : { kind: 'route', name: childName },
         conditions: child.scope.kind === 'when' ? [...conditions, child.scope.condition] : conditions,
@@ -133,8 +133,11 @@ class Reading {
     const defined = typeof item === 'string' ? this.defined.get(item) : undefined;
     if (defined !== undefined) return defined;
     if (typeof item !== 'string' || this.catalogue !== undefined) return this.made(item, where);
-    const known = [...this.defined.keys()].join(', ');
-    const why = `there is no plugin ${JSON.stringify(item)} in define${known === '' ? '' : `, which has ${known}`}`;
+    const known = [...this.defined.keys()];
+    const near = nearest(item, known);
+    const has =
+      near === undefined ? `, which has ${known.join(', ')}` : `; did you mean ${JSON.stringify(near)}?`;
+    const why = `there is no plugin ${JSON.stringify(item)} in define${known.length === 0 ? '' : has}`;
     const isCall = /^[A-Za-z]+$/.test(item) && where.startsWith('plugins[');
     throw invalid(where, isCall ? `${why}; in code a plugin is called: ${item}()` : why);
   }
@@ -165,7 +168,7 @@ class Reading {
     this.prepare(plugin, at);
     for (const child of plugin.children ?? []) {
       for (const [index, item] of child.plugins.entries()) {
-        const placed = this.find(item, `${at}.plugins[${index}]`);
+        const placed = this.find(item, `${at}.${child.field ?? 'plugins'}[${index}]`);
         // What `define` has is prepared there.
         if (typeof item !== 'string' || !this.defined.has(item)) this.prepareAll(placed);
       }

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { ManagerPools } from '../pool/manager-pools.ts';
 import type { OperatorPools } from '../pool/operator-pools.ts';
 import type { Pool, Pools } from '../pool/pool.ts';
-import type { Route } from '../request/route.ts';
+import type { Route, RouteReply } from '../request/route.ts';
 import type { Listen } from '../settings/listen.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { RequestHooks } from '../stages/request-hooks.ts';
@@ -65,6 +65,8 @@ export interface ConfigFacts {
   readonly listen: readonly Listen[];
   /** Does a plugin keep what is changed at run time over a restart? */
   readonly hasStore: boolean;
+  /** The names of its pools, `default` first. */
+  readonly pools: readonly string[];
   /** Says what is legal and surely not meant, and what to do instead; `field`: the option that it is about. */
   warn(field: string, text: string): void;
   /** Says where the plugin will listen, as {@link ManagerSide.listensOn} does when it starts. */
@@ -74,6 +76,8 @@ export interface ConfigFacts {
 /** Plugins within a plugin, and for which requests. */
 export interface ChildPlugins {
   readonly scope: ChildScope;
+  /** The option that lists them, for messages; default `plugins`. */
+  readonly field?: string;
   readonly plugins: readonly ListedPlugin[];
 }
 
@@ -110,8 +114,11 @@ export interface WorkerSide<ToManager = unknown, ToWorker = unknown> extends Sid
   readonly id: number;
   /** The line to the plugin's manager side. */
   readonly channel: WorkerChannel<ToManager, ToWorker>;
-  /** Makes a route for the stage `route` to return; make it once. */
-  route(name: string, pool: Pool): Route;
+  /**
+   * Makes a route for the stage `route` to return; make it once. One that leads to no pool makes a reply, after its own
+   * plugins have let the request in.
+   */
+  route(name: string, end: Pool | RouteReply): Route;
 }
 
 /** The owning side of a plugin. */

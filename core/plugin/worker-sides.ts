@@ -7,6 +7,7 @@ import type { Pools } from '../pool/pool.ts';
 import { Route } from '../request/route.ts';
 import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts';
 import { Stages } from '../stages/stages.ts';
+import { guardedReply } from '../stages/tap-guard.ts';
 import { CleanUps } from './clean-ups.ts';
 import { MetricRecorder } from './metric-recorder.ts';
 import type { Metrics } from './metrics.ts';
@@ -126,7 +127,11 @@ export class WorkerSides {
       log: ownLog,
       covers: pool => covers(instance, all, pool),
       onClose: fn => this.cleanUps.add(name, fn),
-      route: (routeName, pool) => new Route(routeName, pool),
+      route: (routeName, end) =>
+        new Route(
+          routeName,
+          typeof end === 'function' ? guardedReply(end, { plugin: name, report }, name) : end,
+        ),
       channel: {
         send: message => this.options.send(name, message),
         onMessage: listener => this.listen(name, listener),

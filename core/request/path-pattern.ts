@@ -18,7 +18,7 @@ export interface PathPattern {
 /** Compiles a pattern that {@link patternProblem} finds nothing wrong with. */
 export function compilePattern(pattern: string | RegExp): PathPattern {
   if (pattern instanceof RegExp) return new Expression(pattern);
-  const { segments, isPrefix } = take(pattern);
+  const { segments, isPrefix } = segmentsOf(pattern);
   if (segments.some(isParameter)) return new Segments(segments, isPrefix);
   return isPrefix ? new Prefix(segments) : new Exact(segments);
 }
@@ -52,7 +52,8 @@ function starProblem(pattern: string, quoted: string): string {
   return `the path ${quoted} has a * which is not a last segment: write ${JSON.stringify(prefix)} for all below, or ":name" for one segment`;
 }
 
-function isParameter(segment: string): boolean {
+/** Does a segment of a pattern stand for any one segment, as `:id` does? */
+export function isParameter(segment: string): boolean {
   return /^:[a-z_]\w*$/i.test(segment);
 }
 
@@ -61,8 +62,8 @@ function encodeText(text: string): string {
   return text.replace(/[^\x21-\x7e]+/g, encodeURIComponent);
 }
 
-/** A pattern's segments as they are compared, parameters as they are written. */
-function take(pattern: string): { segments: string[]; isPrefix: boolean } {
+/** A pattern's segments in normal form, in the case in which they are written; of `/*` and `/` none, of `/a/*` `a`. */
+export function segmentsOf(pattern: string): { segments: string[]; isPrefix: boolean } {
   const isPrefix = pattern.endsWith('/*');
   const path = isPrefix ? pattern.slice(0, -2) : pattern.replace(/\/$/, '');
   const lower = path.replace(/[\u0080-\uffff]+/g, part => part.normalize('NFKC').toLowerCase());

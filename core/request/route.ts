@@ -1,16 +1,24 @@
 // Route: a destination with a name, which a plugin's rule leads to.
-import { Pool } from '../pool/pool.ts';
+import { isPool, type Pool } from '../pool/pool.ts';
+import type { ProxyContext } from './context.ts';
+import type { Reply } from './reply.ts';
 
 /** @internal `value instanceof Route`, for the hot path. */
 export let isRoute: (value: unknown) => value is Route;
 
+/** Makes the reply to a request whose route leads to no pool. */
+export type RouteReply = (ctx: ProxyContext) => Reply;
+
 /**
- * Where a rule leads: a name for logs, metrics and scopes, and a pool. A plugin makes its routes once, at its start,
- * with `side.route(name, pool)`, and returns them from the stage `route`.
+ * Where a rule leads: a name for logs, metrics and scopes, and a pool or a reply. A plugin makes its routes once, at its
+ * start, with `side.route(name, pool)`, and returns them from the stage `route`.
  */
 export class Route {
   readonly name: string;
-  readonly pool: Pool;
+  /** Undefined: it leads to a reply. */
+  readonly pool: Pool | undefined;
+  /** Makes the reply, once the route's own plugins have let the request in; undefined: it leads to a pool. */
+  readonly reply: RouteReply | undefined;
   readonly #made = true;
 
   /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
@@ -22,12 +30,15 @@ export class Route {
     isRoute = (value): value is Route => typeof value === 'object' && value !== null && #made in value;
   }
 
-  constructor(name: string, pool: Pool) {
+  constructor(name: string, end: Pool | RouteReply) {
     if (typeof name !== 'string' || name === '')
       throw new TypeError(`a route's name is a text, got ${String(name)}`);
-    if (!(pool instanceof Pool)) throw new TypeError(`the route ${name} leads to no pool`);
+    const makesReply = typeof end === 'function';
+    if (!makesReply && !isPool(end))
+      throw new TypeError(`the route ${name} leads to no pool and makes no reply`);
     this.name = name;
-    this.pool = pool;
+    this.pool = makesReply ? undefined : end;
+    this.reply = makesReply ? end : undefined;
     Object.freeze(this);
   }
 }

@@ -103,6 +103,7 @@ export function checkConfig(
       overrides,
       listen: settings.listen,
       hasStore: instances.some(({ plugin }) => plugin.stored !== undefined),
+      pools: ['default', ...Object.keys(settings.pools).filter(name => name !== 'default')],
       warn: (field, text) => warnings.push(`${instance.at}.${field}: ${text}`),
       listensOn: address => addresses.push(address),
     });

@@ -221,24 +221,42 @@ export class Pipeline {
     }
     if (isReply(destination)) this.answer(state, destination);
     else if (!isRoute(destination)) this.enter(ctx, state, destination ?? state.pool, 'first');
+    else this.follow(ctx, state, destination);
+  }
+
+  private follow(ctx: ProxyContext, state: RequestState, route: Route): void {
+    state.ensureRare().route = route;
+    this.chain = this.stages.of(route, route.pool);
+    const admission = this.stages.admission('route', route.name);
+    if (admission === undefined) this.arrive(ctx, state, route);
     else {
-      state.ensureRare().route = destination;
-      this.chain = this.stages.of(destination, destination.pool);
-      const admission = this.stages.admission('route', destination.name);
-      if (admission === undefined) this.enter(ctx, state, destination.pool, 'first');
-      else {
-        this.stage = admittingToRoute;
-        admission.callAsync(ctx, this.onAdmittedToRoute);
-        this.awaitStage(admittingToRoute);
-      }
+      this.stage = admittingToRoute;
+      admission.callAsync(ctx, this.onAdmittedToRoute);
+      this.awaitStage(admittingToRoute);
     }
   }
 
   private readonly onAdmittedToRoute = (thrown?: Error | null, result?: Reply): void => {
     const { ctx, state } = this;
     if (ctx === undefined || state?.route === undefined) return;
-    if (this.passes(admittingToRoute, thrown, result)) this.enter(ctx, state, state.route.pool, 'first');
+    if (this.passes(admittingToRoute, thrown, result)) this.arrive(ctx, state, state.route);
   };
+
+  /** Where the route leads: to its pool, or to the reply that it makes. */
+  private arrive(ctx: ProxyContext, state: RequestState, route: Route): void {
+    if (route.pool !== undefined) {
+      this.enter(ctx, state, route.pool, 'first');
+      return;
+    }
+    let answer: Reply | undefined;
+    try {
+      answer = route.reply?.(ctx);
+    } catch (thrown) {
+      this.fail(state, thrown);
+      return;
+    }
+    if (answer !== undefined) this.answer(state, answer);
+  }
 
   /** Makes a pool the one to choose from; at the first entry its own plugins admit the request. */
   private enter(ctx: ProxyContext, state: RequestState, pool: Pool, when: 'first' | 'later'): void {

@@ -111,11 +111,11 @@ export class Stages {
     return this.plainChain;
   }
 
-  /** What the requests of this route in this pool go through. */
-  of(route: Route | undefined, pool: Pool): Chain {
+  /** What the requests of this route in this pool go through; undefined: it leads to a reply. */
+  of(route: Route | undefined, pool: Pool | undefined): Chain {
     if (!this.hasScopes) return this.plain;
     const routeName = route === undefined ? '' : this.scopeOf('route', route.name);
-    return this.chain(routeName, this.scopeOf('pool', pool.name));
+    return this.chain(routeName, pool === undefined ? '' : this.scopeOf('pool', pool.name));
   }
 
   /** The `request` stage of a route's or pool's own plugins; undefined: there are none. */

@@ -6,6 +6,7 @@ import { isUpstream } from '../pool/pool.ts';
 import { ProxyContext, stateOf } from '../request/context.ts';
 import { adoptReply, isReply } from '../request/reply.ts';
 import { adoptRetry, Retry } from '../request/retry.ts';
+import type { RouteReply } from '../request/route.ts';
 
 /** Characters of what a tap returned by mistake. */
 const maxShown = 200;
@@ -129,6 +130,21 @@ function accepted(place: Place, value: unknown, ctx: ProxyContext): unknown {
   if (isReply(value) || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = place.plugin;
   // Only a refusal ends the question.
   return value === true ? undefined : value;
+}
+
+/** The same for what makes the reply of a route. */
+export function guardedReply(make: (ctx: ProxyContext) => unknown, guard: Guard, plugin: string): RouteReply {
+  const place = { plugin, stage: 'route', expected: 'a reply', accepts: isReply, guard };
+  return ctx => {
+    try {
+      stateOf(ctx).tap = plugin;
+      const value = checked(place, make(ctx), ctx);
+      if (isReply(value)) return value;
+      throw failure(plugin, place.stage, 'its route made no reply');
+    } catch (thrown) {
+      throw asFailure(place, thrown);
+    }
+  };
 }
 
 /** For `respond`: a tap which fails has its request fail; a returned reply takes the response's place. */

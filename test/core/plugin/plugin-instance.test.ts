@@ -154,7 +154,7 @@ define('gives plugins names which pools and routes use', () => {
 define('is said to have what it has, for a name that it does not', () => {
   assert.is(
     problemOf({ plugins: [], pools: { api: ['gat'] }, define: { gate: bare, auth: limit() } }).message,
-    'pools.api.plugins[0]: there is no plugin "gat" in define, which has gate, auth',
+    'pools.api.plugins[0]: there is no plugin "gat" in define; did you mean "gate"?',
   );
   assert.is(
     problemOf({ plugins: [], pools: { api: ['toString'] } }).message,

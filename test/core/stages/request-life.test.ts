@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import type { Upstream } from '../../../core/pool/pool.ts';
+import type { ProxyContext } from '../../../core/request/context.ts';
 import { reply } from '../../../core/request/reply.ts';
 import { retry } from '../../../core/request/retry.ts';
 import type { RequestHooks } from '../../../core/stages/request-hooks.ts';
@@ -134,6 +135,66 @@ route('is made of a name and a pool, or not at all', async () => {
       },
     });
     assert.match(await messageOf(side), /plugin careless did not start: .*route/);
+  }
+});
+
+/** All requests take a route which makes a reply, in whose scope these plugins stand. */
+const answering = (make: (ctx: ProxyContext) => unknown, ...plugins: readonly Plugin[]): Plugin => ({
+  name: 'routes',
+  children: [{ scope: { kind: 'route', name: 'hello' }, plugins }],
+  worker({ hooks, route: routeTo }) {
+    const hello = routeTo('hello', make as never);
+    hooks.route.tap('routes', () => hello);
+  },
+});
+
+route('leads to a route which makes a reply, with no pool in between', async () => {
+  const seen: unknown[] = [];
+  const ofPool: Plugin = {
+    name: 'of-pool',
+    worker: ({ hooks }) => void hooks.respond.tap('of-pool', () => void seen.push('pool')),
+  };
+  const side = await workerSide(
+    answering(ctx => reply(203, ctx.request.target)),
+    { upstreams: ['http://a:1'], pools: { default: [ofPool] } },
+  );
+  const result = await side.run({ target: '/x' });
+  assert.equal([result.status, result.reply?.body, result.route], [203, '/x', 'hello']);
+  assert.equal([result.attempts, seen, result.ctx.response?.plugin], [[], [], 'routes']);
+});
+
+route('has its own plugins admit a request before it makes the reply, and respond to it', async () => {
+  const own: Plugin = {
+    name: 'own',
+    worker({ hooks }) {
+      hooks.request.tapPromise('own', async ctx =>
+        ctx.request.target === '/closed' ? reply(403) : undefined,
+      );
+      hooks.respond.tap('own', ctx => ctx.response?.headers.set('X-Own', 'yes'));
+    },
+  };
+  const side = await workerSide(
+    answering(() => reply(200), own),
+    { upstreams: ['http://a:1'] },
+  );
+  const [open, closed] = [await side.run(), await side.run({ target: '/closed' })];
+  assert.equal([open.status, open.headers.get('x-own')], [200, 'yes']);
+  assert.equal([closed.status, closed.headers.get('x-own')], [403, 'yes']);
+});
+
+route('fails a request whose route makes no reply, and names the plugin', async () => {
+  for (const make of [
+    () => undefined,
+    () => 'x',
+    async () => reply(200),
+    () => {
+      throw new Error('broken');
+    },
+  ]) {
+    const side = await workerSide(answering(make), { upstreams: ['http://a:1'] });
+    const { status, error } = await side.run();
+    assert.is(status, 500);
+    assert.match(error?.message ?? '', /plugin routes in route: /);
   }
 });
 
