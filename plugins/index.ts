@@ -24,5 +24,6 @@ export { random } from './random/index.ts';
 export { type RateLimitOptions, rateLimit } from './rate-limit/index.ts';
 export { type RetryOptions, retry } from './retry/index.ts';
 export { type RoundRobinOptions, roundRobin } from './round-robin/index.ts';
+export { type RouteCondition, type RouteInput, type RoutesOptions, routes } from './routes/index.ts';
 export { type StatsOptions, stats } from './stats/index.ts';
 export { type StickyCookieOptions, stickyCookie } from './sticky-cookie/index.ts';

@@ -138,7 +138,7 @@ class Reading {
     const has =
       near === undefined ? `, which has ${known.join(', ')}` : `; did you mean ${JSON.stringify(near)}?`;
     const why = `there is no plugin ${JSON.stringify(item)} in define${known.length === 0 ? '' : has}`;
-    const isCall = /^[A-Za-z]+$/.test(item) && where.startsWith('plugins[');
+    const isCall = /^[A-Za-z]+$/.test(item) && /^plugins\[\d+\]$/.test(where) && near === undefined;
     throw invalid(where, isCall ? `${why}; in code a plugin is called: ${item}()` : why);
   }
 

@@ -68,8 +68,8 @@ const maxValues = 1000;
 const emptyList = 'an empty list would match nothing: name something, or leave the key out';
 const longList = `a list has over ${maxValues} elements: use several matchers under "any"`;
 
-/** One or more strings, with a message that says what is wrong with the first wrong one. */
-function oneOrMore(problemOf: (value: unknown) => string | undefined) {
+/** The schema of one or more strings, with a message that says what is wrong with the first wrong one. */
+export function oneOrMore(problemOf: (value: unknown) => string | undefined) {
   const item = z
     .string({ error: ({ input }) => listProblem(input, problemOf) })
     .refine(value => problemOf(value) === undefined, {
@@ -81,7 +81,8 @@ function oneOrMore(problemOf: (value: unknown) => string | undefined) {
   });
 }
 
-function listProblem(input: unknown, problemOf: (value: unknown) => string | undefined): string {
+/** What is wrong with a value or a list of values of which `problemOf` says what is wrong with one. */
+export function listProblem(input: unknown, problemOf: (value: unknown) => string | undefined): string {
   if (!Array.isArray(input)) return problemOf(input) ?? `expected text, got ${showInput(input)}`;
   if (input.length === 0) return emptyList;
   if (input.length > maxValues) return longList;
@@ -139,7 +140,8 @@ const anyName = (name: string): string | undefined =>
 
 const scheme = z.enum(['http', 'https']);
 
-const plainKeys = {
+/** The schemas of the keys of a matcher that neither look at the path nor hold matchers. */
+export const plainKeys = {
   method: oneOrMore(methodProblem).optional().describe('The method, in any case, such as `POST`.'),
   host: oneOrMore(hostProblem)
     .optional()

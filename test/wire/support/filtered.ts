@@ -4,7 +4,7 @@ import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { when } from '../../../core/plugin/when.ts';
 import { reply } from '../../../core/request/reply.ts';
 import { managerSide, settle, type TestWorkerSide, workerSide } from '../../../core/testing.ts';
-import { failOpen, passiveHealth, retry, roundRobin } from '../../../plugins/index.ts';
+import { failOpen, passiveHealth, retry, roundRobin, routes } from '../../../plugins/index.ts';
 
 const refusal = reply(403, 'closed\n');
 
@@ -104,6 +104,25 @@ export const filtered: Readonly<Record<string, Make>> = {
     };
     return workerSide([roundRobin(), routes], { upstreams: [one, two] });
   },
+  'of routes': inConfig(
+    roundRobin(),
+    routes([
+      { name: 'login', path: '/login', pool: 'default', plugins: [closed()] },
+      { name: 'admin', path: '/admin/*', pool: 'default', plugins: [closed()] },
+      { name: 'rest', path: '/*', pool: 'default' },
+    ]),
+  ),
+  'as routes which reply': inConfig(
+    roundRobin(),
+    routes([{ name: 'closed', path: ['/login', '/admin/*'], reply: { status: 403 } }]),
+  ),
+  'of a route whose path is an expression': inConfig(
+    roundRobin(),
+    routes([
+      { name: 'closed', path: /^\/(?:login\/?|admin(?:\/.*)?)$/i, pool: 'default', plugins: [closed()] },
+      { name: 'rest', pool: 'default' },
+    ]),
+  ),
   'within another when': inConfig(
     roundRobin(),
     when({ any: [{ host: 'a.test' }, { not: { host: 'a.test' } }] }, ...filters()),

@@ -1,0 +1,31 @@
+// The path that a route makes of a request's: checked again, so that no server reads in it what the routes did not.
+import { WeldrError } from '../../core/errors.ts';
+import { RequestPath } from '../../core/request/path.ts';
+
+/** What a route makes of a path in normal form; undefined: it makes nothing of it. */
+export type PathChange = (path: string) => string | undefined;
+
+/**
+ * What a change makes of a path. Throws BAD_REQUEST where some server would read the result as something that the change
+ * does not make of any reading of the original: `/api/%2Fevil/x` without `/api` begins with a host for some.
+ */
+export function changedPath(path: RequestPath, change: PathChange): string {
+  const changed = path.problem === undefined ? change(path.normal) : undefined;
+  if (changed === undefined) throw unclear(path, path.problem ?? 'the route cannot change it');
+  const result = new RequestPath(changed);
+  if (result.plainEnd === changed.length) return changed;
+  const originals = path.plainEnd < 0 ? path.readings : [path.normal];
+  const meant = new Set(originals.map(change));
+  if (result.problem === undefined && result.readings.every(reading => meant.has(reading))) return changed;
+  throw unclear(
+    path,
+    `what a route makes of it, ${JSON.stringify(changed.slice(0, 200))}, can be read in other ways`,
+  );
+}
+
+function unclear(path: RequestPath, why: string): WeldrError {
+  return new WeldrError(
+    'BAD_REQUEST',
+    `the path ${JSON.stringify(path.text.slice(0, 200))} is ambiguous: ${why}`,
+  );
+}

@@ -1,0 +1,46 @@
+// Regular expressions of routes: /…/ in code, "~…" and "~*…" in JSON and YAML, as nginx writes them.
+import { backtrackingProblem } from './backtracking.ts';
+
+/** The expression that a path or a host is written as; undefined: it is written as none. */
+export function expressionOf(pattern: string | RegExp): RegExp | undefined {
+  if (pattern instanceof RegExp) {
+    // With g or y an expression would begin where the last request's match ended.
+    return /[gy]/.test(pattern.flags)
+      ? new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
+      : pattern;
+  }
+  if (!pattern.startsWith('~')) return undefined;
+  const ignoresCase = pattern.startsWith('~*');
+  return new RegExp(pattern.slice(ignoresCase ? 2 : 1).trim(), ignoresCase ? 'i' : '');
+}
+
+/** Is a pattern written as an expression? */
+export function isExpression(pattern: unknown): pattern is string | RegExp {
+  return pattern instanceof RegExp || (typeof pattern === 'string' && pattern.startsWith('~'));
+}
+
+/** What is wrong with a pattern that is an expression, in a sentence; undefined: nothing, or it is none. */
+export function expressionProblem(pattern: unknown): string | undefined {
+  if (!isExpression(pattern)) return undefined;
+  try {
+    const expression = expressionOf(pattern);
+    return expression === undefined ? undefined : backtrackingProblem(expression);
+  } catch (thrown) {
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    return `${JSON.stringify(pattern)} is no regular expression: ${why}`;
+  }
+}
+
+/**
+ * What is wrong with an expression for paths: they are compared in normal form, which writes %2F in upper case, so one
+ * for `%2f` would never match.
+ */
+export function pathExpressionProblem(pattern: unknown): string | undefined {
+  const problem = expressionProblem(pattern);
+  if (problem !== undefined) return problem;
+  const expression = isExpression(pattern) ? expressionOf(pattern) : undefined;
+  if (expression === undefined || expression.flags.includes('i')) return undefined;
+  const triplet = /%(?:[a-f][\da-f]|\d[a-f])/i.exec(expression.source)?.[0];
+  if (triplet === undefined || triplet === triplet.toUpperCase()) return undefined;
+  return `the expression ${String(expression)} has ${triplet}: write ${triplet.toUpperCase()}, as paths are compared in normal form`;
+}

@@ -1,0 +1,144 @@
+// routes: which requests go where, by host, path and more.
+import { z } from 'zod';
+import { WeldrError } from '../../core/errors.ts';
+import { nearest } from '../../core/nearest.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ChildPlugins, ConfigFacts, ListedPlugin, Plugin } from '../../core/plugin/plugin.ts';
+import type { Route } from '../../core/request/route.ts';
+import { ActiveRoute, otherwiseRoute } from './active-route.ts';
+import { checkOtherwise, checkRoute, checkRoutes, shadowsOf, takesAll } from './route-checks.ts';
+import { asList } from './route-conditions.ts';
+import { RouteIndex } from './route-index.ts';
+import { otherwise, type RouteInput, type RouteOptions, routeInCode, routeInText } from './route-options.ts';
+
+export type { RouteCondition, RouteInput } from './route-options.ts';
+
+const maxRoutes = 100_000;
+const about = 'Which requests go where: by host, path and more, the narrowest first.';
+const aboutRoutes = 'The routes. The narrowest that matches takes a request; of equal ones the first.';
+
+const inText = z
+  .strictObject({
+    routes: z.array(routeInText).max(maxRoutes).describe(aboutRoutes),
+    otherwise: otherwise.optional(),
+  })
+  .describe(about);
+
+const inCode = z
+  .strictObject({
+    routes: z.array(routeInCode.superRefine(checkRoute)).max(maxRoutes),
+    otherwise: otherwise.optional(),
+  })
+  .superRefine(({ routes: list, otherwise: rest }, context) => {
+    checkRoutes(list, context);
+    if (rest === undefined) return;
+    checkOtherwise(rest, context);
+    const all = list.find(takesAll);
+    if (all === undefined) return;
+    const message = `nothing is left for it, as the route ${all.name} takes every request: leave one of them out`;
+    context.addIssue({ code: 'custom', path: ['otherwise'], message });
+  });
+
+/** What `routes` takes besides the routes, as people write it. */
+export interface RoutesRest {
+  /** What becomes of requests that no route takes; default: the pool `default`. */
+  readonly otherwise?: z.input<typeof otherwise> | undefined;
+}
+
+/** What `routes` takes, as people write it. */
+export interface RoutesOptions extends RoutesRest {
+  readonly routes: readonly RouteInput[];
+}
+
+const plugin = definePlugin({
+  name: 'routes',
+  schema: inCode,
+  check({ routes: list, otherwise: rest }, facts) {
+    for (const [i, route] of list.entries()) checkNames(route, `routes[${i}]`, facts);
+    if (rest?.pool !== undefined) checkPool(rest.pool, 'otherwise.pool', facts);
+    for (const { place, entry, by, whole } of shadowsOf(list)) {
+      if (!whole) facts.warn(`routes[${place}]`, shadowWarning(entry.route.name, by));
+    }
+  },
+  worker(side, { routes: list, otherwise: rest }) {
+    const active = list.map((route, i) => new ActiveRoute(route, `routes[${i}]`, side));
+    const index = new RouteIndex(active);
+    const left = otherwiseRoute(rest, side);
+    side.hooks.route.tap('routes', ctx => {
+      const entry = index.choose(ctx);
+      return entry === undefined ? left : entry.route.take(ctx, entry);
+    });
+    const edited = new Map<Route, ActiveRoute>();
+    for (const each of active) {
+      if (each.responseEdits.length > 0) for (const route of each.routes) edited.set(route, each);
+    }
+    if (edited.size === 0) return;
+    side.hooks.respond.tap('routes', ctx => {
+      const { route } = ctx;
+      const edits = route === undefined ? undefined : edited.get(route)?.responseEdits;
+      if (edits !== undefined) for (const edit of edits) edit(ctx);
+    });
+  },
+  manager({ log }, { routes: list, otherwise: rest }) {
+    const end = rest?.redirect ? 'a redirect' : rest?.reply ? 'a reply' : `pool ${rest?.pool ?? 'default'}`;
+    log.info(
+      { routes: list.length, otherwise: end },
+      'routes are there; what none of them takes goes to `otherwise`',
+    );
+  },
+});
+
+/**
+ * The plugin that routes: `routes([{ name: 'api', host: 'shop.example', path: '/api/*', pool: 'api' }])`. Of the routes that
+ * match a request the narrowest takes it; what none takes goes to the pool `default`, or to what `otherwise` says.
+ */
+export const routes = Object.assign(
+  (given: readonly RouteInput[] | RoutesOptions, rest: RoutesRest = {}): Plugin => {
+    const options = isList(given) ? { routes: [...given], ...rest } : given;
+    // What is no list of routes is refused where the config is checked.
+    return { ...plugin(options as never), children: childrenOf(options) };
+  },
+  { pluginName: 'routes', schema: inText },
+);
+
+function isList(given: unknown): given is readonly RouteInput[] {
+  return Array.isArray(given);
+}
+
+/** The plugins of the routes, in the scopes of these. */
+function childrenOf(options: unknown): ChildPlugins[] {
+  const list: unknown = isObject(options) ? options['routes'] : undefined;
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((route: unknown, i): ChildPlugins[] => {
+    if (!isObject(route) || typeof route['name'] !== 'string' || !Array.isArray(route['plugins'])) return [];
+    const plugins: ListedPlugin[] = route['plugins'];
+    return [{ scope: { kind: 'route', name: route['name'] }, field: `routes[${i}].plugins`, plugins }];
+  });
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function checkNames(route: RouteOptions, at: string, facts: ConfigFacts): void {
+  if (route.pool !== undefined) checkPool(route.pool, `${at}.pool`, facts);
+  for (const pool of Object.keys(route.split ?? {})) checkPool(pool, `${at}.split`, facts);
+  const listeners = facts.listen.map(({ name }) => name);
+  for (const name of route.listener === undefined ? [] : asList(route.listener)) {
+    if (!listeners.includes(name)) throw unknown('listener', name, listeners, `${at}.listener`);
+  }
+}
+
+function checkPool(name: string, at: string, { pools }: ConfigFacts): void {
+  if (!pools.includes(name)) throw unknown('pool', name, pools, at);
+}
+
+function unknown(what: string, name: string, names: readonly string[], field: string): WeldrError {
+  const near = nearest(name, names);
+  const hint = near === undefined ? `there are ${names.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
+  return new WeldrError('CONFIG_INVALID', `there is no ${what} ${JSON.stringify(name)}; ${hint}`, { field });
+}
+
+function shadowWarning(name: string, by: string): string {
+  return `one of the hosts and paths of ${name} never matches, as the route ${by} takes all of its requests; take it out`;
+}

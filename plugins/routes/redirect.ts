@@ -1,0 +1,40 @@
+// Redirects: a Location made of a template, which leads to the host that the config names and to no other.
+import type { RequestPath } from '../../core/request/path.ts';
+import { isAuthority } from '../../core/request/request-line.ts';
+import type { Captures } from './captures.ts';
+import { fillFragment, fillPath, fillQuery, parseTemplate, type Template } from './template.ts';
+
+/** What is wrong with where a redirect leads, in a sentence; undefined: nothing. */
+export function redirectTargetProblem(to: string): string | undefined {
+  if (/^\/(?!\/)/.test(to)) return undefined;
+  const [, authority] = /^https?:\/\/([^/?#]*)/.exec(to) ?? [];
+  if (authority === undefined)
+    return 'expected a path such as "/new/$1" or a URL such as "https://shop.example/$1"';
+  if (authority.includes('$')) {
+    return 'a capture stands in the host, where clients could name one: put it behind a "/", as in "https://shop.example/$1"';
+  }
+  return isAuthority(authority) ? undefined : `${JSON.stringify(authority)} is no host`;
+}
+
+/** A template that {@link redirectTargetProblem} finds nothing wrong with, ready to be filled. */
+export interface RedirectTarget {
+  /** Scheme and host; empty: those of the request. */
+  readonly origin: string;
+  readonly template: Template;
+}
+
+export function redirectTarget(to: string): RedirectTarget {
+  const [origin = ''] = /^https?:\/\/[^/?#]*/.exec(to) ?? [];
+  return { origin, template: parseTemplate(to.slice(origin.length)) };
+}
+
+/** The value of Location. */
+export function locationOf(
+  { origin, template }: RedirectTarget,
+  captures: Captures,
+  { query }: RequestPath,
+): string {
+  // A path that begins with "//" would name a host.
+  const path = fillPath(template, captures).replace(/^\/{2,}/, '/');
+  return `${origin}${path}${fillQuery(template, captures, query)}${fillFragment(template, captures)}`;
+}

@@ -1,0 +1,168 @@
+// Mistakes that routes can have and that no schema of one option sees: of a single route, and of one beside the others.
+import type { z } from 'zod';
+import { segmentsOf } from '../../core/request/path-pattern.ts';
+import { captureNames } from './captures.ts';
+import { isExpression } from './expression.ts';
+import { pathKey } from './path-key.ts';
+import { redirectTarget } from './redirect.ts';
+import { asList, type Conditions, conditionsOf, implies } from './route-conditions.ts';
+import type { IndexedRoute, RouteEntry } from './route-entry.ts';
+import { RouteIndex } from './route-index.ts';
+import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
+import { capturesIn, parseTemplate } from './template.ts';
+
+type Report = (path: (string | number)[], message: string) => void;
+
+const reporter =
+  (context: z.core.$RefinementCtx): Report =>
+  (path, message) =>
+    context.addIssue({ code: 'custom', path, message });
+
+const ends = ['pool', 'split', 'redirect', 'reply'] as const;
+const onTheWay = ['stripPrefix', 'rewrite', 'upstreamHost', 'requestHeaders', 'timeouts'] as const;
+
+/** Looks at a route by itself. */
+export function checkRoute(route: RouteOptions, context: z.core.$RefinementCtx): void {
+  const report = reporter(context);
+  const [end, second] = ends.filter(key => route[key] !== undefined);
+  if (end === undefined) report([], `leads nowhere: give it one of ${ends.join(', ')}`);
+  if (second !== undefined) report([second], `this route has ${String(end)} already: keep one of them`);
+  if (route.sticky !== undefined && route.split === undefined)
+    report(['sticky'], 'goes with split; a plugin such as stickyCookie keeps a client at one server');
+  if (end === 'redirect' || end === 'reply') {
+    for (const key of onTheWay) {
+      if (route[key] !== undefined)
+        report([key], `no server gets requests of a route with ${end}: leave it out`);
+    }
+  }
+  if (route.rewrite !== undefined && route.stripPrefix !== undefined)
+    report(['stripPrefix'], 'rewrite says the whole path: leave one of the two out');
+  checkPrefix(route, report);
+  const target = route.redirect === undefined ? undefined : redirectTarget(route.redirect.to).template;
+  if (target !== undefined) checkCaptures(route, capturesIn(target), ['redirect', 'to'], report);
+  if (route.rewrite !== undefined)
+    checkCaptures(route, capturesIn(parseTemplate(route.rewrite)), ['rewrite'], report);
+}
+
+function checkPrefix({ stripPrefix, path }: RouteOptions, report: Report): void {
+  if (stripPrefix === undefined) return;
+  const wanted = segmentsOf(stripPrefix).segments.map(segment => segment.toLowerCase());
+  const bad = (path === undefined ? ['/*'] : asList(path)).find(each => {
+    const key = pathKey(each);
+    if (key.kind !== 'segments') return true;
+    return wanted.some((segment, i) => {
+      const own = key.segments[i];
+      return own === undefined || !('literal' in own) || own.literal !== segment;
+    });
+  });
+  if (bad === undefined) return;
+  const remedy = isExpression(bad)
+    ? 'use rewrite'
+    : `write a path such as ${JSON.stringify(`${stripPrefix}/*`)}`;
+  report(['stripPrefix'], `the path ${String(bad)} does not begin with ${stripPrefix}: ${remedy}`);
+}
+
+function checkCaptures(
+  { path }: Pick<RouteOptions, 'path'>,
+  names: readonly string[],
+  place: (string | number)[],
+  report: Report,
+): void {
+  for (const each of path === undefined ? [undefined] : asList(path)) {
+    const known = captureNames(pathKey(each));
+    const missing = names.find(name => !known.includes(name));
+    if (missing === undefined) continue;
+    const has = known.length === 0 ? 'captures nothing' : `captures ${known.map(shown).join(', ')}`;
+    report(place, `there is no ${shown(missing)}: the path ${String(each ?? '/*')} ${has}`);
+    return;
+  }
+}
+
+const shown = (name: string): string => (/^\d$/.test(name) ? `$${name}` : `\${${name}}`);
+
+/** Looks at what becomes of requests that no route takes. */
+export function checkOtherwise({ redirect }: OtherwiseOptions, context: z.core.$RefinementCtx): void {
+  if (redirect === undefined) return;
+  const names = capturesIn(redirectTarget(redirect.to).template);
+  checkCaptures({}, names, ['otherwise', 'redirect', 'to'], reporter(context));
+}
+
+/** A route as the checks of the whole list look at it. */
+interface CheckedRoute extends IndexedRoute {
+  readonly place: number;
+  readonly asked: Conditions;
+}
+
+/** Which entry takes the requests of another one first. */
+export interface Shadow {
+  readonly place: number;
+  readonly entry: RouteEntry;
+  readonly by: string;
+  /** Are all entries of the route in the shadow of others? */
+  readonly whole: boolean;
+}
+
+/** Looks at all routes together: two of one name, and those that can never match. */
+export function checkRoutes(routes: readonly RouteOptions[], context: z.core.$RefinementCtx): void {
+  const report = reporter(context);
+  const places = new Map<string, number>();
+  for (const [i, { name }] of routes.entries()) {
+    const before = places.get(name);
+    if (before === undefined) places.set(name, i);
+    else
+      report(
+        ['routes', i, 'name'],
+        `routes[${before}] is called ${JSON.stringify(name)} already: give it another name`,
+      );
+  }
+  const said = new Set<number>();
+  for (const { place, by, whole } of shadowsOf(routes)) {
+    if (!whole || said.has(place)) continue;
+    said.add(place);
+    const { name } = routes[place] ?? { name: '' };
+    report(
+      ['routes', place],
+      `${name} can never match, as the route ${by} takes all of its requests: put it before that one, give it a higher priority or take it out`,
+    );
+  }
+}
+
+/** Hosts and paths of routes whose requests another route takes first. */
+export function shadowsOf(routes: readonly RouteOptions[]): Shadow[] {
+  const index = new RouteIndex(routes.map(checkedRoute));
+  const shadows: { place: number; entry: RouteEntry; by: string }[] = [];
+  const open = new Set<number>();
+  for (const entry of index.entries) {
+    const { route, rank } = entry;
+    const by = index
+      .covering(entry)
+      .find(other => other.rank < rank && other.route !== route && implies(route.asked, other.route.asked));
+    if (by === undefined) open.add(route.place);
+    else shadows.push({ place: route.place, entry, by: by.route.name });
+  }
+  return shadows.map(shadow => ({ ...shadow, whole: !open.has(shadow.place) }));
+}
+
+/** Does a route take every request? */
+export function takesAll(route: RouteOptions): boolean {
+  const { host, path } = route;
+  return (
+    host === undefined &&
+    (path === undefined || asList(path).some(each => pathKey(each).kind === 'any')) &&
+    conditionsOf(route).size === 0
+  );
+}
+
+function checkedRoute(route: RouteOptions, place: number): CheckedRoute {
+  const asked = conditionsOf(route);
+  return {
+    place,
+    asked,
+    name: route.name,
+    priority: route.priority,
+    hosts: route.host === undefined ? [] : asList(route.host),
+    paths: route.path === undefined ? [] : asList(route.path),
+    conditions: asked.size,
+    holds: undefined,
+  };
+}

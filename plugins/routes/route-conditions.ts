@@ -1,0 +1,73 @@
+// The conditions of a route besides host and path: how many there are, whether they hold, and which imply which.
+import { isDeepStrictEqual } from 'node:util';
+import { compileMatcher } from '../../core/request/compiled-matcher.ts';
+import { conditionResult } from '../../core/request/condition-result.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import type { MatcherOptions } from '../../core/request/matcher.ts';
+import { RequestFacts } from '../../core/request/request-facts.ts';
+import type { RouteOptions } from './route-options.ts';
+
+/** What a route asks of one thing, by its name, such as `method` or `header.x-beta`. */
+export type Conditions = ReadonlyMap<string, unknown>;
+
+const lists = ['method', 'clientIp', 'scheme', 'listener'] as const;
+const named = ['header', 'query', 'cookie'] as const;
+const wholes = ['not', 'any', 'when'] as const;
+
+/** The conditions of a route besides host and path. A list, true or false says of a thing what matchers say with it. */
+export function conditionsOf(route: RouteOptions): Conditions {
+  const conditions = new Map<string, unknown>();
+  for (const key of lists) {
+    const value = route[key];
+    if (value === undefined) continue;
+    conditions.set(
+      key,
+      asList(value).map(each => (key === 'method' ? each.toUpperCase() : each)),
+    );
+  }
+  for (const key of named) {
+    for (const [name, value] of Object.entries(route[key] ?? {})) {
+      const place = `${key}.${key === 'header' ? name.toLowerCase() : name}`;
+      conditions.set(place, typeof value === 'boolean' ? value : asList(value));
+    }
+  }
+  for (const key of wholes) if (route[key] !== undefined) conditions.set(key, route[key]);
+  return conditions;
+}
+
+/** Does whoever meets `narrow` meet `wide` as well? False, too, where it cannot be told. */
+export function implies(narrow: Conditions, wide: Conditions): boolean {
+  for (const [key, wanted] of wide) if (!isImplied(narrow.get(key), wanted)) return false;
+  return true;
+}
+
+function isImplied(given: unknown, wanted: unknown): boolean {
+  if (wanted === true) return given === true || isList(given);
+  if (isList(wanted)) return isList(given) && given.every(value => wanted.includes(value));
+  return given !== undefined && isDeepStrictEqual(given, wanted);
+}
+
+/**
+ * Whether the conditions of a route hold; undefined: it has none. Throws CONFIG_INVALID for what is no matcher; `where`
+ * stands before the places of mistakes.
+ */
+export function compileConditions(
+  route: RouteOptions,
+  where: string,
+): ((ctx: ProxyContext) => boolean) | undefined {
+  const { method, header, query, cookie, clientIp, scheme, listener, not, any, when } = route;
+  const options: MatcherOptions = { method, header, query, cookie, clientIp, scheme, listener, not, any };
+  const isEmpty = Object.values(options).every(value => value === undefined);
+  const matches = isEmpty ? undefined : compileMatcher(options, where);
+  if (when === undefined) return matches === undefined ? undefined : ctx => matches(RequestFacts.of(ctx));
+  const asked = (ctx: ProxyContext): boolean => conditionResult(when(ctx), `when of route ${route.name}`);
+  return matches === undefined ? asked : ctx => matches(RequestFacts.of(ctx)) && asked(ctx);
+}
+
+export function asList<T>(value: T | readonly T[]): readonly T[] {
+  return isList(value) ? value : [value];
+}
+
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
+}

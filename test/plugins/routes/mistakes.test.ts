@@ -1,0 +1,325 @@
+// Mistakes in routes: each is said where the config is checked, with its place and what to do.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: how captures are written in templates of routes
+import * as assert from 'uvu/assert';
+import { builtInPlugins } from '../../../config/built-in-plugins.ts';
+import { WeldrError } from '../../../core/errors.ts';
+import { withId } from '../../../core/plugin/define-plugin.ts';
+import { checkConfig } from '../../../core/settings/config.ts';
+import { type RouteInput, type RoutesOptions, roundRobin, routes } from '../../../plugins/index.ts';
+import { suite } from '../../support/suite.ts';
+
+type Rest = Omit<RoutesOptions, 'routes'>;
+
+const settings = { listen: [{ name: 'public', address: ':8080' }], pools: { api: [], shop: [] } };
+
+const check = (list: unknown, rest: Rest = {}) =>
+  checkConfig({ ...settings, plugins: [routes(list as RouteInput[], rest), roundRobin()] });
+
+function messageOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (thrown) {
+    if (thrown instanceof WeldrError && thrown.code === 'CONFIG_INVALID') return thrown.message;
+    throw thrown;
+  }
+  throw new Error('it was taken');
+}
+
+const one = (route: object): string => messageOf(() => check([{ name: 'r', ...route }]));
+
+const single = suite('a mistake in a route');
+
+const mistakes: Record<string, [route: object, message: string]> = {
+  'a pool that is not there': [
+    { pool: 'shp' },
+    'plugins[0].routes[0].pool: there is no pool "shp"; did you mean "shop"?',
+  ],
+  'a pool of a split that is not there': [
+    { split: { api: 1, zzzzzz: 1 } },
+    'plugins[0].routes[0].split: there is no pool "zzzzzz"; there are default, api, shop',
+  ],
+  'a listener that is not there': [
+    { pool: 'api', listener: 'publik' },
+    'plugins[0].routes[0].listener: there is no listener "publik"; did you mean "public"?',
+  ],
+  'no target': [{}, 'plugins[0].routes[0]: leads nowhere: give it one of pool, split, redirect, reply'],
+  'two targets': [
+    { pool: 'api', reply: {} },
+    'plugins[0].routes[0].reply: this route has pool already: keep one of them',
+  ],
+  'a capture that is not there': [
+    { path: '/users/:id', redirect: { to: '/people/${user}' } },
+    'plugins[0].routes[0].redirect.to: there is no ${user}: the path /users/:id captures ${id}',
+  ],
+  'a capture of one path that another does not have': [
+    { path: ['/a/*', '/b'], pool: 'api', rewrite: '/c/$1' },
+    'plugins[0].routes[0].rewrite: there is no $1: the path /b captures nothing',
+  ],
+  'a capture in the host of a redirect': [
+    { path: '/:tenant', redirect: { to: 'https://${tenant}.example/' } },
+    'plugins[0].routes[0].redirect.to: a capture stands in the host, where clients could name one: put it behind a "/", as in "https://shop.example/$1"',
+  ],
+  'a redirect to another scheme': [
+    { redirect: { to: 'javascript:alert(1)' } },
+    'plugins[0].routes[0].redirect.to: expected a path such as "/new/$1" or a URL such as "https://shop.example/$1"',
+  ],
+  'a redirect that is relative to a scheme': [
+    { redirect: { to: '//shop.example/' } },
+    'plugins[0].routes[0].redirect.to: expected a path such as "/new/$1" or a URL such as "https://shop.example/$1"',
+  ],
+  'a lone $': [
+    { redirect: { to: '/cost$' } },
+    'plugins[0].routes[0].redirect.to: $ stands before a number or {name}: write $1 or ${id}, and $$ for the character itself',
+  ],
+  'a prefix that the path does not have': [
+    { path: '/shop/*', pool: 'api', stripPrefix: '/api' },
+    'plugins[0].routes[0].stripPrefix: the path /shop/* does not begin with /api: write a path such as "/api/*"',
+  ],
+  'a prefix beside an expression': [
+    { path: /^\/api/, pool: 'api', stripPrefix: '/api' },
+    'plugins[0].routes[0].stripPrefix: the path /^\\/api/ does not begin with /api: use rewrite',
+  ],
+  'a prefix and a rewrite': [
+    { path: '/api/*', pool: 'api', stripPrefix: '/api', rewrite: '/x/$1' },
+    'plugins[0].routes[0].stripPrefix: rewrite says the whole path: leave one of the two out',
+  ],
+  'an edit of what no server gets': [
+    { path: '/a/*', redirect: { to: '/b/$1' }, upstreamHost: 'x' },
+    'plugins[0].routes[0].upstreamHost: no server gets requests of a route with redirect: leave it out',
+  ],
+  'what is sticky without a split': [
+    { pool: 'api', sticky: { cookie: 'x' } },
+    'plugins[0].routes[0].sticky: goes with split; a plugin such as stickyCookie keeps a client at one server',
+  ],
+  'weights of 0 alone': [{ split: { api: 0 } }, 'plugins[0].routes[0].split: expected a weight above 0'],
+  'an expression that can take for ever': [
+    { path: /^\/(a+)+$/, pool: 'api' },
+    'plugins[0].routes[0].path: the expression /^\\/(a+)+$/ repeats a group in which something repeats, which can take for ever on a text that does not match: write it without',
+  ],
+  'an expression that is none': [
+    { host: '~(', pool: 'api' },
+    'plugins[0].routes[0].host: "~(" is no regular expression: Invalid regular expression: /(/: Unterminated group',
+  ],
+  'an expression that never matches a path in normal form': [
+    { path: /a%2fb/, pool: 'api' },
+    'plugins[0].routes[0].path: the expression /a%2fb/ has %2f: write %2F, as paths are compared in normal form',
+  ],
+  'a path that can be read in several ways': [
+    { path: 'api', pool: 'api' },
+    'plugins[0].routes[0].path: the path "api" does not begin with "/": write "/api"',
+  ],
+  'a host with a port': [
+    { host: 'a.test:80', pool: 'api' },
+    'plugins[0].routes[0].host: the host "a.test:80" has a port: leave it out',
+  ],
+  'a field that belongs to the connection': [
+    { pool: 'api', requestHeaders: { set: { Connection: 'close' } } },
+    "plugins[0].routes[0].requestHeaders.set: Connection belongs to a connection, and is Weldr's to write",
+  ],
+  'Host among the fields': [
+    { pool: 'api', requestHeaders: { remove: ['host'] } },
+    'plugins[0].routes[0].requestHeaders.remove[0]: Host is set by upstreamHost',
+  ],
+  'a field with a line break': [
+    { pool: 'api', responseHeaders: { add: { 'X-A': 'a\r\nb' } } },
+    'plugins[0].routes[0].responseHeaders.add.X-A: holds a character that no header may hold',
+  ],
+  'a misspelt option': [
+    { pool: 'api', pat: '/x' },
+    'plugins[0].routes[0].pat: there is no such option; did you mean path?',
+  ],
+  'a reserved name': [
+    { name: 'otherwise', pool: 'api' },
+    'plugins[0].routes[0].name: otherwise is what no route takes; choose another name',
+  ],
+  'a plugin that is not defined': [
+    { pool: 'api', plugins: ['auth'] },
+    'plugins[0].routes[0].plugins[0]: there is no plugin "auth" in define',
+  ],
+  'a time of nothing': [
+    { pool: 'api', timeouts: { connect: 0 } },
+    'plugins[0].routes[0].timeouts.connect: expected 1ms or more',
+  ],
+  'a matcher of not that is none': [
+    { pool: 'api', not: { path: 'x' } },
+    'plugins[0].routes[0].not: path: the path "x" does not begin with "/": write "/x"',
+  ],
+};
+
+for (const [name, [route, message]] of Object.entries(mistakes)) {
+  single(`${name} is said with its place`, () => assert.is(one(route), message));
+}
+
+single('a plugin of define that is nearly named is suggested', () => {
+  const gate = { name: 'gate', worker() {} };
+  const list: RouteInput[] = [{ name: 'r', pool: 'api', plugins: ['atuh'] }];
+  const config = { ...settings, define: { auth: gate }, plugins: [routes(list), roundRobin()] };
+  assert.is(
+    messageOf(() => checkConfig(config)),
+    'plugins[0].routes[0].plugins[0]: there is no plugin "atuh" in define; did you mean "auth"?',
+  );
+});
+
+const together = suite('mistakes in a list of routes');
+
+together('two of one name', () => {
+  const list = [
+    { name: 'a', path: '/x', pool: 'api' },
+    { name: 'a', path: '/y', pool: 'api' },
+  ];
+  assert.is(
+    messageOf(() => check(list)),
+    'plugins[0].routes[1].name: routes[0] is called "a" already: give it another name',
+  );
+});
+
+together('a route that can never match is said with what takes its requests', () => {
+  const never = (place: number, name: string, by: string): string =>
+    `plugins[0].routes[${place}]: ${name} can never match, as the route ${by} takes all of its requests: put it before that one, give it a higher priority or take it out`;
+  for (const [first, second] of [
+    [{ path: '/x' }, { path: '/X' }],
+    [{ path: '/x/*' }, { path: '/x/*' }],
+    [{ path: '/:a' }, { path: '/:b' }],
+    [{}, { path: '/*' }],
+    [{ host: 'a.test' }, { host: 'A.test.' }],
+    [{ host: '*.test' }, { host: '*.test' }],
+    [{ method: ['GET', 'PUT'] }, { method: 'put' }],
+    [{ header: { 'X-A': true } }, { header: { 'x-a': ['1', '2'] } }],
+    [{ not: { method: 'GET' } }, { not: { method: 'GET' } }],
+    [{ path: /^\/x/ }, { path: /^\/x/ }],
+    [{ path: '/x/*', priority: 1 }, { path: '/x/y' }],
+    [
+      { path: '/:a/*', priority: 1 },
+      { path: '/x/:y', host: 'a.test' },
+    ],
+    [{ priority: 1 }, { path: /x/, host: /y/, method: 'GET' }],
+    [
+      { host: '*.test', priority: 1 },
+      { host: ['a.test', '*.b.test'], path: ['/x', '/y'] },
+    ],
+  ]) {
+    const list = [
+      { name: 'first', pool: 'api', ...first },
+      { name: 'second', pool: 'api', ...second },
+    ];
+    assert.is(
+      messageOf(() => check(list)),
+      never(1, 'second', 'first'),
+      JSON.stringify(second),
+    );
+  }
+});
+
+together('a route that some requests are left for is taken', () => {
+  for (const [first, second] of [
+    [{ path: '/x' }, { path: '/x/*' }],
+    [{ path: '/x/:a' }, { path: '/x/*' }],
+    [{ method: 'GET' }, { method: ['GET', 'PUT'] }],
+    [{ header: { 'X-A': '1' } }, { header: { 'X-A': true } }],
+    [{ header: { 'X-A': false } }, { header: { 'X-A': true } }],
+    [{ method: 'GET' }, { scheme: 'https' }],
+    [{ when: () => true }, { when: () => true }],
+    [{ host: /a/ }, { host: 'a.test' }],
+    [{ path: '/x/:a', priority: 1 }, { path: '/x/*' }],
+    [{ host: 'a.test', priority: 1 }, { host: '*.test' }],
+    [{ path: '/*' }, { path: '/x' }],
+  ]) {
+    check([
+      { name: 'first', pool: 'api', ...first },
+      { name: 'second', pool: 'api', ...second },
+    ]);
+  }
+});
+
+together('one of several paths that never matches is warned of', () => {
+  const { remarks } = check([
+    { name: 'first', path: '/x', pool: 'api' },
+    { name: 'second', path: ['/x', '/y'], pool: 'api' },
+  ]);
+  assert.equal(remarks.warnings, [
+    'plugins[0].routes[1]: one of the hosts and paths of second never matches, as the route first takes all of its requests; take it out',
+  ]);
+});
+
+together(
+  'otherwise behind a route that takes everything, with a pool that is not there, or with two ends',
+  () => {
+    const all = [{ name: 'all', path: '/*', pool: 'api' }];
+    assert.is(
+      messageOf(() => check(all, { otherwise: { pool: 'shop' } })),
+      'plugins[0].otherwise: nothing is left for it, as the route all takes every request: leave one of them out',
+    );
+    assert.is(
+      messageOf(() => check([], { otherwise: { pool: 'sop' } })),
+      'plugins[0].otherwise.pool: there is no pool "sop"; did you mean "shop"?',
+    );
+    assert.is(
+      messageOf(() => check([], { otherwise: { pool: 'shop', reply: {} } })),
+      'plugins[0].otherwise: expected one of pool, redirect and reply',
+    );
+    assert.is(
+      messageOf(() => check([], { otherwise: { redirect: { to: '/${id}' } } })),
+      'plugins[0].otherwise.redirect.to: there is no ${id}: the path /* captures $1',
+    );
+  },
+);
+
+together('what is no list of routes', () => {
+  assert.match(
+    messageOf(() => check('x')),
+    /^plugins\[0\]/,
+  );
+  assert.match(
+    messageOf(() => check([null])),
+    /^plugins\[0\]\.routes\[0\]/,
+  );
+  assert.match(
+    messageOf(() => check({ routes: 5 })),
+    /^plugins\[0\]\.routes: expected array, got 5/,
+  );
+});
+
+const text = suite('routes in JSON');
+const catalogue = await builtInPlugins();
+
+text('are an object with the routes, or the list alone', () => {
+  const list = [
+    {
+      name: 'api',
+      host: '~^api-\\d+\\.test$',
+      path: '~*^/V\\d+/',
+      pool: 'api',
+      plugins: [{ rateLimit: { rate: 1 } }],
+    },
+    { name: 'shop', path: '/shop/*', pool: 'shop', timeouts: { response: '5s' }, plugins: ['slow'] },
+  ];
+  for (const form of [{ routes: { routes: list } }, { routes: list }]) {
+    const config = {
+      ...settings,
+      define: { slow: { rateLimit: { rate: 1 } } },
+      plugins: ['roundRobin', form],
+    };
+    const { plugins } = checkConfig(config, {}, catalogue);
+    assert.equal(
+      plugins.map(({ name }) => name),
+      ['round-robin', 'routes', 'route:api/rate-limit', 'route:shop/rate-limit'],
+    );
+  }
+});
+
+text('have no code', () => {
+  const list = [{ name: 'api', pool: 'api', when: 'x' }];
+  assert.is(
+    messageOf(() => checkConfig({ ...settings, plugins: [{ routes: list }] }, {}, catalogue)),
+    'plugins[0].routes.routes[0].when: expected a function of the request',
+  );
+});
+
+const several = suite('several lists of routes');
+
+several('are told apart by an id', () => {
+  const first = routes([{ name: 'a', path: '/a', pool: 'api' }]);
+  const second = withId('more', routes([{ name: 'b', path: '/b', pool: 'api' }]));
+  const { plugins } = checkConfig({ ...settings, plugins: [first, second, roundRobin()] });
+  assert.equal(plugins.map(({ name }) => name).slice(0, 2), ['routes', 'routes#more']);
+});
