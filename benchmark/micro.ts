@@ -4,7 +4,7 @@ import { getHeapStatistics } from 'node:v8';
 import { RequestHead } from '../core/http/h1/request-head.ts';
 import type { Plugin } from '../core/plugin/plugin.ts';
 import { type Pool, Pools } from '../core/pool/pool.ts';
-import { ProxyContext } from '../core/request/context.ts';
+import { ProxyContext, stateOf } from '../core/request/context.ts';
 import { HeaderList } from '../core/request/headers.ts';
 import { RequestState } from '../core/request/request-state.ts';
 import { settingsSchema } from '../core/settings/settings.ts';
@@ -13,6 +13,8 @@ import { createHooks } from '../core/stages/request-hooks.ts';
 import { Stages } from '../core/stages/stages.ts';
 import { upstreamRecord, workerSide } from '../core/testing.ts';
 import { consistentHash, leastRequests, peakEwma, random, roundRobin } from '../plugins/index.ts';
+import type { IndexedRoute } from '../plugins/routes/route-entry.ts';
+import { RouteIndex } from '../plugins/routes/route-index.ts';
 import { realisticHeaders } from './scenarios.ts';
 import { formatMedian, formatTime, sectionText } from './section.ts';
 import { type Summary, summarise } from './statistics.ts';
@@ -55,6 +57,12 @@ const cases: Case[] = [
     consistentHash({ by: 'target' }),
   ),
 ];
+cases.push(
+  routeCase('route, 10 routes', 1, 10),
+  routeCase('route, 10,000 routes (1,000 hosts, 10 paths)', 1000, 10),
+  routeCase('route, 10,000 routes (100 hosts, 100 paths)', 100, 100),
+  routeCase('route, 10,000 routes of one host', 1, 10_000),
+);
 const results = cases.map(measure);
 if (process.argv.includes('--json')) console.log(JSON.stringify(results));
 else {
@@ -186,6 +194,42 @@ async function selectionCase(
         if (ctx !== undefined) selectUpstream.callAsync(ctx, onChosen);
       }
       if (chosen !== times) throw new Error('nobody was chosen');
+    },
+  };
+}
+
+/** Chooses by host and path, which is read anew each time: half of the paths are exact, the others prefixes and parameters. */
+function routeCase(name: string, hosts: number, paths: number): Case {
+  const pool = new Pools().default;
+  const hostOf = (n: number): string => `service-${n % hosts}.shop.example`;
+  const patterns = ['/api/v1/resource-N', '/api/v1/items-N/*', '/accounts-N/:id', '/static/N'];
+  const pathOf = (n: number): string => (patterns[n % patterns.length] ?? '').replace('N', String(n % paths));
+  const routes = Array.from({ length: hosts * paths }, (_, n): IndexedRoute => {
+    const path = pathOf(Math.floor(n / hosts));
+    return { name: `r${n}`, priority: 0, hosts: [hostOf(n)], paths: [path], conditions: 0, holds: undefined };
+  });
+  const index = new RouteIndex(routes);
+  const contexts = Array.from({ length: 1024 }, (_, n) => {
+    const at = (n * 7919) % routes.length;
+    const target = pathOf(Math.floor(at / hosts))
+      .replace('*', 'a/b')
+      .replace(':id', '42');
+    const ctx = makeContext(pool, new HeaderList(), target);
+    stateOf(ctx).host = hostOf(at);
+    return { ctx, target, path: stateOf(ctx).path(), route: routes[at] };
+  });
+  let right = 0;
+  return {
+    name,
+    run(times) {
+      right = 0;
+      for (let i = 0; i < times; i++) {
+        const asked = contexts[i & 1023];
+        if (asked === undefined) continue;
+        asked.path.read(asked.target);
+        if (index.choose(asked.ctx)?.route === asked.route) right++;
+      }
+      if (right !== times) throw new Error('a request took another route');
     },
   };
 }

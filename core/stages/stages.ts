@@ -44,6 +44,8 @@ export type Departure = RequestHooks['finished'];
 /** All stages of a worker. */
 export class Stages {
   private readonly entries: StageEntry[] = [];
+  /** The same by the names of their scopes. */
+  private readonly byScope = new Map<string, StageEntry[]>();
   private entrance: Entrance | undefined = undefined;
   private plainChain: Chain | undefined = undefined;
   /** By the names of route and pool; `''` for those without plugins of their own. */
@@ -68,6 +70,10 @@ export class Stages {
   /** Adds a plugin behind those that are there. Its hooks may be tapped at any time. */
   add(entry: StageEntry): void {
     this.entries.push(entry);
+    const scope = scopeName(entry.scope);
+    const others = this.byScope.get(scope);
+    if (others === undefined) this.byScope.set(scope, [entry]);
+    else others.push(entry);
     if (entry.scope.kind !== 'config') {
       this.scopes.add(scopeName(entry.scope));
       this.hasScopes = true;
@@ -154,7 +160,7 @@ export class Stages {
       for (const stage of keysOf(entry.hooks)) {
         const { taps } = entry.hooks[stage] as AnyHook;
         if (taps.length > 0) refuseUnasked(entry, stage);
-        for (const tap of taps) refuseUnknownBefore(tap, stage, this.tapNames(stage));
+        for (const tap of taps) this.refuseUnknownBefore(tap, stage);
       }
     }
     void this.first;
@@ -169,7 +175,12 @@ export class Stages {
   /** Throws to the plugin which taps, as no request may fail for it. */
   private checkLate(entry: StageEntry, stage: keyof RequestHooks, tap: FullTap): void {
     refuseUnasked(entry, stage);
-    refuseUnknownBefore(tap, stage, this.tapNames(stage));
+    this.refuseUnknownBefore(tap, stage);
+  }
+
+  /** Most taps want to be before nobody: then all names need not be known. */
+  private refuseUnknownBefore(tap: FullTap, stage: keyof RequestHooks): void {
+    if (wantedBefore(tap).length > 0) refuseUnknownBefore(tap, stage, this.tapNames(stage));
   }
 
   /** What the taps of a stage are called, in all scopes. */
@@ -223,7 +234,7 @@ export class Stages {
 
   /** Taps `into` with what the plugins of these scopes have tapped, the first scope first. */
   private join(into: AnyHook, stage: keyof RequestHooks, scopes: readonly string[]): void {
-    const members = scopes.flatMap(scope => this.entries.filter(entry => scopeName(entry.scope) === scope));
+    const members = scopes.flatMap(scope => this.byScope.get(scope) ?? []);
     const joined: { tap: FullTap; condition: Condition | undefined }[] = [];
     for (const entry of members) {
       const applies = applicability(entry, members, scopes);

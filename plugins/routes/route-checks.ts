@@ -127,8 +127,20 @@ export function checkRoutes(routes: readonly RouteOptions[], context: z.core.$Re
   }
 }
 
+/** Found once for each list: where it is parsed, and for what is warned of. */
+const found = new WeakMap<readonly RouteOptions[], readonly Shadow[]>();
+
 /** Hosts and paths of routes whose requests another route takes first. */
-export function shadowsOf(routes: readonly RouteOptions[]): Shadow[] {
+export function shadowsOf(routes: readonly RouteOptions[]): readonly Shadow[] {
+  let shadows = found.get(routes);
+  if (shadows === undefined) {
+    shadows = findShadows(routes);
+    found.set(routes, shadows);
+  }
+  return shadows;
+}
+
+function findShadows(routes: readonly RouteOptions[]): Shadow[] {
   const index = new RouteIndex(routes.map(checkedRoute));
   const shadows: { place: number; entry: RouteEntry; by: string }[] = [];
   const open = new Set<number>();

@@ -7,7 +7,8 @@ import { RequestFacts } from '../../core/request/request-facts.ts';
 import { type HostKey, hostEnd } from './host-key.ts';
 import { PathTable } from './path-table.ts';
 import { entriesOf, type IndexedRoute, type RouteEntry } from './route-entry.ts';
-import { emptyHash, hashOf, hashWith, TextTable } from './text-table.ts';
+import { SegmentTree } from './segment-tree.ts';
+import { emptyHash, hashWith, TextTable } from './text-table.ts';
 
 const dot = 0x2e;
 const bracket = 0x5b;
@@ -19,11 +20,12 @@ const bracket = 0x5b;
 export class RouteIndex<R extends IndexedRoute> {
   /** Every host and path of every route, the one that is asked first at the beginning. */
   readonly entries: readonly RouteEntry<R>[];
+  private readonly tree = new SegmentTree<R>();
   private readonly names = new TextTable<PathTable<R>>('backwards');
   private readonly suffixes = new TextTable<PathTable<R>>('backwards');
   private readonly addresses: { readonly pattern: HostPattern; readonly table: PathTable<R> }[] = [];
   private readonly expressions: { readonly expression: RegExp; readonly table: PathTable<R> }[] = [];
-  private readonly any = new PathTable<R>();
+  private readonly any = new PathTable<R>(this.tree);
 
   constructor(routes: readonly R[]) {
     this.entries = entriesOf(routes);
@@ -93,13 +95,15 @@ export class RouteIndex<R extends IndexedRoute> {
       return this.addresses.find(({ pattern }) => pattern.matches(host))?.table;
     }
     const end = hostEnd(host);
-    if (this.names.size > 0) {
-      let hash = emptyHash;
-      for (let i = end - 1; i >= 0; i--) hash = hashWith(hash, host.charCodeAt(i));
-      const table = this.names.find(host, 0, end, hash);
-      if (table !== undefined) return table;
-    }
-    return this.below(host, end);
+    return this.named(host, end) ?? this.below(host, end);
+  }
+
+  private named(host: string, end: number): PathTable<R> | undefined {
+    const { names } = this;
+    if (names.isSmall) return names.findAmongFew(host, 0, end);
+    let hash = emptyHash;
+    for (let i = end - 1; i >= 0; i--) hash = hashWith(hash, host.charCodeAt(i));
+    return names.find(host, 0, end, hash);
   }
 
   /** The table of the longest suffix of a host, which is shorter than the host. */
@@ -117,12 +121,12 @@ export class RouteIndex<R extends IndexedRoute> {
 
   private tableFor(host: HostKey): PathTable<R> {
     if (host.kind === 'any') return this.any;
-    if (host.kind === 'name') return tableIn(this.names, host.name);
-    if (host.kind === 'below') return tableIn(this.suffixes, host.suffix);
+    if (host.kind === 'name') return this.tableIn(this.names, host.name);
+    if (host.kind === 'below') return this.tableIn(this.suffixes, host.suffix);
     if (host.kind === 'address') {
       let known = this.addresses.find(({ pattern }) => pattern.matches(host.address));
       if (known === undefined) {
-        known = { pattern: host.pattern, table: new PathTable() };
+        known = { pattern: host.pattern, table: new PathTable(this.tree) };
         this.addresses.push(known);
       }
       return known.table;
@@ -130,10 +134,19 @@ export class RouteIndex<R extends IndexedRoute> {
     const { expression } = host;
     let known = this.expressions.find(other => String(other.expression) === String(expression));
     if (known === undefined) {
-      known = { expression, table: new PathTable() };
+      known = { expression, table: new PathTable(this.tree) };
       this.expressions.push(known);
     }
     return known.table;
+  }
+
+  private tableIn(tables: TextTable<PathTable<R>>, name: string): PathTable<R> {
+    let table = tables.get(name);
+    if (table === undefined) {
+      table = new PathTable(this.tree);
+      tables.add(name, table);
+    }
+    return table;
   }
 
   private *tablesCovering(host: HostKey): Generator<PathTable<R>> {
@@ -141,15 +154,6 @@ export class RouteIndex<R extends IndexedRoute> {
     for (let table = own; table !== undefined; table = table.parent) yield table;
     yield this.any;
   }
-}
-
-function tableIn<R extends IndexedRoute>(tables: TextTable<PathTable<R>>, name: string): PathTable<R> {
-  let table = tables.find(name, 0, name.length, hashOf(name, 'backwards'));
-  if (table === undefined) {
-    table = new PathTable();
-    tables.add(name, table);
-  }
-  return table;
 }
 
 const nameOf = (entry: RouteEntry | undefined): string => entry?.route.name ?? 'of none';
