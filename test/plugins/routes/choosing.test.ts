@@ -1,7 +1,9 @@
 // Which route takes a request: what matches, and which of several that do.
 import * as assert from 'uvu/assert';
-import type { RunOptions, TestWorkerSide } from '../../../core/testing.ts';
-import type { RouteInput } from '../../../plugins/index.ts';
+import { withId } from '../../../core/plugin/define-plugin.ts';
+import { when } from '../../../core/plugin/when.ts';
+import { managerSide, type RunOptions, type TestWorkerSide, workerSide } from '../../../core/testing.ts';
+import { type RouteInput, roundRobin, routes } from '../../../plugins/index.ts';
 import { suite } from '../../support/suite.ts';
 import { routed, rules } from './support.ts';
 
@@ -330,6 +332,38 @@ condition('does not count for a path that no condition is asked of', async () =>
     },
   });
   assert.equal([await taken(list, ['/y', '/x']), asked], [['-', '-'], 1]);
+});
+
+const lists = suite('several lists of routes');
+
+lists('are asked one after the other, one in a when for its requests alone', async () => {
+  const inner = when({ host: 'a.test' }, routes([{ name: 'inner', path: '/x/*', pool: 'a' }]));
+  const first = routes([{ name: 'first', path: '/y', pool: 'a' }]);
+  const second = withId('second', routes([{ name: 'second', path: '/*', pool: 'b' }]));
+  const side = await workerSide([inner, first, second, roundRobin()], {
+    upstreams: { a: ['http://a:1'], b: ['http://b:1'] },
+  });
+  const names = [];
+  for (const [host, target] of [
+    ['a.test', '/x'],
+    ['b.test', '/x'],
+    ['a.test', '/y'],
+  ] as const) {
+    names.push((await side.run({ host, target })).route);
+  }
+  assert.equal(names, ['inner', 'second', 'first']);
+});
+
+lists('say in the log how many routes they have, and where the rest goes', async () => {
+  const said = async (...options: Parameters<typeof routes>): Promise<unknown> => {
+    const { logs } = await managerSide(routes(...options));
+    return logs.map(({ routes: count, otherwise }) => [count, otherwise]);
+  };
+  const list: RouteInput[] = [{ name: 'x', path: '/x', pool: 'a' }];
+  assert.equal(await said(list), [[1, 'pool default']]);
+  assert.equal(await said(list, { otherwise: { pool: 'b' } }), [[1, 'pool b']]);
+  assert.equal(await said([], { otherwise: { reply: {} } }), [[0, 'a reply']]);
+  assert.equal(await said([], { otherwise: { redirect: { to: '/x' } } }), [[0, 'a redirect']]);
 });
 
 const priority = suite('the priority of a route');

@@ -61,3 +61,9 @@ export function serversOfProtected(target: string): string[] {
     .filter(([, read]) => /^\/(?:login\/?|admin(?:\/.*)?)$/is.test(read(path) ?? ''))
     .map(([name]) => name);
 }
+
+/** The paths that the servers would look up for this target, in lower case. */
+export function servedPaths(target: string): string[] {
+  const path = target.split(/[?#]/)[0] ?? '';
+  return Object.values(readers).flatMap(read => read(path)?.toLowerCase() ?? []);
+}

@@ -70,13 +70,17 @@ export async function startProxy(options: ProxyOptions = {}): Promise<TestProxy>
 }
 
 /** Starts a proxy which serves with the plugins of a worker side. */
-export async function startProxyOf(side: TestWorkerSide, given: SettingsInput = {}): Promise<TestProxy> {
+export async function startProxyOf(
+  side: TestWorkerSide,
+  given: SettingsInput = {},
+  where: Pick<ProxyOptions, 'http2' | 'tls'> = {},
+): Promise<TestProxy> {
   const { stages, pools, hooks } = side;
   const log: LogLine[] = [];
   const settings = settingsSchema.parse(given);
   const finished = record(hooks);
   return {
-    ...(await listen({ stages, pools, settings, log: collectingLogger(log) }, {})),
+    ...(await listen({ stages, pools, settings, log: collectingLogger(log) }, where)),
     pools,
     log,
     finished,
