@@ -9,23 +9,24 @@ export const noRank = 2 ** 30 - 1;
 
 /** A place in the tree: the segments that lead to it, and what ends here or goes on from here. */
 export class PathNode<R extends IndexedRoute> {
+  // What each step looks at comes first: an object of this size is more than a line of the processor's cache.
   readonly parent: PathNode<R> | undefined;
-  /** From the root on; undefined: any segment that is not empty. */
-  readonly segments: readonly (string | undefined)[];
+  /** The lowest rank in this part of the tree; {@link noRank}: there is none. */
+  least = noRank;
   /** What the hashes of its children's segments begin with. */
   readonly seed: number;
   hasLiterals = false;
   parameter: PathNode<R> | undefined = undefined;
-  /** Another node whose segment has the same hash. */
-  twin: PathNode<R> | undefined = undefined;
-  /** Entries whose path ends here, by rank; undefined: there are none. */
-  exact: RouteEntry<R>[] | undefined = undefined;
   /** Entries for all from here on, by rank; undefined: there are none. */
   below: RouteEntry<R>[] | undefined = undefined;
-  /** The lowest rank in this part of the tree; {@link noRank}: there is none. */
-  least = noRank;
+  /** Entries whose path ends here, by rank; undefined: there are none. */
+  exact: RouteEntry<R>[] | undefined = undefined;
+  /** Another node whose segment has the same hash. */
+  twin: PathNode<R> | undefined = undefined;
   /** All segments as they stand in a path; undefined: there are parameters among them. */
   private readonly literal: string | undefined;
+  /** From the root on; undefined: any segment that is not empty. */
+  readonly segments: readonly (string | undefined)[];
 
   constructor(number: number, parent: PathNode<R> | undefined, segment: string | undefined) {
     this.parent = parent;
