@@ -62,7 +62,7 @@ function encodeText(text: string): string {
   return text.replace(/[^\x21-\x7e]+/g, encodeURIComponent);
 }
 
-/** A pattern's segments in normal form, in the case in which they are written; of `/*` and `/` none, of `/a/*` `a`. */
+/** A pattern's segments in normal form, in the case in which they are written; of `/*` none, of `/` an empty one, of `/a/*` `a`. */
 export function segmentsOf(pattern: string): { segments: string[]; isPrefix: boolean } {
   const isPrefix = pattern.endsWith('/*');
   const path = isPrefix ? pattern.slice(0, -2) : pattern.replace(/\/$/, '');

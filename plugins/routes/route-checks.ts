@@ -1,5 +1,6 @@
 // Mistakes that routes can have and that no schema of one option sees: of a single route, and of one beside the others.
 import type { z } from 'zod';
+import { RequestPath } from '../../core/request/path.ts';
 import { segmentsOf } from '../../core/request/path-pattern.ts';
 import { captureNames } from './captures.ts';
 import { isExpression } from './expression.ts';
@@ -9,7 +10,7 @@ import { asList, type Conditions, conditionsOf, implies } from './route-conditio
 import type { IndexedRoute, RouteEntry } from './route-entry.ts';
 import { RouteIndex } from './route-index.ts';
 import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
-import { capturesIn, parseTemplate } from './template.ts';
+import { capturesIn, fillPath, parseTemplate, type Template } from './template.ts';
 
 type Report = (path: (string | number)[], message: string) => void;
 
@@ -40,8 +41,18 @@ export function checkRoute(route: RouteOptions, context: z.core.$RefinementCtx):
   checkPrefix(route, report);
   const target = route.redirect === undefined ? undefined : redirectTarget(route.redirect.to).template;
   if (target !== undefined) checkCaptures(route, capturesIn(target), ['redirect', 'to'], report);
-  if (route.rewrite !== undefined)
-    checkCaptures(route, capturesIn(parseTemplate(route.rewrite)), ['rewrite'], report);
+  if (route.rewrite !== undefined) checkRewrite(route, parseTemplate(route.rewrite), report);
+}
+
+function checkRewrite(route: RouteOptions, template: Template, report: Report): void {
+  const names = capturesIn(template);
+  checkCaptures(route, names, ['rewrite'], report);
+  const path = new RequestPath(fillPath(template, Object.fromEntries(names.map(name => [name, 'x']))));
+  if (path.plainEnd >= 0 || (path.problem === undefined && path.readings.length === 1)) return;
+  report(
+    ['rewrite'],
+    'servers could read this path in several ways: write it without "//", ";" and encoded slashes',
+  );
 }
 
 function checkPrefix({ stripPrefix, path }: RouteOptions, report: Report): void {

@@ -87,6 +87,10 @@ const mistakes: Record<string, [route: object, message: string]> = {
     { path: '/a/*', redirect: { to: '/b/$1' }, upstreamHost: 'x' },
     'plugins[0].routes[0].upstreamHost: no server gets requests of a route with redirect: leave it out',
   ],
+  'a rewrite that can be read in several ways': [
+    { path: '/a/*', pool: 'api', rewrite: '/b;c/$1' },
+    'plugins[0].routes[0].rewrite: servers could read this path in several ways: write it without "//", ";" and encoded slashes',
+  ],
   'what is sticky without a split': [
     { pool: 'api', sticky: { cookie: 'x' } },
     'plugins[0].routes[0].sticky: goes with split; a plugin such as stickyCookie keeps a client at one server',
