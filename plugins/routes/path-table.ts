@@ -2,7 +2,7 @@
 import { WeldrError } from '../../core/errors.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { PathKey, PathSegment } from './path-key.ts';
-import type { IndexedRoute, RouteEntry } from './route-entry.ts';
+import { type IndexedRoute, listFrom, type RouteEntry } from './route-entry.ts';
 import { noRank, type PathNode, type SegmentTree } from './segment-tree.ts';
 import { hashWith } from './text-table.ts';
 
@@ -11,14 +11,15 @@ export const maxForExpressions = 2048;
 
 const slash = 0x2f;
 
-/** Entries of one host. They are added by rank. */
+/** Entries of one host. They are added from the highest rank to the lowest. */
 export class PathTable<R extends IndexedRoute> {
   /** The table of the next wider host that matches as well; undefined: there is none. */
   parent: PathTable<R> | undefined = undefined;
   private readonly tree: SegmentTree<R>;
   private readonly root: PathNode<R>;
-  private readonly expressions: { readonly expression: RegExp; readonly entry: RouteEntry<R> }[] = [];
-  private readonly any: RouteEntry<R>[] = [];
+  /** The first entry whose path is an expression, and the first for any path. */
+  private expressions: RouteEntry<R> | undefined = undefined;
+  private any: RouteEntry<R> | undefined = undefined;
   private least = noRank;
 
   constructor(tree: SegmentTree<R>) {
@@ -28,7 +29,7 @@ export class PathTable<R extends IndexedRoute> {
 
   /** Does it make a difference what the path is? */
   get looksAtPath(): boolean {
-    return this.root.least < noRank || this.expressions.length > 0;
+    return this.root.least < noRank || this.expressions !== undefined;
   }
 
   /** Can there be an entry of a lower rank than `best`? */
@@ -39,22 +40,22 @@ export class PathTable<R extends IndexedRoute> {
   add(entry: RouteEntry<R>): void {
     const { path, rank } = entry;
     this.least = Math.min(this.least, rank);
-    if (path.kind === 'any') this.any.push(entry);
-    else if (path.kind === 'expression') this.expressions.push({ expression: path.expression, entry });
-    else {
+    if (path.kind === 'any') {
+      entry.next = this.any;
+      this.any = entry;
+    } else if (path.kind === 'expression') {
+      entry.next = this.expressions;
+      this.expressions = entry;
+    } else {
       let node = this.root;
       node.least = Math.min(node.least, rank);
       for (const segment of path.segments) {
         node = this.tree.childOf(node, segment);
         node.least = Math.min(node.least, rank);
       }
-      if (path.isPrefix) {
-        node.below ??= [];
-        node.below.push(entry);
-      } else {
-        node.exact ??= [];
-        node.exact.push(entry);
-      }
+      const end = path.isPrefix ? 'below' : 'exact';
+      entry.next = node[end];
+      node[end] = entry;
     }
   }
 
@@ -70,17 +71,20 @@ export class PathTable<R extends IndexedRoute> {
     if (this.root.least < noRank && text.charCodeAt(0) === slash) {
       found = search(this.tree, this.root, text, 0, end, ctx, found);
     }
-    if (this.expressions.length > 0) found = this.findByExpression(text, end, ctx, found);
-    return this.any.length === 0 ? found : firstHolding(this.any, ctx, found);
+    if (this.expressions !== undefined) found = this.findByExpression(text, end, ctx, found);
+    return this.any === undefined ? found : firstHolding(this.any, ctx, found);
   }
 
   /** The entries that match all which this path does, and maybe more. */
   covering(path: PathKey): readonly RouteEntry<R>[] {
-    const { any, expressions } = this;
+    const any = listFrom(this.any);
     if (path.kind === 'any') return any;
     if (path.kind === 'expression') {
-      const same = expressions.filter(({ expression }) => String(expression) === String(path.expression));
-      return [...same.map(({ entry }) => entry), ...any];
+      const wanted = String(path.expression);
+      const same = listFrom(this.expressions).filter(
+        ({ path: other }) => other.kind === 'expression' && String(other.expression) === wanted,
+      );
+      return [...same, ...any];
     }
     return [...this.coveringIn(this.root, path.segments, 0, path.isPrefix), ...any];
   }
@@ -91,10 +95,12 @@ export class PathTable<R extends IndexedRoute> {
     ctx: ProxyContext,
     best: RouteEntry<R> | undefined,
   ): RouteEntry<R> | undefined {
-    for (const { expression, entry } of this.expressions) {
+    const path = end === text.length ? text : text.slice(0, end);
+    for (let entry = this.expressions; entry !== undefined; entry = entry.next) {
       if (best !== undefined && entry.rank > best.rank) return best;
       if (end > maxForExpressions) throw tooLong(entry.route.name);
-      if (expression.test(end === text.length ? text : text.slice(0, end)) && holds(entry, ctx)) return entry;
+      if (entry.path.kind === 'expression' && entry.path.expression.test(path) && holds(entry, ctx))
+        return entry;
     }
     return best;
   }
@@ -105,10 +111,9 @@ export class PathTable<R extends IndexedRoute> {
     at: number,
     isPrefix: boolean,
   ): RouteEntry<R>[] {
-    const { below = [], exact = [] } = node;
-    const found = [...below];
+    const found = listFrom(node.below);
     const segment = segments[at];
-    if (segment === undefined) return isPrefix ? found : [...found, ...exact];
+    if (segment === undefined) return isPrefix ? found : [...found, ...listFrom(node.exact)];
     const child = 'literal' in segment ? this.tree.literalOf(node, segment.literal) : undefined;
     for (const next of [child, node.parameter]) {
       if (next !== undefined) found.push(...this.coveringIn(next, segments, at + 1, isPrefix));
@@ -152,20 +157,19 @@ function search<R extends IndexedRoute>(
 }
 
 function firstHolding<R extends IndexedRoute>(
-  entries: readonly RouteEntry<R>[],
+  first: RouteEntry<R>,
   ctx: ProxyContext,
   best: RouteEntry<R> | undefined,
 ): RouteEntry<R> | undefined {
-  for (let i = 0; i < entries.length; i++) {
-    const entry = entries[i];
-    if (entry === undefined || (best !== undefined && entry.rank > best.rank)) return best;
+  for (let entry: RouteEntry<R> | undefined = first; entry !== undefined; entry = entry.next) {
+    if (best !== undefined && entry.rank > best.rank) return best;
     if (holds(entry, ctx)) return entry;
   }
   return best;
 }
 
-function holds({ route }: RouteEntry, ctx: ProxyContext): boolean {
-  return route.holds === undefined || route.holds(ctx);
+function holds({ holds: condition }: RouteEntry, ctx: ProxyContext): boolean {
+  return condition === undefined || condition(ctx);
 }
 
 function tooLong(route: string): WeldrError {

@@ -23,6 +23,17 @@ export interface RouteEntry<R extends IndexedRoute = IndexedRoute> {
   readonly path: PathKey;
   /** Of several entries that match, the one with the lowest number is taken. */
   readonly rank: number;
+  /** As the route has it. */
+  readonly holds: R['holds'];
+  /** The next one of the same host and path, by rank: a list without an object of its own, as there are so many. */
+  next: RouteEntry<R> | undefined;
+}
+
+/** An entry and those behind it. */
+export function listFrom<R extends IndexedRoute>(first: RouteEntry<R> | undefined): RouteEntry<R>[] {
+  const list = [];
+  for (let entry = first; entry !== undefined; entry = entry.next) list.push(entry);
+  return list;
 }
 
 /** The entries of routes, the one that is asked first at the beginning. */
@@ -44,7 +55,7 @@ export function entriesOf<R extends IndexedRoute>(routes: readonly R[]): RouteEn
         compareTexts(a.order, b.order) ||
         b.route.conditions - a.route.conditions,
     )
-    .map(({ route, host, path }, rank) => ({ route, host, path, rank }));
+    .map(({ route, host, path }, rank) => ({ route, host, path, rank, holds: route.holds, next: undefined }));
 }
 
 function orAny(list: readonly (string | RegExp)[]): readonly (string | RegExp | undefined)[] {

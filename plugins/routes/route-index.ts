@@ -29,7 +29,7 @@ export class RouteIndex<R extends IndexedRoute> {
 
   constructor(routes: readonly R[]) {
     this.entries = entriesOf(routes);
-    for (const entry of this.entries) this.tableFor(entry.host).add(entry);
+    for (const entry of this.entries.toReversed()) this.tableFor(entry.host).add(entry);
     for (const { host } of this.entries) {
       // The tables of wider hosts are there by now.
       const name = host.kind === 'name' ? host.name : host.kind === 'below' ? host.suffix : undefined;

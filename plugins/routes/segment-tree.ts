@@ -17,10 +17,10 @@ export class PathNode<R extends IndexedRoute> {
   readonly seed: number;
   hasLiterals = false;
   parameter: PathNode<R> | undefined = undefined;
-  /** Entries for all from here on, by rank; undefined: there are none. */
-  below: RouteEntry<R>[] | undefined = undefined;
-  /** Entries whose path ends here, by rank; undefined: there are none. */
-  exact: RouteEntry<R>[] | undefined = undefined;
+  /** The first entry for all from here on; undefined: there is none. */
+  below: RouteEntry<R> | undefined = undefined;
+  /** The first entry whose path ends here; undefined: there is none. */
+  exact: RouteEntry<R> | undefined = undefined;
   /** Another node whose segment has the same hash. */
   twin: PathNode<R> | undefined = undefined;
   /** All segments as they stand in a path; undefined: there are parameters among them. */
