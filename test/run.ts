@@ -28,7 +28,8 @@ const checkout = resolve(fileURLToPath(import.meta.url), '../..');
 const { values, positionals: filters } = parseArgs({
   allowPositionals: true,
   options: {
-    jobs: { type: 'string', default: '2' },
+    // One more than the cores that it has to do with: many tests wait for a timer or another process.
+    jobs: { type: 'string', default: '3' },
     slow: { type: 'boolean', default: false },
     'no-coverage': { type: 'boolean', default: false },
     project: { type: 'string', default: checkout },
