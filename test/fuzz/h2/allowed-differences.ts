@@ -247,6 +247,14 @@ function isAllPadding(frame: ListedFrame): boolean {
 /** Where python3-h2 may end a connection and Weldr not, or the other way round. */
 export const pythonPartings: readonly Rule<Parting>[] = [
   {
+    why: 'the window of a stream that Weldr has reset is none any more; python3-h2 has it overflow, and ends the connection',
+    holds: ({ who, frame, ours, theirs }) =>
+      who === 'other' &&
+      theirs.died === 'FLOW_CONTROL_ERROR' &&
+      (frame.type === frameType.settings || frame.type === frameType.windowUpdate) &&
+      ours.resets.size > 0,
+  },
+  {
     why: 'what RFC 9113 calls an error of the stream ends the connection there',
     holds: ({ who, frame, ours }) => who === 'other' && ours.resets.has(frame.stream),
   },
