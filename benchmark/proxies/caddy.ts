@@ -27,7 +27,7 @@ export const caddy: ComparedProxy = {
         XDG_DATA_HOME: folder,
       },
     });
-    await listening(process, port);
+    for (const each of [port, tlsPort, h2cPort]) await listening(process, each);
     return { port, tlsPort, h2cPort, process };
   },
 };

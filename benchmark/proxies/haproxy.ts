@@ -19,7 +19,7 @@ export const haproxy: ComparedProxy = {
     const path = join(folder, 'haproxy.cfg');
     writeFileSync(path, config({ port, tlsPort, h2cPort }, options));
     const process = run('haproxy', ['-db', '-f', path], { cores: options.cores });
-    await listening(process, port);
+    for (const each of [port, tlsPort, h2cPort]) await listening(process, each);
     return { port, tlsPort, h2cPort, process };
   },
 };

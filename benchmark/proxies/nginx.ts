@@ -22,7 +22,7 @@ export const nginx: ComparedProxy = {
       nginxConfig(folder, options.workers, http({ port, tlsPort, h2cPort }, options.origin.port)),
     );
     const process = run('nginx', ['-p', folder, '-e', 'stderr', '-c', path], { cores: options.cores });
-    await listening(process, port);
+    for (const each of [port, tlsPort, h2cPort]) await listening(process, each);
     return { port, tlsPort, h2cPort, process };
   },
 };

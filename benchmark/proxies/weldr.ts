@@ -44,7 +44,7 @@ export const weldr: ComparedProxy = {
       cores: options.cores,
       cwd: folder,
     });
-    await listening(running, port);
+    for (const each of [port, tlsPort, h2cPort]) await listening(running, each);
     return { port, tlsPort, h2cPort, process: running, adminPort };
   },
 };
