@@ -13,7 +13,7 @@ import { readTls } from '../../core/certificates/tls-reading.ts';
 import { reply } from '../../core/request/reply.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { suite } from '../support/suite.ts';
-import { get, H2Client } from './support/h2-client.ts';
+import { get, H2Client, post } from './support/h2-client.ts';
 import { type ProxyOptions, startProxy, type TestProxy, until } from './support/proxy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { ok, type Script, ScriptedOrigin } from './support/scripted-origin.ts';
@@ -341,6 +341,47 @@ test('a drain says which request is the last, finishes those that are there, and
     assert.is(code, constants.NGHTTP2_NO_ERROR);
     await drained;
   });
+});
+
+test('what a client sends on new streams, as it does not know of the GOAWAY yet, harms none of those before it', async () => {
+  const held: (() => void)[] = [];
+  const origin = await ScriptedOrigin.start({
+    answer: ({ connection }) => {
+      held.push(() => connection.send(ok('late')));
+      return undefined;
+    },
+  });
+  const proxy = await startProxy({ upstreams: [origin.url], http2: true });
+  const client = await H2Client.open(proxy.port);
+  try {
+    const [first, second] = [client.request(get()), client.request(get())];
+    client.flush();
+    await until('both requests', () => held.length === 2);
+    const drained = proxy.listener.drain(5_000);
+    held[0]?.();
+    await client.over(first);
+    await until('the GOAWAY', () => client.goAway !== undefined);
+    const late = client.request(post(), 'open');
+    client.writer.data(late, Buffer.from('body'), 0, 4, 'open');
+    client.writer.windowUpdate(late, 10);
+    client.writer.rstStream(late, 8);
+    client.flush();
+    const abandoned = client.request(post(), 'open');
+    client.writer.data(abandoned, Buffer.from('body'), 0, 4, 'end');
+    client.flush();
+    client.writer.ping(Buffer.alloc(8), 'ask');
+    client.flush();
+    await until('the answer to what is behind it', () => client.pings === 1);
+    held[1]?.();
+    assert.is((await client.over(second)).body, 'late');
+    assert.equal([client.goAway, client.lastStream], ['NO_ERROR', second]);
+    await drained;
+    assert.is(origin.requests.length, 2);
+  } finally {
+    client.close();
+    proxy.close();
+    await origin.close();
+  }
 });
 
 test('trailers behind a body of a known length do not become bytes of the next request', async () => {

@@ -129,7 +129,10 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
       else this.onConnectionError(errorCode.protocolError, "a stream that is not a client's");
       return;
     }
-    if (this.goingAway) return;
+    if (this.goingAway) {
+      this.lastIgnored = Math.max(this.lastIgnored, id);
+      return;
+    }
     this.lastStream = id;
     if (this.openStreams.size >= maxStreams || this.isUnread) {
       this.refuseStream(id, errorCode.refusedStream, frameCost.reset);

@@ -68,6 +68,8 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   protected readonly resets = new ResetStreams();
   /** The last stream that was opened. */
   protected lastStream = 0;
+  /** The last one that the peer opened behind a GOAWAY: it did not know of it yet, and nothing becomes of such streams. */
+  protected lastIgnored = 0;
   /** What the peer lets a new stream send. */
   protected peerStreamWindow = firstWindow;
   /** Nothing is read or begun any more. */
@@ -207,7 +209,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     if (stream === undefined) {
       if (this.isIdle(id)) {
         this.onConnectionError(errorCode.protocolError, 'DATA on a stream that was never opened');
-      } else if (!this.resets.has(id)) {
+      } else if (id <= this.lastStream && !this.resets.has(id)) {
         this.onConnectionError(errorCode.streamClosed, 'DATA on a stream that is over');
       }
       return;
@@ -362,7 +364,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   }
 
   protected isIdle(id: number): boolean {
-    return id > this.lastStream || id % 2 === 0;
+    return (id > this.lastStream && id > this.lastIgnored) || id % 2 === 0;
   }
 
   /** Resets a stream for what the peer did on it. */
