@@ -14,8 +14,8 @@ import {
   overrideOf,
 } from '../../core/plugin/admin.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
-import { type Entity, etagOf } from '../../core/state/entity.ts';
-import { dryRunAnswer } from './dry-run.ts';
+import { etagOf } from '../../core/state/entity.ts';
+import { type EntityChange, type EntityWritten, writeEntity } from './entity-write.ts';
 import { dryRun, override } from './query-help.ts';
 import { isSet } from './query-switch.ts';
 import type { Link } from './server-resource.ts';
@@ -75,11 +75,6 @@ export function addCertificateRoutes(admin: AdminRoutes, options: CertificateRou
   });
 }
 
-type CertificateWrite =
-  | { readonly op: 'put'; readonly value: unknown }
-  | { readonly op: 'remove' }
-  | { readonly op: 'forget'; readonly fields: readonly string[] | undefined };
-
 class CertificateRoutes {
   private readonly certificates: ManagerCertificates;
   private readonly operator: OperatorPools;
@@ -122,19 +117,8 @@ class CertificateRoutes {
     return forgets ? this.shown(name) : { status: 204, body: undefined };
   }
 
-  /** Does it, or with `?dryRun` answers what it would do. */
-  private async write(
-    request: AdminRequest,
-    name: string,
-    what: CertificateWrite,
-  ): Promise<{ created: boolean; answer: AdminAnswer | undefined }> {
-    const expect = (entity: Entity | undefined) => request.precondition.check(entity && etagOf(entity));
-    const writes = [{ kind: certificateKindName, key: name, expect, ...what }];
-    if (isSet(request, 'dryRun')) {
-      return { created: false, answer: dryRunAnswer(this.operator.plan(writes, request.by)) };
-    }
-    const [written] = await this.operator.write(writes, request.by);
-    return { created: written?.before === undefined, answer: undefined };
+  private write(request: AdminRequest, name: string, change: EntityChange): Promise<EntityWritten> {
+    return writeEntity(this.operator, request, { kind: certificateKindName, key: name }, change);
   }
 
   private shown(name: string, status = 200): AdminAnswer {

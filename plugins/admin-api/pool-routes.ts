@@ -12,8 +12,8 @@ import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import { namePattern } from '../../core/pool/pool-name.ts';
 import { poolKind, poolKindName, poolSettings } from '../../core/pool/pool-settings.ts';
 import { parse } from '../../core/settings/options.ts';
-import { type Entity, etagOf, overridesOf, shadowedBy } from '../../core/state/entity.ts';
-import { dryRunAnswer } from './dry-run.ts';
+import { etagOf, overridesOf, shadowedBy } from '../../core/state/entity.ts';
+import { type EntityChange, type EntityWritten, writeEntity } from './entity-write.ts';
 import { patchOf } from './patch-schema.ts';
 import { dryRun, override } from './query-help.ts';
 import { isSet } from './query-switch.ts';
@@ -87,11 +87,6 @@ export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): v
   });
 }
 
-type PoolWrite =
-  | { readonly op: 'add' | 'patch'; readonly value: unknown }
-  | { readonly op: 'remove' }
-  | { readonly op: 'forget'; readonly fields: readonly string[] | undefined };
-
 class PoolRoutes {
   private readonly pools: ManagerPools;
   private readonly operator: OperatorPools;
@@ -144,19 +139,8 @@ class PoolRoutes {
     return forgets ? this.shown(name) : { status: 204, body: undefined };
   }
 
-  /** Does it, or with `?dryRun` answers what it would do. */
-  private async write(
-    request: AdminRequest,
-    name: string,
-    what: PoolWrite,
-  ): Promise<{ created: boolean; answer: AdminAnswer | undefined }> {
-    const expect = (entity: Entity | undefined) => request.precondition.check(entity && etagOf(entity));
-    const writes = [{ kind: poolKindName, key: name, expect, ...what }];
-    if (isSet(request, 'dryRun')) {
-      return { created: false, answer: dryRunAnswer(this.operator.plan(writes, request.by)) };
-    }
-    const [written] = await this.operator.write(writes, request.by);
-    return { created: written?.before === undefined, answer: undefined };
+  private write(request: AdminRequest, name: string, change: EntityChange): Promise<EntityWritten> {
+    return writeEntity(this.operator, request, { kind: poolKindName, key: name }, change);
   }
 
   private shown(name: string, status = 200): AdminAnswer {

@@ -15,9 +15,9 @@ import { serverDefinition } from '../../core/pool/server-definition.ts';
 import { partsOfServerKey, serverKey, serverKindName } from '../../core/pool/server-kind.ts';
 import { parseDuration } from '../../core/settings/duration.ts';
 import { parse } from '../../core/settings/options.ts';
-import { type Entity, etagOf } from '../../core/state/entity.ts';
+import { etagOf } from '../../core/state/entity.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
-import { dryRunAnswer } from './dry-run.ts';
+import { type EntityChange, type EntityWritten, writeEntity } from './entity-write.ts';
 import { pageOf } from './page.ts';
 import { patchOf } from './patch-schema.ts';
 import { dryRun, override, wait } from './query-help.ts';
@@ -186,20 +186,14 @@ class ServerRoutes {
     return this.shown(entry, forgets ? 200 : 202);
   }
 
-  /** Does it, or with `?dryRun` answers what it would do. */
-  private async write(
+  private write(
     request: AdminRequest,
     pool: string,
     id: string,
-    what: ServerWrite,
-  ): Promise<{ created: boolean; answer: AdminAnswer | undefined }> {
-    const expect = (entity: Entity | undefined) => request.precondition.check(entity && etagOf(entity));
-    const writes = [{ kind: serverKindName, key: serverKey(pool, id), expect, ...what }];
-    if (isSet(request, 'dryRun')) {
-      return { created: false, answer: dryRunAnswer(this.operator.plan(writes, request.by)) };
-    }
-    const [written] = await this.operator.write(writes, request.by);
-    return { created: written?.before === undefined, answer: undefined };
+    change: EntityChange,
+  ): Promise<EntityWritten> {
+    const name = { kind: serverKindName, key: serverKey(pool, id) };
+    return writeEntity(this.operator, request, name, change);
   }
 
   private shown(entry: PoolEntry, status = 200): AdminAnswer {
@@ -270,11 +264,5 @@ class ServerRoutes {
     cancel();
   }
 }
-
-/** What may be done to a server. */
-type ServerWrite =
-  | { readonly op: 'add' | 'patch'; readonly value: unknown }
-  | { readonly op: 'remove' }
-  | { readonly op: 'forget'; readonly fields: readonly string[] | undefined };
 
 const ok = (body: unknown): AdminAnswer => ({ status: 200, body });

@@ -1,6 +1,7 @@
 // The options of headers: fields that are edited, and the secure preset.
 import { z } from 'zod';
 import { hopByHop, isFieldValue, isToken } from '../../core/request/headers.ts';
+import { hstsSettings } from '../../core/request/hsts.ts';
 import { isAuthority } from '../../core/request/request-line.ts';
 import { secret } from '../../core/settings/secret.ts';
 
@@ -63,23 +64,6 @@ const response = z.strictObject({
   remove: z.array(fieldName).max(256).default([]).describe('Fields that clients do not get, such as Server.'),
 });
 
-const hsts = z
-  .strictObject({
-    maxAge: z
-      .number()
-      .int()
-      .min(0)
-      .max(10 * 365 * 86_400)
-      .default(365 * 86_400)
-      .describe('How long browsers ask by https:// alone, in seconds; 0: they forget it.'),
-    includeSubDomains: z.boolean().default(false).describe('For all names below this one, too.'),
-    preload: z.boolean().default(false).describe('May it be in the lists that browsers bring along?'),
-  })
-  .refine(({ preload, includeSubDomains }) => !preload || includeSubDomains, {
-    path: ['preload'],
-    message: 'goes with includeSubDomains: true; the lists of browsers take nothing else',
-  });
-
 const off = z.literal(false);
 
 const secure = z.strictObject({
@@ -109,7 +93,10 @@ const secure = z.strictObject({
   contentSecurityPolicy: fieldValue
     .optional()
     .describe('Content-Security-Policy, where the server has none.'),
-  hsts: z.union([hsts, off]).prefault({}).describe('Strict-Transport-Security in answers by https://.'),
+  hsts: z
+    .union([hstsSettings, off])
+    .prefault({})
+    .describe('Strict-Transport-Security in answers by https://.'),
   override: z.boolean().default(false).describe('Does it replace what the server says itself?'),
 });
 

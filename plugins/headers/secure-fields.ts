@@ -1,5 +1,6 @@
 // SecureFields: the fields by which a response asks browsers to guard their users.
 import type { HeaderList } from '../../core/request/headers.ts';
+import { hstsValue } from '../../core/request/hsts.ts';
 import type { SecurePreset } from './options.ts';
 
 const policyName = 'Content-Security-Policy';
@@ -25,7 +26,7 @@ export class SecureFields {
     this.fields = wanted.flatMap(([name, value]) => (value === false ? [] : [[name, value] as const]));
     this.policy = preset.contentSecurityPolicy;
     this.frames = preset.frames;
-    this.hsts = preset.hsts === false ? undefined : hstsOf(preset.hsts);
+    this.hsts = preset.hsts === false ? undefined : hstsValue(preset.hsts);
     this.override = preset.override;
   }
 
@@ -53,10 +54,4 @@ export class SecureFields {
     headers.set('X-Frame-Options', frames === 'deny' ? 'DENY' : 'SAMEORIGIN');
     if (!isSaid) headers.append(policyName, `frame-ancestors ${frames === 'deny' ? "'none'" : "'self'"}`);
   }
-}
-
-function hstsOf({ maxAge, includeSubDomains, preload }: Exclude<SecurePreset['hsts'], false>): string {
-  return [`max-age=${maxAge}`, includeSubDomains && 'includeSubDomains', preload && 'preload']
-    .filter(part => part !== false)
-    .join('; ');
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
+import { hstsSettings, hstsValue } from '../../core/request/hsts.ts';
 import { type Reply, reply } from '../../core/request/reply.ts';
 
 const options = z
@@ -11,24 +12,7 @@ const options = z
       .default(308)
       .describe('Of the redirect; 307 and 308 keep method and body.'),
     port: z.number().int().min(1).max(65535).default(443).describe('Where https:// is spoken.'),
-    hsts: z
-      .strictObject({
-        maxAge: z
-          .number()
-          .int()
-          .min(0)
-          .max(10 * 365 * 86_400)
-          .default(365 * 86_400)
-          .describe('How long browsers ask by https:// alone, in seconds; 0: they forget it.'),
-        includeSubDomains: z.boolean().default(false).describe('For all names below this one, too.'),
-        preload: z.boolean().default(false).describe('May it be in the lists that browsers bring along?'),
-      })
-      .refine(({ preload, includeSubDomains }) => !preload || includeSubDomains, {
-        path: ['preload'],
-        message: 'goes with includeSubDomains: true; the lists of browsers take nothing else',
-      })
-      .optional()
-      .describe('Strict-Transport-Security in answers by https://.'),
+    hsts: hstsSettings.optional().describe('Strict-Transport-Security in answers by https://.'),
   })
   .describe('Redirects http:// to https://.');
 
@@ -47,10 +31,7 @@ export const httpsRedirect = definePlugin({
       ctx.scheme === 'https' ? undefined : redirect(ctx, status, port),
     );
     if (hsts === undefined) return;
-    const { maxAge, includeSubDomains, preload } = hsts;
-    const value = [`max-age=${maxAge}`, includeSubDomains && 'includeSubDomains', preload && 'preload']
-      .filter(part => part !== false)
-      .join('; ');
+    const value = hstsValue(hsts);
     hooks.respond.tap('https-redirect', ctx => {
       const headers = ctx.response?.headers;
       // RFC 6797 section 7.2: over http:// it must not be said. What the server says of itself stands.

@@ -1,19 +1,8 @@
 // Sequences of frames that a client could send: good ones, ones that break a rule, and ones with bytes that were changed.
+
+import { frameType as type } from '../../../core/http/h2/frames.ts';
 import { emptySettings, frame, preface, setting, uint32 } from '../../core/http/h2/frame-bytes.ts';
 import type { Random } from '../random.ts';
-
-const type = {
-  data: 0,
-  headers: 1,
-  priority: 2,
-  rstStream: 3,
-  settings: 4,
-  pushPromise: 5,
-  ping: 6,
-  goAway: 7,
-  windowUpdate: 8,
-  continuation: 9,
-} as const;
 
 type Fields = readonly (readonly [name: string, value: string])[];
 

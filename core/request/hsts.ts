@@ -1,0 +1,27 @@
+// HSTS: Strict-Transport-Security, by which browsers are told to ask by https:// alone (RFC 6797).
+import { z } from 'zod';
+
+/** What it says, as people write it. */
+export const hstsSettings = z
+  .strictObject({
+    maxAge: z
+      .number()
+      .int()
+      .min(0)
+      .max(10 * 365 * 86_400)
+      .default(365 * 86_400)
+      .describe('How long browsers ask by https:// alone, in seconds; 0: they forget it.'),
+    includeSubDomains: z.boolean().default(false).describe('For all names below this one, too.'),
+    preload: z.boolean().default(false).describe('May it be in the lists that browsers bring along?'),
+  })
+  .refine(({ preload, includeSubDomains }) => !preload || includeSubDomains, {
+    path: ['preload'],
+    message: 'goes with includeSubDomains: true; the lists of browsers take nothing else',
+  });
+
+/** The value of the field (RFC 6797 section 6.1). */
+export function hstsValue({ maxAge, includeSubDomains, preload }: z.output<typeof hstsSettings>): string {
+  return [`max-age=${maxAge}`, includeSubDomains && 'includeSubDomains', preload && 'preload']
+    .filter(part => part !== false)
+    .join('; ');
+}
