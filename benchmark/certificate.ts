@@ -1,4 +1,4 @@
-// The certificate that all proxies show: one ECDSA key (P-256), made anew for each benchmark.
+// The certificate that all proxies show: ECDSA on P-256, made for each run of the benchmark.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -9,7 +9,7 @@ import type { FleetScenario } from './scenarios.ts';
 
 const workers = 4;
 const clients = 10_000;
-/** Simulated time, and what of it is not counted: nobody knows anything at first, ms. */
+/** Simulated time, and its beginning, which does not count: no balancer has learnt anything yet. Both in ms. */
 const duration = 8_000;
 const warmUp = 1_000;
 
@@ -74,7 +74,7 @@ class Simulation {
     this.arrive(sides);
     let before = 0;
     while (this.events.runNext()) {
-      // Whoever was answered goes on, before anything else happens.
+      // Requests that were just answered end before the next event.
       for (let turn = 0; turn < 4; turn++) await undefined;
       this.clock.advance(this.events.now - before);
       before = this.events.now;

@@ -6,7 +6,7 @@ const none: readonly Upstream[] = [];
 /**
  * Draws by the alias method (Walker 1977, in Vose's form of 1991): each available upstream has a column of one size, which it
  * shares with at most one other, so a draw looks at one column. The columns are made anew, in O(n), by the first draw after
- * a change of the pool; where all weigh the same there are none. A draw allocates nothing.
+ * a change of the pool; where all weigh the same there are none.
  *
  * @example const draw = new WeightedDraw(pool); draw.next(); // an upstream, or undefined: none is available
  */

@@ -7,7 +7,7 @@ import { WeightedDraw } from '../../core/pool/weighted-draw.ts';
  * weight. Two are enough for the busiest of n upstreams to be ahead by O(log log n) requests instead of O(log n / log log n)
  * (Mitzenmacher: "The Power of Two Choices in Randomized Load Balancing", 2001), and who does not look at all of them does not
  * send everything to a newcomer. Of those that are equally busy the one that was drawn first is taken, so that weights
- * decide while nobody is busy. Allocates nothing.
+ * decide while nobody is busy.
  */
 export class LeastBusy {
   private readonly draw: WeightedDraw;

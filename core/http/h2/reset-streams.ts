@@ -3,7 +3,7 @@
 /** How many streams are remembered that were reset here. */
 const maxResets = 256;
 
-/** Their numbers. Of those before the latest ones it is not known any more which they were: any may have been. */
+/** Their numbers. Older ones are forgotten, and any of them may have been reset. */
 export class ResetStreams {
   private readonly ids = new Set<number>();
   /** All up to this one may have been reset. */
