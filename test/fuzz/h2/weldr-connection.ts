@@ -4,12 +4,7 @@ import { systemClock } from '../../../core/clock.ts';
 import type { WeldrError } from '../../../core/errors.ts';
 import { UpstreamConnector } from '../../../core/http/accept/upstream-connector.ts';
 import type { ConnectionKeeper } from '../../../core/http/exchange/connections.ts';
-import type {
-  ClientStream,
-  InboundRequest,
-  Peer,
-  RequestReceiver,
-} from '../../../core/http/exchange/streams.ts';
+import type { ClientStream, InboundRequest, RequestReceiver } from '../../../core/http/exchange/streams.ts';
 import { Wire } from '../../../core/http/exchange/wire.ts';
 import { H2ClientConnection } from '../../../core/http/h2/client-connection.ts';
 import { RequestBlock } from '../../../core/http/h2/request-block.ts';
@@ -21,6 +16,7 @@ import { settingsSchema } from '../../../core/settings/settings.ts';
 import { createHooks } from '../../../core/stages/request-hooks.ts';
 import { Stages } from '../../../core/stages/stages.ts';
 import { collectingLogger } from '../../../core/testing/log-lines.ts';
+import { localPeer } from '../../support/peer.ts';
 import {
   type ConnectionOutcome,
   emptyOutcome,
@@ -56,21 +52,6 @@ const wire = new Wire(
 );
 const blocks = { request: new RequestBlock(settings.limits), trailers: new TrailerBlock() };
 const keeper: ConnectionKeeper = { forget: () => {} };
-const peer: Peer = {
-  ip: '127.0.0.1',
-  port: 1,
-  localIp: '127.0.0.1',
-  localPort: 2,
-  listener: '',
-  trusted: false,
-  tls: undefined,
-  proxy: undefined,
-  scheme: 'http',
-  described: '',
-  describedHost: undefined,
-  certified: '',
-};
-
 /** Notes one request, and answers nothing. */
 class Recorder implements RequestReceiver {
   readonly wantsBody = true;
@@ -119,7 +100,7 @@ Reflect.set(wire, 'exchanges', {
 export async function readByWeldr(cases: readonly (readonly Buffer[])[]): Promise<ConnectionOutcome[]> {
   const all = cases.map(pieces => {
     const socket = new KeptSocket();
-    const connection = new H2ClientConnection(keeper, wire, blocks, socket, peer);
+    const connection = new H2ClientConnection(keeper, wire, blocks, socket, localPeer);
     const outcome = emptyOutcome();
     current = outcome;
     for (const [n, piece] of pieces.entries()) {

@@ -5,7 +5,6 @@ import { systemClock } from '../../../../core/clock.ts';
 import { Acceptor } from '../../../../core/http/accept/acceptor.ts';
 import { UpstreamConnector } from '../../../../core/http/accept/upstream-connector.ts';
 import type { AcceptedConnection } from '../../../../core/http/exchange/connections.ts';
-import type { Peer } from '../../../../core/http/exchange/streams.ts';
 import { Wire } from '../../../../core/http/exchange/wire.ts';
 import { FrameWriter } from '../../../../core/http/h2/frame-writer.ts';
 import { HpackEncoder } from '../../../../core/http/h2/hpack-encoder.ts';
@@ -17,6 +16,7 @@ import { settingsSchema } from '../../../../core/settings/settings.ts';
 import { createHooks } from '../../../../core/stages/request-hooks.ts';
 import { Stages } from '../../../../core/stages/stages.ts';
 import { collectingLogger } from '../../../../core/testing/log-lines.ts';
+import { localPeer } from '../../../support/peer.ts';
 import { suite } from '../../../support/suite.ts';
 import { until } from '../../../wire/support/proxy.ts';
 
@@ -59,21 +59,6 @@ class SlowClient extends Socket {
   }
 }
 
-const peer: Peer = {
-  ip: '127.0.0.1',
-  port: 1,
-  localIp: '127.0.0.1',
-  localPort: 2,
-  listener: '',
-  trusted: false,
-  tls: undefined,
-  proxy: undefined,
-  scheme: 'http',
-  certified: '',
-  described: '',
-  describedHost: undefined,
-};
-
 /** A connection whose requests are all answered with {@link body}, and the client behind it. */
 function open(
   protocol: 'h2' | 'http/1.1',
@@ -96,7 +81,7 @@ function open(
     },
   };
   const client = new SlowClient();
-  const connection = new Acceptor(wire, keeper).accept(client as Socket, peer, protocol);
+  const connection = new Acceptor(wire, keeper).accept(client as Socket, localPeer, protocol);
   return { client, connection, isOver: () => over, close: () => wire.close() };
 }
 

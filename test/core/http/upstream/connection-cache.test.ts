@@ -12,6 +12,7 @@ import {
 import type { StreamTaker } from '../../../../core/http/upstream/stream-queue.ts';
 import { settingsSchema } from '../../../../core/settings/settings.ts';
 import { pool } from '../../../../core/testing/pool.ts';
+import { localPeer } from '../../../support/peer.ts';
 import { suite } from '../../../support/suite.ts';
 
 const test = suite('ConnectionCache');
@@ -273,20 +274,7 @@ test('connections that lag give way to those who wait, and only as many as are n
   });
 });
 
-const clientAt = (port: number): Peer => ({
-  ip: '203.0.113.9',
-  port,
-  localIp: '198.51.100.1',
-  localPort: 443,
-  listener: '',
-  trusted: false,
-  tls: undefined,
-  certified: '',
-  proxy: undefined,
-  scheme: 'http',
-  described: '',
-  describedHost: undefined,
-});
+const clientAt = (port: number): Peer => ({ ...localPeer, ip: '203.0.113.9', port });
 
 test('with PROXY headers a connection carries the requests of one client connection only', () => {
   withCache(
