@@ -34,13 +34,12 @@ test('takes no server out for 200 requests that their clients spoiled', async ()
   const origins = [await startOrigin(), await startOrigin()];
   const weldr = await startWeldr({ config: config(origins), workers: 1 });
   const port = Number(new URL(weldr.url).port);
-  for (let round = 0; round < 25; round++) {
+  // On a busy machine a client may have left before its request was anywhere: such a round proves nothing.
+  const areTried = () => origins.every(({ requests }) => requests > 25);
+  for (let round = 0; round < 25 || !areTried(); round++) {
     await Promise.all(spoiled.map((request, n) => spoil(port, request, (round + n) % 2 === 0)));
   }
-  for (const origin of origins) {
-    assert.is(await stateOf(weldr, origin), 'active');
-    assert.ok(origin.requests > 25, `the requests never came to ${origin.url}`);
-  }
+  for (const origin of origins) assert.is(await stateOf(weldr, origin), 'active');
   assert.is((await fetch(weldr.url)).status, 200);
   await weldr.stop();
   await Promise.all(origins.map(origin => origin.close()));
