@@ -4,11 +4,17 @@ import { expressionOf } from './expression.ts';
 
 /** One of a route's paths. */
 export type PathKey =
-  /** `/users/:id`; `isPrefix`: `/users/:id/*`. */
-  | { readonly kind: 'segments'; readonly segments: readonly PathSegment[]; readonly isPrefix: boolean }
+  | SegmentsKey
   | { readonly kind: 'expression'; readonly expression: RegExp }
   /** `/*`, or no path at all. */
   | { readonly kind: 'any' };
+
+/** `/users/:id`; `isPrefix`: `/users/:id/*`. */
+export interface SegmentsKey {
+  readonly kind: 'segments';
+  readonly segments: readonly PathSegment[];
+  readonly isPrefix: boolean;
+}
 
 /** A segment which is compared, in lower case, or one which stands for any that is not empty. */
 export type PathSegment = { readonly literal: string } | { readonly parameter: string };
@@ -28,12 +34,23 @@ function segmentKey(segment: string): PathSegment {
 }
 
 /**
- * How narrow a path is, as a text: the one that sorts first is asked first. Segment by segment a literal comes before a
- * parameter, and both before what matches all below; then come regular expressions, then any path.
+ * Less than 0: `a` is narrower than `b` and asked first. Segment by segment a literal comes before a parameter, and both before
+ * what matches all below; then come regular expressions, then any path.
  */
-export function pathOrder(path: PathKey): string {
-  if (path.kind === 'any') return 'f';
-  if (path.kind === 'expression') return 'e';
-  const segments = path.segments.map(segment => ('literal' in segment ? 'b' : 'c'));
-  return `${segments.join('')}${path.isPrefix ? 'd' : 'a'}`;
+export function comparePaths(a: PathKey, b: PathKey): number {
+  if (a.kind !== 'segments' || b.kind !== 'segments') return kinds[a.kind] - kinds[b.kind];
+  for (let i = 0; i < a.segments.length && i < b.segments.length; i++) {
+    const difference = widthAt(a, i) - widthAt(b, i);
+    if (difference !== 0) return difference;
+  }
+  const shorter = Math.min(a.segments.length, b.segments.length);
+  return widthAt(a, shorter) - widthAt(b, shorter);
+}
+
+const kinds = { segments: 0, expression: 1, any: 2 };
+
+function widthAt({ segments, isPrefix }: SegmentsKey, at: number): number {
+  const segment = segments[at];
+  if (segment === undefined) return isPrefix ? 3 : 0;
+  return 'literal' in segment ? 1 : 2;
 }

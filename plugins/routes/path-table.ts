@@ -1,103 +1,127 @@
 // PathTable: the entries of one host by their paths: a tree of segments, regular expressions, and those for any path.
 import { WeldrError } from '../../core/errors.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
-import type { PathKey, PathSegment } from './path-key.ts';
-import { type IndexedRoute, listFrom, type RouteEntry } from './route-entry.ts';
-import { noRank, type PathNode, type SegmentTree } from './segment-tree.ts';
-import { hashWith } from './text-table.ts';
+import { hashWith } from './hash-table.ts';
+import type { SegmentsKey } from './path-key.ts';
+import { noPriority, Priorities } from './priorities.ts';
+import { type IndexedRoute, listWith, listWithout, precedes, type RouteEntry } from './route-entry.ts';
+import type { PathNode, SegmentTree } from './segment-tree.ts';
 
 /** Characters of a path that regular expressions are tried on; a longer one is refused where one would have to be. */
 export const maxForExpressions = 2048;
 
 const slash = 0x2f;
 
-/** Entries of one host. They are added from the highest rank to the lowest. */
+/** Entries with the same host and path, by their first. */
+type List<R extends IndexedRoute> = RouteEntry<R> | undefined;
+
+/** Entries of one host. */
 export class PathTable<R extends IndexedRoute> {
-  /** The table of the next wider host that matches as well; undefined: there is none. */
-  parent: PathTable<R> | undefined = undefined;
+  /** The highest priority that an entry has; {@link noPriority}: there are no entries. */
+  highest = noPriority;
   private readonly tree: SegmentTree<R>;
   private readonly root: PathNode<R>;
   /** The first entry whose path is an expression, and the first for any path. */
-  private expressions: RouteEntry<R> | undefined = undefined;
-  private any: RouteEntry<R> | undefined = undefined;
-  private least = noRank;
+  private expressions: List<R> = undefined;
+  private any: List<R> = undefined;
+  /** The table of the next wider host that matches as well; undefined: there is none. */
+  parent: PathTable<R> | undefined = undefined;
+  /** How often the wider hosts had changed when `parent` was looked for. */
+  parentFound = -1;
+  /** A name, or what names end with; empty: neither. */
+  readonly host: string;
+  private readonly priorities = new Priorities();
 
-  constructor(tree: SegmentTree<R>) {
+  constructor(tree: SegmentTree<R>, host = '') {
     this.tree = tree;
     this.root = tree.root();
+    this.host = host;
   }
 
   /** Does it make a difference what the path is? */
   get looksAtPath(): boolean {
-    return this.root.least < noRank || this.expressions !== undefined;
+    return !this.root.isEmpty || this.expressions !== undefined;
   }
 
-  /** Can there be an entry of a lower rank than `best`? */
-  mayHaveBetter(best: RouteEntry<R> | undefined): boolean {
-    return best === undefined || this.least < best.rank;
+  get isEmpty(): boolean {
+    return this.highest === noPriority;
   }
 
+  /** The lowest priority that an entry has; {@link noPriority}: there are no entries. */
+  get lowest(): number {
+    return this.priorities.lowest;
+  }
+
+  /** Puts an entry before those of its route that are there. */
   add(entry: RouteEntry<R>): void {
-    const { path, rank } = entry;
-    this.least = Math.min(this.least, rank);
-    if (path.kind === 'any') {
-      entry.next = this.any;
-      this.any = entry;
-    } else if (path.kind === 'expression') {
-      entry.next = this.expressions;
-      this.expressions = entry;
-    } else {
+    const { path } = entry;
+    if (path.kind === 'any') this.any = listWith(this.any, entry);
+    else if (path.kind === 'expression') this.expressions = listWith(this.expressions, entry);
+    else {
       let node = this.root;
-      node.least = Math.min(node.least, rank);
-      for (const segment of path.segments) {
-        node = this.tree.childOf(node, segment);
-        node.least = Math.min(node.least, rank);
-      }
+      for (const segment of path.segments) node = this.tree.childOf(node, segment);
       const end = path.isPrefix ? 'below' : 'exact';
-      entry.next = node[end];
-      node[end] = entry;
+      node[end] = listWith(node[end], entry);
     }
+    this.priorities.add(entry.priority);
+    this.highest = this.priorities.highest;
   }
 
-  /** The entry of the lowest rank that matches; `best`, if none is lower. The path is in normal form, up to `end`. */
-  find(
-    text: string,
-    end: number,
-    ctx: ProxyContext,
-    best: RouteEntry<R> | undefined,
-  ): RouteEntry<R> | undefined {
-    if (!this.mayHaveBetter(best)) return best;
+  /** Takes out an entry that was added. */
+  remove(entry: RouteEntry<R>): void {
+    const { path } = entry;
+    if (path.kind === 'any') this.any = listWithout(this.any, entry);
+    else if (path.kind === 'expression') this.expressions = listWithout(this.expressions, entry);
+    else {
+      let node = this.root;
+      for (const segment of path.segments) node = this.tree.childOf(node, segment);
+      const end = path.isPrefix ? 'below' : 'exact';
+      node[end] = listWithout(node[end], entry);
+      this.tree.prune(node);
+    }
+    this.priorities.remove(entry.priority);
+    this.highest = this.priorities.highest;
+  }
+
+  /**
+   * The entry that is asked first of those which match; `best`, which is of a narrower host, if none of them has a higher
+   * priority. The path is in normal form, up to `end`.
+   */
+  find(text: string, end: number, ctx: ProxyContext, best: List<R>): List<R> {
+    const { highest } = this;
+    if (best !== undefined && best.priority >= highest) return best;
     let found = best;
-    if (this.root.least < noRank && text.charCodeAt(0) === slash) {
-      found = search(this.tree, this.root, text, 0, end, ctx, found);
+    if (text.charCodeAt(0) === slash) {
+      found = search(this.tree, this.root, text, 0, end, ctx, found, highest);
     }
     if (this.expressions !== undefined) found = this.findByExpression(text, end, ctx, found);
     return this.any === undefined ? found : firstHolding(this.any, ctx, found);
   }
 
-  /** The entries that match all which this path does, and maybe more. */
-  covering(path: PathKey): readonly RouteEntry<R>[] {
-    const any = listFrom(this.any);
-    if (path.kind === 'any') return any;
-    if (path.kind === 'expression') {
-      const wanted = String(path.expression);
-      const same = listFrom(this.expressions).filter(
-        ({ path: other }) => other.kind === 'expression' && String(other.expression) === wanted,
-      );
-      return [...same, ...any];
-    }
-    return [...this.coveringIn(this.root, path.segments, 0, path.isPrefix), ...any];
+  /** The entries that match all which this one does and are asked before it, without their further conditions. */
+  *before(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
+    const { path } = entry;
+    if (path.kind === 'expression') yield* leading(this.expressions, entry, sameExpression(path.expression));
+    else if (path.kind === 'segments') yield* this.beforeIn(this.root, path, 0, entry);
+    yield* leading(this.any, entry);
   }
 
-  private findByExpression(
-    text: string,
-    end: number,
-    ctx: ProxyContext,
-    best: RouteEntry<R> | undefined,
-  ): RouteEntry<R> | undefined {
+  /** The entries that match nothing which this one does not and are asked behind it, without its further conditions. */
+  *behind(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
+    const { path } = entry;
+    if (path.kind === 'expression') yield* trailing(this.expressions, entry, sameExpression(path.expression));
+    else if (path.kind === 'segments') yield* behindIn(this.root, path, 0, entry);
+    else {
+      yield* behindInAll(this.root, entry);
+      yield* trailing(this.expressions, entry);
+      yield* trailing(this.any, entry);
+    }
+  }
+
+  private findByExpression(text: string, end: number, ctx: ProxyContext, best: List<R>): List<R> {
     const path = end === text.length ? text : text.slice(0, end);
     for (let entry = this.expressions; entry !== undefined; entry = entry.next) {
-      if (best !== undefined && entry.rank > best.rank) return best;
+      if (best !== undefined && best.priority >= entry.priority) return best;
       if (end > maxForExpressions) throw tooLong(entry.route.name);
       if (entry.path.kind === 'expression' && entry.path.expression.test(path) && holds(entry, ctx))
         return entry;
@@ -105,20 +129,79 @@ export class PathTable<R extends IndexedRoute> {
     return best;
   }
 
-  private coveringIn(
+  private *beforeIn(
     node: PathNode<R>,
-    segments: readonly PathSegment[],
+    path: SegmentsKey,
     at: number,
-    isPrefix: boolean,
-  ): RouteEntry<R>[] {
-    const found = listFrom(node.below);
-    const segment = segments[at];
-    if (segment === undefined) return isPrefix ? found : [...found, ...listFrom(node.exact)];
+    entry: RouteEntry<R>,
+  ): Generator<RouteEntry<R>> {
+    yield* leading(node.below, entry);
+    const segment = path.segments[at];
+    if (segment === undefined) {
+      if (!path.isPrefix) yield* leading(node.exact, entry);
+      return;
+    }
     const child = 'literal' in segment ? this.tree.literalOf(node, segment.literal) : undefined;
     for (const next of [child, node.parameter]) {
-      if (next !== undefined) found.push(...this.coveringIn(next, segments, at + 1, isPrefix));
+      if (next !== undefined) yield* this.beforeIn(next, path, at + 1, entry);
     }
-    return found;
+  }
+}
+
+function* behindIn<R extends IndexedRoute>(
+  node: PathNode<R>,
+  path: SegmentsKey,
+  at: number,
+  entry: RouteEntry<R>,
+): Generator<RouteEntry<R>> {
+  const segment = path.segments[at];
+  if (segment === undefined) {
+    if (path.isPrefix) yield* behindInAll(node, entry);
+    else yield* trailing(node.exact, entry);
+    return;
+  }
+  for (const child of node.literals ?? []) {
+    const isIn = 'parameter' in segment || child.segment === segment.literal;
+    if (isIn) yield* behindIn(child, path, at + 1, entry);
+  }
+  if ('parameter' in segment && node.parameter !== undefined)
+    yield* behindIn(node.parameter, path, at + 1, entry);
+}
+
+function* behindInAll<R extends IndexedRoute>(
+  node: PathNode<R>,
+  entry: RouteEntry<R>,
+): Generator<RouteEntry<R>> {
+  yield* trailing(node.exact, entry);
+  for (const child of node.literals ?? []) yield* behindInAll(child, entry);
+  if (node.parameter !== undefined) yield* behindInAll(node.parameter, entry);
+  yield* trailing(node.below, entry);
+}
+
+const sameExpression =
+  (expression: RegExp) =>
+  ({ path }: RouteEntry): boolean =>
+    path.kind === 'expression' && String(path.expression) === String(expression);
+
+/** The entries of a list that are asked before one which may stand in another list. */
+function* leading<R extends IndexedRoute>(
+  first: List<R>,
+  entry: RouteEntry<R>,
+  isMeant: (other: RouteEntry) => boolean = () => true,
+): Generator<RouteEntry<R>> {
+  for (let other = first; other !== undefined && precedes(other, entry); other = other.next) {
+    if (isMeant(other)) yield other;
+  }
+}
+
+/** The entries of a list that are asked behind one which may stand in another list. */
+function* trailing<R extends IndexedRoute>(
+  first: List<R>,
+  entry: RouteEntry<R>,
+  isMeant: (other: RouteEntry) => boolean = () => true,
+): Generator<RouteEntry<R>> {
+  for (let other = first; other !== undefined; other = other.next) {
+    if (precedes(entry, other) && isMeant(other)) yield other;
   }
 }
 
@@ -130,14 +213,14 @@ function search<R extends IndexedRoute>(
   at: number,
   end: number,
   ctx: ProxyContext,
-  best: RouteEntry<R> | undefined,
-): RouteEntry<R> | undefined {
-  if (best !== undefined && best.rank < node.least) return best;
+  best: List<R>,
+  highest: number,
+): List<R> {
   let found = best;
   // "/login/" is "/login".
   if (at >= end - 1) {
     if (node.exact !== undefined && node.leads(text, at)) found = firstHolding(node.exact, ctx, found);
-  } else {
+  } else if (node.literals !== undefined || node.parameter !== undefined) {
     let next = at + 1;
     let hash = node.seed;
     for (; next < end; next++) {
@@ -145,24 +228,31 @@ function search<R extends IndexedRoute>(
       if (code === slash) break;
       hash = hashWith(hash, code);
     }
-    let child = node.hasLiterals ? tree.find(hash) : undefined;
-    for (; child !== undefined; child = child.twin) {
-      if (child.parent === node) found = search(tree, child, text, next, end, ctx, found);
+    if (node.literals !== undefined) {
+      for (let slot = tree.first(hash); slot >= 0; slot = tree.next(slot, hash)) {
+        const child = tree.at(slot);
+        if (child?.parent !== node) continue;
+        found = search(tree, child, text, next, end, ctx, found, highest);
+        // What is left to look at is wider.
+        if (found !== undefined && found.priority >= highest) return found;
+      }
     }
     if (node.parameter !== undefined && next > at + 1) {
-      found = search(tree, node.parameter, text, next, end, ctx, found);
+      found = search(tree, node.parameter, text, next, end, ctx, found, highest);
+      if (found !== undefined && found.priority >= highest) return found;
     }
   }
   return node.below !== undefined && node.leads(text, at) ? firstHolding(node.below, ctx, found) : found;
 }
 
+/** The first of a list that holds; `best`, which is narrower, unless that one has a higher priority. */
 function firstHolding<R extends IndexedRoute>(
   first: RouteEntry<R>,
   ctx: ProxyContext,
-  best: RouteEntry<R> | undefined,
-): RouteEntry<R> | undefined {
-  for (let entry: RouteEntry<R> | undefined = first; entry !== undefined; entry = entry.next) {
-    if (best !== undefined && entry.rank > best.rank) return best;
+  best: List<R>,
+): List<R> {
+  for (let entry: List<R> = first; entry !== undefined; entry = entry.next) {
+    if (best !== undefined && best.priority >= entry.priority) return best;
     if (holds(entry, ctx)) return entry;
   }
   return best;

@@ -6,10 +6,9 @@ import { captureNames } from './captures.ts';
 import { isExpression } from './expression.ts';
 import { pathKey } from './path-key.ts';
 import { redirectTarget } from './redirect.ts';
-import { asList, type Conditions, conditionsOf, implies } from './route-conditions.ts';
-import type { IndexedRoute, RouteEntry } from './route-entry.ts';
-import { RouteIndex } from './route-index.ts';
+import { asList, conditionsOf } from './route-conditions.ts';
 import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
+import { RouteShadows, type Shadow } from './route-shadows.ts';
 import { capturesIn, fillPath, parseTemplate, type Template } from './template.ts';
 
 type Report = (path: (string | number)[], message: string) => void;
@@ -98,20 +97,8 @@ export function checkOtherwise({ redirect }: OtherwiseOptions, context: z.core.$
   checkCaptures({}, names, ['otherwise', 'redirect', 'to'], reporter(context));
 }
 
-/** A route as the checks of the whole list look at it. */
-interface CheckedRoute extends IndexedRoute {
-  readonly place: number;
-  readonly asked: Conditions;
-}
-
-/** Which entry takes the requests of another one first. */
-export interface Shadow {
-  readonly place: number;
-  readonly entry: RouteEntry;
-  readonly by: string;
-  /** Are all entries of the route in the shadow of others? */
-  readonly whole: boolean;
-}
+/** Shadows of a list, each with the place of its route there. */
+type ListedShadow = Shadow & { readonly place: number };
 
 /** Looks at all routes together: two of one name, and those that can never match. */
 export function checkRoutes(routes: readonly RouteOptions[], context: z.core.$RefinementCtx): void {
@@ -126,6 +113,8 @@ export function checkRoutes(routes: readonly RouteOptions[], context: z.core.$Re
         `routes[${before}] is called ${JSON.stringify(name)} already: give it another name`,
       );
   }
+  // Shadows are told by names.
+  if (places.size < routes.length) return;
   const said = new Set<number>();
   for (const { place, by, whole } of shadowsOf(routes)) {
     if (!whole || said.has(place)) continue;
@@ -139,31 +128,17 @@ export function checkRoutes(routes: readonly RouteOptions[], context: z.core.$Re
 }
 
 /** Found once for each list: where it is parsed, and for what is warned of. */
-const found = new WeakMap<readonly RouteOptions[], readonly Shadow[]>();
+const found = new WeakMap<readonly RouteOptions[], readonly ListedShadow[]>();
 
-/** Hosts and paths of routes whose requests another route takes first. */
-export function shadowsOf(routes: readonly RouteOptions[]): readonly Shadow[] {
+/** Hosts and paths of routes whose requests another route takes first. No two routes have one name. */
+export function shadowsOf(routes: readonly RouteOptions[]): readonly ListedShadow[] {
   let shadows = found.get(routes);
   if (shadows === undefined) {
-    shadows = findShadows(routes);
+    const all = new RouteShadows(routes);
+    shadows = routes.flatMap(({ name }, place) => all.of(name).map(shadow => ({ ...shadow, place })));
     found.set(routes, shadows);
   }
   return shadows;
-}
-
-function findShadows(routes: readonly RouteOptions[]): Shadow[] {
-  const index = new RouteIndex(routes.map(checkedRoute));
-  const shadows: { place: number; entry: RouteEntry; by: string }[] = [];
-  const open = new Set<number>();
-  for (const entry of index.entries) {
-    const { route, rank } = entry;
-    const by = index
-      .covering(entry)
-      .find(other => other.rank < rank && other.route !== route && implies(route.asked, other.route.asked));
-    if (by === undefined) open.add(route.place);
-    else shadows.push({ place: route.place, entry, by: by.route.name });
-  }
-  return shadows.map(shadow => ({ ...shadow, whole: !open.has(shadow.place) }));
 }
 
 /** Does a route take every request? */
@@ -174,18 +149,4 @@ export function takesAll(route: RouteOptions): boolean {
     (path === undefined || asList(path).some(each => pathKey(each).kind === 'any')) &&
     conditionsOf(route).size === 0
   );
-}
-
-function checkedRoute(route: RouteOptions, place: number): CheckedRoute {
-  const asked = conditionsOf(route);
-  return {
-    place,
-    asked,
-    name: route.name,
-    priority: route.priority,
-    hosts: route.host === undefined ? [] : asList(route.host),
-    paths: route.path === undefined ? [] : asList(route.path),
-    conditions: asked.size,
-    holds: undefined,
-  };
 }

@@ -1,7 +1,7 @@
 // RouteEntry: one host and one path of a route, with its place in the order in which routes are asked.
 import type { ProxyContext } from '../../core/request/context.ts';
 import { compareHosts, type HostKey, hostKey } from './host-key.ts';
-import { type PathKey, pathKey, pathOrder } from './path-key.ts';
+import { comparePaths, type PathKey, pathKey } from './path-key.ts';
 
 /** What the index has to know of a route; undefined conditions: host and path say all. */
 export interface IndexedRoute {
@@ -16,53 +16,80 @@ export interface IndexedRoute {
   readonly holds: ((ctx: ProxyContext) => boolean) | undefined;
 }
 
+/** The place of routes that stand in no list: behind all that do. */
+export const behindList = 2 ** 30 - 1;
+
 /** One host and one path of a route. */
 export interface RouteEntry<R extends IndexedRoute = IndexedRoute> {
   readonly route: R;
   readonly host: HostKey;
   readonly path: PathKey;
-  /** Of several entries that match, the one with the lowest number is taken. */
-  readonly rank: number;
   /** As the route has it. */
+  readonly priority: number;
   readonly holds: R['holds'];
-  /** The next one of the same host and path, by rank: a list without an object of its own, as there are so many. */
+  /** Of the route in its list; of several routes with one place the first by name is asked first. */
+  readonly place: number;
+  /** The next one of the same host and path, in the order of {@link precedes}: a list without an object of its own, as there are so many. */
   next: RouteEntry<R> | undefined;
 }
 
-/** An entry and those behind it. */
-export function listFrom<R extends IndexedRoute>(first: RouteEntry<R> | undefined): RouteEntry<R>[] {
-  const list = [];
-  for (let entry = first; entry !== undefined; entry = entry.next) list.push(entry);
-  return list;
-}
-
-/** The entries of routes, the one that is asked first at the beginning. */
-export function entriesOf<R extends IndexedRoute>(routes: readonly R[]): RouteEntry<R>[] {
-  const entries = routes.flatMap(route =>
-    orAny(route.hosts).flatMap(host =>
-      orAny(route.paths).map(path => {
-        const key = pathKey(path);
-        return { route, host: hostKey(host), path: key, order: pathOrder(key) };
-      }),
-    ),
-  );
-  // A sort keeps what is equal as it was: the order of the list.
-  return entries
-    .sort(
-      (a, b) =>
-        b.route.priority - a.route.priority ||
-        compareHosts(a.host, b.host) ||
-        compareTexts(a.order, b.order) ||
-        b.route.conditions - a.route.conditions,
-    )
-    .map(({ route, host, path }, rank) => ({ route, host, path, rank, holds: route.holds, next: undefined }));
+/** The entries of a route, in the order in which it has them. */
+export function entriesOf<R extends IndexedRoute>(route: R, place: number): RouteEntry<R>[] {
+  const { priority, holds } = route;
+  const paths = orAny(route.paths).map(pathKey);
+  return orAny(route.hosts).flatMap(each => {
+    const host = hostKey(each);
+    return paths.map(path => ({ route, host, path, priority, holds, place, next: undefined }));
+  });
 }
 
 function orAny(list: readonly (string | RegExp)[]): readonly (string | RegExp | undefined)[] {
   return list.length === 0 ? [undefined] : list;
 }
 
-function compareTexts(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+/** Is `a` asked before `b`? */
+export function precedes(a: RouteEntry, b: RouteEntry): boolean {
+  if (a.priority !== b.priority) return a.priority > b.priority;
+  return (compareHosts(a.host, b.host) || comparePaths(a.path, b.path) || compareAlike(a, b)) < 0;
+}
+
+/** Less than 0: `a` is asked before `b`, which has the same host and path; 0: both are of one route. */
+export function compareAlike(a: RouteEntry, b: RouteEntry): number {
+  if (a.route === b.route) return 0;
+  return (
+    b.priority - a.priority ||
+    b.route.conditions - a.route.conditions ||
+    a.place - b.place ||
+    (a.route.name < b.route.name ? -1 : 1)
+  );
+}
+
+/** Puts an entry into a list of those with the same host and path; returns the first of the list. */
+export function listWith<R extends IndexedRoute>(
+  first: RouteEntry<R> | undefined,
+  entry: RouteEntry<R>,
+): RouteEntry<R> {
+  let before: RouteEntry<R> | undefined;
+  let after = first;
+  // Of one route, what is put in later goes before.
+  while (after !== undefined && compareAlike(after, entry) < 0) {
+    before = after;
+    after = after.next;
+  }
+  entry.next = after;
+  if (before === undefined) return entry;
+  before.next = entry;
+  return first ?? entry;
+}
+
+/** Takes an entry out of its list; returns the first of what is left. */
+export function listWithout<R extends IndexedRoute>(
+  first: RouteEntry<R> | undefined,
+  entry: RouteEntry<R>,
+): RouteEntry<R> | undefined {
+  if (first === entry) return entry.next;
+  let before = first;
+  while (before !== undefined && before.next !== entry) before = before.next;
+  if (before !== undefined) before.next = entry.next;
+  return first;
 }

@@ -1,40 +1,58 @@
 // RouteIndex: from a request to its route: by host, then by the segments of the path, then the few that are left are asked.
 import { WeldrError } from '../../core/errors.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
-import type { HostPattern } from '../../core/request/host-pattern.ts';
 import type { RequestPath } from '../../core/request/path.ts';
 import { RequestFacts } from '../../core/request/request-facts.ts';
-import { type HostKey, hostEnd } from './host-key.ts';
-import { PathTable } from './path-table.ts';
-import { entriesOf, type IndexedRoute, type RouteEntry } from './route-entry.ts';
-import { SegmentTree } from './segment-tree.ts';
-import { emptyHash, hashWith, TextTable } from './text-table.ts';
-
-const dot = 0x2e;
-const bracket = 0x5b;
+import { HostTables } from './host-tables.ts';
+import { behindList, compareAlike, entriesOf, type IndexedRoute, type RouteEntry } from './route-entry.ts';
 
 /**
- * All routes. Which one a request takes depends on nothing but what the client sent. Choosing allocates nothing while paths are
- * plain and conditions allocate nothing.
+ * All routes, each with a name of its own, which come and go one by one. Which one a request takes depends on nothing but
+ * what the client sent. Choosing allocates nothing while paths are plain and conditions allocate nothing.
  */
 export class RouteIndex<R extends IndexedRoute> {
-  /** Every host and path of every route, the one that is asked first at the beginning. */
-  readonly entries: readonly RouteEntry<R>[];
-  private readonly tree = new SegmentTree<R>();
-  private readonly names = new TextTable<PathTable<R>>('backwards');
-  private readonly suffixes = new TextTable<PathTable<R>>('backwards');
-  private readonly addresses: { readonly pattern: HostPattern; readonly table: PathTable<R> }[] = [];
-  private readonly expressions: { readonly expression: RegExp; readonly table: PathTable<R> }[] = [];
-  private readonly any = new PathTable<R>(this.tree);
+  private readonly hosts = new HostTables<R>();
+  private readonly routes = new Map<string, readonly RouteEntry<R>[]>();
 
-  constructor(routes: readonly R[]) {
-    this.entries = entriesOf(routes);
-    for (const entry of this.entries.toReversed()) this.tableFor(entry.host).add(entry);
-    for (const { host } of this.entries) {
-      // The tables of wider hosts are there by now.
-      const name = host.kind === 'name' ? host.name : host.kind === 'below' ? host.suffix : undefined;
-      if (name !== undefined) this.tableFor(host).parent = this.below(name, name.length);
+  /** @param routes a list of routes; each has its place there */
+  constructor(routes: readonly R[] = []) {
+    const all: RouteEntry<R>[] = [];
+    for (const [place, route] of routes.entries()) {
+      const entries = entriesOf(route, place);
+      this.routes.set(route.name, entries);
+      for (const entry of entries) all.push(entry);
     }
+    // From the last on each comes to the beginning of its list. A sort keeps what is equal as it was.
+    all.sort(compareAlike);
+    for (let i = all.length - 1; i >= 0; i--) {
+      const entry = all[i];
+      if (entry !== undefined) this.hosts.add(entry);
+    }
+  }
+
+  get size(): number {
+    return this.routes.size;
+  }
+
+  /**
+   * Puts a route in the place of the one of this name, or takes that out (undefined). What others have is left as it is, so
+   * that this costs the same among many.
+   *
+   * @param place where the route stands in a list: of two that are alike else, the lower is asked first, and of two in one
+   *   place the first by name. Default: behind all that stand in the list.
+   */
+  set(name: string, route: R | undefined, place: number = behindList): void {
+    // Made first: where a key cannot be made, nothing has changed.
+    const entries = route === undefined ? [] : entriesOf(route, place);
+    for (const entry of this.entriesOf(name)) this.hosts.remove(entry);
+    for (const entry of entries.toReversed()) this.hosts.add(entry);
+    if (route === undefined) this.routes.delete(name);
+    else this.routes.set(name, entries);
+  }
+
+  /** The hosts and paths of a route; none: it is not there. */
+  entriesOf(name: string): readonly RouteEntry<R>[] {
+    return this.routes.get(name) ?? [];
   }
 
   /**
@@ -45,114 +63,32 @@ export class RouteIndex<R extends IndexedRoute> {
     const facts = RequestFacts.of(ctx);
     const { path, host } = facts;
     const end = path.plainEnd;
-    return end >= 0 ? this.find(host, path.text, end, ctx) : this.chooseOfReadings(host, path, ctx);
+    return end >= 0 ? this.hosts.find(host, path.text, end, ctx) : this.chooseOfReadings(host, path, ctx);
   }
 
-  /** The entries which match all that this one does, before it or behind, without their further conditions. */
-  covering({ host, path }: RouteEntry<R>): readonly RouteEntry<R>[] {
-    return [...this.tablesCovering(host)].flatMap(table => table.covering(path));
+  /** The entries that match all which this one does and are asked before it, without their further conditions. */
+  before(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
+    return this.hosts.before(entry);
+  }
+
+  /** The entries that match nothing which this one does not and are asked behind it, without its further conditions. */
+  behind(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
+    return this.hosts.behind(entry);
   }
 
   private chooseOfReadings(host: string, path: RequestPath, ctx: ProxyContext): RouteEntry<R> | undefined {
     const { problem, normal } = path;
-    if (!this.looksAtPath(host)) return this.find(host, normal, normal.length, ctx);
+    const { hosts } = this;
+    if (!hosts.looksAtPath(host)) return hosts.find(host, normal, normal.length, ctx);
     if (problem !== undefined) throw ambiguous(path, problem);
-    const chosen = this.find(host, normal, normal.length, ctx);
+    const chosen = hosts.find(host, normal, normal.length, ctx);
     for (const reading of path.readings) {
-      const other = this.find(host, reading, reading.length, ctx);
+      const other = hosts.find(host, reading, reading.length, ctx);
       if (other?.route === chosen?.route) continue;
       const routes = `the route ${nameOf(chosen)} for ${quote(normal)}, ${nameOf(other)} for ${quote(reading)}`;
       throw ambiguous(path, `servers read it in several ways, and it would take ${routes}`);
     }
     return chosen;
-  }
-
-  private find(host: string, text: string, end: number, ctx: ProxyContext): RouteEntry<R> | undefined {
-    let found: RouteEntry<R> | undefined;
-    for (let table = this.tableOf(host); table !== undefined; table = table.parent) {
-      found = table.find(text, end, ctx, found);
-    }
-    if (this.expressions.length > 0) {
-      const name = host.slice(0, hostEnd(host)).toLowerCase();
-      for (const { expression, table } of this.expressions) {
-        if (table.mayHaveBetter(found) && expression.test(name)) found = table.find(text, end, ctx, found);
-      }
-    }
-    return this.any.find(text, end, ctx, found);
-  }
-
-  private looksAtPath(host: string): boolean {
-    if (this.any.looksAtPath || this.expressions.some(({ table }) => table.looksAtPath)) return true;
-    for (let table = this.tableOf(host); table !== undefined; table = table.parent) {
-      if (table.looksAtPath) return true;
-    }
-    return false;
-  }
-
-  /** The table of the narrowest host that is written as a name and matches. */
-  private tableOf(host: string): PathTable<R> | undefined {
-    if (host.charCodeAt(0) === bracket) {
-      return this.addresses.find(({ pattern }) => pattern.matches(host))?.table;
-    }
-    const end = hostEnd(host);
-    return this.named(host, end) ?? this.below(host, end);
-  }
-
-  private named(host: string, end: number): PathTable<R> | undefined {
-    const { names } = this;
-    if (names.isSmall) return names.findAmongFew(host, 0, end);
-    let hash = emptyHash;
-    for (let i = end - 1; i >= 0; i--) hash = hashWith(hash, host.charCodeAt(i));
-    return names.find(host, 0, end, hash);
-  }
-
-  /** The table of the longest suffix of a host, which is shorter than the host. */
-  private below(host: string, end: number): PathTable<R> | undefined {
-    if (this.suffixes.size === 0) return undefined;
-    let found: PathTable<R> | undefined;
-    let hash = emptyHash;
-    for (let i = end - 1; i > 0; i--) {
-      const code = host.charCodeAt(i);
-      hash = hashWith(hash, code);
-      if (code === dot) found = this.suffixes.find(host, i, end, hash) ?? found;
-    }
-    return found;
-  }
-
-  private tableFor(host: HostKey): PathTable<R> {
-    if (host.kind === 'any') return this.any;
-    if (host.kind === 'name') return this.tableIn(this.names, host.name);
-    if (host.kind === 'below') return this.tableIn(this.suffixes, host.suffix);
-    if (host.kind === 'address') {
-      let known = this.addresses.find(({ pattern }) => pattern.matches(host.address));
-      if (known === undefined) {
-        known = { pattern: host.pattern, table: new PathTable(this.tree) };
-        this.addresses.push(known);
-      }
-      return known.table;
-    }
-    const { expression } = host;
-    let known = this.expressions.find(other => String(other.expression) === String(expression));
-    if (known === undefined) {
-      known = { expression, table: new PathTable(this.tree) };
-      this.expressions.push(known);
-    }
-    return known.table;
-  }
-
-  private tableIn(tables: TextTable<PathTable<R>>, name: string): PathTable<R> {
-    let table = tables.get(name);
-    if (table === undefined) {
-      table = new PathTable(this.tree);
-      tables.add(name, table);
-    }
-    return table;
-  }
-
-  private *tablesCovering(host: HostKey): Generator<PathTable<R>> {
-    const own = host.kind === 'any' ? undefined : this.tableFor(host);
-    for (let table = own; table !== undefined; table = table.parent) yield table;
-    yield this.any;
   }
 }
 

@@ -1,8 +1,9 @@
 // Texts looked up where they stand, and paths whose segments have hashes in common.
 import * as assert from 'uvu/assert';
 import { context } from '../../../core/testing.ts';
+import { emptyHash, hashWith } from '../../../plugins/routes/hash-table.ts';
 import { RouteIndex } from '../../../plugins/routes/route-index.ts';
-import { emptyHash, hashOf, hashWith, TextTable } from '../../../plugins/routes/text-table.ts';
+import { hashOf, TextTable } from '../../../plugins/routes/text-table.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('the tables of routes');

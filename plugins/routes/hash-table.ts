@@ -1,0 +1,113 @@
+// HashTable: values by a hash alone, for those who look up without making a key: several values may have one hash, and who
+// looks up tells them apart.
+
+/** What a hash begins with. */
+export const emptyHash = 0x811c9dc5 | 0;
+
+/**
+ * A hash with one more character in it. In place of its case it ignores one bit of every character, which is one operation;
+ * that texts are the same is looked at anyway.
+ */
+export function hashWith(hash: number, code: number): number {
+  return (Math.imul(hash, 31) + (code | 0x20)) | 0;
+}
+
+/** Of the array of slots: two numbers for each slot. */
+const leastLength = 8;
+
+/** A hash table with open addressing, at most half full. What is taken out leaves nothing behind. */
+export class HashTable<V> {
+  /** All values, in no order. */
+  readonly values: V[] = [];
+  /** The hashes of `values`. */
+  private readonly hashes: number[] = [];
+  /** A hash and behind it its place in `values`, -1: free; two numbers each. */
+  private slots = new Int32Array(leastLength).fill(-1);
+
+  /** The slot of the first value with this hash; -1: there is none. */
+  first(hash: number): number {
+    return this.from(homeOf(hash), hash);
+  }
+
+  /** The slot of the next value with the hash of the one in `slot`; -1: there is none. */
+  next(slot: number, hash: number): number {
+    return this.from(slot + 2, hash);
+  }
+
+  /** The value in a slot that was found. */
+  at(slot: number): V | undefined {
+    return this.values[this.slots[slot + 1] ?? -1];
+  }
+
+  add(hash: number, value: V): void {
+    const place = this.values.push(value) - 1;
+    this.hashes.push(hash);
+    if ((place + 1) * 4 > this.slots.length) this.resize(this.slots.length * 2);
+    else this.occupy(hash, place);
+  }
+
+  /** Takes a value out that is in the table. */
+  remove(hash: number, value: V): void {
+    const { values, hashes, slots } = this;
+    let slot = this.first(hash);
+    while (slot >= 0 && this.at(slot) !== value) slot = this.next(slot, hash);
+    if (slot < 0) return;
+    const place = slots[slot + 1] ?? -1;
+    this.vacate(slot);
+    // The last value moves into the gap.
+    const last = values.length - 1;
+    const [value_, hash_] = [values.pop(), hashes.pop()];
+    if (place !== last && value_ !== undefined && hash_ !== undefined) {
+      slot = this.first(hash_);
+      while (slots[slot + 1] !== last) slot = this.next(slot, hash_);
+      slots[slot + 1] = place;
+      values[place] = value_;
+      hashes[place] = hash_;
+    }
+    if (slots.length > leastLength && last * 16 < slots.length) this.resize(slots.length / 2);
+  }
+
+  private from(start: number, hash: number): number {
+    const { slots } = this;
+    const mask = slots.length - 2;
+    for (let slot = start & mask; ; slot = (slot + 2) & mask) {
+      if ((slots[slot + 1] ?? -1) < 0) return -1;
+      if (slots[slot] === hash) return slot;
+    }
+  }
+
+  private occupy(hash: number, place: number): void {
+    const { slots } = this;
+    const mask = slots.length - 2;
+    let slot = homeOf(hash) & mask;
+    while ((slots[slot + 1] ?? -1) >= 0) slot = (slot + 2) & mask;
+    slots[slot] = hash;
+    slots[slot + 1] = place;
+  }
+
+  /** Frees a slot: those behind it which would not be found past the gap move up. */
+  private vacate(slot: number): void {
+    const { slots } = this;
+    const mask = slots.length - 2;
+    let gap = slot;
+    for (let at = (gap + 2) & mask; (slots[at + 1] ?? -1) >= 0; at = (at + 2) & mask) {
+      const hash = slots[at] ?? 0;
+      const walked = (at - homeOf(hash)) & mask;
+      if (walked < ((at - gap) & mask)) continue;
+      slots[gap] = hash;
+      slots[gap + 1] = slots[at + 1] ?? -1;
+      gap = at;
+    }
+    slots[gap + 1] = -1;
+  }
+
+  private resize(length: number): void {
+    this.slots = new Int32Array(length).fill(-1);
+    for (const [place, hash] of this.hashes.entries()) this.occupy(hash, place);
+  }
+}
+
+/** Where a hash is looked for first. Mixes the high bits in, which depend on all characters; slots have even numbers. */
+function homeOf(hash: number): number {
+  return (Math.imul(hash, 0x9e3779b1) >>> 12) & ~1;
+}
