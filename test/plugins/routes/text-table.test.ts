@@ -4,6 +4,7 @@ import { context } from '../../../core/testing.ts';
 import { emptyHash, hashWith } from '../../../plugins/routes/hash-table.ts';
 import { RouteIndex } from '../../../plugins/routes/route-index.ts';
 import { hashOf, TextTable } from '../../../plugins/routes/text-table.ts';
+import { randomOf } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('the tables of routes');
@@ -26,6 +27,26 @@ test('find a text within a longer one, in any case, among few and among many', (
     }
     assert.is(table.size, size);
   }
+});
+
+test('find those that are left after others were taken out', () => {
+  const table = new TextTable<number>('backwards');
+  const there = new Map<string, number>();
+  const random = randomOf(11);
+  for (let n = 0; n < 6000; n++) {
+    // Many to begin with, few in the end.
+    const text = `${twins[n % 4]}${random(n < 3000 ? 700 : 40)}`;
+    if (there.delete(text)) table.remove(text.toUpperCase());
+    else if (n < 3000 || random(3) === 0) {
+      there.set(text, n);
+      table.add(text, n);
+    }
+    assert.is(table.size, there.size);
+    if (n % 100 === 0) for (const [each, value] of there) assert.is(table.get(each), value);
+  }
+  table.remove('nobody');
+  for (const [each] of there) table.remove(each);
+  assert.is(table.size, 0);
 });
 
 test('tell texts of one hash apart', () => {
