@@ -5,6 +5,8 @@ import type { PathSegment } from './path-key.ts';
 import type { IndexedRoute, RouteEntry } from './route-entry.ts';
 import { isAt } from './text-table.ts';
 
+const slash = 0x2f;
+
 /** A place in the tree: the segments that lead to it, and what ends here or goes on from here. */
 export class PathNode<R extends IndexedRoute> {
   // What each step looks at comes first: an object of this size is more than a line of the processor's cache.
@@ -46,7 +48,8 @@ export class PathNode<R extends IndexedRoute> {
     let at = end;
     for (let node: PathNode<R> = this; node.parent !== undefined; node = node.parent) {
       if (node.literal !== undefined) return isAt(text, 0, at, node.literal);
-      const start = text.lastIndexOf('/', at - 1);
+      let start = at - 1;
+      while (text.charCodeAt(start) !== slash) start--;
       if (node.segment !== undefined && !isAt(text, start + 1, at, node.segment)) return false;
       at = start;
     }

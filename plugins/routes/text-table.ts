@@ -95,7 +95,7 @@ export class TextTable<V> {
 export function isAt(text: string, start: number, end: number, key: string): boolean {
   if (end - start !== key.length) return false;
   // Whole strings are compared several times as fast, and most hosts and paths are written as they are here.
-  if (text === key) return true;
+  if (text.length === key.length ? text === key : text.startsWith(key, start)) return true;
   for (let i = 0; i < key.length; i++) {
     if (folded(text.charCodeAt(start + i)) !== key.charCodeAt(i)) return false;
   }
