@@ -37,6 +37,11 @@ interface Case {
 const batches = 15;
 const batchTime = 40;
 
+// Half of the paths are exact, the others prefixes and parameters.
+const hostName = (n: number): string => `service-${n}.shop.example`;
+const pathPatterns = ['/api/v1/resource-N', '/api/v1/items-N/*', '/accounts-N/:id', '/static/N'];
+const pathName = (n: number): string => (pathPatterns[n % pathPatterns.length] ?? '').replace('N', String(n));
+
 const cases: Case[] = [
   headCase('request head, small', { Host: '127.0.0.1:8080' }),
   headCase('request head, 12 fields', { Host: '127.0.0.1:8080', ...realisticHeaders }),
@@ -60,6 +65,8 @@ const cases: Case[] = [
   routeCase('route, 10,000 routes (1,000 hosts, 10 paths)', 1000, 10),
   routeCase('route, 10,000 routes (100 hosts, 100 paths)', 100, 100),
   routeCase('route, 10,000 routes of one host', 1, 10_000),
+  routeChangeCase('a change of one of 10,000 routes (1,000 hosts, 10 paths)', 1000, 10),
+  routeChangeCase('a change of one of 10,000 routes of one host', 1, 10_000),
 ];
 const results = cases.map(measure);
 if (process.argv.includes('--json')) console.log(JSON.stringify(results));
@@ -196,24 +203,27 @@ async function selectionCase(
   };
 }
 
-/** Chooses by host and path, which is read anew each time: half of the paths are exact, the others prefixes and parameters. */
+/** Each path at each host. */
+function routeList(hosts: number, paths: number): IndexedRoute[] {
+  return Array.from({ length: hosts * paths }, (_, n) => {
+    const path = pathName(Math.floor(n / hosts));
+    const host = hostName(n % hosts);
+    return { name: `r${n}`, priority: 0, hosts: [host], paths: [path], conditions: 0, holds: undefined };
+  });
+}
+
+/** Chooses by host and path, which is read anew each time. */
 function routeCase(name: string, hosts: number, paths: number): Case {
   const pool = new Pools().default;
-  const hostOf = (n: number): string => `service-${n % hosts}.shop.example`;
-  const patterns = ['/api/v1/resource-N', '/api/v1/items-N/*', '/accounts-N/:id', '/static/N'];
-  const pathOf = (n: number): string => (patterns[n % patterns.length] ?? '').replace('N', String(n % paths));
-  const routes = Array.from({ length: hosts * paths }, (_, n): IndexedRoute => {
-    const path = pathOf(Math.floor(n / hosts));
-    return { name: `r${n}`, priority: 0, hosts: [hostOf(n)], paths: [path], conditions: 0, holds: undefined };
-  });
+  const routes = routeList(hosts, paths);
   const index = new RouteIndex(routes);
   const contexts = Array.from({ length: 1024 }, (_, n) => {
     const at = (n * 7919) % routes.length;
-    const target = pathOf(Math.floor(at / hosts))
+    const target = pathName(Math.floor(at / hosts))
       .replace('*', 'a/b')
       .replace(':id', '42');
     const ctx = makeContext(pool, new HeaderList(), target);
-    stateOf(ctx).host = hostOf(at);
+    stateOf(ctx).host = hostName(at % hosts);
     return { ctx, target, path: stateOf(ctx).path(), route: routes[at] };
   });
   let right = 0;
@@ -228,6 +238,25 @@ function routeCase(name: string, hosts: number, paths: number): Case {
         if (index.choose(asked.ctx)?.route === asked.route) right++;
       }
       if (right !== times) throw new Error('a request took another route');
+    },
+  };
+}
+
+/** Gives a route another path, and at its next turn the one it had. */
+function routeChangeCase(name: string, hosts: number, paths: number): Case {
+  const routes = routeList(hosts, paths);
+  const moved = routes.map(route => ({ ...route, paths: [`/moved${route.paths[0]}`] }));
+  const index = new RouteIndex(routes);
+  let turn = 0;
+  return {
+    name,
+    run(times) {
+      for (let i = 0; i < times; i++, turn++) {
+        const place = (turn * 7919) % routes.length;
+        const route = (turn / routes.length) % 2 < 1 ? moved[place] : routes[place];
+        if (route !== undefined) index.set(route.name, route, place);
+      }
+      if (index.size !== routes.length) throw new Error('a route is lost');
     },
   };
 }
