@@ -12,11 +12,11 @@ export function hashWith(hash: number, code: number): number {
   return (Math.imul(hash, 31) + (code | 0x20)) | 0;
 }
 
-/** Of the array of slots: two numbers for each slot. */
+/** Of the array of slots. */
 const leastLength = 8;
 
 /** A hash table with open addressing, at most half full. What is taken out leaves nothing behind. */
-export class HashTable<V> {
+export class HashTable<V extends object> {
   /** All values, in no order. */
   readonly values: V[] = [];
   /** The hashes of `values`. */
@@ -48,23 +48,30 @@ export class HashTable<V> {
 
   /** Takes a value out that is in the table. */
   remove(hash: number, value: V): void {
-    const { values, hashes, slots } = this;
     let slot = this.first(hash);
     while (slot >= 0 && this.at(slot) !== value) slot = this.next(slot, hash);
     if (slot < 0) return;
-    const place = slots[slot + 1] ?? -1;
+    const place = this.slots[slot + 1] ?? -1;
     this.vacate(slot);
-    // The last value moves into the gap.
-    const last = values.length - 1;
-    const [value_, hash_] = [values.pop(), hashes.pop()];
-    if (place !== last && value_ !== undefined && hash_ !== undefined) {
-      slot = this.first(hash_);
-      while (slots[slot + 1] !== last) slot = this.next(slot, hash_);
-      slots[slot + 1] = place;
-      values[place] = value_;
-      hashes[place] = hash_;
-    }
-    if (slots.length > leastLength && last * 16 < slots.length) this.resize(slots.length / 2);
+    const last = this.values.length - 1;
+    if (place !== last) this.move(last, place);
+    this.values.pop();
+    this.hashes.pop();
+    // An eighth in use, or less, and a quarter after that: the next one to come does not make it grow again.
+    if (this.slots.length > leastLength && last * 16 < this.slots.length) this.resize(this.slots.length / 2);
+  }
+
+  /** Moves a value into a gap in `values`. */
+  private move(from: number, to: number): void {
+    const { values, hashes, slots } = this;
+    const hash = hashes[from];
+    const value = values[from];
+    if (hash === undefined || value === undefined) return;
+    let slot = this.first(hash);
+    while (slots[slot + 1] !== from) slot = this.next(slot, hash);
+    slots[slot + 1] = to;
+    values[to] = value;
+    hashes[to] = hash;
   }
 
   private from(start: number, hash: number): number {

@@ -3,7 +3,7 @@ import type { ProxyContext } from '../../core/request/context.ts';
 import type { HostPattern } from '../../core/request/host-pattern.ts';
 import { emptyHash, hashWith } from './hash-table.ts';
 import { type HostKey, hostEnd } from './host-key.ts';
-import { PathTable } from './path-table.ts';
+import { PathTable, type Seen } from './path-table.ts';
 import { noPriority, Priorities } from './priorities.ts';
 import { type IndexedRoute, precedes, type RouteEntry } from './route-entry.ts';
 import { SegmentTree } from './segment-tree.ts';
@@ -81,14 +81,14 @@ export class HostTables<R extends IndexedRoute> {
     yield* this.any.before(entry);
   }
 
-  /** The entries that match nothing which this one does not and are asked behind it, without its further conditions. */
-  *behind(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
+  /** Shows the entries that match nothing which this one does not and are asked behind it, without its further conditions. */
+  behind(entry: RouteEntry<R>, see: Seen<R>): void {
     const own = this.known(entry.host);
-    if (own !== undefined) yield* own.behind(entry);
+    own?.behind(entry, see);
     // Narrower hosts are asked before, but for those of a lower priority.
     if (this.priorities.lowest >= entry.priority) return;
     for (const table of this.narrower(entry.host)) {
-      if (table !== own && table.lowest < entry.priority) yield* table.behind(entry);
+      if (table !== own && table.lowest < entry.priority) table.behind(entry, see);
     }
   }
 

@@ -15,6 +15,9 @@ const slash = 0x2f;
 /** Entries with the same host and path, by their first. */
 type List<R extends IndexedRoute> = RouteEntry<R> | undefined;
 
+/** Is shown entries one by one. */
+export type Seen<R extends IndexedRoute> = (entry: RouteEntry<R>) => void;
+
 /** Entries of one host. */
 export class PathTable<R extends IndexedRoute> {
   /** The highest priority that an entry has; {@link noPriority}: there are no entries. */
@@ -106,15 +109,19 @@ export class PathTable<R extends IndexedRoute> {
     yield* leading(this.any, entry);
   }
 
-  /** The entries that match nothing which this one does not and are asked behind it, without its further conditions. */
-  *behind(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
+  /** Shows the entries that match nothing which this one does not and are asked behind it, without its further conditions. */
+  behind(entry: RouteEntry<R>, see: Seen<R>): void {
     const { path } = entry;
-    if (path.kind === 'expression') yield* trailing(this.expressions, entry, sameExpression(path.expression));
-    else if (path.kind === 'segments') yield* behindIn(this.root, path, 0, entry);
+    if (path.kind === 'expression') {
+      const isSame = sameExpression(path.expression);
+      trailing(this.expressions, entry, other => {
+        if (isSame(other)) see(other);
+      });
+    } else if (path.kind === 'segments') behindIn(this.root, path, 0, entry, see);
     else {
-      yield* behindInAll(this.root, entry);
-      yield* trailing(this.expressions, entry);
-      yield* trailing(this.any, entry);
+      behindInAll(this.root, entry, see);
+      trailing(this.expressions, entry, see);
+      trailing(this.any, entry, see);
     }
   }
 
@@ -148,34 +155,31 @@ export class PathTable<R extends IndexedRoute> {
   }
 }
 
-function* behindIn<R extends IndexedRoute>(
+function behindIn<R extends IndexedRoute>(
   node: PathNode<R>,
   path: SegmentsKey,
   at: number,
   entry: RouteEntry<R>,
-): Generator<RouteEntry<R>> {
+  see: Seen<R>,
+): void {
   const segment = path.segments[at];
   if (segment === undefined) {
-    if (path.isPrefix) yield* behindInAll(node, entry);
-    else yield* trailing(node.exact, entry);
+    if (path.isPrefix) behindInAll(node, entry, see);
+    else trailing(node.exact, entry, see);
     return;
   }
+  const isParameter = 'parameter' in segment;
   for (const child of node.literals ?? []) {
-    const isIn = 'parameter' in segment || child.segment === segment.literal;
-    if (isIn) yield* behindIn(child, path, at + 1, entry);
+    if (isParameter || child.segment === segment.literal) behindIn(child, path, at + 1, entry, see);
   }
-  if ('parameter' in segment && node.parameter !== undefined)
-    yield* behindIn(node.parameter, path, at + 1, entry);
+  if (isParameter && node.parameter !== undefined) behindIn(node.parameter, path, at + 1, entry, see);
 }
 
-function* behindInAll<R extends IndexedRoute>(
-  node: PathNode<R>,
-  entry: RouteEntry<R>,
-): Generator<RouteEntry<R>> {
-  yield* trailing(node.exact, entry);
-  for (const child of node.literals ?? []) yield* behindInAll(child, entry);
-  if (node.parameter !== undefined) yield* behindInAll(node.parameter, entry);
-  yield* trailing(node.below, entry);
+function behindInAll<R extends IndexedRoute>(node: PathNode<R>, entry: RouteEntry<R>, see: Seen<R>): void {
+  trailing(node.exact, entry, see);
+  for (const child of node.literals ?? []) behindInAll(child, entry, see);
+  if (node.parameter !== undefined) behindInAll(node.parameter, entry, see);
+  trailing(node.below, entry, see);
 }
 
 const sameExpression =
@@ -194,15 +198,9 @@ function* leading<R extends IndexedRoute>(
   }
 }
 
-/** The entries of a list that are asked behind one which may stand in another list. */
-function* trailing<R extends IndexedRoute>(
-  first: List<R>,
-  entry: RouteEntry<R>,
-  isMeant: (other: RouteEntry) => boolean = () => true,
-): Generator<RouteEntry<R>> {
-  for (let other = first; other !== undefined; other = other.next) {
-    if (precedes(entry, other) && isMeant(other)) yield other;
-  }
+/** Shows the entries of a list that are asked behind one which may stand in another list. */
+function trailing<R extends IndexedRoute>(first: List<R>, entry: RouteEntry<R>, see: Seen<R>): void {
+  for (let other = first; other !== undefined; other = other.next) if (precedes(entry, other)) see(other);
 }
 
 /** What matches in this part of the tree; `at` is where the next segment's slash stands. */

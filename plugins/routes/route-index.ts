@@ -4,6 +4,7 @@ import type { ProxyContext } from '../../core/request/context.ts';
 import type { RequestPath } from '../../core/request/path.ts';
 import { RequestFacts } from '../../core/request/request-facts.ts';
 import { HostTables } from './host-tables.ts';
+import type { Seen } from './path-table.ts';
 import { behindList, compareAlike, entriesOf, type IndexedRoute, type RouteEntry } from './route-entry.ts';
 
 /**
@@ -71,9 +72,9 @@ export class RouteIndex<R extends IndexedRoute> {
     return this.hosts.before(entry);
   }
 
-  /** The entries that match nothing which this one does not and are asked behind it, without its further conditions. */
-  behind(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
-    return this.hosts.behind(entry);
+  /** Shows the entries that match nothing which this one does not and are asked behind it, without its further conditions. */
+  behind(entry: RouteEntry<R>, see: Seen<R>): void {
+    this.hosts.behind(entry, see);
   }
 
   private chooseOfReadings(host: string, path: RequestPath, ctx: ProxyContext): RouteEntry<R> | undefined {

@@ -47,9 +47,9 @@ export class RouteShadows {
   under(name: string): string[] {
     const names = new Set<string>();
     for (const entry of this.index.entriesOf(name)) {
-      for (const { route } of this.index.behind(entry)) {
+      this.index.behind(entry, ({ route }) => {
         if (route !== entry.route && implies(route.asked, entry.route.asked)) names.add(route.name);
-      }
+      });
     }
     return [...names];
   }

@@ -74,7 +74,7 @@ test('leave an index that chooses as one made anew, and as a walk through all ro
     const random = randomFrom(seed);
     const changes = new Changes(random, { names: seed % 2 === 0 ? 12 : 60, priorities: 1 + (seed % 3) });
     const index = new RouteIndex<ModelRoute>();
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < 40; round++) {
       for (let n = random.below(6); n >= 0; n--) {
         const { name, route, place } = changes.next();
         index.set(name, route, place);
@@ -82,12 +82,13 @@ test('leave an index that chooses as one made anew, and as a walk through all ro
       const rules = rulesOf(changes.all);
       const fresh = new RouteIndex<ModelRoute>();
       for (const { route, place } of changes.all.toReversed()) fresh.set(route.name, route, place);
-      for (let n = 0; n < 12; n++) {
+      const among = JSON.stringify(changes.all);
+      for (let n = 0; n < 16; n++) {
         const ctx = randomContext(random);
         const facts = RequestFacts.of(ctx);
         const expected = rules.find(rule => rule.matches(facts))?.route;
         const { host, target, method } = ctx.request;
-        const why = `seed ${seed}: ${method} ${host}${target} among ${JSON.stringify(changes.all)}`;
+        const why = `seed ${seed}: ${method} ${host}${target} among ${among}`;
         const chosen = index.choose(ctx);
         assert.is(chosen?.route.name, expected?.name, why);
         const other = fresh.choose(ctx);
