@@ -70,7 +70,7 @@ function shadowsOf(shadows: RouteShadows, names: Iterable<string>): string[] {
 
 test('leave an index that chooses as one made anew, and as a walk through all routes in order', () => {
   let found = 0;
-  for (let seed = 1; seed <= 12; seed++) {
+  for (let seed = 1; seed <= 8; seed++) {
     const random = randomFrom(seed);
     const changes = new Changes(random, { names: seed % 2 === 0 ? 12 : 60, priorities: 1 + (seed % 3) });
     const index = new RouteIndex<ModelRoute>();
@@ -98,7 +98,7 @@ test('leave an index that chooses as one made anew, and as a walk through all ro
     }
     assert.is(index.size, changes.routes.size);
   }
-  assert.ok(found > 5000, `${found} requests took a route`);
+  assert.ok(found > 2000, `${found} requests took a route`);
 });
 
 /** Of these two alone. */
@@ -110,7 +110,7 @@ function shadowsOther(one: Placed, other: Placed): boolean {
 
 test('leave the shadows that routes looked at anew have, and find those under a route', () => {
   let found = 0;
-  for (let seed = 101; seed <= 108; seed++) {
+  for (let seed = 101; seed <= 105; seed++) {
     const random = randomFrom(seed);
     const changes = new Changes(random, { names: 40, priorities: 4 });
     const shadows = new RouteShadows();
@@ -129,7 +129,7 @@ test('leave the shadows that routes looked at anew have, and find those under a 
       found += names.length;
     }
   }
-  assert.ok(found > 50, `${found} routes were under another one`);
+  assert.ok(found > 30, `${found} routes were under another one`);
 });
 
 const route = (name: string, host: string, path: string): IndexedRoute => ({
@@ -145,14 +145,14 @@ test('leave nothing behind of hosts, segments, expressions and priorities that w
   const index = new RouteIndex<IndexedRoute>();
   const random = randomFrom(7);
   const empty = serialize(index).length;
-  for (let n = 0; n < 3000; n++) {
+  for (let n = 0; n < 1000; n++) {
     const { holds: _, ...plain } = randomRoute(random, `r${n}`);
     index.set(plain.name, { ...plain, priority: n % 50, holds: undefined });
     index.set(`own${n}`, route(`own${n}`, `${n % 3 === 0 ? '*.' : ''}h${n}.test`, `/a${n}/:id/${n}/*`));
     index.set(`~${n}`, route(`~${n}`, `~^h${n}`, `~/${n}$`));
   }
-  assert.ok(serialize(index).length > 1_000_000);
-  for (let n = 0; n < 3000; n++) for (const name of [`r${n}`, `own${n}`, `~${n}`]) index.set(name, undefined);
+  assert.ok(serialize(index).length > 300_000);
+  for (let n = 0; n < 1000; n++) for (const name of [`r${n}`, `own${n}`, `~${n}`]) index.set(name, undefined);
   assert.is(index.size, 0);
   assert.ok(serialize(index).length < empty + 64, `${serialize(index).length} bytes in place of ${empty}`);
 });
