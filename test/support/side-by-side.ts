@@ -1,0 +1,404 @@
+// Runs the tasks of a page that sets another proxy's config beside Weldr's: each config as it stands there but for
+// addresses and paths, both proxies before the same origins, and the same questions to both.
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type IncomingHttpHeaders, type RequestListener, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import * as assert from 'uvu/assert';
+import { loadConfig } from '../../config/load.ts';
+import { openLog } from '../../core/log/log.ts';
+import { HeldSockets } from '../../core/process/held-sockets.ts';
+import { Manager } from '../../core/process/manager.ts';
+import { anchorOf, contentsOf, type DocTask, docTasks } from './doc-tasks.ts';
+import { startHaproxy, startNginx } from './native-proxy.ts';
+import { OpenedSockets } from './opened-sockets.ts';
+import { type Origin, startOrigin } from './origin.ts';
+import { freePort } from './ports.ts';
+import type { Test } from './suite.ts';
+
+const project = resolve(fileURLToPath(import.meta.url), '../../..');
+const run = promisify(execFile);
+
+/** How a request is made. */
+export interface Question {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** The port of the page's config; default: 80. */
+  readonly port?: number;
+  /** By https://, with this server name; any certificate will do. */
+  readonly servername?: string;
+  /** What is shown where clients have certificates. */
+  readonly certificate?: { readonly cert: string; readonly key: string };
+  /** The address that it is sent from. */
+  readonly from?: string;
+}
+
+/** What came. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** The address that the page has for the server that answered; empty: none did. */
+  readonly server: string;
+  /** What that server was asked, where it answers as origins do by default. */
+  readonly asked: { readonly method: string; readonly url: string; readonly headers: IncomingHttpHeaders };
+}
+
+/** One of the two. */
+export interface SideProxy {
+  readonly name: string;
+  readonly isWeldr: boolean;
+  /** Where it listens, by the port of the page's config. */
+  port(ofConfig: number): number;
+  ask(target: string, question?: Question): Promise<Answer>;
+  /** The origins, by the addresses of the page's configs. */
+  origin(address: string): Origin;
+  /** Runs the task's blocks of shell, in which `weldr` is this project's command, and returns what they print. */
+  shell(): Promise<string>;
+  /** The folder that stands for the root of file paths in the page. */
+  readonly folder: string;
+}
+
+/** How a task is run. */
+export interface TaskOptions {
+  /** What stands in the page, and what in the test. */
+  readonly replace?: readonly (readonly [string, string])[];
+  /** What origins answer, by their addresses in the page. */
+  readonly origins?: Readonly<Record<string, RequestListener>>;
+  /** Ports of servers of the test's own, by their addresses in the page. */
+  readonly servers?: () => Readonly<Record<string, number>>;
+  /** Is Weldr the only one to be asked? The other's config is checked all the same. */
+  readonly weldrAlone?: boolean;
+}
+
+type Opened = Awaited<ReturnType<OpenedSockets['open']>>;
+type Body = (proxy: SideProxy) => Promise<void>;
+
+/** How the configs of the page's other proxy are made whole, run and checked. */
+export interface PeerKind {
+  readonly name: string;
+  readonly language: string;
+  /** Starts it; undefined: it does not run here, and its configs are checked alone. */
+  start?(config: string, port: number): Promise<{ stop(): Promise<void> }>;
+  /** Throws with what is wrong. */
+  check(config: string, folder: string): Promise<void>;
+}
+
+const ports = [80, 443, 8080, 8404, 8443];
+/** A server of the page's configs. */
+const serverAddress = /\b10\.\d+\.\d+\.\d+:\d+/g;
+const filePath = /(?<![\w.}/])\/(?:etc|var|run)\/[\w./-]+/g;
+
+/** A page whose tasks are run. */
+export class SideBySide {
+  private readonly tasks: ReadonlyMap<string, DocTask>;
+  private readonly tried = new Set<string>();
+  private readonly folder = mkdtempSync(join(tmpdir(), 'weldr-sides-'));
+  private readonly test: Test;
+  private readonly kind: PeerKind;
+  private readonly sockets = new OpenedSockets();
+  private count = 0;
+
+  constructor(
+    test: Test,
+    page: string,
+    { kind, files }: { kind: PeerKind; files: Readonly<Record<string, string>> },
+  ) {
+    this.test = test;
+    this.kind = kind;
+    this.tasks = docTasks(page);
+    mkdirSync(join(this.folder, 'node_modules'));
+    symlinkSync(project, join(this.folder, 'node_modules/weldr'));
+    this.write('package.json', '{ "type": "module" }');
+    this.write('bin/weldr', `#!/bin/sh\nexec '${process.execPath}' -C weldr-source '${project}/bin/weldr.ts' "$@"\n`, 0o755);
+    for (const [path, content] of Object.entries(files)) this.write(path, content);
+    test.after(async () => {
+      await this.sockets.close();
+      rmSync(this.folder, { recursive: true, force: true });
+    });
+    test('lists its tasks at the top', () => {
+      const titles = contentsOf(page);
+      assert.equal(
+        titles.map(({ title }) => title),
+        [...this.tasks.keys()],
+      );
+      for (const { title, anchor } of titles) assert.is(anchor, anchorOf(title));
+    });
+  }
+
+  /** Registers a task's test: `body` is asked of the other proxy, where it runs, and of Weldr. */
+  task(title: string, body: Body, options: TaskOptions = {}): void {
+    this.tried.add(title);
+    this.test(title, async () => {
+      const task = this.tasks.get(title);
+      if (task === undefined) throw new Error(`the page has no task "${title}"`);
+      const sides = new Sides(task, options, this.folder);
+      try {
+        await sides.startOrigins();
+        const config = await sides.localized(task.peer.text);
+        if (this.kind.start === undefined || options.weldrAlone === true) {
+          await this.kind.check(config.text, this.folder);
+        } else {
+          const peer = await this.kind.start(config.text, config.anyPort());
+          try {
+            await body(sides.proxy(this.kind.name, config));
+          } finally {
+            await peer.stop();
+          }
+        }
+        await this.runWeldr(sides, task, body);
+      } finally {
+        await sides.close();
+      }
+    });
+  }
+
+  /** Registers the test that all tasks of the page have been named. Call it last. */
+  allTasksAreTried(): void {
+    this.test('each task has its test', () => {
+      assert.equal(
+        [...this.tasks.keys()].filter(title => !this.tried.has(title)),
+        [],
+      );
+    });
+  }
+
+  private async runWeldr(sides: Sides, task: DocTask, body: Body): Promise<void> {
+    const { language, text } = task.weldr;
+    assert.ok(language === 'ts' || language === 'yaml', `${task.title}: Weldr's config is ${language}`);
+    const opened: Opened[] = [];
+    const config = await sides.localized(text, async () => {
+      const socket = await this.sockets.open();
+      opened.push(socket);
+      return socket.port;
+    });
+    const listen = /\blisten:/.test(text) ? undefined : [`127.0.0.1:${await config.portOf(80)}`];
+    config.ports.set(8687, await freePort());
+    const file = this.write(`${this.count++}/weldr.config.${language}`, config.text);
+    const manager = new Manager({
+      config: file,
+      overrides: {
+        workers: 0,
+        logLevel: 'silent',
+        adminListen: `127.0.0.1:${config.ports.get(8687)}`,
+        ...(listen !== undefined && { listen }),
+      },
+      version: '0.0.0',
+      spawn: () => {
+        throw new Error('a Weldr of the test has no worker processes');
+      },
+      load: loadConfig,
+      held: new HeldSockets(opened.flatMap(({ held }) => [...held])),
+      openLog,
+    });
+    await manager.start();
+    try {
+      await body(sides.proxy('weldr', config));
+    } finally {
+      await manager.stop();
+      for (const { close } of opened) close();
+    }
+  }
+
+  private write(path: string, content: string, mode = 0o600): string {
+    const full = join(this.folder, path);
+    mkdirSync(dirname(full), { recursive: true });
+    writeFileSync(full, content, { mode });
+    return full;
+  }
+}
+
+/** A config with addresses and paths of this machine. */
+class Localized {
+  text = '';
+  readonly ports = new Map<number, number>();
+  private readonly newPort: () => Promise<number>;
+
+  constructor(newPort: () => Promise<number>) {
+    this.newPort = newPort;
+  }
+
+  async portOf(ofConfig: number): Promise<number> {
+    const port = this.ports.get(ofConfig) ?? (await this.newPort());
+    this.ports.set(ofConfig, port);
+    return port;
+  }
+
+  anyPort(): number {
+    const [port] = this.ports.values();
+    if (port === undefined) throw new Error('it listens nowhere');
+    return port;
+  }
+}
+
+/** The origins of one task, and the configs made to fit them. */
+class Sides {
+  private readonly origins = new Map<string, Origin>();
+  private readonly servers: Readonly<Record<string, number>>;
+  private readonly task: DocTask;
+  private readonly options: TaskOptions;
+  private readonly folder: string;
+
+  constructor(task: DocTask, options: TaskOptions, folder: string) {
+    this.task = task;
+    this.options = options;
+    this.folder = folder;
+    this.servers = options.servers?.() ?? {};
+  }
+
+  async startOrigins(): Promise<void> {
+    const { peer, weldr, more } = this.task;
+    const texts = [peer, weldr, ...more].map(block => block.text).join('\n');
+    for (const name of new Set(texts.match(serverAddress))) {
+      if (this.servers[name] !== undefined) continue;
+      const handle = this.options.origins?.[name] ?? echo;
+      this.origins.set(name, await startOrigin({ name, handle }));
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const origin of this.origins.values()) await origin.close();
+  }
+
+  async localized(config: string, newPort = freePort): Promise<Localized> {
+    const local = new Localized(newPort);
+    const replaced = (this.options.replace ?? []).reduce(
+      (text, [from, to]) => text.replaceAll(from, to),
+      config,
+    );
+    const withServers = replaced
+      .replace(serverAddress, name => `127.0.0.1:${this.servers[name] ?? this.origin(name).port}`)
+      .replace(filePath, path => this.folder + path);
+    for (const port of ports) {
+      if (listens(port).test(withServers)) await local.portOf(port);
+    }
+    local.text = [...local.ports].reduce(
+      (text, [from, to]) => text.replace(listens(from), `$1127.0.0.1:${to}`),
+      withServers,
+    );
+    return local;
+  }
+
+  origin(name: string): Origin {
+    const origin = this.origins.get(name);
+    if (origin === undefined) throw new Error(`the configs name no server ${name}`);
+    return origin;
+  }
+
+  proxy(name: string, local: Localized): SideProxy {
+    const port = (ofConfig: number): number => {
+      const found = local.ports.get(ofConfig);
+      if (found === undefined) throw new Error(`${name} does not listen on ${ofConfig}`);
+      return found;
+    };
+    return {
+      name,
+      isWeldr: name === 'weldr',
+      port,
+      ask: (target, question = {}) => ask(target, port(question.port ?? 80), question),
+      origin: address => this.origin(address),
+      shell: () => this.shell(local),
+      folder: this.folder,
+    };
+  }
+
+  private async shell(local: Localized): Promise<string> {
+    const blocks = this.task.more.filter(({ language }) => language === 'sh');
+    assert.ok(blocks.length > 0, `${this.task.title} has no block of shell`);
+    const { text: script } = await this.localized(blocks.map(block => block.text).join('\n'));
+    const admin = `http://127.0.0.1:${await local.portOf(8687)}`;
+    const { stdout } = await run('bash', ['-ec', script.replace(/localhost:8687/g, admin)], {
+      cwd: this.folder,
+      env: { ...process.env, PATH: `${this.folder}/bin:${process.env['PATH']}`, WELDR_ADMIN: admin },
+    });
+    return stdout;
+  }
+}
+
+/** Where a config says that it listens on a port: `listen 80`, `bind :80`, `':80'`. */
+function listens(port: number): RegExp {
+  return new RegExp(`(\\blisten |\\bbind |['"])(?:0\\.0\\.0\\.0:|\\*:|:)?${port}\\b`, 'g');
+}
+
+/** An origin that answers what it was asked. */
+const echo: RequestListener = (request, response) => {
+  request.resume().on('end', () => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers }));
+  });
+};
+
+async function ask(target: string, port: number, question: Question): Promise<Answer> {
+  const { method = 'GET', headers, body, servername, certificate, from } = question;
+  const common = { host: '127.0.0.1', port, path: target, method, agent: false, localAddress: from };
+  const fields = { host: servername ?? '127.0.0.1', ...headers };
+  const request =
+    servername === undefined
+      ? requestHttp({ ...common, headers: fields })
+      : requestHttps({ ...common, headers: fields, servername, rejectUnauthorized: false, ...certificate });
+  const response = new Promise<Answer>((resolve, reject) => {
+    request.on('error', reject).on('response', message => {
+      buffer(message).then(bytes => {
+        const server = message.headers['x-origin'];
+        resolve({
+          status: message.statusCode ?? 0,
+          headers: message.headers,
+          body: bytes,
+          server: typeof server === 'string' ? server : '',
+          get asked() {
+            return JSON.parse(bytes.toString());
+          },
+        });
+      }, reject);
+    });
+  });
+  request.end(body);
+  return await response;
+}
+
+/** What nginx makes of a config: that within `http`. */
+const wholeNginx = (config: string): string =>
+  `events {}\nhttp { access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n${config}\n}`;
+
+const wholeHaproxy = (config: string): string =>
+  `defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n\n${config}`;
+
+/** nginx: the page's configs stand within `http`. Starting it is its check. */
+export const nginx: PeerKind = {
+  name: 'nginx',
+  language: 'nginx',
+  start: (config, port) => startNginx(wholeNginx(config), port),
+  async check(config, folder) {
+    const file = join(folder, 'nginx.conf');
+    writeFileSync(file, `pid ${folder}/nginx.pid;\n${wholeNginx(config).replaceAll('{folder}', folder)}`);
+    await checked('nginx', ['-t', '-q', '-e', 'stderr', '-p', folder, '-c', file]);
+  },
+};
+
+/** HAProxy: the page's configs stand behind `defaults`. */
+export const haproxy: PeerKind = {
+  name: 'haproxy',
+  language: 'haproxy',
+  start: (config, port) => startHaproxy(wholeHaproxy(config), port),
+  async check(config, folder) {
+    const file = join(folder, 'haproxy.cfg');
+    writeFileSync(file, wholeHaproxy(config));
+    await checked('haproxy', ['-c', '-f', file]);
+  },
+};
+
+async function checked(command: string, args: readonly string[]): Promise<void> {
+  const path = `${process.env['PATH']}:/usr/sbin:/sbin`;
+  try {
+    await run(command, args, { env: { ...process.env, PATH: path } });
+  } catch (thrown) {
+    throw new Error(`${command} refuses it: ${thrown instanceof Error && 'stderr' in thrown ? thrown.stderr : thrown}`);
+  }
+}
+
