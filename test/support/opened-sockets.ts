@@ -8,7 +8,9 @@ import { closeHandle } from '../../core/process/socket-handle.ts';
 
 /** The child process; `close` it at the end. */
 export class OpenedSockets {
-  private readonly opener: ChildProcess = fork(new URL('../../core/process/socket-opener.ts', import.meta.url));
+  private readonly opener: ChildProcess = fork(
+    new URL('../../core/process/socket-opener.ts', import.meta.url),
+  );
   private count = 0;
 
   /** A socket on a free port of 127.0.0.1: where it listens, in a form that a Weldr takes it in, and its end. */
@@ -21,7 +23,10 @@ export class OpenedSockets {
       backlog: 100,
     };
     this.opener.send(wish);
-    const [answer, handle]: [OpenedMessage, never] = await once(this.opener, 'message') as [OpenedMessage, never];
+    const [answer, handle]: [OpenedMessage, never] = (await once(this.opener, 'message')) as [
+      OpenedMessage,
+      never,
+    ];
     if (answer.type === 'failed' || answer.request !== request) throw new Error(JSON.stringify(answer));
     const { port } = answer;
     const held = new HeldSockets([{ address: `127.0.0.1:${port}`, handle, listenedAs: undefined }]);

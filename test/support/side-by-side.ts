@@ -83,7 +83,6 @@ type Body = (proxy: SideProxy) => Promise<void>;
 /** How the configs of the page's other proxy are made whole, run and checked. */
 export interface PeerKind {
   readonly name: string;
-  readonly language: string;
   /** Starts it; undefined: it does not run here, and its configs are checked alone. */
   start?(config: string, port: number): Promise<{ stop(): Promise<void> }>;
   /** Throws with what is wrong. */
@@ -116,7 +115,11 @@ export class SideBySide {
     mkdirSync(join(this.folder, 'node_modules'));
     symlinkSync(project, join(this.folder, 'node_modules/weldr'));
     this.write('package.json', '{ "type": "module" }');
-    this.write('bin/weldr', `#!/bin/sh\nexec '${process.execPath}' -C weldr-source '${project}/bin/weldr.ts' "$@"\n`, 0o755);
+    this.write(
+      'bin/weldr',
+      `#!/bin/sh\nexec '${process.execPath}' -C weldr-source '${project}/bin/weldr.ts' "$@"\n`,
+      0o755,
+    );
     for (const [path, content] of Object.entries(files)) this.write(path, content);
     test.after(async () => {
       await this.sockets.close();
@@ -143,7 +146,8 @@ export class SideBySide {
         await sides.startOrigins();
         const config = await sides.localized(task.peer.text);
         if (this.kind.start === undefined || options.weldrAlone === true) {
-          await this.kind.check(config.text, this.folder);
+          const isForm = this.kind.start === undefined;
+          await this.kind.check(isForm ? task.peer.text : config.text, this.folder);
         } else {
           const peer = await this.kind.start(config.text, config.anyPort());
           try {
@@ -178,7 +182,7 @@ export class SideBySide {
       opened.push(socket);
       return socket.port;
     });
-    const listen = /\blisten:/.test(text) ? undefined : [`127.0.0.1:${await config.portOf(80)}`];
+    const listen = /^ {0,2}listen:/m.test(text) ? undefined : [`127.0.0.1:${await config.portOf(80)}`];
     config.ports.set(8687, await freePort());
     const file = this.write(`${this.count++}/weldr.config.${language}`, config.text);
     const manager = new Manager({
@@ -197,8 +201,8 @@ export class SideBySide {
       held: new HeldSockets(opened.flatMap(({ held }) => [...held])),
       openLog,
     });
-    await manager.start();
     try {
+      await manager.start();
       await body(sides.proxy('weldr', config));
     } finally {
       await manager.stop();
@@ -372,7 +376,6 @@ const wholeHaproxy = (config: string): string =>
 /** nginx: the page's configs stand within `http`. Starting it is its check. */
 export const nginx: PeerKind = {
   name: 'nginx',
-  language: 'nginx',
   start: (config, port) => startNginx(wholeNginx(config), port),
   async check(config, folder) {
     const file = join(folder, 'nginx.conf');
@@ -384,7 +387,6 @@ export const nginx: PeerKind = {
 /** HAProxy: the page's configs stand behind `defaults`. */
 export const haproxy: PeerKind = {
   name: 'haproxy',
-  language: 'haproxy',
   start: (config, port) => startHaproxy(wholeHaproxy(config), port),
   async check(config, folder) {
     const file = join(folder, 'haproxy.cfg');
@@ -398,7 +400,8 @@ async function checked(command: string, args: readonly string[]): Promise<void> 
   try {
     await run(command, args, { env: { ...process.env, PATH: path } });
   } catch (thrown) {
-    throw new Error(`${command} refuses it: ${thrown instanceof Error && 'stderr' in thrown ? thrown.stderr : thrown}`);
+    throw new Error(
+      `${command} refuses it: ${thrown instanceof Error && 'stderr' in thrown ? thrown.stderr : thrown}`,
+    );
   }
 }
-

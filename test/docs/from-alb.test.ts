@@ -1,0 +1,361 @@
+// docs/from-alb.md: each config of Weldr is run, and does what the page says; of the resources of CloudFormation the form is checked.
+import type { RequestListener } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { defaultLoaders } from 'cosmiconfig';
+import * as assert from 'uvu/assert';
+import { z } from 'zod';
+import { makeCertificate } from '../support/authority.ts';
+import { certificate, privateKey } from '../support/certificate.ts';
+import { grpcClient, shop, startGrpcServer, unary } from '../support/grpc.ts';
+import { lineV1 } from '../support/proxy-header.ts';
+import { type PeerKind, SideBySide, type SideProxy } from '../support/side-by-side.ts';
+import { suite } from '../support/suite.ts';
+import { until } from '../support/weldr.ts';
+
+const test = suite('docs/from-alb.md');
+
+const authority = makeCertificate({ names: ['clients'], isAuthority: true });
+const client = makeCertificate({ names: ['build-7'], authority });
+
+// --- the form of the resources ----------------------------------------------------------------------------------
+
+const ref = z.strictObject({ Ref: z.string() });
+const attributes = z.array(z.strictObject({ Key: z.string(), Value: z.string() })).optional();
+const config = z.record(z.string(), z.unknown()).optional();
+const action = z.strictObject({
+  Type: z.enum(['forward', 'redirect', 'fixed-response', 'authenticate-oidc']),
+  Order: z.number().optional(),
+  TargetGroupArn: ref.optional(),
+  ForwardConfig: config,
+  RedirectConfig: config,
+  FixedResponseConfig: config,
+  AuthenticateOidcConfig: config,
+});
+
+const resource = z.discriminatedUnion('Type', [
+  z.strictObject({
+    Type: z.literal('AWS::ElasticLoadBalancingV2::LoadBalancer'),
+    Properties: z.strictObject({
+      Type: z.literal('application'),
+      Subnets: z.array(z.string()).min(2),
+      LoadBalancerAttributes: attributes,
+    }),
+  }),
+  z.strictObject({
+    Type: z.literal('AWS::ElasticLoadBalancingV2::Listener'),
+    Properties: z.strictObject({
+      LoadBalancerArn: ref,
+      Port: z.number(),
+      Protocol: z.enum(['HTTP', 'HTTPS']),
+      SslPolicy: z.string().optional(),
+      Certificates: z.array(z.strictObject({ CertificateArn: ref })).optional(),
+      MutualAuthentication: config,
+      DefaultActions: z.array(action),
+      ListenerAttributes: attributes,
+    }),
+  }),
+  z.strictObject({
+    Type: z.literal('AWS::ElasticLoadBalancingV2::ListenerRule'),
+    Properties: z.strictObject({
+      ListenerArn: ref,
+      Priority: z.number().int().min(1).max(50_000),
+      Conditions: z.array(
+        z.looseObject({
+          Field: z.enum([
+            'host-header',
+            'path-pattern',
+            'http-header',
+            'http-request-method',
+            'query-string',
+            'source-ip',
+          ]),
+        }),
+      ),
+      Actions: z.array(action),
+      Transforms: z.array(z.looseObject({ Type: z.enum(['url-rewrite', 'host-header-rewrite']) })).optional(),
+    }),
+  }),
+  z.strictObject({
+    Type: z.literal('AWS::ElasticLoadBalancingV2::TargetGroup'),
+    Properties: z.strictObject({
+      VpcId: ref,
+      Port: z.number(),
+      Protocol: z.enum(['HTTP', 'HTTPS', 'TCP']),
+      ProtocolVersion: z.enum(['HTTP1', 'HTTP2', 'GRPC']).optional(),
+      TargetType: z.literal('ip'),
+      HealthCheckPath: z.string().optional(),
+      HealthCheckIntervalSeconds: z.number().min(5).max(300).optional(),
+      HealthCheckTimeoutSeconds: z.number().min(2).max(120).optional(),
+      HealthyThresholdCount: z.number().min(2).max(10).optional(),
+      UnhealthyThresholdCount: z.number().min(2).max(10).optional(),
+      Matcher: z.strictObject({ HttpCode: z.string() }).optional(),
+      Targets: z.array(z.strictObject({ Id: z.string(), Port: z.number() })).optional(),
+      TargetGroupAttributes: attributes,
+    }),
+  }),
+  z.strictObject({ Type: z.literal('AWS::WAFv2::WebACL'), Properties: z.record(z.string(), z.unknown()) }),
+]);
+
+const kind: PeerKind = {
+  name: 'CloudFormation',
+  check: async template => {
+    z.record(z.string(), resource).parse(defaultLoaders['.yaml']('template.yaml', template));
+  },
+};
+
+const page = new SideBySide(test, 'docs/from-alb.md', {
+  kind,
+  files: {
+    'etc/weldr/shop.pem': certificate,
+    'etc/weldr/shop.key': privateKey,
+    'etc/weldr/clients.pem': authority.cert,
+    'var/lib/weldr/.keep': '',
+  },
+});
+
+// --- what Weldr does --------------------------------------------------------------------------------------------
+
+const first = '10.0.0.1:8080';
+const second = '10.0.0.2:8080';
+const third = '10.0.0.3:8080';
+const office = { replace: [['10.9.0.0/16', '127.0.0.9/32']] } as const;
+
+const status =
+  (code: number): RequestListener =>
+  (_, response) => {
+    response.writeHead(code).end();
+  };
+
+/** The servers that answer so many requests, one after the other. */
+async function serversOf(proxy: SideProxy, count: number): Promise<string[]> {
+  const servers: string[] = [];
+  while (servers.length < count) servers.push((await proxy.ask('/')).server);
+  return servers;
+}
+
+page.task('Listeners, certificates and the redirect', async proxy => {
+  const moved = await proxy.ask('/a?b=c', { headers: { host: 'origin.test' } });
+  assert.equal([moved.status, moved.headers.location], [301, 'https://origin.test/a?b=c']);
+  assert.is((await proxy.ask('/a', { port: 443, servername: 'origin.test' })).server, first);
+});
+
+page.task('Target groups', async proxy => {
+  assert.equal(new Set(await serversOf(proxy, 20)), new Set([first, second]));
+});
+
+page.task(
+  'Health checks',
+  async proxy => {
+    await until('the server that passes is asked', async () => (await proxy.ask('/')).status === 200);
+    assert.equal(await serversOf(proxy, 4), [second, second, second, second]);
+  },
+  { origins: { [first]: status(503) } },
+);
+
+page.task(
+  'When no target is healthy',
+  async proxy => {
+    await until('the server has failed a check', () => proxy.origin(first).seen.has('GET /healthz'));
+    assert.is((await proxy.ask('/')).server, first);
+  },
+  { origins: { [first]: ({ url }, response) => response.writeHead(url === '/healthz' ? 503 : 200).end() } },
+);
+
+page.task(
+  'Slow start and draining',
+  async proxy => {
+    const slow = proxy.ask('/slow');
+    await until('the slow request is there', () => proxy.origin(first).inFlight === 1);
+    await proxy.shell();
+    assert.is((await slow).server, first);
+    assert.equal(await serversOf(proxy, 3), [second, second, second]);
+  },
+  {
+    origins: {
+      [first]: ({ url }, response) => void setTimeout(() => response.end(), url === '/slow' ? 800 : 0),
+    },
+  },
+);
+
+page.task('Sticky sessions', async proxy => {
+  const { server, headers } = await proxy.ask('/');
+  const [cookie = ''] = headers['set-cookie'] ?? [];
+  assert.match(cookie, /^AWSALB=.*Max-Age=3600/);
+  for (let n = 0; n < 4; n++) {
+    assert.is((await proxy.ask('/', { headers: { cookie: cookie.split(';')[0] ?? '' } })).server, server);
+  }
+});
+
+const login: RequestListener = ({ url }, response) => {
+  if (url === '/login') response.setHeader('set-cookie', 'SESSION=1');
+  response.end();
+};
+
+page.task(
+  'Sticky by a cookie of the application',
+  async proxy => {
+    assert.is((await proxy.ask('/')).headers['set-cookie'], undefined);
+    const { server, headers } = await proxy.ask('/login');
+    const cookie = (headers['set-cookie'] ?? []).map(one => one.split(';')[0]).join('; ');
+    assert.match(cookie, /weldr=/);
+    for (let n = 0; n < 4; n++) assert.is((await proxy.ask('/', { headers: { cookie } })).server, server);
+  },
+  { origins: { [first]: login, [second]: login } },
+);
+
+page.task(
+  'Rules and their priorities',
+  async proxy => {
+    const ask = async (path: string, headers: Record<string, string>, from = '127.0.0.1') =>
+      (await proxy.ask(path, { headers, from })).server;
+    assert.is(await ask('/api/x', { host: 'shop.example', 'x-beta': '1' }), second);
+    assert.is(await ask('/API', { host: 'shop.example' }), second);
+    assert.is(await ask('/x', { host: 'shop.example', 'x-beta': '1' }), third);
+    assert.is(await ask('/x?preview=1', { host: 'shop.example' }), first);
+    assert.is(await ask('/x?preview=1', { host: 'shop.example' }, '127.0.0.9'), third);
+  },
+  office,
+);
+
+page.task('Weighted target groups', async proxy => {
+  const servers = new Set<string>();
+  for (let n = 0; n < 60; n++) {
+    const { server, headers } = await proxy.ask('/');
+    servers.add(server);
+    if (n % 20 !== 0) continue;
+    const cookie = headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+    assert.is((await proxy.ask('/', { headers: { cookie } })).server, server);
+  }
+  assert.equal(servers, new Set([first, second]));
+});
+
+page.task('Fixed responses', async proxy => {
+  const { status: code, headers, body } = await proxy.ask('/shop/x');
+  assert.equal([code, headers['content-type'], headers['retry-after']], [503, 'text/plain', '600']);
+  assert.is(body.toString(), 'Back soon');
+});
+
+page.task('Redirects', async proxy => {
+  const { status: code, headers } = await proxy.ask('/old/a/b?c=d');
+  assert.equal([code, headers.location], [301, 'https://www.shop.example/archive/old/a/b?c=d']);
+});
+
+page.task('Rewrites', async proxy => {
+  const { asked } = await proxy.ask('/v1/a?b=c');
+  assert.equal([asked.url, asked.headers.host], ['/v2/a?b=c', 'app.internal']);
+});
+
+page.task(
+  'Authentication',
+  async proxy => {
+    const { asked } = await proxy.ask('/account/a', {
+      headers: { cookie: 'in=1', 'x-auth-request-user': 'eve' },
+    });
+    assert.is(asked.headers['x-auth-request-user'], 'ada');
+    assert.is((await proxy.ask('/account/a')).status, 401);
+    assert.is((await proxy.ask('/a')).server, first);
+  },
+  {
+    origins: {
+      '10.0.0.9:4180': (request, response) => {
+        const isIn = request.headers.cookie === 'in=1';
+        response.writeHead(isIn ? 202 : 401, isIn ? { 'X-Auth-Request-User': 'ada' } : {}).end();
+      },
+    },
+  },
+);
+
+page.task('Certificates of clients', async proxy => {
+  const { asked } = await proxy.ask('/', { port: 443, servername: 'origin.test', certificate: client });
+  assert.match(String(asked.headers['x-forwarded-client-cert']), /(?=.*CN=build-7).*Cert=/);
+  const refused = await proxy.ask('/', { port: 443, servername: 'origin.test' }).then(
+    () => false,
+    () => true,
+  );
+  assert.ok(refused);
+});
+
+page.task(
+  'X-Forwarded fields and the Host',
+  async proxy => {
+    const headers = { host: 'shop.example', 'x-forwarded-for': '203.0.113.5' };
+    const of = async (from: string) => (await proxy.ask('/', { from, headers })).asked.headers;
+    assert.is((await of('127.0.0.9'))['x-forwarded-for'], '203.0.113.5, 127.0.0.9');
+    const told = await of('127.0.0.8');
+    assert.equal([told['x-forwarded-for'], told.host], ['127.0.0.8', 'shop.example']);
+    assert.is(told['x-forwarded-host'], 'shop.example');
+  },
+  office,
+);
+
+page.task('Fields of responses', async proxy => {
+  const how = { port: 443, servername: 'origin.test', headers: { origin: 'https://shop.example' } };
+  const { headers } = await proxy.ask('/', how);
+  assert.is(headers['strict-transport-security'], 'max-age=31536000');
+  assert.equal([headers['x-frame-options'], headers['x-content-type-options']], ['DENY', 'nosniff']);
+  assert.equal(
+    [headers['access-control-allow-origin'], headers['server']],
+    ['https://shop.example', undefined],
+  );
+});
+
+page.task('Timeouts', async proxy => assert.is((await proxy.ask('/')).status, 504), {
+  replace: [['response: 120s', 'response: 200ms']],
+  origins: { [first]: () => {} },
+});
+
+const grpc = await startGrpcServer(
+  {
+    unary: (call: { request: Buffer }, done: (error: null, answer: Buffer) => void) =>
+      done(null, call.request),
+  },
+  { service: { unary: shop.unary } },
+);
+test.after(() => grpc.close());
+
+page.task(
+  'gRPC',
+  async proxy => {
+    const caller = grpcClient(proxy.port(80));
+    const { messages } = await unary(caller, Buffer.from('hi'));
+    caller.close();
+    assert.is(String(messages[0]), 'hi');
+  },
+  { servers: () => ({ '10.0.0.1:50051': grpc.port }) },
+);
+
+page.task(
+  'Behind a Network Load Balancer',
+  async proxy => {
+    const ask = async (localAddress: string) => {
+      const socket = connect({ port: proxy.port(8080), host: '127.0.0.1', localAddress });
+      socket.on('error', () => {});
+      socket.write(
+        `${lineV1({ from: '203.0.113.6' })}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
+      );
+      return await text(socket).catch(() => '');
+    };
+    assert.match(await ask('127.0.0.9'), '"x-forwarded-for":"203.0.113.6"');
+    assert.is(await ask('127.0.0.8'), '');
+  },
+  office,
+);
+
+page.task(
+  'Who may come, and how often',
+  async proxy => {
+    assert.is((await proxy.ask('/', { from: '127.0.0.9' })).status, 403);
+    const answers = await Promise.all(Array.from({ length: 40 }, () => proxy.ask('/')));
+    assert.ok(answers.filter(answer => answer.status === 200).length >= 10);
+    assert.ok(answers.some(answer => answer.status === 429));
+  },
+  office,
+);
+
+page.task('Targets at run time, metrics', async proxy => {
+  assert.match(await proxy.shell(), /"ttl".*# TYPE weldr_/s);
+  assert.equal(await serversOf(proxy, 2), [second, second]);
+});
+
+page.allTasksAreTried();

@@ -1,0 +1,448 @@
+// docs/from-traefik.md: each config of Weldr is run, and does what the page says; of Traefik's the form is checked.
+import type { RequestListener } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
+import { defaultLoaders } from 'cosmiconfig';
+import * as assert from 'uvu/assert';
+import { z } from 'zod';
+import { makeCertificate } from '../support/authority.ts';
+import { certificate, privateKey } from '../support/certificate.ts';
+import { grpcClient, shop, startGrpcServer, unary } from '../support/grpc.ts';
+import { lineV1 } from '../support/proxy-header.ts';
+import { type PeerKind, SideBySide, type SideProxy } from '../support/side-by-side.ts';
+import { suite } from '../support/suite.ts';
+import { until } from '../support/weldr.ts';
+
+const test = suite('docs/from-traefik.md');
+
+const authority = makeCertificate({ names: ['clients'], isAuthority: true });
+const client = makeCertificate({ names: ['build-7'], authority });
+
+// --- the form of Traefik's configs ------------------------------------------------------------------------------
+
+const kinds = {
+  middleware: [
+    ...[
+      'basicAuth',
+      'buffering',
+      'circuitBreaker',
+      'compress',
+      'errors',
+      'forwardAuth',
+      'headers',
+      'inFlightReq',
+    ],
+    ...[
+      'ipAllowList',
+      'passTLSClientCert',
+      'rateLimit',
+      'redirectRegex',
+      'replacePathRegex',
+      'retry',
+      'stripPrefix',
+    ],
+  ],
+  service: ['failover', 'loadBalancer', 'weighted'],
+};
+/** An object that has one key, which is one of these. */
+const oneOf = (names: readonly string[]) =>
+  z
+    .record(z.enum(names), z.record(z.string(), z.unknown()).optional())
+    .refine(
+      value => Object.values(value).filter(Boolean).length === 1,
+      `expected one of ${names.join(', ')}`,
+    );
+const named = <T extends z.ZodType>(value: T) => z.record(z.string(), value).optional();
+const part = z.record(z.string(), z.unknown());
+
+const matcher = '!?(Host|Path|PathPrefix|PathRegexp|Header|Method|ClientIP)\\((`[^`]+`(, )?)+\\)';
+const traefik = z.strictObject({
+  entryPoints: named(
+    z.strictObject({
+      address: z.string().regex(/^:\d+$/),
+      http: part.optional(),
+      forwardedHeaders: part.optional(),
+      proxyProtocol: part.optional(),
+    }),
+  ),
+  certificatesResolvers: named(z.strictObject({ acme: part })),
+  api: part.optional(),
+  metrics: part.optional(),
+  ping: part.optional(),
+  http: z
+    .strictObject({
+      routers: named(
+        z.strictObject({
+          rule: z.string().regex(new RegExp(`^${matcher}( (&&|\\|\\|) ${matcher})*$`)),
+          service: z.string(),
+          middlewares: z.array(z.string()).optional(),
+          priority: z.number().optional(),
+          tls: part.optional(),
+        }),
+      ),
+      services: named(oneOf(kinds.service)),
+      middlewares: named(oneOf(kinds.middleware)),
+      serversTransports: named(part),
+    })
+    .optional(),
+  tls: z.strictObject({ certificates: z.array(part).optional(), options: named(part) }).optional(),
+});
+
+const kind: PeerKind = {
+  name: 'Traefik',
+  check: async config => {
+    const { http } = traefik.parse(defaultLoaders['.yaml']('traefik.yaml', config));
+    for (const { service, middlewares = [] } of Object.values(http?.routers ?? {})) {
+      // The page's introduction says what `app` is.
+      assert.ok(
+        service === 'app' || http?.services?.[service] !== undefined,
+        `there is no service ${service}`,
+      );
+      for (const name of middlewares)
+        assert.ok(http?.middlewares?.[name] !== undefined, `no middleware ${name}`);
+    }
+  },
+};
+
+const page = new SideBySide(test, 'docs/from-traefik.md', {
+  kind,
+  files: {
+    'etc/ssl/shop.pem': certificate,
+    'etc/ssl/shop.key': privateKey,
+    'etc/ssl/clients.pem': authority.cert,
+    'var/lib/weldr/.keep': '',
+  },
+});
+
+// --- what Weldr does --------------------------------------------------------------------------------------------
+
+const first = '10.0.0.1:8080';
+const second = '10.0.0.2:8080';
+const office = { replace: [['10.9.0.0/16', '127.0.0.9/32']] } as const;
+
+const status =
+  (code: number): RequestListener =>
+  (_, response) => {
+    response.writeHead(code).end();
+  };
+
+/** The servers that answer so many requests, one after the other. */
+async function serversOf(proxy: SideProxy, count: number): Promise<string[]> {
+  const servers: string[] = [];
+  while (servers.length < count) servers.push((await proxy.ask('/')).server);
+  return servers;
+}
+
+page.task('Entry points, HTTPS and the redirect', async proxy => {
+  const moved = await proxy.ask('/a?b=c', { headers: { host: 'origin.test' } });
+  assert.equal([moved.status, moved.headers.location], [308, 'https://origin.test/a?b=c']);
+  const { asked } = await proxy.ask('/a', { port: 443, servername: 'origin.test' });
+  assert.is(asked.headers['x-forwarded-proto'], 'https');
+});
+
+// acme() itself is tried with an authority in test/plugins/acme.
+page.task(
+  "Certificates of Let's Encrypt",
+  async proxy => {
+    const moved = await proxy.ask('/a', { headers: { host: 'shop.example' } });
+    assert.is(moved.headers.location, 'https://shop.example/a');
+  },
+  { replace: [['email: ops@shop.example,', "email: ops@shop.example, directory: 'https://127.0.0.1:9/',"]] },
+);
+
+page.task(
+  'Routers and rules',
+  async proxy => {
+    const ask = async (host: string, path: string, more: Record<string, string> = {}) =>
+      await proxy.ask(path, { headers: { host, ...more } });
+    assert.is((await ask('shop.example', '/')).server, first);
+    assert.is((await ask('shop.example', '/api/x')).server, second);
+    assert.is((await ask('shop.example', '/apis')).server, first);
+    assert.is((await ask('shop.example', '/v2/x')).server, second);
+    assert.is((await ask('shop.example', '/api/x', { 'x-beta': '1' })).server, '10.0.0.3:8080');
+    assert.is((await ask('other.example', '/')).status, 404);
+    const post = await proxy.ask('/', {
+      method: 'POST',
+      from: '127.0.0.9',
+      headers: { host: 'other.example' },
+    });
+    assert.is(post.server, '10.0.0.3:8080');
+  },
+  office,
+);
+
+page.task('Several servers and weights', async proxy => {
+  const servers = await serversOf(proxy, 8);
+  assert.is(servers.filter(server => server === first).length, 6);
+  assert.is((await proxy.ask('/', { headers: { host: 'shop.example' } })).asked.headers.host, 'shop.example');
+});
+
+page.task(
+  'Health checks',
+  async proxy => {
+    await until('the server that fails is out', async () =>
+      (await serversOf(proxy, 4)).every(server => server === second),
+    );
+  },
+  { origins: { [first]: status(503) } },
+);
+
+page.task(
+  'Failover',
+  async proxy => {
+    await until('the fallback is asked', async () => (await proxy.ask('/')).server === second);
+  },
+  { origins: { [first]: status(503) } },
+);
+
+page.task('Sticky sessions', async proxy => {
+  const { server, headers } = await proxy.ask('/');
+  const [cookie = ''] = headers['set-cookie'] ?? [];
+  assert.match(cookie, /^lb=.*Max-Age=3600.*HttpOnly/);
+  for (let n = 0; n < 4; n++) {
+    assert.is((await proxy.ask('/', { headers: { cookie: cookie.split(';')[0] ?? '' } })).server, server);
+  }
+});
+
+page.task('Canary and blue/green', async proxy => {
+  const servers = new Set<string>();
+  for (let n = 0; n < 60; n++) {
+    const { server, headers } = await proxy.ask('/');
+    servers.add(server);
+    if (n % 20 !== 0) continue;
+    const cookie = headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+    assert.is((await proxy.ask('/', { headers: { cookie } })).server, server);
+  }
+  assert.equal(servers, new Set([first, second]));
+});
+
+page.task(
+  'A path without its prefix',
+  async proxy => {
+    const answer = await proxy.ask('/api/a?b=c');
+    assert.equal([answer.headers['x-url'], answer.headers['x-prefix']], ['/a?b=c', '/api']);
+    assert.is(answer.headers.location, '/api/login');
+    assert.is((await proxy.ask('/v1/a')).headers['x-url'], '/v2/a');
+  },
+  {
+    origins: {
+      [first]: ({ url = '', headers }, response) => {
+        response.writeHead(302, {
+          'x-url': url,
+          'x-prefix': String(headers['x-forwarded-prefix']),
+          location: '/login',
+        });
+        response.end();
+      },
+    },
+  },
+);
+
+page.task('Redirects', async proxy => {
+  const { status: code, headers } = await proxy.ask('/old/a/b?c=d');
+  assert.equal([code, headers.location], [301, 'https://shop.example/new/a/b?c=d']);
+});
+
+page.task(
+  'Header fields',
+  async proxy => {
+    const { headers, asked } = await proxy.ask('/', { headers: { 'x-debug': '1', 'x-api-key': 'mine' } });
+    assert.equal([headers['x-frame-options'], headers['x-content-type-options']], ['DENY', 'nosniff']);
+    assert.equal([headers['x-served-by'], headers['x-powered-by']], ['edge', undefined]);
+    assert.equal([asked.headers['x-api-key'], asked.headers['x-debug']], ['sesame', undefined]);
+  },
+  {
+    origins: {
+      [first]: ({ headers }, response) => {
+        response.setHeader('x-powered-by', 'a test');
+        response.end(JSON.stringify({ headers }));
+      },
+    },
+  },
+);
+
+page.task('Pages of other origins', async proxy => {
+  const origin = 'https://shop.example';
+  const preflight = await proxy.ask('/', {
+    method: 'OPTIONS',
+    headers: {
+      origin,
+      'access-control-request-method': 'PUT',
+      'access-control-request-headers': 'content-type',
+    },
+  });
+  assert.equal([preflight.status, preflight.server], [204, '']);
+  assert.is(preflight.headers['access-control-max-age'], '600');
+  const answer = await proxy.ask('/', { headers: { origin } });
+  assert.equal([answer.headers['access-control-allow-origin'], answer.headers.vary], [origin, 'Origin']);
+});
+
+page.task('Rate limits', async proxy => {
+  const answers = await Promise.all(Array.from({ length: 30 }, () => proxy.ask('/')));
+  assert.ok(answers.filter(answer => answer.status === 200).length >= 6);
+  assert.ok(answers.some(answer => answer.status === 429));
+});
+
+page.task('Passwords', async proxy => {
+  const authorization = `Basic ${Buffer.from('ada:correct horse battery staple').toString('base64')}`;
+  const refused = await proxy.ask('/');
+  assert.equal([refused.status, refused.server], [401, '']);
+  const { asked } = await proxy.ask('/', { headers: { authorization, 'x-user': 'eve' } });
+  assert.equal([asked.headers['x-user'], asked.headers.authorization], ['ada', undefined]);
+});
+
+page.task(
+  'Another server that says who may pass',
+  async proxy => {
+    const { asked } = await proxy.ask('/a', { headers: { cookie: 'in=1', 'x-auth-user': 'eve' } });
+    assert.is(asked.headers['x-auth-user'], 'ada');
+    const { status: code, headers } = await proxy.ask('/a');
+    assert.equal([code, headers.location], [302, '/login']);
+    await proxy.origin('10.0.0.9:9000').close();
+    assert.is((await proxy.ask('/a')).status, 503);
+  },
+  {
+    origins: {
+      '10.0.0.9:9000': (request, response) => {
+        if (request.headers.cookie === 'in=1') response.writeHead(200, { 'X-Auth-User': 'ada' }).end();
+        else response.writeHead(302, { Location: '/login' }).end();
+      },
+    },
+  },
+);
+
+page.task(
+  'Who may connect',
+  async proxy => {
+    assert.is((await proxy.ask('/', { from: '127.0.0.9' })).status, 200);
+    const { status: code, server } = await proxy.ask('/');
+    assert.equal([code, server], [403, '']);
+  },
+  office,
+);
+
+page.task(
+  'Compression',
+  async proxy => {
+    const { headers, body } = await proxy.ask('/', { headers: { 'accept-encoding': 'gzip' } });
+    assert.is(headers['content-encoding'], 'gzip');
+    assert.is(gunzipSync(body).length, 5000);
+  },
+  {
+    origins: {
+      [first]: (_, response) => {
+        response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': '5000' });
+        response.end('7'.repeat(5000));
+      },
+    },
+  },
+);
+
+page.task(
+  'Retries',
+  async proxy => {
+    assert.equal(await serversOf(proxy, 4), [second, second, second, second]);
+  },
+  { origins: { [first]: status(503), [second]: status(200) } },
+);
+
+page.task(
+  'A circuit breaker',
+  async proxy => {
+    for (let n = 0; n < 20; n++) assert.is((await proxy.ask('/')).status, 500);
+    const { status: code, server, headers } = await proxy.ask('/');
+    assert.equal([code, server, headers['retry-after'] !== undefined], [503, '', true]);
+  },
+  { origins: { [first]: status(500) } },
+);
+
+page.task(
+  'Requests at once',
+  async proxy => {
+    const headers = { 'x-tenant': 'a' };
+    const slow = proxy.ask('/slow', { headers });
+    await until('the slow one is there', () => proxy.origin(first).inFlight === 1);
+    assert.is((await proxy.ask('/', { headers })).status, 429);
+    assert.is((await proxy.ask('/', { headers: { 'x-tenant': 'b' } })).status, 200);
+    assert.is((await slow).status, 200);
+  },
+  {
+    origins: {
+      [first]: ({ url }, response) => void setTimeout(() => response.end(), url === '/slow' ? 500 : 0),
+    },
+  },
+);
+
+page.task(
+  'Error pages',
+  async proxy => {
+    const { status: code, body } = await proxy.ask('/', { headers: { accept: 'text/html' } });
+    assert.is(code, 500);
+    assert.match(body.toString(), '<h1>Error 500</h1>');
+  },
+  { origins: { [first]: status(500) } },
+);
+
+page.task('The size of requests', async proxy => {
+  const tooLarge = await proxy.ask('/', { method: 'POST', headers: { 'content-length': '1048577' } });
+  assert.equal([tooLarge.status, tooLarge.server], [413, '']);
+  assert.is((await proxy.ask('/', { method: 'POST', body: 'x'.repeat(100_000) })).status, 200);
+});
+
+page.task('Timeouts', async proxy => assert.is((await proxy.ask('/')).status, 504), {
+  replace: [['response: 30s', 'response: 200ms']],
+  origins: { [first]: () => {} },
+});
+
+page.task(
+  'Trusted proxies in front',
+  async proxy => {
+    const headers = { 'x-forwarded-for': '203.0.113.5' };
+    const of = async (from: string) =>
+      (await proxy.ask('/', { from, headers })).asked.headers['x-forwarded-for'];
+    assert.is(await of('127.0.0.9'), '203.0.113.5, 127.0.0.9');
+    assert.is(await of('127.0.0.8'), '127.0.0.8');
+    const socket = connect({ port: proxy.port(8080), host: '127.0.0.1', localAddress: '127.0.0.9' });
+    socket.write(`${lineV1({ from: '203.0.113.6' })}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    assert.match(await text(socket), '"x-forwarded-for":"203.0.113.6"');
+  },
+  office,
+);
+
+page.task('Certificates of clients', async proxy => {
+  const { asked } = await proxy.ask('/', { port: 443, servername: 'origin.test', certificate: client });
+  assert.match(String(asked.headers['x-forwarded-client-cert']), 'CN=build-7');
+  const refused = await proxy.ask('/', { port: 443, servername: 'origin.test' }).then(
+    () => false,
+    () => true,
+  );
+  assert.ok(refused);
+});
+
+const grpc = await startGrpcServer(
+  {
+    unary: (call: { request: Buffer }, done: (error: null, answer: Buffer) => void) =>
+      done(null, call.request),
+  },
+  { service: { unary: shop.unary } },
+);
+test.after(() => grpc.close());
+
+page.task(
+  'gRPC and HTTP/2 without TLS',
+  async proxy => {
+    const caller = grpcClient(proxy.port(80));
+    const { messages } = await unary(caller, Buffer.from('hi'));
+    caller.close();
+    assert.is(String(messages[0]), 'hi');
+  },
+  { servers: () => ({ '10.0.0.1:50051': grpc.port }) },
+);
+
+page.task('The API and metrics', async proxy => {
+  assert.match(await proxy.shell(), /"ttl".*# TYPE weldr_.*"ready/s);
+  assert.equal(new Set(await serversOf(proxy, 2)), new Set([first, second]));
+});
+
+page.allTasksAreTried();
