@@ -36,12 +36,20 @@ const page = new SideBySide(test, 'docs/from-nginx.md', {
 
 const first = '10.0.0.1:8080';
 const second = '10.0.0.2:8080';
+const third = '10.0.0.3:8080';
 
 const status =
   (code: number): RequestListener =>
   (_, response) => {
     response.writeHead(code).end();
   };
+
+/** What is answered to these bytes. */
+async function raw(proxy: SideProxy, bytes: string, { port = 80, from = '127.0.0.1' } = {}): Promise<string> {
+  const socket = connect({ port: proxy.port(port), host: '127.0.0.1', localAddress: from });
+  socket.write(bytes);
+  return await text(socket);
+}
 
 /** The servers that answer so many requests, one after the other. */
 async function serversOf(proxy: SideProxy, count: number): Promise<string[]> {
@@ -143,6 +151,13 @@ page.task('Hosts and paths', async proxy => {
   assert.is(await of('shop.example', '/login'), '10.0.0.3:8080');
   assert.is(await of('shop.example', '/v2/x'), '10.0.0.4:8080');
   assert.is(await of('a.img.example', '/x'), '10.0.0.5:8080');
+  // As the table of differences has it.
+  const merged = await proxy.ask('//login', { headers: { host: 'shop.example' } });
+  assert.is(proxy.isWeldr ? merged.status : merged.server, proxy.isWeldr ? 400 : third);
+  const bare = await raw(proxy, 'GET / HTTP/1.1\nHost: shop.example\nConnection: close\n\n');
+  assert.match(bare, proxy.isWeldr ? /^HTTP\/1.1 400 / : /^HTTP\/1.1 200 /);
+  const trace = await proxy.ask('/', { method: 'TRACE', headers: { host: 'shop.example' } });
+  assert.equal([trace.status, trace.server], [405, '']);
   if (!proxy.isWeldr) return;
   assert.is(await of('shop.example', '/api'), '10.0.0.2:8080');
   assert.is(await of('shop.example', '/LOGIN/'), '10.0.0.3:8080');
@@ -181,7 +196,12 @@ page.task(
 page.task(
   'Header fields',
   async proxy => {
-    const { headers, asked } = await proxy.ask('/', { headers: { 'x-debug': '1', 'x-api-key': 'mine' } });
+    const given = { 'x-debug': '1', x_debug: '1', x_other: '1', 'x-api-key': 'mine' };
+    const { headers, asked } = await proxy.ask('/', { headers: given });
+    assert.equal(
+      [asked.headers['x_debug'], asked.headers['x_other']],
+      [undefined, proxy.isWeldr ? '1' : undefined],
+    );
     assert.equal([headers['x-frame-options'], headers['x-powered-by']], ['DENY', undefined]);
     assert.equal([asked.headers['x-api-key'], asked.headers['x-debug']], ['sesame', undefined]);
   },
@@ -261,9 +281,9 @@ page.task(
     const of = async (from: string) => (await proxy.ask('/', { from, headers: forwarded })).asked.headers;
     assert.match(String((await of('127.0.0.9'))['x-forwarded-for']), /^203\.0\.113\.5/);
     assert.is((await of('127.0.0.8'))['x-forwarded-for'], '127.0.0.8');
-    const socket = connect({ port: proxy.port(8080), host: '127.0.0.1', localAddress: '127.0.0.9' });
-    socket.write(`${lineV1({ from: '203.0.113.6' })}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
-    assert.match(await text(socket), '"x-forwarded-for":"203.0.113.6"');
+    const head = `${lineV1({ from: '203.0.113.6' })}GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+    const introduced = await raw(proxy, head, { port: 8080, from: '127.0.0.9' });
+    assert.match(introduced, '"x-forwarded-for":"203.0.113.6"');
   },
   { replace: [['10.9.0.0/16', '127.0.0.9/32']] },
 );

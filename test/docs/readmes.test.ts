@@ -33,7 +33,9 @@ function examplesOf(markdown: string): Example[] {
     }));
 }
 
-const readmes = globSync(['README.md', 'docs/balancing.md', 'docs/from-*.md', 'plugins/*/README.md'], { cwd: project }).sort();
+const readmes = globSync(['README.md', 'docs/balancing.md', 'docs/from-*.md', 'plugins/*/README.md'], {
+  cwd: project,
+}).sort();
 const examples = readmes.flatMap(examplesOf);
 
 const test = suite('the READMEs');

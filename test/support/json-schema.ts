@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** Keywords that say nothing about validity. */
+/** Keywords that say nothing about validity; `format` may be asserted, which editors seldom do. */
 const annotations: ReadonlySet<string> = new Set([
   '$schema',
   '$defs',
@@ -11,6 +11,7 @@ const annotations: ReadonlySet<string> = new Set([
   'description',
   'default',
   'examples',
+  'format',
 ]);
 
 /** What is wrong with a value, a line each; none: the schema takes it. */

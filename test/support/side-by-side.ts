@@ -14,7 +14,7 @@ import { loadConfig } from '../../config/load.ts';
 import { openLog } from '../../core/log/log.ts';
 import { HeldSockets } from '../../core/process/held-sockets.ts';
 import { Manager } from '../../core/process/manager.ts';
-import { anchorOf, contentsOf, type DocTask, docTasks } from './doc-tasks.ts';
+import { anchorOf, brokenLinks, contentsOf, type DocTask, docTasks } from './doc-tasks.ts';
 import { startHaproxy, startNginx } from './native-proxy.ts';
 import { OpenedSockets } from './opened-sockets.ts';
 import { type Origin, startOrigin } from './origin.ts';
@@ -125,6 +125,7 @@ export class SideBySide {
       await this.sockets.close();
       rmSync(this.folder, { recursive: true, force: true });
     });
+    test('has links to what is there', () => assert.equal(brokenLinks(page), []));
     test('lists its tasks at the top', () => {
       const titles = contentsOf(page);
       assert.equal(
