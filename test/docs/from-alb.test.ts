@@ -2,14 +2,14 @@
 import type { RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { defaultLoaders } from 'cosmiconfig';
 import * as assert from 'uvu/assert';
-import { z } from 'zod';
 import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
+import { cloudFormation } from '../support/cloud-formation-form.ts';
 import { grpcClient, shop, startGrpcServer, unary } from '../support/grpc.ts';
+import { answerStatus, HeldAnswers } from '../support/origin-answers.ts';
 import { lineV1 } from '../support/proxy-header.ts';
-import { type PeerKind, SideBySide, type SideProxy } from '../support/side-by-side.ts';
+import { SideBySide } from '../support/side-by-side.ts';
 import { suite } from '../support/suite.ts';
 import { until } from '../support/weldr.ts';
 
@@ -18,94 +18,8 @@ const test = suite('docs/from-alb.md');
 const authority = makeCertificate({ names: ['clients'], isAuthority: true });
 const client = makeCertificate({ names: ['build-7'], authority });
 
-// --- the form of the resources ----------------------------------------------------------------------------------
-
-const ref = z.strictObject({ Ref: z.string() });
-const attributes = z.array(z.strictObject({ Key: z.string(), Value: z.string() })).optional();
-const config = z.record(z.string(), z.unknown()).optional();
-const action = z.strictObject({
-  Type: z.enum(['forward', 'redirect', 'fixed-response', 'authenticate-oidc']),
-  Order: z.number().optional(),
-  TargetGroupArn: ref.optional(),
-  ForwardConfig: config,
-  RedirectConfig: config,
-  FixedResponseConfig: config,
-  AuthenticateOidcConfig: config,
-});
-
-const resource = z.discriminatedUnion('Type', [
-  z.strictObject({
-    Type: z.literal('AWS::ElasticLoadBalancingV2::LoadBalancer'),
-    Properties: z.strictObject({
-      Type: z.literal('application'),
-      Subnets: z.array(z.string()).min(2),
-      LoadBalancerAttributes: attributes,
-    }),
-  }),
-  z.strictObject({
-    Type: z.literal('AWS::ElasticLoadBalancingV2::Listener'),
-    Properties: z.strictObject({
-      LoadBalancerArn: ref,
-      Port: z.number(),
-      Protocol: z.enum(['HTTP', 'HTTPS']),
-      SslPolicy: z.string().optional(),
-      Certificates: z.array(z.strictObject({ CertificateArn: ref })).optional(),
-      MutualAuthentication: config,
-      DefaultActions: z.array(action),
-      ListenerAttributes: attributes,
-    }),
-  }),
-  z.strictObject({
-    Type: z.literal('AWS::ElasticLoadBalancingV2::ListenerRule'),
-    Properties: z.strictObject({
-      ListenerArn: ref,
-      Priority: z.number().int().min(1).max(50_000),
-      Conditions: z.array(
-        z.looseObject({
-          Field: z.enum([
-            'host-header',
-            'path-pattern',
-            'http-header',
-            'http-request-method',
-            'query-string',
-            'source-ip',
-          ]),
-        }),
-      ),
-      Actions: z.array(action),
-      Transforms: z.array(z.looseObject({ Type: z.enum(['url-rewrite', 'host-header-rewrite']) })).optional(),
-    }),
-  }),
-  z.strictObject({
-    Type: z.literal('AWS::ElasticLoadBalancingV2::TargetGroup'),
-    Properties: z.strictObject({
-      VpcId: ref,
-      Port: z.number(),
-      Protocol: z.enum(['HTTP', 'HTTPS', 'TCP']),
-      ProtocolVersion: z.enum(['HTTP1', 'HTTP2', 'GRPC']).optional(),
-      TargetType: z.literal('ip'),
-      HealthCheckPath: z.string().optional(),
-      HealthCheckIntervalSeconds: z.number().min(5).max(300).optional(),
-      HealthCheckTimeoutSeconds: z.number().min(2).max(120).optional(),
-      HealthyThresholdCount: z.number().min(2).max(10).optional(),
-      UnhealthyThresholdCount: z.number().min(2).max(10).optional(),
-      Matcher: z.strictObject({ HttpCode: z.string() }).optional(),
-      Targets: z.array(z.strictObject({ Id: z.string(), Port: z.number() })).optional(),
-      TargetGroupAttributes: attributes,
-    }),
-  }),
-  z.strictObject({ Type: z.literal('AWS::WAFv2::WebACL'), Properties: z.record(z.string(), z.unknown()) }),
-]);
-
-const kind: PeerKind = {
-  name: 'CloudFormation',
-  check: async template => {
-    z.record(z.string(), resource).parse(defaultLoaders['.yaml']('template.yaml', template));
-  },
-};
-
 const page = new SideBySide(test, 'docs/from-alb.md', {
-  kind,
+  kind: cloudFormation,
   files: {
     'etc/weldr/shop.pem': certificate,
     'etc/weldr/shop.key': privateKey,
@@ -114,25 +28,10 @@ const page = new SideBySide(test, 'docs/from-alb.md', {
   },
 });
 
-// --- what Weldr does --------------------------------------------------------------------------------------------
-
 const first = '10.0.0.1:8080';
 const second = '10.0.0.2:8080';
 const third = '10.0.0.3:8080';
 const office = { replace: [['10.9.0.0/16', '127.0.0.9/32']] } as const;
-
-const status =
-  (code: number): RequestListener =>
-  (_, response) => {
-    response.writeHead(code).end();
-  };
-
-/** The servers that answer so many requests, one after the other. */
-async function serversOf(proxy: SideProxy, count: number): Promise<string[]> {
-  const servers: string[] = [];
-  while (servers.length < count) servers.push((await proxy.ask('/')).server);
-  return servers;
-}
 
 page.task('Listeners, certificates and the redirect', async proxy => {
   const moved = await proxy.ask('/a?b=c', { headers: { host: 'origin.test' } });
@@ -141,41 +40,47 @@ page.task('Listeners, certificates and the redirect', async proxy => {
 });
 
 page.task('Target groups', async proxy => {
-  assert.equal(new Set(await serversOf(proxy, 20)), new Set([first, second]));
+  assert.equal(new Set(await proxy.servers(20)), new Set([first, second]));
 });
 
 page.task(
   'Health checks',
   async proxy => {
     await until('the server that passes is asked', async () => (await proxy.ask('/')).status === 200);
-    assert.equal(await serversOf(proxy, 4), [second, second, second, second]);
+    assert.equal(await proxy.servers(4), [second, second, second, second]);
   },
-  { origins: { [first]: status(503) } },
+  { origins: { [first]: answerStatus(503) } },
 );
 
 page.task(
   'When no target is healthy',
   async proxy => {
-    await until('the server has failed a check', () => proxy.origin(first).seen.has('GET /healthz'));
+    const checks = () => proxy.origin(first).seen.get('GET /healthz') ?? 0;
+    await until('the server has failed checks', () => checks() > 2);
     assert.is((await proxy.ask('/')).server, first);
   },
-  { origins: { [first]: ({ url }, response) => response.writeHead(url === '/healthz' ? 503 : 200).end() } },
+  {
+    replace: [['interval: 5s', 'interval: 50ms']],
+    origins: { [first]: ({ url }, response) => response.writeHead(url === '/healthz' ? 503 : 200).end() },
+  },
 );
+
+const held = new HeldAnswers(url => url !== '/slow');
 
 page.task(
   'Slow start and draining',
   async proxy => {
     const slow = proxy.ask('/slow');
     await until('the slow request is there', () => proxy.origin(first).inFlight === 1);
-    await proxy.shell();
+    const removal = proxy.shell();
+    await until('it gets nothing new', async () =>
+      (await proxy.servers(3)).every(server => server === second),
+    );
+    held.release();
     assert.is((await slow).server, first);
-    assert.equal(await serversOf(proxy, 3), [second, second, second]);
+    await removal;
   },
-  {
-    origins: {
-      [first]: ({ url }, response) => void setTimeout(() => response.end(), url === '/slow' ? 800 : 0),
-    },
-  },
+  { origins: { [first]: held.handle } },
 );
 
 page.task('Sticky sessions', async proxy => {
@@ -355,7 +260,7 @@ page.task(
 
 page.task('Targets at run time, metrics', async proxy => {
   assert.match(await proxy.shell(), /"ttl".*# TYPE weldr_/s);
-  assert.equal(await serversOf(proxy, 2), [second, second]);
+  assert.equal(await proxy.servers(2), [second, second]);
 });
 
 page.allTasksAreTried();

@@ -1,5 +1,4 @@
 // docs/from-haproxy.md: each task's two configs, run by HAProxy and by Weldr before the same servers, asked the same.
-import type { RequestListener } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
@@ -8,8 +7,10 @@ import * as assert from 'uvu/assert';
 import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { grpcClient, shop, startGrpcServer, unary } from '../support/grpc.ts';
+import { answerStatus, HeldAnswers } from '../support/origin-answers.ts';
+import { haproxy } from '../support/peer-kind.ts';
 import { lineV1 } from '../support/proxy-header.ts';
-import { haproxy, SideBySide, type SideProxy } from '../support/side-by-side.ts';
+import { SideBySide } from '../support/side-by-side.ts';
 import { suite } from '../support/suite.ts';
 import { until } from '../support/weldr.ts';
 
@@ -34,21 +35,8 @@ const first = '10.0.0.1:8080';
 const second = '10.0.0.2:8080';
 const office = { replace: [['10.9.0.0/16', '127.0.0.9/32']] } as const;
 
-const status =
-  (code: number): RequestListener =>
-  (_, response) => {
-    response.writeHead(code).end();
-  };
-
-/** The servers that answer so many requests, one after the other. */
-async function serversOf(proxy: SideProxy, count: number): Promise<string[]> {
-  const servers: string[] = [];
-  while (servers.length < count) servers.push((await proxy.ask('/')).server);
-  return servers;
-}
-
 page.task('Several servers, weights and a backup', async proxy => {
-  const servers = await serversOf(proxy, 8);
+  const servers = await proxy.servers(8);
   assert.is(servers.filter(server => server === first).length, 6, proxy.name);
   assert.is(servers.filter(server => server === second).length, 2, proxy.name);
 });
@@ -57,10 +45,10 @@ page.task(
   'Health checks',
   async proxy => {
     await until('the server that fails is out', async () =>
-      (await serversOf(proxy, 4)).every(server => server === second),
+      (await proxy.servers(4)).every(server => server === second),
     );
   },
-  { origins: { [first]: status(503) }, replace: [['10s', '50ms']] },
+  { origins: { [first]: answerStatus(503) }, replace: [['10s', '50ms']] },
 );
 
 page.task(
@@ -71,11 +59,11 @@ page.task(
       assert.equal([code, server], [200, second], proxy.name);
     }
   },
-  { origins: { [first]: status(503), [second]: status(200) } },
+  { origins: { [first]: answerStatus(503), [second]: answerStatus(200) } },
 );
 
 page.task('Least connections', async proxy => {
-  assert.equal(new Set(await serversOf(proxy, 20)), new Set([first, second]));
+  assert.equal(new Set(await proxy.servers(20)), new Set([first, second]));
 });
 
 page.task('Sticky sessions', async proxy => {
@@ -187,7 +175,7 @@ page.task(
 );
 
 page.task('A canary', async proxy => {
-  const servers = await serversOf(proxy, 150);
+  const servers = await proxy.servers(150);
   const next = servers.filter(server => server === second).length;
   assert.ok(next > 0 && next < 75, `${next} of 150`);
 });
@@ -198,11 +186,16 @@ page.task('Rate limits', async proxy => {
   assert.ok(answers.some(answer => answer.status === 429));
 });
 
+const queued = new HeldAnswers();
+
 page.task(
   'Connections to a server, and the queue',
   async proxy => {
-    const answers = await Promise.all([proxy.ask('/'), proxy.ask('/')]);
-    assert.equal(answers.map(answer => answer.status).sort(), [200, 503], proxy.name);
+    const answers = [proxy.ask('/'), proxy.ask('/')];
+    assert.is((await Promise.race(answers)).status, 503, proxy.name);
+    queued.release();
+    const statuses = (await Promise.all(answers)).map(answer => answer.status);
+    assert.equal(statuses.sort(), [200, 503], proxy.name);
   },
   {
     replace: [
@@ -211,7 +204,7 @@ page.task(
       ['timeout queue 5s', 'timeout queue 200ms'],
       ["upstreamQueueTimeout: '5s'", "upstreamQueueTimeout: '200ms'"],
     ],
-    origins: { [first]: (_, response) => void setTimeout(() => response.end(), 1_000) },
+    origins: { [first]: queued.handle },
   },
 );
 
@@ -357,11 +350,11 @@ page.task('Certificates of clients', async proxy => {
 });
 
 page.task('The run-time API', async proxy => {
-  assert.equal(await serversOf(proxy, 2), [first, first]);
+  assert.equal(await proxy.servers(2), [first, first]);
   if (!proxy.isWeldr) return;
   const table = await proxy.shell();
   assert.match(table, /draining/);
-  assert.equal(await serversOf(proxy, 2), [second, second]);
+  assert.equal(await proxy.servers(2), [second, second]);
 });
 
 page.task('Statistics', async proxy => {

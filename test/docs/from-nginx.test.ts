@@ -1,5 +1,4 @@
 // docs/from-nginx.md: each task's two configs, run by nginx and by Weldr before the same servers, asked the same.
-import type { RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
@@ -8,8 +7,10 @@ import * as assert from 'uvu/assert';
 import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { grpcClient, shop, startGrpcServer, unary } from '../support/grpc.ts';
+import { answerStatus } from '../support/origin-answers.ts';
+import { nginx } from '../support/peer-kind.ts';
 import { lineV1 } from '../support/proxy-header.ts';
-import { nginx, SideBySide, type SideProxy } from '../support/side-by-side.ts';
+import { SideBySide, type SideProxy } from '../support/side-by-side.ts';
 import { suite } from '../support/suite.ts';
 import { startUpgradeOrigin, upgrade } from '../support/upgrade-origin.ts';
 
@@ -38,12 +39,6 @@ const first = '10.0.0.1:8080';
 const second = '10.0.0.2:8080';
 const third = '10.0.0.3:8080';
 
-const status =
-  (code: number): RequestListener =>
-  (_, response) => {
-    response.writeHead(code).end();
-  };
-
 /** What is answered to these bytes. */
 async function raw(proxy: SideProxy, bytes: string, { port = 80, from = '127.0.0.1' } = {}): Promise<string> {
   const socket = connect({ port: proxy.port(port), host: '127.0.0.1', localAddress: from });
@@ -51,15 +46,8 @@ async function raw(proxy: SideProxy, bytes: string, { port = 80, from = '127.0.0
   return await text(socket);
 }
 
-/** The servers that answer so many requests, one after the other. */
-async function serversOf(proxy: SideProxy, count: number): Promise<string[]> {
-  const servers: string[] = [];
-  while (servers.length < count) servers.push((await proxy.ask('/')).server);
-  return servers;
-}
-
 page.task('Several servers, weights and a backup', async proxy => {
-  const servers = await serversOf(proxy, 8);
+  const servers = await proxy.servers(8);
   assert.is(servers.filter(server => server === first).length, 6, proxy.name);
   assert.is(servers.filter(server => server === second).length, 2, proxy.name);
   const { asked } = await proxy.ask('/', { headers: { host: 'shop.example' } });
@@ -74,11 +62,11 @@ page.task(
       assert.equal([code, server], [200, second], proxy.name);
     }
   },
-  { origins: { [first]: status(503), [second]: status(200) } },
+  { origins: { [first]: answerStatus(503), [second]: answerStatus(200) } },
 );
 
 page.task('Least connections', async proxy => {
-  assert.equal(new Set(await serversOf(proxy, 20)), new Set([first, second]));
+  assert.equal(new Set(await proxy.servers(20)), new Set([first, second]));
 });
 
 page.task('Sticky sessions', async proxy => {
@@ -241,6 +229,8 @@ page.task('Passwords', async proxy => {
   const refused = await proxy.ask('/admin/x');
   assert.equal([refused.status, refused.server], [401, '']);
   assert.match(refused.headers['www-authenticate'] ?? '', 'Basic realm="administrators"');
+  assert.is((await proxy.ask('/%61dmin/x')).status, 401);
+  assert.is((await proxy.ask('/ADMIN/x')).status, proxy.isWeldr ? 401 : 200);
   const { status: code, asked } = await proxy.ask('/admin/x', { headers: { authorization } });
   assert.is(code, 200);
   assert.is(asked.headers.authorization, proxy.isWeldr ? undefined : authorization);
@@ -386,10 +376,10 @@ page.task('Certificates of clients', async proxy => {
 });
 
 page.task('Servers that come and go', async proxy => {
-  assert.equal(await serversOf(proxy, 2), [first, first]);
+  assert.equal(await proxy.servers(2), [first, first]);
   if (!proxy.isWeldr) return assert.is((await proxy.ask('/status')).status, 200);
   assert.match(await proxy.shell(), /"success".*# TYPE weldr_/s);
-  assert.equal(await serversOf(proxy, 2), [second, second]);
+  assert.equal(await proxy.servers(2), [second, second]);
 });
 
 page.allTasksAreTried();

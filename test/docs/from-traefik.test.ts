@@ -1,17 +1,16 @@
 // docs/from-traefik.md: each config of Weldr is run, and does what the page says; of Traefik's the form is checked.
-import type { RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
-import { defaultLoaders } from 'cosmiconfig';
 import * as assert from 'uvu/assert';
-import { z } from 'zod';
 import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { grpcClient, shop, startGrpcServer, unary } from '../support/grpc.ts';
+import { answerStatus, HeldAnswers } from '../support/origin-answers.ts';
 import { lineV1 } from '../support/proxy-header.ts';
-import { type PeerKind, SideBySide, type SideProxy } from '../support/side-by-side.ts';
+import { SideBySide } from '../support/side-by-side.ts';
 import { suite } from '../support/suite.ts';
+import { traefik } from '../support/traefik-form.ts';
 import { until } from '../support/weldr.ts';
 
 const test = suite('docs/from-traefik.md');
@@ -19,94 +18,8 @@ const test = suite('docs/from-traefik.md');
 const authority = makeCertificate({ names: ['clients'], isAuthority: true });
 const client = makeCertificate({ names: ['build-7'], authority });
 
-// --- the form of Traefik's configs ------------------------------------------------------------------------------
-
-const kinds = {
-  middleware: [
-    ...[
-      'basicAuth',
-      'buffering',
-      'circuitBreaker',
-      'compress',
-      'errors',
-      'forwardAuth',
-      'headers',
-      'inFlightReq',
-    ],
-    ...[
-      'ipAllowList',
-      'passTLSClientCert',
-      'rateLimit',
-      'redirectRegex',
-      'replacePathRegex',
-      'retry',
-      'stripPrefix',
-    ],
-  ],
-  service: ['failover', 'loadBalancer', 'weighted'],
-};
-/** An object that has one key, which is one of these. */
-const oneOf = (names: readonly string[]) =>
-  z
-    .record(z.enum(names), z.record(z.string(), z.unknown()).optional())
-    .refine(
-      value => Object.values(value).filter(Boolean).length === 1,
-      `expected one of ${names.join(', ')}`,
-    );
-const named = <T extends z.ZodType>(value: T) => z.record(z.string(), value).optional();
-const part = z.record(z.string(), z.unknown());
-
-const matcher = '!?(Host|Path|PathPrefix|PathRegexp|Header|Method|ClientIP)\\((`[^`]+`(, )?)+\\)';
-const traefik = z.strictObject({
-  entryPoints: named(
-    z.strictObject({
-      address: z.string().regex(/^:\d+$/),
-      http: part.optional(),
-      forwardedHeaders: part.optional(),
-      proxyProtocol: part.optional(),
-    }),
-  ),
-  certificatesResolvers: named(z.strictObject({ acme: part })),
-  api: part.optional(),
-  metrics: part.optional(),
-  ping: part.optional(),
-  http: z
-    .strictObject({
-      routers: named(
-        z.strictObject({
-          rule: z.string().regex(new RegExp(`^${matcher}( (&&|\\|\\|) ${matcher})*$`)),
-          service: z.string(),
-          middlewares: z.array(z.string()).optional(),
-          priority: z.number().optional(),
-          tls: part.optional(),
-        }),
-      ),
-      services: named(oneOf(kinds.service)),
-      middlewares: named(oneOf(kinds.middleware)),
-      serversTransports: named(part),
-    })
-    .optional(),
-  tls: z.strictObject({ certificates: z.array(part).optional(), options: named(part) }).optional(),
-});
-
-const kind: PeerKind = {
-  name: 'Traefik',
-  check: async config => {
-    const { http } = traefik.parse(defaultLoaders['.yaml']('traefik.yaml', config));
-    for (const { service, middlewares = [] } of Object.values(http?.routers ?? {})) {
-      // The page's introduction says what `app` is.
-      assert.ok(
-        service === 'app' || http?.services?.[service] !== undefined,
-        `there is no service ${service}`,
-      );
-      for (const name of middlewares)
-        assert.ok(http?.middlewares?.[name] !== undefined, `no middleware ${name}`);
-    }
-  },
-};
-
 const page = new SideBySide(test, 'docs/from-traefik.md', {
-  kind,
+  kind: traefik,
   files: {
     'etc/ssl/shop.pem': certificate,
     'etc/ssl/shop.key': privateKey,
@@ -115,24 +28,9 @@ const page = new SideBySide(test, 'docs/from-traefik.md', {
   },
 });
 
-// --- what Weldr does --------------------------------------------------------------------------------------------
-
 const first = '10.0.0.1:8080';
 const second = '10.0.0.2:8080';
 const office = { replace: [['10.9.0.0/16', '127.0.0.9/32']] } as const;
-
-const status =
-  (code: number): RequestListener =>
-  (_, response) => {
-    response.writeHead(code).end();
-  };
-
-/** The servers that answer so many requests, one after the other. */
-async function serversOf(proxy: SideProxy, count: number): Promise<string[]> {
-  const servers: string[] = [];
-  while (servers.length < count) servers.push((await proxy.ask('/')).server);
-  return servers;
-}
 
 page.task('Entry points, HTTPS and the redirect', async proxy => {
   const moved = await proxy.ask('/a?b=c', { headers: { host: 'origin.test' } });
@@ -173,7 +71,7 @@ page.task(
 );
 
 page.task('Several servers and weights', async proxy => {
-  const servers = await serversOf(proxy, 8);
+  const servers = await proxy.servers(8);
   assert.is(servers.filter(server => server === first).length, 6);
   assert.is((await proxy.ask('/', { headers: { host: 'shop.example' } })).asked.headers.host, 'shop.example');
 });
@@ -182,10 +80,10 @@ page.task(
   'Health checks',
   async proxy => {
     await until('the server that fails is out', async () =>
-      (await serversOf(proxy, 4)).every(server => server === second),
+      (await proxy.servers(4)).every(server => server === second),
     );
   },
-  { origins: { [first]: status(503) } },
+  { origins: { [first]: answerStatus(503) } },
 );
 
 page.task(
@@ -193,7 +91,7 @@ page.task(
   async proxy => {
     await until('the fallback is asked', async () => (await proxy.ask('/')).server === second);
   },
-  { origins: { [first]: status(503) } },
+  { origins: { [first]: answerStatus(503) } },
 );
 
 page.task('Sticky sessions', async proxy => {
@@ -342,9 +240,9 @@ page.task(
 page.task(
   'Retries',
   async proxy => {
-    assert.equal(await serversOf(proxy, 4), [second, second, second, second]);
+    assert.equal(await proxy.servers(4), [second, second, second, second]);
   },
-  { origins: { [first]: status(503), [second]: status(200) } },
+  { origins: { [first]: answerStatus(503), [second]: answerStatus(200) } },
 );
 
 page.task(
@@ -354,8 +252,10 @@ page.task(
     const { status: code, server, headers } = await proxy.ask('/');
     assert.equal([code, server, headers['retry-after'] !== undefined], [503, '', true]);
   },
-  { origins: { [first]: status(500) } },
+  { origins: { [first]: answerStatus(500) } },
 );
+
+const held = new HeldAnswers(url => url !== '/slow');
 
 page.task(
   'Requests at once',
@@ -365,13 +265,10 @@ page.task(
     await until('the slow one is there', () => proxy.origin(first).inFlight === 1);
     assert.is((await proxy.ask('/', { headers })).status, 429);
     assert.is((await proxy.ask('/', { headers: { 'x-tenant': 'b' } })).status, 200);
+    held.release();
     assert.is((await slow).status, 200);
   },
-  {
-    origins: {
-      [first]: ({ url }, response) => void setTimeout(() => response.end(), url === '/slow' ? 500 : 0),
-    },
-  },
+  { origins: { [first]: held.handle } },
 );
 
 page.task(
@@ -381,7 +278,7 @@ page.task(
     assert.is(code, 500);
     assert.match(body.toString(), '<h1>Error 500</h1>');
   },
-  { origins: { [first]: status(500) } },
+  { origins: { [first]: answerStatus(500) } },
 );
 
 page.task('The size of requests', async proxy => {
@@ -442,7 +339,7 @@ page.task(
 
 page.task('The API and metrics', async proxy => {
   assert.match(await proxy.shell(), /"ttl".*# TYPE weldr_.*"ready/s);
-  assert.equal(new Set(await serversOf(proxy, 2)), new Set([first, second]));
+  assert.equal(new Set(await proxy.servers(2)), new Set([first, second]));
 });
 
 page.allTasksAreTried();

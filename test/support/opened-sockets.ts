@@ -1,39 +1,42 @@
-// Listening sockets for Weldrs that run in the test's process, all opened by one child process: a Weldr by itself starts one
-// for each.
-import { type ChildProcess, fork } from 'node:child_process';
+// OpenedSockets: listening sockets for Weldrs that run in the test's process, all opened by one child process, where each of
+// these Weldrs would start one of its own.
+import { type ChildProcess, fork, type SendHandle } from 'node:child_process';
 import { once } from 'node:events';
-import { HeldSockets } from '../../core/process/held-sockets.ts';
+import type { HeldSocket } from '../../core/process/held-sockets.ts';
 import type { OpenedMessage, OpenerMessage } from '../../core/process/listening-sockets.ts';
 import { closeHandle } from '../../core/process/socket-handle.ts';
 
-/** The child process; `close` it at the end. */
+/** A socket that listens, as a Weldr takes it over, and its end. */
+export interface OpenedSocket {
+  readonly port: number;
+  readonly held: HeldSocket;
+  close(): void;
+}
+
+/** The child process, which starts with the first socket. `close` it at the end. */
 export class OpenedSockets {
-  private readonly opener: ChildProcess = fork(
-    new URL('../../core/process/socket-opener.ts', import.meta.url),
-  );
+  private opener: ChildProcess | undefined;
   private count = 0;
 
-  /** A socket on a free port of 127.0.0.1: where it listens, in a form that a Weldr takes it in, and its end. */
-  async open(): Promise<{ port: number; held: HeldSockets; close(): void }> {
-    const request = this.count++;
-    const wish: OpenerMessage = {
-      type: 'open',
-      request,
-      target: { kind: 'tcp', host: '127.0.0.1', port: 0 },
-      backlog: 100,
-    };
-    this.opener.send(wish);
-    const [answer, handle]: [OpenedMessage, never] = (await once(this.opener, 'message')) as [
-      OpenedMessage,
-      never,
-    ];
-    if (answer.type === 'failed' || answer.request !== request) throw new Error(JSON.stringify(answer));
-    const { port } = answer;
-    const held = new HeldSockets([{ address: `127.0.0.1:${port}`, handle, listenedAs: undefined }]);
-    return { port, held, close: () => closeHandle(handle) };
+  /** Opens one on a free port of 127.0.0.1. One is asked for at a time. */
+  async open(): Promise<OpenedSocket> {
+    this.opener ??= fork(new URL('../../core/process/socket-opener.ts', import.meta.url));
+    const opener = this.opener;
+    const target = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
+    const wish: OpenerMessage = { type: 'open', request: this.count++, target, backlog: 100 };
+    return await new Promise<OpenedSocket>((resolve, reject) => {
+      opener.once('message', (answer: OpenedMessage, handle: SendHandle) => {
+        if (answer.type === 'failed') return reject(new Error(answer.message));
+        const { port } = answer;
+        const held = { address: `127.0.0.1:${port}`, handle, listenedAs: undefined };
+        resolve({ port, held, close: () => closeHandle(handle) });
+      });
+      opener.send(wish);
+    });
   }
 
   async close(): Promise<void> {
+    if (this.opener === undefined) return;
     const exited = once(this.opener, 'exit');
     this.opener.disconnect();
     await exited;

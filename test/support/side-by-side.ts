@@ -2,11 +2,9 @@
 // addresses and paths, both proxies before the same origins, and the same questions to both.
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { type IncomingHttpHeaders, type RequestListener, request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
@@ -15,40 +13,15 @@ import { openLog } from '../../core/log/log.ts';
 import { HeldSockets } from '../../core/process/held-sockets.ts';
 import { Manager } from '../../core/process/manager.ts';
 import { anchorOf, brokenLinks, contentsOf, type DocTask, docTasks } from './doc-tasks.ts';
-import { startHaproxy, startNginx } from './native-proxy.ts';
-import { OpenedSockets } from './opened-sockets.ts';
+import { type OpenedSocket, OpenedSockets } from './opened-sockets.ts';
 import { type Origin, startOrigin } from './origin.ts';
+import type { PeerKind } from './peer-kind.ts';
 import { freePort } from './ports.ts';
+import { type Answer, ask, type Question } from './question.ts';
 import type { Test } from './suite.ts';
 
 const project = resolve(fileURLToPath(import.meta.url), '../../..');
 const run = promisify(execFile);
-
-/** How a request is made. */
-export interface Question {
-  readonly method?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-  /** The port of the page's config; default: 80. */
-  readonly port?: number;
-  /** By https://, with this server name; any certificate will do. */
-  readonly servername?: string;
-  /** What is shown where clients have certificates. */
-  readonly certificate?: { readonly cert: string; readonly key: string };
-  /** The address that it is sent from. */
-  readonly from?: string;
-}
-
-/** What came. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
-  /** The address that the page has for the server that answered; empty: none did. */
-  readonly server: string;
-  /** What that server was asked, where it answers as origins do by default. */
-  readonly asked: { readonly method: string; readonly url: string; readonly headers: IncomingHttpHeaders };
-}
 
 /** One of the two. */
 export interface SideProxy {
@@ -57,6 +30,8 @@ export interface SideProxy {
   /** Where it listens, by the port of the page's config. */
   port(ofConfig: number): number;
   ask(target: string, question?: Question): Promise<Answer>;
+  /** The servers that answer so many requests for `/`, one after the other. */
+  servers(count: number): Promise<string[]>;
   /** The origins, by the addresses of the page's configs. */
   origin(address: string): Origin;
   /** Runs the task's blocks of shell, in which `weldr` is this project's command, and returns what they print. */
@@ -77,17 +52,7 @@ export interface TaskOptions {
   readonly weldrAlone?: boolean;
 }
 
-type Opened = Awaited<ReturnType<OpenedSockets['open']>>;
 type Body = (proxy: SideProxy) => Promise<void>;
-
-/** How the configs of the page's other proxy are made whole, run and checked. */
-export interface PeerKind {
-  readonly name: string;
-  /** Starts it; undefined: it does not run here, and its configs are checked alone. */
-  start?(config: string, port: number): Promise<{ stop(): Promise<void> }>;
-  /** Throws with what is wrong. */
-  check(config: string, folder: string): Promise<void>;
-}
 
 const ports = [80, 443, 8080, 8404, 8443];
 /** A server of the page's configs. */
@@ -177,7 +142,7 @@ export class SideBySide {
   private async runWeldr(sides: Sides, task: DocTask, body: Body): Promise<void> {
     const { language, text } = task.weldr;
     assert.ok(language === 'ts' || language === 'yaml', `${task.title}: Weldr's config is ${language}`);
-    const opened: Opened[] = [];
+    const opened: OpenedSocket[] = [];
     const config = await sides.localized(text, async () => {
       const socket = await this.sockets.open();
       opened.push(socket);
@@ -199,7 +164,7 @@ export class SideBySide {
         throw new Error('a Weldr of the test has no worker processes');
       },
       load: loadConfig,
-      held: new HeldSockets(opened.flatMap(({ held }) => [...held])),
+      held: new HeldSockets(opened.map(({ held }) => held)),
       openLog,
     });
     try {
@@ -302,11 +267,18 @@ class Sides {
       if (found === undefined) throw new Error(`${name} does not listen on ${ofConfig}`);
       return found;
     };
+    const asking = (target: string, question: Question = {}) =>
+      ask(target, port(question.port ?? 80), question);
     return {
       name,
       isWeldr: name === 'weldr',
       port,
-      ask: (target, question = {}) => ask(target, port(question.port ?? 80), question),
+      ask: asking,
+      async servers(count) {
+        const servers: string[] = [];
+        while (servers.length < count) servers.push((await asking('/')).server);
+        return servers;
+      },
       origin: address => this.origin(address),
       shell: () => this.shell(local),
       folder: this.folder,
@@ -338,71 +310,3 @@ const echo: RequestListener = (request, response) => {
     response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers }));
   });
 };
-
-async function ask(target: string, port: number, question: Question): Promise<Answer> {
-  const { method = 'GET', headers, body, servername, certificate, from } = question;
-  const common = { host: '127.0.0.1', port, path: target, method, agent: false, localAddress: from };
-  const fields = { host: servername ?? '127.0.0.1', ...headers };
-  const request =
-    servername === undefined
-      ? requestHttp({ ...common, headers: fields })
-      : requestHttps({ ...common, headers: fields, servername, rejectUnauthorized: false, ...certificate });
-  const response = new Promise<Answer>((resolve, reject) => {
-    request.on('error', reject).on('response', message => {
-      buffer(message).then(bytes => {
-        const server = message.headers['x-origin'];
-        resolve({
-          status: message.statusCode ?? 0,
-          headers: message.headers,
-          body: bytes,
-          server: typeof server === 'string' ? server : '',
-          get asked() {
-            return JSON.parse(bytes.toString());
-          },
-        });
-      }, reject);
-    });
-  });
-  request.end(body);
-  return await response;
-}
-
-/** What nginx makes of a config: that within `http`. */
-const wholeNginx = (config: string): string =>
-  `events {}\nhttp { access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n${config}\n}`;
-
-const wholeHaproxy = (config: string): string =>
-  `defaults\n  mode http\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n\n${config}`;
-
-/** nginx: the page's configs stand within `http`. Starting it is its check. */
-export const nginx: PeerKind = {
-  name: 'nginx',
-  start: (config, port) => startNginx(wholeNginx(config), port),
-  async check(config, folder) {
-    const file = join(folder, 'nginx.conf');
-    writeFileSync(file, `pid ${folder}/nginx.pid;\n${wholeNginx(config).replaceAll('{folder}', folder)}`);
-    await checked('nginx', ['-t', '-q', '-e', 'stderr', '-p', folder, '-c', file]);
-  },
-};
-
-/** HAProxy: the page's configs stand behind `defaults`. */
-export const haproxy: PeerKind = {
-  name: 'haproxy',
-  start: (config, port) => startHaproxy(wholeHaproxy(config), port),
-  async check(config, folder) {
-    const file = join(folder, 'haproxy.cfg');
-    writeFileSync(file, wholeHaproxy(config));
-    await checked('haproxy', ['-c', '-f', file]);
-  },
-};
-
-async function checked(command: string, args: readonly string[]): Promise<void> {
-  const path = `${process.env['PATH']}:/usr/sbin:/sbin`;
-  try {
-    await run(command, args, { env: { ...process.env, PATH: path } });
-  } catch (thrown) {
-    throw new Error(
-      `${command} refuses it: ${thrown instanceof Error && 'stderr' in thrown ? thrown.stderr : thrown}`,
-    );
-  }
-}
