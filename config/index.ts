@@ -27,7 +27,7 @@ export {
   type WorkerSide,
 } from '../core/plugin/plugin.ts';
 export { type WhenMatcher, when } from '../core/plugin/when.ts';
-export type { DiscoverySource, SourceChange } from '../core/pool/discovery-source.ts';
+export type { DiscoverySource, SourceChange, SourceSummary } from '../core/pool/discovery-source.ts';
 export type { ManagerPools, PoolCounts } from '../core/pool/manager-pools.ts';
 export type { OperatorPools } from '../core/pool/operator-pools.ts';
 export type {
@@ -44,6 +44,7 @@ export type {
 export type { HealthReport, PoolEntry } from '../core/pool/pool-entry.ts';
 export type { JoiningServer, PoolsObserver } from '../core/pool/pools-observer.ts';
 export type { HealthCheckSettings, ServerDefinition, ServerInput } from '../core/pool/server-definition.ts';
+export { type GuardOptions, guardOptions } from '../core/pool/source-guard.ts';
 export type { Attempt } from '../core/request/attempt.ts';
 export type { BodyTransform } from '../core/request/body-transform.ts';
 export { compileMatcher } from '../core/request/compiled-matcher.ts';

@@ -7,6 +7,7 @@ export { type CompressOptions, compress } from './compress/index.ts';
 export { type ConcurrencyLimitOptions, concurrencyLimit } from './concurrency-limit/index.ts';
 export { type ConsistentHashOptions, consistentHash } from './consistent-hash/index.ts';
 export { type CorsOptions, cors } from './cors/index.ts';
+export { type DnsDiscoveryOptions, dnsDiscovery } from './dns-discovery/index.ts';
 export { type ErrorPagesOptions, errorPages } from './error-pages/index.ts';
 export { type EtcdOptions, etcd } from './etcd/index.ts';
 export { failOpen } from './fail-open/index.ts';

@@ -1,10 +1,17 @@
 // DiscoveredLayer: what plugins found by themselves, below the config and the operators; in memory only.
 import { WeldrError } from '../errors.ts';
-import { type DiscoveredServers, type DiscoverySource, discoveredServers } from './discovery-source.ts';
+import {
+  type DiscoveredServers,
+  type DiscoverySource,
+  discoveredServers,
+  type SourceChange,
+  type SourceSummary,
+} from './discovery-source.ts';
 import type { Layer } from './pool.ts';
 import { keyOf } from './pool-entry.ts';
 import { isPoolName } from './pool-name.ts';
 import type { ServerDefinition } from './server-definition.ts';
+import { type GuardOptions, guardedList, type HeldList } from './source-guard.ts';
 
 /** The most sources that there may be. */
 const maxSources = 100;
@@ -28,6 +35,9 @@ interface Source {
   readonly name: string;
   readonly layer: Layer;
   readonly pools: Map<string, DiscoveredServers>;
+  /** By pool: the list that the guard did not take. */
+  readonly held: Map<string, HeldList>;
+  guard: GuardOptions | undefined;
   /** Who has asked for it; undefined: a reload is under way, and nobody has so far. */
   owner: SourceOwner | undefined;
   /** The place of its plugin in the config. */
@@ -69,11 +79,22 @@ export class DiscoveredLayer {
     for (const { pools } of this.sources) yield* pools.get(pool)?.keys() ?? [];
   }
 
+  /** What each source has of a pool, in their order. */
+  summaries(pool: string): SourceSummary[] {
+    const found: SourceSummary[] = [];
+    for (const { name, pools, held } of this.sources) {
+      const servers = pools.get(pool)?.size ?? 0;
+      const reason = held.get(pool)?.reason;
+      if (servers > 0) found.push({ source: name, servers, ...(reason !== undefined && { held: reason }) });
+    }
+    return found;
+  }
+
   /**
    * Gives a source to an instance of a plugin, with all that the instance before a reload left in it. Throws
    * INPUT_INVALID for a bad name, CONFIG_INVALID when another instance has it, LIMIT_REACHED.
    */
-  claim(name: string, owner: SourceOwner): DiscoverySource {
+  claim(name: string, owner: SourceOwner, guard?: GuardOptions): DiscoverySource {
     if (!isPoolName(name)) {
       throw new WeldrError(
         'INPUT_INVALID',
@@ -90,14 +111,17 @@ export class DiscoveredLayer {
       );
     }
     source.owner = owner;
+    source.guard = guard;
+    // Nothing that an instance still has under way when it ends may undo what the next one finds.
+    const owned = (change: () => SourceChange): SourceChange =>
+      source.owner === owner ? change() : noChange;
     return {
       name,
       get pools() {
         return [...source.pools.keys()];
       },
-      // Nothing that an instance still has under way when it ends may undo what the next one finds.
-      replace: (pool, servers) =>
-        source.owner === owner ? this.replace(source, pool, servers) : { added: 0, removed: 0, changed: 0 },
+      replace: (pool, servers) => owned(() => this.replace(source, pool, servers)),
+      leave: pool => owned(() => (source.pools.has(pool) ? this.put(source, pool, new Map()) : noChange)),
     };
   }
 
@@ -134,12 +158,20 @@ export class DiscoveredLayer {
       throw new WeldrError('LIMIT_REACHED', `there are ${maxSources} sources already, the most there may be`);
     }
     const rank = this.ranks.get(instance) ?? Number.POSITIVE_INFINITY;
-    const source: Source = { name, layer: `discovered:${name}`, pools: new Map(), owner: undefined, rank };
+    const source: Source = {
+      name,
+      layer: `discovered:${name}`,
+      pools: new Map(),
+      held: new Map(),
+      guard: undefined,
+      owner: undefined,
+      rank,
+    };
     this.sources = inOrder([...this.sources, source]);
     return source;
   }
 
-  private replace(source: Source, pool: string, input: unknown) {
+  private replace(source: Source, pool: string, input: unknown): SourceChange {
     if (!isPoolName(pool)) {
       throw new WeldrError('INPUT_INVALID', `${JSON.stringify(pool)} is not the name of a pool`, {
         field: 'pool',
@@ -147,7 +179,19 @@ export class DiscoveredLayer {
     }
     const before = source.pools.get(pool);
     const after = discoveredServers(input, before);
+    const held = hold(source, pool, after);
+    if (held !== undefined) {
+      source.held.set(pool, held);
+      return { ...noChange, held: held.reason };
+    }
+    return this.put(source, pool, after);
+  }
+
+  /** Throws LIMIT_REACHED, and then nothing has changed. */
+  private put(source: Source, pool: string, after: DiscoveredServers): SourceChange {
+    const before = source.pools.get(pool);
     this.host.admit(pool, after, source.layer);
+    source.held.delete(pool);
     if (after.size > 0) source.pools.set(pool, after);
     else source.pools.delete(pool);
     let added = 0;
@@ -168,6 +212,16 @@ export class DiscoveredLayer {
     }
     return { added, removed, changed };
   }
+}
+
+const noChange: SourceChange = Object.freeze({ added: 0, removed: 0, changed: 0 });
+
+/** What the guard of a source has against a list; undefined: nothing. */
+function hold({ guard, pools, held }: Source, pool: string, after: DiscoveredServers): HeldList | undefined {
+  const before = pools.get(pool);
+  if (guard === undefined || before === undefined) return undefined;
+  const last = held.get(pool);
+  return guardedList(guard, { before, after, ...(last !== undefined && { held: last }) });
 }
 
 /** By the order of their plugins; those of one plugin by the order in which it asked for them. */

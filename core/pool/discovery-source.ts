@@ -11,6 +11,17 @@ export interface SourceChange {
   readonly removed: number;
   /** Those whose weight or another setting is not what it was. */
   readonly changed: number;
+  /** Why the list was not taken, where the source has a guard; then nothing has changed. */
+  readonly held?: string;
+}
+
+/** What a source has of one pool. */
+export interface SourceSummary {
+  readonly source: string;
+  /** How many servers it names that are in force, or below what the config and operators say. */
+  readonly servers: number;
+  /** Why its last list was not taken. */
+  readonly held?: string;
 }
 
 /**
@@ -32,11 +43,15 @@ export interface DiscoverySource {
    * Throws INPUT_INVALID with the place (`servers[3].weight`) for the first server that is not valid or is named
    * twice, LIMIT_REACHED for more servers or pools than there may be; and then nothing has changed.
    *
+   * With a guard, a list that names suspiciously few servers is not taken either, and the answer says why (`held`).
+   *
    * @example
    * const source = pools.source('inventory');
    * onClose(clock.every(5000, () => source.replace('default', readInventory())));
    */
   replace(pool: string, servers: readonly ServerInput[]): SourceChange;
+  /** The source is not for this pool any more: its servers leave, whatever a guard says. */
+  leave(pool: string): SourceChange;
 }
 
 /** The servers of one pool by id, as a source knows them. */

@@ -2,10 +2,11 @@
 import { describeError, WeldrError } from '../errors.ts';
 import type { Setting, SettingDeclaration } from '../state/settings.ts';
 import type { SourceOwner } from './discovered-layer.ts';
-import type { DiscoverySource } from './discovery-source.ts';
+import type { DiscoverySource, SourceSummary } from './discovery-source.ts';
 import type { ManagedPools } from './managed-pools.ts';
 import type { HealthReport, PoolEntry } from './pool-entry.ts';
 import type { PoolsObserver } from './pools-observer.ts';
+import type { GuardOptions } from './source-guard.ts';
 
 /** How many servers a pool holds. */
 export interface PoolCounts {
@@ -47,9 +48,12 @@ export interface ManagerPools {
    * Where this plugin puts the servers that it finds: see {@link DiscoverySource}. Ask for it while the plugin starts:
    * after a reload the plugin of the next config gets it with all that it holds, and what nobody has asked for by
    * then is emptied, its servers drained. Throws INPUT_INVALID for a bad name, CONFIG_INVALID when another plugin has
-   * a source of this name, LIMIT_REACHED.
+   * a source of this name, LIMIT_REACHED. `guard`: when a list that names few servers does not replace the one before;
+   * default: the list is always taken.
    */
-  source(name: string): DiscoverySource;
+  source(name: string, guard?: GuardOptions): DiscoverySource;
+  /** What all sources have of a pool, in the order of their plugins; those with no server there are left out. */
+  sources(pool: string): readonly SourceSummary[];
 
   /**
    * Makes a setting of this plugin known that operators may change at run time, field by field, over what the config
@@ -127,9 +131,13 @@ export class PluginPools implements ManagerPools {
     if (!this.#closed) this.#pools.reportHealth(pool, id, this.#owner.instance, health);
   }
 
-  source(name: string): DiscoverySource {
+  source(name: string, guard?: GuardOptions): DiscoverySource {
     if (this.#closed) throw new WeldrError('CONFLICT', `${this.#owner.instance} has ended`);
-    return this.#pools.discovered.claim(name, this.#owner);
+    return this.#pools.discovered.claim(name, this.#owner, guard);
+  }
+
+  sources(pool: string): readonly SourceSummary[] {
+    return this.#pools.discovered.summaries(pool);
   }
 
   setting<T>(name: string, declaration: SettingDeclaration<T>): Setting<T> {

@@ -159,7 +159,8 @@ class PoolRoutes {
       { rel: 'update', href, method: 'PATCH' },
       { rel: 'remove', href, method: 'DELETE' },
     ];
-    return { name, servers, available, ...this.said(name), links };
+    const sources = this.pools.sources(name);
+    return { name, servers, available, ...this.said(name), ...(sources.length > 0 && { sources }), links };
   }
 
   /** What is said of it, and by whom. The key and the certificates of its TLS settings are not shown. */

@@ -23,10 +23,13 @@ export class NameServer {
     this.folder = folder;
   }
 
-  /** `records`: lines of a hosts file; `silent`: `ADDRESS:PORT` of who is asked for names that end in `.silent`. */
+  /**
+   * `records`: lines of a hosts file; `silent`: `ADDRESS:PORT` of who is asked for names that end in `.silent`; `services`:
+   * SRV records as `NAME,TARGET,PORT,PRIORITY,WEIGHT`.
+   */
   static async start(
     records: readonly string[],
-    { silent, ttl = 1 }: { silent?: string; ttl?: number } = {},
+    { silent, ttl = 1, services = [] }: { silent?: string; ttl?: number; services?: readonly string[] } = {},
   ): Promise<NameServer> {
     const folder = mkdtempSync(join(tmpdir(), 'weldr-names-'));
     const port = await freePort();
@@ -44,6 +47,7 @@ export class NameServer {
       `--local-ttl=${ttl}`,
       `--addn-hosts=${join(folder, 'hosts')}`,
       '--local=/test/',
+      ...services.map(service => `--srv-host=${service}`),
       ...(silent === undefined ? [] : [`--server=/silent/${silent.replace(':', '#')}`]),
     ];
     const process = spawn('dnsmasq', options, { stdio: 'ignore' });

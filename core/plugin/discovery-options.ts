@@ -1,0 +1,62 @@
+// The options that all plugins which find servers have: for which pool, under which name, and when a list is not taken.
+import { z } from 'zod';
+import { WeldrError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import { namePattern } from '../pool/pool-name.ts';
+import { type GuardOptions, guardOptions } from '../pool/source-guard.ts';
+import type { Scope } from '../stages/scope.ts';
+import type { ConfigFacts } from './plugin.ts';
+
+const poolName = z
+  .string()
+  .regex(
+    namePattern,
+    'expected letters, digits, "_", "." and "-", at most 63, the first a letter or a digit',
+  );
+
+/** The shape of these options. */
+export const discoveryOptions = {
+  pool: poolName
+    .optional()
+    .describe('The pool of what is found; default: the pool in whose `plugins` it stands, else `default`.'),
+  source: poolName.optional().describe('Its name: the servers are shown with the layer `discovered:NAME`.'),
+  ...guardOptions,
+};
+
+const schema = z.strictObject(discoveryOptions);
+
+type DiscoveryOptions = z.output<typeof schema>;
+
+/** The pool of what is found. Throws CONFIG_INVALID where the place in the config and the option are at odds. */
+export function poolOf({ pool }: Pick<DiscoveryOptions, 'pool'>, scope: Scope): string {
+  if (scope.kind !== 'pool') return pool ?? 'default';
+  if (pool === undefined || pool === scope.name) return scope.name;
+  throw new WeldrError(
+    'CONFIG_INVALID',
+    `pool: it stands in the pool ${scope.name} and names the pool ${pool}; leave one of them out`,
+    { field: 'pool' },
+  );
+}
+
+/** The name of a source: as said, else of its kind and pool, such as `dns-api`. */
+export function sourceNameOf(
+  { source }: Pick<DiscoveryOptions, 'source'>,
+  kind: string,
+  pool: string,
+): string {
+  return source ?? `${kind}-${pool}`.slice(0, 63);
+}
+
+/** The options of the guard, out of all. */
+export function guardOf({ minServers, allowEmpty, maxChange, confirmations }: GuardOptions): GuardOptions {
+  return { minServers, allowEmpty, maxChange, confirmations };
+}
+
+/** Says in `weldr check` what of these options is surely not meant. */
+export function warnOfDiscovery({ pool }: Pick<DiscoveryOptions, 'pool'>, facts: ConfigFacts): void {
+  if (pool === undefined || facts.pools.includes(pool)) return;
+  const near = nearest(pool, facts.pools);
+  const hint =
+    near === undefined ? `list it, pools: { ${JSON.stringify(pool)}: [] }` : `did you mean ${near}?`;
+  facts.warn('pool', `the config has no pool ${pool}, so no route can name it; ${hint}`);
+}

@@ -1,0 +1,131 @@
+// FoundServers: how a plugin hands on what it finds: to its source, and to log and metrics whether it finds anything.
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
+import { describeError } from '../errors.ts';
+import type { DiscoverySource, SourceChange } from '../pool/discovery-source.ts';
+import type { ServerInput } from '../pool/server-definition.ts';
+import type { Counter, Gauge, Labelled, Metrics } from './metrics.ts';
+
+/** What it is made of. */
+export interface FoundServersOptions {
+  readonly source: DiscoverySource;
+  /** Where servers are found, for people: `the name app.internal`. */
+  readonly place: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+/** The most troubles that are told apart, so that each is logged once while it lasts. */
+const maxTroubles = 1000;
+
+/** One source as its plugin sees it. Each trouble is logged once while it lasts. */
+export class FoundServers {
+  private readonly options: FoundServersOptions;
+  /** By what is troubled: a pool, or the place itself (the empty text). */
+  private readonly troubles = new Map<string, string>();
+  private readonly servers: Labelled<Gauge, readonly ['source', 'pool']>;
+  private readonly held: Labelled<Gauge, readonly ['source', 'pool']>;
+  private readonly failures: Counter;
+  private readonly lastAnswer: Gauge;
+
+  constructor(options: FoundServersOptions) {
+    this.options = options;
+    const { metrics, source } = options;
+    const labels = ['source', 'pool'] as const;
+    this.servers = metrics.gauge({
+      name: 'discovery_servers',
+      help: 'Servers that a source found.',
+      labels,
+    });
+    this.held = metrics.gauge({
+      name: 'discovery_held',
+      help: 'Is the last list of a source not taken, as it names too few servers? 1: it is not.',
+      labels,
+    });
+    this.failures = metrics
+      .counter({
+        name: 'discovery_failures_total',
+        help: 'Looks of a source that told nothing.',
+        labels: ['source'],
+      })
+      .labels(source.name);
+    this.lastAnswer = metrics
+      .gauge({
+        name: 'discovery_last_answer_seconds',
+        help: 'When a source last told something, seconds since 1970.',
+        labels: ['source'],
+      })
+      .labels(source.name);
+  }
+
+  /** The pools that it has servers for. */
+  get pools(): readonly string[] {
+    return this.options.source.pools;
+  }
+
+  /**
+   * All servers of a pool that there are now; the list counts for the guard. Answers undefined, and says so, for a list
+   * that cannot be taken: the servers of before stay. `why`: why the list is empty, if that is known.
+   */
+  put(pool: string, servers: readonly ServerInput[], why?: string): SourceChange | undefined {
+    const { source, clock } = this.options;
+    let change: SourceChange;
+    try {
+      change = source.replace(pool, servers);
+    } catch (thrown) {
+      this.failed(describeError(thrown), pool);
+      return undefined;
+    }
+    this.lastAnswer.set(Math.floor(clock.now() / 1000));
+    const isHeld = change.held !== undefined;
+    this.held.labels(source.name, pool).set(isHeld ? 1 : 0);
+    if (!isHeld) this.servers.labels(source.name, pool).set(servers.length);
+    const because = why === undefined ? '' : `${why}: `;
+    if (isHeld) this.trouble(pool, `${because}${change.held}; those of before stay`, 'warn');
+    else if (servers.length === 0)
+      this.trouble(pool, `${because}it names no server for the pool ${pool}`, 'warn');
+    else this.well(pool);
+    this.well('');
+    return change;
+  }
+
+  /** Nothing is to be known now: the servers of before stay. `about`: a pool, or what is troubled beside others. */
+  failed(why: string, about = ''): void {
+    this.failures.inc();
+    this.trouble(about, `${why}; the servers that were found before stay`, 'error');
+  }
+
+  /** The source is not for this pool any more. */
+  leave(pool: string): void {
+    const { source } = this.options;
+    source.leave(pool);
+    this.servers.labels(source.name, pool).set(0);
+    this.held.labels(source.name, pool).set(0);
+    this.troubles.delete(pool);
+  }
+
+  /** Says what is wrong with one thing, once while it lasts. */
+  trouble(about: string, text: string, level: 'warn' | 'error'): void {
+    const { log, place, source } = this.options;
+    if (this.troubles.get(about) === text) return;
+    if (this.troubles.size < maxTroubles || this.troubles.has(about)) this.troubles.set(about, text);
+    log[level]({ source: source.name, ...(about !== '' && { about }) }, `${place}: ${text}`);
+  }
+
+  /** One thing is as it should be. */
+  well(about: string): void {
+    if (!this.troubles.delete(about)) return;
+    const { log, place, source } = this.options;
+    log.info(
+      { source: source.name, ...(about !== '' && { about }) },
+      `${place}: it is as it should be again`,
+    );
+  }
+
+  /** Forgets the troubles of what is not there any more. */
+  retainTroubles(isThere: (about: string) => boolean): void {
+    for (const about of this.troubles.keys())
+      if (about !== '' && !isThere(about)) this.troubles.delete(about);
+  }
+}

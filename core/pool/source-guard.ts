@@ -1,0 +1,78 @@
+// SourceGuard: keeps the last good list of a source where the next one names suspiciously few servers.
+import { z } from 'zod';
+import type { DiscoveredServers } from './discovery-source.ts';
+
+/** The options of a guard, as plugins that find servers have them among their own. */
+export const guardOptions = {
+  minServers: z
+    .number()
+    .int()
+    .min(1)
+    .max(50_000)
+    .default(1)
+    .describe('A list of fewer servers does not replace a longer one.'),
+  allowEmpty: z
+    .boolean()
+    .default(false)
+    .describe('May the pool lose all the servers that were found for it?'),
+  maxChange: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe('The share of its servers that a pool may lose at once; more must be confirmed.'),
+  confirmations: z
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .default(3)
+    .describe('Answers in a row that have to name the same servers before a greater loss is taken.'),
+};
+
+const schema = z.strictObject(guardOptions);
+
+/** When a source's list is not taken. */
+export type GuardOptions = z.output<typeof schema>;
+
+/** The list of one pool of a source that was not taken. */
+export interface HeldList {
+  readonly servers: DiscoveredServers;
+  /** How often in a row it was there. */
+  readonly seen: number;
+  /** Why, and what would have it taken; for people. */
+  readonly reason: string;
+}
+
+/**
+ * Says whether a list may replace the one before; undefined: it may. `held`: the one that was not taken last. How many
+ * servers a pool keeps is what counts: exchanging all of them for as many others is what a deployment does.
+ */
+export function guardedList(
+  guard: GuardOptions,
+  lists: { readonly before: DiscoveredServers; readonly after: DiscoveredServers; readonly held?: HeldList },
+): HeldList | undefined {
+  const { before, after, held } = lists;
+  if (after.size >= before.size) return undefined;
+  const seen = held !== undefined && sameIds(held.servers, after) ? held.seen + 1 : 1;
+  const reason = objection(guard, before.size, after.size, seen);
+  return reason === undefined ? undefined : { servers: after, seen, reason };
+}
+
+function objection(guard: GuardOptions, before: number, after: number, seen: number): string | undefined {
+  const { minServers, allowEmpty, maxChange, confirmations } = guard;
+  if (after === 0 && !allowEmpty) {
+    return `it names no server any more, where there were ${before}; allowEmpty: true would let them go`;
+  }
+  if (after > 0 && after < minServers) {
+    return `it names ${after} of ${before} servers, fewer than minServers (${minServers})`;
+  }
+  if ((before - after) / before <= maxChange || seen >= confirmations) return undefined;
+  return `it names ${after} of ${before} servers, a greater loss than maxChange (${maxChange}); ${confirmations} answers in a row that name the same ones would have it taken`;
+}
+
+function sameIds(one: DiscoveredServers, other: DiscoveredServers): boolean {
+  if (one.size !== other.size) return false;
+  for (const id of one.keys()) if (!other.has(id)) return false;
+  return true;
+}

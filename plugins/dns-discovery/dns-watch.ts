@@ -1,0 +1,68 @@
+// DnsWatch: asks for a name again and again, and hands on what it stands for.
+import type { Clock } from '../../core/clock.ts';
+import { LookLoop } from '../../core/look-loop.ts';
+import type { FoundServers } from '../../core/plugin/found-servers.ts';
+import { DnsQuestion, type DnsQuestionOptions, type KnownTargets } from './dns-question.ts';
+import { type FoundListOptions, foundList } from './found-list.ts';
+
+/** What is asked, how often, and who is told. */
+export interface DnsWatchOptions extends DnsQuestionOptions, Omit<FoundListOptions, 'name'> {
+  readonly pool: string;
+  readonly found: FoundServers;
+  readonly clock: Clock;
+  /** From one question to the next, ms; undefined: the TTL of the answer, within these bounds. */
+  readonly interval: number | undefined;
+  readonly ttl: { readonly min: number; readonly max: number };
+}
+
+/** The share by which a question comes later, at random: many Weldrs do not ask at the same moment. */
+const jitter = 0.1;
+
+/** One name; one question at a time. */
+export class DnsWatch {
+  private readonly options: DnsWatchOptions;
+  private readonly targets: KnownTargets = new Map();
+  private readonly loop: LookLoop;
+  private question: DnsQuestion | undefined;
+  private failures = 0;
+
+  constructor(options: DnsWatchOptions) {
+    this.options = options;
+    this.loop = new LookLoop(options.clock, async () => {
+      const wait = await this.look();
+      return wait * (1 + jitter * Math.random());
+    });
+  }
+
+  /** Asks for the first time; resolves when that is answered or given up. */
+  async start(): Promise<void> {
+    await this.loop.start();
+  }
+
+  close(): void {
+    this.loop.close();
+    this.question?.cancel();
+  }
+
+  /** Answers how long to wait then, ms. */
+  private async look(): Promise<number> {
+    const { pool, found, clock, interval, ttl, maxServers } = this.options;
+    this.question = new DnsQuestion(this.options, clock);
+    const answer = await this.question.ask(this.targets);
+    this.question = undefined;
+    const pace = interval ?? ttl.max;
+    if (answer.kind !== 'found') {
+      if (answer.kind === 'nobody') found.put(pool, [], answer.why);
+      else found.failed(answer.why);
+      this.failures++;
+      return Math.min(pace, ttl.min * 2 ** Math.min(20, this.failures - 1));
+    }
+    this.failures = 0;
+    found.put(pool, foundList(answer.addresses, this.options));
+    const { leftOut } = answer;
+    if (leftOut > 0) {
+      found.trouble('maxServers', `it has more than ${maxServers} servers; the rest is left out`, 'warn');
+    } else found.well('maxServers');
+    return interval ?? Math.min(ttl.max, Math.max(ttl.min, answer.ttl));
+  }
+}
