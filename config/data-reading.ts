@@ -1,6 +1,7 @@
 // How a config in JSON or YAML is read, and what is said of one that cannot be parsed.
 import { extname } from 'node:path';
 import { describeError, WeldrError } from '../core/errors.ts';
+import { jsonFaultAt } from '../core/settings/json-fault.ts';
 import { type Place, placeAt, withExcerpt } from './excerpt.ts';
 
 /** Parses the text of a .json, .yaml or .yml file. Throws CONFIG_INVALID, which names `file`, line and column. */
@@ -75,7 +76,7 @@ function parseJson(file: string, text: string): unknown {
     return JSON.parse(text);
   } catch (thrown) {
     if (text.trim() === '') throw unreadable(`${file} is empty; ${expectedJson}`);
-    const index = faultIn(text);
+    const index = jsonFaultAt(text);
     throw unreadable(withExcerpt(placeAt(file, text, index), jsonText(text, index, thrown)));
   }
 }
@@ -94,29 +95,6 @@ function jsonText(text: string, index: number, thrown: unknown): string {
   return describeError(thrown)
     .replace(/( in JSON| after JSON) at position .*$/s, '')
     .replace(/, (\.\.\.)?".*" is not valid JSON$/s, '');
-}
-
-/** Where a text stops being JSON: what comes before may begin a valid one. V8 does not say it of all faults. */
-function faultIn(text: string): number {
-  let good = 0;
-  let bad = text.length + 1;
-  while (bad - good > 1) {
-    const length = Math.floor((good + bad) / 2);
-    if (mayBegin(text.slice(0, length))) good = length;
-    else bad = length;
-  }
-  return good;
-}
-
-/** Is this JSON, or would more text make it JSON? */
-function mayBegin(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch (thrown) {
-    const message = thrown instanceof Error ? thrown.message : '';
-    return message === 'Unexpected end of JSON input' || message.includes(`at position ${text.length} `);
-  }
 }
 
 function unreadable(message: string): WeldrError {

@@ -11,6 +11,7 @@ export { type DnsDiscoveryOptions, dnsDiscovery } from './dns-discovery/index.ts
 export { type ErrorPagesOptions, errorPages } from './error-pages/index.ts';
 export { type EtcdOptions, etcd } from './etcd/index.ts';
 export { failOpen } from './fail-open/index.ts';
+export { type FileDiscoveryOptions, fileDiscovery } from './file-discovery/index.ts';
 export { type FloatingIpOptions, floatingIp } from './floating-ip/index.ts';
 export { type ForwardAuthOptions, forwardAuth } from './forward-auth/index.ts';
 export { type HeadersOptions, headers } from './headers/index.ts';

@@ -17,7 +17,16 @@ const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', imp
 type Rule = (from: string, to: string, names: readonly string[]) => boolean;
 
 /** What `npm install weldr` does not install: nobody but Weldr itself needs it, and the build puts it into the bundle. */
-const bundled = ['acme-client', 'bcryptjs', 'cosmiconfig', 'pino-pretty', 'polka', 'sade', 'undici'];
+const bundled = [
+  'acme-client',
+  'bcryptjs',
+  'cosmiconfig',
+  'js-yaml',
+  'pino-pretty',
+  'polka',
+  'sade',
+  'undici',
+];
 
 const isOurs = (path: string): boolean => path.endsWith('.ts');
 const folderOf = (path: string): string => path.split('/')[0] ?? path;

@@ -16,6 +16,14 @@ export interface FoundServersOptions {
   readonly metrics: Metrics;
 }
 
+/** What is known of a list beside. */
+export interface PutOptions {
+  /** Why it is empty. */
+  readonly why?: string;
+  /** What is wrong with it, in the words of its place; gets what {@link DiscoverySource.replace} threw. */
+  explain?(thrown: unknown): string;
+}
+
 /** The most troubles that are told apart, so that each is logged once while it lasts. */
 const maxTroubles = 1000;
 
@@ -66,15 +74,19 @@ export class FoundServers {
 
   /**
    * All servers of a pool that there are now; the list counts for the guard. Answers undefined, and says so, for a list
-   * that cannot be taken: the servers of before stay. `why`: why the list is empty, if that is known.
+   * that cannot be taken: the servers of before stay.
    */
-  put(pool: string, servers: readonly ServerInput[], why?: string): SourceChange | undefined {
+  put(
+    pool: string,
+    servers: readonly ServerInput[],
+    { why, explain = describeError }: PutOptions = {},
+  ): SourceChange | undefined {
     const { source, clock } = this.options;
     let change: SourceChange;
     try {
       change = source.replace(pool, servers);
     } catch (thrown) {
-      this.failed(describeError(thrown), pool);
+      this.failed(explain(thrown), pool);
       return undefined;
     }
     this.lastAnswer.set(Math.floor(clock.now() / 1000));

@@ -52,7 +52,7 @@ export class DnsWatch {
     this.question = undefined;
     const pace = interval ?? ttl.max;
     if (answer.kind !== 'found') {
-      if (answer.kind === 'nobody') found.put(pool, [], answer.why);
+      if (answer.kind === 'nobody') found.put(pool, [], { why: answer.why });
       else found.failed(answer.why);
       this.failures++;
       return Math.min(pace, ttl.min * 2 ** Math.min(20, this.failures - 1));

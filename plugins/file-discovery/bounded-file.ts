@@ -1,0 +1,69 @@
+// BoundedFile: reads a file whole, or says why not: nothing that is no file, is too long, or changes meanwhile.
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { toError } from '../../core/errors.ts';
+
+/** What was read. */
+export type FileReading =
+  | { readonly kind: 'read'; readonly text: string; readonly version: string }
+  /** It was as it was known. */
+  | { readonly kind: 'same' }
+  /** It changed while it was read: somebody writes it just now. */
+  | { readonly kind: 'unsettled' }
+  | { readonly kind: 'failed'; readonly why: string };
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'the file is not there',
+  EACCES: 'Weldr may not read the file',
+  EISDIR: 'it is a folder',
+  ELOOP: 'its links go round in a circle',
+};
+
+/** Reads a file unless its version is still `known`. Never rejects. */
+export async function readBounded(
+  path: string,
+  maxBytes: number,
+  known: string | undefined,
+): Promise<FileReading> {
+  let handle: FileHandle | undefined;
+  try {
+    // Without waiting for who writes to a pipe.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const facts = await handle.stat();
+    if (!facts.isFile()) return { kind: 'failed', why: 'it is no file' };
+    const version = await versionOf(handle);
+    if (version === known) return { kind: 'same' };
+    const bytes = await readUpTo(handle, maxBytes + 1);
+    if (bytes.length > maxBytes) {
+      return { kind: 'failed', why: `it is longer than maxSize (${maxBytes} bytes)` };
+    }
+    if ((await versionOf(handle)) !== version) return { kind: 'unsettled' };
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return { kind: 'read', text, version };
+  } catch (thrown) {
+    const error = toError(thrown);
+    const code = 'code' in error ? String(error.code) : '';
+    const why = code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : reasons[code];
+    return { kind: 'failed', why: why ?? error.message };
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** Another one after each change, a rename over it and a link that leads elsewhere included. */
+async function versionOf(handle: FileHandle): Promise<string> {
+  const { dev, ino, size, mtimeNs, ctimeNs } = await handle.stat({ bigint: true });
+  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+}
+
+async function readUpTo(handle: FileHandle, most: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  while (length < most) {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(Math.min(65_536, most - length)));
+    if (bytesRead === 0) break;
+    chunks.push(buffer.subarray(0, bytesRead));
+    length += bytesRead;
+  }
+  return Buffer.concat(chunks);
+}

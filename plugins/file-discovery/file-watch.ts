@@ -1,0 +1,95 @@
+// FileWatch: reads a file when it has changed, and hands on the servers that it lists.
+import { extname } from 'node:path';
+import type { Clock } from '../../core/clock.ts';
+import { describeError } from '../../core/errors.ts';
+import { LookLoop } from '../../core/look-loop.ts';
+import type { FoundServers } from '../../core/plugin/found-servers.ts';
+import { readBounded } from './bounded-file.ts';
+import { FolderWatch } from './folder-watch.ts';
+import { readServerList, type ServerList, type ServerListOptions } from './server-list.ts';
+
+/** Which file, for which pool, and who is told. */
+export interface FileWatchOptions extends Pick<ServerListOptions, 'scheme'> {
+  readonly path: string;
+  readonly pool: string;
+  readonly found: FoundServers;
+  readonly clock: Clock;
+  /** How often it is looked at although nothing was heard of it, ms. */
+  readonly interval: number;
+  /** Bytes. */
+  readonly maxSize: number;
+}
+
+/** Who writes a file may need a moment to write all of it, ms. */
+const settleMs = 100;
+
+/** One file. */
+export class FileWatch {
+  private readonly options: FileWatchOptions;
+  private readonly loop: LookLoop;
+  private readonly folders: FolderWatch;
+  /** Of what was read last. */
+  private version: string | undefined;
+  /** The list that is not in force, as it names too few servers: it counts again with each look. */
+  private held: ServerList | undefined;
+
+  constructor(options: FileWatchOptions) {
+    this.options = options;
+    this.loop = new LookLoop(options.clock, () => this.look());
+    this.folders = new FolderWatch(options.path, () => this.loop.soon(settleMs));
+  }
+
+  /** Reads it for the first time; resolves when that is done. */
+  async start(): Promise<void> {
+    await this.loop.start();
+  }
+
+  close(): void {
+    this.loop.close();
+    this.folders.close();
+  }
+
+  /** Answers how long to wait then, ms. */
+  private async look(): Promise<number> {
+    const { path, found, interval, maxSize } = this.options;
+    // First: what changes from now on is heard.
+    const unwatched = await this.folders.refresh();
+    const reading = await readBounded(path, maxSize, this.version);
+    if (reading.kind === 'unsettled') return settleMs;
+    if (reading.kind === 'failed') {
+      this.version = undefined;
+      this.held = undefined;
+      found.failed(reading.why);
+    } else if (reading.kind === 'read') {
+      this.version = reading.version;
+      this.take(reading.text);
+    } else if (this.held !== undefined) {
+      this.put(this.held);
+    }
+    if (unwatched !== undefined && reading.kind !== 'failed') {
+      found.trouble(
+        'watch',
+        `it cannot be watched, only looked at every ${interval} ms: ${unwatched}`,
+        'warn',
+      );
+    } else if (unwatched === undefined) found.well('watch');
+    return interval;
+  }
+
+  private take(text: string): void {
+    const { path, found, scheme } = this.options;
+    this.held = undefined;
+    try {
+      const format = extname(path).toLowerCase() === '.json' ? 'json' : 'yaml';
+      this.put(readServerList(text, { format, scheme }));
+    } catch (thrown) {
+      found.failed(describeError(thrown));
+    }
+  }
+
+  private put(list: ServerList): void {
+    const { pool, found } = this.options;
+    const change = found.put(pool, list.servers, { explain: list.explain });
+    this.held = change?.held === undefined ? undefined : list;
+  }
+}
