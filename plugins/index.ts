@@ -8,6 +8,7 @@ export { type ConcurrencyLimitOptions, concurrencyLimit } from './concurrency-li
 export { type ConsistentHashOptions, consistentHash } from './consistent-hash/index.ts';
 export { type CorsOptions, cors } from './cors/index.ts';
 export { type DnsDiscoveryOptions, dnsDiscovery } from './dns-discovery/index.ts';
+export { type DockerDiscoveryOptions, dockerDiscovery } from './docker-discovery/index.ts';
 export { type ErrorPagesOptions, errorPages } from './error-pages/index.ts';
 export { type EtcdOptions, etcd } from './etcd/index.ts';
 export { failOpen } from './fail-open/index.ts';

@@ -1,0 +1,166 @@
+// DockerWatch: lists the containers of an engine, again whenever it tells of a change, and hands on the servers they are.
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import { describeError } from '../../core/errors.ts';
+import { LookLoop } from '../../core/look-loop.ts';
+import type { FoundServers } from '../../core/plugin/found-servers.ts';
+import type { ServerInput } from '../../core/pool/server-definition.ts';
+import { type ContainerDefaults, containerServer, nameOf, readContainer } from './container-server.ts';
+import type { Engine, EngineFilters } from './engine.ts';
+
+/** What is asked, how often, and who is told. */
+export interface DockerWatchOptions extends ContainerDefaults {
+  readonly engine: Engine;
+  readonly found: FoundServers;
+  readonly clock: Clock;
+  /** Is every container expected to be for `pool`? Then it is said when none is. */
+  readonly onePool: boolean;
+  /** Labels that containers need beside `weldr.enable`. */
+  readonly labels: readonly string[];
+  /** Do those that the engine finds unhealthy, or that are starting, leave? */
+  readonly health: boolean;
+  readonly maxServers: number;
+  /** From one list to the next although nothing was heard, ms. */
+  readonly interval: number;
+}
+
+/** Several things happen when a container starts; they make one list, ms. */
+const gatherMs = 250;
+/** A list that is not taken yet is asked for again, ms. */
+const heldMs = 5_000;
+/** After the first failure, ms; doubled with each further one. */
+const retryMs = 1_000;
+const longestRetryMs = 30_000;
+
+/** Changes of containers, and of the networks that give them addresses. What runs within them is not among it. */
+const events: EngineFilters = {
+  type: ['container', 'network'],
+  event: [
+    ...['start', 'die', 'destroy', 'pause', 'unpause', 'rename', 'update', 'health_status'],
+    ...['connect', 'disconnect'],
+  ],
+};
+
+/** One engine. */
+export class DockerWatch {
+  private readonly options: DockerWatchOptions;
+  private readonly filters: EngineFilters;
+  private readonly loop: LookLoop;
+  private failures = 0;
+  private eventFailures = 0;
+  private stopEvents: () => void = () => {};
+  private cancelTimer: CancelTimer = () => {};
+  private isClosed = false;
+
+  constructor(options: DockerWatchOptions) {
+    const { labels, health } = options;
+    this.options = options;
+    this.filters = {
+      label: ['weldr.enable', ...labels],
+      status: ['running'],
+      ...(health && { health: ['healthy', 'none'] }),
+    };
+    this.loop = new LookLoop(options.clock, () => this.look());
+  }
+
+  /** Lists for the first time; resolves when that is done. */
+  async start(): Promise<void> {
+    this.followEvents();
+    await this.loop.start();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.cancelTimer();
+    this.stopEvents();
+    this.loop.close();
+    this.options.engine.close();
+  }
+
+  /** What happened while nobody listened is in the list that is made as soon as somebody does: no event is missed. */
+  private followEvents(): void {
+    const { engine, clock, found, interval } = this.options;
+    this.stopEvents = engine.follow(events, {
+      opened: () => {
+        this.eventFailures = 0;
+        found.well('events');
+        this.loop.soon(0);
+      },
+      happened: () => this.loop.soon(gatherMs),
+      ended: why => {
+        if (this.isClosed) return;
+        found.trouble('events', `its events are not told, it is asked every ${interval} ms: ${why}`, 'warn');
+        this.cancelTimer = clock.after(pause(++this.eventFailures), () => this.followEvents());
+      },
+    });
+  }
+
+  /** Answers how long to wait then, ms. */
+  private async look(): Promise<number> {
+    const { engine, found, interval } = this.options;
+    let list: readonly unknown[];
+    try {
+      list = await engine.containers(this.filters);
+    } catch (thrown) {
+      if (!this.isClosed) found.failed(describeError(thrown));
+      return Math.min(interval, pause(++this.failures));
+    }
+    this.failures = 0;
+    if (this.isClosed) return interval;
+    found.well('');
+    return this.take(list) ? Math.min(interval, heldMs) : interval;
+  }
+
+  /** Is a list of a pool not taken? */
+  private take(list: readonly unknown[]): boolean {
+    const { found, pool, onePool } = this.options;
+    const pools = this.serversOf(list);
+    for (const known of found.pools) if (!pools.has(known)) pools.set(known, new Map());
+    if (onePool && !pools.has(pool)) pools.set(pool, new Map());
+    let isHeld = false;
+    for (const [name, servers] of pools) {
+      if (found.put(name, [...servers.values()])?.held !== undefined) isHeld = true;
+    }
+    return isHeld;
+  }
+
+  /** By pool and URL. A container that is not as it should be is left out, and it is said why. */
+  private serversOf(list: readonly unknown[]): Map<string, Map<string, ServerInput>> {
+    const { found, maxServers } = this.options;
+    const containers = list.flatMap(entry => readContainer(entry) ?? []);
+    containers.sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
+    const pools = new Map<string, Map<string, ServerInput>>();
+    const seen = new Set<string>();
+    let count = 0;
+    for (const container of containers) {
+      const about = `container ${nameOf(container)}`;
+      seen.add(about);
+      try {
+        const server = containerServer(container, this.options);
+        if (server !== undefined && count++ < maxServers) addServer(pools, server);
+        found.well(about);
+      } catch (thrown) {
+        found.trouble(about, `${about} is left out: ${describeError(thrown)}`, 'warn');
+      }
+    }
+    found.retainTroubles(about => !about.startsWith('container ') || seen.has(about));
+    if (count > maxServers) {
+      found.trouble('maxServers', `there are more than ${maxServers} servers; the rest is left out`, 'warn');
+    } else found.well('maxServers');
+    return pools;
+  }
+}
+
+function addServer(
+  pools: Map<string, Map<string, ServerInput>>,
+  { pool, url, server }: { pool: string; url: string; server: ServerInput },
+): void {
+  const servers = pools.get(pool) ?? new Map<string, ServerInput>();
+  if (servers.has(url)) throw new Error(`another container is at ${url} as well`);
+  pools.set(pool, servers.set(url, server));
+}
+
+/** After so many failures in a row, ms. */
+function pause(failures: number): number {
+  const doubled = Math.min(longestRetryMs, retryMs * 2 ** Math.min(20, failures - 1));
+  return doubled * (1 - 0.25 * Math.random());
+}
