@@ -33,7 +33,8 @@ function examplesOf(markdown: string): Example[] {
     }));
 }
 
-const readmes = globSync(['README.md', 'docs/balancing.md', 'docs/from-*.md', 'plugins/*/README.md'], {
+const pages = ['README.md', 'docs/balancing.md', 'docs/discovery.md', 'docs/from-*.md', 'plugins/*/README.md'];
+const readmes = globSync(pages, {
   cwd: project,
 }).sort();
 const examples = readmes.flatMap(examplesOf);

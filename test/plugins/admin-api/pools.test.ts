@@ -37,6 +37,19 @@ test('a pool is added, changed, given servers and removed again', async () => {
   });
 });
 
+test('a pool shows who finds servers for it, and which list is not taken', async () => {
+  await withApi({}, async api => {
+    const sources = async () => at((await api.call('GET', '/pools/default')).body, 'sources');
+    assert.is(await sources(), undefined);
+    const guard = { minServers: 1, allowEmpty: false, maxChange: 0.5, confirmations: 3 };
+    const source = api.side.pools.discovered.claim('zone', { instance: 'dns' }, guard);
+    source.replace('default', [url]);
+    assert.equal(await sources(), [{ source: 'zone', servers: 1 }]);
+    const { held } = source.replace('default', []);
+    assert.equal(await sources(), [{ source: 'zone', servers: 1, held }]);
+  });
+});
+
 test('what Host says is the server’s word, else the pool’s, else the client’s', async () => {
   const other = 'http://127.0.0.1:2';
   await withApi({ servers: [url, { url: other, host: 'b.test' }] }, async api => {
