@@ -24,7 +24,7 @@ export interface PutOptions {
   explain?(thrown: unknown): string;
 }
 
-/** The most troubles that are told apart, so that each is logged once while it lasts. */
+/** The most troubles at a time that are told of, each once while it lasts. */
 const maxTroubles = 1000;
 
 /** One source as its plugin sees it. Each trouble is logged once while it lasts. */
@@ -105,7 +105,8 @@ export class FoundServers {
   /** Nothing is to be known now: the servers of before stay. `about`: a pool, or what is troubled beside others. */
   failed(why: string, about = ''): void {
     this.failures.inc();
-    this.trouble(about, `${why}; the servers that were found before stay`, 'error');
+    const after = this.pools.length > 0 ? 'the servers that were found before stay' : 'none was found so far';
+    this.trouble(about, `${why}; ${after}`, 'error');
   }
 
   /** The source is not for this pool any more. */
@@ -120,8 +121,9 @@ export class FoundServers {
   /** Says what is wrong with one thing, once while it lasts. */
   trouble(about: string, text: string, level: 'warn' | 'error'): void {
     const { log, place, source } = this.options;
-    if (this.troubles.get(about) === text) return;
-    if (this.troubles.size < maxTroubles || this.troubles.has(about)) this.troubles.set(about, text);
+    const known = this.troubles.get(about);
+    if (known === text || (known === undefined && this.troubles.size >= maxTroubles)) return;
+    this.troubles.set(about, text);
     log[level]({ source: source.name, ...(about !== '' && { about }) }, `${place}: ${text}`);
   }
 

@@ -30,6 +30,13 @@ export interface Discovered {
   readonly layer: Layer;
 }
 
+/** What a source found for a pool, for another process: plain JSON. */
+export interface FoundHeritage {
+  readonly source: string;
+  readonly pool: string;
+  readonly servers: readonly ServerDefinition[];
+}
+
 /** One source; it outlives the plugins that own it one after another. */
 interface Source {
   readonly name: string;
@@ -88,6 +95,26 @@ export class DiscoveredLayer {
       if (servers > 0) found.push({ source: name, servers, ...(reason !== undefined && { held: reason }) });
     }
     return found;
+  }
+
+  /** All that was found, for the process that takes this one's place. */
+  *heritage(): Generator<FoundHeritage> {
+    for (const { name, pools } of this.sources) {
+      for (const [pool, servers] of pools) yield { source: name, pool, servers: [...servers.values()] };
+    }
+  }
+
+  /** Takes over what another process found, before the plugins start, to whom it is as after a reload. */
+  inherit(found: readonly FoundHeritage[]): void {
+    for (const { source: name, pool, servers } of found) {
+      try {
+        const list = discoveredServers(servers, undefined);
+        this.put(this.sources.find(known => known.name === name) ?? this.make(name, ''), pool, list);
+      } catch (thrown) {
+        // What this version does not understand is found anew.
+        if (!(thrown instanceof WeldrError)) throw thrown;
+      }
+    }
   }
 
   /**

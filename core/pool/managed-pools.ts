@@ -9,7 +9,7 @@ import { RunTimeSettings } from '../state/settings.ts';
 import { State, type Written } from '../state/state.ts';
 import type { StateStore } from '../state/store.ts';
 import type { Write } from '../state/write.ts';
-import { DiscoveredLayer } from './discovered-layer.ts';
+import { DiscoveredLayer, type FoundHeritage } from './discovered-layer.ts';
 import type { DiscoveredServers } from './discovery-source.ts';
 import type { Layer, PoolChange, Pools } from './pool.ts';
 import { type HealthReport, keyOf, type PoolEntry } from './pool-entry.ts';
@@ -39,6 +39,8 @@ const maxPools = 10_000;
 export interface Heritage {
   readonly rows: readonly Row[];
   readonly health: readonly KnownHealth[];
+  /** Not told by older versions. */
+  readonly found?: readonly FoundHeritage[];
 }
 
 /** All pools of this Weldr, and the means to change them. */
@@ -180,15 +182,20 @@ export class ManagedPools {
     await this.state.use(store);
   }
 
-  /** All that only this process knows: what operators said, where no store has it, and what checks found. */
+  /** All that only this process knows: what operators said, where no store has it, what checks and sources found. */
   get heritage(): Heritage {
-    return { rows: [...this.state.all], health: [...this.members.knownHealth()] };
+    return {
+      rows: [...this.state.all],
+      health: [...this.members.knownHealth()],
+      found: [...this.discovered.heritage()],
+    };
   }
 
   /** Takes over what another process of this Weldr knew, before the start. */
-  inherit({ rows, health }: Heritage): void {
+  inherit({ rows, health, found = [] }: Heritage): void {
     this.members.inherit(health);
     this.state.inherit(rows);
+    this.discovered.inherit(found);
   }
 
   /** Lets go of the store, at a reload; see {@link State.release}. */

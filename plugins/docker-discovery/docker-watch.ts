@@ -47,6 +47,8 @@ export class DockerWatch {
   private readonly loop: LookLoop;
   private failures = 0;
   private eventFailures = 0;
+  /** Why it does not tell of events now. */
+  private eventsProblem: string | undefined;
   private stopEvents: () => void = () => {};
   private cancelTimer: CancelTimer = () => {};
   private isClosed = false;
@@ -78,17 +80,20 @@ export class DockerWatch {
 
   /** What happened while nobody listened is in the list that is made as soon as somebody does: no event is missed. */
   private followEvents(): void {
-    const { engine, clock, found, interval } = this.options;
+    const { engine, clock, found } = this.options;
     this.stopEvents = engine.follow(events, {
       opened: () => {
         this.eventFailures = 0;
+        this.eventsProblem = undefined;
         found.well('events');
         this.loop.soon(0);
       },
       happened: () => this.loop.soon(gatherMs),
       ended: why => {
         if (this.isClosed) return;
-        found.trouble('events', `its events are not told, it is asked every ${interval} ms: ${why}`, 'warn');
+        this.eventsProblem = why;
+        // By then they are followed again where it was the stream alone that broke off.
+        this.loop.soon(2 * retryMs);
         this.cancelTimer = clock.after(pause(++this.eventFailures), () => this.followEvents());
       },
     });
@@ -107,6 +112,10 @@ export class DockerWatch {
     this.failures = 0;
     if (this.isClosed) return interval;
     found.well('');
+    // While it cannot be asked either, that is enough of a message.
+    const { eventsProblem: why } = this;
+    if (why !== undefined)
+      found.trouble('events', `its events are not told, it is asked every ${interval} ms: ${why}`, 'warn');
     return this.take(list) ? Math.min(interval, heldMs) : interval;
   }
 

@@ -376,6 +376,30 @@ owners('that asks for other sources after a reload leaves none behind', () => {
   assert.equal(w.shown(), { [a]: 'draining discovered:old 1', [b]: 'active discovered:new 1' });
 });
 
+owners(
+  'gets what the process before found, as after a reload, and takes along what no plugin asks for',
+  () => {
+    const old = world();
+    old
+      .plugin('dns')
+      .source('zone')
+      .replace('blue', [{ url: a, weight: 3, healthCheck: { interval: '5s' } }]);
+    old.plugin('file').source('list').replace('default', [b]);
+    const w = world();
+    const nonsense = { source: 'zone', pool: 'red', servers: [server('nonsense')] };
+    const { found = [], ...heritage } = JSON.parse(JSON.stringify(old.managed.heritage));
+    w.managed.inherit({ ...heritage, found: [nonsense, ...found] });
+    const source = w.plugin('dns').source('zone');
+    assert.equal(source.pools, ['blue']);
+    w.managed.retain(['dns']);
+    assert.equal(w.shown('blue'), { [a]: 'active discovered:zone 3' });
+    assert.equal(w.shown(), { [b]: 'draining discovered:list 1' });
+    const { revision } = w.managed;
+    source.replace('blue', [{ url: a, weight: 3, healthCheck: { interval: '5s' } }]);
+    assert.is(w.managed.revision, revision);
+  },
+);
+
 owners('may hand its source to another: nothing flaps', () => {
   const w = world();
   const before = w.plugin('dns');

@@ -101,7 +101,7 @@ test('has one question at a time under way, and gives it up when its time is ove
   const side = await started;
   try {
     assert.equal(warnings(side), [
-      'the name app.test: it was not answered within 1000 ms; the servers that were found before stay',
+      'the name app.test: it was not answered within 1000 ms; none was found so far',
     ]);
   } finally {
     await side.close();

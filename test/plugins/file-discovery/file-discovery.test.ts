@@ -89,7 +89,7 @@ test('looks at the file by the clock, too', async () => {
   // Its folder is not there, so nothing can be watched.
   path = join(folder, 'later/servers.yaml');
   await start({ interval: '5s' });
-  assert.equal(said(), [`the file ${path}: the file is not there; the servers that were found before stay`]);
+  assert.equal(said(), [`the file ${path}: the file is not there; none was found so far`]);
   mkdirSync(join(folder, 'later'));
   replace('- http://a:1\n');
   await side?.clock.advanceAsync(4999);
