@@ -33,7 +33,13 @@ function examplesOf(markdown: string): Example[] {
     }));
 }
 
-const pages = ['README.md', 'docs/balancing.md', 'docs/discovery.md', 'docs/from-*.md', 'plugins/*/README.md'];
+const pages = [
+  'README.md',
+  'docs/balancing.md',
+  'docs/discovery.md',
+  'docs/from-*.md',
+  'plugins/*/README.md',
+];
 const readmes = globSync(pages, {
   cwd: project,
 }).sort();
