@@ -8,6 +8,7 @@ import { managerSide } from '../../core/testing.ts';
 import { containerServer, readContainer } from '../../plugins/docker-discovery/container-server.ts';
 import { readServerList } from '../../plugins/file-discovery/server-list.ts';
 import { dnsDiscovery, dockerDiscovery, fileDiscovery } from '../../plugins/index.ts';
+import { withApi } from '../plugins/admin-api/api.ts';
 import { codeBlocks } from '../support/doc-blocks.ts';
 import { suite } from '../support/suite.ts';
 
@@ -74,6 +75,17 @@ test('has files that are read as it says', async () => {
   const labels = [...side.pools.list('default')].map(({ upstream }) => upstream.labels);
   assert.equal(labels, [{ zone: 'a' }, { zone: 'a' }, { zone: 'b' }]);
   await side.close();
+});
+
+test('has a registration that is taken, and ends by itself', async () => {
+  const [, body = ''] = / -d '(\{.*\})'/.exec(read('docs/discovery.md')) ?? [];
+  await withApi({}, async ({ call, side }) => {
+    assert.is((await call('POST', '/servers', JSON.parse(body))).status, 201);
+    await side.clock.advanceAsync(29_000);
+    assert.is([...side.pools.list('default')].length, 1);
+    await side.clock.advanceAsync(2000);
+    assert.is([...side.pools.list('default')].length, 0);
+  });
 });
 
 test('has the labels of containers', () => {
