@@ -24,7 +24,7 @@ async function start(
   options: Partial<DockerDiscoveryOptions> = {},
   previous?: TestManagerSide,
 ): Promise<TestManagerSide> {
-  const plugin = dockerDiscovery({ socket: engine.socket, ...options });
+  const plugin = dockerDiscovery({ socket: engine.socket, timeout: '60s', ...options });
   side = await managerSide(plugin, previous === undefined ? {} : { previous });
   await until('its events are followed', () => engine.isFollowed);
   // The list that is made then.
@@ -62,11 +62,11 @@ async function passing(what: string, ms: number, isSo: () => boolean): Promise<v
   });
 }
 
-/** Time for what events bring about, none for lists by the clock. */
+/** Time for what events bring about, not enough for a list by the clock. */
 async function told(what: string, isSo: () => boolean): Promise<void> {
   const began = side?.clock.now() ?? 0;
   await passing(what, 0, () => {
-    if ((side?.clock.now() ?? 0) - began < 4000) side?.clock.advance(100);
+    if ((side?.clock.now() ?? 0) - began < 25_000) side?.clock.advance(100);
     return isSo();
   });
 }
