@@ -136,6 +136,9 @@ export class DockerWatch {
   private serversOf(list: readonly unknown[]): Map<string, Map<string, ServerInput>> {
     const { found, maxServers } = this.options;
     const containers = list.flatMap(entry => readContainer(entry) ?? []);
+    const unread = list.length - containers.length;
+    if (unread > 0) found.trouble('list', `${unread} of its containers cannot be understood`, 'warn');
+    else found.well('list');
     containers.sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
     const pools = new Map<string, Map<string, ServerInput>>();
     const seen = new Set<string>();

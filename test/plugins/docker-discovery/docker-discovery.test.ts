@@ -194,6 +194,11 @@ test('reads no answer that is too long, or that is none', async () => {
     await passing('the trouble', 1000, () => message.test(said().at(-1) ?? ''));
     assert.equal(shown(), at(2));
   }
+  engine.answer = response => response.end('[{"Id":7}]');
+  await passing('it is said', 1000, () =>
+    said().some(text => text.endsWith(': 1 of its containers cannot be understood')),
+  );
+  assert.equal(shown(), at(2));
 });
 
 test('has one list under way at a time, however many events there are and however long it takes', async () => {
