@@ -46,8 +46,6 @@ export interface CertificateRegistryOptions {
   readonly clock: Clock;
   /** Where it says what operators changed; undefined: nowhere yet. */
   log?(): Logger | undefined;
-  /** Resolves when all workers show what changed; default: at once. */
-  settled?(): Promise<void>;
 }
 
 /** All certificates of one manager. */
@@ -70,7 +68,6 @@ export class CertificateRegistry {
       base: name => this.configured.get(name)?.base,
       changed: (name, cause) => this.changed(name, cause),
       admit: (name, after) => this.admit(name, after !== undefined),
-      settled: async () => await options.settled?.(),
     });
   }
 

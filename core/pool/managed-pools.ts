@@ -71,6 +71,7 @@ export class ManagedPools {
     this.state = new State({
       clock: options.clock,
       report: (row, problem) => options.report?.(row, problem),
+      settled: async () => await options.settled?.(),
     });
     this.state.register({
       kind: serverKind,
@@ -383,8 +384,8 @@ export class ManagedPools {
     server: ServerDefinition,
     by = 'an operator',
   ): Promise<{ entry: PoolEntry; created: boolean }> {
-    const before = await this.writeServer(pool, server.url, { op: 'put', value: server }, by);
-    return { entry: this.expect(pool, server.url), created: before === undefined };
+    const { before, entry } = await this.writeServer(pool, server.url, { op: 'put', value: server }, by);
+    return { entry: expectEntry(entry, pool, server.url), created: before === undefined };
   }
 
   /** Changes a server that is there; durable when it resolves. Rejects with NOT_FOUND, STORE_UNAVAILABLE, CONFLICT. */
@@ -394,8 +395,8 @@ export class ManagedPools {
     patch: Partial<Omit<ServerDefinition, 'url'>>,
     by = 'an operator',
   ): Promise<PoolEntry> {
-    await this.writeServer(pool, id, { op: 'patch', value: patch }, by);
-    return this.expect(pool, id);
+    const { entry } = await this.writeServer(pool, id, { op: 'patch', value: patch }, by);
+    return expectEntry(entry, pool, id);
   }
 
   /**
@@ -434,9 +435,14 @@ export class ManagedPools {
     id: string,
     write: { readonly op: 'put' | 'patch'; readonly value: unknown } | { readonly op: 'remove' },
     by: string,
-  ): Promise<Entity | undefined> {
-    const [written] = await this.write([{ kind: serverKindName, key: serverKey(pool, id), ...write }], by);
-    return written?.before;
+  ): Promise<{ readonly before: Entity | undefined; readonly entry: Member | undefined }> {
+    // It may be gone again before the workers have heard of it.
+    let entry: Member | undefined;
+    const writes = [{ kind: serverKindName, key: serverKey(pool, id), ...write }];
+    const [written] = await this.state.write(writes, by, () => {
+      entry = this.members.get(pool, id);
+    });
+    return { before: written?.before, entry };
   }
 
   /** Sees to the end of a registration that is not repeated within its time. */
@@ -461,12 +467,11 @@ export class ManagedPools {
     };
     schedule(ttl);
   }
+}
 
-  private expect(pool: string, id: string): Member {
-    const entry = this.members.get(pool, id);
-    if (entry === undefined) throw notFound(pool, id);
-    return entry;
-  }
+function expectEntry(entry: Member | undefined, pool: string, id: string): Member {
+  if (entry === undefined) throw notFound(pool, id);
+  return entry;
 }
 
 function notFound(pool: string, id: string): WeldrError {

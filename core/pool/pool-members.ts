@@ -48,6 +48,8 @@ export interface ManagedPoolsOptions {
   takeover?(backup: Upstream): void;
   /** Told once of each stored row that cannot be used as it is. */
   report?(row: Row, problem: string): void;
+  /** Resolves when the workers go by what was changed; what operators change is answered then. Default: at once. */
+  settled?(): Promise<void>;
 }
 
 /** Follows all that happens to the members. */

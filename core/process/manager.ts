@@ -14,6 +14,7 @@ import { ManagedPools } from '../pool/managed-pools.ts';
 import { type Overrides, poolSettingsOf, type Settings, serversOf } from '../settings/settings.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
+import { Delivery } from './delivery.ts';
 import { HandOver, isHandingOver } from './hand-over.ts';
 import type { HeldSockets } from './held-sockets.ts';
 import type { WorkerLink } from './links.ts';
@@ -67,6 +68,7 @@ export class Manager {
   private readonly broadcast: PoolBroadcast;
   private readonly certificates: CertificateRegistry;
   private readonly tls: TlsBroadcast;
+  private readonly delivery: Delivery;
   private readonly memory = new Map<string, unknown>();
   private readonly sums = new MetricSums();
   /** All groups that have processes; the one in charge is `group`. */
@@ -100,6 +102,7 @@ export class Manager {
       isStopping: () => this.stopping !== undefined || this.leaving,
     });
     const managed = this;
+    this.delivery = new Delivery({ clock: systemClock, log: () => this.log, groups: () => this.groups });
     this.pools = new ManagedPools({
       clock: systemClock,
       get drainTimeout() {
@@ -119,6 +122,7 @@ export class Manager {
       },
       report: ({ kind, key }, problem) =>
         this.processLog?.log.error({ kind, key }, `what an operator said of ${kind} ${key}: ${problem}`),
+      settled: () => this.delivery.settled(),
     });
     this.broadcast = new PoolBroadcast(this.pools, (after, revision, changes) => {
       for (const group of this.groups) group.changes(after, revision, changes);
@@ -127,7 +131,6 @@ export class Manager {
       state: this.pools.state,
       clock: systemClock,
       log: () => this.processLog?.log,
-      settled: () => this.tls.settled(),
     });
     this.tls = new TlsBroadcast({
       registry: this.certificates,
@@ -519,15 +522,15 @@ export class Manager {
       spawn: worker => this.spawnWorker(worker, config),
       greeting: () => this.greeting(settings),
       sockets: () => (local ? this.sockets.copies(settings.listen) : this.sockets.of(settings.listen)),
-      tls: () => this.tls.message(config),
+      briefing: () => this.briefing(config),
       ownAddresses: () => this.plugins?.addresses ?? [],
       onIdle: (worker, pool, id) => this.pools.workerIdle(worker, pool, id),
-      onTls: (worker, revision) => this.tls.hasApplied(worker, revision),
+      onApplied: (worker, fence) => this.delivery.applied(worker, fence),
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
       onExit: worker => {
         this.pools.workerGone(worker);
         this.sums.workerExited(worker);
-        this.tls.gone(worker);
+        this.delivery.gone(worker);
         this.plugins?.hooks.workerExited.call(worker);
       },
     });
@@ -558,6 +561,12 @@ export class Manager {
       changes: this.pools.snapshot(),
       settings: withoutServers(settings),
     };
+  }
+
+  /** What a worker gets last before its sockets. */
+  private briefing(config: LoadedConfig): ManagerMessage[] {
+    const tls = this.tls.message(config);
+    return tls === undefined ? [this.delivery.fence] : [tls, this.delivery.fence];
   }
 
   private newPlugins(group: WorkerGroup): ManagerSides {

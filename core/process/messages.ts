@@ -26,8 +26,8 @@ export type WorkerMessage =
   | { readonly type: 'beat'; readonly requests: number }
   /** It takes no more connections; it ends when its requests are finished, or cut at the limit. */
   | { readonly type: 'draining' }
-  /** It goes by what the message `tls` of this revision said. */
-  | { readonly type: 'tls'; readonly revision: number }
+  /** All that was sent before this fence is in force here. */
+  | { readonly type: 'applied'; readonly fence: number }
   | PluginMessage;
 
 /** What the manager says. The first message is `start`, the second `snapshot`. */
@@ -64,11 +64,12 @@ export type ManagerMessage =
    */
   | {
       readonly type: 'tls';
-      readonly revision: number;
       readonly ticketKeys: string;
       readonly materials: TlsMaterials;
       readonly others: readonly Certificate[];
     }
+  /** Say `applied` when all that came before this is in force, what takes its time included. */
+  | { readonly type: 'fence'; readonly fence: number }
   /** A listening socket; it is the handle that goes with the message. */
   | { readonly type: 'socket'; readonly address: string; readonly entry: ListenEntry }
   /** Accept connections from the sockets that were sent. `own`: where this Weldr listens beside them. */

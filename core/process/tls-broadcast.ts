@@ -1,4 +1,4 @@
-// TlsBroadcast: brings to the workers what TLS goes by, again whenever it changes, and knows when they have it.
+// TlsBroadcast: brings to the workers what TLS goes by, again whenever it changes.
 import type { Logger } from 'pino';
 import type { Certificate } from '../certificates/certificate.ts';
 import { CertificateEnds } from '../certificates/certificate-ends.ts';
@@ -10,11 +10,6 @@ import { certificatesOf, ListenersTls } from './listeners-tls.ts';
 import type { ManagerMessage } from './messages.ts';
 import { TicketKeys } from './ticket-keys.ts';
 import type { WorkerGroup } from './worker-group.ts';
-
-/** How long a change waits for a worker to have it, ms. */
-const longestWait = 5_000;
-/** How often it looks whether a worker that it waits for has fallen silent, ms. */
-const lookInterval = 250;
 
 /** What a {@link TlsBroadcast} works with. */
 export interface TlsBroadcastOptions {
@@ -32,12 +27,7 @@ export class TlsBroadcast {
   /** What the listeners of each config say. */
   private readonly listeners = new WeakMap<LoadedConfig, ListenersTls>();
   private current: ListenersTls | undefined;
-  /** Counts what was sent. */
-  private revision = 0;
   private isDue = false;
-  /** The last that each worker said to have. */
-  private readonly applied = new Map<number, number>();
-  private readonly waiting = new Set<() => void>();
   /** The fingerprints of what clients were shown last. */
   private shown: ReadonlySet<string> = new Set();
   private ends: CertificateEnds | undefined;
@@ -98,55 +88,11 @@ export class TlsBroadcast {
       ]),
     );
     const others = [...registry.operators, ...certificatesOf(own)];
-    return { type: 'tls', revision: this.revision, ticketKeys: this.keys.text, materials: own, others };
+    return { type: 'tls', ticketKeys: this.keys.text, materials: own, others };
   }
 
   private speaksTls(config: LoadedConfig): boolean {
     return Object.keys(this.listeners.get(config)?.materials ?? {}).length > 0;
-  }
-
-  /** A worker goes by what was sent as this revision. */
-  hasApplied(worker: number, revision: number): void {
-    this.applied.set(worker, revision);
-    this.wake();
-  }
-
-  /** A worker has ended; the next of its number begins with what holds then. */
-  gone(worker: number): void {
-    this.applied.delete(worker);
-    this.wake();
-  }
-
-  /** Resolves when all workers that take connections go by what holds now, or have not reacted for too long. */
-  async settled(): Promise<void> {
-    if (this.isDue) this.flush();
-    const { revision } = this;
-    const isThere = (): boolean => this.lagging(revision).length === 0;
-    if (isThere()) return;
-    const done = Promise.withResolvers<void>();
-    const look = (): void => {
-      if (isThere()) done.resolve();
-    };
-    this.waiting.add(look);
-    const { clock } = this.options;
-    const stops = [clock.after(longestWait, done.resolve), clock.every(lookInterval, look)];
-    await done.promise;
-    for (const stop of stops) stop();
-    this.waiting.delete(look);
-    const workers = this.lagging(revision);
-    if (workers.length > 0) {
-      this.options.log().warn({ workers }, 'workers do not react: they may still show old certificates');
-    }
-  }
-
-  private lagging(revision: number): number[] {
-    const told = [...this.options.groups()].filter(({ config }) => this.speaksTls(config));
-    const workers = told.flatMap(group => group.readyNumbers);
-    return workers.filter(worker => (this.applied.get(worker) ?? 0) < revision);
-  }
-
-  private wake(): void {
-    for (const look of [...this.waiting]) look();
   }
 
   /** A thousand changes made at once are one message. */
@@ -162,7 +108,6 @@ export class TlsBroadcast {
     this.isDue = false;
     this.turnKeys();
     this.ends?.look();
-    this.revision++;
     for (const group of this.options.groups()) {
       const message = this.message(group.config);
       if (message !== undefined) group.tellAll(message);

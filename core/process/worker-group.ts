@@ -24,13 +24,13 @@ export interface WorkerGroupOptions {
   /** What a worker has to know before its plugins start. */
   greeting(): ManagerMessage;
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
-  /** What TLS goes by; undefined: no listener speaks it. */
-  tls(): ManagerMessage | undefined;
+  /** What a worker has to know before it accepts connections. */
+  briefing(): readonly ManagerMessage[];
   /** Where this Weldr listens beside those. */
   ownAddresses(): readonly string[];
   onIdle(worker: number, pool: string, id: string): void;
-  /** It goes by what `tls` gave as this revision. */
-  onTls(worker: number, revision: number): void;
+  /** What was sent before this fence is in force there. */
+  onApplied(worker: number, fence: number): void;
   onReady(worker: number): void;
   onExit(worker: number): void;
 }
@@ -57,7 +57,7 @@ export class WorkerGroup {
           log: options.log,
           spawn: () => options.spawn(number),
           sockets: () => options.sockets(),
-          tls: () => options.tls(),
+          briefing: () => options.briefing(),
           ownAddresses: () => options.ownAddresses(),
           greet: slot => {
             slot.send(options.greeting());
@@ -66,7 +66,7 @@ export class WorkerGroup {
           },
           onMessage: (_, message) => {
             if (message.type === 'idle') options.onIdle(number, message.pool, message.id);
-            else if (message.type === 'tls') options.onTls(number, message.revision);
+            else if (message.type === 'applied') options.onApplied(number, message.fence);
             else this.receive(message, number);
           },
           onReady: () => options.onReady(number),
@@ -92,6 +92,11 @@ export class WorkerGroup {
   /** The numbers of the workers that accept connections and react. */
   get readyNumbers(): readonly number[] {
     return this.slots.filter(slot => slot.ready).map(slot => slot.number);
+  }
+
+  /** The numbers of the workers that were told to accept connections, and react: those that drain, too. */
+  get servingNumbers(): readonly number[] {
+    return this.slots.filter(slot => slot.serves).map(slot => slot.number);
   }
 
   /** Workers that accept connections and react. */
@@ -150,7 +155,7 @@ export class WorkerGroup {
     }
   }
 
-  /** Tells all workers that have their sockets, or get them next, something of the core. */
+  /** Tells all workers whose processes run something of the core. */
   tellAll(message: ManagerMessage): void {
     for (const slot of this.slots) slot.send(message);
   }

@@ -28,10 +28,10 @@ export interface WorkerSlotOptions {
   greet(slot: WorkerSlot): void;
   /** The sockets to listen on; asked for each process. */
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
-  /** What TLS goes by; undefined: no listener speaks it. */
-  tls(): ManagerMessage | undefined;
+  /** What a worker has to know before it accepts connections. */
+  briefing(): readonly ManagerMessage[];
   ownAddresses(): readonly string[];
-  onMessage(slot: WorkerSlot, message: Extract<WorkerMessage, { type: 'plugin' | 'idle' | 'tls' }>): void;
+  onMessage(slot: WorkerSlot, message: Extract<WorkerMessage, { type: 'plugin' | 'idle' | 'applied' }>): void;
   onReady(slot: WorkerSlot): void;
   onExit(slot: WorkerSlot): void;
   /** Its process hangs, and is being killed. */
@@ -65,6 +65,8 @@ export class WorkerSlot {
   /** Requests in flight at the last beat. */
   private requests = 0;
   private stackWatched = false;
+  /** Was this process told to accept connections? */
+  private listens = false;
 
   constructor(options: WorkerSlotOptions) {
     this.options = options;
@@ -81,6 +83,11 @@ export class WorkerSlot {
   /** Does it accept connections, and react? */
   get ready(): boolean {
     return this.state === 'ready' && this.heartbeat?.silent !== true;
+  }
+
+  /** May requests reach it, and does it react? Before it says that it is ready, and while it drains, too. */
+  get serves(): boolean {
+    return this.listens && this.heartbeat?.silent !== true;
   }
 
   /** Starts the process, so that it boots while the manager is not yet ready to greet it. */
@@ -246,8 +253,7 @@ export class WorkerSlot {
 
   private async giveSockets(): Promise<void> {
     const { link } = this;
-    const tls = this.options.tls();
-    if (tls !== undefined) link?.send(tls);
+    for (const message of this.options.briefing()) link?.send(message);
     for (const { address, listen, handle } of await this.options.sockets()) {
       link?.send(
         {
@@ -264,12 +270,14 @@ export class WorkerSlot {
       );
     }
     link?.send({ type: 'listen', own: this.options.ownAddresses() });
+    this.listens = link !== undefined && link === this.link;
   }
 
   private exited(how: string): void {
     const { log } = this.options;
     const { failure } = this;
     this.link = undefined;
+    this.listens = false;
     this.state = 'ended';
     this.heartbeat?.stop();
     this.heartbeat = undefined;

@@ -53,6 +53,8 @@ export class Worker {
   private tls: Message<'tls'> | undefined;
   private ending = false;
   private watching = false;
+  /** What was asked for and takes its time; it does not reject. */
+  private readonly underWay = new Set<Promise<void>>();
 
   /** Begins to listen to its manager. */
   constructor(options: WorkerOptions) {
@@ -71,7 +73,7 @@ export class Worker {
         this.load(message);
         break;
       case 'snapshot':
-        void this.start(message);
+        void this.beforeFences(this.start(message));
         break;
       case 'changes':
         this.apply(message);
@@ -82,7 +84,9 @@ export class Worker {
       case 'tls':
         this.tls = withOthers(message);
         this.applyTls();
-        this.options.link.send({ type: 'tls', revision: message.revision });
+        break;
+      case 'fence':
+        void this.answerFence(message.fence);
         break;
       case 'listen':
         this.listen(message);
@@ -173,6 +177,19 @@ export class Worker {
       this.pools.apply(change);
       this.drains.changed(change);
     }
+  }
+
+  /** Has fences wait for work that what came from the manager began. */
+  private async beforeFences(work: Promise<void>): Promise<void> {
+    this.underWay.add(work);
+    await work;
+    this.underWay.delete(work);
+  }
+
+  /** The answers keep the order of the fences: what an earlier one waits for, a later one waits for as well. */
+  private async answerFence(fence: number): Promise<void> {
+    if (this.underWay.size > 0) await Promise.all(this.underWay);
+    this.options.link.send({ type: 'applied', fence });
   }
 
   private applyTls(): void {

@@ -17,8 +17,6 @@ export interface KindHost {
   changed(key: string, cause: Mark): void;
   /** May this be, with all others there are? Throws LIMIT_REACHED, CONFLICT … */
   admit?(key: string, after: Entity | undefined): void;
-  /** Resolves when what was changed is in force wherever it has to be; a write is answered then. */
-  settled?(): Promise<void>;
 }
 
 /** What became of one write. */
@@ -36,6 +34,8 @@ export interface StateOptions {
   readonly clock: Clock;
   /** Told once of each row that cannot be used as it is. */
   report(row: Row, problem: string): void;
+  /** Resolves when what was changed is in force wherever it has to be; a write is answered then. Default: at once. */
+  settled?(): Promise<void>;
 }
 
 /** How often a write is tried over what others wrote meanwhile. */
@@ -110,15 +110,17 @@ export class State {
 
   /**
    * Makes changes, all or none; durable and in force when it resolves. Rejects with what a write expects or finds
-   * wrong, STORE_UNAVAILABLE, CONFLICT, LIMIT_REACHED.
+   * wrong, STORE_UNAVAILABLE, CONFLICT, LIMIT_REACHED. `applied` is called when it is in force here, and maybe not in all
+   * workers yet.
    */
-  async write(writes: readonly Write[], by: string): Promise<readonly Written[]> {
+  async write(writes: readonly Write[], by: string, applied?: () => void): Promise<readonly Written[]> {
     const done = await this.inTurn(writes, async () => {
       for (let tries = 1; ; tries++) {
         const mark = { by, at: this.options.clock.now() };
         const { written, changes } = this.resolve(writes, mark);
         try {
           await this.commit({ ...mark, changes });
+          applied?.();
           return written;
         } catch (raised) {
           const thrown = adoptError(raised);
@@ -128,7 +130,8 @@ export class State {
         }
       }
     });
-    if (this.settles(done)) await this.settled(done);
+    // What another write set to the same may still be on its way.
+    await this.options.settled?.();
     return done;
   }
 
@@ -161,22 +164,13 @@ export class State {
       const changes = rows.slice(from, from + maxBatch).map(row => ({ kind: row.kind, key: row.key, row }));
       await this.inTurn(changes, () => this.commit({ by, at, changes }));
     }
-    if (this.settles(rows)) await this.settled(rows);
+    await this.options.settled?.();
   }
 
   /** Forgets all that operators said: the config and the sources decide. */
   async reset(by: string): Promise<void> {
-    const before = [...this.rows.values()];
     await this.commit({ by, at: this.options.clock.now(), reset: true, changes: [] });
-    if (this.settles(before)) await this.settled(before);
-  }
-
-  private settles(changes: readonly { readonly kind: string }[]): boolean {
-    return changes.some(({ kind }) => this.kinds.get(kind)?.settled !== undefined);
-  }
-
-  private async settled(changes: readonly { readonly kind: string }[]): Promise<void> {
-    for (const kind of new Set(changes.map(change => change.kind))) await this.kinds.get(kind)?.settled?.();
+    await this.options.settled?.();
   }
 
   private expectUsable(row: Row, where: string): void {

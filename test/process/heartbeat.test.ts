@@ -81,7 +81,7 @@ class World {
       },
       greet: () => {},
       sockets: () => [],
-      tls: () => undefined,
+      briefing: () => [],
       ownAddresses: () => [],
       onMessage: () => {},
       onReady: () => {},
