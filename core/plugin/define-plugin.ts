@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Role } from '../stages/scope.ts';
 import type { Row } from '../state/row.ts';
 import type { ConfigFacts, ManagerSide, Plugin, WorkerSide } from './plugin.ts';
+import type { PluginKind } from './plugin-kind.ts';
 
 declare const toManager: unique symbol;
 declare const toWorker: unique symbol;
@@ -14,7 +15,7 @@ export interface ChannelType<ToManager, ToWorker> {
 }
 
 /** What a plugin is made of. */
-export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memory> {
+export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memory, Item = unknown> {
   readonly name: string;
   /** See {@link Plugin.role}. */
   readonly role?: Role;
@@ -26,12 +27,14 @@ export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memo
   readonly channel?: ChannelType<ToManager, ToWorker>;
   /** Makes what the manager side keeps over reloads, in `side.memory`. */
   readonly memory?: () => Memory;
+  /** See {@link Plugin.kind}. */
+  readonly kind?: PluginKind<z.output<S>, Item>;
   /** See {@link Plugin.stored}. */
   stored?(options: z.output<S>): Promise<readonly Row[]>;
   /** See {@link Plugin.check}. */
   check?(options: z.output<S>, facts: ConfigFacts): void;
-  worker?(side: WorkerSide<ToManager, ToWorker>, options: z.output<S>): void | Promise<void>;
-  manager?(side: ManagerSide<ToManager, ToWorker, Memory>, options: z.output<S>): void | Promise<void>;
+  worker?(side: WorkerSide<ToManager, ToWorker, Item>, options: z.output<S>): void | Promise<void>;
+  manager?(side: ManagerSide<ToManager, ToWorker, Memory, Item>, options: z.output<S>): void | Promise<void>;
 }
 
 /** Options may be left out where each of them has a default. */
@@ -68,8 +71,10 @@ export function definePlugin<
   ToManager = never,
   ToWorker = never,
   Memory = undefined,
->(definition: PluginDefinition<S, ToManager, ToWorker, Memory>): PluginFactory<S> {
+  Item = unknown,
+>(definition: PluginDefinition<S, ToManager, ToWorker, Memory, Item>): PluginFactory<S> {
   const { name, role, contract, schema, memory } = definition;
+  const kind = definition.kind as PluginKind | undefined;
   const factory = (...[options]: FactoryArguments<S>): Plugin => ({
     name,
     role,
@@ -77,14 +82,15 @@ export function definePlugin<
     schema,
     options,
     memory,
+    kind,
     ...sidesOf(definition),
   });
   return Object.assign(factory, { pluginName: name, schema });
 }
 
 /** The core calls a side with what this schema made of the options, and with this plugin's own channel and memory. */
-function sidesOf<S extends z.ZodType, ToManager, ToWorker, Memory>(
-  definition: PluginDefinition<S, ToManager, ToWorker, Memory>,
+function sidesOf<S extends z.ZodType, ToManager, ToWorker, Memory, Item>(
+  definition: PluginDefinition<S, ToManager, ToWorker, Memory, Item>,
 ): Pick<Plugin, 'worker' | 'manager' | 'stored' | 'check'> {
   const { worker, manager, stored, check } = definition;
   return {

@@ -11,7 +11,10 @@ import type { Overrides } from '../settings/settings.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
 import { AdminRoutes } from './admin.ts';
 import { CleanUps } from './clean-ups.ts';
+import { kindListsOf } from './kind-lists.ts';
+import { KindViews } from './kind-views.ts';
 import { createManagerHooks, type ManagerHooks } from './manager-hooks.ts';
+import type { ManagerKinds } from './manager-kinds.ts';
 import type { MetricDelta } from './metric-delta.ts';
 import type { MetricFamily } from './metric-family.ts';
 import type { MetricRecorder } from './metric-recorder.ts';
@@ -25,6 +28,7 @@ import { metricsLine } from './worker-sides.ts';
 /** What manager sides work with. */
 export interface ManagerSidesOptions {
   readonly pools: ManagedPools;
+  readonly kinds: ManagerKinds;
   readonly certificates: CertificateRegistry;
   readonly log: Logger;
   readonly clock: Clock;
@@ -67,9 +71,12 @@ export class ManagerSides {
   async start(instances: readonly PluginInstance[]): Promise<void> {
     this.options.sums.admit(instances.map(({ name }) => name));
     const recorder = this.options.sums.recordManager();
+    const { kinds, report } = this.options;
+    const views = new KindViews({ lists: kindListsOf(instances), source: kinds.source, report }, kinds);
+    kinds.use(views);
     for (const instance of instances) {
       try {
-        const side = this.side(instance, instances, recorder);
+        const side = this.side(instance, instances, recorder, views);
         await startWithin(this.options, instance.name, instance.plugin.manager?.(side, instance.options));
       } catch (thrown) {
         await this.close();
@@ -104,9 +111,10 @@ export class ManagerSides {
     instance: PluginInstance,
     all: readonly PluginInstance[],
     recorder: MetricRecorder,
+    views: KindViews,
   ): ManagerSide {
     const { log, clock, status, overrides, report } = this.options;
-    const { name, scope } = instance;
+    const { name, scope, plugin } = instance;
     const pools = new PluginPools({ pools: this.options.pools, instance: name, report });
     // The first to be added is the last to run: what the plugin says while it ends still counts.
     this.cleanUps.add(name, () => pools.close());
@@ -136,6 +144,9 @@ export class ManagerSides {
       memory: this.memoryOf(instance),
       log: ownLog,
       covers: pool => covers(instance, all, pool),
+      entities: views.of(name, plugin.kind?.name),
+      kinds: views.kinds,
+      showMore: more => views.showMore(name, more),
       onClose: fn => this.cleanUps.add(name, fn),
       reload: () => this.options.reload(),
       upgrade: () => this.options.upgrade(),

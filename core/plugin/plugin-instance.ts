@@ -199,6 +199,7 @@ const parts: Readonly<Record<keyof Plugin, true>> = {
   schema: true,
   options: true,
   memory: true,
+  kind: true,
   children: true,
   stored: true,
   check: true,

@@ -13,9 +13,11 @@ import type { RequestHooks } from '../stages/request-hooks.ts';
 import type { Condition, Role, Scope } from '../stages/scope.ts';
 import type { Row } from '../state/row.ts';
 import type { AdminRoutes } from './admin.ts';
+import type { KindView } from './kind-views.ts';
 import type { ManagerHooks } from './manager-hooks.ts';
 import type { MetricFamily } from './metric-family.ts';
 import type { Metrics } from './metrics.ts';
+import type { Entities, PluginKind } from './plugin-kind.ts';
 
 /** The version of this contract; a plugin may name the one that it was written for. */
 export const contractVersion = 2;
@@ -40,6 +42,8 @@ export interface Plugin {
   readonly options?: unknown;
   /** Makes what the manager side keeps from one config to the next. */
   readonly memory?: (() => unknown) | undefined;
+  /** A sort of thing which it owns and operators may change at run time; the options list what is below. */
+  readonly kind?: PluginKind | undefined;
   /** Plugins within it, as `when` has them. */
   readonly children?: readonly ChildPlugins[] | undefined;
   /**
@@ -90,7 +94,7 @@ export type ChildScope =
   | { readonly kind: 'route'; readonly name: string };
 
 /** What both sides get. */
-interface Side {
+interface Side<Item> {
   /** Logs with the plugin's name. */
   readonly log: Logger;
   /** The time, and timers; a fake one in tests. */
@@ -101,12 +105,14 @@ interface Side {
   covers(pool: string): boolean;
   /** Counters, gauges and histograms of this instance; summed over all processes, shown by `GET /metrics`. */
   readonly metrics: Metrics;
+  /** What this instance has in force of the plugin's kind: what the config lists, with what operators said over it. */
+  readonly entities: Entities<Item>;
   /** Registers clean-up: run last in, first out, at the end or when the start failed half-way. May be async. */
   onClose(fn: () => void | Promise<void>): void;
 }
 
 /** The proxying side of a plugin. `ToManager` and `ToWorker` are what crosses its channel. */
-export interface WorkerSide<ToManager = unknown, ToWorker = unknown> extends Side {
+export interface WorkerSide<ToManager = unknown, ToWorker = unknown, Item = unknown> extends Side<Item> {
   readonly hooks: RequestHooks;
   /** A replica of the manager's pools. */
   readonly pools: Pools;
@@ -122,7 +128,8 @@ export interface WorkerSide<ToManager = unknown, ToWorker = unknown> extends Sid
 }
 
 /** The owning side of a plugin. */
-export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = unknown> extends Side {
+export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = unknown, Item = unknown>
+  extends Side<Item> {
   readonly hooks: ManagerHooks;
   /** The pools: to read, to follow, to judge, to find servers for. */
   readonly pools: ManagerPools;
@@ -137,6 +144,10 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
    * server. Call it before the start of the plugin is over.
    */
   listensOn(address: string): void;
+  /** The kinds that plugins of this config own, for the one which serves them. */
+  readonly kinds: readonly KindView[];
+  /** Has what `more` says of a thing of this instance shown with it. */
+  showMore(more: (key: string) => Readonly<Record<string, unknown>>): void;
   /** Facts about this Weldr and its workers. */
   readonly status: ManagerStatus;
   /** What flags and environment say; it goes before the config's options. */

@@ -9,10 +9,13 @@ import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts'
 import { Stages } from '../stages/stages.ts';
 import { guardedReply } from '../stages/tap-guard.ts';
 import { CleanUps } from './clean-ups.ts';
+import { EntityViews } from './entity-views.ts';
+import { kindListsOf } from './kind-lists.ts';
 import { MetricRecorder } from './metric-recorder.ts';
 import type { Metrics } from './metrics.ts';
 import type { WorkerSide } from './plugin.ts';
 import { covers, type PluginInstance } from './plugin-instance.ts';
+import type { RowReplica } from './row-replica.ts';
 import { startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
 
@@ -23,6 +26,8 @@ const maxUnheard = 1_000;
 export interface WorkerSidesOptions {
   readonly worker: number;
   readonly pools: Pools;
+  /** What operators said of kinds that plugins own. */
+  readonly rows: RowReplica;
   readonly log: Logger;
   readonly clock: Clock;
   /** Is told what a plugin threw where no request can fail for it. */
@@ -64,10 +69,14 @@ export class WorkerSides {
    * when a tap can never be asked.
    */
   async start(instances: readonly PluginInstance[]): Promise<void> {
+    const lists = kindListsOf(instances);
+    const { rows, report } = this.options;
+    const views = new EntityViews({ lists, source: rows, report });
+    if (lists.size > 0) rows.use(lists, views);
     for (const instance of instances) {
       this.starting = instance.name;
       try {
-        const side = this.side(instance, instances);
+        const side = this.side(instance, instances, views);
         await startWithin(this.options, instance.name, instance.plugin.worker?.(side, instance.options));
       } catch (thrown) {
         await this.close();
@@ -108,7 +117,7 @@ export class WorkerSides {
     for (const listener of listeners) this.deliver(instance, listener, message);
   }
 
-  private side(instance: PluginInstance, all: readonly PluginInstance[]): WorkerSide {
+  private side(instance: PluginInstance, all: readonly PluginInstance[], views: EntityViews): WorkerSide {
     const { worker, pools, log, clock, report } = this.options;
     const { name, scope, conditions, plugin } = instance;
     const hooks = createHooks(report, name);
@@ -126,6 +135,7 @@ export class WorkerSides {
       clock,
       log: ownLog,
       covers: pool => covers(instance, all, pool),
+      entities: views.of(name, plugin.kind?.name),
       onClose: fn => this.cleanUps.add(name, fn),
       route: (routeName, end) =>
         new Route(

@@ -6,7 +6,7 @@ import { changesBetween } from '../state/effective-change.ts';
 import type { Base, Entity } from '../state/entity.ts';
 import type { Row } from '../state/row.ts';
 import { RunTimeSettings } from '../state/settings.ts';
-import { State, type Written } from '../state/state.ts';
+import { type AdmittedWrite, State, type Written } from '../state/state.ts';
 import type { StateStore } from '../state/store.ts';
 import type { Write } from '../state/write.ts';
 import { DiscoveredLayer, type FoundHeritage } from './discovered-layer.ts';
@@ -50,6 +50,8 @@ export class ManagedPools {
   /** What operators said, and what the layers make of it. */
   readonly state: State;
   readonly settings: RunTimeSettings;
+  /** What leads to a pool beside fallbacks, for people; set by who knows. */
+  leads: (pool: string) => readonly string[] = () => [];
   private readonly options: ManagedPoolsOptions;
   private readonly members: PoolMembers;
   /** Those of which any layer says something, and those that an operator removed. */
@@ -96,7 +98,7 @@ export class ManagedPools {
       kind: poolKind,
       base: name => this.poolBase(name),
       changed: (name, { by }) => this.mergePool(name, by),
-      admit: (name, after) => this.admitPool(name, after),
+      admit: (name, after, write) => this.admitPool(name, after, write),
     });
     this.settings = new RunTimeSettings(this.state);
   }
@@ -297,9 +299,9 @@ export class ManagedPools {
   }
 
   /** Throws CONFLICT, INPUT_INVALID or LIMIT_REACHED for what cannot be. */
-  private admitPool(name: string, after: Entity | undefined): void {
+  private admitPool(name: string, after: Entity | undefined, { force }: AdmittedWrite): void {
     if (after === undefined) {
-      this.expectUnneeded(name);
+      this.expectUnneeded(name, force ? 'forced' : 'asked');
       return;
     }
     if (this.pools.get(name) === undefined && this.pools.size >= maxPools) {
@@ -321,21 +323,39 @@ export class ManagedPools {
   }
 
   /** Throws CONFLICT for a pool that cannot be done without. */
-  private expectUnneeded(name: string): void {
+  private expectUnneeded(name: string, how: 'asked' | 'forced'): void {
     if (name === 'default') throw new WeldrError('CONFLICT', 'the pool default is always there');
-    for (const pool of this.pools) {
-      if (pool.fallback !== name || !this.hasPool(pool.name)) continue;
-      throw new WeldrError(
-        'CONFLICT',
-        `the pool ${pool.name} has ${name} as its fallback; change that first`,
-      );
-    }
+    if (how === 'asked') this.expectUnnamed(name);
     const isAdded = ({ kind, key, op }: Row): boolean =>
       kind === serverKindName && op === 'define' && partsOfServerKey(key).pool === name;
     const added = [...this.state.all].filter(isAdded).length;
     if (added === 0) return;
     const what = added === 1 ? 'a server that was' : `${added} servers that were`;
     throw new WeldrError('CONFLICT', `the pool ${name} has ${what} added at run time; remove them first`);
+  }
+
+  /** Throws CONFLICT for a pool that others lead to. */
+  private expectUnnamed(name: string): void {
+    const forced = 'or remove it with ?force, and requests that go there are answered with 503';
+    for (const pool of this.pools) {
+      if (this.fallbackOf(pool.name) !== name) continue;
+      throw new WeldrError(
+        'CONFLICT',
+        `the pool ${pool.name} has ${name} as its fallback; change that first, ${forced}`,
+      );
+    }
+    const leading = this.leads(name);
+    if (leading.length === 0) return;
+    throw new WeldrError(
+      'CONFLICT',
+      `the pool ${name} is where ${leading.join(', ')} ${leading.length === 1 ? 'leads' : 'lead'}; change that first, ${forced}`,
+    );
+  }
+
+  /** With changes made that are looked at. */
+  private fallbackOf(name: string): string | undefined {
+    const entity = this.state.entity(poolKindName, name);
+    return entity === undefined ? undefined : poolSettingsOf(entity.value).fallback;
   }
 
   /** What is below the operator's word; undefined: nothing. */

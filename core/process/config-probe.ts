@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { pino } from 'pino';
 import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
+import { RowReplica } from '../plugin/row-replica.ts';
 import { startFailure } from '../plugin/start-failure.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
@@ -27,6 +28,7 @@ export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<
   const sides = new WorkerSides({
     worker: 1,
     pools,
+    rows: new RowReplica(),
     log: pino({ level: 'silent' }),
     clock: systemClock,
     report() {},

@@ -6,6 +6,7 @@ import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { systemClock } from '../clock.ts';
 import { describeError, WeldrError } from '../errors.ts';
 import type { LogOptions, ProcessLog } from '../log/log.ts';
+import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
@@ -21,8 +22,8 @@ import type { WorkerLink } from './links.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import { liveStatus } from './manager-status.ts';
 import type { ManagerMessage } from './messages.ts';
-import { PoolBroadcast } from './pool-broadcast.ts';
 import type { ServiceState } from './service-manager.ts';
+import { StateBroadcast } from './state-broadcast.ts';
 import type { Predecessor, Successor } from './succession.ts';
 import { TlsBroadcast } from './tls-broadcast.ts';
 import { WorkerGroup } from './worker-group.ts';
@@ -31,6 +32,8 @@ import { WorkerGroup } from './worker-group.ts';
 const cutTimeout = 1_000;
 /** How long a reload waits for old workers to hear that they accept no more, ms. */
 const acceptNoMoreTimeout = 5_000;
+/** The most things that a line names. */
+const maxNamed = 5;
 
 /** What a manager works with. */
 export interface ManagerOptions {
@@ -65,7 +68,8 @@ export class Manager {
   private readonly options: ManagerOptions;
   private readonly sockets: ListeningSockets;
   private readonly pools: ManagedPools;
-  private readonly broadcast: PoolBroadcast;
+  private readonly broadcast: StateBroadcast;
+  private readonly kinds: ManagerKinds;
   private readonly certificates: CertificateRegistry;
   private readonly tls: TlsBroadcast;
   private readonly delivery: Delivery;
@@ -124,8 +128,12 @@ export class Manager {
         this.processLog?.log.error({ kind, key }, `what an operator said of ${kind} ${key}: ${problem}`),
       settled: () => this.delivery.settled(),
     });
-    this.broadcast = new PoolBroadcast(this.pools, (after, revision, changes) => {
-      for (const group of this.groups) group.changes(after, revision, changes);
+    this.broadcast = new StateBroadcast(this.pools, changes => {
+      for (const group of this.groups) group.changes(changes);
+    });
+    this.kinds = new ManagerKinds({
+      pools: this.pools,
+      tell: ({ text, ...facts }) => this.processLog?.log.info(facts, text),
     });
     this.certificates = new CertificateRegistry({
       state: this.pools.state,
@@ -276,9 +284,11 @@ export class Manager {
     try {
       group.spawn();
       await this.inherit(opening);
+      this.takeKinds(config);
       await plugins.start(config.plugins);
       this.pools.setConfig(serversOf(config.settings), poolSettingsOf(config.settings));
       this.pools.retain(namesOf(config));
+      this.kinds.begin();
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
       await group.listen();
@@ -322,8 +332,28 @@ export class Manager {
     for (const text of warnings) this.log.warn(text);
   }
 
+  private takeKinds({ plugins, settings }: LoadedConfig): void {
+    this.kinds.setConfig(
+      plugins,
+      settings.listen.map(({ name }) => name),
+    );
+  }
+
+  /** What leads nowhere, in one line. */
+  private tellDangling(): void {
+    const { dangling } = this.kinds;
+    if (dangling.length === 0) return;
+    const named = dangling.slice(0, maxNamed).map(({ what, pools }) => `${what} to ${pools.join(' and ')}`);
+    const more = dangling.length > maxNamed ? ', …' : '';
+    this.log.warn(
+      { dangling: dangling.length },
+      `pools that are not there are led to (${named.join(', ')}${more}): such requests are answered with 503`,
+    );
+  }
+
   /** What of the config is not in force, and why, in one line. */
   private tellOverview(): void {
+    this.tellDangling();
     const overview = overviewOf(this.pools.state);
     const text = overviewText(overview);
     if (text === undefined) return;
@@ -374,6 +404,7 @@ export class Manager {
     }
     this.takeOver(group, plugins);
     oldGroup.deliverTo((...message) => plugins.receive(...message));
+    this.takeKinds(config);
     this.pools.setConfig(serversOf(config.settings), poolSettingsOf(config.settings));
     this.pools.retain(namesOf(config));
     this.sums.keep(namesOf(config));
@@ -559,6 +590,7 @@ export class Manager {
       type: 'snapshot',
       revision: this.pools.revision,
       changes: this.pools.snapshot(),
+      rows: this.broadcast.rows,
       settings: withoutServers(settings),
     };
   }
@@ -572,6 +604,7 @@ export class Manager {
   private newPlugins(group: WorkerGroup): ManagerSides {
     return new ManagerSides({
       pools: this.pools,
+      kinds: this.kinds,
       certificates: this.certificates,
       log: this.log,
       clock: systemClock,

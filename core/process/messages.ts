@@ -5,7 +5,9 @@ import type { ErrorCode } from '../errors.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
+import type { Row } from '../state/row.ts';
 import type { ConfigRecording } from './config-source.ts';
+import type { StateChanges } from './state-broadcast.ts';
 
 /** What a worker says. */
 export type WorkerMessage =
@@ -43,21 +45,18 @@ export type ManagerMessage =
       readonly recording: ConfigRecording;
     }
   /**
-   * All upstreams, and the settings that the manager goes by, which name no servers.
+   * All upstreams, what operators said of kinds that plugins own, and the settings that the manager goes by, which name no
+   * servers.
    */
   | {
       readonly type: 'snapshot';
       readonly revision: number;
       readonly changes: readonly PoolChange[];
+      readonly rows: readonly Row[];
       readonly settings: Settings;
     }
-  /** What changed in the pools from revision `after` to `revision`. */
-  | {
-      readonly type: 'changes';
-      readonly after: number;
-      readonly revision: number;
-      readonly changes: readonly PoolChange[];
-    }
+  /** What changed: no request may see a part of it. */
+  | (StateChanges & { readonly type: 'changes' })
   /**
    * What TLS goes by: keys of tickets, base64, by the names of listeners what they show, and what all of them show besides.
    * Again when it changes.

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
+import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { startFailure } from '../plugin/start-failure.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
@@ -42,9 +43,17 @@ export async function readStoredState({ settings, plugins }: LoadedConfig): Prom
   for (const { name } of plugins) {
     pools.settings.declare(name, { schema: z.record(z.string(), z.unknown()), base: {} });
   }
+  const kinds = new ManagerKinds({ pools });
+  kinds.setConfig(
+    plugins,
+    settings.listen.map(({ name }) => name),
+  );
   await pools.useStore(new FixedStore(rows));
   pools.setConfig(serversOf(settings), poolSettingsOf(settings));
   certificates.setConfig(new ListenersTls(settings.listen).materials);
+  for (const { what, pools: missing } of kinds.dangling) {
+    problems.push(`${what}: leads to ${missing.join(' and ')}, which is not there: it is answered with 503`);
+  }
   return { overview: overviewText(overviewOf(pools.state)), problems };
 }
 

@@ -1,10 +1,10 @@
 // The workers of one config: they are started together, listen together and drain together.
 import type { Logger } from 'pino';
-import type { PoolChange } from '../pool/pool.ts';
 import type { LoadedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
 import type { ManagerMessage, PluginMessage } from './messages.ts';
+import type { StateChanges } from './state-broadcast.ts';
 import { WorkerSlot } from './worker-slot.ts';
 
 /** Plugins' messages that may wait for their manager sides to start; what comes over it is dropped. */
@@ -148,10 +148,10 @@ export class WorkerGroup {
     await Promise.all(this.slots.map(slot => slot.kill()));
   }
 
-  /** Tells all workers that know the pools of changes. */
-  changes(after: number, revision: number, changes: readonly PoolChange[]): void {
+  /** Tells all workers that know the state of changes. */
+  changes(changes: StateChanges): void {
     for (const slot of this.slots) {
-      if (this.greeted.has(slot.number)) slot.send({ type: 'changes', after, revision, changes });
+      if (this.greeted.has(slot.number)) slot.send({ type: 'changes', ...changes });
     }
   }
 

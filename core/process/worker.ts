@@ -5,6 +5,7 @@ import { systemClock } from '../clock.ts';
 import { describeError, toError, WeldrError } from '../errors.ts';
 import { Listener } from '../http/accept/listener.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
+import { RowReplica } from '../plugin/row-replica.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
 import type { ListenEntry } from '../settings/listen.ts';
@@ -35,6 +36,8 @@ type Message<T extends ManagerMessage['type']> = Extract<ManagerMessage, { type:
 export class Worker {
   private readonly options: WorkerOptions;
   private readonly pools = new Pools();
+  /** What operators said of kinds that plugins own. */
+  private readonly rows = new RowReplica();
   private readonly drains = new DrainWatch(this.pools, upstream =>
     this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
   );
@@ -130,6 +133,7 @@ export class Worker {
       this.pools.ensure(name).setSettings(said);
     }
     for (const change of snapshot.changes) this.pools.apply(change);
+    this.rows.apply(snapshot.rows.map(row => ({ kind: row.kind, key: row.key, row })));
     try {
       const log = await this.options.openLog(settings.logLevel, this.number);
       this.log = log;
@@ -151,6 +155,7 @@ export class Worker {
     const plugins = new WorkerSides({
       worker: this.number,
       pools,
+      rows: this.rows,
       log,
       clock: systemClock,
       report,
@@ -177,6 +182,8 @@ export class Worker {
       this.pools.apply(change);
       this.drains.changed(change);
     }
+    // Behind the pools, which may be new.
+    this.rows.apply(message.rows);
   }
 
   /** Has fences wait for work that what came from the manager began. */

@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { adoptError, WeldrError } from '../errors.ts';
+import { kindListsOf } from '../plugin/kind-lists.ts';
 import type { ConfigFacts, Plugin } from '../plugin/plugin.ts';
 import type { PluginCatalogue } from '../plugin/plugin-form.ts';
 import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
@@ -96,6 +97,8 @@ export function checkConfig(
   }
   const instances = instantiate({ plugins, define, pools: pluginsByPool, catalogue });
   refuseTwoStores(instances);
+  // Throws for two things of one name.
+  kindListsOf(instances);
   const warnings: string[] = [];
   const addresses: string[] = [];
   for (const instance of instances) {

@@ -21,6 +21,8 @@ export interface Kind {
   readonly secret: readonly string[];
   /** Is an operator's word always a whole thing? Then no row patches a base, and none keeps one away. */
   readonly isWhole?: boolean;
+  /** Does a put say all fields, also over a base? Else what it leaves out is the base's. */
+  readonly putIsWhole?: boolean;
   /** Can there be a thing of this key? */
   isKey(key: string): boolean;
   /** Is it a field that this version knows? */

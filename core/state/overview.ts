@@ -49,6 +49,7 @@ export function overviewText(overview: Overview): string | undefined {
 
 function standingOf(state: State, row: Row): Standing {
   const hasBase = state.hasBase(row);
+  if (row.op === 'define' && !hasBase && !state.takesNew(row.kind)) return 'waiting';
   if (row.op === 'define') return hasBase ? 'shadowing' : 'added';
   if (!hasBase) return 'waiting';
   return row.op === 'remove' ? 'removed' : 'changed';

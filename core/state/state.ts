@@ -16,7 +16,16 @@ export interface KindHost {
   /** What the rows say of this thing is another thing now: who owns it brings it to that. */
   changed(key: string, cause: Mark): void;
   /** May this be, with all others there are? Throws LIMIT_REACHED, CONFLICT … */
-  admit?(key: string, after: Entity | undefined): void;
+  admit?(key: string, after: Entity | undefined, write: AdmittedWrite): void;
+  /** Has a thing of this kind, which only operators define, an effect? Default: yes. */
+  takesNew?(): boolean;
+}
+
+/** What of a write matters to those who admit what it makes. */
+export interface AdmittedWrite {
+  readonly before: Entity | undefined;
+  /** Is it to be removed also where other things name it? */
+  readonly force: boolean;
 }
 
 /** What became of one write. */
@@ -57,6 +66,7 @@ export class State {
   private store: StateStore | undefined;
   /** A store was let go of and the next one is not there yet: what was acknowledged now would be lost. */
   private betweenStores = false;
+  private readonly observers = new Set<(changes: readonly RowChange[]) => void>();
 
   constructor(options: StateOptions) {
     this.options = options;
@@ -65,6 +75,23 @@ export class State {
   /** Makes a kind known; its rows are in force from then on. */
   register(host: KindHost): void {
     this.kinds.set(host.kind.name, host);
+  }
+
+  /** Makes a kind unknown: its rows stay, and have no effect. */
+  unregister(kind: string): void {
+    this.kinds.delete(kind);
+  }
+
+  /** Is there anybody whom a row of this kind has an effect on, where nothing is below it? */
+  takesNew(kind: string): boolean {
+    const host = this.kinds.get(kind);
+    return host !== undefined && (host.takesNew?.() ?? true);
+  }
+
+  /** Follows the rows: called once for all that was changed together, when it is in force here. */
+  observe(observer: (changes: readonly RowChange[]) => void): () => void {
+    this.observers.add(observer);
+    return () => void this.observers.delete(observer);
   }
 
   /** As what operators' whole entities are shown. */
@@ -214,8 +241,10 @@ export class State {
       if (one.written.changed || one.renews) changes.push({ kind, key, row: one.row });
     }
     this.supposing(changes, () => {
-      for (const [index, { kind, key, after }] of written.entries()) {
-        inPlace(writes, index, () => this.hostOf(kind).admit?.(key, after));
+      for (const [index, { kind, key, before, after }] of written.entries()) {
+        const write = writes[index];
+        const force = write?.op === 'remove' && write.force === true;
+        inPlace(writes, index, () => this.hostOf(kind).admit?.(key, after, { before, force }));
       }
     });
     return { written, changes };
@@ -358,6 +387,8 @@ export class State {
     for (const change of usable) touched.set(rowId(change.kind, change.key), change);
     this.setRows(usable);
     for (const { kind, key } of touched.values()) this.kinds.get(kind)?.changed(key, mark);
+    const all = [...touched.values()];
+    if (all.length > 0) for (const observer of this.observers) observer(all);
   }
 
   /** What has a key that its kind cannot have stays in the store, and has no effect. */

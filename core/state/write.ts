@@ -1,7 +1,7 @@
 // Write: what an operator asks for, and the row that it leaves. Pure: who calls sees to the store.
 import { WeldrError } from '../errors.ts';
 import type { Base, Entity, Kind } from './entity.ts';
-import { amendPatch, isObject, type JsonObject, mergePatch } from './merge-patch.ts';
+import { amendPatch, isObject, type JsonObject, mergePatch, patchBetween } from './merge-patch.ts';
 import type { Mark, Row } from './row.ts';
 
 /** What an operator wants of one thing. */
@@ -22,7 +22,11 @@ export type Write = {
       readonly op: 'add' | 'put' | 'patch';
       readonly value: unknown;
     }
-  | { readonly op: 'remove' }
+  | {
+      readonly op: 'remove';
+      /** Also where other things name it, which lead nowhere then. */
+      readonly force?: boolean | undefined;
+    }
   /** The base is in force again: of all fields, or of these. */
   | { readonly op: 'forget'; readonly fields?: readonly string[] | undefined }
 );
@@ -94,9 +98,12 @@ function replaced(write: Write, given: unknown, found: Found, mark: Mark): Row |
   if (base === undefined || kind.isWhole === true || entity?.row?.op === 'define') {
     return defined(write, kind.parse(write.key, given), found, mark);
   }
-  const wanted = kind.parse(write.key, mergePatch(base.value, given));
+  const wanted = kind.parse(write.key, kind.putIsWhole === true ? given : mergePatch(base.value, given));
   keepIdentity(kind, base.value, wanted);
-  const value = amendPatch({}, isObject(given) ? given : {}, { base: base.value, wanted });
+  const value =
+    kind.putIsWhole === true
+      ? patchBetween(base.value, wanted)
+      : amendPatch({}, isObject(given) ? given : {}, { base: base.value, wanted });
   return patched(write, value, Object.keys(value ?? {}), row?.op === 'patch' ? row : undefined, mark);
 }
 

@@ -4,6 +4,7 @@ import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import type { WeldrError } from '../errors.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../plugin/admin.ts';
 import type { ManagerHooks } from '../plugin/manager-hooks.ts';
+import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus, Plugin } from '../plugin/plugin.ts';
@@ -12,8 +13,10 @@ import { Precondition, type PreconditionFields } from '../plugin/precondition.ts
 import { ManagedPools } from '../pool/managed-pools.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
+import { ofPlugins } from '../process/state-broadcast.ts';
 import { parse } from '../settings/options.ts';
 import type { Overrides } from '../settings/settings.ts';
+import type { RowChange } from '../state/row.ts';
 import { FakeClock } from './fake-clock.ts';
 import { collectingLogger, type LogLine } from './log-lines.ts';
 import { sendLater } from './message-line.ts';
@@ -23,6 +26,10 @@ export interface ManagerSideOptions {
   /** The config's servers of the pool `default`, or of the pools by name; taken after the plugins have started. */
   readonly servers?: readonly ServerInput[] | Readonly<Record<string, readonly ServerInput[]>>;
   readonly clock?: FakeClock;
+  /** The names of listeners. */
+  readonly listeners?: readonly string[];
+  /** Plugins by the names that routes and pools use for them. */
+  readonly define?: Readonly<Record<string, Plugin>>;
   /** The side that this one follows, as at a reload: its pools and its plugins' memory go on. */
   readonly previous?: TestManagerSide;
   /** The longest that a removed server is waited for, in ms; default 30 000. */
@@ -41,6 +48,8 @@ export interface TestManagerSide {
   readonly hooks: ManagerHooks;
   /** All that the manager has of the pools; plugins get ManagerPools and OperatorPools of it. */
   readonly pools: ManagedPools;
+  /** The kinds that plugins own. */
+  readonly kinds: ManagerKinds;
   /** All certificates that clients are shown. */
   readonly certificates: CertificateRegistry;
   readonly clock: FakeClock;
@@ -104,11 +113,14 @@ export async function managerSide(
       clock,
       log: () => log,
     });
+  const kinds =
+    previous?.kinds ?? new ManagerKinds({ pools, tell: ({ text, ...facts }) => log.info(facts, text) });
   const reported: WeldrError[] = [];
   const memory = previous?.memory ?? new Map<string, unknown>();
   const sums = previous?.sums ?? new MetricSums();
   const sides = new ManagerSides({
     pools,
+    kinds,
     certificates,
     log,
     clock,
@@ -124,8 +136,11 @@ export async function managerSide(
   });
   previous?.pools.releaseStore();
   const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
-  const instances = instantiate({ plugins });
+  const instances = instantiate({ plugins, define: options.define ?? {} });
+  // At a reload the base is exchanged when the new sides are there.
+  if (previous === undefined) kinds.setConfig(instances, options.listeners ?? []);
   await sides.start(instances);
+  if (previous !== undefined) kinds.setConfig(instances, options.listeners ?? []);
   if (options.servers !== undefined || previous === undefined) {
     try {
       pools.setConfig(definitions(options.servers ?? []));
@@ -135,11 +150,13 @@ export async function managerSide(
     }
   }
   if (previous === undefined) certificates.setConfig({});
+  kinds.begin();
   // A test may judge under a name of its own, over a reload, too.
   pools.retain([...instances.map(({ name }) => name), 'test']);
   return {
     hooks: sides.hooks,
     pools,
+    kinds,
     certificates,
     clock,
     routes: sides.admin,
@@ -191,6 +208,8 @@ function testStatus(clock: FakeClock, workers: Workers, status: Partial<ManagerS
 /** A worker as its manager sees it: its replica of the pools, and the worker sides of the plugins. */
 export interface WorkerReplica {
   apply(change: PoolChange): void;
+  /** What operators say of kinds that plugins own. */
+  applyRows(changes: readonly RowChange[]): void;
   receive(instance: string, message: unknown): void;
 }
 
@@ -215,6 +234,8 @@ class Workers {
     if (this.replicas.has(worker)) throw new Error(`worker ${worker} runs already; give this one another id`);
     this.replicas.set(worker, replica);
     for (const change of pools.snapshot()) replica.apply(change);
+    replica.applyRows(ofPlugins([...pools.state.all]).map(row => ({ kind: row.kind, key: row.key, row })));
+    const stopRows = pools.state.observe(changes => replica.applyRows(throughJson(ofPlugins(changes))));
     const stop = pools.observe({
       changes: changes => {
         for (const change of changes) replica.apply(change);
@@ -222,6 +243,7 @@ class Workers {
     });
     return () => {
       stop();
+      stopRows();
       this.replicas.delete(worker);
     };
   }
@@ -277,8 +299,8 @@ function conditionsOf(route: AdminRoute, fields: PreconditionFields): Preconditi
   return precondition;
 }
 
-function throughJson(value: unknown): unknown {
-  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+function throughJson<T>(value: T): T {
+  return value === undefined ? value : JSON.parse(JSON.stringify(value));
 }
 
 /** The `:names` of a route's path, if the path is of that form. */

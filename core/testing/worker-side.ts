@@ -2,6 +2,7 @@
 import type { WeldrError } from '../errors.ts';
 import type { Plugin } from '../plugin/plugin.ts';
 import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
+import { RowReplica } from '../plugin/row-replica.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools, type Upstream } from '../pool/pool.ts';
 import { DrainWatch } from '../process/drain-watch.ts';
@@ -101,15 +102,17 @@ export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSid
   const log = collectingLogger(logs);
   const reported: WeldrError[] = [];
   const report = (error: WeldrError): void => void reported.push(error);
+  const rows = new RowReplica();
   const sides = new WorkerSides({
     worker: id,
     pools,
+    rows,
     log,
     clock,
     report,
     send: (instance, message) => manager?.receive(instance, message, id),
   });
-  const leave = manager === undefined ? undefined : joinManager(manager, id, pools, sides, report);
+  const leave = manager === undefined ? undefined : joinManager(manager, id, { pools, rows, sides, report });
   try {
     await sides.start(instances);
     if (standIn !== undefined && sides.stages.plain.selectUpstream.taps.length === 0) {
@@ -149,13 +152,19 @@ export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSid
   };
 }
 
+/** What a worker of a manager is made of. */
+interface WorkerMeans {
+  readonly pools: Pools;
+  readonly rows: RowReplica;
+  readonly sides: WorkerSides;
+  report(error: WeldrError): void;
+}
+
 /** Has the manager keep the replica up to date, and says when a drain is over here; returns how to leave. */
 function joinManager(
   manager: TestManagerSide,
   id: number,
-  pools: Pools,
-  sides: WorkerSides,
-  report: (error: WeldrError) => void,
+  { pools, rows, sides, report }: WorkerMeans,
 ): () => void {
   const drains = new DrainWatch(pools, ({ pool, id: upstream }) => {
     // A worker's word reaches the manager later, as between processes.
@@ -167,6 +176,7 @@ function joinManager(
       pools.apply(change);
       drains.changed(change);
     },
+    applyRows: changes => rows.apply(changes),
     receive: (instance, message) => sides.receive(instance, message),
   });
 }

@@ -9,6 +9,7 @@ import { adoptError, describeError, type ErrorCode, WeldrError } from '../../cor
 import { RefusalLog } from '../../core/log/refusal-log.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
+import { absentKind } from './absent-kinds.ts';
 import type { AccessGuard } from './access-guard.ts';
 import type { AdminConnection } from './admin-connection.ts';
 import { AdminConnections } from './admin-connections.ts';
@@ -215,11 +216,9 @@ export class AdminServer {
     }
     const allow = this.methodsOf(request.path).join(', ');
     if (allow === '') {
-      this.refuse(
-        request,
-        response,
-        new WeldrError('NOT_FOUND', `there is no ${path}; GET / lists what there is`),
-      );
+      const absent = absentKind(request.path, other => this.methodsOf(other).length > 0);
+      const why = absent ?? `there is no ${path}; GET / lists what there is`;
+      this.refuse(request, response, new WeldrError('NOT_FOUND', why));
       return;
     }
     const error = new WeldrError('METHOD_NOT_ALLOWED', `${path} takes ${allow}, not ${request.method}`);

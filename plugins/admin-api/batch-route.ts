@@ -1,6 +1,7 @@
-// POST /batch: up to 100 changes of servers, pools, certificates and settings, all or none.
+// POST /batch: up to 100 changes of servers, pools, certificates, settings and what plugins own, all or none.
 import { z } from 'zod';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
+import type { KindView } from '../../core/plugin/kind-views.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import { namePattern } from '../../core/pool/pool-name.ts';
@@ -18,8 +19,11 @@ import { isSet } from './query-switch.ts';
 /** The most bytes of a batch. */
 const maxBytes = 8 * 1024 * 1024;
 
-const common = {
-  kind: z.enum(['server', 'pool', 'certificate', 'setting']).default('server').describe('What is changed.'),
+const common = (kinds: readonly string[]) => ({
+  kind: z
+    .enum(['server', 'pool', 'certificate', 'setting', ...kinds])
+    .default('server')
+    .describe('What is changed.'),
   pool: z.string().regex(namePattern).default('default').describe('Of a server: its pool.'),
   url: z.string().max(2048).optional().describe('Of a server: its URL.'),
   name: z
@@ -29,26 +33,43 @@ const common = {
     .describe('Of a pool, a certificate or a setting: its name, such as "health-check".'),
   ifMatch: z.string().max(1000).optional().describe('As the field If-Match of a change by itself.'),
   ifNoneMatch: z.string().max(1000).optional().describe('As the field If-None-Match.'),
-};
+});
 const value = z.record(z.string(), z.unknown()).describe('The fields.');
 
-const change = z.discriminatedUnion('op', [
-  z.strictObject({ op: z.literal('add'), value: value.default({}), ...common }),
-  z.strictObject({ op: z.literal('patch'), value, ...common }),
-  z.strictObject({ op: z.literal('remove'), ...common }),
-  z.strictObject({
-    op: z.literal('forget'),
-    fields: z.array(z.string()).max(100).optional().describe('Which overridden fields; default: all.'),
-    ...common,
-  }),
-]);
+const batchOf = (kinds: readonly string[]) => {
+  const all = common(kinds);
+  const change = z.discriminatedUnion('op', [
+    z.strictObject({ op: z.literal('add'), value: value.default({}), ...all }),
+    z.strictObject({ op: z.literal('put'), value, ...all }),
+    z.strictObject({ op: z.literal('patch'), value, ...all }),
+    z.strictObject({
+      op: z.literal('remove'),
+      force: z.boolean().optional().describe('Of a pool: also where routes or fallbacks lead to it.'),
+      ...all,
+    }),
+    z.strictObject({
+      op: z.literal('forget'),
+      fields: z.array(z.string()).max(100).optional().describe('Which overridden fields; default: all.'),
+      ...all,
+    }),
+  ]);
+  return z.strictObject({ changes: z.array(change).min(1).max(maxBatch) });
+};
+
+type BatchSchema = ReturnType<typeof batchOf>;
+type Change = z.output<BatchSchema>['changes'][number];
 
 const address = serverDefinition.shape.url;
 
-const batch = z.strictObject({ changes: z.array(change).min(1).max(maxBatch) });
+/** What the route works with. */
+export interface BatchRouteOptions {
+  readonly operator: OperatorPools;
+  readonly kinds: readonly KindView[];
+}
 
 /** Adds the route. */
-export function addBatchRoute(admin: AdminRoutes, operator: OperatorPools): void {
+export function addBatchRoute(admin: AdminRoutes, { operator, kinds }: BatchRouteOptions): void {
+  const batch = batchOf(kinds.map(({ kind }) => kind.name));
   admin.add({
     method: 'POST',
     path: '/batch',
@@ -58,11 +79,15 @@ export function addBatchRoute(admin: AdminRoutes, operator: OperatorPools): void
     body: batch,
     answers: { 200: 'What became of each, or would' },
     maxBody: maxBytes,
-    handle: request => writeBatch(operator, request),
+    handle: request => writeBatch(operator, batch, request),
   });
 }
 
-async function writeBatch(operator: OperatorPools, request: AdminRequest): Promise<AdminAnswer> {
+async function writeBatch(
+  operator: OperatorPools,
+  batch: BatchSchema,
+  request: AdminRequest,
+): Promise<AdminAnswer> {
   const { changes } = parse(batch, request.body, 'INPUT_INVALID');
   const writes = changes.map((one, index) => writeOf(one, `changes[${index}]`));
   if (isSet(request, 'dryRun')) return dryRunAnswer(operator.plan(writes, request.by));
@@ -81,26 +106,27 @@ async function writeBatch(operator: OperatorPools, request: AdminRequest): Promi
   };
 }
 
-function writeOf(one: z.output<typeof change>, where: string): Write {
+function writeOf(one: Change, where: string): Write {
   const { ifMatch, ifNoneMatch } = one;
   const precondition = new Precondition({ ifMatch, ifNoneMatch });
   const expect = (entity: Entity | undefined) => precondition.check(entity && etagOf(entity));
   const identity = { ...identityOf(one, where), expect };
   switch (one.op) {
-    case 'add': {
+    case 'add':
+    case 'put': {
       const given = identity.kind === serverKindName ? { ...one.value, url: identity.id } : one.value;
-      return { ...identity, op: 'add', value: given };
+      return { ...identity, op: one.op, value: given };
     }
     case 'patch':
       return { ...identity, op: 'patch', value: one.value };
     case 'remove':
-      return { ...identity, op: 'remove' };
+      return { ...identity, op: 'remove', force: one.force };
     case 'forget':
       return { ...identity, op: 'forget', fields: one.fields };
   }
 }
 
-function identityOf({ kind, pool, url, name, ...rest }: z.output<typeof change>, where: string) {
+function identityOf({ kind, pool, url, name, ...rest }: Change, where: string) {
   if (kind !== 'server') {
     const key = parse(z.string(), name, 'INPUT_INVALID', `${where}.name`);
     return { kind, key, id: key };

@@ -8,7 +8,7 @@ import { isSet } from './query-switch.ts';
 /** What becomes of the thing. */
 export type EntityChange =
   | { readonly op: 'add' | 'patch' | 'put'; readonly value: unknown }
-  | { readonly op: 'remove' }
+  | { readonly op: 'remove'; readonly force?: boolean }
   | { readonly op: 'forget'; readonly fields: readonly string[] | undefined };
 
 /** Which thing it is. */

@@ -11,6 +11,7 @@ import type { Overrides } from '../../core/settings/settings.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addBatchRoute } from './batch-route.ts';
 import { addCertificateRoutes } from './certificate-routes.ts';
+import { addKindRoutes } from './kind-routes.ts';
 import { addManagerRoutes } from './manager-routes.ts';
 import { addOpenApiRoute } from './openapi.ts';
 import { addPoolRoutes } from './pool-routes.ts';
@@ -84,7 +85,8 @@ export const adminApi = definePlugin({
     addPoolRoutes(side.admin, side);
     addServerRoutes(side.admin, side);
     addCertificateRoutes(side.admin, side);
-    addBatchRoute(side.admin, side.operator);
+    addKindRoutes(side.admin, side);
+    addBatchRoute(side.admin, side);
     const { host, port, bearer } = accessOf(side.overrides, configured);
     const { hosts, tls } = configured;
     const clientAuth = tls?.clientAuth?.mode;

@@ -34,6 +34,23 @@ export function pageOf(
   return { page, next: next.toString() };
 }
 
+/** The same of names, for `limit` and `after`. Throws INPUT_INVALID. */
+export function pageOfNames(
+  names: readonly string[],
+  query: URLSearchParams,
+): { page: readonly string[]; next: string | undefined } {
+  const after = query.get('after');
+  const limit = limitOf(query.get('limit'));
+  if (limit === undefined && after === null) return { page: names, next: undefined };
+  const sorted = names.filter(name => after === null || name > after).sort();
+  const page = sorted.slice(0, limit);
+  const last = page.at(-1);
+  if (page.length === sorted.length || last === undefined) return { page, next: undefined };
+  const next = new URLSearchParams(query);
+  next.set('after', last);
+  return { page, next: next.toString() };
+}
+
 /** `zone:a`, or `zone=a` percent-encoded. */
 function labelOf(text: string): readonly [label: string, value: string] {
   const [, label, value] = /^([^:=]+)[:=](.*)$/.exec(text) ?? [];

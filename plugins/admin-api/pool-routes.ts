@@ -80,7 +80,7 @@ export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): v
     path: one,
     rel: 'remove-pool',
     summary: 'Remove a pool',
-    query: { dryRun, override },
+    query: { dryRun, override, force: 'Also where routes or fallbacks lead to it: 503 then.' },
     answers: { 200: 'It is as the config says', 204: 'It is removed' },
     conditional,
     handle: r => routes.remove(r),
@@ -133,7 +133,7 @@ class PoolRoutes {
     if (!forgets || !isRemoved) this.nameOf(request);
     const write = forgets
       ? ({ op: 'forget', fields: overrideOf(request) } as const)
-      : ({ op: 'remove' } as const);
+      : ({ op: 'remove', force: isSet(request, 'force') } as const);
     const { answer } = await this.write(request, name, write);
     if (answer !== undefined) return answer;
     return forgets ? this.shown(name) : { status: 204, body: undefined };

@@ -4,12 +4,12 @@ import { WeldrError } from '../../core/errors.ts';
 import { nearest } from '../../core/nearest.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ChildPlugins, ConfigFacts, ListedPlugin, Plugin } from '../../core/plugin/plugin.ts';
-import type { Route } from '../../core/request/route.ts';
-import { ActiveRoute, otherwiseRoute } from './active-route.ts';
+import { otherwiseRoute } from './active-route.ts';
 import { checkOtherwise, checkRoute, checkRoutes, shadowsOf, takesAll } from './route-checks.ts';
 import { asList } from './route-conditions.ts';
-import { RouteIndex } from './route-index.ts';
+import { routeKind } from './route-kind.ts';
 import { otherwise, type RouteInput, type RouteOptions, routeInCode, routeInText } from './route-options.ts';
+import { RouteTable } from './route-table.ts';
 
 export type { RouteCondition, RouteInput } from './route-options.ts';
 
@@ -53,6 +53,7 @@ export interface RoutesOptions extends RoutesRest {
 const plugin = definePlugin({
   name: 'routes',
   schema: inCode,
+  kind: routeKind,
   check({ routes: list, otherwise: rest }, facts) {
     for (const [i, route] of list.entries()) checkNames(route, `routes[${i}]`, facts);
     if (rest?.pool !== undefined) checkPool(rest.pool, 'otherwise.pool', facts);
@@ -61,21 +62,17 @@ const plugin = definePlugin({
     }
   },
   worker(side, { routes: list, otherwise: rest }) {
-    const active = list.map((route, i) => new ActiveRoute(route, `routes[${i}]`, side));
-    const index = new RouteIndex(active);
+    const configured = list.map(({ name }) => name);
+    const table = new RouteTable({ side, entities: side.entities, configured });
     const left = otherwiseRoute(rest, side);
     side.hooks.route.tap('routes', ctx => {
-      const entry = index.choose(ctx);
+      const entry = table.choose(ctx);
       return entry === undefined ? left : entry.route.take(ctx, entry);
     });
-    const edited = new Map<Route, ActiveRoute>();
-    for (const each of active) {
-      if (each.responseEdits.length > 0) for (const route of each.routes) edited.set(route, each);
-    }
-    if (edited.size === 0) return;
     side.hooks.respond.tap('routes', ctx => {
+      if (!table.editsResponses) return;
       const { route } = ctx;
-      const edits = route === undefined ? undefined : edited.get(route)?.responseEdits;
+      const edits = route === undefined ? undefined : table.ownerOf(route)?.responseEdits;
       if (edits !== undefined) for (const edit of edits) edit(ctx);
     });
   },

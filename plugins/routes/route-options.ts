@@ -108,12 +108,20 @@ const timeouts = z
   })
   .describe('Times that differ from those of pool and config.');
 
+/** What is wrong with the name of a route, in a sentence; undefined: nothing. */
+export function routeNameProblem(name: string): string | undefined {
+  if (!namePattern.test(name)) return 'expected a name of letters, digits, "_", "." and "-", at most 63';
+  return name === 'otherwise' ? 'otherwise is what no route takes; choose another name' : undefined;
+}
+
 /** What all routes can say, in code as in JSON. */
 const common = {
   name: z
     .string()
-    .regex(namePattern, 'expected a name of letters, digits, "_", "." and "-"')
-    .refine(name => name !== 'otherwise', 'otherwise is what no route takes; choose another name')
+    .superRefine((name, context) => {
+      const message = routeNameProblem(name);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
+    })
     .describe('Names the route in logs, metrics and scopes.'),
   priority: z
     .number()

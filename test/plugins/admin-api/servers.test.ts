@@ -170,7 +170,11 @@ async function withBusyServer(body: (api: Api, finish: () => void) => Promise<vo
   await withApi({ servers: [url] }, async api => {
     // A worker that does not say by itself that it is idle.
     const pools = new Pools();
-    const leave = api.side.admit(1, { apply: change => pools.apply(change), receive: () => {} });
+    const leave = api.side.admit(1, {
+      apply: change => pools.apply(change),
+      applyRows: () => {},
+      receive: () => {},
+    });
     const finish = (): void => api.side.pools.workerIdle(1, 'default', url);
     try {
       await body(api, finish);

@@ -1,0 +1,233 @@
+// ManagerKinds: the kinds that plugins own, in the manager: part of the state that changes at run time, with where they lead.
+import { WeldrError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import type { ManagedPools } from '../pool/managed-pools.ts';
+import { PoolReferences } from '../pool/pool-references.ts';
+import { changesBetween, type EffectiveChange } from '../state/effective-change.ts';
+import type { Entity } from '../state/entity.ts';
+import type { JsonObject } from '../state/merge-patch.ts';
+import type { Mark } from '../state/row.ts';
+import type { AdmittedWrite } from '../state/state.ts';
+import type { EntitySource, EntityViews } from './entity-views.ts';
+import { type KindList, kindListsOf, stateKindOf } from './kind-lists.ts';
+import type { PluginInstance } from './plugin-instance.ts';
+import { mostDefined, type PluginKind } from './plugin-kind.ts';
+
+/** What {@link ManagerKinds} work with. */
+export interface ManagerKindsOptions {
+  readonly pools: ManagedPools;
+  /** Told of each change of what is in force, once the start is over. */
+  tell?(change: EffectiveChange): void;
+}
+
+/** A thing that leads to pools which are not there. */
+export interface Dangling {
+  /** Such as `route api`. */
+  readonly what: string;
+  readonly pools: readonly string[];
+}
+
+/** The most things that are named in a sentence. */
+const maxNamed = 5;
+
+/** The kinds of the config in force. */
+export class ManagerKinds {
+  private readonly options: ManagerKindsOptions;
+  private lists: ReadonlyMap<string, KindList> = new Map();
+  private listeners: readonly string[] = [];
+  private readonly references = new PoolReferences();
+  /** Of things that an operator has a word in: what was in force last. */
+  private readonly last = new Map<string, JsonObject | undefined>();
+  private readonly defined = new Map<string, Set<string>>();
+  private views: EntityViews | undefined;
+  private started = false;
+
+  constructor(options: ManagerKindsOptions) {
+    this.options = options;
+    const { pools } = options;
+    pools.leads = pool => this.leadingTo(pool);
+    pools.state.observe(changes => {
+      for (const { kind, key } of changes) this.refer(kind, key);
+      this.views?.changed(changes);
+    });
+  }
+
+  /** Takes the plugins of a config and the names of its listeners, before they start or when a reload is over. */
+  setConfig(instances: readonly PluginInstance[], listeners: readonly string[]): void {
+    const { state } = this.options.pools;
+    const before = this.lists;
+    this.lists = kindListsOf(instances);
+    this.listeners = listeners;
+    for (const name of before.keys()) if (!this.lists.has(name)) state.unregister(name);
+    for (const [name, list] of this.lists) if (!before.has(name)) this.register(name, list);
+    this.referAll();
+    this.views?.changed([...state.all].map(row => ({ kind: row.kind, key: row.key, row })));
+  }
+
+  /** What is in force, of the kinds of this config. */
+  get source(): EntitySource {
+    const { state } = this.options.pools;
+    return {
+      get all() {
+        return state.all;
+      },
+      row: (kind, key) => state.row(kind, key),
+      entity: (kind, key) => (this.lists.has(kind) ? state.entity(kind, key) : undefined),
+    };
+  }
+
+  /** From now on changes are told. */
+  begin(): void {
+    this.started = true;
+  }
+
+  /** Has these views be told of changes from now on, in place of others. */
+  use(views: EntityViews): void {
+    this.views = views;
+  }
+
+  /** What is in force and leads to pools that are not there. */
+  get dangling(): readonly Dangling[] {
+    const pools = new Map<string, string[]>();
+    for (const pool of this.references.pools) {
+      if (this.options.pools.hasPool(pool)) continue;
+      for (const what of this.references.leadingTo(pool)) pools.set(what, [...(pools.get(what) ?? []), pool]);
+    }
+    return [...pools].map(([what, missing]) => ({ what, pools: missing }));
+  }
+
+  /** Which of these pools are not there. */
+  missing(pools: readonly string[]): readonly string[] {
+    return pools.filter(pool => !this.options.pools.hasPool(pool));
+  }
+
+  private register(name: string, first: KindList): void {
+    // The kind is there as long as its list.
+    const list = (): KindList => this.lists.get(name) ?? first;
+    this.options.pools.state.register({
+      kind: stateKindOf(first, list),
+      base: key => list().base(key),
+      changed: (key, mark) => this.changed(list(), key, mark),
+      admit: (key, after, write) => this.admit(list(), key, after, write),
+      takesNew: () => list().home !== undefined,
+    });
+  }
+
+  private changed(list: KindList, key: string, { by }: Pick<Mark, 'by'>): void {
+    const { state } = this.options.pools;
+    const { name } = list.kind;
+    const id = nameOf(name, key);
+    const row = state.row(name, key);
+    const after = state.entity(name, key)?.value;
+    const before = this.last.has(id) ? this.last.get(id) : list.base(key)?.value;
+    if (row === undefined) this.last.delete(id);
+    else this.last.set(id, after);
+    const defined = this.defined.get(name) ?? new Set();
+    this.defined.set(name, defined);
+    if (row?.op === 'define') defined.add(key);
+    else defined.delete(key);
+    const { tell } = this.options;
+    if (tell === undefined || !this.started) return;
+    for (const change of changesBetween(id, { before, after }, [], { by })) tell(change);
+  }
+
+  // --- where things lead -----------------------------------------------------------------------------------------
+
+  private referAll(): void {
+    this.references.clear();
+    for (const { kind, keys, instances } of this.lists.values()) {
+      for (const key of keys) this.refer(kind.name, key);
+      for (const { options } of instances) {
+        for (const [what, pool] of Object.entries(kind.otherPools?.(options) ?? {})) {
+          this.references.set(`${what} of ${kind.plural}`, [pool]);
+        }
+      }
+    }
+    for (const { kind, key } of this.options.pools.state.all) this.refer(kind, key);
+  }
+
+  private refer(kind: string, key: string): void {
+    const list = this.lists.get(kind);
+    if (list !== undefined) this.references.set(nameOf(kind, key), this.poolsOf(list, key));
+  }
+
+  /** The pools that a thing leads to as it is in force, or would be with changes that are looked at. */
+  private poolsOf(list: KindList, key: string): readonly string[] {
+    const { state } = this.options.pools;
+    const { kind } = list;
+    if (state.row(kind.name, key) === undefined) {
+      const item = list.item(key);
+      return item === undefined ? [] : kind.pools(item);
+    }
+    const entity = state.entity(kind.name, key);
+    return entity === undefined || !stands(list, key) ? [] : kind.pools(entity.value);
+  }
+
+  /** What leads to a pool, for people, with changes made that are looked at. */
+  private leadingTo(pool: string): string[] {
+    const leading: string[] = [];
+    for (const what of this.references.leadingTo(pool)) {
+      const [kind = '', key = ''] = what.split(' ', 2);
+      const list = this.lists.get(kind);
+      if (list === undefined || this.poolsOf(list, key).includes(pool)) leading.push(what);
+    }
+    if (leading.length <= maxNamed) return leading;
+    return [...leading.slice(0, maxNamed), `${leading.length - maxNamed} more`];
+  }
+
+  // --- what an operator writes -------------------------------------------------------------------------------------
+
+  private admit(list: KindList, key: string, after: Entity | undefined, { before }: AdmittedWrite): void {
+    if (after === undefined) return;
+    const { kind } = list;
+    this.expectRoom(list, key);
+    this.expectPools(kind, after.value, before?.value);
+    kind.admit?.(after.value, {
+      listeners: this.listeners,
+      before: before?.value,
+      base: list.base(key)?.value,
+    });
+  }
+
+  private expectRoom(list: KindList, key: string): void {
+    const { name, plural, plugin, most = mostDefined } = list.kind;
+    if (!stands(list, key)) {
+      const where = `${plugin} in the plugins of the config, outside of every when`;
+      throw new WeldrError('CONFLICT', `no plugin takes ${plural} that are made at run time: put ${where}`);
+    }
+    const defined = this.defined.get(name);
+    const isNew = this.options.pools.state.row(name, key)?.op === 'define' && defined?.has(key) !== true;
+    if (!isNew || (defined?.size ?? 0) < most) return;
+    throw new WeldrError(
+      'LIMIT_REACHED',
+      `operators have made ${most} ${plural} already, the most there may be`,
+    );
+  }
+
+  /** What led to a pool that is not there may be changed all the same, elsewhere. */
+  private expectPools(kind: PluginKind, after: JsonObject, before: JsonObject | undefined): void {
+    const { pools } = this.options;
+    const known = before === undefined ? [] : kind.pools(before);
+    const missing = kind.pools(after).find(pool => !pools.hasPool(pool) && !known.includes(pool));
+    if (missing === undefined) return;
+    const names = pools.poolNames;
+    const near = nearest(missing, names);
+    const hint =
+      near === undefined
+        ? `add it first, or in the same batch; there are ${listed(names)}`
+        : `did you mean ${JSON.stringify(near)}?`;
+    throw new WeldrError('INPUT_INVALID', `pool: there is no pool ${JSON.stringify(missing)}; ${hint}`, {
+      field: 'pool',
+    });
+  }
+}
+
+const nameOf = (kind: string, key: string): string => `${kind} ${key}`;
+
+/** Is there an instance that has the thing of this name, or would have it? */
+const stands = (list: KindList, key: string): boolean => list.instanceOf(key) !== undefined;
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, maxNamed).join(', ');
+  return names.length > maxNamed ? `${shown} and ${names.length - maxNamed} more` : shown;
+}

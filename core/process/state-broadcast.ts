@@ -1,0 +1,80 @@
+// Gathers what changes in pools and in what operators said, so that a thousand changes made at once are one message to each worker.
+import { certificateKindName } from '../certificates/certificate-kind.ts';
+import type { ManagedPools } from '../pool/managed-pools.ts';
+import type { PoolChange } from '../pool/pool.ts';
+import { poolKindName } from '../pool/pool-settings.ts';
+import { serverKindName } from '../pool/server-kind.ts';
+import type { Row, RowChange } from '../state/row.ts';
+import { settingKindName } from '../state/settings.ts';
+
+/** What leads the pools from revision `after` to `revision`, and rows of the kinds that plugins own: all made in one go. */
+export interface StateChanges {
+  readonly after: number;
+  readonly revision: number;
+  readonly changes: readonly PoolChange[];
+  readonly rows: readonly RowChange[];
+}
+
+/** Kinds that workers know in another form, or not at all. */
+const ownKinds: ReadonlySet<string> = new Set([
+  serverKindName,
+  poolKindName,
+  certificateKindName,
+  settingKindName,
+]);
+
+/** Those of kinds that plugins own. */
+export function ofPlugins<T extends Row | RowChange>(rows: readonly T[]): T[] {
+  return rows.filter(({ kind }) => !ownKinds.has(kind));
+}
+
+/** What the workers have not been told yet. */
+export class StateBroadcast {
+  private readonly pools: ManagedPools;
+  private readonly send: (changes: StateChanges) => void;
+  private waiting: PoolChange[] = [];
+  private waitingRows: RowChange[] = [];
+  private sent: number;
+
+  constructor(pools: ManagedPools, send: (changes: StateChanges) => void) {
+    this.pools = pools;
+    this.send = send;
+    this.sent = pools.revision;
+    pools.observe({
+      changes: changes => {
+        this.schedule();
+        this.waiting.push(...changes);
+      },
+    });
+    pools.state.observe(changes => {
+      const rows = ofPlugins(changes);
+      if (rows.length === 0) return;
+      this.schedule();
+      this.waitingRows.push(...rows);
+    });
+  }
+
+  /** All rows of kinds that plugins own: what a new worker gets first. */
+  get rows(): readonly Row[] {
+    return ofPlugins([...this.pools.state.all]);
+  }
+
+  /** Sends what waits. Call it before a snapshot is taken, so that nobody gets a change twice. */
+  flush(): void {
+    if (!this.waits) return;
+    const { waiting, waitingRows } = this;
+    const after = this.sent;
+    this.waiting = [];
+    this.waitingRows = [];
+    this.sent = this.pools.revision;
+    this.send({ after, revision: this.sent, changes: waiting, rows: waitingRows });
+  }
+
+  private get waits(): boolean {
+    return this.waiting.length > 0 || this.waitingRows.length > 0;
+  }
+
+  private schedule(): void {
+    if (!this.waits) queueMicrotask(() => this.flush());
+  }
+}

@@ -1,0 +1,137 @@
+// Routes as a kind of things that operators may change at run time: as JSON, with what a config writes in code left to it.
+import { z } from 'zod';
+import { WeldrError } from '../../core/errors.ts';
+import { nearest } from '../../core/nearest.ts';
+import type { PlainItem, PluginKind } from '../../core/plugin/plugin-kind.ts';
+import { type JsonObject, plainJson } from '../../core/state/merge-patch.ts';
+import { checkRoute } from './route-checks.ts';
+import { asList } from './route-conditions.ts';
+import { type OtherwiseOptions, type RouteOptions, routeInText, routeNameProblem } from './route-options.ts';
+
+/** What an operator says of a route; its name is the key. */
+export const routeByOperator = routeInText
+  .omit({ name: true })
+  .extend({
+    plugins: z
+      .array(z.string().min(1).max(100))
+      .max(1000)
+      .optional()
+      .describe('Plugins for the requests of this route, by their names in `define`.'),
+  })
+  .describe('A route: which requests it takes, and where they go.');
+
+/** The options of `routes`, as far as they list routes. */
+interface ListOptions {
+  readonly routes: readonly RouteOptions[];
+  readonly otherwise?: OtherwiseOptions | undefined;
+}
+
+/** The kind. */
+export const routeKind: PluginKind<ListOptions, RouteOptions> = {
+  name: 'route',
+  plural: 'routes',
+  plugin: 'routes([])',
+  schema: routeByOperator,
+  keyProblem: routeNameProblem,
+  *items({ routes }) {
+    for (const [i, route] of routes.entries()) {
+      yield { key: route.name, item: route, field: `routes[${i}].name` };
+    }
+  },
+  plain,
+  compose(key, value, configured) {
+    const { code } = configured === undefined ? { code: [] } : plain(configured);
+    const inCode = Object.fromEntries(code.map(field => [field, Reflect.get(Object(configured), field)]));
+    return { ...(value as Omit<RouteOptions, 'name'>), ...inCode, name: key };
+  },
+  check(route) {
+    const { error } = checkedInCode.safeParse(route);
+    const [issue] = error?.issues ?? [];
+    if (issue === undefined) return;
+    const field = issue.path.join('.');
+    throw new WeldrError('INPUT_INVALID', field === '' ? issue.message : `${field}: ${issue.message}`, {
+      field,
+    });
+  },
+  admit(value, { listeners, base }) {
+    const wanted = value['listener'];
+    for (const name of wanted === undefined ? [] : asList(wanted)) {
+      if (typeof name === 'string' && !listeners.includes(name)) throw noListener(name, listeners);
+    }
+    // Plugins are started with the config: what it does not list for the route is not there.
+    if (JSON.stringify(value['plugins'] ?? []) === JSON.stringify(base?.['plugins'] ?? [])) return;
+    throw new WeldrError(
+      'INPUT_INVALID',
+      'plugins: the plugins of a route are started with the config: list them there, and reload',
+      { field: 'plugins' },
+    );
+  },
+  pools: poolsOf,
+  otherPools: ({ otherwise }) => (otherwise?.pool === undefined ? {} : { otherwise: otherwise.pool }),
+};
+
+const checkedInCode = z.custom<RouteOptions>().superRefine(checkRoute);
+
+/** Made once for each route of a config. */
+const known = new WeakMap<RouteOptions, PlainItem>();
+
+function plain(route: RouteOptions): PlainItem {
+  let made = known.get(route);
+  if (made === undefined) {
+    made = makePlain(route);
+    known.set(route, made);
+  }
+  return made;
+}
+
+function makePlain({ name: _, ...route }: RouteOptions): PlainItem {
+  const value: Record<string, unknown> = {};
+  const code: string[] = [];
+  for (const [field, given] of Object.entries(route)) {
+    if (given === undefined) continue;
+    const shown = field === 'host' || field === 'path' ? asTexts(given) : given;
+    if (shown !== undefined && isPlain(shown) && (field !== 'plugins' || isNames(shown))) {
+      value[field] = plainJson(shown);
+    } else code.push(field);
+  }
+  return { value, code };
+}
+
+/** Patterns as JSON writes them; undefined: one of them can only stand in code. */
+function asTexts(given: unknown): unknown {
+  if (!Array.isArray(given)) return asText(given);
+  const texts = given.map(asText);
+  return texts.includes(undefined) ? undefined : texts;
+}
+
+function asText(pattern: unknown): unknown {
+  if (!(pattern instanceof RegExp)) return pattern;
+  const { source, flags } = pattern;
+  const kept = flags.replace(/[gy]/g, '');
+  if (source.trim() !== source || (kept !== '' && kept !== 'i')) return undefined;
+  return `${kept === 'i' ? '~*' : '~'}${source}`;
+}
+
+/** Is nothing in it but what JSON has? */
+function isPlain(value: unknown): boolean {
+  if (typeof value === 'function' || value instanceof RegExp) return false;
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.values(value).every(isPlain);
+}
+
+const isNames = (value: unknown): boolean =>
+  Array.isArray(value) && value.every(one => typeof one === 'string');
+
+function poolsOf({ pool, split }: Pick<RouteOptions, 'pool' | 'split'> | JsonObject): readonly string[] {
+  const pools = typeof pool === 'string' ? [pool] : [];
+  return typeof split === 'object' && split !== null ? [...pools, ...Object.keys(split)] : pools;
+}
+
+function noListener(name: string, listeners: readonly string[]): WeldrError {
+  const near = nearest(name, listeners);
+  const hint =
+    near === undefined ? `there are ${listeners.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;
+  return new WeldrError('INPUT_INVALID', `listener: there is no listener ${JSON.stringify(name)}; ${hint}`, {
+    field: 'listener',
+  });
+}
