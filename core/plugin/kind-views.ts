@@ -12,9 +12,6 @@ export interface KindInstance {
   readonly name: string;
   /** What a request must hold for the instance to see it. */
   readonly conditions: readonly Condition[];
-  readonly options: unknown;
-  /** What it has in force, in order. */
-  readonly all: ReadonlyMap<string, unknown>;
 }
 
 /** One kind, for who serves it to operators. */
@@ -29,45 +26,39 @@ export interface KindView {
   /** The pools that a thing leads to and that are not there. */
   danglingOf(entity: Entity): readonly string[];
   /** What its plugin says besides of a thing. */
-  moreOf(key: string): Readonly<Record<string, unknown>>;
+  moreOf(key: string, how: 'alone' | 'listed'): Readonly<Record<string, unknown>>;
 }
 
-type More = (key: string) => Readonly<Record<string, unknown>>;
+/** What a plugin says of a thing; of one that is shown alone it may cost more. */
+export type MoreOfEntity = (key: string, how: 'alone' | 'listed') => Readonly<Record<string, unknown>>;
 
 /** The kinds of one config. */
 export class KindViews extends EntityViews {
   readonly kinds: readonly KindView[];
-  private readonly more = new Map<string, More>();
+  private readonly more = new Map<string, MoreOfEntity>();
 
   constructor(options: EntityViewsOptions, kinds: ManagerKinds) {
     super(options);
     this.kinds = [...options.lists.values()].map(list => this.view(list, kinds));
   }
 
-  showMore(instance: string, more: More): void {
+  showMore(instance: string, more: MoreOfEntity): void {
     this.more.set(instance, more);
   }
 
   private view(list: KindList, kinds: ManagerKinds): KindView {
     const { kind } = list;
-    const instances = (): KindInstance[] =>
-      list.instances.map(({ name, conditions, options }) => ({
-        name,
-        conditions,
-        options,
-        all: this.of(name, kind.name).all,
-      }));
+    const keys = (): string[] =>
+      list.instances.flatMap(({ name }) => [...this.of(name, kind.name).all.keys()]);
     return {
       kind,
-      get instances() {
-        return instances();
-      },
+      instances: list.instances.map(({ name, conditions }) => ({ name, conditions })),
       get keys() {
-        return instances().flatMap(({ all }) => [...all.keys()]);
+        return keys();
       },
       codeOf: key => list.codeOf(key),
       danglingOf: ({ value }) => kinds.missing(kind.pools(value)),
-      moreOf: key => this.more.get(list.instanceOf(key) ?? '')?.(key) ?? {},
+      moreOf: (key, how) => this.more.get(list.instanceOf(key) ?? '')?.(key, how) ?? {},
     };
   }
 }

@@ -13,7 +13,7 @@ import type { RequestHooks } from '../stages/request-hooks.ts';
 import type { Condition, Role, Scope } from '../stages/scope.ts';
 import type { Row } from '../state/row.ts';
 import type { AdminRoutes } from './admin.ts';
-import type { KindView } from './kind-views.ts';
+import type { KindView, MoreOfEntity } from './kind-views.ts';
 import type { ManagerHooks } from './manager-hooks.ts';
 import type { MetricFamily } from './metric-family.ts';
 import type { Metrics } from './metrics.ts';
@@ -146,8 +146,8 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   listensOn(address: string): void;
   /** The kinds that plugins of this config own, for the one which serves them. */
   readonly kinds: readonly KindView[];
-  /** Has what `more` says of a thing of this instance shown with it. */
-  showMore(more: (key: string) => Readonly<Record<string, unknown>>): void;
+  /** Has what `more` says of a thing of this instance shown with it: `alone`, or one of many. */
+  showMore(more: MoreOfEntity): void;
   /** Facts about this Weldr and its workers. */
   readonly status: ManagerStatus;
   /** What flags and environment say; it goes before the config's options. */

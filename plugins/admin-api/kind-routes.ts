@@ -114,7 +114,7 @@ class KindRoutes {
     if (next !== undefined) links.push({ rel: 'next', href: `${href}?${next}`, method: 'GET' });
     const shown = page.flatMap(key => {
       const entity = this.entity(key);
-      return entity === undefined ? [] : [this.resource(key, entity)];
+      return entity === undefined ? [] : [this.resource(key, entity, 'listed')];
     });
     return { status: 200, body: { [plural]: shown, links, ...stale } };
   }
@@ -165,11 +165,11 @@ class KindRoutes {
   private shown(name: string, status = 200): AdminAnswer {
     const entity = this.entity(name);
     if (entity === undefined) throw this.unknown(name);
-    return { status, body: this.resource(name, entity), headers: { ETag: etagOf(entity) } };
+    return { status, body: this.resource(name, entity, 'alone'), headers: { ETag: etagOf(entity) } };
   }
 
   /** What is in force of it, and whose word it is. */
-  private resource(name: string, entity: Entity) {
+  private resource(name: string, entity: Entity, how: 'alone' | 'listed') {
     const { view } = this;
     const { value, layer, row } = entity;
     const href = this.pathOf(name);
@@ -191,7 +191,7 @@ class KindRoutes {
       ...(Object.keys(overrides).length > 0 && { overrides }),
       ...(shadows !== undefined && { shadows }),
       ...(dangling.length > 0 && { dangling }),
-      ...view.moreOf(name),
+      ...view.moreOf(name, how),
       ...(row !== undefined && { by: row.by, at: row.at }),
       links,
     };

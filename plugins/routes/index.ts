@@ -76,12 +76,15 @@ const plugin = definePlugin({
       if (edits !== undefined) for (const edit of edits) edit(ctx);
     });
   },
-  manager({ log }, { routes: list, otherwise: rest }) {
+  async manager(side, { routes: list, otherwise: rest }) {
+    const { log } = side;
     const end = rest?.redirect ? 'a redirect' : rest?.reply ? 'a reply' : `pool ${rest?.pool ?? 'default'}`;
     log.info(
       { routes: list.length, otherwise: end },
       'routes are there; what none of them takes goes to `otherwise`',
     );
+    const { serveTrials } = await import('./route-trials.ts');
+    serveTrials(side, rest);
   },
 });
 

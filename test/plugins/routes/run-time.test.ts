@@ -324,3 +324,62 @@ test('requests under way keep the route that they have', async () => {
     assert.is((await worker.run({ target: '/a' })).headers.get('x-route'), 'new');
   });
 });
+
+test('POST /routes/test says which route a request takes, where it leads, and why not those before it', async () => {
+  const list: RouteInput[] = [
+    { name: 'post', path: '/api/*', method: 'POST', header: { 'X-A': '1', 'X-B': true }, pool: 'blue' },
+    { name: 'host', host: 'other.example', path: '/api/*', pool: 'blue' },
+    { name: 'api', host: 'shop.example', path: '/api/:id', pool: 'green', stripPrefix: '/api' },
+    { name: 'old', path: '/old/*', redirect: { to: 'https://new.example/$1', status: 308 } },
+    { name: 'text', path: '/hello', reply: { status: 418 } },
+  ];
+  await withRoutes(list, async ({ call }) => {
+    const tried = async (body: unknown) => (await call('POST', '/routes/test', body)).body;
+    assert.equal(await tried({ url: 'https://shop.example/api/7?q' }), {
+      route: 'api',
+      pool: 'green',
+      captures: { id: '7' },
+      sends: { target: '/7?q' },
+      before: [],
+      beforeCount: 0,
+    });
+    const none = await tried({
+      method: 'post',
+      url: '/api/x/y',
+      headers: { 'X-A': '2', Host: 'shop.example' },
+    });
+    assert.equal([none.route, none.pool], [null, 'default']);
+    assert.equal(none.before, [
+      { route: 'api', why: ['path'] },
+      { route: 'host', why: ['host'] },
+      { route: 'post', why: ['header X-A', 'header X-B'] },
+    ]);
+    assert.equal((await tried({ url: '/old/a' })).redirect, {
+      status: 308,
+      location: 'https://new.example/a',
+    });
+    assert.equal((await tried({ url: '/hello' })).reply, { status: 418 });
+    assert.is((await tried({ url: '/api/%2e%2e%2fx' })).refused.status, 400);
+    assert.is((await call('POST', '/routes/test', { url: 'ftp://x' })).status, 400);
+    assert.is((await call('POST', '/routes/test', { url: '/a b' })).body.field, 'url');
+    await call('PUT', '/routes/more', { path: '/api/x/y', reply: { status: 204 } });
+    assert.is((await tried({ url: '/api/x/y' })).route, 'more');
+  });
+});
+
+test('a route that shadows others, and one that is shadowed, say so', async () => {
+  await withRoutes([{ name: 'shop', path: '/shop/:id', method: 'GET', pool: 'blue' }], async ({ call }) => {
+    const { status, body } = await call('PUT', '/routes/all', {
+      path: '/shop/*',
+      priority: 1,
+      pool: 'green',
+    });
+    assert.is(status, 201);
+    assert.equal(body.warnings, ['all takes all requests of shop first']);
+    const shop = (await call('GET', '/routes/shop')).body;
+    assert.equal(shop.shadowedBy, ['all']);
+    assert.match(shop.warnings[0], /shop can never match/);
+    await call('DELETE', '/routes/all');
+    assert.is((await call('GET', '/routes/shop')).body.shadowedBy, undefined);
+  });
+});

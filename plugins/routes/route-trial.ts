@@ -1,0 +1,218 @@
+// RouteTrial: which route a request would take, and why those before it would not: POST /routes/test.
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { describeError, WeldrError } from '../../core/errors.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { isFieldValue, isToken } from '../../core/request/headers.ts';
+import { rehearse } from '../../core/request/rehearsal.ts';
+import { RequestFacts } from '../../core/request/request-facts.ts';
+import { isAuthority, isMethod, isTarget } from '../../core/request/request-line.ts';
+import { parse } from '../../core/settings/options.ts';
+import type { Condition } from '../../core/stages/scope.ts';
+import { capture } from './captures.ts';
+import { type HostKey, hostEnd } from './host-key.ts';
+import { locationOf, redirectTarget } from './redirect.ts';
+import { requestEdits } from './request-edits.ts';
+import { compileConditions } from './route-conditions.ts';
+import type { RouteEntry } from './route-entry.ts';
+import type { RouteList, TriedRoute } from './route-list.ts';
+import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
+
+/** The most routes that are explained. */
+const mostExplained = 100;
+
+const fieldValue = z.string().max(16_384).refine(isFieldValue, 'holds a character that no header may hold');
+
+/** A request to try. */
+export const trialRequest = z
+  .strictObject({
+    method: z
+      .string()
+      .transform(method => method.toUpperCase())
+      .refine(isMethod, 'expected a method such as GET')
+      .default('GET')
+      .describe('The method.'),
+    url: z
+      .string()
+      .max(16_384)
+      .describe(
+        'Scheme, host and path as a client would ask: `https://shop.example/api/x`; or a path alone.',
+      ),
+    headers: z
+      .record(
+        z.string().refine(isToken, 'is no name of a header'),
+        z.union([fieldValue, z.array(fieldValue).max(100)]),
+      )
+      .default({})
+      .describe('The header fields, each with a value or a list of values.'),
+    clientIp: z
+      .string()
+      .refine(text => isIP(text) !== 0, 'expected an address such as 192.0.2.1')
+      .default('127.0.0.1')
+      .describe("The client's address."),
+    listener: z.string().max(1_000).default('').describe('The name of the listener that it comes by.'),
+  })
+  .describe('A request, which is not sent.');
+
+/** One list of routes, and for which requests it is asked. */
+export interface TriedList {
+  readonly list: RouteList;
+  readonly conditions: readonly Condition[];
+  readonly otherwise: OtherwiseOptions | undefined;
+}
+
+/** A route that does not take the request, and what of it does not match. */
+interface Passed {
+  readonly route: string;
+  readonly why: readonly string[];
+}
+
+/** Tries a request on lists in their order. Throws INPUT_INVALID for what is no request. */
+export function tryRoutes(lists: readonly TriedList[], input: unknown): Readonly<Record<string, unknown>> {
+  const ctx = contextOf(parse(trialRequest, input, 'INPUT_INVALID'));
+  const passed: Passed[] = [];
+  let count = 0;
+  try {
+    for (const { list, conditions, otherwise } of lists) {
+      if (!conditions.every(holds => holds(ctx))) continue;
+      const found = list.choose(ctx);
+      for (const each of passedBefore(list, found, ctx)) {
+        count++;
+        if (passed.length < mostExplained) passed.push(each);
+      }
+      const before = { before: passed, beforeCount: count };
+      if (found !== undefined) return { ...takenBy(found, ctx), ...before };
+      if (otherwise !== undefined) return { route: null, otherwise: true, ...endOf(otherwise), ...before };
+    }
+    return { route: null, pool: 'default', before: passed, beforeCount: count };
+  } catch (thrown) {
+    // What a worker answers with 400 and what a condition throws are findings here.
+    const { status } = thrown instanceof WeldrError ? thrown : { status: 500 };
+    return {
+      route: null,
+      refused: { status, detail: describeError(thrown) },
+      before: passed,
+      beforeCount: count,
+    };
+  }
+}
+
+function contextOf({
+  method,
+  url,
+  headers,
+  clientIp,
+  listener,
+}: z.output<typeof trialRequest>): ProxyContext {
+  const [, scheme, authority = '', rest = ''] = /^(?:(https?):\/\/([^/?#]*))?([^#]*)/i.exec(url) ?? [];
+  const target = rest.startsWith('/') ? rest : rest === '' || rest.startsWith('?') ? `/${rest}` : rest;
+  if (!isTarget(target) || (scheme !== undefined && !isAuthority(authority))) {
+    throw new WeldrError(
+      'INPUT_INVALID',
+      `url: expected one such as "https://shop.example/api/x" or "/api/x", got ${JSON.stringify(url.slice(0, 200))}`,
+      { field: 'url' },
+    );
+  }
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().map(one => [name, one] as const),
+  );
+  const named = lines.find(([name]) => name.toLowerCase() === 'host')?.[1];
+  return rehearse({
+    method,
+    target,
+    scheme: scheme?.toLowerCase() === 'https' ? 'https' : 'http',
+    host: named ?? authority,
+    headers: lines.filter(([name]) => name.toLowerCase() !== 'host'),
+    clientIp,
+    listener,
+  });
+}
+
+// --- the route that takes it -------------------------------------------------------------------------------------
+
+function takenBy({ route, path }: RouteEntry<TriedRoute>, ctx: ProxyContext) {
+  const { options, name } = route;
+  const facts = RequestFacts.of(ctx);
+  const captures = capture(path, facts.path.normal) ?? {};
+  const { redirect } = options;
+  if (redirect !== undefined) {
+    const location = locationOf(redirectTarget(redirect.to), captures, facts.path);
+    return { route: name, redirect: { status: redirect.status, location }, captures };
+  }
+  return { route: name, ...endOf(options), captures, ...sentBy(options, path, ctx) };
+}
+
+function endOf({ pool, redirect, reply, split }: OtherwiseOptions & Pick<RouteOptions, 'split'>) {
+  if (pool !== undefined) return { pool };
+  if (split !== undefined) return { split };
+  if (redirect !== undefined) return { redirect: { status: redirect.status, location: redirect.to } };
+  return { reply: { status: reply?.status ?? 200 } };
+}
+
+/** What the server would get. Throws BAD_REQUEST as in a worker. */
+function sentBy(options: RouteOptions, path: RouteEntry['path'], ctx: ProxyContext) {
+  if (options.pool === undefined && options.split === undefined) return {};
+  const entry = { path } as RouteEntry;
+  for (const edit of requestEdits(options)) edit(ctx, entry);
+  const { target, host } = ctx.outgoing;
+  const changedHost = options.upstreamHost === undefined ? {} : { host };
+  return { sends: { target, ...changedHost } };
+}
+
+// --- those before it -----------------------------------------------------------------------------------------------
+
+/** The routes that are asked before the one that was found and share its host or its path, in their order. */
+function* passedBefore(
+  list: RouteList,
+  found: RouteEntry<TriedRoute> | undefined,
+  ctx: ProxyContext,
+): Generator<Passed> {
+  const { host, path } = RequestFacts.of(ctx);
+  const text = path.normal;
+  const name = host.slice(0, hostEnd(host)).toLowerCase();
+  const said = new Set<TriedRoute>();
+  for (const entry of list.entries) {
+    if (entry === found) return;
+    const { route } = entry;
+    if (route === found?.route || said.has(route)) continue;
+    const isHost = matchesHost(entry.host, name);
+    const isPath = capture(entry.path, text) !== undefined;
+    // Any host is nothing to have in common.
+    if (!isPath && (!isHost || entry.host.kind === 'any')) continue;
+    said.add(route);
+    const why = [...(isHost ? [] : ['host']), ...(isPath ? [] : ['path'])];
+    yield { route: route.name, why: why.length > 0 ? why : failing(route.options, ctx) };
+  }
+}
+
+function matchesHost(host: HostKey, name: string): boolean {
+  switch (host.kind) {
+    case 'any':
+      return true;
+    case 'name':
+      return host.name === name;
+    case 'below':
+      return name.length > host.suffix.length && name.endsWith(host.suffix);
+    case 'address':
+      return host.pattern.matches(name);
+    case 'expression':
+      return host.expression.test(name);
+  }
+}
+
+const plainKeys = ['method', 'clientIp', 'scheme', 'listener', 'not', 'any', 'when'] as const;
+const namedKeys = ['header', 'query', 'cookie'] as const;
+
+/** Which of the further conditions do not hold. */
+function failing(options: RouteOptions, ctx: ProxyContext): string[] {
+  const { name, priority } = options;
+  const isMet = (condition: Partial<RouteOptions>): boolean =>
+    compileConditions({ name, priority, ...condition }, name)?.(ctx) ?? true;
+  const plain = plainKeys.filter(key => options[key] !== undefined && !isMet({ [key]: options[key] }));
+  const named = namedKeys.flatMap(key =>
+    Object.entries(options[key] ?? {})
+      .filter(([field, wanted]) => !isMet({ [key]: { [field]: wanted } }))
+      .map(([field]) => `${key} ${field}`),
+  );
+  return [...plain, ...named];
+}

@@ -1,0 +1,42 @@
+// The manager side of routes: how they stand to each other, and POST /routes/test.
+import type { AdminRoutes } from '../../core/plugin/admin.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
+import { RouteList } from './route-list.ts';
+import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
+import { trialRequest, tryRoutes } from './route-trial.ts';
+
+/** The lists of one config, in its order, as their manager sides start. */
+const listsOf = new WeakMap<AdminRoutes, { list: RouteList; otherwise: OtherwiseOptions | undefined }[]>();
+
+/** Shows how the routes of a list stand to each other, and has requests tried on all lists. */
+export function serveTrials(
+  side: ManagerSide<never, never, undefined, RouteOptions>,
+  otherwise: OtherwiseOptions | undefined,
+): void {
+  const { admin, entities, kinds } = side;
+  const list = new RouteList(() => entities.all);
+  entities.observe(() => list.changed());
+  side.showMore((name, how) => {
+    const { shadowedBy, warnings } = list.standingOf(name);
+    const shadow = how === 'alone' ? list.shadowOf(name) : undefined;
+    const all = shadow === undefined ? warnings : [...warnings, shadow];
+    return { ...(shadowedBy.length > 0 && { shadowedBy }), ...(all.length > 0 && { warnings: all }) };
+  });
+  const lists = listsOf.get(admin) ?? [];
+  lists.push({ list, otherwise });
+  if (listsOf.has(admin)) return;
+  listsOf.set(admin, lists);
+  const instances = kinds.find(({ kind }) => kind.plural === 'routes')?.instances ?? [];
+  admin.add({
+    method: 'POST',
+    path: '/routes/test',
+    rel: 'test-route',
+    summary: 'Which route a request would take, and why not those before it',
+    body: trialRequest,
+    answers: { 200: 'The route and where it leads' },
+    handle({ body }) {
+      const tried = lists.map((one, i) => ({ ...one, conditions: instances[i]?.conditions ?? [] }));
+      return { status: 200, body: tryRoutes(tried, body) };
+    },
+  });
+}
