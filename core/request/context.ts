@@ -1,6 +1,6 @@
 // ProxyContext: one request as plugins see it, from its parsed head to its last byte. Facts are getters over the core's
 // record, so that nothing which a plugin writes can spoil it.
-import type { WeldrError } from '../errors.ts';
+import { WeldrError } from '../errors.ts';
 import type { Pool, Upstream } from '../pool/pool.ts';
 import type { Attempt } from './attempt.ts';
 import { type BodyTransform, withTransform } from './body-transform.ts';
@@ -195,6 +195,23 @@ export class ProxyContext {
   /** The times of this request; what is set before an attempt counts for it. */
   get timeouts(): RequestTimeouts {
     return new RequestTimeouts(this.#state.ensureRare());
+  }
+
+  /** Bytes that the request body may have, where that is less than the config says; undefined: what the config says. */
+  get bodyLimit(): number | undefined {
+    return this.#state.rare?.bodyLimit;
+  }
+
+  /**
+   * Set it before the request is forwarded. A body that is longer, as announced or as it comes, has the request fail with 413.
+   * Throws BODY_TOO_LARGE for one that is announced, a TypeError for what is no number of bytes.
+   */
+  set bodyLimit(bytes: number | undefined) {
+    if (bytes !== undefined && !(Number.isInteger(bytes) && bytes >= 0)) {
+      throw new TypeError(`a limit is a number of bytes, got ${String(bytes)}`);
+    }
+    this.#state.ensureRare().bodyLimit = bytes;
+    if (bytes !== undefined && this.#state.bodyLength > bytes) throw new WeldrError('BODY_TOO_LARGE');
   }
 
   /**

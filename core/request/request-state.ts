@@ -65,6 +65,8 @@ class RareState implements TimeoutRecord {
   connectTimeout: number | undefined = undefined;
   responseTimeout: number | undefined = undefined;
   bodyTimeout: number | undefined = undefined;
+  /** Bytes that the request body may have, where a plugin said so. */
+  bodyLimit: number | undefined = undefined;
   requestTransforms: readonly AskedTransform[] | undefined = undefined;
   responseTransforms: readonly AskedTransform[] | undefined = undefined;
   /** Those of them that were asked for before there was a response: the others are of the response which was there. */

@@ -15,8 +15,13 @@ export type RequestEdit = (ctx: ProxyContext, entry: RouteEntry) => void;
 
 /** What the options of a route ask for, in order. */
 export function requestEdits(route: RouteOptions): RequestEdit[] {
-  const { stripPrefix, rewrite, upstreamHost, requestHeaders, timeouts } = route;
+  const { stripPrefix, rewrite, upstreamHost, requestHeaders, timeouts, bodyLimit } = route;
   const edits: RequestEdit[] = [];
+  if (bodyLimit !== undefined) {
+    edits.push(ctx => {
+      ctx.bodyLimit = bodyLimit;
+    });
+  }
   if (stripPrefix !== undefined) edits.push(ctx => strip(ctx, stripPrefix));
   if (rewrite !== undefined) edits.push(rewriting(rewrite));
   if (upstreamHost !== undefined) {

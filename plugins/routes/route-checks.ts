@@ -19,7 +19,14 @@ const reporter =
     context.addIssue({ code: 'custom', path, message });
 
 const ends = ['pool', 'split', 'redirect', 'reply'] as const;
-const onTheWay = ['stripPrefix', 'rewrite', 'upstreamHost', 'requestHeaders', 'timeouts'] as const;
+const onTheWay = [
+  'stripPrefix',
+  'rewrite',
+  'upstreamHost',
+  'requestHeaders',
+  'timeouts',
+  'bodyLimit',
+] as const;
 
 /** Looks at a route by itself. */
 export function checkRoute(route: RouteOptions, context: z.core.$RefinementCtx): void {

@@ -8,7 +8,7 @@ import type { ProxyContext } from '../../core/request/context.ts';
 import { hopByHop, isFieldValue, isToken } from '../../core/request/headers.ts';
 import { type MatcherOptions, matcherSchema, plainKeys } from '../../core/request/matcher.ts';
 import { isAuthority } from '../../core/request/request-line.ts';
-import { duration } from '../../core/settings/duration.ts';
+import { duration, size } from '../../core/settings/duration.ts';
 import { hostInCode, hostInText, pathInCode, pathInText } from './patterns.ts';
 import { redirectTargetProblem } from './redirect.ts';
 import { templateProblem } from './template.ts';
@@ -157,6 +157,9 @@ const common = {
     .optional()
     .describe('Edits of the fields that the client gets, in replies and errors too.'),
   timeouts: timeouts.optional(),
+  bodyLimit: size()
+    .optional()
+    .describe('Bytes of a request body, such as `10mb`: over it 413. What `limits.body` says holds besides.'),
   plugins: z
     .array(z.unknown())
     .max(1000)

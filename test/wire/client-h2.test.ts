@@ -278,6 +278,29 @@ test('an answer that comes before the body is whole is the answer, and the rest 
   );
 });
 
+test('a body over the limit of its request is 413 as soon as it is longer, and the connection goes on', async () => {
+  await between(
+    { answer: () => ok('hello') },
+    async ({ session, origin }) => {
+      for (const fields of [{}, { 'content-length': '2000' }]) {
+        const stream = session.request({ ':path': '/', ':method': 'POST', ...fields });
+        stream.on('error', () => {});
+        stream.write('x'.repeat(2000));
+        assert.is((await answerOf(stream)).headers[':status'], 413);
+      }
+      assert.is((await ask(session)).headers[':status'], 200);
+      assert.is(origin.requests.length, 1);
+    },
+    {
+      tap: ({ route }) =>
+        route.tap('limit', ctx => {
+          ctx.bodyLimit = 1000;
+          return undefined;
+        }),
+    },
+  );
+});
+
 test('a head over the limits is answered, and the connection goes on', async () => {
   await between(
     { answer: () => ok('hello') },

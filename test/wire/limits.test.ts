@@ -82,6 +82,36 @@ test('a body over the limit is 413, with a length and in chunks, before it is re
   });
 });
 
+test('a body over the limit of its request is 413: with a length before anything is sent, in chunks as it comes', async () => {
+  const origin = await ScriptedOrigin.start({});
+  const proxy = await startProxy({
+    upstreams: [origin.url],
+    tap: ({ route }) =>
+      route.tap('limit', ctx => {
+        ctx.bodyLimit = 100;
+        return undefined;
+      }),
+  });
+  try {
+    const long = (length: number) =>
+      `POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(length)}`;
+    assert.is(statusOf(await ask(proxy, long(100), 'POST')), 200);
+    assert.is(statusOf(await ask(proxy, long(101), 'POST')), 413);
+    assert.is(origin.requests.length, 1);
+    const chunks = 'POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const inChunks = (count: number) => `${chunks}${'1\r\nx\r\n'.repeat(count)}0\r\n\r\n`;
+    assert.is(statusOf(await ask(proxy, inChunks(100), 'POST')), 200);
+    assert.is(origin.requests.length, 2);
+    assert.is(statusOf(await ask(proxy, inChunks(101), 'POST')), 413);
+    assert.is(statusOf(await ask(proxy, `${chunks}65\r\n${'x'.repeat(101)}`, 'POST')), 413);
+    assert.is(origin.requests.length, 2, 'the origin has no whole request more');
+    await until('the end of all', () => proxy.listener.activeRequests === 0);
+  } finally {
+    proxy.close();
+    await origin.close();
+  }
+});
+
 test('connections over the limit are told 503 and closed, and served again when others are gone', async () => {
   await withLimits({ connections: 3 }, async proxy => {
     const held = await Promise.all([1, 2, 3].map(() => RawClient.open(proxy.port)));

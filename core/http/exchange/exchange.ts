@@ -170,6 +170,11 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const { upstream } = state;
     if (upstream === undefined) return;
     this.client?.stageDone();
+    const limit = state.rare?.bodyLimit;
+    if (limit !== undefined && this.client?.limitBody(limit) === false) {
+      this.refuse(new WeldrError('BODY_TOO_LARGE'));
+      return;
+    }
     this.cache = this.wire.upstreams.connectionsTo(upstream);
     this.acquireStream(state);
   }

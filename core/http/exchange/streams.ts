@@ -151,6 +151,11 @@ export interface ClientStream {
   bodyThere(limit: number): boolean;
   /** Reads on until that is so, and then calls `onBodyThere`. */
   gatherBody(limit: number): void;
+  /**
+   * The body may have this many bytes, where that is less than the settings say: over it the receiver is asked to refuse. To be
+   * called before {@link resumeBody}; false: more have come already.
+   */
+  limitBody(bytes: number): boolean;
   /** The receiver wants body bytes now, in this form; the first call decides. */
   resumeBody(form: BodyForm): void;
   /** The rest of the request is not read: HTTP/1.1 must end its connection with the response. */

@@ -93,6 +93,11 @@ export class ChunkedReader {
     this.problem = '';
   }
 
+  /** Lowers the limit that {@link begin} set; to be called before the first byte is read. */
+  allow(limit: number): void {
+    this.limit = Math.min(this.limit, limit);
+  }
+
   /** Hands on the payload alone, whatever {@link begin} said; to be called before the first byte is read. */
   strip(): void {
     this.framed = false;

@@ -55,6 +55,8 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   private isChunked = false;
   private remaining = 0;
   private bodyBytes = 0;
+  /** Bytes that a body in chunks may have. */
+  private bodyMost = Number.POSITIVE_INFINITY;
   private bodyBytesBefore = 0;
   private smallBody: string | undefined = undefined;
   private trailers: HeaderList | undefined = undefined;
@@ -154,6 +156,15 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     return this.smallBody;
   }
 
+  /** One that announces its length is known to be within the limit. */
+  limitBody(bytes: number): boolean {
+    if (this.isChunked) {
+      this.bodyMost = Math.min(this.bodyMost, bytes);
+      this.reader?.allow(bytes);
+    }
+    return true;
+  }
+
   bodyThere(limit: number): boolean {
     if (this.state !== inBody) return true;
     const { available } = this.connection;
@@ -203,7 +214,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     const used = reader.read(bytes, 0, bytes.length);
     if (this.state !== inBody) return;
     if (used < 0) {
-      const tooLarge = reader.announced > (this.wire.settings.limits.body ?? Number.POSITIVE_INFINITY);
+      const tooLarge = reader.announced > this.bodyMost;
       this.receiver?.refuse(
         tooLarge
           ? new WeldrError('BODY_TOO_LARGE')
@@ -236,7 +247,8 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
 
   private beginChunked(head: RequestHead): void {
     this.reader ??= new ChunkedReader(this);
-    this.reader.begin('keep', head.fields.hopNames, this.wire.settings.limits.body);
+    this.bodyMost = this.wire.settings.limits.body ?? Number.POSITIVE_INFINITY;
+    this.reader.begin('keep', head.fields.hopNames, this.bodyMost);
   }
 
   private passBody(bytes: Buffer | string): void {

@@ -38,6 +38,8 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   /** Bytes that were announced; below 0: none were. */
   private length = 0;
   private received = 0;
+  /** Bytes that its body may have. */
+  private bodyMost: number;
   private readonly queue: Buffer[] = [];
   private queued = 0;
   private trailers: HeaderList | undefined = undefined;
@@ -66,6 +68,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     this.wire = wire;
     this.id = id;
     this.window = window;
+    this.bodyMost = wire.settings.limits.body ?? Number.POSITIVE_INFINITY;
     wire.deadlines.add(this);
   }
 
@@ -117,8 +120,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
       this.connection.consumed(this, end - start);
       return true;
     }
-    const { body } = this.wire.settings.limits;
-    if (body !== undefined && this.received > body) {
+    if (this.received > this.bodyMost) {
       receiver.refuse(new WeldrError('BODY_TOO_LARGE'));
       return true;
     }
@@ -139,6 +141,11 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     if (this.length >= 0 && this.received !== this.length) return false;
     if (!this.checkGathered()) this.passOn();
     return true;
+  }
+
+  limitBody(bytes: number): boolean {
+    this.bodyMost = Math.min(this.bodyMost, bytes);
+    return this.received <= bytes;
   }
 
   takeSmallBody(limit: number): string | undefined {

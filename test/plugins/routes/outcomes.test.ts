@@ -51,6 +51,9 @@ pool('has its own plugins, which see its requests only', async () => {
 });
 
 pool('has times of its own', async () => {
+  const large = { pool: 'a', bodyLimit: '10kb' };
+  assert.is((await through(large, { method: 'POST', bodyLength: 10_000 })).status, 200);
+  assert.is((await through(large, { method: 'POST', bodyLength: 10_241 })).status, 413);
   const { ctx } = await through({ pool: 'a', timeouts: { connect: '1s', response: 2000, body: '3s' } });
   assert.equal([ctx.timeouts.connect, ctx.timeouts.response, ctx.timeouts.body], [1000, 2000, 3000]);
 });

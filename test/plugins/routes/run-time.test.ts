@@ -359,7 +359,7 @@ test('POST /routes/test says which route a request takes, where it leads, and wh
       location: 'https://new.example/a',
     });
     assert.equal((await tried({ url: '/hello' })).reply, { status: 418 });
-    assert.is((await tried({ url: '/api/%2e%2e%2fx' })).refused.status, 400);
+    assert.is((await tried({ url: '/old//..%2fx' })).refused.status, 400);
     assert.is((await call('POST', '/routes/test', { url: 'ftp://x' })).status, 400);
     assert.is((await call('POST', '/routes/test', { url: '/a b' })).body.field, 'url');
     await call('PUT', '/routes/more', { path: '/api/x/y', reply: { status: 204 } });

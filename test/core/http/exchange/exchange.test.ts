@@ -27,6 +27,10 @@ const test = suite('Exchange');
 
 /** A stream that takes payload alone, as those of HTTP/2 do, and keeps what it is given. */
 class FakeClientStream implements ClientStream {
+  limitBody(): boolean {
+    return true;
+  }
+
   readonly isGrpc = false;
   readonly peer = {
     ip: '192.0.2.1',
