@@ -52,19 +52,33 @@ const flags = {
   weight: { value: 'N', text: 'Share of the requests relative to the others, from 1' },
   backup: { text: 'It gets requests only while no other server of its pool is active' },
   http2: { text: 'HTTP/2 is spoken with it, without TLS too' },
-  host: { value: 'HOST', text: 'What Host says: client (default), upstream for its own name, or a name' },
+  host: {
+    value: 'HOST',
+    text: 'Of a server: what Host says, client (default), upstream for its own name, or a name; of a route: what clients ask for',
+  },
+  path: { value: 'PATH', text: 'Which paths, such as "/api/*"; several with commas' },
+  method: { value: 'METHOD', text: 'Which methods; several with commas' },
+  split: { value: 'WEIGHTS', text: 'Shares of pools, such as blue=95,green=5' },
+  redirect: { value: 'URL', text: 'Where clients are sent, such as "https://shop.example/$1"' },
+  'strip-prefix': { value: 'PREFIX', text: 'What is taken off the path, such as /api' },
+  rewrite: { value: 'PATH', text: 'The path that the server gets, such as "/v2/$1"' },
+  priority: { value: 'N', text: 'Routes of a higher one are asked first; default 0' },
+  value: { value: 'JSON', text: 'The whole route, in place of other flags' },
+  header: { value: 'LINE', short: 'H', text: 'A header field, such as "X-Beta: 1". Can be repeated' },
   'proxy-protocol': { value: 'VERSION', text: 'Tell it of clients by the PROXY protocol: v1 or v2' },
   ttl: { value: 'TIME', text: 'It leaves unless it is added again within this time, such as 30s' },
-  force: { text: 'Do not wait for requests in flight' },
+  force: {
+    text: 'A server: do not wait for its requests; a pool: also where routes lead to it, which are answered with 503 then',
+  },
   wait: { text: 'Answer when the requests in flight are finished' },
   field: { value: 'NAME', text: 'Only this field, such as weight; several with commas' },
   watch: { text: 'start: reload when the config is changed; stats: a view of what happens now' },
   sort: { value: 'WORD', text: 'With --watch: servers by rate, failed, inflight, latency or id' },
   interval: { value: 'SECONDS', text: 'With --watch: between two looks; default 1' },
   fallback: { value: 'NAME', text: "The pool that is asked when none of this one's servers can be had" },
-  file: { value: 'FILE', short: 'f', text: 'Servers and pools, YAML or JSON; - is stdin' },
+  file: { value: 'FILE', short: 'f', text: 'Servers, pools and routes, YAML or JSON; - is stdin' },
   'dry-run': { text: 'Change nothing' },
-  prune: { text: 'Remove servers and pools that the file does not name' },
+  prune: { text: 'Remove servers, pools and routes that the file does not name' },
   secrets: { text: 'Include TLS keys, and certificates with theirs' },
   cert: { value: 'FILE', text: 'The certificate as PEM, its chain behind it' },
   key: { value: 'FILE', text: 'Its key as PEM' },
@@ -183,10 +197,11 @@ const commands: readonly Command[] = [
   {
     usage: 'pools remove <name>',
     text: 'Remove a pool',
-    flags: adminFlags,
+    flags: ['force', ...adminFlags],
     async run([name = ''], given) {
       const { removePool } = await import('./commands/pools.ts');
-      return print(await removePool(adminOf(given), name, isOn(given, 'json')));
+      const how = { force: isOn(given, 'force') };
+      return print(await removePool(adminOf(given), { name, how }, isOn(given, 'json')));
     },
   },
   {
@@ -196,6 +211,77 @@ const commands: readonly Command[] = [
     async run([name = ''], given) {
       const { resetPoolWord } = await import('./commands/pools.ts');
       return print(await resetPoolWord(adminOf(given), name, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'routes',
+    text: 'List the routes of the running Weldr',
+    flags: adminFlags,
+    async run(_, given) {
+      const { listRoutes } = await import('./commands/routes.ts');
+      return print(await listRoutes(adminOf(given), isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'routes set <name>',
+    text: 'Add a route, or change what is said of the one of this name',
+    flags: [
+      'host',
+      'path',
+      'method',
+      'pool',
+      'split',
+      'redirect',
+      'strip-prefix',
+      'rewrite',
+      'priority',
+      'value',
+      ...adminFlags,
+    ],
+    async run([name = ''], given) {
+      const { setRoute } = await import('./commands/routes.ts');
+      const said = {
+        host: textOf(given, 'host'),
+        path: textOf(given, 'path'),
+        method: textOf(given, 'method'),
+        pool: textOf(given, 'pool'),
+        split: textOf(given, 'split'),
+        redirect: textOf(given, 'redirect'),
+        stripPrefix: textOf(given, 'strip-prefix'),
+        rewrite: textOf(given, 'rewrite'),
+        priority: textOf(given, 'priority'),
+        value: textOf(given, 'value'),
+      };
+      return print(await setRoute(adminOf(given), { name, flags: said }, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'routes remove <name>',
+    text: 'Remove a route',
+    flags: adminFlags,
+    async run([name = ''], given) {
+      const { removeRoute } = await import('./commands/routes.ts');
+      return print(await removeRoute(adminOf(given), name, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'routes reset <name>',
+    text: 'Forget what was changed of a route at run time: the config decides again',
+    flags: ['field', ...adminFlags],
+    async run([name = ''], given) {
+      const { resetRoute } = await import('./commands/routes.ts');
+      const what = { name, field: textOf(given, 'field') };
+      return print(await resetRoute(adminOf(given), what, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'routes test <method> <url>',
+    text: 'Say which route a request would take, and why not those before it',
+    flags: ['header', ...adminFlags],
+    async run([method = '', url = ''], given) {
+      const { testRoute } = await import('./commands/routes.ts');
+      const request = { method, url, headers: listOf(given, 'header') };
+      return print(await testRoute(adminOf(given), request, isOn(given, 'json')));
     },
   },
   {
@@ -241,7 +327,7 @@ const commands: readonly Command[] = [
   },
   {
     usage: 'apply',
-    text: 'Have the servers and pools of a file be there; print what differs. With --dry-run exits 1 if anything does',
+    text: 'Have the servers, pools and routes of a file be there; print what differs. With --dry-run exits 1 if anything does',
     flags: ['file', 'dry-run', 'prune', ...reachFlags],
     async run(_, given) {
       const file = textOf(given, 'file');
@@ -255,7 +341,7 @@ const commands: readonly Command[] = [
   },
   {
     usage: 'get',
-    text: 'Print the servers and pools that are in force, as a file for weldr apply',
+    text: 'Print the servers, pools and routes that are in force, as a file for weldr apply',
     flags: reachFlags,
     async run(_, given) {
       const { getState } = await import('./commands/get.ts');
@@ -300,7 +386,7 @@ const commands: readonly Command[] = [
   },
   {
     usage: 'pool reset',
-    text: 'Forget all that was changed at run time: servers, pools, certificates, settings',
+    text: 'Forget all that was changed at run time: servers, pools, routes, certificates, settings',
     flags: adminFlags,
     async run(_, given) {
       const { resetPool } = await import('./commands/pool.ts');
@@ -434,6 +520,13 @@ function textOf(given: Flags, name: keyof typeof flags): string | undefined {
   const value = given[name];
   if (Array.isArray(value)) throw usageError(`--${name} is given twice`);
   return value === undefined || value === '' ? undefined : String(value);
+}
+
+/** All that a flag was given, which can be repeated. */
+function listOf(given: Flags, name: keyof typeof flags): readonly string[] {
+  const value = given[name];
+  if (value === undefined) return [];
+  return (Array.isArray(value) ? value : [value]).map(String);
 }
 
 function isOn(given: Flags, name: keyof typeof flags): boolean {

@@ -1,15 +1,16 @@
-// `weldr apply -f FILE`: makes what a file says of servers and pools that of the running Weldr, and shows the difference.
+// `weldr apply -f FILE`: makes what a file says of servers, pools and routes that of the running Weldr, and shows the difference.
 import { z } from 'zod';
 import { exitCodes } from '../../core/process/exit-codes.ts';
 import type { AdminClient } from '../admin-client.ts';
 import { CommandError } from '../command-error.ts';
 import { understood } from './servers.ts';
-import { readState, type StatePool, trouble } from './state-file.ts';
+import { readState, type StateFile, type StateRoute, trouble } from './state-file.ts';
 
 /** The most changes of one batch. */
 const maxBatch = 100;
 
 const poolList = z.looseObject({ pools: z.array(z.looseObject({ name: z.string() })) });
+const routeList = z.looseObject({ routes: z.array(z.looseObject({ name: z.string() })) });
 const serverList = z.looseObject({ servers: z.array(z.looseObject({ id: z.string() })) });
 const planned = z.looseObject({
   changes: z.array(
@@ -30,7 +31,7 @@ type Planned = z.output<typeof planned>['changes'];
 export interface ApplyOptions {
   /** Only show what would change. */
   readonly dryRun: boolean;
-  /** Remove what the file does not name: servers of its pools, and pools. */
+  /** Remove what the file does not name: servers of its pools, pools, and routes if it names any. */
   readonly prune: boolean;
 }
 
@@ -43,9 +44,9 @@ export async function applyFile(
   path: string,
   { dryRun, prune }: ApplyOptions,
 ): Promise<{ text: string; exitCode: number }> {
-  const pools = await readState(path);
+  const state = await readState(path);
   try {
-    const changes = [...changesFor(pools), ...(prune ? await pruned(admin, pools) : [])];
+    const changes = [...changesFor(state), ...(prune ? await pruned(admin, state) : [])];
     const differences: Planned = [];
     const batches = Array.from({ length: Math.ceil(changes.length / maxBatch) }, (_, n) =>
       changes.slice(n * maxBatch, (n + 1) * maxBatch),
@@ -67,18 +68,20 @@ export async function applyFile(
   }
 }
 
-/** Pools first: their servers need them. */
-function changesFor(pools: readonly StatePool[]): object[] {
+/** Pools first: their servers and routes need them. */
+function changesFor({ pools, routes = [] }: StateFile): object[] {
   return [
     ...pools.map(({ name, settings }) => ({ op: 'add', kind: 'pool', name, value: settings })),
     ...pools.flatMap(({ name, servers }) =>
       servers.map(({ id, fields }) => ({ op: 'add', pool: name, url: id, value: fields })),
     ),
+    // A route of exactly these fields: one that led elsewhere would lead to both.
+    ...routes.map(({ name, fields }) => ({ op: 'put', kind: 'route', name, value: fields })),
   ];
 }
 
 /** Removals of what the file does not name. */
-async function pruned(admin: AdminClient, pools: readonly StatePool[]): Promise<object[]> {
+async function pruned(admin: AdminClient, { pools, routes }: StateFile): Promise<object[]> {
   const answer = await admin.call({ method: 'GET', path: '/pools' });
   const removals: object[] = [];
   const emptied: object[] = [];
@@ -93,7 +96,16 @@ async function pruned(admin: AdminClient, pools: readonly StatePool[]): Promise<
     }
     if (said === undefined && name !== 'default') emptied.push({ op: 'remove', kind: 'pool', name });
   }
-  return [...removals, ...emptied];
+  return [...(routes === undefined ? [] : await prunedRoutes(admin, routes)), ...removals, ...emptied];
+}
+
+/** Before the pools that they lead to. */
+async function prunedRoutes(admin: AdminClient, routes: readonly StateRoute[]): Promise<object[]> {
+  const kept = new Set(routes.map(({ name }) => name));
+  const answer = understood(routeList, await admin.call({ method: 'GET', path: '/routes' }));
+  return answer.routes
+    .filter(({ name }) => !kept.has(name))
+    .map(({ name }) => ({ op: 'remove', kind: 'route', name }));
 }
 
 function describe(differences: Planned, dryRun: boolean): string {

@@ -5,6 +5,7 @@ import { toJson, understood } from './servers.ts';
 
 const pool = z.looseObject({ name: z.string() });
 const poolList = z.looseObject({ pools: z.array(pool) });
+const routeList = z.looseObject({ routes: z.array(z.looseObject({ name: z.string() })) });
 const server = z.looseObject({ url: z.string(), state: z.string(), weight: z.number() });
 const serverList = z.looseObject({ servers: z.array(server) });
 
@@ -22,7 +23,35 @@ export async function getState(admin: AdminClient): Promise<string> {
     const list = servers.filter(({ reason }) => reason !== 'removed').map(stateServer);
     entries.push([one.name, { ...some(one, poolFields), servers: list }]);
   }
-  return toJson({ pools: Object.fromEntries(entries) });
+  const routes = await routesOf(admin);
+  return toJson({ pools: Object.fromEntries(entries), ...(routes !== undefined && { routes }) });
+}
+
+/** What is no field of a route, but said about it. */
+const aboutRoutes = new Set([
+  'layer',
+  'code',
+  'overrides',
+  'shadows',
+  'dangling',
+  'shadowedBy',
+  'warnings',
+  'by',
+  'at',
+  'links',
+]);
+
+/** All routes, without what the config writes in code; undefined: no plugin has routes. */
+async function routesOf(admin: AdminClient): Promise<object[] | undefined> {
+  const answer = await admin.find('/routes');
+  if (answer === undefined) return undefined;
+  return understood(routeList, answer).routes.map(route =>
+    Object.fromEntries(
+      Object.entries(route).filter(
+        ([field, value]) => !aboutRoutes.has(field) && !(field === 'priority' && value === 0),
+      ),
+    ),
+  );
 }
 
 /** What differs from the defaults. What health says of a server is no operator's word. */

@@ -42,8 +42,13 @@ export async function addPool(
 }
 
 /** Removes a pool. */
-export async function removePool(admin: AdminClient, name: string, json: boolean): Promise<string> {
-  const answer = await admin.call({ method: 'DELETE', path: poolPath(name) });
+export async function removePool(
+  admin: AdminClient,
+  { name, how }: { readonly name: string; readonly how: { readonly force: boolean } },
+  json: boolean,
+): Promise<string> {
+  const path = `${poolPath(name)}${how.force ? '?force' : ''}`;
+  const answer = await admin.call({ method: 'DELETE', path });
   return json ? toJson(answer ?? {}) : `the pool ${name} is removed`;
 }
 

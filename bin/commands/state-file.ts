@@ -1,4 +1,4 @@
-// A state file: servers and pools as the config writes them, for `weldr apply` and `weldr get`.
+// A state file: servers, pools and routes as the config writes them, for `weldr apply` and `weldr get`.
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
@@ -18,6 +18,7 @@ const pool = z.union([z.array(server), z.looseObject({ servers: z.array(server).
 const file = z.strictObject({
   servers: z.array(server).optional(),
   pools: z.record(z.string(), pool).optional(),
+  routes: z.array(z.looseObject({ name: z.string() }, { error: 'expected an object with name' })).optional(),
 });
 
 /** A server of a state file: its identity, and the fields that are said of it. */
@@ -34,8 +35,21 @@ export interface StatePool {
   readonly servers: readonly StateServer[];
 }
 
+/** A route of a state file. */
+export interface StateRoute {
+  readonly name: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What a state file says. */
+export interface StateFile {
+  readonly pools: readonly StatePool[];
+  /** Undefined: it says nothing of routes. */
+  readonly routes: readonly StateRoute[] | undefined;
+}
+
 /** Reads a file, YAML or JSON; `-` is stdin. Throws a CommandError with the place of what is wrong. */
-export async function readState(path: string): Promise<readonly StatePool[]> {
+export async function readState(path: string): Promise<StateFile> {
   let parsed: unknown;
   try {
     const content = path === '-' ? await text(process.stdin) : await readFile(path, 'utf8');
@@ -51,12 +65,22 @@ export async function readState(path: string): Promise<readonly StatePool[]> {
     throw new CommandError(`${path}: ${place}: ${issue?.message ?? 'not valid'}`, trouble);
   }
   const { servers, pools = {} } = checked.data;
+  const routes = checked.data.routes?.map(({ name, ...fields }) => ({ name, fields }));
+  refuseTwice(path, routes ?? []);
   const named = Object.entries(pools).map(([name, said]) => poolOf(path, name, said));
-  if (servers === undefined) return named;
+  if (servers === undefined) return { pools: named, routes };
   if (Object.hasOwn(pools, 'default')) {
     throw new CommandError(`${path}: servers are the pool default, which pools names too; keep one`, trouble);
   }
-  return [poolOf(path, 'default', servers), ...named];
+  return { pools: [poolOf(path, 'default', servers), ...named], routes };
+}
+
+function refuseTwice(path: string, routes: readonly StateRoute[]): void {
+  const seen = new Set<string>();
+  for (const { name } of routes) {
+    if (seen.has(name)) throw new CommandError(`${path}: two routes are called ${name}`, trouble);
+    seen.add(name);
+  }
 }
 
 function poolOf(path: string, name: string, said: z.output<typeof pool>): StatePool {

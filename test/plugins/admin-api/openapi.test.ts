@@ -3,6 +3,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { healthCheck } from '../../../plugins/health-check/index.ts';
+import { routes } from '../../../plugins/routes/index.ts';
 import { stats } from '../../../plugins/stats/index.ts';
 import { certificate, privateKey } from '../../support/certificate.ts';
 import { problemsOf } from '../../support/json-schema.ts';
@@ -55,6 +56,12 @@ const calls: readonly (readonly [id: string, method: string, path: string, body?
   ['certificates', 'GET', '/certificates'],
   ['certificate', 'GET', '/certificates/origin.test'],
   ['remove-certificate', 'DELETE', '/certificates/origin.test'],
+  ['put-route', 'PUT', '/routes/api', { path: '/api/*', pool: 'default', bodyLimit: '1mb' }],
+  ['routes', 'GET', '/routes?limit=1'],
+  ['route', 'GET', '/routes/api'],
+  ['update-route', 'PATCH', '/routes/api', { stripPrefix: '/api' }],
+  ['test-route', 'POST', '/routes/test', { url: 'https://shop.example/api/x', headers: { 'X-A': '1' } }],
+  ['remove-route', 'DELETE', '/routes/api'],
   ['batch', 'POST', '/batch', { changes: [{ op: 'add', url, value: { weight: 3 } }] }],
   ['health-check', 'GET', '/health-check'],
   ['set-health-check', 'PUT', '/health-check', { interval: '5s' }],
@@ -69,7 +76,7 @@ const calls: readonly (readonly [id: string, method: string, path: string, body?
 ];
 
 const withAll = (body: (api: Api) => Promise<void>) =>
-  withApi({ after: [healthCheck(), stats()], status: { readyWorkers: 1 } }, body);
+  withApi({ after: [healthCheck(), stats(), routes([])], status: { readyWorkers: 1 } }, body);
 
 async function descriptionOf(api: Api) {
   return document.parse((await api.call('GET', '/openapi.json')).body);

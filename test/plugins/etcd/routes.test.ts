@@ -1,0 +1,57 @@
+// Routes in a cluster: what is changed at one Weldr is in force at the others, too.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { definePlugin } from '../../../core/plugin/define-plugin.ts';
+import type { ManagerSide } from '../../../core/plugin/plugin.ts';
+import { etcd, roundRobin, routes } from '../../../plugins/index.ts';
+import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { until } from '../../cluster/etcd-node.ts';
+import { withWeldr } from '../../support/embedded-weldr.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('routes in etcd', { timeoutMs: 120_000 });
+const missing = whyNoEtcd();
+
+const body = async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weldr-shared-'));
+  const cluster = await EtcdCluster.start();
+  const sides = new Map<string, ManagerSide>();
+  const configOf = (nodeName: string) => ({
+    listen: '127.0.0.1:0',
+    plugins: [
+      routes([{ name: 'hello', path: '/hello', reply: { status: 201 } }]),
+      roundRobin(),
+      etcd({ hosts: [...cluster.hosts], nodeName, localCopy: join(folder, nodeName) }),
+      definePlugin({ name: 'reader', manager: side => void sides.set(nodeName, side) })(),
+    ],
+  });
+  const status = async (port: number, path: string): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+  try {
+    await withWeldr(configOf('a'), async a => {
+      await withWeldr(configOf('b'), async b => {
+        const [first, second] = [sides.get('a'), sides.get('b')];
+        if (first === undefined || second === undefined) throw new Error('they did not start');
+        const write = async (side: ManagerSide, key: string, value: object) =>
+          await side.operator.write([{ kind: 'route', key, op: 'add', value }]);
+        await write(first, 'new', { path: '/new', reply: { status: 202 } });
+        assert.is(await status(a.port, '/new'), 202);
+        await until('b has it', async () => (await status(b.port, '/new')) === 202);
+        await write(second, 'hello', { reply: { status: 203 } });
+        assert.is(await status(b.port, '/hello'), 203);
+        await until('a has the change', async () => (await status(a.port, '/hello')) === 203);
+        await second.operator.write([{ kind: 'route', key: 'new', op: 'remove' }]);
+        await until('a has it no more', async () => (await status(a.port, '/new')) === 503);
+      });
+    });
+  } finally {
+    await cluster.close();
+    rmSync(folder, { recursive: true });
+  }
+};
+
+const behaviour = 'what is put, changed and removed at one node is so at both';
+if (missing === undefined) test(behaviour, body);
+else test.skip(behaviour, missing, body);
