@@ -45,9 +45,10 @@ export function addOpenApiRoute(admin: AdminRoutes, version: string): void {
 /** The description of all routes. */
 export function describeApi(routes: AdminRoutes, version: string): object {
   const paths = new Map<string, Record<string, object>>();
+  const shared: Record<string, JsonSchema> = {};
   for (const route of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
-    paths.set(path, { ...paths.get(path), [route.method.toLowerCase()]: operationOf(route) });
+    paths.set(path, { ...paths.get(path), [route.method.toLowerCase()]: operationOf(route, shared) });
   }
   return {
     openapi: '3.1.0',
@@ -62,12 +63,13 @@ export function describeApi(routes: AdminRoutes, version: string): object {
     paths: Object.fromEntries(paths),
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
-      schemas: { Problem: problemSchema },
+      schemas: { Problem: problemSchema, ...shared },
     },
   };
 }
 
-function operationOf(route: AdminRoute): object {
+/** `shared` takes schemas that others refer to. */
+function operationOf(route: AdminRoute, shared: Record<string, JsonSchema>): object {
   const { method, path, rel, summary, query, body, answers = {}, conditional } = route;
   const parameters = [
     ...[...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
@@ -89,7 +91,7 @@ function operationOf(route: AdminRoute): object {
     operationId: rel ?? `${method} ${path}`,
     ...(summary !== undefined && { summary }),
     ...(parameters.length > 0 && { parameters }),
-    ...(body !== undefined && { requestBody: bodyOf(toJsonSchema(body)) }),
+    ...(body !== undefined && { requestBody: bodyOf(toJsonSchema(body), shared) }),
     responses: { ...Object.fromEntries(Object.entries(answers).map(answerOf)), default: problem },
   };
 }
@@ -100,7 +102,11 @@ function answerOf([status, description]: [string, string]): [string, object] {
   return [status, { description, content }];
 }
 
-function bodyOf({ $schema: _, ...schema }: JsonSchema): object {
+function bodyOf({ $schema: _, ...whole }: JsonSchema, shared: Record<string, JsonSchema>): object {
+  // What is named within a schema stands beside the schemas of a description.
+  const text = JSON.stringify(whole).replaceAll('"#/$defs/', '"#/components/schemas/');
+  const { $defs = {}, ...schema }: JsonSchema = JSON.parse(text);
+  Object.assign(shared, $defs);
   return { required: true, content: { 'application/json': { schema } } };
 }
 

@@ -86,7 +86,7 @@ test('takes what weldr get prints', async () => {
 
 test('a file that is wrong is named with its place and exit code 2, and changes nothing', async () => {
   for (const [text, words] of [
-    ['rules: []', 'routes'],
+    ['rules: []', 'rules'],
     ['servers: [nowhere]', 'nowhere'],
     ['servers: [http://a:1, http://a:1]', 'twice'],
     ['servers: [{ url: http://127.0.0.1:1009 }, { url: http://a:1, weight: heavy }]', 'weight'],

@@ -7,6 +7,7 @@ type Schema = Readonly<Record<string, unknown>>;
 const annotations: ReadonlySet<string> = new Set([
   '$schema',
   '$defs',
+  'components',
   'title',
   'description',
   'default',
