@@ -76,15 +76,16 @@ const plugin = definePlugin({
       if (edits !== undefined) for (const edit of edits) edit(ctx);
     });
   },
-  async manager(side, { routes: list, otherwise: rest }) {
+  async manager(side, options) {
     const { log } = side;
+    const { routes: list, otherwise: rest } = options;
     const end = rest?.redirect ? 'a redirect' : rest?.reply ? 'a reply' : `pool ${rest?.pool ?? 'default'}`;
     log.info(
       { routes: list.length, otherwise: end },
       'routes are there; what none of them takes goes to `otherwise`',
     );
     const { serveTrials } = await import('./route-trials.ts');
-    serveTrials(side, rest);
+    serveTrials(side, options);
   },
 });
 

@@ -5,7 +5,7 @@ import type { Entities } from '../../core/plugin/plugin-kind.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { Route } from '../../core/request/route.ts';
 import { ActiveRoute } from './active-route.ts';
-import type { RouteEntry } from './route-entry.ts';
+import { behindList, type RouteEntry } from './route-entry.ts';
 import { RouteIndex } from './route-index.ts';
 import type { RouteOptions } from './route-options.ts';
 
@@ -22,17 +22,17 @@ export class RouteTable {
   /** Is there a route which edits responses? */
   editsResponses = false;
   private readonly options: RouteTableOptions;
-  private readonly active = new Map<string, ActiveRoute>();
   /** Of all routes that requests may still have. */
   private readonly owners = new WeakMap<Route, ActiveRoute>();
   private readonly places: ReadonlyMap<string, number>;
-  private index: RouteIndex<ActiveRoute>;
+  private readonly index = new RouteIndex<ActiveRoute>();
 
   constructor(options: RouteTableOptions) {
     this.options = options;
     this.places = new Map(options.configured.map((name, place) => [name, place]));
-    for (const [name, route] of options.entities.all) this.put(name, route);
-    this.index = new RouteIndex([...this.active.values()]);
+    for (const [name, route] of options.entities.all) {
+      this.index.set(name, this.made(name, route), this.places.get(name) ?? behindList);
+    }
     options.entities.observe(changes => this.change(changes));
   }
 
@@ -46,25 +46,19 @@ export class RouteTable {
   }
 
   private change(changes: ReadonlyMap<string, RouteOptions | undefined>): void {
-    for (const [name, route] of changes) this.put(name, route);
-    this.index = new RouteIndex([...this.active.values()].sort((a, b) => this.compare(a.name, b.name)));
-  }
-
-  private put(name: string, options: RouteOptions | undefined): void {
-    if (options === undefined) {
-      this.active.delete(name);
-      return;
+    for (const [name, options] of changes) {
+      // Of equals the config's list comes first, then those of operators by name.
+      this.index.set(name, this.made(name, options), this.places.get(name) ?? behindList);
     }
-    const route = new ActiveRoute(options, `route ${name}`, this.options.side);
-    this.active.set(name, route);
-    if (route.responseEdits.length === 0) return;
-    this.editsResponses = true;
-    for (const each of route.routes) this.owners.set(each, route);
   }
 
-  /** Of equals the config's list comes first, then those of operators by name. */
-  private compare(a: string, b: string): number {
-    const last = this.places.size;
-    return (this.places.get(a) ?? last) - (this.places.get(b) ?? last) || (a < b ? -1 : 1);
+  private made(name: string, options: RouteOptions | undefined): ActiveRoute | undefined {
+    if (options === undefined) return undefined;
+    const route = new ActiveRoute(options, `route ${name}`, this.options.side);
+    if (route.responseEdits.length > 0) {
+      this.editsResponses = true;
+      for (const each of route.routes) this.owners.set(each, route);
+    }
+    return route;
   }
 }

@@ -14,7 +14,7 @@ import { type HostKey, hostEnd } from './host-key.ts';
 import { locationOf, redirectTarget } from './redirect.ts';
 import { requestEdits } from './request-edits.ts';
 import { compileConditions } from './route-conditions.ts';
-import type { RouteEntry } from './route-entry.ts';
+import { precedes, type RouteEntry } from './route-entry.ts';
 import type { RouteList, TriedRoute } from './route-list.ts';
 import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
 
@@ -171,18 +171,30 @@ function* passedBefore(
   const text = path.normal;
   const name = host.slice(0, hostEnd(host)).toLowerCase();
   const said = new Set<TriedRoute>();
-  for (const entry of list.entries) {
-    if (entry === found) return;
+  for (const { entry, isHost, isPath } of likeOf(list, found, { name, text })) {
     const { route } = entry;
-    if (route === found?.route || said.has(route)) continue;
-    const isHost = matchesHost(entry.host, name);
-    const isPath = capture(entry.path, text) !== undefined;
-    // Any host is nothing to have in common.
-    if (!isPath && (!isHost || entry.host.kind === 'any')) continue;
+    if (said.has(route)) continue;
     said.add(route);
     const why = [...(isHost ? [] : ['host']), ...(isPath ? [] : ['path'])];
     yield { route: route.name, why: why.length > 0 ? why : failing(route.options, ctx) };
   }
+}
+
+/** What stands before the one that was found and has its host or its path, in order. */
+function likeOf(
+  list: RouteList,
+  found: RouteEntry<TriedRoute> | undefined,
+  { name, text }: { readonly name: string; readonly text: string },
+) {
+  const alike: { entry: RouteEntry<TriedRoute>; isHost: boolean; isPath: boolean }[] = [];
+  for (const entry of list.entries()) {
+    if (found !== undefined && (entry.route === found.route || !precedes(entry, found))) continue;
+    const isHost = matchesHost(entry.host, name);
+    const isPath = capture(entry.path, text) !== undefined;
+    // Any host is nothing to have in common.
+    if (isPath || (isHost && entry.host.kind !== 'any')) alike.push({ entry, isHost, isPath });
+  }
+  return alike.sort((a, b) => (a.entry === b.entry ? 0 : precedes(a.entry, b.entry) ? -1 : 1));
 }
 
 function matchesHost(host: HostKey, name: string): boolean {

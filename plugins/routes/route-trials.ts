@@ -8,14 +8,22 @@ import { trialRequest, tryRoutes } from './route-trial.ts';
 /** The lists of one config, in its order, as their manager sides start. */
 const listsOf = new WeakMap<AdminRoutes, { list: RouteList; otherwise: OtherwiseOptions | undefined }[]>();
 
+/** What of the options of a list matters here. */
+interface TrialOptions {
+  readonly routes: readonly RouteOptions[];
+  readonly otherwise?: OtherwiseOptions | undefined;
+}
+
 /** Shows how the routes of a list stand to each other, and has requests tried on all lists. */
 export function serveTrials(
   side: ManagerSide<never, never, undefined, RouteOptions>,
-  otherwise: OtherwiseOptions | undefined,
+  { routes, otherwise }: TrialOptions,
 ): void {
   const { admin, entities, kinds } = side;
-  const list = new RouteList(() => entities.all);
-  entities.observe(() => list.changed());
+  const list = new RouteList(
+    entities,
+    routes.map(({ name }) => name),
+  );
   side.showMore((name, how) => {
     const { shadowedBy, warnings } = list.standingOf(name);
     const shadow = how === 'alone' ? list.shadowOf(name) : undefined;
