@@ -5,6 +5,7 @@ import { asList, compileConditions, conditionsOf } from './route-conditions.ts';
 import { behindList, type IndexedRoute, type RouteEntry } from './route-entry.ts';
 import { RouteIndex } from './route-index.ts';
 import type { RouteOptions } from './route-options.ts';
+import { byPlace, placesOf } from './route-places.ts';
 import { RouteShadows } from './route-shadows.ts';
 
 /** A route that is tried. */
@@ -23,43 +24,49 @@ export interface Standing {
 /** The most routes that a sentence names. */
 const maxNamed = 5;
 
-/** What is made of the routes when somebody asks for the first time, and kept up to date from then on. */
-interface Made {
+/** What is made of the routes when somebody tries a request for the first time, and kept up to date from then on. */
+interface Trials {
   readonly routes: Map<string, TriedRoute>;
   readonly index: RouteIndex<TriedRoute>;
-  readonly shadows: RouteShadows;
 }
 
 /** One list. */
 export class RouteList {
   private readonly entities: Entities<RouteOptions>;
   private readonly places: ReadonlyMap<string, number>;
-  private made: Made | undefined;
+  /** Made at the start: the first change would wait for it. */
+  private readonly shadows: RouteShadows;
+  private trials: Trials | undefined;
 
   /** `configured`: the names that the config lists, in its order. */
   constructor(entities: Entities<RouteOptions>, configured: readonly string[]) {
     this.entities = entities;
-    this.places = new Map(configured.map((name, place) => [name, place]));
+    this.places = placesOf(configured);
+    const { inPlace, others } = byPlace(entities.all, configured);
+    this.shadows = new RouteShadows([...inPlace.values()]);
+    for (const [name, route] of others) this.shadows.set(name, route, this.placeOf(name));
     entities.observe(changes => {
-      if (this.made === undefined) return;
-      for (const [name, route] of changes) this.put(this.made, name, route);
+      for (const [name, route] of changes) {
+        this.shadows.set(name, route, this.placeOf(name));
+        if (this.trials !== undefined) this.put(this.trials, name, route);
+      }
     });
   }
 
   /** Every host and path of every route. */
   *entries(): Generator<RouteEntry<TriedRoute>> {
-    const { routes, index } = this.whole();
+    const { routes, index } = this.tried();
     for (const name of routes.keys()) yield* index.entriesOf(name);
   }
 
   /** Throws BAD_REQUEST as in a worker. */
   choose(ctx: ProxyContext): RouteEntry<TriedRoute> | undefined {
-    return this.whole().index.choose(ctx);
+    return this.tried().index.choose(ctx);
   }
 
   /** How a route stands behind others. */
   standingOf(name: string): Standing {
-    const shadows = this.whole().shadows.of(name);
+    const shadows = this.shadows.of(name);
     const names = [...new Set(shadows.map(({ by }) => by))];
     const isWhole = shadows.some(({ whole }) => whole);
     if (names.length === 0) return { shadowedBy: [], warnings: [] };
@@ -71,26 +78,28 @@ export class RouteList {
 
   /** The routes that can not match any more because of this one, in a sentence. */
   shadowOf(name: string): string | undefined {
-    const { shadows } = this.whole();
+    const { shadows } = this;
     const behind = shadows.under(name).filter(other => shadows.of(other).some(({ whole }) => whole));
     return behind.length === 0 ? undefined : `${name} takes all requests of ${named(behind)} first`;
   }
 
-  private whole(): Made {
-    if (this.made !== undefined) return this.made;
-    const made: Made = { routes: new Map(), index: new RouteIndex(), shadows: new RouteShadows() };
-    for (const [name, route] of this.entities.all) this.put(made, name, route);
-    this.made = made;
-    return made;
+  private tried(): Trials {
+    if (this.trials !== undefined) return this.trials;
+    const trials: Trials = { routes: new Map(), index: new RouteIndex() };
+    for (const [name, route] of this.entities.all) this.put(trials, name, route);
+    this.trials = trials;
+    return trials;
   }
 
-  private put({ routes, index, shadows }: Made, name: string, options: RouteOptions | undefined): void {
-    const place = this.places.get(name) ?? behindList;
+  private put({ routes, index }: Trials, name: string, options: RouteOptions | undefined): void {
     const route = options === undefined ? undefined : tried(options);
-    index.set(name, route, place);
-    shadows.set(name, options, place);
+    index.set(name, route, this.placeOf(name));
     if (route === undefined) routes.delete(name);
     else routes.set(name, route);
+  }
+
+  private placeOf(name: string): number {
+    return this.places.get(name) ?? behindList;
   }
 }
 

@@ -8,6 +8,7 @@ import { ActiveRoute } from './active-route.ts';
 import { behindList, type RouteEntry } from './route-entry.ts';
 import { RouteIndex } from './route-index.ts';
 import type { RouteOptions } from './route-options.ts';
+import { byPlace, placesOf } from './route-places.ts';
 
 /** What it works with. */
 export interface RouteTableOptions {
@@ -25,15 +26,16 @@ export class RouteTable {
   /** Of all routes that requests may still have. */
   private readonly owners = new WeakMap<Route, ActiveRoute>();
   private readonly places: ReadonlyMap<string, number>;
-  private readonly index = new RouteIndex<ActiveRoute>();
+  private readonly index: RouteIndex<ActiveRoute>;
 
   constructor(options: RouteTableOptions) {
     this.options = options;
-    this.places = new Map(options.configured.map((name, place) => [name, place]));
-    for (const [name, route] of options.entities.all) {
-      this.index.set(name, this.made(name, route), this.places.get(name) ?? behindList);
-    }
-    options.entities.observe(changes => this.change(changes));
+    const { entities, configured } = options;
+    this.places = placesOf(configured);
+    const { inPlace, others } = byPlace(entities.all, configured);
+    this.index = new RouteIndex([...inPlace].map(([name, route]) => this.made(name, route)));
+    this.change(others);
+    entities.observe(changes => this.change(changes));
   }
 
   choose(ctx: ProxyContext): RouteEntry<ActiveRoute> | undefined {
@@ -48,12 +50,12 @@ export class RouteTable {
   private change(changes: ReadonlyMap<string, RouteOptions | undefined>): void {
     for (const [name, options] of changes) {
       // Of equals the config's list comes first, then those of operators by name.
-      this.index.set(name, this.made(name, options), this.places.get(name) ?? behindList);
+      const route = options === undefined ? undefined : this.made(name, options);
+      this.index.set(name, route, this.places.get(name) ?? behindList);
     }
   }
 
-  private made(name: string, options: RouteOptions | undefined): ActiveRoute | undefined {
-    if (options === undefined) return undefined;
+  private made(name: string, options: RouteOptions): ActiveRoute {
     const route = new ActiveRoute(options, `route ${name}`, this.options.side);
     if (route.responseEdits.length > 0) {
       this.editsResponses = true;
