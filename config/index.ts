@@ -26,6 +26,7 @@ export {
   type WorkerChannel,
   type WorkerSide,
 } from '../core/plugin/plugin.ts';
+export type { Entities, KindFacts, KindItem, PlainItem, PluginKind } from '../core/plugin/plugin-kind.ts';
 export { type WhenMatcher, when } from '../core/plugin/when.ts';
 export type { DiscoverySource, SourceChange, SourceSummary } from '../core/pool/discovery-source.ts';
 export type { ManagerPools, PoolCounts } from '../core/pool/manager-pools.ts';
