@@ -10,6 +10,7 @@ import { asList } from './route-conditions.ts';
 import { routeKind } from './route-kind.ts';
 import { otherwise, type RouteInput, type RouteOptions, routeInCode, routeInText } from './route-options.ts';
 import { RouteTable } from './route-table.ts';
+import { serveTrials } from './route-trials.ts';
 
 export type { RouteCondition, RouteInput } from './route-options.ts';
 
@@ -76,7 +77,7 @@ const plugin = definePlugin({
       if (edits !== undefined) for (const edit of edits) edit(ctx);
     });
   },
-  async manager(side, options) {
+  manager(side, options) {
     const { log } = side;
     const { routes: list, otherwise: rest } = options;
     const end = rest?.redirect ? 'a redirect' : rest?.reply ? 'a reply' : `pool ${rest?.pool ?? 'default'}`;
@@ -84,7 +85,6 @@ const plugin = definePlugin({
       { routes: list.length, otherwise: end },
       'routes are there; what none of them takes goes to `otherwise`',
     );
-    const { serveTrials } = await import('./route-trials.ts');
     serveTrials(side, options);
   },
 });
