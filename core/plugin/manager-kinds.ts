@@ -117,15 +117,9 @@ export class ManagerKinds {
     const { state } = this.options.pools;
     const { name } = list.kind;
     const id = nameOf(name, key);
-    const row = state.row(name, key);
     const after = state.entity(name, key)?.value;
     const before = this.last.has(id) ? this.last.get(id) : list.base(key)?.value;
-    if (row === undefined) this.last.delete(id);
-    else this.last.set(id, after);
-    const defined = this.defined.get(name) ?? new Set();
-    this.defined.set(name, defined);
-    if (row?.op === 'define') defined.add(key);
-    else defined.delete(key);
+    this.remember(name, key);
     const { tell } = this.options;
     if (tell === undefined || !this.started) return;
     for (const change of changesBetween(id, { before, after }, [], { by })) tell(change);
@@ -143,7 +137,24 @@ export class ManagerKinds {
         }
       }
     }
-    for (const { kind, key } of this.options.pools.state.all) this.refer(kind, key);
+    for (const { kind, key } of this.options.pools.state.all) {
+      this.refer(kind, key);
+      this.remember(kind, key);
+    }
+  }
+
+  /** What an operator has a word in, as it is now. */
+  private remember(kind: string, key: string): void {
+    if (!this.lists.has(kind)) return;
+    const { state } = this.options.pools;
+    const id = nameOf(kind, key);
+    const row = state.row(kind, key);
+    if (row === undefined) this.last.delete(id);
+    else this.last.set(id, state.entity(kind, key)?.value);
+    const defined = this.defined.get(kind) ?? new Set();
+    this.defined.set(kind, defined);
+    if (row?.op === 'define') defined.add(key);
+    else defined.delete(key);
   }
 
   private refer(kind: string, key: string): void {

@@ -11,6 +11,7 @@ import { parse } from '../../core/settings/options.ts';
 import type { Condition } from '../../core/stages/scope.ts';
 import { capture } from './captures.ts';
 import { type HostKey, hostEnd } from './host-key.ts';
+import type { PathKey } from './path-key.ts';
 import { locationOf, redirectTarget } from './redirect.ts';
 import { requestEdits } from './request-edits.ts';
 import { compileConditions } from './route-conditions.ts';
@@ -18,6 +19,8 @@ import { precedes, type RouteEntry } from './route-entry.ts';
 import type { RouteList, TriedRoute } from './route-list.ts';
 import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
 
+/** The most characters of a path that an expression is tried on, as in a worker. */
+const longestForExpression = 2048;
 /** The most routes that are explained. */
 const mostExplained = 100;
 
@@ -117,6 +120,11 @@ function contextOf({
     [value].flat().map(one => [name, one] as const),
   );
   const named = lines.find(([name]) => name.toLowerCase() === 'host')?.[1];
+  if (named !== undefined && !isAuthority(named)) {
+    throw new WeldrError('INPUT_INVALID', `headers: ${JSON.stringify(named.slice(0, 200))} is no host`, {
+      field: 'headers',
+    });
+  }
   return rehearse({
     method,
     target,
@@ -190,12 +198,16 @@ function likeOf(
   for (const entry of list.entries()) {
     if (found !== undefined && (entry.route === found.route || !precedes(entry, found))) continue;
     const isHost = matchesHost(entry.host, name);
-    const isPath = capture(entry.path, text) !== undefined;
+    const isPath = mayBeTried(entry.path, text) && capture(entry.path, text) !== undefined;
     // Any host is nothing to have in common.
     if (isPath || (isHost && entry.host.kind !== 'any')) alike.push({ entry, isHost, isPath });
   }
   return alike.sort((a, b) => (a.entry === b.entry ? 0 : precedes(a.entry, b.entry) ? -1 : 1));
 }
+
+/** As for requests, expressions are not tried on what is long. */
+const mayBeTried = ({ kind }: PathKey, text: string): boolean =>
+  kind !== 'expression' || text.length <= longestForExpression;
 
 function matchesHost(host: HostKey, name: string): boolean {
   switch (host.kind) {

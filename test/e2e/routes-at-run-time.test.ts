@@ -123,6 +123,19 @@ test('a worker that is replaced has the routes, and so have those of a reload', 
   assert.is(Reflect.get(Object(await (await call('GET', '/routes/shop')).json()), 'priority'), 1);
 });
 
+test('a route whose pool is gone after a reload is answered with 503, shown, and said in the log', async () => {
+  const from = weldr.logs.length;
+  weldr.writeConfig(text.replace(/, green: \[[^\]]*\]/, ''));
+  assert.is((await call('POST', '/reload')).status, 200);
+  assert.equal(await seen('/kept'), ['503']);
+  const { msg } = await weldr.logged(record => record.msg.includes('route kept to green'), { from });
+  assert.match(msg, /answered with 503/);
+  assert.equal(Reflect.get(Object(await (await call('GET', '/routes/kept')).json()), 'dangling'), ['green']);
+  weldr.writeConfig(text);
+  assert.is((await call('POST', '/reload')).status, 200);
+  assert.equal(await seen('/kept'), ['green']);
+});
+
 test('what was acknowledged is there after kill -9', async () => {
   for (let i = 0; i < 20; i++) {
     assert.is((await call('PUT', `/routes/r${i}`, { path: `/r${i}`, pool: 'green' })).status, 201);

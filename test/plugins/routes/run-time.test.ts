@@ -82,6 +82,9 @@ test('a route that is put takes requests at once, and none when it is removed', 
     assert.is((await call('DELETE', '/routes/shop')).status, 204);
     assert.is(await goes('/shop/x'), 'default');
     assert.is((await call('GET', '/routes/shop')).status, 404);
+    await call('PUT', '/routes/shop', { path: '/shop/*', pool: 'blue' });
+    await manager.pools.state.reset('a test');
+    assert.is(await goes('/shop/x'), 'default');
   });
 });
 
@@ -216,6 +219,10 @@ test('a pool that routes lead to is not deleted, unless it is forced: then they 
     ];
     assert.is((await call('POST', '/batch', { changes })).status, 200);
     assert.is((await call('GET', '/routes/shop')).body.dangling, undefined);
+    await call('POST', '/pools/blue/servers', { url: 'http://new.internal' });
+    await call('PUT', '/routes/shop', { path: '/shop', pool: 'blue' });
+    assert.is((await worker.run({ target: '/shop' })).status, 200);
+    await call('DELETE', '/pools/blue/servers/new.internal/80?force');
     // A route that leaves in the same batch does not hold its pool.
     const leave = [{ kind: 'route', op: 'patch', name: 'shop', value: { split: { blue: 1 } } }];
     await call('POST', '/batch', { changes: leave });
