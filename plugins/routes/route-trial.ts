@@ -37,7 +37,7 @@ export const trialRequest = z
       .describe('The method.'),
     url: z
       .string()
-      .max(16_384)
+      .max(8_192)
       .describe(
         'Scheme, host and path as a client would ask: `https://shop.example/api/x`; or a path alone.',
       ),
