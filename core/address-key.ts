@@ -4,10 +4,13 @@
 import { unixPeer } from './network.ts';
 
 /**
- * An IPv4 address as it is, an IPv6 address by its /64: what one subscriber gets, who may change the rest with every
- * request. An IPv4 address that is written as IPv6 counts as IPv4. Clients without an address (`unix:`) are one.
+ * An IPv4 address as it is, an IPv6 address by its network, the /64 by default: what one subscriber gets, who may change
+ * the rest with every request. An IPv4 address that is written as IPv6 counts as IPv4. Clients without an address
+ * (`unix:`) are one.
+ *
+ * @param prefix bits of an IPv6 address that count
  */
-export function addressKey(ip: string): string {
+export function addressKey(ip: string, prefix = 64): string {
   if (!ip.includes(':') || ip === unixPeer) return ip;
   if (ip.includes('.')) return ip.slice(ip.lastIndexOf(':') + 1);
   const [head = '', tail] = ip.split('::');
@@ -15,7 +18,15 @@ export function addressKey(ip: string): string {
   const after = groupsOf(tail ?? '');
   const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
   const groups = [...before, ...new Array<string>(Math.max(0, zeros)).fill('0'), ...after];
-  return `${groups.slice(0, 4).join(':')}::/64`;
+  if (prefix === 64) return `${groups.slice(0, 4).join(':')}::/64`;
+  return `${masked(groups, prefix).join(':')}::/${prefix}`;
+}
+
+function masked(groups: readonly string[], prefix: number): string[] {
+  return groups.slice(0, Math.ceil(prefix / 16)).map((group, at) => {
+    const bits = Math.min(16, prefix - at * 16);
+    return (Number.parseInt(group, 16) & (0xffff << (16 - bits))).toString(16);
+  });
 }
 
 function groupsOf(text: string): string[] {

@@ -19,6 +19,30 @@ export function cookieOf(field: string, name: string): string | undefined {
   return undefined;
 }
 
+/** The values of all parameters of this name in a query, decoded. */
+export function parametersOf(query: string, name: string): string[] {
+  const values: string[] = [];
+  if (query === '') return values;
+  for (const pair of query.split('&')) {
+    const at = pair.indexOf('=');
+    if (decode(at < 0 ? pair : pair.slice(0, at)) === name)
+      values.push(at < 0 ? '' : decode(pair.slice(at + 1)));
+  }
+  return values;
+}
+
+/** The values of all cookies of this name in Cookie fields, without quotes around them. */
+export function cookiesOf(fields: readonly string[], name: string): string[] {
+  const values: string[] = [];
+  for (const field of fields) {
+    for (const pair of field.split(';')) {
+      const at = pair.indexOf('=');
+      if (at >= 0 && pair.slice(0, at).trim() === name) values.push(unquoted(pair.slice(at + 1).trim()));
+    }
+  }
+  return values;
+}
+
 /**
  * Does a query have a parameter of this name, with one of these values (undefined: any)? Read as forms are: `+` is a
  * space, and what is encoded is decoded.

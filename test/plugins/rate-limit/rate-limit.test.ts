@@ -1,9 +1,11 @@
-// The rate-limit plugin and its buckets.
+// The rate-limit plugin in one worker: whose requests are counted together, and what refusals and responses say.
 import * as assert from 'uvu/assert';
 import { addressKey } from '../../../core/address-key.ts';
-import { workerSide } from '../../../core/testing.ts';
-import { rateLimit } from '../../../plugins/rate-limit/index.ts';
-import { TokenBuckets } from '../../../plugins/rate-limit/token-buckets.ts';
+import { withId } from '../../../core/plugin/define-plugin.ts';
+import type { Plugin } from '../../../core/plugin/plugin.ts';
+import type { ProxyContext } from '../../../core/request/context.ts';
+import { type RunOptions, type RunResult, workerSide } from '../../../core/testing.ts';
+import { type RateLimitOptions, rateLimit } from '../../../plugins/rate-limit/index.ts';
 import { retry } from '../../../plugins/retry/index.ts';
 import { roundRobin } from '../../../plugins/round-robin/index.ts';
 import { suite } from '../../support/suite.ts';
@@ -53,7 +55,7 @@ test('counts an IPv6 client by its /64', () => {
     '2001:0DB8:0001:0002::',
     '2001:db8:1:2:ffff::192:1',
   ];
-  assert.is(new Set(same.map(addressKey)).size, 1);
+  assert.is(new Set(same.map(ip => addressKey(ip))).size, 1);
   assert.is(addressKey('2001:db8:1:3::1'), '2001:db8:1:3::/64');
   assert.is(addressKey('::1'), '0:0:0:0::/64');
   assert.is(addressKey('2001:db8::5'), '2001:db8:0:0::/64');
@@ -66,6 +68,115 @@ test('counts an IPv4 client by its address, however it is written', () => {
   assert.is(addressKey('::ffff:192.0.2.7'), '192.0.2.7');
 });
 
+test('counts an IPv6 client by a network of another size, if told to', async () => {
+  assert.is(addressKey('2001:db8:1:2ff::1', 56), '2001:db8:1:200::/56');
+  assert.is(addressKey('2001:db8:1:2ff::1', 48), '2001:db8:1::/48');
+  assert.is(addressKey('2001:db8::1', 128), '2001:db8:0:0:0:0:0:1::/128');
+  const side = await workerSide([rateLimit({ rate: 1, ipv6Prefix: 48 }), roundRobin()], { upstreams });
+  assert.is((await side.run({ clientIp: '2001:db8:1:2::1' })).status, 200);
+  assert.is((await side.run({ clientIp: '2001:db8:1:3::1' })).status, 429);
+  assert.is((await side.run({ clientIp: '2001:db8:2::1' })).status, 200);
+});
+
+/** The statuses of requests, one after another. */
+async function statusesOf(plugins: readonly Plugin[], requests: readonly RunOptions[]): Promise<number[]> {
+  const side = await workerSide([...plugins, roundRobin()], { upstreams });
+  const statuses: number[] = [];
+  for (const request of requests) statuses.push((await side.run(request)).status);
+  await side.close();
+  return statuses;
+}
+
+test('counts by a header, a cookie or a parameter, and by the address what has none or several', async () => {
+  const kinds: [RateLimitOptions['by'], (value: string) => RunOptions, RunOptions][] = [
+    [
+      { header: 'X-Api-Key' },
+      value => ({ headers: { 'x-api-key': value } }),
+      {
+        headers: [
+          ['X-Api-Key', 'c'],
+          ['X-Api-Key', 'd'],
+        ],
+      },
+    ],
+    [
+      { cookie: 'id' },
+      value => ({ headers: { Cookie: `x=y; id=${value}` } }),
+      { headers: { Cookie: 'id=c; id=d' } },
+    ],
+    [{ query: 'key' }, value => ({ target: `/?x=1&key=${value}` }), { target: '/?key=c&key=d' }],
+  ];
+  for (const [by, with_, withTwo] of kinds) {
+    const many = with_('k'.repeat(200));
+    const requests = [with_('a'), with_('a'), with_('b'), many, many, {}, {}, withTwo, with_('')];
+    assert.equal(
+      await statusesOf([rateLimit({ rate: 1, by })], requests),
+      [200, 429, 200, 200, 429, 200, 429, 429, 429],
+      JSON.stringify(by),
+    );
+  }
+});
+
+test('does not take the value of a header for an address', async () => {
+  const by = { header: 'X-Api-Key' };
+  const requests = [{}, { headers: { 'X-Api-Key': '192.0.2.1' } }];
+  assert.equal(await statusesOf([rateLimit({ rate: 1, by })], requests), [200, 200]);
+});
+
+test('counts by what a function returns, and leaves out what it returns nothing for', async () => {
+  const key = (ctx: ProxyContext) => (ctx.request.path === '/free' ? undefined : ctx.request.method);
+  const requests = [{}, {}, { method: 'POST' }, { target: '/free' }, { target: '/free' }];
+  assert.equal(await statusesOf([rateLimit({ rate: 1, key })], requests), [200, 429, 200, 200, 200]);
+  const wrong = rateLimit({ rate: 1, key: () => 5 as unknown as string });
+  assert.equal(await statusesOf([wrong], [{}]), [500]);
+});
+
+test('limits over a time of its own', async () => {
+  const side = await workerSide([rateLimit({ rate: 2, per: '1m' }), roundRobin()], { upstreams });
+  const statuses = [await side.run(), await side.run(), await side.run()].map(({ status }) => status);
+  assert.equal(statuses, [200, 200, 429]);
+  assert.is((await side.run()).headers.get('retry-after'), '30');
+  side.clock.advance(30_000);
+  assert.is((await side.run()).status, 200);
+});
+
+test('says in the fields of the draft and in those before it what is left, refused or not', async () => {
+  const side = await workerSide([rateLimit({ rate: 2, burst: 4, fields: 'both', policy: 'api' })], {
+    upstreams,
+  });
+  const fieldsOf = ({ headers }: RunResult) =>
+    ['RateLimit-Policy', 'RateLimit', 'X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset'].map(
+      name => headers.get(name),
+    );
+  assert.equal(fieldsOf(await side.run()), ['"api";q=4;w=2', '"api";r=3;t=1', '4', '3', '1']);
+  for (let n = 0; n < 3; n++) await side.run();
+  assert.equal(fieldsOf(await side.run()), ['"api";q=4;w=2', '"api";r=0;t=2', '4', '0', '2']);
+});
+
+test('stands several times: the tightest refuses, all are told', async () => {
+  const plugins = [
+    rateLimit({ rate: 1, burst: 9, fields: 'both', policy: 'long' }),
+    withId('short', rateLimit({ rate: 2, burst: 2, fields: 'both', policy: 'short' })),
+  ];
+  const side = await workerSide([...plugins, roundRobin()], { upstreams });
+  const { headers } = await side.run();
+  assert.equal(headers.getAll('RateLimit'), ['"long";r=8;t=1', '"short";r=1;t=1']);
+  assert.is(headers.get('X-RateLimit-Remaining'), '1');
+  assert.equal([(await side.run()).status, (await side.run()).status], [200, 429]);
+});
+
+test('lets all pass in a dry run, and notes what it would have refused', async () => {
+  const side = await workerSide([rateLimit({ rate: 1, dryRun: true }), roundRobin()], { upstreams });
+  await side.run();
+  const { status, notes } = await side.run();
+  assert.equal([status, notes], [200, ['rate-limit: would be refused']]);
+});
+
+test('counts nothing that is only to be explained', async () => {
+  const requests = [{ rehearsal: true }, { rehearsal: true }, {}, {}];
+  assert.equal(await statusesOf([rateLimit({ rate: 1 })], requests), [200, 200, 200, 429]);
+});
+
 test('counts clients without an address as one', async () => {
   assert.is(addressKey('unix:'), 'unix:');
   const side = await workerSide([rateLimit({ rate: 1, burst: 2 }), roundRobin()], { upstreams });
@@ -74,26 +185,21 @@ test('counts clients without an address as one', async () => {
   assert.equal(statuses, [200, 200, 429]);
 });
 
-test('never remembers more clients than it may, and forgets those that were quiet longest', () => {
-  const buckets = new TokenBuckets(1, 2, 100);
-  for (let n = 0; n < 10_000; n++) {
-    buckets.take(`client ${n}`, n);
-    buckets.take('busy', 0);
-    assert.ok(buckets.size <= 100, `${buckets.size}`);
-  }
-  assert.ok(buckets.take('busy', 0) > 0, 'a client that kept coming was forgotten');
-  assert.is(buckets.take('client 0', 0), 0);
-});
-
-test('a clock that stands still or goes back gives no tokens', () => {
-  const buckets = new TokenBuckets(1000, 1, 100);
-  assert.is(buckets.take('a', 1000), 0);
-  assert.ok(buckets.take('a', 1000) > 0);
-  assert.ok(buckets.take('a', 500) > 0);
-});
-
 test('refuses options that make no sense', async () => {
-  for (const options of [{ rate: 0 }, { burst: 0 }, { clients: 1 }, { limit: 5 }]) {
+  for (const options of [
+    { rate: 0 },
+    { burst: 0 },
+    { clients: 1 },
+    { limit: 5 },
+    { per: 0 },
+    { ipv6Prefix: 8 },
+    { by: { header: 'a b' } },
+    { by: { header: 'a', cookie: 'b' } },
+    { by: 'address' },
+    { key: 'client' },
+    { key: () => 'a', by: { cookie: 'b' } },
+    { fields: 'draft', policy: 'a"b' },
+  ]) {
     const thrown = await workerSide(rateLimit(options as object)).catch(error => error);
     assert.is(thrown.code, 'CONFIG_INVALID');
   }

@@ -1,0 +1,84 @@
+// LimitKey: what of a request says whose it is.
+import { hash } from 'node:crypto';
+import { z } from 'zod';
+import { addressKey } from '../../core/address-key.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { isToken } from '../../core/request/headers.ts';
+import { cookiesOf, parametersOf } from '../../core/request/named-values.ts';
+
+const named = (what: string) => z.string().min(1).max(256).describe(what);
+
+/** What requests are counted by, as people write it. */
+export const limitKey = z
+  .union([
+    z.literal('client'),
+    z.strictObject({
+      header: z
+        .string()
+        .max(256)
+        .refine(isToken, 'is no name of a field')
+        .describe('The name of a request header.'),
+    }),
+    z.strictObject({ cookie: named('The name of a cookie.') }),
+    z.strictObject({ query: named('The name of a parameter of the query.') }),
+  ])
+  .describe(
+    'What requests are counted by: the address of the client, or a header, a cookie or a query parameter by name; requests without it count by the address.',
+  );
+
+export type LimitKey = z.output<typeof limitKey>;
+
+/** A key in code; undefined: the request does not count. */
+export type KeyFunction = (ctx: ProxyContext) => string | undefined;
+
+/** Reads the key of a request. Keys of several kinds are never the same. */
+export type KeyReader = (ctx: ProxyContext) => string | undefined;
+
+/** Longer ones are kept as a hash. */
+const maxLength = 64;
+
+/** How a key is read. @param prefix bits of an IPv6 address that count */
+export function keyReader(by: LimitKey, prefix: number): KeyReader {
+  const address: KeyReader = ctx => addressKey(ctx.clientIp, prefix);
+  if (by === 'client') return address;
+  const valuesOf =
+    'header' in by ? fieldValues(by.header) : 'cookie' in by ? cookies(by.cookie) : parameters(by.query);
+  return ctx => {
+    const values = valuesOf(ctx);
+    const [value = ''] = values;
+    // Of several the server might read another one than is counted here.
+    return value === '' || values.length > 1 ? address(ctx) : `=${short(value)}`;
+  };
+}
+
+/** Reads keys by a function. Throws a TypeError for what is no text. */
+export function keyByFunction(key: KeyFunction): KeyReader {
+  return ctx => {
+    const value: unknown = key(ctx);
+    if (value === undefined) return undefined;
+    if (typeof value !== 'string') throw new TypeError(`key returns text or undefined, got ${typeof value}`);
+    return short(value);
+  };
+}
+
+const short = (value: string): string =>
+  value.length <= maxLength ? value : hash('sha256', value, 'base64');
+
+type Values = (ctx: ProxyContext) => readonly string[];
+
+const fieldValues =
+  (name: string): Values =>
+  ({ request: { headers } }) =>
+    headers.getAll(name);
+
+const cookies =
+  (name: string): Values =>
+  ({ request: { headers } }) =>
+    cookiesOf(headers.getAll('cookie'), name);
+
+const parameters =
+  (name: string): Values =>
+  ({ request: { target } }) => {
+    const at = target.indexOf('?');
+    return at < 0 ? [] : parametersOf(target.slice(at + 1), name);
+  };
