@@ -1,11 +1,11 @@
 // rate-limit: answers 429 to clients that send more requests than they may.
 import { z } from 'zod';
+import { Generations } from '../../core/generations.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide, Plugin, WorkerSide } from '../../core/plugin/plugin.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
 import { reply } from '../../core/request/reply.ts';
 import { duration } from '../../core/settings/duration.ts';
-import { Generations } from './generations.ts';
 import { LimitFields } from './limit-fields.ts';
 import { type KeyFunction, keyByFunction, keyReader, limitKey } from './limit-key.ts';
 import { type NodeBucket, NodeBuckets } from './node-buckets.ts';

@@ -1,6 +1,6 @@
 // WorkerBuckets: a worker's shares of the buckets of all keys, from which it answers at once, and its reports of them.
 import type { CancelTimer, Clock } from '../../core/clock.ts';
-import { Generations } from './generations.ts';
+import { Generations } from '../../core/generations.ts';
 import { type Limit, mostAtOnce, refillTime, type Spent, type ToManager, type ToWorker } from './shares.ts';
 
 interface Bucket {
@@ -15,6 +15,7 @@ interface Bucket {
   /** What the manager has not heard yet. */
   passed: number;
   refused: number;
+  answer: 0 | 1;
   /** What the last report said to have passed, and which report that was. */
   reported: number;
   reportedIn: number;
@@ -91,21 +92,24 @@ export class WorkerBuckets {
       return;
     }
     const now = this.options.clock.monotonic();
-    for (const [key, tokens, fraction] of message.shares) {
+    for (const [key, tokens, fraction, answer] of message.shares) {
       const bucket = this.table.get(key) ?? this.begin(key, now);
       const underWay = bucket.reportedIn > message.seen ? bucket.reported : 0;
       bucket.fraction = fraction;
       bucket.tokens = Math.min(this.room(bucket), tokens) - bucket.passed - underWay;
       bucket.at = now;
       bucket.toldAt = now;
-      // What others were told does not allow for it.
-      if (bucket.passed > 0) this.reportSoon(true);
+      if (answer === 0) continue;
+      bucket.answer = 1;
+      this.unreported.set(key, bucket);
+      this.reportSoon(true);
     }
   }
 
   /** Reports all that is left to report. */
   close(): void {
     this.cancelReport?.();
+    this.cancelReport = undefined;
     while (this.unreported.size > 0) this.report();
   }
 
@@ -124,6 +128,7 @@ export class WorkerBuckets {
       toldAt: Number.NEGATIVE_INFINITY,
       passed: 0,
       refused: 0,
+      answer: 0,
       reported: 0,
       reportedIn: 0,
     };
@@ -182,11 +187,12 @@ export class WorkerBuckets {
     this.reports++;
     for (const [key, bucket] of this.unreported) {
       if (spent.length >= mostAtOnce) break;
-      spent.push([key, bucket.passed, bucket.refused]);
+      spent.push([key, bucket.passed, bucket.refused, bucket.answer]);
       bucket.reported = bucket.passed;
       bucket.reportedIn = this.reports;
       bucket.passed = 0;
       bucket.refused = 0;
+      bucket.answer = 0;
       this.unreported.delete(key);
     }
     if (spent.length > 0) this.options.send({ report: this.reports, spent });
