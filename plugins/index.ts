@@ -19,6 +19,7 @@ export { type HeadersOptions, headers } from './headers/index.ts';
 export { type HealthCheckOptions, healthCheck } from './health-check/index.ts';
 export { type HttpsRedirectOptions, httpsRedirect } from './https-redirect/index.ts';
 export { type IpFilterOptions, ipFilter } from './ip-filter/index.ts';
+export { type JwtOptions, jwt } from './jwt/index.ts';
 export { type LeastRequestsOptions, leastRequests } from './least-requests/index.ts';
 export { type PassiveHealthOptions, passiveHealth } from './passive-health/index.ts';
 export { type PeakEwmaOptions, peakEwma } from './peak-ewma/index.ts';

@@ -21,6 +21,7 @@ const bundled = [
   'acme-client',
   'bcryptjs',
   'cosmiconfig',
+  'jose',
   'js-yaml',
   'pino-pretty',
   'polka',

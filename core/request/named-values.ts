@@ -31,6 +31,12 @@ export function parametersOf(query: string, name: string): string[] {
   return values;
 }
 
+/** Is a pair of a query, as it is written, one of this name? */
+export function parameterNamed(pair: string, name: string): boolean {
+  const at = pair.indexOf('=');
+  return decode(at < 0 ? pair : pair.slice(0, at)) === name;
+}
+
 /** The values of all cookies of this name in Cookie fields, without quotes around them. */
 export function cookiesOf(fields: readonly string[], name: string): string[] {
   const values: string[] = [];

@@ -1,0 +1,69 @@
+// BearerToken: where the token of a request is, and how it is taken out of what servers get.
+import type { ProxyContext } from '../../core/request/context.ts';
+import { deleteField } from '../../core/request/field-aliases.ts';
+import { cookiesOf, parameterNamed, parametersOf } from '../../core/request/named-values.ts';
+import type { TokenPlace } from './options.ts';
+
+/** What was found; `several`: more than one, of which a server might take another. */
+export type FoundToken = { readonly token: string } | 'none' | 'several';
+
+const bearer = /^bearer(?: +(.*))?$/i;
+
+/** The one token in all the places of a request. */
+export function findToken(ctx: ProxyContext, places: readonly TokenPlace[]): FoundToken {
+  let found: string | undefined;
+  for (const place of places) {
+    const values = valuesAt(ctx, place);
+    if (values.length > 1) return 'several';
+    const [value] = values;
+    if (value === undefined) continue;
+    if (found !== undefined && found !== value) return 'several';
+    found = value;
+  }
+  return found === undefined ? 'none' : { token: found };
+}
+
+function valuesAt({ request: { headers, target } }: ProxyContext, place: TokenPlace): readonly string[] {
+  if (place === 'authorization') {
+    const fields = headers.getAll('authorization');
+    if (fields.length > 1) return fields;
+    const match = bearer.exec(fields[0] ?? '');
+    // Another scheme is no token.
+    return match === null ? [] : [match[1]?.trim() ?? ''];
+  }
+  if ('header' in place) return headers.getAll(place.header).map(value => bearer.exec(value)?.[1] ?? value);
+  if ('cookie' in place) return cookiesOf(headers.getAll('cookie'), place.cookie);
+  const at = target.indexOf('?');
+  return at < 0 ? [] : parametersOf(target.slice(at + 1), place.query);
+}
+
+/** Takes the token out of all places, so that servers do not get it. */
+export function removeToken(ctx: ProxyContext, places: readonly TokenPlace[]): void {
+  const { outgoing } = ctx;
+  for (const place of places) {
+    if (place === 'authorization') deleteField(outgoing.headers, 'authorization');
+    else if ('header' in place) deleteField(outgoing.headers, place.header);
+    else if ('cookie' in place) removeCookie(ctx, place.cookie);
+    else outgoing.target = withoutParameter(outgoing.target, place.query);
+  }
+}
+
+function removeCookie({ outgoing: { headers } }: ProxyContext, name: string): void {
+  const fields = headers.getAll('cookie');
+  if (fields.length === 0) return;
+  headers.delete('cookie');
+  for (const field of fields) {
+    const left = field.split(';').filter(pair => cookiesOf([pair], name).length === 0);
+    if (left.length > 0) headers.append('Cookie', left.join(';').trim());
+  }
+}
+
+function withoutParameter(target: string, name: string): string {
+  const at = target.indexOf('?');
+  if (at < 0) return target;
+  const left = target
+    .slice(at + 1)
+    .split('&')
+    .filter(pair => !parameterNamed(pair, name));
+  return left.length === 0 ? target.slice(0, at) : `${target.slice(0, at)}?${left.join('&')}`;
+}

@@ -1,0 +1,150 @@
+// KeyKeeper: keeps a provider's keys fresh for all workers of this node, and asks it no more often than it should.
+import { isDeepStrictEqual } from 'node:util';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import { describeError } from '../../core/errors.ts';
+import type { KeysTold } from './key-line.ts';
+import type { KeyAnswer } from './key-server.ts';
+import type { PublicKey } from './public-keys.ts';
+
+/** What is kept over a reload. Times in ms of the monotonic clock. */
+export interface KeptKeys {
+  url: string;
+  keys: readonly PublicKey[] | undefined;
+  edition: number;
+  fetchedAt: number;
+}
+
+/** What a keeper works with; times in ms. */
+export interface KeyKeeperOptions {
+  readonly url: string;
+  readonly kept: KeptKeys;
+  readonly clock: Clock;
+  readonly timeout: number;
+  readonly refresh: number;
+  readonly cooldown: number;
+  readonly keep: number;
+  fetch(signal: AbortSignal): Promise<KeyAnswer>;
+  /** To one worker; undefined: to all. */
+  tell(worker: number | undefined, told: KeysTold): void;
+  warn(text: string): void;
+  info(text: string): void;
+}
+
+const soonest = 60_000;
+const firstPause = 1_000;
+
+/** The keys of one provider. */
+export class KeyKeeper {
+  private readonly options: KeyKeeperOptions;
+  private readonly kept: KeptKeys;
+  private cancelNext: CancelTimer | undefined;
+  private giveUp: AbortController | undefined;
+  private triedAt = Number.NEGATIVE_INFINITY;
+  private failures = 0;
+  private isClosed = false;
+
+  constructor(options: KeyKeeperOptions) {
+    this.options = options;
+    const { url, kept } = options;
+    this.kept = kept;
+    // Keys of another provider check no token of this one.
+    if (kept.url !== url) Object.assign(kept, { url, keys: undefined, edition: kept.edition + 1 });
+  }
+
+  /** Fetches what is not there, and goes on as long as it is open. */
+  start(): void {
+    const { clock, refresh } = this.options;
+    const age = clock.monotonic() - this.kept.fetchedAt;
+    if (this.kept.keys === undefined || age >= refresh) this.fetch();
+    else this.plan(refresh - age);
+  }
+
+  /** A worker needs keys, `newer`: others than it has. */
+  wanted(worker: number, which: 'known' | 'newer'): void {
+    if (which === 'newer' && this.giveUp === undefined && this.quiet === 0) this.fetch();
+    // While one is under way, all are told when it is over.
+    if (which === 'known' || this.giveUp === undefined) this.options.tell(worker, this.told);
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.cancelNext?.();
+    this.giveUp?.abort();
+  }
+
+  /** What is kept may be another provider's, after a reload. */
+  private get isOver(): boolean {
+    return this.isClosed || this.kept.url !== this.options.url;
+  }
+
+  private get told(): KeysTold {
+    const { url, keys, edition } = this.kept;
+    return { url, keys, edition, quiet: this.quiet };
+  }
+
+  /** How long it is too soon to ask the provider again; 0 while it is being asked. */
+  private get quiet(): number {
+    if (this.giveUp !== undefined) return 0;
+    const pause = this.failures > 0 ? this.pause : this.options.cooldown;
+    return Math.max(0, this.triedAt + pause - this.options.clock.monotonic());
+  }
+
+  /** From a failure to the next try. */
+  private get pause(): number {
+    return Math.min(this.options.cooldown, firstPause * 2 ** Math.min(20, this.failures - 1));
+  }
+
+  private plan(ms: number): void {
+    this.cancelNext?.();
+    this.cancelNext = this.options.clock.after(ms, () => this.fetch());
+  }
+
+  private fetch(): void {
+    if (this.giveUp !== undefined) return;
+    this.cancelNext?.();
+    const { clock, timeout } = this.options;
+    this.triedAt = clock.monotonic();
+    const giveUp = new AbortController();
+    this.giveUp = giveUp;
+    const late = new Error(`it did not answer within ${timeout} ms`);
+    const cancelTimer = clock.after(timeout, () => giveUp.abort(late));
+    this.options
+      .fetch(giveUp.signal)
+      .then(
+        answer => this.take(answer),
+        thrown => this.miss(giveUp.signal.aborted ? giveUp.signal.reason : thrown),
+      )
+      .finally(cancelTimer);
+  }
+
+  private take({ keys, maxAge }: KeyAnswer): void {
+    this.giveUp = undefined;
+    if (this.isOver) return;
+    const { clock, refresh, url, info } = this.options;
+    if (this.failures > 0) info(`keys are there again from ${url}`);
+    this.failures = 0;
+    if (!isDeepStrictEqual(keys, this.kept.keys)) {
+      this.kept.keys = keys;
+      this.kept.edition++;
+    }
+    this.kept.fetchedAt = clock.monotonic();
+    this.plan(Math.min(refresh, Math.max(soonest, maxAge ?? refresh)));
+    this.options.tell(undefined, this.told);
+  }
+
+  private miss(thrown: unknown): void {
+    this.giveUp = undefined;
+    if (this.isOver) return;
+    const { clock, keep, url, warn } = this.options;
+    this.failures++;
+    const { kept } = this;
+    if (kept.keys !== undefined && clock.monotonic() - kept.fetchedAt >= keep) {
+      kept.keys = undefined;
+      kept.edition++;
+    }
+    const rest = kept.keys === undefined ? 'no token can be checked' : 'the last ones are used';
+    warn(`no keys from ${url}: ${describeError(thrown)}; ${rest}`);
+    this.plan(this.pause);
+    this.options.tell(undefined, this.told);
+  }
+}

@@ -1,0 +1,184 @@
+// The options of jwt.
+import { z } from 'zod';
+import { describeError } from '../../core/errors.ts';
+import { hopByHop, isToken } from '../../core/request/headers.ts';
+import { duration, size } from '../../core/settings/duration.ts';
+import { secret } from '../../core/settings/secret.ts';
+import { algorithmsFor, asymmetric, shortestSecret, symmetric } from './algorithms.ts';
+import { publicKeyOf, publicKeysIn } from './public-keys.ts';
+
+const text = () => z.string().min(1).max(1024);
+const texts = () => z.union([text(), z.array(text()).min(1).max(32)]);
+/** Stands within the quotes of WWW-Authenticate (RFC 6750 section 3). */
+const quotable = () => z.string().regex(/^[ !#-[\]-~]{1,100}$/, 'expected printable ASCII without " and \\');
+const scopeName = () =>
+  z.string().regex(/^[!#-[\]-~]{1,256}$/, 'expected a scope, without spaces and quotes');
+
+const fieldName = () =>
+  z
+    .string()
+    .max(256)
+    .refine(isToken, 'is no name of a field')
+    .refine(
+      name =>
+        !/^(host|authorization|cookie|content-length)$/i.test(name) && !hopByHop.has(name.toLowerCase()),
+      'is another field: take one such as X-User',
+    );
+
+const key = () =>
+  secret().superRefine((pem, context) => {
+    try {
+      publicKeyOf(pem);
+    } catch (thrown) {
+      context.addIssue({ code: 'custom', message: describeError(thrown) });
+    }
+  });
+
+const shared = () =>
+  secret().refine(
+    value => Buffer.byteLength(value) >= shortestSecret,
+    `is short: take ${shortestSecret} characters or more, such as \`openssl rand -hex 32\` prints`,
+  );
+
+const keySet = z
+  .looseObject({ keys: z.array(z.looseObject({ kty: z.string().optional() })).min(1) })
+  .superRefine((set, context) => {
+    try {
+      publicKeysIn(set);
+    } catch (thrown) {
+      context.addIssue({ code: 'custom', message: describeError(thrown) });
+    }
+  });
+
+const source = z.union([
+  z.literal('authorization'),
+  z.strictObject({ header: z.string().max(256).refine(isToken, 'is no name of a field') }),
+  z.strictObject({ cookie: text() }),
+  z.strictObject({ query: text() }),
+]);
+
+/** Where a token is looked for. */
+export type TokenPlace = z.output<typeof source>;
+
+export const options = z
+  .strictObject({
+    jwks: z
+      .union([
+        z
+          .url({
+            protocol: /^https?$/,
+            error: 'expected a URL such as "https://id.example/keys", or a set of keys',
+          })
+          .refine(url => !/[@#]/.test(url), 'has a name, a password or a fragment: leave them out'),
+        keySet,
+      ])
+      .optional()
+      .describe('Where the provider of identities publishes its keys, or these keys themselves.'),
+    key: z
+      .union([key(), z.array(key()).min(1).max(8)], {
+        error: 'expected PEM of a public key, `file:PATH` of one that can be read, or a list of these',
+      })
+      .optional()
+      .describe('The public key, PEM, or `file:PATH` of it; several where keys change.'),
+    secret: z
+      .union([shared(), z.array(shared()).min(1).max(5)], {
+        error: 'expected a secret, `env:NAME` or `file:PATH` of one that can be read, or a list of these',
+      })
+      .optional()
+      .describe('The secret of HS256 and its like, 32 characters or more; several where it changes.'),
+    algorithms: z
+      .array(z.enum([...asymmetric, ...symmetric]))
+      .min(1)
+      .optional()
+      .describe('How tokens may be signed; default: all ways that go with the key.'),
+    issuer: texts().optional().describe('Who makes the tokens: the claim `iss`; of several any.'),
+    audience: texts().optional().describe('Whom they are for: the claim `aud`; of several any.'),
+    type: text().optional().describe('What the field `typ` of tokens says, such as at+jwt.'),
+    requiredClaims: z
+      .array(quotable())
+      .max(64)
+      .default([])
+      .describe('Claims that have to be there, besides `exp`; else 401.'),
+    scopes: z
+      .array(scopeName())
+      .max(64)
+      .default([])
+      .describe('Scopes that a token needs, all of them, in `scope` or `scp`; else 403.'),
+    claims: z
+      .record(
+        text(),
+        z.union([z.string(), z.number(), z.boolean(), z.array(z.union([z.string(), z.number()])).min(1)]),
+      )
+      .default({})
+      .describe('Values that claims have to have, of several any; else 403.'),
+    clockTolerance: duration().prefault('5s').describe('How far clocks may differ.'),
+    maxAge: duration().optional().describe('How old a token may be, by its claim `iat`.'),
+    from: z
+      .union([source, z.array(source).min(1).max(8)], {
+        error:
+          'expected "authorization", { header: NAME }, { cookie: NAME }, { query: NAME }, or a list of these',
+      })
+      .default('authorization')
+      .describe(
+        'Where the token is: `authorization` (Bearer), a header, a cookie or a query parameter; of several the one that has it.',
+      ),
+    optional: z
+      .boolean()
+      .default(false)
+      .describe('Do requests without a token pass, too, without any claim?'),
+    forward: z.boolean().default(true).describe('Do servers get the token, too?'),
+    forwardClaims: z
+      .record(fieldName(), text())
+      .default({})
+      .describe(
+        'Fields in which servers are told claims, such as { "X-User": "sub" }; what a client says in them is dropped.',
+      ),
+    realm: quotable().optional().describe('The realm in WWW-Authenticate.'),
+    maxToken: size()
+      .refine(bytes => bytes >= 64 && bytes <= 64 * 1024, 'a token has from 64 bytes to 64kb')
+      .prefault('8kb')
+      .describe('The longest token.'),
+    remember: z
+      .number()
+      .int()
+      .min(0)
+      .max(100_000)
+      .default(5_000)
+      .describe('Tokens that are not checked again before they end or keys change, in each worker.'),
+    timeout: duration()
+      .refine(ms => ms >= 1, 'a timeout is at least 1ms')
+      .prefault('5s')
+      .describe('Until the keys are there; less than `timeouts.stage`.'),
+    refresh: duration()
+      .refine(ms => ms >= 60_000, 'a refresh is at least 1m')
+      .prefault('10m')
+      .describe('How often keys are fetched again; a shorter max-age of the provider counts, down to 1m.'),
+    cooldown: duration()
+      .refine(ms => ms >= 1_000, 'a cooldown is at least 1s')
+      .prefault('30s')
+      .describe('From one fetch of keys to the next because of a key that is not known.'),
+    keep: duration()
+      .prefault('1d')
+      .describe('How long the last keys are used while the provider does not answer.'),
+    ca: secret().optional().describe('PEM of the authority that the provider is trusted by, or `file:PATH`.'),
+  })
+  .superRefine(({ jwks, key: keys, secret: secrets, algorithms }, context) => {
+    const given = [jwks, keys, secrets].filter(each => each !== undefined).length;
+    if (given !== 1) {
+      const message =
+        given === 0
+          ? 'expected jwks, key or secret: what signatures are checked with'
+          : 'expected one of jwks, key and secret: leave the others out';
+      context.addIssue({ code: 'custom', message });
+    }
+    const possible = algorithmsFor(secrets === undefined ? 'public' : 'secret', algorithms);
+    if (typeof possible === 'string') {
+      context.addIssue({ code: 'custom', path: ['algorithms'], message: possible });
+    }
+  })
+  .describe('Lets in requests with a valid token (JWT).');
+
+/** What `jwt` takes, as people write it. */
+export type JwtOptions = z.input<typeof options>;
+
+export type Parsed = z.output<typeof options>;

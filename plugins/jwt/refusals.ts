@@ -1,0 +1,49 @@
+// Refusals: what requests without a valid token are answered (RFC 6750 section 3).
+import { type Reply, reply } from '../../core/request/reply.ts';
+
+/** The answers of one plugin. */
+export class Refusals {
+  /** 401: there is no token. */
+  readonly noToken: Reply;
+  /** 400: there are several. */
+  readonly several: Reply;
+  /** 403: it does not say what it has to. */
+  readonly insufficient: Reply;
+  /** 503: it cannot be said. */
+  readonly unavailable: Reply;
+  private readonly realm: string;
+  private readonly byReason = new Map<string, Reply>();
+
+  constructor(realm: string | undefined, scopes: readonly string[]) {
+    this.realm = realm === undefined ? '' : ` realm="${realm}"`;
+    this.noToken = this.answer(401, '401 a token is needed\n', '');
+    this.several = this.answer(
+      400,
+      '400 one token is needed, and there are several\n',
+      'error="invalid_request"',
+    );
+    const scope = scopes.length === 0 ? '' : `, scope="${scopes.join(' ')}"`;
+    const text = '403 the token does not allow this\n';
+    this.insufficient = this.answer(403, text, `error="insufficient_scope"${scope}`);
+    this.unavailable = reply(503, '503 tokens cannot be checked now\n', { 'Retry-After': '5' });
+  }
+
+  /** 401: it is not valid, for one of a few reasons. */
+  invalid(reason: string): Reply {
+    let known = this.byReason.get(reason);
+    if (known === undefined) {
+      const error = `error="invalid_token", error_description="${reason}"`;
+      known = this.answer(401, `401 ${reason}\n`, error);
+      this.byReason.set(reason, known);
+    }
+    return known;
+  }
+
+  private answer(status: number, text: string, parameters: string): Reply {
+    const challenge = [this.realm.trim(), parameters].filter(part => part !== '').join(', ');
+    return reply(status, text, {
+      'WWW-Authenticate': challenge === '' ? 'Bearer' : `Bearer ${challenge}`,
+      'Cache-Control': 'no-store',
+    });
+  }
+}

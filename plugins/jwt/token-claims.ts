@@ -1,0 +1,77 @@
+// TokenClaims: what a valid token says (RFC 7519), what is asked of it, and how servers are told.
+
+/** The claims of a token, frozen: many requests may share them. */
+export type Claims = Readonly<Record<string, unknown>>;
+
+/** All claims in one field, as base64url of their JSON. */
+export const allClaims = '*';
+
+/** The value of a claim: by its name, or by names with dots where it is within another one; undefined: there is none. */
+export function claimOf(claims: Claims, name: string): unknown {
+  if (Object.hasOwn(claims, name)) return claims[name];
+  let value: unknown = claims;
+  for (const part of name.split('.')) {
+    if (!isObject(value) || !Object.hasOwn(value, part)) return undefined;
+    value = value[part];
+  }
+  return value;
+}
+
+/** Does a token have all of these scopes (RFC 8693 section 4.2; `scp` as some providers have it)? */
+export function hasScopes(claims: Claims, wanted: readonly string[]): boolean {
+  if (wanted.length === 0) return true;
+  const given = [...scopesIn(claimOf(claims, 'scope')), ...scopesIn(claimOf(claims, 'scp'))];
+  return wanted.every(scope => given.includes(scope));
+}
+
+function scopesIn(value: unknown): unknown[] {
+  if (typeof value === 'string') return value.split(' ');
+  return Array.isArray(value) ? value : [];
+}
+
+/** A value that a claim has to have; of several any. */
+export type WantedValue = string | number | boolean | readonly (string | number)[];
+
+/** The name of a claim that does not have its value; undefined: all have. Of a claim that is a list one will do. */
+export function missedClaim(
+  claims: Claims,
+  wanted: Readonly<Record<string, WantedValue>>,
+): string | undefined {
+  return Object.keys(wanted).find(name => {
+    const value = claimOf(claims, name);
+    const given: readonly unknown[] = Array.isArray(value) ? value : [value];
+    const accepted: readonly unknown[] = [wanted[name]].flat();
+    return !given.some(each => accepted.includes(each));
+  });
+}
+
+/**
+ * A claim as the value of a field: text, numbers and true or false as they are, a list with commas between, all else as JSON.
+ * What is not printable ASCII, commas and `%` are percent-encoded, so that nothing within a value reads as two. Undefined:
+ * there is no such claim.
+ */
+export function fieldOf(claims: Claims, name: string): string | undefined {
+  if (name === allClaims) return Buffer.from(JSON.stringify(claims)).toString('base64url');
+  const value = claimOf(claims, name);
+  if (value === undefined || value === null) return undefined;
+  return Array.isArray(value) ? value.map(encoded).join(',') : encoded(value);
+}
+
+function encoded(value: unknown): string {
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const escaped = text.replace(/[^ -$&-+\--~]/gu, character =>
+    [...Buffer.from(character)].map(byte => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );
+  return escaped.replace(/^ +| +$/g, spaces => '%20'.repeat(spaces.length));
+}
+
+/** The same object, with all that is in it frozen. */
+export function frozen<Value>(value: Value): Value {
+  if (!isObject(value) || Object.isFrozen(value)) return value;
+  for (const inner of Object.values(value)) frozen(inner);
+  return Object.freeze(value);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
