@@ -41,7 +41,12 @@ const shared = () =>
   );
 
 const keySet = z
-  .looseObject({ keys: z.array(z.looseObject({ kty: z.string().optional() })).min(1) })
+  .looseObject({
+    keys: z
+      .array(z.looseObject({ kty: z.string().optional().describe('The kind of key: RSA, EC or OKP.') }))
+      .min(1)
+      .describe('The keys, as RFC 7517 has them.'),
+  })
   .superRefine((set, context) => {
     try {
       publicKeysIn(set);
@@ -52,9 +57,15 @@ const keySet = z
 
 const source = z.union([
   z.literal('authorization'),
-  z.strictObject({ header: z.string().max(256).refine(isToken, 'is no name of a field') }),
-  z.strictObject({ cookie: text() }),
-  z.strictObject({ query: text() }),
+  z.strictObject({
+    header: z
+      .string()
+      .max(256)
+      .refine(isToken, 'is no name of a field')
+      .describe('The name of a request header.'),
+  }),
+  z.strictObject({ cookie: text().describe('The name of a cookie.') }),
+  z.strictObject({ query: text().describe('The name of a parameter of the query.') }),
 ]);
 
 /** Where a token is looked for. */

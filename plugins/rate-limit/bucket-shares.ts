@@ -17,7 +17,7 @@ interface Lease {
 /** The workers of a limit. */
 export interface Workers {
   /** Those that are there now. */
-  list(): readonly number[];
+  list: readonly number[];
   /** How many share a bucket. */
   count: number;
   /** When each started, with equal shares of all that it is not told of, ms. */
@@ -40,6 +40,8 @@ export class BucketShares {
   /** By worker: what it was lately asked for, fading. */
   private readonly demand = new Map<number, number>();
   private fadedAt = 0;
+  /** The demand at all workers that are there now. */
+  private wholeDemand = 0;
   private readonly leases = new Map<number, Lease>();
 
   constructor(limit: Limit, workers: Workers) {
@@ -51,6 +53,7 @@ export class BucketShares {
   reported(worker: number, asked: number, passed: number, hasHeard: boolean, now: number): void {
     this.fade(now);
     if (asked > 0) this.demand.set(worker, (this.demand.get(worker) ?? 0) + asked);
+    this.addUp();
     const lease = this.leases.get(worker);
     if (lease === undefined) return;
     lease.tokens -= passed;
@@ -59,6 +62,13 @@ export class BucketShares {
     if (!hasHeard) return;
     lease.tokens = Math.min(lease.tokens, lease.fewer);
     lease.fewer = undefined;
+  }
+
+  /** Looks anew which workers are there. */
+  addUp(): void {
+    this.wholeDemand = 0;
+    if (this.demand.size === 0) return;
+    for (const each of this.workers.list) this.wholeDemand += this.demand.get(each) ?? 0;
   }
 
   /** Has the worker to be told, whoever's report it is? */
@@ -109,20 +119,12 @@ export class BucketShares {
   }
 
   private fractionOf(worker: number): number {
-    const all = this.wholeDemand;
-    if (all === 0) return 1 / this.workers.count;
-    return Math.max(idleShare / this.workers.count, (this.demand.get(worker) ?? 0) / all);
+    if (this.wholeDemand === 0) return 1 / this.workers.count;
+    return Math.max(idleShare / this.workers.count, (this.demand.get(worker) ?? 0) / this.wholeDemand);
   }
 
   private isIdle(fraction: number): boolean {
     return fraction <= idleShare / this.workers.count || this.wholeDemand === 0;
-  }
-
-  /** Of the workers that are there now. */
-  private get wholeDemand(): number {
-    let all = 0;
-    if (this.demand.size > 0) for (const each of this.workers.list()) all += this.demand.get(each) ?? 0;
-    return all;
   }
 
   /** What it was told, if that is no longer ago than `ms`; who is in the place of another worker was not. */
@@ -144,7 +146,7 @@ export class BucketShares {
   /** The one token that each may have for who comes there next is not counted. */
   private heldByOthers(worker: number, now: number): number {
     let held = 0;
-    for (const each of this.workers.list()) {
+    for (const each of this.workers.list) {
       const own = each === worker ? 0 : this.heldBy(each, now);
       if (own > 1) held += own;
     }

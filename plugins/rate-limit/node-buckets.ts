@@ -38,7 +38,7 @@ export class NodeBuckets {
 
   constructor(options: NodeBucketsOptions) {
     this.options = options;
-    this.workers = { list: () => options.workers(), count: 1, startedAt: this.startedAt };
+    this.workers = { list: [], count: 1, startedAt: this.startedAt };
   }
 
   /** A worker has started, with nothing but equal shares. */
@@ -48,15 +48,20 @@ export class NodeBuckets {
     this.startedAt.set(worker, now);
     this.seen.delete(worker);
     const before = this.workers.count;
-    this.workers.count = Math.max(before, workers().length);
-    const told = this.workers.count === before ? [worker] : workers();
+    const all = workers();
+    this.workers.list = all;
+    this.workers.count = Math.max(before, all.length);
+    const told = this.workers.count === before ? [worker] : all;
     for (const each of told) send(each, { workers: this.workers.count });
     const low: [key: string, bucket: NodeBucket][] = [];
     for (const [key, bucket] of table) {
       this.refill(bucket, now);
       if (!this.isPlenty(bucket)) low.push([key, bucket]);
     }
-    for (const [key, bucket] of low.slice(-mostForNew)) this.tell(worker, key, bucket, now);
+    for (const [key, bucket] of low.slice(-mostForNew)) {
+      this.sharesOf(bucket).addUp();
+      this.tell(worker, key, bucket, now);
+    }
     this.sendLetters();
   }
 
@@ -64,12 +69,13 @@ export class NodeBuckets {
   hear(worker: number, report: number, spent: readonly Spent[]): void {
     const now = this.options.clock.monotonic();
     this.seen.set(worker, report);
+    this.workers.list = this.options.workers();
     for (const each of spent) this.add(worker, each, now);
     this.sendLetters();
   }
 
   private add(worker: number, [key, passed, refused, answer]: Spent, now: number): void {
-    const { table, workers } = this.options;
+    const { table } = this.options;
     const bucket = table.get(key) ?? this.begin(key, now);
     this.refill(bucket, now);
     bucket.level -= passed;
@@ -80,7 +86,7 @@ export class NodeBuckets {
     shares.reported(worker, passed + refused, passed, answer === 1, now);
     if (passed + refused > 0) this.tell(worker, key, bucket, now);
     const isCut = shares.isCut(worker);
-    for (const each of workers()) {
+    for (const each of this.workers.list) {
       if (each === worker && passed + refused > 0) continue;
       const isNews = shares.isNews(each, now) || (isCut && shares.holdsTooMuch(each, bucket.level, now));
       if (isNews) this.tell(each, key, bucket, now);
