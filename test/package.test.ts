@@ -289,7 +289,7 @@ test('has the types and the licences of what it is made of', () => {
     for (const path of [target.types, target.default]) assert.ok(existsSync(join(installed, path)), path);
   }
   const notices = readFileSync(join(installed, 'dist/THIRD-PARTY.txt'), 'utf8');
-  for (const name of ['acme-client', 'pino', 'polka', 'sade', 'tapable', 'undici', 'zod']) {
+  for (const name of ['acme-client', 'jose', 'pino', 'polka', 'sade', 'tapable', 'undici', 'zod']) {
     assert.match(notices, new RegExp(`^=== ${name} \\d`, 'm'));
   }
 });

@@ -4,7 +4,7 @@ import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import type { KeysTold } from './key-line.ts';
 import type { KeyAnswer } from './key-server.ts';
-import type { PublicKey } from './public-keys.ts';
+import { type PublicKey, publicKeysIn } from './public-keys.ts';
 
 /** What is kept over a reload. Times in ms of the monotonic clock. */
 export interface KeptKeys {
@@ -110,14 +110,15 @@ export class KeyKeeper {
     const cancelTimer = clock.after(timeout, () => giveUp.abort(late));
     this.options
       .fetch(giveUp.signal)
+      .then(({ set, maxAge }) => ({ keys: publicKeysIn(set), maxAge }))
       .then(
-        answer => this.take(answer),
+        ({ keys, maxAge }) => this.take(keys, maxAge),
         thrown => this.miss(giveUp.signal.aborted ? giveUp.signal.reason : thrown),
       )
       .finally(cancelTimer);
   }
 
-  private take({ keys, maxAge }: KeyAnswer): void {
+  private take(keys: readonly PublicKey[], maxAge: number | undefined): void {
     this.giveUp = undefined;
     if (this.isOver) return;
     const { clock, refresh, url, info } = this.options;

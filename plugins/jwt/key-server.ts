@@ -1,6 +1,5 @@
 // KeyServer: fetches the keys that a provider publishes: so long, so much, from nowhere else.
 import { Agent, request } from 'undici';
-import { type PublicKey, publicKeysIn } from './public-keys.ts';
 
 /** A set of keys has a few KB, bytes. */
 const maxAnswer = 256 * 1024;
@@ -17,7 +16,8 @@ export interface KeyServerOptions {
 
 /** What a provider answered. */
 export interface KeyAnswer {
-  readonly keys: readonly PublicKey[];
+  /** JSON; it may be anything. */
+  readonly set: unknown;
   /** How long the answer is fresh (RFC 9111 section 5.2.2.1), ms; undefined: it does not say. */
   readonly maxAge: number | undefined;
 }
@@ -55,7 +55,7 @@ export class KeyServer {
       const hint = statusCode >= 300 && statusCode < 400 ? ': give the URL that it leads to' : '';
       throw new Error(`it answered ${statusCode}${hint}`);
     }
-    return { keys: publicKeysIn(parsed(await textOf(body))), maxAge: maxAgeOf(headers['cache-control']) };
+    return { set: parsed(await textOf(body)), maxAge: maxAgeOf(headers['cache-control']) };
   }
 
   async close(): Promise<void> {

@@ -11,7 +11,8 @@ import {
   workerSide,
 } from '../../../core/testing.ts';
 import { type JwtOptions, jwt } from '../../../plugins/jwt/index.ts';
-import { type KeyAnswer, KeyServer } from '../../../plugins/jwt/key-server.ts';
+import { KeyServer } from '../../../plugins/jwt/key-server.ts';
+import { publicKeysIn } from '../../../plugins/jwt/public-keys.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { suite } from '../../support/suite.ts';
 import { until } from '../../support/weldr.ts';
@@ -260,7 +261,7 @@ test('of another provider after a reload are not those of the first', async () =
 });
 
 /** What a fetch of what this answers ends with. */
-async function fetchFrom(handle: RequestListener): Promise<string | KeyAnswer> {
+async function fetchFrom(handle: RequestListener): Promise<unknown> {
   const server: Server = createServer(handle);
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -268,7 +269,8 @@ async function fetchFrom(handle: RequestListener): Promise<string | KeyAnswer> {
   const url = `http://127.0.0.1:${address.port}/keys`;
   const keyServer = new KeyServer({ url, ca: undefined, timeout: 2_000, userAgent: 'weldr/0' });
   try {
-    return await keyServer.fetch(AbortSignal.timeout(5_000));
+    const { set, maxAge } = await keyServer.fetch(AbortSignal.timeout(5_000));
+    return { keys: publicKeysIn(set), maxAge };
   } catch (thrown) {
     return describeError(thrown);
   } finally {

@@ -1,0 +1,135 @@
+// The worker side of jwt: looks at the token of each request. Only who checks tokens loads it.
+import type { Counter, Metrics } from '../../core/plugin/metrics.ts';
+import type { WorkerSide } from '../../core/plugin/plugin.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import type { ContextSlot } from '../../core/request/context-slot.ts';
+import { deleteField } from '../../core/request/field-aliases.ts';
+import type { Reply } from '../../core/request/reply.ts';
+import { findToken, removeToken } from './bearer-token.ts';
+import type { KeysTold, KeysWanted } from './key-line.ts';
+import { FetchedKeys, FixedKeys, type KeySource } from './key-source.ts';
+import type { Parsed, TokenPlace } from './options.ts';
+import { Refusals } from './refusals.ts';
+import { TokenChecks, type Verdict } from './token-checks.ts';
+import { type Claims, fieldOf, hasScopes, missedClaim } from './token-claims.ts';
+import type { CheckingKeys, VerificationOptions } from './verification.ts';
+
+/** A token has three parts of base64url, none of them empty (RFC 7515 section 7.1): it is signed, and not encrypted. */
+const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+const malformed: Verdict = { refused: 'the token is malformed' };
+
+/** What tokens are checked by. */
+export interface TokenRules {
+  readonly options: Parsed;
+  /** Undefined: those that the manager fetches. */
+  readonly keys: CheckingKeys | undefined;
+  readonly verification: VerificationOptions;
+  /** Gets the claims of each request. */
+  readonly slot: ContextSlot<Claims>;
+}
+
+type Side = WorkerSide<KeysWanted, KeysTold>;
+
+/** Has each request checked. */
+export function checkTokens(side: Side, rules: TokenRules): void {
+  const { hooks, clock, onClose, metrics } = side;
+  const keys = keySourceOf(side, rules);
+  onClose(() => keys.close());
+  const { options, verification } = rules;
+  const checks = new TokenChecks({ keys, verification, clock, remember: options.remember });
+  const gate = new TokenGate(rules, checks, metrics);
+  hooks.request.tapAsync('jwt', (ctx, done) => gate.look(ctx, done));
+}
+
+type Done = (thrown: null, answer?: Reply) => void;
+
+/** Decides about requests by their tokens. */
+class TokenGate {
+  private readonly rules: TokenRules;
+  private readonly checks: TokenChecks;
+  private readonly refusals: Refusals;
+  private readonly places: readonly TokenPlace[];
+  private readonly told: readonly (readonly [field: string, claim: string])[];
+  private readonly admitted: Counter;
+  private readonly refused: Counter;
+  private readonly failed: Counter;
+
+  constructor(rules: TokenRules, checks: TokenChecks, metrics: Metrics) {
+    const { realm, scopes, from, forwardClaims } = rules.options;
+    this.rules = rules;
+    this.checks = checks;
+    this.refusals = new Refusals(realm, scopes);
+    this.places = [from].flat();
+    this.told = Object.entries(forwardClaims);
+    const results = metrics.counter({
+      name: 'jwt_total',
+      help: 'Requests whose token was looked at.',
+      labels: ['result'],
+    });
+    this.admitted = results.labels('admitted');
+    this.refused = results.labels('refused');
+    this.failed = results.labels('failed');
+  }
+
+  look(ctx: ProxyContext, done: Done): void {
+    const { maxToken, optional } = this.rules.options;
+    // Whoever passes: servers trust these fields.
+    for (const [field] of this.told) deleteField(ctx.outgoing.headers, field);
+    const found = findToken(ctx, this.places);
+    if (found === 'none' && optional) {
+      done(null);
+    } else if (found === 'none' || found === 'several') {
+      this.refused.inc();
+      done(null, found === 'none' ? this.refusals.noToken : this.refusals.several);
+    } else if (found.token.length > maxToken || !compact.test(found.token)) {
+      done(null, this.answerTo(ctx, malformed));
+    } else {
+      const leave = this.checks.check(found.token, verdict => done(null, this.answerTo(ctx, verdict)));
+      if (leave !== undefined) ctx.signal.addEventListener('abort', leave, { once: true });
+    }
+  }
+
+  private answerTo(ctx: ProxyContext, verdict: Verdict): Reply | undefined {
+    if ('failed' in verdict) {
+      this.failed.inc();
+      ctx.note(`jwt: ${verdict.failed}`);
+      return this.refusals.unavailable;
+    }
+    if ('refused' in verdict) {
+      this.refused.inc();
+      ctx.note(`jwt: ${verdict.refused}`);
+      return this.refusals.invalid(verdict.refused);
+    }
+    const { claims } = verdict;
+    const { claims: wanted, scopes } = this.rules.options;
+    const missed = missedClaim(claims, wanted);
+    if (missed !== undefined || !hasScopes(claims, scopes)) {
+      this.refused.inc();
+      ctx.note(`jwt: ${missed === undefined ? 'a scope is missing' : `the claim ${missed} is another`}`);
+      return this.refusals.insufficient;
+    }
+    this.admitted.inc();
+    this.admit(ctx, claims);
+    return undefined;
+  }
+
+  private admit(ctx: ProxyContext, claims: Claims): void {
+    if (!this.rules.options.forward) removeToken(ctx, this.places);
+    for (const [field, claim] of this.told) {
+      const value = fieldOf(claims, claim);
+      if (value !== undefined) ctx.outgoing.headers.set(field, value);
+    }
+    ctx.set(this.rules.slot, claims);
+    if (typeof claims['sub'] === 'string') ctx.note(`jwt: sub ${claims['sub']}`);
+  }
+}
+
+function keySourceOf({ channel: manager, clock }: Side, { keys: fixed, options }: TokenRules): KeySource {
+  if (fixed !== undefined) return new FixedKeys(fixed);
+  const { jwks, timeout } = options;
+  const url = typeof jwks === 'string' ? jwks : '';
+  const keys = new FetchedKeys({ url, clock, timeout, ask: message => manager.send(message) });
+  manager.onMessage(message => keys.hear(message));
+  return keys;
+}
