@@ -4,7 +4,15 @@ import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { when } from '../../../core/plugin/when.ts';
 import { reply } from '../../../core/request/reply.ts';
 import { managerSide, settle, type TestWorkerSide, workerSide } from '../../../core/testing.ts';
-import { failOpen, passiveHealth, retry, roundRobin, routes } from '../../../plugins/index.ts';
+import {
+  failOpen,
+  jwt,
+  passiveHealth,
+  rateLimit,
+  retry,
+  roundRobin,
+  routes,
+} from '../../../plugins/index.ts';
 
 const refusal = reply(403, 'closed\n');
 
@@ -53,6 +61,28 @@ const toPool = (pool: string): Plugin => ({
   name: 'to-pool',
   worker: ({ hooks, pools }) => hooks.route.tap('to-pool', () => pools.ensure(pool)),
 });
+
+/** Refuses with 403 what others refused with another status, as the tests expect it. */
+const asForbidden: Plugin = {
+  name: 'as-forbidden',
+  worker: ({ hooks }) =>
+    hooks.respond.tap('as-forbidden', ctx => {
+      if ((ctx.status === 401 || ctx.status === 429) && ctx.response !== undefined) ctx.response.status = 403;
+    }),
+};
+
+const guarded = (guard: () => Plugin): Plugin[] => [
+  when({ path: '/login' }, guard()),
+  when({ path: '/admin/*' }, guard()),
+];
+
+/** Limits that are used up. */
+const spent: Make = async ({ one, two }) => {
+  const limit = () => rateLimit({ rate: 1, per: '20d', burst: 1, key: () => 'all' });
+  const side = await workerSide([roundRobin(), ...guarded(limit), asForbidden], { upstreams: [one, two] });
+  for (const target of ['/login', '/admin/x']) assert.is((await side.run({ target })).status, 200);
+  return side;
+};
 
 /** Has the first upstream on probation: it gets a request of each that may be repeated. */
 const onProbation: Make = async ({ one, two }) => {
@@ -130,6 +160,12 @@ export const filtered: Readonly<Record<string, Make>> = {
   'as all but what is open': inConfig(roundRobin(), when({ not: { path: ['/open', '/open/*'] } }, closed())),
   'with a first server which cannot be reached, so that all is tried again': ({ dead, one }) =>
     workerSide([retry({ minimum: 10_000, budget: 1 }), ...filters()], { upstreams: [dead, one] }),
+  'which want a token': inConfig(
+    roundRobin(),
+    ...guarded(() => jwt({ secret: 'a secret of thirty-two characters' })),
+    asForbidden,
+  ),
+  'which are limits that are used up': spent,
   'with a server on probation': onProbation,
   'with servers that are all down, and fail-open': ({ one, two }) =>
     workerSide([failOpen(), roundRobin(), ...filters()], {
