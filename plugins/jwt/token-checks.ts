@@ -5,7 +5,13 @@ import { describeError } from '../../core/errors.ts';
 import { Generations } from '../../core/generations.ts';
 import type { KeySource } from './key-source.ts';
 import { type Claims, claimOf } from './token-claims.ts';
-import { type CheckingKeys, TokenRefused, Verification, type VerificationOptions } from './verification.ts';
+import {
+  type CheckingKeys,
+  KeyUnknown,
+  TokenRefused,
+  Verification,
+  type VerificationOptions,
+} from './verification.ts';
 
 /** What is known of a token: its claims, why it is refused, or why that cannot be said. */
 export type Verdict =
@@ -94,7 +100,7 @@ export class TokenChecks {
     } catch (thrown) {
       if (!(thrown instanceof TokenRefused)) throw thrown;
       const before = keys.keys;
-      if (thrown.isKeyUnknown) await keys.renewed();
+      if (thrown instanceof KeyUnknown) await keys.renewed();
       if (keys.keys === before) return { refused: thrown.message };
     }
     try {

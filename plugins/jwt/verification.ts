@@ -30,13 +30,12 @@ export interface VerificationOptions {
 }
 
 /** A token that is not valid; the message says why, for the client, and tells nothing of it. */
-export class TokenRefused extends Error {
-  /** Is the key not known that it is signed with? */
-  readonly isKeyUnknown: boolean;
+export class TokenRefused extends Error {}
 
-  constructor(message: string, isKeyUnknown = false) {
-    super(message);
-    this.isKeyUnknown = isKeyUnknown;
+/** A token that is signed with a key which is not there. */
+export class KeyUnknown extends TokenRefused {
+  constructor() {
+    super('the key of the token is not known');
   }
 }
 
@@ -64,7 +63,7 @@ export class Verification {
     this.getKey = keys.kind === 'secrets' ? undefined : keyOf(keys);
   }
 
-  /** Resolves with the claims; rejects with {@link TokenRefused}. `now`: ms since the epoch. */
+  /** Resolves with the claims; rejects with {@link TokenRefused}, which may be {@link KeyUnknown}. `now`: ms since the epoch. */
   async check(token: string, now: number): Promise<Claims> {
     try {
       // RFC 7515 section 4.1.11: what must be understood, and is not.
@@ -118,8 +117,7 @@ function refusalOf(thrown: unknown): TokenRefused {
     const how = thrown.reason === 'missing' ? 'is missing' : 'is not as it has to be';
     return new TokenRefused(`the claim ${thrown.claim} ${how}`);
   }
-  if (thrown instanceof errors.JWKSNoMatchingKey)
-    return new TokenRefused('the key of the token is not known', true);
+  if (thrown instanceof errors.JWKSNoMatchingKey) return new KeyUnknown();
   if (thrown instanceof errors.JWSSignatureVerificationFailed) {
     return new TokenRefused('the signature does not match');
   }

@@ -54,7 +54,8 @@ export class WorkerBuckets {
   private unreported = new Map<string, Bucket>();
   private reports = 0;
   private cancelReport: CancelTimer | undefined;
-  private isUrgent = false;
+  /** When the next report is due, ms from when it was set. */
+  private reportDelay = 0;
 
   constructor(options: WorkerBucketsOptions) {
     this.options = options;
@@ -102,7 +103,7 @@ export class WorkerBuckets {
       if (answer === 0) continue;
       bucket.answer = 1;
       this.unreported.set(key, bucket);
-      this.reportSoon(true);
+      this.reportWithin(urgentDelay);
     }
   }
 
@@ -166,20 +167,20 @@ export class WorkerBuckets {
     this.unreported.set(bucket.key, bucket);
     const isLow =
       bucket.fraction < 1 && bucket.tokens < this.room(bucket) / 2 && now - bucket.toldAt >= patience;
-    this.reportSoon(isLow);
+    this.reportWithin(isLow ? urgentDelay : delay);
   }
 
-  private reportSoon(isUrgent: boolean): void {
-    if (this.cancelReport !== undefined && (this.isUrgent || !isUrgent)) return;
+  private reportWithin(ms: number): void {
+    if (this.cancelReport !== undefined && this.reportDelay <= ms) return;
     this.cancelReport?.();
-    this.isUrgent = isUrgent;
-    this.cancelReport = this.options.clock.after(isUrgent ? urgentDelay : delay, this.reportNow);
+    this.reportDelay = ms;
+    this.cancelReport = this.options.clock.after(ms, this.reportNow);
   }
 
   private readonly reportNow = (): void => {
     this.cancelReport = undefined;
     this.report();
-    if (this.unreported.size > 0) this.reportSoon(true);
+    if (this.unreported.size > 0) this.reportWithin(urgentDelay);
   };
 
   private report(): void {

@@ -112,6 +112,22 @@ for (const [how, workerOf] of Object.entries(spreads)) {
   }
 }
 
+test('allows no more at any moment to who floods the workers unevenly, before they have heard of each other, too', () => {
+  for (const workers of [2, 4, 8]) {
+    for (const limit of [perSecond(100), perSecond(50, 200)]) {
+      const node = new Node(limit, workers);
+      const random = randomOf(5);
+      let allowed = 0;
+      for (let ms = 0; ms < 200; ms++) {
+        for (let n = 0; n < 400; n++) allowed += node.ask(random(10) > 0 ? 1 : 1 + random(workers));
+        const most = limit.burst + limit.perMs * ms;
+        assert.ok(allowed <= 1.05 * most, `${allowed} of ${most} after ${ms} ms, ${workers} workers`);
+        node.clock.advance(1);
+      }
+    }
+  }
+});
+
 test('never refuses who asks for less than it may, wherever its connections land', () => {
   for (const [how, workerOf] of Object.entries(spreads)) {
     for (const workers of [2, 4]) {
