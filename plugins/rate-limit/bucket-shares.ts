@@ -11,7 +11,10 @@ interface Lease {
   /** Fewer, as soon as it has heard that it is less. */
   fewer: number | undefined;
   /** Did it get less than its fraction, as others had it? */
-  isCut: boolean;
+  readonly isCut: boolean;
+  /** When the time began in which it was told so often, ms. */
+  readonly paceSince: number;
+  readonly toldSince: number;
 }
 
 /** The workers of a limit. */
@@ -32,6 +35,9 @@ const idleShare = 0.05;
 const notable = 0.1;
 /** Tokens that are not worth a message. */
 const negligible = 0.5;
+/** A worker is told of one bucket so often within that many ms, however hard its client tries. */
+const mostTold = 3;
+const paceMs = 50;
 
 /** The shares of one bucket, of which some worker needed more than an equal one. */
 export class BucketShares {
@@ -74,7 +80,21 @@ export class BucketShares {
   /** Has the worker to be told, whoever's report it is? */
   isNews(worker: number, now: number): boolean {
     const lease = this.leaseOf(worker, now, refillTime(this.limit) / 2);
-    return lease === undefined || lease.isCut || Math.abs(lease.fraction - this.fractionOf(worker)) > notable;
+    if (lease === undefined) return true;
+    if (lease.isCut && !this.awaitsAnswers()) return true;
+    return Math.abs(lease.fraction - this.fractionOf(worker)) > notable;
+  }
+
+  /** Is there a worker that may still spend what it was told to be gone? */
+  private awaitsAnswers(): boolean {
+    for (const each of this.workers.list) if (this.leases.get(each)?.fewer !== undefined) return true;
+    return false;
+  }
+
+  /** Was the worker not told too often just now? What is left out then, it hears after a later report. */
+  mayTell(worker: number, now: number): boolean {
+    const lease = this.leaseOf(worker, now, refillTime(this.limit));
+    return lease === undefined || now - lease.paceSince >= paceMs || lease.toldSince < mostTold;
   }
 
   /** Did the worker get less than its part, because others may have spent that? */
@@ -99,12 +119,16 @@ export class BucketShares {
     const told = this.isIdle(fraction) && level >= 1 ? Math.max(1, tokens) : tokens;
     const held = this.heldBy(worker, now);
     const isLess = told < held;
+    const last = this.leases.get(worker);
+    const goesOn = last !== undefined && now - last.paceSince < paceMs;
     this.leases.set(worker, {
       fraction,
       at: now,
       tokens: isLess ? held : told,
       fewer: isLess ? told : undefined,
       isCut: wanted - told > negligible,
+      paceSince: goesOn ? last.paceSince : now,
+      toldSince: goesOn ? last.toldSince + 1 : 1,
     });
     return [key, rounded(told), rounded(fraction), isLess && held > 1 ? 1 : 0];
   }

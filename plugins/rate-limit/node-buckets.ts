@@ -84,10 +84,11 @@ export class NodeBuckets {
     if (known === undefined && refused === 0 && this.isPlenty(bucket)) return;
     const shares = known ?? this.sharesOf(bucket);
     shares.reported(worker, passed + refused, passed, answer === 1, now);
-    if (passed + refused > 0) this.tell(worker, key, bucket, now);
+    const isAsking = passed + refused > 0;
+    if (isAsking && shares.mayTell(worker, now)) this.tell(worker, key, bucket, now);
     const isCut = shares.isCut(worker);
     for (const each of this.workers.list) {
-      if (each === worker && passed + refused > 0) continue;
+      if ((each === worker && isAsking) || !shares.mayTell(each, now)) continue;
       const isNews = shares.isNews(each, now) || (isCut && shares.holdsTooMuch(each, bucket.level, now));
       if (isNews) this.tell(each, key, bucket, now);
     }

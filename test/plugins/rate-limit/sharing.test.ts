@@ -171,6 +171,21 @@ test('says nothing more to workers of a client that asks for little', () => {
   assert.is(node.messages, 100, 'one report each');
 });
 
+test('sends so many messages for one client and no more, however hard it tries', () => {
+  const workers = 4;
+  const node = new Node(perSecond(1_000, 2_000), workers);
+  const random = randomOf(5);
+  for (let ms = 0; ms < 1_000; ms++) {
+    for (let n = 0; n < 20; n++) node.ask(random(2) > 0 ? 1 : 1 + random(workers));
+    node.clock.advance(1);
+  }
+  assert.ok(node.messages <= 200 * workers, String(node.messages));
+  node.clock.advance(1_000);
+  node.messages = 0;
+  node.clock.advance(60_000);
+  assert.is(node.messages, 0, 'none for nothing');
+});
+
 test('remembers over the death of a worker what was spent, and tells the one in its place', () => {
   const node = new Node(perSecond(1, 100), 2);
   for (let n = 0; n < 10; n++) {
