@@ -8,6 +8,7 @@ import { suite } from '../support/suite.ts';
 import { get, post } from './support/h2-client.ts';
 import { between } from './support/h2-ends.ts';
 import { until } from './support/proxy.ts';
+import { RawClient } from './support/raw-client.ts';
 import { ok } from './support/scripted-origin.ts';
 
 const test = suite('requirements of HTTP/2 and HPACK');
@@ -282,6 +283,43 @@ test('3.4 a connection begins with the preface and SETTINGS', async () => {
       for await (const chunk of socket) text += (chunk as Buffer).toString('latin1');
       const goAway = text.lastIndexOf(`\x07\0\0\0\0\0${uint32(0)}${uint32(error)}`);
       assert.ok(goAway > 0, JSON.stringify(text));
+    }
+  });
+});
+
+test('3.4 what is neither the preface nor a request line of HTTP/1.1 is an invalid preface', async () => {
+  await between(async ({ proxy, origin }) => {
+    for (const pieces of [
+      ['INVALID CONNECTION PREFACE\r\n\r\n'],
+      ['INVALID CONN', 'ECTION PREFACE', '\r\n'],
+      [`${preface.slice(0, 20)}XX\r\n${emptySettings}`],
+      ['PRI * HTTP/1.1\r\nHost: a.test\r\n\r\n'],
+    ]) {
+      const client = await RawClient.open(proxy.port);
+      await client.sendPieces(pieces);
+      // GOAWAY of no stream, with PROTOCOL_ERROR.
+      const text = await client.untilEnd();
+      assert.match(text, new RegExp(`\\x07\0{5}${uint32(0)}${uint32(1)}`), JSON.stringify(pieces));
+      assert.not.match(text, /HTTP\/1/);
+      client.close();
+    }
+    assert.equal(origin.requests, []);
+  });
+});
+
+test('3.4 mistakes of clients of HTTP/1.1 are answered in HTTP/1.1 at the same port', async () => {
+  await between(async ({ proxy }) => {
+    for (const [head, status] of [
+      ['GET / HTTP/1.9\r\n\r\n', 505],
+      ['GET /\r\n\r\n', 400],
+      ['GET x HTTP/1.1\r\nHost: a.test\r\n\r\n', 400],
+      ['CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n', 405],
+      ['GET / HTTP/1.1\r\n\r\n', 400],
+    ] as const) {
+      const client = await RawClient.open(proxy.port);
+      client.send(head);
+      assert.match(await client.untilEnd(), new RegExp(`^HTTP/1\\.1 ${status} `), head);
+      client.close();
     }
   });
 });

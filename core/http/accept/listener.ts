@@ -12,12 +12,12 @@ import type { ConnectionInfo } from '../../stages/connection-info.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
 import type { Peer } from '../exchange/streams.ts';
 import { Wire, type WireOptions } from '../exchange/wire.ts';
-import { clientPreface } from '../h2/frames.ts';
 import { NameLookups } from '../upstream/name-lookups.ts';
 import { OwnAddresses } from '../upstream/own-addresses.ts';
 import { Acceptor } from './acceptor.ts';
 import { AddressCounts } from './address-counts.ts';
 import { connectionsWithin, descriptorLimit } from './descriptor-limit.ts';
+import { protocolOf } from './first-line.ts';
 import { Handshake } from './handshake.ts';
 import { addressOf, infoOf, introducedPeer, peerOf } from './peer.ts';
 import { ProxyReader } from './proxy-reader.ts';
@@ -28,8 +28,6 @@ import { UpstreamConnector } from './upstream-connector.ts';
 const quietTime = 1_000;
 /** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
 const backlog = 4096;
-/** Of `PRI `, which is no method of HTTP/1.1. */
-const methodLength = 4;
 
 /** What becomes of the connections of one entry of `listen`. */
 interface Entrance {
@@ -303,10 +301,8 @@ export class Listener implements ConnectionKeeper {
         return;
       }
       held = Buffer.concat([held, bytes]);
-      const seen = held.subarray(0, clientPreface.length);
-      const isPreface = seen.equals(clientPreface.subarray(0, seen.length));
-      // A method of HTTP/1.1 may begin like it.
-      if (isPreface && seen.length < methodLength) return;
+      const protocol = protocolOf(held);
+      if (protocol === undefined) return;
       socket.unshift(held);
       socket.off('readable', decide);
       socket.off('end', decide);
@@ -314,7 +310,7 @@ export class Listener implements ConnectionKeeper {
       undecided.end();
       if (!this.open.delete(undecided)) return;
       deadlines.touch();
-      this.take(socket, peer, isPreface ? 'h2' : 'http/1.1');
+      this.take(socket, peer, protocol);
       socket.resume();
     };
     const left = (): void => {
