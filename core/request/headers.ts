@@ -28,6 +28,7 @@ export class HeaderList {
   #parts: Parts | undefined = undefined;
   #writing: Writing = open;
   #touched = false;
+  #neverIndexed: Set<string> | undefined = undefined;
 
   get length(): number {
     return this.#split().keys.length;
@@ -53,6 +54,20 @@ export class HeaderList {
     return this.#touched;
   }
 
+  /**
+   * @internal Names in lower case, pseudo-fields too, whose values no table of HTTP/2 may remember on the whole way
+   * (RFC 7541 section 6.2.3); undefined: none.
+   */
+  get neverIndexed(): ReadonlySet<string> | undefined {
+    return this.#neverIndexed;
+  }
+
+  /** @internal A field of this name, in lower case, came as one that is never indexed. */
+  keepFromTables(key: string): void {
+    this.#neverIndexed ??= new Set();
+    this.#neverIndexed.add(key);
+  }
+
   /** @internal Refuses all edits from now on, those of the wire excepted. Returns the list. */
   freeze(): this {
     this.#writing = frozen;
@@ -63,6 +78,8 @@ export class HeaderList {
   clone(): HeaderList {
     const parts = this.#parts;
     const copy = new HeaderList();
+    // Only the wire adds to it, before anybody copies the list.
+    copy.#neverIndexed = this.#neverIndexed;
     if (parts === undefined) copy.#text = this.#text;
     else copy.#parts = { names: parts.names.slice(), keys: parts.keys.slice(), values: parts.values.slice() };
     return copy;

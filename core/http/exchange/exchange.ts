@@ -52,6 +52,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     hasDate: false,
     length: undefined,
     isAnnounced: true,
+    endsWith: 'its length',
     body: 'none',
   };
   private client: ClientStream | undefined = undefined;
@@ -72,6 +73,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   private reason: string | undefined = undefined;
   private length = 0;
   private announced: number | undefined = undefined;
+  private endsWith: OutboundResponse['endsWith'] = 'its length';
   private hasDate = false;
   private form: BodyForm = 'payload';
   /** The response's head is with the client's stream. */
@@ -198,6 +200,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     response.headers = headers;
     response.hasDate = headers.edited ? headers.has('date') : this.hasDate;
     response.isAnnounced = this.announced !== undefined;
+    response.endsWith = this.endsWith;
     if (bodiless) {
       response.body = 'none';
       response.length = state.status === 204 || transforms !== undefined ? undefined : this.announced;
@@ -243,6 +246,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     response.headers = headers;
     response.hasDate = headers.has('date');
     response.isAnnounced = true;
+    response.endsWith = 'its length';
     response.body = sent > 0 ? 'payload' : 'none';
     response.length = hasLength && wanted === undefined ? bytes.length : undefined;
     if (transforms !== undefined && !this.startResponseChain(transforms)) return;
@@ -590,6 +594,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.noteHead(state, head);
     this.length = head.length;
     this.announced = head.announced;
+    this.endsWith = head.endsWith;
     this.hasDate = head.hasDate;
     this.form = head.form === 'chunks' ? client.takes : 'payload';
     this.pipeline.responded();

@@ -110,6 +110,11 @@ export interface InboundResponse {
   /** How the stream can hand the body on: `chunks` only when it came so. */
   readonly form: BodyForm;
   readonly hasDate: boolean;
+  /**
+   * What says that a body of known length is over: in HTTP/1.1 its last byte; in HTTP/2 a sign of its own, before which
+   * there may be trailers.
+   */
+  readonly endsWith: 'its length' | 'a sign';
   /** The protocol that a 101 changes to. */
   readonly upgrade: string | undefined;
 }
@@ -126,6 +131,8 @@ export interface OutboundResponse {
   readonly length: number | undefined;
   /** Did somebody announce the length? A protocol which ends bodies by itself need not tell one that nobody did. */
   readonly isAnnounced: boolean;
+  /** `its length`: no trailers follow a body of known length. */
+  readonly endsWith: 'its length' | 'a sign';
   /** Does a body follow, and how is it going to be handed on? */
   readonly body: BodyForm | 'none';
 }

@@ -20,6 +20,7 @@ export class ResponseHead implements InboundResponse {
   /** May the upstream connection be used again after it? */
   keepAlive = true;
   upgrade: string | undefined = undefined;
+  readonly endsWith = 'its length';
   /** How long the upstream keeps an idle connection, in ms; undefined: it did not say. */
   keepAliveTimeout: number | undefined = undefined;
   readonly fields: FieldReader;

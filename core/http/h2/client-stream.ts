@@ -51,7 +51,8 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   // of the response
   /** Status and fields in turn, of a head that has not left; empty: there is none. */
   private head: string[] = [];
-  /** Bytes that the body may still have; below 0: it is not known. */
+  private neverIndexed: ReadonlySet<string> | undefined = undefined;
+  /** Bytes behind which the response is over; below 0: its end is told. */
   private remaining = -1;
   private pending: Buffer = noBytes;
   /** What `pending` lies in, where it is small enough. */
@@ -212,15 +213,17 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   // --- the response --------------------------------------------------------------------------------------------
 
   writeInterim(status: number, _: string | undefined, headers: HeaderList): boolean {
-    this.connection.sendHead(this.id, responseFields(status, headers), 'open');
+    this.connection.sendHead(this.id, responseFields(status, headers), headers.neverIndexed, 'open');
     return !this.connection.blocked;
   }
 
-  writeHead({ status, headers, hasDate, length, isAnnounced, body }: OutboundResponse): void {
+  writeHead({ status, headers, hasDate, length, isAnnounced, endsWith, body }: OutboundResponse): void {
     this.head = responseFields(status, headers);
+    this.neverIndexed = headers.neverIndexed;
     if (!hasDate) this.head.push('date', httpDate());
     if (length !== undefined && (isAnnounced || length > 0)) this.head.push('content-length', String(length));
-    this.remaining = length !== undefined && body !== 'none' ? length : -1;
+    const isKnown = length !== undefined && endsWith === 'its length' && body !== 'none';
+    this.remaining = isKnown ? length : -1;
   }
 
   writeBody(buffer: Buffer, start: number, end: number): boolean {
@@ -276,7 +279,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     const { head } = this;
     this.head = [];
     this.answered = true;
-    this.connection.sendHead(this.id, head, ending);
+    this.connection.sendHead(this.id, head, this.neverIndexed, ending);
   }
 
   /** Ends the response; everything before it has left. */
@@ -286,7 +289,12 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     const { responseTrailers } = this;
     if (responseTrailers !== undefined) {
       this.sendHead('open');
-      this.connection.sendHead(this.id, trailerFields(responseTrailers), 'end');
+      this.connection.sendHead(
+        this.id,
+        trailerFields(responseTrailers),
+        responseTrailers.neverIndexed,
+        'end',
+      );
     } else if (this.head.length > 0) this.sendHead('end');
     else this.connection.endData(this.id);
   }

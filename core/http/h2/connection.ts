@@ -121,11 +121,20 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
 
   // --- what streams send ---------------------------------------------------------------------------------------
 
-  /** `fields`: name and value in turn. */
-  sendHead(id: number, fields: readonly string[], ending: Ending): void {
+  /** `fields`: name and value in turn; `neverIndexed`: names of those that no table may remember. */
+  sendHead(
+    id: number,
+    fields: readonly string[],
+    neverIndexed: ReadonlySet<string> | undefined,
+    ending: Ending,
+  ): void {
     const { encoder } = this;
     encoder.begin();
-    for (let n = 0; n < fields.length; n += 2) encoder.field(fields[n] ?? '', fields[n + 1] ?? '');
+    for (let n = 0; n < fields.length; n += 2) {
+      const name = fields[n] ?? '';
+      if (neverIndexed?.has(name)) encoder.neverIndexed(name, fields[n + 1] ?? '');
+      else encoder.field(name, fields[n + 1] ?? '');
+    }
     const block = encoder.end();
     this.writer.headers(id, block, ending);
     this.countUnread(block.length);

@@ -7,6 +7,8 @@ import { staticCount, staticNames, staticValues } from './static-table.ts';
 export interface FieldReceiver {
   /** A field in the order of the block, as latin1. Nothing was checked about its characters. */
   onField(name: string, value: string): void;
+  /** Comes before {@link onField} of a field that must stay out of all tables, also on its way further (section 6.2.3). */
+  onNeverIndexed?(name: string): void;
 }
 
 const failed = -1;
@@ -20,8 +22,6 @@ const maxSizeUpdates = 2;
 export class HpackDecoder {
   /** Why the last block was refused; '' when it was not. */
   problem = '';
-  /** Of the field that is being handed on: must it stay out of all tables, also on its way further (section 6.2.3)? */
-  neverIndexed = false;
   private readonly table: DynamicTable;
   private readonly maxTableSize: number;
   /** Where what was read last ends. */
@@ -57,7 +57,6 @@ export class HpackDecoder {
 
   /** Hands on the field that an index (RFC 7541 section 2.3.3) stands for; false when there is none. */
   private handOn(index: number, receiver: FieldReceiver): boolean {
-    this.neverIndexed = false;
     if (index > staticCount) {
       const { table } = this;
       const distance = index - staticCount - 1;
@@ -106,7 +105,7 @@ export class HpackDecoder {
     const value = this.readString(block, this.next, end);
     if (value === undefined) return failed;
     if (indexed) this.table.add(name, value);
-    this.neverIndexed = !indexed && first >= 0x10;
+    if (!indexed && first >= 0x10) receiver.onNeverIndexed?.(name);
     receiver.onField(name, value);
     return this.next;
   }

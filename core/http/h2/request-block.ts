@@ -114,6 +114,11 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
     else this.regular(name, value);
   }
 
+  onNeverIndexed(name: string): void {
+    if (this.isTooLarge || this.isMalformed) return;
+    this.headers.keepFromTables(name === 'host' ? ':authority' : name);
+  }
+
   private pseudo(name: string, value: string): void {
     if (this.hasRegular) {
       this.spoil(`${name.slice(0, 40)} behind other fields`);

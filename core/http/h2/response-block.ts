@@ -16,6 +16,7 @@ export class ResponseBlock implements FieldReceiver, InboundResponse {
   readonly reason = undefined;
   readonly form = 'payload';
   readonly upgrade = undefined;
+  readonly endsWith = 'a sign';
   /** Why it is malformed; '' while it is not. */
   detail = '';
   private readonly fields: FieldNotes;
@@ -65,6 +66,10 @@ export class ResponseBlock implements FieldReceiver, InboundResponse {
     else if (!this.fields.take(name, value)) {
       this.detail = this.fields.outcome === malformed ? this.fields.problem : 'a head over the limit';
     }
+  }
+
+  onNeverIndexed(name: string): void {
+    if (this.detail === '') this.headers.keepFromTables(name);
   }
 
   /** Judges the block as a whole, which answers a request of this method; `ends`: no body follows. False: malformed. */

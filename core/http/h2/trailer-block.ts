@@ -28,6 +28,10 @@ export class TrailerBlock implements FieldReceiver {
     else if (!comesTooLate(name)) this.list.push(name, name, value);
   }
 
+  onNeverIndexed(name: string): void {
+    if (this.problem === '') this.list.keepFromTables(name);
+  }
+
   /** What came; undefined: no trailers. */
   take(): HeaderList | undefined {
     return this.list.length === 0 ? undefined : this.list;

@@ -139,14 +139,19 @@ export class H2UpstreamConnection
   }
 
   /** Begins a stream with its head. */
-  begin(stream: H2UpstreamStream, fields: readonly string[], ending: Ending): void {
+  begin(
+    stream: H2UpstreamStream,
+    fields: readonly string[],
+    neverIndexed: ReadonlySet<string> | undefined,
+    ending: Ending,
+  ): void {
     stream.id = this.nextStream;
     // What the upstream lets it send may have changed since it was made.
     stream.window = this.peerStreamWindow;
     this.nextStream += 2;
     this.lastStream = stream.id;
     this.openStreams.set(stream.id, stream);
-    this.sendHead(stream.id, fields, ending);
+    this.sendHead(stream.id, fields, neverIndexed, ending);
   }
 
   /** Sends as much of the bytes as the windows and the connection take now; they have to stay as they are. */

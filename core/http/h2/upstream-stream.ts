@@ -91,7 +91,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
       return;
     }
     this.endSent = request.length === 0;
-    connection.begin(this, fields, this.endSent ? 'end' : 'open');
+    connection.begin(this, fields, request.headers.neverIndexed, this.endSent ? 'end' : 'open');
     this.startTime();
     if (body === undefined) {
       if (!this.endSent) this.pace = new UploadPace();
@@ -163,8 +163,9 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   private sendEnd(): void {
     if (this.endSent || this.closed) return;
     this.endSent = true;
-    if (this.trailers === undefined) this.connection.endData(this.id);
-    else this.connection.sendHead(this.id, trailerFields(this.trailers), 'end');
+    const { trailers } = this;
+    if (trailers === undefined) this.connection.endData(this.id);
+    else this.connection.sendHead(this.id, trailerFields(trailers), trailers.neverIndexed, 'end');
   }
 
   sendPending(): void {

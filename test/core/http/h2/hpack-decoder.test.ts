@@ -70,13 +70,14 @@ test('it hands out the same strings for a reference, again and again', () => {
 
 test('it tells which fields must never be indexed', () => {
   const decoder = new HpackDecoder();
-  const marked: string[] = [];
+  const told: string[] = [];
   const block = Buffer.from('82 00016101ff 10016201ff 1f080163 40016401ff be'.replaceAll(' ', ''), 'hex');
-  const onField = (name: string): void => {
-    if (decoder.neverIndexed) marked.push(name);
+  const receiver = {
+    onField: (name: string): void => void told.push(name),
+    onNeverIndexed: (name: string): void => void told.push(`never ${name}`),
   };
-  assert.ok(decoder.decode(block, 0, block.length, { onField }));
-  assert.equal(marked, ['b', 'authorization']);
+  assert.ok(decoder.decode(block, 0, block.length, receiver));
+  assert.equal(told, [':method', 'a', 'never b', 'b', 'never authorization', 'authorization', 'd', 'd']);
 });
 
 test('it refuses an index that stands for nothing', () => {
