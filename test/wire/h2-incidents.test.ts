@@ -140,6 +140,9 @@ for (const [what, bytes] of [
   ['frames of no known type', frame(0xef, 0, 1, 'xxxx')],
   ['CVE-2019-9515 SETTINGS of nothing known', frame(4, 0, 0, setting(0x99, 1))],
   ['CVE-2019-9514 RST_STREAM of streams that are over', frame(3, 0, 1, uint32(errorCode.cancel))],
+  ['acknowledgements of PING', frame(6, 1, 0, '12345678')],
+  ['acknowledgements of SETTINGS', frame(4, 1, 0)],
+  ['GOAWAY of a client that stays', frame(7, 0, 0, uint32(0) + uint32(0))],
   ['CVE-2019-9518 DATA of nothing but padding', frame(0, 8, 1, '\0')],
 ] as const) {
   test(`a flood ends the connection: ${what}`, async () => {
@@ -156,6 +159,20 @@ for (const [what, bytes] of [
     );
   });
 }
+
+test('a flood ends the connection: heads of a stream that was reset', async () => {
+  await between(
+    async ({ open }) => {
+      const client = await open();
+      const id = client.request(post(), 'open');
+      send(client, frame(8, 0, id, uint32(0)));
+      await client.over(id);
+      const frames = frame(1, 4, id, plainHead).repeat(100);
+      assert.is(await flood(client, () => send(client, frames), 5_000), calm);
+    },
+    { script: { answer: silent } },
+  );
+});
 
 test('CVE-2019-9514 requests that are malformed, again and again, are a flood', async () => {
   await between(async ({ open, origin }) => {

@@ -123,14 +123,15 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
     }
     if (id % 2 === 0 || id <= this.lastStream) {
       // What was under way when it was reset is let go of.
-      if (this.resets.has(id)) return;
-      if (id % 2 === 1)
+      if (this.resets.has(id)) this.spend(frameCost.control);
+      else if (id % 2 === 1)
         this.onConnectionError(errorCode.streamClosed, 'a field section on a stream that is over');
       else this.onConnectionError(errorCode.protocolError, "a stream that is not a client's");
       return;
     }
     if (this.goingAway) {
       this.lastIgnored = Math.max(this.lastIgnored, id);
+      this.spend(frameCost.control);
       return;
     }
     this.lastStream = id;
@@ -184,6 +185,7 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
   }
 
   onGoAway(): void {
+    if (!this.spend(frameCost.control)) return;
     // It begins no more streams; those that are there end as they would.
     this.goingAway = true;
     if (this.openStreams.size === 0) this.end();

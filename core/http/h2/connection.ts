@@ -303,9 +303,13 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     this.answer(frameHeaderSize + payload.length);
   }
 
-  onSettingsAck(): void {}
+  onSettingsAck(): void {
+    this.spend(frameCost.control);
+  }
 
-  onPingAck(): void {}
+  onPingAck(): void {
+    this.spend(frameCost.control);
+  }
 
   onWindowUpdate(id: number, increment: number): void {
     if (!this.spend(frameCost.control)) return;

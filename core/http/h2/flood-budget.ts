@@ -4,7 +4,10 @@
 export const frameCost = {
   /** A stream that the peer gives up, or that is reset for what it sent: it began work for nothing. */
   reset: 10,
-  /** PING, SETTINGS, PRIORITY, an empty DATA, a frame of a type that is not known, a WINDOW_UPDATE. */
+  /**
+   * PING, SETTINGS and their acknowledgements, PRIORITY, an empty DATA, a frame of a type that is not known, WINDOW_UPDATE,
+   * GOAWAY, a head of a stream that was reset.
+   */
   control: 1,
 } as const;
 

@@ -217,9 +217,8 @@ export class H2UpstreamConnection
       if (stream.headSeen && !ends) this.headed.push(stream);
     } else if (this.isIdle(id)) {
       this.onConnectionError(errorCode.protocolError, 'a response that nobody asked for');
-    } else if (!this.resets.has(id)) {
-      this.onConnectionError(errorCode.streamClosed, 'a field section on a stream that is over');
-    }
+    } else if (this.resets.has(id)) this.spend(frameCost.control);
+    else this.onConnectionError(errorCode.streamClosed, 'a field section on a stream that is over');
   }
 
   private onTrailers(
@@ -272,6 +271,7 @@ export class H2UpstreamConnection
   }
 
   onGoAway(lastStreamId: number, code: number, debug: string): void {
+    if (!this.spend(frameCost.control)) return;
     const { id } = this.home.upstream;
     this.goingAway = true;
     if (code !== errorCode.noError) {

@@ -19,6 +19,8 @@ export interface RawScript {
   readonly answer?: RawAnswer;
   /** It says nothing by itself: no SETTINGS, no ACK. */
   readonly isMute?: boolean;
+  /** The connection stands, and SETTINGS were sent. */
+  readonly onOpen?: (connection: RawH2Connection) => void;
   readonly onPing?: (connection: RawH2Connection) => void;
 }
 
@@ -52,6 +54,7 @@ export class RawH2Connection implements FrameReceiver {
     if (script.isMute === true) return;
     this.writer.settings(script.settings ?? []);
     this.flush();
+    script.onOpen?.(this);
   }
 
   /** Sends what was written. */
