@@ -1,11 +1,13 @@
 // `npm run fuzz -- --cases 1000000 --seed 1 [--side requests|responses|both|frames|hpack]`: the long form of what the tests
-// run; `both` are those of HTTP/1.1, `frames` are read beside nghttp2, field blocks (`hpack`) beside python3-hpack.
+// run; `both` are those of HTTP/1.1, `frames` are read beside nghttp2, or `--beside python3-h2`, field blocks (`hpack`)
+// beside python3-hpack, or in requests `--beside nghttp2`.
 // Exit code 1 when something was found; the input is printed as a JSON string.
 import { parseArgs } from 'node:util';
 import { type Figures, fuzz, type Side } from './differential.ts';
 import { fuzzFrames } from './h2/frame-differential.ts';
+import { requestsCase } from './h2/hpack-cases.ts';
 import { fuzzHpack } from './h2/hpack-differential.ts';
-import { nghttp2 } from './h2/other-servers.ts';
+import { nghttp2, pythonH2 } from './h2/other-servers.ts';
 import { Random } from './random.ts';
 
 const { values } = parseArgs({
@@ -13,6 +15,7 @@ const { values } = parseArgs({
     cases: { type: 'string', default: '100000' },
     seed: { type: 'string', default: '1' },
     side: { type: 'string', default: 'both' },
+    beside: { type: 'string' },
   },
 });
 const cases = Number(values.cases);
@@ -26,10 +29,17 @@ const sides = sidesOf[values.side] ?? [];
 
 if (values.side === 'frames' || values.side === 'hpack') {
   const random = new Random(seed);
-  const figures =
-    values.side === 'frames' ? await fuzzFrames(nghttp2, cases, random) : await fuzzHpack(cases, random);
+  const figures = await fuzzHttp2(values.side, random);
   console.log(figures);
   if (figures.findings.length > 0) process.exitCode = 1;
+}
+
+function fuzzHttp2(side: 'frames' | 'hpack', random: Random): Promise<{ readonly findings: string[] }> {
+  const { beside } = values;
+  if (side === 'frames') return fuzzFrames(beside === pythonH2.name ? pythonH2 : nghttp2, cases, random);
+  return beside === nghttp2.name
+    ? fuzzFrames(nghttp2, cases, random, requestsCase)
+    : fuzzHpack(cases, random);
 }
 
 for (const side of sides) {

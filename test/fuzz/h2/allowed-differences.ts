@@ -1,5 +1,6 @@
 // Where servers of HTTP/2 may differ from Weldr, and why: RFC 9113 leaves a choice, or one of them is stricter than it asks.
 import { frameFlag, frameType } from '../../../core/http/h2/frames.ts';
+import { HpackDecoder } from '../../../core/http/h2/hpack-decoder.ts';
 import type { ConnectionOutcome } from './connection-outcome.ts';
 import type { ListedFrame } from './frame-list.ts';
 
@@ -55,6 +56,9 @@ function isLower(id: number, frames: readonly ListedFrame[]): boolean {
 
 const isOpenBlock = (frame: ListedFrame | undefined): boolean =>
   frame !== undefined && blockTypes.has(frame.type) && !has(frame, frameFlag.endHeaders);
+
+/** A type that RFC 9113 leaves to others. */
+const altSvc = 0xa;
 
 const isCut = ({ payload, length }: ListedFrame): boolean => payload.length < length;
 
@@ -128,6 +132,11 @@ export const nodePartings: readonly Rule<Parting>[] = [
       who === 'weldr' && ours.died === 'COMPRESSION_ERROR' && blockTypes.has(frame.type),
   },
   {
+    why: 'a HEADERS frame that is cut before its block: nghttp2 looks at it when that begins',
+    holds: ({ who, frame }) =>
+      who === 'weldr' && frame.type === frameType.headers && isCut(frame) && frame.payload.length < 6,
+  },
+  {
     why: 'frames of a stream that was reset are looked at all the same: sections 6.1 and 6.2',
     holds: parting =>
       parting.who === 'weldr' && (parting.theirs.resets.has(parting.frame.stream) || isOver(parting)),
@@ -152,27 +161,21 @@ export const nodePartings: readonly Rule<Parting>[] = [
 
 type Fields = readonly (readonly [name: string, value: string])[];
 
-/** The field sections of a stream, each as the literals that it is made of. */
+/** The field sections of a stream; those of others are read as well, as they share a table. */
 function sectionsOf(stream: number, frames: readonly ListedFrame[]): Fields[] {
-  const blocks: Buffer[] = [];
+  const blocks: { readonly stream: number; bytes: Buffer }[] = [];
   for (const frame of frames) {
-    if (frame.stream !== stream) continue;
-    if (frame.type === frameType.headers) blocks.push(fragmentOf(frame));
-    else if (frame.type === frameType.continuation)
-      blocks.push(Buffer.concat([blocks.pop() ?? Buffer.alloc(0), fragmentOf(frame)]));
+    const last = blocks.at(-1);
+    if (frame.type === frameType.headers) blocks.push({ stream: frame.stream, bytes: fragmentOf(frame) });
+    else if (frame.type === frameType.continuation && last !== undefined)
+      last.bytes = Buffer.concat([last.bytes, fragmentOf(frame)]);
   }
-  return blocks.map(literalsOf);
-}
-
-function literalsOf(block: Buffer): Fields {
-  const fields: [string, string][] = [];
-  for (let at = 0; at < block.length; ) {
-    const name = textAt(block, at + 1);
-    const value = textAt(block, name.end);
-    fields.push([name.text, value.text]);
-    at = value.end;
-  }
-  return fields;
+  const decoder = new HpackDecoder();
+  return blocks.flatMap(block => {
+    const fields: [string, string][] = [];
+    decoder.decode(block.bytes, 0, block.bytes.length, { onField: (...field) => void fields.push(field) });
+    return block.stream === stream ? [fields] : [];
+  });
 }
 
 function fragmentOf(frame: ListedFrame): Buffer {
@@ -180,12 +183,6 @@ function fragmentOf(frame: ListedFrame): Buffer {
   const padding = has(frame, frameFlag.padded) ? 1 : 0;
   const start = padding + (has(frame, frameFlag.priority) ? 5 : 0);
   return frame.payload.subarray(start, frame.length - (padding === 0 ? 0 : (frame.payload[0] ?? 0)));
-}
-
-function textAt(block: Buffer, at: number): { readonly text: string; readonly end: number } {
-  const start = at + 1;
-  const end = start + ((block[at] ?? 0) & 0x7f);
-  return { text: block.toString('latin1', start, end), end };
 }
 
 const fieldName = /^:?[!#$%&'*+.^_`|~\da-z-]+$/;
@@ -199,9 +196,10 @@ function isOutsideGrammar(stream: number, frames: readonly ListedFrame[]): boole
   return (
     said(':method') === 'CONNECT' ||
     !/^[!#$%&'*+.^_`|~\w-]+$/.test(said(':method') ?? '') ||
-    !/^[\w.-]+(?::\d+)?$/.test(authority ?? host ?? '') ||
+    !/^\w(?:[\w.~-]*[\w.])?(?::\d*)?$/.test(authority ?? host ?? '') ||
     (host !== undefined && host !== authority) ||
-    (!/^\/[!"$-~]*$/.test(path) && !(path === '*' && said(':method') === 'OPTIONS')) ||
+    (!/^\/[!$-;=@-[\]-~]*(?:\?[!$-;=?-~]*)?$/.test(path) &&
+      !(path === '*' && said(':method') === 'OPTIONS')) ||
     !/^https?$/.test(said(':scheme') ?? '') ||
     [...head, ...trailers.flat()].some(([name, value]) => !fieldName.test(name) || !fieldValue.test(value))
   );
@@ -300,6 +298,10 @@ export const pythonPartings: readonly Rule<Parting>[] = [
   },
   replacedSetting,
   goodbye,
+  {
+    why: 'a frame of ALTSVC (RFC 7838), whose length python3-h2 checks, and which means nothing here',
+    holds: ({ who, frame }) => who === 'other' && frame.type === altSvc,
+  },
   {
     why: 'CONTINUATION without HEADERS before it, on a stream that is over: section 6.10 asks for an error of the connection',
     holds: ({ who, frame, before }) =>

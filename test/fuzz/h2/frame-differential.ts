@@ -2,7 +2,7 @@
 import { frameName, frameType } from '../../../core/http/h2/frames.ts';
 import type { Random } from '../random.ts';
 import type { Parting, ResetAlone, Rule } from './allowed-differences.ts';
-import type { ConnectionOutcome, SeenRequest } from './connection-outcome.ts';
+import type { ConnectionHistory, ConnectionOutcome, SeenRequest } from './connection-outcome.ts';
 import { frameCase } from './frame-cases.ts';
 import { listFrames } from './frame-list.ts';
 import { readByWeldr } from './weldr-connection.ts';
@@ -12,9 +12,7 @@ export interface OtherServer {
   readonly name: string;
   /** Connections at a time. */
   readonly batch: number;
-  readonly read: (
-    cases: readonly (readonly Buffer[])[],
-  ) => Promise<readonly ConnectionOutcome[]> | readonly ConnectionOutcome[];
+  readonly read: (cases: readonly (readonly Buffer[])[]) => Promise<readonly ConnectionHistory[]>;
   /** Why it may end a connection at another frame than Weldr. */
   readonly partings: readonly Rule<Parting>[];
   /** Why one of the two alone may reset a stream. */
@@ -24,8 +22,7 @@ export interface OtherServer {
 /** What a run has seen. */
 export interface FrameFigures {
   cases: number;
-  /** Connections that stood at their end, and requests that came whole. */
-  stood: number;
+  /** Those that came whole. */
   requests: number;
   /** Differences by the rule that explains them. */
   readonly explained: Map<string, number>;
@@ -39,52 +36,43 @@ export async function fuzzFrames(
   random: Random,
   make: (random: Random) => readonly Buffer[] = frameCase,
 ): Promise<FrameFigures> {
-  const figures: FrameFigures = { cases: 0, stood: 0, requests: 0, explained: new Map(), findings: [] };
+  const figures: FrameFigures = { cases: 0, requests: 0, explained: new Map(), findings: [] };
   while (figures.cases < cases && figures.findings.length < 20) {
     const inputs = Array.from({ length: Math.min(other.batch, cases - figures.cases) }, () => make(random));
-    const shortened = await compareEnds(other, inputs, figures);
-    // What stood before the frame at which the two part has to be the same.
-    const ours = await readByWeldr(shortened);
-    const theirs = await other.read(shortened);
-    for (const [n, pieces] of shortened.entries()) {
+    const [ours, theirs] = await Promise.all([readByWeldr(inputs), other.read(inputs)]);
+    for (const [n, pieces] of inputs.entries()) {
       const [mine, its] = [ours[n], theirs[n]];
-      if (mine === undefined || its === undefined) throw new Error('an outcome is missing');
-      if (mine.died === '') figures.stood++;
-      for (const { complete } of mine.requests.values()) if (complete) figures.requests++;
-      compareStreams(mine, its, pieces, other, figures);
+      if (mine === undefined || its === undefined) throw new Error('a history is missing');
+      const end = compareEnds(other, pieces, mine, its, figures);
+      // What stood before the piece at which the two part has to be the same.
+      compareStreams(mine.before(end), its.before(end), pieces.slice(0, end), other, figures);
     }
     figures.cases += inputs.length;
   }
   return figures;
 }
 
-/** Compares where connections end; answers the inputs up to there. */
-async function compareEnds(
+/** Compares where two connections end; answers the piece that both stood before. */
+function compareEnds(
   other: OtherServer,
-  inputs: readonly (readonly Buffer[])[],
+  pieces: readonly Buffer[],
+  mine: ConnectionHistory,
+  its: ConnectionHistory,
   figures: FrameFigures,
-): Promise<(readonly Buffer[])[]> {
-  const ours = await readByWeldr(inputs);
-  const theirs = await other.read(inputs);
-  return inputs.map((pieces, n) => {
-    const [mine, its] = [ours[n], theirs[n]];
-    if (mine === undefined || its === undefined) throw new Error('an outcome is missing');
-    const ends = [mine.diedAt, its.diedAt].filter(at => at >= 0);
-    const first = ends.length === 0 ? pieces.length : Math.min(...ends);
-    if (mine.diedAt !== its.diedAt) {
-      const who = mine.diedAt === first ? 'weldr' : 'other';
-      if (
-        !partingsAt(pieces, first, who, mine, its).some(parting =>
-          isExplained(other.partings, parting, figures),
-        )
-      )
-        figures.findings.push(
-          `${who === 'weldr' ? `Weldr ends it (${mine.died})` : `${other.name} ends it (${its.died})`} at piece ${first}; ` +
-            `resets ${[...mine.resets].join(' ')} and ${[...its.resets].join(' ')}\n${shown(pieces.slice(0, first + 1))}`,
-        );
-    }
-    return pieces.slice(0, first);
-  });
+): number {
+  const ends = [mine.diedAt, its.diedAt].filter(at => at >= 0);
+  const first = ends.length === 0 ? pieces.length : Math.min(...ends);
+  if (mine.diedAt === its.diedAt) return first;
+  const who = mine.diedAt === first ? 'weldr' : 'other';
+  const [ours, theirs] = [mine.before(), its.before()];
+  const partings = partingsAt(pieces, first, who, ours, theirs);
+  if (!partings.some(parting => isExplained(other.partings, parting, figures))) {
+    figures.findings.push(
+      `${who === 'weldr' ? `Weldr ends it (${mine.died})` : `${other.name} ends it (${its.died})`} at piece ${first}; ` +
+        `resets ${[...ours.resets].join(' ')} and ${[...theirs.resets].join(' ')}\n${shown(pieces.slice(0, first + 1))}`,
+    );
+  }
+  return first;
 }
 
 /** One for each frame of the piece: where lengths were changed, it may hold several. */
@@ -120,6 +108,7 @@ function compareStreams(
   other: OtherServer,
   figures: FrameFigures,
 ): void {
+  for (const { complete } of ours.requests.values()) if (complete) figures.requests++;
   const frames = listFrames(Buffer.concat([...pieces]));
   const givenUp = new Set(
     frames.filter(({ type }) => type === frameType.rstStream).map(({ stream }) => stream),

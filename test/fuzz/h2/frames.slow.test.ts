@@ -1,4 +1,4 @@
-// The long form of `frames.test.ts`.
+// The long form of `frames.test.ts`: a million sequences, of a new seed each time.
 import * as assert from 'uvu/assert';
 import { suite } from '../../support/suite.ts';
 import { Random } from '../random.ts';
@@ -13,15 +13,15 @@ const test = suite('frames of HTTP/2 beside other servers, at length', {
 
 async function compare(other: OtherServer, cases: number): Promise<void> {
   const seed = Date.now() % 1_000_000;
-  console.log(`the seed is ${seed}`);
-  const { findings, stood, requests, explained } = await fuzzFrames(other, cases, new Random(seed));
+  console.log(`again: npm run fuzz -- --side frames --beside ${other.name} --cases ${cases} --seed ${seed}`);
+  const { findings, requests, explained } = await fuzzFrames(other, cases, new Random(seed));
   console.log(`${cases} connections beside ${other.name}, ${requests} requests whole; explained:`, explained);
   assert.equal(findings, []);
-  assert.is(stood, cases);
+  assert.ok(requests > cases / 5, `${requests} requests came whole`);
 }
 
-test('60,000 sequences are read as by nghttp2, or a rule says why not', () => compare(nghttp2, 60_000));
+test('850,000 sequences are read as by nghttp2, or a rule says why not', () => compare(nghttp2, 850_000));
 
-const behaviour = '40,000 sequences are read as by python3-h2, or a rule says why not';
-if (hasPythonH2) test(behaviour, () => compare(pythonH2, 40_000));
-else test.skip(behaviour, 'python3-h2 is not installed', () => compare(pythonH2, 40_000));
+const behaviour = '150,000 sequences are read as by python3-h2, or a rule says why not';
+if (hasPythonH2) test(behaviour, () => compare(pythonH2, 150_000));
+else test.skip(behaviour, 'python3-h2 is not installed', () => compare(pythonH2, 150_000));

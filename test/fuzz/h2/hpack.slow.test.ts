@@ -1,4 +1,4 @@
-// The long form of `hpack.test.ts`.
+// The long form of `hpack.test.ts`, of a new seed each time.
 import * as assert from 'uvu/assert';
 import { suite } from '../../support/suite.ts';
 import { Random } from '../random.ts';
@@ -14,7 +14,7 @@ const test = suite('HPACK beside other implementations, at length', {
 
 test('100,000 requests whose field blocks have all forms that there are mean the same to nghttp2', async () => {
   const seed = Date.now() % 1_000_000;
-  console.log(`the seed is ${seed}`);
+  console.log(`again: npm run fuzz -- --side hpack --beside nghttp2 --cases 10000 --seed ${seed}`);
   const { findings, requests } = await fuzzFrames(nghttp2, 10_000, new Random(seed), requestsCase);
   console.log(`${requests} requests came whole`);
   assert.equal(findings, []);
@@ -23,7 +23,7 @@ test('100,000 requests whose field blocks have all forms that there are mean the
 const behaviour = '1,000,000 field blocks mean the same to python3-hpack';
 const body = async (): Promise<void> => {
   const seed = Date.now() % 1_000_000;
-  console.log(`the seed is ${seed}`);
+  console.log(`again: npm run fuzz -- --side hpack --cases 1000000 --seed ${seed}`);
   const { blocks, refused, stricter, findings } = await fuzzHpack(1_000_000, new Random(seed));
   console.log(`${blocks} blocks, ${refused} refused by both; by Weldr alone:`, stricter);
   assert.equal(findings, []);

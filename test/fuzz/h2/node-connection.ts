@@ -1,7 +1,7 @@
 // nghttp2 behind node:http2, fed with the bytes of a client: the second opinion.
-import { createServer, type ServerHttp2Stream } from 'node:http2';
+import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { Duplex } from 'node:stream';
-import { type ConnectionOutcome, emptyOutcome, headOf, readFrames } from './connection-outcome.ts';
+import { ConnectionHistory, headOf } from './connection-outcome.ts';
 
 /** A connection to nowhere: bytes go in by `push`, what is written is kept. */
 class KeptWire extends Duplex {
@@ -29,42 +29,46 @@ server.on('sessionError', () => {});
 const turns = 3;
 
 /** Feeds each client's bytes to a session of its own. */
-export async function readByNode(cases: readonly (readonly Buffer[])[]): Promise<ConnectionOutcome[]> {
+export async function readByNode(cases: readonly (readonly Buffer[])[]): Promise<ConnectionHistory[]> {
   const all = cases.map(pieces => {
     const wire = new KeptWire();
-    const outcome = emptyOutcome();
+    const history = new ConnectionHistory();
     wire.on('error', () => {});
-    server.once('session', session => {
-      session.on('close', () => {
-        outcome.died ||= 'closed';
-      });
-      session.on('stream', (stream: ServerHttp2Stream, _: unknown, flags: number, raw: string[]) => {
-        const fields: [string, string][] = [];
-        for (let n = 0; n < raw.length; n += 2) fields.push([raw[n] ?? '', raw[n + 1] ?? '']);
-        const seen = { head: headOf(fields), body: 0, complete: (flags & 1) === 1 };
-        outcome.requests.set(stream.id ?? 0, seen);
-        stream.on('error', () => {});
-        stream.on('data', (chunk: Buffer) => {
-          seen.body += chunk.length;
-        });
-        stream.on('end', () => {
-          seen.complete = true;
-        });
-      });
-    });
+    server.once('session', session => record(session, history));
     server.emit('connection', wire);
-    return { wire, outcome, pieces };
+    return { wire, history, pieces };
   });
   const longest = Math.max(...cases.map(pieces => pieces.length));
   for (let n = 0; n < longest; n++) {
-    for (const { wire, pieces } of all) if (pieces[n] !== undefined && !wire.destroyed) wire.push(pieces[n]);
+    for (const { wire, history, pieces } of all) {
+      const piece = pieces[n];
+      if (piece === undefined || history.diedAt >= 0) continue;
+      history.piece = n;
+      if (!wire.destroyed) wire.push(piece);
+    }
     for (let turn = 0; turn < turns; turn++) await new Promise(resolve => setImmediate(resolve));
-    for (const { wire, outcome } of all) {
-      if (outcome.diedAt >= 0) continue;
-      readFrames(Buffer.concat(wire.written), outcome);
-      if (outcome.died !== '') outcome.diedAt = n;
+    for (const { wire, history } of all) {
+      if (history.diedAt >= 0) continue;
+      history.readFrames(wire.written.splice(0));
+      if (history.died !== '') history.diedAt = n;
     }
   }
   for (const { wire } of all) wire.destroy();
-  return all.map(({ outcome }) => outcome);
+  return all.map(({ history }) => history);
+}
+
+function record(session: ServerHttp2Session, history: ConnectionHistory): void {
+  session.on('close', () => {
+    history.died ||= 'closed';
+  });
+  session.on('stream', (stream: ServerHttp2Stream, _: unknown, flags: number, raw: string[]) => {
+    const fields: [string, string][] = [];
+    for (let n = 0; n < raw.length; n += 2) fields.push([raw[n] ?? '', raw[n + 1] ?? '']);
+    const id = stream.id ?? 0;
+    history.request(id, headOf(fields));
+    if ((flags & 1) === 1) history.end(id);
+    stream.on('error', () => {});
+    stream.on('data', (chunk: Buffer) => history.body(id, chunk.length));
+    stream.on('end', () => history.end(id));
+  });
 }

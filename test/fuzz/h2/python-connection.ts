@@ -1,7 +1,8 @@
 // Debian's python3-h2, fed with the bytes of clients, a piece at a time: the third opinion.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { errorName } from '../../../core/http/h2/frames.ts';
-import { type ConnectionOutcome, emptyOutcome, headOf } from './connection-outcome.ts';
+import { ConnectionHistory, headOf } from './connection-outcome.ts';
 
 const program = `
 import json, sys
@@ -17,8 +18,8 @@ for line in sys.stdin:
     c.local_settings.acknowledge()
     c.initiate_connection()
     c.increment_flow_control_window(1024 * 1024 - 65535)
-    requests, resets, died, at, why = {}, {}, -1, -1, ''
-    for n, piece in enumerate(json.loads(line)):
+    happened, died, at, why = [], -1, -1, ''
+    for n, piece in enumerate(line.rstrip().split(' ')):
         try:
             seen = c.receive_data(bytes.fromhex(piece))
         except ProtocolError as error:
@@ -29,14 +30,14 @@ for line in sys.stdin:
             break
         for event in seen:
             if isinstance(event, e.RequestReceived):
-                requests[event.stream_id] = {'head': [[latin1(x), latin1(y)] for x, y in event.headers], 'body': 0, 'complete': False}
+                happened.append([n, event.stream_id, 'request', [[latin1(x), latin1(y)] for x, y in event.headers]])
             elif isinstance(event, e.DataReceived):
-                if event.stream_id in requests: requests[event.stream_id]['body'] += len(event.data)
+                happened.append([n, event.stream_id, 'body', len(event.data)])
             elif isinstance(event, e.StreamEnded):
-                if event.stream_id in requests: requests[event.stream_id]['complete'] = True
+                happened.append([n, event.stream_id, 'end'])
             elif isinstance(event, e.StreamReset) and not event.remote_reset:
-                resets[event.stream_id] = int(event.error_code)
-    print(json.dumps({'requests': requests, 'resets': resets, 'died': died, 'at': at, 'why': why}))
+                happened.append([n, event.stream_id, 'reset', int(event.error_code)])
+    print(json.dumps({'happened': happened, 'died': died, 'at': at, 'why': why}))
 `;
 
 const python = ['/usr/bin/python3', 'python3'].find(
@@ -46,40 +47,44 @@ const python = ['/usr/bin/python3', 'python3'].find(
 /** Is it there? */
 export const hasPythonH2: boolean = python !== undefined;
 
+type Happened =
+  | [at: number, stream: number, what: 'request', fields: [string, string][]]
+  | [at: number, stream: number, what: 'body' | 'reset', number: number]
+  | [at: number, stream: number, what: 'end'];
+
 interface Answer {
-  readonly requests: Record<string, { head: [string, string][]; body: number; complete: boolean }>;
-  readonly resets: Record<string, number>;
+  readonly happened: Happened[];
   readonly died: number;
   readonly at: number;
   readonly why: string;
 }
 
-/** What Python says, with the piece at which it ended the connection. */
-export interface PythonOutcome extends ConnectionOutcome {
-  readonly why: string;
-}
-
 /** Feeds each client's bytes to a connection of its own. */
-export function readByPython(cases: readonly (readonly Buffer[])[]): PythonOutcome[] {
-  const { status, stdout, stderr } = spawnSync(python ?? '', ['-c', program], {
-    input: cases.map(pieces => JSON.stringify(pieces.map(piece => piece.toString('hex')))).join('\n'),
-    encoding: 'utf8',
-    maxBuffer: 2 ** 30,
+export async function readByPython(cases: readonly (readonly Buffer[])[]): Promise<ConnectionHistory[]> {
+  const child = spawn(python ?? '', ['-c', program], { stdio: ['pipe', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', text => {
+    said += text;
   });
-  if (status !== 0) throw new Error(stderr);
-  return stdout
-    .trim()
-    .split('\n')
-    .map(line => outcomeOf(JSON.parse(line)));
+  const lines = cases.map(pieces => pieces.map(piece => piece.toString('hex')).join(' '));
+  child.stdin.end(`${lines.join('\n')}\n`);
+  await once(child, 'close');
+  const answers = said.trimEnd().split('\n');
+  if (answers.length !== cases.length) throw new Error(`${answers.length} answers to ${cases.length} cases`);
+  return answers.map(line => historyOf(JSON.parse(line)));
 }
 
-function outcomeOf({ requests, resets, died, at, why }: Answer): PythonOutcome {
-  const outcome = { ...emptyOutcome(), why };
-  for (const [id, { head, body, complete }] of Object.entries(requests)) {
-    outcome.requests.set(Number(id), { head: headOf(head), body, complete });
+function historyOf({ happened, died, at, why }: Answer): ConnectionHistory {
+  const history = new ConnectionHistory();
+  for (const event of happened) {
+    const [piece, stream] = event;
+    history.piece = piece;
+    if (event[2] === 'request') history.request(stream, headOf(event[3]));
+    else if (event[2] === 'body') history.body(stream, event[3]);
+    else if (event[2] === 'reset') history.reset(stream, errorName(event[3]));
+    else history.end(stream);
   }
-  for (const [id, code] of Object.entries(resets)) outcome.resets.set(Number(id), errorName(code));
-  outcome.diedAt = at;
-  outcome.died = died === -1 ? '' : died === -2 ? 'exception' : errorName(died);
-  return outcome;
+  history.diedAt = at;
+  history.died = died === -1 ? '' : died === -2 ? `exception: ${why}` : errorName(died);
+  return history;
 }

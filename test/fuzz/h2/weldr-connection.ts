@@ -17,13 +17,7 @@ import { createHooks } from '../../../core/stages/request-hooks.ts';
 import { Stages } from '../../../core/stages/stages.ts';
 import { collectingLogger } from '../../../core/testing/log-lines.ts';
 import { localPeer } from '../../support/peer.ts';
-import {
-  type ConnectionOutcome,
-  emptyOutcome,
-  headOf,
-  readFrames,
-  type SeenRequest,
-} from './connection-outcome.ts';
+import { ConnectionHistory, headOf } from './connection-outcome.ts';
 
 /** A socket to nowhere: what comes in is handed to it, what is written is kept. */
 class KeptSocket extends Socket {
@@ -55,33 +49,32 @@ const keeper: ConnectionKeeper = { forget: () => {} };
 /** Notes one request, and answers nothing. */
 class Recorder implements RequestReceiver {
   readonly wantsBody = true;
-  private readonly outcome: ConnectionOutcome;
+  private readonly history: ConnectionHistory;
   private readonly stream: ClientStream & { readonly id: number };
-  private seen: SeenRequest | undefined;
 
-  constructor(outcome: ConnectionOutcome, stream: ClientStream & { readonly id: number }) {
-    this.outcome = outcome;
+  constructor(history: ConnectionHistory, stream: ClientStream & { readonly id: number }) {
+    this.history = history;
     this.stream = stream;
   }
 
   begin({ method, target, headers }: InboundRequest): void {
+    const { id, requestComplete } = this.stream;
     const fields = headers.keys.map((key, n) => [key, headers.values[n] ?? ''] as const);
-    const head = headOf([[':method', method], [':path', target], ...fields]);
-    this.seen = { head, body: 0, complete: this.stream.requestComplete };
-    this.outcome.requests.set(this.stream.id, this.seen);
-    if (!this.seen.complete) this.stream.resumeBody('payload');
+    this.history.request(id, headOf([[':method', method], [':path', target], ...fields]));
+    if (requestComplete) this.history.end(id);
+    else this.stream.resumeBody('payload');
   }
 
   onRequestBytes(bytes: Buffer | string): void {
-    if (this.seen !== undefined) this.seen.body += bytes.length;
+    this.history.body(this.stream.id, bytes.length);
   }
 
   onRequestEnd(): void {
-    if (this.seen !== undefined) this.seen.complete = true;
+    this.history.end(this.stream.id);
   }
 
   refuse(error: WeldrError): void {
-    this.outcome.resets.set(this.stream.id, error.code);
+    this.history.reset(this.stream.id, error.code);
   }
 
   onBodyThere(): void {}
@@ -91,29 +84,32 @@ class Recorder implements RequestReceiver {
 }
 
 /** Of the connection that reads at the moment. */
-let current = emptyOutcome();
+let current = new ConnectionHistory();
 Reflect.set(wire, 'exchanges', {
   take: (stream: ClientStream & { readonly id: number }) => new Recorder(current, stream),
 });
 
 /** Feeds each client's bytes to a connection of its own, a piece at a time. */
-export async function readByWeldr(cases: readonly (readonly Buffer[])[]): Promise<ConnectionOutcome[]> {
+export async function readByWeldr(cases: readonly (readonly Buffer[])[]): Promise<ConnectionHistory[]> {
   const all = cases.map(pieces => {
     const socket = new KeptSocket();
     const connection = new H2ClientConnection(keeper, wire, blocks, socket, localPeer);
-    const outcome = emptyOutcome();
-    current = outcome;
-    for (const [n, piece] of pieces.entries()) {
+    return { socket, connection, history: new ConnectionHistory(), pieces };
+  });
+  const longest = Math.max(...cases.map(pieces => pieces.length));
+  for (let n = 0; n < longest; n++) {
+    for (const { socket, history, pieces } of all) {
+      const piece = pieces[n];
+      if (piece === undefined || history.diedAt >= 0) continue;
+      current = history;
+      history.piece = n;
       socket.emit('data', piece);
-      if (socket.writableEnded && outcome.diedAt < 0) outcome.diedAt = n;
+      if (socket.writableEnded) history.diedAt = n;
     }
-    return { socket, connection, outcome };
-  });
-  await new Promise(resolve => setImmediate(resolve));
-  await new Promise(resolve => setImmediate(resolve));
-  return all.map(({ socket, connection, outcome }) => {
-    readFrames(Buffer.concat(socket.written), outcome);
-    connection.stop();
-    return outcome;
-  });
+    // What it has to say leaves at the end of a turn.
+    for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve));
+    for (const { socket, history } of all) history.readFrames(socket.written.splice(0));
+  }
+  for (const { connection } of all) connection.stop();
+  return all.map(({ history }) => history);
 }
