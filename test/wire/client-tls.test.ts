@@ -539,6 +539,37 @@ test('CVE-2025-23048 a session of one name tells of no other: the name is what t
   }
 });
 
+test('CVE-2025-68121 a session from before its rule or authority changed opens nothing behind the change', async () => {
+  const keys = Buffer.alloc(48, 7);
+  const nextAuthority = makeCertificate({ names: ['next authority'], isAuthority: true });
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    await between(
+      material(),
+      async ({ proxy, facts }) => {
+        const change = (ca?: string): void =>
+          proxy.listener.changeTls(keys, {
+            '': ca === undefined ? material() : material({ clientAuth: { ca } }),
+          });
+        change();
+        const plain = await sessionOf(proxy.port, { maxVersion });
+        change(authority.cert);
+        assert.match(await failure(proxy.port, { maxVersion, session: plain }), /^(closed|E)/);
+        // Who asks for certificates gives out no session; a client may believe that it has one.
+        const socket = await handshake(proxy.port, { maxVersion, ...shown(client) });
+        await answer(socket, get(), /hello$/);
+        const known = socket.getSession();
+        socket.destroy();
+        facts.length = 0;
+        change(nextAuthority.cert);
+        const again = { maxVersion, ...shown(client), ...(known && { session: known }) };
+        assert.match(await failure(proxy.port, again), /^(closed|E)/);
+        assert.equal(facts, []);
+      },
+      answering,
+    );
+  }
+});
+
 test('CVE-2026-21637 a certificate that fails when a client asks for its name refuses that handshake alone', async () => {
   const good = material();
   const [first] = good.certificates;

@@ -16,9 +16,9 @@ const test = suite('upstreams of HTTP/2 that lead nowhere');
 const ok = [':status', '200'] as const;
 const statusOf = (answer: string): string => answer.slice(9, 12);
 
-async function ask(proxy: TestProxy, path = '/', more = ''): Promise<string> {
+async function ask(proxy: TestProxy, path = '/'): Promise<string> {
   const client = await RawClient.open(proxy.port);
-  client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\n${more}Connection: close\r\n\r\n`);
+  client.send(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
   const text = await client.untilEnd(20_000);
   client.close();
   return text;
@@ -79,6 +79,31 @@ for (const [what, bytes] of Object.entries(floods)) {
       await until('the end', () => connection?.goAway !== undefined);
       assert.equal([origin.connections.length, connection?.goAway], [1, 'ENHANCE_YOUR_CALM']);
       assert.is(statusOf(await ask(proxy, '/good')), '200');
+    });
+  });
+}
+
+for (const [what, frames] of [
+  ['a field section', (id: number) => frame(1, 0, id, '\x88')],
+  ['a frame', (id: number) => frame(1, 5, id, '\x88').slice(0, 5)],
+  ['a body', (id: number) => frame(1, 4, id, '\x88') + frame(0, 0, id, 'part')],
+] as const) {
+  test(`a connection that ends within ${what} fails its requests, and no others`, async () => {
+    const paths: string[] = [];
+    const answer: RawAnswer = ({ socket }, id, path) => {
+      paths.push(path);
+      if (path === '/waits') return;
+      socket.write(Buffer.from(frames(id), 'latin1'), () => socket.resetAndDestroy());
+    };
+    await between({ answer }, async (proxy, origin) => {
+      const waits = ask(proxy, '/waits');
+      await until('the first request', () => paths.length === 1);
+      const text = await ask(proxy);
+      assert.is(statusOf(text), what === 'a body' ? '200' : '502');
+      assert.not.match(text, /\r\n0\r\n\r\n$/);
+      assert.is(statusOf(await waits), '502');
+      assert.is(statusOf(await ask(proxy, '/good')), '200');
+      assert.is(origin.connections.length, 2);
     });
   });
 }
