@@ -132,9 +132,8 @@ export const nodePartings: readonly Rule<Parting>[] = [
       who === 'weldr' && ours.died === 'COMPRESSION_ERROR' && blockTypes.has(frame.type),
   },
   {
-    why: 'a HEADERS frame that is cut before its block: nghttp2 looks at it when that begins',
-    holds: ({ who, frame }) =>
-      who === 'weldr' && frame.type === frameType.headers && isCut(frame) && frame.payload.length < 6,
+    why: 'a frame that is cut: of all but DATA nghttp2 looks at its fixed part when that is whole, Weldr at the header before',
+    holds: ({ who, frame }) => who === 'weldr' && frame.type !== frameType.data && isCut(frame),
   },
   {
     why: 'frames of a stream that was reset are looked at all the same: sections 6.1 and 6.2',

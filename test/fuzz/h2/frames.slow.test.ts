@@ -7,8 +7,8 @@ import { nghttp2, pythonH2 } from './other-servers.ts';
 import { hasPythonH2 } from './python-connection.ts';
 
 const test = suite('frames of HTTP/2 beside other servers, at length', {
-  timeoutMs: 900_000,
-  testTimeoutMs: 800_000,
+  timeoutMs: 2_400_000,
+  testTimeoutMs: 1_800_000,
 });
 
 async function compare(other: OtherServer, cases: number): Promise<void> {
