@@ -26,6 +26,9 @@ const bytesForOne = 2_048;
 /** What a frame of a body gives back, however small it is: the other end may open two windows for it, and send a PING. */
 const perFrame = 4;
 
+/** What a stream gives back that is given up: a head, trailers and a reset of it may be on their way. */
+const perCancel = 3;
+
 /** The budget of one connection. */
 export class FloodBudget {
   private readonly limits: FloodLimits;
@@ -53,6 +56,11 @@ export class FloodBudget {
   /** A response is complete. */
   earn(): void {
     this.left = Math.min(this.limits.most, this.left + perResponse);
+  }
+
+  /** A stream is given up that did nothing wrong. */
+  earnByCancel(): void {
+    this.left = Math.min(this.limits.most, this.left + perCancel);
   }
 
   /** A frame of a body has left. */

@@ -179,6 +179,12 @@ export class H2UpstreamConnection
     else if (!this.goingAway) this.home.putBack(this, undefined);
   }
 
+  /** Clients give requests up, and the upstream is not to blame for the answers that come all the same. */
+  override reset(stream: H2UpstreamStream, code: number): void {
+    super.reset(stream, code);
+    this.budget.earnByCancel();
+  }
+
   /** A stream has waited in vain: gives no others to this connection before it has shown that it lives. */
   probe(): void {
     if (this.over || this.probing) return;

@@ -1,0 +1,28 @@
+// What a peer may cost, and what gives it back.
+import * as assert from 'uvu/assert';
+import { FloodBudget, frameCost } from '../../../../core/http/h2/flood-budget.ts';
+import { suite } from '../../../support/suite.ts';
+
+const test = suite('the budget of a connection');
+
+const make = (): FloodBudget => new FloodBudget(0, { most: 100, perSecond: 10 });
+const spendAll = (budget: FloodBudget): void => {
+  for (let n = 0; n < 100; n++) assert.ok(budget.spend(frameCost.control, 0));
+};
+
+test('what is spent comes back with time', () => {
+  const budget = make();
+  spendAll(budget);
+  for (let n = 0; n < 10; n++) assert.ok(budget.spend(frameCost.control, 1_000));
+  assert.not.ok(budget.spend(frameCost.control, 1_000));
+});
+
+test('a stream that is given up pays for what is on its way of it: a head, trailers, a reset', () => {
+  const budget = make();
+  spendAll(budget);
+  for (let stream = 0; stream < 1_000; stream++) {
+    budget.earnByCancel();
+    for (let frame = 0; frame < 3; frame++) assert.ok(budget.spend(frameCost.control, 0));
+  }
+  assert.not.ok(budget.spend(frameCost.control, 0));
+});
