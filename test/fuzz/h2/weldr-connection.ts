@@ -15,7 +15,7 @@ import { Pools } from '../../../core/pool/pool.ts';
 import { settingsSchema } from '../../../core/settings/settings.ts';
 import { createHooks } from '../../../core/stages/request-hooks.ts';
 import { Stages } from '../../../core/stages/stages.ts';
-import { collectingLogger } from '../../../core/testing/log-lines.ts';
+import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
 import { localPeer } from '../../support/peer.ts';
 import { ConnectionHistory, headOf } from './connection-outcome.ts';
 
@@ -37,8 +37,9 @@ class KeptSocket extends Socket {
 }
 
 const settings = settingsSchema.parse({ logLevel: 'silent' });
+const log: LogLine[] = [];
 const wire = new Wire(
-  { stages: Stages.of(createHooks(() => {})), pools: new Pools(), settings, log: collectingLogger([]) },
+  { stages: Stages.of(createHooks(() => {})), pools: new Pools(), settings, log: collectingLogger(log) },
   new UpstreamConnector(settings.limits, {
     lookup: new NameLookups(systemClock).lookup,
     own: new OwnAddresses(),
@@ -111,5 +112,6 @@ export async function readByWeldr(cases: readonly (readonly Buffer[])[]): Promis
     for (const { socket, history } of all) history.readFrames(socket.written.splice(0));
   }
   for (const { connection } of all) connection.stop();
+  log.length = 0;
   return all.map(({ history }) => history);
 }
