@@ -51,6 +51,8 @@ const flags = {
   pool: { value: 'NAME', text: 'The pool; default: default' },
   weight: { value: 'N', text: 'Share of the requests relative to the others, from 1' },
   backup: { text: 'It gets requests only while no other server of its pool is active' },
+  'max-connections': { value: 'N', text: 'So many connections, over HTTP/2 requests, to it at once' },
+  zone: { value: 'NAME', text: 'Where it is: Weldrs of this zone prefer it' },
   http2: { text: 'HTTP/2 is spoken with it, without TLS too' },
   host: {
     value: 'HOST',
@@ -131,17 +133,34 @@ const commands: readonly Command[] = [
   {
     usage: 'servers add <url>',
     text: 'Add a server, or change the one that has this URL',
-    flags: ['weight', 'backup', 'http2', 'host', 'proxy-protocol', 'ttl', 'pool', ...adminFlags],
+    flags: [
+      'weight',
+      'backup',
+      'max-connections',
+      'zone',
+      'http2',
+      'host',
+      'proxy-protocol',
+      'ttl',
+      'pool',
+      ...adminFlags,
+    ],
     async run([url = ''], given) {
       const { addServer } = await import('./commands/servers.ts');
       const weight = textOf(given, 'weight');
       if (weight !== undefined && !/^\d{1,4}$/.test(weight)) {
         throw usageError(`--weight: expected a number from 1 to 1000, got ${weight}`);
       }
+      const most = textOf(given, 'max-connections');
+      if (most !== undefined && !/^[1-9]\d{0,6}$/.test(most)) {
+        throw usageError(`--max-connections: expected a number from 1 to 1000000, got ${most}`);
+      }
       const server = {
         url,
         weight: weight === undefined ? undefined : Number(weight),
         backup: isOn(given, 'backup') || undefined,
+        maxConnections: most === undefined ? undefined : Number(most),
+        zone: textOf(given, 'zone'),
         http2: isOn(given, 'http2') || undefined,
         host: textOf(given, 'host'),
         proxyProtocol: textOf(given, 'proxy-protocol'),
@@ -463,8 +482,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
 
 const about = [
   'A reverse proxy and load balancer whose pool changes at run time.',
-  'Flags go before WELDR_LISTEN, WELDR_ADMIN_LISTEN, WELDR_WORKERS, WELDR_LOG_LEVEL and WELDR_ADMIN_TOKEN, and',
-  'these before the config. WELDR_ADMIN is the admin API that commands talk to; WELDR_ADMIN_CA, WELDR_ADMIN_CERT and',
+  'Flags go before WELDR_LISTEN, WELDR_ADMIN_LISTEN, WELDR_ADMIN_TOKEN, WELDR_WORKERS, WELDR_LOG_LEVEL, WELDR_ZONE and',
+  'WELDR_MEMBER, these before the config. WELDR_ADMIN is the admin API that commands talk to; WELDR_ADMIN_CA, WELDR_ADMIN_CERT and',
   'WELDR_ADMIN_KEY are for one that speaks TLS.',
   'Exit codes: 0 done, 1 failed, 2 wrong command line, 69 no admin API there, 78 the config is not valid.',
 ];

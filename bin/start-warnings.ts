@@ -14,6 +14,8 @@ const variables = [
   'WELDR_ADMIN_KEY',
   'WELDR_WORKERS',
   'WELDR_LOG_LEVEL',
+  'WELDR_ZONE',
+  'WELDR_MEMBER',
 ];
 
 /** So many wrong letters are a slip; more are a name of its own. */

@@ -1,6 +1,7 @@
 // What flags and environment variables say over the config. Flags go first, then the environment, then the file.
 import { z } from 'zod';
 import { WeldrError } from '../core/errors.ts';
+import { zoneName } from '../core/pool/server-definition.ts';
 import { listenAddress, tcpAddress } from '../core/settings/listen.ts';
 import { parse, showInput } from '../core/settings/options.ts';
 import { type Overrides, settingsSchema } from '../core/settings/settings.ts';
@@ -31,6 +32,11 @@ const workers = z
   })
   .transform(text => (text === 'auto' ? ('auto' as const) : Number(text)));
 
+const memberNumber = z
+  .string()
+  .regex(/^\d{1,6}$/, "expected a number from 0, such as that of a StatefulSet's pod")
+  .transform(Number);
+
 /**
  * Reads the flags and, where a flag is not given, the WELDR_* variables. Throws CONFIG_INVALID, naming flag or
  * variable.
@@ -48,12 +54,16 @@ export function readOverrides(
   const listen = read(addresses, 'WELDR_LISTEN', '--ip', ip);
   const processes = read(workers, 'WELDR_WORKERS', '--workers', count);
   const logLevel = read(settingsSchema.shape.logLevel, 'WELDR_LOG_LEVEL');
+  const zone = read(zoneName, 'WELDR_ZONE');
+  const member = read(memberNumber, 'WELDR_MEMBER');
   const adminListen = read(tcpAddress, 'WELDR_ADMIN_LISTEN', '--admin-ip', adminIp);
   const adminToken = read(z.string(), 'WELDR_ADMIN_TOKEN');
   return {
     ...(listen === undefined ? {} : { listen }),
     ...(processes === undefined ? {} : { workers: processes }),
     ...(logLevel === undefined ? {} : { logLevel }),
+    ...(zone === undefined ? {} : { zone }),
+    ...(member === undefined ? {} : { member }),
     ...(adminListen === undefined ? {} : { adminListen }),
     ...(adminToken === undefined ? {} : { adminToken }),
   };

@@ -10,8 +10,28 @@ const server = z.looseObject({ url: z.string(), state: z.string(), weight: z.num
 const serverList = z.looseObject({ servers: z.array(server) });
 
 /** Fields of a pool, and of a server, that a state file may say. */
-const poolFields = ['fallback', 'host', 'http2', 'proxyProtocol', 'healthCheck', 'timeouts', 'limits'];
-const serverFields = ['backup', 'host', 'http2', 'proxyProtocol', 'labels', 'healthCheck', 'ttl'];
+const poolFields = [
+  'fallback',
+  'host',
+  'http2',
+  'proxyProtocol',
+  'healthCheck',
+  'timeouts',
+  'limits',
+  'zonePreference',
+  'subset',
+];
+const serverFields = [
+  'backup',
+  'maxConnections',
+  'zone',
+  'host',
+  'http2',
+  'proxyProtocol',
+  'labels',
+  'healthCheck',
+  'ttl',
+];
 
 /** All pools with their servers, JSON, which is YAML as well. TLS settings are not shown, so they are not in it. */
 export async function getState(admin: AdminClient): Promise<string> {

@@ -80,6 +80,8 @@ export interface NewServer {
   readonly url: string;
   readonly weight?: number | undefined;
   readonly backup?: boolean | undefined;
+  readonly maxConnections?: number | undefined;
+  readonly zone?: string | undefined;
   readonly http2?: boolean | undefined;
   readonly host?: string | undefined;
   readonly proxyProtocol?: string | undefined;

@@ -63,7 +63,8 @@ export function recordOf(entry: PoolEntry, now: number): UpstreamRecord {
 }
 
 function fixedPart(server: ServerDefinition, layer: Layer, ofPool: PoolSettings) {
-  const { url: id, weight, backup, labels, host = ofPool.host ?? 'client' } = server;
+  const { url: id, weight, backup, zone, maxConnections, labels } = server;
+  const host = server.host ?? ofPool.host ?? 'client';
   const isTls = id.startsWith('https:') && ofPool.tls !== undefined;
   const tls = isTls ? { ...ofPool.tls, ...server.tls } : server.tls;
   const http2 = server.http2 ?? ofPool.http2;
@@ -73,6 +74,8 @@ function fixedPart(server: ServerDefinition, layer: Layer, ofPool: PoolSettings)
     id,
     weight,
     ...(backup === true && { backup }),
+    ...(zone !== undefined && { zone }),
+    ...(maxConnections !== undefined && { maxConnections }),
     host,
     labels: labels && { ...labels },
     tls,

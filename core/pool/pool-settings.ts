@@ -34,6 +34,29 @@ export const poolSettings = z.strictObject({
     })
     .optional()
     .describe("How much there may be, of one worker, where that differs from the config's `limits`."),
+  zonePreference: z
+    .union([
+      z.boolean(),
+      z.strictObject({
+        threshold: z
+          .number()
+          .min(0.01)
+          .max(1)
+          .describe('The share of the zone’s servers that has to be active for it to take all requests.'),
+      }),
+    ])
+    .optional()
+    .describe(
+      'Do the servers of this Weldr’s own `zone` get its requests? Default: true; where fewer than a threshold of 0.7 of them are active, those of other zones get a part.',
+    ),
+  subset: z
+    .strictObject({
+      size: z.number().int().min(1).max(50_000).describe('How many servers, by preference 20 or more.'),
+    })
+    .optional()
+    .describe(
+      'Each Weldr sends requests to so many of the servers only, of each zone; which, `member` says.',
+    ),
   host: hostSetting
     .optional()
     .describe('What `Host` says in requests to its servers; what a server says goes before it.'),

@@ -1,9 +1,13 @@
-// Pool and Upstream: what a balancer chooses from. The manager and each worker hold the same pools.
+// Pool and Pools: what a balancer chooses from. The manager and each worker hold the same pools.
+import { Candidates } from './candidates.ts';
+import { Narrowing } from './narrowing.ts';
 import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
-import { parseServerAddress, type ServerEndpoint } from './server-address.ts';
+import { endlessRoom, membership, Upstream } from './upstream.ts';
 import type { UpstreamRecord, UpstreamState } from './upstream-record.ts';
+import { shareOfWorker, type Vantage } from './vantage.ts';
 
 export type { Layer } from '../state/layer.ts';
+export { isUpstream, Upstream } from './upstream.ts';
 export type { UpstreamRecord, UpstreamState, UpstreamTls } from './upstream-record.ts';
 
 /** A change of one pool. */
@@ -13,158 +17,10 @@ export type PoolChange =
   /** What is said of the pool as a whole. */
   | { readonly op: 'settings'; readonly pool: string; readonly settings: PoolSettings };
 
-/** What a pool changes of its members. Module-private, so that no plugin can. */
-interface Membership {
-  setRecord(upstream: Upstream, record: UpstreamRecord): void;
-  setHome(upstream: Upstream, home: Pool | undefined): void;
-  /** The position in the pool's list of available ones, or -1. */
-  slotOf(upstream: Upstream): number;
-  setSlot(upstream: Upstream, slot: number): void;
-  setWaiting(upstream: Upstream, isWaiting: boolean): void;
-}
-
-let membership: Membership;
-
-/** @internal `value instanceof Upstream`, which takes ten times as long: V8 does not inline a class's own test. */
-export let isUpstream: (value: unknown) => value is Upstream;
 /** @internal `value instanceof Pool`, for the hot path. */
 export let isPool: (value: unknown) => value is Pool;
 
-/** One server of a pool. Only its {@link Pool} changes it. */
-export class Upstream {
-  /** The identity: the URL's origin, or `unix:` and a path. */
-  readonly id: string;
-  readonly pool: string;
-  /** `https:` with TLS, `http:` without. */
-  readonly protocol: 'http:' | 'https:';
-  readonly #isHttp2ByUrl: boolean;
-  /** Where it is connected to. */
-  readonly endpoint: ServerEndpoint;
-  /**
-   * Its own name: host and, unless it is the scheme's default, port; `localhost` for a unix socket.
-   */
-  readonly authority: string;
-  /** A list of nothing but this upstream: what `ctx.tried` is after a first attempt, without making an array. */
-  readonly alone: readonly Upstream[] = Object.freeze([this]);
-  #record: UpstreamRecord;
-  #ownHost: string | undefined;
-  #home: Pool | undefined = undefined;
-  #slot = -1;
-  #isWaiting = false;
-  #inFlight = 0;
-
-  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
-  static [Symbol.hasInstance](value: unknown): value is Upstream {
-    return isUpstream(value);
-  }
-
-  static {
-    isUpstream = (value): value is Upstream => typeof value === 'object' && value !== null && #slot in value;
-    membership = {
-      setRecord: (upstream, record) => {
-        upstream.#record = frozen(record);
-        upstream.#ownHost = ownHost(record, upstream.authority);
-      },
-      setHome: (upstream, home) => {
-        upstream.#home = home;
-      },
-      slotOf: upstream => upstream.#slot,
-      setSlot: (upstream, slot) => {
-        upstream.#slot = slot;
-      },
-      setWaiting: (upstream, isWaiting) => {
-        upstream.#isWaiting = isWaiting;
-      },
-    };
-  }
-
-  constructor(pool: string, record: UpstreamRecord) {
-    const { protocol, http2, endpoint, authority } = parseServerAddress(record.id);
-    this.id = record.id;
-    this.pool = pool;
-    this.protocol = protocol;
-    this.#isHttp2ByUrl = http2;
-    this.endpoint = Object.freeze(endpoint);
-    this.authority = authority;
-    this.#record = frozen(record);
-    this.#ownHost = ownHost(record, authority);
-    // A class below freezes what it has made of it.
-    if (new.target === Upstream) Object.freeze(this);
-  }
-
-  /** What is known of it, as it crosses from the manager to the workers. */
-  get record(): UpstreamRecord {
-    return this.#record;
-  }
-
-  /** What `Host` says in requests to it; undefined: what the client sent. */
-  get ownHost(): string | undefined {
-    return this.#ownHost;
-  }
-
-  /**
-   * Is HTTP/2 spoken with it? Undefined: over TLS it chooses, without TLS it is not.
-   */
-  get http2(): boolean | undefined {
-    return this.#isHttp2ByUrl || this.#record.http2;
-  }
-
-  /** @internal The pool that it is a member of; undefined: it has left. */
-  get home(): Pool | undefined {
-    return this.#home;
-  }
-
-  /** Requests of this process that were given to it and are not finished. */
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
-  /** @internal A request was given to it. */
-  begin(): void {
-    this.#inFlight++;
-  }
-
-  /** @internal A request that was given to it is finished. */
-  end(): void {
-    this.#inFlight--;
-  }
-
-  get state(): UpstreamState {
-    return this.#record.state;
-  }
-
-  get weight(): number {
-    return this.#record.weight;
-  }
-
-  /** What it is, by name: `upstream.labels['zone']`. */
-  get labels(): Readonly<Record<string, string>> {
-    return this.#record.labels ?? noLabels;
-  }
-
-  /** Does it get requests only while no other server of its pool is active? */
-  get backup(): boolean {
-    return this.#record.backup === true;
-  }
-
-  /** May it be given new requests? A backup may not while another server of its pool may. */
-  get available(): boolean {
-    return this.#record.state === 'active' && !this.#isWaiting;
-  }
-}
-
-const noLabels: Readonly<Record<string, string>> = Object.freeze({});
 const noUpstreams: readonly Upstream[] = Object.freeze([]);
-
-function ownHost({ host }: UpstreamRecord, authority: string): string | undefined {
-  if (host === 'client') return undefined;
-  return host === 'upstream' ? authority : host;
-}
-
-function frozen(record: UpstreamRecord): UpstreamRecord {
-  if (record.labels !== undefined) Object.freeze(record.labels);
-  return Object.freeze(record);
-}
 
 /** What a pool tells who follows it. All optional; called after the change is visible. */
 export interface PoolObserver {
@@ -172,7 +28,10 @@ export interface PoolObserver {
   added?(upstream: Upstream): void;
   /** It left for good; requests that it has go on. */
   removed?(upstream: Upstream): void;
-  /** Weight, state, TLS or another setting changed; or a backup steps in or back, its record being the same. */
+  /**
+   * Weight, state, TLS or another setting changed; or, its record being the same, a backup steps in or back, or one gets requests of
+   * this Weldr, more or less of them or none.
+   */
   changed?(upstream: Upstream, before: UpstreamRecord): void;
 }
 
@@ -182,17 +41,24 @@ export class Pool {
   #version = 0;
   #settings: PoolSettings = noPoolSettings;
   readonly #byId = new Map<string, Upstream>();
-  readonly #ready: Upstream[] = [];
+  readonly #candidates = new Candidates();
   /** How many are active and no backups. */
   #primaries = 0;
   /** The backups that are active; they are available while there is no active primary. */
   readonly #backups = new Set<Upstream>();
-  /** What `available` shows of `#ready`, until it changes. */
+  /** What `available` shows, until it changes. */
   #shown: readonly Upstream[] | undefined = undefined;
   readonly #observers = new Set<PoolObserver>();
   /** The available ones by label and value, of one version. */
   #labelled: Map<string, Map<string, readonly Upstream[]>> | undefined = undefined;
   #labelledAt = -1;
+  /** Undefined: all of it is seen, as by the manager. */
+  #vantage: Vantage | undefined = undefined;
+  #narrowing: Narrowing | undefined = undefined;
+  /** Was it narrowed when it was looked at last? */
+  #isNarrowed = false;
+  /** Do more changes follow, before anybody chooses? */
+  #isHeld = false;
 
   /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
   static [Symbol.hasInstance](value: unknown): value is Pool {
@@ -200,7 +66,7 @@ export class Pool {
   }
 
   static {
-    isPool = (value): value is Pool => typeof value === 'object' && value !== null && #ready in value;
+    isPool = (value): value is Pool => typeof value === 'object' && value !== null && #candidates in value;
   }
 
   constructor(name: string) {
@@ -226,33 +92,76 @@ export class Pool {
   /** @internal For who reads the config, and for the manager's word. */
   setSettings(settings: PoolSettings): void {
     this.#settings = Object.freeze({ ...settings });
+    if (this.#vantage !== undefined) this.#lookAnew(this.#vantage);
+  }
+
+  /** @internal Has it seen from a worker: some servers may be left to other Weldrs, and each has room for a worker's part. */
+  lookFrom(vantage: Vantage): void {
+    this.#vantage = vantage;
+    this.#narrowing = undefined;
+    for (const upstream of this.#byId.values()) this.#measure(upstream);
+    this.#lookAnew(vantage);
+  }
+
+  /** @internal Changes follow, and nobody chooses before {@link release}. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** @internal */
+  release(): void {
+    this.#isHeld = false;
+    this.#settle();
   }
 
   /** The upstreams that may be given new requests, in no particular order. Do not keep it across changes. */
   get available(): readonly Upstream[] {
     // A copy that cannot be sorted or emptied by mistake; one for many requests, as changes are rare.
-    this.#shown ??= Object.freeze(this.#ready.slice());
+    this.#shown ??= Object.freeze(this.#candidates.copyReady());
     return this.#shown;
   }
 
   /**
-   * The backups that wait: active, and not {@link available} while another server is. The core gives them a retry when
-   * all that are available were tried.
+   * Those that could be given requests and are not {@link available}: first those that are left to other Weldrs, then the backups that
+   * wait. The core gives them a retry when all that are available were tried.
    */
   get standby(): Iterable<Upstream> {
-    return this.#primaries > 0 ? this.#backups : noUpstreams;
+    const backups = this.#primaries > 0 ? this.#backups : noUpstreams;
+    return this.#candidates.size === this.#candidates.ready ? backups : this.#spare(backups);
+  }
+
+  *#spare(backups: Iterable<Upstream>): Iterable<Upstream> {
+    const { ready, size } = this.#candidates;
+    // Not the same one for everybody.
+    const first = Math.floor(Math.random() * (size - ready));
+    for (let n = 0; n < size - ready; n++) {
+      const upstream = this.#candidates.at(ready + ((first + n) % (size - ready)));
+      if (upstream !== undefined) yield upstream;
+    }
+    yield* backups;
   }
 
   /** How many {@link standby} lists. */
   get standbyCount(): number {
-    return this.#primaries > 0 ? this.#backups.size : 0;
+    const { ready, size } = this.#candidates;
+    return size - ready + (this.#primaries > 0 ? this.#backups.size : 0);
+  }
+
+  /** @internal The upstreams that could be given requests: those that may be and have room first. */
+  get candidates(): Pick<Candidates, 'ready' | 'roomy' | 'at'> {
+    return this.#candidates;
+  }
+
+  /** @internal One has got as many requests as it may have at once, or not as many any more. */
+  roomChanged(upstream: Upstream): void {
+    this.#candidates.sort(upstream);
   }
 
   /**
    * Those of {@link available} whose label has this value; the same array until the pool changes. Made for all labels
    * when it is first asked for after a change, so it costs a request no more than two look-ups.
    *
-   * @example hooks.selectUpstream.tap('zone', () => pool.labelled('zone', 'a')[0])
+   * @example hooks.selectUpstream.tap('canary', () => pool.labelled('version', '2')[0])
    */
   labelled(label: string, value: string): readonly Upstream[] {
     if (this.#labelled === undefined || this.#labelledAt !== this.#version) {
@@ -289,10 +198,12 @@ export class Pool {
     if (known === undefined) return this.#add(record);
     const before = known.record;
     membership.setRecord(known, record);
+    this.#measure(known);
     const turned = this.#place(known, known.state === 'active');
     this.#version++;
     for (const observer of this.#observers) observer.changed?.(known, before);
     this.#tellOfTurned(turned);
+    this.#settle();
     return known;
   }
 
@@ -302,10 +213,12 @@ export class Pool {
     if (upstream === undefined) return undefined;
     this.#byId.delete(id);
     membership.setHome(upstream, undefined);
+    this.#narrowing?.leave(upstream);
     const turned = this.#place(upstream, false);
     this.#version++;
     for (const observer of this.#observers) observer.removed?.(upstream);
     this.#tellOfTurned(turned);
+    this.#settle();
     return upstream;
   }
 
@@ -324,10 +237,13 @@ export class Pool {
     const upstream = this.makeUpstream(record);
     membership.setHome(upstream, this);
     this.#byId.set(record.id, upstream);
+    this.#measure(upstream);
+    this.#narrowing?.join(upstream);
     const turned = this.#place(upstream, upstream.state === 'active');
     this.#version++;
     for (const observer of this.#observers) observer.added?.(upstream);
     this.#tellOfTurned(turned);
+    this.#settle();
     return upstream;
   }
 
@@ -335,17 +251,18 @@ export class Pool {
   #place(upstream: Upstream, isActive: boolean): readonly Upstream[] {
     const hadPrimary = this.#primaries > 0;
     const isBackup = isActive && upstream.backup;
-    if (membership.slotOf(upstream) >= 0 && !this.#backups.has(upstream)) this.#primaries--;
+    if (this.#candidates.has(upstream) && !this.#backups.has(upstream)) this.#primaries--;
     if (isBackup) this.#backups.add(upstream);
     else this.#backups.delete(upstream);
     if (isActive && !isBackup) this.#primaries++;
     const hasPrimary = this.#primaries > 0;
-    membership.setWaiting(upstream, isBackup && hasPrimary);
-    this.#list(upstream, isActive && !(isBackup && hasPrimary));
+    const isWaiting = isBackup && hasPrimary;
+    if (isWaiting) membership.setStanding(upstream, 'waiting');
+    this.#list(upstream, isActive && !isWaiting);
     if (hadPrimary === hasPrimary || this.#backups.size === 0) return noUpstreams;
     const turned = [...this.#backups].filter(backup => backup !== upstream);
     for (const backup of turned) {
-      membership.setWaiting(backup, hasPrimary);
+      if (hasPrimary) membership.setStanding(backup, 'waiting');
       this.#list(backup, !hasPrimary);
     }
     return turned;
@@ -357,21 +274,76 @@ export class Pool {
     }
   }
 
-  /** Has an upstream in the list of available ones, or not. */
-  #list(upstream: Upstream, isAvailable: boolean): void {
-    const slot = membership.slotOf(upstream);
-    if (slot >= 0 === isAvailable) return;
-    this.#shown = undefined;
-    if (isAvailable) {
-      membership.setSlot(upstream, this.#ready.push(upstream) - 1);
+  /** Has an upstream among those that could be given requests, or not. */
+  #list(upstream: Upstream, isCandidate: boolean): void {
+    if (this.#candidates.has(upstream) === isCandidate) return;
+    if (isCandidate) {
+      this.#candidates.add(upstream);
+      // Whether it gets any is found when all of the change is known.
+      if (this.#narrowing === undefined) this.#admit(upstream);
+      else membership.setStanding(upstream, 'apart');
       return;
     }
-    const last = this.#ready.pop();
-    if (last !== undefined && last !== upstream) {
-      this.#ready[slot] = last;
-      membership.setSlot(last, slot);
+    if (this.#candidates.isReady(upstream)) this.#shown = undefined;
+    this.#candidates.remove(upstream);
+  }
+
+  #admit(upstream: Upstream): void {
+    this.#candidates.admit(upstream);
+    membership.setStanding(upstream, 'ready');
+    this.#shown = undefined;
+  }
+
+  /** How many requests an upstream may have of this worker. */
+  #measure(upstream: Upstream): void {
+    const { maxConnections } = upstream.record;
+    const vantage = this.#vantage;
+    const isEndless = vantage === undefined || maxConnections === undefined;
+    membership.setRoom(upstream, isEndless ? endlessRoom : shareOfWorker(maxConnections, vantage));
+    this.#candidates.sort(upstream);
+  }
+
+  #lookAnew(vantage: Vantage): void {
+    const applies = Narrowing.applies(this.#settings, vantage);
+    if (applies && this.#narrowing === undefined) {
+      this.#narrowing = new Narrowing(vantage);
+      for (const upstream of this.#byId.values()) this.#narrowing.join(upstream);
+    } else if (!applies) this.#narrowing = undefined;
+    this.#settle();
+  }
+
+  /** Finds who gets requests of this Weldr, after changes. */
+  #settle(): void {
+    if (this.#isHeld || (this.#narrowing === undefined && !this.#isNarrowed)) return;
+    const turned: Upstream[] = [];
+    const take = (upstream: Upstream, share: number): void => {
+      if (this.#assign(upstream, share)) turned.push(upstream);
+    };
+    if (this.#narrowing !== undefined) {
+      this.#narrowing.apportion(this.#settings, this.#primaries > 0 ? 'primaries' : 'backups', take);
+    } else if (this.#isNarrowed) {
+      for (const upstream of this.#byId.values()) if (this.#candidates.has(upstream)) take(upstream, 1);
     }
-    membership.setSlot(upstream, -1);
+    this.#isNarrowed = this.#narrowing !== undefined;
+    if (turned.length === 0) return;
+    this.#version++;
+    this.#tellOfTurned(turned);
+  }
+
+  /** Has a candidate take a share of what it could take; true: it took another one before. */
+  #assign(upstream: Upstream, share: number): boolean {
+    const isReady = this.#candidates.isReady(upstream);
+    if (share === 0) {
+      if (!isReady) return false;
+      this.#candidates.part(upstream);
+      membership.setStanding(upstream, 'apart');
+      this.#shown = undefined;
+      return true;
+    }
+    if (isReady && membership.shareOf(upstream) === share) return false;
+    membership.setShare(upstream, share);
+    if (!isReady) this.#admit(upstream);
+    return true;
   }
 }
 
@@ -395,6 +367,7 @@ export class Pools {
   readonly #byName = new Map<string, Pool>();
   /** Told of each pool that is made, for those who follow all of them. */
   readonly #followers = new Set<(pool: Pool) => void>();
+  #vantage: Vantage | undefined = undefined;
   readonly default: Pool;
 
   constructor() {
@@ -415,6 +388,7 @@ export class Pools {
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
     const pool = this.makePool(name);
+    if (this.#vantage !== undefined) pool.lookFrom(this.#vantage);
     this.#byName.set(name, pool);
     for (const follow of this.#followers) follow(pool);
     return pool;
@@ -434,6 +408,24 @@ export class Pools {
     this.#followers.add(follow);
     for (const pool of this.#byName.values()) follow(pool);
     return () => this.#followers.delete(follow);
+  }
+
+  /** @internal Has all of them seen from a worker. */
+  lookFrom(vantage: Vantage): void {
+    this.#vantage = vantage;
+    for (const pool of this.#byName.values()) pool.lookFrom(vantage);
+  }
+
+  /** Applies changes which belong together as the manager sent them. */
+  applyAll(changes: readonly PoolChange[]): void {
+    const held = new Set<Pool>();
+    for (const { pool: name } of changes) held.add(this.ensure(name));
+    for (const pool of held) pool.hold();
+    try {
+      for (const change of changes) this.apply(change);
+    } finally {
+      for (const pool of held) pool.release();
+    }
   }
 
   /** Applies one change as the manager sent it. */

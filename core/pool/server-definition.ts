@@ -110,6 +110,14 @@ const labels = z
   )
   .refine(all => Object.keys(all).length <= maxLabels, `a server has at most ${maxLabels} labels`);
 
+/** The name of a place where servers and Weldrs are, such as `eu-west-1a`. */
+export const zoneName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
+    'expected a zone such as eu-west-1a: letters, digits, "_", "." and "-", at most 63',
+  );
+
 /** What `Host` says in requests to a server: the client's, the server's own name, or another. */
 export const hostSetting = z
   .string()
@@ -160,10 +168,20 @@ export const serverDefinition = z
       .boolean()
       .optional()
       .describe('Does it get requests only while no other server of its pool is active?'),
+    maxConnections: z
+      .number()
+      .int()
+      .min(1, 'at least 1; a server that is to get no new requests has state "draining" or "disabled"')
+      .max(1_000_000)
+      .optional()
+      .describe(
+        "Connections, over HTTP/2 requests, to it at once, of all workers together. Default: the pool's `limits.upstreamConnections`, of each worker.",
+      ),
+    zone: zoneName.optional().describe('Where it is: Weldrs of the same `zone` prefer it.'),
     host: hostSetting.optional(),
     labels: labels
       .optional()
-      .describe('What it is, for plugins that choose among servers: `{ "zone": "a" }`.'),
+      .describe('What it is, for plugins that choose among servers: `{ "version": "2" }`.'),
     healthCheck: healthCheckSettings
       .optional()
       .describe('How it is checked, where that differs from the plugin healthCheck.'),

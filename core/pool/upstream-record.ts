@@ -31,7 +31,11 @@ export interface UpstreamRecord {
   readonly host: string;
   /** It gets requests only while no other server of its pool is active. */
   readonly backup?: true | undefined;
-  /** What it is, by name, such as its zone or version. */
+  /** Where it is, for Weldrs that prefer servers near them. */
+  readonly zone?: string | undefined;
+  /** Connections, over HTTP/2 requests, of all workers together at once; undefined: what the pool says of each worker. */
+  readonly maxConnections?: number | undefined;
+  /** What it is, by name, such as its version. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly tls?: UpstreamTls | undefined;
   /** Is HTTP/2 spoken with it? Undefined: over TLS it may choose, else not. */

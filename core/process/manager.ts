@@ -1,5 +1,5 @@
 // The manager: owns pools, config, listening sockets and workers; starts, reloads and stops all of it.
-import { availableParallelism } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
@@ -12,6 +12,7 @@ import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
+import { subsetStart, type Vantage } from '../pool/vantage.ts';
 import { type Overrides, poolSettingsOf, type Settings, serversOf } from '../settings/settings.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
@@ -543,14 +544,17 @@ export class Manager {
     const { settings } = config;
     const local = settings.workers === 0;
     const count = settings.workers === 'auto' ? availableParallelism() : Math.max(1, settings.workers);
+    const taken = [...this.groups].flatMap(other => other.reserved);
+    const numbers = freeNumbers(count, taken);
+    const start = subsetStart(settings.member, hostname());
     const group: WorkerGroup = new WorkerGroup({
       config,
-      numbers: freeNumbers(
-        count,
-        [...this.groups].flatMap(other => other.reserved),
-      ),
+      numbers,
       log: this.log,
-      spawn: worker => this.spawnWorker(worker, config),
+      spawn: worker => {
+        const vantage = { worker: numbers.indexOf(worker), workers: count, zone: settings.zone, start };
+        return this.spawnWorker(worker, vantage, config);
+      },
       greeting: () => this.greeting(settings),
       sockets: () => (local ? this.sockets.copies(settings.listen) : this.sockets.of(settings.listen)),
       briefing: () => this.briefing(config),
@@ -570,10 +574,10 @@ export class Manager {
   }
 
   /** Starts a worker; a replacement too gets what the manager read for its group, not the files of the day. */
-  private spawnWorker(worker: number, config: RecordedConfig): WorkerLink {
+  private spawnWorker(worker: number, vantage: Vantage, config: RecordedConfig): WorkerLink {
     const link = this.newWorker(config);
     const { config: path, overrides } = this.options;
-    link.send({ type: 'start', worker, config: path, overrides, recording: config.recording });
+    link.send({ type: 'start', worker, vantage, config: path, overrides, recording: config.recording });
     return link;
   }
 

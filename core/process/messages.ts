@@ -3,6 +3,7 @@ import type { Certificate } from '../certificates/certificate.ts';
 import type { TlsMaterials } from '../certificates/listener-tls.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { PoolChange } from '../pool/pool.ts';
+import type { Vantage } from '../pool/vantage.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
 import type { Row } from '../state/row.ts';
@@ -40,6 +41,7 @@ export type ManagerMessage =
   | {
       readonly type: 'start';
       readonly worker: number;
+      readonly vantage: Vantage;
       readonly config: string;
       readonly overrides: Overrides;
       readonly recording: ConfigRecording;

@@ -107,8 +107,9 @@ export class Worker {
     }
   }
 
-  private load({ worker, config, overrides, recording }: Message<'start'>): void {
+  private load({ worker, vantage, config, overrides, recording }: Message<'start'>): void {
     this.number = worker;
+    this.pools.lookFrom(vantage);
     const onUnrecorded = (path: string) => this.unrecorded(path);
     this.loading = this.options.load({ path: config, overrides, recording, onUnrecorded });
     // Whether it failed is looked at when the snapshot is there.
@@ -132,7 +133,7 @@ export class Worker {
     for (const [name, said] of Object.entries(poolSettingsOf(settings))) {
       this.pools.ensure(name).setSettings(said);
     }
-    for (const change of snapshot.changes) this.pools.apply(change);
+    this.pools.applyAll(snapshot.changes);
     this.rows.apply(snapshot.rows.map(row => ({ kind: row.kind, key: row.key, row })));
     try {
       const log = await this.options.openLog(settings.logLevel, this.number);
@@ -178,10 +179,8 @@ export class Worker {
       return;
     }
     this.revision = message.revision;
-    for (const change of message.changes) {
-      this.pools.apply(change);
-      this.drains.changed(change);
-    }
+    this.pools.applyAll(message.changes);
+    for (const change of message.changes) this.drains.changed(change);
     // Behind the pools, which may be new.
     this.rows.apply(message.rows);
   }

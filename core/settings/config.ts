@@ -124,13 +124,15 @@ function checkPlugin({ plugin, options, at }: PluginInstance, facts: ConfigFacts
   }
 }
 
-function overridden(config: unknown, { listen, workers, logLevel }: Overrides): unknown {
+function overridden(config: unknown, { listen, workers, logLevel, zone, member }: Overrides): unknown {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) return config;
   return {
     ...config,
     ...(listen === undefined ? {} : { listen }),
     ...(workers === undefined ? {} : { workers }),
     ...(logLevel === undefined ? {} : { logLevel }),
+    ...(zone === undefined ? {} : { zone }),
+    ...(member === undefined ? {} : { member }),
   };
 }
 

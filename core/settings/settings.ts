@@ -2,7 +2,12 @@
 import { z } from 'zod';
 import { peer } from '../network.ts';
 import { type PoolSettings, poolSettings } from '../pool/pool-settings.ts';
-import { type ServerDefinition, type ServerInput, serverDefinition } from '../pool/server-definition.ts';
+import {
+  type ServerDefinition,
+  type ServerInput,
+  serverDefinition,
+  zoneName,
+} from '../pool/server-definition.ts';
 import { duration, size } from './duration.ts';
 import { type ListenInput, listenSchema } from './listen.ts';
 import { showInput } from './options.ts';
@@ -144,6 +149,18 @@ export const settingsSchema = z.strictObject({
     .describe(
       "Processes that proxy; `auto`: one for each core that may be used; 0: the manager's process does it.",
     ),
+  zone: zoneName
+    .optional()
+    .describe('Where this Weldr is: of a pool, the servers of the same `zone` get its requests.'),
+  member: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      'Its number among the Weldrs that share the servers of a pool with a `subset`, from 0. Default: by the name of the host.',
+    ),
   servers: z
     .array(configServer)
     .max(50_000)
@@ -218,6 +235,8 @@ export interface Overrides {
   readonly listen?: string[];
   readonly workers?: number | 'auto';
   readonly logLevel?: Settings['logLevel'];
+  readonly zone?: string;
+  readonly member?: number;
   /** The address of the admin API, for the plugin that serves it. */
   readonly adminListen?: string;
   /** The bearer token of the admin API, for the plugin that serves it. */

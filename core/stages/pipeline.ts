@@ -6,7 +6,7 @@ import { isReply, type Reply, reply } from '../request/reply.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { Retry, type retry } from '../request/retry.ts';
 import { isRoute, type Route } from '../request/route.ts';
-import { findBackup, findEligible, isEligible, needsBackup } from './eligibility.ts';
+import { findEligible, findStandby, isEligible, isPassedOver, needsStandby } from './eligibility.ts';
 import type { Chain, Stages } from './stages.ts';
 import { failure } from './tap-guard.ts';
 
@@ -306,13 +306,13 @@ export class Pipeline {
       return;
     }
     const isSimple = this.chain.eligible.taps.length === 0 && state.tried.length === 0;
-    if (isSimple && result?.home === state.pool) {
+    if (isSimple && result?.home === state.pool && !result.full) {
       this.attempt(ctx, state, result);
     } else this.narrow(ctx, state, result);
   };
 
   /**
-   * What becomes of a balancer's choice: it is taken, or drawn again, or the first one that is eligible is; a backup,
+   * What becomes of a balancer's choice: it is taken, or drawn again, or another one that is eligible is; one that stands by,
    * when all others were tried.
    */
   private narrow(ctx: ProxyContext, state: RequestState, choice: Upstream | undefined): void {
@@ -322,10 +322,13 @@ export class Pipeline {
       // An old connection says nothing about the upstream.
       const code = this.lastFailure?.code;
       const wasStale = code === 'STALE_CONNECTION' || code === 'STREAM_REFUSED';
-      if (choice !== undefined && !wasStale && needsBackup(state, choice)) {
-        upstream = findBackup(this.chain, ctx, state) ?? choice;
+      if (choice !== undefined && !wasStale && needsStandby(state, choice)) {
+        upstream = findStandby(this.chain, ctx, state) ?? choice;
       }
-      if (upstream !== undefined && !isEligible(this.chain, ctx, state, upstream)) {
+      const isTaken =
+        upstream === undefined ||
+        (!isPassedOver(state, upstream) && isEligible(this.chain, ctx, state, upstream));
+      if (!isTaken) {
         isRedrawn = ++this.draws < maxDraws;
         if (!isRedrawn) upstream = findEligible(this.chain, ctx, state);
       }

@@ -18,6 +18,7 @@ import type {
 } from './balancer-checks/balancer-check.ts';
 import { atOnce, busiest, noBursts, sharesByWeight } from './balancer-checks/distribution.ts';
 import { notInStep, pools, poolsApart, sticky } from './balancer-checks/isolation.ts';
+import { narrowed } from './balancer-checks/narrowing.ts';
 import { work } from './balancer-checks/work.ts';
 
 export type { BalancerCheck, BalancerCheckOptions };
@@ -44,6 +45,7 @@ const definitions: readonly CheckDefinition[] = [
   stillBusy,
   flaps,
   backups,
+  narrowed,
   leftBusy,
   notInStep,
   work,

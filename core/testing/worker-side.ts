@@ -5,6 +5,7 @@ import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
 import { RowReplica } from '../plugin/row-replica.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools, type Upstream } from '../pool/pool.ts';
+import type { Vantage } from '../pool/vantage.ts';
 import { DrainWatch } from '../process/drain-watch.ts';
 import type { ProxyContext } from '../request/context.ts';
 import { createHooks, type RequestHooks } from '../stages/request-hooks.ts';
@@ -34,6 +35,11 @@ export interface WorkerSideOptions {
   readonly fallbacks?: Readonly<Record<string, string>>;
   /** The longest that one stage may take, ms; default 30 000. */
   readonly stageTimeout?: number;
+  /**
+   * From where the pools are looked at: parts of `{ worker: 0, workers: 1, zone: 'a', start: 0 }`; `start` is where subsets begin, 0 to
+   * below 1. Default: all of them are seen whole, and no server is full.
+   */
+  readonly vantage?: Partial<Vantage>;
 }
 
 /** A request to run, and what its attempts come to. */
@@ -82,6 +88,8 @@ export async function workerSide(
   const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
   const instances = instantiate({ plugins, pools: options.pools ?? {} });
   const pools = new Pools();
+  const { vantage } = options;
+  if (vantage !== undefined) pools.lookFrom({ worker: 0, workers: 1, start: 0, ...vantage });
   fill(pools, options);
   return await startWorkerSide({ ...options, instances, pools, standIn: firstAvailable });
 }

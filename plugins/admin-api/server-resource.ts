@@ -54,6 +54,8 @@ export function serverResource(pools: ManagerPools, operator: OperatorPools, ent
     reason: upstream.record.reason,
     weight: upstream.weight,
     ...(server.backup === true && { backup: true }),
+    ...(server.maxConnections === undefined ? {} : { maxConnections: server.maxConnections }),
+    ...(server.zone === undefined ? {} : { zone: server.zone }),
     layer,
     ...wordOf(operator, entry),
     ...(server.host === undefined ? {} : { host: server.host }),

@@ -67,6 +67,7 @@ export class FollowedRing {
   private readonly accepts = (upstream: Upstream): boolean =>
     upstream.available &&
     !this.changed.has(upstream) &&
+    !upstream.full &&
     upstream.inFlight < Math.max(1, this.room * upstream.weight) &&
     !this.tried.includes(upstream);
 

@@ -1,6 +1,7 @@
 // Ring: a circle of hashes on which each upstream has many points, and each key belongs to the next point.
+
+import { hashOf, spread } from '../../core/hash.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
-import { hashOf, spread } from './hash.ts';
 
 /** Of an upstream of weight 1: its share is off by a twelfth, one standard deviation. */
 const pointsPerWeight = 128;

@@ -21,7 +21,8 @@ export class SlowStart {
 
   /** What an upstream counts with now; an upstream that is not at its full weight is followed from then on. */
   weightOf(upstream: Upstream): number {
-    const { activeSince, weight } = upstream.record;
+    const { weight } = upstream;
+    const { activeSince } = upstream.record;
     const elapsed = this.clock.now() - activeSince;
     if (activeSince === 0 || elapsed >= this.durationMs) return weight;
     this.warming.add(upstream);

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
+import { boundUpstream } from '../../core/request/bound-upstream.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
 import { cookieOf } from '../../core/request/named-values.ts';
@@ -109,7 +110,11 @@ function homeOf(ctx: ProxyContext, tokens: HomeTokens, name: string): Upstream |
     return undefined;
   }
   ctx.set(home, upstream);
-  if (upstream.available && !ctx.tried.includes(upstream)) return upstream;
+  // One that this Weldr leaves to others is still the one that has the session.
+  if ((upstream.available || upstream.apart) && !ctx.tried.includes(upstream)) {
+    ctx.set(boundUpstream, upstream);
+    return upstream;
+  }
   ctx.note(
     `sticky-cookie: ${upstream.id} is ${upstream.available ? 'tried already' : upstream.state}, another one is chosen`,
   );

@@ -156,8 +156,18 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return true;
   };
 
+  /** Connections that there may be. */
   private get most(): number {
-    return this.ofPool?.upstreamConnections ?? this.limits.upstreamConnections;
+    return this.upstream.room ?? this.ofPool?.upstreamConnections ?? this.limits.upstreamConnections;
+  }
+
+  /** May one more stream be open, by what the upstream may have at once? Over HTTP/1.1 its connections are counted. */
+  private mayOpen(): boolean {
+    const { room } = this.upstream;
+    if (room === undefined || !this.mayBeHttp2) return true;
+    let streams = this.pending?.awaiting ?? 0;
+    for (const connection of this.all) streams += connection.streams;
+    return streams < room;
   }
 
   /** Connections that only wait for slow clients give way to those who wait for a connection. */
@@ -181,6 +191,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
   }
 
   private obtain(use: Use, taker: StreamTaker): UpstreamStream | undefined {
+    if (!this.mayOpen()) return undefined;
     const client = this.clientOf(taker);
     const usable = this.lastFree(client);
     if (usable !== undefined && use === 'requests') return this.openOn(usable);
@@ -203,7 +214,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
 
   /** Has a request wait for a connection that finds its protocol first. False: there can be none. */
   private joinPending(taker: StreamTaker, use: Use): boolean {
-    if (use !== 'requests' || !this.mayBeHttp2) return false;
+    if (use !== 'requests' || !this.mayBeHttp2 || !this.mayOpen()) return false;
     this.pending ??= new PendingConnections(this, this.connector.dial);
     return this.pending.join(taker, this.hasRoom());
   }
@@ -235,11 +246,12 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
       announced === undefined
         ? timeouts.upstreamIdle
         : Math.min(timeouts.upstreamIdle, announced - idleMargin);
-    if (keep <= 0 || this.isPast(connection) || this.closing || !this.wanted()) {
+    const isOver = this.all.size > this.most;
+    if (keep <= 0 || isOver || this.isPast(connection) || this.closing || !this.wanted()) {
       if (connection.streams === 0) connection.destroy();
       return;
     }
-    while (connection.capacity > 0) {
+    while (connection.capacity > 0 && this.mayOpen()) {
       const next = this.queue.peek(this.mayUpload);
       if (next === undefined) break;
       if (next.use !== 'requests' || this.clientOf(next.taker) !== connection.client) {
@@ -288,6 +300,19 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     this.renewedAt = this.deadlines.touch();
     this.mayBeHttp2 = protocolsFor(this.upstream).includes('h2');
     this.closeIdle();
+  }
+
+  /** The upstream may have more at once than before, or less. */
+  resize(): void {
+    for (const connection of this.all) {
+      if (this.all.size <= this.most) break;
+      if (connection.streams === 0) {
+        this.unlist(connection);
+        connection.destroy();
+      }
+    }
+    this.serveQueue();
+    this.watchQueue();
   }
 
   /** Closes idle connections: the upstream drains. */

@@ -51,6 +51,11 @@ export class PendingConnections implements PendingOwner {
     return this.waiting.length > 0;
   }
 
+  /** How many wait. */
+  get awaiting(): number {
+    return this.waiting.length;
+  }
+
   /** Those who wait and have no connection to hope for. */
   private get excess(): number {
     const each = this.agreed === 'h2' ? Math.max(1, this.home.streamsAtFirst) : 1;

@@ -30,6 +30,7 @@ export class Upstreams {
               JSON.stringify(before.tls) !== JSON.stringify(record.tls) ||
               before.http2 !== record.http2 ||
               before.proxyProtocol !== record.proxyProtocol;
+            if (before.maxConnections !== record.maxConnections) current?.resize();
             if (isOther) current?.renew();
             else if (!upstream.available) current?.closeIdle();
           },

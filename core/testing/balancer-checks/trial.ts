@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plugin } from '../../plugin/plugin.ts';
 import { instantiate } from '../../plugin/plugin-instance.ts';
 import { type Pool, Pools, Upstream } from '../../pool/pool.ts';
+import type { Vantage } from '../../pool/vantage.ts';
 import type { ProxyContext } from '../../request/context.ts';
 import type { Reply } from '../../request/reply.ts';
 import { retry } from '../../request/retry.ts';
@@ -22,6 +23,8 @@ export interface TrialOptions {
   readonly id?: number;
   /** Counts the looks at upstreams. */
   readonly reads?: Reads;
+  /** From where the pools are looked at. */
+  readonly vantage?: Vantage;
 }
 
 // How often an asynchronous choice is waited for: turns of promises, then of the event loop, then of 10 ms.
@@ -95,8 +98,9 @@ export class Trial {
   readonly side: TestWorkerSide;
 
   static async start(balancer: Plugin, options: TrialOptions): Promise<Trial> {
-    const { upstreams = [], id = 1, reads } = options;
+    const { upstreams = [], id = 1, reads, vantage } = options;
     const pools = reads?.pools ?? new Pools();
+    if (vantage !== undefined) pools.lookFrom(vantage);
     for (const upstream of upstreams) pools.default.set(upstreamRecord(upstream));
     const side = await startWorkerSide({ instances: instantiate({ plugins: [balancer] }), pools, id });
     return new Trial(side, (id - 1) * clientsEach);

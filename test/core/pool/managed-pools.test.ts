@@ -279,7 +279,7 @@ stores(
       workers: () => [],
       report: ({ kind, key }, problem) => void reported.push(`${kind} ${key}: ${problem}`),
     });
-    const later = { ...server(b), zone: 'new' };
+    const later = { ...server(b), mood: 'new' };
     await pools.useStore(
       new MemoryStore([
         { kind: 'server', key: 'nowhere', op: 'define', value: server(a), ...mark },
@@ -295,7 +295,7 @@ stores(
     assert.equal(states(pools.pools), { [b]: 'active', [a]: 'active' });
     assert.is(pools.get('default', a)?.server.weight, 1);
     assert.is(reported.length, 5);
-    assert.ok(reported.some(line => line.includes('zone is not known to this version')));
+    assert.ok(reported.some(line => line.includes('mood is not known to this version')));
     assert.ok(reported.some(line => line.includes('what the config says is in force')));
     assert.equal(pools.state.row('server', serverKey('default', b))?.value, later, 'it is kept');
     await pools.update('default', b, { weight: 3 });

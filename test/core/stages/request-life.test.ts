@@ -225,7 +225,9 @@ eligible('looks at all upstreams after a few draws, at those not tried first', a
     { upstreams },
   );
   const { attempts } = await side.run({ answers: ['CONNECT_FAILED'] });
-  assert.equal(ids(attempts), ['http://b:1', 'http://c:1', 'http://b:1']);
+  const [first, second, third] = ids(attempts);
+  assert.equal([first, second].sort(), ['http://b:1', 'http://c:1']);
+  assert.ok(third === first || third === second, 'when all were tried, one of these');
   assert.is(draws, 12);
 });
 

@@ -1,8 +1,8 @@
 // The consistent-hash plugin: the kit for balancers, what it hashes, bounded load, changes of a large pool.
 import * as assert from 'uvu/assert';
+import { hashOf } from '../../../core/hash.ts';
 import { balancerChecks, pool, upstreamRecord, workerSide } from '../../../core/testing.ts';
 import { FollowedRing } from '../../../plugins/consistent-hash/followed-ring.ts';
-import { hashOf } from '../../../plugins/consistent-hash/hash.ts';
 import { type ConsistentHashOptions, consistentHash } from '../../../plugins/consistent-hash/index.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -110,6 +110,20 @@ test('gives a retry the next one on the ring, always the same', async () => {
   assert.is(ring.choose(hashOf('192.0.2.9'), [known]), heir);
   ring.close();
   await side.close();
+});
+
+test('gives the keys of one that is full to the next ones on the ring, always the same', () => {
+  const servers = pool(upstreams.map(url => ({ url, maxConnections: 3 })));
+  servers.lookFrom({ worker: 0, workers: 1, start: 0 });
+  const ring = new FollowedRing(servers, 100);
+  const key = hashOf('a key');
+  const home = ring.choose(key, []);
+  for (let n = 0; n < 3; n++) home?.begin();
+  const heirs = new Set(Array.from({ length: 20 }, () => ring.choose(key, [])));
+  assert.equal([heirs.size, heirs.has(home)], [1, false]);
+  home?.end();
+  assert.is(ring.choose(key, []), home);
+  ring.close();
 });
 
 test('puts a large pool on the ring in slices, and serves meanwhile', async () => {

@@ -1,8 +1,8 @@
 // The ring of hashes: whose a key is, what moves when upstreams come and go, shares, limits.
 import * as assert from 'uvu/assert';
+import { hashOf } from '../../../core/hash.ts';
 import type { Upstream } from '../../../core/pool/pool.ts';
 import { pool } from '../../../core/testing.ts';
-import { hashOf } from '../../../plugins/consistent-hash/hash.ts';
 import { Ring } from '../../../plugins/consistent-hash/ring.ts';
 import { suite } from '../../support/suite.ts';
 

@@ -184,3 +184,29 @@ test('refuses a short secret, and a cookie that browsers refuse', async () => {
   const none = await started({ sameSite: 'none', secure: false }).catch(error => error);
   assert.is(none.field, 'plugins[0].secure');
 });
+
+test('waits for an upstream that is full, as the session is there', async () => {
+  const servers = upstreams.map(url => ({ url, maxConnections: 1 }));
+  const side = await started({}, { upstreams: servers, vantage: {} });
+  const { cookie, id } = await meet(side);
+  side.pools.default.get(id ?? '')?.begin();
+  for (let n = 0; n < 4; n++) {
+    assert.is((await side.run(from(cookie))).upstream?.id, id);
+    assert.is.not((await side.run()).upstream?.id, id);
+  }
+  await side.close();
+});
+
+test('leads to an upstream that this Weldr leaves to others, while it is active', async () => {
+  const servers = upstreams.map((url, n) => ({ url, zone: `z${n}` }));
+  const other = await started({}, { upstreams: servers, vantage: { zone: 'z0' } });
+  const { cookie, id = '' } = await meet(other);
+  assert.is(id, upstreams[0]);
+  const side = await started({}, { upstreams: servers, vantage: { zone: 'z1' } });
+  assert.is((await side.run()).upstream?.id, upstreams[1]);
+  assert.is((await side.run(from(cookie))).upstream?.id, id);
+  side.pools.default.set(upstreamRecord({ url: id, zone: 'z0', state: 'down' }));
+  assert.is((await side.run(from(cookie))).upstream?.id, upstreams[1]);
+  await other.close();
+  await side.close();
+});

@@ -8,6 +8,7 @@ const nothing = 'chooses nothing from an empty pool';
 const untouched = 'changes nothing of what it chooses from';
 const unavailable = 'never chooses an unavailable upstream';
 const backups = 'gives a backup requests only while no other is available';
+const narrowed = 'leaves to other Weldrs what is theirs';
 const follows = 'follows upstreams that come, go and change';
 const waits = 'chooses nobody who left while it waited';
 const large = 'chooses all upstreams of a large pool';
@@ -212,6 +213,16 @@ export const wrongInChoices: readonly Wrong[] = [
     }),
     options: equal,
     check: backups,
+  },
+  {
+    mistake: 'goes by states alone',
+    balancer: turns(({ pool, tried }, turn) => {
+      const active = [...pool].filter(({ state }) => state === 'active');
+      const primaries = active.filter(({ backup }) => !backup);
+      return freshFrom(primaries.length > 0 ? primaries : active, tried, turn);
+    }),
+    options: equal,
+    check: narrowed,
   },
   {
     mistake: 'takes the busiest of all',

@@ -1,0 +1,137 @@
+// Narrowing: to which servers of a pool one Weldr of a fleet sends requests: those of its own zone, and of many a subset.
+import { hashOf } from '../hash.ts';
+import type { PoolSettings } from './pool-settings.ts';
+import type { Upstream } from './upstream.ts';
+import type { Vantage } from './vantage.ts';
+
+/** What of its servers a zone needs to take all requests, unless the pool says otherwise. */
+const usualThreshold = 0.7;
+
+/** Told what an active upstream counts with: its weight times this; 0: it is left to other Weldrs. */
+export type TakeShare = (upstream: Upstream, share: number) => void;
+
+interface Ranked {
+  readonly upstream: Upstream;
+  readonly rank: number;
+}
+
+/**
+ * All Weldrs have the servers of a pool in the same order, by the hashes of their names, and each begins elsewhere in it and takes the
+ * next ones that are active. So a server that goes is replaced, at each of those which had it, by another one, and one that comes or
+ * goes changes at most two of any subset. After deterministic subsetting (B. Beyer and others: "Site Reliability Engineering", 2016,
+ * chapter 20) and its successor with little churn (P. Ward and others: "Reinventing Backend Subsetting at Google", 2022).
+ */
+export class Narrowing {
+  private readonly vantage: Vantage;
+  private readonly members = new Set<Upstream>();
+  private order: Ranked[] = [];
+  private readonly joined = new Set<Upstream>();
+  private hasLeavers = false;
+
+  constructor(vantage: Vantage) {
+    this.vantage = vantage;
+  }
+
+  /** Does it do anything, by what is said of the pool? */
+  static applies(settings: PoolSettings, vantage: Vantage): boolean {
+    return settings.subset !== undefined || (vantage.zone !== undefined && settings.zonePreference !== false);
+  }
+
+  join(upstream: Upstream): void {
+    this.members.add(upstream);
+    this.joined.add(upstream);
+  }
+
+  leave(upstream: Upstream): void {
+    this.members.delete(upstream);
+    if (!this.joined.delete(upstream)) this.hasLeavers = true;
+  }
+
+  /** Says of each active upstream what it counts with; those that are backups, or those that are not. In O(n). */
+  apportion(settings: PoolSettings, whom: 'backups' | 'primaries', take: TakeShare): void {
+    const { zonePreference = true, subset } = settings;
+    const zone = zonePreference === false ? undefined : this.vantage.zone;
+    const own: Upstream[] = [];
+    const others: Upstream[] = [];
+    for (const { upstream } of this.sorted()) {
+      if (upstream.backup !== (whom === 'backups')) continue;
+      (zone === undefined || upstream.zone === zone ? own : others).push(upstream);
+    }
+    const threshold = typeof zonePreference === 'object' ? zonePreference.threshold : usualThreshold;
+    const elsewhere = zone === undefined ? 0 : missingShare(own, threshold);
+    const ownWindow = this.window(own, elsewhere < 1 ? subset?.size : 0);
+    const otherWindow = this.window(others, elsewhere > 0 ? subset?.size : 0);
+    ownWindow.apply(1, take);
+    otherWindow.apply(weightFactor(elsewhere, ownWindow.weight, otherWindow.weight), take);
+  }
+
+  private window(upstreams: readonly Upstream[], size = upstreams.length): Window {
+    return new Window(upstreams, Math.floor(this.vantage.start * upstreams.length), size);
+  }
+
+  private sorted(): readonly Ranked[] {
+    if (this.hasLeavers) {
+      this.hasLeavers = false;
+      this.order = this.order.filter(({ upstream }) => this.members.has(upstream));
+    }
+    if (this.joined.size > 0) {
+      for (const upstream of this.joined) this.order.push({ upstream, rank: hashOf(upstream.id) });
+      this.joined.clear();
+      // Next to nothing where few have come: what is in order already is merged.
+      this.order.sort((a, b) => a.rank - b.rank || (a.upstream.id < b.upstream.id ? -1 : 1));
+    }
+    return this.order;
+  }
+}
+
+/** A part of a circle of upstreams: the first `size` that are active, from a place on. */
+class Window {
+  /** What those in it weigh. */
+  readonly weight: number;
+  private readonly upstreams: readonly Upstream[];
+  private readonly begin: number;
+  /** How many places it spans, those of upstreams that are not active included. */
+  private readonly span: number;
+
+  constructor(upstreams: readonly Upstream[], begin: number, size: number) {
+    this.upstreams = upstreams;
+    this.begin = begin;
+    let [weight, count, span] = [0, 0, 0];
+    for (; count < size && span < upstreams.length; span++) {
+      const upstream = upstreams[(begin + span) % upstreams.length];
+      if (upstream?.state !== 'active') continue;
+      weight += upstream.record.weight;
+      count++;
+    }
+    this.weight = weight;
+    this.span = span;
+  }
+
+  apply(share: number, take: TakeShare): void {
+    const { upstreams, begin, span } = this;
+    for (let at = 0; at < upstreams.length; at++) {
+      const upstream = upstreams[(begin + at) % upstreams.length];
+      if (upstream?.state === 'active') take(upstream, at < span ? share : 0);
+    }
+  }
+}
+
+/** What share of the requests these cannot take, as fewer of them than `threshold` are active. Who was taken out by word does not count. */
+function missingShare(upstreams: readonly Upstream[], threshold: number): number {
+  let [known, active] = [0, 0];
+  for (const { state, record } of upstreams) {
+    if (state === 'active') active += record.weight;
+    if (state === 'active' || state === 'down') known += record.weight;
+  }
+  return active === 0 ? 1 : Math.max(0, 1 - active / (threshold * known));
+}
+
+/** In steps of a ninth, so that not each server that fails in a large zone changes the weights of all others. */
+const stepsPerDouble = 8;
+
+/** What weights elsewhere count, so that they get their share of the requests and none more than a server of the own zone. */
+function weightFactor(elsewhere: number, own: number, others: number): number {
+  if (elsewhere === 0 || others === 0 || own === 0) return 1;
+  const exact = (elsewhere * own) / ((1 - elsewhere) * others);
+  return Math.min(1, 2 ** (Math.round(Math.log2(exact) * stepsPerDouble) / stepsPerDouble));
+}

@@ -1,0 +1,56 @@
+// Checks that a balancer keeps to the part of a pool that its Weldr sends requests to.
+import type { UpstreamInput } from '../pool.ts';
+import { upstreamRecord } from '../pool.ts';
+import type { BalancerCheckOptions, CheckDefinition } from './balancer-check.ts';
+import type { Shares } from './shares.ts';
+import { type Trial, trial, urlOf } from './trial.ts';
+
+const here = [0, 1, 2, 3, 4, 5].map(urlOf);
+const elsewhere = [6, 7, 8, 9, 10, 11].map(urlOf);
+const subsetSize = 2;
+
+export const narrowed: CheckDefinition = {
+  name: 'leaves to other Weldrs what is theirs',
+  run({ balancer, options }) {
+    const upstreams = [
+      ...here.map((url): UpstreamInput => ({ url, zone: 'here' })),
+      ...elsewhere.map((url): UpstreamInput => ({ url, zone: 'elsewhere' })),
+    ];
+    const vantage = { worker: 0, workers: 1, zone: 'here', start: 0.3 };
+    return trial(balancer, { upstreams, vantage }, async started => {
+      await expectAvailableOnly(started, 200, 'while the own zone was well');
+      for (const url of here.slice(0, 3)) put(started, url, 'down');
+      const spilt = await expectAvailableOnly(started, 400, 'while half of the own zone was down');
+      expectSpill(spilt, options);
+      for (const url of here.slice(0, 3)) put(started, url, 'active');
+      await expectAvailableOnly(started, 150, 'when the own zone was well again');
+      started.pool.setSettings({ subset: { size: subsetSize } });
+      await expectAvailableOnly(started, 150, `of a subset of ${subsetSize}`);
+      for (const { id } of started.pool.available.slice(0, 1)) put(started, id, 'down');
+      await expectAvailableOnly(started, 150, 'when one of the subset went down and another one stepped in');
+    });
+  },
+};
+
+function put({ pool }: Trial, url: string, state: 'active' | 'down'): void {
+  pool.set(upstreamRecord({ url, zone: 'here', state }));
+}
+
+async function expectAvailableOnly(started: Trial, requests: number, when: string): Promise<Shares> {
+  const shares = await started.count(requests);
+  const available = new Set(started.pool.available.map(({ id }) => id));
+  for (const id of [...here, ...elsewhere]) {
+    if (shares.of(id) > 0 === available.has(id)) continue;
+    throw new Error(`${id} got ${shares.of(id)} of ${shares.total} requests ${when}`);
+  }
+  return shares;
+}
+
+/** Half of a zone is down, of which 0.7 are needed: others get what is missing. */
+function expectSpill(shares: Shares, { distribution, weights }: BalancerCheckOptions): void {
+  if (distribution === 'none' || weights === false) return;
+  const count = elsewhere.reduce((sum, id) => sum + shares.of(id), 0);
+  const part = count / shares.total;
+  if (part > 0.18 && part < 0.4) return;
+  throw new Error(`servers of another zone got ${count} of ${shares.total} requests instead of some 28 %`);
+}
