@@ -51,9 +51,22 @@ test('servers add, list, drain, disable, enable and remove', async () => {
   assert.is((await fetch(weldr.url)).status, 503);
   assert.match(await run('servers', 'disable', origin.url), 'is disabled');
   assert.match(await run('servers', 'enable', origin.url), 'is active');
-  await run('servers', 'add', origin.url, '--proxy-protocol', 'v2');
+  await run(
+    'servers',
+    'add',
+    origin.url,
+    '--proxy-protocol',
+    'v2',
+    '--max-connections',
+    '9',
+    '--zone',
+    'a',
+  );
   const listed = JSON.parse(await run('servers', '--json'));
-  assert.equal([listed.servers[0].weight, listed.servers[0].proxyProtocol], [2, 'v2']);
+  const [{ weight, proxyProtocol, maxConnections, zone }] = listed.servers;
+  assert.equal([weight, proxyProtocol, maxConnections, zone], [2, 'v2', 9, 'a']);
+  const { servers } = JSON.parse(await run('get')).pools.default;
+  assert.equal([servers[0].maxConnections, servers[0].zone], [9, 'a']);
   assert.match(await run('servers', 'remove', origin.url, '--wait'), `${origin.url} is removed`);
   assert.match(await run('servers'), 'no servers; add one');
 });

@@ -29,6 +29,10 @@ const wrong: Record<string, [args: string[], message: string]> = {
   ],
   'a wrong URL of a server': [['servers', 'add', 'ftp://a'], '"ftp://a" is not a server\'s URL'],
   'a wrong weight': [['servers', 'add', 'http://a', '--weight', 'heavy'], '--weight: expected a number'],
+  'a wrong number of connections': [
+    ['servers', 'add', 'http://a', '--max-connections', '0'],
+    '--max-connections: expected a number from 1',
+  ],
   'a wrong URL of the admin API': [['servers', '--admin-url', 'localhost:1'], '--admin-url: expected a URL'],
 };
 

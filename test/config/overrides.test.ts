@@ -9,6 +9,8 @@ const environment = {
   WELDR_LISTEN: '127.0.0.1:1, [::1]:2',
   WELDR_WORKERS: 'auto',
   WELDR_LOG_LEVEL: 'debug',
+  WELDR_ZONE: 'eu-1a',
+  WELDR_MEMBER: '3',
   WELDR_ADMIN_LISTEN: '127.0.0.1:3',
   WELDR_ADMIN_TOKEN: 'secret',
 };
@@ -23,6 +25,8 @@ test('reads the variables', () => {
     listen: ['127.0.0.1:1', '[::1]:2'],
     workers: 'auto',
     logLevel: 'debug',
+    zone: 'eu-1a',
+    member: 3,
     adminListen: '127.0.0.1:3',
     adminToken: 'secret',
   });
@@ -46,4 +50,6 @@ test('names the flag or the variable that is wrong', () => {
   assert.throws(() => readOverrides({ ip: '80' }, environment), /^--ip.*expected an address such as/);
   assert.throws(() => readOverrides({ workers: 'many' }, {}), '--workers: expected a number of processes');
   assert.throws(() => readOverrides({}, { WELDR_LOG_LEVEL: 'loud' }), 'WELDR_LOG_LEVEL: ');
+  assert.throws(() => readOverrides({}, { WELDR_ZONE: 'a b' }), 'WELDR_ZONE: expected a zone');
+  assert.throws(() => readOverrides({}, { WELDR_MEMBER: 'weldr-3' }), 'WELDR_MEMBER: expected a number');
 });
