@@ -52,6 +52,7 @@ export class Pool {
   /** The available ones by label and value, of one version. */
   #labelled: Map<string, Map<string, readonly Upstream[]>> | undefined = undefined;
   #labelledAt = -1;
+  #inFlight = 0;
   /** Undefined: all of it is seen, as by the manager. */
   #vantage: Vantage | undefined = undefined;
   #narrowing: Narrowing | undefined = undefined;
@@ -150,6 +151,16 @@ export class Pool {
   /** @internal The upstreams that could be given requests: those that may be and have room first. */
   get candidates(): Pick<Candidates, 'ready' | 'roomy' | 'at'> {
     return this.#candidates;
+  }
+
+  /** Requests of this process that were given to those that are {@link available} and are not finished. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** @internal So many requests more, or less, are in flight at an available one. */
+  count(requests: number): void {
+    this.#inFlight += requests;
   }
 
   /** @internal One has got as many requests as it may have at once, or not as many any more. */
@@ -284,13 +295,21 @@ export class Pool {
       else membership.setStanding(upstream, 'apart');
       return;
     }
-    if (this.#candidates.isReady(upstream)) this.#shown = undefined;
+    this.#part(upstream);
     this.#candidates.remove(upstream);
+  }
+
+  #part(upstream: Upstream): void {
+    if (!this.#candidates.isReady(upstream)) return;
+    this.#candidates.part(upstream);
+    this.#inFlight -= upstream.inFlight;
+    this.#shown = undefined;
   }
 
   #admit(upstream: Upstream): void {
     this.#candidates.admit(upstream);
     membership.setStanding(upstream, 'ready');
+    this.#inFlight += upstream.inFlight;
     this.#shown = undefined;
   }
 
@@ -335,9 +354,8 @@ export class Pool {
     const isReady = this.#candidates.isReady(upstream);
     if (share === 0) {
       if (!isReady) return false;
-      this.#candidates.part(upstream);
+      this.#part(upstream);
       membership.setStanding(upstream, 'apart');
-      this.#shown = undefined;
       return true;
     }
     if (isReady && membership.shareOf(upstream) === share) return false;

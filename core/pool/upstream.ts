@@ -55,6 +55,9 @@ export class Upstream {
   #slot = -1;
   #standing: Standing = 'ready';
   #share = 1;
+  /** What `available` and `weight` say, so that a choice need not look into the record. */
+  #isAvailable: boolean;
+  #weight: number;
   #room = endlessRoom;
   #inFlight = 0;
 
@@ -69,6 +72,8 @@ export class Upstream {
       setRecord: (upstream, record) => {
         upstream.#record = frozen(record);
         upstream.#ownHost = ownHost(record, upstream.authority);
+        upstream.#isAvailable = record.state === 'active' && upstream.#standing === 'ready';
+        upstream.#weight = record.weight * upstream.#share;
       },
       setHome: (upstream, home) => {
         upstream.#home = home;
@@ -79,10 +84,12 @@ export class Upstream {
       },
       setStanding: (upstream, standing) => {
         upstream.#standing = standing;
+        upstream.#isAvailable = upstream.#record.state === 'active' && standing === 'ready';
       },
       shareOf: upstream => upstream.#share,
       setShare: (upstream, share) => {
         upstream.#share = share;
+        upstream.#weight = upstream.#record.weight * share;
       },
       setRoom: (upstream, room) => {
         upstream.#room = room;
@@ -100,6 +107,8 @@ export class Upstream {
     this.authority = authority;
     this.#record = frozen(record);
     this.#ownHost = ownHost(record, authority);
+    this.#isAvailable = record.state === 'active';
+    this.#weight = record.weight;
     // A class below freezes what it has made of it.
     if (new.target === Upstream) Object.freeze(this);
   }
@@ -133,12 +142,20 @@ export class Upstream {
 
   /** @internal A request was given to it. */
   begin(): void {
-    if (++this.#inFlight === this.#room) this.#home?.roomChanged(this);
+    this.#inFlight++;
+    const home = this.#home;
+    if (home === undefined) return;
+    if (this.#isAvailable) home.count(1);
+    if (this.#inFlight === this.#room) home.roomChanged(this);
   }
 
   /** @internal A request that was given to it is finished. */
   end(): void {
-    if (this.#inFlight-- === this.#room) this.#home?.roomChanged(this);
+    this.#inFlight--;
+    const home = this.#home;
+    if (home === undefined) return;
+    if (this.#isAvailable) home.count(-1);
+    if (this.#inFlight === this.#room - 1) home.roomChanged(this);
   }
 
   get state(): UpstreamState {
@@ -150,7 +167,7 @@ export class Upstream {
    * which takes only a part of what the own zone cannot.
    */
   get weight(): number {
-    return this.#record.weight * this.#share;
+    return this.#weight;
   }
 
   /** Where it is, for Weldrs that prefer servers near them. */
@@ -182,7 +199,7 @@ export class Upstream {
    * May it be given new requests? A backup may not while another server of its pool may, and one that is {@link apart} may not.
    */
   get available(): boolean {
-    return this.#record.state === 'active' && this.#standing === 'ready';
+    return this.#isAvailable;
   }
 
   /**

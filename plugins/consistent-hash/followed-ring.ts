@@ -22,10 +22,6 @@ export class FollowedRing {
   private readonly idle: (() => void)[] = [];
   private slice: NodeJS.Immediate | undefined = undefined;
   private spent = 0;
-  /** Requests in flight at the last count, and those given out since. */
-  private counted = 0;
-  private since = 0;
-  private nextCount = 0;
   private tried: readonly Upstream[] = [];
   private room = 0;
 
@@ -40,7 +36,7 @@ export class FollowedRing {
 
   /** Resolves when all changes so far are in force. */
   settled(): Promise<void> {
-    if (this.slice === undefined || this.changed.size === 0) return Promise.resolve();
+    if (this.slice === undefined || !this.hasWork) return Promise.resolve();
     return new Promise(resolve => this.idle.push(resolve));
   }
 
@@ -53,31 +49,26 @@ export class FollowedRing {
   /** Whose key it is, or the next one that is neither full nor among `tried`. Undefined: there is none. */
   choose(key: number, tried: readonly Upstream[]): Upstream | undefined {
     if (this.changed.size > 0) this.applyNext();
-    if (this.nextCount-- <= 0) this.count();
-    // Those that were given out since may all be finished by now: then there is more room than there need be.
-    const { length } = this.pool.available;
-    this.room = length === 0 ? 0 : (this.balance * (this.counted + ++this.since)) / this.ring.weight;
+    const { pool, ring } = this;
+    // With the one that is being chosen for.
+    this.room = (this.balance * (pool.inFlight + 1)) / ring.weight;
     this.tried = tried;
-    const chosen = this.ring.find(key, this.accepts, patience);
-    if (chosen?.available && !this.changed.has(chosen)) return chosen;
+    const chosen = ring.find(key, this.accepts, patience);
+    if (chosen?.available && !this.isChanging(chosen)) return chosen;
     // A great change is on its way.
-    return this.pool.available[key % length];
+    const { available } = pool;
+    return available[key % available.length];
   }
 
   private readonly accepts = (upstream: Upstream): boolean =>
     upstream.available &&
-    !this.changed.has(upstream) &&
+    !this.isChanging(upstream) &&
     !upstream.full &&
     upstream.inFlight < Math.max(1, this.room * upstream.weight) &&
-    !this.tried.includes(upstream);
+    (this.tried.length === 0 || !this.tried.includes(upstream));
 
-  /** One look at all of them for as many choices as there are. */
-  private count(): void {
-    const { available } = this.pool;
-    this.counted = 0;
-    for (const { inFlight } of available) this.counted += inFlight;
-    this.since = 0;
-    this.nextCount = available.length;
+  private isChanging(upstream: Upstream): boolean {
+    return this.changed.size > 0 && this.changed.has(upstream);
   }
 
   private follow(upstream: Upstream): void {
@@ -90,19 +81,27 @@ export class FollowedRing {
     this.slice = undefined;
     this.spent = 0;
     this.work();
-    if (this.changed.size > 0) this.slice = setImmediate(this.next);
+    if (this.hasWork) this.slice = setImmediate(this.next);
     else for (const resolve of this.idle.splice(0)) resolve();
   };
 
   private work(): void {
     const began = performance.now() - this.spent;
-    while (this.changed.size > 0 && this.spent < sliceTime) {
+    while (this.hasWork && this.spent < sliceTime) {
       this.applyNext();
       this.spent = performance.now() - began;
     }
   }
 
+  private get hasWork(): boolean {
+    return this.changed.size > 0 || this.ring.isExcessive;
+  }
+
   private applyNext(): void {
+    if (this.changed.size === 0) {
+      this.ring.trim();
+      return;
+    }
     for (const upstream of this.changed) {
       this.changed.delete(upstream);
       this.apply(upstream);
@@ -117,7 +116,7 @@ export class FollowedRing {
     if (known === weight) return;
     if (known !== undefined) {
       this.on.delete(upstream);
-      this.ring.remove(upstream, known);
+      this.ring.remove(upstream);
     }
     if (weight === undefined) return;
     this.on.set(upstream, weight);

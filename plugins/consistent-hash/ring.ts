@@ -1,7 +1,7 @@
 // Ring: a circle of hashes on which each upstream has many points, and each key belongs to the next point.
-
 import { hashOf, spread } from '../../core/hash.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
+import { PointTable } from './point-table.ts';
 
 /** Of an upstream of weight 1: its share is off by a twelfth, one standard deviation. */
 const pointsPerWeight = 128;
@@ -9,32 +9,31 @@ const pointsPerWeight = 128;
 const maxPoints = 1 << 21;
 const maxPointsEach = 1 << 12;
 
-const bucketBits = 12;
-const buckets = 1 << bucketBits;
-const bucketShift = 32 - bucketBits;
-
-/** A part of the circle. */
-interface Bucket {
-  /** In order. */
-  readonly points: number[];
-  /** Whose they are. */
-  readonly owners: Upstream[];
+interface Member {
+  /** What the table knows it by. */
+  readonly number: number;
+  readonly seed: number;
+  readonly weight: number;
+  /** How many points it has. */
+  count: number;
 }
 
 /**
  * Consistent hashing (Karger and others: "Consistent Hashing and Random Trees", 1997): when an upstream goes, only its own keys
- * move, and they spread over all others. The circle lies in 4,096 parts, so that a key is found, and an upstream's points are put in
- * or taken out, without a look at the rest. Where it is depends on nothing but the upstreams, so that workers and Weldrs which
+ * move, and they spread over all others. Where it is depends on nothing but the upstreams, so that workers and Weldrs which
  * share nothing agree.
  */
 export class Ring {
-  private readonly parts: Bucket[] = Array.from({ length: buckets }, () => ({ points: [], owners: [] }));
-  /** The points that each one has. */
-  private readonly members = new Map<Upstream, number>();
-  private total = 0;
+  private readonly table = new PointTable();
+  private readonly members = new Map<Upstream, Member>();
+  /** By number; those of `free` are nobody's. */
+  private readonly upstreams: (Upstream | undefined)[] = [];
+  private readonly free: number[] = [];
   private weights = 0;
   /** Halvings of the points per weight. */
   private halvings = 0;
+  /** Those that may have more points than they are to have now. */
+  private readonly excessive = new Set<Upstream>();
 
   /** How many upstreams are on it. */
   get size(): number {
@@ -46,22 +45,43 @@ export class Ring {
     return this.weights;
   }
 
+  /** Is there more to {@link trim}? */
+  get isExcessive(): boolean {
+    return this.excessive.size > 0;
+  }
+
   /** Puts an upstream on it. It must not be there. */
   add(upstream: Upstream, weight: number): void {
     this.weights += weight;
     this.fit(weight);
     const count = this.pointsOf(weight);
-    this.members.set(upstream, count);
-    this.put(upstream, 0, count);
+    const number = this.free.pop() ?? this.upstreams.length;
+    this.upstreams[number] = upstream;
+    const member = { number, seed: hashOf(upstream.id), weight, count };
+    this.members.set(upstream, member);
+    for (let n = 0; n < count; n++) this.table.add(pointAt(member.seed, n), number, this.comesBefore);
   }
 
-  /** Takes an upstream off, which was put there with this weight. */
-  remove(upstream: Upstream, weight: number): void {
-    const count = this.members.get(upstream);
-    if (count === undefined) return;
+  /** Takes an upstream off. */
+  remove(upstream: Upstream): void {
+    const member = this.members.get(upstream);
+    if (member === undefined) return;
     this.members.delete(upstream);
-    this.weights -= weight;
-    this.take(upstream, 0, count);
+    this.excessive.delete(upstream);
+    this.weights = this.members.size === 0 ? 0 : this.weights - member.weight;
+    this.keep(member, 0);
+    this.upstreams[member.number] = undefined;
+    this.free.push(member.number);
+  }
+
+  /** Takes from one upstream the points that it is to have no more. */
+  trim(): void {
+    for (const upstream of this.excessive) {
+      this.excessive.delete(upstream);
+      const member = this.members.get(upstream);
+      if (member !== undefined) this.keep(member, this.pointsOf(member.weight));
+      return;
+    }
   }
 
   /**
@@ -69,20 +89,14 @@ export class Ring {
    * very first one. Undefined: nobody is on it.
    */
   find(key: number, accepts: (upstream: Upstream) => boolean, patience: number): Upstream | undefined {
-    if (this.total === 0) return undefined;
-    let first: Upstream | undefined;
-    let part = key >>> bucketShift;
-    let at = firstFrom(this.parts[part]?.points ?? [], key);
-    for (let seen = 0; seen < patience; seen++) {
-      let owner = this.parts[part]?.owners[at];
-      while (owner === undefined) {
-        part = (part + 1) % buckets;
-        at = 0;
-        owner = this.parts[part]?.owners[0];
-      }
-      if (accepts(owner)) return owner;
-      first ??= owner;
-      at++;
+    let number = this.table.seek(key);
+    if (number < 0) return undefined;
+    const first = this.upstreams[number];
+    if (first === undefined || accepts(first)) return first;
+    for (let seen = 1; seen < patience; seen++) {
+      number = this.table.next();
+      const upstream = this.upstreams[number];
+      if (upstream !== undefined && upstream !== first && accepts(upstream)) return upstream;
     }
     return first;
   }
@@ -96,62 +110,21 @@ export class Ring {
    * back: a ring near the limit would be made anew with each change.
    */
   private fit(heaviest: number): void {
-    while (this.pointsOf(this.weights) > maxPoints || this.pointsOf(heaviest) > maxPointsEach) {
-      this.halvings++;
-      for (const [upstream, count] of this.members) {
-        const kept = Math.max(1, Math.round(count / 2));
-        this.members.set(upstream, kept);
-        this.take(upstream, kept, count);
-      }
-    }
+    const { halvings } = this;
+    while (this.pointsOf(this.weights) > maxPoints || this.pointsOf(heaviest) > maxPointsEach) this.halvings++;
+    if (this.halvings > halvings) for (const upstream of this.members.keys()) this.excessive.add(upstream);
   }
 
-  private put(upstream: Upstream, from: number, to: number): void {
-    const seed = hashOf(upstream.id);
-    for (let n = from; n < to; n++) {
-      const point = pointAt(seed, n);
-      const { points, owners } = this.partOf(point);
-      let at = firstFrom(points, point);
-      // Two on one point are in the order of their names, whoever came first.
-      while (points[at] === point && (owners[at]?.id ?? '') < upstream.id) at++;
-      points.splice(at, 0, point);
-      owners.splice(at, 0, upstream);
-    }
-    this.total += to - from;
+  private keep(member: Member, kept: number): void {
+    for (let n = kept; n < member.count; n++) this.table.remove(pointAt(member.seed, n), member.number);
+    member.count = Math.min(member.count, kept);
   }
 
-  private take(upstream: Upstream, from: number, to: number): void {
-    const seed = hashOf(upstream.id);
-    for (let n = from; n < to; n++) {
-      const point = pointAt(seed, n);
-      const { points, owners } = this.partOf(point);
-      let at = firstFrom(points, point);
-      while (owners[at] !== upstream) at++;
-      points.splice(at, 1);
-      owners.splice(at, 1);
-    }
-    this.total -= to - from;
-  }
-
-  private partOf(point: number): Bucket {
-    const part = this.parts[point >>> bucketShift];
-    if (part === undefined) throw new RangeError(`a point that is off the ring: ${point}`);
-    return part;
-  }
+  /** Two on one point are in the order of their names, whoever came first. */
+  private readonly comesBefore = (one: number, other: number): boolean =>
+    (this.upstreams[one]?.id ?? '') < (this.upstreams[other]?.id ?? '');
 }
 
 const goldenRatio = 0x9e3779b9;
 
 const pointAt = (seed: number, n: number): number => spread(seed ^ spread(Math.imul(n + 1, goldenRatio)));
-
-/** The index of the first point from `key` on; the length where there is none. */
-function firstFrom(points: readonly number[], key: number): number {
-  let low = 0;
-  let high = points.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((points[middle] ?? 0) < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
