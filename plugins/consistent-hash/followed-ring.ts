@@ -87,10 +87,17 @@ export class FollowedRing {
 
   private work(): void {
     const began = performance.now() - this.spent;
-    while (this.hasWork && this.spent < sliceTime) {
-      this.applyNext();
+    const isOver = (): boolean => {
       this.spent = performance.now() - began;
+      return this.spent >= sliceTime;
+    };
+    // One walk: each that begins anew goes past all that were taken out.
+    for (const upstream of this.changed) {
+      this.changed.delete(upstream);
+      this.apply(upstream);
+      if (isOver()) return;
     }
+    while (this.ring.isExcessive && !isOver()) this.ring.trim();
   }
 
   private get hasWork(): boolean {
@@ -98,10 +105,6 @@ export class FollowedRing {
   }
 
   private applyNext(): void {
-    if (this.changed.size === 0) {
-      this.ring.trim();
-      return;
-    }
     for (const upstream of this.changed) {
       this.changed.delete(upstream);
       this.apply(upstream);
