@@ -1,4 +1,5 @@
 // Chart: CPU a request as horizontal bars, an SVG that reads on light and on dark.
+import { escapeXml, round, text } from './svg.ts';
 
 /** A group of bars. */
 export interface ChartGroup {
@@ -73,18 +74,4 @@ ${text(0, 44, subtitle, 'quiet')}
 ${parts.join('\n')}
 </svg>
 `;
-}
-
-function text(x: number, y: number, content: string, className: string, anchor = 'start'): string {
-  const classes = className === '' ? '' : ` class="${className}"`;
-  const anchored = anchor === 'start' ? '' : ` text-anchor="${anchor}"`;
-  return `<text x="${round(x)}" y="${round(y)}"${classes}${anchored}>${escapeXml(content)}</text>`;
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-function escapeXml(content: string): string {
-  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

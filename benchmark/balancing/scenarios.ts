@@ -52,7 +52,7 @@ export const fleets: readonly FleetScenario[] = [
   fleet('tail', 'all alike, few requests take very long, 70 % load', 0.7, () => ({
     serviceTime: chance => heavyTailed(chance, mean),
   })),
-  fleet('uneven', 'half of them twice as slow, weights do not say so, 70 % load', 0.7, n => ({
+  fleet('uneven', 'half twice as slow, weights do not tell, 70 % load', 0.7, n => ({
     factor: n < 5 ? 1 : 2,
   })),
   fleet('slow', 'one takes ten times as long, 60 % load', 0.6, n => ({ factor: n === 0 ? 10 : 1 })),

@@ -1,6 +1,7 @@
 // What of servers and pools is legal and surely not meant.
-import { networkInterfaces } from 'node:os';
+import { availableParallelism, networkInterfaces } from 'node:os';
 import { expiryOf } from '../certificates/certificate-expiry.ts';
+import { nearest } from '../nearest.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { parseServerAddress } from '../pool/server-address.ts';
 import type { HealthCheckSettings, ServerDefinition } from '../pool/server-definition.ts';
@@ -40,11 +41,13 @@ export function* poolWarnings(
         yield `${at}.url: ${server.url} is this Weldr itself, which listens on ${loop}; requests for it are answered 508`;
       }
       yield* portWarnings(server, at);
+      yield* roomWarnings(server, settings.workers, at);
       yield* protocolWarnings(server, pool, at);
       yield* tlsWarnings(server.tls, `${at}.tls`, server.url);
       yield* checkWarnings(server.healthCheck, `${at}.healthCheck`, checks);
     }
     yield* groupWarnings(pool);
+    if (settings.zone !== undefined) yield* zoneWarnings(settings.zone, pool);
   }
 }
 
@@ -61,6 +64,26 @@ function* groupWarnings({ name, at, servers }: PlacedPool): Generator<string> {
   } else if (servers.every(({ backup }) => backup === true)) {
     yield `${at}: all servers of pool ${name} are backups, which step in for others; take backup out of those that are not`;
   }
+}
+
+/** A zone that is written in two ways, or forgotten. */
+function* zoneWarnings(own: string, { name, at, servers }: PlacedPool): Generator<string> {
+  const zones = [...new Set(servers.flatMap(({ zone }) => zone ?? []))];
+  if (zones.length === 0 || zones.includes(own)) return;
+  const near = nearest(own, zones);
+  const meant = near === undefined ? '' : `; did you mean ${near}?`;
+  yield `${at}: no server of pool ${name} is in zone ${own}, where this Weldr is, so all of them get its requests${meant}`;
+}
+
+/** Each worker may give a server one request at least. */
+function* roomWarnings(
+  { maxConnections }: ServerDefinition,
+  workers: Settings['workers'],
+  at: string,
+): Generator<string> {
+  const count = workers === 'auto' ? availableParallelism() : workers;
+  if (maxConnections === undefined || maxConnections >= count) return;
+  yield `${at}.maxConnections: there may be ${count}, one of each worker; set workers to ${maxConnections} for ${maxConnections} in all`;
 }
 
 /** A port that stands for the other protocol. */

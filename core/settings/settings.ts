@@ -149,18 +149,6 @@ export const settingsSchema = z.strictObject({
     .describe(
       "Processes that proxy; `auto`: one for each core that may be used; 0: the manager's process does it.",
     ),
-  zone: zoneName
-    .optional()
-    .describe('Where this Weldr is: of a pool, the servers of the same `zone` get its requests.'),
-  member: z
-    .number()
-    .int()
-    .min(0)
-    .max(1_000_000)
-    .optional()
-    .describe(
-      'Its number among the Weldrs that share the servers of a pool with a `subset`, from 0. Default: by the name of the host.',
-    ),
   servers: z
     .array(configServer)
     .max(50_000)
@@ -201,6 +189,18 @@ export const settingsSchema = z.strictObject({
     })
     .prefault({})
     .describe('Where the log goes. Not changed by a reload.'),
+  zone: zoneName
+    .optional()
+    .describe('Where this Weldr is: of a pool, the servers of the same `zone` get its requests.'),
+  member: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      'Its number among the Weldrs that share the servers of a pool with a `subset`, from 0. Default: by the name of the host.',
+    ),
 });
 
 /** Settings as parsed: durations in ms, sizes in bytes, defaults filled in. */

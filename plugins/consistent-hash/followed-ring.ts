@@ -50,8 +50,8 @@ export class FollowedRing {
   choose(key: number, tried: readonly Upstream[]): Upstream | undefined {
     if (this.changed.size > 0) this.applyNext();
     const { pool, ring } = this;
-    // With the one that is being chosen for.
-    this.room = (this.balance * (pool.inFlight + 1)) / ring.weight;
+    // Half a request for each more than there are: of few, chance has two meet so often that no key would stay where it belongs.
+    this.room = (this.balance * (pool.inFlight + pool.available.length / 2)) / ring.weight;
     this.tried = tried;
     const chosen = ring.find(key, this.accepts, patience);
     if (chosen?.available && !this.isChanging(chosen)) return chosen;

@@ -111,7 +111,8 @@ export class Ring {
    */
   private fit(heaviest: number): void {
     const { halvings } = this;
-    while (this.pointsOf(this.weights) > maxPoints || this.pointsOf(heaviest) > maxPointsEach) this.halvings++;
+    while (this.pointsOf(this.weights) > maxPoints || this.pointsOf(heaviest) > maxPointsEach)
+      this.halvings++;
     if (this.halvings > halvings) for (const upstream of this.members.keys()) this.excessive.add(upstream);
   }
 

@@ -1,5 +1,8 @@
-// The simulation of balancers: the same seed gives the same result, and a fleet does what its scenario says.
+// The simulation of balancers: the same seed gives the same result, a fleet does what its scenario says, and what is published
+// agrees.
+import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { drawPicture } from '../../benchmark/balancing/picture.ts';
 import { type FleetScenario, fleets } from '../../benchmark/balancing/scenarios.ts';
 import { simulate } from '../../benchmark/balancing/simulation.ts';
 import { leastRequests, peakEwma } from '../../plugins/index.ts';
@@ -32,4 +35,28 @@ test('shows that who fails at once draws requests, unless failures count as slow
   assert.ok(drawn.failed > 0.08, `${drawn.failed}`);
   const avoided = await simulate(peakEwma(), quiet('failing'), 4);
   assert.ok(avoided.failed < 0.02, `${avoided.failed}`);
+});
+
+test('has a picture of the figures that the tables have', () => {
+  const read = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+  const [, ...sections] = (read('balancing.md').split('<!-- figures')[1] ?? '').split('\n### ');
+  const groups = sections.map(section => ({
+    title: section.slice(0, section.indexOf('\n')),
+    rows: [...section.matchAll(/^\| (\w+) \| [\d.]+ ms \| (\d+) ms \| ([\d.]+) % \| ([\d.]+) \|$/gm)].map(
+      ([, balancer = '', p99, failed, busiest]) => ({
+        balancer,
+        p99: Number(p99),
+        failed: Number(failed) / 100,
+        busiest: Number(busiest),
+      }),
+    ),
+  }));
+  assert.equal(
+    groups.map(({ title, rows }) => [title, rows.length]),
+    fleets.map(({ title }) => [title, 5]),
+  );
+  // Lengths of bars differ by what the tables round.
+  const textsOf = (svg: string): string[] =>
+    [...svg.matchAll(/>([^<>]+)<\/text>/g)].map(([, text = '']) => text);
+  assert.equal(textsOf(read('balancing.svg')), textsOf(drawPicture(groups)));
 });

@@ -51,17 +51,7 @@ test('servers add, list, drain, disable, enable and remove', async () => {
   assert.is((await fetch(weldr.url)).status, 503);
   assert.match(await run('servers', 'disable', origin.url), 'is disabled');
   assert.match(await run('servers', 'enable', origin.url), 'is active');
-  await run(
-    'servers',
-    'add',
-    origin.url,
-    '--proxy-protocol',
-    'v2',
-    '--max-connections',
-    '9',
-    '--zone',
-    'a',
-  );
+  await run('servers', 'add', origin.url, '--proxy-protocol', 'v2', '--max-connections', '9', '--zone', 'a');
   const listed = JSON.parse(await run('servers', '--json'));
   const [{ weight, proxyProtocol, maxConnections, zone }] = listed.servers;
   assert.equal([weight, proxyProtocol, maxConnections, zone], [2, 'v2', 9, 'a']);

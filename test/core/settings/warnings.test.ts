@@ -54,6 +54,16 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       'servers: all servers of pool default are backups, which step in for others; take backup out of those that are not',
     ],
   ],
+  'a zone in which no server is': [
+    { zone: 'eu-1a', servers: [{ url: 'http://10.0.0.7', zone: 'eu1a' }, 'http://10.0.0.8'] },
+    [
+      'servers: no server of pool default is in zone eu-1a, where this Weldr is, so all of them get its requests; did you mean eu1a?',
+    ],
+  ],
+  'fewer connections than workers': [
+    { workers: 4, servers: [{ url: 'http://10.0.0.7', maxConnections: 3 }] },
+    ['servers[0].maxConnections: there may be 4, one of each worker; set workers to 3 for 3 in all'],
+  ],
   'a pool of which no server is in': [
     {
       servers: [
