@@ -42,10 +42,16 @@ export const consistentHash = definePlugin({
       rings.set(pool, ring);
       return ring;
     };
+    // Of the last request: mostly the next one is for the same pool.
+    let last: { readonly pool: Pool; readonly ring: FollowedRing } | undefined;
     hooks.selectUpstream.tap('consistent-hash', ctx => {
       const key = keyOf(ctx);
-      const ring = rings.get(ctx.pool) ?? follow(ctx.pool);
-      return ring.choose(key === undefined ? Math.floor(Math.random() * anywhere) : hashOf(key), ctx.tried);
+      const { pool } = ctx;
+      if (last?.pool !== pool) last = { pool, ring: rings.get(pool) ?? follow(pool) };
+      return last.ring.choose(
+        key === undefined ? Math.floor(Math.random() * anywhere) : hashOf(key),
+        ctx.tried,
+      );
     });
     onClose(() => {
       for (const ring of rings.values()) ring.close();
