@@ -46,7 +46,17 @@ export interface ContainerServer {
   readonly server: ServerInput;
 }
 
-const known = ['enable', 'pool', 'port', 'scheme', 'weight', 'backup', 'network'] as const;
+const known = [
+  'enable',
+  'pool',
+  'port',
+  'scheme',
+  'weight',
+  'backup',
+  'max-connections',
+  'zone',
+  'network',
+] as const;
 const prefix = 'weldr.';
 const labelPrefix = 'label.';
 
@@ -81,6 +91,8 @@ export function containerServer(input: Container, defaults: ContainerDefaults): 
     url,
     ...(labels.has('weight') && { weight: wholeNumber(labels, 'weight') }),
     ...(isSwitched(labels, 'backup') && { backup: true }),
+    ...(labels.has('max-connections') && { maxConnections: wholeNumber(labels, 'max-connections') }),
+    ...(labels.has('zone') && { zone: labels.get('zone') }),
     labels: { container: nameOf(input).slice(0, 200), ...Object.fromEntries(own) },
   };
   // One container whose labels are wrong takes no other with it.

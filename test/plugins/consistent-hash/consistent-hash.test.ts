@@ -142,6 +142,23 @@ test('puts a large pool on the ring in slices, and serves meanwhile', async () =
   ring.close();
 });
 
+test('takes points back in slices for one of great weight, and ends like a ring that had it from the start', async () => {
+  const servers = pool(Array.from({ length: 3_000 }, (_, n) => `http://10.0.${n >> 8}.${n & 255}:8080`));
+  const ring = new FollowedRing(servers, 100);
+  await ring.settled();
+  servers.set(upstreamRecord({ url: 'http://10.1.0.1:8080', weight: 1_000 }));
+  let turns = 0;
+  const turning = setInterval(() => turns++, 1);
+  await ring.settled();
+  clearInterval(turning);
+  assert.ok(turns > 1, `the event loop turned ${turns} times meanwhile`);
+  const other = new FollowedRing(servers, 100);
+  await other.settled();
+  for (let n = 0; n < 500; n++) assert.is(ring.choose(hashOf(`${n}`), []), other.choose(hashOf(`${n}`), []));
+  ring.close();
+  other.close();
+});
+
 test('refuses a key that it does not know', async () => {
   const thrown = await workerSide(consistentHash({ by: 'cookie' } as object)).catch(error => error);
   assert.is(thrown.field, 'plugins[0].by');

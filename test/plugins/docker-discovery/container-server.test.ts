@@ -55,6 +55,16 @@ function refusal(given: Given, more?: Partial<ContainerDefaults>): string {
   return 'it was taken';
 }
 
+test('says how much it takes at once, and where it is', () => {
+  const server = serverOf({ labels: { 'max-connections': '40', zone: 'eu-1a' } })?.server;
+  assert.ok(typeof server === 'object');
+  assert.equal([server.maxConnections, server.zone], [40, 'eu-1a']);
+  assert.throws(
+    () => serverOf({ labels: { 'max-connections': 'few' } }),
+    /weldr\.max-connections.*a whole number/,
+  );
+});
+
 test('is at its address and its only port', () => {
   assert.equal(serverOf({}), {
     pool: 'default',
