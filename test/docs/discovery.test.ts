@@ -99,6 +99,8 @@ test('has the labels of containers', () => {
     port: '3000',
     scheme: 'https',
     weight: '2',
+    'max-connections': '40',
+    zone: 'eu-1a',
     backup: 'true',
     network: 'web',
     'label.NAME': 'x',

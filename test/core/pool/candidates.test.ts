@@ -54,7 +54,10 @@ test('keeps the list of those with room true through any changes', () => {
     const { candidates } = pool;
     const ready = Array.from({ length: candidates.ready }, (_, at) => candidates.at(at));
     assert.equal(new Set(ready), new Set(pool.available));
-    assert.is(pool.inFlight, pool.available.reduce((sum, { inFlight }) => sum + inFlight, 0));
+    assert.is(
+      pool.inFlight,
+      pool.available.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    );
     for (const [at, upstream] of ready.entries()) assert.is(upstream?.full, at >= candidates.roomy);
   }
 });
