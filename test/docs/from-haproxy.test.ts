@@ -200,7 +200,7 @@ page.task(
   {
     replace: [
       ['maxconn 30', 'maxconn 1'],
-      ['upstreamConnections: 30', 'upstreamConnections: 1'],
+      ['maxConnections: 30', 'maxConnections: 1'],
       ['timeout queue 5s', 'timeout queue 200ms'],
       ["upstreamQueueTimeout: '5s'", "upstreamQueueTimeout: '200ms'"],
     ],
