@@ -1,29 +1,31 @@
 // ManagerSides: the manager sides of a config's plugins, in the manager and in tests alike: started in order, closed
-// backwards, with hooks and admin routes of their own, so that a reload swaps all of it at once.
+// backwards, with hooks and admin routes of their own, so that a reload swaps all of it at once. Those of pools and routes come
+// and go with their lists.
 import type { Logger } from 'pino';
 import type { CertificateRegistry } from '../certificates/certificate-registry.ts';
-import { PluginCertificates } from '../certificates/manager-certificates.ts';
 import type { Clock } from '../clock.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
-import { PluginPools } from '../pool/manager-pools.ts';
-import { OperatorPools } from '../pool/operator-pools.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
+import { type Scope, scopeName } from '../stages/scope.ts';
 import { AdminRoutes } from './admin.ts';
-import { CleanUps } from './clean-ups.ts';
+import { DefinedPlugins } from './defined-plugins.ts';
 import { kindListsOf } from './kind-lists.ts';
 import { KindViews } from './kind-views.ts';
 import { createManagerHooks, type ManagerHooks } from './manager-hooks.ts';
 import type { ManagerKinds } from './manager-kinds.ts';
 import type { MetricDelta } from './metric-delta.ts';
 import type { MetricFamily } from './metric-family.ts';
-import type { MetricRecorder } from './metric-recorder.ts';
 import type { MetricSums } from './metric-sums.ts';
-import type { ManagerChannel, ManagerSide, ManagerStatus } from './plugin.ts';
-import { covers, type PluginInstance } from './plugin-instance.ts';
+import type { ManagerStatus } from './plugin.ts';
+import type { PluginInstance } from './plugin-instance.ts';
+import { RolesByPool } from './roles-by-pool.ts';
+import { type ProblemReport, ScopeLists } from './scope-lists.ts';
+import { ScopedManagerHooks } from './scoped-manager-hooks.ts';
 import { startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
-import { metricsLine } from './worker-sides.ts';
+import { type ManagerSurroundings, StartedManagerSide } from './started-manager-side.ts';
+import { longestRunTimeStart, metricsLine } from './worker-sides.ts';
 
 /** What manager sides work with. */
 export interface ManagerSidesOptions {
@@ -42,12 +44,16 @@ export interface ManagerSidesOptions {
   readonly report: ReportPluginError;
   reload(): Promise<void>;
   upgrade(): Promise<string>;
+  /** What lists that are made at run time can name; default: nothing. */
+  readonly defined?: DefinedPlugins | undefined;
+  /** Is told what of a list that was made at run time does not start here. */
+  readonly onProblems?: ProblemReport | undefined;
+  /** The workers that are ready for requests now; default: none. */
+  readyWorkers?(): readonly number[];
   /** The workers that can be sent to. */
   workers(): readonly number[];
   send(worker: number, instance: string, message: unknown): void;
 }
-
-type Listener = (message: unknown, worker: number) => void;
 
 /** The manager sides of one config. */
 export class ManagerSides {
@@ -55,39 +61,67 @@ export class ManagerSides {
   readonly addresses: string[] = [];
   readonly hooks: ManagerHooks;
   readonly admin = new AdminRoutes();
+  /** Of pools and routes. */
+  readonly lists: ScopeLists<StartedManagerSide>;
   private readonly options: ManagerSidesOptions;
-  private readonly cleanUps: CleanUps;
-  private readonly listeners = new Map<string, Listener[]>();
+  private readonly scopedHooks: ScopedManagerHooks;
+  private readonly roles = new RolesByPool();
+  /** All that have not ended, in the order of their start. */
+  private readonly running = new Set<StartedManagerSide>();
+  private readonly byName = new Map<string, Set<StartedManagerSide>>();
+  /** By the names of scopes but the config's own. */
+  private readonly placed = new Map<string, readonly StartedManagerSide[]>();
+  private surroundings: ManagerSurroundings | undefined;
 
   constructor(options: ManagerSidesOptions) {
     this.options = options;
     this.hooks = createManagerHooks(options.report);
-    this.cleanUps = new CleanUps(options.clock, (plugin, error) =>
-      options.log.error({ plugin, err: error }, 'the clean-up of a plugin failed'),
+    this.scopedHooks = new ScopedManagerHooks(this.hooks, options.report);
+    this.lists = new ScopeLists<StartedManagerSide>(
+      {
+        start: instance => this.startLater(instance),
+        place: (scope, started) => this.place(scope, started),
+        end: started => this.endForGood(started),
+      },
+      options.defined ?? new DefinedPlugins(),
+      (scope, problems) => options.onProblems?.(scope, problems),
     );
   }
 
   /** Starts them in order. Rejects with the first failure, after the clean-ups of those that had started. */
   async start(instances: readonly PluginInstance[]): Promise<void> {
     this.options.sums.admit(instances.map(({ name }) => name));
-    const recorder = this.options.sums.recordManager();
-    const { kinds, report } = this.options;
-    const views = new KindViews({ lists: kindListsOf(instances), source: kinds.source, report }, kinds);
-    kinds.use(views);
+    this.surroundings = this.newSurroundings(instances);
+    for (const instance of instances) this.roles.add(instance);
+    const started: StartedManagerSide[] = [];
     for (const instance of instances) {
+      const one = this.make(instance, false);
+      started.push(one);
       try {
-        const side = this.side(instance, instances, recorder, views);
-        await startWithin(this.options, instance.name, instance.plugin.manager?.(side, instance.options));
+        const { plugin, name, options } = instance;
+        await startWithin(this.options, name, plugin.manager?.(one.side, options));
       } catch (thrown) {
         await this.close();
         throw startFailure(instance.name, thrown);
       }
     }
+    for (const [scope, ofScope] of Map.groupBy(started, ({ instance }) => scopeName(instance.scope))) {
+      const first = ofScope[0]?.instance.scope;
+      if (scope === '' || first === undefined) continue;
+      this.placed.set(scope, ofScope);
+      this.lists.adopt(first, ofScope);
+    }
+  }
+
+  /** The instances that run, in the order of their start. */
+  get names(): readonly string[] {
+    return Array.from(this.running, ({ instance }) => instance.name);
   }
 
   /** Runs the clean-ups, last in first out. */
   async close(): Promise<void> {
-    await this.cleanUps.run();
+    for (const started of [...this.running].reverse()) await this.end(started);
+    await this.lists.ended();
     this.options.pools.releaseStore();
   }
 
@@ -97,87 +131,95 @@ export class ManagerSides {
       this.options.sums.add(worker, message as MetricDelta[]);
       return;
     }
-    for (const listener of this.listeners.get(instance) ?? []) {
-      try {
-        listener(message, worker);
-      } catch (thrown) {
-        const facts = { plugin: instance, err: thrown };
-        this.options.log.error(facts, 'a plugin failed on a message of a worker');
-      }
+    for (const started of this.byName.get(instance) ?? []) started.deliver(message, worker);
+  }
+
+  private newSurroundings(instances: readonly PluginInstance[]): ManagerSurroundings {
+    const { kinds, report } = this.options;
+    const views = new KindViews({ lists: kindListsOf(instances), source: kinds.source, report }, kinds);
+    kinds.use(views);
+    return {
+      options: this.options,
+      views,
+      recorder: this.options.sums.recordManager(),
+      admin: this.admin,
+      covers: (instance, pool) => this.roles.covers(instance, pool),
+      metricFamilies: () => this.metricFamilies(),
+      memoryOf: instance => this.memoryOf(instance),
+      listensOn: address => void this.addresses.push(address),
+      hooksOf: ({ scope }) => (scope.kind === 'config' ? this.hooks : this.scopedHooks.add()),
+      dropHooks: hooks => this.scopedHooks.remove(hooks),
+    };
+  }
+
+  private make(instance: PluginInstance, isListed: boolean): StartedManagerSide {
+    this.surroundings ??= this.newSurroundings([]);
+    const started = new StartedManagerSide(instance, this.surroundings, isListed);
+    this.running.add(started);
+    const namesakes = this.byName.get(instance.name);
+    if (namesakes === undefined) this.byName.set(instance.name, new Set([started]));
+    else namesakes.add(started);
+    return started;
+  }
+
+  private async startLater(instance: PluginInstance): Promise<StartedManagerSide> {
+    this.options.sums.admit([instance.name]);
+    const started = this.make(instance, instance.definedAs !== undefined);
+    try {
+      const { plugin, name, options } = instance;
+      const bounds = { ...this.options, longest: longestRunTimeStart };
+      await startWithin(bounds, name, plugin.manager?.(started.side, options));
+      return started;
+    } catch (thrown) {
+      await this.endForGood(started);
+      throw startFailure(instance.name, thrown);
     }
   }
 
-  private side(
-    instance: PluginInstance,
-    all: readonly PluginInstance[],
-    recorder: MetricRecorder,
-    views: KindViews,
-  ): ManagerSide {
-    const { log, clock, status, overrides, report } = this.options;
-    const { name, scope, plugin } = instance;
-    const pools = new PluginPools({ pools: this.options.pools, instance: name, report });
-    // The first to be added is the last to run: what the plugin says while it ends still counts.
-    this.cleanUps.add(name, () => pools.close());
-    const certificates = new PluginCertificates({
-      registry: this.options.certificates,
-      state: this.options.pools.state,
-      instance: name,
-      report,
-    });
-    this.cleanUps.add(name, () => certificates.close());
-    const ownLog = log.child({ plugin: name });
-    return {
-      get metrics() {
-        return recorder.of(name, ownLog);
-      },
-      metricFamilies: () => this.metricFamilies(all),
-      hooks: this.hooks,
-      pools,
-      certificates,
-      operator: new OperatorPools(this.options.pools, name),
-      admin: this.admin,
-      listensOn: address => void this.addresses.push(address),
-      status,
-      overrides,
-      scope,
-      clock,
-      memory: this.memoryOf(instance),
-      log: ownLog,
-      covers: pool => covers(instance, all, pool),
-      entities: views.of(name, plugin.kind?.name),
-      kinds: views.kinds,
-      showMore: more => views.showMore(name, more),
-      onClose: fn => this.cleanUps.add(name, fn),
-      reload: () => this.options.reload(),
-      upgrade: () => this.options.upgrade(),
-      channel: this.channel(name),
-    };
+  private place(scope: Scope, started: readonly StartedManagerSide[]): void {
+    const name = scopeName(scope);
+    const before = this.placed.get(name) ?? [];
+    for (const { instance } of before) this.roles.remove(instance);
+    for (const { instance } of started) this.roles.add(instance);
+    if (started.length === 0) this.placed.delete(name);
+    else this.placed.set(name, started);
+    const workers = this.options.readyWorkers?.() ?? [];
+    for (const { hooks } of started.filter(one => !before.includes(one))) {
+      if (hooks === undefined) continue;
+      // What the manager told all others when it was so.
+      for (const worker of workers) hooks.workerReady.call(worker);
+      if (workers.length > 0) hooks.listening.call();
+    }
+    const hasRole = [...before, ...started].some(({ instance }) => instance.plugin.role !== undefined);
+    // Another plugin may be in charge of its servers now.
+    if (scope.kind === 'pool' && hasRole) this.options.pools.redefine(scope.name);
   }
 
-  private channel(instance: string): ManagerChannel<unknown, unknown> {
-    const { options, listeners } = this;
-    return {
-      get workers() {
-        return options.workers();
-      },
-      send: (worker, message) => options.send(worker, instance, message),
-      broadcast: message => {
-        for (const worker of options.workers()) options.send(worker, instance, message);
-      },
-      onMessage: listener => {
-        const known = listeners.get(instance) ?? [];
-        known.push(listener);
-        listeners.set(instance, known);
-      },
-    };
+  /** Its place is taken by nobody: what it counted and found goes with it, unless one of its name goes on. */
+  private async endForGood(started: StartedManagerSide): Promise<void> {
+    await this.end(started);
+    const { name } = started.instance;
+    if (this.byName.has(name)) return;
+    this.options.sums.drop(name);
+    this.options.memory.delete(name);
+    this.options.pools.forgetInstance(name);
+  }
+
+  private async end(started: StartedManagerSide): Promise<void> {
+    if (!this.running.delete(started)) return;
+    const { name } = started.instance;
+    const namesakes = this.byName.get(name);
+    namesakes?.delete(started);
+    if (namesakes?.size === 0) this.byName.delete(name);
+    await started.close();
   }
 
   /** The label with the instance's name stands only where a plugin stands more than once. */
-  private metricFamilies(all: readonly PluginInstance[]): readonly MetricFamily[] {
+  private metricFamilies(): readonly MetricFamily[] {
+    const placesOf = Map.groupBy(this.running, ({ instance }) => instance.plugin.name);
     const repeated = new Set<string>();
-    for (const [at, { plugin, name }] of all.entries()) {
-      const twin = all.findIndex(other => other.plugin.name === plugin.name);
-      if (twin !== at) repeated.add(name).add(all[twin]?.name ?? '');
+    for (const started of placesOf.values()) {
+      if (started.length > 1) for (const { instance } of started) repeated.add(instance.name);
     }
     return this.options.sums.collect(name => (repeated.has(name) ? name : undefined));
   }

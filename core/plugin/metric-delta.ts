@@ -10,6 +10,8 @@ export interface MetricDelta {
   readonly children: readonly ChildDelta[];
   /** How often a child was asked for that is not there because of the limit; left out when never. */
   readonly overLimit?: number;
+  /** The process has it no more, as the plugin has ended there; this is the last word. */
+  readonly isGone?: true;
 }
 
 /** What changed in one child of a metric. */

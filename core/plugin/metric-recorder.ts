@@ -7,28 +7,39 @@ import { type MetricLog, RecordedMetric } from './recorded-metric.ts';
 
 /** Makes the metrics of plugin instances, and hands over what they counted. */
 export class MetricRecorder {
-  private readonly instances = new Map<string, InstanceMetrics>();
-  private readonly metrics: RecordedMetric<RecordedChild>[] = [];
+  /** The metrics of each plugin that has any. */
+  private readonly plugins = new Map<Metrics, RecordedMetric<RecordedChild>[]>();
+  private made = 0;
+  /** Of plugins that have ended: the manager has to hear that they are gone, when it has heard all else of them. */
+  private readonly gone = new Set<RecordedMetric<RecordedChild>>();
   /** The metrics that the manager has not heard of. */
   private untold: ChildOwner[] = [];
   /** The children that have something to tell, in the order of their first change: a list by their `next`. */
   private first: RecordedChild | undefined;
   private last: RecordedChild | undefined;
 
-  /** The metrics of a plugin instance. `log` is the plugin's: what cannot be counted is said there once a metric. */
-  of(instance: string, log: MetricLog): Metrics {
-    const known = this.instances.get(instance);
-    if (known !== undefined) return known;
-    const made = new InstanceMetrics(instance, (definition, makeChild) => {
-      const number = this.metrics.length;
+  /**
+   * Metrics for a plugin that starts as this instance, until {@link drop}. `log` is the plugin's: what cannot be counted is said
+   * there once a metric.
+   */
+  open(instance: string, log: MetricLog): Metrics {
+    const recorded: RecordedMetric<RecordedChild>[] = [];
+    const metrics = new InstanceMetrics(instance, (definition, makeChild) => {
+      const number = this.made++;
       const changed = (child: RecordedChild) => this.append(child);
       const metric = new RecordedMetric(definition, { number, log, changed, makeChild });
-      this.metrics.push(metric);
+      recorded.push(metric);
       this.untold.push(metric);
       return metric;
     });
-    this.instances.set(instance, made);
-    return made;
+    this.plugins.set(metrics, recorded);
+    return metrics;
+  }
+
+  /** The plugin of these metrics has ended. */
+  drop(metrics: Metrics): void {
+    for (const metric of this.plugins.get(metrics) ?? []) this.gone.add(metric);
+    this.plugins.delete(metrics);
   }
 
   /**
@@ -45,14 +56,19 @@ export class MetricRecorder {
       if (children === undefined) taken.set(child.owner, [child.take()]);
       else children.push(child.take());
     }
-    if (taken.size === 0) return undefined;
-    return [...taken].map(([metric, children]) => metric.take(children));
+    const deltas = [...taken].map(([metric, children]) => metric.take(children));
+    if (this.first === undefined) {
+      for (const metric of this.gone) deltas.push({ ...metric.take([]), isGone: true });
+      this.gone.clear();
+    }
+    return deltas.length === 0 ? undefined : deltas;
   }
 
   /** For a manager that has heard nothing: definitions, labels and gauges are told again, counts are not. */
   resend(): void {
-    this.untold = [...this.metrics];
-    for (const metric of this.metrics) metric.resend();
+    const metrics = [...this.plugins.values()].flat();
+    this.untold = metrics;
+    for (const metric of metrics) metric.resend();
   }
 
   private append(child: RecordedChild): void {

@@ -73,7 +73,21 @@ export class MetricSums {
       if (delta.definition !== undefined) this.define(process, delta.metric, delta.definition);
       const joined = process.metrics.get(delta.metric);
       joined?.sum.add(joined.children, delta);
+      if (delta.isGone === true) this.leave(process, delta.metric);
     }
+  }
+
+  /** The last plugin of this name has ended at run time: its counts are forgotten. */
+  drop(instance: string): void {
+    this.instances.delete(instance);
+  }
+
+  private leave(process: Process, metric: number): void {
+    const joined = process.metrics.get(metric);
+    if (joined === undefined) return;
+    process.metrics.delete(metric);
+    joined.sum.leave(joined.children);
+    this.dropOldShapes(joined.sum.definition);
   }
 
   /** A worker has ended, and all that it had to tell was added: its gauges go. */

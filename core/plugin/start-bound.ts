@@ -7,9 +7,17 @@ const patience = 10_000;
 /** When the start fails, ms. Plugins may wait for others, such as a store, with bounds of their own. */
 const longestStart = 120_000;
 
-/** Waits for the start of a plugin, for two minutes at most. Rejects with what it rejects with, or with an Error then. */
+/** How a start is waited for. */
+export interface StartBound {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** When it fails, ms; default: two minutes. */
+  readonly longest?: number | undefined;
+}
+
+/** Waits for the start of a plugin, no longer than it may take. Rejects with what it rejects with, or with an Error then. */
 export async function startWithin(
-  { clock, log }: { readonly clock: Clock; readonly log: Logger },
+  { clock, log, longest = longestStart }: StartBound,
   plugin: string,
   started: void | Promise<void> | undefined,
 ): Promise<void> {
@@ -18,8 +26,8 @@ export async function startWithin(
   const cancelWord = clock.after(patience, () =>
     log.warn({ plugin }, `the start waits for plugin ${plugin}, for ${patience / 1000} s by now`),
   );
-  const cancel = clock.after(longestStart, () =>
-    late.reject(new Error(`it was not done after ${longestStart / 1000} s`)),
+  const cancel = clock.after(longest, () =>
+    late.reject(new Error(`it was not done after ${longest / 1000} s`)),
   );
   try {
     await Promise.race([started, late.promise]);

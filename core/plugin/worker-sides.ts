@@ -1,23 +1,24 @@
 // WorkerSides: the worker sides of a config's plugins, in a worker and in tests alike: started in order, closed
-// backwards, each with its line to the manager.
+// backwards, each with its line to the manager; those of pools and routes come and go with their lists.
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { Pools } from '../pool/pool.ts';
-import { Route } from '../request/route.ts';
+import { reply } from '../request/reply.ts';
 import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts';
-import { Stages } from '../stages/stages.ts';
-import { guardedReply } from '../stages/tap-guard.ts';
-import { CleanUps } from './clean-ups.ts';
+import { type Scope, scopeName } from '../stages/scope.ts';
+import { type StageEntry, Stages } from '../stages/stages.ts';
+import { DefinedPlugins } from './defined-plugins.ts';
 import { EntityViews } from './entity-views.ts';
 import { kindListsOf } from './kind-lists.ts';
 import { MetricRecorder } from './metric-recorder.ts';
-import type { Metrics } from './metrics.ts';
-import type { WorkerSide } from './plugin.ts';
-import { covers, type PluginInstance } from './plugin-instance.ts';
+import type { PluginInstance } from './plugin-instance.ts';
+import { RolesByPool } from './roles-by-pool.ts';
 import type { RowReplica } from './row-replica.ts';
+import { type ListedNames, type ProblemReport, ScopeLists } from './scope-lists.ts';
 import { startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
+import { StartedWorkerSide, type WorkerSurroundings } from './started-worker-side.ts';
 
 /** Messages to a plugin that may wait for its side to listen; the oldest are dropped over it. */
 const maxUnheard = 1_000;
@@ -30,8 +31,14 @@ export interface WorkerSidesOptions {
   readonly rows: RowReplica;
   readonly log: Logger;
   readonly clock: Clock;
+  /** What lists that are made at run time can name; default: nothing. */
+  readonly defined?: DefinedPlugins | undefined;
+  /** The longest that requests are waited for before a plugin ends that nobody lists any more, ms; default 30 000. */
+  readonly drainTimeout?: number | undefined;
   /** Is told what a plugin threw where no request can fail for it. */
   readonly report: ReportPluginError;
+  /** Is told what of a list that was made at run time does not start here. */
+  readonly onProblems?: ProblemReport | undefined;
   /** Sends a message of an instance to its manager side. */
   send(instance: string, message: unknown): void;
 }
@@ -41,8 +48,10 @@ const metricsInterval = 250;
 const mostChildrenATime = 500;
 /** The line of the metrics, among those of the instances, none of which has this name. */
 export const metricsLine = '';
+/** The longest that a plugin whose list is made at run time may take to start, ms: somebody waits for the answer. */
+export const longestRunTimeStart = 20_000;
 
-type Listener = (message: unknown) => void;
+const defaultDrainTimeout = 30_000;
 
 /** The worker sides of one worker. */
 export class WorkerSides {
@@ -50,45 +59,80 @@ export class WorkerSides {
   readonly stages = new Stages();
   /** The plugin that is being started, or was the last to be. */
   starting: string | undefined;
+  /** Of pools and routes. */
+  readonly lists: ScopeLists<StartedWorkerSide>;
   private readonly options: WorkerSidesOptions;
-  private readonly cleanUps: CleanUps;
   private readonly recorder = new MetricRecorder();
-  private countsMetrics = false;
-  private readonly listeners = new Map<string, Listener[]>();
+  private readonly surroundings: WorkerSurroundings;
+  private readonly roles = new RolesByPool();
+  private views: EntityViews;
+  private stopMetrics: (() => void) | undefined;
+  /** All that have not ended, in the order of their start. */
+  private readonly running = new Set<StartedWorkerSide>();
+  private readonly byName = new Map<string, Set<StartedWorkerSide>>();
+  /** By the names of scopes but the config's own. */
+  private readonly placed = new Map<string, readonly StartedWorkerSide[]>();
   private readonly unheard: { instance: string; message: unknown }[] = [];
+  private readonly closing = Promise.withResolvers<void>();
 
   constructor(options: WorkerSidesOptions) {
     this.options = options;
-    this.cleanUps = new CleanUps(options.clock, (plugin, error) =>
-      options.log.error({ plugin, err: error }, 'the clean-up of a plugin failed'),
+    this.views = new EntityViews({ lists: new Map(), source: options.rows, report: options.report });
+    this.surroundings = {
+      options,
+      entitiesOf: ({ name, plugin }) => this.views.of(name, plugin.kind?.name),
+      covers: (instance, pool) => this.roles.covers(instance, pool),
+      openMetrics: (instance, log) => {
+        this.startMetrics();
+        return this.recorder.open(instance, log);
+      },
+      dropMetrics: metrics => this.recorder.drop(metrics),
+      listens: started => this.catchUp(started),
+    };
+    this.lists = new ScopeLists<StartedWorkerSide>(
+      {
+        start: instance => this.startLater(instance),
+        check: (scope, started) => this.checkTogether(scope, started),
+        place: (scope, started) => this.place(scope, started),
+        hold: scope => this.hold(scope),
+        end: started => this.endWhenQuiet(started),
+      },
+      options.defined ?? new DefinedPlugins(),
+      (scope, problems) => options.onProblems?.(scope, problems),
     );
   }
 
   /**
-   * Starts them in order. Rejects with the first failure, after the clean-ups of those that had started; PLUGIN_FAILED
-   * when a tap can never be asked.
+   * Starts them in order, with what operators listed for scopes in place of what the config does. Rejects with the first
+   * failure, after the clean-ups of those that had started; PLUGIN_FAILED when a tap can never be asked. What operators listed
+   * and does not start is left out, and told.
    */
-  async start(instances: readonly PluginInstance[]): Promise<void> {
+  async start(
+    instances: readonly PluginInstance[],
+    listed: Iterable<readonly [Scope, ListedNames]> = [],
+  ): Promise<void> {
     const lists = kindListsOf(instances);
     const { rows, report } = this.options;
-    const views = new EntityViews({ lists, source: rows, report });
-    if (lists.size > 0) rows.use(lists, views);
-    for (const instance of instances) {
-      this.starting = instance.name;
-      try {
-        const side = this.side(instance, instances, views);
-        await startWithin(this.options, instance.name, instance.plugin.worker?.(side, instance.options));
-      } catch (thrown) {
-        await this.close();
-        throw startFailure(instance.name, thrown);
-      }
-    }
+    this.views = new EntityViews({ lists, source: rows, report });
+    if (lists.size > 0) rows.use(lists, this.views);
+    const others = [...listed];
+    const changed = new Set(others.map(([scope]) => scopeName(scope)));
+    const configured = instances.filter(({ scope }) => !changed.has(scopeName(scope)));
+    for (const instance of configured) this.roles.add(instance);
     try {
+      const started = await this.startConfigured(configured);
       this.stages.check();
+      for (const [scope, ofScope] of Map.groupBy(started, ({ instance }) => scopeName(instance.scope))) {
+        const first = ofScope[0]?.instance.scope;
+        if (scope === '' || first === undefined) continue;
+        this.placed.set(scope, ofScope);
+        this.lists.adopt(first, ofScope);
+      }
     } catch (thrown) {
       await this.close();
       throw thrown;
     }
+    for (const [scope, names] of others) await this.lists.want(scope, names, { isNew: false });
   }
 
   /** Throws CONFIG_INVALID for a pool which has servers, and no plugin that chooses among them. */
@@ -102,61 +146,131 @@ export class WorkerSides {
 
   /** Runs the clean-ups, last in first out. */
   async close(): Promise<void> {
-    await this.cleanUps.run();
+    this.closing.resolve();
+    for (const started of [...this.running].reverse()) await this.end(started);
+    await this.lists.ended();
+    this.stopMetrics?.();
     this.sendMetrics(Number.POSITIVE_INFINITY);
   }
 
   /** Hands a message of the manager to the instance that it is for. */
   receive(instance: string, message: unknown): void {
-    const listeners = this.listeners.get(instance);
-    if (listeners === undefined) {
-      this.unheard.push({ instance, message });
-      if (this.unheard.length > maxUnheard) this.unheard.shift();
-      return;
+    let isHeard = false;
+    for (const started of this.byName.get(instance) ?? []) {
+      if (!started.isListening) continue;
+      isHeard = true;
+      started.deliver(message);
     }
-    for (const listener of listeners) this.deliver(instance, listener, message);
+    if (isHeard) return;
+    this.unheard.push({ instance, message });
+    if (this.unheard.length > maxUnheard) this.unheard.shift();
   }
 
-  private side(instance: PluginInstance, all: readonly PluginInstance[], views: EntityViews): WorkerSide {
-    const { worker, pools, log, clock, report } = this.options;
-    const { name, scope, conditions, plugin } = instance;
-    const hooks = createHooks(report, name);
-    const ownLog = log.child({ plugin: name });
-    const metricsOf = (): Metrics => this.metricsOf(name, ownLog);
-    this.stages.add({ plugin: name, hooks, scope, role: plugin.role, conditions });
-    return {
-      get metrics() {
-        return metricsOf();
-      },
-      id: worker,
-      hooks,
-      pools,
-      scope,
-      clock,
-      log: ownLog,
-      covers: pool => covers(instance, all, pool),
-      entities: views.of(name, plugin.kind?.name),
-      onClose: fn => this.cleanUps.add(name, fn),
-      route: (routeName, end) =>
-        new Route(
-          routeName,
-          typeof end === 'function' ? guardedReply(end, { plugin: name, report }, name) : end,
-        ),
-      channel: {
-        send: message => this.options.send(name, message),
-        onMessage: listener => this.listen(name, listener),
-      },
-    };
+  private async startConfigured(instances: readonly PluginInstance[]): Promise<StartedWorkerSide[]> {
+    const all: StartedWorkerSide[] = [];
+    for (const instance of instances) {
+      this.starting = instance.name;
+      const started = this.make(instance);
+      this.stages.add(started.entry);
+      try {
+        const { plugin, options, name } = instance;
+        await startWithin(this.options, name, plugin.worker?.(started.side, options));
+      } catch (thrown) {
+        throw startFailure(instance.name, thrown);
+      }
+      all.push(started);
+    }
+    return all;
   }
+
+  private make(instance: PluginInstance): StartedWorkerSide {
+    const started = new StartedWorkerSide(instance, this.surroundings);
+    this.running.add(started);
+    const namesakes = this.byName.get(instance.name);
+    if (namesakes === undefined) this.byName.set(instance.name, new Set([started]));
+    else namesakes.add(started);
+    return started;
+  }
+
+  // --- what comes and goes with lists --------------------------------------------------------------------------
+
+  private async startLater(instance: PluginInstance): Promise<StartedWorkerSide> {
+    const started = this.make(instance);
+    this.stages.watch(started.entry);
+    try {
+      const { plugin, options, name } = instance;
+      const bounds = { ...this.options, longest: longestRunTimeStart };
+      await startWithin(bounds, name, plugin.worker?.(started.side, options));
+      return started;
+    } catch (thrown) {
+      await this.end(started);
+      throw startFailure(instance.name, thrown);
+    }
+  }
+
+  private checkTogether(scope: Scope, started: readonly StartedWorkerSide[]): void {
+    const entries = started.map(({ entry }) => entry);
+    this.stages.checkAll(entries);
+    if (scope.kind !== 'pool') return;
+    const pool = this.options.pools.get(scope.name);
+    if (pool === undefined || pool.size === 0 || this.stages.choosesWith(entries)) return;
+    const why = `no plugin would choose among the servers of pool ${scope.name}; list a balancer`;
+    throw new WeldrError('INPUT_INVALID', `plugins: ${why}`, { field: 'plugins' });
+  }
+
+  private place(scope: Scope, started: readonly StartedWorkerSide[]): void {
+    const name = scopeName(scope);
+    for (const { instance } of this.placed.get(name) ?? []) this.roles.remove(instance);
+    for (const { instance } of started) this.roles.add(instance);
+    if (started.length === 0) this.placed.delete(name);
+    else this.placed.set(name, started);
+    this.stages.replace(
+      scope,
+      started.map(({ entry }) => entry),
+    );
+  }
+
+  /** Requests that come too early would not be seen by the plugins that are being started. */
+  private hold(scope: Scope): void {
+    const hooks = createHooks(this.options.report, 'start');
+    const entry: StageEntry = { plugin: 'start', hooks, scope, role: undefined, conditions: [] };
+    this.stages.watch(entry);
+    hooks.request.tap('start', () =>
+      reply(503, '503 its plugins are being started\n', { 'Retry-After': '1' }),
+    );
+    this.stages.replace(scope, [entry]);
+  }
+
+  /** Requests that came to it finish with it. */
+  private async endWhenQuiet(started: StartedWorkerSide): Promise<void> {
+    const { clock, drainTimeout = defaultDrainTimeout } = this.options;
+    const late = Promise.withResolvers<void>();
+    const cancel = clock.after(drainTimeout, late.resolve);
+    await Promise.race([this.stages.epochs.quiet(), late.promise, this.closing.promise]);
+    cancel();
+    await this.end(started);
+  }
+
+  private async end(started: StartedWorkerSide): Promise<void> {
+    if (!this.running.delete(started)) return;
+    const { name } = started.instance;
+    const namesakes = this.byName.get(name);
+    namesakes?.delete(started);
+    if (namesakes?.size === 0) this.forget(name);
+    await started.close();
+  }
+
+  private forget(name: string): void {
+    this.byName.delete(name);
+    const kept = this.unheard.filter(({ instance }) => instance !== name);
+    this.unheard.splice(0, this.unheard.length, ...kept);
+  }
+
+  // --- lines to the manager --------------------------------------------------------------------------------------
 
   /** Most plugins count nothing: the timer is started by the first that does. */
-  private metricsOf(name: string, log: Logger): Metrics {
-    if (!this.countsMetrics) {
-      this.countsMetrics = true;
-      const cancel = this.options.clock.every(metricsInterval, () => this.sendMetrics(mostChildrenATime));
-      this.cleanUps.add('metrics', cancel);
-    }
-    return this.recorder.of(name, log);
+  private startMetrics(): void {
+    this.stopMetrics ??= this.options.clock.every(metricsInterval, () => this.sendMetrics(mostChildrenATime));
   }
 
   private sendMetrics(most: number): void {
@@ -164,26 +278,16 @@ export class WorkerSides {
     if (deltas !== undefined) this.options.send(metricsLine, deltas);
   }
 
-  private listen(instance: string, listener: Listener): void {
-    const known = this.listeners.get(instance);
-    if (known === undefined) this.listeners.set(instance, [listener]);
-    else known.push(listener);
+  /** Hands a plugin that listens now what came for it before. */
+  private catchUp(started: StartedWorkerSide): void {
+    const { name } = started.instance;
     for (let i = 0; i < this.unheard.length; ) {
       const waiting = this.unheard[i];
-      if (waiting?.instance !== instance) i++;
+      if (waiting?.instance !== name) i++;
       else {
         this.unheard.splice(i, 1);
-        this.deliver(instance, listener, waiting.message);
+        started.deliver(waiting.message);
       }
-    }
-  }
-
-  private deliver(instance: string, listener: Listener, message: unknown): void {
-    try {
-      listener(message);
-    } catch (thrown) {
-      const facts = { plugin: instance, err: thrown };
-      this.options.log.error(facts, 'a plugin failed on a message of its manager side');
     }
   }
 }

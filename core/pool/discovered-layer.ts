@@ -47,6 +47,8 @@ interface Source {
   guard: GuardOptions | undefined;
   /** Who has asked for it; undefined: a reload is under way, and nobody has so far. */
   owner: SourceOwner | undefined;
+  /** The instance that had it last. */
+  madeBy: string;
   /** The place of its plugin in the config. */
   rank: number;
 }
@@ -138,6 +140,7 @@ export class DiscoveredLayer {
       );
     }
     source.owner = owner;
+    source.madeBy = instance;
     source.guard = guard;
     // Nothing that an instance still has under way when it ends may undo what the next one finds.
     const owned = (change: () => SourceChange): SourceChange =>
@@ -180,6 +183,14 @@ export class DiscoveredLayer {
     for (const [pool, id, layer] of keysOf(before)) this.host.changed(pool, id, layer);
   }
 
+  /** An instance has ended for good: its sources are emptied. */
+  forget(instance: string): void {
+    const own = this.sources.filter(source => source.madeBy === instance && source.owner === undefined);
+    if (own.length === 0) return;
+    this.sources = this.sources.filter(source => !own.includes(source));
+    for (const [pool, id, layer] of keysOf(own)) this.host.changed(pool, id, layer);
+  }
+
   private make(name: string, instance: string): Source {
     if (this.sources.length >= maxSources) {
       throw new WeldrError('LIMIT_REACHED', `there are ${maxSources} sources already, the most there may be`);
@@ -193,6 +204,7 @@ export class DiscoveredLayer {
       guard: undefined,
       owner: undefined,
       rank,
+      madeBy: instance,
     };
     this.sources = inOrder([...this.sources, source]);
     return source;

@@ -215,6 +215,17 @@ export class ManagedPools {
     this.discovered.retain(instances);
   }
 
+  /** An instance of a plugin has ended, and no other takes its place: what it said of servers, and found, goes. */
+  forgetInstance(instance: string): void {
+    this.members.dropVerdicts(instance);
+    this.discovered.forget(instance);
+  }
+
+  /** Who follows the pools is told of a pool's servers again, as another plugin may be in charge of them. */
+  redefine(pool: string): void {
+    this.members.redefine(pool);
+  }
+
   /** Brings one server to what the layers say of it now. */
   private merge(pool: string, id: string, by: string): void {
     // A pool that an operator removed has no servers, whoever says so.

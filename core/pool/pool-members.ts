@@ -177,6 +177,26 @@ export class PoolMembers {
     for (const entry of [...this.entries.values()]) this.retainVerdictsOn(entry, present);
   }
 
+  /** Drops the verdicts and the health reports of one instance. */
+  dropVerdicts(instance: string): void {
+    for (const entry of this.entries.values()) {
+      if (entry.checkedBy === instance) {
+        entry.health = undefined;
+        entry.checkedBy = undefined;
+      }
+      if (entry.complaints.delete(instance)) this.publish(entry);
+    }
+  }
+
+  /** Tells the observers of the servers of a pool again. */
+  redefine(pool: string): void {
+    for (const { id } of [...(this.pools.get(pool) ?? [])]) {
+      const entry = this.entries.get(keyOf(pool, id));
+      if (entry === undefined || entry.leaving) continue;
+      for (const observer of this.observers) observer.defined?.(entry);
+    }
+  }
+
   private retainVerdictsOn(entry: Member, present: ReadonlySet<string>): void {
     const gone = [...entry.complaints.keys()].filter(instance => !present.has(instance));
     for (const instance of gone) entry.complaints.delete(instance);

@@ -7,6 +7,7 @@ import type { RequestState } from '../request/request-state.ts';
 import { Retry, type retry } from '../request/retry.ts';
 import { isRoute, type Route } from '../request/route.ts';
 import { findEligible, findStandby, isEligible, isPassedOver, needsStandby } from './eligibility.ts';
+import type { RequestEpoch } from './request-epochs.ts';
 import type { Chain, Stages } from './stages.ts';
 import { failure } from './tap-guard.ts';
 
@@ -77,6 +78,7 @@ export class Pipeline {
   private ctx: ProxyContext | undefined = undefined;
   private state: RequestState | undefined = undefined;
   private chain: Chain;
+  private epoch: RequestEpoch;
   private stage = idle;
   private draws = 0;
   private stranded = false;
@@ -89,6 +91,7 @@ export class Pipeline {
     this.now = options.now;
     this.carrier = carrier;
     this.chain = options.stages.plain;
+    this.epoch = options.stages.epochs.current;
   }
 
   /** Is an asynchronous tap working, so that nothing else can go on? */
@@ -183,6 +186,8 @@ export class Pipeline {
     this.ctx = ctx;
     this.state = stateOf(ctx);
     this.chain = this.stages.plain;
+    this.epoch = this.stages.epochs.current;
+    this.epoch.begin();
     this.lastFailure = undefined;
     this.draws = 0;
   }
@@ -528,6 +533,7 @@ export class Pipeline {
     if (finished.taps.length > 0) finished.call(ctx);
     if (state.rare?.pools !== undefined) this.finishInPoolsLeft(ctx, state.rare.pools);
     if (state.rare?.aborter !== undefined) abort(state.rare.aborter);
+    this.epoch.end();
   }
 
   /** What a plugin of a pool began when it admitted the request ends with it, wherever that was. */

@@ -4,8 +4,10 @@ import { AsyncSeriesBailHook, type FullTap, SyncBailHook, SyncHook } from 'tapab
 import type { Pool } from '../pool/pool.ts';
 import type { ProxyContext } from '../request/context.ts';
 import type { Route } from '../request/route.ts';
+import { RequestEpochs } from './request-epochs.ts';
 import type { RequestHooks } from './request-hooks.ts';
 import { type Condition, type Role, type Scope, scopeName } from './scope.ts';
+import { ScopePairs } from './scope-pairs.ts';
 import { type AnyHook, failure, failureOf, refuseUnknownBefore, wantedBefore } from './tap-guard.ts';
 
 /** One plugin's hooks, and for whom they run. */
@@ -43,19 +45,18 @@ export type Departure = RequestHooks['finished'];
 
 /** All stages of a worker. */
 export class Stages {
-  private readonly entries: StageEntry[] = [];
+  /** When the requests that are under way are over. */
+  readonly epochs = new RequestEpochs();
+  private readonly entries = new Set<StageEntry>();
   /** The same by the names of their scopes. */
   private readonly byScope = new Map<string, StageEntry[]>();
   private entrance: Entrance | undefined = undefined;
   private plainChain: Chain | undefined = undefined;
-  /** By the names of route and pool; `''` for those without plugins of their own. */
-  private readonly chains = new Map<string, Chain>();
+  private readonly chains = new ScopePairs<Chain>();
   private readonly admissions = new Map<string, Admission>();
   private readonly departures = new Map<string, Departure>();
   /** Was all of it checked, as at the end of the start? What is tapped later is checked by itself. */
   private checked = false;
-  /** Names of scopes that have plugins. */
-  private readonly scopes = new Set<string>();
   private hasScopes = false;
 
   /** The stages of plugins that all stand in the config's own scope, in this order. */
@@ -69,21 +70,42 @@ export class Stages {
 
   /** Adds a plugin behind those that are there. Its hooks may be tapped at any time. */
   add(entry: StageEntry): void {
-    this.entries.push(entry);
     const scope = scopeName(entry.scope);
+    this.watch(entry);
+    this.entries.add(entry);
     const others = this.byScope.get(scope);
     if (others === undefined) this.byScope.set(scope, [entry]);
     else others.push(entry);
-    if (entry.scope.kind !== 'config') {
-      this.scopes.add(scopeName(entry.scope));
-      this.hasScopes = true;
-    }
+    this.hasScopes ||= scope !== '';
+    this.forget(scope);
+  }
+
+  /**
+   * Has these be the plugins of a scope, in this order, from now on; one that is not among them any more is asked by the
+   * requests that have come to it before. All were {@link watch}ed. Nothing else is joined anew.
+   */
+  replace(scope: Scope, entries: readonly StageEntry[]): void {
+    const name = scopeName(scope);
+    for (const entry of this.byScope.get(name) ?? []) this.entries.delete(entry);
+    for (const entry of entries) this.entries.add(entry);
+    if (entries.length === 0) this.byScope.delete(name);
+    else this.byScope.set(name, [...entries]);
+    this.hasScopes = this.byScope.size > (this.byScope.has('') ? 1 : 0);
+    this.forget(name);
+  }
+
+  /**
+   * Makes the hooks of a plugin those of a plugin: what is tapped is checked, and joined where the plugin stands. To be
+   * called before the plugin has them.
+   */
+  watch(entry: StageEntry): void {
+    const scope = scopeName(entry.scope);
     for (const stage of keysOf(entry.hooks)) {
       const hook = entry.hooks[stage] as AnyHook;
       hook.intercept({
         register: tap => {
-          if (this.checked) this.checkLate(entry, stage, tap);
-          this.forget();
+          if (this.checked && this.entries.has(entry)) this.checkLate(entry, stage, tap);
+          this.forget(scope);
           // Its function is the guarded one, and stays it.
           return Object.freeze(tap);
         },
@@ -97,7 +119,6 @@ export class Stages {
         );
       };
     }
-    this.forget();
   }
 
   /** Do routes or pools have plugins of their own, so that the stages of a request depend on these? */
@@ -156,20 +177,34 @@ export class Stages {
    * asked, and for one that wants to be before one that is not there.
    */
   check(): void {
-    for (const entry of this.entries) {
-      for (const stage of keysOf(entry.hooks)) {
-        const { taps } = entry.hooks[stage] as AnyHook;
-        if (taps.length > 0) refuseUnasked(entry, stage);
-        for (const tap of taps) this.refuseUnknownBefore(tap, stage);
-      }
-    }
+    for (const entry of this.entries) this.checkEntry(entry, []);
     void this.first;
     void this.plain;
-    for (const scope of this.scopes) {
+    for (const scope of this.byScope.keys()) {
       if (scope.startsWith('pool:')) this.chain('', scope);
-      else this.chain(scope, '');
+      else if (scope !== '') this.chain(scope, '');
     }
     this.checked = true;
+  }
+
+  /** The same for plugins that are to stand in a scope: see {@link replace}. */
+  checkAll(entries: readonly StageEntry[]): void {
+    for (const entry of entries) this.checkEntry(entry, entries);
+  }
+
+  /** Would a plugin choose among the servers of a pool whose own plugins these are? */
+  choosesWith(entries: readonly StageEntry[]): boolean {
+    const chooses = ({ hooks }: StageEntry): boolean => hooks.selectUpstream.taps.length > 0;
+    for (const entry of this.entries) if (entry.scope.kind !== 'pool' && chooses(entry)) return true;
+    return entries.some(chooses);
+  }
+
+  private checkEntry(entry: StageEntry, beside: readonly StageEntry[]): void {
+    for (const stage of keysOf(entry.hooks)) {
+      const { taps } = entry.hooks[stage] as AnyHook;
+      if (taps.length > 0) refuseUnasked(entry, stage);
+      for (const tap of taps) this.refuseUnknownBefore(tap, stage, beside);
+    }
   }
 
   /** Throws to the plugin which taps, as no request may fail for it. */
@@ -179,21 +214,36 @@ export class Stages {
   }
 
   /** Most taps want to be before nobody: then all names need not be known. */
-  private refuseUnknownBefore(tap: FullTap, stage: keyof RequestHooks): void {
-    if (wantedBefore(tap).length > 0) refuseUnknownBefore(tap, stage, this.tapNames(stage));
+  private refuseUnknownBefore(
+    tap: FullTap,
+    stage: keyof RequestHooks,
+    beside: readonly StageEntry[] = [],
+  ): void {
+    if (wantedBefore(tap).length > 0) refuseUnknownBefore(tap, stage, this.tapNames(stage, beside));
   }
 
   /** What the taps of a stage are called, in all scopes. */
-  private tapNames(stage: keyof RequestHooks): ReadonlySet<string> {
-    return new Set(this.entries.flatMap(({ hooks }) => (hooks[stage] as AnyHook).taps.map(tap => tap.name)));
+  private tapNames(stage: keyof RequestHooks, beside: readonly StageEntry[]): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (const entries of [this.entries, beside]) {
+      for (const { hooks } of entries) for (const tap of (hooks[stage] as AnyHook).taps) names.add(tap.name);
+    }
+    return names;
   }
 
   private scopeOf(kind: 'route' | 'pool', name: string): string {
     const scope = `${kind}:${name}`;
-    return this.scopes.has(scope) ? scope : '';
+    return this.byScope.has(scope) ? scope : '';
   }
 
-  private forget(): void {
+  /** What was joined of a scope is joined anew when it is needed next. The config's own scope is part of everything. */
+  private forget(scope: string): void {
+    if (scope !== '') {
+      this.chains.forget(scope);
+      this.admissions.delete(scope);
+      this.departures.delete(scope);
+      return;
+    }
     this.entrance = undefined;
     this.plainChain = undefined;
     this.chains.clear();
@@ -213,8 +263,7 @@ export class Stages {
   }
 
   private chain(route: string, pool: string): Chain {
-    const key = `${route} ${pool}`;
-    const known = this.chains.get(key);
+    const known = this.chains.get(route, pool);
     if (known !== undefined) return known;
     const chain: Chain = {
       selectUpstream: new AsyncSeriesBailHook(['ctx'], 'selectUpstream'),
@@ -228,7 +277,7 @@ export class Stages {
     };
     const scopes = [pool, route, ''].filter((scope, at) => scope !== '' || at === 2);
     for (const stage of keysOf(chain)) this.join(chain[stage], stage, scopes);
-    this.chains.set(key, chain);
+    this.chains.set(route, pool, chain);
     return chain;
   }
 

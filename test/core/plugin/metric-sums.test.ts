@@ -15,6 +15,7 @@ const log = { warn() {} };
 class TestWorker {
   readonly recorder = new MetricRecorder();
   readonly number: number;
+  private readonly opened = new Map<string, Metrics>();
   private readonly sums: MetricSums;
 
   constructor(sums: MetricSums, number: number) {
@@ -23,7 +24,9 @@ class TestWorker {
   }
 
   of(instance: string): Metrics {
-    return this.recorder.of(instance, log);
+    const metrics = this.opened.get(instance) ?? this.recorder.open(instance, log);
+    this.opened.set(instance, metrics);
+    return metrics;
   }
 
   tell(most?: number): void {
@@ -149,12 +152,12 @@ test('count what the manager side counts at once, under the same names', () => {
   const { sums, workers } = start(1);
   workers[0]?.of('jwt').counter(tries).labels('good').inc();
   workers[0]?.tell();
-  const first = sums.recordManager().of('jwt', log);
+  const first = sums.recordManager().open('jwt', log);
   first.counter(tries).labels('good').inc();
   first.gauge(open).set(3);
   assert.equal(shown(sums), { 'tries_total{how="good"}': 2, open: 3 });
   first.counter(tries).labels('good').inc();
-  sums.recordManager().of('jwt', log).counter(tries).labels('good').inc();
+  sums.recordManager().open('jwt', log).counter(tries).labels('good').inc();
   assert.equal(shown(sums), { 'tries_total{how="good"}': 4, open: 0 });
 });
 

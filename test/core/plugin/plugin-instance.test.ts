@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { WeldrError } from '../../../core/errors.ts';
 import { definePlugin, withId } from '../../../core/plugin/define-plugin.ts';
 import { contractVersion, type Plugin } from '../../../core/plugin/plugin.ts';
-import { covers, instantiate, type PluginLists } from '../../../core/plugin/plugin-instance.ts';
+import { instantiate, type PluginLists } from '../../../core/plugin/plugin-instance.ts';
+import { RolesByPool } from '../../../core/plugin/roles-by-pool.ts';
 import { duration } from '../../../core/settings/duration.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -129,8 +130,9 @@ roles('says who is in charge of a pool', () => {
     plugins: [balancer('outer'), bare],
     pools: { api: [balancer('inner'), limit()] },
   });
+  const byPool = new RolesByPool(all);
   const inCharge = (pool: string): string[] =>
-    all.filter(instance => covers(instance, all, pool)).map(instance => instance.name);
+    all.filter(instance => byPool.covers(instance, pool)).map(instance => instance.name);
   assert.equal(inCharge('default'), ['outer', 'bare']);
   assert.equal(inCharge('api'), ['bare', 'pool:api/inner', 'pool:api/rate-limit']);
 });

@@ -1,0 +1,258 @@
+// DefinedPlugins: the plugins of a config as instances, and those of `define` by the lists of pools and routes, which may
+// change at run time.
+import { WeldrError } from '../errors.ts';
+import { type Condition, configScope, type Scope, scopeName } from '../stages/scope.ts';
+import { invalid } from './listed-item.ts';
+import type { PlacedPlugin, PluginCatalogue } from './plugin-form.ts';
+import type { PluginInstance } from './plugin-instance.ts';
+import { PluginParts } from './plugin-parts.ts';
+
+interface Place {
+  /** For messages, such as `plugins` or `pools.api.plugins`. */
+  readonly where: string;
+  /** What comes before the names of instances. */
+  readonly prefix: string;
+  readonly scope: Scope;
+  readonly conditions: readonly Condition[];
+  /** The names of `define` that led here. */
+  readonly within: readonly string[];
+  /** Below which item of the scope's list it is: the name of `define` that this is; undefined: it was made in place. */
+  readonly listedAs?: string | undefined;
+  /** Is it the scope's list itself? */
+  readonly isTop: boolean;
+}
+
+/** A list of the config, and where it stands. */
+interface ConfiguredList {
+  readonly items: readonly unknown[];
+  readonly place: Place;
+}
+
+/** An item of a list, as it is to be read. */
+interface ListItem {
+  readonly item: unknown;
+  readonly where: string;
+  /** Is it a name that was given at run time? Then nothing but `define` can have it. */
+  readonly isGiven: boolean;
+}
+
+/** Those of a list that can stand in a scope, and why others cannot, a sentence each. */
+export interface UsablePlugins {
+  readonly instances: readonly PluginInstance[];
+  readonly problems: readonly string[];
+}
+
+/** Looks at an instance before it is started; throws CONFIG_INVALID for options that its start would refuse. */
+export type InstanceCheck = (instance: PluginInstance) => void;
+
+/** All that a config says of plugins. */
+export class DefinedPlugins {
+  /** Of plugins that lists made at run time name: what the check of the config is for the others. */
+  check: InstanceCheck | undefined;
+  private readonly parts: PluginParts;
+  /** The lists of pools and routes in the config, by the names of their scopes. */
+  private readonly configured = new Map<string, ConfiguredList>();
+
+  /** Throws CONFIG_INVALID for what is wrong with `define`. */
+  constructor(
+    define: Readonly<Record<string, unknown>> = {},
+    catalogue: PluginCatalogue | undefined = undefined,
+  ) {
+    this.parts = new PluginParts(define, catalogue);
+  }
+
+  /** The names of `define`. */
+  get names(): readonly string[] {
+    return this.parts.names;
+  }
+
+  /** All instances of the config: those of `plugins`, those of pools behind. Throws CONFIG_INVALID. */
+  readConfig(
+    plugins: readonly unknown[],
+    pools: Readonly<Record<string, readonly unknown[]>>,
+  ): PluginInstance[] {
+    const reading = new Reading(this.parts, (items, place) => {
+      this.configured.set(scopeName(place.scope), { items, place });
+    });
+    reading.read(plugins, placeOf(configScope));
+    for (const [name, items] of Object.entries(pools)) {
+      const place = { ...placeOf({ kind: 'pool', name }), where: `pools.${name}.plugins` };
+      this.configured.set(scopeName(place.scope), { items, place });
+      reading.read(items, place);
+    }
+    return reading.instances;
+  }
+
+  /** The names of `define` in the config's list of a scope, in their order. */
+  configuredNames(scope: Scope): readonly string[] {
+    const { items = [] } = this.configured.get(scopeName(scope)) ?? {};
+    return items.flatMap(item => this.parts.nameOf(item) ?? []);
+  }
+
+  /** What the config's list of a scope has that was made in place: plugins by their names. */
+  madeInPlace(scope: Scope): readonly string[] {
+    const list = this.configured.get(scopeName(scope));
+    if (list === undefined) return [];
+    return list.items.flatMap((item, at) =>
+      this.parts.nameOf(item) === undefined
+        ? [this.parts.find(item, `${list.place.where}[${at}]`).plugin.name]
+        : [],
+    );
+  }
+
+  /**
+   * The instances of a scope with this list; undefined: with the config's. Throws INPUT_INVALID for a name that is not in
+   * `define` and for what cannot stand there.
+   */
+  instancesOf(scope: Scope, names: readonly string[] | undefined): readonly PluginInstance[] {
+    try {
+      return this.read(scope, names);
+    } catch (thrown) {
+      if (!(thrown instanceof WeldrError) || thrown.code !== 'CONFIG_INVALID') throw thrown;
+      throw new WeldrError('INPUT_INVALID', thrown.message, { field: 'plugins', cause: thrown });
+    }
+  }
+
+  /** The same for a list that was taken over: who cannot stand there is left out. */
+  usableOf(scope: Scope, names: readonly string[] | undefined): UsablePlugins {
+    if (names === undefined) return { instances: this.read(scope, undefined), problems: [] };
+    const problems: string[] = [];
+    const taken: string[] = [];
+    let instances = this.read(scope, taken);
+    for (const name of names) {
+      try {
+        instances = this.read(scope, [...taken, name]);
+        taken.push(name);
+      } catch (thrown) {
+        if (!(thrown instanceof WeldrError)) throw thrown;
+        problems.push(thrown.message.replace(/^plugins\[\d+\]: /, ''));
+      }
+    }
+    return { instances, problems };
+  }
+
+  private read(scope: Scope, names: readonly string[] | undefined): readonly PluginInstance[] {
+    const list = this.configured.get(scopeName(scope));
+    const { place, items } = list ?? { place: placeOf(scope), items: [] };
+    const reading = new Reading(this.parts);
+    reading.readItems(this.merged(items, place.where, names), place);
+    const { instances } = reading;
+    for (const instance of instances) this.expectRunTime(instance, scope, names);
+    return instances;
+  }
+
+  /** The names take the places of those that the config's list has, one after another; what is left stands behind. */
+  private merged(
+    items: readonly unknown[],
+    where: string,
+    names: readonly string[] | undefined,
+  ): readonly ListItem[] {
+    const configured = items.map((item, at) => ({ item, where: `${where}[${at}]`, isGiven: false }));
+    if (names === undefined) return configured;
+    const given = names.map((item, at) => ({ item, where: `plugins[${at}]`, isGiven: true }));
+    const merged = configured.flatMap(one =>
+      this.parts.nameOf(one.item) === undefined ? [one] : given.splice(0, 1),
+    );
+    return [...merged, ...given];
+  }
+
+  /** Some plugins only make sense for the whole config. */
+  private expectRunTime(instance: PluginInstance, scope: Scope, names: readonly string[] | undefined): void {
+    const { plugin, definedAs } = instance;
+    if (definedAs === undefined || names?.includes(definedAs) !== true) return;
+    const where = `plugins[${names.indexOf(definedAs)}]`;
+    const whose = `${JSON.stringify(definedAs)} (${plugin.name})`;
+    const place = scope.kind === 'config' ? 'here' : `in a ${scope.kind}`;
+    if (scopeName(instance.scope) !== scopeName(scope)) {
+      throw invalid(where, `${whose} leads requests itself, and cannot stand ${place}`);
+    }
+    if (plugin.stored !== undefined) {
+      const remedy = 'it belongs into the config’s own plugins';
+      throw invalid(where, `${whose} keeps what operators change, and cannot stand ${place}; ${remedy}`);
+    }
+    this.check?.(instance);
+  }
+}
+
+function placeOf(scope: Scope): Place {
+  const name = scopeName(scope);
+  return {
+    where: 'plugins',
+    prefix: name === '' ? '' : `${name}/`,
+    scope,
+    conditions: [],
+    within: [],
+    isTop: true,
+  };
+}
+
+/** Reads lists into instances, of which no two have one name. */
+class Reading {
+  readonly instances: PluginInstance[] = [];
+  private readonly parts: PluginParts;
+  private readonly onRoute: ((items: readonly unknown[], place: Place) => void) | undefined;
+  private readonly places = new Map<string, string>();
+  private readonly roles = new Map<string, string>();
+
+  /** `onRoute` is told of the lists of routes. */
+  constructor(parts: PluginParts, onRoute?: (items: readonly unknown[], place: Place) => void) {
+    this.parts = parts;
+    this.onRoute = onRoute;
+  }
+
+  read(list: readonly unknown[], place: Place): void {
+    this.readItems(
+      list.map((item, at) => ({ item, where: `${place.where}[${at}]`, isGiven: false })),
+      place,
+    );
+  }
+
+  readItems(list: readonly ListItem[], place: Place): void {
+    for (const { item, where, isGiven } of list) {
+      const name = this.parts.nameOf(item);
+      if (name !== undefined && place.within.includes(name)) {
+        throw invalid(where, `goes round in a circle: ${[...place.within, name].join(' -> ')}`);
+      }
+      const within = name === undefined ? place.within : [...place.within, name];
+      const placed = isGiven ? this.parts.findDefined(String(item), where) : this.parts.find(item, where);
+      this.add(placed, where, { ...place, within, listedAs: place.isTop ? name : place.listedAs });
+    }
+  }
+
+  private add({ plugin, at }: PlacedPlugin, where: string, place: Place): void {
+    const name = `${place.prefix}${plugin.name}${plugin.id === undefined ? '' : `#${plugin.id}`}`;
+    const options = this.parts.prepare(plugin, at);
+    this.refuseDouble(plugin, name, where, place.prefix);
+    const { scope, conditions, within, listedAs } = place;
+    this.instances.push({ plugin, name, options, at, scope, conditions, definedAs: listedAs });
+    for (const child of plugin.children ?? []) {
+      const { kind, name: childName } = child.scope;
+      const isWhen = child.scope.kind === 'when';
+      const inner: Place = {
+        where: `${at}.${child.field ?? 'plugins'}`,
+        prefix: `${place.prefix}${kind}:${childName}/`,
+        scope: isWhen ? scope : { kind: 'route', name: childName },
+        conditions: child.scope.kind === 'when' ? [...conditions, child.scope.condition] : conditions,
+        within,
+        listedAs,
+        isTop: !isWhen,
+      };
+      if (!isWhen) this.onRoute?.(child.plugins, inner);
+      this.read(child.plugins, inner);
+    }
+  }
+
+  private refuseDouble({ role }: PlacedPlugin['plugin'], name: string, where: string, prefix: string): void {
+    const before = this.places.get(name);
+    if (before !== undefined) {
+      throw invalid(where, `${before} is named ${name} already; keep one, or name this one withId('…', …)`);
+    }
+    this.places.set(name, where);
+    if (role === undefined) return;
+    const roleKey = `${prefix} ${role}`;
+    const other = this.roles.get(roleKey);
+    if (other !== undefined)
+      throw invalid(where, `${other} is the ${role} already; there can be one at a place`);
+    this.roles.set(roleKey, where);
+  }
+}

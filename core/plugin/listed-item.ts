@@ -1,0 +1,129 @@
+// What an item of a list of plugins has to be: checked when a config is read, with messages for who wrote it.
+import { WeldrError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import { parse, showInput } from '../settings/options.ts';
+import type { Role } from '../stages/scope.ts';
+import { contractVersion, type Plugin } from './plugin.ts';
+
+/** All that a plugin can have; the type holds this list complete. */
+const parts: Readonly<Record<keyof Plugin, true>> = {
+  name: true,
+  id: true,
+  contract: true,
+  role: true,
+  schema: true,
+  options: true,
+  memory: true,
+  kind: true,
+  children: true,
+  stored: true,
+  check: true,
+  worker: true,
+  manager: true,
+};
+const partNames = Object.keys(parts);
+const roleNames: readonly string[] = ['balancer', 'retry', 'passive-health', 'active-check'] satisfies Role[];
+
+/** A side whose name is misspelt would never run. An object of a class may have fields of its own. */
+export function checkParts(plugin: Plugin, where: string): void {
+  const { role, id } = plugin;
+  if (id !== undefined && (typeof id !== 'string' || id === '')) {
+    throw invalid(`${where}.id`, `expected text, got ${showInput(id)}`);
+  }
+  if (role !== undefined && !roleNames.includes(role)) {
+    const why = `there is no role ${JSON.stringify(role)}; ${hint(String(role), roleNames)}`;
+    throw invalid(`${where}.role`, why);
+  }
+  const prototype: unknown = Object.getPrototypeOf(plugin);
+  if (prototype !== Object.prototype && prototype !== null) return;
+  for (const key of Object.keys(plugin)) {
+    if (partNames.includes(key)) continue;
+    throw invalid(`${where}.${key}`, `there is no such part of a plugin; ${hint(key, partNames)}`);
+  }
+}
+
+/** Which of the names may have been meant, or all that there are. */
+function hint(word: string, names: readonly string[]): string {
+  const near = nearest(word, names);
+  return near === undefined ? `known: ${names.join(', ')}` : `did you mean ${near}?`;
+}
+
+/** Throws CONFIG_INVALID for one that was written for another version of the contract. */
+export function checkContract({ name, contract }: Plugin, where: string): void {
+  if (contract === undefined || contract === contractVersion) return;
+  throw invalid(
+    where,
+    `${name} is written for version ${contract} of the plugin contract; this Weldr has ${contractVersion}`,
+  );
+}
+
+/** Its options as its schema has them. Throws CONFIG_INVALID. */
+export function parseOptions({ schema, options, name }: Plugin, where: string): unknown {
+  if (schema !== undefined) return parse(schema, options ?? {}, 'CONFIG_INVALID', where);
+  if (options === undefined || isEmpty(options)) return undefined;
+  throw invalid(where, `${name} takes no options`);
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}
+
+/** Throws CONFIG_INVALID for what is no plugin, and says what it is. */
+export function expectPlugin(value: unknown, where: string): Plugin {
+  if (isPlugin(value)) return value;
+  throw invalid(where, `expected a plugin such as roundRobin(), got ${describeValue(value)}`);
+}
+
+/** Has it the form of a plugin? */
+export function isPlugin(value: unknown): value is Plugin {
+  if (typeof value !== 'object' || value === null || !('name' in value)) return false;
+  if (typeof value.name !== 'string' || value.name === '') return false;
+  return ['worker', 'manager'].every(side =>
+    ['undefined', 'function'].includes(typeof Reflect.get(value, side)),
+  );
+}
+
+/** Can this be no form? Forms are data. */
+export function hasCode({ worker, manager, children }: Plugin): boolean {
+  return worker !== undefined || manager !== undefined || children !== undefined;
+}
+
+function describeValue(value: unknown): string {
+  if (value === undefined) return 'nothing; is its variable set?';
+  if (typeof value === 'function' && 'pluginName' in value) {
+    return `the function of ${String(value.pluginName)}: call it, with (), to make the plugin`;
+  }
+  if (typeof value === 'function') return `the function ${value.name}: call it, with (), to make the plugin`;
+  if (Array.isArray(value)) return 'a list; write ...list to put its plugins in here';
+  if (value instanceof Promise) return 'a promise; await it before the config is exported';
+  if (
+    typeof value === 'object' &&
+    value !== null &&
+    !('name' in value) &&
+    ('worker' in value || 'manager' in value)
+  ) {
+    return 'a plugin without a name; give it one';
+  }
+  return shown(value);
+}
+
+/** Of a value that is shown, characters. */
+const maxShown = 200;
+
+function shown(value: unknown): string {
+  const text = asJson(value) ?? showInput(value);
+  return text.length <= maxShown ? text : `${text.slice(0, maxShown)}…`;
+}
+
+function asJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** CONFIG_INVALID with its place. */
+export function invalid(field: string, message: string): WeldrError {
+  return new WeldrError('CONFIG_INVALID', `${field}: ${message}`, { field });
+}

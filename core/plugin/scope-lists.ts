@@ -1,0 +1,242 @@
+// ScopeLists: which plugins stand in the scopes whose lists change at run time, on one side of them. What is missing is
+// started, what is in force is exchanged at once, and what nobody lists any more ends.
+import { describeError } from '../errors.ts';
+import { type Scope, scopeName } from '../stages/scope.ts';
+import type { DefinedPlugins } from './defined-plugins.ts';
+import type { PluginInstance } from './plugin-instance.ts';
+
+/** One plugin that runs. */
+export interface Started {
+  readonly instance: PluginInstance;
+}
+
+/** What starts and ends plugins. */
+export interface PluginStarter<S extends Started> {
+  /** Rejects with why it did not start, after its clean-ups. */
+  start(instance: PluginInstance): Promise<S>;
+  /** Throws for plugins that cannot stand in a scope together. */
+  check?(scope: Scope, started: readonly S[]): void;
+  /** These are in force in a scope from now on, in this order. */
+  place(scope: Scope, started: readonly S[]): void;
+  /** Nothing may pass through a scope until plugins are placed in it. */
+  hold?(scope: Scope): void;
+  /** Runs its clean-ups, when nobody needs it any more. Does not reject. */
+  end(started: S): Promise<void>;
+}
+
+/** What is to stand in a scope: the names of an operator's list; undefined: what the config lists. */
+export type ListedNames = readonly string[] | undefined;
+
+/** Plugins that were started for a list that is not in force yet. */
+interface Staged<S> {
+  readonly key: string;
+  readonly plugins: readonly S[];
+  /** Those of them that were not there before. */
+  readonly fresh: readonly S[];
+  readonly problems: readonly string[];
+}
+
+interface Standing<S> {
+  readonly scope: Scope;
+  current: readonly S[];
+  staged: Staged<S> | undefined;
+  problems: readonly string[];
+  /** Resolves when all that was asked for so far is done; undefined: nothing is under way. */
+  turn: Promise<void> | undefined;
+}
+
+/** Is told of what cannot be as it is listed. */
+export type ProblemReport = (scope: Scope, problems: readonly string[]) => void;
+
+/** The lists of one process for one config. */
+export class ScopeLists<S extends Started> {
+  private readonly starter: PluginStarter<S>;
+  private readonly defined: DefinedPlugins;
+  private readonly report: ProblemReport;
+  private readonly scopes = new Map<string, Standing<S>>();
+  private readonly ending = new Set<Promise<void>>();
+
+  constructor(starter: PluginStarter<S>, defined: DefinedPlugins, report: ProblemReport) {
+    this.starter = starter;
+    this.defined = defined;
+    this.report = report;
+  }
+
+  /** What the config has in a scope runs already. */
+  adopt(scope: Scope, started: readonly S[]): void {
+    this.standing(scope).current = started;
+  }
+
+  /** How many scopes have plugins, or are about to. */
+  get size(): number {
+    return this.scopes.size;
+  }
+
+  /**
+   * Starts what a list needs; it is in force with {@link want}. Rejects with INPUT_INVALID or PLUGIN_FAILED, and then
+   * nothing is left of it.
+   */
+  async prepare(scope: Scope, names: ListedNames): Promise<void> {
+    await this.inTurn(scope, async standing => {
+      await this.unstage(standing);
+      const instances = this.defined.instancesOf(scope, names);
+      const staged = await this.startAll(standing, keyOf(names), instances, 'all');
+      try {
+        this.starter.check?.(scope, staged.plugins);
+      } catch (thrown) {
+        await this.endAll(staged.fresh);
+        throw thrown;
+      }
+      standing.staged = staged;
+    });
+  }
+
+  /** What was prepared is not wanted. */
+  async abandon(scope: Scope): Promise<void> {
+    if (!this.scopes.has(scopeName(scope))) return;
+    await this.inTurn(scope, standing => this.unstage(standing));
+  }
+
+  /**
+   * Has a list be in force: before it returns, where all that it needs runs already. What does not start is left out and
+   * told. `isNew`: nothing may pass through the scope until then. Does not reject.
+   */
+  async want(scope: Scope, names: ListedNames, how: { readonly isNew: boolean }): Promise<void> {
+    const standing = this.standing(scope);
+    const key = keyOf(names);
+    if (standing.turn === undefined) {
+      const ready = standing.staged?.key === key ? standing.staged : this.runningOnes(standing, key, names);
+      if (ready !== undefined) {
+        this.commit(standing, ready);
+        return;
+      }
+    }
+    if (how.isNew && standing.current.length === 0) this.starter.hold?.(scope);
+    await this.inTurn(scope, async () => {
+      const { staged } = standing;
+      if (staged?.key === key) {
+        this.commit(standing, staged);
+        return;
+      }
+      const { instances, problems } = this.defined.usableOf(scope, names);
+      this.commit(standing, await this.startAll(standing, key, instances, 'usable', problems));
+    });
+  }
+
+  /** Resolves when nothing is under way, what ends apart. */
+  async settled(): Promise<void> {
+    for (const { turn } of [...this.scopes.values()]) await turn;
+  }
+
+  /** Resolves when what nobody lists any more has ended. */
+  async ended(): Promise<void> {
+    await Promise.all(this.ending);
+  }
+
+  private runningOnes(standing: Standing<S>, key: string, names: ListedNames): Staged<S> | undefined {
+    const { instances, problems } = this.defined.usableOf(standing.scope, names);
+    const plugins = instances.map(instance => runningOf(standing.current, instance));
+    if (plugins.includes(undefined)) return undefined;
+    return { key, plugins: plugins.filter(plugin => plugin !== undefined), fresh: [], problems };
+  }
+
+  /** Starts what does not run: all of it or nothing, or what can be. */
+  private async startAll(
+    { current }: Standing<S>,
+    key: string,
+    instances: readonly PluginInstance[],
+    which: 'all' | 'usable',
+    known: readonly string[] = [],
+  ): Promise<Staged<S>> {
+    const plugins: S[] = [];
+    const fresh: S[] = [];
+    const problems = [...known];
+    for (const instance of instances) {
+      const running = runningOf(current, instance);
+      try {
+        const plugin = running ?? (await this.starter.start(instance));
+        plugins.push(plugin);
+        if (running === undefined) fresh.push(plugin);
+      } catch (thrown) {
+        if (which === 'all') {
+          await this.endAll(fresh);
+          throw thrown;
+        }
+        problems.push(describeError(thrown));
+      }
+    }
+    return { key, plugins, fresh, problems };
+  }
+
+  private commit(standing: Standing<S>, { plugins, problems }: Staged<S>): void {
+    const { scope, current, staged } = standing;
+    this.starter.place(scope, plugins);
+    standing.current = plugins;
+    standing.staged = undefined;
+    const left = [...current, ...(staged?.fresh ?? [])].filter(plugin => !plugins.includes(plugin));
+    if (left.length > 0) {
+      const over = this.endAll(left);
+      this.ending.add(over);
+      void over.then(() => this.ending.delete(over));
+    }
+    if (problems.length > 0 || standing.problems.length > 0) this.report(scope, problems);
+    standing.problems = problems;
+    this.tidy(standing);
+  }
+
+  private async unstage(standing: Standing<S>): Promise<void> {
+    const { staged } = standing;
+    standing.staged = undefined;
+    if (staged !== undefined) await this.endAll(staged.fresh);
+  }
+
+  /** The last that was started is the first to end. */
+  private async endAll(plugins: readonly S[]): Promise<void> {
+    for (const plugin of plugins.toReversed()) await this.starter.end(plugin);
+  }
+
+  /** What is asked for in one scope happens one after another. */
+  private async inTurn(scope: Scope, work: (standing: Standing<S>) => Promise<void>): Promise<void> {
+    const standing = this.standing(scope);
+    const before = standing.turn;
+    const done = (async () => {
+      await before;
+      await work(standing);
+    })();
+    const turn = done.then(
+      () => {},
+      () => {},
+    );
+    standing.turn = turn;
+    try {
+      await done;
+    } finally {
+      if (standing.turn === turn) standing.turn = undefined;
+      this.tidy(standing);
+    }
+  }
+
+  private standing(scope: Scope): Standing<S> {
+    const name = scopeName(scope);
+    const known = this.scopes.get(name);
+    if (known !== undefined) return known;
+    const made: Standing<S> = { scope, current: [], staged: undefined, problems: [], turn: undefined };
+    this.scopes.set(name, made);
+    return made;
+  }
+
+  /** Of a scope in which nothing stands any more, nothing is kept. */
+  private tidy({ scope, current, staged, problems, turn }: Standing<S>): void {
+    const isEmpty = current.length === 0 && staged === undefined && problems.length === 0;
+    if (isEmpty && turn === undefined) this.scopes.delete(scopeName(scope));
+  }
+}
+
+const keyOf = (names: ListedNames): string => JSON.stringify(names ?? null);
+
+/** The plugin that runs as this instance. Another one of `define` may have the same name. */
+function runningOf<S extends Started>(current: readonly S[], instance: PluginInstance): S | undefined {
+  return current.find(
+    ({ instance: known }) => known.plugin === instance.plugin && known.name === instance.name,
+  );
+}

@@ -1,0 +1,49 @@
+// ScopedManagerHooks: the manager's hooks as plugins of pools and routes have them: their own, which end with them.
+import type { ReportPluginError } from '../stages/request-hooks.ts';
+import { createManagerHooks, type ManagerHooks } from './manager-hooks.ts';
+
+/** The name of the taps that call them, behind all others. */
+const tap = { name: 'plugins of pools and routes', stage: 1_000_000 } as const;
+
+/** The hooks of all plugins that have their own; called when the manager's are. */
+export class ScopedManagerHooks {
+  private readonly report: ReportPluginError;
+  private readonly sets = new Set<ManagerHooks>();
+
+  constructor(all: ManagerHooks, report: ReportPluginError) {
+    this.report = report;
+    for (const name of ['upstreamChanged', 'workerReady', 'workerExited', 'listening', 'mayLead'] as const) {
+      all[name].tap(tap, (...args: unknown[]) => this.call(name, args));
+    }
+    for (const name of ['leaderChanged', 'stopping'] as const) {
+      all[name].tapPromise(tap, (...args: unknown[]) => this.callInOrder(name, args));
+    }
+  }
+
+  /** Hooks of one plugin's own. */
+  add(): ManagerHooks {
+    const hooks = createManagerHooks(this.report);
+    this.sets.add(hooks);
+    return hooks;
+  }
+
+  remove(hooks: ManagerHooks): void {
+    this.sets.delete(hooks);
+  }
+
+  private call(
+    name: 'upstreamChanged' | 'workerReady' | 'workerExited' | 'listening' | 'mayLead',
+    args: unknown[],
+  ): void {
+    // Most have no tap, and a hook that was never called costs nothing.
+    for (const set of this.sets) {
+      if (set[name].taps.length > 0) Reflect.apply(set[name].call, set[name], args);
+    }
+  }
+
+  private async callInOrder(name: 'leaderChanged' | 'stopping', args: unknown[]): Promise<void> {
+    for (const set of this.sets) {
+      if (set[name].taps.length > 0) await Reflect.apply(set[name].promise, set[name], args);
+    }
+  }
+}

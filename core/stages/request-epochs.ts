@@ -1,0 +1,49 @@
+// RequestEpochs: when the requests that are under way are over, whatever begins meanwhile. A request counts up and down, and
+// makes nothing for it.
+
+/** The requests that began between two turns. */
+export class RequestEpoch {
+  private readonly over = Promise.withResolvers<void>();
+  private requests = 0;
+  private isClosed = false;
+
+  /** A request begins. */
+  begin(): void {
+    this.requests++;
+  }
+
+  /** One that began here is over. */
+  end(): void {
+    this.requests--;
+    if (this.isClosed && this.requests === 0) this.over.resolve();
+  }
+
+  get isEmpty(): boolean {
+    return this.requests === 0;
+  }
+
+  /** Nothing begins here any more; resolves when all of it is over. */
+  async closed(): Promise<void> {
+    this.isClosed = true;
+    if (this.requests > 0) await this.over.promise;
+  }
+}
+
+/** The requests of one worker. */
+export class RequestEpochs {
+  /** Where a request that begins now counts. */
+  current = new RequestEpoch();
+  /** Those before, in which requests are still under way. */
+  private readonly earlier = new Set<Promise<void>>();
+
+  /** Resolves when all requests that have begun so far are over. */
+  async quiet(): Promise<void> {
+    if (!this.current.isEmpty) {
+      const over = this.current.closed();
+      this.earlier.add(over);
+      void over.then(() => this.earlier.delete(over));
+      this.current = new RequestEpoch();
+    }
+    await Promise.all(this.earlier);
+  }
+}
