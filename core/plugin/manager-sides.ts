@@ -4,6 +4,7 @@
 import type { Logger } from 'pino';
 import type { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import type { Clock } from '../clock.ts';
+import { WeldrError } from '../errors.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
@@ -69,6 +70,7 @@ export class ManagerSides {
   /** All that have not ended, in the order of their start. */
   private readonly running = new Set<StartedManagerSide>();
   private readonly byName = new Map<string, Set<StartedManagerSide>>();
+  private isClosed = false;
   /** By the names of scopes but the config's own. */
   private readonly placed = new Map<string, readonly StartedManagerSide[]>();
   private surroundings: ManagerSurroundings | undefined;
@@ -120,6 +122,7 @@ export class ManagerSides {
 
   /** Runs the clean-ups, last in first out. */
   async close(): Promise<void> {
+    this.isClosed = true;
     for (const started of [...this.running].reverse()) await this.end(started);
     await this.lists.ended();
     this.options.pools.releaseStore();
@@ -164,6 +167,8 @@ export class ManagerSides {
 
   private async startLater(instance: PluginInstance): Promise<StartedManagerSide> {
     this.options.sums.admit([instance.name]);
+    if (this.isClosed)
+      throw new WeldrError('CONFLICT', 'the config is being reloaded; try again in a moment');
     const started = this.make(instance, instance.definedAs !== undefined);
     try {
       const { plugin, name, options } = instance;

@@ -54,7 +54,9 @@ export class PluginParts {
 
   /** The one of `define`. Throws CONFIG_INVALID with the name that may have been meant. */
   findDefined(name: string, where: string): PlacedPlugin {
-    return this.defined.get(name) ?? this.refuseName(name, where);
+    const defined = this.defined.get(name);
+    if (defined === undefined) throw invalid(where, this.unknown(name));
+    return defined;
   }
 
   /** Checks a plugin and returns its options, parsed. */
@@ -68,13 +70,18 @@ export class PluginParts {
   }
 
   private refuseName(item: string, where: string): never {
+    const why = this.unknown(item);
+    const isNear = nearest(item, this.names) !== undefined;
+    const isCall = /^[A-Za-z]+$/.test(item) && /^plugins\[\d+\]$/.test(where) && !isNear;
+    throw invalid(where, isCall ? `${why}; in code a plugin is called: ${item}()` : why);
+  }
+
+  private unknown(item: string): string {
     const known = this.names;
     const near = nearest(item, known);
     const has =
       near === undefined ? `, which has ${known.join(', ')}` : `; did you mean ${JSON.stringify(near)}?`;
-    const why = `there is no plugin ${JSON.stringify(item)} in define${known.length === 0 ? '' : has}`;
-    const isCall = /^[A-Za-z]+$/.test(item) && /^plugins\[\d+\]$/.test(where) && near === undefined;
-    throw invalid(where, isCall ? `${why}; in code a plugin is called: ${item}()` : why);
+    return `there is no plugin ${JSON.stringify(item)} in define${known.length === 0 ? '' : has}`;
   }
 
   /** The plugin that a config in code made, or that a form asks for. */

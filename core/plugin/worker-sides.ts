@@ -70,6 +70,7 @@ export class WorkerSides {
   /** All that have not ended, in the order of their start. */
   private readonly running = new Set<StartedWorkerSide>();
   private readonly byName = new Map<string, Set<StartedWorkerSide>>();
+  private isClosed = false;
   /** By the names of scopes but the config's own. */
   private readonly placed = new Map<string, readonly StartedWorkerSide[]>();
   private readonly unheard: { instance: string; message: unknown }[] = [];
@@ -135,9 +136,13 @@ export class WorkerSides {
     for (const [scope, names] of others) await this.lists.want(scope, names, { isNew: false });
   }
 
-  /** Throws CONFIG_INVALID for a pool which has servers, and no plugin that chooses among them. */
-  refusePoolsWithoutBalancer(): void {
+  /**
+   * Throws CONFIG_INVALID for a pool which has servers, and no plugin that chooses among them. `listed`: pools whose plugins an
+   * operator lists, for which a start does not fail.
+   */
+  refusePoolsWithoutBalancer(listed: ReadonlyMap<string, unknown> = new Map()): void {
     for (const pool of this.options.pools) {
+      if (listed.has(pool.name)) continue;
       if (pool.size === 0 || this.stages.of(undefined, pool).selectUpstream.taps.length > 0) continue;
       const why = `no plugin chooses among the servers of pool ${pool.name}; add a balancer such as roundRobin()`;
       throw new WeldrError('CONFIG_INVALID', `plugins: ${why}`, { field: 'plugins' });
@@ -146,6 +151,7 @@ export class WorkerSides {
 
   /** Runs the clean-ups, last in first out. */
   async close(): Promise<void> {
+    this.isClosed = true;
     this.closing.resolve();
     for (const started of [...this.running].reverse()) await this.end(started);
     await this.lists.ended();
@@ -195,6 +201,7 @@ export class WorkerSides {
   // --- what comes and goes with lists --------------------------------------------------------------------------
 
   private async startLater(instance: PluginInstance): Promise<StartedWorkerSide> {
+    if (this.isClosed) throw new WeldrError('CONFLICT', 'this worker ends; another one takes its place');
     const started = this.make(instance);
     this.stages.watch(started.entry);
     try {

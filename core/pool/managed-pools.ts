@@ -6,7 +6,7 @@ import { changesBetween } from '../state/effective-change.ts';
 import type { Base, Entity } from '../state/entity.ts';
 import type { Row } from '../state/row.ts';
 import { RunTimeSettings } from '../state/settings.ts';
-import { type AdmittedWrite, State, type Written } from '../state/state.ts';
+import { type AdmittedWrite, State, type Undo, type Written } from '../state/state.ts';
 import type { StateStore } from '../state/store.ts';
 import type { Write } from '../state/write.ts';
 import { DiscoveredLayer, type FoundHeritage } from './discovered-layer.ts';
@@ -20,6 +20,7 @@ import {
   type Member,
   PoolMembers,
 } from './pool-members.ts';
+import { type PoolList, poolListOf, sameList } from './pool-plugins.ts';
 import {
   noPoolSettings,
   type PoolSettings,
@@ -99,6 +100,7 @@ export class ManagedPools {
       base: name => this.poolBase(name),
       changed: (name, { by }) => this.mergePool(name, by),
       admit: (name, after, write) => this.admitPool(name, after, write),
+      prepare: (name, after) => this.preparePool(name, after),
     });
     this.settings = new RunTimeSettings(this.state);
   }
@@ -282,7 +284,11 @@ export class ManagedPools {
     const before = known === undefined || !this.knownPools.has(name) ? undefined : known.settings;
     if (entity === undefined) this.knownPools.delete(name);
     else this.knownPools.add(name);
-    this.members.setPool(name, entity === undefined ? noPoolSettings : poolSettingsOf(entity.value));
+    this.members.setPool(
+      name,
+      entity === undefined ? noPoolSettings : poolSettingsOf(entity.value),
+      this.listOf(name, entity),
+    );
     const { tell } = this.options;
     if (tell !== undefined && this.members.started) {
       const changes = { before, after: entity?.value };
@@ -293,6 +299,28 @@ export class ManagedPools {
     if (isThere) this.removedPools.delete(name);
     else this.removedPools.add(name);
     for (const id of this.idsOf(name)) this.merge(name, id, by);
+  }
+
+  /** A pool that was removed has no plugins but those that the config has made in place. */
+  private listOf(name: string, entity: Entity | undefined): PoolList {
+    if (entity !== undefined) return poolListOf(entity);
+    return this.poolBase(name) === undefined ? undefined : [];
+  }
+
+  /** Has a list of plugins that is new for a pool start, before anything of it is written. */
+  private async preparePool(name: string, after: Entity | undefined): Promise<Undo | undefined> {
+    if (after === undefined || sameList(poolListOf(after), this.members.listOf(name))) return undefined;
+    return await this.options.plugins?.prepare(name, poolListOf(after));
+  }
+
+  /** What of the plugins of a pool is not as it is listed, a sentence each. */
+  pluginProblems(name: string): readonly string[] {
+    return this.options.plugins?.problems(name) ?? [];
+  }
+
+  /** The plugins which the config has made in place for a pool. */
+  pluginsInPlace(name: string): readonly string[] {
+    return this.options.plugins?.madeInPlace(name) ?? [];
   }
 
   /** All servers of a pool that any layer names. */
@@ -318,6 +346,9 @@ export class ManagedPools {
     if (this.pools.get(name) === undefined && this.pools.size >= maxPools) {
       throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, the most there may be`);
     }
+    const list = poolListOf(after);
+    // What was taken over with a problem stays until it is changed.
+    if (!sameList(list, this.members.listOf(name))) this.options.plugins?.expect(name, list);
     const seen = [name];
     for (let next = poolSettingsOf(after.value).fallback; next !== undefined; ) {
       const field = { field: 'fallback' };

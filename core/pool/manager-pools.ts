@@ -18,12 +18,22 @@ export interface PoolCounts {
   readonly standby: number;
 }
 
+/** What of a pool's plugins is no setting. */
+export interface PluginsOfPool {
+  /** By their names; no list changes them. */
+  readonly inPlace: readonly string[];
+  /** A sentence each. */
+  readonly problems: readonly string[];
+}
+
 /** All pools of this Weldr, as the manager side of one plugin works with them. */
 export interface ManagerPools {
   /** The names of all pools; `default` is always there. */
   readonly names: readonly string[];
   /** How many servers a pool holds; undefined: there is no such pool. Costs the same however many it holds. */
   counts(pool: string): PoolCounts | undefined;
+  /** The plugins of a pool: those that the config has made in place, and what of its list is not as it is listed. */
+  plugins(pool: string): PluginsOfPool;
   /** One server by its URL's origin. */
   get(pool: string, id: string): PoolEntry | undefined;
   /** The servers of a pool, those that drain before they go included; none when there is no such pool. */
@@ -98,6 +108,10 @@ export class PluginPools implements ManagerPools {
     return pool === undefined || !this.#pools.hasPool(name)
       ? undefined
       : { servers: pool.size, available: pool.available.length, standby: pool.standbyCount };
+  }
+
+  plugins(pool: string): PluginsOfPool {
+    return { inPlace: this.#pools.pluginsInPlace(pool), problems: this.#pools.pluginProblems(pool) };
   }
 
   get(pool: string, id: string): PoolEntry | undefined {

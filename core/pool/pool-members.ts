@@ -7,6 +7,7 @@ import { Drain } from './drain.ts';
 import type { Layer, PoolChange, Upstream } from './pool.ts';
 import { Pools } from './pool.ts';
 import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';
+import { type PoolList, type PoolPlugins, sameList } from './pool-plugins.ts';
 import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
 import type { JoiningServer, PoolsObserver } from './pools-observer.ts';
 import type { ServerDefinition } from './server-definition.ts';
@@ -48,6 +49,8 @@ export interface ManagedPoolsOptions {
   takeover?(backup: Upstream): void;
   /** Told once of each stored row that cannot be used as it is. */
   report?(row: Row, problem: string): void;
+  /** Starts the plugins of pools; default: nobody does. */
+  readonly plugins?: PoolPlugins | undefined;
   /** Resolves when the workers go by what was changed; what operators change is answered then. Default: at once. */
   settled?(): Promise<void>;
 }
@@ -72,6 +75,8 @@ export class PoolMembers {
   private readonly options: ManagedPoolsOptions;
   private readonly entries = new Map<string, Member>();
   private readonly observers = new Set<ManagedPoolsObserver>();
+  /** What operators list as the plugins of pools, by the names of these. */
+  private readonly lists = new Map<string, readonly string[]>();
 
   constructor(options: ManagedPoolsOptions) {
     this.options = options;
@@ -115,8 +120,9 @@ export class PoolMembers {
   snapshot(): PoolChange[] {
     const changes: PoolChange[] = [];
     for (const pool of this.pools) {
-      if (pool.settings !== noPoolSettings) {
-        changes.push({ op: 'settings', pool: pool.name, settings: pool.settings });
+      const listed = this.lists.get(pool.name);
+      if (pool.settings !== noPoolSettings || listed !== undefined) {
+        changes.push({ op: 'settings', pool: pool.name, settings: pool.settings, listed });
       }
       for (const upstream of pool) changes.push({ op: 'set', pool: pool.name, upstream: upstream.record });
     }
@@ -124,11 +130,15 @@ export class PoolMembers {
   }
 
   /** Says something of a pool as a whole; its servers hear of it. */
-  setPool(name: string, settings: PoolSettings): void {
+  setPool(name: string, settings: PoolSettings, listed: PoolList): void {
     const pool = this.pools.ensure(name);
-    if (isDeepStrictEqual(pool.settings, settings)) return;
+    const isListed = !sameList(this.lists.get(name), listed);
+    if (isDeepStrictEqual(pool.settings, settings) && !isListed) return;
+    if (listed === undefined) this.lists.delete(name);
+    else this.lists.set(name, listed);
     pool.setSettings(settings);
-    this.broadcast({ op: 'settings', pool: name, settings: pool.settings });
+    this.broadcast({ op: 'settings', pool: name, settings: pool.settings, listed });
+    if (isListed) this.options.plugins?.want(name, listed);
     for (const { id } of [...pool]) {
       const entry = this.entries.get(keyOf(name, id));
       if (entry === undefined) continue;
@@ -136,6 +146,11 @@ export class PoolMembers {
       this.publish(entry);
       if (!entry.leaving) for (const observer of this.observers) observer.defined?.(entry);
     }
+  }
+
+  /** The plugins that an operator lists for a pool. */
+  listOf(name: string): PoolList {
+    return this.lists.get(name);
   }
 
   // --- from health checkers and workers ------------------------------------------------------------------------

@@ -9,6 +9,12 @@ import { isPoolName } from './pool-name.ts';
 import { healthCheckSettings, hostSetting, http2Setting, proxyProtocolSetting } from './server-definition.ts';
 import { upstreamTls } from './upstream-tls.ts';
 
+/** The most plugins that a list may name. */
+const maxPlugins = 50;
+
+/** A list of names of the config's `define`. */
+export const pluginNames = z.array(z.string().min(1).max(100)).max(maxPlugins);
+
 /** The schema; a pool of the config has servers and plugins beside. */
 export const poolSettings = z.strictObject({
   fallback: z
@@ -63,6 +69,11 @@ export const poolSettings = z.strictObject({
   proxyProtocol: proxyProtocolSetting.optional(),
   tls: upstreamTls.optional().describe('For its https:// servers; what a server says goes before it.'),
   http2: http2Setting.optional(),
+  plugins: pluginNames
+    .optional()
+    .describe(
+      "Names of the config's `define`: the plugins of this pool that change at run time, in their order.",
+    ),
 });
 
 /** As parsed: durations in ms. */

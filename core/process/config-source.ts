@@ -1,4 +1,5 @@
 // Where the two processes get a config from; who reads files stands outside of the core.
+import type { DefinedPlugins } from '../plugin/defined-plugins.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
 
@@ -6,6 +7,8 @@ import type { Overrides, Settings } from '../settings/settings.ts';
 export interface LoadedConfig {
   readonly settings: Settings;
   readonly plugins: readonly PluginInstance[];
+  /** What pools and routes that are made at run time can name. */
+  readonly defined: DefinedPlugins;
 }
 
 /** One source as the manager read it. */

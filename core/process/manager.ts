@@ -11,6 +11,7 @@ import { ManagerSides } from '../plugin/manager-sides.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
+import { RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import { subsetStart, type Vantage } from '../pool/vantage.ts';
 import { type Overrides, poolSettingsOf, type Settings, serversOf } from '../settings/settings.ts';
@@ -23,6 +24,7 @@ import type { WorkerLink } from './links.ts';
 import { ListeningSockets } from './listening-sockets.ts';
 import { liveStatus } from './manager-status.ts';
 import type { ManagerMessage } from './messages.ts';
+import { PluginPreparation } from './plugin-preparation.ts';
 import type { ServiceState } from './service-manager.ts';
 import { StateBroadcast } from './state-broadcast.ts';
 import type { Predecessor, Successor } from './succession.ts';
@@ -74,6 +76,9 @@ export class Manager {
   private readonly certificates: CertificateRegistry;
   private readonly tls: TlsBroadcast;
   private readonly delivery: Delivery;
+  private readonly preparation: PluginPreparation;
+  /** The plugins of lists that are made at run time. */
+  private readonly runTime: RunTimePlugins;
   private readonly memory = new Map<string, unknown>();
   private readonly sums = new MetricSums();
   /** All groups that have processes; the one in charge is `group`. */
@@ -107,6 +112,11 @@ export class Manager {
       isStopping: () => this.stopping !== undefined || this.leaving,
     });
     const managed = this;
+    this.preparation = new PluginPreparation({ clock: systemClock, group: () => this.group });
+    this.runTime = new RunTimePlugins({
+      workers: this.preparation,
+      log: () => this.processLog?.log,
+    });
     this.delivery = new Delivery({ clock: systemClock, log: () => this.log, groups: () => this.groups });
     this.pools = new ManagedPools({
       clock: systemClock,
@@ -127,7 +137,11 @@ export class Manager {
       },
       report: ({ kind, key }, problem) =>
         this.processLog?.log.error({ kind, key }, `what an operator said of ${kind} ${key}: ${problem}`),
-      settled: () => this.delivery.settled(),
+      plugins: this.runTime.ofPools,
+      settled: async () => {
+        await this.runTime.settled();
+        await this.delivery.settled();
+      },
     });
     this.broadcast = new StateBroadcast(this.pools, changes => {
       for (const group of this.groups) group.changes(changes);
@@ -235,6 +249,7 @@ export class Manager {
       heritage: () => ({ ...this.pools.heritage, ticketKeys: this.tls.ticketKeys }),
       closePlugins: async () => {
         this.leaving = true;
+        this.runTime.release();
         await this.announceStop(group.config.settings.drainTimeout);
         await plugins.close();
       },
@@ -287,8 +302,11 @@ export class Manager {
       await this.inherit(opening);
       this.takeKinds(config);
       await plugins.start(config.plugins);
+      // Before servers come, so that checks judge them from their first moment.
+      await this.runTime.takeOver(plugins, config.defined);
       this.pools.setConfig(serversOf(config.settings), poolSettingsOf(config.settings));
-      this.pools.retain(namesOf(config));
+      await this.runTime.settled();
+      this.pools.retain(plugins.names);
       this.kinds.begin();
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
@@ -407,8 +425,9 @@ export class Manager {
     oldGroup.deliverTo((...message) => plugins.receive(...message));
     this.takeKinds(config);
     this.pools.setConfig(serversOf(config.settings), poolSettingsOf(config.settings));
-    this.pools.retain(namesOf(config));
-    this.sums.keep(namesOf(config));
+    await this.runTime.settled();
+    this.pools.retain(plugins.names);
+    this.sums.keep(plugins.names);
     await group.listen();
     void this.retire(oldGroup);
     await this.acceptNoMore(oldGroup);
@@ -425,10 +444,12 @@ export class Manager {
     oldPlugins: ManagerSides,
     group: WorkerGroup,
   ): Promise<ManagerSides> {
+    this.runTime.release();
     await oldPlugins.close();
     const plugins = this.newPlugins(group);
     try {
       await plugins.start(group.config.plugins);
+      await this.runTime.takeOver(plugins, group.config.defined);
       return plugins;
     } catch (thrown) {
       await plugins.close();
@@ -442,7 +463,8 @@ export class Manager {
     const restored = this.newPlugins(group);
     try {
       await restored.start(group.config.plugins);
-      this.pools.retain(namesOf(group.config));
+      await this.runTime.takeOver(restored, group.config.defined);
+      this.pools.retain(restored.names);
     } catch (thrown) {
       this.log.fatal(
         { err: thrown },
@@ -561,11 +583,15 @@ export class Manager {
       ownAddresses: () => this.plugins?.addresses ?? [],
       onIdle: (worker, pool, id) => this.pools.workerIdle(worker, pool, id),
       onApplied: (worker, fence) => this.delivery.applied(worker, fence),
+      onStaged: (worker, round, problem) => this.preparation.answered(worker, round, problem),
+      onProblems: (worker, scope, problems) => this.runTime.report(scope, problems, worker),
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
       onExit: worker => {
         this.pools.workerGone(worker);
         this.sums.workerExited(worker);
         this.delivery.gone(worker);
+        this.preparation.gone(worker);
+        this.runTime.workerGone(worker);
         this.plugins?.hooks.workerExited.call(worker);
       },
     });
@@ -619,6 +645,9 @@ export class Manager {
       memory: this.memory,
       reload: () => this.reload(),
       upgrade: () => this.upgrade(),
+      defined: group.config.defined,
+      onProblems: (scope, problems) => this.runTime.report(scope, problems),
+      readyWorkers: () => group.readyNumbers,
       workers: () => group.numbers,
       send: (worker, plugin, message) => group.tell(worker, plugin, message),
     });
@@ -645,11 +674,6 @@ function freeNumbers(count: number, taken: readonly number[]): number[] {
   const numbers: number[] = [];
   for (let number = 1; numbers.length < count; number++) if (!taken.includes(number)) numbers.push(number);
   return numbers;
-}
-
-/** The instances of plugins of a config, in its order. */
-function namesOf({ plugins }: LoadedConfig): string[] {
-  return plugins.map(plugin => plugin.name);
 }
 
 /** What workers need of the settings: the servers reach them as pools. */

@@ -2,10 +2,12 @@
 import type { Certificate } from '../certificates/certificate.ts';
 import type { TlsMaterials } from '../certificates/listener-tls.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { ListedNames } from '../plugin/scope-lists.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import type { Vantage } from '../pool/vantage.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
+import type { Scope } from '../stages/scope.ts';
 import type { Row } from '../state/row.ts';
 import type { ConfigRecording } from './config-source.ts';
 import type { StateChanges } from './state-broadcast.ts';
@@ -17,12 +19,7 @@ export type WorkerMessage =
   /** It accepts connections from every socket that it was given. */
   | { readonly type: 'ready' }
   /** It cannot start, for this reason; it ends next. */
-  | {
-      readonly type: 'failed';
-      readonly code: ErrorCode;
-      readonly message: string;
-      readonly field?: string | undefined;
-    }
+  | ({ readonly type: 'failed' } & StartProblem)
   /** An upstream that drains has no request of this worker any more. */
   | { readonly type: 'idle'; readonly pool: string; readonly id: string }
   /** Its event loop turns; `requests` are those in flight. Comes all the time, from before `loaded` to the end. */
@@ -31,7 +28,18 @@ export type WorkerMessage =
   | { readonly type: 'draining' }
   /** All that was sent before this fence is in force here. */
   | { readonly type: 'applied'; readonly fence: number }
+  /** What `stage-plugins` of this round asked for has started, or has not, and then nothing is left of it. */
+  | { readonly type: 'staged'; readonly round: number; readonly problem?: StartProblem | undefined }
+  /** What of a scope's list does not start here; all of it each time. */
+  | { readonly type: 'problems'; readonly scope: Scope; readonly problems: readonly string[] }
   | PluginMessage;
+
+/** Why something did not start. */
+export interface StartProblem {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly field?: string | undefined;
+}
 
 /** What the manager says. The first message is `start`, the second `snapshot`. */
 export type ManagerMessage =
@@ -69,6 +77,15 @@ export type ManagerMessage =
       readonly materials: TlsMaterials;
       readonly others: readonly Certificate[];
     }
+  /** Start the plugins that a scope needs for this list; without `names`, for the config's. They are not asked yet. */
+  | {
+      readonly type: 'stage-plugins';
+      readonly round: number;
+      readonly scope: Scope;
+      readonly names?: ListedNames;
+    }
+  /** That list is not to be: end what was started for it. */
+  | { readonly type: 'unstage-plugins'; readonly scope: Scope }
   /** Say `applied` when all that came before this is in force, what takes its time included. */
   | { readonly type: 'fence'; readonly fence: number }
   /** A listening socket; it is the handle that goes with the message. */

@@ -1,9 +1,10 @@
 // The workers of one config: they are started together, listen together and drain together.
 import type { Logger } from 'pino';
+import type { Scope } from '../stages/scope.ts';
 import type { LoadedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
-import type { ManagerMessage, PluginMessage } from './messages.ts';
+import type { ManagerMessage, PluginMessage, StartProblem } from './messages.ts';
 import type { StateChanges } from './state-broadcast.ts';
 import { WorkerSlot } from './worker-slot.ts';
 
@@ -31,6 +32,10 @@ export interface WorkerGroupOptions {
   onIdle(worker: number, pool: string, id: string): void;
   /** What was sent before this fence is in force there. */
   onApplied(worker: number, fence: number): void;
+  /** It has started what it was asked to, or not. */
+  onStaged(worker: number, round: number, problem: StartProblem | undefined): void;
+  /** What of a scope's list does not start there. */
+  onProblems(worker: number, scope: Scope, problems: readonly string[]): void;
   onReady(worker: number): void;
   onExit(worker: number): void;
 }
@@ -67,6 +72,8 @@ export class WorkerGroup {
           onMessage: (_, message) => {
             if (message.type === 'idle') options.onIdle(number, message.pool, message.id);
             else if (message.type === 'applied') options.onApplied(number, message.fence);
+            else if (message.type === 'staged') options.onStaged(number, message.round, message.problem);
+            else if (message.type === 'problems') options.onProblems(number, message.scope, message.problems);
             else this.receive(message, number);
           },
           onReady: () => options.onReady(number),

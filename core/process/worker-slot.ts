@@ -31,7 +31,10 @@ export interface WorkerSlotOptions {
   /** What a worker has to know before it accepts connections. */
   briefing(): readonly ManagerMessage[];
   ownAddresses(): readonly string[];
-  onMessage(slot: WorkerSlot, message: Extract<WorkerMessage, { type: 'plugin' | 'idle' | 'applied' }>): void;
+  onMessage(
+    slot: WorkerSlot,
+    message: Extract<WorkerMessage, { type: 'plugin' | 'idle' | 'applied' | 'staged' | 'problems' }>,
+  ): void;
   onReady(slot: WorkerSlot): void;
   onExit(slot: WorkerSlot): void;
   /** Its process hangs, and is being killed. */

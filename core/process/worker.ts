@@ -8,13 +8,14 @@ import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { RowReplica } from '../plugin/row-replica.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
+import { type PoolList, sameList } from '../pool/pool-plugins.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import { poolSettingsOf, type Settings } from '../settings/settings.ts';
 import type { LoadedConfig, ReplayConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';
 import type { ManagerLink } from './links.ts';
-import type { ManagerMessage } from './messages.ts';
+import type { ManagerMessage, StartProblem } from './messages.ts';
 import { watchStack } from './stack-watch.ts';
 
 /** What a worker works with. */
@@ -58,6 +59,10 @@ export class Worker {
   private watching = false;
   /** What was asked for and takes its time; it does not reject. */
   private readonly underWay = new Set<Promise<void>>();
+  /** What operators list as the plugins of pools, by the names of these. */
+  private readonly lists = new Map<string, readonly string[]>();
+  /** Have those begun that the snapshot listed? */
+  private listsStarted = false;
 
   /** Begins to listen to its manager. */
   constructor(options: WorkerOptions) {
@@ -92,7 +97,13 @@ export class Worker {
         void this.answerFence(message.fence);
         break;
       case 'listen':
-        this.listen(message);
+        void this.listenWhenReady(message);
+        break;
+      case 'stage-plugins':
+        void this.stage(message);
+        break;
+      case 'unstage-plugins':
+        void this.plugins?.lists.abandon(message.scope);
         break;
       case 'plugin':
         if (this.plugins === undefined) this.early.push(message);
@@ -134,6 +145,9 @@ export class Worker {
       this.pools.ensure(name).setSettings(said);
     }
     this.pools.applyAll(snapshot.changes);
+    for (const change of snapshot.changes) {
+      if (change.op === 'settings') this.setList(change.pool, change.listed);
+    }
     this.rows.apply(snapshot.rows.map(row => ({ kind: row.kind, key: row.key, row })));
     try {
       const log = await this.options.openLog(settings.logLevel, this.number);
@@ -160,12 +174,15 @@ export class Worker {
       log,
       clock: systemClock,
       report,
+      defined: config.defined,
+      drainTimeout: settings.drainTimeout,
+      onProblems: (scope, problems) => this.options.link.send({ type: 'problems', scope, problems }),
       send: (plugin, message) => this.options.link.send({ type: 'plugin', plugin, message }),
     });
     this.plugins = plugins;
     for (const { plugin, message } of this.early.splice(0)) plugins.receive(plugin, message);
-    await plugins.start(config.plugins);
-    plugins.refusePoolsWithoutBalancer();
+    await this.startPlugins(plugins, config);
+    plugins.refusePoolsWithoutBalancer(this.lists);
     this.drains.watch(plugins.stages, report);
     this.listener = new Listener({ stages: plugins.stages, pools, settings, log });
   }
@@ -180,9 +197,51 @@ export class Worker {
     }
     this.revision = message.revision;
     this.pools.applyAll(message.changes);
-    for (const change of message.changes) this.drains.changed(change);
+    for (const change of message.changes) {
+      this.drains.changed(change);
+      if (change.op === 'settings') this.changeList(change.pool, change.listed, false);
+    }
     // Behind the pools, which may be new.
     this.rows.apply(message.rows);
+  }
+
+  // --- the plugins of pools ------------------------------------------------------------------------------------
+
+  private async startPlugins(plugins: WorkerSides, config: LoadedConfig): Promise<void> {
+    const first = new Map(this.lists);
+    await plugins.start(
+      config.plugins,
+      Array.from(first, ([name, names]) => [{ kind: 'pool', name }, names] as const),
+    );
+    this.listsStarted = true;
+    // What changed meanwhile.
+    for (const name of new Set([...first.keys(), ...this.lists.keys()])) {
+      const names = this.lists.get(name);
+      if (!sameList(first.get(name), names)) {
+        await plugins.lists.want({ kind: 'pool', name }, names, { isNew: false });
+      }
+    }
+  }
+
+  private setList(pool: string, list: PoolList): void {
+    if (list === undefined) this.lists.delete(pool);
+    else this.lists.set(pool, list);
+  }
+
+  private changeList(pool: string, list: PoolList, isNew: boolean): void {
+    if (sameList(this.lists.get(pool), list)) return;
+    this.setList(pool, list);
+    if (this.plugins === undefined || !this.listsStarted) return;
+    void this.beforeFences(this.plugins.lists.want({ kind: 'pool', name: pool }, list, { isNew }));
+  }
+
+  private async stage({ round, scope, names }: Message<'stage-plugins'>): Promise<void> {
+    try {
+      await this.plugins?.lists.prepare(scope, names);
+      this.options.link.send({ type: 'staged', round });
+    } catch (thrown) {
+      this.options.link.send({ type: 'staged', round, problem: problemOf(errorOf(thrown)) });
+    }
   }
 
   /** Has fences wait for work that what came from the manager began. */
@@ -201,6 +260,12 @@ export class Worker {
   private applyTls(): void {
     const { listener, tls } = this;
     if (tls !== undefined) listener?.changeTls(Buffer.from(tls.ticketKeys, 'base64'), tls.materials);
+  }
+
+  /** Who connects first meets all plugins that are listed by then. */
+  private async listenWhenReady(message: Message<'listen'>): Promise<void> {
+    if (this.underWay.size > 0) await Promise.all(this.underWay);
+    this.listen(message);
   }
 
   private listen({ own }: Message<'listen'>): void {
@@ -248,22 +313,24 @@ export class Worker {
   private fail(thrown: unknown): void {
     if (this.ending) return;
     this.ending = true;
-    const error =
-      thrown instanceof WeldrError
-        ? thrown
-        : new WeldrError('INTERNAL', describeError(thrown), { cause: thrown });
+    const error = errorOf(thrown);
     // The manager says why a start failed, once; the stack is for who writes plugins.
     const level = error.blame === 'operator' || this.listener === undefined ? 'debug' : 'error';
     this.log?.[level]({ err: toError(thrown) }, 'the worker cannot go on');
     this.listener?.close();
-    this.options.link.send({
-      type: 'failed',
-      code: error.code,
-      message: error.message,
-      ...(error.field === undefined ? {} : { field: error.field }),
-    });
+    this.options.link.send({ type: 'failed', ...problemOf(error) });
     this.options.link.end(exitCodeOf(error));
   }
+}
+
+function errorOf(thrown: unknown): WeldrError {
+  return thrown instanceof WeldrError
+    ? thrown
+    : new WeldrError('INTERNAL', describeError(thrown), { cause: thrown });
+}
+
+function problemOf({ code, message, field }: WeldrError): StartProblem {
+  return { code, message, ...(field === undefined ? {} : { field }) };
 }
 
 /** All listeners show the others for their names. */

@@ -2,10 +2,11 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { adoptError, WeldrError } from '../errors.ts';
+import type { DefinedPlugins } from '../plugin/defined-plugins.ts';
 import { kindListsOf } from '../plugin/kind-lists.ts';
 import type { ConfigFacts, Plugin } from '../plugin/plugin.ts';
 import type { PluginCatalogue } from '../plugin/plugin-form.ts';
-import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
+import { instantiateAll, type PluginInstance } from '../plugin/plugin-instance.ts';
 import type { ServerDefinition, ServerInput } from '../pool/server-definition.ts';
 import { parse } from './options.ts';
 import {
@@ -26,7 +27,9 @@ export type WeldrConfig = SettingsInput & {
   /** The features, in the order in which their hooks run. */
   plugins: readonly Plugin[];
   /** Pools besides `default` by name: a list of servers, or an object. */
-  pools?: Readonly<Record<string, readonly ServerInput[] | (PoolInput & { plugins?: ScopedPlugins })>>;
+  pools?: Readonly<
+    Record<string, readonly ServerInput[] | (Omit<PoolInput, 'plugins'> & { plugins?: ScopedPlugins })>
+  >;
   /** Plugins that pools and routes name: config that is made at run time cannot carry code. */
   define?: Readonly<Record<string, Plugin>>;
 };
@@ -35,6 +38,8 @@ export type WeldrConfig = SettingsInput & {
 export interface CheckedConfig {
   readonly settings: Settings;
   readonly plugins: readonly PluginInstance[];
+  /** What pools and routes that are made at run time can name. */
+  readonly defined: DefinedPlugins;
   readonly remarks: PluginRemarks;
 }
 
@@ -84,7 +89,7 @@ export function checkConfig(
   catalogue?: PluginCatalogue,
 ): CheckedConfig {
   const { plugins, define, pools, ...rest } = parse(configSchema, overridden(config, overrides));
-  const settings: Settings = { ...rest, pools: withoutPlugins(pools) };
+  const settings: Settings = { ...rest, pools: withNamesOnly(pools, define) };
   refuseTwoDefaults(settings);
   refuseBadFallbacks(settings.pools);
   refuseDoubleServers('servers', settings.servers);
@@ -95,23 +100,27 @@ export function checkConfig(
   for (const [name, pool] of Object.entries(pools)) {
     if (pool.plugins !== undefined) pluginsByPool[name] = pool.plugins;
   }
-  const instances = instantiate({ plugins, define, pools: pluginsByPool, catalogue });
+  const { instances, defined } = instantiateAll({ plugins, define, pools: pluginsByPool, catalogue });
   refuseTwoStores(instances);
   // Throws for two things of one name.
   kindListsOf(instances);
   const warnings: string[] = [];
   const addresses: string[] = [];
+  const facts = {
+    overrides,
+    listen: settings.listen,
+    hasStore: instances.some(({ plugin }) => plugin.stored !== undefined),
+    pools: ['default', ...Object.keys(settings.pools).filter(name => name !== 'default')],
+  };
   for (const instance of instances) {
     checkPlugin(instance, {
-      overrides,
-      listen: settings.listen,
-      hasStore: instances.some(({ plugin }) => plugin.stored !== undefined),
-      pools: ['default', ...Object.keys(settings.pools).filter(name => name !== 'default')],
+      ...facts,
       warn: (field, text) => warnings.push(`${instance.at}.${field}: ${text}`),
       listensOn: address => addresses.push(address),
     });
   }
-  return { settings, plugins: instances, remarks: { warnings, addresses } };
+  defined.check = instance => checkPlugin(instance, { ...facts, warn: () => {}, listensOn: () => {} });
+  return { settings, plugins: instances, defined, remarks: { warnings, addresses } };
 }
 
 function checkPlugin({ plugin, options, at }: PluginInstance, facts: ConfigFacts): void {
@@ -136,10 +145,17 @@ function overridden(config: unknown, { listen, workers, logLevel, zone, member }
   };
 }
 
-/** Plugins are code, which no setting is. */
-function withoutPlugins(pools: z.output<typeof configSchema>['pools']): Settings['pools'] {
+/** Plugins are code, which no setting is; names of `define` are. */
+function withNamesOnly(
+  pools: z.output<typeof configSchema>['pools'],
+  define: Readonly<Record<string, unknown>>,
+): Settings['pools'] {
+  const isName = (item: unknown): item is string => typeof item === 'string' && Object.hasOwn(define, item);
   return Object.fromEntries(
-    Object.entries(pools).map(([name, { plugins: _, ...pool }]) => [name, pool] as const),
+    Object.entries(pools).map(([name, { plugins = [], ...pool }]) => {
+      const names = plugins.filter(isName);
+      return [name, names.length === 0 ? pool : { ...pool, plugins: names }] as const;
+    }),
   );
 }
 

@@ -17,6 +17,11 @@ export interface KindHost {
   changed(key: string, cause: Mark): void;
   /** May this be, with all others there are? Throws LIMIT_REACHED, CONFLICT … */
   admit?(key: string, after: Entity | undefined, write: AdmittedWrite): void;
+  /**
+   * Has what this needs be there before it is written. Resolves with how to undo it, should it not be written; undefined:
+   * it needs nothing. Rejects with why it cannot be, and then nothing is left of it.
+   */
+  prepare?(key: string, after: Entity | undefined): Promise<Undo | undefined>;
   /** Has a thing of this kind, which only operators define, an effect? Default: yes. */
   takesNew?(): boolean;
 }
@@ -27,6 +32,9 @@ export interface AdmittedWrite {
   /** Is it to be removed also where other things name it? */
   readonly force: boolean;
 }
+
+/** Takes back what was prepared for a write; does not reject. */
+export type Undo = () => Promise<void>;
 
 /** What became of one write. */
 export interface Written {
@@ -144,12 +152,16 @@ export class State {
     const done = await this.inTurn(writes, async () => {
       for (let tries = 1; ; tries++) {
         const mark = { by, at: this.options.clock.now() };
-        const { written, changes } = this.resolve(writes, mark);
+        const planned = this.resolve(writes, mark);
+        const undos = await this.prepare(planned.written);
         try {
+          // What takes its time may have met another change: whether it can be is looked at again.
+          const { written, changes } = undos.length === 0 ? planned : this.resolve(writes, mark);
           await this.commit({ ...mark, changes });
           applied?.();
           return written;
         } catch (raised) {
+          for (const undo of undos) await undo();
           const thrown = adoptError(raised);
           // What another node wrote is known by now: the write is looked at anew, with what it expects.
           const again = thrown instanceof WeldrError && thrown.code === 'CONFLICT' && tries < maxTries;
@@ -248,6 +260,21 @@ export class State {
       }
     });
     return { written, changes };
+  }
+
+  /** Has what a batch needs be there; how to undo it, the last first. */
+  private async prepare(written: readonly Written[]): Promise<readonly Undo[]> {
+    const undos: Undo[] = [];
+    try {
+      for (const { kind, key, after } of written) {
+        const undo = await this.hostOf(kind).prepare?.(key, after);
+        if (undo !== undefined) undos.unshift(undo);
+      }
+      return undos;
+    } catch (thrown) {
+      for (const undo of undos) await undo();
+      throw thrown;
+    }
   }
 
   /** Looks at how things would be with all changes of a batch made. */

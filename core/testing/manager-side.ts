@@ -3,19 +3,23 @@ import { z } from 'zod';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import type { WeldrError } from '../errors.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../plugin/admin.ts';
+import type { DefinedPlugins } from '../plugin/defined-plugins.ts';
 import type { ManagerHooks } from '../plugin/manager-hooks.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus, Plugin } from '../plugin/plugin.ts';
-import { instantiate } from '../plugin/plugin-instance.ts';
+import { instantiateAll } from '../plugin/plugin-instance.ts';
 import { Precondition, type PreconditionFields } from '../plugin/precondition.ts';
+import { type ListingWorkers, RunTimePlugins } from '../plugin/run-time-plugins.ts';
+import type { ListedNames } from '../plugin/scope-lists.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { ofPlugins } from '../process/state-broadcast.ts';
 import { parse } from '../settings/options.ts';
 import type { Overrides } from '../settings/settings.ts';
+import type { Scope } from '../stages/scope.ts';
 import type { RowChange } from '../state/row.ts';
 import { FakeClock } from './fake-clock.ts';
 import { collectingLogger, type LogLine } from './log-lines.ts';
@@ -28,7 +32,7 @@ export interface ManagerSideOptions {
   readonly clock?: FakeClock;
   /** The names of listeners. */
   readonly listeners?: readonly string[];
-  /** Plugins by the names that routes and pools use for them. */
+  /** Plugins by the names that lists of routes and pools use for them, also those that are made at run time. */
   readonly define?: Readonly<Record<string, Plugin>>;
   /** The side that this one follows, as at a reload: its pools and its plugins' memory go on. */
   readonly previous?: TestManagerSide;
@@ -73,6 +77,10 @@ export interface TestManagerSide {
   readonly memory: Map<string, unknown>;
   /** What plugins have counted. */
   readonly sums: MetricSums;
+  /** What lists that are made at run time can name. */
+  readonly defined: DefinedPlugins;
+  /** The plugins of these lists. */
+  readonly runTime: RunTimePlugins;
   /** The workers of these pools; they stay when another side follows this one. */
   readonly workers: Workers;
   /** For `workerSide`: takes a worker in; returns how it leaves. */
@@ -94,15 +102,21 @@ export async function managerSide(
 ): Promise<TestManagerSide> {
   const { previous } = options;
   const clock = options.clock ?? new FakeClock();
-  const workers = previous?.workers ?? new Workers();
   const logs: LogLine[] = [];
   const log = collectingLogger(logs);
+  const workers = previous?.workers ?? new Workers();
+  const runTime = previous?.runTime ?? new RunTimePlugins({ workers, log: () => log });
   const pools =
     previous?.pools ??
     new ManagedPools({
       clock,
       drainTimeout: options.drainTimeout ?? 30_000,
       workers: () => workers.ids(),
+      plugins: runTime.ofPools,
+      settled: async () => {
+        await runTime.settled();
+        await workers.settled();
+      },
       tell: ({ text, ...facts }) => log.info(facts, text),
       report: ({ kind, key }, problem) => log.error({ kind, key }, `${kind} ${key}: ${problem}`),
     });
@@ -118,9 +132,14 @@ export async function managerSide(
   const reported: WeldrError[] = [];
   const memory = previous?.memory ?? new Map<string, unknown>();
   const sums = previous?.sums ?? new MetricSums();
+  const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
+  const { instances, defined } = instantiateAll({ plugins, define: options.define ?? {} });
   const sides = new ManagerSides({
     pools,
     kinds,
+    defined,
+    onProblems: (scope, problems) => runTime.report(scope, problems),
+    readyWorkers: () => workers.ids(),
     certificates,
     log,
     clock,
@@ -135,11 +154,11 @@ export async function managerSide(
     send: (worker, instance, message) => workers.send(worker, instance, message),
   });
   previous?.pools.releaseStore();
-  const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
-  const instances = instantiate({ plugins, define: options.define ?? {} });
+  runTime.release();
   // At a reload the base is exchanged when the new sides are there.
   if (previous === undefined) kinds.setConfig(instances, options.listeners ?? []);
   await sides.start(instances);
+  await runTime.takeOver(sides, defined);
   if (previous !== undefined) kinds.setConfig(instances, options.listeners ?? []);
   if (options.servers !== undefined || previous === undefined) {
     try {
@@ -152,7 +171,8 @@ export async function managerSide(
   if (previous === undefined) certificates.setConfig({});
   kinds.begin();
   // A test may judge under a name of its own, over a reload, too.
-  pools.retain([...instances.map(({ name }) => name), 'test']);
+  await runTime.settled();
+  pools.retain([...sides.names, 'test']);
   return {
     hooks: sides.hooks,
     pools,
@@ -164,6 +184,8 @@ export async function managerSide(
     reported,
     memory,
     sums,
+    defined,
+    runTime,
     workers,
     admin: (method, target, body, conditions = {}) =>
       callRoute(sides.admin, method, { target, body, conditions }),
@@ -178,6 +200,7 @@ export async function managerSide(
         left = true;
         leave();
         sums.workerExited(worker);
+        runTime.workerGone(worker);
         pools.workerGone(worker);
         sides.hooks.workerExited.call(worker);
       };
@@ -210,11 +233,16 @@ export interface WorkerReplica {
   apply(change: PoolChange): void;
   /** What operators say of kinds that plugins own. */
   applyRows(changes: readonly RowChange[]): void;
+  /** Starts what a list of plugins needs; default: there are none. */
+  prepare?(scope: Scope, names: ListedNames): Promise<void>;
+  abandon?(scope: Scope): void;
+  /** Resolves when all that was applied is in force; default: at once. */
+  settled?(): Promise<void>;
   receive(instance: string, message: unknown): void;
 }
 
 /** The workers of one manager. */
-class Workers {
+class Workers implements ListingWorkers {
   private readonly replicas = new Map<number, WorkerReplica>();
 
   get size(): number {
@@ -228,6 +256,18 @@ class Workers {
   send(worker: number, instance: string, message: unknown): void {
     const replica = this.replicas.get(worker);
     if (replica !== undefined) sendLater(message, copy => replica.receive(instance, copy));
+  }
+
+  async prepare(scope: Scope, names: ListedNames): Promise<void> {
+    for (const replica of this.replicas.values()) await replica.prepare?.(scope, names);
+  }
+
+  abandon(scope: Scope): void {
+    for (const replica of this.replicas.values()) replica.abandon?.(scope);
+  }
+
+  async settled(): Promise<void> {
+    for (const replica of this.replicas.values()) await replica.settled?.();
   }
 
   admit(worker: number, replica: WorkerReplica, pools: ManagedPools): () => void {

@@ -3,13 +3,15 @@ import type { WeldrError } from '../errors.ts';
 import type { Plugin } from '../plugin/plugin.ts';
 import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
 import { RowReplica } from '../plugin/row-replica.ts';
+import type { ListedNames } from '../plugin/scope-lists.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools, type Upstream } from '../pool/pool.ts';
+import { type PoolList, sameList } from '../pool/pool-plugins.ts';
 import type { Vantage } from '../pool/vantage.ts';
 import { DrainWatch } from '../process/drain-watch.ts';
 import type { ProxyContext } from '../request/context.ts';
 import { createHooks, type RequestHooks } from '../stages/request-hooks.ts';
-import { configScope } from '../stages/scope.ts';
+import { configScope, type Scope } from '../stages/scope.ts';
 import type { Stages } from '../stages/stages.ts';
 import { type ContextOptions, context } from './context.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -60,6 +62,8 @@ export interface TestWorkerSide {
   readonly hooks: RequestHooks;
   /** What requests go through. */
   readonly stages: Stages;
+  /** The plugins of lists that are made at run time. */
+  readonly lists: Pick<WorkerSides['lists'], 'size'>;
   readonly pools: Pools;
   readonly clock: FakeClock;
   /** What was logged. */
@@ -117,12 +121,15 @@ export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSid
     rows,
     log,
     clock,
+    defined: manager?.defined,
     report,
+    onProblems: (scope, problems) => manager?.runTime.report(scope, problems, id),
     send: (instance, message) => manager?.receive(instance, message, id),
   });
-  const leave = manager === undefined ? undefined : joinManager(manager, id, { pools, rows, sides, report });
+  const joined = manager === undefined ? undefined : joinManager(manager, id, { pools, rows, sides, report });
+  const leave = joined?.leave;
   try {
-    await sides.start(instances);
+    await sides.start(instances, joined?.lists());
     if (standIn !== undefined && sides.stages.plain.selectUpstream.taps.length === 0) {
       await sides.start(instantiate({ plugins: [standIn] }));
     }
@@ -138,6 +145,7 @@ export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSid
     id,
     hooks,
     stages,
+    lists: sides.lists,
     pools,
     clock,
     logs,
@@ -168,25 +176,48 @@ interface WorkerMeans {
   report(error: WeldrError): void;
 }
 
-/** Has the manager keep the replica up to date, and says when a drain is over here; returns how to leave. */
+/** A worker that has joined a manager. */
+interface Joined {
+  /** What operators list as the plugins of pools; what they change from then on is in force by itself. */
+  lists(): readonly (readonly [Scope, ListedNames])[];
+  leave(): void;
+}
+
+/** Has the manager keep the replica and the plugins of pools up to date, and says when a drain is over here. */
 function joinManager(
   manager: TestManagerSide,
   id: number,
   { pools, rows, sides, report }: WorkerMeans,
-): () => void {
+): Joined {
   const drains = new DrainWatch(pools, ({ pool, id: upstream }) => {
     // A worker's word reaches the manager later, as between processes.
     queueMicrotask(() => manager.workerIdle(id, pool, upstream));
   });
   drains.watch(sides.stages, report);
-  return manager.admit(id, {
+  const lists = new Map<string, PoolList>();
+  let isStarted = false;
+  const leave = manager.admit(id, {
     apply(change) {
+      const isNew = (pools.get(change.pool)?.size ?? 0) === 0;
       pools.apply(change);
       drains.changed(change);
+      if (change.op !== 'settings' || sameList(lists.get(change.pool), change.listed)) return;
+      lists.set(change.pool, change.listed);
+      if (isStarted) void sides.lists.want({ kind: 'pool', name: change.pool }, change.listed, { isNew });
     },
     applyRows: changes => rows.apply(changes),
+    prepare: (scope, names) => sides.lists.prepare(scope, names),
+    abandon: scope => void sides.lists.abandon(scope),
+    settled: () => sides.lists.settled(),
     receive: (instance, message) => sides.receive(instance, message),
   });
+  return {
+    lists() {
+      isStarted = true;
+      return Array.from(lists, ([name, names]) => [{ kind: 'pool', name }, names] as const);
+    },
+    leave,
+  };
 }
 
 function fill(pools: Pools, { upstreams = [], fallbacks = {} }: WorkerSideOptions): void {

@@ -65,6 +65,18 @@ export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): v
     handle: r => routes.show(r),
   });
   admin.add({
+    method: 'PUT',
+    path: one,
+    rel: 'put-pool',
+    summary:
+      'Have a pool be there with these settings; what is left out of one in the config is as the config says',
+    query: { dryRun },
+    body: poolSettings,
+    answers: { 200: 'It was there', 201: 'It is new' },
+    conditional,
+    handle: r => routes.put(r),
+  });
+  admin.add({
     method: 'PATCH',
     path: one,
     rel: 'update-pool',
@@ -117,6 +129,12 @@ class PoolRoutes {
     return { ...shown, headers: { ...shown.headers, Location: `/pools/${name}` } };
   }
 
+  async put(request: AdminRequest): Promise<AdminAnswer> {
+    const { pool: name = '' } = request.params;
+    const { answer, created } = await this.write(request, name, { op: 'put', value: request.body });
+    return answer ?? this.shown(name, created ? 201 : 200);
+  }
+
   async update(request: AdminRequest): Promise<AdminAnswer> {
     const name = this.nameOf(request);
     // One that is there because of its servers alone is defined by this.
@@ -151,6 +169,7 @@ class PoolRoutes {
 
   private resource(name: string) {
     const { servers, available } = this.pools.counts(name) ?? { servers: 0, available: 0 };
+    const { inPlace, problems } = this.pools.plugins(name);
     const href = `/pools/${name}`;
     const links: Link[] = [
       { rel: 'self', href, method: 'GET' },
@@ -160,7 +179,16 @@ class PoolRoutes {
       { rel: 'remove', href, method: 'DELETE' },
     ];
     const sources = this.pools.sources(name);
-    return { name, servers, available, ...this.said(name), ...(sources.length > 0 && { sources }), links };
+    return {
+      name,
+      servers,
+      available,
+      ...this.said(name),
+      ...(inPlace.length > 0 && { pluginsInPlace: inPlace }),
+      ...(problems.length > 0 && { problems }),
+      ...(sources.length > 0 && { sources }),
+      links,
+    };
   }
 
   /** What is said of it, and by whom. The key and the certificates of its TLS settings are not shown. */

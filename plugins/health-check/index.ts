@@ -86,7 +86,14 @@ export const healthCheck = definePlugin({
     );
     onClose(() => checker.close());
     const define = (entry: PoolEntry): void => {
-      if (covers(entry.upstream.pool)) checker.define(entry);
+      const { upstream } = entry;
+      if (covers(upstream.pool)) {
+        checker.define(entry);
+        return;
+      }
+      // The pool has a check of its own now; what was said of its servers is not this plugin's business any more.
+      checker.remove(upstream);
+      pools.verdict(upstream.pool, upstream.id, undefined);
     };
     pools.observe({
       joining: server => (covers(server.pool) ? checker.complaintAbout(server) : undefined),
