@@ -78,6 +78,15 @@ const flags = {
   sort: { value: 'WORD', text: 'With --watch: servers by rate, failed, inflight, latency or id' },
   interval: { value: 'SECONDS', text: 'With --watch: between two looks; default 1' },
   fallback: { value: 'NAME', text: "The pool that is asked when none of this one's servers can be had" },
+  plugins: {
+    value: 'NAMES',
+    text: "Its plugins: names of the config's define, with commas, in their order",
+  },
+  'check-path': { value: 'PATH', text: 'What its health checks ask for, such as /up' },
+  set: {
+    value: 'FIELD=VALUE',
+    text: 'Any other setting of a pool, such as timeouts.response=5s or plugins=[]; without a value: as if never said. Can be repeated',
+  },
   file: { value: 'FILE', short: 'f', text: 'Servers, pools and routes, YAML or JSON; - is stdin' },
   'dry-run': { text: 'Change nothing' },
   prune: { text: 'Remove servers, pools and routes that the file does not name' },
@@ -206,11 +215,20 @@ const commands: readonly Command[] = [
   {
     usage: 'pools add <name>',
     text: 'Add a pool, or change the one of this name',
-    flags: ['fallback', ...adminFlags],
+    flags: ['fallback', 'plugins', 'http2', 'host', 'proxy-protocol', 'check-path', 'set', ...adminFlags],
     async run([name = ''], given) {
-      const { addPool } = await import('./commands/pools.ts');
-      const pool = { name, fallback: textOf(given, 'fallback') };
-      return print(await addPool(adminOf(given), pool, isOn(given, 'json')));
+      const { addPool, namesOf, settingsOf } = await import('./commands/pools.ts');
+      const path = textOf(given, 'check-path');
+      const pool = {
+        fallback: textOf(given, 'fallback'),
+        plugins: namesOf(textOf(given, 'plugins')),
+        http2: isOn(given, 'http2') || undefined,
+        host: textOf(given, 'host'),
+        proxyProtocol: textOf(given, 'proxy-protocol'),
+        healthCheck: path === undefined ? undefined : { path },
+      };
+      const definition = { name, ...settingsOf(pool, listOf(given, 'set')) };
+      return print(await addPool(adminOf(given), definition, isOn(given, 'json')));
     },
   },
   {

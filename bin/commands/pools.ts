@@ -1,6 +1,7 @@
 // `weldr pools …`: the pools of a running Weldr.
 import { z } from 'zod';
 import type { AdminClient } from '../admin-client.ts';
+import { usageError } from '../command-error.ts';
 import { formatTable } from '../table.ts';
 import { toJson, understood } from './servers.ts';
 
@@ -10,6 +11,9 @@ const pool = z.looseObject({
   available: z.number(),
   layer: z.string().default('-'),
   fallback: z.string().optional(),
+  plugins: z.array(z.string()).default([]),
+  pluginsInPlace: z.array(z.string()).default([]),
+  problems: z.array(z.string()).default([]),
   overrides: z.record(z.string(), z.unknown()).default({}),
 });
 const poolList = z.looseObject({ pools: z.array(pool) });
@@ -18,27 +22,87 @@ const poolList = z.looseObject({ pools: z.array(pool) });
 export async function listPools(admin: AdminClient, json: boolean): Promise<string> {
   const answer = await admin.call({ method: 'GET', path: '/pools' });
   if (json) return toJson(answer);
-  return formatTable(
-    ['POOL', 'SERVERS', 'AVAILABLE', 'LAYER', 'CHANGED', 'FALLBACK'],
-    understood(poolList, answer).pools.map(({ name, servers, available, layer, overrides, fallback }) => [
+  const { pools } = understood(poolList, answer);
+  const table = formatTable(
+    ['POOL', 'SERVERS', 'AVAILABLE', 'LAYER', 'CHANGED', 'FALLBACK', 'PLUGINS'],
+    pools.map(({ name, servers, available, layer, overrides, fallback, plugins, pluginsInPlace }) => [
       name,
       String(servers),
       String(available),
       layer,
       Object.keys(overrides).join(',') || '-',
       fallback ?? '-',
+      // What no list changes stands in brackets.
+      [...pluginsInPlace.map(plugin => `(${plugin})`), ...plugins].join(',') || '-',
     ]),
   );
+  const problems = pools.flatMap(({ name, problems }) => problems.map(problem => `${name}: ${problem}`));
+  return problems.length === 0 ? table : `${table}\n\n${problems.join('\n')}`;
+}
+
+/** Names with commas; undefined: nothing was said. */
+export function namesOf(text: string | undefined): readonly string[] | undefined {
+  return text?.split(',').map(name => name.trim());
+}
+
+/** Settings as flags have them, with those of `--set`, each `timeouts.response=5s`. Throws a CommandError. */
+export function settingsOf(
+  flags: Readonly<Record<string, unknown>>,
+  sets: readonly string[],
+): Readonly<Record<string, unknown>> {
+  const settings: Record<string, unknown> = { ...flags };
+  for (const set of sets) {
+    const [, path, text] = /^([A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*)=(.*)$/s.exec(set) ?? [];
+    if (path === undefined || text === undefined) {
+      throw usageError(`--set: expected FIELD=VALUE such as timeouts.response=5s, got ${set}`);
+    }
+    setField(settings, path.split('.'), text === '' ? null : parsed(text));
+  }
+  return settings;
+}
+
+function setField(
+  settings: Record<string, unknown>,
+  [name = '', ...rest]: readonly string[],
+  value: unknown,
+): void {
+  if (rest.length === 0) {
+    settings[name] = value;
+    return;
+  }
+  const inner: Record<string, unknown> = { ...Object(settings[name]) };
+  setField(inner, rest, value);
+  settings[name] = inner;
+}
+
+/** JSON where it is some, else the text itself. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Adds a pool, or changes the one that has its name. */
 export async function addPool(
   admin: AdminClient,
-  definition: { readonly name: string; readonly fallback: string | undefined },
+  definition: Readonly<Record<string, unknown>> & { readonly name: string },
   json: boolean,
 ): Promise<string> {
-  const answer = await admin.call({ method: 'POST', path: '/pools', body: definition });
-  return json ? toJson(answer) : `the pool ${definition.name} is there`;
+  const { name, ...settings } = definition;
+  const call = takesBack(settings)
+    ? ({ method: 'PATCH', path: poolPath(name), body: settings } as const)
+    : ({ method: 'POST', path: '/pools', body: definition } as const);
+  const answer = await admin.call(call);
+  return json ? toJson(answer) : `the pool ${name} is there`;
+}
+
+/** Is a setting among them that is to be as if it had never been said? Only of a pool that is there. */
+function takesBack(settings: object): boolean {
+  return Object.values(settings).some(
+    value => value === null || (typeof value === 'object' && !Array.isArray(value) && takesBack(value)),
+  );
 }
 
 /** Removes a pool. */

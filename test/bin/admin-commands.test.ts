@@ -15,9 +15,10 @@ const test = suite('commands', { timeoutMs: 240_000 });
 
 const config = (adminPort: number) => `
 import { defineConfig } from 'weldr';
-import { adminApi, healthCheck, poolFile, roundRobin, stats } from 'weldr/plugins';
+import { adminApi, healthCheck, leastRequests, poolFile, rateLimit, roundRobin, stats } from 'weldr/plugins';
 export default defineConfig({
   listen: '127.0.0.1:0', workers: 1, pools: { other: [] },
+  define: { least: leastRequests(), limited: rateLimit({ rate: 1000 }) },
   plugins: [roundRobin(), healthCheck(), stats(), poolFile({ path: 'pool.json' }), adminApi({ listen: '127.0.0.1:${adminPort}' })],
 });`;
 
@@ -181,6 +182,46 @@ test('reload, answered when the new config is in force', async () => {
   weldr.writeConfig(text);
   assert.is(code, 1);
   assert.match(stderr, 'weldr.config.ts exports ');
+});
+
+test('pools add says all that the API can say of a pool', async () => {
+  const shown = async (): Promise<unknown> => await (await fetch(`${weldr.adminUrl}/pools/api`)).json();
+  await run(
+    'pools',
+    'add',
+    'api',
+    '--plugins',
+    'least, limited',
+    '--http2',
+    '--host',
+    'upstream',
+    '--check-path',
+    '/up',
+    '--set',
+    'timeouts.response=5s',
+    '--set',
+    'limits.upstreamConnections=7',
+  );
+  const { plugins, http2, host, healthCheck, timeouts, limits } = Object(await shown());
+  assert.equal(
+    [plugins, http2, host, healthCheck, timeouts, limits],
+    [['least', 'limited'], true, 'upstream', { path: '/up' }, { response: 5000 }, { upstreamConnections: 7 }],
+  );
+  assert.match(await run('pools'), /^api +0 +0 +api +- +- +least,limited$/m);
+  await run('pools', 'add', 'api', '--set', 'plugins=[]', '--set', 'http2=');
+  const after = Object(await shown());
+  assert.equal([after.plugins, after.http2, after.host], [[], undefined, 'upstream']);
+  const wrong = async (...args: string[]): Promise<string> =>
+    (await runWeldr(['pools', 'add', 'api', ...args], { env: { WELDR_ADMIN: weldr.adminUrl } })).stderr;
+  assert.match(
+    await wrong('--plugins', 'leats'),
+    'there is no plugin "leats" in define; did you mean "least"?',
+  );
+  assert.match(
+    await wrong('--set', 'http2'),
+    '--set: expected FIELD=VALUE such as timeouts.response=5s, got http2',
+  );
+  await run('pools', 'remove', 'api');
 });
 
 test('pool export, reset and import', async () => {
