@@ -57,7 +57,7 @@ config('gives the plugins of pools their scope, behind its own', () => {
       ['pool:a/bare', 'pool'],
     ],
   );
-  assert.not.ok('plugins' in (settings.pools['a'] ?? {}), 'settings are data');
+  assert.equal(settings.pools['a']?.plugins, ['shared'], 'settings are data: names alone');
 });
 
 config('takes overrides before its own words', () => {

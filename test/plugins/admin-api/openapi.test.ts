@@ -53,6 +53,7 @@ const calls: readonly (readonly [id: string, method: string, path: string, body?
   ['pool-update-server', 'PATCH', `/pools/api${server}`, { healthCheck: { path: '/up' } }],
   ['pool-remove-server', 'DELETE', `/pools/api${server}?wait=1s`],
   ['remove-pool', 'DELETE', '/pools/api'],
+  ['put-pool', 'PUT', '/pools/other', {}],
   ['put-certificate', 'PUT', '/certificates/origin.test', { cert: certificate, key: privateKey }],
   ['certificates', 'GET', '/certificates'],
   ['certificate', 'GET', '/certificates/origin.test'],

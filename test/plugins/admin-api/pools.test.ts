@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { workerSide } from '../../../core/testing.ts';
 import { healthCheck } from '../../../plugins/health-check/index.ts';
-import { poolFile, roundRobin } from '../../../plugins/index.ts';
+import { leastRequests, poolFile, roundRobin } from '../../../plugins/index.ts';
 import { suite } from '../../support/suite.ts';
 import { type Api, at, withApi } from './api.ts';
 
@@ -124,7 +124,8 @@ test('what cannot be is refused with its reason', async () => {
     };
     assert.equal(await refusal('POST', '/pools', { name: 'no name' }), [400, 'name']);
     assert.equal(await refusal('POST', '/pools', {}), [400, 'name']);
-    assert.equal(await refusal('POST', '/pools', { name: 'c', plugins: [] }), [400, 'plugins']);
+    assert.equal(await refusal('POST', '/pools', { name: 'c', plugins: ['auth'] }), [400, 'plugins']);
+    assert.equal(await refusal('POST', '/pools', { name: 'c', plugins: 'auth' }), [400, 'plugins']);
     assert.equal(await refusal('PATCH', '/pools/a', { fallback: 'nowhere' }), [400, 'fallback']);
     assert.equal(await refusal('PATCH', '/pools/a', { fallback: 'a' }), [400, 'fallback']);
     await api.call('PATCH', '/pools/a', { fallback: 'b' });
@@ -132,6 +133,21 @@ test('what cannot be is refused with its reason', async () => {
     assert.equal(await refusal('DELETE', '/pools/b'), [409, undefined]);
     assert.equal(await refusal('DELETE', '/pools/default'), [409, undefined]);
     assert.equal(await refusal('PATCH', '/pools/nowhere', {}), [404, undefined]);
+  });
+});
+
+test('PUT has a pool be exactly what is said, and names the plugins that it has', async () => {
+  const define = { least: leastRequests() };
+  await withApi({ before: [roundRobin()], define }, async api => {
+    const made = await api.call('PUT', '/pools/api', { plugins: ['least'], http2: true });
+    assert.equal([made.status, at(made.body, 'plugins'), at(made.body, 'http2')], [201, ['least'], true]);
+    const again = await api.call('PUT', '/pools/api', { plugins: [] });
+    assert.equal([again.status, at(again.body, 'plugins'), at(again.body, 'http2')], [200, [], undefined]);
+    const tag = { 'if-match': String(again.headers.get('etag')) };
+    assert.is((await api.call('PUT', '/pools/api', {}, tag)).status, 200);
+    assert.is((await api.call('PUT', '/pools/api', { http2: true }, tag)).status, 412);
+    const planned = await api.call('PUT', '/pools/api?dryRun', { plugins: ['leats'] });
+    assert.match(String(at(planned.body, 'detail')), 'did you mean "least"?');
   });
 });
 
