@@ -163,8 +163,8 @@ export class DefinedPlugins {
     const where = `plugins[${names.indexOf(definedAs)}]`;
     const whose = `${JSON.stringify(definedAs)} (${plugin.name})`;
     const place = scope.kind === 'config' ? 'here' : `in a ${scope.kind}`;
-    if (scopeName(instance.scope) !== scopeName(scope)) {
-      throw invalid(where, `${whose} leads requests itself, and cannot stand ${place}`);
+    if (plugin.kind !== undefined || scopeName(instance.scope) !== scopeName(scope)) {
+      throw invalid(where, `${whose} decides where requests go, and cannot stand ${place}`);
     }
     if (plugin.stored !== undefined) {
       const remedy = 'it belongs into the config’s own plugins';

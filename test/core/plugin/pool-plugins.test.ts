@@ -136,7 +136,7 @@ test('what cannot stand in a pool is refused with the reason, and nothing of it 
   const side = await managerSide([roundRobin()], { define });
   const worker = await workerSide([roundRobin()], { manager: side });
   const messages: Record<string, RegExp> = {
-    routing: /leads requests itself, and cannot stand in a pool|is never asked in the scope of pool api/,
+    routing: /"routing" \(routes\) decides where requests go, and cannot stand in a pool/,
     entrance: /is never asked in the scope of pool api/,
     counts: /stats adds GET \/stats to the admin API, and cannot stand in a pool/,
     store: /keeps what operators change, and cannot stand in a pool/,
