@@ -25,6 +25,8 @@ export interface KindView {
   codeOf(key: string): readonly string[];
   /** The pools that a thing leads to and that are not there. */
   danglingOf(entity: Entity): readonly string[];
+  /** What of the plugins that a thing names is not as it is listed, a sentence each. */
+  problemsOf(key: string): readonly string[];
   /** What its plugin says besides of a thing. */
   moreOf(key: string, how: 'alone' | 'listed'): Readonly<Record<string, unknown>>;
 }
@@ -58,6 +60,7 @@ export class KindViews extends EntityViews {
       },
       codeOf: key => list.codeOf(key),
       danglingOf: ({ value }) => kinds.missing(kind.pools(value)),
+      problemsOf: key => kinds.problemsOf(kind, key),
       moreOf: (key, how) => this.more.get(list.instanceOf(key) ?? '')?.(key, how) ?? {},
     };
   }

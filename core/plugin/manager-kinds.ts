@@ -5,17 +5,21 @@ import type { ManagedPools } from '../pool/managed-pools.ts';
 import { PoolReferences } from '../pool/pool-references.ts';
 import { changesBetween, type EffectiveChange } from '../state/effective-change.ts';
 import type { Entity } from '../state/entity.ts';
+import { type ListedNames, listedNames, sameList } from '../state/listed-names.ts';
 import type { JsonObject } from '../state/merge-patch.ts';
 import type { Mark } from '../state/row.ts';
-import type { AdmittedWrite } from '../state/state.ts';
+import type { AdmittedWrite, Undo } from '../state/state.ts';
 import type { EntitySource, EntityViews } from './entity-views.ts';
 import { type KindList, kindListsOf, stateKindOf } from './kind-lists.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 import { mostDefined, type PluginKind } from './plugin-kind.ts';
+import type { RunTimePlugins } from './run-time-plugins.ts';
 
 /** What {@link ManagerKinds} work with. */
 export interface ManagerKindsOptions {
   readonly pools: ManagedPools;
+  /** Starts the plugins that things name; default: nobody does. */
+  readonly plugins?: RunTimePlugins | undefined;
   /** Told of each change of what is in force, once the start is over. */
   tell?(change: EffectiveChange): void;
 }
@@ -61,6 +65,10 @@ export class ManagerKinds {
     for (const name of before.keys()) if (!this.lists.has(name)) state.unregister(name);
     for (const [name, list] of this.lists) if (!before.has(name)) this.register(name, list);
     this.referAll();
+    for (const { kind, key } of state.all) {
+      const list = this.lists.get(kind);
+      if (list !== undefined) this.list(list, key, false);
+    }
     this.views?.changed([...state.all].map(row => ({ kind: row.kind, key: row.key, row })));
   }
 
@@ -109,8 +117,48 @@ export class ManagerKinds {
       base: key => list().base(key),
       changed: (key, mark) => this.changed(list(), key, mark),
       admit: (key, after, write) => this.admit(list(), key, after, write),
+      prepare: (key, after) => this.prepare(list(), key, after),
       takesNew: () => list().home !== undefined,
     });
+  }
+
+  // --- the plugins that things name ------------------------------------------------------------------------------
+
+  /** Has the list of plugins of a thing be in force. */
+  private list(list: KindList, key: string, isNew: boolean): void {
+    const scope = list.kind.scope?.(key);
+    if (scope !== undefined) this.options.plugins?.want(scope, this.namesOf(list, key), { isNew });
+  }
+
+  private namesOf(list: KindList, key: string): ListedNames {
+    const { state } = this.options.pools;
+    const { name } = list.kind;
+    const isListed = list.item(key) !== undefined;
+    if (state.row(name, key) === undefined) return undefined;
+    return listedNames(state.entity(name, key), isListed);
+  }
+
+  private prepare(list: KindList, key: string, after: Entity | undefined): Promise<Undo> | undefined {
+    const scope = list.kind.scope?.(key);
+    const { plugins } = this.options;
+    if (scope === undefined || after === undefined || plugins === undefined) return undefined;
+    const names = listedNames(after, list.item(key) !== undefined);
+    return sameList(names, plugins.listOf(scope)) ? undefined : plugins.prepare(scope, names);
+  }
+
+  private expectPlugins(list: KindList, key: string, after: Entity): void {
+    const scope = list.kind.scope?.(key);
+    const { plugins } = this.options;
+    if (scope === undefined || plugins === undefined) return;
+    const names = listedNames(after, list.item(key) !== undefined);
+    // What was taken over with a problem stays until it is changed.
+    if (!sameList(names, plugins.listOf(scope))) plugins.expect(scope, names);
+  }
+
+  /** What of the plugins of a thing is not as it is listed, a sentence each. */
+  problemsOf(kind: PluginKind, key: string): readonly string[] {
+    const scope = kind.scope?.(key);
+    return scope === undefined ? [] : (this.options.plugins?.problems(scope) ?? []);
   }
 
   private changed(list: KindList, key: string, { by }: Pick<Mark, 'by'>): void {
@@ -120,6 +168,7 @@ export class ManagerKinds {
     const after = state.entity(name, key)?.value;
     const before = this.last.has(id) ? this.last.get(id) : list.base(key)?.value;
     this.remember(name, key);
+    this.list(list, key, before === undefined);
     const { tell } = this.options;
     if (tell === undefined || !this.started) return;
     for (const change of changesBetween(id, { before, after }, [], { by })) tell(change);
@@ -193,6 +242,7 @@ export class ManagerKinds {
     const { kind } = list;
     this.expectRoom(list, key);
     this.expectPools(kind, after.value, before?.value);
+    this.expectPlugins(list, key, after);
     kind.admit?.(after.value, {
       listeners: this.listeners,
       before: before?.value,

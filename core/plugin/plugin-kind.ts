@@ -1,5 +1,6 @@
 // PluginKind: a sort of thing which a plugin owns and operators may change at run time, and such things as plugins have them.
 import type { z } from 'zod';
+import type { Scope } from '../stages/scope.ts';
 import type { JsonObject } from '../state/merge-patch.ts';
 
 /** One thing that the options of a plugin list. */
@@ -56,6 +57,8 @@ export interface PluginKind<Options = unknown, Item = unknown> {
   check?(item: Item): void;
   /** The same for a change that an operator makes now. Throws INPUT_INVALID. */
   admit?(value: JsonObject, facts: KindFacts): void;
+  /** Where the plugins stand that a thing names in its field `plugins`; undefined: it has no such field. */
+  scope?(key: string): Scope;
   /** The pools that an item or its value leads to. */
   pools(item: Item | JsonObject): readonly string[];
   /** Pools that the options lead to besides, by what says so: `{ otherwise: 'default' }`. */

@@ -3,9 +3,9 @@
 import type { Logger } from 'pino';
 import type { PoolPlugins } from '../pool/pool-plugins.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
+import { type ListedNames, sameList } from '../state/listed-names.ts';
 import type { DefinedPlugins } from './defined-plugins.ts';
 import type { ManagerSides } from './manager-sides.ts';
-import type { ListedNames } from './scope-lists.ts';
 
 /** The workers, as they start plugins. */
 export interface ListingWorkers {
@@ -13,6 +13,14 @@ export interface ListingWorkers {
   prepare(scope: Scope, names: ListedNames): Promise<void>;
   /** What was prepared is not to be. */
   abandon(scope: Scope): void;
+}
+
+/** A list that is another one now. */
+export interface ListChange {
+  readonly scope: Scope;
+  readonly names?: ListedNames;
+  /** Is nobody served by the scope yet? Then nobody is before its plugins are there. */
+  readonly isNew: boolean;
 }
 
 /** What {@link RunTimePlugins} work with. */
@@ -29,6 +37,7 @@ export class RunTimePlugins {
   private readonly options: RunTimePluginsOptions;
   /** What operators list, by the names of scopes. */
   private readonly lists = new Map<string, { readonly scope: Scope; readonly names: ListedNames }>();
+  private readonly observers = new Set<(change: ListChange) => void>();
   private readonly underWay = new Set<Promise<void>>();
   /** By the names of scopes, and who found them. */
   private readonly found = new Map<string, Map<number, readonly string[]>>();
@@ -45,7 +54,7 @@ export class RunTimePlugins {
     return {
       expect: (pool, list) => this.expect(scope(pool), list),
       prepare: (pool, list) => this.prepare(scope(pool), list),
-      want: (pool, list) => this.want(scope(pool), list),
+      want: (pool, list, how) => this.want(scope(pool), list, how),
       problems: pool => this.problems(scope(pool)),
       madeInPlace: pool => this.defined?.madeInPlace(scope(pool)) ?? [],
     };
@@ -91,11 +100,29 @@ export class RunTimePlugins {
     return undo;
   }
 
+  /** What operators list for a scope. */
+  listOf(scope: Scope): ListedNames {
+    return this.lists.get(scopeName(scope))?.names;
+  }
+
+  /** What operators list, for a worker that is new. */
+  get all(): readonly ListChange[] {
+    return Array.from(this.lists.values(), ({ scope, names }) => ({ scope, names, isNew: false }));
+  }
+
+  /** Follows the lists, so that the workers hear of them; returns how to stop. */
+  observe(observer: (change: ListChange) => void): () => void {
+    this.observers.add(observer);
+    return () => void this.observers.delete(observer);
+  }
+
   /** A list is in force from now on; undefined: the config's is. */
-  want(scope: Scope, names: ListedNames): void {
+  want(scope: Scope, names: ListedNames, { isNew }: { readonly isNew: boolean }): void {
+    if (sameList(this.listOf(scope), names)) return;
     if (names === undefined) this.lists.delete(scopeName(scope));
     else this.lists.set(scopeName(scope), { scope, names });
     if (this.sides !== undefined) this.begin(this.sides, scope, names);
+    for (const observer of this.observers) observer({ scope, names, isNew });
   }
 
   /** Resolves when the manager sides of all that is listed have started. */

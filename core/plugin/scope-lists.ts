@@ -2,6 +2,7 @@
 // started, what is in force is exchanged at once, and what nobody lists any more ends.
 import { describeError } from '../errors.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
+import type { ListedNames } from '../state/listed-names.ts';
 import type { DefinedPlugins } from './defined-plugins.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 
@@ -23,9 +24,6 @@ export interface PluginStarter<S extends Started> {
   /** Runs its clean-ups, when nobody needs it any more. Does not reject. */
   end(started: S): Promise<void>;
 }
-
-/** What is to stand in a scope: the names of an operator's list; undefined: what the config lists. */
-export type ListedNames = readonly string[] | undefined;
 
 /** Plugins that were started for a list that is not in force yet. */
 interface Staged<S> {

@@ -15,7 +15,8 @@ import { MetricRecorder } from './metric-recorder.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 import { RolesByPool } from './roles-by-pool.ts';
 import type { RowReplica } from './row-replica.ts';
-import { type ListedNames, type ProblemReport, ScopeLists } from './scope-lists.ts';
+import type { ListChange } from './run-time-plugins.ts';
+import { type ProblemReport, ScopeLists } from './scope-lists.ts';
 import { startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
 import { StartedWorkerSide, type WorkerSurroundings } from './started-worker-side.ts';
@@ -110,14 +111,14 @@ export class WorkerSides {
    */
   async start(
     instances: readonly PluginInstance[],
-    listed: Iterable<readonly [Scope, ListedNames]> = [],
+    listed: Iterable<Pick<ListChange, 'scope' | 'names'>> = [],
   ): Promise<void> {
     const lists = kindListsOf(instances);
     const { rows, report } = this.options;
     this.views = new EntityViews({ lists, source: rows, report });
     if (lists.size > 0) rows.use(lists, this.views);
     const others = [...listed];
-    const changed = new Set(others.map(([scope]) => scopeName(scope)));
+    const changed = new Set(others.map(({ scope }) => scopeName(scope)));
     const configured = instances.filter(({ scope }) => !changed.has(scopeName(scope)));
     for (const instance of configured) this.roles.add(instance);
     try {
@@ -133,16 +134,16 @@ export class WorkerSides {
       await this.close();
       throw thrown;
     }
-    for (const [scope, names] of others) await this.lists.want(scope, names, { isNew: false });
+    for (const { scope, names } of others) await this.lists.want(scope, names, { isNew: false });
   }
 
   /**
-   * Throws CONFIG_INVALID for a pool which has servers, and no plugin that chooses among them. `listed`: pools whose plugins an
-   * operator lists, for which a start does not fail.
+   * Throws CONFIG_INVALID for a pool which has servers, and no plugin that chooses among them. `listed`: by their
+   * names, scopes whose plugins an operator lists, for which a start does not fail.
    */
   refusePoolsWithoutBalancer(listed: ReadonlyMap<string, unknown> = new Map()): void {
     for (const pool of this.options.pools) {
-      if (listed.has(pool.name)) continue;
+      if (listed.has(`pool:${pool.name}`)) continue;
       if (pool.size === 0 || this.stages.of(undefined, pool).selectUpstream.taps.length > 0) continue;
       const why = `no plugin chooses among the servers of pool ${pool.name}; add a balancer such as roundRobin()`;
       throw new WeldrError('CONFIG_INVALID', `plugins: ${why}`, { field: 'plugins' });

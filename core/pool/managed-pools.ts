@@ -4,6 +4,7 @@ import type { CancelTimer } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import { changesBetween } from '../state/effective-change.ts';
 import type { Base, Entity } from '../state/entity.ts';
+import { type ListedNames, listedNames, sameList } from '../state/listed-names.ts';
 import type { Row } from '../state/row.ts';
 import { RunTimeSettings } from '../state/settings.ts';
 import { type AdmittedWrite, State, type Undo, type Written } from '../state/state.ts';
@@ -20,7 +21,6 @@ import {
   type Member,
   PoolMembers,
 } from './pool-members.ts';
-import { type PoolList, poolListOf, sameList } from './pool-plugins.ts';
 import {
   noPoolSettings,
   type PoolSettings,
@@ -302,15 +302,15 @@ export class ManagedPools {
   }
 
   /** A pool that was removed has no plugins but those that the config has made in place. */
-  private listOf(name: string, entity: Entity | undefined): PoolList {
-    if (entity !== undefined) return poolListOf(entity);
-    return this.poolBase(name) === undefined ? undefined : [];
+  private listOf(name: string, entity: Entity | undefined): ListedNames {
+    return listedNames(entity, this.poolBase(name) !== undefined);
   }
 
   /** Has a list of plugins that is new for a pool start, before anything of it is written. */
   private async preparePool(name: string, after: Entity | undefined): Promise<Undo | undefined> {
-    if (after === undefined || sameList(poolListOf(after), this.members.listOf(name))) return undefined;
-    return await this.options.plugins?.prepare(name, poolListOf(after));
+    const list = this.listOf(name, after);
+    if (after === undefined || sameList(list, this.members.listOf(name))) return undefined;
+    return await this.options.plugins?.prepare(name, list);
   }
 
   /** What of the plugins of a pool is not as it is listed, a sentence each. */
@@ -346,7 +346,7 @@ export class ManagedPools {
     if (this.pools.get(name) === undefined && this.pools.size >= maxPools) {
       throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, the most there may be`);
     }
-    const list = poolListOf(after);
+    const list = this.listOf(name, after);
     // What was taken over with a problem stays until it is changed.
     if (!sameList(list, this.members.listOf(name))) this.options.plugins?.expect(name, list);
     const seen = [name];

@@ -2,12 +2,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CancelTimer, Clock } from '../clock.ts';
 import type { EffectiveChange } from '../state/effective-change.ts';
+import { type ListedNames, sameList } from '../state/listed-names.ts';
 import type { Row } from '../state/row.ts';
 import { Drain } from './drain.ts';
 import type { Layer, PoolChange, Upstream } from './pool.ts';
 import { Pools } from './pool.ts';
 import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';
-import { type PoolList, type PoolPlugins, sameList } from './pool-plugins.ts';
+import type { PoolPlugins } from './pool-plugins.ts';
 import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
 import type { JoiningServer, PoolsObserver } from './pools-observer.ts';
 import type { ServerDefinition } from './server-definition.ts';
@@ -120,9 +121,8 @@ export class PoolMembers {
   snapshot(): PoolChange[] {
     const changes: PoolChange[] = [];
     for (const pool of this.pools) {
-      const listed = this.lists.get(pool.name);
-      if (pool.settings !== noPoolSettings || listed !== undefined) {
-        changes.push({ op: 'settings', pool: pool.name, settings: pool.settings, listed });
+      if (pool.settings !== noPoolSettings) {
+        changes.push({ op: 'settings', pool: pool.name, settings: pool.settings });
       }
       for (const upstream of pool) changes.push({ op: 'set', pool: pool.name, upstream: upstream.record });
     }
@@ -130,15 +130,16 @@ export class PoolMembers {
   }
 
   /** Says something of a pool as a whole; its servers hear of it. */
-  setPool(name: string, settings: PoolSettings, listed: PoolList): void {
+  setPool(name: string, settings: PoolSettings, listed: ListedNames): void {
     const pool = this.pools.ensure(name);
-    const isListed = !sameList(this.lists.get(name), listed);
-    if (isDeepStrictEqual(pool.settings, settings) && !isListed) return;
-    if (listed === undefined) this.lists.delete(name);
-    else this.lists.set(name, listed);
+    if (!sameList(this.lists.get(name), listed)) {
+      if (listed === undefined) this.lists.delete(name);
+      else this.lists.set(name, listed);
+      this.options.plugins?.want(name, listed, { isNew: pool.size === 0 });
+    }
+    if (isDeepStrictEqual(pool.settings, settings)) return;
     pool.setSettings(settings);
-    this.broadcast({ op: 'settings', pool: name, settings: pool.settings, listed });
-    if (isListed) this.options.plugins?.want(name, listed);
+    this.broadcast({ op: 'settings', pool: name, settings: pool.settings });
     for (const { id } of [...pool]) {
       const entry = this.entries.get(keyOf(name, id));
       if (entry === undefined) continue;
@@ -149,7 +150,7 @@ export class PoolMembers {
   }
 
   /** The plugins that an operator lists for a pool. */
-  listOf(name: string): PoolList {
+  listOf(name: string): ListedNames {
     return this.lists.get(name);
   }
 

@@ -14,16 +14,8 @@ export type { UpstreamRecord, UpstreamState, UpstreamTls } from './upstream-reco
 export type PoolChange =
   | { readonly op: 'set'; readonly pool: string; readonly upstream: UpstreamRecord }
   | { readonly op: 'delete'; readonly pool: string; readonly id: string }
-  /**
-   * What is said of the pool as a whole. `listed`: the names of its plugins by an operator's word; else its list is the
-   * config's.
-   */
-  | {
-      readonly op: 'settings';
-      readonly pool: string;
-      readonly settings: PoolSettings;
-      readonly listed?: readonly string[] | undefined;
-    };
+  /** What is said of the pool as a whole. */
+  | { readonly op: 'settings'; readonly pool: string; readonly settings: PoolSettings };
 
 /** @internal `value instanceof Pool`, for the hot path. */
 export let isPool: (value: unknown) => value is Pool;

@@ -143,11 +143,12 @@ export class Manager {
         await this.delivery.settled();
       },
     });
-    this.broadcast = new StateBroadcast(this.pools, changes => {
+    this.broadcast = new StateBroadcast(this.pools, this.runTime, changes => {
       for (const group of this.groups) group.changes(changes);
     });
     this.kinds = new ManagerKinds({
       pools: this.pools,
+      plugins: this.runTime,
       tell: ({ text, ...facts }) => this.processLog?.log.info(facts, text),
     });
     this.certificates = new CertificateRegistry({
@@ -621,6 +622,7 @@ export class Manager {
       revision: this.pools.revision,
       changes: this.pools.snapshot(),
       rows: this.broadcast.rows,
+      lists: this.runTime.all,
       settings: withoutServers(settings),
     };
   }

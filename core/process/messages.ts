@@ -2,12 +2,13 @@
 import type { Certificate } from '../certificates/certificate.ts';
 import type { TlsMaterials } from '../certificates/listener-tls.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { ListedNames } from '../plugin/scope-lists.ts';
+import type { ListChange } from '../plugin/run-time-plugins.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import type { Vantage } from '../pool/vantage.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
 import type { Scope } from '../stages/scope.ts';
+import type { ListedNames } from '../state/listed-names.ts';
 import type { Row } from '../state/row.ts';
 import type { ConfigRecording } from './config-source.ts';
 import type { StateChanges } from './state-broadcast.ts';
@@ -63,6 +64,8 @@ export type ManagerMessage =
       readonly revision: number;
       readonly changes: readonly PoolChange[];
       readonly rows: readonly Row[];
+      /** What operators list as the plugins of pools and routes. */
+      readonly lists: readonly ListChange[];
       readonly settings: Settings;
     }
   /** What changed: no request may see a part of it. */

@@ -1,5 +1,6 @@
 // Gathers what changes in pools and in what operators said, so that a thousand changes made at once are one message to each worker.
 import { certificateKindName } from '../certificates/certificate-kind.ts';
+import type { ListChange, RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import { poolKindName } from '../pool/pool-settings.ts';
@@ -13,6 +14,8 @@ export interface StateChanges {
   readonly revision: number;
   readonly changes: readonly PoolChange[];
   readonly rows: readonly RowChange[];
+  /** What operators list as the plugins of pools and routes. */
+  readonly lists: readonly ListChange[];
 }
 
 /** Kinds that workers know in another form, or not at all. */
@@ -34,9 +37,10 @@ export class StateBroadcast {
   private readonly send: (changes: StateChanges) => void;
   private waiting: PoolChange[] = [];
   private waitingRows: RowChange[] = [];
+  private waitingLists: ListChange[] = [];
   private sent: number;
 
-  constructor(pools: ManagedPools, send: (changes: StateChanges) => void) {
+  constructor(pools: ManagedPools, runTime: RunTimePlugins, send: (changes: StateChanges) => void) {
     this.pools = pools;
     this.send = send;
     this.sent = pools.revision;
@@ -52,6 +56,10 @@ export class StateBroadcast {
       this.schedule();
       this.waitingRows.push(...rows);
     });
+    runTime.observe(change => {
+      this.schedule();
+      this.waitingLists.push(change);
+    });
   }
 
   /** All rows of kinds that plugins own: what a new worker gets first. */
@@ -62,16 +70,17 @@ export class StateBroadcast {
   /** Sends what waits. Call it before a snapshot is taken, so that nobody gets a change twice. */
   flush(): void {
     if (!this.waits) return;
-    const { waiting, waitingRows } = this;
+    const { waiting, waitingRows, waitingLists } = this;
     const after = this.sent;
     this.waiting = [];
     this.waitingRows = [];
+    this.waitingLists = [];
     this.sent = this.pools.revision;
-    this.send({ after, revision: this.sent, changes: waiting, rows: waitingRows });
+    this.send({ after, revision: this.sent, changes: waiting, rows: waitingRows, lists: waitingLists });
   }
 
   private get waits(): boolean {
-    return this.waiting.length > 0 || this.waitingRows.length > 0;
+    return this.waiting.length > 0 || this.waitingRows.length > 0 || this.waitingLists.length > 0;
   }
 
   private schedule(): void {

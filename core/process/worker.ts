@@ -6,11 +6,12 @@ import { describeError, toError, WeldrError } from '../errors.ts';
 import { Listener } from '../http/accept/listener.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { RowReplica } from '../plugin/row-replica.ts';
+import type { ListChange } from '../plugin/run-time-plugins.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
-import { type PoolList, sameList } from '../pool/pool-plugins.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import { poolSettingsOf, type Settings } from '../settings/settings.ts';
+import { scopeName } from '../stages/scope.ts';
 import type { LoadedConfig, ReplayConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';
@@ -59,10 +60,10 @@ export class Worker {
   private watching = false;
   /** What was asked for and takes its time; it does not reject. */
   private readonly underWay = new Set<Promise<void>>();
-  /** What operators list as the plugins of pools, by the names of these. */
-  private readonly lists = new Map<string, readonly string[]>();
-  /** Have those begun that the snapshot listed? */
-  private listsStarted = false;
+  /** What operators list as the plugins of pools and routes, by the names of their scopes. */
+  private readonly lists = new Map<string, ListChange>();
+  /** What of it was changed while the plugins start. */
+  private changedLists: Map<string, ListChange> | undefined;
 
   /** Begins to listen to its manager. */
   constructor(options: WorkerOptions) {
@@ -145,9 +146,7 @@ export class Worker {
       this.pools.ensure(name).setSettings(said);
     }
     this.pools.applyAll(snapshot.changes);
-    for (const change of snapshot.changes) {
-      if (change.op === 'settings') this.setList(change.pool, change.listed);
-    }
+    for (const change of snapshot.lists) this.setList(change);
     this.rows.apply(snapshot.rows.map(row => ({ kind: row.kind, key: row.key, row })));
     try {
       const log = await this.options.openLog(settings.logLevel, this.number);
@@ -199,40 +198,36 @@ export class Worker {
     this.pools.applyAll(message.changes);
     for (const change of message.changes) {
       this.drains.changed(change);
-      if (change.op === 'settings') this.changeList(change.pool, change.listed, false);
     }
+    for (const change of message.lists) this.changeList(change);
     // Behind the pools, which may be new.
     this.rows.apply(message.rows);
   }
 
-  // --- the plugins of pools ------------------------------------------------------------------------------------
+  // --- the plugins of pools and routes -------------------------------------------------------------------------
 
   private async startPlugins(plugins: WorkerSides, config: LoadedConfig): Promise<void> {
-    const first = new Map(this.lists);
-    await plugins.start(
-      config.plugins,
-      Array.from(first, ([name, names]) => [{ kind: 'pool', name }, names] as const),
-    );
-    this.listsStarted = true;
-    // What changed meanwhile.
-    for (const name of new Set([...first.keys(), ...this.lists.keys()])) {
-      const names = this.lists.get(name);
-      if (!sameList(first.get(name), names)) {
-        await plugins.lists.want({ kind: 'pool', name }, names, { isNew: false });
-      }
+    const first = [...this.lists.values()];
+    this.changedLists = new Map();
+    await plugins.start(config.plugins, first);
+    for (const { scope, names } of this.changedLists.values()) {
+      await plugins.lists.want(scope, names, { isNew: false });
     }
+    this.changedLists = undefined;
   }
 
-  private setList(pool: string, list: PoolList): void {
-    if (list === undefined) this.lists.delete(pool);
-    else this.lists.set(pool, list);
+  private setList(change: ListChange): void {
+    if (change.names === undefined) this.lists.delete(scopeName(change.scope));
+    else this.lists.set(scopeName(change.scope), change);
   }
 
-  private changeList(pool: string, list: PoolList, isNew: boolean): void {
-    if (sameList(this.lists.get(pool), list)) return;
-    this.setList(pool, list);
-    if (this.plugins === undefined || !this.listsStarted) return;
-    void this.beforeFences(this.plugins.lists.want({ kind: 'pool', name: pool }, list, { isNew }));
+  private changeList(change: ListChange): void {
+    this.setList(change);
+    const { scope, names, isNew } = change;
+    if (this.changedLists !== undefined) this.changedLists.set(scopeName(scope), change);
+    else if (this.plugins !== undefined) {
+      void this.beforeFences(this.plugins.lists.want(scope, names, { isNew }));
+    }
   }
 
   private async stage({ round, scope, names }: Message<'stage-plugins'>): Promise<void> {

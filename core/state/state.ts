@@ -21,7 +21,7 @@ export interface KindHost {
    * Has what this needs be there before it is written. Resolves with how to undo it, should it not be written; undefined:
    * it needs nothing. Rejects with why it cannot be, and then nothing is left of it.
    */
-  prepare?(key: string, after: Entity | undefined): Promise<Undo | undefined>;
+  prepare?(key: string, after: Entity | undefined): Promise<Undo | undefined> | undefined;
   /** Has a thing of this kind, which only operators define, an effect? Default: yes. */
   takesNew?(): boolean;
 }

@@ -11,8 +11,7 @@ import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus, Plugin } from '../plugin/plugin.ts';
 import { instantiateAll } from '../plugin/plugin-instance.ts';
 import { Precondition, type PreconditionFields } from '../plugin/precondition.ts';
-import { type ListingWorkers, RunTimePlugins } from '../plugin/run-time-plugins.ts';
-import type { ListedNames } from '../plugin/scope-lists.ts';
+import { type ListChange, type ListingWorkers, RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
@@ -20,6 +19,7 @@ import { ofPlugins } from '../process/state-broadcast.ts';
 import { parse } from '../settings/options.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { Scope } from '../stages/scope.ts';
+import type { ListedNames } from '../state/listed-names.ts';
 import type { RowChange } from '../state/row.ts';
 import { FakeClock } from './fake-clock.ts';
 import { collectingLogger, type LogLine } from './log-lines.ts';
@@ -128,7 +128,8 @@ export async function managerSide(
       log: () => log,
     });
   const kinds =
-    previous?.kinds ?? new ManagerKinds({ pools, tell: ({ text, ...facts }) => log.info(facts, text) });
+    previous?.kinds ??
+    new ManagerKinds({ pools, plugins: runTime, tell: ({ text, ...facts }) => log.info(facts, text) });
   const reported: WeldrError[] = [];
   const memory = previous?.memory ?? new Map<string, unknown>();
   const sums = previous?.sums ?? new MetricSums();
@@ -193,7 +194,7 @@ export async function managerSide(
     receive: (instance, message, worker) => sendLater(message, copy => sides.receive(instance, copy, worker)),
     workerIdle: (worker, pool, id) => pools.workerIdle(worker, pool, id),
     admit(worker, replica) {
-      const leave = workers.admit(worker, replica, pools);
+      const leave = workers.admit(worker, replica, { pools, runTime });
       let left = false;
       return () => {
         if (left) return;
@@ -233,6 +234,8 @@ export interface WorkerReplica {
   apply(change: PoolChange): void;
   /** What operators say of kinds that plugins own. */
   applyRows(changes: readonly RowChange[]): void;
+  /** Takes what operators list as plugins; default: nobody wants to know. */
+  applyList?(change: ListChange): void;
   /** Starts what a list of plugins needs; default: there are none. */
   prepare?(scope: Scope, names: ListedNames): Promise<void>;
   abandon?(scope: Scope): void;
@@ -270,10 +273,16 @@ class Workers implements ListingWorkers {
     for (const replica of this.replicas.values()) await replica.settled?.();
   }
 
-  admit(worker: number, replica: WorkerReplica, pools: ManagedPools): () => void {
+  admit(
+    worker: number,
+    replica: WorkerReplica,
+    { pools, runTime }: { readonly pools: ManagedPools; readonly runTime: RunTimePlugins },
+  ): () => void {
     if (this.replicas.has(worker)) throw new Error(`worker ${worker} runs already; give this one another id`);
     this.replicas.set(worker, replica);
     for (const change of pools.snapshot()) replica.apply(change);
+    for (const change of runTime.all) replica.applyList?.(change);
+    const stopLists = runTime.observe(change => replica.applyList?.(change));
     replica.applyRows(ofPlugins([...pools.state.all]).map(row => ({ kind: row.kind, key: row.key, row })));
     const stopRows = pools.state.observe(changes => replica.applyRows(throughJson(ofPlugins(changes))));
     const stop = pools.observe({
@@ -284,6 +293,7 @@ class Workers implements ListingWorkers {
     return () => {
       stop();
       stopRows();
+      stopLists();
       this.replicas.delete(worker);
     };
   }

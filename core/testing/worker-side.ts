@@ -3,15 +3,14 @@ import type { WeldrError } from '../errors.ts';
 import type { Plugin } from '../plugin/plugin.ts';
 import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
 import { RowReplica } from '../plugin/row-replica.ts';
-import type { ListedNames } from '../plugin/scope-lists.ts';
+import type { ListChange } from '../plugin/run-time-plugins.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools, type Upstream } from '../pool/pool.ts';
-import { type PoolList, sameList } from '../pool/pool-plugins.ts';
 import type { Vantage } from '../pool/vantage.ts';
 import { DrainWatch } from '../process/drain-watch.ts';
 import type { ProxyContext } from '../request/context.ts';
 import { createHooks, type RequestHooks } from '../stages/request-hooks.ts';
-import { configScope, type Scope } from '../stages/scope.ts';
+import { configScope, scopeName } from '../stages/scope.ts';
 import type { Stages } from '../stages/stages.ts';
 import { type ContextOptions, context } from './context.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -178,8 +177,8 @@ interface WorkerMeans {
 
 /** A worker that has joined a manager. */
 interface Joined {
-  /** What operators list as the plugins of pools; what they change from then on is in force by itself. */
-  lists(): readonly (readonly [Scope, ListedNames])[];
+  /** What operators list as plugins; what they change from then on is in force by itself. */
+  lists(): readonly ListChange[];
   leave(): void;
 }
 
@@ -194,16 +193,17 @@ function joinManager(
     queueMicrotask(() => manager.workerIdle(id, pool, upstream));
   });
   drains.watch(sides.stages, report);
-  const lists = new Map<string, PoolList>();
+  const lists = new Map<string, ListChange>();
   let isStarted = false;
   const leave = manager.admit(id, {
     apply(change) {
-      const isNew = (pools.get(change.pool)?.size ?? 0) === 0;
       pools.apply(change);
       drains.changed(change);
-      if (change.op !== 'settings' || sameList(lists.get(change.pool), change.listed)) return;
-      lists.set(change.pool, change.listed);
-      if (isStarted) void sides.lists.want({ kind: 'pool', name: change.pool }, change.listed, { isNew });
+    },
+    applyList(change) {
+      const { scope, names, isNew } = change;
+      lists.set(scopeName(scope), change);
+      if (isStarted) void sides.lists.want(scope, names, { isNew });
     },
     applyRows: changes => rows.apply(changes),
     prepare: (scope, names) => sides.lists.prepare(scope, names),
@@ -214,7 +214,7 @@ function joinManager(
   return {
     lists() {
       isStarted = true;
-      return Array.from(lists, ([name, names]) => [{ kind: 'pool', name }, names] as const);
+      return [...lists.values()];
     },
     leave,
   };

@@ -183,6 +183,7 @@ class KindRoutes {
     const shadows = shadowedBy(entity);
     const code = view.codeOf(name);
     const dangling = view.danglingOf(entity);
+    const problems = view.problemsOf(name);
     return {
       name,
       ...value,
@@ -191,6 +192,7 @@ class KindRoutes {
       ...(Object.keys(overrides).length > 0 && { overrides }),
       ...(shadows !== undefined && { shadows }),
       ...(dangling.length > 0 && { dangling }),
+      ...(problems.length > 0 && { problems }),
       ...view.moreOf(name, how),
       ...(row !== undefined && { by: row.by, at: row.at }),
       links,

@@ -53,18 +53,12 @@ export const routeKind: PluginKind<ListOptions, RouteOptions> = {
       field,
     });
   },
-  admit(value, { listeners, base }) {
+  scope: name => ({ kind: 'route', name }),
+  admit(value, { listeners }) {
     const wanted = value['listener'];
     for (const name of wanted === undefined ? [] : asList(wanted)) {
       if (typeof name === 'string' && !listeners.includes(name)) throw noListener(name, listeners);
     }
-    // Plugins are started with the config: what it does not list for the route is not there.
-    if (JSON.stringify(value['plugins'] ?? []) === JSON.stringify(base?.['plugins'] ?? [])) return;
-    throw new WeldrError(
-      'INPUT_INVALID',
-      'plugins: the plugins of a route are started with the config: list them there, and reload',
-      { field: 'plugins' },
-    );
   },
   pools: poolsOf,
   otherPools: ({ otherwise }) => (otherwise?.pool === undefined ? {} : { otherwise: otherwise.pool }),
