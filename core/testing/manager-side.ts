@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import type { WeldrError } from '../errors.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../plugin/admin.ts';
-import type { DefinedPlugins } from '../plugin/defined-plugins.ts';
 import type { ManagerHooks } from '../plugin/manager-hooks.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
@@ -77,8 +76,8 @@ export interface TestManagerSide {
   readonly memory: Map<string, unknown>;
   /** What plugins have counted. */
   readonly sums: MetricSums;
-  /** What lists that are made at run time can name. */
-  readonly defined: DefinedPlugins;
+  /** What lists of routes and pools can name: that of workers, too. */
+  readonly define: Readonly<Record<string, Plugin>>;
   /** The plugins of these lists. */
   readonly runTime: RunTimePlugins;
   /** The workers of these pools; they stay when another side follows this one. */
@@ -134,7 +133,8 @@ export async function managerSide(
   const memory = previous?.memory ?? new Map<string, unknown>();
   const sums = previous?.sums ?? new MetricSums();
   const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
-  const { instances, defined } = instantiateAll({ plugins, define: options.define ?? {} });
+  const { define = {} } = options;
+  const { instances, defined } = instantiateAll({ plugins, define });
   const sides = new ManagerSides({
     pools,
     kinds,
@@ -185,7 +185,7 @@ export async function managerSide(
     reported,
     memory,
     sums,
-    defined,
+    define,
     runTime,
     workers,
     admin: (method, target, body, conditions = {}) =>

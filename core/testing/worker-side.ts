@@ -1,7 +1,8 @@
 // The worker side of a plugin in a test: the sides, stages and pools of production, no socket, no process.
 import type { WeldrError } from '../errors.ts';
+import type { DefinedPlugins } from '../plugin/defined-plugins.ts';
 import type { Plugin } from '../plugin/plugin.ts';
-import { instantiate, type PluginInstance } from '../plugin/plugin-instance.ts';
+import { instantiate, instantiateAll, type PluginInstance } from '../plugin/plugin-instance.ts';
 import { RowReplica } from '../plugin/row-replica.ts';
 import type { ListChange } from '../plugin/run-time-plugins.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
@@ -30,6 +31,8 @@ export interface WorkerSideOptions {
   readonly id?: number;
   /** Starts it as a worker of this manager: pools are replicated, channels of the same plugin's name are joined. */
   readonly manager?: TestManagerSide;
+  /** Plugins by the names that lists of routes and pools use for them; default: the manager's. */
+  readonly define?: Readonly<Record<string, Plugin>>;
   /** The plugins of pools, by the names of these. */
   readonly pools?: Readonly<Record<string, readonly Plugin[]>>;
   /** The pool that is asked when none of a pool can be had, by the names of pools. */
@@ -89,17 +92,20 @@ export async function workerSide(
   options: WorkerSideOptions = {},
 ): Promise<TestWorkerSide> {
   const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
-  const instances = instantiate({ plugins, pools: options.pools ?? {} });
+  const define = options.define ?? options.manager?.define ?? {};
+  const { instances, defined } = instantiateAll({ plugins, pools: options.pools ?? {}, define });
   const pools = new Pools();
   const { vantage } = options;
   if (vantage !== undefined) pools.lookFrom({ worker: 0, workers: 1, start: 0, ...vantage });
   fill(pools, options);
-  return await startWorkerSide({ ...options, instances, pools, standIn: firstAvailable });
+  return await startWorkerSide({ ...options, instances, defined, pools, standIn: firstAvailable });
 }
 
 /** A worker side whose plugins were checked and whose pools were filled already. */
 export interface WorkerStart extends Pick<WorkerSideOptions, 'id' | 'clock' | 'manager' | 'stageTimeout'> {
   readonly instances: readonly PluginInstance[];
+  /** What lists that are made at run time can name; default: nothing. */
+  readonly defined?: DefinedPlugins;
   readonly pools: Pools;
   /** Started as well where none of the plugins chooses an upstream. */
   readonly standIn?: Plugin;
@@ -120,7 +126,7 @@ export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSid
     rows,
     log,
     clock,
-    defined: manager?.defined,
+    defined: start.defined,
     report,
     onProblems: (scope, problems) => manager?.runTime.report(scope, problems, id),
     send: (instance, message) => manager?.receive(instance, message, id),
