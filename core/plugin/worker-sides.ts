@@ -75,7 +75,8 @@ export class WorkerSides {
   /** By the names of scopes but the config's own. */
   private readonly placed = new Map<string, readonly StartedWorkerSide[]>();
   private readonly unheard: { instance: string; message: unknown }[] = [];
-  private readonly closing = Promise.withResolvers<void>();
+  /** Those that wait for requests before they end. */
+  private readonly patient = new Set<() => void>();
 
   constructor(options: WorkerSidesOptions) {
     this.options = options;
@@ -153,7 +154,7 @@ export class WorkerSides {
   /** Runs the clean-ups, last in first out. */
   async close(): Promise<void> {
     this.isClosed = true;
-    this.closing.resolve();
+    for (const goOn of this.patient) goOn();
     for (const started of [...this.running].reverse()) await this.end(started);
     await this.lists.ended();
     this.stopMetrics?.();
@@ -252,9 +253,12 @@ export class WorkerSides {
   /** Requests that came to it finish with it. */
   private async endWhenQuiet(started: StartedWorkerSide): Promise<void> {
     const { clock, drainTimeout = defaultDrainTimeout } = this.options;
-    const late = Promise.withResolvers<void>();
-    const cancel = clock.after(drainTimeout, late.resolve);
-    await Promise.race([this.stages.epochs.quiet(), late.promise, this.closing.promise]);
+    const over = Promise.withResolvers<void>();
+    const cancel = clock.after(drainTimeout, over.resolve);
+    this.patient.add(over.resolve);
+    void this.stages.epochs.quiet().then(over.resolve);
+    await over.promise;
+    this.patient.delete(over.resolve);
     cancel();
     await this.end(started);
   }
