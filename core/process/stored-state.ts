@@ -5,9 +5,11 @@ import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
+import { type ListingWorkers, RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import { startFailure } from '../plugin/start-failure.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import { poolSettingsOf, serversOf } from '../settings/settings.ts';
+import { scopeName } from '../stages/scope.ts';
 import { FixedStore } from '../state/fixed-store.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { Row } from '../state/row.ts';
@@ -26,14 +28,17 @@ export interface StoredState {
  * Reads what the config's store holds, and changes nothing. Undefined: no plugin of the config stores anything. Rejects
  * with STORE_UNAVAILABLE when it cannot be read now, with what the start would reject with when it cannot be used.
  */
-export async function readStoredState({ settings, plugins }: LoadedConfig): Promise<StoredState | undefined> {
+export async function readStoredState(config: LoadedConfig): Promise<StoredState | undefined> {
+  const { settings, plugins } = config;
   const keeper = plugins.find(({ plugin }) => plugin.stored !== undefined);
   if (keeper === undefined) return undefined;
   const rows = await storedBy(keeper);
   if (rows === undefined) return undefined;
   const problems: string[] = [];
+  const lists = new RunTimePlugins({ workers: nobody, log: () => undefined });
   const pools = new ManagedPools({
     clock: systemClock,
+    plugins: lists.ofPools,
     drainTimeout: 0,
     workers: () => [],
     report: ({ kind, key }, problem) => problems.push(`${kind} ${key}: ${problem}`),
@@ -43,7 +48,7 @@ export async function readStoredState({ settings, plugins }: LoadedConfig): Prom
   for (const { name } of plugins) {
     pools.settings.declare(name, { schema: z.record(z.string(), z.unknown()), base: {} });
   }
-  const kinds = new ManagerKinds({ pools });
+  const kinds = new ManagerKinds({ pools, plugins: lists });
   kinds.setConfig(
     plugins,
     settings.listen.map(({ name }) => name),
@@ -54,8 +59,16 @@ export async function readStoredState({ settings, plugins }: LoadedConfig): Prom
   for (const { what, pools: missing } of kinds.dangling) {
     problems.push(`${what}: leads to ${missing.join(' and ')}, which is not there: it is answered with 503`);
   }
+  for (const { scope, names } of lists.all) {
+    for (const problem of config.defined.usableOf(scope, names).problems) {
+      problems.push(`plugins of ${scopeName(scope).replace(':', ' ')}: ${problem}: it works without`);
+    }
+  }
   return { overview: overviewText(overviewOf(pools.state)), problems };
 }
+
+/** Nothing is started here. */
+const nobody: ListingWorkers = { prepare: async () => {}, abandon() {} };
 
 async function storedBy({ plugin, name, options }: PluginInstance): Promise<readonly Row[] | undefined> {
   try {

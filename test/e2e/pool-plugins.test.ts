@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { startWeldr, type TestWeldr, until } from '../support/weldr.ts';
+import { isRunning, runWeldr, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
 import { type ClientLoad, startLoad } from './client-load.ts';
 
 const test = suite('plugins of pools by name', { timeoutMs: 240_000 });
@@ -74,7 +74,7 @@ test('a list is in force in all workers when it is answered, over deaths, reload
     const { plugins, pluginsInPlace } = await shown(weldr);
     assert.equal([plugins, pluginsInPlace], [['one'], ['own']]);
     const load = startLoad(weldr.url);
-    for (let n = 0; n < 5; n++) {
+    for (let n = 0; n < 3; n++) {
       assert.is((await patch(weldr, ['two', 'least'])).status, 200);
       assert.equal(await seen(weldr), ['200 own two']);
       assert.is((await patch(weldr, ['one', 'two'])).status, 200);
@@ -132,6 +132,25 @@ test('what does not start in one worker is refused, and one that took over goes 
       ({ level, msg }) => level === 40 && msg.includes('there is no plugin "two" in define'),
     );
   } finally {
+    await weldr.stop();
+  }
+});
+
+test('another process that takes over has them, and weldr check says what of them is not there', async () => {
+  const weldr = await startWeldr({ config: config(all) });
+  const pids = [weldr.pid];
+  try {
+    assert.is((await patch(weldr, ['two'])).status, 200);
+    assert.is((await fetch(`${weldr.adminUrl}/upgrade`, { method: 'POST' })).status, 200);
+    const { successor } = await weldr.logged(({ msg }) => msg === 'another process has taken over');
+    pids.push(Number(successor));
+    assert.equal(await seen(weldr), ['200 own two']);
+    weldr.writeConfig(config(`one: mark('one')`));
+    const { stdout, stderr } = await runWeldr(['check'], { cwd: weldr.folder });
+    assert.match(stdout + stderr, 'plugins of pool default: there is no plugin "two" in define');
+  } finally {
+    for (const pid of pids) if (isRunning(pid)) process.kill(pid, 'SIGTERM');
+    await until('all processes end', () => !pids.some(isRunning));
     await weldr.stop();
   }
 });
