@@ -143,7 +143,10 @@ export class RunTimePlugins {
       if (known.includes(problem)) continue;
       this.options
         .log()
-        ?.warn({ scope: name }, `${describe(scope)} works without a plugin that it lists: ${problem}`);
+        ?.warn(
+          { scope: name },
+          `${describe(scope)} answers 503, as a plugin that it lists is not there: ${problem}`,
+        );
     }
   }
 

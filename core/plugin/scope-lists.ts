@@ -19,8 +19,8 @@ export interface PluginStarter<S extends Started> {
   check?(scope: Scope, started: readonly S[]): void;
   /** These are in force in a scope from now on, in this order. */
   place(scope: Scope, started: readonly S[]): void;
-  /** Nothing may pass through a scope until plugins are placed in it. */
-  hold?(scope: Scope): void;
+  /** Nothing may pass through a scope until plugins are placed in it again. `why`: they start, or some of them cannot. */
+  hold?(scope: Scope, why: 'starting' | 'incomplete'): void;
   /** Runs its clean-ups, when nobody needs it any more. Does not reject. */
   end(started: S): Promise<void>;
 }
@@ -96,8 +96,9 @@ export class ScopeLists<S extends Started> {
   }
 
   /**
-   * Has a list be in force: before it returns, where all that it needs runs already. What does not start is left out and
-   * told. `isNew`: nothing may pass through the scope until then. Does not reject.
+   * Has a list be in force: before it returns, where all that it needs runs already. What does not start is told, and nothing
+   * passes through the scope: what is missing may be what admits requests. `isNew`: nothing may pass until all have started,
+   * either. Does not reject.
    */
   async want(scope: Scope, names: ListedNames, how: { readonly isNew: boolean }): Promise<void> {
     const standing = this.standing(scope);
@@ -109,7 +110,7 @@ export class ScopeLists<S extends Started> {
         return;
       }
     }
-    if (how.isNew && standing.current.length === 0) this.starter.hold?.(scope);
+    if (how.isNew && standing.current.length === 0) this.starter.hold?.(scope, 'starting');
     await this.inTurn(scope, async () => {
       const { staged } = standing;
       if (staged?.key === key) {
@@ -169,6 +170,7 @@ export class ScopeLists<S extends Started> {
   private commit(standing: Standing<S>, { plugins, problems }: Staged<S>): void {
     const { scope, current, staged } = standing;
     this.starter.place(scope, plugins);
+    if (problems.length > 0) this.starter.hold?.(scope, 'incomplete');
     standing.current = plugins;
     standing.staged = undefined;
     const left = [...current, ...(staged?.fresh ?? [])].filter(plugin => !plugins.includes(plugin));

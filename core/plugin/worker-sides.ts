@@ -97,7 +97,7 @@ export class WorkerSides {
         start: instance => this.startLater(instance),
         check: (scope, started) => this.checkTogether(scope, started),
         place: (scope, started) => this.place(scope, started),
-        hold: scope => this.hold(scope),
+        hold: (scope, why) => this.hold(scope, why),
         end: started => this.endWhenQuiet(started),
       },
       options.defined ?? new DefinedPlugins(),
@@ -108,7 +108,7 @@ export class WorkerSides {
   /**
    * Starts them in order, with what operators listed for scopes in place of what the config does. Rejects with the first
    * failure, after the clean-ups of those that had started; PLUGIN_FAILED when a tap can never be asked. What operators listed
-   * and does not start is left out, and told.
+   * and does not start is told, and its scope answers 503.
    */
   async start(
     instances: readonly PluginInstance[],
@@ -239,14 +239,13 @@ export class WorkerSides {
     );
   }
 
-  /** Requests that come too early would not be seen by the plugins that are being started. */
-  private hold(scope: Scope): void {
+  /** Requests would not be seen by the plugins that are being started, or that cannot be. */
+  private hold(scope: Scope, why: 'starting' | 'incomplete'): void {
     const hooks = createHooks(this.options.report, 'start');
     const entry: StageEntry = { plugin: 'start', hooks, scope, role: undefined, conditions: [] };
     this.stages.watch(entry);
-    hooks.request.tap('start', () =>
-      reply(503, '503 its plugins are being started\n', { 'Retry-After': '1' }),
-    );
+    const text = why === 'starting' ? 'its plugins are being started' : 'a plugin of it is not there';
+    hooks.request.tap('start', () => reply(503, `503 ${text}\n`, { 'Retry-After': '1' }));
     this.stages.replace(scope, [entry]);
   }
 

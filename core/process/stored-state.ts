@@ -61,7 +61,9 @@ export async function readStoredState(config: LoadedConfig): Promise<StoredState
   }
   for (const { scope, names } of lists.all) {
     for (const problem of config.defined.usableOf(scope, names).problems) {
-      problems.push(`plugins of ${scopeName(scope).replace(':', ' ')}: ${problem}: it works without`);
+      problems.push(
+        `plugins of ${scopeName(scope).replace(':', ' ')}: ${problem}: its requests are answered with 503`,
+      );
     }
   }
   return { overview: overviewText(overviewOf(pools.state)), problems };

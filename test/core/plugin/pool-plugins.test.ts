@@ -298,7 +298,7 @@ const row = (plugins: readonly string[]): Row => ({
 });
 const ofApi = { kind: 'pool', name: 'api' } as const;
 
-test('of a row from another node, what define lacks here is left out, said once and shown', async () => {
+test('a row from another node that names what define lacks here closes the pool, is said once and shown', async () => {
   const diary = new Diary();
   const store = clusterStore();
   const side = await managerSide([store.plugin], { define: { gate: diary.plugin('gate') } });
@@ -306,12 +306,12 @@ test('of a row from another node, what define lacks here is left out, said once 
   store.tell({ ...mark, changes: [{ kind: 'pool', key: 'api', row: row(['gate', 'auth']) }] });
   await side.pools.add('api', server('http://a:1'));
   assert.equal(side.runTime.problems(ofApi), ['there is no plugin "auth" in define, which has gate']);
-  assert.is((await worker.run({ pool: 'api', target: '/no' })).status, 403, 'the other one is there');
+  assert.is((await worker.run({ pool: 'api' })).status, 503);
   const warnings = () => side.logs.filter(({ level, msg }) => level === 'warn' && /auth/.test(msg));
   assert.equal(
     warnings().map(({ msg }) => msg),
     [
-      'the pool api works without a plugin that it lists: there is no plugin "auth" in define, which has gate',
+      'the pool api answers 503, as a plugin that it lists is not there: there is no plugin "auth" in define, which has gate',
     ],
   );
   // Something else of the pool can be changed all the same.
@@ -319,6 +319,12 @@ test('of a row from another node, what define lacks here is left out, said once 
   assert.is(warnings().length, 1);
   store.tell({ ...mark, changes: [{ kind: 'pool', key: 'api', row: row(['gate']) }] });
   assert.equal(side.runTime.problems(ofApi), []);
+  await settle();
+  assert.is(
+    (await worker.run({ pool: 'api', target: '/no' })).status,
+    403,
+    'it is open again, to what its plugin admits',
+  );
   for (const end of [worker, side]) await end.close();
 });
 
