@@ -22,6 +22,6 @@ new Worker({
   openLog: async (level, worker) => {
     process.title = `weldr: worker ${worker}`;
     processLog = await openLog({ level, bindings: { worker } });
-    return processLog.log;
+    return processLog;
   },
 });

@@ -11,7 +11,8 @@ const stdout = 1;
 
 /** Takes lines; those that it does not take are lost, and nothing else is. */
 export interface LogOutput {
-  write(line: string): void;
+  /** False: they are lost. */
+  write(lines: string): boolean;
   /** Resolves when all is written, after half a second at the latest. */
   flush(): Promise<void>;
   /** Opens the file at its path anew, as after it was renamed. Throws when it cannot be opened: the old one stays. */
@@ -53,8 +54,10 @@ class StreamOutput implements LogOutput {
     });
   }
 
-  write(line: string): void {
-    if (!this.broken && this.stream.writableLength < maxWaiting) this.stream.write(line);
+  write(lines: string): boolean {
+    if (this.broken || this.stream.writableLength >= maxWaiting) return false;
+    this.stream.write(lines);
+    return true;
   }
 
   async flush(): Promise<void> {
@@ -84,11 +87,12 @@ class FileOutput implements LogOutput {
     this.path = path;
   }
 
-  write(line: string): void {
-    if (this.waitingLength >= maxWaiting) return;
-    this.waiting.push(line);
-    this.waitingLength += line.length;
+  write(lines: string): boolean {
+    if (this.waitingLength >= maxWaiting) return false;
+    this.waiting.push(lines);
+    this.waitingLength += lines.length;
     if (!this.writing) this.writeWaiting();
+    return true;
   }
 
   async flush(): Promise<void> {

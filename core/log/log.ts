@@ -9,8 +9,8 @@ import { type LogOutput, openLogFile, openLogOutput } from './log-output.ts';
 /** The log of one process. */
 export interface ProcessLog {
   readonly log: Logger;
-  /** Writes a line that another process logged. */
-  forward(line: string): void;
+  /** Writes whole lines as they are, such as those that another process logged. False: they are lost. */
+  forward(lines: string): boolean;
   /** Waits until what was logged is written, for half a second at most. Call it before `process.exit`. */
   flush(): Promise<void>;
   /** Opens a log file anew, as logrotate wants it; does nothing for stdout. What goes wrong is logged. */
@@ -33,11 +33,12 @@ export interface LogOptions {
 export async function openLog({ level, file, bindings = {} }: LogOptions): Promise<ProcessLog> {
   const output = file === undefined ? openLogOutput() : openFile(file);
   const pretty = file === undefined && isatty(1) ? await prettifier() : undefined;
-  const write = (line: string): void => {
-    const shown = withoutMarks(line);
-    output.write(pretty === undefined ? shown : pretty(shown));
+  const write = (lines: string): boolean => {
+    const shown = withoutMarks(lines);
+    return output.write(pretty === undefined ? shown : pretty(shown));
   };
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
+  const destination = { write: (line: string) => void write(line) };
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
   const reopen = (): void => {
     try {
       output.reopen();

@@ -31,6 +31,8 @@ export interface ManagerHooks {
   readonly mayLead: SyncHook<[string[]]>;
   /** Leadership was won, renewed or lost. Taps run in order; one that fails is logged and does not stop the others. */
   readonly leaderChanged: AsyncSeriesHook<[Leadership]>;
+  /** Files that are written to have been renamed (SIGUSR1): open them at their paths anew. */
+  readonly reopenFiles: SyncHook<[]>;
   /** The process is asked to stop; taps run before workers drain, so that a leader can hand over first. */
   readonly stopping: AsyncSeriesHook<[]>;
 }
@@ -47,6 +49,7 @@ export function createManagerHooks(report: ReportPluginError): ManagerHooks {
     listening: new SyncHook([], 'listening'),
     mayLead: new SyncHook(['objections'], 'mayLead'),
     leaderChanged: new AsyncSeriesHook(['leadership'], 'leaderChanged'),
+    reopenFiles: new SyncHook([], 'reopenFiles'),
     stopping: new AsyncSeriesHook([], 'stopping'),
   };
   for (const hook of Object.values(hooks)) guardListener(hook, { report, plugin: undefined });

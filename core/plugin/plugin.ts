@@ -118,6 +118,11 @@ export interface WorkerSide<ToManager = unknown, ToWorker = unknown, Item = unkn
   readonly pools: Pools;
   /** The number of this worker, from 1; it stays the same for its replacement. */
   readonly id: number;
+  /**
+   * Writes whole lines, each with its end, to where the log goes, as they are: for what has a format of its own. Never
+   * waits. False: they cannot be taken now, and are lost.
+   */
+  writeLog(lines: string): boolean;
   /** The line to the plugin's manager side. */
   readonly channel: WorkerChannel<ToManager, ToWorker>;
   /**

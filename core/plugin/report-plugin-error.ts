@@ -5,7 +5,7 @@ import type { ReportPluginError } from '../stages/request-hooks.ts';
 
 /** Logs what a plugin threw. */
 export function reportPluginError(log: Logger): ReportPluginError {
-  return error => log.error(pluginErrorFacts(error), error.message);
+  return (error, requestId) => log.error({ requestId, ...pluginErrorFacts(error) }, error.message);
 }
 
 /** The fields of a log line about a plugin's error: the stack is that of what it threw. */

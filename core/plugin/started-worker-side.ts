@@ -88,6 +88,7 @@ export class StartedWorkerSide {
       scope,
       clock,
       log: ownLog,
+      writeLog: lines => surroundings.options.writeLog(lines),
       covers: pool => surroundings.covers(instance, pool),
       entities: surroundings.entitiesOf(instance),
       onClose: fn => cleanUps.add(name, fn),

@@ -36,6 +36,8 @@ export interface WorkerSidesOptions {
   readonly defined?: DefinedPlugins | undefined;
   /** The longest that requests are waited for before a plugin ends that nobody lists any more, ms; default 30 000. */
   readonly drainTimeout?: number | undefined;
+  /** Writes whole lines to where the log goes; false: they are lost. */
+  writeLog(lines: string): boolean;
   /** Is told what a plugin threw where no request can fail for it. */
   readonly report: ReportPluginError;
   /** Is told what of a list that was made at run time does not start here. */

@@ -32,6 +32,7 @@ export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<
     log: pino({ level: 'silent' }),
     clock: systemClock,
     report() {},
+    writeLog: () => true,
     send() {},
   });
   try {

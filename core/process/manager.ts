@@ -537,9 +537,10 @@ export class Manager {
     clearInterval(this.keepAlive);
   }
 
-  /** Opens the log file anew, if there is one. */
+  /** Opens the log file anew, if there is one, and has plugins do so with theirs. */
   reopenLog(): void {
     this.processLog?.reopen();
+    this.plugins?.hooks.reopenFiles.call();
   }
 
   private async load(): Promise<RecordedConfig> {
@@ -556,7 +557,7 @@ export class Manager {
       import('./worker.ts'),
     ]);
     this.runLocal = config =>
-      localWorker(link => new Worker({ link, load: async () => config, openLog: () => this.log }));
+      localWorker(link => new Worker({ link, load: async () => config, openLog: () => this.openedLog }));
     this.firstWorker?.kill();
     this.firstWorker = undefined;
   }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
 import { describeError, toError, WeldrError } from '../errors.ts';
 import { Listener } from '../http/accept/listener.ts';
+import type { ProcessLog } from '../log/log.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { RowReplica } from '../plugin/row-replica.ts';
 import type { ListChange } from '../plugin/run-time-plugins.ts';
@@ -29,8 +30,11 @@ export interface WorkerOptions {
   /** Is called when it could serve, and before its manager is told so. */
   loaded?(): void;
   /** Opens its log, once the level is known. */
-  openLog(level: Settings['logLevel'], worker: number): Logger | Promise<Logger>;
+  openLog(level: Settings['logLevel'], worker: number): WorkerLog | Promise<WorkerLog>;
 }
+
+/** The log of a worker. */
+export type WorkerLog = Pick<ProcessLog, 'log' | 'forward'>;
 
 type Message<T extends ManagerMessage['type']> = Extract<ManagerMessage, { type: T }>;
 
@@ -149,13 +153,14 @@ export class Worker {
     for (const change of snapshot.lists) this.setList(change);
     this.rows.apply(snapshot.rows.map(row => ({ kind: row.kind, key: row.key, row })));
     try {
-      const log = await this.options.openLog(settings.logLevel, this.number);
+      const opened = await this.options.openLog(settings.logLevel, this.number);
+      const { log } = opened;
       this.log = log;
       for (const module of this.unlogged.splice(0)) this.unrecorded(module);
       if (this.watching) watchStack(this.number, log);
       const config = await this.loading;
       if (config === undefined) throw new WeldrError('INTERNAL', 'a snapshot came before the start');
-      await this.run(config, settings, log);
+      await this.run(config, settings, opened);
       this.options.loaded?.();
       this.options.link.send({ type: 'loaded' });
     } catch (thrown) {
@@ -163,14 +168,16 @@ export class Worker {
     }
   }
 
-  private async run(config: LoadedConfig, settings: Settings, log: Logger): Promise<void> {
+  private async run(config: LoadedConfig, settings: Settings, opened: WorkerLog): Promise<void> {
     const { pools } = this;
+    const { log } = opened;
     const report = reportPluginError(log);
     const plugins = new WorkerSides({
       worker: this.number,
       pools,
       rows: this.rows,
       log,
+      writeLog: lines => opened.forward(lines),
       clock: systemClock,
       report,
       defined: config.defined,

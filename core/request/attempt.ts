@@ -6,6 +6,7 @@ import type { Upstream } from '../pool/pool.ts';
 export class Attempt {
   readonly #upstream: Upstream;
   readonly #startedAt: number;
+  #connectingAt = 0;
   #sentAt = 0;
   #reused = false;
   #respondedAt = 0;
@@ -25,6 +26,11 @@ export class Attempt {
   /** When the upstream was asked for. */
   get startedAt(): number {
     return this.#startedAt;
+  }
+
+  /** When a connection began to be made for it; 0: one was there, or the attempt did not come to that. */
+  get connectingAt(): number {
+    return this.#connectingAt;
   }
 
   /** When a connection was there, so that the request could be sent; before it lie the queue and the connect. */
@@ -57,7 +63,12 @@ export class Attempt {
     return this.#error;
   }
 
-  /** @internal The request head was given to a connection. */
+  /** @internal A connection is being made for it. */
+  connecting(now: number): void {
+    if (this.#connectingAt === 0) this.#connectingAt = now;
+  }
+
+  /** @internal The request head was given to a connection that stands. */
   sent(now: number): void {
     this.#sentAt = now;
   }

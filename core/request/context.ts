@@ -5,6 +5,7 @@ import type { Pool, Upstream } from '../pool/pool.ts';
 import type { Attempt } from './attempt.ts';
 import { type BodyTransform, withTransform } from './body-transform.ts';
 import type { ContextSlot } from './context-slot.ts';
+import { isToken } from './headers-syntax.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
 import { ReceivedRequest } from './received-request.ts';
 import type { Outcome, RequestState } from './request-state.ts';
@@ -15,6 +16,13 @@ import type { Route } from './route.ts';
 /** Notes of one request that are kept, and characters of each. */
 const maxNotes = 32;
 const maxNoteLength = 256;
+
+const requestIdForm = /^[!#-[\]-~]{1,128}$/;
+
+/** May it be the id of a request? */
+export function isRequestId(text: string): boolean {
+  return requestIdForm.test(text);
+}
 
 const noNotes: readonly string[] = Object.freeze([]);
 
@@ -64,6 +72,16 @@ export class ProxyContext {
     return this.#state.connection.port;
   }
 
+  /** The address that connected to Weldr, no brackets: the client's, or that of the proxy in front. `unix:` as above. */
+  get peerIp(): string {
+    return this.#state.connection.ip ?? this.#state.clientIp;
+  }
+
+  /** Did a proxy that the config trusts (`forwarded.trusted`) connect? What it says of the client is believed. */
+  get peerTrusted(): boolean {
+    return this.#state.connection.trusted ?? false;
+  }
+
   /** How the client reached the service, as far as is known. */
   get scheme(): 'http' | 'https' {
     return this.#state.scheme;
@@ -77,6 +95,11 @@ export class ProxyContext {
   /** The name of the `listen` entry that the client connected to; empty in tests. */
   get listener(): string {
     return this.#state.connection.listener;
+  }
+
+  /** What log lines and other systems call the request; undefined: no plugin has said. */
+  get id(): string | undefined {
+    return this.#state.id;
   }
 
   /** Is the request only to be explained? Then nothing may be counted, stored or sent elsewhere because of it. */
@@ -168,6 +191,22 @@ export class ProxyContext {
     return this.#state.outcome;
   }
 
+  /**
+   * Gives the request its id, once: 1 to 128 visible ASCII characters without quotes and backslashes. All that the log says
+   * of the request from now on bears it. `field`: the name of the field that tells upstreams, in place of what came.
+   * Throws a TypeError for what is no id or no field name, and when the request has one already.
+   */
+  identify(id: string, field?: string): void {
+    const state = this.#state;
+    if (typeof id !== 'string' || !isRequestId(id)) throw new TypeError(`not an id: ${show(id)}`);
+    if (state.id !== undefined) throw new TypeError(`the request has the id ${state.id} already`);
+    if (field !== undefined) {
+      if (!isToken(field)) throw new TypeError(`not a header name: ${show(field)}`);
+      state.setTrustedField(field, id);
+    }
+    state.id = id;
+  }
+
   /** What plugins noted about the request, for logs and explanations. */
   get notes(): readonly string[] {
     return this.#state.rare?.notes ?? noNotes;
@@ -252,3 +291,7 @@ export class ProxyContext {
 }
 
 Object.freeze(ProxyContext.prototype);
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, maxNoteLength)) : typeof value;
+}

@@ -7,6 +7,7 @@ import type { HeaderList } from './headers.ts';
  */
 export function deleteField(headers: HeaderList, name: string): void {
   const wanted = folded(name);
+  if (!headers.hasSpellingOf(wanted)) return;
   for (const key of headers.keys) if (folded(key) === wanted) headers.delete(key);
 }
 

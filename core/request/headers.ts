@@ -1,4 +1,5 @@
 // HeaderList: field lines in their order, as text until a single field is asked for.
+import { lineOf, valueAt } from './header-text.ts';
 import { hopByHop, isFieldValue, isToken } from './headers-syntax.ts';
 import { isAuthority } from './request-line.ts';
 
@@ -10,6 +11,9 @@ const hostGuarded = 1;
 const frozen = 2;
 type Writing = typeof open | typeof hostGuarded | typeof frozen;
 
+/** So many look-ups are made in the text; who asks for more has it taken apart. */
+const maxTextLooks = 4;
+
 /** A list in its parts: three arrays that run in parallel. */
 interface Parts {
   readonly names: string[];
@@ -19,8 +23,8 @@ interface Parts {
 
 /**
  * Field lines in the order received, names compared without case (RFC 9110 section 5.1), lines of one name never
- * merged or reordered (section 5.3). Plugins use the methods. A list that nobody looks into stays the text that it
- * was read as: it is taken apart when the first single field is asked for.
+ * merged or reordered (section 5.3). Plugins use the methods. A list into which few look stays the text that it was
+ * read as: it is taken apart for edits of what is there, and when more than a few fields are asked for.
  */
 export class HeaderList {
   /** The lines as they are sent, `Name: value` CRLF each; stale once there are parts. */
@@ -29,6 +33,7 @@ export class HeaderList {
   #writing: Writing = open;
   #touched = false;
   #neverIndexed: Set<string> | undefined = undefined;
+  #looks = 0;
 
   get length(): number {
     return this.#split().keys.length;
@@ -93,8 +98,13 @@ export class HeaderList {
 
   /** The first value of a field, or undefined. `name` in any case. */
   get(name: string): string | undefined {
+    const key = name.toLowerCase();
+    if (this.#looksAtText()) {
+      const line = lineOf(this.#text, key, 'exact');
+      return line < 0 ? undefined : valueAt(this.#text, line, key.length);
+    }
     const { keys, values } = this.#split();
-    const at = keys.indexOf(name.toLowerCase());
+    const at = keys.indexOf(key);
     return at < 0 ? undefined : values[at];
   }
 
@@ -106,7 +116,8 @@ export class HeaderList {
   }
 
   has(name: string): boolean {
-    return this.#split().keys.includes(name.toLowerCase());
+    const key = name.toLowerCase();
+    return this.#looksAtText() ? lineOf(this.#text, key, 'exact') >= 0 : this.#split().keys.includes(key);
   }
 
   /**
@@ -137,6 +148,10 @@ export class HeaderList {
     if (key === 'host' && this.#writing === hostGuarded && !isAuthority(value)) {
       throw new TypeError(`not a host: ${JSON.stringify(value)}`);
     }
+    if (this.#looksAtText() && lineOf(this.#text, key, 'exact') < 0 && !writtenByWire.has(key)) {
+      this.push(name, key, value);
+      return;
+    }
     const { keys, values } = this.#split();
     const at = keys.indexOf(key);
     if (at < 0) {
@@ -153,6 +168,12 @@ export class HeaderList {
     const key = name.toLowerCase();
     this.#beforeEdit(key, 'delete');
     return this.#deleteFrom(0, key);
+  }
+
+  /** @internal Is there a field that CGI would take for this one? `key`: in lower case, with hyphens alone. */
+  hasSpellingOf(key: string): boolean {
+    if (this.#looksAtText()) return lineOf(this.#text, key, 'folded') >= 0;
+    return this.#split().keys.some(each => each.length === key.length && each.replace(/[._]/g, '-') === key);
   }
 
   /** For the wire: adds a line that the caller has checked already, `key` in lower case. */
@@ -189,6 +210,11 @@ export class HeaderList {
   *[Symbol.iterator](): Generator<[name: string, value: string]> {
     const { names, values } = this.#split();
     for (let i = 0; i < names.length; i++) yield [names[i] ?? '', values[i] ?? ''];
+  }
+
+  /** Is the text still to be looked through? */
+  #looksAtText(): boolean {
+    return this.#parts === undefined && ++this.#looks <= maxTextLooks;
   }
 
   #beforeEdit(key: string, how: 'append' | 'set' | 'delete'): void {

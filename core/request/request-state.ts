@@ -4,6 +4,7 @@ import type { Pool, Upstream } from '../pool/pool.ts';
 import { Attempt } from './attempt.ts';
 import type { AskedTransform } from './body-transform.ts';
 import type { ContextSlot } from './context-slot.ts';
+import { deleteField } from './field-aliases.ts';
 import type { HeaderList } from './headers.ts';
 import { OutgoingRequest, type OutgoingSource } from './outgoing-request.ts';
 import { RequestPath } from './path.ts';
@@ -27,6 +28,10 @@ export type HttpVersion = '1.0' | '1.1' | '2.0';
 
 /** What a request has in common with all others of its connection. */
 export interface ConnectionFacts {
+  /** The address that connected, no brackets; `unix:` for a client of a unix socket. Undefined: not known, in tests. */
+  readonly ip?: string | undefined;
+  /** Is it a proxy whose X-Forwarded-* is believed? */
+  readonly trusted?: boolean | undefined;
   /** The client's port. */
   readonly port: number;
   readonly localPort: number;
@@ -112,6 +117,9 @@ export class RequestState implements OutgoingSource {
   private edits: typeof ofBase | typeof ofAttempt | typeof ofNothing = ofBase;
   copy: OutgoingRequest | undefined = undefined;
 
+  /** What log lines and other systems call the request. */
+  id: string | undefined = undefined;
+
   // where it goes
   declare pool: Pool;
   attempt: Attempt | undefined = undefined;
@@ -194,6 +202,23 @@ export class RequestState implements OutgoingSource {
   /** What is sent in this attempt, if a plugin looked into it; undefined: what came. */
   get edited(): OutgoingRequest | undefined {
     return this.copy ?? this.rare?.base;
+  }
+
+  /** Sets a field that upstreams trust, in all attempts, in place of all spellings of it; `name` and `value` are checked. */
+  setTrustedField(name: string, value: string): void {
+    const key = name.toLowerCase();
+    if (this.edits !== ofBase || this.rare?.base !== undefined) {
+      const { headers } = this.outgoing();
+      deleteField(headers, key);
+      headers.set(name, value);
+      return;
+    }
+    if ((this.rare?.cleanedHeaders ?? this.headers).hasSpellingOf(key.replace(/[._]/g, '-'))) {
+      const rare = this.ensureRare();
+      rare.cleanedHeaders = (rare.cleanedHeaders ?? this.headers).clone();
+      deleteField(rare.cleanedHeaders, key);
+    }
+    this.addedLines += `${name}: ${value}\r\n`;
   }
 
   get hasOwnHost(): false {

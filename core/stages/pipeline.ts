@@ -81,6 +81,8 @@ export class Pipeline {
   private epoch: RequestEpoch;
   private stage = idle;
   private draws = 0;
+  /** Has an asynchronous tap been waited for before the first attempt? */
+  private waited = false;
   private stranded = false;
   /** What the attempt before this one failed with: what the client gets when no other upstream is there. */
   private lastFailure: WeldrError | undefined = undefined;
@@ -190,11 +192,14 @@ export class Pipeline {
     this.epoch.begin();
     this.lastFailure = undefined;
     this.draws = 0;
+    this.waited = false;
   }
 
   /** A stage which is done has led to the next one. */
   private awaitStage(begun: number): void {
-    if (this.stage === begun) this.carrier.awaitStage();
+    if (this.stage !== begun) return;
+    this.waited = true;
+    this.carrier.awaitStage();
   }
 
   private strandIfPending(): void {
@@ -373,7 +378,7 @@ export class Pipeline {
   private attempt(ctx: ProxyContext, state: RequestState, upstream: Upstream): void {
     this.draws = 0;
     const isFirst = state.tried.length === 0;
-    state.beginAttempt(upstream, isFirst ? state.startedAt : this.now());
+    state.beginAttempt(upstream, isFirst && !this.waited ? state.startedAt : this.now());
     upstream.begin();
     const { preProxy } = this.chain;
     if (preProxy.taps.length === 0) {
@@ -479,22 +484,27 @@ export class Pipeline {
   private endWithError(state: RequestState, error: WeldrError): void {
     state.error = error;
     state.replaceResponse(errorReply(error), 'weldr', undefined);
-    this.carrier.failed(state, error);
-    this.respond(state);
+    this.respond(state, error);
   }
 
-  /** Runs `respond` on the head that is about to leave, and sends it. */
-  private respond(state: RequestState): void {
+  /**
+   * Runs `respond` on the head that is about to leave, and sends it. `failed`: what the request failed with, which is logged
+   * behind the taps: one of them may be the first to give a refused request its id.
+   */
+  private respond(state: RequestState, failed?: WeldrError): void {
     const { ctx } = this;
     if (ctx === undefined) return;
     this.stage = responding;
+    let thrown: unknown;
     if (this.chain.respond.taps.length > 0) {
       try {
         this.chain.respond.call(ctx);
-      } catch (thrown) {
-        this.failInRespond(ctx, state, toError(thrown));
+      } catch (raised) {
+        thrown = toError(raised);
       }
     }
+    if (failed !== undefined) this.carrier.failed(state, failed);
+    if (thrown instanceof Error) this.failInRespond(ctx, state, thrown);
     state.leave();
     if (state.responseSource === 'upstream') this.carrier.respond(state);
     else this.carrier.reply(state);

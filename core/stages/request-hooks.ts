@@ -38,8 +38,8 @@ export interface RequestHooks {
   readonly connectionFinished: SyncHook<[ConnectionInfo]>;
 }
 
-/** Is told what a plugin threw where no request can fail for it. */
-export type ReportPluginError = (error: WeldrError) => void;
+/** Is told what a plugin threw where no request can fail for it; `requestId`: of the request that it was about. */
+export type ReportPluginError = (error: WeldrError, requestId?: string) => void;
 
 /**
  * The hooks of one plugin, guarded so that its mistakes fail its request with a message that names it. `plugin` is the

@@ -22,7 +22,7 @@ export interface AnyHook {
 export interface Guard {
   /** Undefined: what each tap calls itself. */
   readonly plugin: string | undefined;
-  report(error: WeldrError): void;
+  report(error: WeldrError, requestId?: string): void;
 }
 
 /** May a tap return this? `undefined` always may. */
@@ -98,7 +98,7 @@ function guardedCallbackTap(tap: FullTap, place: Place) {
     stateOf(ctx).tap = place.plugin;
     const fail = (thrown: unknown): void => {
       // The request may have gone on by then: its failure can only be reported.
-      if (called) place.guard.report(asFailure(place, thrown));
+      if (called) place.guard.report(asFailure(place, thrown), ctx.id);
       else end(asFailure(place, thrown));
     };
     try {
@@ -221,13 +221,17 @@ export function guardListener(hook: AnyHook, guard: Guard): void {
         refuseUnknownBefore(tap, stage, new Set(hook.taps.map(known => known.name)));
       }
       const { fn } = tap;
-      const failed = (thrown: unknown): void => guard.report(failureOf(plugin, stage, thrown));
+      const failed = (thrown: unknown, about: unknown): void => {
+        const requestId = about instanceof ProxyContext ? about.id : undefined;
+        guard.report(failureOf(plugin, stage, thrown), requestId);
+      };
       const guarded = (...args: unknown[]): unknown => {
         try {
           const result: unknown = fn(...args);
-          return isThenable(result) ? Promise.resolve(result).then(undefined, failed) : undefined;
+          if (!isThenable(result)) return undefined;
+          return Promise.resolve(result).then(undefined, thrown => failed(thrown, args[0]));
         } catch (thrown) {
-          failed(thrown);
+          failed(thrown, args[0]);
           return tap.type === 'promise' ? Promise.resolve() : undefined;
         }
       };

@@ -3,6 +3,7 @@ import { Pool, type Upstream } from '../pool/pool.ts';
 import { ProxyContext } from '../request/context.ts';
 import { HeaderList } from '../request/headers.ts';
 import { type HttpVersion, RequestState } from '../request/request-state.ts';
+import type { TlsFacts } from '../request/tls-facts.ts';
 
 /** The parts of a request that a test sets; the rest is `GET /` over HTTP/1.1 from 192.0.2.1 for example.com. */
 export interface ContextOptions {
@@ -14,6 +15,12 @@ export interface ContextOptions {
   readonly headers?: Readonly<Record<string, string>> | readonly (readonly [name: string, value: string])[];
   readonly clientIp?: string;
   readonly clientPort?: number;
+  /** The address that connected; default: the client's. */
+  readonly peerIp?: string;
+  /** Did a proxy that is trusted connect? Default: no. */
+  readonly peerTrusted?: boolean;
+  /** What the TLS handshake came to; default: there was none. */
+  readonly tls?: TlsFacts;
   readonly scheme?: 'http' | 'https';
   /** What `Host` says; empty: there is none. */
   readonly host?: string;
@@ -50,6 +57,9 @@ export function context(options: ContextOptions = {}): ProxyContext {
   );
   state.clientIp = options.clientIp ?? '192.0.2.1';
   state.connection = {
+    ip: options.peerIp,
+    trusted: options.peerTrusted,
+    tls: options.tls,
     port: options.clientPort ?? 50_000,
     localPort: 8080,
     listener: options.listener ?? '',

@@ -44,6 +44,8 @@ export interface WorkerSideOptions {
    * below 1. Default: all of them are seen whole, and no server is full.
    */
   readonly vantage?: Partial<Vantage>;
+  /** Does `writeLog` take lines now? Default: it does. */
+  readonly accepts?: () => boolean;
 }
 
 /** A request to run, and what its attempts come to. */
@@ -70,6 +72,8 @@ export interface TestWorkerSide {
   readonly clock: FakeClock;
   /** What was logged. */
   readonly logs: readonly LogLine[];
+  /** The lines that plugins wrote as they are, with `writeLog`. */
+  readonly lines: readonly string[];
   /** What plugins threw where no request could fail for it: in `attemptFinished` and `finished`. */
   readonly reported: readonly WeldrError[];
   /** Runs a request through all stages. */
@@ -102,7 +106,8 @@ export async function workerSide(
 }
 
 /** A worker side whose plugins were checked and whose pools were filled already. */
-export interface WorkerStart extends Pick<WorkerSideOptions, 'id' | 'clock' | 'manager' | 'stageTimeout'> {
+export interface WorkerStart
+  extends Pick<WorkerSideOptions, 'id' | 'clock' | 'manager' | 'stageTimeout' | 'accepts'> {
   readonly instances: readonly PluginInstance[];
   /** What lists that are made at run time can name; default: nothing. */
   readonly defined?: DefinedPlugins;
@@ -113,10 +118,11 @@ export interface WorkerStart extends Pick<WorkerSideOptions, 'id' | 'clock' | 'm
 
 /** Starts the worker sides of plugins. */
 export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSide> {
-  const { instances, pools, standIn, id = 1, manager, stageTimeout = 30_000 } = start;
+  const { instances, pools, standIn, id = 1, manager, stageTimeout = 30_000, accepts = () => true } = start;
   const clock = start.clock ?? manager?.clock ?? new FakeClock();
   const logs: LogLine[] = [];
   const log = collectingLogger(logs);
+  const lines: string[] = [];
   const reported: WeldrError[] = [];
   const report = (error: WeldrError): void => void reported.push(error);
   const rows = new RowReplica();
@@ -127,6 +133,11 @@ export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSid
     log,
     clock,
     defined: start.defined,
+    writeLog: text => {
+      if (!accepts()) return false;
+      lines.push(...text.split('\n').slice(0, -1));
+      return true;
+    },
     report,
     onProblems: (scope, problems) => manager?.runTime.report(scope, problems, id),
     send: (instance, message) => manager?.receive(instance, message, id),
@@ -154,6 +165,7 @@ export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSid
     pools,
     clock,
     logs,
+    lines,
     reported,
     run: async ({ pool = 'default', answers = [], ...request } = {}) => {
       const ctx = context({ ...request, pool: pools.ensure(pool), startedAt: clock.monotonic() });

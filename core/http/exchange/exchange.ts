@@ -281,7 +281,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
 
   failed(state: RequestState, error: WeldrError): void {
     if (this.entered) logFailure(this.wire.log, state, error);
-    else logRefusal(this.wire.log, state.clientIp, error);
+    else logRefusal(this.wire.log, state, error);
   }
 
   abandonAttempt(state: RequestState): void {
@@ -354,6 +354,10 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     return this.state === undefined ? timeouts.connect : timeoutsOf(this.state, timeouts).connect;
   }
 
+  awaitConnection(): void {
+    this.state?.attempt?.connecting(performance.now());
+  }
+
   awaitBeginning(): void {
     this.client?.gatherBody(smallBody);
   }
@@ -378,7 +382,9 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     );
     stream.send(head, chain === undefined ? body : undefined, this);
     state.attempt?.reuses(stream.reused);
-    state.attempt?.sent(performance.now());
+    // One that is still being made is heard of by `onConnected`.
+    if (stream.connected) state.attempt?.sent(performance.now());
+    else state.attempt?.connecting(performance.now());
     if (body !== undefined) {
       state.bytesIn = body.length;
       chain?.write(body);
@@ -426,7 +432,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
           this.onDrain();
         },
         onChainError: error => this.refuse(error),
-        onLateError: this.logLate,
+        onLateError: this.lateErrors(),
       });
       return true;
     } catch (thrown) {
@@ -452,7 +458,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
           this.upstream?.release();
         },
         onChainError: error => this.refuseUntransformed(error),
-        onLateError: this.logLate,
+        onLateError: this.lateErrors(),
       });
       return true;
     } catch (thrown) {
@@ -461,9 +467,12 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     }
   }
 
-  private readonly logLate = (error: WeldrError): void => {
-    this.wire.log.error(pluginErrorFacts(error), error.message);
-  };
+  /** By then the exchange may be another request's. */
+  private lateErrors(): (error: WeldrError) => void {
+    const { log } = this.wire;
+    const requestId = this.state?.id;
+    return error => log.error({ requestId, ...pluginErrorFacts(error) }, error.message);
+  }
 
   /** A transform of the response has failed: the error's own response must not meet the same end. */
   private refuseUntransformed(error: WeldrError): void {
@@ -562,6 +571,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   // --- ResponseReceiver: what the upstream does ----------------------------------------------------------------
 
   onConnected(): void {
+    this.state?.attempt?.sent(performance.now());
     this.bodyWanted = true;
     this.askForBody();
   }

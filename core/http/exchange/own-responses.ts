@@ -18,6 +18,7 @@ export function traceReply(echo: string): Reply {
 /** Says in the log why a request which entered the stages was not served, as loud as the error is. */
 export function logFailure(log: Logger, state: RequestState, error: WeldrError): void {
   const facts = {
+    requestId: state.id,
     status: error.status,
     code: error.code,
     method: state.method,
@@ -31,16 +32,17 @@ export function logFailure(log: Logger, state: RequestState, error: WeldrError):
 }
 
 /** The same for one that was refused before the stages. */
-export function logRefusal(log: Logger, client: string, error: WeldrError): void {
-  log.info({ status: error.status, code: error.code, client }, `refused a request: ${error.message}`);
+export function logRefusal(log: Logger, { id, clientIp }: RequestState, error: WeldrError): void {
+  const facts = { requestId: id, status: error.status, code: error.code, client: clientIp };
+  log.info(facts, `refused a request: ${error.message}`);
 }
 
 /** Says at `debug` what became of an attempt that brought the client nothing: a retry may hide it. */
 export function logAttempt(log: Logger, state: RequestState, outcome: string, error?: WeldrError): void {
   if (!log.isLevelEnabled('debug')) return;
-  const { tried, method, target, clientIp: client } = state;
+  const { id: requestId, tried, method, target, clientIp: client } = state;
   const upstream = tried.at(-1)?.id;
-  const facts = { attempt: tried.length, upstream, code: error?.code, method, target, client };
+  const facts = { requestId, attempt: tried.length, upstream, code: error?.code, method, target, client };
   const why = error === undefined ? '' : `: ${causeOf(error)}`;
   log.debug(facts, `attempt ${tried.length} on ${upstream} ${outcome}${why}`);
 }

@@ -69,6 +69,7 @@ export class PendingConnections implements PendingOwner {
       this.dial(taker.connectTimeout);
     }
     this.waiting.push({ taker, until: this.home.deadlines.in(taker.connectTimeout) });
+    taker.awaitConnection();
     return true;
   }
 

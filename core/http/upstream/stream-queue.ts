@@ -17,6 +17,8 @@ export interface StreamTaker {
   readonly readiness: 'whole' | 'begun' | 'awaited';
   /** How long a connection may take to stand, ms. */
   readonly connectTimeout: number;
+  /** Hears that it waits for a connection that is being made. */
+  awaitConnection(): void;
   /** Waits until the beginning has come, and then acquires again. */
   awaitBeginning(): void;
   takeStream(stream: UpstreamStream): void;

@@ -101,6 +101,8 @@ class Taker implements StreamTaker {
     this.peer = peer;
   }
 
+  awaitConnection(): void {}
+
   awaitBeginning(): void {
     this.wasToWait = true;
   }

@@ -32,6 +32,7 @@ class Taker implements StreamTaker {
     this.connectTimeout = connectTimeout;
   }
   awaitBeginning(): void {}
+  awaitConnection(): void {}
   takeStream(_: UpstreamStream): void {}
   goWithout(error: WeldrError): void {
     this.error = error;
