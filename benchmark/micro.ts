@@ -1,6 +1,7 @@
 // `npm run bench:micro`: what the parts of a request cost, in this one process: reading a head, the pipeline, choosing
 // an upstream. `--json` prints figures for the benchmark that runs it.
 import { getHeapStatistics } from 'node:v8';
+import { systemClock } from '../core/clock.ts';
 import { RequestHead } from '../core/http/h1/request-head.ts';
 import type { Plugin } from '../core/plugin/plugin.ts';
 import { type Pool, Pools } from '../core/pool/pool.ts';
@@ -12,7 +13,12 @@ import { type Carrier, Pipeline } from '../core/stages/pipeline.ts';
 import { createHooks } from '../core/stages/request-hooks.ts';
 import { Stages } from '../core/stages/stages.ts';
 import { upstreamRecord, workerSide } from '../core/testing.ts';
-import { consistentHash, leastRequests, peakEwma, random, roundRobin } from '../plugins/index.ts';
+import { LineBuffer } from '../plugins/access-log/line-buffer.ts';
+import { lineFormat } from '../plugins/access-log/line-format.ts';
+import { LogSink } from '../plugins/access-log/log-sink.ts';
+import { LostLines } from '../plugins/access-log/lost-lines.ts';
+import { Redaction } from '../plugins/access-log/redaction.ts';
+import { consistentHash, leastRequests, peakEwma, random, requestId, roundRobin } from '../plugins/index.ts';
 import type { IndexedRoute } from '../plugins/routes/route-entry.ts';
 import { RouteIndex } from '../plugins/routes/route-index.ts';
 import { realisticHeaders } from './scenarios.ts';
@@ -61,6 +67,11 @@ const cases: Case[] = [
     0,
     consistentHash({ by: 'target' }),
   ),
+  servedCase('a request that was served: its context', () => {}),
+  await requestIdCase('the same, with an id in request and response'),
+  accessLogCase('the same, with its line in the access log, json', 'json'),
+  accessLogCase('the same, combined', 'combined'),
+  accessLogCase('the same, a query with a secret', 'json', '/small?page=2&token=abc&sort=name'),
   routeCase('route, 10 routes', 1, 10),
   routeCase('route, 10,000 routes (1,000 hosts, 10 paths)', 1000, 10),
   routeCase('route, 10,000 routes (100 hosts, 100 paths)', 100, 100),
@@ -201,6 +212,94 @@ async function selectionCase(
       if (chosen !== times) throw new Error('nobody was chosen');
     },
   };
+}
+
+/** A request with the fields that clients send, which an upstream has answered. */
+function servedCase(
+  name: string,
+  use: (ctx: ProxyContext, number: number) => void,
+  target = '/small',
+  end: () => void = () => {},
+): Case {
+  const pool = new Pools().default;
+  const upstream = pool.set(upstreamRecord('http://10.0.0.1:8080'));
+  const fields = new HeaderList();
+  for (const [field, value] of Object.entries({ Host: 'shop.example', ...realisticHeaders })) {
+    fields.push(field, field.toLowerCase(), value);
+  }
+  const lines = fields.toLines();
+  return {
+    name,
+    run(times) {
+      for (let i = 0; i < times; i++) {
+        const headers = new HeaderList();
+        headers.pushLines(lines);
+        const state = new RequestState('GET', target, '1.1', headers, pool, i);
+        state.host = 'shop.example';
+        state.clientIp = '192.0.2.1';
+        state.status = 200;
+        state.responseHeaders = new HeaderList();
+        state.responseHeaders.pushLines(
+          'Content-Type: text/plain\r\nETag: "abc"\r\nCache-Control: no-cache\r\n',
+        );
+        state.beginAttempt(upstream, i);
+        state.attempt?.sent(i + 0.021);
+        state.attempt?.responded(200, i + 1.318);
+        state.attempt?.finished(i + 1.402);
+        state.finishedAt = i + 1.402;
+        state.outcome = 'complete';
+        use(new ProxyContext(state), i);
+      }
+      end();
+    },
+  };
+}
+
+async function requestIdCase(name: string): Promise<Case> {
+  const side = await workerSide(requestId());
+  const { request } = side.stages.first;
+  const { respond } = side.stages.plain;
+  const onAdmitted = (): void => {};
+  let sent = 0;
+  return servedCase(
+    name,
+    ctx => {
+      request.callAsync(ctx, onAdmitted);
+      respond.call(ctx);
+      // As the wire does.
+      sent += Buffer.from(stateOf(ctx).addedLines + stateOf(ctx).responseHeaders?.toLines(), 'latin1').length;
+    },
+    '/small',
+    () => {
+      if (sent === 0) throw new Error('nothing was sent');
+    },
+  );
+}
+
+function accessLogCase(name: string, format: string, target?: string): Case {
+  let made = 0;
+  const lost = new LostLines({
+    log: { warn: (_: unknown, why?: string) => fail(why) },
+    clock: systemClock,
+    counter: { inc: () => fail('a line was lost') },
+  });
+  const take = (lines: string): boolean => Buffer.from(lines).length > 0;
+  const buffer = new LineBuffer(new LogSink(take, lost), systemClock, lost);
+  const headers = { request: ['User-Agent'], response: [] };
+  const line = lineFormat({ format, headers }, new Redaction([]), systemClock);
+  const end = (): void => {
+    if (made === 0) throw new Error('there was no line');
+  };
+  const log = (ctx: ProxyContext): void => {
+    const text = line(ctx);
+    made += text.length;
+    buffer.add(text);
+  };
+  return servedCase(name, log, target, end);
+}
+
+function fail(why: string | undefined): never {
+  throw new Error(why);
 }
 
 /** Each path at each host. */

@@ -1,4 +1,5 @@
 // The built-in plugins, as `weldr/plugins` exports them.
+export { type AccessLogOptions, accessLog } from './access-log/index.ts';
 export { type AcmeOptions, acme } from './acme/index.ts';
 export { type AdminApiOptions, adminApi } from './admin-api/index.ts';
 export { type BasicAuthOptions, basicAuth } from './basic-auth/index.ts';
@@ -26,6 +27,7 @@ export { type PeakEwmaOptions, peakEwma } from './peak-ewma/index.ts';
 export { type PoolFileOptions, poolFile } from './pool-file/index.ts';
 export { random } from './random/index.ts';
 export { type RateLimitOptions, rateLimit } from './rate-limit/index.ts';
+export { type RequestIdOptions, requestId } from './request-id/index.ts';
 export { type RetryOptions, retry } from './retry/index.ts';
 export { type RoundRobinOptions, roundRobin } from './round-robin/index.ts';
 export { type RouteCondition, type RouteInput, type RoutesOptions, routes } from './routes/index.ts';

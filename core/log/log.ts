@@ -35,7 +35,7 @@ export async function openLog({ level, file, bindings = {} }: LogOptions): Promi
   const pretty = file === undefined && isatty(1) ? await prettifier() : undefined;
   const write = (lines: string): boolean => {
     const shown = withoutMarks(lines);
-    return output.write(pretty === undefined ? shown : pretty(shown));
+    return output.write(pretty === undefined ? shown : eachLine(shown, pretty));
   };
   const destination = { write: (line: string) => void write(line) };
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
@@ -59,6 +59,13 @@ function openFile(path: string): LogOutput {
     const why = `the log file ${path} cannot be opened: ${describeError(thrown)}; make its folder, let this user write there, or change log.file`;
     throw new WeldrError('CONFIG_INVALID', why, { cause: thrown, field: 'log.file' });
   }
+}
+
+function eachLine(lines: string, show: (line: string) => string): string {
+  return lines
+    .split(/(?<=\n)/)
+    .map(show)
+    .join('');
 }
 
 async function prettifier(): Promise<(line: string) => string> {

@@ -33,7 +33,7 @@ export function forkWorker(entry: string, processLog: () => ProcessLog | undefin
     // The last one: from its very first moment, when its own listener is not there yet.
     execArgv: [...collectorFlags, ...process.execArgv, '--disable-sigusr1'],
   });
-  readLines(child.stdout, line => processLog()?.forward(`${line}\n`));
+  passLines(child.stdout, lines => void processLog()?.forward(lines));
   readLines(child.stderr, line => process.stderr.write(`${line}\n`));
   const listeners: ((how: string) => void)[] = [];
   let ended: string | undefined;
@@ -139,6 +139,26 @@ export function managerLink(beforeExit: () => Promise<void>): ManagerLink {
       setTimeout(exit, lastWordsTimeout, code);
     },
   };
+}
+
+/** Characters of a line whose end is waited for. */
+const maxLine = 1024 * 1024;
+
+/** Passes on whole lines, as many at a time as have come: an access log has many. */
+function passLines(stream: Readable | null, use: (lines: string) => void): void {
+  if (stream === null) return;
+  let rest = '';
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    const end = text.lastIndexOf('\n') + 1;
+    if (end === 0 && rest.length < maxLine) rest += text;
+    else {
+      use(rest + (end === 0 ? `${text}\n` : text.slice(0, end)));
+      rest = end === 0 ? '' : text.slice(end);
+    }
+  });
+  stream.on('end', () => {
+    if (rest !== '') use(`${rest}\n`);
+  });
 }
 
 function readLines(stream: Readable | null, use: (line: string) => void): void {

@@ -6,9 +6,5 @@ import type { HeaderList } from './headers.ts';
  * `X.User` and `X-User` are all `HTTP_X_USER`. For fields that an upstream trusts.
  */
 export function deleteField(headers: HeaderList, name: string): void {
-  const wanted = folded(name);
-  if (!headers.hasSpellingOf(wanted)) return;
-  for (const key of headers.keys) if (folded(key) === wanted) headers.delete(key);
+  headers.deleteSpellingsOf(name.toLowerCase().replace(/[._]/g, '-'));
 }
-
-const folded = (name: string): string => name.toLowerCase().replace(/[._]/g, '-');

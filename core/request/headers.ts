@@ -173,7 +173,19 @@ export class HeaderList {
   /** @internal Is there a field that CGI would take for this one? `key`: in lower case, with hyphens alone. */
   hasSpellingOf(key: string): boolean {
     if (this.#looksAtText()) return lineOf(this.#text, key, 'folded') >= 0;
-    return this.#split().keys.some(each => each.length === key.length && each.replace(/[._]/g, '-') === key);
+    return this.#split().keys.some(each => isSpelling(each, key));
+  }
+
+  /** @internal Removes all fields that {@link hasSpellingOf} finds. */
+  deleteSpellingsOf(key: string): void {
+    if (this.#parts !== undefined) {
+      for (const each of this.keys) if (isSpelling(each, key)) this.delete(each);
+      return;
+    }
+    for (let at = lineOf(this.#text, key, 'folded'); at >= 0; at = lineOf(this.#text, key, 'folded')) {
+      this.#beforeEdit(key, 'delete');
+      this.#text = this.#text.slice(0, at) + this.#text.slice(this.#text.indexOf('\r\n', at) + 2);
+    }
   }
 
   /** For the wire: adds a line that the caller has checked already, `key` in lower case. */
@@ -269,6 +281,10 @@ function splitLines(text: string, into: Parts): void {
     into.values.push(text.slice(colon + 2, end));
     pos = end + 2;
   }
+}
+
+function isSpelling(name: string, key: string): boolean {
+  return name.length === key.length && name.replace(/[._]/g, '-') === key;
 }
 
 function checkName(name: string): void {

@@ -1,0 +1,21 @@
+// The formats `common` and `combined`, as Apache and nginx write them and as tools read them.
+import { quotedText } from './escaping.ts';
+import { fieldReader, type LineFormat, type LineMeans } from './line-means.ts';
+import { bounded, maxPath } from './request-facts.ts';
+
+/** Makes one of the two; `combined` has Referer and User-Agent at its end. */
+export function clfLine(means: LineMeans, format: 'common' | 'combined'): LineFormat {
+  const { redaction, moments } = means;
+  const referer = fieldReader('referer', redaction);
+  const agent = fieldReader('user-agent', redaction);
+  return ctx => {
+    const { method, target, version, headers } = ctx.request;
+    const path = quotedText(bounded(redaction.of(target), maxPath));
+    const asked = method === '' ? '-' : `${method} ${path} HTTP/${version}`;
+    const time = moments.clfText(means.startOf(ctx));
+    const line = `${ctx.clientIp} - - [${time}] "${asked}" ${ctx.status} ${ctx.bytesOut}`;
+    if (format === 'common') return `${line}\n`;
+    const from = quotedText(referer.read(headers) ?? '-');
+    return `${line} "${from}" "${quotedText(agent.read(headers) ?? '-')}"\n`;
+  };
+}

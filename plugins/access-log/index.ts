@@ -1,0 +1,49 @@
+// access-log: writes one line for each request that is over, refused ones included.
+import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
+import { FileSink } from './file-sink.ts';
+import { LineBuffer } from './line-buffer.ts';
+import { lineFormat } from './line-format.ts';
+import { LogSink } from './log-sink.ts';
+import { LostLines } from './lost-lines.ts';
+import { options, warnOf } from './options.ts';
+import { Redaction } from './redaction.ts';
+import { WantedRequests } from './wanted-requests.ts';
+
+export type { AccessLogOptions } from './options.ts';
+
+/**
+ * The plugin that logs requests: `accessLog()`. A line says who asked for what, which upstreams were tried, how long each part
+ * took, and who made the response. Lines are written in batches, and dropped and counted where they cannot be.
+ *
+ * @example accessLog({ file: '/var/log/weldr/access.log', when: { status: ['5xx'], slower: '1s' }, sample: 0.01 })
+ */
+export const accessLog = definePlugin({
+  name: 'access-log',
+  schema: options,
+  channel: channel<never, 'reopen'>(),
+  check: warnOf,
+  worker(side, given) {
+    const { hooks, clock, log, metrics, onClose } = side;
+    const counter = metrics.counter({
+      name: 'access_log_dropped_lines_total',
+      help: 'Lines of the access log that could not be written.',
+    });
+    const lost = new LostLines({ log, clock, counter });
+    const sink =
+      given.file === undefined
+        ? new LogSink(lines => side.writeLog(lines), lost)
+        : new FileSink(given.file, side, lost);
+    const buffer = new LineBuffer(sink, clock, lost);
+    const wanted = new WantedRequests(given.when, given.sample);
+    const format = lineFormat(given, new Redaction(given.redact), clock);
+    // Behind the taps of all others, which may note something still.
+    hooks.finished.tap({ name: 'access-log', stage: 1000 }, ctx => {
+      if (!ctx.rehearsal && wanted.has(ctx)) buffer.add(format(ctx));
+    });
+    side.channel.onMessage(() => sink.reopen());
+    onClose(() => buffer.close());
+  },
+  manager({ hooks, channel: workers }) {
+    hooks.reopenFiles.tap('access-log', () => workers.broadcast('reopen'));
+  },
+});

@@ -1,0 +1,34 @@
+// Line formats: which one a name means.
+import type { Clock } from '../../core/clock.ts';
+import { clfLine } from './clf-line.ts';
+import { jsonLine } from './json-line.ts';
+import { fieldReader, type LineFormat, type LineMeans } from './line-means.ts';
+import type { Redaction } from './redaction.ts';
+import { templateLine } from './template-line.ts';
+import { Moments } from './time-text.ts';
+
+/** What a format is made from. */
+export interface FormatOptions {
+  /** `json`, `combined`, `common`, or a template. */
+  readonly format: string;
+  readonly headers: { readonly request: readonly string[]; readonly response: readonly string[] };
+}
+
+/** Makes the format. */
+export function lineFormat(
+  { format, headers }: FormatOptions,
+  redaction: Redaction,
+  clock: Clock,
+): LineFormat {
+  const means: LineMeans = {
+    redaction,
+    moments: new Moments(),
+    requestFields: headers.request.map(name => fieldReader(name, redaction)),
+    responseFields: headers.response.map(name => fieldReader(name, redaction)),
+    // It has just ended.
+    startOf: ctx => clock.now() - (ctx.finishedAt - ctx.startedAt),
+  };
+  if (format === 'json') return jsonLine(means);
+  if (format === 'combined' || format === 'common') return clfLine(means, format);
+  return templateLine(format, means);
+}

@@ -1,0 +1,25 @@
+// LogSink: has lines written to where Weldr's log goes.
+import type { LineSink } from './line-buffer.ts';
+import type { LostLines } from './lost-lines.ts';
+
+/** Lines among those of the log, which is opened anew by itself. */
+export class LogSink implements LineSink {
+  readonly busy = false;
+  onIdle = (): void => {};
+  private readonly writeLog: (lines: string) => boolean;
+  private readonly lost: LostLines;
+
+  /** @param writeLog false: the lines are lost */
+  constructor(writeLog: (lines: string) => boolean, lost: LostLines) {
+    this.writeLog = writeLog;
+    this.lost = lost;
+  }
+
+  write(lines: string, count: number): void {
+    if (!this.writeLog(lines)) this.lost.add(count, 'whoever reads stdout is too slow, or has left');
+  }
+
+  reopen(): void {}
+
+  close(): void {}
+}

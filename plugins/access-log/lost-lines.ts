@@ -1,0 +1,47 @@
+// LostLines: how many lines were lost and why: in a metric, and in the log, one line a span.
+import type { Logger } from 'pino';
+import type { Clock } from '../../core/clock.ts';
+import type { Counter } from '../../core/plugin/metrics.ts';
+
+/** How long a span is, ms. */
+const span = 10_000;
+
+/** What it tells them to. */
+export interface LostLinesMeans {
+  readonly log: Pick<Logger, 'warn'>;
+  readonly clock: Clock;
+  readonly counter: Counter;
+}
+
+/** Counts lost lines. */
+export class LostLines {
+  private readonly means: LostLinesMeans;
+  private count = 0;
+  private why = '';
+  /** Was it said within this span? */
+  private said = false;
+
+  constructor(means: LostLinesMeans) {
+    this.means = means;
+  }
+
+  add(count: number, why: string): void {
+    if (count === 0) return;
+    this.means.counter.inc(count);
+    this.count += count;
+    this.why = why;
+    if (!this.said) this.say();
+  }
+
+  private say(): void {
+    const { count, why } = this;
+    const what = count === 1 ? '1 line of the access log was' : `${count} lines of the access log were`;
+    this.means.log.warn({ dropped: count }, `${what} dropped: ${why}`);
+    this.count = 0;
+    this.said = true;
+    this.means.clock.after(span, () => {
+      this.said = false;
+      if (this.count > 0) this.say();
+    });
+  }
+}

@@ -1,0 +1,43 @@
+// Time texts: moments and durations as they stand in a line, made with little more than a look-up.
+
+const thousandths = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'));
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** Milliseconds with three digits behind the point: to the microsecond. What is below 0 is 0. */
+export function msText(ms: number): string {
+  const us = Math.round(ms * 1000);
+  if (!(us > 0)) return '0.000';
+  const whole = Math.floor(us / 1000);
+  return `${whole}.${thousandths[us - whole * 1000]}`;
+}
+
+/** Texts of moments; most requests of a moment share their second. */
+export class Moments {
+  private isoSecond = -1;
+  private iso = '';
+  private clfSecond = -1;
+  private clf = '';
+
+  /** Such as `2026-03-01T12:00:00.250Z`; `ms` since the epoch. */
+  isoText(ms: number): string {
+    const whole = Math.floor(ms);
+    const second = Math.floor(whole / 1000);
+    if (second !== this.isoSecond) {
+      this.isoSecond = second;
+      this.iso = new Date(second * 1000).toISOString().slice(0, -4);
+    }
+    return `${this.iso}${thousandths[whole - second * 1000]}Z`;
+  }
+
+  /** As in the Common Log Format: `01/Mar/2026:12:00:00 +0000`. */
+  clfText(ms: number): string {
+    const second = Math.floor(ms / 1000);
+    if (second !== this.clfSecond) {
+      this.clfSecond = second;
+      const iso = new Date(second * 1000).toISOString();
+      const month = months[Number(iso.slice(5, 7)) - 1];
+      this.clf = `${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`;
+    }
+    return this.clf;
+  }
+}

@@ -1,0 +1,85 @@
+// request-id: gives each request an id, which its server, its client and the log are told.
+import { z } from 'zod';
+import { NetworkSet, peer } from '../../core/network.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { hopByHop, isToken } from '../../core/request/headers.ts';
+import { traceIdOf } from './trace-parent.ts';
+import { UuidSource } from './uuid.ts';
+
+const traceparent = 'traceparent';
+/** Those that mean something else, or that the wire writes. */
+const reserved = new Set([...hopByHop, 'host', 'content-length', 'date', 'via', traceparent, 'tracestate']);
+
+/** Ids end up in logs, file names and queries: nothing in them may need an escape there. */
+const idForm = /^[\w.:+/=@~-]{1,128}$/;
+
+const options = z
+  .strictObject({
+    header: z
+      .string()
+      .max(64)
+      .refine(name => isToken(name) && !reserved.has(name.toLowerCase()), {
+        error: ({ input }) =>
+          `expected the name of a field such as "X-Request-Id", got ${JSON.stringify(input)}`,
+      })
+      .default('X-Request-Id')
+      .describe('The field with the id: of requests to servers, and of all responses.'),
+    trust: z
+      .array(peer)
+      .max(10_000)
+      .optional()
+      .describe(
+        'Addresses and networks that may bring an id or a `traceparent`, and `unix:`; default: the proxies of `forwarded.trusted`.',
+      ),
+  })
+  .describe('Gives each request an id, which its server, its client and the log are told.');
+
+/** What `requestId` takes, as people write it. */
+export type RequestIdOptions = z.input<typeof options>;
+
+/** Before and behind the taps of all others, wherever the plugin stands. */
+const first = { name: 'request-id', stage: -1000 };
+const last = { name: 'request-id', stage: 1000 };
+
+/**
+ * The plugin that gives requests an id: `requestId()`. It is the one that a trusted proxy in front has sent, the trace id of
+ * its `traceparent` (W3C Trace Context), or a new UUID of version 7 (RFC 9562). `ctx.id` has it, and so has every line of
+ * the log about the request.
+ *
+ * @example requestId({ header: 'X-Correlation-Id', trust: ['10.0.0.0/8'] })
+ */
+export const requestId = definePlugin({
+  name: 'request-id',
+  schema: options,
+  worker({ hooks, clock }, { header, trust }) {
+    const uuids = new UuidSource();
+    const trusted = trust === undefined ? undefined : new NetworkSet(trust);
+    const isTrusted = (ctx: ProxyContext): boolean =>
+      trusted === undefined ? ctx.peerTrusted : trusted.has(ctx.peerIp);
+    const idFor = (ctx: ProxyContext): string =>
+      (isTrusted(ctx) ? broughtId(ctx, header) : undefined) ?? uuids.next(clock.now());
+
+    hooks.request.tap(first, ctx => {
+      if (ctx.id === undefined) ctx.identify(idFor(ctx), header);
+      return undefined;
+    });
+    hooks.respond.tap(last, ctx => {
+      // What was refused has passed no stage.
+      if (ctx.id === undefined) ctx.identify(idFor(ctx));
+      if (ctx.id !== undefined) ctx.response?.headers.set(header, ctx.id);
+    });
+  },
+});
+
+/** The id that a proxy sent; of several nobody can tell which is meant. */
+function broughtId({ request: { headers } }: ProxyContext, header: string): string | undefined {
+  const given = onlyOne(headers.getAll(header));
+  if (given !== undefined && idForm.test(given)) return given;
+  const parent = onlyOne(headers.getAll(traceparent));
+  return parent === undefined ? undefined : traceIdOf(parent);
+}
+
+function onlyOne(values: readonly string[]): string | undefined {
+  return values.length === 1 ? values[0] : undefined;
+}
