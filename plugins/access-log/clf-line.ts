@@ -11,7 +11,7 @@ export function clfLine(means: LineMeans, format: 'common' | 'combined'): LineFo
   return ctx => {
     const { method, target, version, headers } = ctx.request;
     const path = quotedText(bounded(redaction.of(target), maxPath));
-    const asked = method === '' ? '-' : `${method} ${path} HTTP/${version}`;
+    const asked = method === '' ? '-' : `${quotedText(method)} ${path} HTTP/${version}`;
     const time = moments.clfText(means.startOf(ctx));
     const line = `${ctx.clientIp} - - [${time}] "${asked}" ${ctx.status} ${ctx.bytesOut}`;
     if (format === 'common') return `${line}\n`;

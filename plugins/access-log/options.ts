@@ -23,13 +23,15 @@ const format = z
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   });
 
+const expectedStatus = 'expected a status such as 404 or "5xx"';
+
 const kinds = z
   .strictObject({
     status: z
       .array(
         z.union(
-          [z.string().regex(/^[1-5](?:xx|\d\d)$/), z.number().int().min(100).max(599)],
-          'expected a status such as 404 or "5xx"',
+          [z.string().regex(/^[1-5](?:xx|\d\d)$/, expectedStatus), z.number().int().min(100).max(599)],
+          expectedStatus,
         ),
       )
       .max(100)
