@@ -299,3 +299,39 @@ attempts('that failed has no response, and what leaves in its place can be edite
     assert.equal([error?.code, headers.getAll('x-frame-options')], ['CONNECT_FAILED', ['DENY']]);
   }
 });
+
+const ids = suite('the id of a request');
+
+ids('is given once, and is nothing that a log could misread', () => {
+  const ctx = context();
+  assert.is(ctx.id, undefined);
+  for (const wrong of ['', 'a b', 'a"', 'a\\b', 'a\nb', 'é', 'x'.repeat(129), 7]) {
+    assert.throws(() => ctx.identify(wrong as string), /not an id/);
+  }
+  assert.throws(() => ctx.identify('a', 'X Id'), /not a header name/);
+  assert.is(ctx.id, undefined);
+  ctx.identify('abc-1');
+  assert.is(ctx.id, 'abc-1');
+  assert.throws(() => ctx.identify('def'), /has the id abc-1 already/);
+});
+
+ids('can be told to upstreams, in place of what came, whoever edits the request before or after', () => {
+  for (const when of ['never', 'before', 'after']) {
+    const ctx = context({ headers: { 'X-Id': 'forged', X_ID: 'forged', A: '1' } });
+    if (when === 'before') ctx.outgoing.headers.set('B', '2');
+    ctx.identify('abc', 'X-Id');
+    if (when === 'after') ctx.outgoing.headers.set('B', '2');
+    const state = stateOf(ctx);
+    const sent = state.copyHeaders();
+    const list = when === 'never' ? sent : ctx.outgoing.headers;
+    assert.equal(list.getAll('x-id'), ['abc'], when);
+    assert.equal([list.has('x_id'), list.get('a')], [false, '1'], when);
+    assert.is(ctx.request.headers.get('x-id'), 'forged');
+  }
+});
+
+ids('comes with who connected, where a proxy stands before the client', () => {
+  assert.equal([context().peerIp, context().peerTrusted], ['192.0.2.1', false]);
+  const ctx = context({ clientIp: '192.0.2.7', peerIp: '10.0.0.1', peerTrusted: true });
+  assert.equal([ctx.clientIp, ctx.peerIp, ctx.peerTrusted], ['192.0.2.7', '10.0.0.1', true]);
+});

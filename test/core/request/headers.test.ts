@@ -1,5 +1,6 @@
 // HeaderList: order, case, several lines of one name, and values that cannot inject a line.
 import * as assert from 'uvu/assert';
+import { deleteField } from '../../../core/request/field-aliases.ts';
 import { HeaderList, hopByHop, isFieldValue, isToken } from '../../../core/request/headers.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -195,4 +196,46 @@ test('which is an outgoing request’s keeps its one Host', () => {
   list.set('host', 'b.test');
   assert.equal(list.getAll('host'), ['b.test']);
   assert.is(list.delete('a'), true);
+});
+
+test('finds fields in its text as it does in its parts', () => {
+  const lines = 'Host: a.test\r\nX-A: 1\r\nx-a: 2\r\nX_B: 3\r\nX-Empty: \r\nX-A-Long: 4\r\nY: x-b: 5\r\n';
+  const names = ['host', 'X-A', 'x-empty', 'x-a-long', 'X_B', 'X-B', 'X', 'A', 'x-a-lon', 'Y', '5', ''];
+  for (const name of names) {
+    const text = new HeaderList();
+    text.pushLines(lines);
+    const parts = new HeaderList();
+    parts.pushLines(lines);
+    assert.is(parts.length, 7);
+    assert.equal([text.has(name), text.get(name)], [parts.has(name), parts.get(name)], name);
+    text.set('X-New', 'n');
+    parts.set('X-New', 'n');
+    assert.is(text.toLines(), parts.toLines());
+    assert.equal([...text], [...parts]);
+  }
+  const many = new HeaderList();
+  many.pushLines(lines);
+  for (let i = 0; i < 10; i++)
+    assert.equal([many.get('x-a'), many.get('x-empty'), many.has('z')], ['1', '', false]);
+  many.set('X-A', '9');
+  assert.equal(many.getAll('x-a'), ['9']);
+});
+
+test('loses all spellings of a field, in its text as in its parts', () => {
+  const lines = 'X_User: 1\r\nHost: a.test\r\nx-user: 2\r\nX-Users: 3\r\nX.USER: 4\r\n';
+  for (const isText of [true, false]) {
+    const list = new HeaderList();
+    list.pushLines(lines);
+    if (!isText) assert.is(list.length, 5);
+    deleteField(list, 'x_user');
+    assert.is(list.toLines(), 'Host: a.test\r\nX-Users: 3\r\n');
+    assert.is(list.edited, true);
+    const untouched = new HeaderList();
+    untouched.pushLines(lines);
+    deleteField(untouched, 'X-Other');
+    assert.is(untouched.edited, false);
+    const frozen = new HeaderList();
+    frozen.pushLines(lines);
+    assert.throws(() => deleteField(frozen.freeze(), 'X-User'), /cannot be edited/);
+  }
 });

@@ -1,7 +1,8 @@
 // The life of a request: what each stage may do, and what becomes of the request then.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
-import type { Upstream } from '../../../core/pool/pool.ts';
+import { Upstream } from '../../../core/pool/pool.ts';
+import { Attempt } from '../../../core/request/attempt.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
 import { reply } from '../../../core/request/reply.ts';
 import { retry } from '../../../core/request/retry.ts';
@@ -9,6 +10,7 @@ import type { RequestHooks } from '../../../core/stages/request-hooks.ts';
 import {
   firstAvailable,
   type TestWorkerSide,
+  upstreamRecord,
   type WorkerSideOptions,
   workerSide,
 } from '../../../core/testing.ts';
@@ -813,3 +815,24 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
     thrown => String(thrown.message),
   );
 }
+
+records('begin when a stage that was waited for is over', async () => {
+  const side = await worker(hooks =>
+    hooks.request.tapPromise('slow', async () => {
+      await undefined;
+      side.clock.advance(40);
+      return undefined;
+    }),
+  );
+  const { ctx } = await side.run({ answers: [{ status: 200, after: 2 }] });
+  assert.equal([(ctx.attempt?.startedAt ?? 0) - ctx.startedAt, ctx.finishedAt - ctx.startedAt], [40, 42]);
+});
+
+records('bear the time at which a connection began to be made, the first one', () => {
+  const attempt = new Attempt(new Upstream('default', upstreamRecord('http://a:1')), 1000);
+  assert.equal([attempt.connectingAt, attempt.sentAt], [0, 0]);
+  attempt.connecting(1010);
+  attempt.connecting(1020);
+  attempt.sent(1030);
+  assert.equal([attempt.connectingAt, attempt.sentAt], [1010, 1030]);
+});

@@ -28,11 +28,14 @@ class Taker implements StreamTaker {
   readonly readiness = 'whole';
   readonly connectTimeout: number;
   error: WeldrError | undefined = undefined;
+  heard = 0;
   constructor(connectTimeout = 5000) {
     this.connectTimeout = connectTimeout;
   }
   awaitBeginning(): void {}
-  awaitConnection(): void {}
+  awaitConnection(): void {
+    this.heard++;
+  }
   takeStream(_: UpstreamStream): void {}
   goWithout(error: WeldrError): void {
     this.error = error;
@@ -91,6 +94,15 @@ async function withPending(use: (parts: Parts) => void | Promise<void>): Promise
 }
 
 const makeAll = (): boolean => true;
+
+test('who waits hears of it, so that the time can be told from that in a queue', async () => {
+  await withPending(({ join }) => {
+    const taker = join();
+    assert.is(taker?.heard, 1);
+    const turnedAway = new Taker();
+    assert.is(join(false, turnedAway)?.heard, 1);
+  });
+});
 
 test('the first ones share a connection, as many as it is expected to take', async () => {
   await withPending(({ sockets, join }) => {
