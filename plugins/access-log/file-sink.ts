@@ -63,7 +63,7 @@ export class FileSink implements LineSink {
   write(lines: string, count: number): void {
     if (this.file === undefined) {
       this.lost.add(count, this.openFailure);
-      if (this.clock.monotonic() - this.openedAt >= lookInterval) this.open();
+      if (!this.closed && this.clock.monotonic() - this.openedAt >= lookInterval) this.open();
       return;
     }
     this.rest = Buffer.from(this.torn ? `\n${lines}` : lines);
@@ -81,6 +81,7 @@ export class FileSink implements LineSink {
     this.closed = true;
     const { file } = this;
     this.file = undefined;
+    this.openFailure ||= 'it came when all was over';
     if (file !== undefined && this.rest === undefined) close(file.descriptor);
   }
 

@@ -1,10 +1,14 @@
 // The access log of a real Weldr with two workers: whoever has only the log knows what became of each request.
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { withId } from '../../../config/index.ts';
+import { accessLog, roundRobin } from '../../../plugins/index.ts';
+import { withWeldr } from '../../support/embedded-weldr.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
@@ -208,4 +212,13 @@ test('no line is torn or lost under load, when the file is renamed, and when Wel
     .filter(({ path }) => path.startsWith('/load/'));
   assert.is(new Set(loads.map(({ path }) => path)).size, clients * each);
   assert.is(loads.length, clients * each);
+});
+
+test('no request is hurt by a full disk, a folder that is not there, or a FIFO that nobody reads', async () => {
+  execFileSync('mkfifo', [join(folder, 'fifo')]);
+  const files = ['/dev/full', join(folder, 'missing/access.log'), join(folder, 'fifo'), folder];
+  const plugins = [...files.map((path, n) => withId(`n${n}`, accessLog({ file: path }))), roundRobin()];
+  await withWeldr({ servers: [origin.url], plugins }, async ({ url }) => {
+    for (let i = 0; i < 20; i++) assert.is((await fetch(url)).status, 200);
+  });
 });
