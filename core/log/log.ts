@@ -1,9 +1,11 @@
 // The log: pino's JSON lines on stdout or in a file, pretty on a terminal.
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
+import { systemClock } from '../clock.ts';
 import { describeError, WeldrError } from '../errors.ts';
 import { withoutMarks } from '../reading-mark.ts';
 import type { Settings } from '../settings/settings.ts';
+import { CountedOutput } from './counted-output.ts';
 import { type LogOutput, openLogFile, openLogOutput } from './log-output.ts';
 
 /** The log of one process. */
@@ -33,9 +35,17 @@ export interface LogOptions {
 export async function openLog({ level, file, bindings = {} }: LogOptions): Promise<ProcessLog> {
   const output = file === undefined ? openLogOutput() : openFile(file);
   const pretty = file === undefined && isatty(1) ? await prettifier() : undefined;
+  const counted = new CountedOutput(output, {
+    clock: systemClock,
+    tell: lost =>
+      log.warn(
+        { dropped: lost },
+        `${lost} lines of the log were dropped: they were not read or written as fast as they came`,
+      ),
+  });
   const write = (lines: string): boolean => {
     const shown = withoutMarks(lines);
-    return output.write(pretty === undefined ? shown : eachLine(shown, pretty));
+    return counted.write(pretty === undefined ? shown : eachLine(shown, pretty));
   };
   const destination = { write: (line: string) => void write(line) };
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);

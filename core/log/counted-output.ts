@@ -1,0 +1,45 @@
+// CountedOutput: says how many lines of the log were lost, once its reader takes lines again.
+import type { Clock } from '../clock.ts';
+import type { LogOutput } from './log-output.ts';
+
+/** How long it is silent after it has said so, ms. */
+const pause = 10_000;
+
+/** What is told of lost lines, and by which time. */
+export interface CountedOutputOptions {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  /** Logs that so many lines were lost. */
+  tell(lost: number): void;
+}
+
+/** An output that counts what it does not take. */
+export class CountedOutput {
+  private readonly output: Pick<LogOutput, 'write'>;
+  private readonly options: CountedOutputOptions;
+  private lost = 0;
+  private silentUntil = 0;
+
+  constructor(output: Pick<LogOutput, 'write'>, options: CountedOutputOptions) {
+    this.output = output;
+    this.options = options;
+  }
+
+  /** Writes whole lines; false: they are lost. */
+  write(lines: string): boolean {
+    if (!this.output.write(lines)) {
+      this.lost += lines.split('\n').length - 1;
+      return false;
+    }
+    if (this.lost > 0) this.tell();
+    return true;
+  }
+
+  private tell(): void {
+    const now = this.options.clock.monotonic();
+    if (now < this.silentUntil) return;
+    const { lost } = this;
+    this.lost = 0;
+    this.silentUntil = now + pause;
+    this.options.tell(lost);
+  }
+}
