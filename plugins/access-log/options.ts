@@ -88,15 +88,27 @@ export type AccessLogOptions = z.input<typeof options>;
 
 export type ParsedOptions = z.output<typeof options>;
 
+/** Fields by which whoever reads the log can act as a client. */
+const credentials: ReadonlySet<string> = new Set([
+  'authorization',
+  'proxy-authorization',
+  'cookie',
+  'set-cookie',
+]);
+
 /** Says what is surely not meant. */
-export function warnOf({ file, headers }: ParsedOptions, facts: ConfigFacts): void {
+export function warnOf({ file, format: template, headers }: ParsedOptions, facts: ConfigFacts): void {
   if (file !== undefined && !isFolder(dirname(file))) {
     facts.warn('file', `there is no folder ${dirname(file)}: lines are dropped until it is made`);
   }
-  for (const name of headers.request) {
-    if (/^(?:proxy-)?authorization$|^cookie$/i.test(name))
-      facts.warn('headers.request', `${name} is logged: whoever reads the log can act as its clients`);
-  }
+  const warnOfField = (option: string, name: string): void => {
+    if (credentials.has(name.toLowerCase()))
+      facts.warn(option, `${name} is logged: whoever reads the log can act as its clients`);
+  };
+  for (const name of headers.request) warnOfField('headers.request', name);
+  for (const name of headers.response) warnOfField('headers.response', name);
+  for (const [, name = ''] of template.matchAll(/\{(?:request|response)\.([^{}]+)\}/g))
+    warnOfField('format', name);
 }
 
 function isFolder(path: string): boolean {

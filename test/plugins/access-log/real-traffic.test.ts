@@ -171,7 +171,7 @@ test('which plugin refused it, or that it was no request at all', async () => {
   assert.equal([refused.status, refused.by, refused.attempts], [403, 'plugin', []]);
   assert.match(refused.plugin ?? '', 'ip-filter');
   const client = await RawClient.open(Number(new URL(weldr.url).port));
-  client.send('hello\r\n\r\n');
+  client.send('GET /x HTTP/1.1\r\nHost: a b\r\n\r\n');
   const [id] = valuesOf(await client.response(), 'x-request-id');
   client.close();
   const garbage = await lineOf(id);

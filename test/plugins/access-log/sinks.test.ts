@@ -205,12 +205,18 @@ test('does not wait for a FIFO that nobody reads, and writes to it when somebody
 
 test('warns of a folder that is not there, and of credentials in the log', async () => {
   const warnings: string[] = [];
-  const check = accessLog({ file: '/nowhere/a.log', headers: { request: ['Cookie'] } });
+  const check = accessLog({
+    file: '/nowhere/a.log',
+    format: '{request.authorization} {status}',
+    headers: { request: ['Cookie'], response: ['Set-Cookie', 'Age'] },
+  });
   const facts = { warn: (field: string, text: string) => void warnings.push(`${field}: ${text}`) };
   const parsed = (check.schema as { parse(options: unknown): unknown }).parse(check.options);
   check.check?.(parsed, facts as never);
   assert.equal(warnings, [
     'file: there is no folder /nowhere: lines are dropped until it is made',
     'headers.request: Cookie is logged: whoever reads the log can act as its clients',
+    'headers.response: Set-Cookie is logged: whoever reads the log can act as its clients',
+    'format: authorization is logged: whoever reads the log can act as its clients',
   ]);
 });
