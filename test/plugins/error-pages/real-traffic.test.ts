@@ -34,7 +34,7 @@ test('gives every error its page, whoever made it, and leaves connections in ord
       client.close();
       for (const [request, status, body] of [
         ['HEAD /status/404 HTTP/1.1\r\nHost: a.test\r\n\r\n', 404, ''],
-        ['hello\r\n\r\n', 400, 'yours 400'],
+        ['GET / hello\r\n\r\n', 400, 'yours 400'],
         ['TRACE / HTTP/1.1\r\nHost: a.test\r\n\r\n', 405, 'yours 405'],
       ] as const) {
         const other = await RawClient.open(port);

@@ -22,7 +22,7 @@ const responses: Readonly<Record<string, readonly [status: number, request: stri
   'a when that cannot read the path': [400, get('/a/..%2fclosed')],
   'Weldr, as nothing can be reached': [502, get('/dead')],
   'Weldr, to TRACE': [405, 'TRACE / HTTP/1.1\r\nHost: a.test\r\n\r\n'],
-  'Weldr, to no HTTP at all': [400, 'hello\r\n\r\n'],
+  'Weldr, to a malformed request line': [400, 'GET / hello\r\n\r\n'],
   'Weldr, to a long target': [414, get(`/${'a'.repeat(20_000)}`)],
 };
 
