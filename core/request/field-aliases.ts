@@ -6,5 +6,17 @@ import type { HeaderList } from './headers.ts';
  * `X.User` and `X-User` are all `HTTP_X_USER`. For fields that an upstream trusts.
  */
 export function deleteField(headers: HeaderList, name: string): void {
-  headers.deleteSpellingsOf(name.toLowerCase().replace(/[._]/g, '-'));
+  headers.deleteSpellingsOf(folded(name));
 }
+
+/**
+ * Takes out of the fields behind a request's body what plugins set or deleted in its head, in all spellings: some upstreams
+ * add trailers to the head (RFC 9110 section 6.5.1), where a client's would stand beside the plugin's, or in place of it.
+ */
+export function deleteSettled(trailers: HeaderList, head: HeaderList): void {
+  const settled = new Set(head.settled.map(folded));
+  if (settled.size === 0) return;
+  for (const key of trailers.keys) if (settled.has(folded(key))) trailers.delete(key);
+}
+
+const folded = (name: string): string => name.toLowerCase().replace(/[._]/g, '-');

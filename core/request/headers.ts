@@ -34,6 +34,8 @@ export class HeaderList {
   #touched = false;
   #neverIndexed: Set<string> | undefined = undefined;
   #looks = 0;
+  /** Of an outgoing request: names that plugins set or deleted, each with a line end behind it. */
+  #settled = '';
 
   get length(): number {
     return this.#split().keys.length;
@@ -87,7 +89,13 @@ export class HeaderList {
     copy.#neverIndexed = this.#neverIndexed;
     if (parts === undefined) copy.#text = this.#text;
     else copy.#parts = { names: parts.names.slice(), keys: parts.keys.slice(), values: parts.values.slice() };
+    copy.#settled = this.#settled;
     return copy;
+  }
+
+  /** @internal The names, in lower case, that plugins set or deleted: what comes late under one of them is not theirs. */
+  get settled(): readonly string[] {
+    return this.#settled === '' ? [] : this.#settled.slice(0, -1).split('\n');
   }
 
   /** @internal Makes it the list of an outgoing request, whose Host can be replaced, but not doubled or removed. */
@@ -178,12 +186,13 @@ export class HeaderList {
 
   /** @internal Removes all fields that {@link hasSpellingOf} finds. */
   deleteSpellingsOf(key: string): void {
+    // Also where there is none, so that none comes behind the body either.
+    this.#beforeEdit(key, 'delete');
     if (this.#parts !== undefined) {
       for (const each of this.keys) if (isSpelling(each, key)) this.delete(each);
       return;
     }
     for (let at = lineOf(this.#text, key, 'folded'); at >= 0; at = lineOf(this.#text, key, 'folded')) {
-      this.#beforeEdit(key, 'delete');
       this.#text = this.#text.slice(0, at) + this.#text.slice(this.#text.indexOf('\r\n', at) + 2);
     }
   }
@@ -237,6 +246,7 @@ export class HeaderList {
       throw new TypeError(`a request has one Host: set ctx.outgoing.host instead of ${how}('Host')`);
     }
     this.#touched = true;
+    if (how !== 'append' && this.#writing === hostGuarded) this.#settled += `${key}\n`;
   }
 
   #split(): Parts {

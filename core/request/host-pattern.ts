@@ -25,6 +25,11 @@ function bracketed(text: string): string | undefined {
   return isIP(address) === 6 ? address : undefined;
 }
 
+/** The one form of all ways to write a host, `NAME` or `NAME:PORT`: in lower case, without port and dot at its end. */
+export function hostName(host: string): string {
+  return host.toLowerCase().replace(/\.?(?::\d*)?$/, '');
+}
+
 /** A compiled host pattern, one that {@link hostProblem} finds nothing wrong with. */
 export class HostPattern {
   /** In lower case; of `*.example.com` `.example.com`. */

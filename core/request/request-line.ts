@@ -11,7 +11,8 @@ const maxAuthority = 261;
 /** Is it a host, with or without a port, that can mean only one thing? */
 export function isAuthority(text: string): boolean {
   const match = text.length > maxAuthority ? null : authority.exec(text);
-  if (match === null) return false;
+  // No name has an empty label; some servers take `shop.example..` for `shop.example`, others do not.
+  if (match === null || text.includes('..')) return false;
   return match[1] === undefined || Number(match[1]) <= 65535;
 }
 

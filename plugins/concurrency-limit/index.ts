@@ -6,6 +6,7 @@ import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
 import { isToken } from '../../core/request/headers.ts';
+import { hostName } from '../../core/request/host-pattern.ts';
 import { type Reply, reply } from '../../core/request/reply.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { type Turn, Turns } from './turns.ts';
@@ -122,6 +123,6 @@ function refusalWith(status: 503 | 429): Reply {
 
 function keyOf(ctx: ProxyContext, key: NonNullable<z.output<typeof options>['key']>): string {
   if (key === 'client') return addressKey(ctx.clientIp);
-  if (key === 'host') return ctx.request.host.toLowerCase().slice(0, maxKeyLength);
+  if (key === 'host') return hostName(ctx.request.host).slice(0, maxKeyLength);
   return ctx.request.headers.getAll(key.header).join().slice(0, maxKeyLength);
 }

@@ -64,6 +64,8 @@ const cookies = contextSlot<readonly string[]>('forward-auth.cookies');
 
 const unavailable = reply(503, '503 it cannot be said now whether you may pass\n', { 'Retry-After': '5' });
 const ambiguous = reply(400, '400 the path is ambiguous\n');
+/** Of two, the auth server might read one and the upstream the other. */
+const twoLogins = reply(400, '400 Authorization comes twice\n');
 
 /**
  * The plugin that asks an auth server: `forwardAuth({ url: 'http://auth.internal/verify', responseHeaders: ['X-User'] })`.
@@ -76,6 +78,7 @@ export const forwardAuth = definePlugin({
     const server = new AuthServer({ ...parsed, url: new URL(parsed.url), clock });
     onClose(() => server.close());
     const passed = new PassedFields(parsed.requestHeaders);
+    const asksAboutLogin = passed.has('authorization');
     const results = metrics.counter({
       name: 'forward_auth_total',
       help: 'Requests that an auth server was asked about.',
@@ -91,6 +94,10 @@ export const forwardAuth = definePlugin({
     hooks.request.tapAsync('forward-auth', (ctx, done) => {
       if (parsed.ambiguousPaths === 'refuse' && isAmbiguous(ctx)) {
         done(null, ambiguous);
+        return;
+      }
+      if (asksAboutLogin && ctx.request.headers.getAll('authorization').length > 1) {
+        done(null, twoLogins);
         return;
       }
       if (asking >= parsed.concurrency) {

@@ -108,6 +108,23 @@ test('a target and a method that a plugin sets well reach the origin', async () 
   });
 });
 
+test('what a plugin set or deleted in the head does not come behind the body in any spelling (CVE-2025-12642)', async () => {
+  const request = ({ outgoing: { headers } }: ProxyContext): void => {
+    headers.set('X-User', 'ada');
+    headers.delete('X-Role');
+    headers.append('X-Trace', '1');
+  };
+  await withEdits({ request }, async (client, origin) => {
+    const late = 'x_user: root\r\nX-User: root\r\nX.Role: admin\r\nX-Trace: 2\r\nX-Sum: 7\r\n';
+    const head = 'POST /edit HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n';
+    client.send(`${head}2\r\nhi\r\n0\r\n${late}\r\n`);
+    await client.response();
+    const [{ raw } = { raw: '' }] = origin.requests;
+    assert.match(raw, '\r\nX-User: ada\r\n');
+    assert.match(raw, /\r\n0\r\nX-Trace: 2\r\nX-Sum: 7\r\n\r\n$/);
+  });
+});
+
 test('the target * that a plugin sets reaches the origin with OPTIONS alone', async () => {
   for (const method of ['OPTIONS', 'GET'] as const) {
     const request = (ctx: ProxyContext): void => {

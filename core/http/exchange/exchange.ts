@@ -4,6 +4,7 @@ import { describeError, WeldrError } from '../../errors.ts';
 import { pluginErrorFacts } from '../../plugin/report-plugin-error.ts';
 import type { AskedTransform } from '../../request/body-transform.ts';
 import { ProxyContext } from '../../request/context.ts';
+import { deleteSettled } from '../../request/field-aliases.ts';
 import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import { RequestState } from '../../request/request-state.ts';
 import { type Carrier, Pipeline } from '../../stages/pipeline.ts';
@@ -537,6 +538,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   }
 
   onRequestEnd(trailers: HeaderList | undefined): void {
+    const head = trailers === undefined ? undefined : this.state?.edited?.editedHeaders;
+    if (trailers !== undefined && head !== undefined) deleteSettled(trailers, head);
     if (this.requestChain === undefined) this.upstream?.endRequest(trailers);
     else {
       this.requestTrailers = trailers;

@@ -114,6 +114,16 @@ test('counts keys apart', async () => {
   held.end();
 });
 
+test('counts a host as one, however it is written', async () => {
+  const side = await start({ max: 1, queue: 0, key: 'host' });
+  const held = begin(side, { host: 'a.test' });
+  await settle();
+  for (const host of ['A.test', 'a.test:80', 'a.test:81', 'a.test.', 'a.TEST.:8080', 'a.test:'])
+    assert.is((await side.run({ host })).status, 429, host);
+  assert.is((await side.run({ host: '[::1]:80' })).status, 200);
+  held.end();
+});
+
 test('limits a request by each instance that it passes', async () => {
   const side = await workerSide([concurrencyLimit({ max: 2, queue: 0 }), roundRobin()], {
     upstreams,

@@ -102,6 +102,19 @@ test('tells it what is asked for, and nothing of the body', async () => {
   });
 });
 
+test('refuses a second Authorization, which a server could read in place of the one that it is asked about', async () => {
+  const headers: [string, string][] = [
+    ['Authorization', 'Bearer x'],
+    ['authorization', 'Bearer y'],
+  ];
+  await withAuth(admit, async ({ side, asked }) => {
+    assert.equal([(await side.run({ headers })).status, asked.length], [400, 0]);
+  });
+  await withAuth(admit, async ({ side }) => assert.is((await side.run({ headers })).status, 200), {
+    requestHeaders: ['Cookie'],
+  });
+});
+
 test('tells it only the fields that it is to be told', async () => {
   await withAuth(
     admit,

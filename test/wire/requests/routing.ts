@@ -37,6 +37,8 @@ const badHosts = [
   'a"b',
   '-a.test',
   '.a.test',
+  'a..test',
+  'a.test..',
   'a%00',
   'a%2eb',
   "a'b",
