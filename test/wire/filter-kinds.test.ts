@@ -35,7 +35,7 @@ const without = (method: string, response: string): string =>
   method === 'HEAD' ? response.slice(0, response.indexOf('\r\n\r\n') + 4) : response;
 
 function answer({ target, method }: SeenRequest): string | undefined {
-  if (/\/hold$|^\/hasty\//.test(target)) return undefined;
+  if (/\/hold$|\/hasty\//i.test(target)) return undefined;
   if (target.endsWith('/fail')) return 'HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n';
   const fields = ['Content-Type: text/plain', 'Access-Control-Allow-Origin: *'];
   return without(method, ok(`served ${target}`, ...fields));
@@ -240,4 +240,51 @@ test('that marks requests and responses marks all of them: headers, cors, compre
   }
   assert.ok(guarded.requests.length > 40, `${guarded.requests.length} requests got to the server`);
   for (const { raw } of guarded.requests) assert.not.match(raw, /^x[-_.]role:/im);
+});
+
+test('that limits bodies, a route’s bodyLimit, lets none through that is longer, however it is sent', async () => {
+  const long: Attempt = { method: 'POST', body: 'Q'.repeat(20) };
+  const ways: Record<string, Attempt> = {
+    'with a length': long,
+    'with a length over HTTP/2': { ...long, only: 'h2', fields: [['Content-Length', '20']] },
+    'in chunks, with trailers': { ...long, trailers: [['X-Sum', '1']] },
+    'not waiting for the 100': { ...long, fields: [['Expect', '100-continue']] },
+    'of a GET': { ...long, method: 'GET' },
+    'of a post': { ...long, method: 'post' },
+    'of gRPC': { ...long, fields: [['Content-Type', 'application/grpc']] },
+    'for an encoded path': { ...long, target: ({ path }) => path.replace('s', '%73') },
+    'for an absolute target': { ...long, only: 'h1', target: ({ host, path }) => `http://${host}${path}` },
+    'of HTTP/1.0': { ...long, only: 'h1', version: '1.0' },
+  };
+  guarded.forget();
+  for (const { what, status, fields } of await tryAll(ways, { host: 'a.test', path: '/short' }))
+    assert.ok(status === 413 || (fields.get('grpc-status') ?? '0') !== '0', `${what}: ${status}`);
+  assert.equal(guarded.requests, []);
+  for (const { raw } of guarded.connections) assert.not.match(raw, 'QQQQQQQQQ');
+});
+
+test('that limits time, a route’s timeouts, does so however the request is sent', async () => {
+  for (const { what, status } of await tryAll(some, { host: 'a.test', path: '/hasty' }))
+    assert.ok(status === 504 || status === 400, `${what}: ${status}`);
+});
+
+test('is asked about a client that brings the cookie of its server', async () => {
+  const { fields } = await ask1(ports[0] ?? 0, {}, { host: 'free.test', path: '/free' });
+  const cookie = fields.get('set-cookie')?.split(';')[0] ?? '';
+  assert.match(cookie, /^weldr=./);
+  const other = cookie.slice('weldr='.length);
+  for (const [kind, about] of Object.entries(kinds)) {
+    const cookies: Record<string, Attempt> = {
+      'the cookie': { fields: [['Cookie', cookie]] },
+      'the cookie in crumbs': {
+        fields: [
+          ['Cookie', 'weldr=x'],
+          ['Cookie', cookie],
+        ],
+      },
+      'the cookie for its pool': { fields: [['Cookie', `weldr-${kind}-pool=${other}; ${cookie}`]] },
+    };
+    for (const place of ['behind', 'pool', 'fallback'])
+      await expectRefused(cookies, { host: 'a.test', path: pathOf(kind, place) }, about);
+  }
 });
