@@ -1,20 +1,23 @@
 // HashKey: what of a request says where it goes.
 import { z } from 'zod';
 import type { ProxyContext } from '../../core/request/context.ts';
+import { hostName } from '../../core/request/host-pattern.ts';
 import { cookieOf, parameterOf } from '../../core/request/named-values.ts';
 
 const named = (what: string) => z.string().min(1).max(256).describe(what);
 
+const one = z.union([
+  z.enum(['client', 'path', 'target', 'host']),
+  z.strictObject({ header: named('The name of a request header.') }),
+  z.strictObject({ cookie: named('The name of a cookie.') }),
+  z.strictObject({ query: named('The name of a parameter of the query.') }),
+]);
+
 /** What of a request is hashed, as people write it. */
 export const hashKey = z
-  .union([
-    z.enum(['client', 'path', 'target', 'host']),
-    z.strictObject({ header: named('The name of a request header.') }),
-    z.strictObject({ cookie: named('The name of a cookie.') }),
-    z.strictObject({ query: named('The name of a parameter of the query.') }),
-  ])
+  .union([one, z.array(one).min(1).max(8)])
   .describe(
-    'What says where a request goes: the address of the client, the path, path and query, the host, or a header, cookie or query parameter by name.',
+    'What says where a request goes: the address of the client, the path, path and query, the host, or a header, cookie or query parameter by name; of a list the first that the request has.',
   );
 
 export type HashKey = z.output<typeof hashKey>;
@@ -22,12 +25,23 @@ export type HashKey = z.output<typeof hashKey>;
 /** Reads the key of a request; undefined: it has none. */
 export type KeyReader = (ctx: ProxyContext) => string | undefined;
 
-/** How a key is read. */
-export function keyReader(key: HashKey): KeyReader {
+/** How a key is read; of several the first that is there counts. */
+export function keyReader(by: HashKey): KeyReader {
+  if (!Array.isArray(by)) return readerOf(by);
+  const [first, ...others] = by.map(readerOf);
+  if (first === undefined || others.length === 0) return first ?? (() => undefined);
+  return ctx => {
+    let key = first(ctx);
+    for (let i = 0; key === undefined && i < others.length; i++) key = others[i]?.(ctx);
+    return key;
+  };
+}
+
+function readerOf(key: z.output<typeof one>): KeyReader {
   if (key === 'client') return ctx => ctx.clientIp;
   if (key === 'path') return ctx => ctx.request.path;
   if (key === 'target') return ctx => ctx.request.target;
-  if (key === 'host') return ctx => ctx.request.host.toLowerCase() || undefined;
+  if (key === 'host') return ctx => hostName(ctx.request.host) || undefined;
   if ('header' in key) return ctx => ctx.request.headers.get(key.header);
   if ('cookie' in key) {
     return ctx => {

@@ -66,6 +66,41 @@ test('reads a path in its normal form, so that two ways to write it are one key'
   assert.is(await spreadOf({ by: 'path' }, requests), 1);
 });
 
+test('goes by the first of several keys that a request has', async () => {
+  const by: ConsistentHashOptions['by'] = [{ header: 'X-User' }, { cookie: 'session' }, 'client'];
+  const user = varied(n => ({
+    headers: { 'X-User': 'ada', Cookie: `session=${n}` },
+    clientIp: `192.0.2.${n}`,
+  }));
+  assert.is(await spreadOf({ by }, user), 1);
+  const session = varied(n => ({ headers: { Cookie: 'session=1' }, clientIp: `192.0.2.${n}` }));
+  assert.is(await spreadOf({ by }, session), 1);
+  assert.ok(
+    (await spreadOf(
+      { by },
+      varied(n => ({ clientIp: `192.0.2.${n}` })),
+    )) >= 6,
+  );
+  assert.is(
+    await spreadOf(
+      { by },
+      varied(() => ({ clientIp: '192.0.2.1' })),
+    ),
+    1,
+  );
+});
+
+test('takes a host for one, however it is written', async () => {
+  const hosts = ['shop.test', 'SHOP.test', 'shop.test:80', 'shop.test.', 'Shop.Test.:8443'];
+  assert.is(
+    await spreadOf(
+      { by: 'host' },
+      hosts.map(host => ({ host })),
+    ),
+    1,
+  );
+});
+
 test('sends a request without the key anywhere', async () => {
   assert.ok(
     (await spreadOf(
