@@ -1,5 +1,6 @@
 // What a route makes of a request before it is sent: path, Host, fields and times.
 import type { ProxyContext } from '../../core/request/context.ts';
+import { deleteField } from '../../core/request/field-aliases.ts';
 import type { HeaderList } from '../../core/request/headers.ts';
 import { RequestPath } from '../../core/request/path.ts';
 import { RequestFacts } from '../../core/request/request-facts.ts';
@@ -29,10 +30,18 @@ export function requestEdits(route: RouteOptions): RequestEdit[] {
       outgoing.host = upstreamHost;
     });
   }
-  if (requestHeaders !== undefined)
-    edits.push(({ outgoing }) => editHeaders(outgoing.headers, requestHeaders));
+  if (requestHeaders !== undefined) edits.push(editing(requestHeaders));
   if (timeouts !== undefined) edits.push(ctx => setTimeouts(ctx, timeouts));
   return edits;
+}
+
+/** Leaves no other spelling of a field that is removed or set, which servers could take for it. */
+function editing(edits: HeaderEdits): RequestEdit {
+  const settled = [...(edits.remove ?? []), ...Object.keys(edits.set ?? {})];
+  return ({ outgoing: { headers } }) => {
+    for (const name of settled) deleteField(headers, name);
+    editHeaders(headers, edits);
+  };
 }
 
 /** Removes, then sets, then adds. */

@@ -75,6 +75,15 @@ pool('edits fields on both ways, of errors and replies too', async () => {
   assert.equal([replied.status, replied.headers.get('x-set')], [204, 'new']);
 });
 
+pool('leaves a client no spelling of a field that servers could take for one which it edits', async () => {
+  const route: Rest = { pool: 'a', requestHeaders: { remove: ['X-Role'], set: { 'X-User': 'ada' } } };
+  const headers = { X_Role: 'admin', 'x.role': 'admin', x_user: 'root', 'X-User': 'root', 'X-Other': '1' };
+  const { sent } = await through(route, { headers });
+  const names = sent[0]?.headers.keys.filter(name => /^x[-._](?:role|user|other)$/.test(name));
+  assert.equal(names, ['x-other', 'x-user']);
+  assert.is(sent[0]?.headers.get('x-user'), 'ada');
+});
+
 pool('tells the server another host, which its redirects do not name to the client', async () => {
   const route: Rest = { pool: 'a', upstreamHost: 'internal.test' };
   const sent = await through(route);

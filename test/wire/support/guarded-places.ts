@@ -141,6 +141,12 @@ export function guardedPlaces(servers: Servers): WeldrConfig {
       stickyCookie({ secret: 'a secret of some length' }),
       routes([
         ...all.flatMap(({ kind, make }) => routesOf(kind, make())),
+        {
+          name: 'stripped',
+          path: '/stripped/*',
+          pool: 'default',
+          requestHeaders: { remove: ['X-Role'] },
+        },
         { name: 'short', path: '/short/*', pool: 'default', bodyLimit: 8 },
         { name: 'hasty', path: '/hasty/*', pool: 'default', timeouts: { response: 50 } },
       ]),
