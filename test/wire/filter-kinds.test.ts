@@ -222,6 +222,7 @@ test('that marks requests and responses marks all of them: headers, cors, compre
     ['X-Role', 'admin'],
     ['X_Role', 'admin'],
     ['x.role', 'admin'],
+    ['X_User', 'root'],
   ];
   const all = Object.fromEntries(
     Object.entries({ ...attempts, ...otherHosts }).map(([what, attempt]) => [
@@ -238,7 +239,10 @@ test('that marks requests and responses marks all of them: headers, cors, compre
     assert.match(fields.get('vary') ?? '', 'Origin', what);
     if (status === 200) assert.is(fields.get('content-encoding'), 'gzip', what);
   }
+  const marked = guarded.requests.length;
   await tryAll(all, { host: 'a.test', path: '/stripped' });
+  for (const { raw } of guarded.requests.slice(marked))
+    assert.equal(raw.match(/^x[-_.]user:.*/gim), ['X-User: ada']);
   assert.ok(guarded.requests.length > 80, `${guarded.requests.length} requests got to the server`);
   for (const { raw } of guarded.requests) assert.not.match(raw, /^x[-_.]role:/im);
 });

@@ -62,6 +62,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
     trailers: [
       ['Authorization', 'Basic YWRhOm9wZW4='],
       ['X-Role', 'admin'],
+      ['x_user', 'root'],
     ],
   },
   'a body that does not wait for the 100': { ...posted, fields: [['Expect', '100-continue']] },
@@ -140,7 +141,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
   'fields that end with the connection': {
     only: 'h1',
     fields: [
-      ['Connection', 'Authorization, X-Role, X-Forwarded-For, Cookie'],
+      ['Connection', 'Authorization, X-Role, X-User, X-Forwarded-For, Cookie'],
       ['Authorization', 'Basic YWRhOm9wZW4='],
       ['X-Role', 'admin'],
     ],
@@ -191,6 +192,7 @@ export const hostAttempts: Readonly<Record<string, Attempt>> = {
   'the host behind another': { host: host => `open.test, ${host}`, refused: true },
   'the host with white space': { host: host => `${host}\tx`, refused: true },
   'the host, twice': { only: 'h1', fields: [['Host', 'open.test']], refused: true },
+  'an OPTIONS for the host as a whole': { method: 'OPTIONS', target: () => '*' },
   'the host in an absolute target': {
     only: 'h1',
     host: () => 'open.test',

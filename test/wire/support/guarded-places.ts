@@ -145,7 +145,7 @@ export function guardedPlaces(servers: Servers): WeldrConfig {
           name: 'stripped',
           path: '/stripped/*',
           pool: 'default',
-          requestHeaders: { remove: ['X-Role'] },
+          requestHeaders: { remove: ['X-Role'], set: { 'X-User': 'ada' } },
         },
         { name: 'short', path: '/short/*', pool: 'default', bodyLimit: 8 },
         { name: 'hasty', path: '/hasty/*', pool: 'default', timeouts: { response: 50 } },
