@@ -124,6 +124,8 @@ export function guardedPlaces(servers: Servers): WeldrConfig {
       { name: 'open', address: '127.0.0.1:0', h2c: true },
       { name: 'closed', address: `127.0.0.1:${closedPort}`, h2c: true },
     ],
+    // What holds a turn of concurrencyLimit is to hold it to the end.
+    timeouts: { response: '20m' },
     pools: {
       default: [guarded],
       ...Object.fromEntries(
