@@ -187,12 +187,13 @@ export class HeaderList {
   /** @internal Removes all fields that {@link hasSpellingOf} finds. */
   deleteSpellingsOf(key: string): void {
     // Also where there is none, so that none comes behind the body either.
-    this.#beforeEdit(key, 'delete');
+    if (this.#writing === hostGuarded) this.#settled += `${key}\n`;
     if (this.#parts !== undefined) {
       for (const each of this.keys) if (isSpelling(each, key)) this.delete(each);
       return;
     }
     for (let at = lineOf(this.#text, key, 'folded'); at >= 0; at = lineOf(this.#text, key, 'folded')) {
+      this.#beforeEdit(key, 'delete');
       this.#text = this.#text.slice(0, at) + this.#text.slice(this.#text.indexOf('\r\n', at) + 2);
     }
   }

@@ -147,10 +147,11 @@ test('gives a retry the next one on the ring, always the same', async () => {
   await side.close();
 });
 
-test('gives the keys of one that is full to the next ones on the ring, always the same', () => {
+test('gives the keys of one that is full to the next ones on the ring, always the same', async () => {
   const servers = pool(upstreams.map(url => ({ url, maxConnections: 3 })));
   servers.lookFrom({ worker: 0, workers: 1, start: 0 });
   const ring = new FollowedRing(servers, 100);
+  await ring.settled();
   const key = hashOf('a key');
   const home = ring.choose(key, []);
   for (let n = 0; n < 3; n++) home?.begin();
