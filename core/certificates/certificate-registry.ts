@@ -39,6 +39,15 @@ export interface CertificateInfo {
 /** Is told of a certificate that is another one now; undefined: it is gone. */
 export type CertificateObserver = (name: string, info: CertificateInfo | undefined) => void;
 
+/** What has become of a certificate. */
+export interface CertificateChange {
+  readonly name: string;
+  readonly happened: 'added' | 'changed' | 'removed';
+  readonly by: string;
+  /** The sentence. */
+  readonly text: string;
+}
+
 /** What a {@link CertificateRegistry} works with. */
 export interface CertificateRegistryOptions {
   /** What operators said, certificates among it. */
@@ -46,6 +55,8 @@ export interface CertificateRegistryOptions {
   readonly clock: Clock;
   /** Where it says what operators changed; undefined: nowhere yet. */
   log?(): Logger | undefined;
+  /** Told of each change, once the config is known. */
+  tell?(change: CertificateChange): void;
 }
 
 /** All certificates of one manager. */
@@ -74,6 +85,7 @@ export class CertificateRegistry {
   /** Takes what the config shows, at the start, at each reload, and when its files change. */
   setConfig(materials: TlsMaterials): void {
     const before = this.configured;
+    const isFirst = !this.hasConfig;
     this.configured = new Map();
     const defaults = new Map<string, string[]>();
     for (const [listener, { certificates }] of Object.entries(materials)) {
@@ -88,7 +100,10 @@ export class CertificateRegistry {
     this.hasConfig = true;
     for (const name of new Set([...before.keys(), ...this.configured.keys()])) {
       const [old, next] = [before.get(name)?.certificate, this.configured.get(name)?.certificate];
-      if (old?.fingerprint !== next?.fingerprint) this.notify(name);
+      if (old?.fingerprint === next?.fingerprint) continue;
+      // Over what an operator put, another one below changes nothing that is shown.
+      if (!isFirst && !this.byOperators.has(name)) this.tellOfConfig(name, { before: old, now: next });
+      this.notify(name);
     }
   }
 
@@ -148,9 +163,17 @@ export class CertificateRegistry {
       const now = after ?? (entity && certificateOf(name, entity.value));
       const text = `certificate ${name} ${changeText({ before, after, now })}, by ${by}`;
       this.options.log?.()?.info(now === undefined ? {} : factsOf(now), text);
+      const was = before ?? this.configured.get(name)?.certificate;
+      this.options.tell?.({ name, happened: happenedTo({ before: was, now }), by, text });
     }
     if (after !== undefined && state.keepsPlain) this.warnOfPlain();
     this.notify(name);
+  }
+
+  private tellOfConfig(name: string, what: BeforeAndNow): void {
+    const [by, happened] = ['the config', happenedTo(what)];
+    const verb = { added: 'is new', changed: 'is another one', removed: 'is removed' }[happened];
+    this.options.tell?.({ name, happened, by, text: `certificate ${name} ${verb}, by ${by}` });
   }
 
   /** Once: what stores hold is read by more people than they know. */
@@ -180,6 +203,14 @@ function changeText(what: Readonly<Record<'before' | 'after' | 'now', Certificat
   if (what.now === undefined) return 'is removed';
   if (what.after === undefined) return 'is the one of the config again';
   return what.before === undefined ? 'is new' : 'is another one';
+}
+
+type BeforeAndNow = Readonly<Record<'before' | 'now', Certificate | undefined>>;
+
+/** Of what is in force. */
+function happenedTo({ before, now }: BeforeAndNow): CertificateChange['happened'] {
+  if (now === undefined) return 'removed';
+  return before === undefined ? 'added' : 'changed';
 }
 
 /** What a log tells of a certificate. */

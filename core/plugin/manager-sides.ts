@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 import type { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import type { Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
+import type { EventLog } from '../events/event-log.ts';
+import type { Problems } from '../events/problems.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
@@ -26,6 +28,7 @@ import { ScopedManagerHooks } from './scoped-manager-hooks.ts';
 import { startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
 import { type ManagerSurroundings, StartedManagerSide } from './started-manager-side.ts';
+import type { Traffic } from './traffic.ts';
 import { longestRunTimeStart, metricsLine } from './worker-sides.ts';
 
 /** What manager sides work with. */
@@ -43,7 +46,11 @@ export interface ManagerSidesOptions {
   readonly sums: MetricSums;
   /** Is told what a plugin threw in a hook. */
   readonly report: ReportPluginError;
-  reload(): Promise<void>;
+  /** What happened, what is wrong, and what is counted; they outlive reloads. */
+  readonly events: EventLog;
+  readonly problems: Problems;
+  readonly traffic: Traffic;
+  reload(by?: string): Promise<void>;
   upgrade(): Promise<string>;
   /** What lists that are made at run time can name; default: nothing. */
   readonly defined?: DefinedPlugins | undefined;
@@ -208,6 +215,7 @@ export class ManagerSides {
     this.options.sums.drop(name);
     this.options.memory.delete(name);
     this.options.pools.forgetInstance(name);
+    this.options.problems.forget(name);
   }
 
   private async end(started: StartedManagerSide): Promise<void> {

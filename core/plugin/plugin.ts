@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { ManagerCertificates } from '../certificates/manager-certificates.ts';
 import type { Clock } from '../clock.ts';
+import type { ManagerEvents } from '../events/plugin-events.ts';
 import type { ManagerPools } from '../pool/manager-pools.ts';
 import type { OperatorPools } from '../pool/operator-pools.ts';
 import type { Pool, Pools } from '../pool/pool.ts';
@@ -18,6 +19,7 @@ import type { ManagerHooks } from './manager-hooks.ts';
 import type { MetricFamily } from './metric-family.ts';
 import type { Metrics } from './metrics.ts';
 import type { Entities, PluginKind } from './plugin-kind.ts';
+import type { Traffic } from './traffic.ts';
 
 /** The version of this contract; a plugin may name the one that it was written for. */
 export const contractVersion = 2;
@@ -142,6 +144,10 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   readonly operator: OperatorPools;
   /** The certificates that clients are shown: to read, to follow, to put in an operator's name. */
   readonly certificates: ManagerCertificates;
+  /** What happened: to read, to follow, to add to; and what is wrong right now. */
+  readonly events: ManagerEvents;
+  /** What is counted of requests, for those that show it, from the plugin that counts. */
+  readonly traffic: Traffic;
   /** Routes of the admin API; an admin plugin serves them. */
   readonly admin: AdminRoutes;
   /**
@@ -161,8 +167,11 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   metricFamilies(): readonly MetricFamily[];
   /** What `memory` made: kept for this instance from one config to the next. */
   readonly memory: Memory;
-  /** Reads the config again; rejects with CONFIG_INVALID when it is not valid, and then nothing has changed. */
-  reload(): Promise<void>;
+  /**
+   * Reads the config again; rejects with CONFIG_INVALID when it is not valid, and then nothing has changed. `by`: who asks for
+   * it; default: the plugin.
+   */
+  reload(by?: string): Promise<void>;
   /**
    * Has another process, of the version that is installed now, take this one's place; resolves with its version when it
    * serves. Rejects with CONFLICT or UPGRADE_FAILED, and then nothing has changed.

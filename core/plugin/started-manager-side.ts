@@ -2,6 +2,7 @@
 // its hooks, metrics and clean-ups.
 import { PluginCertificates } from '../certificates/manager-certificates.ts';
 import { WeldrError } from '../errors.ts';
+import { PluginEvents } from '../events/plugin-events.ts';
 import { PluginPools } from '../pool/manager-pools.ts';
 import { OperatorPools } from '../pool/operator-pools.ts';
 import { type AdminRoute, AdminRoutes } from './admin.ts';
@@ -89,6 +90,14 @@ export class StartedManagerSide {
     });
     cleanUps.add(name, () => certificates.close());
     const ownLog = log.child({ plugin: name });
+    const events = new PluginEvents({
+      events: options.events,
+      problems: options.problems,
+      clock,
+      instance: name,
+      report: (text, err) => ownLog.error({ err }, text),
+    });
+    cleanUps.add(name, () => events.close());
     const metricsOf = (): Metrics => {
       this.metrics ??= recorder.open(name, ownLog);
       return this.metrics;
@@ -113,6 +122,8 @@ export class StartedManagerSide {
       certificates,
       operator: new OperatorPools(options.pools, name),
       admin: isListed ? new NoAdminRoutes(instance) : surroundings.admin,
+      events,
+      traffic: options.traffic,
       listensOn,
       status,
       overrides,
@@ -125,7 +136,7 @@ export class StartedManagerSide {
       kinds: views.kinds,
       showMore: more => views.showMore(name, more),
       onClose: fn => cleanUps.add(name, fn),
-      reload: () => options.reload(),
+      reload: by => options.reload(by ?? `plugin ${name}`),
       upgrade: () => options.upgrade(),
       channel: this.channel(),
     };

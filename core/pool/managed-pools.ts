@@ -102,7 +102,9 @@ export class ManagedPools {
       admit: (name, after, write) => this.admitPool(name, after, write),
       prepare: (name, after) => this.preparePool(name, after),
     });
-    this.settings = new RunTimeSettings(this.state);
+    this.settings = new RunTimeSettings(this.state, change => {
+      if (this.members.started) options.tell?.(change);
+    });
   }
 
   get pools(): Pools {

@@ -5,6 +5,9 @@ import type { Logger } from 'pino';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { systemClock } from '../clock.ts';
 import { describeError, WeldrError } from '../errors.ts';
+import { EventLog } from '../events/event-log.ts';
+import { coreSource, EventRecorder } from '../events/event-recorder.ts';
+import { Problems } from '../events/problems.ts';
 import type { LogOptions, ProcessLog } from '../log/log.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
@@ -12,6 +15,7 @@ import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus } from '../plugin/plugin.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { RunTimePlugins } from '../plugin/run-time-plugins.ts';
+import { Traffic } from '../plugin/traffic.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import { subsetStart, type Vantage } from '../pool/vantage.ts';
 import { type Overrides, poolSettingsOf, type Settings, serversOf } from '../settings/settings.ts';
@@ -81,6 +85,11 @@ export class Manager {
   private readonly runTime: RunTimePlugins;
   private readonly memory = new Map<string, unknown>();
   private readonly sums = new MetricSums();
+  private readonly events = new EventLog(systemClock);
+  private readonly problems = new Problems(systemClock);
+  private readonly traffic = new Traffic();
+  private readonly recorder: EventRecorder;
+  private stopWatchingStore: () => void = () => {};
   /** All groups that have processes; the one in charge is `group`. */
   private readonly groups = new Set<WorkerGroup>();
   private firstWorker: WorkerLink | undefined;
@@ -103,6 +112,8 @@ export class Manager {
   constructor(options: ManagerOptions) {
     this.options = options;
     this.sockets = new ListeningSockets(options.held);
+    const { events, problems } = this;
+    this.recorder = new EventRecorder({ events, problems, clock: systemClock });
     this.status = liveStatus({
       version: options.version,
       startedAt: systemClock.now(),
@@ -124,16 +135,18 @@ export class Manager {
         return managed.group?.config.settings.drainTimeout ?? 0;
       },
       workers: () => this.workerNumbers(),
-      tell: ({ text, ...facts }) => this.processLog?.log.info(facts, text),
-      takeover: ({ pool, id, available }) => {
-        const about = { pool, server: id };
-        if (available)
-          this.processLog?.log.warn(
-            about,
-            `backup ${id} steps in: no other server of pool ${pool} is active`,
-          );
-        else
-          this.processLog?.log.info(about, `backup ${id} steps back: pool ${pool} has other servers again`);
+      tell: change => {
+        const { text, ...facts } = change;
+        this.processLog?.log.info(facts, text);
+        this.recorder.changed(this.pools, change);
+      },
+      takeover: backup => {
+        const { pool, id, available } = backup;
+        const text = available
+          ? `backup ${id} steps in: no other server of pool ${pool} is active`
+          : `backup ${id} steps back: pool ${pool} has other servers again`;
+        this.processLog?.log[available ? 'warn' : 'info']({ pool, server: id }, text);
+        this.recorder.backup(backup, text);
       },
       report: ({ kind, key }, problem) =>
         this.processLog?.log.error({ kind, key }, `what an operator said of ${kind} ${key}: ${problem}`),
@@ -149,12 +162,17 @@ export class Manager {
     this.kinds = new ManagerKinds({
       pools: this.pools,
       plugins: this.runTime,
-      tell: ({ text, ...facts }) => this.processLog?.log.info(facts, text),
+      tell: change => {
+        const { text, ...facts } = change;
+        this.processLog?.log.info(facts, text);
+        this.recorder.changed(this.pools, change);
+      },
     });
     this.certificates = new CertificateRegistry({
       state: this.pools.state,
       clock: systemClock,
       log: () => this.processLog?.log,
+      tell: change => this.recorder.certificate(change),
     });
     this.tls = new TlsBroadcast({
       registry: this.certificates,
@@ -162,6 +180,7 @@ export class Manager {
       log: () => this.log,
       groups: () => this.groups,
     });
+    this.recorder.follow(this.pools);
     this.pools.observe({
       upstreamChanged: (upstream, before) => {
         if (before !== undefined) this.plugins?.hooks.upstreamChanged.call(upstream, before);
@@ -191,9 +210,9 @@ export class Manager {
    * Reads the config anew and replaces plugins and workers; resolves when the new workers accept connections and the
    * old ones do not any more, while these still finish their requests. Rejects with what is wrong with the new config,
    * and then the old one is in force as before. While one reload runs, one more waits; all who ask meanwhile get that
-   * one's outcome.
+   * one's outcome. `by`: who asks for it.
    */
-  async reload(): Promise<void> {
+  async reload(by = 'a signal'): Promise<void> {
     if (this.queued !== undefined) return await this.queued;
     if (this.handOver !== undefined) throw isHandingOver();
     if (this.reloading !== undefined) {
@@ -201,11 +220,11 @@ export class Manager {
       this.queued = (async () => {
         await before.catch(() => {});
         this.queued = undefined;
-        await this.reloadNow();
+        await this.reloadNow(by);
       })();
       return await this.queued;
     }
-    await this.reloadNow();
+    await this.reloadNow(by);
   }
 
   /**
@@ -236,6 +255,11 @@ export class Manager {
       const version = await this.upgrading;
       this.stopping ??= this.leave();
       return version;
+    } catch (thrown) {
+      const reason = describeError(thrown);
+      const text = `the upgrade failed, and changed nothing: ${reason}`;
+      this.recorder.add({ type: 'upgrade.failed', severity: 'error', text, reason });
+      throw thrown;
     } finally {
       this.handOver = undefined;
       this.upgrading = undefined;
@@ -247,7 +271,11 @@ export class Manager {
       log: this.log,
       version: this.options.version,
       sockets: () => this.sockets.asHeld(),
-      heritage: () => ({ ...this.pools.heritage, ticketKeys: this.tls.ticketKeys }),
+      heritage: () => ({
+        ...this.pools.heritage,
+        ticketKeys: this.tls.ticketKeys,
+        events: this.events.heritage,
+      }),
       closePlugins: async () => {
         this.leaving = true;
         this.runTime.release();
@@ -322,6 +350,10 @@ export class Manager {
       throw thrown;
     }
     this.log.info({ listen: this.status.listen, workers: group.size, pid: process.pid }, 'listening');
+    this.stopWatchingStore = this.recorder.watchStore(() => this.pools.state.stale);
+    const since = this.options.predecessor === undefined ? '' : ', in place of the process before';
+    const text = `Weldr ${this.options.version} serves at ${this.status.listen.join(', ')}${since}`;
+    this.recorder.add({ type: 'manager.started', text });
     this.isUp = true;
     this.options.predecessor?.replace(this.options.version);
     for (const address of this.options.held?.addresses ?? []) {
@@ -339,7 +371,8 @@ export class Manager {
     const { predecessor } = this.options;
     if (predecessor === undefined) return;
     await opening;
-    const { ticketKeys, ...heritage } = await predecessor.release();
+    const { ticketKeys, events, ...heritage } = await predecessor.release();
+    if (events !== undefined) this.events.inherit(events);
     this.pools.inherit(heritage);
     this.tls.inherit(ticketKeys);
   }
@@ -381,14 +414,16 @@ export class Manager {
     this.log.info(Object.fromEntries(counts), text);
   }
 
-  private async reloadNow(): Promise<void> {
+  private async reloadNow(by: string): Promise<void> {
     this.tellState('reloading', 'reading the config');
     const done = this.replaceConfig();
     this.reloading = done;
     try {
       await done;
+      this.recorder.reloaded(by);
       this.tellState('ready', `reloaded; listening on ${this.status.listen.join(', ')}`);
     } catch (thrown) {
+      if (this.stopping === undefined) this.recorder.reloadFailed(describeError(thrown), by);
       this.tellState('ready', `the last reload changed nothing: ${describeError(thrown)}`);
       throw thrown;
     } finally {
@@ -428,6 +463,7 @@ export class Manager {
     this.pools.setConfig(serversOf(config.settings), poolSettingsOf(config.settings));
     await this.runTime.settled();
     this.pools.retain(plugins.names);
+    this.problems.retain([coreSource, ...plugins.names]);
     this.sums.keep(plugins.names);
     await group.listen();
     void this.retire(oldGroup);
@@ -496,6 +532,7 @@ export class Manager {
 
   private async stopNow(): Promise<void> {
     this.processLog?.log.info('stopping');
+    this.recorder.add({ type: 'manager.stopping', text: 'Weldr stops, and finishes what is under way' });
     this.tellState('stopping', 'finishing what is under way');
     await this.endUnderWay();
     const timeout = this.group?.config.settings.drainTimeout ?? 0;
@@ -534,6 +571,7 @@ export class Manager {
     this.groups.clear();
     this.sockets.keep([]);
     this.tls.close();
+    this.stopWatchingStore();
     clearInterval(this.keepAlive);
   }
 
@@ -587,6 +625,7 @@ export class Manager {
       onApplied: (worker, fence) => this.delivery.applied(worker, fence),
       onStaged: (worker, round, problem) => this.preparation.answered(worker, round, problem),
       onProblems: (worker, scope, problems) => this.runTime.report(scope, problems, worker),
+      tell: event => this.recorder.add(event),
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
       onExit: worker => {
         this.pools.workerGone(worker);
@@ -635,7 +674,10 @@ export class Manager {
   }
 
   private newPlugins(group: WorkerGroup): ManagerSides {
-    return new ManagerSides({
+    const sides = new ManagerSides({
+      events: this.events,
+      problems: this.problems,
+      traffic: this.traffic,
       pools: this.pools,
       kinds: this.kinds,
       certificates: this.certificates,
@@ -646,7 +688,7 @@ export class Manager {
       status: this.status,
       overrides: this.options.overrides,
       memory: this.memory,
-      reload: () => this.reload(),
+      reload: by => this.reload(by),
       upgrade: () => this.upgrade(),
       defined: group.config.defined,
       onProblems: (scope, problems) => this.runTime.report(scope, problems),
@@ -654,6 +696,8 @@ export class Manager {
       workers: () => group.numbers,
       send: (worker, plugin, message) => group.tell(worker, plugin, message),
     });
+    this.recorder.followLeadership(sides.hooks);
+    return sides;
   }
 
   private *workerNumbers(): Generator<number> {

@@ -5,6 +5,7 @@
 // it knew (`heritage`). When the new one serves it says `ready`, and the old one drains. Its workers answer all along.
 import type { ChildProcess, SendHandle } from 'node:child_process';
 import { WeldrError } from '../errors.ts';
+import type { EventHeritage } from '../events/event-log.ts';
 import type { Heritage as PoolsHeritage } from '../pool/managed-pools.ts';
 import type { HeldSocket } from './held-sockets.ts';
 
@@ -18,6 +19,8 @@ export const successorVariable = 'WELDR_SUCCEEDS';
 export interface Heritage extends PoolsHeritage {
   /** Keys of TLS sessions, base64. */
   readonly ticketKeys: string;
+  /** Not told by older versions. */
+  readonly events?: EventHeritage;
 }
 
 /** From the old process to the new one; the socket is the handle that goes with its message. */

@@ -1,5 +1,6 @@
 // The workers of one config: they are started together, listen together and drain together.
 import type { Logger } from 'pino';
+import type { NewEvent } from '../events/event.ts';
 import type { Scope } from '../stages/scope.ts';
 import type { LoadedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
@@ -38,6 +39,8 @@ export interface WorkerGroupOptions {
   onProblems(worker: number, scope: Scope, problems: readonly string[]): void;
   onReady(worker: number): void;
   onExit(worker: number): void;
+  /** Told what becomes of its workers. */
+  tell?(event: NewEvent): void;
 }
 
 /** The workers of one config. */
@@ -82,6 +85,7 @@ export class WorkerGroup {
             options.onExit(number);
           },
           onHung: () => this.watchAll(),
+          tell: event => options.tell?.(event),
         }),
     );
   }

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { type CancelTimer, type Clock, systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
+import type { NewEvent, Severity } from '../events/event.ts';
 import { Heartbeat, hungAfter, hungStartAfter } from './heartbeat.ts';
 import type { WorkerLink } from './links.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
@@ -39,6 +40,8 @@ export interface WorkerSlotOptions {
   onExit(slot: WorkerSlot): void;
   /** Its process hangs, and is being killed. */
   onHung(slot: WorkerSlot): void;
+  /** Told what becomes of its processes. */
+  tell?(event: NewEvent): void;
 }
 
 /** `starting` until loaded, `loaded` until it listens, `ready`, `draining` to its end; `ended` between processes. */
@@ -190,6 +193,7 @@ export class WorkerSlot {
           { ...facts(heartbeat.silentMs), requests, process: processState(this.pid) },
           'a worker does not react; it counts as not ready',
         );
+        this.tell('silent', 'warning', 'does not react, and counts as not ready');
       },
       onHeard: silentMs => {
         if (this.state === 'starting') return;
@@ -197,6 +201,7 @@ export class WorkerSlot {
           facts(silentMs),
           this.ready ? 'the worker reacts again; it is ready' : 'the worker reacts again',
         );
+        this.tell('heard', 'info', 'reacts again');
       },
       onHung: silentMs => this.hung(facts(silentMs)),
     });
@@ -216,6 +221,7 @@ export class WorkerSlot {
         : 'the worker hangs and is killed; there is no stack of it, but there will be one of the next that hangs',
     );
     this.failure = new WeldrError('PLUGIN_FAILED', why);
+    this.tell('hung', 'error', `did not react for ${limit} s${during}, and is killed`);
     this.options.onHung(this);
     this.link?.kill();
   }
@@ -237,6 +243,7 @@ export class WorkerSlot {
         this.state = 'ready';
         this.readySince = this.clock.monotonic();
         this.firstReady.resolve();
+        this.tell('ready', 'info', 'accepts requests');
         this.options.onReady(this);
         break;
       case 'failed':
@@ -288,6 +295,7 @@ export class WorkerSlot {
     this.firstReady.resolve();
     this.options.onExit(this);
     if (this.leaving) {
+      if (this.replacing) this.tell('ended', 'info', 'has ended');
       this.over.resolve();
       return;
     }
@@ -302,10 +310,17 @@ export class WorkerSlot {
     }
     const wait = this.backoff();
     log.error({ worker: this.number, why, replacedInMs: wait }, 'a worker died; it is replaced');
+    this.tell('died', 'error', `died, and is replaced: ${why}`, why);
     this.cancelRestart = this.clock.after(wait, () => {
       this.spawn();
       this.options.greet(this);
     });
+  }
+
+  private tell(happened: string, severity: Severity, what: string, reason?: string): void {
+    const { number: worker } = this;
+    const text = `worker ${worker} ${what}`;
+    this.options.tell?.({ type: `worker.${happened}`, severity, text, worker, reason });
   }
 
   /** 0 after a life of a second; else 0, 100, 200, … to 10,000 ms. */

@@ -5,8 +5,9 @@ import type { Mark } from './row.ts';
 
 /** One change of what is in force. */
 export interface EffectiveChange {
-  /** For people: `server http://10.0.0.5:3000 in pool default`. */
+  /** For people, its kind and its key: `server http://10.0.0.5:3000 in pool default`. */
   readonly what: string;
+  readonly happened: 'added' | 'changed' | 'removed';
   /** Undefined: the whole of it came or went. */
   readonly field: string | undefined;
   /** Undefined: there was none; of secret fields never said. */
@@ -29,10 +30,10 @@ export function changesBetween(
 ): EffectiveChange[] {
   if (before === undefined || after === undefined) {
     if (before === after) return [];
-    const verb = before === undefined ? 'is new' : 'is removed';
-    return [
-      { what, field: undefined, from: undefined, to: undefined, by, text: `${what} ${verb}, by ${by}` },
-    ];
+    const [happened, verb] =
+      before === undefined ? (['added', 'is new'] as const) : (['removed', 'is removed'] as const);
+    const text = `${what} ${verb}, by ${by}`;
+    return [{ what, happened, field: undefined, from: undefined, to: undefined, by, text }];
   }
   if (before === after) return [];
   const names = new Set([...Object.keys(before), ...Object.keys(after)]);
@@ -44,7 +45,7 @@ export function changesBetween(
       ? `${what}: ${field} changed, by ${by}`
       : `${what}: ${field} from ${show(from)} to ${show(to)}, by ${by}`;
     const values = secret.includes(field) ? { from: undefined, to: undefined } : { from, to };
-    changes.push({ what, field, ...values, by, text });
+    changes.push({ what, happened: 'changed', field, ...values, by, text });
   }
   return changes;
 }

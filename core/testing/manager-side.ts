@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import type { WeldrError } from '../errors.ts';
+import { EventLog } from '../events/event-log.ts';
+import { coreSource, EventRecorder } from '../events/event-recorder.ts';
+import { Problems } from '../events/problems.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../plugin/admin.ts';
 import type { ManagerHooks } from '../plugin/manager-hooks.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
@@ -11,6 +14,7 @@ import type { ManagerStatus, Plugin } from '../plugin/plugin.ts';
 import { instantiateAll } from '../plugin/plugin-instance.ts';
 import { Precondition, type PreconditionFields } from '../plugin/precondition.ts';
 import { type ListChange, type ListingWorkers, RunTimePlugins } from '../plugin/run-time-plugins.ts';
+import { Traffic } from '../plugin/traffic.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
@@ -41,7 +45,7 @@ export interface ManagerSideOptions {
   /** What flags and environment say. */
   readonly overrides?: Overrides;
   /** What `reload()` does; default: nothing. */
-  readonly reload?: () => Promise<void>;
+  readonly reload?: (by?: string) => Promise<void>;
   /** What `upgrade()` does; default: nothing. */
   readonly upgrade?: () => Promise<string>;
 }
@@ -72,6 +76,14 @@ export interface TestManagerSide {
   ): Promise<AdminAnswer>;
   /** Runs the clean-ups, last in first out. Close the workers first. */
   close(): Promise<void>;
+  /** What happened. */
+  readonly events: EventLog;
+  /** What is wrong right now, as Weldr and the plugins say. */
+  readonly problems: Problems;
+  /** What plugins count of requests. */
+  readonly traffic: Traffic;
+  /** Tells the events of what happens in a manager. */
+  readonly recorder: EventRecorder;
   /** What an instance keeps from one config to the next, by its name. */
   readonly memory: Map<string, unknown>;
   /** What plugins have counted. */
@@ -105,7 +117,11 @@ export async function managerSide(
   const log = collectingLogger(logs);
   const workers = previous?.workers ?? new Workers();
   const runTime = previous?.runTime ?? new RunTimePlugins({ workers, log: () => log });
-  const pools =
+  const events = previous?.events ?? new EventLog(clock);
+  const problems = previous?.problems ?? new Problems(clock);
+  const traffic = previous?.traffic ?? new Traffic();
+  const recorder = previous?.recorder ?? new EventRecorder({ events, problems, clock });
+  const pools: ManagedPools =
     previous?.pools ??
     new ManagedPools({
       clock,
@@ -116,19 +132,33 @@ export async function managerSide(
         await runTime.settled();
         await workers.settled();
       },
-      tell: ({ text, ...facts }) => log.info(facts, text),
+      tell: change => {
+        const { text, ...facts } = change;
+        log.info(facts, text);
+        recorder.changed(pools, change);
+      },
       report: ({ kind, key }, problem) => log.error({ kind, key }, `${kind} ${key}: ${problem}`),
     });
+  if (previous === undefined) recorder.follow(pools);
   const certificates =
     previous?.certificates ??
     new CertificateRegistry({
       state: pools.state,
       clock,
       log: () => log,
+      tell: change => recorder.certificate(change),
     });
   const kinds =
     previous?.kinds ??
-    new ManagerKinds({ pools, plugins: runTime, tell: ({ text, ...facts }) => log.info(facts, text) });
+    new ManagerKinds({
+      pools,
+      plugins: runTime,
+      tell: change => {
+        const { text, ...facts } = change;
+        log.info(facts, text);
+        recorder.changed(pools, change);
+      },
+    });
   const reported: WeldrError[] = [];
   const memory = previous?.memory ?? new Map<string, unknown>();
   const sums = previous?.sums ?? new MetricSums();
@@ -148,12 +178,16 @@ export async function managerSide(
     overrides: options.overrides ?? {},
     memory,
     sums,
+    events,
+    problems,
+    traffic,
     report: error => void reported.push(error),
     reload: options.reload ?? (async () => {}),
     upgrade: options.upgrade ?? (async () => '0.0.0'),
     workers: () => workers.ids(),
     send: (worker, instance, message) => workers.send(worker, instance, message),
   });
+  recorder.followLeadership(sides.hooks);
   previous?.pools.releaseStore();
   runTime.release();
   // At a reload the base is exchanged when the new sides are there.
@@ -173,7 +207,9 @@ export async function managerSide(
   kinds.begin();
   // A test may judge under a name of its own, over a reload, too.
   await runTime.settled();
-  pools.retain([...sides.names, 'test']);
+  const present = [...sides.names, 'test'];
+  pools.retain(present);
+  problems.retain([coreSource, ...present]);
   return {
     hooks: sides.hooks,
     pools,
@@ -187,6 +223,10 @@ export async function managerSide(
     sums,
     define,
     runTime,
+    events,
+    problems,
+    traffic,
+    recorder,
     workers,
     admin: (method, target, body, conditions = {}) =>
       callRoute(sides.admin, method, { target, body, conditions }),

@@ -60,8 +60,18 @@ export class Ledger {
   /** `changed`: something in it is another one, here or by another node. */
   constructor(pools: ManagerPools, operator: OperatorPools, changed: () => void) {
     this.operator = operator;
-    this.setting = pools.setting(settingName, { schema: contents, base: contents.parse({}), changed });
-    this.account = pools.setting(accountName, { schema: account, base: account.parse({}), changed });
+    this.setting = pools.setting(settingName, {
+      schema: contents,
+      base: contents.parse({}),
+      changed,
+      isInternal: true,
+    });
+    this.account = pools.setting(accountName, {
+      schema: account,
+      base: account.parse({}),
+      changed,
+      isInternal: true,
+    });
   }
 
   entry(name: string): LedgerEntry {

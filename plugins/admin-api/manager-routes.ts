@@ -52,8 +52,8 @@ export function addManagerRoutes(side: ManagerSide): void {
     answers: { 200: 'It is in force' },
     rel: 'reload',
     outlivesServer: true,
-    async handle() {
-      await side.reload();
+    async handle({ by }) {
+      await side.reload(by);
       return { status: 200, body: { reloaded: true } };
     },
   });

@@ -1,5 +1,6 @@
 // stats: counts requests and attempts in the workers, adds up in the manager, and answers GET /stats.
 import { z } from 'zod';
+import type { LatencyHistogram } from '../../core/latency-histogram.ts';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import { metricTextType } from '../../core/plugin/metric-text.ts';
@@ -9,7 +10,6 @@ import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
-import type { LatencyHistogram } from './latency-histogram.ts';
 import { certificateMetrics, metrics } from './metrics.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';
 import { Totals } from './totals.ts';

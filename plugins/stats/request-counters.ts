@@ -1,9 +1,9 @@
 // RequestCounters: what one worker counts while requests run, and what of it it has not told the manager yet.
 
 import type { WeldrError } from '../../core/errors.ts';
+import { type LatencyCounts, LatencyHistogram } from '../../core/latency-histogram.ts';
 import type { Pools, Upstream } from '../../core/pool/pool.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
-import { type LatencyCounts, LatencyHistogram } from './latency-histogram.ts';
 
 /** What a worker counted for one server since it last told; `inFlight` is what it has now. */
 export interface ServerCounts {

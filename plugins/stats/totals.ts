@@ -1,6 +1,7 @@
 // Totals: what all workers counted, added up by the manager. Kept over reloads and the deaths of workers.
+
+import { LatencyHistogram } from '../../core/latency-histogram.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
-import { LatencyHistogram } from './latency-histogram.ts';
 import type { Counts } from './request-counters.ts';
 
 /** Requests or attempts by how they ended. */

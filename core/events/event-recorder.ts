@@ -1,0 +1,193 @@
+// EventRecorder: tells the event log what happens in the manager: servers, what operators change, workers, leadership.
+import type { CertificateChange } from '../certificates/certificate-registry.ts';
+import type { Clock } from '../clock.ts';
+import type { Leadership, ManagerHooks } from '../plugin/manager-hooks.ts';
+import type { ManagedPools } from '../pool/managed-pools.ts';
+import type { Upstream, UpstreamRecord } from '../pool/pool.ts';
+import { keyOf } from '../pool/pool-entry.ts';
+import type { EffectiveChange } from '../state/effective-change.ts';
+import type { NewEvent, Subject } from './event.ts';
+import type { EventLog } from './event-log.ts';
+import type { NewProblem, Problems } from './problems.ts';
+
+/** From one look at the store to the next, ms; after so many it counts as away. */
+const storeLookEvery = 1_000;
+const awayAfterLooks = 3;
+
+/** The source of the problems that Weldr itself tells of. */
+export const coreSource = 'weldr';
+
+/** What a recorder works with. */
+export interface EventRecorderOptions {
+  readonly events: EventLog;
+  readonly problems: Problems;
+  readonly clock: Clock;
+}
+
+/** Turns what happens in a manager into events. */
+export class EventRecorder {
+  private readonly options: EventRecorderOptions;
+  /** Servers that were removed and still have requests. */
+  private readonly leaving = new Set<string>();
+  private leadership: Leadership | undefined;
+  private looksAway = 0;
+
+  constructor(options: EventRecorderOptions) {
+    this.options = options;
+  }
+
+  add(event: NewEvent): void {
+    this.options.events.add(event);
+  }
+
+  /** Says that something is wrong, or with undefined that it is over. */
+  problem(name: string, problem: NewProblem | undefined): void {
+    const event = this.options.problems.set(coreSource, name, problem);
+    if (event !== undefined) this.add(event);
+  }
+
+  /** Follows the states of servers. */
+  follow(pools: ManagedPools): void {
+    pools.observe({
+      upstreamChanged: (upstream, before) => {
+        if (before !== undefined && before.state !== upstream.state)
+          this.stateChanged(pools, upstream, before);
+      },
+      removed: ({ pool, id }) => {
+        if (!this.leaving.delete(keyOf(pool, id))) return;
+        this.add({ type: 'server.left', text: `server ${id} has left pool ${pool}`, pool, server: id });
+      },
+    });
+  }
+
+  /** What is in force of a thing has changed. */
+  changed(pools: ManagedPools, { what, happened, field, from, to, by, text }: EffectiveChange): void {
+    const subject = subjectOf(what);
+    if (subject === undefined) return;
+    const { kind, about } = subject;
+    const { pool, server } = about;
+    if (pool !== undefined && server !== undefined) {
+      // Its new state is an event of its own.
+      if (field === 'state') return;
+      const isLeaving = pools.get(pool, server)?.leaving === true;
+      if (isLeaving) this.leaving.add(keyOf(pool, server));
+      else this.leaving.delete(keyOf(pool, server));
+    }
+    this.add({ type: `${kind}.${happened}`, text, by, field, from: plain(from), to: plain(to), ...about });
+  }
+
+  /** A backup of a pool gets requests now, or does not any more. */
+  backup({ pool, id, available }: Upstream, text: string): void {
+    const severity = available ? 'warning' : 'info';
+    this.add({ type: 'server.backup', severity, text, pool, server: id });
+  }
+
+  /** What clients are shown under a name has changed. */
+  certificate({ name, happened, text, by }: CertificateChange): void {
+    this.add({ type: `certificate.${happened}`, text, by, certificate: name });
+  }
+
+  /** Follows who leads. */
+  followLeadership({ leaderChanged }: Pick<ManagerHooks, 'leaderChanged'>): void {
+    leaderChanged.tap('events', now => this.leaderChanged(now));
+  }
+
+  private leaderChanged(now: Leadership): void {
+    const before = this.leadership;
+    this.leadership = now;
+    const { leading, leader: node } = now;
+    if (leading === before?.leading && node === before.leader) return;
+    if (leading) this.add({ type: 'leader.won', text: 'this node leads the cluster', node });
+    else if (before?.leading === true) {
+      const successor = node === undefined ? '' : `: ${node} does`;
+      const text = `this node does not lead the cluster any more${successor}`;
+      this.add({ type: 'leader.lost', severity: 'warning', text, node });
+    } else if (node === undefined) {
+      this.add({ type: 'leader.changed', severity: 'warning', text: 'no node leads the cluster' });
+    } else this.add({ type: 'leader.changed', text: `${node} leads the cluster`, node });
+  }
+
+  /** Looks from time to time whether the store is away, until what it returns is called. */
+  watchStore(isAway: () => boolean): () => void {
+    return this.options.clock.every(storeLookEvery, () => this.lookAtStore(isAway()));
+  }
+
+  reloaded(by: string): void {
+    this.add({ type: 'reload.done', text: 'the config was read anew, and is in force', by });
+    this.problem('reload', undefined);
+  }
+
+  /** `reason`: what is wrong with the config. */
+  reloadFailed(reason: string, by: string): void {
+    const text = `the reload failed, and changed nothing: ${reason}`;
+    this.add({ type: 'reload.failed', severity: 'error', text, by, reason });
+    const { problems } = this.options;
+    // The event is above.
+    problems.set(coreSource, 'reload', undefined);
+    problems.set(coreSource, 'reload', {
+      text: `the last reload failed, the config before it is in force: ${reason}`,
+    });
+  }
+
+  private lookAtStore(isAway: boolean): void {
+    const wasAway = this.looksAway >= awayAfterLooks;
+    this.looksAway = isAway ? this.looksAway + 1 : 0;
+    const { problems } = this.options;
+    if (isAway && this.looksAway === awayAfterLooks) {
+      const text = 'the store is away: what is shown may be out of date, and nothing can be changed';
+      this.add({ type: 'store.away', severity: 'error', text });
+      problems.set(coreSource, 'store', { severity: 'error', text });
+    } else if (!isAway && wasAway) {
+      this.add({ type: 'store.back', text: 'the store is back: changes can be made again' });
+      problems.set(coreSource, 'store', undefined);
+    }
+  }
+
+  private stateChanged(pools: ManagedPools, upstream: Upstream, before: UpstreamRecord): void {
+    const { pool, id: server, state } = upstream;
+    const entry = pools.get(pool, server);
+    // That it is removed, and by whom, is told as such.
+    if (entry === undefined || entry.leaving) return;
+    const [judge] = state === 'down' ? entry.complaints.keys() : [judgeIn(before)];
+    const by = judge ?? entry.stateAuthor;
+    const reason = withoutJudge(upstream.record.reason, judge);
+    const lastOne = state === 'down' && pools.pools.get(pool)?.available.length === 0;
+    const none = lastOne ? '; the pool has no other that can be had' : '';
+    this.add({
+      type: 'server.state',
+      severity: lastOne ? 'error' : state === 'down' ? 'warning' : 'info',
+      text: `server ${server} in pool ${pool} is ${state}: ${reason}${none}`,
+      by,
+      pool,
+      server,
+      from: before.state,
+      to: state,
+      reason,
+    });
+  }
+}
+
+/** The reason of a server that is down begins with the judge who says so. */
+function judgeIn({ state, reason }: UpstreamRecord): string | undefined {
+  return state === 'down' ? /^(.+?): /.exec(reason)?.[1] : undefined;
+}
+
+function withoutJudge(reason: string, judge: string | undefined): string {
+  return judge !== undefined && reason.startsWith(`${judge}: `) ? reason.slice(judge.length + 2) : reason;
+}
+
+/** What a change is about: its text begins with the kind, then comes the key. */
+function subjectOf(what: string): { readonly kind: string; readonly about: Subject } | undefined {
+  const [, kind, key] = /^([a-z][a-z-]*) (.+)$/s.exec(what) ?? [];
+  if (kind === undefined || key === undefined) return undefined;
+  if (kind !== 'server') return { kind, about: { [kind]: key } };
+  const [, server, pool] = /^(\S+) in pool (.+)$/s.exec(key) ?? [];
+  return { kind, about: { server, pool } };
+}
+
+/** Only what is short and plain; the rest is in the text, as far as it may be told. */
+function plain(value: unknown): string | number | boolean | undefined {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? value
+    : undefined;
+}

@@ -1,0 +1,69 @@
+// Problems: what is wrong right now, in words, by those who know: the core and plugins.
+import type { Clock } from '../clock.ts';
+import { bounded, type NewEvent, type Severity, type Subject } from './event.ts';
+
+/** Problems of one source at a time; what is over that is not shown. */
+const maxProblems = 50;
+
+/** What is wrong, in a sentence without the time. */
+export interface NewProblem extends Subject {
+  /** Default `warning`. */
+  readonly severity?: Exclude<Severity, 'info'> | undefined;
+  readonly text: string;
+}
+
+/** What is wrong as it is shown. */
+export interface Problem extends NewProblem {
+  readonly severity: Exclude<Severity, 'info'>;
+  /** Since when, ms since the epoch. */
+  readonly since: number;
+}
+
+/** What is wrong, by source and name. */
+export class Problems {
+  private readonly clock: Clock;
+  private readonly bySource = new Map<string, Map<string, Problem>>();
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /** All of them. */
+  get list(): Problem[] {
+    return [...this.bySource.values()].flatMap(known => [...known.values()]);
+  }
+
+  /**
+   * Says that something is wrong, or, with undefined, that it is not any more; `name` tells the problems of a source apart. Said
+   * again with another text it is the same problem, since the same time. Returns the event that this is; undefined: nothing new.
+   */
+  set(source: string, name: string, told: NewProblem | undefined): NewEvent | undefined {
+    const known = this.bySource.get(source) ?? new Map<string, Problem>();
+    const before = known.get(name);
+    if (told === undefined) {
+      if (before === undefined) return undefined;
+      known.delete(name);
+      if (known.size === 0) this.bySource.delete(source);
+      const { severity: _severity, since: _since, text, ...subject } = before;
+      return { ...subject, type: 'problem.cleared', text: `over: ${text}`, by: source };
+    }
+    if (before === undefined && known.size >= maxProblems) return undefined;
+    const { severity = 'warning' } = told;
+    const text = bounded(told.text, 500);
+    known.set(name, { ...told, text, severity, since: before?.since ?? this.clock.now() });
+    this.bySource.set(source, known);
+    if (before?.text === text) return undefined;
+    return { ...told, type: 'problem.raised', by: source, severity, text };
+  }
+
+  /** Drops, without a word, what a source said that is not there any more. */
+  forget(source: string): void {
+    this.bySource.delete(source);
+  }
+
+  /** Drops, without a word, what sources said that are not there any more: nobody would ever take it back. */
+  retain(sources: readonly string[]): void {
+    for (const source of [...this.bySource.keys()])
+      if (!sources.includes(source)) this.bySource.delete(source);
+  }
+}
