@@ -30,6 +30,14 @@ export class LatencyHistogram {
     }
   }
 
+  /** Adds what another one recorded. */
+  addAll(other: LatencyHistogram): void {
+    for (const [bucket, count] of other.counts.entries()) {
+      if (count > 0) this.counts[bucket] = (this.counts[bucket] ?? 0) + count;
+    }
+    this.total += other.total;
+  }
+
   /** What was counted since the last call. */
   take(): LatencyCounts {
     const taken: LatencyCounts = [];

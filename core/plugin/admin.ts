@@ -14,6 +14,8 @@ export interface AdminRequest {
   readonly precondition: Precondition;
   /** Who asks, for logs and for what is kept: the address, and whether a token was shown. */
   readonly by: string;
+  /** Asks the caller for a stream of events, as a page does (`Accept: text/event-stream`)? Then after which one. */
+  readonly stream?: StreamWish | undefined;
   /** The parsed JSON body; undefined when there was none. Untrusted: parse it with a schema. */
   readonly body: unknown;
 }
@@ -27,12 +29,48 @@ export function overrideOf({ query }: Pick<AdminRequest, 'query'>): readonly str
   return text.split(',').map(field => field.trim());
 }
 
+/** What is known of a caller who asks for a stream. */
+export interface StreamWish {
+  /** The id of the last event that it has (`Last-Event-ID`); undefined: it has none, or does not say. */
+  readonly lastEventId: string | undefined;
+}
+
+/** One message of a stream: Server-Sent Events as the HTML standard has them. */
+export interface StreamMessage {
+  /** What the caller may resume from. */
+  readonly id?: string | number | undefined;
+  /** The name; default: none. */
+  readonly event?: string | undefined;
+  /** JSON, in one line. */
+  readonly data: string;
+}
+
+/** An answer that goes on. What is sent is bounded by who sends: ask `ready` first. */
+export interface EventStream {
+  /** Does the caller take what is sent? False while some 64 KB of it wait. */
+  readonly ready: boolean;
+  send(message: StreamMessage): void;
+}
+
+/** Who sends over a stream. */
+export interface StreamSender {
+  /** The stream is ready again, after it was not. */
+  drained(): void;
+  /** The caller has left, or the server closes. */
+  ended(): void;
+}
+
 /** The answer of a route: JSON unless `contentType` says otherwise, then `body` is a string. */
 export interface AdminAnswer {
   readonly status: number;
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly contentType?: string;
+  /**
+   * In place of `body`, only where the request has `stream`: begins to send. There are 32 streams at most; more are answered
+   * 503.
+   */
+  readonly stream?: (stream: EventStream) => StreamSender;
 }
 
 /** One route. What a handler throws as a WeldrError is answered as problem+json with its status and field. */

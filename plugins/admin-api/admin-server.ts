@@ -7,13 +7,14 @@ import polka, { type Polka, type Request } from 'polka';
 import type { Clock } from '../../core/clock.ts';
 import { adoptError, describeError, type ErrorCode, WeldrError } from '../../core/errors.ts';
 import { RefusalLog } from '../../core/log/refusal-log.ts';
-import type { AdminAnswer, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
+import type { AdminAnswer, AdminRoute, AdminRoutes, StreamWish } from '../../core/plugin/admin.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
 import { absentKind } from './absent-kinds.ts';
 import type { AccessGuard } from './access-guard.ts';
 import type { AdminConnection } from './admin-connection.ts';
 import { AdminConnections } from './admin-connections.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { EventStreams } from './event-streams.ts';
 import { problemAnswer } from './problem.ts';
 import { readBody } from './request-body.ts';
 import type { TlsDoor } from './tls-door.ts';
@@ -59,6 +60,7 @@ export class AdminServer {
   private readonly answering = new Map<ServerResponse, AdminConnection>();
   /** Of those, the ones that are answered after the close. */
   private readonly outliving = new WeakSet<ServerResponse>();
+  private readonly streams: EventStreams;
   private readonly router: Polka;
   /** Of the routes, how many the router has. */
   private routed = 0;
@@ -69,6 +71,7 @@ export class AdminServer {
     this.refusals = new RefusalLog(options.log, options.clock);
     const { door, clock, log } = options;
     this.connections = new AdminConnections(this.server, { refusals: this.refusals, door, clock, log });
+    this.streams = new EventStreams(clock);
     this.router = polka({
       server: this.server,
       onNoMatch: (request, response) => this.refuseUnrouted(request, response),
@@ -118,6 +121,7 @@ export class AdminServer {
     this.server.closeIdleConnections();
     this.connections.endHandshakes();
     this.options.door?.close();
+    this.streams.close();
     const limit = Promise.withResolvers<void>();
     const timer = setTimeout(limit.resolve, closeWithin);
     const finished = [...this.answering.keys()].filter(response => !this.outliving.has(response)).map(finish);
@@ -154,7 +158,8 @@ export class AdminServer {
   private async serve(route: AdminRoute, request: Request, response: ServerResponse): Promise<void> {
     try {
       const answer = await this.answerOf(route, request, response);
-      this.send(request, response, answer);
+      if (answer.stream === undefined) this.send(request, response, answer);
+      else this.beginStream(request, response, answer.stream);
       this.logCall(request, answer);
     } catch (thrown) {
       this.refuse(request, response, thrown);
@@ -190,6 +195,7 @@ export class AdminServer {
         params: request.params,
         query: new URLSearchParams(request.search),
         precondition,
+        stream: wishOf(request),
         by: this.options.guard.callerOf(connection.remoteAddress, connection.certificate),
         body,
       });
@@ -264,6 +270,30 @@ export class AdminServer {
     this.options.log[level]({ method, path, status, from }, `${method} ${path} ${status}`);
   }
 
+  private beginStream(
+    request: IncomingMessage,
+    response: ServerResponse,
+    start: NonNullable<AdminAnswer['stream']>,
+  ): void {
+    if (response.destroyed) return;
+    if (!this.server.listening) throw new WeldrError('OVERLOADED', 'the admin API is closing');
+    this.streams.begin(response, this.commonHeaders, start);
+    // As long as it goes on it is no idle connection, which would make room for others.
+    const connection = this.connections.of(request);
+    connection.working = true;
+    response.once('close', () => {
+      connection.working = false;
+    });
+  }
+
+  private get commonHeaders(): Record<string, string> {
+    return {
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      ...(this.options.stale() ? { 'Weldr-Stale': 'true' } : {}),
+    };
+  }
+
   private send(request: IncomingMessage, response: ServerResponse, answer: AdminAnswer): void {
     if (response.headersSent || response.destroyed) return;
     const text = bodyText(answer);
@@ -279,15 +309,21 @@ export class AdminServer {
             'Content-Type': answer.contentType ?? 'application/json',
             'Content-Length': bytes,
           }),
-      'Cache-Control': 'no-store',
-      'X-Content-Type-Options': 'nosniff',
-      ...(this.options.stale() ? { 'Weldr-Stale': 'true' } : {}),
+      ...this.commonHeaders,
       ...(this.server.listening ? {} : { Connection: 'close' }),
       ...answer.headers,
     });
     response.end(text);
     this.connections.of(request).answered(bytes);
   }
+}
+
+/** Undefined: the caller does not ask for a stream. */
+function wishOf({ method, headers }: IncomingMessage): StreamWish | undefined {
+  if (method !== 'GET' || !/(^|,)\s*text\/event-stream\s*(;|,|$)/i.test(headers.accept ?? ''))
+    return undefined;
+  const lastEventId = headers['last-event-id'];
+  return { lastEventId: Array.isArray(lastEventId) ? undefined : lastEventId };
 }
 
 async function finish(response: ServerResponse): Promise<void> {

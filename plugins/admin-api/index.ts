@@ -14,6 +14,7 @@ import { addCertificateRoutes } from './certificate-routes.ts';
 import { addKindRoutes } from './kind-routes.ts';
 import { addManagerRoutes } from './manager-routes.ts';
 import { addOpenApiRoute } from './openapi.ts';
+import type { OverviewMemory } from './overviews.ts';
 import { addPoolRoutes } from './pool-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
 import type { TlsDoor } from './tls-door.ts';
@@ -53,6 +54,11 @@ const options = z
 /** Options of {@link adminApi}; each has a default. */
 export type AdminApiOptions = z.input<typeof options>;
 
+/** What is kept over reloads. */
+interface Memory {
+  overview: OverviewMemory | undefined;
+}
+
 /**
  * The admin API: JSON over HTTP or, with `tls`, HTTPS, on 127.0.0.1:8687 by default. Without a bearer token or certificates of
  * callers it listens on loopback addresses only: the start fails with CONFIG_INVALID otherwise, with LISTEN_FAILED when the address is taken.
@@ -60,6 +66,7 @@ export type AdminApiOptions = z.input<typeof options>;
 export const adminApi = definePlugin({
   name: 'admin-api',
   schema: options,
+  memory: (): Memory => ({ overview: undefined }),
   check(configured, { overrides, listen, warn, listensOn }) {
     const { host, port } = accessOf(overrides, configured);
     const target = { kind: 'tcp', host, port } as const;
@@ -93,7 +100,13 @@ export const adminApi = definePlugin({
     const guard = new AccessGuard({ token: bearer, clientAuth, listenHost: host, hosts });
     const { admin: routes, clock, log, operator, onClose } = side;
     // Workers never serve it, and loading it takes longer than all else that they need.
-    const { AdminServer } = await import('./admin-server.ts');
+    const [{ AdminServer }, { addEventRoutes }, { OverviewMemory }] = await Promise.all([
+      import('./admin-server.ts'),
+      import('./event-routes.ts'),
+      import('./overviews.ts'),
+    ]);
+    side.memory.overview ??= new OverviewMemory();
+    addEventRoutes(side.admin, side, side.memory.overview);
     const door = tls === undefined ? undefined : await doorOf(tls, side);
     const server = new AdminServer({ routes, guard, log, clock, door, stale: () => operator.stale });
     onClose(() => server.close());

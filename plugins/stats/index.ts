@@ -70,8 +70,13 @@ function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
   const { hooks, pools, admin, clock, memory: totals, channel: workers, onClose, metricFamilies } = side;
   const rounds = new FlushRounds(workers, clock, patienceMs);
   const inPool = (pool: string, id: string) => pools.get(pool, id) !== undefined;
+  const traffic = side.traffic.provide({ inFlight: (pool, id) => totals.inFlight(pool, id) });
+  onClose(() => traffic.end());
   workers.onMessage(({ counts, answers }, worker) => {
-    if (counts !== undefined) totals.add(worker, counts, inPool);
+    if (counts !== undefined) {
+      totals.add(worker, counts, inPool);
+      traffic.record(counts);
+    }
     if (answers !== undefined) rounds.answered(answers, worker);
   });
   hooks.workerExited.tap('stats', worker => {

@@ -18,7 +18,7 @@ export interface ServerCounts {
 
 /** What a worker counted since it last told. */
 export interface Counts {
-  readonly client: { readonly success: number; readonly failed: number };
+  readonly client: { readonly success: number; readonly failed: number; readonly latency: LatencyCounts };
   readonly servers: readonly ServerCounts[];
 }
 
@@ -41,6 +41,7 @@ export class RequestCounters {
   private readonly pools: Pools;
   private success = 0;
   private failed = 0;
+  private readonly latency = new LatencyHistogram();
   private readonly byUpstream = new Map<Upstream, UpstreamCounters>();
   private readonly touched: UpstreamCounters[] = [];
 
@@ -72,12 +73,17 @@ export class RequestCounters {
   requestFinished(ctx: ProxyContext): void {
     if (ctx.outcome === 'complete' && ctx.status > 0 && ctx.status < 500) this.success++;
     else this.failed++;
+    // Until the head of the response was there: a tunnel or a download takes as long as its client wants.
+    const { attempt } = ctx;
+    const responded = attempt !== undefined && attempt.status > 0 ? attempt.respondedAt : ctx.finishedAt;
+    this.latency.record(Math.max(0, responded - ctx.startedAt));
   }
 
   /** What there is to tell of at most so many servers, and starts anew; undefined when there is nothing. */
   take(most = Number.POSITIVE_INFINITY): Counts | undefined {
-    const client = { success: this.success, failed: this.failed };
-    if (this.touched.length === 0 && client.success + client.failed === 0) return undefined;
+    const { success, failed } = this;
+    if (this.touched.length === 0 && success + failed === 0) return undefined;
+    const client = { success, failed, latency: this.latency.take() };
     this.success = 0;
     this.failed = 0;
     return { client, servers: this.touched.splice(0, most).map(counters => this.takeServer(counters)) };

@@ -63,6 +63,11 @@ export class Totals {
     return made;
   }
 
+  /** Requests that a server has now. */
+  inFlight(pool: string, id: string): number {
+    return this.servers.get(keyOf(pool, id))?.inFlight ?? 0;
+  }
+
   /** A server has left its pool: only the sums remember it. */
   forget(upstream: Upstream): void {
     this.servers.delete(keyOf(upstream.pool, upstream.id));

@@ -1,0 +1,126 @@
+// EventFeed: sends events, and overviews between them, to all who follow; each text is made once for all of them.
+import type { WeldrEvent } from '../../core/events/event.ts';
+import type { ManagerEvents } from '../../core/events/plugin-events.ts';
+import type { EventStream, StreamSender } from '../../core/plugin/admin.ts';
+import type { EventFilter } from './event-filter.ts';
+import type { Overviews } from './overviews.ts';
+
+/** What one follower wants. */
+export interface FeedWish {
+  /** The event after which it begins. */
+  readonly after: number;
+  readonly filter: EventFilter;
+  /** Does it want overviews? */
+  readonly overview: boolean;
+  /** The pool of whose servers it wants to know what they do. */
+  readonly servers: string | undefined;
+}
+
+/** Everybody who follows. */
+export class EventFeed {
+  private readonly events: ManagerEvents;
+  private readonly overviews: Overviews;
+  private readonly followers = new Set<Follower>();
+  private readonly texts = new WeakMap<WeldrEvent, string>();
+
+  constructor(events: ManagerEvents, overviews: Overviews) {
+    this.events = events;
+    this.overviews = overviews;
+    events.follow(() => {
+      for (const follower of this.followers) follower.drained();
+    });
+    overviews.onStep(() => {
+      for (const follower of this.followers) follower.step();
+    });
+  }
+
+  /** Begins to send. */
+  begin(stream: EventStream, wish: FeedWish): StreamSender {
+    const { events, overviews } = this;
+    const follower = new Follower({
+      stream,
+      wish,
+      events,
+      overviews,
+      textOf: event => this.textOf(event),
+      leave: gone => void this.followers.delete(gone),
+    });
+    this.followers.add(follower);
+    follower.begin();
+    return follower;
+  }
+
+  private textOf(event: WeldrEvent): string {
+    const known = this.texts.get(event);
+    if (known !== undefined) return known;
+    const text = JSON.stringify(event);
+    this.texts.set(event, text);
+    return text;
+  }
+}
+
+interface FollowerOptions {
+  readonly stream: EventStream;
+  readonly wish: FeedWish;
+  readonly events: ManagerEvents;
+  readonly overviews: Overviews;
+  textOf(event: WeldrEvent): string;
+  leave(follower: Follower): void;
+}
+
+/**
+ * One of them. It has a place in the ring and nothing else: who does not take what is sent falls behind in there, at most
+ * until what it has not seen is not kept any more, and is told so.
+ */
+class Follower implements StreamSender {
+  private readonly options: FollowerOptions;
+  /** The last event that was sent or passed over. */
+  private place: number;
+
+  constructor(options: FollowerOptions) {
+    this.options = options;
+    this.place = options.wish.after;
+  }
+
+  begin(): void {
+    const { stream, events } = this.options;
+    const data = JSON.stringify({ last: events.last });
+    // Whoever leaves before anything happens can resume from here.
+    stream.send({ id: this.place, event: 'hello', data });
+    this.drained();
+    this.step();
+  }
+
+  drained(): void {
+    const { stream, events, wish, textOf } = this.options;
+    if (this.place > events.last) this.skipTo(events.all[0]);
+    while (stream.ready) {
+      const event = events.next(this.place);
+      if (event === undefined) return;
+      if (event.id > this.place + 1) this.skipTo(event);
+      this.place = event.id;
+      if (wish.filter.matches(event)) stream.send({ id: event.id, data: textOf(event) });
+    }
+  }
+
+  /** Who is behind misses an overview: there is a newer one soon. */
+  step(): void {
+    const { stream, wish, overviews } = this.options;
+    if (wish.overview && stream.ready) stream.send({ event: 'overview', data: overviews.text });
+    if (wish.servers === undefined || !stream.ready) return;
+    const data = overviews.serversText(wish.servers);
+    if (data !== undefined) stream.send({ event: 'servers', data });
+  }
+
+  ended(): void {
+    this.options.leave(this);
+  }
+
+  /** Says that what comes before this event is not kept any more. */
+  private skipTo(event: WeldrEvent | undefined): void {
+    const { stream, events } = this.options;
+    const first = event?.id ?? events.last;
+    stream.send({ event: 'gap', data: JSON.stringify({ after: this.place, first }) });
+    this.place = event === undefined ? first : first - 1;
+  }
+}

@@ -1,0 +1,122 @@
+// EventStreams: answers of the admin API that go on, as Server-Sent Events; bounded in number and in what waits.
+import type { ServerResponse } from 'node:http';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import { WeldrError } from '../../core/errors.ts';
+import type { AdminAnswer, EventStream, StreamMessage, StreamSender } from '../../core/plugin/admin.ts';
+
+/** Streams at once: a dashboard has one for each page that is open. */
+const maxStreams = 32;
+/** From here on a caller is behind: who sends waits for it. Bytes. */
+const behindFrom = 64 * 1024;
+/** What is sent where nothing happens, so that both ends find out that the other is gone; ms. */
+const heartbeatEvery = 15_000;
+/** How long a caller waits before it comes back to a Weldr that is gone, ms. */
+const comeBackAfter = 1_000;
+
+/** All streams of one server. */
+export class EventStreams {
+  private readonly clock: Clock;
+  private readonly open = new Set<OpenStream>();
+  private cancelHeartbeat: CancelTimer | undefined;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /** Answers with a stream. Throws OVERLOADED. */
+  begin(
+    response: ServerResponse,
+    headers: Readonly<Record<string, string>>,
+    start: NonNullable<AdminAnswer['stream']>,
+  ): void {
+    if (this.open.size >= maxStreams) {
+      throw new WeldrError('OVERLOADED', `there are ${maxStreams} streams of events already; close one`);
+    }
+    response.writeHead(200, {
+      'Content-Type': 'text/event-stream',
+      // Proxies in front hold nothing back.
+      'X-Accel-Buffering': 'no',
+      ...headers,
+    });
+    response.write(`retry: ${comeBackAfter}\n\n`);
+    const stream = new OpenStream(response);
+    this.open.add(stream);
+    this.cancelHeartbeat ??= this.clock.every(heartbeatEvery, () => this.beat());
+    response.once('close', () => {
+      this.open.delete(stream);
+      stream.end();
+      if (this.open.size > 0) return;
+      this.cancelHeartbeat?.();
+      this.cancelHeartbeat = undefined;
+    });
+    stream.start(start);
+  }
+
+  /** Ends all of them. */
+  close(): void {
+    for (const stream of this.open) stream.finish();
+  }
+
+  private beat(): void {
+    for (const stream of this.open) stream.beat();
+  }
+}
+
+class OpenStream implements EventStream {
+  private readonly response: ServerResponse;
+  private sender: StreamSender | undefined;
+  private wasBehind = false;
+  private ended = false;
+  /** Something waited at the last beat, and nothing has been taken since. */
+  private stalled = false;
+
+  constructor(response: ServerResponse) {
+    this.response = response;
+    response.on('drain', () => {
+      this.stalled = false;
+      if (!this.wasBehind) return;
+      this.wasBehind = false;
+      this.sender?.drained();
+    });
+  }
+
+  start(begin: NonNullable<AdminAnswer['stream']>): void {
+    this.sender = begin(this);
+  }
+
+  get ready(): boolean {
+    const isBehind = this.ended || this.response.writableLength >= behindFrom;
+    this.wasBehind ||= isBehind;
+    return !isBehind;
+  }
+
+  send({ id, event, data }: StreamMessage): void {
+    if (this.ended) return;
+    const name = event === undefined ? '' : `event: ${event}\n`;
+    const mark = id === undefined ? '' : `id: ${id}\n`;
+    this.response.write(`${mark}${name}data: ${data}\n\n`);
+  }
+
+  /** Shows that this end is there; a caller who took nothing since the last beat loses the stream. */
+  beat(): void {
+    const { response } = this;
+    if (response.writableLength === 0) this.stalled = false;
+    else if (this.stalled) {
+      response.destroy();
+      return;
+    } else this.stalled = true;
+    if (this.ready) response.write(': still here\n\n');
+  }
+
+  finish(): void {
+    this.end();
+    this.response.end();
+  }
+
+  /** Nothing is sent any more. */
+  end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.sender?.ended();
+  }
+}

@@ -1,0 +1,150 @@
+// Overviews: how Weldr is right now, computed once for all who look, and how its traffic was in the last 15 minutes.
+import type { Leadership } from '../../core/plugin/manager-hooks.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
+import { type CurrentProblem, currentProblems } from './current-problems.ts';
+import { type PoolFacts, poolFacts } from './pool-facts.ts';
+import { step, TrafficWindow } from './traffic-window.ts';
+
+/** What is shown may be so old where nothing has happened since, ms. */
+const freshFor = 500;
+
+/** What is kept from one config to the next. */
+export class OverviewMemory {
+  readonly window = new TrafficWindow();
+  /** Since when servers are in their states, ms since the epoch. */
+  readonly since = new WeakMap<Upstream, number>();
+}
+
+/** What {@link Overviews} look at. */
+export type OverviewSide = Pick<
+  ManagerSide,
+  'status' | 'pools' | 'certificates' | 'events' | 'traffic' | 'hooks' | 'clock' | 'onClose'
+>;
+
+type Text = { readonly at: number; readonly last: number; readonly text: string };
+
+/** Makes overviews; from its making to the end of the plugin it keeps what they show. */
+export class Overviews {
+  private readonly side: OverviewSide;
+  private readonly memory: OverviewMemory;
+  private readonly listeners = new Set<() => void>();
+  private leadership: Leadership | undefined;
+  private overview: Text | undefined;
+  private readonly servers = new Map<string, Text>();
+
+  constructor(side: OverviewSide, memory: OverviewMemory) {
+    this.side = side;
+    this.memory = memory;
+    const { pools, traffic, hooks, clock, onClose } = side;
+    onClose(traffic.follow(counts => memory.window.record(counts)));
+    onClose(
+      pools.observe({
+        upstreamChanged: (upstream, before) => {
+          if (before?.state !== upstream.state) memory.since.set(upstream, clock.now());
+        },
+      }),
+    );
+    hooks.leaderChanged.tap('admin-api', now => {
+      this.leadership = now;
+    });
+    onClose(clock.every(step, () => this.tick()));
+  }
+
+  /** Calls at the end of each step, until what it returns is called. */
+  onStep(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  /** The overview without its history, as JSON. */
+  get text(): string {
+    if (!this.isFresh(this.overview)) this.overview = this.stamped(this.current());
+    return this.overview.text;
+  }
+
+  /** The overview with its history. */
+  get whole(): object {
+    const { window } = this.memory;
+    return { ...this.current(), history: this.side.traffic.counted ? window.history : null };
+  }
+
+  /** What the servers of a pool do, as JSON; undefined: there is no such pool. */
+  serversText(pool: string): string | undefined {
+    if (this.side.pools.counts(pool) === undefined) return undefined;
+    const known = this.servers.get(pool);
+    if (this.isFresh(known)) return known.text;
+    const made = this.stamped(this.serversOf(pool));
+    this.servers.set(pool, made);
+    return made.text;
+  }
+
+  private tick(): void {
+    const { clock } = this.side;
+    this.memory.window.tick(clock.now(), clock.monotonic());
+    this.overview = undefined;
+    // What nobody looks at any more is forgotten with it.
+    this.servers.clear();
+    for (const listener of this.listeners) listener();
+  }
+
+  private isFresh(text: Text | undefined): text is Text {
+    const { clock, events } = this.side;
+    return text !== undefined && text.last === events.last && clock.now() - text.at < freshFor;
+  }
+
+  private stamped(value: object): Text {
+    const { clock, events } = this.side;
+    return { at: clock.now(), last: events.last, text: JSON.stringify(value) };
+  }
+
+  private current() {
+    const { side, leadership } = this;
+    const { status, pools, clock } = side;
+    const facts = pools.names.map(name => poolFacts(side, name, this.memory.since));
+    const problems = currentProblems(side, facts, leadership, clock.now());
+    return {
+      at: clock.now(),
+      status: worst(problems),
+      version: status.version,
+      startedAt: status.startedAt,
+      workers: { ready: status.readyWorkers, wanted: status.wantedWorkers },
+      cluster: leadership === undefined ? null : clusterOf(leadership),
+      problems,
+      traffic: this.trafficOf(facts),
+      pools: facts.map(fact => this.poolOf(fact)),
+    };
+  }
+
+  private trafficOf(facts: readonly PoolFacts[]) {
+    const { now } = this.memory.window;
+    if (!this.side.traffic.counted || now === undefined) return null;
+    return { ...now, inFlight: facts.reduce((sum, { inFlight }) => sum + inFlight, 0) };
+  }
+
+  private poolOf({ name, servers, available, states, inFlight }: PoolFacts) {
+    const figures = this.side.traffic.counted ? { ...this.memory.window.ofPool(name), inFlight } : null;
+    return { name, servers, available, states, traffic: figures };
+  }
+
+  private serversOf(pool: string) {
+    const { pools, traffic, clock } = this.side;
+    const { window, since } = this.memory;
+    const servers = Array.from(pools.list(pool), ({ upstream }) => {
+      const { id, state, record } = upstream;
+      const figures = traffic.counted
+        ? { ...window.ofServer(pool, id), inFlight: traffic.inFlight(pool, id) }
+        : null;
+      return { id, state, reason: record.reason, since: since.get(upstream) ?? null, traffic: figures };
+    });
+    return { at: clock.now(), pool, servers };
+  }
+}
+
+function worst([first]: readonly CurrentProblem[]): 'ok' | CurrentProblem['severity'] {
+  return first?.severity ?? 'ok';
+}
+
+function clusterOf({ leading, leader }: Leadership) {
+  return { leading, leader: leader ?? null };
+}

@@ -1,0 +1,43 @@
+// PoolFacts: what there is of a pool in one look over its servers.
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
+import type { Upstream, UpstreamState } from '../../core/pool/pool.ts';
+
+/** A server that is down. */
+interface DownServer {
+  readonly id: string;
+  /** What those who say so complain of. */
+  readonly reason: string;
+  /** ms since the epoch; undefined: not known. */
+  readonly since: number | undefined;
+}
+
+/** A pool at one moment. */
+export interface PoolFacts {
+  readonly name: string;
+  readonly servers: number;
+  readonly available: number;
+  readonly states: Readonly<Record<UpstreamState, number>>;
+  readonly down: readonly DownServer[];
+  readonly inFlight: number;
+}
+
+/** Looks at a pool; `since`: since when servers are in their states. */
+export function poolFacts(
+  { pools, traffic }: Pick<ManagerSide, 'pools' | 'traffic'>,
+  name: string,
+  since: WeakMap<Upstream, number>,
+): PoolFacts {
+  const states = { active: 0, down: 0, draining: 0, disabled: 0 };
+  const down: DownServer[] = [];
+  let [servers, inFlight] = [0, 0];
+  for (const { upstream, complaints } of pools.list(name)) {
+    const { id, state } = upstream;
+    servers++;
+    states[state]++;
+    inFlight += traffic.inFlight(name, id);
+    if (state !== 'down') continue;
+    const [reason = upstream.record.reason] = complaints.values();
+    down.push({ id, reason, since: since.get(upstream) });
+  }
+  return { name, servers, available: pools.counts(name)?.available ?? 0, states, down, inFlight };
+}

@@ -1,0 +1,153 @@
+// TrafficWindow: requests a second, errors and latency of the last 15 minutes, in steps; of pools and servers only now.
+import { LatencyHistogram } from '../../core/latency-histogram.ts';
+import type { Finished, TrafficCounts } from '../../core/plugin/traffic.ts';
+
+/** One point of the history, ms. */
+export const step = 2_000;
+const maxPoints = (15 * 60_000) / step;
+/** Of pools and servers: so many steps are what there is now. */
+const stepsNow = 5;
+
+/** What there is of requests, or of attempts. Latencies are ms; null: nothing was measured. */
+export interface TrafficFigures {
+  /** A second. */
+  readonly rate: number;
+  /** 0 to 1. */
+  readonly errorShare: number;
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+}
+
+/** A list for each value; `at` is the end of each step, ms since the epoch. */
+export type TrafficHistory = { readonly step: number; readonly at: readonly number[] } & {
+  readonly [Figure in keyof TrafficFigures]: readonly TrafficFigures[Figure][];
+};
+
+class Sum {
+  success = 0;
+  failed = 0;
+  readonly latency = new LatencyHistogram();
+
+  add({ success, failed, latency }: Finished): void {
+    this.success += success;
+    this.failed += failed;
+    this.latency.add(latency);
+  }
+}
+
+/** What was counted within one step. */
+class Step {
+  readonly client = new Sum();
+  readonly pools = new Map<string, Sum>();
+  /** As it was told, by pool and server: most servers are told of once or twice, and nobody may ask. */
+  readonly servers = new Map<string, Map<string, Finished[]>>();
+  /** How long it was, ms. */
+  length = 0;
+
+  add({ client, servers }: TrafficCounts): void {
+    this.client.add(client);
+    for (const told of servers) {
+      const { pool, id } = told;
+      const sum = this.pools.get(pool) ?? new Sum();
+      sum.add(told);
+      this.pools.set(pool, sum);
+      const known = this.servers.get(pool) ?? new Map<string, Finished[]>();
+      this.servers.set(pool, known);
+      const list = known.get(id);
+      if (list === undefined) known.set(id, [told]);
+      else list.push(told);
+    }
+  }
+}
+
+/** What was counted lately. */
+export class TrafficWindow {
+  private current = new Step();
+  /** The last steps, the newest last. */
+  private readonly recent: Step[] = [];
+  private readonly points: (TrafficFigures & { readonly at: number })[] = [];
+  private begunAt: number | undefined;
+
+  record(counts: TrafficCounts): void {
+    this.current.add(counts);
+  }
+
+  /** Ends a step; `now` in ms since the epoch, `monotonic` in ms. */
+  tick(now: number, monotonic: number): void {
+    const length = this.begunAt === undefined ? step : Math.max(1, monotonic - this.begunAt);
+    this.begunAt = monotonic;
+    const ended = this.current;
+    ended.length = length;
+    this.current = new Step();
+    this.recent.push(ended);
+    if (this.recent.length > stepsNow) this.recent.shift();
+    this.points.push({ at: now, ...figuresOf(ended.client, length) });
+    if (this.points.length > maxPoints) this.points.shift();
+  }
+
+  /** Requests of clients in the last step; undefined before its end. */
+  get now(): TrafficFigures | undefined {
+    const last = this.points.at(-1);
+    if (last === undefined) return undefined;
+    const { at: _at, ...figures } = last;
+    return figures;
+  }
+
+  get history(): TrafficHistory {
+    const { points } = this;
+    return {
+      step,
+      at: points.map(({ at }) => at),
+      rate: points.map(({ rate }) => rate),
+      errorShare: points.map(({ errorShare }) => errorShare),
+      p50: points.map(({ p50 }) => p50),
+      p95: points.map(({ p95 }) => p95),
+      p99: points.map(({ p99 }) => p99),
+    };
+  }
+
+  /** Attempts on the servers of a pool. */
+  ofPool(pool: string): TrafficFigures {
+    const sum = new Sum();
+    for (const { pools } of this.recent) {
+      const one = pools.get(pool);
+      if (one === undefined) continue;
+      sum.success += one.success;
+      sum.failed += one.failed;
+      sum.latency.addAll(one.latency);
+    }
+    return figuresOf(sum, this.length);
+  }
+
+  /** Attempts on one server. */
+  ofServer(pool: string, id: string): TrafficFigures {
+    const told = this.recent.flatMap(({ servers }) => servers.get(pool)?.get(id) ?? []);
+    if (told.length === 0) return noTraffic;
+    const sum = new Sum();
+    for (const one of told) sum.add(one);
+    return figuresOf(sum, this.length);
+  }
+
+  private get length(): number {
+    return this.recent.reduce((sum, { length }) => sum + length, 0);
+  }
+}
+
+const noTraffic: TrafficFigures = Object.freeze({ rate: 0, errorShare: 0, p50: null, p95: null, p99: null });
+
+function figuresOf({ success, failed, latency }: Sum, length: number): TrafficFigures {
+  const all = success + failed;
+  if (all === 0 && latency.count === 0) return noTraffic;
+  return {
+    rate: rounded((all * 1_000) / length, 2),
+    errorShare: all === 0 ? 0 : rounded(failed / all, 4),
+    p50: latency.quantile(0.5),
+    p95: latency.quantile(0.95),
+    p99: latency.quantile(0.99),
+  };
+}
+
+function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
