@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { exitCodes } from '../core/process/exit-codes.ts';
 import type { AdminTlsFiles } from './admin-tls.ts';
 import { CommandError } from './command-error.ts';
+import type { ReadMessage } from './stream-reading.ts';
 import { printable } from './table.ts';
 
 /** Where the admin API is unless told otherwise: the default of the admin-api plugin. */
@@ -10,6 +11,9 @@ export const defaultAdminUrl = 'http://127.0.0.1:8687';
 
 /** An answer may be a list of 50,000 servers, and not much more. */
 const maxAnswer = 64 * 1024 * 1024;
+
+/** A stream says something every 15 s at least; ms. */
+const silentFor = 40_000;
 
 /** A call of the admin API. */
 export interface AdminCall {
@@ -101,6 +105,44 @@ export class AdminClient {
     text: string | undefined,
     signal: AbortSignal,
   ): Promise<[status: number, body: string]> {
+    const request = { method, path, text, signal, accept: 'application/json' };
+    return await this.reach(request, async response => [response.statusCode ?? 0, await readText(response)]);
+  }
+
+  /**
+   * Follows a stream of events until it ends; `lastEventId`: what came after this one first. Throws as `call` does, and an
+   * UnreachableError when the connection ends in the middle or is silent for longer than Weldr ever is.
+   */
+  async *follow(
+    path: string,
+    { lastEventId, signal }: { readonly lastEventId: string | undefined; readonly signal: AbortSignal },
+  ): AsyncGenerator<ReadMessage, void> {
+    const { readMessages } = await import('./stream-reading.ts');
+    const accept = 'text/event-stream';
+    const request = { method: 'GET', path, text: undefined, signal, accept, lastEventId };
+    const response = await this.reach(request, async response => {
+      const status = response.statusCode ?? 0;
+      if (status >= 400) throw new CommandError(refusal(status, parsedOrNothing(await readText(response))));
+      if (response.headers['content-type']?.startsWith(accept)) return response;
+      throw new CommandError(`${this.base.origin} has no streams of events: ${whatIsIt}`);
+    });
+    response.setTimeout(silentFor, () => response.destroy(new Error('it is silent')));
+    response.setEncoding('utf8');
+    try {
+      yield* readMessages(response);
+    } catch (thrown) {
+      if (thrown instanceof CommandError) throw thrown;
+      throw this.unreachable(reasonOf(thrown));
+    } finally {
+      response.destroy();
+    }
+  }
+
+  /** Sends a request, and reads its answer as `read` does. Rejects with a CommandError. */
+  private async reach<T>(
+    { method, path, text, signal, accept, lastEventId }: SentRequest,
+    read: (response: IncomingMessage) => Promise<T>,
+  ): Promise<T> {
     const url = new URL(this.base.pathname.replace(/\/$/, '') + path, this.base);
     // Loaded when it is called: `weldr start` has no use for it.
     const tls = url.protocol === 'https:' ? await import('./admin-tls.ts') : undefined;
@@ -113,11 +155,12 @@ export class AdminClient {
         signal,
         ...tls?.readAdminTls(this.files),
         headers: {
-          accept: 'application/json',
+          accept,
           ...(text === undefined
             ? {}
             : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
           ...(this.token === undefined ? {} : { authorization: `Bearer ${this.token}` }),
+          ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
         },
       },
       answered.resolve,
@@ -125,19 +168,39 @@ export class AdminClient {
     request.on('error', answered.reject);
     request.end(text);
     try {
-      const response = await answered.promise;
-      return [response.statusCode ?? 0, await readText(response)];
+      return await read(await answered.promise);
     } catch (thrown) {
       if (thrown instanceof CommandError) throw thrown;
       const problem = tls?.tlsProblem(thrown, url, this.files);
       if (problem !== undefined) throw new CommandError(problem, exitCodes.unavailable);
-      const reason = reasonOf(thrown);
-      throw new UnreachableError(
-        `no admin API answers at ${this.base.origin} (${reason}): is Weldr running, with the adminApi plugin? ` +
-          'Another address: --admin-url URL or WELDR_ADMIN',
-        reason,
-      );
+      throw this.unreachable(reasonOf(thrown));
     }
+  }
+
+  private unreachable(reason: string): UnreachableError {
+    return new UnreachableError(
+      `no admin API answers at ${this.base.origin} (${reason}): is Weldr running, with the adminApi plugin? ` +
+        'Another address: --admin-url URL or WELDR_ADMIN',
+      reason,
+    );
+  }
+}
+
+/** A request on its way. */
+interface SentRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly text: string | undefined;
+  readonly signal: AbortSignal;
+  readonly accept: string;
+  readonly lastEventId?: string | undefined;
+}
+
+function parsedOrNothing(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -88,6 +88,12 @@ const flags = {
     text: 'Any other setting of a pool, such as timeouts.response=5s or plugins=[]; without a value: as if never said. Can be repeated',
   },
   file: { value: 'FILE', short: 'f', text: 'Servers, pools and routes, YAML or JSON; - is stdin' },
+  follow: { text: 'Go on with what happens, until it is ended' },
+  type: {
+    value: 'NAME',
+    text: 'Only this type or group, such as server or worker.died; several with commas',
+  },
+  limit: { value: 'N', text: 'How many of the last ones' },
   'dry-run': { text: 'Change nothing' },
   prune: { text: 'Remove servers, pools and routes that the file does not name' },
   secrets: { text: 'Include TLS keys, and certificates with theirs' },
@@ -399,6 +405,23 @@ const commands: readonly Command[] = [
         return exitCodes.ok;
       }
       return print(await readStats(adminOf(given), isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'events',
+    text: 'Show what happened, and with --follow what happens',
+    flags: ['follow', 'type', 'pool', 'limit', ...adminFlags],
+    async run(_, given) {
+      const { followEvents, listEvents } = await import('./commands/events.ts');
+      const wish = {
+        type: textOf(given, 'type'),
+        pool: textOf(given, 'pool'),
+        limit: textOf(given, 'limit'),
+      };
+      const json = isOn(given, 'json');
+      if (!isOn(given, 'follow')) return print(await listEvents(adminOf(given), wish, json));
+      await followEvents(adminOf(given), wish, json);
+      return exitCodes.ok;
     },
   },
   {

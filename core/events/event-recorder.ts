@@ -29,6 +29,8 @@ export class EventRecorder {
   private readonly options: EventRecorderOptions;
   /** Servers that were removed and still have requests. */
   private readonly leaving = new Set<string>();
+  /** Changes of state, until what made them is told. */
+  private readonly untold = new Map<string, NewEvent>();
   private leadership: Leadership | undefined;
   private looksAway = 0;
 
@@ -67,8 +69,11 @@ export class EventRecorder {
     const { kind, about } = subject;
     const { pool, server } = about;
     if (pool !== undefined && server !== undefined) {
-      // Its new state is an event of its own.
-      if (field === 'state') return;
+      // Its new state is an event of its own, which is there before it is known who did it.
+      if (field === 'state') {
+        this.tellState(keyOf(pool, server), by);
+        return;
+      }
       const isLeaving = pools.get(pool, server)?.leaving === true;
       if (isLeaving) this.leaving.add(keyOf(pool, server));
       else this.leaving.delete(keyOf(pool, server));
@@ -149,21 +154,36 @@ export class EventRecorder {
     // That it is removed, and by whom, is told as such.
     if (entry === undefined || entry.leaving) return;
     const [judge] = state === 'down' ? entry.complaints.keys() : [judgeIn(before)];
-    const by = judge ?? entry.stateAuthor;
     const reason = withoutJudge(upstream.record.reason, judge);
     const lastOne = state === 'down' && pools.pools.get(pool)?.available.length === 0;
     const none = lastOne ? '; the pool has no other that can be had' : '';
-    this.add({
+    const event: NewEvent = {
       type: 'server.state',
       severity: lastOne ? 'error' : state === 'down' ? 'warning' : 'info',
       text: `server ${server} in pool ${pool} is ${state}: ${reason}${none}`,
-      by,
+      by: judge,
       pool,
       server,
       from: before.state,
       to: state,
       reason,
-    });
+    };
+    if (judge !== undefined) {
+      this.add(event);
+      return;
+    }
+    const key = keyOf(pool, server);
+    this.tellState(key, entry.stateAuthor);
+    this.untold.set(key, event);
+    queueMicrotask(() => this.tellState(key, entry.stateAuthor));
+  }
+
+  /** Tells of a change of state of which it was not known who did it. */
+  private tellState(key: string, by: string): void {
+    const event = this.untold.get(key);
+    if (event === undefined) return;
+    this.untold.delete(key);
+    this.add({ ...event, by });
   }
 }
 

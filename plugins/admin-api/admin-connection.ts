@@ -40,6 +40,7 @@ export class AdminConnection extends Duplex {
   private lastBytes = 0;
   private unread: Buffer = noBytes;
   private wanted = false;
+  private streaming = false;
   private ended = false;
   private current: Turn | undefined = undefined;
   private readonly waiting: Turn[] = [];
@@ -58,7 +59,8 @@ export class AdminConnection extends Duplex {
     });
     socket.on('end', () => {
       this.ended = true;
-      this.feed();
+      if (this.streaming) this.destroy();
+      else this.feed();
     });
     socket.on('timeout', () => this.emit('timeout'));
     socket.on('error', error => this.destroy(error));
@@ -96,6 +98,17 @@ export class AdminConnection extends Duplex {
     this.socket.setTimeout(stalledAfter);
   }
 
+  /**
+   * The answer goes on until the caller leaves, which is only seen where its socket is read; what it sends meanwhile waits, as far as
+   * it fits into one read. Who closes its sending side has left.
+   */
+  streams(): void {
+    this.working = true;
+    this.streaming = true;
+    if (this.ended) this.destroy();
+    else if (this.unread.length === 0) this.socket.resume();
+  }
+
   private begin(turn: Turn): void {
     this.current = turn;
     // Nothing is expected of the caller before there is an answer.
@@ -107,6 +120,10 @@ export class AdminConnection extends Duplex {
   private next(): void {
     this.due = this.unread.length > 0 || this.waiting.length > 0 ? 'ahead' : 'later';
     this.current = undefined;
+    if (this.streaming) {
+      this.streaming = false;
+      this.working = false;
+    }
     if (this.waiting.length === 0) this.feed();
     else this.inTurn(() => this.beginNext());
   }

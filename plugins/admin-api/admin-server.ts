@@ -279,11 +279,7 @@ export class AdminServer {
     if (!this.server.listening) throw new WeldrError('OVERLOADED', 'the admin API is closing');
     this.streams.begin(response, this.commonHeaders, start);
     // As long as it goes on it is no idle connection, which would make room for others.
-    const connection = this.connections.of(request);
-    connection.working = true;
-    response.once('close', () => {
-      connection.working = false;
-    });
+    this.connections.of(request).streams();
   }
 
   private get commonHeaders(): Record<string, string> {

@@ -1,0 +1,109 @@
+// `weldr events`: what happened in a running Weldr, and what happens.
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { type AdminClient, UnreachableError } from '../admin-client.ts';
+import { usageError } from '../command-error.ts';
+import { printable } from '../table.ts';
+import { toJson, understood } from './servers.ts';
+
+const event = z.looseObject({
+  at: z.number(),
+  type: z.string(),
+  severity: z.string(),
+  text: z.string(),
+  by: z.string().optional(),
+});
+const eventList = z.looseObject({ events: z.array(event) });
+const gap = z.looseObject({ after: z.number(), first: z.number() });
+type ShownEvent = z.output<typeof event>;
+
+/** Events that are shown before those that come, and without `--follow`. */
+const shownBefore = 10;
+const shownOfAll = 100;
+/** From one try to the next to reach a Weldr that is away, ms. */
+const triesEvery = 1_000;
+
+/** Which events. */
+export interface EventsWish {
+  /** Types and groups of types, with commas; undefined: all. */
+  readonly type: string | undefined;
+  readonly pool: string | undefined;
+  readonly limit: string | undefined;
+}
+
+/** The last events, a line each. */
+export async function listEvents(admin: AdminClient, wish: EventsWish, json: boolean): Promise<string> {
+  const answer = await admin.call({ method: 'GET', path: `/events?${queryOf(wish, shownOfAll)}` });
+  if (json) return toJson(answer);
+  const { events } = understood(eventList, answer);
+  return events.length === 0 ? 'nothing has happened yet' : events.map(lineOf).join('\n');
+}
+
+/** Writes the last events and then each as it happens, over restarts of Weldr, until nobody reads any more. */
+export async function followEvents(admin: AdminClient, wish: EventsWish, json: boolean): Promise<void> {
+  const { stdout: output, stderr: errors } = process;
+  const stop = new AbortController();
+  const { signal } = stop;
+  output.once('error', () => stop.abort());
+  const path = `/events?${queryOf(wish, shownBefore)}`;
+  let lastEventId: string | undefined;
+  let isAway = false;
+  while (!signal.aborted) {
+    try {
+      for await (const { id, event: name, data } of admin.follow(path, { lastEventId, signal })) {
+        lastEventId = id ?? lastEventId;
+        if (isAway) errors.write(`weldr: ${admin.origin} answers again\n`);
+        isAway = false;
+        const text = textOf(name, data, json);
+        // Who reads slowly must not make this process grow.
+        if (text !== undefined && !output.write(`${text}\n`)) await drained(output, signal);
+      }
+    } catch (thrown) {
+      if (signal.aborted) return;
+      if (!(thrown instanceof UnreachableError) || lastEventId === undefined) throw thrown;
+      if (!isAway) errors.write(`weldr: cannot reach ${admin.origin}, trying again (${thrown.reason})\n`);
+      isAway = true;
+    }
+    await sleep(triesEvery, undefined, { signal }).catch(() => {});
+  }
+}
+
+async function drained(output: NodeJS.WritableStream, signal: AbortSignal): Promise<void> {
+  await once(output, 'drain', { signal }).catch(() => {});
+}
+
+function textOf(name: string, data: string, json: boolean): string | undefined {
+  const value: unknown = JSON.parse(data);
+  if (name === 'gap') {
+    understood(gap, value);
+    const text = 'what happened in between is not kept any more';
+    return json ? JSON.stringify({ gap: value }) : `-- ${text} --`;
+  }
+  if (name !== 'message') return undefined;
+  return json ? data : lineOf(understood(event, value));
+}
+
+/** Such as `2026-03-01 14:03:07  warning  server.state   server … is down: connection refused (by health-check)`. */
+function lineOf({ at, type, severity, text, by }: ShownEvent): string {
+  const author = by === undefined || text.endsWith(`by ${by}`) ? '' : ` (by ${by})`;
+  return printable(`${timeOf(at)}  ${severity.padEnd(7)}  ${type.padEnd(18)}  ${text}${author}`);
+}
+
+/** As the clocks here show it. */
+function timeOf(at: number): string {
+  const date = new Date(at);
+  const two = (part: number): string => String(part).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+function queryOf({ type, pool, limit }: EventsWish, usual: number): URLSearchParams {
+  if (limit !== undefined && !/^[1-9]\d{0,3}$/.test(limit)) {
+    throw usageError(`--limit: expected a number from 1 to 1000, got ${JSON.stringify(limit)}`);
+  }
+  const query = new URLSearchParams({ limit: limit ?? String(usual) });
+  if (type !== undefined) query.set('type', type);
+  if (pool !== undefined) query.set('pool', pool);
+  return query;
+}
