@@ -122,7 +122,10 @@ export class AdminClient {
     const request = { method: 'GET', path, text: undefined, signal, accept, lastEventId };
     const response = await this.reach(request, async response => {
       const status = response.statusCode ?? 0;
-      if (status >= 400) throw new CommandError(refusal(status, parsedOrNothing(await readText(response))));
+      if (status >= 400) {
+        const words = refusal(status, parsedOrNothing(await readText(response)));
+        throw status === 503 ? new UnreachableError(words, words) : new CommandError(words);
+      }
       if (response.headers['content-type']?.startsWith(accept)) return response;
       throw new CommandError(`${this.base.origin} has no streams of events: ${whatIsIt}`);
     });

@@ -36,6 +36,8 @@ export class EventStreams {
       'Content-Type': 'text/event-stream',
       // Proxies in front hold nothing back.
       'X-Accel-Buffering': 'no',
+      // When it ends, the server does, or the caller.
+      Connection: 'close',
       ...headers,
     });
     response.write(`retry: ${comeBackAfter}\n\n`);

@@ -29,6 +29,14 @@ export interface AddressHolderOptions {
   readonly clock: Clock;
 }
 
+/** Is told what becomes of the addresses. */
+export interface AddressObserver {
+  /** They are here, or not any more. */
+  held(isHeld: boolean): void;
+  /** Why they are not held, though they should be; undefined: they are. */
+  complaint(text: string | undefined): void;
+}
+
 /** The addresses of one interface that this node holds now and then. */
 export class AddressHolder {
   private readonly options: AddressHolderOptions;
@@ -42,6 +50,8 @@ export class AddressHolder {
   private work: Promise<void> = Promise.resolve();
   private announcements: CancelTimer[] = [];
   private complaint = '';
+  /** Who is told; each config has one of its own. */
+  observer: AddressObserver | undefined;
   /** Run commands so that they cannot take effect late. */
   keepsDeadlines = false;
 
@@ -115,9 +125,11 @@ export class AddressHolder {
       return;
     }
     this.thereUntil = begun + lifetime * 1000;
+    if (this.complaint !== '') this.observer?.complaint(undefined);
     this.complaint = '';
     if (!fresh || !this.wanted) return;
     log.info({ addresses: this.options.addresses.map(formatAddress) }, 'holding the address');
+    this.observer?.held(true);
     this.announce();
   }
 
@@ -134,7 +146,9 @@ export class AddressHolder {
       log.error({ reason: problems.join('; ') }, 'the address cannot be taken away; trying again');
       await new Promise<void>(resolve => clock.after(50, resolve));
     }
-    if (held) log.info({ addresses: this.options.addresses.map(formatAddress) }, 'let go of the address');
+    if (!held) return;
+    log.info({ addresses: this.options.addresses.map(formatAddress) }, 'let go of the address');
+    this.observer?.held(false);
   }
 
   /** Tells the neighbours, now and a few times more, that the address is here. */
@@ -172,6 +186,7 @@ export class AddressHolder {
     if (text === this.complaint) return;
     this.complaint = text;
     this.options.log.error({ reason: text }, 'the address is not held');
+    this.observer?.complaint(text);
   }
 
   private async inTurn(step: () => Promise<void>): Promise<void> {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import { parseAddress } from './address.ts';
+import { formatAddress, parseAddress } from './address.ts';
 import { AddressHolder } from './address-holder.ts';
 import { checkPrerequisites } from './prerequisites.ts';
 
@@ -56,8 +56,22 @@ export const floatingIp = definePlugin({
   schema,
   memory: (): Memory => ({ holder: undefined, made: '' }),
   async manager(manager, options) {
-    const { hooks, log, clock, onClose, status } = manager;
+    const { hooks, log, clock, onClose, status, events } = manager;
     const holder = await takeHolder(options, manager);
+    const addresses = options.address.map(formatAddress).join(', ');
+    holder.observer = {
+      held(isHeld) {
+        const text = isHeld ? `this node holds ${addresses}` : `this node let go of ${addresses}`;
+        events.add({ type: isHeld ? 'address.held' : 'address.released', text, address: addresses });
+      },
+      complaint: reason =>
+        events.problem(
+          'address',
+          reason === undefined
+            ? undefined
+            : { severity: 'error', text: `${addresses} is not held: ${reason}`, address: addresses },
+        ),
+    };
     const cancelReminder = clock.after(electionExpectedWithin, () => {
       log.error('no leader was elected yet; is there an etcd() in the config, and does etcd answer?');
     });
