@@ -4,7 +4,20 @@ export type { CertificateInfo, CertificateObserver } from '../core/certificates/
 export type { CertificatePair, ManagerCertificates } from '../core/certificates/manager-certificates.ts';
 export type { CancelTimer, Clock } from '../core/clock.ts';
 export { type Blame, type ErrorCode, errorTable, type Retry, WeldrError } from '../core/errors.ts';
-export type { AdminAnswer, AdminRequest, AdminRoute, AdminRoutes } from '../core/plugin/admin.ts';
+export type { NewEvent, Severity, Subject, WeldrEvent } from '../core/events/event.ts';
+export type { EventListener, EventsAfter } from '../core/events/event-log.ts';
+export type { ManagerEvents } from '../core/events/plugin-events.ts';
+export type { NewProblem, Problem } from '../core/events/problems.ts';
+export type {
+  AdminAnswer,
+  AdminRequest,
+  AdminRoute,
+  AdminRoutes,
+  EventStream,
+  StreamMessage,
+  StreamSender,
+  StreamWish,
+} from '../core/plugin/admin.ts';
 export {
   type ChannelType,
   channel,
@@ -27,6 +40,7 @@ export {
   type WorkerSide,
 } from '../core/plugin/plugin.ts';
 export type { Entities, KindFacts, KindItem, PlainItem, PluginKind } from '../core/plugin/plugin-kind.ts';
+export type { Finished, Traffic, TrafficCounts, TrafficSource } from '../core/plugin/traffic.ts';
 export { type WhenMatcher, when } from '../core/plugin/when.ts';
 export type { DiscoverySource, SourceChange, SourceSummary } from '../core/pool/discovery-source.ts';
 export type { ManagerPools, PoolCounts } from '../core/pool/manager-pools.ts';

@@ -104,7 +104,7 @@ test('followers under load see everything once, over a reload, and the command s
     });
     assert.match(
       stdout,
-      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}error {4}reload\.failed {6}the reload failed.*\(by 127\.0\.0\.1\)$/m,
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}error {4}reload\.failed {7}the reload failed.*\(by 127\.0\.0\.1\)$/m,
     );
     assert.match(stdout, /info {5}reload\.done/);
     const body = await read(admin, '/overview');
