@@ -95,6 +95,8 @@ for (const workers of [0, 2]) {
         await until('the old process ends', () => !isRunning(old));
         assert.is(await getUnix(join(weldr.folder, 'http.sock')), 'HTTP/1.1 200 OK');
       }
+      const happened = JSON.stringify(await read(admin, '/events?type=manager.started'));
+      assert.is(happened.match(/"type":"manager.started"/g)?.length, pids.length, 'what happened is kept');
       assert.is(await weldr.exited, 0);
     } finally {
       await load.stop();
