@@ -10,8 +10,8 @@ import type { NewEvent, Subject } from './event.ts';
 import type { EventLog } from './event-log.ts';
 import type { NewProblem, Problems } from './problems.ts';
 
-/** From one look at the store to the next, ms; after so many it counts as away. */
-const storeLookEvery = 1_000;
+/** From one look to the next, ms; after so many at it a store counts as away. */
+const lookEvery = 1_000;
 const awayAfterLooks = 3;
 
 /** The source of the problems that Weldr itself tells of. */
@@ -24,6 +24,13 @@ export interface EventRecorderOptions {
   readonly clock: Clock;
 }
 
+/** What is looked at, as nobody tells of it. */
+export interface Watched {
+  storeIsAway(): boolean;
+  /** Says what leads to pools that are not there; undefined: nothing does. */
+  dangling(): string | undefined;
+}
+
 /** Turns what happens in a manager into events. */
 export class EventRecorder {
   private readonly options: EventRecorderOptions;
@@ -33,6 +40,8 @@ export class EventRecorder {
   private readonly untold = new Map<string, NewEvent>();
   private leadership: Leadership | undefined;
   private looksAway = 0;
+  /** Pools may have come or gone, and what leads to them. */
+  private danglingIsUnknown = true;
 
   constructor(options: EventRecorderOptions) {
     this.options = options;
@@ -56,6 +65,7 @@ export class EventRecorder {
           this.stateChanged(pools, upstream, before);
       },
       removed: ({ pool, id }) => {
+        this.danglingIsUnknown = true;
         if (!this.leaving.delete(keyOf(pool, id))) return;
         this.add({ type: 'server.left', text: `server ${id} has left pool ${pool}`, pool, server: id });
       },
@@ -78,7 +88,12 @@ export class EventRecorder {
       if (isLeaving) this.leaving.add(keyOf(pool, server));
       else this.leaving.delete(keyOf(pool, server));
     }
-    this.add({ type: `${kind}.${happened}`, text, by, field, from: plain(from), to: plain(to), ...about });
+    this.danglingIsUnknown = true;
+    const values = { from: plain(from), to: plain(to) };
+    // Fields of requests, of checks and the like may hold credentials.
+    const isPlain = field === undefined || (isShown(from) && isShown(to));
+    const shown = isPlain ? text : `${what}: ${field} changed, by ${by}`;
+    this.add({ type: `${kind}.${happened}`, text: shown, by, field, ...(isPlain ? values : {}), ...about });
   }
 
   /** A backup of a pool gets requests now, or does not any more. */
@@ -112,12 +127,25 @@ export class EventRecorder {
     } else this.add({ type: 'leader.changed', text: `${node} leads the cluster`, node });
   }
 
-  /** Looks from time to time whether the store is away, until what it returns is called. */
-  watchStore(isAway: () => boolean): () => void {
-    return this.options.clock.every(storeLookEvery, () => this.lookAtStore(isAway()));
+  /** Looks from time to time at what nobody tells of, until what it returns is called. */
+  watch({ storeIsAway, dangling }: Watched): () => void {
+    return this.options.clock.every(lookEvery, () => {
+      this.lookAtStore(storeIsAway());
+      if (!this.danglingIsUnknown) return;
+      this.danglingIsUnknown = false;
+      const text = dangling();
+      this.problem('dangling', text === undefined ? undefined : { text });
+    });
+  }
+
+  /** What of the plugins of a scope, such as `pool api`, does not run here; none: all do. */
+  scopeProblems(scope: string, problems: readonly string[]): void {
+    const text = `${scope} works without plugins that it lists: ${problems.join('; ')}`;
+    this.problem(`plugins of ${scope}`, problems.length === 0 ? undefined : { severity: 'error', text });
   }
 
   reloaded(by: string): void {
+    this.danglingIsUnknown = true;
     this.add({ type: 'reload.done', text: 'the config was read anew, and is in force', by });
     this.problem('reload', undefined);
   }
@@ -183,7 +211,11 @@ export class EventRecorder {
     const event = this.untold.get(key);
     if (event === undefined) return;
     this.untold.delete(key);
-    this.add({ ...event, by });
+    const { pool, server, to } = event;
+    // By whom it is, is all that its record knows of why.
+    const isWish = event.reason?.startsWith(`${to} by `) === true;
+    const told = { text: `server ${server} in pool ${pool} is ${to}, by ${by}`, reason: `${to} by ${by}` };
+    this.add({ ...event, ...(isWish ? told : {}), by });
   }
 }
 
@@ -205,7 +237,11 @@ function subjectOf(what: string): { readonly kind: string; readonly about: Subje
   return { kind, about: { server, pool } };
 }
 
-/** Only what is short and plain; the rest is in the text, as far as it may be told. */
+/** Is it none, or a value in itself? */
+function isShown(value: unknown): boolean {
+  return value === undefined || value === null || plain(value) !== undefined;
+}
+
 function plain(value: unknown): string | number | boolean | undefined {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
     ? value

@@ -27,6 +27,8 @@ export interface ListChange {
 export interface RunTimePluginsOptions {
   readonly workers: ListingWorkers;
   log(): Logger | undefined;
+  /** Told what of the list of a scope, such as `the pool api`, does not run somewhere; none: all of it does. */
+  onProblems?(scope: string, problems: readonly string[]): void;
 }
 
 /** The manager itself, among the numbers of workers. */
@@ -148,12 +150,16 @@ export class RunTimePlugins {
           `${describe(scope)} answers 503, as a plugin that it lists is not there: ${problem}`,
         );
     }
+    if (known.length + problems.length > 0) this.options.onProblems?.(describe(scope), this.problems(scope));
   }
 
   /** A worker has ended: what it found is over. */
   workerGone(worker: number): void {
     for (const [name, byFinder] of [...this.found]) {
-      if (byFinder.delete(worker) && byFinder.size === 0) this.found.delete(name);
+      if (!byFinder.delete(worker) || byFinder.size > 0) continue;
+      this.found.delete(name);
+      const scope = this.lists.get(name)?.scope;
+      if (scope !== undefined) this.options.onProblems?.(describe(scope), []);
     }
   }
 

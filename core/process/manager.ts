@@ -89,7 +89,7 @@ export class Manager {
   private readonly problems = new Problems(systemClock);
   private readonly traffic = new Traffic();
   private readonly recorder: EventRecorder;
-  private stopWatchingStore: () => void = () => {};
+  private stopWatching: () => void = () => {};
   /** All groups that have processes; the one in charge is `group`. */
   private readonly groups = new Set<WorkerGroup>();
   private firstWorker: WorkerLink | undefined;
@@ -127,6 +127,7 @@ export class Manager {
     this.runTime = new RunTimePlugins({
       workers: this.preparation,
       log: () => this.processLog?.log,
+      onProblems: (scope, problems) => this.recorder.scopeProblems(scope, problems),
     });
     this.delivery = new Delivery({ clock: systemClock, log: () => this.log, groups: () => this.groups });
     this.pools = new ManagedPools({
@@ -350,7 +351,10 @@ export class Manager {
       throw thrown;
     }
     this.log.info({ listen: this.status.listen, workers: group.size, pid: process.pid }, 'listening');
-    this.stopWatchingStore = this.recorder.watchStore(() => this.pools.state.stale);
+    this.stopWatching = this.recorder.watch({
+      storeIsAway: () => this.pools.state.stale,
+      dangling: () => this.danglingText,
+    });
     const since = this.options.predecessor === undefined ? '' : ', in place of the process before';
     const text = `Weldr ${this.options.version} serves at ${this.status.listen.join(', ')}${since}`;
     this.recorder.add({ type: 'manager.started', text });
@@ -392,16 +396,18 @@ export class Manager {
     );
   }
 
-  /** What leads nowhere, in one line. */
   private tellDangling(): void {
+    const text = this.danglingText;
+    if (text !== undefined) this.log.warn({ dangling: this.kinds.dangling.length }, text);
+  }
+
+  /** What leads nowhere, in one line; undefined: nothing. */
+  private get danglingText(): string | undefined {
     const { dangling } = this.kinds;
-    if (dangling.length === 0) return;
+    if (dangling.length === 0) return undefined;
     const named = dangling.slice(0, maxNamed).map(({ what, pools }) => `${what} to ${pools.join(' and ')}`);
     const more = dangling.length > maxNamed ? ', …' : '';
-    this.log.warn(
-      { dangling: dangling.length },
-      `pools that are not there are led to (${named.join(', ')}${more}): such requests are answered with 503`,
-    );
+    return `pools that are not there are led to (${named.join(', ')}${more}): such requests are answered with 503`;
   }
 
   /** What of the config is not in force, and why, in one line. */
@@ -571,7 +577,7 @@ export class Manager {
     this.groups.clear();
     this.sockets.keep([]);
     this.tls.close();
-    this.stopWatchingStore();
+    this.stopWatching();
     clearInterval(this.keepAlive);
   }
 

@@ -123,7 +123,7 @@ test('who leads is told when it changes, and not with each renewal', async () =>
 test('a store that is away for some seconds is told of, and is a problem until it is back', async () => {
   const { manager } = await withSide();
   let isAway = false;
-  const stop = manager.recorder.watchStore(() => isAway);
+  const stop = manager.recorder.watch({ storeIsAway: () => isAway, dangling: () => undefined });
   isAway = true;
   manager.clock.advance(1000);
   isAway = false;
@@ -195,4 +195,32 @@ test('what a plugin does wrong on an event is logged, and it hears nothing after
   side.events.add({ type: 'test.told', text: 'too late' });
   assert.is(heard, 1);
   assert.is(manager.events.all.length, 2);
+});
+
+test('what leads to pools that are not there, and plugins that do not run, are problems until they are not', async () => {
+  const { manager, side } = await withSide();
+  let leading: string | undefined = 'route a to nowhere';
+  const stop = manager.recorder.watch({ storeIsAway: () => false, dangling: () => leading });
+  manager.clock.advance(1000);
+  manager.recorder.scopeProblems('the pool api', ['jwt does not start']);
+  assert.equal(
+    manager.problems.list.map(({ text }) => text),
+    ['route a to nowhere', 'the pool api works without plugins that it lists: jwt does not start'],
+  );
+  leading = undefined;
+  manager.clock.advance(1000);
+  assert.is(manager.problems.list.length, 2, 'nothing has changed that it could depend on');
+  await side.operator.write([{ kind: 'pool', key: 'nowhere', op: 'add', value: {} }], 'me');
+  manager.clock.advance(1000);
+  manager.recorder.scopeProblems('the pool api', []);
+  assert.equal(manager.problems.list, []);
+  stop();
+});
+
+test('a field that is no value in itself is said to have changed, as it may hold credentials', async () => {
+  const { manager, side } = await withSide();
+  const value = { healthCheck: { headers: { authorization: 'Bearer hunter2' } } };
+  await side.operator.write([{ kind: 'server', key: `api/${a}`, op: 'patch', value }], 'me');
+  assert.is(manager.events.all[0]?.text, `server ${a} in pool api: healthCheck changed, by me`);
+  assert.not.match(JSON.stringify(manager.events.all), /hunter2/);
 });
