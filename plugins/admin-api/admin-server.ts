@@ -19,6 +19,10 @@ import { problemAnswer } from './problem.ts';
 import { readBody } from './request-body.ts';
 import type { TlsDoor } from './tls-door.ts';
 
+// What else only a manager loads, in the same file of the bundle.
+export { addEventRoutes } from './event-routes.ts';
+export { OverviewMemory } from './overviews.ts';
+
 const defaultMaxBody = 64 * 1024;
 /** How long answers that are under way may take when the server closes, ms. */
 const closeWithin = 1000;

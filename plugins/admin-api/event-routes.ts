@@ -6,7 +6,6 @@ import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { EventFeed } from './event-feed.ts';
 import { EventFilter } from './event-filter.ts';
 import { type OverviewMemory, Overviews } from './overviews.ts';
-import { isSet } from './query-switch.ts';
 
 const defaultLimit = 100;
 const maxLimit = 1_000;
@@ -93,7 +92,9 @@ function streamOf({ query, stream }: AdminRequest, side: ManagerSide, feed: Even
   }
   const resumed = idOf(stream?.lastEventId, 'Last-Event-ID') ?? idOf(query.get('since'), 'since');
   const after = resumed ?? lastOnes(events.all, filter, limit ?? 0) ?? events.last;
-  const wish = { after, filter, overview: isSet({ query }, 'overview'), servers };
+  // As any other switch, but this file is of another chunk than theirs.
+  const overview = ![null, 'false', '0'].includes(query.get('overview'));
+  const wish = { after, filter, overview, servers };
   return { status: 200, body: undefined, stream: out => feed.begin(out, wish) };
 }
 

@@ -100,11 +100,7 @@ export const adminApi = definePlugin({
     const guard = new AccessGuard({ token: bearer, clientAuth, listenHost: host, hosts });
     const { admin: routes, clock, log, operator, onClose } = side;
     // Workers never serve it, and loading it takes longer than all else that they need.
-    const [{ AdminServer }, { addEventRoutes }, { OverviewMemory }] = await Promise.all([
-      import('./admin-server.ts'),
-      import('./event-routes.ts'),
-      import('./overviews.ts'),
-    ]);
+    const { AdminServer, addEventRoutes, OverviewMemory } = await import('./admin-server.ts');
     side.memory.overview ??= new OverviewMemory();
     addEventRoutes(side.admin, side, side.memory.overview);
     const door = tls === undefined ? undefined : await doorOf(tls, side);
