@@ -261,14 +261,22 @@ export class ManagedPools {
     return this.state.row(poolKindName, pool)?.op === 'remove';
   }
 
-  /** The names of the pools that there are; one that nobody names and that has no server is none. */
+  /** The names of the pools that there are, and of those whose last servers drain; others that nobody names are none. */
   get poolNames(): string[] {
-    return Array.from(this.pools, ({ name }) => name).filter(name => this.hasPool(name));
+    return Array.from(this.pools, ({ name }) => name).filter(name => this.isShown(name));
   }
 
+  /** Is it there, or do servers of it still drain? */
+  isShown(name: string): boolean {
+    return this.hasPool(name) || (!this.isRemoved(name) && (this.pools.get(name)?.size ?? 0) > 0);
+  }
+
+  /** Is it there, for those that lead to it? A pool which only its servers make is over when the last of them has to go. */
   hasPool(name: string): boolean {
     if (this.isRemoved(name)) return false;
-    return this.state.entity(poolKindName, name) !== undefined || (this.pools.get(name)?.size ?? 0) > 0;
+    if (this.state.entity(poolKindName, name) !== undefined) return true;
+    for (const { leaving } of this.list(name)) if (!leaving) return true;
+    return false;
   }
 
   private poolBase(name: string): Base | undefined {

@@ -105,7 +105,7 @@ export class PluginPools implements ManagerPools {
 
   counts(name: string): PoolCounts | undefined {
     const pool = this.#pools.pools.get(name);
-    return pool === undefined || !this.#pools.hasPool(name)
+    return pool === undefined || !this.#pools.isShown(name)
       ? undefined
       : { servers: pool.size, available: pool.available.length, standby: pool.standbyCount };
   }

@@ -353,6 +353,19 @@ stores('is one: a second one is refused', async () => {
   assert.is(await failureOf(pools.useStore(new MemoryStore())), 'CONFIG_INVALID');
 });
 
+layers('have no pool any more whose last server drains, as nothing says that it be there', () => {
+  const { pools } = world([1]);
+  pools.setConfig({ blue: [server(a)] });
+  assert.is(pools.hasPool('blue'), true);
+  pools.setConfig({});
+  assert.equal(
+    [...pools.list('blue')].map(({ leaving }) => leaving),
+    [true],
+    'a worker has not said that it is idle',
+  );
+  assert.is(pools.hasPool('blue'), false);
+});
+
 stores('of a cluster tells what others did, and names the layer', async () => {
   const w = world();
   const store = new MemoryStore([], 'cluster');
