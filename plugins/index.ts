@@ -22,6 +22,7 @@ export { type HttpsRedirectOptions, httpsRedirect } from './https-redirect/index
 export { type IpFilterOptions, ipFilter } from './ip-filter/index.ts';
 export { type JwtOptions, jwt } from './jwt/index.ts';
 export { type LeastRequestsOptions, leastRequests } from './least-requests/index.ts';
+export { type MetricsOptions, metrics } from './metrics/index.ts';
 export { type PassiveHealthOptions, passiveHealth } from './passive-health/index.ts';
 export { type PeakEwmaOptions, peakEwma } from './peak-ewma/index.ts';
 export { type PoolFileOptions, poolFile } from './pool-file/index.ts';

@@ -16,6 +16,8 @@ export interface CountedOutputOptions {
 export class CountedOutput {
   private readonly output: Pick<LogOutput, 'write'>;
   private readonly options: CountedOutputOptions;
+  /** Lines that were lost since the beginning. */
+  dropped = 0;
   private lost = 0;
   private silentUntil = 0;
 
@@ -27,7 +29,9 @@ export class CountedOutput {
   /** Writes whole lines; false: they are lost. */
   write(lines: string): boolean {
     if (!this.output.write(lines)) {
-      this.lost += lines.split('\n').length - 1;
+      const count = lines.split('\n').length - 1;
+      this.dropped += count;
+      this.lost += count;
       return false;
     }
     if (this.lost > 0) this.tell();

@@ -17,6 +17,8 @@ export interface ProcessLog {
   flush(): Promise<void>;
   /** Opens a log file anew, as logrotate wants it; does nothing for stdout. What goes wrong is logged. */
   reopen(): void;
+  /** Lines that were dropped, as they could not be written fast enough. */
+  readonly dropped: number;
 }
 
 /** How a log is opened. */
@@ -59,7 +61,15 @@ export async function openLog({ level, file, bindings = {} }: LogOptions): Promi
       );
     }
   };
-  return { log: log.child(bindings), forward: write, flush: () => output.flush(), reopen };
+  return {
+    log: log.child(bindings),
+    forward: write,
+    flush: () => output.flush(),
+    reopen,
+    get dropped() {
+      return counted.dropped;
+    },
+  };
 }
 
 function openFile(path: string): LogOutput {

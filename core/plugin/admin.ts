@@ -12,6 +12,8 @@ export interface AdminRequest {
   readonly query: URLSearchParams;
   /** What the caller expects to find; see {@link Precondition}. */
   readonly precondition: Precondition;
+  /** What of several forms of an answer the caller takes: its `Accept`; undefined: any. */
+  readonly accept?: string | undefined;
   /** Who asks, for logs and for what is kept: the address, and whether a token was shown. */
   readonly by: string;
   /** Asks the caller for a stream of events, as a page does (`Accept: text/event-stream`)? Then after which one. */

@@ -27,6 +27,15 @@ export class LabelledChildren<Child> {
     return this.byKey.get(keyOf(other)) ?? this.add(other);
   }
 
+  /** The child with these values, if there is one. */
+  known(values: readonly string[]): Child | undefined {
+    return this.byKey.get(keyOf(values));
+  }
+
+  delete(values: readonly string[]): void {
+    this.byKey.delete(keyOf(values));
+  }
+
   [Symbol.iterator](): IterableIterator<Child> {
     return this.byKey.values();
   }

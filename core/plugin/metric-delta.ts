@@ -14,6 +14,15 @@ export interface MetricDelta {
   readonly isGone?: true;
 }
 
+/** A value that stands as an example for those of its bucket. */
+export interface Exemplar {
+  /** The id of the request. */
+  readonly id: string;
+  readonly value: number;
+  /** When it was observed, in s since 1970. */
+  readonly at: number;
+}
+
 /** What changed in one child of a metric. */
 export interface ChildDelta {
   /** Its number in its metric. */
@@ -24,4 +33,8 @@ export interface ChildDelta {
   readonly value: number;
   /** What a histogram's buckets grew by: `[bucket, count, bucket, count…]`; the last bucket is `+Inf`. */
   readonly counts?: readonly number[];
+  /** Examples of what a histogram observed, by the numbers of their buckets; left out when there are none. */
+  readonly exemplars?: readonly (readonly [bucket: number, exemplar: Exemplar])[];
+  /** It is not there any more, and its number is not used again. */
+  readonly gone?: true;
 }

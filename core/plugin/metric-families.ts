@@ -1,8 +1,9 @@
 // MetricFamilies: the sums of all instances, put together by name so that no name and no set of labels stands twice.
 import { keyOf } from './labelled-children.ts';
 import { instanceLabel, type MetricDefinition, sameShape } from './metric-definition.ts';
+import type { Exemplar } from './metric-delta.ts';
 import type { HistogramSample, MetricFamily, MetricSample } from './metric-family.ts';
-import type { ChildSum, MetricSum } from './metric-sum.ts';
+import { type ChildSum, labelsOf, type MetricSum } from './metric-sum.ts';
 
 /** The name of what {@link MetricFamilies} says of limits that were reached. */
 const overLimitName = 'weldr_metric_over_limit_total';
@@ -11,7 +12,14 @@ interface Family {
   definition: MetricDefinition;
   /** The age of the youngest process that has it. */
   youngest: number;
-  readonly samples: Map<string, { labels: Record<string, string>; value: number; counts: Float64Array }>;
+  readonly samples: Map<string, Sample>;
+}
+
+interface Sample {
+  readonly labels: Record<string, string>;
+  value: number;
+  readonly counts: Float64Array;
+  readonly exemplars: Map<number, Exemplar> | undefined;
 }
 
 /** Metrics on their way to being shown. */
@@ -57,7 +65,11 @@ export class MetricFamilies {
   }
 }
 
-function addSample(family: Family, { values, value, counts }: ChildSum, label: string | undefined): void {
+function addSample(
+  family: Family,
+  { values, value, counts, exemplars }: ChildSum,
+  label: string | undefined,
+): void {
   const key = keyOf([...values, label ?? '']);
   const known = family.samples.get(key);
   if (known !== undefined) {
@@ -67,18 +79,22 @@ function addSample(family: Family, { values, value, counts }: ChildSum, label: s
     }
     return;
   }
-  const labels: Record<string, string> = {};
-  for (const [at, name] of family.definition.labels.entries()) labels[name] = values[at] ?? '';
+  const labels = labelsOf(family.definition, values);
   if (label !== undefined) labels[instanceLabel] = label;
-  family.samples.set(key, { labels, value, counts: counts.slice() });
+  family.samples.set(key, { labels, value, counts: counts.slice(), exemplars });
 }
 
 function familyOf({ definition, samples }: Family): MetricFamily {
   const { name, help, kind, buckets } = definition;
   if (kind === 'histogram') {
     const histograms: HistogramSample[] = [];
-    for (const { labels, value, counts } of samples.values()) {
-      histograms.push({ labels, sum: value, ...cumulative(buckets, counts) });
+    for (const { labels, value, counts, exemplars } of samples.values()) {
+      histograms.push({
+        labels,
+        sum: value,
+        ...cumulative(buckets, counts),
+        ...(exemplars !== undefined && { exemplars }),
+      });
     }
     return { name, help, type: kind, samples: histograms };
   }

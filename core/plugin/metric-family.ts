@@ -1,4 +1,5 @@
 // MetricFamily: a metric with all its values, ready to be shown.
+import type { Exemplar } from './metric-delta.ts';
 
 /** One number with its labels. */
 export interface MetricSample {
@@ -15,6 +16,8 @@ export interface HistogramSample {
   readonly sum: number;
   /** How many values there were. */
   readonly count: number;
+  /** The last example of a bucket, by its number; that of `+Inf` is the number of the buckets. */
+  readonly exemplars?: ReadonlyMap<number, Exemplar>;
 }
 
 interface Named {

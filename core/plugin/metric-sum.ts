@@ -1,7 +1,7 @@
 // MetricSum: one metric of one plugin instance, added up over the processes that have it in the same shape.
 import { LabelledChildren } from './labelled-children.ts';
 import type { MetricDefinition } from './metric-definition.ts';
-import type { ChildDelta, MetricDelta } from './metric-delta.ts';
+import type { ChildDelta, Exemplar, MetricDelta } from './metric-delta.ts';
 
 /** What is known of one child. */
 export interface ChildSum {
@@ -10,6 +10,10 @@ export interface ChildSum {
   value: number;
   /** How many values each bucket of a histogram has, not added up; the last is `+Inf`. */
   readonly counts: Float64Array;
+  /** The last example of each bucket of a histogram; undefined: none came. */
+  exemplars?: Map<number, Exemplar> | undefined;
+  /** It was forgotten: what comes for it begins anew. */
+  forgotten?: true;
 }
 
 /** The children of one process, by the numbers that they have there. */
@@ -66,9 +70,25 @@ export class MetricSum {
     const sums = this.emptyChildren();
     if (this.definition.labels.length === 0) sums.of([]);
     for (const { byNumber } of this.processes) {
-      for (const { values, value } of byNumber.values()) sums.of(values).value += value;
+      for (const { values, value, forgotten } of byNumber.values()) {
+        if (forgotten !== true) sums.of(values).value += value;
+      }
     }
     return sums;
+  }
+
+  /** Forgets the children of which this does not say that they stay. Each starts at zero should it come again. */
+  retain(stays: (labels: Readonly<Record<string, string>>) => boolean): void {
+    const forget = (child: ChildSum): boolean => !stays(labelsOf(this.definition, child.values));
+    for (const child of [...this.children]) {
+      if (!forget(child)) continue;
+      child.forgotten = true;
+      this.children.delete(child.values);
+    }
+    if (this.definition.kind !== 'gauge') return;
+    for (const { byNumber } of this.processes) {
+      for (const child of byNumber.values()) if (forget(child)) child.forgotten = true;
+    }
   }
 
   /** How often a child was asked for that is not there because of the limit. */
@@ -76,14 +96,11 @@ export class MetricSum {
     return this.overLimitThere + this.children.overLimit;
   }
 
-  private addChild({ byNumber }: ProcessChildren, { child, labels, value, counts = [] }: ChildDelta): void {
-    let sum = byNumber.get(child);
-    if (sum === undefined) {
-      if (labels === undefined) return;
-      const gauge = this.definition.kind === 'gauge';
-      sum = gauge ? this.emptyChild(labels) : this.children.of(labels);
-      byNumber.set(child, sum);
-    }
+  private addChild(process: ProcessChildren, delta: ChildDelta): void {
+    const { child, value, counts = [], exemplars, gone } = delta;
+    const sum = this.childOf(process, delta);
+    if (sum === undefined) return;
+    if (gone === true) process.byNumber.delete(child);
     // What overflowed to Infinity is null in JSON.
     if (!Number.isFinite(value)) return;
     if (this.definition.kind === 'gauge') sum.value = value;
@@ -92,6 +109,21 @@ export class MetricSum {
       const bucket = counts[i] ?? 0;
       sum.counts[bucket] = (sum.counts[bucket] ?? 0) + (counts[i + 1] ?? 0);
     }
+    if (exemplars === undefined) return;
+    sum.exemplars ??= new Map();
+    for (const [bucket, exemplar] of exemplars) {
+      if (bucket < sum.counts.length) sum.exemplars.set(bucket, exemplar);
+    }
+  }
+
+  private childOf({ byNumber }: ProcessChildren, { child, labels }: ChildDelta): ChildSum | undefined {
+    const known = byNumber.get(child);
+    if (known !== undefined && known.forgotten !== true) return known;
+    const values = labels ?? known?.values;
+    if (values === undefined) return undefined;
+    const sum = this.definition.kind === 'gauge' ? this.emptyChild(values) : this.children.of(values);
+    byNumber.set(child, sum);
+    return sum;
   }
 
   private emptyChildren(): LabelledChildren<ChildSum> {
@@ -102,4 +134,11 @@ export class MetricSum {
     const { kind, buckets } = this.definition;
     return { values, value: 0, counts: new Float64Array(kind === 'histogram' ? buckets.length + 1 : 0) };
   }
+}
+
+/** The labels of a child, by name. */
+export function labelsOf({ labels }: MetricDefinition, values: readonly string[]): Record<string, string> {
+  const named: Record<string, string> = {};
+  for (const [at, name] of labels.entries()) named[name] = values[at] ?? '';
+  return named;
 }

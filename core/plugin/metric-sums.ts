@@ -118,6 +118,14 @@ export class MetricSums {
     return families.list();
   }
 
+  /** Forgets the children of all metrics of which this does not say that they stay, such as those of servers that left. */
+  retain(stays: (labels: Readonly<Record<string, string>>) => boolean): void {
+    this.takeManager();
+    for (const sums of this.instances.values()) {
+      for (const shapes of sums.values()) for (const sum of shapes) sum.retain(stays);
+    }
+  }
+
   private takeManager(): void {
     const deltas = this.manager.take();
     if (deltas !== undefined) this.add(managerItself, deltas);

@@ -18,10 +18,19 @@ export interface Gauge {
   dec(by?: number): void;
 }
 
+/** What a value is an example of: a request, by its id. */
+export interface Identified {
+  /** Read only where an example is wanted; undefined: it has none. */
+  readonly id?: string | undefined;
+}
+
 /** Counts values by size. */
 export interface Histogram {
-  /** Counts a value; times are in seconds. An infinite number and NaN are not counted, and logged once. */
-  observe(value: number): void;
+  /**
+   * Counts a value; times are in seconds. An infinite number and NaN are not counted, and logged once. `example`: the
+   * first of each bucket is kept until it is told to the manager, and shown with the bucket in OpenMetrics.
+   */
+  observe(value: number, example?: Identified): void;
 }
 
 /** One string for each label, in the order of the labels. */
@@ -35,6 +44,11 @@ export interface Labelled<Child, Labels extends readonly string[]> {
    * PLUGIN_FAILED when there are more or fewer values than labels.
    */
   labels(...values: LabelValues<Labels>): Child;
+  /**
+   * Forgets the child with these values, if there is one: what it stands for is gone, and its place is free. What was
+   * counted stays in the sum of all processes until what serves the metrics knows as well that it is gone.
+   */
+  remove(...values: LabelValues<Labels>): void;
 }
 
 /** What a metric is. */

@@ -10,6 +10,7 @@ import type { Pool, Pools } from '../pool/pool.ts';
 import type { Route, RouteReply } from '../request/route.ts';
 import type { Listen } from '../settings/listen.ts';
 import type { Overrides } from '../settings/settings.ts';
+import type { ConnectionCounts } from '../stages/connection-info.ts';
 import type { RequestHooks } from '../stages/request-hooks.ts';
 import type { Condition, Role, Scope } from '../stages/scope.ts';
 import type { Row } from '../state/row.ts';
@@ -127,6 +128,8 @@ export interface WorkerSide<ToManager = unknown, ToWorker = unknown, Item = unkn
   writeLog(lines: string): boolean;
   /** The line to the plugin's manager side. */
   readonly channel: WorkerChannel<ToManager, ToWorker>;
+  /** How many connections there are now, and who waits for one. It looks at each connection: not for each request. */
+  connections(): ConnectionCounts;
   /**
    * Makes a route for the stage `route` to return; make it once. One that leads to no pool makes a reply, after its own
    * plugins have let the request in.
@@ -165,6 +168,11 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   readonly overrides: Overrides;
   /** What all plugins have counted so far, for the one which serves it. */
   metricFamilies(): readonly MetricFamily[];
+  /**
+   * Has all metrics, of whichever plugin, forget the children of which `stays` does not say that they stay: for the plugin
+   * that serves them, once what their labels name is gone.
+   */
+  retainMetrics(stays: (labels: Readonly<Record<string, string>>) => boolean): void;
   /** What `memory` made: kept for this instance from one config to the next. */
   readonly memory: Memory;
   /**
@@ -209,4 +217,22 @@ export interface ManagerStatus {
   /** The addresses that clients connect to, such as `0.0.0.0:8080`. */
   readonly listen: readonly string[];
   readonly stopping: boolean;
+  /** Workers that died, or hung, and were replaced. */
+  readonly workerRestarts: number;
+  /** What became of reading the config anew. */
+  readonly reloads: Reloads;
+  /** Tells configs apart: of all that the one in force was read from, in hexadecimal. */
+  readonly configHash: string;
+  /** Lines that were dropped as the log could not be written fast enough, of this process. */
+  readonly droppedLogLines: number;
+}
+
+/** How often the config was read anew, and how the last time ended. */
+export interface Reloads {
+  readonly succeeded: number;
+  readonly failed: number;
+  /** Did the last one succeed? True before the first. */
+  readonly lastSucceeded: boolean;
+  /** When the config that is in force was taken, ms since the epoch. */
+  readonly lastSuccessAt: number;
 }

@@ -1,6 +1,6 @@
 // RecordedChild: one counter, gauge or histogram of one process, and what of it the manager has not heard yet.
-import type { ChildDelta, MetricDelta } from './metric-delta.ts';
-import type { Counter, Gauge, Histogram } from './metrics.ts';
+import type { ChildDelta, Exemplar, MetricDelta } from './metric-delta.ts';
+import type { Counter, Gauge, Histogram, Identified } from './metrics.ts';
 
 /** The metric that a child is of. */
 export interface ChildOwner {
@@ -22,6 +22,8 @@ export abstract class RecordedChild {
   told = false;
   /** Does it stand in the list of those that have something to tell? */
   waiting = false;
+  /** Was it removed? */
+  gone = false;
   /** The next in that list. */
   next: RecordedChild | undefined = undefined;
 
@@ -33,13 +35,14 @@ export abstract class RecordedChild {
 
   /** What the manager has not heard yet. */
   take(): ChildDelta {
-    const delta = { child: this.number, ...this.takeValue() };
+    const value = this.takeValue();
+    const delta = { child: this.number, ...value, ...(this.gone && { gone: true as const }) };
     if (this.told) return delta;
     this.told = true;
     return { ...delta, labels: this.values };
   }
 
-  protected abstract takeValue(): Pick<ChildDelta, 'value' | 'counts'>;
+  protected abstract takeValue(): Pick<ChildDelta, 'value' | 'counts' | 'exemplars'>;
 }
 
 /** A counter; `grown` is what the manager has not heard yet. */
@@ -89,6 +92,8 @@ export class HistogramChild extends RecordedChild implements Histogram {
   private readonly bounds: Float64Array;
   /** The buckets, `+Inf`, and last the sum: in an array, a number that is not whole costs no allocation. */
   private readonly counts: Float64Array;
+  /** Examples by bucket; made when the first comes. */
+  private exemplars: Map<number, Exemplar> | undefined = undefined;
 
   constructor(owner: ChildOwner, number: number, values: readonly string[], bounds: Float64Array) {
     super(owner, number, values);
@@ -96,7 +101,7 @@ export class HistogramChild extends RecordedChild implements Histogram {
     this.counts = new Float64Array(bounds.length + 2);
   }
 
-  observe(value: number): void {
+  observe(value: number, example?: Identified): void {
     if (!Number.isFinite(value)) {
       this.owner.refuse(value);
       return;
@@ -107,10 +112,18 @@ export class HistogramChild extends RecordedChild implements Histogram {
     while (bucket < length && value > (bounds[bucket] ?? 0)) bucket++;
     counts[bucket] = (counts[bucket] ?? 0) + 1;
     counts[length + 1] = (counts[length + 1] ?? 0) + value;
+    if (example !== undefined && this.exemplars?.has(bucket) !== true) this.exemplify(bucket, value, example);
     if (!this.waiting) this.owner.changed(this);
   }
 
-  protected override takeValue(): Pick<ChildDelta, 'value' | 'counts'> {
+  /** Few come here: one for each bucket and each time that the manager is told. */
+  private exemplify(bucket: number, value: number, { id }: Identified): void {
+    if (id === undefined) return;
+    this.exemplars ??= new Map();
+    this.exemplars.set(bucket, { id, value, at: Date.now() / 1_000 });
+  }
+
+  protected override takeValue(): Pick<ChildDelta, 'value' | 'counts' | 'exemplars'> {
     const counts: number[] = [];
     for (let bucket = 0; bucket <= this.bounds.length; bucket++) {
       const count = this.counts[bucket] ?? 0;
@@ -118,6 +131,9 @@ export class HistogramChild extends RecordedChild implements Histogram {
     }
     const value = this.counts[this.bounds.length + 1] ?? 0;
     this.counts.fill(0);
-    return { value, counts };
+    const { exemplars } = this;
+    if (exemplars === undefined) return { value, counts };
+    this.exemplars = undefined;
+    return { value, counts, exemplars: [...exemplars] };
   }
 }

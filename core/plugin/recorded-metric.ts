@@ -66,6 +66,15 @@ export class RecordedMetric<Child extends RecordedChild> implements ChildOwner {
     return child;
   }
 
+  remove(...values: readonly string[]): void {
+    const tidied = values.map(tidy);
+    const child = this.children.known(tidied);
+    if (child === undefined) return;
+    this.children.delete(tidied);
+    child.gone = true;
+    if (!child.waiting) this.options.changed(child);
+  }
+
   changed(child: RecordedChild): void {
     this.options.changed(child);
   }

@@ -115,6 +115,7 @@ export class StartedManagerSide {
         return metricsOf();
       },
       metricFamilies: () => surroundings.metricFamilies(),
+      retainMetrics: stays => options.sums.retain(stays),
       get hooks() {
         return hooksOf();
       },

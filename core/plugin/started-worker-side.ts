@@ -1,6 +1,7 @@
 // StartedWorkerSide: the worker side of one plugin that runs: its hooks, what listens for it, its metrics and clean-ups.
 import type { Logger } from 'pino';
 import { Route } from '../request/route.ts';
+import { noConnections } from '../stages/connection-info.ts';
 import { createHooks } from '../stages/request-hooks.ts';
 import type { StageEntry } from '../stages/stages.ts';
 import { guardedReply } from '../stages/tap-guard.ts';
@@ -91,6 +92,7 @@ export class StartedWorkerSide {
       writeLog: lines => surroundings.options.writeLog(lines),
       covers: pool => surroundings.covers(instance, pool),
       entities: surroundings.entitiesOf(instance),
+      connections: () => surroundings.options.connections?.() ?? noConnections(),
       onClose: fn => cleanUps.add(name, fn),
       route: (routeName, end) =>
         new Route(

@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { Pools } from '../pool/pool.ts';
 import { reply } from '../request/reply.ts';
+import type { ConnectionCounts } from '../stages/connection-info.ts';
 import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
 import { type StageEntry, Stages } from '../stages/stages.ts';
@@ -44,6 +45,8 @@ export interface WorkerSidesOptions {
   readonly onProblems?: ProblemReport | undefined;
   /** Sends a message of an instance to its manager side. */
   send(instance: string, message: unknown): void;
+  /** How many connections there are now; default: none. */
+  connections?(): ConnectionCounts;
 }
 
 /** How often the manager hears what was counted, ms, and of how many children at once. */

@@ -1,5 +1,7 @@
 // ManagerStatus as plugins read it: always what holds now.
-import type { ManagerStatus } from '../plugin/plugin.ts';
+import { createHash } from 'node:crypto';
+import type { ManagerStatus, Reloads } from '../plugin/plugin.ts';
+import type { RecordedConfig } from './config-source.ts';
 import type { ListeningSockets } from './listening-sockets.ts';
 import type { WorkerGroup } from './worker-group.ts';
 
@@ -13,7 +15,27 @@ export interface StatusSource {
   groups(): Iterable<WorkerGroup>;
   /** The one in charge. */
   group(): WorkerGroup | undefined;
+  /** The config in force; undefined before the first. */
+  config(): RecordedConfig | undefined;
   isStopping(): boolean;
+  workerRestarts(): number;
+  reloads(): Reloads;
+  droppedLogLines(): number;
+}
+
+/** Kept with a config: its modules may be long. */
+const hashes = new WeakMap<RecordedConfig, string>();
+
+function hashOf(config: RecordedConfig): string {
+  const known = hashes.get(config);
+  if (known !== undefined) return known;
+  const hash = createHash('sha256');
+  // What it is made of, wherever that lies: two machines with the same config have the same hash.
+  for (const { source } of config.recording.modules) hash.update(`${source.length}:${source}`);
+  hash.update(JSON.stringify(config.settings));
+  const hex = hash.digest('hex').slice(0, 16);
+  hashes.set(config, hex);
+  return hex;
 }
 
 /** Facts about a Weldr, kept up to date. */
@@ -36,6 +58,19 @@ export function liveStatus(source: StatusSource): ManagerStatus {
     },
     get stopping() {
       return source.isStopping();
+    },
+    get workerRestarts() {
+      return source.workerRestarts();
+    },
+    get reloads() {
+      return source.reloads();
+    },
+    get configHash() {
+      const config = source.config();
+      return config === undefined ? '' : hashOf(config);
+    },
+    get droppedLogLines() {
+      return source.droppedLogLines();
     },
   };
 }

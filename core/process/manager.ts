@@ -12,7 +12,7 @@ import type { LogOptions, ProcessLog } from '../log/log.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
-import type { ManagerStatus } from '../plugin/plugin.ts';
+import type { ManagerStatus, Reloads } from '../plugin/plugin.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import { Traffic } from '../plugin/traffic.ts';
@@ -97,6 +97,14 @@ export class Manager {
   private keepAlive: NodeJS.Timeout | undefined;
   private processLog: ProcessLog | undefined;
   private group: WorkerGroup | undefined;
+  private running: RecordedConfig | undefined;
+  private restarts = 0;
+  private reloads: Reloads = {
+    succeeded: 0,
+    failed: 0,
+    lastSucceeded: true,
+    lastSuccessAt: systemClock.now(),
+  };
   private plugins: ManagerSides | undefined;
   private starting: Promise<void> | undefined;
   private reloading: Promise<void> | undefined;
@@ -120,7 +128,11 @@ export class Manager {
       sockets: this.sockets,
       groups: () => this.groups,
       group: () => this.group,
+      config: () => this.running,
       isStopping: () => this.stopping !== undefined || this.leaving,
+      workerRestarts: () => this.restarts,
+      reloads: () => this.reloads,
+      droppedLogLines: () => this.processLog?.dropped ?? 0,
     });
     const managed = this;
     this.preparation = new PluginPreparation({ clock: systemClock, group: () => this.group });
@@ -338,6 +350,7 @@ export class Manager {
       await this.runTime.settled();
       this.pools.retain(plugins.names);
       this.kinds.begin();
+      this.running = config;
       this.takeOver(group, plugins);
       await Promise.all([group.load(), opening]);
       await group.listen();
@@ -426,9 +439,16 @@ export class Manager {
     this.reloading = done;
     try {
       await done;
+      this.reloads = {
+        ...this.reloads,
+        succeeded: this.reloads.succeeded + 1,
+        lastSucceeded: true,
+        lastSuccessAt: systemClock.now(),
+      };
       this.recorder.reloaded(by);
       this.tellState('ready', `reloaded; listening on ${this.status.listen.join(', ')}`);
     } catch (thrown) {
+      this.reloads = { ...this.reloads, failed: this.reloads.failed + 1, lastSucceeded: false };
       if (this.stopping === undefined) this.recorder.reloadFailed(describeError(thrown), by);
       this.tellState('ready', `the last reload changed nothing: ${describeError(thrown)}`);
       throw thrown;
@@ -463,6 +483,7 @@ export class Manager {
     if (config.settings.log.file !== oldGroup.config.settings.log.file) {
       this.log.warn('log.file has changed: it takes effect at the next start');
     }
+    this.running = config;
     this.takeOver(group, plugins);
     oldGroup.deliverTo((...message) => plugins.receive(...message));
     this.takeKinds(config);
@@ -611,6 +632,7 @@ export class Manager {
   private newGroup(config: RecordedConfig): WorkerGroup {
     const { settings } = config;
     const local = settings.workers === 0;
+    const spawned = new Set<number>();
     const count = settings.workers === 'auto' ? availableParallelism() : Math.max(1, settings.workers);
     const taken = [...this.groups].flatMap(other => other.reserved);
     const numbers = freeNumbers(count, taken);
@@ -620,6 +642,8 @@ export class Manager {
       numbers,
       log: this.log,
       spawn: worker => {
+        if (spawned.has(worker)) this.restarts++;
+        spawned.add(worker);
         const vantage = { worker: numbers.indexOf(worker), workers: count, zone: settings.zone, start };
         return this.spawnWorker(worker, vantage, config);
       },

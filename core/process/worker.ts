@@ -12,6 +12,7 @@ import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import { poolSettingsOf, type Settings } from '../settings/settings.ts';
+import { noConnections } from '../stages/connection-info.ts';
 import { scopeName } from '../stages/scope.ts';
 import type { LoadedConfig, ReplayConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
@@ -183,6 +184,7 @@ export class Worker {
       defined: config.defined,
       drainTimeout: settings.drainTimeout,
       onProblems: (scope, problems) => this.options.link.send({ type: 'problems', scope, problems }),
+      connections: () => this.listener?.connectionCounts() ?? noConnections(),
       send: (plugin, message) => this.options.link.send({ type: 'plugin', plugin, message }),
     });
     this.plugins = plugins;

@@ -21,3 +21,33 @@ export interface ConnectionInfo {
    */
   readonly refused?: 'plugin' | 'limit' | 'handshake' | 'proxyProtocol' | undefined;
 }
+
+/** Connections of one kind. */
+export interface ConnectionCount {
+  /** With a request on them. */
+  active: number;
+  idle: number;
+}
+
+/** The connections of one worker. */
+export interface ConnectionCounts {
+  readonly client: {
+    readonly h1: ConnectionCount;
+    readonly h2: ConnectionCount;
+    /** Those that do not speak HTTP yet: in a handshake, or before their first bytes. */
+    readonly handshake: ConnectionCount;
+  };
+  readonly upstream: { readonly h1: ConnectionCount; readonly h2: ConnectionCount };
+  /** Requests that wait for a connection, by pool; pools in which nobody waits may be left out. */
+  readonly queued: ReadonlyMap<string, number>;
+}
+
+/** Counts of nothing, to count with. */
+export function noConnections(): ConnectionCounts & { readonly queued: Map<string, number> } {
+  const none = (): ConnectionCount => ({ active: 0, idle: 0 });
+  return {
+    client: { h1: none(), h2: none(), handshake: none() },
+    upstream: { h1: none(), h2: none() },
+    queued: new Map(),
+  };
+}

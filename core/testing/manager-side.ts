@@ -72,7 +72,7 @@ export interface TestManagerSide {
     method: string,
     target: string,
     body?: unknown,
-    conditions?: PreconditionFields,
+    conditions?: PreconditionFields & { readonly accept?: string },
   ): Promise<AdminAnswer>;
   /** Runs the clean-ups, last in first out. Close the workers first. */
   close(): Promise<void>;
@@ -265,6 +265,10 @@ function testStatus(clock: FakeClock, workers: Workers, status: Partial<ManagerS
     },
     listen: ['127.0.0.1:8080'],
     stopping: false,
+    workerRestarts: 0,
+    reloads: { succeeded: 0, failed: 0, lastSucceeded: true, lastSuccessAt: clock.now() },
+    configHash: 'c0ffee',
+    droppedLogLines: 0,
     ...status,
   };
 }
@@ -362,7 +366,11 @@ function isList(servers: NonNullable<ManagerSideOptions['servers']>): servers is
 async function callRoute(
   routes: AdminRoutes,
   method: string,
-  { target, body, conditions }: { target: string; body: unknown; conditions: PreconditionFields },
+  {
+    target,
+    body,
+    conditions,
+  }: { target: string; body: unknown; conditions: PreconditionFields & { readonly accept?: string } },
 ): Promise<AdminAnswer> {
   const url = new URL(target, 'http://admin.invalid');
   for (const route of routes) {
@@ -374,6 +382,7 @@ async function callRoute(
       params,
       query: url.searchParams,
       precondition: conditionsOf(route, conditions),
+      accept: conditions.accept,
       by: 'a test',
       body: throughJson(body),
     });

@@ -200,6 +200,7 @@ export class AdminServer {
         query: new URLSearchParams(request.search),
         precondition,
         stream: wishOf(request),
+        accept: request.headers.accept,
         by: this.options.guard.callerOf(connection.remoteAddress, connection.certificate),
         body,
       });

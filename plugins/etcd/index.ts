@@ -157,11 +157,30 @@ export const etcd = definePlugin({
     });
     manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
     manager.hooks.stopping.tap('etcd', () => node.leave());
+    showHealth(node, manager);
     addClusterRoutes(manager.admin, node);
     const key = options.keyFile === undefined ? undefined : await readKeyFile(options.keyFile, 'refuse');
     await manager.operator.useStore(key === undefined ? node.store : new SealedStore(node.store, key));
   },
 });
+
+/** How the replica of the cluster is, looked at each second. */
+function showHealth({ store }: ClusterNode, { metrics, clock, onClose }: Side): void {
+  const following = metrics.gauge({
+    name: 'etcd_up',
+    help: "Does a majority of etcd answer, and is what this node has of the cluster's state up to date?",
+  });
+  const lag = metrics.gauge({
+    name: 'etcd_lag_seconds',
+    help: 'Time since etcd last confirmed that this node has all of its state.',
+  });
+  const look = (): void => {
+    following.set(store.stale ? 0 : 1);
+    if (Number.isFinite(store.silentFor)) lag.set(Math.max(0, store.silentFor) / 1_000);
+  };
+  look();
+  onClose(clock.every(1_000, look));
+}
 
 /** The node that ran before a reload when it was made alike, or a new one. */
 async function takeNode(options: ClusterNodeOptions, manager: Side): Promise<ClusterNode> {

@@ -56,7 +56,11 @@ export const floatingIp = definePlugin({
   schema,
   memory: (): Memory => ({ holder: undefined, made: '' }),
   async manager(manager, options) {
-    const { hooks, log, clock, onClose, status, events } = manager;
+    const { hooks, log, clock, metrics, onClose, status, events } = manager;
+    const held = metrics.gauge({
+      name: 'floating_ip_held',
+      help: 'Does this node hold the service address?',
+    });
     const holder = await takeHolder(options, manager);
     const addresses = options.address.map(formatAddress).join(', ');
     holder.observer = {
@@ -79,6 +83,7 @@ export const floatingIp = definePlugin({
       if (leader !== undefined) cancelReminder();
       if (leading) await holder.hold(until);
       else await holder.release();
+      held.set(holder.holding ? 1 : 0);
     });
     hooks.mayLead.tap('floating-ip', objections => {
       if (linkIsDown(options.interface)) objections.push(`${options.interface} has no link`);

@@ -25,6 +25,8 @@ export interface HealthCheckerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly check: Check;
+  /** Is told of each outcome. */
+  counted?(upstream: Upstream, outcome: CheckOutcome): void;
   /** Checks that may run at once. */
   readonly concurrency: number;
   /** The share of the interval, 0 to 1, by which a check may come early, at random. */
@@ -155,6 +157,7 @@ export class HealthChecker {
   private judge(target: Target, outcome: CheckOutcome): void {
     const { pools, clock, log } = this.options;
     const { upstream, settings, report: before } = target;
+    this.options.counted?.(upstream, outcome);
     const after = count(before, outcome, settings, clock.now());
     target.report = after;
     pools.reportHealth(upstream.pool, upstream.id, after);

@@ -52,7 +52,7 @@ export const healthCheck = definePlugin({
     );
   },
   manager(
-    { pools, operator, admin, clock, log, status, scope, covers, onClose },
+    { pools, operator, admin, clock, log, metrics, status, scope, covers, onClose },
     { concurrency, jitter, ...configured },
   ) {
     const userAgent = `weldr-health-check/${status.version}`;
@@ -64,9 +64,16 @@ export const healthCheck = definePlugin({
             changed: value => checker.setDefaults(value),
           })
         : undefined;
+    const results = metrics.counter({
+      name: 'health_check_results_total',
+      help: 'Checks of a server, by what became of them.',
+      labels: ['pool', 'server', 'result'],
+      maxChildren: 20_000,
+    });
     const checker = new HealthChecker(
       {
         pools,
+        counted: ({ pool, id }, { passed }) => results.labels(pool, id, passed ? 'passed' : 'failed').inc(),
         clock,
         log,
         concurrency,
@@ -98,7 +105,10 @@ export const healthCheck = definePlugin({
     pools.observe({
       joining: server => (covers(server.pool) ? checker.complaintAbout(server) : undefined),
       defined: define,
-      removed: upstream => checker.remove(upstream),
+      removed: upstream => {
+        checker.remove(upstream);
+        for (const result of ['passed', 'failed']) results.remove(upstream.pool, upstream.id, result);
+      },
     });
     for (const pool of pools.names) for (const entry of pools.list(pool)) define(entry);
     if (setting !== undefined) addRoutes(admin, operator, setting);

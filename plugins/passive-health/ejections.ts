@@ -19,6 +19,8 @@ export interface EjectionsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: EjectionLimits;
+  /** Is told of each ejection. */
+  ejected?(pool: string, id: string): void;
   /** Tells the workers that a probation began or is over. */
   announce(pool: string, id: string, probation: 'begins' | 'ends'): void;
 }
@@ -184,6 +186,7 @@ export class Ejections {
     this.wait(ejection, ms, () => this.try(ejection));
     log.warn({ pool, upstream: id, ms }, `took out an upstream: ${complaint}`);
     pools.verdict(pool, id, `${complaint}; out for ${ms} ms`);
+    this.options.ejected?.(pool, id);
   }
 
   private try(ejection: Ejection): void {

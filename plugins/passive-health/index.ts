@@ -153,17 +153,25 @@ function decide(
     clock,
     log,
     memory,
+    metrics,
     channel: workers,
     onClose,
   }: ManagerSide<Report, Probation, Map<string, Ejection>>,
   limits: EjectionLimits,
 ): void {
+  const ejected = metrics.counter({
+    name: 'passive_health_ejections_total',
+    help: 'How often a server was taken out of its pool because its requests failed, or went on failing on probation.',
+    labels: ['pool', 'server'],
+    maxChildren: 10_000,
+  });
   const ejections = new Ejections(
     {
       pools,
       clock,
       log,
       limits,
+      ejected: (pool, id) => ejected.labels(pool, id).inc(),
       announce: (pool, id, probation) => workers.broadcast({ pool, id, probation }),
     },
     memory,
@@ -189,6 +197,7 @@ function decide(
     },
     removed: upstream => {
       ejections.forget(upstream);
+      ejected.remove(upstream.pool, upstream.id);
       keepSomebody(upstream);
     },
   });

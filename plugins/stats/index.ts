@@ -3,14 +3,12 @@ import { z } from 'zod';
 import type { LatencyHistogram } from '../../core/latency-histogram.ts';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
-import { metricTextType } from '../../core/plugin/metric-text.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { type FlushRequest, FlushRounds } from './flush-rounds.ts';
-import { certificateMetrics, metrics } from './metrics.ts';
 import { type Counts, RequestCounters } from './request-counters.ts';
 import { Totals } from './totals.ts';
 
@@ -21,7 +19,7 @@ const options = z
       .prefault('250ms')
       .describe('How often workers tell what they counted: what is lost at most when one is killed.'),
   })
-  .describe('Counts requests and attempts, for GET /stats and GET /metrics of the admin API.');
+  .describe('Counts requests and attempts, for GET /stats of the admin API.');
 
 /** What `stats` takes, as people write it. */
 export type StatsOptions = z.input<typeof options>;
@@ -38,7 +36,7 @@ const mostServersATime = 500;
 /** The longest that `GET /stats` waits for a worker, ms. */
 const patienceMs = 250;
 
-/** The plugin that counts: `GET /stats`, `GET /stats/detail`, `GET /metrics`. */
+/** The plugin that counts for people: `GET /stats`, `GET /stats/detail`. */
 export const stats = definePlugin({
   name: 'stats',
   schema: options,
@@ -67,7 +65,7 @@ function count(side: WorkerSide<Told, FlushRequest>, intervalMs: number): void {
 }
 
 function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
-  const { hooks, pools, admin, clock, memory: totals, channel: workers, onClose, metricFamilies } = side;
+  const { hooks, pools, admin, clock, memory: totals, channel: workers, onClose } = side;
   const rounds = new FlushRounds(workers, clock, patienceMs);
   const inPool = (pool: string, id: string) => pools.get(pool, id) !== undefined;
   const traffic = side.traffic.provide({ inFlight: (pool, id) => totals.inFlight(pool, id) });
@@ -105,14 +103,6 @@ function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
   get('/stats/detail', 'stats-detail', 'The same by server', () => ({
     status: 200,
     body: detail(pools, totals),
-  }));
-  get('/metrics', 'metrics', 'All counts in the text format of Prometheus', () => ({
-    status: 200,
-    contentType: metricTextType,
-    body: metrics(totals, allEntries(pools), [
-      ...certificateMetrics(side.certificates.list()),
-      ...metricFamilies(),
-    ]),
   }));
 }
 

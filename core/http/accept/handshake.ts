@@ -10,6 +10,7 @@ export class Handshake implements AcceptedConnection, Waiting {
   deadline: number;
   deadlineSlot = -1;
   readonly peer: Peer;
+  readonly kind = 'handshake';
   readonly activeRequests = 0;
   readonly idleSince: number;
   /** Was it cut because it took too long? */

@@ -8,7 +8,7 @@ import { systemClock } from '../../clock.ts';
 import { RefusalLog } from '../../log/refusal-log.ts';
 import { NetworkSet } from '../../network.ts';
 import type { ListenEntry } from '../../settings/listen.ts';
-import type { ConnectionInfo } from '../../stages/connection-info.ts';
+import { type ConnectionCounts, type ConnectionInfo, noConnections } from '../../stages/connection-info.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
 import type { Peer } from '../exchange/streams.ts';
 import { Wire, type WireOptions } from '../exchange/wire.ts';
@@ -81,6 +81,16 @@ export class Listener implements ConnectionKeeper {
     let active = 0;
     for (const connection of this.open) active += connection.activeRequests;
     return active;
+  }
+
+  /** All connections by kind and state, with who waits for one to an upstream. */
+  connectionCounts(): ConnectionCounts {
+    const counts = noConnections();
+    for (const { kind, activeRequests } of this.open) {
+      counts.client[kind][activeRequests > 0 ? 'active' : 'idle']++;
+    }
+    this.wire.upstreams.count(counts);
+    return counts;
   }
 
   /** Another place where this Weldr listens, as `HOST:PORT` or `unix:/PATH`: no upstream may be there. */

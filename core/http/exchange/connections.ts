@@ -4,6 +4,8 @@ import type { Peer } from './streams.ts';
 /** One connection of a client that was accepted and has found its protocol. */
 export interface AcceptedConnection {
   readonly peer: Peer;
+  /** What it speaks; `handshake`: nothing yet. */
+  readonly kind: 'h1' | 'h2' | 'handshake';
   /** Requests that are in flight on it. */
   readonly activeRequests: number;
   /** When it last had nothing to do, `Deadlines.now`. */

@@ -34,6 +34,7 @@ const noBytes = Buffer.alloc(0);
 export class H1ClientConnection implements Waiting, AcceptedConnection {
   deadline = 0;
   deadlineSlot = -1;
+  readonly kind = 'h1';
   readonly peer: Peer;
   idleSince: number;
   /** The client has closed its side. */

@@ -42,6 +42,7 @@ export class H1UpstreamConnection
   deadline = 0;
   deadlineSlot = -1;
   readonly takes = 'chunks';
+  readonly kind = 'h1';
   readonly openedAt: number;
   readonly client: Peer | undefined;
   capacity = 1;

@@ -32,6 +32,7 @@ export interface BlockReaders {
 
 /** One client connection and its streams. */
 export class H2ClientConnection extends H2Connection<H2ClientStream> implements AcceptedConnection {
+  readonly kind = 'h2';
   readonly peer: Peer;
   idleSince: number;
   private readonly wire: Wire;

@@ -39,6 +39,7 @@ export class H2UpstreamConnection
   extends H2Connection<H2UpstreamStream>
   implements UpstreamConnection, SocketReader
 {
+  readonly kind = 'h2';
   readonly home: ConnectionHome;
   readonly scheme: 'http' | 'https';
   readonly openedAt: number;

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { Upstream } from '../../pool/pool.ts';
 import type { PoolSettings } from '../../pool/pool-settings.ts';
 import type { Settings } from '../../settings/settings.ts';
+import type { ConnectionCounts } from '../../stages/connection-info.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
 import type { Peer, UpstreamStream } from '../exchange/streams.ts';
 import type { Dialler, PendingConnection } from './pending-connection.ts';
@@ -24,6 +25,7 @@ const roomPause = 20;
 
 /** One connection to an upstream, whatever protocol it speaks. */
 export interface UpstreamConnection {
+  readonly kind: 'h1' | 'h2';
   /** The client connection whose requests alone it carries, as a PROXY header has said; undefined: it carries any. */
   readonly client: Peer | undefined;
   /** When it was made, `Deadlines.now`. */
@@ -231,6 +233,12 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
 
   onFailed(): void {
     if (!this.closing) this.serveQueue();
+  }
+
+  /** Adds its connections; returns how many requests wait for one. */
+  count(counts: ConnectionCounts['upstream']): number {
+    for (const { kind, streams } of this.all) counts[kind][streams > 0 ? 'active' : 'idle']++;
+    return this.queue.length;
   }
 
   /** Leaves the queue: the request was aborted. */

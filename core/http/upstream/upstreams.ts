@@ -1,6 +1,7 @@
 // Upstreams: a worker's connections to all upstreams; follows the pools, so that those of a removed one end.
 import type { Pools, Upstream } from '../../pool/pool.ts';
 import type { Settings } from '../../settings/settings.ts';
+import type { noConnections } from '../../stages/connection-info.ts';
 import type { Deadlines } from '../exchange/deadlines.ts';
 import { ConnectionCache, type Connector } from './connection-cache.ts';
 
@@ -48,6 +49,14 @@ export class Upstreams {
     if (this.pools.get(upstream.pool)?.get(upstream.id) === upstream) this.caches.set(upstream, made);
     else made.close();
     return made;
+  }
+
+  /** Adds the connections to all upstreams, and who waits for one. */
+  count(counts: ReturnType<typeof noConnections>): void {
+    for (const [{ pool }, cache] of this.caches) {
+      const queued = cache.count(counts.upstream);
+      if (queued > 0) counts.queued.set(pool, (counts.queued.get(pool) ?? 0) + queued);
+    }
   }
 
   close(): void {

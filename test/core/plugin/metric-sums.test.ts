@@ -2,9 +2,8 @@
 import * as assert from 'uvu/assert';
 import { MetricRecorder } from '../../../core/plugin/metric-recorder.ts';
 import { MetricSums } from '../../../core/plugin/metric-sums.ts';
-import { metricText } from '../../../core/plugin/metric-text.ts';
 import type { Metrics } from '../../../core/plugin/metrics.ts';
-import { readExposition } from '../../support/exposition.ts';
+import { seriesOf } from '../../support/series.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('metric sums');
@@ -42,7 +41,7 @@ function start(workers: number, instances = ['jwt']) {
 }
 
 function shown(sums: MetricSums, labelOf?: (instance: string) => string | undefined): Record<string, number> {
-  return Object.fromEntries(readExposition(metricText(sums.collect(labelOf))).values);
+  return Object.fromEntries(seriesOf(sums.collect(labelOf)));
 }
 
 const tries = { name: 'tries_total', help: 'Tries.', labels: ['how'] } as const;

@@ -23,6 +23,7 @@ const unasked = (): never => {
 
 /** A connection that takes some streams at once. */
 class FakeConnection implements UpstreamConnection {
+  readonly kind = 'h2';
   readonly openedAt = performance.now();
   streams = 0;
   idleUntil = 0;

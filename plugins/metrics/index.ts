@@ -1,0 +1,129 @@
+// metrics: counts in the workers what they do, and serves it with all other metrics at GET /metrics.
+import { z } from 'zod';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { Leadership } from '../../core/plugin/manager-hooks.ts';
+import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
+import { duration } from '../../core/settings/duration.ts';
+import { ConnectionMetrics } from './connection-metrics.ts';
+import { managerFamilies } from './manager-families.ts';
+import { Presence } from './presence.ts';
+import { ProcessMetrics } from './process-metrics.ts';
+import { RequestMetrics } from './request-metrics.ts';
+import { ServerMetrics } from './server-metrics.ts';
+
+/** Seconds: from a file in memory to a report that takes its time. */
+const defaultBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+const options = z
+  .strictObject({
+    buckets: z
+      .array(duration())
+      .min(1)
+      .max(50)
+      .prefault(defaultBuckets.map(seconds => seconds * 1_000))
+      .refine(
+        bounds => bounds.every((bound, at) => at === 0 || bound > (bounds[at - 1] ?? bound)),
+        'buckets ascend',
+      )
+      .describe('Upper bounds of the buckets of all latencies.'),
+    exemplars: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Do buckets name a request as an example, where requests have ids and OpenMetrics is asked for?',
+      ),
+  })
+  .describe('Serves what Weldr counts at GET /metrics of the admin API, for Prometheus.');
+
+/** Options of {@link metrics}; each has a default. */
+export type MetricsOptions = z.input<typeof options>;
+
+/** How often a worker looks at what it only has to look at, ms, and how often at what is not used any more. */
+const lookInterval = 1_000;
+const tidyInterval = 60_000;
+
+/** What is kept over reloads. */
+interface Memory {
+  readonly presence: Presence;
+  leadership: Leadership | undefined;
+}
+
+/**
+ * Counts requests, attempts, connections, bytes and what the processes use, and serves it, with what all other plugins
+ * count, at `GET /metrics` of the admin API: as OpenMetrics with exemplars to who asks for it, else in the text format of
+ * Prometheus. `plugins/metrics/README.md` lists all metrics.
+ *
+ * @example metrics({ buckets: ['5ms', '50ms', '500ms', '5s'] })
+ */
+export const metrics = definePlugin({
+  name: 'metrics',
+  schema: options,
+  memory: (): Memory => ({ presence: new Presence(), leadership: undefined }),
+  worker: count,
+  manager: serve,
+});
+
+function count(side: WorkerSide, { buckets, exemplars }: z.output<typeof options>): void {
+  const { hooks, clock, onClose, id } = side;
+  const seconds = buckets.map(ms => ms / 1_000);
+  const requests = new RequestMetrics(side.metrics, clock, { buckets: seconds, exemplars });
+  const servers = new ServerMetrics(side.metrics, clock, seconds);
+  const connections = new ConnectionMetrics(side.metrics);
+  const figures = new ProcessMetrics(side.metrics, String(id));
+  hooks.connection.tap('metrics', info => {
+    connections.accepted(info);
+    return undefined;
+  });
+  hooks.connectionFinished.tap('metrics', info => connections.finished(info));
+  hooks.attemptFinished.tap('metrics', ctx => servers.attemptFinished(ctx));
+  hooks.finished.tap('metrics', ctx => {
+    if (ctx.rehearsal) return;
+    requests.finished(ctx);
+    if (ctx.tried.length > 1) servers.retried(ctx);
+  });
+  const look = (): void => {
+    servers.look();
+    connections.look(side.connections());
+    figures.look();
+  };
+  look();
+  onClose(() => figures.close());
+  onClose(clock.every(lookInterval, look));
+  onClose(
+    clock.every(tidyInterval, () => {
+      requests.tidy();
+      servers.tidy();
+    }),
+  );
+}
+
+function serve(side: ManagerSide<never, never, Memory>): void {
+  const { admin, hooks, clock, memory, onClose, pools, kinds } = side;
+  const figures = new ProcessMetrics(side.metrics, 'manager');
+  const forget = (): void => {
+    const routes = kinds.filter(({ kind }) => kind.name === 'route').flatMap(({ keys }) => keys);
+    memory.presence.look(pools, routes, clock.monotonic());
+    side.retainMetrics(memory.presence.stays);
+  };
+  hooks.leaderChanged.tap('metrics', leadership => {
+    memory.leadership = leadership;
+  });
+  figures.look();
+  onClose(() => figures.close());
+  onClose(clock.every(lookInterval, () => figures.look()));
+  onClose(clock.every(tidyInterval, forget));
+  admin.add({
+    method: 'GET',
+    path: '/metrics',
+    rel: 'metrics',
+    summary: 'All that is counted, as OpenMetrics or in the text format of Prometheus',
+    answers: { 200: 'The metrics' },
+    async handle({ accept }) {
+      forget();
+      const families = [...managerFamilies(side, memory.leadership), ...side.metricFamilies()];
+      // Only who is asked for metrics needs it.
+      const { exposition } = await import('./exposition.ts');
+      return { status: 200, ...(await exposition(families, accept)) };
+    },
+  });
+}

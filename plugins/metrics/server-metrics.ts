@@ -1,0 +1,177 @@
+// ServerMetrics: what a worker counts of attempts, by server and pool.
+import type { Clock } from '../../core/clock.ts';
+import type { ErrorCode } from '../../core/errors.ts';
+import type { Counter, Gauge, Histogram, Labelled, Metrics } from '../../core/plugin/metrics.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { reasonOf, statusLabel } from './label-values.ts';
+
+/** Servers that there may be, with two outcomes each. */
+const maxServers = 20_000;
+const unusedFor = 600_000;
+
+type ServerLabels = readonly ['pool', 'server'];
+interface Families {
+  readonly attempts: Labelled<Counter, readonly ['pool', 'server', 'outcome']>;
+  readonly failures: Labelled<Counter, readonly ['pool', 'server', 'reason']>;
+  readonly inFlight: Labelled<Gauge, ServerLabels>;
+  readonly firstByte: Labelled<Histogram, readonly ['pool']>;
+  readonly retries: Labelled<Counter, readonly ['pool', 'reason']>;
+}
+
+/** All children of one server. */
+class Cell {
+  upstream: Upstream;
+  readonly pool: string;
+  readonly id: string;
+  readonly success: Counter;
+  readonly failed: Counter;
+  readonly failures = new Map<ErrorCode | number, Counter>();
+  readonly inFlight: Gauge;
+  readonly firstByte: Histogram;
+  shown = 0;
+  usedAt = 0;
+
+  constructor(upstream: Upstream, of: Families) {
+    const { pool, id } = upstream;
+    this.upstream = upstream;
+    this.pool = pool;
+    this.id = id;
+    this.success = of.attempts.labels(pool, id, 'success');
+    this.failed = of.attempts.labels(pool, id, 'failed');
+    this.inFlight = of.inFlight.labels(pool, id);
+    this.firstByte = of.firstByte.labels(pool);
+  }
+}
+
+/** Counts attempts. */
+export class ServerMetrics {
+  private readonly clock: Clock;
+  private readonly families: Families;
+  private readonly cells = new Map<Upstream, Cell>();
+  private last: Cell | undefined = undefined;
+
+  /** `buckets`: in seconds. */
+  constructor(metrics: Metrics, clock: Clock, buckets: readonly number[]) {
+    this.clock = clock;
+    const server = ['pool', 'server'] as const;
+    this.families = {
+      attempts: metrics.counter({
+        name: 'weldr_server_attempts_total',
+        help: 'Attempts on a server by outcome. What a client or Weldr itself spoiled counts as neither.',
+        labels: ['pool', 'server', 'outcome'],
+        maxChildren: 2 * maxServers,
+      }),
+      failures: metrics.counter({
+        name: 'weldr_server_failures_total',
+        help: 'Attempts on a server that failed, by why.',
+        labels: ['pool', 'server', 'reason'],
+        maxChildren: maxServers,
+      }),
+      inFlight: metrics.gauge({
+        name: 'weldr_server_in_flight',
+        help: 'Requests that a server has now.',
+        labels: server,
+        maxChildren: maxServers,
+      }),
+      firstByte: metrics.histogram({
+        name: 'weldr_upstream_first_byte_seconds',
+        help: 'Time from the beginning of an attempt to the head of its response, the wait for a connection included.',
+        labels: ['pool'],
+        buckets,
+      }),
+      retries: metrics.counter({
+        name: 'weldr_retries_total',
+        help: 'Attempts after which another one was made, by why.',
+        labels: ['pool', 'reason'],
+        maxChildren: 10_000,
+      }),
+    };
+  }
+
+  attemptFinished(ctx: ProxyContext): void {
+    const { attempt, error } = ctx;
+    if (attempt === undefined || ctx.rehearsal) return;
+    const { upstream, status, respondedAt } = attempt;
+    const cell = this.last?.upstream === upstream ? this.last : this.cellOf(upstream);
+    cell.usedAt = attempt.finishedAt;
+    if (status > 0) cell.firstByte.observe(Math.max(0, respondedAt - attempt.startedAt) / 1_000);
+    if (error !== undefined) {
+      const { blame, code } = error;
+      const isTheServers = blame === 'upstream' || code === 'CLIENT_CLOSED' || code === 'DEADLINE_EXCEEDED';
+      if (isTheServers) this.failed(cell, code);
+    } else if (status >= 500) this.failed(cell, status);
+    else if (status > 0) cell.success.inc();
+  }
+
+  /** A request had more than one attempt. */
+  retried({ attempts }: ProxyContext): void {
+    for (const { upstream, error, status } of attempts.slice(0, -1)) {
+      this.families.retries.labels(upstream.pool, failureOf(error?.code ?? status)).inc();
+    }
+  }
+
+  /** Requests in flight are looked at, and not counted: nothing is to be done for each of them. */
+  look(): void {
+    for (const cell of this.cells.values()) {
+      const { inFlight } = cell.upstream;
+      if (inFlight === cell.shown) continue;
+      cell.shown = inFlight;
+      cell.inFlight.set(inFlight);
+    }
+  }
+
+  /** Lets go of servers that were not asked in the last minutes; the sums of them stay in the manager. */
+  tidy(): void {
+    const before = this.clock.monotonic() - unusedFor;
+    for (const [upstream, cell] of this.cells) {
+      if (cell.usedAt >= before || upstream.inFlight > 0) continue;
+      this.cells.delete(upstream);
+      if (cell.upstream === upstream) this.remove(cell);
+    }
+    this.last = undefined;
+  }
+
+  private cellOf(upstream: Upstream): Cell {
+    let cell = this.cells.get(upstream);
+    if (cell === undefined) {
+      cell = this.takeOver(upstream) ?? new Cell(upstream, this.families);
+      this.cells.set(upstream, cell);
+    }
+    this.last = cell;
+    return cell;
+  }
+
+  /** A server that was removed and added again has the children that it had. */
+  private takeOver(upstream: Upstream): Cell | undefined {
+    for (const [before, cell] of this.cells) {
+      if (before.id !== upstream.id || before.pool !== upstream.pool) continue;
+      this.cells.delete(before);
+      cell.upstream = upstream;
+      return cell;
+    }
+    return undefined;
+  }
+
+  private failed(cell: Cell, why: ErrorCode | number): void {
+    cell.failed.inc();
+    let counter = cell.failures.get(why);
+    if (counter === undefined) {
+      counter = this.families.failures.labels(cell.pool, cell.id, failureOf(why));
+      cell.failures.set(why, counter);
+    }
+    counter.inc();
+  }
+
+  private remove({ pool, id, failures }: Cell): void {
+    this.families.attempts.remove(pool, id, 'success');
+    this.families.attempts.remove(pool, id, 'failed');
+    this.families.inFlight.remove(pool, id);
+    for (const why of failures.keys()) this.families.failures.remove(pool, id, failureOf(why));
+  }
+}
+
+/** `connect_failed`, `status_503`. */
+function failureOf(why: ErrorCode | number): string {
+  return typeof why === 'number' ? `status_${statusLabel(why)}` : reasonOf(why);
+}
