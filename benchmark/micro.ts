@@ -18,7 +18,7 @@ import { lineFormat } from '../plugins/access-log/line-format.ts';
 import { LogSink } from '../plugins/access-log/log-sink.ts';
 import { LostLines } from '../plugins/access-log/lost-lines.ts';
 import { Redaction } from '../plugins/access-log/redaction.ts';
-import { consistentHash, leastRequests, peakEwma, random, requestId, roundRobin } from '../plugins/index.ts';
+import { consistentHash, leastRequests, metrics, peakEwma, random, requestId, roundRobin } from '../plugins/index.ts';
 import type { IndexedRoute } from '../plugins/routes/route-entry.ts';
 import { RouteIndex } from '../plugins/routes/route-index.ts';
 import { realisticHeaders } from './scenarios.ts';
@@ -72,6 +72,7 @@ const cases: Case[] = [
   accessLogCase('the same, with its line in the access log, json', 'json'),
   accessLogCase('the same, combined', 'combined'),
   accessLogCase('the same, a query with a secret', 'json', '/small?page=2&token=abc&sort=name'),
+  await metricsCase('the same, counted for metrics'),
   routeCase('route, 10 routes', 1, 10),
   routeCase('route, 10,000 routes (1,000 hosts, 10 paths)', 1000, 10),
   routeCase('route, 10,000 routes (100 hosts, 100 paths)', 100, 100),
@@ -274,6 +275,16 @@ async function requestIdCase(name: string): Promise<Case> {
       if (sent === 0) throw new Error('nothing was sent');
     },
   );
+}
+
+/** What the plugin `metrics` does when an attempt and its request have ended. */
+async function metricsCase(name: string): Promise<Case> {
+  const side = await workerSide(metrics());
+  const { attemptFinished, finished } = side.stages.plain;
+  return servedCase(name, ctx => {
+    attemptFinished.call(ctx);
+    finished.call(ctx);
+  });
 }
 
 function accessLogCase(name: string, format: string, target?: string): Case {

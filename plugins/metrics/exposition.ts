@@ -89,20 +89,16 @@ class ReadyGauge extends Gauge {
 }
 
 class ReadyHistogram extends Histogram {
-  private readonly lines: Line[];
+  private readonly text: Pick<MetricFamily, 'name' | 'help' | 'type'> & { readonly values: Line[] };
 
-  constructor({ name, help }: MetricFamily, lines: Line[]) {
+  constructor({ name, help, type }: MetricFamily, values: Line[]) {
     super({ name, help, registers: [] });
-    this.lines = lines;
+    this.text = { name, help, type, values };
   }
 
-  override async get(): Promise<Ready> {
-    return { ...(await super.get()), values: this.lines };
-  }
-
-  /** What the registry asks a histogram for. */
-  async getForPromString(): Promise<Ready> {
-    return await this.get();
+  /** What the registry asks a histogram for, in place of `get`. */
+  async getForPromString(): Promise<ReadyHistogram['text']> {
+    return this.text;
   }
 }
 

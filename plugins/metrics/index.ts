@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
-import { duration } from '../../core/settings/duration.ts';
 import { ConnectionMetrics } from './connection-metrics.ts';
 import { managerFamilies } from './manager-families.ts';
 import { Presence } from './presence.ts';
@@ -17,15 +16,15 @@ const defaultBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 const options = z
   .strictObject({
     buckets: z
-      .array(duration())
+      .array(z.number().positive().max(86_400))
       .min(1)
       .max(50)
-      .prefault(defaultBuckets.map(seconds => seconds * 1_000))
+      .default(defaultBuckets)
       .refine(
         bounds => bounds.every((bound, at) => at === 0 || bound > (bounds[at - 1] ?? bound)),
         'buckets ascend',
       )
-      .describe('Upper bounds of the buckets of all latencies.'),
+      .describe('Upper bounds of the buckets of all latencies, in seconds.'),
     exemplars: z
       .boolean()
       .default(true)
@@ -53,7 +52,7 @@ interface Memory {
  * count, at `GET /metrics` of the admin API: as OpenMetrics with exemplars to who asks for it, else in the text format of
  * Prometheus. `plugins/metrics/README.md` lists all metrics.
  *
- * @example metrics({ buckets: ['5ms', '50ms', '500ms', '5s'] })
+ * @example metrics({ buckets: [0.005, 0.05, 0.5, 5] })
  */
 export const metrics = definePlugin({
   name: 'metrics',
@@ -65,9 +64,8 @@ export const metrics = definePlugin({
 
 function count(side: WorkerSide, { buckets, exemplars }: z.output<typeof options>): void {
   const { hooks, clock, onClose, id } = side;
-  const seconds = buckets.map(ms => ms / 1_000);
-  const requests = new RequestMetrics(side.metrics, clock, { buckets: seconds, exemplars });
-  const servers = new ServerMetrics(side.metrics, clock, seconds);
+  const requests = new RequestMetrics(side.metrics, clock, { buckets, exemplars });
+  const servers = new ServerMetrics(side.metrics, clock, buckets);
   const connections = new ConnectionMetrics(side.metrics);
   const figures = new ProcessMetrics(side.metrics, String(id));
   hooks.connection.tap('metrics', info => {

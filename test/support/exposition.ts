@@ -27,6 +27,8 @@ export function readExposition(text: string): Exposition {
   const lines = text.split('\n').slice(0, -1);
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at] ?? '';
+    // Between two families.
+    if (line === '' && lines[at + 1]?.startsWith('# HELP ') === true) continue;
     const help = head.exec(line);
     if (help !== null) {
       const [, name = '', what = ''] = help;

@@ -379,3 +379,68 @@ function propertyHolds(seed: number): void {
     `seed ${seed}`,
   );
 }
+
+test('what is not to stay is forgotten in all processes, and begins at zero', () => {
+  const { sums, workers } = start(2);
+  const children = workers.map(worker => {
+    const metrics = worker.of('jwt');
+    const counter = metrics.counter({ name: 'jwt_a_total', help: 'x', labels: ['server'] });
+    const gauge = metrics.gauge({ name: 'jwt_b', help: 'x', labels: ['server'] });
+    for (const server of ['one', 'two']) {
+      counter.labels(server).inc(3);
+      gauge.labels(server).set(5);
+    }
+    worker.tell();
+    return { worker, counter, gauge };
+  });
+  sums.retain(({ server }) => server !== 'one');
+  assert.equal(shown(sums), { 'jwt_a_total{server="two"}': 6, 'jwt_b{server="two"}': 10 });
+  for (const { worker, counter, gauge } of children) {
+    counter.labels('one').inc();
+    gauge.labels('one').set(2);
+    worker.tell();
+  }
+  assert.equal(shown(sums), {
+    'jwt_a_total{server="one"}': 2,
+    'jwt_a_total{server="two"}': 6,
+    'jwt_b{server="one"}': 4,
+    'jwt_b{server="two"}': 10,
+  });
+});
+
+test('a child that a worker removed frees its place; what it counted stays, its gauge does not', () => {
+  const { sums, workers } = start(1);
+  const [worker] = workers;
+  if (worker === undefined) throw new Error('there is no worker');
+  const metrics = worker.of('jwt');
+  const counter = metrics.counter({ name: 'jwt_a_total', help: 'x', labels: ['k'], maxChildren: 1 });
+  const gauge = metrics.gauge({ name: 'jwt_b', help: 'x', labels: ['k'] });
+  counter.labels('one').inc();
+  gauge.labels('one').set(1);
+  worker.tell();
+  counter.labels('one').inc();
+  counter.remove('one');
+  gauge.remove('one');
+  worker.tell();
+  assert.equal(shown(sums), { 'jwt_a_total{k="one"}': 2 });
+  counter.labels('one').inc();
+  worker.tell();
+  assert.equal(shown(sums), { 'jwt_a_total{k="one"}': 3 });
+});
+
+test('a bucket keeps the last example of a request that it was told', () => {
+  const { sums, workers } = start(1);
+  const [worker] = workers;
+  const histogram = worker?.of('jwt').histogram({ name: 'jwt_s', help: 'x', buckets: [1, 2] });
+  histogram?.observe(0.5, { id: 'first' });
+  histogram?.observe(0.6, { id: 'not read' });
+  histogram?.observe(9, { id: 'slow' });
+  histogram?.observe(1.5, {});
+  worker?.tell();
+  histogram?.observe(0.7, { id: 'second' });
+  worker?.tell();
+  const [family] = sums.collect();
+  assert.ok(family?.type === 'histogram');
+  const exemplars = [...(family.samples[0]?.exemplars ?? [])].map(([bucket, { id }]) => `${bucket} ${id}`);
+  assert.equal(exemplars.toSorted(), ['0 second', '2 slow']);
+});

@@ -284,29 +284,6 @@ test('a server that comes back begins at zero', async () => {
   assert.is((await detail(manager)).find(row => row['id'] === a)?.['success'], 0);
 });
 
-test('answers in the Prometheus text format', async () => {
-  const { manager, worker } = await start();
-  await worker.run();
-  await worker.run({ answers: ['CONNECT_FAILED'] });
-  manager.pools.verdict('default', b, 'test', 'unwell');
-  const answer = await manager.admin('GET', '/metrics');
-  assert.match(answer.contentType ?? '', /^text\/plain; version=0\.0\.4/);
-  const text = String(answer.body);
-  for (const line of [
-    'weldr_client_requests_total{outcome="success"} 1',
-    'weldr_client_requests_total{outcome="failed"} 1',
-    `weldr_server_attempts_total{pool="default",server="${a}",outcome="success"} 1`,
-    `weldr_server_connect_errors_total{pool="default",server="${a}"} 1`,
-    `weldr_server_available{pool="default",server="${a}"} 1`,
-    `weldr_server_available{pool="default",server="${b}"} 0`,
-  ]) {
-    assert.ok(text.split('\n').includes(line), `${line} is missing in\n${text}`);
-  }
-  for (const line of text.trim().split('\n')) {
-    assert.match(line, /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+\{[^{}]*\} \d+)$/);
-  }
-});
-
 /** Looks at what workers send. */
 function tapMessages(manager: TestManagerSide, look: (message: unknown) => void): void {
   const receive = manager.receive.bind(manager);

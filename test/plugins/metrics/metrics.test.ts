@@ -1,0 +1,191 @@
+// metrics in isolation: what is counted by what, what leaves the output, and in which text it is served.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import * as assert from 'uvu/assert';
+import { FakeClock, managerSide, type TestManagerSide, type TestWorkerSide, workerSide } from 'weldr/testing';
+import { healthCheck, metrics, passiveHealth, retry } from '../../../plugins/index.ts';
+import { exposition } from '../../../plugins/metrics/exposition.ts';
+import { type Exposition, readExposition } from '../../support/exposition.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('metrics');
+
+const a = 'http://10.0.0.1:3000';
+const b = 'http://10.0.0.2:3000';
+/** Workers tell four times a second, and look at gauges once. */
+const told = 1_000;
+
+interface Running {
+  readonly manager: TestManagerSide;
+  readonly worker: TestWorkerSide;
+  readonly clock: FakeClock;
+}
+
+async function start(): Promise<Running> {
+  const clock = new FakeClock();
+  const plugins = [metrics(), retry()];
+  const manager = await managerSide(plugins, { clock, servers: [{ url: a }, { url: b }] });
+  const worker = await workerSide(plugins, { manager });
+  return { manager, worker, clock };
+}
+
+async function text(manager: TestManagerSide, accept?: string): Promise<string> {
+  const answer = await manager.admin('GET', '/metrics', undefined, accept === undefined ? {} : { accept });
+  return String(answer.body);
+}
+
+async function read({ manager, clock }: Running): Promise<Exposition> {
+  await clock.advance(told);
+  return readExposition(await text(manager));
+}
+
+async function close({ manager, worker }: Running): Promise<void> {
+  await worker.close();
+  await manager.close();
+}
+
+/** What stands under a name, by the labels that are not empty, without those left out. */
+function valuesOf({ values, labels }: Exposition, name: string): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const [key, value] of values) {
+    if (key !== name && !key.startsWith(`${name}{`)) continue;
+    const pairs = Object.entries(labels.get(key) ?? {}).filter(([, own]) => own !== '' && own !== 'default');
+    found[pairs.map(([, own]) => own).join(' ')] = value;
+  }
+  return found;
+}
+
+test('counts requests by method, status and protocol, and the attempts of each server', async () => {
+  const running = await start();
+  const { worker } = running;
+  await worker.run();
+  await worker.run({ method: 'POST', version: '2.0', answers: [404] });
+  await worker.run({ method: 'BREW', answers: [799] });
+  await worker.run({ answers: ['CONNECT_FAILED', 200] });
+  const seen = await read(running);
+  assert.equal(valuesOf(seen, 'weldr_requests_total'), {
+    'GET 200 http/1.1': 2,
+    'POST 404 http/2': 1,
+    'other none http/1.1': 1,
+  });
+  assert.equal(valuesOf(seen, 'weldr_retries_total'), { connect_failed: 1 });
+  assert.equal(valuesOf(seen, 'weldr_server_failures_total'), { [`${a} connect_failed`]: 1, [`${a} status_none`]: 1 });
+  assert.is(seen.values.get('weldr_request_duration_seconds_count{pool="default",route=""}'), 4);
+  assert.is(seen.values.get('weldr_upstream_first_byte_seconds_count{pool="default"}'), 4);
+  await close(running);
+});
+
+test('what is gone leaves the output, and begins at zero when it comes back', async () => {
+  const running = await start();
+  const { manager, worker } = running;
+  const attempts = async () => valuesOf(await read(running), 'weldr_server_attempts_total');
+  await worker.run();
+  assert.is((await attempts())[`${a} success`], 1);
+  await manager.pools.remove('default', a);
+  assert.equal(await attempts(), {});
+  await manager.pools.add('default', { url: a, weight: 1, state: 'active' });
+  await manager.pools.remove('default', b);
+  await worker.run();
+  await worker.run();
+  assert.is((await attempts())[`${a} success`], 2);
+  await close(running);
+});
+
+test('sums outlive workers and reloads; the gauges of a worker end with it', async () => {
+  const running = await start();
+  const { manager, worker, clock } = running;
+  await worker.run();
+  await clock.advance(told);
+  worker.kill();
+  const plugins = [metrics(), retry()];
+  const second = await managerSide(plugins, { clock, previous: manager });
+  const next = await workerSide(plugins, { manager: second });
+  await next.run();
+  const after = { manager: second, worker: next, clock };
+  const seen = await read(after);
+  assert.equal(valuesOf(seen, 'weldr_requests_total'), { 'GET 200 http/1.1': 2 });
+  assert.is(seen.values.get('weldr_connections{protocol="h1",side="client",state="idle"}'), 0);
+  await close(after);
+});
+
+test('a worker lets go of what is not used any more, and counts on when it is', async () => {
+  const running = await start();
+  await running.worker.run();
+  await running.clock.advance(700_000);
+  await running.worker.run();
+  const seen = await read(running);
+  assert.equal(valuesOf(seen, 'weldr_requests_total'), { 'GET 200 http/1.1': 2 });
+  assert.is(valuesOf(seen, 'weldr_server_attempts_total')[`${a} success`], 2);
+  await close(running);
+});
+
+test('is text of Prometheus, or OpenMetrics for who asks for it', async () => {
+  const running = await start();
+  await running.worker.run();
+  await running.clock.advance(told);
+  const plain = await running.manager.admin('GET', '/metrics');
+  assert.match(plain.contentType ?? '', /^text\/plain; version=0\.0\.4/);
+  const accept = 'application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.3,*/*;q=0.1';
+  const open = await text(running.manager, accept);
+  assert.match(open, /# TYPE weldr_requests counter\nweldr_requests_total\{/);
+  assert.match(open, /\n# EOF\n$/);
+  assert.match(await text(running.manager, 'text/plain, application/openmetrics-text;q=0.5'), /# TYPE weldr_requests_total/);
+  await close(running);
+});
+
+test('OpenMetrics has examples with the ids of requests, where an id is not too long for it', async () => {
+  const sample = {
+    labels: {},
+    buckets: [[1, 1] as const],
+    sum: 9.5,
+    count: 2,
+    exemplars: new Map([
+      [0, { id: 'a"b', value: 0.5, at: 7 }],
+      [1, { id: 'x'.repeat(128), value: 9, at: 8 }],
+    ]),
+  };
+  const { body } = await exposition(
+    [{ name: 'h_seconds', help: 'x', type: 'histogram', samples: [sample] }],
+    'application/openmetrics-text',
+  );
+  assert.is(
+    body,
+    '# HELP h_seconds x\n# TYPE h_seconds histogram\n' +
+      'h_seconds_bucket{le="1"} 1 # {request_id="a\\"b"} 0.5 7\n' +
+      'h_seconds_bucket{le="+Inf"} 2\nh_seconds_sum 9.5\nh_seconds_count 2\n# EOF\n',
+  );
+});
+
+/** All plugins whose metrics the README tells of in its second table are tested beside them. */
+test('its README has all metrics that it exports, and no others', async () => {
+  const plugins = [metrics(), retry(), passiveHealth(), healthCheck()];
+  const clock = new FakeClock();
+  const manager = await managerSide(plugins, { clock, servers: [{ url: a }, { url: b }] });
+  const worker = await workerSide(plugins, { manager });
+  await manager.hooks.leaderChanged.promise({ leading: true, leader: 'n1', until: 1 });
+  await worker.run({ answers: ['CONNECT_FAILED', 200] });
+  await clock.advance(told);
+  const { types, helps } = readExposition(await text(manager));
+  const exported = [...types].map(([name, type]) => `${name} ${type}`).filter(line => line.startsWith('weldr_'));
+  const readme = readFileSync(new URL('../../../plugins/metrics/README.md', import.meta.url), 'utf8');
+  const rows = [...readme.matchAll(/^\| `(weldr_\w+)` \| (\w+) \|/gm)].map(([, name, type]) => `${name} ${type}`);
+  const unlit = rows.filter(row => !row.startsWith('weldr_certificate_not_after'));
+  assert.equal(unlit.toSorted(), exported.toSorted());
+  for (const [name, help] of helps) assert.match(help, /[.?]$/, name);
+  await worker.close();
+  await manager.close();
+});
+
+test('promtool has no complaint', async () => {
+  const plugins = [metrics(), retry(), passiveHealth(), healthCheck()];
+  const clock = new FakeClock();
+  const manager = await managerSide(plugins, { clock, servers: [{ url: a }, { url: b }] });
+  const worker = await workerSide(plugins, { manager });
+  await manager.hooks.leaderChanged.promise({ leading: true, leader: 'n1', until: 1 });
+  await worker.run({ answers: ['CONNECT_FAILED', 200] });
+  await clock.advance(told);
+  const input = await text(manager);
+  execFileSync('promtool', ['check', 'metrics'], { input, stdio: ['pipe', 'pipe', 'pipe'] });
+  await worker.close();
+  await manager.close();
+});
