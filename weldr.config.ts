@@ -1,6 +1,6 @@
 // What `npm start` runs, and an example to copy. Every option has a default; README and plugins/*/README.md list them.
 import { defineConfig } from 'weldr';
-import { adminApi, healthCheck, passiveHealth, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
+import { adminApi, healthCheck, metrics, passiveHealth, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
 
 export default defineConfig({
   // Where clients connect to.
@@ -20,6 +20,8 @@ export default defineConfig({
     retry(),
     healthCheck({ interval: '30s', timeout: '5s', path: '/', failures: 3, passes: 2 }),
     stats(),
+    // For Prometheus: http://127.0.0.1:8687/metrics
+    metrics(),
     // Keeps what the admin API changed, over restarts.
     poolFile({ path: 'weldr-pool.json' }),
     adminApi({ listen: '127.0.0.1:8687' }),

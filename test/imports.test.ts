@@ -25,6 +25,7 @@ const bundled = [
   'js-yaml',
   'pino-pretty',
   'polka',
+  'prom-client',
   'sade',
   'undici',
 ];

@@ -53,12 +53,12 @@ test.after(async () => {
 function typedConfig(imports = '', plugins = ''): string {
   return `
     import { defineConfig } from 'weldr';
-    import { adminApi, healthCheck, passiveHealth, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
+    import { adminApi, healthCheck, metrics, passiveHealth, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
     ${imports}
     const servers: string[] = ['${origin.url}'];
     export default defineConfig({
       listen: '127.0.0.1:0', workers: 1, servers,
-      plugins: [${plugins} passiveHealth(), roundRobin(), retry(), healthCheck(), stats(), poolFile(),
+      plugins: [${plugins} passiveHealth(), roundRobin(), retry(), healthCheck(), stats(), metrics(), poolFile(),
         adminApi({ listen: '127.0.0.1:0' })],
     });`;
 }

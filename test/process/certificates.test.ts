@@ -26,7 +26,7 @@ let openPort: number;
 
 const config = (server: string, open: number, admin: number) => `
   import { defineConfig } from 'weldr';
-  import { adminApi, poolFile, roundRobin, stats } from 'weldr/plugins';
+  import { adminApi, metrics, poolFile, roundRobin } from 'weldr/plugins';
   export default defineConfig({
     listen: [
       { name: 'public', address: '127.0.0.1:0', tls: { certificates: [{ cert: 'shop.pem', key: 'shop.key' }] } },
@@ -34,7 +34,7 @@ const config = (server: string, open: number, admin: number) => `
     ],
     workers: 2, servers: ['${server}'],
     plugins: [
-      roundRobin(), stats(), poolFile({ path: 'pool.json', keyFile: 'key' }), adminApi({ listen: '127.0.0.1:${admin}' }),
+      roundRobin(), metrics(), poolFile({ path: 'pool.json', keyFile: 'key' }), adminApi({ listen: '127.0.0.1:${admin}' }),
     ],
   });`;
 

@@ -3,6 +3,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { healthCheck } from '../../../plugins/health-check/index.ts';
+import { metrics } from '../../../plugins/metrics/index.ts';
 import { routes } from '../../../plugins/routes/index.ts';
 import { stats } from '../../../plugins/stats/index.ts';
 import { certificate, privateKey } from '../../support/certificate.ts';
@@ -81,7 +82,7 @@ const calls: readonly (readonly [id: string, method: string, path: string, body?
 ];
 
 const withAll = (body: (api: Api) => Promise<void>) =>
-  withApi({ after: [healthCheck(), stats(), routes([])], status: { readyWorkers: 1 } }, body);
+  withApi({ after: [healthCheck(), stats(), metrics(), routes([])], status: { readyWorkers: 1 } }, body);
 
 async function descriptionOf(api: Api) {
   return document.parse((await api.call('GET', '/openapi.json')).body);

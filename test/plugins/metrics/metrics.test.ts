@@ -69,7 +69,10 @@ test('counts requests by method, status and protocol, and the attempts of each s
     'other none http/1.1': 1,
   });
   assert.equal(valuesOf(seen, 'weldr_retries_total'), { connect_failed: 1 });
-  assert.equal(valuesOf(seen, 'weldr_server_failures_total'), { [`${a} connect_failed`]: 1, [`${a} status_none`]: 1 });
+  assert.equal(valuesOf(seen, 'weldr_server_failures_total'), {
+    [`${a} connect_failed`]: 1,
+    [`${a} status_none`]: 1,
+  });
   assert.is(seen.values.get('weldr_request_duration_seconds_count{pool="default",route=""}'), 4);
   assert.is(seen.values.get('weldr_upstream_first_byte_seconds_count{pool="default"}'), 4);
   await close(running);
@@ -129,7 +132,10 @@ test('is text of Prometheus, or OpenMetrics for who asks for it', async () => {
   const open = await text(running.manager, accept);
   assert.match(open, /# TYPE weldr_requests counter\nweldr_requests_total\{/);
   assert.match(open, /\n# EOF\n$/);
-  assert.match(await text(running.manager, 'text/plain, application/openmetrics-text;q=0.5'), /# TYPE weldr_requests_total/);
+  assert.match(
+    await text(running.manager, 'text/plain, application/openmetrics-text;q=0.5'),
+    /# TYPE weldr_requests_total/,
+  );
   await close(running);
 });
 
@@ -166,9 +172,13 @@ test('its README has all metrics that it exports, and no others', async () => {
   await worker.run({ answers: ['CONNECT_FAILED', 200] });
   await clock.advance(told);
   const { types, helps } = readExposition(await text(manager));
-  const exported = [...types].map(([name, type]) => `${name} ${type}`).filter(line => line.startsWith('weldr_'));
+  const exported = [...types]
+    .map(([name, type]) => `${name} ${type}`)
+    .filter(line => line.startsWith('weldr_'));
   const readme = readFileSync(new URL('../../../plugins/metrics/README.md', import.meta.url), 'utf8');
-  const rows = [...readme.matchAll(/^\| `(weldr_\w+)` \| (\w+) \|/gm)].map(([, name, type]) => `${name} ${type}`);
+  const rows = [...readme.matchAll(/^\| `(weldr_\w+)` \| (\w+) \|/gm)].map(
+    ([, name, type]) => `${name} ${type}`,
+  );
   const unlit = rows.filter(row => !row.startsWith('weldr_certificate_not_after'));
   assert.equal(unlit.toSorted(), exported.toSorted());
   for (const [name, help] of helps) assert.match(help, /[.?]$/, name);
