@@ -13,6 +13,7 @@ import type { Overrides } from '../settings/settings.ts';
 import type { ConnectionCounts } from '../stages/connection-info.ts';
 import type { RequestHooks } from '../stages/request-hooks.ts';
 import type { Condition, Role, Scope } from '../stages/scope.ts';
+import type { Stopwatch } from '../stages/stopwatch.ts';
 import type { Row } from '../state/row.ts';
 import type { AdminRoutes } from './admin.ts';
 import type { KindView, MoreOfEntity } from './kind-views.ts';
@@ -128,6 +129,8 @@ export interface WorkerSide<ToManager = unknown, ToWorker = unknown, Item = unkn
   writeLog(lines: string): boolean;
   /** The line to the plugin's manager side. */
   readonly channel: WorkerChannel<ToManager, ToWorker>;
+  /** Has the taps of all plugins measured for one of many requests; what was asked for last holds. */
+  measureStages(stopwatch: Stopwatch): void;
   /** How many connections there are now, and who waits for one. It looks at each connection: not for each request. */
   connections(): ConnectionCounts;
   /**

@@ -4,6 +4,7 @@ import { Route } from '../request/route.ts';
 import { noConnections } from '../stages/connection-info.ts';
 import { createHooks } from '../stages/request-hooks.ts';
 import type { StageEntry } from '../stages/stages.ts';
+import type { Stopwatch } from '../stages/stopwatch.ts';
 import { guardedReply } from '../stages/tap-guard.ts';
 import { CleanUps } from './clean-ups.ts';
 import type { Metrics } from './metrics.ts';
@@ -21,6 +22,7 @@ export interface WorkerSurroundings {
   entitiesOf(instance: PluginInstance): Entities;
   openMetrics(instance: string, log: Logger): Metrics;
   dropMetrics(metrics: Metrics): void;
+  measureStages(stopwatch: Stopwatch): void;
   /** Something listens for the messages of its instance now. */
   listens(started: StartedWorkerSide): void;
 }
@@ -92,6 +94,7 @@ export class StartedWorkerSide {
       writeLog: lines => surroundings.options.writeLog(lines),
       covers: pool => surroundings.covers(instance, pool),
       entities: surroundings.entitiesOf(instance),
+      measureStages: stopwatch => surroundings.measureStages(stopwatch),
       connections: () => surroundings.options.connections?.() ?? noConnections(),
       onClose: fn => cleanUps.add(name, fn),
       route: (routeName, end) =>

@@ -95,6 +95,7 @@ export class WorkerSides {
         return this.recorder.open(instance, log);
       },
       dropMetrics: metrics => this.recorder.drop(metrics),
+      measureStages: stopwatch => this.stages.measure(stopwatch),
       listens: started => this.catchUp(started),
     };
     this.lists = new ScopeLists<StartedWorkerSide>(

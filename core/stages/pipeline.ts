@@ -71,7 +71,9 @@ const stageNames = [
  * ({@link reusable}), as the late answer could not be told from the next request's.
  */
 export class Pipeline {
-  private readonly stages: Stages;
+  private readonly all: Stages;
+  /** Those of this request. */
+  private stages: Stages;
   private readonly pools: Pools;
   private readonly now: () => number;
   private readonly carrier: Carrier;
@@ -88,6 +90,7 @@ export class Pipeline {
   private lastFailure: WeldrError | undefined = undefined;
 
   constructor(options: PipelineOptions, carrier: Carrier) {
+    this.all = options.stages;
     this.stages = options.stages;
     this.pools = options.pools;
     this.now = options.now;
@@ -187,6 +190,7 @@ export class Pipeline {
   private begin(ctx: ProxyContext): void {
     this.ctx = ctx;
     this.state = stateOf(ctx);
+    this.stages = this.all.next();
     this.chain = this.stages.plain;
     this.epoch = this.stages.epochs.current;
     this.epoch.begin();

@@ -2,12 +2,12 @@
 // on its route and its pool; each combination is joined once, at the first request which needs it.
 import { AsyncSeriesBailHook, type FullTap, SyncBailHook, SyncHook } from 'tapable';
 import type { Pool } from '../pool/pool.ts';
-import type { ProxyContext } from '../request/context.ts';
 import type { Route } from '../request/route.ts';
 import { RequestEpochs } from './request-epochs.ts';
 import type { RequestHooks } from './request-hooks.ts';
 import { type Condition, type Role, type Scope, scopeName } from './scope.ts';
 import { ScopePairs } from './scope-pairs.ts';
+import { type Stopwatch, type Tap, timed } from './stopwatch.ts';
 import { type AnyHook, failure, failureOf, refuseUnknownBefore, wantedBefore } from './tap-guard.ts';
 
 /** One plugin's hooks, and for whom they run. */
@@ -46,10 +46,10 @@ export type Departure = RequestHooks['finished'];
 /** All stages of a worker. */
 export class Stages {
   /** When the requests that are under way are over. */
-  readonly epochs = new RequestEpochs();
+  readonly epochs: RequestEpochs;
   private readonly entries = new Set<StageEntry>();
   /** The same by the names of their scopes. */
-  private readonly byScope = new Map<string, StageEntry[]>();
+  private readonly byScope: Map<string, StageEntry[]>;
   private entrance: Entrance | undefined = undefined;
   private plainChain: Chain | undefined = undefined;
   private readonly chains = new ScopePairs<Chain>();
@@ -58,6 +58,20 @@ export class Stages {
   /** Was all of it checked, as at the end of the start? What is tapped later is checked by itself. */
   private checked = false;
   private hasScopes = false;
+  /** The stages that these are the measured ones of, or these themselves. */
+  private readonly origin: Stages;
+  private readonly stopwatch: Stopwatch | undefined;
+  /** The same stages with their taps measured; undefined: nobody measures. */
+  private measured: Stages | undefined = undefined;
+  private untilMeasured = 0;
+
+  /** `of`: stages that are the same but for being measured. */
+  constructor(of?: Stages, stopwatch?: Stopwatch) {
+    this.origin = of ?? this;
+    this.epochs = of?.epochs ?? new RequestEpochs();
+    this.byScope = of?.byScope ?? new Map();
+    this.stopwatch = stopwatch;
+  }
 
   /** The stages of plugins that all stand in the config's own scope, in this order. */
   static of(...hooks: readonly RequestHooks[]): Stages {
@@ -121,9 +135,22 @@ export class Stages {
     }
   }
 
+  /** Has the taps of one of many requests measured from now on. */
+  measure(stopwatch: Stopwatch): void {
+    this.measured = new Stages(this, stopwatch);
+    this.untilMeasured = stopwatch.every;
+  }
+
+  /** What the next request goes through. */
+  next(): Stages {
+    if (this.measured === undefined || --this.untilMeasured > 0) return this;
+    this.untilMeasured = this.measured.stopwatch?.every ?? 1;
+    return this.measured;
+  }
+
   /** Do routes or pools have plugins of their own, so that the stages of a request depend on these? */
   get scoped(): boolean {
-    return this.hasScopes;
+    return this.origin.hasScopes;
   }
 
   /** What a connection and a request go through first. */
@@ -140,14 +167,14 @@ export class Stages {
 
   /** What the requests of this route in this pool go through; undefined: it leads to a reply. */
   of(route: Route | undefined, pool: Pool | undefined): Chain {
-    if (!this.hasScopes) return this.plain;
+    if (!this.scoped) return this.plain;
     const routeName = route === undefined ? '' : this.scopeOf('route', route.name);
     return this.chain(routeName, pool === undefined ? '' : this.scopeOf('pool', pool.name));
   }
 
   /** The `request` stage of a route's or pool's own plugins; undefined: there are none. */
   admission(kind: 'route' | 'pool', name: string): Admission | undefined {
-    if (!this.hasScopes) return undefined;
+    if (!this.scoped) return undefined;
     const scope = this.scopeOf(kind, name);
     if (scope === '') return undefined;
     let admission = this.admissions.get(scope);
@@ -238,6 +265,7 @@ export class Stages {
 
   /** What was joined of a scope is joined anew when it is needed next. The config's own scope is part of everything. */
   private forget(scope: string): void {
+    this.measured?.forget(scope);
     if (scope !== '') {
       this.chains.forget(scope);
       this.admissions.delete(scope);
@@ -289,7 +317,9 @@ export class Stages {
       const applies = applicability(entry, members, scopes);
       if (applies === 'never') continue;
       const condition = applies === 'always' ? undefined : suited(applies, stage, entry.plugin);
-      for (const tap of (entry.hooks[stage] as AnyHook).taps) joined.push({ tap, condition });
+      for (const tap of (entry.hooks[stage] as AnyHook).taps) {
+        joined.push({ tap: this.measuredTap(tap, stage, entry.plugin), condition });
+      }
     }
     // A tap may want to be before one of a plugin behind its own: that one has to be there first.
     const names = new Set(joined.map(({ tap }) => tap.name));
@@ -299,6 +329,12 @@ export class Stages {
       const before = wantedBefore(tap).filter(name => names.has(name));
       if (tap.before !== undefined) tapAgain(into, tap, before, condition);
     }
+  }
+
+  private measuredTap(tap: FullTap, stage: string, plugin: string): FullTap {
+    const { stopwatch } = this;
+    if (stopwatch === undefined) return tap;
+    return { ...tap, fn: timed(tap.fn as Tap, tap.type, ms => stopwatch.took(plugin, stage, ms)) };
   }
 }
 
@@ -378,8 +414,6 @@ function tapAgain(
   else if (type === 'async') hook.tapAsync(options, condition === undefined ? fn : callbackIf(condition, fn));
   else hook.tap(options, condition === undefined ? fn : syncIf(condition, fn));
 }
-
-type Tap = (ctx: ProxyContext, ...rest: unknown[]) => unknown;
 
 function syncIf(condition: Condition, fn: Tap): Tap {
   return (ctx, second) => (condition(ctx) ? fn(ctx, second) : undefined);

@@ -5,6 +5,7 @@ import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import { ConnectionMetrics } from './connection-metrics.ts';
 import { managerFamilies } from './manager-families.ts';
+import { PluginMetrics } from './plugin-metrics.ts';
 import { Presence } from './presence.ts';
 import { ProcessMetrics } from './process-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
@@ -31,6 +32,13 @@ const options = z
       .describe(
         'Do buckets name a request as an example, where requests have ids and OpenMetrics is asked for?',
       ),
+    stages: z
+      .number()
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(128)
+      .describe('Of how many requests one has the time of each plugin in each stage measured; 0: none.'),
   })
   .describe('Serves what Weldr counts at GET /metrics of the admin API, for Prometheus.');
 
@@ -62,12 +70,16 @@ export const metrics = definePlugin({
   manager: serve,
 });
 
-function count(side: WorkerSide, { buckets, exemplars }: z.output<typeof options>): void {
+function count(side: WorkerSide, { buckets, exemplars, stages }: z.output<typeof options>): void {
   const { hooks, clock, onClose, id } = side;
   const requests = new RequestMetrics(side.metrics, clock, { buckets, exemplars });
   const servers = new ServerMetrics(side.metrics, clock, buckets);
   const connections = new ConnectionMetrics(side.metrics);
   const figures = new ProcessMetrics(side.metrics, String(id));
+  const plugins = new PluginMetrics(side.metrics);
+  if (stages > 0) {
+    side.measureStages({ every: stages, took: (plugin, stage, ms) => plugins.took(plugin, stage, ms) });
+  }
   hooks.connection.tap('metrics', info => {
     connections.accepted(info);
     return undefined;
@@ -77,6 +89,7 @@ function count(side: WorkerSide, { buckets, exemplars }: z.output<typeof options
   hooks.finished.tap('metrics', ctx => {
     if (ctx.rehearsal) return;
     requests.finished(ctx);
+    if (ctx.error?.code === 'PLUGIN_FAILED') plugins.failed(ctx.error);
     if (ctx.tried.length > 1) servers.retried(ctx);
   });
   const look = (): void => {

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { definePlugin } from 'weldr';
 import { FakeClock, managerSide, type TestManagerSide, type TestWorkerSide, workerSide } from 'weldr/testing';
 import { healthCheck, metrics, passiveHealth, retry } from '../../../plugins/index.ts';
 import { exposition } from '../../../plugins/metrics/exposition.ts';
@@ -75,6 +76,51 @@ test('counts requests by method, status and protocol, and the attempts of each s
   });
   assert.is(seen.values.get('weldr_request_duration_seconds_count{pool="default",route=""}'), 4);
   assert.is(seen.values.get('weldr_upstream_first_byte_seconds_count{pool="default"}'), 4);
+  await close(running);
+});
+
+test('counts connections and handshakes, refused ones by why', async () => {
+  const running = await start();
+  const { connection, connectionFinished } = running.worker.stages.first;
+  const facts = { remoteAddress: '192.0.2.1', remotePort: 1, localPort: 443, listener: 'https' };
+  const tls = { sni: undefined, version: 'TLSv1.3', cipher: 'x', alpn: 'h2', clientCertificate: undefined };
+  connection.call(facts);
+  connection.call({ ...facts, tls: { ...tls, resumed: false } });
+  connection.call({ ...facts, tls: { ...tls, resumed: true } });
+  connectionFinished.call(facts);
+  connectionFinished.call({ ...facts, refused: 'handshake' });
+  connectionFinished.call({ ...facts, refused: 'limit' });
+  const seen = await read(running);
+  assert.equal(valuesOf(seen, 'weldr_client_connections_total'), { '': 3 });
+  assert.equal(valuesOf(seen, 'weldr_tls_handshakes_total'), { full: 1, resumed: 1, failed: 1 });
+  assert.equal(valuesOf(seen, 'weldr_client_connections_refused_total'), { handshake: 1, limit: 1 });
+  await close(running);
+});
+
+test('plugins that take long or fail are named, with their stage', async () => {
+  const clock = new FakeClock();
+  const plugins = [
+    metrics({ stages: 2 }),
+    definePlugin({
+      name: 'slow',
+      worker({ hooks }) {
+        hooks.request.tapPromise('slow', async () => undefined);
+        hooks.preProxy.tapAsync('slow', (_, done) => done());
+        hooks.postProxy.tap('slow', ctx => {
+          if (ctx.request.target === '/bad') throw new Error('no');
+          return undefined;
+        });
+      },
+    })(),
+  ];
+  const manager = await managerSide(plugins, { clock, servers: [{ url: a }] });
+  const running = { manager, worker: await workerSide(plugins, { manager }), clock };
+  for (const target of ['/', '/', '/bad', '/']) await running.worker.run({ target });
+  const seen = await read(running);
+  const taken = valuesOf(seen, 'weldr_plugin_stage_seconds_count');
+  for (const stage of ['request', 'preProxy', 'postProxy']) assert.is(taken[`slow ${stage}`], 2, stage);
+  assert.is(taken['metrics finished'], 2);
+  assert.equal(valuesOf(seen, 'weldr_plugin_failures_total'), { 'slow postProxy': 1 });
   await close(running);
 });
 

@@ -86,6 +86,8 @@ test('has the requests of each, over a killed worker and a reload', async () => 
     }
     await until('up{job="weldr"}', ['1', '1']);
     await until(requests, ['10', '20']);
+    await until('weldr_connections{side="client",protocol="h1",state="idle"} > bool 0', ['1', '1']);
+    await until('weldr_connections{side="upstream",protocol="h1",state="idle"} > bool 0', ['1', '1']);
     const [first, second] = weldrs;
     const [victim = 0] = first?.workers() ?? [];
     process.kill(victim, 'SIGKILL');

@@ -1,0 +1,44 @@
+// Stopwatch: how long the taps of plugins take, for one of many requests. The others go through stages without it.
+import type { ProxyContext } from '../request/context.ts';
+
+/** What is measured, and who is told. */
+export interface Stopwatch {
+  /** One of so many requests is measured. */
+  readonly every: number;
+  /** A tap of this plugin in this stage has taken so long, waits included, ms. */
+  took(plugin: string, stage: string, ms: number): void;
+}
+
+/** What a hook calls. */
+export type Tap = (ctx: ProxyContext, ...rest: unknown[]) => unknown;
+
+/** A tap that is measured; `type` is tapable's. */
+export function timed(fn: Tap, type: string, took: (ms: number) => void): Tap {
+  if (type === 'promise') {
+    return async (ctx, second) => {
+      const begun = performance.now();
+      try {
+        return await fn(ctx, second);
+      } finally {
+        took(performance.now() - begun);
+      }
+    };
+  }
+  if (type === 'async') {
+    return (ctx, done) => {
+      const begun = performance.now();
+      return fn(ctx, (...answer: unknown[]) => {
+        took(performance.now() - begun);
+        if (typeof done === 'function') done(...answer);
+      });
+    };
+  }
+  return (ctx, second) => {
+    const begun = performance.now();
+    try {
+      return fn(ctx, second);
+    } finally {
+      took(performance.now() - begun);
+    }
+  };
+}
