@@ -18,7 +18,15 @@ import { lineFormat } from '../plugins/access-log/line-format.ts';
 import { LogSink } from '../plugins/access-log/log-sink.ts';
 import { LostLines } from '../plugins/access-log/lost-lines.ts';
 import { Redaction } from '../plugins/access-log/redaction.ts';
-import { consistentHash, leastRequests, metrics, peakEwma, random, requestId, roundRobin } from '../plugins/index.ts';
+import {
+  consistentHash,
+  leastRequests,
+  metrics,
+  peakEwma,
+  random,
+  requestId,
+  roundRobin,
+} from '../plugins/index.ts';
 import type { IndexedRoute } from '../plugins/routes/route-entry.ts';
 import { RouteIndex } from '../plugins/routes/route-index.ts';
 import { realisticHeaders } from './scenarios.ts';
