@@ -2,7 +2,7 @@
 // and additions; nothing is made or put together for it.
 import type { Clock } from '../../core/clock.ts';
 import type { ErrorCode } from '../../core/errors.ts';
-import type { Counter, Histogram, Identified, Labelled, Metrics } from '../../core/plugin/metrics.ts';
+import type { Counter, Histogram, Labelled, Metrics } from '../../core/plugin/metrics.ts';
 import type { Pool } from '../../core/pool/pool.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { Route } from '../../core/request/route.ts';
@@ -21,9 +21,6 @@ const unusedFor = 600_000;
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 const protocols = ['http/1.0', 'http/1.1', 'http/2'];
 const otherMethod = methods.length;
-
-/** A request, with the id that a plugin may have given it. */
-type Request = Pick<ProxyContext, 'startedAt'> & Identified;
 
 /** All children of one pair of pool and route. */
 class Cell {
@@ -120,8 +117,7 @@ export class RequestMetrics {
     counter.inc();
     cell.usedAt = ctx.finishedAt;
     const seconds = (ctx.finishedAt - ctx.startedAt) / 1_000;
-    const request: Request | undefined = this.exemplars ? ctx : undefined;
-    cell.duration.observe(seconds > 0 ? seconds : 0, request);
+    cell.duration.observe(seconds > 0 ? seconds : 0, this.exemplars ? ctx : undefined);
     const { bytesIn, bytesOut, error } = ctx;
     if (bytesIn > 0) cell.received.inc(bytesIn);
     if (bytesOut > 0) cell.sent.inc(bytesOut);

@@ -39,4 +39,5 @@ test('tells how many lines were lost, once in ten seconds', () => {
   clock.advance(10_000);
   counted.write('h\n');
   assert.equal(told, [3, 1]);
+  assert.is(counted.dropped, 4);
 });

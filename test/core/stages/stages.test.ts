@@ -4,7 +4,7 @@ import { WeldrError } from '../../../core/errors.ts';
 import type { ChildPlugins, Plugin, WorkerSide } from '../../../core/plugin/plugin.ts';
 import { reply } from '../../../core/request/reply.ts';
 import { retry } from '../../../core/request/retry.ts';
-import type { RequestHooks } from '../../../core/stages/request-hooks.ts';
+import { createHooks, type RequestHooks } from '../../../core/stages/request-hooks.ts';
 import type { Condition, Role } from '../../../core/stages/scope.ts';
 import { type TestWorkerSide, workerSide } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
@@ -439,3 +439,21 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
     thrown => String(thrown.message),
   );
 }
+
+unasked('every so many requests are measured, plugins of pools that come later as well', async () => {
+  const took: string[] = [];
+  const stopwatch = { every: 3, took: (name: string, stage: string) => void took.push(`${name} ${stage}`) };
+  const measuring = plugin('measuring', (_, side) => side.measureStages(stopwatch));
+  const seen: string[] = [];
+  const side = await workerSide([measuring, firstRole('a', seen)], { upstreams: ['http://10.0.0.1'] });
+  for (let n = 0; n < 5; n++) await side.run();
+  assert.is(seen.length, 5);
+  assert.equal(took, ['a selectUpstream']);
+  const hooks = createHooks(() => {});
+  hooks.postProxy.tap('late', () => undefined);
+  const scope = { kind: 'pool', name: 'default' } as const;
+  side.stages.add({ plugin: 'late', hooks, scope, role: undefined, conditions: [] });
+  await side.run();
+  assert.equal(took, ['a selectUpstream', 'a selectUpstream', 'late postProxy']);
+  await side.close();
+});

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { definePlugin } from 'weldr';
 import { FakeClock, managerSide, type TestManagerSide, type TestWorkerSide, workerSide } from 'weldr/testing';
-import { healthCheck, metrics, passiveHealth, retry } from '../../../plugins/index.ts';
+import { healthCheck, metrics, passiveHealth, requestId, retry } from '../../../plugins/index.ts';
 import { exposition } from '../../../plugins/metrics/exposition.ts';
 import { type Exposition, readExposition } from '../../support/exposition.ts';
 import { suite } from '../../support/suite.ts';
@@ -183,6 +183,22 @@ test('is text of Prometheus, or OpenMetrics for who asks for it', async () => {
     /# TYPE weldr_requests_total/,
   );
   await close(running);
+});
+
+test('a bucket names a request that requestId() gave an id', async () => {
+  const clock = new FakeClock();
+  const plugins = [requestId(), metrics()];
+  const manager = await managerSide(plugins, { clock, servers: [{ url: a }] });
+  const worker = await workerSide(plugins, { manager });
+  const { ctx } = await worker.run();
+  await clock.advance(told);
+  const open = await text(manager, 'application/openmetrics-text');
+  assert.ok(ctx.id);
+  assert.match(
+    open,
+    `weldr_request_duration_seconds_bucket{pool="default",route="",le="0.001"} 1 # {request_id="${ctx.id}"} 0 `,
+  );
+  await close({ manager, worker, clock });
 });
 
 test('OpenMetrics has examples with the ids of requests, where an id is not too long for it', async () => {
