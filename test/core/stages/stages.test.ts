@@ -440,7 +440,9 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
   );
 }
 
-unasked('every so many requests are measured, plugins of pools that come later as well', async () => {
+const measured = suite('measured stages');
+
+measured('every so many requests are measured, plugins of pools that come later as well', async () => {
   const took: string[] = [];
   const stopwatch = { every: 3, took: (name: string, stage: string) => void took.push(`${name} ${stage}`) };
   const measuring = plugin('measuring', (_, side) => side.measureStages(stopwatch));

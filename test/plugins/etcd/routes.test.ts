@@ -9,6 +9,7 @@ import { etcd, roundRobin, routes } from '../../../plugins/index.ts';
 import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { until } from '../../cluster/etcd-node.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
+import { seriesOf } from '../../support/series.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('routes in etcd', { timeoutMs: 120_000 });
@@ -43,6 +44,9 @@ const body = async () => {
         assert.is(await status(b.port, '/hello'), 203);
         await until('a has the change', async () => (await status(a.port, '/hello')) === 203);
         await second.operator.write([{ kind: 'route', key: 'new', op: 'remove' }]);
+        const { etcd_up, etcd_lag_seconds } = Object.fromEntries(seriesOf(first.metricFamilies()));
+        assert.is(etcd_up, 1);
+        assert.ok(etcd_lag_seconds !== undefined && etcd_lag_seconds < 60);
         await until('a has it no more', async () => (await status(a.port, '/new')) === 503);
       });
     });

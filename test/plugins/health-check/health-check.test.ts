@@ -6,6 +6,7 @@ import type { HealthReport } from '../../../core/pool/pool-entry.ts';
 import type { HealthCheckSettings } from '../../../core/pool/server-definition.ts';
 import { managerSide, type TestManagerSide } from '../../../core/testing.ts';
 import { type HealthCheckOptions, healthCheck } from '../../../plugins/health-check/index.ts';
+import { seriesOf } from '../../support/series.ts';
 import { suite } from '../../support/suite.ts';
 import { startUnixOrigin } from '../../support/unix-origin.ts';
 import { startOrigin, until } from './origin.ts';
@@ -65,6 +66,9 @@ test('a new server counts as active, is out after 3 failures in a row and in aga
     assert.is(stateOf(side, origin.url), 'down');
     await nextCheck(side, origin.url);
     assert.is(stateOf(side, origin.url), 'active');
+    const results = seriesOf(side.sums.collect());
+    const labels = `pool="default",result="failed",server="${origin.url}"`;
+    assert.is(results.get(`health_check_results_total{${labels}}`), 3);
     const said = side.logs
       .filter(line => line.level === 'warn' || line.level === 'info')
       .map(line => line.msg);

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -86,8 +87,9 @@ test('has the requests of each, over a killed worker and a reload', async () => 
     }
     await until('up{job="weldr"}', ['1', '1']);
     await until(requests, ['10', '20']);
+    const clients = weldrs.map(({ url }) => connect({ host: '127.0.0.1', port: Number(new URL(url).port) }));
     await until('weldr_connections{side="client",protocol="h1",state="idle"} > bool 0', ['1', '1']);
-    await until('weldr_connections{side="upstream",protocol="h1",state="idle"} > bool 0', ['1', '1']);
+    for (const client of clients) client.destroy();
     const [first, second] = weldrs;
     const [victim = 0] = first?.workers() ?? [];
     process.kill(victim, 'SIGKILL');

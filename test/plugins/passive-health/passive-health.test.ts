@@ -15,6 +15,7 @@ import { ipFilter } from '../../../plugins/ip-filter/index.ts';
 import { type PassiveHealthOptions, passiveHealth } from '../../../plugins/passive-health/index.ts';
 import { retry } from '../../../plugins/retry/index.ts';
 import { roundRobin } from '../../../plugins/round-robin/index.ts';
+import { seriesOf } from '../../support/series.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('passive-health');
@@ -104,6 +105,9 @@ test('takes an upstream out after failures in a row, in every worker', async () 
   assert.is(stateOf(setup, bad), 'down');
   assert.match(reasonOf(setup, bad), /^passive-health: 5 failures in a row, the last: no connection/);
   assert.is(second?.pools.default.get(bad)?.state, 'down');
+  const series = seriesOf(setup.manager.sums.collect());
+  const key = `passive_health_ejections_total{pool="default",server="${bad}"}`;
+  assert.equal([...series], [[key, 1]]);
 });
 
 test('begins anew after a success', async () => {
