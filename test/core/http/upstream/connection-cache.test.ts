@@ -11,6 +11,7 @@ import {
 } from '../../../../core/http/upstream/connection-cache.ts';
 import type { StreamTaker } from '../../../../core/http/upstream/stream-queue.ts';
 import { settingsSchema } from '../../../../core/settings/settings.ts';
+import { noConnections } from '../../../../core/stages/connection-info.ts';
 import { pool } from '../../../../core/testing/pool.ts';
 import { localPeer } from '../../../support/peer.ts';
 import { suite } from '../../../support/suite.ts';
@@ -366,4 +367,19 @@ test('with PROXY headers the place of an idle connection goes to who asked for i
     },
     'v1',
   );
+});
+
+test('tells how many connections are in use and idle, and how many requests wait', () => {
+  withCache(1, ({ cache, made, acquire }) => {
+    const count = () => {
+      const { upstream } = noConnections();
+      return { waiting: cache.count(upstream), ...upstream.h2 };
+    };
+    acquire();
+    acquire();
+    acquire();
+    assert.equal(count(), { waiting: 1, active: 2, idle: 0 });
+    for (const connection of made) connection.endStream();
+    assert.equal(count(), { waiting: 0, active: 1, idle: 1 });
+  });
 });
