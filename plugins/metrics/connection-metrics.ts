@@ -65,7 +65,7 @@ export class ConnectionMetrics {
     for (const pool of this.waiting) {
       if (queued.has(pool)) continue;
       this.waiting.delete(pool);
-      this.queued.labels(pool).set(0);
+      this.queued.remove(pool);
     }
     for (const [pool, requests] of queued) {
       this.waiting.add(pool);

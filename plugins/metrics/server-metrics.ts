@@ -49,7 +49,11 @@ export class ServerMetrics {
   private readonly clock: Clock;
   private readonly families: Families;
   private readonly cells = new Map<Upstream, Cell>();
+  /** The same by the server's id: one for each pool that it is in. */
+  private readonly byId = new Map<string, Cell[]>();
   private last: Cell | undefined = undefined;
+  /** Why attempts were followed by others, by pool; one without retries, too. */
+  private readonly retriesIn = new Map<string, Set<string>>();
 
   /** `buckets`: in seconds. */
   constructor(metrics: Metrics, clock: Clock, buckets: readonly number[]) {
@@ -107,7 +111,10 @@ export class ServerMetrics {
   /** A request had more than one attempt. */
   retried({ attempts }: ProxyContext): void {
     for (const { upstream, error, status } of attempts.slice(0, -1)) {
-      this.families.retries.labels(upstream.pool, failureOf(error?.code ?? status)).inc();
+      const { pool } = upstream;
+      const reason = failureOf(error?.code ?? status);
+      this.families.retries.labels(pool, reason).inc();
+      this.reasonsIn(pool).add(reason);
     }
   }
 
@@ -127,15 +134,32 @@ export class ServerMetrics {
     for (const [upstream, cell] of this.cells) {
       if (cell.usedAt >= before || upstream.inFlight > 0) continue;
       this.cells.delete(upstream);
-      if (cell.upstream === upstream) this.remove(cell);
+      this.remove(cell);
     }
     this.last = undefined;
+    const asked = new Set(Array.from(this.cells.values(), ({ pool }) => pool));
+    for (const [pool, reasons] of this.retriesIn) {
+      if (asked.has(pool)) continue;
+      this.retriesIn.delete(pool);
+      this.families.firstByte.remove(pool);
+      for (const reason of reasons) this.families.retries.remove(pool, reason);
+    }
+  }
+
+  private reasonsIn(pool: string): Set<string> {
+    let reasons = this.retriesIn.get(pool);
+    if (reasons === undefined) {
+      reasons = new Set();
+      this.retriesIn.set(pool, reasons);
+    }
+    return reasons;
   }
 
   private cellOf(upstream: Upstream): Cell {
     let cell = this.cells.get(upstream);
     if (cell === undefined) {
-      cell = this.takeOver(upstream) ?? new Cell(upstream, this.families);
+      cell = this.takeOver(upstream) ?? this.newCell(upstream);
+      this.reasonsIn(upstream.pool);
       this.cells.set(upstream, cell);
     }
     this.last = cell;
@@ -144,13 +168,19 @@ export class ServerMetrics {
 
   /** A server that was removed and added again has the children that it had. */
   private takeOver(upstream: Upstream): Cell | undefined {
-    for (const [before, cell] of this.cells) {
-      if (before.id !== upstream.id || before.pool !== upstream.pool) continue;
-      this.cells.delete(before);
-      cell.upstream = upstream;
-      return cell;
-    }
-    return undefined;
+    const cell = this.byId.get(upstream.id)?.find(({ pool }) => pool === upstream.pool);
+    if (cell === undefined) return undefined;
+    this.cells.delete(cell.upstream);
+    cell.upstream = upstream;
+    return cell;
+  }
+
+  private newCell(upstream: Upstream): Cell {
+    const cell = new Cell(upstream, this.families);
+    const others = this.byId.get(upstream.id);
+    if (others === undefined) this.byId.set(upstream.id, [cell]);
+    else others.push(cell);
+    return cell;
   }
 
   private failed(cell: Cell, why: ErrorCode | number): void {
@@ -163,7 +193,11 @@ export class ServerMetrics {
     counter.inc();
   }
 
-  private remove({ pool, id, failures }: Cell): void {
+  private remove(cell: Cell): void {
+    const { pool, id, failures } = cell;
+    const others = this.byId.get(id)?.filter(other => other !== cell) ?? [];
+    if (others.length === 0) this.byId.delete(id);
+    else this.byId.set(id, others);
     this.families.attempts.remove(pool, id, 'success');
     this.families.attempts.remove(pool, id, 'failed');
     this.families.inFlight.remove(pool, id);

@@ -159,12 +159,14 @@ test('sums outlive workers and reloads; the gauges of a worker end with it', asy
 
 test('a worker lets go of what is not used any more, and counts on when it is', async () => {
   const running = await start();
-  await running.worker.run();
+  await running.worker.run({ answers: ['CONNECT_FAILED', 200] });
   await running.clock.advance(700_000);
-  await running.worker.run();
+  await running.worker.run({ answers: ['CONNECT_FAILED', 200] });
   const seen = await read(running);
   assert.equal(valuesOf(seen, 'weldr_requests_total'), { 'GET 200 http/1.1': 2 });
-  assert.is(valuesOf(seen, 'weldr_server_attempts_total')[`${a} success`], 2);
+  assert.equal(valuesOf(seen, 'weldr_retries_total'), { connect_failed: 2 });
+  assert.is(seen.values.get('weldr_upstream_first_byte_seconds_count{pool="default"}'), 2);
+  assert.is(valuesOf(seen, 'weldr_server_attempts_total')[`${b} success`], 2);
   await close(running);
 });
 
