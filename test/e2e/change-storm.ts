@@ -1,0 +1,159 @@
+// ChangeStorm: a Weldr whose routes and pools change all the time while requests over HTTP/1.1 and HTTP/2 run.
+import { rmSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import * as assert from 'uvu/assert';
+import { type Origin, startOrigin } from '../support/origin.ts';
+import { freePort } from '../support/ports.ts';
+import { startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { RuleHistory } from './rule-history.ts';
+import { RuleLoad } from './rule-load.ts';
+
+/** How much is changed. */
+export interface StormSize {
+  /** Of single routes: put, patched and deleted. */
+  readonly routeChanges: number;
+  /** That are made, used and removed. */
+  readonly pools: number;
+  /** Blue/green switches of two routes by one batch. */
+  readonly switches: number;
+}
+
+/** Route changes that go on side by side. */
+const lanes = ['l0', 'l1', 'l2', 'l3'];
+const colours = ['blue', 'green'];
+const nobody = 'nobody from default';
+
+/** Answers at once, or after the `ms` of the query. */
+const handle: RequestListener = ({ url = '' }, response) => {
+  const ms = Number(new URLSearchParams(url.split('?')[1]).get('ms') ?? 0);
+  if (ms === 0) response.end('here');
+  else setTimeout(() => response.end('here'), ms);
+};
+
+/** A Weldr with two workers and a load; `end` when done. */
+export class ChangeStorm {
+  readonly history = new RuleHistory();
+  weldr: TestWeldr;
+  readonly text: string;
+  readonly load: RuleLoad;
+  private readonly origins: readonly Origin[];
+
+  private constructor(weldr: TestWeldr, text: string, origins: readonly Origin[]) {
+    this.weldr = weldr;
+    this.text = text;
+    this.origins = origins;
+    for (const lane of lanes) this.history.begin(lane, nobody);
+    for (const route of ['shop', 'cart']) this.history.begin(route, `${route}-0 from blue`);
+    this.history.begin('passing', nobody);
+    const rules = [...lanes, 'shop', 'cart', 'passing'];
+    // Slow ones are under way while what they lead to changes.
+    const paths = rules.flatMap(rule => [
+      [`/${rule}/x`, rule] as const,
+      [`/${rule}/slow?ms=15`, rule] as const,
+    ]);
+    const { url } = weldr;
+    this.load = new RuleLoad({ url, history: this.history, paths: Object.fromEntries(paths) });
+  }
+
+  static async start(): Promise<ChangeStorm> {
+    const origins = await Promise.all(['default', ...colours].map(name => startOrigin({ name, handle })));
+    const [here, blue, green] = origins.map(({ url }) => url);
+    const route = (name: string) =>
+      `{ name: '${name}', path: '/${name}/*', pool: 'blue', responseHeaders: { set: { 'X-Rule': '${name}-0' } } }`;
+    const text = `
+      import { defineConfig } from 'weldr';
+      import { adminApi, poolFile, roundRobin, routes } from 'weldr/plugins';
+      export default defineConfig({
+        listen: { address: '127.0.0.1:0', h2c: true }, workers: 2, servers: ['${here}'],
+        pools: { blue: ['${blue}'], green: ['${green}'] },
+        plugins: [
+          routes([${route('shop')}, ${route('cart')}]), roundRobin(),
+          poolFile({ path: 'pool.json' }), adminApi({ listen: '127.0.0.1:${await freePort()}' }),
+        ],
+      });`;
+    return new ChangeStorm(await startWeldr({ config: text }), text, origins);
+  }
+
+  /** Makes all changes of this size, side by side. Rejects when one is refused. */
+  async run({ routeChanges, pools, switches }: StormSize): Promise<void> {
+    const perLane = Math.ceil(routeChanges / lanes.length);
+    await Promise.all([
+      ...lanes.map(lane => this.changeRoute(lane, perLane)),
+      this.comeAndGo(pools),
+      this.switchColours(switches),
+    ]);
+  }
+
+  async end(): Promise<void> {
+    await this.load.stop();
+    await this.weldr.stop();
+    rmSync(this.weldr.folder, { recursive: true, force: true });
+    for (const origin of this.origins) await origin.close();
+  }
+
+  /** Calls the admin API; throws for an error. */
+  async call(method: string, path: string, body?: unknown): Promise<void> {
+    const json = body === undefined ? {} : { body: JSON.stringify(body) };
+    const response = await fetch(`${this.weldr.adminUrl}${path}`, { method, ...json });
+    const text = await response.text();
+    assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
+  }
+
+  /** One route that is put, patched twice and deleted, again and again. */
+  private async changeRoute(name: string, changes: number): Promise<void> {
+    for (let n = 0; n < changes; n++) {
+      const pool = colours[n % 2] ?? '';
+      const value = { pool, responseHeaders: { set: { 'X-Rule': `${name}-${n}` } } };
+      const at = `/routes/${name}`;
+      const says = n % 4 === 3 ? nobody : `${name}-${n} from ${pool}`;
+      await this.history.change({ [name]: says }, async () => {
+        if (n % 4 === 3) await this.call('DELETE', at);
+        else if (n % 4 === 0) await this.call('PUT', at, { path: `/${name}/*`, ...value });
+        else await this.call('PATCH', at, value);
+      });
+    }
+  }
+
+  /** Pools that are made with a server and a route that leads there, and are removed with it by one batch. */
+  private async comeAndGo(pools: number): Promise<void> {
+    const name = 'passing';
+    for (let n = 0; n < pools; n++) {
+      const pool = `passing-${n}`;
+      const [, origin] = this.origins;
+      const value = { path: '/passing/*', pool, responseHeaders: { set: { 'X-Rule': pool } } };
+      await this.history.change({ [name]: `${pool} from blue` }, () =>
+        this.batch([
+          { kind: 'pool', op: 'add', name: pool },
+          { kind: 'server', op: 'add', pool, value: { url: origin?.url } },
+          { kind: 'route', op: 'put', name, value },
+        ]),
+      );
+      await this.history.change({ [name]: nobody }, () =>
+        this.batch([
+          { kind: 'route', op: 'remove', name },
+          { kind: 'server', op: 'remove', pool, url: origin?.url },
+          { kind: 'pool', op: 'remove', name: pool },
+        ]),
+      );
+    }
+  }
+
+  private async switchColours(switches: number): Promise<void> {
+    for (let n = 1; n <= switches; n++) {
+      const pool = colours[n % 2] ?? '';
+      const says = (name: string) => `${name}-${n}`;
+      const changes = ['shop', 'cart'].map(name => ({
+        kind: 'route',
+        op: 'patch',
+        name,
+        value: { pool, responseHeaders: { set: { 'X-Rule': says(name) } } },
+      }));
+      const rules = { shop: `${says('shop')} from ${pool}`, cart: `${says('cart')} from ${pool}` };
+      await this.history.change(rules, () => this.batch(changes));
+    }
+  }
+
+  private async batch(changes: readonly object[]): Promise<void> {
+    await this.call('POST', '/batch', { changes });
+  }
+}
