@@ -19,7 +19,9 @@ import { Traffic } from '../plugin/traffic.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
 import { subsetStart, type Vantage } from '../pool/vantage.ts';
 import { type Overrides, poolSettingsOf, type Settings, serversOf } from '../settings/settings.ts';
+import type { EffectiveChange } from '../state/effective-change.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
+import type { Batch } from '../state/row.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
 import { Delivery } from './delivery.ts';
 import { HandOver, isHandingOver } from './hand-over.ts';
@@ -58,8 +60,8 @@ export interface ManagerOptions {
   readonly held?: HeldSockets | undefined;
   /** The process whose place this one takes. */
   readonly predecessor?: Predecessor | undefined;
-  /** Starts a process that is to take this one's place. Throws CONFLICT where none could. */
-  spawnSuccessor?(): Successor;
+  /** Starts a process that is to take this one's place, see {@link Successor}. Throws CONFLICT where none could. */
+  spawnSuccessor?(follow: (batch: Batch) => Promise<void>): Successor;
   /** This process has nothing to do any more, as another one has taken its place. */
   onSucceeded?(): void;
   /** Told what this Weldr does, and a sentence about it. */
@@ -148,11 +150,7 @@ export class Manager {
         return managed.group?.config.settings.drainTimeout ?? 0;
       },
       workers: () => this.workerNumbers(),
-      tell: change => {
-        const { text, ...facts } = change;
-        this.processLog?.log.info(facts, text);
-        this.recorder.changed(this.pools, change);
-      },
+      tell: change => this.tellChange(change),
       takeover: backup => {
         const { pool, id, available } = backup;
         const text = available
@@ -164,10 +162,7 @@ export class Manager {
       report: ({ kind, key }, problem) =>
         this.processLog?.log.error({ kind, key }, `what an operator said of ${kind} ${key}: ${problem}`),
       plugins: this.runTime.ofPools,
-      settled: async () => {
-        await this.runTime.settled();
-        await this.delivery.settled();
-      },
+      settled: () => this.settled(),
     });
     this.broadcast = new StateBroadcast(this.pools, this.runTime, changes => {
       for (const group of this.groups) group.changes(changes);
@@ -175,11 +170,7 @@ export class Manager {
     this.kinds = new ManagerKinds({
       pools: this.pools,
       plugins: this.runTime,
-      tell: change => {
-        const { text, ...facts } = change;
-        this.processLog?.log.info(facts, text);
-        this.recorder.changed(this.pools, change);
-      },
+      tell: change => this.tellChange(change),
     });
     this.certificates = new CertificateRegistry({
       state: this.pools.state,
@@ -254,7 +245,7 @@ export class Manager {
         'this Weldr is starting, reloading or stopping; try again when it is not',
       );
     }
-    const successor = this.options.spawnSuccessor?.();
+    const successor = this.options.spawnSuccessor?.(batch => this.follow(batch));
     if (successor === undefined) {
       throw new WeldrError(
         'CONFLICT',
@@ -392,6 +383,34 @@ export class Manager {
     if (events !== undefined) this.events.inherit(events);
     this.pools.inherit(heritage);
     this.tls.inherit(ticketKeys);
+    const { state } = this.pools;
+    state.observe(changes => predecessor.tell({ by: 'the new process', at: systemClock.now(), changes }));
+  }
+
+  /** Resolves when what was changed is in force in all workers, those of a process whose place this one takes included. */
+  private async settled(): Promise<void> {
+    await this.runTime.settled();
+    const [isFollowed] = await Promise.all([
+      this.options.predecessor?.settled() ?? true,
+      this.delivery.settled(),
+    ]);
+    if (!isFollowed) {
+      this.log.warn('the old process does not react: its workers may still go by what was before');
+    }
+  }
+
+  /** Goes by what was changed at the process that takes this one's place; resolves when all workers do. */
+  private async follow(batch: Batch): Promise<void> {
+    this.pools.state.follow(batch);
+    await this.settled();
+  }
+
+  /** Of what another process has changed, that one tells. */
+  private tellChange(change: EffectiveChange): void {
+    if (this.leaving) return;
+    const { text, ...facts } = change;
+    this.processLog?.log.info(facts, text);
+    this.recorder.changed(this.pools, change);
   }
 
   private tellState(state: ServiceState, text: string): void {

@@ -2,11 +2,14 @@
 //
 // The old process starts the new one and hands it the listening sockets. When the new one has read its config it says
 // `prepared`; the plugins of the old manager end, so that files, leases and the admin API are free, and it tells what
-// it knew (`heritage`). When the new one serves it says `ready`, and the old one drains. Its workers answer all along.
+// it knew (`heritage`). When the new one serves it says `ready`, and the old one drains. Its workers answer all along: so
+// whatever is changed at the new one in the meantime is told to the old one (`changes`), and is answered when its workers
+// go by it (`followed`).
 import type { ChildProcess, SendHandle } from 'node:child_process';
 import { WeldrError } from '../errors.ts';
 import type { EventHeritage } from '../events/event-log.ts';
 import type { Heritage as PoolsHeritage } from '../pool/managed-pools.ts';
+import type { Batch } from '../state/row.ts';
 import type { HeldSocket } from './held-sockets.ts';
 
 /** Of what both say here. Another version of Weldr may stand at the other end. */
@@ -27,27 +30,38 @@ export interface Heritage extends PoolsHeritage {
 type PredecessorMessage =
   | { readonly type: 'socket'; readonly address: string; readonly listenedAs: string | undefined }
   | { readonly type: 'sockets'; readonly format: number; readonly version: string }
-  | { readonly type: 'heritage'; readonly heritage: Heritage };
+  | { readonly type: 'heritage'; readonly heritage: Heritage }
+  /** The workers of the old process go by all changes up to this one. */
+  | { readonly type: 'followed'; readonly number: number };
 
 /** From the new process to the old one. */
-type SuccessorMessage = { readonly type: 'prepared' } | { readonly type: 'ready'; readonly version: string };
+type SuccessorMessage =
+  | { readonly type: 'prepared' }
+  | { readonly type: 'ready'; readonly version: string }
+  | { readonly type: 'changes'; readonly number: number; readonly batch: Batch };
 
 /** How long a successor may take to read its config, and then to serve, ms. */
 const stepTimeout = 60_000;
+/** How long a change waits for the old process to go by it, ms. */
+const longestFollowing = 5_000;
 
 /** The new process, as the old one sees it. */
 export class Successor {
   private readonly child: ChildProcess;
+  private readonly follow: (batch: Batch) => Promise<void>;
   private readonly preparing = Promise.withResolvers<void>();
   private readonly starting = Promise.withResolvers<string>();
   private readonly ending = Promise.withResolvers<void>();
 
-  constructor(child: ChildProcess) {
+  /** `follow` resolves when the workers of this process go by changes that were made at the new one. */
+  constructor(child: ChildProcess, follow: (batch: Batch) => Promise<void>) {
     this.child = child;
+    this.follow = follow;
     for (const { promise } of [this.preparing, this.starting]) promise.catch(() => {});
     child.on('message', (message: SuccessorMessage) => {
       if (message.type === 'prepared') this.preparing.resolve();
       if (message.type === 'ready') this.starting.resolve(message.version);
+      if (message.type === 'changes') void this.followed(message.number, this.follow(message.batch));
     });
     const ended = (how: string): void => {
       const error = new WeldrError('UPGRADE_FAILED', `the new process ${how}`);
@@ -78,7 +92,8 @@ export class Successor {
   async succeed(heritage: Heritage): Promise<string> {
     this.send({ type: 'heritage', heritage });
     const version = await this.inTime(this.starting.promise, 'does not serve');
-    this.child.disconnect();
+    // What it says from now on is heard as long as this process has workers.
+    this.child.channel?.unref();
     this.child.unref();
     return version;
   }
@@ -87,6 +102,11 @@ export class Successor {
   async end(): Promise<void> {
     this.child.kill('SIGKILL');
     await this.ending.promise;
+  }
+
+  private async followed(number: number, done: Promise<void>): Promise<void> {
+    await done;
+    this.send({ type: 'followed', number });
   }
 
   private send(message: PredecessorMessage, handle?: SendHandle): void {
@@ -109,14 +129,23 @@ export class Successor {
 export class Predecessor {
   readonly sockets: readonly HeldSocket[];
   private readonly inheriting = Promise.withResolvers<Heritage>();
+  /** The numbers of the last change that it was told, and of the last that its workers go by. */
+  private told = 0;
+  private followed = 0;
+  private readonly looks = new Set<() => void>();
 
   private constructor(sockets: readonly HeldSocket[]) {
     this.sockets = sockets;
     process.on('message', (message: PredecessorMessage) => {
       if (message.type === 'heritage') this.inheriting.resolve(message.heritage);
+      if (message.type === 'followed') this.follows(message.number);
     });
-    // Without it nothing stands in the way, either.
-    process.once('disconnect', () => this.inheriting.resolve({ rows: [], health: [], ticketKeys: '' }));
+    process.once('disconnect', () => {
+      // Without it nothing stands in the way, either.
+      this.inheriting.resolve({ rows: [], health: [], ticketKeys: '' });
+      this.follows(Number.POSITIVE_INFINITY);
+    });
+    process.channel?.unref();
   }
 
   /** The process whose place this one was started to take; undefined: none. Rejects with UPGRADE_FAILED. */
@@ -148,6 +177,35 @@ export class Predecessor {
   /** Says that this process serves, and is all that is needed. */
   replace(version: string): void {
     this.send({ type: 'ready', version });
+  }
+
+  /** Has its workers, which answer until this process serves and then finish what they have, go by changes, too. */
+  tell(batch: Batch): void {
+    this.told++;
+    this.send({ type: 'changes', number: this.told, batch });
+  }
+
+  /** Resolves when its workers go by all that it was told, or it is gone; `false`: it did not say so in time. */
+  async settled(): Promise<boolean> {
+    const wanted = this.told;
+    if (this.followed >= wanted) return true;
+    const done = Promise.withResolvers<boolean>();
+    const look = (): void => {
+      if (this.followed >= wanted) done.resolve(true);
+    };
+    this.looks.add(look);
+    const timer = setTimeout(done.resolve, longestFollowing, false);
+    try {
+      return await done.promise;
+    } finally {
+      clearTimeout(timer);
+      this.looks.delete(look);
+    }
+  }
+
+  private follows(number: number): void {
+    this.followed = Math.max(this.followed, number);
+    for (const look of [...this.looks]) look();
   }
 
   private send(message: SuccessorMessage): void {

@@ -1,10 +1,11 @@
 // The process that takes this one's place: the same command, read from the disk anew.
 import { spawn } from 'node:child_process';
 import { WeldrError } from '../errors.ts';
+import type { Batch } from '../state/row.ts';
 import { Successor, successorVariable } from './succession.ts';
 
-/** Starts it. Throws CONFLICT where it could not outlive this process. */
-export function spawnSuccessor(): Successor {
+/** Starts it; `follow`: see {@link Successor}. Throws CONFLICT where it could not outlive this process. */
+export function spawnSuccessor(follow: (batch: Batch) => Promise<void>): Successor {
   if (process.pid === 1) {
     throw new WeldrError(
       'CONFLICT',
@@ -16,5 +17,5 @@ export function spawnSuccessor(): Successor {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, [successorVariable]: String(process.pid) },
   });
-  return new Successor(child);
+  return new Successor(child, follow);
 }

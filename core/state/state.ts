@@ -385,6 +385,11 @@ export class State {
     this.replace(rows);
   }
 
+  /** Applies what the process that takes this one's place has made durable. */
+  follow(batch: Batch): void {
+    this.apply(batch);
+  }
+
   /** The reload is over: changes are taken, with a store or without. */
   goOn(): void {
     this.betweenStores = false;

@@ -1,10 +1,11 @@
 // ChangeStorm: a Weldr whose routes and pools change all the time while requests over HTTP/1.1 and HTTP/2 run.
 import { rmSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
-import { startWeldr, type TestWeldr } from '../support/weldr.ts';
+import { isRunning, startWeldr, type TestWeldr, until } from '../support/weldr.ts';
 import { RuleHistory } from './rule-history.ts';
 import { RuleLoad } from './rule-load.ts';
 
@@ -21,6 +22,8 @@ export interface StormSize {
 /** Route changes that go on side by side. */
 const lanes = ['l0', 'l1', 'l2', 'l3'];
 const colours = ['blue', 'green'];
+/** Of a call while the admin API is away, 20 ms apart. */
+const mostTries = 1_500;
 const nobody = 'nobody from default';
 
 /** Answers at once, or after the `ms` of the query. */
@@ -33,10 +36,11 @@ const handle: RequestListener = ({ url = '' }, response) => {
 /** A Weldr with two workers and a load; `end` when done. */
 export class ChangeStorm {
   readonly history = new RuleHistory();
-  weldr: TestWeldr;
+  readonly weldr: TestWeldr;
   readonly text: string;
   readonly load: RuleLoad;
   private readonly origins: readonly Origin[];
+  private readonly successors: number[] = [];
 
   private constructor(weldr: TestWeldr, text: string, origins: readonly Origin[]) {
     this.weldr = weldr;
@@ -55,7 +59,8 @@ export class ChangeStorm {
     this.load = new RuleLoad({ url, history: this.history, paths: Object.fromEntries(paths) });
   }
 
-  static async start(): Promise<ChangeStorm> {
+  /** `store`: a plugin that keeps what operators say, with the comma behind it; none: only the process knows it. */
+  static async start(store = "poolFile({ path: 'pool.json' }),"): Promise<ChangeStorm> {
     const origins = await Promise.all(['default', ...colours].map(name => startOrigin({ name, handle })));
     const [here, blue, green] = origins.map(({ url }) => url);
     const route = (name: string) =>
@@ -68,7 +73,7 @@ export class ChangeStorm {
         pools: { blue: ['${blue}'], green: ['${green}'] },
         plugins: [
           routes([${route('shop')}, ${route('cart')}]), roundRobin(),
-          poolFile({ path: 'pool.json' }), adminApi({ listen: '127.0.0.1:${await freePort()}' }),
+          ${store} adminApi({ listen: '127.0.0.1:${await freePort()}' }),
         ],
       });`;
     return new ChangeStorm(await startWeldr({ config: text }), text, origins);
@@ -84,19 +89,42 @@ export class ChangeStorm {
     ]);
   }
 
+  /** Has another process take over. */
+  async upgrade(): Promise<void> {
+    const from = this.weldr.logs.length;
+    await this.call('POST', '/upgrade');
+    const { successor } = await this.weldr.logged(({ msg }) => msg === 'another process has taken over', {
+      from,
+    });
+    this.successors.push(Number(successor));
+  }
+
   async end(): Promise<void> {
     await this.load.stop();
-    await this.weldr.stop();
+    for (const pid of this.successors) if (isRunning(pid)) process.kill(pid, 'SIGTERM');
+    await until('all processes end', () => !this.successors.some(isRunning), 60_000);
+    await this.weldr.stop({ keep: true });
     rmSync(this.weldr.folder, { recursive: true, force: true });
     for (const origin of this.origins) await origin.close();
   }
 
-  /** Calls the admin API; throws for an error. */
+  /**
+   * Calls the admin API; throws for an error. While a reload or an upgrade replaces it, the call is made again: what it
+   * asks for may have been done by a call whose answer was lost.
+   */
   async call(method: string, path: string, body?: unknown): Promise<void> {
     const json = body === undefined ? {} : { body: JSON.stringify(body) };
-    const response = await fetch(`${this.weldr.adminUrl}${path}`, { method, ...json });
-    const text = await response.text();
-    assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
+    for (let tries = 1; ; tries++) {
+      const response = await fetch(`${this.weldr.adminUrl}${path}`, { method, ...json }).catch(
+        () => undefined,
+      );
+      const text = await response?.text().catch(() => undefined);
+      const isAway = response === undefined || text === undefined || response.status === 503;
+      const isDone = response?.ok === true || (tries > 1 && response?.status === 404);
+      if (isDone && !isAway) return;
+      assert.ok(isAway && tries < mostTries, `${method} ${path}: ${response?.status} ${text}`);
+      await sleep(20);
+    }
   }
 
   /** One route that is put, patched twice and deleted, again and again. */
@@ -123,8 +151,8 @@ export class ChangeStorm {
       const value = { path: '/passing/*', pool, responseHeaders: { set: { 'X-Rule': pool } } };
       await this.history.change({ [name]: `${pool} from blue` }, () =>
         this.batch([
-          { kind: 'pool', op: 'add', name: pool },
-          { kind: 'server', op: 'add', pool, value: { url: origin?.url } },
+          { kind: 'pool', op: 'put', name: pool, value: {} },
+          { kind: 'server', op: 'put', pool, value: { url: origin?.url } },
           { kind: 'route', op: 'put', name, value },
         ]),
       );

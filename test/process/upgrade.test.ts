@@ -11,6 +11,7 @@ import { suite } from '../support/suite.ts';
 import {
   copyProject,
   isRunning,
+  type LogRecord,
   makeFolder,
   runWeldr,
   startWeldr,
@@ -18,7 +19,7 @@ import {
   until,
 } from '../support/weldr.ts';
 
-const test = suite('weldr upgrade');
+const test = suite('weldr upgrade', { timeoutMs: 240_000 });
 
 interface ConfigParts {
   readonly listen: string;
@@ -138,6 +139,55 @@ test('keeps what only the process knew: servers that no store has, and who is do
       [added.url]: 'active api',
     });
     for (let n = 0; n < 20; n++) assert.is(await (await fetch(weldr.url)).text(), 'added');
+  } finally {
+    await endAll(weldr, pids);
+    await listed.close();
+    await added.close();
+  }
+});
+
+test('has the old workers go by what is changed at the new process, as long as they answer', async () => {
+  const [listed, added] = [await startOrigin({ name: 'listed' }), await startOrigin({ name: 'added' })];
+  const { admin, configOf } = await withAdmin();
+  const text = configOf({ listen: "'127.0.0.1:0'", servers: [listed.url] });
+  const config = (more: string) =>
+    text
+      .replace('roundRobin }', 'roundRobin, routes }')
+      .replace('roundRobin(),', `routes([]), roundRobin(), ${more}`);
+  const weldr = await startWeldr({ config: config('') });
+  const pids = [weldr.pid];
+  const change = async (path: string, method: string, body: object): Promise<void> => {
+    const answer = await fetch(`http://${admin}${path}`, { method, body: JSON.stringify(body) });
+    assert.ok(answer.ok, await answer.text());
+  };
+  const answers = async (path: string): Promise<string[]> => {
+    const all = await Promise.all(
+      Array.from({ length: 8 }, () => fetch(`${weldr.url}${path}`, { headers: { connection: 'close' } })),
+    );
+    return [...new Set(all.map(({ headers, status }) => headers.get('x-origin') ?? String(status)))];
+  };
+  try {
+    // New workers that start only when a file is there.
+    const slow = `{ name: 'slow', async worker() {
+      const { existsSync } = await import('node:fs');
+      while (!existsSync('go')) await new Promise(go => setTimeout(go, 20));
+    } },`;
+    weldr.writeConfig(config(slow));
+    const from = weldr.logs.length;
+    const upgrade = fetch(`http://${admin}/upgrade`, { method: 'POST' });
+    const { successor } = await weldr.logged(({ msg }) => msg === 'another process is started to take over');
+    pids.push(z.number().parse(successor));
+    const isAdmin = (record: LogRecord) => record['plugin'] === 'admin-api' && 'address' in record;
+    await weldr.logged(isAdmin, { from });
+    await change('/routes/new', 'PUT', { path: '/new', reply: { status: 418 } });
+    assert.equal(await answers('/new'), ['418']);
+    await change('/pools', 'POST', { name: 'more' });
+    await change('/pools/more/servers', 'POST', { url: added.url });
+    await change('/routes/new', 'PUT', { path: '/new', pool: 'more' });
+    assert.equal(await answers('/new'), ['added']);
+    writeFileSync(join(weldr.folder, 'go'), '');
+    assert.is((await upgrade).status, 200);
+    assert.equal(await answers('/new'), ['added']);
   } finally {
     await endAll(weldr, pids);
     await listed.close();
