@@ -6,7 +6,7 @@ import { systemClock } from '../../../core/clock.ts';
 import { type ServerDefinition, serverDefinition } from '../../../core/pool/server-definition.ts';
 import { partsOfServerKey, serverKey, serverKindName } from '../../../core/pool/server-kind.ts';
 import { parse } from '../../../core/settings/options.ts';
-import type { Batch, Row } from '../../../core/state/row.ts';
+import type { Batch, Row, RowChange } from '../../../core/state/row.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
 import { PoolJournal } from '../../../plugins/pool-file/pool-journal.ts';
 
@@ -43,6 +43,18 @@ export function put(port: number, weight = 1, ttl?: number): Batch {
   });
   return define(server);
 }
+
+/** A server, a pool and a route, which bear this number each, in one batch. */
+export function putAll(port: number, number: number): Batch {
+  const { changes, ...mark } = put(port, 1, 1000 + number);
+  const others = ['pool', 'route'].map((kind): RowChange => {
+    const key = keyOf(kind, port);
+    return { kind, key, row: { kind, key, op: 'define', value: { number }, ...mark } };
+  });
+  return { ...mark, changes: [...changes, ...others] };
+}
+
+export const keyOf = (kind: string, port: number): string => `${kind}-${port}`;
 
 /** A server of the pool `default`, defined. */
 export function define(server: ServerDefinition): Batch {

@@ -1,6 +1,6 @@
-// A process that changes a pool as fast as it can and says what was confirmed; a test kills it at any moment.
+// A process that changes servers, pools and routes as fast as it can and says what was confirmed; a test kills it at any moment.
 import { writeSync } from 'node:fs';
-import { openJournal, put } from './journal-fixture.ts';
+import { openJournal, putAll } from './journal-fixture.ts';
 
 const [path = '', first = '1'] = process.argv.slice(2);
 const { journal } = await openJournal(path);
@@ -9,7 +9,7 @@ let next = Number(first);
 async function writeForEver(): Promise<never> {
   for (;;) {
     const number = next++;
-    await journal.write(put(1 + (number % 50), 1, 1000 + number));
+    await journal.write(putAll(1 + (number % 50), number));
     writeSync(1, `${number}\n`);
   }
 }

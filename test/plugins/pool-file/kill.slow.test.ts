@@ -5,10 +5,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { partsOfServerKey } from '../../../core/pool/server-kind.ts';
+import { serverKey, serverKindName } from '../../../core/pool/server-kind.ts';
 import { randomOf } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
-import { idOf, inFolder, openJournal } from './journal-fixture.ts';
+import { idOf, inFolder, keyOf, openJournal } from './journal-fixture.ts';
 
 const test = suite('pool-file kill', { timeoutMs: 600_000, testTimeoutMs: 590_000 });
 
@@ -37,7 +37,7 @@ async function runAndKill(path: string, first: number, afterMs: number): Promise
   return numbers.slice(0, -1).map(Number);
 }
 
-test(`what was confirmed is there after each of ${rounds} kills in the middle of writing`, async () => {
+test(`servers, pools and routes that were confirmed are there after each of ${rounds} kills in the middle of writing`, async () => {
   await inFolder(async folder => {
     const path = join(folder, 'pool.json');
     /** The last confirmed number of each port. */
@@ -48,7 +48,9 @@ test(`what was confirmed is there after each of ${rounds} kills in the middle of
       for (const n of numbers) confirmed.set(1 + (n % 50), Math.max(n, confirmed.get(1 + (n % 50)) ?? 0));
       const last = Math.max(next, ...numbers);
       const { journal, logs } = await openJournal(path);
-      const stored = new Map((await journal.load()).map(row => [partsOfServerKey(row.key).id, row]));
+      const rows = await journal.load();
+      const stored = (kind: string, key: string) =>
+        rows.find(row => row.kind === kind && row.key === key)?.value;
       await journal.close();
       assert.equal(
         logs.filter(line => line.level === 'error'),
@@ -56,9 +58,13 @@ test(`what was confirmed is there after each of ${rounds} kills in the middle of
         `round ${round}`,
       );
       for (const [port, n] of confirmed) {
-        const value = stored.get(idOf(port))?.value;
+        const value = stored(serverKindName, serverKey('default', idOf(port)));
         assert.ok(value, `round ${round}: server ${port} is lost`);
-        assert.ok(Number(value['ttl']) >= 1000 + n, `round ${round}: server ${port} went back`);
+        const number = Number(value['ttl']) - 1000;
+        assert.ok(number >= n, `round ${round}: server ${port} went back`);
+        // A batch is there as a whole.
+        const others = ['pool', 'route'].map(kind => stored(kind, keyOf(kind, port))?.['number']);
+        assert.equal(others, [number, number], `round ${round}: ${port} is there in part`);
       }
       next = last + 100;
     }
