@@ -32,7 +32,8 @@ export class AdminClient {
     this.agent.destroy();
   }
 
-  private send(method: string, path: string, body?: unknown): Promise<boolean> {
+  /** Any call. */
+  send(method: string, path: string, body?: unknown): Promise<boolean> {
     return new Promise(resolve => {
       const asked = request({ host: '127.0.0.1', port: this.port, method, path, agent: this.agent });
       asked.on('response', response => {

@@ -1,7 +1,6 @@
 // Start: the time from the command to the first request that came through, and the memory at rest after it, both beside
 // what the runtime itself takes.
 import { cpSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -9,14 +8,12 @@ import { memoryOf, processTree } from './accounting.ts';
 import { freePort, type Running, run, runToEnd, stop, temporaryFolder } from './processes.ts';
 import { type ConfigModules, sources, weldr, weldrConfig } from './proxies/weldr.ts';
 import { formatBytes, formatMedian, formatTime } from './section.ts';
+import { startedWeldr } from './started-weldr.ts';
 import { summarise } from './statistics.ts';
 import type { Bench, Study } from './study.ts';
 
 const project = fileURLToPath(new URL('..', import.meta.url));
-const startTimeout = 20_000;
-/** Between two tries to get an answer, ms: asking all the time would take a core from those who start. */
-const pollInterval = 5;
-
+const runtimeTimeout = 20_000;
 /** From then on nothing of the start goes on, ms. */
 const restAfter = 3_000;
 
@@ -132,14 +129,14 @@ async function variant(
 }
 
 /** Here nothing else runs, so that a start may have all of them. */
-function allCores({ cores }: Bench): number[] {
+export function allCores({ cores }: Bench): number[] {
   return [...new Set([...cores.proxy, ...cores.client, ...cores.origin])];
 }
 
 async function startRuntime(bench: Bench): Promise<Started> {
   const cores = allCores(bench);
   const start = performance.now();
-  await runToEnd(process.execPath, ['-e', '0'], { cores, timeoutMs: startTimeout });
+  await runToEnd(process.execPath, ['-e', '0'], { cores, timeoutMs: runtimeTimeout });
   const time = (performance.now() - start) * 1000;
   const waiting = [1, 2].map(() => run(process.execPath, ['-e', 'setInterval(() => {}, 1e9)'], { cores }));
   try {
@@ -151,20 +148,8 @@ async function startRuntime(bench: Bench): Promise<Started> {
 }
 
 async function startWeldr(bench: Bench, { command, folder, port, env }: Variant): Promise<Started> {
-  const start = performance.now();
-  const running = run(process.execPath, command, { cores: allCores(bench), cwd: folder, env });
-  let gone = false;
-  void running.ended.then(() => {
-    gone = true;
-  });
+  const { running, time } = await startedWeldr(command, port, { cores: allCores(bench), cwd: folder, env });
   try {
-    while (!(await answers(port))) {
-      if (gone || performance.now() - start > startTimeout) {
-        throw new Error(`weldr does not serve: ${running.output}`);
-      }
-      await sleep(pollInterval);
-    }
-    const time = (performance.now() - start) * 1000;
     await sleep(restAfter);
     return { time, memory: memoryAtRest([running]) };
   } finally {
@@ -174,15 +159,6 @@ async function startWeldr(bench: Bench, { command, folder, port, env }: Variant)
 
 function memoryAtRest(processes: readonly Running[]): number {
   return memoryOf(processes.flatMap(({ pid }) => processTree(pid)));
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const asked = get({ port, host: '127.0.0.1', path: '/small', agent: false }, response => {
-      response.resume().on('end', () => resolve(response.statusCode === 200));
-    });
-    asked.on('error', () => resolve(false));
-  });
 }
 
 /** Builds what would be published, in a folder from where it finds its dependencies. */

@@ -2,6 +2,7 @@
 import { comparison } from './comparison.ts';
 import { idleConnections, idleTlsConnections } from './idle-connections.ts';
 import { latency } from './latency.ts';
+import { manyRoutes } from './many-routes.ts';
 import { micro } from './micro-study.ts';
 import { poolChanges } from './pool-changes.ts';
 import { scenarios } from './scenarios.ts';
@@ -17,5 +18,6 @@ export const studies: readonly Study[] = [
   workers,
   poolChanges,
   startTime,
+  manyRoutes,
   micro,
 ];
