@@ -12,7 +12,7 @@ import type { StateStore } from '../state/store.ts';
 import type { Write } from '../state/write.ts';
 import { DiscoveredLayer, type FoundHeritage } from './discovered-layer.ts';
 import type { DiscoveredServers } from './discovery-source.ts';
-import type { Layer, PoolChange, Pools } from './pool.ts';
+import type { Layer, Pool, PoolChange, Pools } from './pool.ts';
 import { type HealthReport, keyOf, type PoolEntry } from './pool-entry.ts';
 import {
   type KnownHealth,
@@ -34,7 +34,7 @@ import { definitionOf, partsOfServerKey, serverKey, serverKind, serverKindName }
 /** The most servers that all pools together may hold. */
 export const maxServers = 50_000;
 /** The most pools that there may be, once plugins make them. */
-const maxPools = 10_000;
+export const maxPools = 10_000;
 
 /** What a process knows that is in no config and maybe in no store: plain JSON. */
 export interface Heritage {
@@ -338,13 +338,15 @@ export class ManagedPools {
     const ids = new Set<string>();
     for (const { pool, server } of this.configured.values()) if (pool === name) ids.add(server.url);
     for (const id of this.discovered.idsOf(name)) ids.add(id);
-    for (const { kind, key } of this.state.all) {
-      if (kind !== serverKindName) continue;
-      const { pool, id } = partsOfServerKey(key);
-      if (pool === name) ids.add(id);
-    }
+    for (const { key } of this.rowsOf(name)) ids.add(partsOfServerKey(key).id);
     for (const { id } of this.pools.get(name) ?? []) ids.add(id);
     return ids;
+  }
+
+  /** What operators said of the servers of a pool. No key is taken apart: there may be many of other pools. */
+  private *rowsOf(name: string): Generator<Row> {
+    const start = serverKey(name, '');
+    for (const row of this.state.all) if (row.kind === serverKindName && row.key.startsWith(start)) yield row;
   }
 
   /** Throws CONFLICT, INPUT_INVALID or LIMIT_REACHED for what cannot be. */
@@ -353,9 +355,7 @@ export class ManagedPools {
       this.expectUnneeded(name, force ? 'forced' : 'asked');
       return;
     }
-    if (this.pools.get(name) === undefined && this.pools.size >= maxPools) {
-      throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, the most there may be`);
-    }
+    this.expectRoomForPool(name);
     const list = this.listOf(name, after);
     // What was taken over with a problem stays until it is changed.
     if (!sameList(list, this.members.listOf(name))) this.options.plugins?.expect(name, list);
@@ -378,9 +378,8 @@ export class ManagedPools {
   private expectUnneeded(name: string, how: 'asked' | 'forced'): void {
     if (name === 'default') throw new WeldrError('CONFLICT', 'the pool default is always there');
     if (how === 'asked') this.expectUnnamed(name);
-    const isAdded = ({ kind, key, op }: Row): boolean =>
-      kind === serverKindName && op === 'define' && partsOfServerKey(key).pool === name;
-    const added = [...this.state.all].filter(isAdded).length;
+    let added = 0;
+    for (const { op } of this.rowsOf(name)) if (op === 'define') added++;
     if (added === 0) return;
     const what = added === 1 ? 'a server that was' : `${added} servers that were`;
     throw new WeldrError('CONFLICT', `the pool ${name} has ${what} added at run time; remove them first`);
@@ -406,6 +405,10 @@ export class ManagedPools {
 
   /** With changes made that are looked at. */
   private fallbackOf(name: string): string | undefined {
+    const row = this.state.row(poolKindName, name);
+    // Of most pools nothing has to be merged to know it.
+    if (row === undefined) return this.configuredPools.get(name)?.fallback;
+    if (row.op === 'define' && row.value?.['fallback'] === undefined) return undefined;
     const entity = this.state.entity(poolKindName, name);
     return entity === undefined ? undefined : poolSettingsOf(entity.value).fallback;
   }
@@ -418,12 +421,23 @@ export class ManagedPools {
     return found === undefined ? undefined : { value: found.server, layer: found.layer };
   }
 
+  /** Throws LIMIT_REACHED when one pool more would be too many. */
+  private expectRoomForPool(name: string): void {
+    // Pools that are gone are still known by name, as routes may lead there when they come back: they take no room.
+    const isThere = (pool: Pool): boolean =>
+      pool.size > 0 || pool.name === 'default' || this.knownPools.has(pool.name);
+    const known = this.pools.get(name);
+    if (this.pools.size < maxPools || (known !== undefined && isThere(known))) return;
+    let there = 0;
+    for (const pool of this.pools) if (isThere(pool)) there++;
+    if (there < maxPools) return;
+    throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, the most there may be`);
+  }
+
   /** Makes room for what a source found, and the pool. Throws LIMIT_REACHED, and then nothing has changed. */
   private admit(poolName: string, servers: DiscoveredServers, layer: Layer): void {
     if (this.members.size + servers.size > maxServers) this.expectRoom(poolName, servers, layer);
-    if (this.pools.get(poolName) === undefined && this.pools.size >= maxPools) {
-      throw new WeldrError('LIMIT_REACHED', `there are ${maxPools} pools already, the most there may be`);
-    }
+    this.expectRoomForPool(poolName);
     this.pools.ensure(poolName);
   }
 

@@ -1,7 +1,7 @@
 // ManagedPools: the rule of the layers, drains, verdicts, ttl, and what a store that fails leaves behind.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
-import { ManagedPools, maxServers } from '../../../core/pool/managed-pools.ts';
+import { ManagedPools, maxPools, maxServers } from '../../../core/pool/managed-pools.ts';
 import { type PoolChange, Pools, type UpstreamRecord } from '../../../core/pool/pool.ts';
 import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
 import { serverKey } from '../../../core/pool/server-kind.ts';
@@ -119,6 +119,24 @@ async function failureOf(promise: Promise<unknown>): Promise<string> {
 // ---
 
 const layers = suite('the layers');
+
+layers('have room for a pool however many have gone', async () => {
+  const { pools } = world();
+  pools.setConfig({});
+  for (let made = 0; made < maxPools; made += 100) {
+    const keys = Array.from({ length: 100 }, (_, n) => `pool-${made + n}`);
+    await pools.write(
+      keys.map(key => ({ kind: 'pool', key, op: 'put', value: {} })),
+      'a test',
+    );
+    await pools.write(
+      keys.map(key => ({ kind: 'pool', key, op: 'remove', force: true })),
+      'a test',
+    );
+  }
+  await pools.write([{ kind: 'pool', key: 'more', op: 'put', value: {} }], 'a test');
+  assert.ok(pools.hasPool('more'));
+});
 
 layers('show what the config lists, and follow the config', () => {
   const { pools, replica } = world();
