@@ -4,6 +4,8 @@ ARG NODE=26.13.1-trixie-slim
 FROM node:${NODE} AS build
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
+# Which `npm ci` builds.
+COPY dashboard dashboard
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json rolldown.config.ts ./
 COPY core core

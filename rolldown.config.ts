@@ -134,6 +134,9 @@ function latin(): Plugin {
   };
 }
 
+/** What the dashboard's page is made of, which Vite builds. */
+const inPage = ['@preact/signals', '@preact/signals-core', 'preact', 'uplot'];
+
 /** Writes what is bundled, and under which licences. */
 function thirdParty(): Plugin {
   return {
@@ -147,6 +150,7 @@ function thirdParty(): Plugin {
           if (folder !== undefined && renderedLength > 0) folders.add(folder);
         }
       }
+      for (const name of inPage) folders.add(join(import.meta.dirname, 'node_modules', name));
       const source = [...folders].sort().map(noticeOf).join('\n');
       this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY.txt', source });
     },

@@ -163,6 +163,7 @@ export const errorTable = {
   LIMIT_REACHED: operator(409, 'operation', 'there are too many already'),
   FORBIDDEN: operator(403, 'operation', 'this caller may not do that'),
   UNAUTHORIZED: operator(401, 'operation', 'a valid bearer token is needed'),
+  TOO_MANY_ATTEMPTS: operator(429, 'operation', 'there were too many failed attempts'),
   STORE_UNAVAILABLE: weldr(503, 'operation', 'error', 'the pool cannot be written at the moment'),
   STORE_DAMAGED: weldr(500, 'operation', 'error', 'what the store holds cannot be read'),
 } as const satisfies Record<string, ErrorRow>;

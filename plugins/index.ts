@@ -8,6 +8,7 @@ export { type CompressOptions, compress } from './compress/index.ts';
 export { type ConcurrencyLimitOptions, concurrencyLimit } from './concurrency-limit/index.ts';
 export { type ConsistentHashOptions, consistentHash } from './consistent-hash/index.ts';
 export { type CorsOptions, cors } from './cors/index.ts';
+export { type DashboardOptions, dashboard } from './dashboard/index.ts';
 export { type DnsDiscoveryOptions, dnsDiscovery } from './dns-discovery/index.ts';
 export { type DockerDiscoveryOptions, dockerDiscovery } from './docker-discovery/index.ts';
 export { type ErrorPagesOptions, errorPages } from './error-pages/index.ts';

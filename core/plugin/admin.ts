@@ -18,6 +18,8 @@ export interface AdminRequest {
   readonly by: string;
   /** Asks the caller for a stream of events, as a page does (`Accept: text/event-stream`)? Then after which one. */
   readonly stream?: StreamWish | undefined;
+  /** What the caller may do: see {@link AdminRoute.access}. */
+  readonly role: AdminRole;
   /** The parsed JSON body; undefined when there was none. Untrusted: parse it with a schema. */
   readonly body: unknown;
 }
@@ -62,7 +64,10 @@ export interface StreamSender {
   ended(): void;
 }
 
-/** The answer of a route: JSON unless `contentType` says otherwise, then `body` is a string. */
+/** `reader`: may look at everything but secrets, and change nothing. */
+export type AdminRole = 'operator' | 'reader';
+
+/** The answer of a route: JSON unless `contentType` says otherwise, then `body` is a string or bytes. */
 export interface AdminAnswer {
   readonly status: number;
   readonly body: unknown;
@@ -84,6 +89,11 @@ export interface AdminRoute {
   readonly rel?: string;
   /** Does it look at `precondition`? One that does not is never called with a condition: it is answered 412. */
   readonly conditional?: true;
+  /**
+   * Who may call it; default: readers if it is a GET, else operators. `everybody`, those of other sites too: only for what tells
+   * nothing of this Weldr, such as the files of a page.
+   */
+  readonly access?: 'everybody' | 'readers' | 'operators';
   /** What it does, in a line, for `GET /openapi.json`. */
   readonly summary?: string;
   /** What its query takes, by name, for the same. */
@@ -99,9 +109,34 @@ export interface AdminRoute {
   handle(request: AdminRequest): AdminAnswer | Promise<AdminAnswer>;
 }
 
+/** A page for browsers that a plugin serves. */
+export interface AdminPage {
+  /** Where it is, such as `/ui/`: a browser that opens `/` is sent there, and its cookie goes nowhere else. */
+  readonly path: string;
+  /** A session ends when nothing was asked for so long, ms. */
+  readonly idleMs: number;
+  /** And so long after the sign-in, whatever was asked, ms. */
+  readonly sessionMs: number;
+}
+
 /** The routes of one manager. */
 export class AdminRoutes {
   private readonly list: AdminRoute[] = [];
+  private offered: AdminPage | undefined;
+
+  /**
+   * Offers a page. Below its path, `api/…` are then all routes once more, for callers who have signed in; see `access`.
+   * Throws an Error when there is one.
+   */
+  offer(page: AdminPage): void {
+    if (this.offered !== undefined) throw new Error(`there is a page at ${this.offered.path} already`);
+    this.offered = page;
+  }
+
+  /** The page for browsers; undefined: there is none. */
+  get page(): AdminPage | undefined {
+    return this.offered;
+  }
 
   /** Adds a route. Throws an Error when method and path are taken. */
   add(route: AdminRoute): void {

@@ -384,6 +384,7 @@ async function callRoute(
       precondition: conditionsOf(route, conditions),
       accept: conditions.accept,
       by: 'a test',
+      role: 'operator',
       body: throughJson(body),
     });
     return { ...answer, body: throughJson(answer.body) };

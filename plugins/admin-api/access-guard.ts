@@ -1,9 +1,11 @@
-// AccessGuard: who may call the admin API. A bearer token where one is set, or a certificate of the caller, and never a
-// page of another site.
+// AccessGuard: who may call the admin API. A bearer token where one is set, or a certificate of the caller, or a session, and
+// never a page of another site.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { WeldrError } from '../../core/errors.ts';
+import type { AdminRole } from '../../core/plugin/admin.ts';
+import type { Session } from './sessions.ts';
 
 /** Paths that an orchestrator may ask for without a token: they say no more than "alive" and "ready". */
 const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
@@ -25,6 +27,8 @@ export function isLoopback(host: string): boolean {
 export interface AccessGuardOptions {
   /** Without one, everybody who can connect is let in. */
   readonly token: string | undefined;
+  /** Who sends this one may look, and change nothing. */
+  readonly readToken: string | undefined;
   /** Are callers asked for certificates? */
   readonly clientAuth: 'request' | 'require' | undefined;
   /** The host that is listened on. */
@@ -33,37 +37,80 @@ export interface AccessGuardOptions {
   readonly hosts: readonly string[];
 }
 
+/** A call, as far as it says who makes it. */
+export interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly address: string | undefined;
+  /** The subject of the certificate by which the caller is known. */
+  readonly certificate: string | undefined;
+  /** Is it made by the page for browsers? */
+  readonly viaPage: boolean;
+  /** The session whose cookie it carries; only of a call by the page. */
+  readonly session: Session | undefined;
+}
+
+/** Who was let in. */
+export interface Caller {
+  readonly role: AdminRole;
+  /** For logs and for what is kept: the address, and what it has shown. */
+  readonly by: string;
+}
+
+/** A token, as its digest. */
+interface Token {
+  readonly role: AdminRole;
+  readonly bytes: Buffer;
+  readonly digest: string;
+}
+
+/** The page's scripts send this field; forms and images of other pages cannot. */
+export const pageField = 'weldr-page';
+
 /** The checks that a request passes before anything is done with it. */
 export class AccessGuard {
-  private readonly token: Buffer | undefined;
+  private readonly tokens: readonly Token[];
   private readonly clientAuth: AccessGuardOptions['clientAuth'];
   private readonly hosts: ReadonlySet<string>;
 
-  constructor({ token, clientAuth, listenHost, hosts }: AccessGuardOptions) {
+  constructor({ token, readToken, clientAuth, listenHost, hosts }: AccessGuardOptions) {
     this.clientAuth = clientAuth;
-    this.token = token === undefined ? undefined : digest(token);
+    this.tokens = [...tokenOf('operator', token), ...tokenOf('reader', readToken)];
     this.hosts = new Set([listenHost, ...hosts].map(host => host.toLowerCase()));
   }
 
-  /** Throws UNAUTHORIZED or FORBIDDEN; `certificate`: the subject of the one by which the caller is known. */
-  check(path: string, headers: IncomingHttpHeaders, certificate: string | undefined): void {
-    if (openPaths.has(path)) return;
+  /** Lets a caller in. Throws UNAUTHORIZED or FORBIDDEN. */
+  admit(call: Call): Caller {
+    const { path, method, headers, viaPage } = call;
+    if (openPaths.has(path)) return this.callerOf(call, 'reader', '');
     this.refuseOtherSites(headers);
-    const isKnown = certificate !== undefined;
-    if (this.token !== undefined) {
-      // Where everybody has a certificate, a token is asked for on top.
-      if (!isKnown || this.clientAuth === 'require') this.checkToken(this.token, headers.authorization);
-    } else if (!isKnown) {
-      this.refuseOtherHosts(headers.host);
-      this.refuseProxied(headers);
+    if (viaPage && method !== 'GET' && method !== 'HEAD') refuseOtherPages(headers);
+    const isKnown = call.certificate !== undefined;
+    if (this.tokens.length === 0) {
+      if (!isKnown) {
+        this.refuseOtherHosts(headers.host);
+        this.refuseProxied(headers);
+      }
+      return this.callerOf(call, 'operator', '');
     }
+    // Where everybody has a certificate, a token is asked for on top.
+    if (isKnown && this.clientAuth !== 'require') return this.callerOf(call, 'operator', '');
+    const role = this.roleOf(call);
+    return this.callerOf(call, role, role === 'reader' ? ' with the read-only token' : ' with the token');
   }
 
-  /** Who asks, for logs and for what is kept: the address, and what it has shown. */
-  callerOf(address: string | undefined, certificate: string | undefined): string {
+  /** Whose token it is, compared in constant time; undefined: nobody's. */
+  holderOf(given: string): Omit<Token, 'bytes'> | undefined {
+    // Digests have one length, so that the comparison tells nothing about the token, not even its length.
+    const bytes = digest(given);
+    return this.tokens.find(token => timingSafeEqual(bytes, token.bytes));
+  }
+
+  private callerOf({ address, certificate, viaPage }: Call, role: AdminRole, shown: string): Caller {
     const from = (address ?? 'somebody').replace(/^::ffff:/, '');
-    if (certificate !== undefined) return `${from} with the certificate ${certificate.slice(0, 200)}`;
-    return this.token === undefined ? from : `${from} with the token`;
+    const how = certificate === undefined ? shown : ` with the certificate ${certificate.slice(0, 200)}`;
+    return { role, by: `${from}${how}${viaPage ? ' on the dashboard' : ''}` };
   }
 
   /** What a browser says of the page that sends a request: the Fetch standard's Origin and Sec-Fetch-Site. */
@@ -108,14 +155,34 @@ export class AccessGuard {
     );
   }
 
-  private checkToken(token: Buffer, authorization: string | undefined): void {
-    const given = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
-    // Digests have one length, so that the comparison tells nothing about the token, not even its length.
-    if (given !== undefined && timingSafeEqual(digest(given), token)) return;
+  private roleOf({ headers, session }: Call): AdminRole {
+    if (session !== undefined && this.tokens.some(token => token.digest === session.token))
+      return session.role;
+    const given = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
+    const holder = given === undefined ? undefined : this.holderOf(given);
+    if (holder !== undefined) return holder.role;
     const why =
       given === undefined ? 'send Authorization: Bearer TOKEN' : 'the bearer token is not the right one';
     throw new WeldrError('UNAUTHORIZED', why);
   }
+}
+
+/**
+ * Lets only the page's own scripts through: a cookie comes along whoever had the browser send it. Throws FORBIDDEN.
+ */
+export function refuseOtherPages(headers: IncomingHttpHeaders): void {
+  const { origin, host } = headers;
+  const site = headers['sec-fetch-site'];
+  const isOwn =
+    site === undefined ? URL.parse(origin ?? '')?.host === host?.toLowerCase() : site === 'same-origin';
+  if (isOwn && headers[pageField] !== undefined) return;
+  throw new WeldrError('FORBIDDEN', 'only the page itself may send this, with the field Weldr-Page');
+}
+
+function tokenOf(role: AdminRole, token: string | undefined): Token[] {
+  if (token === undefined) return [];
+  const bytes = digest(token);
+  return [{ role, bytes, digest: bytes.toString('base64') }];
 }
 
 function digest(text: string): Buffer {

@@ -10,11 +10,12 @@ import { RefusalLog } from '../../core/log/refusal-log.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes, StreamWish } from '../../core/plugin/admin.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
 import { absentKind } from './absent-kinds.ts';
-import type { AccessGuard } from './access-guard.ts';
+import type { AccessGuard, Call, Caller } from './access-guard.ts';
 import type { AdminConnection } from './admin-connection.ts';
 import { AdminConnections } from './admin-connections.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { EventStreams } from './event-streams.ts';
+import type { PageDoor } from './page-door.ts';
 import { problemAnswer } from './problem.ts';
 import { readBody } from './request-body.ts';
 import type { TlsDoor } from './tls-door.ts';
@@ -22,6 +23,8 @@ import type { TlsDoor } from './tls-door.ts';
 // What else only a manager loads, in the same file of the bundle.
 export { addEventRoutes } from './event-routes.ts';
 export { OverviewMemory } from './overviews.ts';
+export { PageDoor } from './page-door.ts';
+export { Sessions } from './sessions.ts';
 
 const defaultMaxBody = 64 * 1024;
 /** How long answers that are under way may take when the server closes, ms. */
@@ -46,6 +49,7 @@ const busy = 'the admin API is at its limit of bytes under way; try again in a m
 export interface AdminServerOptions {
   readonly routes: AdminRoutes;
   readonly guard: AccessGuard;
+  readonly pageDoor: PageDoor;
   readonly log: Logger;
   readonly clock: Clock;
   /** Undefined: callers speak plain HTTP. */
@@ -65,9 +69,14 @@ export class AdminServer {
   /** Of those, the ones that are answered after the close. */
   private readonly outliving = new WeakSet<ServerResponse>();
   private readonly streams: EventStreams;
+  /** Calls of the page for browsers. */
+  private readonly ofPage = new WeakSet<IncomingMessage>();
+  /** Who made a call, as far as it was let in. */
+  private readonly callers = new WeakMap<IncomingMessage, Caller>();
   private readonly router: Polka;
   /** Of the routes, how many the router has. */
   private routed = 0;
+  private hasSessions = false;
 
   constructor(options: AdminServerOptions) {
     this.options = options;
@@ -100,8 +109,10 @@ export class AdminServer {
         },
       );
     }
-    const address = this.server.address() as AddressInfo;
-    return addressText(address.address, address.port);
+    const { address, port: taken } = this.server.address() as AddressInfo;
+    const listening = addressText(address, taken);
+    this.options.pageDoor.listensOn(listening);
+    return listening;
   }
 
   /** Lets a request come to the router when it is its turn. */
@@ -145,8 +156,27 @@ export class AdminServer {
       this.answering.set(response, connection);
       response.once('close', () => this.answering.delete(response));
       this.addRoutes();
-      route();
+      this.routeOrLead(request, response, route);
     });
+  }
+
+  private routeOrLead(request: IncomingMessage, response: ServerResponse, route: () => void): void {
+    const { pageDoor } = this.options;
+    const lead = pageDoor.leadOf(request);
+    if (lead !== undefined) {
+      this.send(request, response, {
+        status: 303,
+        body: undefined,
+        headers: { Location: lead, Vary: 'Accept' },
+      });
+      return;
+    }
+    const target = pageDoor.targetOf(request);
+    if (target !== undefined) {
+      this.ofPage.add(request);
+      if (target !== '/session') request.url = target;
+    }
+    route();
   }
 
   private addRoutes(): void {
@@ -157,6 +187,35 @@ export class AdminServer {
       this.router.add(route.method, route.path, (routable, answer) => this.serve(route, routable, answer));
     }
     this.routed = routes.size;
+    const { page } = routes;
+    if (page === undefined || this.hasSessions) return;
+    this.hasSessions = true;
+    for (const method of ['GET', 'POST', 'DELETE'] as const)
+      this.router.add(method, `${page.path}api/session`, (routable, answer) => {
+        const { pageDoor, guard } = this.options;
+        return this.serve(pageDoor.sessionRoute(method, guard, this.callOf(routable)), routable, answer);
+      });
+  }
+
+  private callOf(request: Request): Call {
+    const { method = 'GET', path, headers } = request;
+    const { remoteAddress: address, certificate } = this.connections.of(request);
+    const viaPage = this.ofPage.has(request);
+    const session = viaPage ? this.options.pageDoor.sessionOf(headers) : undefined;
+    return { method, path, headers, address, certificate, viaPage, session };
+  }
+
+  /** Lets a caller in, to what a route needs. Throws UNAUTHORIZED or FORBIDDEN. */
+  private admit(route: AdminRoute, request: Request): Caller {
+    const { method, access = method === 'GET' ? 'readers' : 'operators' } = route;
+    const call = this.callOf(request);
+    const caller: Caller =
+      access === 'everybody'
+        ? { role: 'reader', by: call.address ?? 'somebody' }
+        : this.options.guard.admit(call);
+    this.callers.set(request, caller);
+    if (access !== 'operators' || caller.role === 'operator') return caller;
+    throw new WeldrError('FORBIDDEN', 'the read-only token lets nobody change anything');
   }
 
   private async serve(route: AdminRoute, request: Request, response: ServerResponse): Promise<void> {
@@ -179,7 +238,7 @@ export class AdminServer {
     const { method } = route;
     let held = 0;
     try {
-      this.options.guard.check(request.path, request.headers, connection.certificate);
+      const { role, by } = this.admit(route, request);
       const precondition = new Precondition({
         ifMatch: request.headers['if-match'],
         ifNoneMatch: request.headers['if-none-match'],
@@ -201,7 +260,8 @@ export class AdminServer {
         precondition,
         stream: wishOf(request),
         accept: request.headers.accept,
-        by: this.options.guard.callerOf(connection.remoteAddress, connection.certificate),
+        by,
+        role,
         body,
       });
     } finally {
@@ -218,9 +278,8 @@ export class AdminServer {
 
   private refuseUnrouted(request: Request, response: ServerResponse): void {
     const path = request.path.slice(0, 200);
-    const { certificate } = this.connections.of(request);
     try {
-      this.options.guard.check(request.path, request.headers, certificate);
+      this.options.guard.admit(this.callOf(request));
     } catch (thrown) {
       this.refuse(request, response, thrown);
       return;
@@ -272,7 +331,8 @@ export class AdminServer {
     const { method, url: path } = request;
     const level = method === 'GET' || method === 'HEAD' ? 'debug' : 'info';
     const from = this.connections.of(request).remoteAddress;
-    this.options.log[level]({ method, path, status, from }, `${method} ${path} ${status}`);
+    const by = this.callers.get(request)?.by;
+    this.options.log[level]({ method, path, status, from, by }, `${method} ${path} ${status}`);
   }
 
   private beginStream(
@@ -297,14 +357,14 @@ export class AdminServer {
 
   private send(request: IncomingMessage, response: ServerResponse, answer: AdminAnswer): void {
     if (response.headersSent || response.destroyed) return;
-    const text = bodyText(answer);
-    const bytes = text === undefined ? 0 : Buffer.byteLength(text);
+    const content = contentOf(answer);
+    const bytes = content === undefined ? 0 : Buffer.byteLength(content);
     if (bytes > smallAnswer) {
       const held = this.hold(bytes);
       response.once('close', () => this.budget.release(held));
     }
     response.writeHead(answer.status, {
-      ...(text === undefined
+      ...(content === undefined
         ? {}
         : {
             'Content-Type': answer.contentType ?? 'application/json',
@@ -314,7 +374,7 @@ export class AdminServer {
       ...(this.server.listening ? {} : { Connection: 'close' }),
       ...answer.headers,
     });
-    response.end(text);
+    response.end(content);
     this.connections.of(request).answered(bytes);
   }
 }
@@ -331,8 +391,8 @@ async function finish(response: ServerResponse): Promise<void> {
   if (!response.closed) await once(response, 'close');
 }
 
-function bodyText({ body, contentType }: AdminAnswer): string | undefined {
-  if (body === undefined) return undefined;
+function contentOf({ body, contentType }: AdminAnswer): string | Uint8Array | undefined {
+  if (body === undefined || body instanceof Uint8Array) return body;
   return contentType === undefined ? `${JSON.stringify(body)}\n` : String(body);
 }
 

@@ -17,6 +17,7 @@ import { addOpenApiRoute } from './openapi.ts';
 import type { OverviewMemory } from './overviews.ts';
 import { addPoolRoutes } from './pool-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
+import type { Sessions } from './sessions.ts';
 import type { TlsDoor } from './tls-door.ts';
 
 const token = z
@@ -33,6 +34,10 @@ const options = z
       .pipe(token)
       .optional()
       .describe('The bearer token that callers send, `env:NAME` or `file:PATH`.'),
+    readToken: secret()
+      .pipe(token)
+      .optional()
+      .describe('A second token, whose callers may look and change nothing, `env:NAME` or `file:PATH`.'),
     hosts: z
       .array(z.string().min(1).max(253))
       .max(100)
@@ -57,6 +62,7 @@ export type AdminApiOptions = z.input<typeof options>;
 /** What is kept over reloads. */
 interface Memory {
   overview: OverviewMemory | undefined;
+  sessions: Sessions | undefined;
 }
 
 /**
@@ -66,7 +72,7 @@ interface Memory {
 export const adminApi = definePlugin({
   name: 'admin-api',
   schema: options,
-  memory: (): Memory => ({ overview: undefined }),
+  memory: (): Memory => ({ overview: undefined, sessions: undefined }),
   check(configured, { overrides, listen, warn, listensOn }) {
     const { host, port } = accessOf(overrides, configured);
     const target = { kind: 'tcp', host, port } as const;
@@ -95,20 +101,27 @@ export const adminApi = definePlugin({
     addKindRoutes(side.admin, side);
     addBatchRoute(side.admin, side);
     const { host, port, bearer } = accessOf(side.overrides, configured);
-    const { hosts, tls } = configured;
+    const { hosts, tls, readToken } = configured;
     const clientAuth = tls?.clientAuth?.mode;
-    const guard = new AccessGuard({ token: bearer, clientAuth, listenHost: host, hosts });
-    const { admin: routes, clock, log, operator, onClose } = side;
+    const guard = new AccessGuard({ token: bearer, readToken, clientAuth, listenHost: host, hosts });
+    const { admin: routes, clock, log, operator, onClose, memory, status } = side;
     // Workers never serve it, and loading it takes longer than all else that they need.
-    const { AdminServer, addEventRoutes, OverviewMemory } = await import('./admin-server.ts');
-    side.memory.overview ??= new OverviewMemory();
-    addEventRoutes(side.admin, side, side.memory.overview);
+    const { AdminServer, addEventRoutes, OverviewMemory, PageDoor, Sessions } = await import(
+      './admin-server.ts'
+    );
+    memory.overview ??= new OverviewMemory();
+    memory.sessions ??= new Sessions();
+    addEventRoutes(side.admin, side, memory.overview);
     const door = tls === undefined ? undefined : await doorOf(tls, side);
-    const server = new AdminServer({ routes, guard, log, clock, door, stale: () => operator.stale });
+    const secure = door !== undefined;
+    const { sessions } = memory;
+    const pageDoor = new PageDoor({ routes, sessions, clock, secure, version: status.version });
+    const stale = (): boolean => operator.stale;
+    const server = new AdminServer({ routes, guard, pageDoor, log, clock, door, stale });
     onClose(() => server.close());
     const address = await server.listen(host, port);
     side.listensOn(address);
-    const scheme = door === undefined ? 'http' : 'https';
+    const scheme = secure ? 'https' : 'http';
     const facts = { address, scheme, token: bearer !== undefined };
     log.info(facts, `the admin API listens on ${scheme}://${address}`);
   },
@@ -149,7 +162,16 @@ function accessOf(overrides: Overrides, configured: z.output<typeof options>) {
       { field: 'token' },
     );
   }
+  checkReadToken(configured.readToken, bearer);
   return { ...address, bearer };
+}
+
+/** A second token without a first one would let everybody do all. */
+function checkReadToken(readToken: string | undefined, bearer: string | undefined): void {
+  if (readToken === undefined || (bearer !== undefined && bearer !== readToken)) return;
+  const why =
+    bearer === undefined ? 'set a token for those who may change things, too' : 'it is the same as the token';
+  throw new WeldrError('CONFIG_INVALID', `the read-only token: ${why}`, { field: 'readToken' });
 }
 
 /** The options were checked with the config, the environment was not. */

@@ -125,6 +125,8 @@ function exportRows({ operator, log }: ManagerSide, request: AdminRequest): Admi
     const others = rows.filter(({ kind }) => kind !== certificateKindName);
     return { status: 200, body: { rows: others.map(withoutSecrets) } };
   }
+  if (request.role !== 'operator')
+    throw new WeldrError('FORBIDDEN', 'the read-only token lets nobody read secrets');
   log.warn({ by: request.by }, `the run-time changes were exported with their TLS keys, by ${request.by}`);
   return { status: 200, body: { rows } };
 }

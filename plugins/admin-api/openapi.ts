@@ -47,6 +47,8 @@ export function describeApi(routes: AdminRoutes, version: string): object {
   const paths = new Map<string, Record<string, object>>();
   const shared: Record<string, JsonSchema> = {};
   for (const route of routes) {
+    // The files of a page are nobody's to call.
+    if (route.rel === undefined && route.access === 'everybody') continue;
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
     paths.set(path, { ...paths.get(path), [route.method.toLowerCase()]: operationOf(route, shared) });
   }

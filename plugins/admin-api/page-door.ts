@@ -1,0 +1,147 @@
+// PageDoor: how browsers come in: `/` leads to the page that a plugin offers, and its calls carry the cookie of a session.
+import type { IncomingHttpHeaders } from 'node:http';
+import { z } from 'zod';
+import type { Clock } from '../../core/clock.ts';
+import { WeldrError } from '../../core/errors.ts';
+import type { AdminAnswer, AdminPage, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
+import { parse } from '../../core/settings/options.ts';
+import { type AccessGuard, type Call, refuseOtherPages } from './access-guard.ts';
+import { problemAnswer } from './problem.ts';
+import type { Session, Sessions } from './sessions.ts';
+
+const signIn = z.strictObject({ token: z.string().max(1024) });
+
+export interface PageDoorOptions {
+  readonly routes: AdminRoutes;
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  /** Do callers speak TLS? */
+  readonly secure: boolean;
+  readonly version: string;
+}
+
+/** What a browser asks, as far as it is looked at here. */
+interface Asked {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** The way in for browsers. Where no plugin offers a page, there is none, and cookies mean nothing. */
+export class PageDoor {
+  private readonly options: PageDoorOptions;
+  /** Cookies are shared by all ports of a host. */
+  private port = '';
+
+  constructor(options: PageDoorOptions) {
+    this.options = options;
+  }
+
+  /** To be told where the server listens. */
+  listensOn(address: string): void {
+    this.port = address.slice(address.lastIndexOf(':') + 1);
+  }
+
+  /** Where this is to be answered from instead: the page, for a browser that opens `/`. */
+  leadOf({ method, url, headers }: Asked): string | undefined {
+    const { page } = this;
+    if (page === undefined || method !== 'GET' || headers.authorization !== undefined) return undefined;
+    const target = url?.split('?', 1)[0];
+    if (target === page.path.slice(0, -1)) return page.path;
+    return target === '/' && /\btext\/html\b/.test(headers.accept ?? '') ? page.path : undefined;
+  }
+
+  /** What a call of the page asks for: `/servers` of `/ui/api/servers`; undefined: it is no call of the page. */
+  targetOf({ url = '' }: Asked): string | undefined {
+    const prefix = this.page === undefined ? undefined : `${this.page.path}api`;
+    return prefix !== undefined && url.startsWith(`${prefix}/`) ? url.slice(prefix.length) : undefined;
+  }
+
+  /** The session of a call of the page. */
+  sessionOf(headers: IncomingHttpHeaders): Session | undefined {
+    const { page } = this;
+    const id = this.cookieOf(headers);
+    if (page === undefined || id === undefined) return undefined;
+    return this.options.sessions.use(id, page, this.options.clock.now());
+  }
+
+  /** The routes by which the page signs in and out, for one call. */
+  sessionRoute(method: AdminRoute['method'], guard: AccessGuard, call: Call): AdminRoute {
+    return {
+      method,
+      path: '/session',
+      access: 'everybody',
+      maxBody: 8 * 1024,
+      handle: ({ body }) => {
+        if (method === 'GET') return this.tell(guard, call);
+        refuseOtherPages(call.headers);
+        return method === 'POST' ? this.signIn(guard, call, body) : this.signOut(call);
+      },
+    };
+  }
+
+  private get page(): AdminPage | undefined {
+    return this.options.routes.page;
+  }
+
+  /** Who the caller is. */
+  private tell(guard: AccessGuard, call: Call): AdminAnswer {
+    const { version } = this.options;
+    try {
+      const { role, by } = guard.admit(call);
+      const { session } = call;
+      const { page } = this;
+      const ends = session === undefined || page === undefined ? undefined : session.since + page.sessionMs;
+      return {
+        status: 200,
+        body: { signedIn: true, withToken: session !== undefined, role, by, version, ends },
+      };
+    } catch (thrown) {
+      if (!(thrown instanceof WeldrError) || thrown.code !== 'UNAUTHORIZED') throw thrown;
+      return { status: 200, body: { signedIn: false } };
+    }
+  }
+
+  private signIn(guard: AccessGuard, { address = '', headers }: Call, body: unknown): AdminAnswer {
+    const { sessions, clock } = this.options;
+    const now = clock.now();
+    const wait = sessions.pace.waitOf(address, now);
+    if (wait > 0) {
+      const seconds = Math.ceil(wait / 1000);
+      const error = new WeldrError('TOO_MANY_ATTEMPTS', `too many wrong tokens; try again in ${seconds} s`);
+      return problemAnswer(error, { 'Retry-After': String(seconds) });
+    }
+    const { token } = parse(signIn, body, 'INPUT_INVALID');
+    const found = guard.holderOf(token.trim());
+    if (found === undefined) {
+      sessions.pace.failed(address, now);
+      throw new WeldrError('UNAUTHORIZED', 'this is not the token');
+    }
+    sessions.pace.succeeded(address);
+    const before = this.cookieOf(headers);
+    if (before !== undefined) sessions.end(before);
+    const id = sessions.begin(found.role, found.digest, now);
+    return { status: 200, body: { role: found.role }, headers: { 'Set-Cookie': this.cookie(id) } };
+  }
+
+  private signOut({ headers }: Call): AdminAnswer {
+    const id = this.cookieOf(headers);
+    if (id !== undefined) this.options.sessions.end(id);
+    return { status: 204, body: undefined, headers: { 'Set-Cookie': `${this.cookie('')}; Max-Age=0` } };
+  }
+
+  private get cookieName(): string {
+    return `${this.options.secure ? '__Secure-' : ''}weldr-${this.port}`;
+  }
+
+  private cookie(id: string): string {
+    const secure = this.options.secure ? '; Secure' : '';
+    return `${this.cookieName}=${id}; Path=${this.page?.path}; HttpOnly; SameSite=Strict${secure}`;
+  }
+
+  private cookieOf({ cookie = '' }: IncomingHttpHeaders): string | undefined {
+    const prefix = `${this.cookieName}=`;
+    const found = cookie.split(';').find(part => part.trimStart().startsWith(prefix));
+    return found?.trim().slice(prefix.length);
+  }
+}
