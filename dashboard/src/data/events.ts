@@ -1,0 +1,36 @@
+// What happened, as `GET /events` tells it.
+import { signal } from '@preact/signals';
+import type { Severity } from './overview.ts';
+import type { ServerState } from './server.ts';
+
+export interface WeldrEvent {
+  readonly id: number;
+  readonly at: number;
+  readonly type: string;
+  readonly severity: Severity;
+  readonly text: string;
+  readonly by?: string;
+  readonly pool?: string;
+  readonly server?: string;
+  readonly from?: unknown;
+  readonly to?: unknown;
+  readonly reason?: string;
+}
+
+/** Kept by the page. */
+const most = 1000;
+
+/** The newest first; undefined: this Weldr does not tell. */
+export const events = signal<readonly WeldrEvent[] | undefined>(undefined);
+
+export function addEvents(more: readonly WeldrEvent[]): void {
+  const known = new Set((events.value ?? []).slice(0, most).map(({ id }) => id));
+  const fresh = more.filter(({ id }) => !known.has(id));
+  events.value = [...(events.value ?? []), ...fresh].sort((one, other) => other.id - one.id).slice(0, most);
+}
+
+/** The state of a server that an event tells; undefined: it tells of something else. */
+export function stateOf({ type, to }: WeldrEvent): ServerState | undefined {
+  if (type !== 'server.state') return undefined;
+  return to === 'active' || to === 'down' || to === 'draining' || to === 'disabled' ? to : undefined;
+}

@@ -1,0 +1,16 @@
+// What this Weldr can do: the calls that its admin API lists.
+import { useAsked } from './asked.ts';
+
+export interface Feature {
+  readonly rel: string;
+  readonly href: string;
+  readonly method: string;
+}
+
+/** Undefined until they are known. */
+export function useFeatures(): readonly Feature[] | undefined {
+  return useAsked<{ links: Feature[] }>('/', 60_000).value?.links;
+}
+
+export const has = (features: readonly Feature[], href: string): boolean =>
+  features.some(feature => feature.href === href);

@@ -1,0 +1,122 @@
+// All servers that the page knows: facts, states, numbers, put together.
+import { computed, signal } from '@preact/signals';
+import { call, find } from './api.ts';
+import type { Server, ServerFacts, ServerNumbers, ServerState, StateSince } from './server.ts';
+import { keyOf } from './server.ts';
+
+/** Of the pools, those that are loaded when all are shown. */
+const mostPools = 50;
+/** Changes of state that are kept of a server. */
+const mostChanges = 60;
+
+interface Known {
+  readonly pool: string;
+  readonly id: string;
+  readonly state: ServerState;
+  readonly reason: string;
+}
+
+export interface PoolFacts {
+  readonly name: string;
+  readonly servers: number;
+  readonly available: number;
+}
+
+/** The pool that is looked at; empty: all. */
+export const chosenPool = signal('');
+export const pools = signal<readonly PoolFacts[]>([]);
+/** Were the servers loaded once? */
+export const loaded = signal(false);
+
+const facts = signal<ReadonlyMap<string, ServerFacts>>(new Map());
+const states = signal<ReadonlyMap<string, Known>>(new Map());
+const numbers = signal<ReadonlyMap<string, ServerNumbers>>(new Map());
+const histories = new Map<string, StateSince[]>();
+
+export const servers = computed<readonly Server[]>(() =>
+  [...states.value.values()].map(({ pool, id, state, reason }) => {
+    const key = keyOf(pool, id);
+    const history = histories.get(key) ?? [];
+    const found = facts.value.get(key);
+    return {
+      key,
+      id,
+      pool,
+      state,
+      reason,
+      history,
+      changedAt: history.length > 1 ? (history.at(-1)?.at ?? 0) : 0,
+      ...(found !== undefined && { facts: found }),
+      ...numbers.value.get(key),
+    };
+  }),
+);
+
+/** What was seen of a state: now, or as an event told. */
+export function noteState(pool: string, id: string, { at, state }: StateSince): void {
+  const key = keyOf(pool, id);
+  const history = histories.get(key) ?? [];
+  histories.set(key, history);
+  const place = history.findLastIndex(known => known.at <= at);
+  if (history[place]?.state === state) return;
+  history.splice(place + 1, 0, { at, state });
+  const after = history[place + 2];
+  if (after?.state === state) history.splice(place + 2, 1);
+  if (history.length > mostChanges) history.shift();
+}
+
+/** The servers of some pools, or of all, as they are. */
+export function takeStates(list: readonly Known[], pool: string | undefined, at: number): void {
+  const next = new Map(
+    pool === undefined ? [] : [...states.value].filter(([, known]) => known.pool !== pool),
+  );
+  for (const known of list) {
+    next.set(keyOf(known.pool, known.id), known);
+    noteState(known.pool, known.id, { at, state: known.state });
+  }
+  for (const key of histories.keys()) if (!next.has(key) && pool === undefined) histories.delete(key);
+  states.value = next;
+}
+
+export function takeNumbers(more: ReadonlyMap<string, ServerNumbers>): void {
+  numbers.value = new Map([...numbers.value].filter(([key]) => states.value.has(key)).concat([...more]));
+}
+
+/** A state that an event tells: it is shown before all is loaded anew. */
+export function takeState(pool: string, id: string, state: ServerState, reason: string): void {
+  const key = keyOf(pool, id);
+  if (!states.value.has(key)) return;
+  states.value = new Map(states.value).set(key, { pool, id, state, reason });
+}
+
+/** Loads what is known of the servers, of the chosen pool or of all. */
+export async function loadServers(): Promise<void> {
+  const { pools: all } = await call<{ pools: PoolFacts[] }>('GET', '/pools');
+  pools.value = all;
+  const chosen = chosenPool.value;
+  if (chosen !== '' && !all.some(({ name }) => name === chosen)) {
+    chosenPool.value = '';
+    return;
+  }
+  const names = chosen === '' ? all.slice(0, mostPools).map(({ name }) => name) : [chosen];
+  const lists = await inTurns(names, async name => {
+    const answer = await find<{ servers: ServerFacts[] }>(`/pools/${encodeURIComponent(name)}/servers`);
+    return answer?.servers ?? [];
+  });
+  if (chosenPool.value !== chosen) return;
+  const list = lists.flat();
+  facts.value = new Map(list.map(server => [keyOf(server.pool, server.id), server]));
+  takeStates(list, undefined, Date.now());
+  loaded.value = true;
+}
+
+/** Four at a time. */
+async function inTurns<T, R>(list: readonly T[], fn: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const waiting = list.entries();
+  const lane = async (): Promise<void> => {
+    for (const [index, item] of waiting) results[index] = await fn(item);
+  };
+  await Promise.all([lane(), lane(), lane(), lane()]);
+  return results;
+}

@@ -1,0 +1,41 @@
+// Who uses the page: signed in by a token, or let in without one.
+import { computed, signal } from '@preact/signals';
+import { call, whenSignedOut } from './api.ts';
+
+export interface Session {
+  readonly signedIn: boolean;
+  /** Can it be signed out of? */
+  readonly withToken?: boolean;
+  readonly role?: 'operator' | 'reader';
+  readonly by?: string;
+  readonly version?: string;
+}
+
+/** Undefined: not known yet. */
+export const session = signal<Session | undefined>(undefined);
+/** Why the page asks for a token again. */
+export const signedOutBecause = signal('');
+
+export const mayChange = computed(() => session.value?.role === 'operator');
+
+whenSignedOut(() => {
+  if (session.value?.signedIn !== true) return;
+  signedOutBecause.value = 'Your session is over. Sign in again to go on.';
+  session.value = { signedIn: false };
+});
+
+export async function askSession(): Promise<void> {
+  session.value = await call<Session>('GET', '/session');
+}
+
+export async function signIn(token: string): Promise<void> {
+  await call('POST', '/session', { token });
+  signedOutBecause.value = '';
+  await askSession();
+}
+
+export async function signOut(): Promise<void> {
+  await call('DELETE', '/session');
+  signedOutBecause.value = 'You are signed out.';
+  session.value = { signedIn: false };
+}

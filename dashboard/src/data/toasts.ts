@@ -1,0 +1,28 @@
+// Notes at the edge of the page: what was done, how it goes on, and how to undo it.
+import { signal } from '@preact/signals';
+
+export interface Toast {
+  readonly id: number;
+  readonly kind: 'done' | 'failed' | 'draining';
+  readonly text: string;
+  /** Of a drain: the servers that are to become empty. */
+  readonly servers?: readonly string[];
+  readonly undo?: () => Promise<void>;
+}
+
+const most = 4;
+const staysMs = 10_000;
+
+export const toasts = signal<readonly Toast[]>([]);
+let lastId = 0;
+
+export function tell(toast: Omit<Toast, 'id'>): void {
+  const id = ++lastId;
+  toasts.value = [...toasts.value, { ...toast, id }].slice(-most);
+  // What went wrong, and a drain that goes on, stay until they are closed.
+  if (toast.kind === 'done') setTimeout(() => dismiss(id), staysMs);
+}
+
+export function dismiss(id: number): void {
+  toasts.value = toasts.value.filter(toast => toast.id !== id);
+}

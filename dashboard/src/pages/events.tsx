@@ -1,0 +1,95 @@
+// What happened, the newest first.
+import { useSignal } from '@preact/signals';
+import { events, type WeldrEvent } from '../data/events.ts';
+import { agoOf, dayOf, timeOf } from '../data/format.ts';
+import { now } from '../data/live.ts';
+import { Icon } from '../parts/icon.tsx';
+import { Empty } from '../parts/missing.tsx';
+
+const shownAtOnce = 200;
+
+export function EventsPage() {
+  const filter = useSignal('');
+  const bad = useSignal(false);
+  const all = events.value;
+  if (all === undefined) {
+    return (
+      <>
+        <header class="page-head">
+          <h1>Events</h1>
+        </header>
+        <Empty title="This Weldr keeps no events">
+          <p>The admin API of this version has no list of what happened.</p>
+        </Empty>
+      </>
+    );
+  }
+  const words = filter.value.toLowerCase().split(/\s+/);
+  const found = all.filter(
+    event =>
+      (!bad.value || event.severity !== 'info') &&
+      words.every(word => `${event.type} ${event.text} ${event.by ?? ''}`.toLowerCase().includes(word)),
+  );
+  return (
+    <>
+      <header class="page-head">
+        <h1>Events</h1>
+        <p class="muted">what happened, the newest first</p>
+      </header>
+      <div class="tools">
+        <label class="search">
+          <Icon name="search" />
+          <span class="unseen">Filter</span>
+          <input
+            type="search"
+            placeholder="Filter: a server, a pool, who did it"
+            value={filter.value}
+            onInput={({ currentTarget }) => {
+              filter.value = currentTarget.value;
+            }}
+          />
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={bad.value}
+            onChange={({ currentTarget }) => {
+              bad.value = currentTarget.checked;
+            }}
+          />
+          Only warnings and errors
+        </label>
+      </div>
+      {found.length === 0 ? (
+        <Empty title="Nothing of the kind">
+          <p>{all.length === 0 ? 'Nothing has happened yet.' : 'No event matches the filter.'}</p>
+        </Empty>
+      ) : (
+        <ol class="card events">
+          {found.slice(0, shownAtOnce).map(event => (
+            <EventItem key={event.id} event={event} />
+          ))}
+        </ol>
+      )}
+    </>
+  );
+}
+
+function EventItem({ event: { at, type, severity, text, by } }: { readonly event: WeldrEvent }) {
+  return (
+    <li class={`event event-${severity}`}>
+      <time dateTime={new Date(at).toISOString()} title={`${dayOf(at)}, ${timeOf(at)}`}>
+        {timeOf(at)}
+        <small>{agoOf(at, now.value)}</small>
+      </time>
+      <div>
+        <p>{text}</p>
+        <small>
+          {severity === 'info' ? '' : `${severity} · `}
+          {type}
+          {by === undefined ? '' : ` · by ${by}`}
+        </small>
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,206 @@
+// The servers of a pool, or of all: how they are, and what can be done with them.
+import { computed, effect, signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { plural } from '../data/format.ts';
+import { linkTo, page, query } from '../data/place.ts';
+import type { Server } from '../data/server.ts';
+import { chosenPool, loaded, pools, servers } from '../data/servers.ts';
+import { mayChange } from '../data/session.ts';
+import { Icon } from '../parts/icon.tsx';
+import { Empty } from '../parts/missing.tsx';
+import { AddServer } from './servers/add-server.tsx';
+import { type Asked, asked } from './servers/asked.ts';
+import { BulkBar } from './servers/bulk-bar.tsx';
+import { RemoveDialog } from './servers/remove-dialog.tsx';
+import { selection } from './servers/selection.ts';
+import { ServerDetails } from './servers/server-details.tsx';
+import { ServerTable } from './servers/server-table.tsx';
+import { sorted } from './servers/sorting.ts';
+import { WeightDialog } from './servers/weight-dialog.tsx';
+
+const filter = signal('');
+const onlyDown = signal(false);
+
+// The address says which pool, so that a link leads there and Back goes back.
+effect(() => {
+  if (page.value !== 'servers') return;
+  chosenPool.value = query.value.get('pool') ?? '';
+  onlyDown.value = query.value.get('only') === 'down';
+});
+
+/** Letters in their order are enough: `ap3000` finds `api-1:3000`. */
+function matches(server: Server, text: string): boolean {
+  const { id, pool, state, reason, facts } = server;
+  const labels = Object.entries(facts?.labels ?? {}).map(([name, value]) => `${name}:${value}`);
+  const all = [id, pool, state, reason, facts?.layer ?? '', ...labels].join(' ').toLowerCase();
+  return text
+    .toLowerCase()
+    .split(/\s+/)
+    .every(word => all.includes(word) || isWithin(word, `${pool} ${id}`.toLowerCase()));
+}
+
+function isWithin(word: string, text: string): boolean {
+  if (word.length < 3) return false;
+  let at = 0;
+  for (const letter of word) {
+    at = text.indexOf(letter, at) + 1;
+    if (at === 0) return false;
+  }
+  return true;
+}
+
+const found = computed(() =>
+  sorted(
+    servers.value.filter(
+      server =>
+        (chosenPool.value === '' || server.pool === chosenPool.value) &&
+        (!onlyDown.value || server.state === 'down') &&
+        matches(server, filter.value),
+    ),
+  ),
+);
+
+export function ServersPage() {
+  const list = found.value;
+  return (
+    <>
+      <header class="page-head">
+        <h1>Servers</h1>
+        <Sum />
+        {mayChange.value && (
+          <button type="button" class="primary" onClick={() => ask({ what: 'add' })}>
+            <Icon name="plus" />
+            Add server
+          </button>
+        )}
+      </header>
+      <Tools />
+      {list.length === 0 ? <Nothing /> : <ServerTable servers={list} withPool={chosenPool.value === ''} />}
+      <BulkBar servers={list} />
+      <Asking />
+    </>
+  );
+}
+
+const ask = (wish: Asked): void => {
+  asked.value = wish;
+};
+
+function Sum() {
+  const count = { active: 0, down: 0, draining: 0, disabled: 0 };
+  for (const { state, pool } of servers.value) {
+    if (chosenPool.value === '' || pool === chosenPool.value) count[state]++;
+  }
+  const parts = [
+    `${count.active} healthy`,
+    ...(count.down > 0 ? [`${count.down} down`] : []),
+    ...(count.draining > 0 ? [`${count.draining} draining`] : []),
+    ...(count.disabled > 0 ? [`${count.disabled} disabled`] : []),
+  ];
+  return <p class="muted">{loaded.value ? parts.join(', ') : 'Loading…'}</p>;
+}
+
+function Tools() {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const focus = (event: KeyboardEvent): void => {
+      if (
+        event.key !== '/' ||
+        event.target instanceof HTMLInputElement ||
+        event.target instanceof HTMLTextAreaElement
+      )
+        return;
+      event.preventDefault();
+      input.current?.focus();
+    };
+    addEventListener('keydown', focus);
+    return () => removeEventListener('keydown', focus);
+  }, []);
+  return (
+    <div class="tools">
+      <label class="pool-choice">
+        <span class="unseen">Pool</span>
+        <select
+          value={chosenPool.value}
+          onChange={({ currentTarget: { value } }) => {
+            location.hash = linkTo('servers', value === '' ? {} : { pool: value });
+          }}
+        >
+          <option value="">All pools</option>
+          {pools.value.map(({ name, servers: count, available }) => (
+            <option key={name} value={name}>
+              {name} ({available}/{count})
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="search">
+        <Icon name="search" />
+        <span class="unseen">Filter</span>
+        <input
+          ref={input}
+          type="search"
+          placeholder="Filter: address, reason, label   ( / )"
+          value={filter.value}
+          onInput={({ currentTarget }) => {
+            filter.value = currentTarget.value;
+          }}
+        />
+      </label>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={onlyDown.value}
+          onChange={({ currentTarget }) => {
+            onlyDown.value = currentTarget.checked;
+          }}
+        />
+        Only down
+      </label>
+    </div>
+  );
+}
+
+function Nothing() {
+  if (!loaded.value) return <p class="muted">Loading…</p>;
+  const all = servers.value.filter(({ pool }) => chosenPool.value === '' || pool === chosenPool.value);
+  if (all.length > 0) {
+    const isAllUp = onlyDown.value && filter.value === '';
+    return (
+      <Empty title={isAllUp ? 'No server is down' : 'No server matches'}>
+        <p>
+          {isAllUp
+            ? `All ${plural(all.length, 'server')} are well.`
+            : `Of ${plural(all.length, 'server')} none matches the filter.`}
+        </p>
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="There is no server yet">
+      <p>Add one here, have services register themselves, or list them in the config:</p>
+      <pre>{`curl ${location.host}/servers -d '{"url":"http://10.0.0.7:3000"}'`}</pre>
+    </Empty>
+  );
+}
+
+/** The dialog that is open. */
+function Asking() {
+  const wish = asked.value;
+  const close = (): void => {
+    asked.value = undefined;
+  };
+  const list =
+    wish !== undefined && 'keys' in wish ? servers.value.filter(({ key }) => wish.keys.includes(key)) : [];
+  useEffect(() => {
+    const there = new Set(servers.value.map(({ key }) => key));
+    if ([...selection.value].some(key => !there.has(key)))
+      selection.value = new Set([...selection.value].filter(key => there.has(key)));
+  }, [servers.value]);
+  if (wish === undefined) return null;
+  if (wish.what === 'add') return <AddServer onClose={close} />;
+  if (list.length === 0) return null;
+  if (wish.what === 'remove') return <RemoveDialog servers={list} onClose={close} />;
+  if (wish.what === 'weight') return <WeightDialog servers={list} onClose={close} />;
+  return list[0] === undefined ? null : <ServerDetails server={list[0]} onClose={close} />;
+}

@@ -1,0 +1,8 @@
+// Which dialog is open, and about which servers.
+import { signal } from '@preact/signals';
+
+export type Asked =
+  | { readonly what: 'add' }
+  | { readonly what: 'remove' | 'weight' | 'details'; readonly keys: readonly string[] };
+
+export const asked = signal<Asked | undefined>(undefined);

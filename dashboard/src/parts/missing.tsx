@@ -1,0 +1,24 @@
+// What is shown in place of something that this Weldr does not have.
+import type { ComponentChildren } from 'preact';
+
+/** Says which plugin to add. */
+export function MissingPlugin({ plugin, gives }: { readonly plugin: string; readonly gives: string }) {
+  return (
+    <section class="card empty">
+      <h2>There is nothing to show here yet</h2>
+      <p>
+        The plugin <code>{plugin}</code> gives {gives}. Add it to the config, and reload:
+      </p>
+      <pre>{`plugins: [ …, ${plugin}() ]\n\n$ weldr reload`}</pre>
+    </section>
+  );
+}
+
+export function Empty({ title, children }: { readonly title: string; readonly children: ComponentChildren }) {
+  return (
+    <section class="card empty">
+      <h2>{title}</h2>
+      {children}
+    </section>
+  );
+}
