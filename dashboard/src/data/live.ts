@@ -12,7 +12,7 @@ import {
   type Traffic,
   withPoint,
 } from './overview.ts';
-import { keyOf, type ServerNumbers, type ServerState } from './server.ts';
+import { keyOf, reasonTextOf, type ServerNumbers, type ServerState } from './server.ts';
 import {
   chosenPool,
   loadServers,
@@ -264,7 +264,7 @@ function ownOverview(at: number): Overview {
   const problems = made.flatMap(({ name, servers: count, states: { down } }): Problem[] => {
     if (down === 0) return [];
     const ill = (byPool.get(name) ?? []).filter(({ state }) => state === 'down');
-    const reasons = [...new Set(ill.map(({ reason }) => reason))].slice(0, 2).join('; ');
+    const reasons = [...new Set(ill.map(({ reason }) => reasonTextOf(reason)))].slice(0, 2).join('; ');
     const which = count === 1 ? 'the only server' : `${down} of ${count} servers`;
     return [
       {

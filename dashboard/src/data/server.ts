@@ -71,3 +71,20 @@ export const withQuery = (href: string, more: string): string =>
 
 /** Without the scheme that most have. */
 export const nameOf = (id: string): string => id.replace(/^http:\/\//, '');
+
+const codes: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  EHOSTUNREACH: 'host cannot be reached',
+  ENETUNREACH: 'network cannot be reached',
+  ENOTFOUND: 'name not found',
+  ETIMEDOUT: 'no answer in time',
+};
+
+/** A reason without what only a log needs: `health-check: connection refused`. */
+export function reasonTextOf(reason: string): string {
+  return reason.replace(
+    /(?:connect |getaddrinfo )?\b(E[A-Z]{5,})\b(?: [\w.:[\]-]+:\d+| [\w.-]+)?/g,
+    (all, code: string) => codes[code] ?? all,
+  );
+}

@@ -1,5 +1,5 @@
 // A button that opens a list of actions.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from './icon.tsx';
 
 export interface MenuItem {
@@ -49,7 +49,7 @@ interface MenuListProps {
 
 function MenuList({ label, items, place, onClose }: MenuListProps) {
   const list = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     list.current?.querySelector('button')?.focus();
     const leave = (event: Event): void => {
       if (!(event.target instanceof Node) || list.current?.contains(event.target) !== true) onClose();

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { agoOf, msOf, rateOf, shareOf } from '../../data/format.ts';
 import { now } from '../../data/live.ts';
-import { nameOf, type Server } from '../../data/server.ts';
+import { nameOf, reasonTextOf, type Server } from '../../data/server.ts';
 import { mayChange } from '../../data/session.ts';
 import { HistoryStrip } from '../../parts/history-strip.tsx';
 import { Icon } from '../../parts/icon.tsx';
@@ -189,5 +189,5 @@ function Origin({ server: { facts } }: { readonly server: Server }) {
 function reasonOf({ state, reason, inFlight = 0, changedAt }: Server): string {
   if (state === 'draining') return inFlight === 0 ? 'empty' : `${inFlight} in flight`;
   const since = changedAt > 0 && state === 'down' ? ` · ${agoOf(changedAt, now.value)}` : '';
-  return `${reason}${since}`;
+  return `${reasonTextOf(reason)}${since}`;
 }

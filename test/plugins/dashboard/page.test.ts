@@ -1,0 +1,184 @@
+// dashboard, in a real browser: what a person does with it, from signing in to signing out.
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import * as assert from 'uvu/assert';
+import { startTestOrigin, type TestOrigin } from '../../../bin/test-origin.ts';
+import { buildPage, complaintsOf, startBrowser } from '../../support/browser.ts';
+import { suite } from '../../support/suite.ts';
+import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
+
+const test = suite('dashboard page');
+
+const token = 'correct-horse-battery-staple';
+const readToken = 'only-for-those-who-look';
+
+const config = `
+  import { defineConfig } from 'weldr';
+  import { adminApi, dashboard, healthCheck, leastRequests, stats } from 'weldr/plugins';
+  export default defineConfig({
+    listen: '127.0.0.1:0', workers: 1,
+    pools: { default: [], spare: [] },
+    plugins: [
+      leastRequests(), healthCheck({ interval: '100ms', timeout: '1s', path: '/health', failures: 2, passes: 1 }), stats(),
+      adminApi({ listen: '127.0.0.1:0', token: '${token}', readToken: '${readToken}' }), dashboard(),
+    ],
+  });`;
+
+let weldr: TestWeldr;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let complaints: string[];
+const origins: TestOrigin[] = [];
+
+test.before(async () => {
+  buildPage();
+  [weldr, browser] = await Promise.all([startWeldr({ config }), startBrowser()]);
+  context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  context.setDefaultTimeout(20_000);
+  complaints = complaintsOf(context);
+  page = await context.newPage();
+  await page.goto(weldr.adminUrl);
+});
+
+test.after(async () => {
+  await browser?.close();
+  await weldr?.stop();
+  await Promise.all(origins.map(origin => origin.close()));
+});
+
+async function startOrigin(): Promise<string> {
+  const origin = await startTestOrigin('127.0.0.1', 0);
+  origins.push(origin);
+  return `127.0.0.1:${origin.port}`;
+}
+
+async function signIn(on: Page, given: string): Promise<void> {
+  await on.getByLabel('Admin token').fill(given);
+  await on.getByRole('button', { name: 'Sign in' }).click();
+}
+
+const rowOf = (address: string): Locator => page.locator(`[data-server="http://${address}"]`);
+
+async function addServer(address: string): Promise<void> {
+  await page.getByRole('button', { name: 'Add server' }).click();
+  await page.getByLabel('Address').fill(address);
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await rowOf(address).getByText('Healthy').waitFor();
+}
+
+test('a wrong token is told, and the right one leads in', async () => {
+  assert.is(new URL(page.url()).pathname, '/ui/');
+  await signIn(page, 'not-the-right-token');
+  await page.getByText('This is not the token.').waitFor();
+  await signIn(page, token);
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  assert.not.match(page.url(), token);
+  const kept = await page.evaluate(
+    'JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])',
+  );
+  assert.is(kept, '[{},{},""]');
+});
+
+test('a person adds a server and sees it become healthy', async () => {
+  await page.getByRole('link', { name: /^Servers/ }).click();
+  await page.getByText('There is no server yet').waitFor();
+  await addServer(await startOrigin());
+  await addServer(await startOrigin());
+  await page.getByRole('button', { name: 'Add server' }).click();
+  await page.getByLabel('Address').fill('http://no.port:99999');
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await page.locator('#add-problem:not(:empty)').waitFor();
+  await page.keyboard.press('Escape');
+});
+
+test('a person drains a server under load until it is empty, and nothing is lost', async () => {
+  const [first = '', second = ''] = origins.map(({ port }) => `127.0.0.1:${port}`);
+  const over = new AbortController();
+  const answers: number[] = [];
+  const load = Promise.all(
+    Array.from({ length: 8 }, async () => {
+      while (!over.signal.aborted) answers.push((await fetch(`${weldr.url}/slow?ms=400`)).status);
+    }),
+  );
+  await page.locator('[data-server] .cell-inFlight', { hasText: /[1-9]/ }).first().waitFor();
+  await rowOf(first)
+    .getByRole('button', { name: `Drain ${first}` })
+    .click();
+  await rowOf(first).getByText('Draining').waitFor();
+  await page.getByText(`${first} is empty: no request is left`).waitFor();
+  await rowOf(first).getByText('empty', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await rowOf(first).getByText('Healthy').waitFor();
+  await rowOf(second).getByText('Healthy').waitFor();
+  over.abort();
+  await load;
+  assert.ok(answers.length > 8);
+  assert.equal([...new Set(answers)], [200]);
+  const line = await weldr.logged(({ msg }) => msg.startsWith(`PATCH /servers/${first.replace(':', '/')}`));
+  assert.is(line['by'], '127.0.0.1 with the token on the dashboard');
+});
+
+test('a server that was killed is shown as down, with its reason', async () => {
+  const [first] = origins;
+  assert.ok(first);
+  await first.close();
+  origins.shift();
+  const row = rowOf(`127.0.0.1:${first.port}`);
+  await row.getByText('Down').waitFor();
+  await row
+    .getByText(/refused/)
+    .first()
+    .waitFor({ timeout: 3000 });
+  await page.getByLabel('Only down').check();
+  assert.is(await page.locator('[data-server]').count(), 1);
+  await page.getByLabel('Only down').uncheck();
+  await page.getByRole('link', { name: 'Overview', exact: true }).click();
+  await page.getByText(/1 of 2 servers of default down: .*refused/i).waitFor();
+});
+
+test('a weight is set by the keyboard, and a removal asks first', async () => {
+  await page.getByRole('link', { name: /^Servers/ }).click();
+  const address = `127.0.0.1:${origins[0]?.port}`;
+  await rowOf(address)
+    .getByRole('button', { name: `More for ${address}` })
+    .focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await page.getByRole('spinbutton', { name: 'Weight' }).fill('7');
+  await page.keyboard.press('Enter');
+  await page.getByText(`${address} has weight 7`).waitFor();
+  await rowOf(address).locator('.cell-weight').getByText('7').waitFor();
+  await page.getByLabel('All servers in the list').check();
+  await page.getByRole('button', { name: 'Remove…' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByText('There is no server yet').waitFor();
+});
+
+test('a lost connection is shown, and resumed', async () => {
+  await context.setOffline(true);
+  await page.getByText('Weldr does not answer.').waitFor();
+  await context.setOffline(false);
+  await page.getByRole('status').getByText('Live').waitFor();
+});
+
+test('a reader looks and is offered no change', async () => {
+  const other = await browser.newContext();
+  const reader = await other.newPage();
+  await reader.goto(`${weldr.adminUrl}/ui/#/servers`);
+  await signIn(reader, readToken);
+  await reader.getByRole('heading', { name: 'Servers' }).waitFor();
+  await reader.getByText('Read only').waitFor();
+  assert.is(await reader.getByRole('button', { name: 'Add server' }).count(), 0);
+  await other.close();
+});
+
+test('a person signs out, and the cookie is worth nothing more', async () => {
+  const [cookie] = await context.cookies(`${weldr.adminUrl}/ui/api/`);
+  assert.ok(cookie?.httpOnly && cookie.sameSite === 'Strict' && cookie.path === '/ui/');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByText('You are signed out.').waitFor();
+  const headers = { cookie: `${cookie.name}=${cookie.value}`, 'weldr-page': '1' };
+  assert.is((await fetch(`${weldr.adminUrl}/ui/api/servers`, { headers })).status, 401);
+  assert.equal(complaints, []);
+});

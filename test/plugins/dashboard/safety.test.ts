@@ -1,0 +1,180 @@
+// dashboard, in a real browser: what upstreams and other sites cannot do to it, and whom it leaves out: nobody.
+import { readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import * as assert from 'uvu/assert';
+import { buildPage, type ContextOptions, complaintsOf, startBrowser } from '../../support/browser.ts';
+import { suite } from '../../support/suite.ts';
+import { startWeldr, type TestWeldr, until } from '../../support/weldr.ts';
+
+const test = suite('dashboard safety');
+
+const token = 'correct-horse-battery-staple';
+const script = '<img src=x onerror=alert(1)><script>alert(2)</script>';
+const axe = readFileSync(new URL('../../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+
+const config = (servers: number): string => `
+  import { defineConfig } from 'weldr';
+  import { adminApi, dashboard, healthCheck, leastRequests, stats } from 'weldr/plugins';
+  const many = Array.from({ length: ${servers} }, (_, at) => ({ url: 'http://10.1.' + (at >> 8) + '.' + (at & 255) + ':3000', healthCheck: { interval: '1h' } }));
+  export default defineConfig({
+    listen: '127.0.0.1:0', workers: 1,
+    pools: { default: [], many },
+    plugins: [leastRequests(), healthCheck({ interval: '200ms' }), stats(), adminApi({ listen: '127.0.0.1:0', token: '${token}' }), dashboard()],
+  });`;
+
+let weldr: TestWeldr;
+let browser: Browser;
+/** An upstream whose every word is an attack. */
+let hostile: Server;
+/** Another site, on this host. */
+let site: Server;
+const bearer = { authorization: `Bearer ${token}` };
+
+test.before(async () => {
+  buildPage();
+  hostile = createServer((_, response) => {
+    response.writeHead(500, script.replaceAll(/[^\t -~]/g, ''), { 'content-type': 'text/html' }).end(script);
+  });
+  site = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/html' });
+    response.end(`<iframe src="${weldr.adminUrl}/ui/"></iframe>
+      <form method="post" enctype="text/plain" action="${weldr.adminUrl}/ui/api/pools"><input name='{"name":"forged","a":"' value='"}'></form>`);
+  });
+  for (const server of [hostile, site]) {
+    server.listen(0, '127.0.0.1');
+    await new Promise(resolve => server.once('listening', resolve));
+  }
+  [weldr, browser] = await Promise.all([startWeldr({ config: config(1000) }), startBrowser()]);
+  const answer = await fetch(`${weldr.adminUrl}/servers`, {
+    method: 'POST',
+    headers: bearer,
+    body: JSON.stringify({ url: urlOf(hostile), labels: { zone: script } }),
+  });
+  assert.is(answer.status, 201, await answer.text());
+});
+
+test.after(async () => {
+  await browser?.close();
+  await weldr?.stop();
+  for (const server of [hostile, site]) {
+    server?.closeAllConnections();
+    server?.close();
+  }
+});
+
+const urlOf = (server: Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+interface Visit {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  readonly complaints: readonly string[];
+}
+
+async function visit(options: ContextOptions, body: (visit: Visit) => Promise<void>): Promise<void> {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(20_000);
+  const complaints = complaintsOf(context);
+  try {
+    const page = await context.newPage();
+    await page.goto(`${weldr.adminUrl}/ui/`);
+    await page.getByLabel('Admin token').fill(token);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Overview' }).waitFor();
+    await body({ context, page, complaints });
+  } finally {
+    await context.close();
+  }
+}
+
+const hashes = ['overview', 'servers', 'routes', 'certificates', 'cluster', 'events', 'explain', 'plugins'];
+
+async function open(page: Page, name: string): Promise<void> {
+  await page.evaluate(`location.hash = '#/${name}'`);
+  await page.locator(`nav a[aria-current][href="#/${name}"]`).waitFor();
+  await page.locator('h1').waitFor();
+}
+
+/** What axe finds, as `rule: element`. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  const found = await page.evaluate(
+    `axe.run().then(({ violations, passes }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html.slice(0, 200))).concat(passes.length < 10 ? ['it looked at nothing'] : []))`,
+  );
+  return found as string[];
+}
+
+test('what upstreams say is shown as text and never runs', async () => {
+  await visit({}, async ({ page, complaints }) => {
+    await open(page, 'servers');
+    await page.getByLabel('Pool').selectOption('default');
+    const row = page.locator(`[data-server="${urlOf(hostile)}"]`);
+    await row.getByText('Down').waitFor();
+    await row.locator('button.address').click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(script).first().waitFor();
+    assert.is(await dialog.locator('img, script, b').count(), 0);
+    await page.keyboard.press('Escape');
+    await open(page, 'overview');
+    await page
+      .getByText('The only server of default down')
+      .or(page.getByText('the only server of default down'))
+      .first()
+      .waitFor();
+    assert.equal(complaints, []);
+  });
+});
+
+test('another site on this host can neither frame it nor change anything by it', async () => {
+  await visit({}, async ({ context, page }) => {
+    const other = await context.newPage();
+    await other.goto(urlOf(site));
+    // A refused frame shows the browser's own error.
+    const frame = other.frames()[1];
+    assert.ok(frame !== undefined && !frame.url().startsWith(weldr.adminUrl), frame?.url());
+    const fetched = await other.evaluate(
+      `fetch('${weldr.adminUrl}/ui/api/pools', { method: 'POST', credentials: 'include', mode: 'no-cors', headers: { 'content-type': 'text/plain' }, body: '{"name":"forged"}' }).then(r => r.type)`,
+    );
+    assert.is(fetched, 'opaque');
+    await other.evaluate("document.querySelector('form').submit()");
+    const refused = (): number =>
+      weldr.logs.filter(({ msg }) => msg.startsWith('refused POST /pools')).length;
+    await until('both were refused', () => refused() === 2);
+    const pools = await (await fetch(`${weldr.adminUrl}/pools`, { headers: bearer })).text();
+    assert.not.match(pools, 'forged');
+    await page.reload();
+    await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  });
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`axe finds nothing in ${colorScheme}`, async () => {
+    await visit({ colorScheme, viewport: { width: 1280, height: 800 } }, async ({ page }) => {
+      for (const name of hashes) {
+        await open(page, name);
+        if (name === 'servers') await page.locator('[data-server]').first().waitFor();
+        assert.equal(await violations(page), [], name);
+      }
+      await open(page, 'servers');
+      await page.getByRole('button', { name: 'Add server' }).click();
+      assert.equal(await violations(page), [], 'a dialog');
+    });
+  });
+}
+
+test('a phone shows every page without scrolling sideways, and a thousand servers by a few rows', async () => {
+  await visit({ viewport: { width: 375, height: 700 }, hasTouch: true }, async ({ page }) => {
+    for (const name of hashes) {
+      await open(page, name);
+      const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      assert.is(wider, 0, name);
+    }
+    await open(page, 'servers');
+    await page.getByLabel('Pool').selectOption('many');
+    await page.locator('[data-server]').nth(3).waitFor();
+    assert.ok((await page.locator('[data-server]').count()) < 60);
+    await page.evaluate('scrollTo(0, document.body.scrollHeight)');
+    await page.locator('[data-server="http://10.1.3.231:3000"]').waitFor();
+  });
+});
