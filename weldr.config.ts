@@ -1,6 +1,16 @@
 // What `npm start` runs, and an example to copy. Every option has a default; README and plugins/*/README.md list them.
 import { defineConfig } from 'weldr';
-import { adminApi, healthCheck, metrics, passiveHealth, poolFile, retry, roundRobin, stats } from 'weldr/plugins';
+import {
+  adminApi,
+  dashboard,
+  healthCheck,
+  metrics,
+  passiveHealth,
+  poolFile,
+  retry,
+  roundRobin,
+  stats,
+} from 'weldr/plugins';
 
 export default defineConfig({
   // Where clients connect to.
@@ -25,5 +35,7 @@ export default defineConfig({
     // Keeps what the admin API changed, over restarts.
     poolFile({ path: 'weldr-pool.json' }),
     adminApi({ listen: '127.0.0.1:8687' }),
+    // A page for browsers: http://127.0.0.1:8687
+    dashboard(),
   ],
 });

@@ -7,6 +7,7 @@ import { generate } from 'selfsigned';
 import { describeError } from '../core/errors.ts';
 import { exitCodes } from '../core/process/exit-codes.ts';
 import { siblingModule } from '../core/process/sibling-module.ts';
+import { startDemoLoad } from './demo-load.ts';
 import { start } from './start.ts';
 
 const origins = [
@@ -21,6 +22,7 @@ try {
       'https-ip': { type: 'string' },
       'admin-ip': { type: 'string' },
       workers: { type: 'string' },
+      'no-load': { type: 'boolean' },
     },
   });
   await run({
@@ -28,10 +30,11 @@ try {
     httpsIp: values['https-ip'],
     adminIp: values['admin-ip'],
     workers: values.workers,
+    load: values['no-load'] !== true,
   });
 } catch (thrown) {
   process.stderr.write(
-    `demo: ${describeError(thrown)}\nusage: npm start -- [--ip 0.0.0.0:8080] [--https-ip 0.0.0.0:8443] [--admin-ip 127.0.0.1:8687] [--workers N]\n`,
+    `demo: ${describeError(thrown)}\nusage: npm start -- [--ip 0.0.0.0:8080] [--https-ip 0.0.0.0:8443] [--admin-ip 127.0.0.1:8687] [--workers N] [--no-load]\n`,
   );
   process.exit(exitCodes.failed);
 }
@@ -41,9 +44,11 @@ interface DemoFlags {
   readonly httpsIp: string | undefined;
   readonly adminIp: string | undefined;
   readonly workers: string | undefined;
+  /** Is something sent, so that there is something to see? */
+  readonly load: boolean;
 }
 
-async function run({ ip, httpsIp, adminIp, workers }: DemoFlags): Promise<void> {
+async function run({ ip, httpsIp, adminIp, workers, load }: DemoFlags): Promise<void> {
   const config = fileURLToPath(new URL('../demo.config.ts', import.meta.url));
   const { cert, private: key } = await generate([{ name: 'commonName', value: 'localhost' }], {
     keyType: 'ec',
@@ -74,6 +79,7 @@ async function run({ ip, httpsIp, adminIp, workers }: DemoFlags): Promise<void> 
   );
   const running = await Promise.all(origins.map(({ name, port }) => startOrigin(adminUrl, name, port)));
   if (manager.status.stopping) return;
+  if (load) startDemoLoad(`http://${proxy}`);
   const tries = [
     [`curl ${proxy}`, 'again and again: the origins take turns'],
     [`curl -k https://${secure}`, 'the same over TLS and HTTP/2, by a certificate that was made just now'],
@@ -92,8 +98,9 @@ Admin API      ${adminUrl}
 
 ${tries.map(([command = '', text]) => `  ${command.padEnd(width)}  ${text}`).join('\n')}
 
-Ctrl-C ends all of it.
+${load ? 'Some 20 requests a second are sent, so that there is something to see; --no-load leaves them out. ' : ''}Ctrl-C ends all of it.
 
+Dashboard      ${adminUrl}/ui/
 `);
 }
 

@@ -67,6 +67,10 @@ test('proxies to two origins that registered themselves, and Ctrl-C leaves nothi
       servers.map((server: { layer: string }) => server.layer),
       ['api', 'api'],
     );
+    const address = /^Dashboard +(\S+)\n$/m.exec(demo.output())?.[1] ?? '';
+    assert.ok(demo.output().endsWith(`${address}\n`), 'the last line is the address of the dashboard');
+    assert.match((await fetch(address)).headers.get('content-security-policy') ?? '', "default-src 'none'");
+    await until('there is something to see', async () => (await loadOf(admin)) > 5);
     const all = childrenOf(demo.pid);
     assert.is(all.length, 3);
     demo.child.kill('SIGINT');
@@ -77,6 +81,11 @@ test('proxies to two origins that registered themselves, and Ctrl-C leaves nothi
     demo.end();
   }
 });
+
+async function loadOf(admin: string): Promise<number> {
+  const { client } = JSON.parse(await text(`http://${admin}/stats`));
+  return client.success;
+}
 
 test('says when a port is taken, and how to take another', async () => {
   const holder = createServer().listen(0, '127.0.0.1');
