@@ -9,6 +9,8 @@ export interface Scene {
   readonly weldr: TestWeldr;
   /** Where the page is. */
   readonly url: string;
+  /** Kills a server, and drains another. */
+  spoil(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,11 +41,20 @@ export async function startScene({ servers = 0, token }: SceneOptions = {}): Pro
   return {
     weldr,
     url: `${weldr.adminUrl}/ui/`,
+    async spoil() {
+      await origins.at(-4)?.close();
+      const drained = new URL(api[0] ?? '');
+      await fetch(`${weldr.adminUrl}/pools/api/servers/${drained.hostname}/${drained.port}`, {
+        method: 'PATCH',
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+        body: '{"state":"draining"}',
+      });
+    },
     async close() {
       load.abort();
       await Promise.all(loads);
       await weldr.stop();
-      await Promise.all(origins.map(origin => origin.close()));
+      await Promise.allSettled(origins.map(origin => origin.close()));
     },
   };
 }
@@ -91,6 +102,7 @@ if (import.meta.main) {
     ...(values.token !== undefined && { token: values.token }),
   });
   process.stdout.write(`${scene.url}\n`);
+  process.on('SIGUSR2', () => void scene.spoil());
   process.once('SIGINT', () => void scene.close().then(() => process.exit()));
   process.once('SIGTERM', () => void scene.close().then(() => process.exit()));
 }

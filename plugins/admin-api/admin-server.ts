@@ -18,6 +18,7 @@ import { EventStreams } from './event-streams.ts';
 import type { PageDoor } from './page-door.ts';
 import { problemAnswer } from './problem.ts';
 import { readBody } from './request-body.ts';
+import type { Session } from './sessions.ts';
 import type { TlsDoor } from './tls-door.ts';
 
 // What else only a manager loads, in the same file of the bundle.
@@ -73,6 +74,7 @@ export class AdminServer {
   private readonly ofPage = new WeakSet<IncomingMessage>();
   /** Who made a call, as far as it was let in. */
   private readonly callers = new WeakMap<IncomingMessage, Caller>();
+  private readonly sessions = new WeakMap<IncomingMessage, Session>();
   private readonly router: Polka;
   /** Of the routes, how many the router has. */
   private routed = 0;
@@ -202,6 +204,7 @@ export class AdminServer {
     const { remoteAddress: address, certificate } = this.connections.of(request);
     const viaPage = this.ofPage.has(request);
     const session = viaPage ? this.options.pageDoor.sessionOf(headers) : undefined;
+    if (session !== undefined) this.sessions.set(request, session);
     return { method, path, headers, address, certificate, viaPage, session };
   }
 
@@ -342,9 +345,15 @@ export class AdminServer {
   ): void {
     if (response.destroyed) return;
     if (!this.server.listening) throw new WeldrError('OVERLOADED', 'the admin API is closing');
-    this.streams.begin(response, this.commonHeaders, start);
+    this.streams.begin(response, this.commonHeaders, start, () => this.isStillIn(request));
     // As long as it goes on it is no idle connection, which would make room for others.
     this.connections.of(request).streams();
+  }
+
+  /** Does the session go on by which a stream was asked for? A page that is open is in use. */
+  private isStillIn(request: IncomingMessage): boolean {
+    const session = this.sessions.get(request);
+    return session === undefined || this.options.pageDoor.sessionOf(request.headers) === session;
   }
 
   private get commonHeaders(): Record<string, string> {

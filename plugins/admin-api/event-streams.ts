@@ -23,11 +23,12 @@ export class EventStreams {
     this.clock = clock;
   }
 
-  /** Answers with a stream. Throws OVERLOADED. */
+  /** Answers with a stream, which ends when the caller may not see more (`isAllowed`). Throws OVERLOADED. */
   begin(
     response: ServerResponse,
     headers: Readonly<Record<string, string>>,
     start: NonNullable<AdminAnswer['stream']>,
+    isAllowed: () => boolean,
   ): void {
     if (this.open.size >= maxStreams) {
       throw new WeldrError('OVERLOADED', `there are ${maxStreams} streams of events already; close one`);
@@ -41,7 +42,7 @@ export class EventStreams {
       ...headers,
     });
     response.write(`retry: ${comeBackAfter}\n\n`);
-    const stream = new OpenStream(response);
+    const stream = new OpenStream(response, isAllowed);
     this.open.add(stream);
     this.cancelHeartbeat ??= this.clock.every(heartbeatEvery, () => this.beat());
     response.once('close', () => {
@@ -60,11 +61,15 @@ export class EventStreams {
   }
 
   private beat(): void {
-    for (const stream of this.open) stream.beat();
+    for (const stream of this.open) {
+      if (stream.isAllowed()) stream.beat();
+      else stream.finish();
+    }
   }
 }
 
 class OpenStream implements EventStream {
+  readonly isAllowed: () => boolean;
   private readonly response: ServerResponse;
   private sender: StreamSender | undefined;
   private wasBehind = false;
@@ -72,8 +77,9 @@ class OpenStream implements EventStream {
   /** Something waited at the last beat, and nothing has been taken since. */
   private stalled = false;
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, isAllowed: () => boolean) {
     this.response = response;
+    this.isAllowed = isAllowed;
     response.on('drain', () => {
       this.stalled = false;
       if (!this.wasBehind) return;

@@ -29,8 +29,10 @@ export function addEvents(more: readonly WeldrEvent[]): void {
   events.value = [...(events.value ?? []), ...fresh].sort((one, other) => other.id - one.id).slice(0, most);
 }
 
-/** The state of a server that an event tells; undefined: it tells of something else. */
-export function stateOf({ type, to }: WeldrEvent): ServerState | undefined {
-  if (type !== 'server.state') return undefined;
-  return to === 'active' || to === 'down' || to === 'draining' || to === 'disabled' ? to : undefined;
+/** The change of a server's state that an event tells; undefined: it tells of something else. */
+export function changeOf({ type, from, to }: WeldrEvent): { from: ServerState; to: ServerState } | undefined {
+  return type === 'server.state' && isState(from) && isState(to) ? { from, to } : undefined;
 }
+
+const isState = (value: unknown): value is ServerState =>
+  value === 'active' || value === 'down' || value === 'draining' || value === 'disabled';

@@ -2,7 +2,7 @@
 import { effect, signal } from '@preact/signals';
 import { ApiProblem, apiPath, find } from './api.ts';
 import { type Counted, Counts } from './counts.ts';
-import { addEvents, stateOf, type WeldrEvent } from './events.ts';
+import { addEvents, changeOf, type WeldrEvent } from './events.ts';
 import {
   type History,
   noHistory,
@@ -16,6 +16,9 @@ import { keyOf, reasonTextOf, type ServerNumbers, type ServerState } from './ser
 import {
   chosenPool,
   loadServers,
+  noteAdded,
+  noteChange,
+  noteStart,
   noteState,
   pools,
   servers,
@@ -78,7 +81,7 @@ export function startLive(): void {
       stop();
       return;
     }
-    loadSoon(0);
+    if (!hasStream) loadSoon(0);
     restart();
   });
   document.addEventListener('visibilitychange', () => {
@@ -133,11 +136,14 @@ async function begin(): Promise<void> {
   const found = await find<Overview>('/overview');
   if (found === undefined) {
     hasStream = false;
+    loadSoon(0);
     return await poll();
   }
   takeOverview(found);
+  noteStart(found.startedAt);
   if (found.history) history.value = found.history;
   if (lastId === 0) await loadEvents();
+  loadSoon(0);
   listen();
 }
 
@@ -195,10 +201,13 @@ function heard(): void {
 }
 
 function noteEvent(event: WeldrEvent): void {
-  const state = stateOf(event);
-  if (state === undefined || event.pool === undefined || event.server === undefined) return;
-  noteState(event.pool, event.server, { at: event.at, state });
-  takeState(event.pool, event.server, state, event.reason ?? '');
+  const { pool, server, at, type, reason = '' } = event;
+  if (pool === undefined || server === undefined) return;
+  if (type === 'server.added') noteAdded(pool, server, at);
+  const change = changeOf(event);
+  if (change === undefined) return;
+  noteChange(pool, server, at, change.from, change.to);
+  takeState(pool, server, change.to, reason);
 }
 
 function takeOverview(next: Overview): void {

@@ -81,10 +81,13 @@ const codes: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer in time',
 };
 
-/** A reason without what only a log needs: `health-check: connection refused`. */
+/** A reason without what only a log needs: `connection refused`. */
 export function reasonTextOf(reason: string): string {
-  return reason.replace(
-    /(?:connect |getaddrinfo )?\b(E[A-Z]{5,})\b(?: [\w.:[\]-]+:\d+| [\w.-]+)?/g,
-    (all, code: string) => codes[code] ?? all,
-  );
+  // Who says it is told in the details.
+  return reason
+    .replace(/^[\w-]+: (?=.)/, '')
+    .replace(
+      /(?:connect |getaddrinfo )?\b(E[A-Z]{5,})\b(?: [\w.:[\]-]+:\d+| [\w.-]+)?/g,
+      (all, code: string) => codes[code] ?? all,
+    );
 }

@@ -32,6 +32,10 @@ const facts = signal<ReadonlyMap<string, ServerFacts>>(new Map());
 const states = signal<ReadonlyMap<string, Known>>(new Map());
 const numbers = signal<ReadonlyMap<string, ServerNumbers>>(new Map());
 const histories = new Map<string, StateSince[]>();
+/** When servers came that are not there since the start, by key. */
+const addedAt = new Map<string, number>();
+/** When Weldr started: since then servers are in the state that nobody tells of. */
+let startedAt: number | undefined;
 
 export const servers = computed<readonly Server[]>(() =>
   [...states.value.values()].map(({ pool, id, state, reason }) => {
@@ -65,14 +69,44 @@ export function noteState(pool: string, id: string, { at, state }: StateSince): 
   if (history.length > mostChanges) history.shift();
 }
 
+/** What an event tells: the state from then on, and the one before. */
+export function noteChange(
+  pool: string,
+  id: string,
+  at: number,
+  from: ServerState,
+  state: ServerState,
+): void {
+  const begin = beginOf(keyOf(pool, id));
+  if (
+    begin !== undefined &&
+    begin < at &&
+    histories.get(keyOf(pool, id))?.some(known => known.at < at) !== true
+  )
+    noteState(pool, id, { at: begin, state: from });
+  noteState(pool, id, { at, state });
+}
+
+export function noteAdded(pool: string, id: string, at: number): void {
+  addedAt.set(keyOf(pool, id), at);
+}
+
+export function noteStart(at: number | undefined): void {
+  startedAt = at;
+}
+
+const beginOf = (key: string): number | undefined => addedAt.get(key) ?? startedAt;
+
 /** The servers of some pools, or of all, as they are. */
 export function takeStates(list: readonly Known[], pool: string | undefined, at: number): void {
   const next = new Map(
     pool === undefined ? [] : [...states.value].filter(([, known]) => known.pool !== pool),
   );
   for (const known of list) {
-    next.set(keyOf(known.pool, known.id), known);
-    noteState(known.pool, known.id, { at, state: known.state });
+    const key = keyOf(known.pool, known.id);
+    next.set(key, known);
+    const begin = histories.has(key) ? at : (beginOf(key) ?? at);
+    noteState(known.pool, known.id, { at: begin, state: known.state });
   }
   for (const key of histories.keys()) if (!next.has(key) && pool === undefined) histories.delete(key);
   states.value = next;

@@ -195,13 +195,11 @@ function PoolCard({ pool: { name, servers, available, states, traffic } }: { rea
 function PoolBar({ states, servers }: Pick<PoolOverview, 'states' | 'servers'>) {
   return (
     <span class="pool-bar" aria-hidden="true">
-      {(['active', 'draining', 'disabled', 'down'] as const).map(state => (
-        <i
-          key={state}
-          class={`bar-${state}`}
-          style={{ width: servers === 0 ? '0' : `${(states[state] / servers) * 100}%` }}
-        />
-      ))}
+      {(['active', 'draining', 'disabled', 'down'] as const)
+        .filter(state => states[state] > 0)
+        .map(state => (
+          <i key={state} class={`bar-${state}`} style={{ width: `${(states[state] / servers) * 100}%` }} />
+        ))}
     </span>
   );
 }

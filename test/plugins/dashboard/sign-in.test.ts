@@ -5,7 +5,9 @@ import { FakeClock, managerSide, type TestManagerSide } from '../../../core/test
 import { type AdminApiOptions, adminApi } from '../../../plugins/admin-api/index.ts';
 import { type DashboardOptions, dashboard } from '../../../plugins/dashboard/index.ts';
 import { suite } from '../../support/suite.ts';
+import { until } from '../../support/weldr.ts';
 import { type Answer, addressOf, callsTo } from '../admin-api/api.ts';
+import { follow } from '../admin-api/event-client.ts';
 
 const test = suite('dashboard sign-in');
 
@@ -180,6 +182,21 @@ test('a session ends when it is idle, after its time, and by signing out', async
     assert.match(out.headers.get('set-cookie') ?? '', /^weldr-\d+=; Path=\/ui\/;.*Max-Age=0$/);
     assert.is(await statusOf(page, headers), 401, 'signed out');
     assert.is((await call('GET', '/ui/api/session', undefined, headers)).text, '{"signedIn":false}\n');
+  });
+});
+
+test('an open page is in use, and its stream ends with the session', async () => {
+  await withPage({ page: { idle: '10m', session: '1h' } }, async page => {
+    const { side, clock, signIn, call } = page;
+    const headers = await signIn(token);
+    const stream = await follow(addressOf(side), '/ui/api/events', headers);
+    assert.is(stream.status, 200);
+    for (let i = 0; i < 48; i++) await clock.advance(15_000);
+    assert.is(await statusOf(page, headers), 200, 'after 12 minutes');
+    await call('DELETE', '/ui/api/session', undefined, headers);
+    await clock.advance(15_000);
+    await until('the stream has ended', () => stream.ended);
+    assert.is((await follow(addressOf(side), '/ui/api/events', headers)).status, 401);
   });
 });
 
