@@ -40,6 +40,7 @@ export function serveTrials(
     path: '/routes/test',
     rel: 'test-route',
     summary: 'Which route a request would take, and why not those before it',
+    access: 'readers',
     body: trialRequest,
     answers: { 200: 'The route and where it leads' },
     handle({ body }) {

@@ -102,13 +102,18 @@ function Traffic() {
         />
       </section>
       <section class="card">
-        <h2>Latency</h2>
+        <h2>
+          Latency
+          <span class="keys">
+            <Key colour="1" name="p50" />
+            <Key colour="2" name="p95" />
+            <Key colour="3" name="p99" />
+          </span>
+        </h2>
         <p class="figure">
           {msOf(traffic?.p50)} <small>median</small>
-          <span class="keys">
-            <Key colour="1" name="p50" value={msOf(traffic?.p50)} />
-            <Key colour="2" name="p95" value={msOf(traffic?.p95)} />
-            <Key colour="3" name="p99" value={msOf(traffic?.p99)} />
+          <span class="tails">
+            {msOf(traffic?.p95)} <small>p95</small> {msOf(traffic?.p99)} <small>p99</small>
           </span>
         </p>
         <Chart
@@ -127,19 +132,11 @@ function Traffic() {
   );
 }
 
-function Key({
-  colour,
-  name,
-  value,
-}: {
-  readonly colour: string;
-  readonly name: string;
-  readonly value: string;
-}) {
+function Key({ colour, name }: { readonly colour: string; readonly name: string }) {
   return (
     <span class={`key key-${colour}`}>
       <i aria-hidden="true" />
-      {name} <b>{value}</b>
+      {name}
     </span>
   );
 }

@@ -90,7 +90,7 @@ function optionsOf(
         incrs: [60, 120, 180, 300],
         values: (_, times) => times.map(time => timeOf(time * 1000).slice(0, 5)),
       },
-      { ...axis, size: 62, space: 34, values: (_, values) => values.map(value => show(value)) },
+      { ...axis, size: 54, space: 34, values: (_, values) => values.map(value => show(value)) },
     ],
     series: [
       {},
