@@ -15,6 +15,7 @@ import {
 import { keyOf, reasonTextOf, type ServerNumbers, type ServerState } from './server.ts';
 import {
   chosenPool,
+  type Known,
   loadServers,
   noteAdded,
   noteChange,
@@ -22,8 +23,8 @@ import {
   noteState,
   pools,
   servers,
+  takeChanges,
   takeNumbers,
-  takeState,
   takeStates,
 } from './servers.ts';
 import { session } from './session.ts';
@@ -67,6 +68,9 @@ let hasStream = true;
 let started = false;
 let loading: ReturnType<typeof setTimeout> | undefined;
 const rates = new Counts();
+/** Events that are not taken yet. */
+const arrived: WeldrEvent[] = [];
+const togetherMs = 100;
 
 /** Begins; from then on it goes by whether somebody is signed in. */
 export function startLive(): void {
@@ -150,7 +154,7 @@ async function begin(): Promise<void> {
 async function loadEvents(): Promise<void> {
   const found = await find<{ events: WeldrEvent[]; last?: number }>('/events?limit=1000');
   if (found === undefined) return;
-  for (const event of found.events) noteEvent(event);
+  noteEvents(found.events);
   addEvents(found.events);
   lastId = found.events.at(-1)?.id ?? found.last ?? 0;
 }
@@ -171,9 +175,7 @@ function listen(): void {
     });
   on<WeldrEvent>('message', event => {
     lastId = Math.max(lastId, event.id);
-    noteEvent(event);
-    addEvents([event]);
-    if (/^(?:server|pool|reload|upgrade)\./.test(event.type)) loadSoon();
+    if (arrived.push(event) === 1) setTimeout(takeArrived, togetherMs);
   });
   on<Overview>('overview', takeOverview);
   on<ServersOverview>('servers', takeServers);
@@ -200,14 +202,27 @@ function heard(): void {
   connection.value = 'live';
 }
 
-function noteEvent(event: WeldrEvent): void {
+/** When a network fails, a thousand events come at once. */
+function takeArrived(): void {
+  const list = arrived.splice(0);
+  noteEvents(list);
+  addEvents(list);
+  if (list.some(({ type }) => /^(?:server|pool|reload|upgrade)\./.test(type))) loadSoon();
+}
+
+function noteEvents(list: readonly WeldrEvent[]): void {
+  takeChanges(list.flatMap(event => noteEvent(event) ?? []));
+}
+
+/** The state that it tells of a server, if it does. */
+function noteEvent(event: WeldrEvent): Known | undefined {
   const { pool, server, at, type, reason = '' } = event;
-  if (pool === undefined || server === undefined) return;
+  if (pool === undefined || server === undefined) return undefined;
   if (type === 'server.added') noteAdded(pool, server, at);
   const change = changeOf(event);
-  if (change === undefined) return;
+  if (change === undefined) return undefined;
   noteChange(pool, server, at, change.from, change.to);
-  takeState(pool, server, change.to, reason);
+  return { pool, id: server, state: change.to, reason };
 }
 
 function takeOverview(next: Overview): void {

@@ -9,7 +9,8 @@ const mostPools = 50;
 /** Changes of state that are kept of a server. */
 const mostChanges = 60;
 
-interface Known {
+/** A server and its state. */
+export interface Known {
   readonly pool: string;
   readonly id: string;
   readonly state: ServerState;
@@ -116,11 +117,14 @@ export function takeNumbers(more: ReadonlyMap<string, ServerNumbers>): void {
   numbers.value = new Map([...numbers.value].filter(([key]) => states.value.has(key)).concat([...more]));
 }
 
-/** A state that an event tells: it is shown before all is loaded anew. */
-export function takeState(pool: string, id: string, state: ServerState, reason: string): void {
-  const key = keyOf(pool, id);
-  if (!states.value.has(key)) return;
-  states.value = new Map(states.value).set(key, { pool, id, state, reason });
+/** States that events tell: they are shown before all is loaded anew. */
+export function takeChanges(list: readonly Known[]): void {
+  const next = new Map(states.value);
+  for (const known of list) {
+    const key = keyOf(known.pool, known.id);
+    if (next.has(key)) next.set(key, known);
+  }
+  if (list.length > 0) states.value = next;
 }
 
 /** Loads what is known of the servers, of the chosen pool or of all. */

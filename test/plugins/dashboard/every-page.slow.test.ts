@@ -5,7 +5,7 @@ import { startScene } from '../../../dashboard/scene.ts';
 import { buildPage, startBrowser } from '../../support/browser.ts';
 import { suite } from '../../support/suite.ts';
 
-const test = suite('dashboard: every page');
+const test = suite('dashboard: every page', { timeoutMs: 240_000, testTimeoutMs: 110_000 });
 
 const axe = readFileSync(new URL('../../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 const pages = ['overview', 'servers', 'routes', 'certificates', 'cluster', 'events', 'explain', 'plugins'];
@@ -16,7 +16,7 @@ test('axe finds nothing in any page', async () => {
   try {
     await scene.spoil();
     const page = await (await browser.newContext({ colorScheme: 'light' })).newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(45_000);
     for (const name of pages) {
       await page.goto(`${scene.url}#/${name}`);
       await page.getByText('Live', { exact: true }).waitFor();

@@ -6,7 +6,7 @@ import { buildPage, complaintsOf, startBrowser } from '../../support/browser.ts'
 import { suite } from '../../support/suite.ts';
 import { startWeldr, type TestWeldr } from '../../support/weldr.ts';
 
-const test = suite('dashboard page');
+const test = suite('dashboard page', { timeoutMs: 240_000, testTimeoutMs: 110_000 });
 
 const token = 'correct-horse-battery-staple';
 const readToken = 'only-for-those-who-look';
@@ -34,7 +34,7 @@ test.before(async () => {
   buildPage();
   [weldr, browser] = await Promise.all([startWeldr({ config }), startBrowser()]);
   context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(45_000);
   complaints = complaintsOf(context);
   page = await context.newPage();
   await page.goto(weldr.adminUrl);

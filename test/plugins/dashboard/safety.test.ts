@@ -8,7 +8,7 @@ import { buildPage, type ContextOptions, complaintsOf, startBrowser } from '../.
 import { suite } from '../../support/suite.ts';
 import { startWeldr, type TestWeldr, until } from '../../support/weldr.ts';
 
-const test = suite('dashboard safety');
+const test = suite('dashboard safety', { timeoutMs: 240_000, testTimeoutMs: 110_000 });
 
 const token = 'correct-horse-battery-staple';
 const script = '<img src=x onerror=alert(1)><script>alert(2)</script>';
@@ -17,7 +17,7 @@ const axe = readFileSync(new URL('../../../node_modules/axe-core/axe.min.js', im
 const config = (servers: number): string => `
   import { defineConfig } from 'weldr';
   import { adminApi, dashboard, healthCheck, leastRequests, stats } from 'weldr/plugins';
-  const many = Array.from({ length: ${servers} }, (_, at) => ({ url: 'http://10.1.' + (at >> 8) + '.' + (at & 255) + ':3000', healthCheck: { interval: '1h' } }));
+  const many = Array.from({ length: ${servers} }, (_, at) => ({ url: 'http://10.1.' + (at >> 8) + '.' + (at & 255) + ':3000', state: 'disabled' }));
   export default defineConfig({
     listen: '127.0.0.1:0', workers: 1,
     pools: { default: [], many },
@@ -85,7 +85,7 @@ interface Visit {
 
 async function visit(options: ContextOptions, body: (visit: Visit) => Promise<void>): Promise<void> {
   const context = await browser.newContext(options);
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(45_000);
   const complaints = complaintsOf(context);
   try {
     await context.addCookies(signedIn);
