@@ -66,7 +66,7 @@ interface Token {
 }
 
 /** The page's scripts send this field; forms and images of other pages cannot. */
-export const pageField = 'weldr-page';
+const pageField = 'weldr-page';
 
 /** The checks that a request passes before anything is done with it. */
 export class AccessGuard {
@@ -85,7 +85,7 @@ export class AccessGuard {
     const { path, method, headers, viaPage } = call;
     if (openPaths.has(path)) return this.callerOf(call, 'reader', '');
     this.refuseOtherSites(headers);
-    if (viaPage && method !== 'GET' && method !== 'HEAD') refuseOtherPages(headers);
+    if (viaPage && method !== 'GET' && method !== 'HEAD') this.refuseOtherPages(headers);
     const isKnown = call.certificate !== undefined;
     if (this.tokens.length === 0) {
       if (!isKnown) {
@@ -105,6 +105,16 @@ export class AccessGuard {
     // Digests have one length, so that the comparison tells nothing about the token, not even its length.
     const bytes = digest(given);
     return this.tokens.find(token => timingSafeEqual(bytes, token.bytes));
+  }
+
+  /** Lets only the page's own scripts through: a cookie comes along whoever had the browser send it. Throws FORBIDDEN. */
+  refuseOtherPages(headers: IncomingHttpHeaders): void {
+    const { origin, host } = headers;
+    const site = headers['sec-fetch-site'];
+    const isOwn =
+      site === undefined ? URL.parse(origin ?? '')?.host === host?.toLowerCase() : site === 'same-origin';
+    if (isOwn && headers[pageField] !== undefined) return;
+    throw new WeldrError('FORBIDDEN', 'only the page itself may send this, with the field Weldr-Page');
   }
 
   private callerOf({ address, certificate, viaPage }: Call, role: AdminRole, shown: string): Caller {
@@ -165,18 +175,6 @@ export class AccessGuard {
       given === undefined ? 'send Authorization: Bearer TOKEN' : 'the bearer token is not the right one';
     throw new WeldrError('UNAUTHORIZED', why);
   }
-}
-
-/**
- * Lets only the page's own scripts through: a cookie comes along whoever had the browser send it. Throws FORBIDDEN.
- */
-export function refuseOtherPages(headers: IncomingHttpHeaders): void {
-  const { origin, host } = headers;
-  const site = headers['sec-fetch-site'];
-  const isOwn =
-    site === undefined ? URL.parse(origin ?? '')?.host === host?.toLowerCase() : site === 'same-origin';
-  if (isOwn && headers[pageField] !== undefined) return;
-  throw new WeldrError('FORBIDDEN', 'only the page itself may send this, with the field Weldr-Page');
 }
 
 function tokenOf(role: AdminRole, token: string | undefined): Token[] {

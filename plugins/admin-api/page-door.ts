@@ -5,7 +5,7 @@ import type { Clock } from '../../core/clock.ts';
 import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, AdminPage, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
 import { parse } from '../../core/settings/options.ts';
-import { type AccessGuard, type Call, refuseOtherPages } from './access-guard.ts';
+import type { AccessGuard, Call } from './access-guard.ts';
 import { problemAnswer } from './problem.ts';
 import type { Session, Sessions } from './sessions.ts';
 
@@ -74,7 +74,7 @@ export class PageDoor {
       maxBody: 8 * 1024,
       handle: ({ body }) => {
         if (method === 'GET') return this.tell(guard, call);
-        refuseOtherPages(call.headers);
+        guard.refuseOtherPages(call.headers);
         return method === 'POST' ? this.signIn(guard, call, body) : this.signOut(call);
       },
     };
