@@ -111,7 +111,7 @@ function Traffic() {
           </span>
         </h2>
         <p class="figure">
-          {msOf(traffic?.p50)} <small>median</small>
+          {msOf(traffic?.p50)} <small>p50</small>
           <span class="tails">
             {msOf(traffic?.p95)} <small>p95</small> {msOf(traffic?.p99)} <small>p99</small>
           </span>

@@ -13,12 +13,12 @@ const readToken = 'only-for-those-who-look';
 
 const config = `
   import { defineConfig } from 'weldr';
-  import { adminApi, dashboard, healthCheck, leastRequests, stats } from 'weldr/plugins';
+  import { adminApi, dashboard, healthCheck, leastRequests, routes, stats } from 'weldr/plugins';
   export default defineConfig({
     listen: '127.0.0.1:0', workers: 1,
     pools: { default: [], spare: [] },
     plugins: [
-      leastRequests(), healthCheck({ interval: '100ms', timeout: '1s', path: '/health', failures: 2, passes: 1 }), stats(),
+      routes([{ name: 'shop', path: '/shop/*', pool: 'default' }]), leastRequests(), healthCheck({ interval: '100ms', timeout: '1s', path: '/health', failures: 2, passes: 1 }), stats(),
       adminApi({ listen: '127.0.0.1:0', token: '${token}', readToken: '${readToken}' }), dashboard(),
     ],
   });`;
@@ -153,6 +153,26 @@ test('a weight is set by the keyboard, and a removal asks first', async () => {
   await page.getByRole('button', { name: 'Remove…' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
   await page.getByText('There is no server yet').waitFor();
+});
+
+test('a person switches a route to another pool, and back', async () => {
+  await page.getByRole('link', { name: 'Routes' }).click();
+  const poolOf = async (): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${token}` };
+    return JSON.parse(await (await fetch(`${weldr.adminUrl}/routes/shop`, { headers })).text()).pool;
+  };
+  await page.getByLabel('Pool of shop').selectOption('spare');
+  await page.getByText('shop leads to spare').waitFor();
+  assert.is(await poolOf(), 'spare');
+  await page.getByPlaceholder('https://shop.example/api/x').fill('http://shop.example/shop/a');
+  await page.getByRole('button', { name: 'Which route?' }).click();
+  await page.getByText('The route shop takes it').waitFor();
+  await page
+    .locator('.toast', { hasText: 'shop leads to spare' })
+    .getByRole('button', { name: 'Undo' })
+    .click();
+  await page.getByText('shop leads to default again').waitFor();
+  assert.is(await poolOf(), 'default');
 });
 
 test('a lost connection is shown, and resumed', async () => {

@@ -1,7 +1,10 @@
 // dashboard, in a real browser: what upstreams and other sites cannot do to it, and whom it leaves out: nobody.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import * as assert from 'uvu/assert';
 import { buildPage, type ContextOptions, complaintsOf, startBrowser } from '../../support/browser.ts';
@@ -122,6 +125,14 @@ interface AxeResult {
   }[];
   readonly passes: readonly unknown[];
 }
+
+test('all of the page is at most 120 KB, compressed', () => {
+  const folder = fileURLToPath(new URL('../../../dashboard/dist/', import.meta.url));
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile());
+  const sizes = files.map(({ parentPath, name }) => gzipSync(readFileSync(join(parentPath, name))).length);
+  const sum = sizes.reduce((all, size) => all + size, 0);
+  assert.ok(sum > 20_000 && sum <= 120_000, `${sum} bytes`);
+});
 
 test('what upstreams say is shown as text and never runs', async () => {
   await visit({}, async ({ page, complaints }) => {
