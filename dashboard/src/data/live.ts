@@ -12,6 +12,7 @@ import {
   type Traffic,
   withPoint,
 } from './overview.ts';
+import { page } from './place.ts';
 import { keyOf, reasonTextOf, type ServerNumbers, type ServerState } from './server.ts';
 import {
   chosenPool,
@@ -28,6 +29,7 @@ import {
   takeStates,
 } from './servers.ts';
 import { session } from './session.ts';
+import { toasts } from './toasts.ts';
 
 const everyMs = 2000;
 /** Servers are loaded anew so often, as not all of what is shown of them comes by the stream. */
@@ -88,6 +90,9 @@ export function startLive(): void {
     if (!hasStream) loadSoon(0);
     restart();
   });
+  effect(() => {
+    if (page.value === 'servers') tick();
+  });
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') tick();
   });
@@ -120,7 +125,13 @@ function tick(): void {
     restart();
   }
   if (document.visibilityState === 'hidden') return;
-  if (!hasStream || chosenPool.peek() === '') void poll().catch(noteFailure);
+  if (!hasStream || isAllShown()) void poll().catch(noteFailure);
+}
+
+/** Are servers of several pools looked at? The stream tells of one; each question costs the workers a little. */
+function isAllShown(): boolean {
+  const isDraining = toasts.peek().some(({ kind }) => kind === 'draining');
+  return chosenPool.peek() === '' && (page.peek() === 'servers' || isDraining);
 }
 
 // --- the stream ----------------------------------------------------------------------------------------------------
