@@ -59,6 +59,12 @@ const flags = {
     text: 'Of a server: what Host says, client (default), upstream for its own name, or a name; of a route: what clients ask for',
   },
   path: { value: 'PATH', text: 'Which paths, such as "/api/*"; several with commas' },
+  'client-ip': { value: 'IP', text: 'The address that it comes from; default 127.0.0.1' },
+  listener: { value: 'NAME', text: 'The listener that it comes by; default: one that speaks its scheme' },
+  answer: {
+    value: 'WORD',
+    text: 'What servers are supposed to answer: a status, or an error such as CONNECT_FAILED; default 200',
+  },
   method: { value: 'METHOD', text: 'Which methods; several with commas' },
   split: { value: 'WEIGHTS', text: 'Shares of pools, such as blue=95,green=5' },
   redirect: { value: 'URL', text: 'Where clients are sent, such as "https://shop.example/$1"' },
@@ -325,6 +331,25 @@ const commands: readonly Command[] = [
       const { testRoute } = await import('./commands/routes.ts');
       const request = { method, url, headers: listOf(given, 'header') };
       return print(await testRoute(adminOf(given), request, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'explain <method> <url>',
+    text: 'Say what would become of a request, and what each plugin says of it. Exits 1 if Weldr would answer an error',
+    flags: ['header', 'client-ip', 'listener', 'answer', ...adminFlags],
+    async run([method = '', url = ''], given) {
+      const { explain } = await import('./commands/explain.ts');
+      const request = {
+        method,
+        url,
+        headers: listOf(given, 'header'),
+        clientIp: textOf(given, 'client-ip'),
+        listener: textOf(given, 'listener'),
+        answer: textOf(given, 'answer'),
+      };
+      const { text, exitCode } = await explain(adminOf(given), request, isOn(given, 'json'));
+      print(text);
+      return exitCode;
     },
   },
   {

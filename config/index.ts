@@ -8,6 +8,16 @@ export type { NewEvent, Severity, Subject, WeldrEvent } from '../core/events/eve
 export type { EventListener, EventsAfter } from '../core/events/event-log.ts';
 export type { ManagerEvents } from '../core/events/plugin-events.ts';
 export type { NewProblem, Problem } from '../core/events/problems.ts';
+export type { SupposedAnswer } from '../core/explain/explain.ts';
+export type { ExplainInput } from '../core/explain/explain-input.ts';
+export type {
+  Edit,
+  ExplainedResponse,
+  ExplainedSending,
+  ExplainedServer,
+  Explanation,
+  Step,
+} from '../core/explain/explanation.ts';
 export type {
   AdminAnswer,
   AdminRequest,

@@ -1,5 +1,7 @@
 // What plugin authors test with, exported as `weldr/testing`: both sides of a plugin without sockets or processes,
 // a clock that tests turn, builders for contexts and pools, and the conformance kit for balancers.
+
+export type { Explanation } from './explain/explanation.ts';
 export {
   type BalancerCheck,
   type BalancerCheckOptions,
@@ -15,6 +17,7 @@ export { type ManagerSideOptions, managerSide, type TestManagerSide } from './te
 export { pool, type UpstreamInput, upstreamRecord } from './testing/pool.ts';
 export type { RunResult, UpstreamAnswer } from './testing/request-run.ts';
 export {
+  type ExplainOptions,
   type RunOptions,
   type TestWorkerSide,
   type WorkerSideOptions,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AdminClient } from '../admin-client.ts';
 import { usageError } from '../command-error.ts';
+import { headersOf } from '../header-lines.ts';
 import { formatTable } from '../table.ts';
 import { toJson, understood } from './servers.ts';
 
@@ -116,12 +117,7 @@ export async function testRoute(
   json: boolean,
 ): Promise<string> {
   const { method, url } = request;
-  const headers: Record<string, string[]> = {};
-  for (const line of request.headers) {
-    const [, name, value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
-    if (name === undefined) throw usageError(`--header: expected a line such as "X-Beta: 1", got ${line}`);
-    headers[name] = [...(headers[name] ?? []), value];
-  }
+  const headers = headersOf(request.headers);
   const answer = await admin.call({ method: 'POST', path: '/routes/test', body: { method, url, headers } });
   if (json) return toJson(answer);
   const tried = understood(trial, answer);

@@ -7,6 +7,8 @@ import type { Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { EventLog } from '../events/event-log.ts';
 import type { Problems } from '../events/problems.ts';
+import type { ExplainInput } from '../explain/explain-input.ts';
+import type { Explanation } from '../explain/explanation.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
@@ -52,6 +54,7 @@ export interface ManagerSidesOptions {
   readonly traffic: Traffic;
   reload(by?: string): Promise<void>;
   upgrade(): Promise<string>;
+  explain(request: ExplainInput): Promise<Explanation>;
   /** What lists that are made at run time can name; default: nothing. */
   readonly defined?: DefinedPlugins | undefined;
   /** Is told what of a list that was made at run time does not start here. */

@@ -4,6 +4,8 @@ import type { z } from 'zod';
 import type { ManagerCertificates } from '../certificates/manager-certificates.ts';
 import type { Clock } from '../clock.ts';
 import type { ManagerEvents } from '../events/plugin-events.ts';
+import type { ExplainInput } from '../explain/explain-input.ts';
+import type { Explanation } from '../explain/explanation.ts';
 import type { ManagerPools } from '../pool/manager-pools.ts';
 import type { OperatorPools } from '../pool/operator-pools.ts';
 import type { Pool, Pools } from '../pool/pool.ts';
@@ -188,6 +190,11 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
    * serves. Rejects with CONFLICT or UPGRADE_FAILED, and then nothing has changed.
    */
   upgrade(): Promise<string>;
+  /**
+   * Has a worker run a request through its stages without sending it, and tell what plugins say of it. Rejects with INPUT_INVALID, and
+   * with CONFLICT, LIMIT_REACHED or PLUGIN_FAILED where no worker can say.
+   */
+  explain(request: ExplainInput): Promise<Explanation>;
   /** The line to the plugin's worker sides. */
   readonly channel: ManagerChannel<ToManager, ToWorker>;
 }

@@ -139,6 +139,7 @@ export class StartedManagerSide {
       onClose: fn => cleanUps.add(name, fn),
       reload: by => options.reload(by ?? `plugin ${name}`),
       upgrade: () => options.upgrade(),
+      explain: request => options.explain(request),
       channel: this.channel(),
     };
   }

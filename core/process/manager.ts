@@ -24,6 +24,7 @@ import { overviewOf, overviewText } from '../state/overview.ts';
 import type { Batch } from '../state/row.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
 import { Delivery } from './delivery.ts';
+import { Explanations } from './explanations.ts';
 import { HandOver, isHandingOver } from './hand-over.ts';
 import type { HeldSockets } from './held-sockets.ts';
 import type { WorkerLink } from './links.ts';
@@ -82,6 +83,7 @@ export class Manager {
   private readonly certificates: CertificateRegistry;
   private readonly tls: TlsBroadcast;
   private readonly delivery: Delivery;
+  private readonly explanations: Explanations;
   private readonly preparation: PluginPreparation;
   /** The plugins of lists that are made at run time. */
   private readonly runTime: RunTimePlugins;
@@ -144,6 +146,11 @@ export class Manager {
       onProblems: (scope, problems) => this.recorder.scopeProblems(scope, problems),
     });
     this.delivery = new Delivery({ clock: systemClock, log: () => this.log, groups: () => this.groups });
+    this.explanations = new Explanations({
+      clock: systemClock,
+      workers: () => this.group?.readyNumbers ?? [],
+      send: (worker, message) => this.group?.tellOne(worker, message),
+    });
     this.pools = new ManagedPools({
       clock: systemClock,
       get drainTimeout() {
@@ -673,6 +680,7 @@ export class Manager {
       onIdle: (worker, pool, id) => this.pools.workerIdle(worker, pool, id),
       onApplied: (worker, fence) => this.delivery.applied(worker, fence),
       onStaged: (worker, round, problem) => this.preparation.answered(worker, round, problem),
+      onExplained: (worker, question, outcome) => this.explanations.answered(worker, question, outcome),
       onProblems: (worker, scope, problems) => this.runTime.report(scope, problems, worker),
       tell: event => this.recorder.add(event),
       onReady: worker => this.plugins?.hooks.workerReady.call(worker),
@@ -680,6 +688,7 @@ export class Manager {
         this.pools.workerGone(worker);
         this.sums.workerExited(worker);
         this.delivery.gone(worker);
+        this.explanations.gone(worker);
         this.preparation.gone(worker);
         this.runTime.workerGone(worker);
         this.plugins?.hooks.workerExited.call(worker);
@@ -739,6 +748,7 @@ export class Manager {
       memory: this.memory,
       reload: by => this.reload(by),
       upgrade: () => this.upgrade(),
+      explain: request => this.explanations.explain(request),
       defined: group.config.defined,
       onProblems: (scope, problems) => this.runTime.report(scope, problems),
       readyWorkers: () => group.readyNumbers,

@@ -2,6 +2,8 @@
 import type { Certificate } from '../certificates/certificate.ts';
 import type { TlsMaterials } from '../certificates/listener-tls.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { ExplainInput } from '../explain/explain-input.ts';
+import type { Explanation } from '../explain/explanation.ts';
 import type { ListChange } from '../plugin/run-time-plugins.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import type { Vantage } from '../pool/vantage.ts';
@@ -31,9 +33,14 @@ export type WorkerMessage =
   | { readonly type: 'applied'; readonly fence: number }
   /** What `stage-plugins` of this round asked for has started, or has not, and then nothing is left of it. */
   | { readonly type: 'staged'; readonly round: number; readonly problem?: StartProblem | undefined }
+  /** What became of the request that was to be explained by this question. */
+  | { readonly type: 'explained'; readonly question: number; readonly outcome: ExplainOutcome }
   /** What of a scope's list does not start here; all of it each time. */
   | { readonly type: 'problems'; readonly scope: Scope; readonly problems: readonly string[] }
   | PluginMessage;
+
+/** A request that was explained, or why it could not be. */
+export type ExplainOutcome = { readonly explanation: Explanation } | { readonly problem: StartProblem };
 
 /** Why something did not start. */
 export interface StartProblem {
@@ -91,6 +98,8 @@ export type ManagerMessage =
   | { readonly type: 'unstage-plugins'; readonly scope: Scope }
   /** Say `applied` when all that came before this is in force, what takes its time included. */
   | { readonly type: 'fence'; readonly fence: number }
+  /** Run a request through the stages without sending it, and say `explained` with what plugins said of it. */
+  | { readonly type: 'explain'; readonly question: number; readonly request: ExplainInput }
   /** A listening socket; it is the handle that goes with the message. */
   | { readonly type: 'socket'; readonly address: string; readonly entry: ListenEntry }
   /** Accept connections from the sockets that were sent. `own`: where this Weldr listens beside them. */

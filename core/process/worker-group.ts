@@ -5,7 +5,7 @@ import type { Scope } from '../stages/scope.ts';
 import type { LoadedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
 import type { ListeningSocket } from './listening-sockets.ts';
-import type { ManagerMessage, PluginMessage, StartProblem } from './messages.ts';
+import type { ExplainOutcome, ManagerMessage, PluginMessage, StartProblem } from './messages.ts';
 import type { StateChanges } from './state-broadcast.ts';
 import { WorkerSlot } from './worker-slot.ts';
 
@@ -35,6 +35,8 @@ export interface WorkerGroupOptions {
   onApplied(worker: number, fence: number): void;
   /** It has started what it was asked to, or not. */
   onStaged(worker: number, round: number, problem: StartProblem | undefined): void;
+  /** What became of a request that it was to explain. */
+  onExplained(worker: number, question: number, outcome: ExplainOutcome): void;
   /** What of a scope's list does not start there. */
   onProblems(worker: number, scope: Scope, problems: readonly string[]): void;
   onReady(worker: number): void;
@@ -76,6 +78,8 @@ export class WorkerGroup {
             if (message.type === 'idle') options.onIdle(number, message.pool, message.id);
             else if (message.type === 'applied') options.onApplied(number, message.fence);
             else if (message.type === 'staged') options.onStaged(number, message.round, message.problem);
+            else if (message.type === 'explained')
+              options.onExplained(number, message.question, message.outcome);
             else if (message.type === 'problems') options.onProblems(number, message.scope, message.problems);
             else this.receive(message, number);
           },
@@ -169,6 +173,11 @@ export class WorkerGroup {
   /** Tells all workers whose processes run something of the core. */
   tellAll(message: ManagerMessage): void {
     for (const slot of this.slots) slot.send(message);
+  }
+
+  /** Tells one of the workers whose processes run. */
+  tellOne(worker: number, message: ManagerMessage): void {
+    this.slots.find(slot => slot.number === worker)?.send(message);
   }
 
   /** Sends a plugin's message to one worker; dropped when it has ended. */

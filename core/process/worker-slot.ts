@@ -34,7 +34,10 @@ export interface WorkerSlotOptions {
   ownAddresses(): readonly string[];
   onMessage(
     slot: WorkerSlot,
-    message: Extract<WorkerMessage, { type: 'plugin' | 'idle' | 'applied' | 'staged' | 'problems' }>,
+    message: Extract<
+      WorkerMessage,
+      { type: 'plugin' | 'idle' | 'applied' | 'explained' | 'staged' | 'problems' }
+    >,
   ): void;
   onReady(slot: WorkerSlot): void;
   onExit(slot: WorkerSlot): void;

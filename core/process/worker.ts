@@ -105,6 +105,9 @@ export class Worker {
       case 'listen':
         void this.listenWhenReady(message);
         break;
+      case 'explain':
+        void this.explain(message);
+        break;
       case 'stage-plugins':
         void this.stage(message);
         break;
@@ -245,6 +248,21 @@ export class Worker {
       this.options.link.send({ type: 'staged', round });
     } catch (thrown) {
       this.options.link.send({ type: 'staged', round, problem: problemOf(errorOf(thrown)) });
+    }
+  }
+
+  private async explain({ question, request }: Message<'explain'>): Promise<void> {
+    const { plugins, settings, pools, options } = this;
+    try {
+      if (plugins === undefined || settings === undefined || this.ending) {
+        throw new WeldrError('CONFLICT', 'this worker takes no requests');
+      }
+      // Most workers never explain anything.
+      const { explainInWorker } = await import('../explain/worker-explanation.ts');
+      const explanation = await explainInWorker({ stages: plugins.stages, pools, settings }, request);
+      options.link.send({ type: 'explained', question, outcome: { explanation } });
+    } catch (thrown) {
+      options.link.send({ type: 'explained', question, outcome: { problem: problemOf(errorOf(thrown)) } });
     }
   }
 

@@ -1,7 +1,7 @@
 // A request that nobody sent, as plugins would see it: to be explained, not to be answered.
 import { Pool } from '../pool/pool.ts';
 import { ProxyContext } from './context.ts';
-import { HeaderList } from './headers.ts';
+import { HeaderList, hopByHop } from './headers.ts';
 import { RequestState } from './request-state.ts';
 
 /** What is known of such a request. */
@@ -18,24 +18,46 @@ export interface Rehearsed {
   readonly listener: string;
 }
 
-/** Its context; `ctx.rehearsal` is true. Throws a TypeError for headers that cannot be sent. */
-export function rehearse({
-  method,
-  target,
-  scheme,
-  host,
-  headers,
-  clientIp,
-  listener,
-}: Rehearsed): ProxyContext {
+/** Where it begins. */
+export interface RehearsalStart {
+  /** Default: one of its own, without servers. */
+  readonly pool?: Pool;
+  /** Milliseconds of a monotonic clock; default 0. */
+  readonly startedAt?: number;
+}
+
+/** Bodies that are as long as this are kept, so that they can be sent again. */
+const longestKept = 16_384;
+
+/**
+ * Its context; `ctx.rehearsal` is true. Fields that the wire takes out of a request are not listed, `Content-Length` says how long the
+ * body would be. Throws a TypeError for headers that cannot be sent.
+ */
+export function rehearse(
+  { method, target, scheme, host, headers, clientIp, listener }: Rehearsed,
+  { pool = new Pool('default'), startedAt = 0 }: RehearsalStart = {},
+): ProxyContext {
   const list = new HeaderList();
   if (host !== '') list.append('Host', host);
-  for (const [name, value] of headers) list.append(name, value);
-  const state = new RequestState(method, target, '1.1', list, new Pool('default'), 0);
+  const taken = new Map<string, string>();
+  for (const [name, value] of headers) {
+    const key = name.toLowerCase();
+    if (hopByHop.has(key) || key === 'content-length') taken.set(key, value);
+    else list.append(name, value);
+  }
+  const state = new RequestState(method, target, '1.1', list, pool, startedAt);
   state.clientIp = clientIp;
   state.connection = { port: 0, localPort: 0, listener };
   state.scheme = scheme;
   state.host = host;
-  state.ensureRare().rehearsal = true;
+  state.bodyLength = taken.has('transfer-encoding') ? -1 : lengthOf(taken.get('content-length'));
+  state.replayable = state.bodyLength >= 0 && state.bodyLength <= longestKept;
+  const rare = state.ensureRare();
+  rare.rehearsal = true;
+  rare.upgrade = taken.get('upgrade');
   return new ProxyContext(state);
+}
+
+function lengthOf(field: string | undefined): number {
+  return field !== undefined && /^\d{1,15}$/.test(field) ? Number(field) : 0;
 }

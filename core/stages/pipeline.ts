@@ -38,6 +38,8 @@ export interface PipelineOptions {
   readonly pools: Pools;
   /** Milliseconds of a monotonic clock. */
   now(): number;
+  /** Are its requests only to be explained? Then no upstream counts them. */
+  readonly rehearses?: boolean | undefined;
 }
 
 const idle = 0;
@@ -77,6 +79,7 @@ export class Pipeline {
   private readonly pools: Pools;
   private readonly now: () => number;
   private readonly carrier: Carrier;
+  private readonly counts: boolean;
   private ctx: ProxyContext | undefined = undefined;
   private state: RequestState | undefined = undefined;
   private chain: Chain;
@@ -95,6 +98,7 @@ export class Pipeline {
     this.pools = options.pools;
     this.now = options.now;
     this.carrier = carrier;
+    this.counts = options.rehearses !== true;
     this.chain = options.stages.plain;
     this.epoch = options.stages.epochs.current;
   }
@@ -383,7 +387,7 @@ export class Pipeline {
     this.draws = 0;
     const isFirst = state.tried.length === 0;
     state.beginAttempt(upstream, isFirst && !this.waited ? state.startedAt : this.now());
-    upstream.begin();
+    if (this.counts) upstream.begin();
     const { preProxy } = this.chain;
     if (preProxy.taps.length === 0) {
       this.forward(state);
@@ -530,7 +534,7 @@ export class Pipeline {
   private endAttempt(ctx: ProxyContext, { upstream, attempt }: RequestState, now: number): void {
     if (upstream === undefined || attempt === undefined) return;
     attempt.finished(now);
-    upstream.end();
+    if (this.counts) upstream.end();
     const { attemptFinished } = this.chain;
     if (attemptFinished.taps.length > 0) attemptFinished.call(ctx);
   }

@@ -9,6 +9,7 @@ import { type Condition, type Role, type Scope, scopeName } from './scope.ts';
 import { ScopePairs } from './scope-pairs.ts';
 import { type Stopwatch, type Tap, timed } from './stopwatch.ts';
 import { type AnyHook, failure, failureOf, refuseUnknownBefore, wantedBefore } from './tap-guard.ts';
+import { isTold, observedTap, type TapObserver } from './tap-observer.ts';
 
 /** One plugin's hooks, and for whom they run. */
 export interface StageEntry {
@@ -58,14 +59,16 @@ export class Stages {
   /** Was all of it checked, as at the end of the start? What is tapped later is checked by itself. */
   private checked = false;
   private hasScopes = false;
-  /** The stages that these are the measured ones of, or these themselves. */
+  /** The stages that these are the measured or observed ones of, or these themselves. */
   private readonly origin: Stages;
   private readonly stopwatch: Stopwatch | undefined;
   /** The same stages with their taps measured; undefined: nobody measures. */
   private measured: Stages | undefined = undefined;
   private untilMeasured = 0;
+  /** Told of all taps that say something; undefined, as for nearly all requests: they are joined as they are. */
+  private observer: TapObserver | undefined = undefined;
 
-  /** `of`: stages that are the same but for being measured. */
+  /** `of`: stages that are the same but for being measured or observed. */
   constructor(of?: Stages, stopwatch?: Stopwatch) {
     this.origin = of ?? this;
     this.epochs = of?.epochs ?? new RequestEpochs();
@@ -146,6 +149,13 @@ export class Stages {
     if (this.measured === undefined || --this.untilMeasured > 0) return this;
     this.untilMeasured = this.measured.stopwatch?.every ?? 1;
     return this.measured;
+  }
+
+  /** The same plugins, joined anew for one request, of whose taps the observer is told. */
+  observedBy(observer: TapObserver): Stages {
+    const stages = new Stages(this);
+    stages.observer = observer;
+    return stages;
   }
 
   /** Do routes or pools have plugins of their own, so that the stages of a request depend on these? */
@@ -305,6 +315,7 @@ export class Stages {
     };
     const scopes = [pool, route, ''].filter((scope, at) => scope !== '' || at === 2);
     for (const stage of keysOf(chain)) this.join(chain[stage], stage, scopes);
+    if (this.observer !== undefined) tellOfEnds(chain, this.observer);
     this.chains.set(route, pool, chain);
     return chain;
   }
@@ -312,31 +323,69 @@ export class Stages {
   /** Taps `into` with what the plugins of these scopes have tapped, the first scope first. */
   private join(into: AnyHook, stage: keyof RequestHooks, scopes: readonly string[]): void {
     const members = scopes.flatMap(scope => this.byScope.get(scope) ?? []);
-    const joined: { tap: FullTap; condition: Condition | undefined }[] = [];
+    const joined: JoinedTap[] = [];
     for (const entry of members) {
       const applies = applicability(entry, members, scopes);
-      if (applies === 'never') continue;
-      const condition = applies === 'always' ? undefined : suited(applies, stage, entry.plugin);
+      // Who follows a request wants to know of those, too.
+      if (applies === 'never' && this.observer === undefined) continue;
       for (const tap of (entry.hooks[stage] as AnyHook).taps) {
-        joined.push({ tap: this.measuredTap(tap, stage, entry.plugin), condition });
+        const condition =
+          applies === 'always'
+            ? undefined
+            : suited(applies === 'never' ? never : applies, stage, entry.plugin);
+        joined.push({ tap, fn: this.asJoined(tap, condition, stage, entry) });
       }
     }
     // A tap may want to be before one of a plugin behind its own: that one has to be there first.
     const names = new Set(joined.map(({ tap }) => tap.name));
-    for (const { tap, condition } of joined) if (tap.before === undefined) tapAgain(into, tap, [], condition);
-    for (const { tap, condition } of joined) {
+    for (const { tap, fn } of joined) if (tap.before === undefined) tapAgain(into, tap, fn, []);
+    for (const { tap, fn } of joined) {
       // One that an inner plugin of its role has replaced here cannot be waited for.
       const before = wantedBefore(tap).filter(name => names.has(name));
-      if (tap.before !== undefined) tapAgain(into, tap, before, condition);
+      if (tap.before !== undefined) tapAgain(into, tap, fn, before);
     }
   }
 
-  private measuredTap(tap: FullTap, stage: string, plugin: string): FullTap {
+  /** What a tap does in stages that are joined: nothing where its condition does not hold. */
+  private asJoined(
+    tap: FullTap,
+    condition: Condition | undefined,
+    stage: keyof RequestHooks,
+    { plugin, scope, conditions }: StageEntry,
+  ): Tap {
+    const fn = this.measuredTap(tap, stage, plugin);
+    if (this.observer !== undefined && isTold(stage)) {
+      const place = { stage, plugin: plugin === '' ? tap.name : plugin, scope, conditions };
+      return observedTap({ fn, type: tap.type, condition }, place, this.observer);
+    }
+    if (condition === undefined) return fn;
+    if (tap.type === 'promise') return promiseIf(condition, fn);
+    return tap.type === 'async' ? callbackIf(condition, fn) : syncIf(condition, fn);
+  }
+
+  private measuredTap({ fn, type }: FullTap, stage: string, plugin: string): Tap {
     const { stopwatch } = this;
-    if (stopwatch === undefined) return tap;
-    return { ...tap, fn: timed(tap.fn as Tap, tap.type, ms => stopwatch.took(plugin, stage, ms)) };
+    if (stopwatch === undefined) return fn as Tap;
+    return timed(fn as Tap, type, ms => stopwatch.took(plugin, stage, ms));
   }
 }
+
+/** Behind all plugins: nobody has chosen, and the request is over. */
+function tellOfEnds(chain: Chain, observer: TapObserver): void {
+  const last = { name: 'weldr', stage: Number.MAX_SAFE_INTEGER };
+  chain.selectUpstream.tap(last, ctx => {
+    observer.nobodyChose(ctx);
+    return undefined;
+  });
+}
+
+/** A tap, and what it does where it is joined. */
+interface JoinedTap {
+  readonly tap: FullTap;
+  readonly fn: Tap;
+}
+
+const never: Condition = () => false;
 
 /** Stages which see refused requests too, one whose path was too ambiguous for a condition among them. */
 const lookers: ReadonlySet<keyof RequestHooks> = new Set(['respond', 'attemptFinished', 'finished']);
@@ -396,23 +445,16 @@ interface Tappable {
   tapPromise(options: object, fn: unknown): void;
 }
 
-function tapAgain(
-  into: AnyHook,
-  tap: FullTap,
-  before: readonly string[],
-  condition: Condition | undefined,
-): void {
-  const { name, stage, type } = tap;
-  const fn = tap.fn as Tap;
+function tapAgain(into: AnyHook, { name, stage, type }: FullTap, fn: Tap, before: readonly string[]): void {
   const options = {
     name,
     ...(before.length === 0 ? {} : { before }),
     ...(stage === undefined ? {} : { stage }),
   };
   const hook = into as unknown as Tappable;
-  if (type === 'promise') hook.tapPromise(options, condition === undefined ? fn : promiseIf(condition, fn));
-  else if (type === 'async') hook.tapAsync(options, condition === undefined ? fn : callbackIf(condition, fn));
-  else hook.tap(options, condition === undefined ? fn : syncIf(condition, fn));
+  if (type === 'promise') hook.tapPromise(options, fn);
+  else if (type === 'async') hook.tapAsync(options, fn);
+  else hook.tap(options, fn);
 }
 
 function syncIf(condition: Condition, fn: Tap): Tap {

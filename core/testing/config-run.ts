@@ -1,5 +1,6 @@
 // A whole config in a test: the worker sides of all its plugins and its pools, no socket, no process.
 
+import type { Explanation } from '../explain/explanation.ts';
 import { Pools } from '../pool/pool.ts';
 import { configuredRecord } from '../pool/pool-entry.ts';
 import { checkConfig, type WeldrConfig } from '../settings/config.ts';
@@ -7,7 +8,7 @@ import { type Overrides, poolSettingsOf, serversOf } from '../settings/settings.
 import type { FakeClock } from './fake-clock.ts';
 import type { LogLine } from './log-lines.ts';
 import type { RunResult } from './request-run.ts';
-import { type RunOptions, startWorkerSide } from './worker-side.ts';
+import { type ExplainOptions, type RunOptions, startWorkerSide } from './worker-side.ts';
 
 /** How a config is run. */
 export interface ConfigRunOptions {
@@ -21,6 +22,8 @@ export interface ConfigRunOptions {
 export interface TestConfig {
   /** Runs a request through all plugins; it begins in the pool `default`, as on the wire. */
   run(options?: Omit<RunOptions, 'pool'>): Promise<RunResult>;
+  /** Tells what all plugins say of a request which is not sent, as `weldr explain` does. */
+  explain(options?: Omit<ExplainOptions, 'pool'>): Promise<Explanation>;
   /** Its pools, to take servers out or to look at what they have in flight. */
   readonly pools: Pools;
   readonly clock: FakeClock;
@@ -48,11 +51,11 @@ export async function testConfig(config: WeldrConfig, options: ConfigRunOptions 
     const pool = pools.ensure(name);
     for (const server of servers) pool.set(configuredRecord(server));
   }
-  const { clock, logs, run, close } = await startWorkerSide({
+  const { clock, logs, run, explain, close } = await startWorkerSide({
     instances: plugins,
     pools,
     stageTimeout: settings.timeouts.stage,
     ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
-  return { run, close, pools, clock, logs };
+  return { run, explain, close, pools, clock, logs };
 }

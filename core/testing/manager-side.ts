@@ -1,10 +1,12 @@
 // The manager side of a plugin in a test: the real ManagedPools, hooks and admin routes, no socket, no process.
 import { z } from 'zod';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
-import type { WeldrError } from '../errors.ts';
+import { WeldrError } from '../errors.ts';
 import { EventLog } from '../events/event-log.ts';
 import { coreSource, EventRecorder } from '../events/event-recorder.ts';
 import { Problems } from '../events/problems.ts';
+import type { ExplainInput } from '../explain/explain-input.ts';
+import type { Explanation } from '../explain/explanation.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes } from '../plugin/admin.ts';
 import type { ManagerHooks } from '../plugin/manager-hooks.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
@@ -48,6 +50,8 @@ export interface ManagerSideOptions {
   readonly reload?: (by?: string) => Promise<void>;
   /** What `upgrade()` does; default: nothing. */
   readonly upgrade?: () => Promise<string>;
+  /** What `explain()` does; default: it rejects, as where no worker is ready. */
+  readonly explain?: (request: ExplainInput) => Promise<Explanation>;
 }
 
 /** A handle on a started manager side. */
@@ -184,6 +188,7 @@ export async function managerSide(
     report: error => void reported.push(error),
     reload: options.reload ?? (async () => {}),
     upgrade: options.upgrade ?? (async () => '0.0.0'),
+    explain: options.explain ?? noWorker,
     workers: () => workers.ids(),
     send: (worker, instance, message) => workers.send(worker, instance, message),
   });
@@ -251,6 +256,10 @@ export async function managerSide(
 
 function isPluginList(plugin: Plugin | readonly Plugin[]): plugin is readonly Plugin[] {
   return Array.isArray(plugin);
+}
+
+async function noWorker(): Promise<never> {
+  throw new WeldrError('CONFLICT', 'no worker takes requests now; ask again in a moment');
 }
 
 function testStatus(clock: FakeClock, workers: Workers, status: Partial<ManagerStatus>): ManagerStatus {

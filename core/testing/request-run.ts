@@ -107,7 +107,8 @@ class AnswerCarrier implements Carrier {
     this.resolve = resolve;
     this.reject = reject;
     const { stages, pools, clock } = means;
-    this.pipeline = new Pipeline({ stages, pools, now: () => clock.monotonic() }, this);
+    const rehearses = ctx.rehearsal;
+    this.pipeline = new Pipeline({ stages, pools, now: () => clock.monotonic(), rehearses }, this);
   }
 
   run(): void {

@@ -1,5 +1,7 @@
 // The worker side of a plugin in a test: the sides, stages and pools of production, no socket, no process.
 import type { WeldrError } from '../errors.ts';
+import { explainRequest, type SupposedAnswer } from '../explain/explain.ts';
+import type { Explanation } from '../explain/explanation.ts';
 import type { DefinedPlugins } from '../plugin/defined-plugins.ts';
 import type { Plugin } from '../plugin/plugin.ts';
 import { instantiate, instantiateAll, type PluginInstance } from '../plugin/plugin-instance.ts';
@@ -59,6 +61,12 @@ export interface RunOptions extends Omit<ContextOptions, 'pool' | 'startedAt' | 
   readonly answers?: readonly (UpstreamAnswer | Promise<UpstreamAnswer>)[];
 }
 
+/** A request to explain. */
+export interface ExplainOptions extends Omit<RunOptions, 'answers' | 'rehearsal'> {
+  /** What each attempt is supposed to come to: a status, or an error's code; default: 200. */
+  readonly answer?: SupposedAnswer;
+}
+
 /** A handle on a started worker side. */
 export interface TestWorkerSide {
   readonly id: number;
@@ -78,6 +86,8 @@ export interface TestWorkerSide {
   readonly reported: readonly WeldrError[];
   /** Runs a request through all stages. */
   run(options?: RunOptions): Promise<RunResult>;
+  /** Tells what all plugins say of a request which is not sent, as `weldr explain` does. */
+  explain(options?: ExplainOptions): Promise<Explanation>;
   /** Asks only `selectUpstream`. Rejects with PLUGIN_FAILED. */
   select(ctx: ProxyContext): Promise<Upstream | undefined>;
   /** Runs the clean-ups, last in first out, and leaves the manager. */
@@ -170,6 +180,11 @@ export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSid
     run: async ({ pool = 'default', answers = [], ...request } = {}) => {
       const ctx = context({ ...request, pool: pools.ensure(pool), startedAt: clock.monotonic() });
       return await runRequest({ stages, pools, clock, stageTimeout }, ctx, answers);
+    },
+    explain: async ({ pool = 'default', answer, ...request } = {}) => {
+      const start = { pool: pools.ensure(pool), startedAt: clock.monotonic() };
+      const ctx = context({ ...request, ...start, rehearsal: true });
+      return await explainRequest({ stages, pools, clock }, ctx, answer);
     },
     select: ctx =>
       new Promise((resolve, reject) => {

@@ -11,6 +11,7 @@ import type { Overrides } from '../../core/settings/settings.ts';
 import { AccessGuard, isLoopback } from './access-guard.ts';
 import { addBatchRoute } from './batch-route.ts';
 import { addCertificateRoutes } from './certificate-routes.ts';
+import { addExplainRoute } from './explain-route.ts';
 import { addKindRoutes } from './kind-routes.ts';
 import { addManagerRoutes } from './manager-routes.ts';
 import { addOpenApiRoute } from './openapi.ts';
@@ -100,6 +101,7 @@ export const adminApi = definePlugin({
     addCertificateRoutes(side.admin, side);
     addKindRoutes(side.admin, side);
     addBatchRoute(side.admin, side);
+    addExplainRoute(side);
     const { host, port, bearer } = accessOf(side.overrides, configured);
     const { hosts, tls, readToken } = configured;
     const clientAuth = tls?.clientAuth?.mode;

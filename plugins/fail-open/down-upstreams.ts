@@ -14,19 +14,29 @@ export class DownUpstreams {
 
   /** The next one that is not among `tried`, or the next one if all are; undefined when none is down. */
   choose(tried: readonly Upstream[]): Upstream | undefined {
+    const place = this.placeFor(tried);
+    this.next = (place + 1) % Math.max(1, this.list.length);
+    return this.list[place];
+  }
+
+  /** The one that {@link choose} would return; it stays its turn. */
+  foresee(tried: readonly Upstream[]): Upstream | undefined {
+    return this.list[this.placeFor(tried)];
+  }
+
+  private placeFor(tried: readonly Upstream[]): number {
     const { pool } = this;
     if (this.version !== pool.version) {
       this.version = pool.version;
       this.list = [...pool].filter(upstream => upstream.state === 'down');
+      this.next %= Math.max(1, this.list.length);
     }
-    const { list } = this;
+    const { list, next } = this;
     for (let i = 0; i < list.length; i++) {
-      const upstream = list[(this.next + i) % list.length];
-      if (upstream === undefined || tried.includes(upstream)) continue;
-      this.next = (this.next + i + 1) % list.length;
-      return upstream;
+      const place = (next + i) % list.length;
+      const upstream = list[place];
+      if (upstream !== undefined && !tried.includes(upstream)) return place;
     }
-    this.next = (this.next + 1) % Math.max(1, list.length);
-    return list[this.next];
+    return next;
   }
 }

@@ -26,7 +26,8 @@ export const failOpen = definePlugin({
     hooks.selectUpstream.tap({ name: 'fail-open', stage: 1 }, ctx => {
       const { pool } = ctx;
       if (pool.available.length > 0 || pool.size === 0) return undefined;
-      return downOf(pool).choose(ctx.tried);
+      const down = downOf(pool);
+      return ctx.rehearsal ? down.foresee(ctx.tried) : down.choose(ctx.tried);
     });
   },
 });

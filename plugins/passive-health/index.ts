@@ -117,7 +117,7 @@ function watch(
   hooks.selectUpstream.tap({ name: 'passive-health', stage: -1 }, ctx => trials.choose(ctx));
   hooks.attemptFinished.tap('passive-health', ctx => {
     const { upstream, attempt } = ctx;
-    if (upstream === undefined || attempt === undefined) return;
+    if (upstream === undefined || attempt === undefined || ctx.rehearsal) return;
     const { startedAt } = attempt;
     const verdict = judgeAttempt(ctx, bad);
     // What is out already may still finish what it had.

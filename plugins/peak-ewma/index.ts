@@ -44,6 +44,7 @@ export const peakEwma = definePlugin({
     };
     hooks.selectUpstream.tap('peak-ewma', ({ pool, tried }) => of(pool).choose(tried, clock.monotonic()));
     hooks.attemptFinished.tap('peak-ewma', ctx => {
+      if (ctx.rehearsal) return;
       const { upstream, attempt, pool } = ctx;
       const fastest = pools.get(pool);
       if (upstream !== undefined && attempt !== undefined && fastest !== undefined) {

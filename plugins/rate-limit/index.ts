@@ -123,13 +123,12 @@ function limitRequests(side: WorkerSide<ToManager, ToWorker>, parsed: Parsed): v
     .labels(String(dryRun));
 
   hooks.request.tap('rate-limit', ctx => {
-    if (ctx.rehearsal) return undefined;
     const key = keyOf(ctx);
     if (key === undefined) return undefined;
-    const wait = buckets.take(key, ctx.startedAt);
-    if (fields !== undefined) ctx.set(left, buckets.left);
+    const wait = ctx.rehearsal ? buckets.outlook(key, ctx.startedAt) : buckets.take(key, ctx.startedAt);
+    if (fields !== undefined && !ctx.rehearsal) ctx.set(left, buckets.left);
     if (wait === 0) return undefined;
-    refused.inc();
+    if (!ctx.rehearsal) refused.inc();
     ctx.note(`rate-limit: ${dryRun ? 'would be refused' : 'refused'}`);
     if (dryRun) return undefined;
     const seconds = String(Math.max(1, Math.ceil(wait / 1000)));

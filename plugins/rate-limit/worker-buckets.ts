@@ -75,14 +75,21 @@ export class WorkerBuckets {
       bucket.refused++;
       this.note(bucket, now);
       this.left = 0;
-      const { perMs } = this.options.limit;
-      return (1 - bucket.tokens) / (perMs * Math.max(bucket.fraction, this.fairFraction));
+      return this.waitFor(bucket);
     }
     bucket.tokens--;
     bucket.passed++;
     this.note(bucket, now);
     this.left = Math.max(0, bucket.tokens);
     return 0;
+  }
+
+  /** What {@link take} would return, without a token being taken. */
+  outlook(key: string, now: number): number {
+    const bucket = this.table.get(key);
+    if (bucket === undefined) return 0;
+    this.refill(bucket, now);
+    return bucket.tokens < whole ? this.waitFor(bucket) : 0;
   }
 
   /** Goes by what the manager says. */
@@ -112,6 +119,10 @@ export class WorkerBuckets {
     this.cancelReport?.();
     this.cancelReport = undefined;
     while (this.unreported.size > 0) this.report();
+  }
+
+  private waitFor({ tokens, fraction }: Bucket): number {
+    return (1 - tokens) / (this.options.limit.perMs * Math.max(fraction, this.fairFraction));
   }
 
   private get fairFraction(): number {

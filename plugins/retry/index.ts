@@ -53,13 +53,14 @@ export const retry = definePlugin({
     const budget = new RetryBudget(share, minimum);
     const retried: ReadonlySet<number> = new Set(statuses);
     hooks.preProxy.tap('retry', ctx => {
-      if (ctx.tried.length === 1) budget.request(ctx.startedAt);
+      if (ctx.tried.length === 1 && !ctx.rehearsal) budget.request(ctx.startedAt);
       return undefined;
     });
     hooks.judge.tap('retry', ctx => {
       if (ctx.error === undefined && !retried.has(ctx.status)) return undefined;
       if (!ctx.replayable || ctx.tried.length >= attempts || !isHarmless(ctx)) return undefined;
-      return budget.withdraw(clock.monotonic()) ? again : undefined;
+      const now = clock.monotonic();
+      return (ctx.rehearsal ? budget.allows(now) : budget.withdraw(now)) ? again : undefined;
     });
   },
 });

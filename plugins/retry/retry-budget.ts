@@ -26,9 +26,14 @@ export class RetryBudget {
 
   /** Takes one retry from what is left; false: nothing is left. */
   withdraw(now: number): boolean {
-    const allowed = Math.max(this.minimum, this.share * this.requests.count(now));
-    if (this.retries.count(now) + 1 > allowed) return false;
+    if (!this.allows(now)) return false;
     this.retries.add(now);
     return true;
+  }
+
+  /** Is a retry left? */
+  allows(now: number): boolean {
+    const allowed = Math.max(this.minimum, this.share * this.requests.count(now));
+    return this.retries.count(now) + 1 <= allowed;
   }
 }

@@ -45,9 +45,10 @@ export const roundRobin = definePlugin({
       rotations.set(pool, rotation);
       return rotation;
     };
-    hooks.selectUpstream.tap('round-robin', ctx =>
-      (rotations.get(ctx.pool) ?? follow(ctx.pool)).choose(ctx.tried),
-    );
+    hooks.selectUpstream.tap('round-robin', ctx => {
+      const rotation = rotations.get(ctx.pool) ?? follow(ctx.pool);
+      return ctx.rehearsal ? rotation.foresee(ctx.tried) : rotation.choose(ctx.tried);
+    });
     onClose(() => {
       for (const stop of stops) stop();
     });

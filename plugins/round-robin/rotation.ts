@@ -73,11 +73,15 @@ export class Rotation {
    * it is. Undefined when there is none at all.
    */
   choose(tried: readonly Upstream[] = none): Upstream | undefined {
-    let turn = this.next();
+    const turn = this.nextFor(tried);
     if (turn === undefined) return undefined;
-    if (tried.length > 0 && tried.includes(turn.upstream)) turn = this.nextUntried(tried) ?? turn;
     this.serve(turn);
     return turn.upstream;
+  }
+
+  /** The one that {@link choose} would return; it stays its turn. */
+  foresee(tried: readonly Upstream[] = none): Upstream | undefined {
+    return this.nextFor(tried)?.upstream;
   }
 
   private get virtualTime(): number {
@@ -90,6 +94,12 @@ export class Rotation {
     const made = new WeightClass(weight);
     this.classes.set(weight, made);
     return made;
+  }
+
+  private nextFor(tried: readonly Upstream[]): Turn | undefined {
+    const turn = this.next();
+    if (turn === undefined || tried.length === 0 || !tried.includes(turn.upstream)) return turn;
+    return this.nextUntried(tried) ?? turn;
   }
 
   /** Who is to be served now. */

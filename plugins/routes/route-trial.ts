@@ -1,12 +1,10 @@
 // RouteTrial: which route a request would take, and why those before it would not: POST /routes/test.
-import { isIP } from 'node:net';
-import { z } from 'zod';
+
 import { describeError, WeldrError } from '../../core/errors.ts';
+import { rehearsedOf, triedRequest } from '../../core/explain/tried-request.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
-import { isFieldValue, isToken } from '../../core/request/headers.ts';
 import { rehearse } from '../../core/request/rehearsal.ts';
 import { RequestFacts } from '../../core/request/request-facts.ts';
-import { isAuthority, isMethod, isTarget } from '../../core/request/request-line.ts';
 import { parse } from '../../core/settings/options.ts';
 import type { Condition } from '../../core/stages/scope.ts';
 import { capture } from './captures.ts';
@@ -24,39 +22,6 @@ const longestForExpression = 2048;
 /** The most routes that are explained. */
 const mostExplained = 100;
 
-const fieldValue = z.string().max(16_384).refine(isFieldValue, 'holds a character that no header may hold');
-
-/** A request to try. */
-export const trialRequest = z
-  .strictObject({
-    method: z
-      .string()
-      .transform(method => method.toUpperCase())
-      .refine(isMethod, 'expected a method such as GET')
-      .default('GET')
-      .describe('The method.'),
-    url: z
-      .string()
-      .max(8_192)
-      .describe(
-        'Scheme, host and path as a client would ask: `https://shop.example/api/x`; or a path alone.',
-      ),
-    headers: z
-      .record(
-        z.string().refine(isToken, 'is no name of a header'),
-        z.union([fieldValue, z.array(fieldValue).max(100)]),
-      )
-      .default({})
-      .describe('The header fields, each with a value or a list of values.'),
-    clientIp: z
-      .string()
-      .refine(text => isIP(text) !== 0, 'expected an address such as 192.0.2.1')
-      .default('127.0.0.1')
-      .describe("The client's address."),
-    listener: z.string().max(1_000).default('').describe('The name of the listener that it comes by.'),
-  })
-  .describe('A request, which is not sent.');
-
 /** One list of routes, and for which requests it is asked. */
 export interface TriedList {
   readonly list: RouteList;
@@ -72,7 +37,7 @@ interface Passed {
 
 /** Tries a request on lists in their order. Throws INPUT_INVALID for what is no request. */
 export function tryRoutes(lists: readonly TriedList[], input: unknown): Readonly<Record<string, unknown>> {
-  const ctx = contextOf(parse(trialRequest, input, 'INPUT_INVALID'));
+  const ctx = rehearse(rehearsedOf(parse(triedRequest, input, 'INPUT_INVALID')));
   const passed: Passed[] = [];
   let count = 0;
   try {
@@ -98,42 +63,6 @@ export function tryRoutes(lists: readonly TriedList[], input: unknown): Readonly
       beforeCount: count,
     };
   }
-}
-
-function contextOf({
-  method,
-  url,
-  headers,
-  clientIp,
-  listener,
-}: z.output<typeof trialRequest>): ProxyContext {
-  const [, scheme, authority = '', rest = ''] = /^(?:(https?):\/\/([^/?#]*))?([^#]*)/i.exec(url) ?? [];
-  const target = rest.startsWith('/') ? rest : rest === '' || rest.startsWith('?') ? `/${rest}` : rest;
-  if (!isTarget(target) || (scheme !== undefined && !isAuthority(authority))) {
-    throw new WeldrError(
-      'INPUT_INVALID',
-      `url: expected one such as "https://shop.example/api/x" or "/api/x", got ${JSON.stringify(url.slice(0, 200))}`,
-      { field: 'url' },
-    );
-  }
-  const lines = Object.entries(headers).flatMap(([name, value]) =>
-    [value].flat().map(one => [name, one] as const),
-  );
-  const named = lines.find(([name]) => name.toLowerCase() === 'host')?.[1];
-  if (named !== undefined && !isAuthority(named)) {
-    throw new WeldrError('INPUT_INVALID', `headers: ${JSON.stringify(named.slice(0, 200))} is no host`, {
-      field: 'headers',
-    });
-  }
-  return rehearse({
-    method,
-    target,
-    scheme: scheme?.toLowerCase() === 'https' ? 'https' : 'http',
-    host: named ?? authority,
-    headers: lines.filter(([name]) => name.toLowerCase() !== 'host'),
-    clientIp,
-    listener,
-  });
 }
 
 // --- the route that takes it -------------------------------------------------------------------------------------

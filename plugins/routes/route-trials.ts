@@ -1,9 +1,10 @@
 // The manager side of routes: how they stand to each other, and POST /routes/test.
+import { triedRequest } from '../../core/explain/tried-request.ts';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { RouteList } from './route-list.ts';
 import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
-import { trialRequest, tryRoutes } from './route-trial.ts';
+import { tryRoutes } from './route-trial.ts';
 
 /** The lists of one config, in its order, as their manager sides start. */
 const listsOf = new WeakMap<AdminRoutes, { list: RouteList; otherwise: OtherwiseOptions | undefined }[]>();
@@ -41,7 +42,7 @@ export function serveTrials(
     rel: 'test-route',
     summary: 'Which route a request would take, and why not those before it',
     access: 'readers',
-    body: trialRequest,
+    body: triedRequest,
     answers: { 200: 'The route and where it leads' },
     handle({ body }) {
       const tried = lists.map((one, i) => ({ ...one, conditions: instances[i]?.conditions ?? [] }));

@@ -54,11 +54,15 @@ function count(side: WorkerSide<Told, FlushRequest>, intervalMs: number): void {
     if (counts !== undefined || answers !== undefined) manager.send({ counts, answers });
   };
   hooks.preProxy.tap('stats', ctx => {
-    counters.attemptBegins(ctx);
+    if (!ctx.rehearsal) counters.attemptBegins(ctx);
     return undefined;
   });
-  hooks.attemptFinished.tap('stats', ctx => counters.attemptFinished(ctx));
-  hooks.finished.tap('stats', ctx => counters.requestFinished(ctx));
+  hooks.attemptFinished.tap('stats', ctx => {
+    if (!ctx.rehearsal) counters.attemptFinished(ctx);
+  });
+  hooks.finished.tap('stats', ctx => {
+    if (!ctx.rehearsal) counters.requestFinished(ctx);
+  });
   manager.onMessage(({ flush }) => tell(undefined, flush));
   onClose(() => tell());
   onClose(clock.every(intervalMs, () => tell(mostServersATime)));

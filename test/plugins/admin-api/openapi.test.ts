@@ -2,6 +2,8 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
+import type { ExplainInput } from '../../../core/explain/explain-input.ts';
+import type { Explanation } from '../../../core/explain/explanation.ts';
 import { healthCheck } from '../../../plugins/health-check/index.ts';
 import { metrics } from '../../../plugins/metrics/index.ts';
 import { routes } from '../../../plugins/routes/index.ts';
@@ -70,6 +72,7 @@ const calls: readonly (readonly [id: string, method: string, path: string, body?
   ['set-health-check', 'PUT', '/health-check', { interval: '5s' }],
   ['update-health-check', 'PATCH', '/health-check', { timeout: '1s' }],
   ['reset-health-check', 'DELETE', '/health-check?override=timeout'],
+  ['explain', 'POST', '/explain', { url: 'https://shop.example/' }],
   ['stats', 'GET', '/stats'],
   ['stats-detail', 'GET', '/stats/detail'],
   ['metrics', 'GET', '/metrics'],
@@ -81,8 +84,27 @@ const calls: readonly (readonly [id: string, method: string, path: string, body?
   ['reset-pool', 'POST', '/pool/reset'],
 ];
 
+const explain = async ({ method, url, clientIp, listener }: ExplainInput): Promise<Explanation> => {
+  const response = { status: 200, by: 'upstream', headers: [] } as const;
+  return {
+    method,
+    url,
+    clientIp,
+    listener,
+    steps: [],
+    pool: 'default',
+    sends: [],
+    response,
+    notes: [],
+    ms: 0,
+  };
+};
+
 const withAll = (body: (api: Api) => Promise<void>) =>
-  withApi({ after: [healthCheck(), stats(), metrics(), routes([])], status: { readyWorkers: 1 } }, body);
+  withApi(
+    { after: [healthCheck(), stats(), metrics(), routes([])], status: { readyWorkers: 1 }, explain },
+    body,
+  );
 
 async function descriptionOf(api: Api) {
   return document.parse((await api.call('GET', '/openapi.json')).body);
@@ -129,6 +151,7 @@ test('a body that the description refuses is refused, too', async () => {
     for (const [path, body] of [
       ['/servers', { url, wieght: 2 }],
       ['/pools', { fallback: 'default' }],
+      ['/explain', { url: '/', answer: 20 }],
       ['/batch', { changes: [{ op: 'grow', url }] }],
       ['/pool/import', { rows: [{ op: 'define' }] }],
     ] as const) {

@@ -1,0 +1,155 @@
+// Runs a request through the stages of a worker without sending anything, and tells what everybody said.
+import type { Clock } from '../clock.ts';
+import { type ErrorCode, WeldrError } from '../errors.ts';
+import type { Pools } from '../pool/pool.ts';
+import type { ProxyContext } from '../request/context.ts';
+import { HeaderList } from '../request/headers.ts';
+import type { RequestState } from '../request/request-state.ts';
+import { type Carrier, Pipeline } from '../stages/pipeline.ts';
+import type { Stages } from '../stages/stages.ts';
+import type { ExplainedResponse, Explanation } from './explanation.ts';
+import { shownLines } from './request-picture.ts';
+import { StepRecorder } from './step-recorder.ts';
+
+/** How long all plugins together may take, ms. */
+export const longestExplanation = 5_000;
+
+/** What is supposed that servers answer: a status, or the code of an error that an attempt ends with. */
+export type SupposedAnswer = number | ErrorCode;
+
+/** What a request is explained with. */
+export interface ExplainMeans {
+  readonly stages: Stages;
+  readonly pools: Pools;
+  readonly clock: Clock;
+}
+
+/**
+ * Explains a request whose context is a rehearsal's. Each attempt is supposed to be answered as `answer` says. `refusal`: why the
+ * request would not be taken up at all. Plugins that take too long are given up.
+ */
+export function explainRequest(
+  means: ExplainMeans,
+  ctx: ProxyContext,
+  answer: SupposedAnswer = 200,
+  refusal?: WeldrError,
+): Promise<Explanation> {
+  return new Promise(resolve => new RehearsalCarrier(means, ctx, answer, resolve).run(refusal));
+}
+
+/** Stands below the pipeline where the wire would be, and sends nothing. */
+class RehearsalCarrier implements Carrier {
+  private readonly means: ExplainMeans;
+  private readonly ctx: ProxyContext;
+  private readonly answer: SupposedAnswer;
+  private readonly resolve: (explanation: Explanation) => void;
+  private readonly recorder: StepRecorder;
+  private readonly pipeline: Pipeline;
+  private readonly startedAt: number;
+  private cancelLimit: (() => void) | undefined;
+
+  constructor(
+    means: ExplainMeans,
+    ctx: ProxyContext,
+    answer: SupposedAnswer,
+    resolve: (explanation: Explanation) => void,
+  ) {
+    this.means = means;
+    this.ctx = ctx;
+    this.answer = answer;
+    this.resolve = resolve;
+    const { stages, pools, clock } = means;
+    const now = () => clock.monotonic();
+    this.recorder = new StepRecorder({ stages, now });
+    this.startedAt = now();
+    const options = { stages: stages.observedBy(this.recorder), pools, now, rehearses: true };
+    this.pipeline = new Pipeline(options, this);
+  }
+
+  run(refusal: WeldrError | undefined): void {
+    const { pipeline, ctx } = this;
+    this.cancelLimit = this.means.clock.after(longestExplanation, () =>
+      pipeline.stageTimedOut(longestExplanation),
+    );
+    if (refusal === undefined) pipeline.start(ctx);
+    else pipeline.refuse(ctx, refusal);
+  }
+
+  /** The whole has one bound. */
+  awaitStage(): void {}
+
+  forward(state: RequestState): void {
+    const { answer, means, pipeline } = this;
+    this.recorder.sending(this.ctx, state, `not sent; as if it answered ${answer}`);
+    const limit = state.rare?.bodyLimit;
+    if (limit !== undefined && state.bodyLength > limit) {
+      pipeline.refuse(this.ctx, new WeldrError('BODY_TOO_LARGE'));
+      return;
+    }
+    const now = means.clock.monotonic();
+    state.attempt?.sent(now);
+    if (typeof answer !== 'number') {
+      pipeline.attemptFailed(new WeldrError(answer));
+      return;
+    }
+    state.status = answer;
+    state.responseHeaders = new HeaderList();
+    state.attempt?.responded(answer, now);
+    pipeline.responded();
+  }
+
+  respond(state: RequestState): void {
+    this.end(state);
+  }
+
+  reply(state: RequestState): void {
+    this.end(state);
+  }
+
+  abandonAttempt(): void {}
+
+  failed(state: RequestState, error: WeldrError): void {
+    this.recorder.error(this.ctx, state, error);
+  }
+
+  private end(state: RequestState): void {
+    this.cancelLimit?.();
+    const { recorder, ctx } = this;
+    const { method, target, host } = state;
+    const explanation: Explanation = {
+      method,
+      url: host === '' ? target : `${state.scheme}://${host}${target}`,
+      clientIp: state.clientIp,
+      listener: state.connection.listener,
+      steps: recorder.steps,
+      ...(recorder.leftOut > 0 && { moreSteps: recorder.leftOut }),
+      route: state.route?.name,
+      pool: state.pool.name,
+      server: state.tried.at(-1)?.id,
+      sends: recorder.sends,
+      response: responseOf(state),
+      notes: ctx.notes,
+      ms: Math.round((this.means.clock.monotonic() - this.startedAt) * 1_000) / 1_000,
+    };
+    recorder.close();
+    this.pipeline.completed();
+    this.resolve(explanation);
+  }
+}
+
+function responseOf({
+  status,
+  responseSource,
+  rare,
+  error,
+  responseHeaders,
+}: RequestState): ExplainedResponse {
+  return {
+    status,
+    by: responseSource,
+    plugin: responseSource === 'plugin' ? rare?.responsePlugin : undefined,
+    code: error?.code,
+    why: error?.message,
+    headers: responseHeaders === undefined ? [] : shownLines(responseHeaders),
+  };
+}

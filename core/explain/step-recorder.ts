@@ -1,0 +1,255 @@
+// StepRecorder: writes down what plugins and Weldr say of one request.
+import { describeError, type WeldrError } from '../errors.ts';
+import { isPool, isUpstream, type Pool, type Upstream } from '../pool/pool.ts';
+import { type ProxyContext, stateOf } from '../request/context.ts';
+import { isReply } from '../request/reply.ts';
+import type { RequestState } from '../request/request-state.ts';
+import { Retry, retry } from '../request/retry.ts';
+import { isRoute } from '../request/route.ts';
+import type { Stages } from '../stages/stages.ts';
+import type { TapObserver, TapPlace } from '../stages/tap-observer.ts';
+import { explainedServers } from './explained-servers.ts';
+import type { ExplainedSending, Step } from './explanation.ts';
+import { editsBetween, pictureOf, type RequestPicture, shownLines } from './request-picture.ts';
+
+/** The most steps that are kept. */
+const mostSteps = 500;
+/** The most characters of a reason. */
+const longestWhy = 1_000;
+
+/** What a recorder works with. */
+export interface RecorderMeans {
+  /** As plugins stand in them, without an observer. */
+  readonly stages: Stages;
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
+}
+
+/** The steps of one request. */
+export class StepRecorder implements TapObserver {
+  readonly steps: Step[] = [];
+  readonly sends: ExplainedSending[] = [];
+  /** How many steps were left out. */
+  leftOut = 0;
+  private readonly means: RecorderMeans;
+  private before: RequestPicture | undefined = undefined;
+  private response: object | undefined = undefined;
+  private began = 0;
+  private asked: Upstream | undefined = undefined;
+  /** What is told of already. */
+  private pool: Pool | undefined = undefined;
+  private chosen: Upstream | undefined = undefined;
+  private attempts = 0;
+  private hasReply = false;
+  private toldError: WeldrError | undefined = undefined;
+  private isClosed = false;
+
+  constructor(means: RecorderMeans) {
+    this.means = means;
+  }
+
+  /** Nothing counts from now on: an answer of a plugin may come too late. */
+  close(): void {
+    this.isClosed = true;
+  }
+
+  begins(ctx: ProxyContext, _place: TapPlace, upstream: Upstream | undefined): void {
+    const state = stateOf(ctx);
+    this.catchUp(ctx, state);
+    this.asked = upstream;
+    this.before = pictureOf(state);
+    this.response = state.responseHeaders;
+    this.began = this.means.now();
+  }
+
+  ended(ctx: ProxyContext, place: TapPlace, value: unknown): void {
+    const ms = this.msSinceBegin();
+    const { stage, plugin } = place;
+    // One that has nothing against a server has nothing to say.
+    if (stage === 'eligible' && value !== false) return;
+    const said = stage === 'respond' ? this.wordInRespond(stateOf(ctx)) : this.wordOf(ctx, value);
+    this.add({ stage, plugin, ms, ...said, ...this.doneTo(stateOf(ctx)) });
+  }
+
+  failed(ctx: ProxyContext, { stage, plugin }: TapPlace, thrown: unknown): void {
+    const ms = this.msSinceBegin();
+    this.add({ stage, plugin, ms, word: 'failed', why: why(thrown), ...this.doneTo(stateOf(ctx)) });
+  }
+
+  skipped(ctx: ProxyContext, { stage, plugin, conditions }: TapPlace): void {
+    this.catchUp(ctx, stateOf(ctx));
+    // An inner plugin of its role does its work where its own conditions hold.
+    const reason = hold(ctx, conditions)
+      ? 'another plugin of its role stands further in'
+      : 'its when does not hold';
+    this.add({ stage, plugin, word: 'skipped', why: reason });
+  }
+
+  nobodyChose(ctx: ProxyContext): void {
+    const { pool } = stateOf(ctx);
+    const servers = explainedServers(ctx, undefined, this.means.stages);
+    this.add({ stage: 'selectUpstream', plugin: 'weldr', word: 'none', pool: pool.name, ...servers });
+  }
+
+  /** This would be sent to the server of the attempt. */
+  sending(ctx: ProxyContext, state: RequestState, supposed: string): void {
+    this.catchUp(ctx, state);
+    const { upstream } = state;
+    if (upstream === undefined) return;
+    const { method, target, host } = state.edited ?? state;
+    const ownHost = state.edited?.hasOwnHost === true ? undefined : upstream.ownHost;
+    const list = (state.edited ?? state).copyHeaders();
+    list.delete('host');
+    this.sends.push({
+      server: upstream.id,
+      method,
+      target,
+      host: ownHost ?? (host === '' ? upstream.authority : host),
+      headers: shownLines(list),
+    });
+    this.add({ stage: 'forward', plugin: 'weldr', word: 'sends', server: upstream.id, why: supposed });
+  }
+
+  /** The request failed with this. */
+  error(ctx: ProxyContext, state: RequestState, error: WeldrError): void {
+    this.catchUp(ctx, state);
+    this.tellOfError(error);
+  }
+
+  /** Tells what Weldr did by itself since the last step. */
+  private catchUp(ctx: ProxyContext, state: RequestState): void {
+    this.tellOfPool(state);
+    this.tellOfAttempt(ctx, state);
+    const { rare, status, error } = state;
+    if (status === 0) return;
+    if (rare?.responseSource === 'weldr' && error !== undefined) this.tellOfError(error);
+    if (rare?.responseSource !== 'plugin' || this.hasReply) return;
+    // A route's reply is made by no tap.
+    this.hasReply = true;
+    const plugin = rare.responsePlugin ?? state.tap;
+    this.add({ stage: 'route', plugin, word: 'replied', status, route: state.route?.name });
+  }
+
+  private tellOfError(error: WeldrError): void {
+    if (error === this.toldError) return;
+    this.toldError = error;
+    const last = this.steps.at(-1);
+    // The plugin has said so itself.
+    if (error.plugin !== undefined && last?.word === 'failed' && last.plugin === error.plugin) return;
+    const plugin = error.plugin ?? 'weldr';
+    this.add({ stage: stageOf(error), plugin, word: 'failed', status: error.status, why: why(error) });
+  }
+
+  private tellOfPool({ pool, route }: RequestState): void {
+    const before = this.pool;
+    if (before === pool) return;
+    this.pool = pool;
+    // It has been in none before.
+    if (before === undefined || this.steps.at(-1)?.word === 'routed') return;
+    const reason = before.fallback === pool.name ? `the fallback of pool ${before.name}` : undefined;
+    this.add({
+      stage: 'route',
+      plugin: 'weldr',
+      word: 'entered',
+      pool: pool.name,
+      route: route?.name,
+      why: reason,
+    });
+  }
+
+  /** Not every choice of a balancer is taken. */
+  private tellOfAttempt(ctx: ProxyContext, { attempt, tried }: RequestState): void {
+    if (attempt === undefined || tried.length === this.attempts) return;
+    this.attempts = tried.length;
+    const { upstream } = attempt;
+    if (upstream === this.chosen) return;
+    this.chosen = upstream;
+    this.add({
+      stage: 'selectUpstream',
+      plugin: 'weldr',
+      word: 'chose',
+      server: upstream.id,
+      why: 'no choice of the balancer could be taken',
+      ...explainedServers(ctx, upstream, this.means.stages),
+    });
+  }
+
+  private wordOf(ctx: ProxyContext, value: unknown): Pick<Step, 'word'> & Partial<Step> {
+    if (isReply(value)) {
+      this.hasReply = true;
+      return { word: 'replied', status: value.status };
+    }
+    if (isRoute(value)) {
+      if (value.pool !== undefined) this.pool = value.pool;
+      return { word: 'routed', route: value.name, pool: value.pool?.name };
+    }
+    if (isPool(value)) {
+      this.pool = value;
+      return { word: 'routed', pool: value.name };
+    }
+    if (isUpstream(value)) {
+      this.chosen = value;
+      return { word: 'chose', server: value.id, ...explainedServers(ctx, value, this.means.stages) };
+    }
+    if (value === false) return { word: 'refused', server: this.asked?.id };
+    if (value === retry) return { word: 'retries' };
+    return value instanceof Retry ? { word: 'retries', pool: value.pool } : { word: 'passed' };
+  }
+
+  /** There a reply is put in place at once, with a list of its own. */
+  private wordInRespond({
+    responseHeaders,
+    responseSource,
+    status,
+  }: RequestState): Pick<Step, 'word'> & Partial<Step> {
+    if (responseHeaders === this.response || responseSource !== 'plugin') return { word: 'passed' };
+    this.hasReply = true;
+    return { word: 'replied', status };
+  }
+
+  /** What a tap has edited and noted. */
+  private doneTo(state: RequestState): Pick<Step, 'edits' | 'notes'> {
+    const { before } = this;
+    if (before === undefined) return {};
+    const edits = editsBetween(before, pictureOf(state));
+    const notes = (state.rare?.notes ?? []).slice(before.notes);
+    return { ...(edits.length > 0 && { edits }), ...(notes.length > 0 && { notes }) };
+  }
+
+  private msSinceBegin(): number {
+    return Math.round((this.means.now() - this.began) * 1_000) / 1_000;
+  }
+
+  private add(step: Step): void {
+    if (this.isClosed) return;
+    if (this.steps.length < mostSteps) this.steps.push(step);
+    else this.leftOut++;
+  }
+}
+
+function hold(ctx: ProxyContext, conditions: TapPlace['conditions']): boolean {
+  try {
+    return conditions.every(condition => condition(ctx));
+  } catch {
+    return false;
+  }
+}
+
+/** As an operator may read it, without stacks. */
+const why = (thrown: unknown): string => describeError(thrown).slice(0, longestWhy);
+
+function stageOf({ stage, phase }: WeldrError): Step['stage'] {
+  switch (stage) {
+    case 'request':
+    case 'route':
+    case 'selectUpstream':
+    case 'eligible':
+    case 'preProxy':
+    case 'judge':
+    case 'postProxy':
+    case 'respond':
+      return stage;
+  }
+  if (phase === 'select') return 'selectUpstream';
+  return phase === 'request-head' || phase === 'request-body' ? 'request' : 'forward';
+}

@@ -1,0 +1,19 @@
+// POST /explain: what becomes of a request, and what each plugin says of it.
+import { explainInput } from '../../core/explain/explain-input.ts';
+import type { ManagerSide } from '../../core/plugin/plugin.ts';
+import { parse } from '../../core/settings/options.ts';
+
+/** Adds the route. */
+export function addExplainRoute({ admin, explain }: Pick<ManagerSide, 'admin' | 'explain'>): void {
+  admin.add({
+    method: 'POST',
+    path: '/explain',
+    rel: 'explain',
+    summary: 'What would become of a request, and what each plugin says of it; nothing is sent',
+    body: explainInput,
+    answers: { 200: 'The words of the plugins in their order, and the response' },
+    async handle({ body }) {
+      return { status: 200, body: await explain(parse(explainInput, body, 'INPUT_INVALID')) };
+    },
+  });
+}
