@@ -65,6 +65,9 @@ const flags = {
     value: 'WORD',
     text: 'What servers are supposed to answer: a status, or an error such as CONNECT_FAILED; default 200',
   },
+  status: { value: 'STATUS', text: 'Only requests that were answered so, such as 503 or 5xx' },
+  count: { value: 'N', text: 'So many requests, up to 100; default 5' },
+  duration: { value: 'TIME', text: 'For so long, up to 10m; default 60s' },
   method: { value: 'METHOD', text: 'Which methods; several with commas' },
   split: { value: 'WEIGHTS', text: 'Shares of pools, such as blue=95,green=5' },
   redirect: { value: 'URL', text: 'Where clients are sent, such as "https://shop.example/$1"' },
@@ -350,6 +353,24 @@ const commands: readonly Command[] = [
       const { text, exitCode } = await explain(adminOf(given), request, isOn(given, 'json'));
       print(text);
       return exitCode;
+    },
+  },
+  {
+    usage: 'trace',
+    text: 'Show what becomes of real requests, and what each plugin says of them. Exits 1 if there was none',
+    flags: ['host', 'path', 'method', 'status', 'count', 'duration', ...adminFlags],
+    async run(_, given) {
+      const { trace } = await import('./commands/trace.ts');
+      const which = {
+        host: textOf(given, 'host'),
+        path: textOf(given, 'path'),
+        method: textOf(given, 'method'),
+        status: textOf(given, 'status'),
+        count: textOf(given, 'count'),
+        duration: textOf(given, 'duration'),
+      };
+      const count = await trace(adminOf(given), which, { json: isOn(given, 'json'), print });
+      return count === 0 ? exitCodes.failed : exitCodes.ok;
     },
   },
   {

@@ -114,27 +114,32 @@ class RehearsalCarrier implements Carrier {
 
   private end(state: RequestState): void {
     this.cancelLimit?.();
-    const { recorder, ctx } = this;
-    const { method, target, host } = state;
-    const explanation: Explanation = {
-      method,
-      url: host === '' ? target : `${state.scheme}://${host}${target}`,
-      clientIp: state.clientIp,
-      listener: state.connection.listener,
-      steps: recorder.steps,
-      ...(recorder.leftOut > 0 && { moreSteps: recorder.leftOut }),
-      route: state.route?.name,
-      pool: state.pool.name,
-      server: state.tried.at(-1)?.id,
-      sends: recorder.sends,
-      response: responseOf(state),
-      notes: ctx.notes,
-      ms: Math.round((this.means.clock.monotonic() - this.startedAt) * 1_000) / 1_000,
-    };
+    const { recorder } = this;
+    const explanation = explanationOf(state, recorder, this.means.clock.monotonic() - this.startedAt);
     recorder.close();
     this.pipeline.completed();
     this.resolve(explanation);
   }
+}
+
+/** What is known of a request whose steps were recorded; it took so many ms. */
+export function explanationOf(state: RequestState, recorder: StepRecorder, ms: number): Explanation {
+  const { method, target, host } = state;
+  return {
+    method,
+    url: host === '' ? target : `${state.scheme}://${host}${target}`,
+    clientIp: state.clientIp,
+    listener: state.connection.listener,
+    steps: [...recorder.steps],
+    ...(recorder.leftOut > 0 && { moreSteps: recorder.leftOut }),
+    route: state.route?.name,
+    pool: state.pool.name,
+    server: state.tried.at(-1)?.id,
+    sends: recorder.sends,
+    response: responseOf(state),
+    notes: state.rare?.notes ?? [],
+    ms: Math.round(ms * 1_000) / 1_000,
+  };
 }
 
 function responseOf({

@@ -9,13 +9,13 @@ import type { ExplainedServer, Step } from './explanation.ts';
 const mostServers = 50;
 
 /**
- * The servers of the request's pool, the chosen one first, then those that could have been, then the others. Asks the plugins of
- * `eligible` about each.
+ * The servers of the request's pool, the chosen one first, then those that could have been, then the others. With `stages` the
+ * plugins of `eligible` are asked about each.
  */
 export function explainedServers(
   ctx: ProxyContext,
   chosen: Upstream | undefined,
-  stages: Stages,
+  stages: Stages | undefined,
 ): Pick<Step, 'servers' | 'moreServers'> {
   const state = stateOf(ctx);
   const { pool } = state;
@@ -36,7 +36,7 @@ function explain(
   ctx: ProxyContext,
   state: RequestState,
   upstream: Upstream,
-  { stages, chosen }: { readonly stages: Stages; readonly chosen: boolean },
+  { stages, chosen }: { readonly stages: Stages | undefined; readonly chosen: boolean },
 ): ExplainedServer {
   const why = obstacle(upstream, state) ?? refusal(ctx, state, upstream, stages);
   const { id, weight, inFlight } = upstream;
@@ -57,8 +57,9 @@ function refusal(
   ctx: ProxyContext,
   state: RequestState,
   upstream: Upstream,
-  stages: Stages,
+  stages: Stages | undefined,
 ): string | undefined {
+  if (stages === undefined) return undefined;
   const { eligible } = stages.of(state.route, state.pool);
   if (eligible.taps.length === 0) return undefined;
   const before = state.tap;

@@ -27,7 +27,7 @@ export interface ExplainedServer {
 /**
  * What somebody said. `passed`: it let the request pass, having edited it or not. `skipped`: it was not asked. `replied`: it made a
  * response. `routed`, `chose`, `refused` (a server), `retries`, `failed`: what these say. Weldr itself: `entered` a pool, `sends` to
- * a server.
+ * a server what is only explained, has `sent` to it what is not.
  */
 export type Word =
   | 'passed'
@@ -40,6 +40,7 @@ export type Word =
   | 'refused'
   | 'retries'
   | 'sends'
+  | 'sent'
   | 'failed';
 
 /** One step on a request's way. */

@@ -1,6 +1,7 @@
 // StepRecorder: writes down what plugins and Weldr say of one request.
 import { describeError, type WeldrError } from '../errors.ts';
 import { isPool, isUpstream, type Pool, type Upstream } from '../pool/pool.ts';
+import type { Attempt } from '../request/attempt.ts';
 import { type ProxyContext, stateOf } from '../request/context.ts';
 import { isReply } from '../request/reply.ts';
 import type { RequestState } from '../request/request-state.ts';
@@ -19,8 +20,8 @@ const longestWhy = 1_000;
 
 /** What a recorder works with. */
 export interface RecorderMeans {
-  /** As plugins stand in them, without an observer. */
-  readonly stages: Stages;
+  /** As plugins stand in them, without an observer; undefined: none is asked about servers that nobody chose. */
+  readonly stages: Stages | undefined;
   /** Milliseconds of a monotonic clock. */
   now(): number;
 }
@@ -41,6 +42,7 @@ export class StepRecorder implements TapObserver {
   private chosen: Upstream | undefined = undefined;
   private attempts = 0;
   private hasReply = false;
+  private toldAttempt: Attempt | undefined = undefined;
   private toldError: WeldrError | undefined = undefined;
   private isClosed = false;
 
@@ -91,6 +93,10 @@ export class StepRecorder implements TapObserver {
     this.add({ stage: 'selectUpstream', plugin: 'weldr', word: 'none', pool: pool.name, ...servers });
   }
 
+  finished(ctx: ProxyContext): void {
+    this.catchUp(ctx, stateOf(ctx));
+  }
+
   /** This would be sent to the server of the attempt. */
   sending(ctx: ProxyContext, state: RequestState, supposed: string): void {
     this.catchUp(ctx, state);
@@ -120,6 +126,7 @@ export class StepRecorder implements TapObserver {
   private catchUp(ctx: ProxyContext, state: RequestState): void {
     this.tellOfPool(state);
     this.tellOfAttempt(ctx, state);
+    this.tellOfResult(state);
     const { rare, status, error } = state;
     if (status === 0) return;
     if (rare?.responseSource === 'weldr' && error !== undefined) this.tellOfError(error);
@@ -128,6 +135,24 @@ export class StepRecorder implements TapObserver {
     this.hasReply = true;
     const plugin = rare.responsePlugin ?? state.tap;
     this.add({ stage: 'route', plugin, word: 'replied', status, route: state.route?.name });
+  }
+
+  /** Of a real attempt: nothing is sent of one that is only explained, which is told of before. */
+  private tellOfResult({ attempt, rare }: RequestState): void {
+    if (attempt === undefined || attempt === this.toldAttempt || rare?.rehearsal === true) return;
+    const { respondedAt, finishedAt, startedAt, status, error, upstream } = attempt;
+    const end = respondedAt || finishedAt;
+    if (end === 0 && error === undefined) return;
+    this.toldAttempt = attempt;
+    this.add({
+      stage: 'forward',
+      plugin: 'weldr',
+      word: 'sent',
+      server: upstream.id,
+      ms: rounded((end || this.means.now()) - startedAt),
+      status: status === 0 ? undefined : status,
+      why: error === undefined ? undefined : why(error),
+    });
   }
 
   private tellOfError(error: WeldrError): void {
@@ -217,7 +242,7 @@ export class StepRecorder implements TapObserver {
   }
 
   private msSinceBegin(): number {
-    return Math.round((this.means.now() - this.began) * 1_000) / 1_000;
+    return rounded(this.means.now() - this.began);
   }
 
   private add(step: Step): void {
@@ -226,6 +251,8 @@ export class StepRecorder implements TapObserver {
     else this.leftOut++;
   }
 }
+
+const rounded = (ms: number): number => Math.round(ms * 1_000) / 1_000;
 
 function hold(ctx: ProxyContext, conditions: TapPlace['conditions']): boolean {
   try {

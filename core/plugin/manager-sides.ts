@@ -9,6 +9,7 @@ import type { EventLog } from '../events/event-log.ts';
 import type { Problems } from '../events/problems.ts';
 import type { ExplainInput } from '../explain/explain-input.ts';
 import type { Explanation } from '../explain/explanation.ts';
+import type { RequestTraces } from '../explain/trace.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
@@ -55,6 +56,7 @@ export interface ManagerSidesOptions {
   reload(by?: string): Promise<void>;
   upgrade(): Promise<string>;
   explain(request: ExplainInput): Promise<Explanation>;
+  readonly traces: RequestTraces;
   /** What lists that are made at run time can name; default: nothing. */
   readonly defined?: DefinedPlugins | undefined;
   /** Is told what of a list that was made at run time does not start here. */

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { ManagerEvents } from '../events/plugin-events.ts';
 import type { ExplainInput } from '../explain/explain-input.ts';
 import type { Explanation } from '../explain/explanation.ts';
+import type { RequestTraces } from '../explain/trace.ts';
 import type { ManagerPools } from '../pool/manager-pools.ts';
 import type { OperatorPools } from '../pool/operator-pools.ts';
 import type { Pool, Pools } from '../pool/pool.ts';
@@ -195,6 +196,8 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
    * with CONFLICT, LIMIT_REACHED or PLUGIN_FAILED where no worker can say.
    */
   explain(request: ExplainInput): Promise<Explanation>;
+  /** What becomes of real requests, for who wants to see them. */
+  readonly traces: RequestTraces;
   /** The line to the plugin's worker sides. */
   readonly channel: ManagerChannel<ToManager, ToWorker>;
 }

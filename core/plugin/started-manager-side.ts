@@ -140,6 +140,7 @@ export class StartedManagerSide {
       reload: by => options.reload(by ?? `plugin ${name}`),
       upgrade: () => options.upgrade(),
       explain: request => options.explain(request),
+      traces: options.traces,
       channel: this.channel(),
     };
   }

@@ -36,6 +36,7 @@ import type { ServiceState } from './service-manager.ts';
 import { StateBroadcast } from './state-broadcast.ts';
 import type { Predecessor, Successor } from './succession.ts';
 import { TlsBroadcast } from './tls-broadcast.ts';
+import { Traces } from './traces.ts';
 import { WorkerGroup } from './worker-group.ts';
 
 /** How long a manager that cuts everything waits for its plugins, ms. */
@@ -84,6 +85,7 @@ export class Manager {
   private readonly tls: TlsBroadcast;
   private readonly delivery: Delivery;
   private readonly explanations: Explanations;
+  private readonly traces: Traces;
   private readonly preparation: PluginPreparation;
   /** The plugins of lists that are made at run time. */
   private readonly runTime: RunTimePlugins;
@@ -146,6 +148,12 @@ export class Manager {
       onProblems: (scope, problems) => this.recorder.scopeProblems(scope, problems),
     });
     this.delivery = new Delivery({ clock: systemClock, log: () => this.log, groups: () => this.groups });
+    this.traces = new Traces({
+      clock: systemClock,
+      tell: message => {
+        for (const group of this.groups) group.tellAll(message);
+      },
+    });
     this.explanations = new Explanations({
       clock: systemClock,
       workers: () => this.group?.readyNumbers ?? [],
@@ -681,9 +689,13 @@ export class Manager {
       onApplied: (worker, fence) => this.delivery.applied(worker, fence),
       onStaged: (worker, round, problem) => this.preparation.answered(worker, round, problem),
       onExplained: (worker, question, outcome) => this.explanations.answered(worker, question, outcome),
+      onTraced: (worker, trace, explanation) => this.traces.take(worker, trace, explanation),
       onProblems: (worker, scope, problems) => this.runTime.report(scope, problems, worker),
       tell: event => this.recorder.add(event),
-      onReady: worker => this.plugins?.hooks.workerReady.call(worker),
+      onReady: worker => {
+        if (this.traces.size > 0) group.tellOne(worker, this.traces.message);
+        this.plugins?.hooks.workerReady.call(worker);
+      },
       onExit: worker => {
         this.pools.workerGone(worker);
         this.sums.workerExited(worker);
@@ -749,6 +761,7 @@ export class Manager {
       reload: by => this.reload(by),
       upgrade: () => this.upgrade(),
       explain: request => this.explanations.explain(request),
+      traces: this.traces,
       defined: group.config.defined,
       onProblems: (scope, problems) => this.runTime.report(scope, problems),
       readyWorkers: () => group.readyNumbers,

@@ -4,6 +4,7 @@ import type { TlsMaterials } from '../certificates/listener-tls.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { ExplainInput } from '../explain/explain-input.ts';
 import type { Explanation } from '../explain/explanation.ts';
+import type { TraceWish } from '../explain/trace.ts';
 import type { ListChange } from '../plugin/run-time-plugins.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import type { Vantage } from '../pool/vantage.ts';
@@ -35,6 +36,8 @@ export type WorkerMessage =
   | { readonly type: 'staged'; readonly round: number; readonly problem?: StartProblem | undefined }
   /** What became of the request that was to be explained by this question. */
   | { readonly type: 'explained'; readonly question: number; readonly outcome: ExplainOutcome }
+  /** A request that this trace is about is over. */
+  | { readonly type: 'traced'; readonly trace: number; readonly explanation: Explanation }
   /** What of a scope's list does not start here; all of it each time. */
   | { readonly type: 'problems'; readonly scope: Scope; readonly problems: readonly string[] }
   | PluginMessage;
@@ -100,6 +103,8 @@ export type ManagerMessage =
   | { readonly type: 'fence'; readonly fence: number }
   /** Run a request through the stages without sending it, and say `explained` with what plugins said of it. */
   | { readonly type: 'explain'; readonly question: number; readonly request: ExplainInput }
+  /** Say `traced` of requests that these are about; all of them each time. */
+  | { readonly type: 'traces'; readonly traces: readonly TraceWish[] }
   /** A listening socket; it is the handle that goes with the message. */
   | { readonly type: 'socket'; readonly address: string; readonly entry: ListenEntry }
   /** Accept connections from the sockets that were sent. `own`: where this Weldr listens beside them. */

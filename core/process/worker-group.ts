@@ -1,6 +1,7 @@
 // The workers of one config: they are started together, listen together and drain together.
 import type { Logger } from 'pino';
 import type { NewEvent } from '../events/event.ts';
+import type { Explanation } from '../explain/explanation.ts';
 import type { Scope } from '../stages/scope.ts';
 import type { LoadedConfig } from './config-source.ts';
 import type { WorkerLink } from './links.ts';
@@ -37,6 +38,8 @@ export interface WorkerGroupOptions {
   onStaged(worker: number, round: number, problem: StartProblem | undefined): void;
   /** What became of a request that it was to explain. */
   onExplained(worker: number, question: number, outcome: ExplainOutcome): void;
+  /** A request that a trace is about is over. */
+  onTraced(worker: number, trace: number, explanation: Explanation): void;
   /** What of a scope's list does not start there. */
   onProblems(worker: number, scope: Scope, problems: readonly string[]): void;
   onReady(worker: number): void;
@@ -80,6 +83,7 @@ export class WorkerGroup {
             else if (message.type === 'staged') options.onStaged(number, message.round, message.problem);
             else if (message.type === 'explained')
               options.onExplained(number, message.question, message.outcome);
+            else if (message.type === 'traced') options.onTraced(number, message.trace, message.explanation);
             else if (message.type === 'problems') options.onProblems(number, message.scope, message.problems);
             else this.receive(message, number);
           },

@@ -3,6 +3,7 @@ import type { SendHandle } from 'node:child_process';
 import type { Logger } from 'pino';
 import { systemClock } from '../clock.ts';
 import { describeError, toError, WeldrError } from '../errors.ts';
+import type { Tracer } from '../explain/tracer.ts';
 import { Listener } from '../http/accept/listener.ts';
 import type { ProcessLog } from '../log/log.ts';
 import { reportPluginError } from '../plugin/report-plugin-error.ts';
@@ -61,6 +62,7 @@ export class Worker {
   private plugins: WorkerSides | undefined;
   private listener: Listener | undefined;
   private tls: Message<'tls'> | undefined;
+  private tracer: Tracer | undefined;
   private ending = false;
   private watching = false;
   /** What was asked for and takes its time; it does not reject. */
@@ -107,6 +109,9 @@ export class Worker {
         break;
       case 'explain':
         void this.explain(message);
+        break;
+      case 'traces':
+        void this.trace(message);
         break;
       case 'stage-plugins':
         void this.stage(message);
@@ -264,6 +269,19 @@ export class Worker {
     } catch (thrown) {
       options.link.send({ type: 'explained', question, outcome: { problem: problemOf(errorOf(thrown)) } });
     }
+  }
+
+  private async trace({ traces }: Message<'traces'>): Promise<void> {
+    const { plugins, options } = this;
+    if (plugins === undefined) return;
+    // Most workers never trace anything.
+    const { Tracer } = await import('../explain/tracer.ts');
+    this.tracer ??= new Tracer({
+      stages: plugins.stages,
+      now: () => systemClock.monotonic(),
+      deliver: (trace, explanation) => options.link.send({ type: 'traced', trace, explanation }),
+    });
+    this.tracer.want(traces);
   }
 
   /** Has fences wait for work that what came from the manager began. */

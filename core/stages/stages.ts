@@ -3,6 +3,7 @@
 import { AsyncSeriesBailHook, type FullTap, SyncBailHook, SyncHook } from 'tapable';
 import type { Pool } from '../pool/pool.ts';
 import type { Route } from '../request/route.ts';
+import { tapAgain, tapIf } from './joined-tap.ts';
 import { RequestEpochs } from './request-epochs.ts';
 import type { RequestHooks } from './request-hooks.ts';
 import { type Condition, type Role, type Scope, scopeName } from './scope.ts';
@@ -141,6 +142,7 @@ export class Stages {
   /** Has the taps of one of many requests measured from now on. */
   measure(stopwatch: Stopwatch): void {
     this.measured = new Stages(this, stopwatch);
+    this.measured.observer = this.observer;
     this.untilMeasured = stopwatch.every;
   }
 
@@ -156,6 +158,14 @@ export class Stages {
     const stages = new Stages(this);
     stages.observer = observer;
     return stages;
+  }
+
+  /** Has an observer told of all requests that begin from now on; undefined: of none, and then none pays for it. */
+  observe(observer: TapObserver | undefined): void {
+    if (observer === this.observer) return;
+    this.observer = observer;
+    if (this.measured !== undefined) this.measured.observer = observer;
+    this.forget('');
   }
 
   /** Do routes or pools have plugins of their own, so that the stages of a request depend on these? */
@@ -358,9 +368,7 @@ export class Stages {
       const place = { stage, plugin: plugin === '' ? tap.name : plugin, scope, conditions };
       return observedTap({ fn, type: tap.type, condition }, place, this.observer);
     }
-    if (condition === undefined) return fn;
-    if (tap.type === 'promise') return promiseIf(condition, fn);
-    return tap.type === 'async' ? callbackIf(condition, fn) : syncIf(condition, fn);
+    return condition === undefined ? fn : tapIf(condition, fn, tap.type);
   }
 
   private measuredTap({ fn, type }: FullTap, stage: string, plugin: string): Tap {
@@ -377,6 +385,7 @@ function tellOfEnds(chain: Chain, observer: TapObserver): void {
     observer.nobodyChose(ctx);
     return undefined;
   });
+  chain.finished.tap(last, ctx => observer.finished(ctx));
 }
 
 /** A tap, and what it does where it is joined. */
@@ -436,45 +445,4 @@ function isInner(other: StageEntry, entry: StageEntry, scopes: readonly string[]
   if (other === entry || entry.role === undefined || other.role !== entry.role) return false;
   const depth = scopes.indexOf(scopeName(other.scope)) - scopes.indexOf(scopeName(entry.scope));
   return depth < 0 || (depth === 0 && other.conditions.length > entry.conditions.length);
-}
-
-/** tapable's three ways to tap, as a joined hook takes them. */
-interface Tappable {
-  tap(options: object, fn: unknown): void;
-  tapAsync(options: object, fn: unknown): void;
-  tapPromise(options: object, fn: unknown): void;
-}
-
-function tapAgain(into: AnyHook, { name, stage, type }: FullTap, fn: Tap, before: readonly string[]): void {
-  const options = {
-    name,
-    ...(before.length === 0 ? {} : { before }),
-    ...(stage === undefined ? {} : { stage }),
-  };
-  const hook = into as unknown as Tappable;
-  if (type === 'promise') hook.tapPromise(options, fn);
-  else if (type === 'async') hook.tapAsync(options, fn);
-  else hook.tap(options, fn);
-}
-
-function syncIf(condition: Condition, fn: Tap): Tap {
-  return (ctx, second) => (condition(ctx) ? fn(ctx, second) : undefined);
-}
-
-function promiseIf(condition: Condition, fn: Tap): Tap {
-  return async (ctx, second) => (condition(ctx) ? await fn(ctx, second) : undefined);
-}
-
-function callbackIf(condition: Condition, fn: Tap): Tap {
-  return (ctx, done) => {
-    let applies: boolean;
-    try {
-      applies = condition(ctx);
-    } catch (thrown) {
-      if (typeof done === 'function') done(thrown);
-      return;
-    }
-    if (applies) fn(ctx, done);
-    else if (typeof done === 'function') done();
-  };
 }

@@ -33,6 +33,8 @@ export interface TapObserver {
   skipped(ctx: ProxyContext, place: TapPlace): void;
   /** No tap of `selectUpstream` has chosen. */
   nobodyChose(ctx: ProxyContext): void;
+  /** The request is over. */
+  finished(ctx: ProxyContext): void;
 }
 
 const told: ReadonlySet<keyof RequestHooks> = new Set<ToldStage>([

@@ -21,6 +21,7 @@ import { ManagedPools } from '../pool/managed-pools.ts';
 import type { PoolChange } from '../pool/pool.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { ofPlugins } from '../process/state-broadcast.ts';
+import { Traces } from '../process/traces.ts';
 import { parse } from '../settings/options.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { Scope } from '../stages/scope.ts';
@@ -189,6 +190,8 @@ export async function managerSide(
     reload: options.reload ?? (async () => {}),
     upgrade: options.upgrade ?? (async () => '0.0.0'),
     explain: options.explain ?? noWorker,
+    // No request comes to a manager side alone.
+    traces: new Traces({ clock, tell: () => {} }),
     workers: () => workers.ids(),
     send: (worker, instance, message) => workers.send(worker, instance, message),
   });

@@ -20,6 +20,7 @@ import { addPoolRoutes } from './pool-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
 import type { Sessions } from './sessions.ts';
 import type { TlsDoor } from './tls-door.ts';
+import { addTraceRoutes } from './trace-routes.ts';
 
 const token = z
   .string()
@@ -102,6 +103,7 @@ export const adminApi = definePlugin({
     addKindRoutes(side.admin, side);
     addBatchRoute(side.admin, side);
     addExplainRoute(side);
+    addTraceRoutes(side);
     const { host, port, bearer } = accessOf(side.overrides, configured);
     const { hosts, tls, readToken } = configured;
     const clientAuth = tls?.clientAuth?.mode;

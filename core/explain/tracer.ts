@@ -1,0 +1,140 @@
+// Tracer: in a worker, writes down what becomes of real requests while somebody wants to see them.
+import { type ProxyContext, stateOf } from '../request/context.ts';
+import type { RequestState } from '../request/request-state.ts';
+import type { Stages } from '../stages/stages.ts';
+import type { TapObserver, TapPlace } from '../stages/tap-observer.ts';
+import { explanationOf } from './explain.ts';
+import type { Explanation } from './explanation.ts';
+import { StepRecorder } from './step-recorder.ts';
+import type { TraceWish } from './trace.ts';
+
+/** The most requests that are recorded at the same time. */
+const mostAtOnce = 200;
+
+/** What a tracer works with. */
+export interface TracerMeans {
+  readonly stages: Stages;
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
+  /** A request that a trace is about is over. */
+  deliver(trace: number, explanation: Explanation): void;
+}
+
+/** A trace, and how many more it wants. */
+interface Open {
+  readonly wish: TraceWish;
+  left: number;
+}
+
+/** A request that is recorded, and for whom. */
+interface Recorded {
+  readonly recorder: StepRecorder;
+  readonly traces: readonly Open[];
+}
+
+/** The traces of one worker. While there is none, its stages have no observer. */
+export class Tracer implements TapObserver {
+  private readonly means: TracerMeans;
+  private readonly open = new Map<number, Open>();
+  /** Those that no trace is about, too, so that this is found once. */
+  private known = new WeakMap<ProxyContext, Recorded | 'unwanted'>();
+  private recording = 0;
+
+  constructor(means: TracerMeans) {
+    this.means = means;
+  }
+
+  /** Has these be the traces from now on. */
+  want(wishes: readonly TraceWish[]): void {
+    const ids = new Set(wishes.map(({ id }) => id));
+    for (const id of this.open.keys()) if (!ids.has(id)) this.open.delete(id);
+    for (const wish of wishes) {
+      if (!this.open.has(wish.id)) this.open.set(wish.id, { wish, left: wish.count });
+    }
+    if (this.open.size > 0) {
+      this.means.stages.observe(this);
+      return;
+    }
+    this.means.stages.observe(undefined);
+    // Some of them will end unseen.
+    this.known = new WeakMap();
+    this.recording = 0;
+  }
+
+  begins(ctx: ProxyContext, place: TapPlace, upstream: Parameters<TapObserver['begins']>[2]): void {
+    this.recorderOf(ctx)?.begins(ctx, place, upstream);
+  }
+
+  ended(ctx: ProxyContext, place: TapPlace, value: unknown): void {
+    this.recorderOf(ctx)?.ended(ctx, place, value);
+  }
+
+  failed(ctx: ProxyContext, place: TapPlace, thrown: unknown): void {
+    this.recorderOf(ctx)?.failed(ctx, place, thrown);
+  }
+
+  skipped(ctx: ProxyContext, place: TapPlace): void {
+    this.recorderOf(ctx)?.skipped(ctx, place);
+  }
+
+  nobodyChose(ctx: ProxyContext): void {
+    this.recorderOf(ctx)?.nobodyChose(ctx);
+  }
+
+  finished(ctx: ProxyContext): void {
+    const recorded = this.known.get(ctx) ?? this.look(ctx);
+    if (recorded === 'unwanted') return;
+    this.recording--;
+    this.known.set(ctx, 'unwanted');
+    const state = stateOf(ctx);
+    const { recorder, traces } = recorded;
+    recorder.finished(ctx);
+    const wanted = traces.filter(
+      ({ wish, left }) => left > 0 && this.open.has(wish.id) && hasStatus(wish, state),
+    );
+    if (wanted.length === 0) return;
+    const explanation = explanationOf(state, recorder, state.finishedAt - state.startedAt);
+    for (const trace of wanted) {
+      trace.left--;
+      this.means.deliver(trace.wish.id, explanation);
+    }
+  }
+
+  private recorderOf(ctx: ProxyContext): StepRecorder | undefined {
+    const recorded = this.known.get(ctx) ?? this.look(ctx);
+    return recorded === 'unwanted' ? undefined : recorded.recorder;
+  }
+
+  /** Is it one that is wanted? */
+  private look(ctx: ProxyContext): Recorded | 'unwanted' {
+    const state = stateOf(ctx);
+    const isOver = this.recording >= mostAtOnce || state.rare?.rehearsal === true;
+    const traces = isOver
+      ? []
+      : [...this.open.values()].filter(({ wish, left }) => left > 0 && isAbout(wish, state));
+    const { now } = this.means;
+    const recorded =
+      traces.length === 0 ? 'unwanted' : { recorder: new StepRecorder({ stages: undefined, now }), traces };
+    if (recorded !== 'unwanted') this.recording++;
+    this.known.set(ctx, recorded);
+    return recorded;
+  }
+}
+
+function isAbout({ host, path, method }: TraceWish, state: RequestState): boolean {
+  if (method !== undefined && method !== state.method) return false;
+  if (host !== undefined && !isHost(host, state.host.replace(/:\d*$/, '').toLowerCase())) return false;
+  if (path === undefined) return true;
+  const [asked = ''] = state.target.split('?', 1);
+  return path.endsWith('*') ? asked.startsWith(path.slice(0, -1)) : asked === path;
+}
+
+const isHost = (wanted: string, host: string): boolean =>
+  wanted.startsWith('*.') ? host.endsWith(wanted.slice(1)) : host === wanted;
+
+function hasStatus({ status }: TraceWish, state: RequestState): boolean {
+  if (status === undefined) return true;
+  return status.endsWith('xx')
+    ? String(state.status).startsWith(status.slice(0, 1))
+    : status === String(state.status);
+}

@@ -1,0 +1,117 @@
+// Traces: in the manager, what workers tell of the requests that somebody wants to see.
+import type { CancelTimer, Clock } from '../clock.ts';
+import { WeldrError } from '../errors.ts';
+import type { Explanation } from '../explain/explanation.ts';
+import type { RequestTraces, Traced, TraceInput } from '../explain/trace.ts';
+import type { ManagerMessage } from './messages.ts';
+
+/** The most traces at a time. */
+const mostTraces = 4;
+/** How long a trace that nobody reads goes on, ms. */
+const patience = 30_000;
+/** How often a reader that waits looks, ms. */
+const lookInterval = 100;
+
+/** What {@link Traces} work with. */
+export interface TracesOptions {
+  readonly clock: Clock;
+  /** Tells all workers. */
+  tell(message: ManagerMessage): void;
+}
+
+interface Trace {
+  readonly wish: TraceInput;
+  readonly requests: Explanation[];
+  readonly endsAt: number;
+  isOver: boolean;
+  /** Until when it is kept for somebody who reads. */
+  keptUntil: number;
+}
+
+/** The traces of one manager. */
+export class Traces implements RequestTraces {
+  private readonly options: TracesOptions;
+  private readonly byId = new Map<number, Trace>();
+  private last = 0;
+  private stopLooking: CancelTimer | undefined = undefined;
+
+  constructor(options: TracesOptions) {
+    this.options = options;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.byId.size;
+  }
+
+  /** What workers have to know. */
+  get message(): ManagerMessage {
+    const open = [...this.byId].filter(([, { isOver }]) => !isOver);
+    return { type: 'traces', traces: open.map(([id, { wish }]) => ({ ...wish, id })) };
+  }
+
+  start(wish: TraceInput): number {
+    if (this.byId.size >= mostTraces) {
+      throw new WeldrError(
+        'LIMIT_REACHED',
+        `${mostTraces} traces are under way; end one, or try again in a moment`,
+      );
+    }
+    const now = this.options.clock.monotonic();
+    const id = ++this.last;
+    const endsAt = now + wish.duration;
+    this.byId.set(id, { wish, requests: [], endsAt, isOver: false, keptUntil: now + patience });
+    this.stopLooking ??= this.options.clock.every(1_000, () => this.look());
+    this.options.tell(this.message);
+    return id;
+  }
+
+  async read(id: number, after: number, waitMs: number): Promise<Traced> {
+    const trace = this.byId.get(id);
+    if (trace === undefined) throw new WeldrError('NOT_FOUND', `there is no trace ${id}, or it is over`);
+    const { clock } = this.options;
+    const until = clock.monotonic() + waitMs;
+    const isReady = (): boolean =>
+      trace.isOver || trace.requests.length > after || clock.monotonic() >= until;
+    while (!isReady()) {
+      trace.keptUntil = clock.monotonic() + patience;
+      await new Promise<void>(resolve => void clock.after(lookInterval, resolve));
+    }
+    trace.keptUntil = clock.monotonic() + patience;
+    const requests = trace.requests.slice(after);
+    return { requests, next: after + requests.length, over: trace.isOver };
+  }
+
+  end(id: number): boolean {
+    const trace = this.byId.get(id);
+    if (trace === undefined) return false;
+    this.close(trace);
+    this.byId.delete(id);
+    return true;
+  }
+
+  /** A worker tells of a request. */
+  take(worker: number, id: number, explanation: Explanation): void {
+    const trace = this.byId.get(id);
+    if (trace === undefined || trace.isOver) return;
+    trace.requests.push({ worker, ...explanation });
+    if (trace.requests.length >= trace.wish.count) this.close(trace);
+  }
+
+  private close(trace: Trace): void {
+    if (trace.isOver) return;
+    trace.isOver = true;
+    this.options.tell(this.message);
+  }
+
+  private look(): void {
+    const now = this.options.clock.monotonic();
+    for (const [id, trace] of this.byId) {
+      if (now >= trace.endsAt) this.close(trace);
+      if (now >= trace.keptUntil) this.end(id);
+    }
+    if (this.byId.size > 0) return;
+    this.stopLooking?.();
+    this.stopLooking = undefined;
+  }
+}
