@@ -9,6 +9,7 @@ export function addExplainRoute({ admin, explain }: Pick<ManagerSide, 'admin' | 
     method: 'POST',
     path: '/explain',
     rel: 'explain',
+    access: 'readers',
     summary: 'What would become of a request, and what each plugin says of it; nothing is sent',
     body: explainInput,
     answers: { 200: 'The words of the plugins in their order, and the response' },

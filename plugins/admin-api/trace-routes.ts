@@ -26,6 +26,8 @@ export function addTraceRoutes({ admin, traces }: Pick<ManagerSide, 'admin' | 't
     method: 'GET',
     path: '/traces/:id',
     rel: 'traced',
+    // It shows what clients ask for.
+    access: 'operators',
     summary: 'What was traced so far',
     query: {
       after: 'How many were read before; those behind them are answered.',
