@@ -241,6 +241,12 @@ function isAllPadding(frame: ListedFrame): boolean {
   return frame.type === frameType.headers && has(frame, frameFlag.padded) && fragmentOf(frame).length === 0;
 }
 
+/** Does a field block begin with three updates of the table's size, each of one byte? */
+const hasManyUpdates = (frame: ListedFrame): boolean => {
+  const block = fragmentOf(frame).subarray(0, 3);
+  return block.length === 3 && block.every(byte => byte >= 0x20 && byte < 0x3f);
+};
+
 /** Where python3-h2 may end a connection and Weldr not, or the other way round. */
 export const pythonPartings: readonly Rule<Parting>[] = [
   {
@@ -317,6 +323,14 @@ export const pythonPartings: readonly Rule<Parting>[] = [
     why: 'many CONTINUATION frames, or empty ones: Weldr ends such a connection',
     holds: ({ who, ours, frame }) =>
       who === 'weldr' && ours.died === 'ENHANCE_YOUR_CALM' && frame.type === frameType.continuation,
+  },
+  {
+    why: 'over two size updates in a row: section 4.2 of RFC 7541 has no use for a third; python3-h2 lets it be on a stream that is over',
+    holds: ({ who, ours, frame }) =>
+      who === 'weldr' &&
+      ours.died === 'COMPRESSION_ERROR' &&
+      blockTypes.has(frame.type) &&
+      hasManyUpdates(frame),
   },
 ];
 
