@@ -31,7 +31,9 @@ test('allows so many over two worker processes, by both protocols, and goes on a
       if (n % 2 === 0) statuses.push((await h2Exchange(weldr.url)).status ?? 0);
       else statuses.push((await fetchOnce(weldr.url)).status);
     };
-    for (let n = 0; n < 72; n += 4) await Promise.all([ask(n), ask(n + 1), ask(n + 2), ask(n + 3)]);
+    // What one worker has left comes to the other within a moment, in which that one refuses.
+    const isUsedUp = () => statuses.length >= 72 && !statuses.slice(-32).includes(200);
+    for (let n = 0; !isUsedUp(); n += 4) await Promise.all([ask(n), ask(n + 1), ask(n + 2), ask(n + 3)]);
     const allowed = statuses.filter(status => status === 200).length;
     assert.equal(new Set(statuses), new Set([200, 429]));
     assert.is(origin.requests, allowed);
