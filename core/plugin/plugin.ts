@@ -19,7 +19,7 @@ import type { Condition, Role, Scope } from '../stages/scope.ts';
 import type { Stopwatch } from '../stages/stopwatch.ts';
 import type { Row } from '../state/row.ts';
 import type { AdminRoutes } from './admin.ts';
-import type { KindView, MoreOfEntity } from './kind-views.ts';
+import type { KindView, MoreOfEntity } from './kind-view.ts';
 import type { ManagerHooks } from './manager-hooks.ts';
 import type { MetricFamily } from './metric-family.ts';
 import type { Metrics } from './metrics.ts';

@@ -5,7 +5,7 @@ import type { PoolPlugins } from '../pool/pool-plugins.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
 import { type ListedNames, sameList } from '../state/listed-names.ts';
 import type { DefinedPlugins } from './defined-plugins.ts';
-import type { ManagerSides } from './manager-sides.ts';
+import type { ScopeLists, Started } from './scope-lists.ts';
 
 /** The workers, as they start plugins. */
 export interface ListingWorkers {
@@ -13,6 +13,11 @@ export interface ListingWorkers {
   prepare(scope: Scope, names: ListedNames): Promise<void>;
   /** What was prepared is not to be. */
   abandon(scope: Scope): void;
+}
+
+/** The manager sides of one config, as they start plugins. */
+export interface ListingManager {
+  readonly lists: Pick<ScopeLists<Started>, 'prepare' | 'abandon' | 'want'>;
 }
 
 /** A list that is another one now. */
@@ -43,7 +48,7 @@ export class RunTimePlugins {
   private readonly underWay = new Set<Promise<void>>();
   /** By the names of scopes, and who found them. */
   private readonly found = new Map<string, Map<number, readonly string[]>>();
-  private sides: ManagerSides | undefined;
+  private sides: ListingManager | undefined;
   private defined: DefinedPlugins | undefined;
 
   constructor(options: RunTimePluginsOptions) {
@@ -63,7 +68,7 @@ export class RunTimePlugins {
   }
 
   /** The manager sides of a config have started: what operators list is to be in force there. Resolves when it is. */
-  async takeOver(sides: ManagerSides, defined: DefinedPlugins): Promise<void> {
+  async takeOver(sides: ListingManager, defined: DefinedPlugins): Promise<void> {
     this.sides = sides;
     this.defined = defined;
     this.found.clear();
@@ -169,7 +174,7 @@ export class RunTimePlugins {
     return byFinder === undefined ? [] : [...new Set([...byFinder.values()].flat())];
   }
 
-  private begin(sides: ManagerSides, scope: Scope, names: ListedNames): void {
+  private begin(sides: ListingManager, scope: Scope, names: ListedNames): void {
     const work = sides.lists.want(scope, names, { isNew: false });
     this.underWay.add(work);
     void work.then(() => this.underWay.delete(work));

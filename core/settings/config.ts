@@ -6,7 +6,8 @@ import type { DefinedPlugins } from '../plugin/defined-plugins.ts';
 import { kindListsOf } from '../plugin/kind-lists.ts';
 import type { ConfigFacts, Plugin } from '../plugin/plugin.ts';
 import type { PluginCatalogue } from '../plugin/plugin-form.ts';
-import { instantiateAll, type PluginInstance } from '../plugin/plugin-instance.ts';
+import type { PluginInstance } from '../plugin/plugin-instance.ts';
+import { instantiateAll } from '../plugin/plugin-lists.ts';
 import type { ServerDefinition, ServerInput } from '../pool/server-definition.ts';
 import { parse } from './options.ts';
 import {

@@ -13,7 +13,7 @@ import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
 import type { ManagerStatus, Plugin } from '../plugin/plugin.ts';
-import { instantiateAll } from '../plugin/plugin-instance.ts';
+import { instantiateAll } from '../plugin/plugin-lists.ts';
 import { Precondition, type PreconditionFields } from '../plugin/precondition.ts';
 import { type ListChange, type ListingWorkers, RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import { Traffic } from '../plugin/traffic.ts';

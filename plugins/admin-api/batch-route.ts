@@ -1,7 +1,7 @@
 // POST /batch: up to 100 changes of servers, pools, certificates, settings and what plugins own, all or none.
 import { z } from 'zod';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
-import type { KindView } from '../../core/plugin/kind-views.ts';
+import type { KindView } from '../../core/plugin/kind-view.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import { namePattern } from '../../core/pool/pool-name.ts';

@@ -6,7 +6,7 @@ import {
   type AdminRoutes,
   overrideOf,
 } from '../../core/plugin/admin.ts';
-import type { KindView } from '../../core/plugin/kind-views.ts';
+import type { KindView } from '../../core/plugin/kind-view.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import { type Entity, etagOf, overridesOf, shadowedBy } from '../../core/state/entity.ts';
 import { isObject } from '../../core/state/merge-patch.ts';

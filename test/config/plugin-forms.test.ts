@@ -5,7 +5,7 @@ import { builtInPlugins } from '../../config/built-in-plugins.ts';
 import { WeldrError } from '../../core/errors.ts';
 import { definePlugin, withId } from '../../core/plugin/define-plugin.ts';
 import type { PluginCatalogue } from '../../core/plugin/plugin-form.ts';
-import { instantiate } from '../../core/plugin/plugin-instance.ts';
+import { instantiate } from '../../core/plugin/plugin-lists.ts';
 import { when } from '../../core/plugin/when.ts';
 import { checkConfig } from '../../core/settings/config.ts';
 import { suite } from '../support/suite.ts';

@@ -1,6 +1,6 @@
 // What the check of a config says against its plugins.
 import type { Plugin } from '../../core/plugin/plugin.ts';
-import { instantiate } from '../../core/plugin/plugin-instance.ts';
+import { instantiate } from '../../core/plugin/plugin-lists.ts';
 
 /** The message that these plugins are refused with; empty: they are not. */
 export function refusalOf(plugins: readonly Plugin[]): string {

@@ -1,7 +1,7 @@
 // Trial: a balancer that was started in a worker for one check, and what the check has it choose.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plugin } from '../../plugin/plugin.ts';
-import { instantiate } from '../../plugin/plugin-instance.ts';
+import { instantiate } from '../../plugin/plugin-lists.ts';
 import { type Pool, Pools, Upstream } from '../../pool/pool.ts';
 import type { Vantage } from '../../pool/vantage.ts';
 import type { ProxyContext } from '../../request/context.ts';

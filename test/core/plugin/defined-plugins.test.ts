@@ -1,7 +1,7 @@
 // DefinedPlugins: what a list of names makes of a pool's plugins, with those of the config.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
-import { instantiateAll } from '../../../core/plugin/plugin-instance.ts';
+import { instantiateAll } from '../../../core/plugin/plugin-lists.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('lists of define');

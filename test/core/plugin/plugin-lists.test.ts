@@ -1,10 +1,10 @@
-// PluginInstance: names, places, ids, roles, options and versions, as a config is read.
+// PluginLists: names, places, ids, roles, options and versions, as a config is read.
 import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { WeldrError } from '../../../core/errors.ts';
 import { definePlugin, withId } from '../../../core/plugin/define-plugin.ts';
 import { contractVersion, type Plugin } from '../../../core/plugin/plugin.ts';
-import { instantiate, type PluginLists } from '../../../core/plugin/plugin-instance.ts';
+import { instantiate, type PluginLists } from '../../../core/plugin/plugin-lists.ts';
 import { RolesByPool } from '../../../core/plugin/roles-by-pool.ts';
 import { duration } from '../../../core/settings/duration.ts';
 import { suite } from '../../support/suite.ts';
