@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { cloudFormation } from '../support/cloud-formation-form.ts';
-import { grpcClient, shop, startGrpcServer, unary } from '../support/grpc.ts';
+import { grpcTask } from '../support/grpc-task.ts';
 import { answerStatus, HeldAnswers } from '../support/origin-answers.ts';
 import { lineV1 } from '../support/proxy-header.ts';
 import { SideBySide } from '../support/side-by-side.ts';
@@ -210,25 +210,7 @@ page.task('Timeouts', async proxy => assert.is((await proxy.ask('/')).status, 50
   origins: { [first]: () => {} },
 });
 
-const grpc = await startGrpcServer(
-  {
-    unary: (call: { request: Buffer }, done: (error: null, answer: Buffer) => void) =>
-      done(null, call.request),
-  },
-  { service: { unary: shop.unary } },
-);
-test.after(() => grpc.close());
-
-page.task(
-  'gRPC',
-  async proxy => {
-    const caller = grpcClient(proxy.port(80));
-    const { messages } = await unary(caller, Buffer.from('hi'));
-    caller.close();
-    assert.is(String(messages[0]), 'hi');
-  },
-  { servers: () => ({ '10.0.0.1:50051': grpc.port }) },
-);
+await grpcTask(page, test, 'gRPC');
 
 page.task(
   'Behind a Network Load Balancer',

@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
 import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
-import { grpcClient, shop, startGrpcServer, unary } from '../support/grpc.ts';
+import { grpcTask } from '../support/grpc-task.ts';
 import { answerStatus } from '../support/origin-answers.ts';
 import { nginx } from '../support/peer-kind.ts';
 import { lineV1 } from '../support/proxy-header.ts';
@@ -112,25 +112,7 @@ page.task(
   },
 );
 
-const grpc = await startGrpcServer(
-  {
-    unary: (call: { request: Buffer }, done: (error: null, answer: Buffer) => void) =>
-      done(null, call.request),
-  },
-  { service: { unary: shop.unary } },
-);
-test.after(() => grpc.close());
-
-page.task(
-  'gRPC',
-  async proxy => {
-    const caller = grpcClient(proxy.port(80));
-    const { messages } = await unary(caller, Buffer.from('hi'));
-    caller.close();
-    assert.is(String(messages[0]), 'hi');
-  },
-  { servers: () => ({ '10.0.0.1:50051': grpc.port }) },
-);
+await grpcTask(page, test, 'gRPC');
 
 page.task('Hosts and paths', async proxy => {
   const of = async (host: string, path: string) => (await proxy.ask(path, { headers: { host } })).server;

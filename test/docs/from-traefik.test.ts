@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
 import { makeCertificate } from '../support/authority.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
-import { grpcClient, shop, startGrpcServer, unary } from '../support/grpc.ts';
+import { grpcTask } from '../support/grpc-task.ts';
 import { answerStatus, HeldAnswers } from '../support/origin-answers.ts';
 import { lineV1 } from '../support/proxy-header.ts';
 import { SideBySide } from '../support/side-by-side.ts';
@@ -317,25 +317,7 @@ page.task('Certificates of clients', async proxy => {
   assert.ok(refused);
 });
 
-const grpc = await startGrpcServer(
-  {
-    unary: (call: { request: Buffer }, done: (error: null, answer: Buffer) => void) =>
-      done(null, call.request),
-  },
-  { service: { unary: shop.unary } },
-);
-test.after(() => grpc.close());
-
-page.task(
-  'gRPC and HTTP/2 without TLS',
-  async proxy => {
-    const caller = grpcClient(proxy.port(80));
-    const { messages } = await unary(caller, Buffer.from('hi'));
-    caller.close();
-    assert.is(String(messages[0]), 'hi');
-  },
-  { servers: () => ({ '10.0.0.1:50051': grpc.port }) },
-);
+await grpcTask(page, test, 'gRPC and HTTP/2 without TLS');
 
 page.task('The API and metrics', async proxy => {
   assert.match(await proxy.shell(), /"ttl".*# TYPE weldr_.*"ready/s);
