@@ -3,7 +3,7 @@
 import { realpathSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { packageManifest } from '../core/package-manifest.ts';
+import { isOwnModule } from '../core/own-modules.ts';
 import type { ConfigRecording, RecordedModule } from '../core/process/config-source.ts';
 import { withoutMarks } from '../core/reading-mark.ts';
 import { fileState } from './file-state.ts';
@@ -12,10 +12,6 @@ import { type Recorder, sourceOf } from './recorder.ts';
 type Hooks = Parameters<typeof registerHooks>[0];
 
 const mark = /[?&]weldr-reading=(\d+)/g;
-/** Weldr's own modules stay single: a second `core/pool/pool.ts` would have an Upstream that is none. */
-const ownFolders = ['core/', 'config/', 'plugins/', 'bin/', 'dist/'].map(
-  folder => new URL(folder, packageManifest ?? import.meta.url).href,
-);
 const { cache: commonJsCache } = createRequire(import.meta.url);
 
 /** One reading of a config and of all that it imports by path. */
@@ -168,5 +164,5 @@ function isPath(specifier: string): boolean {
 function isUsers(url: string): boolean {
   if (!url.startsWith('file:')) return false;
   if (entries.has(url)) return true;
-  return !url.includes('/node_modules/') && !ownFolders.some(folder => url.startsWith(folder));
+  return !url.includes('/node_modules/') && !isOwnModule(url);
 }

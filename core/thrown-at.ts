@@ -1,11 +1,7 @@
 // Where something was thrown: the first place in its stack that is in nobody's package, but in what the user wrote.
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { stackOf } from './errors.ts';
-
-/** Weldr itself, as sources and as built. */
-const ownFolders = ['core/', 'config/', 'plugins/', 'bin/'].map(
-  folder => new URL(`../${folder}`, import.meta.url).href,
-);
+import { isOwnModule } from './own-modules.ts';
 
 /** A place in a file, from 1. */
 export interface ThrownAt {
@@ -32,7 +28,7 @@ function frames(thrown: unknown): ThrownAt[] {
     /(?:\(|at )((?:file:\/\/|\/).+?):(\d+):(\d+)\)?$/gm,
   )) {
     const url = at.startsWith('/') ? pathToFileURL(at).href : at;
-    if (ownFolders.some(folder => url.startsWith(folder))) continue;
+    if (isOwnModule(url)) continue;
     found.push({ file: fileURLToPath(url), line: Number(line), column: Number(column) });
   }
   return found;
