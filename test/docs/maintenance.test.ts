@@ -1,7 +1,6 @@
 // The example maintenance, in a real Weldr with workers, switched while requests come.
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { maintenance } from '../../docs/examples/maintenance.ts';
 import { withWeldr } from '../support/embedded-weldr.ts';
@@ -10,7 +9,7 @@ import { suite } from '../support/suite.ts';
 import { makeFolder, startWeldr, until } from '../support/weldr.ts';
 
 const test = suite('the example maintenance');
-const example = fileURLToPath(new URL('../../docs/examples/maintenance.ts', import.meta.url));
+const example = readFileSync(new URL('../../docs/examples/maintenance.ts', import.meta.url), 'utf8');
 
 test('is switched by a file, for all workers, and lets the allowed ones through', async () => {
   const origin = await startOrigin();
@@ -18,10 +17,11 @@ test('is switched by a file, for all workers, and lets the allowed ones through'
   const file = join(folder, 'closed');
   const weldr = await startWeldr({
     folder,
+    files: { 'maintenance.ts': example },
     config: `
       import { defineConfig } from 'weldr';
       import { roundRobin } from 'weldr/plugins';
-      import { maintenance } from '${example}';
+      import { maintenance } from './maintenance.ts';
       export default defineConfig({
         listen: '127.0.0.1:0', workers: 2, servers: ['${origin.url}'], forwarded: { trusted: ['127.0.0.1'] },
         plugins: [maintenance({ file: '${file}', allow: ['10.0.0.0/8'], retryAfter: '90s', interval: 20 }), roundRobin()],

@@ -1,9 +1,8 @@
 // The example plugin that finds servers: on a real file, and in a real Weldr under requests, over reloads.
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { managerSide, type TestManagerSide } from '../../core/testing.ts';
 import { serversFile } from '../../docs/examples/servers-file.ts';
@@ -14,7 +13,7 @@ import { startWeldr, until } from '../support/weldr.ts';
 
 const test = suite('the example servers-file', { timeoutMs: 300_000, testTimeoutMs: 150_000 });
 
-const example = fileURLToPath(new URL('../../docs/examples/servers-file.ts', import.meta.url));
+const example = readFileSync(new URL('../../docs/examples/servers-file.ts', import.meta.url), 'utf8');
 
 let folder = '';
 let path = '';
@@ -74,13 +73,13 @@ test('costs no request while servers come and go, also over reloads and when it 
   const config = (plugin: string, servers: readonly string[]) => `
     import { defineConfig } from 'weldr';
     import { adminApi, roundRobin } from 'weldr/plugins';
-    import { serversFile } from '${example}';
+    import { serversFile } from './servers-file.ts';
     export default defineConfig({
       listen: '127.0.0.1:0', workers: 2, servers: ${JSON.stringify(servers)},
       plugins: [${plugin} roundRobin(), adminApi({ listen: '127.0.0.1:0' })],
     });`;
   const finding = `serversFile({ path: '${path}', interval: 20 }),`;
-  const weldr = await startWeldr({ config: config(finding, []) });
+  const weldr = await startWeldr({ config: config(finding, []), files: { 'servers-file.ts': example } });
   const reload = async (): Promise<void> => {
     const from = weldr.logs.length;
     weldr.signal('SIGHUP');

@@ -1,13 +1,12 @@
 // Events and overviews of a real Weldr, under load: reloads, deaths, servers that go, and those who follow all of it.
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { at } from '../plugins/admin-api/api.ts';
 import { type Followed, follow } from '../plugins/admin-api/event-client.ts';
 import { startOrigin } from '../support/origin.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';
-import { runWeldr, startWeldr, until } from '../support/weldr.ts';
+import { commandFrom, runWeldr, startWeldr, until } from '../support/weldr.ts';
 import { startLoad } from './client-load.ts';
 
 const test = suite('events of a running Weldr');
@@ -38,18 +37,10 @@ test('followers under load see everything once, over a reload, and the command s
   const weldr = await startWeldr({ config: text });
   const load = startLoad(`${weldr.url}/`, 4);
   const followers = await Promise.all(Array.from({ length: 10 }, () => follow(admin, '/events?overview')));
-  const command = spawn(
-    process.execPath,
-    [
-      '-C',
-      'weldr-source',
-      fileURLToPath(new URL('../../bin/weldr.ts', import.meta.url)),
-      'events',
-      '--follow',
-      '--json',
-    ],
-    { env: { ...process.env, WELDR_ADMIN: `http://${admin}` }, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const command = spawn(process.execPath, [...commandFrom(), 'events', '--follow', '--json'], {
+    env: { ...process.env, WELDR_ADMIN: `http://${admin}` },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let printed = '';
   command.stdout.setEncoding('utf8').on('data', (piece: string) => {
     printed += piece;

@@ -1,4 +1,5 @@
 // Workers as processes: what they know first, how they are replaced, and how they end.
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../support/origin.ts';
 import { suite } from '../support/suite.ts';
@@ -199,7 +200,9 @@ test('is ended and replaced when it does not read what changes', async () => {
 });
 
 test("a worker's collector has no threads, which would wait for its core; what Node was started with goes before", async () => {
-  const weldr = await startWeldr({ config: config([]), workers: 1 });
+  // From the sources, which Node is given a flag for.
+  const root = join(import.meta.dirname, '../..');
+  const weldr = await startWeldr({ config: config([]), workers: 1, root });
   try {
     const { flags } = await factsOf(weldr.url);
     assert.equal(flags.slice(0, 2), ['--single-threaded-gc', '--max-semi-space-size=8']);

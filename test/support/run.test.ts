@@ -1,5 +1,5 @@
 // The command behind `npm test`, run on small projects made for it.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -16,7 +16,9 @@ const importSuite = `import { suite } from ${JSON.stringify(suiteModule)};\n`;
 const passing = `${importSuite}suite('good')('holds', () => {});\n`;
 const failing = `${importSuite}suite('bad')('breaks', () => { throw new Error('broken'); });\n`;
 const skipping = `${importSuite}suite('idle').skip('is left out', 'no machine for it', () => {});\n`;
-const scripts = { lint: 'exit 0', typecheck: 'exit 0' };
+// Bundling writes into the folder that comes last.
+const bundle = 'f() { mkdir -p "$2" dashboard/dist; }; f';
+const scripts = { lint: 'exit 0', typecheck: 'exit 0', bundle };
 
 let project: string;
 test.before.each(() => {
@@ -50,10 +52,10 @@ async function run(...args: string[]): Promise<Run> {
   return { code, output, lastLine: output.trimEnd().split('\n').at(-1) };
 }
 
-test('counts lint and types and every test, and ends with the counts', async () => {
+test('counts lint, types, the bundle and every test, and ends with the counts', async () => {
   write('test/good.test.ts', passing);
   const { code, lastLine } = await run('--no-coverage');
-  assert.is(lastLine, '3 passed, 0 failed');
+  assert.is(lastLine, '4 passed, 0 failed');
   assert.is(code, 0);
 });
 
@@ -61,7 +63,7 @@ test('prints the counts on exactly one line', async () => {
   write('test/deep/er/good.test.ts', passing);
   write('test/idle.test.ts', skipping);
   const { output } = await run('--no-coverage');
-  assert.equal(output.match(/^\d+ passed, \d+ failed.*$/gm), ['3 passed, 0 failed, 1 skipped']);
+  assert.equal(output.match(/^\d+ passed, \d+ failed.*$/gm), ['4 passed, 0 failed, 1 skipped']);
 });
 
 test('lists skips with their reasons', async () => {
@@ -74,17 +76,17 @@ test('exits with 1 when a test fails, and shows why', async () => {
   write('test/good.test.ts', passing);
   write('test/worse.test.ts', failing);
   const { code, output, lastLine } = await run('--no-coverage');
-  assert.is(lastLine, '3 passed, 1 failed');
+  assert.is(lastLine, '4 passed, 1 failed');
   assert.is(code, 1);
   assert.match(output, 'Error: broken');
 });
 
-for (const step of ['lint', 'typecheck']) {
+for (const step of ['lint', 'typecheck', 'bundle']) {
   test(`fails when ${step} does, and shows what it printed`, async () => {
     write('package.json', JSON.stringify({ scripts: { ...scripts, [step]: 'echo it is crooked; exit 3' } }));
     write('test/good.test.ts', passing);
     const { code, output, lastLine } = await run('--no-coverage');
-    assert.is(lastLine, '2 passed, 1 failed');
+    assert.is(lastLine, '3 passed, 1 failed');
     assert.is(code, 1);
     assert.match(output, 'it is crooked');
   });
@@ -92,7 +94,7 @@ for (const step of ['lint', 'typecheck']) {
 
 test('fails when there is no test file', async () => {
   const { code, lastLine } = await run('--no-coverage');
-  assert.is(lastLine, '2 passed, 1 failed');
+  assert.is(lastLine, '3 passed, 1 failed');
   assert.is(code, 1);
 });
 
@@ -120,6 +122,24 @@ test('runs the files that match a filter, and nothing else', async () => {
   assert.is(code, 0);
 });
 
+test('runs the files that a change concerns with --changed, and nothing else', async () => {
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@localhost', ...args], { cwd: project });
+  write('core/one.ts', 'export {};\n');
+  write('test/one.test.ts', `import '../core/one.ts';\n${passing}`);
+  write('test/two.test.ts', failing);
+  git('init', '-q', '-b', 'main');
+  git('add', '.');
+  git('commit', '-qm', 'all');
+  const none = await run('--changed');
+  assert.match(none.output, 'No test file is concerned by what changed.');
+  assert.is(none.code, 0);
+  write('core/one.ts', 'export const one = 1;\n');
+  const { code, lastLine } = await run('--changed');
+  assert.is(lastLine, '1 passed, 0 failed');
+  assert.is(code, 0);
+});
+
 test('refuses an unknown option', async () => {
   write('test/good.test.ts', passing);
   const { code, output } = await run('--no-covrage');
@@ -137,12 +157,12 @@ test('fails when too few lines are covered', async () => {
   );
   write('test/half.test.ts', `${passing}import { half } from '../core/half.ts';\nhalf(4);\n`);
   const enough = await run();
-  assert.is(enough.lastLine, '4 passed, 0 failed');
+  assert.is(enough.lastLine, '5 passed, 0 failed');
   assert.match(enough.output, /Lines +: 77\.77% \( 7\/9 \)/);
 
   write('.c8rc.json', JSON.stringify({ ...covered, checkCoverage: true, lines: 80 }));
   const tooLittle = await run();
-  assert.is(tooLittle.lastLine, '3 passed, 1 failed');
+  assert.is(tooLittle.lastLine, '4 passed, 1 failed');
   assert.is(tooLittle.code, 1);
   assert.match(tooLittle.output, 'Coverage for lines (77.77%) does not meet global threshold (80%)');
 });

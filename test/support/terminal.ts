@@ -2,12 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { TerminalScreen } from './terminal-screen.ts';
-import { until } from './weldr.ts';
-
-const command = fileURLToPath(new URL('../../bin/weldr.ts', import.meta.url));
+import { commandFrom, until } from './weldr.ts';
 
 // argv: columns, rows, program… Lines of JSON come on stdin, its output goes to stdout, its end to fd 4.
 const program = `
@@ -77,7 +74,7 @@ export class TestTerminal {
     }: { readonly columns?: number; readonly rows?: number; readonly env?: NodeJS.ProcessEnv } = {},
   ) {
     this.screen = new TerminalScreen(columns, rows);
-    const weldr = [process.execPath, '-C', 'weldr-source', command, ...args];
+    const weldr = [process.execPath, ...commandFrom(), ...args];
     // What Node asks about colours beside TERM: a CI runner sets some of it.
     const { NO_COLOR: _, FORCE_COLOR: __, NODE_DISABLE_COLORS: ___, CI: ____, ...inherited } = process.env;
     this.child = spawn('python3', ['-c', program, String(columns), String(rows), ...weldr], {

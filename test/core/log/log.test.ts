@@ -2,17 +2,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../../support/origin.ts';
 import { freePort } from '../../support/ports.ts';
 import { suite } from '../../support/suite.ts';
-import { childrenOf, isRunning, makeFolder, startWeldr, until } from '../../support/weldr.ts';
+import { childrenOf, commandFrom, isRunning, makeFolder, startWeldr, until } from '../../support/weldr.ts';
 
 const test = suite('log', { timeoutMs: 300_000 });
-
-const command = resolve(fileURLToPath(import.meta.url), '../../../../bin/weldr.ts');
 
 /** Logs a line for each request, so that there is something to write. */
 const config = (port: number, server: string) => `
@@ -42,7 +39,7 @@ async function survives(
   const port = await freePort();
   const folder = makeFolder();
   writeFileSync(join(folder, 'weldr.config.ts'), config(port, origin.url));
-  const child = spawn(process.execPath, ['-C', 'weldr-source', command], {
+  const child = spawn(process.execPath, commandFrom(), {
     cwd: folder,
     stdio: ['ignore', stdout, 'pipe'],
   });

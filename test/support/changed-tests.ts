@@ -1,0 +1,58 @@
+// Which test files a change concerns: those that import what was changed, and those whose place mirrors it. Backs
+// `npm test -- --changed`.
+import { execFileSync } from 'node:child_process';
+import { posix } from 'node:path';
+import { type ModuleGraph, readModules } from './module-graph.ts';
+
+const folders = ['benchmark', 'bin', 'config', 'core', 'plugins', 'test'];
+
+/**
+ * The paths, from the project's root, that differ from a revision: committed since, or not yet.
+ * @throws Error where git has no such revision
+ */
+export function changedPaths(project: string, revision: string): string[] {
+  const git = (...args: string[]): string[] =>
+    execFileSync('git', args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+      .split('\0')
+      .filter(path => path !== '');
+  const base = git('merge-base', revision, 'HEAD').join('').trim();
+  return [
+    ...git('diff', '--name-only', '-z', '--relative', base),
+    ...git('ls-files', '--others', '--exclude-standard', '-z'),
+  ];
+}
+
+/**
+ * The test files that these paths concern, sorted. A test that starts the command loads all of it, so of those only the
+ * ones beside the change count: `test/plugins/jwt/*` for `plugins/jwt/*`, `test/process/*` for `core/process/*`.
+ */
+export function testsOf(project: string, paths: readonly string[]): string[] {
+  const graph = readModules(project, folders);
+  const reached = importersOf(graph, new Set(paths));
+  const mirrored = new Set(paths.flatMap(mirrors));
+  return [...graph.keys()]
+    .filter(path => path.endsWith('.test.ts'))
+    .filter(path => reached.has(path) || mirrored.has(posix.dirname(path)))
+    .sort();
+}
+
+/** The modules, and all that import one of them, directly or not. */
+function importersOf(graph: ModuleGraph, modules: ReadonlySet<string>): ReadonlySet<string> {
+  const reached = new Set(modules);
+  for (let before = -1; before < reached.size; ) {
+    before = reached.size;
+    for (const [path, imports] of graph) {
+      if (imports.some(({ target, typeOnly }) => !typeOnly && reached.has(target))) reached.add(path);
+    }
+  }
+  return reached;
+}
+
+/** The folders of tests for the folder of a module; a plugin's and a document's included. */
+function mirrors(path: string): string[] {
+  const folder = posix.dirname(path);
+  const [top = '', second = ''] = folder.split('/');
+  if (top === 'core') return [`test/${folder}`, `test/${second}`];
+  if (['benchmark', 'bin', 'config', 'docs', 'packaging', 'plugins'].includes(top)) return [`test/${folder}`];
+  return [];
+}
