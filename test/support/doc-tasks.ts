@@ -1,5 +1,5 @@
 // The tasks of a page of docs/ that sets another proxy's config beside Weldr's: a heading each, and the blocks under it.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
 /** A fenced block. */
 export interface TaskBlock {
@@ -43,32 +43,6 @@ export function contentsOf(path: string): { title: string; anchor: string }[] {
     title,
     anchor,
   }));
-}
-
-/** As GitHub makes it of a heading. */
-export function anchorOf(title: string): string {
-  return title
-    .toLowerCase()
-    .replace(/[^\w\- ]/g, '')
-    .replaceAll(' ', '-');
-}
-
-/** The links of a page to files, and to headings, that are not there. */
-export function brokenLinks(path: string): string[] {
-  const url = new URL(`../../${path}`, import.meta.url);
-  const links = [
-    ...readFileSync(url, 'utf8')
-      .replace(fences, '')
-      .matchAll(/\]\(([^)\s]+)\)/g),
-  ].map(([, link = '']) => link);
-  return links.filter(link => {
-    const [file = '', anchor] = link.split('#');
-    const target = file === '' ? url : new URL(file, url);
-    if (!existsSync(target)) return true;
-    if (anchor === undefined) return false;
-    const headings = readFileSync(target, 'utf8').matchAll(/^#+ (.+)$/gm);
-    return ![...headings].some(([, title = '']) => anchorOf(title) === anchor);
-  });
 }
 
 const fences = /^```(\w+)\n(.*?)^```$/gms;
