@@ -80,8 +80,8 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     const lacking = releaseProblem(process.versions.node);
     if (lacking !== undefined) manager.log.warn(lacking);
     for (const text of await aroundConfig(flags, path)) manager.log.warn(text);
-    watch?.start(() => {
-      if (manager?.status.stopping === false) reload(manager);
+    watch?.start(cause => {
+      if (manager?.status.stopping === false) reload(manager, cause);
     });
     return manager;
   } catch (thrown) {
@@ -199,8 +199,8 @@ function listenToSignals(manager: Manager, end: (code: number) => Promise<void>)
     );
   };
   for (const signal of stopSignals) process.on(signal, stop);
-  process.on('SIGHUP', () => reload(manager));
-  process.on('SIGUSR2', () => reload(manager));
+  process.on('SIGHUP', () => reload(manager, 'a signal'));
+  process.on('SIGUSR2', () => reload(manager, 'a signal'));
   process.on('SIGUSR1', () => manager.reopenLog());
 }
 
@@ -209,9 +209,10 @@ async function watchOf(path: string): Promise<ConfigWatch> {
   return new ConfigWatch(path);
 }
 
-function reload(manager: Manager): void {
-  manager.reload().catch((thrown: unknown) => {
-    manager.log.error(`the reload changed nothing: ${problem(thrown)}`);
+/** `by`: what asks for it. */
+function reload(manager: Manager, by: string): void {
+  manager.reload(by).catch((thrown: unknown) => {
+    manager.log.error({ by }, `the reload changed nothing: ${problem(thrown)}`);
   });
 }
 

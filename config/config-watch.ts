@@ -1,4 +1,6 @@
 // Config watch: notices that the config, or a module that it imports, was changed on disk.
+import { realpathSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
 import { fileState } from './file-state.ts';
 import { modulesRead } from './module-reading.ts';
 
@@ -7,31 +9,62 @@ const interval = 500;
 
 /** Looks at a config and at the modules that are read for it. Make it before the config is read. */
 export class ConfigWatch {
+  private readonly path: string;
   private readonly states = new Map<string, string>();
-  private unsettled = false;
+  /** Files that were changed since the last complete change. */
+  private readonly changed = new Set<string>();
 
   constructor(path: string) {
+    this.path = path;
     this.states.set(path, fileState(path));
   }
 
   /**
    * Watches for as long as the process lives. Calls `onChange` once a change is complete: when no file is another than
-   * at the look before.
+   * at the look before. `cause` names the files, such as `a change of weldr.config.ts`.
    */
-  start(onChange: () => void): void {
+  start(onChange: (cause: string) => void): void {
     setInterval(() => this.look(onChange), interval).unref();
   }
 
-  private look(onChange: () => void): void {
+  private look(onChange: (cause: string) => void): void {
     // A change between the reading of a module and the first look at it counts, too.
     for (const [file, state] of modulesRead()) if (!this.states.has(file)) this.states.set(file, state);
-    let changed = false;
+    let isSettled = true;
     for (const [file, before] of this.states) {
       const now = fileState(file);
       this.states.set(file, now);
-      if (before !== now) changed = true;
+      if (before === now) continue;
+      isSettled = false;
+      this.changed.add(file);
     }
-    if (this.unsettled && !changed) onChange();
-    this.unsettled = changed;
+    if (!isSettled || this.changed.size === 0) return;
+    const cause = causeOf(this.path, this.changed);
+    this.changed.clear();
+    onChange(cause);
+  }
+}
+
+/** The files by their paths from the folder of the config at `path`; those elsewhere by their whole paths. */
+function causeOf(path: string, files: Iterable<string>): string {
+  const folder = dirname(realPath(path));
+  // The config itself may be known by several paths.
+  const names = new Set<string>();
+  for (const file of files) {
+    const whole = realPath(file);
+    const short = relative(folder, whole);
+    names.add(short.startsWith('..') ? whole : short);
+  }
+  const [first = path, ...others] = names;
+  if (others.length === 0) return `a change of ${first}`;
+  return `a change of ${first} and ${others.length} more ${others.length === 1 ? 'file' : 'files'}`;
+}
+
+function realPath(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    // It is gone.
+    return resolve(file);
   }
 }

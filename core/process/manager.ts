@@ -469,7 +469,7 @@ export class Manager {
 
   private async reloadNow(by: string): Promise<void> {
     this.tellState('reloading', 'reading the config');
-    const done = this.replaceConfig();
+    const done = this.replaceConfig(by);
     this.reloading = done;
     try {
       await done;
@@ -491,7 +491,7 @@ export class Manager {
     }
   }
 
-  private async replaceConfig(): Promise<void> {
+  private async replaceConfig(by: string): Promise<void> {
     const { group: oldGroup, plugins: oldPlugins } = this;
     if (this.stopping !== undefined || oldGroup === undefined || oldPlugins === undefined) {
       throw new WeldrError('CONFLICT', 'this Weldr is stopping; there is nothing to reload');
@@ -531,7 +531,7 @@ export class Manager {
     await this.acceptNoMore(oldGroup);
     // Who connected to an address that is gone would wait for the old workers' end.
     this.sockets.keep(config.settings.listen);
-    this.log.info({ listen: this.status.listen, workers: group.size }, 'reloaded');
+    this.log.info({ by, listen: this.status.listen, workers: group.size }, 'reloaded');
     this.tellOverview();
     plugins.hooks.listening.call();
   }

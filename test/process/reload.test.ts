@@ -312,7 +312,7 @@ test('goes on without an old worker that does not react, and says so', async () 
   }
 });
 
-test('happens by itself with --watch, for the config and what it imports', async () => {
+test('happens by itself with --watch, for the config and what it imports, and says which file it was', async () => {
   const module = (text: string) => `export const text = '${text}';`;
   const watched = (text: string) =>
     config({ imports: "import { text } from './text.ts';", answer: `text + ${JSON.stringify(text)}` });
@@ -329,8 +329,12 @@ test('happens by itself with --watch, for the config and what it imports', async
     writeFileSync(join(weldr.folder, 'text.ts'), module('new'));
     await answers('new two');
     writeFileSync(join(weldr.folder, 'text.ts'), 'export const text = ;');
-    await weldr.logged(({ msg }) => msg.startsWith('the reload changed nothing'));
+    const failed = await weldr.logged(({ msg }) => msg.startsWith('the reload changed nothing'));
     assert.is(await versionOf(weldr.url), 'new two');
+    assert.equal(
+      [...weldr.logs.filter(({ msg }) => msg === 'reloaded'), failed].map(({ by }) => by),
+      ['a change of weldr.config.ts', 'a change of text.ts', 'a change of text.ts'],
+    );
   } finally {
     await weldr.stop();
   }
