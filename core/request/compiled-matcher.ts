@@ -3,6 +3,7 @@ import { WeldrError } from '../errors.ts';
 import { NetworkSet } from '../network.ts';
 import { parse } from '../settings/options.ts';
 import { conditionResult } from './condition-result.ts';
+import { folded } from './field-aliases.ts';
 import { HostPattern } from './host-pattern.ts';
 import {
   describeMatcher,
@@ -134,11 +135,17 @@ function* simpleTests<Facts extends MatchFacts>(options: MatcherOptions<Facts>):
     const networks = new NetworkSet(list(clientIp));
     yield ({ clientIp: ip }, all) => (networks.has(ip) ? all : 0);
   }
-  yield* byName(header, ({ headers }, name, accepted) => {
-    const first = headers.get(name);
-    if (first === undefined || accepted === undefined || accepted.includes(first)) return first !== undefined;
-    return headers.getAll(name).some(value => accepted.includes(value));
-  });
+  yield* byName(
+    header,
+    ({ headers }, name, accepted) => {
+      if (!headers.hasSpellingOf(name)) return false;
+      if (accepted === undefined) return true;
+      const first = headers.get(name);
+      if (first !== undefined && accepted.includes(first)) return true;
+      return headers.valuesOfSpellings(name).some(value => accepted.includes(value));
+    },
+    folded,
+  );
   yield* byName(query, ({ path }, name, accepted) => hasParameter(path.query, name, accepted));
   yield* byName(cookie, ({ headers }, name, accepted) =>
     headers.getAll('cookie').some(line => hasCookie(line, name, accepted)),
@@ -169,8 +176,10 @@ type Has = (facts: MatchFacts, name: string, accepted: readonly string[] | undef
 function* byName<Facts extends MatchFacts>(
   names: MatcherOptions['header'],
   has: Has,
+  nameOf = (written: string): string => written,
 ): Generator<Test<Facts>> {
-  for (const [name, wanted] of Object.entries(names ?? {})) {
+  for (const [written, wanted] of Object.entries(names ?? {})) {
+    const name = nameOf(written);
     if (wanted === false) yield (facts, all) => (has(facts, name, undefined) ? 0 : all);
     else {
       const accepted = wanted === true ? undefined : list(wanted);

@@ -9,14 +9,16 @@ export function deleteField(headers: HeaderList, name: string): void {
   headers.deleteSpellingsOf(folded(name));
 }
 
+/** The one spelling of a name that stands for all that {@link deleteField} takes for the same: `x-user`. */
+export const folded = (name: string): string => name.toLowerCase().replace(/[._]/g, '-');
+
 /**
- * Takes out of the fields behind a request's body what plugins set or deleted in its head, in all spellings: some upstreams
- * add trailers to the head (RFC 9110 section 6.5.1), where a client's would stand beside the plugin's, or in place of it.
+ * Takes out of the fields behind a body what plugins set or deleted in the head of the message, in all spellings: who reads
+ * it may add trailers to the head (RFC 9110 section 6.5.1), where the sender's would stand beside the plugin's, or in place
+ * of it.
  */
 export function deleteSettled(trailers: HeaderList, head: HeaderList): void {
   const settled = new Set(head.settled.map(folded));
   if (settled.size === 0) return;
   for (const key of trailers.keys) if (settled.has(folded(key))) trailers.delete(key);
 }
-
-const folded = (name: string): string => name.toLowerCase().replace(/[._]/g, '-');

@@ -34,7 +34,7 @@ export class HeaderList {
   #touched = false;
   #neverIndexed: Set<string> | undefined = undefined;
   #looks = 0;
-  /** Of an outgoing request: names that plugins set or deleted, each with a line end behind it. */
+  /** Names that were set or deleted, each with a line end behind it. */
   #settled = '';
 
   get length(): number {
@@ -93,7 +93,7 @@ export class HeaderList {
     return copy;
   }
 
-  /** @internal The names, in lower case, that plugins set or deleted: what comes late under one of them is not theirs. */
+  /** @internal The names, in lower case, that were set or deleted: what comes late under one of them is not a plugin's. */
   get settled(): readonly string[] {
     return this.#settled === '' ? [] : this.#settled.slice(0, -1).split('\n');
   }
@@ -184,10 +184,16 @@ export class HeaderList {
     return this.#split().keys.some(each => isSpelling(each, key));
   }
 
+  /** @internal The values of all fields that {@link hasSpellingOf} finds, in their order. */
+  valuesOfSpellings(key: string): string[] {
+    const { keys, values } = this.#split();
+    return values.filter((_, i) => isSpelling(keys[i] ?? '', key));
+  }
+
   /** @internal Removes all fields that {@link hasSpellingOf} finds. */
   deleteSpellingsOf(key: string): void {
     // Also where there is none, so that none comes behind the body either.
-    if (this.#writing === hostGuarded) this.#settled += `${key}\n`;
+    if (this.#writing !== frozen) this.#settled += `${key}\n`;
     if (this.#parts !== undefined) {
       for (const each of this.keys) if (isSpelling(each, key)) this.delete(each);
       return;
@@ -247,7 +253,7 @@ export class HeaderList {
       throw new TypeError(`a request has one Host: set ctx.outgoing.host instead of ${how}('Host')`);
     }
     this.#touched = true;
-    if (how !== 'append' && this.#writing === hostGuarded) this.#settled += `${key}\n`;
+    if (how !== 'append') this.#settled += `${key}\n`;
   }
 
   #split(): Parts {

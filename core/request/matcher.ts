@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { peer } from '../network.ts';
 import { showInput } from '../settings/options.ts';
-import { isToken } from './headers.ts';
+import { type HeaderList, isToken } from './headers.ts';
 import { hostProblem } from './host-pattern.ts';
 import type { RequestPath } from './path.ts';
 import { patternProblem } from './path-pattern.ts';
@@ -13,10 +13,7 @@ export interface MatchFacts {
   /** Host and port that the client asked for; empty when it named none. */
   readonly host: string;
   readonly path: RequestPath;
-  readonly headers: {
-    get(name: string): string | undefined;
-    getAll(name: string): readonly string[];
-  };
+  readonly headers: HeaderList;
   /** Without brackets. */
   readonly clientIp: string;
   readonly scheme: string;
@@ -40,7 +37,10 @@ export interface MatcherOptions<Facts extends MatchFacts = MatchFacts> {
   readonly method?: OneOrMore<string> | undefined;
   /** `shop.example`, `*.shop.example` (any name below it) or `[::1]`: no port, in any case. */
   readonly host?: OneOrMore<string> | undefined;
-  /** By header name, in any case; of several lines any. Values are compared as they are. */
+  /**
+   * By header name, in any case; of several lines any. `X-Role` is `X_Role` and `X.Role`, too, as some servers read them
+   * as one field (RFC 3875 section 4.1.18). Values are compared as they are.
+   */
   readonly header?: ByName | undefined;
   /** By parameter name; decoded, of several any. Names and values are compared as they are. */
   readonly query?: ByName | undefined;
@@ -148,7 +148,9 @@ export const plainKeys = {
     .describe('The host that the client asked for, without port: `shop.example`, `*.shop.example`.'),
   header: byName(tokenName)
     .optional()
-    .describe('Values of header fields by name; `true`: it is there; `false`: it is not.'),
+    .describe(
+      'Values of header fields by name, `X-Role` for `X_Role`, too; `true`: it is there; `false`: it is not.',
+    ),
   query: byName(anyName).optional().describe('Values of query parameters by name, or `true`, or `false`.'),
   cookie: byName(tokenName).optional().describe('Values of cookies by name, or `true`, or `false`.'),
   clientIp: oneOrMore(networkProblem)

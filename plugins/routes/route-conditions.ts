@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { compileMatcher } from '../../core/request/compiled-matcher.ts';
 import { conditionResult } from '../../core/request/condition-result.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
+import { folded } from '../../core/request/field-aliases.ts';
 import type { MatcherOptions } from '../../core/request/matcher.ts';
 import { RequestFacts } from '../../core/request/request-facts.ts';
 import type { RouteOptions } from './route-options.ts';
@@ -27,7 +28,7 @@ export function conditionsOf(route: RouteOptions): Conditions {
   }
   for (const key of named) {
     for (const [name, value] of Object.entries(route[key] ?? {})) {
-      const place = `${key}.${key === 'header' ? name.toLowerCase() : name}`;
+      const place = `${key}.${key === 'header' ? folded(name) : name}`;
       conditions.set(place, typeof value === 'boolean' ? value : asList(value));
     }
   }

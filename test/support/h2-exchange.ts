@@ -7,6 +7,7 @@ export interface H2Answer {
   readonly status: number | undefined;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
+  readonly trailers: IncomingHttpHeaders | undefined;
 }
 
 /** Sends a request on a connection of its own; `headers` may hold pseudo-fields such as `:path`. */
@@ -19,10 +20,14 @@ export async function h2Exchange(
   try {
     const stream = session.request({ ':path': '/', ...headers });
     stream.end();
+    let trailers: IncomingHttpHeaders | undefined;
+    stream.on('trailers', given => {
+      trailers = given;
+    });
     const [answer] = await once(stream, 'response');
     const chunks: Buffer[] = [];
     for await (const chunk of stream) chunks.push(chunk);
-    return { status: answer[':status'], headers: answer, body: Buffer.concat(chunks) };
+    return { status: answer[':status'], headers: answer, body: Buffer.concat(chunks), trailers };
   } finally {
     session.destroy();
   }

@@ -645,6 +645,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
 
   onBodyEnd(trailers: HeaderList | undefined): void {
     this.upstream = undefined;
+    const head = trailers === undefined ? undefined : this.state?.responseHeaders;
+    if (trailers !== undefined && head !== undefined) deleteSettled(trailers, head);
     if (this.responseChain !== undefined) {
       this.trailers = trailers;
       this.responseChain.end();

@@ -383,6 +383,14 @@ test('knows header fields, of several lines any', () => {
       'no match': [headers(), headers(['X-Role', 'Admin']), headers(['X-Roles', 'admin'])],
     },
   );
+  // Servers behind CGI, WSGI or PHP read these as the same field.
+  check(
+    { header: { 'X-Role': 'admin', X_Old: false } },
+    {
+      match: [headers(['X_Role', 'admin']), headers(['X-Role', 'user'], ['x.role', 'admin'])],
+      'no match': [headers(['XRole', 'admin']), headers(['X-Role', 'admin'], ['X-Old', ''])],
+    },
+  );
   check(
     { header: { a: true, b: false } },
     { match: [headers(['A', ''])], 'no match': [headers(), headers(['a', ''], ['b', ''])] },

@@ -1,7 +1,7 @@
 // headers in a real Weldr: on every response that a client can get, in HTTP/1.1 and HTTP/2.
 import * as assert from 'uvu/assert';
 import { when } from '../../../config/index.ts';
-import { headers, ipFilter, retry, roundRobin } from '../../../plugins/index.ts';
+import { compress, headers, ipFilter, retry, roundRobin } from '../../../plugins/index.ts';
 import { withWeldr } from '../../support/embedded-weldr.ts';
 import { h2Exchange } from '../../support/h2-exchange.ts';
 import { startOrigin } from '../../support/origin.ts';
@@ -67,6 +67,47 @@ test('stand on every response, wherever the plugin does', async () => {
           assert.equal([sent['x-edge'], sent['x_edge']], ['yes', undefined]);
         },
       );
+    }
+  } finally {
+    await origin.close();
+  }
+});
+
+test('bring nothing back behind the body that was removed from or set in the head', async () => {
+  const late = { 'X-Secret': 'late', X_Origin: 'late', 'X-Sum': '7' };
+  const origin = await startOrigin({
+    handle(_, response) {
+      response.writeHead(200, {
+        Trailer: Object.keys(late).join(),
+        'X-Secret': 'early',
+        'Content-Type': 'text/plain',
+      });
+      response.write('hello '.repeat(500));
+      response.addTrailers(late);
+      response.end();
+    },
+  });
+  const own = headers({ response: { remove: ['X-Secret'], set: { 'X-Origin': 'edge' } } });
+  const listen = [{ address: '127.0.0.1:0', h2c: true }];
+  try {
+    // Passing in its own framing, and through a transform.
+    for (const plugins of [
+      [own, roundRobin()],
+      [own, compress(), roundRobin()],
+    ]) {
+      await withWeldr({ listen, servers: [origin.url], plugins }, async ({ port, url }) => {
+        const client = await RawClient.open(port);
+        client.send('GET / HTTP/1.1\r\nHost: a.test\r\nTE: trailers\r\nAccept-Encoding: gzip\r\n\r\n');
+        const message = await client.response('GET');
+        assert.equal([valuesOf(message, 'X-Secret'), valuesOf(message, 'X-Origin')], [[], ['edge']]);
+        assert.equal(message.trailers, [['X-Sum', '7']]);
+        client.close();
+        const { trailers } = await h2Exchange(url, { te: 'trailers', 'accept-encoding': 'gzip' });
+        assert.equal(
+          [trailers?.['x-secret'], trailers?.['x_origin'], trailers?.['x-sum']],
+          [undefined, undefined, '7'],
+        );
+      });
     }
   } finally {
     await origin.close();
