@@ -31,6 +31,11 @@ export class Generations<Value> {
     return earlier;
   }
 
+  /** As {@link get}, but it does not count as asked for. */
+  peek(key: string): Value | undefined {
+    return this.young.get(key) ?? this.old.get(key);
+  }
+
   /** Puts in a key that is not there. */
   set(key: string, value: Value): void {
     if (this.young.size >= this.generation) {

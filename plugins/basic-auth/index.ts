@@ -67,6 +67,18 @@ export const basicAuth = definePlugin({
         done(null, refusals.wrong);
         return;
       }
+      if (ctx.rehearsal) {
+        // Neither is the thread kept from clients, nor can somebody who may look try passwords here.
+        const isKnown = users.has(credentials.user);
+        ctx.note(
+          isKnown
+            ? 'basic-auth: the password is not checked for an explained request; taken as right'
+            : 'basic-auth: wrong, there is no such user',
+        );
+        if (isKnown) admit(ctx, credentials.user);
+        done(null, isKnown ? undefined : refusals.wrong);
+        return;
+      }
       const leave = checks.check(credentials, addressKey(ctx.clientIp), verdict => {
         if (verdict === 'right') admit(ctx, credentials.user);
         else ctx.note(`basic-auth: ${verdict}`);

@@ -9,7 +9,7 @@ import { isToken } from '../../core/request/headers.ts';
 import { hostName } from '../../core/request/host-pattern.ts';
 import { type Reply, reply } from '../../core/request/reply.ts';
 import { duration } from '../../core/settings/duration.ts';
-import { type Turn, Turns } from './turns.ts';
+import { type Outlook, type Turn, Turns } from './turns.ts';
 
 const key = z.union([
   z.enum(['client', 'host']),
@@ -73,12 +73,15 @@ export const concurrencyLimit = definePlugin({
     const late = refused.labels('late');
 
     hooks.request.tapAsync('concurrency-limit', (ctx, done) => {
+      const counted = key === undefined ? '' : keyOf(ctx, key);
       if (ctx.rehearsal) {
-        done(null);
+        const outlook = turns.outlook(counted);
+        ctx.note(`concurrency-limit: ${describe(outlook, { max, queue })}`);
+        done(null, outlook.admission === 'full' ? refusal : undefined);
         return;
       }
       const turn: OwnTurn = {
-        key: key === undefined ? '' : keyOf(ctx, key),
+        key: counted,
         cancel: undefined,
         granted() {
           turn.cancel?.();
@@ -116,6 +119,17 @@ export const concurrencyLimit = definePlugin({
     });
   },
 });
+
+/** For an explained request, which takes no place. */
+function describe(
+  { admission, active, waiting }: Outlook,
+  { max, queue }: { readonly max: number; readonly queue: number },
+): string {
+  const waits = waiting === 0 && queue === 0 ? '' : `, ${waiting} of ${queue} wait`;
+  const now = `${active} of ${max} places are taken${waits}`;
+  if (admission === 'now') return now;
+  return admission === 'full' ? `full: ${now}` : `it would wait for its turn: ${now}`;
+}
 
 function refusalWith(status: 503 | 429): Reply {
   return reply(status, `${status} too many requests at once\n`, { 'Retry-After': '1' });

@@ -10,6 +10,13 @@ export interface Turn {
   granted(): void;
 }
 
+/** What would become of a request that asked now, and how many there are of its key. */
+export interface Outlook {
+  readonly admission: Admission;
+  readonly active: number;
+  readonly waiting: number;
+}
+
 interface Line {
   active: number;
   /** In the order in which they came. */
@@ -45,18 +52,23 @@ export class Turns {
 
   take(turn: Turn): Admission {
     const line = this.lines.get(turn.key);
+    const admission = this.admissionTo(line);
     if (line === undefined) {
       this.lines.set(turn.key, { active: 1, waiting: new Set() });
-      return 'now';
-    }
-    if (line.active < this.max) {
+    } else if (admission === 'now') {
       line.active++;
-      return 'now';
+    } else if (admission === 'waits') {
+      line.waiting.add(turn);
+      this.waitingInAll++;
     }
-    if (line.waiting.size >= this.queue || this.waitingInAll >= this.total) return 'full';
-    line.waiting.add(turn);
-    this.waitingInAll++;
-    return 'waits';
+    return admission;
+  }
+
+  /** What {@link take} would return; nothing is changed. */
+  outlook(key: string): Outlook {
+    const line = this.lines.get(key);
+    const { active = 0, waiting } = line ?? {};
+    return { admission: this.admissionTo(line), active, waiting: waiting?.size ?? 0 };
   }
 
   /** Gives a turn back, or leaves the line; once for each that was not `full`. */
@@ -76,5 +88,10 @@ export class Turns {
     }
     line.active--;
     if (line.active === 0) this.lines.delete(turn.key);
+  }
+
+  private admissionTo(line: Line | undefined): Admission {
+    if (line === undefined || line.active < this.max) return 'now';
+    return line.waiting.size >= this.queue || this.waitingInAll >= this.total ? 'full' : 'waits';
   }
 }

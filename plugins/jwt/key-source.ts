@@ -7,6 +7,8 @@ import type { CheckingKeys } from './verification.ts';
 export interface KeySource {
   /** Undefined: there are none. */
   readonly keys: CheckingKeys | undefined;
+  /** Can there be others? */
+  readonly canRenew: boolean;
   /** Resolves when there may be others, within a time; at once where there will be none. */
   renewed(): Promise<void>;
   close(): void;
@@ -14,6 +16,7 @@ export interface KeySource {
 
 /** Keys that stand in the config. */
 export class FixedKeys implements KeySource {
+  readonly canRenew = false;
   readonly keys: CheckingKeys;
 
   constructor(keys: CheckingKeys) {
@@ -37,6 +40,7 @@ export interface FetchedKeysOptions {
 /** Keys that the manager fetches. One question of it serves all requests that wait. */
 export class FetchedKeys implements KeySource {
   keys: CheckingKeys | undefined;
+  readonly canRenew = true;
   private readonly options: FetchedKeysOptions;
   private edition: number | undefined;
   private quietUntil = 0;

@@ -37,6 +37,7 @@ export interface TokenChecksOptions {
 }
 
 const noKeys: Verdict = { failed: 'there are no keys' };
+const noneForeseen: Verdict = { failed: 'there are no keys yet, and an explained request has none fetched' };
 /** Tokens that are being checked at once. */
 const mostAtOnce = 1_000;
 const tooMany: Verdict = { failed: 'too many tokens at once' };
@@ -77,6 +78,20 @@ export class TokenChecks {
     }
     waiters.add(waiter);
     return () => void waiters?.delete(waiter);
+  }
+
+  /** What {@link check} would say by the keys that are there; nothing is fetched, remembered or looked up. */
+  async foresee(token: string): Promise<Verdict> {
+    const { keys, clock, verification } = this.options;
+    if (keys.keys === undefined) return noneForeseen;
+    try {
+      return { claims: await new Verification(keys.keys, verification).check(token, clock.now()) };
+    } catch (thrown) {
+      if (!(thrown instanceof TokenRefused)) return { failed: describeError(thrown) };
+      const { message } = thrown;
+      const isUnknown = thrown instanceof KeyUnknown && keys.canRenew;
+      return { refused: isUnknown ? `${message}; an explained request has no newer ones fetched` : message };
+    }
   }
 
   private forget(): void {

@@ -84,10 +84,11 @@ export class WorkerBuckets {
     return 0;
   }
 
-  /** What {@link take} would return, without a token being taken. */
+  /** What {@link take} would return; nothing is changed. */
   outlook(key: string, now: number): number {
-    const bucket = this.table.get(key);
-    if (bucket === undefined) return 0;
+    const known = this.table.peek(key);
+    if (known === undefined) return 0;
+    const bucket = { ...known };
     this.refill(bucket, now);
     return bucket.tokens < whole ? this.waitFor(bucket) : 0;
   }

@@ -1,4 +1,5 @@
 // Requests that are only explained, through each built-in plugin which counts, stores or asks: nothing is changed by them.
+import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../core/plugin/plugin.ts';
 import {
@@ -9,10 +10,12 @@ import {
   upstreamRecord,
   workerSide,
 } from '../../core/testing.ts';
+import { basicAuth } from '../../plugins/basic-auth/index.ts';
 import { circuitBreaker } from '../../plugins/circuit-breaker/index.ts';
 import { concurrencyLimit } from '../../plugins/concurrency-limit/index.ts';
 import { failOpen } from '../../plugins/fail-open/index.ts';
 import { forwardAuth } from '../../plugins/forward-auth/index.ts';
+import { jwt } from '../../plugins/jwt/index.ts';
 import { passiveHealth } from '../../plugins/passive-health/index.ts';
 import { peakEwma } from '../../plugins/peak-ewma/index.ts';
 import { rateLimit } from '../../plugins/rate-limit/index.ts';
@@ -172,15 +175,80 @@ test('take no token of a limit, and are told when there is none', async () => {
   });
 });
 
-test('take no place of those that may run at once, and wait for none', async () => {
+test('take no place of those that may run at once, wait for none, and are told how many are taken', async () => {
   await withSide([concurrencyLimit({ max: 1, queue: 1 }), roundRobin()], async side => {
+    const told: unknown[] = [];
+    const tell = async (): Promise<void> => {
+      const { response, notes } = await side.explain();
+      told.push([response.status, ...notes]);
+    };
+    await tell();
     const held = Promise.withResolvers<200>();
     const running = side.run({ answers: [held.promise] });
     await settle();
-    await side.explain();
+    await tell();
     const waiting = side.run();
+    await settle();
+    await tell();
     held.resolve(200);
     assert.equal([(await running).status, (await waiting).status], [200, 200]);
+    assert.equal(told, [
+      [200, 'concurrency-limit: 0 of 1 places are taken, 0 of 1 wait'],
+      [200, 'concurrency-limit: it would wait for its turn: 1 of 1 places are taken, 0 of 1 wait'],
+      [503, 'concurrency-limit: full: 1 of 1 places are taken, 1 of 1 wait'],
+    ]);
+  });
+});
+
+test('have no keys of tokens fetched, and are told where there are none', async () => {
+  let fetched = 0;
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const keys = [{ ...(await exportJWK(publicKey)), kid: 'one' }];
+  const provider = await startOrigin({
+    handle(_, response) {
+      fetched++;
+      response.end(JSON.stringify({ keys }));
+    },
+  });
+  const clock = new FakeClock();
+  const bearer = async (kid: string) => {
+    const token = new SignJWT({ exp: clock.now() / 1_000 + 60 }).setProtectedHeader({ alg: 'ES256', kid });
+    return { headers: { Authorization: `Bearer ${await token.sign(privateKey)}` } };
+  };
+  const plugins = [jwt({ jwks: provider.url, cooldown: '1s' }), roundRobin()];
+  const manager = await managerSide(plugins, { servers: urls, clock });
+  const worker = await workerSide(plugins, { manager });
+  const told = async (kid: string) => {
+    const { response, notes } = await worker.explain(await bearer(kid));
+    return [response.status, ...notes];
+  };
+  assert.equal(await told('one'), [
+    503,
+    'jwt: there are no keys yet, and an explained request has none fetched',
+  ]);
+  assert.is((await worker.run(await bearer('one'))).status, 200, 'this one waits for them');
+  clock.advance(2_000);
+  const before = fetched;
+  assert.equal([await told('one'), fetched], [[200], before]);
+  const why = 'jwt: the key of the token is not known; an explained request has no newer ones fetched';
+  assert.equal([await told('two'), fetched], [[401, why], before]);
+  await worker.close();
+  await manager.close();
+  await provider.close();
+});
+
+test('have no password checked: nobody can try passwords with them, or keep clients from the thread', async () => {
+  const users = { ada: '$2b$04$L7rDxBXJI/rC75nE4MHVB.AZPQf0kn7WZ1OZw7C6nr.iDArP5823e' };
+  await withSide([basicAuth({ users }), roundRobin()], async side => {
+    const told = async (user: string) => {
+      const Authorization = `Basic ${Buffer.from(`${user}:a guess`).toString('base64')}`;
+      const { response, notes } = await side.explain({ headers: { Authorization } });
+      return [response.status, notes[0]];
+    };
+    const taken = 'basic-auth: the password is not checked for an explained request; taken as right';
+    assert.equal(await told('ada'), [200, taken]);
+    assert.equal(await told('eve'), [401, 'basic-auth: wrong, there is no such user']);
+    assert.is((await side.explain()).response.status, 401);
   });
 });
 

@@ -154,7 +154,7 @@ test('has a turn in a pool end with a request that its fallback served', async (
 test('takes no turn for a request that is only explained', async () => {
   const side = await start({ max: 1, queue: 0 });
   const held = begin(side);
-  assert.is((await side.run({ rehearsal: true })).status, 200);
+  assert.is((await side.run({ rehearsal: true })).status, 503, 'it is told that there is none');
   held.end();
 });
 
