@@ -27,7 +27,7 @@ type Side = ManagerSide<ToManager, ToWorker, Memory>;
 
 /** Starts the manager side; throws CONFIG_INVALID for a `ca` that cannot be used. */
 export function startManager(side: Side, settings: AcmeSettings): void {
-  const { certificates, channel, clock, hooks, log, memory, onClose, operator, pools, status } = side;
+  const { certificates, channel, clock, events, hooks, log, memory, onClose, operator, pools, status } = side;
   const { directory, domains, keyType } = settings;
   const ending = new AbortController();
   const { signal } = ending;
@@ -53,6 +53,7 @@ export function startManager(side: Side, settings: AcmeSettings): void {
     cutOff: memory.cutOff,
     clock,
     log,
+    events,
     signal,
     certificateOf(name) {
       const cert = operator.entity('certificate', name)?.value['cert'];

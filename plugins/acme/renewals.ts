@@ -4,10 +4,12 @@ import type { Logger } from 'pino';
 import type { ManagerCertificates } from '../../core/certificates/manager-certificates.ts';
 import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { describeError, WeldrError } from '../../core/errors.ts';
+import type { ManagerEvents } from '../../core/events/plugin-events.ts';
 import type { Issued } from './authority.ts';
 import { backoff } from './backoff.ts';
 import type { Issuer } from './issuer.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
+import { orderProblem } from './order-problem.ts';
 import { pause } from './pause.ts';
 import { AcmeProblem, remedyFor } from './problem.ts';
 import type { RenewalAdvice } from './renewal-advice.ts';
@@ -36,6 +38,7 @@ export interface RenewalsOptions {
   readonly cutOff: Set<string>;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly events: Pick<ManagerEvents, 'problem'>;
   /** The plugin ends. */
   readonly signal: AbortSignal;
   /** PEM of a certificate that is in force. */
@@ -123,6 +126,8 @@ export class Renewals {
   private async look(): Promise<number> {
     const { wishes, clock, mayOrder, signal } = this.options;
     let next = longestSleep;
+    // All nodes say it, whoever orders.
+    for (const wish of wishes) this.tellProblem(wish);
     for (const wish of wishes) {
       if (signal.aborted || !mayOrder()) return longestSleep;
       await this.takeAdvice(wish);
@@ -131,8 +136,16 @@ export class Renewals {
       if (due === undefined) continue;
       const wait = due <= clock.now() ? await this.order(wish) : due - clock.now();
       next = Math.min(next, wait);
+      this.tellProblem(wish);
     }
     return next;
+  }
+
+  private tellProblem(wish: Wish): void {
+    const { certificates, clock, events, ledger } = this.options;
+    const { name } = wish;
+    const facts = { standing: this.standing(wish), found: certificates.get(name), entry: ledger.entry(name) };
+    events.problem(`order of ${name}`, orderProblem(wish, { ...facts, now: clock.now() }));
   }
 
   private tellForeign({ name }: Wish, isForeign: boolean): void {

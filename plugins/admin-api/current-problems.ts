@@ -4,6 +4,7 @@ import { bounded } from '../../core/events/event.ts';
 import type { Problem } from '../../core/events/problems.ts';
 import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
+import { timeOfDay } from '../../core/time-of-day.ts';
 import type { PoolFacts } from './pool-facts.ts';
 
 /** Deaths of workers are told for so long, ms. */
@@ -65,7 +66,7 @@ function poolProblem(pool: PoolFacts, isOnly: boolean, now: number): CurrentProb
   if (down.length > 0) {
     const since = Math.min(...down.map(server => server.since ?? Number.POSITIVE_INFINITY));
     const known = Number.isFinite(since) ? since : null;
-    const from = known === null ? '' : ` since ${timeOf(known, now)}`;
+    const from = known === null ? '' : ` since ${timeOfDay(known, now)}`;
     const text = `${down.length} of ${servers} servers of ${name} down: ${reasonsOf(down)}${from}`;
     const ids = down.slice(0, maxServersNamed).map(({ id }) => id);
     return { severity, text: bounded(text, 500), since: known, servers: ids, ...about };
@@ -161,13 +162,4 @@ function linksOf({ pool, certificate }: Problem): Link[] {
 
 function link(rel: string, href: string): Link {
   return { rel, href, method: 'GET' };
-}
-
-/** As the clocks of this machine show it; with its day, where that is not within the last 24 hours. */
-function timeOf(at: number, now: number): string {
-  const date = new Date(at);
-  const two = (part: number): string => String(part).padStart(2, '0');
-  const time = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  if (now - at < 24 * 3_600_000) return time;
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
 }

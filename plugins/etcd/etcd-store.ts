@@ -100,6 +100,11 @@ export class EtcdStore implements StateStore {
     return this.options.clock.monotonic() - this.lastAnswer;
   }
 
+  /** Why etcd was not reached the last time; empty: it was. */
+  get awayBecause(): string {
+    return this.away;
+  }
+
   get stale(): boolean {
     return !this.following || this.silentFor > staleAfter;
   }

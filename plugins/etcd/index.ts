@@ -11,6 +11,7 @@ import { secret } from '../../core/settings/secret.ts';
 import { FixedStore } from '../../core/state/fixed-store.ts';
 import { readKeyFile } from '../../core/state/key-file.ts';
 import { SealedStore } from '../../core/state/sealed-store.ts';
+import { AwayProblem } from './away-problem.ts';
 import type { EtcdTls } from './client.ts';
 import { ClusterNode, type ClusterNodeOptions, type ClusterSurroundings } from './cluster-node.ts';
 import { addClusterRoutes } from './routes.ts';
@@ -165,7 +166,7 @@ export const etcd = definePlugin({
 });
 
 /** How the replica of the cluster is, looked at each second. */
-function showHealth({ store }: ClusterNode, { metrics, clock, onClose }: Side): void {
+function showHealth({ store }: ClusterNode, { metrics, clock, events, onClose }: Side): void {
   const following = metrics.gauge({
     name: 'etcd_up',
     help: "Does a majority of etcd answer, and is what this node has of the cluster's state up to date?",
@@ -174,7 +175,9 @@ function showHealth({ store }: ClusterNode, { metrics, clock, onClose }: Side): 
     name: 'etcd_lag_seconds',
     help: 'Time since etcd last confirmed that this node has all of its state.',
   });
+  const problem = new AwayProblem({ store, events, clock });
   const look = (): void => {
+    problem.look();
     following.set(store.stale ? 0 : 1);
     if (Number.isFinite(store.silentFor)) lag.set(Math.max(0, store.silentFor) / 1_000);
   };

@@ -220,12 +220,20 @@ test('a failure is told with name, reason, remedy and the time of the next attem
   await clock.advanceAsync(1);
   assert.is(issues.orders.length, 2);
   assert.is(ledger.entry('shop.test').failures, 2);
+  await until(() => side.problems.list.length === 1);
+  const [{ severity, text } = { severity: '', text: '' }] = side.problems.list;
+  assert.is(severity, 'error');
+  assert.match(
+    text,
+    'there is no certificate for shop.test: refused (connection); the authority has to reach',
+  );
   await clock.advanceAsync(10 * minute - 1);
   assert.is(issues.orders.length, 2);
   await clock.advanceAsync(1);
   await until(() => side.certificates.get('shop.test') !== undefined);
   assert.equal([issues.orders.length, ledger.entry('shop.test').failures], [3, 0]);
   assert.is(ledger.entry('shop.test').lastFailure, undefined);
+  await until(() => side.problems.list.length === 0);
   await side.close();
 });
 

@@ -49,6 +49,14 @@ const body = async () => {
         const { etcd_lag_seconds } = shown();
         assert.ok(etcd_lag_seconds !== undefined && etcd_lag_seconds < 60);
         await until('a has it no more', async () => (await status(a.port, '/new')) === 503);
+        const problemsOf = () => first.events.problems.filter(({ text }) => text.startsWith('etcd has not'));
+        assert.equal(problemsOf(), []);
+        await cluster.signal(0, 'SIGKILL');
+        await until('a says that etcd is away', () => problemsOf().length === 1);
+        const text = problemsOf()[0]?.text ?? '';
+        assert.match(text, /^etcd has not (answered|been followed) since \d\d:\d\d: \S/);
+        cluster.startMember(0);
+        await until('a says that it is over', () => problemsOf().length === 0);
       });
     });
   } finally {
@@ -57,6 +65,7 @@ const body = async () => {
   }
 };
 
-const behaviour = 'what is put, changed and removed at one node is so at both';
+const behaviour =
+  'what is put, changed and removed at one node is so at both, and each says in words that etcd is away';
 if (missing === undefined) test(behaviour, body);
 else test.skip(behaviour, missing, body);
