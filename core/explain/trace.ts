@@ -59,12 +59,22 @@ export interface Traced {
   readonly over: boolean;
 }
 
+/** Who follows a trace. */
+export interface TraceReader {
+  /** What there is from this number on. */
+  read(after: number): Traced;
+  /** Follows it no more. A trace that nobody follows or reads is kept for half a minute. */
+  leave(): void;
+}
+
 /** Traces of real requests. While there is one, workers write down what becomes of those that it is about. */
 export interface RequestTraces {
   /** Begins one, and returns its number. Throws LIMIT_REACHED where there are too many. */
   start(wish: TraceInput): number;
   /** Resolves with the requests from this number on, when there is one, or it is over, or `waitMs` have passed. Rejects with NOT_FOUND. */
   read(id: number, after: number, waitMs: number): Promise<Traced>;
+  /** Follows one: `news` is called when there is another request, or it is over. Undefined: there is no such trace. */
+  follow(id: number, news: () => void): TraceReader | undefined;
   /** Ends one; false: there is none. */
   end(id: number): boolean;
 }

@@ -54,6 +54,8 @@ export interface EventStream {
   /** Does the caller take what is sent? False while some 64 KB of it wait. */
   readonly ready: boolean;
   send(message: StreamMessage): void;
+  /** Nothing more comes: ends the stream when what was sent is taken. */
+  finish(): void;
 }
 
 /** Who sends over a stream. */
@@ -102,6 +104,8 @@ export interface AdminRoute {
   readonly body?: z.ZodType;
   /** What it answers, by status, for the same; errors that every call has are left out. */
   readonly answers?: Readonly<Record<number, string>>;
+  /** It may answer with a stream of events as well, for the same. */
+  readonly streams?: true;
   /** The most bytes that its request's body may have; default 64 KB. */
   readonly maxBody?: number;
   /** Its answer may come after the plugin that serves it was closed, as that of a reload; default false. */

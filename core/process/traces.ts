@@ -2,15 +2,13 @@
 import type { CancelTimer, Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { Explanation } from '../explain/explanation.ts';
-import type { RequestTraces, Traced, TraceInput } from '../explain/trace.ts';
+import type { RequestTraces, Traced, TraceInput, TraceReader } from '../explain/trace.ts';
 import type { ManagerMessage } from './messages.ts';
 
 /** The most traces at a time. */
 const mostTraces = 4;
 /** How long a trace that nobody reads goes on, ms. */
 const patience = 30_000;
-/** How often a reader that waits looks, ms. */
-const lookInterval = 100;
 
 /** What {@link Traces} work with. */
 export interface TracesOptions {
@@ -23,6 +21,8 @@ interface Trace {
   readonly wish: TraceInput;
   readonly requests: Explanation[];
   readonly endsAt: number;
+  /** Those who follow it, by what they are told with. */
+  readonly readers: Set<() => void>;
   isOver: boolean;
   /** Until when it is kept for somebody who reads. */
   keptUntil: number;
@@ -60,26 +60,50 @@ export class Traces implements RequestTraces {
     const now = this.options.clock.monotonic();
     const id = ++this.last;
     const endsAt = now + wish.duration;
-    this.byId.set(id, { wish, requests: [], endsAt, isOver: false, keptUntil: now + patience });
+    this.byId.set(id, {
+      wish,
+      requests: [],
+      endsAt,
+      readers: new Set(),
+      isOver: false,
+      keptUntil: now + patience,
+    });
     this.stopLooking ??= this.options.clock.every(1_000, () => this.look());
     this.options.tell(this.message);
     return id;
   }
 
   async read(id: number, after: number, waitMs: number): Promise<Traced> {
-    const trace = this.byId.get(id);
-    if (trace === undefined) throw new WeldrError('NOT_FOUND', `there is no trace ${id}, or it is over`);
-    const { clock } = this.options;
-    const until = clock.monotonic() + waitMs;
-    const isReady = (): boolean =>
-      trace.isOver || trace.requests.length > after || clock.monotonic() >= until;
-    while (!isReady()) {
-      trace.keptUntil = clock.monotonic() + patience;
-      await new Promise<void>(resolve => void clock.after(lookInterval, resolve));
+    const news = Promise.withResolvers<void>();
+    const reader = this.follow(id, news.resolve);
+    if (reader === undefined) throw new WeldrError('NOT_FOUND', `there is no trace ${id}, or it is over`);
+    const cancel = this.options.clock.after(waitMs, news.resolve);
+    try {
+      const { requests, over } = reader.read(after);
+      if (waitMs > 0 && requests.length === 0 && !over) await news.promise;
+      return reader.read(after);
+    } finally {
+      cancel();
+      reader.leave();
     }
-    trace.keptUntil = clock.monotonic() + patience;
-    const requests = trace.requests.slice(after);
-    return { requests, next: after + requests.length, over: trace.isOver };
+  }
+
+  follow(id: number, news: () => void): TraceReader | undefined {
+    const trace = this.byId.get(id);
+    if (trace === undefined) return undefined;
+    // One of its own, as the same function may follow twice.
+    const told = (): void => news();
+    trace.readers.add(told);
+    return {
+      read(after) {
+        const requests = trace.requests.slice(after);
+        return { requests, next: after + requests.length, over: trace.isOver };
+      },
+      leave: () => {
+        trace.readers.delete(told);
+        trace.keptUntil = this.options.clock.monotonic() + patience;
+      },
+    };
   }
 
   end(id: number): boolean {
@@ -96,22 +120,28 @@ export class Traces implements RequestTraces {
     if (trace === undefined || trace.isOver) return;
     trace.requests.push({ worker, ...explanation });
     if (trace.requests.length >= trace.wish.count) this.close(trace);
+    else tellReaders(trace);
   }
 
   private close(trace: Trace): void {
     if (trace.isOver) return;
     trace.isOver = true;
     this.options.tell(this.message);
+    tellReaders(trace);
   }
 
   private look(): void {
     const now = this.options.clock.monotonic();
     for (const [id, trace] of this.byId) {
       if (now >= trace.endsAt) this.close(trace);
-      if (now >= trace.keptUntil) this.end(id);
+      if (trace.readers.size === 0 && now >= trace.keptUntil) this.end(id);
     }
     if (this.byId.size > 0) return;
     this.stopLooking?.();
     this.stopLooking = undefined;
   }
+}
+
+function tellReaders({ readers }: Trace): void {
+  for (const news of [...readers]) news();
 }

@@ -87,6 +87,8 @@ export interface TestManagerSide {
   readonly problems: Problems;
   /** What plugins count of requests. */
   readonly traffic: Traffic;
+  /** Traces; `take` is what workers tell. */
+  readonly traces: Traces;
   /** Tells the events of what happens in a manager. */
   readonly recorder: EventRecorder;
   /** What an instance keeps from one config to the next, by its name. */
@@ -170,6 +172,7 @@ export async function managerSide(
   const plugins: readonly Plugin[] = isPluginList(plugin) ? plugin : [plugin];
   const { define = {} } = options;
   const { instances, defined } = instantiateAll({ plugins, define });
+  const traces = previous?.traces ?? new Traces({ clock, tell: () => {} });
   const sides = new ManagerSides({
     pools,
     kinds,
@@ -190,8 +193,7 @@ export async function managerSide(
     reload: options.reload ?? (async () => {}),
     upgrade: options.upgrade ?? (async () => '0.0.0'),
     explain: options.explain ?? noWorker,
-    // No request comes to a manager side alone.
-    traces: new Traces({ clock, tell: () => {} }),
+    traces,
     workers: () => workers.ids(),
     send: (worker, instance, message) => workers.send(worker, instance, message),
   });
@@ -234,6 +236,7 @@ export async function managerSide(
     events,
     problems,
     traffic,
+    traces,
     recorder,
     workers,
     admin: (method, target, body, conditions = {}) =>

@@ -27,6 +27,7 @@ export function addEventRoutes(admin: AdminRoutes, side: ManagerSide, memory: Ov
       overview: 'In a stream: the overview every 2 s, as event overview',
       servers: 'In a stream: what the servers of this pool do every 2 s, as event servers',
     },
+    streams: true,
     answers: { 200: 'Events, the oldest first', 503: 'There are too many streams' },
     handle: request => (request.stream === undefined ? listOf(request, side) : streamOf(request, side, feed)),
   });

@@ -72,7 +72,7 @@ export function describeApi(routes: AdminRoutes, version: string): object {
 
 /** `shared` takes schemas that others refer to. */
 function operationOf(route: AdminRoute, shared: Record<string, JsonSchema>): object {
-  const { method, path, rel, summary, query, body, answers = {}, conditional } = route;
+  const { method, path, rel, summary, query, body, answers = {}, conditional, streams } = route;
   const parameters = [
     ...[...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
       name,
@@ -94,13 +94,17 @@ function operationOf(route: AdminRoute, shared: Record<string, JsonSchema>): obj
     ...(summary !== undefined && { summary }),
     ...(parameters.length > 0 && { parameters }),
     ...(body !== undefined && { requestBody: bodyOf(toJsonSchema(body), shared) }),
-    responses: { ...Object.fromEntries(Object.entries(answers).map(answerOf)), default: problem },
+    responses: {
+      ...Object.fromEntries(Object.entries(answers).map(answer => answerOf(answer, streams))),
+      default: problem,
+    },
   };
 }
 
-function answerOf([status, description]: [string, string]): [string, object] {
+function answerOf([status, description]: [string, string], streams: AdminRoute['streams']): [string, object] {
   if (status === '204') return [status, { description }];
-  const content = status.startsWith('2') ? { 'application/json': {} } : problem.content;
+  const stream = streams === true ? { 'text/event-stream': { schema: { type: 'string' } } } : {};
+  const content = status.startsWith('2') ? { 'application/json': {}, ...stream } : problem.content;
   return [status, { description, content }];
 }
 

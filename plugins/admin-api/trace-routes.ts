@@ -4,6 +4,7 @@ import { traceInput } from '../../core/explain/trace.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { parse } from '../../core/settings/options.ts';
 import { isSet } from './query-switch.ts';
+import { TraceStream } from './trace-stream.ts';
 
 /** How long a reader waits for a request at most, ms. */
 const longestWait = 10_000;
@@ -28,16 +29,24 @@ export function addTraceRoutes({ admin, traces }: Pick<ManagerSide, 'admin' | 't
     rel: 'traced',
     // It shows what clients ask for.
     access: 'operators',
-    summary: 'What was traced so far',
+    summary: 'What was traced so far; with Accept: text/event-stream as it comes',
     query: {
       after: 'How many were read before; those behind them are answered.',
       wait: 'Answer when there is one, or it is over, or after 10 s.',
     },
-    answers: { 200: 'The requests, where to go on, and whether it is over' },
-    async handle(request) {
-      const after = countIn(request.query.get('after') ?? '0');
-      const waitMs = isSet(request, 'wait') ? longestWait : 0;
-      return { status: 200, body: await traces.read(idOf(request.params), after, waitMs) };
+    streams: true,
+    answers: {
+      200: 'The requests, where to go on, and whether it is over',
+      404: 'There is no such trace, or it is over',
+      503: 'There are too many streams',
+    },
+    async handle({ query, params, stream }) {
+      const after = countIn(stream?.lastEventId ?? query.get('after') ?? '0');
+      const id = idOf(params);
+      const waitMs = stream === undefined && isSet({ query }, 'wait') ? longestWait : 0;
+      const body = await traces.read(id, after, waitMs);
+      if (stream === undefined) return { status: 200, body };
+      return { status: 200, body: undefined, stream: out => new TraceStream(out, traces, { id, after }) };
     },
   });
   admin.add({

@@ -170,13 +170,16 @@ test('ends, is bounded, and says what is wrong with it', async () => {
   assert.is(wrong.status, 400);
 });
 
-test('is printed as it comes by weldr trace', async () => {
+test('is printed as it comes by weldr trace, over a reload', async () => {
   const env = { WELDR_ADMIN: weldr.adminUrl };
   const running = runWeldr(['trace', '--path', '/status/*', '--status', '5xx', '--count', '2'], { env });
   let isOver = false;
   void running.then(() => {
     isOver = true;
   });
+  await send('/status/503');
+  weldr.signal('SIGHUP');
+  await weldr.logged(({ msg }) => msg === 'reloaded');
   while (!isOver) {
     await send('/status/503');
     await send('/status/200');
