@@ -402,7 +402,8 @@ async function callRoute(
       role: 'operator',
       body: throughJson(body),
     });
-    return { ...answer, body: throughJson(answer.body) };
+    const isText = answer.contentType === 'application/json' && typeof answer.body === 'string';
+    return { ...answer, body: isText ? JSON.parse(String(answer.body)) : throughJson(answer.body) };
   }
   throw new Error(`no plugin serves ${method} ${url.pathname}`);
 }

@@ -16,6 +16,7 @@ import { patchOf } from './patch-schema.ts';
 import { dryRun, override } from './query-help.ts';
 import { isSet } from './query-switch.ts';
 import type { Link } from './server-resource.ts';
+import { inSlices } from './sliced-list.ts';
 
 /** What these routes work with. */
 export interface KindRoutesOptions {
@@ -99,7 +100,7 @@ class KindRoutes {
     this.operator = operator;
   }
 
-  list({ query }: AdminRequest): AdminAnswer {
+  async list({ query }: AdminRequest): Promise<AdminAnswer> {
     const { plural } = this.view.kind;
     const href = `/${plural}`;
     const links: Link[] = [
@@ -112,11 +113,13 @@ class KindRoutes {
     }
     const { page, next } = pageOfNames(this.view.keys, query);
     if (next !== undefined) links.push({ rel: 'next', href: `${href}?${next}`, method: 'GET' });
-    const shown = page.flatMap(key => {
+    const shown = await inSlices(page, key => {
       const entity = this.entity(key);
-      return entity === undefined ? [] : [this.resource(key, entity, 'listed')];
+      return entity === undefined ? undefined : JSON.stringify(this.resource(key, entity, 'listed'));
     });
-    return { status: 200, body: { [plural]: shown, links, ...stale } };
+    const rest = JSON.stringify({ links, ...stale }).slice(1);
+    const body = `{${JSON.stringify(plural)}:[${shown}],${rest}\n`;
+    return { status: 200, contentType: 'application/json', body };
   }
 
   show(request: AdminRequest): AdminAnswer {
