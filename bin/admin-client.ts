@@ -15,17 +15,21 @@ const maxAnswer = 64 * 1024 * 1024;
 /** A stream says something every 15 s at least; ms. */
 const silentFor = 40_000;
 
+/** How long an answer is waited for. */
+export interface Patience {
+  /** ms; default 30 000. */
+  readonly timeoutMs?: number;
+  /** Gives the call up. */
+  readonly signal?: AbortSignal;
+}
+
 /** A call of the admin API. */
-export interface AdminCall {
+export interface AdminCall extends Patience {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** With its query, such as `/servers?wait`. */
   readonly path: string;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** How long an answer may take, ms; default 30 000. */
-  readonly timeoutMs?: number;
-  /** Gives the call up. */
-  readonly signal?: AbortSignal;
 }
 
 /** Nothing answers there, or not in time. */
@@ -70,8 +74,8 @@ export class AdminClient {
   }
 
   /** As `call` for what only some Weldrs have: undefined where there is no such path, as its plugin is not loaded. */
-  async find(path: string): Promise<unknown> {
-    const { status, answer } = await this.ask({ method: 'GET', path });
+  async find(path: string, patience: Patience = {}): Promise<unknown> {
+    const { status, answer } = await this.ask({ method: 'GET', path, ...patience });
     if (status === 404) return undefined;
     if (status >= 400) throw new CommandError(refusal(status, answer));
     return answer;

@@ -1,11 +1,12 @@
 // The counts for who does not see a terminal: one block of text, or one line of JSON, with each look.
 import { once } from 'node:events';
 import type { AdminClient } from '../admin-client.ts';
-import { formatTable } from '../table.ts';
+import { formatTable, printable } from '../table.ts';
 import { columnsBetween, figure, idColumn } from './columns.ts';
 import { follow } from './follow.ts';
 import type { Look, ServerLook, Tally } from './look.ts';
 import { type Order, sorted } from './order.ts';
+import { overviewText } from './overview-lines.ts';
 import type { WatchOptions } from './view.ts';
 
 /** Writes the counts until `stop` aborts; problems go to `errors`, once each. */
@@ -37,7 +38,7 @@ export async function writeBlocks(
 }
 
 /** One look as tables. */
-export function block({ client, server, servers }: Look, order?: Order): string {
+export function block({ client, server, servers, overview }: Look, order?: Order): string {
   const tally = (who: string, { rate, failedRate, success, failed }: Tally) => [
     who,
     figure(rate),
@@ -47,6 +48,7 @@ export function block({ client, server, servers }: Look, order?: Order): string 
   ];
   const columns = [idColumn, ...columnsBetween(servers)];
   return [
+    ...(overview === undefined ? [] : [printableLines(overviewText(overview))]),
     formatTable(
       ['', 'REQ/S', 'FAIL/S', 'SUCCESS', 'FAILED'],
       [tally('clients', client), tally('servers', server)],
@@ -59,10 +61,11 @@ export function block({ client, server, servers }: Look, order?: Order): string 
 }
 
 /** One look as JSON: what the API said, and the rates; null: not known. */
-export function jsonLine({ client, server, servers }: Look, order?: Order): string {
+export function jsonLine({ client, server, servers, overview }: Look, order?: Order): string {
   const value = {
     at: new Date().toISOString(),
     total: { client: withRates(client), server: withRates(server) },
+    ...(overview !== undefined && { overview: { ...overview, history: undefined } }),
     servers: sorted(servers, order).map(row => ({
       ...row.counts,
       ...ratesOf(row),
@@ -75,6 +78,8 @@ export function jsonLine({ client, server, servers }: Look, order?: Order): stri
     character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
+
+const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
 
 const withRates = (tally: Tally) => ({
   success: tally.success,

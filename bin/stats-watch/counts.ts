@@ -1,6 +1,6 @@
 // Counts: what the admin API says of clients and servers at one moment.
 import { z } from 'zod';
-import type { AdminClient } from '../admin-client.ts';
+import type { AdminClient, Patience } from '../admin-client.ts';
 import { understood } from '../commands/servers.ts';
 
 const outcomes = z.looseObject({ success: z.number(), failed: z.number() });
@@ -43,10 +43,7 @@ export interface Counts {
 }
 
 /** Asks the admin API; throws what `AdminClient.call` throws. */
-export async function readCounts(
-  admin: AdminClient,
-  patience: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
-): Promise<Counts> {
+export async function readCounts(admin: AdminClient, patience: Patience = {}): Promise<Counts> {
   const [total, detail] = await Promise.all(
     ['/stats', '/stats/detail'].map(path => admin.call({ method: 'GET', path, ...patience })),
   );

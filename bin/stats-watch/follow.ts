@@ -1,9 +1,10 @@
 // Follows the counts of a running Weldr, over its restarts.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AdminClient, UnreachableError } from '../admin-client.ts';
+import { type AdminClient, type Patience, UnreachableError } from '../admin-client.ts';
 import { CommandError } from '../command-error.ts';
 import { type Counts, readCounts } from './counts.ts';
 import { type Look, lookAt } from './look.ts';
+import { type Overview, OverviewReader } from './overview.ts';
 
 /** Why there is nothing new to see, for people. */
 export interface Problem {
@@ -22,20 +23,32 @@ export async function* follow(
   intervalMs: number,
   signal: AbortSignal,
 ): AsyncGenerator<Look | Problem, void> {
-  let before: Counts | undefined = await readCounts(admin, { signal });
-  yield lookAt(before, undefined);
+  const overviews = new OverviewReader(admin);
+  const read = async (patience: Patience): Promise<Readings> => {
+    const [counts, overview] = await Promise.all([readCounts(admin, patience), overviews.read(patience)]);
+    return { counts, overview };
+  };
+  const { counts, overview } = await read({ signal });
+  yield { ...lookAt(counts, undefined), overview };
+  let before: Counts | undefined = counts;
   while (await passes(intervalMs, signal)) {
-    const read = await tryToRead(admin, signal);
+    const now = await tryTo(() => read({ signal, timeoutMs }), admin);
     if (signal.aborted) return;
-    yield 'problem' in read ? read : lookAt(read, before);
+    yield 'problem' in now ? now : { ...lookAt(now.counts, before), overview: now.overview };
     // It may have begun anew meanwhile, and have counted more than before since.
-    before = 'problem' in read ? undefined : read;
+    before = 'problem' in now ? undefined : now.counts;
   }
 }
 
-async function tryToRead(admin: AdminClient, signal: AbortSignal): Promise<Counts | Problem> {
+/** All that is read for one look. */
+interface Readings {
+  readonly counts: Counts;
+  readonly overview: Overview | undefined;
+}
+
+async function tryTo(read: () => Promise<Readings>, admin: AdminClient): Promise<Readings | Problem> {
   try {
-    return await readCounts(admin, { signal, timeoutMs });
+    return await read();
   } catch (thrown) {
     if (thrown instanceof UnreachableError) {
       return { problem: `cannot reach ${admin.origin}, trying again (${thrown.reason})` };

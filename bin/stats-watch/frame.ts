@@ -3,6 +3,7 @@ import { figure } from './columns.ts';
 import { type Line, type Piece, partsThatFit, wrapped } from './line.ts';
 import type { Look, Tally } from './look.ts';
 import { type Order, sorted } from './order.ts';
+import { problemLines, trafficLine, trafficLines } from './overview-lines.ts';
 import { serverTable } from './server-table.ts';
 
 /** What a frame is drawn of. */
@@ -37,7 +38,7 @@ export function drawFrame(content: FrameContent, { columns: width, rows: height 
   const problem = content.problem ?? slowAnswer(content);
   const isOld = problem !== undefined;
   const { servers } = content.look;
-  const head = headOf(content, { isOld, width }).slice(0, headRows(height));
+  const head = headOf(content, { isOld, width, height });
   const complaint = isOld ? complaintOf(problem, { width, height }) : [];
   const count = Math.max(0, height - head.length - 1 - complaint.length - 1);
   const foot = footOf(content, { hidden: Math.max(0, servers.length - count), width });
@@ -51,24 +52,30 @@ export function drawFrame(content: FrameContent, { columns: width, rows: height 
   return [...top, ...between, ...bottom];
 }
 
-/** On a low terminal the servers are worth more than what stands above them. */
-const headRows = (height: number): number => (height < 6 ? 0 : height < 12 ? 2 : 4);
-
+/** What stands above the servers: on a low terminal they are worth more than that. */
 function headOf(
   { address, look, readAt, ageMs }: FrameContent,
-  { isOld, width }: { readonly isOld: boolean; readonly width: number },
+  { isOld, width, height }: { readonly isOld: boolean; readonly width: number; readonly height: number },
 ): Line[] {
+  if (height < 6) return [];
   const title: Piece[] = [
     { text: 'weldr stats', style: 'title' },
     isOld ? { text: `${secondsOf(ageMs)} old`, style: 'bad' } : { text: readAt },
     { text: address },
   ];
-  return [
-    partsThatFit(title, width),
+  const first = partsThatFit(title, width);
+  const tallies = [
     partsThatFit(tallyParts('clients', look.client, isOld), width),
     partsThatFit(tallyParts('servers', look.server, isOld), width),
-    [],
   ];
+  const { overview } = look;
+  if (overview === undefined) return height < 12 ? [first, ...tallies.slice(0, 1)] : [first, ...tallies, []];
+  const problems = (most: number): Line[] => problemLines(overview, { width, most, isOld });
+  const inOne = trafficLine(overview, { width, isOld });
+  if (height < 12) return [first, ...(inOne.length > 0 ? inOne : tallies.slice(0, 1)), ...problems(1)];
+  if (height < 20) return [first, ...inOne, ...tallies, ...problems(2), []];
+  const most = Math.max(3, Math.floor(height / 6));
+  return [first, ...trafficLines(overview, { width, isOld }), ...tallies, ...problems(most), []];
 }
 
 function tallyParts(who: string, { rate, failedRate, success, failed }: Tally, isOld: boolean): Piece[] {

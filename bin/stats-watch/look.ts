@@ -1,5 +1,6 @@
 // Look: what happened between two readings of the counts.
 import type { Counts, Outcomes, ServerCounts } from './counts.ts';
+import type { Overview } from './overview.ts';
 
 /** Totals, and what they grew by each second; undefined: not known yet. */
 export interface Tally {
@@ -31,6 +32,8 @@ export interface Look {
   readonly server: Tally;
   /** In the order of the API. */
   readonly servers: readonly ServerLook[];
+  /** Undefined: this Weldr tells of none. */
+  readonly overview?: Overview | undefined;
 }
 
 /** What happened between `before` and `now`; without `before`, or when the counts began anew since, it has no rates. */

@@ -100,6 +100,9 @@ test('shows what happens now, in place and on a screen of its own', async () => 
   await underLoad(() =>
     watching(async terminal => {
       await terminal.shows(/^clients \d+(\.\d)?\/s {2}0\/s failed/m);
+      await terminal.shows(/^requests +[1-9][\d.]*\/s {2,} *[▁▂▃▄▅▆▇█]/m);
+      await terminal.shows(/^p99 +[<\d.]+ ms/m);
+      await terminal.shows(/^nothing is wrong$/m);
       for (const { url } of origins) {
         await terminal.shows(new RegExp(`^${url} +active +[\\d.]+ +0 +\\d+ +[<\\d.]+ +[<\\d.]+ +0$`, 'm'));
       }
@@ -206,7 +209,7 @@ for (const [what, end, code] of [
 test('ends while an answer is awaited', async () => {
   let calls = 0;
   await withApi(
-    () => (++calls > 2 ? undefined : []),
+    () => (++calls > 3 ? undefined : []),
     url =>
       watching(
         async terminal => {

@@ -1,0 +1,47 @@
+// Sparkline: many values in one line, a character for each span of time.
+
+const bars = [...'▁▂▃▄▅▆▇█'];
+
+/** What a sparkline is drawn of. */
+export interface SparklineOptions {
+  /** When each value was measured, ms; the last of them is where the line ends. */
+  readonly at: readonly number[];
+  readonly values: readonly (number | null)[];
+  /** How far back it reaches, ms. */
+  readonly span: number;
+  /** In characters. */
+  readonly width: number;
+  /** The value of a full bar, where none is larger. */
+  readonly least: number;
+  /** What of the values of one character is shown. */
+  readonly show: 'mean' | 'highest';
+}
+
+/** The line, and its largest value; a blank is where nothing was measured. */
+export function sparkline({ at, values, span, width, least, show }: SparklineOptions): {
+  readonly text: string;
+  readonly highest: number | undefined;
+} {
+  const end = at.at(-1) ?? 0;
+  const cells: number[][] = Array.from({ length: Math.max(0, width) }, () => []);
+  for (const [i, time] of at.entries()) {
+    const value = values[i];
+    // The newest stands in the last one.
+    const back = Math.floor(((end - time) / span) * width);
+    if (typeof value === 'number') cells[width - 1 - back]?.push(value);
+  }
+  const shown = cells.map(cell => {
+    if (cell.length === 0) return undefined;
+    return show === 'mean' ? cell.reduce((sum, one) => sum + one, 0) / cell.length : Math.max(...cell);
+  });
+  const known = shown.filter(value => value !== undefined);
+  const highest = known.length === 0 ? undefined : Math.max(...known);
+  const full = Math.max(least, highest ?? 0);
+  const text = shown.map(value => (value === undefined ? ' ' : barOf(value, full))).join('');
+  return { text, highest };
+}
+
+function barOf(value: number, full: number): string {
+  const at = full > 0 ? Math.round((value / full) * (bars.length - 1)) : 0;
+  return bars[Math.max(0, Math.min(bars.length - 1, at))] ?? ' ';
+}
