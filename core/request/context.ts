@@ -250,7 +250,10 @@ export class ProxyContext {
       throw new TypeError(`a limit is a number of bytes, got ${String(bytes)}`);
     }
     this.#state.ensureRare().bodyLimit = bytes;
-    if (bytes !== undefined && this.#state.bodyLength > bytes) throw new WeldrError('BODY_TOO_LARGE');
+    const { bodyLength } = this.#state;
+    if (bytes === undefined || bodyLength <= bytes) return;
+    const text = `the request body of ${bodyLength} bytes is over the limit of ${bytes}`;
+    throw new WeldrError('BODY_TOO_LARGE', text);
   }
 
   /**

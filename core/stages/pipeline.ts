@@ -133,7 +133,11 @@ export class Pipeline {
   refuse(ctx: ProxyContext, error: WeldrError): void {
     if (this.ctx === undefined) this.begin(ctx);
     else this.strandIfPending();
-    if (this.state !== undefined) this.endWithError(this.state, error);
+    const { state } = this;
+    if (state === undefined) return;
+    // The attempt that the client spoiled says why it came to nothing.
+    if (error.blame === 'client' && state.attempt?.finishedAt === 0) state.attempt.failed(error);
+    this.endWithError(state, error);
   }
 
   /** Gives a request that never began a reply of Weldr's own. */

@@ -93,6 +93,7 @@ export const concurrencyLimit = definePlugin({
       const admission = turns.take(turn);
       if (admission === 'full') {
         full.inc();
+        ctx.note('concurrency-limit: refused, as all places are taken');
         done(null, refusal);
         return;
       }
@@ -105,6 +106,7 @@ export const concurrencyLimit = definePlugin({
         turns.leave(turn);
         ctx.set(own, undefined);
         late.inc();
+        ctx.note(`concurrency-limit: refused, as its turn did not come within ${queueTimeout} ms`);
         done(null, refusal);
       });
     });

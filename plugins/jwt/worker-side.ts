@@ -81,6 +81,7 @@ class TokenGate {
       done(null);
     } else if (found === 'none' || found === 'several') {
       count(ctx, this.refused);
+      ctx.note(`jwt: ${found === 'none' ? 'there is no token' : 'there is more than one token'}`);
       done(null, found === 'none' ? this.refusals.noToken : this.refusals.several);
     } else if (found.token.length > maxToken || !compact.test(found.token)) {
       done(null, this.answerTo(ctx, malformed));

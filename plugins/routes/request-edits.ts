@@ -20,7 +20,13 @@ export function requestEdits(route: RouteOptions): RequestEdit[] {
   const edits: RequestEdit[] = [];
   if (bodyLimit !== undefined) {
     edits.push(ctx => {
-      ctx.bodyLimit = bodyLimit;
+      try {
+        ctx.bodyLimit = bodyLimit;
+      } catch (thrown) {
+        // It fails before it has the route.
+        ctx.note(`routes: over the bodyLimit of route ${route.name}`);
+        throw thrown;
+      }
     });
   }
   if (stripPrefix !== undefined) edits.push(ctx => strip(ctx, stripPrefix));

@@ -24,7 +24,10 @@ export class Admission {
   /** Undefined: the request is taken up. Else why it is refused, or the reply that ends it here. */
   judge(request: InboundRequest, client: ClientStream): WeldrError | Reply | undefined {
     const { maxForwards, method, via } = request;
-    if (request.length > this.maxBody) return new WeldrError('BODY_TOO_LARGE');
+    if (request.length > this.maxBody) {
+      const text = `the request body of ${request.length} bytes is over limits.body, ${this.maxBody}`;
+      return new WeldrError('BODY_TOO_LARGE', text);
+    }
     if (method === 'TRACE' && (!this.trace || request.length !== 0)) {
       return new WeldrError(this.trace ? 'BAD_REQUEST' : 'METHOD_NOT_ALLOWED', 'TRACE');
     }
