@@ -276,3 +276,17 @@ test('allows so many over all worker sides of a manager side, and keeps what it 
   await after.manager.close();
   assert.is(after.manager.clock.pending, 0);
 });
+
+test('a look at what would become of a request keeps no client from being forgotten, and fills nothing', () => {
+  const clock = new FakeClock();
+  const buckets = new WorkerBuckets({ limit: { perMs: 1e-6, burst: 1 }, keys: 4, clock, send: () => {} });
+  const now = clock.monotonic();
+  for (const key of ['a', 'b', 'c']) assert.is(buckets.take(key, now), 0);
+  const wait = buckets.outlook('a', now);
+  assert.ok(wait > 0);
+  assert.is(buckets.outlook('a', now + 1_000) < wait, true);
+  assert.is(buckets.outlook('a', now), wait);
+  // Two more push the oldest two out, whoever was looked at.
+  for (const key of ['d', 'e']) buckets.take(key, now);
+  assert.is(buckets.outlook('a', now), 0);
+});
