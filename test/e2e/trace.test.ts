@@ -172,14 +172,17 @@ test('ends, is bounded, and says what is wrong with it', async () => {
 
 test('is printed as it comes by weldr trace, over a reload', async () => {
   const env = { WELDR_ADMIN: weldr.adminUrl };
-  const running = runWeldr(['trace', '--path', '/status/*', '--status', '5xx', '--count', '2'], { env });
+  const logged = weldr.logs.length;
+  const wish = ['--path', '/status/*', '--status', '5xx', '--count', '2', '--duration', '5m'];
+  const running = runWeldr(['trace', ...wish], { env });
   let isOver = false;
   void running.then(() => {
     isOver = true;
   });
+  await weldr.logged(({ msg }) => msg === 'POST /traces 201', { from: logged });
   await send('/status/503');
   weldr.signal('SIGHUP');
-  await weldr.logged(({ msg }) => msg === 'reloaded');
+  await weldr.logged(({ msg }) => msg === 'reloaded', { timeoutMs: 60_000 });
   while (!isOver) {
     await send('/status/503');
     await send('/status/200');
