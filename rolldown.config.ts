@@ -18,8 +18,8 @@ export default defineConfig({
   },
   platform: 'node',
   logLevel: 'warn',
-  // Reads files beside its own, and is only loaded by configs that name it.
-  external: ['etcd3'],
+  // etcd3 reads files beside its own; of OpenTelemetry there is to be one copy. Only configs that name a plugin load them.
+  external: ['etcd3', /^@opentelemetry\//],
   transform: { target: 'node22' },
   plugins: [withoutForge()],
   output: {

@@ -7,6 +7,7 @@ import type { Plugin } from '../core/plugin/plugin.ts';
 import { type Pool, Pools } from '../core/pool/pool.ts';
 import { ProxyContext, stateOf } from '../core/request/context.ts';
 import { HeaderList } from '../core/request/headers.ts';
+import { Redaction } from '../core/request/redaction.ts';
 import { RequestState } from '../core/request/request-state.ts';
 import { settingsSchema } from '../core/settings/settings.ts';
 import { type Carrier, Pipeline } from '../core/stages/pipeline.ts';
@@ -17,7 +18,6 @@ import { LineBuffer } from '../plugins/access-log/line-buffer.ts';
 import { lineFormat } from '../plugins/access-log/line-format.ts';
 import { LogSink } from '../plugins/access-log/log-sink.ts';
 import { LostLines } from '../plugins/access-log/lost-lines.ts';
-import { Redaction } from '../plugins/access-log/redaction.ts';
 import {
   consistentHash,
   leastRequests,

@@ -35,3 +35,4 @@ export { type RoundRobinOptions, roundRobin } from './round-robin/index.ts';
 export { type RouteCondition, type RouteInput, type RoutesOptions, routes } from './routes/index.ts';
 export { type StatsOptions, stats } from './stats/index.ts';
 export { type StickyCookieOptions, stickyCookie } from './sticky-cookie/index.ts';
+export { type TracingOptions, tracing } from './tracing/index.ts';

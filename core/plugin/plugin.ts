@@ -138,9 +138,9 @@ export interface WorkerSide<ToManager = unknown, ToWorker = unknown, Item = unkn
   connections(): ConnectionCounts;
   /**
    * Makes a route for the stage `route` to return; make it once. One that leads to no pool makes a reply, after its own
-   * plugins have let the request in.
+   * plugins have let the request in. `pattern`: of the paths that lead there, where it is one.
    */
-  route(name: string, end: Pool | RouteReply): Route;
+  route(name: string, end: Pool | RouteReply, pattern?: string): Route;
 }
 
 /** The owning side of a plugin. */

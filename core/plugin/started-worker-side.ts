@@ -97,10 +97,11 @@ export class StartedWorkerSide {
       measureStages: stopwatch => surroundings.measureStages(stopwatch),
       connections: () => surroundings.options.connections?.() ?? noConnections(),
       onClose: fn => cleanUps.add(name, fn),
-      route: (routeName, end) =>
+      route: (routeName, end, pattern) =>
         new Route(
           routeName,
           typeof end === 'function' ? guardedReply(end, { plugin: name, report }, name) : end,
+          pattern,
         ),
       channel: {
         send: message => send(name, message),

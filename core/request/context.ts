@@ -5,13 +5,14 @@ import type { Pool, Upstream } from '../pool/pool.ts';
 import type { Attempt } from './attempt.ts';
 import { type BodyTransform, withTransform } from './body-transform.ts';
 import type { ContextSlot } from './context-slot.ts';
-import { isToken } from './headers-syntax.ts';
+import { isFieldValue, isToken } from './headers-syntax.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
 import { ReceivedRequest } from './received-request.ts';
 import type { Outcome, RequestState } from './request-state.ts';
 import { RequestTimeouts } from './request-timeouts.ts';
 import { Response } from './response.ts';
 import type { Route } from './route.ts';
+import type { TraceContext } from './trace-context.ts';
 
 /** Notes of one request that are kept, and characters of each. */
 const maxNotes = 32;
@@ -100,6 +101,11 @@ export class ProxyContext {
   /** What log lines and other systems call the request; undefined: no plugin has said. */
   get id(): string | undefined {
     return this.#state.id;
+  }
+
+  /** The trace that the request is a part of; undefined: no plugin has said. */
+  get traceContext(): TraceContext | undefined {
+    return this.#state.traceContext;
   }
 
   /** Is the request only to be explained? Then nothing may be counted, stored or sent elsewhere because of it. */
@@ -205,6 +211,24 @@ export class ProxyContext {
       state.setTrustedField(field, id);
     }
     state.id = id;
+  }
+
+  /**
+   * Makes the request a part of a trace, once, and tells upstreams in all attempts. Throws a TypeError for what cannot be sent, and
+   * when the request is a part of one already.
+   */
+  joinTrace(trace: TraceContext): void {
+    const state = this.#state;
+    if (state.traceContext !== undefined) {
+      throw new TypeError(`the request is a part of the trace ${state.traceContext.traceId} already`);
+    }
+    const { traceparent, continued } = trace;
+    if (traceparent !== undefined) {
+      if (!isFieldValue(traceparent)) throw new TypeError(`not a traceparent: ${show(traceparent)}`);
+      state.setTrustedField('traceparent', traceparent);
+    } else if (!continued) state.dropField('traceparent');
+    if (!continued) state.dropField('tracestate');
+    state.traceContext = trace;
   }
 
   /** What plugins noted about the request, for logs and explanations. */

@@ -8,11 +8,11 @@ export type NameMatch = 'exact' | 'folded';
 
 /**
  * Where the first line of a field begins; -1: there is none. `text`: lines of `Name: value` CRLF; `key`: the name in lower
- * case, for `folded` with hyphens alone.
+ * case, for `folded` with hyphens alone; `from`: where a line begins.
  */
-export function lineOf(text: string, key: string, match: NameMatch): number {
+export function lineOf(text: string, key: string, match: NameMatch, from = 0): number {
   const { length } = key;
-  for (let pos = 0; pos < text.length; ) {
+  for (let pos = from; pos < text.length; ) {
     if (text.charCodeAt(pos + length) === colon && isNamed(text, pos, key, match)) return pos;
     const end = text.indexOf('\r\n', pos);
     if (end < 0) break;

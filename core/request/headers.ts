@@ -116,6 +116,21 @@ export class HeaderList {
     return at < 0 ? undefined : values[at];
   }
 
+  /** The value of a field that is there once; undefined: there is none, or nobody can tell which of several is meant. */
+  getOnly(name: string): string | undefined {
+    const key = name.toLowerCase();
+    if (this.#looksAtText()) {
+      const line = lineOf(this.#text, key, 'exact');
+      if (line < 0) return undefined;
+      const next = this.#text.indexOf('\r\n', line) + 2;
+      if (lineOf(this.#text, key, 'exact', next) >= 0) return undefined;
+      return valueAt(this.#text, line, key.length);
+    }
+    const { keys, values } = this.#split();
+    const at = keys.indexOf(key);
+    return at < 0 || keys.includes(key, at + 1) ? undefined : values[at];
+  }
+
   /** All values of a field, in their order; an empty array when there is none. */
   getAll(name: string): string[] {
     const { keys, values } = this.#split();

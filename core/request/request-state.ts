@@ -13,6 +13,7 @@ import type { Reply } from './reply.ts';
 import type { TimeoutRecord } from './request-timeouts.ts';
 import type { Route } from './route.ts';
 import type { TlsFacts } from './tls-facts.ts';
+import type { TraceContext } from './trace-context.ts';
 
 /** How a request ended; `aborted`: the client left, or its connection was cut because the response was. */
 export type Outcome = 'complete' | 'aborted';
@@ -119,6 +120,8 @@ export class RequestState implements OutgoingSource {
 
   /** What log lines and other systems call the request. */
   id: string | undefined = undefined;
+  /** The trace that it is a part of; undefined: no plugin has said. */
+  traceContext: TraceContext | undefined = undefined;
 
   // where it goes
   declare pool: Pool;
@@ -213,12 +216,19 @@ export class RequestState implements OutgoingSource {
       headers.set(name, value);
       return;
     }
-    if ((this.rare?.cleanedHeaders ?? this.headers).hasSpellingOf(key.replace(/[._]/g, '-'))) {
+    this.dropField(key);
+    this.addedLines += `${name}: ${value}\r\n`;
+  }
+
+  /** Takes a field, whose name is given in lower case, out of what upstreams get, in all attempts and all spellings. */
+  dropField(key: string): void {
+    if (this.edits !== ofBase || this.rare?.base !== undefined) {
+      deleteField(this.outgoing().headers, key);
+    } else if ((this.rare?.cleanedHeaders ?? this.headers).hasSpellingOf(key.replace(/[._]/g, '-'))) {
       const rare = this.ensureRare();
       rare.cleanedHeaders = (rare.cleanedHeaders ?? this.headers).clone();
       deleteField(rare.cleanedHeaders, key);
     }
-    this.addedLines += `${name}: ${value}\r\n`;
   }
 
   get hasOwnHost(): false {

@@ -19,6 +19,8 @@ export class Route {
   readonly pool: Pool | undefined;
   /** Makes the reply, once the route's own plugins have let the request in; undefined: it leads to a pool. */
   readonly reply: RouteReply | undefined;
+  /** The pattern of paths that leads here, such as `/users/:id`; undefined: there is none, or there are several. */
+  readonly pattern: string | undefined;
   readonly #made = true;
 
   /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
@@ -30,7 +32,7 @@ export class Route {
     isRoute = (value): value is Route => typeof value === 'object' && value !== null && #made in value;
   }
 
-  constructor(name: string, end: Pool | RouteReply) {
+  constructor(name: string, end: Pool | RouteReply, pattern?: string) {
     if (typeof name !== 'string' || name === '')
       throw new TypeError(`a route's name is a text, got ${String(name)}`);
     const makesReply = typeof end === 'function';
@@ -39,6 +41,7 @@ export class Route {
     this.name = name;
     this.pool = makesReply ? undefined : end;
     this.reply = makesReply ? end : undefined;
+    this.pattern = pattern === undefined ? undefined : String(pattern);
     Object.freeze(this);
   }
 }

@@ -1,12 +1,12 @@
 // access-log: writes one line for each request that is over, refused ones included.
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
+import { Redaction } from '../../core/request/redaction.ts';
 import { FileSink } from './file-sink.ts';
 import { LineBuffer } from './line-buffer.ts';
 import { lineFormat } from './line-format.ts';
 import { LogSink } from './log-sink.ts';
 import { LostLines } from './lost-lines.ts';
 import { options, warnOf } from './options.ts';
-import { Redaction } from './redaction.ts';
 import { WantedRequests } from './wanted-requests.ts';
 
 export type { AccessLogOptions } from './options.ts';

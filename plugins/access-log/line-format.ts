@@ -1,9 +1,9 @@
 // Line formats: which one a name means.
 import type { Clock } from '../../core/clock.ts';
+import type { Redaction } from '../../core/request/redaction.ts';
 import { clfLine } from './clf-line.ts';
 import { jsonLine } from './json-line.ts';
 import { fieldReader, type LineFormat, type LineMeans } from './line-means.ts';
-import type { Redaction } from './redaction.ts';
 import { templateLine } from './template-line.ts';
 import { Moments } from './time-text.ts';
 

@@ -1,7 +1,7 @@
 // Line means: what all formats of a line are made with.
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { HeaderList } from '../../core/request/headers.ts';
-import type { Redaction } from './redaction.ts';
+import type { Redaction } from '../../core/request/redaction.ts';
 import { bounded, maxField } from './request-facts.ts';
 import type { Moments } from './time-text.ts';
 

@@ -4,7 +4,7 @@ import { NetworkSet, peer } from '../../core/network.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { hopByHop, isToken } from '../../core/request/headers.ts';
-import { traceIdOf } from './trace-parent.ts';
+import { parseTraceParent } from '../../core/request/trace-parent.ts';
 import { UuidSource } from './uuid.ts';
 
 const traceparent = 'traceparent';
@@ -43,9 +43,9 @@ const first = { name: 'request-id', stage: -1000 };
 const last = { name: 'request-id', stage: 1000 };
 
 /**
- * The plugin that gives requests an id: `requestId()`. It is the one that a trusted proxy in front has sent, the trace id of
- * its `traceparent` (W3C Trace Context), or a new UUID of version 7 (RFC 9562). `ctx.id` has it, and so has every line of
- * the log about the request.
+ * The plugin that gives requests an id: `requestId()`. It is the one that a trusted proxy in front has sent, the id of the trace
+ * that the request is a part of (W3C Trace Context) by its `traceparent` or by `tracing()`, or a new UUID of version 7 (RFC 9562).
+ * `ctx.id` has it, and so has every line of the log about the request.
  *
  * @example requestId({ header: 'X-Correlation-Id', trust: ['10.0.0.0/8'] })
  */
@@ -58,7 +58,7 @@ export const requestId = definePlugin({
     const isTrusted = (ctx: ProxyContext): boolean =>
       trusted === undefined ? ctx.peerTrusted : trusted.has(ctx.peerIp);
     const idFor = (ctx: ProxyContext): string =>
-      (isTrusted(ctx) ? broughtId(ctx, header) : undefined) ?? uuids.next(clock.now());
+      (isTrusted(ctx) ? broughtId(ctx, header) : ctx.traceContext?.traceId) ?? uuids.next(clock.now());
 
     hooks.request.tap(first, ctx => {
       if (ctx.id === undefined) ctx.identify(idFor(ctx), header);
@@ -73,13 +73,10 @@ export const requestId = definePlugin({
 });
 
 /** The id that a proxy sent; of several nobody can tell which is meant. */
-function broughtId({ request: { headers } }: ProxyContext, header: string): string | undefined {
-  const given = onlyOne(headers.getAll(header));
+function broughtId({ request: { headers }, traceContext }: ProxyContext, header: string): string | undefined {
+  const given = headers.getOnly(header);
   if (given !== undefined && idForm.test(given)) return given;
-  const parent = onlyOne(headers.getAll(traceparent));
-  return parent === undefined ? undefined : traceIdOf(parent);
-}
-
-function onlyOne(values: readonly string[]): string | undefined {
-  return values.length === 1 ? values[0] : undefined;
+  if (traceContext !== undefined) return traceContext.traceId;
+  const parent = headers.getOnly(traceparent);
+  return parent === undefined ? undefined : parseTraceParent(parent)?.traceId;
 }

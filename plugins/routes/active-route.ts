@@ -47,7 +47,9 @@ export class ActiveRoute implements IndexedRoute {
     this.conditions = conditionsOf(options).size;
     this.holds = compileConditions(options, where);
     const ends = endsOf(options, side);
-    this.routes = ends.map(end => side.route(name, end));
+    const [pattern, ...more] = this.paths;
+    const isOne = typeof pattern === 'string' && more.length === 0;
+    this.routes = ends.map(end => side.route(name, end, isOne ? pattern : undefined));
     this.split = split === undefined ? undefined : new Split(this.routes, Object.values(split), sticky);
     this.edits = requestEdits(options);
     this.remembersEntry = options.redirect !== undefined;

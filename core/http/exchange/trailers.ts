@@ -20,6 +20,8 @@ const lateFields: ReadonlySet<string> = new Set([
   'content-type',
   'content-range',
   'forwarded',
+  'traceparent',
+  'tracestate',
 ]);
 
 /** Is a field of this name, in small letters, left out of trailers? */

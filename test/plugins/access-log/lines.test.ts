@@ -1,10 +1,10 @@
 // The lines of the access log: what they say of a request, in each format, and what they do not say.
 import * as assert from 'uvu/assert';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
+import { Redaction } from '../../../core/request/redaction.ts';
 import { reply } from '../../../core/request/reply.ts';
 import { type RunOptions, workerSide } from '../../../core/testing.ts';
 import type { AccessLogOptions } from '../../../plugins/access-log/index.ts';
-import { Redaction } from '../../../plugins/access-log/redaction.ts';
 import { Moments, msText } from '../../../plugins/access-log/time-text.ts';
 import { accessLog, requestId, retry, roundRobin } from '../../../plugins/index.ts';
 import { suite } from '../../support/suite.ts';

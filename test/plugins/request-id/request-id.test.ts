@@ -7,7 +7,6 @@ import { createHooks } from '../../../core/stages/request-hooks.ts';
 import { context, type RunOptions, type RunResult, workerSide } from '../../../core/testing.ts';
 import { errorPages, requestId, retry, roundRobin } from '../../../plugins/index.ts';
 import type { RequestIdOptions } from '../../../plugins/request-id/index.ts';
-import { traceIdOf } from '../../../plugins/request-id/trace-parent.ts';
 import { UuidSource } from '../../../plugins/request-id/uuid.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -31,23 +30,6 @@ test('makes UUIDs of version 7 that sort by time and of which none comes twice',
   assert.is(ids[0]?.slice(0, 13), '018bcfe5-6800');
   assert.ok((ids[0] ?? '') < (ids[100] ?? ''));
   assert.is(new Set(ids.map(id => id.slice(-12))).size, ids.length);
-});
-
-test('reads the trace of a traceparent, and nothing of what is none', () => {
-  assert.is(traceIdOf(traceparent), traceId);
-  assert.is(traceIdOf(`01-${traceId}-00f067aa0ba902b7-01-more`), traceId);
-  for (const wrong of [
-    '',
-    `${traceparent}-more`,
-    traceparent.toUpperCase(),
-    `ff-${traceId}-00f067aa0ba902b7-01`,
-    `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`,
-    `00-${traceId}-${'0'.repeat(16)}-01`,
-    `00-${traceId}-00f067aa0ba902b7`,
-    `01-${traceId}-00f067aa0ba902b7-01-${'x'.repeat(300)}`,
-  ]) {
-    assert.is(traceIdOf(wrong), undefined, wrong);
-  }
 });
 
 test('takes the id or the trace of a trusted peer, and nobody else’s', async () => {

@@ -1,0 +1,53 @@
+// DroppedSpans: how many spans were dropped and why: in a metric, and in the log, at most one line a minute.
+import type { Logger } from 'pino';
+import type { Clock } from '../../core/clock.ts';
+import type { Counter } from '../../core/plugin/metrics.ts';
+
+/** How long a span of the log is, ms. */
+const minute = 60_000;
+
+/** Why a span was dropped: there was no room for it, the receiver did not take it, or the worker ended before. */
+export type DropReason = 'queue' | 'export' | 'stop';
+
+/** What it tells them to. */
+export interface DroppedSpansMeans {
+  readonly log: Pick<Logger, 'warn'>;
+  readonly clock: Clock;
+  readonly counters: Readonly<Record<DropReason, Counter>>;
+}
+
+/** Counts spans that were dropped. */
+export class DroppedSpans {
+  private readonly means: DroppedSpansMeans;
+  private count = 0;
+  private why = '';
+  /** Was it said within this minute? */
+  private said = false;
+
+  constructor(means: DroppedSpansMeans) {
+    this.means = means;
+  }
+
+  add(count: number, reason: DropReason, why: string): void {
+    if (count === 0) return;
+    this.means.counters[reason].inc(count);
+    this.count += count;
+    this.why = why;
+    if (!this.said || reason === 'stop') this.say();
+  }
+
+  private say(): void {
+    const { count, why, said } = this;
+    this.means.log.warn(
+      { dropped: count },
+      `${count === 1 ? '1 span was' : `${count} spans were`} dropped: ${why}`,
+    );
+    this.count = 0;
+    if (said) return;
+    this.said = true;
+    this.means.clock.after(minute, () => {
+      this.said = false;
+      if (this.count > 0) this.say();
+    });
+  }
+}

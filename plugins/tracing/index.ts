@@ -1,0 +1,102 @@
+// tracing: spans of requests and their attempts for OpenTelemetry, and the trace passed on to servers.
+import { hostname } from 'node:os';
+import type { Attributes } from '@opentelemetry/api';
+import { NetworkSet } from '../../core/network.ts';
+import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { Counter, Metrics } from '../../core/plugin/metrics.ts';
+import { Redaction } from '../../core/request/redaction.ts';
+import { version } from '../../core/version.ts';
+import { DroppedSpans, type DropReason } from './dropped-spans.ts';
+import { checkEnvironment, isOff, options, type ParsedOptions, shareOf, warningOf } from './options.ts';
+import { checkPackages, loadPackages, type OpenTelemetry } from './packages.ts';
+import { SpanQueue } from './span-queue.ts';
+import { TraceIds } from './trace-ids.ts';
+import { Tracing } from './tracing.ts';
+
+export type { TracingOptions } from './options.ts';
+
+/** Before and behind the taps of all others, requestId's too, wherever the plugin stands. */
+const first = { name: 'tracing', stage: -2000 };
+const last = { name: 'tracing', stage: 1000 };
+/** Ahead of requestId, which calls a refused request by its trace. */
+const beforeId = { name: 'tracing', stage: 900 };
+
+/**
+ * The plugin that traces requests: `tracing()`. A span is made for each request and one for each attempt, by OpenTelemetry's semantic
+ * conventions for HTTP, and sent to a receiver by OTLP over HTTP. Upstreams get the trace as `traceparent` (W3C Trace
+ * Context). The trace of a trusted proxy is gone on with, and recorded where the proxy records it; of new ones `sample` is
+ * recorded. It needs packages of OpenTelemetry, which its start names where they are missing.
+ *
+ * @example tracing({ exporter: { url: 'http://collector:4318/v1/traces' }, sample: 0.01 })
+ */
+export const tracing = definePlugin({
+  name: 'tracing',
+  schema: options,
+  check(given, { warn }) {
+    checkPackages();
+    checkEnvironment(given, process.env);
+    shareOf(given, process.env);
+    const warning = warningOf(given, process.env);
+    if (warning !== undefined) warn('exporter.url', warning);
+  },
+  async worker({ hooks, clock, log, metrics, onClose }, given) {
+    if (isOff(process.env)) {
+      log.info('nothing is traced: the environment turns OpenTelemetry off');
+      return;
+    }
+    const packages = await loadPackages();
+    const trusted = given.trust === undefined ? undefined : new NetworkSet(given.trust);
+    const dropped = new DroppedSpans({ log, clock, counters: dropCounters(metrics) });
+    const exported = metrics.counter({
+      name: 'tracing_exported_spans_total',
+      help: 'Spans that the receiver has taken.',
+    });
+    const resource = resourceOf(given, packages);
+    const queue = new SpanQueue(packages, given, resource, { clock, dropped, exported });
+    onClose(() => queue.close());
+    const tracer = new Tracing({
+      api: packages.api,
+      clock,
+      ids: new TraceIds(shareOf(given, process.env)),
+      queue,
+      query: given.query ? new Redaction(given.redact) : undefined,
+      isTrusted: ctx => (trusted === undefined ? ctx.peerTrusted : trusted.has(ctx.peerIp)),
+    });
+    hooks.request.tap(first, ctx => {
+      tracer.begin(ctx);
+      return undefined;
+    });
+    hooks.preProxy.tap(last, ctx => {
+      tracer.beginAttempt(ctx);
+      return undefined;
+    });
+    // What was refused has passed no stage.
+    hooks.respond.tap(beforeId, ctx => tracer.begin(ctx));
+    hooks.finished.tap(last, ctx => tracer.finish(ctx));
+  },
+});
+
+function dropCounters(metrics: Metrics): Readonly<Record<DropReason, Counter>> {
+  const counter = metrics.counter({
+    name: 'tracing_dropped_spans_total',
+    help: 'Spans that were not sent: no room in the queue, not taken by the receiver, left when a worker ended.',
+    labels: ['reason'],
+  });
+  return { queue: counter.labels('queue'), export: counter.labels('export'), stop: counter.labels('stop') };
+}
+
+/** What spans say of this service: the options go before the environment. */
+function resourceOf({ resource, serviceName }: ParsedOptions, { resources }: OpenTelemetry): Attributes {
+  const { resourceAttributesEnvDetector, serviceNameEnvDetector } = resources;
+  const detectors = [resourceAttributesEnvDetector, serviceNameEnvDetector];
+  const { attributes } = resources.detectResources({ detectors });
+  return {
+    'service.name': 'weldr',
+    'service.version': version,
+    'host.name': hostname(),
+    'process.pid': process.pid,
+    ...attributes,
+    ...resource,
+    ...(serviceName === undefined ? {} : { 'service.name': serviceName }),
+  };
+}

@@ -1,0 +1,68 @@
+// The packages of OpenTelemetry that tracing needs: Weldr does not bring them along, and only a config with it loads them.
+import { toError, WeldrError } from '../../core/errors.ts';
+
+/** With the versions that Weldr works with, as `peerDependencies` of its package.json has them. */
+const packages: ReadonlyMap<string, string> = new Map([
+  ['@opentelemetry/api', '1'],
+  ['@opentelemetry/sdk-trace', '3'],
+  ['@opentelemetry/resources', '3'],
+  ['@opentelemetry/exporter-trace-otlp-proto', '0'],
+]);
+
+const command = `npm install ${Array.from(packages, ([name, version]) => `${name}@${version}`).join(' ')}`;
+
+/** What is used of the packages. */
+export interface OpenTelemetry {
+  readonly api: typeof import('@opentelemetry/api');
+  readonly sdk: typeof import('@opentelemetry/sdk-trace');
+  readonly resources: typeof import('@opentelemetry/resources');
+  readonly otlp: typeof import('@opentelemetry/exporter-trace-otlp-proto');
+}
+
+/** Throws CONFIG_INVALID with what to type where a package is missing. `find`: throws for a package that is not there. */
+export function checkPackages(find: (name: string) => unknown = name => import.meta.resolve(name)): void {
+  const missing = [...packages.keys()].filter(name => {
+    try {
+      find(name);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  if (missing.length === 0) return;
+  const what = missing.length === 1 ? 'a package that is' : 'packages that are';
+  throw new WeldrError(
+    'CONFIG_INVALID',
+    `tracing() needs ${what} not installed where Weldr is, ${missing.join(', ')}: run ${command}`,
+  );
+}
+
+/** Loads them. Rejects with CONFIG_INVALID for those that are missing, or of a version that Weldr does not know. */
+export async function loadPackages(): Promise<OpenTelemetry> {
+  checkPackages();
+  try {
+    const [api, sdk, resources, otlp] = await Promise.all([
+      import('@opentelemetry/api'),
+      import('@opentelemetry/sdk-trace'),
+      import('@opentelemetry/resources'),
+      import('@opentelemetry/exporter-trace-otlp-proto'),
+    ]);
+    const used = [
+      api.createTraceState,
+      sdk.TracerProvider,
+      resources.resourceFromAttributes,
+      otlp.OTLPTraceExporter,
+    ];
+    if (used.some(part => typeof part !== 'function')) throw new Error('they are of other versions');
+    return { api, sdk, resources, otlp };
+  } catch (thrown) {
+    const why = toError(thrown).message;
+    throw new WeldrError(
+      'CONFIG_INVALID',
+      `the packages of OpenTelemetry cannot be used, ${why}: run ${command}`,
+      {
+        cause: thrown,
+      },
+    );
+  }
+}

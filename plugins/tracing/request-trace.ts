@@ -1,0 +1,64 @@
+// RequestTrace: the part of a trace that a request is: its span, the one above it, and those of its attempts.
+import type { TraceContext } from '../../core/request/trace-context.ts';
+
+/** An attempt as it was sent. */
+export interface SentAttempt {
+  readonly spanId: string;
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+}
+
+/** What one instance of the plugin keeps of a request. */
+export class RequestTrace implements TraceContext {
+  readonly traceId: string;
+  readonly sampled: boolean;
+  readonly continued: boolean;
+  readonly traceparent: string | undefined;
+  /** The span of the client that has sent the request; empty: it begins the trace. */
+  readonly parentId: string;
+  /** The span of the request; empty where none is recorded. */
+  readonly spanId: string;
+  /** By the number of the attempt; undefined: it was never sent. */
+  attempts: (SentAttempt | undefined)[] | undefined = undefined;
+  /** The instance that keeps it: there may be several. */
+  readonly owner: object;
+
+  private constructor(
+    owner: object,
+    traceId: string,
+    spanId: string,
+    parentId: string,
+    sampled: boolean,
+    traceparent: string | undefined,
+  ) {
+    this.owner = owner;
+    this.traceId = traceId;
+    this.spanId = spanId;
+    this.parentId = parentId;
+    this.sampled = sampled;
+    this.continued = parentId !== '';
+    this.traceparent = traceparent;
+  }
+
+  /** A new trace. */
+  static begin(owner: object, traceId: string, spanId: string, sampled: boolean): RequestTrace {
+    const traceparent = sampled ? traceParent(traceId, spanId) : `00-${traceId}-${spanId}-00`;
+    return new RequestTrace(owner, traceId, spanId, '', sampled, traceparent);
+  }
+
+  /** A client's trace, whose span is the one above the request's. */
+  static goOn(owner: object, traceId: string, spanId: string, parentId: string): RequestTrace {
+    return new RequestTrace(owner, traceId, spanId, parentId, true, traceParent(traceId, spanId));
+  }
+
+  /** A client's trace that is not recorded: what came is passed on as it is, as there is no span in between. */
+  static pass(owner: object, traceId: string, parentId: string): RequestTrace {
+    return new RequestTrace(owner, traceId, '', parentId, false, undefined);
+  }
+}
+
+/** What an upstream is told: the trace, which is recorded, and the span that its request comes from. */
+export function traceParent(traceId: string, spanId: string): string {
+  return `00-${traceId}-${spanId}-01`;
+}

@@ -1,0 +1,118 @@
+// Tracing: gives each request its place in a trace, and makes spans of those that are recorded when they are over.
+import type { SpanContext, TraceState } from '@opentelemetry/api';
+import type { Clock } from '../../core/clock.ts';
+import type { ProxyContext } from '../../core/request/context.ts';
+import { parseTraceParent } from '../../core/request/trace-parent.ts';
+import type { OpenTelemetry } from './packages.ts';
+import { RequestTrace, traceParent } from './request-trace.ts';
+import { attemptFacts, type QueryText, requestFacts, type SpanFacts } from './span-facts.ts';
+import type { SpanQueue } from './span-queue.ts';
+import type { TraceIds } from './trace-ids.ts';
+
+/** More than 32 members, or 512 characters, need not be passed on (W3C Trace Context section 3.3.1.5), nor kept. */
+const maxTraceState = 512;
+
+/** What it works with. */
+export interface TracingMeans {
+  readonly api: OpenTelemetry['api'];
+  readonly clock: Clock;
+  readonly ids: TraceIds;
+  readonly queue: SpanQueue;
+  readonly query: QueryText;
+  /** May the trace of who sent this request be gone on with? */
+  isTrusted(ctx: ProxyContext): boolean;
+}
+
+/** One instance of the plugin in a worker. */
+export class Tracing {
+  private readonly means: TracingMeans;
+
+  constructor(means: TracingMeans) {
+    this.means = means;
+  }
+
+  /** A request has begun, or was refused before that. */
+  begin(ctx: ProxyContext): void {
+    if (ctx.traceContext === undefined) ctx.joinTrace(this.traceOf(ctx));
+  }
+
+  /** An attempt is about to be sent: its server is told the attempt's own span. */
+  beginAttempt(ctx: ProxyContext): void {
+    const trace = this.recorded(ctx);
+    if (trace === undefined) return;
+    const spanId = this.means.ids.span();
+    const { outgoing } = ctx;
+    trace.attempts ??= [];
+    trace.attempts[ctx.tried.length - 1] = { spanId, method: outgoing.method, target: outgoing.target };
+    outgoing.headers.set('traceparent', traceParent(trace.traceId, spanId));
+  }
+
+  /** A request is over. */
+  finish(ctx: ProxyContext): void {
+    const trace = this.recorded(ctx);
+    if (trace === undefined || ctx.rehearsal) return;
+    const { api, clock, queue, query } = this.means;
+    const { attempts } = ctx;
+    if (!queue.hasRoom(1 + attempts.length)) return;
+    const sinceEpoch = clock.now() - clock.monotonic();
+    const traceState = trace.continued ? traceStateOf(ctx, api) : undefined;
+    const contextOf = (spanId: string): SpanContext => ({
+      traceId: trace.traceId,
+      spanId,
+      traceFlags: api.TraceFlags.SAMPLED,
+      ...(traceState === undefined ? {} : { traceState }),
+    });
+    const add = (
+      facts: SpanFacts,
+      kind: 'SERVER' | 'CLIENT',
+      times: { startedAt: number; finishedAt: number },
+      spanId: string,
+      parent: SpanContext | undefined,
+    ): void => {
+      const { ERROR, UNSET } = api.SpanStatusCode;
+      queue.add({
+        name: facts.name,
+        kind: api.SpanKind[kind],
+        context: contextOf(spanId),
+        parent,
+        startedAt: times.startedAt + sinceEpoch,
+        finishedAt: times.finishedAt + sinceEpoch,
+        attributes: facts.attributes,
+        status: facts.failure === undefined ? { code: UNSET } : { code: ERROR, message: facts.failure },
+      });
+    };
+    const own = contextOf(trace.spanId);
+    attempts.forEach((attempt, n) => {
+      const sent = trace.attempts?.[n];
+      // A plugin has replied, or failed, before anything was to be sent.
+      if (sent === undefined || (attempt.sentAt === 0 && attempt.error === undefined)) return;
+      add(attemptFacts(attempt, sent, n, query), 'CLIENT', attempt, sent.spanId, own);
+    });
+    const above = trace.parentId === '' ? undefined : { ...contextOf(trace.parentId), isRemote: true };
+    add(requestFacts(ctx, query), 'SERVER', ctx, trace.spanId, above);
+  }
+
+  private traceOf(ctx: ProxyContext): RequestTrace {
+    const { ids } = this.means;
+    const came = this.means.isTrusted(ctx) ? ctx.request.headers.getOnly('traceparent') : undefined;
+    const parent = came === undefined ? undefined : parseTraceParent(came);
+    if (parent === undefined) {
+      const traceId = ids.trace();
+      return RequestTrace.begin(this, traceId, ids.span(), ids.sampled);
+    }
+    const { traceId, spanId } = parent;
+    if (!parent.sampled) return RequestTrace.pass(this, traceId, spanId);
+    return RequestTrace.goOn(this, traceId, ids.span(), spanId);
+  }
+
+  /** What this instance keeps of a request that is recorded. */
+  private recorded({ traceContext }: ProxyContext): RequestTrace | undefined {
+    const isOwn = traceContext instanceof RequestTrace && traceContext.owner === this;
+    return isOwn && traceContext.sampled ? traceContext : undefined;
+  }
+}
+
+function traceStateOf({ request }: ProxyContext, api: OpenTelemetry['api']): TraceState | undefined {
+  const text = request.headers.getAll('tracestate').join(',');
+  return text === '' || text.length > maxTraceState ? undefined : api.createTraceState(text);
+}
