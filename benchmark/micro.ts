@@ -1,6 +1,8 @@
 // `npm run bench:micro`: what the parts of a request cost, in this one process: reading a head, the pipeline, choosing
 // an upstream. `--json` prints figures for the benchmark that runs it.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
+import type { SpanExporter } from '@opentelemetry/sdk-trace';
 import { systemClock } from '../core/clock.ts';
 import { RequestHead } from '../core/http/h1/request-head.ts';
 import type { Plugin } from '../core/plugin/plugin.ts';
@@ -29,6 +31,11 @@ import {
 } from '../plugins/index.ts';
 import type { IndexedRoute } from '../plugins/routes/route-entry.ts';
 import { RouteIndex } from '../plugins/routes/route-index.ts';
+import { DroppedSpans } from '../plugins/tracing/dropped-spans.ts';
+import { loadPackages } from '../plugins/tracing/packages.ts';
+import { SpanQueue } from '../plugins/tracing/span-queue.ts';
+import { TraceIds } from '../plugins/tracing/trace-ids.ts';
+import { Tracing } from '../plugins/tracing/tracing.ts';
 import { realisticHeaders } from './scenarios.ts';
 import { formatMedian, formatTime, sectionText } from './section.ts';
 import { type Summary, summarise } from './statistics.ts';
@@ -77,6 +84,9 @@ const cases: Case[] = [
   ),
   servedCase('a request that was served: its context', () => {}),
   await requestIdCase('the same, with an id in request and response'),
+  await tracingCase('the same, in a trace that is not recorded', 0),
+  await tracingCase('the same, in one that is: the spans of it and of its attempt', 1),
+  await tracingCase('the same, 1 % recorded', 0.01),
   accessLogCase('the same, with its line in the access log, json', 'json'),
   accessLogCase('the same, combined', 'combined'),
   accessLogCase('the same, a query with a secret', 'json', '/small?page=2&token=abc&sort=name'),
@@ -88,7 +98,8 @@ const cases: Case[] = [
   routeChangeCase('a change of one of 10,000 routes (1,000 hosts, 10 paths)', 1000, 10),
   routeChangeCase('a change of one of 10,000 routes of one host', 1, 10_000),
 ];
-const results = cases.map(measure);
+const results: MicroResult[] = [];
+for (const each of cases) results.push(await measure(each));
 if (process.argv.includes('--json')) console.log(JSON.stringify(results));
 else {
   const section = {
@@ -111,7 +122,7 @@ function nanoseconds(time: number): string {
   return formatTime(time / 1000);
 }
 
-function measure({ name, run }: Case): MicroResult {
+async function measure({ name, run }: Case): Promise<MicroResult> {
   let times = 64;
   for (let took = 0; took < batchTime; ) {
     times *= 2;
@@ -122,6 +133,8 @@ function measure({ name, run }: Case): MicroResult {
   const perCall: number[] = [];
   const allocatedBefore = getHeapStatistics().total_allocated_bytes;
   for (let batch = 0; batch < batches; batch++) {
+    // What a case has left for later is done in between.
+    await nextTurn();
     const start = process.hrtime.bigint();
     run(times);
     perCall.push(Number(process.hrtime.bigint() - start) / times);
@@ -277,6 +290,51 @@ async function requestIdCase(name: string): Promise<Case> {
       respond.call(ctx);
       // As the wire does.
       sent += Buffer.from(stateOf(ctx).addedLines + stateOf(ctx).responseHeaders?.toLines(), 'latin1').length;
+    },
+    '/small',
+    () => {
+      if (sent === 0) throw new Error('nothing was sent');
+    },
+  );
+}
+
+/** What the plugin `tracing` does of a request with one attempt, but for the sending of spans. */
+async function tracingCase(name: string, sample: number): Promise<Case> {
+  const packages = await loadPackages();
+  class TakingExporter extends packages.otlp.OTLPTraceExporter {
+    override export(...[, done]: Parameters<SpanExporter['export']>): void {
+      done({ code: 0 });
+    }
+  }
+  const lose = (): never => fail('a span was dropped');
+  const counters = { queue: { inc: lose }, export: { inc: lose }, stop: { inc: lose } };
+  const dropped = new DroppedSpans({ log: { warn: lose }, clock: systemClock, counters });
+  const exporter = { headers: {}, interval: 5_000, queue: 1_000_000 };
+  const queue = new SpanQueue(
+    { ...packages, otlp: { OTLPTraceExporter: TakingExporter } },
+    { exporter },
+    {},
+    { clock: systemClock, dropped, exported: { inc: () => {} } },
+  );
+  const tracer = new Tracing({
+    api: packages.api,
+    clock: systemClock,
+    ids: new TraceIds(sample),
+    queue,
+    query: undefined,
+    isTrusted: () => false,
+  });
+  let sent = 0;
+  return servedCase(
+    name,
+    ctx => {
+      tracer.begin(ctx);
+      stateOf(ctx).editAttempt();
+      tracer.beginAttempt(ctx);
+      tracer.finish(ctx);
+      // As the wire does.
+      const { edited, addedLines } = stateOf(ctx);
+      sent += Buffer.from(edited?.editedHeaders?.toLines() ?? addedLines, 'latin1').length;
     },
     '/small',
     () => {

@@ -225,9 +225,9 @@ export class ProxyContext {
     const { traceparent, continued } = trace;
     if (traceparent !== undefined) {
       if (!isFieldValue(traceparent)) throw new TypeError(`not a traceparent: ${show(traceparent)}`);
-      state.setTrustedField('traceparent', traceparent);
-    } else if (!continued) state.dropField('traceparent');
-    if (!continued) state.dropField('tracestate');
+      if (continued) state.setTrustedField('traceparent', traceparent);
+      else state.setTraceParent(traceparent);
+    }
     state.traceContext = trace;
   }
 

@@ -1,5 +1,5 @@
 // HeaderList: field lines in their order, as text until a single field is asked for.
-import { lineOf, valueAt } from './header-text.ts';
+import { hasLineOf, lineOf, valueAt } from './header-text.ts';
 import { hopByHop, isFieldValue, isToken } from './headers-syntax.ts';
 import { isAuthority } from './request-line.ts';
 
@@ -203,6 +203,12 @@ export class HeaderList {
   valuesOfSpellings(key: string): string[] {
     const { keys, values } = this.#split();
     return values.filter((_, i) => isSpelling(keys[i] ?? '', key));
+  }
+
+  /** @internal The same of several at once. */
+  hasSpellingOfAny(keys: readonly string[]): boolean {
+    if (this.#looksAtText()) return hasLineOf(this.#text, keys, 'folded');
+    return keys.some(key => this.hasSpellingOf(key));
   }
 
   /** @internal Removes all fields that {@link hasSpellingOf} finds. */

@@ -47,6 +47,8 @@ export interface ConnectionFacts {
 const noConnection: ConnectionFacts = Object.freeze({ port: 0, localPort: 0, listener: '', tls: undefined });
 const none: readonly Upstream[] = Object.freeze([]);
 
+const traceFields: readonly string[] = Object.freeze(['traceparent', 'tracestate']);
+
 /** What an edit of plugins is of. */
 const ofBase = 0;
 const ofAttempt = 1;
@@ -209,26 +211,33 @@ export class RequestState implements OutgoingSource {
 
   /** Sets a field that upstreams trust, in all attempts, in place of all spellings of it; `name` and `value` are checked. */
   setTrustedField(name: string, value: string): void {
-    const key = name.toLowerCase();
-    if (this.edits !== ofBase || this.rare?.base !== undefined) {
-      const { headers } = this.outgoing();
-      deleteField(headers, key);
-      headers.set(name, value);
-      return;
-    }
-    this.dropField(key);
-    this.addedLines += `${name}: ${value}\r\n`;
+    this.dropFields([name.toLowerCase().replace(/[._]/g, '-')]);
+    this.addField(name, value);
   }
 
-  /** Takes a field, whose name is given in lower case, out of what upstreams get, in all attempts and all spellings. */
-  dropField(key: string): void {
-    if (this.edits !== ofBase || this.rare?.base !== undefined) {
-      deleteField(this.outgoing().headers, key);
-    } else if ((this.rare?.cleanedHeaders ?? this.headers).hasSpellingOf(key.replace(/[._]/g, '-'))) {
-      const rare = this.ensureRare();
-      rare.cleanedHeaders = (rare.cleanedHeaders ?? this.headers).clone();
-      deleteField(rare.cleanedHeaders, key);
+  /** The same of `traceparent`, and of `tracestate`, which goes with it; `value` is checked. */
+  setTraceParent(value: string): void {
+    this.dropFields(traceFields);
+    this.addField('traceparent', value);
+  }
+
+  /** Takes fields out of what upstreams get, in all attempts and all spellings; names in lower case, with hyphens alone. */
+  private dropFields(keys: readonly string[]): void {
+    const { rare } = this;
+    if (this.edits !== ofBase || rare?.base !== undefined) {
+      const { headers } = this.outgoing();
+      for (const key of keys) deleteField(headers, key);
+    } else if ((rare?.cleanedHeaders ?? this.headers).hasSpellingOfAny(keys)) {
+      const cleaned = (rare?.cleanedHeaders ?? this.headers).clone();
+      for (const key of keys) deleteField(cleaned, key);
+      this.ensureRare().cleanedHeaders = cleaned;
     }
+  }
+
+  /** Adds a field that is not there, to all attempts. */
+  private addField(name: string, value: string): void {
+    if (this.edits !== ofBase || this.rare?.base !== undefined) this.outgoing().headers.set(name, value);
+    else this.addedLines += `${name}: ${value}\r\n`;
   }
 
   get hasOwnHost(): false {

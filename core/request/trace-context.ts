@@ -7,10 +7,10 @@ export interface TraceContext {
   /** Is the request's part of the trace recorded? */
   readonly sampled: boolean;
   /**
-   * Has the client begun the trace, and is it believed? If not, the client's `traceparent` and `tracestate` reach no upstream, in no
-   * spelling and not behind the body.
+   * What upstreams are told as `traceparent`, in place of all spellings of what came; undefined: what the client says of its trace
+   * passes as it came.
    */
+  readonly traceparent: string | undefined;
+  /** Is it the client's trace, so that the client's `tracestate` passes beside another `traceparent`? */
   readonly continued: boolean;
-  /** What upstreams are told as `traceparent`; undefined: what the client has sent. */
-  readonly traceparent?: string | undefined;
 }

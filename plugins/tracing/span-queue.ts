@@ -61,7 +61,7 @@ export class SpanQueue {
 
   constructor(
     { api, sdk, otlp, resources }: OpenTelemetry,
-    { exporter: to }: ParsedOptions,
+    { exporter: to }: Pick<ParsedOptions, 'exporter'>,
     resource: Attributes,
     means: SpanQueueMeans,
   ) {
