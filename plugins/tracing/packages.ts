@@ -49,7 +49,7 @@ export async function loadPackages(): Promise<OpenTelemetry> {
     ]);
     const used = [
       api.createTraceState,
-      sdk.TracerProvider,
+      sdk.BatchSpanProcessor,
       resources.resourceFromAttributes,
       otlp.OTLPTraceExporter,
     ];

@@ -21,6 +21,8 @@ const knownMethods: ReadonlySet<string> = new Set([
   'QUERY',
 ]);
 
+/** Characters of an attribute, and of the reason for a failure. */
+const maxText = 4096;
 const maxMessage = 1024;
 
 /** How the query of URLs is told; undefined: not at all. */
@@ -38,30 +40,27 @@ export interface SpanFacts {
 export function requestFacts(ctx: ProxyContext, query: QueryText): SpanFacts {
   const { request, route, error, response, status } = ctx;
   const pattern = route?.pattern;
-  const { address, port } = serverOf(request.host, ctx.scheme);
   const { path, search } = partsOf(request.target, query);
-  const attributes = defined({
-    ...methodFacts(request.method),
-    'url.scheme': ctx.scheme,
-    'url.path': path === '' ? undefined : path,
-    'url.query': search === '' ? undefined : search,
-    'http.route': pattern,
-    'http.response.status_code': response === undefined ? undefined : status,
-    'error.type': error?.code ?? (status >= 500 ? String(status) : undefined),
-    'server.address': address,
-    'server.port': port,
-    'client.address': addressOf(ctx.clientIp),
-    'network.peer.address': addressOf(ctx.peerIp),
-    'network.peer.port': addressOf(ctx.peerIp) === undefined ? undefined : ctx.clientPort,
-    'network.protocol.version': request.version === '2.0' ? '2' : request.version,
-    'user_agent.original': request.headers.get('user-agent'),
-    'weldr.listener': ctx.listener === '' ? undefined : ctx.listener,
-    'weldr.pool': ctx.pool.name,
-    'weldr.route': route?.name,
-    'weldr.request.id': ctx.id,
-    'weldr.response.source': response?.source,
-    'weldr.plugin': response?.plugin ?? error?.plugin,
-  });
+  const peer = addressOf(ctx.peerIp);
+  const attributes = methodFacts(request.method);
+  put(attributes, 'url.scheme', ctx.scheme);
+  if (path !== '') put(attributes, 'url.path', path);
+  if (search !== '') put(attributes, 'url.query', search);
+  put(attributes, 'http.route', pattern);
+  if (response !== undefined) put(attributes, 'http.response.status_code', status);
+  put(attributes, 'error.type', error?.code ?? (status >= 500 ? String(status) : undefined));
+  putServer(attributes, request.host, ctx.scheme);
+  put(attributes, 'client.address', addressOf(ctx.clientIp));
+  put(attributes, 'network.peer.address', peer);
+  if (peer !== undefined) put(attributes, 'network.peer.port', ctx.clientPort);
+  put(attributes, 'network.protocol.version', request.version === '2.0' ? '2' : request.version);
+  put(attributes, 'user_agent.original', request.headers.get('user-agent'));
+  if (ctx.listener !== '') put(attributes, 'weldr.listener', ctx.listener);
+  put(attributes, 'weldr.pool', ctx.pool.name);
+  put(attributes, 'weldr.route', route?.name);
+  put(attributes, 'weldr.request.id', ctx.id);
+  put(attributes, 'weldr.response.source', response?.source);
+  put(attributes, 'weldr.plugin', response?.plugin ?? error?.plugin);
   // What a client has done wrong is no error of the server, says the convention.
   const isFailure = error === undefined ? status >= 500 : error.blame !== 'client' || error.status >= 500;
   const name = nameOf(request.method, pattern);
@@ -78,30 +77,34 @@ export function attemptFacts(
   const { upstream, status, error, startedAt, connectingAt, sentAt, respondedAt, finishedAt } = attempt;
   const { endpoint, protocol, authority } = upstream;
   const { path, search } = partsOf(target, query);
-  const url = `${protocol}//${authority}${path}${search === '' ? '' : `?${search}`}`;
-  const attributes = defined({
-    ...methodFacts(method),
-    'url.full': url,
-    'server.address': endpoint.kind === 'unix' ? endpoint.path : endpoint.hostname,
-    'server.port': endpoint.kind === 'unix' ? undefined : endpoint.port,
-    'http.response.status_code': status === 0 ? undefined : status,
-    'http.request.resend_count': before === 0 ? undefined : before,
-    'error.type': error?.code ?? (status >= 400 ? String(status) : undefined),
-    'weldr.pool': upstream.pool,
-    'weldr.upstream': upstream.id,
-    'weldr.connection.reused': attempt.reusedConnection,
-    'weldr.queue_ms': rounded((connectingAt || sentAt || finishedAt) - startedAt),
-    'weldr.connect_ms': connectingAt === 0 ? undefined : rounded((sentAt || finishedAt) - connectingAt),
-    'weldr.first_byte_ms': respondedAt === 0 ? undefined : rounded(respondedAt - sentAt),
-  });
+  const attributes = methodFacts(method);
+  put(attributes, 'url.full', `${protocol}//${authority}${path}${search === '' ? '' : `?${search}`}`);
+  put(attributes, 'server.address', endpoint.kind === 'unix' ? endpoint.path : endpoint.hostname);
+  if (endpoint.kind === 'tcp') put(attributes, 'server.port', endpoint.port);
+  if (status !== 0) put(attributes, 'http.response.status_code', status);
+  if (before !== 0) put(attributes, 'http.request.resend_count', before);
+  put(attributes, 'error.type', error?.code ?? (status >= 400 ? String(status) : undefined));
+  put(attributes, 'weldr.pool', upstream.pool);
+  put(attributes, 'weldr.upstream', upstream.id);
+  put(attributes, 'weldr.connection.reused', attempt.reusedConnection);
+  put(attributes, 'weldr.queue_ms', rounded((connectingAt || sentAt || finishedAt) - startedAt));
+  if (connectingAt !== 0) put(attributes, 'weldr.connect_ms', rounded((sentAt || finishedAt) - connectingAt));
+  if (respondedAt !== 0) put(attributes, 'weldr.first_byte_ms', rounded(respondedAt - sentAt));
   const isFailure = error === undefined ? status >= 400 : error.code !== 'CLIENT_CLOSED';
   return { name: nameOf(method, undefined), attributes, failure: isFailure ? messageOf(error) : undefined };
 }
 
+/** Adds an attribute; a text that a stranger chose is of bounded length. */
+function put(attributes: Attributes, name: string, value: string | number | boolean | undefined): void {
+  if (value === undefined) return;
+  attributes[name] = typeof value === 'string' && value.length > maxText ? value.slice(0, maxText) : value;
+}
+
 function methodFacts(method: string): Attributes {
   if (knownMethods.has(method)) return { 'http.request.method': method };
-  const original = method === '' ? {} : { 'http.request.method_original': method };
-  return { 'http.request.method': '_OTHER', ...original };
+  const attributes: Attributes = { 'http.request.method': '_OTHER' };
+  if (method !== '') put(attributes, 'http.request.method_original', method);
+  return attributes;
 }
 
 /** Names are few: a path that a client chose is in none. */
@@ -117,11 +120,14 @@ function partsOf(target: string, query: QueryText): { path: string; search: stri
 }
 
 /** Host and port that the client asked for. */
-function serverOf(host: string, scheme: string): { address?: string; port?: number } {
-  if (host === '') return {};
-  const [, address = host, port] = /^(.*?)(?::(\d{1,5}))?$/.exec(host) ?? [];
-  const bare = address.startsWith('[') ? address.slice(1, -1) : address;
-  return { address: bare, port: port === undefined ? (scheme === 'https' ? 443 : 80) : Number(port) };
+function putServer(attributes: Attributes, host: string, scheme: string): void {
+  if (host === '') return;
+  const colon = host.lastIndexOf(':');
+  const hasPort = colon > host.lastIndexOf(']');
+  const address = hasPort ? host.slice(0, colon) : host;
+  put(attributes, 'server.address', address.startsWith('[') ? address.slice(1, -1) : address);
+  const port = hasPort ? Number(host.slice(colon + 1)) : 0;
+  put(attributes, 'server.port', port || (scheme === 'https' ? 443 : 80));
 }
 
 function addressOf(ip: string): string | undefined {
@@ -134,8 +140,4 @@ function messageOf(error: WeldrError | undefined): string {
 
 function rounded(ms: number): number {
   return Math.round(ms * 1_000) / 1_000;
-}
-
-function defined(attributes: Attributes): Attributes {
-  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
 }

@@ -51,45 +51,57 @@ export class Tracing {
   finish(ctx: ProxyContext): void {
     const trace = this.recorded(ctx);
     if (trace === undefined || ctx.rehearsal) return;
-    const { api, clock, queue, query } = this.means;
+    const { clock, queue, query } = this.means;
     const { attempts } = ctx;
     if (!queue.hasRoom(1 + attempts.length)) return;
+    const traceState = trace.continued ? traceStateOf(ctx, this.means.api) : undefined;
+    const own = this.contextOf(trace, trace.spanId, traceState);
     const sinceEpoch = clock.now() - clock.monotonic();
-    const traceState = trace.continued ? traceStateOf(ctx, api) : undefined;
-    const contextOf = (spanId: string): SpanContext => ({
-      traceId: trace.traceId,
-      spanId,
-      traceFlags: api.TraceFlags.SAMPLED,
-      ...(traceState === undefined ? {} : { traceState }),
-    });
-    const add = (
-      facts: SpanFacts,
-      kind: 'SERVER' | 'CLIENT',
-      times: { startedAt: number; finishedAt: number },
-      spanId: string,
-      parent: SpanContext | undefined,
-    ): void => {
-      const { ERROR, UNSET } = api.SpanStatusCode;
-      queue.add({
-        name: facts.name,
-        kind: api.SpanKind[kind],
-        context: contextOf(spanId),
-        parent,
-        startedAt: times.startedAt + sinceEpoch,
-        finishedAt: times.finishedAt + sinceEpoch,
-        attributes: facts.attributes,
-        status: facts.failure === undefined ? { code: UNSET } : { code: ERROR, message: facts.failure },
-      });
-    };
-    const own = contextOf(trace.spanId);
-    attempts.forEach((attempt, n) => {
+    for (const [n, attempt] of attempts.entries()) {
       const sent = trace.attempts?.[n];
       // A plugin has replied, or failed, before anything was to be sent.
-      if (sent === undefined || (attempt.sentAt === 0 && attempt.error === undefined)) return;
-      add(attemptFacts(attempt, sent, n, query), 'CLIENT', attempt, sent.spanId, own);
+      if (sent === undefined || (attempt.sentAt === 0 && attempt.error === undefined)) continue;
+      const context = this.contextOf(trace, sent.spanId, traceState);
+      this.add('CLIENT', attemptFacts(attempt, sent, n, query), attempt, sinceEpoch, context, own);
+    }
+    const { parentId } = trace;
+    const above = parentId === '' ? undefined : this.contextOf(trace, parentId, traceState);
+    const remote = above === undefined ? undefined : { ...above, isRemote: true };
+    this.add('SERVER', requestFacts(ctx, query), ctx, sinceEpoch, own, remote);
+  }
+
+  private add(
+    kind: 'SERVER' | 'CLIENT',
+    { name, attributes, failure }: SpanFacts,
+    { startedAt, finishedAt }: { readonly startedAt: number; readonly finishedAt: number },
+    sinceEpoch: number,
+    context: SpanContext,
+    parent: SpanContext | undefined,
+  ): void {
+    const { SpanKind, SpanStatusCode } = this.means.api;
+    this.means.queue.add({
+      name,
+      kind: SpanKind[kind],
+      context,
+      parent,
+      startedAt: startedAt + sinceEpoch,
+      finishedAt: finishedAt + sinceEpoch,
+      attributes,
+      status:
+        failure === undefined
+          ? { code: SpanStatusCode.UNSET }
+          : { code: SpanStatusCode.ERROR, message: failure },
     });
-    const above = trace.parentId === '' ? undefined : { ...contextOf(trace.parentId), isRemote: true };
-    add(requestFacts(ctx, query), 'SERVER', ctx, trace.spanId, above);
+  }
+
+  private contextOf(
+    { traceId }: RequestTrace,
+    spanId: string,
+    traceState: TraceState | undefined,
+  ): SpanContext {
+    const context: SpanContext = { traceId, spanId, traceFlags: this.means.api.TraceFlags.SAMPLED };
+    if (traceState !== undefined) context.traceState = traceState;
+    return context;
   }
 
   private traceOf(ctx: ProxyContext): RequestTrace {
