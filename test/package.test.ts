@@ -280,6 +280,24 @@ test('orders certificates with what it brings along', async () => {
   assert.match(await makeAccountKey(), '-----BEGIN PRIVATE KEY-----');
 });
 
+test('names what tracing() needs, and takes it from beside the package', async () => {
+  const imports = "import { tracing } from 'weldr/plugins';";
+  const config = typedConfig(imports, "tracing({ exporter: { url: 'http://127.0.0.1:9/v1/traces' } }),");
+  const home = mkdtempSync(join(folder, 'check-'));
+  writeFileSync(join(home, 'weldr.config.ts'), config);
+  const command = [join(installed, 'dist/bin/weldr.js'), 'check'];
+  const { status, stderr } = spawnSync(process.execPath, command, { cwd: home, encoding: 'utf8' });
+  assert.match(stderr, /plugins\[0\]: tracing\(\) needs packages .*: run npm install @opentelemetry\/api@1 /);
+  assert.is.not(status, 0);
+  const packages = join(folder, 'node_modules/@opentelemetry');
+  symlinkSync(join(project, 'node_modules/@opentelemetry'), packages);
+  try {
+    await withWeldr('weldr.config.ts', config, proxies);
+  } finally {
+    rmSync(packages);
+  }
+});
+
 test('has the types and the licences of what it is made of', () => {
   const manifest: { exports: Record<string, string | { types: string; default: string }> } = JSON.parse(
     readFileSync(join(installed, 'package.json'), 'utf8'),
