@@ -73,6 +73,7 @@ const trials: Readonly<Record<string, Trial>> = {
   ),
   stats: withBalancer(() => builtIn.stats()),
   stickyCookie: withBalancer(() => builtIn.stickyCookie({ secret: 'a secret of many letters' })),
+  tracing: withBalancer(() => builtIn.tracing({ exporter: { url: 'http://127.0.0.1:1' } })),
 };
 
 /** Those that look at no request, and one that asks another server: `explained-requests.test.ts` has it. */
