@@ -33,6 +33,8 @@ export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memo
   stored?(options: z.output<S>): Promise<readonly Row[]>;
   /** See {@link Plugin.check}. */
   check?(options: z.output<S>, facts: ConfigFacts): void;
+  /** See {@link Plugin.leadershipNeed}. */
+  leadershipNeed?(options: z.output<S>): number;
   worker?(side: WorkerSide<ToManager, ToWorker, Item>, options: z.output<S>): void | Promise<void>;
   manager?(side: ManagerSide<ToManager, ToWorker, Memory, Item>, options: z.output<S>): void | Promise<void>;
 }
@@ -91,12 +93,15 @@ export function definePlugin<
 /** The core calls a side with what this schema made of the options, and with this plugin's own channel and memory. */
 function sidesOf<S extends z.ZodType, ToManager, ToWorker, Memory, Item>(
   definition: PluginDefinition<S, ToManager, ToWorker, Memory, Item>,
-): Pick<Plugin, 'worker' | 'manager' | 'stored' | 'check'> {
-  const { worker, manager, stored, check } = definition;
+): Pick<Plugin, 'worker' | 'manager' | 'stored' | 'check' | 'leadershipNeed'> {
+  const { worker, manager, stored, check, leadershipNeed } = definition;
   return {
     ...(worker === undefined ? {} : { worker: worker as NonNullable<Plugin['worker']> }),
     ...(manager === undefined ? {} : { manager: manager as NonNullable<Plugin['manager']> }),
     ...(check === undefined ? {} : { check: check as NonNullable<Plugin['check']> }),
+    ...(leadershipNeed === undefined
+      ? {}
+      : { leadershipNeed: leadershipNeed as NonNullable<Plugin['leadershipNeed']> }),
     ...(stored === undefined ? {} : { stored: stored as NonNullable<Plugin['stored']> }),
   };
 }

@@ -18,6 +18,7 @@ const parts: Readonly<Record<keyof Plugin, true>> = {
   children: true,
   stored: true,
   check: true,
+  leadershipNeed: true,
   worker: true,
   manager: true,
 };

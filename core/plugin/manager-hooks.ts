@@ -4,6 +4,27 @@ import type { Upstream, UpstreamRecord } from '../pool/pool.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
 import { guardListener } from '../stages/tap-guard.ts';
 
+/** What a plugin needs of the times of a leadership. */
+export interface LeadershipNeed {
+  /** The name of the plugin. */
+  readonly by: string;
+  /**
+   * How long a leadership has to hold from the moment when its renewal was asked for, ms: until whatever the plugin holds is
+   * gone without another renewal, with all that may be late.
+   */
+  readonly ms: number;
+}
+
+/** A service address that a plugin gives the leader. */
+export interface ServiceAddress {
+  /** Such as `10.0.0.100/24`. */
+  readonly address: string;
+  /** Does this node hold it now? */
+  readonly held: boolean;
+  /** Why not, though this node leads. */
+  readonly reason?: string | undefined;
+}
+
 /** Who leads the cluster, from this node's view. */
 export interface Leadership {
   /** Does this node lead? */
@@ -29,6 +50,10 @@ export interface ManagerHooks {
   readonly listening: SyncHook<[]>;
   /** May this node lead? Asked often; a tap adds to the list why it should not. */
   readonly mayLead: SyncHook<[string[]]>;
+  /** What plugins need of the times of a leadership; asked before one is taken and while it is held. A tap adds to the list. */
+  readonly leadershipNeeds: SyncHook<[LeadershipNeed[]]>;
+  /** Which service addresses are kept here; asked often. A tap adds to the list. */
+  readonly serviceAddresses: SyncHook<[ServiceAddress[]]>;
   /** Leadership was won, renewed or lost. Taps run in order; one that fails is logged and does not stop the others. */
   readonly leaderChanged: AsyncSeriesHook<[Leadership]>;
   /** Files that are written to have been renamed (SIGUSR1): open them at their paths anew. */
@@ -48,6 +73,8 @@ export function createManagerHooks(report: ReportPluginError): ManagerHooks {
     workerExited: new SyncHook(['worker'], 'workerExited'),
     listening: new SyncHook([], 'listening'),
     mayLead: new SyncHook(['objections'], 'mayLead'),
+    leadershipNeeds: new SyncHook(['needs'], 'leadershipNeeds'),
+    serviceAddresses: new SyncHook(['addresses'], 'serviceAddresses'),
     leaderChanged: new AsyncSeriesHook(['leadership'], 'leaderChanged'),
     reopenFiles: new SyncHook([], 'reopenFiles'),
     stopping: new AsyncSeriesHook([], 'stopping'),

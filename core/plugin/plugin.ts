@@ -63,6 +63,11 @@ export interface Plugin {
    * wherever a config is checked: by `weldr check`, at a start, at a reload.
    */
   check?(options: unknown, facts: ConfigFacts): void;
+  /**
+   * For a plugin that holds something for the leader of a cluster: the least that it needs of a leadership's time, ms, as
+   * `leadershipNeeds` tells it at run time. Called where a config is checked.
+   */
+  leadershipNeed?(options: unknown): number;
   // Methods, so that a side which declares its channel and options may be listed with any other.
   worker?(side: WorkerSide, options: unknown): void | Promise<void>;
   manager?(side: ManagerSide, options: unknown): void | Promise<void>;
@@ -76,6 +81,8 @@ export interface ConfigFacts {
   readonly listen: readonly Listen[];
   /** Does a plugin keep what is changed at run time over a restart? */
   readonly hasStore: boolean;
+  /** The least that its plugins need of a leadership's time, ms; 0: none holds anything. */
+  readonly leadershipNeed: number;
   /** The names of its pools, `default` first. */
   readonly pools: readonly string[];
   /** Says what is legal and surely not meant, and what to do instead; `field`: the option that it is about. */

@@ -5,6 +5,17 @@ import { createManagerHooks, type ManagerHooks } from './manager-hooks.ts';
 /** The name of the taps that call them, behind all others. */
 const tap = { name: 'plugins of pools and routes', stage: 1_000_000 } as const;
 
+/** Those whose taps are called in order and not waited for. */
+const plain = [
+  'upstreamChanged',
+  'workerReady',
+  'workerExited',
+  'listening',
+  'mayLead',
+  'leadershipNeeds',
+  'serviceAddresses',
+] as const;
+
 /** The hooks of all plugins that have their own; called when the manager's are. */
 export class ScopedManagerHooks {
   private readonly report: ReportPluginError;
@@ -12,7 +23,7 @@ export class ScopedManagerHooks {
 
   constructor(all: ManagerHooks, report: ReportPluginError) {
     this.report = report;
-    for (const name of ['upstreamChanged', 'workerReady', 'workerExited', 'listening', 'mayLead'] as const) {
+    for (const name of plain) {
       all[name].tap(tap, (...args: unknown[]) => this.call(name, args));
     }
     for (const name of ['leaderChanged', 'stopping'] as const) {
@@ -31,10 +42,7 @@ export class ScopedManagerHooks {
     this.sets.delete(hooks);
   }
 
-  private call(
-    name: 'upstreamChanged' | 'workerReady' | 'workerExited' | 'listening' | 'mayLead',
-    args: unknown[],
-  ): void {
+  private call(name: (typeof plain)[number], args: unknown[]): void {
     // Most have no tap, and a hook that was never called costs nothing.
     for (const set of this.sets) {
       if (set[name].taps.length > 0) Reflect.apply(set[name].call, set[name], args);

@@ -111,6 +111,10 @@ export function checkConfig(
     overrides,
     listen: settings.listen,
     hasStore: instances.some(({ plugin }) => plugin.stored !== undefined),
+    leadershipNeed: Math.max(
+      0,
+      ...instances.map(({ plugin, options }) => plugin.leadershipNeed?.(options) ?? 0),
+    ),
     pools: ['default', ...Object.keys(settings.pools).filter(name => name !== 'default')],
   };
   for (const instance of instances) {

@@ -1,7 +1,8 @@
 // EtcdClient: one etcd3 client for each member, so that which member is asked, for how long, and what comes next is
 // decided here. etcd3's own fail-over retries blindly, opens its circuit for seconds and never bounds a call.
 import type { Etcd3, IResponseHeader } from 'etcd3';
-import { describeError, toError, WeldrError } from '../../core/errors.ts';
+import { toError, WeldrError } from '../../core/errors.ts';
+import { failureOf, refusalError } from './etcd-failure.ts';
 
 /** How to reach etcd. */
 export interface EtcdAccess {
@@ -121,8 +122,9 @@ export class EtcdClient {
   }
 
   /**
-   * Asks one member after another until one answers. Rejects with what etcd said when it refused, or with
-   * STORE_UNAVAILABLE when nobody answered within the limits; a write may then have been done all the same.
+   * Asks one member after another until one answers. Rejects with STORE_UNAVAILABLE when nobody answered within the
+   * limits or etcd cannot do it now (`refusalOf` tells whether a write may have been done all the same), or with etcd's
+   * own error when the call makes no sense to it.
    */
   async call<T>(
     attempt: (etcd: Etcd3, options: AttemptOptions) => Promise<T>,
@@ -130,24 +132,31 @@ export class EtcdClient {
   ): Promise<T> {
     const end = performance.now() + limits.totalMs;
     const failures = new Map<string, string>();
+    let mayBeDone = false;
     while (!this.closed) {
       for (const member of this.inOrder()) {
         const left = end - performance.now();
-        if (left <= 0) throw unavailable(failures);
+        if (left <= 0) throw unavailable(failures, mayBeDone);
         try {
           const result = await this.callMember(member, attempt, Math.min(left, limits.attemptMs));
           this.prefer(member);
           return result;
         } catch (thrown) {
           const error = toError(thrown);
-          if (!this.mayPass(error)) throw error;
+          const failure = failureOf(error);
+          const { kind, text } = failure;
+          mayBeDone ||= failure.mayBeDone;
+          if (!this.mayPass(error)) {
+            if ((kind === 'refused' && !mayBeDone) || kind === 'no-answer') throw error;
+            throw refusalError({ kind, text, mayBeDone });
+          }
           this.avoid(member);
-          failures.set(member.host, plainReason(error));
+          failures.set(member.host, text);
         }
       }
       // All refused at once: they may be restarting, or electing.
       await new Promise(resolve => setTimeout(resolve, Math.min(100, Math.max(0, end - performance.now()))));
-      if (performance.now() >= end) throw unavailable(failures);
+      if (performance.now() >= end) throw unavailable(failures, mayBeDone);
     }
     throw new WeldrError('STORE_UNAVAILABLE', 'this Weldr is leaving the cluster');
   }
@@ -171,8 +180,8 @@ export class EtcdClient {
 
   /** Is this a failure that another member, or another time, may not have? */
   mayPass(error: Error): boolean {
-    if (error instanceof AttemptTimeout) return true;
-    return this.isRecoverable(error) || /no leader|request timed out|too many requests/.test(error.message);
+    const { kind, mayPass } = failureOf(error);
+    return mayPass || (kind === 'no-answer' && this.isRecoverable(error));
   }
 
   close(): void {
@@ -199,17 +208,15 @@ class AsItComes {
   }
 }
 
-function unavailable(failures: ReadonlyMap<string, string>): WeldrError {
+function unavailable(failures: ReadonlyMap<string, string>, mayBeDone: boolean): WeldrError {
   const list = [...failures].map(([host, reason]) => `${host}: ${reason}`).join('; ');
-  return new WeldrError('STORE_UNAVAILABLE', `etcd does not answer (${list || 'no time was left'})`);
+  const text = `etcd does not answer (${list || 'no time was left'})`;
+  return refusalError({ kind: 'unreachable', text, mayBeDone });
 }
 
 /** What an operator can use of an error from gRPC. */
 export function plainReason(error: unknown): string {
-  const text = describeError(error);
-  if (/DEADLINE_EXCEEDED|Deadline exceeded/i.test(text)) return 'no answer in time';
-  if (/request timed out|no leader/.test(text)) return 'it has no majority';
-  return text.replace(/^\d+ [A-Z_]+: /, '').slice(0, 200);
+  return failureOf(error).text;
 }
 
 /** The revision of an answer's header. */

@@ -1,15 +1,17 @@
 // ClusterNode: all that one Weldr keeps with etcd, so that it can outlive a reload of the config.
 import type { Logger } from 'pino';
 import type { Clock } from '../../core/clock.ts';
-import type { Leadership } from '../../core/plugin/manager-hooks.ts';
+import type { ManagerEvents } from '../../core/events/plugin-events.ts';
+import type { Leadership, LeadershipNeed, ServiceAddress } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
-import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import { type EtcdAccess, EtcdClient } from './client.ts';
 import { Election, type ElectionTimes } from './election.ts';
+import { ElectionWatch } from './election-watch.ts';
 import { EtcdStore } from './etcd-store.ts';
 import { ClusterKeys } from './keys.ts';
 import { LocalCopy } from './local-copy.ts';
-import { Membership } from './membership.ts';
+import { Membership, type NodeFacts, type ReportedPools } from './membership.ts';
+import { RoundTrip } from './round-trip.ts';
 
 /** What a node is made with. */
 export interface ClusterNodeOptions {
@@ -25,13 +27,18 @@ export interface ClusterNodeOptions {
 
 /** What it is told by the process that it is in; changes with a reload. */
 export interface ClusterSurroundings {
-  readonly pools: ManagerPools;
+  readonly pools: ReportedPools;
   readonly status: ManagerStatus;
   readonly log: Logger;
   readonly clock: Clock;
+  readonly events: Pick<ManagerEvents, 'problem'>;
   leaderChanged(leadership: Leadership): Promise<void>;
   /** Why this node should not lead, as other plugins see it. */
   objections(): readonly string[];
+  /** What other plugins need of a leadership's times. */
+  needs(): readonly LeadershipNeed[];
+  /** The service addresses that other plugins keep here. */
+  addresses(): readonly ServiceAddress[];
 }
 
 /** No worker for this long, and the leader hands over, ms: a single one that is replaced takes less. */
@@ -48,8 +55,12 @@ export class ClusterNode {
   readonly store: EtcdStore;
   readonly election: Election;
   readonly membership: Membership;
+  readonly watch: ElectionWatch;
+  /** How long etcd's majority takes to confirm something. */
+  readonly roundTrip: RoundTrip;
   private surroundings: ClusterSurroundings;
   private lastReady: number;
+  private addressTold: string | undefined;
   private leaving = false;
   private readonly stopClockWatch: () => void;
 
@@ -62,7 +73,10 @@ export class ClusterNode {
     this.keys = new ClusterKeys(options.prefix);
     this.lastReady = clock.monotonic();
     const localCopy = new LocalCopy(options.localCopy, log, clock);
-    this.store = new EtcdStore({ client, keys: this.keys, localCopy, log, clock, timeout });
+    const roundTrip = new RoundTrip(clock);
+    this.roundTrip = roundTrip;
+    const answered = (ms: number): void => roundTrip.record(ms);
+    this.store = new EtcdStore({ client, keys: this.keys, localCopy, log, clock, timeout, answered });
     const { version, startedAt } = status;
     this.membership = new Membership({
       client,
@@ -73,6 +87,23 @@ export class ClusterNode {
       pools,
       log,
       clock,
+      facts: () => this.facts(),
+    });
+    const started = clock.monotonic();
+    this.watch = new ElectionWatch({
+      client,
+      keys: this.keys,
+      nodeName,
+      times,
+      log,
+      clock,
+      election: () => this.election,
+      unfit: () => this.unfit(),
+      // Before the first answer it counts from the start.
+      silentFor: () => Math.min(this.store.silentFor, clock.monotonic() - started),
+      nodes: async () => await this.membership.nodes(),
+      need: () => Math.max(0, ...this.surroundings.needs().map(({ ms }) => ms)),
+      problem: (name, problem) => this.surroundings.events.problem(name, problem),
     });
     this.election = new Election({
       client,
@@ -81,8 +112,12 @@ export class ClusterNode {
       times,
       log,
       clock,
-      unfit: () => this.unfit(),
-      changed: async leadership => await this.surroundings.leaderChanged(leadership),
+      unfit: () => this.unfit() ?? (this.leaving ? undefined : this.watch.objection()),
+      observer: this.watch,
+      changed: async leadership => {
+        await this.surroundings.leaderChanged(leadership);
+        this.tellOfAddress();
+      },
     });
     this.stopClockWatch = watchClock(clock, log);
     this.election.start();
@@ -96,6 +131,7 @@ export class ClusterNode {
   adopt(surroundings: ClusterSurroundings): void {
     this.surroundings = surroundings;
     this.membership.follow(surroundings.pools);
+    this.watch.sayAgain();
   }
 
   /**
@@ -110,10 +146,31 @@ export class ClusterNode {
 
   async close(): Promise<void> {
     this.stopClockWatch();
+    this.watch.close();
     await this.election.close();
     await this.membership.close();
     await this.store.close();
     this.client.close();
+  }
+
+  /** What this node says of itself to the others. */
+  private facts(): NodeFacts {
+    const { store, watch } = this;
+    const unfit = this.unfit() ?? watch.objection();
+    return { unfit, address: addressOf(this.addresses), revision: store.revision, newest: store.newest };
+  }
+
+  /** The other nodes are to know soon who holds the address. */
+  private tellOfAddress(): void {
+    const told = JSON.stringify(addressOf(this.addresses));
+    if (told === this.addressTold) return;
+    this.addressTold = told;
+    this.membership.look();
+  }
+
+  /** The service addresses that are kept here. */
+  get addresses(): readonly ServiceAddress[] {
+    return this.surroundings.addresses();
   }
 
   /** Why this node cannot lead; undefined: it can. */
@@ -129,6 +186,13 @@ export class ClusterNode {
     if (now - this.lastReady > grace) return 'no worker accepts connections';
     return this.surroundings.objections()[0];
   }
+}
+
+/** All addresses in one: they move together. Undefined: there are none. */
+export function addressOf(addresses: readonly ServiceAddress[]): NodeFacts['address'] {
+  if (addresses.length === 0) return undefined;
+  const missing = addresses.find(({ held }) => !held);
+  return { held: missing === undefined, ...(missing?.reason !== undefined && { reason: missing.reason }) };
 }
 
 /** Logs jumps of the wall clock. Nothing here depends on it, but logs and certificates do. */

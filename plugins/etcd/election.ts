@@ -2,24 +2,18 @@
 // docs/cluster.md ("Never two holders") and searched for mistakes by benchmark/cluster/hand-over.ts.
 import type { IRangeResponse } from 'etcd3';
 import type { Logger } from 'pino';
-import { z } from 'zod';
 import type { CancelTimer, Clock } from '../../core/clock.ts';
-import { describeError, toError } from '../../core/errors.ts';
+import { toError } from '../../core/errors.ts';
 import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import { type EtcdClient, type EtcdMember, plainReason, revisionOf } from './client.ts';
+import { type ElectionTimes, safeSpan } from './election-times.ts';
+import { failureOf, refusalOf } from './etcd-failure.ts';
 import type { ClusterKeys } from './keys.ts';
+import { LeaderKeys, type SeenLeader, seenLeader } from './leader-keys.ts';
 import { type GrantedLease, grantLease, keepAliveOnce, revokeLease } from './leases.ts';
 import { KeyWatch } from './watch.ts';
 
-/** Times of an election, ms. */
-export interface ElectionTimes {
-  /** How long etcd keeps the leadership of a leader that is silent. etcd may grant more, never less. */
-  readonly lease: number;
-  /** From one renewal to the next. */
-  readonly renew: number;
-  /** How long a new leader waits before it acts, when the one before did not say that it had let go. */
-  readonly holdOff: number;
-}
+export { clockDrift, type ElectionTimes } from './election-times.ts';
 
 /** What an election is made of. */
 export interface ElectionOptions {
@@ -31,15 +25,21 @@ export interface ElectionOptions {
   readonly clock: Clock;
   /** Why this node cannot lead now; undefined: it can. */
   unfit(): string | undefined;
+  /** Is told what only others can judge. */
+  readonly observer?: ElectionObserver;
   /** Is told each win, renewal and loss, and a change of the leader elsewhere; a loss is waited for. */
   changed(leadership: Leadership): Promise<void>;
 }
 
-/** The share of a span by which two clocks may differ over it: NTP slews by 0.05 % at most, so this is generous. */
-export const clockDrift = 0.01;
-
-const leaderValue = z.looseObject({ node: z.string(), since: z.number() });
-const lastLeaderValue = z.looseObject({ released: z.boolean(), holdOff: z.number().default(0) });
+/** Is told how the election goes. */
+export interface ElectionObserver {
+  /** This is what the key `leader` holds; undefined: there is none. */
+  saw(leader: SeenLeader | undefined): void;
+  /** A renewal took this long, or was given up after it, ms. */
+  renewal(ms: number): void;
+  /** A leadership of this node ended though nobody wanted that. */
+  lost(): void;
+}
 
 /** A leadership of ours: the key's revision and its lease. Never used again once another session began. */
 interface Session {
@@ -50,25 +50,21 @@ interface Session {
   readonly from: number;
   /** Nobody else acts before this, in monotonic ms. */
   until: number;
-}
-
-interface LastLeadership {
-  readonly held: boolean;
-  /** The mod revision of `last-leader`: whoever wins next must have seen the same. */
-  readonly lastMod: number;
-  readonly released: boolean;
-  /** What the last leader's config says, ms. */
-  readonly holdOff: number;
+  /** It was lost, and that was told. */
+  isLost?: boolean;
 }
 
 // How often a node that does not lead looks, besides the watch, and how soon it tries again after a failure.
 const lookEvery = 1000;
 const retryDelay = 100;
+const refusedDelay = 500;
 
 /** The part of one node in the election. */
 export class Election {
   private readonly options: ElectionOptions;
   private readonly watcher: KeyWatch;
+  private readonly leaderKeys: LeaderKeys;
+  private obstacle: string | undefined;
   private session: Session | undefined;
   private leading = false;
   private leader: string | undefined;
@@ -86,6 +82,7 @@ export class Election {
   constructor(options: ElectionOptions) {
     this.options = options;
     this.watcher = new KeyWatch({ client: options.client, log: options.log, key: options.keys.leader });
+    this.leaderKeys = new LeaderKeys(options.client, options.keys, options.nodeName);
   }
 
   get leadership(): Leadership {
@@ -99,6 +96,26 @@ export class Election {
   /** When the leader won, ms since the epoch; 0: nobody leads. */
   get since(): number {
     return this.leaderSince;
+  }
+
+  /** Was it won, and waits this node until the one before is out? */
+  get isWaiting(): boolean {
+    return this.session !== undefined && !this.leading;
+  }
+
+  /** Does it take part no more? */
+  get isRetired(): boolean {
+    return this.retired;
+  }
+
+  /** What etcd granted for the leadership of this node, ms; undefined: it has none. */
+  get granted(): number | undefined {
+    return this.session?.lease.ttl;
+  }
+
+  /** Why etcd refused, the last time, to make this node the leader; undefined: it did not. */
+  get refusal(): string | undefined {
+    return this.obstacle;
   }
 
   /** Takes part until `close`. */
@@ -134,10 +151,14 @@ export class Election {
       try {
         const wanted = this.session === undefined && !this.retired;
         if (wanted && this.options.unfit() === undefined) await this.campaign();
+        this.obstacle = undefined;
         await this.idle(lookEvery);
       } catch (thrown) {
         this.options.log.debug({ reason: plainReason(thrown) }, 'the election goes on: etcd does not answer');
-        await this.pause(retryDelay);
+        const kind = refusalOf(thrown)?.kind ?? failureOf(thrown).kind;
+        const isAway = kind === 'unreachable' || kind === 'no-answer' || kind === 'no-majority';
+        this.obstacle = isAway ? undefined : plainReason(thrown);
+        await this.pause(isAway ? retryDelay : refusedDelay);
       }
     }
   }
@@ -148,45 +169,29 @@ export class Election {
     // Where the watch has told that the key is gone, the lease need not wait for a second look.
     const granting = this.leader === undefined ? grantLease(client, times.lease) : undefined;
     granting?.catch(() => {});
-    const seen = await this.look();
-    if (seen.held || this.retired) {
+    const seen = await this.leaderKeys.look();
+    this.see(seen.leader);
+    if (seen.leader !== undefined || this.retired) {
       if (granting !== undefined) this.drop(await granting);
       return;
     }
     const lease = await (granting ?? grantLease(client, times.lease));
     const since = clock.now();
-    const answer = await client.call(
-      async (etcd, options) =>
-        await etcd.kv.txn(
-          {
-            compare: [
-              { key: Buffer.from(keys.leader), target: 'Create', result: 'Equal', create_revision: 0 },
-              {
-                key: Buffer.from(keys.lastLeader),
-                target: 'Mod',
-                result: 'Equal',
-                mod_revision: seen.lastMod,
-              },
-            ],
-            success: [
-              put(keys.leader, { node: nodeName, since, times }, lease.id),
-              put(keys.lastLeader, { node: nodeName, released: false, holdOff: times.holdOff }),
-            ],
-          },
-          options,
-        ),
-    );
-    if (!answer.succeeded) {
+    const won = await this.leaderKeys.take(seen, lease, { since, times });
+    if (won === undefined) {
       // Either another was faster, or an attempt of ours whose answer was lost has won: then its lease runs out.
       this.drop(lease);
       await this.pause(retryDelay);
       return;
     }
-    // The one before counted on the hold-off of its own config.
-    const wait = seen.released ? 0 : Math.max(times.holdOff, seen.holdOff);
+    // The one before counted on the hold-off of its own config; where that cannot be read, on all of it.
+    const most = Math.max(times.holdOff, seen.holdOff) + (seen.isDamaged ? lease.ttl : 0);
+    const wait = seen.released ? 0 : most;
+    if (seen.isDamaged)
+      log.error({ key: keys.lastLeader, wait }, 'the key could not be read, and is written anew');
     this.session = {
       lease,
-      revision: revisionOf(answer.header),
+      revision: won.revision,
       from: clock.monotonic() + wait,
       until: this.safeUntil(lease.from, lease.ttl),
     };
@@ -205,27 +210,9 @@ export class Election {
     revokeLease(this.options.client, id).catch(() => {});
   }
 
-  /** Who leads, and how the leadership before ended. */
-  private async look(): Promise<LastLeadership> {
-    const { client, keys } = this.options;
-    const answer = await client.call(
-      async (etcd, options) =>
-        await etcd.kv.txn({ success: [get(keys.leader), get(keys.lastLeader)] }, options),
-    );
-    const [leader, last] = answer.responses.map(response => response.response_range.kvs[0]);
-    if (leader !== undefined) this.readLeader(leader.value);
-    const { data } = lastLeaderValue.safeParse(json(last?.value));
-    return {
-      held: leader !== undefined,
-      lastMod: Number(last?.mod_revision ?? 0),
-      released: data?.released ?? false,
-      holdOff: data?.holdOff ?? 0,
-    };
-  }
-
   /** Nobody else can act before this, given a renewal that was asked for at `from` and granted `ttl`. */
   private safeUntil(from: number, ttl: number): number {
-    return from + (ttl + this.options.times.holdOff) * (1 - clockDrift);
+    return from + safeSpan(ttl, this.options.times.holdOff);
   }
 
   // --- holding ---------------------------------------------------------------------------------------------------
@@ -271,19 +258,24 @@ export class Election {
         deadline,
       );
       if (this.session !== session) return;
-      if (!this.isOurs(held, session) || kept.ttl === 0) return this.lose(session, 'the lease is gone');
+      if (kept.ttl === 0) return this.lose(session, 'the lease is gone');
+      if (!this.isOurs(held, session)) return this.lose(session, 'the key is not ours any more');
       if (held.header.raft_term !== kept.raftTerm) return;
       client.prefer(member);
+      this.options.observer?.renewal(clock.monotonic() - asked);
       session.until = Math.max(session.until, this.safeUntil(asked, kept.ttl));
       this.confirm(session);
     } catch (thrown) {
       client.avoid(member);
+      if (failureOf(thrown).kind === 'no-answer') this.options.observer?.renewal(clock.monotonic() - asked);
       this.options.log.debug({ host: member.host, reason: plainReason(thrown) }, 'a renewal failed');
     }
   }
 
   private isOurs(held: IRangeResponse, session: Session): boolean {
-    return Number(held.kvs[0]?.create_revision ?? 0) === session.revision;
+    const [kv] = held.kvs;
+    // Written over by hand it keeps its create revision, and not the lease.
+    return Number(kv?.create_revision ?? 0) === session.revision && kv?.lease === session.lease.id;
   }
 
   /**
@@ -299,6 +291,7 @@ export class Election {
     } else if (this.leading && this.options.clock.monotonic() >= session.until) {
       this.options.log.error('the lease could not be renewed in time: not leading any more');
       this.stepDown();
+      this.countLoss(session);
     }
   }
 
@@ -310,7 +303,15 @@ export class Election {
     if (now < session.from || now >= session.until) return;
     if (!this.leading) this.options.log.info('leading');
     this.leading = true;
+    session.isLost = false;
     this.tell();
+  }
+
+  /** One session is lost once, until it leads again. */
+  private countLoss(session: Session): void {
+    if (session.isLost === true) return;
+    session.isLost = true;
+    this.options.observer?.lost();
   }
 
   /** etcd says that the leadership is over. */
@@ -320,6 +321,7 @@ export class Election {
     this.tick?.();
     if (this.leading) this.options.log.error({ reason: why }, 'not leading any more');
     this.stepDown();
+    this.countLoss(session);
     this.wake();
   }
 
@@ -334,7 +336,7 @@ export class Election {
   private async letGo(why: string): Promise<void> {
     const { session } = this;
     if (session === undefined) return;
-    const { client, clock, keys, nodeName, log } = this.options;
+    const { client, clock, log } = this.options;
     log.info({ reason: why }, 'handing over');
     this.leading = false;
     const told = await settledWithin(this.tellNow(), session.until - clock.monotonic());
@@ -342,31 +344,19 @@ export class Election {
     const released = told && clock.monotonic() >= session.from;
     this.session = undefined;
     this.tick?.();
+    const limits = { totalMs: 1000, attemptMs: 500 };
     try {
-      await client.call(
-        async (etcd, options) =>
-          await etcd.kv.txn(
-            {
-              compare: [
-                {
-                  key: Buffer.from(keys.leader),
-                  target: 'Create',
-                  result: 'Equal',
-                  create_revision: session.revision,
-                },
-              ],
-              success: [
-                { request_delete_range: { key: Buffer.from(keys.leader) } },
-                ...(released ? [put(keys.lastLeader, { node: nodeName, released: true })] : []),
-              ],
-            },
-            options,
-          ),
-        { totalMs: 1000, attemptMs: 500 },
-      );
+      await this.leaderKeys.giveUp(session.revision, released, limits);
       this.drop(session.lease);
     } catch (thrown) {
-      log.warn({ reason: describeError(thrown) }, 'the leadership ends with its lease: etcd does not answer');
+      log.warn(
+        { reason: plainReason(thrown) },
+        'the leadership ends with its lease, the next leader holds off',
+      );
+      // An etcd without space still does what frees some.
+      if (refusalOf(thrown)?.kind !== 'unreachable') {
+        await revokeLease(client, session.lease.id, limits).catch(() => {});
+      }
     }
     this.lead(undefined, 0);
   }
@@ -390,8 +380,7 @@ export class Election {
         ) {
           this.lose(this.session, 'the key is not ours any more');
         }
-        if (now.kvs[0] !== undefined) this.readLeader(now.kvs[0].value);
-        else this.lead(undefined, 0);
+        this.see(now.kvs[0] && seenLeader(now.kvs[0]));
       } catch {
         await this.pause(retryDelay);
         continue;
@@ -404,8 +393,7 @@ export class Election {
           const { session } = this;
           const mod = Number(last.kv.mod_revision);
           if (session !== undefined && mod > session.revision) this.lose(session, 'the key was taken away');
-          if (last.type === 'Put') this.readLeader(last.kv.value);
-          else this.lead(undefined, 0);
+          this.see(last.type === 'Put' ? seenLeader(last.kv) : undefined);
           this.wake();
         },
       });
@@ -413,9 +401,9 @@ export class Election {
     }
   }
 
-  private readLeader(value: Buffer): void {
-    const { data } = leaderValue.safeParse(json(value));
-    this.lead(data?.node ?? 'somebody unknown', data?.since ?? 0);
+  private see(seen: SeenLeader | undefined): void {
+    this.options.observer?.saw(seen);
+    this.lead(seen && (seen.node ?? 'somebody unknown'), seen?.since ?? 0);
   }
 
   /** The leader is, from this node's view, `leader`. */
@@ -476,28 +464,6 @@ export class Election {
   private wake(): void {
     this.news = true;
     this.endIdle?.();
-  }
-}
-
-function put(key: string, value: object, lease?: string) {
-  return {
-    request_put: {
-      key: Buffer.from(key),
-      value: Buffer.from(JSON.stringify({ schema: 1, ...value })),
-      ...(lease !== undefined && { lease }),
-    },
-  };
-}
-
-function get(key: string) {
-  return { request_range: { key: Buffer.from(key) } };
-}
-
-function json(value: Buffer | undefined): unknown {
-  try {
-    return JSON.parse(value?.toString() ?? 'null');
-  } catch {
-    return undefined;
   }
 }
 

@@ -6,6 +6,7 @@ import { toError, WeldrError } from '../../core/errors.ts';
 import type { Batch, Row, RowChange } from '../../core/state/row.ts';
 import type { StateStore } from '../../core/state/store.ts';
 import { type CallLimits, type EtcdClient, plainReason, revisionOf } from './client.ts';
+import { refusalError, refusalOf } from './etcd-failure.ts';
 import { takeOverFirstFormat } from './first-format.ts';
 import { afterPrefix, type ClusterKeys, lifetimeOf, rowValue } from './keys.ts';
 import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
@@ -41,6 +42,8 @@ export interface EtcdStoreOptions {
   readonly clock: Clock;
   /** How long a write may take before it is answered with STORE_UNAVAILABLE, ms. */
   readonly timeout: number;
+  /** Is told how long etcd's majority took to answer a question, ms. */
+  answered?(ms: number): void;
 }
 
 // From one question whether etcd's majority answers to the next; older than three of them, what we have is stale.
@@ -61,6 +64,7 @@ export class EtcdStore implements StateStore {
   private readonly ahead = new Map<string, number>();
   /** All events up to here are in `seen`. */
   private appliedRevision = 0;
+  private newestChange = 0;
   /** The last reset of ours: what happened before it is of no interest. */
   private resetRevision = 0;
   private clusterId = '';
@@ -84,6 +88,11 @@ export class EtcdStore implements StateStore {
   /** Up to which revision of etcd the replica has everything. */
   get revision(): number {
     return this.appliedRevision;
+  }
+
+  /** The newest change of a row that it knows of: a revision. */
+  get newest(): number {
+    return this.newestChange;
   }
 
   get cluster(): string {
@@ -243,6 +252,8 @@ export class EtcdStore implements StateStore {
   private take(snapshot: Snapshot): void {
     const gone = new Set(this.seen.keys());
     this.appliedRevision = snapshot.revision;
+    // That of a history before a restore would be ahead of all of this one.
+    this.newestChange = 0;
     this.clusterId = snapshot.clusterId;
     this.ahead.clear();
     const changes: RowChange[] = [];
@@ -274,6 +285,7 @@ export class EtcdStore implements StateStore {
     const overtaken = mod <= this.resetRevision || mod < (this.ahead.get(key) ?? 0);
     const changes = overtaken ? [] : type === 'Delete' ? this.remove(key) : this.put(kv);
     if (mod >= (this.ahead.get(key) ?? 0)) this.ahead.delete(key);
+    this.newestChange = Math.max(this.newestChange, mod);
     this.appliedRevision = Math.max(this.appliedRevision, mod);
     return changes;
   }
@@ -293,6 +305,7 @@ export class EtcdStore implements StateStore {
     const before = this.seen.get(key);
     const read = before?.value === value ? before.row : this.options.keys.read(key, value);
     if (typeof read === 'string') this.options.log.error({ key, reason: read }, 'ignoring a key of etcd');
+    this.newestChange = Math.max(this.newestChange, mod);
     const seen = { mod, lease, value, row: typeof read === 'string' ? undefined : read };
     this.seen.set(key, seen);
     return seen;
@@ -347,6 +360,7 @@ export class EtcdStore implements StateStore {
     const { client, keys } = this.options;
     // The watch may overtake the answer.
     const seen = this.appliedRevision;
+    const asked = this.options.clock.monotonic();
     try {
       const answer = await client.call(
         async (etcd, options) =>
@@ -354,6 +368,7 @@ export class EtcdStore implements StateStore {
         { totalMs: 2 * probeEvery, attemptMs: probeEvery },
       );
       this.lastAnswer = this.options.clock.monotonic();
+      this.options.answered?.(this.lastAnswer - asked);
       const backwards = revisionOf(answer.header) < seen;
       if (this.following && (backwards || answer.header.cluster_id !== this.clusterId)) {
         this.options.log.warn('etcd is not what it was: comparing its history with what this node saw');
@@ -383,6 +398,12 @@ export class EtcdStore implements StateStore {
       newer = await this.writeRows(batch.changes);
     } catch (thrown) {
       if (thrown instanceof WeldrError && thrown.code !== 'STORE_UNAVAILABLE') throw thrown;
+      const refusal = refusalOf(thrown);
+      if (refusal?.mayBeDone === false) {
+        // Whoever asks again would be refused again.
+        const code = refusal.kind === 'too-large' ? 'INPUT_INVALID' : 'STORE_UNAVAILABLE';
+        throw new WeldrError(code, `nothing was changed: ${refusal.text}`, { cause: thrown });
+      }
       throw new WeldrError(
         'STORE_UNAVAILABLE',
         `etcd did not confirm the change; look whether it was made before trying again (${plainReason(thrown)})`,
@@ -455,12 +476,30 @@ export class EtcdStore implements StateStore {
           },
     );
     const failure = pending.map(({ key }) => ({ request_range: { key: Buffer.from(key) } }));
+    const { client } = this.options;
     let attempts = 0;
-    const answer = await this.options.client.call(async (etcd, options) => {
-      attempts++;
-      return await etcd.kv.txn({ compare, success, failure }, options);
-    }, this.limits);
-    return { answer, attempts };
+    try {
+      const answer = await client.call(async (etcd, options) => {
+        attempts++;
+        return await etcd.kv.txn({ compare, success, failure }, options);
+      }, this.limits);
+      return { answer, attempts };
+    } catch (thrown) {
+      const refusal = refusalOf(thrown);
+      if (refusal?.kind !== 'no-space') throw thrown;
+      // etcd may say so of what it has written, but not without raising its alarm before it writes anything more.
+      const answer = await client.call(
+        async (etcd, options) => await etcd.kv.txn({ success: failure }, options),
+        this.limits,
+      );
+      const isAsSeen = pending.every(
+        ({ known }, index) =>
+          Number(answer.responses[index]?.response_range.kvs[0]?.mod_revision ?? 0) === (known?.mod ?? 0),
+      );
+      // One of which no answer came may be done later.
+      if (isAsSeen) throw attempts > 1 ? thrown : refusalError({ ...refusal, mayBeDone: false });
+      return { answer: { ...answer, succeeded: false }, attempts: 2 };
+    }
   }
 
   /**

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { describeError, WeldrError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import type { LeadershipNeed, ServiceAddress } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { secret } from '../../core/settings/secret.ts';
@@ -16,6 +17,7 @@ import type { EtcdTls } from './client.ts';
 import { ClusterNode, type ClusterNodeOptions, type ClusterSurroundings } from './cluster-node.ts';
 import { addClusterRoutes } from './routes.ts';
 import { readStoredRows } from './stored-rows.ts';
+import { checkTimes } from './times-check.ts';
 
 const file = z.string().min(1).max(4096);
 
@@ -82,7 +84,7 @@ const schema = z
       .prefault('300ms')
       .describe('How long a new leader waits before it acts, when the one before did not let go by itself.'),
     timeout: duration()
-      .refine(ms => ms >= 100, 'a timeout is at least 100ms')
+      .refine(ms => ms >= 100 && ms <= 600_000, 'a timeout is between 100ms and 10m')
       .prefault('3s')
       .describe('How long a change of the pool may take before it is answered with 503.'),
   })
@@ -145,6 +147,14 @@ export const etcd = definePlugin({
   name: 'etcd',
   schema,
   memory: (): Memory => ({ parked: undefined }),
+  check({ hosts, lease, holdOff }, { leadershipNeed, warn }) {
+    checkTimes({ lease, holdOff }, leadershipNeed);
+    const twice = hosts.find((host, index) => hosts.indexOf(host) < index);
+    if (twice !== undefined) warn('hosts', `it names ${twice} twice`);
+    if (hosts.length === 2) {
+      warn('hosts', 'two members of etcd survive the loss of neither: make it three, on any third machine');
+    }
+  },
   async stored(options) {
     const rows = await readStoredRows(nodeOptions(options).access, options.prefix);
     if (options.keyFile === undefined) return rows;
@@ -165,8 +175,11 @@ export const etcd = definePlugin({
   },
 });
 
-/** How the replica of the cluster is, looked at each second. */
-function showHealth({ store }: ClusterNode, { metrics, clock, events, onClose }: Side): void {
+/** How the cluster is as this node sees it, looked at each second. */
+function showHealth(
+  { store, watch, roundTrip, election }: ClusterNode,
+  { metrics, clock, events, onClose }: Side,
+): void {
   const following = metrics.gauge({
     name: 'etcd_up',
     help: "Does a majority of etcd answer, and is what this node has of the cluster's state up to date?",
@@ -176,10 +189,27 @@ function showHealth({ store }: ClusterNode, { metrics, clock, events, onClose }:
     help: 'Time since etcd last confirmed that this node has all of its state.',
   });
   const problem = new AwayProblem({ store, events, clock });
+  const mean = metrics.gauge({
+    name: 'etcd_round_trip_seconds',
+    help: "How long etcd's majority takes to confirm something, a mean that follows.",
+  });
+  const worst = metrics.gauge({
+    name: 'etcd_round_trip_worst_seconds',
+    help: "The longest that etcd's majority took to confirm something in the last minute.",
+  });
+  const leader = metrics.gauge({
+    name: 'cluster_has_leader',
+    help: 'Does somebody lead, as far as this node knows?',
+  });
+  const leads = metrics.gauge({ name: 'cluster_leading', help: 'Does this node lead?' });
   const look = (): void => {
     problem.look();
     following.set(store.stale ? 0 : 1);
     if (Number.isFinite(store.silentFor)) lag.set(Math.max(0, store.silentFor) / 1_000);
+    if (roundTrip.mean !== undefined) mean.set(roundTrip.mean / 1_000);
+    if (roundTrip.worst !== undefined) worst.set(roundTrip.worst / 1_000);
+    leader.set(watch.leader === undefined ? 0 : 1);
+    leads.set(election.leadership.leading ? 1 : 0);
   };
   look();
   onClose(clock.every(1_000, look));
@@ -187,17 +217,28 @@ function showHealth({ store }: ClusterNode, { metrics, clock, events, onClose }:
 
 /** The node that ran before a reload when it was made alike, or a new one. */
 async function takeNode(options: ClusterNodeOptions, manager: Side): Promise<ClusterNode> {
-  const { pools, status, log, clock, hooks } = manager;
+  const { pools, status, log, clock, hooks, events } = manager;
   const surroundings: ClusterSurroundings = {
     pools,
     status,
     log,
     clock,
+    events,
     leaderChanged: async leadership => await hooks.leaderChanged.promise(leadership),
     objections() {
       const objections: string[] = [];
       hooks.mayLead.call(objections);
       return objections;
+    },
+    needs() {
+      const needs: LeadershipNeed[] = [];
+      hooks.leadershipNeeds.call(needs);
+      return needs;
+    },
+    addresses() {
+      const addresses: ServiceAddress[] = [];
+      hooks.serviceAddresses.call(addresses);
+      return addresses;
     },
   };
   const before = manager.memory.parked?.take();
@@ -236,8 +277,12 @@ function nodeOptions(options: z.output<typeof schema>): ClusterNodeOptions {
   return {
     ...rest,
     access: { hosts, user, password, tls: tls && readTls(tls) },
-    times: { lease, renew: renew ?? Math.max(50, Math.round(lease / 8)), holdOff },
+    times: { lease, renew: renew ?? renewalOf(lease), holdOff },
   };
+}
+
+function renewalOf(lease: number): number {
+  return Math.max(50, Math.round(lease / 8));
 }
 
 function readTls(files: NonNullable<z.output<typeof schema>['tls']>): EtcdTls {

@@ -48,6 +48,11 @@ export class ClusterKeys {
     return `${this.prefix}v1/last-leader`;
   }
 
+  /** A random text that tells this etcd from all others; written once. */
+  get clusterIdentity(): string {
+    return `${this.prefix}v1/cluster-identity`;
+  }
+
   /** One key a node, with the node's lease: that it is there, and what its health checks say. */
   get nodes(): string {
     return `${this.prefix}v1/nodes/`;

@@ -23,7 +23,22 @@ const unavailableServer = z.object({
   reason: z.string(),
 });
 
-const nodeReport = z.object({
+/** What a node says of itself beside its servers; one of an earlier version says nothing. */
+const nodeFacts = z.object({
+  /** Why it should not lead. */
+  unfit: z.string().max(1000).optional().catch(undefined),
+  /** The service addresses that it keeps: does it hold them now, and why not? */
+  address: z
+    .object({ held: z.boolean(), reason: z.string().max(1000).optional() })
+    .optional()
+    .catch(undefined),
+  /** Up to which revision of etcd it has what operators changed. */
+  revision: z.number().optional().catch(undefined),
+  /** The newest change that it knows of. */
+  newest: z.number().optional().catch(undefined),
+});
+
+const nodeReport = nodeFacts.extend({
   node: z.string(),
   session: z.string(),
   version: z.string(),
@@ -35,8 +50,14 @@ const nodeReport = z.object({
 /** A server that a node does not use, and why. */
 export type UnavailableServer = z.output<typeof unavailableServer>;
 
+/** What a node says of itself beside its servers. */
+export type NodeFacts = z.output<typeof nodeFacts>;
+
 /** What one node says of itself and of the servers, as it sees them. */
 export type NodeReport = Omit<z.output<typeof nodeReport>, 'session'>;
+
+/** What a node looks at to report on its servers. */
+export type ReportedPools = Pick<ManagerPools, 'names' | 'list' | 'observe'>;
 
 /** What a {@link Membership} is made of. */
 export interface MembershipOptions {
@@ -45,20 +66,24 @@ export interface MembershipOptions {
   readonly nodeName: string;
   readonly version: string;
   readonly startedAt: number;
-  readonly pools: ManagerPools;
+  readonly pools: ReportedPools;
   readonly log: Logger;
   readonly clock: Clock;
+  /** What this node says of itself now. */
+  facts(): NodeFacts;
 }
 
 /** This node among the others. */
 export class Membership {
   private readonly options: MembershipOptions;
   private readonly session = randomUUID();
-  private pools: ManagerPools;
+  private pools: ReportedPools;
   private stopObserving: () => void = () => {};
   private readonly stopKeeping: CancelTimer;
   private lease: string | undefined;
   private due = true;
+  /** The facts as they were written. */
+  private published = '';
   private publishing: CancelTimer | undefined;
   private busy = false;
   private closed = false;
@@ -73,7 +98,7 @@ export class Membership {
   }
 
   /** Reports on these pools from now on: those that were followed before end with a reload. */
-  follow(pools: ManagerPools): void {
+  follow(pools: ReportedPools): void {
     this.stopObserving();
     const changed = () => this.changed();
     this.pools = pools;
@@ -112,6 +137,11 @@ export class Membership {
     await revokeLease(this.options.client, this.lease, { totalMs: 500, attemptMs: 250 }).catch(() => {});
   }
 
+  /** What this node says of itself may have changed: tells it soon. */
+  look(): void {
+    if (this.published !== JSON.stringify(this.options.facts())) this.changed();
+  }
+
   private changed(): void {
     this.due = true;
     this.publishing ??= this.options.clock.after(publishDelay, () => {
@@ -126,6 +156,7 @@ export class Membership {
     this.busy = true;
     try {
       await this.keepLease();
+      if (this.published !== JSON.stringify(this.options.facts())) this.due = true;
       if (this.due && this.lease !== undefined) await this.publish(this.lease);
     } catch (thrown) {
       this.options.log.debug({ reason: plainReason(thrown) }, 'the report of this node could not be written');
@@ -150,7 +181,11 @@ export class Membership {
     const { client, keys, nodeName, log } = this.options;
     this.due = false;
     const key = Buffer.from(keys.node(nodeName));
-    const value = Buffer.from(JSON.stringify({ schema: 1, session: this.session, ...this.report() }));
+    const facts = this.options.facts();
+    this.published = JSON.stringify(facts);
+    const value = Buffer.from(
+      JSON.stringify({ schema: 1, session: this.session, ...this.report(), ...facts }),
+    );
     const answer = await client.call(
       async (etcd, options) =>
         await etcd.kv.txn(
@@ -196,6 +231,6 @@ function parseReport(value: Buffer | undefined): z.output<typeof nodeReport> | u
   }
 }
 
-function withoutSession({ node, version, startedAt, servers, unavailable }: NodeReport): NodeReport {
-  return { node, version, startedAt, servers, unavailable };
+function withoutSession({ session: _, ...report }: z.output<typeof nodeReport>): NodeReport {
+  return report;
 }

@@ -2,8 +2,8 @@
 
 import { describeError } from '../../core/errors.ts';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
-import { plainReason, revisionOf } from './client.ts';
-import type { ClusterNode } from './cluster-node.ts';
+import { addressOf, type ClusterNode } from './cluster-node.ts';
+import { askMembers } from './etcd-members.ts';
 import type { NodeReport } from './membership.ts';
 
 /** Adds the routes. */
@@ -27,29 +27,71 @@ export function addClusterRoutes(admin: AdminRoutes, node: ClusterNode): void {
 }
 
 async function describeCluster(node: ClusterNode) {
-  const { store, election, options } = node;
-  const [{ nodes, reason }, etcd] = await Promise.all([readNodes(node), describeEtcd(node)]);
-  const { leader, leading } = election.leadership;
+  const { store, election, options, watch, roundTrip } = node;
+  const [{ nodes, reason }, etcd] = await Promise.all([readNodes(node), askMembers(node.client)]);
+  const { leading } = election.leadership;
+  const { leader, standing } = watch;
+  const newest = Math.max(store.newest, ...nodes.map(each => each.newest ?? 0));
   return {
     node: options.nodeName,
     leading,
     leader: leader ?? null,
-    leaderSince: election.since,
+    leaderSince: leader === undefined ? 0 : election.since,
+    election: standing,
+    address: addressIn(node, nodes),
     stale: store.stale || reason !== undefined,
     ...(reason !== undefined && { reason }),
     revision: store.revision,
     lag: { ms: Math.max(0, Math.round(Number.isFinite(store.silentFor) ? store.silentFor : -1)) },
-    members: nodes.map(({ node: name, version, startedAt, servers }) => ({
+    members: nodes.map(({ node: name, version, startedAt, servers, unfit, revision }) => ({
       node: name,
       leading: name === leader,
       version,
       startedAt,
       servers,
+      ...(unfit !== undefined && { unfit }),
+      // One of an earlier version does not say what it has.
+      ...(revision !== undefined && { revision, inStep: revision >= newest }),
     })),
-    etcd: { healthy: etcd.some(({ healthy }) => healthy), clusterId: store.cluster },
-    etcdMembers: etcd,
+    etcd: {
+      healthy: etcd.some(({ healthy }) => healthy),
+      clusterId: store.cluster,
+      roundTripMs: inMs(roundTrip.mean),
+      roundTripWorstMs: inMs(roundTrip.worst),
+      renewalMs: leading ? inMs(watch.renewals.mean) : null,
+      renewalWorstMs: leading ? inMs(watch.renewals.worst) : null,
+      ...(watch.identity.problem !== undefined && { problem: watch.identity.problem }),
+      warnings: watch.identity.warnings,
+    },
+    etcdMembers: etcd.map(({ answers: _, ...member }) => member),
     damagedKeys: store.damaged.slice(0, 100),
   };
+}
+
+/** Who holds the service address; undefined: no node keeps one. */
+function addressIn(
+  { options, addresses, watch }: ClusterNode,
+  nodes: readonly NodeReport[],
+): { held: boolean; by: string | null; reason?: string } | undefined {
+  const { nodeName } = options;
+  const own = addressOf(addresses);
+  if (own?.held) return { held: true, by: nodeName };
+  const { leader, standing } = watch;
+  if (own === undefined && nodes.every(({ address }) => address === undefined)) return undefined;
+  // What a node reported before it was cut off does not count.
+  const told = leader === nodeName ? own : nodes.find(({ node }) => node === leader)?.address;
+  if (told?.held === true && leader !== undefined) return { held: true, by: leader };
+  const reason =
+    leader === undefined
+      ? (standing.reason ?? 'nobody leads')
+      : told === undefined
+        ? `${leader} leads, and keeps no address`
+        : (told.reason ?? `${leader} leads, and does not hold it yet`);
+  return { held: false, by: null, reason };
+}
+
+function inMs(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms * 10) / 10;
 }
 
 async function describeServers(node: ClusterNode) {
@@ -63,31 +105,4 @@ async function readNodes(node: ClusterNode): Promise<{ nodes: readonly NodeRepor
   } catch (thrown) {
     return { nodes: node.membership.lastNodes, reason: describeError(thrown) };
   }
-}
-
-/** Each member of etcd, asked by itself. */
-async function describeEtcd({ client }: ClusterNode) {
-  const members = await Promise.all(
-    client.inOrder().map(async member => {
-      try {
-        const status = await client.callMember(
-          member,
-          (etcd, options) => etcd.maintenance.status(options),
-          1000,
-        );
-        return {
-          host: member.host,
-          healthy: status.leader !== '0' && status.errors.length === 0,
-          leader: status.leader === status.header.member_id,
-          version: status.version,
-          revision: revisionOf(status.header),
-          databaseBytes: Number(status.dbSize),
-          ...(status.errors.length > 0 && { reason: status.errors.join(', ') }),
-        };
-      } catch (thrown) {
-        return { host: member.host, healthy: false, leader: false, reason: plainReason(thrown) };
-      }
-    }),
-  );
-  return members.sort((a, b) => (a.host < b.host ? -1 : 1));
 }

@@ -18,6 +18,12 @@ export const kernelLateness = 1050;
 /** What it may take from the decision to renew until the kernel has done so, ms; checked afterwards. */
 export const commandTime = 50;
 
+/** What a renewal of the leadership may take until it is here, ms. */
+const renewalTime = 177;
+
+/** How long a leadership has to hold from when its renewal was asked for, ms: the kernel's lifetime counts whole seconds. */
+export const leadershipNeed = 1000 + kernelLateness + commandTime + renewalTime;
+
 // Neighbours may miss one announcement, and switches learn from them.
 const announceAfter = [0, 100, 500, 2000, 5000];
 
@@ -57,6 +63,11 @@ export class AddressHolder {
 
   constructor(options: AddressHolderOptions) {
     this.options = options;
+  }
+
+  /** Why the addresses are not held, though they should be; undefined: they are, or should not be. */
+  get trouble(): string | undefined {
+    return this.wanted && this.complaint !== '' ? this.complaint : undefined;
   }
 
   /** Are the addresses here, as far as is known? */

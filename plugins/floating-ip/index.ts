@@ -5,7 +5,7 @@ import { describeError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { formatAddress, parseAddress } from './address.ts';
-import { AddressHolder } from './address-holder.ts';
+import { AddressHolder, leadershipNeed } from './address-holder.ts';
 import { checkPrerequisites } from './prerequisites.ts';
 
 const addressText = z.string().meta({ examples: ['10.0.0.100/24'] });
@@ -55,6 +55,7 @@ export const floatingIp = definePlugin({
   name: 'floating-ip',
   schema,
   memory: (): Memory => ({ holder: undefined, made: '' }),
+  leadershipNeed: () => leadershipNeed,
   async manager(manager, options) {
     const { hooks, log, clock, metrics, onClose, status, events } = manager;
     const held = metrics.gauge({
@@ -84,6 +85,16 @@ export const floatingIp = definePlugin({
       if (leading) await holder.hold(until);
       else await holder.release();
       held.set(holder.holding ? 1 : 0);
+    });
+    hooks.leadershipNeeds.tap(
+      'floating-ip',
+      needs => void needs.push({ by: 'floating-ip', ms: leadershipNeed }),
+    );
+    hooks.serviceAddresses.tap('floating-ip', list => {
+      const { holding, trouble } = holder;
+      for (const each of options.address) {
+        list.push({ address: formatAddress(each), held: holding, reason: holding ? undefined : trouble });
+      }
     });
     hooks.mayLead.tap('floating-ip', objections => {
       if (linkIsDown(options.interface)) objections.push(`${options.interface} has no link`);

@@ -1,11 +1,11 @@
-// Parts of the etcd plugin on a real etcd, for tests: a store with ManagedPools, an election with what it said.
+// Parts of the etcd plugin on a real etcd, for tests: a store with ManagedPools, an election with what it said, a whole node.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { systemClock } from '../../core/clock.ts';
-import type { Leadership } from '../../core/plugin/manager-hooks.ts';
+import type { Leadership, ServiceAddress } from '../../core/plugin/manager-hooks.ts';
 import { ManagedPools } from '../../core/pool/managed-pools.ts';
 import {
   type ServerDefinition,
@@ -14,6 +14,7 @@ import {
 } from '../../core/pool/server-definition.ts';
 import { parse } from '../../core/settings/options.ts';
 import { type EtcdAccess, EtcdClient } from '../../plugins/etcd/client.ts';
+import { ClusterNode } from '../../plugins/etcd/cluster-node.ts';
 import { Election, type ElectionTimes } from '../../plugins/etcd/election.ts';
 import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';
 import { ClusterKeys } from '../../plugins/etcd/keys.ts';
@@ -135,3 +136,84 @@ export async function electionNode(
   election.start();
   return node;
 }
+
+/** A whole node of the cluster but for the process around it. */
+export interface WholeNode {
+  readonly node: ClusterNode;
+  readonly lines: readonly string[];
+  /** What is wrong, by name. */
+  readonly problems: ReadonlyMap<string, string>;
+  readonly addresses: ServiceAddress[];
+  /** Of its status. */
+  readyWorkers: number;
+  close(): Promise<void>;
+}
+
+/** Starts a node that would lead, with one worker. */
+export async function wholeNode(
+  nodeName: string,
+  access: EtcdAccess,
+  options: { times?: Partial<ElectionTimes>; candidate?: boolean; need?: number } = {},
+): Promise<WholeNode> {
+  const directory = mkdtempSync(join(tmpdir(), 'weldr-node-'));
+  const { log, lines } = collectingLog();
+  const problems = new Map<string, string>();
+  const pools = new ManagedPools({ clock: systemClock, drainTimeout: 0, workers: () => [] });
+  const addresses: ServiceAddress[] = [];
+  const status = { ...idleStatus, readyWorkers: 1 };
+  const node = await ClusterNode.create(
+    {
+      access,
+      prefix: '/weldr/',
+      nodeName,
+      localCopy: join(directory, 'copy.json'),
+      times: { lease: 2000, renew: 250, holdOff: 300, ...options.times },
+      candidate: options.candidate ?? true,
+      timeout: 2000,
+    },
+    {
+      pools: { names: [], list: () => [], observe: () => () => {} },
+      status,
+      log,
+      clock: systemClock,
+      events: {
+        problem: (name, problem) =>
+          void (problem === undefined ? problems.delete(name) : problems.set(name, problem.text)),
+      },
+      leaderChanged: async () => {},
+      objections: () => [],
+      needs: () => (options.need === undefined ? [] : [{ by: 'test', ms: options.need }]),
+      addresses: () => addresses,
+    },
+  );
+  await pools.useStore(node.store);
+  return {
+    node,
+    lines,
+    problems,
+    addresses,
+    get readyWorkers() {
+      return status.readyWorkers;
+    },
+    set readyWorkers(count) {
+      status.readyWorkers = count;
+    },
+    async close() {
+      await node.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+const idleStatus = {
+  version: '0.0.0',
+  startedAt: 0,
+  readyWorkers: 0,
+  wantedWorkers: 1,
+  listen: [],
+  stopping: false,
+  workerRestarts: 0,
+  reloads: { succeeded: 0, failed: 0, lastSucceeded: true, lastSuccessAt: 0 },
+  configHash: '',
+  droppedLogLines: 0,
+};

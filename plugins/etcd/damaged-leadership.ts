@@ -1,0 +1,125 @@
+// DamagedLeadership: finds a leadership in etcd by which nobody can lead (written by hand, restored from a backup), says so
+// and, once nobody can hold anything by it any more, takes it away.
+import type { Logger } from 'pino';
+import type { Clock } from '../../core/clock.ts';
+import { type EtcdClient, plainReason } from './client.ts';
+import type { ElectionTimes } from './election.ts';
+import type { LeaderKeys, SeenLeader } from './leader-keys.ts';
+import { grantLease, revokeLease } from './leases.ts';
+
+/** What it works with. */
+export interface DamagedLeadershipOptions {
+  readonly client: EtcdClient;
+  readonly leaderKeys: LeaderKeys;
+  /** The name of the key, for messages. */
+  readonly key: string;
+  readonly times: ElectionTimes;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** From one question for the lease of the leader to the next, ms. */
+const askForLeaseEvery = 5000;
+
+/** The state of the key `leader`, as one node sees it. */
+export class DamagedLeadership {
+  private readonly options: DamagedLeadershipOptions;
+  private seen: SeenLeader | undefined;
+  /** What is wrong with it. */
+  private damage: string | undefined;
+  /** Since when, monotonic ms. */
+  private since = 0;
+  private askedAt = Number.NEGATIVE_INFINITY;
+  private leaseIsGone = false;
+  private busy = false;
+
+  constructor(options: DamagedLeadershipOptions) {
+    this.options = options;
+  }
+
+  /** What is wrong, in words; undefined: nothing. */
+  get finding(): string | undefined {
+    if (this.damage === undefined) return undefined;
+    const rest = `; it is taken away ${this.patience / 1000} s after it was found, by a node that may lead`;
+    return `the key ${this.options.key} ${this.damage}${rest}`;
+  }
+
+  /** This is what etcd holds now; undefined: nothing. */
+  saw(leader: SeenLeader | undefined): void {
+    if (leader?.mod === this.seen?.mod) return;
+    this.seen = leader;
+    this.leaseIsGone = false;
+    this.askedAt = Number.NEGATIVE_INFINITY;
+    this.damage = undefined;
+  }
+
+  /** Looks once; `mayRepair`: and takes it away when it is time. Never rejects. */
+  async look(mayRepair: boolean): Promise<void> {
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      await this.examine();
+      const { damage, since, patience } = this;
+      if (damage === undefined || !mayRepair || this.options.clock.monotonic() - since < patience) return;
+      await this.repair(damage);
+    } catch (thrown) {
+      this.options.log.debug({ reason: plainReason(thrown) }, 'the leadership was not looked at');
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  /** A leader that renews would have written anew, or be out, after this long. */
+  private get patience(): number {
+    return this.options.times.lease + this.options.times.holdOff;
+  }
+
+  private async examine(): Promise<void> {
+    const { seen } = this;
+    if (seen === undefined) return;
+    await this.askForLease(seen);
+    if (seen !== this.seen) return;
+    const damage = this.damageOf(seen);
+    if (damage === this.damage) return;
+    this.damage = damage;
+    this.since = this.options.clock.monotonic();
+    if (damage !== undefined) {
+      this.options.log.error({ key: this.options.key, revision: seen.mod }, `the leadership ${damage}`);
+    }
+  }
+
+  private damageOf({ lease, node, isNewer }: SeenLeader): string | undefined {
+    if (lease === '0') return 'has no lease, so nobody leads by it (was it written by hand?)';
+    if (this.leaseIsGone) return 'has a lease that is gone, so nobody leads by it (was etcd restored?)';
+    return node === undefined && !isNewer ? 'cannot be read (was it written by hand?)' : undefined;
+  }
+
+  private async askForLease({ lease }: SeenLeader): Promise<void> {
+    const { client, clock } = this.options;
+    const now = clock.monotonic();
+    if (lease === '0' || now - this.askedAt < askForLeaseEvery) return;
+    this.askedAt = now;
+    const answer = await client.call(
+      async (etcd, options) => await etcd.leaseClient.leaseTimeToLive({ ID: lease }, options),
+    );
+    // A lease whose time is over and that is about to be revoked takes its keys along.
+    this.leaseIsGone = Number(answer.TTL) === -1;
+  }
+
+  private async repair(damage: string): Promise<void> {
+    const { client, leaderKeys, times, log, key } = this.options;
+    const seen = await leaderKeys.look();
+    if (seen.leader?.mod !== this.seen?.mod) return;
+    // What etcd grants may be longer than what the config asks for.
+    const { id, ttl } = await grantLease(client, times.lease);
+    revokeLease(client, id).catch(() => {});
+    // A leader that was overwritten and is cut off since does not know of it: it is out after its lease and hold-off.
+    const wait = Math.max(ttl, seen.lease) + Math.max(times.holdOff, seen.holdOff);
+    if (!(await leaderKeys.clear(seen, wait))) return;
+    log.warn(
+      { key, wait },
+      `took the leadership away: it ${damage}; whoever wins waits until nobody can hold`,
+    );
+    this.saw(undefined);
+  }
+}

@@ -1,0 +1,336 @@
+// ElectionWatch: how the election stands as this node sees it, and, where nobody leads, why and what helps: to the log, to
+// what is wrong, and to whoever asks.
+import type { Logger } from 'pino';
+import type { Clock } from '../../core/clock.ts';
+import type { NewProblem } from '../../core/events/problems.ts';
+import type { EtcdClient } from './client.ts';
+import { DamagedLeadership } from './damaged-leadership.ts';
+import type { Election, ElectionObserver } from './election.ts';
+import type { ElectionTimes } from './election-times.ts';
+import { EtcdIdentity } from './etcd-identity.ts';
+import { askMembers, troubleOf } from './etcd-members.ts';
+import { Flapping } from './flapping.ts';
+import type { ClusterKeys } from './keys.ts';
+import { LeaderKeys, type SeenLeader } from './leader-keys.ts';
+import type { NodeReport } from './membership.ts';
+import { RoundTrip } from './round-trip.ts';
+import { slowness } from './slow-etcd.ts';
+
+/** The part that this node has in the election. */
+export type ElectionState =
+  | 'leading'
+  /** Elected, and waits until the leader before is out. */
+  | 'waiting'
+  | 'following'
+  /** Nobody leads, and this node would. */
+  | 'campaigning'
+  /** It may not lead now. */
+  | 'unfit'
+  /** It lost the leadership again and again. */
+  | 'staying away'
+  /** It stops. */
+  | 'leaving'
+  | 'no etcd'
+  /** The hosts of the config are not one etcd. */
+  | 'split etcd';
+
+/** How it stands. */
+export interface ElectionStanding {
+  readonly state: ElectionState;
+  /** Since when it is in this state, ms since the epoch. */
+  readonly since: number;
+  /** Why nobody leads or, where somebody does, why this node could not. */
+  readonly reason: string | undefined;
+}
+
+/** What it works with. */
+export interface ElectionWatchOptions {
+  readonly client: EtcdClient;
+  readonly keys: ClusterKeys;
+  readonly nodeName: string;
+  readonly times: ElectionTimes;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly election: () => Election;
+  /** Why this node should not lead, whatever etcd says. */
+  unfit(): string | undefined;
+  /** For how long etcd's majority has confirmed nothing, ms. */
+  silentFor(): number;
+  /** The nodes that are there. */
+  nodes(): Promise<readonly NodeReport[]>;
+  /** What plugins need of a leadership's time, ms; 0: none holds anything. */
+  need(): number;
+  /** Says what is wrong right now. */
+  problem(name: string, problem: NewProblem | undefined): void;
+  /** Without a leader for this long it is said; default 5 s. */
+  readonly patience?: number;
+}
+
+const lookEvery = 1000;
+/** Nothing from etcd's majority for this long, ms, and what is known of the leader does not count. */
+const silence = 3000;
+/** A reason that was said is not said again within this time, ms. */
+const repeatAfter = 60_000;
+const maxReasons = 100;
+
+/** The watch of one node; `close` when done. */
+export class ElectionWatch implements ElectionObserver {
+  readonly identity: EtcdIdentity;
+  /** How long renewals of the leadership take. */
+  readonly renewals: RoundTrip;
+  private readonly options: ElectionWatchOptions;
+  private readonly damaged: DamagedLeadership;
+  private readonly flapping: Flapping;
+  private readonly cancel: () => void;
+  private state: ElectionState = 'campaigning';
+  private stateSince: number;
+  /** Since when nobody leads, monotonic ms; undefined: somebody does. */
+  private absentSince: number | undefined;
+  private reason: string | undefined;
+  private readonly said = new Map<string, number>();
+  private lastSaid: string | undefined;
+  private isAbsenceSaid = false;
+  private slow: string | undefined;
+  private warned: readonly string[] = [];
+  private splitSaid: string | undefined;
+  private busy = false;
+
+  constructor(options: ElectionWatchOptions) {
+    this.options = options;
+    const { client, keys, nodeName, times, log, clock } = options;
+    this.renewals = new RoundTrip(clock);
+    this.flapping = new Flapping(clock);
+    this.stateSince = clock.now();
+    this.absentSince = clock.monotonic();
+    const leaderKeys = new LeaderKeys(client, keys, nodeName);
+    this.damaged = new DamagedLeadership({ client, leaderKeys, key: keys.leader, times, log, clock });
+    this.identity = new EtcdIdentity({ client, keys, clock, changed: () => this.identityChanged() });
+    this.cancel = clock.every(lookEvery, () => void this.look());
+  }
+
+  /** Why this node should not lead, by what was seen of etcd and of itself. */
+  objection(): string | undefined {
+    const { leading } = this.options.election().leadership;
+    const left = this.flapping.left;
+    return (
+      this.identity.objection(leading) ??
+      (left > 0 && !leading
+        ? 'it lost the leadership again and again, and stays away for a while'
+        : undefined)
+    );
+  }
+
+  /** Who leads, as far as that is known now. */
+  get leader(): string | undefined {
+    const { leader, leading } = this.options.election().leadership;
+    if (leading) return leader;
+    return this.damaged.finding === undefined && !this.isSilent ? leader : undefined;
+  }
+
+  /** How the election stands. */
+  get standing(): ElectionStanding {
+    this.updateState();
+    const { leading } = this.options.election().leadership;
+    const reason = this.leader === undefined ? this.reason : leading ? undefined : this.ownObstacle;
+    return { state: this.state, since: this.stateSince, reason };
+  }
+
+  /** Says what is wrong again: who was told is not there any more. */
+  sayAgain(): void {
+    this.sayAbsence();
+    this.sayIdentity();
+    this.options.problem('round-trip', this.slow === undefined ? undefined : error(this.slow));
+  }
+
+  close(): void {
+    this.cancel();
+    this.identity.close();
+  }
+
+  // --- what the election tells -----------------------------------------------------------------------------------
+
+  saw(leader: SeenLeader | undefined): void {
+    this.damaged.saw(leader);
+  }
+
+  renewal(ms: number): void {
+    this.renewals.record(ms);
+  }
+
+  lost(): void {
+    void this.dampen();
+  }
+
+  private async dampen(): Promise<void> {
+    const { log, nodeName } = this.options;
+    const others = await this.options.nodes().catch(() => []);
+    const stay = this.flapping.lost(others.some(node => node.node !== nodeName && mayLead(node)));
+    if (stay === undefined) return;
+    const reason = this.slow ?? 'it lost the leadership three times within a minute';
+    if (stay === 0) log.error({ reason }, 'the leadership flaps, and no other node may lead: going on');
+    else log.error({ reason, seconds: stay / 1000 }, 'the leadership flaps: staying away for a while');
+  }
+
+  // --- looking ---------------------------------------------------------------------------------------------------
+
+  private async look(): Promise<void> {
+    this.updateState();
+    this.judgeRenewals();
+    if (this.busy) return;
+    this.busy = true;
+    try {
+      const { leading } = this.options.election().leadership;
+      if (!leading && !this.isSilent) {
+        await this.damaged.look(
+          this.options.unfit() === undefined && this.identity.objection(false) === undefined,
+        );
+      }
+      await this.lookAtAbsence();
+    } catch (thrown) {
+      this.options.log.debug({ err: thrown }, 'the look at the election failed');
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private async lookAtAbsence(): Promise<void> {
+    const { clock, log, patience = 5000 } = this.options;
+    const now = clock.monotonic();
+    const { leader } = this;
+    if (leader !== undefined) {
+      const absence = this.absentSince === undefined ? 0 : now - this.absentSince;
+      this.absentSince = undefined;
+      this.reason = undefined;
+      this.said.clear();
+      this.lastSaid = undefined;
+      if (this.isAbsenceSaid)
+        log.warn({ leader }, `${leader} leads again after ${Math.round(absence / 1000)} s`);
+      this.isAbsenceSaid = false;
+      this.sayAbsence();
+      return;
+    }
+    this.absentSince ??= now;
+    if (this.options.election().isRetired) return;
+    const reason = await this.whyNobody();
+    if (this.leader !== undefined) return;
+    this.reason = reason;
+    if (now - this.absentSince < patience) return;
+    this.isAbsenceSaid = true;
+    this.sayAbsence();
+    if (reason === this.lastSaid) return;
+    this.lastSaid = reason;
+    const saidAt = this.said.get(reason);
+    if (saidAt !== undefined && now - saidAt < repeatAfter) return;
+    if (this.said.size >= maxReasons) this.said.clear();
+    this.said.set(reason, now);
+    log.error({ reason }, 'nobody leads the cluster');
+  }
+
+  private sayAbsence(): void {
+    const { reason } = this;
+    const text =
+      this.isAbsenceSaid && reason !== undefined ? `nobody leads the cluster: ${reason}` : undefined;
+    this.options.problem('leader', text === undefined ? undefined : error(text));
+  }
+
+  /** Why nobody leads: of what stands in the way, what has to be put right first. */
+  private async whyNobody(): Promise<string> {
+    if (this.identity.problem !== undefined) return this.identity.problem;
+    const trouble = troubleOf(await askMembers(this.options.client));
+    if (trouble !== undefined) return trouble;
+    if (this.isSilent)
+      return 'etcd does not answer what only its majority can: its members are slow, or are electing';
+    const { finding } = this.damaged;
+    if (finding !== undefined) return finding;
+    const { refusal, isWaiting } = this.options.election();
+    if (refusal !== undefined) return refusal;
+    if (isWaiting) return 'this node was elected, and its renewals are not confirmed in time';
+    return await this.whyNoNode();
+  }
+
+  private async whyNoNode(): Promise<string> {
+    const { nodeName } = this.options;
+    const own = this.ownObstacle;
+    if (own === undefined) return 'this node campaigns, and was not elected yet';
+    const nodes = await this.options.nodes().catch(() => []);
+    const others = nodes.filter(({ node }) => node !== nodeName);
+    const fit = others.filter(mayLead);
+    // Who stays away stays for as long as there is somebody else.
+    if (fit.length === 0) this.flapping.end();
+    const rest =
+      others.length === 0
+        ? 'there is no other node'
+        : fit.length > 0
+          ? `${fit.map(({ node }) => node).join(', ')} may lead, and does not yet`
+          : others.map(({ node, unfit }) => `${node}: ${unfit}`).join('; ');
+    return `this node is not fit: ${own}; ${rest}`;
+  }
+
+  private get ownObstacle(): string | undefined {
+    return this.options.unfit() ?? this.objection();
+  }
+
+  private get isSilent(): boolean {
+    return this.options.silentFor() > silence;
+  }
+
+  private updateState(): void {
+    const state = this.currentState();
+    if (state === this.state) return;
+    this.state = state;
+    this.stateSince = this.options.clock.now();
+  }
+
+  private currentState(): ElectionState {
+    const election = this.options.election();
+    if (election.leadership.leading) return 'leading';
+    if (election.isRetired) return 'leaving';
+    if (this.identity.problem !== undefined) return 'split etcd';
+    if (this.isSilent) return 'no etcd';
+    if (election.isWaiting) return 'waiting';
+    if (this.options.unfit() !== undefined) return 'unfit';
+    if (this.flapping.left > 0) return 'staying away';
+    return this.leader === undefined ? 'campaigning' : 'following';
+  }
+
+  // --- what is wrong with etcd -----------------------------------------------------------------------------------
+
+  private judgeRenewals(): void {
+    const { granted } = this.options.election();
+    if (granted === undefined) return;
+    const { times, log } = this.options;
+    const slow = slowness(this.renewals, { times, granted, need: this.options.need() });
+    if (slow !== undefined && this.slow === undefined) log.error(slow);
+    if (slow === undefined && this.slow !== undefined)
+      log.info('renewals of the lease are quick enough again');
+    this.slow = slow;
+    this.options.problem('round-trip', slow === undefined ? undefined : error(slow));
+  }
+
+  private identityChanged(): void {
+    const { log } = this.options;
+    const { problem, warnings } = this.identity;
+    if (problem !== undefined && problem !== this.splitSaid) log.error(problem);
+    if (problem === undefined && this.splitSaid !== undefined) log.info('the hosts are one etcd again');
+    this.splitSaid = problem;
+    for (const warning of warnings) if (!this.warned.includes(warning)) log.warn(warning);
+    this.warned = warnings;
+    this.sayIdentity();
+    this.options.election().reconsider();
+  }
+
+  private sayIdentity(): void {
+    const { problem, warnings } = this.identity;
+    this.options.problem('etcd', problem === undefined ? undefined : error(problem));
+    this.options.problem('etcd-members', warnings.length === 0 ? undefined : { text: warnings.join('; ') });
+  }
+}
+
+function error(text: string): NewProblem {
+  return { severity: 'error', text };
+}
+
+/** Does it say that it may lead? One of an earlier version does not tell. */
+function mayLead({ unfit }: NodeReport): boolean {
+  return unfit === undefined;
+}

@@ -1,0 +1,174 @@
+// EtcdFailure: what an error of a call to etcd means: was anything done, may another member do better, and what helps,
+// in an operator's words.
+import { describeError, WeldrError } from '../../core/errors.ts';
+
+/** What kind of failure it is. */
+export type FailureKind =
+  | 'no-space'
+  | 'corrupt'
+  | 'too-large'
+  | 'denied'
+  | 'busy'
+  | 'not-capable'
+  | 'learner'
+  | 'no-majority'
+  | 'unreachable'
+  | 'refused'
+  | 'no-answer';
+
+/** What is known of a call that failed. */
+export interface EtcdFailure {
+  readonly kind: FailureKind;
+  /** May the call have had an effect all the same? */
+  readonly mayBeDone: boolean;
+  /** May another member, or another time, answer otherwise? */
+  readonly mayPass: boolean;
+  /** In words, with what helps. */
+  readonly text: string;
+}
+
+interface FailureRow extends Omit<EtcdFailure, 'text'> {
+  readonly pattern: RegExp;
+  /** Undefined: etcd's own words. */
+  readonly text?: string;
+}
+
+const refused = { mayBeDone: false, mayPass: false } as const;
+const passing = { mayBeDone: false, mayPass: true } as const;
+
+// The texts of etcd (api/v3rpc/rpctypes/error.go), 3.4 to 3.6; codes alone do not tell: too many requests and no space
+// have the same one.
+const rows: readonly FailureRow[] = [
+  {
+    // Two parts of etcd look at the space: the first refuses, the second says so after having written.
+    kind: 'no-space',
+    pattern: /database space exceeded/,
+    mayBeDone: true,
+    mayPass: false,
+    text: 'etcd is out of space (NOSPACE alarm): compact, defragment, then `etcdctl alarm disarm`; --auto-compaction-retention prevents it',
+  },
+  {
+    kind: 'corrupt',
+    pattern: /corrupt cluster|database corruption/,
+    ...refused,
+    text: 'etcd has found that its members differ (CORRUPT alarm): replace the damaged member, then `etcdctl alarm disarm`',
+  },
+  {
+    kind: 'too-large',
+    pattern: /request is too large|message larger than max/,
+    ...refused,
+    text: 'it is larger than etcd takes (1.5 MB unless --max-request-bytes says otherwise): make smaller batches',
+  },
+  {
+    kind: 'denied',
+    pattern: /user name is empty/,
+    ...refused,
+    text: "etcd wants a user: give the plugin etcd's `user` and `password`",
+  },
+  {
+    kind: 'denied',
+    pattern: /invalid user ID or password|authentication failed/,
+    ...refused,
+    text: 'etcd refuses the user or the password (authentication failed): check `user` and `password`',
+  },
+  {
+    kind: 'denied',
+    pattern: /authentication is not enabled/,
+    ...refused,
+    text: "etcd's authentication is off: take `user` and `password` away, or `etcdctl auth enable`",
+  },
+  {
+    kind: 'denied',
+    pattern: /permission denied|PERMISSION_DENIED/,
+    ...refused,
+    text: 'etcd does not permit it (permission denied): give the user a role with readwrite on the prefix',
+  },
+  {
+    kind: 'denied',
+    pattern: /invalid auth token|UNAUTHENTICATED/,
+    ...refused,
+    text: 'etcd does not take the token of the user any more',
+  },
+  {
+    kind: 'busy',
+    pattern: /too many requests/,
+    ...passing,
+    text: 'etcd has too many requests to work on: look at the speed of its disks',
+  },
+  {
+    kind: 'not-capable',
+    pattern: /not capable|UNIMPLEMENTED|unknown service/,
+    ...passing,
+    text: 'this member of etcd cannot do that yet: its members have to be of 3.4 or newer',
+  },
+  {
+    kind: 'learner',
+    pattern: /not supported for learner/,
+    ...passing,
+    text: 'this member of etcd is a learner: `etcdctl member promote` makes it a full one',
+  },
+  { kind: 'no-majority', pattern: /etcdserver: no leader/, ...passing, text: 'it has no majority' },
+  {
+    kind: 'no-majority',
+    pattern: /request timed out|leader changed|not leader|unhealthy cluster/,
+    mayBeDone: true,
+    mayPass: true,
+    text: 'it has no majority',
+  },
+  { kind: 'unreachable', pattern: /ECONNREFUSED/, ...passing, text: 'connection refused' },
+  { kind: 'unreachable', pattern: /EHOSTUNREACH|ENETUNREACH/, ...passing, text: 'no route to it' },
+  { kind: 'unreachable', pattern: /ENOTFOUND|Name resolution failed/, ...passing, text: 'no such name' },
+  // Whatever it was, no connection stood, so nothing was sent.
+  { kind: 'unreachable', pattern: /No connection established/, ...passing },
+  {
+    kind: 'no-answer',
+    pattern: /DEADLINE_EXCEEDED|Deadline exceeded|no answer within/i,
+    mayBeDone: true,
+    mayPass: true,
+    text: 'no answer in time',
+  },
+  {
+    kind: 'refused',
+    pattern:
+      /INVALID_ARGUMENT|NOT_FOUND|FAILED_PRECONDITION|OUT_OF_RANGE|ALREADY_EXISTS|requested lease not found|is expired or revoked/,
+    ...refused,
+  },
+];
+
+/** What an error of a call means. What is not known may have been done. */
+export function failureOf(thrown: unknown): EtcdFailure {
+  const words = describeError(thrown);
+  const row = rows.find(({ pattern }) => pattern.test(words));
+  const text = row?.text ?? words.replace(/^\d+ [A-Z_]+: /, '').slice(0, 200);
+  if (row === undefined) return { kind: 'no-answer', mayBeDone: true, mayPass: false, text };
+  const { kind, mayBeDone, mayPass } = row;
+  return { kind, mayBeDone, mayPass, text };
+}
+
+/** What is the cause of a STORE_UNAVAILABLE of which the failures of all attempts are known. */
+class Refusal extends Error {
+  readonly kind: FailureKind;
+  readonly mayBeDone: boolean;
+
+  constructor({ kind, mayBeDone, text }: Omit<EtcdFailure, 'mayPass'>) {
+    super(text);
+    this.kind = kind;
+    this.mayBeDone = mayBeDone;
+  }
+}
+
+/** A STORE_UNAVAILABLE that {@link refusalOf} knows what to say of. */
+export function refusalError(failure: Omit<EtcdFailure, 'mayPass'>): WeldrError {
+  return new WeldrError('STORE_UNAVAILABLE', failure.text, { cause: new Refusal(failure) });
+}
+
+/** Why etcd did not do something, of all attempts; undefined: it is not known what has become of it. */
+export function refusalOf(thrown: unknown): Omit<EtcdFailure, 'mayPass'> | undefined {
+  if (thrown instanceof WeldrError) {
+    if (!(thrown.cause instanceof Refusal)) return undefined;
+    const { kind, mayBeDone, message } = thrown.cause;
+    return { kind, mayBeDone, text: message };
+  }
+  const { kind, mayBeDone, text } = failureOf(thrown);
+  return mayBeDone ? undefined : { kind, mayBeDone, text };
+}

@@ -1,0 +1,191 @@
+// LeaderKeys: the two keys of the election in etcd: who leads, held by a lease, and how the leadership before ended.
+import type { IKeyValue } from 'etcd3';
+import { z } from 'zod';
+import { type CallLimits, type EtcdClient, revisionOf } from './client.ts';
+import type { ElectionTimes } from './election.ts';
+import type { ClusterKeys } from './keys.ts';
+import type { GrantedLease } from './leases.ts';
+
+/** The version of what the values hold. */
+const schema = 1;
+
+const leaderValue = z.looseObject({ node: z.string(), since: z.number() });
+const lastLeaderValue = z.looseObject({
+  released: z.boolean(),
+  holdOff: z.number().min(0).default(0),
+  lease: z.number().min(0).default(0),
+});
+const anyVersion = z.looseObject({ schema: z.number() });
+
+/** The key `leader` as read. */
+export interface SeenLeader {
+  /** Who leads; undefined: its value cannot be read. */
+  readonly node: string | undefined;
+  /** When it won, ms since the epoch. */
+  readonly since: number;
+  /** The revision that it was last written at. */
+  readonly mod: number;
+  /** The id of its lease; `0`: none. */
+  readonly lease: string;
+  /** Written by a version of Weldr that knows more than this one. */
+  readonly isNewer: boolean;
+}
+
+/** How the leadership before ended. */
+export interface LastLeadership {
+  /** The leadership that stands; undefined: nobody has it. */
+  readonly leader: SeenLeader | undefined;
+  /** The mod revision of `last-leader`: whoever wins next must have seen the same. */
+  readonly lastMod: number;
+  readonly released: boolean;
+  /** What the last leader's config says, ms. */
+  readonly holdOff: number;
+  /** What etcd granted the last leader, ms; 0: it does not say. */
+  readonly lease: number;
+  /** There is a `last-leader`, and its value cannot be read. */
+  readonly isDamaged: boolean;
+}
+
+/** The keys of one cluster, as one node writes them. */
+export class LeaderKeys {
+  private readonly client: EtcdClient;
+  private readonly keys: ClusterKeys;
+  private readonly nodeName: string;
+
+  constructor(client: EtcdClient, keys: ClusterKeys, nodeName: string) {
+    this.client = client;
+    this.keys = keys;
+    this.nodeName = nodeName;
+  }
+
+  /** Who leads, and how the leadership before ended, confirmed by etcd's majority. */
+  async look(): Promise<LastLeadership> {
+    const { leader, lastLeader } = this.keys;
+    const answer = await this.client.call(
+      async (etcd, options) =>
+        await etcd.kv.txn(
+          { success: [leader, lastLeader].map(key => ({ request_range: { key: Buffer.from(key) } })) },
+          options,
+        ),
+    );
+    const [held, last] = answer.responses.map(response => response.response_range.kvs[0]);
+    const { data } = lastLeaderValue.safeParse(json(last?.value));
+    return {
+      leader: held && seenLeader(held),
+      lastMod: Number(last?.mod_revision ?? 0),
+      released: data?.released ?? false,
+      holdOff: data?.holdOff ?? 0,
+      lease: data?.lease ?? 0,
+      isDamaged: last !== undefined && data === undefined,
+    };
+  }
+
+  /** Takes the leadership if nobody has it and `seen` still holds; undefined: another was faster. */
+  async take(
+    seen: LastLeadership,
+    lease: GrantedLease,
+    { since, times }: { readonly since: number; readonly times: ElectionTimes },
+  ): Promise<{ readonly revision: number } | undefined> {
+    const node = this.nodeName;
+    const { leader, lastLeader } = this.keys;
+    const answer = await this.client.call(
+      async (etcd, options) =>
+        await etcd.kv.txn(
+          {
+            compare: [createdAt(leader, 0), writtenAt(lastLeader, seen.lastMod)],
+            success: [
+              put(leader, { node, since, times }, lease.id),
+              put(lastLeader, { node, released: false, holdOff: times.holdOff, lease: lease.ttl }),
+            ],
+          },
+          options,
+        ),
+    );
+    return answer.succeeded ? { revision: revisionOf(answer.header) } : undefined;
+  }
+
+  /** Gives up a leadership that was created at `revision`; `released`: the next leader need not wait. */
+  async giveUp(revision: number, released: boolean, limits: CallLimits): Promise<void> {
+    const { leader, lastLeader } = this.keys;
+    await this.client.call(
+      async (etcd, options) =>
+        await etcd.kv.txn(
+          {
+            compare: [createdAt(leader, revision)],
+            success: [
+              { request_delete_range: { key: Buffer.from(leader) } },
+              ...(released ? [put(lastLeader, { node: this.nodeName, released: true })] : []),
+            ],
+          },
+          options,
+        ),
+      limits,
+    );
+  }
+
+  /**
+   * Takes a leadership away by which nobody leads, if both keys are as `seen`; whoever wins next waits for `holdOff` ms
+   * before it acts. False: they have changed.
+   */
+  async clear({ leader: seen, lastMod }: LastLeadership, holdOff: number): Promise<boolean> {
+    const { leader, lastLeader } = this.keys;
+    const answer = await this.client.call(
+      async (etcd, options) =>
+        await etcd.kv.txn(
+          {
+            compare: [writtenAt(leader, seen?.mod ?? 0), writtenAt(lastLeader, lastMod)],
+            success: [
+              { request_delete_range: { key: Buffer.from(leader) } },
+              put(lastLeader, { node: this.nodeName, released: false, holdOff }),
+            ],
+          },
+          options,
+        ),
+    );
+    return answer.succeeded;
+  }
+}
+
+/** What the key `leader` says. */
+export function seenLeader({ value, mod_revision, lease }: IKeyValue): SeenLeader {
+  const content = json(value);
+  const { data } = leaderValue.safeParse(content);
+  return {
+    node: data?.node,
+    since: data?.since ?? 0,
+    mod: Number(mod_revision),
+    lease,
+    isNewer: (anyVersion.safeParse(content).data?.schema ?? 0) > schema,
+  };
+}
+
+function put(key: string, value: object, lease?: string) {
+  return {
+    request_put: {
+      key: Buffer.from(key),
+      value: Buffer.from(JSON.stringify({ schema, ...value })),
+      ...(lease !== undefined && { lease }),
+    },
+  };
+}
+
+function createdAt(key: string, revision: number) {
+  return {
+    key: Buffer.from(key),
+    target: 'Create' as const,
+    result: 'Equal' as const,
+    create_revision: revision,
+  };
+}
+
+function writtenAt(key: string, revision: number) {
+  return { key: Buffer.from(key), target: 'Mod' as const, result: 'Equal' as const, mod_revision: revision };
+}
+
+function json(value: Buffer | undefined): unknown {
+  try {
+    return JSON.parse(value?.toString() ?? 'null');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,43 @@
+// SlowEtcd: do renewals of the lease take longer than it leaves time for? Then the address is not held, or flaps.
+import { type ElectionTimes, safeSpan } from './election-times.ts';
+import type { RoundTrip } from './round-trip.ts';
+
+/** A lease is proposed that leaves so many times what a renewal takes. */
+const reserve = 3;
+/** What needs of plugins have in them for a renewal, ms. */
+const usualRenewal = 150;
+
+/** What to judge by. */
+export interface SlowEtcdFacts {
+  readonly times: ElectionTimes;
+  /** What etcd granted, ms. */
+  readonly granted: number;
+  /** What plugins need of a leadership's time, a usual renewal included, ms; 0: none holds anything. */
+  readonly need: number;
+}
+
+/** What is wrong, with what helps; undefined: renewals are quick enough. */
+export function slowness(renewals: RoundTrip, { times, granted, need }: SlowEtcdFacts): string | undefined {
+  const { mean } = renewals;
+  const holdTime = need > 0 ? need - usualRenewal : times.renew;
+  const leaves = safeSpan(granted, times.holdOff) - holdTime;
+  if (mean === undefined || mean <= leaves) return undefined;
+  const enough = leaseFor(reserve * mean + holdTime, times.holdOff);
+  const what = need > 0 ? 'the address cannot be held' : 'the leadership cannot be kept';
+  return (
+    `renewals of the lease take ${rounded(mean)} ms, and a lease of ${granted / 1000} s leaves` +
+    ` ${rounded(Math.max(0, leaves))} ms: ${what}; set lease: '${enough}s' on all nodes, or bring etcd nearer`
+  );
+}
+
+/** The shortest lease by which a leader can be sure for `ms` that nobody else acts: whole seconds, as etcd grants them. */
+export function leaseFor(ms: number, holdOff: number): number {
+  let seconds = 1;
+  while (safeSpan(seconds * 1000, holdOff) < ms && seconds < 600) seconds++;
+  return seconds;
+}
+
+/** So that a text which changes each second is not a new one. */
+function rounded(ms: number): number {
+  return ms < 100 ? Math.round(ms / 5) * 5 : Math.round(ms / 20) * 20;
+}
