@@ -520,11 +520,13 @@ const commands: readonly Command[] = [
   },
   {
     usage: 'cluster status',
-    text: 'Show members, leader and store of the cluster',
+    text: 'Show nodes, leader, address and etcd; exits with 1 when something is wrong',
     flags: adminFlags,
     async run(_, given) {
       const { clusterStatus } = await import('./commands/cluster.ts');
-      return print(await clusterStatus(adminOf(given), isOn(given, 'json')));
+      const { text, exitCode } = await clusterStatus(adminOf(given), isOn(given, 'json'));
+      print(text);
+      return exitCode;
     },
   },
 ];

@@ -1,38 +1,157 @@
-// `weldr cluster status`: members, leader and store, as this node sees them.
+// `weldr cluster status`: nodes, leader, address and etcd, as this node sees them, and whether all of it is well.
+import { z } from 'zod';
+import { exitCodes } from '../../core/process/exit-codes.ts';
 import type { AdminClient } from '../admin-client.ts';
-import { formatTable } from '../table.ts';
-import { toJson } from './servers.ts';
+import { formatTable, printable } from '../table.ts';
+import { toJson, understood } from './servers.ts';
+
+const cluster = z.looseObject({
+  node: z.string(),
+  leader: z.string().nullable(),
+  leaderSince: z.number().default(0),
+  // What an earlier version does not tell.
+  election: z.looseObject({ state: z.string(), since: z.number(), reason: z.string().optional() }).optional(),
+  address: z
+    .looseObject({ held: z.boolean(), by: z.string().nullable(), reason: z.string().optional() })
+    .optional(),
+  stale: z.boolean(),
+  reason: z.string().optional(),
+  revision: z.number(),
+  lag: z.looseObject({ ms: z.number() }),
+  members: z.array(
+    z.looseObject({
+      node: z.string(),
+      leading: z.boolean(),
+      version: z.string(),
+      startedAt: z.number(),
+      servers: z.looseObject({ total: z.number(), available: z.number() }),
+      unfit: z.string().optional(),
+      inStep: z.boolean().optional(),
+    }),
+  ),
+  etcd: z.looseObject({
+    roundTripMs: z.number().nullable().default(null),
+    roundTripWorstMs: z.number().nullable().default(null),
+    problem: z.string().optional(),
+    warnings: z.array(z.string()).default([]),
+  }),
+  etcdMembers: z.array(
+    z.looseObject({
+      host: z.string(),
+      healthy: z.boolean(),
+      leader: z.boolean(),
+      version: z.string().optional(),
+      revision: z.number().optional(),
+      databaseBytes: z.number().optional(),
+      reason: z.string().optional(),
+    }),
+  ),
+  damagedKeys: z.array(z.string()).default([]),
+});
+
+type Cluster = z.output<typeof cluster>;
+
+/** What the command prints, and its exit code: 1 when nobody leads, or something is wrong. */
+export interface ClusterAnswer {
+  readonly text: string;
+  readonly exitCode: number;
+}
 
 /** What `GET /cluster` says. */
-export async function clusterStatus(admin: AdminClient, json: boolean): Promise<string> {
+export async function clusterStatus(admin: AdminClient, json: boolean): Promise<ClusterAnswer> {
   const answer = await admin.call({ method: 'GET', path: '/cluster' });
-  if (json || typeof answer !== 'object' || answer === null) return toJson(answer);
-  const facts: string[][] = [];
-  const tables: string[] = [];
-  for (const [name, value] of Object.entries(answer)) {
-    if (name === 'links') continue;
-    if (isRows(value)) tables.push(`${name}\n${rowsTable(value)}`);
-    else
-      facts.push([name, typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)]);
+  const seen = understood(cluster, answer);
+  const wrong = wrongWith(seen);
+  const exitCode = wrong.length === 0 ? exitCodes.ok : exitCodes.failed;
+  return { text: json ? toJson(answer) : pageOf(seen, wrong), exitCode };
+}
+
+/** What is wrong, in words; a script waits until there is nothing. */
+function wrongWith({ leader, election, address, stale, reason, members, etcd, ...rest }: Cluster): string[] {
+  const wrong: string[] = [];
+  if (etcd.problem !== undefined) wrong.push(etcd.problem);
+  if (leader === null) wrong.push(`nobody leads: ${election?.reason ?? 'it was not found out why yet'}`);
+  else if (address?.held === false)
+    wrong.push(`nobody holds the address: ${address.reason ?? 'no reason is known'}`);
+  if (stale) wrong.push(`this node may be out of date${reason === undefined ? '' : `: ${reason}`}`);
+  for (const { node, inStep } of members) if (inStep === false) wrong.push(`${node} is not in step yet`);
+  for (const { host, healthy, reason: why } of rest.etcdMembers) {
+    if (!healthy) wrong.push(`etcd at ${host}: ${why ?? 'it is not healthy'}`);
   }
-  return [formatTable(['', ''], facts).trimStart(), ...tables].join('\n\n');
+  if (rest.damagedKeys.length > 0) wrong.push(`keys that cannot be used: ${rest.damagedKeys.join(', ')}`);
+  return wrong.map(printable);
 }
 
-function isRows(value: unknown): value is readonly Record<string, unknown>[] {
-  return (
-    Array.isArray(value) && value.length > 0 && value.every(row => typeof row === 'object' && row !== null)
-  );
+function pageOf(seen: Cluster, wrong: readonly string[]): string {
+  const { etcd, members, etcdMembers } = seen;
+  const parts = [
+    formatTable(['', ''], factsOf(seen)).trimStart(),
+    nodesTable(members),
+    etcdTable(etcdMembers),
+  ];
+  if (etcd.warnings.length > 0)
+    parts.push(etcd.warnings.map(text => `warning: ${printable(text)}`).join('\n'));
+  if (wrong.length > 0) parts.push(wrong.map(text => `wrong: ${text}`).join('\n'));
+  return parts.join('\n\n');
 }
 
-function rowsTable(rows: readonly Record<string, unknown>[]): string {
-  const columns = [...new Set(rows.flatMap(row => Object.keys(row)))].filter(name => name !== 'links');
+function factsOf({ node, leader, leaderSince, election, address, etcd, revision, lag }: Cluster): string[][] {
+  const { roundTripMs, roundTripWorstMs } = etcd;
+  const since = leaderSince === 0 ? '' : `, since ${timeOf(leaderSince)}`;
+  const facts = [
+    ['node', node],
+    ['leader', leader === null ? 'nobody' : `${leader}${since}`],
+  ];
+  if (election !== undefined) {
+    facts.push([
+      'election',
+      `this node is ${phrases[election.state] ?? election.state}, since ${timeOf(election.since)}`,
+    ]);
+  }
+  if (address !== undefined) facts.push(['address', address.held ? `held by ${address.by}` : 'not held']);
+  facts.push(['revision', `${revision}, confirmed ${lag.ms} ms ago`]);
+  if (roundTripMs !== null) {
+    facts.push([
+      'round trip',
+      `${roundTripMs} ms, ${roundTripWorstMs ?? roundTripMs} ms at most in the last minute`,
+    ]);
+  }
+  return facts;
+}
+
+const phrases: Readonly<Record<string, string>> = {
+  unfit: 'not fit to lead',
+  'no etcd': 'without etcd',
+  'split etcd': 'at an etcd that is split',
+};
+
+function nodesTable(members: Cluster['members']): string {
   return formatTable(
-    columns.map(name => name.toUpperCase()),
-    rows.map(row =>
-      columns.map(name => {
-        const value = row[name];
-        return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value ?? '-');
-      }),
-    ),
+    ['NODE', 'PART', 'IN STEP', 'SERVERS', 'VERSION', 'STARTED'],
+    members.map(({ node, leading, inStep, servers, version, startedAt, unfit }) => [
+      node,
+      leading ? 'leads' : unfit === undefined ? 'stands by' : `cannot lead: ${unfit}`,
+      inStep === undefined ? '-' : inStep ? 'yes' : 'no',
+      `${servers.available} of ${servers.total}`,
+      version,
+      timeOf(startedAt),
+    ]),
   );
+}
+
+function etcdTable(members: Cluster['etcdMembers']): string {
+  return formatTable(
+    ['ETCD', 'HEALTH', 'VERSION', 'REVISION', 'SIZE'],
+    members.map(({ host, healthy, leader, version, revision, databaseBytes, reason }) => [
+      host,
+      healthy ? (leader ? 'healthy, leads' : 'healthy') : (reason ?? 'not healthy'),
+      version ?? '-',
+      String(revision ?? '-'),
+      databaseBytes === undefined ? '-' : `${(databaseBytes / 1024 / 1024).toFixed(1)} MB`,
+    ]),
+  );
+}
+
+function timeOf(at: number): string {
+  return new Date(at).toISOString().replace('T', ' ').slice(0, 19);
 }

@@ -156,7 +156,7 @@ export class ClusterNode {
   /** What this node says of itself to the others. */
   private facts(): NodeFacts {
     const { store, watch } = this;
-    const unfit = this.unfit() ?? watch.objection();
+    const unfit = this.unfit() ?? (watch.identity.isKnown ? watch.objection() : undefined);
     return { unfit, address: addressOf(this.addresses), revision: store.revision, newest: store.newest };
   }
 

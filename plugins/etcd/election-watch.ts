@@ -24,9 +24,9 @@ export type ElectionState =
   | 'following'
   /** Nobody leads, and this node would. */
   | 'campaigning'
-  /** It may not lead now. */
+  /** Nobody leads, and this node may not now. */
   | 'unfit'
-  /** It lost the leadership again and again. */
+  /** Nobody leads, and this node does not try, as it lost the leadership again and again. */
   | 'staying away'
   /** It stops. */
   | 'leaving'
@@ -62,7 +62,7 @@ export interface ElectionWatchOptions {
   need(): number;
   /** Says what is wrong right now. */
   problem(name: string, problem: NewProblem | undefined): void;
-  /** Without a leader for this long it is said; default 5 s. */
+  /** Without a leader for this long it is said; default 4 s, so that it is said within 5. */
   readonly patience?: number;
 }
 
@@ -176,15 +176,11 @@ export class ElectionWatch implements ElectionObserver {
   private async look(): Promise<void> {
     this.updateState();
     this.judgeRenewals();
+    const { leading } = this.options.election().leadership;
+    if (!leading && !this.isSilent) void this.damaged.look(this.ownObstacle === undefined);
     if (this.busy) return;
     this.busy = true;
     try {
-      const { leading } = this.options.election().leadership;
-      if (!leading && !this.isSilent) {
-        await this.damaged.look(
-          this.options.unfit() === undefined && this.identity.objection(false) === undefined,
-        );
-      }
       await this.lookAtAbsence();
     } catch (thrown) {
       this.options.log.debug({ err: thrown }, 'the look at the election failed');
@@ -194,7 +190,7 @@ export class ElectionWatch implements ElectionObserver {
   }
 
   private async lookAtAbsence(): Promise<void> {
-    const { clock, log, patience = 5000 } = this.options;
+    const { clock, log, patience = 4000 } = this.options;
     const now = clock.monotonic();
     const { leader } = this;
     if (leader !== undefined) {
@@ -288,9 +284,9 @@ export class ElectionWatch implements ElectionObserver {
     if (this.identity.problem !== undefined) return 'split etcd';
     if (this.isSilent) return 'no etcd';
     if (election.isWaiting) return 'waiting';
+    if (this.leader !== undefined) return 'following';
     if (this.options.unfit() !== undefined) return 'unfit';
-    if (this.flapping.left > 0) return 'staying away';
-    return this.leader === undefined ? 'campaigning' : 'following';
+    return this.flapping.left > 0 ? 'staying away' : 'campaigning';
   }
 
   // --- what is wrong with etcd -----------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ interface Session {
   readonly from: number;
   /** Nobody else acts before this, in monotonic ms. */
   until: number;
+  /** When it was won, ms since the epoch. */
+  readonly since: number;
   /** It was lost, and that was told. */
   isLost?: boolean;
 }
@@ -192,6 +194,7 @@ export class Election {
     this.session = {
       lease,
       revision: won.revision,
+      since,
       from: clock.monotonic() + wait,
       until: this.safeUntil(lease.from, lease.ttl),
     };
@@ -304,6 +307,9 @@ export class Election {
     if (!this.leading) this.options.log.info('leading');
     this.leading = true;
     session.isLost = false;
+    // A renewal may come after it was given up, as long as nobody else has won.
+    this.leader = this.options.nodeName;
+    this.leaderSince = session.since;
     this.tell();
   }
 

@@ -83,6 +83,11 @@ export class EtcdIdentity {
     return this.warned;
   }
 
+  /** Was etcd looked at, so that what is known of it counts? */
+  get isKnown(): boolean {
+    return this.wasLooked;
+  }
+
   /** Why this node does not lead; one that does goes on until it is certain. */
   objection(leads: boolean): string | undefined {
     if (!this.wasLooked && !leads) return notLooked;

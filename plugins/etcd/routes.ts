@@ -26,7 +26,8 @@ export function addClusterRoutes(admin: AdminRoutes, node: ClusterNode): void {
   });
 }
 
-async function describeCluster(node: ClusterNode) {
+/** What `GET /cluster` says. */
+export async function describeCluster(node: ClusterNode) {
   const { store, election, options, watch, roundTrip } = node;
   const [{ nodes, reason }, etcd] = await Promise.all([readNodes(node), askMembers(node.client)]);
   const { leading } = election.leadership;

@@ -1,6 +1,6 @@
 // Real members of etcd for tests: on free loopback ports, or each in a network namespace of its own.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -145,6 +145,21 @@ export class EtcdCluster {
       );
     } catch {
       return undefined;
+    }
+  }
+
+  /** Puts the content of a file under a key; says nothing when it is refused. */
+  put(key: string, file: string): void {
+    const input = openSync(file, 'r');
+    try {
+      execFileSync('etcdctl', ['put', key, `--endpoints=${this.hosts[0]}`], {
+        env: { ...process.env, ETCDCTL_API: '3' },
+        stdio: [input, 'ignore', 'ignore'],
+      });
+    } catch {
+      // The test looks what became of it.
+    } finally {
+      closeSync(input);
     }
   }
 

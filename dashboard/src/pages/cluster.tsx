@@ -50,7 +50,7 @@ export function ClusterPage() {
 }
 
 function ClusterFacts({ cluster }: { readonly cluster: Cluster }) {
-  const { leader, leading, leaderSince, stale, reason, lag, address, members, etcdMembers } = cluster;
+  const { node, leader, leading, leaderSince, stale, reason, lag, address, members, etcdMembers } = cluster;
   return (
     <>
       {stale && (
@@ -74,7 +74,7 @@ function ClusterFacts({ cluster }: { readonly cluster: Cluster }) {
         {address !== undefined && (
           <section class="card">
             <h2>Address</h2>
-            <p class="figure">{address.held ? 'held here' : (address.by ?? 'not held')}</p>
+            <p class="figure">{address.by === node ? 'held here' : (address.by ?? 'not held')}</p>
             <p class="muted">{address.reason}</p>
           </section>
         )}

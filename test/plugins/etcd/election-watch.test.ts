@@ -1,0 +1,211 @@
+// Why nobody leads, said by each node with what helps; and what is repaired by itself.
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { electionNode, until, type WholeNode, wholeNode } from '../../cluster/etcd-node.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('the watch of the election', { timeoutMs: 300_000, testTimeoutMs: 90_000 });
+const missing = whyNoEtcd();
+// The default election takes a second and more at each start of an etcd; leases are granted for a second then.
+const fast = ['--heartbeat-interval=20', '--election-timeout=200'];
+const leader = '/weldr/v1/leader';
+
+type Start = (name: string, options?: Parameters<typeof wholeNode>[2]) => Promise<WholeNode>;
+
+function withEtcd(
+  behaviour: string,
+  body: (cluster: EtcdCluster, node: Start) => Promise<void>,
+  { size = 1, args = fast }: { size?: number; args?: readonly string[] } = {},
+): void {
+  const run = async () => {
+    const cluster = await EtcdCluster.start({ size, args });
+    const nodes: WholeNode[] = [];
+    try {
+      await body(cluster, async (name, options) => {
+        const node = await wholeNode(name, { hosts: cluster.hosts }, options);
+        nodes.push(node);
+        return node;
+      });
+    } finally {
+      for (const node of nodes) await node.close();
+      await cluster.close();
+    }
+  };
+  if (missing === undefined) test(behaviour, run);
+  else test.skip(behaviour, missing, run);
+}
+
+const leads = ({ node }: WholeNode) => node.election.leadership.leading;
+const saidBy = ({ lines }: WholeNode) =>
+  lines.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'nobody leads the cluster');
+
+withEtcd(
+  'nodes that are not fit say so, each with what the others say, once, and that it is over',
+  async (_, start) => {
+    const a = await start('a', { candidate: false });
+    const b = await start('b');
+    await until('b leads', () => leads(b));
+    await until('a follows', () => a.node.watch.standing.state === 'following');
+    b.readyWorkers = 0;
+    await until('a says it', () => a.problems.has('leader') && b.problems.has('leader'), 20_000);
+    assert.match(
+      a.problems.get('leader') ?? '',
+      /this node is not fit: it is no candidate; b: no worker accepts/,
+    );
+    assert.match(
+      b.problems.get('leader') ?? '',
+      /not fit: no worker accepts connections; a: it is no candidate/,
+    );
+    assert.is(b.node.watch.standing.state, 'unfit');
+    await sleep(2500);
+    const reasons = saidBy(b).map(({ level, reason }) => [level, reason]);
+    assert.is(new Set(reasons.map(String)).size, reasons.length, 'no reason is said twice');
+    assert.ok(reasons.length >= 1 && reasons.every(([level]) => level === 50));
+    b.readyWorkers = 1;
+    await until('it is over', () => !a.problems.has('leader') && !b.problems.has('leader'));
+    assert.ok(a.lines.some(line => /"msg":"b leads again after \d+ s"/.test(line)));
+  },
+);
+
+withEtcd(
+  'a majority that does not answer is named, member by member',
+  async (cluster, start) => {
+    const a = await start('a');
+    await until('a leads', () => leads(a));
+    await cluster.signal(1, 'SIGKILL');
+    await cluster.signal(2, 'SIGKILL');
+    await until('it is said', () => /no majority/.test(a.problems.get('leader') ?? ''), 20_000);
+    const [, one = '', other = ''] = cluster.hosts.map(host => host.replace('http://', ''));
+    assert.match(
+      a.problems.get('leader') ?? '',
+      `etcd has no majority: ${[one, other].sort().join(' and ')} do not answer (connection refused)`,
+    );
+    assert.is(a.node.watch.standing.state, 'no etcd');
+    cluster.startMember(1);
+    await until('a leads again', () => leads(a) && !a.problems.has('leader'), 20_000);
+  },
+  { size: 3 },
+);
+
+withEtcd(
+  'an etcd that is out of space refuses a leader, says what helps, and has one as soon as it is disarmed',
+  async (cluster, start) => {
+    const a = await start('a');
+    await until('a leads', () => leads(a));
+    const b = await start('b');
+    await until('b follows', () => b.node.watch.standing.state === 'following' && !b.node.store.stale);
+    const big = join(tmpdir(), 'big');
+    writeFileSync(big, 'x'.repeat(1_400_000));
+    for (let i = 0; i < 20 && !/NOSPACE/.test(cluster.ctl(['alarm', 'list']) ?? ''); i++)
+      cluster.put('big', big);
+    assert.match(cluster.ctl(['alarm', 'list']) ?? '', /NOSPACE/);
+
+    const server = { kind: 'server', key: 'default http://127.0.0.1:1', row: undefined } as const;
+    const row = { ...server, op: 'define', value: { url: 'http://127.0.0.1:1' }, by: 'test', at: 0 } as const;
+    const write = b.node.store.write({ by: 'test', at: 0, changes: [{ ...server, row }] });
+    await write.then(
+      () => assert.unreachable('etcd has no space for it'),
+      thrown => assert.match(String(thrown), /nothing was changed: etcd is out of space .*alarm disarm/),
+    );
+
+    const began = performance.now();
+    await a.close();
+    assert.ok(performance.now() - began < 4000, 'a stop does not hang');
+    await until(
+      'b says it',
+      () => /out of space .*alarm disarm/.test(b.problems.get('leader') ?? ''),
+      15_000,
+    );
+    cluster.ctl(['del', 'big']);
+    const revision = JSON.parse(cluster.ctl(['endpoint', 'status', '-w', 'json']) ?? '')[0].Status.header
+      .revision;
+    cluster.ctl(['compact', String(revision)]);
+    cluster.ctl(['defrag']);
+    assert.not.ok(leads(b));
+    cluster.ctl(['alarm', 'disarm']);
+    await until('b leads', () => leads(b), 10_000);
+  },
+  { args: [...fast, '--quota-backend-bytes=8000000'] },
+);
+
+withEtcd(
+  'a leadership without a lease is named and taken away, and who follows waits its full time',
+  async (cluster, start) => {
+    cluster.ctl(['put', leader, '{"schema":1,"node":"ghost","since":1}']);
+    const a = await start('a', { times: { lease: 1000, holdOff: 100 } });
+    await until('it is found', () => /has no lease/.test(a.node.watch.standing.reason ?? ''));
+    assert.is(a.node.watch.leader, undefined);
+    let taken = 0;
+    await until('it is taken away', () => a.lines.some(line => /took the leadership away/.test(line)));
+    taken = performance.now();
+    await until('a leads', () => leads(a));
+    assert.ok(performance.now() - taken > 900, 'a leader that was overwritten would be out');
+  },
+);
+
+withEtcd(
+  'a leadership that is written over deposes the leader, and is repaired; so is last-leader',
+  async (cluster, start) => {
+    const a = await start('a', { times: { lease: 1000, holdOff: 100 } });
+    await until('a leads', () => leads(a));
+    cluster.ctl(['put', leader, 'nonsense']);
+    cluster.ctl(['put', '/weldr/v1/last-leader', 'nonsense']);
+    await until('a does not', () => !leads(a));
+    await until('a leads again', () => leads(a), 15_000);
+    assert.ok(a.lines.some(line => /took the leadership away/.test(line)));
+    cluster.ctl(['put', '/weldr/v1/last-leader', 'nonsense']);
+    cluster.ctl(['del', leader]);
+    await until('it was named', () => a.lines.some(line => /last-leader.*written anew/.test(line)));
+    await until('a leads', () => leads(a));
+  },
+);
+
+withEtcd('what etcd holds of a leadership with a lease that lives is left alone', async (cluster, start) => {
+  const other = await electionNode('other', { hosts: cluster.hosts });
+  try {
+    await until('other leads', () => other.election.leadership.leading);
+    const a = await start('a', { times: { lease: 1000, holdOff: 0 } });
+    await sleep(3000);
+    assert.is(a.node.watch.leader, 'other');
+    assert.is(a.node.watch.standing.state, 'following');
+  } finally {
+    await other.close();
+  }
+});
+
+withEtcd(
+  'renewals that take too long for what is held are said, with a lease that is long enough',
+  async (_, start) => {
+    const a = await start('a', { times: { lease: 1000, renew: 100, holdOff: 100 }, need: 1238 });
+    await until('it is said', () => a.problems.has('round-trip'));
+    assert.match(
+      a.problems.get('round-trip') ?? '',
+      /a lease of 1 s leaves 0 ms: the address cannot be held; set lease: '2s'/,
+    );
+  },
+);
+
+withEtcd('nodes know who holds the address, and whether each is in step', async (_, start) => {
+  const a = await start('a');
+  await until('a leads', () => leads(a));
+  const b = await start('b');
+  a.addresses.push({ address: '10.0.0.100/24', held: true });
+  const { describeCluster } = await import('../../../plugins/etcd/routes.ts');
+  const seen = async ({ node }: WholeNode) => await describeCluster(node);
+  await until('b knows', async () => (await seen(b)).address?.by === 'a', 15_000);
+  await until('it was measured', async () => (await seen(b)).etcd.roundTripMs !== null);
+  const { election, members } = await seen(b);
+  assert.is(election.state, 'following');
+  assert.ok(members.length === 2 && members.every(({ inStep }) => inStep === true));
+  assert.equal((await seen(a)).address, { held: true, by: 'a' });
+  a.addresses[0] = { address: '10.0.0.100/24', held: false, reason: 'renewing took too long' };
+  await until(
+    'b knows why not',
+    async () => (await seen(b)).address?.reason === 'renewing took too long',
+    15_000,
+  );
+});
