@@ -58,7 +58,7 @@ const body = async () => {
 
     const url = 'http://127.0.0.1:1';
     const added = await fetch(`${a.adminUrl}/servers`, { method: 'POST', body: JSON.stringify({ url }) });
-    assert.is(added.status, 201);
+    assert.is(added.status, 201, await added.text());
     await until('b has it', async () => (await ask(serversBody, b, '/servers')).servers.length === 1);
     assert.is((await ask(serversBody, b, '/servers')).servers[0]?.layer, 'cluster');
 
@@ -69,8 +69,10 @@ const body = async () => {
       const { nodes } = await ask(reportsBody, a, '/cluster/servers');
       return nodes.length === 2 && nodes.every(({ unavailable }) => unavailable[0]?.url === url);
     });
-    const status = await runWeldr(['cluster', 'status', '--admin-url', b.adminUrl]);
-    assert.match(status.stdout, /leader/);
+    await until('all is well', async () => {
+      const { code, stdout } = await runWeldr(['cluster', 'status', '--admin-url', b.adminUrl]);
+      return code === 0 && /^b +(leads|stands by) +yes/m.test(stdout) && /healthy, leads/.test(stdout);
+    });
 
     const [leader, other] = seen.leader === 'a' ? [a, b] : [b, a];
     const from = leader.logs.length;

@@ -254,7 +254,7 @@ for (const [key, message] of [
   ['option', 'plugins[1].option: there is no such part of a plugin; did you mean options?'],
   [
     'somethingElse',
-    'plugins[1].somethingElse: there is no such part of a plugin; known: name, id, contract, role, schema, options, memory, kind, children, stored, check, worker, manager',
+    'plugins[1].somethingElse: there is no such part of a plugin; known: name, id, contract, role, schema, options, memory, kind, children, stored, check, leadershipNeed, worker, manager',
   ],
 ] as const) {
   lists(`names a key of a plain object that no plugin has: ${key}`, () => {

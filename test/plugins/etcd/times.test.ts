@@ -1,0 +1,115 @@
+// The times of an election: refused where they leave no time to hold, judged by what renewals take, and damped.
+import * as assert from 'uvu/assert';
+import { checkConfig } from '../../../core/settings/config.ts';
+import { FakeClock } from '../../../core/testing/fake-clock.ts';
+import { Flapping } from '../../../plugins/etcd/flapping.ts';
+import { RoundTrip } from '../../../plugins/etcd/round-trip.ts';
+import { leaseFor, slowness } from '../../../plugins/etcd/slow-etcd.ts';
+import { type EtcdOptions, etcd, floatingIp, roundRobin } from '../../../plugins/index.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('the times of an election');
+
+function refusal(options: EtcdOptions, { holds = true } = {}): string {
+  const address = floatingIp({ address: '10.0.0.100/24', interface: 'eth0' });
+  try {
+    checkConfig({
+      listen: '127.0.0.1:0',
+      plugins: [roundRobin(), etcd(options), ...(holds ? [address] : [])],
+    });
+    return '';
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  }
+}
+
+test('a lease that leaves no time to hold the address is refused, with one that does', () => {
+  assert.is(refusal({}), '');
+  assert.match(
+    refusal({ lease: '1s' }),
+    /plugins\[1\]\.lease: a lease of 1 s and a hold-off of 300 ms give a leader 1287 ms.*needs 2277 ms.*Set lease: '2s' on all nodes/,
+  );
+  assert.match(refusal({ holdOff: '0ms' }), /Set lease: '3s', or holdOff: '300ms' on all nodes/);
+  assert.is(refusal({ lease: '1s' }, { holds: false }), '', 'nobody holds anything by it');
+  assert.is(refusal({ lease: '5s', holdOff: 0 }), '');
+});
+
+test('times that make no sense are refused', () => {
+  assert.match(refusal({ holdOff: '2m' }), /holdOff: expected 60s or less, got 120s/);
+  assert.match(refusal({ holdOff: -1 }), /holdOff: expected a duration/);
+  assert.match(refusal({ lease: '11m' }), /lease: a lease is between 1s and 10m/);
+  assert.match(refusal({ renew: '1s' }), /renew: expected a quarter of the lease or less/);
+  assert.match(refusal({ timeout: '1d' }), /timeout: a timeout is between 100ms and 10m/);
+});
+
+test('a list of hosts that is surely not meant is warned of', () => {
+  const warningsOf = (hosts: string[]) =>
+    checkConfig({ listen: '127.0.0.1:0', plugins: [roundRobin(), etcd({ hosts })] }).remarks.warnings.join(
+      '\n',
+    );
+  assert.match(warningsOf(['http://a:1', 'http://b:1', 'http://a:1']), 'hosts: it names http://a:1 twice');
+  assert.match(
+    warningsOf(['http://a:1', 'http://b:1']),
+    'hosts: two members of etcd survive the loss of neither',
+  );
+  assert.is(warningsOf(['http://a:1', 'http://b:1', 'http://c:1']), '');
+});
+
+test('a mean follows, and the longest is of the last minute', () => {
+  const clock = new FakeClock();
+  const trips = new RoundTrip(clock);
+  assert.is(trips.mean, undefined);
+  assert.is(trips.worst, undefined);
+  trips.record(100);
+  for (let i = 0; i < 60; i++) trips.record(10);
+  assert.ok((trips.mean ?? 0) < 11);
+  assert.is(trips.worst, 100);
+  clock.advance(61_000);
+  assert.is(trips.worst, undefined);
+  trips.record(5);
+  assert.is(trips.worst, 5);
+});
+
+test('renewals that take longer than the lease leaves time for are said with a lease that is enough', () => {
+  const trips = new RoundTrip(new FakeClock());
+  trips.record(140);
+  const times = { lease: 2000, renew: 250, holdOff: 300 };
+  assert.is(slowness(trips, { times, granted: 2000, need: 2277 }), undefined);
+  assert.match(
+    slowness(trips, { times: { ...times, holdOff: 270 }, granted: 2000, need: 2277 }) ?? '',
+    /renewals of the lease take 140 ms, and a lease of 2 s leaves 120 ms: the address cannot be held; set lease: '3s' on all nodes/,
+  );
+  assert.is(slowness(trips, { times, granted: 1000, need: 0 }), undefined, 'nobody holds anything');
+  assert.is(leaseFor(2277, 300), 2);
+  assert.is(leaseFor(2278, 300), 3);
+});
+
+test('a node that loses the leadership three times within a minute stays away, longer each time', () => {
+  const clock = new FakeClock();
+  const flapping = new Flapping(clock);
+  const loseThrice = (othersThere: boolean) => {
+    const stays = [1, 2, 3].map(() => {
+      clock.advance(5000);
+      return flapping.lost(othersThere);
+    });
+    assert.equal(stays.slice(0, 2), [undefined, undefined]);
+    return stays[2];
+  };
+  assert.is(loseThrice(false), 0, 'nobody else is there');
+  assert.is(flapping.left, 0);
+  assert.is(loseThrice(true), 10_000);
+  assert.is(flapping.left, 10_000);
+  clock.advance(10_000);
+  assert.is(flapping.left, 0);
+  assert.is(loseThrice(true), 20_000);
+  flapping.end();
+  assert.is(flapping.left, 0);
+  for (let i = 0; i < 6; i++) loseThrice(true);
+  assert.is(flapping.left, 300_000, 'it is bounded');
+  clock.advance(700_000);
+  assert.is(loseThrice(true), 10_000, 'it is forgotten');
+  for (let i = 0; i < 9; i++) {
+    clock.advance(40_000);
+    assert.is(flapping.lost(true), undefined, 'now and then is no flapping');
+  }
+});
