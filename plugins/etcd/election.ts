@@ -178,6 +178,8 @@ export class Election {
       return;
     }
     const lease = await (granting ?? grantLease(client, times.lease));
+    // The one before counted on the hold-off of its own config.
+    const wait = await this.leaderKeys.waitAfter(seen, { ...times, granted: lease.ttl });
     const since = clock.now();
     const won = await this.leaderKeys.take(seen, lease, { since, times });
     if (won === undefined) {
@@ -186,9 +188,6 @@ export class Election {
       await this.pause(retryDelay);
       return;
     }
-    // The one before counted on the hold-off of its own config; where that cannot be read, on all of it.
-    const most = Math.max(times.holdOff, seen.holdOff) + (seen.isDamaged ? lease.ttl : 0);
-    const wait = seen.released ? 0 : most;
     if (seen.isDamaged)
       log.error({ key: keys.lastLeader, wait }, 'the key could not be read, and is written anew');
     this.session = {

@@ -176,10 +176,7 @@ export const etcd = definePlugin({
 });
 
 /** How the cluster is as this node sees it, looked at each second. */
-function showHealth(
-  { store, watch, roundTrip, election }: ClusterNode,
-  { metrics, clock, events, onClose }: Side,
-): void {
+function showHealth({ store, roundTrip }: ClusterNode, { metrics, clock, events, onClose }: Side): void {
   const following = metrics.gauge({
     name: 'etcd_up',
     help: "Does a majority of etcd answer, and is what this node has of the cluster's state up to date?",
@@ -197,19 +194,12 @@ function showHealth(
     name: 'etcd_round_trip_worst_seconds',
     help: "The longest that etcd's majority took to confirm something in the last minute.",
   });
-  const leader = metrics.gauge({
-    name: 'cluster_has_leader',
-    help: 'Does somebody lead, as far as this node knows?',
-  });
-  const leads = metrics.gauge({ name: 'cluster_leading', help: 'Does this node lead?' });
   const look = (): void => {
     problem.look();
     following.set(store.stale ? 0 : 1);
     if (Number.isFinite(store.silentFor)) lag.set(Math.max(0, store.silentFor) / 1_000);
     if (roundTrip.mean !== undefined) mean.set(roundTrip.mean / 1_000);
     if (roundTrip.worst !== undefined) worst.set(roundTrip.worst / 1_000);
-    leader.set(watch.leader === undefined ? 0 : 1);
-    leads.set(election.leadership.leading ? 1 : 0);
   };
   look();
   onClose(clock.every(1_000, look));

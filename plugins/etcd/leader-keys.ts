@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type CallLimits, type EtcdClient, revisionOf } from './client.ts';
 import type { ElectionTimes } from './election.ts';
 import type { ClusterKeys } from './keys.ts';
-import type { GrantedLease } from './leases.ts';
+import { type GrantedLease, leaseLives } from './leases.ts';
 
 /** The version of what the values hold. */
 const schema = 1;
@@ -14,6 +14,7 @@ const lastLeaderValue = z.looseObject({
   released: z.boolean(),
   holdOff: z.number().min(0).default(0),
   lease: z.number().min(0).default(0),
+  leaseId: z.string().optional(),
 });
 const anyVersion = z.looseObject({ schema: z.number() });
 
@@ -42,6 +43,8 @@ export interface LastLeadership {
   readonly holdOff: number;
   /** What etcd granted the last leader, ms; 0: it does not say. */
   readonly lease: number;
+  /** Its id; undefined: it does not say. */
+  readonly leaseId: string | undefined;
   /** There is a `last-leader`, and its value cannot be read. */
   readonly isDamaged: boolean;
 }
@@ -76,8 +79,23 @@ export class LeaderKeys {
       released: data?.released ?? false,
       holdOff: data?.holdOff ?? 0,
       lease: data?.lease ?? 0,
+      leaseId: data?.leaseId,
       isDamaged: last !== undefined && data === undefined,
     };
+  }
+
+  /**
+   * How long who wins now has to wait until the one before is out, ms; `own`: what this node asks for. A key that went
+   * without its lease was deleted by hand, and its leader may not know yet.
+   */
+  async waitAfter(
+    { released, holdOff, lease, leaseId, isDamaged }: LastLeadership,
+    own: ElectionTimes & { readonly granted: number },
+  ): Promise<number> {
+    if (released) return 0;
+    const usual = Math.max(own.holdOff, holdOff);
+    if (isDamaged) return usual + own.granted;
+    return leaseId !== undefined && (await leaseLives(this.client, leaseId)) ? usual + lease : usual;
   }
 
   /** Takes the leadership if nobody has it and `seen` still holds; undefined: another was faster. */
@@ -95,7 +113,13 @@ export class LeaderKeys {
             compare: [createdAt(leader, 0), writtenAt(lastLeader, seen.lastMod)],
             success: [
               put(leader, { node, since, times }, lease.id),
-              put(lastLeader, { node, released: false, holdOff: times.holdOff, lease: lease.ttl }),
+              put(lastLeader, {
+                node,
+                released: false,
+                holdOff: times.holdOff,
+                lease: lease.ttl,
+                leaseId: lease.id,
+              }),
             ],
           },
           options,

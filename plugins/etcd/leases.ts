@@ -54,6 +54,14 @@ export async function keepAliveOnce(etcd: Etcd3, id: string, options: AttemptOpt
   }
 }
 
+/** Does etcd have this lease, and is its time not over? */
+export async function leaseLives(client: EtcdClient, id: string): Promise<boolean> {
+  const answer = await client.call(
+    async (etcd, options) => await etcd.leaseClient.leaseTimeToLive({ ID: id }, options),
+  );
+  return Number(answer.TTL) > 0;
+}
+
 /** Ends a lease, and with it all keys that it holds. A lease that is gone already is fine. */
 export async function revokeLease(client: EtcdClient, id: string, limits?: CallLimits): Promise<void> {
   try {

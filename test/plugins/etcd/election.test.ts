@@ -123,6 +123,22 @@ withEtcd('a leader whose key is taken away stops at once', async (cluster, node)
 });
 
 withEtcd(
+  'after a key that was deleted by hand the next leader waits until the one before is surely out',
+  async (cluster, node) => {
+    const a = await node('a', { lease: 1000 });
+    await until('a leads', () => leads(a));
+    const b = await node('b', { holdOff: 0 });
+    await until('b knows', () => b.election.leadership.leader === 'a');
+    const { until: end } = a.election.leadership;
+    // It can neither renew nor hear of it.
+    a.client.close();
+    cluster.ctl(['del', '/weldr/v1/leader']);
+    await until('b leads', () => leads(b), 8000);
+    assert.ok(performance.now() > end, 'the first is out by then');
+  },
+);
+
+withEtcd(
   'after a leader that fell silent the next one waits for the hold-off of both configs',
   async (_, node) => {
     const a = await node('a', { holdOff: 1500 });
