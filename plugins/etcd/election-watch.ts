@@ -295,7 +295,12 @@ export class ElectionWatch implements ElectionObserver {
     const { granted } = this.options.election();
     if (granted === undefined) return;
     const { times, log } = this.options;
-    const slow = slowness(this.renewals, { times, granted, need: this.options.need() });
+    const slow = slowness(this.renewals, {
+      times,
+      granted,
+      need: this.options.need(),
+      wasSlow: this.slow !== undefined,
+    });
     if (slow !== undefined && this.slow === undefined) log.error(slow);
     if (slow === undefined && this.slow !== undefined)
       log.info('renewals of the lease are quick enough again');

@@ -3,6 +3,8 @@ import type { Clock } from '../../core/clock.ts';
 
 /** The weight of the newest answer in the mean. */
 const weight = 0.1;
+/** So many answers make a mean. */
+const enough = 8;
 const spanOfBucket = 5000;
 const buckets = 12;
 
@@ -10,6 +12,7 @@ const buckets = 12;
 export class RoundTrip {
   private readonly clock: Clock;
   private average: number | undefined;
+  private count = 0;
   /** The longest of each five seconds, the newest last. */
   private readonly longest: { readonly bucket: number; ms: number }[] = [];
 
@@ -19,6 +22,7 @@ export class RoundTrip {
 
   /** An answer took this long, or did not come for this long. */
   record(ms: number): void {
+    this.count++;
     this.average = this.average === undefined ? ms : this.average + weight * (ms - this.average);
     const bucket = this.bucket;
     const last = this.longest.at(-1);
@@ -27,10 +31,9 @@ export class RoundTrip {
     if (this.longest.length > buckets) this.longest.shift();
   }
 
-  /** What was before tells nothing of what comes. */
-  forget(): void {
-    this.average = undefined;
-    this.longest.length = 0;
+  /** Is the mean one of several? The first answer waits for a connection. */
+  get isSettled(): boolean {
+    return this.count >= enough;
   }
 
   /** ms; undefined: nothing was asked yet. */

@@ -4,6 +4,8 @@ import type { RoundTrip } from './round-trip.ts';
 
 /** A lease is proposed that leaves so many times what a renewal takes. */
 const reserve = 3;
+/** What is this part of what would do is enough again. */
+const clearly = 0.8;
 /** What needs of plugins have in them for a renewal, ms. */
 const usualRenewal = 150;
 
@@ -14,14 +16,19 @@ export interface SlowEtcdFacts {
   readonly granted: number;
   /** What plugins need of a leadership's time, a usual renewal included, ms; 0: none holds anything. */
   readonly need: number;
+  /** Were they too slow before? Then they have to be clearly quicker. */
+  readonly wasSlow: boolean;
 }
 
 /** What is wrong, with what helps; undefined: renewals are quick enough. */
-export function slowness(renewals: RoundTrip, { times, granted, need }: SlowEtcdFacts): string | undefined {
-  const { mean } = renewals;
+export function slowness(
+  renewals: RoundTrip,
+  { times, granted, need, wasSlow }: SlowEtcdFacts,
+): string | undefined {
+  const { mean, isSettled } = renewals;
   const holdTime = need > 0 ? need - usualRenewal : times.renew;
   const leaves = safeSpan(granted, times.holdOff) - holdTime;
-  if (mean === undefined || mean <= leaves) return undefined;
+  if (mean === undefined || !isSettled || mean <= leaves * (wasSlow ? clearly : 1)) return undefined;
   const enough = leaseFor(reserve * mean + holdTime, times.holdOff);
   const what = need > 0 ? 'the address cannot be held' : 'the leadership cannot be kept';
   return (
