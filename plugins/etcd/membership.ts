@@ -86,6 +86,8 @@ export class Membership {
   private published = '';
   private publishing: CancelTimer | undefined;
   private busy = false;
+  /** Keys that hold no report; each is said once, as they are read each second while nobody leads. */
+  private readonly ignored = new Set<string>();
   private closed = false;
   private lastKnown: NodeReport[] = [];
 
@@ -116,8 +118,11 @@ export class Membership {
     );
     this.lastKnown = answer.kvs.flatMap(kv => {
       const report = parseReport(kv.value);
-      if (report === undefined)
-        log.error({ key: kv.key.toString() }, 'ignoring a key of etcd: no report of a node');
+      const key = kv.key.toString();
+      if (report === undefined && !this.ignored.has(key) && this.ignored.size < maxListed) {
+        this.ignored.add(key);
+        log.error({ key }, 'ignoring a key of etcd: no report of a node');
+      }
       return report === undefined ? [] : [withoutSession(report)];
     });
     return this.lastKnown;
