@@ -86,6 +86,7 @@ const flags = {
   watch: { text: 'start: reload when the config is changed; stats: a view of what happens now' },
   sort: { value: 'WORD', text: 'With --watch: servers by rate, failed, inflight, latency or id' },
   interval: { value: 'SECONDS', text: 'With --watch: between two looks; default 1' },
+  to: { value: 'NODE', text: 'Which node is to lead; default: whoever is best' },
   fallback: { value: 'NAME', text: "The pool that is asked when none of this one's servers can be had" },
   plugins: {
     value: 'NAMES',
@@ -527,6 +528,24 @@ const commands: readonly Command[] = [
       const { text, exitCode } = await clusterStatus(adminOf(given), isOn(given, 'json'));
       print(text);
       return exitCode;
+    },
+  },
+  {
+    usage: 'cluster hand-over',
+    text: 'Have another node of the cluster lead; answers when it does',
+    flags: ['to', ...adminFlags],
+    async run(_, given) {
+      const { handOver } = await import('./commands/cluster-leadership.ts');
+      return print(await handOver(adminOf(given), textOf(given, 'to'), isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'cluster maintenance <state> [node]',
+    text: 'on: a node does not lead, over restarts, and hands over first; off: it may again',
+    flags: adminFlags,
+    async run([state = '', node], given) {
+      const { setMaintenance } = await import('./commands/cluster-leadership.ts');
+      return print(await setMaintenance(adminOf(given), { state, node }, isOn(given, 'json')));
     },
   },
 ];

@@ -38,6 +38,15 @@ export interface Leadership {
   readonly until: number;
 }
 
+/** Where clients come in, for who knows that they can come in elsewhere in a moment. */
+export interface Doors {
+  /**
+   * Has what new clients send be dropped from now on, until this process has ended: they try again, where they would be
+   * refused otherwise. Resolves when it is, or cannot be.
+   */
+  shut(): Promise<void>;
+}
+
 /** The hooks of the manager. */
 export interface ManagerHooks {
   /** An upstream's state changed, here or anywhere in the cluster. */
@@ -58,8 +67,13 @@ export interface ManagerHooks {
   readonly leaderChanged: AsyncSeriesHook<[Leadership]>;
   /** Files that are written to have been renamed (SIGUSR1): open them at their paths anew. */
   readonly reopenFiles: SyncHook<[]>;
-  /** The process is asked to stop; taps run before workers drain, so that a leader can hand over first. */
-  readonly stopping: AsyncSeriesHook<[]>;
+  /** The process is asked to stop; taps run before workers drain, which goes on as before meanwhile. */
+  readonly stopping: AsyncSeriesHook<[Doors]>;
+  /**
+   * Workers take no new connections any more and finish what they have. The listening sockets are there until all taps are
+   * done, so that a leader which has shut the doors can hand over first.
+   */
+  readonly closing: AsyncSeriesHook<[]>;
 }
 
 /**
@@ -77,7 +91,8 @@ export function createManagerHooks(report: ReportPluginError): ManagerHooks {
     serviceAddresses: new SyncHook(['addresses'], 'serviceAddresses'),
     leaderChanged: new AsyncSeriesHook(['leadership'], 'leaderChanged'),
     reopenFiles: new SyncHook([], 'reopenFiles'),
-    stopping: new AsyncSeriesHook([], 'stopping'),
+    stopping: new AsyncSeriesHook(['doors'], 'stopping'),
+    closing: new AsyncSeriesHook([], 'closing'),
   };
   for (const hook of Object.values(hooks)) guardListener(hook, { report, plugin: undefined });
   return hooks;

@@ -232,6 +232,8 @@ export interface ManagerStatus {
   readonly startedAt: number;
   /** Workers that accept requests now; one that has not reacted for 2 s does not count. */
   readonly readyWorkers: number;
+  /** Workers that accepted requests and have not reacted for 2 s. */
+  readonly silentWorkers: number;
   /** Workers that there should be. */
   readonly wantedWorkers: number;
   /** The addresses that clients connect to, such as `0.0.0.0:8080`. */

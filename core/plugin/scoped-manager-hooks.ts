@@ -26,7 +26,7 @@ export class ScopedManagerHooks {
     for (const name of plain) {
       all[name].tap(tap, (...args: unknown[]) => this.call(name, args));
     }
-    for (const name of ['leaderChanged', 'stopping'] as const) {
+    for (const name of ['leaderChanged', 'stopping', 'closing'] as const) {
       all[name].tapPromise(tap, (...args: unknown[]) => this.callInOrder(name, args));
     }
   }
@@ -49,7 +49,7 @@ export class ScopedManagerHooks {
     }
   }
 
-  private async callInOrder(name: 'leaderChanged' | 'stopping', args: unknown[]): Promise<void> {
+  private async callInOrder(name: 'leaderChanged' | 'stopping' | 'closing', args: unknown[]): Promise<void> {
     for (const set of this.sets) {
       if (set[name].taps.length > 0) await Reflect.apply(set[name].promise, set[name], args);
     }

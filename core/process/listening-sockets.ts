@@ -8,6 +8,7 @@ import { fileOf, type HeldSocket, HeldSockets } from './held-sockets.ts';
 import { siblingModule } from './sibling-module.ts';
 import { besides, explainPath, listenFailed, SocketFile } from './socket-file.ts';
 import { closeHandle } from './socket-handle.ts';
+import { dropNewConnections } from './syn-filter.ts';
 
 /** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
 const backlog = 4096;
@@ -107,6 +108,12 @@ export class ListeningSockets {
   private close(socket: ListeningSocket): void {
     if (socket.held === undefined) close(socket);
     else this.held.giveBack(socket.held);
+  }
+
+  /** Has all TCP sockets drop what new clients send, where that can be done; it cannot be undone. */
+  async shut(): Promise<void> {
+    const tcp = [...this.open.values()].filter(({ listen }) => listen.target.kind === 'tcp');
+    await dropNewConnections(tcp.map(({ handle }) => handle));
   }
 
   /** Lets go of all sockets, which another process has now; their files stay. */

@@ -49,6 +49,11 @@ export function liveStatus(source: StatusSource): ManagerStatus {
       for (const group of source.groups()) ready += group.readyCount;
       return Math.min(ready, source.group()?.size ?? 0);
     },
+    get silentWorkers() {
+      let silent = 0;
+      for (const group of source.groups()) silent += group.silentCount;
+      return silent;
+    },
     get wantedWorkers() {
       return source.group()?.size ?? 0;
     },

@@ -9,6 +9,7 @@ import { EventLog } from '../events/event-log.ts';
 import { coreSource, EventRecorder } from '../events/event-recorder.ts';
 import { Problems } from '../events/problems.ts';
 import type { LogOptions, ProcessLog } from '../log/log.ts';
+import type { ManagerHooks } from '../plugin/manager-hooks.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import { ManagerSides } from '../plugin/manager-sides.ts';
 import { MetricSums } from '../plugin/metric-sums.ts';
@@ -298,7 +299,9 @@ export class Manager {
       closePlugins: async () => {
         this.leaving = true;
         this.runTime.release();
-        await this.announceStop(group.config.settings.drainTimeout);
+        // Its sockets go on in another process.
+        const doors = { shut: async () => {} };
+        await this.announce(hooks => hooks.stopping.promise(doors), group.config.settings.drainTimeout);
         await plugins.close();
       },
       restorePlugins: async () => {
@@ -597,10 +600,15 @@ export class Manager {
     this.tellState('stopping', 'finishing what is under way');
     await this.endUnderWay();
     const timeout = this.group?.config.settings.drainTimeout ?? 0;
-    if (!this.cutting) await this.announceStop(timeout);
+    const doors = { shut: () => this.sockets.shut() };
+    if (!this.cutting) await this.announce(hooks => hooks.stopping.promise(doors), timeout);
+    const ended = Promise.all(
+      [...this.groups].map(group => (this.cutting ? group.kill() : group.drain(timeout))),
+    );
+    if (!this.cutting) await this.announce(hooks => hooks.closing.promise(), timeout);
     // Else who connects during the drain would wait in a backlog that nobody accepts from.
     this.sockets.keep([]);
-    await Promise.all([...this.groups].map(group => (this.cutting ? group.kill() : group.drain(timeout))));
+    await ended;
     await this.plugins?.close();
     this.end();
     this.processLog?.log.info('stopped');
@@ -620,9 +628,9 @@ export class Manager {
     await underWay;
   }
 
-  private async announceStop(timeoutMs: number): Promise<void> {
+  private async announce(call: (hooks: ManagerHooks) => Promise<void>, timeoutMs: number): Promise<void> {
     try {
-      await settlesWithin(timeoutMs, this.plugins?.hooks.stopping.promise());
+      await settlesWithin(timeoutMs, this.plugins && call(this.plugins.hooks));
     } catch (thrown) {
       this.log.error({ err: thrown }, 'a plugin failed while stopping');
     }

@@ -123,6 +123,11 @@ export class WorkerGroup {
     return this.readyNumbers.length;
   }
 
+  /** Workers that accept connections and do not react. */
+  get silentCount(): number {
+    return this.slots.filter(slot => slot.silent).length;
+  }
+
   /** Have all of them loaded the config, once? */
   get loaded(): boolean {
     return this.allLoaded;

@@ -94,6 +94,11 @@ export class WorkerSlot {
     return this.state === 'ready' && this.heartbeat?.silent !== true;
   }
 
+  /** Does it accept connections, as far as is known, and not react? */
+  get silent(): boolean {
+    return this.state === 'ready' && this.heartbeat?.silent === true;
+  }
+
   /** May requests reach it, and does it react? Before it says that it is ready, and while it drains, too. */
   get serves(): boolean {
     return this.listens && this.heartbeat?.silent !== true;

@@ -1,6 +1,7 @@
 // State: all that operators said, durable before it is in force, and what the layers make of it.
 import type { Clock } from '../clock.ts';
 import { adoptError, toError, WeldrError } from '../errors.ts';
+import { TimeSlices } from '../time-slices.ts';
 import { type Base, type Entity, effective, type Kind } from './entity.ts';
 import type { OperatorLayer } from './layer.ts';
 import { stableJson } from './merge-patch.ts';
@@ -57,6 +58,10 @@ export interface StateOptions {
 
 /** How often a write is tried over what others wrote meanwhile. */
 const maxTries = 5;
+/** Rows of an import that are taken over in one go: few, as a leader's renewals wait for each. */
+const importBatch = 25;
+/** Batches of it that are under way at once: a store may be far. */
+const importsAtOnce = 4;
 
 /** What operators said of all kinds. */
 export class State {
@@ -198,11 +203,25 @@ export class State {
    */
   async take(rows: readonly Row[], by: string): Promise<void> {
     const at = this.options.clock.now();
-    for (const [index, row] of rows.entries()) this.expectUsable(row, `rows[${index}]`);
-    for (let from = 0; from < rows.length; from += maxBatch) {
-      const changes = rows.slice(from, from + maxBatch).map(row => ({ kind: row.kind, key: row.key, row }));
-      await this.inTurn(changes, () => this.commit({ by, at, changes }));
+    const slices = new TimeSlices();
+    for (const [index, row] of rows.entries()) {
+      this.expectUsable(row, `rows[${index}]`);
+      await slices.pause();
     }
+    let next = 0;
+    const takeBatches = async (): Promise<void> => {
+      for (;;) {
+        const changes = rows
+          .slice(next, next + importBatch)
+          .map(row => ({ kind: row.kind, key: row.key, row }));
+        if (changes.length === 0) return;
+        next += importBatch;
+        await this.inTurn(changes, () => this.commit({ by, at, changes }));
+        await slices.pause();
+      }
+    };
+    const taken = await Promise.allSettled(Array.from({ length: importsAtOnce }, takeBatches));
+    for (const one of taken) if (one.status === 'rejected') throw one.reason;
     await this.options.settled?.();
   }
 

@@ -278,6 +278,7 @@ function testStatus(clock: FakeClock, workers: Workers, status: Partial<ManagerS
     get wantedWorkers() {
       return workers.size;
     },
+    silentWorkers: 0,
     listen: ['127.0.0.1:8080'],
     stopping: false,
     workerRestarts: 0,

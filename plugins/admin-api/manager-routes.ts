@@ -4,12 +4,13 @@ import { z } from 'zod';
 import { certificateKindName } from '../../core/certificates/certificate-kind.ts';
 import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
-import type { ManagerSide } from '../../core/plugin/plugin.ts';
+import type { ManagerSide, ManagerStatus } from '../../core/plugin/plugin.ts';
 import { firstExport, rowOfFirstEntry, rowOfFirstSetting } from '../../core/pool/first-format.ts';
 import { parse } from '../../core/settings/options.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
 import { type Mark, type Row, storedRow } from '../../core/state/row.ts';
 import { lackingSecret, withoutSecrets } from '../../core/state/sealed-store.ts';
+import { TimeSlices } from '../../core/time-slices.ts';
 import { isSet } from './query-switch.ts';
 
 /** The most bytes of an import. */
@@ -17,6 +18,8 @@ const maxImport = 64 * 1024 * 1024;
 
 /** What an export gives. */
 const exported = z.strictObject({ rows: z.array(storedRow).max(100_000) });
+/** The same, its rows not looked at. */
+const exportForm = z.strictObject({ rows: z.array(z.unknown()).max(100_000) });
 
 /** Adds these routes. */
 export function addManagerRoutes(side: ManagerSide): void {
@@ -113,9 +116,18 @@ function index(admin: AdminRoutes, version: string): AdminAnswer {
 /** Ready means that requests are taken: one worker is enough, so that a crash of another moves no traffic away. */
 function readiness({ status, pools }: ManagerSide): AdminAnswer {
   const { readyWorkers, wantedWorkers, stopping } = status;
-  const ready = !stopping && readyWorkers > 0;
+  const reason = whyNotReady(status);
+  const ready = reason === undefined;
   const available = pools.counts('default')?.available ?? 0;
-  return { status: ready ? 200 : 503, body: { ready, readyWorkers, wantedWorkers, stopping, available } };
+  const body = { ready, ...(!ready && { reason }), readyWorkers, wantedWorkers, stopping, available };
+  return { status: ready ? 200 : 503, body };
+}
+
+/** Undefined: it is. */
+function whyNotReady({ stopping, readyWorkers, silentWorkers }: ManagerStatus): string | undefined {
+  if (stopping) return 'this Weldr stops';
+  if (readyWorkers > 0) return undefined;
+  return silentWorkers > 0 ? 'no worker reacts' : 'no worker accepts connections';
 }
 
 function exportRows({ operator, log }: ManagerSide, request: AdminRequest): AdminAnswer {
@@ -139,7 +151,7 @@ async function importRows(
   const isFirst = isObject(body) && Object.hasOwn(body, 'entries');
   const rows = isFirst
     ? firstRows(parse(firstExport, body, 'INPUT_INVALID'), { by, at: clock.now() })
-    : parse(exported, body, 'INPUT_INVALID').rows;
+    : await exportedRows(body);
   for (const [index, row] of rows.entries()) {
     const lacking = lackingSecret(row);
     if (lacking === undefined) continue;
@@ -150,6 +162,18 @@ async function importRows(
   }
   await operator.take(rows, by);
   return { status: 200, body: { imported: { rows: rows.length } } };
+}
+
+/** Row by row, as there may be many, and a cluster's leader has more urgent things to do. */
+async function exportedRows(body: unknown): Promise<Row[]> {
+  const { rows: given } = parse(exportForm, body, 'INPUT_INVALID');
+  const slices = new TimeSlices();
+  const rows: Row[] = [];
+  for (const [index, row] of given.entries()) {
+    rows.push(parse(storedRow, row, 'INPUT_INVALID', `rows[${index}]`));
+    await slices.pause();
+  }
+  return rows;
 }
 
 function firstRows({ entries, settings }: z.output<typeof firstExport>, mark: Mark): Row[] {

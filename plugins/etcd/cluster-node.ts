@@ -4,12 +4,15 @@ import type { Clock } from '../../core/clock.ts';
 import type { ManagerEvents } from '../../core/events/plugin-events.ts';
 import type { Leadership, LeadershipNeed, ServiceAddress } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
+import { Candidate } from './candidate.ts';
 import { type EtcdAccess, EtcdClient } from './client.ts';
 import { Election, type ElectionTimes } from './election.ts';
 import { ElectionWatch } from './election-watch.ts';
 import { EtcdStore } from './etcd-store.ts';
 import { ClusterKeys } from './keys.ts';
+import { moveLeaderAway } from './leader-move.ts';
 import { LocalCopy } from './local-copy.ts';
+import { Maintenance } from './maintenance.ts';
 import { Membership, type NodeFacts, type ReportedPools } from './membership.ts';
 import { RoundTrip } from './round-trip.ts';
 
@@ -22,6 +25,8 @@ export interface ClusterNodeOptions {
   readonly times: ElectionTimes;
   /** May this node lead? */
   readonly candidate: boolean;
+  /** Among nodes that may lead the one of the highest takes a free leadership first. */
+  readonly priority: number;
   readonly timeout: number;
 }
 
@@ -41,16 +46,24 @@ export interface ClusterSurroundings {
   addresses(): readonly ServiceAddress[];
 }
 
-/** No worker for this long, and the leader hands over, ms: a single one that is replaced takes less. */
-const workerGrace = 300;
 /** What moves with the leadership takes the connections of the clients with it: most requests end within this, ms. */
 const handOverDelay = 50;
+/** Another node has so long to get ready for a leadership of a node that stops, ms. */
+const readyWithin = 150;
 const clockJump = 1000;
+
+/** Connections of their own for each purpose: a renewal does not wait behind a snapshot, nor behind changes. */
+interface Clients {
+  readonly client: EtcdClient;
+  /** For all that who leads depends on. */
+  readonly leading: EtcdClient;
+}
 
 /** This Weldr in the cluster. */
 export class ClusterNode {
   readonly options: ClusterNodeOptions;
   readonly client: EtcdClient;
+  private readonly leading: EtcdClient;
   readonly keys: ClusterKeys;
   readonly store: EtcdStore;
   readonly election: Election;
@@ -59,19 +72,24 @@ export class ClusterNode {
   /** How long etcd's majority takes to confirm something. */
   readonly roundTrip: RoundTrip;
   private surroundings: ClusterSurroundings;
-  private lastReady: number;
+  readonly candidate: Candidate;
+  readonly maintenance: Maintenance;
+  private leaving: Promise<void> | undefined;
   private addressTold: string | undefined;
-  private leaving = false;
   private readonly stopClockWatch: () => void;
 
-  private constructor(options: ClusterNodeOptions, surroundings: ClusterSurroundings, client: EtcdClient) {
+  private constructor(
+    options: ClusterNodeOptions,
+    surroundings: ClusterSurroundings,
+    { client, leading }: Clients,
+  ) {
     const { pools, status, log, clock } = surroundings;
     const { nodeName, times, timeout } = options;
     this.options = options;
     this.surroundings = surroundings;
     this.client = client;
+    this.leading = leading;
     this.keys = new ClusterKeys(options.prefix);
-    this.lastReady = clock.monotonic();
     const localCopy = new LocalCopy(options.localCopy, log, clock);
     const roundTrip = new RoundTrip(clock);
     this.roundTrip = roundTrip;
@@ -98,7 +116,7 @@ export class ClusterNode {
       log,
       clock,
       election: () => this.election,
-      unfit: () => this.unfit(),
+      unfit: () => this.candidate.unfit(),
       // Before the first answer it counts from the start.
       silentFor: () => Math.min(this.store.silentFor, clock.monotonic() - started),
       nodes: async () => await this.membership.nodes(),
@@ -106,57 +124,98 @@ export class ClusterNode {
       problem: (name, problem) => this.surroundings.events.problem(name, problem),
     });
     this.election = new Election({
-      client,
+      client: leading,
       keys: this.keys,
       nodeName,
       times,
       log,
       clock,
-      unfit: () => this.unfit() ?? (this.leaving ? undefined : this.watch.objection()),
+      unfit: () =>
+        this.candidate.unfit() ?? (this.leaving === undefined ? this.watch.objection() : undefined),
       observer: this.watch,
+      standBack: last => this.candidate.standBack(last),
       changed: async leadership => {
+        this.candidate.leadershipChanged(leadership);
         await this.surroundings.leaderChanged(leadership);
         this.tellOfAddress();
       },
+    });
+    const { candidate, priority } = options;
+    this.candidate = new Candidate(
+      {
+        client: leading,
+        keys: this.keys,
+        nodeName,
+        candidate,
+        priority,
+        log,
+        clock,
+        election: this.election,
+      },
+      surroundings,
+    );
+    this.maintenance = new Maintenance({
+      client: leading,
+      keys: this.keys,
+      candidate: this.candidate,
+      leader: () => this.election.leadership.leader,
+      now: () => clock.now(),
     });
     this.stopClockWatch = watchClock(clock, log);
     this.election.start();
   }
 
   static async create(options: ClusterNodeOptions, surroundings: ClusterSurroundings): Promise<ClusterNode> {
-    return new ClusterNode(options, surroundings, await EtcdClient.create(options.access));
+    const client = await EtcdClient.create(options.access);
+    return new ClusterNode(options, surroundings, {
+      client,
+      leading: await EtcdClient.create(options.access),
+    });
   }
 
   /** Goes on in a reloaded Weldr. */
   adopt(surroundings: ClusterSurroundings): void {
     this.surroundings = surroundings;
+    this.candidate.follow(surroundings);
     this.membership.follow(surroundings.pools);
     this.watch.sayAgain();
   }
 
-  /**
-   * Begins to leave: requests that are under way get a moment to end while their workers take no new ones, then the
-   * leadership is handed over.
-   */
-  leave(): void {
-    this.leaving = true;
+  /** Begins to leave: another node is asked to be ready. Then `letGo` is to follow. */
+  async leave(): Promise<void> {
     this.election.retire();
-    this.surroundings.clock.after(handOverDelay, () => void this.election.close());
+    this.leaving ??= this.candidate.leave(readyWithin);
+    await this.leaving;
+  }
+
+  /** Hands over, when requests that are under way had a moment to end while workers took no new ones. */
+  async letGo(): Promise<void> {
+    if (this.election.leadership.leading) {
+      await new Promise<void>(done => this.surroundings.clock.after(handOverDelay, done));
+    }
+    await this.election.close();
   }
 
   async close(): Promise<void> {
     this.stopClockWatch();
     this.watch.close();
+    await this.leave();
     await this.election.close();
+    const { status, log } = this.surroundings;
+    // Not before the address has moved; for all that is known the machine stops next.
+    const moved = status.stopping ? moveLeaderAway(this.client, log) : undefined;
+    await this.candidate.close();
     await this.membership.close();
     await this.store.close();
+    await moved;
     this.client.close();
+    this.leading.close();
   }
 
   /** What this node says of itself to the others. */
   private facts(): NodeFacts {
     const { store, watch } = this;
-    const unfit = this.unfit() ?? (watch.identity.isKnown ? watch.objection() : undefined);
+    const unfit = this.candidate.unfit() ?? (watch.identity.isKnown ? watch.objection() : undefined);
     return { unfit, address: addressOf(this.addresses), revision: store.revision, newest: store.newest };
   }
 
@@ -171,20 +230,6 @@ export class ClusterNode {
   /** The service addresses that are kept here. */
   get addresses(): readonly ServiceAddress[] {
     return this.surroundings.addresses();
-  }
-
-  /** Why this node cannot lead; undefined: it can. */
-  private unfit(): string | undefined {
-    const { status, clock } = this.surroundings;
-    if (!this.options.candidate) return 'it is no candidate';
-    // Its workers end one after another now: handing over is on its way.
-    if (this.leaving) return undefined;
-    const now = clock.monotonic();
-    if (status.readyWorkers > 0) this.lastReady = now;
-    // A leader gets a moment for its worker to be replaced; nobody is elected without one.
-    const grace = this.election.leadership.leading ? workerGrace : 0;
-    if (now - this.lastReady > grace) return 'no worker accepts connections';
-    return this.surroundings.objections()[0];
   }
 }
 

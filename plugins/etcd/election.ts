@@ -9,9 +9,16 @@ import { type EtcdClient, type EtcdMember, plainReason, revisionOf } from './cli
 import { type ElectionTimes, safeSpan } from './election-times.ts';
 import { failureOf, refusalOf } from './etcd-failure.ts';
 import type { ClusterKeys } from './keys.ts';
-import { LeaderKeys, type SeenLeader, seenLeader } from './leader-keys.ts';
+import {
+  type LastLeadership,
+  LeaderKeys,
+  lastLeadership,
+  type SeenLeader,
+  seenLeader,
+} from './leader-keys.ts';
 import { type GrantedLease, grantLease, keepAliveOnce, revokeLease } from './leases.ts';
-import { KeyWatch } from './watch.ts';
+import { ReadyLease, type RenewedLease } from './ready-lease.ts';
+import { alert, KeyWatch } from './watch.ts';
 
 export { clockDrift, type ElectionTimes } from './election-times.ts';
 
@@ -25,6 +32,8 @@ export interface ElectionOptions {
   readonly clock: Clock;
   /** Why this node cannot lead now; undefined: it can. */
   unfit(): string | undefined;
+  /** How long it leaves a free leadership to others, ms; `last`: who led before. Default: it does not. */
+  standBack?(last: string | undefined): number;
   /** Is told what only others can judge. */
   readonly observer?: ElectionObserver;
   /** Is told each win, renewal and loss, and a change of the leader elsewhere; a loss is waited for. */
@@ -58,6 +67,8 @@ interface Session {
 
 // How often a node that does not lead looks, besides the watch, and how soon it tries again after a failure.
 const lookEvery = 1000;
+// Before a watch stands, a member that does not answer holds it up no longer than one that falls silent later.
+const followLimits = { totalMs: 3000, attemptMs: 400 };
 const retryDelay = 100;
 const refusedDelay = 500;
 
@@ -71,6 +82,13 @@ export class Election {
   private leading = false;
   private leader: string | undefined;
   private leaderSince = 0;
+  /** Who led last, and since when nobody does, in monotonic ms. */
+  private lastLeader: string | undefined;
+  private freeSince: number;
+  /** A lease that was granted ahead, for the next campaign. */
+  private readonly ready: ReadyLease;
+  /** How the last leadership ended, as the watch told together with its end. */
+  private ended: LastLeadership | undefined;
   private told: Promise<void> = Promise.resolve();
   private telling = false;
   private tick: CancelTimer | undefined;
@@ -83,7 +101,16 @@ export class Election {
 
   constructor(options: ElectionOptions) {
     this.options = options;
-    this.watcher = new KeyWatch({ client: options.client, log: options.log, key: options.keys.leader });
+    this.freeSince = options.clock.monotonic();
+    this.ready = new ReadyLease(options.client, options.clock);
+    this.watcher = new KeyWatch({
+      client: options.client,
+      log: options.log,
+      key: options.keys.lastLeader,
+      // The two keys, and what is between them, which is nothing.
+      rangeEnd: Buffer.from(`${options.keys.leader}\0`),
+      pace: alert,
+    });
     this.leaderKeys = new LeaderKeys(options.client, options.keys, options.nodeName);
   }
 
@@ -135,12 +162,23 @@ export class Election {
     this.retired = true;
   }
 
+  /** Lets go of the leadership, if it is held; others are to take it, see `standBack`. */
+  async handOver(why: string): Promise<void> {
+    await this.resign(why);
+  }
+
+  /** Does now what taking the leadership would take time for. Rejects when etcd does not answer. */
+  async makeReady(): Promise<void> {
+    await this.ready.prepare(this.options.times.lease);
+  }
+
   /** Lets go of the leadership, if it is held, and takes no part any more. */
   async close(): Promise<void> {
     this.retired = true;
     this.closed = true;
     this.wake();
     await this.resign('this Weldr stops');
+    this.ready.drop();
     this.watcher.close();
     this.tick?.();
     await this.running;
@@ -151,10 +189,11 @@ export class Election {
   private async run(): Promise<void> {
     while (!this.closed) {
       try {
-        const wanted = this.session === undefined && !this.retired;
-        if (wanted && this.options.unfit() === undefined) await this.campaign();
+        const wanted = this.session === undefined && this.resigning === undefined && !this.retired;
+        const wait = this.standsBackFor;
+        if (wanted && wait <= 0 && this.options.unfit() === undefined) await this.campaign();
         this.obstacle = undefined;
-        await this.idle(lookEvery);
+        await this.idle(wanted && wait > 0 ? wait : lookEvery);
       } catch (thrown) {
         this.options.log.debug({ reason: plainReason(thrown) }, 'the election goes on: etcd does not answer');
         const kind = refusalOf(thrown)?.kind ?? failureOf(thrown).kind;
@@ -165,19 +204,35 @@ export class Election {
     }
   }
 
+  /** How long a free leadership is still left to others, ms. */
+  private get standsBackFor(): number {
+    if (this.leader !== undefined) return 0;
+    const wait = this.options.standBack?.(this.lastLeader) ?? 0;
+    return this.freeSince + wait - this.options.clock.monotonic();
+  }
+
+  /** A lease for a campaign: one that was granted ahead, or a new one. */
+  private async newLease(): Promise<RenewedLease> {
+    const ready = this.ready.take();
+    if (ready !== undefined) return ready;
+    const lease = await grantLease(this.options.client, this.options.times.lease);
+    return { ...lease, grantedFrom: lease.from };
+  }
+
   /** Takes the leadership if nobody has it. */
   private async campaign(): Promise<void> {
-    const { client, keys, nodeName, times, log, clock } = this.options;
+    const { keys, nodeName, times, log, clock } = this.options;
     // Where the watch has told that the key is gone, the lease need not wait for a second look.
-    const granting = this.leader === undefined ? grantLease(client, times.lease) : undefined;
+    const granting = this.leader === undefined ? this.newLease() : undefined;
     granting?.catch(() => {});
-    const seen = await this.leaderKeys.look();
-    this.see(seen.leader);
+    // Nor need it be looked how the leadership ended: should it not be so any more, the transaction fails.
+    const seen = (this.leader === undefined ? this.ended : undefined) ?? (await this.look());
+    this.ended = undefined;
     if (seen.leader !== undefined || this.retired) {
       if (granting !== undefined) this.drop(await granting);
       return;
     }
-    const lease = await (granting ?? grantLease(client, times.lease));
+    const lease = await (granting ?? this.newLease());
     // The one before counted on the hold-off of its own config.
     const wait = await this.leaderKeys.waitAfter(seen, { ...times, granted: lease.ttl });
     const since = clock.now();
@@ -195,7 +250,8 @@ export class Election {
       revision: won.revision,
       since,
       from: clock.monotonic() + wait,
-      until: this.safeUntil(lease.from, lease.ttl),
+      // Winning confirms what was renewed before it, as long as etcd's leader is the same.
+      until: this.safeUntil(lease.term === won.term ? lease.from : lease.grantedFrom, lease.ttl),
     };
     log.info(
       { wait, lease: lease.ttl },
@@ -210,6 +266,13 @@ export class Election {
   /** Ends a lease that is of no use; it would end by itself. */
   private drop({ id }: GrantedLease): void {
     revokeLease(this.options.client, id).catch(() => {});
+  }
+
+  /** Who leads, and how the leadership before ended. */
+  private async look(): Promise<LastLeadership> {
+    const seen = await this.leaderKeys.look();
+    this.see(seen.leader);
+    return seen;
   }
 
   /** Nobody else can act before this, given a renewal that was asked for at `from` and granted `ttl`. */
@@ -376,6 +439,7 @@ export class Election {
         const { client, keys } = this.options;
         const now = await client.call(
           async (etcd, options) => await etcd.kv.range({ key: Buffer.from(keys.leader) }, options),
+          followLimits,
         );
         revision = revisionOf(now.header);
         if (
@@ -393,12 +457,17 @@ export class Election {
       const end = await this.watcher.follow(revision + 1, {
         connected() {},
         events: events => {
-          const last = events.at(-1);
+          const { lastLeader } = this.options.keys;
+          const ends = events.filter(({ type, kv }) => type === 'Put' && kv.key.toString() === lastLeader);
+          const end = ends.at(-1);
+          const how = end === undefined ? undefined : lastLeadership(end.kv);
+          const last = events.findLast(({ kv }) => kv.key.toString() === this.options.keys.leader);
           if (last === undefined) return;
           const { session } = this;
           const mod = Number(last.kv.mod_revision);
           if (session !== undefined && mod > session.revision) this.lose(session, 'the key was taken away');
           this.see(last.type === 'Put' ? seenLeader(last.kv) : undefined);
+          this.ended = last.type === 'Put' || how === undefined ? undefined : { leader: undefined, ...how };
           this.wake();
         },
       });
@@ -415,6 +484,8 @@ export class Election {
   private lead(leader: string | undefined, since: number): void {
     this.leaderSince = since;
     if (leader === this.leader) return;
+    if (this.leader !== undefined) this.lastLeader = this.leader;
+    if (leader === undefined) this.freeSince = this.options.clock.monotonic();
     this.leader = leader;
     if (!this.leading) this.tell();
   }
@@ -423,7 +494,9 @@ export class Election {
   private stepDown(): void {
     const led = this.leading;
     this.leading = false;
+    if (this.leader !== undefined) this.lastLeader = this.leader;
     this.leader = undefined;
+    this.freeSince = this.options.clock.monotonic();
     this.leaderSince = 0;
     if (led) void this.tellNow();
   }

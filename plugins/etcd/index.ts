@@ -15,6 +15,7 @@ import { SealedStore } from '../../core/state/sealed-store.ts';
 import { AwayProblem } from './away-problem.ts';
 import type { EtcdTls } from './client.ts';
 import { ClusterNode, type ClusterNodeOptions, type ClusterSurroundings } from './cluster-node.ts';
+import { addLeadershipRoutes } from './leadership-routes.ts';
 import { addClusterRoutes } from './routes.ts';
 import { readStoredRows } from './stored-rows.ts';
 import { checkTimes } from './times-check.ts';
@@ -66,6 +67,12 @@ const schema = z
       .transform(name => name ?? hostname())
       .describe('Unique among the nodes; default: the name of the machine.'),
     candidate: z.boolean().default(true).describe('May this node become the leader?'),
+    priority: z
+      .int()
+      .min(0)
+      .max(255)
+      .default(100)
+      .describe('Of the nodes that may lead, the one of the highest takes a free leadership first.'),
     localCopy: file
       .default('weldr-cluster.json')
       .describe('Where the pool is kept for a start while etcd is away.'),
@@ -167,9 +174,11 @@ export const etcd = definePlugin({
       else park(node, manager);
     });
     manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
-    manager.hooks.stopping.tap('etcd', () => node.leave());
+    manager.hooks.stopping.tapPromise('etcd', async () => await node.leave());
+    manager.hooks.closing.tapPromise('etcd', async () => await node.letGo());
     showHealth(node, manager);
     addClusterRoutes(manager.admin, node);
+    addLeadershipRoutes(manager.admin, node);
     const key = options.keyFile === undefined ? undefined : await readKeyFile(options.keyFile, 'refuse');
     await manager.operator.useStore(key === undefined ? node.store : new SealedStore(node.store, key));
   },

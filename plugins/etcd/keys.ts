@@ -58,6 +58,33 @@ export class ClusterKeys {
     return `${this.prefix}v1/nodes/`;
   }
 
+  /** What nodes and operators say of who is to lead: see `board.ts`. Short, and followed by every node. */
+  get board(): string {
+    return `${this.prefix}v1/board/`;
+  }
+
+  /** What a node says of itself as a candidate, with a lease. */
+  candidacy(name: string): string {
+    return `${this.board}candidates/${encodeURIComponent(name)}`;
+  }
+
+  /** There while a node is in maintenance. */
+  maintenance(name: string): string {
+    return `${this.board}maintenance/${encodeURIComponent(name)}`;
+  }
+
+  /** The hand-over that is under way, with a lease. */
+  get handOver(): string {
+    return `${this.board}hand-over`;
+  }
+
+  /** What a key of the board is about; undefined: nothing that is known. */
+  onBoard(key: string): { readonly kind: string; readonly node: string } | undefined {
+    if (key === this.handOver) return { kind: 'hand-over', node: '' };
+    const [kind, node] = partsOf(key, this.board, 2) ?? [];
+    return kind === undefined || node === undefined ? undefined : { kind, node };
+  }
+
   row(kind: string, key: string): string {
     return `${this.rows}${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
   }

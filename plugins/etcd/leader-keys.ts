@@ -72,16 +72,7 @@ export class LeaderKeys {
         ),
     );
     const [held, last] = answer.responses.map(response => response.response_range.kvs[0]);
-    const { data } = lastLeaderValue.safeParse(json(last?.value));
-    return {
-      leader: held && seenLeader(held),
-      lastMod: Number(last?.mod_revision ?? 0),
-      released: data?.released ?? false,
-      holdOff: data?.holdOff ?? 0,
-      lease: data?.lease ?? 0,
-      leaseId: data?.leaseId,
-      isDamaged: last !== undefined && data === undefined,
-    };
+    return { leader: held && seenLeader(held), ...lastLeadership(last) };
   }
 
   /**
@@ -98,12 +89,15 @@ export class LeaderKeys {
     return leaseId !== undefined && (await leaseLives(this.client, leaseId)) ? usual + lease : usual;
   }
 
-  /** Takes the leadership if nobody has it and `seen` still holds; undefined: another was faster. */
+  /**
+   * Takes the leadership if nobody has it and `seen` still holds: its revision, and the term of Raft that it was taken in.
+   * Undefined: another was faster.
+   */
   async take(
     seen: LastLeadership,
     lease: GrantedLease,
     { since, times }: { readonly since: number; readonly times: ElectionTimes },
-  ): Promise<{ readonly revision: number } | undefined> {
+  ): Promise<{ readonly revision: number; readonly term: string } | undefined> {
     const node = this.nodeName;
     const { leader, lastLeader } = this.keys;
     const answer = await this.client.call(
@@ -125,7 +119,8 @@ export class LeaderKeys {
           options,
         ),
     );
-    return answer.succeeded ? { revision: revisionOf(answer.header) } : undefined;
+    const { header } = answer;
+    return answer.succeeded ? { revision: revisionOf(header), term: header.raft_term } : undefined;
   }
 
   /** Gives up a leadership that was created at `revision`; `released`: the next leader need not wait. */
@@ -168,6 +163,19 @@ export class LeaderKeys {
     );
     return answer.succeeded;
   }
+}
+
+/** What the key `last-leader` says; undefined: there is none. */
+export function lastLeadership(last: IKeyValue | undefined): Omit<LastLeadership, 'leader'> {
+  const { data } = lastLeaderValue.safeParse(json(last?.value));
+  return {
+    lastMod: Number(last?.mod_revision ?? 0),
+    released: data?.released ?? false,
+    holdOff: data?.holdOff ?? 0,
+    lease: data?.lease ?? 0,
+    leaseId: data?.leaseId,
+    isDamaged: last !== undefined && data === undefined,
+  };
 }
 
 /** What the key `leader` says. */

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import { parse } from '../../core/settings/options.ts';
+import { TimeSlices } from '../../core/time-slices.ts';
 
 const copySchema = z.strictObject({
   /** 1: of an earlier version, with keys of the first format. */
@@ -20,6 +21,9 @@ export type PoolCopy = z.output<typeof copySchema>;
 
 // Changes come in bursts, and a copy holds the whole pool; it is only for a start without etcd.
 const writeDelay = 1000;
+
+/** Written in one go, as a leader's renewals wait for each. */
+const keysAtOnce = 500;
 
 /** One file. */
 export class LocalCopy {
@@ -86,7 +90,15 @@ export class LocalCopy {
       // It may hold private keys of TLS to upstreams.
       const file = await open(next, 'w', 0o600);
       try {
-        await file.writeFile(JSON.stringify(copy));
+        const { keys, ...head } = copy;
+        const slices = new TimeSlices();
+        await file.appendFile(`${JSON.stringify(head).slice(0, -1)},"keys":[`);
+        for (let from = 0; from < keys.length; from += keysAtOnce) {
+          const part = JSON.stringify(keys.slice(from, from + keysAtOnce)).slice(1, -1);
+          await file.appendFile(from === 0 ? part : `,${part}`);
+          await slices.pause();
+        }
+        await file.appendFile(']}');
         await file.sync();
       } finally {
         await file.close();

@@ -57,7 +57,7 @@ export type NodeFacts = z.output<typeof nodeFacts>;
 export type NodeReport = Omit<z.output<typeof nodeReport>, 'session'>;
 
 /** What a node looks at to report on its servers. */
-export type ReportedPools = Pick<ManagerPools, 'names' | 'list' | 'observe'>;
+export type ReportedPools = Pick<ManagerPools, 'names' | 'list' | 'counts' | 'observe'>;
 
 /** What a {@link Membership} is made of. */
 export interface MembershipOptions {

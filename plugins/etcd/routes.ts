@@ -50,6 +50,7 @@ export async function describeCluster(node: ClusterNode) {
       version,
       startedAt,
       servers,
+      ...describeCandidate(node, name),
       ...(unfit !== undefined && { unfit }),
       // One of an earlier version does not say what it has.
       ...(revision !== undefined && { revision, inStep: revision >= newest }),
@@ -66,6 +67,16 @@ export async function describeCluster(node: ClusterNode) {
     },
     etcdMembers: etcd.map(({ answers: _, ...member }) => member),
     damagedKeys: store.damaged.slice(0, 100),
+  };
+}
+
+/** What is known of a node as a candidate; nothing of those of earlier versions. */
+function describeCandidate({ candidate: { board } }: ClusterNode, name: string) {
+  const candidacy = board.candidacies.get(name);
+  const rest = board.resting.get(name);
+  return {
+    ...(candidacy !== undefined && { priority: candidacy.priority, unfit: candidacy.unfit ?? null }),
+    ...(rest !== undefined && { maintenance: { by: rest.by, since: rest.at } }),
   };
 }
 

@@ -13,6 +13,8 @@ export interface KeyWatchOptions {
   readonly key: string;
   /** The end of the range; undefined: this key alone. */
   readonly rangeEnd?: Buffer;
+  /** How soon a member that falls silent is noticed; default `calm`. */
+  readonly pace?: WatchPace;
 }
 
 /** Why a watch ended. */
@@ -32,9 +34,19 @@ export interface WatchListener {
   events(events: readonly IEvent[]): void;
 }
 
-// A stream may be dead without an end: a member answers a request for progress at once, so silence means it is gone.
-const askEvery = 1000;
-const silenceLimit = 2500;
+/**
+ * A stream may be dead without an end. A member answers a request for progress at once, so silence means that it is
+ * gone: it is asked every so many ms, and given up when it has not answered for `silence`.
+ */
+export interface WatchPace {
+  readonly ask: number;
+  readonly silence: number;
+}
+
+/** For what may be a few seconds late. */
+export const calm: WatchPace = { ask: 1000, silence: 2500 };
+/** For who leads: a member that died is left long before the lease of a leader is over. */
+export const alert: WatchPace = { ask: 200, silence: 600 };
 
 /** One watch at a time; call `follow` again after it ended. */
 export class KeyWatch {
@@ -53,7 +65,11 @@ export class KeyWatch {
     if (member === undefined) return 'disconnected';
     let stream: WatchStream;
     try {
-      stream = await this.options.client.callMember(member, ({ watchClient }) => watchClient.watch(), 1000);
+      stream = await this.options.client.callMember(
+        member,
+        ({ watchClient }) => watchClient.watch(),
+        (this.options.pace ?? calm).silence,
+      );
     } catch (thrown) {
       this.failed(member, thrown);
       return 'disconnected';
@@ -127,10 +143,16 @@ export class KeyWatch {
         fragment: true,
       },
     });
+    const { ask, silence } = this.options.pace ?? calm;
+    let looked = performance.now();
     const timer = setInterval(() => {
-      if (performance.now() - heard > silenceLimit) fail(new Error('the watch fell silent'));
+      const now = performance.now();
+      // Who was busy, or frozen, heard nobody meanwhile: what waits is read before a member is called silent.
+      if (now - looked > 2 * ask) heard = Math.max(heard, now - ask);
+      looked = now;
+      if (now - heard > silence) fail(new Error('the watch fell silent'));
       else stream.write({ progress_request: {} });
-    }, askEvery).unref();
+    }, ask).unref();
     return () => {
       over = true;
       clearInterval(timer);

@@ -86,6 +86,10 @@ export const floatingIp = definePlugin({
       else await holder.release();
       held.set(holder.holding ? 1 : 0);
     });
+    // After others have made ready for the next leader: from here on clients find nobody until it has the address.
+    hooks.stopping.tapPromise({ name: 'floating-ip', stage: 100 }, async doors => {
+      if (holder.holding) await doors.shut();
+    });
     hooks.leadershipNeeds.tap(
       'floating-ip',
       needs => void needs.push({ by: 'floating-ip', ms: leadershipNeed }),

@@ -7,18 +7,21 @@ import { type Logger, pino } from 'pino';
 import { systemClock } from '../../core/clock.ts';
 import type { Leadership, ServiceAddress } from '../../core/plugin/manager-hooks.ts';
 import { ManagedPools } from '../../core/pool/managed-pools.ts';
+import { PluginPools } from '../../core/pool/manager-pools.ts';
 import {
   type ServerDefinition,
   type ServerInput,
   serverDefinition,
 } from '../../core/pool/server-definition.ts';
 import { parse } from '../../core/settings/options.ts';
+import { Candidate } from '../../plugins/etcd/candidate.ts';
 import { type EtcdAccess, EtcdClient } from '../../plugins/etcd/client.ts';
 import { ClusterNode } from '../../plugins/etcd/cluster-node.ts';
 import { Election, type ElectionTimes } from '../../plugins/etcd/election.ts';
 import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';
 import { ClusterKeys } from '../../plugins/etcd/keys.ts';
 import { LocalCopy } from '../../plugins/etcd/local-copy.ts';
+import { Maintenance } from '../../plugins/etcd/maintenance.ts';
 
 /** A logger that keeps its lines. */
 export function collectingLog(): { log: Logger; lines: string[] } {
@@ -137,6 +140,68 @@ export async function electionNode(
   return node;
 }
 
+/** One node's part in an election, with all that it says of itself and hears of others. */
+export interface CandidateNode {
+  readonly name: string;
+  readonly election: Election;
+  readonly candidate: Candidate;
+  readonly maintenance: Maintenance;
+  readonly pools: ManagedPools;
+  readonly status: { readyWorkers: number; silentWorkers: number };
+  readonly lines: readonly string[];
+  readonly client: EtcdClient;
+  leads(): boolean;
+  close(): Promise<void>;
+}
+
+/** Starts one; `servers` are those of its pool `default`. */
+export async function candidateNode(
+  name: string,
+  access: EtcdAccess,
+  options: { priority?: number; servers?: readonly string[]; prefix?: string } = {},
+): Promise<CandidateNode> {
+  const { log, lines } = collectingLog();
+  const client = await EtcdClient.create(access);
+  const keys = new ClusterKeys(options.prefix ?? '/weldr/');
+  const pools = new ManagedPools({ clock: systemClock, drainTimeout: 0, workers: () => [] });
+  pools.setConfig({ default: (options.servers ?? []).map(url => server(url)) });
+  const status = { readyWorkers: 1, silentWorkers: 0 };
+  const election: Election = new Election({
+    client,
+    keys,
+    nodeName: name,
+    times: { lease: 2000, renew: 250, holdOff: 300 },
+    log,
+    clock: systemClock,
+    unfit: () => candidate.unfit(),
+    standBack: last => candidate.standBack(last),
+    changed: async leadership => candidate.leadershipChanged(leadership),
+  });
+  const { priority = 100 } = options;
+  const candidate = new Candidate(
+    { client, keys, nodeName: name, candidate: true, priority, log, clock: systemClock, election },
+    { pools: new PluginPools({ pools, instance: 'etcd', report: () => {} }), status, objections: () => [] },
+  );
+  const maintenance = new Maintenance({
+    client,
+    keys,
+    candidate,
+    leader: () => election.leadership.leader,
+    now: () => Date.now(),
+  });
+  election.start();
+  return {
+    ...{ name, election, candidate, maintenance, pools, status, lines, client },
+    leads: () => election.leadership.leading,
+    async close() {
+      await candidate.leave(150);
+      await election.close();
+      await candidate.close();
+      client.close();
+    },
+  };
+}
+
 /** A whole node of the cluster but for the process around it. */
 export interface WholeNode {
   readonly node: ClusterNode;
@@ -169,10 +234,11 @@ export async function wholeNode(
       localCopy: join(directory, 'copy.json'),
       times: { lease: 2000, renew: 250, holdOff: 300, ...options.times },
       candidate: options.candidate ?? true,
+      priority: 100,
       timeout: 2000,
     },
     {
-      pools: { names: [], list: () => [], observe: () => () => {} },
+      pools: { names: [], list: () => [], counts: () => undefined, observe: () => () => {} },
       status,
       log,
       clock: systemClock,
@@ -209,6 +275,7 @@ const idleStatus = {
   version: '0.0.0',
   startedAt: 0,
   readyWorkers: 0,
+  silentWorkers: 0,
   wantedWorkers: 1,
   listen: [],
   stopping: false,

@@ -14,7 +14,7 @@ const missing = whyNoEtcd();
 const clusterBody = z.object({
   leader: z.string().nullable(),
   stale: z.boolean(),
-  members: z.array(z.object({ node: z.string() })),
+  members: z.array(z.object({ node: z.string(), maintenance: z.object({ by: z.string() }).optional() })),
   etcd: z.object({ healthy: z.boolean() }),
   etcdMembers: z.array(z.object({ host: z.string(), healthy: z.boolean(), leader: z.boolean() })),
 });
@@ -87,6 +87,21 @@ const body = async () => {
     });
     assert.is(again.status, 201, 'changes go on after a reload');
     await until('they arrive', async () => (await ask(serversBody, other, '/servers')).servers.length === 2);
+
+    const command = (...words: string[]) => runWeldr(['cluster', ...words, '--admin-url', other.adminUrl]);
+    const [first, second] = seen.leader === 'a' ? ['a', 'b'] : ['b', 'a'];
+    const moved = await command('hand-over', '--to', second);
+    assert.is(moved.stdout.trim(), `${first} has handed over to ${second}, which leads now`, moved.stderr);
+    assert.match((await command('hand-over', '--to', second)).stdout, `${second} leads already`);
+    assert.match((await command('hand-over', '--to', 'nobody')).stderr, 'no node "nobody" takes part');
+    assert.match(
+      (await command('maintenance', 'on')).stdout,
+      `${second} is in maintenance and does not lead`,
+    );
+    assert.is((await ask(clusterBody, other, '/cluster')).leader, first, 'it hands over first');
+    const members = (await ask(clusterBody, leader, '/cluster')).members;
+    assert.ok(members.find(({ node }) => node === second)?.maintenance?.by.includes('127.0.0.1'));
+    assert.match((await command('maintenance', 'off', second)).stdout, 'takes part in the election again');
 
     await leader.stop();
     const name = seen.leader === 'a' ? 'b' : 'a';

@@ -46,16 +46,18 @@ test('GET / says what this is and links to everything, later plugins included', 
 
 test('alive is always, ready is when a worker listens and nothing stops', async () => {
   const cases = [
-    [{ readyWorkers: 2, wantedWorkers: 2 }, 200],
-    [{ readyWorkers: 1, wantedWorkers: 2 }, 200],
-    [{ readyWorkers: 0, wantedWorkers: 2 }, 503],
-    [{ readyWorkers: 2, wantedWorkers: 2, stopping: true }, 503],
+    [{ readyWorkers: 2, wantedWorkers: 2 }, 200, undefined],
+    [{ readyWorkers: 1, wantedWorkers: 2, silentWorkers: 1 }, 200, undefined],
+    [{ readyWorkers: 0, wantedWorkers: 2 }, 503, 'no worker accepts connections'],
+    [{ readyWorkers: 0, wantedWorkers: 2, silentWorkers: 2 }, 503, 'no worker reacts'],
+    [{ readyWorkers: 2, wantedWorkers: 2, stopping: true }, 503, 'this Weldr stops'],
   ] as const;
-  for (const [status, expected] of cases) {
+  for (const [status, expected, reason] of cases) {
     await withApi({ status }, async ({ call }) => {
       assert.is((await call('GET', '/healthz')).status, 200);
       const answer = await call('GET', '/readyz');
       assert.equal([answer.status, at(answer.body, 'ready')], [expected, expected === 200]);
+      assert.is(at(answer.body, 'reason'), reason);
     });
   }
 });

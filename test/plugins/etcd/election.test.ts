@@ -196,3 +196,25 @@ withEtcd(
   },
   3,
 );
+
+withEtcd(
+  'a watch at a member that freezes moves to another before a lease is over',
+  async cluster => {
+    const frozen = ((await cluster.leader()) ?? 0) === 0 ? 1 : 0;
+    const others = cluster.hosts.filter((_, index) => index !== frozen);
+    const node = await electionNode('a', { hosts: [cluster.hosts[frozen] ?? '', ...others] });
+    try {
+      node.unfit = 'it only follows';
+      const put = (name: string) =>
+        cluster.ctl(['put', '/weldr/v1/leader', JSON.stringify({ node: name, since: 1 })], 2);
+      put('x');
+      await until('it follows', () => node.election.leadership.leader === 'x');
+      await cluster.signal(frozen, 'SIGSTOP');
+      put('y');
+      await until('it hears from another member', () => node.election.leadership.leader === 'y', 2000);
+    } finally {
+      await node.close();
+    }
+  },
+  3,
+);

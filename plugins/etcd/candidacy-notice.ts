@@ -1,0 +1,98 @@
+// CandidacyNotice: keeps on the board what this node says of itself, for as long as the node is there.
+import type { Logger } from 'pino';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { Candidacy } from './board.ts';
+import { type EtcdClient, plainReason } from './client.ts';
+import type { ClusterKeys } from './keys.ts';
+import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';
+
+/** A node that is silent for this long is no candidate to anybody, ms. */
+const noticeLease = 5000;
+const keepEvery = 1500;
+
+/** What a {@link CandidacyNotice} is made of. */
+export interface CandidacyNoticeOptions {
+  readonly client: EtcdClient;
+  readonly keys: ClusterKeys;
+  readonly nodeName: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** What is to be said now. */
+  candidacy(): Candidacy;
+}
+
+/** One notice. */
+export class CandidacyNotice {
+  private readonly options: CandidacyNoticeOptions;
+  private readonly stopKeeping: CancelTimer;
+  private lease: string | undefined;
+  /** What etcd has, as JSON. */
+  private written = '';
+  private work: Promise<void> | undefined;
+  private again = false;
+  private closed = false;
+
+  constructor(options: CandidacyNoticeOptions) {
+    this.options = options;
+    this.stopKeeping = options.clock.every(keepEvery, () => this.start(() => this.keep()));
+    this.start(() => this.keep());
+  }
+
+  /** Writes what is to be said, if that is not what was said last. */
+  update(): void {
+    if (this.lease !== undefined && this.text !== this.written) this.start(() => this.write());
+  }
+
+  /** Takes the notice away. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.stopKeeping();
+    await this.work;
+    if (this.lease === undefined) return;
+    const limits = { totalMs: 300, attemptMs: 150 };
+    await revokeLease(this.options.client, this.lease, limits).catch(() => {});
+  }
+
+  private get text(): string {
+    return JSON.stringify({ schema: 1, ...this.options.candidacy() });
+  }
+
+  private start(step: () => Promise<void>): void {
+    if (this.closed) return;
+    if (this.work !== undefined) {
+      this.again = true;
+      return;
+    }
+    this.work = step()
+      .catch((thrown: unknown) => {
+        this.options.log.debug({ reason: plainReason(thrown) }, 'the candidacy of this node was not written');
+      })
+      .finally(() => {
+        this.work = undefined;
+        if (!this.again) return;
+        this.again = false;
+        this.update();
+      });
+  }
+
+  private async keep(): Promise<void> {
+    const { client } = this.options;
+    const { lease } = this;
+    if (lease !== undefined) {
+      const kept = await client.call(async (etcd, options) => await keepAliveOnce(etcd, lease, options));
+      if (kept.ttl > 0) return await this.write();
+    }
+    this.written = '';
+    this.lease = (await grantLease(client, noticeLease)).id;
+    await this.write();
+  }
+
+  private async write(): Promise<void> {
+    const { client, keys, nodeName } = this.options;
+    const { lease, text } = this;
+    if (lease === undefined || text === this.written) return;
+    const put = { key: Buffer.from(keys.candidacy(nodeName)), value: Buffer.from(text), lease };
+    await client.call(async (etcd, options) => await etcd.kv.put(put, options));
+    this.written = text;
+  }
+}

@@ -1,0 +1,236 @@
+// Candidate: this node's part in the question who is to lead: what it says of itself, what it answers, when it leaves.
+import type { Logger } from 'pino';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { Leadership } from '../../core/plugin/manager-hooks.ts';
+import type { ManagerStatus } from '../../core/plugin/plugin.ts';
+import { Board, type Candidacy, type HandOverOrder } from './board.ts';
+import { CandidacyNotice } from './candidacy-notice.ts';
+import type { EtcdClient } from './client.ts';
+import { Fitness, type FitnessSource } from './fitness.ts';
+import { HandOver } from './hand-over.ts';
+import type { ClusterKeys } from './keys.ts';
+import { moveLeaderAway } from './leader-move.ts';
+import type { ReportedPools } from './membership.ts';
+import { OriginWatch } from './origin-watch.ts';
+import { PoolReach } from './pool-reach.ts';
+import { standBack } from './precedence.ts';
+
+/** What a {@link Candidate} is made of. */
+export interface CandidateOptions {
+  readonly client: EtcdClient;
+  readonly keys: ClusterKeys;
+  readonly nodeName: string;
+  /** May this node lead at all? */
+  readonly candidate: boolean;
+  readonly priority: number;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** This node in the election. */
+  readonly election: CandidateElection;
+}
+
+/** What a candidate has to do with its election. */
+export interface CandidateElection {
+  readonly leadership: Leadership;
+  handOver(why: string): Promise<void>;
+  makeReady(): Promise<void>;
+  reconsider(): void;
+}
+
+/** What of the process changes with a reload. */
+export interface CandidateSurroundings {
+  readonly pools: ReportedPools;
+  readonly status: Pick<ManagerStatus, 'readyWorkers' | 'silentWorkers'>;
+  objections(): readonly string[];
+}
+
+const lookEvery = 250;
+/** Changes of many servers at once are told together, ms. */
+const noticeDelay = 50;
+
+/** One node's. */
+export class Candidate {
+  readonly board: Board;
+  readonly handOver: HandOver;
+  private readonly options: CandidateOptions;
+  private surroundings: CandidateSurroundings;
+  private readonly fitness: Fitness;
+  private readonly reach: PoolReach;
+  private readonly origins: OriginWatch;
+  private readonly notice: CandidacyNotice;
+  private readonly stopLooking: CancelTimer;
+  private stopObserving: () => void = () => {};
+  private noticeIsDue: CancelTimer | undefined;
+  private leaving = false;
+  private leader: string | undefined;
+
+  constructor(options: CandidateOptions, surroundings: CandidateSurroundings) {
+    const { client, keys, nodeName, log, clock, election } = options;
+    this.options = options;
+    this.surroundings = surroundings;
+    this.fitness = new Fitness(this.fitnessSource());
+    this.board = new Board({ client, keys, log, clock, changed: () => this.reviewBoard() });
+    this.reach = new PoolReach({
+      pools: surroundings.pools,
+      clock,
+      wanted: () => this.isLeading && this.hasRival,
+      changed: () => this.tellSoon(),
+    });
+    this.handOver = new HandOver({
+      client,
+      keys,
+      nodeName,
+      board: this.board,
+      log,
+      clock,
+      leadership: () => election.leadership,
+      release: async ({ why, to, by }) => {
+        await election.handOver(`${why}; ${to} is ready to lead`);
+        // An operator who wants another node to lead has something in mind with this machine.
+        if (by !== nodeName) await moveLeaderAway(client, log);
+      },
+      makeReady: async order => await this.makeReady(order),
+      answered: () => this.notice.update(),
+    });
+    this.origins = new OriginWatch({
+      clock,
+      log,
+      nodeName,
+      handOver: this.handOver,
+      reach: () => this.reach.reach,
+      candidacies: () => this.board.candidacies,
+    });
+    this.notice = new CandidacyNotice({
+      client,
+      keys,
+      nodeName,
+      log,
+      clock,
+      candidacy: () => this.candidacy,
+    });
+    this.stopLooking = clock.every(lookEvery, () => this.look());
+    this.observe(surroundings.pools);
+    this.board.start();
+  }
+
+  /** Goes on in a reloaded Weldr. */
+  follow(surroundings: CandidateSurroundings): void {
+    this.surroundings = surroundings;
+    this.fitness.follow(this.fitnessSource());
+    this.reach.follow(surroundings.pools);
+    this.observe(surroundings.pools);
+  }
+
+  /** Why this node cannot lead; undefined: it can. */
+  unfit(): string | undefined {
+    // Its workers end one after another now: handing over is on its way.
+    if (this.leaving) return undefined;
+    if (!this.board.known && !this.isLeading) return 'it does not know yet whether it is in maintenance';
+    return this.fitness.against({ leading: this.isLeading });
+  }
+
+  /** How long it leaves a free leadership to others, ms; `last`: who led before. */
+  standBack(last: string | undefined): number {
+    const { candidacies, order } = this.board;
+    return standBack({
+      nodeName: this.options.nodeName,
+      own: this.candidacy,
+      others: candidacies,
+      last,
+      chosen: order?.to,
+    });
+  }
+
+  /** The leader is another one. */
+  leadershipChanged({ leader, leading }: Leadership): void {
+    const before = this.leader;
+    if (leading && before !== undefined && before !== this.options.nodeName) this.origins.tookOver();
+    if (leader !== undefined) this.leader = leader;
+    this.handOver.review();
+  }
+
+  /** This node stops: has another one be ready to lead, within `ms`. */
+  async leave(ms: number): Promise<void> {
+    this.leaving = true;
+    if (this.isLeading) await this.handOver.announce('this Weldr stops', ms);
+  }
+
+  async close(): Promise<void> {
+    this.stopLooking();
+    this.stopObserving();
+    this.noticeIsDue?.();
+    this.reach.close();
+    await this.notice.close();
+    await this.board.close();
+  }
+
+  private get isLeading(): boolean {
+    return this.options.election.leadership.leading;
+  }
+
+  /** Could another node lead? */
+  private get hasRival(): boolean {
+    const { nodeName } = this.options;
+    for (const [name, { unfit }] of this.board.candidacies) {
+      if (name !== nodeName && unfit === undefined) return true;
+    }
+    return false;
+  }
+
+  /** What this node says of itself. */
+  private get candidacy(): Candidacy {
+    const unfit = this.leaving ? 'it stops' : this.unfit();
+    const answer = this.handOver.ownAnswer;
+    return {
+      priority: this.options.priority,
+      ...(unfit !== undefined && { unfit: unfit.slice(0, 500) }),
+      ...this.reach.reach,
+      ...(answer !== undefined && { answer }),
+    };
+  }
+
+  private look(): void {
+    this.notice.update();
+    if (this.isLeading && !this.leaving && this.board.fresh) this.origins.look();
+  }
+
+  private reviewBoard(): void {
+    this.handOver.review();
+    this.notice.update();
+    if (this.options.election.leadership.leader === undefined) this.options.election.reconsider();
+  }
+
+  private async makeReady(order: HandOverOrder): Promise<string | undefined> {
+    const unfit = this.leaving ? 'it stops' : this.unfit();
+    if (unfit !== undefined) return unfit;
+    const lacking = await this.reach.outOfReach(order.pools);
+    if (lacking.length > 0) return `no server of ${lacking.slice(0, 3).join(', ')} is reached there either`;
+    await this.options.election.makeReady();
+    return undefined;
+  }
+
+  private observe(pools: ReportedPools): void {
+    this.stopObserving();
+    const changed = () => this.tellSoon();
+    this.stopObserving = pools.observe({ upstreamChanged: changed, removed: changed });
+  }
+
+  private tellSoon(): void {
+    this.noticeIsDue ??= this.options.clock.after(noticeDelay, () => {
+      this.noticeIsDue = undefined;
+      this.notice.update();
+    });
+  }
+
+  private fitnessSource(): FitnessSource {
+    const { clock, candidate, nodeName } = this.options;
+    const { status } = this.surroundings;
+    return {
+      clock,
+      candidate,
+      status,
+      resting: () => this.board.resting.has(nodeName),
+      objections: () => this.surroundings.objections(),
+    };
+  }
+}

@@ -1,0 +1,61 @@
+// POST /cluster/hand-over, PUT and DELETE /cluster/maintenance: operators say who is to lead, on any node.
+import { z } from 'zod';
+import type { AdminRoutes } from '../../core/plugin/admin.ts';
+import { parse } from '../../core/settings/options.ts';
+import type { ClusterNode } from './cluster-node.ts';
+
+const nodeName = z.string().min(1).max(100);
+const handOverBody = z
+  .strictObject({ to: nodeName.optional().describe('Who is to lead; default: whoever is best.') })
+  .optional()
+  .transform(body => body ?? {});
+const maintenanceBody = z
+  .strictObject({ node: nodeName.optional().describe('Which node; default: the one that is asked.') })
+  .optional()
+  .transform(body => body ?? {});
+
+/** Adds the routes. */
+export function addLeadershipRoutes(admin: AdminRoutes, node: ClusterNode): void {
+  const { candidate, maintenance, options } = node;
+  admin.add({
+    method: 'POST',
+    path: '/cluster/hand-over',
+    rel: 'hand-over',
+    summary: 'Have another node lead',
+    body: handOverBody,
+    answers: { 200: 'Who led, and who leads' },
+    async handle({ body, by }) {
+      const { to } = parse(handOverBody, body, 'INPUT_INVALID');
+      const why = `an operator (${by}) wants another node to lead`;
+      return { status: 200, body: await candidate.handOver.ask({ to, by, why }) };
+    },
+  });
+  admin.add({
+    method: 'PUT',
+    path: '/cluster/maintenance',
+    rel: 'maintenance',
+    summary: 'Have a node lead no more, until it is taken back; it hands over first',
+    body: maintenanceBody,
+    answers: { 200: 'It is in maintenance' },
+    async handle({ body, by }) {
+      const { node: name = options.nodeName } = parse(maintenanceBody, body, 'INPUT_INVALID');
+      const { handedOverTo } = await maintenance.begin(name, by);
+      return {
+        status: 200,
+        body: { node: name, maintenance: true, ...(handedOverTo !== undefined && { handedOverTo }) },
+      };
+    },
+  });
+  admin.add({
+    method: 'DELETE',
+    path: '/cluster/maintenance',
+    summary: 'Have a node take part in the election again',
+    query: { node: 'Which node; default: the one that is asked.' },
+    answers: { 200: 'It is not in maintenance' },
+    async handle({ query }) {
+      const name = query.get('node') ?? options.nodeName;
+      await maintenance.end(name);
+      return { status: 200, body: { node: name, maintenance: false } };
+    },
+  });
+}
