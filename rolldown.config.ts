@@ -11,6 +11,7 @@ export default defineConfig({
     worker: 'bin/worker.ts',
     'socket-opener': 'core/process/socket-opener.ts',
     'stack-watch-thread': 'core/process/stack-watch-thread.ts',
+    'holder-process': 'plugins/floating-ip/holder-process.ts',
     'password-thread': 'plugins/basic-auth/password-thread.ts',
     index: 'config/index.ts',
     plugins: 'plugins/index.ts',

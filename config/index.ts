@@ -36,7 +36,13 @@ export {
   type PluginFactory,
   withId,
 } from '../core/plugin/define-plugin.ts';
-export type { Leadership, ManagerHooks } from '../core/plugin/manager-hooks.ts';
+export type {
+  Leadership,
+  LeadershipNeed,
+  ManagerHooks,
+  Surrender,
+  SurrenderRequest,
+} from '../core/plugin/manager-hooks.ts';
 export type { MetricFamily } from '../core/plugin/metric-family.ts';
 export type { Counter, Gauge, Histogram, Labelled, Metrics } from '../core/plugin/metrics.ts';
 export {

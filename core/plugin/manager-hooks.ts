@@ -4,6 +4,31 @@ import type { Upstream, UpstreamRecord } from '../pool/pool.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
 import { guardListener } from '../stages/tap-guard.ts';
 
+/**
+ * How somebody else than the one who leads ends a leadership of this node, once what its leader held is gone: a request over HTTP to
+ * any of several servers, which changes nothing when the leadership is over already.
+ */
+export interface Surrender {
+  /** One is asked after another, such as `http://10.0.0.11:2379`. */
+  readonly origins: readonly string[];
+  /** For https:// origins, PEM; `servername`: the name in their certificates, when it is not that of the host. */
+  readonly tls?: {
+    readonly ca?: string | undefined;
+    readonly cert?: string | undefined;
+    readonly key?: string | undefined;
+    readonly servername?: string | undefined;
+  };
+  /** Asked first, where it is needed: the `token` of its answer in JSON goes into `authorization`. */
+  readonly login?: SurrenderRequest;
+  readonly request: SurrenderRequest;
+}
+
+/** A POST with a body in JSON; any 2xx says that it was done. */
+export interface SurrenderRequest {
+  readonly path: string;
+  readonly body: string;
+}
+
 /** What a plugin needs of the times of a leadership. */
 export interface LeadershipNeed {
   /** The name of the plugin. */
@@ -33,9 +58,16 @@ export interface Leadership {
   readonly leader: string | undefined;
   /**
    * Until when the leadership holds without a further renewal, in ms of `performance.now()`; 0 when not leading.
-   * Whatever a leader holds must be gone by then if no renewal comes.
+   * Whatever a leader holds must be gone by then if no renewal comes. Somebody else acts sooner only when the leadership was ended by
+   * `surrender`, which a plugin does for a manager that was killed or frozen.
    */
   readonly until: number;
+  /** Tells this leadership from any other of this node; only when leading, and where the election has such names. */
+  readonly session?: string | undefined;
+  /** When the renewal was asked for that `until` counts from, in ms of `performance.now()`; only when leading. */
+  readonly asked?: number | undefined;
+  /** How to end this leadership in the place of a manager that cannot; undefined: there is no way. */
+  readonly surrender?: Surrender | undefined;
 }
 
 /** Where clients come in, for who knows that they can come in elsewhere in a moment. */

@@ -6,7 +6,8 @@ import type { Leadership, LeadershipNeed, ServiceAddress } from '../../core/plug
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
 import { Candidate } from './candidate.ts';
 import { type EtcdAccess, EtcdClient } from './client.ts';
-import { Election, type ElectionTimes } from './election.ts';
+import { Election } from './election.ts';
+import type { ElectionTimes } from './election-times.ts';
 import { ElectionWatch } from './election-watch.ts';
 import { EtcdStore } from './etcd-store.ts';
 import { ClusterKeys } from './keys.ts';
@@ -15,6 +16,8 @@ import { LocalCopy } from './local-copy.ts';
 import { Maintenance } from './maintenance.ts';
 import { Membership, type NodeFacts, type ReportedPools } from './membership.ts';
 import { RoundTrip } from './round-trip.ts';
+import { surrenderOf } from './surrender.ts';
+import { electionTimes, type WantedTimes } from './times.ts';
 
 /** What a node is made with. */
 export interface ClusterNodeOptions {
@@ -22,7 +25,7 @@ export interface ClusterNodeOptions {
   readonly prefix: string;
   readonly nodeName: string;
   readonly localCopy: string;
-  readonly times: ElectionTimes;
+  readonly times: WantedTimes;
   /** May this node lead? */
   readonly candidate: boolean;
   /** Among nodes that may lead the one of the highest takes a free leadership first. */
@@ -84,7 +87,7 @@ export class ClusterNode {
     { client, leading }: Clients,
   ) {
     const { pools, status, log, clock } = surroundings;
-    const { nodeName, times, timeout } = options;
+    const { nodeName, timeout } = options;
     this.options = options;
     this.surroundings = surroundings;
     this.client = client;
@@ -107,12 +110,15 @@ export class ClusterNode {
       clock,
       facts: () => this.facts(),
     });
+    const node = this;
     const started = clock.monotonic();
     this.watch = new ElectionWatch({
       client,
       keys: this.keys,
       nodeName,
-      times,
+      get times() {
+        return node.times;
+      },
       log,
       clock,
       election: () => this.election,
@@ -127,7 +133,10 @@ export class ClusterNode {
       client: leading,
       keys: this.keys,
       nodeName,
-      times,
+      get times() {
+        return node.times;
+      },
+      surrenderOf: revision => surrenderOf(options.access, this.keys, nodeName, revision),
       log,
       clock,
       unfit: () =>
@@ -225,6 +234,11 @@ export class ClusterNode {
     if (told === this.addressTold) return;
     this.addressTold = told;
     this.membership.look();
+  }
+
+  /** Of the config, and else as plugins need them now. */
+  private get times(): ElectionTimes {
+    return electionTimes(this.options.times, this.surroundings.needs());
   }
 
   /** The service addresses that are kept here. */

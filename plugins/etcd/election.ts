@@ -4,7 +4,7 @@ import type { IRangeResponse } from 'etcd3';
 import type { Logger } from 'pino';
 import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
-import type { Leadership } from '../../core/plugin/manager-hooks.ts';
+import type { Leadership, Surrender } from '../../core/plugin/manager-hooks.ts';
 import { type EtcdClient, type EtcdMember, plainReason, revisionOf } from './client.ts';
 import { type ElectionTimes, safeSpan } from './election-times.ts';
 import { failureOf, refusalOf } from './etcd-failure.ts';
@@ -27,11 +27,14 @@ export interface ElectionOptions {
   readonly client: EtcdClient;
   readonly keys: ClusterKeys;
   readonly nodeName: string;
+  /** Read anew for each leadership, and looked at while one is held: what plugins need may change. */
   readonly times: ElectionTimes;
   readonly log: Logger;
   readonly clock: Clock;
   /** Why this node cannot lead now; undefined: it can. */
   unfit(): string | undefined;
+  /** How another process of this node ends the leadership with this create revision; default: it cannot. */
+  surrenderOf?(revision: number): Surrender;
   /** How long it leaves a free leadership to others, ms; `last`: who led before. Default: it does not. */
   standBack?(last: string | undefined): number;
   /** Is told what only others can judge. */
@@ -55,6 +58,10 @@ interface Session {
   readonly lease: GrantedLease;
   /** The create revision of the key `leader`: who else writes it gets another. */
   readonly revision: number;
+  readonly times: ElectionTimes;
+  readonly surrender: Surrender | undefined;
+  /** When the renewal was asked for that `until` counts from, in monotonic ms. */
+  asked: number;
   /** Not to act before this, in monotonic ms. */
   readonly from: number;
   /** Nobody else acts before this, in monotonic ms. */
@@ -115,11 +122,10 @@ export class Election {
   }
 
   get leadership(): Leadership {
-    return {
-      leading: this.leading,
-      leader: this.leader,
-      until: this.leading ? (this.session?.until ?? 0) : 0,
-    };
+    const { leading, leader } = this;
+    if (!leading || this.session === undefined) return { leading, leader, until: 0 };
+    const { until, asked, lease, surrender } = this.session;
+    return { leading, leader, until, asked, session: lease.id, surrender };
   }
 
   /** When the leader won, ms since the epoch; 0: nobody leads. */
@@ -245,13 +251,17 @@ export class Election {
     }
     if (seen.isDamaged)
       log.error({ key: keys.lastLeader, wait }, 'the key could not be read, and is written anew');
+    // Winning confirms what was renewed before it, as long as etcd's leader is the same.
+    const asked = lease.term === won.term ? lease.from : lease.grantedFrom;
     this.session = {
       lease,
       revision: won.revision,
+      times,
       since,
+      surrender: this.options.surrenderOf?.(won.revision),
+      asked,
       from: clock.monotonic() + wait,
-      // Winning confirms what was renewed before it, as long as etcd's leader is the same.
-      until: this.safeUntil(lease.term === won.term ? lease.from : lease.grantedFrom, lease.ttl),
+      until: safeUntil(times, asked, lease.ttl),
     };
     log.info(
       { wait, lease: lease.ttl },
@@ -275,16 +285,12 @@ export class Election {
     return seen;
   }
 
-  /** Nobody else can act before this, given a renewal that was asked for at `from` and granted `ttl`. */
-  private safeUntil(from: number, ttl: number): number {
-    return from + safeSpan(ttl, this.options.times.holdOff);
-  }
-
   // --- holding ---------------------------------------------------------------------------------------------------
 
   /** Starts the renewals of a session; each is a request of its own, so that a hanging one holds up no other. */
   private beat(session: Session, wait: number): void {
-    const { client, clock, times } = this.options;
+    const { client, clock } = this.options;
+    const { times } = session;
     this.tick?.();
     const asked = new Set<EtcdMember>();
     const renew = async () => {
@@ -308,7 +314,8 @@ export class Election {
    * would not bind the leader that follows it.
    */
   private async renew(session: Session, member: EtcdMember): Promise<void> {
-    const { client, clock, keys, times } = this.options;
+    const { client, clock, keys } = this.options;
+    const { times } = session;
     const asked = clock.monotonic();
     try {
       const deadline = Math.max(200, 2 * times.renew);
@@ -328,7 +335,11 @@ export class Election {
       if (held.header.raft_term !== kept.raftTerm) return;
       client.prefer(member);
       this.options.observer?.renewal(clock.monotonic() - asked);
-      session.until = Math.max(session.until, this.safeUntil(asked, kept.ttl));
+      const until = safeUntil(times, asked, kept.ttl);
+      if (until > session.until) {
+        session.until = until;
+        session.asked = asked;
+      }
       this.confirm(session);
     } catch (thrown) {
       client.avoid(member);
@@ -350,7 +361,7 @@ export class Election {
   private review(): void {
     const { session } = this;
     if (session === undefined) return;
-    const unfit = this.options.unfit();
+    const unfit = this.options.unfit() ?? this.tooShort(session);
     if (unfit !== undefined) {
       void this.resign(unfit);
     } else if (this.leading && this.options.clock.monotonic() >= session.until) {
@@ -358,6 +369,13 @@ export class Election {
       this.stepDown();
       this.countLoss(session);
     }
+  }
+
+  /** Do plugins need more time than this leadership gives, and could another one give it? */
+  private tooShort({ lease, times }: Session): string | undefined {
+    const needed = this.options.times;
+    const isShort = lease.ttl < needed.lease && lease.ttl + times.holdOff < needed.lease + needed.holdOff;
+    return isShort ? 'what it holds needs a longer lease than this one' : undefined;
   }
 
   /** The session was confirmed: lead, or go on leading. */
@@ -543,6 +561,11 @@ export class Election {
     this.news = true;
     this.endIdle?.();
   }
+}
+
+/** Nobody else can act before this, given a renewal that was asked for at `from` and granted `ttl`. */
+function safeUntil({ holdOff }: ElectionTimes, from: number, ttl: number): number {
+  return from + safeSpan(ttl, holdOff);
 }
 
 /** Did it settle in time? */

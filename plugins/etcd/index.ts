@@ -18,6 +18,7 @@ import { ClusterNode, type ClusterNodeOptions, type ClusterSurroundings } from '
 import { addLeadershipRoutes } from './leadership-routes.ts';
 import { addClusterRoutes } from './routes.ts';
 import { readStoredRows } from './stored-rows.ts';
+import { electionTimes, renewalsInLease } from './times.ts';
 import { checkTimes } from './times-check.ts';
 
 const file = z.string().min(1).max(4096);
@@ -81,15 +82,17 @@ const schema = z
       .describe('TLS keys in etcd are encrypted with the key in this file, the same on all nodes.'),
     lease: duration()
       .refine(ms => ms >= 1000 && ms <= 600_000, 'a lease is between 1s and 10m')
-      .prefault('2s')
-      .describe('How long a leader that is silent stays leader.'),
+      .optional()
+      .describe('How long a leader that is silent stays leader; default: as short as what it holds allows.'),
     renew: duration()
       .refine(ms => ms >= 50, 'a renewal every 50ms is the most')
       .optional()
-      .describe('From one renewal to the next; default: an eighth of the lease.'),
+      .describe('From one renewal to the next; default: an eighth of the lease, at least 150ms.'),
     holdOff: duration()
-      .prefault('300ms')
-      .describe('How long a new leader waits before it acts, when the one before did not let go by itself.'),
+      .optional()
+      .describe(
+        'How long a new leader waits before it acts, when the one before did not let go by itself; default: 100ms to 300ms, as the lease needs.',
+      ),
     timeout: duration()
       .refine(ms => ms >= 100 && ms <= 600_000, 'a timeout is between 100ms and 10m')
       .prefault('3s')
@@ -116,7 +119,7 @@ const schema = z
     path: ['password'],
     message: 'a password needs a user',
   })
-  .refine(o => (o.renew ?? 0) <= o.lease / 4, {
+  .refine(o => o.lease === undefined || (o.renew ?? 0) <= o.lease / renewalsInLease, {
     path: ['renew'],
     message: 'expected a quarter of the lease or less',
   })
@@ -154,8 +157,8 @@ export const etcd = definePlugin({
   name: 'etcd',
   schema,
   memory: (): Memory => ({ parked: undefined }),
-  check({ hosts, lease, holdOff }, { leadershipNeed, warn }) {
-    checkTimes({ lease, holdOff }, leadershipNeed);
+  check({ hosts, lease, renew, holdOff }, { leadershipNeed: ms, warn }) {
+    checkTimes(electionTimes({ lease, renew, holdOff }, ms === 0 ? [] : [{ by: 'the config', ms }]), ms);
     const twice = hosts.find((host, index) => hosts.indexOf(host) < index);
     if (twice !== undefined) warn('hosts', `it names ${twice} twice`);
     if (hosts.length === 2) {
@@ -276,12 +279,8 @@ function nodeOptions(options: z.output<typeof schema>): ClusterNodeOptions {
   return {
     ...rest,
     access: { hosts, user, password, tls: tls && readTls(tls) },
-    times: { lease, renew: renew ?? renewalOf(lease), holdOff },
+    times: { lease, renew, holdOff },
   };
-}
-
-function renewalOf(lease: number): number {
-  return Math.max(50, Math.round(lease / 8));
 }
 
 function readTls(files: NonNullable<z.output<typeof schema>['tls']>): EtcdTls {

@@ -1,12 +1,14 @@
 // AddressHolder: keeps addresses on an interface for as long as they are renewed, and not a moment longer: each
-// renewal tells the kernel when to drop them by itself.
-import type { Logger } from 'pino';
+// renewal tells the kernel when to silence or drop them by itself.
 import type { CancelTimer, Clock } from '../../core/clock.ts';
-import { describeError } from '../../core/errors.ts';
-import { type FloatingAddress, formatAddress } from './address.ts';
+import type { FloatingAddress } from './address.ts';
 import { announce } from './announcement.ts';
+import { Announcements } from './announcements.ts';
 import { run } from './command.ts';
 import { runIpBefore, uptime } from './deadline.ts';
+import { findForeignHost } from './foreign-host.ts';
+import type { FenceKind, HolderLog } from './orders.ts';
+import { PacketFence } from './packet-fence.ts';
 
 /**
  * How long after the end of `valid_lft` the kernel may drop an address, ms. It looks when the first address is due,
@@ -18,21 +20,17 @@ export const kernelLateness = 1050;
 /** What it may take from the decision to renew until the kernel has done so, ms; checked afterwards. */
 export const commandTime = 50;
 
-/** What a renewal of the leadership may take until it is here, ms. */
-const renewalTime = 177;
-
-/** How long a leadership has to hold from when its renewal was asked for, ms: the kernel's lifetime counts whole seconds. */
-export const leadershipNeed = 1000 + kernelLateness + commandTime + renewalTime;
-
-// Neighbours may miss one announcement, and switches learn from them.
-const announceAfter = [0, 100, 500, 2000, 5000];
+/** Behind the packet fence: `valid_lft`, s, and how often it is renewed, ms. It matters when somebody takes the tables away. */
+const belt = { lifetime: 2, every: 500 } as const;
+/** How often it is asked whether another host has an address: while it is held, and while that host keeps us from it, ms. */
+const lookForOthers = { held: 10_000, kept: 2000 } as const;
 
 /** What an {@link AddressHolder} is made of. */
 export interface AddressHolderOptions {
   readonly addresses: readonly FloatingAddress[];
   readonly interface: string;
-  readonly log: Logger;
-  readonly clock: Clock;
+  readonly log: HolderLog;
+  readonly clock: Pick<Clock, 'monotonic' | 'after'>;
 }
 
 /** Is told what becomes of the addresses. */
@@ -46,6 +44,8 @@ export interface AddressObserver {
 /** The addresses of one interface that this node holds now and then. */
 export class AddressHolder {
   private readonly options: AddressHolderOptions;
+  private readonly announcements: Announcements;
+  private packets: PacketFence | undefined;
   /** Counts the orders; one that is not the latest any more must not add an address. */
   private order = 0;
   private wanted = false;
@@ -53,21 +53,25 @@ export class AddressHolder {
   private goneBy = 0;
   /** Until when the addresses are certainly there, monotonic ms; 0: not. */
   private thereUntil = 0;
+  private beltAt = Number.NEGATIVE_INFINITY;
   private work: Promise<void> = Promise.resolve();
-  private announcements: CancelTimer[] = [];
   private complaint = '';
-  /** Who is told; each config has one of its own. */
+  private cancelEnd: CancelTimer | undefined;
+  /** Another host which has an address, in words. */
+  private foreign: string | undefined;
+  /** Counts the times of holding, for what looks for other hosts. */
+  private looks = 0;
+  /** Who is told. */
   observer: AddressObserver | undefined;
   /** Run commands so that they cannot take effect late. */
   keepsDeadlines = false;
 
   constructor(options: AddressHolderOptions) {
     this.options = options;
-  }
-
-  /** Why the addresses are not held, though they should be; undefined: they are, or should not be. */
-  get trouble(): string | undefined {
-    return this.wanted && this.complaint !== '' ? this.complaint : undefined;
+    this.announcements = new Announcements(
+      () => this.announceOnce(),
+      (ms, fn) => options.clock.after(ms, fn),
+    );
   }
 
   /** Are the addresses here, as far as is known? */
@@ -75,11 +79,30 @@ export class AddressHolder {
     return this.thereUntil > this.options.clock.monotonic();
   }
 
+  /** What keeps them from being here longer than they may. */
+  get fence(): FenceKind {
+    return this.packets === undefined ? 'valid_lft' : 'nft';
+  }
+
+  /** Takes nftables where they work. `again`: as an earlier process left them. */
+  async chooseFence({ again = false } = {}): Promise<void> {
+    const { addresses, interface: name, clock, log } = this.options;
+    const packets = new PacketFence(addresses, name, clock);
+    const problem = await (again ? packets.adopt() : packets.try());
+    if (problem === undefined) {
+      this.packets = packets;
+      return;
+    }
+    await packets.remove();
+    log.info({ reason: problem }, 'nftables cannot be used: the address is guarded by its lifetime alone');
+  }
+
   /**
-   * Puts the addresses on the interface, or renews them, so that the kernel has dropped them at `until` (monotonic
-   * ms) if no renewal follows. Does nothing when too little time is left for that.
+   * Puts the addresses on the interface, or renews them, so that they are gone at `until` (monotonic ms) if no
+   * renewal follows. Does nothing when too little time is left for that.
    */
   async hold(until: number): Promise<void> {
+    if (!this.wanted) this.lookForForeignHosts(++this.looks);
     this.wanted = true;
     const order = ++this.order;
     await this.inTurn(async () => {
@@ -90,9 +113,19 @@ export class AddressHolder {
   /** Takes the addresses away; resolves when they are gone, which it does not give up before the kernel does it. */
   async release(): Promise<void> {
     this.wanted = false;
+    this.foreign = undefined;
     this.order++;
-    for (const cancel of this.announcements.splice(0)) cancel();
+    this.looks++;
+    this.announcements.stop();
+    if (this.complaint !== '') this.observer?.complaint(undefined);
+    this.complaint = '';
     await this.inTurn(async () => await this.remove());
+  }
+
+  /** Releases, and takes away what guards the addresses. */
+  async end(): Promise<void> {
+    await this.release();
+    await this.packets?.remove();
   }
 
   /**
@@ -108,17 +141,50 @@ export class AddressHolder {
   }
 
   private async renew(until: number): Promise<void> {
+    const fresh = !this.holding;
+    if (this.foreign !== undefined) return this.complain(this.foreign);
+    const problem = await (this.packets === undefined
+      ? this.renewLifetime(until)
+      : this.renewPackets(this.packets, until));
+    if (problem !== undefined) {
+      if (problem !== 'too late') this.complain(problem);
+      else if (fresh) {
+        this.complain('the lease is too short, or its renewals take too long, to hold it safely');
+      }
+      return;
+    }
+    if (this.complaint !== '') this.observer?.complaint(undefined);
+    this.complaint = '';
+    this.watchEnd();
+    if (!fresh || !this.wanted) return;
+    this.announcements.start();
+    const addresses = this.options.addresses.map(({ text }) => text);
+    this.options.log.info({ addresses, fence: this.fence }, 'holding the address');
+    this.observer?.held(true);
+  }
+
+  /** Says so when no renewal comes in time. */
+  private watchEnd(): void {
     const { clock, log } = this.options;
+    this.cancelEnd?.();
+    this.cancelEnd = clock.after(this.thereUntil - clock.monotonic() + 5, () => {
+      if (this.thereUntil === 0 || this.holding) return;
+      this.thereUntil = 0;
+      log.warn({}, 'no renewal came in time: the kernel has ended the holding of the address');
+      this.announcements.stop();
+      this.observer?.held(false);
+    });
+  }
+
+  /** The kernel drops the addresses in time. Resolves with what went wrong. */
+  private async renewLifetime(until: number): Promise<string | undefined> {
+    const { clock } = this.options;
     // Read first: a freeze between the two readings counts against the command, too.
     const up = this.keepsDeadlines ? uptime() : 0;
     const begun = clock.monotonic();
     const lifetime = Math.floor((until - begun - kernelLateness - commandTime) / 1000);
-    const fresh = !this.holding;
-    if (lifetime < 1) {
-      if (fresh) this.complain('the lease is too short, or its renewals take too long, to hold it safely');
-      return;
-    }
-    const input = this.lines('change', ` valid_lft ${lifetime} preferred_lft 0`).join('');
+    if (lifetime < 1) return 'too late';
+    const input = this.changes(lifetime);
     const slack = until - begun - lifetime * 1000 - kernelLateness;
     const { code, error } = this.keepsDeadlines
       ? await runIpBefore(up + slack / 1000, input)
@@ -128,53 +194,107 @@ export class AddressHolder {
     if (this.goneBy > until) {
       // Something held the command up, or froze all of us: the kernel would drop the addresses too late.
       await this.remove();
-      this.complain('renewing took too long');
-      return;
+      return 'renewing took too long';
     }
-    if (code !== 0) {
-      this.complain(`the address cannot be set: ${error}`);
-      return;
-    }
+    if (code !== 0) return `the address cannot be set: ${error}`;
     this.thereUntil = begun + lifetime * 1000;
-    if (this.complaint !== '') this.observer?.complaint(undefined);
-    this.complaint = '';
-    if (!fresh || !this.wanted) return;
-    log.info({ addresses: this.options.addresses.map(formatAddress) }, 'holding the address');
-    this.observer?.held(true);
-    this.announce();
+    return undefined;
+  }
+
+  /** The kernel lets no packet pass in time, and drops the addresses some time later. Resolves with what went wrong. */
+  private async renewPackets(packets: PacketFence, until: number): Promise<string | undefined> {
+    const [problem, first] = await Promise.all([this.renewBelt(until), packets.open(until)]);
+    if (problem !== undefined) return `the address cannot be set: ${problem}`;
+    let opened = first;
+    if (typeof opened === 'object' && 'problem' in opened) opened = await this.repair(packets, until);
+    if (opened === 'too late') return opened;
+    if ('problem' in opened) return `nftables refuse to let it pass: ${opened.problem}`;
+    this.thereUntil = opened.openUntil;
+    return undefined;
+  }
+
+  /** After a renewal that failed: its ticket had expired, or somebody took the tables away. */
+  private async repair(packets: PacketFence, until: number) {
+    if (!(await packets.isThere())) {
+      this.options.log.warn(
+        {},
+        'somebody took away the table of nftables that guards the address; making it anew. Have `flush ruleset` of a' +
+          ' firewall spare the tables weldr_*',
+      );
+      const problem = await packets.build();
+      if (problem !== undefined) return { problem };
+    }
+    return await packets.open(until);
+  }
+
+  private async renewBelt(until: number): Promise<string | undefined> {
+    const up = this.keepsDeadlines ? uptime() : 0;
+    const now = this.options.clock.monotonic();
+    if (this.holding && now - this.beltAt < belt.every) return undefined;
+    this.beltAt = now;
+    const input = this.changes(belt.lifetime);
+    const { code, error } = this.keepsDeadlines
+      ? await runIpBefore(up + (until - now) / 1000, input)
+      : await run('ip', ['-batch', '-'], { input });
+    this.goneBy = this.options.clock.monotonic() + belt.lifetime * 1000 + kernelLateness;
+    return code === 0 ? undefined : error;
   }
 
   private async remove(): Promise<void> {
-    const { clock, log } = this.options;
+    const { log } = this.options;
     const held = this.thereUntil > 0;
     this.thereUntil = 0;
+    this.announcements.stop();
+    if (this.packets === undefined) await this.takeAway({ persistent: true });
+    else {
+      const [problem] = await Promise.all([this.packets.close(), this.takeAway()]);
+      // Then nothing silences them.
+      if (problem !== undefined) await this.takeAway({ persistent: true });
+    }
+    if (!held) return;
+    log.info({ addresses: this.options.addresses.map(({ text }) => text) }, 'let go of the address');
+    this.observer?.held(false);
+  }
+
+  /** Deletes the addresses; `persistent`: until they are gone. */
+  private async takeAway({ persistent = false } = {}): Promise<void> {
+    const { clock, log } = this.options;
     const input = this.lines('del').join('');
     for (;;) {
       const { code, error } = await run('ip', ['-force', '-batch', '-'], { input });
       const problems = error.split('\n').filter(line => line.trim() !== '' && !isAbsent(line));
-      if (code === 0 || problems.length === 0) break;
-      if (clock.monotonic() >= this.goneBy) break;
+      if (code === 0 || problems.length === 0) return;
       log.error({ reason: problems.join('; ') }, 'the address cannot be taken away; trying again');
+      if (!persistent || clock.monotonic() >= this.goneBy) return;
       await new Promise<void>(resolve => clock.after(50, resolve));
     }
-    if (!held) return;
-    log.info({ addresses: this.options.addresses.map(formatAddress) }, 'let go of the address');
-    this.observer?.held(false);
   }
 
-  /** Tells the neighbours, now and a few times more, that the address is here. */
-  private announce(): void {
-    const { clock } = this.options;
-    for (const cancel of this.announcements.splice(0)) cancel();
-    this.announcements = announceAfter.map(ms => clock.after(ms, () => this.announceOnce()));
+  /** Looks again and again for as long as this time of holding lasts; nobody waits for it. */
+  private async lookForForeignHosts(look: number): Promise<void> {
+    const { addresses, interface: name, clock } = this.options;
+    while (look === this.looks) {
+      const host = await findForeignHost(addresses, name);
+      if (look !== this.looks) return;
+      this.foreign =
+        host === undefined
+          ? undefined
+          : `${host.ip} is in use by another host (${host.mac}); take it away there, or give the cluster another address`;
+      if (this.foreign !== undefined && this.holding) {
+        this.complain(this.foreign);
+        await this.inTurn(async () => await this.remove());
+      }
+      const ms = this.foreign === undefined ? lookForOthers.held : lookForOthers.kept;
+      await new Promise<void>(resolve => clock.after(ms, resolve));
+    }
   }
 
   private announceOnce(): void {
     const { addresses, interface: name, log } = this.options;
     if (!this.holding) return;
     for (const address of addresses) {
-      announce(address, name)
-        .catch(describeError)
+      announce(address, name, this.keepsDeadlines)
+        .catch(String)
         .then(problem => {
           if (problem !== undefined) {
             log.error({ address: address.ip, reason: problem }, 'the address cannot be announced');
@@ -183,12 +303,16 @@ export class AddressHolder {
     }
   }
 
+  private changes(lifetime: number): string {
+    return this.lines('change', ` valid_lft ${lifetime} preferred_lft 0`).join('');
+  }
+
   private lines(verb: 'change' | 'del', lifetime = ''): string[] {
     const { addresses, interface: name } = this.options;
     return addresses.map(address => {
       // Duplicate address detection would keep an IPv6 address unused for a second; the lease is what excludes others.
       const nodad = address.family === 6 && verb === 'change' ? ' nodad' : '';
-      return `addr ${verb} ${formatAddress(address)} dev ${name}${nodad}${lifetime}\n`;
+      return `addr ${verb} ${address.text} dev ${name}${nodad}${lifetime}\n`;
     });
   }
 

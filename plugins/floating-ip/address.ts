@@ -6,6 +6,8 @@ export interface FloatingAddress {
   readonly ip: string;
   readonly prefixLength: number;
   readonly family: 4 | 6;
+  /** As `ip` takes it, such as `10.0.0.100/24`. */
+  readonly text: string;
 }
 
 /** The parts of `10.0.0.100/24` or `fd00::100/64`; undefined when it is none. */
@@ -14,12 +16,7 @@ export function parseAddress(text: string): FloatingAddress | undefined {
   const ip = match?.[1]?.toLowerCase() ?? '';
   const family = isIP(ip);
   const prefixLength = Number(match?.[2]);
-  if (family === 4 && prefixLength >= 1 && prefixLength <= 32) return { ip, prefixLength, family };
-  if (family === 6 && prefixLength >= 1 && prefixLength <= 128) return { ip, prefixLength, family };
-  return undefined;
-}
-
-/** As `ip` takes it. */
-export function formatAddress({ ip, prefixLength }: FloatingAddress): string {
-  return `${ip}/${prefixLength}`;
+  if (family !== 4 && family !== 6) return undefined;
+  if (prefixLength < 1 || prefixLength > (family === 4 ? 32 : 128)) return undefined;
+  return { ip, prefixLength, family, text: `${ip}/${prefixLength}` };
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { FloatingAddress } from './address.ts';
 import { type CommandResult, run } from './command.ts';
+import { runBefore, uptime } from './deadline.ts';
 
 // An unsolicited neighbour advertisement to all nodes (RFC 4861 section 7.2.6): override flag, target, our link-layer
 // address, hop limit 255. The kernel fills in the checksum of ICMPv6 raw sockets (RFC 3542 section 3.1). It would
@@ -16,20 +17,40 @@ bind($socket, pack_sockaddr_in6(0, $target)) or die "bind: $!";
 my $message = pack('CCnNa16CCH12', 136, 0, 0, 0x20000000, $target, 2, 1, $mac);
 send($socket, $message, 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, 'ff02::1'), $index)) or die "send: $!";`;
 
-/** Announces one address, once. Resolves with what went wrong; undefined: nothing. */
-export async function announce(address: FloatingAddress, interfaceName: string): Promise<string | undefined> {
+/**
+ * Announces one address, once. Resolves with what went wrong; undefined: nothing. `keepsDeadlines`: not when it was frozen for a second, as
+ * neighbours would believe it though another has the address by then.
+ */
+export async function announce(
+  address: FloatingAddress,
+  interfaceName: string,
+  keepsDeadlines: boolean,
+): Promise<string | undefined> {
   const results = await Promise.all(
     address.family === 4
-      ? (['-U', '-A'] as const).map(kind => gratuitousArp(kind, address.ip, interfaceName))
+      ? (['-U', '-A'] as const).map(kind => gratuitousArp(kind, address.ip, interfaceName, keepsDeadlines))
       : [neighbourAdvertisement(address.ip, interfaceName)],
   );
-  const failed = results.find(({ code, error }) => code === undefined || error !== '');
+  const failed = results.find(result => !isFine(result));
   return failed?.error;
 }
 
+/** Was it sent, or was it too late for that? arping waits for a second after it has sent, until its alarm ends it. */
+function isFine({ code, error }: CommandResult): boolean {
+  return code === 75 || /SIGALRM/.test(error) || (code !== undefined && error === '');
+}
+
 /** As a request (`-U`) or as a reply (`-A`): neighbours differ in which they believe. */
-async function gratuitousArp(kind: '-U' | '-A', ip: string, interfaceName: string): Promise<CommandResult> {
-  return await run('arping', ['-q', kind, '-c', '1', '-w', '1', '-I', interfaceName, ip], { ms: 2000 });
+async function gratuitousArp(
+  kind: '-U' | '-A',
+  ip: string,
+  interfaceName: string,
+  keepsDeadlines: boolean,
+): Promise<CommandResult> {
+  const args = ['-q', kind, '-c', '1', '-w', '1', '-I', interfaceName, ip];
+  return await (keepsDeadlines
+    ? runBefore(uptime() + 1, 'arping', args, { ms: 2000 })
+    : run('arping', args, { ms: 2000 }));
 }
 
 async function neighbourAdvertisement(ip: string, interfaceName: string): Promise<CommandResult> {

@@ -1,7 +1,6 @@
 // Running the tools of the system, bounded in time.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { describeError } from '../../core/errors.ts';
 
 /** What a command did. */
 export interface CommandResult {
@@ -9,6 +8,7 @@ export interface CommandResult {
   readonly code: number | undefined;
   /** What it wrote to stderr, or why it did not run. */
   readonly error: string;
+  readonly output: string;
   /** Not installed. */
   readonly missing: boolean;
 }
@@ -21,26 +21,40 @@ export async function run(
   args: readonly string[],
   { input = '', ms = 1000 }: { input?: string; ms?: number } = {},
 ): Promise<CommandResult> {
-  let child: ChildProcessByStdio<Writable, null, Readable>;
+  let child: ChildProcessByStdio<Writable, Readable, Readable>;
   try {
-    child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
+    child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   } catch (thrown) {
     // Such as EPERM for a program whose capabilities this process may not have.
-    return { code: undefined, error: `${program}: ${describeError(thrown)}`, missing: false };
+    return { code: undefined, error: `${program}: ${String(thrown)}`, output: '', missing: false };
   }
   const { promise, resolve } = Promise.withResolvers<CommandResult>();
   let error = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     if (error.length < maxOutput) error += text;
   });
-  const timer = setTimeout(() => child.kill('SIGKILL'), ms);
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    if (output.length < maxOutput) output += text;
+  });
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    child.kill('SIGKILL');
+  }, ms);
   child.on('error', thrown => {
     const missing = 'code' in thrown && thrown.code === 'ENOENT';
-    resolve({ code: undefined, error: missing ? `${program} is not installed` : thrown.message, missing });
+    resolve({
+      code: undefined,
+      error: missing ? `${program} is not installed` : thrown.message,
+      output,
+      missing,
+    });
   });
   child.on('close', (code, signal) => {
-    const why = signal === null ? error.trim() : `it was killed after ${ms} ms`;
-    resolve({ code: code ?? undefined, error: why, missing: false });
+    const killed = isLate ? `it was killed after ${ms} ms` : `it was ended by ${signal}`;
+    const why = signal === null ? error.trim() : killed;
+    resolve({ code: code ?? undefined, error: why, output, missing: false });
   });
   // It may end without reading.
   child.stdin.on('error', () => {});

@@ -27,5 +27,15 @@ export function uptime(): number {
  * second, that much later.
  */
 export async function runIpBefore(deadline: number, batch: string): Promise<CommandResult> {
-  return await run('perl', ['-e', guard, deadline.toFixed(3), 'ip', '-batch', '-'], { input: batch });
+  return await runBefore(deadline, 'ip', ['-batch', '-'], { input: batch });
+}
+
+/** As {@link runIpBefore}, for any program. */
+export async function runBefore(
+  deadline: number,
+  program: string,
+  args: readonly string[],
+  options: { input?: string; ms?: number } = {},
+): Promise<CommandResult> {
+  return await run('perl', ['-e', guard, deadline.toFixed(3), program, ...args], options);
 }

@@ -1,12 +1,12 @@
 // floating-ip: gives the leader of the cluster the service address, so that a pair needs no keepalived.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import type { CancelTimer } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import { formatAddress, parseAddress } from './address.ts';
-import { AddressHolder, leadershipNeed } from './address-holder.ts';
-import { checkPrerequisites } from './prerequisites.ts';
+import { parseAddress } from './address.ts';
+import { HolderClient, needs } from './holder-client.ts';
 
 const addressText = z.string().meta({ examples: ['10.0.0.100/24'] });
 
@@ -36,8 +36,10 @@ const schema = z
 
 /** What is kept over reloads: a holder, and the options that it was made with. */
 interface Memory {
-  holder: AddressHolder | undefined;
+  holder: HolderClient | undefined;
   made: string;
+  /** Ends the holder of a config that has no successor. */
+  cancelEnd: CancelTimer | undefined;
 }
 
 /** Options of {@link floatingIp}. */
@@ -45,6 +47,8 @@ export type FloatingIpOptions = z.input<typeof schema>;
 
 // Without an election nobody would ever hold the address, and nothing would say so.
 const electionExpectedWithin = 15_000;
+/** A reload has the next floating-ip running long before, ms. */
+const parkedFor = 5000;
 
 /**
  * The leader holds the address, with a lifetime that it renews: the kernel drops it from a node that was killed,
@@ -54,16 +58,16 @@ const electionExpectedWithin = 15_000;
 export const floatingIp = definePlugin({
   name: 'floating-ip',
   schema,
-  memory: (): Memory => ({ holder: undefined, made: '' }),
-  leadershipNeed: () => leadershipNeed,
+  memory: (): Memory => ({ holder: undefined, made: '', cancelEnd: undefined }),
+  leadershipNeed: () => needs.nft,
   async manager(manager, options) {
-    const { hooks, log, clock, metrics, onClose, status, events } = manager;
+    const { hooks, log, clock, metrics, onClose, status, events, memory } = manager;
     const held = metrics.gauge({
       name: 'floating_ip_held',
       help: 'Does this node hold the service address?',
     });
     const holder = await takeHolder(options, manager);
-    const addresses = options.address.map(formatAddress).join(', ');
+    const addresses = options.address.map(({ text }) => text).join(', ');
     holder.observer = {
       held(isHeld) {
         const text = isHeld ? `this node holds ${addresses}` : `this node let go of ${addresses}`;
@@ -80,9 +84,10 @@ export const floatingIp = definePlugin({
     const cancelReminder = clock.after(electionExpectedWithin, () => {
       log.error('no leader was elected yet; is there an etcd() in the config, and does etcd answer?');
     });
-    hooks.leaderChanged.tapPromise('floating-ip', async ({ leading, leader, until }) => {
-      if (leader !== undefined) cancelReminder();
-      if (leading) await holder.hold(until);
+    hooks.leadershipNeeds.tap('floating-ip', list => void list.push(holder.need));
+    hooks.leaderChanged.tapPromise('floating-ip', async leadership => {
+      if (leadership.leader !== undefined) cancelReminder();
+      if (leadership.leading) await holder.hold(leadership);
       else await holder.release();
       held.set(holder.holding ? 1 : 0);
     });
@@ -90,23 +95,26 @@ export const floatingIp = definePlugin({
     hooks.stopping.tapPromise({ name: 'floating-ip', stage: 100 }, async doors => {
       if (holder.holding) await doors.shut();
     });
-    hooks.leadershipNeeds.tap(
-      'floating-ip',
-      needs => void needs.push({ by: 'floating-ip', ms: leadershipNeed }),
-    );
     hooks.serviceAddresses.tap('floating-ip', list => {
-      const { holding, trouble } = holder;
-      for (const each of options.address) {
-        list.push({ address: formatAddress(each), held: holding, reason: holding ? undefined : trouble });
-      }
+      const { holding, whyNotHeld: reason } = holder;
+      for (const { text } of options.address) list.push({ address: text, held: holding, reason });
     });
     hooks.mayLead.tap('floating-ip', objections => {
+      if (holder.objection !== undefined) objections.push(holder.objection);
       if (linkIsDown(options.interface)) objections.push(`${options.interface} has no link`);
     });
     onClose(async () => {
       cancelReminder();
-      // At a reload the next floating-ip goes on; if there is none, the kernel drops the address in a moment.
-      if (status.stopping) await holder.release();
+      if (status.stopping) {
+        await holder.end();
+        memory.holder = undefined;
+        return;
+      }
+      // At a reload the next floating-ip goes on; if there is none, nobody renews the address.
+      memory.cancelEnd = clock.after(parkedFor, () => {
+        memory.holder = undefined;
+        void holder.end();
+      });
     });
   },
 });
@@ -125,21 +133,23 @@ function linkIsDown(interfaceName: string): boolean {
 async function takeHolder(
   options: z.output<typeof schema>,
   manager: ManagerSide<never, never, Memory>,
-): Promise<AddressHolder> {
+): Promise<HolderClient> {
   const { memory, log, clock } = manager;
   const made = JSON.stringify(options);
   const before = memory.holder;
+  memory.cancelEnd?.();
   if (before !== undefined) {
     if (memory.made === made) return before;
-    await before.release().catch((thrown: unknown) => log.error({ reason: describeError(thrown) }));
+    memory.holder = undefined;
+    await before.end().catch((thrown: unknown) => log.error({ reason: describeError(thrown) }));
   }
-  const holder = new AddressHolder({
+  const holder = new HolderClient({
     addresses: options.address,
     interface: options.interface,
     log,
     clock,
   });
-  await checkPrerequisites(options.address, options.interface, holder, log);
+  await holder.start();
   memory.holder = holder;
   memory.made = made;
   return holder;

@@ -1,63 +1,74 @@
 // What floating-ip needs of the machine, checked at the start, with the remedy in each message.
-import type { Logger } from 'pino';
-import { WeldrError } from '../../core/errors.ts';
 import type { FloatingAddress } from './address.ts';
 import type { AddressHolder } from './address-holder.ts';
 import { run } from './command.ts';
 import { canKeepDeadlines } from './deadline.ts';
+import type { HolderLog, Refusal } from './orders.ts';
 
-/** Throws CONFIG_INVALID when addresses cannot be moved on this machine. Takes away what an earlier Weldr left. */
+/** Resolves with why addresses cannot be moved on this machine. Takes away what an earlier Weldr left. */
 export async function checkPrerequisites(
   addresses: readonly FloatingAddress[],
   interfaceName: string,
   holder: AddressHolder,
-  log: Logger,
-): Promise<void> {
-  if (process.platform !== 'linux') throw refusal('it works on Linux only');
+  log: HolderLog,
+): Promise<Refusal | undefined> {
+  if (process.platform !== 'linux') return refusal('it works on Linux only');
   const link = await run('ip', ['link', 'show', 'dev', interfaceName]);
-  if (link.missing) throw refusal('the command ip is missing; install iproute2');
+  if (link.missing) return refusal('the command ip is missing; install iproute2');
   if (link.code !== 0) {
-    throw refusal(
+    return refusal(
       `there is no interface ${interfaceName} (${link.error}); "ip link" lists them`,
       'interface',
     );
   }
   const obstacle = await holder.clear();
   if (obstacle !== undefined) {
-    throw refusal(
+    return refusal(
       `addresses of ${interfaceName} cannot be changed (${obstacle}); run as root, or give Weldr the capabilities` +
         ' CAP_NET_ADMIN and CAP_NET_RAW (systemd: AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW)',
     );
   }
-  holder.keepsDeadlines = await canKeepDeadlines();
+  // Together, as the probe takes a second.
+  const [keepsDeadlines, refused] = await Promise.all([
+    canKeepDeadlines(),
+    checkArping(addresses, interfaceName),
+    holder.chooseFence(),
+  ]);
+  holder.keepsDeadlines = keepsDeadlines;
   if (!holder.keepsDeadlines) {
     if (addresses.some(({ family }) => family === 6)) {
-      throw refusal('perl is missing, which announces IPv6 addresses; install perl-base (Debian) or perl');
+      return refusal('perl is missing, which announces IPv6 addresses; install perl-base (Debian) or perl');
     }
     log.warn(
+      {},
       'perl is missing: when this machine is frozen in the very moment of a renewal, the address may come back for' +
         ' a moment when it goes on; install perl-base (Debian) or perl',
     );
   }
-  if (addresses.some(({ family }) => family === 4)) await checkArping(addresses, interfaceName);
+  return refused;
 }
 
 /** A probe as of RFC 5227: it asks for the address and claims nothing. */
-async function checkArping(addresses: readonly FloatingAddress[], interfaceName: string): Promise<void> {
+async function checkArping(
+  addresses: readonly FloatingAddress[],
+  interfaceName: string,
+): Promise<Refusal | undefined> {
   const [first] = addresses.filter(({ family }) => family === 4);
-  if (first === undefined) return;
+  if (first === undefined) return undefined;
   const probe = await run('arping', ['-q', '-D', '-c', '1', '-w', '1', '-I', interfaceName, first.ip], {
     ms: 3000,
   });
-  if (probe.missing)
-    throw refusal('the command arping is missing; install iputils-arping (Debian) or iputils');
+  if (probe.missing) {
+    return refusal('the command arping is missing; install iputils-arping (Debian) or iputils');
+  }
   if (/not permitted|permission denied|EPERM|EACCES/i.test(probe.error)) {
-    throw refusal(
+    return refusal(
       `arping may not send (${probe.error}); run as root, or give Weldr CAP_NET_RAW (systemd: AmbientCapabilities=)`,
     );
   }
+  return undefined;
 }
 
-function refusal(why: string, field = 'address'): WeldrError {
-  return new WeldrError('CONFIG_INVALID', `floating-ip: ${why}`, { field });
+function refusal(why: string, field = 'address'): Refusal {
+  return { text: `floating-ip: ${why}`, field };
 }

@@ -22,6 +22,7 @@ import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';
 import { ClusterKeys } from '../../plugins/etcd/keys.ts';
 import { LocalCopy } from '../../plugins/etcd/local-copy.ts';
 import { Maintenance } from '../../plugins/etcd/maintenance.ts';
+import { surrenderOf } from '../../plugins/etcd/surrender.ts';
 
 /** A logger that keeps its lines. */
 export function collectingLog(): { log: Logger; lines: string[] } {
@@ -116,6 +117,7 @@ export async function electionNode(
     keys: new ClusterKeys('/weldr/'),
     nodeName,
     times: { lease: 2000, renew: 250, holdOff: 300, ...times },
+    surrenderOf: revision => surrenderOf(access, new ClusterKeys('/weldr/'), nodeName, revision),
     log,
     clock: systemClock,
     unfit: () => node.unfit,

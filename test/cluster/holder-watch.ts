@@ -3,6 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { LabMachine } from './lab.ts';
+import { MachineHolding } from './machine-holding.ts';
 
 /** A time during which one machine had the address, ms of the wall clock; `to` is undefined while it has it. */
 export interface Holding {
@@ -22,10 +23,9 @@ export class HolderWatch {
     this.address = address;
     this.machines = machines;
     for (const [name, machine] of machines) {
-      const child = machine.watchAddresses();
-      this.children.push(child);
-      if (child.stdout === null) throw new Error('no output to read');
-      createInterface({ input: child.stdout }).on('line', line => this.take(name, line));
+      const holding = new MachineHolding(name, address, this.holdings);
+      this.read(machine.watchAddresses(), line => holding.takeAddressLine(line));
+      this.read(machine.watchGuards(), line => holding.takeGuardLine(line));
     }
   }
 
@@ -61,16 +61,9 @@ export class HolderWatch {
       throw new Error(`the watch saw ${seen || 'nobody'} with the address, it is ${real || 'nobody'}`);
   }
 
-  private take(machine: string, line: string): void {
-    // `[2026-01-01T10:00:00.123456] Deleted 5: eth0    inet 10.77.0.100/24 …`
-    const match = /^\[([^\]]+)\] (Deleted )?.* inet6? ([0-9a-f.:]+)\//.exec(line);
-    if (match === null || match[3] !== this.address) return;
-    const at = Date.parse(`${match[1]}`);
-    const open = this.holdings.find(holding => holding.machine === machine && holding.to === undefined);
-    if (match[2] !== undefined) {
-      if (open !== undefined) open.to = at;
-    } else if (open === undefined) {
-      this.holdings.push({ machine, from: at, to: undefined });
-    }
+  private read(child: ChildProcess, take: (line: string) => void): void {
+    this.children.push(child);
+    if (child.stdout === null) throw new Error('no output to read');
+    createInterface({ input: child.stdout }).on('line', take);
   }
 }

@@ -169,9 +169,29 @@ export class LabMachine {
     return child;
   }
 
-  /** Has this address now? */
+  /** Starts a program that prints each change of the tables of nftables. Freezing does not stop it. */
+  watchGuards(): ChildProcess {
+    const [ip = 'ip', ...rest] = this.command;
+    const child = spawn(ip, [...rest, 'nft', 'monitor'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    if (child.pid !== undefined) this.onlookers.add(child.pid);
+    return child;
+  }
+
+  /** Has this address now, and may answer for it? */
   holds(address: string): boolean {
+    return this.has(address) && this.isOpen;
+  }
+
+  /** Is this address on an interface? */
+  has(address: string): boolean {
     return this.lab.ip('-n', this.namespace, '-o', 'addr', 'show').includes(` ${address}/`);
+  }
+
+  /** Does no guard of an address hold up its packets? */
+  private get isOpen(): boolean {
+    const sets = this.run('nft', ['list', 'sets', 'inet']).split('table ');
+    const guards = sets.filter(text => /^inet weldr_/.test(text));
+    return guards.every(text => /set held \{[^}]*elements/.test(text));
   }
 }
 

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { etcd } from '../../../plugins/etcd/index.ts';
+import { surrender } from '../../../plugins/floating-ip/surrender.ts';
 import { EtcdCluster, freePorts, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
-import { electionNode, server, storeNode, until } from '../../cluster/etcd-node.ts';
+import { type ElectionNode, electionNode, server, storeNode, until } from '../../cluster/etcd-node.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -53,6 +54,14 @@ function makeCertificates(): void {
   }
 }
 
+/** What the holder process of floating-ip does for a manager that cannot. */
+async function endsInItsPlace(candidate: ElectionNode): Promise<void> {
+  const before = candidate.election.leadership;
+  assert.ok(before.surrender !== undefined);
+  assert.is(await surrender(before.surrender), undefined);
+  await until('it is over', () => candidate.lines.some(line => /the key was taken away|not ours/.test(line)));
+}
+
 withEtcd(
   'a client certificate opens an etcd that asks for one, and without it nothing is reached',
   async () => {
@@ -80,6 +89,7 @@ withEtcd(
       await until('it leads', () => candidate.election.leadership.leading);
       assert.ok(stranger.store.stale);
       assert.equal(stranger.ids(), []);
+      await endsInItsPlace(candidate);
     } finally {
       for (const one of [node, candidate, stranger]) await one.close();
       await cluster.close();
@@ -111,6 +121,7 @@ withEtcd(
       await sleep(4000);
       await node.pools.add('default', server('http://127.0.0.1:9002', { ttl: '5s' }));
       assert.ok(candidate.election.leadership.leading);
+      await endsInItsPlace(candidate);
       assert.ok(stranger.store.stale);
       assert.ok(stranger.lines.some(line => /authentication failed|invalid user ID or password/.test(line)));
     } finally {

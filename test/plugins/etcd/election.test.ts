@@ -1,6 +1,7 @@
 // The leader of the cluster, elected over a real etcd.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import { surrender } from '../../../plugins/floating-ip/surrender.ts';
 import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { type ElectionNode, electionNode, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
@@ -54,6 +55,24 @@ withEtcd('a leader that resigns is followed at once, without a hold-off', async 
   await until('b leads', () => leads(b), 3000);
   assert.ok(performance.now() - began < 3000);
 });
+
+withEtcd(
+  'a leadership that was surrendered is followed without a hold-off, and one that is over is left alone',
+  async (_, node) => {
+    const a = await node('a');
+    await until('a leads', () => leads(a));
+    const b = await node('b', { holdOff: 5000 });
+    await until('b knows', () => b.election.leadership.leader === 'a');
+    const first = a.election.leadership.surrender;
+    assert.ok(first !== undefined);
+    a.election.retire();
+    assert.is(await surrender(first), undefined);
+    await until('b leads', () => leads(b), 3000);
+    assert.is(await surrender(first), undefined, 'again, for nothing');
+    await sleep(500);
+    assert.ok(leads(b));
+  },
+);
 
 withEtcd('what the leader holds is let go before the key is', async (_, node) => {
   const a = await node('a');

@@ -15,7 +15,10 @@ const orders: Record<string, (argument: number) => Promise<unknown>> = {
   /** `argument`: for how many ms nobody else may act. */
   hold: async argument => await holder.hold(systemClock.monotonic() + argument),
   release: async () => await holder.release(),
-  check: async () => await checkPrerequisites(addresses, interfaceName, holder, log),
+  check: async () => {
+    const refusal = await checkPrerequisites(addresses, interfaceName, holder, log);
+    if (refusal !== undefined) throw new Error(refusal.text);
+  },
 };
 
 createInterface({ input: process.stdin }).on('line', async line => {

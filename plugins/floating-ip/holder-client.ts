@@ -1,0 +1,265 @@
+// HolderClient: the manager's end of its holder process: starts it, tells it what to do and that it is alive, and starts another one
+// when it dies or hangs.
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Logger } from 'pino';
+import type { CancelTimer, Clock } from '../../core/clock.ts';
+import { WeldrError } from '../../core/errors.ts';
+import type { Leadership, LeadershipNeed } from '../../core/plugin/manager-hooks.ts';
+import { siblingModule } from '../../core/process/sibling-module.ts';
+import type { FloatingAddress } from './address.ts';
+import type { AddressObserver } from './address-holder.ts';
+import type { FenceKind, HolderArguments, Order, Report } from './orders.ts';
+
+/** As watchdog.ts expects it, ms. */
+const heartbeat = 100;
+/** A process that does not carry out an order for so long hangs, ms; it ends its own commands sooner. */
+const longestOrder = 2500;
+/** How soon it is looked again whether there is another process, ms. */
+const retryDelay = 20;
+/** Between the starts of two, ms. */
+const restartDelay = 200;
+/** It looks at the machine meanwhile; the one after another need not, ms. */
+const longestStart = { first: 20_000, again: 5000 } as const;
+
+/**
+ * How long a leadership has to hold for an address, ms: what is in the README's table, and time for a renewal that comes late. With
+ * nftables 100 late, 300 a ticket, 450 until the next renewal has come through; else 1000 + 1050 + 50, and 177.
+ */
+export const needs: Readonly<Record<FenceKind, number>> = { nft: 850, valid_lft: 2277 };
+
+/** What a {@link HolderClient} is made of. */
+export interface HolderClientOptions {
+  readonly addresses: readonly FloatingAddress[];
+  readonly interface: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+type Answer = Report & { type: 'done' };
+
+/** One for a set of addresses; it outlives reloads. */
+export class HolderClient {
+  private readonly options: HolderClientOptions;
+  private child: ChildProcess | undefined;
+  private fence: FenceKind = 'valid_lft';
+  private isReady = false;
+  private isHolding = false;
+  /** No process has the addresses after this, in ms of the clock; 0: they are gone. */
+  private goneBy = 0;
+  private ending = false;
+  private order = 0;
+  private readonly pending = new Map<number, (answer: Answer | undefined) => void>();
+  private beat: CancelTimer | undefined;
+  private session: string | undefined;
+  private streaks = 0;
+  /** Leaderships that the process ended are not held for any more. */
+  private closed: string | undefined;
+  /** When a process died: what its successor may hold was confirmed after that, in ms of the clock. */
+  private trustFrom = Number.NEGATIVE_INFINITY;
+  /** Why there is no process, when there should be one. */
+  private trouble: string | undefined;
+  /** Why the process does not hold the addresses, though it should. */
+  private complaint: string | undefined;
+  /** Who is told; each config has one of its own. */
+  observer: AddressObserver | undefined;
+
+  constructor(options: HolderClientOptions) {
+    this.options = options;
+  }
+
+  get holding(): boolean {
+    return this.isHolding;
+  }
+
+  /** Why the addresses are not held, though they should be; undefined: they are, or should not be. */
+  get whyNotHeld(): string | undefined {
+    if (this.isHolding || this.beat === undefined) return undefined;
+    return this.objection ?? this.complaint;
+  }
+
+  /** What of a leadership's times is needed. */
+  get need(): LeadershipNeed {
+    return { by: 'floating-ip', ms: needs[this.fence] };
+  }
+
+  /** Why this node should not lead now; undefined: it may. */
+  get objection(): string | undefined {
+    if (this.closed !== undefined && this.closed === this.session) {
+      return 'this process was silent for too long, and its address was taken away';
+    }
+    return this.trouble;
+  }
+
+  /** Starts the process. Rejects with CONFIG_INVALID when addresses cannot be held on this machine. */
+  async start(): Promise<void> {
+    const refusal = await this.launch({ again: false });
+    if (refusal === undefined) return;
+    await this.end();
+    throw new WeldrError('CONFIG_INVALID', refusal.text, { field: refusal.field });
+  }
+
+  /** Holds the addresses for this leadership; resolves when that is done, or cannot be. */
+  async hold({ until, asked = Number.POSITIVE_INFINITY, session, surrender }: Leadership): Promise<void> {
+    if (this.ending) return;
+    if (this.beat === undefined) this.streaks++;
+    this.session = session ?? `leadership ${this.streaks}`;
+    this.beat ??= this.options.clock.every(heartbeat, () => this.send({ type: 'alive' }));
+    // One that had ended the leadership, and died, cannot refuse it: etcd has to have been asked since.
+    if (!this.isReady || asked <= this.trustFrom) return;
+    // In this order: what comes between the two readings makes it earlier.
+    const machine = Number(process.hrtime.bigint() / 1000n) / 1000;
+    const offset = machine - this.options.clock.monotonic();
+    this.goneBy = Math.max(this.goneBy, until);
+    const answer = await this.ask(order => ({
+      type: 'hold',
+      order,
+      session: this.session ?? '',
+      until: until + offset,
+      surrender,
+    }));
+    if (answer?.closed === true) {
+      this.closed = this.session;
+      this.options.log.error('the holder process has ended this leadership: this node steps down');
+    }
+  }
+
+  /**
+   * Resolves when the addresses are gone: when a process has said so, or the time has passed that the last one was given. Not sooner, as
+   * the next leader is told then that it need not wait.
+   */
+  async release(): Promise<void> {
+    this.beat?.();
+    this.beat = undefined;
+    this.session = undefined;
+    while (this.options.clock.monotonic() < this.goneBy) {
+      if (this.isReady && !this.ending) {
+        if ((await this.ask(order => ({ type: 'release', order }))) !== undefined) this.goneBy = 0;
+      } else await new Promise<void>(resolve => this.options.clock.after(retryDelay, resolve));
+    }
+  }
+
+  /** Releases, and ends the process. */
+  async end(): Promise<void> {
+    this.ending = true;
+    this.beat?.();
+    this.beat = undefined;
+    const { child } = this;
+    if (child === undefined) return;
+    const gone = new Promise<void>(resolve => {
+      child.once('exit', code => {
+        // It has let go of everything then.
+        if (code === 0) this.goneBy = 0;
+        resolve();
+      });
+    });
+    this.send({ type: 'end' });
+    const cancel = this.options.clock.after(longestOrder, () => child.kill('SIGKILL'));
+    await gone;
+    cancel();
+  }
+
+  // --- the process -----------------------------------------------------------------------------------------------
+
+  private async launch({
+    again,
+  }: {
+    readonly again: boolean;
+  }): Promise<(Report & { type: 'ready' })['refusal']> {
+    const { addresses, interface: name, clock } = this.options;
+    const started: HolderArguments = { addresses, interface: name, again };
+    const child = fork(siblingModule('holder-process', import.meta.url), [JSON.stringify(started)], {
+      // Its own heap is small; more would be kept, not needed.
+      execArgv: ['--max-old-space-size=32', '--max-semi-space-size=1'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    this.child = child;
+    child.unref();
+    child.channel?.unref();
+    const ready = Promise.withResolvers<(Report & { type: 'ready' })['refusal']>();
+    child.on('message', (report: Report) => {
+      if (report.type === 'ready') {
+        this.fence = report.fence;
+        this.isReady = report.refusal === undefined;
+        if (this.isReady) this.trouble = undefined;
+        ready.resolve(report.refusal);
+      } else this.take(report);
+    });
+    child.on('error', error => this.lost(child, error.message, ready.resolve));
+    child.on('exit', (code, signal) => this.lost(child, `it ended with ${signal ?? code}`, ready.resolve));
+    const cancel = clock.after(again ? longestStart.again : longestStart.first, () => child.kill('SIGKILL'));
+    const refusal = await ready.promise;
+    cancel();
+    return refusal;
+  }
+
+  /** It is gone. What it held runs out by itself, unless another one goes on soon. */
+  private lost(
+    child: ChildProcess,
+    why: string,
+    answer: (refusal: { text: string; field: string }) => void,
+  ): void {
+    if (this.child !== child) return;
+    const { clock, log } = this.options;
+    const wasReady = this.isReady;
+    this.child = undefined;
+    this.isReady = false;
+    this.trustFrom = clock.monotonic();
+    if (this.isHolding) this.tellHeld(false);
+    for (const resolve of this.pending.values()) resolve(undefined);
+    this.pending.clear();
+    answer({
+      text: `floating-ip: its process, which holds the address, does not run: ${why}`,
+      field: 'address',
+    });
+    if (this.ending) return;
+    log.error({ reason: why }, 'the process that holds the address is gone; starting another one');
+    if (!wasReady) this.trouble = `the process that holds the address does not run (${why})`;
+    clock.after(wasReady ? 0 : restartDelay, () => {
+      if (!this.ending) void this.launch({ again: true });
+    });
+  }
+
+  private take(report: Exclude<Report, { type: 'ready' }>): void {
+    const { log } = this.options;
+    if (report.type === 'log') log[report.level](report.fields, report.text);
+    if (report.type === 'held') this.tellHeld(report.held);
+    if (report.type === 'complaint') {
+      this.complaint = report.text;
+      this.observer?.complaint(report.text);
+    }
+    if (report.type === 'done') {
+      this.pending.get(report.order)?.(report);
+      this.pending.delete(report.order);
+    }
+  }
+
+  private tellHeld(isHeld: boolean): void {
+    this.isHolding = isHeld;
+    this.observer?.held(isHeld);
+  }
+
+  /** Sends an order; resolves with its answer, or undefined when the process died before that. One that hangs is killed. */
+  private async ask(make: (order: number) => Order): Promise<Answer | undefined> {
+    const order = ++this.order;
+    const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
+    this.pending.set(order, resolve);
+    const { child } = this;
+    this.send(make(order));
+    const kill = () => {
+      if (!this.pending.has(order)) return;
+      this.options.log.error('the process that holds the address hangs; ending it');
+      child?.kill('SIGKILL');
+    };
+    // Its answer may wait to be read, when it was this process that was held up.
+    const cancel = this.options.clock.after(longestOrder, () => setImmediate(kill));
+    try {
+      return await promise;
+    } finally {
+      cancel();
+    }
+  }
+
+  private send(order: Order): void {
+    if (this.child?.connected === true) this.child.send(order, undefined, {}, () => {});
+  }
+}

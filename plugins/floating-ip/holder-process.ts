@@ -1,0 +1,84 @@
+// The holder process: the only one that changes addresses. Its manager starts it and tells it what to do over IPC; it outlives a
+// manager that was killed for as long as it takes to let go. It loads nothing that it does not need.
+import type { Clock } from '../../core/clock.ts';
+import { AddressHolder } from './address-holder.ts';
+import { canKeepDeadlines } from './deadline.ts';
+import type { HolderArguments, HolderLog, Order, Report } from './orders.ts';
+import { checkPrerequisites } from './prerequisites.ts';
+import { surrender } from './surrender.ts';
+import { Watchdog } from './watchdog.ts';
+
+const clock: Clock = {
+  now: () => Date.now(),
+  // Which all processes of the machine read alike; `performance.now()` is of one process.
+  monotonic: () => Number(process.hrtime.bigint() / 1000n) / 1000,
+  after(ms, fn) {
+    const timer = setTimeout(fn, ms);
+    return () => clearTimeout(timer);
+  },
+  every(ms, fn) {
+    const timer = setInterval(fn, ms);
+    return () => clearInterval(timer);
+  },
+};
+
+// The manager stops it.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
+  process.on(signal, () => {});
+}
+// Its manager may have died while it is being written to.
+process.stderr.on('error', () => {});
+
+// As the manager's log has them.
+const levels = { info: 30, warn: 40, error: 50 } as const;
+
+function send(report: Report): void {
+  if (process.connected) process.send?.(report, undefined, {}, () => {});
+  // Nobody else would say it.
+  else if (report.type === 'log') {
+    const { level, fields, text } = report;
+    const line = {
+      level: levels[level],
+      time: new Date().toISOString(),
+      plugin: 'floating-ip',
+      ...fields,
+      msg: text,
+    };
+    process.stderr.write(`${JSON.stringify(line)}\n`);
+  }
+}
+
+const log: HolderLog = {
+  info: (fields, text) => send({ type: 'log', level: 'info', fields, text }),
+  warn: (fields, text) => send({ type: 'log', level: 'warn', fields, text }),
+  error: (fields, text) => send({ type: 'log', level: 'error', fields, text }),
+};
+
+const { addresses, interface: name, again }: HolderArguments = JSON.parse(process.argv[2] ?? '');
+const holder = new AddressHolder({ addresses, interface: name, log, clock });
+holder.observer = {
+  held: held => send({ type: 'held', held }),
+  complaint: text => send({ type: 'complaint', text }),
+};
+const watchdog = new Watchdog({ holder, clock, log, send, surrender, afterMessages: setImmediate });
+
+process.on('message', (order: Order) => {
+  if (order.type === 'end') void leave(watchdog.end());
+  else void watchdog.take(order);
+});
+process.on('disconnect', () => void leave(watchdog.managerGone()));
+
+/** Ends this process when all is away. */
+async function leave(done: Promise<void>): Promise<void> {
+  await done;
+  process.exit(0);
+}
+
+const refusal = again ? await takeUp() : await checkPrerequisites(addresses, name, holder, log);
+send({ type: 'ready', fence: holder.fence, refusal });
+
+/** Goes on where a process that died has stopped. */
+async function takeUp(): Promise<undefined> {
+  holder.keepsDeadlines = await canKeepDeadlines();
+  await holder.chooseFence({ again: true });
+}

@@ -1,0 +1,86 @@
+// Ending a leadership over HTTP in the place of a manager that cannot, as its election has described it.
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import type { Surrender, SurrenderRequest } from '../../core/plugin/manager-hooks.ts';
+
+/** How long one server may take, and how often all of them are asked. */
+const attemptMs = 400;
+/** A password takes etcd a tenth of a second of CPU and more. */
+const loginMs = 2000;
+const rounds = 3;
+const longestAnswer = 65_536;
+
+/** Asks one server after another until one has done it. Resolves with why nobody has; undefined: it is done. */
+export async function surrender({ origins, tls, login, request }: Surrender): Promise<string | undefined> {
+  const problems = new Map<string, string>();
+  for (let round = 0; round < rounds; round++) {
+    for (const origin of origins) {
+      try {
+        const token =
+          login === undefined ? undefined : tokenOf(await post(origin, login, { tls, ms: loginMs }));
+        await post(origin, request, { tls, token, ms: attemptMs });
+        return undefined;
+      } catch (thrown) {
+        problems.set(origin, thrown instanceof Error ? thrown.message : String(thrown));
+      }
+    }
+  }
+  return [...problems].map(([origin, problem]) => `${origin}: ${problem}`).join('; ');
+}
+
+/** Resolves with the body of a 2xx; rejects with anything else. */
+async function post(
+  origin: string,
+  { path, body }: SurrenderRequest,
+  { tls, token, ms }: { tls: Surrender['tls']; token?: string | undefined; ms: number },
+): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const options: RequestOptions = {
+    method: 'POST',
+    agent: false,
+    headers: {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      ...(token !== undefined && { authorization: token }),
+    },
+  };
+  const take = (answer: IncomingMessage): void => {
+    let text = '';
+    answer.setEncoding('utf8');
+    answer.on('data', (part: string) => {
+      text += part;
+      if (text.length > longestAnswer) request.destroy(new Error('its answer is too long'));
+    });
+    answer.on('end', () => {
+      const { statusCode = 0 } = answer;
+      if (statusCode >= 200 && statusCode < 300) resolve(text);
+      else reject(new Error(`it answered ${statusCode}: ${text.slice(0, 200)}`));
+    });
+    answer.on('error', reject);
+  };
+  const request = await start(new URL(path, origin), options, tls, take);
+  const timer = setTimeout(() => request.destroy(new Error(`no answer within ${ms} ms`)), ms);
+  request.on('error', reject);
+  request.end(body);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// Neither is loaded before it is needed: both cost memory.
+async function start(
+  url: URL,
+  options: RequestOptions,
+  tls: Surrender['tls'],
+  take: (answer: IncomingMessage) => void,
+): Promise<ClientRequest> {
+  if (url.protocol !== 'https:') return (await import('node:http')).request(url, options, take);
+  return (await import('node:https')).request(url, { ...options, ...tls }, take);
+}
+
+function tokenOf(body: string): string {
+  const { token }: { token?: unknown } = JSON.parse(body);
+  if (typeof token !== 'string') throw new Error('it gave no token');
+  return token;
+}

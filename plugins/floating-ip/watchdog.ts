@@ -1,0 +1,123 @@
+// Watchdog: what the holder process does of its manager's orders, and in its place when that dies or is frozen: it takes the
+// addresses away and then ends the leadership, so that another node need not wait for the lease.
+import type { Clock } from '../../core/clock.ts';
+import type { Surrender } from '../../core/plugin/manager-hooks.ts';
+import type { AddressHolder } from './address-holder.ts';
+import type { HolderLog, Order, Report } from './orders.ts';
+
+/** A manager that holds something says at least this often that it runs, ms. */
+export const heartbeat = 100;
+/** A manager that says nothing for longer is taken for frozen, ms. */
+export const longestSilence = 600;
+const lookEvery = 50;
+/** This process itself was held up when its timers are this late, ms. */
+const heldUp = 150;
+const mostClosed = 100;
+
+/** What a {@link Watchdog} is made of. */
+export interface WatchdogOptions {
+  readonly holder: Pick<AddressHolder, 'hold' | 'release' | 'end' | 'holding'>;
+  readonly clock: Clock;
+  readonly log: HolderLog;
+  send(report: Report): void;
+  /** Resolves with why the leadership could not be ended. */
+  surrender(way: Surrender): Promise<string | undefined>;
+  /** Calls `fn` when all messages that wait have been taken. */
+  afterMessages(fn: () => void): void;
+}
+
+interface Session {
+  readonly id: string;
+  readonly surrender: Surrender | undefined;
+}
+
+/** One manager's. */
+export class Watchdog {
+  private readonly options: WatchdogOptions;
+  /** The leadership that something is held for. */
+  private session: Session | undefined;
+  /** Leaderships that were ended here: a manager that thaws must not hold anything for them. */
+  private readonly closed = new Set<string>();
+  private heardAt: number;
+  private lookedAt: number;
+  private readonly stopLooking: () => void;
+  private isEnding = false;
+
+  constructor(options: WatchdogOptions) {
+    this.options = options;
+    this.heardAt = options.clock.monotonic();
+    this.lookedAt = this.heardAt;
+    this.stopLooking = options.clock.every(lookEvery, () => this.look());
+  }
+
+  /** An order of the manager. Resolves when it is carried out. */
+  async take(order: Order): Promise<void> {
+    const { holder } = this.options;
+    this.heardAt = this.options.clock.monotonic();
+    if (this.isEnding) return;
+    if (order.type === 'hold') {
+      const id = order.session;
+      if (!this.closed.has(id)) {
+        this.session = { id, surrender: order.surrender };
+        await holder.hold(order.until);
+      }
+      this.done(order.order, this.closed.has(id));
+    } else if (order.type === 'release') {
+      this.session = undefined;
+      await holder.release();
+      this.done(order.order, false);
+    }
+  }
+
+  /** The manager wants nothing more. */
+  async end(): Promise<void> {
+    this.isEnding = true;
+    this.stopLooking();
+    this.session = undefined;
+    await this.options.holder.end();
+  }
+
+  /** The manager is gone. */
+  async managerGone(): Promise<void> {
+    this.isEnding = true;
+    this.stopLooking();
+    await this.close('the manager is gone');
+    await this.options.holder.end();
+  }
+
+  private done(order: number, closed: boolean): void {
+    this.options.send({ type: 'done', order, holding: this.options.holder.holding, closed });
+  }
+
+  private look(): void {
+    const now = this.options.clock.monotonic();
+    // What the manager said meanwhile may not have been read, or it may have been held up just the same.
+    if (now - this.lookedAt > lookEvery + heldUp) this.heardAt = now;
+    this.lookedAt = now;
+    if (!this.isSilent) return;
+    this.options.afterMessages(() => {
+      if (this.isSilent) void this.close(`the manager said nothing for ${longestSilence} ms`);
+    });
+  }
+
+  private get isSilent(): boolean {
+    return this.session !== undefined && this.options.clock.monotonic() - this.heardAt > longestSilence;
+  }
+
+  /** Takes the addresses away, and only then ends the leadership. */
+  private async close(why: string): Promise<void> {
+    const { session } = this;
+    if (session === undefined) return;
+    const { holder, log } = this.options;
+    this.session = undefined;
+    this.closed.add(session.id);
+    const [oldest] = this.closed;
+    if (this.closed.size > mostClosed && oldest !== undefined) this.closed.delete(oldest);
+    log.error({ reason: why }, 'letting go of the address in the place of the manager');
+    await holder.release();
+    if (session.surrender === undefined) return;
+    const problem = await this.options.surrender(session.surrender);
+    if (problem === undefined) log.info({}, 'ended the leadership in the place of the manager');
+    else log.warn({ reason: problem }, 'the leadership ends with its lease: it could not be ended');
+  }
+}
