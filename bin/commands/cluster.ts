@@ -26,6 +26,8 @@ const cluster = z.looseObject({
       startedAt: z.number(),
       servers: z.looseObject({ total: z.number(), available: z.number() }),
       unfit: z.string().optional(),
+      priority: z.number().optional(),
+      maintenance: z.looseObject({ by: z.string() }).optional(),
       inStep: z.boolean().optional(),
     }),
   ),
@@ -127,16 +129,25 @@ const phrases: Readonly<Record<string, string>> = {
 
 function nodesTable(members: Cluster['members']): string {
   return formatTable(
-    ['NODE', 'PART', 'IN STEP', 'SERVERS', 'VERSION', 'STARTED'],
-    members.map(({ node, leading, inStep, servers, version, startedAt, unfit }) => [
+    ['NODE', 'PART', 'PRIORITY', 'IN STEP', 'SERVERS', 'VERSION', 'STARTED'],
+    members.map(({ node, leading, priority, inStep, servers, version, startedAt, ...rest }) => [
       node,
-      leading ? 'leads' : unfit === undefined ? 'stands by' : `cannot lead: ${unfit}`,
+      leading ? 'leads' : standingOf(rest),
+      String(priority ?? '-'),
       inStep === undefined ? '-' : inStep ? 'yes' : 'no',
       `${servers.available} of ${servers.total}`,
       version,
       timeOf(startedAt),
     ]),
   );
+}
+
+function standingOf({
+  maintenance,
+  unfit,
+}: Pick<Cluster['members'][number], 'maintenance' | 'unfit'>): string {
+  if (maintenance !== undefined) return `in maintenance, by ${maintenance.by}`;
+  return unfit === undefined ? 'stands by' : `cannot lead: ${unfit}`;
 }
 
 function etcdTable(members: Cluster['etcdMembers']): string {

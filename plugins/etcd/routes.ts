@@ -75,7 +75,8 @@ function describeCandidate({ candidate: { board } }: ClusterNode, name: string) 
   const candidacy = board.candidacies.get(name);
   const rest = board.resting.get(name);
   return {
-    ...(candidacy !== undefined && { priority: candidacy.priority, unfit: candidacy.unfit ?? null }),
+    ...(candidacy !== undefined && { priority: candidacy.priority }),
+    ...(candidacy?.unfit !== undefined && { unfit: candidacy.unfit }),
     ...(rest !== undefined && { maintenance: { by: rest.by, since: rest.at } }),
   };
 }

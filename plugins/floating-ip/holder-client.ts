@@ -102,10 +102,11 @@ export class HolderClient {
   async hold({ until, asked = Number.POSITIVE_INFINITY, session, surrender }: Leadership): Promise<void> {
     if (this.ending) return;
     if (this.beat === undefined) this.streaks++;
-    this.session = session ?? `leadership ${this.streaks}`;
+    const id = session ?? `leadership ${this.streaks}`;
+    this.session = id;
     this.beat ??= this.options.clock.every(heartbeat, () => this.send({ type: 'alive' }));
     // One that had ended the leadership, and died, cannot refuse it: etcd has to have been asked since.
-    if (!this.isReady || asked <= this.trustFrom) return;
+    if (!this.isReady || asked <= this.trustFrom || this.closed === id) return;
     // In this order: what comes between the two readings makes it earlier.
     const machine = Number(process.hrtime.bigint() / 1000n) / 1000;
     const offset = machine - this.options.clock.monotonic();
@@ -113,14 +114,11 @@ export class HolderClient {
     const answer = await this.ask(order => ({
       type: 'hold',
       order,
-      session: this.session ?? '',
+      session: id,
       until: until + offset,
       surrender,
     }));
-    if (answer?.closed === true) {
-      this.closed = this.session;
-      this.options.log.error('the holder process has ended this leadership: this node steps down');
-    }
+    if (answer?.closed === true) this.close(id);
   }
 
   /**
@@ -185,7 +183,12 @@ export class HolderClient {
       } else this.take(report);
     });
     child.on('error', error => this.lost(child, error.message, ready.resolve));
-    child.on('exit', (code, signal) => this.lost(child, `it ended with ${signal ?? code}`, ready.resolve));
+    child.on('exit', (code, signal) => {
+      const lost = (): void => this.lost(child, `it ended with ${signal ?? code}`, ready.resolve);
+      // Not before what it said last is read: it may have ended the leadership.
+      if (child.connected) child.once('disconnect', lost);
+      else lost();
+    });
     const cancel = clock.after(again ? longestStart.again : longestStart.first, () => child.kill('SIGKILL'));
     const refusal = await ready.promise;
     cancel();
@@ -227,10 +230,17 @@ export class HolderClient {
       this.complaint = report.text;
       this.observer?.complaint(report.text);
     }
+    if (report.type === 'closed') this.close(report.session);
     if (report.type === 'done') {
       this.pending.get(report.order)?.(report);
       this.pending.delete(report.order);
     }
+  }
+
+  private close(session: string): void {
+    if (this.closed === session) return;
+    this.closed = session;
+    this.options.log.error('the holder process has ended this leadership: this node steps down');
   }
 
   private tellHeld(isHeld: boolean): void {

@@ -48,6 +48,15 @@ function send(report: Report): void {
   }
 }
 
+/** Resolves when it is in the pipe, which a manager reads to its end. */
+async function deliver(report: Report): Promise<void> {
+  if (!process.connected) return;
+  await new Promise<void>(resolve => {
+    if (process.send === undefined) resolve();
+    else process.send(report, undefined, {}, () => resolve());
+  });
+}
+
 const log: HolderLog = {
   info: (fields, text) => send({ type: 'log', level: 'info', fields, text }),
   warn: (fields, text) => send({ type: 'log', level: 'warn', fields, text }),
@@ -60,7 +69,15 @@ holder.observer = {
   held: held => send({ type: 'held', held }),
   complaint: text => send({ type: 'complaint', text }),
 };
-const watchdog = new Watchdog({ holder, clock, log, send, surrender, afterMessages: setImmediate });
+const watchdog = new Watchdog({
+  holder,
+  clock,
+  log,
+  send,
+  deliver,
+  surrender,
+  afterMessages: setImmediate,
+});
 
 process.on('message', (order: Order) => {
   if (order.type === 'end') void leave(watchdog.end());

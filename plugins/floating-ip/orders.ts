@@ -42,6 +42,8 @@ export type Report =
   | { readonly type: 'ready'; readonly fence: FenceKind; readonly refusal: Refusal | undefined }
   /** An order was carried out, as far as it could be. `closed`: the session is over for good. */
   | { readonly type: 'done'; readonly order: number; readonly holding: boolean; readonly closed: boolean }
+  /** The manager was silent, and this leadership is ended in its place. Said before that is tried. */
+  | { readonly type: 'closed'; readonly session: string }
   | { readonly type: 'held'; readonly held: boolean }
   | { readonly type: 'complaint'; readonly text: string | undefined }
   | {

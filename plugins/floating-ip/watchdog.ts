@@ -20,6 +20,8 @@ export interface WatchdogOptions {
   readonly clock: Clock;
   readonly log: HolderLog;
   send(report: Report): void;
+  /** Resolves when the manager is certain to read it, even if this process dies then; at once when there is no manager. */
+  deliver(report: Report): Promise<void>;
   /** Resolves with why the leadership could not be ended. */
   surrender(way: Surrender): Promise<string | undefined>;
   /** Calls `fn` when all messages that wait have been taken. */
@@ -116,6 +118,9 @@ export class Watchdog {
     log.error({ reason: why }, 'letting go of the address in the place of the manager');
     await holder.release();
     if (session.surrender === undefined) return;
+    // What is asked of etcd may be done long after. Were this process to die before, its manager, thawed, would have
+    // another one go on with a leadership that is about to end.
+    await this.options.deliver({ type: 'closed', session: session.id });
     const problem = await this.options.surrender(session.surrender);
     if (problem === undefined) log.info({}, 'ended the leadership in the place of the manager');
     else log.warn({ reason: problem }, 'the leadership ends with its lease: it could not be ended');

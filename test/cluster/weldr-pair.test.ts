@@ -71,7 +71,7 @@ const body = async () => {
     });
     await until('all is well', async () => {
       const { code, stdout } = await runWeldr(['cluster', 'status', '--admin-url', b.adminUrl]);
-      return code === 0 && /^b +(leads|stands by) +yes/m.test(stdout) && /healthy, leads/.test(stdout);
+      return code === 0 && /^b +(leads|stands by) +100 +yes/m.test(stdout) && /healthy, leads/.test(stdout);
     });
 
     const [leader, other] = seen.leader === 'a' ? [a, b] : [b, a];

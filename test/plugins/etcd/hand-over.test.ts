@@ -68,6 +68,7 @@ withEtcd('the leadership is handed over from any node, to whom is named, and not
   assert.equal(await c.candidate.handOver.ask({ ...wish, to: 'b' }), { from: 'a', to: 'b' });
   await until('b leads', () => b.leads());
   assert.not(a.leads());
+  await until('a knows', () => a.election.leadership.leader === 'b');
   assert.equal(
     await a.candidate.handOver.ask({ ...wish, to: 'b' }),
     { from: 'b', to: 'b' },

@@ -37,6 +37,9 @@ function start() {
     clock,
     log: { info() {}, warn() {}, error() {} },
     send: report => void reports.push(report),
+    async deliver({ type }) {
+      done.push(`say ${type}`);
+    },
     async surrender() {
       done.push('surrender');
       return undefined;
@@ -68,7 +71,7 @@ test('takes the address away from a silent manager, then ends the leadership, an
   await clock.advanceAsync(longestSilence - 50);
   assert.equal(done, ['hold']);
   await clock.advanceAsync(150);
-  assert.equal(done, ['hold', 'release', 'surrender']);
+  assert.equal(done, ['hold', 'release', 'say closed', 'surrender']);
   assert.is(await hold('one'), 'refused', 'the manager has thawed');
   await watchdog.take({ type: 'release', order: 99 });
   assert.is(await hold('one'), 'refused');
@@ -100,7 +103,7 @@ test('lets go for a manager that is gone, and ends', async () => {
   const { done, hold, watchdog } = start();
   await hold('one');
   await watchdog.managerGone();
-  assert.equal(done, ['hold', 'release', 'surrender', 'end']);
+  assert.equal(done, ['hold', 'release', 'say closed', 'surrender', 'end']);
 });
 
 test('a manager that ends it has let go by itself', async () => {
