@@ -15,43 +15,61 @@ const answerMs = 1000;
 
 interface Attempt {
   readonly status: number;
+  /** What went wrong; empty: nothing. */
   readonly error: string;
+  /** The request was sent, and no whole answer came: asking again is not safe for every request. */
+  readonly broken: boolean;
+}
+
+/** Is this a whole response? */
+function isWhole(text: string): boolean {
+  const head = text.indexOf('\r\n\r\n');
+  if (head < 0) return false;
+  const length = /^content-length: *(\d+)/im.exec(text.slice(0, head))?.[1];
+  const body = text.slice(head + 4);
+  return length === undefined ? /(^|\r\n)0\r\n\r\n$/.test(body) : body.length >= Number(length);
 }
 
 function attempt(): Promise<Attempt> {
   const { promise, resolve } = Promise.withResolvers<Attempt>();
   const socket = connect({ host, port: Number(port) });
   let text = '';
-  let connected = false;
+  let sent = false;
   const end = (error: string) => {
     clearTimeout(timer);
     socket.destroy();
     const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? 0);
-    resolve({ status: error === '' ? status : 0, error });
+    const broken = error !== '' && sent;
+    resolve({ status: error === '' ? status : 0, error: broken && text !== '' ? 'cut' : error, broken });
   };
   let timer = setTimeout(() => end('no connection'), connectMs);
   socket.setEncoding('latin1');
   socket.on('connect', () => {
-    connected = true;
+    sent = true;
     clearTimeout(timer);
     timer = setTimeout(() => end('no answer'), answerMs);
     socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
   });
   socket.on('data', data => {
     text += data;
+    if (isWhole(text)) end('');
   });
-  socket.on('end', () => end(text.includes('\r\n\r\n') ? '' : 'closed before an answer'));
-  socket.on('error', thrown => end(`${connected ? 'broken' : 'refused'}: ${thrown.message}`));
+  socket.on('end', () => end('closed before an answer'));
+  socket.on('error', thrown => {
+    const code = 'code' in thrown ? String(thrown.code) : thrown.message;
+    end(sent ? `reset (${code})` : `refused (${code})`);
+  });
   return promise;
 }
 
 async function request(): Promise<void> {
   const began = Date.now();
   for (let tries = 1; ; tries++) {
-    const { status, error } = await attempt();
+    const { status, error, broken } = await attempt();
     const at = Date.now();
     const settled = error === '' || at - began > patienceMs;
-    console.log(JSON.stringify({ at, settled, ok: error === '' && status === 200, status, error, tries }));
+    const ok = error === '' && status === 200;
+    console.log(JSON.stringify({ at, settled, ok, status, error, broken, tries }));
     if (settled) return;
     await sleep(10);
   }

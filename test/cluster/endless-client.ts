@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import type { LabMachine } from './lab.ts';
+import type { LabMachine } from './lab-machine.ts';
 
 const line = z.object({
   at: z.number(),
@@ -11,27 +11,59 @@ const line = z.object({
   ok: z.boolean(),
   status: z.number(),
   error: z.string(),
+  broken: z.boolean(),
   tries: z.number(),
 });
 
-type Line = z.output<typeof line>;
+/** One request that ended, or one attempt that failed. */
+export type ClientLine = z.output<typeof line>;
 
 /** What the client saw. */
 export interface ClientReport {
   readonly requests: number;
   /** Requests that were answered with an error, or not at all in five seconds. */
   readonly failed: number;
-  /** Attempts whose connection failed, and that were repeated. */
+  /** Requests that were sent and got no whole answer; they were repeated. */
+  readonly broken: number;
+  /** Attempts whose connection failed, or that were broken; they were repeated. */
   readonly reconnects: number;
-  /** The longest time between two good answers, ms. */
+  /** The longest time between two good answers, ms; 0: what it has when nothing happens. */
   readonly longestGap: number;
   /** Kinds of failures, with their counts. */
   readonly errors: Readonly<Record<string, number>>;
 }
 
+/** Between two answers in which no attempt failed there is so much on a busy machine where nothing happens, ms. */
+const quiet = 100;
+
+/** What the lines of a client say of a span of wall time, ms. */
+export function reportOf(lines: readonly ClientLine[], from: number, to: number): ClientReport {
+  const good = lines.filter(({ ok }) => ok).map(({ at }) => at);
+  const before = good.filter(at => at < from).at(-1) ?? from;
+  const times = [before, ...good.filter(at => at >= from && at <= to), to];
+  const span = lines.filter(({ at }) => at >= from && at <= to);
+  const errors: Record<string, number> = {};
+  for (const { ok, error, status } of span) {
+    if (ok) continue;
+    const kind = error === '' ? `status ${status}` : error;
+    errors[kind] = (errors[kind] ?? 0) + 1;
+  }
+  const reconnects = span.filter(({ settled }) => !settled).length;
+  const failed = span.filter(({ settled, ok }) => settled && !ok).length;
+  const gap = Math.max(...times.slice(1).map((at, i) => at - (times[i] ?? at)));
+  return {
+    requests: span.filter(({ settled }) => settled).length,
+    failed,
+    broken: span.filter(({ broken }) => broken).length,
+    reconnects,
+    longestGap: gap < quiet && reconnects + failed === 0 ? 0 : gap,
+    errors,
+  };
+}
+
 /** Asks without end. */
 export class EndlessClient {
-  private readonly lines: Line[] = [];
+  private readonly lines: ClientLine[] = [];
   private readonly child: ChildProcess;
 
   constructor(machine: LabMachine, host: string, port: number) {
@@ -48,26 +80,14 @@ export class EndlessClient {
     return this.lines.filter(({ ok }) => ok).length;
   }
 
-  /** What it saw from one wall time (ms) on; a gap counts when it ends later. */
-  report(from: number): ClientReport {
-    const now = Date.now();
-    const good = this.lines.filter(({ ok }) => ok).map(({ at }) => at);
-    const before = good.filter(at => at < from).at(-1) ?? from;
-    const times = [before, ...good.filter(at => at >= from), now];
-    const span = this.lines.filter(({ at }) => at >= from);
-    const errors: Record<string, number> = {};
-    for (const { ok, error, status } of span) {
-      if (ok) continue;
-      const kind = error === '' ? `status ${status}` : error.replace(/ \d.*$/, '');
-      errors[kind] = (errors[kind] ?? 0) + 1;
-    }
-    return {
-      requests: span.filter(({ settled }) => settled).length,
-      failed: span.filter(({ settled, ok }) => settled && !ok).length,
-      reconnects: span.filter(({ settled }) => !settled).length,
-      longestGap: Math.max(...times.slice(1).map((at, i) => at - (times[i] ?? at))),
-      errors,
-    };
+  /** When the first good answer came after a wall time (ms); undefined: none yet. */
+  answeredAfter(at: number): number | undefined {
+    return this.lines.find(entry => entry.ok && entry.at >= at)?.at;
+  }
+
+  /** What it saw from one wall time (ms) to another; a gap counts when it ends later. */
+  report(from: number, to = Date.now()): ClientReport {
+    return reportOf(this.lines, from, to);
   }
 
   close(): void {

@@ -21,6 +21,8 @@ export interface EtcdMemberPlace {
   readonly address: string;
   readonly clientPort: number;
   readonly peerPort: number;
+  /** Where the other members reach it; default: `address`. */
+  readonly peerAddress?: string;
   /** Put before the command, such as `ip netns exec NAME`. */
   readonly command?: readonly string[];
 }
@@ -68,8 +70,8 @@ export class EtcdCluster {
   startMember(index: number): void {
     const place = this.places[index];
     if (place === undefined) throw new Error(`there is no member ${index}`);
-    const { address, clientPort, peerPort, command = [] } = place;
-    const peer = `http://${address}:${peerPort}`;
+    const { address, clientPort, command = [] } = place;
+    const peer = peerUrl(place);
     const client = `${this.scheme}://${address}:${clientPort}`;
     const [program = 'etcd', ...args] = [
       ...command,
@@ -77,10 +79,7 @@ export class EtcdCluster {
       ...['--name', `m${index}`, '--data-dir', this.dataDirectory(index)],
       ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
       ...['--listen-client-urls', client, '--advertise-client-urls', client],
-      ...[
-        '--initial-cluster',
-        this.places.map((p, i) => `m${i}=http://${p.address}:${p.peerPort}`).join(','),
-      ],
+      ...['--initial-cluster', this.places.map((other, i) => `m${i}=${peerUrl(other)}`).join(',')],
       ...['--initial-cluster-state', 'new'],
       ...(this.options.args ?? []),
     ];
@@ -96,6 +95,12 @@ export class EtcdCluster {
     const pid = this.children[index]?.pid;
     if (pid === undefined) throw new Error(`member ${index} does not run`);
     return pid;
+  }
+
+  /** Does this member run? */
+  runs(index: number): boolean {
+    const child = this.children[index];
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
   /** Sends a signal; after SIGKILL it waits until the member is gone. */
@@ -126,6 +131,22 @@ export class EtcdCluster {
       if (header.member_id === leader) return index;
     }
     return undefined;
+  }
+
+  /** Makes a member etcd's leader, if it is not. */
+  async lead(index: number): Promise<void> {
+    const status = this.ctl(['endpoint', 'status', '-w', 'json'], index);
+    // As text: the id is larger than what a number holds exactly.
+    const id = /"member_id":(\d+)/.exec(status ?? '')?.[1];
+    if (id === undefined) throw new Error(`member ${index} of etcd does not answer`);
+    const end = Date.now() + 10_000;
+    while (Date.now() < end) {
+      const leader = await this.leader();
+      if (leader === index) return;
+      if (leader !== undefined) this.ctl(['move-leader', BigInt(id).toString(16)], leader);
+      await sleep(200);
+    }
+    throw new Error(`member ${index} did not become etcd's leader`);
   }
 
   /** Runs etcdctl against one member; undefined when it failed. */
@@ -169,7 +190,7 @@ export class EtcdCluster {
     if (place === undefined) throw new Error(`there is no member ${index}`);
     const directory = this.dataDirectory(index);
     rmSync(directory, { recursive: true, force: true });
-    const peer = `http://${place.address}:${place.peerPort}`;
+    const peer = peerUrl(place);
     execFileSync(
       'etcdctl',
       [
@@ -190,6 +211,10 @@ export class EtcdCluster {
     }
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+function peerUrl({ address, peerAddress = address, peerPort }: EtcdMemberPlace): string {
+  return `http://${peerAddress}:${peerPort}`;
 }
 
 async function loopbackPlaces(size: number): Promise<EtcdMemberPlace[]> {

@@ -1,69 +1,171 @@
 // HolderWatch: follows the kernels of several machines and says who held an address when; two at once is what must
 // never be.
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { LabMachine } from './lab.ts';
-import { MachineHolding } from './machine-holding.ts';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import type { Lab } from './lab.ts';
+import type { LabMachine } from './lab-machine.ts';
 
-/** A time during which one machine had the address, ms of the wall clock; `to` is undefined while it has it. */
+/** A time during which one machine held the address, ms of the wall clock; `to` is undefined while it does. */
 export interface Holding {
   readonly machine: string;
   readonly from: number;
   to: number | undefined;
 }
 
+const answerChange = z.object({ index: z.number(), at: z.number(), holds: z.boolean() });
+
+/** From one look for nftables to the next, ms, until there are some. */
+const lookEvery = 1000;
+
 /** Follows one address. */
 export class HolderWatch {
-  readonly holdings: Holding[] = [];
+  /** By the addresses that the kernels have. */
+  private readonly owned: Holding[] = [];
+  /** By the kernels that answer for the address. */
+  private readonly answered: Holding[] = [];
   private readonly children: ChildProcess[] = [];
   private readonly address: string;
   private readonly machines: ReadonlyMap<string, LabMachine>;
+  private asked = false;
+  private fenced = false;
+  private lookAt = 0;
 
-  constructor(address: string, machines: ReadonlyMap<string, LabMachine>) {
+  /** With a `lab` the kernels are asked, too, whether they answer. */
+  constructor(address: string, machines: ReadonlyMap<string, LabMachine>, lab?: Lab) {
     this.address = address;
     this.machines = machines;
     for (const [name, machine] of machines) {
-      const holding = new MachineHolding(name, address, this.holdings);
-      this.read(machine.watchAddresses(), line => holding.takeAddressLine(line));
-      this.read(machine.watchGuards(), line => holding.takeGuardLine(line));
+      this.follow(machine.watchAddresses(), line => this.takeOwned(name, line));
     }
+    if (lab !== undefined) this.askForAnswers(lab);
+  }
+
+  private askForAnswers(lab: Lab): void {
+    const { address, machines } = this;
+    this.asked = true;
+    const names = [...machines.keys()];
+    const sources = [...machines.values()].map(machine => machine.addProbeLink(address));
+    const script = fileURLToPath(new URL('answer-probe.ts', import.meta.url));
+    const args = ['netns', 'exec', lab.switch, process.execPath, script, address, ...sources];
+    this.follow(spawn('ip', args, { stdio: ['ignore', 'pipe', 'ignore'] }), line => {
+      const { index, at, holds } = answerChange.parse(JSON.parse(line));
+      this.note(this.answered, names[index] ?? '', at, holds);
+    });
+  }
+
+  private follow(child: ChildProcess, take: (line: string) => void): void {
+    this.children.push(child);
+    if (child.stdout === null) throw new Error('no output to read');
+    createInterface({ input: child.stdout }).on('line', take);
+  }
+
+  /**
+   * Who has the address in a kernel holds it, to the millisecond. Where nftables silence an address that a kernel still
+   * has, it is who answers, to some 20 ms.
+   */
+  get holdings(): readonly Holding[] {
+    const now = performance.now();
+    if (this.asked && !this.fenced && now > this.lookAt) {
+      this.fenced = [...this.machines.values()].some(machine => machine.isFenced);
+      this.lookAt = now + lookEvery;
+    }
+    return this.fenced ? this.answered : this.owned;
   }
 
   /** Those who have it now. */
   get holders(): string[] {
-    return this.holdings.filter(holding => holding.to === undefined).map(holding => holding.machine);
+    return openIn(this.holdings);
   }
 
-  /** Each pair of holdings that overlap after a wall time (ms), in words. */
-  overlaps(since: number): string[] {
-    const found: string[] = [];
-    for (const [i, a] of this.holdings.entries()) {
-      for (const b of this.holdings.slice(i + 1)) {
-        const from = Math.max(a.from, b.from, since);
-        const to = Math.min(a.to ?? Number.POSITIVE_INFINITY, b.to ?? Number.POSITIVE_INFINITY);
-        if (to > from && a.machine !== b.machine)
-          found.push(`${a.machine} and ${b.machine} for ${to - from} ms`);
-      }
-    }
-    return found;
+  /** Each pair of holdings that overlap after a wall time (ms). */
+  overlaps(since: number): Overlap[] {
+    return overlapsOf(this.holdings, since);
+  }
+
+  /** For how long nobody had it from one wall time to another, ms. */
+  away(from: number, to: number): number {
+    return awayOf(this.holdings, from, to);
+  }
+
+  /** How often somebody took it from one wall time to another. */
+  takings(from: number, to: number): number {
+    return this.holdings.filter(holding => holding.from >= from && holding.from <= to).length;
+  }
+
+  /** Is what it saw of the kernels' addresses what they say now? A moment ago there may have been a change. */
+  get agrees(): boolean {
+    return openIn(this.owned).sort().join() === this.reallyOwned();
   }
 
   /** Stops; throws when what it saw is not what the machines say now, as then it saw nothing. */
   close(): void {
     for (const child of this.children) child.kill('SIGKILL');
-    const seen = this.holders.sort().join();
-    const real = [...this.machines]
-      .filter(([, machine]) => machine.holds(this.address))
-      .map(([name]) => name)
-      .sort()
-      .join();
+    const seen = openIn(this.owned).sort().join();
+    const real = this.reallyOwned();
     if (seen !== real)
       throw new Error(`the watch saw ${seen || 'nobody'} with the address, it is ${real || 'nobody'}`);
   }
 
-  private read(child: ChildProcess, take: (line: string) => void): void {
-    this.children.push(child);
-    if (child.stdout === null) throw new Error('no output to read');
-    createInterface({ input: child.stdout }).on('line', take);
+  private reallyOwned(): string {
+    const having = [...this.machines].filter(([, machine]) => machine.has(this.address));
+    return having
+      .map(([name]) => name)
+      .sort()
+      .join();
   }
+
+  private takeOwned(machine: string, line: string): void {
+    // `[2026-01-01T10:00:00.123456] Deleted 5: eth0    inet 10.77.0.100/24 …`
+    const match = /^\[([^\]]+)\] (Deleted )?.* inet6? ([0-9a-f.:]+)\//.exec(line);
+    if (match === null || match[3] !== this.address) return;
+    this.note(this.owned, machine, Date.parse(`${match[1]}`), match[2] === undefined);
+  }
+
+  private note(holdings: Holding[], machine: string, at: number, holds: boolean): void {
+    const open = holdings.find(holding => holding.machine === machine && holding.to === undefined);
+    if (!holds) {
+      if (open !== undefined) open.to = at;
+    } else if (open === undefined) {
+      holdings.push({ machine, from: at, to: undefined });
+    }
+  }
+}
+
+function openIn(holdings: readonly Holding[]): string[] {
+  return holdings.filter(({ to }) => to === undefined).map(({ machine }) => machine);
+}
+
+/** Two machines that had the address at once. */
+export interface Overlap {
+  readonly machines: readonly [string, string];
+  /** For how long, ms. */
+  readonly ms: number;
+}
+
+/** The overlaps of holdings after a wall time; one that goes on lasts until now. */
+export function overlapsOf(holdings: readonly Holding[], since: number, now = Date.now()): Overlap[] {
+  const found: Overlap[] = [];
+  for (const [i, a] of holdings.entries()) {
+    for (const b of holdings.slice(i + 1)) {
+      const from = Math.max(a.from, b.from, since);
+      const to = Math.min(a.to ?? now, b.to ?? now);
+      if (to > from && a.machine !== b.machine)
+        found.push({ machines: [a.machine, b.machine], ms: to - from });
+    }
+  }
+  return found;
+}
+
+/** How much of a span no holding covers, ms. */
+export function awayOf(holdings: readonly Holding[], from: number, to: number): number {
+  let away = 0;
+  let covered = from;
+  for (const holding of [...holdings].sort((a, b) => a.from - b.from)) {
+    away += Math.max(0, Math.min(holding.from, to) - covered);
+    covered = Math.max(covered, holding.to ?? to);
+    if (covered >= to) return away;
+  }
+  return away + Math.max(0, to - covered);
 }

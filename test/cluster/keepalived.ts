@@ -1,14 +1,13 @@
-// A pair with keepalived and its default timers, in the same lab with the same client, to compare with.
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+// KeepalivedPair: two Weldrs whose address keepalived moves, with its default timers, on the same site: to compare with.
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ClientReport, EndlessClient } from './endless-client.ts';
 import { until } from './etcd-node.ts';
-import { Lab, type LabMachine } from './lab.ts';
-
-const address = '10.77.0.100';
+import type { LabMachine } from './lab-machine.ts';
+import { hangingPlugin, Site, serviceAddress, servicePort, startLimit } from './site.ts';
+import { WorldNode } from './world-node.ts';
 
 /** Why keepalived cannot be run here; undefined: it can. */
 export function whyNoKeepalived(): string | undefined {
@@ -20,9 +19,15 @@ export function whyNoKeepalived(): string | undefined {
   }
 }
 
-function config(state: string, priority: number): string {
+// The check is what its users write so that a master whose proxy does not serve hands over.
+function keepalivedConfig(state: string, priority: number): string {
   return `global_defs {
   router_id lab
+  script_user root
+  enable_script_security
+}
+vrrp_script serves {
+  script "/usr/bin/curl -sf -o /dev/null -m 1 http://127.0.0.1:${servicePort}/"
 }
 vrrp_instance service {
   state ${state}
@@ -30,56 +35,121 @@ vrrp_instance service {
   virtual_router_id 51
   priority ${priority}
   virtual_ipaddress {
-    ${address}/24
+    ${serviceAddress}/24
+  }
+  track_script {
+    serves
   }
 }
 `;
 }
 
-/** Kills the machine of the master, then stops the master as planned. */
-export async function playKeepalived(): Promise<{ name: string; report: ClientReport }[]> {
-  const lab = new Lab();
-  const directory = mkdtempSync(join(tmpdir(), 'weldr-keepalived-'));
-  const machines = [21, 22].map((host, i) => lab.machine(`node${i}`, host));
-  const start = (machine: LabMachine, i: number) => {
-    machine.spawn(process.execPath, [
-      '-e',
-      "require('node:http').createServer((_, answer) => answer.end('hello')).listen(8080, '0.0.0.0')",
-    ]);
-    const path = join(directory, `${i}.conf`);
-    writeFileSync(path, config(i === 0 ? 'MASTER' : 'BACKUP', 101 - i));
-    machine.spawn('keepalived', ['-n', '-P', '-f', path, '-p', `${path}.pid`, '-r', `${path}.vrrp`]);
-  };
-  try {
-    for (const [i, machine] of machines.entries()) start(machine, i);
-    const [master, backup] = machines;
-    if (master === undefined || backup === undefined) throw new Error('no machines');
-    await until('the master holds the address', () => master.holds(address), 20_000);
-    await sleep(2000);
-    const client = new EndlessClient(lab.machine('client', 41), address, 8080);
-    await until('the client is answered', () => client.answers > 20);
-    const results: { name: string; report: ClientReport }[] = [];
-    let from = Date.now();
-    master.killAll();
-    // A machine that died holds nothing; killed processes leave the address behind, which keepalived does not undo.
-    master.setCut('service', true);
-    await sleep(6000);
-    results.push({ name: 'the active machine dies', report: client.report(from) });
-    if (master.holds(address)) master.run('ip', ['addr', 'del', `${address}/24`, 'dev', 'eth0']);
-    master.setCut('service', false);
-    start(master, 0);
-    await until('the master is back', () => master.holds(address), 20_000);
-    await sleep(3000);
-    from = Date.now();
-    for (const pid of master.run('pgrep', ['-f', join(directory, '0.conf')]).split('\n')) {
-      if (pid !== '' && master.pids().includes(Number(pid))) process.kill(Number(pid), 'SIGTERM');
+/** Both machines, with origins and a client. */
+export class KeepalivedPair extends Site {
+  readonly nodes: WorldNode[] = [];
+  private readonly directory = mkdtempSync(join(tmpdir(), 'weldr-keepalived-'));
+  private readonly children = new Map<WorldNode, ChildProcess>();
+
+  private constructor() {
+    super(2);
+    for (const [name, machine] of this.machines)
+      this.nodes.push(new WorldNode(name, machine, this.weldrConfig()));
+  }
+
+  /** Starts it; resolves when the client is being answered. */
+  static async start(): Promise<KeepalivedPair> {
+    const pair = new KeepalivedPair();
+    try {
+      for (const node of pair.nodes) pair.boot(node);
+      await pair.settled();
+      await pair.startClient();
+      return pair;
+    } catch (thrown) {
+      await pair.close().catch(() => {});
+      throw new Error(`keepalived did not start: ${thrown}`, { cause: thrown });
     }
-    await sleep(5000);
-    results.push({ name: 'the active keepalived is stopped', report: client.report(from) });
-    client.close();
-    return results;
-  } finally {
-    await lab.close();
-    rmSync(directory, { recursive: true, force: true });
+  }
+
+  /** The one that holds the address. */
+  get active(): WorldNode {
+    const node = this.nodes.find(({ name }) => name === this.watch.holders[0]);
+    if (node === undefined) throw new Error('nobody holds the address');
+    return node;
+  }
+
+  /** Starts what does not run on a machine. */
+  boot(node: WorldNode): void {
+    node.machine.setCut(false);
+    if (!node.runs) node.start();
+    if (this.processes(node.machine).length > 0) return;
+    // keepalived does not undo what one that was killed has left.
+    node.machine.removeAddress(serviceAddress);
+    const index = this.nodes.indexOf(node);
+    const path = join(this.directory, `${node.name}.conf`);
+    writeFileSync(path, keepalivedConfig(index === 0 ? 'MASTER' : 'BACKUP', 101 - index));
+    const files = ['-f', path, '-p', `${path}.pid`, '-r', `${path}.vrrp`];
+    this.children.set(node, node.machine.spawn('keepalived', ['-n', '-P', '-l', ...files]));
+  }
+
+  /** Signals the first process of keepalived, which an init system would signal, or all of them. */
+  signal(node: WorldNode, signal: NodeJS.Signals, whom: 'first' | 'all'): void {
+    if (whom === 'first') this.children.get(node)?.kill(signal);
+    else for (const pid of this.processes(node.machine)) process.kill(pid, signal);
+  }
+
+  private processes(machine: LabMachine): number[] {
+    return machine.pids().filter(pid => {
+      try {
+        return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('keepalived');
+      } catch {
+        return false;
+      }
+    });
+  }
+
+  /** Undoes all that a scenario did; `settled` follows. */
+  restore(): void {
+    this.heal();
+    for (const node of this.nodes) this.boot(node);
+  }
+
+  /** Waits until the master holds the address alone, and both serve. */
+  async settled(): Promise<void> {
+    for (const node of this.nodes) {
+      await until(
+        `${node.name} serves`,
+        async () => (await node.admin('GET', '/readyz')).status === 200,
+        startLimit,
+      );
+    }
+    await until(
+      'the master holds the address',
+      () => this.watch.holders.join() === this.nodes[0]?.name,
+      startLimit,
+    );
+    // The other one hears the master only with its next advertisement.
+    await sleep(1500);
+  }
+
+  override async close(): Promise<void> {
+    try {
+      await super.close();
+    } finally {
+      for (const node of this.nodes) node.remove();
+      rmSync(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  private weldrConfig(): string {
+    return `import { defineConfig, definePlugin } from 'weldr';
+import { adminApi, healthCheck, roundRobin } from 'weldr/plugins';
+${hangingPlugin}
+export default defineConfig({
+  listen: '0.0.0.0:${servicePort}',
+  workers: 1,
+  servers: ['${this.originUrl(8000)}'],
+  plugins: [hanging(), roundRobin(), healthCheck({ interval: '1s' }), adminApi({ listen: '127.0.0.1:8687' })],
+});
+`;
   }
 }

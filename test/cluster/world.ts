@@ -1,148 +1,92 @@
-// World: three members of etcd, some Weldrs, origins and a client, each on a machine of the lab.
-import type { ChildProcess } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { makeFolder } from '../support/weldr.ts';
-import { EndlessClient } from './endless-client.ts';
-import { EtcdCluster } from './etcd-cluster.ts';
+// World: the documented cluster on a site of the lab: Weldr on machines a and b, etcd on a, b and c.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EtcdCluster, type EtcdMemberPlace } from './etcd-cluster.ts';
 import { until } from './etcd-node.ts';
-import { HolderWatch } from './holder-watch.ts';
-import { Lab, type LabMachine } from './lab.ts';
+import type { LabMachine } from './lab-machine.ts';
+import { hangingPlugin, Site, serviceAddress, servicePort, startLimit } from './site.ts';
+import { WorldNode } from './world-node.ts';
 
-/** The address that clients use. */
-export const serviceAddress = '10.77.0.100';
-const originPorts = [8000, 8001, 8002, 8003, 8004, 8005];
-const command = fileURLToPath(new URL('../../bin/weldr.ts', import.meta.url));
+/** Where etcd is: on the machines of the Weldrs and a third, or on three machines with a network of their own. */
+export type Variant = 'shared' | 'apart';
 
-/** A Weldr on its machine. */
-export class WorldNode {
-  readonly name: string;
-  readonly machine: LabMachine;
-  /** The lines that it logged. */
-  readonly lines: string[] = [];
-  private readonly folder = makeFolder();
-  private child: ChildProcess | undefined;
+/** The settings of etcd that docs/cluster.md recommends, and etcd's own. */
+export const etcdSettings = {
+  recommended: [
+    '--heartbeat-interval=50',
+    '--election-timeout=500',
+    '--pre-vote=true',
+    '--auto-compaction-retention=1h',
+  ],
+  plain: ['--heartbeat-interval=100', '--election-timeout=1000', '--pre-vote=false'],
+} as const satisfies Record<string, readonly string[]>;
 
-  constructor(name: string, machine: LabMachine, config: string) {
-    this.name = name;
-    this.machine = machine;
-    writeFileSync(join(this.folder, 'weldr.config.ts'), config);
-  }
+/** Which settings etcd has. */
+export type EtcdSettings = keyof typeof etcdSettings;
 
-  start(): void {
-    this.child = this.machine.spawn(process.execPath, ['-C', 'weldr-source', command, 'start'], {
-      cwd: this.folder,
-      env: { ...process.env, NODE_ENV: 'production' },
-    });
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      if (stream !== null) createInterface({ input: stream }).on('line', text => this.lines.push(text));
-    }
-  }
-
-  /** The manager's process. */
-  get pid(): number {
-    const { pid } = this.child ?? {};
-    if (pid === undefined) throw new Error(`${this.name} does not run`);
-    return pid;
-  }
-
-  get runs(): boolean {
-    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
-  }
-
-  /** Signals the manager; resolves when it is gone for SIGTERM and SIGKILL. */
-  async signal(signal: NodeJS.Signals): Promise<void> {
-    const { child } = this;
-    if (child === undefined || !this.runs) return;
-    const gone = new Promise(resolve => child.once('exit', resolve));
-    child.kill(signal);
-    if (signal === 'SIGTERM' || signal === 'SIGKILL') await gone;
-  }
-
-  /** Calls its admin API. The status is 0 when there is no answer. */
-  async admin(method: string, path: string, body?: unknown): Promise<{ status: number; text: string }> {
-    const data = body === undefined ? [] : ['-d', JSON.stringify(body)];
-    const args = [
-      '-s',
-      '-m',
-      '5',
-      '-X',
-      method,
-      ...data,
-      '-w',
-      '\n%{http_code}',
-      `http://127.0.0.1:8687${path}`,
-    ];
-    const child = this.machine.spawn('curl', args);
-    let output = '';
-    child.stdout?.setEncoding('utf8').on('data', text => {
-      output += text;
-    });
-    await new Promise(resolve => child.once('close', resolve));
-    const split = output.lastIndexOf('\n');
-    return { status: Number(output.slice(split + 1)), text: output.slice(0, Math.max(0, split)) };
-  }
-
-  /** The ports of the servers in its pool. */
-  async ports(): Promise<number[]> {
-    const { status, text } = await this.admin('GET', '/servers');
-    if (status !== 200) return [];
-    const { servers } = JSON.parse(text) as { servers: { port: number | string; reason: string }[] };
-    return servers
-      .filter(({ reason }) => reason !== 'removed')
-      .map(({ port }) => Number(port))
-      .sort();
-  }
-
-  remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
-  }
+/** What a world is made with. */
+export interface WorldOptions {
+  readonly variant?: Variant;
+  readonly etcd?: EtcdSettings;
+  /** More arguments for etcd. */
+  readonly etcdArgs?: readonly string[];
+  /** Each member of etcd is a cluster by itself, as Debian's package starts it before it is configured. */
+  readonly separateEtcds?: true;
+  /** What passes between the machines and etcd on another one takes so long each way, ms. */
+  readonly etcdDelay?: { readonly ms: number; readonly jitter: number };
+  readonly weldrs?: number;
+  readonly workers?: number;
+  /** More options of the plugins, as text of the config. */
+  readonly etcdOptions?: string;
+  readonly floatingIpOptions?: string;
+  readonly checkEvery?: string;
+  /** Nobody may hold the address in this world, so its start does not wait for that. */
+  readonly holderless?: true;
 }
 
+const clientPort = 2379;
+const peerPort = 2380;
+
 /** All of it; `close` when done. */
-export class World {
-  readonly lab = new Lab();
+export class World extends Site {
+  readonly options: WorldOptions;
   readonly nodes: WorldNode[] = [];
-  private etcdCluster: EtcdCluster | undefined;
-  private watcher: HolderWatch | undefined;
-  private endless: EndlessClient | undefined;
-  private originMachine: LabMachine | undefined;
+  private readonly etcdMachines: readonly LabMachine[];
+  private readonly etcds: EtcdCluster[] = [];
+
+  private constructor(options: WorldOptions) {
+    const apart = options.variant === 'apart';
+    super(options.weldrs ?? 2, apart ? ['main', 'control'] : ['main']);
+    this.options = options;
+    const [a, b] = [...this.machines.values()];
+    this.etcdMachines =
+      apart || a === undefined || b === undefined
+        ? [11, 12, 13].map(host => this.lab.machine(`etcd${host}`, host))
+        : [a, b, this.lab.machine('c', 3)];
+  }
 
   /** Starts all of it; resolves when the client is being answered. */
-  static async start(weldrs = 2): Promise<World> {
-    const world = new World();
+  static async start(options: WorldOptions = {}): Promise<World> {
+    const world = new World(options);
     try {
       await world.startEtcd();
-      world.startOrigins();
-      world.startWeldrs(weldrs);
+      world.startWeldrs();
       await world.settled();
-      world.endless = new EndlessClient(world.lab.machine('client', 41), serviceAddress, 8080);
-      await until('the client is answered', () => world.client.answers > 20, 20_000);
+      if (!options.holderless) await world.startClient();
       return world;
     } catch (thrown) {
       const logs = world.nodes
         .map(({ name, lines }) => `${name}:\n${lines.slice(-30).join('\n')}`)
         .join('\n');
-      await world.close();
-      throw new Error(`the world did not start\n${logs}`, { cause: thrown });
+      await world.close().catch(() => {});
+      throw new Error(`the world did not start: ${thrown}\n${logs}`, { cause: thrown });
     }
   }
 
+  /** etcd; with `separateEtcds` the one on machine a. */
   get etcd(): EtcdCluster {
-    if (this.etcdCluster === undefined) throw new Error('etcd does not run');
-    return this.etcdCluster;
-  }
-
-  get client(): EndlessClient {
-    if (this.endless === undefined) throw new Error('the client does not run');
-    return this.endless;
-  }
-
-  get watch(): HolderWatch {
-    if (this.watcher === undefined) throw new Error('nobody watches');
-    return this.watcher;
+    const [first] = this.etcds;
+    if (first === undefined) throw new Error('etcd does not run');
+    return first;
   }
 
   /** The Weldr that holds the address. */
@@ -153,92 +97,130 @@ export class World {
     return node;
   }
 
-  get passive(): WorldNode[] {
-    return this.nodes.filter(node => !this.watch.holders.includes(node.name));
+  /** The first Weldr that does not hold it. */
+  get passive(): WorldNode {
+    const node = this.nodes.find(candidate => !this.watch.holders.includes(candidate.name));
+    if (node === undefined) throw new Error('every Weldr holds the address');
+    return node;
+  }
+
+  /** The member of etcd on the machine of a Weldr; undefined: it has none. */
+  memberOf(node: WorldNode): number | undefined {
+    const index = this.etcdMachines.indexOf(node.machine);
+    return index < 0 ? undefined : index;
+  }
+
+  /** The members of etcd that are not on the machine of a Weldr; at least two. */
+  membersBeside(node: WorldNode): number[] {
+    const own = this.memberOf(node) ?? 0;
+    return [0, 1, 2].filter(index => index !== own);
+  }
+
+  /** etcd's leader is on the machine of a Weldr from now on. Not possible where etcd is apart. */
+  async leadEtcdFrom(node: WorldNode): Promise<void> {
+    const member = this.memberOf(node);
+    if (member === undefined) throw new Error(`there is no etcd on ${node.name}`);
+    await this.etcd.lead(member);
+    await sleep(500);
+  }
+
+  /** A machine that died, or whose processes ended, starts with all that belongs to it. */
+  boot(node: WorldNode): void {
+    node.machine.setCut(false);
+    const member = this.memberOf(node);
+    if (member !== undefined && !this.etcd.runs(member)) this.etcd.startMember(member);
+    if (!node.runs) node.start();
+  }
+
+  /** Undoes all that a scenario did; `settled` follows. */
+  async restore(): Promise<void> {
+    this.heal();
+    if (!this.options.separateEtcds) {
+      for (const index of this.etcdMachines.keys()) {
+        if (!this.etcd.runs(index)) this.etcd.startMember(index);
+      }
+      await this.etcd.ready();
+    }
+    for (const node of this.nodes) if (!node.runs) node.start();
   }
 
   /** Waits until one Weldr holds the address and every running one answers for the whole pool. */
   async settled(): Promise<void> {
-    await until('somebody holds the address', () => this.watch.holders.length > 0, 20_000);
+    const { holderless } = this.options;
+    if (!holderless) {
+      const isHeld = () => {
+        const ended = this.nodes.find(node => node.failed);
+        if (ended !== undefined) throw new Error(`${ended.name} has ended by itself`);
+        return this.watch.holders.length > 0;
+      };
+      await until('somebody holds the address', isHeld, startLimit);
+    }
     for (const node of this.nodes) {
       if (!node.runs) continue;
-      await until(
-        `${node.name} is in step`,
-        async () => {
-          const { status, text } = await node.admin('GET', '/cluster');
-          if ((await node.admin('GET', '/readyz')).status !== 200) return false;
-          return status === 200 && !JSON.parse(text).stale && (await node.ports()).length > 0;
-        },
-        20_000,
-      );
+      if (holderless) await until(`${node.name} answers`, () => node.view(), startLimit);
+      else await until(`${node.name} is in step`, () => node.isInStep(), startLimit);
     }
   }
 
-  async close(): Promise<void> {
-    this.endless?.close();
-    for (const node of this.nodes) node.machine.signalAll('SIGCONT');
+  override async close(): Promise<void> {
     try {
-      this.watcher?.close();
+      await super.close();
     } finally {
-      for (const node of this.nodes) {
-        await node.signal('SIGKILL');
-        node.remove();
-      }
-      await this.etcdCluster?.close();
-      await this.lab.close();
+      for (const node of this.nodes) node.remove();
+      for (const etcd of this.etcds) await etcd.close();
     }
   }
 
   private async startEtcd(): Promise<void> {
-    const machines = [11, 12, 13].map((host, i) => this.lab.machine(`etcd${i}`, host));
-    this.etcdCluster = await EtcdCluster.start({
-      places: machines.map(machine => ({
-        address: machine.address('control'),
-        clientPort: 2379,
-        peerPort: 2380,
+    const { etcdDelay, separateEtcds, etcd = 'recommended', etcdArgs = [] } = this.options;
+    const network = this.options.variant === 'apart' ? 'control' : 'main';
+    const places = this.etcdMachines.map(
+      (machine): EtcdMemberPlace => ({
+        address: machine.address(network),
+        clientPort,
+        peerPort,
         command: machine.command,
-      })),
-    });
-  }
-
-  private startOrigins(): void {
-    this.originMachine = this.lab.machine('origin', 31);
-    const script = `for (const port of ${JSON.stringify(originPorts)})
-      require('node:http').createServer((_, answer) => answer.end('hello')).listen(port, '0.0.0.0')`;
-    this.originMachine.spawn(process.execPath, ['-e', script]);
-  }
-
-  private startWeldrs(count: number): void {
-    for (let i = 0; i < count; i++) {
-      const name = `weldr${i}`;
-      this.nodes.push(new WorldNode(name, this.lab.machine(name, 21 + i), this.config(name)));
-    }
-    this.watcher = new HolderWatch(
-      serviceAddress,
-      new Map(this.nodes.map(node => [node.name, node.machine])),
+        ...(separateEtcds && { peerAddress: 'localhost' }),
+      }),
     );
+    for (const machine of this.etcdMachines) {
+      if (etcdDelay) await machine.slowDown([clientPort, peerPort], etcdDelay.ms, etcdDelay.jitter);
+    }
+    const args = [...etcdSettings[etcd], ...etcdArgs];
+    for (const group of separateEtcds ? places.map(place => [place]) : [places]) {
+      this.etcds.push(await EtcdCluster.start({ places: group, args }));
+    }
+  }
+
+  private startWeldrs(): void {
+    for (const [name, machine] of this.machines) {
+      this.nodes.push(new WorldNode(name, machine, this.config(name, machine)));
+    }
     for (const node of this.nodes) node.start();
   }
 
-  private config(name: string): string {
-    return `import { defineConfig } from 'weldr';
+  private config(name: string, machine: LabMachine): string {
+    const { workers = 1, etcdOptions = '', floatingIpOptions = '', checkEvery = '1s' } = this.options;
+    const all = this.etcds.flatMap(({ hosts }) => hosts);
+    const isOwn = (host: string) => host === `http://${machine.address()}:${clientPort}`;
+    const hosts = [...all.filter(isOwn), ...all.filter(host => !isOwn(host))];
+    return `import { defineConfig, definePlugin } from 'weldr';
 import { adminApi, etcd, floatingIp, healthCheck, roundRobin } from 'weldr/plugins';
+
+${hangingPlugin}
 export default defineConfig({
-  listen: '0.0.0.0:8080',
-  workers: 1,
+  listen: '0.0.0.0:${servicePort}',
+  workers: ${workers},
   servers: ['${this.originUrl(8000)}'],
   plugins: [
+    hanging(),
     roundRobin(),
-    healthCheck({ interval: '1s' }),
-    etcd({ hosts: ${JSON.stringify(this.etcd.hosts)}, nodeName: '${name}' }),
-    floatingIp({ address: '${serviceAddress}/24', interface: 'eth0' }),
+    healthCheck({ interval: '${checkEvery}' }),
+    etcd({ hosts: ${JSON.stringify(hosts)}, nodeName: '${name}', ${etcdOptions} }),
+    floatingIp({ address: '${serviceAddress}/24', interface: 'eth0', ${floatingIpOptions} }),
     adminApi({ listen: '127.0.0.1:8687' }),
   ],
 });
 `;
-  }
-
-  originUrl(port: number): string {
-    return `http://10.77.0.31:${port}`;
   }
 }

@@ -1,0 +1,218 @@
+// Faults of etcd: no majority, no space, slowness, a hand in the keys, three clusters instead of one.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkSaid, type Scenario, type Stage } from './scenario.ts';
+
+const minute = 60_000;
+const quota = 4 * 1024 * 1024;
+const filler = 'x'.repeat(512 * 1024);
+const leaderKey = '/weldr/v1/leader';
+
+/** How long an address may be away after what kept it away is over, ms. */
+const backWithin = 3000;
+
+async function checkBack(stage: Stage): Promise<void> {
+  await stage.within(backWithin, 'the address is back', () => stage.world.watch.holders.length === 1);
+}
+
+/** Kills all members but the one of the holder's machine for so long, ms. */
+async function loseMajority({ world }: Stage, ms: number, meanwhile: () => Promise<void>): Promise<void> {
+  const lost = world.membersBeside(world.active).slice(0, 2);
+  const began = Date.now();
+  for (const index of lost) await world.etcd.signal(index, 'SIGKILL');
+  await meanwhile();
+  await sleep(Math.max(0, began + ms - Date.now()));
+  for (const index of lost) world.etcd.startMember(index);
+  await world.etcd.ready();
+}
+
+/** The holder keeps the address over a time without a majority, ms. */
+function isFailsafe(ms: number): Pick<Scenario, 'world' | 'play'> {
+  return {
+    world: { floatingIpOptions: 'failsafe: true' },
+    async play(stage) {
+      const { world } = stage;
+      const { active } = world;
+      const said = async () =>
+        await checkSaid(stage, active, /etcd|majority/i, { since: Date.now(), where: 'log too' });
+      await stage.gap('failsafe', () => loseMajority(stage, ms, said));
+      stage.check('the address stays', world.watch.holders.join() === active.name, world.watch.holders);
+    },
+  };
+}
+
+/** Writes until etcd takes no more. */
+async function fill({ world }: Stage): Promise<void> {
+  for (let i = 0; i < 2 * (quota / filler.length); i++) {
+    const { code } = await world.clientMachine.result(
+      'etcdctl',
+      [`--endpoints=${world.etcd.hosts.join()}`, 'put', `/junk/${i}`],
+      { input: filler },
+    );
+    if (code !== 0) return;
+  }
+  throw new Error('etcd has taken more than its quota');
+}
+
+/** Makes room again, as etcd's guide says. */
+async function makeRoom({ world }: Stage): Promise<void> {
+  const ctl = (...args: string[]) => world.etcd.ctl(args, 0) ?? '';
+  ctl('del', '--prefix', '/junk/');
+  const revision = /"revision":(\d+)/.exec(ctl('endpoint', 'status', '-w', 'json'))?.[1] ?? '1';
+  ctl('compact', revision);
+  for (const index of [0, 1, 2]) world.etcd.ctl(['defrag'], index);
+  ctl('alarm', 'disarm');
+}
+
+/** Who took the address how often in a while, ms. */
+async function watchFor({ world }: Stage, ms: number): Promise<{ takings: number; away: number }> {
+  const from = Date.now();
+  await sleep(ms);
+  const to = Date.now();
+  return { takings: world.watch.takings(from, to), away: world.watch.away(from, to) };
+}
+
+/** What befalls etcd. */
+export const etcdScenarios: readonly Scenario[] = [
+  {
+    name: "etcd's leader is killed (-9), apart from the active Weldr",
+    seconds: 10,
+    async play(stage) {
+      const { world } = stage;
+      await world.etcd.lead(2);
+      const from = Date.now();
+      await world.etcd.signal(2, 'SIGKILL');
+      await sleep(6000);
+      const { longestGap } = world.client.report(from);
+      stage.check('clients do not see an election of etcd', longestGap <= 200, `${longestGap} ms`);
+    },
+  },
+  {
+    name: "etcd's leader is frozen for 6 s, apart from the active Weldr",
+    seconds: 12,
+    async play(stage) {
+      const { world } = stage;
+      await world.etcd.lead(2);
+      const from = Date.now();
+      await world.etcd.signal(2, 'SIGSTOP');
+      await sleep(6000);
+      await world.etcd.signal(2, 'SIGCONT');
+      await sleep(2000);
+      const { longestGap } = world.client.report(from);
+      stage.check('clients do not see an election of etcd', longestGap <= 200, `${longestGap} ms`);
+    },
+  },
+  {
+    name: 'the member of etcd beside the active Weldr is killed (-9)',
+    seconds: 10,
+    sharedOnly: true,
+    async play(stage) {
+      const { world } = stage;
+      const { active } = world;
+      const member = world.memberOf(active) ?? 0;
+      await world.leadEtcdFrom(world.passive);
+      const from = Date.now();
+      await world.etcd.signal(member, 'SIGKILL');
+      await sleep(6000);
+      const { longestGap } = world.client.report(from);
+      stage.check('another member is asked, and clients see nothing', longestGap <= 200, `${longestGap} ms`);
+      stage.check('the address stays', world.watch.holders.join() === active.name, world.watch.holders);
+    },
+  },
+  {
+    name: 'etcd has no majority for 60 s',
+    seconds: 80,
+    async play(stage) {
+      const { world } = stage;
+      const { active, passive } = world;
+      await stage.gap(
+        'majority',
+        async () =>
+          await loseMajority(stage, minute, async () => {
+            const since = Date.now();
+            await Promise.all([
+              checkSaid(stage, active, /etcd|majority/i, { since, where: 'log too' }),
+              checkSaid(stage, passive, /etcd|majority/i, { since, where: 'status only' }),
+            ]);
+          }),
+      );
+      await checkBack(stage);
+    },
+  },
+  { name: 'etcd has no majority for 60 s, failsafe', seconds: 80, ...isFailsafe(minute) },
+  { name: 'etcd has no majority for 12 s, failsafe', seconds: 20, measures: true, ...isFailsafe(12_000) },
+  {
+    name: 'etcd is out of space, then the active Weldr is stopped (SIGTERM)',
+    seconds: 45,
+    world: { etcdArgs: [`--quota-backend-bytes=${quota}`] },
+    async play(stage) {
+      const { world } = stage;
+      const { active, passive } = world;
+      const full = Date.now();
+      await fill(stage);
+      await checkSaid(stage, active, /space|quota/i, { since: full, where: 'log too' });
+      stage.check('who holds the address keeps it', world.watch.holders.join() === active.name);
+      const stopped = Date.now();
+      await active.signal('SIGTERM');
+      await sleep(3000);
+      // Without space nobody can take the key; who could is right, too.
+      if (world.watch.holders.join() !== passive.name) {
+        await checkSaid(stage, passive, /space|quota/i, { since: stopped, where: 'log too' });
+      }
+      await makeRoom(stage);
+      await checkBack(stage);
+    },
+  },
+  {
+    name: 'the key of the leader is written by hand, without a lease',
+    seconds: 22,
+    async play(stage) {
+      const { world } = stage;
+      const { active, passive } = world;
+      const since = Date.now();
+      const value = JSON.stringify({ schema: 1, node: 'nobody', since });
+      world.etcd.ctl(['put', leaderKey, value], 0);
+      await Promise.all(
+        [active, passive].map(node => checkSaid(stage, node, /lease/i, { since, where: 'log too' })),
+      );
+      world.etcd.ctl(['del', leaderKey], 0);
+      await checkBack(stage);
+    },
+  },
+  {
+    name: 'etcd answers 40 to 60 ms late, default lease',
+    seconds: 40,
+    world: { etcdDelay: { ms: 25, jitter: 5 } },
+    async play(stage) {
+      const { takings, away } = await watchFor(stage, 25_000);
+      stage.check(
+        'the address does not flap',
+        takings === 0 && away === 0,
+        `taken ${takings} times, away ${away} ms`,
+      );
+    },
+  },
+  {
+    name: 'etcd answers 40 to 60 ms late, a lease too short for that',
+    seconds: 40,
+    world: { etcdDelay: { ms: 25, jitter: 5 }, etcdOptions: "lease: '1s'", holderless: true },
+    async play(stage) {
+      const { takings } = await watchFor(stage, 15_000);
+      stage.check('the address does not flap', takings === 0, `taken ${takings} times in 15 s`);
+      for (const node of stage.world.nodes)
+        await checkSaid(stage, node, /lease/i, { since: 0, where: 'log too' });
+    },
+  },
+  {
+    name: 'three one-member etcd clusters with equal ids instead of one',
+    seconds: 22,
+    sharedOnly: true,
+    world: { separateEtcds: true, holderless: true },
+    async play(stage) {
+      const { world } = stage;
+      const { takings } = await watchFor(stage, 6000);
+      stage.check('nobody leads', takings === 0 && world.watch.holders.length === 0, world.watch.holders);
+      for (const node of world.nodes)
+        await checkSaid(stage, node, /cluster/i, { since: 0, where: 'log too' });
+    },
+  },
+];

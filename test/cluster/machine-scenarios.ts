@@ -1,0 +1,144 @@
+// Faults of machines: one dies, is unplugged or frozen, and comes back; one cannot serve.
+import { until } from './etcd-node.ts';
+import type { GoalName } from './goals.ts';
+import type { Scenario, Stage } from './scenario.ts';
+import type { World } from './world.ts';
+
+type EtcdLeader = 'elsewhere' | 'there, too';
+
+const seenReturning = 5000;
+
+async function placeEtcdLeader({ world }: Stage, place: EtcdLeader): Promise<void> {
+  if (world.options.variant === 'apart') return;
+  await world.leadEtcdFrom(place === 'elsewhere' ? world.passive : world.active);
+}
+
+function dies(goal: GoalName, leader: EtcdLeader): Pick<Scenario, 'seconds' | 'measures' | 'play'> {
+  return {
+    seconds: 14,
+    measures: true,
+    async play(stage) {
+      await placeEtcdLeader(stage, leader);
+      const { active } = stage.world;
+      await stage.gap(goal, () => active.machine.die(), 5000);
+      await stage.gap('diedReturns', () => stage.world.boot(active), seenReturning);
+    },
+  };
+}
+
+function isUnplugged(goal: GoalName, leader: EtcdLeader): Pick<Scenario, 'seconds' | 'measures' | 'play'> {
+  return {
+    seconds: 15,
+    measures: true,
+    async play(stage) {
+      await placeEtcdLeader(stage, leader);
+      const { machine } = stage.world.active;
+      await stage.gap(goal, () => machine.setCable('down'), 5000);
+      await stage.gap('unpluggedReturns', () => machine.setCable('up'), seenReturning);
+    },
+  };
+}
+
+/** Starts the Weldrs that do not hold the address anew; does not wait. */
+async function restartPassive({ passive }: World): Promise<void> {
+  await passive.signal('SIGTERM');
+  passive.start();
+}
+
+/** What machines suffer. */
+export const machineScenarios: readonly Scenario[] = [
+  {
+    name: "the active machine dies, etcd's leader is elsewhere",
+    short: true,
+    ...dies('diesElsewhere', 'elsewhere'),
+  },
+  {
+    name: "the active machine dies, etcd's leader with it",
+    sharedOnly: true,
+    ...dies('diesWithLeader', 'there, too'),
+  },
+  {
+    name: "the active machine is unplugged, etcd's leader is elsewhere",
+    ...isUnplugged('unpluggedElsewhere', 'elsewhere'),
+  },
+  {
+    name: "the active machine is unplugged, etcd's leader with it",
+    sharedOnly: true,
+    ...isUnplugged('unpluggedWithLeader', 'there, too'),
+  },
+  {
+    name: 'all of the active machine is frozen for 6 s',
+    seconds: 13,
+    async play(stage) {
+      const { machine } = stage.world.active;
+      await stage.gap('machineFrozen', () => machine.signalAll('SIGSTOP'), 6000);
+      await stage.gap('frozenReturns', () => machine.signalAll('SIGCONT'), 4000);
+    },
+  },
+  {
+    name: 'the active Weldr alone reaches no origin',
+    seconds: 15,
+    measures: true,
+    async play(stage) {
+      const { world } = stage;
+      await stage.gap('originless', () => world.hideOriginsFrom(world.active.machine), 9000);
+    },
+  },
+  {
+    name: 'no Weldr reaches an origin: nothing moves',
+    seconds: 13,
+    async play(stage) {
+      const { world } = stage;
+      const { active } = world;
+      const from = Date.now();
+      for (const machine of world.machines.values()) world.hideOriginsFrom(machine);
+      await new Promise(resolve => setTimeout(resolve, 9000));
+      const takings = world.watch.takings(from, Date.now());
+      stage.check('where nobody serves nothing moves', takings === 0, `${takings} times taken`);
+      stage.check('the address is where it was', world.watch.holders.join() === active.name);
+    },
+  },
+  {
+    name: 'the active machine dies while the other Weldr is being restarted',
+    seconds: 24,
+    async play(stage) {
+      const { world } = stage;
+      const { active, passive } = world;
+      const from = Date.now();
+      await restartPassive(world);
+      active.machine.die();
+      await until(
+        'the restarted one holds the address',
+        () => world.watch.holders.join() === passive.name,
+        20_000,
+      );
+      await until('the client is answered', () => world.client.answeredAfter(Date.now() - 100), 10_000);
+      const { longestGap } = world.client.report(from);
+      stage.check('the restarted one takes over', longestGap <= 6000, `${longestGap} ms`);
+      world.boot(active);
+    },
+  },
+  {
+    name: "the network between the machines comes and goes, etcd's default settings",
+    seconds: 40,
+    world: { etcd: 'plain' },
+    async play(stage) {
+      const { world } = stage;
+      const { passive } = world;
+      const from = Date.now();
+      for (let i = 0; i < 3; i++) {
+        passive.machine.setCable('down');
+        await new Promise(resolve => setTimeout(resolve, 4000));
+        passive.machine.setCable('up');
+        await new Promise(resolve => setTimeout(resolve, 4000));
+      }
+      const { longestGap } = world.client.report(from);
+      // Without pre-vote who comes back has etcd elect anew, which an acting leader has to ride out.
+      stage.check(
+        'what befalls the passive machine is not seen by clients',
+        longestGap === 0,
+        `${longestGap} ms`,
+      );
+    },
+  },
+];

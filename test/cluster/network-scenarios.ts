@@ -1,0 +1,93 @@
+// What others in the network do: a host with the same address, a client that missed the move.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EndlessClient } from './endless-client.ts';
+import { until } from './etcd-node.ts';
+import type { LabMachine } from './lab-machine.ts';
+import { checkSaid, type Scenario } from './scenario.ts';
+import { serviceAddress, servicePort } from './site.ts';
+
+/** As a router: what it has learnt of its neighbours it keeps for an hour, unless it hears something else. */
+function keepNeighbours(machine: LabMachine): void {
+  for (const name of ['base_reachable_time_ms', 'gc_stale_time']) {
+    const value = name === 'gc_stale_time' ? '3600' : '3600000';
+    machine.run('sysctl', ['-q', '-w', `net.ipv4.neigh.eth0.${name}=${value}`]);
+  }
+}
+
+/** What befalls in the network. */
+export const networkScenarios: readonly Scenario[] = [
+  {
+    name: 'a client without network while the address moves comes back after 8 s',
+    seconds: 36,
+    async play(stage) {
+      const { world } = stage;
+      const machine = world.lab.machine('absent', 42);
+      keepNeighbours(machine);
+      const client = new EndlessClient(machine, serviceAddress, servicePort);
+      try {
+        await until('it is answered', () => client.answers > 20);
+        machine.setCut(true);
+        const moving = Date.now();
+        await world.active.signal('SIGTERM');
+        await sleep(8000);
+        stage.check('the others are answered', world.client.answeredAfter(Date.now() - 500) !== undefined);
+        const takings = world.watch.takings(moving, Date.now());
+        stage.check('the address moved once', takings === 1, `${takings} times taken`);
+        machine.setCut(false);
+        const since = Date.now();
+        await stage.within(10_000, 'it is answered again', () => client.answeredAfter(since));
+      } finally {
+        client.close();
+        machine.killAll();
+        machine.setCut(true);
+      }
+    },
+  },
+  {
+    name: 'another host has the address already',
+    seconds: 36,
+    async play(stage) {
+      const { world } = stage;
+      const stranger = world.lab.machine('stranger', 51);
+      for (const node of world.nodes) await node.signal('SIGTERM');
+      await until('nobody holds the address', () => world.watch.holders.length === 0);
+      stranger.addAddress(serviceAddress);
+      try {
+        const since = Date.now();
+        for (const node of world.nodes) node.start();
+        for (const node of world.nodes) await until(`${node.name} answers`, () => node.view(), 20_000);
+        await sleep(3000);
+        stage.check('no Weldr takes it', world.watch.takings(since, Date.now()) === 0, world.watch.holders);
+        const { leader } = (await world.nodes[0]?.view()) ?? {};
+        const node = world.nodes.find(({ name }) => name === leader) ?? world.active;
+        const said = new RegExp(stranger.mac, 'i');
+        await checkSaid(stage, node, said, { since, where: 'log too' });
+      } finally {
+        stranger.removeAddress(serviceAddress);
+      }
+      await stage.within(5000, 'a Weldr takes it when it is free', () => world.watch.holders.length === 1);
+    },
+  },
+  {
+    name: 'another host takes the address while a Weldr holds it',
+    seconds: 24,
+    async play(stage) {
+      const { world } = stage;
+      const { active } = world;
+      const stranger = world.lab.machine('thief', 52);
+      const since = Date.now();
+      stranger.addAddress(serviceAddress);
+      stranger.run('arping', ['-q', '-U', '-c', '1', '-w', '1', '-I', 'eth0', serviceAddress]);
+      try {
+        // Nobody asks all the time whether somebody else has come.
+        const said = new RegExp(stranger.mac, 'i');
+        await checkSaid(stage, active, said, { since, where: 'log too', ms: 15_000 });
+      } finally {
+        stranger.removeAddress(serviceAddress);
+      }
+      await stage.within(10_000, 'clients are answered when it is gone', () =>
+        world.client.answeredAfter(Date.now() - 300),
+      );
+    },
+  },
+];

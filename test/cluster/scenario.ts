@@ -1,0 +1,183 @@
+// Scenario: one way to hurt a cluster, and Stage, on which it is played: what is measured and checked there.
+import { loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClientReport } from './endless-client.ts';
+import type { GoalName } from './goals.ts';
+import type { Overlap } from './holder-watch.ts';
+import { PoolChurn } from './pool-churn.ts';
+import type { Site } from './site.ts';
+import type { World, WorldOptions } from './world.ts';
+import type { ClusterView, WorldNode } from './world-node.ts';
+
+/** One way to hurt a cluster. */
+export interface Scenario<W extends Site = World> {
+  readonly name: string;
+  /** About how long it takes, with the time until all is whole again, s. */
+  readonly seconds: number;
+  /** The world that it needs, where it is not the usual one. */
+  readonly world?: WorldOptions;
+  /** Played in each run, as it measures a gap; the others are played once in a suite. */
+  readonly measures?: true;
+  /** Short enough for every test run. */
+  readonly short?: true;
+  /** Not where etcd has machines of its own. */
+  readonly sharedOnly?: true;
+  play(stage: Stage<W>): Promise<void>;
+}
+
+/** What the client saw of one thing that happened. */
+export interface Figure extends ClientReport {
+  readonly goal: GoalName;
+  /** For how long no kernel had the address, ms. */
+  readonly away: number;
+  /** The machine's load average of a minute. */
+  readonly load: number;
+}
+
+/** Something that has to hold. */
+export interface Check {
+  readonly claim: string;
+  readonly holds: boolean;
+  /** What was there instead, or with it. */
+  readonly seen: string;
+}
+
+/** What came of a scenario. */
+export interface Outcome {
+  readonly figures: readonly Figure[];
+  readonly checks: readonly Check[];
+  /** Times when two machines had the address. */
+  readonly overlaps: readonly Overlap[];
+  /** Requests that were answered with an error, or not at all in five seconds. */
+  readonly failed: number;
+  /** Acknowledged changes of the pool that are lost, in words. */
+  readonly lost: readonly string[];
+  readonly changes: number;
+  readonly refusedChanges: number;
+  /** Why it could not be played to its end. */
+  readonly error?: string;
+}
+
+// What a client must see of a fault before its gap counts as over.
+const gapLimit = 12_000;
+
+/** A world with a scenario in it, and what was found. */
+export class Stage<W extends Site = World> {
+  readonly world: W;
+  readonly figures: Figure[] = [];
+  readonly checks: Check[] = [];
+
+  constructor(world: W) {
+    this.world = world;
+  }
+
+  /** Measures what the client sees from before `happen` until at least `ms` later, and until it is answered again. */
+  async gap(goal: GoalName, happen: () => unknown, ms = 4000): Promise<void> {
+    const { client, watch } = this.world;
+    const load = loadavg()[0] ?? 0;
+    const from = Date.now();
+    await happen();
+    await sleep(Math.max(0, from + ms - Date.now()));
+    const since = Date.now();
+    while (client.answeredAfter(since) === undefined && Date.now() < since + gapLimit) await sleep(50);
+    const to = Date.now();
+    this.figures.push({ goal, load, away: watch.away(from, to), ...client.report(from, to) });
+  }
+
+  /** Notes whether something holds; the scenario goes on. */
+  check(claim: string, holds: boolean, seen: unknown = ''): void {
+    const text = typeof seen === 'string' ? seen.trim().replaceAll('\n', ' ') : JSON.stringify(seen);
+    this.checks.push({ claim, holds, seen: text });
+  }
+
+  /** Notes whether something comes to hold within `ms`, and when. */
+  async within(
+    ms: number,
+    claim: string,
+    holds: () => unknown,
+    seen: () => unknown = () => '',
+  ): Promise<void> {
+    const began = performance.now();
+    for (;;) {
+      const isSo = Boolean(await holds());
+      const took = Math.round(performance.now() - began);
+      if (isSo) return this.check(claim, true, `after ${took} ms`);
+      if (took >= ms) return this.check(claim, false, { within: ms, seen: seen() });
+      await sleep(100);
+    }
+  }
+}
+
+const reasonWithin = 5000;
+
+/** Checks that a node says why, in `GET /cluster` and, if `where` is `log too`, in an error of its log. */
+export async function checkSaid(
+  stage: Stage,
+  node: WorldNode,
+  why: RegExp,
+  { since, where, ms = reasonWithin }: { since: number; where: 'log too' | 'status only'; ms?: number },
+): Promise<void> {
+  // One that is late is asked once all the same, to show what it says instead.
+  const left = Math.max(0, since + ms - Date.now());
+  let view: ClusterView | undefined;
+  const spoken = () =>
+    [view?.address?.reason, view?.election?.reason].filter(text => typeof text === 'string');
+  const errors = () => node.errorsSince(since).map(({ text }) => text);
+  const checks = [
+    stage.within(
+      left,
+      `GET /cluster of ${node.name} says why (${why})`,
+      async () => {
+        view = await node.view();
+        return spoken().some(text => why.test(text));
+      },
+      () => ({ address: view?.address, election: view?.election }),
+    ),
+  ];
+  if (where === 'log too') {
+    checks.push(
+      stage.within(
+        left,
+        `an error in the log of ${node.name} says why (${why})`,
+        () => errors().some(text => why.test(text)),
+        () => errors().slice(-3),
+      ),
+    );
+  }
+  await Promise.all(checks);
+}
+
+/** Plays a scenario in a running world of Weldrs, which is whole again afterwards if there is no `error`. */
+export async function play(world: World, scenario: Scenario): Promise<Outcome> {
+  const stage = new Stage(world);
+  const from = Date.now();
+  let churn: PoolChurn | undefined;
+  let lost: string[] = [];
+  let error: string | undefined;
+  try {
+    await world.settled();
+    if (!world.options.holderless) {
+      churn = new PoolChurn(world);
+      await sleep(1000);
+      // On a busy machine the address may have been away for a moment.
+      await world.settled();
+    }
+    await scenario.play(stage);
+    await world.restore();
+    await world.settled();
+    lost = (await churn?.stop()) ?? [];
+  } catch (thrown) {
+    error = String(thrown);
+    await churn?.halt();
+  }
+  return {
+    figures: stage.figures,
+    checks: stage.checks,
+    overlaps: world.watch.overlaps(from),
+    failed: churn === undefined ? 0 : world.client.report(from).failed,
+    lost,
+    changes: churn?.acknowledged ?? 0,
+    refusedChanges: churn?.refused ?? 0,
+    ...(error !== undefined && { error }),
+  };
+}

@@ -1,0 +1,167 @@
+// WorldNode: a Weldr on its machine, with what it logs and what its admin API says.
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { childrenOf, makeFolder } from '../support/weldr.ts';
+import type { LabMachine, ProgramResult } from './lab-machine.ts';
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const command = join(project, 'bin/weldr.ts');
+const errorLevel = 50;
+
+const record = z.looseObject({ level: z.number(), time: z.iso.datetime(), msg: z.string().default('') });
+const reasons = z.looseObject({
+  stale: z.boolean(),
+  leader: z.string().nullable(),
+  address: z
+    .looseObject({
+      held: z.boolean(),
+      by: z.string().nullable().optional(),
+      reason: z.string().nullable().optional(),
+    })
+    .optional(),
+  election: z
+    .looseObject({ state: z.string().optional(), reason: z.string().nullable().optional() })
+    .optional(),
+});
+
+/** What `GET /cluster` says of the leadership and of the address. */
+export type ClusterView = z.output<typeof reasons>;
+
+/** A Weldr on its machine. */
+export class WorldNode {
+  readonly name: string;
+  readonly machine: LabMachine;
+  /** The lines that it logged. */
+  readonly lines: string[] = [];
+  private readonly folder = makeFolder(project);
+  private child: ChildProcess | undefined;
+
+  constructor(name: string, machine: LabMachine, config: string) {
+    this.name = name;
+    this.machine = machine;
+    writeFileSync(join(this.folder, 'weldr.config.ts'), config);
+  }
+
+  start(): void {
+    this.child = this.machine.spawn(process.execPath, ['-C', 'weldr-source', command, 'start'], {
+      cwd: this.folder,
+      env: { ...process.env, NODE_ENV: 'production' },
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      if (stream !== null) createInterface({ input: stream }).on('line', text => this.lines.push(text));
+    }
+  }
+
+  /** The manager's process. */
+  get pid(): number {
+    const { pid } = this.child ?? {};
+    if (pid === undefined) throw new Error(`${this.name} does not run`);
+    return pid;
+  }
+
+  get runs(): boolean {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Has it ended with an error, not by a signal? */
+  get failed(): boolean {
+    return (this.child?.exitCode ?? 0) !== 0;
+  }
+
+  /** The processes of its workers. */
+  workers(): number[] {
+    return childrenOf(this.pid).filter(pid => isWorker(pid));
+  }
+
+  /** Signals the manager; resolves when it is gone for SIGTERM and SIGKILL. */
+  async signal(signal: NodeJS.Signals): Promise<void> {
+    const { child } = this;
+    if (child === undefined || !this.runs) return;
+    const gone = new Promise(resolve => child.once('exit', resolve));
+    child.kill(signal);
+    if (signal === 'SIGTERM' || signal === 'SIGKILL') await gone;
+  }
+
+  /** Runs the command `weldr` on its machine. */
+  async weldr(...args: string[]): Promise<ProgramResult> {
+    return await this.machine.result(process.execPath, ['-C', 'weldr-source', command, ...args], {
+      cwd: this.folder,
+    });
+  }
+
+  /** Calls its admin API. The status is 0 when there is no answer within `seconds`. */
+  async admin(
+    method: string,
+    path: string,
+    body?: unknown,
+    seconds = 5,
+  ): Promise<{ status: number; text: string }> {
+    const data = body === undefined ? [] : ['--data-binary', '@-'];
+    const url = `http://127.0.0.1:8687${path}`;
+    const args = ['-s', '-m', String(seconds), '-X', method, ...data, '-w', '\n%{http_code}', url];
+    const { stdout } = await this.machine.result('curl', args, {
+      ...(body !== undefined && { input: JSON.stringify(body) }),
+    });
+    const split = stdout.lastIndexOf('\n');
+    return { status: Number(stdout.slice(split + 1)), text: stdout.slice(0, Math.max(0, split)) };
+  }
+
+  /** What `GET /cluster` says; undefined: nothing. */
+  async view(): Promise<ClusterView | undefined> {
+    const { status, text } = await this.admin('GET', '/cluster');
+    return status === 200 ? reasons.parse(JSON.parse(text)) : undefined;
+  }
+
+  /** What it has logged as errors from a wall time (ms) on: message and fields, as text. */
+  errorsSince(at: number): { at: number; text: string }[] {
+    return this.lines.flatMap(line => {
+      const { data } = record.safeParse(parsed(line));
+      if (data === undefined || data.level < errorLevel || Date.parse(data.time) < at) return [];
+      const { level: _, time, ...said } = data;
+      return [{ at: Date.parse(time), text: JSON.stringify(said) }];
+    });
+  }
+
+  /** Does its pool serve, and follow the cluster? */
+  async isInStep(): Promise<boolean> {
+    const { status, text } = await this.admin('GET', '/cluster');
+    if (status !== 200 || JSON.parse(text).stale) return false;
+    return (await this.admin('GET', '/readyz')).status === 200 && (await this.ports()).length > 0;
+  }
+
+  /** The ports of the servers in its pool. */
+  async ports(): Promise<number[]> {
+    const { status, text } = await this.admin('GET', '/servers');
+    if (status !== 200) return [];
+    const { servers } = JSON.parse(text) as { servers: { port: number | string; reason: string }[] };
+    return servers
+      .filter(({ reason }) => reason !== 'removed')
+      .map(({ port }) => Number(port))
+      .sort();
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Is it a worker, and not another child of the manager? */
+function isWorker(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('weldr: worker');
+  } catch {
+    return false;
+  }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
