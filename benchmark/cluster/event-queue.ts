@@ -18,10 +18,14 @@ export class EventQueue {
     }
   }
 
-  /** Lets everything happen until a time. */
-  runUntil(end: number): void {
-    while ((this.heap[0]?.at ?? Number.POSITIVE_INFINITY) <= end) this.runNext();
-    this.now = end;
+  /** Lets everything happen until a time, but so many things at most; returns how many it were. */
+  runUntil(end: number, most = Number.POSITIVE_INFINITY): number {
+    let steps = 0;
+    while (steps < most && (this.heap[0]?.at ?? Number.POSITIVE_INFINITY) <= end) {
+      this.runNext();
+      steps++;
+    }
+    return steps;
   }
 
   /** Lets the next thing happen; false: there is none. */

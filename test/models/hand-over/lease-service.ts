@@ -1,11 +1,27 @@
 // A model of etcd as the election sees it: one key with a lease, terms of Raft, and the ways in which it is late or
 // its leader is not what it was. Times are true times in ms.
-import type { Chance, EventQueue } from './event-queue.ts';
+import type { Chance, EventQueue } from '../../../benchmark/cluster/event-queue.ts';
 
 /** The key `leader`. */
 export interface LeaderKey {
   readonly revision: number;
+  readonly node: number;
   expiry: number;
+}
+
+/** Who may go on without etcd: the leader, by the word of all members. */
+export interface FailsafeList {
+  readonly revision: number;
+  readonly leader: number;
+  readonly members: readonly number[];
+}
+
+/** What the winner of the key learns. */
+export interface Won {
+  readonly revision: number;
+  readonly released: boolean;
+  /** The revision of the leadership before. */
+  readonly before: number;
 }
 
 const electionTimeout = 1000;
@@ -13,9 +29,17 @@ const expiryCheck = 500;
 
 /** etcd. */
 export class LeaseService {
+  readonly identity: number;
   key: LeaderKey | undefined;
   /** The key `last-leader`. */
   released = true;
+  last = 0;
+  /** Who was named to follow the last leader. */
+  next: number | undefined;
+  /** The list of failsafe. */
+  list: FailsafeList | undefined;
+  /** Nodes that are there, and until when. */
+  readonly nodes = new Map<number, number>();
   private readonly queue: EventQueue;
   private readonly chance: Chance;
   private readonly lease: number;
@@ -26,13 +50,15 @@ export class LeaseService {
   private electedAt = 0;
   /** Until when a leader that was cut off still believes in itself. */
   private staleUntil = 0;
+  private elections = 0;
   private readonly deleted: () => void;
 
-  constructor(queue: EventQueue, chance: Chance, lease: number, deleted: () => void) {
+  constructor(queue: EventQueue, chance: Chance, lease: number, deleted: () => void, identity = 0) {
     this.queue = queue;
     this.chance = chance;
     this.lease = lease;
     this.deleted = deleted;
+    this.identity = identity;
     this.newRate();
     queue.at(chance.between(0, expiryCheck), () => this.checkExpiry());
   }
@@ -47,12 +73,25 @@ export class LeaseService {
   }
 
   /** Wins the key if nobody has it. `leaseFrom`: when the lease was granted. */
-  take(leaseFrom: number): { revision: number; released: boolean } | undefined {
+  take(node: number, leaseFrom: number): Won | undefined {
     if (this.key !== undefined) return undefined;
-    const { released } = this;
+    const { released, last } = this;
     this.released = false;
-    this.key = { revision: ++this.revisions, expiry: leaseFrom + this.lease * this.rate };
-    return { revision: this.revisions, released };
+    this.next = undefined;
+    this.last = ++this.revisions;
+    this.key = { node, revision: this.last, expiry: leaseFrom + this.lease * this.rate };
+    return { revision: this.last, released, before: last };
+  }
+
+  /** Writes the list of failsafe, if the leadership and the list are as they were seen. */
+  writeList(
+    leadership: number,
+    seen: number,
+    list: Omit<FailsafeList, 'revision'>,
+  ): FailsafeList | undefined {
+    if (this.key?.revision !== leadership || (this.list?.revision ?? 0) !== seen) return undefined;
+    this.list = { ...list, revision: ++this.revisions };
+    return this.list;
   }
 
   /**
@@ -65,30 +104,36 @@ export class LeaseService {
     return true;
   }
 
-  release(revision: number, released: boolean): void {
-    if (this.key?.revision !== revision) return;
-    this.released = released;
+  /** Ends a leadership; `compare`: if it is this one. */
+  release(revision: number, released: boolean, compare: boolean, next?: number): void {
+    if (this.key === undefined || (compare && this.key.revision !== revision)) return;
+    if (released) this.released = true;
+    this.next = next;
     this.remove();
   }
 
   /** The leader is cut off, or dies: it may believe in itself for two election timeouts, another follows. */
-  loseLeader(): void {
+  loseLeader(span = 0): void {
     const { queue, chance } = this;
     if (!this.hasLeader) return;
     this.staleUntil = queue.now + chance.between(0, 2 * electionTimeout);
-    this.electedAt = queue.now + chance.between(electionTimeout, 2 * electionTimeout);
-    const elected = this.electedAt;
-    queue.at(elected, () => {
+    this.electedAt = queue.now + span + chance.between(electionTimeout, 2 * electionTimeout);
+    const election = ++this.elections;
+    queue.at(this.electedAt, () => {
+      if (election !== this.elections) return;
       this.newRate();
       // A new leader gives every lease its full time, and an election timeout more.
-      if (this.key !== undefined) this.key.expiry = elected + (this.lease + electionTimeout) * this.rate;
+      if (this.key !== undefined) this.key.expiry = queue.now + (this.lease + electionTimeout) * this.rate;
+      for (const [node, expiry] of this.nodes) this.nodes.set(node, Math.max(expiry, queue.now + 10_000));
     });
   }
 
   private checkExpiry(): void {
     const { queue, chance, key } = this;
     queue.at(queue.now + expiryCheck, () => this.checkExpiry());
-    if (key === undefined || !this.hasLeader || queue.now < key.expiry) return;
+    if (!this.hasLeader) return;
+    for (const [node, expiry] of this.nodes) if (queue.now >= expiry) this.nodes.delete(node);
+    if (key === undefined || queue.now < key.expiry) return;
     // Once proposed it is done, whatever renewals come meanwhile.
     queue.at(queue.now + chance.between(1, 60), () => {
       if (this.key === key) this.remove();
@@ -101,6 +146,6 @@ export class LeaseService {
   }
 
   private newRate(): void {
-    this.rate = 1 + this.chance.between(-0.003, 0.003);
+    this.rate = 1 + this.chance.between(-0.005, 0.005);
   }
 }

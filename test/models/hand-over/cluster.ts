@@ -1,0 +1,214 @@
+// A model of the hand-over (plugins/etcd/election.ts, plugins/floating-ip): machines with drifting clocks whose
+// processes are frozen, killed and cut off at random, kernels that are late, an etcd that changes its leader and loses
+// its majority. It looks for two machines that hold the address at once, and for an address that nobody holds though
+// all is well.
+import { Chance, EventQueue } from '../../../benchmark/cluster/event-queue.ts';
+import { LeaseService } from './lease-service.ts';
+import { Machine } from './machine.ts';
+import { Network } from './network.ts';
+import type { Adversary, Protocol } from './protocol.ts';
+
+/** All of it. */
+export class Cluster {
+  readonly queue = new EventQueue();
+  readonly chance: Chance;
+  readonly net: Network;
+  readonly etcds: readonly LeaseService[];
+  readonly machines: Machine[] = [];
+  readonly p: Protocol;
+  readonly a: Adversary;
+  /** Who held the address together with whom. */
+  readonly twoHolders: string[] = [];
+  /** When nobody held it though all was well. */
+  readonly nobody: string[] = [];
+  handOvers = 0;
+  /** Is this a bad day? */
+  stormy = true;
+  private stormEnds = 0;
+  /** How much longer this storm waits between its strikes than the worst. */
+  private temper = 1;
+  private mustHold = false;
+  private lastHolder: Machine | undefined;
+
+  constructor(p: Protocol, a: Adversary, seed: number) {
+    this.p = p;
+    this.a = a;
+    this.chance = new Chance(seed * 7919);
+    this.net = new Network(this);
+    const { queue, chance } = this;
+    const gone = () => {
+      for (const { manager } of this.machines) manager?.keyIsGone();
+    };
+    this.etcds = Array.from(
+      { length: a.split ? 3 : 1 },
+      (_, identity) => new LeaseService(queue, chance, p.lease, gone, identity),
+    );
+    for (let i = 0; i < a.nodes; i++) this.machines.push(new Machine(this, i));
+  }
+
+  /** Runs to the end, or for so many steps; returns how many it were. */
+  run(): number {
+    for (const machine of this.machines) machine.start();
+    this.storm();
+    for (const machine of this.machines) this.hurt(machine);
+    for (const etcd of this.etcds) this.hurtEtcd(etcd);
+    return this.queue.runUntil(this.a.duration, this.a.steps);
+  }
+
+  /** A machine holds the address now. */
+  held(machine: Machine): void {
+    const now = Math.round(this.queue.now);
+    for (const other of this.machines) {
+      if (other !== machine && other.kernel.held) {
+        this.twoHolders.push(`${other.name} and ${machine.name} at ${now} ms`);
+      }
+    }
+    if (this.lastHolder !== machine) this.handOvers++;
+    this.lastHolder = machine;
+  }
+
+  /** A machine does not hold it any more. */
+  letGo(): void {
+    this.lookForHolder();
+  }
+
+  private lookForHolder(): void {
+    if (!this.mustHold || this.machines.some(({ kernel }) => kernel.held)) return;
+    this.mustHold = false;
+    this.nobody.push(`at ${Math.round(this.queue.now)} ms`);
+  }
+
+  // --- the weather -----------------------------------------------------------------------------------------------
+
+  private storm(): void {
+    const { queue, a, chance, machines } = this;
+    this.stormy = true;
+    this.mustHold = false;
+    this.stormEnds = queue.now + a.storm;
+    this.temper = chance.happens(0.5) ? 1 : 6;
+    if (chance.happens(0.5)) this.cutOffLeader();
+    queue.at(this.stormEnds, () => {
+      this.stormy = false;
+      const calmEnds = this.stormEnds + a.calm;
+      // Some may stay dead, the others are there from now on.
+      let dead = a.dead;
+      const first = Math.floor(chance.between(0, machines.length));
+      for (const machine of [...machines.slice(first), ...machines.slice(0, first)]) {
+        if (machine.manager?.alive || (dead-- > 0 && chance.happens(0.5))) continue;
+        machine.start();
+      }
+      if (!a.split) {
+        queue.at(this.stormEnds + a.bound, () => {
+          this.mustHold = true;
+          this.lookForHolder();
+        });
+      }
+      queue.at(calmEnds, () => {
+        for (const machine of machines) machine.start();
+        this.storm();
+      });
+    });
+  }
+
+  /** Lets something happen later, if it is a bad day then. */
+  private inStorm(ms: number, fn: () => void): void {
+    this.queue.at(this.queue.now + ms, () => {
+      if (this.stormy) fn();
+    });
+  }
+
+  private hurtEtcd(etcd: LeaseService): void {
+    const { chance, queue } = this;
+    queue.at(queue.now + chance.between(3000, 20_000), () => {
+      const left = this.stormEnds - queue.now;
+      if (this.stormy) etcd.loseLeader(chance.happens(0.4) ? Math.min(left, chance.between(0, 15_000)) : 0);
+      this.hurtEtcd(etcd);
+    });
+  }
+
+  private hurt(machine: Machine): void {
+    const { chance, queue } = this;
+    queue.at(queue.now + this.temper * chance.between(200, 5000), () => {
+      if (this.stormy) this.strike(machine);
+      this.hurt(machine);
+    });
+  }
+
+  private strike(machine: Machine): void {
+    const { chance, queue, a } = this;
+    const length = chance.happens(0.5) ? chance.between(50, 3000) : chance.between(1000, 9000);
+    const span = Math.min(length, this.stormEnds - queue.now);
+    const until = queue.now + span;
+    const { manager } = machine;
+    const kind = chance.next();
+    if (kind < 0.12) manager?.freeze(span);
+    else if (kind < 0.24) for (const holder of machine.holders) holder.freeze(span);
+    else if (kind < 0.36) machine.freeze(span);
+    else if (kind < 0.46) machine.etcdCutUntil = until;
+    else if (kind < 0.52) machine.peersCutUntil = until;
+    else if (kind < 0.6) machine.etcdCutUntil = machine.peersCutUntil = until;
+    else if (kind < 0.68) this.killManager(machine, span);
+    else if (kind < 0.73) machine.killHolders();
+    else if (kind < 0.76) this.killAfterSilence(machine);
+    else if (kind < 0.86) {
+      this.killManager(machine, span);
+      machine.killHolders();
+    } else if (kind < 0.96 || !a.pauses) this.stop(machine, span);
+    else machine.pause(span);
+  }
+
+  private killManager(machine: Machine, span: number): void {
+    machine.killManager();
+    const down = this.chance.happens(0.3) ? this.chance.between(50, 500) : span;
+    if (this.stormy) this.inStorm(down, () => machine.start());
+    // What a stop began before it grew calm.
+    else this.queue.at(this.queue.now + down, () => machine.start());
+  }
+
+  /** The leader is cut off from etcd, but not from the others, of which one was away or starts anew meanwhile. */
+  private cutOffLeader(): void {
+    const { chance, queue, machines } = this;
+    this.inStorm(chance.between(2000, 8000), () => {
+      const leader = machines.find(({ kernel }) => kernel.held);
+      const others = machines.filter(machine => machine !== leader);
+      const other = others[Math.floor(chance.between(0, others.length))];
+      if (leader === undefined || other === undefined) return;
+      const kind = chance.next();
+      // Away for longer than a node counts as there: it is not on the list any more.
+      if (kind < 0.66) other.killManager();
+      const awayFor = kind < 0.66 ? chance.between(10_500, 13_000) : 0;
+      // It comes back before the leader is cut off, so that it is being put on the list, or after.
+      const back = kind < 0.33 ? -chance.between(200, 2500) : chance.between(2300, 5500);
+      const cut = () => {
+        leader.etcdCutUntil = Math.min(this.stormEnds, queue.now + chance.between(6000, 9000));
+      };
+      this.inStorm(awayFor + Math.max(0, -back), cut);
+      this.inStorm(awayFor + Math.max(0, back), () => {
+        other.killManager();
+        this.inStorm(chance.between(10, 300), () => other.start());
+      });
+    });
+  }
+
+  /** The manager is silent for long enough, then its holder dies with what it has begun. */
+  private killAfterSilence(machine: Machine): void {
+    machine.manager?.freeze(this.p.silence + this.chance.between(100, 300));
+    this.inStorm(this.p.silence + this.chance.between(0, 200), () => machine.killHolders());
+  }
+
+  /** A planned stop, of which some name who is to follow; or only a hand-over. */
+  private stop(machine: Machine, span: number): void {
+    const { chance, machines } = this;
+    const { manager } = machine;
+    if (!manager?.alive) return;
+    const others = machines.filter(other => other !== machine);
+    const next = chance.happens(0.5) ? others[Math.floor(chance.between(0, others.length))]?.name : undefined;
+    const ends = chance.happens(0.6);
+    manager.step(() => {
+      if (ends) manager.retired = true;
+      manager.resign(() => {
+        if (ends) this.killManager(machine, span);
+      }, next);
+    });
+  }
+}

@@ -1,0 +1,164 @@
+// The protocol of the hand-over that the model plays: its times in ms, and its precautions, each of which can be left
+// out to see what it is for.
+import { clockDrift } from '../../../plugins/etcd/election.ts';
+import { commandTime, kernelLateness } from '../../../plugins/floating-ip/address-holder.ts';
+
+/** Times and precautions. */
+export interface Protocol {
+  readonly lease: number;
+  readonly renew: number;
+  readonly holdOff: number;
+  /** The share by which two clocks may differ, as the protocol reckons. */
+  readonly clockDrift: number;
+  /** Does a fence of nftables exclude? Otherwise the lifetime of the address does. */
+  readonly fence: boolean;
+  /** How long a ticket for a change of the fence is good. */
+  readonly ticket: number;
+  /** How late the kernel may be, as the holder reckons: with the fence, and with an address. */
+  readonly fenceLateness: number;
+  readonly kernelLateness: number;
+  /** What a command that sets an address may take, as the holder reckons. */
+  readonly commandTime: number;
+  /** A holder that hears nothing for this long closes the session. */
+  readonly silence: number;
+  /** How long nodes other than the one that is named in a hand-over stand back. */
+  readonly preference: number;
+  /** Without a majority of etcd go on by the word of all other candidates. */
+  readonly failsafe: boolean;
+  /** How long that word counts. */
+  readonly promise: number;
+  /** How long the leader waits for that word. */
+  readonly peerPatience: number;
+
+  // --- precautions ---------------------------------------------------------------------------------------------
+
+  /** Count a lease from the time when the renewal was asked for, not from its answer. */
+  readonly countFromAsking: boolean;
+  /** Have etcd's majority confirm each renewal. */
+  readonly confirm: boolean;
+  /** Wait for the hold-off that the one before counts on. */
+  readonly waitHoldOff: boolean;
+  /** Say `released` only after having acted. */
+  readonly releaseOnlyAfterActing: boolean;
+  /** End a command that was frozen for a second or more before the kernel knew of it, where there is no fence. */
+  readonly guard: boolean;
+  /** A change of the fence needs a ticket that has not expired. */
+  readonly tickets: boolean;
+  /** Reckon with a change of the fence that comes in the last moment of its ticket. */
+  readonly reckonTicket: boolean;
+  /** No two holders of a machine give tickets the same name. */
+  readonly uniqueTickets: boolean;
+  /** Refuse orders of a session that was closed. */
+  readonly closeForEver: boolean;
+  /** End the leadership in etcd only when the address is really gone. */
+  readonly surrenderWhenGone: boolean;
+  /** Compare the key's create revision when a leadership is ended. */
+  readonly compareRevision: boolean;
+  /** Tell the manager that a session is closed before ending it in etcd, so that it knows though the holder dies. */
+  readonly tellBeforeSurrender: boolean;
+  /** Keep the key for as long as the last order holds, unless the holder says that the address is gone. */
+  readonly keepKeyUntilGone: boolean;
+  /** Run one command after another. */
+  readonly oneCommandAtATime: boolean;
+  /** A manager whose session its holder has closed steps down. */
+  readonly stepDownWhenRefused: boolean;
+  /** Do not lead while members of etcd differ in their identity, or a majority of them has not told it. */
+  readonly compareIdentity: boolean;
+
+  // --- precautions of failsafe -----------------------------------------------------------------------------------
+
+  /** Ask every member, not a majority of them. */
+  readonly askAll: boolean;
+  /** Count a promise from the time when it was asked for. */
+  readonly countPromiseFromAsking: boolean;
+  /** A member that has promised does not stand. */
+  readonly keepPromise: boolean;
+  /** A leadership that has ended is not taken up again by promises. */
+  readonly unbroken: boolean;
+  /** Promise nothing while a campaign of one's own is under way or won. */
+  readonly refuseWhileStanding: boolean;
+  /** Only who is on the list in etcd may stand. */
+  readonly onlyListed: boolean;
+  /** Reckon with lists whose writing was not answered. */
+  readonly reckonUnansweredLists: boolean;
+  /** After a start wait for longer than a promise may last that was made before. */
+  readonly waitAfterStart: boolean;
+  /** Where the list names nobody, anybody may stand. */
+  readonly anybodyForEmptyList: boolean;
+}
+
+/** What the plugins do by default. */
+export const protocol: Protocol = {
+  lease: 2000,
+  renew: 250,
+  holdOff: 300,
+  clockDrift,
+  fence: true,
+  ticket: 300,
+  fenceLateness: 50,
+  kernelLateness,
+  commandTime,
+  silence: 600,
+  preference: 1500,
+  failsafe: false,
+  promise: 2300,
+  peerPatience: 250,
+  countFromAsking: true,
+  confirm: true,
+  waitHoldOff: true,
+  releaseOnlyAfterActing: true,
+  guard: true,
+  tickets: true,
+  reckonTicket: true,
+  uniqueTickets: true,
+  closeForEver: true,
+  surrenderWhenGone: true,
+  compareRevision: true,
+  tellBeforeSurrender: true,
+  keepKeyUntilGone: true,
+  oneCommandAtATime: true,
+  stepDownWhenRefused: true,
+  compareIdentity: true,
+  askAll: true,
+  countPromiseFromAsking: true,
+  keepPromise: true,
+  unbroken: true,
+  refuseWhileStanding: true,
+  onlyListed: true,
+  reckonUnansweredLists: true,
+  waitAfterStart: true,
+  anybodyForEmptyList: true,
+};
+
+/** What the model does to it. */
+export interface Adversary {
+  readonly nodes: number;
+  /** The time of one run, ms. */
+  readonly duration: number;
+  /** Bad days and calm ones take turns: how long each lasts. */
+  readonly storm: number;
+  readonly calm: number;
+  /** Within this much of calm somebody holds the address. */
+  readonly bound: number;
+  /** How many nodes may stay dead through the calm. */
+  readonly dead: number;
+  /** Machines are paused: their kernels, too. The protocol does not guard against it. */
+  readonly pauses: boolean;
+  /** etcd was set up as clusters of one member each. */
+  readonly split: boolean;
+  /** Of how many steps a run consists at most. */
+  readonly steps: number;
+}
+
+/** What is likely on bad days. */
+export const adversary: Adversary = {
+  nodes: 3,
+  duration: 120_000,
+  storm: 40_000,
+  calm: 20_000,
+  bound: 15_000,
+  dead: 1,
+  pauses: false,
+  split: false,
+  steps: Number.POSITIVE_INFINITY,
+};
