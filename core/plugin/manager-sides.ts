@@ -26,6 +26,7 @@ import type { MetricSums } from './metric-sums.ts';
 import type { ManagerStatus } from './plugin.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 import { RolesByPool } from './roles-by-pool.ts';
+import type { RunningPlugin } from './running-plugin.ts';
 import { type ProblemReport, ScopeLists } from './scope-lists.ts';
 import { ScopedManagerHooks } from './scoped-manager-hooks.ts';
 import { startWithin } from './start-bound.ts';
@@ -159,7 +160,8 @@ export class ManagerSides {
       recorder: this.options.sums.recordManager(),
       admin: this.admin,
       covers: (instance, pool) => this.roles.covers(instance, pool),
-      metricFamilies: () => this.metricFamilies(),
+      metricFamilies: names => this.metricFamilies(names),
+      plugins: () => this.plugins(),
       memoryOf: instance => this.memoryOf(instance),
       listensOn: address => void this.addresses.push(address),
       hooksOf: ({ scope }) => (scope.kind === 'config' ? this.hooks : this.scopedHooks.add()),
@@ -233,13 +235,37 @@ export class ManagerSides {
   }
 
   /** The label with the instance's name stands only where a plugin stands more than once. */
-  private metricFamilies(): readonly MetricFamily[] {
+  private metricFamilies(names?: readonly string[]): readonly MetricFamily[] {
     const placesOf = Map.groupBy(this.running, ({ instance }) => instance.plugin.name);
     const repeated = new Set<string>();
     for (const started of placesOf.values()) {
       if (started.length > 1) for (const { instance } of started) repeated.add(instance.name);
     }
-    return this.options.sums.collect(name => (repeated.has(name) ? name : undefined));
+    return this.options.sums.collect(name => (repeated.has(name) ? name : undefined), names);
+  }
+
+  private plugins(): readonly RunningPlugin[] {
+    // A `when` is none itself: its plugins stand for it.
+    const shown = (list: Iterable<StartedManagerSide>, kind: Scope['kind']) =>
+      [...list].filter(({ instance: { scope, plugin } }) => {
+        return scope.kind === kind && (plugin.worker ?? plugin.manager ?? plugin.kind) !== undefined;
+      });
+    const ofConfig = shown(this.running, 'config');
+    const placed = [...this.placed.values()].flat();
+    const inside = (kind: Scope['kind']) => shown(placed, kind);
+    return [...ofConfig, ...inside('route'), ...inside('pool')].map(({ instance }) => {
+      const { plugin, name, scope, conditions, definedAs } = instance;
+      const { id, role } = plugin;
+      return {
+        instance: name,
+        plugin: plugin.name,
+        id,
+        role,
+        scope,
+        conditional: conditions.length > 0,
+        definedAs,
+      };
+    });
   }
 
   private memoryOf({ name, plugin }: PluginInstance): unknown {

@@ -103,14 +103,18 @@ export class MetricSums {
 
   /**
    * All metrics with their values. `labelOf` returns what is to stand as `plugin_instance` for an instance; undefined
-   * (the default): no such label. What has the same name and labels then is added up.
+   * (the default): no such label. What has the same name and labels then is added up. `names`: only these metrics.
    */
-  collect(labelOf: (instance: string) => string | undefined = () => undefined): MetricFamily[] {
+  collect(
+    labelOf: (instance: string) => string | undefined = () => undefined,
+    names?: readonly string[],
+  ): MetricFamily[] {
     this.takeManager();
     const families = new MetricFamilies();
     for (const [instance, sums] of this.instances) {
       const label = labelOf(instance);
-      for (const shapes of sums.values()) {
+      for (const [name, shapes] of sums) {
+        if (names?.includes(name) === false) continue;
         const shown = youngest(shapes);
         if (shown !== undefined) families.add(shown, label);
       }

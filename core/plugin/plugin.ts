@@ -24,6 +24,7 @@ import type { ManagerHooks } from './manager-hooks.ts';
 import type { MetricFamily } from './metric-family.ts';
 import type { Metrics } from './metrics.ts';
 import type { Entities, PluginKind } from './plugin-kind.ts';
+import type { RunningPlugin } from './running-plugin.ts';
 import type { Traffic } from './traffic.ts';
 
 /** The version of this contract; a plugin may name the one that it was written for. */
@@ -179,8 +180,10 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   readonly status: ManagerStatus;
   /** What flags and environment say; it goes before the config's options. */
   readonly overrides: Overrides;
-  /** What all plugins have counted so far, for the one which serves it. */
-  metricFamilies(): readonly MetricFamily[];
+  /** What all plugins have counted so far, for the one which serves it; `names`: only these metrics. */
+  metricFamilies(names?: readonly string[]): readonly MetricFamily[];
+  /** All plugins that run: those of the config, of routes and of pools, each scope's in its order. */
+  plugins(): readonly RunningPlugin[];
   /**
    * Has all metrics, of whichever plugin, forget the children of which `stays` does not say that they stay: for the plugin
    * that serves them, once what their labels name is gone.

@@ -15,6 +15,7 @@ import type { MetricRecorder } from './metric-recorder.ts';
 import type { Metrics } from './metrics.ts';
 import type { ManagerChannel, ManagerSide } from './plugin.ts';
 import type { PluginInstance } from './plugin-instance.ts';
+import type { RunningPlugin } from './running-plugin.ts';
 
 type Listener = (message: unknown, worker: number) => void;
 
@@ -25,7 +26,8 @@ export interface ManagerSurroundings {
   readonly views: KindViews;
   readonly admin: AdminRoutes;
   covers(instance: PluginInstance, pool: string): boolean;
-  metricFamilies(): readonly MetricFamily[];
+  metricFamilies(names?: readonly string[]): readonly MetricFamily[];
+  plugins(): readonly RunningPlugin[];
   memoryOf(instance: PluginInstance): unknown;
   listensOn(address: string): void;
   /** The hooks that are called for a plugin of this scope. */
@@ -114,7 +116,8 @@ export class StartedManagerSide {
       get metrics() {
         return metricsOf();
       },
-      metricFamilies: () => surroundings.metricFamilies(),
+      metricFamilies: names => surroundings.metricFamilies(names),
+      plugins: () => surroundings.plugins(),
       retainMetrics: stays => options.sums.retain(stays),
       get hooks() {
         return hooksOf();

@@ -16,10 +16,20 @@ export interface TrafficCounts {
   readonly servers: readonly (Finished & { readonly pool: string; readonly id: string })[];
 }
 
+/** The requests of clients that a route took, of those that have ended. */
+export interface RouteHits {
+  readonly success: number;
+  readonly failed: number;
+  /** When the last of them ended, ms since the epoch, to within what workers take to tell; null: there was none. */
+  readonly lastAt: number | null;
+}
+
 /** Who counts. */
 export interface TrafficSource {
   /** Requests that a server has now. */
   inFlight(pool: string, id: string): number;
+  /** What a route of this name took since the start. */
+  hits(route: string): RouteHits;
 }
 
 /** What passes the counts on. */
@@ -35,6 +45,11 @@ export class Traffic {
   /** Requests that a server has now; 0 where nobody counts. */
   inFlight(pool: string, id: string): number {
     return this.sources[0]?.inFlight(pool, id) ?? 0;
+  }
+
+  /** What a route took; undefined where nobody counts. */
+  hits(route: string): RouteHits | undefined {
+    return this.sources[0]?.hits(route);
   }
 
   /** A plugin counts until `end` is called. Of several only the first is heard, as all count the same. */

@@ -16,6 +16,7 @@ import { addKindRoutes } from './kind-routes.ts';
 import { addManagerRoutes } from './manager-routes.ts';
 import { addOpenApiRoute } from './openapi.ts';
 import type { OverviewMemory } from './overviews.ts';
+import { addPluginRoutes } from './plugin-routes.ts';
 import { addPoolRoutes } from './pool-routes.ts';
 import { addServerRoutes } from './server-routes.ts';
 import type { Sessions } from './sessions.ts';
@@ -104,6 +105,7 @@ export const adminApi = definePlugin({
     addBatchRoute(side.admin, side);
     addExplainRoute(side);
     addTraceRoutes(side);
+    addPluginRoutes(side);
     const { host, port, bearer } = accessOf(side.overrides, configured);
     const { hosts, tls, readToken } = configured;
     const clientAuth = tls?.clientAuth?.mode;

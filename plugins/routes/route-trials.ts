@@ -20,7 +20,7 @@ export function serveTrials(
   side: ManagerSide<never, never, undefined, RouteOptions>,
   { routes, otherwise }: TrialOptions,
 ): void {
-  const { admin, entities, kinds } = side;
+  const { admin, entities, kinds, traffic } = side;
   const list = new RouteList(
     entities,
     routes.map(({ name }) => name),
@@ -29,7 +29,12 @@ export function serveTrials(
     const { shadowedBy, warnings } = list.standingOf(name);
     const shadow = how === 'alone' ? list.shadowOf(name) : undefined;
     const all = shadow === undefined ? warnings : [...warnings, shadow];
-    return { ...(shadowedBy.length > 0 && { shadowedBy }), ...(all.length > 0 && { warnings: all }) };
+    const hits = traffic.hits(name);
+    return {
+      ...(shadowedBy.length > 0 && { shadowedBy }),
+      ...(all.length > 0 && { warnings: all }),
+      ...(hits !== undefined && { hits }),
+    };
   });
   const lists = listsOf.get(admin) ?? [];
   lists.push({ list, otherwise });

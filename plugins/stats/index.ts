@@ -71,12 +71,15 @@ function count(side: WorkerSide<Told, FlushRequest>, intervalMs: number): void {
 function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
   const { hooks, pools, admin, clock, memory: totals, channel: workers, onClose } = side;
   const rounds = new FlushRounds(workers, clock, patienceMs);
-  const inPool = (pool: string, id: string) => pools.get(pool, id) !== undefined;
-  const traffic = side.traffic.provide({ inFlight: (pool, id) => totals.inFlight(pool, id) });
+  const known = (pool: string, id: string) => pools.get(pool, id) !== undefined;
+  const traffic = side.traffic.provide({
+    inFlight: (pool, id) => totals.inFlight(pool, id),
+    hits: route => totals.hits(route),
+  });
   onClose(() => traffic.end());
   workers.onMessage(({ counts, answers }, worker) => {
     if (counts !== undefined) {
-      totals.add(worker, counts, inPool);
+      totals.add(worker, counts, { known, now: clock.now() });
       traffic.record(counts);
     }
     if (answers !== undefined) rounds.answered(answers, worker);
@@ -103,6 +106,10 @@ function addUp(side: ManagerSide<Told, FlushRequest, Totals>): void {
   get('/stats', 'stats', 'Requests of clients, and to servers', () => ({
     status: 200,
     body: { client: totals.client, server: totals.server },
+  }));
+  get('/stats/routes', 'stats-routes', 'Requests of clients by the route that took them', () => ({
+    status: 200,
+    body: totals.allHits,
   }));
   get('/stats/detail', 'stats-detail', 'The same by server', () => ({
     status: 200,

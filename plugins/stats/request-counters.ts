@@ -4,6 +4,7 @@ import type { WeldrError } from '../../core/errors.ts';
 import { type LatencyCounts, LatencyHistogram } from '../../core/latency-histogram.ts';
 import type { Pools, Upstream } from '../../core/pool/pool.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
+import type { Route } from '../../core/request/route.ts';
 
 /** What a worker counted for one server since it last told; `inFlight` is what it has now. */
 export interface ServerCounts {
@@ -16,8 +17,17 @@ export interface ServerCounts {
   readonly latency: LatencyCounts;
 }
 
+/** What a worker counted for one route since it last told. */
+export interface RouteCounts {
+  readonly route: string;
+  readonly success: number;
+  readonly failed: number;
+}
+
 /** What a worker counted since it last told. */
 export interface Counts {
+  /** Of those that took a request; undefined: none did. */
+  readonly routes?: readonly RouteCounts[] | undefined;
   readonly client: { readonly success: number; readonly failed: number; readonly latency: LatencyCounts };
   readonly servers: readonly ServerCounts[];
 }
@@ -36,6 +46,12 @@ class UpstreamCounters {
   }
 }
 
+/** Plain numbers for each route that took a request since they were told. */
+class RouteCounters {
+  success = 0;
+  failed = 0;
+}
+
 /** Plain numbers for each upstream; nothing is allocated for a request. */
 export class RequestCounters {
   private readonly pools: Pools;
@@ -44,6 +60,10 @@ export class RequestCounters {
   private readonly latency = new LatencyHistogram();
   private readonly byUpstream = new Map<Upstream, UpstreamCounters>();
   private readonly touched: UpstreamCounters[] = [];
+  /** Objects, so that no name is looked for: most requests take the same route as the one before. */
+  private readonly byRoute = new Map<Route, RouteCounters>();
+  private lastRoute: Route | undefined = undefined;
+  private last: RouteCounters | undefined = undefined;
 
   constructor(pools: Pools) {
     this.pools = pools;
@@ -71,8 +91,15 @@ export class RequestCounters {
   }
 
   requestFinished(ctx: ProxyContext): void {
-    if (ctx.outcome === 'complete' && ctx.status > 0 && ctx.status < 500) this.success++;
-    else this.failed++;
+    const { route } = ctx;
+    const counters = route === this.lastRoute ? this.last : this.routeOf(route);
+    if (ctx.outcome === 'complete' && ctx.status > 0 && ctx.status < 500) {
+      this.success++;
+      if (counters !== undefined) counters.success++;
+    } else {
+      this.failed++;
+      if (counters !== undefined) counters.failed++;
+    }
     // Until the head of the response was there: a tunnel or a download takes as long as its client wants.
     const { attempt } = ctx;
     const responded = attempt !== undefined && attempt.status > 0 ? attempt.respondedAt : ctx.finishedAt;
@@ -82,11 +109,41 @@ export class RequestCounters {
   /** What there is to tell of at most so many servers, and starts anew; undefined when there is nothing. */
   take(most = Number.POSITIVE_INFINITY): Counts | undefined {
     const { success, failed } = this;
-    if (this.touched.length === 0 && success + failed === 0) return undefined;
+    const isIdle = this.touched.length === 0 && this.byRoute.size === 0 && success + failed === 0;
+    if (isIdle) return undefined;
     const client = { success, failed, latency: this.latency.take() };
     this.success = 0;
     this.failed = 0;
-    return { client, servers: this.touched.splice(0, most).map(counters => this.takeServer(counters)) };
+    const servers = this.touched.splice(0, most).map(counters => this.takeServer(counters));
+    return { client, servers, routes: this.takeRoutes(most) };
+  }
+
+  private routeOf(route: Route | undefined): RouteCounters | undefined {
+    let counters: RouteCounters | undefined;
+    if (route !== undefined) {
+      counters = this.byRoute.get(route);
+      if (counters === undefined) {
+        counters = new RouteCounters();
+        this.byRoute.set(route, counters);
+      }
+    }
+    this.lastRoute = route;
+    this.last = counters;
+    return counters;
+  }
+
+  /** Those that are told of are forgotten: routes come and go. */
+  private takeRoutes(most: number): RouteCounts[] | undefined {
+    if (this.byRoute.size === 0) return undefined;
+    const told: RouteCounts[] = [];
+    for (const [route, { success, failed }] of this.byRoute) {
+      if (told.length >= most) break;
+      told.push({ route: route.name, success, failed });
+      this.byRoute.delete(route);
+    }
+    this.lastRoute = undefined;
+    this.last = undefined;
+    return told;
   }
 
   private touch(upstream: Upstream): UpstreamCounters {

@@ -1,6 +1,7 @@
 // Totals: what all workers counted, added up by the manager. Kept over reloads and the deaths of workers.
 
 import { LatencyHistogram } from '../../core/latency-histogram.ts';
+import type { RouteHits } from '../../core/plugin/traffic.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { Counts } from './request-counters.ts';
 
@@ -26,6 +27,11 @@ export class ServerTotals {
   }
 }
 
+/** The most routes that are known: those which were used last. */
+const mostRoutes = 100_000;
+
+const noHits: RouteHits = Object.freeze({ success: 0, failed: 0, lastAt: null });
+
 const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
 
 /** The sums over all workers since the manager's start. */
@@ -34,9 +40,19 @@ export class Totals {
   /** Of all servers, those that have left included. */
   readonly server: Outcomes = { success: 0, failed: 0 };
   private readonly servers = new Map<string, ServerTotals>();
+  /** By name, the one that was used last behind all others. */
+  private readonly routes = new Map<string, RouteHits>();
 
-  /** Adds what a worker counted. `known`: is the server still in its pool? Others count in the sums only. */
-  add(worker: number, counts: Counts, known: (pool: string, id: string) => boolean): void {
+  /**
+   * Adds what a worker told at `now`, in ms since the epoch. `known`: is the server still in its pool? Others count in the
+   * sums only.
+   */
+  add(
+    worker: number,
+    counts: Counts,
+    { known, now }: { known(pool: string, id: string): boolean; readonly now: number },
+  ): void {
+    for (const { route, success, failed } of counts.routes ?? []) this.addHits(route, success, failed, now);
     this.client.success += counts.client.success;
     this.client.failed += counts.client.failed;
     for (const { pool, id, success, failed, connectErrors, inFlight, latency } of counts.servers) {
@@ -61,6 +77,31 @@ export class Totals {
     const made = new ServerTotals();
     this.servers.set(key, made);
     return made;
+  }
+
+  /** What a route took. */
+  hits(route: string): RouteHits {
+    return this.routes.get(route) ?? noHits;
+  }
+
+  /** All routes that took a request. */
+  get allHits(): (RouteHits & { readonly route: string })[] {
+    return Array.from(this.routes, ([route, hits]) => ({ route, ...hits }));
+  }
+
+  private addHits(route: string, success: number, failed: number, now: number): void {
+    const before = this.hits(route);
+    this.routes.delete(route);
+    this.routes.set(route, {
+      success: before.success + success,
+      failed: before.failed + failed,
+      lastAt: now,
+    });
+    if (this.routes.size <= mostRoutes) return;
+    for (const oldest of this.routes.keys()) {
+      this.routes.delete(oldest);
+      return;
+    }
   }
 
   /** Requests that a server has now. */

@@ -42,3 +42,10 @@ export const timeOf = (at: number): string =>
 
 export const dayOf = (at: number | string): string =>
   new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+
+/** What a piece of code takes, ms: from parts of a microsecond on. */
+export function tookOf(ms: number): string {
+  if (ms >= 1) return msOf(ms);
+  const us = ms * 1000;
+  return us >= 10 ? `${Math.round(us)} µs` : `${us.toFixed(1)} µs`;
+}

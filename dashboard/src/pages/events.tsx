@@ -3,7 +3,8 @@ import { useSignal } from '@preact/signals';
 import { events, type WeldrEvent } from '../data/events.ts';
 import { agoOf, dayOf, timeOf } from '../data/format.ts';
 import { now } from '../data/live.ts';
-import { Icon } from '../parts/icon.tsx';
+import { matchesAll } from '../data/matching.ts';
+import { FilterBox } from '../parts/filter-box.tsx';
 import { Empty } from '../parts/missing.tsx';
 
 const shownAtOnce = 200;
@@ -24,11 +25,14 @@ export function EventsPage() {
       </>
     );
   }
-  const words = filter.value.toLowerCase().split(/\s+/);
   const found = all.filter(
     event =>
       (!bad.value || event.severity !== 'info') &&
-      words.every(word => `${event.type} ${event.text} ${event.by ?? ''}`.toLowerCase().includes(word)),
+      matchesAll(
+        filter.value,
+        `${event.pool ?? ''} ${event.server ?? ''}`,
+        `${event.type} ${event.text} ${event.by ?? ''}`,
+      ),
   );
   return (
     <>
@@ -37,18 +41,13 @@ export function EventsPage() {
         <p class="muted">what happened, the newest first</p>
       </header>
       <div class="tools">
-        <label class="search">
-          <Icon name="search" />
-          <span class="unseen">Filter</span>
-          <input
-            type="search"
-            placeholder="Filter: a server, a pool, who did it"
-            value={filter.value}
-            onInput={({ currentTarget }) => {
-              filter.value = currentTarget.value;
-            }}
-          />
-        </label>
+        <FilterBox
+          value={filter.value}
+          hint="Filter: a server, a pool, who did it"
+          onChange={value => {
+            filter.value = value;
+          }}
+        />
         <label class="check">
           <input
             type="checkbox"

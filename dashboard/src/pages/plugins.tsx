@@ -1,11 +1,208 @@
-// What this Weldr is made of, as far as its plugins show themselves to operators.
+// The plugins in the order in which requests meet them, what each takes, and where it failed.
+import { useState } from 'preact/hooks';
+import { useAsked } from '../data/asked.ts';
 import { has, useFeatures } from '../data/features.ts';
+import { countOf, plural, tookOf } from '../data/format.ts';
+import { matchesAll } from '../data/matching.ts';
+import { FilterBox } from '../parts/filter-box.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { Empty } from '../parts/missing.tsx';
 
-/** By the call that each adds. */
+interface StageFigures {
+  readonly stage: string;
+  readonly measured: number;
+  readonly mean: number;
+  readonly p99: number | null;
+}
+
+interface RunningPlugin {
+  readonly instance: string;
+  readonly plugin: string;
+  readonly id?: string;
+  readonly role?: string;
+  readonly definedAs?: string;
+  readonly scope: 'config' | 'route' | 'pool';
+  readonly route?: string;
+  readonly pool?: string;
+  readonly when?: boolean;
+  readonly stages: readonly StageFigures[];
+  readonly failures: Readonly<Record<string, number>>;
+}
+
+interface Plugins {
+  readonly measured: boolean;
+  readonly plugins: readonly RunningPlugin[];
+}
+
+/** Groups that are shown at once. */
+const shownAtOnce = 50;
+
+export function PluginsPage() {
+  const { value, isThere, problem } = useAsked<Plugins>('/plugins');
+  const [filter, setFilter] = useState('');
+  const all = value?.plugins ?? [];
+  const found = all.filter(({ instance, role }) => matchesAll(filter, instance, role));
+  const places = new Map(all.map((plugin, at) => [plugin, at]));
+  const groups = [...Map.groupBy(found, placeOf)];
+  return (
+    <>
+      <header class="page-head">
+        <h1>Plugins</h1>
+        <p class="muted">
+          {value === undefined ? '' : `${plural(all.length, 'plugin')}, in the order in which they are asked`}
+        </p>
+      </header>
+      {problem !== '' && <p class="problem">{problem}</p>}
+      {isThere === false && (
+        <Empty title="This Weldr does not list its plugins">
+          <p>
+            Its admin API has no <code>GET /plugins</code>.
+          </p>
+        </Empty>
+      )}
+      {value !== undefined && !value.measured && (
+        <p class="note">
+          <Icon name="plugins" />
+          <span>
+            How long plugins take is measured where the config has <code>metrics()</code>, of one of 128
+            requests.
+          </span>
+        </p>
+      )}
+      {all.length > 10 && (
+        <div class="tools">
+          <FilterBox value={filter} onChange={setFilter} hint="Filter: a plugin, a role, a route, a pool" />
+        </div>
+      )}
+      {groups.slice(0, shownAtOnce).map(([place, plugins]) => (
+        <Group
+          key={place}
+          place={place}
+          plugins={plugins}
+          places={places}
+          measured={value?.measured === true}
+        />
+      ))}
+      {groups.length > shownAtOnce && (
+        <p class="muted">{countOf(groups.length - shownAtOnce)} more scopes; filter to see them.</p>
+      )}
+      {value !== undefined && found.length === 0 && (
+        <Empty title="No plugin matches">
+          <p>Of {plural(all.length, 'plugin')} none matches the filter.</p>
+        </Empty>
+      )}
+      <Features />
+    </>
+  );
+}
+
+const placeOf = ({ scope, route, pool }: RunningPlugin): string =>
+  scope === 'config' ? 'All requests' : `${scope === 'route' ? 'Route' : 'Pool'} ${route ?? pool}`;
+
+interface GroupProps {
+  readonly place: string;
+  readonly plugins: readonly RunningPlugin[];
+  readonly places: ReadonlyMap<RunningPlugin, number>;
+  readonly measured: boolean;
+}
+
+function Group({ place, plugins, places, measured }: GroupProps) {
+  const first = places.get(plugins[0] as RunningPlugin) ?? 0;
+  return (
+    <section class="card table-card" aria-label={place}>
+      <h2>{place}</h2>
+      <table class="plugins">
+        <thead>
+          <tr>
+            <th scope="col" class="number">
+              <span class="unseen">Place</span>
+            </th>
+            <th scope="col">Plugin</th>
+            {measured && <th scope="col">Takes in its stages, on average</th>}
+            {measured && (
+              <th scope="col" class="number">
+                99 % below
+              </th>
+            )}
+            <th scope="col" class="number">
+              Failed
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {plugins.map(plugin => (
+            <PluginRow
+              key={plugin.instance}
+              plugin={plugin}
+              place={(places.get(plugin) ?? 0) - first + 1}
+              measured={measured}
+            />
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+interface PluginRowProps {
+  readonly plugin: RunningPlugin;
+  readonly place: number;
+  readonly measured: boolean;
+}
+
+function PluginRow({ plugin, place, measured }: PluginRowProps) {
+  const { instance, plugin: name, id, role, definedAs, when = false, stages, failures } = plugin;
+  const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
+  const tags = [
+    ...(id === undefined ? [] : [`id ${id}`]),
+    ...(definedAs === undefined ? [] : [`define ${definedAs}`]),
+    ...(role === undefined ? [] : [role]),
+  ];
+  return (
+    <tr>
+      <td class="number muted">{place}</td>
+      <th scope="row" title={instance}>
+        {name}
+        {tags.map(tag => (
+          <span key={tag} class="tag">
+            {tag}
+          </span>
+        ))}
+        {when && <small>{whenOf(instance)}</small>}
+      </th>
+      {measured && (
+        <td>
+          <span class="stages">
+            {stages.map(({ stage, mean, measured: count }) => (
+              <span key={stage} class="stage-time" title={`${plural(count, 'request')} measured`}>
+                {stage} <b>{tookOf(mean)}</b>
+              </span>
+            ))}
+            {stages.length === 0 && <span class="muted">nothing for a request yet</span>}
+          </span>
+        </td>
+      )}
+      {measured && <td class="number">{slowestOf(stages)}</td>}
+      <td class={failed > 0 ? 'number is-bad' : 'number'}>
+        {countOf(failed)}
+        {failed > 0 && <small>{Object.keys(failures).join(', ')}</small>}
+      </td>
+    </tr>
+  );
+}
+
+/** What the name of an instance within `when` says: `when(path=/login)/rate-limit`. */
+const whenOf = (instance: string): string => /when\(.*\)(?=\/)/.exec(instance)?.[0] ?? 'in a when';
+
+function slowestOf(stages: readonly StageFigures[]): string {
+  if (stages.length === 0) return '–';
+  const tails = stages.map(({ p99 }) => p99 ?? Number.POSITIVE_INFINITY);
+  const slowest = Math.max(...tails);
+  return slowest === Number.POSITIVE_INFINITY ? '> 10 s' : tookOf(slowest);
+}
+
+/** What plugins add to the admin API, by one call of each. */
 const known: readonly { readonly name: string; readonly href: string; readonly gives: string }[] = [
-  { name: 'adminApi', href: '/servers', gives: 'servers, pools and certificates that change at run time' },
-  { name: 'dashboard', href: '/ui/', gives: 'this page' },
   { name: 'stats', href: '/stats', gives: 'requests, errors and latencies' },
   { name: 'healthCheck', href: '/health-check', gives: 'active checks of the health of servers' },
   { name: 'routes', href: '/routes', gives: 'rules which lead requests to pools' },
@@ -14,55 +211,47 @@ const known: readonly { readonly name: string; readonly href: string; readonly g
   { name: 'acme', href: '/acme', gives: 'certificates that renew themselves' },
 ];
 
-export function PluginsPage() {
+function Features() {
   const features = useFeatures();
+  if (features === undefined) return null;
+  const absent = known.filter(({ href }) => !has(features, href));
   return (
     <>
-      <header class="page-head">
-        <h1>Plugins</h1>
-        <p class="muted">those that show themselves to operators</p>
-      </header>
-      <ul class="card plugin-list">
-        {features !== undefined &&
-          known.map(({ name, href, gives }) => {
-            const isThere = has(features, href);
-            return (
-              <li key={name} class={isThere ? '' : 'is-absent'}>
-                <Icon name={isThere ? 'check' : 'plus'} />
-                <div>
-                  <h2>{name}</h2>
-                  <p>{gives}</p>
-                </div>
-                <span class="muted">{isThere ? 'in use' : `add ${name}() to the config`}</span>
+      {absent.length > 0 && (
+        <section class="card" aria-labelledby="more-title">
+          <h2 id="more-title">What more there is</h2>
+          <ul class="more-plugins">
+            {absent.map(({ name, gives }) => (
+              <li key={name}>
+                <code>{name}()</code> <span class="muted">in the config gives {gives}</span>
               </li>
-            );
-          })}
-      </ul>
-      {features !== undefined && (
-        <details class="card calls">
-          <summary>All {features.length} calls of the admin API</summary>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Call</th>
-                <th scope="col">Relation</th>
-              </tr>
-            </thead>
-            <tbody>
-              {features.map(({ rel, href, method }) => (
-                <tr key={`${method} ${href}`}>
-                  <td>
-                    <code>
-                      {method} {href}
-                    </code>
-                  </td>
-                  <td>{rel}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </details>
+            ))}
+          </ul>
+        </section>
       )}
+      <details class="card calls">
+        <summary>All {features.length} calls of the admin API</summary>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Call</th>
+              <th scope="col">Relation</th>
+            </tr>
+          </thead>
+          <tbody>
+            {features.map(({ rel, href, method }) => (
+              <tr key={`${method} ${href}`}>
+                <td>
+                  <code>
+                    {method} {href}
+                  </code>
+                </td>
+                <td>{rel}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </details>
     </>
   );
 }

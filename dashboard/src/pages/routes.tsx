@@ -1,14 +1,18 @@
 // The routes in their order, where they lead, and which one a request would take.
+import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { ApiProblem, call, textOf } from '../data/api.ts';
 import { useAsked } from '../data/asked.ts';
-import { countOf, plural } from '../data/format.ts';
+import { agoOf, countOf, plural, shareOf } from '../data/format.ts';
+import { now } from '../data/live.ts';
+import { matchesAll } from '../data/matching.ts';
 import { pools } from '../data/servers.ts';
 import { mayChange } from '../data/session.ts';
 import { tell } from '../data/toasts.ts';
-import { Icon } from '../parts/icon.tsx';
+import { FilterBox } from '../parts/filter-box.tsx';
 import { MissingPlugin } from '../parts/missing.tsx';
 import { RequestForm, type ThoughtOf } from '../parts/request-form.tsx';
+import { type Order, SortHead, sortedBy } from '../parts/sort-head.tsx';
 import { ValueTree } from '../parts/value-tree.tsx';
 
 interface Route {
@@ -22,11 +26,38 @@ interface Route {
   readonly reply?: unknown;
   readonly priority?: number;
   readonly layer: string;
-  readonly hits?: number;
+  readonly links?: unknown;
+  readonly hits?: Hits;
   readonly shadowedBy?: unknown;
   readonly warnings?: readonly string[];
   readonly dangling?: readonly string[];
 }
+
+/** Requests that it took since Weldr started; there where they are counted. */
+interface Hits {
+  readonly success: number;
+  readonly failed: number;
+  readonly lastAt: number | null;
+}
+
+type Column = 'route' | 'pool' | 'from' | 'hits' | 'errors' | 'last';
+
+const sortKeys: Readonly<Record<Column, (route: Route) => number | string>> = {
+  route: ({ name }) => name,
+  pool: ({ pool }) => pool ?? '',
+  from: ({ layer }) => layer,
+  hits: ({ hits }) => -countAll(hits),
+  errors: ({ hits }) => -errorShareOf(hits),
+  last: ({ hits }) => -(hits?.lastAt ?? 0),
+};
+
+const countAll = (hits: Hits | undefined): number => (hits === undefined ? 0 : hits.success + hits.failed);
+const errorShareOf = (hits: Hits | undefined): number => (hits?.failed ?? 0) / (countAll(hits) || 1);
+
+const order = signal<Order<Column>>({ by: 'route', isTurned: false });
+const sort = (next: Order<Column>): void => {
+  order.value = next;
+};
 
 const shownAtOnce = 200;
 
@@ -34,14 +65,20 @@ export function RoutesPage() {
   const { value, isThere, problem, again } = useAsked<{ routes: Route[] }>('/routes?limit=1000');
   const [filter, setFilter] = useState('');
   const all = value?.routes ?? [];
-  const words = filter.toLowerCase().split(/\s+/);
-  const found = all.filter(route => words.every(word => JSON.stringify(route).toLowerCase().includes(word)));
+  const { by, isTurned } = order.value;
+  const matching = all.filter(({ links: _, ...route }) =>
+    matchesAll(filter, `${route.name} ${route.pool ?? ''}`, JSON.stringify(route)),
+  );
+  const found = sortedBy(matching, sortKeys[by], isTurned);
+  const isCounted = all.some(({ hits }) => hits !== undefined);
   return (
     <>
       <header class="page-head">
         <h1>Routes</h1>
         <p class="muted">
-          {value === undefined ? '' : `${plural(all.length, 'route')}, asked in this order`}
+          {value === undefined
+            ? ''
+            : `${plural(all.length, 'route')}; the narrowest that matches takes a request`}
         </p>
       </header>
       {problem !== '' && <p class="problem">{problem}</p>}
@@ -52,26 +89,23 @@ export function RoutesPage() {
         <>
           <Tester />
           <div class="tools">
-            <label class="search">
-              <Icon name="search" />
-              <span class="unseen">Filter</span>
-              <input
-                type="search"
-                placeholder="Filter: a name, a host, a path, a pool"
-                value={filter}
-                onInput={({ currentTarget }) => setFilter(currentTarget.value)}
-              />
-            </label>
+            <FilterBox value={filter} onChange={setFilter} hint="Filter: a name, a host, a path, a pool" />
           </div>
           <section class="card table-card" aria-label="Routes">
             <table class="routes">
               <thead>
                 <tr>
-                  <th scope="col">Route</th>
+                  <SortHead column="route" title="Route" order={order.value} onSort={sort} />
                   <th scope="col">Takes</th>
-                  <th scope="col">Leads to</th>
-                  <th scope="col">From</th>
-                  <th scope="col">Hits</th>
+                  <SortHead column="pool" title="Leads to" order={order.value} onSort={sort} />
+                  <SortHead column="from" title="From" order={order.value} onSort={sort} />
+                  {isCounted && (
+                    <>
+                      <SortHead column="hits" title="Requests" order={order.value} onSort={sort} isNumber />
+                      <SortHead column="errors" title="Errors" order={order.value} onSort={sort} isNumber />
+                      <SortHead column="last" title="Last" order={order.value} onSort={sort} isNumber />
+                    </>
+                  )}
                 </tr>
               </thead>
               <tbody>
@@ -118,7 +152,15 @@ function RouteRow({ route, onChanged }: { readonly route: Route; readonly onChan
         <Target route={route} onChanged={onChanged} />
       </td>
       <td>{layer === 'config' ? 'config' : layer}</td>
-      <td class="number">{hits === undefined ? '–' : countOf(hits)}</td>
+      {hits !== undefined && (
+        <>
+          <td class="number">{countOf(countAll(hits))}</td>
+          <td class={errorShareOf(hits) > 0.01 ? 'number is-bad' : 'number'}>
+            {countAll(hits) === 0 ? '–' : shareOf(errorShareOf(hits))}
+          </td>
+          <td class="number">{hits.lastAt === null ? 'never' : agoOf(hits.lastAt, now.value)}</td>
+        </>
+      )}
     </tr>
   );
 }

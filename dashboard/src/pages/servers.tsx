@@ -1,11 +1,13 @@
 // The servers of a pool, or of all: how they are, and what can be done with them.
 import { computed, effect, signal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import { plural } from '../data/format.ts';
+import { matchesAll } from '../data/matching.ts';
 import { linkTo, page, query } from '../data/place.ts';
 import type { Server } from '../data/server.ts';
 import { chosenPool, loaded, pools, servers } from '../data/servers.ts';
 import { mayChange } from '../data/session.ts';
+import { FilterBox } from '../parts/filter-box.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Empty } from '../parts/missing.tsx';
 import { AddServer } from './servers/add-server.tsx';
@@ -28,25 +30,9 @@ effect(() => {
   onlyDown.value = query.value.get('only') === 'down';
 });
 
-/** Letters in their order are enough: `ap3000` finds `api-1:3000`. */
-function matches(server: Server, text: string): boolean {
-  const { id, pool, state, reason, facts } = server;
+function matches({ id, pool, state, reason, facts }: Server, text: string): boolean {
   const labels = Object.entries(facts?.labels ?? {}).map(([name, value]) => `${name}:${value}`);
-  const all = [id, pool, state, reason, facts?.layer ?? '', ...labels].join(' ').toLowerCase();
-  return text
-    .toLowerCase()
-    .split(/\s+/)
-    .every(word => all.includes(word) || isWithin(word, `${pool} ${id}`.toLowerCase()));
-}
-
-function isWithin(word: string, text: string): boolean {
-  if (word.length < 3) return false;
-  let at = 0;
-  for (const letter of word) {
-    at = text.indexOf(letter, at) + 1;
-    if (at === 0) return false;
-  }
-  return true;
+  return matchesAll(text, `${pool} ${id}`, [state, reason, facts?.layer ?? '', ...labels].join(' '));
 }
 
 const found = computed(() =>
@@ -101,21 +87,6 @@ function Sum() {
 }
 
 function Tools() {
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    const focus = (event: KeyboardEvent): void => {
-      if (
-        event.key !== '/' ||
-        event.target instanceof HTMLInputElement ||
-        event.target instanceof HTMLTextAreaElement
-      )
-        return;
-      event.preventDefault();
-      input.current?.focus();
-    };
-    addEventListener('keydown', focus);
-    return () => removeEventListener('keydown', focus);
-  }, []);
   return (
     <div class="tools">
       <label class="pool-choice">
@@ -134,19 +105,13 @@ function Tools() {
           ))}
         </select>
       </label>
-      <label class="search">
-        <Icon name="search" />
-        <span class="unseen">Filter</span>
-        <input
-          ref={input}
-          type="search"
-          placeholder="Filter: address, reason, label   ( / )"
-          value={filter.value}
-          onInput={({ currentTarget }) => {
-            filter.value = currentTarget.value;
-          }}
-        />
-      </label>
+      <FilterBox
+        value={filter.value}
+        hint="Filter: address, reason, label   ( / )"
+        onChange={value => {
+          filter.value = value;
+        }}
+      />
       <label class="check">
         <input
           type="checkbox"

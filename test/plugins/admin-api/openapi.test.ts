@@ -78,6 +78,8 @@ const calls: readonly (readonly [id: string, method: string, path: string, body?
   ['end-trace', 'DELETE', '/traces/1'],
   ['stats', 'GET', '/stats'],
   ['stats-detail', 'GET', '/stats/detail'],
+  ['stats-routes', 'GET', '/stats/routes'],
+  ['plugins', 'GET', '/plugins'],
   ['metrics', 'GET', '/metrics'],
   ['events', 'GET', '/events?type=server&limit=5'],
   ['overview', 'GET', '/overview'],

@@ -13,6 +13,8 @@ import {
   type UpstreamAnswer,
   workerSide,
 } from '../../../core/testing.ts';
+import { adminApi } from '../../../plugins/admin-api/index.ts';
+import { routes } from '../../../plugins/routes/index.ts';
 import { stats } from '../../../plugins/stats/index.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -347,4 +349,35 @@ test('shows the path of a server on a unix socket', async () => {
   const [shown] = await detail(manager);
   assert.equal([shown?.['id'], shown?.['path']], ['unix:/run/app.sock', '/run/app.sock']);
   assert.not.ok('port' in (shown ?? {}));
+});
+
+test('counts what each route took, and when it took the last', async () => {
+  const plugins = [
+    routes([
+      { name: 'shop', path: '/shop/*', pool: 'default' },
+      { name: 'quiet', path: '/quiet', pool: 'default' },
+    ]),
+    stats(),
+    adminApi({ listen: '127.0.0.1:0' }),
+  ];
+  const manager = await managerSide(plugins, { servers: [a, b] });
+  const worker = await workerSide([...plugins, firstAvailable], { manager });
+  for (const answer of [200, 200, 503]) await worker.run({ target: '/shop/x', answers: [answer] });
+  await worker.run({ target: '/elsewhere' });
+  const { body } = await manager.admin('GET', '/stats/routes');
+  const lastAt = manager.clock.now();
+  assert.equal(body, [{ route: 'shop', success: 2, failed: 1, lastAt }]);
+  await manager.clock.advanceAsync(1_000);
+  await worker.run({ target: '/shop/x' });
+  await manager.admin('GET', '/stats');
+  const listed = (await manager.admin('GET', '/routes')).body as { routes: { hits: unknown }[] };
+  assert.equal(
+    listed.routes.map(({ hits }) => hits),
+    [
+      { success: 3, failed: 1, lastAt: manager.clock.now() },
+      { success: 0, failed: 0, lastAt: null },
+    ],
+  );
+  await worker.close();
+  await manager.close();
 });

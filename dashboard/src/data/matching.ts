@@ -1,0 +1,21 @@
+// Which of many a person means who types a few letters.
+
+/** Each word is there, or its letters are within `names` in their order: `ap3000` finds `api-1:3000`. */
+export function matchesAll(words: string, names: string, more = ''): boolean {
+  const all = `${names} ${more}`.toLowerCase();
+  const short = names.toLowerCase();
+  return words
+    .toLowerCase()
+    .split(/\s+/)
+    .every(word => all.includes(word) || isWithin(word, short));
+}
+
+function isWithin(word: string, text: string): boolean {
+  if (word.length < 3) return false;
+  let at = 0;
+  for (const letter of word) {
+    at = text.indexOf(letter, at) + 1;
+    if (at === 0) return false;
+  }
+  return true;
+}
