@@ -5,6 +5,9 @@ import type { EventStream, StreamSender } from '../../core/plugin/admin.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { Overviews } from './overviews.ts';
 
+/** In place of the name of a pool. */
+export const allPools = '*';
+
 /** What one follower wants. */
 export interface FeedWish {
   /** The event after which it begins. */
@@ -12,7 +15,7 @@ export interface FeedWish {
   readonly filter: EventFilter;
   /** Does it want overviews? */
   readonly overview: boolean;
-  /** The pool of whose servers it wants to know what they do. */
+  /** The pool of whose servers it wants to know what they do; {@link allPools}: those of all. */
   readonly servers: string | undefined;
 }
 
@@ -76,6 +79,8 @@ class Follower implements StreamSender {
   private readonly options: FollowerOptions;
   /** The last event that was sent or passed over. */
   private place: number;
+  /** The step of all servers that was sent last. */
+  private sentStep = 0;
 
   constructor(options: FollowerOptions) {
     this.options = options;
@@ -108,6 +113,13 @@ class Follower implements StreamSender {
     const { stream, wish, overviews } = this.options;
     if (wish.overview && stream.ready) stream.send({ event: 'overview', data: overviews.text });
     if (wish.servers === undefined || !stream.ready) return;
+    if (wish.servers === allPools) {
+      const sent = overviews.changes.after(this.sentStep);
+      if (sent === undefined) return;
+      this.sentStep = sent.step;
+      stream.send({ event: 'servers', data: sent.text });
+      return;
+    }
     const data = overviews.serversText(wish.servers);
     if (data !== undefined) stream.send({ event: 'servers', data });
   }

@@ -3,7 +3,7 @@ import { WeldrError } from '../../core/errors.ts';
 import type { WeldrEvent } from '../../core/events/event.ts';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import { EventFeed } from './event-feed.ts';
+import { allPools, EventFeed } from './event-feed.ts';
 import { EventFilter } from './event-filter.ts';
 import { type OverviewMemory, Overviews } from './overviews.ts';
 
@@ -25,7 +25,8 @@ export function addEventRoutes(admin: AdminRoutes, side: ManagerSide, memory: Ov
       type: 'Only these types or groups of types, such as server,worker.died',
       pool: 'Only of this pool',
       overview: 'In a stream: the overview every 2 s, as event overview',
-      servers: 'In a stream: what the servers of this pool do every 2 s, as event servers',
+      servers:
+        'In a stream: what the servers of this pool do every 2 s, as event servers; *: of all pools, first all, then what has changed',
     },
     streams: true,
     answers: { 200: 'Events, the oldest first', 503: 'There are too many streams' },
@@ -88,7 +89,7 @@ function streamOf({ query, stream }: AdminRequest, side: ManagerSide, feed: Even
   const filter = new EventFilter(query);
   const limit = limitOf(query);
   const servers = query.get('servers') ?? undefined;
-  if (servers !== undefined && pools.counts(servers) === undefined) {
+  if (servers !== undefined && servers !== allPools && pools.counts(servers) === undefined) {
     throw noPool(servers);
   }
   const resumed = idOf(stream?.lastEventId, 'Last-Event-ID') ?? idOf(query.get('since'), 'since');

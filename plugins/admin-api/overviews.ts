@@ -4,6 +4,7 @@ import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import { type CurrentProblem, currentProblems } from './current-problems.ts';
 import { type PoolFacts, poolFacts } from './pool-facts.ts';
+import { ServerChanges, type ServerText } from './server-changes.ts';
 import { step, TrafficWindow } from './traffic-window.ts';
 
 /** What is shown may be so old where nothing has happened since, ms. */
@@ -32,10 +33,16 @@ export class Overviews {
   private leadership: Leadership | undefined;
   private overview: Text | undefined;
   private readonly servers = new Map<string, Text>();
+  /** All servers, for those who follow them. */
+  readonly changes: ServerChanges;
 
   constructor(side: OverviewSide, memory: OverviewMemory) {
     this.side = side;
     this.memory = memory;
+    this.changes = new ServerChanges(
+      () => this.allServers(),
+      () => side.clock.now(),
+    );
     const { pools, traffic, hooks, clock, onClose } = side;
     onClose(traffic.follow(counts => memory.window.record(counts)));
     onClose(
@@ -85,6 +92,7 @@ export class Overviews {
     this.overview = undefined;
     // What nobody looks at any more is forgotten with it.
     this.servers.clear();
+    this.changes.next();
     for (const listener of this.listeners) listener();
   }
 
@@ -128,16 +136,28 @@ export class Overviews {
   }
 
   private serversOf(pool: string) {
-    const { pools, traffic, clock } = this.side;
-    const { window, since } = this.memory;
-    const servers = Array.from(pools.list(pool), ({ upstream }) => {
-      const { id, state, record } = upstream;
-      const figures = traffic.counted
-        ? { ...window.ofServer(pool, id), inFlight: traffic.inFlight(pool, id) }
-        : null;
-      return { id, state, reason: record.reason, since: since.get(upstream) ?? null, traffic: figures };
-    });
+    const { pools, clock } = this.side;
+    const servers = Array.from(pools.list(pool), ({ upstream }) => this.serverOf(upstream));
     return { at: clock.now(), pool, servers };
+  }
+
+  private serverOf(upstream: Upstream) {
+    const { traffic } = this.side;
+    const { window, since } = this.memory;
+    const { pool, id, state, record } = upstream;
+    const figures = traffic.counted
+      ? { ...window.ofServer(pool, id), inFlight: traffic.inFlight(pool, id) }
+      : null;
+    return { id, state, reason: record.reason, since: since.get(upstream) ?? null, traffic: figures };
+  }
+
+  private *allServers(): Iterable<ServerText> {
+    const { pools } = this.side;
+    for (const pool of pools.names) {
+      for (const { upstream } of pools.list(pool)) {
+        yield { pool, id: upstream.id, text: JSON.stringify({ pool, ...this.serverOf(upstream) }) };
+      }
+    }
   }
 }
 

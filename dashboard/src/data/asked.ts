@@ -10,8 +10,8 @@ export interface Asked<T> {
   again(): void;
 }
 
-/** Asks at once, then every so many ms while the page is shown. */
-export function useAsked<T>(path: string, everyMs = 5000): Asked<T> {
+/** Asks at once, then every so many ms while the page is shown; of no path it asks nothing. */
+export function useAsked<T>(path: string | undefined, everyMs = 5000): Asked<T> {
   const [state, setState] = useState<Omit<Asked<T>, 'again'>>({
     value: undefined,
     isThere: undefined,
@@ -21,7 +21,7 @@ export function useAsked<T>(path: string, everyMs = 5000): Asked<T> {
   useEffect(() => {
     let over = false;
     const askNow = (): void => {
-      if (document.visibilityState === 'hidden') return;
+      if (path === undefined || document.visibilityState === 'hidden') return;
       find<T>(path).then(
         value => !over && setState({ value, isThere: value !== undefined, problem: '' }),
         thrown => !over && setState(before => ({ ...before, problem: textOf(thrown) })),

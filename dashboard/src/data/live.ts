@@ -1,31 +1,22 @@
-// What keeps the page up to date: one stream of events; where Weldr has none, questions every two seconds.
-import { effect, signal } from '@preact/signals';
+// What keeps the page up to date: one stream, which costs the workers nothing however many pages are open.
+import { computed, effect, signal } from '@preact/signals';
 import { ApiProblem, apiPath, find } from './api.ts';
-import { type Counted, Counts } from './counts.ts';
 import { addEvents, changeOf, type WeldrEvent } from './events.ts';
-import {
-  type History,
-  noHistory,
-  type Overview,
-  type PoolOverview,
-  type Problem,
-  type Traffic,
-  withPoint,
-} from './overview.ts';
+import { type History, noHistory, type Overview, type Traffic, withPoint } from './overview.ts';
 import { page } from './place.ts';
-import { keyOf, reasonTextOf, type ServerNumbers, type ServerState } from './server.ts';
+import { keyOf, type ServerNumbers, type ServerState } from './server.ts';
 import {
   chosenPool,
   type Known,
+  loadPools,
   loadServers,
   noteAdded,
   noteChange,
   noteStart,
   noteState,
-  pools,
-  servers,
   takeChanges,
   takeNumbers,
+  takeSome,
   takeStates,
 } from './servers.ts';
 import { session } from './session.ts';
@@ -33,7 +24,7 @@ import { toasts } from './toasts.ts';
 
 const everyMs = 2000;
 /** Servers are loaded anew so often, as not all of what is shown of them comes by the stream. */
-const loadEveryMs = 10_000;
+const loadEveryMs = 30_000;
 /** A stream that is silent for so long is lost, though nothing says so. */
 const silentMs = 8000;
 
@@ -56,20 +47,30 @@ interface ServerOverview {
   readonly traffic: Traffic | null;
 }
 
+/** Of a pool, or of all: then each server says its pool, and after the first time only what has changed is told. */
 interface ServersOverview {
   readonly at: number;
   readonly pool: string;
-  readonly servers: readonly ServerOverview[];
+  readonly whole?: boolean;
+  readonly servers: readonly (ServerOverview & { readonly pool?: string })[];
+  readonly gone?: readonly { readonly pool: string; readonly id: string }[];
 }
+
+const allPools = '*';
+/** Whose servers the stream tells of: those that are looked at, or that are being drained. */
+const followed = computed(() => {
+  const isDraining = toasts.value.some(({ kind }) => kind === 'draining');
+  return page.value === 'servers' || isDraining ? chosenPool.value || allPools : '';
+});
 
 let stream: EventSource | undefined;
 let lastHeard = 0;
 let lastId = 0;
 let retry = 0;
-let hasStream = true;
 let started = false;
+/** Is what there is to know before the stream being asked for? */
+let beginning = false;
 let loading: ReturnType<typeof setTimeout> | undefined;
-const rates = new Counts();
 /** Events that are not taken yet. */
 const arrived: WeldrEvent[] = [];
 const togetherMs = 100;
@@ -81,20 +82,20 @@ export function startLive(): void {
   setInterval(tick, everyMs);
   setInterval(() => loadSoon(0), loadEveryMs);
   effect(() => {
-    const isIn = session.value?.signedIn === true;
-    chosenPool.value;
-    if (!isIn) {
-      stop();
-      return;
-    }
-    if (!hasStream) loadSoon(0);
-    restart();
+    if (session.value?.signedIn === true) restart();
+    else stop();
   });
   effect(() => {
-    if (page.value === 'servers') tick();
+    followed.value;
+    // Before there is a stream it is not known where to begin.
+    if (stream === undefined) return;
+    listen();
+    loadSoon(0);
   });
   document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible') tick();
+    if (document.visibilityState !== 'visible') return;
+    tick();
+    loadSoon(0);
   });
 }
 
@@ -102,7 +103,8 @@ export function startLive(): void {
 export function loadSoon(afterMs = 300): void {
   if (session.peek()?.signedIn !== true || document.visibilityState === 'hidden') return;
   clearTimeout(loading);
-  loading = setTimeout(() => void loadServers().catch(noteFailure), afterMs);
+  const load = followed.peek() === '' ? loadPools : loadServers;
+  loading = setTimeout(() => void load().catch(noteFailure), afterMs);
 }
 
 function noteFailure(thrown: unknown): void {
@@ -120,28 +122,20 @@ function stop(): void {
 function tick(): void {
   now.value = Date.now();
   if (session.peek()?.signedIn !== true) return;
-  if (hasStream && stream !== undefined && Date.now() - lastHeard > silentMs) {
-    connection.value = 'lost';
-    restart();
-  }
-  if (document.visibilityState === 'hidden') return;
-  if (!hasStream || isAllShown()) void poll().catch(noteFailure);
-}
-
-/** Are servers of several pools looked at? The stream tells of one; each question costs the workers a little. */
-function isAllShown(): boolean {
-  const isDraining = toasts.peek().some(({ kind }) => kind === 'draining');
-  return chosenPool.peek() === '' && (page.peek() === 'servers' || isDraining);
+  if (beginning || (stream !== undefined && Date.now() - lastHeard <= silentMs)) return;
+  if (stream !== undefined) connection.value = 'lost';
+  restart();
 }
 
 // --- the stream ----------------------------------------------------------------------------------------------------
 
 function restart(): void {
-  if (!hasStream) {
-    void poll().catch(noteFailure);
-    return;
-  }
-  void begin().catch(noteFailure);
+  beginning = true;
+  void begin()
+    .catch(noteFailure)
+    .finally(() => {
+      beginning = false;
+    });
 }
 
 async function begin(): Promise<void> {
@@ -149,11 +143,7 @@ async function begin(): Promise<void> {
   stream = undefined;
   lastHeard = Date.now();
   const found = await find<Overview>('/overview');
-  if (found === undefined) {
-    hasStream = false;
-    loadSoon(0);
-    return await poll();
-  }
+  if (found === undefined) return;
   takeOverview(found);
   noteStart(found.startedAt);
   if (found.history) history.value = found.history;
@@ -171,7 +161,7 @@ async function loadEvents(): Promise<void> {
 }
 
 function listen(): void {
-  const pool = chosenPool.peek();
+  const pool = followed.peek();
   const parameters = new URLSearchParams({ overview: '' });
   if (pool !== '') parameters.set('servers', pool);
   if (lastId > 0) parameters.set('since', String(lastId));
@@ -218,7 +208,14 @@ function takeArrived(): void {
   const list = arrived.splice(0);
   noteEvents(list);
   addEvents(list);
-  if (list.some(({ type }) => /^(?:server|pool|reload|upgrade)\./.test(type))) loadSoon();
+  if (list.some(changesFacts)) loadSoon();
+}
+
+/** Does it change more of a server than what the stream tells of it? */
+function changesFacts(event: WeldrEvent): boolean {
+  const change = changeOf(event);
+  if (change === undefined) return /^(?:server|pool|reload|upgrade)\./.test(event.type);
+  return [change.from, change.to].some(state => state === 'draining' || state === 'disabled');
 }
 
 function noteEvents(list: readonly WeldrEvent[]): void {
@@ -244,91 +241,20 @@ function takeOverview(next: Overview): void {
   heard();
 }
 
-function takeServers({ at, pool, servers: list }: ServersOverview): void {
-  for (const { id, since, state } of list) if (since !== null) noteState(pool, id, { at: since, state });
-  takeStates(
-    list.map(({ id, state, reason }) => ({ pool, id, state, reason })),
-    pool,
-    at,
+function takeServers({ at, pool, whole = true, servers: list, gone = [] }: ServersOverview): void {
+  const known = list.map(
+    ({ pool: own = pool, id, state, reason }): Known => ({ pool: own, id, state, reason }),
   );
+  for (const { pool: own = pool, id, since, state } of list) {
+    if (since !== null) noteState(own, id, { at: since, state });
+  }
+  if (whole) takeStates(known, pool === allPools ? undefined : pool, at);
+  else takeSome(known, gone, at);
   takeNumbers(
     new Map(
-      list.flatMap(({ id, traffic }): [string, ServerNumbers][] =>
-        traffic === null ? [] : [[keyOf(pool, id), traffic]],
+      list.flatMap(({ pool: own = pool, id, traffic }): [string, ServerNumbers][] =>
+        traffic === null ? [] : [[keyOf(own, id), traffic]],
       ),
     ),
   );
-}
-
-// --- questions -----------------------------------------------------------------------------------------------------
-
-async function poll(): Promise<void> {
-  const list = await find<Counted[]>('/stats/detail');
-  counts.value = list !== undefined;
-  if (list === undefined) loadSoon();
-  const at = Date.now();
-  if (list !== undefined) {
-    const chosen = chosenPool.peek();
-    const shown = chosen === '' ? list : list.filter(({ pool }) => pool === chosen);
-    takeStates(shown, undefined, at);
-    takeNumbers(rates.take(list, at));
-  }
-  if (hasStream) return;
-  if (connection.value === 'lost') loadSoon();
-  connection.value = 'live';
-  const made = ownOverview(at);
-  overview.value = made;
-  if (made.traffic !== null) history.value = withPoint(history.value, at, made.traffic);
-}
-
-/** An overview of what the page knows itself. */
-function ownOverview(at: number): Overview {
-  const list = servers.value;
-  const byPool = Map.groupBy(list, ({ pool }) => pool);
-  const made: PoolOverview[] = pools.value.map(({ name, servers: count, available }) => {
-    const own = byPool.get(name) ?? [];
-    const stateCount = (state: ServerState): number => own.filter(server => server.state === state).length;
-    const states = {
-      active: stateCount('active'),
-      down: stateCount('down'),
-      draining: stateCount('draining'),
-      disabled: stateCount('disabled'),
-    };
-    return { name, servers: count, available, states, traffic: trafficOf(own) };
-  });
-  const problems = made.flatMap(({ name, servers: count, states: { down } }): Problem[] => {
-    if (down === 0) return [];
-    const ill = (byPool.get(name) ?? []).filter(({ state }) => state === 'down');
-    const reasons = [...new Set(ill.map(({ reason }) => reasonTextOf(reason)))].slice(0, 2).join('; ');
-    const which = count === 1 ? 'the only server' : `${down} of ${count} servers`;
-    return [
-      {
-        severity: down === count ? 'error' : 'warning',
-        text: `${which} of ${name} down: ${reasons}`,
-        pool: name,
-        servers: ill.map(({ id }) => id),
-      },
-    ];
-  });
-  const worst = problems.some(({ severity }) => severity === 'error') ? 'error' : 'warning';
-  const traffic = counts.value ? trafficOf(list) : null;
-  return { at, status: problems.length === 0 ? 'ok' : worst, problems, traffic, pools: made };
-}
-
-function trafficOf(list: readonly ServerNumbers[]): Traffic | null {
-  let [rate, bad, inFlight, known] = [0, 0, 0, false];
-  const medians: number[] = [];
-  const tails: number[] = [];
-  for (const server of list) {
-    known ||= server.rate !== undefined;
-    rate += server.rate ?? 0;
-    bad += (server.rate ?? 0) * (server.errorShare ?? 0);
-    inFlight += server.inFlight ?? 0;
-    if (typeof server.p50 === 'number') medians.push(server.p50);
-    if (typeof server.p99 === 'number') tails.push(server.p99);
-  }
-  if (!known) return null;
-  const p50 = medians.length === 0 ? null : medians.reduce((sum, one) => sum + one, 0) / medians.length;
-  const p99 = tails.length === 0 ? null : Math.max(...tails);
-  return { rate, errorShare: rate === 0 ? 0 : bad / rate, p50, p95: null, p99, inFlight };
 }

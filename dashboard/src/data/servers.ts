@@ -103,14 +103,32 @@ export function takeStates(list: readonly Known[], pool: string | undefined, at:
   const next = new Map(
     pool === undefined ? [] : [...states.value].filter(([, known]) => known.pool !== pool),
   );
-  for (const known of list) {
-    const key = keyOf(known.pool, known.id);
-    next.set(key, known);
-    const begin = histories.has(key) ? at : (beginOf(key) ?? at);
-    noteState(known.pool, known.id, { at: begin, state: known.state });
-  }
+  for (const known of list) putState(next, known, at);
   for (const key of histories.keys()) if (!next.has(key) && pool === undefined) histories.delete(key);
   states.value = next;
+}
+
+/** Those of which something has changed, and those that have left. */
+export function takeSome(
+  list: readonly Known[],
+  gone: readonly { readonly pool: string; readonly id: string }[],
+  at: number,
+): void {
+  if (list.length === 0 && gone.length === 0) return;
+  const next = new Map(states.value);
+  for (const known of list) putState(next, known, at);
+  for (const { pool, id } of gone) {
+    next.delete(keyOf(pool, id));
+    histories.delete(keyOf(pool, id));
+  }
+  states.value = next;
+}
+
+function putState(into: Map<string, Known>, known: Known, at: number): void {
+  const key = keyOf(known.pool, known.id);
+  into.set(key, known);
+  const begin = histories.has(key) ? at : (beginOf(key) ?? at);
+  noteState(known.pool, known.id, { at: begin, state: known.state });
 }
 
 export function takeNumbers(more: ReadonlyMap<string, ServerNumbers>): void {
@@ -127,10 +145,15 @@ export function takeChanges(list: readonly Known[]): void {
   if (list.length > 0) states.value = next;
 }
 
+/** Loads the pools. */
+export async function loadPools(): Promise<void> {
+  pools.value = (await call<{ pools: PoolFacts[] }>('GET', '/pools')).pools;
+}
+
 /** Loads what is known of the servers, of the chosen pool or of all. */
 export async function loadServers(): Promise<void> {
-  const { pools: all } = await call<{ pools: PoolFacts[] }>('GET', '/pools');
-  pools.value = all;
+  await loadPools();
+  const all = pools.value;
   const chosen = chosenPool.value;
   if (chosen !== '' && !all.some(({ name }) => name === chosen)) {
     chosenPool.value = '';

@@ -243,3 +243,32 @@ test('sends overviews and what the servers of a pool do, with the first at once'
     assert.is((await open('/events?servers=nosuch')).status, 404);
   });
 });
+
+test('of the servers of all pools it sends all at first, then in each step those that have changed', async () => {
+  await withStreams(async (api, open) => {
+    const { pools, clock } = api.side;
+    const next = async (stream: Followed, from: number) => {
+      const { data } = await stream.message(
+        ({ event, data: { at: time } }) => event === 'servers' && Number(time) > from,
+      );
+      const list = at(data, 'servers') as { pool: string; id: string; state: string }[];
+      const told = list.map(({ pool, id, state }) => `${pool} ${new URL(id).hostname} ${state}`);
+      return { at: Number(data['at']), whole: data['whole'], told, gone: data['gone'] };
+    };
+    const stream = await open('/events?servers=*');
+    const first = await next(stream, 0);
+    const all = ['default 10.0.0.1 active', 'api 10.0.0.2 active', 'api 10.0.0.3 active'];
+    assert.equal([first.whole, first.told], [true, all]);
+    clock.advance(2000);
+    const quiet = await next(stream, first.at);
+    assert.equal([quiet.whole, quiet.told], [false, []]);
+    pools.verdict('api', 'http://10.0.0.2:1', 'test', 'ill');
+    await pools.remove('default', 'http://10.0.0.1:1');
+    clock.advance(2000);
+    const changed = await next(stream, quiet.at);
+    assert.equal([changed.whole, changed.told], [false, ['api 10.0.0.2 down']]);
+    assert.equal(changed.gone, [{ pool: 'default', id: 'http://10.0.0.1:1' }]);
+    const late = await next(await open('/events?servers=*'), 0);
+    assert.equal([late.whole, late.told.length], [true, 2]);
+  });
+});

@@ -1,8 +1,9 @@
 // All that is known of one server, at the side.
+import { useAsked } from '../../data/asked.ts';
 import { forget } from '../../data/changes.ts';
 import { agoOf, dayOf, msOf, rateOf, shareOf, timeOf } from '../../data/format.ts';
 import { now } from '../../data/live.ts';
-import { nameOf, type Override, type Server } from '../../data/server.ts';
+import { hrefOf, nameOf, type Override, type Server, type ServerFacts } from '../../data/server.ts';
 import { mayChange } from '../../data/session.ts';
 import { Dialog } from '../../parts/dialog.tsx';
 import { HistoryStrip } from '../../parts/history-strip.tsx';
@@ -17,7 +18,10 @@ export function ServerDetails({
   readonly server: Server;
   readonly onClose: () => void;
 }) {
-  const { id, pool, state, reason, history, rate, errorShare, inFlight, p50, p99, facts } = server;
+  const { id, pool, state, reason, history, rate, errorShare, inFlight, p50, p99 } = server;
+  // What the last check saw comes by no stream.
+  const { value } = useAsked<ServerFacts>(hrefOf(server), 2000);
+  const facts = value ?? server.facts;
   const overrides = Object.entries(facts?.overrides ?? {});
   return (
     <Dialog title={nameOf(id)} side onClose={onClose}>
