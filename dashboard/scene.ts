@@ -64,7 +64,7 @@ function configOf(pools: Readonly<Record<string, readonly string[]>>, token: str
   return `
     import { defineConfig } from 'weldr';
     import * as plugins from 'weldr/plugins';
-    const { adminApi, dashboard, healthCheck, leastRequests, retry, routes, stats } = plugins;
+    const { adminApi, compress, dashboard, healthCheck, leastRequests, metrics, requestId, retry, routes, stats } = plugins;
     export default defineConfig({
       listen: '127.0.0.1:0',
       pools: ${JSON.stringify(pools)},
@@ -73,7 +73,7 @@ function configOf(pools: Readonly<Record<string, readonly string[]>>, token: str
           { name: 'api', path: '/api/*', pool: 'api', stripPrefix: '/api' },
           { name: 'images', path: '/images/*', pool: 'images', stripPrefix: '/images' },
         ]),
-        leastRequests(), retry(), healthCheck({ interval: '1s', timeout: '1s', path: '/health' }), stats(),
+        metrics(), requestId(), compress(), leastRequests(), retry(), healthCheck({ interval: '1s', timeout: '1s', path: '/health' }), stats(),
         adminApi(${JSON.stringify(given)}), dashboard(),
       ],
     });`;

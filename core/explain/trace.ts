@@ -35,6 +35,14 @@ export const traceInput = z
       .transform(text => text.toLowerCase())
       .optional()
       .describe('Requests that were answered so: `503`, `5xx`.'),
+    route: z.string().min(1).max(255).optional().describe('Requests that this route took.'),
+    pool: z.string().min(1).max(255).optional().describe('Requests that came to this pool in the end.'),
+    server: z
+      .string()
+      .min(1)
+      .max(2_048)
+      .optional()
+      .describe('Requests that were sent to this server, `http://10.0.0.7:3000` or `10.0.0.7:3000`.'),
     count: z.number().int().min(1).max(100).default(5).describe('How many; then it is over.'),
     duration: duration()
       .refine(ms => ms >= 1_000 && ms <= 600_000, 'a trace takes 1s to 10m')

@@ -90,7 +90,8 @@ export class Tracer implements TapObserver {
     const { recorder, traces } = recorded;
     recorder.finished(ctx);
     const wanted = traces.filter(
-      ({ wish, left }) => left > 0 && this.open.has(wish.id) && hasStatus(wish, state),
+      ({ wish, left }) =>
+        left > 0 && this.open.has(wish.id) && hasStatus(wish, state) && wentWhere(wish, state),
     );
     if (wanted.length === 0) return;
     const explanation = explanationOf(state, recorder, state.finishedAt - state.startedAt);
@@ -137,4 +138,11 @@ function hasStatus({ status }: TraceWish, state: RequestState): boolean {
   return status.endsWith('xx')
     ? String(state.status).startsWith(status.slice(0, 1))
     : status === String(state.status);
+}
+
+/** Was it led and sent to where the trace is about? */
+function wentWhere({ route, pool, server }: TraceWish, state: RequestState): boolean {
+  if (route !== undefined && state.route?.name !== route) return false;
+  if (pool !== undefined && state.pool.name !== pool) return false;
+  return server === undefined || state.tried.some(({ id }) => id === server || id.endsWith(`//${server}`));
 }

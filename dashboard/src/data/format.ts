@@ -47,5 +47,6 @@ export const dayOf = (at: number | string): string =>
 export function tookOf(ms: number): string {
   if (ms >= 1) return msOf(ms);
   const us = ms * 1000;
+  if (us < 0.1) return '< 0.1 µs';
   return us >= 10 ? `${Math.round(us)} µs` : `${us.toFixed(1)} µs`;
 }

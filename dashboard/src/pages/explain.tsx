@@ -1,54 +1,13 @@
 // What Weldr would do with a request, and why: each plugin's word in order.
 import { useState } from 'preact/hooks';
 import { call, textOf } from '../data/api.ts';
+import type { Explanation } from '../data/explained.ts';
 import { has, useFeatures } from '../data/features.ts';
 import { msOf } from '../data/format.ts';
 import { nameOf } from '../data/server.ts';
 import { Empty } from '../parts/missing.tsx';
 import { RequestForm, type ThoughtOf } from '../parts/request-form.tsx';
-
-interface Edit {
-  readonly of: string;
-  readonly field: string;
-  readonly before?: string;
-  readonly after?: string;
-}
-
-interface Candidate {
-  readonly server: string;
-  readonly chosen: boolean;
-  readonly available: boolean;
-  readonly why?: string;
-}
-
-interface Step {
-  readonly stage: string;
-  readonly plugin: string;
-  readonly word: string;
-  readonly ms?: number;
-  readonly route?: string;
-  readonly pool?: string;
-  readonly server?: string;
-  readonly status?: number;
-  readonly why?: string;
-  readonly edits?: readonly Edit[];
-  readonly notes?: readonly string[];
-  readonly servers?: readonly Candidate[];
-}
-
-interface Explanation {
-  readonly steps: readonly Step[];
-  readonly route?: string;
-  readonly pool: string;
-  readonly server?: string;
-  readonly response: {
-    readonly status: number;
-    readonly by: string;
-    readonly plugin?: string;
-    readonly why?: string;
-  };
-  readonly ms: number;
-}
+import { Steps } from '../parts/steps.tsx';
 
 export function ExplainPage() {
   const features = useFeatures();
@@ -108,65 +67,7 @@ function Answer({ answer: { steps, route, pool, server, response, ms } }: { read
         {where.join(' → ')} · {msOf(ms)}
         {why === undefined ? '' : ` · ${why}`}
       </p>
-      <ol class="steps">
-        {steps.map((step, index) => (
-          <StepItem key={`${index} ${step.plugin}`} step={step} />
-        ))}
-      </ol>
+      <Steps steps={steps} />
     </section>
-  );
-}
-
-/** Words that end or turn a request's way. */
-const loud: ReadonlySet<string> = new Set(['replied', 'none', 'refused', 'retries', 'failed']);
-
-function StepItem({ step }: { readonly step: Step }) {
-  const {
-    stage,
-    plugin,
-    word,
-    ms,
-    route,
-    pool,
-    server,
-    status,
-    why,
-    edits = [],
-    notes = [],
-    servers = [],
-  } = step;
-  const about = [
-    ...(status === undefined ? [] : [String(status)]),
-    ...(route === undefined ? [] : [`route ${route}`]),
-    ...(pool === undefined ? [] : [`pool ${pool}`]),
-    ...(server === undefined ? [] : [nameOf(server)]),
-  ];
-  return (
-    <li class={loud.has(word) ? 'step is-loud' : word === 'skipped' ? 'step is-quiet' : 'step'}>
-      <small class="stage">{stage}</small>
-      <div>
-        <p>
-          <strong>{plugin}</strong> {word} {about.join(', ')}
-          {why !== undefined && <span class="muted"> – {why}</span>}
-        </p>
-        {edits.map(({ of, field, before, after }) => (
-          <p key={`${of} ${field}`} class="edit">
-            {of} {field}: <del>{before ?? 'none'}</del> <ins>{after ?? 'none'}</ins>
-          </p>
-        ))}
-        {notes.map(note => (
-          <p key={note} class="muted">
-            {note}
-          </p>
-        ))}
-        {servers.map(({ server: id, chosen, available, why: reason }) => (
-          <p key={id} class={chosen ? 'candidate is-chosen' : 'candidate'}>
-            {chosen ? '→' : available ? '·' : '×'} {nameOf(id)}
-            {reason !== undefined && <span class="muted"> {reason}</span>}
-          </p>
-        ))}
-      </div>
-      <small class="muted">{ms === undefined ? '' : msOf(ms)}</small>
-    </li>
   );
 }

@@ -7,6 +7,7 @@ import { EventsPage } from './events.tsx';
 import { ExplainPage } from './explain.tsx';
 import { OverviewPage } from './overview.tsx';
 import { PluginsPage } from './plugins.tsx';
+import { RequestsPage } from './requests.tsx';
 import { RoutesPage } from './routes.tsx';
 import { ServersPage } from './servers.tsx';
 
@@ -20,6 +21,7 @@ export const pages: readonly PageEntry[] = [
   { name: 'overview', title: 'Overview', Page: OverviewPage },
   { name: 'servers', title: 'Servers', Page: ServersPage },
   { name: 'routes', title: 'Routes', Page: RoutesPage },
+  { name: 'requests', title: 'Requests', Page: RequestsPage },
   { name: 'certificates', title: 'Certificates', Page: CertificatesPage },
   { name: 'cluster', title: 'Cluster', Page: ClusterPage },
   { name: 'events', title: 'Events', Page: EventsPage },

@@ -49,7 +49,9 @@ export function PluginsPage() {
       <header class="page-head">
         <h1>Plugins</h1>
         <p class="muted">
-          {value === undefined ? '' : `${plural(all.length, 'plugin')}, in the order in which they are asked`}
+          {value === undefined
+            ? 'Loading…'
+            : `${plural(all.length, 'plugin')}, in the order in which they are asked`}
         </p>
       </header>
       {problem !== '' && <p class="problem">{problem}</p>}
@@ -107,99 +109,78 @@ interface GroupProps {
 }
 
 function Group({ place, plugins, places, measured }: GroupProps) {
-  const first = places.get(plugins[0] as RunningPlugin) ?? 0;
+  const [first] = plugins;
+  const before = first === undefined ? 0 : (places.get(first) ?? 0);
   return (
     <section class="card table-card" aria-label={place}>
       <h2>{place}</h2>
-      <table class="plugins">
-        <thead>
-          <tr>
-            <th scope="col" class="number">
-              <span class="unseen">Place</span>
-            </th>
-            <th scope="col">Plugin</th>
-            {measured && <th scope="col">Takes in its stages, on average</th>}
-            {measured && (
-              <th scope="col" class="number">
-                99 % below
-              </th>
-            )}
-            <th scope="col" class="number">
-              Failed
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {plugins.map(plugin => (
-            <PluginRow
-              key={plugin.instance}
-              plugin={plugin}
-              place={(places.get(plugin) ?? 0) - first + 1}
-              measured={measured}
-            />
-          ))}
-        </tbody>
-      </table>
+      <ol class="plugin-list">
+        {plugins.map(plugin => (
+          <PluginItem
+            key={plugin.instance}
+            plugin={plugin}
+            place={(places.get(plugin) ?? 0) - before + 1}
+            measured={measured}
+          />
+        ))}
+      </ol>
     </section>
   );
 }
 
-interface PluginRowProps {
+interface PluginItemProps {
   readonly plugin: RunningPlugin;
   readonly place: number;
   readonly measured: boolean;
 }
 
-function PluginRow({ plugin, place, measured }: PluginRowProps) {
+function PluginItem({ plugin, place, measured }: PluginItemProps) {
   const { instance, plugin: name, id, role, definedAs, when = false, stages, failures } = plugin;
-  const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
+  const failed = Object.entries(failures);
   const tags = [
     ...(id === undefined ? [] : [`id ${id}`]),
     ...(definedAs === undefined ? [] : [`define ${definedAs}`]),
-    ...(role === undefined ? [] : [role]),
+    ...(role === undefined ? [] : [`role ${role}`]),
   ];
   return (
-    <tr>
-      <td class="number muted">{place}</td>
-      <th scope="row" title={instance}>
-        {name}
-        {tags.map(tag => (
-          <span key={tag} class="tag">
-            {tag}
-          </span>
+    <li value={place}>
+      <span class="place" aria-hidden="true">
+        {place}
+      </span>
+      <div>
+        <p title={instance}>
+          <strong>{name}</strong>
+          {tags.map(tag => (
+            <span key={tag} class="tag">
+              {tag}
+            </span>
+          ))}
+          {when && <small>{whenOf(instance)}</small>}
+        </p>
+        {failed.map(([stage, count]) => (
+          <p key={stage} class="is-bad">
+            {plural(count, 'request')} failed in {stage}
+          </p>
         ))}
-        {when && <small>{whenOf(instance)}</small>}
-      </th>
+      </div>
       {measured && (
-        <td>
-          <span class="stages">
-            {stages.map(({ stage, mean, measured: count }) => (
-              <span key={stage} class="stage-time" title={`${plural(count, 'request')} measured`}>
-                {stage} <b>{tookOf(mean)}</b>
-              </span>
-            ))}
-            {stages.length === 0 && <span class="muted">nothing for a request yet</span>}
-          </span>
-        </td>
+        <dl class="stages">
+          {stages.map(({ stage, mean, p99, measured: count }) => (
+            <div key={stage} title={`${plural(count, 'request')} measured`}>
+              <dt>{stage}</dt>
+              <dd>
+                {tookOf(mean)} <small>{p99 === null ? '99 % in over 10 s' : `99 % in ${tookOf(p99)}`}</small>
+              </dd>
+            </div>
+          ))}
+        </dl>
       )}
-      {measured && <td class="number">{slowestOf(stages)}</td>}
-      <td class={failed > 0 ? 'number is-bad' : 'number'}>
-        {countOf(failed)}
-        {failed > 0 && <small>{Object.keys(failures).join(', ')}</small>}
-      </td>
-    </tr>
+    </li>
   );
 }
 
 /** What the name of an instance within `when` says: `when(path=/login)/rate-limit`. */
 const whenOf = (instance: string): string => /when\(.*\)(?=\/)/.exec(instance)?.[0] ?? 'in a when';
-
-function slowestOf(stages: readonly StageFigures[]): string {
-  if (stages.length === 0) return '–';
-  const tails = stages.map(({ p99 }) => p99 ?? Number.POSITIVE_INFINITY);
-  const slowest = Math.max(...tails);
-  return slowest === Number.POSITIVE_INFINITY ? '> 10 s' : tookOf(slowest);
-}
 
 /** What plugins add to the admin API, by one call of each. */
 const known: readonly { readonly name: string; readonly href: string; readonly gives: string }[] = [

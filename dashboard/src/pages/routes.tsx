@@ -6,6 +6,7 @@ import { useAsked } from '../data/asked.ts';
 import { agoOf, countOf, plural, shareOf } from '../data/format.ts';
 import { now } from '../data/live.ts';
 import { matchesAll } from '../data/matching.ts';
+import { linkTo } from '../data/place.ts';
 import { pools } from '../data/servers.ts';
 import { mayChange } from '../data/session.ts';
 import { tell } from '../data/toasts.ts';
@@ -92,7 +93,7 @@ export function RoutesPage() {
             <FilterBox value={filter} onChange={setFilter} hint="Filter: a name, a host, a path, a pool" />
           </div>
           <section class="card table-card" aria-label="Routes">
-            <table class="routes">
+            <table class="routes rows-on-phone">
               <thead>
                 <tr>
                   <SortHead column="route" title="Route" order={order.value} onSort={sort} />
@@ -140,7 +141,7 @@ function RouteRow({ route, onChanged }: { readonly route: Route; readonly onChan
         {name}
         {priority !== undefined && priority !== 0 && <small>priority {priority}</small>}
       </th>
-      <td>
+      <td data-title="Takes">
         <code>{takes.length === 0 ? 'everything' : takes.join(' ')}</code>
         {notes.map(note => (
           <small key={note} class="is-warning">
@@ -148,17 +149,27 @@ function RouteRow({ route, onChanged }: { readonly route: Route; readonly onChan
           </small>
         ))}
       </td>
-      <td>
+      <td data-title="Leads to">
         <Target route={route} onChanged={onChanged} />
       </td>
-      <td>{layer === 'config' ? 'config' : layer}</td>
+      <td data-title="From">{layer}</td>
       {hits !== undefined && (
         <>
-          <td class="number">{countOf(countAll(hits))}</td>
-          <td class={errorShareOf(hits) > 0.01 ? 'number is-bad' : 'number'}>
+          <td class="number" data-title="Requests">
+            {mayChange.value ? (
+              <a href={linkTo('requests', { route: name })} aria-label={`Requests of ${name}`}>
+                {countOf(countAll(hits))}
+              </a>
+            ) : (
+              countOf(countAll(hits))
+            )}
+          </td>
+          <td data-title="Errors" class={errorShareOf(hits) > 0.01 ? 'number is-bad' : 'number'}>
             {countAll(hits) === 0 ? '–' : shareOf(errorShareOf(hits))}
           </td>
-          <td class="number">{hits.lastAt === null ? 'never' : agoOf(hits.lastAt, now.value)}</td>
+          <td class="number" data-title="Last">
+            {hits.lastAt === null ? 'never' : agoOf(hits.lastAt, now.value)}
+          </td>
         </>
       )}
     </tr>

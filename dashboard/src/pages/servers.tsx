@@ -83,7 +83,7 @@ function Sum() {
     ...(count.draining > 0 ? [`${count.draining} draining`] : []),
     ...(count.disabled > 0 ? [`${count.disabled} disabled`] : []),
   ];
-  return <p class="muted">{loaded.value ? parts.join(', ') : 'Loading…'}</p>;
+  return <p class="muted">{loaded.value || servers.value.length > 0 ? parts.join(', ') : 'Loading…'}</p>;
 }
 
 function Tools() {

@@ -3,6 +3,7 @@ const paths = {
   overview: 'M4 13h4l2.5-7 4 13 2.5-6h3',
   servers: 'M4 5h16v6H4zM4 13h16v6H4zM8 8h.01M8 16h.01',
   routes: 'M5 5v5a4 4 0 0 0 4 4h10M15 10l4 4-4 4M5 5V4',
+  requests: 'M4 7h11M12 4l3 3-3 3M20 17H9M12 14l-3 3 3 3',
   certificates: 'M12 3l7 3v5c0 4.5-3 8-7 10-4-2-7-5.5-7-10V6zM9 12l2 2 4-4',
   cluster: 'M12 4v5M12 9l-6 7M12 9l6 7M10 4h4M4 18h4M16 18h4',
   events: 'M5 6h14M5 12h14M5 18h9',

@@ -8,7 +8,17 @@ import { suite } from '../../support/suite.ts';
 const test = suite('dashboard: every page', { timeoutMs: 240_000, testTimeoutMs: 110_000 });
 
 const axe = readFileSync(new URL('../../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
-const pages = ['overview', 'servers', 'routes', 'certificates', 'cluster', 'events', 'explain', 'plugins'];
+const pages = [
+  'overview',
+  'servers',
+  'routes',
+  'requests',
+  'certificates',
+  'cluster',
+  'events',
+  'explain',
+  'plugins',
+];
 
 test('axe finds nothing in any page', async () => {
   buildPage();

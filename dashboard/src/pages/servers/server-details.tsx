@@ -1,9 +1,17 @@
 // All that is known of one server, at the side.
 import { useAsked } from '../../data/asked.ts';
 import { forget } from '../../data/changes.ts';
-import { agoOf, dayOf, msOf, rateOf, shareOf, timeOf } from '../../data/format.ts';
+import { agoOf, dayOf, msOf, plural, rateOf, shareOf, timeOf } from '../../data/format.ts';
 import { now } from '../../data/live.ts';
-import { hrefOf, nameOf, type Override, type Server, type ServerFacts } from '../../data/server.ts';
+import { linkTo } from '../../data/place.ts';
+import {
+  hrefOf,
+  nameOf,
+  type Override,
+  reasonTextOf,
+  type Server,
+  type ServerFacts,
+} from '../../data/server.ts';
 import { mayChange } from '../../data/session.ts';
 import { Dialog } from '../../parts/dialog.tsx';
 import { HistoryStrip } from '../../parts/history-strip.tsx';
@@ -47,6 +55,13 @@ export function ServerDetails({
           </div>
         ))}
       </dl>
+      {mayChange.value && (
+        <p>
+          <a href={linkTo('requests', { server: nameOf(id), pool })} onClick={onClose}>
+            Requests that it gets
+          </a>
+        </p>
+      )}
       <h3>What it is</h3>
       <dl class="facts">
         <dt>Address</dt>
@@ -76,7 +91,7 @@ export function ServerDetails({
         </>
       )}
       <h3>Last check</h3>
-      {facts?.health ? <ValueTree value={facts.health} /> : <p class="muted">It was not checked yet.</p>}
+      <LastCheck health={facts?.health} />
       <h3>Changes of state</h3>
       <ol class="changes">
         {history.toReversed().map(({ at, state: was }) => (
@@ -86,6 +101,30 @@ export function ServerDetails({
         ))}
       </ol>
     </Dialog>
+  );
+}
+
+/** What the last check saw, in words; what else is known of it as it is. */
+function LastCheck({ health }: { readonly health: ServerFacts['health'] | undefined }) {
+  if (health === null || health === undefined) return <p class="muted">It was not checked yet.</p>;
+  const { status, checkedAt, detail, consecutiveFailures, consecutivePasses, ...rest } = health;
+  const isBad = status === 'failing';
+  const inRow = Number(isBad ? consecutiveFailures : consecutivePasses) || 0;
+  return (
+    <>
+      <p>
+        <span class={isBad ? 'is-bad' : ''}>
+          {String(status)}
+          {detail === undefined || detail === null ? '' : `: ${reasonTextOf(String(detail))}`}
+        </span>
+        <span class="muted">
+          {typeof checkedAt === 'number' && `, ${agoOf(checkedAt, now.value)}`}
+          {inRow > 0 &&
+            `, ${plural(inRow, isBad ? 'failure' : 'pass', isBad ? 'failures' : 'passes')} in a row`}
+        </span>
+      </p>
+      {Object.keys(rest).length > 0 && <ValueTree value={rest} />}
+    </>
   );
 }
 

@@ -1,0 +1,123 @@
+// Real requests as they come, by traces of the admin API: only while somebody looks, and only so many.
+import { signal } from '@preact/signals';
+import { ApiProblem, call, find, textOf } from './api.ts';
+import type { Explanation } from './explained.ts';
+
+/** Which requests; a field that is not there is of all. */
+export type TraceFilter = Readonly<
+  Partial<Record<'host' | 'path' | 'method' | 'status' | 'route' | 'pool' | 'server', string>>
+>;
+
+/** A request, and when the page heard of it. */
+export interface SeenRequest extends Explanation {
+  readonly number: number;
+  readonly at: number;
+}
+
+interface Traced {
+  readonly requests: readonly Explanation[];
+  readonly next: number;
+  readonly over: boolean;
+}
+
+/** The most that are kept, the newest first. */
+const mostKept = 300;
+/** Of one trace, and how long it goes on at most. */
+const count = 100;
+const duration = '60s';
+/** A trace that is full at once is followed by another one after so long: more than that are not shown. */
+const pauseMs = 2000;
+/** Answers are read so often, however many requests there are. */
+const readEveryMs = 500;
+const retryMs = 5000;
+
+export const seen = signal<readonly SeenRequest[]>([]);
+/** Do more requests come than are shown? */
+export const isSample = signal(false);
+/** Why no requests are shown; empty: they are. */
+export const traceProblem = signal('');
+
+let lastNumber = 0;
+
+/** Shows requests of this kind, until what it returns is called. */
+export function followRequests(filter: TraceFilter): () => void {
+  const over = new AbortController();
+  seen.value = [];
+  isSample.value = false;
+  traceProblem.value = '';
+  void run(filter, over.signal);
+  return () => over.abort();
+}
+
+async function run(filter: TraceFilter, over: AbortSignal): Promise<void> {
+  while (!over.aborted) {
+    await whenShown(over);
+    const begun = Date.now();
+    try {
+      const got = await trace(filter, over);
+      traceProblem.value = '';
+      const rest = begun + pauseMs - Date.now();
+      isSample.value = got >= count && rest > 0;
+      if (rest > 0) await sleep(rest, over);
+    } catch (thrown) {
+      if (over.aborted) return;
+      traceProblem.value = textOf(thrown);
+      // What is wrong with the filter stays wrong.
+      if (thrown instanceof ApiProblem && [400, 403].includes(thrown.status)) return;
+      await sleep(retryMs, over);
+    }
+  }
+}
+
+/** One trace to its end; answers how many there were. */
+async function trace(filter: TraceFilter, over: AbortSignal): Promise<number> {
+  if (over.aborted) return 0;
+  const { id } = await call<{ id: number }>('POST', '/traces', { ...filter, count, duration });
+  let next = 0;
+  try {
+    for (let isOver = false; !isOver && !over.aborted && isShown(); ) {
+      const told = await find<Traced>(`/traces/${id}?after=${next}&wait`);
+      if (told === undefined || over.aborted) return next;
+      take(told.requests);
+      ({ next, over: isOver } = told);
+      if (!isOver) await sleep(readEveryMs, over);
+    }
+    return next;
+  } finally {
+    // It may be over by itself.
+    void call('DELETE', `/traces/${id}`).catch(() => {});
+  }
+}
+
+function take(requests: readonly Explanation[]): void {
+  if (requests.length === 0) return;
+  const at = Date.now();
+  const more = requests.map(request => ({ ...request, number: ++lastNumber, at }));
+  seen.value = [...more.reverse(), ...seen.value].slice(0, mostKept);
+}
+
+const isShown = (): boolean => document.visibilityState === 'visible';
+
+/** Resolves when the page is looked at, or it is over. */
+async function whenShown(over: AbortSignal): Promise<void> {
+  while (!isShown() && !over.aborted) {
+    await new Promise<void>(resolve => {
+      document.addEventListener('visibilitychange', () => resolve(), { once: true });
+      over.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+}
+
+async function sleep(ms: number, over: AbortSignal): Promise<void> {
+  await new Promise<void>(resolve => {
+    const timer = setTimeout(resolve, ms);
+    over.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
