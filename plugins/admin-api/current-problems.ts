@@ -26,6 +26,8 @@ export interface CurrentProblem extends Omit<Problem, 'since'> {
   readonly since: number | null;
   /** The servers that it is about, the first 20. */
   readonly servers?: readonly string[];
+  /** `errors`: these servers are up, and fail requests. */
+  readonly about?: 'errors';
   readonly links: readonly Link[];
 }
 
@@ -45,6 +47,7 @@ export function currentProblems(
     ...deathProblems(side, now),
     ...leaderProblem(leadership),
     ...pools.flatMap(pool => poolProblem(pool, pools.length === 1, now) ?? []),
+    ...pools.flatMap(failingProblem),
     ...certificateProblems(side, now),
   ];
   return problems.sort(
@@ -78,6 +81,28 @@ function poolProblem(pool: PoolFacts, isOnly: boolean, now: number): CurrentProb
   ];
   const text = `no server of ${name} takes requests: ${which.filter(Boolean).join(', ')}`;
   return { severity, text, since: null, ...about };
+}
+
+/** Servers whose checks pass, and which fail requests all the same. */
+function failingProblem({ name, servers, failing }: PoolFacts): CurrentProblem[] {
+  if (failing.size === 0) return [];
+  const [[first = '', share = 0] = []] = [...failing].sort(([, one], [, other]) => other - one);
+  const percent = `${Math.round(share * 100)} %`;
+  const many = `${failing.size} of ${servers} servers of ${name} fail up to ${percent} of their requests`;
+  const text = failing.size === 1 ? `${first} of ${name} fails ${percent} of its requests` : many;
+  const ids = [...failing.keys()].slice(0, maxServersNamed);
+  const links = [link('pool', `/pools/${encodeURIComponent(name)}`)];
+  return [
+    {
+      severity: 'warning',
+      text: bounded(text, 500),
+      since: null,
+      pool: name,
+      servers: ids,
+      about: 'errors',
+      links,
+    },
+  ];
 }
 
 /** `connection refused`, or `connection refused (2), status 500 (1)`. */

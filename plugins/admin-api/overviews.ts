@@ -109,7 +109,7 @@ export class Overviews {
   private current() {
     const { side, leadership } = this;
     const { status, pools, clock } = side;
-    const facts = pools.names.map(name => poolFacts(side, name, this.memory.since));
+    const facts = pools.names.map(name => poolFacts(side, name, this.memory));
     const problems = currentProblems(side, facts, leadership, clock.now());
     return {
       at: clock.now(),

@@ -1,6 +1,7 @@
 // PoolFacts: what there is of a pool in one look over its servers.
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import type { Upstream, UpstreamState } from '../../core/pool/pool.ts';
+import type { TrafficWindow } from './traffic-window.ts';
 
 /** A server that is down. */
 interface DownServer {
@@ -18,26 +19,30 @@ export interface PoolFacts {
   readonly available: number;
   readonly states: Readonly<Record<UpstreamState, number>>;
   readonly down: readonly DownServer[];
+  /** Those that take requests and fail many of them: which share, by their ids. */
+  readonly failing: ReadonlyMap<string, number>;
   readonly inFlight: number;
 }
 
-/** Looks at a pool; `since`: since when servers are in their states. */
+/** Looks at a pool; `since`: since when servers are in their states; `window`: what was counted lately. */
 export function poolFacts(
   { pools, traffic }: Pick<ManagerSide, 'pools' | 'traffic'>,
   name: string,
-  since: WeakMap<Upstream, number>,
+  { since, window }: { since: WeakMap<Upstream, number>; window: Pick<TrafficWindow, 'failingIn'> },
 ): PoolFacts {
   const states = { active: 0, down: 0, draining: 0, disabled: 0 };
   const down: DownServer[] = [];
+  const failing = window.failingIn(name);
   let [servers, inFlight] = [0, 0];
   for (const { upstream, complaints } of pools.list(name)) {
     const { id, state } = upstream;
     servers++;
     states[state]++;
     inFlight += traffic.inFlight(name, id);
+    if (state !== 'active') failing.delete(id);
     if (state !== 'down') continue;
     const [reason = upstream.record.reason] = complaints.values();
     down.push({ id, reason, since: since.get(upstream) });
   }
-  return { name, servers, available: pools.counts(name)?.available ?? 0, states, down, inFlight };
+  return { name, servers, available: pools.counts(name)?.available ?? 0, states, down, failing, inFlight };
 }

@@ -8,6 +8,10 @@ const maxPoints = (15 * 60_000) / step;
 /** Of pools and servers: so many steps are what there is now. */
 const stepsNow = 5;
 
+/** A server that fails so much of so many attempts is told of. */
+const failingFrom = 0.1;
+const enoughAttempts = 20;
+
 /** What there is of requests, or of attempts. Latencies are ms; null: nothing was measured. */
 export interface TrafficFigures {
   /** A second. */
@@ -127,6 +131,26 @@ export class TrafficWindow {
     const sum = new Sum();
     for (const one of told) sum.add(one);
     return figuresOf(sum, this.length);
+  }
+
+  /** Of the servers of a pool those that failed a tenth of their attempts or more, where there were enough to say so. */
+  failingIn(pool: string): Map<string, number> {
+    const counts = new Map<string, { all: number; failed: number }>();
+    for (const { servers } of this.recent) {
+      for (const [id, told] of servers.get(pool) ?? []) {
+        const count = counts.get(id) ?? { all: 0, failed: 0 };
+        counts.set(id, count);
+        for (const { success, failed } of told) {
+          count.all += success + failed;
+          count.failed += failed;
+        }
+      }
+    }
+    const failing = new Map<string, number>();
+    for (const [id, { all, failed }] of counts) {
+      if (all >= enoughAttempts && failed / all >= failingFrom) failing.set(id, failed / all);
+    }
+    return failing;
   }
 
   private get length(): number {

@@ -18,6 +18,8 @@ export interface Problem {
   readonly since?: number | null;
   readonly pool?: string;
   readonly servers?: readonly string[];
+  /** `errors`: the servers are up, and fail requests. */
+  readonly about?: 'errors';
 }
 
 export interface PoolOverview {

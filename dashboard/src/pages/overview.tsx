@@ -32,6 +32,10 @@ function Uptime() {
   return <p class="muted">{parts.join(' · ')}</p>;
 }
 
+/** What to look at in the list of servers. */
+const whereOf = (pool: string, { about, text }: Problem): Record<string, string> =>
+  about === 'errors' ? { pool, sort: 'errors' } : / down\b/.test(text) ? { pool, only: 'down' } : { pool };
+
 function Problems({ problems }: { readonly problems: readonly Problem[] }) {
   if (problems.length === 0) {
     return (
@@ -56,7 +60,7 @@ function Problems({ problems }: { readonly problems: readonly Problem[] }) {
               {problem.pool === undefined ? (
                 problem.text
               ) : (
-                <a href={linkTo('servers', { pool: problem.pool, only: 'down' })}>{problem.text}</a>
+                <a href={linkTo('servers', whereOf(problem.pool, problem))}>{problem.text}</a>
               )}
               {typeof problem.since === 'number' && !problem.text.includes('since') && (
                 <small> {agoOf(problem.since, now.value)}</small>

@@ -17,7 +17,7 @@ import { RemoveDialog } from './servers/remove-dialog.tsx';
 import { selection } from './servers/selection.ts';
 import { ServerDetails } from './servers/server-details.tsx';
 import { ServerTable } from './servers/server-table.tsx';
-import { sorted } from './servers/sorting.ts';
+import { order, sorted } from './servers/sorting.ts';
 import { WeightDialog } from './servers/weight-dialog.tsx';
 
 const filter = signal('');
@@ -28,6 +28,7 @@ effect(() => {
   if (page.value !== 'servers') return;
   chosenPool.value = query.value.get('pool') ?? '';
   onlyDown.value = query.value.get('only') === 'down';
+  if (query.value.get('sort') === 'errors') order.value = { by: 'errors', isTurned: false };
 });
 
 function matches({ id, pool, state, reason, facts }: Server, text: string): boolean {

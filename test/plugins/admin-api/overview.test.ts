@@ -86,6 +86,21 @@ test('no server, no worker, no leader, worker deaths and what plugins say are pr
   });
 });
 
+test('a server that passes its checks and fails requests is a problem, until it is drained', async () => {
+  const plugins = [stats(), adminApi({ listen: '127.0.0.1:0' })];
+  const side = await managerSide(plugins, { servers });
+  const on = callsTo(addressOf(side));
+  const told = counts(60, 20, 13);
+  const list = told.servers.map(one => ({ ...one, connectErrors: 0, inFlight: 0 }));
+  side.receive('stats', { counts: { ...told, servers: list } }, 1);
+  await side.clock.advanceAsync(2000);
+  assert.equal(await problems(on), [['warning', 'http://10.0.0.2:1 of api fails 25 % of its requests']]);
+  assert.equal(at(await overview(on), 'problems.0.about'), 'errors');
+  await on.call('PATCH', '/pools/api/servers/10.0.0.2/1', { state: 'draining' });
+  assert.equal(await problems(on), []);
+  await side.close();
+});
+
 const counts = (success: number, failed: number, bucket: number, id: string = api[0]): TrafficCounts => ({
   client: { success, failed, latency: [bucket, success + failed] },
   servers: [{ pool: 'api', id, success, failed, latency: [bucket, success + failed] }],

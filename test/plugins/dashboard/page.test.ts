@@ -13,12 +13,14 @@ const readToken = 'only-for-those-who-look';
 
 const config = `
   import { defineConfig } from 'weldr';
-  import { adminApi, dashboard, healthCheck, leastRequests, routes, stats } from 'weldr/plugins';
+  import { adminApi, dashboard, healthCheck, leastRequests, metrics, retry, routes, stats } from 'weldr/plugins';
   export default defineConfig({
     listen: '127.0.0.1:0', workers: 1,
     pools: { default: [], spare: [] },
     plugins: [
-      routes([{ name: 'shop', path: '/shop/*', pool: 'default' }]), leastRequests(), healthCheck({ interval: '100ms', timeout: '1s', path: '/health', failures: 2, passes: 1 }), stats(),
+      metrics({ stages: 1 }), routes([{ name: 'shop', path: '/shop/*', pool: 'default', stripPrefix: '/shop' }]),
+      retry({ statuses: [503], budget: 1 }), leastRequests(), stats(),
+      healthCheck({ interval: '100ms', timeout: '1s', path: '/headers', failures: 2, passes: 1 }),
       adminApi({ listen: '127.0.0.1:0', token: '${token}', readToken: '${readToken}' }), dashboard(),
     ],
   });`;
@@ -59,9 +61,10 @@ async function signIn(on: Page, given: string): Promise<void> {
 
 const rowOf = (address: string): Locator => page.locator(`[data-server="http://${address}"]`);
 
-async function addServer(address: string): Promise<void> {
+async function addServer(address: string, pool = 'default'): Promise<void> {
   await page.getByRole('button', { name: 'Add server' }).click();
   await page.getByLabel('Address').fill(address);
+  await page.getByRole('dialog').getByLabel('Pool').selectOption(pool);
   await page.getByRole('button', { name: 'Add', exact: true }).click();
   await rowOf(address).getByText('Healthy').waitFor();
 }
@@ -91,36 +94,92 @@ test('a person adds a server and sees it become healthy', async () => {
   await page.keyboard.press('Escape');
 });
 
-test('a person drains a server under load until it is empty, and nothing is lost', async () => {
-  const [first = '', second = ''] = origins.map(({ port }) => `127.0.0.1:${port}`);
+test('who has only the page finds the sick server, drains it under load, and sees that nothing was lost', async () => {
+  const [sick = '', other = ''] = origins.map(({ port }) => `127.0.0.1:${port}`);
+  // Its checks pass: only its answers are wrong.
+  await fetch(`http://${sick}/health/fail`, { method: 'POST' });
   const over = new AbortController();
   const answers: number[] = [];
-  const load = Promise.all(
-    Array.from({ length: 8 }, async () => {
-      while (!over.signal.aborted) answers.push((await fetch(`${weldr.url}/slow?ms=400`)).status);
-    }),
-  );
-  await page.locator('[data-server] .cell-inFlight', { hasText: /[1-9]/ }).first().waitFor();
-  await rowOf(first)
-    .getByRole('button', { name: `Drain ${first}` })
+  const send = async (path: string): Promise<void> => {
+    while (!over.signal.aborted) {
+      const response = await fetch(`${weldr.url}/shop${path}`);
+      await response.arrayBuffer();
+      answers.push(response.status);
+    }
+  };
+  const load = Promise.all(['/', '/', ...Array.from({ length: 6 }, () => '/slow?ms=400')].map(send));
+  await page.getByRole('link', { name: 'Overview', exact: true }).click();
+  await page
+    .getByRole('link', { name: new RegExp(`${sick} of default fails \\d+ % of its requests`) })
     .click();
-  await rowOf(first).getByText('Draining').waitFor();
-  await page.getByText(`${first} is empty: no request is left`).waitFor();
-  await rowOf(first).getByText('empty', { exact: true }).waitFor();
-  await page.getByRole('button', { name: 'Undo' }).click();
-  await rowOf(first).getByText('Healthy').waitFor();
-  await rowOf(second).getByText('Healthy').waitFor();
+  const first = page.locator('[data-server]').first();
+  await first.getByText(sick).waitFor();
+  await first.locator('.cell-errors.is-bad').waitFor();
+  await first.getByRole('button', { name: `Drain ${sick}` }).click();
+  await first.getByText('Draining').waitFor();
+  await page.getByText(`${sick} is empty: no request is left`).waitFor();
+  await rowOf(sick).getByText('empty', { exact: true }).waitFor();
+  await page.getByRole('link', { name: 'Overview', exact: true }).click();
+  await page.getByText(`${sick} of default fails`).waitFor({ state: 'detached' });
+  await page.locator('section', { hasText: 'Errors' }).locator('.figure', { hasText: /^0 %/ }).waitFor();
+  await page.getByRole('link', { name: /^Requests/ }).click();
+  await page.locator('.request', { hasText: other }).first().waitFor();
+  await page.getByLabel('Server').fill(sick);
+  await page.keyboard.press('Enter');
+  await page.getByText('Waiting for requests…').waitFor();
   over.abort();
   await load;
-  assert.ok(answers.length > 8);
-  assert.equal([...new Set(answers)], [200]);
-  const line = await weldr.logged(({ msg }) => msg.startsWith(`PATCH /servers/${first.replace(':', '/')}`));
+  assert.ok(answers.length > 50, `${answers.length} requests`);
+  assert.is(answers.filter(status => status !== 200).length, 0);
+  const line = await weldr.logged(({ msg }) => msg.startsWith(`PATCH /servers/${sick.replace(':', '/')}`));
   assert.is(line['by'], '127.0.0.1 with the token on the dashboard');
+});
+
+test('requests are shown with their attempts and who answered, routes with their hits, plugins with their time', async () => {
+  const [sick = ''] = origins.map(({ port }) => `127.0.0.1:${port}`);
+  await page.getByRole('link', { name: /^Servers/ }).click();
+  await rowOf(sick)
+    .getByRole('button', { name: `Enable ${sick}` })
+    .click();
+  await rowOf(sick).getByText('Healthy').waitFor();
+  await page.getByRole('link', { name: 'Routes' }).click();
+  const route = page.getByRole('row', { name: /^shop/ });
+  await route.getByText('just now').or(route.getByText(/ ago/)).waitFor();
+  await page.getByRole('link', { name: 'Requests of shop' }).click();
+  await page.getByLabel('Path').fill('/shop/*');
+  await page.keyboard.press('Enter');
+  const retried = page.locator('.request', { hasText: '2 attempts' }).first();
+  while ((await retried.count()) === 0) {
+    await fetch(`${weldr.url}/shop/`);
+    await page.waitForTimeout(100);
+  }
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await retried.getByText('route shop → pool default').waitFor();
+  await retried.locator('summary').click();
+  const attempts = retried.getByRole('list', { name: 'Attempts' });
+  await attempts.getByText(`${sick} answered 503`).waitFor();
+  await attempts.getByText('answered 200').waitFor();
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('link', { name: 'Plugins' }).click();
+  const list = page.getByRole('region', { name: 'All requests' }).getByRole('listitem');
+  await list.first().locator('dd').first().waitFor();
+  assert.equal(await list.locator('strong').allTextContents(), [
+    'metrics',
+    'routes',
+    'retry',
+    'least-requests',
+    'stats',
+    'health-check',
+    'admin-api',
+    'dashboard',
+  ]);
+  await fetch(`http://${sick}/health/pass`, { method: 'POST' });
 });
 
 test('a server that was killed is shown as down, with its reason', async () => {
   const [first] = origins;
   assert.ok(first);
+  await page.getByRole('link', { name: /^Servers/ }).click();
   await first.close();
   origins.shift();
   const row = rowOf(`127.0.0.1:${first.port}`);
@@ -155,24 +214,31 @@ test('a weight is set by the keyboard, and a removal asks first', async () => {
   await page.getByText('There is no server yet').waitFor();
 });
 
-test('a person switches a route to another pool, and back', async () => {
+test('a person adds a server, sees it become healthy, switches a route to it, and sees who did it in the events', async () => {
+  const address = await startOrigin();
+  await page.getByRole('link', { name: /^Servers/ }).click();
+  await addServer(address, 'spare');
   await page.getByRole('link', { name: 'Routes' }).click();
-  const poolOf = async (): Promise<unknown> => {
-    const headers = { authorization: `Bearer ${token}` };
-    return JSON.parse(await (await fetch(`${weldr.adminUrl}/routes/shop`, { headers })).text()).pool;
-  };
   await page.getByLabel('Pool of shop').selectOption('spare');
   await page.getByText('shop leads to spare').waitFor();
-  assert.is(await poolOf(), 'spare');
   await page.getByPlaceholder('https://shop.example/api/x').fill('http://shop.example/shop/a');
   await page.getByRole('button', { name: 'Which route?' }).click();
   await page.getByText('The route shop takes it').waitFor();
+  // The pool default is empty by now.
+  assert.is((await fetch(`${weldr.url}/shop/`)).status, 200);
+  await page.getByRole('link', { name: 'Events' }).click();
+  await page.getByLabel('Filter').fill('shop dashboard');
   await page
-    .locator('.toast', { hasText: 'shop leads to spare' })
-    .getByRole('button', { name: 'Undo' })
-    .click();
+    .locator('.event', { hasText: /route shop.*by 127\.0\.0\.1 with the token on the dashboard/ })
+    .waitFor();
+  await page.getByLabel('Filter').fill(`${address} spare`);
+  await page
+    .locator('.event', { hasText: /token on the dashboard/ })
+    .first()
+    .waitFor();
+  await page.getByRole('button', { name: 'Undo' }).last().click();
   await page.getByText('shop leads to default again').waitFor();
-  assert.is(await poolOf(), 'default');
+  assert.is((await fetch(`${weldr.url}/shop/`)).status, 503);
 });
 
 test('a lost connection is shown, and resumed', async () => {
