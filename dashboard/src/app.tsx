@@ -21,7 +21,7 @@ export function App() {
     begin();
     return () => clearTimeout(timer);
   }, []);
-  if (session.value === undefined) return problem === '' ? null : <Unreachable problem={problem} />;
+  if (session.value === undefined) return problem === '' ? <Splash /> : <Unreachable problem={problem} />;
   if (!session.value.signedIn) return <SignInPage />;
   const shown = pages.find(({ name }) => name === page.value) ?? pages[0];
   if (shown === undefined) return null;
@@ -30,6 +30,15 @@ export function App() {
     <Shell current={shown}>
       <Page />
     </Shell>
+  );
+}
+
+/** As index.html has it: it is painted before any script is there. */
+function Splash() {
+  return (
+    <p class="splash" role="status">
+      Weldr
+    </p>
   );
 }
 
