@@ -102,7 +102,8 @@ test('tells what plugins said of a real request, and what the server answered', 
 });
 
 test('tells of each attempt of a request that was tried again', async () => {
-  let request = await traced({ path: '/flaky/*' }, '/flaky/x');
+  const where = { route: 'flaky', pool: 'flaky', server: new URL(origin.url).host };
+  let request = await traced(where, '/flaky/x');
   for (let n = 0; n < 5 && !request.steps.some(({ word }) => word === 'retries'); n++) {
     request = await traced({ path: '/flaky/*' }, '/flaky/x');
   }
@@ -117,6 +118,7 @@ test('tells of each attempt of a request that was tried again', async () => {
 test('is of those requests alone that were asked for', async () => {
   const id4 = await begin({ status: '4xx', host: '127.0.0.1', path: '/status/*', count: 2 });
   const elsewhere = await begin({ host: '*.example', duration: '1s' });
+  const nowhere = await begin({ server: '10.0.0.7:3000', duration: '1s' });
   let over = false;
   let requests: Request[] = [];
   while (!over) {
@@ -130,12 +132,12 @@ test('is of those requests alone that were asked for', async () => {
     requests.map(({ response }) => response.status),
     [404, 404],
   );
-  assert.equal((await read(elsewhere)).requests, []);
+  for (const other of [elsewhere, nowhere]) assert.equal((await read(other)).requests, []);
   const id = await begin({ method: 'DELETE', duration: '1s' });
   await send('/');
   const none = await read(id);
   assert.equal([none.requests.length, none.over], [0, true]);
-  for (const done of [id4, elsewhere, id]) {
+  for (const done of [id4, elsewhere, nowhere, id]) {
     await fetch(`${weldr.adminUrl}/traces/${done}`, { method: 'DELETE' });
   }
 });
