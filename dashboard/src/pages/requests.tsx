@@ -1,6 +1,6 @@
 // Requests as they come: what became of each, who answered, and in how long.
 import { computed, signal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Explanation, Step } from '../data/explained.ts';
 import { msOf, plural, timeOf } from '../data/format.ts';
 import { linkTo, query } from '../data/place.ts';
@@ -164,12 +164,14 @@ function Filter({ wanted }: { readonly wanted: TraceFilter }) {
 }
 
 function RequestItem({ request }: { readonly request: SeenRequest }) {
-  const { method, url, route, pool, response, ms, steps, at, clientIp, worker } = request;
+  const { method, url, route, pool, response, ms, steps, at } = request;
+  // Hundreds of rows, each with some twenty steps, would be much to keep.
+  const [isOpen, setOpen] = useState(false);
   const attempts = steps.filter(({ word }) => word === 'sent');
   const isBad = response.status === 0 || response.status >= 500;
   return (
     <li>
-      <details class="request">
+      <details class="request" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
         <summary>
           <span class={isBad ? 'code is-bad' : 'code'}>{response.status || 'none'}</span>
           <span class="asked" title={url}>
@@ -189,21 +191,33 @@ function RequestItem({ request }: { readonly request: SeenRequest }) {
             </small>
           </span>
         </summary>
-        <div class="request-more">
-          <p class="muted">
-            {url} · from {clientIp}
-            {worker === undefined ? '' : ` · worker ${worker}`}
-            {response.why === undefined ? '' : ` · ${response.why}`}
-          </p>
-          <ul class="attempts" aria-label="Attempts">
-            {attempts.map((attempt, index) => (
-              <li key={index}>{attemptOf(attempt)}</li>
-            ))}
-          </ul>
-          <Steps steps={steps} />
-        </div>
+        {isOpen && <RequestMore request={request} attempts={attempts} />}
       </details>
     </li>
+  );
+}
+
+interface RequestMoreProps {
+  readonly request: SeenRequest;
+  readonly attempts: readonly Step[];
+}
+
+function RequestMore({ request, attempts }: RequestMoreProps) {
+  const { url, clientIp, worker, response, steps } = request;
+  return (
+    <div class="request-more">
+      <p class="muted">
+        {url} · from {clientIp}
+        {worker === undefined ? '' : ` · worker ${worker}`}
+        {response.why === undefined ? '' : ` · ${response.why}`}
+      </p>
+      <ul class="attempts" aria-label="Attempts">
+        {attempts.map((attempt, index) => (
+          <li key={index}>{attemptOf(attempt)}</li>
+        ))}
+      </ul>
+      <Steps steps={steps} />
+    </div>
   );
 }
 

@@ -157,8 +157,9 @@ function RouteRow({ route, onChanged }: { readonly route: Route; readonly onChan
         <>
           <td class="number" data-title="Requests">
             {mayChange.value ? (
-              <a href={linkTo('requests', { route: name })} aria-label={`Requests of ${name}`}>
+              <a href={linkTo('requests', { route: name })}>
                 {countOf(countAll(hits))}
+                <span class="unseen"> requests of {name}</span>
               </a>
             ) : (
               countOf(countAll(hits))

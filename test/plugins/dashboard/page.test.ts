@@ -145,7 +145,7 @@ test('requests are shown with their attempts and who answered, routes with their
   await page.getByRole('link', { name: 'Routes' }).click();
   const route = page.getByRole('row', { name: /^shop/ });
   await route.getByText('just now').or(route.getByText(/ ago/)).waitFor();
-  await page.getByRole('link', { name: 'Requests of shop' }).click();
+  await page.getByRole('link', { name: 'requests of shop' }).click();
   await page.getByLabel('Path').fill('/shop/*');
   await page.keyboard.press('Enter');
   const retried = page.locator('.request', { hasText: '2 attempts' }).first();
