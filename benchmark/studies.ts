@@ -6,6 +6,7 @@ import { manyRoutes } from './many-routes.ts';
 import { micro } from './micro-study.ts';
 import { poolChanges } from './pool-changes.ts';
 import { scenarios } from './scenarios.ts';
+import { sight } from './sight.ts';
 import { startTime } from './start-time.ts';
 import type { Study } from './study.ts';
 import { workers } from './workers.ts';
@@ -16,6 +17,7 @@ export const studies: readonly Study[] = [
   idleConnections,
   idleTlsConnections,
   workers,
+  sight,
   poolChanges,
   startTime,
   manyRoutes,

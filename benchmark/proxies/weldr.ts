@@ -25,45 +25,57 @@ export const weldr: ComparedProxy = {
   kind: 'weldr',
   install: 'npm ci',
   version: () => `${version}, Node ${process.versions.node}`,
-  async start(options: ProxyOptions): Promise<RunningProxy> {
-    const folder = temporaryFolder('weldr');
-    const port = await freePort();
-    const tlsPort = await freePort();
-    const h2cPort = await freePort();
-    const adminPort = await freePort();
-    const path = join(folder, 'weldr.config.ts');
-    const { cert, key } = benchmarkCertificate();
-    const listen = [
-      `127.0.0.1:${port}`,
-      { address: `127.0.0.1:${tlsPort}`, tls: { certificates: [{ cert, key }] } },
-      { address: `127.0.0.1:${h2cPort}`, h2c: true },
-    ];
-    writeFileSync(path, weldrConfig(sources, listen, adminPort, options));
-    const command = [join(project, 'bin/weldr.ts'), 'start', '--config', path];
-    const running = run(process.execPath, ['-C', 'weldr-source', ...command], {
-      cores: options.cores,
-      cwd: folder,
-    });
-    for (const each of [port, tlsPort, h2cPort]) await listening(running, each);
-    return { port, tlsPort, h2cPort, process: running, adminPort };
-  },
+  start: options => startWeldr(options),
 };
+
+/** Starts it; `plugins`: more than the default ones, as a config has them, such as `requestId()`. */
+export async function startWeldr(
+  options: ProxyOptions,
+  plugins: readonly string[] = [],
+): Promise<RunningProxy> {
+  const folder = temporaryFolder('weldr');
+  const port = await freePort();
+  const tlsPort = await freePort();
+  const h2cPort = await freePort();
+  const adminPort = await freePort();
+  const path = join(folder, 'weldr.config.ts');
+  const { cert, key } = benchmarkCertificate();
+  const listen = [
+    `127.0.0.1:${port}`,
+    { address: `127.0.0.1:${tlsPort}`, tls: { certificates: [{ cert, key }] } },
+    { address: `127.0.0.1:${h2cPort}`, h2c: true },
+  ];
+  writeFileSync(path, weldrConfig(sources, listen, adminPort, { ...options, plugins }));
+  const command = [join(project, 'bin/weldr.ts'), 'start', '--config', path];
+  const running = run(process.execPath, ['-C', 'weldr-source', ...command], {
+    cores: options.cores,
+    cwd: folder,
+  });
+  for (const each of [port, tlsPort, h2cPort]) await listening(running, each);
+  return { port, tlsPort, h2cPort, process: running, adminPort };
+}
 
 /** A config of the default plugins; `listen`: as it is written there. */
 export function weldrConfig(
   modules: ConfigModules,
   listen: unknown,
   adminPort: number,
-  { origin, workers }: Pick<ProxyOptions, 'origin' | 'workers'>,
+  {
+    origin,
+    workers,
+    plugins = [],
+  }: Pick<ProxyOptions, 'origin' | 'workers'> & { readonly plugins?: readonly string[] },
 ): string {
+  const names = plugins.map(text => `, ${text.slice(0, text.indexOf('('))}`).join('');
   return `
 import { defineConfig } from '${modules.weldr}';
-import { adminApi, healthCheck, poolFile, roundRobin, stats } from '${modules.plugins}';
+import { adminApi, healthCheck, poolFile, roundRobin, stats${names} } from '${modules.plugins}';
 export default defineConfig({
   listen: ${JSON.stringify(listen)},
   workers: ${workers},
   servers: ['http://127.0.0.1:${origin.port}'],
   plugins: [
+    ${plugins.map(text => `${text},`).join('\n    ')}
     roundRobin(),
     healthCheck(),
     stats(),
