@@ -7,6 +7,7 @@ import type { EtcdClient } from './client.ts';
 import { DamagedLeadership } from './damaged-leadership.ts';
 import type { Election, ElectionObserver } from './election.ts';
 import type { ElectionTimes } from './election-times.ts';
+import { EtcdAlarms } from './etcd-alarms.ts';
 import { EtcdIdentity } from './etcd-identity.ts';
 import { askMembers, troubleOf } from './etcd-members.ts';
 import { Flapping } from './flapping.ts';
@@ -79,6 +80,7 @@ export class ElectionWatch implements ElectionObserver {
   /** How long renewals of the leadership take. */
   readonly renewals: RoundTrip;
   private readonly options: ElectionWatchOptions;
+  readonly alarms: EtcdAlarms;
   private readonly damaged: DamagedLeadership;
   private readonly flapping: Flapping;
   private readonly cancel: () => void;
@@ -97,13 +99,24 @@ export class ElectionWatch implements ElectionObserver {
 
   constructor(options: ElectionWatchOptions) {
     this.options = options;
-    const { client, keys, nodeName, times, log, clock } = options;
+    const { client, keys, nodeName, log, clock } = options;
     this.renewals = new RoundTrip(clock);
     this.flapping = new Flapping(clock);
     this.stateSince = clock.now();
     this.absentSince = clock.monotonic();
     const leaderKeys = new LeaderKeys(client, keys, nodeName);
-    this.damaged = new DamagedLeadership({ client, leaderKeys, key: keys.leader, times, log, clock });
+    this.damaged = new DamagedLeadership({
+      client,
+      leaderKeys,
+      key: keys.leader,
+      // What plugins need may change.
+      get times() {
+        return options.times;
+      },
+      log,
+      clock,
+    });
+    this.alarms = new EtcdAlarms({ client, log, clock, changed: () => this.sayAlarm() });
     this.identity = new EtcdIdentity({ client, keys, clock, changed: () => this.identityChanged() });
     this.cancel = clock.every(lookEvery, () => void this.look());
   }
@@ -139,6 +152,7 @@ export class ElectionWatch implements ElectionObserver {
   sayAgain(): void {
     this.sayAbsence();
     this.sayIdentity();
+    this.sayAlarm();
     this.options.problem('round-trip', this.slow === undefined ? undefined : error(this.slow));
   }
 
@@ -176,6 +190,7 @@ export class ElectionWatch implements ElectionObserver {
   private async look(): Promise<void> {
     this.updateState();
     this.judgeRenewals();
+    void this.alarms.look();
     const { leading } = this.options.election().leadership;
     if (!leading && !this.isSilent) void this.damaged.look(this.ownObstacle === undefined);
     if (this.busy) return;
@@ -318,6 +333,11 @@ export class ElectionWatch implements ElectionObserver {
     this.warned = warnings;
     this.sayIdentity();
     this.options.election().reconsider();
+  }
+
+  private sayAlarm(): void {
+    const { problem } = this.alarms;
+    this.options.problem('etcd-alarm', problem === undefined ? undefined : error(problem));
   }
 
   private sayIdentity(): void {

@@ -70,13 +70,18 @@ export function troubleOf(members: readonly EtcdMemberState[]): string | undefin
         : silent.map(({ host, reason }) => `${shortHost(host)}: ${reason}`).join('; ');
     return `etcd has no majority: ${who} ${silent.length === 1 ? 'does' : 'do'} not answer (${why})`;
   }
-  const alarm = members.find(({ reason }) => reason?.includes(' alarm)'));
-  if (alarm?.reason !== undefined) return alarm.reason;
+  const alarm = alarmOf(members);
+  if (alarm !== undefined) return alarm;
   const answering = members.filter(({ answers }) => answers);
   if (answering.every(({ reason }) => reason === 'it knows no leader')) {
     return 'etcd has no leader: its members answer, and do not reach each other (port 2380)';
   }
   return undefined;
+}
+
+/** The alarm by which etcd takes no changes, in words; undefined: there is none. */
+export function alarmOf(members: readonly EtcdMemberState[]): string | undefined {
+  return members.find(({ reason }) => reason?.includes(' alarm)'))?.reason;
 }
 
 /** `a`, `a and b`, `a, b and c`. */

@@ -32,6 +32,7 @@ export async function describeCluster(node: ClusterNode) {
   const [{ nodes, reason }, etcd] = await Promise.all([readNodes(node), askMembers(node.client)]);
   const { leading } = election.leadership;
   const { leader, standing } = watch;
+  const problem = watch.identity.problem ?? watch.alarms.problem;
   const newest = Math.max(store.newest, ...nodes.map(each => each.newest ?? 0));
   return {
     node: options.nodeName,
@@ -62,7 +63,7 @@ export async function describeCluster(node: ClusterNode) {
       roundTripWorstMs: inMs(roundTrip.worst),
       renewalMs: leading ? inMs(watch.renewals.mean) : null,
       renewalWorstMs: leading ? inMs(watch.renewals.worst) : null,
-      ...(watch.identity.problem !== undefined && { problem: watch.identity.problem }),
+      ...(problem !== undefined && { problem }),
       warnings: watch.identity.warnings,
     },
     etcdMembers: etcd.map(({ answers: _, ...member }) => member),

@@ -121,7 +121,9 @@ export async function checkSaid(
   const left = Math.max(0, since + ms - Date.now());
   let view: ClusterView | undefined;
   const spoken = () =>
-    [view?.address?.reason, view?.election?.reason].filter(text => typeof text === 'string');
+    [view?.address?.reason, view?.election?.reason, view?.etcd?.problem].filter(
+      text => typeof text === 'string',
+    );
   const errors = () => node.errorsSince(since).map(({ text }) => text);
   const checks = [
     stage.within(
@@ -131,7 +133,7 @@ export async function checkSaid(
         view = await node.view();
         return spoken().some(text => why.test(text));
       },
-      () => ({ address: view?.address, election: view?.election }),
+      () => ({ address: view?.address, election: view?.election, etcd: view?.etcd }),
     ),
   ];
   if (where === 'log too') {

@@ -26,6 +26,7 @@ const reasons = z.looseObject({
   election: z
     .looseObject({ state: z.string().optional(), reason: z.string().nullable().optional() })
     .optional(),
+  etcd: z.looseObject({ problem: z.string().optional() }).optional(),
 });
 
 /** What `GET /cluster` says of the leadership and of the address. */

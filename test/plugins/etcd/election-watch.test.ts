@@ -104,6 +104,10 @@ withEtcd(
       cluster.put('big', big);
     assert.match(cluster.ctl(['alarm', 'list']) ?? '', /NOSPACE/);
 
+    await until('it is said while all else is well', () => a.problems.has('etcd-alarm'), 15_000);
+    assert.match(a.problems.get('etcd-alarm') ?? '', /out of space .*alarm disarm/);
+    assert.ok(leads(a), 'who leads goes on');
+
     const server = { kind: 'server', key: 'default http://127.0.0.1:1', row: undefined } as const;
     const row = { ...server, op: 'define', value: { url: 'http://127.0.0.1:1' }, by: 'test', at: 0 } as const;
     const write = b.node.store.write({ by: 'test', at: 0, changes: [{ ...server, row }] });
@@ -128,6 +132,7 @@ withEtcd(
     assert.not.ok(leads(b));
     cluster.ctl(['alarm', 'disarm']);
     await until('b leads', () => leads(b), 10_000);
+    await until('it is over', () => !b.problems.has('etcd-alarm'), 10_000);
   },
   { args: [...fast, '--quota-backend-bytes=8000000'] },
 );
