@@ -3,7 +3,7 @@ import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { WeldrError } from '../errors.ts';
 import type { OperatorLayer } from './layer.ts';
 import { isObject, type JsonObject } from './merge-patch.ts';
-import { type Batch, type Row, rowId } from './row.ts';
+import { type Batch, type Row, type RowChange, rowId } from './row.ts';
 import type { StateStore } from './store.ts';
 
 /** Bytes of a key. */
@@ -51,6 +51,10 @@ export class SealedStore implements StateStore {
   async write(batch: Batch): Promise<Batch | undefined> {
     const newer = await this.store.write(withRows(batch, row => this.sealed(row)));
     return newer === undefined ? undefined : withRows(newer, row => this.openedOrAsItIs(row));
+  }
+
+  async confirm(rows: readonly Pick<RowChange, 'kind' | 'key'>[]): Promise<void> {
+    await this.store.confirm?.(rows);
   }
 
   watch(listener: (batch: Batch) => void): void {

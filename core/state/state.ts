@@ -157,9 +157,10 @@ export class State {
     const done = await this.inTurn(writes, async () => {
       for (let tries = 1; ; tries++) {
         const mark = { by, at: this.options.clock.now() };
-        const planned = this.resolve(writes, mark);
-        const undos = await this.prepare(planned.written);
+        let undos: readonly Undo[] = [];
         try {
+          const planned = await this.resolveAsStored(writes, mark, tries);
+          undos = await this.prepare(planned.written);
           // What takes its time may have met another change: whether it can be is looked at again.
           const { written, changes } = undos.length === 0 ? planned : this.resolve(writes, mark);
           await this.commit({ ...mark, changes });
@@ -279,6 +280,33 @@ export class State {
       }
     });
     return { written, changes };
+  }
+
+  /** The same, and nothing of it by what another process has changed and this one has not heard of. */
+  private async resolveAsStored(writes: readonly Write[], mark: Mark, tries: number) {
+    try {
+      const planned = this.resolve(writes, mark);
+      const same = planned.written.filter(({ kind, key, changed }) => {
+        return !changed && !planned.changes.some(change => change.kind === kind && change.key === key);
+      });
+      if (same.length > 0) await this.store?.confirm?.(same);
+      return planned;
+    } catch (thrown) {
+      const code = thrown instanceof WeldrError ? thrown.code : undefined;
+      // Once: what was refused by what the store said is refused.
+      const isByWhatIsKnown = code === 'NOT_FOUND' || code === 'PRECONDITION_FAILED';
+      if (isByWhatIsKnown && tries === 1) await this.confirmIfThere(writes);
+      throw thrown;
+    }
+  }
+
+  /** Where the store is away, what is known has to do for a refusal. */
+  private async confirmIfThere(rows: readonly Pick<Write, 'kind' | 'key'>[]): Promise<void> {
+    try {
+      await this.store?.confirm?.(rows);
+    } catch (thrown) {
+      if (!(thrown instanceof WeldrError) || thrown.code !== 'STORE_UNAVAILABLE') throw thrown;
+    }
   }
 
   /** Has what a batch needs be there; how to undo it, the last first. */

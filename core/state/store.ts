@@ -1,6 +1,6 @@
 // StateStore: where the manager keeps what operators said. The store behind it is a plugin's.
 import type { OperatorLayer } from './layer.ts';
-import type { Batch, Row } from './row.ts';
+import type { Batch, Row, RowChange } from './row.ts';
 
 /** Keeps rows. A plugin gives one to `operator.useStore`. */
 export interface StateStore {
@@ -16,6 +16,12 @@ export interface StateStore {
    * applied over this one at once, so that nothing is decided by what is out of date.
    */
   write(batch: Batch): Promise<Batch | undefined>;
+  /**
+   * Resolves when what this process knows of these rows is what the store holds. Rejects with STORE_UNAVAILABLE, or with
+   * CONFLICT where others changed one that it has not heard of; what is there now was told to `watch`. Asked before a write that
+   * would change nothing is acknowledged, or is refused for what is known. Undefined: nobody else changes rows.
+   */
+  confirm?(rows: readonly Pick<RowChange, 'kind' | 'key'>[]): Promise<void>;
   /** Told of changes that others made. The manager applies them in the order of the calls. */
   watch?(listener: (batch: Batch) => void): void;
   /** Are reads possibly out of date, because the store is away? */

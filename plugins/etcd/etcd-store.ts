@@ -386,12 +386,7 @@ export class EtcdStore implements StateStore {
   // --- writing ---------------------------------------------------------------------------------------------------
 
   async write(batch: Batch): Promise<Batch | undefined> {
-    if (this.stale) {
-      throw new WeldrError(
-        'STORE_UNAVAILABLE',
-        `etcd is away, nothing was changed${this.away === '' ? '' : ` (${this.away})`}`,
-      );
-    }
+    this.expectThere();
     let newer: readonly RowChange[];
     try {
       if (batch.reset === true) await this.reset();
@@ -414,11 +409,36 @@ export class EtcdStore implements StateStore {
     return this.batchOf(newer);
   }
 
+  async confirm(rows: readonly Pick<RowChange, 'kind' | 'key'>[]): Promise<void> {
+    this.expectThere();
+    const asked = rows.map(({ kind, key: name }) => {
+      const key = this.options.keys.row(kind, name);
+      return { key, known: this.seen.get(key) };
+    });
+    // Without a write etcd's majority is asked just the same.
+    const request = { compare: asked.map(isAsSeen), failure: asked.map(rangeOf) };
+    const answer = await this.options.client.call(
+      async (etcd, options) => await etcd.kv.txn(request, options),
+      this.limits,
+    );
+    this.lastAnswer = this.options.clock.monotonic();
+    if (!answer.succeeded) this.refuseOvertaken(asked, answer);
+  }
+
+  private expectThere(): void {
+    if (!this.stale) return;
+    throw new WeldrError(
+      'STORE_UNAVAILABLE',
+      `etcd is away, nothing was changed${this.away === '' ? '' : ` (${this.away})`}`,
+    );
+  }
+
   /** Resolves with what others wrote since over these. */
   private async writeRows(changes: readonly RowChange[]): Promise<readonly RowChange[]> {
-    const pending = (await Promise.all(changes.map(change => this.prepare(change)))).flatMap(
-      one => one ?? [],
-    );
+    const prepared = await Promise.all(changes.map(change => this.prepare(change)));
+    const same = changes.filter((_, index) => prepared[index] === undefined);
+    const pending = prepared.flatMap(one => one ?? []);
+    if (same.length > 0) await this.confirm(same);
     if (pending.length === 0) return [];
     const { answer, attempts } = await this.exchange(pending);
     const revision = revisionOf(answer.header);
@@ -437,7 +457,14 @@ export class EtcdStore implements StateStore {
       });
     }
     for (const { lease } of pending) this.letGo(lease);
-    this.tell(pending.flatMap((one, index) => this.overtake(one, now[index], revision)));
+    return this.refuseOvertaken(pending, answer);
+  }
+
+  /** What others have changed is taken over; throws CONFLICT. */
+  private refuseOvertaken(asked: readonly Pick<Pending, 'key'>[], answer: ITxnResponse): never {
+    const revision = revisionOf(answer.header);
+    const now = asked.map((_, index) => answer.responses[index]?.response_range.kvs[0]);
+    this.tell(asked.flatMap((one, index) => this.overtake(one, now[index], revision)));
     throw new WeldrError(
       'CONFLICT',
       'another node of the cluster has changed this meanwhile; look at it and try again',
@@ -458,12 +485,7 @@ export class EtcdStore implements StateStore {
 
   /** Writes keys, or deletes them, when all are still at what was seen; else answers what is there. */
   private async exchange(pending: readonly Pending[]): Promise<{ answer: ITxnResponse; attempts: number }> {
-    const compare = pending.map(({ key, known }) => ({
-      key: Buffer.from(key),
-      target: 'Mod' as const,
-      result: 'Equal' as const,
-      mod_revision: known?.mod ?? 0,
-    }));
+    const compare = pending.map(isAsSeen);
     const success = pending.map(({ key, value, lease }) =>
       value === undefined
         ? { request_delete_range: { key: Buffer.from(key) } }
@@ -475,7 +497,7 @@ export class EtcdStore implements StateStore {
             },
           },
     );
-    const failure = pending.map(({ key }) => ({ request_range: { key: Buffer.from(key) } }));
+    const failure = pending.map(rangeOf);
     const { client } = this.options;
     let attempts = 0;
     try {
@@ -492,12 +514,12 @@ export class EtcdStore implements StateStore {
         async (etcd, options) => await etcd.kv.txn({ success: failure }, options),
         this.limits,
       );
-      const isAsSeen = pending.every(
+      const isUnchanged = pending.every(
         ({ known }, index) =>
           Number(answer.responses[index]?.response_range.kvs[0]?.mod_revision ?? 0) === (known?.mod ?? 0),
       );
       // One of which no answer came may be done later.
-      if (isAsSeen) throw attempts > 1 ? thrown : refusalError({ ...refusal, mayBeDone: false });
+      if (isUnchanged) throw attempts > 1 ? thrown : refusalError({ ...refusal, mayBeDone: false });
       return { answer: { ...answer, succeeded: false }, attempts: 2 };
     }
   }
@@ -529,7 +551,7 @@ export class EtcdStore implements StateStore {
   }
 
   /** Somebody else was faster: what is there now is taken over before the watch tells of it. */
-  private overtake({ key }: Pending, now: IKeyValue | undefined, revision: number): RowChange[] {
+  private overtake({ key }: Pick<Pending, 'key'>, now: IKeyValue | undefined, revision: number): RowChange[] {
     const mod = now === undefined ? revision : Number(now.mod_revision);
     if ((this.seen.get(key)?.mod ?? 0) >= mod) return [];
     if (mod > this.appliedRevision) this.ahead.set(key, mod);
@@ -562,4 +584,18 @@ export class EtcdStore implements StateStore {
     this.seen.clear();
     this.ahead.clear();
   }
+}
+
+/** Is the key as this node has seen it? */
+function isAsSeen({ key, known }: Pick<Pending, 'key' | 'known'>) {
+  return {
+    key: Buffer.from(key),
+    target: 'Mod' as const,
+    result: 'Equal' as const,
+    mod_revision: known?.mod ?? 0,
+  };
+}
+
+function rangeOf({ key }: Pick<Pending, 'key'>) {
+  return { request_range: { key: Buffer.from(key) } };
 }

@@ -16,6 +16,8 @@ export class PoolChurn {
   private readonly ports: readonly number[];
   /** What each port must be in the end; `unknown`: the answer to the last change did not come. */
   private readonly expected = new Map<number, 'in' | 'out' | 'unknown'>();
+  /** What was asked of each port, with its answers, the last ones. */
+  private readonly history = new Map<number, string[]>();
   private stopped = false;
   private readonly running: Promise<void>;
 
@@ -56,9 +58,12 @@ export class PoolChurn {
     const add = this.expected.get(port) !== 'in';
     const before = this.expected.get(port) ?? 'out';
     this.expected.set(port, 'unknown');
-    const { status } = add
+    const asked = Date.now();
+    const { status, text } = add
       ? await node.admin('POST', '/servers', { url: this.world.originUrl(port) })
       : await node.admin('DELETE', `/servers/${this.world.originMachine.address()}/${port}?force`);
+    const line = `${new Date(asked).toISOString().slice(14, 23)} ${add ? 'add' : 'remove'} by ${node.name}: ${status} after ${Date.now() - asked} ms ${status < 300 ? '' : text.slice(0, 80)}`;
+    this.history.set(port, [...(this.history.get(port) ?? []), line].slice(-8));
     if (status >= 200 && status < 300) {
       this.acknowledged++;
       // "It was there" has written nothing: a removal of before whose answer did not come may still be under way, in what
@@ -79,7 +84,8 @@ export class PoolChurn {
       const ports = await node.ports();
       for (const [port, state] of this.expected) {
         if (state !== 'unknown' && ports.includes(port) !== (state === 'in')) {
-          found.push(`${node.name}: port ${port} should be ${state}`);
+          const history = (this.history.get(port) ?? []).map(line => `\n      ${line}`).join('');
+          found.push(`${node.name}: port ${port} should be ${state}${history}`);
         }
       }
     }

@@ -291,6 +291,45 @@ withEtcd('what others changed while the watch was cut is caught up', async (clus
   assert.equal(a.ids(), ['http://127.0.0.1:9001']);
 });
 
+// `ctl` blocks this process: what it does is in etcd, and this node has not heard of it yet.
+withEtcd('a write that changes nothing, as far as this node has heard, asks etcd', async (cluster, node) => {
+  const a = await node();
+  const url = 'http://127.0.0.1:9001';
+  await a.pools.add('default', server(url));
+  await a.pools.add('default', server('http://127.0.0.1:9002'));
+  cluster.ctl(['del', keyOf(9001)]);
+  await a.pools.add('default', server(url));
+  assert.ok(
+    cluster.ctl(['get', '--print-value-only', keyOf(9001)])?.includes(url),
+    'it is there as it was acknowledged',
+  );
+  assert.equal(a.ids(), [url, 'http://127.0.0.1:9002']);
+
+  cluster.ctl(['del', keyOf(9002)]);
+  const patch = {
+    kind: 'server',
+    key: 'default/http://127.0.0.1:9002',
+    op: 'patch',
+    value: { weight: 1 },
+  } as const;
+  const thrown = await refusal(a.pools.write([patch], 'test'));
+  assert.is(thrown.code, 'NOT_FOUND');
+});
+
+withEtcd('a refusal by what this node has heard asks etcd as well', async (cluster, node) => {
+  const a = await node();
+  const key = keyOf(9001);
+  await a.pools.add('default', server('http://127.0.0.1:9001'));
+  const value = cluster.ctl(['get', '--print-value-only', key])?.trim() ?? '';
+  await a.pools.write([{ kind: 'server', key: 'default/http://127.0.0.1:9001', op: 'remove' }], 'test');
+  cluster.ctl(['put', key, value]);
+  await a.pools.write(
+    [{ kind: 'server', key: 'default/http://127.0.0.1:9001', op: 'patch', value: { weight: 7 } }],
+    'test',
+  );
+  assert.is(a.pools.get('default', 'http://127.0.0.1:9001')?.server.weight, 7);
+});
+
 withEtcd('compacted history is replaced by a snapshot, told as differences only', async (cluster, node) => {
   const a = await node();
   await a.pools.add('default', server('http://127.0.0.1:9001'));
