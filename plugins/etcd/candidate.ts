@@ -32,6 +32,8 @@ export interface CandidateOptions {
 /** What a candidate has to do with its election. */
 export interface CandidateElection {
   readonly leadership: Leadership;
+  /** To whom this node has promised not to stand now; undefined: to nobody. */
+  readonly promisedTo: string | undefined;
   handOver(why: string): Promise<void>;
   makeReady(): Promise<void>;
   reconsider(): void;
@@ -203,6 +205,8 @@ export class Candidate {
   private async makeReady(order: HandOverOrder): Promise<string | undefined> {
     const unfit = this.leaving ? 'it stops' : this.unfit();
     if (unfit !== undefined) return unfit;
+    const { promisedTo } = this.options.election;
+    if (promisedTo !== undefined) return `it has promised ${promisedTo} not to stand for a moment (failsafe)`;
     const lacking = await this.reach.outOfReach(order.pools);
     if (lacking.length > 0) return `no server of ${lacking.slice(0, 3).join(', ')} is reached there either`;
     await this.options.election.makeReady();

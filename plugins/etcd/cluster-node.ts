@@ -10,6 +10,7 @@ import { Election } from './election.ts';
 import type { ElectionTimes } from './election-times.ts';
 import { ElectionWatch } from './election-watch.ts';
 import { EtcdStore } from './etcd-store.ts';
+import { Failsafe, type FailsafeOptions } from './failsafe.ts';
 import { ClusterKeys } from './keys.ts';
 import { moveLeaderAway } from './leader-move.ts';
 import { LocalCopy } from './local-copy.ts';
@@ -31,6 +32,8 @@ export interface ClusterNodeOptions {
   /** Among nodes that may lead the one of the highest takes a free leadership first. */
   readonly priority: number;
   readonly timeout: number;
+  /** Undefined: off. */
+  readonly failsafe?: FailsafeOptions | undefined;
 }
 
 /** What it is told by the process that it is in; changes with a reload. */
@@ -71,6 +74,7 @@ export class ClusterNode {
   readonly store: EtcdStore;
   readonly election: Election;
   readonly membership: Membership;
+  readonly failsafe: Failsafe | undefined;
   readonly watch: ElectionWatch;
   /** How long etcd's majority takes to confirm something. */
   readonly roundTrip: RoundTrip;
@@ -84,7 +88,7 @@ export class ClusterNode {
   private constructor(
     options: ClusterNodeOptions,
     surroundings: ClusterSurroundings,
-    { client, leading }: Clients,
+    { client, leading, failsafe }: Clients & { readonly failsafe: Failsafe | undefined },
   ) {
     const { pools, status, log, clock } = surroundings;
     const { nodeName, timeout } = options;
@@ -92,6 +96,7 @@ export class ClusterNode {
     this.surroundings = surroundings;
     this.client = client;
     this.leading = leading;
+    this.failsafe = failsafe;
     this.keys = new ClusterKeys(options.prefix);
     const localCopy = new LocalCopy(options.localCopy, log, clock);
     const roundTrip = new RoundTrip(clock);
@@ -139,6 +144,7 @@ export class ClusterNode {
       surrenderOf: revision => surrenderOf(options.access, this.keys, nodeName, revision),
       log,
       clock,
+      failsafe,
       unfit: () =>
         this.candidate.unfit() ?? (this.leaving === undefined ? this.watch.objection() : undefined),
       observer: this.watch,
@@ -176,10 +182,28 @@ export class ClusterNode {
 
   static async create(options: ClusterNodeOptions, surroundings: ClusterSurroundings): Promise<ClusterNode> {
     const client = await EtcdClient.create(options.access);
-    return new ClusterNode(options, surroundings, {
-      client,
-      leading: await EtcdClient.create(options.access),
-    });
+    const leading = await EtcdClient.create(options.access);
+    const { prefix, nodeName, candidate } = options;
+    const { log, clock } = surroundings;
+    let node: ClusterNode | undefined;
+    try {
+      const failsafe =
+        options.failsafe &&
+        (await Failsafe.start(options.failsafe, {
+          ...{ client: leading, keys: new ClusterKeys(prefix), prefix, nodeName, candidate, log, clock },
+          promise: () => {
+            const { lease, holdOff } = node?.times ?? electionTimes(options.times, surroundings.needs());
+            return lease + holdOff;
+          },
+          objection: session => (node === undefined ? 'it starts' : node.election.objectionTo(session)),
+        }));
+      node = new ClusterNode(options, surroundings, { client, leading, failsafe });
+      return node;
+    } catch (thrown) {
+      client.close();
+      leading.close();
+      throw thrown;
+    }
   }
 
   /** Goes on in a reloaded Weldr. */
@@ -210,6 +234,7 @@ export class ClusterNode {
     this.watch.close();
     await this.leave();
     await this.election.close();
+    await this.failsafe?.close();
     const { status, log } = this.surroundings;
     // Not before the address has moved; for all that is known the machine stops next.
     const moved = status.stopping ? moveLeaderAway(this.client, log) : undefined;

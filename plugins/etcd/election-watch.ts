@@ -135,8 +135,11 @@ export class ElectionWatch implements ElectionObserver {
 
   /** Who leads, as far as that is known now. */
   get leader(): string | undefined {
-    const { leader, leading } = this.options.election().leadership;
+    const { leadership, promisedTo } = this.options.election();
+    const { leader, leading } = leadership;
     if (leading) return leader;
+    // It goes on while etcd is away, and has asked this node lately.
+    if (promisedTo !== undefined) return promisedTo;
     return this.damaged.finding === undefined && !this.isSilent ? leader : undefined;
   }
 
@@ -191,8 +194,9 @@ export class ElectionWatch implements ElectionObserver {
     this.updateState();
     this.judgeRenewals();
     void this.alarms.look();
-    const { leading } = this.options.election().leadership;
-    if (!leading && !this.isSilent) void this.damaged.look(this.ownObstacle === undefined);
+    const { leadership, promisedTo } = this.options.election();
+    const mayRepair = this.ownObstacle === undefined && promisedTo === undefined;
+    if (!leadership.leading && !this.isSilent) void this.damaged.look(mayRepair);
     if (this.busy) return;
     this.busy = true;
     try {

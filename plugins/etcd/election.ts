@@ -5,19 +5,23 @@ import type { Logger } from 'pino';
 import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
 import type { Leadership, Surrender } from '../../core/plugin/manager-hooks.ts';
-import { type EtcdClient, type EtcdMember, plainReason, revisionOf } from './client.ts';
+import { type EtcdClient, type EtcdMember, plainReason } from './client.ts';
 import { type ElectionTimes, safeSpan } from './election-times.ts';
 import { failureOf, refusalOf } from './etcd-failure.ts';
+import { type SeenFailsafeList, seenFailsafeList } from './failsafe-list.ts';
+import type { FailsafeSide } from './failsafe-side.ts';
 import type { ClusterKeys } from './keys.ts';
 import {
   type LastLeadership,
   LeaderKeys,
+  type LeadershipEnd,
   lastLeadership,
   type SeenLeader,
   seenLeader,
 } from './leader-keys.ts';
 import { type GrantedLease, grantLease, keepAliveOnce, revokeLease } from './leases.ts';
 import { ReadyLease, type RenewedLease } from './ready-lease.ts';
+import { StandPermission } from './stand-permission.ts';
 import { alert, KeyWatch } from './watch.ts';
 
 export { clockDrift, type ElectionTimes } from './election-times.ts';
@@ -31,6 +35,8 @@ export interface ElectionOptions {
   readonly times: ElectionTimes;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Undefined: off, and without a majority of etcd a leadership ends. */
+  readonly failsafe?: FailsafeSide | undefined;
   /** Why this node cannot lead now; undefined: it can. */
   unfit(): string | undefined;
   /** How another process of this node ends the leadership with this create revision; default: it cannot. */
@@ -68,6 +74,10 @@ interface Session {
   until: number;
   /** When it was won, ms since the epoch. */
   readonly since: number;
+  /** When the renewal that etcd confirmed last was asked for, in monotonic ms. */
+  confirmed: number;
+  /** etcd has lost it; by the promises of the others it is held until it is taken anew. */
+  isTakenAnew: boolean;
   /** It was lost, and that was told. */
   isLost?: boolean;
 }
@@ -84,6 +94,7 @@ export class Election {
   private readonly options: ElectionOptions;
   private readonly watcher: KeyWatch;
   private readonly leaderKeys: LeaderKeys;
+  private readonly permission: StandPermission;
   private obstacle: string | undefined;
   private session: Session | undefined;
   private leading = false;
@@ -95,7 +106,13 @@ export class Election {
   /** A lease that was granted ahead, for the next campaign. */
   private readonly ready: ReadyLease;
   /** How the last leadership ended, as the watch told together with its end. */
-  private ended: LastLeadership | undefined;
+  private ended: LeadershipEnd | undefined;
+  /** The list of failsafe as it was seen last. */
+  private failsafeList: SeenFailsafeList = seenFailsafeList(undefined);
+  /** The highest create revision of the key `leader` that was seen. */
+  private latestRevision = 0;
+  /** The transaction that takes the leadership is under way. */
+  private isTaking = false;
   private told: Promise<void> = Promise.resolve();
   private telling = false;
   private tick: CancelTimer | undefined;
@@ -113,12 +130,14 @@ export class Election {
     this.watcher = new KeyWatch({
       client: options.client,
       log: options.log,
-      key: options.keys.lastLeader,
-      // The two keys, and what is between them, which is nothing.
+      // The list of failsafe and the two keys, and what is between them: where candidates with failsafe are asked.
+      key: options.keys.failsafeList,
       rangeEnd: Buffer.from(`${options.keys.leader}\0`),
       pace: alert,
     });
-    this.leaderKeys = new LeaderKeys(options.client, options.keys, options.nodeName);
+    const { client, keys, nodeName, failsafe, log, clock } = options;
+    this.leaderKeys = new LeaderKeys(client, keys, nodeName);
+    this.permission = new StandPermission({ nodeName, failsafe, log, clock });
   }
 
   get leadership(): Leadership {
@@ -151,6 +170,18 @@ export class Election {
   /** Why etcd refused, the last time, to make this node the leader; undefined: it did not. */
   get refusal(): string | undefined {
     return this.obstacle;
+  }
+
+  /** To whom this node has promised not to stand now; undefined: to nobody. */
+  get promisedTo(): string | undefined {
+    return this.permission.promisedTo;
+  }
+
+  /** Why this node does not promise the leader whose key has this create revision to stand back; undefined: it does. */
+  objectionTo(revision: number): string | undefined {
+    if (this.session !== undefined) return 'it leads';
+    if (this.isTaking) return 'it stands itself';
+    return revision < this.latestRevision ? 'another led since' : undefined;
   }
 
   /** Takes part until `close`. */
@@ -195,9 +226,11 @@ export class Election {
   private async run(): Promise<void> {
     while (!this.closed) {
       try {
-        const wanted = this.session === undefined && this.resigning === undefined && !this.retired;
+        const isFree = this.session === undefined || this.session.isTakenAnew;
+        const wanted = isFree && this.resigning === undefined && !this.retired;
         const wait = this.standsBackFor;
-        if (wanted && wait <= 0 && this.options.unfit() === undefined) await this.campaign();
+        const stands = wanted && wait <= 0 && this.promisedTo === undefined;
+        if (stands && this.options.unfit() === undefined) await this.campaign();
         this.obstacle = undefined;
         await this.idle(wanted && wait > 0 ? wait : lookEvery);
       } catch (thrown) {
@@ -232,23 +265,31 @@ export class Election {
     const granting = this.leader === undefined ? this.newLease() : undefined;
     granting?.catch(() => {});
     // Nor need it be looked how the leadership ended: should it not be so any more, the transaction fails.
-    const seen = (this.leader === undefined ? this.ended : undefined) ?? (await this.look());
+    const seen = this.seenEnd ?? (await this.look());
     this.ended = undefined;
-    if (seen.leader !== undefined || this.retired) {
+    if (seen.leader !== undefined || this.retired || !this.permission.isGivenBy(seen.failsafe)) {
       if (granting !== undefined) this.drop(await granting);
       return;
     }
     const lease = await (granting ?? this.newLease());
     // The one before counted on the hold-off of its own config.
     const wait = await this.leaderKeys.waitAfter(seen, { ...times, granted: lease.ttl });
+    // A promise may have been given meanwhile; from here on none is.
+    if (this.promisedTo !== undefined) return this.drop(lease);
     const since = clock.now();
-    const won = await this.leaderKeys.take(seen, lease, { since, times });
-    if (won === undefined) {
-      // Either another was faster, or an attempt of ours whose answer was lost has won: then its lease runs out.
+    const before = this.session;
+    const won = await this.take(seen, lease, since);
+    if (won === undefined || this.session !== before || this.resigning !== undefined) {
+      // Either another was faster, or an attempt of ours whose answer was lost has won: then its lease runs out. Or what it
+      // was to be taken anew for has ended meanwhile.
       this.drop(lease);
       await this.pause(retryDelay);
       return;
     }
+    // Where nobody led since this node did, nobody's end is to be waited for.
+    const again = before !== undefined && seen.lastMod === before.revision;
+    if (before !== undefined && !again) this.stepDown();
+    const hold = again ? 0 : wait;
     if (seen.isDamaged)
       log.error({ key: keys.lastLeader, wait }, 'the key could not be read, and is written anew');
     // Winning confirms what was renewed before it, as long as etcd's leader is the same.
@@ -260,17 +301,39 @@ export class Election {
       since,
       surrender: this.options.surrenderOf?.(won.revision),
       asked,
-      from: clock.monotonic() + wait,
+      from: clock.monotonic() + hold,
       until: safeUntil(times, asked, lease.ttl),
+      confirmed: asked,
+      isTakenAnew: false,
     };
+    this.latestRevision = Math.max(this.latestRevision, won.revision);
+    this.options.failsafe?.won(this.session, { again });
     log.info(
-      { wait, lease: lease.ttl },
-      wait === 0 ? 'elected' : 'elected; waiting until the one before is out',
+      { wait: hold, lease: lease.ttl },
+      hold === 0 ? 'elected' : 'elected; waiting until the one before is out',
     );
     this.lead(nodeName, since);
     // Winning was confirmed by etcd's majority, as a renewal would be.
     this.confirm(this.session);
-    this.beat(this.session, wait);
+    this.beat(this.session, hold);
+  }
+
+  /** What the watch has told, where that is all that a campaign has to know. */
+  private get seenEnd(): LastLeadership | undefined {
+    const { leader, ended, failsafeList } = this;
+    if (leader !== undefined || ended === undefined) return undefined;
+    return { leader: undefined, ...ended, failsafe: failsafeList };
+  }
+
+  /** Nothing is promised while it is under way. */
+  private async take(seen: LastLeadership, lease: GrantedLease, since: number) {
+    const { times, failsafe } = this.options;
+    this.isTaking = true;
+    try {
+      return await this.leaderKeys.take(seen, lease, { since, times, usesFailsafe: failsafe !== undefined });
+    } finally {
+      this.isTaking = false;
+    }
   }
 
   /** Ends a lease that is of no use; it would end by itself. */
@@ -281,6 +344,7 @@ export class Election {
   /** Who leads, and how the leadership before ended. */
   private async look(): Promise<LastLeadership> {
     const seen = await this.leaderKeys.look();
+    this.failsafeList = seen.failsafe;
     this.see(seen.leader);
     return seen;
   }
@@ -296,6 +360,8 @@ export class Election {
     const renew = async () => {
       this.review();
       if (this.session !== session) return;
+      this.askOthers(session);
+      if (session.isTakenAnew) return this.wake();
       // A member that still owes an answer is not asked again: one that hangs costs one beat.
       const member = client.inOrder().find(candidate => !asked.has(candidate));
       if (member === undefined) return;
@@ -330,8 +396,10 @@ export class Election {
         deadline,
       );
       if (this.session !== session) return;
-      if (kept.ttl === 0) return this.lose(session, 'the lease is gone');
-      if (!this.isOurs(held, session)) return this.lose(session, 'the key is not ours any more');
+      const isOurs = this.isOurs(held, session);
+      const free = isOurs || held.kvs[0] === undefined;
+      if (kept.ttl === 0) return this.lose(session, 'the lease is gone', { free });
+      if (!isOurs) return this.lose(session, 'the key is not ours any more', { free });
       if (held.header.raft_term !== kept.raftTerm) return;
       client.prefer(member);
       this.options.observer?.renewal(clock.monotonic() - asked);
@@ -340,12 +408,29 @@ export class Election {
         session.until = until;
         session.asked = asked;
       }
+      session.confirmed = Math.max(session.confirmed, asked);
+      this.options.failsafe?.rest();
       this.confirm(session);
     } catch (thrown) {
       client.avoid(member);
       if (failureOf(thrown).kind === 'no-answer') this.options.observer?.renewal(clock.monotonic() - asked);
       this.options.log.debug({ host: member.host, reason: plainReason(thrown) }, 'a renewal failed');
     }
+  }
+
+  /** Where etcd did not confirm the last renewal, the other nodes are asked. */
+  private askOthers(session: Session): void {
+    const { failsafe, clock } = this.options;
+    if (failsafe === undefined || clock.monotonic() - session.confirmed < 1.5 * session.times.renew) return;
+    failsafe.ask(session, ({ until, asked }) => {
+      // One that was broken off is not taken up again: others may have led meanwhile.
+      if (this.session !== session || clock.monotonic() >= session.until) return;
+      if (until > session.until) {
+        session.until = until;
+        session.asked = asked;
+      }
+      this.confirm(session);
+    });
   }
 
   private isOurs(held: IRangeResponse, session: Session): boolean {
@@ -366,6 +451,8 @@ export class Election {
       void this.resign(unfit);
     } else if (this.leading && this.options.clock.monotonic() >= session.until) {
       this.options.log.error('the lease could not be renewed in time: not leading any more');
+      this.options.failsafe?.rest();
+      if (session.isTakenAnew) this.end();
       this.stepDown();
       this.countLoss(session);
     }
@@ -400,15 +487,36 @@ export class Election {
     this.options.observer?.lost();
   }
 
-  /** etcd says that the leadership is over. */
-  private lose(session: Session, why: string): void {
-    if (this.session !== session) return;
-    this.session = undefined;
-    this.tick?.();
+  /** etcd says that the leadership is over; `free`: and nobody else has it. */
+  private lose(session: Session, why: string, { free }: { readonly free: boolean }): void {
+    if (this.session !== session || (session.isTakenAnew && free)) return;
+    if (free && this.isPromised(session)) {
+      session.isTakenAnew = true;
+      this.options.log.warn(
+        { reason: why },
+        'taking the leadership anew; the others have promised not to stand',
+      );
+      this.wake();
+      return;
+    }
+    this.end();
     if (this.leading) this.options.log.error({ reason: why }, 'not leading any more');
     this.stepDown();
     this.countLoss(session);
     this.wake();
+  }
+
+  /** Is it held without a break, and does nobody else stand? */
+  private isPromised(session: Session): boolean {
+    const now = this.options.clock.monotonic();
+    const { until } = this.options.failsafe?.promised ?? { until: 0 };
+    return this.leading && until > now && session.until > now;
+  }
+
+  private end(): void {
+    this.session = undefined;
+    this.tick?.();
+    this.options.failsafe?.over();
   }
 
   /** Lets go: first of what the leader holds, then of the key, and says so, that the next one need not wait. */
@@ -428,8 +536,7 @@ export class Election {
     const told = await settledWithin(this.tellNow(), session.until - clock.monotonic());
     // One that never came to act knows nothing of the leader before it.
     const released = told && clock.monotonic() >= session.from;
-    this.session = undefined;
-    this.tick?.();
+    this.end();
     const limits = { totalMs: 1000, attemptMs: 500 };
     try {
       await this.leaderKeys.giveUp(session.revision, released, limits);
@@ -454,20 +561,17 @@ export class Election {
     while (!this.closed) {
       let revision = 0;
       try {
-        const { client, keys } = this.options;
-        const now = await client.call(
-          async (etcd, options) => await etcd.kv.range({ key: Buffer.from(keys.leader) }, options),
-          followLimits,
-        );
-        revision = revisionOf(now.header);
-        if (
-          this.session !== undefined &&
-          !this.isOurs(now, this.session) &&
-          revision > this.session.revision
-        ) {
-          this.lose(this.session, 'the key is not ours any more');
+        const now = await this.leaderKeys.look(followLimits);
+        revision = now.revision;
+        const { session } = this;
+        const isOurs = now.leader?.created === session?.revision && now.leader?.lease === session?.lease.id;
+        if (session !== undefined && !isOurs && revision > session.revision) {
+          this.lose(session, 'the key is not ours any more', { free: now.leader === undefined });
         }
-        this.see(now.kvs[0] && seenLeader(now.kvs[0]));
+        this.failsafeList = now.failsafe;
+        // A backup may have brought back lower revisions.
+        this.latestRevision = 0;
+        this.see(now.leader);
       } catch {
         await this.pause(retryDelay);
         continue;
@@ -475,7 +579,11 @@ export class Election {
       const end = await this.watcher.follow(revision + 1, {
         connected() {},
         events: events => {
-          const { lastLeader } = this.options.keys;
+          const { lastLeader, failsafeList } = this.options.keys;
+          const list = events.findLast(({ kv }) => kv.key.toString() === failsafeList);
+          if (list !== undefined) {
+            this.failsafeList = seenFailsafeList(list.type === 'Put' ? list.kv : undefined);
+          }
           const ends = events.filter(({ type, kv }) => type === 'Put' && kv.key.toString() === lastLeader);
           const end = ends.at(-1);
           const how = end === undefined ? undefined : lastLeadership(end.kv);
@@ -483,9 +591,11 @@ export class Election {
           if (last === undefined) return;
           const { session } = this;
           const mod = Number(last.kv.mod_revision);
-          if (session !== undefined && mod > session.revision) this.lose(session, 'the key was taken away');
+          if (session !== undefined && mod > session.revision) {
+            this.lose(session, 'the key was taken away', { free: last.type === 'Delete' });
+          }
           this.see(last.type === 'Put' ? seenLeader(last.kv) : undefined);
-          this.ended = last.type === 'Put' || how === undefined ? undefined : { leader: undefined, ...how };
+          this.ended = last.type === 'Put' ? undefined : how;
           this.wake();
         },
       });
@@ -495,6 +605,8 @@ export class Election {
 
   private see(seen: SeenLeader | undefined): void {
     this.options.observer?.saw(seen);
+    this.latestRevision = Math.max(this.latestRevision, seen?.created ?? 0);
+    if (seen === undefined && this.session?.isTakenAnew === true) return;
     this.lead(seen && (seen.node ?? 'somebody unknown'), seen?.since ?? 0);
   }
 

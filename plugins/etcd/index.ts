@@ -23,6 +23,23 @@ import { checkTimes } from './times-check.ts';
 
 const file = z.string().min(1).max(4096);
 
+const failsafeSchema = z
+  .strictObject({
+    listen: z
+      .string()
+      .regex(/^(\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}$/, 'expected HOST:PORT such as "10.0.0.1:8690"')
+      .refine(listen => !/^(0\.0\.0\.0|\[::\]):/.test(listen), {
+        message: 'expected the address by which the other nodes reach this one, not all addresses',
+      })
+      .describe('Where the other nodes ask this one, HOST:PORT; it listens there.'),
+    secret: secret()
+      .pipe(
+        z.string().min(16, 'expected 16 characters or more; `openssl rand -base64 32` makes some').max(1000),
+      )
+      .describe('The same on all nodes, `env:NAME` or `file:PATH`.'),
+  })
+  .describe('Keep the leadership without a majority of etcd while all other candidates agree; default: off.');
+
 const schema = z
   .strictObject({
     hosts: z
@@ -97,6 +114,7 @@ const schema = z
       .refine(ms => ms >= 100 && ms <= 600_000, 'a timeout is between 100ms and 10m')
       .prefault('3s')
       .describe('How long a change of the pool may take before it is answered with 503.'),
+    failsafe: failsafeSchema.optional(),
   })
   .refine(o => new Set(o.hosts.map(host => host.split(':')[0])).size === 1, {
     path: ['hosts'],

@@ -85,6 +85,20 @@ export class ClusterKeys {
     return kind === undefined || node === undefined ? undefined : { kind, node };
   }
 
+  /** Who may stand, where failsafe is on: written by the leader alone. */
+  get failsafeList(): string {
+    return `${this.prefix}v1/failsafe-list`;
+  }
+
+  /** One key a candidate with failsafe, with a lease of its own: where it is asked. */
+  get failsafeNodes(): string {
+    return `${this.prefix}v1/failsafe-nodes/`;
+  }
+
+  failsafeNode(name: string): string {
+    return `${this.failsafeNodes}${encodeURIComponent(name)}`;
+  }
+
   row(kind: string, key: string): string {
     return `${this.rows}${encodeURIComponent(kind)}/${encodeURIComponent(key)}`;
   }

@@ -2,7 +2,8 @@
 import type { IKeyValue } from 'etcd3';
 import { z } from 'zod';
 import { type CallLimits, type EtcdClient, revisionOf } from './client.ts';
-import type { ElectionTimes } from './election.ts';
+import type { ElectionTimes } from './election-times.ts';
+import { type SeenFailsafeList, seenFailsafeList } from './failsafe-list.ts';
 import type { ClusterKeys } from './keys.ts';
 import { type GrantedLease, leaseLives } from './leases.ts';
 
@@ -24,6 +25,8 @@ export interface SeenLeader {
   readonly node: string | undefined;
   /** When it won, ms since the epoch. */
   readonly since: number;
+  /** The revision that it was created at. */
+  readonly created: number;
   /** The revision that it was last written at. */
   readonly mod: number;
   /** The id of its lease; `0`: none. */
@@ -47,6 +50,23 @@ export interface LastLeadership {
   readonly leaseId: string | undefined;
   /** There is a `last-leader`, and its value cannot be read. */
   readonly isDamaged: boolean;
+  /** Who may stand, where failsafe is used: whoever wins next must have seen the same. */
+  readonly failsafe: SeenFailsafeList;
+}
+
+/** What the key `last-leader` says by itself. */
+export type LeadershipEnd = Omit<LastLeadership, 'leader' | 'failsafe'>;
+
+/** All of it, at one revision of etcd. */
+export interface LeadershipLook extends LastLeadership {
+  readonly revision: number;
+}
+
+/** What is said of a leadership that is taken. */
+export interface Taking {
+  readonly since: number;
+  readonly times: ElectionTimes;
+  readonly usesFailsafe: boolean;
 }
 
 /** The keys of one cluster, as one node writes them. */
@@ -62,17 +82,22 @@ export class LeaderKeys {
   }
 
   /** Who leads, and how the leadership before ended, confirmed by etcd's majority. */
-  async look(): Promise<LastLeadership> {
-    const { leader, lastLeader } = this.keys;
+  async look(limits?: CallLimits): Promise<LeadershipLook> {
+    const { leader, lastLeader, failsafeList } = this.keys;
+    const reads = [leader, lastLeader, failsafeList].map(key => ({
+      request_range: { key: Buffer.from(key) },
+    }));
     const answer = await this.client.call(
-      async (etcd, options) =>
-        await etcd.kv.txn(
-          { success: [leader, lastLeader].map(key => ({ request_range: { key: Buffer.from(key) } })) },
-          options,
-        ),
+      async (etcd, options) => await etcd.kv.txn({ success: reads }, options),
+      limits,
     );
-    const [held, last] = answer.responses.map(response => response.response_range.kvs[0]);
-    return { leader: held && seenLeader(held), ...lastLeadership(last) };
+    const [held, last, list] = answer.responses.map(response => response.response_range.kvs[0]);
+    return {
+      leader: held && seenLeader(held),
+      ...lastLeadership(last),
+      failsafe: seenFailsafeList(list),
+      revision: revisionOf(answer.header),
+    };
   }
 
   /**
@@ -91,20 +116,26 @@ export class LeaderKeys {
 
   /**
    * Takes the leadership if nobody has it and `seen` still holds: its revision, and the term of Raft that it was taken in.
-   * Undefined: another was faster.
+   * Undefined: another was faster, or the list of failsafe is another one.
    */
   async take(
     seen: LastLeadership,
     lease: GrantedLease,
-    { since, times }: { readonly since: number; readonly times: ElectionTimes },
+    { since, times, usesFailsafe }: Taking,
   ): Promise<{ readonly revision: number; readonly term: string } | undefined> {
     const node = this.nodeName;
-    const { leader, lastLeader } = this.keys;
+    const { leader, lastLeader, failsafeList } = this.keys;
+    // Whoever follows a leader without failsafe may stand.
+    const endsList = !usesFailsafe && seen.failsafe.mod > 0;
     const answer = await this.client.call(
       async (etcd, options) =>
         await etcd.kv.txn(
           {
-            compare: [createdAt(leader, 0), writtenAt(lastLeader, seen.lastMod)],
+            compare: [
+              createdAt(leader, 0),
+              writtenAt(lastLeader, seen.lastMod),
+              writtenAt(failsafeList, seen.failsafe.mod),
+            ],
             success: [
               put(leader, { node, since, times }, lease.id),
               put(lastLeader, {
@@ -114,6 +145,7 @@ export class LeaderKeys {
                 lease: lease.ttl,
                 leaseId: lease.id,
               }),
+              ...(endsList ? [{ request_delete_range: { key: Buffer.from(failsafeList) } }] : []),
             ],
           },
           options,
@@ -166,7 +198,7 @@ export class LeaderKeys {
 }
 
 /** What the key `last-leader` says; undefined: there is none. */
-export function lastLeadership(last: IKeyValue | undefined): Omit<LastLeadership, 'leader'> {
+export function lastLeadership(last: IKeyValue | undefined): LeadershipEnd {
   const { data } = lastLeaderValue.safeParse(json(last?.value));
   return {
     lastMod: Number(last?.mod_revision ?? 0),
@@ -179,12 +211,13 @@ export function lastLeadership(last: IKeyValue | undefined): Omit<LastLeadership
 }
 
 /** What the key `leader` says. */
-export function seenLeader({ value, mod_revision, lease }: IKeyValue): SeenLeader {
+export function seenLeader({ value, create_revision, mod_revision, lease }: IKeyValue): SeenLeader {
   const content = json(value);
   const { data } = leaderValue.safeParse(content);
   return {
     node: data?.node,
     since: data?.since ?? 0,
+    created: Number(create_revision),
     mod: Number(mod_revision),
     lease,
     isNewer: (anyVersion.safeParse(content).data?.schema ?? 0) > schema,

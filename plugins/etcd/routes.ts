@@ -56,6 +56,7 @@ export async function describeCluster(node: ClusterNode) {
       // One of an earlier version does not say what it has.
       ...(revision !== undefined && { revision, inStep: revision >= newest }),
     })),
+    failsafe: node.failsafe?.state ?? null,
     etcd: {
       healthy: etcd.some(({ healthy }) => healthy),
       clusterId: store.cluster,

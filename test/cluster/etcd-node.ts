@@ -19,6 +19,7 @@ import { type EtcdAccess, EtcdClient } from '../../plugins/etcd/client.ts';
 import { ClusterNode } from '../../plugins/etcd/cluster-node.ts';
 import { Election, type ElectionTimes } from '../../plugins/etcd/election.ts';
 import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';
+import { Failsafe, type FailsafeOptions } from '../../plugins/etcd/failsafe.ts';
 import { ClusterKeys } from '../../plugins/etcd/keys.ts';
 import { LocalCopy } from '../../plugins/etcd/local-copy.ts';
 import { Maintenance } from '../../plugins/etcd/maintenance.ts';
@@ -94,6 +95,7 @@ export async function storeNode(
 /** One node's part in an election. */
 export interface ElectionNode {
   readonly election: Election;
+  readonly failsafe: Failsafe | undefined;
   readonly client: EtcdClient;
   readonly told: Leadership[];
   readonly lines: readonly string[];
@@ -108,18 +110,29 @@ export async function electionNode(
   nodeName: string,
   access: EtcdAccess,
   times: Partial<ElectionTimes> = {},
+  failsafeOptions?: FailsafeOptions,
 ): Promise<ElectionNode> {
   const { log, lines } = collectingLog();
   const client = await EtcdClient.create(access);
   const told: Leadership[] = [];
+  const keys = new ClusterKeys('/weldr/');
+  const allTimes = { lease: 2000, renew: 250, holdOff: 300, ...times };
+  const failsafe =
+    failsafeOptions &&
+    (await Failsafe.start(failsafeOptions, {
+      ...{ client, keys, prefix: '/weldr/', nodeName, candidate: true, log, clock: systemClock },
+      promise: () => allTimes.lease + allTimes.holdOff,
+      objection: session => election.objectionTo(session),
+    }));
   const election = new Election({
     client,
-    keys: new ClusterKeys('/weldr/'),
+    keys,
     nodeName,
-    times: { lease: 2000, renew: 250, holdOff: 300, ...times },
-    surrenderOf: revision => surrenderOf(access, new ClusterKeys('/weldr/'), nodeName, revision),
+    times: allTimes,
+    surrenderOf: revision => surrenderOf(access, keys, nodeName, revision),
     log,
     clock: systemClock,
+    failsafe,
     unfit: () => node.unfit,
     changed: async leadership => {
       told.push(leadership);
@@ -128,6 +141,7 @@ export async function electionNode(
   });
   const node: ElectionNode = {
     election,
+    failsafe,
     client,
     told,
     lines,
@@ -135,6 +149,7 @@ export async function electionNode(
     onTold: () => {},
     async close() {
       await election.close();
+      await failsafe?.close();
       client.close();
     },
   };

@@ -1,0 +1,30 @@
+// The list of who may stand, on a real etcd. How a leader outlives etcd's majority is in failsafe.slow.test.ts.
+import * as assert from 'uvu/assert';
+import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
+import { electionNode, until } from '../../cluster/etcd-node.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('the list of failsafe');
+const missing = whyNoEtcd();
+
+const listed =
+  'a node that is not on the list does not stand, and one without failsafe empties it when it leads';
+const bodyOfList = async () => {
+  const cluster = await EtcdCluster.start();
+  const list = '/weldr/v1/failsafe-list';
+  const members = [{ node: 'b', address: '127.0.0.1:1' }];
+  cluster.ctl(['put', list, JSON.stringify({ schema: 1, leader: 'a', members })]);
+  const node = await electionNode('c', { hosts: cluster.hosts });
+  try {
+    await until('it says so', () => node.lines.some(line => /not standing/.test(line)));
+    assert.not.ok(node.election.leadership.leading);
+    cluster.ctl(['put', list, JSON.stringify({ schema: 1, leader: 'a', members: [] })]);
+    await until('it leads', () => node.election.leadership.leading);
+    assert.is(cluster.ctl(['get', list]), '');
+  } finally {
+    await node.close();
+    await cluster.close();
+  }
+};
+if (missing === undefined) test(listed, bodyOfList);
+else test.skip(listed, missing, bodyOfList);
