@@ -40,7 +40,7 @@ export interface ElectionStanding {
   readonly state: ElectionState;
   /** Since when it is in this state, ms since the epoch. */
   readonly since: number;
-  /** Why nobody leads or, where somebody does, why this node could not. */
+  /** Why nobody leads; why this node could not, where another does; or what it leads without. */
   readonly reason: string | undefined;
 }
 
@@ -146,8 +146,12 @@ export class ElectionWatch implements ElectionObserver {
   /** How the election stands. */
   get standing(): ElectionStanding {
     this.updateState();
-    const { leading } = this.options.election().leadership;
-    const reason = this.leader === undefined ? this.reason : leading ? undefined : this.ownObstacle;
+    const { leadership, leadsByPromises } = this.options.election();
+    const byPromises = leadsByPromises
+      ? 'etcd does not answer; it leads by the word of all other candidates (failsafe)'
+      : undefined;
+    const reason =
+      this.leader === undefined ? this.reason : leadership.leading ? byPromises : this.ownObstacle;
     return { state: this.state, since: this.stateSince, reason };
   }
 

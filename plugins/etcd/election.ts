@@ -76,6 +76,8 @@ interface Session {
   readonly since: number;
   /** When the renewal that etcd confirmed last was asked for, in monotonic ms. */
   confirmed: number;
+  /** `until`, by what etcd has confirmed alone. */
+  etcdUntil: number;
   /** etcd has lost it; by the promises of the others it is held until it is taken anew. */
   isTakenAnew: boolean;
   /** It was lost, and that was told. */
@@ -175,6 +177,11 @@ export class Election {
   /** To whom this node has promised not to stand now; undefined: to nobody. */
   get promisedTo(): string | undefined {
     return this.permission.promisedTo;
+  }
+
+  /** Does it lead by the word of the other nodes alone, as etcd does not answer? */
+  get leadsByPromises(): boolean {
+    return this.leading && this.options.failsafe?.isActive === true;
   }
 
   /** Why this node does not promise the leader whose key has this create revision to stand back; undefined: it does. */
@@ -303,6 +310,7 @@ export class Election {
       asked,
       from: clock.monotonic() + hold,
       until: safeUntil(times, asked, lease.ttl),
+      etcdUntil: safeUntil(times, asked, lease.ttl),
       confirmed: asked,
       isTakenAnew: false,
     };
@@ -409,6 +417,7 @@ export class Election {
         session.asked = asked;
       }
       session.confirmed = Math.max(session.confirmed, asked);
+      session.etcdUntil = Math.max(session.etcdUntil, until);
       this.options.failsafe?.rest();
       this.confirm(session);
     } catch (thrown) {

@@ -6,6 +6,8 @@ export interface HeldSession {
   readonly revision: number;
   /** Nobody else acts before this, in monotonic ms. */
   readonly until: number;
+  /** The same, by the word of etcd alone. */
+  readonly etcdUntil: number;
   /** etcd has lost it, the promises of the others hold. */
   readonly isTakenAnew: boolean;
 }
@@ -24,6 +26,8 @@ export interface FailsafeSide {
   readonly promises: { readonly holder: string | undefined };
   /** Since when this process is the one that promises for this node, monotonic ms; infinite: not yet. */
   readonly answersSince: number;
+  /** Is a leadership held by promises alone, as etcd does not answer? */
+  readonly isActive: boolean;
   /** What all others have promised; undefined: there is nobody to promise, or not all of them have. */
   readonly promised: PromisedTime | undefined;
   /** `again`: nobody led since this node did. */

@@ -119,7 +119,7 @@ export class Failsafe implements FailsafeSide {
   /** For `GET /cluster`. */
   get state() {
     return {
-      active: this.activeSince > 0,
+      active: this.isActive,
       since: this.activeSince,
       members: this.asked().map(({ node }) => node),
       promisedTo: this.promises.holder ?? null,
@@ -133,6 +133,10 @@ export class Failsafe implements FailsafeSide {
     if (this.lease !== undefined) {
       await revokeLease(this.around.client, this.lease, { totalMs: 500, attemptMs: 250 }).catch(() => {});
     }
+  }
+
+  get isActive(): boolean {
+    return this.activeSince > 0;
   }
 
   // --- as the leader ---------------------------------------------------------------------------------------------
@@ -208,7 +212,7 @@ export class Failsafe implements FailsafeSide {
         const { promised } = this;
         const now = clock.monotonic();
         if (promised === undefined || promised.until <= now || now >= session.until) return;
-        this.setActive(true);
+        if (now >= session.etcdUntil) this.setActive(true);
         prolong(promised);
         return;
       }
@@ -224,12 +228,12 @@ export class Failsafe implements FailsafeSide {
   }
 
   private setActive(active: boolean): void {
-    if (active === this.activeSince > 0) return;
+    if (active === this.isActive) return;
     const { clock, log } = this.around;
     const members = this.asked().map(({ node }) => node);
     this.activeSince = active ? clock.now() : 0;
     if (active)
-      log.warn({ members }, 'failsafe: etcd does not answer; leading by the word of all other candidates');
+      log.error({ members }, 'failsafe: etcd does not answer; leading by the word of all other candidates');
     else log.info('failsafe ends');
   }
 

@@ -1,8 +1,10 @@
 // Faults of etcd: no majority, no space, slowness, a hand in the keys, three clusters instead of one.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 import { checkSaid, type Scenario, type Stage } from './scenario.ts';
 
 const minute = 60_000;
+const failsafeState = z.looseObject({ failsafe: z.looseObject({ members: z.array(z.string()) }) });
 const quota = 4 * 1024 * 1024;
 const filler = 'x'.repeat(512 * 1024);
 const leaderKey = '/weldr/v1/leader';
@@ -28,10 +30,16 @@ async function loseMajority({ world }: Stage, ms: number, meanwhile: () => Promi
 /** The holder keeps the address over a time without a majority, ms. */
 function isFailsafe(ms: number): Pick<Scenario, 'world' | 'play'> {
   return {
-    world: { floatingIpOptions: 'failsafe: true' },
+    world: { failsafe: true },
     async play(stage) {
       const { world } = stage;
       const { active } = world;
+      const failsafe = async () =>
+        failsafeState.parse(JSON.parse((await active.admin('GET', '/cluster')).text));
+      await stage.within(15_000, 'all others are on the list', async () => {
+        const { members } = (await failsafe()).failsafe;
+        return members.length === world.nodes.length - 1;
+      });
       const said = async () =>
         await checkSaid(stage, active, /etcd|majority/i, { since: Date.now(), where: 'log too' });
       await stage.gap('failsafe', () => loseMajority(stage, ms, said));

@@ -38,6 +38,8 @@ export interface WorldOptions {
   /** More options of the plugins, as text of the config. */
   readonly etcdOptions?: string;
   readonly floatingIpOptions?: string;
+  /** Each Weldr has failsafe. */
+  readonly failsafe?: true;
   readonly checkEvery?: string;
   /** Nobody may hold the address in this world, so its start does not wait for that. */
   readonly holderless?: true;
@@ -202,6 +204,9 @@ export class World extends Site {
   private config(name: string, machine: LabMachine): string {
     const { workers = 1, etcdOptions = '', floatingIpOptions = '', checkEvery = '1s' } = this.options;
     const all = this.etcds.flatMap(({ hosts }) => hosts);
+    const failsafe = this.options.failsafe
+      ? `failsafe: { listen: '${machine.address()}:8690', secret: 'the secret of the lab' },`
+      : '';
     const isOwn = (host: string) => host === `http://${machine.address()}:${clientPort}`;
     const hosts = [...all.filter(isOwn), ...all.filter(host => !isOwn(host))];
     return `import { defineConfig, definePlugin } from 'weldr';
@@ -216,7 +221,7 @@ export default defineConfig({
     hanging(),
     roundRobin(),
     healthCheck({ interval: '${checkEvery}' }),
-    etcd({ hosts: ${JSON.stringify(hosts)}, nodeName: '${name}', ${etcdOptions} }),
+    etcd({ hosts: ${JSON.stringify(hosts)}, nodeName: '${name}', ${failsafe} ${etcdOptions} }),
     floatingIp({ address: '${serviceAddress}/24', interface: 'eth0', ${floatingIpOptions} }),
     adminApi({ listen: '127.0.0.1:8687' }),
   ],

@@ -38,7 +38,7 @@ const body = async () => {
     const losses: number[] = [];
     leader.onTold = ({ leading }) => void (leading || losses.push(performance.now()));
     await loseMajority('SIGSTOP');
-    await until('failsafe is active', () => leader.failsafe?.state.active === true, 3000);
+    await until('failsafe is active', () => leader.failsafe?.state.active === true);
     await sleep(2600);
     assert.ok(leads(leader) && leader.failsafe?.state.active, 'longer than its lease');
     assert.is(other.failsafe?.state.promisedTo, leader === a ? 'a' : 'b');
@@ -48,7 +48,7 @@ const body = async () => {
     assert.equal(losses, [], 'there was no gap');
 
     await loseMajority('SIGSTOP');
-    await until('failsafe is active again', () => leader.failsafe?.state.active === true, 3000);
+    await until('failsafe is active again', () => leader.failsafe?.state.active === true);
     await other.failsafe?.close();
     await until('it lets go when a member does not answer', () => losses.length > 0, 4000);
     assert.not.ok(leads(leader));
