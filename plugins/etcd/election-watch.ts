@@ -261,8 +261,9 @@ export class ElectionWatch implements ElectionObserver {
       return 'etcd does not answer what only its majority can: its members are slow, or are electing';
     const { finding } = this.damaged;
     if (finding !== undefined) return finding;
-    const { refusal, isWaiting } = this.options.election();
+    const { refusal, isWaiting, unlisted } = this.options.election();
     if (refusal !== undefined) return refusal;
+    if (unlisted !== undefined) return unlisted;
     if (isWaiting) return 'this node was elected, and its renewals are not confirmed in time';
     return await this.whyNoNode();
   }

@@ -174,6 +174,11 @@ export class Election {
     return this.obstacle;
   }
 
+  /** Why this node does not stand, by the list of failsafe; undefined: it may. */
+  get unlisted(): string | undefined {
+    return this.permission.obstacle;
+  }
+
   /** To whom this node has promised not to stand now; undefined: to nobody. */
   get promisedTo(): string | undefined {
     return this.permission.promisedTo;

@@ -40,6 +40,8 @@ const keepEvery = 3000;
 const lookEvery = 1000;
 const patience = 400;
 const retryDelay = 500;
+/** So many that may be in etcd: it cannot be said any more who may stand. */
+const mostLists = 16;
 const nobody: readonly FailsafeMember[] = [];
 const presence = z.looseObject({ node: z.string(), address: z.string() });
 
@@ -98,6 +100,7 @@ export class Failsafe implements FailsafeSide {
 
   /** While another process has the port, such as the one before in an upgrade, it is tried again. */
   private async listen(): Promise<void> {
+    if (this.closed) return;
     const { clock, log } = this.around;
     const { hostname, port } = new URL(`http://${this.options.listen}`);
     if (!(await this.channel.listen(hostname.replace(/^\[|\]$/g, ''), Number(port || 80)))) {
@@ -106,7 +109,9 @@ export class Failsafe implements FailsafeSide {
       this.waiting = true;
       if (!this.closed) {
         clock.after(retryDelay, () => {
-          this.listen().catch((thrown: unknown) => log.error({ reason: plainReason(thrown) }));
+          this.listen().catch((thrown: unknown) =>
+            log.error({ reason: plainReason(thrown) }, 'failsafe does not listen'),
+          );
         });
       }
       return;
@@ -288,7 +293,7 @@ export class Failsafe implements FailsafeSide {
     const { client, keys } = this.around;
     const [leaderKey, listKey] = [Buffer.from(keys.leader), Buffer.from(keys.failsafeList)];
     // It may be done though no answer comes.
-    this.lists.push(list.members);
+    this.mayBeThere(list.members);
     const written = await client.call(
       async (etcd, options) =>
         await etcd.kv.txn(
@@ -308,6 +313,12 @@ export class Failsafe implements FailsafeSide {
     if (!written.succeeded || this.session !== session) return;
     this.listRevision = Number(written.header.revision);
     this.lists = [list.members];
+  }
+
+  private mayBeThere(members: readonly FailsafeMember[]): void {
+    const text = JSON.stringify(members);
+    if (this.lists.some(list => JSON.stringify(list) === text)) return;
+    this.lists = this.lists.length < mostLists ? [...this.lists, members] : [nobody];
   }
 
   // --- being there -----------------------------------------------------------------------------------------------

@@ -15,7 +15,12 @@ export class PeerChannel {
   /** `answerTo` gives the answer to a question, or nothing. */
   constructor(answerTo: (question: string) => string | undefined) {
     this.server = createServer(
-      { maxHeaderSize: 4096, headersTimeout: serverPatience, requestTimeout: serverPatience },
+      {
+        maxHeaderSize: 4096,
+        headersTimeout: serverPatience,
+        requestTimeout: serverPatience,
+        connectionsCheckingInterval: serverPatience / 2,
+      },
       (incoming, outgoing) => {
         let body = '';
         incoming.setEncoding('utf8').on('data', (chunk: string) => {

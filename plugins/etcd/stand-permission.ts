@@ -31,6 +31,13 @@ export class StandPermission {
     return this.options.failsafe?.promises.holder;
   }
 
+  /** Why the list kept this node from standing when it was looked at last; undefined: it did not. */
+  get obstacle(): string | undefined {
+    return this.isUnlisted
+      ? 'the leader before uses failsafe and does not know this node, which does not stand; it comes onto the list once there is a leader'
+      : undefined;
+  }
+
   /** Has the leader before put this node on the list, and can this node not have forgotten a promise? */
   isGivenBy({ list }: SeenFailsafeList): boolean {
     const { clock, log, nodeName, failsafe } = this.options;

@@ -20,6 +20,7 @@ import { ClusterNode } from '../../plugins/etcd/cluster-node.ts';
 import { Election, type ElectionTimes } from '../../plugins/etcd/election.ts';
 import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';
 import { Failsafe, type FailsafeOptions } from '../../plugins/etcd/failsafe.ts';
+import type { FailsafeSide } from '../../plugins/etcd/failsafe-side.ts';
 import { ClusterKeys } from '../../plugins/etcd/keys.ts';
 import { LocalCopy } from '../../plugins/etcd/local-copy.ts';
 import { Maintenance } from '../../plugins/etcd/maintenance.ts';
@@ -175,7 +176,12 @@ export interface CandidateNode {
 export async function candidateNode(
   name: string,
   access: EtcdAccess,
-  options: { priority?: number; servers?: readonly string[]; prefix?: string } = {},
+  options: {
+    priority?: number;
+    servers?: readonly string[];
+    prefix?: string;
+    failsafe?: FailsafeSide;
+  } = {},
 ): Promise<CandidateNode> {
   const { log, lines } = collectingLog();
   const client = await EtcdClient.create(access);
@@ -190,6 +196,7 @@ export async function candidateNode(
     times: { lease: 2000, renew: 250, holdOff: 300 },
     log,
     clock: systemClock,
+    failsafe: options.failsafe,
     unfit: () => candidate.unfit(),
     standBack: last => candidate.standBack(last),
     changed: async leadership => candidate.leadershipChanged(leadership),

@@ -1,6 +1,8 @@
 // Failsafe over a real etcd that loses its majority, and between real nodes.
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
+import type { Leadership } from '../../../core/plugin/manager-hooks.ts';
 import { EtcdCluster, freePorts, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { type ElectionNode, electionNode, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
@@ -63,3 +65,94 @@ const body = async () => {
 
 if (missing === undefined) test(behaviour, body);
 else test.skip(behaviour, missing, body);
+
+/** A way to etcd that can be cut. */
+class Relay {
+  private readonly sockets = new Set<Socket>();
+  private server: Server | undefined;
+  readonly port: number;
+  private readonly to: number;
+
+  constructor(port: number, to: number) {
+    this.port = port;
+    this.to = to;
+  }
+
+  async mend(): Promise<void> {
+    const server = createServer(near => {
+      const far = connect(this.to, '127.0.0.1');
+      for (const [from, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.sockets.add(from);
+        from.on('error', () => {});
+        from.on('close', () => {
+          this.sockets.delete(from);
+          other.destroy();
+        });
+        from.pipe(other);
+      }
+    });
+    this.server = server;
+    await new Promise<void>(resolve => server.listen(this.port, '127.0.0.1', resolve));
+  }
+
+  cut(): void {
+    this.server?.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
+
+const behaviourOfLoss =
+  'a leader that is cut off from etcd leads on when its lease is gone, and takes the key anew without a gap';
+
+const bodyOfLoss = async () => {
+  const cluster = await EtcdCluster.start();
+  const nodes: ElectionNode[] = [];
+  const [relayPort = 0, ...ports] = await freePorts(3);
+  const relay = new Relay(relayPort, Number(new URL(cluster.hosts[0] ?? '').port));
+  const start = async (name: string, hosts: readonly string[]) => {
+    const listen = `127.0.0.1:${ports[nodes.length]}`;
+    const node = await electionNode(name, { hosts }, {}, { listen, secret });
+    nodes.push(node);
+    return node;
+  };
+  const key = () => cluster.ctl(['get', '--print-value-only', '/weldr/v1/leader']) ?? '';
+  try {
+    await relay.mend();
+    const a = await start('a', [`http://127.0.0.1:${relayPort}`]);
+    await until('a leads', () => a.election.leadership.leading);
+    const b = await start('b', cluster.hosts);
+    await until('b is on the list', () => a.failsafe?.state.members.join() === 'b');
+    const losses: Leadership[] = [];
+    const { session } = a.election.leadership;
+    a.onTold = told => void (told.leading || losses.push(told));
+    b.onTold = told => void (told.leading && losses.push(told));
+
+    relay.cut();
+    await until('its lease is gone', () => key() === '');
+    await sleep(1500);
+    assert.ok(a.election.leadership.leading);
+    assert.is(b.election.objectionTo(1), 'another led since');
+    assert.is(key(), '', 'b has promised not to stand, and does not');
+
+    await relay.mend();
+    await until('the key is taken anew', () => /"node":"a"/.test(key()));
+    await until('etcd confirms it', () => a.failsafe?.state.active === false);
+    assert.ok(a.election.leadership.leading);
+    assert.is.not(a.election.leadership.session, session, 'it is another one for who holds the address');
+    assert.equal(losses, [], 'there was no gap, and no other leader');
+    await until('b is on the list anew', () => a.failsafe?.state.members.join() === 'b');
+
+    await a.close();
+    await until('b leads once its promise is over', () => b.election.leadership.leading);
+  } finally {
+    relay.cut();
+    for (const node of nodes) await node.close();
+    await cluster.close();
+  }
+};
+
+if (missing === undefined) test(behaviourOfLoss, bodyOfLoss);
+else test.skip(behaviourOfLoss, missing, bodyOfLoss);

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
+import type { FailsafeSide } from '../../../plugins/etcd/failsafe-side.ts';
 import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { type CandidateNode, candidateNode, until } from '../../cluster/etcd-node.ts';
 import { suite } from '../../support/suite.ts';
@@ -47,6 +48,15 @@ const acquainted = async (...nodes: CandidateNode[]) =>
       return board.fresh && known.length === nodes.length && known.every(one => one.unfit === undefined);
     }),
   );
+
+/** What a node has that has promised `to` not to stand. */
+const promiseTo = (to: string | undefined): FailsafeSide & { promises: { holder: string | undefined } } => ({
+  ...{ promises: { holder: to }, answersSince: 0, promised: undefined, isActive: false },
+  won() {},
+  rest() {},
+  over() {},
+  ask() {},
+});
 
 async function refusal(asked: Promise<unknown>): Promise<string> {
   try {
@@ -189,3 +199,24 @@ withEtcd('a node that stops has the next one ready before it lets go', async sta
   await until('b leads', () => b.leads(), 1000);
   assert.ok(a.lines.some(line => line.includes('"msg":"handing over"')));
 });
+
+withEtcd(
+  'a node that has promised not to stand does not, and refuses to be handed the leadership',
+  async start => {
+    const a = await start('a');
+    await until('a leads', () => a.leads());
+    const failsafe = promiseTo('a');
+    const b = await start('b', { failsafe });
+    await acquainted(a, b);
+    const said = await refusal(a.candidate.handOver.ask({ by: 'an operator', why: 'a test', to: 'b' }));
+    assert.match(said, /^CONFLICT: b cannot lead: it has promised a not to stand/);
+    assert.ok(a.leads());
+
+    await a.election.close();
+    await until('b knows', () => b.election.leadership.leader === undefined);
+    await sleep(1200);
+    assert.not(b.leads(), 'nobody else would');
+    failsafe.promises.holder = undefined;
+    await until('b leads', () => b.leads());
+  },
+);
