@@ -75,7 +75,12 @@ export class WorldNode {
 
   /** The processes of its workers. */
   workers(): number[] {
-    return childrenOf(this.pid).filter(pid => isWorker(pid));
+    return childrenOf(this.pid).filter(pid => commandOf(pid).startsWith('weldr: worker'));
+  }
+
+  /** The process that holds the address for it; a second one while one ends. */
+  holders(): number[] {
+    return childrenOf(this.pid).filter(pid => commandOf(pid).includes('holder-process'));
   }
 
   /** Signals the manager; resolves when it is gone for SIGTERM and SIGKILL. */
@@ -151,11 +156,12 @@ export class WorldNode {
 }
 
 /** Is it a worker, and not another child of the manager? */
-function isWorker(pid: number): boolean {
+/** Empty: it has ended. */
+function commandOf(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('weldr: worker');
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
   } catch {
-    return false;
+    return '';
   }
 }
 
