@@ -85,6 +85,16 @@ export class Failsafe implements FailsafeSide {
     ];
   }
 
+  /** Throws CONFIG_INVALID when its address is none of this machine. */
+  static async expectPossible(options: FailsafeOptions): Promise<void> {
+    const channel = new (await import('./peer-channel.ts')).PeerChannel(() => undefined);
+    try {
+      await channel.listen(placeOf(options).host, 0);
+    } finally {
+      await channel.close();
+    }
+  }
+
   /** Listens. Throws CONFIG_INVALID when it cannot. */
   static async start(options: FailsafeOptions, around: FailsafeSurroundings): Promise<Failsafe> {
     // Loaded only where failsafe is on.
@@ -102,8 +112,8 @@ export class Failsafe implements FailsafeSide {
   private async listen(): Promise<void> {
     if (this.closed) return;
     const { clock, log } = this.around;
-    const { hostname, port } = new URL(`http://${this.options.listen}`);
-    if (!(await this.channel.listen(hostname.replace(/^\[|\]$/g, ''), Number(port || 80)))) {
+    const { host, port } = placeOf(this.options);
+    if (!(await this.channel.listen(host, port))) {
       if (!this.waiting)
         log.warn({ listen: this.options.listen }, 'failsafe waits for its port, which is in use');
       this.waiting = true;
@@ -349,6 +359,11 @@ export class Failsafe implements FailsafeSide {
       this.keeping = false;
     }
   }
+}
+
+function placeOf({ listen }: FailsafeOptions): { host: string; port: number } {
+  const { hostname, port } = new URL(`http://${listen}`);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) };
 }
 
 function readPresence(value: Buffer): FailsafeMember[] {

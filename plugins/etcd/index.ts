@@ -15,6 +15,7 @@ import { SealedStore } from '../../core/state/sealed-store.ts';
 import { AwayProblem } from './away-problem.ts';
 import type { EtcdTls } from './client.ts';
 import { ClusterNode, type ClusterNodeOptions, type ClusterSurroundings } from './cluster-node.ts';
+import { Failsafe } from './failsafe.ts';
 import { addLeadershipRoutes } from './leadership-routes.ts';
 import { addClusterRoutes } from './routes.ts';
 import { readStoredRows } from './stored-rows.ts';
@@ -261,6 +262,8 @@ async function takeNode(options: ClusterNodeOptions, manager: Side): Promise<Clu
       return addresses;
     },
   };
+  // Before a node that runs is ended for one that could not start.
+  if (options.failsafe !== undefined) await Failsafe.expectPossible(options.failsafe);
   const before = manager.memory.parked?.take();
   if (before !== undefined) {
     if (JSON.stringify(before.options) === JSON.stringify(options)) {
