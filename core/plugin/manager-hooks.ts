@@ -70,15 +70,6 @@ export interface Leadership {
   readonly surrender?: Surrender | undefined;
 }
 
-/** Where clients come in, for who knows that they can come in elsewhere in a moment. */
-export interface Doors {
-  /**
-   * Has what new clients send be dropped from now on, until this process has ended: they try again, where they would be
-   * refused otherwise. Resolves when it is, or cannot be.
-   */
-  shut(): Promise<void>;
-}
-
 /** The hooks of the manager. */
 export interface ManagerHooks {
   /** An upstream's state changed, here or anywhere in the cluster. */
@@ -97,13 +88,19 @@ export interface ManagerHooks {
   readonly serviceAddresses: SyncHook<[ServiceAddress[]]>;
   /** Leadership was won, renewed or lost. Taps run in order; one that fails is logged and does not stop the others. */
   readonly leaderChanged: AsyncSeriesHook<[Leadership]>;
+  /**
+   * This node lets go of the leadership as soon as all taps are done, and leads until then, with all that it holds. Called only when
+   * there is time, some tenths of a second: not when it was lost, nor when this node is not fit to lead. Behind the taps of plugins workers
+   * end the connections that came by the service addresses, and no others.
+   */
+  readonly handingOver: AsyncSeriesHook<[]>;
   /** Files that are written to have been renamed (SIGUSR1): open them at their paths anew. */
   readonly reopenFiles: SyncHook<[]>;
-  /** The process is asked to stop; taps run before workers drain, which goes on as before meanwhile. */
-  readonly stopping: AsyncSeriesHook<[Doors]>;
+  /** The process is asked to stop; taps run before workers drain, which go on as before meanwhile. */
+  readonly stopping: AsyncSeriesHook<[]>;
   /**
    * Workers take no new connections any more and finish what they have. The listening sockets are there until all taps are
-   * done, so that a leader which has shut the doors can hand over first.
+   * done.
    */
   readonly closing: AsyncSeriesHook<[]>;
 }
@@ -123,7 +120,8 @@ export function createManagerHooks(report: ReportPluginError): ManagerHooks {
     serviceAddresses: new SyncHook(['addresses'], 'serviceAddresses'),
     leaderChanged: new AsyncSeriesHook(['leadership'], 'leaderChanged'),
     reopenFiles: new SyncHook([], 'reopenFiles'),
-    stopping: new AsyncSeriesHook(['doors'], 'stopping'),
+    handingOver: new AsyncSeriesHook([], 'handingOver'),
+    stopping: new AsyncSeriesHook([], 'stopping'),
     closing: new AsyncSeriesHook([], 'closing'),
   };
   for (const hook of Object.values(hooks)) guardListener(hook, { report, plugin: undefined });

@@ -16,6 +16,8 @@ const plain = [
   'serviceAddresses',
 ] as const;
 
+const inOrder = ['leaderChanged', 'handingOver', 'stopping', 'closing'] as const;
+
 /** The hooks of all plugins that have their own; called when the manager's are. */
 export class ScopedManagerHooks {
   private readonly report: ReportPluginError;
@@ -26,7 +28,7 @@ export class ScopedManagerHooks {
     for (const name of plain) {
       all[name].tap(tap, (...args: unknown[]) => this.call(name, args));
     }
-    for (const name of ['leaderChanged', 'stopping', 'closing'] as const) {
+    for (const name of inOrder) {
       all[name].tapPromise(tap, (...args: unknown[]) => this.callInOrder(name, args));
     }
   }
@@ -49,7 +51,7 @@ export class ScopedManagerHooks {
     }
   }
 
-  private async callInOrder(name: 'leaderChanged' | 'stopping' | 'closing', args: unknown[]): Promise<void> {
+  private async callInOrder(name: (typeof inOrder)[number], args: unknown[]): Promise<void> {
     for (const set of this.sets) {
       if (set[name].taps.length > 0) await Reflect.apply(set[name].promise, set[name], args);
     }

@@ -8,7 +8,7 @@ import { fileOf, type HeldSocket, HeldSockets } from './held-sockets.ts';
 import { siblingModule } from './sibling-module.ts';
 import { besides, explainPath, listenFailed, SocketFile } from './socket-file.ts';
 import { closeHandle } from './socket-handle.ts';
-import { dropNewConnections } from './syn-filter.ts';
+import { dropNewConnections, takeNewConnections } from './syn-filter.ts';
 
 /** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
 const backlog = 4096;
@@ -110,10 +110,19 @@ export class ListeningSockets {
     else this.held.giveBack(socket.held);
   }
 
-  /** Has all TCP sockets drop what new clients send, where that can be done; it cannot be undone. */
-  async shut(): Promise<void> {
+  /** Has all TCP sockets drop what new clients of these addresses send, where that can be done. */
+  async shut(addresses: readonly string[]): Promise<void> {
+    await dropNewConnections(this.tcpHandles, addresses);
+  }
+
+  /** Has them take all again. False: that is not sure. */
+  async reopen(): Promise<boolean> {
+    return (await takeNewConnections(this.tcpHandles)) !== 'failed';
+  }
+
+  private get tcpHandles(): SendHandle[] {
     const tcp = [...this.open.values()].filter(({ listen }) => listen.target.kind === 'tcp');
-    await dropNewConnections(tcp.map(({ handle }) => handle));
+    return tcp.map(({ handle }) => handle);
   }
 
   /** Lets go of all sockets, which another process has now; their files stay. */

@@ -23,6 +23,7 @@ import { type Overrides, poolSettingsOf, type Settings, serversOf } from '../set
 import type { EffectiveChange } from '../state/effective-change.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { Batch } from '../state/row.ts';
+import { AddressRelease } from './address-release.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
 import { Delivery } from './delivery.ts';
 import { Explanations } from './explanations.ts';
@@ -85,6 +86,7 @@ export class Manager {
   private readonly certificates: CertificateRegistry;
   private readonly tls: TlsBroadcast;
   private readonly delivery: Delivery;
+  private readonly addressRelease: AddressRelease;
   private readonly explanations: Explanations;
   private readonly traces: Traces;
   private readonly preparation: PluginPreparation;
@@ -149,6 +151,15 @@ export class Manager {
       onProblems: (scope, problems) => this.recorder.scopeProblems(scope, problems),
     });
     this.delivery = new Delivery({ clock: systemClock, log: () => this.log, groups: () => this.groups });
+    this.addressRelease = new AddressRelease({
+      clock: systemClock,
+      log: () => this.log,
+      groups: () => this.groups,
+      doors: {
+        shut: async addresses => await this.sockets.shut(addresses),
+        open: async () => await this.sockets.reopen(),
+      },
+    });
     this.traces = new Traces({
       clock: systemClock,
       tell: message => {
@@ -299,10 +310,10 @@ export class Manager {
       closePlugins: async () => {
         this.leaving = true;
         this.runTime.release();
-        // Its sockets go on in another process.
-        const doors = { shut: async () => {} };
-        await this.announce(hooks => hooks.stopping.promise(doors), group.config.settings.drainTimeout);
+        await this.announce(hooks => hooks.stopping.promise(), group.config.settings.drainTimeout);
         await plugins.close();
+        // The sockets go on in another process.
+        await this.addressRelease.settled();
       },
       restorePlugins: async () => {
         this.leaving = false;
@@ -600,12 +611,13 @@ export class Manager {
     this.tellState('stopping', 'finishing what is under way');
     await this.endUnderWay();
     const timeout = this.group?.config.settings.drainTimeout ?? 0;
-    const doors = { shut: () => this.sockets.shut() };
-    if (!this.cutting) await this.announce(hooks => hooks.stopping.promise(doors), timeout);
+    if (!this.cutting) await this.announce(hooks => hooks.stopping.promise(), timeout);
     const ended = Promise.all(
       [...this.groups].map(group => (this.cutting ? group.kill() : group.drain(timeout))),
     );
     if (!this.cutting) await this.announce(hooks => hooks.closing.promise(), timeout);
+    // They may be the service manager's, and go on.
+    await this.addressRelease.settled();
     // Else who connects during the drain would wait in a backlog that nobody accepts from.
     this.sockets.keep([]);
     await ended;
@@ -698,6 +710,7 @@ export class Manager {
       onStaged: (worker, round, problem) => this.preparation.answered(worker, round, problem),
       onExplained: (worker, question, outcome) => this.explanations.answered(worker, question, outcome),
       onTraced: (worker, trace, explanation) => this.traces.take(worker, trace, explanation),
+      onWoundDown: (worker, round) => this.addressRelease.done(worker, round),
       onProblems: (worker, scope, problems) => this.runTime.report(scope, problems, worker),
       tell: event => this.recorder.add(event),
       onReady: worker => {
@@ -708,6 +721,7 @@ export class Manager {
         this.pools.workerGone(worker);
         this.sums.workerExited(worker);
         this.delivery.gone(worker);
+        this.addressRelease.done(worker);
         this.explanations.gone(worker);
         this.preparation.gone(worker);
         this.runTime.workerGone(worker);
@@ -777,6 +791,7 @@ export class Manager {
       send: (worker, plugin, message) => group.tell(worker, plugin, message),
     });
     this.recorder.followLeadership(sides.hooks);
+    this.addressRelease.follow(sides.hooks);
     return sides;
   }
 

@@ -38,9 +38,17 @@ export type WorkerMessage =
   | { readonly type: 'explained'; readonly question: number; readonly outcome: ExplainOutcome }
   /** A request that this trace is about is over. */
   | { readonly type: 'traced'; readonly trace: number; readonly explanation: Explanation }
+  /** It has done what `wind-down` of this round asked for. */
+  | { readonly type: 'wound-down'; readonly round: number }
   /** What of a scope's list does not start here; all of it each time. */
   | { readonly type: 'problems'; readonly scope: Scope; readonly problems: readonly string[] }
   | PluginMessage;
+
+/**
+ * Some addresses move to another node. `begin`: the next answer on each connection that came by them is the last one. `finish`: let
+ * requests end, then reset what is left. `over`: they have moved; reset what is left, and go on with who comes.
+ */
+export type WindDownStep = 'begin' | 'finish' | 'over';
 
 /** A request that was explained, or why it could not be. */
 export type ExplainOutcome = { readonly explanation: Explanation } | { readonly problem: StartProblem };
@@ -111,6 +119,14 @@ export type ManagerMessage =
   | { readonly type: 'listen'; readonly own: readonly string[] }
   /** Some worker has hung: watch your main thread, so that the stack of the next one that hangs is known. */
   | { readonly type: 'watch-stack' }
+  /** End the connections that came by these addresses within the time, step by step, and say `wound-down` of each. */
+  | {
+      readonly type: 'wind-down';
+      readonly round: number;
+      readonly step: WindDownStep;
+      readonly addresses: readonly string[];
+      readonly withinMs: number;
+    }
   /** Take no more connections, finish what is there within the time, then end. */
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | PluginMessage;

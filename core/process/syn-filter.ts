@@ -1,34 +1,52 @@
-// SynFilter: has listening sockets drop what new clients send, as if nobody were there. A refused client gives up; one that
-// is not answered tries again after a second, and finds who has the address then.
+// SynFilter: has listening sockets drop what new clients of some addresses send, as if nobody were there. A refused client gives
+// up; one that is not answered tries again after a second, and finds who has the address then.
 
 import type { SendHandle } from 'node:child_process';
 import { spawn } from 'node:child_process';
+import { isIP } from 'node:net';
 
-// A socket filter (SO_ATTACH_FILTER, classic BPF) of one instruction: return 0, which is to drop. Connections that stand have
-// filters of their own, that is none. Node has no way to set a socket option; perl is a part of every Debian.
-const attach = `my $drop = pack('SCCL', 6, 0, 0, 0);
-my $filter = pack('S x![P] P', 1, $drop);
-for my $fd (3 .. 2 + shift) {
+// A socket filter (SO_ATTACH_FILTER, classic BPF). Connections inherit it from their listener, and are not disturbed: a SYN
+// comes on none of them. Node has no way to set a socket option; perl is a part of every Debian.
+const script = `my ($count, $hex) = @ARGV;
+my $program = pack('H*', $hex);
+my $option = length($program) > 0 ? 26 : 27;
+my $value = $option == 26 ? pack('S x![P] P', length($program) / 8, $program) : pack('i', 0);
+for my $fd (3 .. 2 + $count) {
   open(my $socket, '+<&=', $fd) or exit 1;
-  setsockopt($socket, 1, 26, $filter) or exit 1;
+  setsockopt($socket, 1, $option, $value) or ($option == 27 && $!{ENOENT}) or exit 1;
 }`;
 
 /** It is not waited for longer than that, ms. */
 const patience = 200;
 
-/** Resolves when these sockets drop all that is new, with whether they do: not where there is no perl, or no Linux. */
-export async function dropNewConnections(handles: readonly SendHandle[]): Promise<boolean> {
+/** `impossible`: not without perl, or elsewhere than on Linux. `failed`: it is not known what they do. */
+export type Filtered = 'done' | 'failed' | 'impossible';
+
+/** Resolves when these sockets drop what opens a connection to one of these addresses, with whether they do. */
+export async function dropNewConnections(
+  handles: readonly SendHandle[],
+  addresses: readonly string[],
+): Promise<Filtered> {
+  return await setFilter(handles, filterOf(addresses));
+}
+
+/** Resolves when these sockets take all again, with whether they do. */
+export async function takeNewConnections(handles: readonly SendHandle[]): Promise<Filtered> {
+  return await setFilter(handles, '');
+}
+
+async function setFilter(handles: readonly SendHandle[], program: string): Promise<Filtered> {
   const fds = handles.flatMap(handle => fdOf(handle) ?? []);
-  if (process.platform !== 'linux' || fds.length === 0) return false;
-  const child = spawn('perl', ['-e', attach, String(fds.length)], {
+  if (process.platform !== 'linux' || fds.length === 0) return 'impossible';
+  const child = spawn('perl', ['-MErrno', '-e', script, String(fds.length), program], {
     stdio: ['ignore', 'ignore', 'ignore', ...fds],
   });
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  child.on('error', () => resolve(false));
-  child.on('exit', code => resolve(code === 0));
+  const { promise, resolve } = Promise.withResolvers<Filtered>();
+  child.on('error', () => resolve('impossible'));
+  child.on('exit', code => resolve(code === 0 ? 'done' : 'failed'));
   const timer = setTimeout(() => {
     child.kill('SIGKILL');
-    resolve(false);
+    resolve('failed');
   }, patience);
   try {
     return await promise;
@@ -40,4 +58,83 @@ export async function dropNewConnections(handles: readonly SendHandle[]): Promis
 function fdOf(handle: SendHandle): number | undefined {
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
   return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}
+
+// --- the program -------------------------------------------------------------------------------------------------
+
+/** Codes of instructions (linux/bpf_common.h). */
+const loadWord = 0x20;
+const loadByte = 0x30;
+const and = 0x54;
+const ifEqual = 0x15;
+const end = 0x06;
+
+/** Where the packet's own header begins, as a filter names it (SKF_NET_OFF); TCP's begins at 0. */
+const ipHeader = 0xfff00000;
+const flagsAt = 13;
+const destinationAt = { 4: 16, 6: 24 } as const;
+const all = 0xffffffff;
+
+/** In hexadecimal: 0 for a SYN without an ACK to one of the addresses, else all of the packet. */
+function filterOf(addresses: readonly string[]): string {
+  const program = [
+    instruction(loadByte, flagsAt),
+    instruction(and, 0x12),
+    instruction(ifEqual, 0x02, { equal: 1 }),
+    instruction(end, all),
+    ...addresses.flatMap(dropsFor),
+    instruction(end, all),
+  ];
+  return program.join('');
+}
+
+function dropsFor(address: string): string[] {
+  const family = isIP(address) === 6 ? 6 : 4;
+  const words = wordsOf(address);
+  const length = 1 + 2 * words.length;
+  return [
+    instruction(loadByte, ipHeader),
+    instruction(and, 0xf0),
+    instruction(ifEqual, family << 4, { other: length }),
+    ...words.flatMap((word, n) => [
+      instruction(loadWord, ipHeader + destinationAt[family] + 4 * n),
+      instruction(ifEqual, word, { other: length - 2 * (n + 1) }),
+    ]),
+    instruction(end, 0),
+  ];
+}
+
+/** `equal`, `other`: how many instructions are skipped then. */
+function instruction(code: number, value: number, { equal = 0, other = 0 } = {}): string {
+  const bytes = Buffer.alloc(8);
+  const isLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+  if (isLittle) bytes.writeUInt16LE(code, 0);
+  else bytes.writeUInt16BE(code, 0);
+  bytes.writeUInt8(equal, 2);
+  bytes.writeUInt8(other, 3);
+  if (isLittle) bytes.writeUInt32LE(value, 4);
+  else bytes.writeUInt32BE(value, 4);
+  return bytes.toString('hex');
+}
+
+/** An address in words of 32 bits. */
+function wordsOf(address: string): number[] {
+  const bytes = isIP(address) === 6 ? bytesOfIpv6(address) : address.split('.').map(Number);
+  const words: number[] = [];
+  for (let at = 0; at < bytes.length; at += 4)
+    words.push(Buffer.from(bytes.slice(at, at + 4)).readUInt32BE());
+  return words;
+}
+
+function bytesOfIpv6(address: string): number[] {
+  // A URL writes it in groups alone.
+  const text = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [head = '', tail] = text.split('::');
+  const groups = (part: string) => part.split(':').filter(group => group !== '');
+  const [left, right] = [groups(head), groups(tail ?? '')];
+  const between = Array.from({ length: 8 - left.length - right.length }, () => '0');
+  return [...left, ...between, ...right].flatMap(group => {
+    const number = Number.parseInt(group, 16);
+    return [number >> 8, number & 0xff];
+  });
 }

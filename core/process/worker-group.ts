@@ -42,6 +42,8 @@ export interface WorkerGroupOptions {
   onTraced(worker: number, trace: number, explanation: Explanation): void;
   /** What of a scope's list does not start there. */
   onProblems(worker: number, scope: Scope, problems: readonly string[]): void;
+  /** It has done what a step of a wind-down asked for. */
+  onWoundDown(worker: number, round: number): void;
   onReady(worker: number): void;
   onExit(worker: number): void;
   /** Told what becomes of its workers. */
@@ -84,6 +86,7 @@ export class WorkerGroup {
             else if (message.type === 'explained')
               options.onExplained(number, message.question, message.outcome);
             else if (message.type === 'traced') options.onTraced(number, message.trace, message.explanation);
+            else if (message.type === 'wound-down') options.onWoundDown(number, message.round);
             else if (message.type === 'problems') options.onProblems(number, message.scope, message.problems);
             else this.receive(message, number);
           },

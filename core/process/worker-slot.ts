@@ -36,7 +36,7 @@ export interface WorkerSlotOptions {
     slot: WorkerSlot,
     message: Extract<
       WorkerMessage,
-      { type: 'plugin' | 'idle' | 'applied' | 'explained' | 'traced' | 'staged' | 'problems' }
+      { type: 'plugin' | 'idle' | 'applied' | 'explained' | 'traced' | 'staged' | 'problems' | 'wound-down' }
     >,
   ): void;
   onReady(slot: WorkerSlot): void;

@@ -126,6 +126,9 @@ export class Worker {
       case 'watch-stack':
         this.watchStack();
         break;
+      case 'wind-down':
+        void this.windDown(message);
+        break;
       case 'drain':
         void this.drain(message.timeoutMs);
         break;
@@ -328,6 +331,11 @@ export class Worker {
     if (this.watching) return;
     this.watching = true;
     if (this.log !== undefined) watchStack(this.number, this.log);
+  }
+
+  private async windDown({ round, step, addresses, withinMs }: Message<'wind-down'>): Promise<void> {
+    await this.listener?.windDown(step, addresses, withinMs);
+    this.options.link.send({ type: 'wound-down', round });
   }
 
   private async drain(timeoutMs: number): Promise<void> {

@@ -44,6 +44,8 @@ export interface ClusterSurroundings {
   readonly clock: Clock;
   readonly events: Pick<ManagerEvents, 'problem'>;
   leaderChanged(leadership: Leadership): Promise<void>;
+  /** Lets go of the leadership once this resolves. */
+  handingOver(): Promise<void>;
   /** Why this node should not lead, as other plugins see it. */
   objections(): readonly string[];
   /** What other plugins need of a leadership's times. */
@@ -52,8 +54,6 @@ export interface ClusterSurroundings {
   addresses(): readonly ServiceAddress[];
 }
 
-/** What moves with the leadership takes the connections of the clients with it: most requests end within this, ms. */
-const handOverDelay = 50;
 /** Another node has so long to get ready for a leadership of a node that stops, ms. */
 const readyWithin = 150;
 const clockJump = 1000;
@@ -154,6 +154,7 @@ export class ClusterNode {
         await this.surroundings.leaderChanged(leadership);
         this.tellOfAddress();
       },
+      handingOver: async () => await this.surroundings.handingOver(),
     });
     const { candidate, priority } = options;
     this.candidate = new Candidate(
@@ -214,18 +215,11 @@ export class ClusterNode {
     this.watch.sayAgain();
   }
 
-  /** Begins to leave: another node is asked to be ready. Then `letGo` is to follow. */
+  /** Hands over, if this node leads: another node is asked to be ready first. */
   async leave(): Promise<void> {
     this.election.retire();
     this.leaving ??= this.candidate.leave(readyWithin);
     await this.leaving;
-  }
-
-  /** Hands over, when requests that are under way had a moment to end while workers took no new ones. */
-  async letGo(): Promise<void> {
-    if (this.election.leadership.leading) {
-      await new Promise<void>(done => this.surroundings.clock.after(handOverDelay, done));
-    }
     await this.election.close();
   }
 
@@ -233,7 +227,6 @@ export class ClusterNode {
     this.stopClockWatch();
     this.watch.close();
     await this.leave();
-    await this.election.close();
     await this.failsafe?.close();
     const { status, log } = this.surroundings;
     // Not before the address has moved; for all that is known the machine stops next.

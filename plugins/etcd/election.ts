@@ -47,6 +47,8 @@ export interface ElectionOptions {
   readonly observer?: ElectionObserver;
   /** Is told each win, renewal and loss, and a change of the leader elsewhere; a loss is waited for. */
   changed(leadership: Leadership): Promise<void>;
+  /** Is told that a leadership is about to be let go of as planned, and waited for; renewals go on meanwhile. */
+  handingOver?(): Promise<void>;
 }
 
 /** Is told how the election goes. */
@@ -90,6 +92,8 @@ const lookEvery = 1000;
 const followLimits = { totalMs: 3000, attemptMs: 400 };
 const retryDelay = 100;
 const refusedDelay = 500;
+/** Who is told of a hand-over has so long before it, ms. */
+const handOverTime = 1000;
 
 /** The part of one node in the election. */
 export class Election {
@@ -121,6 +125,8 @@ export class Election {
   private news = false;
   private endIdle: (() => void) | undefined;
   private resigning: Promise<void> | undefined;
+  /** Is what the leader holds still to be used before it is let go of? */
+  private isWindingDown = false;
   private running: Promise<void> | undefined;
   private retired = false;
   private closed = false;
@@ -213,7 +219,7 @@ export class Election {
 
   /** Lets go of the leadership, if it is held; others are to take it, see `standBack`. */
   async handOver(why: string): Promise<void> {
-    await this.resign(why);
+    await this.resign(why, 'as planned');
   }
 
   /** Does now what taking the leadership would take time for. Rejects when etcd does not answer. */
@@ -226,7 +232,7 @@ export class Election {
     this.retired = true;
     this.closed = true;
     this.wake();
-    await this.resign('this Weldr stops');
+    await this.resign('this Weldr stops', 'as planned');
     this.ready.drop();
     this.watcher.close();
     this.tick?.();
@@ -462,7 +468,7 @@ export class Election {
     if (session === undefined) return;
     const unfit = this.options.unfit() ?? this.tooShort(session);
     if (unfit !== undefined) {
-      void this.resign(unfit);
+      void this.resign(unfit, 'at once');
     } else if (this.leading && this.options.clock.monotonic() >= session.until) {
       this.options.log.error('the lease could not be renewed in time: not leading any more');
       this.options.failsafe?.rest();
@@ -483,7 +489,7 @@ export class Election {
   private confirm(session: Session): void {
     this.review();
     const now = this.options.clock.monotonic();
-    if (this.session !== session || this.resigning !== undefined) return;
+    if (this.session !== session || (this.resigning !== undefined && !this.isWindingDown)) return;
     if (now < session.from || now >= session.until) return;
     if (!this.leading) this.options.log.info('leading');
     this.leading = true;
@@ -534,18 +540,20 @@ export class Election {
   }
 
   /** Lets go: first of what the leader holds, then of the key, and says so, that the next one need not wait. */
-  private async resign(why: string): Promise<void> {
-    this.resigning ??= this.letGo(why).finally(() => {
+  private async resign(why: string, how: 'as planned' | 'at once'): Promise<void> {
+    this.resigning ??= this.letGo(why, how).finally(() => {
       this.resigning = undefined;
     });
     await this.resigning;
   }
 
-  private async letGo(why: string): Promise<void> {
+  private async letGo(why: string, how: 'as planned' | 'at once'): Promise<void> {
     const { session } = this;
     if (session === undefined) return;
     const { client, clock, log } = this.options;
     log.info({ reason: why }, 'handing over');
+    if (how === 'as planned' && this.leading) await this.windDown();
+    if (this.session !== session) return;
     this.leading = false;
     const told = await settledWithin(this.tellNow(), session.until - clock.monotonic());
     // One that never came to act knows nothing of the leader before it.
@@ -566,6 +574,20 @@ export class Election {
       }
     }
     this.lead(undefined, 0);
+  }
+
+  /** What is held is used no more when this resolves. */
+  private async windDown(): Promise<void> {
+    const { handingOver, log } = this.options;
+    if (handingOver === undefined) return;
+    this.isWindingDown = true;
+    try {
+      // Not within this call: it may come back here.
+      await settledWithin(Promise.resolve().then(handingOver), handOverTime);
+    } catch (thrown) {
+      log.error({ err: toError(thrown) }, 'a listener of the election failed');
+    }
+    this.isWindingDown = false;
   }
 
   // --- following -------------------------------------------------------------------------------------------------

@@ -196,8 +196,8 @@ export const etcd = definePlugin({
       else park(node, manager);
     });
     manager.hooks.workerReady.tap('etcd', () => node.election.reconsider());
+    // While workers go on, so that clients of the service address come to the next leader before they are done here.
     manager.hooks.stopping.tapPromise('etcd', async () => await node.leave());
-    manager.hooks.closing.tapPromise('etcd', async () => await node.letGo());
     showHealth(node, manager);
     addClusterRoutes(manager.admin, node);
     addLeadershipRoutes(manager.admin, node);
@@ -246,6 +246,7 @@ async function takeNode(options: ClusterNodeOptions, manager: Side): Promise<Clu
     clock,
     events,
     leaderChanged: async leadership => await hooks.leaderChanged.promise(leadership),
+    handingOver: async () => await hooks.handingOver.promise(),
     objections() {
       const objections: string[] = [];
       hooks.mayLead.call(objections);

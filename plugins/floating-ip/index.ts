@@ -91,10 +91,6 @@ export const floatingIp = definePlugin({
       else await holder.release();
       held.set(holder.holding ? 1 : 0);
     });
-    // After others have made ready for the next leader: from here on clients find nobody until it has the address.
-    hooks.stopping.tapPromise({ name: 'floating-ip', stage: 100 }, async doors => {
-      if (holder.holding) await doors.shut();
-    });
     hooks.serviceAddresses.tap('floating-ip', list => {
       const { holding, whyNotHeld: reason } = holder;
       for (const { text } of options.address) list.push({ address: text, held: holding, reason });

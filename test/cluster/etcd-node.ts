@@ -103,6 +103,8 @@ export interface ElectionNode {
   unfit: string | undefined;
   /** Is awaited each time that leadership is told. */
   onTold: (leadership: Leadership) => Promise<void> | void;
+  /** Is awaited before a leadership is let go of as planned. */
+  onHandingOver: () => Promise<void> | void;
   close(): Promise<void>;
 }
 
@@ -139,6 +141,7 @@ export async function electionNode(
       told.push(leadership);
       await node.onTold(leadership);
     },
+    handingOver: async () => await node.onHandingOver(),
   });
   const node: ElectionNode = {
     election,
@@ -148,6 +151,7 @@ export async function electionNode(
     lines,
     unfit: undefined,
     onTold: () => {},
+    onHandingOver: () => {},
     async close() {
       await election.close();
       await failsafe?.close();
@@ -271,6 +275,7 @@ export async function wholeNode(
           void (problem === undefined ? problems.delete(name) : problems.set(name, problem.text)),
       },
       leaderChanged: async () => {},
+      handingOver: async () => {},
       objections: () => [],
       needs: () => (options.need === undefined ? [] : [{ by: 'test', ms: options.need }]),
       addresses: () => addresses,

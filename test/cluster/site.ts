@@ -100,5 +100,11 @@ export class Site {
 // Runs in a process of its own, as text.
 function serveOrigins(ports: readonly number[]): void {
   const create: typeof createServer = process.getBuiltinModule('node:http').createServer;
-  for (const port of ports) create((_, answer) => answer.end('hello')).listen(port, '0.0.0.0');
+  for (const port of ports) {
+    const server = create(({ url }, answer) => {
+      if (url === '/slow') setTimeout(() => answer.end('hello'), 40);
+      else answer.end('hello');
+    });
+    server.listen(port, '0.0.0.0');
+  }
 }

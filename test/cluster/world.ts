@@ -214,7 +214,7 @@ import { adminApi, etcd, floatingIp, healthCheck, roundRobin } from 'weldr/plugi
 
 ${hangingPlugin}
 export default defineConfig({
-  listen: '0.0.0.0:${servicePort}',
+  listen: { address: '0.0.0.0:${servicePort}', h2c: true },
   workers: ${workers},
   servers: ['${this.originUrl(8000)}'],
   plugins: [

@@ -1,10 +1,10 @@
-// Listening sockets that drop what new clients send, while connections that stand go on.
+// Listening sockets that drop what new clients of an address send, while all others and connections that stand go on.
 import { execFileSync } from 'node:child_process';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { handleOf } from '../../core/process/socket-handle.ts';
-import { dropNewConnections } from '../../core/process/syn-filter.ts';
+import { dropNewConnections, takeNewConnections } from '../../core/process/syn-filter.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('syn filter');
@@ -18,30 +18,47 @@ function whyNot(): string | undefined {
   }
 }
 
-const behaviour = 'who connects is neither taken in nor refused, and who is in stays';
+/** What became of a connection. */
+function attempt(port: number, host: string): { readonly socket: Socket; outcome: string } {
+  const tried = { socket: connect({ host, port }), outcome: 'nothing' };
+  tried.socket.once('connect', () => {
+    tried.outcome = 'connected';
+  });
+  tried.socket.once('error', () => {
+    tried.outcome = 'refused';
+  });
+  return tried;
+}
+
+const behaviour =
+  'who connects to the addresses is neither taken in nor refused until they are open again, and who is in stays';
 const run = async () => {
   const server = createServer(socket => socket.on('data', data => socket.write(data)));
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>(resolve => server.listen(0, '::', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const open = (): Socket => connect({ host: '127.0.0.1', port });
-  const before = open();
-  await new Promise<void>(resolve => before.once('connect', () => resolve()));
-  while (!(await dropNewConnections([handleOf(server)])));
-  let outcome = 'nothing';
-  const after = open();
-  after.once('connect', () => {
-    outcome = 'connected';
-  });
-  after.once('error', () => {
-    outcome = 'refused';
-  });
-  before.write('hello');
-  const answer = await new Promise<string>(resolve => before.once('data', data => resolve(String(data))));
+  const before = attempt(port, '127.0.0.2');
+  await new Promise<void>(resolve => before.socket.once('connect', () => resolve()));
+  const more = Array.from({ length: 62 }, (_, n) => `2001:db8::${n}`);
+  while ((await dropNewConnections([handleOf(server)], ['127.0.0.2', ...more, '::1'])) !== 'done');
+  const dropped = [attempt(port, '127.0.0.2'), attempt(port, '::1')];
+  const taken = attempt(port, '127.0.0.1');
+  before.socket.write('hello');
+  const answer = await new Promise<string>(resolve =>
+    before.socket.once('data', data => resolve(String(data))),
+  );
   assert.is(answer, 'hello');
   await sleep(100);
-  assert.is(outcome, 'nothing');
-  for (const socket of [before, after]) socket.destroy();
+  assert.equal(
+    [...dropped, taken].map(({ outcome }) => outcome),
+    ['nothing', 'nothing', 'connected'],
+  );
+  while ((await takeNewConnections([handleOf(server)])) !== 'done');
+  // As often as one likes.
+  while ((await takeNewConnections([handleOf(server)])) !== 'done');
+  const after = attempt(port, '127.0.0.2');
+  await new Promise<void>(resolve => after.socket.once('connect', () => resolve()));
+  for (const { socket } of [before, ...dropped, taken, after]) socket.destroy();
   server.close();
 };
 const missing = whyNot();

@@ -105,6 +105,27 @@ async function answer(socket: TLSSocket, request: string, ends: RegExp): Promise
   return text;
 }
 
+test('a response without a length that breaks off is seen to be cut: the connection is reset', async () => {
+  const script: Script = {
+    answer({ connection }) {
+      connection.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
+      setTimeout(() => connection.socket.destroy(), 50);
+      return undefined;
+    },
+  };
+  await between(
+    material(),
+    async ({ proxy }) => {
+      const socket = await handshake(proxy.port);
+      const failed = new Promise<NodeJS.ErrnoException>(resolve => socket.once('error', resolve));
+      socket.resume().write('GET / HTTP/1.0\r\nHost: shop.test\r\n\r\n');
+      assert.is((await failed).code, 'ECONNRESET');
+      assert.is(proxy.listener.connections, 0);
+    },
+    { script },
+  );
+});
+
 test('requests come through it, and the server and the plugins hear that they did', async () => {
   await between(
     material(),

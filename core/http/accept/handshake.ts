@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { AcceptedConnection } from '../exchange/connections.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
+import { reset } from '../exchange/reset.ts';
 import type { Peer } from '../exchange/streams.ts';
 
 /** A connection that does not speak HTTP yet. */
@@ -12,6 +13,7 @@ export class Handshake implements AcceptedConnection, Waiting {
   readonly peer: Peer;
   readonly kind = 'handshake';
   readonly activeRequests = 0;
+  readonly outlives = false;
   readonly idleSince: number;
   /** Was it cut because it took too long? */
   isLate = false;
@@ -39,6 +41,13 @@ export class Handshake implements AcceptedConnection, Waiting {
     this.socket.destroy();
   }
 
+  get localAddress(): string | undefined {
+    return this.socket.localAddress;
+  }
+
+  /** What comes out of it is told. */
+  endSoon(): void {}
+
   /** One that is under way goes on: its client would have to begin anew, and has done nothing wrong. */
   closeIfIdle(): void {
     if (this.socket.bytesRead === 0) this.socket.destroy();
@@ -46,5 +55,9 @@ export class Handshake implements AcceptedConnection, Waiting {
 
   stop(): void {
     this.socket.destroy();
+  }
+
+  breakOff(): void {
+    reset(this.socket);
   }
 }

@@ -23,6 +23,7 @@ import { addressOf, infoOf, introducedPeer, peerOf } from './peer.ts';
 import { ProxyReader } from './proxy-reader.ts';
 import { TlsTerminator } from './tls-terminator.ts';
 import { UpstreamConnector } from './upstream-connector.ts';
+import { WindDown } from './wind-down.ts';
 
 /** For a drain: connections without a request for this long are closed at once, ms. */
 const quietTime = 1_000;
@@ -46,6 +47,8 @@ export class Listener implements ConnectionKeeper {
   private readonly open = new Set<AcceptedConnection>();
   private readonly perAddress = new AddressCounts();
   private readonly waiting: (() => void)[] = [];
+  /** Of addresses that are about to move to another machine. */
+  private leaving: WindDown | undefined;
   private readonly maxConnections: number;
   private readonly refusals: RefusalLog;
   private readonly terminators = new Map<string, TlsTerminator>();
@@ -152,6 +155,23 @@ export class Listener implements ConnectionKeeper {
     }
     clearInterval(sweep);
     this.close();
+  }
+
+  /**
+   * Some addresses move to another machine: what came by them ends, and what comes by them until it is `over`. Resolves when
+   * the step is done.
+   */
+  async windDown(
+    step: 'begin' | 'finish' | 'over',
+    addresses: readonly string[],
+    withinMs: number,
+  ): Promise<void> {
+    const { open, wire } = this;
+    if (step === 'begin') this.leaving = undefined;
+    this.leaving ??= new WindDown({ addresses, open, now: () => wire.deadlines.touch() });
+    if (step !== 'over') return await this.leaving[step](withinMs);
+    this.leaving.cut();
+    this.leaving = undefined;
   }
 
   /** Cuts everything now. */
@@ -344,7 +364,9 @@ export class Listener implements ConnectionKeeper {
       this.wakeIfEmpty();
       return;
     }
-    this.open.add(this.acceptor.accept(socket, peer, protocol));
+    const connection = this.acceptor.accept(socket, peer, protocol);
+    this.open.add(connection);
+    this.leaving?.take(connection);
   }
 
   private isRefused(peer: Peer): boolean {

@@ -7,6 +7,7 @@ import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connectio
 import { copyBufferSize, giveBackCopyBuffer, takeCopyBuffer } from '../exchange/copy-buffers.ts';
 import type { Waiting } from '../exchange/deadlines.ts';
 import { CR, LF } from '../exchange/grammar.ts';
+import { reset } from '../exchange/reset.ts';
 import type { Peer } from '../exchange/streams.ts';
 import type { Wire } from '../exchange/wire.ts';
 import { H1ClientStream } from './client-stream.ts';
@@ -39,6 +40,8 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
   idleSince: number;
   /** The client has closed its side. */
   ended = false;
+  /** Is the next answer the last one? */
+  ending = false;
   /** Is nothing read, as it could not be passed on? */
   paused = false;
   private readonly socket: Socket;
@@ -226,7 +229,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
   /** Ends the connection so that a response which is not complete is seen to be so. */
   cut(how: 'close' | 'reset'): void {
     if (this.state === closed) return;
-    if (how === 'reset') this.socket.resetAndDestroy();
+    if (how === 'reset') reset(this.socket);
     else this.socket.destroy();
     this.close();
   }
@@ -250,6 +253,27 @@ export class H1ClientConnection implements Waiting, AcceptedConnection {
 
   closeIfIdle(): void {
     if (this.idle) this.linger();
+  }
+
+  get localAddress(): string | undefined {
+    return this.socket.localAddress;
+  }
+
+  get outlives(): boolean {
+    return this.state === tunnelled;
+  }
+
+  endSoon(): void {
+    this.ending = true;
+  }
+
+  breakOff(): void {
+    if (this.state === lingering && this.socket.writableLength === 0) {
+      this.close();
+      return;
+    }
+    if (this.state !== tunnelled) this.stream.abort(new WeldrError('STOPPED'));
+    this.cut('reset');
   }
 
   // --- reading -------------------------------------------------------------------------------------------------

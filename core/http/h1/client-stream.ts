@@ -291,7 +291,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   writeHead(response: OutboundResponse): void {
     const { body, length } = response;
     // The connection can go on only if all of the request has been read.
-    this.keepAlive = !this.last && this.requestComplete && !this.wire.draining;
+    this.keepAlive = !this.last && this.requestComplete && !this.wire.draining && !this.connection.ending;
     this.bodyMode = body === 'none' ? withoutBody : asHanded;
     let framing = '';
     if (length !== undefined) {

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { WeldrError } from '../../errors.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
+import { reset } from '../exchange/reset.ts';
 import type { Peer } from '../exchange/streams.ts';
 import type { Wire } from '../exchange/wire.ts';
 import { H2ClientStream } from './client-stream.ts';
@@ -15,6 +16,8 @@ import type { TrailerBlock } from './trailer-block.ts';
 const maxStreams = 128;
 /** How long a connection that ends is read on, ms. */
 const lingerTime = 2_000;
+/** For a GOAWAY that says no more than that another one follows (RFC 9113 section 6.8). */
+const anyStream = 2 ** 31 - 1;
 
 const role: H2Role = {
   role: 'server',
@@ -35,6 +38,8 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
   readonly kind = 'h2';
   readonly peer: Peer;
   idleSince: number;
+  readonly outlives = false;
+  private readonly client: Socket;
   private readonly wire: Wire;
   private readonly keeper: ConnectionKeeper;
   private readonly blocks: BlockReaders;
@@ -43,6 +48,7 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
 
   constructor(keeper: ConnectionKeeper, wire: Wire, blocks: BlockReaders, socket: Socket, peer: Peer) {
     super(socket, wire.deadlines, role);
+    this.client = socket;
     this.keeper = keeper;
     this.wire = wire;
     this.blocks = blocks;
@@ -278,6 +284,23 @@ export class H2ClientConnection extends H2Connection<H2ClientStream> implements 
     if (!this.over) this.goAway(errorCode.noError);
     this.end();
     this.socket.destroy();
+    this.close();
+  }
+
+  get localAddress(): string | undefined {
+    return this.client.localAddress;
+  }
+
+  /** What the client sends before it has read this is answered as well. */
+  endSoon(): void {
+    if (this.goingAway) return;
+    this.writer.goAway(anyStream, errorCode.noError);
+    this.wake();
+  }
+
+  breakOff(): void {
+    if (!this.over || this.socket.writableLength > 0) reset(this.client);
+    else this.socket.destroy();
     this.close();
   }
 

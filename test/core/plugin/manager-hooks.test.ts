@@ -28,7 +28,7 @@ manager('await asynchronous taps in their order, past those that fail', async ()
   });
   hooks.stopping.tapPromise('four', (() => seen.push('four')) as Wrong);
   hooks.stopping.tap('five', () => void seen.push('five'));
-  await hooks.stopping.promise({ shut: async () => {} });
+  await hooks.stopping.promise();
   assert.equal(seen, ['one', 'four', 'five']);
   assert.equal(
     reported.map(error => error.message),

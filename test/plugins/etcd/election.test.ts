@@ -74,6 +74,27 @@ withEtcd(
   },
 );
 
+withEtcd(
+  'a leader that is to hand over leads on, and renews, until what it holds is used no more',
+  async (_, node) => {
+    const a = await node('a');
+    await until('a leads', () => leads(a));
+    const renewed: boolean[] = [];
+    a.onHandingOver = async () => {
+      const { until: first } = a.election.leadership;
+      await until('a renewal', () => a.told.some(({ until }) => until > first), 900);
+      renewed.push(leads(a));
+    };
+    await a.election.handOver('a test');
+    assert.equal(renewed, [true]);
+    assert.not.ok(leads(a));
+    await until('a leads again', () => leads(a));
+    a.unfit = 'it has no link';
+    await until('it has let go', () => !leads(a));
+    assert.is(renewed.length, 1, 'one that is not fit does not wait');
+  },
+);
+
 withEtcd('what the leader holds is let go before the key is', async (_, node) => {
   const a = await node('a');
   const b = await node('b');

@@ -52,9 +52,13 @@ export class H2Client implements FrameReceiver {
     });
   }
 
-  /** Connects to a port of 127.0.0.1 and begins with these settings. */
-  static async open(port: number, settings: readonly (readonly [number, number])[] = []): Promise<H2Client> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  /** Connects to a port of 127.0.0.1, or of another address, and begins with these settings. */
+  static async open(
+    port: number,
+    settings: readonly (readonly [number, number])[] = [],
+    host = '127.0.0.1',
+  ): Promise<H2Client> {
+    const socket = connect({ port, host, noDelay: true });
     await once(socket, 'connect');
     const client = new H2Client(socket);
     client.writer.preface();
