@@ -110,7 +110,13 @@ const flags = {
   cert: { value: 'FILE', text: 'The certificate as PEM, its chain behind it' },
   key: { value: 'FILE', text: 'Its key as PEM' },
   'passphrase-file': { value: 'FILE', text: 'What an encrypted key is decrypted with' },
-  output: { value: 'FILE', text: 'Write there instead of to stdout' },
+  output: {
+    value: 'FILE',
+    text: 'Write there instead of to stdout; cluster init: the folder, default weldr-cluster',
+  },
+  weldrs: { value: 'NAMES', text: 'The machines that run Weldr, with commas; default: all but the last' },
+  address: { value: 'ADDRESS', text: 'The address that clients use, such as 10.0.0.100/24' },
+  interface: { value: 'NAME', text: 'The interface that it is on, such as eth0' },
 } as const satisfies Record<string, Flag>;
 
 const settingFlags = ['config', 'ip', 'admin-ip', 'workers'] as const;
@@ -546,6 +552,34 @@ const commands: readonly Command[] = [
     async run([state = '', node], given) {
       const { setMaintenance } = await import('./commands/cluster-leadership.ts');
       return print(await setMaintenance(adminOf(given), { state, node }, isOn(given, 'json')));
+    },
+  },
+  {
+    usage: 'cluster init <machines>',
+    text: 'Write the settings of etcd and a config for each machine of a new cluster: a=10.0.0.1,b=10.0.0.2,c=10.0.0.3',
+    flags: ['weldrs', 'address', 'interface', 'output'],
+    async run([machines = ''], given) {
+      const { initCluster } = await import('./commands/cluster-init.ts');
+      return print(
+        await initCluster({
+          machines,
+          weldrs: textOf(given, 'weldrs'),
+          address: textOf(given, 'address'),
+          interface: textOf(given, 'interface'),
+          output: textOf(given, 'output') ?? 'weldr-cluster',
+        }),
+      );
+    },
+  },
+  {
+    usage: 'cluster check <machines>',
+    text: 'Ask the etcd of each machine whether they are one cluster and fit for Weldr',
+    flags: [],
+    async run([machines = '']) {
+      const { checkCluster } = await import('./commands/cluster-init.ts');
+      const { text, code } = await checkCluster(machines);
+      print(text);
+      return code;
     },
   },
 ];

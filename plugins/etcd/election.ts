@@ -1,5 +1,5 @@
 // Election: one node holds the key `leader` with a lease that it renews. What makes it safe is written in
-// docs/cluster.md ("Never two holders") and searched for mistakes by test/models/hand-over/.
+// docs/cluster-guarantees.md ("Never two holders") and searched for mistakes by test/models/hand-over/.
 import type { IRangeResponse } from 'etcd3';
 import type { Logger } from 'pino';
 import type { CancelTimer, Clock } from '../../core/clock.ts';

@@ -34,7 +34,9 @@ async function askMember(client: EtcdClient, member: EtcdMember): Promise<EtcdMe
       (etcd, options) => etcd.maintenance.status(options),
       patience,
     );
-    const reasons = [...(status.leader === '0' ? ['it knows no leader'] : []), ...status.errors.map(inWords)];
+    // Each member that ran out of space is named by all of them, so a reason may come several times.
+    const alarms = new Set(status.errors.map(inWords));
+    const reasons = [...(status.leader === '0' ? ['it knows no leader'] : []), ...alarms];
     return {
       host,
       healthy: reasons.length === 0,

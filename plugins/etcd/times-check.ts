@@ -21,7 +21,7 @@ export function checkTimes({ lease, holdOff }: Omit<ElectionTimes, 'renew'>, nee
     'lease',
     `a lease of ${granted / 1000} s and a hold-off of ${holdOff} ms give a leader ${Math.floor(span)} ms, and what it holds` +
       ` needs ${Math.ceil(need)} ms until it is surely gone: the address would never be held. Set lease:` +
-      ` '${leaseFor(need - 0.5, holdOff)}s'${orHoldOff} on all nodes (docs/cluster.md, "Never two holders")`,
+      ` '${leaseFor(need - 0.5, holdOff)}s'${orHoldOff} on all nodes (docs/cluster-guarantees.md, "Never two holders")`,
   );
 }
 

@@ -53,6 +53,8 @@ export class AddressHolder {
   private goneBy = 0;
   /** Until when the addresses are certainly there, monotonic ms; 0: not. */
   private thereUntil = 0;
+  /** Was it told last that they are here? */
+  private isTold = false;
   private beltAt = Number.NEGATIVE_INFINITY;
   private work: Promise<void> = Promise.resolve();
   private complaint = '';
@@ -156,10 +158,12 @@ export class AddressHolder {
     if (this.complaint !== '') this.observer?.complaint(undefined);
     this.complaint = '';
     this.watchEnd();
-    if (!fresh || !this.wanted) return;
+    // The time before may have run out, and been told, while this renewal was under way.
+    if (!(fresh || !this.isTold) || !this.wanted) return;
     this.announcements.start();
     const addresses = this.options.addresses.map(({ text }) => text);
     this.options.log.info({ addresses, fence: this.fence }, 'holding the address');
+    this.isTold = true;
     this.observer?.held(true);
   }
 
@@ -172,6 +176,7 @@ export class AddressHolder {
       this.thereUntil = 0;
       log.warn({}, 'no renewal came in time: the kernel has ended the holding of the address');
       this.announcements.stop();
+      this.isTold = false;
       this.observer?.held(false);
     });
   }
@@ -244,6 +249,7 @@ export class AddressHolder {
     const { log } = this.options;
     const held = this.thereUntil > 0;
     this.thereUntil = 0;
+    this.isTold = false;
     this.announcements.stop();
     if (this.packets === undefined) await this.takeAway({ persistent: true });
     else {

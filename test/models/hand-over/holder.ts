@@ -220,7 +220,7 @@ export class Holder extends Process {
     const own = p.fence && stormy && chance.happens(0.01) ? machine.now + chance.between(50, 3000) : 0;
     const reach = () => {
       const goesOn = Math.max(own, machine.frozenUntil);
-      // Without a fence that needs its ticket a command that outlives its holder is a known gap: docs/cluster.md.
+      // Without a fence that needs its ticket a command that outlives its holder is a known gap: docs/cluster-guarantees.md.
       if (!p.fence && !this.alive) return;
       if (machine.now < goesOn) {
         if (p.fence || !p.guard || goesOn - decided < alarm) queue.at(goesOn, reach);

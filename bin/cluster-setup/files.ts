@@ -1,0 +1,78 @@
+// What each machine of a cluster is given: the settings of its etcd and, where Weldr runs, a config.
+import { clientUrl, type Machine, peerUrl } from './machines.ts';
+
+/** What a cluster is made of. */
+export interface ClusterPlan {
+  /** All machines, each with a member of etcd. */
+  readonly machines: readonly Machine[];
+  /** Those of them that run Weldr. */
+  readonly weldrs: readonly Machine[];
+  /** The service address with its prefix length, and its interface; undefined: no address moves. */
+  readonly service: { readonly address: string; readonly interface: string } | undefined;
+  /** Sets this cluster apart from any other one: members with another token are refused. */
+  readonly token: string;
+}
+
+/** The files of a machine, by their names. */
+export function filesOf(machine: Machine, plan: ClusterPlan): Readonly<Record<string, string>> {
+  return {
+    'etcd.env': etcdSettings(machine, plan),
+    ...(plan.weldrs.includes(machine) && { 'weldr.config.ts': weldrConfig(machine, plan) }),
+  };
+}
+
+/**
+ * The environment of `etcd.service` (Debian: `/etc/default/etcd`). The data have a folder of their own, so that a cluster
+ * of one, which the package starts before it is configured, is left behind. The times and the pre-vote are those
+ * that docs/cluster-guarantees.md reckons with.
+ */
+function etcdSettings(machine: Machine, { machines, token }: ClusterPlan): string {
+  const members = machines.map(member => `${member.name}=${peerUrl(member)}`).join(',');
+  return `# etcd of machine ${machine.name}; made by "weldr cluster init". It belongs at /etc/default/etcd.
+ETCD_NAME=${machine.name}
+ETCD_DATA_DIR=/var/lib/etcd/weldr
+ETCD_LISTEN_PEER_URLS=${peerUrl(machine)}
+ETCD_INITIAL_ADVERTISE_PEER_URLS=${peerUrl(machine)}
+ETCD_LISTEN_CLIENT_URLS=${clientUrl(machine)}
+ETCD_ADVERTISE_CLIENT_URLS=${clientUrl(machine)}
+ETCD_INITIAL_CLUSTER=${members}
+ETCD_INITIAL_CLUSTER_STATE=new
+ETCD_INITIAL_CLUSTER_TOKEN=${token}
+# A dead leader of etcd is noticed within half a second, and a machine that returns does not disturb the one there is.
+ETCD_HEARTBEAT_INTERVAL=50
+ETCD_ELECTION_TIMEOUT=500
+ETCD_PRE_VOTE=true
+# What was overwritten is forgotten after an hour; otherwise etcd fills its disk.
+ETCD_AUTO_COMPACTION_MODE=periodic
+ETCD_AUTO_COMPACTION_RETENTION=1h
+`;
+}
+
+/** A config to begin with. Its own member of etcd comes first, so that the Weldrs do not all ask the same one. */
+function weldrConfig(machine: Machine, { machines, service }: ClusterPlan): string {
+  const others = machines.filter(member => member !== machine);
+  const hosts = [machine, ...others].map(member => `'${clientUrl(member)}'`).join(', ');
+  const names = ['adminApi', 'etcd', ...(service ? ['floatingIp'] : []), 'healthCheck', 'roundRobin'];
+  const floating = service
+    ? `\n    floatingIp({ address: '${service.address}', interface: '${service.interface}' }),`
+    : '';
+  return `// Weldr on machine ${machine.name}; made by "weldr cluster init".
+import { defineConfig } from ${quoted('weldr')};
+import { ${names.join(', ')} } from ${quoted('weldr/plugins')};
+
+export default defineConfig({
+  listen: '0.0.0.0:80',
+  plugins: [
+    roundRobin(),
+    healthCheck(),
+    etcd({ nodeName: '${machine.name}', hosts: [${hosts}] }),${floating}
+    adminApi(),
+  ],
+});
+`;
+}
+
+/** As it stands in a config. */
+function quoted(text: string): string {
+  return `'${text}'`;
+}

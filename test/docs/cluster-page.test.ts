@@ -1,0 +1,26 @@
+// Each block of commands in docs/cluster.md is run by cluster-setup.slow.test.ts, or listed with the reason why it is not.
+import { readFileSync } from 'node:fs';
+import * as assert from 'uvu/assert';
+import { clusterCommands, commandsReplaced, commandsRun } from '../support/cluster-page.ts';
+import { suite } from '../support/suite.ts';
+
+const test = suite('the page about clusters');
+
+test('has no commands that no test runs or gives a reason for', () => {
+  const names = [...clusterCommands().keys()];
+  assert.equal(names.sort(), [...commandsRun, ...commandsReplaced.keys()].sort());
+});
+
+test('says of all commands on which machine they are run', () => {
+  const nowhere = [...clusterCommands().values()].filter(({ where }) => where === '');
+  assert.equal(
+    nowhere.map(({ name }) => name),
+    [],
+  );
+});
+
+test('names the version of Node that the package needs', () => {
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const { engines }: { engines: { node: string } } = JSON.parse(read('package.json'));
+  assert.match(read('docs/cluster.md'), `It needs Node ${engines.node.replace('>=', '')} or newer`);
+});

@@ -1,0 +1,52 @@
+// A renewal that takes effect only after the time before it has run out.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import { FakeClock } from '../../../core/testing/fake-clock.ts';
+import { parseAddress } from '../../../plugins/floating-ip/address.ts';
+import { AddressHolder } from '../../../plugins/floating-ip/address-holder.ts';
+import { suite } from '../../support/suite.ts';
+
+const test = suite('a late renewal');
+
+const path = process.env['PATH'] ?? '';
+let folder: string;
+test.before(() => {
+  // The real ones need an interface; here only how long they take matters.
+  folder = mkdtempSync(join(tmpdir(), 'tools-'));
+  for (const name of ['ip', 'arping'])
+    writeFileSync(join(folder, name), '#!/bin/sh\nsleep 0.1\n', { mode: 0o755 });
+  process.env['PATH'] = `${folder}${delimiter}${path}`;
+});
+test.after(() => {
+  process.env['PATH'] = path;
+  rmSync(folder, { recursive: true });
+});
+
+test('is told, when the end of the time before was told while it was under way', async () => {
+  const clock = new FakeClock();
+  const log = { info() {}, warn() {}, error() {} };
+  const address = parseAddress('10.0.0.100/24');
+  assert.ok(address);
+  const holder = new AddressHolder({
+    addresses: [address],
+    interface: 'eth0',
+    log,
+    clock,
+  });
+  const told: boolean[] = [];
+  holder.observer = { held: isHeld => void told.push(isHeld), complaint() {} };
+  await holder.hold(clock.monotonic() + 5000);
+  assert.equal(told, [true]);
+  clock.advance(2990);
+  const renewal = holder.hold(clock.monotonic() + 5000);
+  await setImmediate();
+  clock.advance(20);
+  assert.equal(told, [true, false]);
+  await renewal;
+  assert.equal(told, [true, false, true]);
+  await holder.release();
+  assert.equal(told, [true, false, true, false]);
+});

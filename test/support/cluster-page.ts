@@ -1,0 +1,58 @@
+// The commands of docs/cluster.md, as a slow test runs them on booted machines, and those that it has to replace.
+import { readFileSync } from 'node:fs';
+
+/** A block of commands; its first line says where it is run. */
+export interface PageCommands {
+  /** Its heading and its number below it, such as `Start etcd 1`. */
+  readonly name: string;
+  /** Such as `on a and b`. */
+  readonly where: string;
+  readonly text: string;
+}
+
+/** All blocks of commands of the page, by name, in their order. */
+export function clusterCommands(): ReadonlyMap<string, PageCommands> {
+  const page = readFileSync(new URL('../../docs/cluster.md', import.meta.url), 'utf8');
+  const found = new Map<string, PageCommands>();
+  for (const section of page.split(/^##+ (?=.*$)/m).slice(1)) {
+    const title = section.slice(0, section.indexOf('\n'));
+    const blocks = [...section.matchAll(/^```sh\n(?:# (on [^\n]*)\n)?(.*?)^```$/gms)];
+    for (const [index, [, where = '', text = '']] of blocks.entries()) {
+      const name = `${title} ${index + 1}`;
+      found.set(name, { name, where, text });
+    }
+  }
+  return found;
+}
+
+/** Those that are run as they stand there, in the order in which they are run. */
+export const commandsRun: readonly string[] = [
+  'Install Weldr 2',
+  'Write the settings 1',
+  'Start etcd 1',
+  'Start etcd 2',
+  'Start Weldr 1',
+  'Look 1',
+  'Look 2',
+  'Look 3',
+  'Look 4',
+  'Hand over 1',
+  'Keep a node from leading 1',
+  'Keep a node from leading 2',
+  'How etcd has to be kept 1',
+  'Upgrading 2',
+  'Back up 1',
+  'Restore 1',
+  'Restore 2',
+  'When etcd is out of space 1',
+  'Replace a machine 1',
+  'Replace a machine 3',
+];
+
+/** Those that something else stands for, and why. */
+export const commandsReplaced: ReadonlyMap<string, string> = new Map([
+  ['Install Weldr 1', 'the machines have no internet: Node and the packed Weldr are installed in their tree'],
+  ['Write the settings 2', 'the machines have no sshd: the folders are copied from tree to tree'],
+  ['Replace a machine 2', 'as above'],
+  ['Upgrading 1', 'there is no newer version to install'],
+]);
