@@ -18,6 +18,8 @@ const freshShare = 2 / 3;
 const shortestTime = 100;
 /** With less left a ticket may be too late already. */
 const leastTicketTime = 60;
+/** What a command of the trial may take, ms: the first one since a machine's start loads modules of the kernel. */
+const patience = 10_000;
 
 /** What became of a renewal; text: what went wrong. */
 export type Opened = { readonly openUntil: number } | 'too late' | { readonly problem: string };
@@ -46,9 +48,9 @@ export class PacketFence {
   }
 
   /** Makes the tables anew, closed. Resolves with why that cannot be; undefined: done. */
-  async build(): Promise<string | undefined> {
+  async build(ms?: number): Promise<string | undefined> {
     this.ticket = undefined;
-    return problemOf(await nft(`${this.removal}${this.tables}`));
+    return problemOf(await nft(`${this.removal}${this.tables}`, ms));
   }
 
   /** Goes on with tables that an earlier process left, as open as they are, or makes them. */
@@ -60,21 +62,21 @@ export class PacketFence {
 
   /** Does the kernel do all that is counted on? Builds the tables; resolves with why not. */
   async try(): Promise<string | undefined> {
-    const problem = await this.build();
+    const problem = await this.build(patience);
     if (problem !== undefined) return problem;
     const use = (number: number) => `delete element inet ${this.name} tickets { ${number} }\n`;
     const add = (number: number, ms: number) =>
       `add element inet ${this.name} tickets { ${number} timeout ${ms}ms }\n`;
     const steps = [
-      await nft(add(1, 10_000)),
-      await nft(`${use(1)}${this.opening(1)}`),
-      await nft(add(2, 20)),
+      await nft(add(1, 10_000), patience),
+      await nft(`${use(1)}${this.opening(1)}`, patience),
+      await nft(add(2, 20), patience),
     ];
     const failed = steps.find(({ code }) => code !== 0);
     if (failed !== undefined) return problemOf(failed);
-    const twice = await nft(use(1));
+    const twice = await nft(use(1), patience);
     await new Promise<void>(resolve => this.clock.after(20 + packetLateness, resolve));
-    const expired = await nft(use(2));
+    const expired = await nft(use(2), patience);
     if (twice.code === 0 || expired.code === 0) return 'it uses elements that have expired';
     return await this.close();
   }
@@ -203,8 +205,8 @@ export function tableName(addresses: readonly FloatingAddress[], interfaceName: 
   return `weldr_${interfaceName.replace(/\W/g, '_')}_${hash.toString(16).padStart(8, '0')}`;
 }
 
-async function nft(input: string): Promise<CommandResult> {
-  return await run('nft', ['-f', '-'], { input });
+async function nft(input: string, ms?: number): Promise<CommandResult> {
+  return await run('nft', ['-f', '-'], { input, ...(ms !== undefined && { ms }) });
 }
 
 function problemOf({ code, error }: CommandResult): string | undefined {
