@@ -128,7 +128,7 @@ export class ElectionWatch implements ElectionObserver {
     return (
       this.identity.objection(leading) ??
       (left > 0 && !leading
-        ? 'it lost the leadership again and again, and stays away for a while'
+        ? `it lost the leadership again and again, and stays away for a while${this.slow === undefined ? '' : `: ${this.slow}`}`
         : undefined)
     );
   }
@@ -264,7 +264,7 @@ export class ElectionWatch implements ElectionObserver {
     const { refusal, isWaiting, unlisted } = this.options.election();
     if (refusal !== undefined) return refusal;
     if (unlisted !== undefined) return unlisted;
-    if (isWaiting) return 'this node was elected, and its renewals are not confirmed in time';
+    if (isWaiting) return this.slow ?? 'this node was elected, and its renewals are not confirmed in time';
     return await this.whyNoNode();
   }
 

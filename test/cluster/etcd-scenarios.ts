@@ -205,8 +205,9 @@ export const etcdScenarios: readonly Scenario[] = [
     // A renewal is two such answers, and a lease of a second leaves some 390 ms with nftables.
     world: { etcdDelay: { ms: 120, jitter: 20 }, etcdOptions: "lease: '1s'", holderless: true },
     async play(stage) {
+      // Who loses the leadership three times stays away.
       const { takings } = await watchFor(stage, 15_000);
-      stage.check('the address does not flap', takings === 0, `taken ${takings} times in 15 s`);
+      stage.check('flapping is damped', takings <= 6, `taken ${takings} times in 15 s`);
       for (const node of stage.world.nodes)
         await checkSaid(stage, node, /lease/i, { since: 0, where: 'log too' });
     },
