@@ -24,7 +24,7 @@ export async function whyNoMachines(): Promise<string | undefined> {
     await fetch(`${mirror}/dists/${release}/Release`, { method: 'HEAD', signal: AbortSignal.timeout(5000) });
     return undefined;
   } catch {
-    return `${mirror} cannot be reached`;
+    return mirror === '' ? 'apt names no mirror of Debian here' : `${mirror} cannot be reached`;
   }
 }
 
@@ -35,7 +35,12 @@ export interface Ran {
   readonly text: string;
 }
 
-const mirror = 'http://deb.debian.org/debian';
+/** Where this machine has its packages from, as apt says. */
+const mirror = execFileSync(
+  'sh',
+  ['-c', "apt-get indextargets --format '$(SITE)' 2>/dev/null | grep -m 1 -E '/debian/?$' || true"],
+  { encoding: 'utf8' },
+).trim();
 const release = 'bookworm';
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
