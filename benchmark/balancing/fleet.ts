@@ -1,5 +1,5 @@
 // Fleet: servers that take time and have room for some requests at once, in simulated time.
-import type { Chance } from '../cluster/event-queue.ts';
+import type { Chance } from '../event-queue.ts';
 
 /** How one server is. */
 export interface ServerModel {

@@ -2,7 +2,7 @@
 import type { Plugin } from '../../core/plugin/plugin.ts';
 import { FakeClock } from '../../core/testing/fake-clock.ts';
 import { type TestWorkerSide, workerSide } from '../../core/testing/worker-side.ts';
-import { Chance, EventQueue } from '../cluster/event-queue.ts';
+import { Chance, EventQueue } from '../event-queue.ts';
 import { quantile } from '../statistics.ts';
 import { exponential, Server } from './fleet.ts';
 import type { FleetScenario } from './scenarios.ts';

@@ -1,9 +1,9 @@
 // `weldr events`: what happened in a running Weldr, and what happens.
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { type AdminClient, UnreachableError } from '../admin-client.ts';
+import type { AdminClient } from '../admin-client.ts';
 import { usageError } from '../command-error.ts';
+import { resumedMessages } from '../resumed-messages.ts';
 import { printable } from '../table.ts';
 import { toJson, understood } from './servers.ts';
 
@@ -21,8 +21,6 @@ type ShownEvent = z.output<typeof event>;
 /** Events that are shown before those that come, and without `--follow`. */
 const shownBefore = 10;
 const shownOfAll = 100;
-/** From one try to the next to reach a Weldr that is away, ms. */
-const triesEvery = 1_000;
 
 /** Which events. */
 export interface EventsWish {
@@ -42,30 +40,15 @@ export async function listEvents(admin: AdminClient, wish: EventsWish, json: boo
 
 /** Writes the last events and then each as it happens, over restarts of Weldr, until nobody reads any more. */
 export async function followEvents(admin: AdminClient, wish: EventsWish, json: boolean): Promise<void> {
-  const { stdout: output, stderr: errors } = process;
+  const { stdout: output } = process;
   const stop = new AbortController();
   const { signal } = stop;
   output.once('error', () => stop.abort());
-  const path = `/events?${queryOf(wish, shownBefore)}`;
-  let lastEventId: string | undefined;
-  let isAway = false;
-  while (!signal.aborted) {
-    try {
-      for await (const { id, event: name, data } of admin.follow(path, { lastEventId, signal })) {
-        lastEventId = id ?? lastEventId;
-        if (isAway) errors.write(`weldr: ${admin.origin} answers again\n`);
-        isAway = false;
-        const text = textOf(name, data, json);
-        // Who reads slowly must not make this process grow.
-        if (text !== undefined && !output.write(`${text}\n`)) await drained(output, signal);
-      }
-    } catch (thrown) {
-      if (signal.aborted) return;
-      if (!(thrown instanceof UnreachableError) || lastEventId === undefined) throw thrown;
-      if (!isAway) errors.write(`weldr: cannot reach ${admin.origin}, trying again (${thrown.reason})\n`);
-      isAway = true;
-    }
-    await sleep(triesEvery, undefined, { signal }).catch(() => {});
+  const messages = resumedMessages(admin, `/events?${queryOf(wish, shownBefore)}`, signal);
+  for await (const { event: name, data } of messages) {
+    const text = textOf(name, data, json);
+    // Who reads slowly must not make this process grow.
+    if (text !== undefined && !output.write(`${text}\n`)) await drained(output, signal);
   }
 }
 

@@ -1,15 +1,12 @@
 // `weldr trace`: what becomes of real requests, and what each plugin says of them.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { type AdminClient, UnreachableError } from '../admin-client.ts';
+import type { AdminClient } from '../admin-client.ts';
 import { usageError } from '../command-error.ts';
+import { resumedMessages } from '../resumed-messages.ts';
 import { explanation, explanationText } from './explanation-text.ts';
 import { understood } from './servers.ts';
 
 const started = z.looseObject({ id: z.number() });
-
-/** From one try to the next to reach a Weldr that is away, ms. */
-const triesEvery = 1_000;
 
 /** Which requests, as said on the command line. */
 export interface TraceFlags {
@@ -53,25 +50,8 @@ async function* requestsOf(
   id: number,
   signal: AbortSignal,
 ): AsyncGenerator<unknown, void> {
-  const { stderr: errors } = process;
-  let lastEventId: string | undefined;
-  let isAway = false;
-  while (!signal.aborted) {
-    try {
-      const messages = admin.follow(`/traces/${id}`, { lastEventId, signal });
-      for await (const { id: place, event, data } of messages) {
-        lastEventId = place ?? lastEventId;
-        if (isAway) errors.write(`weldr: ${admin.origin} answers again\n`);
-        isAway = false;
-        if (event === 'over') return;
-        if (event === 'message') yield JSON.parse(data);
-      }
-    } catch (thrown) {
-      if (signal.aborted) return;
-      if (!(thrown instanceof UnreachableError) || lastEventId === undefined) throw thrown;
-      if (!isAway) errors.write(`weldr: cannot reach ${admin.origin}, trying again (${thrown.reason})\n`);
-      isAway = true;
-    }
-    await sleep(triesEvery, undefined, { signal }).catch(() => {});
+  for await (const { event, data } of resumedMessages(admin, `/traces/${id}`, signal)) {
+    if (event === 'over') return;
+    if (event === 'message') yield JSON.parse(data);
   }
 }

@@ -98,11 +98,6 @@ export interface ManagerHooks {
   readonly reopenFiles: SyncHook<[]>;
   /** The process is asked to stop; taps run before workers drain, which go on as before meanwhile. */
   readonly stopping: AsyncSeriesHook<[]>;
-  /**
-   * Workers take no new connections any more and finish what they have. The listening sockets are there until all taps are
-   * done.
-   */
-  readonly closing: AsyncSeriesHook<[]>;
 }
 
 /**
@@ -122,7 +117,6 @@ export function createManagerHooks(report: ReportPluginError): ManagerHooks {
     reopenFiles: new SyncHook([], 'reopenFiles'),
     handingOver: new AsyncSeriesHook([], 'handingOver'),
     stopping: new AsyncSeriesHook([], 'stopping'),
-    closing: new AsyncSeriesHook([], 'closing'),
   };
   for (const hook of Object.values(hooks)) guardListener(hook, { report, plugin: undefined });
   return hooks;

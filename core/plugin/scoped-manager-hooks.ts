@@ -16,7 +16,7 @@ const plain = [
   'serviceAddresses',
 ] as const;
 
-const inOrder = ['leaderChanged', 'handingOver', 'stopping', 'closing'] as const;
+const inOrder = ['leaderChanged', 'handingOver', 'stopping'] as const;
 
 /** The hooks of all plugins that have their own; called when the manager's are. */
 export class ScopedManagerHooks {

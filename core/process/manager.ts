@@ -615,7 +615,6 @@ export class Manager {
     const ended = Promise.all(
       [...this.groups].map(group => (this.cutting ? group.kill() : group.drain(timeout))),
     );
-    if (!this.cutting) await this.announce(hooks => hooks.closing.promise(), timeout);
     // They may be the service manager's, and go on.
     await this.addressRelease.settled();
     // Else who connects during the drain would wait in a backlog that nobody accepts from.

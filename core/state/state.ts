@@ -63,6 +63,14 @@ const importBatch = 25;
 /** Batches of it that are under way at once: a store may be far. */
 const importsAtOnce = 4;
 
+/** What writes come to by what is known here. */
+interface Resolved {
+  readonly written: Written[];
+  readonly changes: RowChange[];
+  /** Those that would change nothing. */
+  readonly same: readonly Written[];
+}
+
 /** What operators said of all kinds. */
 export class State {
   private readonly options: StateOptions;
@@ -250,7 +258,7 @@ export class State {
     }
   }
 
-  private resolve(writes: readonly Write[], mark: Mark): { written: Written[]; changes: RowChange[] } {
+  private resolve(writes: readonly Write[], mark: Mark): Resolved {
     if (writes.length > maxBatch) {
       throw new WeldrError(
         'INPUT_INVALID',
@@ -260,6 +268,7 @@ export class State {
     const seen = new Set<string>();
     const written: Written[] = [];
     const changes: RowChange[] = [];
+    const same: Written[] = [];
     for (const [index, write] of writes.entries()) {
       const { kind, key } = write;
       if (seen.has(rowId(kind, key))) {
@@ -271,6 +280,7 @@ export class State {
       const one = inPlace(writes, index, () => this.resolveOne(write, mark));
       written.push(one.written);
       if (one.written.changed || one.renews) changes.push({ kind, key, row: one.row });
+      else same.push(one.written);
     }
     this.supposing(changes, () => {
       for (const [index, { kind, key, before, after }] of written.entries()) {
@@ -279,17 +289,14 @@ export class State {
         inPlace(writes, index, () => this.hostOf(kind).admit?.(key, after, { before, force }));
       }
     });
-    return { written, changes };
+    return { written, changes, same };
   }
 
   /** The same, and nothing of it by what another process has changed and this one has not heard of. */
-  private async resolveAsStored(writes: readonly Write[], mark: Mark, tries: number) {
+  private async resolveAsStored(writes: readonly Write[], mark: Mark, tries: number): Promise<Resolved> {
     try {
       const planned = this.resolve(writes, mark);
-      const same = planned.written.filter(({ kind, key, changed }) => {
-        return !changed && !planned.changes.some(change => change.kind === kind && change.key === key);
-      });
-      if (same.length > 0) await this.store?.confirm?.(same);
+      if (planned.same.length > 0) await this.store?.confirm?.(planned.same);
       return planned;
     } catch (thrown) {
       const code = thrown instanceof WeldrError ? thrown.code : undefined;

@@ -2,7 +2,7 @@
 // processes are frozen, killed and cut off at random, kernels that are late, an etcd that changes its leader and loses
 // its majority. It looks for two machines that hold the address at once, and for an address that nobody holds though
 // all is well.
-import { Chance, EventQueue } from '../../../benchmark/cluster/event-queue.ts';
+import { Chance, EventQueue } from '../../../benchmark/event-queue.ts';
 import { LeaseService } from './lease-service.ts';
 import { Machine } from './machine.ts';
 import { Network } from './network.ts';

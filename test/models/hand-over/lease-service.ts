@@ -1,6 +1,6 @@
 // A model of etcd as the election sees it: one key with a lease, terms of Raft, and the ways in which it is late or
 // its leader is not what it was. Times are true times in ms.
-import type { Chance, EventQueue } from '../../../benchmark/cluster/event-queue.ts';
+import type { Chance, EventQueue } from '../../../benchmark/event-queue.ts';
 
 /** The key `leader`. */
 export interface LeaderKey {

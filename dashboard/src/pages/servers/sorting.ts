@@ -1,6 +1,7 @@
 // The order of the servers: by a column, or by what changed last.
 import { signal } from '@preact/signals';
 import type { Server } from '../../data/server.ts';
+import { type Order, sortedBy, turned } from '../../parts/sort-head.tsx';
 
 export type Column = 'server' | 'state' | 'rate' | 'errors' | 'inFlight' | 'latency' | 'weight' | 'changed';
 
@@ -17,28 +18,18 @@ const keys: Readonly<Record<Column, (server: Server) => number | string>> = {
   changed: ({ changedAt }) => -changedAt,
 };
 
-const names = new Intl.Collator('en', { numeric: true });
-
-export const order = signal<{ readonly by: Column; readonly isTurned: boolean }>({
+export const order = signal<Order<Column>>({
   by: 'server',
   isTurned: false,
 });
 
 /** A column again turns its order round. */
 export function sortBy(by: Column): void {
-  order.value = { by, isTurned: order.value.by === by ? !order.value.isTurned : false };
+  order.value = turned(order.value, by);
 }
 
-export function sorted(list: readonly Server[]): Server[] {
+/** By the column and, where that is the same, by name. */
+export function sorted(list: readonly Server[]): readonly Server[] {
   const { by, isTurned } = order.value;
-  const key = keys[by];
-  const sign = isTurned ? -1 : 1;
-  return list.toSorted((one, other) => {
-    const [left, right] = [key(one), key(other)];
-    const compared =
-      typeof left === 'number' && typeof right === 'number'
-        ? left - right
-        : names.compare(String(left), String(right));
-    return sign * compared || names.compare(keys.server(one).toString(), keys.server(other).toString());
-  });
+  return sortedBy(sortedBy(list, keys.server, false), keys[by], isTurned);
 }
