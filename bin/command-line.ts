@@ -86,7 +86,7 @@ const flags = {
   watch: { text: 'start: reload when the config is changed; stats: a view of what happens now' },
   sort: { value: 'WORD', text: 'With --watch: servers by rate, failed, inflight, latency or id' },
   interval: { value: 'SECONDS', text: 'With --watch: between two looks; default 1' },
-  to: { value: 'NODE', text: 'Which node is to lead; default: whoever is best' },
+  to: { value: 'NODE', text: 'The node that is to lead; default: the best candidate' },
   fallback: { value: 'NAME', text: "The pool that is asked when none of this one's servers can be had" },
   plugins: {
     value: 'NAMES',

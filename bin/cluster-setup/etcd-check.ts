@@ -134,7 +134,7 @@ function alarm(name: string, error: string): string {
 
 function split(clusters: readonly (readonly Answer[])[]): string {
   const parts = clusters.map(answers => answers.map(({ machine }) => machine.name).join(' and '));
-  return `these are ${clusters.length} clusters, not one: ${parts.join('; ')}. Nobody must lead so: on all machines stop etcd, move /var/lib/etcd/weldr away, and start it with the settings of one "weldr cluster init"`;
+  return `these are ${clusters.length} clusters, not one: ${parts.join('; ')}. No Weldr may lead this way. On each machine, stop etcd, move /var/lib/etcd/weldr away, and start etcd with the settings of a single "weldr cluster init"`;
 }
 
 function warningsOf({ machine, status, trip }: Answer): string[] {

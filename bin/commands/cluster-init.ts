@@ -97,7 +97,7 @@ function steps({ machines, weldrs, service }: ClusterPlan, output: string): stri
     '     weldr check --config weldr.config.ts',
     '   and start it as a service with that config.',
     '',
-    'Whoever reaches the ports of etcd can change the pool: close them to all but these machines, or turn on its TLS.',
+    'Anyone who reaches the ports of etcd can change the pool: open them to these machines only, or turn on TLS.',
   ];
 }
 
