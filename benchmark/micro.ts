@@ -3,7 +3,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
-import { systemClock } from '../core/clock.ts';
 import { RequestHead } from '../core/http/h1/request-head.ts';
 import type { Plugin } from '../core/plugin/plugin.ts';
 import { type Pool, Pools } from '../core/pool/pool.ts';
@@ -16,6 +15,7 @@ import { type Carrier, Pipeline } from '../core/stages/pipeline.ts';
 import { createHooks } from '../core/stages/request-hooks.ts';
 import { Stages } from '../core/stages/stages.ts';
 import { upstreamRecord, workerSide } from '../core/testing.ts';
+import { systemClock } from '../core/time/clock.ts';
 import { LineBuffer } from '../plugins/access-log/line-buffer.ts';
 import { lineFormat } from '../plugins/access-log/line-format.ts';
 import { LogSink } from '../plugins/access-log/log-sink.ts';

@@ -1,8 +1,8 @@
 // The command line of `weldr`: its commands and flags, and what is wrong with one that was typed.
 import sade from 'sade';
-import { nearest } from '../core/nearest.ts';
+import { nearest } from '../core/errors/nearest.ts';
+import { version } from '../core/package/version.ts';
 import { exitCodes } from '../core/process/exit-codes.ts';
-import { version } from '../core/version.ts';
 import { AdminClient, defaultAdminUrl } from './admin-client.ts';
 import { usageError } from './command-error.ts';
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { searchPlaces } from '../config/find.ts';
-import { editDistance } from '../core/nearest.ts';
+import { editDistance } from '../core/errors/nearest.ts';
 
 const variables = [
   'WELDR_LISTEN',

@@ -29,7 +29,7 @@ export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
   // Every config imports this module, and hardly one of them embeds Weldr.
   const [{ Manager }, { version }] = await Promise.all([
     import('../core/process/manager.ts'),
-    import('../core/version.ts'),
+    import('../core/package/version.ts'),
   ]);
   let read = false;
   const manager = new Manager({

@@ -2,7 +2,6 @@
 
 export type { CertificateInfo, CertificateObserver } from '../core/certificates/certificate-registry.ts';
 export type { CertificatePair, ManagerCertificates } from '../core/certificates/manager-certificates.ts';
-export type { CancelTimer, Clock } from '../core/clock.ts';
 export { type Blame, type ErrorCode, errorTable, type Retry, WeldrError } from '../core/errors.ts';
 export type { NewEvent, Severity, Subject, WeldrEvent } from '../core/events/event.ts';
 export type { EventListener, EventsAfter } from '../core/events/event-log.ts';
@@ -107,4 +106,5 @@ export type { Setting, SettingDeclaration } from '../core/state/settings.ts';
 export type { Written } from '../core/state/state.ts';
 export type { StateStore } from '../core/state/store.ts';
 export type { Write } from '../core/state/write.ts';
+export type { CancelTimer, Clock } from '../core/time/clock.ts';
 export { type RunningWeldr, startWeldr } from './embedded.ts';

@@ -4,10 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, extname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nearest } from '../core/errors/nearest.ts';
+import { thrownAnywhere, thrownAt } from '../core/errors/thrown-at.ts';
 import { describeError, stackOf, toError, WeldrError } from '../core/errors.ts';
-import { nearest } from '../core/nearest.ts';
-import { withoutMarks } from '../core/reading-mark.ts';
-import { thrownAnywhere, thrownAt } from '../core/thrown-at.ts';
+import { withoutMarks } from '../core/log/reading-mark.ts';
 import { type Place, placeText, withExcerpt } from './excerpt.ts';
 import { modulesRead } from './module-reading.ts';
 

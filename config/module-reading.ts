@@ -3,9 +3,9 @@
 import { realpathSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { isOwnModule } from '../core/own-modules.ts';
+import { withoutMarks } from '../core/log/reading-mark.ts';
+import { isOwnModule } from '../core/package/own-modules.ts';
 import type { ConfigRecording, RecordedModule } from '../core/process/config-source.ts';
-import { withoutMarks } from '../core/reading-mark.ts';
 import { fileState } from './file-state.ts';
 import { type Recorder, sourceOf } from './recorder.ts';
 

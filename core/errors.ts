@@ -1,8 +1,8 @@
 // The one table of everything that can go wrong: code, status, who is to blame, whether a retry makes
 // sense, where it comes about, whether it counts against an upstream's health, and how it is logged.
 
-import { isOfOtherCopy, markCopy } from './copy-mark.ts';
-import { messageOf, thrownText } from './foreign-message.ts';
+import { messageOf, thrownText } from './errors/foreign-message.ts';
+import { isOfOtherCopy, markCopy } from './package/copy-mark.ts';
 
 /** Who caused a failure. */
 export type Blame = 'client' | 'upstream' | 'weldr' | 'operator';

@@ -2,9 +2,9 @@
 // 100 stores that follow them from this one process. `node benchmark/cluster/watch-fan-out.ts`.
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { systemClock } from '../../core/clock.ts';
 import { serverKey, serverKindName } from '../../core/pool/server-kind.ts';
 import type { Batch } from '../../core/state/row.ts';
+import { systemClock } from '../../core/time/clock.ts';
 import { EtcdClient } from '../../plugins/etcd/client.ts';
 import { EtcdStore } from '../../plugins/etcd/etcd-store.ts';
 import { ClusterKeys } from '../../plugins/etcd/keys.ts';

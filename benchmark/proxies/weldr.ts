@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { version } from '../../core/version.ts';
+import { version } from '../../core/package/version.ts';
 import { benchmarkCertificate } from '../certificate.ts';
 import { freePort, listening, run, temporaryFolder } from '../processes.ts';
 import type { ComparedProxy, ProxyOptions, RunningProxy } from './proxy.ts';

@@ -1,6 +1,6 @@
 // CertificateEnds: says in the log, once a day, which certificates end soon, or have ended.
 import type { Logger } from 'pino';
-import type { CancelTimer, Clock } from '../clock.ts';
+import type { CancelTimer, Clock } from '../time/clock.ts';
 import type { Certificate } from './certificate.ts';
 import { validityProblem } from './certificate-expiry.ts';
 import { factsOf } from './certificate-registry.ts';

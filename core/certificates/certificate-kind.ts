@@ -1,10 +1,10 @@
 // Certificates as a kind of the state that changes at run time: by name, a certificate and its key.
 import { z } from 'zod';
-import type { Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { Kind } from '../state/entity.ts';
 import { expectObject, parseKnown, parseObject } from '../state/known-fields.ts';
 import type { JsonObject } from '../state/merge-patch.ts';
+import type { Clock } from '../time/clock.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
 import { validityProblem } from './certificate-expiry.ts';
 import { isCertificateName } from './certificate-name.ts';

@@ -1,12 +1,12 @@
 // CertificateRegistry: all certificates of this Weldr by name: those of the config, with what operators put over them.
 import type { Logger } from 'pino';
-import type { Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import { type Base, shadowedBy } from '../state/entity.ts';
 import type { Layer } from '../state/layer.ts';
 import type { JsonObject } from '../state/merge-patch.ts';
 import type { Mark } from '../state/row.ts';
 import type { State } from '../state/state.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Certificate } from './certificate.ts';
 import { certificateKind, certificateKindName, certificateOf, certificateValue } from './certificate-kind.ts';
 import type { TlsMaterials } from './listener-tls.ts';

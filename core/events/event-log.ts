@@ -1,5 +1,5 @@
 // EventLog: what happened last, in order, each with an id; and who follows it.
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { eventOf, type NewEvent, type WeldrEvent } from './event.ts';
 
 /** Events that are kept. */

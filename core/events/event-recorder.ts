@@ -1,11 +1,11 @@
 // EventRecorder: tells the event log what happens in the manager: servers, what operators change, workers, leadership.
 import type { CertificateChange } from '../certificates/certificate-registry.ts';
-import type { Clock } from '../clock.ts';
 import type { Leadership, ManagerHooks } from '../plugin/manager-hooks.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { Upstream, UpstreamRecord } from '../pool/pool.ts';
 import { keyOf } from '../pool/pool-entry.ts';
 import type { EffectiveChange } from '../state/effective-change.ts';
+import type { Clock } from '../time/clock.ts';
 import type { NewEvent, Subject } from './event.ts';
 import type { EventLog } from './event-log.ts';
 import type { NewProblem, Problems } from './problems.ts';

@@ -1,6 +1,7 @@
 // PluginEvents: the events as the manager side of one plugin has them: to read, to follow, to add its own.
-import type { CancelTimer, Clock } from '../clock.ts';
+
 import { describeError } from '../errors.ts';
+import type { CancelTimer, Clock } from '../time/clock.ts';
 import type { NewEvent, WeldrEvent } from './event.ts';
 import type { EventListener, EventLog, EventsAfter } from './event-log.ts';
 import type { NewProblem, Problem, Problems } from './problems.ts';

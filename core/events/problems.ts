@@ -1,5 +1,5 @@
 // Problems: what is wrong right now, in words, by those who know: the core and plugins.
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import { bounded, type NewEvent, type Severity, type Subject } from './event.ts';
 
 /** Problems of one source at a time; what is over that is not shown. */

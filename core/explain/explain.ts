@@ -1,5 +1,5 @@
 // Runs a request through the stages of a worker without sending anything, and tells what everybody said.
-import type { Clock } from '../clock.ts';
+
 import { type ErrorCode, WeldrError } from '../errors.ts';
 import type { Pools } from '../pool/pool.ts';
 import type { ProxyContext } from '../request/context.ts';
@@ -7,6 +7,7 @@ import { HeaderList } from '../request/headers.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { type Carrier, Pipeline } from '../stages/pipeline.ts';
 import type { Stages } from '../stages/stages.ts';
+import type { Clock } from '../time/clock.ts';
 import type { ExplainedResponse, Explanation } from './explanation.ts';
 import { shownLines } from './request-picture.ts';
 import { StepRecorder } from './step-recorder.ts';

@@ -1,16 +1,17 @@
 // Explains a request in a worker: as if a client had sent it, with the fields that Weldr adds.
-import { type Clock, systemClock } from '../clock.ts';
+
+import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
 import { Forwarding } from '../http/exchange/forwarding.ts';
 import { forwardingAlias } from '../http/exchange/grammar.ts';
 import type { Peer } from '../http/exchange/streams.ts';
-import { nearest } from '../nearest.ts';
 import type { Pools } from '../pool/pool.ts';
 import { type ProxyContext, stateOf } from '../request/context.ts';
 import { type Rehearsed, rehearse } from '../request/rehearsal.ts';
 import type { Listen } from '../settings/listen.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Stages } from '../stages/stages.ts';
+import { type Clock, systemClock } from '../time/clock.ts';
 import { explainRequest } from './explain.ts';
 import type { ExplainInput } from './explain-input.ts';
 import type { Explanation } from './explanation.ts';

@@ -1,5 +1,5 @@
 // CountedOutput: says how many lines of the log were lost, once its reader takes lines again.
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { LogOutput } from './log-output.ts';
 
 /** How long it is silent after it has said so, ms. */

@@ -1,12 +1,12 @@
 // The log: pino's JSON lines on stdout or in a file, pretty on a terminal.
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
-import { systemClock } from '../clock.ts';
 import { describeError, WeldrError } from '../errors.ts';
-import { withoutMarks } from '../reading-mark.ts';
 import type { Settings } from '../settings/settings.ts';
+import { systemClock } from '../time/clock.ts';
 import { CountedOutput } from './counted-output.ts';
 import { type LogOutput, openLogFile, openLogOutput } from './log-output.ts';
+import { withoutMarks } from './reading-mark.ts';
 
 /** The log of one process. */
 export interface ProcessLog {

@@ -1,6 +1,6 @@
 // RefusalLog: says who was refused, without letting a stranger fill the disk.
 import type { Logger } from 'pino';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** Lines at most in each span, and how long a span is, ms. */
 const maxLines = 10;

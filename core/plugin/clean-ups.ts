@@ -1,6 +1,7 @@
 // What the sides of plugins asked for with `onClose`: run backwards, each within a bound, whatever happens in one.
-import type { Clock } from '../clock.ts';
+
 import { toError } from '../errors.ts';
+import type { Clock } from '../time/clock.ts';
 
 type CleanUp = () => void | Promise<void>;
 

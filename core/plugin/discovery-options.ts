@@ -1,7 +1,7 @@
 // The options that all plugins which find servers have: for which pool, under which name, and when a list is not taken.
 import { z } from 'zod';
+import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
 import { namePattern } from '../pool/pool-name.ts';
 import { type GuardOptions, guardOptions } from '../pool/source-guard.ts';
 import type { Scope } from '../stages/scope.ts';

@@ -1,9 +1,9 @@
 // FoundServers: how a plugin hands on what it finds: to its source, and to log and metrics whether it finds anything.
 import type { Logger } from 'pino';
-import type { Clock } from '../clock.ts';
 import { describeError } from '../errors.ts';
 import type { DiscoverySource, SourceChange } from '../pool/discovery-source.ts';
 import type { ServerInput } from '../pool/server-definition.ts';
+import type { Clock } from '../time/clock.ts';
 import type { Counter, Gauge, Labelled, Metrics } from './metrics.ts';
 
 /** What it is made of. */

@@ -1,6 +1,7 @@
 // What an item of a list of plugins has to be: checked when a config is read, with messages for who wrote it.
+
+import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
 import { parse, showInput } from '../settings/options.ts';
 import type { Role } from '../stages/scope.ts';
 import { contractVersion, type Plugin } from './plugin.ts';

@@ -1,6 +1,7 @@
 // ManagerKinds: the kinds that plugins own, in the manager: part of the state that changes at run time, with where they lead.
+
+import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
 import { PoolReferences } from '../pool/pool-references.ts';
 import { changesBetween, type EffectiveChange } from '../state/effective-change.ts';

@@ -3,7 +3,6 @@
 // and go with their lists.
 import type { Logger } from 'pino';
 import type { CertificateRegistry } from '../certificates/certificate-registry.ts';
-import type { Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { EventLog } from '../events/event-log.ts';
 import type { Problems } from '../events/problems.ts';
@@ -14,6 +13,7 @@ import type { ManagedPools } from '../pool/managed-pools.ts';
 import type { Overrides } from '../settings/settings.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
+import type { Clock } from '../time/clock.ts';
 import { AdminRoutes } from './admin.ts';
 import { DefinedPlugins } from './defined-plugins.ts';
 import { kindListsOf } from './kind-lists.ts';

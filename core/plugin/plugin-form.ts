@@ -1,7 +1,7 @@
 // Plugin forms: how a config in JSON or YAML asks for plugins, by the names under which Weldr exports them.
 import { z } from 'zod';
+import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
 import { matcherSchema } from '../request/matcher.ts';
 import { parse, showInput } from '../settings/options.ts';
 import { withId } from './define-plugin.ts';

@@ -1,6 +1,6 @@
 // PluginParts: the plugins that `define` and the lists of a config are made of: found by what an item of a list says, checked,
 // their options parsed once, whatever lists them.
-import { nearest } from '../nearest.ts';
+import { nearest } from '../errors/nearest.ts';
 import {
   checkContract,
   checkParts,

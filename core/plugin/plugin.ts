@@ -2,7 +2,6 @@
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { ManagerCertificates } from '../certificates/manager-certificates.ts';
-import type { Clock } from '../clock.ts';
 import type { ManagerEvents } from '../events/plugin-events.ts';
 import type { ExplainInput } from '../explain/explain-input.ts';
 import type { Explanation } from '../explain/explanation.ts';
@@ -18,6 +17,7 @@ import type { RequestHooks } from '../stages/request-hooks.ts';
 import type { Condition, Role, Scope } from '../stages/scope.ts';
 import type { Stopwatch } from '../stages/stopwatch.ts';
 import type { Row } from '../state/row.ts';
+import type { Clock } from '../time/clock.ts';
 import type { AdminRoutes } from './admin.ts';
 import type { KindView, MoreOfEntity } from './kind-view.ts';
 import type { ManagerHooks } from './manager-hooks.ts';

@@ -1,6 +1,6 @@
 // The bound on the start of one side of a plugin: what waits for ever must not keep Weldr from saying so.
 import type { Logger } from 'pino';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** When the log says what is waited for, ms. */
 const patience = 10_000;

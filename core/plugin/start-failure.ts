@@ -1,7 +1,7 @@
 // What a plugin threw at its start, as the error that the whole start fails with.
 import { basename } from 'node:path';
+import { thrownAt } from '../errors/thrown-at.ts';
 import { adoptError, describeError, WeldrError } from '../errors.ts';
-import { thrownAt } from '../thrown-at.ts';
 
 /** Keeps an operator's mistake one, and names the plugin. */
 export function startFailure(plugin: string, raised: unknown): WeldrError {

@@ -1,5 +1,5 @@
 // Traffic: what was counted of requests a moment ago, from the plugin that counts to those that show it.
-import type { LatencyCounts } from '../latency-histogram.ts';
+import type { LatencyCounts } from '../bounded/latency-histogram.ts';
 
 /** How requests or attempts went that have finished, and how long they took. */
 export interface Finished {

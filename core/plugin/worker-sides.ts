@@ -1,7 +1,6 @@
 // WorkerSides: the worker sides of a config's plugins, in a worker and in tests alike: started in order, closed
 // backwards, each with its line to the manager; those of pools and routes come and go with their lists.
 import type { Logger } from 'pino';
-import type { Clock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { Pools } from '../pool/pool.ts';
 import { reply } from '../request/reply.ts';
@@ -9,6 +8,7 @@ import type { ConnectionCounts } from '../stages/connection-info.ts';
 import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
 import { type StageEntry, Stages } from '../stages/stages.ts';
+import type { Clock } from '../time/clock.ts';
 import { DefinedPlugins } from './defined-plugins.ts';
 import { EntityViews } from './entity-views.ts';
 import { kindListsOf } from './kind-lists.ts';

@@ -1,5 +1,5 @@
 // Drain: the wait until no worker has a request on a server any more.
-import type { CancelTimer, Clock } from '../clock.ts';
+import type { CancelTimer, Clock } from '../time/clock.ts';
 
 /** The drains of one server, one after another. */
 export class Drain {

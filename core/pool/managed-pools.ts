@@ -1,6 +1,6 @@
 // ManagedPools: the manager's truth. Merges the layers by rule, keeps run-time changes in the store, judges states.
 // Plugins get no more of it than ManagerPools and OperatorPools.
-import type { CancelTimer } from '../clock.ts';
+
 import { WeldrError } from '../errors.ts';
 import { changesBetween } from '../state/effective-change.ts';
 import type { Base, Entity } from '../state/entity.ts';
@@ -10,6 +10,7 @@ import { RunTimeSettings } from '../state/settings.ts';
 import { type AdmittedWrite, State, type Undo, type Written } from '../state/state.ts';
 import type { StateStore } from '../state/store.ts';
 import type { Write } from '../state/write.ts';
+import type { CancelTimer } from '../time/clock.ts';
 import { DiscoveredLayer, type FoundHeritage } from './discovered-layer.ts';
 import type { DiscoveredServers } from './discovery-source.ts';
 import type { Layer, Pool, PoolChange, Pools } from './pool.ts';

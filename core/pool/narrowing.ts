@@ -1,5 +1,5 @@
 // Narrowing: to which servers of a pool one Weldr of a fleet sends requests: those of its own zone, and of many a subset.
-import { hashOf } from '../hash.ts';
+import { hashOf } from './hash.ts';
 import type { PoolSettings } from './pool-settings.ts';
 import type { Upstream } from './upstream.ts';
 import type { Vantage } from './vantage.ts';

@@ -1,9 +1,9 @@
 // PoolMembers: the servers of all pools as the manager has them, with their states, verdicts and drains.
 import { isDeepStrictEqual } from 'node:util';
-import type { CancelTimer, Clock } from '../clock.ts';
 import type { EffectiveChange } from '../state/effective-change.ts';
 import { type ListedNames, sameList } from '../state/listed-names.ts';
 import type { Row } from '../state/row.ts';
+import type { CancelTimer, Clock } from '../time/clock.ts';
 import { Drain } from './drain.ts';
 import type { Layer, PoolChange, Upstream } from './pool.ts';
 import { Pools } from './pool.ts';

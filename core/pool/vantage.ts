@@ -1,5 +1,5 @@
 // Vantage: from where a worker looks at the pools: which of the workers it is, and of which Weldr of a fleet.
-import { hashOf } from '../hash.ts';
+import { hashOf } from './hash.ts';
 
 /** From where a worker looks at the pools. Plain JSON. */
 export interface Vantage {

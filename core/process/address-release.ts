@@ -1,7 +1,7 @@
 // AddressRelease: has all workers end the connections that came by the service addresses, before these move to another node.
 import type { Logger } from 'pino';
-import type { CancelTimer, Clock } from '../clock.ts';
 import type { Leadership, ManagerHooks, ServiceAddress } from '../plugin/manager-hooks.ts';
+import type { CancelTimer, Clock } from '../time/clock.ts';
 import type { Recipients } from './delivery.ts';
 import type { WindDownStep } from './messages.ts';
 

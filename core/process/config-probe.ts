@@ -2,13 +2,13 @@
 // start shows.
 import { inspect } from 'node:util';
 import { pino } from 'pino';
-import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import { RowReplica } from '../plugin/row-replica.ts';
 import { startFailure } from '../plugin/start-failure.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
 import { Pools } from '../pool/pool.ts';
 import { configuredRecord } from '../pool/pool-entry.ts';
+import { systemClock } from '../time/clock.ts';
 import type { LoadedConfig } from './config-source.ts';
 import { guardExit } from './early-exit.ts';
 import { exitCodes } from './exit-codes.ts';

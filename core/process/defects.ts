@@ -1,8 +1,8 @@
 // What happens to a process whose code failed where nobody can answer for it: a line in the log, then its end.
 
+import { thrownAt } from '../errors/thrown-at.ts';
 import { describeError } from '../errors.ts';
 import type { ProcessLog } from '../log/log.ts';
-import { thrownAt } from '../thrown-at.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /**

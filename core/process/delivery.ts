@@ -1,6 +1,6 @@
 // Delivery: knows when all workers that take requests go by what they were sent.
 import type { Logger } from 'pino';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { ManagerMessage } from './messages.ts';
 
 /** How long a change waits for a worker to have it, ms. */

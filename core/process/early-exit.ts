@@ -1,6 +1,6 @@
 // Early exit: says so when code that is not Weldr's ends this process, or waits without end, before its work is done.
 import { basename } from 'node:path';
-import { thrownAt } from '../thrown-at.ts';
+import { thrownAt } from '../errors/thrown-at.ts';
 import type { exitCodes } from './exit-codes.ts';
 
 /** What is said of code that waits without end. */

@@ -1,8 +1,9 @@
 // Explanations: has one of the workers explain a request, and waits for its word no longer than it may take.
-import type { Clock } from '../clock.ts';
+
 import { WeldrError } from '../errors.ts';
 import type { ExplainInput } from '../explain/explain-input.ts';
 import type { Explanation } from '../explain/explanation.ts';
+import type { Clock } from '../time/clock.ts';
 import type { ExplainOutcome, ManagerMessage } from './messages.ts';
 
 /** How long a worker may take, ms: twice of what plugins may. */

@@ -1,5 +1,5 @@
 // The heartbeat of one worker, as its manager hears it: when it has been silent for too long, and for how long.
-import type { CancelTimer, Clock } from '../clock.ts';
+import type { CancelTimer, Clock } from '../time/clock.ts';
 
 /** A worker gives a beat this often, in ms. */
 export const beatInterval = 250;

@@ -6,9 +6,9 @@ import { DistinctNames } from '../certificates/certificate-name.ts';
 import { factsOf } from '../certificates/certificate-registry.ts';
 import type { TlsMaterial, TlsMaterials } from '../certificates/listener-tls.ts';
 import { readTls } from '../certificates/tls-reading.ts';
-import type { Clock } from '../clock.ts';
 import { describeError, WeldrError } from '../errors.ts';
 import type { Listen } from '../settings/listen.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** How often the files are looked at, ms; less often where there are thousands. */
 const lookInterval = 1_000;

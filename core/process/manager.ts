@@ -3,7 +3,6 @@ import { availableParallelism, hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
-import { systemClock } from '../clock.ts';
 import { describeError, WeldrError } from '../errors.ts';
 import { EventLog } from '../events/event-log.ts';
 import { coreSource, EventRecorder } from '../events/event-recorder.ts';
@@ -23,6 +22,7 @@ import { type Overrides, poolSettingsOf, type Settings, serversOf } from '../set
 import type { EffectiveChange } from '../state/effective-change.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { Batch } from '../state/row.ts';
+import { systemClock } from '../time/clock.ts';
 import { AddressRelease } from './address-release.ts';
 import type { LoadConfig, LoadedConfig, RecordedConfig } from './config-source.ts';
 import { Delivery } from './delivery.ts';

@@ -1,10 +1,11 @@
 // PluginPreparation: has all workers start the plugins of a list before it is in force, and hears whether they did.
-import type { Clock } from '../clock.ts';
+
 import { WeldrError } from '../errors.ts';
 import type { ListingWorkers } from '../plugin/run-time-plugins.ts';
 import { longestRunTimeStart } from '../plugin/worker-sides.ts';
 import type { Scope } from '../stages/scope.ts';
 import type { ListedNames } from '../state/listed-names.ts';
+import type { Clock } from '../time/clock.ts';
 import type { ManagerMessage, StartProblem } from './messages.ts';
 
 /** How often it looks whether a worker that it waits for has fallen silent, ms. */

@@ -1,7 +1,7 @@
 // Watches this process's main thread from another thread, which can take its stack when it hangs.
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../time/clock.ts';
 import { beatInterval } from './heartbeat.ts';
 import { siblingModule } from './sibling-module.ts';
 

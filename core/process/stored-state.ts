@@ -1,7 +1,6 @@
 // What operators said, as the store of a config holds it, laid over that config without running it.
 import { z } from 'zod';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
-import { systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import { ManagerKinds } from '../plugin/manager-kinds.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
@@ -13,6 +12,7 @@ import { scopeName } from '../stages/scope.ts';
 import { FixedStore } from '../state/fixed-store.ts';
 import { overviewOf, overviewText } from '../state/overview.ts';
 import type { Row } from '../state/row.ts';
+import { systemClock } from '../time/clock.ts';
 import type { LoadedConfig } from './config-source.ts';
 import { ListenersTls } from './listeners-tls.ts';
 

@@ -1,5 +1,5 @@
 // TicketKeys: what sessions of TLS are sealed with, the same in all workers, so that a client resumes on any of them.
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** OpenSSL's size: a name, a key for the seal and one for the content, bytes. */
 const size = 48;

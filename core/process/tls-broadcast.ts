@@ -4,7 +4,7 @@ import type { Certificate } from '../certificates/certificate.ts';
 import { CertificateEnds } from '../certificates/certificate-ends.ts';
 import type { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import type { TlsMaterials } from '../certificates/listener-tls.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { LoadedConfig } from './config-source.ts';
 import { certificatesOf, ListenersTls } from './listeners-tls.ts';
 import type { ManagerMessage } from './messages.ts';

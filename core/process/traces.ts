@@ -1,8 +1,9 @@
 // Traces: in the manager, what workers tell of the requests that somebody wants to see.
-import type { CancelTimer, Clock } from '../clock.ts';
+
 import { WeldrError } from '../errors.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import type { RequestTraces, Traced, TraceInput, TraceReader } from '../explain/trace.ts';
+import type { CancelTimer, Clock } from '../time/clock.ts';
 import type { ManagerMessage } from './messages.ts';
 
 /** The most traces at a time. */

@@ -1,8 +1,8 @@
 // One place for a worker: starts a process in it, and another one when it dies, later and later in a crash loop.
 import type { Logger } from 'pino';
-import { type CancelTimer, type Clock, systemClock } from '../clock.ts';
 import { WeldrError } from '../errors.ts';
 import type { NewEvent, Severity } from '../events/event.ts';
+import { type CancelTimer, type Clock, systemClock } from '../time/clock.ts';
 import { Heartbeat, hungAfter, hungStartAfter } from './heartbeat.ts';
 import type { WorkerLink } from './links.ts';
 import type { ListeningSocket } from './listening-sockets.ts';

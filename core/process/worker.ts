@@ -1,7 +1,6 @@
 // A worker: holds a replica of the pools, runs the worker sides of the plugins and proxies, as its manager says.
 import type { SendHandle } from 'node:child_process';
 import type { Logger } from 'pino';
-import { systemClock } from '../clock.ts';
 import { describeError, toError, WeldrError } from '../errors.ts';
 import type { Tracer } from '../explain/tracer.ts';
 import { Listener } from '../http/accept/listener.ts';
@@ -15,6 +14,7 @@ import type { ListenEntry } from '../settings/listen.ts';
 import { poolSettingsOf, type Settings } from '../settings/settings.ts';
 import { noConnections } from '../stages/connection-info.ts';
 import { scopeName } from '../stages/scope.ts';
+import { systemClock } from '../time/clock.ts';
 import type { LoadedConfig, ReplayConfig } from './config-source.ts';
 import { DrainWatch } from './drain-watch.ts';
 import { exitCodeOf } from './exit-codes.ts';

@@ -1,6 +1,6 @@
 // Compiled matchers: a matcher made into a function over a request's facts, once, where a config is read.
 import { WeldrError } from '../errors.ts';
-import { NetworkSet } from '../network.ts';
+import { NetworkSet } from '../network/network.ts';
 import { parse } from '../settings/options.ts';
 import { conditionResult } from './condition-result.ts';
 import { folded } from './field-aliases.ts';

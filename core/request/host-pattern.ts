@@ -1,7 +1,7 @@
 // HostPattern: a host as a config names it, and whether a request asks for it.
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
-import { NetworkSet } from '../network.ts';
+import { NetworkSet } from '../network/network.ts';
 
 const name = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\.?$/i;
 

@@ -1,6 +1,6 @@
 // Matcher: which requests something is for, as `when`, routes and filters are told it.
 import { z } from 'zod';
-import { peer } from '../network.ts';
+import { peer } from '../network/network.ts';
 import { showInput } from '../settings/options.ts';
 import { type HeaderList, isToken } from './headers.ts';
 import { hostProblem } from './host-pattern.ts';

@@ -1,6 +1,6 @@
 // Reply: a response which Weldr or a plugin makes itself.
 import { types } from 'node:util';
-import { isOfOtherCopy, markCopy } from '../copy-mark.ts';
+import { isOfOtherCopy, markCopy } from '../package/copy-mark.ts';
 import { HeaderList } from './headers.ts';
 
 /** @internal `value instanceof Reply`, for the hot path. */

@@ -1,6 +1,6 @@
 // Retry: what the judge stage returns to have a request tried again.
 
-import { isOfOtherCopy, isOtherCopy, markCopy } from '../copy-mark.ts';
+import { isOfOtherCopy, isOtherCopy, markCopy } from '../package/copy-mark.ts';
 
 /** A wish for another attempt; make it with {@link retry}. */
 export class Retry {

@@ -2,7 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { type ListenerTls, listenerTls, type TlsMaterial } from '../certificates/listener-tls.ts';
-import { peer } from '../network.ts';
+import { peer } from '../network/network.ts';
 import { unixPathOf, unixPathProblem } from './unix-path.ts';
 
 /** Where a listening socket is. */

@@ -1,8 +1,8 @@
 // Parsing what people give (plugin options, config, admin input) with messages that name the field.
 import { inspect } from 'node:util';
 import { z } from 'zod';
+import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
 
 /**
  * Parses `input` with a zod schema. Throws `code` (CONFIG_INVALID by default) with every problem, the first one's

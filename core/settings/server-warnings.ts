@@ -1,7 +1,7 @@
 // What of servers and pools is legal and surely not meant.
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { expiryOf } from '../certificates/certificate-expiry.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../errors/nearest.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { parseServerAddress } from '../pool/server-address.ts';
 import type { HealthCheckSettings, ServerDefinition } from '../pool/server-definition.ts';

@@ -1,6 +1,6 @@
 // Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
 import { z } from 'zod';
-import { peer } from '../network.ts';
+import { peer } from '../network/network.ts';
 import { type PoolSettings, poolSettings } from '../pool/pool-settings.ts';
 import {
   type ServerDefinition,

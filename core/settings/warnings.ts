@@ -1,6 +1,6 @@
 // What in a config is legal and surely not meant, each in a sentence: shown by `weldr check`, logged at a start.
 import { isIP } from 'node:net';
-import { unixPeer } from '../network.ts';
+import { unixPeer } from '../network/network.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { secretWarnings } from './secret-warnings.ts';
 import { poolWarnings } from './server-warnings.ts';

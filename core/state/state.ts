@@ -1,7 +1,8 @@
 // State: all that operators said, durable before it is in force, and what the layers make of it.
-import type { Clock } from '../clock.ts';
+
 import { adoptError, toError, WeldrError } from '../errors.ts';
-import { TimeSlices } from '../time-slices.ts';
+import type { Clock } from '../time/clock.ts';
+import { TimeSlices } from '../time/time-slices.ts';
 import { type Base, type Entity, effective, type Kind } from './entity.ts';
 import type { OperatorLayer } from './layer.ts';
 import { stableJson } from './merge-patch.ts';

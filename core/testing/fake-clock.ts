@@ -1,5 +1,5 @@
 // FakeClock: time that stands still until a test moves it.
-import type { CancelTimer, Clock } from '../clock.ts';
+import type { CancelTimer, Clock } from '../time/clock.ts';
 
 interface Timer {
   due: number;

@@ -1,5 +1,5 @@
 // Drives one context through the real pipeline, with answers that the test gives in place of upstreams.
-import type { CancelTimer } from '../clock.ts';
+
 import { type ErrorCode, WeldrError } from '../errors.ts';
 import type { Pool, Pools, Upstream } from '../pool/pool.ts';
 import type { ProxyContext } from '../request/context.ts';
@@ -8,6 +8,7 @@ import { Reply } from '../request/reply.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { type Carrier, Pipeline } from '../stages/pipeline.ts';
 import type { Stages } from '../stages/stages.ts';
+import type { CancelTimer } from '../time/clock.ts';
 import type { FakeClock } from './fake-clock.ts';
 
 /**

@@ -1,7 +1,7 @@
 // FileSink: appends lines to a file, one write after another, without ever waiting for it.
 import { close, constants, fstat, open, type Stats, stat, write } from 'node:fs';
-import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { LineSink } from './line-buffer.ts';
 import type { LostLines, LostLinesMeans } from './lost-lines.ts';
 

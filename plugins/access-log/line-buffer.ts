@@ -1,5 +1,5 @@
 // LineBuffer: keeps lines until there is enough to write, or a moment has passed; of bounded size.
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { LostLines } from './lost-lines.ts';
 
 /** How long a line waits at most while the sink keeps up, ms. */

@@ -1,6 +1,7 @@
 // Line formats: which one a name means.
-import type { Clock } from '../../core/clock.ts';
+
 import type { Redaction } from '../../core/request/redaction.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { clfLine } from './clf-line.ts';
 import { jsonLine } from './json-line.ts';
 import { fieldReader, type LineFormat, type LineMeans } from './line-means.ts';

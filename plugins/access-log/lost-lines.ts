@@ -1,7 +1,7 @@
 // LostLines: how many lines were lost and why: in a metric, and in the log, one line a span.
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
 import type { Counter } from '../../core/plugin/metrics.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** How long a span is, ms. */
 const span = 10_000;

@@ -1,6 +1,7 @@
 // A format of one's own: a text with names in braces, such as `{time} {client} "{method} {path}" {status} {total}`.
+
+import { nearest } from '../../core/errors/nearest.ts';
 import { describeError, WeldrError } from '../../core/errors.ts';
-import { nearest } from '../../core/nearest.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { isToken } from '../../core/request/headers.ts';
 import { quotedText } from './escaping.ts';

@@ -2,7 +2,7 @@
 // long as an authority says, and loses what an error was about.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import acme from 'acme-client';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { type AcmeAnswer, problemIn, type Transport } from './transport.ts';
 
 /** Whose requests they are: the library has one way for all of its clients. */

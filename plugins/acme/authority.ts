@@ -1,5 +1,5 @@
 // Authority: a certificate authority that speaks ACME (RFC 8555): an account with it, and orders.
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { acme, calling } from './acme-library.ts';
 import { pause } from './pause.ts';
 import { AcmeProblem, problemOf } from './problem.ts';

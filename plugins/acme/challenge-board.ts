@@ -1,7 +1,7 @@
 // ChallengeBoard: has all workers of this node answer challenges, and knows when they do.
 import { isDeepStrictEqual } from 'node:util';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
 import type { ManagerChannel } from '../../core/plugin/plugin.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
 /** To workers: all answers, by their tokens, and which edition they are. */
 export interface ToWorker {

@@ -1,5 +1,5 @@
 // Issuer: an authority as orders use it: the library is loaded at the first order, the account is the ledger's.
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { Authority, AuthorityOptions, Issued, Order } from './authority.ts';
 import { certificateId } from './certificate-id.ts';
 import type { Ledger } from './ledger.ts';

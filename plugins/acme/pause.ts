@@ -1,5 +1,5 @@
 // Pause: a wait that ends early when the plugin does.
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** Resolves after `ms`, or at once when `signal` is aborted. */
 export async function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {

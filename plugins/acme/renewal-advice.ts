@@ -1,6 +1,6 @@
 // Renewal advice: when an authority wants a certificate renewed, where it says so (RFC 9773, "ARI").
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { certificateId } from './certificate-id.ts';
 import type { RenewalWindow } from './renewal.ts';
 import { problemIn, retryAfterOf, type Transport } from './transport.ts';

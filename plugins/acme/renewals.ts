@@ -2,9 +2,9 @@
 import { X509Certificate } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ManagerCertificates } from '../../core/certificates/manager-certificates.ts';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { describeError, WeldrError } from '../../core/errors.ts';
 import type { ManagerEvents } from '../../core/events/plugin-events.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { Issued } from './authority.ts';
 import { backoff } from './backoff.ts';
 import type { Issuer } from './issuer.ts';

@@ -2,9 +2,9 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
 import type { RefusalLog } from '../../core/log/refusal-log.ts';
 import type { TlsFacts } from '../../core/request/tls-facts.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { AdminConnection } from './admin-connection.ts';
 import { AdminHandshake } from './admin-handshake.ts';
 import type { TlsDoor } from './tls-door.ts';

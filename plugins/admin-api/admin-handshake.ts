@@ -1,6 +1,6 @@
 // AdminHandshake: a caller's connection until its TLS handshake is over. It counts, and makes room, like any other.
 import type { Socket } from 'node:net';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** How long all of it may take, however its bytes drip, ms. */
 const handshakeWithin = 10_000;

@@ -4,11 +4,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import polka, { type Polka, type Request } from 'polka';
-import type { Clock } from '../../core/clock.ts';
 import { adoptError, describeError, type ErrorCode, WeldrError } from '../../core/errors.ts';
 import { RefusalLog } from '../../core/log/refusal-log.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes, StreamWish } from '../../core/plugin/admin.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { absentKind } from './absent-kinds.ts';
 import type { AccessGuard, Call, Caller } from './access-guard.ts';
 import type { AdminConnection } from './admin-connection.ts';

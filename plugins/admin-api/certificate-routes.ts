@@ -5,7 +5,6 @@ import { certificateInput, certificateKindName } from '../../core/certificates/c
 import { certificateName } from '../../core/certificates/certificate-name.ts';
 import type { CertificateInfo } from '../../core/certificates/certificate-registry.ts';
 import type { ManagerCertificates } from '../../core/certificates/manager-certificates.ts';
-import type { Clock } from '../../core/clock.ts';
 import { WeldrError } from '../../core/errors.ts';
 import {
   type AdminAnswer,
@@ -15,6 +14,7 @@ import {
 } from '../../core/plugin/admin.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import { etagOf } from '../../core/state/entity.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { type EntityChange, type EntityWritten, writeEntity } from './entity-write.ts';
 import { dryRun, override } from './query-help.ts';
 import { isSet } from './query-switch.ts';

@@ -4,7 +4,7 @@ import { bounded } from '../../core/events/event.ts';
 import type { Problem } from '../../core/events/problems.ts';
 import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
-import { timeOfDay } from '../../core/time-of-day.ts';
+import { timeOfDay } from '../../core/time/time-of-day.ts';
 import type { PoolFacts } from './pool-facts.ts';
 
 /** Deaths of workers are told for so long, ms. */

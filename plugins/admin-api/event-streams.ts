@@ -1,8 +1,8 @@
 // EventStreams: answers of the admin API that go on, as Server-Sent Events; bounded in number and in what waits.
 import type { ServerResponse } from 'node:http';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, EventStream, StreamMessage, StreamSender } from '../../core/plugin/admin.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
 /** Streams at once: a dashboard has one for each page that is open. */
 const maxStreams = 32;

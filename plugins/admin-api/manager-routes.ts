@@ -10,7 +10,7 @@ import { parse } from '../../core/settings/options.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
 import { type Mark, type Row, storedRow } from '../../core/state/row.ts';
 import { lackingSecret, withoutSecrets } from '../../core/state/sealed-store.ts';
-import { TimeSlices } from '../../core/time-slices.ts';
+import { TimeSlices } from '../../core/time/time-slices.ts';
 import { isSet } from './query-switch.ts';
 
 /** The most bytes of an import. */

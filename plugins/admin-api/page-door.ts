@@ -1,10 +1,10 @@
 // PageDoor: how browsers come in: `/` leads to the page that a plugin offers, and its calls carry the cookie of a session.
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, AdminPage, AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
 import { parse } from '../../core/settings/options.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { AccessGuard, Call } from './access-guard.ts';
 import { problemAnswer } from './problem.ts';
 import type { Session, Sessions } from './sessions.ts';

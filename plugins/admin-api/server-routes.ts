@@ -1,6 +1,5 @@
 // The routes of servers: /servers for the default pool, /pools/:pool/servers for all.
 
-import type { Clock } from '../../core/clock.ts';
 import { WeldrError } from '../../core/errors.ts';
 import {
   type AdminAnswer,
@@ -17,6 +16,7 @@ import { parseDuration } from '../../core/settings/duration.ts';
 import { parse } from '../../core/settings/options.ts';
 import { etagOf } from '../../core/state/entity.ts';
 import { isObject } from '../../core/state/merge-patch.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { type EntityChange, type EntityWritten, writeEntity } from './entity-write.ts';
 import { pageOf } from './page.ts';
 import { patchOf } from './patch-schema.ts';

@@ -3,9 +3,9 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { CertificateEnds } from '../../core/certificates/certificate-ends.ts';
 import type { ListenerTls } from '../../core/certificates/listener-tls.ts';
-import type { Clock } from '../../core/clock.ts';
 import { type HandshakeReceiver, TlsTerminator } from '../../core/http/accept/tls-terminator.ts';
 import { ListenersTls } from '../../core/process/listeners-tls.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** There is one listener. */
 const name = 'admin';

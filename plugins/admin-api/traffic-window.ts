@@ -1,5 +1,5 @@
 // TrafficWindow: requests a second, errors and latency of the last 15 minutes, in steps; of pools and servers only now.
-import { LatencyHistogram } from '../../core/latency-histogram.ts';
+import { LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import type { Finished, TrafficCounts } from '../../core/plugin/traffic.ts';
 
 /** One point of the history, ms. */

@@ -1,6 +1,6 @@
 // basic-auth: lets in who has a name and a password of a list (RFC 7617).
 import { z } from 'zod';
-import { addressKey } from '../../core/address-key.ts';
+import { addressKey } from '../../core/network/address-key.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { deleteField } from '../../core/request/field-aliases.ts';

@@ -1,6 +1,6 @@
 // PasswordChecks: the bounded queue in front of the checker, and what is remembered of those who were right.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { PasswordChecker } from './password-checker.ts';
 import type { Users } from './users.ts';
 

@@ -1,5 +1,5 @@
 // Circuit: closed while requests go well, open when too many do not, half-open while a few try whether they do again.
-import { SlidingCount } from '../../core/sliding-count.ts';
+import { SlidingCount } from '../../core/bounded/sliding-count.ts';
 
 /** When it opens, and closes again. */
 export interface CircuitLimits {

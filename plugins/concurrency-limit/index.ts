@@ -1,7 +1,6 @@
 // concurrency-limit: serves so many requests at once, has some others wait, and turns the rest away.
 import { z } from 'zod';
-import { addressKey } from '../../core/address-key.ts';
-import type { CancelTimer } from '../../core/clock.ts';
+import { addressKey } from '../../core/network/address-key.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
@@ -9,6 +8,7 @@ import { isToken } from '../../core/request/headers.ts';
 import { hostName } from '../../core/request/host-pattern.ts';
 import { type Reply, reply } from '../../core/request/reply.ts';
 import { duration } from '../../core/settings/duration.ts';
+import type { CancelTimer } from '../../core/time/clock.ts';
 import { type Outlook, type Turn, Turns } from './turns.ts';
 
 const key = z.union([

@@ -1,7 +1,7 @@
 // consistent-hash: gives what belongs together to the same upstream, and moves as little as can be when upstreams change.
 import { z } from 'zod';
-import { hashOf } from '../../core/hash.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
+import { hashOf } from '../../core/pool/hash.ts';
 import type { Pool } from '../../core/pool/pool.ts';
 import { FollowedRing } from './followed-ring.ts';
 import { hashKey, keyReader } from './hash-key.ts';

@@ -1,5 +1,5 @@
 // Ring: a circle of hashes on which each upstream has many points, and each key belongs to the next point.
-import { hashOf, spread } from '../../core/hash.ts';
+import { hashOf, spread } from '../../core/pool/hash.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import { PointTable } from './point-table.ts';
 

@@ -2,9 +2,9 @@
 import type { RecordWithTtl, SrvRecord } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
-import type { Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
 import { candidates, parseSearchList } from '../../core/http/upstream/search-list.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** What is asked. */
 export interface DnsQuestionOptions {

@@ -1,7 +1,8 @@
 // DnsWatch: asks for a name again and again, and hands on what it stands for.
-import type { Clock } from '../../core/clock.ts';
-import { LookLoop } from '../../core/look-loop.ts';
+
 import type { FoundServers } from '../../core/plugin/found-servers.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import { LookLoop } from '../../core/time/look-loop.ts';
 import { DnsQuestion, type DnsQuestionOptions, type KnownTargets } from './dns-question.ts';
 import { type FoundListOptions, foundList } from './found-list.ts';
 

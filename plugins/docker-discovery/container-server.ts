@@ -1,6 +1,6 @@
 // ContainerServer: the server that a container is, by its labels.
 import { z } from 'zod';
-import { nearest } from '../../core/nearest.ts';
+import { nearest } from '../../core/errors/nearest.ts';
 import { isPoolName } from '../../core/pool/pool-name.ts';
 import { type ServerInput, serverDefinition } from '../../core/pool/server-definition.ts';
 import { parse, showInput } from '../../core/settings/options.ts';

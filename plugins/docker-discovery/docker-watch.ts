@@ -1,9 +1,10 @@
 // DockerWatch: lists the containers of an engine, again whenever it tells of a change, and hands on the servers they are.
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+
 import { describeError } from '../../core/errors.ts';
-import { LookLoop } from '../../core/look-loop.ts';
 import type { FoundServers } from '../../core/plugin/found-servers.ts';
 import type { ServerInput } from '../../core/pool/server-definition.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
+import { LookLoop } from '../../core/time/look-loop.ts';
 import { type ContainerDefaults, containerServer, nameOf, readContainer } from './container-server.ts';
 import type { Engine, EngineFilters } from './engine.ts';
 

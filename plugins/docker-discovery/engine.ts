@@ -1,7 +1,7 @@
 // Engine: asks a container engine over its HTTP API (Docker's, which Podman has as well), with bounds on time and length.
 import { type IncomingMessage, request } from 'node:http';
-import type { Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { EngineAddress } from './engine-address.ts';
 
 /** How an engine is asked. */

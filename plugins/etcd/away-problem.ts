@@ -1,7 +1,8 @@
 // AwayProblem: says in words that etcd cannot be reached, since when and why, as long as it is so.
-import type { Clock } from '../../core/clock.ts';
+
 import type { ManagerEvents } from '../../core/events/plugin-events.ts';
-import { timeOfDay } from '../../core/time-of-day.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import { timeOfDay } from '../../core/time/time-of-day.ts';
 import type { EtcdStore } from './etcd-store.ts';
 
 /** A watch that is made anew is no news: so many looks at it, one a second, are. */

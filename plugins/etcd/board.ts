@@ -3,7 +3,7 @@
 import type { IKeyValue } from 'etcd3';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, plainReason, revisionOf } from './client.ts';
 import { afterPrefix, type ClusterKeys } from './keys.ts';
 import { KeyWatch } from './watch.ts';

@@ -1,6 +1,6 @@
 // CandidacyNotice: keeps on the board what this node says of itself, for as long as the node is there.
 import type { Logger } from 'pino';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { Candidacy } from './board.ts';
 import { type EtcdClient, plainReason } from './client.ts';
 import type { ClusterKeys } from './keys.ts';

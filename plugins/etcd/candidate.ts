@@ -1,8 +1,8 @@
 // Candidate: this node's part in the question who is to lead: what it says of itself, what it answers, when it leaves.
 import type { Logger } from 'pino';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
 import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import { Board, type Candidacy, type HandOverOrder } from './board.ts';
 import { CandidacyNotice } from './candidacy-notice.ts';
 import type { EtcdClient } from './client.ts';

@@ -1,9 +1,9 @@
 // ClusterNode: all that one Weldr keeps with etcd, so that it can outlive a reload of the config.
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
 import type { ManagerEvents } from '../../core/events/plugin-events.ts';
 import type { Leadership, LeadershipNeed, ServiceAddress } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { Candidate } from './candidate.ts';
 import { type EtcdAccess, EtcdClient } from './client.ts';
 import { Election } from './election.ts';

@@ -1,7 +1,7 @@
 // DamagedLeadership: finds a leadership in etcd by which nobody can lead (written by hand, restored from a backup), says so
 // and, once nobody can hold anything by it any more, takes it away.
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, plainReason } from './client.ts';
 import type { ElectionTimes } from './election.ts';
 import type { LeaderKeys, SeenLeader } from './leader-keys.ts';

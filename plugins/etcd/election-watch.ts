@@ -1,8 +1,8 @@
 // ElectionWatch: how the election stands as this node sees it, and, where nobody leads, why and what helps: to the log, to
 // what is wrong, and to whoever asks.
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
 import type { NewProblem } from '../../core/events/problems.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { EtcdClient } from './client.ts';
 import { DamagedLeadership } from './damaged-leadership.ts';
 import type { Election, ElectionObserver } from './election.ts';

@@ -2,9 +2,9 @@
 // docs/cluster-guarantees.md ("Never two holders") and searched for mistakes by test/models/hand-over/.
 import type { IRangeResponse } from 'etcd3';
 import type { Logger } from 'pino';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
 import type { Leadership, Surrender } from '../../core/plugin/manager-hooks.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, type EtcdMember, plainReason } from './client.ts';
 import { type ElectionTimes, safeSpan } from './election-times.ts';
 import { failureOf, refusalOf } from './etcd-failure.ts';

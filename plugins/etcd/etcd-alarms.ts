@@ -1,7 +1,7 @@
 // EtcdAlarms: looks whether etcd takes changes at all while all else is well: one that is out of space, or damaged, still renews
 // leases, so that nothing is missed until the leader stops.
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { EtcdClient } from './client.ts';
 import { alarmOf, askMembers } from './etcd-members.ts';
 

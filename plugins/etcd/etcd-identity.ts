@@ -1,7 +1,7 @@
 // EtcdIdentity: are the hosts of the config members of one etcd? Where each was set up alone, each is a majority of its
 // own, elects a leader and knows nothing of the others: then nobody may lead.
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, type EtcdMember, revisionOf } from './client.ts';
 import { listOf, shortHost } from './etcd-members.ts';
 import type { ClusterKeys } from './keys.ts';

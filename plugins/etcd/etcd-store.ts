@@ -1,10 +1,10 @@
 // EtcdStore: the pool's home in etcd. Writes compare with what this node saw; a watch keeps the replica.
 import type { IEvent, IKeyValue, ITxnResponse } from 'etcd3';
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
 import { toError, WeldrError } from '../../core/errors.ts';
 import type { Batch, Row, RowChange } from '../../core/state/row.ts';
 import type { StateStore } from '../../core/state/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { type CallLimits, type EtcdClient, plainReason, revisionOf } from './client.ts';
 import { refusalError, refusalOf } from './etcd-failure.ts';
 import { takeOverFirstFormat } from './first-format.ts';

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, plainReason } from './client.ts';
 import { clockDrift } from './election-times.ts';
 import { type FailsafeList, type FailsafeMember, longestPromise, seenFailsafeList } from './failsafe-list.ts';

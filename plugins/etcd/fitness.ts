@@ -1,6 +1,7 @@
 // Fitness: why this node should not lead, as far as it can tell by itself.
-import type { Clock } from '../../core/clock.ts';
+
 import type { ManagerStatus } from '../../core/plugin/plugin.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** No worker for this long, and a leader hands over, ms: all of them that died at once are replaced in less. */
 export const workerGrace = 1000;

@@ -1,5 +1,5 @@
 // Flapping: a node that wins the leadership and loses it again and again stays away for a while, longer each time.
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** So many losses within this time are flapping, ms. */
 const most = 3;

@@ -3,10 +3,10 @@
 // stand back for a moment. Whoever asks, on whatever node, writes the order and waits for the outcome.
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
+import { nearest } from '../../core/errors/nearest.ts';
 import { WeldrError } from '../../core/errors.ts';
-import { nearest } from '../../core/nearest.ts';
 import type { Leadership } from '../../core/plugin/manager-hooks.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { Board, Candidacy, HandOverOrder } from './board.ts';
 import type { EtcdClient } from './client.ts';
 import type { ClusterKeys } from './keys.ts';

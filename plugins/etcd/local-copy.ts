@@ -3,10 +3,10 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import { parse } from '../../core/settings/options.ts';
-import { TimeSlices } from '../../core/time-slices.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import { TimeSlices } from '../../core/time/time-slices.ts';
 
 const copySchema = z.strictObject({
   /** 1: of an earlier version, with keys of the first format. */

@@ -1,7 +1,8 @@
 // Maintenance: a node that an operator wants to rest does not lead, over restarts, until it is taken back. It is a key
 // in etcd, so that it can be set on any node.
+
+import { nearest } from '../../core/errors/nearest.ts';
 import { WeldrError } from '../../core/errors.ts';
-import { nearest } from '../../core/nearest.ts';
 import type { Candidate } from './candidate.ts';
 import type { EtcdClient } from './client.ts';
 import type { ClusterKeys } from './keys.ts';

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import { type EtcdClient, plainReason, revisionOf } from './client.ts';
 import { afterPrefix, type ClusterKeys } from './keys.ts';
 import { grantLease, keepAliveOnce, revokeLease } from './leases.ts';

@@ -1,8 +1,8 @@
 // OriginWatch: has a leader hand over when it reaches no server of a pool, and another candidate reaches all that the
 // leader does and that pool, too.
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { Candidacy } from './board.ts';
 import type { HandOver } from './hand-over.ts';
 import { gains, type Reach } from './pool-reach.ts';

@@ -2,7 +2,7 @@
 // known to be genuine and new.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { longestPromise } from './failsafe-list.ts';
 
 // A challenge is answered at once, or in the next beat.

@@ -1,9 +1,9 @@
 // PoolReach: which pools this node can send requests to. Checks find out after some intervals that a whole network is
 // gone; while it matters who leads, a connection a second for each pool finds out sooner.
 import { connect } from 'node:net';
-import { type CancelTimer, type Clock, systemClock } from '../../core/clock.ts';
 import { NameLookups } from '../../core/http/upstream/name-lookups.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
+import { type CancelTimer, type Clock, systemClock } from '../../core/time/clock.ts';
 import type { ReportedPools } from './membership.ts';
 
 const { lookup } = new NameLookups(systemClock);

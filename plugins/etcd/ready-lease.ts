@@ -1,6 +1,6 @@
 // ReadyLease: a lease that was granted before it is needed, and is renewed until then, so that a leadership can be
 // taken by a single write.
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { EtcdClient } from './client.ts';
 import { type GrantedLease, grantLease, keepAliveOnce, revokeLease } from './leases.ts';
 

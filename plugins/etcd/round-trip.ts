@@ -1,5 +1,5 @@
 // RoundTrip: how long etcd takes to answer, as a mean that follows and the longest of the last minute.
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** The weight of the newest answer in the mean. */
 const weight = 0.1;

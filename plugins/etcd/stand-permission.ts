@@ -1,7 +1,7 @@
 // StandPermission: may this node stand for the leadership, by what it has promised another one and by the list of failsafe that the
 // leader before has left?
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { clockDrift } from './election-times.ts';
 import { longestPromise, type SeenFailsafeList, standingOf } from './failsafe-list.ts';
 import type { FailsafeSide } from './failsafe-side.ts';

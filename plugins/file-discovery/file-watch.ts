@@ -1,9 +1,9 @@
 // FileWatch: reads a file when it has changed, and hands on the servers that it lists.
 import { extname } from 'node:path';
-import type { Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
-import { LookLoop } from '../../core/look-loop.ts';
 import type { FoundServers } from '../../core/plugin/found-servers.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import { LookLoop } from '../../core/time/look-loop.ts';
 import { readBounded } from './bounded-file.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { readServerList, type ServerList, type ServerListOptions } from './server-list.ts';

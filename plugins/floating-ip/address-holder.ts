@@ -1,6 +1,6 @@
 // AddressHolder: keeps addresses on an interface for as long as they are renewed, and not a moment longer: each
 // renewal tells the kernel when to silence or drop them by itself.
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { FloatingAddress } from './address.ts';
 import { announce } from './announcement.ts';
 import { Announcements } from './announcements.ts';

@@ -1,5 +1,5 @@
 // Announcements: tells the neighbours where an address is for as long as it is held, densely at first.
-import type { CancelTimer } from '../../core/clock.ts';
+import type { CancelTimer } from '../../core/time/clock.ts';
 
 /** From the moment when the address is here: neighbours may miss one, and switches learn from them. */
 const first: readonly number[] = [0, 100, 500, 1000, 2000, 3500, 5000];

@@ -2,10 +2,10 @@
 // when it dies or hangs.
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { WeldrError } from '../../core/errors.ts';
 import type { Leadership, LeadershipNeed } from '../../core/plugin/manager-hooks.ts';
 import { siblingModule } from '../../core/process/sibling-module.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { FloatingAddress } from './address.ts';
 import type { AddressObserver } from './address-holder.ts';
 import type { FenceKind, HolderArguments, Order, Report } from './orders.ts';

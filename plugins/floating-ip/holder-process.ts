@@ -1,6 +1,6 @@
 // The holder process: the only one that changes addresses. Its manager starts it and tells it what to do over IPC; it outlives a
 // manager that was killed for as long as it takes to let go. It loads nothing that it does not need.
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { AddressHolder } from './address-holder.ts';
 import { canKeepDeadlines } from './deadline.ts';
 import type { HolderArguments, HolderLog, Order, Report } from './orders.ts';

@@ -1,10 +1,10 @@
 // floating-ip: gives the leader of the cluster the service address, so that a pair needs no keepalived.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { CancelTimer } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
+import type { CancelTimer } from '../../core/time/clock.ts';
 import { parseAddress } from './address.ts';
 import { HolderClient, needs } from './holder-client.ts';
 

@@ -1,6 +1,6 @@
 // PacketFence: nftables lets packets of the service addresses pass for as long as an element with a timeout is in a set, so that the
 // kernel silences an address to the millisecond. What renews it takes effect in time or not at all, whatever is frozen.
-import type { CancelTimer } from '../../core/clock.ts';
+import type { CancelTimer } from '../../core/time/clock.ts';
 import type { FloatingAddress } from './address.ts';
 import { type CommandResult, run } from './command.ts';
 

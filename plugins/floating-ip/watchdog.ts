@@ -1,7 +1,8 @@
 // Watchdog: what the holder process does of its manager's orders, and in its place when that dies or is frozen: it takes the
 // addresses away and then ends the leadership, so that another node need not wait for the lease.
-import type { Clock } from '../../core/clock.ts';
+
 import type { Surrender } from '../../core/plugin/manager-hooks.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { AddressHolder } from './address-holder.ts';
 import type { HolderLog, Order, Report } from './orders.ts';
 

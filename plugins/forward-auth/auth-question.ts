@@ -1,6 +1,6 @@
 // AuthQuestion: the fields in which an auth server is told of a request.
 import type { OutgoingHttpHeaders } from 'node:http';
-import { unixPeer, unknownClient } from '../../core/network.ts';
+import { unixPeer, unknownClient } from '../../core/network/network.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { RequestFacts } from '../../core/request/request-facts.ts';
 

@@ -1,7 +1,7 @@
 // AuthServer: asks another server whether a request may pass, over kept connections, within a time, so many at once.
 import type { Agent, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
-import type { Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** What was answered. Fields as they came, name and value in turn. */
 export interface AuthAnswer {

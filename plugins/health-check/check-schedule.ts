@@ -1,6 +1,6 @@
 // CheckSchedule: which check is due next. A binary heap by time and one timer, so that ten thousand checks cost one
 // timer and O(log n) each; and a bound on how many run at once.
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
 /** Something that is run again and again. It runs once at a time. */
 export interface Scheduled {

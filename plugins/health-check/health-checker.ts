@@ -1,11 +1,11 @@
 // HealthChecker: checks the servers of all pools, each by its settings, and tells the pools what it finds.
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { HealthReport, PoolEntry } from '../../core/pool/pool-entry.ts';
 import type { JoiningServer } from '../../core/pool/pools-observer.ts';
 import type { HealthCheckSettings } from '../../core/pool/server-definition.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { CheckSchedule, type Scheduled } from './check-schedule.ts';
 import { type CheckSettings, layered } from './check-settings.ts';
 import { type CheckOutcome, count, unchecked } from './health-count.ts';

@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { type Clock, systemClock } from '../../core/clock.ts';
 import { toError } from '../../core/errors.ts';
 import { NameLookups } from '../../core/http/upstream/name-lookups.ts';
 import type { Protocol } from '../../core/http/upstream/protocols.ts';
@@ -11,6 +10,7 @@ import { tlsConnectionOptions } from '../../core/http/upstream/tls-options.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { ServerEndpoint } from '../../core/pool/server-address.ts';
 import type { ProxyVersion } from '../../core/pool/upstream-record.ts';
+import { type Clock, systemClock } from '../../core/time/clock.ts';
 import type { CheckSettings } from './check-settings.ts';
 import type { CheckOutcome } from './health-count.ts';
 

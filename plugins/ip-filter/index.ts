@@ -1,6 +1,6 @@
 // ip-filter: answers 403 to clients by their addresses.
 import { z } from 'zod';
-import { NetworkSet, peer, unixPeer, unknownClient } from '../../core/network.ts';
+import { NetworkSet, peer, unixPeer, unknownClient } from '../../core/network/network.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { reply } from '../../core/request/reply.ts';
 

@@ -1,7 +1,7 @@
 // KeyKeeper: keeps a provider's keys fresh for all workers of this node, and asks it no more often than it should.
 import { isDeepStrictEqual } from 'node:util';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
 import { describeError } from '../../core/errors.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { KeysTold } from './key-line.ts';
 import type { KeyAnswer } from './key-server.ts';
 import { type PublicKey, publicKeysIn } from './public-keys.ts';

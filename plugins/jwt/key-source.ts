@@ -1,5 +1,5 @@
 // KeySource: the keys of a worker: those of its config, or those that the manager fetched.
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { KeysTold, KeysWanted } from './key-line.ts';
 import type { CheckingKeys } from './verification.ts';
 

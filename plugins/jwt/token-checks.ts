@@ -1,8 +1,8 @@
 // TokenChecks: checks tokens, each once for all requests that bring it, and remembers those that are valid.
 import { hash } from 'node:crypto';
-import type { Clock } from '../../core/clock.ts';
+import { Generations } from '../../core/bounded/generations.ts';
 import { describeError } from '../../core/errors.ts';
-import { Generations } from '../../core/generations.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { KeySource } from './key-source.ts';
 import { type Claims, claimOf } from './token-claims.ts';
 import {

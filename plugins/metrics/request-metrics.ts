@@ -1,11 +1,12 @@
 // RequestMetrics: what a worker counts of its clients' requests. A request costs a look-up in a small map for its status,
 // and additions; nothing is made or put together for it.
-import type { Clock } from '../../core/clock.ts';
+
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Counter, Histogram, Labelled, Metrics } from '../../core/plugin/metrics.ts';
 import type { Pool } from '../../core/pool/pool.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { Route } from '../../core/request/route.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { reasonOf, statusLabel } from './label-values.ts';
 
 /** What requests are counted by. */

@@ -1,9 +1,10 @@
 // ServerMetrics: what a worker counts of attempts, by server and pool.
-import type { Clock } from '../../core/clock.ts';
+
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Counter, Gauge, Histogram, Labelled, Metrics } from '../../core/plugin/metrics.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { reasonOf, statusLabel } from './label-values.ts';
 
 /** Servers that there may be, with two outcomes each. */

@@ -1,8 +1,8 @@
 // Ejections: in the manager, decides which upstreams are out of their pools, for how long, and how they come back.
 import type { Logger } from 'pino';
-import type { CancelTimer, Clock } from '../../core/clock.ts';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream, UpstreamRecord } from '../../core/pool/pool.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
 /** How long and how many. */
 export interface EjectionLimits {

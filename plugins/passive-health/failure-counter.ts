@@ -1,6 +1,7 @@
 // FailureCounter: when a worker has seen enough failures of an upstream to complain.
+
+import { SlidingCount } from '../../core/bounded/sliding-count.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
-import { SlidingCount } from '../../core/sliding-count.ts';
 
 /** When a worker complains. */
 export interface FailureLimits {

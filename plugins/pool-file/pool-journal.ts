@@ -2,10 +2,10 @@
 import { copyFile, type FileHandle, link, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
 import { describeError, WeldrError } from '../../core/errors.ts';
 import { type Batch, type Row, type RowChange, rowId } from '../../core/state/row.ts';
 import type { StateStore } from '../../core/state/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { errorCode, followLinks, remedy, replaceFile, syncDirectory, writeAll } from './durable-file.ts';
 import { FileLock } from './file-lock.ts';
 import { type JournalContents, lineOf } from './journal-contents.ts';

@@ -1,6 +1,6 @@
 // rate-limit: answers 429 to clients that send more requests than they may.
 import { z } from 'zod';
-import { Generations } from '../../core/generations.ts';
+import { Generations } from '../../core/bounded/generations.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide, Plugin, WorkerSide } from '../../core/plugin/plugin.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';

@@ -1,7 +1,7 @@
 // LimitKey: what of a request says whose it is.
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import { addressKey } from '../../core/address-key.ts';
+import { addressKey } from '../../core/network/address-key.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { isToken } from '../../core/request/headers.ts';
 import { cookiesOf, parametersOf } from '../../core/request/named-values.ts';

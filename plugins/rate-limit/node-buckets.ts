@@ -1,6 +1,7 @@
 // NodeBuckets: the buckets of all keys as the manager adds them up, and what each worker is told of them.
-import type { Clock } from '../../core/clock.ts';
-import type { Generations } from '../../core/generations.ts';
+
+import type { Generations } from '../../core/bounded/generations.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { BucketShares, type Workers } from './bucket-shares.ts';
 import { type Limit, mostAtOnce, type Share, type Spent, type ToWorker } from './shares.ts';
 

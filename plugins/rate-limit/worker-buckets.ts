@@ -1,6 +1,7 @@
 // WorkerBuckets: a worker's shares of the buckets of all keys, from which it answers at once, and its reports of them.
-import type { CancelTimer, Clock } from '../../core/clock.ts';
-import { Generations } from '../../core/generations.ts';
+
+import { Generations } from '../../core/bounded/generations.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import { type Limit, mostAtOnce, refillTime, type Spent, type ToManager, type ToWorker } from './shares.ts';
 
 interface Bucket {

@@ -1,6 +1,6 @@
 // request-id: gives each request an id, which its server, its client and the log are told.
 import { z } from 'zod';
-import { NetworkSet, peer } from '../../core/network.ts';
+import { NetworkSet, peer } from '../../core/network/network.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { hopByHop, isToken } from '../../core/request/headers.ts';

@@ -1,5 +1,5 @@
 // RetryBudget: how many retries the traffic allows, so that a failing pool does not get more requests by its failing.
-import { SlidingCount } from '../../core/sliding-count.ts';
+import { SlidingCount } from '../../core/bounded/sliding-count.ts';
 
 const windowMs = 10_000;
 

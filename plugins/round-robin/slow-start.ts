@@ -1,6 +1,7 @@
 // SlowStart: the weight that an upstream counts with while it warms up.
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+
 import type { Upstream } from '../../core/pool/pool.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
 const steps = 10;
 

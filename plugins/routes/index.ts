@@ -1,7 +1,7 @@
 // routes: which requests go where, by host, path and more.
 import { z } from 'zod';
+import { nearest } from '../../core/errors/nearest.ts';
 import { WeldrError } from '../../core/errors.ts';
-import { nearest } from '../../core/nearest.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ChildPlugins, ConfigFacts, ListedPlugin, Plugin } from '../../core/plugin/plugin.ts';
 import { otherwiseRoute } from './active-route.ts';

@@ -1,7 +1,7 @@
 // Routes as a kind of things that operators may change at run time: as JSON, with what a config writes in code left to it.
 import { z } from 'zod';
+import { nearest } from '../../core/errors/nearest.ts';
 import { WeldrError } from '../../core/errors.ts';
-import { nearest } from '../../core/nearest.ts';
 import type { PlainItem, PluginKind } from '../../core/plugin/plugin-kind.ts';
 import { type JsonObject, plainJson } from '../../core/state/merge-patch.ts';
 import { checkRoute } from './route-checks.ts';

@@ -1,6 +1,7 @@
 // FlushRounds: asks all workers for what they have not told yet, and waits for them, but not for long.
-import type { Clock } from '../../core/clock.ts';
+
 import type { ManagerChannel } from '../../core/plugin/plugin.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** What the manager asks of workers: tell now, and name this round. */
 export interface FlushRequest {

@@ -1,6 +1,6 @@
 // stats: counts requests and attempts in the workers, adds up in the manager, and answers GET /stats.
 import { z } from 'zod';
-import type { LatencyHistogram } from '../../core/latency-histogram.ts';
+import type { LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';

@@ -1,7 +1,7 @@
 // RequestCounters: what one worker counts while requests run, and what of it it has not told the manager yet.
 
+import { type LatencyCounts, LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import type { WeldrError } from '../../core/errors.ts';
-import { type LatencyCounts, LatencyHistogram } from '../../core/latency-histogram.ts';
 import type { Pools, Upstream } from '../../core/pool/pool.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { Route } from '../../core/request/route.ts';

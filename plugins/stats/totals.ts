@@ -1,6 +1,6 @@
 // Totals: what all workers counted, added up by the manager. Kept over reloads and the deaths of workers.
 
-import { LatencyHistogram } from '../../core/latency-histogram.ts';
+import { LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import type { RouteHits } from '../../core/plugin/traffic.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { Counts } from './request-counters.ts';

@@ -1,7 +1,7 @@
 // DroppedSpans: how many spans were dropped and why: in a metric, and in the log, at most one line a minute.
 import type { Logger } from 'pino';
-import type { Clock } from '../../core/clock.ts';
 import type { Counter } from '../../core/plugin/metrics.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** How long a span of the log is, ms. */
 const minute = 60_000;

@@ -1,11 +1,11 @@
 // tracing: spans of requests and their attempts for OpenTelemetry, and the trace passed on to servers.
 import { hostname } from 'node:os';
 import type { Attributes } from '@opentelemetry/api';
-import { NetworkSet } from '../../core/network.ts';
+import { NetworkSet } from '../../core/network/network.ts';
+import { version } from '../../core/package/version.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Counter, Metrics } from '../../core/plugin/metrics.ts';
 import { Redaction } from '../../core/request/redaction.ts';
-import { version } from '../../core/version.ts';
 import { DroppedSpans, type DropReason } from './dropped-spans.ts';
 import { checkEnvironment, isOff, options, type ParsedOptions, shareOf, warningOf } from './options.ts';
 import { checkPackages, loadPackages, type OpenTelemetry } from './packages.ts';

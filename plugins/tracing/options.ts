@@ -1,7 +1,7 @@
 // The options of tracing: which requests are recorded, where spans go, and what of it the environment may say.
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
-import { peer } from '../../core/network.ts';
+import { peer } from '../../core/network/network.ts';
 import { isFieldValue, isToken } from '../../core/request/headers.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { secret } from '../../core/settings/secret.ts';

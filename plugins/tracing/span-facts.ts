@@ -1,7 +1,7 @@
 // What spans say of a request and its attempts, by OpenTelemetry's semantic conventions for HTTP; `weldr.*` is Weldr's own.
 import type { Attributes } from '@opentelemetry/api';
 import { describeError, type WeldrError } from '../../core/errors.ts';
-import { unixPeer, unknownClient } from '../../core/network.ts';
+import { unixPeer, unknownClient } from '../../core/network/network.ts';
 import type { Attempt } from '../../core/request/attempt.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { Redaction } from '../../core/request/redaction.ts';

@@ -1,10 +1,10 @@
 // SpanQueue: spans on their way to the receiver, in bounded number: OpenTelemetry's own means, watched.
 import type { Attributes } from '@opentelemetry/api';
 import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace';
-import type { Clock } from '../../core/clock.ts';
 import { describeError, toError } from '../../core/errors.ts';
+import { version } from '../../core/package/version.ts';
 import type { Counter } from '../../core/plugin/metrics.ts';
-import { version } from '../../core/version.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { DroppedSpans } from './dropped-spans.ts';
 import type { ParsedOptions } from './options.ts';
 import type { OpenTelemetry } from './packages.ts';

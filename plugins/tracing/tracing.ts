@@ -1,8 +1,8 @@
 // Tracing: gives each request its place in a trace, and makes spans of those that are recorded when they are over.
 import type { SpanContext, TraceState } from '@opentelemetry/api';
-import type { Clock } from '../../core/clock.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { parseTraceParent } from '../../core/request/trace-parent.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { OpenTelemetry } from './packages.ts';
 import { RequestTrace, traceParent } from './request-trace.ts';
 import { attemptFacts, type QueryText, requestFacts, type SpanFacts } from './span-facts.ts';

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
-import { systemClock } from '../../core/clock.ts';
+import { systemClock } from '../../core/time/clock.ts';
 import { PoolJournal } from '../../plugins/pool-file/pool-journal.ts';
 import { freePort } from '../support/ports.ts';
 import { suite } from '../support/suite.ts';

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
-import { systemClock } from '../../core/clock.ts';
 import type { Leadership, ServiceAddress } from '../../core/plugin/manager-hooks.ts';
 import { ManagedPools } from '../../core/pool/managed-pools.ts';
 import { PluginPools } from '../../core/pool/manager-pools.ts';
@@ -14,6 +13,7 @@ import {
   serverDefinition,
 } from '../../core/pool/server-definition.ts';
 import { parse } from '../../core/settings/options.ts';
+import { systemClock } from '../../core/time/clock.ts';
 import { Candidate } from '../../plugins/etcd/candidate.ts';
 import { type EtcdAccess, EtcdClient } from '../../plugins/etcd/client.ts';
 import { ClusterNode } from '../../plugins/etcd/cluster-node.ts';

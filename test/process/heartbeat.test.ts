@@ -1,11 +1,11 @@
 // The heartbeat of a worker as its slot takes it, on a clock that the test turns.
 import { type Logger, pino } from 'pino';
 import * as assert from 'uvu/assert';
-import type { Clock } from '../../core/clock.ts';
 import type { WorkerLink } from '../../core/process/links.ts';
 import type { ManagerMessage, WorkerMessage } from '../../core/process/messages.ts';
 import { WorkerSlot } from '../../core/process/worker-slot.ts';
 import { FakeClock, settle } from '../../core/testing/fake-clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('heartbeat');

@@ -1,9 +1,9 @@
 // Upstreams with names: name servers that are silent, change their minds or fall silent later.
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { systemClock } from '../../core/clock.ts';
 import { NameLookups } from '../../core/http/upstream/name-lookups.ts';
 import { NameSources } from '../../core/http/upstream/name-sources.ts';
+import { systemClock } from '../../core/time/clock.ts';
 import { certificate, privateKey } from '../support/certificate.ts';
 import { NameServer, SilentNameServer } from '../support/name-server.ts';
 import { suite } from '../support/suite.ts';

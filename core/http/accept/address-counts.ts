@@ -1,5 +1,5 @@
 // AddressCounts: how many connections each client has, by what it is counted under.
-import { addressKey } from '../../address-key.ts';
+import { addressKey } from '../../network/address-key.ts';
 
 /** Counts by address; all of an IPv6 /64 are one. */
 export class AddressCounts {

@@ -1,6 +1,6 @@
 // Peer facts: what an accepted socket, and a PROXY header on it, say of the client on its other side.
 import type { Socket } from 'node:net';
-import { unixPeer } from '../../network.ts';
+import { unixPeer } from '../../network/network.ts';
 import type { ProxyFacts } from '../../request/proxy-facts.ts';
 import type { TlsFacts } from '../../request/tls-facts.ts';
 import type { ListenEntry } from '../../settings/listen.ts';

@@ -1,6 +1,6 @@
 // WindDown: ends the connections of one worker that came by addresses which are about to move to another machine, so
 // that no request is lost with them. All other connections go on.
-import { NetworkSet } from '../../network.ts';
+import { NetworkSet } from '../../network/network.ts';
 import type { AcceptedConnection } from '../exchange/connections.ts';
 
 /** How often it looks, ms. */

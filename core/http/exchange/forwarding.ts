@@ -1,7 +1,7 @@
 // Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
 import type { X509Certificate } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
-import { NetworkSet, unixPeer, unknownClient } from '../../network.ts';
+import { NetworkSet, unixPeer, unknownClient } from '../../network/network.ts';
 import { HeaderList, isFieldValue } from '../../request/headers.ts';
 import type { HttpVersion, RequestState } from '../../request/request-state.ts';
 import type { Settings } from '../../settings/settings.ts';

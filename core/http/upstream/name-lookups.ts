@@ -2,7 +2,7 @@
 // a while, and for longer while no name server answers.
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import type { CancelTimer, Clock } from '../../clock.ts';
+import type { CancelTimer, Clock } from '../../time/clock.ts';
 import { type NameAnswer, NameSources } from './name-sources.ts';
 
 /** An answer holds for its TTL, but within these, ms. */

@@ -2,8 +2,8 @@
 import type { LookupAddress } from 'node:dns';
 import { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import type { Clock } from '../../clock.ts';
 import { toError } from '../../errors.ts';
+import type { Clock } from '../../time/clock.ts';
 import { parseHosts } from './hosts-file.ts';
 import { candidates, parseSearchList } from './search-list.ts';
 import { SystemFile } from './system-file.ts';

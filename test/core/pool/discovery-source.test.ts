@@ -1,6 +1,5 @@
 // DiscoverySource: servers that plugins find, below the config and the operators.
 import * as assert from 'uvu/assert';
-import { type Clock, systemClock } from '../../../core/clock.ts';
 import { WeldrError } from '../../../core/errors.ts';
 import type { DiscoverySource } from '../../../core/pool/discovery-source.ts';
 import { ManagedPools, maxServers } from '../../../core/pool/managed-pools.ts';
@@ -8,6 +7,7 @@ import { PluginPools } from '../../../core/pool/manager-pools.ts';
 import { Pools } from '../../../core/pool/pool.ts';
 import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
 import { FakeClock } from '../../../core/testing.ts';
+import { type Clock, systemClock } from '../../../core/time/clock.ts';
 import { suite } from '../../support/suite.ts';
 
 const [a, b, c] = ['http://a:1', 'http://b:1', 'http://c:1'] as const;

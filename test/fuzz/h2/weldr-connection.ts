@@ -1,6 +1,5 @@
 // Weldr's side of a connection of HTTP/2, fed with bytes: what it makes of them, with nothing behind it.
 import { Socket } from 'node:net';
-import { systemClock } from '../../../core/clock.ts';
 import type { WeldrError } from '../../../core/errors.ts';
 import { UpstreamConnector } from '../../../core/http/accept/upstream-connector.ts';
 import type { ConnectionKeeper } from '../../../core/http/exchange/connections.ts';
@@ -16,6 +15,7 @@ import { settingsSchema } from '../../../core/settings/settings.ts';
 import { createHooks } from '../../../core/stages/request-hooks.ts';
 import { Stages } from '../../../core/stages/stages.ts';
 import { collectingLogger, type LogLine } from '../../../core/testing/log-lines.ts';
+import { systemClock } from '../../../core/time/clock.ts';
 import { localPeer } from '../../support/peer.ts';
 import { ConnectionHistory, headOf } from './connection-outcome.ts';
 

@@ -14,8 +14,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { systemClock } from '../../../core/clock.ts';
 import { FakeClock, managerSide, workerSide } from '../../../core/testing.ts';
+import { systemClock } from '../../../core/time/clock.ts';
 import { FileSink } from '../../../plugins/access-log/file-sink.ts';
 import { LineBuffer } from '../../../plugins/access-log/line-buffer.ts';
 import { LogSink } from '../../../plugins/access-log/log-sink.ts';

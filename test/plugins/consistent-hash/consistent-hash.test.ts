@@ -1,6 +1,6 @@
 // The consistent-hash plugin: the kit for balancers, what it hashes, bounded load, changes of a large pool.
 import * as assert from 'uvu/assert';
-import { hashOf } from '../../../core/hash.ts';
+import { hashOf } from '../../../core/pool/hash.ts';
 import { balancerChecks, pool, upstreamRecord, workerSide } from '../../../core/testing.ts';
 import { FollowedRing } from '../../../plugins/consistent-hash/followed-ring.ts';
 import { type ConsistentHashOptions, consistentHash } from '../../../plugins/consistent-hash/index.ts';

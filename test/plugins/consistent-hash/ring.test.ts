@@ -1,6 +1,6 @@
 // The ring of hashes: whose a key is, what moves when upstreams come and go, shares, limits.
 import * as assert from 'uvu/assert';
-import { hashOf } from '../../../core/hash.ts';
+import { hashOf } from '../../../core/pool/hash.ts';
 import type { Upstream } from '../../../core/pool/pool.ts';
 import { pool } from '../../../core/testing.ts';
 import { Ring } from '../../../plugins/consistent-hash/ring.ts';

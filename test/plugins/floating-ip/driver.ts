@@ -1,7 +1,7 @@
 // Runs an AddressHolder inside a namespace for a test: reads orders as lines of JSON, writes a line for each answer.
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
-import { systemClock } from '../../../core/clock.ts';
+import { systemClock } from '../../../core/time/clock.ts';
 import { parseAddress } from '../../../plugins/floating-ip/address.ts';
 import { AddressHolder } from '../../../plugins/floating-ip/address-holder.ts';
 import { checkPrerequisites } from '../../../plugins/floating-ip/prerequisites.ts';

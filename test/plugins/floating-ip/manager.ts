@@ -1,7 +1,7 @@
 // A manager with a HolderClient for a test, inside a namespace: reads orders as lines of JSON, writes what becomes of them.
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
-import { systemClock } from '../../../core/clock.ts';
+import { systemClock } from '../../../core/time/clock.ts';
 import { parseAddress } from '../../../plugins/floating-ip/address.ts';
 import { HolderClient } from '../../../plugins/floating-ip/holder-client.ts';
 

@@ -1,6 +1,6 @@
 // The rate-limit plugin in one worker: whose requests are counted together, and what refusals and responses say.
 import * as assert from 'uvu/assert';
-import { addressKey } from '../../../core/address-key.ts';
+import { addressKey } from '../../../core/network/address-key.ts';
 import { withId } from '../../../core/plugin/define-plugin.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';

@@ -1,6 +1,6 @@
 // A rate limit over all workers of a node: counted in requests that were allowed, while a fake clock turns.
 import * as assert from 'uvu/assert';
-import { Generations } from '../../../core/generations.ts';
+import { Generations } from '../../../core/bounded/generations.ts';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import {
   FakeClock,

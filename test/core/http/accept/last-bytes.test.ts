@@ -1,7 +1,6 @@
 // The last bytes of a response reach a client that takes its time, though its connection ends with them.
 import { Socket } from 'node:net';
 import * as assert from 'uvu/assert';
-import { systemClock } from '../../../../core/clock.ts';
 import { Acceptor } from '../../../../core/http/accept/acceptor.ts';
 import { UpstreamConnector } from '../../../../core/http/accept/upstream-connector.ts';
 import type { AcceptedConnection } from '../../../../core/http/exchange/connections.ts';
@@ -16,6 +15,7 @@ import { settingsSchema } from '../../../../core/settings/settings.ts';
 import { createHooks } from '../../../../core/stages/request-hooks.ts';
 import { Stages } from '../../../../core/stages/stages.ts';
 import { collectingLogger } from '../../../../core/testing/log-lines.ts';
+import { systemClock } from '../../../../core/time/clock.ts';
 import { localPeer } from '../../../support/peer.ts';
 import { suite } from '../../../support/suite.ts';
 import { until } from '../../../wire/support/proxy.ts';

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { systemClock } from '../../../../core/clock.ts';
 import { parseHosts } from '../../../../core/http/upstream/hosts-file.ts';
 import { type NameAnswer, NameSources } from '../../../../core/http/upstream/name-sources.ts';
 import { candidates, parseSearchList } from '../../../../core/http/upstream/search-list.ts';
+import { systemClock } from '../../../../core/time/clock.ts';
 import { NameServer, SilentNameServer } from '../../../support/name-server.ts';
 import { suite } from '../../../support/suite.ts';
 

@@ -1,7 +1,7 @@
 // NetworkSet: which addresses are among the networks that people write.
 import * as assert from 'uvu/assert';
-import { isNetwork, NetworkSet } from '../../core/network.ts';
-import { suite } from '../support/suite.ts';
+import { isNetwork, NetworkSet } from '../../../core/network/network.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('networks');
 

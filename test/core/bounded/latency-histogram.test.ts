@@ -1,7 +1,7 @@
 // LatencyHistogram: quantiles that are true to within its buckets.
 import * as assert from 'uvu/assert';
-import { LatencyHistogram } from '../../core/latency-histogram.ts';
-import { suite } from '../support/suite.ts';
+import { LatencyHistogram } from '../../../core/bounded/latency-histogram.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('LatencyHistogram');
 

@@ -1,7 +1,7 @@
 // SlidingCount: events of a window, as time goes by.
 import * as assert from 'uvu/assert';
-import { SlidingCount } from '../../core/sliding-count.ts';
-import { suite } from '../support/suite.ts';
+import { SlidingCount } from '../../../core/bounded/sliding-count.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('sliding count');
 

@@ -1,7 +1,7 @@
 // Long work that lets others have their turn.
 import * as assert from 'uvu/assert';
-import { TimeSlices } from '../../core/time-slices.ts';
-import { suite } from '../support/suite.ts';
+import { TimeSlices } from '../../../core/time/time-slices.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('time slices');
 

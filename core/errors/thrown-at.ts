@@ -1,7 +1,7 @@
 // Where something was thrown: the first place in its stack that is in nobody's package, but in what the user wrote.
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { stackOf } from './errors.ts';
-import { isOwnModule } from './own-modules.ts';
+import { stackOf } from '../errors.ts';
+import { isOwnModule } from '../package/own-modules.ts';
 
 /** A place in a file, from 1. */
 export interface ThrownAt {

@@ -1,8 +1,8 @@
 // LookLoop: one look at a time, again and again.
 import * as assert from 'uvu/assert';
-import { LookLoop } from '../../core/look-loop.ts';
-import { FakeClock } from '../../core/testing.ts';
-import { suite } from '../support/suite.ts';
+import { FakeClock } from '../../../core/testing.ts';
+import { LookLoop } from '../../../core/time/look-loop.ts';
+import { suite } from '../../support/suite.ts';
 
 const test = suite('the loop of looks');
 
