@@ -5,7 +5,8 @@ import type { Pool, Upstream } from '../pool/pool.ts';
 import type { Attempt } from './attempt.ts';
 import { type BodyTransform, withTransform } from './body-transform.ts';
 import type { ContextSlot } from './context-slot.ts';
-import { isFieldValue, isToken } from './headers-syntax.ts';
+import { fieldName } from './field-name.ts';
+import { isFieldValue } from './headers-syntax.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
 import { ReceivedRequest } from './received-request.ts';
 import type { Outcome, RequestState } from './request-state.ts';
@@ -207,7 +208,8 @@ export class ProxyContext {
     if (typeof id !== 'string' || !isRequestId(id)) throw new TypeError(`not an id: ${show(id)}`);
     if (state.id !== undefined) throw new TypeError(`the request has the id ${state.id} already`);
     if (field !== undefined) {
-      if (!isToken(field)) throw new TypeError(`not a header name: ${show(field)}`);
+      if (typeof field !== 'string' || !fieldName(field).isToken)
+        throw new TypeError(`not a header name: ${show(field)}`);
       state.setTrustedField(field, id);
     }
     state.id = id;

@@ -21,20 +21,6 @@ export function lineOf(text: string, key: string, match: NameMatch, from = 0): n
   return -1;
 }
 
-/** Is there a line of one of these fields? `keys` as `lineOf` takes them. */
-export function hasLineOf(text: string, keys: readonly string[], match: NameMatch): boolean {
-  for (let pos = 0; pos < text.length; ) {
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i] ?? '';
-      if (text.charCodeAt(pos + key.length) === colon && isNamed(text, pos, key, match)) return true;
-    }
-    const end = text.indexOf('\r\n', pos);
-    if (end < 0) break;
-    pos = end + 2;
-  }
-  return false;
-}
-
 /** The value of the line that begins at `pos`, of a name of this length. */
 export function valueAt(text: string, pos: number, nameLength: number): string {
   return text.slice(pos + nameLength + 2, text.indexOf('\r\n', pos + nameLength));

@@ -1,6 +1,7 @@
 // HeaderList: field lines in their order, as text until a single field is asked for.
-import { hasLineOf, lineOf, valueAt } from './header-text.ts';
-import { hopByHop, isFieldValue, isToken } from './headers-syntax.ts';
+import { anyName, type FieldName, fieldName, markOf } from './field-name.ts';
+import { lineOf, valueAt } from './header-text.ts';
+import { hopByHop, isFieldValue } from './headers-syntax.ts';
 import { isAuthority } from './request-line.ts';
 
 export { hopByHop, isFieldValue, isToken } from './headers-syntax.ts';
@@ -29,6 +30,8 @@ interface Parts {
 export class HeaderList {
   /** The lines as they are sent, `Name: value` CRLF each; stale once there are parts. */
   #text = '';
+  /** The marks of all names in the text. */
+  #marks = 0;
   #parts: Parts | undefined = undefined;
   #writing: Writing = open;
   #touched = false;
@@ -87,6 +90,7 @@ export class HeaderList {
     const copy = new HeaderList();
     // Only the wire adds to it, before anybody copies the list.
     copy.#neverIndexed = this.#neverIndexed;
+    copy.#marks = this.#marks;
     if (parts === undefined) copy.#text = this.#text;
     else copy.#parts = { names: parts.names.slice(), keys: parts.keys.slice(), values: parts.values.slice() };
     copy.#settled = this.#settled;
@@ -106,7 +110,8 @@ export class HeaderList {
 
   /** The first value of a field, or undefined. `name` in any case. */
   get(name: string): string | undefined {
-    const key = name.toLowerCase();
+    const { key, mark } = fieldName(name);
+    if (this.#lacks(mark)) return undefined;
     if (this.#looksAtText()) {
       const line = lineOf(this.#text, key, 'exact');
       return line < 0 ? undefined : valueAt(this.#text, line, key.length);
@@ -118,7 +123,8 @@ export class HeaderList {
 
   /** The value of a field that is there once; undefined: there is none, or nobody can tell which of several is meant. */
   getOnly(name: string): string | undefined {
-    const key = name.toLowerCase();
+    const { key, mark } = fieldName(name);
+    if (this.#lacks(mark)) return undefined;
     if (this.#looksAtText()) {
       const line = lineOf(this.#text, key, 'exact');
       if (line < 0) return undefined;
@@ -133,13 +139,15 @@ export class HeaderList {
 
   /** All values of a field, in their order; an empty array when there is none. */
   getAll(name: string): string[] {
+    const { key, mark } = fieldName(name);
+    if (this.#lacks(mark)) return [];
     const { keys, values } = this.#split();
-    const key = name.toLowerCase();
     return values.filter((_, i) => keys[i] === key);
   }
 
   has(name: string): boolean {
-    const key = name.toLowerCase();
+    const { key, mark } = fieldName(name);
+    if (this.#lacks(mark)) return false;
     return this.#looksAtText() ? lineOf(this.#text, key, 'exact') >= 0 : this.#split().keys.includes(key);
   }
 
@@ -148,10 +156,10 @@ export class HeaderList {
    * (RFC 9110 section 5.5), so that no value which a plugin copies can inject a line.
    */
   append(name: string, value: string): void {
-    checkName(name);
+    const field = checkedName(name);
+    const { key } = field;
     checkValue(name, value);
-    const key = name.toLowerCase();
-    this.#beforeEdit(key, 'append');
+    this.#beforeEdit(field, 'append');
     if (key === 'date' && this.has(key)) {
       // A response has one Date (RFC 9110 section 6.6.1).
       this.set(name, value);
@@ -164,16 +172,18 @@ export class HeaderList {
 
   /** Replaces all lines of a name by one, at the place of the first. Throws like {@link append}. */
   set(name: string, value: string): void {
-    checkName(name);
+    const field = checkedName(name);
+    const { key, mark } = field;
     checkValue(name, value);
-    const key = name.toLowerCase();
-    this.#beforeEdit(key, 'set');
+    this.#beforeEdit(field, 'set');
     if (key === 'host' && this.#writing === hostGuarded && !isAuthority(value)) {
       throw new TypeError(`not a host: ${JSON.stringify(value)}`);
     }
-    if (this.#looksAtText() && lineOf(this.#text, key, 'exact') < 0 && !writtenByWire.has(key)) {
-      this.push(name, key, value);
-      return;
+    if (this.#parts === undefined && !writtenByWire.has(key)) {
+      if (this.#lacks(mark) || (this.#looksAtText() && lineOf(this.#text, key, 'exact') < 0)) {
+        this.#addLine(field, value);
+        return;
+      }
     }
     const { keys, values } = this.#split();
     const at = keys.indexOf(key);
@@ -187,14 +197,14 @@ export class HeaderList {
 
   /** Removes all lines of a name; true if there was one. */
   delete(name: string): boolean {
-    checkName(name);
-    const key = name.toLowerCase();
-    this.#beforeEdit(key, 'delete');
-    return this.#deleteFrom(0, key);
+    const field = checkedName(name);
+    this.#beforeEdit(field, 'delete');
+    return !this.#lacks(field.mark) && this.#deleteFrom(0, field.key);
   }
 
   /** @internal Is there a field that CGI would take for this one? `key`: in lower case, with hyphens alone. */
   hasSpellingOf(key: string): boolean {
+    if (this.#lacks(fieldName(key).foldedMark)) return false;
     if (this.#looksAtText()) return lineOf(this.#text, key, 'folded') >= 0;
     return this.#split().keys.some(each => isSpelling(each, key));
   }
@@ -203,12 +213,6 @@ export class HeaderList {
   valuesOfSpellings(key: string): string[] {
     const { keys, values } = this.#split();
     return values.filter((_, i) => isSpelling(keys[i] ?? '', key));
-  }
-
-  /** @internal The same of several at once. */
-  hasSpellingOfAny(keys: readonly string[]): boolean {
-    if (this.#looksAtText()) return hasLineOf(this.#text, keys, 'folded');
-    return keys.some(key => this.hasSpellingOf(key));
   }
 
   /** @internal Removes all fields that {@link hasSpellingOf} finds. */
@@ -220,13 +224,14 @@ export class HeaderList {
       return;
     }
     for (let at = lineOf(this.#text, key, 'folded'); at >= 0; at = lineOf(this.#text, key, 'folded')) {
-      this.#beforeEdit(key, 'delete');
+      this.#beforeEdit(fieldName(key), 'delete');
       this.#text = this.#text.slice(0, at) + this.#text.slice(this.#text.indexOf('\r\n', at) + 2);
     }
   }
 
   /** For the wire: adds a line that the caller has checked already, `key` in lower case. */
   push(name: string, key: string, value: string): void {
+    this.#marks |= markOf(key.length, key.charCodeAt(0));
     const parts = this.#parts;
     if (parts === undefined) {
       this.#text += `${name}: ${value}\r\n`;
@@ -237,8 +242,12 @@ export class HeaderList {
     parts.values.push(value);
   }
 
-  /** For the wire: adds checked lines, `Name: value` CRLF each, none of them one that the wire writes itself. */
-  pushLines(lines: string): void {
+  /**
+   * For the wire: adds checked lines, `Name: value` CRLF each, none of them one that the wire writes itself. `marks`: those of
+   * their names, see {@link markOf}.
+   */
+  pushLines(lines: string, marks = anyName): void {
+    this.#marks |= marks;
     if (this.#parts === undefined) this.#text += lines;
     else splitLines(lines, this.#parts);
   }
@@ -261,12 +270,22 @@ export class HeaderList {
     for (let i = 0; i < names.length; i++) yield [names[i] ?? '', values[i] ?? ''];
   }
 
+  /** Is there no field of this mark for certain? */
+  #lacks(mark: number): boolean {
+    return (this.#marks & mark) === 0;
+  }
+
+  #addLine({ start, mark }: FieldName, value: string): void {
+    this.#marks |= mark;
+    this.#text += `${start}${value}\r\n`;
+  }
+
   /** Is the text still to be looked through? */
   #looksAtText(): boolean {
     return this.#parts === undefined && ++this.#looks <= maxTextLooks;
   }
 
-  #beforeEdit(key: string, how: 'append' | 'set' | 'delete'): void {
+  #beforeEdit({ key, keyLine }: FieldName, how: 'append' | 'set' | 'delete'): void {
     if (this.#writing === frozen) {
       throw new TypeError('this header list cannot be edited: it was received, is shared, or has left');
     }
@@ -274,7 +293,7 @@ export class HeaderList {
       throw new TypeError(`a request has one Host: set ctx.outgoing.host instead of ${how}('Host')`);
     }
     this.#touched = true;
-    if (how !== 'append') this.#settled += `${key}\n`;
+    if (how !== 'append') this.#settled += keyLine;
   }
 
   #split(): Parts {
@@ -325,8 +344,10 @@ function isSpelling(name: string, key: string): boolean {
   return name.length === key.length && name.replace(/[._]/g, '-') === key;
 }
 
-function checkName(name: string): void {
-  if (typeof name !== 'string' || !isToken(name)) throw new TypeError(`not a header name: ${show(name)}`);
+function checkedName(name: string): FieldName {
+  const field = typeof name === 'string' ? fieldName(name) : undefined;
+  if (field?.isToken !== true) throw new TypeError(`not a header name: ${show(name)}`);
+  return field;
 }
 
 function checkValue(name: string, value: string): void {

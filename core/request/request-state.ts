@@ -5,6 +5,7 @@ import { Attempt } from './attempt.ts';
 import type { AskedTransform } from './body-transform.ts';
 import type { ContextSlot } from './context-slot.ts';
 import { deleteField } from './field-aliases.ts';
+import { fieldName } from './field-name.ts';
 import type { HeaderList } from './headers.ts';
 import { OutgoingRequest, type OutgoingSource } from './outgoing-request.ts';
 import { RequestPath } from './path.ts';
@@ -46,8 +47,6 @@ export interface ConnectionFacts {
 
 const noConnection: ConnectionFacts = Object.freeze({ port: 0, localPort: 0, listener: '', tls: undefined });
 const none: readonly Upstream[] = Object.freeze([]);
-
-const traceFields: readonly string[] = Object.freeze(['traceparent', 'tracestate']);
 
 /** What an edit of plugins is of. */
 const ofBase = 0;
@@ -211,33 +210,34 @@ export class RequestState implements OutgoingSource {
 
   /** Sets a field that upstreams trust, in all attempts, in place of all spellings of it; `name` and `value` are checked. */
   setTrustedField(name: string, value: string): void {
-    this.dropFields([name.toLowerCase().replace(/[._]/g, '-')]);
-    this.addField(name, value);
+    const field = fieldName(name);
+    this.dropField(field.folded);
+    this.addField(name, field.start, value);
   }
 
   /** The same of `traceparent`, and of `tracestate`, which goes with it; `value` is checked. */
   setTraceParent(value: string): void {
-    this.dropFields(traceFields);
-    this.addField('traceparent', value);
+    this.dropField('traceparent');
+    this.dropField('tracestate');
+    this.addField('traceparent', 'traceparent: ', value);
   }
 
-  /** Takes fields out of what upstreams get, in all attempts and all spellings; names in lower case, with hyphens alone. */
-  private dropFields(keys: readonly string[]): void {
+  /** Takes a field out of what upstreams get, in all attempts and all spellings; `key` in lower case, with hyphens alone. */
+  private dropField(key: string): void {
     const { rare } = this;
     if (this.edits !== ofBase || rare?.base !== undefined) {
-      const { headers } = this.outgoing();
-      for (const key of keys) deleteField(headers, key);
-    } else if ((rare?.cleanedHeaders ?? this.headers).hasSpellingOfAny(keys)) {
+      deleteField(this.outgoing().headers, key);
+    } else if ((rare?.cleanedHeaders ?? this.headers).hasSpellingOf(key)) {
       const cleaned = (rare?.cleanedHeaders ?? this.headers).clone();
-      for (const key of keys) deleteField(cleaned, key);
+      deleteField(cleaned, key);
       this.ensureRare().cleanedHeaders = cleaned;
     }
   }
 
-  /** Adds a field that is not there, to all attempts. */
-  private addField(name: string, value: string): void {
+  /** Adds a field that is not there, to all attempts; `start`: what its line begins with. */
+  private addField(name: string, start: string, value: string): void {
     if (this.edits !== ofBase || this.rare?.base !== undefined) this.outgoing().headers.set(name, value);
-    else this.addedLines += `${name}: ${value}\r\n`;
+    else this.addedLines += `${start}${value}\r\n`;
   }
 
   get hasOwnHost(): false {

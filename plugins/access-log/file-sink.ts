@@ -15,6 +15,8 @@ const pipeBuffer = 4096;
 /** How soon a FIFO that is full is tried again, ms. */
 const fullPause = 50;
 const newline = 0x0a;
+/** Bytes of a buffer that is used again for each write; longer texts get one of their own. */
+const room = 256 * 1024;
 
 interface OpenFile {
   readonly descriptor: number;
@@ -40,6 +42,7 @@ export class FileSink implements LineSink {
   private openedAt = 0;
   private lookedAt = 0;
   private wanted = false;
+  private readonly bytes = Buffer.allocUnsafeSlow(room);
   /** What is being written, and how many lines of it are not written. */
   private rest: Buffer | undefined;
   private restLines = 0;
@@ -66,7 +69,7 @@ export class FileSink implements LineSink {
       if (!this.closed && this.clock.monotonic() - this.openedAt >= lookInterval) this.open();
       return;
     }
-    this.rest = Buffer.from(this.torn ? `\n${lines}` : lines);
+    this.rest = this.bytesOf(this.torn ? `\n${lines}` : lines);
     this.restLines = count;
     this.writeRest(this.file);
     this.look(this.file);
@@ -138,6 +141,13 @@ export class FileSink implements LineSink {
   }
 
   // --- writing -------------------------------------------------------------------------------------------------
+
+  /** One write runs at a time, so one buffer is enough. */
+  private bytesOf(text: string): Buffer {
+    // A UTF-16 unit becomes 3 bytes at most.
+    if (text.length * 3 > room) return Buffer.from(text);
+    return this.bytes.subarray(0, this.bytes.write(text));
+  }
 
   private writeRest(file: OpenFile): void {
     const { rest } = this;

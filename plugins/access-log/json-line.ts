@@ -1,5 +1,6 @@
 // The format `json`: one object a line. Put together by hand: JSON.stringify would cost several times as much.
 import { describeError, type WeldrError } from '../../core/errors.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
 import type { Attempt } from '../../core/request/attempt.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { HeaderList } from '../../core/request/headers.ts';
@@ -7,6 +8,7 @@ import type { ReceivedRequest } from '../../core/request/received-request.ts';
 import type { TlsFacts } from '../../core/request/tls-facts.ts';
 import { jsonText } from './escaping.ts';
 import type { FieldReader, LineFormat, LineMeans } from './line-means.ts';
+import { RepeatedText } from './repeated-text.ts';
 import {
   bounded,
   connectOf,
@@ -22,20 +24,29 @@ import { msText } from './time-text.ts';
 /** Makes the format. */
 export function jsonLine(means: LineMeans): LineFormat {
   const { redaction, moments, requestFields, responseFields } = means;
+  const client = new RepeatedText(',"client":');
+  const peer = new RepeatedText(',"peer":');
+  const method = new RepeatedText(',"method":');
+  const host = new RepeatedText(',"host":');
   const connections = new ConnectionText();
+  const route = new RepeatedText(',"route":');
+  const pool = new RepeatedText(',"pool":');
+  const results = new ResultText();
+  const records = new RecordText();
   return ctx => {
     const { request, attempt } = ctx;
-    const id = ctx.id === undefined ? '' : `,"id":${jsonText(ctx.id)}`;
-    const peer = ctx.peerIp === ctx.clientIp ? '' : `,"peer":${jsonText(ctx.peerIp)}`;
-    const route = ctx.route === undefined ? '' : `,"route":${jsonText(ctx.route.name)}`;
-    const host = jsonText(bounded(request.host, maxField));
-    const path = jsonText(bounded(redaction.of(request.target), maxPath));
-    let line = `{"time":"${moments.isoText(means.startOf(ctx))}"${id},"client":${jsonText(ctx.clientIp)}${peer}`;
-    line += `,"method":${jsonText(request.method)},"host":${host},"path":${path}${connections.of(ctx, request)}`;
-    line += `${route},"pool":${jsonText(ctx.pool.name)},"status":${ctx.status},"by":"${madeBy(ctx)}"`;
-    line += `${failureText(ctx)},"bytesIn":${ctx.bytesIn},"bytesOut":${ctx.bytesOut},"outcome":"${ctx.outcome}"`;
-    if (ctx.tried.length > 1) line += attemptsText(ctx, ctx.attempts);
-    else if (attempt !== undefined) line += attemptText(ctx, attempt);
+    // No character of an id needs an escape.
+    const id = ctx.id === undefined ? '' : `,"id":"${ctx.id}"`;
+    let line = moments.isoMember(means.startOf(ctx)) + id + client.of(ctx.clientIp);
+    if (ctx.peerIp !== ctx.clientIp) line += peer.of(ctx.peerIp);
+    line += method.of(request.method) + host.of(bounded(request.host, maxField));
+    line += `,"path":${jsonText(bounded(redaction.of(request.target), maxPath))}`;
+    line += connections.of(ctx, request);
+    if (ctx.route !== undefined) line += route.of(ctx.route.name);
+    line += pool.of(ctx.pool.name) + results.of(ctx);
+    line += `,"bytesIn":${ctx.bytesIn},"bytesOut":${ctx.bytesOut},"outcome":"${ctx.outcome}"`;
+    if (ctx.tried.length > 1) line += attemptsText(ctx, records);
+    else if (attempt !== undefined) line += attemptText(ctx, attempt, records);
     else line += noAttemptText(ctx);
     if (ctx.notes.length > 0) line += `,"notes":[${ctx.notes.map(jsonText).join()}]`;
     if (requestFields.length > 0) line += fieldsText('request', requestFields, request.headers);
@@ -76,34 +87,47 @@ class ConnectionText {
   }
 }
 
-/** What Weldr or a plugin had to do with it; nothing where an upstream served the request. */
-function failureText(ctx: ProxyContext): string {
-  const plugin = pluginOf(ctx);
-  const made = plugin === undefined ? '' : `,"plugin":${jsonText(plugin)}`;
-  return ctx.error === undefined ? made : made + errorText(ctx.error);
+/** The status, who made the response, and what Weldr or a plugin had to do with it: mostly the upstream alone. */
+class ResultText {
+  private status = -1;
+  private text = '';
+
+  of(ctx: ProxyContext): string {
+    const { status, error } = ctx;
+    const by = madeBy(ctx);
+    const plugin = pluginOf(ctx);
+    if (by !== 'upstream' || plugin !== undefined || error !== undefined) {
+      const made = plugin === undefined ? '' : `,"plugin":${jsonText(plugin)}`;
+      return `,"status":${status},"by":"${by}"${made}${error === undefined ? '' : errorText(error)}`;
+    }
+    if (status !== this.status) {
+      this.status = status;
+      this.text = `,"status":${status},"by":"upstream"`;
+    }
+    return this.text;
+  }
 }
 
 /** The times of the request, and its attempt. */
-function attemptText(ctx: ProxyContext, attempt: Attempt): string {
-  const queue = msText(queueOf(attempt));
-  const connect = msText(connectOf(attempt));
-  const times = timesText(ctx, attempt.startedAt, queue, connect, attempt.respondedAt);
-  return `${times},"attempts":[${recordText(ctx, attempt, queue, connect)}]`;
+function attemptText(ctx: ProxyContext, attempt: Attempt, records: RecordText): string {
+  const waits = waitsText(queueOf(attempt), connectOf(attempt));
+  const times = timesText(ctx, attempt.startedAt, waits, attempt.respondedAt);
+  return `${times},"attempts":[${records.of(ctx, attempt, waits)}]`;
 }
 
 /** The same where there were several: waits are added up, and the response is the last one's. */
-function attemptsText(ctx: ProxyContext, attempts: readonly Attempt[]): string {
+function attemptsText(ctx: ProxyContext, records: RecordText): string {
+  const { attempts } = ctx;
   let queue = 0;
   let connect = 0;
-  const records = attempts.map(attempt => {
+  const texts = attempts.map(attempt => {
     queue += queueOf(attempt);
     connect += connectOf(attempt);
-    return recordText(ctx, attempt, msText(queueOf(attempt)), msText(connectOf(attempt)));
+    return records.of(ctx, attempt, waitsText(queueOf(attempt), connectOf(attempt)));
   });
   const startedAt = attempts[0]?.startedAt ?? ctx.finishedAt;
-  const respondedAt = attempts.at(-1)?.respondedAt ?? 0;
-  const times = timesText(ctx, startedAt, msText(queue), msText(connect), respondedAt);
-  return `${times},"attempts":[${records.join()}]`;
+  const times = timesText(ctx, startedAt, waitsText(queue, connect), attempts.at(-1)?.respondedAt ?? 0);
+  return `${times},"attempts":[${texts.join()}]`;
 }
 
 function noAttemptText(ctx: ProxyContext): string {
@@ -114,24 +138,53 @@ function noAttemptText(ctx: ProxyContext): string {
 function timesText(
   { startedAt, finishedAt }: ProxyContext,
   firstStartedAt: number,
-  queue: string,
-  connect: string,
+  waits: string,
   respondedAt: number,
 ): string {
   const firstByte = respondedAt === 0 ? '' : `,"firstByte":${msText(respondedAt - startedAt)}`;
-  const waits = `"plugins":${msText(firstStartedAt - startedAt)},"queue":${queue},"connect":${connect}`;
-  return `,"ms":{${waits}${firstByte},"total":${msText(finishedAt - startedAt)}}`;
+  const plugins = msText(firstStartedAt - startedAt);
+  return `,"ms":{"plugins":${plugins}${waits}${firstByte},"total":${msText(finishedAt - startedAt)}}`;
 }
 
-function recordText(ctx: ProxyContext, attempt: Attempt, queue: string, connect: string): string {
-  const { upstream, status, error, startedAt, finishedAt } = attempt;
-  const pool = upstream.pool === ctx.pool.name ? '' : `,"pool":${jsonText(upstream.pool)}`;
+function waitsText(queue: number, connect: number): string {
+  return `,"queue":${msText(queue)},"connect":${msText(connect)}`;
+}
+
+/** The records of attempts: most are of an upstream that has responded as in the one before. */
+class RecordText {
+  private upstream: Upstream | undefined = undefined;
+  private status = -1;
+  private reused = false;
+  private text = '';
+
+  of(ctx: ProxyContext, attempt: Attempt, waits: string): string {
+    const { status, startedAt, finishedAt } = attempt;
+    const firstByte = firstByteOf(attempt);
+    const began = firstByte === undefined ? '' : `,"firstByte":${msText(firstByte)}`;
+    return `${this.resultOf(ctx, attempt, status)}${waits}${began},"total":${msText(finishedAt - startedAt)}}`;
+  }
+
+  private resultOf(ctx: ProxyContext, attempt: Attempt, status: number): string {
+    const { upstream, error, reusedConnection } = attempt;
+    if (upstream.pool !== ctx.pool.name || error !== undefined) {
+      return attemptResult(ctx, attempt);
+    }
+    if (upstream !== this.upstream || status !== this.status || reusedConnection !== this.reused) {
+      this.upstream = upstream;
+      this.status = status;
+      this.reused = reusedConnection;
+      this.text = attemptResult(ctx, attempt);
+    }
+    return this.text;
+  }
+}
+
+function attemptResult({ pool }: ProxyContext, attempt: Attempt): string {
+  const { upstream, status, error } = attempt;
+  const other = upstream.pool === pool.name ? '' : `,"pool":${jsonText(upstream.pool)}`;
   const answered = status === 0 ? '' : `,"status":${status}`;
   const failed = error === undefined ? '' : errorText(error);
-  const firstByte = firstByteOf(attempt);
-  const began = firstByte === undefined ? '' : `,"firstByte":${msText(firstByte)}`;
-  const times = `"queue":${queue},"connect":${connect}${began},"total":${msText(finishedAt - startedAt)}`;
-  return `{"upstream":${jsonText(upstream.id)}${pool}${answered}${failed},"reused":${attempt.reusedConnection},${times}}`;
+  return `{"upstream":${jsonText(upstream.id)}${other}${answered}${failed},"reused":${attempt.reusedConnection}`;
 }
 
 function errorText(error: WeldrError): string {

@@ -1,5 +1,6 @@
 // Field sections of HTTP/1.1: the strict reader of header and trailer lines that both directions share.
 
+import { markOf } from '../../request/field-name.ts';
 import { field, fieldKind } from '../exchange/field-names.ts';
 import {
   FieldNotes,
@@ -31,6 +32,7 @@ export class FieldReader extends FieldNotes {
     let runStart = start;
     let runEnd = start;
     let count = 0;
+    let marks = 0;
     let pos = start;
     for (;;) {
       if (pos >= end) return incomplete;
@@ -38,11 +40,12 @@ export class FieldReader extends FieldNotes {
       if (c === CR) {
         if (pos + 1 >= end) return incomplete;
         if (text.charCodeAt(pos + 1) !== LF) return this.refuse('a bare CR');
-        this.headers.pushLines(lines + text.slice(runStart, runEnd));
+        this.headers.pushLines(lines + text.slice(runStart, runEnd), marks);
         return pos + 2;
       }
       if (count >= maxCount) return tooMany;
       const nameStart = pos;
+      const first = c;
       let hash = 0;
       while (tokenChar[c] === 1) {
         hash = (hash * 31 + (c | 0x20)) | 0;
@@ -79,7 +82,10 @@ export class FieldReader extends FieldNotes {
       }
       const asItIs = text.charCodeAt(nameEnd + 1) === SP && valueStart === nameEnd + 2 && valueEnd === pos;
       pos += 2;
-      if (passes) count++;
+      if (passes) {
+        count++;
+        marks |= markOf(nameEnd - nameStart, first);
+      }
       if (passes && asItIs) {
         runEnd = pos;
         continue;
