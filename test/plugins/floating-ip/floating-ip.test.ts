@@ -7,8 +7,9 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { parseAddress } from '../../../plugins/floating-ip/address.ts';
+import { type FloatingAddress, parseAddress } from '../../../plugins/floating-ip/address.ts';
 import { floatingIp } from '../../../plugins/floating-ip/index.ts';
+import { linkLocalAddress } from '../../../plugins/floating-ip/neighbour-solicitation.ts';
 import { until } from '../../cluster/etcd-node.ts';
 import { HolderWatch } from '../../cluster/holder-watch.ts';
 import { Lab, type LabMachine, whyNoLab } from '../../cluster/lab.ts';
@@ -19,6 +20,12 @@ const test = suite('floating-ip', { timeoutMs: 180_000 });
 const missing = whyNoLab();
 const v4 = '10.77.0.100';
 const v6 = 'fd00:77::100';
+
+function parsed(text: string): FloatingAddress {
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`${text} is no address`);
+  return address;
+}
 
 /** An AddressHolder in a machine. */
 class Driver {
@@ -193,24 +200,30 @@ inLab(
   },
 );
 
-inLab('an address that a foreign host answers for is not held until it does not any more', async lab => {
-  const machine = lab.machine('a', 21);
-  const foreign = lab.machine('f', 51);
-  foreign.run('ip', ['addr', 'add', `${v4}/24`, 'dev', 'eth0']);
-  const driver = new Driver(machine, [`${v4}/24`]);
-  assert.is(await driver.ask('check'), undefined);
-  await driver.ask('hold', 60_000);
-  await until('it is said', () => driver.log.includes('in use by another host'));
-  const mac = foreign.run('cat', ['/sys/class/net/eth0/address']).trim();
-  assert.match(driver.log, mac);
-  await driver.ask('hold', 60_000);
-  assert.not.ok(machine.has(v4));
-  foreign.run('ip', ['addr', 'del', `${v4}/24`, 'dev', 'eth0']);
-  await until('it is held', async () => {
-    await driver.ask('hold', 60_000);
-    return machine.holds(v4);
-  });
-});
+for (const { family, ip, text } of [parsed(`${v4}/24`), parsed(`${v6}/64`)]) {
+  inLab(
+    `an IPv${family} address that a foreign host answers for is not held until it does not any more`,
+    async lab => {
+      const machine = lab.machine('a', 21);
+      const foreign = lab.machine('f', 51);
+      foreign.run('ip', ['addr', 'add', text, 'dev', 'eth0', ...(family === 6 ? ['nodad'] : [])]);
+      await until('the machine can ask', () => !/tentative/.test(machine.run('ip', ['-6', 'addr'])), 10_000);
+      const driver = new Driver(machine, [text]);
+      assert.is(await driver.ask('check'), undefined);
+      await driver.ask('hold', 60_000);
+      await until('it is said', () =>
+        driver.log.includes(`${ip} is in use by another host (${foreign.mac})`),
+      );
+      await driver.ask('hold', 60_000);
+      assert.not.ok(machine.has(ip));
+      foreign.run('ip', ['addr', 'del', text, 'dev', 'eth0']);
+      await until('it is held', async () => {
+        await driver.ask('hold', 60_000);
+        return machine.holds(ip);
+      });
+    },
+  );
+}
 
 inLab('a start takes away what an earlier one left', async lab => {
   const machine = lab.machine('a', 21);
@@ -309,6 +322,19 @@ inLab('a freeze at any moment of a renewal does not bring the address back', asy
     await sleep(turn);
     await freezeBeyondTheLease(machine, driver);
   }
+});
+
+test('neighbours are asked from a link-local address of the interface that is in use', () => {
+  const [own, tentative, failed] = ['80', 'c0', '88'].map(
+    (flags, i) => `fe80000000000000001122fffe33445${i} 02 40 20 ${flags}     eth0\n`,
+  );
+  const others = `fd000077000000000000000000000015 02 40 00 82     eth0
+fe80000000000000001122fffe334459 03 40 20 80     eth1\n`;
+  assert.is(linkLocalAddress(`${others}${tentative}${failed}`, 'eth0'), undefined);
+  assert.is(
+    linkLocalAddress(`${others}${tentative}${own}`, 'eth0'),
+    'fe80:0000:0000:0000:0011:22ff:fe33:4450',
+  );
 });
 
 test('addresses are parsed, and what is none is refused with its place', () => {
