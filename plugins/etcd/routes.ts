@@ -2,6 +2,7 @@
 
 import { describeError } from '../../core/errors.ts';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
+import { addressView } from './address-view.ts';
 import { addressOf, type ClusterNode } from './cluster-node.ts';
 import { askMembers } from './etcd-members.ts';
 import type { NodeReport } from './membership.ts';
@@ -40,7 +41,13 @@ export async function describeCluster(node: ClusterNode) {
     leader: leader ?? null,
     leaderSince: leader === undefined ? 0 : election.since,
     election: standing,
-    address: addressIn(node, nodes),
+    address: addressView({
+      nodeName: options.nodeName,
+      own: addressOf(node.addresses),
+      leader: watch.leader,
+      whyNobody: watch.standing.reason,
+      nodes,
+    }),
     stale: store.stale || reason !== undefined,
     ...(reason !== undefined && { reason }),
     revision: store.revision,
@@ -81,28 +88,6 @@ function describeCandidate({ candidate: { board } }: ClusterNode, name: string) 
     ...(candidacy?.unfit !== undefined && { unfit: candidacy.unfit }),
     ...(rest !== undefined && { maintenance: { by: rest.by, since: rest.at } }),
   };
-}
-
-/** Who holds the service address; undefined: no node keeps one. */
-function addressIn(
-  { options, addresses, watch }: ClusterNode,
-  nodes: readonly NodeReport[],
-): { held: boolean; by: string | null; reason?: string } | undefined {
-  const { nodeName } = options;
-  const own = addressOf(addresses);
-  if (own?.held) return { held: true, by: nodeName };
-  const { leader, standing } = watch;
-  if (own === undefined && nodes.every(({ address }) => address === undefined)) return undefined;
-  // What a node reported before it was cut off does not count.
-  const told = leader === nodeName ? own : nodes.find(({ node }) => node === leader)?.address;
-  if (told?.held === true && leader !== undefined) return { held: true, by: leader };
-  const reason =
-    leader === undefined
-      ? (standing.reason ?? 'nobody leads')
-      : told === undefined
-        ? `${leader} leads, and keeps no address`
-        : (told.reason ?? `${leader} leads, and does not hold it yet`);
-  return { held: false, by: null, reason };
 }
 
 function inMs(ms: number | undefined): number | null {

@@ -17,6 +17,9 @@ export const tolerance = 1.4;
 export const goals = {
   stop: { label: 'Weldr is stopped (SIGTERM)', limit: 200, unbroken: true },
   reload: { label: 'Weldr is reloaded (SIGHUP)', limit: 200, unbroken: true },
+  upgrade: { label: '`weldr upgrade` of the active Weldr', limit: 200, unbroken: true },
+  upgradePassive: { label: 'the other Weldr goes to a later version', limit: 0, unbroken: true },
+  upgradeActive: { label: 'then the active one does' },
   handOver: { label: '`weldr cluster hand-over`', limit: 200, unbroken: true },
   killed: { label: 'the manager is killed (-9)', limit: 600 },
   frozen: { label: 'the manager is frozen for 6 s', limit: 1000 },

@@ -91,7 +91,10 @@ const { runs, words, variant, etcd, weldrs } = settings;
 
 const isChosen = ({ name }: { readonly name: string }) =>
   words.every(word => name.toLowerCase().includes(word.toLowerCase()));
-const own = scenarios.filter(scenario => isChosen(scenario) && !(variant === 'apart' && scenario.sharedOnly));
+const wanted = scenarios.filter(
+  scenario => isChosen(scenario) && !(variant === 'apart' && scenario.sharedOnly),
+);
+const own = wanted.filter(({ missing: whyNot }) => whyNot?.() === undefined);
 const whyNotBeside = settings.keepalived ? whyNoKeepalived() : 'it is not wanted';
 const beside = whyNotBeside === undefined ? keepalivedScenarios.filter(isChosen) : [];
 if (own.length + beside.length === 0)
@@ -201,6 +204,10 @@ function print({ who, scenario, run, load, figures: measured, checks, ...rest }:
 const ownLeft = left(ownVisits, 'weldr');
 const besideLeft = left(besideVisits, 'keepalived');
 console.log(`about ${minutes(estimate([...ownLeft, ...besideLeft]))}; raw figures go to ${figures.path}`);
+for (const { name, missing: whyNot } of wanted) {
+  const reason = whyNot?.();
+  if (reason !== undefined) console.log(`not played: ${name}: ${reason}`);
+}
 if (whyNotBeside !== undefined) console.log(`keepalived is not played: ${whyNotBeside}`);
 for (let run = 1; run <= runs; run++) {
   for (const next of ownLeft.filter(candidate => candidate.run === run)) {

@@ -22,6 +22,8 @@ export interface Scenario<W extends Site = World> {
   readonly short?: true;
   /** Not where etcd has machines of its own. */
   readonly sharedOnly?: true;
+  /** Why it cannot be played here; undefined: it can. */
+  readonly missing?: () => string | undefined;
   play(stage: Stage<W>): Promise<void>;
 }
 

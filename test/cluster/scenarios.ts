@@ -5,10 +5,12 @@ import { networkScenarios } from './network-scenarios.ts';
 import { plannedScenarios } from './planned-scenarios.ts';
 import { processScenarios } from './process-scenarios.ts';
 import type { Scenario } from './scenario.ts';
+import { upgradeScenarios } from './upgrade-scenarios.ts';
 
 /** All of them. */
 export const scenarios: readonly Scenario[] = [
   ...plannedScenarios,
+  ...upgradeScenarios,
   ...processScenarios,
   ...machineScenarios,
   ...etcdScenarios,

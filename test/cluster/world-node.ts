@@ -3,16 +3,16 @@ import type { ChildProcess } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { childrenOf, makeFolder } from '../support/weldr.ts';
+import { installedCommand, type PackageVersion, type VersionPackages } from '../support/version-package.ts';
+import { childrenOf, commandFrom, isRunning, makeFolder } from '../support/weldr.ts';
+import { until } from './etcd-node.ts';
 import type { LabMachine, ProgramResult } from './lab-machine.ts';
 
-const project = fileURLToPath(new URL('../..', import.meta.url));
-const command = join(project, 'bin/weldr.ts');
 const errorLevel = 50;
 
 const record = z.looseObject({ level: z.number(), time: z.iso.datetime(), msg: z.string().default('') });
+const taken = z.looseObject({ msg: z.literal('another process has taken over'), successor: z.number() });
 const reasons = z.looseObject({
   stale: z.boolean(),
   leader: z.string().nullable(),
@@ -38,8 +38,12 @@ export class WorldNode {
   readonly machine: LabMachine;
   /** The lines that it logged. */
   readonly lines: string[] = [];
-  private readonly folder = makeFolder(project);
+  private readonly folder = makeFolder();
   private child: ChildProcess | undefined;
+  /** The manager that has taken the place of the one that was started. */
+  private successor: number | undefined;
+  /** What Node is given to run the command `weldr`. */
+  private command = commandFrom();
 
   constructor(name: string, machine: LabMachine, config: string) {
     this.name = name;
@@ -48,7 +52,8 @@ export class WorldNode {
   }
 
   start(): void {
-    this.child = this.machine.spawn(process.execPath, ['-C', 'weldr-source', command, 'start'], {
+    this.successor = undefined;
+    this.child = this.machine.spawn(process.execPath, [...this.command, 'start'], {
       cwd: this.folder,
       env: { ...process.env, NODE_ENV: 'production' },
     });
@@ -57,14 +62,36 @@ export class WorldNode {
     }
   }
 
+  /** Puts a version of the package where the one that runs was read from, as npm does. */
+  install(packages: VersionPackages, version: PackageVersion): void {
+    packages.install(version, this.folder);
+    this.command = installedCommand(this.folder);
+  }
+
+  /** `weldr upgrade`: another process takes the place of this one. Resolves when it has. */
+  async upgrade(): Promise<ProgramResult> {
+    const from = this.lines.length;
+    const result = await this.weldr('upgrade');
+    if (result.code !== 0) return result;
+    await until(`${this.name} names its successor`, () => {
+      for (const line of this.lines.slice(from)) {
+        this.successor = taken.safeParse(parsed(line)).data?.successor ?? this.successor;
+      }
+      return this.successor !== undefined;
+    });
+    return result;
+  }
+
   /** The manager's process. */
   get pid(): number {
+    if (this.successor !== undefined) return this.successor;
     const { pid } = this.child ?? {};
     if (pid === undefined) throw new Error(`${this.name} does not run`);
     return pid;
   }
 
   get runs(): boolean {
+    if (this.successor !== undefined) return isRunning(this.successor);
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
@@ -85,16 +112,22 @@ export class WorldNode {
 
   /** Signals the manager; resolves when it is gone for SIGTERM and SIGKILL. */
   async signal(signal: NodeJS.Signals): Promise<void> {
-    const { child } = this;
+    const { child, successor } = this;
     if (child === undefined || !this.runs) return;
+    const ends = signal === 'SIGTERM' || signal === 'SIGKILL';
+    if (successor !== undefined) {
+      process.kill(successor, signal);
+      if (ends) await until(`${this.name} ends`, () => !isRunning(successor), 20_000);
+      return;
+    }
     const gone = new Promise(resolve => child.once('exit', resolve));
     child.kill(signal);
-    if (signal === 'SIGTERM' || signal === 'SIGKILL') await gone;
+    if (ends) await gone;
   }
 
   /** Runs the command `weldr` on its machine. */
   async weldr(...args: string[]): Promise<ProgramResult> {
-    return await this.machine.result(process.execPath, ['-C', 'weldr-source', command, ...args], {
+    return await this.machine.result(process.execPath, [...this.command, ...args], {
       cwd: this.folder,
     });
   }
@@ -155,7 +188,6 @@ export class WorldNode {
   }
 }
 
-/** Is it a worker, and not another child of the manager? */
 /** Empty: it has ended. */
 function commandOf(pid: number): string {
   try {

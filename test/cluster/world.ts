@@ -1,5 +1,6 @@
 // World: the documented cluster on a site of the lab: Weldr on machines a and b, etcd on a, b and c.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type PackageVersion, VersionPackages } from '../support/version-package.ts';
 import { EtcdCluster, type EtcdMemberPlace } from './etcd-cluster.ts';
 import { until } from './etcd-node.ts';
 import type { LabMachine } from './lab-machine.ts';
@@ -41,6 +42,8 @@ export interface WorldOptions {
   /** Each Weldr has failsafe. */
   readonly failsafe?: true;
   readonly checkEvery?: string;
+  /** What runs is a package of this version, not the working tree; see `packages`. */
+  readonly version?: PackageVersion;
   /** Nobody may hold the address in this world, so its start does not wait for that. */
   readonly holderless?: true;
 }
@@ -54,11 +57,14 @@ export class World extends Site {
   readonly nodes: WorldNode[] = [];
   private readonly etcdMachines: readonly LabMachine[];
   private readonly etcds: EtcdCluster[] = [];
+  /** Versions to install, where `version` is an option. */
+  readonly packages: VersionPackages | undefined;
 
   private constructor(options: WorldOptions) {
     const apart = options.variant === 'apart';
     super(options.weldrs ?? 2, apart ? ['main', 'control'] : ['main']);
     this.options = options;
+    this.packages = options.version === undefined ? undefined : new VersionPackages();
     const [a, b] = [...this.machines.values()];
     this.etcdMachines =
       apart || a === undefined || b === undefined
@@ -170,6 +176,7 @@ export class World extends Site {
     } finally {
       for (const node of this.nodes) node.remove();
       for (const etcd of this.etcds) await etcd.close();
+      this.packages?.remove();
     }
   }
 
@@ -195,8 +202,11 @@ export class World extends Site {
   }
 
   private startWeldrs(): void {
+    const { version } = this.options;
     for (const [name, machine] of this.machines) {
-      this.nodes.push(new WorldNode(name, machine, this.config(name, machine)));
+      const node = new WorldNode(name, machine, this.config(name, machine));
+      if (this.packages !== undefined && version !== undefined) node.install(this.packages, version);
+      this.nodes.push(node);
     }
     for (const node of this.nodes) node.start();
   }
