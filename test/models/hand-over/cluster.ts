@@ -3,8 +3,10 @@
 // its majority. It looks for two machines that hold the address at once, and for an address that nobody holds though
 // all is well.
 import { Chance, EventQueue } from '../../../benchmark/event-queue.ts';
+import type { BoardView } from './board.ts';
 import { LeaseService } from './lease-service.ts';
 import { Machine } from './machine.ts';
+import type { Manager } from './manager.ts';
 import { Network } from './network.ts';
 import type { Adversary, Protocol } from './protocol.ts';
 
@@ -36,12 +38,17 @@ export class Cluster {
     this.chance = new Chance(seed * 7919);
     this.net = new Network(this);
     const { queue, chance } = this;
-    const gone = () => {
-      for (const { manager } of this.machines) manager?.keyIsGone();
+    const told = {
+      deleted: () => {
+        for (const { manager } of this.machines) manager?.keyIsGone();
+      },
+      board: (view: BoardView) => {
+        for (const { manager } of this.machines) if (manager?.alive) this.tellOfBoard(manager, view);
+      },
     };
     this.etcds = Array.from(
       { length: a.split ? 3 : 1 },
-      (_, identity) => new LeaseService(queue, chance, p.lease, gone, identity),
+      (_, identity) => new LeaseService(queue, chance, p.lease, told, identity),
     );
     for (let i = 0; i < a.nodes; i++) this.machines.push(new Machine(this, i));
   }
@@ -72,6 +79,13 @@ export class Cluster {
     this.lookForHolder();
   }
 
+  /** The watch of the board. */
+  private tellOfBoard(manager: Manager, view: BoardView): void {
+    const { queue, net } = this;
+    if (!this.p.orders || queue.now < manager.machine.etcdCutUntil) return;
+    queue.at(queue.now + net.delay(), () => manager.step(() => manager.candidate?.sees(view)));
+  }
+
   private lookForHolder(): void {
     if (!this.mustHold || this.machines.some(({ kernel }) => kernel.held)) return;
     this.mustHold = false;
@@ -89,6 +103,7 @@ export class Cluster {
     if (chance.happens(0.5)) this.cutOffLeader();
     queue.at(this.stormEnds, () => {
       this.stormy = false;
+      for (const { board } of this.etcds) for (const { name } of machines) board.rest(name, false);
       const calmEnds = this.stormEnds + a.calm;
       // Some may stay dead, the others are there from now on.
       let dead = a.dead;
@@ -201,6 +216,10 @@ export class Cluster {
     const { chance, machines } = this;
     const { manager } = machine;
     if (!manager?.alive) return;
+    if (manager.candidate !== undefined) {
+      this.orderOf(manager, span);
+      return;
+    }
     const others = machines.filter(other => other !== machine);
     const next = chance.happens(0.5) ? others[Math.floor(chance.between(0, others.length))]?.name : undefined;
     const ends = chance.happens(0.6);
@@ -209,6 +228,65 @@ export class Cluster {
       manager.resign(() => {
         if (ends) this.killManager(machine, span);
       }, next);
+    });
+  }
+
+  /** A node is stopped, an operator has one hand over to another, or puts one in maintenance for a while. */
+  private orderOf(manager: Manager, span: number): void {
+    const { chance, machines } = this;
+    const { candidate, machine } = manager;
+    const kind = chance.next();
+    const any = () => machines[Math.floor(chance.between(0, machines.length))]?.name ?? 0;
+    if (kind < 0.4) {
+      manager.step(() => {
+        manager.retired = true;
+        candidate?.leave(() => manager.resign(() => this.killManager(machine, span)));
+      });
+    } else if (kind < 0.5) {
+      this.orderInTrouble(manager);
+    } else if (kind < 0.8) {
+      const from = manager.etcd.key?.node ?? any();
+      const to = any();
+      if (from !== to) manager.step(() => candidate?.order(from, to));
+    } else {
+      const { board } = manager.etcd;
+      const node = any();
+      board.rest(node, true);
+      this.inStorm(span, () => board.rest(node, false));
+    }
+  }
+
+  /** The next leader is cut off when it has said that it is ready, until its lease is old, and again soon after it leads. */
+  private orderInTrouble(manager: Manager): void {
+    const { chance, machines, p } = this;
+    const from = manager.etcd.key?.node;
+    const others = machines.filter(({ name }) => name !== from);
+    const to = others[Math.floor(chance.between(0, others.length))];
+    if (from === undefined || to === undefined) return;
+    manager.step(() => manager.candidate?.order(from, to.name));
+    const cut = (ms: number) => {
+      to.etcdCutUntil = Math.max(to.etcdCutUntil, Math.min(this.stormEnds, this.queue.now + ms));
+    };
+    const { board } = manager.etcd;
+    const isReady = () => {
+      const { order, candidacies } = board.view;
+      return order?.to === to.name && candidacies.get(to.name)?.answer?.order === order.id;
+    };
+    this.soon(isReady, () => cut(chance.between(0.1, 0.6) * p.lease));
+    this.soon(
+      () => to.manager?.session !== undefined,
+      () => {
+        cut(3 * p.lease);
+        to.peersCutUntil = to.etcdCutUntil;
+      },
+    );
+  }
+
+  /** Lets something happen as soon as something is so, if it comes to be so within two seconds of a bad day. */
+  private soon(isSo: () => boolean, fn: () => void, tries = 200): void {
+    this.inStorm(10, () => {
+      if (isSo()) fn();
+      else if (tries > 0) this.soon(isSo, fn, tries - 1);
     });
   }
 }

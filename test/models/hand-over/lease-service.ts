@@ -1,12 +1,18 @@
 // A model of etcd as the election sees it: one key with a lease, terms of Raft, and the ways in which it is late or
 // its leader is not what it was. Times are true times in ms.
 import type { Chance, EventQueue } from '../../../benchmark/event-queue.ts';
+import { Board, type BoardView } from './board.ts';
+
+/** A lease. */
+export interface EtcdLease {
+  expiry: number;
+}
 
 /** The key `leader`. */
 export interface LeaderKey {
   readonly revision: number;
   readonly node: number;
-  expiry: number;
+  readonly lease: EtcdLease;
 }
 
 /** Who may go on without etcd: the leader, by the word of all members. */
@@ -22,6 +28,8 @@ export interface Won {
   readonly released: boolean;
   /** The revision of the leadership before. */
   readonly before: number;
+  /** In which it was won. */
+  readonly term: number;
 }
 
 const electionTimeout = 1000;
@@ -38,6 +46,8 @@ export class LeaseService {
   next: number | undefined;
   /** The list of failsafe. */
   list: FailsafeList | undefined;
+  /** What is said of who is to lead. */
+  readonly board: Board;
   /** Nodes that are there, and until when. */
   readonly nodes = new Map<number, number>();
   private readonly queue: EventQueue;
@@ -52,12 +62,21 @@ export class LeaseService {
   private staleUntil = 0;
   private elections = 0;
   private readonly deleted: () => void;
+  /** Leases that no key holds yet. */
+  private readonly leases = new Set<EtcdLease>();
 
-  constructor(queue: EventQueue, chance: Chance, lease: number, deleted: () => void, identity = 0) {
+  constructor(
+    queue: EventQueue,
+    chance: Chance,
+    lease: number,
+    told: { deleted: () => void; board: (view: BoardView) => void },
+    identity = 0,
+  ) {
     this.queue = queue;
     this.chance = chance;
     this.lease = lease;
-    this.deleted = deleted;
+    this.deleted = told.deleted;
+    this.board = new Board(queue, chance, told.board);
     this.identity = identity;
     this.newRate();
     queue.at(chance.between(0, expiryCheck), () => this.checkExpiry());
@@ -72,15 +91,34 @@ export class LeaseService {
     return this.queue.now < this.staleUntil;
   }
 
-  /** Wins the key if nobody has it. `leaseFrom`: when the lease was granted. */
-  take(node: number, leaseFrom: number): Won | undefined {
-    if (this.key !== undefined) return undefined;
+  /** Of Raft. */
+  get term(): number {
+    return this.elections;
+  }
+
+  grant(from = this.queue.now): EtcdLease {
+    const lease = { expiry: from + this.lease * this.rate };
+    this.leases.add(lease);
+    return lease;
+  }
+
+  /** False: it has expired. */
+  renewLease(lease: EtcdLease): boolean {
+    if (this.queue.now >= lease.expiry) return false;
+    lease.expiry = this.queue.now + this.lease * this.rate;
+    return true;
+  }
+
+  /** Wins the key if nobody has it. */
+  take(node: number, lease: EtcdLease): Won | undefined {
+    if (this.key !== undefined || this.queue.now >= lease.expiry) return undefined;
+    this.leases.delete(lease);
     const { released, last } = this;
     this.released = false;
     this.next = undefined;
     this.last = ++this.revisions;
-    this.key = { node, revision: this.last, expiry: leaseFrom + this.lease * this.rate };
-    return { revision: this.last, released, before: last };
+    this.key = { node, revision: this.last, lease };
+    return { revision: this.last, released, before: last, term: this.term };
   }
 
   /** Writes the list of failsafe, if the leadership and the list are as they were seen. */
@@ -99,9 +137,7 @@ export class LeaseService {
    * (etcd, server/lease/lessor.go Renew).
    */
   renew(revision: number): boolean {
-    if (this.key?.revision !== revision || this.queue.now >= this.key.expiry) return false;
-    this.key.expiry = this.queue.now + this.lease * this.rate;
-    return true;
+    return this.key?.revision === revision && this.renewLease(this.key.lease);
   }
 
   /** Ends a leadership; `compare`: if it is this one. */
@@ -123,7 +159,9 @@ export class LeaseService {
       if (election !== this.elections) return;
       this.newRate();
       // A new leader gives every lease its full time, and an election timeout more.
-      if (this.key !== undefined) this.key.expiry = queue.now + (this.lease + electionTimeout) * this.rate;
+      const expiry = queue.now + (this.lease + electionTimeout) * this.rate;
+      if (this.key !== undefined) this.key.lease.expiry = expiry;
+      for (const lease of this.leases) lease.expiry = expiry;
       for (const [node, expiry] of this.nodes) this.nodes.set(node, Math.max(expiry, queue.now + 10_000));
     });
   }
@@ -133,7 +171,8 @@ export class LeaseService {
     queue.at(queue.now + expiryCheck, () => this.checkExpiry());
     if (!this.hasLeader) return;
     for (const [node, expiry] of this.nodes) if (queue.now >= expiry) this.nodes.delete(node);
-    if (key === undefined || queue.now < key.expiry) return;
+    for (const lease of this.leases) if (queue.now >= lease.expiry) this.leases.delete(lease);
+    if (key === undefined || queue.now < key.lease.expiry) return;
     // Once proposed it is done, whatever renewals come meanwhile.
     queue.at(queue.now + chance.between(1, 60), () => {
       if (this.key === key) this.remove();

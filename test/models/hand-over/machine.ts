@@ -10,6 +10,8 @@ export class Machine {
   readonly name: number;
   readonly kernel: Kernel;
   frozenUntil = 0;
+  /** As a candidate. */
+  readonly priority: number;
   /** How many tickets for its fence there were. */
   tickets = 0;
   /** Cut off from etcd, and from the other nodes, until these times. */
@@ -24,6 +26,7 @@ export class Machine {
   constructor(cluster: Cluster, name: number) {
     this.cluster = cluster;
     this.name = name;
+    this.priority = 100 + (name % 2) * 50;
     // Two clocks differ by 1 % at most.
     this.rate = 1 + cluster.chance.between(-0.005, 0.005);
     this.kernel = new Kernel(this);

@@ -1,8 +1,9 @@
 // A model of the manager: its part in the election, and the orders that it gives to its holder.
+import { type Candidate, createCandidate, type ReadyLease } from './candidate.ts';
 import type { Failsafe } from './failsafe.ts';
 import { createFailsafe } from './failsafe.ts';
 import type { Holder } from './holder.ts';
-import type { LeaseService, Won } from './lease-service.ts';
+import type { EtcdLease, LeaseService, Won } from './lease-service.ts';
 import type { Machine } from './machine.ts';
 import { Pipe } from './pipe.ts';
 import { Process } from './process.ts';
@@ -30,6 +31,7 @@ export class Manager extends Process {
   /** From its holder. */
   readonly pipe: Pipe;
   readonly failsafe: Failsafe | undefined;
+  readonly candidate: Candidate | undefined;
   session: Session | undefined;
   campaigning = false;
   /** It has no part in the election any more. */
@@ -48,6 +50,7 @@ export class Manager extends Process {
     this.pipe = new Pipe(this);
     this.etcdNumber = Math.floor(chance.between(0, etcds.length));
     this.failsafe = p.failsafe ? createFailsafe(this) : undefined;
+    this.candidate = p.orders ? createCandidate(this) : undefined;
   }
 
   /** The member that it asks. */
@@ -72,7 +75,10 @@ export class Manager extends Process {
   /** Looks each second, besides the watch. */
   private look(): void {
     const { chance } = this.machine.cluster;
-    if (this.etcd.key === undefined && this.machine.now >= this.machine.etcdCutUntil) this.campaign();
+    if (this.machine.now >= this.machine.etcdCutUntil) {
+      this.candidate?.leaderIs(this.etcd.key?.node);
+      if (this.etcd.key === undefined) this.campaign();
+    }
     this.askIdentity();
     this.failsafe?.look();
     this.after(chance.between(900, 1100), () => this.look());
@@ -82,7 +88,12 @@ export class Manager extends Process {
   keyIsGone(): void {
     const { queue, net } = this.machine.cluster;
     if (this.machine.now < this.machine.etcdCutUntil) return;
-    queue.at(this.machine.now + net.delay(), () => this.step(() => this.campaign()));
+    queue.at(this.machine.now + net.delay(), () =>
+      this.step(() => {
+        this.candidate?.leaderIs(this.etcd.key?.node);
+        this.campaign();
+      }),
+    );
   }
 
   /** Takes the leadership if nobody has it; a session that etcd has lost is taken anew. */
@@ -98,6 +109,11 @@ export class Manager extends Process {
     };
     const asked = this.machine.clock();
     const early = this.failsafe?.isEarly ?? false;
+    const ready = this.candidate?.takeReady();
+    if (ready !== undefined) {
+      this.take(ready.lease, won => this.countFrom(won, ready), done, early);
+      return;
+    }
     let grantedAt = now;
     net.request(
       this,
@@ -106,21 +122,7 @@ export class Manager extends Process {
       () => {
         grantedAt = this.machine.now;
       },
-      () =>
-        net.request(
-          this,
-          etcd,
-          'commit',
-          () =>
-            this.failsafe === undefined || this.failsafe.mayTake(etcd, early)
-              ? etcd.take(this.machine.name, grantedAt)
-              : undefined,
-          won => {
-            done();
-            if (won !== undefined) this.won(won, asked);
-          },
-          done,
-        ),
+      () => this.take(etcd.grant(grantedAt), () => asked, done, early),
       () => {
         done();
         this.otherMember();
@@ -128,9 +130,35 @@ export class Manager extends Process {
     );
   }
 
+  private take(lease: EtcdLease, asked: (won: Won) => number, done: () => void, early: boolean): void {
+    const { etcd } = this;
+    this.machine.cluster.net.request(
+      this,
+      etcd,
+      'commit',
+      () =>
+        this.failsafe === undefined || this.failsafe.mayTake(etcd, early)
+          ? etcd.take(this.machine.name, lease)
+          : undefined,
+      won => {
+        done();
+        if (won !== undefined) this.won(won, asked(won));
+      },
+      done,
+    );
+  }
+
+  /** Winning confirms a lease as it was renewed last within the same term, and else as it was granted. */
+  private countFrom({ term }: Won, ready: ReadyLease): number {
+    const { p } = this.machine.cluster;
+    if (!p.countReadyFromRenewal) return this.machine.clock();
+    return ready.term === term ? ready.asked : ready.grantedAsked;
+  }
+
   private mayStand(): boolean {
     const { cluster, name } = this.machine;
     const { etcd } = this;
+    if (this.candidate !== undefined && !this.candidate.mayStand()) return false;
     if (this.seen.last !== etcd.last) this.seen = { last: etcd.last, at: this.machine.clock() };
     if (
       etcd.next !== undefined &&

@@ -17,6 +17,7 @@ export interface LeftOut extends Setting {
 }
 
 const failsafe = { failsafe: true };
+const orders = { orders: true };
 const byLifetime = { fence: false };
 const short = { lease: 1000, renew: 150, holdOff: 100 };
 
@@ -34,6 +35,16 @@ export const sound: Readonly<Record<string, Setting>> = {
     a: adversary,
   },
   'failsafe, a pair': { p: { ...protocol, ...failsafe }, a: { ...adversary, nodes: 2 } },
+  'orders to hand over, ready leases, priorities and maintenance': {
+    p: { ...protocol, ...orders },
+    a: adversary,
+  },
+  'orders, a lease of 1 s': { p: { ...protocol, ...orders, ...short }, a: adversary },
+  'orders, the lifetime of the address alone': { p: { ...protocol, ...orders, ...byLifetime }, a: adversary },
+  'orders, a pair with failsafe': {
+    p: { ...protocol, ...orders, ...failsafe },
+    a: { ...adversary, nodes: 2 },
+  },
   'an etcd that is three': { p: protocol, a: { ...adversary, split: true } },
 };
 
@@ -65,6 +76,7 @@ export const needed: readonly LeftOut[] = [
   without('keeping the key until the address is gone', { keepKeyUntilGone: false }, 79),
   without('stepping down when the holder refuses', { stepDownWhenRefused: false }, 93, {}, 'nobody'),
   without('an end of the preference of a named node', { preference: 1e9 }, 268, {}, 'nobody'),
+  without('counting a ready lease from its renewal', { ...orders, countReadyFromRenewal: false }, 270),
   without("comparing the members' identity", { compareIdentity: false }, 1, { split: true }),
   without("every member's promise", { ...failsafe, askAll: false }, 4),
   without('members that keep their promise', { ...failsafe, keepPromise: false }, 5),

@@ -23,6 +23,11 @@ export interface Protocol {
   readonly silence: number;
   /** How long nodes other than the one that is named in a hand-over stand back. */
   readonly preference: number;
+  /** Hand over by orders that the next leader has answered, with a lease ready; priorities and maintenance. */
+  readonly orders: boolean;
+  /** How long nodes leave a free leadership to the one that an order names, and to one of a higher priority. */
+  readonly behindChosen: number;
+  readonly behindAnother: number;
   /** Without a majority of etcd go on by the word of all other candidates. */
   readonly failsafe: boolean;
   /** How long that word counts. */
@@ -65,6 +70,9 @@ export interface Protocol {
   /** Do not lead while members of etcd differ in their identity, or a majority of them has not told it. */
   readonly compareIdentity: boolean;
 
+  /** Count a lease that was granted ahead from its last renewal, not from when the key was won. */
+  readonly countReadyFromRenewal: boolean;
+
   // --- precautions of failsafe -----------------------------------------------------------------------------------
 
   /** Ask every member, not a majority of them. */
@@ -100,6 +108,9 @@ export const protocol: Protocol = {
   commandTime,
   silence: 600,
   preference: 1500,
+  orders: false,
+  behindChosen: 1000,
+  behindAnother: 150,
   failsafe: false,
   promise: 2300,
   peerPatience: 250,
@@ -119,6 +130,7 @@ export const protocol: Protocol = {
   oneCommandAtATime: true,
   stepDownWhenRefused: true,
   compareIdentity: true,
+  countReadyFromRenewal: true,
   askAll: true,
   countPromiseFromAsking: true,
   keepPromise: true,
