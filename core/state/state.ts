@@ -83,6 +83,8 @@ export class State {
     { readonly base: Base | undefined; readonly layer: OperatorLayer; readonly entity: Entity | undefined }
   >();
   private readonly reported = new WeakMap<Row, Set<string>>();
+  /** Kinds that rows have and nobody here, which was said. */
+  private readonly unknownKinds = new Set<string>();
   /** The last write of each row that is under way. */
   private readonly turns = new Map<string, Promise<unknown>>();
   private store: StateStore | undefined;
@@ -97,6 +99,7 @@ export class State {
   /** Makes a kind known; its rows are in force from then on. */
   register(host: KindHost): void {
     this.kinds.set(host.kind.name, host);
+    this.unknownKinds.delete(host.kind.name);
   }
 
   /** Makes a kind unknown: its rows stay, and have no effect. */
@@ -480,6 +483,7 @@ export class State {
 
   /** What has a key that its kind cannot have stays in the store, and has no effect. */
   private expectKey({ kind, key, row }: RowChange): boolean {
+    if (row !== undefined && !this.kinds.has(kind)) this.reportKind(row);
     const isKey = this.kinds.get(kind)?.kind.isKey(key) ?? true;
     if (!isKey && row !== undefined)
       this.reportOnce(row, `there can be no ${kind} of this key: it has no effect`);
@@ -498,6 +502,16 @@ export class State {
     const entity = effective(host.kind, { base, row, layer, report });
     this.merged.set(row, { base, layer, entity });
     return entity;
+  }
+
+  /** Once for all rows of a kind: a later version, or a plugin that only others' configs have, keeps them. */
+  private reportKind(row: Row): void {
+    if (this.unknownKinds.has(row.kind)) return;
+    this.unknownKinds.add(row.kind);
+    this.options.report(
+      row,
+      `neither this version nor a plugin of its config knows a ${row.kind}: it is kept, as all of its kind, and has no effect`,
+    );
   }
 
   private reportOnce(row: Row, problem: string): void {

@@ -53,6 +53,8 @@ export interface WeldrOptions {
   readonly folder?: string;
   /** The folder of the code that runs; default: this project. */
   readonly root?: string;
+  /** What Node is given to run the command; default: of that folder. */
+  readonly command?: readonly string[];
   /** A line of shell that comes before it, such as `ulimit -n 256`. */
   readonly shell?: string;
   /** File descriptors of this process that it gets as 3 and so on. */
@@ -102,7 +104,7 @@ export async function startWeldr(options: WeldrOptions): Promise<TestWeldr> {
     ...(options.workers === undefined ? [] : ['--workers', String(options.workers)]),
     ...(options.args ?? []),
   ];
-  const start = [process.execPath, ...commandFrom(options.root), 'start', ...args];
+  const start = [process.execPath, ...(options.command ?? commandFrom(options.root)), 'start', ...args];
   const shell = options.shell === undefined ? [] : ['bash', '-c', `${options.shell}; exec "$0" "$@"`];
   const [program = '', ...programArgs] = [...shell, ...start];
   const child = spawn(program, programArgs, {

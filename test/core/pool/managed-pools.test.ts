@@ -312,7 +312,8 @@ stores(
     pools.setConfig({ default: [server(a)] });
     assert.equal(states(pools.pools), { [b]: 'active', [a]: 'active' });
     assert.is(pools.get('default', a)?.server.weight, 1);
-    assert.is(reported.length, 5);
+    assert.is(reported.length, 6);
+    assert.ok(reported.some(line => line.includes('knows a route')));
     assert.ok(reported.some(line => line.includes('mood is not known to this version')));
     assert.ok(reported.some(line => line.includes('what the config says is in force')));
     assert.equal(pools.state.row('server', serverKey('default', b))?.value, later, 'it is kept');
