@@ -171,7 +171,7 @@ export class AddressHolder {
   private watchEnd(): void {
     const { clock, log } = this.options;
     this.cancelEnd?.();
-    this.cancelEnd = clock.after(this.thereUntil - clock.monotonic() + 5, () => {
+    this.cancelEnd = clock.after(Math.max(0, this.thereUntil - clock.monotonic() + 5), () => {
       if (this.thereUntil === 0 || this.holding) return;
       this.thereUntil = 0;
       log.warn({}, 'no renewal came in time: the kernel has ended the holding of the address');

@@ -25,6 +25,37 @@ test.after(() => {
   rmSync(folder, { recursive: true });
 });
 
+test('that is over when it is done is told to be so at once', async () => {
+  const clock = new FakeClock();
+  const waits: number[] = [];
+  const address = parseAddress('10.0.0.100/24');
+  assert.ok(address);
+  const holder = new AddressHolder({
+    addresses: [address],
+    interface: 'eth0',
+    log: { info() {}, warn() {}, error() {} },
+    clock: {
+      monotonic: () => clock.monotonic(),
+      after(ms, fn) {
+        waits.push(ms);
+        return clock.after(ms, fn);
+      },
+    },
+  });
+  const renewal = holder.hold(clock.monotonic() + 3090);
+  await setImmediate();
+  clock.advance(1010);
+  await renewal;
+  clock.advance(0);
+  assert.not.ok(holder.holding);
+  // Node warns of a timer in the past.
+  assert.ok(
+    waits.every(ms => ms >= 0),
+    waits.join(),
+  );
+  await holder.release();
+});
+
 test('is told, when the end of the time before was told while it was under way', async () => {
   const clock = new FakeClock();
   const log = { info() {}, warn() {}, error() {} };
