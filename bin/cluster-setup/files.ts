@@ -56,12 +56,14 @@ function weldrConfig(machine: Machine, { machines, service }: ClusterPlan): stri
   const floating = service
     ? `\n    floatingIp({ address: '${service.address}', interface: '${service.interface}' }),`
     : '';
+  // What listens there takes IPv4, too.
+  const listen = service?.address.includes(':') ? '[::]:80' : '0.0.0.0:80';
   return `// Weldr on machine ${machine.name}; made by "weldr cluster init".
 import { defineConfig } from ${quoted('weldr')};
 import { ${names.join(', ')} } from ${quoted('weldr/plugins')};
 
 export default defineConfig({
-  listen: '0.0.0.0:80',
+  listen: '${listen}',
   plugins: [
     roundRobin(),
     healthCheck(),

@@ -52,6 +52,10 @@ export function readMachines(text: string): readonly Machine[] {
 function readMachine(text: string): Machine {
   const { name = '', v4, v6, port = '2379' } = entry.exec(text)?.groups ?? {};
   const ip = v4 ?? v6 ?? '';
+  const [typed = '', address = ''] = text.split('=');
+  if (name === '' && isIP(address) === 6) {
+    throw usageError(`an IPv6 address stands in brackets: ${typed}=[${address}]`);
+  }
   if (name === '') {
     throw usageError(
       `expected NAME=IP, several with commas, such as ${example}; got ${JSON.stringify(text)}`,

@@ -119,6 +119,15 @@ test('gives each Weldr a config with its own etcd first, and the third machine n
   assert.throws(() => readFileSync(join(output('plain'), 'a/weldr.config.ts')), /ENOENT/);
 });
 
+test('has Weldr listen where an IPv6 service address is reached', async () => {
+  const ipv6 = { machines: 'a=[fd00::1],b=[fd00::2],c=[fd00::3]', address: 'fd00::100/64' };
+  await initCluster({ ...options, ...ipv6, output: output() });
+  const config = read('a', 'weldr.config.ts');
+  assert.match(config, "listen: '[::]:80',");
+  assert.match(config, "hosts: ['http://[fd00::1]:2379', 'http://[fd00::2]:2379', 'http://[fd00::3]:2379']");
+  assert.match(read('a', 'etcd.env'), 'ETCD_LISTEN_CLIENT_URLS=http://[fd00::1]:2379');
+});
+
 test('makes a token of its own each time, so that two clusters never mix', async () => {
   const tokenOf = (name: string): string | undefined =>
     parseEnv(readFileSync(join(output(name), 'a/etcd.env'), 'utf8'))['ETCD_INITIAL_CLUSTER_TOKEN'];
@@ -148,7 +157,7 @@ const refusals: Record<string, [string, string]> = {
   'an address twice': ['a=10.0.0.1,b=10.0.0.1,c=10.0.0.3', 'the address 10.0.0.1 port 2379 is given twice'],
   'an IPv6 address without brackets': [
     'a=fd00::1,b=fd00::2,c=fd00::3',
-    'expected NAME=IP, several with commas',
+    'an IPv6 address stands in brackets: a=[fd00::1]',
   ],
   'a port that there is not': ['a=10.0.0.1:99999,b=10.0.0.2,c=10.0.0.3', 'a: there is no port 99999'],
 };
