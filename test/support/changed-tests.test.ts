@@ -33,6 +33,30 @@ test('finds the tests that import what was changed, through other modules too', 
   assert.equal(testsOf(project, ['core/pool/pool.ts']), ['test/wire/choice.test.ts']);
 });
 
+test('finds the tests that take a plugin from the list of all, and no others', () => {
+  write('plugins/jwt/index.ts');
+  write('plugins/cors/index.ts');
+  write(
+    'plugins/index.ts',
+    "export { type JwtOptions, jwt } from './jwt/index.ts';\nexport { cors } from './cors/index.ts';\n",
+  );
+  write('test/wire/jwt.test.ts', "import { cors, jwt } from '../../plugins/index.ts';\n");
+  write('test/wire/cors.test.ts', "import { cors } from '../../plugins/index.ts';\n");
+  write('test/docs/readmes.test.ts');
+  assert.equal(testsOf(project, ['plugins/jwt/index.ts']), ['test/wire/jwt.test.ts']);
+  assert.equal(testsOf(project, ['plugins/index.ts']), ['test/docs/readmes.test.ts']);
+});
+
+test('finds the tests of pages', () => {
+  write('test/docs/links.test.ts');
+  write('test/docs/readmes.test.ts');
+  assert.equal(testsOf(project, ['CHANGELOG.md']), ['test/docs/links.test.ts']);
+  assert.equal(testsOf(project, ['plugins/jwt/README.md']), [
+    'test/docs/links.test.ts',
+    'test/docs/readmes.test.ts',
+  ]);
+});
+
 test('does not follow an import of types alone', () => {
   write('core/pool/pool.ts');
   write('test/wire/types.test.ts', "import type { Pool } from '../../core/pool/pool.ts';\n");

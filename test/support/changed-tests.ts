@@ -1,8 +1,8 @@
-// Which test files a change concerns: those that import what was changed, and those whose place mirrors it. Backs
-// `npm test -- --changed`.
+// Which test files a change concerns: those that import what was changed, those whose place mirrors it, and
+// those of pages. Backs `npm test -- --changed`.
 import { execFileSync } from 'node:child_process';
 import { posix } from 'node:path';
-import { type ModuleGraph, readModules } from './module-graph.ts';
+import { type Import, type ModuleGraph, readModules } from './module-graph.ts';
 
 const folders = ['benchmark', 'bin', 'config', 'core', 'plugins', 'test'];
 
@@ -22,6 +22,9 @@ export function changedPaths(project: string, revision: string): string[] {
   ];
 }
 
+/** Exports all plugins. What imports it is concerned by the plugins that it takes from there, and by no other. */
+const list = 'plugins/index.ts';
+
 /**
  * The test files that these paths concern, sorted. A test that starts the command loads all of it, so of those only the
  * ones beside the change count: `test/plugins/jwt/*` for `plugins/jwt/*`, `test/process/*` for `core/process/*`.
@@ -30,9 +33,10 @@ export function testsOf(project: string, paths: readonly string[]): string[] {
   const graph = readModules(project, folders);
   const reached = importersOf(graph, new Set(paths));
   const mirrored = new Set(paths.flatMap(mirrors));
+  const pages = new Set(paths.flatMap(pageTests));
   return [...graph.keys()]
     .filter(path => path.endsWith('.test.ts'))
-    .filter(path => reached.has(path) || mirrored.has(posix.dirname(path)))
+    .filter(path => reached.has(path) || mirrored.has(posix.dirname(path)) || pages.has(path))
     .sort();
 }
 
@@ -41,11 +45,32 @@ function importersOf(graph: ModuleGraph, modules: ReadonlySet<string>): Readonly
   const reached = new Set(modules);
   for (let before = -1; before < reached.size; ) {
     before = reached.size;
+    const listed = namesIn(graph, reached);
     for (const [path, imports] of graph) {
-      if (imports.some(({ target, typeOnly }) => !typeOnly && reached.has(target))) reached.add(path);
+      if (path === list) continue;
+      const isReached = ({ target, typeOnly, names }: Import): boolean => {
+        if (typeOnly) return false;
+        if (target !== list) return reached.has(target);
+        return names.length === 0 ? listed.size > 0 : names.some(name => listed.has(name));
+      };
+      if (imports.some(isReached)) reached.add(path);
     }
   }
   return reached;
+}
+
+/** What the list of plugins exports of these modules. */
+function namesIn(graph: ModuleGraph, modules: ReadonlySet<string>): ReadonlySet<string> {
+  const imports = graph.get(list) ?? [];
+  return new Set(imports.filter(({ target }) => modules.has(target)).flatMap(({ names }) => names));
+}
+
+/** The tests of pages, and of what has to have a page. */
+function pageTests(path: string): string[] {
+  if (path === list) return ['test/docs/readmes.test.ts', 'test/core/settings/config-json-schema.test.ts'];
+  if (!path.endsWith('.md')) return [];
+  const isPlugins = path.startsWith('plugins/');
+  return ['test/docs/links.test.ts', ...(isPlugins ? ['test/docs/readmes.test.ts'] : [])];
 }
 
 /** The folders of tests for the folder of a module; a plugin's and a document's included. */
