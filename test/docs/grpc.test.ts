@@ -1,4 +1,4 @@
-// The gRPC example of docs/operating.md: run as it stands, but for its ports, between a client and servers of grpc-js.
+// The gRPC example of docs/configuring.md: run as it stands, but for its ports, between a client and servers of grpc-js.
 import { readFileSync } from 'node:fs';
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import { status as grpcStatus } from '@grpc/grpc-js';
@@ -10,7 +10,7 @@ import { startWeldr } from '../support/weldr.ts';
 
 const test = suite('the gRPC example');
 
-const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8');
+const page = readFileSync(new URL('../../docs/configuring.md', import.meta.url), 'utf8');
 const block = codeBlocks(page, 'ts').find(text => text.includes('grpc: true')) ?? '';
 
 type Unary = handleUnaryCall<Buffer, Buffer>;

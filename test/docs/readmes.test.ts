@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { z } from 'zod';
 import { builtInPlugins } from '../../config/built-in-plugins.ts';
 import { loadConfig } from '../../config/load.ts';
-import { codeBlocks, DocFolder } from '../support/doc-blocks.ts';
+import { codeBlocks, DocFolder, fileNameOf } from '../support/doc-blocks.ts';
 import { suite } from '../support/suite.ts';
 
 const catalogue = await builtInPlugins();
@@ -28,7 +28,8 @@ function examplesOf(markdown: string): Example[] {
     .filter(block => /from 'weldr(\/\w+)?'/.test(block))
     .map((block, n) => ({
       title: `${markdown}, example ${n + 1}`,
-      file: join(dirname(markdown), `example-${n + 1}`, 'weldr.config.ts'),
+      // Those that are parts of one another name their files.
+      file: join(dirname(markdown), fileNameOf(block) ?? `example-${n + 1}/weldr.config.ts`),
       text: block,
     }));
 }
@@ -58,7 +59,11 @@ test('type-check in their examples', async () => {
 
 for (const { title, file, text } of examples) {
   const path = join(folder.path, file);
-  if (text.includes('export default')) {
+  if (file.endsWith('.test.ts')) {
+    test(`${title} passes`, async () => {
+      assert.ok((await folder.runTests(file)) > 0);
+    });
+  } else if (text.includes('export default')) {
     test(`${title} is a valid config`, async () => {
       const { plugins } = await loadConfig(path, {});
       assert.ok(plugins.length > 0);
