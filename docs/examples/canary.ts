@@ -1,4 +1,4 @@
-// An example plugin for the stage `route`: a share of the clients, and whoever asks by a header, go to another pool.
+// An example plugin for the stage `route`: a share of the clients, and requests with a header, go to another pool.
 // A client stays where it is, and with a larger share more clients join those that are there already.
 import { hash } from 'node:crypto';
 import { definePlugin } from 'weldr';

@@ -1,4 +1,4 @@
-// An example plugin for the stage `request`: a page with 503 for everybody but the allowed networks, for as long as a file
+// An example plugin for the stage `request`: a page with 503 for all but the allowed networks, while a file
 // exists: `touch /run/weldr/maintenance` and `rm` are its switch, for all workers and over restarts.
 import { existsSync } from 'node:fs';
 import { compileMatcher, definePlugin, duration, RequestFacts, reply } from 'weldr';

@@ -1,4 +1,4 @@
-// An example plugin for the stage `respond`: fields on every response, whoever made it: upstreams', replies of plugins,
+// An example plugin for the stage `respond`: fields on every response, whatever made it: upstreams', replies of plugins,
 // errors, and refusals of requests that were never understood.
 import { definePlugin, reply } from 'weldr';
 import { z } from 'zod';

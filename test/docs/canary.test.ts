@@ -34,7 +34,7 @@ async function chosen(url: string): Promise<Set<string>> {
   return new Set((await Promise.all(asked)).flat());
 }
 
-test('sends all, none, or whom the header says', async () => {
+test('sends all requests, none, or those with the header', async () => {
   await withWeldr(config(0), async ({ url }) => {
     assert.is(await ask(url), 'old');
     assert.is(await ask(url, { 'X-Canary': 'always' }), 'next');
@@ -46,7 +46,7 @@ test('sends all, none, or whom the header says', async () => {
   });
 });
 
-test('sends a share of the clients, the same ones each time, and these too when the share is larger', async () => {
+test('sends a share of the clients, always the same ones, and keeps them when the share grows', async () => {
   let few = new Set<string>();
   await withWeldr(config(10), async ({ url }) => {
     few = await chosen(url);
@@ -60,6 +60,6 @@ test('sends a share of the clients, the same ones each time, and these too when 
   });
 });
 
-test('leaves nobody without a response when the new version is gone', async () => {
+test('answers every client when the new version is gone', async () => {
   await withWeldr(config(100, []), async ({ url }) => assert.is(await ask(url), 'old'));
 });

@@ -14,7 +14,7 @@ const started = (upstreams: readonly string[], options = {}) =>
     upstreams,
   });
 
-test('opens after its failures within the window, and has nothing sent for a while', async () => {
+test('opens after its failures within the window, and sends nothing for a while', async () => {
   const side = await started(['http://a']);
   for (const answer of [503, 'CONNECT_FAILED', 'RESPONSE_TIMEOUT'] as const)
     await side.run({ answers: [answer] });
@@ -24,7 +24,7 @@ test('opens after its failures within the window, and has nothing sent for a whi
   await side.close();
 });
 
-test('does not add up failures of different windows, nor what clients did', async () => {
+test('counts neither failures of different windows together nor what clients did', async () => {
   const side = await started(['http://a']);
   for (let n = 0; n < 4; n++) {
     await side.run({ answers: [500] });
@@ -36,7 +36,7 @@ test('does not add up failures of different windows, nor what clients did', asyn
   await side.close();
 });
 
-test('lets one request through after its rest, whose end decides', async () => {
+test('lets one request through after its rest, which decides', async () => {
   const side = await started(['http://a']);
   for (let n = 0; n < 3; n++) await side.run({ answers: [500] });
   side.clock.advance(4999);
@@ -59,7 +59,7 @@ test('lets one request through after its rest, whose end decides', async () => {
   await side.close();
 });
 
-test('tries again although a request from before has not ended', async () => {
+test('tries again although an earlier request has not ended', async () => {
   const side = await started(['http://a']);
   const stream = Promise.withResolvers<number>();
   const streaming = side.run({ answers: [stream.promise] });
@@ -76,7 +76,7 @@ test('tries again although a request from before has not ended', async () => {
   await side.close();
 });
 
-test('keeps no place for a request that is only to be explained', async () => {
+test('keeps no place for a request that is only explained', async () => {
   const side = await started(['http://a']);
   for (let n = 0; n < 3; n++) await side.run({ answers: [500] });
   side.clock.advance(5000);
@@ -88,7 +88,7 @@ test('keeps no place for a request that is only to be explained', async () => {
   await side.close();
 });
 
-test('waits for another one when the request that was to try it goes elsewhere', async () => {
+test('waits for another request when the trial goes elsewhere', async () => {
   const side = await started(['http://a']);
   for (let n = 0; n < 3; n++) await side.run({ answers: [500] });
   side.clock.advance(5000);
@@ -100,7 +100,7 @@ test('waits for another one when the request that was to try it goes elsewhere',
   await side.close();
 });
 
-test('waits for another one when the client of the request that tries it leaves', async () => {
+test('waits for another request when the client of the trial leaves', async () => {
   const side = await started(['http://a']);
   for (let n = 0; n < 3; n++) await side.run({ answers: [500] });
   side.clock.advance(5000);

@@ -6,12 +6,12 @@ import { suite } from '../support/suite.ts';
 
 const test = suite('the page about clusters');
 
-test('has no commands that no test runs or gives a reason for', () => {
+test('has a test, or a reason, for all of its commands', () => {
   const names = [...clusterCommands().keys()];
   assert.equal(names.sort(), [...commandsRun, ...commandsReplaced.keys()].sort());
 });
 
-test('says of all commands on which machine they are run', () => {
+test('names the machine of every block of commands', () => {
   const nowhere = [...clusterCommands().values()].filter(({ where }) => where === '');
   assert.equal(
     nowhere.map(({ name }) => name),

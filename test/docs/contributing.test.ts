@@ -84,7 +84,7 @@ test('has a README whose example is a valid config', async () => {
   folder.remove();
 });
 
-test('names scripts that there are', () => {
+test('names existing scripts', () => {
   const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'));
   const named = [...page.matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, name = '']) => name);
   assert.ok(named.length > 10);

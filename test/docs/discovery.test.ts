@@ -59,7 +59,7 @@ test('has the defaults of the options of each plugin', () => {
   }
 });
 
-test('has files that are read as it says', async () => {
+test('shows files that are read as described', async () => {
   const readme = read('plugins/file-discovery/README.md');
   const files = [
     ...codeBlocks(readme, 'yaml').map(text => readServerList(text, { format: 'yaml', scheme: 'http' })),
@@ -77,7 +77,7 @@ test('has files that are read as it says', async () => {
   await side.close();
 });
 
-test('has a registration that is taken, and ends by itself', async () => {
+test('shows a registration that is accepted, and expires', async () => {
   const [, body = ''] = / -d '(\{.*\})'/.exec(read('docs/discovery.md')) ?? [];
   await withApi({}, async ({ call, side }) => {
     assert.is((await call('POST', '/servers', JSON.parse(body))).status, 201);

@@ -17,7 +17,7 @@ type Unary = handleUnaryCall<Buffer, Buffer>;
 const serving = 1;
 const notServing = 2;
 
-test('serves calls by the servers that say of themselves that they are well', async () => {
+test('sends calls to the servers that report themselves healthy', async () => {
   const called: string[] = [];
   const start = (name: string, health: number) => {
     const methods: Record<'unary' | 'check', Unary> = {

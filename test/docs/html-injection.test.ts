@@ -31,7 +31,7 @@ async function withPage(
 
 const html = { 'content-type': 'text/html; charset=utf-8', etag: '"v1"' };
 
-test('puts its piece into a page, without a length and with a weak tag, and the connection goes on', async () => {
+test('puts its piece into a page, without a length and with a weak tag, and keeps the connection', async () => {
   const length = { 'content-length': Buffer.byteLength(page), 'accept-ranges': 'bytes' };
   await withPage(
     (_, response) => response.writeHead(200, { ...html, ...length }).end(page),
@@ -76,7 +76,7 @@ test('finds its place wherever the page is cut', async () => {
   assert.equal(new Set(seen), new Set([whole]));
 });
 
-test('leaves alone what is no page, is encoded, or must not be changed', async () => {
+test('leaves a response alone that is no page, is encoded, or must not be changed', async () => {
   const others: Record<string, string>[] = [
     { 'content-type': 'text/html-sandboxed' },
     { 'content-type': 'application/json' },
@@ -100,7 +100,7 @@ test('leaves alone what is no page, is encoded, or must not be changed', async (
   );
 });
 
-test('leaves alone parts, 304 and empty pages, and says of HEAD what it would of GET', async () => {
+test('leaves parts, 304 and empty pages alone, and answers HEAD as GET', async () => {
   const handle: RequestListener = (request, response) => {
     if (request.headers.range !== undefined) {
       response
@@ -127,7 +127,7 @@ test('leaves alone parts, 304 and empty pages, and says of HEAD what it would of
   });
 });
 
-test('passes a page without its place on, whatever its size, at the pace of its reader', async () => {
+test('passes a page without its place, whatever its size, at the pace of its reader', async () => {
   const large = '<'.repeat(3_000_000);
   await withPage(
     (_, response) => response.writeHead(200, html).end(large),
@@ -137,7 +137,7 @@ test('passes a page without its place on, whatever its size, at the pace of its 
   );
 });
 
-test('costs a client who leaves nothing but its own page', async () => {
+test('costs only its page when a client leaves', async () => {
   const handle: RequestListener = (_, response) => {
     response.writeHead(200, html).write('<head>');
   };
@@ -150,7 +150,7 @@ test('costs a client who leaves nothing but its own page', async () => {
   });
 });
 
-test('says of HEAD what it would of GET when the origin does not say how long', async () => {
+test('answers HEAD as GET when the origin gives no length', async () => {
   await withPage(
     (_, response) => response.writeHead(200, html).end(page),
     async ({ port }) => {
@@ -164,7 +164,7 @@ test('says of HEAD what it would of GET when the origin does not say how long', 
   );
 });
 
-test('stops a start with what it could not put in or find', async () => {
+test('refuses a piece and a place that cannot work', async () => {
   for (const options of [{ html: '\u2028' }, { html: 'a\u00a0b' }, { html: piece, before: '</tête>' }]) {
     await withWeldr({ plugins: [htmlInjection(options)] }, async () => {}).then(
       () => assert.unreachable('it started'),

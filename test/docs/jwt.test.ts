@@ -60,7 +60,7 @@ function ask(url: string, bearer: string, headers: Record<string, string> = {}):
   return fetch(`${url}/headers`, { headers: { ...headers, authorization: `Bearer ${bearer}` } });
 }
 
-test('lets valid tokens in, and says whose they are; what a client says of itself is dropped', async () => {
+test('admits valid tokens and forwards their subject; a field from the client is dropped', async () => {
   await withWeldr(config(), async ({ url }) => {
     const answer = await ask(url, await token({ claims: { sub: 'änn' } }), { 'X-User': 'root' });
     assert.is(answer.status, 200);
@@ -68,7 +68,7 @@ test('lets valid tokens in, and says whose they are; what a client says of itsel
   });
 });
 
-test('refuses what is no valid token, with 401 and what is wanted', async () => {
+test('refuses an invalid token with 401 and a challenge', async () => {
   await withWeldr(config(), async ({ url, port }) => {
     const bad = [
       'abc',
@@ -117,7 +117,7 @@ test('fetches the keys once for twenty concurrent requests, and never for the ne
   });
 });
 
-test('fetches no more for keys that nobody knows, however many are asked for', async () => {
+test('fetches no more for unknown keys, however many are asked for', async () => {
   await withWeldr(config(), async ({ url }) => {
     assert.is((await ask(url, await token())).status, 200);
     for (let i = 0; i < 10; i++) {
@@ -127,7 +127,7 @@ test('fetches no more for keys that nobody knows, however many are asked for', a
   });
 });
 
-test('replies 503 while there are no keys, and goes on when there are', async () => {
+test('replies 503 while there are no keys, and admits again once there are', async () => {
   await withWeldr(config(), async ({ url }) => {
     keyStatus = 500;
     assert.is((await ask(url, await token())).status, 503);

@@ -1,11 +1,11 @@
-// The links of all pages, in the checkout and in the package.
+// The links of all pages, in the checkout and in the package, and the source files that they name.
 import * as assert from 'uvu/assert';
-import { brokenLinks, pages, unpublishedLinks } from '../support/doc-links.ts';
+import { brokenLinks, missingSources, pages, unpublishedLinks } from '../support/doc-links.ts';
 import { suite } from '../support/suite.ts';
 
 const test = suite('the links of the documentation');
 
-test('lead to files and headings that are there', () => {
+test('lead to existing files and headings', () => {
   assert.ok(pages.length > 40, `${pages.length} pages`);
   assert.equal(
     pages.map(page => [page, brokenLinks(page)] as const).filter(([, links]) => links.length > 0),
@@ -13,9 +13,16 @@ test('lead to files and headings that are there', () => {
   );
 });
 
-test('lead to files that are published', () => {
+test('lead to published files', () => {
   assert.equal(
     pages.map(page => [page, unpublishedLinks(page)] as const).filter(([, links]) => links.length > 0),
+    [],
+  );
+});
+
+test('are joined by names of existing source files', () => {
+  assert.equal(
+    pages.map(page => [page, missingSources(page)] as const).filter(([, paths]) => paths.length > 0),
     [],
   );
 });

@@ -59,7 +59,7 @@ test('is switched by a file, for all workers, and lets the allowed ones through'
   }
 });
 
-test('is closed from the first request on when the file is there, and refuses what is no network', async () => {
+test('is closed from the first request on if the file exists, and refuses an invalid network', async () => {
   const folder = makeFolder();
   const file = join(folder, 'closed');
   writeFileSync(file, '');

@@ -59,7 +59,7 @@ async function ask(url: string, body?: string): Promise<string> {
   return `${response.status} ${await response.text()}`;
 }
 
-test('copies requests and their bodies, and drops what comes back', async () => {
+test('copies requests and their bodies, and drops the responses', async () => {
   await withMirror({}, async (url, copies) => {
     assert.is(await ask(url), '200 real');
     assert.is(await ask(`${url}/echo?a=b`, 'a body'), '200 a body');
@@ -76,7 +76,7 @@ test('copies requests and their bodies, and drops what comes back', async () => 
   });
 });
 
-test('passes bodies on whole that are too large to copy', async () => {
+test('passes bodies whole that are too large to copy', async () => {
   await withMirror({ maxBody: '1kb' }, async (url, copies) => {
     const large = 'x'.repeat(200_000);
     assert.is(await ask(`${url}/echo`, large), `200 ${large}`);
@@ -94,7 +94,7 @@ test('passes bodies on whole that are too large to copy', async () => {
   });
 });
 
-test('costs clients nothing when the mirror is dead or hangs, and holds so many copies', async () => {
+test('costs clients nothing when the mirror is dead or hangs, and bounds its copies', async () => {
   const origin = await startOrigin({ name: 'real' });
   let connections = 0;
   const hanging = createServer(socket => {
@@ -119,7 +119,7 @@ test('costs clients nothing when the mirror is dead or hangs, and holds so many 
   }
 });
 
-test('holds no place for requests whose body did not get through', async () => {
+test('holds no place for requests whose body broke off', async () => {
   const copied = await startOrigin();
   const hasty = await startOrigin({
     handle(_, response) {
@@ -172,7 +172,7 @@ test('frames the copy of a chunked body once', async () => {
   });
 });
 
-test('copies what announces trailers without them, and keeps no place for it', async () => {
+test('copies a request that announces trailers without them, and keeps no place for it', async () => {
   await withMirror({ maxCopies: 2 }, async (url, copies) => {
     const { port } = new URL(url);
     const head = 'Host: a.test\r\nTrailer: X-Sum\r\n';
@@ -207,7 +207,7 @@ test('copies a request once, however often it is tried', async () => {
   }
 });
 
-test('copies nothing of a request that is only to be explained', async () => {
+test('copies nothing of a request that is only explained', async () => {
   const copied = await startOrigin();
   const side = await workerSide(mirror({ to: copied.url }), { upstreams: ['http://a'] });
   await side.run({ rehearsal: true });

@@ -8,7 +8,7 @@ const test = suite('docs/operating.md');
 
 const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8');
 
-test('names the commands that there are, and no others', async () => {
+test('names every command, and no others', async () => {
   const { stdout } = await runWeldr(['--help']);
   const [, list = ''] = /Available Commands\n([\s\S]+?)\n\n/.exec(stdout) ?? [];
   const real = list.split('\n').map(line => line.trim().split(/ {2,}/)[0] ?? '');

@@ -1,4 +1,4 @@
-// What SECURITY.md and docs/reliability.md promise names the tests that hold it, and these are there.
+// The promises of SECURITY.md and docs/reliability.md name their tests, which exist.
 import { existsSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { suite } from '../support/suite.ts';
@@ -8,7 +8,7 @@ const test = suite('promises');
 const root = new URL('../../', import.meta.url);
 
 for (const page of ['SECURITY.md', 'docs/reliability.md']) {
-  test(`${page} names tests that are there`, () => {
+  test(`${page} names existing tests`, () => {
     const text = readFileSync(new URL(page, root), 'utf8');
     const paths = [...text.matchAll(/`(test\/[\w./-]+)`/g)].map(([, path = '']) => path);
     assert.ok(paths.length > 10);

@@ -85,7 +85,7 @@ for (const plugin of plugins) {
     );
     const text = readFileSync(join(project, readme), 'utf8');
     for (const option of optionsOf(plugin)) {
-      assert.ok(text.includes(`\`${option}\``), `${readme} does not tell of the option ${option}`);
+      assert.ok(text.includes(`\`${option}\``), `${readme} does not list the option ${option}`);
     }
   });
 }

@@ -46,7 +46,7 @@ async function idFor(url: string, client: string, given: string): Promise<string
   return (await fetch(url, { headers })).headers.get('x-request-id') ?? '';
 }
 
-test('makes one, or takes over that of a trusted client; upstream, client and notes have the same', async () => {
+test('makes an id, or takes that of a trusted client; upstream, client and notes have the same', async () => {
   await withWeldr(config(), async ({ url }) => {
     received.length = notes.length = 0;
     assert.is(await idFor(url, '10.1.1.1', 'abc-123'), 'abc-123');
@@ -59,7 +59,7 @@ test('makes one, or takes over that of a trusted client; upstream, client and no
   });
 });
 
-test('is the same at each attempt, and stands on failures', async () => {
+test('is the same at each attempt, and is on failures', async () => {
   const dead = `http://127.0.0.1:${await freePort()}`;
   await withWeldr({ ...config(), servers: [dead, origin.url] }, async ({ url }) => {
     received.length = 0;
@@ -77,7 +77,7 @@ test('is the same at each attempt, and stands on failures', async () => {
   });
 });
 
-test('stands on the response to what was no request', async () => {
+test('is on the response to a malformed request', async () => {
   await withWeldr(config(), async ({ port }) => {
     notes.length = 0;
     const client = await RawClient.open(port);

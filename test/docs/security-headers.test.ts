@@ -83,7 +83,7 @@ async function expectFields(port: number, what: string, status: number, request:
   client.close();
 }
 
-test('stand on every response, once, whoever made it', async () => {
+test('are on every response, once, whatever made it', async () => {
   const config = {
     servers: [origin.url],
     pools: { dead: [`http://127.0.0.1:${deadPort}`], empty: [] },
@@ -103,7 +103,7 @@ test('stand on every response, once, whoever made it', async () => {
   });
 });
 
-test('leave alone what an upstream says, and stop a start with what cannot be sent', async () => {
+test('keep the fields of an upstream, and refuse values that cannot be sent', async () => {
   await withWeldr({ servers: [origin.url], plugins: [securityHeaders(), roundRobin()] }, async ({ url }) => {
     assert.is((await fetch(`${url}/framed`)).headers.get('x-frame-options'), 'SAMEORIGIN');
   });

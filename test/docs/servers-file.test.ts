@@ -52,7 +52,7 @@ test('follows its file, and keeps what it found when that is broken', async () =
   }
 });
 
-test('leaves a pool that it is not for any more', async () => {
+test('leaves a pool that it no longer serves', async () => {
   list(['http://a:1']);
   const first = await managerSide(serversFile({ path }));
   await first.close();

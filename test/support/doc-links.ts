@@ -42,6 +42,14 @@ export function unpublishedLinks(page: string): string[] {
   });
 }
 
+/** The paths of sources, such as `core/errors.ts`, that a page names and the project does not have. */
+export function missingSources(page: string): string[] {
+  const text = readFileSync(new URL(page, root), 'utf8').replace(fences, '');
+  return [...text.matchAll(/`((?:bin|config|core|plugins|test)\/[\w./-]+\.ts)`/g)]
+    .map(([, path = '']) => path)
+    .filter(path => !existsSync(new URL(path, root)));
+}
+
 /** Links, and sources of pictures, which are relative; what is in blocks of code is none. */
 function linksOf(page: string): string[] {
   const text = readFileSync(new URL(page, root), 'utf8').replace(fences, '');
