@@ -55,6 +55,13 @@ test('finds the tests of pages', () => {
     'test/docs/links.test.ts',
     'test/docs/readmes.test.ts',
   ]);
+  write('test/docs/grpc.test.ts', "const page = read('docs/configuring.md');\n");
+  write('test/docs/jwt.test.ts');
+  assert.equal(testsOf(project, ['docs/configuring.md']), [
+    'test/docs/grpc.test.ts',
+    'test/docs/links.test.ts',
+    'test/docs/readmes.test.ts',
+  ]);
 });
 
 test('does not follow an import of types alone', () => {

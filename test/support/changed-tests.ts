@@ -1,7 +1,8 @@
 // Which test files a change concerns: those that import what was changed, those whose place mirrors it, and
 // those of pages. Backs `npm test -- --changed`.
 import { execFileSync } from 'node:child_process';
-import { posix } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { type Import, type ModuleGraph, readModules } from './module-graph.ts';
 
 const folders = ['benchmark', 'bin', 'config', 'core', 'plugins', 'test'];
@@ -36,7 +37,13 @@ export function testsOf(project: string, paths: readonly string[]): string[] {
   const pages = new Set(paths.flatMap(pageTests));
   return [...graph.keys()]
     .filter(path => path.endsWith('.test.ts'))
-    .filter(path => reached.has(path) || mirrored.has(posix.dirname(path)) || pages.has(path))
+    .filter(
+      path =>
+        reached.has(path) ||
+        mirrored.has(posix.dirname(path)) ||
+        pages.has(path) ||
+        names(project, path, paths),
+    )
     .sort();
 }
 
@@ -67,14 +74,29 @@ function namesIn(graph: ModuleGraph, modules: ReadonlySet<string>): ReadonlySet<
 
 /** The tests of pages, and of what has to have a page. */
 function pageTests(path: string): string[] {
-  if (path === list) return ['test/docs/readmes.test.ts', 'test/core/settings/config-json-schema.test.ts'];
+  const examples = ['test/docs/readmes.test.ts', 'test/core/settings/config-json-schema.test.ts'];
+  if (path === list) return examples;
   if (!path.endsWith('.md')) return [];
-  const isPlugins = path.startsWith('plugins/');
-  return ['test/docs/links.test.ts', ...(isPlugins ? ['test/docs/readmes.test.ts'] : [])];
+  const [folder, name = ''] = path.split('/');
+  return [
+    'test/docs/links.test.ts',
+    'test/docs/index.test.ts',
+    ...(folder === 'docs' ? [`test/docs/${name.replace('.md', '.test.ts')}`] : []),
+    ...(folder === 'docs' || folder === 'plugins' ? examples : []),
+  ];
+}
+
+/** Says whether a test names one of the pages of `docs/`, and so reads it. */
+function names(project: string, test: string, paths: readonly string[]): boolean {
+  const pages = paths.filter(path => /^docs\/[^/]+\.md$/.test(path));
+  if (pages.length === 0) return false;
+  const source = readFileSync(join(project, test), 'utf8');
+  return pages.some(page => source.includes(page));
 }
 
 /** The folders of tests for the folder of a module; a plugin's and a document's included. */
 function mirrors(path: string): string[] {
+  if (/^docs\/[^/]+\.md$/.test(path)) return [];
   const folder = posix.dirname(path);
   const [top = '', second = ''] = folder.split('/');
   if (top === 'core') return [`test/${folder}`, `test/${second}`];
