@@ -83,7 +83,7 @@ test('costs no request while servers come and go, also over reloads and when it 
   const reload = async (): Promise<void> => {
     const from = weldr.logs.length;
     weldr.signal('SIGHUP');
-    await weldr.logged(({ msg }) => msg === 'reloaded', { from });
+    await weldr.logged(({ msg }) => msg === 'reloaded', { from, timeoutMs: 60_000 });
   };
   const load = startLoad(weldr.url);
   let changing = true;
