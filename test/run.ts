@@ -1,8 +1,8 @@
 // `npm test`: lints, checks types, bundles the command, then runs every test file under coverage.
-//   node -C weldr-source test/run.ts [FILTER…] [--changed] [--since REVISION] [--slow] [--jobs N] [--no-coverage] [--project DIR]
+//   node -C weldr-source test/run.ts [FILTER…] [--changed] [--since REVISION] [--slow | --quick] [--jobs N] [--no-coverage] [--project DIR]
 // The last line is `N passed, N failed`, which counts lint, types, bundle and coverage as one each.
 // With a FILTER (a part of a test file's path) only the files that match run, and nothing else. Files named
-// `*.slow.test.ts` run with `--slow`, and then nothing else does, or when a filter matches them.
+// `*.slow.test.ts` run with `--slow`, and then nothing else does, or when a filter matches them and there is no `--quick`.
 // With --changed only the files run that what differs from `main`, or from REVISION, concerns.
 import { spawn } from 'node:child_process';
 import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
@@ -33,6 +33,7 @@ const { values, positionals: filters } = parseArgs({
     // One more than the cores that it has to do with: many tests wait for a timer or another process.
     jobs: { type: 'string', default: '3' },
     slow: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
     changed: { type: 'boolean', default: false },
     since: { type: 'string' },
     'no-coverage': { type: 'boolean', default: false },
@@ -118,7 +119,8 @@ function isSlow(name: string): boolean {
 }
 
 function matches(name: string): boolean {
-  return filters.some(filter => name.includes(filter)) && (isSlow(name) || !values.slow);
+  if (isSlow(name) ? values.quick : values.slow) return false;
+  return filters.some(filter => name.includes(filter));
 }
 
 async function runAll(queue: readonly TestFile[], width: number): Promise<void> {

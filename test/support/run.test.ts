@@ -187,7 +187,7 @@ test('runs a file that asks to be alone after all others, and by itself', async 
   assert.is(readFileSync(join(project, 'log'), 'utf8').trim().replaceAll('\n', ' '), '+b -b +a -a +c -c');
 });
 
-test('leaves slow files to --slow, unless a filter matches them', async () => {
+test('leaves slow files to --slow, unless a filter matches them and there is no --quick', async () => {
   write('test/a.test.ts', timed('a', '{}'));
   write('test/b.slow.test.ts', timed('b', '{}'));
   const log = () => readFileSync(join(project, 'log'), 'utf8').trim().replaceAll('\n', ' ');
@@ -197,6 +197,8 @@ test('leaves slow files to --slow, unless a filter matches them', async () => {
   assert.is(log(), '+a -a +b -b');
   await run('test/b');
   assert.is(log(), '+a -a +b -b +b -b');
+  await run('--quick', 'test/');
+  assert.is(log(), '+a -a +b -b +b -b +a -a');
 });
 
 test('runs as many files at a time as --jobs says', async () => {
