@@ -42,8 +42,11 @@ export function readModules(project: string, folders: readonly string[]): Module
   return new Map(paths.map(path => [path, readImports(path, readFileSync(join(project, path), 'utf8'))]));
 }
 
-/** Cycles of imports that exist at run time, each as `a.ts -> b.ts -> a.ts`; at least one of any that there are. */
-export function findCycles(graph: ModuleGraph): string[] {
+/**
+ * Cycles of imports, each as `a.ts -> b.ts -> a.ts`; at least one of any that exist. `runTime`: of imports that exist at
+ * run time; `all`: those of types count as well.
+ */
+export function findCycles(graph: ModuleGraph, imports: 'runTime' | 'all' = 'runTime'): string[] {
   const cycles: string[] = [];
   const done = new Set<string>();
   const visit = (path: string, trail: readonly string[]): void => {
@@ -51,7 +54,7 @@ export function findCycles(graph: ModuleGraph): string[] {
     if (start >= 0) cycles.push([...trail.slice(start), path].join(' -> '));
     if (start >= 0 || done.has(path)) return;
     for (const { target, typeOnly } of graph.get(path) ?? []) {
-      if (!typeOnly) visit(target, [...trail, path]);
+      if (!typeOnly || imports === 'all') visit(target, [...trail, path]);
     }
     done.add(path);
   };

@@ -12,6 +12,7 @@ import type { ConnectionCache } from '../upstream/connection-cache.ts';
 import type { StreamTaker } from '../upstream/stream-queue.ts';
 import { BodyChain, transformFailure } from './body-chain.ts';
 import type { Waiting } from './deadlines.ts';
+import type { ExchangeHome } from './exchange-home.ts';
 import { grpcFields } from './grpc-reply.ts';
 import { grpcTimeout } from './grpc-request.ts';
 import { OutgoingHead, type Reused, timeoutsOf } from './outgoing-head.ts';
@@ -28,12 +29,17 @@ import type {
   UpstreamStream,
 } from './streams.ts';
 import { Tunnel } from './tunnel.ts';
-import type { Wire } from './wire.ts';
 
 /** Up to this many bytes, a body that came with its head leaves with it, and can be sent again. */
 const smallBody = 16 * 1024;
 
 const noHeaders = new HeaderList();
+
+/** Keeps exchanges that are not in use. */
+export interface ExchangeKeeper {
+  /** Takes back an exchange which is over and which nothing calls any more. */
+  giveBack(exchange: Exchange): void;
+}
 
 /**
  * Used for one request at a time, and by no other before everything that could still call it is gone: see
@@ -43,7 +49,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   /** Until when a client of gRPC waits. */
   deadline = 0;
   deadlineSlot = -1;
-  private readonly wire: Wire;
+  private readonly home: ExchangeHome;
+  private readonly keeper: ExchangeKeeper;
   private readonly pipeline: Pipeline;
   private readonly outgoing = new OutgoingHead();
   private readonly response: Reused<OutboundResponse> = {
@@ -89,9 +96,10 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   private requestTrailers: HeaderList | undefined = undefined;
   private trailers: HeaderList | undefined = undefined;
 
-  constructor(wire: Wire) {
-    this.wire = wire;
-    this.pipeline = new Pipeline(wire.pipelines, this);
+  constructor(home: ExchangeHome, keeper: ExchangeKeeper) {
+    this.home = home;
+    this.keeper = keeper;
+    this.pipeline = new Pipeline(home.pipelines, this);
   }
 
   /** For {@link Exchanges}: the next request is one of `client`. */
@@ -107,13 +115,13 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   // --- the beginning -------------------------------------------------------------------------------------------
 
   begin(request: InboundRequest): void {
-    const { client, wire } = this;
+    const { client, home } = this;
     if (client === undefined) return;
     this.askedMethod = request.method;
     this.askedForm = request.form;
     const ctx = this.take(this.stateOf(request, client));
     if (client.isGrpc) this.limitTime(request);
-    const verdict = wire.admission.judge(request, client);
+    const verdict = home.admission.judge(request, client);
     if (verdict === undefined) {
       this.entered = true;
       this.pipeline.start(ctx);
@@ -133,16 +141,16 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   }
 
   private stateOf(request: InboundRequest, { peer }: ClientStream): RequestState {
-    const { wire } = this;
-    const startedAt = wire.deadlines.touch();
+    const { home } = this;
+    const startedAt = home.deadlines.touch();
     const { method, target, version, headers } = request;
-    const state = new RequestState(method, target, version, headers, wire.pools.default, startedAt);
+    const state = new RequestState(method, target, version, headers, home.pools.default, startedAt);
     state.host = request.host;
     state.bodyLength = request.length;
     state.takesTrailers = request.takesTrailers;
     if (request.upgrade !== undefined) state.ensureRare().upgrade = request.upgrade;
     if (request.expectContinue) state.ensureRare().expectContinue = true;
-    wire.forwarding.apply(state, peer, request.hasForwarding);
+    home.forwarding.apply(state, peer, request.hasForwarding);
     return state;
   }
 
@@ -150,7 +158,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   private limitTime({ headers }: InboundRequest): void {
     const ms = grpcTimeout(headers.get('grpc-timeout'));
     if (ms === undefined) return;
-    const { deadlines } = this.wire;
+    const { deadlines } = this.home;
     this.deadline = deadlines.in(ms);
     deadlines.add(this);
   }
@@ -178,7 +186,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       this.refuse(new WeldrError('BODY_TOO_LARGE'));
       return;
     }
-    this.cache = this.wire.upstreams.connectionsTo(upstream);
+    this.cache = this.home.upstreams.connectionsTo(upstream);
     this.acquireStream(state);
   }
 
@@ -281,18 +289,18 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   }
 
   failed(state: RequestState, error: WeldrError): void {
-    if (this.entered) logFailure(this.wire.log, state, error);
-    else logRefusal(this.wire.log, state, error);
+    if (this.entered) logFailure(this.home.log, state, error);
+    else logRefusal(this.home.log, state, error);
   }
 
   abandonAttempt(state: RequestState): void {
     if (state.error === undefined)
-      logAttempt(this.wire.log, state, `was answered ${state.status}, another follows`);
+      logAttempt(this.home.log, state, `was answered ${state.status}, another follows`);
     this.dropAttempt();
   }
 
   private attemptFailed(error: WeldrError): void {
-    if (this.state !== undefined) logAttempt(this.wire.log, this.state, 'failed', error);
+    if (this.state !== undefined) logAttempt(this.home.log, this.state, 'failed', error);
     this.pipeline.attemptFailed(error);
   }
 
@@ -313,7 +321,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     let { ctx } = this;
     if (ctx === undefined) {
       // The head was not understood: nothing is known but who sent it.
-      const { deadlines, pools } = this.wire;
+      const { deadlines, pools } = this.home;
       const state = new RequestState('', '', '1.1', new HeaderList(), pools.default, deadlines.touch());
       state.clientIp = client.peer.ip;
       state.connection = client.peer;
@@ -327,7 +335,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   }
 
   onStageTimeout(): void {
-    const ms = this.wire.settings.timeouts.stage;
+    const ms = this.home.settings.timeouts.stage;
     if (this.pipeline.pending) this.pipeline.stageTimedOut(ms);
     else if (this.responseChain !== undefined || this.requestChain !== undefined) {
       const chain = this.responseChain ?? this.requestChain;
@@ -351,7 +359,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   }
 
   get connectTimeout(): number {
-    const { timeouts } = this.wire.settings;
+    const { timeouts } = this.home.settings;
     return this.state === undefined ? timeouts.connect : timeoutsOf(this.state, timeouts).connect;
   }
 
@@ -379,7 +387,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       state,
       form,
       chain === undefined ? state.bodyLength : -1,
-      this.wire.settings.timeouts,
+      this.home.settings.timeouts,
     );
     stream.send(head, chain === undefined ? body : undefined, this);
     state.attempt?.reuses(stream.reused);
@@ -470,7 +478,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
 
   /** By then the exchange may be another request's. */
   private lateErrors(): (error: WeldrError) => void {
-    const { log } = this.wire;
+    const { log } = this.home;
     const requestId = this.state?.id;
     return error => log.error({ requestId, ...pluginErrorFacts(error) }, error.message);
   }
@@ -567,7 +575,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       return;
     }
     this.dropAttempt();
-    if (state !== undefined) logFailure(this.wire.log, state, error);
+    if (state !== undefined) logFailure(this.home.log, state, error);
     this.endAborted(error);
   }
 
@@ -708,7 +716,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       state.responseHeaders ?? noHeaders,
       upgraded.protocol,
     );
-    const { deadlines, settings } = this.wire;
+    const { deadlines, settings } = this.home;
     const tunnel = new Tunnel(socket, upgraded.socket, deadlines, settings.timeouts.tunnel, () => {
       state.bytesIn += tunnel.bytesIn;
       state.bytesOut += tunnel.bytesOut;
@@ -745,7 +753,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.client = undefined;
     this.cache = undefined;
     this.bodyWanted = false;
-    this.wire.deadlines.remove(this);
+    this.home.deadlines.remove(this);
     this.dropRequestChain();
     this.responseChain?.destroy();
     this.responseChain = undefined;
@@ -759,7 +767,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   private release(): void {
     this.outgoing.clear();
     this.response.headers = noHeaders;
-    if (this.pipeline.reusable) this.wire.exchanges.giveBack(this);
+    if (this.pipeline.reusable) this.keeper.giveBack(this);
   }
 
   private dropAttempt(): void {

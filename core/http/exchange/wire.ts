@@ -9,6 +9,7 @@ import type { Connector } from '../upstream/connection-cache.ts';
 import { Upstreams } from '../upstream/upstreams.ts';
 import { Admission } from './admission.ts';
 import { Deadlines } from './deadlines.ts';
+import type { ExchangeHome } from './exchange-home.ts';
 import { Exchanges } from './exchanges.ts';
 import { Forwarding } from './forwarding.ts';
 
@@ -21,7 +22,7 @@ export interface WireOptions {
 }
 
 /** The shared part of a worker's data path. */
-export class Wire {
+export class Wire implements ExchangeHome {
   readonly stages: Stages;
   /** What the pipelines of all exchanges work with. */
   readonly pipelines: PipelineOptions;

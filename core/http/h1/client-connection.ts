@@ -13,6 +13,7 @@ import type { Wire } from '../exchange/wire.ts';
 import { H1ClientStream } from './client-stream.ts';
 import { worthReading } from './empty-line.ts';
 import { needMore, type RequestHead, refused } from './request-head.ts';
+import type { H1StreamHome } from './stream-home.ts';
 
 /** It awaits a head, or its stream has a request. */
 const open = 0;
@@ -32,7 +33,7 @@ const emptyLine = '\r\n\r\n';
 const noBytes = Buffer.alloc(0);
 
 /** One client connection and the requests on it, one after another. */
-export class H1ClientConnection implements Waiting, AcceptedConnection {
+export class H1ClientConnection implements Waiting, AcceptedConnection, H1StreamHome {
   deadline = 0;
   deadlineSlot = -1;
   readonly kind = 'h1';

@@ -7,7 +7,6 @@ import type { BodyForm, ClientStream, OutboundResponse, Peer, RequestReceiver } 
 import { slowness } from '../exchange/upload-rate.ts';
 import type { Wire } from '../exchange/wire.ts';
 import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
-import type { H1ClientConnection } from './client-connection.ts';
 import {
   bodyEnd,
   chunkEnd,
@@ -22,6 +21,7 @@ import {
 } from './head-writer.ts';
 import { chunked } from './message-framing.ts';
 import type { RequestHead } from './request-head.ts';
+import type { H1StreamHome } from './stream-home.ts';
 
 /** Up to this many bytes, body and head leave in one write, as one string: no buffer is made for them. */
 const smallBody = 16 * 1024;
@@ -43,7 +43,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   readonly isGrpc = false;
   /** Has a part of the final response left? */
   answered = false;
-  private readonly connection: H1ClientConnection;
+  private readonly connection: H1StreamHome;
   private readonly wire: Wire;
   private receiver: RequestReceiver | undefined = undefined;
   private state = noRequest;
@@ -71,7 +71,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   private bodyMode = asHanded;
   private keepAlive = false;
 
-  constructor(connection: H1ClientConnection, wire: Wire) {
+  constructor(connection: H1StreamHome, wire: Wire) {
     this.connection = connection;
     this.wire = wire;
   }

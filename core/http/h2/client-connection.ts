@@ -10,6 +10,7 @@ import { firstWindow, H2Connection, type H2Role } from './connection.ts';
 import { frameCost } from './flood-budget.ts';
 import { errorCode, settingId } from './frames.ts';
 import type { RequestBlock } from './request-block.ts';
+import type { H2ClientStreamHome } from './stream.ts';
 import type { TrailerBlock } from './trailer-block.ts';
 
 /** Streams of a client at once. */
@@ -34,7 +35,10 @@ export interface BlockReaders {
 }
 
 /** One client connection and its streams. */
-export class H2ClientConnection extends H2Connection<H2ClientStream> implements AcceptedConnection {
+export class H2ClientConnection
+  extends H2Connection<H2ClientStream>
+  implements AcceptedConnection, H2ClientStreamHome<H2ClientStream>
+{
   readonly kind = 'h2';
   readonly peer: Peer;
   idleSince: number;

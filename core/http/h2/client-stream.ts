@@ -8,12 +8,11 @@ import { httpDate } from '../exchange/http-date.ts';
 import type { ClientStream, OutboundResponse, Peer, RequestReceiver } from '../exchange/streams.ts';
 import { slowness } from '../exchange/upload-rate.ts';
 import type { Wire } from '../exchange/wire.ts';
-import type { H2ClientConnection } from './client-connection.ts';
-import type { H2Stream } from './connection.ts';
 import type { Ending } from './frame-writer.ts';
 import { errorCode } from './frames.ts';
 import { responseFields, trailerFields } from './head-fields.ts';
 import type { RequestBlock } from './request-block.ts';
+import type { H2ClientStreamHome, H2Stream } from './stream.ts';
 
 const noBytes = Buffer.alloc(0);
 
@@ -28,7 +27,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   window: number;
   allowed: number;
   used = 0;
-  private readonly connection: H2ClientConnection;
+  private readonly connection: H2ClientStreamHome<H2ClientStream>;
   private readonly wire: Wire;
   private receiver: RequestReceiver | undefined = undefined;
   // of the request
@@ -63,7 +62,13 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   private closed = false;
 
   /** `window`: what it may send at first; `allowed`: what the client may. */
-  constructor(connection: H2ClientConnection, wire: Wire, id: number, window: number, allowed: number) {
+  constructor(
+    connection: H2ClientStreamHome<H2ClientStream>,
+    wire: Wire,
+    id: number,
+    window: number,
+    allowed: number,
+  ) {
     this.allowed = allowed;
     this.connection = connection;
     this.wire = wire;

@@ -11,6 +11,7 @@ import { errorCode, frameHeaderSize, largestWindow, settingId } from './frames.t
 import { HpackDecoder } from './hpack-decoder.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import { ResetStreams } from './reset-streams.ts';
+import type { H2Stream } from './stream.ts';
 
 /** The windows of a connection and of its streams before anything was said (RFC 9113 section 6.9.2). */
 export const firstWindow = 65_535;
@@ -18,29 +19,6 @@ export const firstWindow = 65_535;
 const maxUnread = 256 * 1024;
 
 const noBytes = Buffer.alloc(0);
-
-/** What a connection asks of its streams. */
-export interface H2Stream {
-  readonly id: number;
-  /** What the peer lets it send. */
-  window: number;
-  /** What the peer may still send on it. */
-  allowed: number;
-  /** Bytes that were taken, and that the peer has not been told of. Kept by the {@link H2Connection}. */
-  used: number;
-  /** Has it something to send that waits for a window or for the connection? */
-  readonly waits: boolean;
-  /** Has the peer said that no more comes from it? */
-  readonly halfClosed: boolean;
-  /** Takes bytes of a body, which are valid during the call. False: they are more than was announced. */
-  onBody(buffer: Buffer, start: number, end: number): boolean;
-  /** The peer has sent all of it. False: the body is less than was announced. */
-  onEnd(trailers: HeaderList | undefined): boolean;
-  /** Windows are open, or the connection takes more: sends what waits. */
-  sendPending(): void;
-  /** The connection takes more. */
-  onDrain(): void;
-}
 
 /** How one end differs from the other. */
 export interface H2Role {

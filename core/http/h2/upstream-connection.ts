@@ -9,6 +9,7 @@ import type { Ending } from './frame-writer.ts';
 import { errorCode, errorName, largestWindow, settingId } from './frames.ts';
 import { listSize } from './head-fields.ts';
 import type { ResponseBlock } from './response-block.ts';
+import type { H2UpstreamStreamHome } from './stream.ts';
 import type { TrailerBlock } from './trailer-block.ts';
 import { H2UpstreamStream } from './upstream-stream.ts';
 
@@ -37,7 +38,7 @@ export interface ResponseReaders {
 /** One connection; made, kept and forgotten by its {@link ConnectionHome}. */
 export class H2UpstreamConnection
   extends H2Connection<H2UpstreamStream>
-  implements UpstreamConnection, SocketReader
+  implements UpstreamConnection, SocketReader, H2UpstreamStreamHome<H2UpstreamStream>
 {
   readonly kind = 'h2';
   readonly home: ConnectionHome;

@@ -9,11 +9,10 @@ import type {
   UpstreamTimeouts,
 } from '../exchange/streams.ts';
 import { gaveWay, UploadPace } from '../exchange/upload-pace.ts';
-import type { H2Stream } from './connection.ts';
 import { errorCode, errorName } from './frames.ts';
 import { requestFields, trailerFields } from './head-fields.ts';
 import type { ResponseBlock } from './response-block.ts';
-import type { H2UpstreamConnection } from './upstream-connection.ts';
+import type { H2Stream, H2UpstreamStreamHome } from './stream.ts';
 
 const noBytes = Buffer.alloc(0);
 
@@ -33,7 +32,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   halfClosed = false;
   /** Has the final head come? */
   headSeen = false;
-  private readonly connection: H2UpstreamConnection;
+  private readonly connection: H2UpstreamStreamHome<H2UpstreamStream>;
   private receiver: ResponseReceiver | undefined = undefined;
   private timeouts: UpstreamTimeouts;
   private closed = false;
@@ -62,7 +61,12 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   private responseTrailers: HeaderList | undefined = undefined;
 
   /** `window`: what it may send at first; `allowed`: what the upstream may. */
-  constructor(connection: H2UpstreamConnection, reused: boolean, window: number, allowed: number) {
+  constructor(
+    connection: H2UpstreamStreamHome<H2UpstreamStream>,
+    reused: boolean,
+    window: number,
+    allowed: number,
+  ) {
     this.connection = connection;
     this.reused = reused;
     this.window = window;

@@ -1,0 +1,22 @@
+// ExchangeHome: what an exchange shares with all others of its worker, as the exchange sees it.
+import type { Logger } from 'pino';
+import type { Pools } from '../../pool/pool.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { PipelineOptions } from '../../stages/pipeline.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+import type { Admission } from './admission.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { Forwarding } from './forwarding.ts';
+
+/** Settings, rules and connections. */
+export interface ExchangeHome {
+  /** The options of the exchange's pipeline. */
+  readonly pipelines: PipelineOptions;
+  readonly pools: Pools;
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly deadlines: Deadlines;
+  readonly forwarding: Forwarding;
+  readonly admission: Admission;
+  readonly upstreams: Upstreams;
+}
