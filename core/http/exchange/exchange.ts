@@ -1,28 +1,25 @@
 // Exchange: one request and its response: a client's stream on one side, an upstream's on the other.
 import type { Duplex } from 'node:stream';
-import { describeError, WeldrError } from '../../errors.ts';
-import { pluginErrorFacts } from '../../plugin/report-plugin-error.ts';
-import type { AskedTransform } from '../../request/body-transform.ts';
+import { WeldrError } from '../../errors.ts';
 import { ProxyContext } from '../../request/context.ts';
-import { deleteSettled } from '../../request/field-aliases.ts';
 import { HeaderList, isFieldValue } from '../../request/headers.ts';
-import { RequestState } from '../../request/request-state.ts';
+import type { RequestState } from '../../request/request-state.ts';
 import { type Carrier, Pipeline } from '../../stages/pipeline.ts';
 import type { ConnectionCache } from '../upstream/connection-cache.ts';
 import type { StreamTaker } from '../upstream/stream-queue.ts';
-import { BodyChain, transformFailure } from './body-chain.ts';
+import { BodyRelay } from './body-relay.ts';
 import type { Waiting } from './deadlines.ts';
 import type { ExchangeHome } from './exchange-home.ts';
 import { grpcFields } from './grpc-reply.ts';
 import { grpcTimeout } from './grpc-request.ts';
-import { OutgoingHead, type Reused, timeoutsOf } from './outgoing-head.ts';
+import { OutgoingHead, timeoutsOf } from './outgoing-head.ts';
 import { logAttempt, logFailure, logRefusal } from './own-responses.ts';
+import { receivedState, unreadState } from './received-state.ts';
 import type {
   BodyForm,
   ClientStream,
   InboundRequest,
   InboundResponse,
-  OutboundResponse,
   Peer,
   RequestReceiver,
   ResponseReceiver,
@@ -35,6 +32,16 @@ const smallBody = 16 * 1024;
 
 const noHeaders = new HeaderList();
 
+/** An upstream's connection that has changed its protocol. */
+interface Upgraded {
+  readonly socket: Duplex;
+  /** Bytes in the new protocol that were read already. */
+  readonly rest: Buffer;
+  readonly protocol: string;
+  /** The reason phrase of the 101. */
+  readonly reason: string;
+}
+
 /** Keeps exchanges that are not in use. */
 export interface ExchangeKeeper {
   /** Takes back an exchange which is over and which nothing calls any more. */
@@ -45,59 +52,29 @@ export interface ExchangeKeeper {
  * Used for one request at a time, and by no other before everything that could still call it is gone: see
  * {@link Exchange.release}.
  */
-export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, StreamTaker, Waiting {
+export class Exchange
+  extends BodyRelay
+  implements Carrier, RequestReceiver, ResponseReceiver, StreamTaker, Waiting
+{
   /** Until when a client of gRPC waits. */
   deadline = 0;
   deadlineSlot = -1;
-  private readonly home: ExchangeHome;
   private readonly keeper: ExchangeKeeper;
   private readonly pipeline: Pipeline;
   private readonly outgoing = new OutgoingHead();
-  private readonly response: Reused<OutboundResponse> = {
-    status: 0,
-    reason: undefined,
-    headers: noHeaders,
-    hasDate: false,
-    length: undefined,
-    isAnnounced: true,
-    endsWith: 'its length',
-    body: 'none',
-  };
-  private client: ClientStream | undefined = undefined;
   private ctx: ProxyContext | undefined = undefined;
-  private state: RequestState | undefined = undefined;
   /** Did the request enter the stages, or was it refused before? */
   private entered = false;
-  private cache: ConnectionCache | undefined = undefined;
-  private upstream: UpstreamStream | undefined = undefined;
-  /** What the client sent, whatever plugins make of it. */
+  /** The method that the client sent, whatever plugins make of it. */
   private askedMethod = 'GET';
-  /** How the client's stream can hand the request body on. */
-  private askedForm: BodyForm = 'payload';
-  /** The upstream is there and takes the request body. */
-  private bodyWanted = false;
-  // of the upstream's response
-  private status = 0;
-  private reason: string | undefined = undefined;
-  private length = 0;
-  private announced: number | undefined = undefined;
-  private endsWith: OutboundResponse['endsWith'] = 'its length';
-  private hasDate = false;
-  private form: BodyForm = 'payload';
-  /** The response's head is with the client's stream. */
-  private responding = false;
+  private cache: ConnectionCache | undefined = undefined;
+  /** The upstream's stream is held while a stage that follows its head is at work. */
   private judgedLate = false;
-  private upgraded: { socket: Duplex; rest: Buffer; protocol: string } | undefined = undefined;
+  private upgraded: Upgraded | undefined = undefined;
   private tunnel: Tunnel | undefined = undefined;
-  /** Transforms of the bodies, where plugins asked for some. */
-  private requestChain: BodyChain | undefined = undefined;
-  private responseChain: BodyChain | undefined = undefined;
-  /** Of a body that is still in a chain. */
-  private requestTrailers: HeaderList | undefined = undefined;
-  private trailers: HeaderList | undefined = undefined;
 
   constructor(home: ExchangeHome, keeper: ExchangeKeeper) {
-    this.home = home;
+    super(home);
     this.keeper = keeper;
     this.pipeline = new Pipeline(home.pipelines, this);
   }
@@ -119,7 +96,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (client === undefined) return;
     this.askedMethod = request.method;
     this.askedForm = request.form;
-    const ctx = this.take(this.stateOf(request, client));
+    const ctx = this.take(receivedState(request, client, home));
     if (client.isGrpc) this.limitTime(request);
     const verdict = home.admission.judge(request, client);
     if (verdict === undefined) {
@@ -138,20 +115,6 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.state = state;
     this.ctx = ctx;
     return ctx;
-  }
-
-  private stateOf(request: InboundRequest, { peer }: ClientStream): RequestState {
-    const { home } = this;
-    const startedAt = home.deadlines.touch();
-    const { method, target, version, headers } = request;
-    const state = new RequestState(method, target, version, headers, home.pools.default, startedAt);
-    state.host = request.host;
-    state.bodyLength = request.length;
-    state.takesTrailers = request.takesTrailers;
-    if (request.upgrade !== undefined) state.ensureRare().upgrade = request.upgrade;
-    if (request.expectContinue) state.ensureRare().expectContinue = true;
-    home.forwarding.apply(state, peer, request.hasForwarding);
-    return state;
   }
 
   /** The whole exchange, all attempts included, has the time that a client of gRPC gives. */
@@ -201,27 +164,9 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       this.switchProtocols(state, client, this.upgraded);
       return;
     }
-    const headers = state.responseHeaders ?? noHeaders;
-    const bodiless = this.askedMethod === 'HEAD' || state.status === 204 || state.status === 304;
-    const transforms = state.rare?.responseTransforms;
-    response.status = state.status;
-    response.reason = state.status === this.status ? this.reason : undefined;
-    response.headers = headers;
-    response.hasDate = headers.edited ? headers.has('date') : this.hasDate;
-    response.isAnnounced = this.announced !== undefined;
-    response.endsWith = this.endsWith;
-    if (bodiless) {
-      response.body = 'none';
-      response.length = state.status === 204 || transforms !== undefined ? undefined : this.announced;
-    } else if (transforms === undefined || this.length === 0) {
-      response.body = this.form;
-      response.length = this.length >= 0 ? this.length : undefined;
-    } else {
-      if (!this.startResponseChain(transforms)) return;
-      this.form = 'payload';
-      response.body = 'payload';
-      response.length = undefined;
-    }
+    const isTransformed = response.ofUpstream(state, this.askedMethod);
+    const transforms = isTransformed ? state.rare?.responseTransforms : undefined;
+    if (transforms !== undefined && !this.startResponseChain(transforms)) return;
     client.writeHead(response);
     this.responding = true;
     client.stageDone();
@@ -244,27 +189,15 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
         return;
       }
     }
-    const { replyBody, status } = state;
+    const { replyBody } = state;
     const bytes = typeof replyBody === 'string' ? Buffer.from(replyBody) : replyBody;
-    const hasLength = status !== 204 && status !== 304;
-    const sent = this.askedMethod !== 'HEAD' && hasLength ? bytes.length : 0;
-    const wanted = bytes.length > 0 ? state.rare?.responseTransforms : undefined;
-    const transforms = sent > 0 ? wanted : undefined;
-    response.status = status;
-    response.reason = undefined;
-    response.headers = headers;
-    response.hasDate = headers.has('date');
-    response.isAnnounced = true;
-    response.endsWith = 'its length';
-    response.body = sent > 0 ? 'payload' : 'none';
-    response.length = hasLength && wanted === undefined ? bytes.length : undefined;
+    const sent = response.ofReply(state, headers, this.askedMethod, bytes.length);
+    const transforms = sent > 0 ? state.rare?.responseTransforms : undefined;
     if (transforms !== undefined && !this.startResponseChain(transforms)) return;
     client.writeHead(response);
     if (this.responseChain !== undefined) {
       this.responding = true;
-      this.responseChain.write(bytes);
-      this.responseChain.end();
-      this.watchResponseChain();
+      this.transformWhole(this.responseChain, bytes);
       return;
     }
     if (sent > 0) client.writeBody(Buffer.from(bytes.buffer, bytes.byteOffset, sent), 0, sent);
@@ -276,13 +209,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
   /** A reply of gRPC has no body. */
   private replyInGrpc(client: ClientStream, fields: HeaderList): void {
     const { response } = this;
-    response.status = 200;
-    response.reason = undefined;
-    response.headers = fields;
-    response.hasDate = fields.has('date');
-    response.isAnnounced = false;
-    response.body = 'none';
-    response.length = undefined;
+    response.ofGrpc(fields);
     client.writeHead(response);
     client.endBody(undefined);
     this.complete();
@@ -320,29 +247,21 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     }
     let { ctx } = this;
     if (ctx === undefined) {
-      // The head was not understood: nothing is known but who sent it.
-      const { deadlines, pools } = this.home;
-      const state = new RequestState('', '', '1.1', new HeaderList(), pools.default, deadlines.touch());
-      state.clientIp = client.peer.ip;
-      state.connection = client.peer;
-      state.scheme = client.peer.scheme;
-      ctx = this.take(state);
+      ctx = this.take(unreadState(client, this.home));
       client.readNoMore();
     }
-    this.responseChain?.destroy();
-    this.responseChain = undefined;
+    this.dropResponseChain();
     this.pipeline.refuse(ctx, error);
+  }
+
+  protected get isStagePending(): boolean {
+    return this.pipeline.pending;
   }
 
   onStageTimeout(): void {
     const ms = this.home.settings.timeouts.stage;
     if (this.pipeline.pending) this.pipeline.stageTimedOut(ms);
-    else if (this.responseChain !== undefined || this.requestChain !== undefined) {
-      const chain = this.responseChain ?? this.requestChain;
-      const error = transformFailure(chain?.plugin ?? '', `a body transform took over ${ms} ms`);
-      if (this.responseChain === undefined) this.refuse(error);
-      else this.refuseUntransformed(error);
-    }
+    else this.transformTimedOut(ms);
   }
 
   // --- StreamTaker ---------------------------------------------------------------------------------------------
@@ -400,11 +319,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     }
     if (client.requestComplete) {
       if (chain === undefined) stream.endRequest(undefined);
-      else {
-        stream.clientSent();
-        chain.end();
-        this.watchRequestChain();
-      }
+      else this.endRequestChain(chain, undefined);
     } else {
       this.bodyWanted = stream.connected;
       if (this.bodyWanted) client.resumeBody(form);
@@ -412,159 +327,15 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     if (joined) stream.uncork();
   }
 
-  private formFor(stream: UpstreamStream): BodyForm {
-    return this.askedForm === 'chunks' && this.requestChain === undefined ? stream.takes : 'payload';
-  }
-
   goWithout(error: WeldrError): void {
     this.cache = undefined;
     this.attemptFailed(error);
   }
 
-  // --- body transforms -----------------------------------------------------------------------------------------
-
-  /** False: they cannot be made, and the request has failed. */
-  private startRequestChain(transforms: readonly AskedTransform[]): boolean {
-    try {
-      this.requestChain = new BodyChain(transforms, {
-        onChainBytes: bytes => {
-          this.chainMoved();
-          if (this.upstream?.write(bytes) === false) this.requestChain?.pause();
-          else this.watchRequestChain();
-        },
-        onChainEnd: () => {
-          this.chainMoved();
-          this.upstream?.endRequest(this.requestTrailers);
-        },
-        onChainDrain: () => {
-          this.chainMoved();
-          this.onDrain();
-        },
-        onChainError: error => this.refuse(error),
-        onLateError: this.lateErrors(),
-      });
-      return true;
-    } catch (thrown) {
-      this.refuse(toWeldrError(thrown));
-      return false;
-    }
-  }
-
-  private startResponseChain(transforms: readonly AskedTransform[]): boolean {
-    try {
-      this.responseChain = new BodyChain(transforms, {
-        onChainBytes: bytes => this.onTransformed(bytes),
-        onChainEnd: () => {
-          this.responseChain = undefined;
-          this.client?.stageDone();
-          this.client?.endBody(this.trailers);
-          // One that ended before its input: there is no use for the rest.
-          this.dropAttempt();
-          this.complete();
-        },
-        onChainDrain: () => {
-          this.client?.stageDone();
-          this.upstream?.release();
-        },
-        onChainError: error => this.refuseUntransformed(error),
-        onLateError: this.lateErrors(),
-      });
-      return true;
-    } catch (thrown) {
-      this.refuseUntransformed(toWeldrError(thrown));
-      return false;
-    }
-  }
-
-  /** By then the exchange may be another request's. */
-  private lateErrors(): (error: WeldrError) => void {
-    const { log } = this.home;
-    const requestId = this.state?.id;
-    return error => log.error({ requestId, ...pluginErrorFacts(error) }, error.message);
-  }
-
-  /** A transform of the response has failed: the error's own response must not meet the same end. */
-  private refuseUntransformed(error: WeldrError): void {
-    const { rare } = this.state ?? {};
-    if (rare !== undefined) {
-      rare.responseTransforms = undefined;
-      rare.earlyResponseTransforms = undefined;
-    }
-    this.refuse(error);
-  }
-
-  private onTransformed(bytes: Buffer): void {
-    const { client, state, responseChain } = this;
-    if (client === undefined || state === undefined) return;
-    state.bytesOut += bytes.length;
-    client.stageDone();
-    if (client.writeBody(bytes, 0, bytes.length)) this.watchResponseChain();
-    else responseChain?.pause();
-  }
-
-  /** A transform that has all it needs has the time of a stage for its next bytes. */
-  private watchResponseChain(): void {
-    if (this.responseChain?.owes === true) this.client?.awaitStage();
-  }
-
-  /** A request's transform has gone on; the time of a stage or a response's transform beside it runs on. */
-  private chainMoved(): void {
-    if (!this.pipeline.pending && this.responseChain?.owes !== true) this.client?.stageDone();
-  }
-
-  private dropRequestChain(): void {
-    this.requestChain?.destroy();
-    this.requestChain = undefined;
-    this.requestTrailers = undefined;
-  }
-
-  private watchRequestChain(): void {
-    if (this.requestChain?.owes === true && !this.pipeline.pending && !this.responding)
-      this.client?.awaitStage();
-  }
-
   // --- RequestReceiver: the request body, from the client ------------------------------------------------------
-
-  get wantsBody(): boolean {
-    return this.bodyWanted;
-  }
 
   onBodyThere(): void {
     if (this.state !== undefined) this.acquireStream(this.state);
-  }
-
-  onRequestBytes(bytes: Buffer | string): void {
-    const { state, upstream, requestChain } = this;
-    if (state === undefined || upstream === undefined) return;
-    state.replayable = false;
-    state.bytesIn += bytes.length;
-    if (requestChain === undefined) this.bodyWanted = upstream.write(bytes);
-    else {
-      this.bodyWanted = requestChain.write(bytes);
-      this.watchRequestChain();
-    }
-  }
-
-  onRequestEnd(trailers: HeaderList | undefined): void {
-    const head = trailers === undefined ? undefined : this.state?.edited?.editedHeaders;
-    if (trailers !== undefined && head !== undefined) deleteSettled(trailers, head);
-    if (this.requestChain === undefined) this.upstream?.endRequest(trailers);
-    else {
-      this.requestTrailers = trailers;
-      this.upstream?.clientSent();
-      this.requestChain.end();
-      this.watchRequestChain();
-    }
-  }
-
-  onClientDrain(): void {
-    if (this.responseChain === undefined) {
-      this.upstream?.release();
-    } else {
-      this.responseChain.resume();
-      this.watchResponseChain();
-      if (!this.responseChain?.owes) this.upstream?.release();
-    }
   }
 
   abort(error: WeldrError): void {
@@ -587,20 +358,6 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.askForBody();
   }
 
-  onDrain(): void {
-    this.requestChain?.resume();
-    this.watchRequestChain();
-    if (this.bodyWanted || this.client === undefined || this.client.requestComplete) return;
-    this.bodyWanted = true;
-    this.askForBody();
-  }
-
-  private askForBody(): void {
-    const { client, upstream } = this;
-    if (client !== undefined && upstream !== undefined && !client.requestComplete)
-      client.resumeBody(this.formFor(upstream));
-  }
-
   onInterim({ status, reason, headers }: InboundResponse): void {
     const { state, client } = this;
     if (state === undefined || client === undefined || client.answered) return;
@@ -613,60 +370,18 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     const { state, client } = this;
     if (state === undefined || client === undefined) return 'payload';
     this.noteHead(state, head);
-    this.length = head.length;
-    this.announced = head.announced;
-    this.endsWith = head.endsWith;
-    this.hasDate = head.hasDate;
-    this.form = head.form === 'chunks' ? client.takes : 'payload';
+    this.response.note(head, client.takes);
     this.pipeline.responded();
     // A stage that is still at work may ask for a transform, which needs the payload.
-    if (this.judgedLate) this.form = 'payload';
-    return this.form;
+    if (this.judgedLate) this.response.form = 'payload';
+    return this.response.form;
   }
 
-  private noteHead(state: RequestState, { status, reason, headers, announced }: InboundResponse): void {
+  private noteHead(state: RequestState, { status, headers, announced }: InboundResponse): void {
     state.status = status;
     state.responseHeaders = headers;
     state.responseLength = announced ?? -1;
     state.attempt?.responded(status, performance.now());
-    this.status = status;
-    this.reason = reason;
-  }
-
-  onBody(buffer: Buffer, start: number, end: number): void {
-    const { state, client, responseChain } = this;
-    if (state === undefined || client === undefined || end === start || this.response.body === 'none') return;
-    if (responseChain !== undefined) {
-      if (!responseChain.write(buffer.subarray(start, end))) {
-        this.upstream?.hold();
-        this.watchResponseChain();
-      }
-      return;
-    }
-    state.bytesOut += end - start;
-    if (!client.writeBody(buffer, start, end)) this.upstream?.hold();
-  }
-
-  onBodyLine(line: string): void {
-    if (this.response.body !== 'none') this.client?.writeBodyLine(line);
-  }
-
-  onBodyEnd(trailers: HeaderList | undefined): void {
-    this.upstream = undefined;
-    const head = trailers === undefined ? undefined : this.state?.responseHeaders;
-    if (trailers !== undefined && head !== undefined) deleteSettled(trailers, head);
-    if (this.responseChain !== undefined) {
-      this.trailers = trailers;
-      this.responseChain.end();
-      this.watchResponseChain();
-      return;
-    }
-    this.client?.endBody(trailers);
-    this.complete();
-  }
-
-  onReadEnd(): void {
-    this.flushHead();
   }
 
   onUpgraded(head: InboundResponse, socket: Duplex, rest: Buffer): void {
@@ -682,7 +397,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
       return;
     }
     socket.pause();
-    this.upgraded = { socket, rest, protocol };
+    this.upgraded = { socket, rest, protocol, reason: head.reason ?? '' };
     this.noteHead(state, head);
     this.pipeline.responded();
   }
@@ -700,22 +415,11 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
 
   // --- the end -------------------------------------------------------------------------------------------------
 
-  private flushHead(): void {
-    if (this.responding && this.client?.flush() === false) this.upstream?.hold();
-  }
-
-  private switchProtocols(
-    state: RequestState,
-    client: ClientStream,
-    upgraded: { socket: Duplex; rest: Buffer; protocol: string },
-  ): void {
+  private switchProtocols(state: RequestState, client: ClientStream, upgraded: Upgraded): void {
     this.upgraded = undefined;
     client.stageDone();
-    const { socket, rest } = client.switchProtocols(
-      this.reason ?? '',
-      state.responseHeaders ?? noHeaders,
-      upgraded.protocol,
-    );
+    const { protocol, reason } = upgraded;
+    const { socket, rest } = client.switchProtocols(reason, state.responseHeaders ?? noHeaders, protocol);
     const { deadlines, settings } = this.home;
     const tunnel = new Tunnel(socket, upgraded.socket, deadlines, settings.timeouts.tunnel, () => {
       state.bytesIn += tunnel.bytesIn;
@@ -728,7 +432,7 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     tunnel.start(rest, upgraded.rest);
   }
 
-  private complete(): void {
+  protected complete(): void {
     const { client } = this;
     this.endCompleted();
     // Last, as the client's stream may begin its next request in it, and that may take this exchange.
@@ -752,12 +456,8 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.state = undefined;
     this.client = undefined;
     this.cache = undefined;
-    this.bodyWanted = false;
     this.home.deadlines.remove(this);
-    this.dropRequestChain();
-    this.responseChain?.destroy();
-    this.responseChain = undefined;
-    this.trailers = undefined;
+    this.dropBodies();
   }
 
   /**
@@ -766,11 +466,11 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
    */
   private release(): void {
     this.outgoing.clear();
-    this.response.headers = noHeaders;
+    this.response.clear();
     if (this.pipeline.reusable) this.keeper.giveBack(this);
   }
 
-  private dropAttempt(): void {
+  protected dropAttempt(): void {
     this.cache?.leave(this);
     this.cache = undefined;
     this.upstream?.cancel();
@@ -781,10 +481,4 @@ export class Exchange implements Carrier, RequestReceiver, ResponseReceiver, Str
     this.bodyWanted = false;
     this.judgedLate = false;
   }
-}
-
-function toWeldrError(thrown: unknown): WeldrError {
-  return thrown instanceof WeldrError
-    ? thrown
-    : new WeldrError('INTERNAL', describeError(thrown), { cause: thrown });
 }
