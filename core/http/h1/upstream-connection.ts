@@ -2,11 +2,9 @@
 // the stream of that request as well.
 import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
-import type { Upstream } from '../../pool/pool.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import type { Waiting } from '../exchange/deadlines.ts';
 import type {
-  BodyForm,
   OutboundRequest,
   Peer,
   ResponseReceiver,
@@ -18,26 +16,23 @@ import { connectError } from '../upstream/connect-error.ts';
 import type { ConnectionHome, UpstreamConnection } from '../upstream/connection-cache.ts';
 import type { SocketReader } from '../upstream/dial.ts';
 import type { PendingConnection } from '../upstream/pending-connection.ts';
-import { ChunkedReader, type ChunkedSink } from './chunked-reader.ts';
-import { worthReading } from './empty-line.ts';
 import { bodyEnd, chunkEnd, chunkStart, requestHead } from './head-writer.ts';
-import { chunked, untilClose } from './message-framing.ts';
-import { needMore, refused } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
-
-const connecting = 0;
-const idle = 1;
-const awaitingHead = 2;
-const inBody = 3;
-const inChunked = 4;
-const untilEnd = 5;
-const closed = 6;
-
-const noBytes = Buffer.alloc(0);
+import {
+  awaitingHead,
+  closed,
+  connecting,
+  H1ResponseReader,
+  idle,
+  inBody,
+  noBytes,
+  untilEnd,
+} from './response-reader.ts';
 
 /** One connection; made, kept and forgotten by its {@link ConnectionHome}. */
 export class H1UpstreamConnection
-  implements UpstreamConnection, UpstreamStream, SocketReader, Waiting, ChunkedSink
+  extends H1ResponseReader
+  implements UpstreamConnection, UpstreamStream, SocketReader, Waiting
 {
   deadline = 0;
   deadlineSlot = -1;
@@ -49,32 +44,11 @@ export class H1UpstreamConnection
   streams = 0;
   idleUntil = 0;
   listed = false;
-  private readonly upstream: Upstream;
-  private readonly home: ConnectionHome;
-  private readonly responseHead: ResponseHead;
   private readonly socket: Duplex;
-  private reader: ChunkedReader | undefined = undefined;
-  private state = connecting;
-  private receiver: ResponseReceiver | undefined = undefined;
   /** Requests that were sent on it, this one included. */
   private uses = 0;
-  /** Of the request: which responses have no body. */
-  private method = 'GET';
-  /** Bytes that came and could not be handed on yet. */
-  private held: Buffer = noBytes;
-  /** How much of a head was there when it was last found incomplete. */
-  private seen = 0;
-  private holding = false;
-  /** The response ended while it was held. */
-  private completeOnRelease = false;
   private ended = false;
-  private remaining = 0;
   private timeouts: UpstreamTimeouts;
-  private trailers: HeaderList | undefined = undefined;
-  private interims = 0;
-  private headSeen = false;
-  private keepAlive = false;
-  private keepAliveTimeout: number | undefined = undefined;
   private requestSent = false;
   /** All of the client's body has come. */
   private clientDone = false;
@@ -87,7 +61,6 @@ export class H1UpstreamConnection
   private inChunks = false;
   /** The request's body comes as payload, and its chunks are made here. */
   private encoding = false;
-  private upgrading = false;
 
   /**
    * `responseHead`: the reader that all connections of a worker share. `from`: makes the socket, or one that stands and
@@ -99,10 +72,8 @@ export class H1UpstreamConnection
     from: PendingConnection | ((reader: SocketReader) => Duplex),
     client: Peer | undefined,
   ) {
-    this.home = home;
+    super(home, responseHead);
     this.client = client;
-    this.upstream = home.upstream;
-    this.responseHead = responseHead;
     this.timeouts = home.timeouts;
     home.deadlines.add(this);
     if (typeof from === 'function') {
@@ -199,7 +170,7 @@ export class H1UpstreamConnection
   }
 
   /** Gives the upstream its time for what it has to do next; none runs while the client has to go on. */
-  private startTime(): void {
+  protected startTime(): void {
     if (this.state === connecting || this.state === closed || this.holding) return;
     const { body, response } = this.timeouts;
     const time = this.state === awaitingHead ? response : body;
@@ -217,7 +188,7 @@ export class H1UpstreamConnection
   }
 
   giveWay(): void {
-    this.fail(new WeldrError('REQUEST_TIMEOUT', gaveWay(this.upstream.id)));
+    this.fail(new WeldrError('REQUEST_TIMEOUT', gaveWay(this.home.upstream.id)));
   }
 
   private onDrain(): void {
@@ -285,28 +256,19 @@ export class H1UpstreamConnection
   }
 
   onDeadline(): void {
-    const { timeouts } = this;
-    if (this.state === connecting) {
-      this.fail(
-        new WeldrError(
-          'CONNECT_TIMEOUT',
-          `no connection to ${this.upstream.id} within ${timeouts.connect} ms`,
-        ),
-      );
-    } else if (this.state === idle) {
-      this.destroy();
-    } else if (this.state === awaitingHead) {
-      this.fail(
-        new WeldrError(
-          'RESPONSE_TIMEOUT',
-          `no response of ${this.upstream.id} within ${timeouts.response} ms`,
-        ),
-      );
-    } else {
-      this.fail(
-        new WeldrError('BODY_TIMEOUT', `the body of ${this.upstream.id} stalled for ${timeouts.body} ms`),
-      );
+    if (this.state === idle) this.destroy();
+    else this.fail(this.timedOut());
+  }
+
+  private timedOut(): WeldrError {
+    const { state, timeouts } = this;
+    const { id } = this.home.upstream;
+    if (state === connecting) {
+      return new WeldrError('CONNECT_TIMEOUT', `no connection to ${id} within ${timeouts.connect} ms`);
     }
+    return state === awaitingHead
+      ? new WeldrError('RESPONSE_TIMEOUT', `no response of ${id} within ${timeouts.response} ms`)
+      : new WeldrError('BODY_TIMEOUT', `the body of ${id} stalled for ${timeouts.body} ms`);
   }
 
   onConnected(): void {
@@ -343,118 +305,21 @@ export class H1UpstreamConnection
     return true;
   }
 
-  private keep(buffer: Buffer, start: number, end: number): void {
-    const copy = Buffer.from(buffer.subarray(start, end));
-    this.held = this.held.length === 0 ? copy : Buffer.concat([this.held, copy]);
+  protected onInterim(status: number): void {
+    if (status === 100) this.awaitsClient = !this.clientDone;
+    this.startTime();
   }
 
-  private consume(buffer: Buffer, start: number, end: number): void {
-    let pos = start;
-    while (pos < end && !this.stopped()) {
-      if (this.holding) {
-        this.keep(buffer, pos, end);
-        return;
-      }
-      if (this.state === awaitingHead) pos = this.readHead(buffer, pos, end);
-      else if (this.state === inBody) pos = this.readLength(buffer, pos, end);
-      else if (this.state === inChunked && this.reader !== undefined) {
-        pos = this.readChunked(this.reader, buffer, pos, end);
-      } else if (this.state === untilEnd) {
-        this.receiver?.onBody(buffer, pos, end);
-        pos = end;
-      } else {
-        // Bytes after the response's end belong to nobody.
-        this.destroy();
-      }
-    }
-  }
-
-  /** Closed meanwhile, by whoever was called? A method, as the compiler cannot see that calls change the state. */
-  private stopped(): boolean {
-    return this.state === closed;
-  }
-
-  private readHead(buffer: Buffer, start: number, end: number): number {
-    const { responseHead: head } = this;
-    // A head is rarely longer than this, and what follows it need not become a string.
-    let stop = Math.min(end, start + 4096);
-    const earlier = this.held;
-    if (earlier.length > 0) {
-      this.keep(buffer, start, end);
-      if (!worthReading(this.held, this.seen)) return end;
-    }
-    this.held = noBytes;
-    let text = buffer.toString('latin1', start, stop);
-    if (earlier.length > 0) text = earlier.toString('latin1') + text;
-    let used = head.read(text, this.method);
-    if (used === needMore && stop < end) {
-      stop = end;
-      text = earlier.toString('latin1') + buffer.toString('latin1', start, stop);
-      used = head.read(text, this.method);
-    }
-    if (used === refused) {
-      this.fail(new WeldrError('BAD_RESPONSE', `${this.upstream.id} sent ${head.detail}`));
-      return end;
-    }
-    if (used === needMore) {
-      this.held = Buffer.from(text, 'latin1');
-      this.seen = text.length;
-      return end;
-    }
-    this.headSeen = true;
-    const next = start + used - earlier.length;
-    if (head.status === 101) this.onSwitch(head, buffer.subarray(next, end));
-    else this.onResponseHead(head, next < end);
-    return next;
-  }
-
-  /** `more`: bytes came with the head. */
-  private onResponseHead(head: ResponseHead, more: boolean): void {
-    const { receiver } = this;
-    if (receiver === undefined) return;
-    if (head.status < 200) {
-      const most = this.home.limits.interimResponses;
-      if (++this.interims > most) {
-        const remedy = 'raise limits.interimResponses if it means to';
-        this.fail(
-          new WeldrError(
-            'BAD_RESPONSE',
-            `${this.upstream.id} sent over ${most} interim responses: ${remedy}`,
-          ),
-        );
-      } else {
-        // The upstream is at work, or lets the client go on.
-        if (head.status === 100) this.awaitsClient = !this.clientDone;
-        this.startTime();
-        receiver.onInterim(head);
-      }
-    } else {
-      this.remaining = head.length;
-      // A refused upgrade leaves it open what the upstream makes of later bytes: the connection ends with it.
-      this.keepAlive = head.keepAlive && !this.upgrading;
-      this.keepAliveTimeout = head.keepAliveTimeout;
-      this.state = head.length === chunked ? inChunked : head.length === untilClose ? untilEnd : inBody;
-      this.startTime();
-      const form = receiver.onHead(head);
-      if (this.stopped()) return;
-      if (head.length === chunked) this.beginChunked(form);
-      else if (head.length === 0) {
-        if (more) this.keepAlive = false;
-        if (this.holding) this.completeOnRelease = true;
-        else this.complete();
-      }
-    }
-  }
-
-  private onSwitch(head: ResponseHead, rest: Buffer): void {
+  protected onSwitch(head: ResponseHead, rest: Buffer): void {
     const { receiver, socket } = this;
+    const { id } = this.home.upstream;
     if (!this.upgrading || head.upgrade === undefined || receiver === undefined) {
-      this.fail(new WeldrError('BAD_RESPONSE', `${this.upstream.id} switched protocols without being asked`));
+      this.fail(new WeldrError('BAD_RESPONSE', `${id} switched protocols without being asked`));
       return;
     }
-    // The client goes on in the new protocol only behind all of its request (RFC 9110 section 7.8).
+    // The client changes protocols only behind all of its request (RFC 9110 section 7.8).
     if (!this.requestSent) {
-      this.fail(new WeldrError('BAD_RESPONSE', `${this.upstream.id} switched protocols within the request`));
+      this.fail(new WeldrError('BAD_RESPONSE', `${id} switched protocols within the request`));
       return;
     }
     const bytes = Buffer.from(rest);
@@ -466,54 +331,12 @@ export class H1UpstreamConnection
     receiver.onUpgraded(head, socket, bytes);
   }
 
-  private readLength(buffer: Buffer, pos: number, end: number): number {
-    const take = Math.min(this.remaining, end - pos);
-    this.remaining -= take;
-    this.receiver?.onBody(buffer, pos, pos + take);
-    if (this.remaining > 0 || this.stopped()) return pos + take;
-    if (pos + take < end) this.keepAlive = false;
-    this.complete();
-    return end;
-  }
-
-  private readChunked(reader: ChunkedReader, buffer: Buffer, pos: number, end: number): number {
-    const next = reader.read(buffer, pos, end);
-    if (this.stopped()) return end;
-    if (next < 0) {
-      this.fail(
-        new WeldrError('BODY_CUT', `the body of ${this.upstream.id} is malformed: ${reader.problem}`),
-      );
-      return end;
-    }
-    if (!reader.complete) return next;
-    if (next < end) this.keepAlive = false;
-    this.complete();
-    return end;
-  }
-
-  onChunkedBytes(buffer: Buffer, start: number, end: number): void {
-    this.receiver?.onBody(buffer, start, end);
-  }
-
-  onChunkedLine(line: string): void {
-    this.receiver?.onBodyLine(line);
-  }
-
-  onChunkedEnd(trailers: HeaderList | undefined): void {
-    this.trailers = trailers;
-  }
-
-  private beginChunked(form: BodyForm): void {
-    this.reader ??= new ChunkedReader(this);
-    this.reader.begin(form === 'chunks' ? 'keep' : 'strip', this.responseHead.fields.hopNames);
-  }
-
   /**
    * The response is whole. Bytes behind it belong to nobody: whoever calls this has seen to it that a connection that
    * brought some is not used again, and reads no further, as the next request may already be on it. The
    * connection is kept for others where that is safe, then the receiver is told.
    */
-  private complete(): void {
+  protected complete(): void {
     const { receiver, trailers } = this;
     this.trailers = undefined;
     this.receiver = undefined;
@@ -562,9 +385,9 @@ export class H1UpstreamConnection
   }
 
   private explain(error = this.writeError): WeldrError {
-    const { id } = this.upstream;
+    const { id } = this.home.upstream;
     const cause = { cause: error };
-    if (this.state === connecting) return connectError(this.upstream, error);
+    if (this.state === connecting) return connectError(this.home.upstream, error);
     if (this.state === awaitingHead) {
       if (this.held.length > 0 || this.headSeen)
         return new WeldrError('BAD_RESPONSE', `${id} closed within a response head`, cause);
@@ -575,7 +398,7 @@ export class H1UpstreamConnection
     return new WeldrError('BODY_CUT', `${id} closed within a response body`, cause);
   }
 
-  private fail(error: WeldrError): void {
+  protected fail(error: WeldrError): void {
     const { receiver } = this;
     this.destroy();
     receiver?.onAttemptError(error);
