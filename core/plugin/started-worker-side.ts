@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { Route } from '../request/route.ts';
 import { noConnections } from '../stages/connection-info.ts';
 import { createHooks } from '../stages/request-hooks.ts';
-import type { StageEntry } from '../stages/stages.ts';
+import type { StageEntry } from '../stages/stage-entry.ts';
 import type { Stopwatch } from '../stages/stopwatch.ts';
 import { guardedReply } from '../stages/tap-guard.ts';
 import { CleanUps } from './clean-ups.ts';

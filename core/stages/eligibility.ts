@@ -3,7 +3,7 @@ import type { Upstream } from '../pool/pool.ts';
 import { boundUpstream } from '../request/bound-upstream.ts';
 import type { ProxyContext } from '../request/context.ts';
 import type { RequestState } from '../request/request-state.ts';
-import type { Chain } from './stages.ts';
+import type { Chain } from './chain.ts';
 
 /** May this upstream be given this request? */
 export function isEligible(

@@ -2,35 +2,23 @@
 import { toError, WeldrError } from '../errors.ts';
 import type { Pool, Pools, Upstream } from '../pool/pool.ts';
 import { type ProxyContext, stateOf } from '../request/context.ts';
-import { isReply, type Reply, reply } from '../request/reply.ts';
+import { isReply, type Reply } from '../request/reply.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { Retry, type retry } from '../request/retry.ts';
 import { isRoute, type Route } from '../request/route.ts';
+import type { Carrier } from './carrier.ts';
+import type { Chain } from './chain.ts';
 import { findEligible, findStandby, isEligible, isPassedOver, needsStandby } from './eligibility.ts';
+import { errorReply, finishRequest } from './request-end.ts';
 import type { RequestEpoch } from './request-epochs.ts';
-import type { Chain, Stages } from './stages.ts';
+import type { Stages } from './stages.ts';
 import { failure } from './tap-guard.ts';
+import { enters, wasIn } from './visited-pools.ts';
 
 /** The most attempts of one request, whatever plugins ask for. */
 export const maxAttempts = 10;
 /** How often a balancer is asked again when its choice is not eligible; then all are looked at. */
 export const maxDraws = 4;
-
-/** The wire below a pipeline: carries out what the stages decided. */
-export interface Carrier {
-  /** Sends the request to `state.upstream`; calls back by `responded` or `attemptFailed`, sooner or later, once. */
-  forward(state: RequestState): void;
-  /** Sends the upstream's response with the head in `state`, and its body as it arrives; then `completed` or `aborted`. */
-  respond(state: RequestState): void;
-  /** Drops the upstream's response, if there is one, and sends `state.replyBody` with the head in `state`. */
-  reply(state: RequestState): void;
-  /** A tap works asynchronously in the stage that has just begun: bound the wait by {@link Pipeline.stageTimedOut}. */
-  awaitStage(): void;
-  /** Drops the attempt, its connection included, as another one follows. */
-  abandonAttempt(state: RequestState): void;
-  /** The request failed with this: for the log. */
-  failed(state: RequestState, error: WeldrError): void;
-}
 
 /** What a pipeline works with; one set for all of a worker. */
 export interface PipelineOptions {
@@ -551,42 +539,7 @@ export class Pipeline {
     this.stage = idle;
     state.finishedAt = this.now();
     this.endAttempt(ctx, state, state.finishedAt);
-    const { finished } = this.chain;
-    if (finished.taps.length > 0) finished.call(ctx);
-    if (state.rare?.pools !== undefined) this.finishInPoolsLeft(ctx, state.rare.pools);
-    if (state.rare?.aborter !== undefined) abort(state.rare.aborter);
+    finishRequest(this.stages, this.chain, ctx, state);
     this.epoch.end();
   }
-
-  /** What a plugin of a pool began when it admitted the request ends with it, wherever that was. */
-  private finishInPoolsLeft(ctx: ProxyContext, pools: readonly Pool[]): void {
-    for (const pool of pools) if (pool !== ctx.pool) this.stages.departure(pool.name)?.call(ctx);
-  }
-}
-
-function abort(aborter: AbortController): void {
-  try {
-    aborter.abort();
-  } catch {
-    // A plugin overwrote a part of the signal: who listened to it is not told, and the request is over all the same.
-  }
-}
-
-/** The reply that an error's status and title make. */
-function errorReply(error: WeldrError): Reply {
-  const headers: Record<string, string> = error.status === 503 ? { 'Retry-After': '5' } : {};
-  return reply(error.status === 499 ? 400 : error.status, `${error.status} ${error.title}\n`, headers);
-}
-
-function wasIn(state: RequestState, pool: Pool): boolean {
-  return state.pool === pool || state.rare?.pools?.includes(pool) === true;
-}
-
-/** Notes that a request which was in another pool enters this one; true: it is the first time. */
-function enters(state: RequestState, pool: Pool): boolean {
-  const rare = state.ensureRare();
-  rare.pools ??= [state.pool];
-  if (rare.pools.includes(pool)) return false;
-  rare.pools.push(pool);
-  return true;
 }

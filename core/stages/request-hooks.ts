@@ -38,6 +38,11 @@ export interface RequestHooks {
   readonly connectionFinished: SyncHook<[ConnectionInfo]>;
 }
 
+/** The names of hooks, in the order in which they run. */
+export function keysOf<T extends object>(hooks: T): (keyof T)[] {
+  return Object.keys(hooks) as (keyof T)[];
+}
+
 /** Is told what a plugin threw where no request can fail for it; `requestId`: of the request that it was about. */
 export type ReportPluginError = (error: WeldrError, requestId?: string) => void;
 

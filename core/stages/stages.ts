@@ -1,49 +1,19 @@
 // Stages: the hooks of all plugins of a worker, joined into what a request goes through. Which plugins that are depends
 // on its route and its pool; each combination is joined once, at the first request which needs it.
-import { AsyncSeriesBailHook, type FullTap, SyncBailHook, SyncHook } from 'tapable';
+import { AsyncSeriesBailHook, SyncBailHook, SyncHook } from 'tapable';
 import type { Pool } from '../pool/pool.ts';
 import type { Route } from '../request/route.ts';
-import { tapAgain, tapIf } from './joined-tap.ts';
+import type { Admission, Chain, Departure, Entrance } from './chain.ts';
 import { RequestEpochs } from './request-epochs.ts';
-import type { RequestHooks } from './request-hooks.ts';
-import { type Condition, type Role, type Scope, scopeName } from './scope.ts';
+import { keysOf, type RequestHooks } from './request-hooks.ts';
+import { type Scope, scopeName } from './scope.ts';
 import { ScopePairs } from './scope-pairs.ts';
-import { type Stopwatch, type Tap, timed } from './stopwatch.ts';
-import { type AnyHook, failure, failureOf, refuseUnknownBefore, wantedBefore } from './tap-guard.ts';
-import { isTold, observedTap, type TapObserver } from './tap-observer.ts';
-
-/** One plugin's hooks, and for whom they run. */
-export interface StageEntry {
-  /** The name of the plugin. */
-  readonly plugin: string;
-  readonly hooks: RequestHooks;
-  readonly scope: Scope;
-  readonly role: Role | undefined;
-  /** All must hold, from the outermost `when` inwards. */
-  readonly conditions: readonly Condition[];
-}
-
-/** The stages of the whole config that come before route and pool are known, and those of the connection. */
-export type Entrance = Pick<RequestHooks, 'connection' | 'request' | 'route' | 'connectionFinished'>;
-
-/** The stages of the requests of one route and pool, inner scopes first. */
-export type Chain = Pick<
-  RequestHooks,
-  | 'selectUpstream'
-  | 'eligible'
-  | 'preProxy'
-  | 'judge'
-  | 'postProxy'
-  | 'respond'
-  | 'attemptFinished'
-  | 'finished'
->;
-
-/** Admission of an inner scope. */
-export type Admission = RequestHooks['request'];
-
-/** The end of a request for an inner scope which it has left before. */
-export type Departure = RequestHooks['finished'];
+import { checkEntry, checkTap } from './stage-checks.ts';
+import type { StageEntry } from './stage-entry.ts';
+import type { Stopwatch } from './stopwatch.ts';
+import { type AnyHook, failure } from './tap-guard.ts';
+import { joinTaps, tapEnds } from './tap-joiner.ts';
+import type { TapObserver } from './tap-observer.ts';
 
 /** All stages of a worker. */
 export class Stages {
@@ -122,7 +92,7 @@ export class Stages {
       const hook = entry.hooks[stage] as AnyHook;
       hook.intercept({
         register: tap => {
-          if (this.checked && this.entries.has(entry)) this.checkLate(entry, stage, tap);
+          if (this.checked && this.entries.has(entry)) checkTap(entry, stage, tap, this.entries);
           this.forget(scope);
           // Its function is the guarded one, and stays it.
           return Object.freeze(tap);
@@ -224,7 +194,7 @@ export class Stages {
    * asked, and for one that wants to be before one that is not there.
    */
   check(): void {
-    for (const entry of this.entries) this.checkEntry(entry, []);
+    for (const entry of this.entries) checkEntry(entry, this.entries);
     void this.first;
     void this.plain;
     for (const scope of this.byScope.keys()) {
@@ -236,7 +206,7 @@ export class Stages {
 
   /** The same for plugins that are to stand in a scope: see {@link replace}. */
   checkAll(entries: readonly StageEntry[]): void {
-    for (const entry of entries) this.checkEntry(entry, entries);
+    for (const entry of entries) checkEntry(entry, this.entries, entries);
   }
 
   /** Would a plugin choose among the servers of a pool whose own plugins these are? */
@@ -244,38 +214,6 @@ export class Stages {
     const chooses = ({ hooks }: StageEntry): boolean => hooks.selectUpstream.taps.length > 0;
     for (const entry of this.entries) if (entry.scope.kind !== 'pool' && chooses(entry)) return true;
     return entries.some(chooses);
-  }
-
-  private checkEntry(entry: StageEntry, beside: readonly StageEntry[]): void {
-    for (const stage of keysOf(entry.hooks)) {
-      const { taps } = entry.hooks[stage] as AnyHook;
-      if (taps.length > 0) refuseUnasked(entry, stage);
-      for (const tap of taps) this.refuseUnknownBefore(tap, stage, beside);
-    }
-  }
-
-  /** Throws to the plugin which taps, as no request may fail for it. */
-  private checkLate(entry: StageEntry, stage: keyof RequestHooks, tap: FullTap): void {
-    refuseUnasked(entry, stage);
-    this.refuseUnknownBefore(tap, stage);
-  }
-
-  /** Most taps want to be before nobody: then all names need not be known. */
-  private refuseUnknownBefore(
-    tap: FullTap,
-    stage: keyof RequestHooks,
-    beside: readonly StageEntry[] = [],
-  ): void {
-    if (wantedBefore(tap).length > 0) refuseUnknownBefore(tap, stage, this.tapNames(stage, beside));
-  }
-
-  /** What the taps of a stage are called, in all scopes. */
-  private tapNames(stage: keyof RequestHooks, beside: readonly StageEntry[]): ReadonlySet<string> {
-    const names = new Set<string>();
-    for (const entries of [this.entries, beside]) {
-      for (const { hooks } of entries) for (const tap of (hooks[stage] as AnyHook).taps) names.add(tap.name);
-    }
-    return names;
   }
 
   private scopeOf(kind: 'route' | 'pool', name: string): string {
@@ -325,7 +263,7 @@ export class Stages {
     };
     const scopes = [pool, route, ''].filter((scope, at) => scope !== '' || at === 2);
     for (const stage of keysOf(chain)) this.join(chain[stage], stage, scopes);
-    if (this.observer !== undefined) tellOfEnds(chain, this.observer);
+    if (this.observer !== undefined) tapEnds(chain, this.observer);
     this.chains.set(route, pool, chain);
     return chain;
   }
@@ -333,116 +271,7 @@ export class Stages {
   /** Taps `into` with what the plugins of these scopes have tapped, the first scope first. */
   private join(into: AnyHook, stage: keyof RequestHooks, scopes: readonly string[]): void {
     const members = scopes.flatMap(scope => this.byScope.get(scope) ?? []);
-    const joined: JoinedTap[] = [];
-    for (const entry of members) {
-      const applies = applicability(entry, members, scopes);
-      // Who follows a request wants to know of those, too.
-      if (applies === 'never' && this.observer === undefined) continue;
-      for (const tap of (entry.hooks[stage] as AnyHook).taps) {
-        const condition =
-          applies === 'always'
-            ? undefined
-            : suited(applies === 'never' ? never : applies, stage, entry.plugin);
-        joined.push({ tap, fn: this.asJoined(tap, condition, stage, entry) });
-      }
-    }
-    // A tap may want to be before one of a plugin behind its own: that one has to be there first.
-    const names = new Set(joined.map(({ tap }) => tap.name));
-    for (const { tap, fn } of joined) if (tap.before === undefined) tapAgain(into, tap, fn, []);
-    for (const { tap, fn } of joined) {
-      // One that an inner plugin of its role has replaced here cannot be waited for.
-      const before = wantedBefore(tap).filter(name => names.has(name));
-      if (tap.before !== undefined) tapAgain(into, tap, fn, before);
-    }
+    const { stopwatch, observer } = this;
+    joinTaps(into, stage, members, scopes, { stopwatch, observer });
   }
-
-  /** What a tap does in stages that are joined: nothing where its condition does not hold. */
-  private asJoined(
-    tap: FullTap,
-    condition: Condition | undefined,
-    stage: keyof RequestHooks,
-    { plugin, scope, conditions }: StageEntry,
-  ): Tap {
-    const fn = this.measuredTap(tap, stage, plugin);
-    if (this.observer !== undefined && isTold(stage)) {
-      const place = { stage, plugin: plugin === '' ? tap.name : plugin, scope, conditions };
-      return observedTap({ fn, type: tap.type, condition }, place, this.observer);
-    }
-    return condition === undefined ? fn : tapIf(condition, fn, tap.type);
-  }
-
-  private measuredTap({ fn, type }: FullTap, stage: string, plugin: string): Tap {
-    const { stopwatch } = this;
-    if (stopwatch === undefined) return fn as Tap;
-    return timed(fn as Tap, type, ms => stopwatch.took(plugin, stage, ms));
-  }
-}
-
-/** Behind all plugins: nobody has chosen, and the request is over. */
-function tellOfEnds(chain: Chain, observer: TapObserver): void {
-  const last = { name: 'weldr', stage: Number.MAX_SAFE_INTEGER };
-  chain.selectUpstream.tap(last, ctx => {
-    observer.nobodyChose(ctx);
-    return undefined;
-  });
-  chain.finished.tap(last, ctx => observer.finished(ctx));
-}
-
-/** A tap, and what it does where it is joined. */
-interface JoinedTap {
-  readonly tap: FullTap;
-  readonly fn: Tap;
-}
-
-const never: Condition = () => false;
-
-/** Stages which see refused requests too, one whose path was too ambiguous for a condition among them. */
-const lookers: ReadonlySet<keyof RequestHooks> = new Set(['respond', 'attemptFinished', 'finished']);
-
-/** Where a condition cannot tell, a stage that decides fails, and one that looks sees the request. */
-function suited(condition: Condition, stage: keyof RequestHooks, plugin: string): Condition {
-  const looks = lookers.has(stage);
-  return ctx => {
-    try {
-      return condition(ctx);
-    } catch (thrown) {
-      if (looks) return true;
-      throw failureOf(plugin, stage, thrown);
-    }
-  };
-}
-
-function keysOf<T extends object>(object: T): (keyof T)[] {
-  return Object.keys(object) as (keyof T)[];
-}
-
-/** A plugin of a route or pool has no say before these are known, and one of a `when` none without a request. */
-function refuseUnasked({ plugin, scope, conditions }: StageEntry, stage: keyof RequestHooks): void {
-  const isOfConnection = stage === 'connection' || stage === 'connectionFinished';
-  const isInner = scope.kind !== 'config';
-  if (!(isOfConnection && (isInner || conditions.length > 0)) && !(stage === 'route' && isInner)) return;
-  const where = isInner ? `in the scope of ${scope.kind} ${scope.name}` : 'within a when';
-  throw failure(plugin, stage, `is never asked ${where}; put it into the config's own plugins`);
-}
-
-/** When an entry runs: its conditions hold, and no inner plugin of its role does its work. */
-function applicability(
-  entry: StageEntry,
-  members: readonly StageEntry[],
-  scopes: readonly string[],
-): 'always' | 'never' | Condition {
-  const inner = members.filter(other => isInner(other, entry, scopes));
-  if (inner.some(other => other.conditions.length === 0)) return 'never';
-  const { conditions } = entry;
-  if (conditions.length === 0 && inner.length === 0) return 'always';
-  return ctx =>
-    conditions.every(holds => holds(ctx)) &&
-    !inner.some(other => other.conditions.every(holds => holds(ctx)));
-}
-
-/** Does `other` have the role of `entry`, in a scope or `when` further in? */
-function isInner(other: StageEntry, entry: StageEntry, scopes: readonly string[]): boolean {
-  if (other === entry || entry.role === undefined || other.role !== entry.role) return false;
-  const depth = scopes.indexOf(scopeName(other.scope)) - scopes.indexOf(scopeName(entry.scope));
-  return depth < 0 || (depth === 0 && other.conditions.length > entry.conditions.length);
 }

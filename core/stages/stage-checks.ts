@@ -1,0 +1,48 @@
+// The checks of what plugins tapped: a tap that no request would reach, or that wants to be before one which does not exist.
+import type { FullTap } from 'tapable';
+import { keysOf, type RequestHooks } from './request-hooks.ts';
+import type { StageEntry } from './stage-entry.ts';
+import { type AnyHook, failure, refuseUnknownBefore, wantedBefore } from './tap-guard.ts';
+
+/** Checks all taps of a plugin. Throws PLUGIN_FAILED. `lists`: the plugins whose taps it may want to be before. */
+export function checkEntry(entry: StageEntry, ...lists: readonly Iterable<StageEntry>[]): void {
+  for (const stage of keysOf(entry.hooks)) {
+    const { taps } = entry.hooks[stage] as AnyHook;
+    if (taps.length > 0) refuseUnasked(entry, stage);
+    for (const tap of taps) checkBefore(tap, stage, lists);
+  }
+}
+
+/** Checks one tap of a plugin in the same way. */
+export function checkTap(
+  entry: StageEntry,
+  stage: keyof RequestHooks,
+  tap: FullTap,
+  entries: Iterable<StageEntry>,
+): void {
+  refuseUnasked(entry, stage);
+  checkBefore(tap, stage, [entries]);
+}
+
+/** Most taps want to be before no other: then all names need not be collected. */
+function checkBefore(tap: FullTap, stage: keyof RequestHooks, lists: readonly Iterable<StageEntry>[]): void {
+  if (wantedBefore(tap).length > 0) refuseUnknownBefore(tap, stage, tapNames(stage, lists));
+}
+
+/** The names of the taps of a stage, in all scopes. */
+function tapNames(stage: keyof RequestHooks, lists: readonly Iterable<StageEntry>[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const entries of lists) {
+    for (const { hooks } of entries) for (const tap of (hooks[stage] as AnyHook).taps) names.add(tap.name);
+  }
+  return names;
+}
+
+/** A plugin of a route or pool has no say before these are known, and one of a `when` none without a request. */
+function refuseUnasked({ plugin, scope, conditions }: StageEntry, stage: keyof RequestHooks): void {
+  const isOfConnection = stage === 'connection' || stage === 'connectionFinished';
+  const isInner = scope.kind !== 'config';
+  if (!(isOfConnection && (isInner || conditions.length > 0)) && !(stage === 'route' && isInner)) return;
+  const where = isInner ? `in the scope of ${scope.kind} ${scope.name}` : 'within a when';
+  throw failure(plugin, stage, `is never asked ${where}; put it into the config's own plugins`);
+}
