@@ -1,17 +1,13 @@
 // Pipeline: drives one request through its stages. Knows hooks and rules, nothing of the wire.
-import { toError, WeldrError } from '../errors.ts';
-import type { Pool, Pools, Upstream } from '../pool/pool.ts';
-import { type ProxyContext, stateOf } from '../request/context.ts';
+import { WeldrError } from '../errors.ts';
+import type { Pool, Upstream } from '../pool/pool.ts';
+import type { ProxyContext } from '../request/context.ts';
 import { isReply, type Reply } from '../request/reply.ts';
 import type { RequestState } from '../request/request-state.ts';
 import { Retry, type retry } from '../request/retry.ts';
 import { isRoute, type Route } from '../request/route.ts';
-import type { Carrier } from './carrier.ts';
-import type { Chain } from './chain.ts';
 import { findEligible, findStandby, isEligible, isPassedOver, needsStandby } from './eligibility.ts';
-import { errorReply, finishRequest } from './request-end.ts';
-import type { RequestEpoch } from './request-epochs.ts';
-import type { Stages } from './stages.ts';
+import { FinalStages, idle } from './final-stages.ts';
 import { failure } from './tap-guard.ts';
 import { enters, wasIn } from './visited-pools.ts';
 
@@ -20,17 +16,6 @@ export const maxAttempts = 10;
 /** How often a balancer is asked again when its choice is not eligible; then all are looked at. */
 export const maxDraws = 4;
 
-/** What a pipeline works with; one set for all of a worker. */
-export interface PipelineOptions {
-  readonly stages: Stages;
-  readonly pools: Pools;
-  /** Milliseconds of a monotonic clock. */
-  now(): number;
-  /** Are its requests only to be explained? Then no upstream counts them. */
-  readonly rehearses?: boolean | undefined;
-}
-
-const idle = 0;
 const admitting = 1;
 const admittingToRoute = 2;
 const admittingToPool = 3;
@@ -39,7 +24,6 @@ const preparing = 5;
 const forwarding = 6;
 const judging = 7;
 const finishing = 8;
-const responding = 9;
 
 const stageNames = [
   '',
@@ -60,36 +44,13 @@ const stageNames = [
  * answer that comes after its request has gone on without it is ignored, and the pipeline is not used again then
  * ({@link reusable}), as the late answer could not be told from the next request's.
  */
-export class Pipeline {
-  private readonly all: Stages;
-  /** Those of this request. */
-  private stages: Stages;
-  private readonly pools: Pools;
-  private readonly now: () => number;
-  private readonly carrier: Carrier;
-  private readonly counts: boolean;
-  private ctx: ProxyContext | undefined = undefined;
-  private state: RequestState | undefined = undefined;
-  private chain: Chain;
-  private epoch: RequestEpoch;
-  private stage = idle;
+export class Pipeline extends FinalStages {
   private draws = 0;
   /** Has an asynchronous tap been waited for before the first attempt? */
   private waited = false;
   private stranded = false;
   /** What the attempt before this one failed with: what the client gets when no other upstream is there. */
   private lastFailure: WeldrError | undefined = undefined;
-
-  constructor(options: PipelineOptions, carrier: Carrier) {
-    this.all = options.stages;
-    this.stages = options.stages;
-    this.pools = options.pools;
-    this.now = options.now;
-    this.carrier = carrier;
-    this.counts = options.rehearses !== true;
-    this.chain = options.stages.plain;
-    this.epoch = options.stages.epochs.current;
-  }
 
   /** Is an asynchronous tap working, so that nothing else can go on? */
   get pending(): boolean {
@@ -183,13 +144,8 @@ export class Pipeline {
     this.finish();
   }
 
-  private begin(ctx: ProxyContext): void {
-    this.ctx = ctx;
-    this.state = stateOf(ctx);
-    this.stages = this.all.next();
-    this.chain = this.stages.plain;
-    this.epoch = this.stages.epochs.current;
-    this.epoch.begin();
+  protected override begin(ctx: ProxyContext): void {
+    super.begin(ctx);
     this.lastFailure = undefined;
     this.draws = 0;
     this.waited = false;
@@ -464,82 +420,5 @@ export class Pipeline {
   private conclude(state: RequestState): void {
     if (state.error === undefined) this.respond(state);
     else this.endWithError(state, state.error);
-  }
-
-  // --- the end ---------------------------------------------------------------------------------------------------
-
-  private fail(state: RequestState, thrown: unknown): void {
-    const error =
-      thrown instanceof WeldrError
-        ? thrown
-        : new WeldrError('INTERNAL', toError(thrown).message, { cause: thrown });
-    this.endWithError(state, error);
-  }
-
-  private answer(state: RequestState, answer: Reply): void {
-    state.replaceResponse(answer, 'plugin', state.rare?.repliedBy);
-    this.respond(state);
-  }
-
-  private endWithError(state: RequestState, error: WeldrError): void {
-    state.error = error;
-    state.replaceResponse(errorReply(error), 'weldr', undefined);
-    this.respond(state, error);
-  }
-
-  /**
-   * Runs `respond` on the head that is about to leave, and sends it. `failed`: what the request failed with, which is logged
-   * behind the taps: one of them may be the first to give a refused request its id.
-   */
-  private respond(state: RequestState, failed?: WeldrError): void {
-    const { ctx } = this;
-    if (ctx === undefined) return;
-    this.stage = responding;
-    let thrown: unknown;
-    if (this.chain.respond.taps.length > 0) {
-      try {
-        this.chain.respond.call(ctx);
-      } catch (raised) {
-        thrown = toError(raised);
-      }
-    }
-    if (failed !== undefined) this.carrier.failed(state, failed);
-    if (thrown instanceof Error) this.failInRespond(ctx, state, thrown);
-    state.leave();
-    if (state.responseSource === 'upstream') this.carrier.respond(state);
-    else this.carrier.reply(state);
-  }
-
-  /** A tap of `respond` failed: the client gets a 500, which the stage sees again, this time whatever happens. */
-  private failInRespond(ctx: ProxyContext, state: RequestState, thrown: Error): void {
-    const error = thrown instanceof WeldrError ? thrown : new WeldrError('INTERNAL', thrown.message);
-    state.error = error;
-    state.replaceResponse(errorReply(error), 'weldr', undefined);
-    this.carrier.failed(state, error);
-    try {
-      this.chain.respond.call(ctx);
-    } catch {
-      // It fails again for the error's own response, which leaves as it is.
-    }
-  }
-
-  private endAttempt(ctx: ProxyContext, { upstream, attempt }: RequestState, now: number): void {
-    if (upstream === undefined || attempt === undefined) return;
-    attempt.finished(now);
-    if (this.counts) upstream.end();
-    const { attemptFinished } = this.chain;
-    if (attemptFinished.taps.length > 0) attemptFinished.call(ctx);
-  }
-
-  private finish(): void {
-    const { ctx, state } = this;
-    if (ctx === undefined || state === undefined) return;
-    this.ctx = undefined;
-    this.state = undefined;
-    this.stage = idle;
-    state.finishedAt = this.now();
-    this.endAttempt(ctx, state, state.finishedAt);
-    finishRequest(this.stages, this.chain, ctx, state);
-    this.epoch.end();
   }
 }

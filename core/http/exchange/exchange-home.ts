@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { Pools } from '../../pool/pool.ts';
 import type { Settings } from '../../settings/settings.ts';
-import type { PipelineOptions } from '../../stages/pipeline.ts';
+import type { PipelineOptions } from '../../stages/pipeline-options.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { Admission } from './admission.ts';
 import type { Deadlines } from './deadlines.ts';

@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import type { Pools } from '../../pool/pool.ts';
 import type { Settings } from '../../settings/settings.ts';
-import type { PipelineOptions } from '../../stages/pipeline.ts';
+import type { PipelineOptions } from '../../stages/pipeline-options.ts';
 import type { Stages } from '../../stages/stages.ts';
 import type { Connector } from '../upstream/connection-cache.ts';
 import { Upstreams } from '../upstream/upstreams.ts';

@@ -1,0 +1,13 @@
+// What a pipeline works with.
+import type { Pools } from '../pool/pool.ts';
+import type { Stages } from './stages.ts';
+
+/** One set for all pipelines of a worker. */
+export interface PipelineOptions {
+  readonly stages: Stages;
+  readonly pools: Pools;
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
+  /** Are its requests only to be explained? Then no upstream counts them. */
+  readonly rehearses?: boolean | undefined;
+}
