@@ -17,8 +17,8 @@ export type Chain = Pick<
   | 'finished'
 >;
 
-/** Admission of an inner scope. */
+/** The `request` stage of an inner scope. */
 export type Admission = RequestHooks['request'];
 
-/** The end of a request for an inner scope which it has left before. */
+/** The `finished` stage of an inner scope that the request has left. */
 export type Departure = RequestHooks['finished'];

@@ -1,4 +1,4 @@
-// Eligibility: which upstream may be given this request, where a balancer's own choice cannot be taken as it is.
+// Eligibility: which upstream may be given this request, if a balancer's own choice cannot be taken as it is.
 import type { Upstream } from '../pool/pool.ts';
 import { boundUpstream } from '../request/bound-upstream.ts';
 import type { ProxyContext } from '../request/context.ts';
@@ -16,15 +16,16 @@ export function isEligible(
 }
 
 /**
- * One which is full, while others are free, is passed over; not for a request that is bound to it, and would lose what it has there.
+ * Is the upstream full while others have room? A request that is bound to it still gets it, as it would lose what it has
+ * there.
  */
 export function isPassedOver({ pool, rare }: RequestState, upstream: Upstream): boolean {
   return upstream.full && pool.candidates.roomy > 0 && rare?.slots?.get(boundUpstream) !== upstream;
 }
 
 /**
- * An eligible upstream which was not tried, one with room before those that are full, then one that stands by; when all were tried,
- * one of these. Looks round from where chance says, so that the same one is not always the first.
+ * Returns an eligible upstream that was not tried: one with room before those that are full, then one that stands by; if all
+ * were tried, one of these. Begins to look at a random place, so that the same upstream is not always the first.
  */
 export function findEligible(chain: Chain, ctx: ProxyContext, state: RequestState): Upstream | undefined {
   const { candidates } = state.pool;
@@ -47,17 +48,17 @@ export function findEligible(chain: Chain, ctx: ProxyContext, state: RequestStat
 const around = (n: number, first: number, length: number): number =>
   (n + Math.floor(first * length)) % length;
 
-/** Has a balancer nobody left to choose but those that were tried, while others stand by? */
+/** Were all upstreams that a balancer can choose tried, while others stand by? */
 export function needsStandby({ pool, tried }: RequestState, choice: Upstream): boolean {
   if (tried.length === 0 || pool.standbyCount === 0 || !tried.includes(choice)) return false;
-  // There may be a thousand of them; a request is tried at a few.
+  // There may be thousands of upstreams; a request tries a few.
   if (pool.available.length > tried.length) return false;
   return pool.available.every(upstream => tried.includes(upstream));
 }
 
 /**
- * Of those that stand by an eligible one which was not tried: any of those that are left to other Weldrs; else of the backups the one
- * with the fewest requests for its weight.
+ * Returns an eligible upstream that stands by and was not tried: one that is left to other Weldrs, else the backup with the
+ * fewest requests for its weight.
  */
 export function findStandby(chain: Chain, ctx: ProxyContext, state: RequestState): Upstream | undefined {
   let best: Upstream | undefined;

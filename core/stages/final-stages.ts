@@ -17,7 +17,7 @@ export const responding = 9;
 /** The request that is under way, and its end. */
 export class FinalStages {
   private readonly all: Stages;
-  /** Those of this request. */
+  /** The stages of this request. */
   protected stages: Stages;
   protected readonly pools: Pools;
   protected readonly now: () => number;
@@ -69,8 +69,8 @@ export class FinalStages {
   }
 
   /**
-   * Runs `respond` on the head that is about to leave, and sends it. `failed`: what the request failed with, which is logged
-   * behind the taps: one of them may be the first to give a refused request its id.
+   * Runs `respond` on the head that is about to leave, and sends it. `failed`: what the request failed with, logged after the
+   * taps, as one of them may be the first to give a refused request its id.
    */
   protected respond(state: RequestState, failed?: WeldrError): void {
     const { ctx } = this;
@@ -91,7 +91,7 @@ export class FinalStages {
     else this.carrier.reply(state);
   }
 
-  /** A tap of `respond` failed: the client gets a 500, which the stage sees again, this time whatever happens. */
+  /** A tap of `respond` failed: the client gets a 500, which the stage sees once more, whatever its taps do then. */
   private failInRespond(ctx: ProxyContext, state: RequestState, thrown: Error): void {
     const error = thrown instanceof WeldrError ? thrown : new WeldrError('INTERNAL', thrown.message);
     state.error = error;
@@ -100,7 +100,7 @@ export class FinalStages {
     try {
       this.chain.respond.call(ctx);
     } catch {
-      // It fails again for the error's own response, which leaves as it is.
+      // The tap fails again for the error's own response, which leaves as it is.
     }
   }
 

@@ -1,17 +1,17 @@
-// Taps of plugins as they stand in the hooks that are joined of several plugins.
+// Taps of plugins in the hooks that several plugins are joined into.
 import type { FullTap } from 'tapable';
 import type { Condition } from './scope.ts';
 import type { Tap } from './stopwatch.ts';
 import type { AnyHook } from './tap-guard.ts';
 
-/** tapable's three ways to tap, as a joined hook takes them. */
+/** tapable's three ways to tap a joined hook. */
 interface Tappable {
   tap(options: object, fn: unknown): void;
   tapAsync(options: object, fn: unknown): void;
   tapPromise(options: object, fn: unknown): void;
 }
 
-/** Taps a hook of several plugins with what `fn` makes of a plugin's tap; `before`: the names of taps that it is to be before. */
+/** Taps a joined hook with `fn`, in the way of a plugin's tap; `before`: the names of the taps that it has to precede. */
 export function tapAgain(
   into: AnyHook,
   { name, stage, type }: FullTap,
@@ -29,7 +29,7 @@ export function tapAgain(
   else hook.tap(options, fn);
 }
 
-/** A tap that does nothing where the condition does not hold; `type` is tapable's. */
+/** Returns a tap that does nothing unless the condition holds; `type` is tapable's. */
 export function tapIf(condition: Condition, fn: Tap, type: string): Tap {
   if (type === 'promise') return promiseIf(condition, fn);
   return type === 'async' ? callbackIf(condition, fn) : syncIf(condition, fn);

@@ -1,4 +1,4 @@
-// What a pipeline works with.
+// PipelineOptions: what a pipeline works with.
 import type { Pools } from '../pool/pool.ts';
 import type { Stages } from './stages.ts';
 
@@ -8,6 +8,6 @@ export interface PipelineOptions {
   readonly pools: Pools;
   /** Milliseconds of a monotonic clock. */
   now(): number;
-  /** Are its requests only to be explained? Then no upstream counts them. */
+  /** Are its requests only explained? Then no upstream counts them. */
   readonly rehearses?: boolean | undefined;
 }

@@ -13,7 +13,7 @@ import { enters, wasIn } from './visited-pools.ts';
 
 /** The most attempts of one request, whatever plugins ask for. */
 export const maxAttempts = 10;
-/** How often a balancer is asked again when its choice is not eligible; then all are looked at. */
+/** How often a balancer is called for one attempt while its choices are not eligible; then all upstreams are looked at. */
 export const maxDraws = 4;
 
 const admitting = 1;
@@ -40,19 +40,19 @@ const stageNames = [
 
 /**
  * The life of a request: request, route, select-upstream, pre-proxy, forward, judge, post-proxy, respond, finished.
- * One serves requests one after another; its callbacks are made once, so that a request makes no closure. A tap's
- * answer that comes after its request has gone on without it is ignored, and the pipeline is not used again then
- * ({@link reusable}), as the late answer could not be told from the next request's.
+ * Serves requests one after another; its callbacks are made once, so that a request makes no closure. What a tap returns
+ * after its request has continued without it is ignored, and the pipeline is not used again ({@link reusable}): a late
+ * result could not be told from one for the next request.
  */
 export class Pipeline extends FinalStages {
   private draws = 0;
-  /** Has an asynchronous tap been waited for before the first attempt? */
+  /** Did an asynchronous tap work before the first attempt? */
   private waited = false;
   private stranded = false;
-  /** What the attempt before this one failed with: what the client gets when no other upstream is there. */
+  /** The error of the attempt before this one: the client gets it if no other upstream is available. */
   private lastFailure: WeldrError | undefined = undefined;
 
-  /** Is an asynchronous tap working, so that nothing else can go on? */
+  /** Is an asynchronous tap working, for which all else waits? */
   get pending(): boolean {
     return stageNames[this.stage] !== '';
   }
@@ -76,20 +76,20 @@ export class Pipeline extends FinalStages {
   }
 
   /**
-   * Refuses a request: one that never began (`ctx` is what is known of it), or the one that is under way, whose
-   * attempt and pending stage are given up.
+   * Refuses a request: one that never began (`ctx` holds what is known of it), or the one that is under way, whose attempt
+   * and pending stage are abandoned.
    */
   refuse(ctx: ProxyContext, error: WeldrError): void {
     if (this.ctx === undefined) this.begin(ctx);
     else this.strandIfPending();
     const { state } = this;
     if (state === undefined) return;
-    // The attempt that the client spoiled says why it came to nothing.
+    // The attempt that the client spoiled records why it failed.
     if (error.blame === 'client' && state.attempt?.finishedAt === 0) state.attempt.failed(error);
     this.endWithError(state, error);
   }
 
-  /** Gives a request that never began a reply of Weldr's own. */
+  /** Answers a request that never began with a reply of Weldr's own. */
   replyAtOnce(ctx: ProxyContext, answer: Reply): void {
     this.begin(ctx);
     const { state } = this;
@@ -98,7 +98,7 @@ export class Pipeline extends FinalStages {
     this.respond(state);
   }
 
-  /** The stage that is at work has taken too long, `ms`. */
+  /** The pending stage has taken longer than `ms`. */
   stageTimedOut(ms: number): void {
     const { ctx, state, stage } = this;
     if (ctx === undefined || state === undefined || !this.pending) return;
@@ -151,7 +151,7 @@ export class Pipeline extends FinalStages {
     this.waited = false;
   }
 
-  /** A stage which is done has led to the next one. */
+  /** Waits for a stage, unless it is done already: then the request is at a later one. */
   private awaitStage(begun: number): void {
     if (this.stage !== begun) return;
     this.waited = true;
@@ -208,7 +208,7 @@ export class Pipeline extends FinalStages {
     if (this.passes(admittingToRoute, thrown, result)) this.arrive(ctx, state, state.route);
   };
 
-  /** Where the route leads: to its pool, or to the reply that it makes. */
+  /** Follows the route to its pool, or to the reply that it makes. */
   private arrive(ctx: ProxyContext, state: RequestState, route: Route): void {
     if (route.pool !== undefined) {
       this.enter(ctx, state, route.pool, 'first');
@@ -224,7 +224,7 @@ export class Pipeline extends FinalStages {
     if (answer !== undefined) this.answer(state, answer);
   }
 
-  /** Makes a pool the one to choose from; at the first entry its own plugins admit the request. */
+  /** Makes this the pool to choose from; at the first entry its own plugins admit the request. */
   private enter(ctx: ProxyContext, state: RequestState, pool: Pool, when: 'first' | 'later'): void {
     state.forgetEdits();
     const isNew = when === 'first' || enters(state, pool);
@@ -245,7 +245,7 @@ export class Pipeline extends FinalStages {
     if (this.passes(admittingToPool, thrown, result)) this.select(ctx, state);
   };
 
-  /** Does the request go on after this stage? If not, it was answered, or had gone on without it before. */
+  /** Does the request continue after this stage? If not, it was answered, or has left the stage before. */
   private passes(stage: number, thrown: Error | null | undefined, result: Reply | undefined): boolean {
     const { state } = this;
     if (state === undefined || this.stage !== stage) return false;
@@ -278,14 +278,14 @@ export class Pipeline extends FinalStages {
   };
 
   /**
-   * What becomes of a balancer's choice: it is taken, or drawn again, or another one that is eligible is; one that stands by,
-   * when all others were tried.
+   * Takes a balancer's choice, has it choose again, or takes another eligible upstream: one that stands by if all others were
+   * tried.
    */
   private narrow(ctx: ProxyContext, state: RequestState, choice: Upstream | undefined): void {
     let upstream = choice;
     let isRedrawn = false;
     try {
-      // An old connection says nothing about the upstream.
+      // A stale connection says nothing about the upstream.
       const code = this.lastFailure?.code;
       const wasStale = code === 'STALE_CONNECTION' || code === 'STREAM_REFUSED';
       if (choice !== undefined && !wasStale && needsStandby(state, choice)) {
@@ -313,7 +313,7 @@ export class Pipeline extends FinalStages {
     }
   }
 
-  /** No upstream of the pool can be had: its fallback is asked, once each. */
+  /** No upstream of the pool is available: goes to its fallback, once each. */
   private fallBack(ctx: ProxyContext, state: RequestState): void {
     const { fallback } = state.pool;
     const next = fallback === undefined ? undefined : this.pools.get(fallback);
@@ -354,7 +354,7 @@ export class Pipeline extends FinalStages {
   private forward(state: RequestState): void {
     const { edited } = state;
     if (edited !== undefined && edited.target === '*' && edited.method !== 'OPTIONS') {
-      // Each of the two could be sent, and they were set one after the other.
+      // Each of the two alone could be sent, so neither setter could refuse.
       const what = `plugins made the request ${edited.method} *; only OPTIONS has the target *`;
       this.fail(state, new WeldrError('PLUGIN_FAILED', what));
       return;
@@ -385,7 +385,7 @@ export class Pipeline extends FinalStages {
       const pool = wanted === undefined ? state.pool : this.pools.get(wanted);
       if (pool === undefined) {
         const plugin = state.rare?.repliedBy ?? 'of an unknown name';
-        this.fail(state, failure(plugin, 'judge', `retry in pool ${String(wanted)}, which is not there`));
+        this.fail(state, failure(plugin, 'judge', `retry in pool ${String(wanted)}, which does not exist`));
       } else {
         this.again(ctx, state, pool);
       }

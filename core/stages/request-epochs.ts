@@ -1,5 +1,5 @@
-// RequestEpochs: when the requests that are under way are over, whatever begins meanwhile. A request counts up and down, and
-// makes nothing for it.
+// RequestEpochs: when the requests that are under way are over, whatever begins meanwhile. A request costs two counts, and
+// allocates nothing.
 
 /** The requests that began between two turns. */
 export class RequestEpoch {
@@ -12,7 +12,7 @@ export class RequestEpoch {
     this.requests++;
   }
 
-  /** One that began here is over. */
+  /** A request that began here is over. */
   end(): void {
     this.requests--;
     if (this.isClosed && this.requests === 0) this.over.resolve();
@@ -22,7 +22,7 @@ export class RequestEpoch {
     return this.requests === 0;
   }
 
-  /** Nothing begins here any more; resolves when all of it is over. */
+  /** No more requests begin here; resolves when all are over. */
   async closed(): Promise<void> {
     this.isClosed = true;
     if (this.requests > 0) await this.over.promise;
@@ -31,9 +31,9 @@ export class RequestEpoch {
 
 /** The requests of one worker. */
 export class RequestEpochs {
-  /** Where a request that begins now counts. */
+  /** The epoch of requests that begin now. */
   current = new RequestEpoch();
-  /** Those before, in which requests are still under way. */
+  /** Earlier epochs, in which requests are still under way. */
   private readonly earlier = new Set<Promise<void>>();
 
   /** Resolves when all requests that have begun so far are over. */

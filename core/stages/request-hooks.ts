@@ -15,26 +15,26 @@ export interface RequestHooks {
   readonly connection: SyncBailHook<[ConnectionInfo], 'refuse' | undefined>;
   /** Once a request, before anything is chosen: admit it or return a reply, edit `ctx.outgoing`. */
   readonly request: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;
-  /** Once a request: where it goes, first answer wins. Nothing from all taps: pool `default`. */
+  /** Once a request: return where it goes; the first tap that does wins. If none does: pool `default`. */
   readonly route: SyncBailHook<[ProxyContext], Pool | Route | Reply | undefined>;
-  /** For each attempt: an upstream of `ctx.pool`, first answer wins. Nothing: the pool's fallback, then 503. */
+  /** For each attempt: return an upstream of `ctx.pool`; the first tap that does wins. If none does: the pool's fallback, then 503. */
   readonly selectUpstream: AsyncSeriesBailHook<[ProxyContext], Upstream | undefined>;
-  /** May this upstream be given this request? Asked of each choice; `false` has another one chosen. */
+  /** For each choice: may this upstream be given this request? `false` has another one chosen. */
   readonly eligible: SyncBailHook<[ProxyContext, Upstream], boolean | undefined>;
-  /** For each attempt, nothing sent: edit this attempt's `ctx.outgoing`; a reply ends the request here. */
+  /** For each attempt, before anything is sent: edit this attempt's `ctx.outgoing`; a reply ends the request here. */
   readonly preProxy: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;
-  /** Response head there (`ctx.response`), or the attempt failed (`ctx.error`): have it tried again, or nothing. */
+  /** The response head has arrived (`ctx.response`), or the attempt has failed (`ctx.error`): return `retry` for another attempt. */
   readonly judge: AsyncSeriesBailHook<[ProxyContext], Retry | typeof retry | undefined>;
-  /** Once, on the outcome that was kept: edit `ctx.response`, or return a reply instead. */
+  /** Once, on the outcome that is kept: edit `ctx.response`, or return a reply instead. */
   readonly postProxy: AsyncSeriesBailHook<[ProxyContext], Reply | undefined>;
   /** Once for each final response head that leaves, replies and errors included: edit it; a reply replaces a reply or an error. */
   // biome-ignore lint/suspicious/noConfusingVoidType: a tap that only edits returns nothing
   readonly respond: SyncHook<[ProxyContext], Reply | undefined | void>;
-  /** Once an attempt, after its last byte, its failure or its abort: look, not touch. */
+  /** Once an attempt, after its last byte, its failure or its abort: look, change nothing. */
   readonly attemptFinished: SyncHook<[ProxyContext]>;
-  /** Once a request, refused ones included, after its last byte, its failure or its abort: look, not touch. */
+  /** Once a request, refused ones included, after its last byte, its failure or its abort: look, change nothing. */
   readonly finished: SyncHook<[ProxyContext]>;
-  /** Once a connection, turned-away ones included: look, not touch. */
+  /** Once a connection, turned-away ones included: look, change nothing. */
   readonly connectionFinished: SyncHook<[ConnectionInfo]>;
 }
 
@@ -43,7 +43,7 @@ export function keysOf<T extends object>(hooks: T): (keyof T)[] {
   return Object.keys(hooks) as (keyof T)[];
 }
 
-/** Is told what a plugin threw where no request can fail for it; `requestId`: of the request that it was about. */
+/** Receives what a plugin threw where no request can fail for it; `requestId`: the request that it was about. */
 export type ReportPluginError = (error: WeldrError, requestId?: string) => void;
 
 /**
@@ -85,7 +85,7 @@ function isDestination(value: unknown): boolean {
   return isPool(value) || isRoute(value) || isReply(value);
 }
 
-/** One that has left every pool meanwhile is no mistake: another one is drawn. */
+/** An upstream that has left every pool meanwhile is no mistake: another one is chosen. */
 function isOfPool(value: unknown, ctx: ProxyContext): boolean {
   return isUpstream(value) && (value.home === stateOf(ctx).pool || value.home === undefined);
 }

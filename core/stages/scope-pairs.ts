@@ -1,9 +1,9 @@
-// ScopePairs: what was joined for routes and pools, by the names of their scopes, so that a change of one forgets no other.
+// ScopePairs: values by the scopes of a route and a pool, of which a change of one scope forgets only its own.
 
-/** Values by the scopes of route and pool; `''` for those without plugins of their own. */
+/** Values by the scopes of route and pool; `''` for a route or pool without its own plugins. */
 export class ScopePairs<T> {
   private readonly values = new Map<string, T>();
-  /** With whom each scope was joined: the keys of values, and the other scope. */
+  /** For each scope: the keys of its values, and the other scope of each. */
   private readonly joined = new Map<string, Map<string, string>>();
 
   get(route: string, pool: string): T | undefined {
@@ -17,7 +17,7 @@ export class ScopePairs<T> {
     this.note(pool, key, route);
   }
 
-  /** Forgets all that has this scope in it. */
+  /** Forgets all values of this scope. */
   forget(scope: string): void {
     const keys = this.joined.get(scope);
     if (keys === undefined) return;

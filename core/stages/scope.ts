@@ -7,10 +7,10 @@ export type Scope =
   | { readonly kind: 'route'; readonly name: string }
   | { readonly kind: 'pool'; readonly name: string };
 
-/** Must a request hold this for a plugin to see it? What `when` adds to a scope. */
+/** What a request must fulfil for a plugin to see it: `when` adds it to a scope. */
 export type Condition = (ctx: ProxyContext) => boolean;
 
-/** What there can be only one of for a request: the innermost plugin of a role replaces the outer ones. */
+/** What only one plugin can do for a request: the innermost plugin of a role replaces the outer ones. */
 export type Role = 'balancer' | 'retry' | 'passive-health' | 'active-check';
 
 export const configScope: Scope = Object.freeze({ kind: 'config' });

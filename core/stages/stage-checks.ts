@@ -1,10 +1,10 @@
-// The checks of what plugins tapped: a tap that no request would reach, or that wants to be before one which does not exist.
+// Checks of what plugins tap: refuses a tap that can never run, or that has to precede a tap which does not exist.
 import type { FullTap } from 'tapable';
 import { keysOf, type RequestHooks } from './request-hooks.ts';
 import type { StageEntry } from './stage-entry.ts';
 import { type AnyHook, failure, refuseUnknownBefore, wantedBefore } from './tap-guard.ts';
 
-/** Checks all taps of a plugin. Throws PLUGIN_FAILED. `lists`: the plugins whose taps it may want to be before. */
+/** Checks all taps of a plugin. Throws PLUGIN_FAILED. `lists`: the plugins whose taps they may have to precede. */
 export function checkEntry(entry: StageEntry, ...lists: readonly Iterable<StageEntry>[]): void {
   for (const stage of keysOf(entry.hooks)) {
     const { taps } = entry.hooks[stage] as AnyHook;
@@ -13,7 +13,7 @@ export function checkEntry(entry: StageEntry, ...lists: readonly Iterable<StageE
   }
 }
 
-/** Checks one tap of a plugin in the same way. */
+/** Checks one tap of a plugin, in the same way. */
 export function checkTap(
   entry: StageEntry,
   stage: keyof RequestHooks,
@@ -24,7 +24,7 @@ export function checkTap(
   checkBefore(tap, stage, [entries]);
 }
 
-/** Most taps want to be before no other: then all names need not be collected. */
+/** Collects names only if they are needed: most taps need not precede any other. */
 function checkBefore(tap: FullTap, stage: keyof RequestHooks, lists: readonly Iterable<StageEntry>[]): void {
   if (wantedBefore(tap).length > 0) refuseUnknownBefore(tap, stage, tapNames(stage, lists));
 }
@@ -38,7 +38,7 @@ function tapNames(stage: keyof RequestHooks, lists: readonly Iterable<StageEntry
   return names;
 }
 
-/** A plugin of a route or pool has no say before these are known, and one of a `when` none without a request. */
+/** A plugin of a route or pool cannot run before these are known, and one in a `when` cannot run without a request. */
 function refuseUnasked({ plugin, scope, conditions }: StageEntry, stage: keyof RequestHooks): void {
   const isOfConnection = stage === 'connection' || stage === 'connectionFinished';
   const isInner = scope.kind !== 'config';

@@ -1,5 +1,5 @@
-// Stages: the hooks of all plugins of a worker, joined into what a request goes through. Which plugins that are depends
-// on its route and its pool; each combination is joined once, at the first request which needs it.
+// Stages: the hooks of all plugins of a worker, joined into what a request goes through. Its route and its pool decide
+// which plugins these are; each combination is joined once, for the first request that needs it.
 import { AsyncSeriesBailHook, SyncBailHook, SyncHook } from 'tapable';
 import type { Pool } from '../pool/pool.ts';
 import type { Route } from '../request/route.ts';
@@ -17,7 +17,7 @@ import type { TapObserver } from './tap-observer.ts';
 
 /** All stages of a worker. */
 export class Stages {
-  /** When the requests that are under way are over. */
+  /** Says when the requests that are under way are over. */
   readonly epochs: RequestEpochs;
   private readonly entries = new Set<StageEntry>();
   /** The same by the names of their scopes. */
@@ -27,19 +27,19 @@ export class Stages {
   private readonly chains = new ScopePairs<Chain>();
   private readonly admissions = new Map<string, Admission>();
   private readonly departures = new Map<string, Departure>();
-  /** Was all of it checked, as at the end of the start? What is tapped later is checked by itself. */
+  /** Has {@link check} run, at the end of the start? Later taps are checked one by one. */
   private checked = false;
   private hasScopes = false;
-  /** The stages that these are the measured or observed ones of, or these themselves. */
+  /** The stages that these are a measured or observed variant of, or these themselves. */
   private readonly origin: Stages;
   private readonly stopwatch: Stopwatch | undefined;
-  /** The same stages with their taps measured; undefined: nobody measures. */
+  /** The same stages with their taps measured; undefined: nothing is measured. */
   private measured: Stages | undefined = undefined;
   private untilMeasured = 0;
-  /** Told of all taps that say something; undefined, as for nearly all requests: they are joined as they are. */
+  /** Observes all taps that say something about a request; undefined, as for nearly all requests: nothing does. */
   private observer: TapObserver | undefined = undefined;
 
-  /** `of`: stages that are the same but for being measured or observed. */
+  /** `of`: the stages to make a measured or observed variant of. */
   constructor(of?: Stages, stopwatch?: Stopwatch) {
     this.origin = of ?? this;
     this.epochs = of?.epochs ?? new RequestEpochs();
@@ -47,7 +47,7 @@ export class Stages {
     this.stopwatch = stopwatch;
   }
 
-  /** The stages of plugins that all stand in the config's own scope, in this order. */
+  /** Returns the stages of plugins that all stand in the config's own scope, in this order. */
   static of(...hooks: readonly RequestHooks[]): Stages {
     const stages = new Stages();
     for (const each of hooks) {
@@ -56,7 +56,7 @@ export class Stages {
     return stages;
   }
 
-  /** Adds a plugin behind those that are there. Its hooks may be tapped at any time. */
+  /** Adds a plugin behind the existing ones. Its hooks may be tapped at any time. */
   add(entry: StageEntry): void {
     const scope = scopeName(entry.scope);
     this.watch(entry);
@@ -69,8 +69,8 @@ export class Stages {
   }
 
   /**
-   * Has these be the plugins of a scope, in this order, from now on; one that is not among them any more is asked by the
-   * requests that have come to it before. All were {@link watch}ed. Nothing else is joined anew.
+   * Replaces the plugins of a scope, in this order, from now on; a plugin that is no longer among them still serves requests
+   * that have entered its stages. {@link watch} must have been called for all. No other scope is joined again.
    */
   replace(scope: Scope, entries: readonly StageEntry[]): void {
     const name = scopeName(scope);
@@ -83,8 +83,8 @@ export class Stages {
   }
 
   /**
-   * Makes the hooks of a plugin those of a plugin: what is tapped is checked, and joined where the plugin stands. To be
-   * called before the plugin has them.
+   * Watches the hooks of a plugin: what is tapped is checked, and joined at the place of the plugin. Call it before the
+   * plugin gets the hooks.
    */
   watch(entry: StageEntry): void {
     const scope = scopeName(entry.scope);
@@ -94,11 +94,11 @@ export class Stages {
         register: tap => {
           if (this.checked && this.entries.has(entry)) checkTap(entry, stage, tap, this.entries);
           this.forget(scope);
-          // Its function is the guarded one, and stays it.
+          // Frozen, so that its function remains the guarded one.
           return Object.freeze(tap);
         },
       });
-      // One of the plugin's own would stand behind the guards; and the hook itself is never called.
+      // A plugin's own interceptor would run behind the guards, on a hook which is never called itself.
       hook.intercept = () => {
         throw failure(
           entry.plugin,
@@ -109,28 +109,28 @@ export class Stages {
     }
   }
 
-  /** Has the taps of one of many requests measured from now on. */
+  /** Measures the taps of one in many requests from now on. */
   measure(stopwatch: Stopwatch): void {
     this.measured = new Stages(this, stopwatch);
     this.measured.observer = this.observer;
     this.untilMeasured = stopwatch.every;
   }
 
-  /** What the next request goes through. */
+  /** Returns the stages that the next request goes through. */
   next(): Stages {
     if (this.measured === undefined || --this.untilMeasured > 0) return this;
     this.untilMeasured = this.measured.stopwatch?.every ?? 1;
     return this.measured;
   }
 
-  /** The same plugins, joined anew for one request, of whose taps the observer is told. */
+  /** Returns the stages of the same plugins, joined again with an observer of their taps. */
   observedBy(observer: TapObserver): Stages {
     const stages = new Stages(this);
     stages.observer = observer;
     return stages;
   }
 
-  /** Has an observer told of all requests that begin from now on; undefined: of none, and then none pays for it. */
+  /** Observes all requests that begin from now on; undefined: none, and then none pays for it. */
   observe(observer: TapObserver | undefined): void {
     if (observer === this.observer) return;
     this.observer = observer;
@@ -138,31 +138,31 @@ export class Stages {
     this.forget('');
   }
 
-  /** Do routes or pools have plugins of their own, so that the stages of a request depend on these? */
+  /** Do routes or pools have their own plugins, so that the stages of a request depend on these? */
   get scoped(): boolean {
     return this.origin.hasScopes;
   }
 
-  /** What a connection and a request go through first. */
+  /** The stages that a connection and a request go through first. */
   get first(): Entrance {
     this.entrance ??= this.joinEntrance();
     return this.entrance;
   }
 
-  /** What a request goes through whose route and pool are not known (yet). */
+  /** The stages of a request whose route and pool are not known (yet). */
   get plain(): Chain {
     this.plainChain ??= this.chain('', '');
     return this.plainChain;
   }
 
-  /** What the requests of this route in this pool go through; undefined: it leads to a reply. */
+  /** Returns the stages of requests of this route in this pool; undefined: the route leads to a reply. */
   of(route: Route | undefined, pool: Pool | undefined): Chain {
     if (!this.scoped) return this.plain;
     const routeName = route === undefined ? '' : this.scopeOf('route', route.name);
     return this.chain(routeName, pool === undefined ? '' : this.scopeOf('pool', pool.name));
   }
 
-  /** The `request` stage of a route's or pool's own plugins; undefined: there are none. */
+  /** Returns the `request` stage of a route's or pool's own plugins; undefined: it has none. */
   admission(kind: 'route' | 'pool', name: string): Admission | undefined {
     if (!this.scoped) return undefined;
     const scope = this.scopeOf(kind, name);
@@ -176,7 +176,7 @@ export class Stages {
     return admission.taps.length === 0 ? undefined : admission;
   }
 
-  /** The `finished` stage of a pool's own plugins, for a request which ends in another pool; undefined: there are none. */
+  /** Returns the `finished` stage of a pool's own plugins, for a request which ends in another pool; undefined: it has none. */
   departure(pool: string): Departure | undefined {
     const scope = this.scopeOf('pool', pool);
     if (scope === '') return undefined;
@@ -190,8 +190,8 @@ export class Stages {
   }
 
   /**
-   * Joins what can be joined now, so that mistakes show at the start. Throws PLUGIN_FAILED for a tap that can never be
-   * asked, and for one that wants to be before one that is not there.
+   * Joins what can be joined now, so that mistakes show at the start. Throws PLUGIN_FAILED for a tap that can never run, and
+   * for one that has to precede a tap which does not exist.
    */
   check(): void {
     for (const entry of this.entries) checkEntry(entry, this.entries);
@@ -204,12 +204,12 @@ export class Stages {
     this.checked = true;
   }
 
-  /** The same for plugins that are to stand in a scope: see {@link replace}. */
+  /** Does the same for plugins that are about to stand in a scope: see {@link replace}. */
   checkAll(entries: readonly StageEntry[]): void {
     for (const entry of entries) checkEntry(entry, this.entries, entries);
   }
 
-  /** Would a plugin choose among the servers of a pool whose own plugins these are? */
+  /** Would any plugin choose among the upstreams of a pool whose own plugins these are? */
   choosesWith(entries: readonly StageEntry[]): boolean {
     const chooses = ({ hooks }: StageEntry): boolean => hooks.selectUpstream.taps.length > 0;
     for (const entry of this.entries) if (entry.scope.kind !== 'pool' && chooses(entry)) return true;
@@ -221,7 +221,7 @@ export class Stages {
     return this.byScope.has(scope) ? scope : '';
   }
 
-  /** What was joined of a scope is joined anew when it is needed next. The config's own scope is part of everything. */
+  /** Forgets what was joined of a scope, which is joined again when it is needed. The config's own scope is part of all. */
   private forget(scope: string): void {
     this.measured?.forget(scope);
     if (scope !== '') {
@@ -268,7 +268,7 @@ export class Stages {
     return chain;
   }
 
-  /** Taps `into` with what the plugins of these scopes have tapped, the first scope first. */
+  /** Taps `into` with what the plugins of these scopes have tapped, in the order of the scopes. */
   private join(into: AnyHook, stage: keyof RequestHooks, scopes: readonly string[]): void {
     const members = scopes.flatMap(scope => this.byScope.get(scope) ?? []);
     const { stopwatch, observer } = this;

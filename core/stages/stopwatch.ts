@@ -1,18 +1,18 @@
-// Stopwatch: how long the taps of plugins take, for one of many requests. The others go through stages without it.
+// Stopwatch: how long the taps of plugins take, measured for one in many requests. The others go through stages without it.
 import type { ProxyContext } from '../request/context.ts';
 
-/** What is measured, and who is told. */
+/** How often taps are measured, and where the results go. */
 export interface Stopwatch {
-  /** One of so many requests is measured. */
+  /** One in this many requests is measured. */
   readonly every: number;
-  /** A tap of this plugin in this stage has taken so long, waits included, ms. */
+  /** A tap of this plugin in this stage has taken `ms`, waits included. */
   took(plugin: string, stage: string, ms: number): void;
 }
 
-/** What a hook calls. */
+/** The function that a hook calls. */
 export type Tap = (ctx: ProxyContext, ...rest: unknown[]) => unknown;
 
-/** A tap that is measured; `type` is tapable's. */
+/** Returns a tap that is measured; `type` is tapable's. */
 export function timed(fn: Tap, type: string, took: (ms: number) => void): Tap {
   if (type === 'promise') {
     return async (ctx, second) => {

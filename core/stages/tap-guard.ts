@@ -8,7 +8,7 @@ import { adoptReply, isReply } from '../request/reply.ts';
 import { adoptRetry, Retry } from '../request/retry.ts';
 import type { RouteReply } from '../request/route.ts';
 
-/** Characters of what a tap returned by mistake. */
+/** The most characters that are shown of what a tap returned by mistake. */
 const maxShown = 200;
 
 /** The part of tapable's hooks that the guards need. */
@@ -18,9 +18,9 @@ export interface AnyHook {
   intercept(interceptor: { register(tap: FullTap): FullTap }): void;
 }
 
-/** Whose taps are guarded, and who is told what no request can fail for. */
+/** The plugin whose taps are guarded, and where errors go that no request can fail for. */
 export interface Guard {
-  /** Undefined: what each tap calls itself. */
+  /** Undefined: the name of each tap. */
   readonly plugin: string | undefined;
   report(error: WeldrError, requestId?: string): void;
 }
@@ -128,11 +128,11 @@ function checked(place: Place, value: unknown, ctx: ProxyContext): unknown {
 function accepted(place: Place, value: unknown, ctx: ProxyContext): unknown {
   if (isUpstream(value)) return value;
   if (isReply(value) || value instanceof Retry) stateOf(ctx).ensureRare().repliedBy = place.plugin;
-  // Only a refusal ends the question.
+  // Only `false` keeps the other taps from being called.
   return value === true ? undefined : value;
 }
 
-/** The same for what makes the reply of a route. */
+/** Guards the function that makes the reply of a route, in the same way. */
 export function guardedReply(make: (ctx: ProxyContext) => unknown, guard: Guard, plugin: string): RouteReply {
   const place = { plugin, stage: 'route', expected: 'a reply', accepts: isReply, guard };
   return ctx => {
@@ -147,7 +147,7 @@ export function guardedReply(make: (ctx: ProxyContext) => unknown, guard: Guard,
   };
 }
 
-/** For `respond`: a tap which fails has its request fail; a returned reply takes the response's place. */
+/** Guards `respond`: a tap that fails has its request fail; a reply that it returns takes the response's place. */
 export function guardRespond(hook: AnyHook, guard: Guard): void {
   const stage = hook.name ?? '';
   hook.intercept({
@@ -186,7 +186,7 @@ export function guardRespond(hook: AnyHook, guard: Guard): void {
   });
 }
 
-/** For `connection`: who cannot be judged is turned away. */
+/** Guards `connection`: a connection whose tap fails is turned away. */
 export function guardConnection(hook: AnyHook, guard: Guard): void {
   const stage = hook.name ?? '';
   hook.intercept({
@@ -211,7 +211,7 @@ export function guardConnection(hook: AnyHook, guard: Guard): void {
   });
 }
 
-/** For hooks whose taps only listen: a failure is reported, the next tap runs. */
+/** Guards hooks whose taps only listen: a failure is reported, and the next tap runs. */
 export function guardListener(hook: AnyHook, guard: Guard): void {
   const stage = hook.name ?? '';
   hook.intercept({
@@ -244,14 +244,14 @@ export function guardListener(hook: AnyHook, guard: Guard): void {
   });
 }
 
-/** The names of the taps that a tap wants to be before. */
+/** The names of the taps that a tap has to precede. */
 export function wantedBefore({ before }: FullTap): readonly string[] {
   const wanted: unknown = before;
   if (wanted === undefined) return [];
   return (Array.isArray(wanted) ? wanted : [wanted]).map(String);
 }
 
-/** Throws PLUGIN_FAILED when a tap wants to be before one that is not there. */
+/** Throws PLUGIN_FAILED if a tap has to precede one which does not exist. */
 export function refuseUnknownBefore(tap: FullTap, stage: string, known: ReadonlySet<string>): void {
   for (const name of wantedBefore(tap)) {
     if (!known.has(name))
@@ -267,10 +267,10 @@ function asFailure(place: Place, thrown: unknown): WeldrError {
   return failureOf(place.plugin, place.stage, thrown);
 }
 
-/** What a request fails with for what a plugin threw: an error of Weldr's own class, whatever was thrown. */
+/** Returns what a request fails with for what a plugin threw: an error of Weldr's own class, whatever was thrown. */
 export function failureOf(plugin: string, stage: string, raised: unknown): WeldrError {
   const thrown = adoptError(raised);
-  // One of a class that extends Weldr's may say of itself what no client can be sent.
+  // An error of a class that extends Weldr's may claim a status that no client can be sent.
   if (thrown instanceof WeldrError && Object.getPrototypeOf(thrown) === WeldrError.prototype) {
     const isNamed = thrown.code === 'PLUGIN_FAILED' && typeof thrown.plugin === 'string';
     if (isNamed || thrown.blame === 'client') return thrown;
@@ -278,7 +278,7 @@ export function failureOf(plugin: string, stage: string, raised: unknown): Weldr
   return failure(plugin, stage, thrown);
 }
 
-/** The error of a plugin's mistake: `why` is a sentence, or what was thrown. */
+/** Returns the error of a plugin's mistake: `why` is a sentence, or what was thrown. */
 export function failure(plugin: string, stage: string, why: unknown): WeldrError {
   const detail = typeof why === 'string' ? why : describeError(why);
   return new WeldrError('PLUGIN_FAILED', `plugin ${plugin} in ${stage}: ${detail}`, {
@@ -300,7 +300,7 @@ function show(value: unknown): string {
   }
 }
 
-/** What a promise that is not waited for may reject with was said already, and must not end the worker. */
+/** Silences a promise that is not waited for: its mistake was reported, and its rejection must not end the worker. */
 function dropRejection(value: unknown): void {
   if (types.isPromise(value)) Promise.prototype.then.call(value, undefined, () => {});
 }

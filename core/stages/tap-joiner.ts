@@ -1,4 +1,4 @@
-// The joining of plugins' taps into one hook: in what order they run, and for which requests.
+// Joins the taps of plugins into one hook: decides in what order they run, and for which requests.
 import type { FullTap } from 'tapable';
 import type { Chain } from './chain.ts';
 import { tapAgain, tapIf } from './joined-tap.ts';
@@ -11,13 +11,13 @@ import { isTold, observedTap, type TapObserver } from './tap-observer.ts';
 
 /** Who watches the taps that are joined. */
 export interface TapWatchers {
-  /** Measures them; undefined: nothing does. */
+  /** Measures the taps; undefined: nothing does. */
   readonly stopwatch: Stopwatch | undefined;
-  /** Is told of those that say something about a request; undefined: nothing is. */
+  /** Observes those that say something about a request; undefined: nothing does. */
   readonly observer: TapObserver | undefined;
 }
 
-/** A tap, and what it does where it is joined. */
+/** A tap, and the function that is joined for it. */
 interface JoinedTap {
   readonly tap: FullTap;
   readonly fn: Tap;
@@ -42,17 +42,17 @@ export function joinTaps(
       joined.push({ tap, fn: asJoined(tap, condition, stage, entry, watchers) });
     }
   }
-  // A tap may want to be before one of a plugin behind its own, which has to be tapped first.
+  // A tap may have to precede one of a later plugin, which has to be tapped first.
   const names = new Set(joined.map(({ tap }) => tap.name));
   for (const { tap, fn } of joined) if (tap.before === undefined) tapAgain(into, tap, fn, []);
   for (const { tap, fn } of joined) {
-    // A tap that an inner plugin of its role has replaced here cannot be waited for.
+    // Names of taps that an inner plugin of their role has replaced here are left out.
     const before = wantedBefore(tap).filter(name => names.has(name));
     if (tap.before !== undefined) tapAgain(into, tap, fn, before);
   }
 }
 
-/** Tells an observer of the requests in which no tap chose, and of those that are over. */
+/** Reports to an observer that no tap chose an upstream, and that a request is over. */
 export function tapEnds(chain: Chain, observer: TapObserver): void {
   // Behind all plugins.
   const last = { name: 'weldr', stage: Number.MAX_SAFE_INTEGER };
@@ -63,7 +63,7 @@ export function tapEnds(chain: Chain, observer: TapObserver): void {
   chain.finished.tap(last, ctx => observer.finished(ctx));
 }
 
-/** What a tap does in stages that are joined: nothing where its condition does not hold. */
+/** Returns what a tap does in joined stages: nothing unless its condition holds. */
 function asJoined(
   tap: FullTap,
   condition: Condition | undefined,
@@ -91,10 +91,10 @@ function measuredTap(
 
 const never: Condition = () => false;
 
-/** Stages which see refused requests too, one whose path was too ambiguous for a condition among them. */
+/** Stages that see refused requests too, including those whose path was too ambiguous for a condition. */
 const lookers: ReadonlySet<keyof RequestHooks> = new Set(['respond', 'attemptFinished', 'finished']);
 
-/** Where a condition cannot tell, a stage that decides fails, and one that looks sees the request. */
+/** If a condition cannot decide, a stage that decides fails, and one that only looks sees the request. */
 function suited(condition: Condition, stage: keyof RequestHooks, plugin: string): Condition {
   const looks = lookers.has(stage);
   return ctx => {
@@ -107,7 +107,7 @@ function suited(condition: Condition, stage: keyof RequestHooks, plugin: string)
   };
 }
 
-/** When an entry runs: its conditions hold, and no inner plugin of its role does its work. */
+/** Returns when an entry runs: if its conditions hold, and no inner plugin of its role does its work. */
 function applicability(
   entry: StageEntry,
   members: readonly StageEntry[],

@@ -1,4 +1,4 @@
-// TapObserver: is told of each tap that a request meets, in stages that were joined with it; others have none and pay nothing.
+// TapObserver: observes each tap that a request meets, in stages that were joined with it; others pay nothing for it.
 import type { Upstream } from '../pool/pool.ts';
 import type { ProxyContext } from '../request/context.ts';
 import type { RequestHooks } from './request-hooks.ts';
@@ -11,25 +11,25 @@ export type ToldStage = Exclude<
   'connection' | 'attemptFinished' | 'finished' | 'connectionFinished'
 >;
 
-/** Whose tap it is. */
+/** The place of a tap. */
 export interface TapPlace {
   readonly stage: ToldStage;
   /** The instance of the plugin. */
   readonly plugin: string;
   readonly scope: Scope;
-  /** Those of the `when` that it stands in. */
+  /** The conditions of the `when` that it stands in. */
   readonly conditions: readonly Condition[];
 }
 
 /** Follows one request. What it throws fails the request. */
 export interface TapObserver {
-  /** A tap is about to run; `upstream`: what `eligible` is asked about. */
+  /** A tap is about to run; `upstream`: the one that `eligible` is called for. */
   begins(ctx: ProxyContext, place: TapPlace, upstream: Upstream | undefined): void;
-  /** It has returned this. */
+  /** The tap has returned this. */
   ended(ctx: ProxyContext, place: TapPlace, value: unknown): void;
-  /** It has thrown this. */
+  /** The tap has thrown this. */
   failed(ctx: ProxyContext, place: TapPlace, thrown: unknown): void;
-  /** It does not run: its condition does not hold, or an inner plugin of its role does its work. */
+  /** The tap does not run: its condition does not hold, or an inner plugin of its role does its work. */
   skipped(ctx: ProxyContext, place: TapPlace): void;
   /** No tap of `selectUpstream` has chosen. */
   nobodyChose(ctx: ProxyContext): void;
@@ -55,7 +55,7 @@ export function isTold(stage: keyof RequestHooks): stage is ToldStage {
 
 type Done = (thrown?: unknown, value?: unknown) => void;
 
-/** The same tap with an observer; `type` is tapable's, and `condition` says whether it runs. */
+/** Returns the same tap with an observer; `type` is tapable's, and `condition` says whether it runs. */
 export function observedTap(
   {
     fn,

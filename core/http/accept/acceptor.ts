@@ -1,4 +1,4 @@
-// Acceptor: from an accepted socket to a connection that speaks a protocol, or to the door.
+// Acceptor: turns accepted sockets into connections that speak a protocol, or turns them away.
 import type { Socket } from 'node:net';
 import { errorTable } from '../../errors.ts';
 import type { AcceptedConnection, ConnectionKeeper } from '../exchange/connections.ts';
@@ -33,7 +33,7 @@ export class Acceptor {
     return new H1ClientConnection(this.keeper, this.wire, this.requestHead, socket, peer);
   }
 
-  /** The one way for connections that are not taken up: says so and closes; nothing is kept of the connection. */
+  /** Turns a connection away: says so, closes it, and keeps nothing of it. */
   turnAway(socket: Socket): void {
     socket.on('error', () => socket.destroy());
     socket.end(turnedAway(errorTable.OVERLOADED.status), () => socket.destroy());

@@ -1,7 +1,7 @@
-// ClientHello: the name that a client asks for, read before its handshake begins, where it decides who does the handshake.
+// ClientHello: the name that a client asks for, read before its handshake if the name decides which server does that.
 import type { Socket } from 'node:net';
 
-/** What is read of a client at most, bytes; what is longer, OpenSSL judges without. */
+/** The most that is read of a client, bytes; OpenSSL judges a longer hello by itself. */
 const maxBytes = 32 * 1024;
 const firstSize = 2 * 1024;
 
@@ -17,9 +17,9 @@ const serverNameExtension = 0;
 const hostName = 0;
 
 /**
- * Reads the name (SNI) of a client that is about to begin a handshake; undefined: it asks for none, or what it sends is not to
- * be understood, which OpenSSL will say. What was read stands in the socket again. A client that leaves before has its socket
- * destroyed; how long it may take is the caller's business.
+ * Reads the name (SNI) of a client that is about to begin a handshake; undefined: it asks for none, or what it sends is
+ * malformed, which OpenSSL will report. What was read goes back into the socket. The socket of a client that leaves before
+ * is destroyed. The caller limits how long it may take.
  */
 export function readServerName(socket: Socket, done: (name: string | undefined) => void): void {
   const hello = new ClientHello();
@@ -37,23 +37,23 @@ export function readServerName(socket: Socket, done: (name: string | undefined) 
   };
   socket.on('readable', read);
   socket.on('end', read);
-  // The end of the handshake is told by its close.
+  // The end of the handshake is reported by its close.
   socket.on('error', ignore);
-  // What somebody before has read and put back is not told of again.
+  // Bytes that were read and put back before cause no event.
   if (socket.readableLength > 0) read();
 }
 
 const ignore = (): void => {};
 
-/** A hello as it comes, in records of any size and pieces of any: each byte is looked at once. */
+/** A hello that arrives in records and pieces of any size: each byte is looked at once. */
 export class ClientHello {
-  /** What the client asks for, once all is there. */
+  /** What the client asks for, once all has arrived. */
   serverName: string | undefined = undefined;
   private readonly all = new Bytes();
   private readonly message = new Bytes();
   private readonly header = Buffer.alloc(recordHeaderLength);
   private headerLength = 0;
-  /** Of the record, bytes to come. */
+  /** Bytes of the record that are still to come. */
   private left = 0;
 
   /** All bytes that came. */
@@ -80,7 +80,7 @@ export class ClientHello {
     return this.all.length >= maxBytes;
   }
 
-  /** False: that is no record of a handshake. */
+  /** False: it is no record of a handshake. */
   private beginsRecord(): boolean {
     const { header } = this;
     if (header[0] !== handshakeRecord) return false;
@@ -90,7 +90,7 @@ export class ClientHello {
     return header[1] === 3 && this.left > 0 && this.left <= maxRecordLength;
   }
 
-  /** Is all there, or will it never be? */
+  /** Has all arrived, or is it certain that it never will? */
   private isOver(): boolean {
     const { view } = this.message;
     if (view.length < handshakeHeaderLength) return false;
@@ -123,7 +123,7 @@ class Bytes {
   }
 }
 
-/** RFC 8446 section 4.1.2; undefined: there is no name, or the message is not as it must be. */
+/** RFC 8446 section 4.1.2; undefined: the message has no name, or is malformed. */
 function serverNameIn(hello: Buffer): string | undefined {
   const parts = new Parts(hello);
   // Version and random; session id; cipher suites; compression methods.
@@ -150,7 +150,7 @@ function hostNameIn(extension: Buffer): string | undefined {
   return undefined;
 }
 
-/** Reads what a message is made of; beyond its end there is nothing. */
+/** Reads the parts of a message; beyond its end there is nothing. */
 class Parts {
   private readonly bytes: Buffer;
   private at = 0;
@@ -167,14 +167,14 @@ class Parts {
     this.at = Math.min(this.bytes.length, this.at + count);
   }
 
-  /** Big-endian, of so many bytes. */
+  /** A big-endian number of this many bytes. */
   number(size: 1 | 2): number {
     const value = this.left < size ? 0 : this.bytes.readUIntBE(this.at, size);
     this.skip(size);
     return value;
   }
 
-  /** What has its length before it, in so many bytes; one that is too short is none. */
+  /** A part with its length before it, in this many bytes; empty if it is cut short. */
   vector(size: 1 | 2): Buffer {
     const length = this.number(size);
     const start = this.at;

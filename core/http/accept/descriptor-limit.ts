@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 /** For the log, IPC, listening sockets, epoll and what the runtime itself keeps open. */
 const reserved = 48;
 
-/** Open files that this process may have; undefined where the system does not say. */
+/** How many files this process may have open; undefined if the system does not say. */
 export function descriptorLimit(): number | undefined {
   try {
     const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
@@ -15,8 +15,8 @@ export function descriptorLimit(): number | undefined {
 }
 
 /**
- * The client connections to allow when `wanted` are: a quarter is left for connections to upstreams, which idle
- * clients do not need, and running out of descriptors would refuse clients without a word.
+ * How many client connections to allow if `wanted` are configured. A quarter of the descriptors is left for connections
+ * to upstreams, which idle clients do not need: without descriptors, clients would be refused without a word.
  */
 export function connectionsWithin(wanted: number, limit: number | undefined): number {
   return limit === undefined ? wanted : Math.max(1, Math.min(wanted, Math.floor((limit - reserved) * 0.75)));

@@ -1,17 +1,17 @@
-// FirstLine: which protocol the first bytes of a client without TLS are, where a listener speaks two (RFC 9113 section 3.3).
+// FirstLine: the protocol that a client without TLS speaks, by its first bytes, if a listener takes two (RFC 9113 section 3.3).
 import { CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
 import { clientPreface } from '../h2/frames.ts';
 
-/** Of `PRI `, which no request of HTTP/1.1 begins with (RFC 9113 section 11.6). */
+/** The length of `PRI `, which no HTTP/1.1 request begins with (RFC 9113 section 11.6). */
 const reserved = clientPreface.subarray(0, 4);
 /** Empty lines before a request line that HTTP/1.1 skips. */
 const leadingLines = 2;
-/** What has not shown itself to be a request line by then, is none. */
+/** Bytes by which a request line has to be recognizable as one. */
 const longestDoubt = 512;
 
 /**
- * The protocol; undefined: more bytes decide. What is neither is HTTP/2 with an invalid preface, and ended as that
- * (section 3.4). A request line with a mistake is HTTP/1.1 all the same, which has an answer for it.
+ * Returns the protocol; undefined: more bytes decide. Bytes of neither protocol count as HTTP/2 with an invalid preface,
+ * and the connection ends as such (section 3.4). A request line with a mistake is HTTP/1.1, which responds to it.
  */
 export function protocolOf(bytes: Buffer): 'h2' | 'http/1.1' | undefined {
   const seen = bytes.subarray(0, reserved.length);
@@ -23,7 +23,7 @@ export function protocolOf(bytes: Buffer): 'h2' | 'http/1.1' | undefined {
   if (bytes[pos] !== SP || pos === start) return 'h2';
   const target = pos + 1;
   if (target >= bytes.length) return undefined;
-  // So most requests begin: nothing else has to come.
+  // Most requests begin like this: no more bytes are needed.
   if (bytes[target] === 0x2f) return 'http/1.1';
   const lineEnd = bytes.indexOf(LF, target);
   const rest = bytes.toString('latin1', target, lineEnd < 0 ? bytes.length : lineEnd);
@@ -31,7 +31,7 @@ export function protocolOf(bytes: Buffer): 'h2' | 'http/1.1' | undefined {
   return lineEnd >= 0 || rest.length > longestDoubt ? 'h2' : undefined;
 }
 
-/** Behind the empty lines that may come before a request. */
+/** The index behind the empty lines that may come before a request. */
 function lineStart(bytes: Buffer): number {
   let start = 0;
   while (start < leadingLines * 2 && bytes[start] === CR && (bytes[start + 1] ?? LF) === LF) start += 2;

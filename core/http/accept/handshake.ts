@@ -1,5 +1,5 @@
-// Handshake: a client's connection until it is known who it is and what it speaks: before a PROXY header, in a TLS
-// handshake, or before its first bytes. It counts like any other.
+// Handshake: a client's connection until client and protocol are known: before a PROXY header, in a TLS handshake, or
+// before its first bytes. It counts like any other connection.
 import type { Socket } from 'node:net';
 import type { AcceptedConnection } from '../exchange/connections.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
@@ -20,7 +20,7 @@ export class Handshake implements AcceptedConnection, Waiting {
   private readonly socket: Socket;
   private readonly deadlines: Deadlines;
 
-  /** `timeoutMs`: how long all of it may take, however its bytes drip. */
+  /** `timeoutMs`: how long all of it may take, however slowly its bytes come. */
   constructor(socket: Socket, peer: Peer, deadlines: Deadlines, timeoutMs: number) {
     this.socket = socket;
     this.peer = peer;
@@ -45,10 +45,10 @@ export class Handshake implements AcceptedConnection, Waiting {
     return this.socket.localAddress;
   }
 
-  /** What comes out of it is told. */
+  /** Its outcome is reported. */
   endSoon(): void {}
 
-  /** One that is under way goes on: its client would have to begin anew, and has done nothing wrong. */
+  /** A handshake that is under way continues: its client would have to start over, and has done nothing wrong. */
   closeIfIdle(): void {
     if (this.socket.bytesRead === 0) this.socket.destroy();
   }

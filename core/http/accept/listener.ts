@@ -1,4 +1,4 @@
-// Listener: takes clients' connections for one worker, within limits, and drains them at the end.
+// Listener: accepts clients' connections for one worker, within limits, and drains them at the end.
 
 import type { SendHandle } from 'node:child_process';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -30,11 +30,11 @@ const quietTime = 1_000;
 /** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
 const backlog = 4096;
 
-/** What becomes of the connections of one entry of `listen`. */
+/** How the connections of one entry of `listen` are treated. */
 interface Entrance {
   readonly terminator: TlsTerminator | undefined;
   readonly http2: boolean;
-  /** Who has to introduce them with a PROXY header; undefined: they come from the clients themselves. */
+  /** The proxies which have to introduce them with a PROXY header; undefined: they come from the clients themselves. */
   readonly proxies: NetworkSet | undefined;
 }
 
@@ -47,15 +47,15 @@ export class Listener implements ConnectionKeeper {
   private readonly open = new Set<AcceptedConnection>();
   private readonly perAddress = new AddressCounts();
   private readonly waiting: (() => void)[] = [];
-  /** Of addresses that are about to move to another machine. */
+  /** Of addresses that are moving to another machine. */
   private leaving: WindDown | undefined;
   private readonly maxConnections: number;
   private readonly refusals: RefusalLog;
   private readonly terminators = new Map<string, TlsTerminator>();
-  /** Of sessions that clients resume: of this process alone, until its manager says which all of them have. */
+  /** Keys of sessions that clients resume: this process's own, until the manager sends those which all workers share. */
   private ticketKeys: Buffer = process.getBuiltinModule('node:crypto').randomBytes(48);
 
-  /** `lookups`: of the names of upstreams. */
+  /** `lookups`: the look-ups of upstreams' names. */
   constructor(options: WireOptions, lookups = new NameLookups(systemClock)) {
     this.wire = new Wire(
       options,
@@ -86,7 +86,7 @@ export class Listener implements ConnectionKeeper {
     return active;
   }
 
-  /** All connections by kind and state, with who waits for one to an upstream. */
+  /** Counts all connections by kind and state, and the requests that wait for one to an upstream. */
   connectionCounts(): ConnectionCounts {
     const counts = noConnections();
     for (const { kind, activeRequests } of this.open) {
@@ -96,12 +96,12 @@ export class Listener implements ConnectionKeeper {
     return counts;
   }
 
-  /** Another place where this Weldr listens, as `HOST:PORT` or `unix:/PATH`: no upstream may be there. */
+  /** Adds an address where this Weldr listens, `HOST:PORT` or `unix:/PATH`: no upstream may be there. */
   avoid(address: string): void {
     this.own.add(address);
   }
 
-  /** Takes the connections of a socket that listens. */
+  /** Accepts the connections of a listening socket. */
   serve(listening: SendHandle, entry: ListenEntry = { name: '', kind: 'tcp' }): void {
     const { proxyProtocol, tls } = entry;
     const entrance: Entrance = {
@@ -109,7 +109,7 @@ export class Listener implements ConnectionKeeper {
       http2: entry.http2 === true,
       proxies: proxyProtocol === undefined ? undefined : new NetworkSet(proxyProtocol.trusted),
     };
-    // Asked of the first connection only: it is the same for all, and asking takes a system call.
+    // Read from the first connection only: it is the same for all, and reading it takes a system call.
     let port = entry.kind === 'unix' ? 0 : undefined;
     const own = createServer({ allowHalfOpen: true }, socket => {
       port ??= socket.localPort;
@@ -158,8 +158,8 @@ export class Listener implements ConnectionKeeper {
   }
 
   /**
-   * Some addresses move to another machine: what came by them ends, and what comes by them until it is `over`. Resolves when
-   * the step is done.
+   * Some addresses move to another machine: ends the connections that came by them, and those that come until it is `over`.
+   * Resolves when the step is done.
    */
   async windDown(
     step: 'begin' | 'finish' | 'over',
@@ -204,7 +204,7 @@ export class Listener implements ConnectionKeeper {
     }
   }
 
-  /** Handshakes of these listeners, by name, go by other certificates or ticket keys from now on. */
+  /** Has handshakes of these listeners, by name, use other certificates or ticket keys from now on. */
   changeTls(ticketKeys: Buffer, materials: Readonly<Record<string, TlsMaterial>>): void {
     this.ticketKeys = ticketKeys;
     for (const [name, terminator] of this.terminators) {
@@ -220,7 +220,7 @@ export class Listener implements ConnectionKeeper {
     return terminator;
   }
 
-  /** Has a proxy say who the client is before anything else. It counts as the client's when that is known. */
+  /** Reads who the client is from a proxy first. The connection counts as the client's once that is known. */
   private hearProxy(socket: Socket, proxy: Peer, entrance: Entrance, trusted: NetworkSet): void {
     const { deadlines, forwarding, settings } = this.wire;
     if (!trusted.has(proxy.ip)) {
@@ -248,7 +248,7 @@ export class Listener implements ConnectionKeeper {
         if (!this.open.delete(waiting)) return;
         const late = waiting.isLate ? `no PROXY header within ${settings.timeouts.header} ms` : undefined;
         const problem = late ?? reason;
-        // One that was closed before its first byte is a balancer's look whether somebody listens.
+        // A connection that was closed before its first byte is a balancer's check that the port is open.
         if (problem === undefined) this.tellFinished(proxy);
         else this.refuseProxy(proxy, problem);
         this.wakeIfEmpty();
@@ -268,7 +268,7 @@ export class Listener implements ConnectionKeeper {
     const { limits } = this.wire.settings;
     const most = limits.connectionsPerAddress ?? Number.POSITIVE_INFINITY;
     if (this.open.size >= this.maxConnections || this.perAddress.of(peer.ip) >= most) {
-      // Over TLS there is nobody yet who could be told.
+      // Over TLS nothing can be said before the handshake.
       if (terminator === undefined) this.acceptor.turnAway(socket);
       else socket.destroy();
       this.tellFinished(peer, 'limit');
@@ -326,7 +326,7 @@ export class Listener implements ConnectionKeeper {
     const decide = (): void => {
       const bytes: Buffer | null = socket.read();
       if (bytes === null) {
-        // It has closed its side without a word, or after a few letters.
+        // The client has closed its side without a word, or after a few letters.
         if (socket.readableEnded) socket.destroy();
         return;
       }
@@ -351,11 +351,11 @@ export class Listener implements ConnectionKeeper {
     socket.on('end', decide);
     socket.on('close', left);
     socket.on('error', ignore);
-    // What came with a PROXY header is not told of again.
+    // Bytes that came with a PROXY header cause no event.
     if (socket.readableLength > 0) decide();
   }
 
-  /** Has a connection speak its protocol, if the plugins let it. */
+  /** Starts the protocol of a connection, unless a plugin refuses it. */
   private take(socket: Socket, peer: Peer, protocol: 'h2' | 'http/1.1'): void {
     if (this.isRefused(peer)) {
       socket.destroy();
@@ -385,7 +385,7 @@ const noBytes = Buffer.alloc(0);
 
 const ignore = (): void => {};
 
-/** OpenSSL's own word for it, where it is one of OpenSSL's errors. */
+/** OpenSSL's own reason, if it is one of OpenSSL's errors. */
 function reasonOf(error: Error): string {
   return 'reason' in error && typeof error.reason === 'string' ? error.reason : error.message;
 }

@@ -1,4 +1,4 @@
-// Peer facts: what an accepted socket, and a PROXY header on it, say of the client on its other side.
+// Peer facts: what an accepted socket and a PROXY header on it say about the client.
 import type { Socket } from 'node:net';
 import { unixPeer } from '../../network/network.ts';
 import type { ProxyFacts } from '../../request/proxy-facts.ts';
@@ -9,7 +9,7 @@ import type { Forwarding } from '../exchange/forwarding.ts';
 import type { Peer } from '../exchange/streams.ts';
 import type { ProxyHeader } from './proxy-header.ts';
 
-/** The client's address, an IPv4 one as such; undefined: it is gone already. `kind`: of the `listen` entry. */
+/** The client's address, without the IPv6 form of an IPv4 one; undefined: it has left. `kind`: of the `listen` entry. */
 export function addressOf({ remoteAddress }: Socket, kind: ListenEntry['kind']): string | undefined {
   return kind === 'unix' ? unixPeer : withoutMapping(remoteAddress);
 }
@@ -17,14 +17,14 @@ export function addressOf({ remoteAddress }: Socket, kind: ListenEntry['kind']):
 const withoutMapping = (address: string | undefined): string | undefined =>
   address?.startsWith('::ffff:') ? address.slice(7) : address;
 
-/** Where a connection comes from, and by which `listen` entry. */
+/** The two ends of a connection, and the `listen` entry that it came by. */
 export interface Arrival {
   readonly ip: string;
   readonly localPort: number;
   readonly listener: string;
 }
 
-/** The facts of a connection that its client has made itself. */
+/** The facts of a connection that the client has made itself. */
 export function peerOf(socket: Socket, { ip, localPort, listener }: Arrival, forwarding: Forwarding): Peer {
   return new SocketPeer(socket, {
     ip,
@@ -37,7 +37,7 @@ export function peerOf(socket: Socket, { ip, localPort, listener }: Arrival, for
   });
 }
 
-/** The facts of a connection that a proxy has made, and introduced with a header. */
+/** The facts of a connection that a proxy has made and introduced with a header. */
 export function introducedPeer(
   socket: Socket,
   proxy: Peer,
@@ -89,7 +89,7 @@ class SocketPeer implements Peer {
     this.proxy = facts.proxy;
   }
 
-  /** Asked of the system when somebody wants to know: few do. */
+  /** Read from the system when it is needed, which is rare. */
   get localIp(): string | undefined {
     this.knownLocalIp ??= withoutMapping(this.socket.localAddress);
     return this.knownLocalIp;
@@ -100,7 +100,7 @@ class SocketPeer implements Peer {
   }
 }
 
-/** The same for plugins; `refused`: why it is not served. */
+/** The facts that plugins see; `refused`: why the connection is not served. */
 export function infoOf(peer: Peer, refused?: ConnectionInfo['refused']): ConnectionInfo {
   return Object.freeze({
     remoteAddress: peer.ip,

@@ -1,4 +1,4 @@
-// PROXY header: what the first bytes of a connection say of the client behind a proxy
+// PROXY header: what the first bytes of a connection say about the client behind a proxy
 // (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt, versions 1 and 2).
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { signature, tlvType } from '../upstream/proxy-format.ts';
@@ -7,15 +7,15 @@ import { readTlvs, type TlvFacts } from './proxy-tlvs.ts';
 
 /** Bytes of the longest line of version 1, its CR LF included. */
 const longestLine = 107;
-/** Bytes of a header of version 2 until its length. */
+/** Bytes of a version 2 header up to and including its length. */
 const fixedLength = 16;
-/** The most that version 2 may announce behind them: some 20 times what proxies send. */
+/** The most bytes that version 2 may announce behind them: some 20 times what proxies send. */
 const longestRest = 4096;
 
 const linePrefix = Buffer.from('PROXY ', 'latin1');
 const CRLF = '\r\n';
 
-/** Both ends of the connection between the client and the proxy. IPv4 addresses that are written as IPv6 are IPv4. */
+/** Both ends of the connection between client and proxy. IPv4 addresses in IPv6 form are shown as IPv4. */
 export interface ProxiedEnds {
   readonly ip: string;
   readonly port: number;
@@ -28,18 +28,18 @@ export interface ProxyHeader {
   readonly version: 1 | 2;
   /** Its length in bytes; what follows is the client's. */
   readonly length: number;
-  /** Undefined: the connection's own addresses count (LOCAL, UNKNOWN, or a family that has none). */
+  /** Undefined: the connection's own addresses count (LOCAL, UNKNOWN, or a family without addresses). */
   readonly ends: ProxiedEnds | undefined;
-  /** What version 2 says beside. */
+  /** What version 2 says besides addresses. */
   readonly tlvs: TlvFacts | undefined;
 }
 
-/** Why bytes are no header. */
+/** Says why bytes are no header. */
 export class ProxyHeaderError extends Error {}
 
 /**
- * Reads the header that `bytes` begin with; a number: it goes on, and is not worth reading again before there are so
- * many. Throws a {@link ProxyHeaderError} at the first byte that cannot be right.
+ * Reads the header that `bytes` begin with. Returns a number if it is incomplete: it is not worth reading again before
+ * there are this many bytes. Throws a {@link ProxyHeaderError} at the first byte that cannot be right.
  */
 export function readProxyHeader(bytes: Buffer): ProxyHeader | number {
   if (isBeginOf(signature, bytes)) return readBinary(bytes);
@@ -66,7 +66,7 @@ function readLine(bytes: Buffer): ProxyHeader | number {
 }
 
 function endsOf(line: string): ProxiedEnds | undefined {
-  // What follows is not to be looked at.
+  // What follows must be ignored.
   if (/^PROXY UNKNOWN(?: |$)/.test(line)) return undefined;
   const [, family, source = '', destination = '', port = '', localPort = ''] =
     /^PROXY TCP([46]) ([^ ]+) ([^ ]+) (0|[1-9]\d{0,4}) (0|[1-9]\d{0,4})$/.exec(line) ?? [];
@@ -83,10 +83,10 @@ function endsOf(line: string): ProxiedEnds | undefined {
   };
 }
 
-/** Without a zone, which is of another machine. */
+/** Without a zone, which would be another machine's. */
 const isPlainIPv6 = (text: string): boolean => isIPv6(text) && !text.includes('%');
 
-/** As the addresses of sockets are written. */
+/** In the form in which the addresses of sockets are written. */
 function usualIPv6(address: string): string {
   const text = new SocketAddress({ address, family: 'ipv6' }).address;
   return text.startsWith('::ffff:') && text.includes('.') ? text.slice(7) : text;
@@ -112,10 +112,10 @@ function readBinary(bytes: Buffer): ProxyHeader | number {
   }
   if (rest > longestRest) {
     throw new ProxyHeaderError(
-      `a PROXY header of ${length} bytes, ${fixedLength + longestRest} at most are read`,
+      `a PROXY header of ${length} bytes; at most ${fixedLength + longestRest} are read`,
     );
   }
-  // Of a connection of the proxy itself nothing else counts, its family included.
+  // On a connection of the proxy itself nothing else counts, not even the family.
   if (command === proxied) checkFamily(family, transport, rest);
   if (bytes.length < length) return length;
   if (command === local || family === 0 || transport === 0) {
@@ -164,7 +164,7 @@ function binaryEnds(header: Buffer, family: number): ProxiedEnds | undefined {
       localPort: header.readUInt16BE(50),
     };
   }
-  // A unix socket of another machine says nothing here.
+  // A unix socket of another machine means nothing here.
   return undefined;
 }
 

@@ -1,20 +1,20 @@
-// ProxyReader: reads the PROXY header of an accepted socket, and leaves what follows for whoever is next.
+// ProxyReader: reads the PROXY header of an accepted socket, and leaves what follows in the socket.
 import type { Socket } from 'node:net';
 import { type ProxyHeader, ProxyHeaderError, readProxyHeader } from './proxy-header.ts';
 
-/** Who is told what came. Exactly one of the two is called. */
+/** Receives the outcome. Exactly one of its methods is called. */
 export interface ProxyHeaderReceiver {
-  /** The header is read; the socket is paused, and has the bytes behind it. */
+  /** The header was read; the socket is paused, and holds the bytes behind it. */
   onHeader(header: ProxyHeader): void;
-  /** None will come, and the socket is closed; undefined: it was closed before its first byte. */
+  /** No header will come, and the socket is closed; undefined: it was closed before its first byte. */
   onNone(reason: string | undefined): void;
 }
 
-/** Reads one header. The receiver sees to the time that it may take. */
+/** Reads one header. The receiver limits the time. */
 export class ProxyReader {
   private readonly socket: Socket;
   private readonly receiver: ProxyHeaderReceiver;
-  /** What came so far, in pieces: a header that drips is put together when it can be whole. */
+  /** What came so far, in pieces: they are joined only when the header can be complete. */
   private pieces: Buffer[] = [];
   private size = 0;
   private wanted = 1;

@@ -1,4 +1,4 @@
-// What a PROXY header of version 2 says beside addresses, each thing with its type and length (TLV).
+// What a PROXY header of version 2 says besides addresses, as type, length and value (TLV).
 import type { ProxyFacts, ProxyTlsFacts } from '../../request/proxy-facts.ts';
 import { longestAuthority, tlvType } from '../upstream/proxy-format.ts';
 
@@ -20,7 +20,7 @@ export interface TlvFacts extends Pick<ProxyFacts, 'authority' | 'alpn' | 'uniqu
   readonly checksumAt: number | undefined;
 }
 
-/** Reads all that follows the addresses, which end at `start`. Text: why it is malformed. */
+/** Reads all that follows the addresses, which end at `start`. Returns a text if it is malformed: why. */
 export function readTlvs(header: Buffer, start: number): TlvFacts | string {
   const found = collect(header, start);
   if (found === undefined) return 'a PROXY header is cut within a TLV, or has two of a type';
@@ -34,7 +34,7 @@ export function readTlvs(header: Buffer, start: number): TlvFacts | string {
   if (authority !== undefined && authority.length > longestAuthority) return wrong('authority');
   if (![authority, alpn].every(isText)) return 'a PROXY header has control characters in a text';
   const tlsFacts = tls === undefined ? undefined : readTls(tls);
-  if (tlsFacts === 'malformed') return 'a PROXY header says something malformed of TLS';
+  if (tlsFacts === 'malformed') return 'a PROXY header has a malformed TLV about TLS';
   return {
     authority: authority?.toString('utf8'),
     alpn: alpn?.toString('latin1'),
@@ -46,7 +46,7 @@ export function readTlvs(header: Buffer, start: number): TlvFacts | string {
 
 const wrong = (what: string): string => `the ${what} of a PROXY header has a wrong length`;
 
-/** Types that this version reads: two of the same would have two readings. */
+/** Types that Weldr reads: two TLVs of one type would have two readings. */
 const known: ReadonlySet<number> = new Set(Object.values(tlvType));
 
 /** Values by type; undefined: malformed. */
@@ -82,6 +82,6 @@ function readTls(value: Buffer): ProxyTlsFacts | undefined | 'malformed' {
   });
 }
 
-/** Such texts end in logs and fields. */
+/** Such texts end up in logs and fields. */
 const isText = (value: Buffer | undefined): boolean =>
   value === undefined || !value.some(byte => byte < 0x20 || byte === 0x7f);

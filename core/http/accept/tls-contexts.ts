@@ -1,10 +1,10 @@
-// TlsContexts: what OpenSSL needs of the certificates of one listener, made when a client first asks for a name.
+// TlsContexts: OpenSSL's contexts for the certificates of one listener, made when a client first asks for a name.
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { Certificate } from '../../certificates/certificate.ts';
 import { CertificateNames } from '../../certificates/certificate-names.ts';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 
-/** Sessions are resumed where this is the same: on every worker, over reloads. */
+/** Sessions are resumed if this is the same: on every worker, over reloads. */
 const sessionIdContext = 'weldr';
 
 /** Mozilla's `intermediate`, as far as it needs no parameters for Diffie-Hellman over finite fields. */
@@ -27,11 +27,11 @@ const groups = `${hasHybrid ? 'X25519MLKEM768:' : ''}X25519:prime256v1:secp384r1
 
 /** The contexts of one listener. */
 export class TlsContexts {
-  /** What a client without a name is shown, and one with an unknown name, unless it is refused; none: they are refused. */
+  /** The certificates for clients without a name, and with an unknown name unless these are refused; none: all are refused. */
   readonly fallback: readonly Certificate[];
-  /** Must it be known before a handshake what name a client asks for? */
+  /** Must the name that a client asks for be known before the handshake? */
   readonly needsNames: boolean;
-  /** Is every client shown the same, whatever it asks for? */
+  /** Is every client shown the same certificate, whatever it asks for? */
   readonly isOne: boolean;
   private readonly material: TlsMaterial;
   private readonly names: CertificateNames;
@@ -51,16 +51,16 @@ export class TlsContexts {
   }
 
   /**
-   * The certificates by which a server has to do the handshake with a client that asks for this name. Of several of a
-   * context that is chosen in the handshake Node takes one; the server's own are all there, and OpenSSL chooses by what
-   * the client can read.
+   * The certificates that a server needs of its own for the handshake with a client that asks for this name. Node takes one
+   * certificate of a context that is chosen in the handshake; of the server's own, OpenSSL chooses one that the client can
+   * read.
    */
   serverFor(name: string | undefined): readonly Certificate[] {
     const certificates = name === undefined ? this.fallback : this.names.for(name);
     return certificates.length > 1 ? certificates : this.fallback;
   }
 
-  /** The context for a name as a client sends it; `fallback`: that is what it is shown; undefined: it is refused. */
+  /** The context for a name as a client sends it; `fallback`: it is shown the fallback; undefined: it is refused. */
   for(name: string): SecureContext | 'fallback' | undefined {
     const certificates = this.names.for(name);
     const isUnknown = certificates.length === 0;
@@ -68,7 +68,7 @@ export class TlsContexts {
     return isUnknown || certificates === this.fallback ? 'fallback' : this.contextOf(certificates);
   }
 
-  /** For a server with these certificates. */
+  /** The context of a server with these certificates. */
   optionsFor(
     certificates: readonly Certificate[],
   ): SecureContextOptions & { requestCert: boolean; rejectUnauthorized: boolean } {
@@ -80,7 +80,7 @@ export class TlsContexts {
     };
   }
 
-  /** The first certificate, with its twin of another type of key, where there is one for its name. */
+  /** The first certificate, with the one of another key type for the same name, if there is one. */
   private fallbackOf(first: Certificate | undefined): readonly Certificate[] {
     if (first === undefined) return [];
     const own = this.names.for((first.names[0] ?? '').replace(/^\*/, 'x'));
@@ -95,11 +95,11 @@ export class TlsContexts {
     return context;
   }
 
-  /** Who is asked for a certificate shows it in each handshake: no session stands in for it. */
+  /** Clients that are asked for a certificate show it in each handshake: no session replaces it. */
   private optionsOf(given: readonly Certificate[]): SecureContextOptions {
     const { clientAuth, profile } = this.material;
     const { constants } = process.getBuiltinModule('node:crypto');
-    // Of a context that is chosen in the handshake Node takes the last certificate alone: the one that costs least.
+    // Node takes only the last certificate of a context that is chosen in the handshake: the one that costs least.
     const certificates = [...given].sort((a, b) => Number(a.keyType === 'ec') - Number(b.keyType === 'ec'));
     return {
       cert: certificates.map(({ cert }) => cert),

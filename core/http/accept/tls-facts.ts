@@ -1,4 +1,4 @@
-// TlsFacts: what a handshake with a client has come to.
+// TlsFacts: the outcome of a handshake with a client.
 import type { TLSSocket } from 'node:tls';
 import type { ClientCertificate, TlsFacts } from '../../request/tls-facts.ts';
 

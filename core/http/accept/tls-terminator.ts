@@ -1,4 +1,4 @@
-// TlsTerminator: ends TLS for one listener: from an accepted socket, through the handshake, to one in plain text.
+// TlsTerminator: ends TLS for one listener: takes an accepted socket through the handshake, and returns one in plain text.
 import type { Socket } from 'node:net';
 import type { SecureContext, Server, TLSSocket } from 'node:tls';
 import type { Certificate } from '../../certificates/certificate.ts';
@@ -9,7 +9,7 @@ import { readServerName } from './client-hello.ts';
 import { TlsContexts } from './tls-contexts.ts';
 import { factsOf } from './tls-facts.ts';
 
-/** Who is told how a handshake ended. */
+/** Receives the outcome of handshakes. */
 export interface HandshakeReceiver {
   /** It is over; `socket` carries plain text. */
   onSecure(socket: TLSSocket, facts: TlsFacts): void;
@@ -24,21 +24,21 @@ const unrecognizedName = Buffer.from([0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70])
 export class TlsTerminator {
   private readonly under = new Map<Socket, HandshakeReceiver>();
   private readonly protocols: readonly string[];
-  /** By what they show; that with the fallback chooses in the handshake what others are shown that have one certificate. */
+  /** By the certificates they show; the fallback's chooses in the handshake for names with one certificate. */
   private readonly servers = new Map<readonly Certificate[], Server>();
   private contexts: TlsContexts;
   private asksForCertificate: boolean;
 
-  /** `protocols`: what is spoken behind the handshake (ALPN), the best first. */
+  /** `protocols`: those offered in the handshake (ALPN), the best first. */
   constructor(material: TlsMaterial, ticketKeys: Buffer, protocols: readonly string[]) {
     this.protocols = protocols;
     this.contexts = new TlsContexts(material, ticketKeys);
     this.asksForCertificate = material.clientAuth !== undefined;
-    // What OpenSSL does not take is found now, and not with the first client.
+    // Certificates that OpenSSL does not take are found now, and not with the first client.
     this.serverOf(this.contexts.fallback);
   }
 
-  /** Handshakes from now on go by other certificates or keys; connections that stand go on. */
+  /** Uses other certificates or keys for handshakes from now on; open connections continue. */
   change(material: TlsMaterial, ticketKeys: Buffer): void {
     this.contexts = new TlsContexts(material, ticketKeys);
     this.asksForCertificate = material.clientAuth !== undefined;
@@ -49,10 +49,10 @@ export class TlsTerminator {
   /** Begins a handshake. */
   take(socket: Socket, receiver: HandshakeReceiver): void {
     this.under.set(socket, receiver);
-    // Who closes its side within the handshake has left; behind it a client may wait for its answer. Node has the socket of
-    // TLS go by this one.
+    // A client that closes its side within the handshake has left; after it, the client may still wait for its response. Node
+    // applies this option to the socket of TLS.
     socket.allowHalfOpen = false;
-    // A socket that ends before its handshake does is told of by nobody else.
+    // Node reports no socket that ends before its handshake does.
     socket.once('close', () => {
       if (this.under.has(socket)) this.failed(socket, new Error('the client left in the handshake'));
     });
@@ -72,15 +72,15 @@ export class TlsTerminator {
     return server;
   }
 
-  /** A server that never listens: it is given sockets, which stay the listener's. */
+  /** Makes a server that never listens: it gets sockets, which remain the listener's. */
   private newServer(certificates: readonly Certificate[]): Server {
     const { contexts, asksForCertificate } = this;
     const chooses = certificates === contexts.fallback && !contexts.isOne;
-    // Loaded with the first listener that speaks it.
+    // Loaded with the first listener that uses TLS.
     const server = process.getBuiltinModule('node:tls').createServer({
       ...contexts.optionsFor(certificates),
       ALPNProtocols: [...this.protocols],
-      // Where there is one, Node interrupts each handshake for it.
+      // If there is one, Node interrupts each handshake for it.
       ...(chooses ? { SNICallback: chooser(contexts) } : {}),
     });
     server.on('secureConnection', socket => this.secured(socket, asksForCertificate));
@@ -104,7 +104,7 @@ export class TlsTerminator {
     const raw = rawOf(socket);
     if (raw === undefined) return;
     this.failed(raw, error);
-    // Node leaves some of them open.
+    // Node leaves some of these sockets open.
     if ('code' in error && error.code === 'ERR_SSL_HTTP_REQUEST') raw.end(plainAnswer(), () => raw.destroy());
     else raw.destroy();
   }
@@ -116,7 +116,7 @@ export class TlsTerminator {
   }
 }
 
-/** Node calls it on the socket whose client asks for a name. */
+/** Node calls this on the socket whose client asks for a name. */
 function chooser(contexts: TlsContexts) {
   return function (
     this: unknown,
@@ -129,15 +129,15 @@ function chooser(contexts: TlsContexts) {
       else done(null, context);
       return;
     }
-    const refuse = (): void => done(new Error(`no certificate is for ${JSON.stringify(name)}`));
+    const refuse = (): void => done(new Error(`there is no certificate for ${JSON.stringify(name)}`));
     const raw = typeof this === 'object' && this !== null ? rawOf(this) : undefined;
-    // Node closes without a word, and a client could not tell that from a network that fails.
+    // Node closes without an alert, which looks like a failing network to the client.
     if (raw === undefined) refuse();
     else raw.write(unrecognizedName, refuse);
   };
 }
 
-/** The socket that was given to the server: Node keeps it, and has no other way to tell. */
+/** The socket that was given to the server: Node keeps it, and offers no other way to find it. */
 function rawOf(socket: object): Socket | undefined {
   return Reflect.get(socket, '_parent');
 }

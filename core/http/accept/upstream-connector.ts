@@ -1,4 +1,4 @@
-// UpstreamConnector: makes a worker's connections to upstreams, in the protocols that those speak.
+// UpstreamConnector: makes a worker's connections to upstreams, in the protocols that these speak.
 import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { Peer } from '../exchange/streams.ts';
 import { ResponseHead } from '../h1/response-head.ts';

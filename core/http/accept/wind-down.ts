@@ -1,13 +1,13 @@
-// WindDown: ends the connections of one worker that came by addresses which are about to move to another machine, so
-// that no request is lost with them. All other connections go on.
+// WindDown: ends the connections of one worker that came by addresses which are moving to another machine, so that no
+// request is lost with them. All other connections continue.
 import { NetworkSet } from '../../network/network.ts';
 import type { AcceptedConnection } from '../exchange/connections.ts';
 
-/** How often it looks, ms. */
+/** How often connections are looked at, ms. */
 const lookEvery = 10;
-/** A client that has not sent anything for this long is not about to, ms. */
+/** A client that has sent nothing for this long is not about to, ms. */
 const quietTime = 1000;
-/** What a client has sent before it knew is here by then, as is what has connected before it could not any more, ms. */
+/** By then, requests sent and connections made before the clients knew have arrived, ms. */
 const underWay = 20;
 
 /** What a {@link WindDown} works with. */
@@ -16,7 +16,7 @@ export interface WindDownOptions {
   readonly addresses: readonly string[];
   /** All connections that are open. */
   readonly open: ReadonlySet<AcceptedConnection>;
-  /** The time, as connections tell it. */
+  /** The time by the clock of the connections. */
   now(): number;
 }
 
@@ -35,8 +35,8 @@ export class WindDown {
   }
 
   /**
-   * Has the next answer on each connection be the last one, and closes those that are quiet. Resolves when no client is left that
-   * may be about to send one more request on a connection that it has kept, after `ms` at the latest.
+   * Makes the next response on each connection the last one, and closes those that are quiet. Resolves when no client may be
+   * about to send one more request on a connection that it has kept, after `ms` at the latest.
    */
   async begin(ms: number): Promise<void> {
     const { now, open } = this.options;
@@ -50,7 +50,7 @@ export class WindDown {
       const before = now() - underWay;
       kept = kept.filter(connection => open.has(connection) && connection.activeRequests === 0);
       for (const connection of kept) {
-        // Its client has been told which request was the last one, and sends others elsewhere.
+        // Its client knows which request was the last one, and sends others elsewhere.
         if (connection.kind === 'h2' && begun <= before && connection.idleSince <= before) {
           connection.closeIfIdle();
         }
@@ -59,7 +59,7 @@ export class WindDown {
     });
   }
 
-  /** Resolves when all of them have ended, after `ms` at the latest: what is left then is reset, and so is who comes later. */
+  /** Resolves when all have ended, after `ms` at the latest: those left are reset then, as are those that come later. */
   async finish(ms: number): Promise<void> {
     const { now } = this.options;
     const finishing = now();
@@ -67,7 +67,7 @@ export class WindDown {
       const before = now() - underWay;
       const left = this.concerned();
       for (const connection of left) {
-        // Who has connected since it began is about to send a request.
+        // A client that has connected since it began is about to send a request.
         const limit = connection.kind === 'h2' ? before : this.begun;
         if (connection.idleSince <= limit) connection.closeIfIdle();
       }
@@ -76,20 +76,20 @@ export class WindDown {
     this.cut();
   }
 
-  /** Resets all of them, and who comes later. */
+  /** Resets all of them, and those that come later. */
   cut(): void {
     this.isOver = true;
     for (const connection of this.concerned()) connection.breakOff();
   }
 
-  /** Takes note of a connection that has come only now. */
+  /** Notes a connection that has just come. */
   take(connection: AcceptedConnection): void {
     if (!this.concerns(connection)) return;
     if (this.isOver) connection.breakOff();
     else connection.endSoon();
   }
 
-  /** Asked of the system once: looks are many. */
+  /** Read from the system once, as connections are looked at often. */
   private concerns(connection: AcceptedConnection): boolean {
     const known = this.known.get(connection);
     if (known !== undefined) return known;

@@ -1,9 +1,9 @@
-// Connect errors: why no connection to an upstream came to stand, in the terms of the table of errors.
+// Connect errors: why a connection to an upstream could not be made, in the codes of the table of errors.
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import { OwnAddressError } from './own-addresses.ts';
 
-/** Errors of the connection below TLS. */
+/** Error codes of the connection below TLS. */
 const ofNetwork = /^(ECONNREFUSED|ENOTFOUND|EAI_|EHOST|ENET|ETIMEDOUT)/;
 
 /** `error`: what the socket ended with; undefined: it was closed. */
@@ -23,7 +23,7 @@ export function connectError({ id, protocol }: Upstream, error: Error | undefine
   return new WeldrError(isOfTls ? 'TLS_FAILED' : 'CONNECT_FAILED', `cannot connect to ${id}`, cause);
 }
 
-/** Over TLS an upstream is to speak HTTP/2, and no connection came to stand on which it does. */
+/** The error of an upstream that has to speak HTTP/2 over TLS and does not. */
 export function noHttp2Error({ id }: Upstream, cause: Error | undefined): WeldrError {
   return new WeldrError(
     'TLS_FAILED',

@@ -1,5 +1,5 @@
-// ConnectionCache: the connections of a worker to one upstream, by how many streams they can still take, and the
-// queue in front of them.
+// ConnectionCache: a worker's connections to one upstream, by how many streams they can still take, and the queue in
+// front of them.
 import { isIP } from 'node:net';
 import type { Upstream } from '../../pool/pool.ts';
 import type { PoolSettings } from '../../pool/pool-settings.ts';
@@ -12,65 +12,65 @@ import { PendingConnections, type PendingHome } from './pending-connections.ts';
 import { type Protocol, protocolsFor } from './protocols.ts';
 import { StreamQueue, type StreamTaker, type Use } from './stream-queue.ts';
 
-/** A name may point elsewhere by now: its connections are not kept for longer than this, in ms. */
+/** Connections to a name are kept no longer than this, ms, as the name may point elsewhere by then. */
 const maxAgeOfNamed = 60_000;
-/** An upstream's announced idle limit is cut short by this, in ms, so that a request never meets its close. */
+/** Connections are closed this long before an upstream's announced idle limit, ms, so that no request meets its close. */
 const idleMargin = 1_000;
-/** Streams on a connection of HTTP/2 before the upstream has said how many it allows. */
+/** Streams on an HTTP/2 connection before the upstream has said how many it allows. */
 const streamsUnsaid = 100;
 
-/** While somebody waits, how often connections that lag are looked for, ms, and the least time between two looks. */
+/** While requests wait, how often connections that lag are looked for, ms, and the least time between two looks. */
 const roomInterval = 100;
 const roomPause = 20;
 
 /** One connection to an upstream, whatever protocol it speaks. */
 export interface UpstreamConnection {
   readonly kind: 'h1' | 'h2';
-  /** The client connection whose requests alone it carries, as a PROXY header has said; undefined: it carries any. */
+  /** The only client connection whose requests it carries, as its PROXY header says; undefined: it carries any. */
   readonly client: Peer | undefined;
   /** When it was made, `Deadlines.now`. */
   readonly openedAt: number;
-  /** Streams that it can take now: over HTTP/1.1, 1 while it is idle and 0 else. */
+  /** How many streams it can take now: over HTTP/1.1, 1 while it is idle, else 0. */
   readonly capacity: number;
-  /** Streams that are open on it. */
+  /** How many streams are open on it. */
   readonly streams: number;
   /** Does it carry a request whose body is still arriving? */
   readonly uploads: boolean;
-  /** Does it only wait for a client that sends a request body slowly, by the clock of `Deadlines.now`? */
+  /** Does it do nothing but wait for a client that sends a request body slowly, by the clock of `Deadlines.now`? */
   readonly lags: boolean;
-  /** When it must not be used any more, `Deadlines.now`, if it stays idle. */
+  /** From when on it must not be used, `Deadlines.now`, if it stays idle. */
   readonly idleUntil: number;
   /** Kept by the {@link ConnectionCache}: is it among those with capacity? */
   listed: boolean;
-  /** Takes one of its capacity. */
+  /** Opens a stream, which takes one of its capacity. */
   openStream(): UpstreamStream;
-  /** It is idle, and to be closed after `ms` of that. */
+  /** It is idle: closes it after `ms` of that. */
   rest(ms: number): void;
-  /** Ends it without a word to its streams. */
+  /** Ends it without notifying its streams. */
   destroy(): void;
-  /** Ends it, or a stream of it that lags, for others that wait. */
+  /** Ends it, or a stream on it that lags, for requests that wait. */
   giveWay(): void;
 }
 
 /** Makes connections. */
 export interface Connector {
-  /** Begins one of HTTP/1.1, which takes its request at once. `client`: whom a PROXY header introduces; undefined: none is sent. */
+  /** Begins an HTTP/1.1 connection, which takes its request at once. `client`: see {@link UpstreamConnection.client}. */
   connect(home: ConnectionHome, use: Use, client: Peer | undefined): UpstreamConnection;
-  /** Begins one whose protocol is still to be found. */
+  /** Begins a connection whose protocol is still unknown. */
   readonly dial: Dialler;
-  /** What speaks this protocol on a connection that stands. */
+  /** Starts this protocol on an open connection. */
   speak(home: ConnectionHome, pending: PendingConnection, protocol: Protocol): UpstreamConnection;
 }
 
-/** Where a connection belongs, as the connection sees it. */
+/** The cache of a connection, as the connection sees it. */
 export interface ConnectionHome {
   readonly upstream: Upstream;
   readonly deadlines: Deadlines;
   readonly timeouts: Settings['timeouts'];
   readonly limits: Settings['limits'];
-  /** Streams that a new connection of HTTP/2 may open before the upstream has said how many it allows; kept up to date. */
+  /** Streams that a new HTTP/2 connection may open before the upstream has said how many it allows; kept up to date. */
   streamsAtFirst: number;
-  /** A stream has ended and the connection can take another. `announced`: the upstream's idle limit, ms. */
+  /** A stream has ended, and the connection can take another. `announced`: the upstream's idle limit, ms. */
   putBack(connection: UpstreamConnection, announced: number | undefined): void;
   /** A connection has ended. */
   forget(connection: UpstreamConnection): void;
@@ -85,17 +85,17 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
   readonly timeouts: Settings['timeouts'];
   readonly limits: Settings['limits'];
   streamsAtFirst = streamsUnsaid;
-  /** Is it reached by a name, which may point elsewhere later? */
+  /** Is the upstream reached by a name, which may point elsewhere later? */
   private readonly isNamed: boolean;
   private readonly connector: Connector;
   private readonly all = new Set<UpstreamConnection>();
   /** Those with capacity. */
   private readonly free: UpstreamConnection[] = [];
   private readonly queue: StreamQueue;
-  /** Made when a first connection has to find its protocol. */
+  /** Made with the first connection that has to find its protocol. */
   private pending: PendingConnections | undefined = undefined;
   private closing = false;
-  /** Connections that are older speak as settings said which do not hold any more. */
+  /** Connections made before this time use settings which no longer hold. */
   private renewedAt = 0;
   private mayBeHttp2: boolean;
   private roomNotBefore = 0;
@@ -113,9 +113,9 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
   }
 
   /**
-   * Gives `taker` a stream: at once where a connection can take one or may be made, else when that is so, in turn. While
-   * half of the connections are in use, uploads that are still arriving hold no more of them than {@link mayUpload} allows, and
-   * none before their beginning is there.
+   * Gives `taker` a stream: at once if a connection can take one or may be made, else later, in turn. While half of the
+   * connections are in use, uploads that are still arriving hold no more of them than {@link mayUpload} allows, and none
+   * before their beginning has arrived.
    */
   acquire(taker: StreamTaker, use: Use): void {
     const readiness = this.isScarce ? taker.readiness : 'whole';
@@ -150,7 +150,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return this.queue.length > 0 || (this.all.size - this.free.length) * 2 >= this.most;
   }
 
-  /** May an upload that is still arriving take one more connection? Three quarters may be held so, and one always. */
+  /** May an upload that is still arriving take one more connection? They may hold three quarters, and always one. */
   private readonly mayUpload = (): boolean => {
     const most = Math.max(1, Math.floor(this.most * 0.75));
     let uploads = 0;
@@ -158,12 +158,12 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return true;
   };
 
-  /** Connections that there may be. */
+  /** How many connections may exist. */
   private get most(): number {
     return this.upstream.room ?? this.ofPool?.upstreamConnections ?? this.limits.upstreamConnections;
   }
 
-  /** May one more stream be open, by what the upstream may have at once? Over HTTP/1.1 its connections are counted. */
+  /** Does the upstream's own limit allow one more stream? Over HTTP/1.1 the limit counts connections. */
   private mayOpen(): boolean {
     const { room } = this.upstream;
     if (room === undefined || !this.mayBeHttp2) return true;
@@ -172,7 +172,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return streams < room;
   }
 
-  /** Connections that only wait for slow clients give way to those who wait for a connection. */
+  /** Ends connections that only wait for slow clients, for requests that wait for a connection. */
   private makeRoom(): void {
     const { now } = this.deadlines;
     if (now < this.roomNotBefore) return;
@@ -182,12 +182,12 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
       if (lagging.length === wanted) break;
       if (connection.lags) lagging.push(connection);
     }
-    // Looking at all of them is not to be done for each who waits.
+    // All connections must not be looked at for each request that waits.
     if (lagging.length < wanted) this.roomNotBefore = now + roomPause;
     for (const connection of lagging) connection.giveWay();
   }
 
-  /** Limits that the upstream's pool has of its own. */
+  /** Limits of the upstream's pool. */
   private get ofPool(): PoolSettings['limits'] {
     return this.upstream.home?.settings.limits;
   }
@@ -199,22 +199,22 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     if (usable !== undefined && use === 'requests') return this.openOn(usable);
     if (use === 'requests' && this.mayBeHttp2) return undefined;
     if (this.hasRoom()) return this.make(use, client);
-    // An upgrade, or another client, needs a connection of its own, and an idle one is in its place.
+    // An upgrade, or another client, needs a separate connection, which an idle one makes room for.
     const idle = this.free.find(({ streams }) => streams === 0);
     if (idle === undefined) return undefined;
-    // Those who wait are not to hear of it, as its place is taken.
+    // The queue must not be served for it, as its place is taken.
     this.all.delete(idle);
     this.unlist(idle);
     idle.destroy();
     return this.make(use, client);
   }
 
-  /** Whom a connection for this taker introduces; undefined: nobody. */
+  /** The client that a connection for this taker introduces; undefined: it introduces none. */
   private clientOf(taker: StreamTaker): Peer | undefined {
     return this.upstream.record.proxyProtocol === undefined ? undefined : taker.peer;
   }
 
-  /** Has a request wait for a connection that finds its protocol first. False: there can be none. */
+  /** Has a request wait for a connection that is still finding its protocol. False: no such connection may be made. */
   private joinPending(taker: StreamTaker, use: Use): boolean {
     if (use !== 'requests' || !this.mayBeHttp2 || !this.mayOpen()) return false;
     this.pending ??= new PendingConnections(this, this.connector.dial);
@@ -263,7 +263,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
       const next = this.queue.peek(this.mayUpload);
       if (next === undefined) break;
       if (next.use !== 'requests' || this.clientOf(next.taker) !== connection.client) {
-        // It needs one of its own, and gets it in the place of this one.
+        // It needs a separate connection, and gets one in the place of this one.
         if (connection.streams === 0) connection.destroy();
         return;
       }
@@ -274,7 +274,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     if (connection.capacity > 0) this.list(connection);
   }
 
-  /** Those who wait for a connection that is being made take one that is there. */
+  /** Gives this connection to requests that wait for one that is being made. */
   private serveAwaiting(connection: UpstreamConnection): void {
     const { pending } = this;
     if (pending === undefined) return;
@@ -283,7 +283,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     }
   }
 
-  /** Is it to end with the streams that it has? */
+  /** Must it end with the streams that it has? */
   private isPast({ openedAt }: UpstreamConnection): boolean {
     if (openedAt < this.renewedAt) return true;
     return this.isNamed && this.deadlines.now - openedAt > maxAgeOfNamed;
@@ -295,7 +295,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     if (!this.closing) this.serveQueue();
   }
 
-  /** Closes idle connections now and the others when their request is done. */
+  /** Closes idle connections now, and the others when their requests are done. */
   close(): void {
     this.closing = true;
     this.deadlines.remove(this);
@@ -303,14 +303,14 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     this.queue.dismiss();
   }
 
-  /** The upstream's settings changed: connections that were made before take no more requests. */
+  /** The upstream's settings changed: existing connections take no more requests. */
   renew(): void {
     this.renewedAt = this.deadlines.touch();
     this.mayBeHttp2 = protocolsFor(this.upstream).includes('h2');
     this.closeIdle();
   }
 
-  /** The upstream may have more at once than before, or less. */
+  /** The upstream's own limit has changed. */
   resize(): void {
     for (const connection of this.all) {
       if (this.all.size <= this.most) break;
@@ -339,7 +339,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     this.watchQueue();
   }
 
-  /** An upload that is whole by now has made room for another without a word. */
+  /** Serves those that can be served: an upload that has become whole makes room without any event. */
   private serveQueue(): void {
     for (;;) {
       const next = this.queue.peek(this.mayUpload);
@@ -351,7 +351,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     }
   }
 
-  /** The connection with capacity for this client that was used last; it stays where it is. */
+  /** The connection with capacity for this client that was used last; it stays in the list. */
   private lastFree(client: Peer | undefined): UpstreamConnection | undefined {
     for (let at = this.free.length - 1; at >= 0; at--) {
       const connection = this.free[at];
@@ -366,7 +366,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return undefined;
   }
 
-  /** A stream on one of those with capacity, which leaves them when that was all it had. */
+  /** Opens a stream on a connection with capacity, which leaves the list when it has no more. */
   private openOn(connection: UpstreamConnection): UpstreamStream {
     const stream = connection.openStream();
     if (connection.capacity === 0) this.unlist(connection);
@@ -395,7 +395,7 @@ export class ConnectionCache implements ConnectionHome, PendingHome, Waiting {
     return stream;
   }
 
-  /** Is the upstream still one that gets new requests? */
+  /** Does the upstream still get new requests? */
   private wanted(): boolean {
     return this.upstream.state === 'active' || this.upstream.state === 'down';
   }

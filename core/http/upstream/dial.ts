@@ -12,37 +12,37 @@ import { proxyHeader } from './proxy-header.ts';
 import type { Use } from './stream-queue.ts';
 import { tlsConnectionOptions } from './tls-options.ts';
 
-/** Who reads from a socket that was dialled. */
+/** Receives what happens on a socket that was dialled. */
 export interface SocketReader {
-  /** The connection stands; over TLS, the handshake is done. */
+  /** The connection is open; over TLS, the handshake is done. */
   onConnected(): void;
-  /** Bytes came; `buffer` is used again after the call, so what is kept of it is copied. */
+  /** Bytes came; `buffer` is reused after the call, so copy what you keep. */
   onBytes(buffer: Buffer, start: number, end: number): void;
-  /** The upstream closed before a write. True: what it sent until then is wanted. */
+  /** The upstream closed before a write. Return true to read what it sent until then. */
   onWriteError(error: Error): boolean;
 }
 
-// Where all plain connections of the process read into.
+// All plain connections of the process read into this buffer.
 const readBuffer = Buffer.allocUnsafeSlow(copyBufferSize);
 
-/** What all connections of a worker are made with. */
+/** What all connections of a worker share. */
 export interface Dialling {
   /** Finds the addresses of names. */
   readonly lookup: LookupFunction;
-  /** Where nothing is connected to. */
+  /** Addresses that no connection is made to. */
   readonly own: OwnAddresses;
 }
 
 /** What a connection is made for. */
 export interface DialPurpose {
   /**
-   * One for an upgrade reads through events, as a tunnel takes it over, which a socket with a read buffer of its own does
-   * not allow.
+   * An upgrade's connection is read through events: a tunnel takes it over, which a socket with its own read buffer does not
+   * allow.
    */
   readonly use: Use;
-  /** What is offered over TLS. */
+  /** The protocols to offer over TLS. */
   readonly protocols: readonly Protocol[];
-  /** Whom a PROXY header introduces, where the upstream wants one; undefined: none is sent. */
+  /** The client that a PROXY header introduces, if the upstream wants one; undefined: no header is sent. */
   readonly client: Peer | undefined;
 }
 
@@ -111,14 +111,14 @@ function beginWith(header: Buffer | undefined, socket: Socket): Socket {
   return socket;
 }
 
-/** A socket that ends with its error at once where OpenSSL refuses what it is told. `header`: what is sent before TLS. */
+/** Returns a socket that ends with an error at once if OpenSSL refuses the options. `header`: sent before TLS. */
 function dialTls(options: ConnectionOptions, header: Buffer | undefined): Socket {
   const under = header === undefined ? undefined : beginWith(header, dialUnder(options));
   try {
-    // Loaded at the first use: it costs more start-up time than the rest of the wire.
+    // Loaded at the first use: loading it takes longer than the rest of the wire.
     const { connect: connectTls } = process.getBuiltinModule('node:tls');
     const socket = connectTls(under === undefined ? options : { ...options, socket: under });
-    // Its option of that name is for sockets without TLS alone.
+    // The option of that name works only for sockets without TLS.
     return socket.setNoDelay(true);
   } catch (thrown) {
     under?.destroy();

@@ -1,10 +1,10 @@
-// What /etc/hosts says: names and their addresses (hosts(5)).
+// The hosts file, /etc/hosts: names and their addresses (hosts(5)).
 import { isIP } from 'node:net';
 
-/** Addresses by name, in lower case, in the order of the file. */
+/** Addresses by lower-case name, in the order of the file. */
 export type HostsFile = ReadonlyMap<string, readonly string[]>;
 
-/** Reads the text of a hosts file; lines that do not begin with an address say nothing. */
+/** Parses the text of a hosts file; lines that do not begin with an address are ignored. */
 export function parseHosts(text: string): HostsFile {
   const hosts = new Map<string, string[]>();
   for (const line of text.split('\n')) {

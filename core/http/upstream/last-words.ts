@@ -1,18 +1,18 @@
-// Last words: what a peer sent before it closed is read, also when a write is the first to meet the close.
+// Last words: what a peer sent before it closed, which is read even if a write is the first to meet the close.
 import type { Duplex } from 'node:stream';
 
 type Done = (error?: Error | null) => void;
 
-/** A write met a connection that the peer has closed. */
+/** Codes of a write on a connection that the peer has closed. */
 const closedCodes: ReadonlySet<unknown> = new Set(['EPIPE', 'ECONNRESET']);
 
 /**
  * Lets a socket be read to its end after a write has failed. An upstream that refuses an upload answers and closes, and
- * the write that meets the close comes before the read of the answer; Node destroys a socket whose write fails, and has
- * no option against it. So the stream does not hear of that write: it stays under way, which holds back all others, and
- * the socket is destroyed with its error when all that has arrived was read.
+ * the write that meets the close comes before the read of the answer. Node destroys a socket whose write fails, and has
+ * no option against it. So that write is not reported to the stream: it stays under way, which holds back all others, and
+ * the socket is destroyed with its error once all that has arrived was read.
  *
- * `wanted` is called with the error of a write; false: nothing is awaited of the peer, and the socket ends at once.
+ * `wanted` is called with the error of a write; false: nothing is expected from the peer, and the socket ends at once.
  */
 export function hearOut<S extends Duplex>(socket: S, wanted: (error: Error) => boolean): S {
   const write = socket._write.bind(socket);

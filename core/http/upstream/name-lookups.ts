@@ -1,44 +1,44 @@
-// NameLookups: the addresses of upstreams' names. A name is looked up once for everyone who asks, the answer is kept for
-// a while, and for longer while no name server answers.
+// NameLookups: the addresses of upstreams' names. A name is looked up once for all that ask at a time; the answer is kept
+// for a while, and for longer while no name server answers.
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import type { CancelTimer, Clock } from '../../time/clock.ts';
 import { type NameAnswer, NameSources } from './name-sources.ts';
 
-/** An answer holds for its TTL, but within these, ms. */
+/** An answer is kept for its TTL, within these bounds, ms. */
 const leastMs = 1_000;
 const mostMs = 30_000;
-/** How long a failure holds, ms. */
+/** How long a failure is kept, ms. */
 const failureMs = 1_000;
-/** How long an old answer waits for the new one, ms. */
+/** How long a look-up waits for a new answer before the old one is used, ms. */
 const patienceMs = 200;
-/** How long the addresses are kept of a name which is said not to exist any more, ms. */
+/** How long the addresses of a name are kept after name servers say that it no longer exists, ms. */
 const goneMs = 30_000;
-/** Names that are asked for at once; others wait in turn. */
+/** How many names are looked up at once; others wait in turn. */
 const maxAtOnce = 500;
-/** Names that are remembered; over it, those that were used longest ago are forgotten. */
+/** How many names are remembered; beyond this, those used longest ago are forgotten. */
 const maxNames = 50_000;
 
 type Taker = Parameters<LookupFunction>[2];
 
-/** One name: what is known of it, and who waits to hear. */
+/** What is known of one name, and the callbacks that wait for it. */
 interface KnownName {
   readonly name: string;
-  /** Of the last good answer; empty: none. */
+  /** The addresses of the last good answer; empty: there is none. */
   addresses: readonly LookupAddress[];
-  /** Of the last answer, if it was not good. */
+  /** The error of the last answer, if it was not good. */
   failure: NameFailure | undefined;
   freshUntil: number;
-  /** When the addresses are given up, if the name is still said not to exist. */
+  /** When the addresses are dropped, if the name is still said not to exist. */
   goneAt: number;
-  /** Which of the addresses is next to come first. */
+  /** Which of the addresses comes first next time. */
   turn: number;
   asking: boolean;
   waiting: { readonly taker: Taker; readonly all: boolean }[];
   cancelPatience: CancelTimer | undefined;
 }
 
-/** Why there is no address: `code` is ENOTFOUND or EAI_AGAIN, as with Node's own look-ups. */
+/** Says why there is no address: `code` is ENOTFOUND or EAI_AGAIN, as with Node's own look-ups. */
 export class NameFailure extends Error {
   readonly code: 'ENOTFOUND' | 'EAI_AGAIN';
 
@@ -62,7 +62,7 @@ export class NameLookups {
   private atOnce = 0;
   private readonly inTurn: KnownName[] = [];
 
-  /** `sources`: who is asked. */
+  /** `sources`: where names are looked up. */
   constructor(clock: Clock, sources: Pick<NameSources, 'ask'> = new NameSources(clock)) {
     this.sources = sources;
     this.clock = clock;
@@ -143,13 +143,13 @@ export class NameLookups {
     this.answer(known);
   }
 
-  /** Answers everyone who waits, once the caller has returned. */
+  /** Calls back all that wait, once the caller has returned. */
   private answer(known: KnownName): void {
     known.cancelPatience?.();
     known.cancelPatience = undefined;
     const { addresses, failure, waiting } = known;
     known.waiting = [];
-    // Only those of the family that comes first take turns: the other may lead nowhere from here.
+    // Only addresses of the family that comes first take turns: those of the other may not be reachable.
     const lead = addresses.filter(({ family }) => family === addresses[0]?.family);
     const rest = addresses.slice(lead.length);
     for (const { taker, all } of waiting) {

@@ -8,15 +8,15 @@ import { parseHosts } from './hosts-file.ts';
 import { candidates, parseSearchList } from './search-list.ts';
 import { SystemFile } from './system-file.ts';
 
-/** What became of asking for a name. */
+/** The outcome of a look-up. */
 export type NameAnswer =
-  /** `ms`: how long it holds. */
+  /** `ms`: how long it may be kept. */
   | { readonly kind: 'found'; readonly addresses: readonly LookupAddress[]; readonly ms: number }
   | { readonly kind: 'unknown' }
-  /** No name server could tell; `why`: such as ETIMEOUT. */
+  /** No name server answered; `why`: a code such as ETIMEOUT. */
   | { readonly kind: 'unanswered'; readonly why: string };
 
-/** Where files and name servers are, other than usual. */
+/** Where files and name servers are, if not in the usual places. */
 export interface NameSourcesOptions {
   readonly hosts?: string;
   readonly resolvConf?: string;
@@ -24,19 +24,19 @@ export interface NameSourcesOptions {
   readonly servers?: readonly string[];
 }
 
-/** How long an entry of /etc/hosts is believed without a look at the file, ms. */
+/** How long an entry of /etc/hosts is used before the file is looked at again, ms. */
 const fileMs = 5_000;
-/** One try at one name server, ms, and how many. */
+/** The time for one try at one name server, ms, and how many tries are made. */
 const tryMs = 2_000;
 const tries = 2;
-/** When one family of addresses is there, the other has this long, ms (RFC 8305 section 3). */
+/** How long the second family of addresses is waited for once the first has arrived, ms (RFC 8305 section 3). */
 const otherFamilyMs = 50;
-/** Addresses of one family that are taken of an answer. */
+/** How many addresses of one family are taken from an answer. */
 const maxAddresses = 64;
 
 /**
- * Asks the files first, then the name servers, off the thread pool of the process: a silent server
- * delays only those who ask for its names.
+ * Looks into the files first, then asks the name servers, off the thread pool of the process: a silent server delays only
+ * look-ups of its names.
  */
 export class NameSources {
   private readonly clock: Clock;
@@ -49,7 +49,7 @@ export class NameSources {
     this.clock = clock;
     this.hosts = new SystemFile(hosts, parseHosts);
     this.searchList = new SystemFile(resolvConf, parseSearchList);
-    // It reads resolv.conf itself, when it is made.
+    // The resolver reads resolv.conf itself, when it is made.
     this.resolver = new SystemFile(resolvConf, () => {
       const { Resolver } = process.getBuiltinModule('node:dns').promises;
       const made = new Resolver({ timeout: tryMs, tries, maxTimeout: tryMs });
@@ -58,7 +58,7 @@ export class NameSources {
     });
   }
 
-  /** Asks for the addresses of a name, in lower case. Never rejects. */
+  /** Looks up the addresses of a name, which is in lower case. Never rejects. */
   async ask(name: string): Promise<NameAnswer> {
     try {
       const listed = this.listed(name);
@@ -81,7 +81,7 @@ export class NameSources {
     const whole = name.replace(/\.$/, '');
     const found = this.hosts.content.get(whole);
     if (found !== undefined) return found;
-    // RFC 6761 section 6.3: never a question for a name server.
+    // RFC 6761 section 6.3: name servers are never asked for it.
     return /(?:^|\.)localhost$/.test(whole) ? ['127.0.0.1', '::1'] : [];
   }
 
@@ -121,12 +121,12 @@ function failureOf(thrown: unknown): NameAnswer {
   return why === 'ENOTFOUND' || why === 'ENODATA' ? { kind: 'unknown' } : { kind: 'unanswered', why };
 }
 
-/** No other question to the same servers would fare better. */
+/** Is the failure one that another question to the same servers would meet as well? */
 function isSilence(why: string): boolean {
   return why === 'ETIMEOUT' || why === 'ECONNREFUSED';
 }
 
-/** What both families come to; where one has addresses, the other's failure does not matter. */
+/** Joins the answers for both families; if one has addresses, a failure of the other does not matter. */
 function combined(answers: readonly NameAnswer[]): NameAnswer {
   const good = answers.filter(answer => answer.kind === 'found');
   if (good.length === 0) return answers.find(({ kind }) => kind === 'unanswered') ?? { kind: 'unknown' };
@@ -134,7 +134,7 @@ function combined(answers: readonly NameAnswer[]): NameAnswer {
   return { kind: 'found', addresses: inOrder(all), ms: Math.min(...good.map(({ ms }) => ms)) };
 }
 
-/** IPv6 first where this host has an address by which it could be reached (RFC 6724 section 5, in short). */
+/** IPv6 first if this host has an IPv6 address of more than local scope (RFC 6724 section 5, in short). */
 function inOrder(addresses: readonly string[]): LookupAddress[] {
   const v6 = addresses.filter(isIPv6).map(address => ({ address, family: 6 }));
   const v4 = addresses.filter(address => !isIPv6(address)).map(address => ({ address, family: 4 }));

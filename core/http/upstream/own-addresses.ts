@@ -1,4 +1,4 @@
-// OwnAddresses: where this Weldr itself listens, which no upstream may be: a request would come back to it without end.
+// OwnAddresses: where this Weldr itself listens. No upstream may be there: its requests would come back without end.
 import { parseTcpAddress } from '../../settings/listen.ts';
 import { unixPathOf } from '../../settings/unix-path.ts';
 
@@ -9,10 +9,10 @@ interface Ends {
   readonly remotePort?: number | undefined;
 }
 
-/** Addresses that stand for all of a machine. */
+/** Addresses that stand for all addresses of a machine. */
 const everywhere: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
-/** The addresses that this Weldr listens on, all its processes together. */
+/** The addresses that this Weldr listens on, in all its processes. */
 export class OwnAddresses {
   private readonly hostsByPort = new Map<number, Set<string>>();
   private readonly paths = new Set<string>();
@@ -34,12 +34,12 @@ export class OwnAddresses {
     return this.paths.has(path);
   }
 
-  /** Does any of them have this port? Asks nothing of the system. */
+  /** Does any of them have this port? Needs no system call. */
   hasPort(port: number): boolean {
     return this.hostsByPort.has(port);
   }
 
-  /** Is it the other end of this connection? */
+  /** Is one of them the other end of this connection? */
   hasPeerOf({ localAddress, remoteAddress, remotePort }: Ends): boolean {
     const hosts = this.hostsByPort.get(remotePort ?? 0);
     if (hosts === undefined || remoteAddress === undefined || localAddress === undefined) return false;
@@ -50,12 +50,12 @@ export class OwnAddresses {
   }
 }
 
-/** An IPv4 address that is written as IPv6, as IPv4. */
+/** Returns an IPv4 address in IPv6 form as IPv4. */
 function unmapped(ip: string): string {
   return ip.toLowerCase().replace(/^::ffff:(?=[\d.]+$)/, '');
 }
 
-/** What a socket ends with whose other end is this Weldr itself. */
+/** The error of a socket whose other end is this Weldr itself. */
 export class OwnAddressError extends Error {
   constructor() {
     super('this Weldr itself listens there; take it out of the pool');

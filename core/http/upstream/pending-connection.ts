@@ -1,4 +1,4 @@
-// PendingConnection: a connection to an upstream whose protocol is known only when it stands.
+// PendingConnection: a connection to an upstream whose protocol is known only once it is open.
 import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
@@ -10,9 +10,9 @@ import type { Protocol } from './protocols.ts';
 /** Makes the socket of a connection that offers these protocols. */
 export type Dialler = (upstream: Upstream, protocols: readonly Protocol[], reader: SocketReader) => Duplex;
 
-/** Who waits for it. */
+/** Receives its outcome. */
 export interface PendingOwner {
-  /** It stands, and speaks this; to be taken over at once. */
+  /** The connection is open and speaks this protocol; the owner has to take it over at once. */
   onStanding(pending: PendingConnection, protocol: Protocol): void;
   onFailed(pending: PendingConnection, error: WeldrError): void;
 }
@@ -28,7 +28,7 @@ export class PendingConnection implements SocketReader, Waiting {
   private readonly protocols: readonly Protocol[];
   private readonly deadlines: Deadlines;
   private readonly timeout: number;
-  /** What has taken it over. */
+  /** The reader that has taken it over. */
   private reader: SocketReader | undefined = undefined;
   private over = false;
 
@@ -54,13 +54,13 @@ export class PendingConnection implements SocketReader, Waiting {
     this.socket.on('close', this.onClose);
   }
 
-  /** Gives the socket to what speaks its protocol. */
+  /** Hands the socket to the connection that speaks its protocol. */
   handTo(reader: SocketReader): void {
     this.reader = reader;
     this.settle();
   }
 
-  /** Ends it without a word to its owner. */
+  /** Ends it without notifying its owner. */
   destroy(): void {
     this.settle();
     this.socket.on('error', () => {});
@@ -68,14 +68,14 @@ export class PendingConnection implements SocketReader, Waiting {
   }
 
   onConnected(): void {
-    // It is destroyed already where the other end is this Weldr itself.
+    // Already destroyed if the other end is this Weldr itself.
     if (this.over || this.socket.destroyed) return;
     const agreed = this.agreed();
     if (this.protocols.includes(agreed)) this.owner.onStanding(this, agreed);
     else this.fail(noHttp2Error(this.upstream, undefined));
   }
 
-  /** What TLS has agreed on; without TLS there is nothing to choose. */
+  /** The protocol that TLS has agreed on; without TLS there is no choice. */
   private agreed(): Protocol {
     if (this.upstream.protocol !== 'https:') return this.protocols[0] ?? 'http/1.1';
     const { alpnProtocol }: { alpnProtocol?: unknown } = Object(this.socket);
@@ -97,7 +97,7 @@ export class PendingConnection implements SocketReader, Waiting {
 
   private readonly onError = (error: Error): void => {
     const told = connectError(this.upstream, error);
-    // Servers that do not offer it say so, or simply close.
+    // Servers that do not offer HTTP/2 send an alert, or just close.
     const isOfHttp2 = told.code === 'TLS_FAILED' && !this.protocols.includes('http/1.1');
     this.fail(isOfHttp2 ? noHttp2Error(this.upstream, error) : told);
   };

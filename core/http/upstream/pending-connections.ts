@@ -1,5 +1,5 @@
-// PendingConnections: the connections to one upstream whose protocol is still being found, and who waits for them. Nobody
-// takes one before that: how many requests it can take depends on it.
+// PendingConnections: the connections to one upstream whose protocol is still unknown, and the requests that wait for them.
+// None is taken before that, as the protocol decides how many requests it can carry.
 import { WeldrError } from '../../errors.ts';
 import type { Upstream } from '../../pool/pool.ts';
 import type { Deadlines } from '../exchange/deadlines.ts';
@@ -7,15 +7,15 @@ import { type Dialler, PendingConnection, type PendingOwner } from './pending-co
 import { type Protocol, protocolsFor } from './protocols.ts';
 import type { StreamTaker } from './stream-queue.ts';
 
-/** What becomes of them. */
+/** Receives their outcomes. */
 export interface PendingHome {
   readonly upstream: Upstream;
   readonly deadlines: Deadlines;
-  /** Streams that a new connection of HTTP/2 can be expected to take. */
+  /** How many streams a new HTTP/2 connection can be expected to take. */
   readonly streamsAtFirst: number;
-  /** One stands: it is to be taken over, and those who wait are to be served. */
+  /** A connection is open: take it over, and serve those that wait. */
   onStanding(pending: PendingConnection, protocol: Protocol): void;
-  /** One has failed, and those who waited for it have been told. */
+  /** A connection has failed, and those that waited for it were notified. */
   onFailed(): void;
 }
 
@@ -25,15 +25,15 @@ interface Waiter {
   readonly until: number;
 }
 
-/** Those of one upstream. */
+/** The pending connections of one upstream. */
 export class PendingConnections implements PendingOwner {
   private readonly home: PendingHome;
   private readonly dialler: Dialler;
   private readonly pending = new Set<PendingConnection>();
   private waiting: Waiter[] = [];
   /**
-   * What the upstream agreed on last: requests share a connection that is likely to take them all, and do not wait for
-   * one that is not. Nothing yet: the first connection is waited for.
+   * The protocol that the upstream agreed on last: requests share a connection that is likely to take them all, and do not
+   * wait for one that is not. Before any was agreed on, all wait for the first connection.
    */
   private agreed: Protocol = 'h2';
 
@@ -46,23 +46,23 @@ export class PendingConnections implements PendingOwner {
     return this.pending.size;
   }
 
-  /** Does somebody wait? */
+  /** Is any request waiting? */
   get isAwaited(): boolean {
     return this.waiting.length > 0;
   }
 
-  /** How many wait. */
+  /** How many requests wait. */
   get awaiting(): number {
     return this.waiting.length;
   }
 
-  /** Those who wait and have no connection to hope for. */
+  /** How many more requests wait than the pending connections can be expected to take. */
   private get excess(): number {
     const each = this.agreed === 'h2' ? Math.max(1, this.home.streamsAtFirst) : 1;
     return this.waiting.length - this.pending.size * each;
   }
 
-  /** Has a taker wait for a connection that is being made, or for one more where `mayDial`. False: it cannot. */
+  /** Has a taker wait for a pending connection, or for one more if `mayDial`. False: there is none to wait for. */
   join(taker: StreamTaker, mayDial: boolean): boolean {
     if (this.excess >= 0) {
       if (!mayDial) return false;
@@ -77,19 +77,19 @@ export class PendingConnections implements PendingOwner {
     if (this.waiting.length > 0) this.waiting = this.waiting.filter(waiter => waiter.taker !== taker);
   }
 
-  /** Who waits longest, and waits no more; undefined: nobody does. */
+  /** Removes and returns the taker that has waited longest; undefined: none waits. */
   next(): StreamTaker | undefined {
     return this.waiting.shift()?.taker;
   }
 
-  /** Makes connections for all who have none to hope for, as long as `mayDial`; those for whom there is none leave. */
+  /** Makes connections for the {@link excess} while `mayDial`; removes and returns the takers that are still left over. */
   settle(mayDial: () => boolean): readonly StreamTaker[] {
     while (this.excess > 0 && mayDial()) this.dial(this.waiting.at(-1)?.taker.connectTimeout ?? 0);
     const left = Math.max(0, this.excess);
     return left === 0 ? [] : this.waiting.splice(-left).map(({ taker }) => taker);
   }
 
-  /** Turns away those whose time is up. */
+  /** Turns away takers whose time is up. */
   expire(now: number): void {
     const late = this.waiting.filter(({ until }) => until <= now);
     if (late.length === 0) return;

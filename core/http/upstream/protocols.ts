@@ -1,4 +1,4 @@
-// Protocols: what is spoken with an upstream, as far as that is known before a connection stands.
+// Protocols: what may be spoken with an upstream, as far as that is known before a connection is open.
 import type { Upstream } from '../../pool/pool.ts';
 
 /** A protocol, by its name in ALPN. */
@@ -8,7 +8,7 @@ const either: readonly Protocol[] = ['h2', 'http/1.1'];
 const onlyHttp2: readonly Protocol[] = ['h2'];
 const onlyHttp1: readonly Protocol[] = ['http/1.1'];
 
-/** What may be spoken with an upstream, the best first. Over TLS it is offered; without TLS it is one. */
+/** The protocols that may be spoken with an upstream, the best first: offered over TLS; without TLS, exactly one. */
 export function protocolsFor({ protocol, http2, record }: Upstream): readonly Protocol[] {
   // The PROXY protocol forbids connections that carry streams of several clients (its section 2).
   if (record.proxyProtocol !== undefined) return onlyHttp1;

@@ -1,12 +1,12 @@
 // The binary format of the PROXY protocol, version 2: what readers and writers of headers share.
 
-/** What a header begins with; no request of HTTP or TLS does. */
+/** The bytes that a header begins with; neither HTTP nor TLS begins like this. */
 export const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 
-/** Bytes of the name that a client asked for. */
+/** The most bytes of the name that a client asked for. */
 export const longestAuthority = 255;
 
-/** Types of what follows the addresses, each with a length and a value. */
+/** Types of the TLVs that follow the addresses. */
 export const tlvType = Object.freeze({
   alpn: 0x01,
   authority: 0x02,

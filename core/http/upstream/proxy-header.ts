@@ -1,11 +1,11 @@
-// PROXY header towards upstreams: what says on whose behalf a connection is made
+// PROXY header towards upstreams: tells them for which client a connection is made
 // (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
 import { isIP, isIPv4 } from 'node:net';
 import type { ProxyVersion } from '../../pool/upstream-record.ts';
 import type { Peer } from '../exchange/streams.ts';
 import { longestAuthority, signature, tlvType } from './proxy-format.ts';
 
-/** Both ends of a connection, of a client to Weldr or of Weldr itself to a server. */
+/** Both ends of a connection: of a client to Weldr, or of Weldr itself to a server. */
 export interface IntroducedEnds extends Pick<Peer, 'ip' | 'port' | 'localIp' | 'localPort'> {
   readonly tls?: { readonly sni: string | undefined } | undefined;
   readonly proxy?: { readonly authority: string | undefined } | undefined;
@@ -17,8 +17,8 @@ const tcp4 = 0x11;
 const tcp6 = 0x21;
 
 /**
- * The header for a connection of `ends`. Where they are undefined, or have no address, it says that nothing is known
- * (UNKNOWN) or that the connection is Weldr's own (LOCAL).
+ * Returns the header for a connection of `ends`. If they are undefined, or have no address, the header says that nothing is
+ * known (UNKNOWN) or that the connection is Weldr's own (LOCAL).
  */
 export function proxyHeader(version: ProxyVersion, ends: IntroducedEnds | undefined): Buffer {
   const known = ends !== undefined && hasAddresses(ends) ? ends : undefined;
@@ -32,7 +32,7 @@ function hasAddresses(ends: IntroducedEnds): ends is KnownEnds {
   return isIP(ip) !== 0 && isIP(localIp) !== 0;
 }
 
-/** One of IPv4 beside one of IPv6 is written as the other is. */
+/** An IPv4 address next to an IPv6 address is written in IPv6 form. */
 function alike(address: string, ends: KnownEnds): string {
   const bare = address.split('%')[0] ?? address;
   return isIPv4(bare) && !isOfIPv4(ends) ? `::ffff:${bare}` : bare;
@@ -58,7 +58,7 @@ function binary(ends: KnownEnds | undefined): Buffer {
   return Buffer.concat([signature, start, rest]);
 }
 
-/** The name that the client asked for in its TLS, with Weldr or with the proxy in front. */
+/** The name that the client asked for in its TLS handshake, with Weldr or with the proxy in front. */
 function authority({ tls, proxy }: KnownEnds): Buffer {
   const name = Buffer.from(tls?.sni ?? proxy?.authority ?? '');
   if (name.length === 0 || name.length > longestAuthority) return name.subarray(0, 0);
@@ -67,7 +67,7 @@ function authority({ tls, proxy }: KnownEnds): Buffer {
 
 function addressBytes(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number));
-  // In full, an IPv4 address at its end included: eight groups.
+  // The full form of eight groups, also for one that ends in an IPv4 address.
   const text = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const [before = '', after] = text.split('::');
   const [left, right] = [groupsOf(before), groupsOf(after ?? '')];

@@ -1,32 +1,32 @@
-// StreamQueue: who waits for a stream to one upstream, in turn. Uploads that are still arriving stand behind all others, as
+// StreamQueue: the requests that wait for a stream to one upstream, in turn. Uploads that are still arriving come last, as
 // they would hold a connection for as long as their clients like.
 import { WeldrError } from '../../errors.ts';
 import type { Peer, UpstreamStream } from '../exchange/streams.ts';
 
-/** What a connection is wanted for: an upgrade needs one of its own, which no other request used before. */
+/** What a connection is wanted for: an upgrade needs a separate one, which no other request used before. */
 export type Use = 'requests' | 'upgrade';
 
-/** Who waits for a stream to an upstream. */
+/** A request that wants a stream to an upstream. */
 export interface StreamTaker {
   /** The client's connection. */
   readonly peer: Peer | undefined;
   /**
-   * How much of its request is there: `whole`: all of it; `begun`: enough to be sent, or it waits for a word of the
-   * upstream before it goes on; `awaited`: the beginning is still to come.
+   * How much of the request has arrived. `whole`: all of it. `begun`: enough to be sent, or its client waits for the
+   * upstream before it continues. `awaited`: the beginning is still to come.
    */
   readonly readiness: 'whole' | 'begun' | 'awaited';
-  /** How long a connection may take to stand, ms. */
+  /** How long making a connection may take, ms. */
   readonly connectTimeout: number;
-  /** Hears that it waits for a connection that is being made. */
+  /** It now waits for a connection that is being made. */
   awaitConnection(): void;
-  /** Waits until the beginning has come, and then acquires again. */
+  /** It has to wait until the beginning has arrived, and then acquire again. */
   awaitBeginning(): void;
   takeStream(stream: UpstreamStream): void;
-  /** There is none, for good. */
+  /** It will get no stream. */
   goWithout(error: WeldrError): void;
 }
 
-/** One that waits; `until`: `Deadlines.now` when it gives up. */
+/** A waiting request; `until`: `Deadlines.now` when it gives up. */
 export interface QueuedTaker {
   readonly taker: StreamTaker;
   readonly use: Use;
@@ -39,7 +39,7 @@ export class StreamQueue {
   private whole: QueuedTaker[] = [];
   private uploads: QueuedTaker[] = [];
 
-  /** `id`: of the upstream, for messages. */
+  /** `id`: the upstream's, for messages. */
   constructor(id: string) {
     this.id = id;
   }
@@ -54,7 +54,7 @@ export class StreamQueue {
     return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
   }
 
-  /** Adds one. Where `most` wait already, one is turned away: an upload first. */
+  /** Adds a request. If `most` wait already, one is turned away: an upload first. */
   add(entry: QueuedTaker, kind: 'whole' | 'upload', most: number): void {
     const list = kind === 'upload' ? this.uploads : this.whole;
     let turnedAway: QueuedTaker | undefined;
@@ -68,14 +68,14 @@ export class StreamQueue {
     );
   }
 
-  /** The next; `mayUpload` is asked only when it would be an upload. */
+  /** Returns the next request; `mayUpload` is called only if that is an upload. */
   peek(mayUpload: () => boolean): QueuedTaker | undefined {
     const [first] = this.whole;
     if (first !== undefined || this.uploads.length === 0) return first;
     return mayUpload() ? this.uploads[0] : undefined;
   }
 
-  /** Removes one which has its stream, or no longer wants one. */
+  /** Removes a request that has its stream, or no longer wants one. */
   remove(taker: StreamTaker): void {
     if (this.whole[0]?.taker === taker) this.whole.shift();
     else if (this.length > 0) {
@@ -84,7 +84,7 @@ export class StreamQueue {
     }
   }
 
-  /** Turns away those whose time is up. */
+  /** Turns away requests whose time is up. */
   expire(now: number): void {
     for (const list of [this.whole, this.uploads]) {
       while ((list[0]?.until ?? Number.POSITIVE_INFINITY) <= now) {
@@ -97,7 +97,7 @@ export class StreamQueue {
     }
   }
 
-  /** Turns all of them away: the upstream is gone. */
+  /** Turns all requests away: the upstream was removed. */
   dismiss(): void {
     for (const { taker } of [...this.whole.splice(0), ...this.uploads.splice(0)]) {
       taker.goWithout(new WeldrError('NO_UPSTREAM', `${this.id} was removed`));

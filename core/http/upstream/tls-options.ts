@@ -1,4 +1,4 @@
-// The options of a TLS connection to an upstream: those of requests and those of checks are made alike.
+// The options of a TLS connection to an upstream, the same for requests and for health checks.
 import { isIP } from 'node:net';
 import type { ConnectionOptions, PeerCertificate } from 'node:tls';
 import { toError } from '../../errors.ts';
@@ -6,8 +6,8 @@ import type { UpstreamTls } from '../../pool/pool.ts';
 import type { Protocol } from './protocols.ts';
 
 /**
- * What `tls.connect` is told of an upstream. `protocols`: what is offered; default: HTTP/1.1 alone. An address as `servername` is not asked for, which
- * RFC 6066 section 3 forbids, but the certificate is checked against it.
+ * Returns the options of `tls.connect` for an upstream. `protocols`: those to offer; default: HTTP/1.1 alone. An address is
+ * not sent as the server name, which RFC 6066 section 3 forbids, but the certificate is checked against it.
  */
 export function tlsConnectionOptions(
   { hostname, port }: { readonly hostname: string; readonly port: number },
@@ -27,7 +27,7 @@ export function tlsConnectionOptions(
   };
 }
 
-/** Node throws for names that it cannot read, out of an event that nobody can catch. */
+/** Catches what Node throws for names that it cannot read, which would otherwise leave an event as an uncaught exception. */
 function identityFault(servername: string, certificate: PeerCertificate): Error | undefined {
   try {
     return process.getBuiltinModule('node:tls').checkServerIdentity(servername, certificate);

@@ -1,4 +1,4 @@
-// Upstreams: a worker's connections to all upstreams; follows the pools, so that those of a removed one end.
+// Upstreams: a worker's connections to all upstreams; follows the pools, so that connections to a removed upstream end.
 import type { Pools, Upstream } from '../../pool/pool.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { noConnections } from '../../stages/connection-info.ts';
@@ -40,18 +40,18 @@ export class Upstreams {
     });
   }
 
-  /** The connections to an upstream. */
+  /** Returns the connections to an upstream. */
   connectionsTo(upstream: Upstream): ConnectionCache {
     const known = this.caches.get(upstream);
     if (known !== undefined) return known;
     const made = new ConnectionCache(upstream, this.settings, this.deadlines, this.connector);
-    // An upstream that was removed while a request was on its way to it is not kept.
+    // The connections of an upstream that was removed while a request was on its way to it are not kept.
     if (this.pools.get(upstream.pool)?.get(upstream.id) === upstream) this.caches.set(upstream, made);
     else made.close();
     return made;
   }
 
-  /** Adds the connections to all upstreams, and who waits for one. */
+  /** Adds the connections to all upstreams, and how many requests wait for one. */
   count(counts: ReturnType<typeof noConnections>): void {
     for (const [{ pool }, cache] of this.caches) {
       const queued = cache.count(counts.upstream);

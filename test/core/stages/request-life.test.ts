@@ -348,7 +348,7 @@ fallback('is asked when none of the pool can be had, and so on, once each', asyn
   assert.is(result.headers.get('retry-after'), '5');
 });
 
-fallback('that is not there, or of none, ends in 503 with a count of states', async () => {
+fallback('that does not exist, or that is not set, ends in 503 with a count of states', async () => {
   const side = await worker(() => {}, {
     upstreams: [
       { url: 'http://a:1', state: 'down' },
@@ -414,14 +414,14 @@ judge('has it tried in another pool', async () => {
   assert.equal([result.status, result.pool.name], [200, 'spare']);
 });
 
-judge('fails with plugin and stage for a pool that is not there', async () => {
+judge('fails with plugin and stage for a pool that does not exist', async () => {
   const side = await worker(hooks => {
     hooks.judge.tap('silent', () => undefined);
     hooks.judge.tap('spill', () => retry({ pool: 'nowhere' }));
   });
   const { status, error } = await side.run();
   assert.equal([status, error?.code, error?.stage], [500, 'PLUGIN_FAILED', 'judge']);
-  assert.is(error?.message, 'plugin tested in judge: retry in pool nowhere, which is not there');
+  assert.is(error?.message, 'plugin tested in judge: retry in pool nowhere, which does not exist');
 });
 
 judge('sees each attempt; its first answer wins', async () => {
