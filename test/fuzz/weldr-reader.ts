@@ -103,7 +103,7 @@ function readBody(
   outcome.droppedSteering = chunkedReader.steered;
   if (chunkedReader.steered && trailers === 'steering refused') {
     message.complete = false;
-    outcome.refusal = 'a trailer that belongs into the head';
+    outcome.refusal = 'a trailer that belongs in the head';
   }
   return start + used;
 }

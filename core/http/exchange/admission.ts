@@ -1,4 +1,4 @@
-// Admission: which requests are taken up at all, whatever protocol brought them.
+// Admission: which requests are let in at all, whatever protocol brought them.
 import { WeldrError } from '../../errors.ts';
 import type { Reply } from '../../request/reply.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -6,7 +6,7 @@ import type { Forwarding } from './forwarding.ts';
 import { optionsReply, traceReply } from './own-responses.ts';
 import type { ClientStream, InboundRequest } from './streams.ts';
 
-/** Hops through proxies of this name that a request may have behind it: more is a loop. */
+/** How often a request may have passed proxies of this name: more is a loop. */
 const maxPasses = 8;
 
 /** The rules of one worker. */
@@ -21,7 +21,7 @@ export class Admission {
     this.forwarding = forwarding;
   }
 
-  /** Undefined: the request is taken up. Else why it is refused, or the reply that ends it here. */
+  /** Returns undefined to let the request in, else why it is refused, or the reply that ends it here. */
   judge(request: InboundRequest, client: ClientStream): WeldrError | Reply | undefined {
     const { maxForwards, method, via } = request;
     if (request.length > this.maxBody) {

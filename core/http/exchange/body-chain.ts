@@ -1,10 +1,10 @@
-// BodyChain: the transforms of one body, joined: chunks in, chunks out, flush, back-pressure.
+// BodyChain: the transforms of one body, joined, with flush and back-pressure.
 import { type Duplex, pipeline, Stream } from 'node:stream';
 import { describeError, WeldrError } from '../../errors.ts';
 import type { AskedTransform, BodyTransform } from '../../request/body-transform.ts';
 import { destroyStream, guardedStream } from './guarded-stream.ts';
 
-/** Who gets what comes out of a chain. */
+/** Receives what comes out of a chain. */
 export interface BodyChainReceiver {
   /** Bytes to pass on; the chain keeps none of them. */
   onChainBytes(bytes: Buffer): void;
@@ -12,9 +12,9 @@ export interface BodyChainReceiver {
   onChainEnd(): void;
   /** More can be written. */
   onChainDrain(): void;
-  /** It has failed, for good. */
+  /** The chain has failed, for good. */
   onChainError(error: WeldrError): void;
-  /** A stream of it threw when all had come out, or nothing was wanted any more: for the log. */
+  /** A stream threw after all had come out, or after the chain was destroyed: for the log. */
   onLateError(error: WeldrError): void;
 }
 
@@ -31,7 +31,7 @@ export class BodyChain {
   private blocked = false;
   private paused = false;
 
-  /** Throws PLUGIN_FAILED when a transform is no stream, with what its factory throws. */
+  /** Throws PLUGIN_FAILED if a transform is no stream, or its factory throws. */
   constructor(transforms: readonly AskedTransform[], receiver: BodyChainReceiver) {
     this.receiver = receiver;
     this.plugins = transforms.map(({ plugin }) => plugin);
@@ -44,7 +44,7 @@ export class BodyChain {
       this.last = this.streams.at(-1) ?? first;
       this.join();
     } catch (thrown) {
-      // Those before one that cannot be made would hold what they opened.
+      // Transforms before one that cannot be made would keep what they opened.
       this.destroy();
       throw thrown instanceof WeldrError
         ? thrown
@@ -52,7 +52,7 @@ export class BodyChain {
     }
   }
 
-  /** The plugins whose transforms these are, each once. */
+  /** The plugins of the transforms, each once. */
   get plugin(): string {
     return [...new Set(this.plugins)].join(', ');
   }
@@ -60,7 +60,7 @@ export class BodyChain {
   private join(): void {
     const { first, last, receiver, streams, plugins } = this;
     const lastPlugin = plugins.at(-1) ?? '';
-    // Before they are joined, as an error of one ends all others with it.
+    // Before they are joined, as an error of one ends all others.
     for (const [at, stream] of streams.entries()) {
       stream.on('error', error => this.fail(error, plugins[at] ?? ''));
     }
@@ -77,7 +77,7 @@ export class BodyChain {
     last.on('data', (given: unknown) => {
       if (this.over) return;
       const bytes = bytesOf(given);
-      if (bytes === undefined) this.fail(new TypeError('it gave what is neither bytes nor text'), lastPlugin);
+      if (bytes === undefined) this.fail(new TypeError('it gave neither bytes nor text'), lastPlugin);
       else if (bytes.length > 0) receiver.onChainBytes(bytes);
     });
     last.on('end', () => {
@@ -87,12 +87,12 @@ export class BodyChain {
     });
   }
 
-  /** Is it a transform that has to go on now? */
+  /** Does the next step have to come from a transform? */
   get owes(): boolean {
     return !this.over && !this.paused && (this.ended || this.blocked);
   }
 
-  /** Takes bytes, a copy of them; false: wait for `onChainDrain`. */
+  /** Takes a copy of the bytes; false: wait for `onChainDrain`. */
   write(bytes: Uint8Array | string): boolean {
     if (this.over) return true;
     const copy = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes);
@@ -118,7 +118,7 @@ export class BodyChain {
     this.last.resume();
   }
 
-  /** Ends it without a word to its receiver. */
+  /** Ends it without notifying its receiver. */
   destroy(): void {
     this.over = true;
     for (const stream of this.streams) destroyStream(stream);
@@ -131,7 +131,7 @@ export class BodyChain {
     this.receiver.onChainError(transformFailure(plugin, 'a body transform failed', error));
   }
 
-  /** A stream, or a listener of the plugin, threw: within a call of the receiver's, which is let go on first. */
+  /** A stream or a listener of the plugin threw, within a call by the receiver, which has to return first. */
   private onThrown(thrown: unknown, plugin: string): void {
     process.nextTick(() => {
       if (!this.over) this.fail(thrown, plugin);
@@ -141,7 +141,7 @@ export class BodyChain {
   }
 }
 
-/** The error of a transform: what happened, and what was thrown, if that is why. */
+/** Returns the error of a transform. `thrown`: what it threw, if that is why. */
 export function transformFailure(plugin: string, what: string, thrown?: unknown): WeldrError {
   const why = thrown === undefined ? what : `${what}: ${describeError(thrown)}`;
   return new WeldrError('PLUGIN_FAILED', `plugin ${plugin} in transform: ${why}`, {
@@ -151,7 +151,7 @@ export function transformFailure(plugin: string, what: string, thrown?: unknown)
   });
 }
 
-/** Streams that are, or were, part of a chain: in a second one, the bodies of two requests would mix. */
+/** Streams that are or were part of a chain: in a second one, the bodies of two requests would mix. */
 const used = new WeakSet<Duplex>();
 
 function streamOf(factory: BodyTransform, plugin: string, fail: (thrown: unknown) => void): Duplex {
@@ -176,7 +176,7 @@ function streamOf(factory: BodyTransform, plugin: string, fail: (thrown: unknown
   return guardedStream(made, fail);
 }
 
-/** Undefined: it is none. */
+/** Undefined: it is neither bytes nor text. */
 function bytesOf(given: unknown): Buffer | undefined {
   if (Buffer.isBuffer(given)) return given;
   if (typeof given === 'string') return Buffer.from(given);

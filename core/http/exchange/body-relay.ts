@@ -10,7 +10,7 @@ import type { ExchangeHome } from './exchange-home.ts';
 import { OutgoingResponse } from './outgoing-response.ts';
 import type { BodyForm, ClientStream, UpstreamStream } from './streams.ts';
 
-/** The bodies of one exchange, which begins and ends them. Whoever cannot write stops the other side's reading. */
+/** The bodies of one exchange, which begins and ends them. A side that cannot write stops the reading of the other. */
 export abstract class BodyRelay {
   protected readonly home: ExchangeHome;
   protected client: ClientStream | undefined = undefined;

@@ -1,18 +1,18 @@
-// Client certificate: what X-Forwarded-Client-Cert says of one, in the form that Envoy gave it.
+// Client certificate: what X-Forwarded-Client-Cert says about it, in Envoy's form.
 import type { X509Certificate } from 'node:crypto';
 
 /** The name of the field. */
 export const clientCertificateField = 'X-Forwarded-Client-Cert';
 
-/** As it comes, and as CGI-like origins read it. */
+/** Spellings of the name that CGI-like origins take for it, in lower case. */
 const anySpelling = /^x[._-]forwarded[._-]client[._-]cert$/;
 
 /** Is this the field, however it is spelt? `key`: a name in lower case. */
 export const isClientCertificateField = (key: string): boolean => anySpelling.test(key);
 
 /**
- * The element for a certificate: `Hash=…;Subject="…";URI=…;DNS=…`, of the alternative names each by itself. `whole`: with
- * `Cert`, its PEM, percent-encoded. Printable ASCII.
+ * Returns the element for a certificate, in printable ASCII: `Hash=…;Subject="…";URI=…;DNS=…`, with one part for each
+ * alternative name. `whole`: with `Cert`, its PEM, percent-encoded.
  */
 export function clientCertificateElement(certificate: X509Certificate, whole: boolean): string {
   const parts = [`Hash=${certificate.fingerprint256.replaceAll(':', '').toLowerCase()}`];
@@ -27,8 +27,8 @@ export function clientCertificateElement(certificate: X509Certificate, whole: bo
 }
 
 /**
- * RFC 2253: the last part first, on one line. Node's text has a line for each part, its characters escaped by the same
- * rules, the double quote and the backslash among them: within quotes it needs nothing more.
+ * Returns the subject by RFC 2253: the last part first, on one line. Node's text has a line for each part, escaped by the
+ * same rules, double quotes and backslashes included: within quotes it needs no more escaping.
  */
 function subjectText(subject: string): string {
   const parts = subject === '' ? [] : subject.split('\n');
@@ -44,10 +44,10 @@ interface AlternativeName {
   readonly value: string;
 }
 
-/** An entry of Node's text: what could be misread is a string of JSON there. */
+/** An entry of Node's text, in which ambiguous values are JSON strings. */
 const entry = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,"]*)/gy;
 
-/** Those whose characters are printable ASCII: no other may be in a name, and none may break a field. */
+/** Names in printable ASCII: others are invalid, and must not break a field. */
 function alternativeNames(text: string): AlternativeName[] {
   const names: AlternativeName[] = [];
   for (const [, kind = '', raw = ''] of text.matchAll(entry)) {
@@ -57,6 +57,6 @@ function alternativeNames(text: string): AlternativeName[] {
   return names;
 }
 
-/** Plain where it can stand so. */
+/** Quotes a value only if it needs quotes. */
 const quoted = (value: string): string =>
   /[,;="\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : value;

@@ -1,17 +1,17 @@
 // Deadlines: one coarse timer for all waits of a worker, instead of a timer a request.
 
-/** Something that waits. `deadline` is a time of {@link Deadlines.now}; 0: it waits for nothing. */
+/** Something that waits. `deadline` is a time by {@link Deadlines.now}; 0: it waits for nothing. */
 export interface Waiting {
   deadline: number;
   /** Kept by {@link Deadlines}. */
   deadlineSlot: number;
-  /** Its deadline has passed; `deadline` is 0 again. */
+  /** The deadline has passed; `deadline` is 0 again. */
   onDeadline(): void;
 }
 
 /**
- * Looks at everything that waits every `resolution` ms. Setting a deadline is one assignment; it passes at most two
- * resolutions late and never early.
+ * Looks at all that waits every `resolution` ms. Setting a deadline is one assignment; it passes at most two resolutions
+ * late, and never early.
  */
 export class Deadlines {
   /** Monotonic time in ms, as of the last tick or {@link touch}. */
@@ -26,12 +26,12 @@ export class Deadlines {
     this.timer = setInterval(() => this.tick(), this.resolution).unref();
   }
 
-  /** The deadline of a wait of `ms` that begins now. */
+  /** Returns the deadline of a wait of `ms` that begins now. */
   in(ms: number): number {
     return this.now + ms + this.resolution;
   }
 
-  /** Reads the clock, so that `now` is exact. */
+  /** Reads the clock, so that `now` is exact; returns it. */
   touch(): number {
     this.now = performance.now();
     return this.now;
@@ -58,7 +58,7 @@ export class Deadlines {
 
   private tick(): void {
     const now = this.touch();
-    // From the end, as those that expire are taken out of the list, and the last one fills their place.
+    // From the end, as items that expire may be removed, and the last one fills their place.
     for (let i = this.waiting.length - 1; i >= 0; i--) {
       const item = this.waiting[i];
       if (item === undefined || item.deadline === 0 || item.deadline > now) continue;

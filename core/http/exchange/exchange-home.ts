@@ -1,4 +1,4 @@
-// ExchangeHome: what an exchange shares with all others of its worker, as the exchange sees it.
+// ExchangeHome: what all exchanges of a worker share, as an exchange sees it.
 import type { Logger } from 'pino';
 import type { Pools } from '../../pool/pool.ts';
 import type { Settings } from '../../settings/settings.ts';

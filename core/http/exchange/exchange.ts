@@ -1,4 +1,4 @@
-// Exchange: one request and its response: a client's stream on one side, an upstream's on the other.
+// Exchange: one request and its response, between a client's stream and an upstream's.
 import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
 import { ProxyContext } from '../../request/context.ts';
@@ -28,7 +28,7 @@ import type {
 } from './streams.ts';
 import { Tunnel } from './tunnel.ts';
 
-/** Up to this many bytes, a body that came with its head leaves with it, and can be sent again. */
+/** A body of up to this many bytes that came with its head leaves with it, and can be sent again. */
 const smallBody = 16 * 1024;
 
 const noHeaders = new HeaderList();
@@ -50,21 +50,21 @@ export interface ExchangeKeeper {
 }
 
 /**
- * Used for one request at a time, and by no other before everything that could still call it is gone: see
+ * Serves one request at a time, and the next one only when nothing can call it about the last any more: see
  * {@link Exchange.release}.
  */
 export class Exchange
   extends BodyRelay
   implements Carrier, RequestReceiver, ResponseReceiver, StreamTaker, Waiting
 {
-  /** Until when a client of gRPC waits. */
+  /** When a gRPC client's time is over; 0: it gave none. */
   deadline = 0;
   deadlineSlot = -1;
   private readonly keeper: ExchangeKeeper;
   private readonly pipeline: Pipeline;
   private readonly outgoing = new OutgoingHead();
   private ctx: ProxyContext | undefined = undefined;
-  /** Did the request enter the stages, or was it refused before? */
+  /** Did the request enter the stages? False: it was refused before. */
   private entered = false;
   /** The method that the client sent, whatever plugins make of it. */
   private askedMethod = 'GET';
@@ -80,7 +80,7 @@ export class Exchange
     this.pipeline = new Pipeline(home.pipelines, this);
   }
 
-  /** For {@link Exchanges}: the next request is one of `client`. */
+  /** For {@link Exchanges}: the next request comes from `client`. */
   attach(client: ClientStream): void {
     this.client = client;
     this.askedMethod = 'GET';
@@ -118,7 +118,7 @@ export class Exchange
     return ctx;
   }
 
-  /** The whole exchange, all attempts included, has the time that a client of gRPC gives. */
+  /** Limits the whole exchange, all attempts included, to the time that a gRPC client gives. */
   private limitTime({ headers }: InboundRequest): void {
     const ms = grpcTimeout(headers.get('grpc-timeout'));
     if (ms === undefined) return;
@@ -207,7 +207,7 @@ export class Exchange
     this.complete();
   }
 
-  /** A reply of gRPC has no body. */
+  /** Replies to a gRPC client, without a body. */
   private replyInGrpc(client: ClientStream, fields: HeaderList): void {
     const { response } = this;
     response.ofGrpc(fields);
@@ -235,8 +235,8 @@ export class Exchange
   // --- refusals ------------------------------------------------------------------------------------------------
 
   /**
-   * Every error of the client's side comes here: heads that were not understood, bodies, waits. The connection goes on
-   * if the protocol lets it.
+   * Handles every error of the client's side: heads that were not understood, bodies, waits. The connection continues if
+   * the protocol allows.
    */
   refuse(error: WeldrError): void {
     const { client } = this;
@@ -298,7 +298,7 @@ export class Exchange
     const transforms = state.bodyLength === 0 ? undefined : state.rare?.requestTransforms;
     if (transforms !== undefined && !this.startRequestChain(transforms)) return;
     const body = client.takeSmallBody(smallBody);
-    // What has come of the body leaves in one write with the head.
+    // The part of the body that has arrived leaves in one write with the head.
     const joined = !client.requestComplete && stream.connected;
     if (joined) stream.cork();
     const form = this.formFor(stream);
@@ -311,7 +311,7 @@ export class Exchange
     );
     stream.send(head, chain === undefined ? body : undefined, this);
     state.attempt?.reuses(stream.reused);
-    // One that is still being made is heard of by `onConnected`.
+    // A connection that is still being made calls `onConnected`.
     if (stream.connected) state.attempt?.sent(performance.now());
     else state.attempt?.connecting(performance.now());
     if (body !== undefined) {
@@ -393,7 +393,7 @@ export class Exchange
     if (state === undefined || !offered.includes(protocol.toLowerCase()) || !isFieldValue(protocol)) {
       socket.destroy();
       this.attemptFailed(
-        new WeldrError('BAD_RESPONSE', 'the upstream switched to a protocol nobody asked for'),
+        new WeldrError('BAD_RESPONSE', 'the upstream switched to a protocol that was not asked for'),
       );
       return;
     }
@@ -407,9 +407,9 @@ export class Exchange
     this.upstream = undefined;
     if (this.state === undefined || this.client === undefined) return;
     this.bodyWanted = false;
-    // What it fails with now is of no meaning for another attempt.
+    // Later errors of the transforms do not concern another attempt.
     this.dropRequestChain();
-    // Behind the head, or while a stage looks at it, no other upstream can be tried.
+    // After the head, or while a stage looks at it, no other upstream can be tried.
     if (this.responding || this.pipeline.pending) this.refuse(error);
     else this.attemptFailed(error);
   }
@@ -436,7 +436,7 @@ export class Exchange
   protected complete(): void {
     const { client } = this;
     this.endCompleted();
-    // Last, as the client's stream may begin its next request in it, and that may take this exchange.
+    // Last, as the client's stream may begin its next request in this call, and take this exchange for it.
     client?.finish();
   }
 
@@ -462,8 +462,8 @@ export class Exchange
   }
 
   /**
-   * Gives itself back for another request, unless a stage still owes an answer: nothing could tell that answer from
-   * one about the next request. Such a one is dropped, and its client's connection goes on with another.
+   * Gives itself back for another request, unless an asynchronous tap has still to finish: its result could not be told from
+   * one for the next request. Such an exchange is dropped, and its client's connection continues with another.
    */
   private release(): void {
     this.outgoing.clear();

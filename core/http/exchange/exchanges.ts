@@ -1,10 +1,10 @@
-// Exchanges: a worker's free list of exchanges. A request takes one and gives it back, so that neither an exchange nor
-// a pipeline is made for each, and an idle connection holds none.
+// Exchanges: a worker's free list of exchanges. A request takes one and gives it back, so that no exchange or pipeline is
+// made per request, and an idle connection holds none.
 import { Exchange, type ExchangeKeeper } from './exchange.ts';
 import type { ExchangeHome } from './exchange-home.ts';
 import type { ClientStream } from './streams.ts';
 
-/** How many are kept while they are not in use. */
+/** How many unused exchanges are kept. */
 const maxSpare = 1024;
 
 /** The exchanges of one worker. */
@@ -16,7 +16,7 @@ export class Exchanges implements ExchangeKeeper {
     this.home = home;
   }
 
-  /** One for the request that `client` is about to bring. */
+  /** Returns one for the request that `client` is about to bring. */
   take(client: ClientStream): Exchange {
     const exchange = this.spare.pop() ?? new Exchange(this.home, this);
     exchange.attach(client);

@@ -1,4 +1,4 @@
-// Field names that steer the wire, found without making a string of the name.
+// Names of fields that steer the wire, recognized without making a string of the name.
 
 /** What a field means to the wire; `plain` ones only pass through. */
 export const field = {
@@ -9,9 +9,9 @@ export const field = {
   host: 4,
   expect: 5,
   upgrade: 6,
-  /** Hop-by-hop, and of no use to this hop: dropped. */
+  /** Hop-by-hop, and not used by this hop: dropped. */
   dropped: 7,
-  /** Says who the client is; believed only of trusted proxies. */
+  /** Says who the client is; believed only from trusted proxies. */
   forwarding: 8,
   date: 9,
   via: 10,
@@ -69,7 +69,7 @@ function hashName(key: string): number {
   return hash;
 }
 
-/** What the field whose name is `text[start, end)`, with this hash, means to the wire. */
+/** Returns what the field named `text[start, end)`, with this hash, means to the wire. */
 export function fieldKind(text: string, start: number, end: number, hash: number): FieldKind {
   const bucket = buckets[hash & (nameBuckets - 1)];
   if (bucket === undefined) return field.plain;

@@ -1,20 +1,20 @@
-// FieldNotes: a field section, and what of it steers the wire, whatever protocol brings it.
+// FieldNotes: a field section, with notes of the fields that steer the wire, whatever protocol brings it.
 import { HeaderList } from '../../request/headers.ts';
 import { type FieldKind, field, fieldKind } from './field-names.ts';
 import { forwardingAlias } from './grammar.ts';
 
 const noNames: readonly string[] = [];
 
-/** Of TE (RFC 9110 section 10.1.4). */
+/** `trailers` in TE (RFC 9110 section 10.1.4). */
 const teTrailers = /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i;
 
-/** Why a section is not taken. */
+/** Why a section is refused. */
 export const malformed = -2;
 export const tooMany = -3;
 
 /**
- * The fields of a section, and notes of those that steer the wire. Hop-by-hop fields are noted, not listed; framing fields
- * are noted and listed nowhere, as the wire writes them anew. One serves all messages of a process, one at a time.
+ * The fields of a section, and notes of those that steer the wire. Hop-by-hop and framing fields are noted, not listed: the
+ * wire writes its own. One serves all messages of a process, one at a time.
  */
 export class FieldNotes {
   headers = new HeaderList();
@@ -22,7 +22,7 @@ export class FieldNotes {
   problem = '';
   /** Values of all Connection lines, comma-joined, as sent; '' for none. */
   connection = '';
-  /** Names that Connection lists, in lower case: their fields concern this hop only, trailers too. */
+  /** Names that Connection lists, in lower case: fields and trailers of these names concern this hop only. */
   hopNames: readonly string[] = noNames;
   /** Value of Content-Length; undefined for none. */
   contentLength: string | undefined = undefined;
@@ -44,7 +44,7 @@ export class FieldNotes {
   private readonly ofResponse: boolean;
   private count = 0;
 
-  /** `message`: what the section belongs to; fields that only steer requests are plain ones in a response. */
+  /** `message`: what the section belongs to; fields that steer requests only are plain ones in a response. */
   constructor(maxCount: number, message: 'request' | 'response' | 'trailers') {
     this.maxCount = maxCount;
     this.ofResponse = message === 'response';
@@ -57,8 +57,8 @@ export class FieldNotes {
   }
 
   /**
-   * Takes one field of a section, its name in small letters, both free of what no field has. False: `malformed` or
-   * `tooMany`, see {@link outcome}.
+   * Takes one field of a section; the name is in lower case, and both are free of characters that no field has. False:
+   * `malformed` or `tooMany`, see {@link outcome}.
    */
   take(name: string, value: string): boolean {
     let hash = 0;
@@ -96,7 +96,7 @@ export class FieldNotes {
     this.hasForwarding = false;
   }
 
-  /** Takes a field that steers the wire; false: it may come once only, and was there. */
+  /** Takes a field that steers the wire; false: it may come only once, and has come before. */
   protected note(kind: FieldKind, value: string): boolean {
     switch (kind) {
       case field.connection:
@@ -154,7 +154,7 @@ export class FieldNotes {
   }
 }
 
-/** By kind: 1 for fields that are listed, and so forwarded; the wire writes the others anew, or drops them. */
+/** By kind: 1 for fields that are listed, and so forwarded; the wire writes the others itself, or drops them. */
 export const isListed = new Uint8Array(Object.keys(field).length);
 for (const kind of [
   field.plain,
@@ -168,7 +168,7 @@ for (const kind of [
   isListed[kind] = 1;
 }
 
-/** Could the name that begins here be a {@link forwardingAlias}? Few others are looked at then. */
+/** Could the name that begins here be a {@link forwardingAlias}? Spares nearly all others a closer look. */
 export function mayBeAlias(text: string, start: number): boolean {
   const c = text.charCodeAt(start) | 0x20;
   return c === 0x66 || (c === 0x78 && (text.charCodeAt(start + 2) | 0x20) === 0x66);

@@ -1,4 +1,4 @@
-// Forwarding fields: who the client is, said to the upstream in X-Forwarded-*, Forwarded and Via.
+// Forwarding fields: tell the upstream who the client is, in X-Forwarded-*, Forwarded and Via.
 import type { X509Certificate } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
 import { NetworkSet, unixPeer, unknownClient } from '../../network/network.ts';
@@ -13,7 +13,7 @@ import {
 import { forwardingAlias } from './grammar.ts';
 import type { Peer } from './streams.ts';
 
-/** The longest chain of addresses that is looked through for the client's. */
+/** How many addresses of a chain are searched for the client's. */
 const maxChain = 100;
 
 /** Sets the forwarding fields of requests as the config says. */
@@ -22,7 +22,7 @@ export class Forwarding {
   private readonly rfc7239: boolean;
   private readonly clientCertificate: Settings['forwarded']['clientCertificate'];
   private readonly trusted: NetworkSet;
-  /** The lines by version. */
+  /** The Via line by version. */
   private readonly via: Readonly<Record<HttpVersion, string>>;
   private readonly pseudonym: string | false;
 
@@ -38,29 +38,29 @@ export class Forwarding {
     this.via = { '1.0': line('1.0'), '1.1': line('1.1'), '2.0': line('2.0') };
   }
 
-  /** Is this address one of a trusted proxy? */
+  /** Is this the address of a trusted proxy? */
   trusts(ip: string): boolean {
     return this.trusted.has(ip);
   }
 
-  /** Is anything said of the certificates of clients? */
+  /** Are upstreams told about the certificates of clients? */
   get certifies(): boolean {
     return this.clientCertificate !== false;
   }
 
-  /** What is said of the certificate that a client showed. */
+  /** Returns what upstreams are told about the certificate that a client showed. */
   certify(certificate: X509Certificate): string {
     const wanted = this.clientCertificate;
     return clientCertificateElement(certificate, typeof wanted === 'object' && wanted.cert);
   }
 
-  /** How often the request has passed a proxy of this name (RFC 9110 section 7.6.3). */
+  /** Returns how often the request has passed a proxy of this name (RFC 9110 section 7.6.3). */
   passes(via: string): number {
     if (via === '') return 0;
     return via.split(',').filter(hop => hop.trim().split(/[ \t]+/)[1] === this.pseudonym).length;
   }
 
-  /** Sets the fields on a request; `received`: it came with some already. */
+  /** Sets the fields on a request; `received`: it came with some. */
   apply(state: RequestState, peer: Peer, received: boolean): void {
     state.clientIp = peer.ip;
     state.connection = peer;
@@ -70,7 +70,7 @@ export class Forwarding {
     if (received && (this.mode === 'remove' || (this.mode === 'append' && !peer.trusted))) {
       state.ensureRare().cleanedHeaders = without(state.headers, isForwardingField);
     } else if (received && !peer.trusted) {
-      // Whoever believes it lets a client in by it.
+      // An upstream may let a client in by it.
       state.ensureRare().cleanedHeaders = without(state.headers, isClientCertificateField);
     }
     const via = this.via[state.version];
@@ -84,7 +84,7 @@ export class Forwarding {
     }
   }
 
-  /** Nothing came that is believed: what is said is what this hop saw. */
+  /** Describes the client as this hop sees it: no field came that is believed. */
   private describe(state: RequestState, peer: Peer, via: string): string {
     if (peer.describedHost === state.host && peer.described.endsWith(via)) return peer.described;
     const lines = new HeaderList();
@@ -97,13 +97,13 @@ export class Forwarding {
       lines.push(clientCertificateField, clientCertificateField.toLowerCase(), peer.certified);
     }
     lines.pushLines(via);
-    // Made flat: a text that was put together from pieces would be walked through again for each request.
+    // Made flat: V8 would walk through a text made of pieces for each request.
     peer.described = Buffer.from(lines.toLines(), 'latin1').toString('latin1');
     peer.describedHost = state.host;
     return peer.described;
   }
 
-  /** A trusted proxy said something: this hop adds itself. */
+  /** Adds this hop to the fields of a trusted proxy. */
   private extended(state: RequestState, peer: Peer): HeaderList {
     const headers = state.headers.clone();
     for (const key of headers.keys.filter(k => forwardingAlias.test(k) && !k.startsWith('x-forwarded-'))) {
@@ -111,7 +111,7 @@ export class Forwarding {
     }
     if (this.certifies) addClientCertificate(headers, peer.certified);
     const chain = headers.getAll('x-forwarded-for');
-    // A peer without an address adds none: what came ends with the client that it has seen.
+    // A peer without an address adds none: the chain ends with the client that it has seen.
     if (peer.ip !== unixPeer) chain.push(peer.ip);
     if (chain.length > 0) headers.set('X-Forwarded-For', chain.join(', '));
     if (!headers.has('x-forwarded-proto')) headers.set('X-Forwarded-Proto', state.scheme);
@@ -133,9 +133,9 @@ export class Forwarding {
     const chain = headers.getAll('x-forwarded-for').join(',').split(',').slice(-maxChain);
     for (let i = chain.length - 1; i >= 0; i--) {
       const node = (chain[i] ?? '').trim();
-      // An empty element of a list says nothing (RFC 9110 section 5.6.1.2).
+      // Empty elements of a list are ignored (RFC 9110 section 5.6.1.2).
       if (node === '') continue;
-      // What is no address must not pass for the proxy that said it.
+      // Something other than an address must not pass for the proxy that sent it.
       const address = addressOf(node) ?? unknownClient;
       state.clientIp = address;
       if (!this.trusts(address)) break;
@@ -163,7 +163,7 @@ function without(received: HeaderList, isUnwanted: (key: string) => boolean): He
   return headers;
 }
 
-/** One field, in one spelling; the last element is what this hop saw itself. */
+/** Leaves one field, in one spelling, whose last element is what this hop saw. */
 function addClientCertificate(headers: HeaderList, certified: string): void {
   const elements = headers.getAll(clientCertificateField.toLowerCase());
   for (const key of headers.keys) if (isClientCertificateField(key)) headers.delete(key);

@@ -4,13 +4,13 @@ function table(accepts: (code: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, code) => (accepts(code) ? 1 : 0));
 }
 
-/** tchar (RFC 9110 section 5.6.2): what methods and field names are made of. */
+/** tchar (RFC 9110 section 5.6.2): the characters of methods and field names. */
 export const tokenChar = table(c => /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(c)));
 
-/** What a field value may hold: visible characters, obs-text, SP, HTAB (RFC 9110 section 5.5). */
+/** The characters of field values: visible ones, obs-text, SP, HTAB (RFC 9110 section 5.5). */
 export const valueChar = table(c => c === 0x09 || (c >= 0x20 && c !== 0x7f));
 
-/** Value of a hexadecimal digit, or 255. */
+/** The value of a hexadecimal digit, or 255. */
 export const hexValue = Uint8Array.from({ length: 256 }, (_, code) => {
   const value = Number.parseInt(String.fromCharCode(code), 16);
   return Number.isNaN(value) ? 255 : value;

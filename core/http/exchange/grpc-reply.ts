@@ -1,4 +1,4 @@
-// gRPC replies: what Weldr's own responses say to clients of gRPC
+// gRPC replies: Weldr's own responses in the terms of gRPC clients
 // (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
 import type { ErrorCode } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
@@ -17,8 +17,8 @@ const unavailable = 14;
 const unauthenticated = 16;
 
 /**
- * What clients make of a status of HTTP by themselves
- * (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and of more of them what says more.
+ * The codes that clients derive from HTTP statuses
+ * (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and more precise ones for further statuses.
  */
 const byStatus: Readonly<Record<number, number>> = {
   400: internal,
@@ -39,7 +39,7 @@ const byStatus: Readonly<Record<number, number>> = {
   508: internal,
 };
 
-/** Clients are told to try again on UNAVAILABLE: these are no better the next time, or may have had an effect. */
+/** Clients retry on UNAVAILABLE: these errors would come again, or the request may have had an effect. */
 const byCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   BAD_RESPONSE: internal,
   BODY_CUT: internal,
@@ -48,18 +48,18 @@ const byCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   RESPONSE_TIMEOUT: deadlineExceeded,
 };
 
-/** The most bytes of a message: what is percent-encoded of it can be three times as much. */
+/** The most bytes of a message, which can become three times as many by percent-encoding. */
 const maxMessage = 1000;
 
 /**
- * The fields of a response without a body (Trailers-Only) that says to a client of gRPC what a response of Weldr's own,
- * an error or a reply, says in HTTP; its status is 200. Undefined: a plugin made one of gRPC already.
+ * Returns the fields of a response without a body (Trailers-Only), status 200, that says in gRPC what an error or a reply
+ * says in HTTP. Undefined: a plugin has made a gRPC response already.
  */
 export function grpcFields(state: RequestState, headers: HeaderList): HeaderList | undefined {
   const contentType = headers.get('content-type') ?? '';
   if (isGrpcType(contentType)) return undefined;
   const fields = headers.clone();
-  // They tell of a body that is not sent.
+  // These describe a body that is not sent.
   for (const key of headers.keys) if (key.startsWith('content-')) fields.delete(key);
   fields.set('Content-Type', 'application/grpc');
   fields.set('Grpc-Status', String(grpcStatus(state)));
@@ -68,7 +68,7 @@ export function grpcFields(state: RequestState, headers: HeaderList): HeaderList
 }
 
 function grpcStatus({ error, status, responseSource }: RequestState): number {
-  // Whose status a plugin has changed is not that error any more.
+  // With another status, set by a plugin, it is no longer that error.
   const isError = responseSource === 'weldr' && error?.status === status;
   return (isError ? byCode[error.code] : undefined) ?? byStatus[status] ?? unknown;
 }
@@ -80,7 +80,7 @@ function messageOf({ replyBody, status }: RequestState, contentType: string): st
   return line?.replace(/^\d{3} /, '').trim() || `HTTP status ${status}`;
 }
 
-/** Percent-encoded are all bytes of UTF-8 but blanks and visible characters of ASCII without `%`. */
+/** Percent-encodes all bytes of UTF-8 but blanks and visible ASCII characters other than `%`. */
 function encodeMessage(message: string): string {
   let text = '';
   for (const byte of Buffer.from(message.slice(0, maxMessage)).subarray(0, maxMessage)) {

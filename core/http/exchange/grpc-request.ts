@@ -1,10 +1,10 @@
-// gRPC requests: which ones are, and how long their clients wait
+// gRPC requests: how they are recognized, and how long their clients wait
 // (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
 
-/** gRPC-Web, `application/grpc-web`, is HTTP like any other: its clients read the HTTP status. */
+/** gRPC-Web, `application/grpc-web`, counts as plain HTTP: its clients read the HTTP status. */
 const grpcType = /^application\/grpc(?:$|[+; \t])/i;
 
-/** Does this Content-Type make a request of HTTP/2 one of gRPC? */
+/** Does this Content-Type make an HTTP/2 request a gRPC one? */
 export function isGrpcType(contentType: string): boolean {
   return grpcType.test(contentType);
 }
@@ -21,7 +21,7 @@ const units: Readonly<Record<string, number>> = {
   n: 1e-6,
 };
 
-/** The milliseconds that a `grpc-timeout` such as `500m` or `10S` gives; undefined: there is none, or a malformed one. */
+/** Returns the milliseconds of a `grpc-timeout` such as `500m` or `10S`; undefined: it is absent or malformed. */
 export function grpcTimeout(value: string | undefined): number | undefined {
   const [, digits = '', unit = ''] = timeoutForm.exec(value ?? '') ?? [];
   const ms = units[unit];

@@ -1,21 +1,21 @@
-// Guarded streams: a stream of a plugin whose exceptions, wherever Node or the core calls it, end no worker.
+// Guarded streams: plugins' streams whose exceptions end no worker, wherever Node or the core calls them.
 import { Stream } from 'node:stream';
 import { isPromise } from 'node:util/types';
 
-/** What Node calls of a stream's own. */
+/** Methods of a stream's author that Node calls. */
 const ownMethods = ['_construct', '_write', '_writev', '_final', '_read', '_transform', '_flush'];
 
-/** What Node and the core call of every stream; listeners of the plugin run within `emit`. */
+/** Methods of every stream that Node and the core call; listeners of the plugin run within `emit`. */
 const commonMethods = ['write', 'end', 'read', 'pause', 'resume', 'isPaused', 'unpipe', 'destroy'];
 
 /**
- * Has `fail` called with whatever the stream's own methods, those that it overrides, and its listeners throw or reject
- * with. Returns the stream; throws a TypeError for one that takes no guards, such as a frozen one.
+ * Passes all that the stream's own methods, its overrides and its listeners throw or reject with to `fail`. Returns the
+ * stream; throws a TypeError for one that cannot be guarded, such as a frozen one.
  */
 export function guardedStream(stream: Stream.Duplex, fail: (thrown: unknown) => void): Stream.Duplex {
   for (const name of ownMethods) {
     const method: unknown = Reflect.get(stream, name);
-    // Node flushes a transform twice whose `_final` is not its own.
+    // Node flushes a transform twice if its `_final` is not Node's.
     if (method !== Stream.Transform.prototype._final) guard(stream, name, method, fail);
   }
   for (const name of commonMethods) {
@@ -42,7 +42,7 @@ function guard(stream: Stream.Duplex, name: string, method: unknown, fail: (thro
   throw new TypeError(`its ${name} cannot be guarded`);
 }
 
-/** Destroys a stream, whatever it made of its own `destroy`; what it still says afterwards is not heard. */
+/** Destroys a stream, whatever its own `destroy` does; later errors of it are ignored. */
 export function destroyStream(stream: Stream.Duplex): void {
   try {
     if (stream.destroyed) return;
@@ -50,6 +50,6 @@ export function destroyStream(stream: Stream.Duplex): void {
     stream.destroy();
     if (!stream.destroyed) Stream.Duplex.prototype.destroy.call(stream);
   } catch {
-    // It only looks like a stream: Node's constructor made nothing of it that would have to be let go.
+    // It only looks like a stream: Node's constructor has allocated nothing for it.
   }
 }

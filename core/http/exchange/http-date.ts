@@ -1,9 +1,9 @@
-// HttpDate: what Date says in responses that come without one (RFC 9110 section 6.6.1).
+// HttpDate: the Date of responses that come without one (RFC 9110 section 6.6.1).
 
 let second = 0;
 let text = '';
 
-/** This second, made once for all responses in it. */
+/** The current second, formatted once for all its responses. */
 export function httpDate(): string {
   const now = Math.floor(Date.now() / 1000);
   if (now !== second) {

@@ -1,4 +1,4 @@
-// OutgoingHead: what an upstream's stream is given to send, made of a request and of what plugins edited of it.
+// OutgoingHead: the head that an upstream's stream is given to send: a request with the edits of plugins.
 import { HeaderList } from '../../request/headers.ts';
 import type { RequestState } from '../../request/request-state.ts';
 import type { BodyForm, OutboundRequest, UpstreamTimeouts } from './streams.ts';
@@ -8,7 +8,7 @@ export type Reused<T> = { -readonly [K in keyof T]: T[K] };
 
 const noHeaders = new HeaderList();
 
-/** The head of one request after another: an exchange makes none for each. */
+/** The head of one request after another: an exchange has one, so that no request makes its own. */
 export class OutgoingHead {
   private readonly request: Reused<OutboundRequest> = {
     method: 'GET',
@@ -25,8 +25,8 @@ export class OutgoingHead {
   };
 
   /**
-   * The head of this attempt; valid until the next call. `length`: bytes of the body, below 0: not known beforehand.
-   * `timeouts`: those that hold where the request has none of its own.
+   * Returns the head of this attempt; valid until the next call. `length`: bytes of the body, below 0: not known beforehand.
+   * `timeouts`: used unless the request or its pool has others.
    */
   of(state: RequestState, form: BodyForm, length: number, timeouts: UpstreamTimeouts): OutboundRequest {
     const { request } = this;
@@ -54,7 +54,7 @@ export class OutgoingHead {
   }
 }
 
-/** How long this attempt may take; `timeouts`: those that hold where the request has none of its own. */
+/** Returns how long this attempt may take; `timeouts`: used unless the request or its pool has others. */
 export function timeoutsOf({ rare, attempt }: RequestState, timeouts: UpstreamTimeouts): UpstreamTimeouts {
   const ofPool = attempt?.upstream.home?.settings.timeouts;
   if (rare === undefined && ofPool === undefined) return timeouts;

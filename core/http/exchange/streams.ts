@@ -8,33 +8,33 @@ import type { HttpVersion } from '../../request/request-state.ts';
 import type { TlsFacts } from '../../request/tls-facts.ts';
 
 /**
- * How a body's bytes are handed from one end to the other: the payload alone, or in the chunks of HTTP/1.1, checked
- * and as they came. Chunks pass only from an end which reads them to one that takes them.
+ * How a body's bytes are handed from one end to the other: the payload alone, or in the chunks of HTTP/1.1 as they came,
+ * checked. Chunks pass only from an end that reads them to one that takes them.
  */
 export type BodyForm = 'payload' | 'chunks';
 
-/** What one client connection says of itself. */
+/** The facts of one client connection. */
 export interface Peer {
   /** `unix:` for a client of a unix socket, which has no address. */
   readonly ip: string;
   readonly port: number;
-  /** Where it connected to, at the proxy in front where that says so; undefined: a unix socket, or it has left. */
+  /** The address that it connected to, at the proxy in front if that says so; undefined: a unix socket, or it has left. */
   readonly localIp: string | undefined;
   /** 0 for a unix socket. */
   readonly localPort: number;
   /** The name of the `listen` entry that it came by. */
   readonly listener: string;
-  /** Is it a proxy whose X-Forwarded-* is believed? */
+  /** Is it a proxy whose X-Forwarded-* fields are believed? */
   readonly trusted: boolean;
-  /** Of the connection; undefined: it is not encrypted. */
+  /** The outcome of the TLS handshake; undefined: the connection is not encrypted. */
   tls: TlsFacts | undefined;
-  /** What X-Forwarded-Client-Cert says of the certificate that it showed; '': there is none, or nobody wants to know. */
+  /** What X-Forwarded-Client-Cert says about the certificate that it showed; '': it showed none, or the field is not sent. */
   certified: string;
-  /** Of the PROXY header that introduced it; undefined: none did. */
+  /** The facts of the PROXY header that introduced it; undefined: none did. */
   readonly proxy: ProxyFacts | undefined;
-  /** `https` also where the TLS ended at a proxy whose PROXY header says so. */
+  /** `https` also if TLS ended at a proxy whose PROXY header says so. */
   readonly scheme: 'http' | 'https';
-  /** The lines that describe it, as the last request for `describedHost` got them; most requests name the same. */
+  /** The forwarding lines of the last request, for `describedHost`: most requests name the same host. */
   described: string;
   describedHost: string | undefined;
 }
@@ -45,24 +45,24 @@ export interface InboundRequest {
   /** Origin-form, or `*`. */
   readonly target: string;
   readonly version: HttpVersion;
-  /** Host and port that it is for; empty when it names none. */
+  /** The host and port of the request; empty if it names none. */
   readonly host: string;
   /** The lines that may be passed on; the receiver may edit and keep them. */
   readonly headers: HeaderList;
   /** Bytes of the body; 0: none, below 0: not known beforehand. */
   readonly length: number;
-  /** How the stream can hand the body on: `chunks` only when it comes so. */
+  /** How the stream can hand the body on: `chunks` only if it comes in chunks. */
   readonly form: BodyForm;
-  /** The protocols that the client asks to change to, when it asked properly. */
+  /** The protocols that the client asks to change to, if it asked properly. */
   readonly upgrade: string | undefined;
   /** Does the client wait for a 100 before it sends the body? */
   readonly expectContinue: boolean;
-  /** Values of all Via lines, comma-joined; '' for none. */
+  /** The values of all Via lines, comma-joined; '' for none. */
   readonly via: string;
   readonly maxForwards: string | undefined;
   /** Did an X-Forwarded-* or Forwarded line come? */
   readonly hasForwarding: boolean;
-  /** Does the client say that it takes fields behind a body (RFC 9110 section 10.1.4)? */
+  /** Does the client say that it takes trailers (RFC 9110 section 10.1.4)? */
   readonly takesTrailers: boolean;
 }
 
@@ -70,28 +70,28 @@ export interface InboundRequest {
 export interface OutboundRequest {
   readonly method: string;
   readonly target: string;
-  /** What to send as Host in place of that among `headers`; undefined: that one. */
+  /** The Host to send in place of that among `headers`; undefined: that one. */
   readonly host: string | undefined;
   readonly headers: HeaderList;
-  /** More field lines, as text: who the client is, and Via. */
+  /** More field lines, as text: the forwarding fields, and Via. */
   readonly addedLines: string;
   /** Bytes of the body; 0: none, below 0: not known beforehand. */
   readonly length: number;
-  /** How the body is going to be handed on. */
+  /** How the body will be handed on. */
   readonly form: BodyForm;
   readonly upgrade: string | undefined;
   /** Does the client wait for the upstream's 100 before it sends the body? */
   readonly expectContinue: boolean;
-  /** Does the client say that it takes fields behind a body? */
+  /** Does the client say that it takes trailers? */
   readonly takesTrailers: boolean;
   readonly timeouts: UpstreamTimeouts;
 }
 
 /** How long an upstream may take, ms. */
 export interface UpstreamTimeouts {
-  /** Until the connection stands. */
+  /** Until the connection is open. */
   readonly connect: number;
-  /** From the request sent to the response head; does not run while the client's body is awaited. */
+  /** From the request to the response head; does not run while the client's body is awaited. */
   readonly response: number;
   /** Silence within the body. */
   readonly body: number;
@@ -105,14 +105,13 @@ export interface InboundResponse {
   readonly headers: HeaderList;
   /** Bytes of the body that follows; 0: none, below 0: not known beforehand. */
   readonly length: number;
-  /** The length that was announced, also where no body follows (HEAD, 304); undefined: none was. */
+  /** The length that was announced, even if no body follows (HEAD, 304); undefined: none was. */
   readonly announced: number | undefined;
-  /** How the stream can hand the body on: `chunks` only when it came so. */
+  /** How the stream can hand the body on: `chunks` only if it comes in chunks. */
   readonly form: BodyForm;
   readonly hasDate: boolean;
   /**
-   * What says that a body of known length is over: in HTTP/1.1 its last byte; in HTTP/2 a sign of its own, before which
-   * there may be trailers.
+   * What ends a body of known length: in HTTP/1.1 its last byte; in HTTP/2 a separate sign, before which trailers may come.
    */
   readonly endsWith: 'its length' | 'a sign';
   /** The protocol that a 101 changes to. */
@@ -122,73 +121,73 @@ export interface InboundResponse {
 /** A response head for a client's stream to write. */
 export interface OutboundResponse {
   readonly status: number;
-  /** As the upstream sent it; undefined: the usual one of the status. */
+  /** As the upstream sent it; undefined: the usual one for the status. */
   readonly reason: string | undefined;
   readonly headers: HeaderList;
-  /** Is there a Date among `headers`? The stream adds one where not. */
+  /** Is there a Date among `headers`? If not, the stream adds one. */
   readonly hasDate: boolean;
-  /** The length to announce; undefined: it is not known, or there is nothing to announce. */
+  /** The length to announce; undefined: it is unknown, or must not be announced. */
   readonly length: number | undefined;
-  /** Did somebody announce the length? A protocol which ends bodies by itself need not tell one that nobody did. */
+  /** Was the length announced to Weldr? A protocol that marks the end of bodies need not announce one that was not. */
   readonly isAnnounced: boolean;
   /** `its length`: no trailers follow a body of known length. */
   readonly endsWith: 'its length' | 'a sign';
-  /** Does a body follow, and how is it going to be handed on? */
+  /** How the body will be handed on, if one follows. */
   readonly body: BodyForm | 'none';
 }
 
-/** One request of a client: its reading and its writing side. Calls a {@link RequestReceiver}. */
+/** One request of a client and its response. Calls a {@link RequestReceiver}. */
 export interface ClientStream {
   /** The facts of its connection. */
   readonly peer: Peer;
   /** Has all of the request been read? */
   readonly requestComplete: boolean;
-  /** The form in which it likes the body of a response best. */
+  /** The form that it prefers for the body of a response. */
   readonly takes: BodyForm;
-  /** Is its request one of gRPC? What Weldr itself has to say is then said in its terms. */
+  /** Is it a gRPC request? Weldr's own responses are then in the terms of gRPC. */
   readonly isGrpc: boolean;
-  /** Has any of the final response left? Then no other one can be sent. */
+  /** Has a part of the final response left? Then no other can be sent. */
   readonly answered: boolean;
   /**
-   * The whole request body as latin1 text, when it has arrived and is small; it stays at hand, so that the request
-   * can be sent again. Undefined: there is none, or it must be streamed.
+   * Returns the whole request body as latin1 text, if it has arrived and is small; it is kept, so that the request can be
+   * sent again. Undefined: there is none, or it must be streamed.
    */
   takeSmallBody(limit: number): string | undefined;
-  /** Is all of the request body there, or this much of it, and not handed on yet? */
+  /** Has all of the request body arrived, or is this much of it waiting to be handed on? */
   bodyThere(limit: number): boolean;
-  /** Reads on until that is so, and then calls `onBodyThere`. */
+  /** Reads until {@link bodyThere}, and then calls `onBodyThere`. */
   gatherBody(limit: number): void;
   /**
-   * The body may have this many bytes, where that is less than the settings say: over it the receiver is asked to refuse. To be
-   * called before {@link resumeBody}; false: more have come already.
+   * Limits the body to this many bytes, if the settings allow more; beyond them, `refuse` of the receiver is called. Call it
+   * before {@link resumeBody}. False: more bytes have arrived already.
    */
   limitBody(bytes: number): boolean;
-  /** The receiver wants body bytes now, in this form; the first call decides. */
+  /** The receiver wants body bytes now; the first call decides on the form. */
   resumeBody(form: BodyForm): void;
   /** The rest of the request is not read: HTTP/1.1 must end its connection with the response. */
   readNoMore(): void;
-  /** A stage works asynchronously: it has a limited time, and then `onStageTimeout` is called. */
+  /** A stage works asynchronously: calls `onStageTimeout` once its time is over. */
   awaitStage(): void;
   stageDone(): void;
   /** The request as it arrived, as `message/http` (RFC 9110 section 9.3.8). */
   echo(method: string, target: string, host: string): string;
-  /** Sends a 1xx response, to a client which can know of them; false: wait for `onClientDrain`. */
+  /** Sends a 1xx response, unless the client's protocol has none; false: wait for `onClientDrain`. */
   writeInterim(status: number, reason: string | undefined, headers: HeaderList): boolean;
   /** Takes the final head; it leaves with the first bytes of the body or with {@link flush}. */
   writeHead(response: OutboundResponse): void;
   /** Sends body bytes, which may change after the call; false: wait for `onClientDrain`. */
   writeBody(buffer: Buffer, start: number, end: number): boolean;
-  /** Sends a chunk's size line, where the body goes in chunks. */
+  /** Sends a chunk's size line, if the body is handed on in chunks. */
   writeBodyLine(line: string): void;
   /** All of the body was handed over; `trailers`: of chunks whose end is still to be written. */
   endBody(trailers: HeaderList | undefined): void;
-  /** Sends the head, if it still waits; false: wait for `onClientDrain`. */
+  /** Sends the head if it is still waiting; false: wait for `onClientDrain`. */
   flush(): boolean;
   /** The response is complete, and the receiver has let go of this stream. */
   finish(): void;
   /** The response cannot be completed, and the client must see that it is not. */
   cut(): void;
-  /** Sends the 101 and gives away the connection; `rest`: bytes that were read already. */
+  /** Sends the 101 and hands over the connection; `rest`: bytes that were read already. */
   switchProtocols(
     reason: string,
     headers: HeaderList,
@@ -198,24 +197,24 @@ export interface ClientStream {
   onTunnelClosed(): void;
 }
 
-/** Who gets a client's request: an exchange. Ranges of bytes are valid during the call only. */
+/** Receives a client's request: an exchange. Ranges of bytes are valid during the call only. */
 export interface RequestReceiver {
   /** May body bytes be handed on now? */
   readonly wantsBody: boolean;
   /** Begins the request with this head. */
   begin(request: InboundRequest): void;
-  /** What {@link ClientStream.gatherBody} was to wait for has come. */
+  /** The bytes that {@link ClientStream.gatherBody} waits for have arrived. */
   onBodyThere(): void;
-  /** Body bytes in the form that was asked for. No more may follow while `wantsBody` is false. */
+  /** Takes body bytes in the form that was asked for. No more may follow while `wantsBody` is false. */
   onRequestBytes(bytes: Buffer | string): void;
   /** The body is whole. `trailers`: of chunks whose end is still to be written. */
   onRequestEnd(trailers: HeaderList | undefined): void;
-  /** What was written has left the client's connection. */
+  /** The bytes written have left the client's connection. */
   onClientDrain(): void;
   onStageTimeout(): void;
   /**
-   * What the client sent cannot be taken: also instead of `begin`, when there is no head. Answered when nothing was
-   * yet; the stream is cut else.
+   * What the client sent cannot be accepted. Called instead of `begin` if there is no head. Responds with the error if no
+   * response has begun, else cuts the stream.
    */
   refuse(error: WeldrError): void;
   /** The client left, or must leave: the stream is gone. */
@@ -224,13 +223,13 @@ export interface RequestReceiver {
 
 /** One request to an upstream and its response. Calls a {@link ResponseReceiver}. */
 export interface UpstreamStream {
-  /** Was its connection used before this request? */
+  /** Was its connection used before? */
   readonly reused: boolean;
-  /** Does its connection stand, so that a body may follow the head? */
+  /** Is its connection open, so that a body may follow the head? */
   readonly connected: boolean;
-  /** The form in which it likes the body of a request best. */
+  /** The form that it prefers for the body of a request. */
   readonly takes: BodyForm;
-  /** Sends a request head, and the small body that is there already. Once a stream. */
+  /** Sends a request head, and a small body that has already arrived. Called once. */
   send(request: OutboundRequest, body: string | undefined, receiver: ResponseReceiver): void;
   /** Keeps what is written until {@link uncork}, so that it leaves together. */
   cork(): void;
@@ -244,29 +243,29 @@ export interface UpstreamStream {
   /** Hands nothing on until {@link release}: the client is slower, or a stage is still working. */
   hold(): void;
   release(): void;
-  /** Ends the stream without a word to its receiver. HTTP/1.1 must end its connection with it. */
+  /** Ends the stream without notifying its receiver. HTTP/1.1 must end its connection with it. */
   cancel(): void;
 }
 
-/** Who sent a request to an upstream and gets its response: an exchange. Ranges are valid during the call only. */
+/** Receives an upstream's response: an exchange. Ranges are valid during the call only. */
 export interface ResponseReceiver {
-  /** The connection stands: a body may follow. Not called for one that stood already. */
+  /** The connection is open: a body may follow. Not called if it was open before. */
   onConnected(): void;
   /** A 1xx head other than 101. */
   onInterim(response: InboundResponse): void;
-  /** The final head; returns the form in which the body is to be handed on. May call {@link UpstreamStream.hold}. */
+  /** Takes the final head; returns the form in which to hand on the body. May call {@link UpstreamStream.hold}. */
   onHead(response: InboundResponse): BodyForm;
   onBody(buffer: Buffer, start: number, end: number): void;
-  /** A size line that is written in place of the original, where the body comes in chunks. */
+  /** Takes a size line to write in place of the original, if the body comes in chunks. */
   onBodyLine(line: string): void;
   /** The response is complete, the stream is over. `trailers`: of chunks whose end is still to be written. */
   onBodyEnd(trailers: HeaderList | undefined): void;
-  /** All that one read brought was handed on. */
+  /** All that one read brought has been handed on. */
   onReadEnd(): void;
-  /** 101 to a request that asked for it: the connection is the receiver's from now on. */
+  /** A 101 that was asked for: the connection belongs to the receiver from now on. */
   onUpgraded(response: InboundResponse, socket: Duplex, rest: Buffer): void;
-  /** What was written has left; more may follow. */
+  /** The bytes written have left; more may follow. */
   onDrain(): void;
-  /** It has failed, for good. */
+  /** The attempt has failed, for good. */
   onAttemptError(error: WeldrError): void;
 }

@@ -1,4 +1,4 @@
-// Trailers: which fields may come behind a body (RFC 9110 section 6.5.1), whatever protocol brings them.
+// Trailers: which fields may follow a body (RFC 9110 section 6.5.1), whatever protocol brings them.
 import { forwardingAlias } from './grammar.ts';
 
 /** Fields that must not come late: they would change framing, routing or trust after the fact. */
@@ -24,7 +24,7 @@ const lateFields: ReadonlySet<string> = new Set([
   'tracestate',
 ]);
 
-/** Is a field of this name, in small letters, left out of trailers? */
+/** Is a field of this lower-case name dropped from trailers? */
 export function comesTooLate(key: string): boolean {
   return lateFields.has(key) || forwardingAlias.test(key);
 }

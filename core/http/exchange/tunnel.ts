@@ -35,7 +35,7 @@ export class Tunnel implements Waiting {
     deadlines.add(this);
   }
 
-  /** Joins the two; `fromUpstream` and `fromClient`: bytes that came already. */
+  /** Joins the two; `fromUpstream` and `fromClient`: bytes that were read already. */
   start(fromClient: Buffer, fromUpstream: Buffer): void {
     const { client, upstream } = this;
     this.touch();
@@ -57,7 +57,7 @@ export class Tunnel implements Waiting {
       socket.on('error', () => this.end());
       socket.on('close', () => this.onSocketClose());
     }
-    // One that closed before this does not say so again.
+    // A socket that was closed before this emits no other event.
     this.open = [client, upstream].filter(socket => !socket.closed).length;
     if (client.destroyed || upstream.destroyed) this.destroy();
   }
@@ -71,7 +71,7 @@ export class Tunnel implements Waiting {
     this.destroy();
   }
 
-  /** One side is gone: the other still gets what came from it. */
+  /** One side has closed: the other still gets what came from it. */
   private end(): void {
     for (const socket of [this.client, this.upstream]) socket.end(() => socket.destroy());
   }
@@ -81,7 +81,7 @@ export class Tunnel implements Waiting {
   }
 
   private onSocketClose(): void {
-    // One side gone without a FIN leaves the other nothing to wait for.
+    // If one side has closed without a FIN, the other has nothing to wait for.
     this.end();
     if (--this.open > 0 || this.closed) return;
     this.closed = true;

@@ -1,4 +1,4 @@
-// UploadPace: how fast the body of a request comes, so that one that only waits for its client can give way to others.
+// UploadPace: how fast the body of a request comes, so that a request that only waits for its client can give way to others.
 
 /** A body is slow when it brings fewer bytes than this in each of two consecutive spans of `slowTime`, ms. */
 const slowBytes = 8 * 1024;
@@ -9,11 +9,11 @@ export function gaveWay(id: string): string {
   return `a body under ${slowBytes} bytes in ${slowTime} ms, while others waited for a connection to ${id}`;
 }
 
-/** The pace of one body at a time; `now`: of the deadlines, ms. */
+/** The pace of one body at a time; `now`: the time of the deadlines, ms. */
 export class UploadPace {
   /** Bytes of the body so far. */
   private bytes = 0;
-  /** When the current span began, and how much was there by then. */
+  /** When the current span began, and how many bytes had come by then. */
   private began = 0;
   private bytesBefore = 0;
   /** Bytes that came in the span before it. */
@@ -25,7 +25,7 @@ export class UploadPace {
     this.waited(now);
   }
 
-  /** It was not the client who was waited for until now: that counts as fast. */
+  /** The client was not what was waited for until now, so the time counts as fast. */
   waited(now: number): void {
     this.beginSpan(slowBytes, now);
   }
@@ -40,7 +40,7 @@ export class UploadPace {
     return this.last < slowBytes && this.bytes - this.bytesBefore < slowBytes;
   }
 
-  /** Begins another span when the current one is over. */
+  /** Begins another span if the current one is over. */
   private measure(now: number): void {
     if (now - this.began >= slowTime) this.beginSpan(this.bytes - this.bytesBefore, now);
   }

@@ -1,5 +1,5 @@
-// Wire: what all connections of one worker share, whatever their protocol: settings, deadlines, the rules, the
-// upstreams' connections and the exchanges.
+// Wire: what all connections of one worker share, whatever their protocol: settings, deadlines, rules, connections to
+// upstreams, and exchanges.
 import type { Logger } from 'pino';
 import type { Pools } from '../../pool/pool.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -24,7 +24,7 @@ export interface WireOptions {
 /** The shared part of a worker's data path. */
 export class Wire implements ExchangeHome {
   readonly stages: Stages;
-  /** What the pipelines of all exchanges work with. */
+  /** The options of all exchanges' pipelines. */
   readonly pipelines: PipelineOptions;
   readonly pools: Pools;
   readonly settings: Settings;
@@ -34,7 +34,7 @@ export class Wire implements ExchangeHome {
   readonly admission: Admission;
   readonly upstreams: Upstreams;
   readonly exchanges: Exchanges;
-  /** Are connections to end with their current response? */
+  /** Must connections end with their current response? */
   draining = false;
 
   /** `connector`: makes connections to upstreams. */

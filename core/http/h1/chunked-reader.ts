@@ -6,15 +6,15 @@ import { comesTooLate } from '../exchange/trailers.ts';
 import { worthReading } from './empty-line.ts';
 import { FieldReader, incomplete } from './fields.ts';
 
-/** What a ChunkedReader hands on. Ranges are valid during the call only. */
+/** Receives what a ChunkedReader hands on. Ranges are valid during the call only. */
 export interface ChunkedSink {
-  /** Bytes to pass on: with framing or payload only, as the reader was told. */
+  /** Bytes to pass on: with framing or payload only, as the reader was asked. */
   onChunkedBytes(buffer: Buffer, start: number, end: number): void;
-  /** A size line to write in place of one that cannot pass as it came. */
+  /** A size line to write in place of one that must not pass as it came. */
   onChunkedLine(line: string): void;
   /**
-   * The body is complete. With framing, the last chunk was passed on already when `trailers` is undefined, and is
-   * the sink's to write when there are some.
+   * The body is complete. With framing, the last chunk has been passed on if `trailers` is undefined; else the sink has to
+   * write it.
    */
   onChunkedEnd(trailers: HeaderList | undefined): void;
 }
@@ -31,25 +31,25 @@ const SEMICOLON = 0x3b;
 const EQUALS = 0x3d;
 const BACKSLASH = 0x5c;
 
-/** Hex digits of a size: 2^48 bytes, exact in a number and more than anybody sends. */
+/** Hex digits of a size: 2^48 bytes, exact in a number and more than any body has. */
 const maxSizeDigits = 12;
-/** Bytes of one size line, and of all extensions of a body: they are dropped, so they only cost. */
+/** The most bytes of one size line, and of all extensions of a body, which only cost as they are dropped. */
 const maxLine = 1024;
 const maxExtensions = 16 * 1024;
 const maxTrailers = 8 * 1024;
 /** Fewer bytes than this are moved one by one: a call costs more. */
 const shortMove = 48;
 
-/** What a size line that has not ended yet may look like. */
+/** The form of a size line that has not ended yet. */
 const sizeLineStart = /^[0-9A-Fa-f]{1,12}(?:\r?$|;)/;
 
 /** Reads one chunked body at a time. */
 export class ChunkedReader {
   /** Why the body is malformed. */
   problem = '';
-  /** Bytes of payload that the size lines so far have announced. */
+  /** Bytes of payload that the size lines have announced so far. */
   announced = 0;
-  /** Did a trailer claim to frame the body anew, or to end the connection? It is dropped in any case. */
+  /** Did a trailer try to change the framing, or to end the connection? It is dropped in any case. */
   steered = false;
   private readonly sink: ChunkedSink;
   private framed = true;
@@ -57,9 +57,9 @@ export class ChunkedReader {
   private remaining = 0;
   /** A size line that cannot be judged yet, or the trailers so far. */
   private held = '';
-  /** How much of `held` was seen when it was last found to be incomplete trailers. */
+  /** How much of `held` there was when it was last found to be incomplete trailers. */
   private seen = 0;
-  /** What this read has gathered to hand on, a range of its buffer. */
+  /** The range of the buffer that this read has gathered to hand on. */
   private from = 0;
   private to = 0;
   private extensionBytes = 0;
@@ -71,9 +71,9 @@ export class ChunkedReader {
   }
 
   /**
-   * Begins a body. `framing`: hand on chunks as they came, or their payload alone. `hopNames`: what Connection names,
-   * in lower case, and thereby drops from the trailers too (RFC 9110 section 7.6.1). `limit`: bytes of payload that may
-   * be announced; more are refused before they come.
+   * Begins a body. `framing`: hand on chunks as they came, or their payload alone. `hopNames`: the names in Connection, in
+   * lower case, which are dropped from the trailers too (RFC 9110 section 7.6.1). `limit`: bytes of payload that may be
+   * announced; more are refused before they come.
    */
   begin(
     framing: 'keep' | 'strip',
@@ -93,12 +93,12 @@ export class ChunkedReader {
     this.problem = '';
   }
 
-  /** Lowers the limit that {@link begin} set; to be called before the first byte is read. */
+  /** Lowers the limit that {@link begin} set. Call it before the first byte is read. */
   allow(limit: number): void {
     this.limit = Math.min(this.limit, limit);
   }
 
-  /** Hands on the payload alone, whatever {@link begin} said; to be called before the first byte is read. */
+  /** Hands on the payload alone, whatever {@link begin} said. Call it before the first byte is read. */
   strip(): void {
     this.framed = false;
   }
@@ -108,8 +108,8 @@ export class ChunkedReader {
   }
 
   /**
-   * Reads `buffer[start, end)`: answers the index behind what belongs to the body, or -1 when it is malformed
-   * (see {@link problem}); nothing malformed is handed on.
+   * Reads `buffer[start, end)`. Returns the index behind the bytes of the body, or -1 if it is malformed (see
+   * {@link problem}); nothing malformed is handed on.
    */
   read(buffer: Buffer, start: number, end: number): number {
     let pos = start;
@@ -165,8 +165,8 @@ export class ChunkedReader {
   }
 
   /**
-   * Adds `buffer[start, end)` to what this read hands on, in one piece: what is left out before it is closed up in the
-   * buffer itself, so that a read costs by its bytes and not by its chunks.
+   * Adds `buffer[start, end)` to the one range that this read hands on: gaps are closed within the buffer, so that a read
+   * costs by its bytes and not by its chunks.
    */
   private gather(buffer: Buffer, start: number, end: number): void {
     let { to } = this;
@@ -188,8 +188,8 @@ export class ChunkedReader {
   }
 
   /**
-   * Reads chunks with nothing but a size above zero in their size lines: for as long as all of a chunk is there, then
-   * the line of one more. The index behind them.
+   * Reads chunks whose size lines are nothing but a size above zero: while all of a chunk has arrived, then the line of one
+   * more. Returns the index behind them.
    */
   private readWholeChunks(buffer: Buffer, start: number, end: number): number {
     let pos = start;
@@ -219,7 +219,7 @@ export class ChunkedReader {
     }
   }
 
-  /** Any size line, also one in pieces: collected up to its LF, judged as a whole, written anew. */
+  /** Reads any size line, also in pieces: collects it up to its LF, judges it as a whole, and writes a new one. */
   private readSizeLine(buffer: Buffer, start: number, end: number): number {
     let pos = start;
     while (pos < end && buffer[pos] !== LF) pos++;
@@ -279,7 +279,7 @@ export class ChunkedReader {
     return start + used - before;
   }
 
-  /** What came before is well-formed, and may be all that its reader waits for. */
+  /** Refuses the body. Hands on what came before: it is well-formed, and may be all that its reader waits for. */
   private refuse(buffer: Buffer, problem: string): -1 {
     this.handOn(buffer);
     this.problem = problem;
@@ -287,7 +287,7 @@ export class ChunkedReader {
   }
 }
 
-/** Where the digits of a size that begin at `start` end; `start` where they are none, or too many. */
+/** Returns where the digits of a size that begin at `start` end; `start` if there are none, or too many. */
 function sizeEnd(line: Buffer, start: number): number {
   let pos = start;
   while (hexValue[line[pos] ?? 0] !== 255) pos++;
@@ -301,7 +301,7 @@ function sizeOf(line: Buffer, start: number, end: number): number {
 }
 
 /**
- * Where extensions that begin at `start` end (RFC 9112 section 7.1.1); -1 where they are malformed. The white space
+ * Returns where extensions that begin at `start` end (RFC 9112 section 7.1.1); -1 if they are malformed. The white space
  * that RFC 9110 section 5.6.3 calls bad is malformed here, as parsers differ in where a line with it ends.
  */
 function extensionsEnd(line: Buffer, start: number): number {
@@ -324,7 +324,7 @@ function tokenEnd(line: Buffer, start: number): number {
   return pos;
 }
 
-/** Behind the closing quote of what begins at `start`; -1 where there is none. */
+/** Returns the index behind the closing quote of a string that begins at `start`; -1 if there is none. */
 function quotedEnd(line: Buffer, start: number): number {
   let pos = start;
   for (let c = line[pos] ?? 0; valueChar[c] === 1; c = line[++pos] ?? 0) {
@@ -334,7 +334,7 @@ function quotedEnd(line: Buffer, start: number): number {
   return -1;
 }
 
-/** `0 CRLF CRLF`: the end that nearly every chunked body has. */
+/** Is it `0 CRLF CRLF`, the end of nearly every chunked body? */
 function isLastChunk(buffer: Buffer, pos: number, end: number): boolean {
   return (
     end - pos >= 5 &&

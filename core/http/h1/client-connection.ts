@@ -1,5 +1,5 @@
-// H1ClientConnection: one HTTP/1.1 connection from a client: reads heads in order, keeps what is pipelined, and ends
-// with care.
+// H1ClientConnection: one HTTP/1.1 connection from a client: reads heads in order, keeps pipelined requests, and closes
+// so that the client sees its last response.
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, WeldrError } from '../../errors.ts';
@@ -15,18 +15,18 @@ import { worthReading } from './empty-line.ts';
 import { needMore, type RequestHead, refused } from './request-head.ts';
 import type { H1StreamHome } from './stream-home.ts';
 
-/** It awaits a head, or its stream has a request. */
+/** It waits for a head, or its stream has a request. */
 const open = 0;
 const lingering = 1;
 const tunnelled = 2;
 const closed = 3;
 
-/** How long, and for how many bytes, a closing connection is read on, so that the client sees its answer first. */
+/** How long, ms, and for how many bytes a closing connection is still read, so that the client sees its response first. */
 const lingerTime = 2_000;
 const lingerBytes = 64 * 1024 * 1024;
-/** Bytes of further requests that are kept while one is answered. */
+/** Bytes of further requests that are kept during a request. */
 const pipelineBytes = 64 * 1024;
-/** Empty lines before a request line that are skipped (RFC 9112 section 2.2). */
+/** How many empty lines before a request line are skipped (RFC 9112 section 2.2). */
 const leadingLines = 2;
 
 const emptyLine = '\r\n\r\n';
@@ -41,9 +41,9 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
   idleSince: number;
   /** The client has closed its side. */
   ended = false;
-  /** Is the next answer the last one? */
+  /** Is the next response the last one? */
   ending = false;
-  /** Is nothing read, as it could not be passed on? */
+  /** Is reading paused, because the bytes could not be passed on? */
   paused = false;
   private readonly socket: Socket;
   private readonly wire: Wire;
@@ -52,9 +52,9 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
   private readonly stream: H1ClientStream;
   private state = open;
   private buffer: Buffer = noBytes;
-  /** How much of the buffer was seen when the head was last found incomplete; 0: nothing was looked at. */
+  /** How much of the buffer there was when the head was last found incomplete; 0: it was not looked at yet. */
   private seen = 0;
-  /** Copies that are being written, in order. */
+  /** Copy buffers that are being written, in order. */
   private lent: Buffer[] | undefined = undefined;
   private advancing = false;
   private lingered = 0;
@@ -104,11 +104,11 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return this.flowing(this.socket.write(text, 'latin1'));
   }
 
-  /** Writes a copy, as the buffer that the bytes are in is used again. */
+  /** Writes a copy of bytes whose buffer is used again. */
   writeShared(buffer: Buffer, start: number, end: number): boolean {
     const size = end - start;
     this.hurry();
-    // What was held back can be more than one read brings.
+    // Bytes that were held back can be more than one read brings.
     if (size > copyBufferSize)
       return this.flowing(this.socket.write(Buffer.from(buffer.subarray(start, end))));
     const copy = takeCopyBuffer();
@@ -118,15 +118,15 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return this.flowing(this.socket.write(copy.subarray(0, size), this.onCopyWritten));
   }
 
-  /** Writes end in the order in which they began. */
+  /** Gives back the first copy buffer: writes end in the order in which they began. */
   private readonly onCopyWritten = (): void => {
     const copy = this.lent?.shift();
     if (copy !== undefined) giveBackCopyBuffer(copy);
   };
 
   /**
-   * From the second write on nothing waits for an acknowledgement (Nagle's algorithm). The first never would: a
-   * connection that ends with it is spared a system call.
+   * Turns Nagle's algorithm off at the second write. The first never waits for an acknowledgement, so a connection that ends
+   * with it is spared a system call.
    */
   private hurry(): void {
     if (this.writes < 2 && ++this.writes === 2) this.socket.setNoDelay(true);
@@ -145,12 +145,12 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return this.buffer.length;
   }
 
-  /** Do they end in an empty line, as a chunked body does? */
+  /** Do these bytes end in an empty line, as a chunked body does? */
   get endsEmpty(): boolean {
     return this.buffer.indexOf(emptyLine, this.buffer.length - emptyLine.length) >= 0;
   }
 
-  /** As many bytes as latin1 text, when they are there. */
+  /** Takes this many bytes as latin1 text; undefined: fewer have arrived. */
   takeText(length: number): string | undefined {
     const { buffer } = this;
     if (buffer.length < length) return undefined;
@@ -158,12 +158,12 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return buffer.toString('latin1', 0, length);
   }
 
-  /** Gives back bytes that were read and belong to a later request. */
+  /** Takes back bytes that were read and belong to a later request. */
   unread(bytes: Buffer): void {
     this.buffer = bytes;
   }
 
-  /** Body bytes are wanted: those that are here, and more. */
+  /** Hands on the body bytes which have arrived, and reads more. */
   readOn(): void {
     this.advance();
     this.resume();
@@ -186,19 +186,19 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
   }
 
-  /** Only its sending side is closed, or the client is gone: which of the two shows when something is written. */
+  /** The client closed its sending side or left: which of the two shows when something is written. */
   awaitHalfClosed(): void {
     this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.halfClosed);
   }
 
   /**
-   * The response is complete. `close`: the client asked that the connection ends with it. `linger`: it did not, and may
+   * The response is complete. `close`: the client asked for the connection to end with it. `linger`: it did not, and may
    * still be sending.
    */
   responseComplete(next: 'keep-alive' | 'close' | 'linger'): void {
     if (this.state === closed) return;
     if (next !== 'keep-alive') {
-      // Nothing is left to write or to read: closing at once spares a shutdown, an event and a deadline.
+      // Nothing is left to write or to read: closing at once saves a shutdown, an event and a deadline.
       const over = next === 'close' && this.buffer.length === 0 && this.socket.writableLength === 0;
       if (over) this.close();
       else this.linger();
@@ -227,7 +227,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return { socket, rest };
   }
 
-  /** Ends the connection so that a response which is not complete is seen to be so. */
+  /** Ends the connection in a way that shows the response to be incomplete. */
   cut(how: 'close' | 'reset'): void {
     if (this.state === closed) return;
     if (how === 'reset') reset(this.socket);
@@ -293,7 +293,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     this.advance();
   };
 
-  /** Reads on for as long as what is there can be used. Not entered twice: a response may be complete at once. */
+  /** Reads while the buffer holds something to use. Not reentrant, as a response may be complete at once. */
   private advance(): void {
     if (this.advancing) return;
     this.advancing = true;
@@ -310,14 +310,14 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     else if (this.ended && this.buffer.length > 0) this.cut('close');
   }
 
-  /** Reads a head and begins its request; false when there is nothing more to do for now. */
+  /** Reads a head and begins its request. Returns false if there is nothing more to do for now. */
   private readHead(): boolean {
     const start = this.skipEmptyLines();
     const { buffer } = this;
     if (start >= buffer.length || !worthReading(buffer, this.seen)) return false;
     if (this.seen === 0) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.header);
     const head = this.requestHead;
-    // A head is rarely longer than this, and what follows it need not become a string.
+    // Heads are rarely longer than this, and what follows need not become a string.
     const stop = Math.min(buffer.length, start + 4096);
     let used = head.read(buffer.toString('latin1', start, stop), 0);
     if (used === needMore && stop < buffer.length) used = head.read(buffer.toString('latin1', start), 0);
@@ -336,24 +336,24 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     return !this.stream.active || !this.stream.requestComplete;
   }
 
-  /** Where the request begins: behind the few empty lines that may come before it. */
+  /** Returns where the request begins: behind the few empty lines that may come before it. */
   private skipEmptyLines(): number {
     const { buffer } = this;
     let start = 0;
     while (start < leadingLines * 2 && buffer[start] === CR && buffer[start + 1] === LF) start += 2;
-    // Half of a line's end: the other half decides.
+    // Half of a line ending: the other half decides.
     return buffer.length === start + 1 && buffer[start] === CR && start < leadingLines * 2
       ? buffer.length
       : start;
   }
 
-  /** Hands body bytes on; false when there is nothing more to do for now. */
+  /** Hands body bytes on. Returns false if there is nothing more to do for now. */
   private readBody(): boolean {
     const { buffer, stream } = this;
     if (!stream.wantsBody) {
       if (!stream.gathered()) return false;
       if (stream.requestComplete || stream.wantsBody) return true;
-      // What came stays here until the upstream takes it; a FIN or more bytes can wait as well.
+      // The bytes stay here until the upstream takes them; a FIN or more bytes can wait as well.
       this.pause();
       return false;
     }
@@ -413,8 +413,8 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
   };
 
   /**
-   * Closes the sending side and reads on for a while: bytes that meet a closed socket make a reset, which can take
-   * away what the client has not read yet (RFC 9112 section 9.6).
+   * Closes the sending side and continues to read for a while: bytes that meet a closed socket cause a reset, which can
+   * destroy what the client has not read yet (RFC 9112 section 9.6).
    */
   private linger(): void {
     if (this.state === closed || this.state === lingering) return;
@@ -422,7 +422,7 @@ export class H1ClientConnection implements Waiting, AcceptedConnection, H1Stream
     this.buffer = noBytes;
     this.socket.end();
     if (this.ended) {
-      // Nothing more can come: what is written still leaves.
+      // Nothing more can come, but what was written still leaves.
       this.awaitBody();
       return;
     }

@@ -1,5 +1,4 @@
-// H1ClientStream: the request that is on a client's HTTP/1.1 connection, one after another: reads its body, writes
-// its response.
+// H1ClientStream: the current request on a client's HTTP/1.1 connection: reads its body, writes its response.
 import type { Duplex } from 'node:stream';
 import { type ErrorCode, WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
@@ -23,23 +22,23 @@ import { chunked } from './message-framing.ts';
 import type { RequestHead } from './request-head.ts';
 import type { H1StreamHome } from './stream-home.ts';
 
-/** Up to this many bytes, body and head leave in one write, as one string: no buffer is made for them. */
+/** A body of up to this many bytes leaves in one write with its head, as one string: no buffer is made for it. */
 const smallBody = 16 * 1024;
 
 const noRequest = 0;
 const inBody = 1;
 const responding = 2;
 
-/** The body of a response as it goes to the client. */
+// How the body of a response goes to the client.
 const asHanded = 0;
 const encoded = 1;
 const untilClosed = 2;
 const withoutBody = 3;
 const counted = 4;
 
-/** One a client connection, used for its requests one after another. */
+/** One per client connection, used for its requests one after another. */
 export class H1ClientStream implements ClientStream, ChunkedSink {
-  /** gRPC is defined over HTTP/2 alone. */
+  /** gRPC is only defined over HTTP/2. */
   readonly isGrpc = false;
   /** Has a part of the final response left? */
   answered = false;
@@ -50,23 +49,23 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   // of the request
   private minor = 1;
   private askedClose = false;
-  /** The connection must end with this response. Bytes behind an Upgrade could be of either protocol. */
+  /** The connection must end with this response. After an Upgrade, bytes could be of either protocol. */
   private last = false;
   private isChunked = false;
   private remaining = 0;
   private bodyBytes = 0;
-  /** Bytes that a body in chunks may have. */
+  /** The most bytes of a chunked body. */
   private bodyMost = Number.POSITIVE_INFINITY;
   private bodyBytesBefore = 0;
   private smallBody: string | undefined = undefined;
   private trailers: HeaderList | undefined = undefined;
-  /** How much of the body must be there before it is handed on; 0: nothing is being gathered. */
+  /** How much of the body must have arrived before it is handed on; 0: nothing is being gathered. */
   private gathering = 0;
-  /** Made when a first chunked body comes: most connections never see one. */
+  /** Made with the first chunked body: most connections never see one. */
   private reader: ChunkedReader | undefined = undefined;
   private awaitingStage = false;
   // of the response
-  /** A head that is not written yet, as the first bytes of the body may leave with it. */
+  /** A head that waits for the first bytes of the body, to leave with them. */
   private pendingHead = '';
   private bodyMode = asHanded;
   private keepAlive = false;
@@ -88,7 +87,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     return this.state !== inBody;
   }
 
-  /** HTTP/1.0 knows no chunks. */
+  /** HTTP/1.0 has no chunks. */
   get takes(): BodyForm {
     return this.minor === 0 ? 'payload' : 'chunks';
   }
@@ -120,7 +119,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     receiver.begin(head);
   }
 
-  /** Refuses a request whose head was not understood, or did not come. */
+  /** Refuses a request whose head was malformed, or did not come. */
   refuse(code: ErrorCode, detail: string): void {
     this.reset();
     this.minor = 1;
@@ -156,7 +155,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     return this.smallBody;
   }
 
-  /** One that announces its length is known to be within the limit. */
+  /** A body that announces its length was checked against the limit before. */
   limitBody(bytes: number): boolean {
     if (this.isChunked) {
       this.bodyMost = Math.min(this.bodyMost, bytes);
@@ -169,7 +168,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     if (this.state !== inBody) return true;
     const { available } = this.connection;
     if (available >= limit) return true;
-    // That is enough to go by: whether the body is well-formed shows when it is read.
+    // An estimate is enough: whether the body is well-formed shows when it is read.
     return this.isChunked ? this.connection.endsEmpty : available >= this.remaining;
   }
 
@@ -179,7 +178,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     this.connection.resume();
   }
 
-  /** More of the body has come, and no upstream takes it yet. False: more must be read first. */
+  /** More of the body has come, and no upstream takes it yet. Returns false if more must be read first. */
   gathered(): boolean {
     if (this.gathering === 0) return true;
     if (!this.bodyThere(this.gathering)) return false;
@@ -222,7 +221,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
       );
     } else if (reader.steered) {
       this.receiver?.refuse(
-        new WeldrError('BAD_CHUNK', 'the request body: a trailer that belongs into the head'),
+        new WeldrError('BAD_CHUNK', 'the request body: a trailer that belongs in the head'),
       );
     } else if (reader.complete) {
       if (used < bytes.length) this.connection.unread(bytes.subarray(used));
@@ -257,13 +256,13 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   }
 
   private endBodyRead(trailers: HeaderList | undefined): void {
-    // A stage that is at work beside the body keeps its time.
+    // A stage that works meanwhile keeps its time.
     if (!this.awaitingStage) this.connection.deadline = 0;
     this.receiver?.onRequestEnd(trailers);
     this.connection.resume();
   }
 
-  /** Bytes of the body that have come, as far as they tell how fast the client is. */
+  /** Bytes of the body that show how fast the client is. */
   private get bodyProgress(): number {
     return this.gathering > 0 ? this.connection.available : this.bodyBytes;
   }
@@ -284,13 +283,13 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
   }
 
   writeInterim(status: number, reason: string | undefined, headers: HeaderList): boolean {
-    // HTTP/1.0 knows no 1xx (RFC 9110 section 15.2).
+    // HTTP/1.0 has no 1xx (RFC 9110 section 15.2).
     return this.minor === 0 || this.connection.write(interimHead(status, reason, headers));
   }
 
   writeHead(response: OutboundResponse): void {
     const { body, length } = response;
-    // The connection can go on only if all of the request has been read.
+    // The connection can continue only if all of the request has been read.
     this.keepAlive = !this.last && this.requestComplete && !this.wire.draining && !this.connection.ending;
     this.bodyMode = body === 'none' ? withoutBody : asHanded;
     let framing = '';
@@ -355,7 +354,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
 
   cut(): void {
     this.end();
-    // Where only the connection's end tells the response's end, a FIN would make it look complete.
+    // If the connection's end marks the response's end, a FIN would make it look complete.
     this.connection.cut(this.bodyMode === untilClosed ? 'reset' : 'close');
   }
 
@@ -403,7 +402,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
       this.receiver?.onStageTimeout();
       return;
     }
-    // Neither takes its response nor can send more: it holds everything, and nothing moves.
+    // The client neither takes its response nor can send more: nothing moves.
     if (this.state !== inBody || (connection.paused && connection.blocked)) {
       const why = connection.ended
         ? 'the client closed its side and waited too long'
@@ -427,7 +426,7 @@ export class H1ClientStream implements ClientStream, ChunkedSink {
     receiver?.abort(error);
   }
 
-  /** The request is over: its receiver may have another one by now. */
+  /** The request is over: its receiver may serve another one by now. */
   private end(): void {
     this.receiver = undefined;
     this.state = noRequest;

@@ -1,8 +1,8 @@
-// The end of a section of fields that comes in pieces: reading all of it again for each piece would have square cost.
+// The end of a field section that comes in pieces: reading all of it again for each piece would have quadratic cost.
 
 /**
- * Is a section that was found incomplete when `seen` of it were there worth reading again? When an empty line has come,
- * with or without its CR, or there is twice as much of it.
+ * Is a section worth reading again that was incomplete when it had `seen` bytes? It is if an empty line has come, with or
+ * without its CR, or if it has become twice as long.
  */
 export function worthReading(section: Buffer | string, seen: number): boolean {
   if (section.length >= seen * 2) return true;

@@ -14,21 +14,21 @@ import { COLON, CR, LF, SP, TAB, tokenChar, valueChar } from '../exchange/gramma
 
 export { malformed, tooMany } from '../exchange/field-notes.ts';
 
-/** The lines are not all there yet. */
+/** Not all lines have arrived. */
 export const incomplete = -1;
 
 /** Reads field lines into `headers`, as text, and notes what steers the wire. */
 export class FieldReader extends FieldNotes {
   /**
-   * Reads from `text[pos]` to behind the empty line. Answers the index there, or `incomplete`, `malformed`
-   * (see {@link problem}) or `tooMany`.
+   * Reads from `text[pos]` past the empty line. Returns the index there, or `incomplete`, `malformed` (see
+   * {@link problem}) or `tooMany`.
    */
   read(text: string, start: number): number {
     this.reset();
     const { maxCount } = this;
     const end = text.length;
     let lines = '';
-    // Up to here all lines that pass are in `lines`; those from `runStart` to `runEnd` pass as they are.
+    // All lines before `runStart` that pass are in `lines`; those from `runStart` to `runEnd` pass as they are.
     let runStart = start;
     let runEnd = start;
     let count = 0;
@@ -70,7 +70,7 @@ export class FieldReader extends FieldNotes {
       let passes = true;
       if (kind !== field.plain) {
         if (kind === field.transferEncoding && text.slice(nameEnd, pos).includes('\t')) {
-          // White space to the RFC, but not to every parser: some then read no coding at all.
+          // White space by the RFC, but not for every parser: some read no coding at all then.
           return this.refuse('a tab beside a transfer coding');
         }
         if (!this.note(kind, text.slice(valueStart, valueEnd))) {

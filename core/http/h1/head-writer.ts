@@ -1,11 +1,11 @@
-// Head writer: all HTTP/1.1 text that Weldr sends (RFC 9112): heads of both directions, framing made anew on each
-// side, the parts of a chunked body, and what is told to a connection that is turned away.
+// Head writer: all HTTP/1.1 text that Weldr sends (RFC 9112): heads of both directions, their framing, the parts of a
+// chunked body, and the response to a connection that is turned away.
 import type { HeaderList } from '../../request/headers.ts';
 import { httpDate } from '../exchange/http-date.ts';
 import type { OutboundRequest, OutboundResponse } from '../exchange/streams.ts';
 import { reasonPhrase } from './reason-phrases.ts';
 
-/** What a response head says of the connection; nothing where its version's default holds. */
+/** What a response head says about the connection; `default`: nothing. */
 export type Persistence = 'default' | 'keep-alive' | 'close';
 
 const persistenceLines: Readonly<Record<Persistence, string>> = {
@@ -47,7 +47,7 @@ export function responseHead(response: OutboundResponse, framing: string, persis
   return `HTTP/1.1 ${status} ${reason}\r\n${headers.toLines()}${date}${framing}${connection}\r\n`;
 }
 
-/** What a 426 says of the connection: the protocols that it asks for, too (RFC 9110 section 15.5.22). */
+/** The Connection line of a 426, which has to name the protocols, too (RFC 9110 section 15.5.22). */
 function upgradeLines(headers: HeaderList, persistence: Persistence): string {
   const protocols = headers.getAll('upgrade').join(', ');
   if (protocols === '') return persistenceLines[persistence];
@@ -66,7 +66,7 @@ export function switchingHead(reason: string, headers: HeaderList, protocol: str
 }
 
 /**
- * All that a connection over the limit is told. No body: the request was not read, and the answer to a HEAD has none.
+ * The whole response to a connection over the limit. No body: the request was not read, and may be a HEAD.
  */
 export function turnedAway(status: number): string {
   return (
@@ -75,7 +75,7 @@ export function turnedAway(status: number): string {
   );
 }
 
-/** All that a client is told who speaks plain text where TLS is spoken. */
+/** The whole response to a client that speaks plain text to a TLS listener. */
 export function plainAnswer(): string {
   const text = 'this port speaks TLS; ask for it with an https:// URL\n';
   return (
@@ -84,25 +84,25 @@ export function plainAnswer(): string {
   );
 }
 
-/** A request as `message/http`, without the fields that others must not see (RFC 9110 section 9.3.8). */
+/** A request as `message/http`, without sensitive fields (RFC 9110 section 9.3.8). */
 export function requestEcho(method: string, target: string, host: string): string {
   return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
 }
 
-/** What comes before the payload of a chunk. */
+/** The text before the payload of a chunk. */
 export function chunkStart(bytes: number): string {
   return `${bytes.toString(16)}\r\n`;
 }
 
-/** What comes behind the payload of a chunk. */
+/** The text behind the payload of a chunk. */
 export const chunkEnd = '\r\n';
 
-/** What comes behind the last chunk with a payload. */
+/** The text behind the last chunk with a payload. */
 export function bodyEnd(trailers: HeaderList | undefined): string {
   return trailers === undefined ? '0\r\n\r\n' : `0\r\n${trailers.toLines()}\r\n`;
 }
 
-/** The Date line of this second. */
+/** The Date line of the current second. */
 function dateLine(): string {
   return `Date: ${httpDate()}\r\n`;
 }

@@ -10,7 +10,7 @@ export const untilClose = -2;
 /** Few enough digits for a Content-Length to be exact. */
 const maxLengthDigits = 15;
 
-/** What is wrong with a framing, and whether it is merely not supported. */
+/** What is wrong with a framing, or whether it is just not supported. */
 export interface FramingProblem {
   readonly detail: string;
   readonly unsupported: boolean;
@@ -19,8 +19,8 @@ export interface FramingProblem {
 const problem = (detail: string, unsupported = false): FramingProblem => ({ detail, unsupported });
 
 /**
- * The body length that a message announces: bytes, {@link chunked}, or `fallback` when it says nothing; or what is
- * wrong with it.
+ * Returns the body length that a message announces: bytes, {@link chunked}, or `fallback` if it announces none; or what
+ * is wrong with it.
  */
 export function bodyLength(fields: FieldReader, minor: number, fallback: number): number | FramingProblem {
   const { contentLength, transferEncoding } = fields;
@@ -35,7 +35,7 @@ export function bodyLength(fields: FieldReader, minor: number, fallback: number)
   return length < 0 ? problem('a malformed Content-Length') : length;
 }
 
-/** A Content-Length is digits and nothing else; -1 when it is not. */
+/** Parses a Content-Length, which is digits and nothing else; -1 if it is malformed. */
 function readLength(text: string): number {
   if (text.length === 0 || text.length > maxLengthDigits) return -1;
   let length = 0;
@@ -47,7 +47,7 @@ function readLength(text: string): number {
   return length;
 }
 
-/** A well-formed list that ends in one `chunked`: framing is clear, but the codings before it are not known here. */
+/** A well-formed list that ends in one `chunked`: the framing is clear, but the other codings are not supported. */
 function isForeignCoding(value: string): boolean {
   const codings = listElements(value.toLowerCase());
   return (
@@ -57,8 +57,8 @@ function isForeignCoding(value: string): boolean {
 }
 
 /**
- * Elements of a comma-separated list (RFC 9110 section 5.6.1), empty ones included. Trimmed by hand, as an expression
- * that takes blanks up to a comma needs square time for blanks without one.
+ * Returns the elements of a comma-separated list (RFC 9110 section 5.6.1), empty ones included. Trimmed by hand: a regular
+ * expression that takes blanks up to a comma needs quadratic time for blanks without one.
  */
 export function listElements(value: string): string[] {
   return value.split(',').map(withoutBlanks);
@@ -76,18 +76,18 @@ function isBlank(c: number): boolean {
   return c === SP || c === TAB;
 }
 
-/** Each name is looked for among all fields: more names than anybody sends would only cost. */
+/** The most names that are read, as each is looked up among all fields. */
 const maxOptions = 64;
 const connectionToken = /^[!#$%&'*+\-.^_`|~0-9a-z]*$/;
 
-/** The options of a Connection field in lower case; undefined when it is malformed. */
+/** Returns the options of a Connection field in lower case; undefined if it is malformed. */
 export function connectionOptions(value: string): readonly string[] | undefined {
   const options = listElements(value.toLowerCase());
   const wellFormed = options.length <= maxOptions && options.every(option => connectionToken.test(option));
   return wellFormed ? options : undefined;
 }
 
-// What Connection can never take away: framing and routing, what Weldr itself sets, and what a trusted proxy said.
+// Fields that Connection cannot remove: of framing and routing, those that Weldr sets, and those of a trusted proxy.
 const kept: ReadonlySet<string> = new Set([
   'host',
   'content-length',

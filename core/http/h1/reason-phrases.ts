@@ -1,5 +1,5 @@
-// Reason phrases of the statuses that Weldr answers itself. A table of our own, as loading node:http for its list
-// would double the start-up time of a worker.
+// Reason phrases of the statuses that Weldr itself responds with. Loading node:http for its list would double the
+// start-up time of a worker.
 
 const phrases: Readonly<Record<number, string>> = {
   200: 'OK',
@@ -49,7 +49,7 @@ const phrases: Readonly<Record<number, string>> = {
   511: 'Network Authentication Required',
 };
 
-/** The phrase for a status, or an empty one, which is as good (RFC 9112 section 4). */
+/** Returns the phrase for a status, or an empty one, which is as good (RFC 9112 section 4). */
 export function reasonPhrase(status: number): string {
   return phrases[status] ?? '';
 }

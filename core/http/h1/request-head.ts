@@ -9,23 +9,23 @@ import { splitAbsolute } from '../exchange/target.ts';
 import { FieldReader, incomplete, malformed, tooMany } from './fields.ts';
 import { bodyLength, chunked, connectionOptions, dropNamedFields, listElements } from './message-framing.ts';
 
-/** Outcomes of {@link RequestHead.read} that are not an index. */
+/** What {@link RequestHead.read} returns other than an index. */
 export const needMore = -1;
 export const refused = -2;
 
 const maxMethod = 32;
 
-/** Reads request heads, one at a time; its fields hold what the last complete one said. */
+/** Reads request heads, one at a time; its fields hold the last complete one. */
 export class RequestHead implements InboundRequest {
   method = '';
   /** Origin-form, or `*`. */
   target = '';
   minor = 1;
-  /** Bytes of the body, or `chunked`; 0 when it has none. */
+  /** Bytes of the body, or `chunked`; 0: there is none. */
   length = 0;
   /** May the connection serve another request after this one? */
   keepAlive = true;
-  /** The protocols that the client asks to change to, when it asked properly. */
+  /** The protocols that the client asks to change to, if it asked properly. */
   upgrade: string | undefined = undefined;
   expectContinue = false;
   host = '';
@@ -34,7 +34,7 @@ export class RequestHead implements InboundRequest {
   code: ErrorCode = 'BAD_REQUEST';
   detail = '';
   private readonly limits: HeadLimits;
-  /** The Host that was checked last: most requests of a connection, and many of a worker, name the same. */
+  /** The Host that was checked last: most requests of a connection, and many of a worker, name the same one. */
   private checkedHost: string | undefined = undefined;
 
   constructor(limits: HeadLimits) {
@@ -70,7 +70,7 @@ export class RequestHead implements InboundRequest {
     return this.fields.hasForwarding;
   }
 
-  /** Reads a head from `text[start]` on: answers the index behind it, `needMore` or `refused`. */
+  /** Reads a head from `text[start]` on. Returns the index behind it, `needMore` or `refused`. */
   read(text: string, start: number): number {
     const lineEnd = this.readRequestLine(text, start);
     if (lineEnd < 0) return lineEnd;
@@ -112,7 +112,7 @@ export class RequestHead implements InboundRequest {
     if (text.charCodeAt(pos) !== SP || pos === targetStart)
       return this.refuse('BAD_REQUEST', 'a malformed target');
     const stop = pos++;
-    // The version and the line's end: "HTTP/1.1" CRLF, ten characters.
+    // The version and the line ending: "HTTP/1.1" CRLF, ten characters.
     if (end - pos < 10) {
       const rest = text.slice(pos);
       if ('HTTP/1.1\r\n'.startsWith(rest) || 'HTTP/1.0\r\n'.startsWith(rest)) return needMore;
@@ -130,7 +130,7 @@ export class RequestHead implements InboundRequest {
     return pos + 10;
   }
 
-  /** Judges the head as a whole; false when it is refused. */
+  /** Judges the head as a whole. Returns false if it is refused. */
   private interpret(): boolean {
     const { fields, minor } = this;
     const length = bodyLength(fields, minor, 0);
@@ -165,7 +165,7 @@ export class RequestHead implements InboundRequest {
 
   private interpretExpect(value: string): boolean {
     const { fields, minor } = this;
-    // An HTTP/1.0 client cannot mean it, and without a body there is nothing to wait for (RFC 9110 section 10.1.1).
+    // Ignored from HTTP/1.0 clients, and without a body (RFC 9110 section 10.1.1).
     if (minor === 0) {
       fields.headers.delete('expect');
       return true;
@@ -191,8 +191,8 @@ export class RequestHead implements InboundRequest {
     if (absolute === undefined || !isAuthority(absolute.authority)) {
       return this.fail('BAD_REQUEST', 'a target in a form that is not served');
     }
-    // RFC 9112 section 3.2.2: the target's authority replaces whatever Host said.
-    // An empty port is none (RFC 9110 section 4.2.3).
+    // RFC 9112 section 3.2.2: the target's authority replaces the Host field.
+    // An empty port counts as none (RFC 9110 section 4.2.3).
     this.host = absolute.authority.replace(/:$/, '');
     fields.headers.set('Host', this.host);
     this.target = absolute.rest === '' ? (method === 'OPTIONS' ? '*' : '/') : absolute.rest;
@@ -207,7 +207,7 @@ export class RequestHead implements InboundRequest {
   }
 }
 
-/** The protocols of an Upgrade field that may be forwarded: never h2c, whose messages nobody here could check. */
+/** Returns the protocols of an Upgrade field that may be forwarded: never h2c, whose messages would pass unchecked. */
 function offeredProtocols(value: string): string | undefined {
   const protocols = listElements(value).filter(p => p !== '');
   const wellFormed = protocols.every(p =>

@@ -8,16 +8,16 @@ import { bodyLength, chunked, connectionOptions, dropNamedFields, untilClose } f
 import { reasonPhrase } from './reason-phrases.ts';
 import { needMore, refused } from './request-head.ts';
 
-/** Reads response heads, one at a time; its fields hold what the last complete one said. */
+/** Reads response heads, one at a time; its fields hold the last complete one. */
 export class ResponseHead implements InboundResponse {
   status = 0;
   reason = '';
   minor = 1;
-  /** Bytes of the body, `chunked` or `untilClose`; 0 when it has none. */
+  /** Bytes of the body, `chunked` or `untilClose`; 0: there is none. */
   length = 0;
-  /** What Content-Length said, also where there is no body to count (HEAD, 304); undefined: nothing. */
+  /** The Content-Length, even if no body follows (HEAD, 304); undefined: there is none. */
   announced: number | undefined = undefined;
-  /** May the upstream connection be used again after it? */
+  /** May the connection be used again after it? */
   keepAlive = true;
   upgrade: string | undefined = undefined;
   readonly endsWith = 'its length';
@@ -45,7 +45,7 @@ export class ResponseHead implements InboundResponse {
     return this.length === chunked ? 'chunks' : 'payload';
   }
 
-  /** Reads a head from the start of `text`: answers the index behind it, `needMore` or `refused`. */
+  /** Reads a head from the start of `text`. Returns the index behind it, `needMore` or `refused`. */
   read(text: string, method: string): number {
     const lineEnd = this.readStatusLine(text);
     if (lineEnd < 0) return lineEnd;
@@ -69,7 +69,7 @@ export class ResponseHead implements InboundResponse {
   }
 
   private readStatusLine(text: string): number {
-    // "HTTP/1.1 200" is twelve characters; a space before the reason is often left out with it.
+    // "HTTP/1.1 200" is twelve characters; without a reason, the space behind them is often missing.
     const known = text.slice(0, 9);
     if (known !== 'HTTP/1.1 ' && known !== 'HTTP/1.0 ') {
       const mayBecome = 'HTTP/1.1 '.startsWith(known) || 'HTTP/1.0 '.startsWith(known);
@@ -92,7 +92,7 @@ export class ResponseHead implements InboundResponse {
     if (pos + 1 >= text.length) return needMore;
     if (text.charCodeAt(pos + 1) !== LF) return this.refuse('a bare CR in the status line');
     const usual = reasonPhrase(status);
-    // Most are the usual ones, which need no new string.
+    // Most phrases are the usual ones, which need no new string.
     this.reason =
       usual.length === pos - start && text.startsWith(usual, start) ? usual : text.slice(start, pos);
     return pos + 2;
@@ -118,7 +118,7 @@ export class ResponseHead implements InboundResponse {
       if (options.includes('upgrade')) this.upgrade = fields.upgrade;
       dropNamedFields(fields, options);
     }
-    // The one final response that has to name protocols (RFC 9110 section 15.5.22).
+    // A 426 is the one final response that has to name protocols (RFC 9110 section 15.5.22).
     if (status === 426 && fields.upgrade !== undefined) {
       fields.headers.push('Upgrade', 'upgrade', fields.upgrade);
     }
@@ -130,7 +130,7 @@ export class ResponseHead implements InboundResponse {
   }
 }
 
-/** The three digits from 100 to 599 at the place of a status; 0 when there are none. */
+/** Returns the status, three digits from 100 to 599; 0 if there is none. */
 function readStatus(text: string): number {
   const hundreds = text.charCodeAt(9) - ZERO;
   const tens = text.charCodeAt(10) - ZERO;

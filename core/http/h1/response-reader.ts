@@ -41,7 +41,7 @@ export abstract class H1ResponseReader implements ChunkedSink {
   protected keepAlive = false;
   protected keepAliveTimeout: number | undefined = undefined;
   private readonly responseHead: ResponseHead;
-  /** Made when a first chunked body comes. */
+  /** Made with the first chunked body. */
   private reader: ChunkedReader | undefined = undefined;
   /** How much of a head had arrived when it was last found incomplete. */
   private seen = 0;
@@ -87,20 +87,20 @@ export abstract class H1ResponseReader implements ChunkedSink {
         this.receiver?.onBody(buffer, pos, end);
         pos = end;
       } else {
-        // Bytes after the response's end belong to nobody.
+        // Bytes after the response's end belong to no request.
         this.destroy();
       }
     }
   }
 
-  /** Closed meanwhile, by whoever was called? A method, as the compiler cannot see that calls change the state. */
+  /** Did a call close it meanwhile? A method, as the compiler cannot see that calls change the state. */
   protected stopped(): boolean {
     return this.state === closed;
   }
 
   private readHead(buffer: Buffer, start: number, end: number): number {
     const { responseHead: head } = this;
-    // A head is rarely longer than this, and what follows it need not become a string.
+    // Heads are rarely longer than this, and what follows need not become a string.
     let stop = Math.min(end, start + 4096);
     const earlier = this.held;
     if (earlier.length > 0) {
@@ -152,7 +152,7 @@ export abstract class H1ResponseReader implements ChunkedSink {
       }
     } else {
       this.remaining = head.length;
-      // A refused upgrade leaves it open what the upstream makes of later bytes: the connection ends with it.
+      // After a refused upgrade it is unclear how the upstream reads later bytes, so the connection ends with it.
       this.keepAlive = head.keepAlive && !this.upgrading;
       this.keepAliveTimeout = head.keepAliveTimeout;
       this.state = head.length === chunked ? inChunked : head.length === untilClose ? untilEnd : inBody;

@@ -1,5 +1,5 @@
-// H1UpstreamConnection: one HTTP/1.1 connection to an upstream, plain or TLS. It has one request at a time, so it is
-// the stream of that request as well.
+// H1UpstreamConnection: one HTTP/1.1 connection to an upstream, plain or TLS. It carries one request at a time, so it is
+// also the stream of that request.
 import type { Duplex } from 'node:stream';
 import { WeldrError } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
@@ -45,26 +45,26 @@ export class H1UpstreamConnection
   idleUntil = 0;
   listed = false;
   private readonly socket: Duplex;
-  /** Requests that were sent on it, this one included. */
+  /** How many requests were sent on it, this one included. */
   private uses = 0;
   private ended = false;
   private timeouts: UpstreamTimeouts;
   private requestSent = false;
   /** All of the client's body has come. */
   private clientDone = false;
-  /** The next bytes have to come from the client: the upstream's time does not run. */
+  /** Do the next bytes have to come from the client? Then the upstream's time does not run. */
   private awaitsClient = false;
   private writeError: Error | undefined = undefined;
   /** How fast the request body comes. */
   private readonly pace = new UploadPace();
-  /** The request's body is in chunks, behind which trailers can be. */
+  /** The request's body goes in chunks, which trailers may follow. */
   private inChunks = false;
-  /** The request's body comes as payload, and its chunks are made here. */
+  /** The request's body comes as payload, and is put into chunks here. */
   private encoding = false;
 
   /**
-   * `responseHead`: the reader that all connections of a worker share. `from`: makes the socket, or one that stands and
-   * has found this protocol. `client`: see {@link UpstreamConnection.client}.
+   * `responseHead`: the reader that all connections of a worker share. `from`: makes the socket, or is an open connection
+   * that has agreed on this protocol. `client`: see {@link UpstreamConnection.client}.
    */
   constructor(
     home: ConnectionHome,
@@ -160,7 +160,7 @@ export class H1UpstreamConnection
 
   private writePayload(bytes: Buffer | string): boolean {
     if (!this.encoding) return this.writeRaw(bytes);
-    // An empty chunk would be the last one.
+    // An empty chunk would end the body.
     if (bytes.length > 0) {
       this.writeRaw(chunkStart(bytes.length));
       this.writeRaw(bytes);
@@ -169,7 +169,7 @@ export class H1UpstreamConnection
     return !this.socket.writableNeedDrain;
   }
 
-  /** Gives the upstream its time for what it has to do next; none runs while the client has to go on. */
+  /** Starts the time for the upstream's next step; none runs while the next bytes have to come from the client. */
   protected startTime(): void {
     if (this.state === connecting || this.state === closed || this.holding) return;
     const { body, response } = this.timeouts;
@@ -182,7 +182,7 @@ export class H1UpstreamConnection
   }
 
   get lags(): boolean {
-    // One that is not connected yet, or cannot be sent any faster, waits for the upstream.
+    // Before it is connected, or if its socket is full, it waits for the upstream.
     if (!this.uploads || this.state === connecting || this.socket.writableNeedDrain) return false;
     return this.pace.isSlow(this.home.deadlines.now);
   }
@@ -272,7 +272,7 @@ export class H1UpstreamConnection
   }
 
   onConnected(): void {
-    // It is destroyed already where the other end is this Weldr itself.
+    // Already destroyed if the other end is this Weldr itself.
     if (this.state !== connecting || this.socket.destroyed) return;
     this.state = awaitingHead;
     this.startTime();
@@ -287,11 +287,11 @@ export class H1UpstreamConnection
       return;
     }
     if (this.state === idle) {
-      // Nobody asked: whatever it is, it must not become the answer to the next request.
+      // It belongs to no request, and must not become the response to the next one.
       this.destroy();
       return;
     }
-    // A head has one time for all of it, however it drips.
+    // A head has one time for all of it, however slowly it comes.
     if (this.state !== awaitingHead) this.startTime();
     this.consume(buffer, start, end);
     this.receiver?.onReadEnd();
@@ -300,7 +300,7 @@ export class H1UpstreamConnection
   onWriteError(error: Error): boolean {
     if (this.state === connecting || this.state === idle) return false;
     this.writeError = error;
-    // While a stage or a slow client holds it, too: there is no more to come than what has arrived.
+    // Even while a stage or a slow client holds it: no more will come than has arrived.
     if (this.holding) this.socket.resume();
     return true;
   }
@@ -326,15 +326,15 @@ export class H1UpstreamConnection
     this.state = closed;
     this.receiver = undefined;
     this.home.deadlines.remove(this);
-    // It counts as one of the upstream's connections for as long as the tunnel lives.
+    // It counts as one of the upstream's connections while the tunnel lives.
     socket.once('close', () => this.home.forget(this));
     receiver.onUpgraded(head, socket, bytes);
   }
 
   /**
-   * The response is whole. Bytes behind it belong to nobody: whoever calls this has seen to it that a connection that
-   * brought some is not used again, and reads no further, as the next request may already be on it. The
-   * connection is kept for others where that is safe, then the receiver is told.
+   * The response is complete. Keeps the connection for others if that is safe, then notifies the receiver. Bytes behind the
+   * response belong to no request: the caller has cleared `keepAlive` if some came, and must not read on, as the next request
+   * may already be on the connection.
    */
   protected complete(): void {
     const { receiver, trailers } = this;
@@ -355,7 +355,7 @@ export class H1UpstreamConnection
     receiver?.onBodyEnd(trailers);
   }
 
-  /** The client may be slower than all of the response: what is left of it is in its own socket. */
+  /** Ends a hold: the rest of the response waits in the socket of its slow client. */
   private letGo(): void {
     if (!this.holding) return;
     this.holding = false;

@@ -1,14 +1,14 @@
-// BatchWriter: writes the frames of one connection to its socket, all of a turn of the loop together.
+// BatchWriter: writes the frames of one connection to its socket: those of one turn of the loop together.
 import type { Duplex } from 'node:stream';
 import { FrameWriter } from './frame-writer.ts';
 import { releaseSlab, type Slab } from './slabs.ts';
 
-/** Writes frames; they leave when {@link BatchWriter.wake} was called. */
+/** Writes frames, which leave once {@link BatchWriter.wake} was called. */
 export class BatchWriter extends FrameWriter {
   private readonly socket: Duplex;
   private scheduled = false;
   private closed = false;
-  /** What the batches lie in that are being written, in order. */
+  /** The slabs of batches that are being written, in order. */
   private readonly lent: (readonly Slab[])[] = [];
 
   constructor(socket: Duplex) {
@@ -21,7 +21,7 @@ export class BatchWriter extends FrameWriter {
     return this.socket.writableNeedDrain;
   }
 
-  /** Has what was written leave: `soon`, or at the end of the loop's turn, in which more is to come. */
+  /** Sends what was written: `soon`, or at the end of the loop's turn if more is to come in it. */
   wake(when: 'soon' | 'at the end'): void {
     if (this.scheduled) return;
     this.scheduled = true;
@@ -29,7 +29,7 @@ export class BatchWriter extends FrameWriter {
     else process.nextTick(this.flush);
   }
 
-  /** Sends what was written, and nothing more from then on. */
+  /** Sends what was written, and then nothing more. */
   close(): void {
     this.send();
     this.closed = true;
@@ -56,7 +56,7 @@ export class BatchWriter extends FrameWriter {
     this.socket.uncork();
   }
 
-  /** Batches leave in the order in which they were written. */
+  /** Releases the slabs of the first batch: batches leave in the order in which they were written. */
   private readonly onWritten = (): void => {
     for (const slab of this.lent.shift() ?? []) releaseSlab(slab);
   };

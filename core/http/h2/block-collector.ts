@@ -1,4 +1,4 @@
-// BlockCollector: a field block in the making, from HEADERS and the CONTINUATION frames behind it (RFC 9113 section 4.3).
+// BlockCollector: collects a field block from HEADERS and the CONTINUATION frames behind it (RFC 9113 section 4.3).
 
 const nothing = Buffer.alloc(0);
 const leastBytes = 1024;
@@ -7,7 +7,7 @@ const maxEmptyContinuations = 1;
 
 /** Collects one block at a time; holds memory only while one is incomplete. */
 export class BlockCollector {
-  /** The stream of the block that is not complete; 0: there is none. */
+  /** The stream of the incomplete block; 0: there is none. */
   streamId = 0;
   endStream = false;
   /** Does the stream depend on itself? */
@@ -30,7 +30,7 @@ export class BlockCollector {
     this.emptyContinuations = 0;
   }
 
-  /** Counts a CONTINUATION frame; answers what is wrong with so many, or ''. */
+  /** Counts a CONTINUATION frame. Returns what is wrong if there are too many, else ''. */
   countContinuation(bytes: number): string {
     if (bytes === 0) this.emptyContinuations++;
     this.continuations++;
@@ -43,7 +43,7 @@ export class BlockCollector {
     return this.length + bytes <= this.maxBytes;
   }
 
-  /** Appends a part of a fragment. Memory grows with what arrived, not with what was announced. */
+  /** Appends a part of a fragment. Memory grows with the bytes that arrived, not with those announced. */
   add(buffer: Buffer, start: number, end: number): void {
     const needed = this.length + end - start;
     if (needed > this.bytes.length) {
@@ -55,7 +55,7 @@ export class BlockCollector {
     this.length = needed;
   }
 
-  /** Ends the block, and lets go of its memory. */
+  /** Ends the block, and frees its memory. */
   end(): void {
     this.streamId = 0;
     this.bytes = nothing;

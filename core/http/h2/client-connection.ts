@@ -13,11 +13,11 @@ import type { RequestBlock } from './request-block.ts';
 import type { H2ClientStreamHome } from './stream.ts';
 import type { TrailerBlock } from './trailer-block.ts';
 
-/** Streams of a client at once. */
+/** How many streams a client may have open at once. */
 const maxStreams = 128;
-/** How long a connection that ends is read on, ms. */
+/** How long a connection that ends is still read, ms. */
 const lingerTime = 2_000;
-/** For a GOAWAY that says no more than that another one follows (RFC 9113 section 6.8). */
+/** For a GOAWAY which only announces that another one follows (RFC 9113 section 6.8). */
 const anyStream = 2 ** 31 - 1;
 
 const role: H2Role = {
@@ -91,7 +91,7 @@ export class H2ClientConnection
     const size = this.takeWindow(stream, end - start);
     if (size === 0) return 0;
     const isWhole = size === end - start;
-    // What a window cuts into pieces earns by its bytes alone: a client could have it cut as small as it likes.
+    // Pieces cut by a window earn by their bytes only: a client could have them cut as small as it likes.
     if (isWhole) this.budget.earnByFrame();
     const ending = isLast && isWhole ? 'end' : 'open';
     this.writer.copyData(stream.id, buffer, start, start + size, ending);
@@ -99,7 +99,7 @@ export class H2ClientConnection
     return size;
   }
 
-  /** A response has left whole. */
+  /** A response has left completely. */
   completed(): void {
     this.budget.earn();
   }
@@ -133,7 +133,7 @@ export class H2ClientConnection
       return;
     }
     if (id % 2 === 0 || id <= this.lastStream) {
-      // What was under way when it was reset is let go of.
+      // Frames that were under way when the stream was reset are dropped.
       if (this.resets.has(id)) this.spend(frameCost.control);
       else if (id % 2 === 1)
         this.onConnectionError(errorCode.streamClosed, 'a field section on a stream that is over');
@@ -197,7 +197,7 @@ export class H2ClientConnection
 
   onGoAway(): void {
     if (!this.spend(frameCost.control)) return;
-    // It begins no more streams; those that are there end as they would.
+    // It begins no more streams; existing ones end as usual.
     this.goingAway = true;
     if (this.openStreams.size === 0) this.end();
   }
@@ -238,7 +238,7 @@ export class H2ClientConnection
   };
 
   private readonly onSocketEnd = (): void => {
-    // Nothing that was asked can be given up or added to any more; what is answered still goes out.
+    // Requests can no longer be cancelled or continued; responses still leave.
     this.goingAway = true;
     if (this.over) this.socket.destroy();
     else if (this.openStreams.size === 0) this.end();
@@ -261,8 +261,8 @@ export class H2ClientConnection
   }
 
   /**
-   * Writes what is there and closes the sending side; the client has a moment to read it: bytes of its that meet a closed
-   * socket would take that away.
+   * Writes what is left and closes the sending side. The client has a moment to read it: bytes from it that meet a closed
+   * socket would destroy what it has not read.
    */
   private end(): void {
     if (this.over) return;
@@ -295,7 +295,7 @@ export class H2ClientConnection
     return this.client.localAddress;
   }
 
-  /** What the client sends before it has read this is answered as well. */
+  /** Announces that no more streams are taken; those that the client opens before it has read that are served as well. */
   endSoon(): void {
     if (this.goingAway) return;
     this.writer.goAway(anyStream, errorCode.noError);

@@ -34,10 +34,10 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   /** No more of it comes from the client. */
   private ended = false;
   private isOver = false;
-  /** Bytes that were announced; below 0: none were. */
+  /** Bytes of the body that were announced; below 0: none were. */
   private length = 0;
   private received = 0;
-  /** Bytes that its body may have. */
+  /** The most bytes of its body. */
   private bodyMost: number;
   private readonly queue: Buffer[] = [];
   private queued = 0;
@@ -51,17 +51,17 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   /** Status and fields in turn, of a head that has not left; empty: there is none. */
   private head: string[] = [];
   private neverIndexed: ReadonlySet<string> | undefined = undefined;
-  /** Bytes behind which the response is over; below 0: its end is told. */
+  /** Bytes until the response is over; below 0: `endBody` ends it. */
   private remaining = -1;
   private pending: Buffer = noBytes;
-  /** What `pending` lies in, where it is small enough. */
+  /** The buffer of `pending`, if that is small enough. */
   private copyBuffer: Buffer | undefined = undefined;
   private responded = false;
   private responseTrailers: HeaderList | undefined = undefined;
   private finished = false;
   private closed = false;
 
-  /** `window`: what it may send at first; `allowed`: what the client may. */
+  /** `window`: how many bytes it may send at first; `allowed`: how many the client may. */
   constructor(
     connection: H2ClientStreamHome<H2ClientStream>,
     wire: Wire,
@@ -107,7 +107,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     receiver.begin(request);
   }
 
-  /** Answers a request that is not taken up. */
+  /** Responds to a request that is refused. */
   refuse(request: RequestBlock, ends: 'with the block' | 'later'): void {
     this.isGrpc = request.isGrpc;
     this.ended = ends === 'with the block';
@@ -121,7 +121,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     this.received += end - start;
     if (this.length >= 0 && this.received > this.length) return false;
     const { receiver } = this;
-    // Nobody wants it any more: what comes is let go of.
+    // The body is no longer wanted: its bytes are dropped.
     if (receiver === undefined) {
       this.connection.consumed(this, end - start);
       return true;
@@ -133,7 +133,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     if (receiver.wantsBody && this.queued === 0) {
       this.pass(buffer.subarray(start, end));
     } else {
-      // A copy, as what is held must not hold all of a read.
+      // A copy, so that held bytes do not keep all of a read in memory.
       this.queue.push(Buffer.from(buffer.subarray(start, end)));
       this.queued += end - start;
       this.checkGathered();
@@ -156,7 +156,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
 
   takeSmallBody(limit: number): string | undefined {
     this.gathering = 0;
-    // Without a length it goes in chunks, which the receiver frames.
+    // A body without a length goes in chunks, which the receiver frames.
     if (!this.ended || this.isOver || this.length < 0 || this.queued > limit || this.trailers !== undefined) {
       return undefined;
     }
@@ -191,7 +191,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     this.passOn();
   }
 
-  /** Hands on what is there, as long as it is wanted. */
+  /** Hands on what has arrived, while it is wanted. */
   private passOn(): void {
     while (this.queue.length > 0 && this.receiver?.wantsBody === true) {
       const bytes = this.queue.shift() ?? noBytes;
@@ -212,7 +212,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
   readNoMore(): void {}
 
   echo(): string {
-    throw new WeldrError('INTERNAL', 'TRACE is not taken up over HTTP/2');
+    throw new WeldrError('INTERNAL', 'TRACE is not served over HTTP/2');
   }
 
   // --- the response --------------------------------------------------------------------------------------------
@@ -351,7 +351,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
 
   // --- ends ----------------------------------------------------------------------------------------------------
 
-  /** The response has left whole. A client that still sends is told to stop (RFC 9113 section 8.1). */
+  /** The response has left completely. A client that still sends is told to stop (RFC 9113 section 8.1). */
   private close(): void {
     if (!this.ended) this.connection.reset(this, errorCode.noError);
     this.connection.completed();
@@ -402,7 +402,7 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     if (!this.awaitingStage) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
   }
 
-  /** The client opens a window, or takes what was written, within the time of a body. */
+  /** Limits the time for the client to open a window, or to take what was written. */
   private watchReader(): void {
     if (!this.awaitingStage) this.deadline = this.wire.deadlines.in(this.wire.settings.timeouts.body);
   }
@@ -420,9 +420,9 @@ export class H2ClientStream implements ClientStream, H2Stream, Waiting {
     }
     if (this.isOver) return;
     const why = slowness(this.received - this.receivedBefore, this.wire.settings);
-    // What is there already and is not taken is not the client's fault.
+    // Bytes that have arrived and are not taken are not the client's fault.
     const isHeld = this.queued > 0 || this.ended;
-    // In gRPC both sides send messages as they have some: a client that is being answered may be quiet.
+    // In gRPC both sides send messages when they have some: a client may be quiet while it gets a response.
     const isAnswered = this.isGrpc && this.sent > this.sentBefore;
     if (isHeld || isAnswered || why === undefined) {
       this.watchBody();

@@ -1,4 +1,4 @@
-// H2Connection: what both ends of an HTTP/2 connection do: its frames, its windows, what its streams send (RFC 9113).
+// H2Connection: what both ends of an HTTP/2 connection have in common: frames, windows, sending (RFC 9113).
 import type { Duplex } from 'node:stream';
 import type { HeaderList } from '../../request/headers.ts';
 import type { Deadlines, Waiting } from '../exchange/deadlines.ts';
@@ -13,9 +13,9 @@ import { HpackEncoder } from './hpack-encoder.ts';
 import { ResetStreams } from './reset-streams.ts';
 import type { H2Stream } from './stream.ts';
 
-/** The windows of a connection and of its streams before anything was said (RFC 9113 section 6.9.2). */
+/** The windows of a connection and of its streams before any setting or update (RFC 9113 section 6.9.2). */
 export const firstWindow = 65_535;
-/** Bytes of heads and of answers to the peer's own frames that may wait while it does not read. */
+/** Bytes of heads and of responses to the peer's own frames that may wait while it does not read. */
 const maxUnread = 256 * 1024;
 
 const noBytes = Buffer.alloc(0);
@@ -23,10 +23,10 @@ const noBytes = Buffer.alloc(0);
 /** How one end differs from the other. */
 export interface H2Role {
   readonly role: 'server' | 'client';
-  /** Bytes of a body that the peer may send ahead on one stream, and on all of a connection. */
+  /** Bytes of bodies that the peer may send ahead on one stream, and on the whole connection. */
   readonly streamWindow: number;
   readonly connectionWindow: number;
-  /** Bytes of a field block, as it is encoded; a larger one ends the connection. */
+  /** The most bytes of an encoded field block; a larger one ends the connection. */
   readonly maxBlock: number;
   readonly budget: FloodLimits;
 }
@@ -46,27 +46,27 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   protected readonly resets = new ResetStreams();
   /** The last stream that was opened. */
   protected lastStream = 0;
-  /** The last one that the peer opened behind a GOAWAY: it did not know of it yet, and nothing becomes of such streams. */
+  /** The last stream that the peer opened after a GOAWAY which it did not know of yet: such streams are ignored. */
   protected lastIgnored = 0;
-  /** What the peer lets a new stream send. */
+  /** How many bytes the peer lets a new stream send. */
   protected peerStreamWindow = firstWindow;
-  /** Nothing is read or begun any more. */
+  /** The connection has ended: nothing is read or begun. */
   protected over = false;
   private readonly role: H2Role;
-  /** Those that have something to send, in the order in which they began to wait. */
+  /** Streams that have something to send, in the order in which they began to wait. */
   private readonly waiting = new Set<S>();
-  /** The stream that the DATA frame which is being read is of. */
+  /** The stream of the DATA frame that is being read. */
   private dataStream: S | undefined = undefined;
   private dataEnds = false;
-  /** What of it takes window and is no payload, as far as that is known. */
+  /** Bytes of the frame that count in the windows and were not handed on as payload. */
   private padding = 0;
   private hasPayload = false;
-  /** What the peer lets this connection send. */
+  /** How many bytes the peer lets this connection send. */
   private window = firstWindow;
   private used = 0;
-  /** Bytes of heads and of answers to frames that were written since the peer was last done with reading. */
+  /** Bytes of heads and of responses to frames that were written since the peer had last read all. */
   private unread = 0;
-  /** Have windows been opened since it was last tried to send what waits? */
+  /** Have windows been opened since waiting streams were last sent? */
   private opened = false;
 
   constructor(socket: Duplex, deadlines: Deadlines, role: H2Role) {
@@ -83,17 +83,17 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     return this.writer.blocked;
   }
 
-  /** Does the peer ask on, and read nothing of what it is told? Bodies wait for its windows; heads would pile up. */
+  /** Does the peer send requests, and read no responses? Bodies wait for its windows, but heads would pile up. */
   protected get isUnread(): boolean {
     return this.blocked && this.unread > maxUnread;
   }
 
-  /** Takes bytes of the peer, which are valid during the call. */
+  /** Takes bytes from the peer, which are valid during the call. */
   protected read(buffer: Buffer, start: number, end: number): void {
     this.reader.read(buffer, start, end);
     if (!this.opened || this.over) return;
     this.opened = false;
-    // Only now, as windows are often opened bit by bit: each bit would be a frame of its own.
+    // Only now, as windows are often opened bit by bit: each bit would make a separate frame.
     this.sendWaiting();
   }
 
@@ -119,7 +119,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     this.wake();
   }
 
-  /** How many bytes of this many the windows and the connection take now; they are counted as sent. */
+  /** Returns how many of these bytes the windows and the connection take now; they count as sent. */
   protected takeWindow(stream: S, bytes: number): number {
     if (this.blocked) return 0;
     const size = Math.min(bytes, stream.window, this.window);
@@ -152,7 +152,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   consumed(stream: S, bytes: number): void {
     if (this.over || !this.openStreams.has(stream.id)) return;
     stream.used += bytes;
-    // Opened again when half of it was used.
+    // The window is opened again once half of it was used.
     if (stream.used * 2 < this.role.streamWindow) return;
     stream.allowed += stream.used;
     this.writer.windowUpdate(stream.id, stream.used);
@@ -160,16 +160,16 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
     this.wake();
   }
 
-  /** A stream is over. False: it was already. */
+  /** A stream is over. Returns false if it was over before. */
   protected drop(stream: S): boolean {
     this.waiting.delete(stream);
     if (this.dataStream === stream) this.dataStream = undefined;
     return this.openStreams.delete(stream.id);
   }
 
-  /** What is written leaves together, once a turn of the loop. */
+  /** Has all that is written in one turn of the loop leave together. */
   protected wake(): void {
-    // With several streams there is more to come in this turn of the loop.
+    // With several streams, more is likely to come in this turn of the loop.
     this.writer.wake(this.openStreams.size > 1 ? 'at the end' : 'soon');
   }
 
@@ -177,7 +177,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
 
   onDataStart(id: number, size: number, ends: boolean): void {
     const { connectionWindow } = this.role;
-    // All of the frame counts, and what nobody takes is given back at once: no stream holds the others up.
+    // The connection's window is opened by all bytes that arrive, taken or not: no stream holds the others up.
     this.used += size;
     if (this.used > connectionWindow) {
       this.onConnectionError(errorCode.flowControlError, 'more than the window of the connection');
@@ -248,14 +248,14 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   abstract onGoAway(lastStreamId: number, code: number, debug: string): void;
 
   onSetting(id: number, value: number): void {
-    // One frame may hold thousands, each with work to do for all streams.
+    // One frame may hold thousands of settings, each with work for all streams.
     if (!this.spend(frameCost.control)) return;
     if (id === settingId.headerTableSize) this.encoder.setMaxTableSize(value);
     else if (id === settingId.maxFrameSize) this.writer.maxFrameSize = value;
     else if (id === settingId.initialWindowSize) this.changeWindows(value);
   }
 
-  /** A SETTINGS frame was read whole. */
+  /** A SETTINGS frame was read completely. */
   onSettingsEnd(): void {
     if (!this.spend(frameCost.control)) return;
     this.writer.settingsAck();
@@ -331,22 +331,19 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   /** A stream was reset for what the peer did on it. */
   protected abstract onReset(stream: S, reason: string): void;
 
-  /** False: the peer has spent all, and the connection ends. */
+  /** Spends from the peer's budget. Returns false if that is exhausted: then the connection ends. */
   protected spend(cost: number): boolean {
     if (this.budget.spend(cost, this.deadlines.now)) return true;
     this.onConnectionError(errorCode.enhanceYourCalm, 'too many frames that bring no request further');
     return false;
   }
 
-  /** An answer to a frame was written: a peer that does not read must not make them grow. */
+  /** A response to a frame was written. Ends the connection of a peer that makes these pile up. */
   private answer(bytes: number): void {
     this.countUnread(bytes);
     this.wake();
     if (this.isUnread) {
-      this.onConnectionError(
-        errorCode.enhanceYourCalm,
-        'frames that want answers, and nobody who reads them',
-      );
+      this.onConnectionError(errorCode.enhanceYourCalm, 'frames that need responses, which are not read');
     }
   }
 
@@ -377,7 +374,7 @@ export abstract class H2Connection<S extends H2Stream> implements FrameReceiver,
   private send(stream: S): void {
     this.waiting.delete(stream);
     stream.sendPending();
-    // Behind the others: each has its turn.
+    // Behind the others, so that each has its turn.
     if (stream.waits) this.waiting.add(stream);
   }
 

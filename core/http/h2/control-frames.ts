@@ -1,4 +1,4 @@
-// ControlFrames: frames that are a few numbers (RFC 9113 sections 6.3 to 6.5, 6.7 and 6.9), once those are there.
+// ControlFrames: frames of a few numbers (RFC 9113 sections 6.3 to 6.5, 6.7 and 6.9), once these have arrived.
 import type { FrameReceiver } from './frame-receiver.ts';
 import type { FrameError } from './frame-rules.ts';
 import { errorCode, frameFlag, frameType, settingName } from './frames.ts';
@@ -6,10 +6,10 @@ import { isKnownSetting, settingError } from './setting-ranges.ts';
 import { streamNumber, wholeNumber } from './wire-numbers.ts';
 
 const pingBytes = 8;
-/** What a PING carries, while it is handed on. */
+/** The payload of a PING, while it is handed on. */
 const opaque = Buffer.alloc(pingBytes);
 
-/** Hands on the control frames of one connection. Its methods answer what ends the connection. */
+/** Hands on the control frames of one connection. Its methods return an error that ends the connection, or undefined. */
 export class ControlFrames {
   private readonly receiver: FrameReceiver;
   private readonly sender: 'client' | 'server';
@@ -51,7 +51,7 @@ export class ControlFrames {
     return undefined;
   }
 
-  /** Has a stream reset that depends on itself (RFC 7540 section 5.3.1; RFC 9113 only deprecates what that is for). */
+  /** Resets a stream that depends on itself (RFC 7540 section 5.3.1; RFC 9113 only deprecates priorities). */
   refuseDependency(streamId: number): void {
     this.receiver.onStreamError(streamId, errorCode.protocolError, 'a stream that depends on itself');
   }

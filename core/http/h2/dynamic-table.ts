@@ -1,38 +1,38 @@
 // DynamicTable: the fields that both sides of a connection remember (RFC 7541 sections 2.3.2 and 4), as a ring.
 
-/** What an entry counts beside its name and value (RFC 7541 section 4.1). */
+/** Bytes that an entry counts besides its name and value (RFC 7541 section 4.1). */
 export const entryOverhead = 32;
 
 /** One direction's table. Names and values are latin1, so their characters are their bytes. */
 export class DynamicTable {
-  /** Entries that are in it. */
+  /** How many entries are in it. */
   count = 0;
-  /** Entries that were ever added, modulo 2^32. */
+  /** How many entries were ever added, modulo 2^32. */
   added = 0;
-  /** What it may grow to, in bytes as HPACK counts them. */
+  /** The size that it may grow to, in bytes as HPACK counts them. */
   maxSize: number;
   private size = 0;
   private readonly names: string[] = [];
   private readonly values: string[] = [];
   private readonly mask: number;
 
-  /** `limit`: what its maximum may be set to, later on. */
+  /** `limit`: the largest maximum that may be set later. */
   constructor(limit: number) {
     this.maxSize = limit;
     this.mask = slotsFor(limit) - 1;
   }
 
-  /** The name of the entry before which `distance` others were added since. */
+  /** The name of the entry that `distance` others were added after. */
   name(distance: number): string {
     return this.names[(this.added - distance) & this.mask] ?? '';
   }
 
-  /** As {@link name}. */
+  /** The value of the same entry as by {@link name}. */
   value(distance: number): string {
     return this.values[(this.added - distance) & this.mask] ?? '';
   }
 
-  /** Adds an entry and evicts what it needs; one that is larger than the table empties it, and is not added. */
+  /** Adds an entry and evicts others for it; an entry larger than the table empties it, and is not added. */
   add(name: string, value: string): void {
     const size = name.length + value.length + entryOverhead;
     this.evictTo(this.maxSize - size);
@@ -55,14 +55,14 @@ export class DynamicTable {
     while (this.size > size && this.count > 0) {
       const slot = (this.added - --this.count) & this.mask;
       this.size -= (this.names[slot] ?? '').length + (this.values[slot] ?? '').length + entryOverhead;
-      // What was evicted must not stay in memory.
+      // Evicted strings must not stay in memory.
       this.names[slot] = '';
       this.values[slot] = '';
     }
   }
 }
 
-/** A power of two over the number of entries that fit into a table of this size. */
+/** Returns a power of two above the number of entries that fit into a table of this size. */
 export function slotsFor(size: number): number {
   let slots = 1;
   while (slots <= size / entryOverhead) slots *= 2;

@@ -1,16 +1,16 @@
-// FieldBlock: the bytes of a field block while they are written (RFC 7541 section 5), in memory that is used again.
+// FieldBlock: the bytes of a field block while they are written (RFC 7541 section 5), in reused memory.
 import { encodeHuffman, huffmanLength } from './huffman.ts';
 
-/** What is kept between blocks; a larger block's memory is let go. */
+/** How much memory is kept between blocks, bytes; a larger block's is freed. */
 const keptBytes = 16 * 1024;
-/** More than any head has that passed the limits of Weldr. */
+/** The most bytes of a block: more than any head within the limits of Weldr. */
 const maxBytes = 4 * 1024 * 1024;
-/** Fewer characters are copied one by one: a call costs more. */
+/** Fewer characters than this are copied one by one: a call costs more. */
 const shortText = 24;
-/** Bytes of the longest integer: a prefix and what 2^31 takes behind it. */
+/** Bytes of the longest integer: a prefix, and those of 2^31 behind it. */
 const integerBytes = 6;
 
-/** Bytes of a string that {@link FieldBlock.repeatedText} keeps. */
+/** The most bytes of a string that {@link FieldBlock.repeatedText} keeps. */
 const repeatedBytes = 64;
 
 /** Writes one block at a time. */
@@ -23,7 +23,7 @@ export class FieldBlock {
   private readonly repeatedCode = new Uint8Array(repeatedBytes);
   private repeatedLength = 0;
 
-  /** Begins a block, and drops what was written. */
+  /** Begins a block, and drops the last one. */
   clear(): void {
     this.end = 0;
     if (this.bytes === this.kept) return;
@@ -31,9 +31,9 @@ export class FieldBlock {
     this.view = this.kept.subarray(0, 0);
   }
 
-  /** What was written; valid until the next {@link clear}. */
+  /** Returns what was written; valid until the next {@link clear}. */
   take(): Buffer {
-    // Blocks of one length come in rows, and a view costs as much as some fields.
+    // Many blocks in a row have one length, and a view costs as much as some fields.
     if (this.view.length !== this.end || this.bytes !== this.kept) {
       this.view = this.bytes.subarray(0, this.end);
     }
@@ -73,7 +73,7 @@ export class FieldBlock {
     }
   }
 
-  /** As {@link text}, for what mostly is what this was called with last. */
+  /** Does the same as {@link text}, faster for the text of the last call. */
   repeatedText(text: string): void {
     const { bytes, repeatedCode, end: start } = this;
     if (text === this.repeated && bytes.length - start >= repeatedBytes) {

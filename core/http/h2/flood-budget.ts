@@ -1,32 +1,32 @@
-// FloodBudget: what a peer may cost with frames that bring no request further (RFC 9113 section 10.5).
+// FloodBudget: how much a peer may cost by frames that advance no request (RFC 9113 section 10.5).
 
-/** What such a frame takes from the budget. */
+/** How much such a frame takes from the budget. */
 export const frameCost = {
-  /** A stream that the peer gives up, or that is reset for what it sent: it began work for nothing. */
+  /** A stream that the peer cancels, or that is reset for what it sent: work for nothing. */
   reset: 10,
   /**
-   * PING, SETTINGS and their acknowledgements, PRIORITY, an empty DATA, a frame of a type that is not known, WINDOW_UPDATE,
-   * GOAWAY, a head of a stream that was reset.
+   * PING, SETTINGS and their acknowledgements, PRIORITY, an empty DATA, a frame of an unknown type, WINDOW_UPDATE, GOAWAY, a
+   * head of a stream that was reset.
    */
   control: 1,
 } as const;
 
-/** What the budget is filled from. */
+/** The size of a budget. */
 export interface FloodLimits {
-  /** All that may be spent at once, and what comes back each second. */
+  /** How much may be spent at once, and how much comes back each second. */
   readonly most: number;
   readonly perSecond: number;
 }
 
-/** What a response that is complete gives back. */
+/** How much a complete response gives back. */
 const perResponse = 20;
-/** So many bytes of bodies give one back: who takes them opens windows again, once or twice a frame. */
+/** This many bytes of bodies give one back: a peer that takes them opens windows again, once or twice a frame. */
 const bytesForOne = 2_048;
 
-/** What a frame of a body gives back, however small it is: the other end may open two windows for it, and send a PING. */
+/** How much a frame of a body gives back, however small: the other end may open two windows for it, and send a PING. */
 const perFrame = 4;
 
-/** What a stream gives back that is given up: a head, trailers and a reset of it may be on their way. */
+/** How much a cancelled stream gives back: its head, trailers and a reset may be on their way. */
 const perCancel = 3;
 
 /** The budget of one connection. */
@@ -35,14 +35,14 @@ export class FloodBudget {
   private left: number;
   private filledAt: number;
 
-  /** `now`: of the deadlines, ms. */
+  /** `now`: the time of the deadlines, ms. */
   constructor(now: number, limits: FloodLimits) {
     this.limits = limits;
     this.left = limits.most;
     this.filledAt = now;
   }
 
-  /** False: the peer has gone too far. */
+  /** Returns false if the budget is exhausted. */
   spend(cost: number, now: number): boolean {
     if (this.left < cost) {
       const { most, perSecond } = this.limits;
@@ -58,7 +58,7 @@ export class FloodBudget {
     this.left = Math.min(this.limits.most, this.left + perResponse);
   }
 
-  /** A stream is given up that did nothing wrong. */
+  /** A stream that did nothing wrong is cancelled. */
   earnByCancel(): void {
     this.left = Math.min(this.limits.most, this.left + perCancel);
   }

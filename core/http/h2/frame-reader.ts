@@ -1,4 +1,4 @@
-// FrameReader: the bytes of a connection to frames (RFC 9113 sections 3.4, 4 and 6), wherever reads cut them.
+// FrameReader: turns the bytes of a connection into frames (RFC 9113 sections 3.4, 4 and 6), wherever reads cut them.
 import { BlockCollector } from './block-collector.ts';
 import { ControlFrames } from './control-frames.ts';
 import type { FrameReceiver } from './frame-receiver.ts';
@@ -16,7 +16,7 @@ import { streamNumber, wholeNumber } from './wire-numbers.ts';
 
 export type { FrameReceiver } from './frame-receiver.ts';
 
-// What comes next.
+// What is read next.
 const atPreface = 0;
 const atHeader = 1;
 const atPadLength = 2;
@@ -32,7 +32,7 @@ const inSkipped = 8;
 const priorityBytes = 5;
 const settingBytes = 6;
 const goAwayBytes = 8;
-/** Bytes of a GOAWAY's debug data that are kept. */
+/** How many bytes of a GOAWAY's debug data are kept. */
 const maxDebugBytes = 256;
 
 /** Reads the frames of one connection. */
@@ -43,15 +43,15 @@ export class FrameReader {
   private readonly block: BlockCollector;
   private hasStopped = false;
   private state = atPreface;
-  /** Was there a frame? The first has to be SETTINGS. */
+  /** Has a frame come? The first has to be SETTINGS. */
   private begun = false;
   private type = 0;
   private flags = 0;
   private streamId = 0;
-  /** Bytes of the payload that are to come, without padding once its length is known. */
+  /** Bytes of the payload that are still to come, without padding once its length is known. */
   private remaining = 0;
   private padding = 0;
-  /** Bytes that have to be there at once, and those of them that are held, as a read ended within them. */
+  /** How many bytes are needed at once, and how many of them are held since a read ended within them. */
   private needed = frameHeaderSize;
   private heldBytes = 0;
   private readonly held = Buffer.alloc(frameHeaderSize);
@@ -61,8 +61,8 @@ export class FrameReader {
   private prefaceBytes = 0;
 
   /**
-   * `role`: which side this is; a server reads the client's preface first. `maxFrameSize`: what it announced as
-   * SETTINGS_MAX_FRAME_SIZE. `maxBlock`: bytes of a field block, as it is encoded; a larger one ends the connection.
+   * `role`: which side this is; a server reads the client's preface first. `maxFrameSize`: the announced
+   * SETTINGS_MAX_FRAME_SIZE. `maxBlock`: the most bytes of an encoded field block; a larger one ends the connection.
    */
   constructor(
     receiver: FrameReceiver,
@@ -77,12 +77,12 @@ export class FrameReader {
     if (role === 'client') this.state = atHeader;
   }
 
-  /** Was there a connection error, or a {@link stop}? Nothing is read then. */
+  /** Has a connection error or {@link stop} ended the reading? */
   get stopped(): boolean {
     return this.hasStopped;
   }
 
-  /** Reads nothing more, from within an event too. */
+  /** Reads nothing more. May be called from within an event. */
   stop(): void {
     this.hasStopped = true;
     this.block.end();
@@ -120,7 +120,7 @@ export class FrameReader {
     return false;
   }
 
-  /** Takes what is needed at once, in place where it is whole. */
+  /** Takes the bytes that are needed at once, in place if they have all arrived. */
   private gather(buffer: Buffer, start: number, end: number): number {
     const { needed, heldBytes } = this;
     if (heldBytes === 0 && end - start >= needed) {
@@ -157,7 +157,7 @@ export class FrameReader {
     let pos = start;
     while (pos < end && this.prefaceBytes < clientPreface.length) {
       if (buffer[pos++] !== clientPreface[this.prefaceBytes++]) {
-        this.fail(errorCode.protocolError, 'a client that does not begin with the preface of HTTP/2');
+        this.fail(errorCode.protocolError, 'a client that does not begin with the HTTP/2 preface');
         return pos;
       }
     }
@@ -184,7 +184,7 @@ export class FrameReader {
     }
   }
 
-  /** May this frame come here, behind those before it? Fails otherwise. */
+  /** May this frame follow those before it? Fails if not. */
   private isExpected(): boolean {
     const { remaining, type } = this;
     if (!this.begun && (type !== frameType.settings || this.has(frameFlag.ack))) {
@@ -242,7 +242,7 @@ export class FrameReader {
     return (this.flags & flag) !== 0;
   }
 
-  /** Waits for a part of the payload that has to be there at once. */
+  /** Waits for a part of the payload that is needed at once. */
   private need(state: number, bytes: number): void {
     this.state = state;
     this.needed = bytes;

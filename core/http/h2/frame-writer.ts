@@ -1,29 +1,29 @@
-// FrameWriter: frames (RFC 9113 sections 4 and 6), gathered to batches that one write takes.
+// FrameWriter: writes frames (RFC 9113 sections 4 and 6), gathered into batches of one write each.
 import { clientPreface, defaultMaxFrameSize, frameFlag, frameHeaderSize, frameType } from './frames.ts';
 import { giveBackSlab, type Slab, takeSlab } from './slabs.ts';
 
 /** Does a frame end its side of the stream, or does more follow? */
 export type Ending = 'end' | 'open';
 
-/** Payloads up to this size are copied in any case: a part of a write costs more. */
+/** Payloads of up to this many bytes are always copied: a separate part of a write costs more. */
 const smallPayload = 2048;
-/** Fewer bytes are copied one by one: a call costs more. */
+/** Fewer bytes than this are copied one by one: a call costs more. */
 const shortCopy = 40;
 const maxDebugBytes = 256;
 
 const noSlabs: readonly Slab[] = [];
 
-/** Writes the frames of one connection. What it is told is not checked. */
+/** Writes the frames of one connection. Arguments are not checked. */
 export class FrameWriter {
-  /** The peer's SETTINGS_MAX_FRAME_SIZE, by which DATA and field blocks are split. */
+  /** The peer's SETTINGS_MAX_FRAME_SIZE, at which DATA and field blocks are split. */
   maxFrameSize = defaultMaxFrameSize;
   private batchSize = 0;
-  /** Complete parts of the batch; the last one is being written in `slab`, from `start` on. */
+  /** The complete parts of the batch; the next part is being written in `slab`, from `start` on. */
   private parts: Buffer[] = [];
   private slab: Slab | undefined = undefined;
-  /** Those that the batch lies in. */
+  /** The slabs of the batch. */
   private slabs: Slab[] = [];
-  /** Those of the batch that was taken last. */
+  /** The slabs of the batch that was taken last. */
   private taken: readonly Slab[] = noSlabs;
   private start = 0;
 
@@ -32,7 +32,7 @@ export class FrameWriter {
     return this.batchSize;
   }
 
-  /** What a client sends before all frames. */
+  /** Writes what a client sends before all frames. */
   preface(): void {
     this.append(clientPreface, 0, clientPreface.length);
   }
@@ -75,7 +75,7 @@ export class FrameWriter {
     this.append(text, 0, text.length);
   }
 
-  /** A whole field block, copied, in as many frames as the peer's limit asks for. */
+  /** Writes a whole field block, copied, in as many frames as the peer's limit requires. */
   headers(streamId: number, block: Buffer, ending: Ending): void {
     const { length } = block;
     const streamFlag = ending === 'end' ? frameFlag.endStream : 0;
@@ -91,8 +91,8 @@ export class FrameWriter {
   }
 
   /**
-   * A payload, in as many frames as the peer's limit asks for; nothing is one empty frame. Over 2 KiB it is not copied: the
-   * bytes must stay as they are until the write of the batch has completed. Flow control is the caller's.
+   * Writes a payload in as many frames as the peer's limit requires; an empty one makes one frame. Over 2 KiB it is not
+   * copied: the bytes must not change until the batch has been written. The caller handles flow control.
    */
   data(streamId: number, buffer: Buffer, start: number, end: number, ending: Ending): void {
     if (end - start <= smallPayload) {
@@ -108,7 +108,7 @@ export class FrameWriter {
     }
   }
 
-  /** As {@link data}, of bytes that will change as soon as this returns. */
+  /** Does the same as {@link data} for bytes that will change as soon as this returns. */
   copyData(streamId: number, buffer: Buffer, start: number, end: number, ending: Ending): void {
     let from = start;
     do {
@@ -119,8 +119,8 @@ export class FrameWriter {
   }
 
   /**
-   * The batch, in order, and begins the next one; without frames it is an empty list. Its memory is used again once each of
-   * {@link takeSlabs} was released.
+   * Returns the batch, in order, and begins the next one; without frames it is an empty list. Its memory is reused once each
+   * of {@link takeSlabs} was released.
    */
   take(): Buffer | Buffer[] {
     const { parts, slab } = this;
@@ -142,7 +142,7 @@ export class FrameWriter {
     return parts;
   }
 
-  /** What the batch that was just taken lies in; call `releaseSlab` for each when it has left. */
+  /** Returns the slabs of the batch that was just taken; call `releaseSlab` for each once the batch has left. */
   takeSlabs(): readonly Slab[] {
     const { taken } = this;
     this.taken = noSlabs;
@@ -155,7 +155,7 @@ export class FrameWriter {
     giveBackSlab(slab);
   }
 
-  /** Writes the header of the frame that takes payload from `from` on; answers where that ends. */
+  /** Writes the header of the frame that takes payload from `from` on. Returns where that payload ends. */
   private dataHeader(streamId: number, from: number, end: number, ending: Ending): number {
     const to = Math.min(end, from + this.maxFrameSize);
     const flags = ending === 'end' && to === end ? frameFlag.endStream : 0;
@@ -185,7 +185,7 @@ export class FrameWriter {
     this.batchSize += bytes;
   }
 
-  /** Copies to the batch, over as many slabs as it takes. */
+  /** Copies to the batch, over as many slabs as needed. */
   private append(buffer: Buffer, start: number, end: number): void {
     this.batchSize += end - start;
     for (let from = start; from < end; ) {
@@ -202,7 +202,7 @@ export class FrameWriter {
     }
   }
 
-  /** The slab that is written to, with room for this many bytes in a row. */
+  /** Returns the slab to write to, with room for this many bytes in a row. */
   private room(bytes: number): Slab {
     const { slab } = this;
     if (slab !== undefined && slab.bytes.length - slab.used >= bytes) return slab;

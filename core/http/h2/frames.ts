@@ -14,7 +14,7 @@ export const frameType = {
   continuation: 9,
 } as const;
 
-/** Flags of frames; `ack` and `endStream` share a bit, each on types of its own. */
+/** Flags of frames; `ack` and `endStream` share a bit, on different types. */
 export const frameFlag = { ack: 0x1, endStream: 0x1, endHeaders: 0x4, padded: 0x8, priority: 0x20 } as const;
 
 /** Error codes (section 7). */
@@ -49,11 +49,11 @@ export const settingId = {
 
 /** Bytes before each frame's payload (section 4.1). */
 export const frameHeaderSize = 9;
-/** The largest payload that everybody takes, until settings say otherwise. */
+/** The largest payload that every peer takes, unless its settings say otherwise. */
 export const defaultMaxFrameSize = 16_384;
-/** The largest that a frame can tell. */
+/** The largest payload that a frame can have. */
 export const largestFrameSize = 2 ** 24 - 1;
-/** The largest window of flow control (section 6.9.1), and the largest number of a stream. */
+/** The largest flow-control window (section 6.9.1), and the largest number of a stream. */
 export const largestWindow = 2 ** 31 - 1;
 
 /** What a client sends first (section 3.4): `PRI * HTTP/2.0`, an empty line, `SM`, an empty line. */
@@ -102,17 +102,17 @@ const settingNames = [
   'NO_RFC7540_PRIORITIES',
 ];
 
-/** The name of an error code, as in `PROTOCOL_ERROR`; the code in hexadecimal when it has none. */
+/** Returns the name of an error code, such as `PROTOCOL_ERROR`; the code in hexadecimal if it has none. */
 export function errorName(code: number): string {
   return errorNames[code] ?? `0x${code.toString(16)}`;
 }
 
-/** The name of a frame's type, as in `HEADERS`; the type in hexadecimal when it has none. */
+/** Returns the name of a frame's type, such as `HEADERS`; the type in hexadecimal if it has none. */
 export function frameName(type: number): string {
   return typeNames[type] ?? `0x${type.toString(16)}`;
 }
 
-/** The name of a setting, as in `MAX_FRAME_SIZE`; its identifier in hexadecimal when it has none. */
+/** Returns the name of a setting, such as `MAX_FRAME_SIZE`; its identifier in hexadecimal if it has none. */
 export function settingName(id: number): string {
   return settingNames[id] ?? `0x${id.toString(16)}`;
 }

@@ -1,11 +1,11 @@
-// Head fields: the heads that are sent, as the fields of HTTP/2: name and value in turn (RFC 9113 section 8.3).
+// Head fields: heads to send, as HTTP/2 fields: name and value in turn (RFC 9113 section 8.3).
 import { HeaderList, hopByHop } from '../../request/headers.ts';
 import type { OutboundRequest } from '../exchange/streams.ts';
 
-/** Not among the fields of a list that are sent: the framing says them, or nobody may. */
+/** Fields of a list that are not sent: the framing replaces them, or HTTP/2 forbids them. */
 const leftOut: ReadonlySet<string> = new Set([...hopByHop, 'content-length']);
 
-/** The last lines that were added to a request: most requests of a client get the same. */
+/** The last lines that were added to a request: most requests of a client get the same ones. */
 let addedLines = '';
 let addedFields: readonly string[] = [];
 

@@ -1,13 +1,13 @@
-// HpackDecoder: field blocks to fields (RFC 7541); whatever a decoder may not guess about is an error.
+// HpackDecoder: turns field blocks into fields (RFC 7541); nothing is guessed: what is not well-formed is an error.
 import { DynamicTable } from './dynamic-table.ts';
 import { decodeHuffman } from './huffman.ts';
 import { staticCount, staticNames, staticValues } from './static-table.ts';
 
-/** What fields are handed to. */
+/** Receives the fields. */
 export interface FieldReceiver {
-  /** A field in the order of the block, as latin1. Nothing was checked about its characters. */
+  /** A field in the order of the block, as latin1. Its characters are not checked. */
   onField(name: string, value: string): void;
-  /** Comes before {@link onField} of a field that must stay out of all tables, also on its way further (section 6.2.3). */
+  /** Precedes {@link onField} of a field that must stay out of all tables, also on later hops (section 6.2.3). */
   onNeverIndexed?(name: string): void;
 }
 
@@ -15,28 +15,28 @@ const failed = -1;
 const maxInteger = 2 ** 31 - 1;
 /** Bytes of an integer behind its prefix: enough for 2^31. */
 const maxContinuations = 5;
-/** RFC 7541 section 4.2: the smallest size in between, and the last. */
+/** RFC 7541 section 4.2: the smallest size in between, and the last one. */
 const maxSizeUpdates = 2;
 
-/** Decodes the field blocks of one connection, all of them and in their order. */
+/** Decodes the field blocks of one connection, which must all come here, in their order. */
 export class HpackDecoder {
   /** Why the last block was refused; '' when it was not. */
   problem = '';
   private readonly table: DynamicTable;
   private readonly maxTableSize: number;
-  /** Where what was read last ends. */
+  /** Where the last item read ends. */
   private next = 0;
 
-  /** `maxTableSize`: what this side announced as SETTINGS_HEADER_TABLE_SIZE, in bytes. */
+  /** `maxTableSize`: the announced SETTINGS_HEADER_TABLE_SIZE, bytes. */
   constructor(maxTableSize = 4096) {
     this.maxTableSize = maxTableSize;
     this.table = new DynamicTable(maxTableSize);
   }
 
   /**
-   * Hands the fields of `block[start, end)` on. False: a COMPRESSION_ERROR, after which the connection is of no use; some
-   * fields may have been handed on. A literal is never longer than 8/5 of the block; a reference hands out the same
-   * strings again and again, so the receiver bounds the size and the number of fields.
+   * Hands on the fields of `block[start, end)`. False: a COMPRESSION_ERROR, after which the connection is unusable; some
+   * fields may have been handed on. A literal is never longer than 8/5 of the block; references can repeat a string any
+   * number of times, so the receiver bounds the size and the number of fields.
    */
   decode(block: Buffer, start: number, end: number, receiver: FieldReceiver): boolean {
     this.problem = '';
@@ -55,7 +55,7 @@ export class HpackDecoder {
     return pos >= 0;
   }
 
-  /** Hands on the field that an index (RFC 7541 section 2.3.3) stands for; false when there is none. */
+  /** Hands on the field of an index (RFC 7541 section 2.3.3); false if there is none. */
   private handOn(index: number, receiver: FieldReceiver): boolean {
     if (index > staticCount) {
       const { table } = this;
@@ -79,7 +79,7 @@ export class HpackDecoder {
     return false;
   }
 
-  /** Answers the index behind the size updates (RFC 7541 section 6.3), of which there mostly are none. */
+  /** Returns the index behind the size updates (RFC 7541 section 6.3); most blocks have none. */
   private readSizeUpdates(block: Buffer, start: number, end: number): number {
     let pos = start;
     for (let updates = 0; pos < end && ((block[pos] ?? 0) & 0xe0) === 0x20; updates++) {
@@ -93,7 +93,7 @@ export class HpackDecoder {
     return pos;
   }
 
-  /** Reads a literal field (RFC 7541 section 6.2) at `start`; answers the index behind it. */
+  /** Reads a literal field (RFC 7541 section 6.2) at `start`. Returns the index behind it. */
   private readLiteral(block: Buffer, start: number, end: number, receiver: FieldReceiver): number {
     const first = block[start] ?? 0;
     const indexed = first >= 0x40;

@@ -1,20 +1,20 @@
-// HpackEncoder: fields to field blocks (RFC 7541), and which fields the peer is made to remember.
+// HpackEncoder: turns fields into field blocks (RFC 7541), and decides which fields the peer has to remember.
 import { DynamicTable, entryOverhead, slotsFor } from './dynamic-table.ts';
 import { FieldBlock } from './field-block.ts';
 import { findStaticField, findStaticName, nameHash, nameHashes, staticCount } from './static-table.ts';
 
-/** What a peer's table holds until its settings say otherwise (RFC 9113 section 6.5.2). */
+/** The size of a peer's table until its settings say otherwise (RFC 9113 section 6.5.2). */
 const initialTableSize = 4096;
 
-/** What goes before an index: the forms of a field (RFC 7541 section 6). */
+/** The bits before an index: the forms of a field (RFC 7541 section 6). */
 const form = { indexed: 0x80, remembered: 0x40, sizeUpdate: 0x20, never: 0x10, plain: 0 } as const;
 
-/** Of a literal, by its form: the bits of its index. */
+/** The bits of a literal's index, by its form. */
 const remembered = 0x3f;
 const forgotten = 0x0f;
 
 /**
- * Names whose values would find no second use, or would push out what does: they belong to one resource or response.
+ * Names whose values would not be used again, or would push out others that are: they belong to one resource or response.
  */
 const passing = [
   'age',
@@ -34,38 +34,38 @@ const passing = [
 ];
 
 /**
- * Names of secrets (RFC 7541 section 7.1.3). Those of many clients share the table of a connection to an upstream, so that
- * they are worth nothing there, and what is remembered can be guessed at.
+ * Names of secrets (RFC 7541 section 7.1.3). Many clients share the table of a connection to an upstream, so that their
+ * secrets are rarely used again there, and remembered ones could be guessed.
  */
 const secret = ['authorization', 'cookie', 'proxy-authorization'];
 
 const isPassing = 1;
 const isSecret = 2;
 const isPath = 3;
-/** Passing, but the same for all responses of a second. */
+/** Short-lived, but the same for all responses of a second. */
 const isDate = 4;
-/** By the first static index of a name: how it is treated. */
+/** How a name is treated, by its first static index. */
 const treatment = new Uint8Array(staticCount + 1);
 for (const name of passing) treatment[findStaticName(name, nameHash(name))] = isPassing;
 for (const name of secret) treatment[findStaticName(name, nameHash(name))] = isSecret;
 treatment[findStaticName(':path', nameHash(':path'))] = isPath;
 treatment[findStaticName('date', nameHash('date'))] = isDate;
 
-/** Chains of entries; a power of two. */
+/** The number of chains of entries; a power of two. */
 const chains = 64;
 
-/** After so many entries without a use, a name's values are taken for ones that never come again, … */
+/** After this many entries without a use, a name's values are assumed never to come again, … */
 const patience = 4;
-/** … and only one in so many is tried still. */
+/** … and only one in this many is still tried. */
 const trialEvery = 16;
 
-/** All encoders write to one block, one after another: a connection without traffic holds none. */
+/** The block that all encoders write to, one after another: a connection without traffic holds none. */
 const block = new FieldBlock();
 let writer: HpackEncoder | undefined;
 
 /**
- * Encodes the field blocks of one connection, all of them and in the order in which they are sent. A block that was begun
- * has to be sent, as the peer's table would differ otherwise.
+ * Encodes the field blocks of one connection: all of them, in the order in which they are sent. A block that was begun must
+ * be sent, as the peer's table would differ otherwise.
  */
 export class HpackEncoder {
   private readonly table: DynamicTable;
@@ -76,13 +76,13 @@ export class HpackEncoder {
    */
   private readonly chained: Uint32Array;
   private readonly mask: number;
-  /** By the hash of a name: entries in a row that found no use yet. */
+  /** Entries in a row that found no use yet, by the hash of their name. */
   private readonly unused = new Uint8Array(nameHashes);
-  /** The table size to be announced, and the smallest one since the last block. */
+  /** The table size to announce, and the smallest one since the last block. */
   private nextSize: number;
   private smallestSize: number;
 
-  /** `maxTableSize`: the most that is used of what the peer allows, in bytes. */
+  /** `maxTableSize`: the most bytes that are used of the size that the peer allows. */
   constructor(maxTableSize = 4096) {
     this.limit = maxTableSize;
     this.table = new DynamicTable(maxTableSize);
@@ -95,7 +95,7 @@ export class HpackEncoder {
   }
 
   /**
-   * Takes the peer's SETTINGS_HEADER_TABLE_SIZE. What RFC 7541 section 4.2 has to be said of it, the next block says.
+   * Takes the peer's SETTINGS_HEADER_TABLE_SIZE. The next block begins with the size updates of RFC 7541 section 4.2.
    */
   setMaxTableSize(size: number): void {
     this.nextSize = Math.min(size, this.limit);
@@ -113,8 +113,8 @@ export class HpackEncoder {
   }
 
   /**
-   * Adds a field, its name in lower case. Throws a TypeError beyond latin1 and a RangeError for a block over 4 MiB, after
-   * which the connection is of no use; heads that are within the limits of Weldr come to neither.
+   * Adds a field, its name in lower case. Throws a TypeError beyond latin1, and a RangeError for a block over 4 MiB, after
+   * which the connection is unusable; heads within the limits of Weldr cause neither.
    */
   field(name: string, value: string): void {
     const hash = nameHash(name);
@@ -134,13 +134,13 @@ export class HpackEncoder {
     } else this.entry(hash, index, name, value);
   }
 
-  /** Adds a field that no one on the way may remember (RFC 7541 section 6.2.3), its name in lower case. */
+  /** Adds a field that no hop may remember (RFC 7541 section 6.2.3), its name in lower case. */
   neverIndexed(name: string, value: string): void {
     this.literal(form.never, forgotten, findStaticName(name, nameHash(name)), name, value);
   }
 
   /**
-   * The block; valid until any encoder begins the next one. Throws an Error when that has happened already.
+   * Returns the block; valid until any encoder begins the next one. Throws an Error if that has happened already.
    */
   end(): Buffer {
     if (writer !== this) throw new Error('another field block was begun before this one was ended');
@@ -148,13 +148,13 @@ export class HpackEncoder {
     return block.take();
   }
 
-  /** Adds a field by the entry that it has, or with one from now on, where that is worth it. */
+  /** Adds a field by its entry, or with a new one if that is worth it. */
   private entry(hash: number, index: number, name: string, value: string): void {
     const { chained, mask, table } = this;
     const chain = hash & (chains - 1);
     let named = index;
     for (let entry = chained[chain] ?? 0; ; entry = chained[chains + (entry & mask)] ?? 0) {
-      // An entry that was evicted since is further away than the oldest.
+      // An evicted entry is further away than the oldest one.
       const distance = (table.added - entry) >>> 0;
       if (distance >= table.count) break;
       if (table.name(distance) !== name) continue;

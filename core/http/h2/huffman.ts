@@ -1,8 +1,8 @@
-// Huffman: the code of HPACK's strings (RFC 7541 section 5.2 and appendix B), by tables.
+// Huffman: the code of HPACK's strings (RFC 7541 section 5.2 and appendix B), in tables.
 
 /**
- * The octets by the bits of their codes, in the order of the codes. The code is canonical, so this is all of it; the
- * last of 30 bits is EOS.
+ * The octets by the length of their codes, in the order of the codes. The code is canonical, so this defines all of it;
+ * the last one of 30 bits is EOS.
  */
 const octetsByBits: readonly (readonly [bits: number, octets: readonly number[]])[] = [
   [5, [48, 49, 50, 97, 99, 101, 105, 111, 115, 116]],
@@ -75,7 +75,7 @@ function assignCodes(): void {
   }
 }
 
-/** The tree of the code, two numbers a node: the node under 0 and 1, or `-1 - octet`. Node 0 is the root. */
+/** The tree of the code, two numbers per node: the nodes under 0 and 1, or `-1 - octet`. Node 0 is the root. */
 const tree = new Int16Array(2 * 256);
 
 function growTree(): void {
@@ -106,11 +106,11 @@ assignCodes();
 growTree();
 markEnds();
 
-/** Is the input wrong at this step? */
+/** Marks a step at which the input is wrong. */
 const failing = 1 << 18;
 /**
- * By state, which is a node of the tree, and input byte: octets (16 bits), their count (2), next state (8). Each is made
- * when it is needed first, as all of them take as long as the rest of a start; until then it is 0, which none is.
+ * By state, which is a node of the tree, and input byte: octets (16 bits), their count (2), next state (8). Each is made at
+ * its first use, as making all takes as long as the rest of a start; until then it is 0, which no step is.
  */
 const transitions = new Uint32Array(256 * 256);
 
@@ -132,13 +132,13 @@ function makeTransition(at: number): number {
   return made;
 }
 
-/** Bytes of the buffer that is kept; a longer string gets one of its own. */
+/** The size of the buffer that is kept, bytes; a longer string gets a separate one. */
 const keptBytes = 16 * 1024;
 const kept = Buffer.allocUnsafeSlow(keptBytes);
 
 /**
- * The string (latin1) that `block[start, end)` is the code of; undefined where it is not one: EOS in it, padding of
- * more than 7 bits or of other bits than ones.
+ * Decodes `block[start, end)` to a latin1 string; undefined if it is malformed: with EOS in it, or padding of more than 7
+ * bits or of other bits than ones.
  */
 export function decodeHuffman(block: Buffer, start: number, end: number): string | undefined {
   // No byte ends more than two codes.
@@ -158,7 +158,7 @@ export function decodeHuffman(block: Buffer, start: number, end: number): string
   return mayEnd[state] === 1 ? octets.toString('latin1', 0, length) : undefined;
 }
 
-/** Bytes of the code of `text`; -1 where it has characters beyond latin1. */
+/** Returns the length of the code of `text`, bytes; -1 if it has characters beyond latin1. */
 export function huffmanLength(text: string): number {
   let bits = 7;
   let characters = 0;
@@ -170,7 +170,7 @@ export function huffmanLength(text: string): number {
   return characters > 0xff ? -1 : bits >>> 3;
 }
 
-/** Writes the code of `text` (latin1) to `into[at…]`, {@link huffmanLength} bytes; answers the index behind it. */
+/** Writes the code of `text` (latin1) to `into[at…]`, {@link huffmanLength} bytes. Returns the index behind it. */
 export function encodeHuffman(text: string, into: Buffer, at: number): number {
   let pos = at;
   // The last `waiting` bits of `bits` are not written yet; after each character fewer than 8.
@@ -181,7 +181,7 @@ export function encodeHuffman(text: string, into: Buffer, at: number): number {
     let length = codeBits[octet] ?? 0;
     const code = codes[octet] ?? 0;
     if (length > 24) {
-      // With what waits it would be more than 32 bits: its first part goes ahead.
+      // With the waiting bits it would be more than 32 bits: its first part goes ahead.
       length -= 8;
       bits = (bits << 8) | (code >>> length);
       into[pos++] = bits >>> waiting;

@@ -9,10 +9,10 @@ import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { InboundRequest } from '../exchange/streams.ts';
 import type { FieldReceiver } from './hpack-decoder.ts';
 
-/** What becomes of a block: a request, a refusal that can be answered, or a stream that is reset. */
+/** The outcome of a block: a request, a refusal with a response, or a stream that is reset. */
 export type BlockOutcome = 'request' | 'refused' | 'malformed';
 
-/** They say something of a connection, which no message of HTTP/2 does (RFC 9113 section 8.2.2). */
+/** Fields about a connection, which HTTP/2 messages must not have (RFC 9113 section 8.2.2). */
 export const connectionFields: ReadonlySet<string> = new Set([
   'connection',
   'proxy-connection',
@@ -25,14 +25,14 @@ const maxMethod = 32;
 /** Few enough digits for a content-length to be exact. */
 export const lengthDigits = /^\d{1,15}$/;
 
-/** Reads one block at a time; its fields hold what the last complete one said. */
+/** Reads one block at a time; its fields hold the last complete one. */
 export class RequestBlock implements FieldReceiver, InboundRequest {
   method = '';
   target = '';
   host = '';
   length = 0;
   expectContinue = false;
-  /** Known of a refused one, too. */
+  /** Also known of a refused request. */
   isGrpc = false;
   readonly version = '2.0';
   readonly form = 'payload';
@@ -95,7 +95,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
   }
 
   onField(name: string, value: string): void {
-    // What follows is decoded for the table, and for the terms of the refusal.
+    // The rest is decoded for the table, and to see whether the refusal has to be a gRPC one.
     if (this.isTooLarge || this.isMalformed) {
       if (name === 'content-type') this.isGrpc = isGrpcType(value);
       return;
@@ -108,8 +108,8 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
     this.isTooLarge = this.bytes > this.limits.headers;
     if (this.isTooLarge) this.hasRegular = true;
     else if (!isFieldName(name))
-      this.spoil(`a field name that HTTP/2 has not: ${JSON.stringify(name.slice(0, 40))}`);
-    else if (!isFieldValue(value)) this.spoil(`a character in ${name} that no field value has`);
+      this.spoil(`a field name that HTTP/2 does not allow: ${JSON.stringify(name.slice(0, 40))}`);
+    else if (!isFieldValue(value)) this.spoil(`a character in ${name} that no field value may have`);
     else if (connectionFields.has(name)) this.spoil(`${name}, which is of a connection`);
     else this.regular(name, value);
   }
@@ -137,7 +137,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
       if (this.ownHost !== undefined) this.spoil('host comes twice');
       this.ownHost = value;
     } else if (name === 'cookie') {
-      // RFC 9113 section 8.2.3: clients may send its crumbs apart.
+      // RFC 9113 section 8.2.3: clients may split the field.
       this.cookie = this.cookie === '' ? value : `${this.cookie}; ${value}`;
     } else {
       if (name === 'content-type') this.isGrpc = isGrpcType(value);
@@ -165,7 +165,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
   private interpretTarget(): boolean {
     const { verb, path, scheme, authority, ownHost } = this;
     if (verb === undefined || !isToken(verb) || verb.length > maxMethod)
-      return this.fail('no :method, or one that is none');
+      return this.fail('no :method, or a malformed one');
     this.method = verb;
     const host = authority ?? ownHost ?? '';
     this.host = host.replace(/:$/, '');
@@ -177,7 +177,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
     }
     if (scheme !== 'http' && scheme !== 'https') return this.fail('no :scheme, or one that is not served');
     if (!isAuthority(host)) return this.fail('no :authority, or an invalid one');
-    // What two readers could take for different hosts is nobody's.
+    // Two readers could take them for different hosts.
     if (
       authority !== undefined &&
       ownHost !== undefined &&
@@ -229,7 +229,7 @@ export class RequestBlock implements FieldReceiver, InboundRequest {
   }
 }
 
-/** A token in small letters (RFC 9113 section 8.2.1). */
+/** A token in lower case (RFC 9113 section 8.2.1). */
 export function isFieldName(name: string): boolean {
   for (let i = 0; i < name.length; i++) {
     const c = name.charCodeAt(i);
@@ -243,7 +243,7 @@ function isToken(text: string): boolean {
   return text.length > 0;
 }
 
-/** No line ends, no NUL, no blanks at its ends (RFC 9113 section 8.2.1), nor what HTTP/1.1 does not have. */
+/** Has the value no line ends, NUL or outer blanks (RFC 9113 section 8.2.1), and nothing that HTTP/1.1 forbids? */
 export function isFieldValue(value: string): boolean {
   for (let i = 0; i < value.length; i++) if (valueChar[value.charCodeAt(i)] !== 1) return false;
   return value === '' || !(isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1)));

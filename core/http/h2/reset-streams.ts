@@ -1,9 +1,9 @@
-// ResetStreams: streams that were reset here of late, and on which more may come, as the peer did not know it yet.
+// ResetStreams: streams that Weldr has reset recently: more may come on them, from before the peer knew.
 
-/** How many streams are remembered that were reset here. */
+/** How many reset streams are remembered. */
 const maxResets = 256;
 
-/** Their numbers. Older ones are forgotten, and any of them may have been reset. */
+/** Their numbers. Older ones are forgotten: any of those may have been reset. */
 export class ResetStreams {
   private readonly ids = new Set<number>();
   /** All up to this one may have been reset. */

@@ -8,7 +8,7 @@ import { connectionFields, isFieldName, isFieldValue, lengthDigits } from './req
 
 const statusDigits = /^[1-5]\d\d$/;
 
-/** Reads one block at a time; its fields hold what the last complete one said. */
+/** Reads one block at a time; its fields hold the last complete one. */
 export class ResponseBlock implements FieldReceiver, InboundResponse {
   status = 0;
   length = 0;
@@ -47,21 +47,21 @@ export class ResponseBlock implements FieldReceiver, InboundResponse {
   }
 
   onField(name: string, value: string): void {
-    // What follows is decoded for the table alone.
+    // The rest is decoded only for the table.
     if (this.detail !== '') return;
     if (name.charCodeAt(0) === 0x3a) {
       const isStatus = name === ':status' && this.givenStatus === undefined && !this.hasRegular;
       if (isStatus) this.givenStatus = value;
-      else this.detail = `${name.slice(0, 40)}, which is not there, comes twice or behind other fields`;
+      else this.detail = `${name.slice(0, 40)}, which is unknown, comes twice, or follows other fields`;
       return;
     }
     this.hasRegular = true;
     this.bytes += name.length + value.length + 4;
     if (this.bytes > this.limits.headers) this.detail = 'a head over the limit';
     else if (!isFieldName(name))
-      this.detail = `a field name that HTTP/2 has not: ${JSON.stringify(name.slice(0, 40))}`;
+      this.detail = `a field name that HTTP/2 does not allow: ${JSON.stringify(name.slice(0, 40))}`;
     else if (!isFieldValue(value))
-      this.detail = `a character in ${name.slice(0, 40)} that no field value has`;
+      this.detail = `a character in ${name.slice(0, 40)} that no field value may have`;
     else if (connectionFields.has(name)) this.detail = `${name}, which is of a connection`;
     else if (!this.fields.take(name, value)) {
       this.detail = this.fields.outcome === malformed ? this.fields.problem : 'a head over the limit';
@@ -72,14 +72,15 @@ export class ResponseBlock implements FieldReceiver, InboundResponse {
     if (this.detail === '') this.headers.keepFromTables(name);
   }
 
-  /** Judges the block as a whole, which answers a request of this method; `ends`: no body follows. False: malformed. */
+  /** Judges the whole block as a response to a request of this method; `ends`: whether a body follows. False: malformed. */
   end(method: string, ends: 'with the block' | 'later'): boolean {
     if (this.detail !== '') return false;
     const { givenStatus = '', fields } = this;
-    if (!statusDigits.test(givenStatus)) return this.fail('no :status, or one that is none');
+    if (!statusDigits.test(givenStatus)) return this.fail('no :status, or a malformed one');
     this.status = Number(givenStatus);
-    if (this.status === 101) return this.fail('a 101, which HTTP/2 has not');
-    if (this.status < 200 && ends === 'with the block') return this.fail('an interim response at its end');
+    if (this.status === 101) return this.fail('a 101, which HTTP/2 does not have');
+    if (this.status < 200 && ends === 'with the block')
+      return this.fail('an interim response that ends the stream');
     const { contentLength } = fields;
     if (contentLength !== undefined && !lengthDigits.test(contentLength))
       return this.fail('a malformed content-length');

@@ -1,11 +1,11 @@
 // The ranges of settings (RFC 9113 section 6.5.2), which are checked as they arrive.
 import { defaultMaxFrameSize, errorCode, largestFrameSize, largestWindow, settingId } from './frames.ts';
 
-/** The error code that a setting's value asks for; `noError` for one in range, and for settings that nobody knows. */
+/** Returns the error code for a setting's value; `noError` for one in range, and for unknown settings. */
 export function settingError(id: number, value: number, sender: 'client' | 'server'): number {
   switch (id) {
     case settingId.enablePush:
-      // A server pushes, and cannot be allowed to.
+      // Only servers push, so they cannot be allowed to.
       return value <= (sender === 'client' ? 1 : 0) ? errorCode.noError : errorCode.protocolError;
     case settingId.enableConnectProtocol:
     case settingId.noRfc7540Priorities:
@@ -23,7 +23,7 @@ export function settingError(id: number, value: number, sender: 'client' | 'serv
 
 const known: ReadonlySet<number> = new Set(Object.values(settingId));
 
-/** Is it a setting that this side knows? All others have to be ignored. */
+/** Is it a known setting? All others have to be ignored. */
 export function isKnownSetting(id: number): boolean {
   return known.has(id);
 }

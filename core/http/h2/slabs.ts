@@ -1,25 +1,25 @@
-// Slabs: memory for what is written. Batches of many connections lie in one, one behind the other, and it is used again
-// when they have left: a batch costs no allocation, and a connection without traffic no memory.
+// Slabs: memory for what is written. Batches of many connections lie in one slab, one behind the other, and it is reused
+// once they have left: a batch costs no allocation, and a connection without traffic no memory.
 
-/** A piece of memory; what is before `used` belongs to batches, and is not written again before they have left. */
+/** A piece of memory; the bytes before `used` belong to batches, and do not change before these have left. */
 export interface Slab {
   readonly bytes: Buffer;
   used: number;
-  /** Batches in it that were taken and have not left. */
+  /** How many batches in it were taken and have not left. */
   batches: number;
-  /** Who may write to it: a writer; the next one that asks; nobody, until its batches have left. */
+  /** What may write to it: its writer; the next writer that needs one; nothing, until its batches have left. */
   state: 'writer' | 'spare' | 'full';
 }
 
-/** What one read of a body brings leaves as one piece, with the headers of its frames. */
+/** Enough for what one read of a body brings, with the headers of its frames. */
 const slabBytes = 128 * 1024;
-/** A slab with less room than this waits until the batches in it have left. */
+/** A slab with less room than this is not used until its batches have left. */
 const leastRoom = 512;
 const maxSpare = 16;
 
 const spare: Slab[] = [];
 
-/** A slab with room, for one batch at a time. */
+/** Returns a slab with room, for one batch at a time. */
 export function takeSlab(): Slab {
   const slab = spare.pop();
   if (slab === undefined) {
@@ -29,14 +29,14 @@ export function takeSlab(): Slab {
   return slab;
 }
 
-/** Takes a slab back behind whose `used` nothing is written. */
+/** Takes back a slab that its writer is done with. */
 export function giveBackSlab(slab: Slab): void {
   if (slab.batches === 0) slab.used = 0;
   slab.state = 'full';
   if (slab.bytes.length - slab.used >= leastRoom) keep(slab);
 }
 
-/** A batch in it has left. */
+/** A batch in the slab has left. */
 export function releaseSlab(slab: Slab): void {
   slab.batches--;
   if (slab.batches > 0 || slab.state === 'writer') return;

@@ -73,17 +73,17 @@ export const staticNames: readonly string[] = ['', ...entries.map(([name]) => na
 /** Values by index, '' for those without. */
 export const staticValues: readonly string[] = ['', ...entries.map(([, value]) => value)];
 
-/** How many hashes there are. */
+/** The number of hashes. */
 export const nameHashes = 256;
 
-/** A hash of a name that costs the same for every length; others may share it. */
+/** Returns a hash of a name, at the same cost for every length; other names may share it. */
 export function nameHash(name: string): number {
   const { length } = name;
   const middle = name.charCodeAt(length >>> 1);
   return (length * 7 + name.charCodeAt(0) * 31 + middle * 5 + name.charCodeAt(length - 1) * 11) & 0xff;
 }
 
-/** By hash, and from there on to the next free place: the first index of a name. */
+/** The first index of a name, by its hash, or in one of the places that follow up to the next free one. */
 const indexes = new Uint8Array(nameHashes);
 
 for (let index = 1; index <= staticCount; index++) {
@@ -94,7 +94,7 @@ for (let index = 1; index <= staticCount; index++) {
   indexes[place] = index;
 }
 
-/** The first index of a name whose {@link nameHash} is given; 0 for none. */
+/** Returns the first index of a name with this {@link nameHash}; 0 for none. */
 export function findStaticName(name: string, hash: number): number {
   for (let place = hash; ; place = (place + 1) % nameHashes) {
     const index = indexes[place] ?? 0;
@@ -102,7 +102,7 @@ export function findStaticName(name: string, hash: number): number {
   }
 }
 
-/** The index of a name with this value, where `first` is the first index of the name; 0 for none. */
+/** Returns the index of a name with this value; `first`: the first index of the name. 0 for none. */
 export function findStaticField(first: number, name: string, value: string): number {
   if (value === '') return 0;
   for (let index = first; ; index++) {

@@ -1,4 +1,4 @@
-// H2Stream and its home: what a connection of HTTP/2 asks of its streams, and what these ask of their connection.
+// H2Stream and its home: what an HTTP/2 connection asks of its streams, and what these ask of their connection.
 import type { HeaderList } from '../../request/headers.ts';
 import type { Peer } from '../exchange/streams.ts';
 import type { ConnectionHome } from '../upstream/connection-cache.ts';

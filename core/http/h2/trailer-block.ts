@@ -1,4 +1,4 @@
-// TrailerBlock: the field section behind a body (RFC 9113 section 8.1): plain fields, and none that comes too late.
+// TrailerBlock: the field section behind a body (RFC 9113 section 8.1): plain fields, without those that must be in a head.
 import { HeaderList } from '../../request/headers.ts';
 import { comesTooLate } from '../exchange/trailers.ts';
 import type { FieldReceiver } from './hpack-decoder.ts';
@@ -32,7 +32,7 @@ export class TrailerBlock implements FieldReceiver {
     if (this.problem === '') this.list.keepFromTables(name);
   }
 
-  /** What came; undefined: no trailers. */
+  /** Returns the trailers; undefined: there are none. */
   take(): HeaderList | undefined {
     return this.list.length === 0 ? undefined : this.list;
   }

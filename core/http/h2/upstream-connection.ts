@@ -13,9 +13,9 @@ import type { H2UpstreamStreamHome } from './stream.ts';
 import type { TrailerBlock } from './trailer-block.ts';
 import { H2UpstreamStream } from './upstream-stream.ts';
 
-/** Streams on one connection, whatever an upstream allows. */
+/** The most streams on one connection, even if an upstream allows more. */
 const maxStreams = 256;
-/** How long an upstream may take to answer a PING, ms, and to let go of a connection that ends. */
+/** How long an upstream may take to acknowledge a PING, and to close a connection that ends, ms. */
 const probeTime = 2_000;
 const lingerTime = 2_000;
 
@@ -45,7 +45,7 @@ export class H2UpstreamConnection
   readonly scheme: 'http' | 'https';
   readonly openedAt: number;
   readonly client = undefined;
-  // Uploads share it with other requests.
+  // Uploads share the connection with other requests.
   readonly uploads = false;
   streams = 0;
   idleUntil = 0;
@@ -53,23 +53,23 @@ export class H2UpstreamConnection
   /** How often something was read. */
   reads = 0;
   private readonly blocks: ResponseReaders;
-  /** Streams that the upstream allows; did it say so? Its first SETTINGS may leave it out, and then allows any number. */
+  /** How many streams the upstream allows, and whether it said so: SETTINGS without a limit allow any number. */
   private allowed: number;
   private isLimited = false;
   private hasSettings = false;
   private maxHeaderList = Number.POSITIVE_INFINITY;
   private nextStream = 1;
-  /** Has a response come on it? */
+  /** Has a complete response come on it? */
   private hasServed = false;
-  /** The upstream begins no more streams; `goodbye`: what it said. */
+  /** The upstream takes no more streams; `goodbye`: the error that it gave. */
   private goingAway = false;
   private goodbye = '';
   /** A PING was sent, and nothing has come since: it may be dead. */
   private probing = false;
-  /** Heads that this read brought. */
+  /** Streams whose heads this read brought. */
   private readonly headed: H2UpstreamStream[] = [];
 
-  /** `pending`: the connection that stands and has found its protocol. */
+  /** `pending`: the open connection, which has agreed on this protocol. */
   constructor(home: ConnectionHome, pending: PendingConnection, blocks: ResponseReaders) {
     super(pending.socket, home.deadlines, role);
     this.home = home;
@@ -117,7 +117,7 @@ export class H2UpstreamConnection
     this.finish(errorCode.noError, '');
   }
 
-  /** One that has room keeps nobody waiting. */
+  /** A connection that has room keeps no request waiting. */
   get lags(): boolean {
     return this.capacity === 0 && this.lagging !== undefined;
   }
@@ -148,7 +148,7 @@ export class H2UpstreamConnection
     ending: Ending,
   ): void {
     stream.id = this.nextStream;
-    // What the upstream lets it send may have changed since it was made.
+    // The upstream may have changed the initial window since the stream was made.
     stream.window = this.peerStreamWindow;
     this.nextStream += 2;
     this.lastStream = stream.id;
@@ -156,7 +156,7 @@ export class H2UpstreamConnection
     this.sendHead(stream.id, fields, neverIndexed, ending);
   }
 
-  /** Sends as much of the bytes as the windows and the connection take now; they have to stay as they are. */
+  /** Sends as many of the bytes as the windows and the connection take now; they must not change until they have left. */
   sendData(stream: H2UpstreamStream, buffer: Buffer, start: number, end: number, isLast: boolean): number {
     const size = this.takeWindow(stream, end - start);
     if (size === 0) return 0;
@@ -166,7 +166,7 @@ export class H2UpstreamConnection
     return size;
   }
 
-  /** A response has come whole. */
+  /** A response has come completely. */
   completed(): void {
     this.hasServed = true;
     this.budget.earn();
@@ -181,13 +181,13 @@ export class H2UpstreamConnection
     else if (!this.goingAway) this.home.putBack(this, undefined);
   }
 
-  /** Clients give requests up, and the upstream is not to blame for the answers that come all the same. */
+  /** Earns for the reset: the upstream is not to blame for frames of a request that its client has cancelled. */
   override reset(stream: H2UpstreamStream, code: number): void {
     super.reset(stream, code);
     this.budget.earnByCancel();
   }
 
-  /** A stream has waited in vain: gives no others to this connection before it has shown that it lives. */
+  /** A stream has waited in vain: the connection takes no others before it has shown that it lives. */
   probe(): void {
     if (this.over || this.probing) return;
     this.probing = true;
@@ -224,7 +224,7 @@ export class H2UpstreamConnection
       stream.onHead(response, ends);
       if (stream.headSeen && !ends) this.headed.push(stream);
     } else if (this.isIdle(id)) {
-      this.onConnectionError(errorCode.protocolError, 'a response that nobody asked for');
+      this.onConnectionError(errorCode.protocolError, 'a response to no request');
     } else if (this.resets.has(id)) this.spend(frameCost.control);
     else this.onConnectionError(errorCode.streamClosed, 'a field section on a stream that is over');
   }
@@ -269,7 +269,7 @@ export class H2UpstreamConnection
     super.onSettingsEnd();
     if (!this.hasSettings && !this.isLimited) this.allow(maxStreams);
     this.hasSettings = true;
-    // There may be room for more than before.
+    // There may be more room than before.
     if (!this.over) this.home.putBack(this, undefined);
   }
 
@@ -285,7 +285,7 @@ export class H2UpstreamConnection
     if (code !== errorCode.noError) {
       this.goodbye = `${errorName(code)}${debug === '' ? '' : ` (${JSON.stringify(debug)})`}`;
     }
-    const why = `${id} ended the connection before it took the request up`;
+    const why = `${id} ended the connection before it processed the request`;
     for (const stream of [...this.openStreams.values()]) {
       if (stream.id > lastStreamId) stream.onRefused(this.goodbye === '' ? why : `${why}: ${this.goodbye}`);
     }
@@ -319,7 +319,7 @@ export class H2UpstreamConnection
   onConnected(): void {}
 
   onWriteError(): boolean {
-    // Responses, and why it closed, may have come before.
+    // Responses, and the reason for the close, may have come before.
     return this.streams > 0;
   }
 
@@ -341,7 +341,7 @@ export class H2UpstreamConnection
     for (const stream of streams) stream.onConnectionClosed(why, error);
   }
 
-  /** Says goodbye and closes. */
+  /** Sends GOAWAY and closes. */
   private finish(code: number, reason: string): void {
     if (this.over) return;
     this.writer.goAway(0, code, reason);
@@ -351,7 +351,7 @@ export class H2UpstreamConnection
     this.home.forget(this);
     this.deadline = this.deadlines.in(lingerTime);
     this.socket.once('close', () => this.deadlines.remove(this));
-    // One that is at fault has a moment to read why: bytes of its that meet a closed socket would take that away.
+    // An upstream at fault has a moment to read why: bytes from it that meet a closed socket would destroy that.
     if (code === errorCode.noError) this.socket.end(() => this.socket.destroy());
     else this.socket.end();
   }

@@ -21,7 +21,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   deadline = 0;
   deadlineSlot = -1;
   readonly takes = 'payload';
-  /** Its connection takes streams only when it stands. */
+  /** Its connection takes streams only once it is open. */
   readonly connected = true;
   readonly reused: boolean;
   /** 0: nothing was sent on it. */
@@ -36,7 +36,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   private receiver: ResponseReceiver | undefined = undefined;
   private timeouts: UpstreamTimeouts;
   private closed = false;
-  /** What had been read of the connection when the request was sent. */
+  /** How often the connection had been read when the request was sent. */
   private readsBefore = 0;
   // of the request
   private method = 'GET';
@@ -48,19 +48,19 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
   private clientDone = false;
   /** How fast the body comes; undefined: there is none to wait for. */
   private pace: UploadPace | undefined = undefined;
-  /** The next bytes have to come from the client: the upstream's time does not run. */
+  /** Do the next bytes have to come from the client? Then the upstream's time does not run. */
   private awaitsClient = false;
   // of the response
   private interims = 0;
-  /** Bytes that the body has; below 0: it is not known. */
+  /** The length of the body, bytes; below 0: unknown. */
   private length = -1;
   private received = 0;
   private holding = false;
-  /** What came while it was held: never more than the window of a stream. */
+  /** Bytes that came while it was held: never more than the window of a stream. */
   private readonly queue: Buffer[] = [];
   private responseTrailers: HeaderList | undefined = undefined;
 
-  /** `window`: what it may send at first; `allowed`: what the upstream may. */
+  /** `window`: how many bytes it may send at first; `allowed`: how many the upstream may. */
   constructor(
     connection: H2UpstreamStreamHome<H2UpstreamStream>,
     reused: boolean,
@@ -107,7 +107,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     this.write(Buffer.from(body, 'latin1'));
   }
 
-  /** Nobody is called back from within {@link send}. */
+  /** Fails in the next turn: {@link send} must not call its receiver back. */
   private failLater(error: WeldrError): void {
     this.endSent = true;
     process.nextTick(() => {
@@ -136,14 +136,14 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     return flows;
   }
 
-  /** Does it only wait for a client that sends its body slowly? */
+  /** Does it do nothing but wait for a client that sends its body slowly? */
   get lags(): boolean {
     const { pace, connection } = this;
     if (pace === undefined || this.ending || this.waits || connection.blocked) return false;
     return pace.isSlow(connection.home.deadlines.now);
   }
 
-  /** Ends for others that wait. */
+  /** Ends in favour of requests that wait. */
   giveWay(): void {
     const { connection } = this;
     connection.reset(this, errorCode.cancel);
@@ -196,7 +196,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
 
   // --- the response --------------------------------------------------------------------------------------------
 
-  /** A block that is a head. */
+  /** Takes a field block that is a head. */
   onHead(response: ResponseBlock, ends: boolean): void {
     const { connection, receiver } = this;
     if (!response.end(this.method, ends ? 'with the block' : 'later')) {
@@ -226,7 +226,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     // The upstream is at work, or lets the client go on.
     if (response.status === 100) this.awaitsClient = !this.clientDone;
     this.startTime();
-    // A client that is behind already does without it: nothing may pile up for it.
+    // A client that is behind does not get it: nothing may pile up for it.
     if (!this.holding) receiver.onInterim(response);
   }
 
@@ -289,7 +289,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     return this.holding || this.closed;
   }
 
-  /** The response is whole. A request that is not is given up: nothing waits for the rest of it. */
+  /** The response is complete. A request that is not is cancelled: nothing waits for the rest of it. */
   private complete(): void {
     const { receiver, responseTrailers } = this;
     if (!this.endSent) this.connection.reset(this, errorCode.cancel);
@@ -306,10 +306,10 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     this.end();
   }
 
-  /** The upstream gives the stream up. */
+  /** The upstream has reset the stream. */
   onReset(code: number): void {
     if (this.halfClosed) {
-      // It has answered already, and wants no more of the request (RFC 9113 section 8.1).
+      // It has responded, and needs no more of the request (RFC 9113 section 8.1).
       this.endSent = true;
       this.pending = noBytes;
       return;
@@ -323,14 +323,14 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     } else this.fail(new WeldrError('UPSTREAM_RESET', why));
   }
 
-  /** The upstream ends its connection, and has done nothing of this request. */
+  /** The upstream ends its connection, and has not processed this request. */
   onRefused(why: string): void {
     this.fail(new WeldrError('STREAM_REFUSED', why));
   }
 
-  /** The connection is gone; `why`: what is known of that. */
+  /** The connection is closed; `why`: what is known of the cause. */
   onConnectionClosed(why: string, cause: Error | undefined): void {
-    // What is held is whole: it goes on to the client as it takes it.
+    // The held response is complete: the client still gets it, at its own pace.
     if (this.halfClosed) return;
     const { reads, home } = this.connection;
     const isStale = this.reused && reads === this.readsBefore;
@@ -341,7 +341,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
     } else this.fail(new WeldrError('UPSTREAM_RESET', `${why} without a response`, { cause }));
   }
 
-  /** What the upstream sent is not what a response is. */
+  /** The upstream sent something malformed. */
   onMalformed(reason: string): void {
     const told = `${this.connection.home.upstream.id} sent ${reason}`;
     this.fail(new WeldrError(this.headSeen ? 'BODY_CUT' : 'BAD_RESPONSE', told));
@@ -366,7 +366,7 @@ export class H2UpstreamStream implements UpstreamStream, H2Stream, Waiting {
 
   // --- waits ---------------------------------------------------------------------------------------------------
 
-  /** Gives the upstream its time for what it has to do next; none runs while the client has to go on. */
+  /** Starts the time for the upstream's next step; none runs while the next bytes have to come from the client. */
   private startTime(): void {
     if (this.closed || this.holding || this.halfClosed) return;
     const { body, response } = this.timeouts;
