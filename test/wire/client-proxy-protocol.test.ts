@@ -213,7 +213,7 @@ test('a peer that is not trusted is refused, whatever it says', () =>
 const refused: [name: string, bytes: string | Buffer, reason: RegExp][] = [
   ['no header', get, /there is no PROXY header/],
   ['a malformed one', 'PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n', /a malformed PROXY line/],
-  ['one that is too long', headerV2({}, Buffer.alloc(5000)), /4112 at most/],
+  ['one that is too long', headerV2({}, Buffer.alloc(5000)), /at most 4112/],
 ];
 for (const [name, bytes, reason] of refused) {
   test(`a connection of a trusted peer with ${name} is refused`, () =>

@@ -38,7 +38,7 @@ export function frameError(
   if (type === frameType.pushPromise) {
     return {
       code: errorCode.protocolError,
-      reason: 'PUSH_PROMISE, which nobody allowed',
+      reason: 'PUSH_PROMISE, which is not allowed',
       ends: 'connection',
     };
   }

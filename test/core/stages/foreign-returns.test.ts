@@ -1,5 +1,5 @@
 // What looks like a value that a stage takes and is none, and what cannot even be looked at: the request fails with
-// plugin and stage, nothing is thrown where nobody catches it, and the next request is served.
+// plugin and stage, nothing is thrown where it is not caught, and the next request is served.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { Upstream } from '../../../core/pool/pool.ts';
@@ -51,7 +51,7 @@ for (const stage of [...asynchronous, ...synchronous]) {
   }
 }
 
-returning('where it may only look harms nothing', async () => {
+returning('in a stage that only looks harms nothing', async () => {
   for (const stage of looking) {
     const victim = await Victim.start(stage, 'tap');
     for (const [name, make] of [...forged, ...opaque]) {
@@ -223,7 +223,7 @@ making('cannot be a reply that could not be sent', () => {
   }
 });
 
-making('is a reply which does not change with what it was made of', () => {
+making('is a reply which does not change with what it was made from', () => {
   class Lying extends Uint8Array {
     override get length(): number {
       return 1_000;
@@ -249,7 +249,7 @@ making('is a reply which does not change with what it was made of', () => {
   assert.throws(() => made.headers.set('X', 'y'), TypeError);
 });
 
-making('cannot be a retry in what is no pool’s name', () => {
+making('cannot be a retry in something other than a pool’s name', () => {
   for (const wrong of [5, {}, null, { toString: fail }]) {
     assert.throws(() => retry({ pool: wrong as unknown as string }), /the name of a pool/);
   }

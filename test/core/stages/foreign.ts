@@ -5,7 +5,7 @@ import { Retry, retry } from '../../../core/request/retry.ts';
 import { Route } from '../../../core/request/route.ts';
 import { upstreamRecord } from '../../../core/testing.ts';
 
-/** Says that somebody looked where nobody can. */
+/** Throws, as for a look at what cannot be looked at. */
 export const fail = (): never => {
   throw new Error('looked at');
 };
@@ -17,7 +17,7 @@ export function hostile(target: object): object {
   return new Proxy(target, handler);
 }
 
-/** A Proxy that nothing can be asked of any more. */
+/** A revoked Proxy. */
 export function revoked(target: object): object {
   const { proxy, revoke } = Proxy.revocable(target, {});
   revoke();

@@ -1,4 +1,4 @@
-// What becomes of a choice that is full, and of servers that a Weldr leaves to others.
+// What happens to a choice that is full, and to servers that a Weldr leaves to others.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import type { Upstream } from '../../../core/pool/pool.ts';
@@ -54,7 +54,7 @@ test('keeps its requests, which wait, where all are full', async () => {
   assert.equal(ids((await side.run()).attempts), [a]);
 });
 
-test('is passed over for those that are eligible alone', async () => {
+test('is passed over only for upstreams that are eligible', async () => {
   const side = await wantingFirst(hooks => {
     hooks.eligible.tap('not b', (_, { id }) => id !== b);
   });
@@ -85,7 +85,7 @@ test('keeps a request that is bound to it', async () => {
   assert.equal(ids((await side.run()).attempts), [a]);
 });
 
-test('goes by the part of this worker, and by a change of it', async () => {
+test('depends on the share of this worker, and follows its changes', async () => {
   const side = await wantingFirst(undefined, { vantage: { worker: 1, workers: 2 } });
   occupy(side, a, 1);
   assert.equal(ids((await side.run()).attempts).includes(a), false);
@@ -102,7 +102,7 @@ const zones = [
   { url: c, backup: true as const },
 ];
 
-apart('gets a retry when all of the own zone were tried, before a backup does', async () => {
+apart('gets a retry once all of this zone were tried, before a backup does', async () => {
   const side = await wantingFirst(
     hooks => hooks.judge.tap('again', ({ attempts }) => (attempts.length < 3 ? retry : undefined)),
     { upstreams: zones, vantage: { zone: 'here' } },

@@ -260,7 +260,7 @@ function fail(): never {
 
 const replies = suite('a reply');
 
-replies('keeps its bytes however what it gives away is spoiled', () => {
+replies('keeps its bytes, whatever happens to those that it hands out', () => {
   const made = reply(200, new Uint8Array([1, 2, 3]));
   for (const key of ['length', 'byteLength', 'byteOffset', 'buffer', 'subarray', 'constructor']) {
     Object.defineProperty(made.body, key, { value: 1e9 });
@@ -269,7 +269,7 @@ replies('keeps its bytes however what it gives away is spoiled', () => {
   assert.equal([...Buffer.from(made.body)], [1, 2, 3]);
 });
 
-replies('is empty once the memory of its bytes was given away', () => {
+replies('is empty once the memory of its bytes was transferred', () => {
   const made = reply(200, new Uint8Array([1, 2, 3]));
   const { body } = made;
   if (typeof body !== 'string') structuredClone(body.buffer, { transfer: [body.buffer as ArrayBuffer] });

@@ -65,7 +65,7 @@ test('keeps its own stack as the cause of an error', () => {
   assert.is(adopted.cause, thrown);
 });
 
-test('is not what only says so', () => {
+test('is not an object that only claims to be one', () => {
   const brand = Symbol.for('weldr.WeldrError');
   const claims = { code: 'NOT_FOUND', message: 'x', [brand]: true };
   assert.is(adoptError(claims), claims);

@@ -19,7 +19,7 @@ const test = suite('Pipeline');
 /** Which of the upstreams it is: they differ by their ports. */
 const portOf = (upstream: Upstream | undefined) => upstream?.authority.split(':')[1];
 
-/** A wire that notes what it is told, and answers by `onForward`. */
+/** A carrier that notes its calls, and responds by `onForward`. */
 class Wire implements Carrier {
   readonly told: string[] = [];
   readonly hooks: RequestHooks;
@@ -221,7 +221,7 @@ test('a retry of a response drops it', () => {
   assert.is(wire.ctx.status, 200);
 });
 
-test('when no upstream is left, the answer is what the last attempt failed with', () => {
+test('if no upstream is left, the client gets the error of the last attempt', () => {
   const wire = new Wire((hooks, self) => {
     refusing(self);
     hooks.judge.tap('again', () => retry);
@@ -273,7 +273,7 @@ test('asynchronous taps are waited for, each stage within a bound', async () => 
   assert.ok(wire.pipeline.reusable);
 });
 
-test('a late answer is ignored, whatever the request went on without it for', async () => {
+test('a late answer is ignored, for whatever reason the request continued without it', async () => {
   const ways: Record<string, (wire: Wire) => void> = {
     aborted: wire => wire.pipeline.aborted(new WeldrError('CLIENT_CLOSED')),
     refused: wire => wire.pipeline.refuse(wire.ctx, new WeldrError('BODY_TOO_LARGE')),

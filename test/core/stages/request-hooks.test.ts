@@ -23,7 +23,7 @@ interface Stage {
   callAsync(ctx: ProxyContext, done: (thrown?: Error | null, result?: unknown) => void): void;
 }
 
-/** What a stage answers; rejects with what it fails with, or when it never calls back. */
+/** What a stage returns; rejects with what it fails with, or if it never calls back. */
 function call(stage: Stage, ctx = context()): Promise<unknown> {
   return new Promise((resolve, reject) => {
     let calls = 0;
@@ -55,7 +55,7 @@ type Wrong = any;
 
 const stages = suite('a stage');
 
-stages('answers the first tap that answers, and asks nobody after it', async () => {
+stages('returns the result of the first tap that has one, and calls none after it', async () => {
   const { hooks } = fresh();
   const asked: string[] = [];
   hooks.selectUpstream.tap('first', () => {
@@ -74,7 +74,7 @@ stages('answers the first tap that answers, and asks nobody after it', async () 
   assert.equal(asked, ['first', 'second']);
 });
 
-stages('answers nothing when nobody answers', async () => {
+stages('returns nothing if no tap does', async () => {
   const { hooks } = fresh();
   hooks.preProxy.tap('a', () => undefined);
   hooks.preProxy.tapAsync('b', (_, done) => done(null));
@@ -93,7 +93,7 @@ stages('is done at once when all taps are synchronous', () => {
   assert.is(answer, upstream);
 });
 
-stages('takes what it may answer, and nothing else', async () => {
+stages('takes what it may return, and nothing else', async () => {
   const home = pool(['http://a:1']);
   const ctx = context({ pool: home });
   const answer = reply(200);
@@ -155,7 +155,7 @@ stages('route takes a pool, a route or a reply, and nothing else', () => {
   }
 });
 
-stages('eligible: a false refuses, and true lets the next tap be asked', () => {
+stages('eligible: false refuses, and true lets the next tap decide', () => {
   const { hooks } = fresh();
   hooks.eligible.tap('yes', () => true);
   hooks.eligible.tap('no', () => false);
@@ -396,7 +396,7 @@ listeners('reports the rejection of an async function', async () => {
   assert.match(reported[0]?.message ?? '', /plugin bad in finished: later/);
 });
 
-listeners('takes any answer for none', () => {
+listeners('ignores what taps return', () => {
   const { hooks, reported } = fresh();
   hooks.finished.tap('chatty', () => 'something' as Wrong);
   hooks.finished.call(context());
@@ -449,7 +449,7 @@ connection('is refused by the first tap that refuses', () => {
   assert.is(asked, 2);
 });
 
-connection('is refused, and the mistake reported, where a tap cannot judge', () => {
+connection('is refused if a tap fails, and the mistake is reported', () => {
   for (const wrong of [
     () => {
       throw new Error('no luck');

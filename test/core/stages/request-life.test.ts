@@ -1,4 +1,4 @@
-// The life of a request: what each stage may do, and what becomes of the request then.
+// The life of a request: what each stage may do, and what happens to the request then.
 import * as assert from 'uvu/assert';
 import type { Plugin } from '../../../core/plugin/plugin.ts';
 import { Upstream } from '../../../core/pool/pool.ts';
@@ -34,7 +34,7 @@ const ids = (upstreams: readonly Upstream[]): string[] => upstreams.map(upstream
 
 const request = suite('the stage request');
 
-request('asks every tap until one replies, whatever those before it did', async () => {
+request('calls every tap until one replies, whatever those before it did', async () => {
   const asked: string[] = [];
   const side = await worker(hooks => {
     hooks.request.tap('one', () => void asked.push('one'));
@@ -202,7 +202,7 @@ route('fails a request whose route makes no reply, and names the plugin', async 
 
 const eligible = suite('eligible');
 
-eligible('has another upstream drawn for one that is refused', async () => {
+eligible('has another upstream chosen for one that is refused', async () => {
   let draws = 0;
   const side = await worker(hooks => {
     hooks.eligible.tap('no a', (_, upstream) => upstream.id !== 'http://a:1');
@@ -212,7 +212,7 @@ eligible('has another upstream drawn for one that is refused', async () => {
   assert.is(draws, 2);
 });
 
-eligible('looks at all upstreams after a few draws, at those not tried first', async () => {
+eligible('looks at all upstreams after a few choices, first at those not tried', async () => {
   let draws = 0;
   const upstreams = ['http://a:1', 'http://b:1', 'http://c:1'];
   const side = await worker(
@@ -233,7 +233,7 @@ eligible('looks at all upstreams after a few draws, at those not tried first', a
   assert.is(draws, 12);
 });
 
-eligible('that refuses all is as a pool with none: the fallback, then 503', async () => {
+eligible('that refuses all is like an empty pool: the fallback, then 503', async () => {
   const options = { upstreams: { default: ['http://a:1'], spare: ['http://s:1'] } };
   const tap = (hooks: RequestHooks): void => {
     hooks.eligible.tap(
@@ -251,7 +251,7 @@ eligible('that refuses all is as a pool with none: the fallback, then 503', asyn
   );
 });
 
-eligible('is asked of an upstream that has left its pool meanwhile no more', async () => {
+eligible('is not called for an upstream that has left its pool meanwhile', async () => {
   let draws = 0;
   const side = await worker(hooks => {
     hooks.selectUpstream.tap('remembers', ctx => {
@@ -266,7 +266,7 @@ eligible('is asked of an upstream that has left its pool meanwhile no more', asy
 
 const backup = suite('a backup');
 
-backup('gets a retry when all others were tried, before one of them gets it again', async () => {
+backup('gets a retry once all others were tried, before any of them gets it again', async () => {
   const side = await worker(
     hooks => {
       hooks.selectUpstream.tap('in turn', ({ pool, tried }) => pool.available[tried.length % 2]);
@@ -278,7 +278,7 @@ backup('gets a retry when all others were tried, before one of them gets it agai
   assert.equal(ids(attempts), ['http://a:1', 'http://b:1', 'http://c:1', 'http://b:1']);
 });
 
-backup('gets no retry for which only the connection was too old', async () => {
+backup('gets no retry if only the connection was stale', async () => {
   const side = await worker(
     hooks => {
       hooks.selectUpstream.tap('first', ({ pool }) => pool.available[0]);
@@ -317,7 +317,7 @@ backup('is asked before the fallback of its pool', async () => {
   assert.equal(ids((await side.run()).attempts), ['http://s:1']);
 });
 
-backup('that has fewest requests for its weight is the one that gets a retry', async () => {
+backup('with the fewest requests for its weight gets a retry', async () => {
   const upstreams = [
     'http://a:1',
     { url: 'http://b:1', backup: true as const },
@@ -335,7 +335,7 @@ backup('that has fewest requests for its weight is the one that gets a retry', a
 
 const fallback = suite('the fallback of a pool');
 
-fallback('is asked when none of the pool can be had, and so on, once each', async () => {
+fallback('is entered if no upstream of the pool is available, and so on, once each', async () => {
   const side = await worker(() => {}, {
     upstreams: { default: [{ url: 'http://a:1', state: 'down' }], one: [], two: ['http://c:1'] },
     fallbacks: { default: 'one', one: 'two', two: 'default' },
@@ -437,7 +437,7 @@ judge('sees each attempt; its first answer wins', async () => {
 
 const postProxy = suite('postProxy');
 
-postProxy('runs once, on the outcome that was kept, a failure too', async () => {
+postProxy('runs once, on the outcome that is kept, also a failure', async () => {
   const seen: unknown[] = [];
   const side = await worker(hooks => {
     hooks.judge.tap('again', ctx => (ctx.attempts.length < 3 ? retry : undefined));
@@ -712,7 +712,7 @@ for (const stage of ['selectUpstream', 'preProxy'] as const) {
   });
 }
 
-edits('of one attempt do not lead the next one astray: the pool stays', async () => {
+edits('of one attempt do not change the pool of the next one', async () => {
   const side = await workerSide(
     [
       {
@@ -760,7 +760,7 @@ edits('of one attempt do not reach the next pool', async () => {
   );
 });
 
-edits('keep what a draw was edited with, and no more than the last attempt’s', async () => {
+edits('keep the edits of a choice, and none of earlier attempts', async () => {
   let draws = 0;
   const side = await worker(hooks => {
     hooks.selectUpstream.tap('in turn', ctx => {
@@ -816,7 +816,7 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
   );
 }
 
-records('begin when a stage that was waited for is over', async () => {
+records('begin when an asynchronous stage is over', async () => {
   const side = await worker(hooks =>
     hooks.request.tapPromise('slow', async () => {
       await undefined;
@@ -828,7 +828,7 @@ records('begin when a stage that was waited for is over', async () => {
   assert.equal([(ctx.attempt?.startedAt ?? 0) - ctx.startedAt, ctx.finishedAt - ctx.startedAt], [40, 42]);
 });
 
-records('bear the time at which a connection began to be made, the first one', () => {
+records('have the time at which the first connection began to be made', () => {
   const attempt = new Attempt(new Upstream('default', upstreamRecord('http://a:1')), 1000);
   assert.equal([attempt.connectingAt, attempt.sentAt], [0, 0]);
   attempt.connecting(1010);

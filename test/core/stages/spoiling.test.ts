@@ -192,7 +192,7 @@ for (const stage of [...asynchronous, ...synchronous]) {
   });
 }
 
-returning('where it may only look harms nothing', async () => {
+returning('in a stage that only looks harms nothing', async () => {
   for (const stage of looking) {
     const victim = await Victim.start(stage, 'tap');
     for (const [name, make] of [

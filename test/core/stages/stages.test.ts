@@ -1,4 +1,4 @@
-// Stages: which plugins a request meets in which order, by scope, condition and role; and taps that can never be asked.
+// Stages: which plugins a request meets in which order, by scope, condition and role; and taps that can never run.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import type { ChildPlugins, Plugin, WorkerSide } from '../../../core/plugin/plugin.ts';
@@ -13,7 +13,7 @@ function plugin(name: string, tap: (hooks: RequestHooks, side: WorkerSide) => vo
   return { name, role, worker: side => tap(side.hooks, side) };
 }
 
-/** What `when` makes. */
+/** A plugin within a `when`. */
 function when(name: string, condition: Condition, ...plugins: readonly (Plugin | string)[]): Plugin {
   return { name: `when-${name}`, children: [{ scope: { kind: 'when', name, condition }, plugins }] };
 }
@@ -47,7 +47,7 @@ const firstRole = (name: string, seen: string[]): Plugin =>
     'balancer',
   );
 
-/** A plugin which notes its name in each stage. */
+/** A plugin that notes its name in each stage. */
 function noting(name: string, seen: string[]): Plugin {
   return plugin(name, hooks => {
     const note = (stage: string) => (): undefined => {
@@ -145,7 +145,7 @@ order('show a refused request to the config’s own plugins alone', async () => 
 
 const conditions = suite('conditions');
 
-conditions('have a plugin meet the requests which hold them, with those around it', async () => {
+conditions('let a plugin see the requests that fulfil them and the conditions around it', async () => {
   const seen: string[] = [];
   const inner = when('b', ctx => ctx.request.method === 'PUT', noting('inner', seen));
   const side = await workerSide(
@@ -206,7 +206,7 @@ for (const [kind, tap] of [
   });
 }
 
-conditions('refuse what is ambiguous, and let those that only look see it', async () => {
+conditions('refuse an ambiguous request, and let taps that only look see it', async () => {
   const seen: string[] = [];
   const ambiguous = (): boolean => {
     throw new WeldrError('BAD_REQUEST', 'ambiguous');
@@ -250,7 +250,7 @@ roles('add up without one', async () => {
   );
 });
 
-roles('are replaced by one within a when for the requests which hold it', async () => {
+roles('are replaced by one within a when for the requests that fulfil it', async () => {
   const seen: string[] = [];
   const side = await workerSide(
     [
@@ -264,7 +264,7 @@ roles('are replaced by one within a when for the requests which hold it', async 
   assert.equal(seen, ['of-a', 'of-b', 'of-all']);
 });
 
-roles('replace a retry too: only the inner one is asked', async () => {
+roles('replace a retry too: only the inner one runs', async () => {
   const again = (name: string, seen: string[]): Plugin =>
     plugin(
       name,
@@ -304,7 +304,7 @@ before('puts a tap before one of another plugin, wherever that stands', async ()
   }
 });
 
-before('keeps the order of what wants to be before the same one', async () => {
+before('keeps the order of taps that have to precede the same one', async () => {
   const seen: string[] = [];
   const side = await workerSide(
     [tapBefore('one', 'balancer', seen), firstRole('balancer', seen), tapBefore('two', ['balancer'], seen)],
@@ -314,7 +314,7 @@ before('keeps the order of what wants to be before the same one', async () => {
   assert.equal(seen, ['one', 'two', 'balancer']);
 });
 
-before('names a tap that is there, or the start fails', async () => {
+before('names a tap that exists, or the start fails', async () => {
   const start = workerSide([tapBefore('lost', 'nobody', []), firstRole('balancer', [])], { upstreams });
   assert.match(
     await messageOf(start),
@@ -322,7 +322,7 @@ before('names a tap that is there, or the start fails', async () => {
   );
 });
 
-before('names one that an inner plugin replaces for some requests, and that is no mistake', async () => {
+before('may name a tap that an inner plugin replaces for some requests', async () => {
   const seen: string[] = [];
   const side = await workerSide([tapBefore('sticky', 'balancer', seen), firstRole('balancer', seen)], {
     upstreams,
@@ -357,14 +357,14 @@ async function tappable(): Promise<{ side: TestWorkerSide; hooks: RequestHooks; 
   return { side, hooks, ofPool };
 }
 
-late('are asked from the next request on', async () => {
+late('run from the next request on', async () => {
   const { side, hooks } = await tappable();
   assert.is((await side.run()).status, 200);
   hooks.request.tap('late', () => reply(403));
   assert.is((await side.run()).status, 403);
 });
 
-late('are refused to the plugin itself where they can never be asked, and no request fails', async () => {
+late('throw to the plugin if they can never run, and no request fails', async () => {
   const { side, hooks, ofPool } = await tappable();
   assert.throws(
     () => hooks.preProxy.tap({ name: 'late', before: 'nobody' }, () => undefined),
@@ -380,7 +380,7 @@ late('are refused to the plugin itself where they can never be asked, and no req
 
 const guards = suite('the guard of a tap');
 
-guards('cannot be walked around by intercept(), which is refused with a message', async () => {
+guards('cannot be bypassed by intercept(), which is refused with a message', async () => {
   for (const stage of ['request', 'route', 'respond', 'finished', 'connection'] as const) {
     const walker = plugin('walker', hooks => hooks[stage].intercept({ register: tap => tap }));
     await workerSide(walker).then(
@@ -390,7 +390,7 @@ guards('cannot be walked around by intercept(), which is refused with a message'
   }
 });
 
-guards('cannot be taken off a tap that is there', async () => {
+guards('cannot be removed from an existing tap', async () => {
   const taken = plugin('taken', hooks => {
     hooks.request.tap('taken', () => undefined);
     assert.throws(() => Object.assign(hooks.request.taps[0] ?? {}, { fn: () => 'spoiled' }), TypeError);
@@ -442,7 +442,7 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
 
 const measured = suite('measured stages');
 
-measured('every so many requests are measured, plugins of pools that come later as well', async () => {
+measured('one in many requests is measured, plugins of later pools included', async () => {
   const took: string[] = [];
   const stopwatch = { every: 3, took: (name: string, stage: string) => void took.push(`${name} ${stage}`) };
   const measuring = plugin('measuring', (_, side) => side.measureStages(stopwatch));

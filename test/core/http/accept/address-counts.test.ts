@@ -1,4 +1,4 @@
-// What connections are counted under.
+// The keys under which connections are counted.
 import * as assert from 'uvu/assert';
 import { AddressCounts } from '../../../../core/http/accept/address-counts.ts';
 import { suite } from '../../../support/suite.ts';

@@ -44,7 +44,7 @@ const records = (whole: Buffer, size = 16_384): Buffer => {
   return Buffer.concat(all);
 };
 
-/** What is made of bytes that come in pieces of this size, and after how many; undefined: more are waited for. */
+/** The result of bytes that come in pieces of this size, and after how many; undefined: more are needed. */
 function read(bytes: Buffer, size = bytes.length): { name: string | undefined; after: number } | undefined {
   const hello = new ClientHello();
   for (let at = 0; at < bytes.length; at += size) {
@@ -56,7 +56,7 @@ function read(bytes: Buffer, size = bytes.length): { name: string | undefined; a
   return undefined;
 }
 
-test('the name of real clients is found, and that there is none', async () => {
+test('the name of real clients is found, or its absence', async () => {
   for (const options of [{}, { maxVersion: 'TLSv1.2' }, { ALPNProtocols: ['h2', 'http/1.1'] }] as const) {
     const named = await helloOf({ servername: 'Shop.test', ...options });
     assert.is(read(named)?.name, 'Shop.test');
@@ -84,7 +84,7 @@ test('what is behind it stays', () => {
   assert.is(read(Buffer.concat([hello, Buffer.from('more')]))?.name, 'a.test');
 });
 
-test('it is read from a socket, which has all bytes again; what somebody has put back there before, too', async () => {
+test('it is read from a socket, which gets all bytes back, those put back before included', async () => {
   const hello = records(message(names(Buffer.from('shop.test'))));
   for (const putBack of [0, 3, hello.length]) {
     const server = createServer().listen(0, '127.0.0.1');
@@ -111,7 +111,7 @@ test('it is read from a socket, which has all bytes again; what somebody has put
   }
 });
 
-test('what is no hello, or one that cannot be understood, is left to OpenSSL at once', () => {
+test('what is no hello, or a malformed one, is left to OpenSSL at once', () => {
   const good = records(message(names(Buffer.from('a.test'))));
   const edited = (at: number, value: number): Buffer => Buffer.from(good).fill(value, at, at + 1);
   for (const [what, bytes] of Object.entries({
@@ -140,7 +140,7 @@ test('no more than 32 KB are read, in however many records', () => {
   assert.ok(after > 32_000 && after < 34_000, `${after}`);
 });
 
-test('any bytes in any place are read to an end, and within themselves', () => {
+test('any bytes in any place are read to an end, and not beyond', () => {
   const good = records(message(grease, names(Buffer.from('a.test')), encrypted));
   let seed = 1;
   const random = (below: number): number => {

@@ -24,7 +24,7 @@ for (const [what, expected, texts] of [
     ['CONNECT a.test:443 HTTP/1.1\r\n', 'OPTIONS * HTTP/1.1\r\n', 'CONNECT a.test:443 HTTP/'],
   ],
   [
-    'a request line with a mistake is HTTP/1.1, which answers it',
+    'a request line with a mistake is HTTP/1.1, which responds to it',
     'http/1.1',
     [
       'get / HTTP/1.1\r\n',

@@ -26,7 +26,7 @@ const body = 'x'.repeat(40_000);
 /** Longer than a connection that has nothing to send is kept for, ms. */
 const pause = 3_500;
 
-/** A client that takes nothing until it is told to. */
+/** A client that takes nothing until the test says so. */
 class SlowClient extends Socket {
   bytes = 0;
   private readonly held: (() => void)[] = [];

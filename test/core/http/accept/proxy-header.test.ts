@@ -85,7 +85,7 @@ for (const [name, header, ends] of headers) {
   });
 }
 
-test('a header that drips byte by byte is put together and read three times at most, or once a byte of a line', () => {
+test('a header that comes byte by byte is joined and read three times at most, or once per byte of a line', () => {
   const readsOf = (header: Buffer): number => {
     let [reads, wanted] = [0, 1];
     for (let n = 1; n <= header.length; n++) {
@@ -100,7 +100,7 @@ test('a header that drips byte by byte is put together and read three times at m
   assert.ok(readsOf(Buffer.from(`PROXY UNKNOWN ${'f'.repeat(91)}\r\n`)) <= 107);
 });
 
-test('addresses of IPv6 are written as those of sockets are, and IPv4 in them is IPv4', () => {
+test('IPv6 addresses are written as those of sockets are, and IPv4 in IPv6 form as IPv4', () => {
   for (const [written, usual] of [
     ['2001:DB8:0:0:0:0:0:7', '2001:db8::7'],
     ['2001:0db8::0007', '2001:db8::7'],
@@ -117,7 +117,7 @@ test('addresses of IPv6 are written as those of sockets are, and IPv4 in them is
   }
 });
 
-test('what version 2 says beside the addresses is found', () => {
+test('what version 2 says besides the addresses is found', () => {
   const { checksumAt: _, ...facts } = whole(full).tlvs ?? { checksumAt: 0 };
   assert.equal(facts, {
     authority: 'shop.test',

@@ -1,4 +1,4 @@
-// X-Forwarded-Client-Cert: what is said of a certificate, so that nobody reads more out of it than is in it.
+// X-Forwarded-Client-Cert: what it says about a certificate, so that nothing more can be read out of it.
 import { execFileSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import * as assert from 'uvu/assert';
@@ -62,7 +62,7 @@ test('what is in a name cannot end it: quotes, separators, line breaks, letters 
   );
 });
 
-test('a subject that is empty is said to be, and names that no name can have are left out', () => {
+test('an empty subject is shown as empty, and invalid names are left out', () => {
   const certificate = certificateOf('/', ['URI.1="spiffe://a b"', 'DNS.1=a.test']);
   assert.is(
     clientCertificateElement(certificate, false),

@@ -176,7 +176,7 @@ test('a chunked response goes as payload to a stream that takes no chunks', asyn
   });
 });
 
-test('payload of a length that is not known reaches an HTTP/1.1 upstream in chunks', async () => {
+test('payload of unknown length reaches an HTTP/1.1 upstream in chunks', async () => {
   await withWire({}, async ({ origin, wire }) => {
     const client = new FakeClientStream();
     client.requestComplete = false;

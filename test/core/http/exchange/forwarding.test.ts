@@ -26,7 +26,7 @@ test('addresses of the trusted networks are trusted, no others', () => {
   }
 });
 
-test('nobody is trusted by default', () => {
+test('no address is trusted by default', () => {
   const forwarding = new Forwarding(settingsSchema.parse({}));
   for (const address of ['127.0.0.1', '::1', '10.0.0.1']) assert.not(forwarding.trusts(address));
 });

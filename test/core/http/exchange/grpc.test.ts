@@ -11,7 +11,7 @@ import { suite } from '../../../support/suite.ts';
 
 const test = suite('gRPC');
 
-test('a request is one of gRPC by its content type, gRPC-Web is none', () => {
+test('a request is a gRPC one by its content type; a gRPC-Web one is not', () => {
   for (const type of [
     'application/grpc',
     'application/grpc+proto',
@@ -60,7 +60,7 @@ function fieldsOf(state: RequestState): Record<string, string> | undefined {
   return fields && Object.fromEntries([...fields].map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-test('each error has the status by which clients know whether to try again', () => {
+test('each error has the status that tells clients whether to try again', () => {
   const statuses: Partial<Record<ErrorCode, number>> = {
     BAD_REQUEST: 13,
     BODY_TOO_LARGE: 8,
@@ -101,7 +101,7 @@ test('each error has the status by which clients know whether to try again', () 
   }
 });
 
-test('a reply of a plugin has the status that clients would make of it, its text and its fields', () => {
+test('a reply of a plugin has the gRPC status for its HTTP status, its text and its fields', () => {
   const cases: readonly (readonly [Reply, number, string])[] = [
     [reply(401, 'who are you?\n', { 'WWW-Authenticate': 'Bearer' }), 16, 'who are you?'],
     [reply(403, '403 not you\nreally\n'), 7, 'not you'],

@@ -124,7 +124,7 @@ for (const framing of ['keep', 'strip'] as const) {
   }
 }
 
-/** Size lines in pieces are written anew, so that their digits may differ: what they say may not. */
+/** Size lines in pieces are rewritten, so that their digits may differ, but not their meaning. */
 function decode(text: string, framing: 'keep' | 'strip'): string {
   if (framing === 'strip') return text;
   let payload = '';
@@ -138,18 +138,18 @@ function decode(text: string, framing: 'keep' | 'strip'): string {
   return payload;
 }
 
-/** No trailers can be told as `undefined`, with the end handed on, or as none, with the end to be written. */
+/** No trailers can be reported as `undefined`, with the end handed on, or as none, with the end to be written. */
 function ending({ trailers, complete }: Outcome): unknown {
   return { complete, trailers: trailers ?? [] };
 }
 
-test('what is handed on with framing is a chunked body itself, extensions dropped', () => {
+test('what is handed on with framing is a chunked body itself, without extensions', () => {
   const { text, trailers } = read(['3;a=b\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n'], 'keep');
   assert.is(text, '3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n');
   assert.is(trailers, undefined);
 });
 
-test('with trailers the end is left to the sink, and what must not come late is dropped', () => {
+test('with trailers the end is left to the sink, and fields that must not come late are dropped', () => {
   const body =
     '1\r\na\r\n0\r\nX: y\r\nHost: b\r\nX-Hop: 1\r\nCookie: c\r\nX_Forwarded_For: d\r\nx: z\r\n\r\n';
   const { text, trailers } = read([body], 'keep');

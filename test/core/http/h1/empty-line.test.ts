@@ -1,4 +1,4 @@
-// Sections of fields that drip: read again a few times, however many pieces they come in.
+// Field sections that come slowly: read again a few times, however many pieces they come in.
 import * as assert from 'uvu/assert';
 import { worthReading } from '../../../../core/http/h1/empty-line.ts';
 import { suite } from '../../../support/suite.ts';

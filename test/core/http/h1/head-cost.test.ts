@@ -1,4 +1,4 @@
-// What a hostile head costs. Each was read in seconds by expressions that take square time; thousands of them within
+// What a hostile head costs. Each was read in seconds by expressions that take quadratic time; thousands of them within
 // the time of one test cannot be read unless the time grows with their size alone.
 import * as assert from 'uvu/assert';
 import { RequestHead, refused } from '../../../../core/http/h1/request-head.ts';

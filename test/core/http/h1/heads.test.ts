@@ -18,7 +18,7 @@ const requests = [
   'GET /a HTTP/1.1\r\nHost: [::1]:1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nExpect: 100-continue\r\n\r\n',
 ];
 
-/** All that a reader says of the head it read last. */
+/** All that a reader holds of the last head. */
 function facts(head: RequestHead): unknown {
   const { method, target, minor, length, keepAlive, upgrade, expectContinue, host, fields } = head;
   const { names, keys, values } = fields.headers;
@@ -52,7 +52,7 @@ for (const text of requests) {
   });
 }
 
-test('a request head says what steers the wire', () => {
+test('a request head has notes of what steers the wire', () => {
   const head = new RequestHead(limits);
   head.read(requests[1] ?? '', 0);
   assert.equal(facts(head), {

@@ -1,4 +1,4 @@
-// A receiver that writes down what a FrameReader tells it, one line an event; parts of data are joined.
+// A receiver that records the events of a FrameReader, one line each; parts of data are joined.
 import type { FrameReader, FrameReceiver } from '../../../../core/http/h2/frame-reader.ts';
 import { errorName, frameName, settingName } from '../../../../core/http/h2/frames.ts';
 

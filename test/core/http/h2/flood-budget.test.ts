@@ -1,4 +1,4 @@
-// What a peer may cost, and what gives it back.
+// How much a peer may cost, and what gives it back.
 import * as assert from 'uvu/assert';
 import { FloodBudget, frameCost } from '../../../../core/http/h2/flood-budget.ts';
 import { suite } from '../../../support/suite.ts';
@@ -17,7 +17,7 @@ test('what is spent comes back with time', () => {
   assert.not.ok(budget.spend(frameCost.control, 1_000));
 });
 
-test('a stream that is given up pays for what is on its way of it: a head, trailers, a reset', () => {
+test('a cancelled stream pays for its frames that are on their way: a head, trailers, a reset', () => {
   const budget = make();
   spendAll(budget);
   for (let stream = 0; stream < 1_000; stream++) {

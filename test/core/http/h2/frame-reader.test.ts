@@ -264,7 +264,7 @@ test('PUSH_PROMISE ends the connection, on both sides', () => {
   }
 });
 
-test('pings are told from their answers', () => {
+test('pings and their acknowledgements are told apart', () => {
   assert.equal(events(frame(6, 0, 0, '12345678') + frame(6, 1, 0, 'abcdefgh')), [
     'ping 12345678',
     'ping ack abcdefgh',
@@ -307,7 +307,7 @@ test('frames of unknown types are ignored, and counted', () => {
   ]);
 });
 
-test('frames on streams that nobody can have opened end the connection', () => {
+test('frames on streams that cannot have been opened end the connection', () => {
   for (const role of ['server', 'client'] as const) {
     fails(frame(0, 0, 0, 'abc'), 'PROTOCOL_ERROR', { role });
     fails(frame(0, 0, 2, 'abc'), 'PROTOCOL_ERROR', { role });
@@ -412,7 +412,7 @@ test('any bytes at all make the same events wherever they are cut, and never thr
   }
 });
 
-test('a reader that is stopped within an event tells nothing more', () => {
+test('a reader that is stopped within an event hands on nothing more', () => {
   const text =
     conversation(randomOf(7)) + frame(1, 0x24, 3, '\0\0\0\x03\x10ab') + frame(2, 0, 3, '\0\0\0\x03\x10');
   const { events: whole } = readAll(text, { role: 'server' });

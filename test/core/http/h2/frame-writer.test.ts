@@ -186,7 +186,7 @@ test('batches of many writers stay as they are', () => {
   for (const { expected: text, taken } of batches) assert.is(latin1(taken), text);
 });
 
-/** Writes a payload in one of four ways; answers the bytes that this must have added. */
+/** Writes a payload in one of four ways. Returns the bytes that this must have added. */
 function writtenFrames(writer: FrameWriter, stream: number, payload: string, way: number): string {
   const parts = payload.match(/.{1,16384}/g) ?? [''];
   const last = parts.length - 1;

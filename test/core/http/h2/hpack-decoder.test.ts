@@ -39,7 +39,7 @@ for (const { section, tableSize, blocks } of examples) {
   });
 }
 
-test('it knows all of the static table', () => {
+test('it has all of the static table', () => {
   for (let index = 1; index <= staticCount; index++) {
     const wire = (0x80 | index).toString(16);
     assert.equal(decode(new HpackDecoder(), wire), [[staticNames[index], staticValues[index]]]);
@@ -68,7 +68,7 @@ test('it hands out the same strings for a reference, again and again', () => {
   assert.ok(process.memoryUsage().heapUsed - before < 20e6, 'references were copied');
 });
 
-test('it tells which fields must never be indexed', () => {
+test('it reports which fields must never be indexed', () => {
   const decoder = new HpackDecoder();
   const told: string[] = [];
   const block = Buffer.from('82 00016101ff 10016201ff 1f080163 40016401ff be'.replaceAll(' ', ''), 'hex');
@@ -80,7 +80,7 @@ test('it tells which fields must never be indexed', () => {
   assert.equal(told, [':method', 'a', 'never b', 'b', 'never authorization', 'authorization', 'd', 'd']);
 });
 
-test('it refuses an index that stands for nothing', () => {
+test('it refuses an index without an entry', () => {
   refuses('80', /index 0/);
   refuses('be', /beyond/);
   refuses('ff 00', /beyond/);
@@ -149,7 +149,7 @@ test('it refuses a table size over its limit', () => {
   assert.equal(decode(new HpackDecoder(0), '20 40 0161 0162'), [['a', 'b']]);
 });
 
-test('a table size update evicts, and what is evicted is gone', () => {
+test('a table size update evicts entries, which are gone then', () => {
   const decoder = new HpackDecoder();
   decode(decoder, '40 0161 0162 40 0163 0164');
   assert.equal(decode(decoder, '3f 03 be'), [['c', 'd']]);

@@ -149,7 +149,7 @@ test('Huffman coding is used only where it is shorter', () => {
   assert.equal(decode(new HpackDecoder(), encode(new HpackEncoder(), [['etag', long]])), [['etag', long]]);
 });
 
-test('it refuses characters that are no bytes, which could become line ends', () => {
+test('it refuses characters beyond a byte, which could become line ends', () => {
   const wrong: Field[] = [
     ['x-a', 'b\u010a'],
     ['etag', '\u{1f600}'],
@@ -162,7 +162,7 @@ test('it refuses characters that are no bytes, which could become line ends', ()
   }
 });
 
-test('the size of the peer’s table is said at the next block, the smallest one first', () => {
+test('the size of the peer’s table is announced by the next block, the smallest one first', () => {
   const encoder = new HpackEncoder(4096);
   const updates = (): string => {
     encoder.begin();

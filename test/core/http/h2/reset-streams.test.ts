@@ -5,13 +5,13 @@ import { suite } from '../../../support/suite.ts';
 
 const test = suite('ResetStreams');
 
-test('knows the streams that were reset', () => {
+test('remembers the streams that were reset', () => {
   const resets = new ResetStreams();
   resets.add(5);
   assert.equal([resets.has(3), resets.has(5), resets.has(7)], [false, true, false]);
 });
 
-test('takes none for one that was not, however many there were', () => {
+test('takes no other stream for a reset one, however many were reset', () => {
   const resets = new ResetStreams();
   for (let id = 1; id <= 1001; id += 2) resets.add(id);
   for (let id = 1; id <= 1001; id += 2) assert.ok(resets.has(id), String(id));

@@ -219,7 +219,7 @@ test('an idle connection is taken again, and given up for an upgrade', () => {
 
 const upload = (readiness: 'begun' | 'awaited'): Taker => Object.assign(new Taker(), { readiness });
 
-test('while half of the connections are in use, an upload whose beginning is to come waits for it', () => {
+test('while half of the connections are in use, an upload waits until its beginning has arrived', () => {
   withCache(1, ({ made, acquire }) => {
     assert.ok(acquire('requests', upload('awaited')).stream, 'there are enough');
     const second = acquire('requests', upload('awaited'));
@@ -229,7 +229,7 @@ test('while half of the connections are in use, an upload whose beginning is to 
   });
 });
 
-test('uploads that still come leave a quarter of the connections to others, and are served behind them', () => {
+test('uploads that are still arriving leave a quarter of the connections to others, and are served after them', () => {
   withCache(1, ({ cache, made, acquire }) => {
     acquire('requests', upload('begun'));
     const [first] = made;
@@ -265,7 +265,7 @@ test('an upload makes room in a full queue for a request that is whole', () => {
   });
 });
 
-test('connections that lag give way to those who wait, and only as many as are needed', () => {
+test('connections that lag give way to requests that wait, and only as many as are needed', () => {
   withCache(1, ({ made, acquire }) => {
     acquire();
     acquire();
@@ -321,7 +321,7 @@ test('with PROXY headers an idle connection gives its place to one for another c
   );
 });
 
-test('with PROXY headers one that waits gets a connection of its own where another client has ended', () => {
+test('with PROXY headers a waiting request gets a separate connection in the place of another client’s', () => {
   withCache(
     1,
     ({ made, acquire }) => {
@@ -344,7 +344,7 @@ test('with PROXY headers one that waits gets a connection of its own where anoth
   );
 });
 
-test('with PROXY headers the place of an idle connection goes to who asked for it, and to nobody beside', () => {
+test('with PROXY headers the place of an idle connection goes to the request that asked for it, and to no other', () => {
   withCache(
     1,
     ({ made, acquire }) => {
@@ -360,7 +360,7 @@ test('with PROXY headers the place of an idle connection goes to who asked for i
       upload.uploads = true;
       const waiting = asks(3, 'begun');
       other.endStream();
-      // It is whole by now, and nobody was told.
+      // It is whole by now, without any event.
       upload.uploads = false;
       assert.ok(asks(4).stream);
       assert.equal([waiting.stream, made.filter(({ destroyed }) => !destroyed).length], [undefined, 2]);
@@ -369,7 +369,7 @@ test('with PROXY headers the place of an idle connection goes to who asked for i
   );
 });
 
-test('tells how many connections are in use and idle, and how many requests wait', () => {
+test('counts connections in use and idle, and requests that wait', () => {
   withCache(1, ({ cache, made, acquire }) => {
     const count = () => {
       const { upstream } = noConnections();

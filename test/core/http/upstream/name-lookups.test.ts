@@ -1,4 +1,4 @@
-// NameLookups: shared, kept, and kept longer while nobody can say the addresses anew. Time is turned by hand.
+// NameLookups: shared, kept, and kept longer while no name server answers. Time is turned by hand.
 import type { LookupAddress } from 'node:dns';
 import * as assert from 'uvu/assert';
 import { NameLookups } from '../../../../core/http/upstream/name-lookups.ts';
@@ -26,7 +26,7 @@ class Asked {
     return new Promise(resolve => this.open.push(resolve));
   }
 
-  /** Answers the question that is open for longest. */
+  /** Answers the question that has been open longest. */
   async answer(answer: NameAnswer): Promise<void> {
     const open = this.open.shift();
     assert.ok(open !== undefined, 'nothing was asked');
@@ -35,7 +35,7 @@ class Asked {
   }
 }
 
-/** What was told to those who looked a name up, in order: an address, or a code. */
+/** What look-ups were called back with, in order: an address, or a code. */
 function setUp() {
   const clock = new FakeClock();
   const asked = new Asked();
@@ -48,7 +48,7 @@ function setUp() {
         error === null ? all.map(({ address }: LookupAddress) => address).join(' ') : String(error.code),
       );
     });
-  /** What was told since the last time. */
+  /** The calls back since the last time. */
   const heard = async (): Promise<string[]> => {
     await turn();
     return told.splice(0);
@@ -58,7 +58,7 @@ function setUp() {
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
-test('asks once for all who want to know at the same time', async () => {
+test('asks once for all look-ups of a name at the same time', async () => {
   const { asked, look, heard } = setUp();
   for (let n = 0; n < 100; n++) look(n % 2 === 0 ? 'a.test' : 'A.test');
   assert.equal(asked.names, ['a.test']);
@@ -98,7 +98,7 @@ for (const { ttl, kept } of [
   });
 }
 
-test('gives the old answer to who waited a little for the new one, and at once after a failure', async () => {
+test('returns the old answer after a short wait for the new one, and at once after a failure', async () => {
   const { clock, asked, look, heard } = setUp();
   look('a.test');
   await asked.answer(found(1_000, '192.0.2.1'));
@@ -120,7 +120,7 @@ test('gives the old answer to who waited a little for the new one, and at once a
   assert.equal(await heard(), ['192.0.2.3']);
 });
 
-test('keeps the last good answer for as long as nobody can say another', async () => {
+test('keeps the last good answer while no name server gives another', async () => {
   const { clock, asked, look, heard } = setUp();
   look('a.test');
   await asked.answer(found(1_000, '192.0.2.1'));
@@ -132,7 +132,7 @@ test('keeps the last good answer for as long as nobody can say another', async (
   assert.equal(await heard(), Array(49).fill('192.0.2.1'));
 });
 
-test('gives a name up when it was said not to exist for 30 s', async () => {
+test('gives a name up once it is said not to exist for 30 s', async () => {
   const { clock, asked, look, heard } = setUp();
   look('a.test');
   await asked.answer(found(1_000, '192.0.2.1'));
@@ -153,7 +153,7 @@ for (const { answer, code } of [
   { answer: unknown, code: 'ENOTFOUND' },
   { answer: unanswered, code: 'EAI_AGAIN' },
 ]) {
-  test(`an answer of the kind ${answer.kind} fails with ${code}, and holds for a second`, async () => {
+  test(`an answer of the kind ${answer.kind} fails with ${code}, and is kept for a second`, async () => {
     const { clock, asked, look, heard } = setUp();
     look('a.test');
     await asked.answer(answer);
@@ -167,7 +167,7 @@ for (const { answer, code } of [
   });
 }
 
-test('addresses of the first family take turns, the others stay behind them', async () => {
+test('addresses of the first family take turns, the others stay behind', async () => {
   const { asked, look, heard } = setUp();
   look('a.test');
   await asked.answer(found(1_000, '192.0.2.1', '192.0.2.2', '2001:db8::1'));

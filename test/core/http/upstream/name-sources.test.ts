@@ -15,7 +15,7 @@ const test = suite('NameSources');
 const addressesOf = (answer: NameAnswer): string[] =>
   answer.kind === 'found' ? answer.addresses.map(({ address }) => address).sort() : [answer.kind];
 
-test('reads hosts files as others do', () => {
+test('reads hosts files as other resolvers do', () => {
   const hosts = parseHosts(
     '# 1.1.1.1 no\n127.0.0.1\tLocalhost  box # it\n::1 localhost\n127.0.0.1 localhost\nnonsense a\n\n10.0.0.1 db.test db',
   );
@@ -30,7 +30,7 @@ test('reads hosts files as others do', () => {
   );
 });
 
-test('puts the domains of resolv.conf behind names with few dots first, behind others last', () => {
+test('appends the domains of resolv.conf first to names with few dots, and last to others', () => {
   const list = parseSearchList(
     'search wrong.test\nsearch ns.svc.test. svc.test\noptions timeout:1 ndots:2\n',
   );
@@ -75,7 +75,7 @@ test('takes both families, and the TTL', async () => {
   }
 });
 
-test('makes short names long by the search list', async () => {
+test('completes short names by the search list', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-search-'));
   const resolvConf = join(folder, 'resolv.conf');
   writeFileSync(resolvConf, 'search none.test svc.test\n');
@@ -106,7 +106,7 @@ test('localhost is this host, whatever files and name servers say', async () => 
   }
 });
 
-test('a name server that is silent comes to an end, without a question for each domain of the search list', async () => {
+test('a look-up at a silent name server ends, without a question for each domain of the search list', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-silent-'));
   const resolvConf = join(folder, 'resolv.conf');
   writeFileSync(resolvConf, 'search a.test b.test c.test\n');
