@@ -63,15 +63,15 @@ export type { OperatorPools } from '../core/pool/operator-pools.ts';
 export type {
   Layer,
   Pool,
-  PoolChange,
   PoolObserver,
-  Pools,
   Upstream,
   UpstreamRecord,
   UpstreamState,
   UpstreamTls,
 } from '../core/pool/pool.ts';
+export type { PoolChange } from '../core/pool/pool-change.ts';
 export type { HealthReport, PoolEntry } from '../core/pool/pool-entry.ts';
+export type { Pools } from '../core/pool/pools.ts';
 export type { JoiningServer, PoolsObserver } from '../core/pool/pools-observer.ts';
 export type { HealthCheckSettings, ServerDefinition, ServerInput } from '../core/pool/server-definition.ts';
 export { type GuardOptions, guardOptions } from '../core/pool/source-guard.ts';

@@ -1,7 +1,7 @@
 // Runs a request through the stages of a worker without sending anything, and tells what everybody said.
 
 import { type ErrorCode, WeldrError } from '../errors.ts';
-import type { Pools } from '../pool/pool.ts';
+import type { Pools } from '../pool/pools.ts';
 import type { ProxyContext } from '../request/context.ts';
 import { HeaderList } from '../request/headers.ts';
 import type { RequestState } from '../request/request-state.ts';

@@ -5,7 +5,7 @@ import { WeldrError } from '../errors.ts';
 import { Forwarding } from '../http/exchange/forwarding.ts';
 import { forwardingAlias } from '../http/exchange/grammar.ts';
 import type { Peer } from '../http/exchange/streams.ts';
-import type { Pools } from '../pool/pool.ts';
+import type { Pools } from '../pool/pools.ts';
 import { type ProxyContext, stateOf } from '../request/context.ts';
 import { type Rehearsed, rehearse } from '../request/rehearsal.ts';
 import type { Listen } from '../settings/listen.ts';

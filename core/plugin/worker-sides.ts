@@ -2,7 +2,7 @@
 // backwards, each with its line to the manager; those of pools and routes come and go with their lists.
 import type { Logger } from 'pino';
 import { WeldrError } from '../errors.ts';
-import type { Pools } from '../pool/pool.ts';
+import type { Pools } from '../pool/pools.ts';
 import { reply } from '../request/reply.ts';
 import type { ConnectionCounts } from '../stages/connection-info.ts';
 import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts';

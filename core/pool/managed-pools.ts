@@ -13,7 +13,8 @@ import type { Write } from '../state/write.ts';
 import type { CancelTimer } from '../time/clock.ts';
 import { DiscoveredLayer, type FoundHeritage } from './discovered-layer.ts';
 import type { DiscoveredServers } from './discovery-source.ts';
-import type { Layer, Pool, PoolChange, Pools } from './pool.ts';
+import type { Layer, Pool } from './pool.ts';
+import type { PoolChange } from './pool-change.ts';
 import { type HealthReport, keyOf, type PoolEntry } from './pool-entry.ts';
 import {
   type KnownHealth,
@@ -29,6 +30,7 @@ import {
   poolKindName,
   poolSettingsOf,
 } from './pool-settings.ts';
+import type { Pools } from './pools.ts';
 import type { ServerDefinition } from './server-definition.ts';
 import { definitionOf, partsOfServerKey, serverKey, serverKind, serverKindName } from './server-kind.ts';
 

@@ -5,11 +5,12 @@ import { type ListedNames, sameList } from '../state/listed-names.ts';
 import type { Row } from '../state/row.ts';
 import type { CancelTimer, Clock } from '../time/clock.ts';
 import { Drain } from './drain.ts';
-import type { Layer, PoolChange, Upstream } from './pool.ts';
-import { Pools } from './pool.ts';
+import type { Layer, Upstream } from './pool.ts';
+import type { PoolChange } from './pool-change.ts';
 import { firstRecord, type HealthReport, keyOf, type PoolEntry, recordOf } from './pool-entry.ts';
 import type { PoolPlugins } from './pool-plugins.ts';
 import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
+import { Pools } from './pools.ts';
 import type { JoiningServer, PoolsObserver } from './pools-observer.ts';
 import type { ServerDefinition } from './server-definition.ts';
 

@@ -1,21 +1,15 @@
-// Pool and Pools: what a balancer chooses from. The manager and each worker hold the same pools.
+// Pool: the upstreams that a balancer chooses from. The manager and each worker hold the same pools.
 import { Candidates } from './candidates.ts';
+import { LabelIndex } from './label-index.ts';
 import { Narrowing } from './narrowing.ts';
 import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
-import { endlessRoom, membership, Upstream } from './upstream.ts';
+import { endlessRoom, membership, Upstream, type UpstreamHome } from './upstream.ts';
 import type { UpstreamRecord, UpstreamState } from './upstream-record.ts';
 import { shareOfWorker, type Vantage } from './vantage.ts';
 
 export type { Layer } from '../state/layer.ts';
 export { isUpstream, Upstream } from './upstream.ts';
 export type { UpstreamRecord, UpstreamState, UpstreamTls } from './upstream-record.ts';
-
-/** A change of one pool. */
-export type PoolChange =
-  | { readonly op: 'set'; readonly pool: string; readonly upstream: UpstreamRecord }
-  | { readonly op: 'delete'; readonly pool: string; readonly id: string }
-  /** What is said of the pool as a whole. */
-  | { readonly op: 'settings'; readonly pool: string; readonly settings: PoolSettings };
 
 /** @internal `value instanceof Pool`, for the hot path. */
 export let isPool: (value: unknown) => value is Pool;
@@ -36,7 +30,7 @@ export interface PoolObserver {
 }
 
 /** A named set of upstreams; choosing from {@link available} is O(1) however many there are. */
-export class Pool {
+export class Pool implements UpstreamHome {
   readonly name: string;
   #version = 0;
   #settings: PoolSettings = noPoolSettings;
@@ -49,9 +43,8 @@ export class Pool {
   /** What `available` shows, until it changes. */
   #shown: readonly Upstream[] | undefined = undefined;
   readonly #observers = new Set<PoolObserver>();
-  /** The available ones by label and value, of one version. */
-  #labelled: Map<string, Map<string, readonly Upstream[]>> | undefined = undefined;
-  #labelledAt = -1;
+  /** Undefined until a label is first looked up: few configs do. */
+  #labels: LabelIndex | undefined = undefined;
   #inFlight = 0;
   /** Undefined: all of it is seen, as by the manager. */
   #vantage: Vantage | undefined = undefined;
@@ -175,11 +168,9 @@ export class Pool {
    * @example hooks.selectUpstream.tap('canary', () => pool.labelled('version', '2')[0])
    */
   labelled(label: string, value: string): readonly Upstream[] {
-    if (this.#labelled === undefined || this.#labelledAt !== this.#version) {
-      this.#labelled = byLabel(this.available);
-      this.#labelledAt = this.#version;
-    }
-    return this.#labelled.get(label)?.get(value) ?? noUpstreams;
+    this.#labels ??= new LabelIndex();
+    if (!this.#labels.isOf(this.#version)) this.#labels.build(this.available, this.#version);
+    return this.#labels.get(label, value);
   }
 
   get size(): number {
@@ -365,95 +356,5 @@ export class Pool {
   }
 }
 
-function byLabel(upstreams: readonly Upstream[]): Map<string, Map<string, readonly Upstream[]>> {
-  const index = new Map<string, Map<string, Upstream[]>>();
-  for (const upstream of upstreams) {
-    for (const [label, value] of Object.entries(upstream.labels)) {
-      const values = index.get(label) ?? new Map<string, Upstream[]>();
-      index.set(label, values);
-      const list = values.get(value);
-      if (list === undefined) values.set(value, [upstream]);
-      else list.push(upstream);
-    }
-  }
-  for (const values of index.values()) for (const list of values.values()) Object.freeze(list);
-  return index;
-}
-
-/** The pools of one process by name. `default` is always there. */
-export class Pools {
-  readonly #byName = new Map<string, Pool>();
-  /** Told of each pool that is made, for those who follow all of them. */
-  readonly #followers = new Set<(pool: Pool) => void>();
-  #vantage: Vantage | undefined = undefined;
-  readonly default: Pool;
-
-  constructor() {
-    this.default = this.ensure('default');
-    Object.freeze(this);
-  }
-
-  get(name: string): Pool | undefined {
-    return this.#byName.get(name);
-  }
-
-  get size(): number {
-    return this.#byName.size;
-  }
-
-  /** The pool of this name, made when it is new. */
-  ensure(name: string): Pool {
-    const known = this.#byName.get(name);
-    if (known !== undefined) return known;
-    const pool = this.makePool(name);
-    if (this.#vantage !== undefined) pool.lookFrom(this.#vantage);
-    this.#byName.set(name, pool);
-    for (const follow of this.#followers) follow(pool);
-    return pool;
-  }
-
-  /** @internal See {@link Pool.makeUpstream}. */
-  makePool(name: string): Pool {
-    return new Pool(name);
-  }
-
-  [Symbol.iterator](): IterableIterator<Pool> {
-    return this.#byName.values();
-  }
-
-  /** Calls `follow` for each pool there is and each that comes; returns how to stop. */
-  follow(follow: (pool: Pool) => void): () => void {
-    this.#followers.add(follow);
-    for (const pool of this.#byName.values()) follow(pool);
-    return () => this.#followers.delete(follow);
-  }
-
-  /** @internal Has all of them seen from a worker. */
-  lookFrom(vantage: Vantage): void {
-    this.#vantage = vantage;
-    for (const pool of this.#byName.values()) pool.lookFrom(vantage);
-  }
-
-  /** Applies changes which belong together as the manager sent them. */
-  applyAll(changes: readonly PoolChange[]): void {
-    const held = new Set<Pool>();
-    for (const { pool: name } of changes) held.add(this.ensure(name));
-    for (const pool of held) pool.hold();
-    try {
-      for (const change of changes) this.apply(change);
-    } finally {
-      for (const pool of held) pool.release();
-    }
-  }
-
-  /** Applies one change as the manager sent it. */
-  apply(change: PoolChange): void {
-    const pool = this.ensure(change.pool);
-    if (change.op === 'set') pool.set(change.upstream);
-    else if (change.op === 'delete') pool.delete(change.id);
-    else pool.setSettings(change.settings);
-  }
-}
-
 // A method which a plugin assigns to would stand before the class's own.
-for (const { prototype } of [Upstream, Pool, Pools]) Object.freeze(prototype);
+for (const { prototype } of [Upstream, Pool]) Object.freeze(prototype);

@@ -1,12 +1,21 @@
 // Upstream: one server of a pool, as the manager and each worker hold it.
-import type { Pool } from './pool.ts';
+import type { PoolSettings } from './pool-settings.ts';
 import { parseServerAddress, type ServerEndpoint } from './server-address.ts';
 import type { UpstreamRecord, UpstreamState } from './upstream-record.ts';
+
+/** What an upstream needs of the pool that it is a member of. */
+export interface UpstreamHome {
+  readonly settings: PoolSettings;
+  /** So many more requests, or fewer, are in flight at an available upstream. */
+  count(requests: number): void;
+  /** It has as many requests as it may have at once, or no longer has. */
+  roomChanged(upstream: Upstream): void;
+}
 
 /** What a pool changes of its members. Not exported by the package, so that no plugin can. */
 export interface Membership {
   setRecord(upstream: Upstream, record: UpstreamRecord): void;
-  setHome(upstream: Upstream, home: Pool | undefined): void;
+  setHome(upstream: Upstream, home: UpstreamHome | undefined): void;
   /** The position in the pool's list of available ones, or -1. */
   slotOf(upstream: Upstream): number;
   setSlot(upstream: Upstream, slot: number): void;
@@ -33,7 +42,7 @@ export let membership: Membership;
 /** @internal `value instanceof Upstream`, which takes ten times as long: V8 does not inline a class's own test. */
 export let isUpstream: (value: unknown) => value is Upstream;
 
-/** One server of a pool. Only its {@link Pool} changes it. */
+/** One server of a pool. Only its pool changes it. */
 export class Upstream {
   /** The identity: the URL's origin, or `unix:` and a path. */
   readonly id: string;
@@ -51,7 +60,7 @@ export class Upstream {
   readonly alone: readonly Upstream[] = Object.freeze([this]);
   #record: UpstreamRecord;
   #ownHost: string | undefined;
-  #home: Pool | undefined = undefined;
+  #home: UpstreamHome | undefined = undefined;
   #slot = -1;
   #standing: Standing = 'ready';
   #share = 1;
@@ -131,7 +140,7 @@ export class Upstream {
   }
 
   /** @internal The pool that it is a member of; undefined: it has left. */
-  get home(): Pool | undefined {
+  get home(): UpstreamHome | undefined {
     return this.#home;
   }
 

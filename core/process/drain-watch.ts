@@ -1,5 +1,7 @@
 // Notices, in a worker, when an upstream that drains has no request of this worker any more.
-import type { PoolChange, Pools, Upstream } from '../pool/pool.ts';
+import type { Upstream } from '../pool/pool.ts';
+import type { PoolChange } from '../pool/pool-change.ts';
+import type { Pools } from '../pool/pools.ts';
 import { createHooks, type ReportPluginError } from '../stages/request-hooks.ts';
 import { configScope } from '../stages/scope.ts';
 import type { Stages } from '../stages/stages.ts';

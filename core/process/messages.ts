@@ -6,7 +6,7 @@ import type { ExplainInput } from '../explain/explain-input.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import type { TraceWish } from '../explain/trace.ts';
 import type { ListChange } from '../plugin/run-time-plugins.ts';
-import type { PoolChange } from '../pool/pool.ts';
+import type { PoolChange } from '../pool/pool-change.ts';
 import type { Vantage } from '../pool/vantage.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';

@@ -2,7 +2,7 @@
 import { certificateKindName } from '../certificates/certificate-kind.ts';
 import type { ListChange, RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
-import type { PoolChange } from '../pool/pool.ts';
+import type { PoolChange } from '../pool/pool-change.ts';
 import { poolKindName } from '../pool/pool-settings.ts';
 import { serverKindName } from '../pool/server-kind.ts';
 import type { Row, RowChange } from '../state/row.ts';

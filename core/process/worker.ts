@@ -9,7 +9,7 @@ import { reportPluginError } from '../plugin/report-plugin-error.ts';
 import { RowReplica } from '../plugin/row-replica.ts';
 import type { ListChange } from '../plugin/run-time-plugins.ts';
 import { WorkerSides } from '../plugin/worker-sides.ts';
-import { Pools } from '../pool/pool.ts';
+import { Pools } from '../pool/pools.ts';
 import type { ListenEntry } from '../settings/listen.ts';
 import { poolSettingsOf, type Settings } from '../settings/settings.ts';
 import { noConnections } from '../stages/connection-info.ts';

@@ -1,8 +1,8 @@
 // A whole config in a test: the worker sides of all its plugins and its pools, no socket, no process.
 
 import type { Explanation } from '../explain/explanation.ts';
-import { Pools } from '../pool/pool.ts';
 import { configuredRecord } from '../pool/pool-entry.ts';
+import { Pools } from '../pool/pools.ts';
 import { checkConfig, type WeldrConfig } from '../settings/config.ts';
 import { type Overrides, poolSettingsOf, serversOf } from '../settings/settings.ts';
 import type { FakeClock } from './fake-clock.ts';

@@ -18,7 +18,7 @@ import { Precondition, type PreconditionFields } from '../plugin/precondition.ts
 import { type ListChange, type ListingWorkers, RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import { Traffic } from '../plugin/traffic.ts';
 import { ManagedPools } from '../pool/managed-pools.ts';
-import type { PoolChange } from '../pool/pool.ts';
+import type { PoolChange } from '../pool/pool-change.ts';
 import { type ServerInput, serverDefinition } from '../pool/server-definition.ts';
 import { ofPlugins } from '../process/state-broadcast.ts';
 import { Traces } from '../process/traces.ts';

@@ -1,7 +1,8 @@
 // Drives one context through the real pipeline, with answers that the test gives in place of upstreams.
 
 import { type ErrorCode, WeldrError } from '../errors.ts';
-import type { Pool, Pools, Upstream } from '../pool/pool.ts';
+import type { Pool, Upstream } from '../pool/pool.ts';
+import type { Pools } from '../pool/pools.ts';
 import type { ProxyContext } from '../request/context.ts';
 import { HeaderList } from '../request/headers.ts';
 import { Reply } from '../request/reply.ts';

@@ -2,7 +2,8 @@
 
 import { type LatencyCounts, LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import type { WeldrError } from '../../core/errors.ts';
-import type { Pools, Upstream } from '../../core/pool/pool.ts';
+import type { Upstream } from '../../core/pool/pool.ts';
+import type { Pools } from '../../core/pool/pools.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { Route } from '../../core/request/route.ts';
 

@@ -1,7 +1,7 @@
 // Wire: what all connections of one worker share, whatever their protocol: settings, deadlines, rules, connections to
 // upstreams, and exchanges.
 import type { Logger } from 'pino';
-import type { Pools } from '../../pool/pool.ts';
+import type { Pools } from '../../pool/pools.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { PipelineOptions } from '../../stages/pipeline-options.ts';
 import type { Stages } from '../../stages/stages.ts';

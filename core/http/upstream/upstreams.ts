@@ -1,5 +1,6 @@
 // Upstreams: a worker's connections to all upstreams; follows the pools, so that connections to a removed upstream end.
-import type { Pools, Upstream } from '../../pool/pool.ts';
+import type { Upstream } from '../../pool/pool.ts';
+import type { Pools } from '../../pool/pools.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { noConnections } from '../../stages/connection-info.ts';
 import type { Deadlines } from '../exchange/deadlines.ts';

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plugin } from '../../plugin/plugin.ts';
 import { instantiate } from '../../plugin/plugin-lists.ts';
-import { type Pool, Pools, Upstream } from '../../pool/pool.ts';
+import { type Pool, Upstream } from '../../pool/pool.ts';
+import { Pools } from '../../pool/pools.ts';
 import type { Vantage } from '../../pool/vantage.ts';
 import type { ProxyContext } from '../../request/context.ts';
 import type { Reply } from '../../request/reply.ts';

@@ -1,5 +1,6 @@
 // Watched pools: pools like any others, which count how often upstreams are looked at.
-import { Pool, Pools, Upstream, type UpstreamRecord } from '../../pool/pool.ts';
+import { Pool, Upstream, type UpstreamRecord } from '../../pool/pool.ts';
+import { Pools } from '../../pool/pools.ts';
 
 /** Counts what is looked at. */
 export class Reads {

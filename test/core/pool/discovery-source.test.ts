@@ -4,7 +4,7 @@ import { WeldrError } from '../../../core/errors.ts';
 import type { DiscoverySource } from '../../../core/pool/discovery-source.ts';
 import { ManagedPools, maxServers } from '../../../core/pool/managed-pools.ts';
 import { PluginPools } from '../../../core/pool/manager-pools.ts';
-import { Pools } from '../../../core/pool/pool.ts';
+import { Pools } from '../../../core/pool/pools.ts';
 import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
 import { FakeClock } from '../../../core/testing.ts';
 import { type Clock, systemClock } from '../../../core/time/clock.ts';

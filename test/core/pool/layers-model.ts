@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import type { DiscoverySource } from '../../../core/pool/discovery-source.ts';
 import { ManagedPools } from '../../../core/pool/managed-pools.ts';
 import { PluginPools } from '../../../core/pool/manager-pools.ts';
-import { Pools } from '../../../core/pool/pool.ts';
+import { Pools } from '../../../core/pool/pools.ts';
 import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
 import { FakeClock } from '../../../core/testing.ts';
 import { KeptRows } from '../../support/kept-rows.ts';

@@ -2,7 +2,9 @@
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { ManagedPools, maxPools, maxServers } from '../../../core/pool/managed-pools.ts';
-import { type PoolChange, Pools, type UpstreamRecord } from '../../../core/pool/pool.ts';
+import type { UpstreamRecord } from '../../../core/pool/pool.ts';
+import type { PoolChange } from '../../../core/pool/pool-change.ts';
+import { Pools } from '../../../core/pool/pools.ts';
 import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
 import { serverKey } from '../../../core/pool/server-kind.ts';
 import type { Batch, Row } from '../../../core/state/row.ts';

@@ -1,7 +1,8 @@
 // Zones and subsets: to which servers of a pool one Weldr of a fleet sends requests.
 import * as assert from 'uvu/assert';
-import { Pool, Pools, type Upstream } from '../../../core/pool/pool.ts';
+import { Pool, type Upstream } from '../../../core/pool/pool.ts';
 import type { PoolSettings } from '../../../core/pool/pool-settings.ts';
+import { Pools } from '../../../core/pool/pools.ts';
 import { subsetStart, type Vantage } from '../../../core/pool/vantage.ts';
 import { type UpstreamInput, upstreamRecord } from '../../../core/testing.ts';
 import { randomOf } from '../../support/random.ts';

@@ -1,6 +1,7 @@
 // Pool and Pools: membership, availability, and what follows them.
 import * as assert from 'uvu/assert';
-import { Pool, Pools, type Upstream } from '../../../core/pool/pool.ts';
+import { Pool, type Upstream } from '../../../core/pool/pool.ts';
+import { Pools } from '../../../core/pool/pools.ts';
 import { pool, upstreamRecord } from '../../../core/testing.ts';
 import { suite } from '../../support/suite.ts';
 

@@ -1,7 +1,8 @@
 // Pipeline: one context through its stages, with each exit, late answers, retries, and exactly one end.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
-import { Pools, type Upstream } from '../../../core/pool/pool.ts';
+import type { Upstream } from '../../../core/pool/pool.ts';
+import { Pools } from '../../../core/pool/pools.ts';
 import { ProxyContext, stateOf } from '../../../core/request/context.ts';
 import { HeaderList } from '../../../core/request/headers.ts';
 import { reply } from '../../../core/request/reply.ts';

@@ -10,7 +10,7 @@ import { RequestBlock } from '../../../core/http/h2/request-block.ts';
 import { TrailerBlock } from '../../../core/http/h2/trailer-block.ts';
 import { NameLookups } from '../../../core/http/upstream/name-lookups.ts';
 import { OwnAddresses } from '../../../core/http/upstream/own-addresses.ts';
-import { Pools } from '../../../core/pool/pool.ts';
+import { Pools } from '../../../core/pool/pools.ts';
 import { settingsSchema } from '../../../core/settings/settings.ts';
 import { createHooks } from '../../../core/stages/request-hooks.ts';
 import { Stages } from '../../../core/stages/stages.ts';

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import type { ManagerSide, Plugin } from '../../../core/plugin/plugin.ts';
 import type { DiscoverySource } from '../../../core/pool/discovery-source.ts';
-import { Pools } from '../../../core/pool/pool.ts';
+import { Pools } from '../../../core/pool/pools.ts';
 import { parseServerAddress } from '../../../core/pool/server-address.ts';
 import type { Batch } from '../../../core/state/row.ts';
 import type { StateStore } from '../../../core/state/store.ts';

@@ -6,7 +6,7 @@ import type { TlsMaterial } from '../../../core/certificates/listener-tls.ts';
 import { Listener } from '../../../core/http/accept/listener.ts';
 import type { WireOptions } from '../../../core/http/exchange/wire.ts';
 import type { NameLookups } from '../../../core/http/upstream/name-lookups.ts';
-import { Pools } from '../../../core/pool/pool.ts';
+import { Pools } from '../../../core/pool/pools.ts';
 import type { ProxyContext } from '../../../core/request/context.ts';
 import { type SettingsInput, settingsSchema } from '../../../core/settings/settings.ts';
 import { createHooks, type RequestHooks } from '../../../core/stages/request-hooks.ts';

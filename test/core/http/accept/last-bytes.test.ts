@@ -9,7 +9,7 @@ import { FrameWriter } from '../../../../core/http/h2/frame-writer.ts';
 import { HpackEncoder } from '../../../../core/http/h2/hpack-encoder.ts';
 import { NameLookups } from '../../../../core/http/upstream/name-lookups.ts';
 import { OwnAddresses } from '../../../../core/http/upstream/own-addresses.ts';
-import { Pools } from '../../../../core/pool/pool.ts';
+import { Pools } from '../../../../core/pool/pools.ts';
 import { reply } from '../../../../core/request/reply.ts';
 import { settingsSchema } from '../../../../core/settings/settings.ts';
 import { createHooks } from '../../../../core/stages/request-hooks.ts';

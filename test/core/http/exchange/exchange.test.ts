@@ -12,7 +12,7 @@ import type {
 } from '../../../../core/http/exchange/streams.ts';
 import { Wire } from '../../../../core/http/exchange/wire.ts';
 import { OwnAddresses } from '../../../../core/http/upstream/own-addresses.ts';
-import { Pools } from '../../../../core/pool/pool.ts';
+import { Pools } from '../../../../core/pool/pools.ts';
 import { HeaderList } from '../../../../core/request/headers.ts';
 import { settingsSchema } from '../../../../core/settings/settings.ts';
 import { createHooks } from '../../../../core/stages/request-hooks.ts';

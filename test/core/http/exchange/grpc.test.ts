@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { type ErrorCode, WeldrError } from '../../../../core/errors.ts';
 import { grpcFields } from '../../../../core/http/exchange/grpc-reply.ts';
 import { grpcTimeout, isGrpcType } from '../../../../core/http/exchange/grpc-request.ts';
-import { Pools } from '../../../../core/pool/pool.ts';
+import { Pools } from '../../../../core/pool/pools.ts';
 import { HeaderList } from '../../../../core/request/headers.ts';
 import { type Reply, reply } from '../../../../core/request/reply.ts';
 import { RequestState } from '../../../../core/request/request-state.ts';
