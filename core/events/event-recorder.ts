@@ -183,7 +183,7 @@ export class EventRecorder {
     if (entry === undefined || entry.leaving) return;
     const [judge] = state === 'down' ? entry.complaints.keys() : [judgeIn(before)];
     const reason = withoutJudge(upstream.record.reason, judge);
-    const lastOne = state === 'down' && pools.pools.get(pool)?.available.length === 0;
+    const lastOne = state === 'down' && pools.pool(pool)?.available.length === 0;
     const none = lastOne ? '; the pool has no other that can be had' : '';
     const event: NewEvent = {
       type: 'server.state',

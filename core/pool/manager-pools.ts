@@ -104,7 +104,7 @@ export class PluginPools implements ManagerPools {
   }
 
   counts(name: string): PoolCounts | undefined {
-    const pool = this.#pools.pools.get(name);
+    const pool = this.#pools.pool(name);
     return pool === undefined || !this.#pools.isShown(name)
       ? undefined
       : { servers: pool.size, available: pool.available.length, standby: pool.standbyCount };

@@ -14,7 +14,7 @@ import { Pools } from './pools.ts';
 import type { JoiningServer, PoolsObserver } from './pools-observer.ts';
 import type { ServerDefinition } from './server-definition.ts';
 
-/** The entry as kept here. */
+/** A server as it is kept here. */
 export interface Member extends PoolEntry {
   server: ServerDefinition;
   layer: Layer;
@@ -75,7 +75,7 @@ export class PoolMembers {
   /** Is the start over? A server that is new later begins slowly. */
   started = false;
   private readonly options: ManagedPoolsOptions;
-  private readonly entries = new Map<string, Member>();
+  private readonly members = new Map<string, Member>();
   private readonly observers = new Set<ManagedPoolsObserver>();
   /** What operators list as the plugins of pools, by the names of these. */
   private readonly lists = new Map<string, readonly string[]>();
@@ -92,22 +92,22 @@ export class PoolMembers {
   }
 
   get size(): number {
-    return this.entries.size;
+    return this.members.size;
   }
 
   [Symbol.iterator](): IterableIterator<Member> {
-    return this.entries.values();
+    return this.members.values();
   }
 
   get(pool: string, id: string): Member | undefined {
-    return this.entries.get(keyOf(pool, id));
+    return this.members.get(keyOf(pool, id));
   }
 
   /** The servers of a pool, those that drain before they go included. */
   *list(pool: string): Generator<PoolEntry> {
     for (const upstream of this.pools.get(pool) ?? []) {
-      const entry = this.entries.get(keyOf(pool, upstream.id));
-      if (entry !== undefined) yield entry;
+      const member = this.members.get(keyOf(pool, upstream.id));
+      if (member !== undefined) yield member;
     }
   }
 
@@ -142,11 +142,11 @@ export class PoolMembers {
     pool.setSettings(settings);
     this.broadcast({ op: 'settings', pool: name, settings: pool.settings });
     for (const { id } of [...pool]) {
-      const entry = this.entries.get(keyOf(name, id));
-      if (entry === undefined) continue;
-      entry.poolSettings = pool.settings;
-      this.publish(entry);
-      if (!entry.leaving) for (const observer of this.observers) observer.defined?.(entry);
+      const member = this.members.get(keyOf(name, id));
+      if (member === undefined) continue;
+      member.poolSettings = pool.settings;
+      this.publish(member);
+      if (!member.leaving) for (const observer of this.observers) observer.defined?.(member);
     }
   }
 
@@ -162,78 +162,78 @@ export class PoolMembers {
    * any complains. Unknown servers are ignored.
    */
   verdict(pool: string, id: string, instance: string, complaint: string | undefined): void {
-    const entry = this.entries.get(keyOf(pool, id));
-    if (entry === undefined || entry.complaints.get(instance) === complaint) return;
-    if (complaint === undefined) entry.complaints.delete(instance);
-    else entry.complaints.set(instance, complaint);
-    this.publish(entry);
+    const member = this.members.get(keyOf(pool, id));
+    if (member === undefined || member.complaints.get(instance) === complaint) return;
+    if (complaint === undefined) member.complaints.delete(instance);
+    else member.complaints.set(instance, complaint);
+    this.publish(member);
   }
 
   /** Keeps what the check of an instance of a plugin last saw, for `GET /servers`. */
   reportHealth(pool: string, id: string, instance: string, health: HealthReport): void {
-    const entry = this.entries.get(keyOf(pool, id));
-    if (entry === undefined) return;
-    entry.health = health;
-    entry.checkedBy = instance;
+    const member = this.members.get(keyOf(pool, id));
+    if (member === undefined) return;
+    member.health = health;
+    member.checkedBy = instance;
   }
 
   /** A worker has no request on a draining server any more. */
   workerIdle(worker: number, pool: string, id: string): void {
-    const entry = this.entries.get(keyOf(pool, id));
-    if (entry?.drain.idle(worker)) this.finishDrain(entry);
+    const member = this.members.get(keyOf(pool, id));
+    if (member?.drain.idle(worker)) this.finishDrain(member);
   }
 
   /** A worker has ended: nothing waits for its word any more. */
   workerGone(worker: number): void {
-    for (const entry of [...this.entries.values()])
-      this.workerIdle(worker, entry.upstream.pool, entry.upstream.id);
+    for (const member of [...this.members.values()])
+      this.workerIdle(worker, member.upstream.pool, member.upstream.id);
   }
 
   /** Drops the verdicts and the health reports of all instances but these. */
   retainVerdicts(present: ReadonlySet<string>): void {
-    for (const entry of [...this.entries.values()]) this.retainVerdictsOn(entry, present);
+    for (const member of [...this.members.values()]) this.retainVerdictsOn(member, present);
   }
 
   /** Drops the verdicts and the health reports of one instance. */
   dropVerdicts(instance: string): void {
-    for (const entry of this.entries.values()) {
-      if (entry.checkedBy === instance) {
-        entry.health = undefined;
-        entry.checkedBy = undefined;
+    for (const member of this.members.values()) {
+      if (member.checkedBy === instance) {
+        member.health = undefined;
+        member.checkedBy = undefined;
       }
-      if (entry.complaints.delete(instance)) this.publish(entry);
+      if (member.complaints.delete(instance)) this.publish(member);
     }
   }
 
   /** Tells the observers of the servers of a pool again. */
   redefine(pool: string): void {
     for (const { id } of [...(this.pools.get(pool) ?? [])]) {
-      const entry = this.entries.get(keyOf(pool, id));
-      if (entry === undefined || entry.leaving) continue;
-      for (const observer of this.observers) observer.defined?.(entry);
+      const member = this.members.get(keyOf(pool, id));
+      if (member === undefined || member.leaving) continue;
+      for (const observer of this.observers) observer.defined?.(member);
     }
   }
 
-  private retainVerdictsOn(entry: Member, present: ReadonlySet<string>): void {
-    const gone = [...entry.complaints.keys()].filter(instance => !present.has(instance));
-    for (const instance of gone) entry.complaints.delete(instance);
-    if (entry.checkedBy !== undefined && !present.has(entry.checkedBy)) entry.health = undefined;
-    if (gone.length > 0) this.publish(entry);
+  private retainVerdictsOn(member: Member, present: ReadonlySet<string>): void {
+    const gone = [...member.complaints.keys()].filter(instance => !present.has(instance));
+    for (const instance of gone) member.complaints.delete(instance);
+    if (member.checkedBy !== undefined && !present.has(member.checkedBy)) member.health = undefined;
+    if (gone.length > 0) this.publish(member);
   }
 
-  // --- one entry -----------------------------------------------------------------------------------------------
+  // --- one member -----------------------------------------------------------------------------------------------
 
   /** Makes a server a member, or gives the one that is there, leaving or not, another definition. */
   define(poolName: string, server: ServerDefinition, layer: Layer, stateAuthor: string): Member {
-    const known = this.entries.get(keyOf(poolName, server.url));
-    const entry = known ?? this.make(poolName, server, layer, stateAuthor);
-    entry.server = server;
-    entry.layer = layer;
-    entry.stateAuthor = stateAuthor;
-    entry.leaving = false;
-    if (known !== undefined) this.publish(entry);
-    for (const observer of this.observers) observer.defined?.(entry);
-    return entry;
+    const known = this.members.get(keyOf(poolName, server.url));
+    const member = known ?? this.make(poolName, server, layer, stateAuthor);
+    member.server = server;
+    member.layer = layer;
+    member.stateAuthor = stateAuthor;
+    member.leaving = false;
+    if (known !== undefined) this.publish(member);
+    for (const observer of this.observers) observer.defined?.(member);
+    return member;
   }
 
   /** Takes over what another process of this Weldr found, for servers that are still to come. */
@@ -243,7 +243,7 @@ export class PoolMembers {
 
   /** What is known of the health of all servers. */
   *knownHealth(): Generator<KnownHealth> {
-    for (const { upstream, checkedBy, health, complaints } of this.entries.values()) {
+    for (const { upstream, checkedBy, health, complaints } of this.members.values()) {
       if (checkedBy === undefined || health === undefined) continue;
       const { pool, id } = upstream;
       yield { pool, id, checkedBy, health, complaint: complaints.get(checkedBy) };
@@ -252,7 +252,7 @@ export class PoolMembers {
 
   private judgeNew({ judge, joining }: ManagedPoolsObserver): void {
     if (judge === undefined || joining === undefined) return;
-    for (const { upstream, server, poolSettings, health } of [...this.entries.values()]) {
+    for (const { upstream, server, poolSettings, health } of [...this.members.values()]) {
       if (health !== undefined) continue;
       this.verdict(upstream.pool, upstream.id, judge, joining({ pool: upstream.pool, server, poolSettings }));
     }
@@ -280,7 +280,7 @@ export class PoolMembers {
     const upstream = this.pools
       .ensure(poolName)
       .set(firstRecord({ server, layer, stateAuthor, poolSettings, complaints }, activeSince));
-    const entry: Member = {
+    const member: Member = {
       upstream,
       server,
       layer,
@@ -293,64 +293,64 @@ export class PoolMembers {
       drain: new Drain(this.options.clock),
       cancelExpiry: undefined,
     };
-    this.entries.set(keyOf(poolName, server.url), entry);
+    this.members.set(keyOf(poolName, server.url), member);
     this.broadcast({ op: 'set', pool: poolName, upstream: upstream.record });
     for (const observer of this.observers) observer.upstreamChanged?.(upstream, undefined);
-    return entry;
+    return member;
   }
 
-  /** Computes the record of an entry; when it differs, tells the pool, the workers and the observers. */
-  private publish(entry: Member): void {
-    const before = entry.upstream.record;
-    const record = recordOf(entry, this.options.clock.now());
+  /** Computes the record of a member; when it differs, tells the pool, the workers and the observers. */
+  private publish(member: Member): void {
+    const before = member.upstream.record;
+    const record = recordOf(member, this.options.clock.now());
     if (isDeepStrictEqual(record, before)) return;
-    const pool = this.pools.ensure(entry.upstream.pool);
+    const pool = this.pools.ensure(member.upstream.pool);
     pool.set(record);
     // Who is waited for is known before the workers hear of it; what the drain's end tells comes after this.
     const begins = record.state === 'draining' && before.state !== 'draining';
-    if (begins) this.startDrain(entry);
-    else if (record.state !== 'draining' && before.state === 'draining') entry.drain.cancel();
+    if (begins) this.startDrain(member);
+    else if (record.state !== 'draining' && before.state === 'draining') member.drain.cancel();
     this.broadcast({ op: 'set', pool: pool.name, upstream: record });
-    for (const observer of this.observers) observer.upstreamChanged?.(entry.upstream, before);
-    if (begins) this.finishIdleDrain(entry);
+    for (const observer of this.observers) observer.upstreamChanged?.(member.upstream, before);
+    if (begins) this.finishIdleDrain(member);
   }
 
   /** Has a server leave when it has finished what it has. */
   leave(pool: string, id: string): void {
-    const entry = this.entries.get(keyOf(pool, id));
-    if (entry === undefined || entry.leaving) return;
-    entry.leaving = true;
-    entry.cancelExpiry?.();
-    const wasDraining = entry.upstream.state === 'draining';
+    const member = this.members.get(keyOf(pool, id));
+    if (member === undefined || member.leaving) return;
+    member.leaving = true;
+    member.cancelExpiry?.();
+    const wasDraining = member.upstream.state === 'draining';
     // A drain that was asked for before is over, or goes on under the limit that a removal has.
-    if (wasDraining) this.startDrain(entry);
-    this.publish(entry);
-    this.finishIdleDrain(entry);
+    if (wasDraining) this.startDrain(member);
+    this.publish(member);
+    this.finishIdleDrain(member);
   }
 
-  private startDrain(entry: Member): void {
-    entry.drain.begin(this.options.workers());
-    if (entry.leaving) entry.drain.limit(this.options.drainTimeout, () => this.finishDrain(entry));
+  private startDrain(member: Member): void {
+    member.drain.begin(this.options.workers());
+    if (member.leaving) member.drain.limit(this.options.drainTimeout, () => this.finishDrain(member));
   }
 
   /** Ends a drain that has nobody to wait for. */
-  private finishIdleDrain(entry: Member): void {
-    const { pool, id } = entry.upstream;
-    const gone = this.entries.get(keyOf(pool, id)) !== entry;
-    if (!gone && entry.drain.isOver) this.finishDrain(entry);
+  private finishIdleDrain(member: Member): void {
+    const { pool, id } = member.upstream;
+    const gone = this.members.get(keyOf(pool, id)) !== member;
+    if (!gone && member.drain.isOver) this.finishDrain(member);
   }
 
-  private finishDrain(entry: Member): void {
-    if (entry.leaving) this.drop(entry);
-    else entry.drain.finish();
+  private finishDrain(member: Member): void {
+    if (member.leaving) this.drop(member);
+    else member.drain.finish();
   }
 
   /** Takes a server out at once. */
-  drop(entry: Member): void {
-    const { upstream } = entry;
-    entry.drain.cancel();
-    entry.cancelExpiry?.();
-    this.entries.delete(keyOf(upstream.pool, upstream.id));
+  drop(member: Member): void {
+    const { upstream } = member;
+    member.drain.cancel();
+    member.cancelExpiry?.();
+    this.members.delete(keyOf(upstream.pool, upstream.id));
     this.pools.get(upstream.pool)?.delete(upstream.id);
     this.broadcast({ op: 'delete', pool: upstream.pool, id: upstream.id });
     for (const observer of this.observers) observer.removed?.(upstream);

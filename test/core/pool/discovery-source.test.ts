@@ -2,8 +2,9 @@
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import type { DiscoverySource } from '../../../core/pool/discovery-source.ts';
-import { ManagedPools, maxServers } from '../../../core/pool/managed-pools.ts';
+import { ManagedPools } from '../../../core/pool/managed-pools.ts';
 import { PluginPools } from '../../../core/pool/manager-pools.ts';
+import { maxServers } from '../../../core/pool/pool-limits.ts';
 import { Pools } from '../../../core/pool/pools.ts';
 import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
 import { FakeClock } from '../../../core/testing.ts';
@@ -77,7 +78,7 @@ lists('puts its servers into the pool, takes out those that are missing, and cou
   assert.equal(Object.keys(w.shown()), [b, c]);
   assert.equal(
     [...w.replica.default].map(upstream => upstream.record),
-    [...w.managed.pools.default].map(upstream => upstream.record),
+    [...w.managed.default].map(upstream => upstream.record),
   );
 });
 
@@ -139,7 +140,7 @@ lists('makes the pool that is not there, and is one of each pool', () => {
   source.replace('green', [a, b]);
   source.replace('red', []);
   assert.equal(source.pools, ['blue', 'green']);
-  assert.is(w.managed.pools.get('red')?.size, 0);
+  assert.is(w.managed.pool('red')?.size, 0);
   source.replace('blue', []);
   assert.equal([source.pools, w.shown('green')[a]], [['green'], 'active discovered:zone 1']);
 });
@@ -182,7 +183,7 @@ lists('is refused whole, with the place of what is wrong', () => {
   assert.is(refused({ url: b }).field, 'servers');
   assert.is(refusal(() => source.replace('no pool', [b])).field, 'pool');
   assert.is(w.managed.revision, revision);
-  assert.equal([w.shown(), w.managed.pools.get('no pool')], [{ [a]: 'active discovered:zone 1' }, undefined]);
+  assert.equal([w.shown(), w.managed.pool('no pool')], [{ [a]: 'active discovered:zone 1' }, undefined]);
 });
 
 lists('is bounded by the servers that there may be in all', () => {
@@ -193,10 +194,10 @@ lists('is bounded by the servers that there may be in all', () => {
   const many = (n: number, net: number): string[] =>
     Array.from({ length: n }, (_, i) => `http://10.${net}.${i >> 8}.${i & 255}`);
   assert.is(refusal(() => source.replace('default', many(maxServers, 1))).code, 'LIMIT_REACHED');
-  assert.is(w.managed.pools.default.size, 0);
+  assert.is(w.managed.default.size, 0);
   source.replace('default', many(maxServers - 1, 1));
   assert.is(refusal(() => source.replace('green', [a])).code, 'LIMIT_REACHED');
-  assert.is(w.managed.pools.get('green'), undefined);
+  assert.is(w.managed.pool('green'), undefined);
   // The list may be exchanged for another, though all of the first still drain; but not again and again.
   source.replace('default', many(maxServers - 1, 2));
   assert.is(refusal(() => source.replace('default', many(maxServers - 1, 3))).code, 'LIMIT_REACHED');

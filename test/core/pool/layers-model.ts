@@ -249,7 +249,7 @@ class Run {
       }
       assert.equal(
         [...(this.replica.get(pool) ?? [])].map(upstream => upstream.record),
-        [...(this.managed.pools.get(pool) ?? [])].map(upstream => upstream.record),
+        [...(this.managed.pool(pool) ?? [])].map(upstream => upstream.record),
       );
     }
   }

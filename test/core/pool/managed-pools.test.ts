@@ -1,9 +1,10 @@
 // ManagedPools: the rule of the layers, drains, verdicts, ttl, and what a store that fails leaves behind.
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
-import { ManagedPools, maxPools, maxServers } from '../../../core/pool/managed-pools.ts';
+import { ManagedPools } from '../../../core/pool/managed-pools.ts';
 import type { UpstreamRecord } from '../../../core/pool/pool.ts';
 import type { PoolChange } from '../../../core/pool/pool-change.ts';
+import { maxPools, maxServers } from '../../../core/pool/pool-limits.ts';
 import { Pools } from '../../../core/pool/pools.ts';
 import type { ServerDefinition } from '../../../core/pool/server-definition.ts';
 import { serverKey } from '../../../core/pool/server-kind.ts';
@@ -143,13 +144,13 @@ layers('have room for a pool however many have gone', async () => {
 layers('show what the config lists, and follow the config', () => {
   const { pools, replica } = world();
   pools.setConfig({ default: [server(a), server(b)], blue: [server(a)] });
-  assert.equal(states(pools.pools), { [a]: 'active', [b]: 'active' });
-  assert.equal(states(pools.pools, 'blue'), { [a]: 'active' });
+  assert.equal(states(pools.all), { [a]: 'active', [b]: 'active' });
+  assert.equal(states(pools.all, 'blue'), { [a]: 'active' });
   assert.is(pools.get('default', a)?.layer, 'config');
   pools.setConfig({ default: [server(b, { weight: 5 })] });
-  assert.equal(states(pools.pools), { [b]: 'active' });
-  assert.is(pools.pools.get('default')?.get(b)?.weight, 5);
-  assert.equal(states(pools.pools, 'blue'), {});
+  assert.equal(states(pools.all), { [b]: 'active' });
+  assert.is(pools.pool('default')?.get(b)?.weight, 5);
+  assert.equal(states(pools.all, 'blue'), {});
   assert.equal(states(replica), { [b]: 'active' });
 });
 
@@ -160,9 +161,9 @@ layers('keep what the API added until the API removes it, whatever the config sa
   assert.is(created, true);
   assert.equal([entry.layer, entry.upstream.weight], ['api', 3]);
   w.pools.setConfig({ default: [] });
-  assert.equal(states(w.pools.pools), { [b]: 'active' });
+  assert.equal(states(w.pools.all), { [b]: 'active' });
   await w.pools.remove('default', b);
-  assert.equal(states(w.pools.pools), {});
+  assert.equal(states(w.pools.all), {});
   assert.equal(states(w.replica), {});
 });
 
@@ -170,14 +171,14 @@ layers('keep away what the API removed, over reloads, until the API adds it agai
   const w = world();
   w.pools.setConfig({ default: [server(a)] });
   await w.pools.remove('default', a);
-  assert.equal(states(w.pools.pools), {});
+  assert.equal(states(w.pools.all), {});
   w.pools.setConfig({ default: [server(a)] });
-  assert.equal(states(w.pools.pools), {});
+  assert.equal(states(w.pools.all), {});
   w.pools.setConfig({ default: [] });
   w.pools.setConfig({ default: [server(a)] });
-  assert.equal(states(w.pools.pools), {});
+  assert.equal(states(w.pools.all), {});
   assert.is((await w.pools.add('default', server(a))).created, true);
-  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(states(w.pools.all), { [a]: 'active' });
 });
 
 layers("let what the API said of a config's server win over the config", async () => {
@@ -188,7 +189,7 @@ layers("let what the API said of a config's server win over the config", async (
   assert.equal([record(w).weight, record(w).host], [9, 'upstream']);
   assert.is(w.pools.get('default', a)?.layer, 'config');
   w.pools.setConfig({ default: [] });
-  assert.equal(states(w.pools.pools), {});
+  assert.equal(states(w.pools.all), {});
 });
 
 layers('are the config alone after a reset', async () => {
@@ -198,7 +199,7 @@ layers('are the config alone after a reset', async () => {
   await w.pools.add('default', server(b));
   await setSetting(w.pools, { interval: 1 });
   await w.pools.state.reset('a test');
-  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(states(w.pools.all), { [a]: 'active' });
   assert.is(w.pools.get('default', a)?.layer, 'config');
   assert.is(settingOf(w.pools), undefined);
 });
@@ -215,8 +216,8 @@ layers('hold one server in several pools apart', async () => {
   await w.pools.add('default', server(a));
   await w.pools.add('blue', server(a, { weight: 2 }));
   await w.pools.remove('default', a);
-  assert.equal(states(w.pools.pools), {});
-  assert.equal(states(w.pools.pools, 'blue'), { [a]: 'active' });
+  assert.equal(states(w.pools.all), {});
+  assert.equal(states(w.pools.all, 'blue'), { [a]: 'active' });
 });
 
 layers('leave no trace of a removed server that no config lists', async () => {
@@ -264,13 +265,13 @@ stores('is asked before anything changes, and nothing changes when it fails', as
   assert.is(await failureOf(w.pools.remove('default', a, { force: true })), 'STORE_UNAVAILABLE');
   assert.is(await failureOf(w.pools.state.reset('a test')), 'STORE_UNAVAILABLE');
   assert.is(await failureOf(setSetting(w.pools, { interval: 1 })), 'STORE_UNAVAILABLE');
-  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(states(w.pools.all), { [a]: 'active' });
   assert.is(record(w), before);
   assert.is(settingOf(w.pools), undefined);
   assert.is(w.pools.revision, revision);
   store.failure = undefined;
   await w.pools.add('default', server(b));
-  assert.equal(Object.keys(states(w.pools.pools)), [a, b]);
+  assert.equal(Object.keys(states(w.pools.all)), [a, b]);
 });
 
 stores('gives back what it held', async () => {
@@ -283,7 +284,7 @@ stores('gives back what it held', async () => {
     ]),
   );
   w.pools.setConfig({ default: [server(a), server(b)] });
-  assert.equal(states(w.pools.pools), { [b]: 'active' });
+  assert.equal(states(w.pools.all), { [b]: 'active' });
   assert.is(record(w, b).weight, 4);
   assert.equal(settingOf(w.pools), { interval: 5 });
   assert.is(record(w, b).activeSince, 0);
@@ -312,7 +313,7 @@ stores(
     );
     pools.setConfig({ default: [server(a)] });
     pools.setConfig({ default: [server(a)] });
-    assert.equal(states(pools.pools), { [b]: 'active', [a]: 'active' });
+    assert.equal(states(pools.all), { [b]: 'active', [a]: 'active' });
     assert.is(pools.get('default', a)?.server.weight, 1);
     assert.is(reported.length, 6);
     assert.ok(reported.some(line => line.includes('knows a route')));
@@ -394,10 +395,10 @@ stores('of a cluster tells what others did, and names the layer', async () => {
   w.pools.setConfig({ default: [server(a)] });
   store.tell(batchOf(b, { op: 'define', value: server(b) }));
   store.tell(batchOf(a, { op: 'remove' }));
-  assert.equal(states(w.pools.pools), { [b]: 'active' });
+  assert.equal(states(w.pools.all), { [b]: 'active' });
   assert.is(w.pools.get('default', b)?.layer, 'cluster');
   store.tell(batchOf(a, undefined));
-  assert.equal(Object.keys(states(w.pools.pools)).sort(), [a, b]);
+  assert.equal(Object.keys(states(w.pools.all)).sort(), [a, b]);
 });
 
 stores('of a cluster keeps what was removed, as the config of another node may list it', async () => {
@@ -414,7 +415,7 @@ stores('that comes later gets the changes that were made without one', async () 
   await w.pools.add('default', server(a));
   const store = new MemoryStore();
   await w.pools.useStore(store);
-  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(states(w.pools.all), { [a]: 'active' });
   assert.equal(store.words, [['define', serverKey('default', a), server(a)]]);
 });
 
@@ -424,7 +425,7 @@ stores('is let go of at a reload: servers stay, changes wait for the next one', 
   await w.pools.add('default', server(a));
   const { revision } = w.pools;
   w.pools.releaseStore();
-  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(states(w.pools.all), { [a]: 'active' });
   assert.is(await failureOf(w.pools.add('default', server(b))), 'STORE_UNAVAILABLE');
   const next = new MemoryStore([row(a, { op: 'define', value: server(a) })]);
   await w.pools.useStore(next);
@@ -442,7 +443,7 @@ stores('is let go of twice when a reload fails: what another node removed does n
   assert.is(await failureOf(w.pools.add('default', server(b))), 'STORE_UNAVAILABLE');
   const next = new MemoryStore([row(a, { op: 'remove' })], 'cluster');
   await w.pools.useStore(next);
-  assert.equal(states(w.pools.pools), {});
+  assert.equal(states(w.pools.all), {});
   assert.equal(next.written, []);
 });
 
@@ -452,7 +453,7 @@ stores('can be done without again when the next config has none', async () => {
   w.pools.releaseStore();
   w.pools.setConfig({});
   await w.pools.add('default', server(a));
-  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(states(w.pools.all), { [a]: 'active' });
 });
 
 // ---
@@ -696,9 +697,9 @@ ttls('lets a server leave that was not registered again in time', async () => {
   w.clock.advance(4000);
   await w.pools.add('default', server(a, { ttl: 5000 }));
   await w.clock.advanceAsync(4999);
-  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(states(w.pools.all), { [a]: 'active' });
   await w.clock.advanceAsync(1);
-  assert.equal(states(w.pools.pools), {});
+  assert.equal(states(w.pools.all), {});
   assert.equal([...w.pools.state.all], []);
   assert.is(w.clock.pending, 0);
 });
@@ -717,7 +718,7 @@ ttls('is over when the server is registered without one', async () => {
   await w.pools.add('default', server(a, { ttl: 5000 }));
   await w.pools.add('default', server(a));
   await w.clock.advanceAsync(10_000);
-  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(states(w.pools.all), { [a]: 'active' });
 });
 
 ttls('waits for a store that is away', async () => {
@@ -727,10 +728,10 @@ ttls('waits for a store that is away', async () => {
   await w.pools.add('default', server(a, { ttl: 5000 }));
   store.failure = new WeldrError('STORE_UNAVAILABLE');
   await w.clock.advanceAsync(8000);
-  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(states(w.pools.all), { [a]: 'active' });
   store.failure = undefined;
   await w.clock.advanceAsync(1000);
-  assert.equal(states(w.pools.pools), {});
+  assert.equal(states(w.pools.all), {});
 });
 
 ttls('that runs out while the server is being registered again does not win', async () => {
@@ -745,7 +746,7 @@ ttls('that runs out while the server is being registered again does not win', as
   gate.resolve();
   await again;
   await settle();
-  assert.equal(states(w.pools.pools), { [a]: 'active' });
+  assert.equal(states(w.pools.all), { [a]: 'active' });
 });
 
 // ---
@@ -761,7 +762,7 @@ following('can make a replica of a snapshot and what comes after it', async () =
   await w.pools.add('default', server(b));
   w.pools.verdict('default', a, 'test', 'unwell');
   await w.pools.remove('blue', b, { force: true });
-  for (const name of ['default', 'blue']) assert.equal(states(late, name), states(w.pools.pools, name));
+  for (const name of ['default', 'blue']) assert.equal(states(late, name), states(w.pools.all, name));
 });
 
 following('sees revisions without gaps', async () => {

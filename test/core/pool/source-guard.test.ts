@@ -95,7 +95,7 @@ test('lets a pool go that the source is not for any more', () => {
   assert.is(w.source.leave('default').removed, 4);
   assert.equal(w.source.pools, []);
   assert.equal(w.source.leave('nowhere'), unchanged);
-  assert.is(w.managed.pools.get('nowhere'), undefined);
+  assert.is(w.managed.pool('nowhere'), undefined);
 });
 
 test('goes on over a reload, with what it has seen and with the new options', () => {

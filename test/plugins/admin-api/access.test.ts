@@ -86,7 +86,7 @@ test('with a token set, every path but the probes asks for it', async () => {
         assert.is(answer.headers.get('www-authenticate'), 'Bearer');
       }
     }
-    assert.is(side.pools.pools.default.size, 0);
+    assert.is(side.pools.default.size, 0);
     assert.is((await call('GET', '/healthz')).status, 200);
     assert.is((await call('GET', '/readyz')).status, 503);
     const good = await call('POST', '/servers', server, { authorization: `bearer ${token}` });
@@ -109,7 +109,7 @@ test('a page of another site can change nothing', async () => {
       const answer = await call('POST', '/servers', server, headers);
       assert.equal([answer.status, at(answer.body, 'code')], [403, 'FORBIDDEN'], JSON.stringify(headers));
     }
-    assert.is(side.pools.pools.default.size, 0);
+    assert.is(side.pools.default.size, 0);
     assert.is((await call('OPTIONS', '/servers')).headers.get('access-control-allow-origin'), null);
   });
 });

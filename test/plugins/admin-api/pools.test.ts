@@ -95,12 +95,12 @@ test('a pool of the config that is removed takes its servers along, and brings t
     await withApi({ before: before(), servers }, async api => {
       await api.call('PATCH', '/pools/api/servers/127.0.0.1/1', { weight: 4 });
       assert.is((await api.call('DELETE', '/pools/api')).status, 204);
-      assert.is(api.side.pools.pools.get('api')?.size, 0);
+      assert.is(api.side.pools.pool('api')?.size, 0);
       assert.is((await api.call('GET', '/pools/api')).status, 404);
     });
     await withApi({ before: before(), servers }, async api => {
       assert.equal(await names(api), ['default'], 'over a restart');
-      assert.is(api.side.pools.pools.get('api')?.size ?? 0, 0);
+      assert.is(api.side.pools.pool('api')?.size ?? 0, 0);
       assert.is((await api.call('POST', '/pools/api/servers', { url })).status, 404);
       assert.is((await api.call('POST', '/pools', { name: 'api' })).status, 201);
       assert.equal(

@@ -351,7 +351,7 @@ test('when the store is away, answers say that they may be stale, and writes are
     assert.equal([headers.get('weldr-stale'), at(body, 'stale')], ['true', true]);
     const refused = await api.call('POST', '/servers', { url: 'http://127.0.0.1:1' });
     assert.equal([refused.status, at(refused.body, 'detail')], [503, 'the store is away']);
-    assert.is(api.side.pools.pools.default.size, 1);
+    assert.is(api.side.pools.default.size, 1);
   });
 });
 

@@ -84,7 +84,7 @@ test('calls go over TLS, old versions and plain HTTP do not', async () => {
   await withApi({ tls: tls() }, async ({ call, port, side }) => {
     assert.is((await call('/servers'))[0], 200);
     assert.is((await call('/servers', { method: 'POST' }))[0], 201);
-    assert.is(side.pools.pools.default.size, 1);
+    assert.is(side.pools.default.size, 1);
     const old = { maxVersion: 'TLSv1.1', minVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     assert.is((await call('/servers', old))[0], 'EPROTO');
     const plain = await fetch(`http://127.0.0.1:${port}/servers`);

@@ -59,7 +59,7 @@ test('a new server counts as active, is out after 3 failures in a row and in aga
     assert.is(failing.status, 'failing');
     assert.is(failing.detail, 'status 503, expected 2xx');
     assert.is(stateOf(side, origin.url), 'down');
-    const { reason } = side.pools.pools.default.get(origin.url)?.record ?? {};
+    const { reason } = side.pools.default.get(origin.url)?.record ?? {};
     assert.is(reason, 'health-check: status 503, expected 2xx');
     origin.status = 204;
     await nextCheck(side, origin.url);
