@@ -5,3 +5,8 @@ export function sendLater(message: unknown, deliver: (copy: unknown) => void): v
   const text = JSON.stringify(message);
   queueMicrotask(() => deliver(text === undefined ? undefined : JSON.parse(text)));
 }
+
+/** A copy of a value, as JSON carries it to another process. */
+export function throughJson<T>(value: T): T {
+  return value === undefined ? value : JSON.parse(JSON.stringify(value));
+}
