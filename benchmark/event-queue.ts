@@ -1,4 +1,5 @@
 // Simulated time: events in order, and chance that can be repeated from a seed.
+import { seeded } from '../core/testing/seeded.ts';
 
 /** Things that happen at times, ms. */
 export class EventQueue {
@@ -68,21 +69,13 @@ export class EventQueue {
   }
 }
 
-/** Chance from a seed (mulberry32). */
+/** Chance from a seed. */
 export class Chance {
-  private state: number;
+  /** From 0 to below 1. */
+  readonly next: () => number;
 
   constructor(seed: number) {
-    this.state = seed >>> 0;
-  }
-
-  /** From 0 to below 1. */
-  next(): number {
-    this.state = (this.state + 0x6d2b79f5) >>> 0;
-    let t = this.state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    this.next = seeded(seed);
   }
 
   between(low: number, high: number): number {

@@ -1,6 +1,7 @@
 // The key that a client is counted under, by connections and by requests: its address, or its network where addresses
 // cost nothing.
 
+import { ipv6Groups } from './address-bytes.ts';
 import { unixPeer } from './network.ts';
 
 /**
@@ -13,23 +14,16 @@ import { unixPeer } from './network.ts';
 export function addressKey(ip: string, prefix = 64): string {
   if (!ip.includes(':') || ip === unixPeer) return ip;
   if (ip.includes('.')) return ip.slice(ip.lastIndexOf(':') + 1);
-  const [head = '', tail] = ip.split('::');
-  const before = groupsOf(head);
-  const after = groupsOf(tail ?? '');
-  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
-  const groups = [...before, ...new Array<string>(Math.max(0, zeros)).fill('0'), ...after];
-  if (prefix === 64) return `${groups.slice(0, 4).join(':')}::/64`;
+  const groups = ipv6Groups(ip);
+  if (prefix === 64) return `${groups.slice(0, 4).map(hex).join(':')}::/64`;
   return `${masked(groups, prefix).join(':')}::/${prefix}`;
 }
 
-function masked(groups: readonly string[], prefix: number): string[] {
+function masked(groups: readonly number[], prefix: number): string[] {
   return groups.slice(0, Math.ceil(prefix / 16)).map((group, at) => {
     const bits = Math.min(16, prefix - at * 16);
-    return (Number.parseInt(group, 16) & (0xffff << (16 - bits))).toString(16);
+    return hex(group & (0xffff << (16 - bits)));
   });
 }
 
-function groupsOf(text: string): string[] {
-  if (text === '') return [];
-  return text.split(':').map(group => Number.parseInt(group, 16).toString(16));
-}
+const hex = (group: number): string => group.toString(16);

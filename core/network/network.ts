@@ -1,6 +1,8 @@
 // Networks: addresses and ranges of them as people write them, and whether an address is among them.
+
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { Generations } from '../bounded/generations.ts';
 
 /** Answers that are kept, so that a client's further requests cost a look-up. */
 const maxKept = 10_000;
@@ -58,7 +60,7 @@ export class NetworkSet {
   private readonly hasUnix: boolean;
   private readonly ipv4 = new BlockList();
   private readonly ipv6 = new BlockList();
-  private readonly kept = new Map<string, boolean>();
+  private readonly kept = new Generations<boolean>(maxKept);
 
   /** @param networks addresses and networks that {@link isNetwork} accepts, and `unix:` */
   constructor(networks: readonly string[]) {
@@ -85,7 +87,6 @@ export class NetworkSet {
     if (family === 0) return this.hasUnix && ip === unixPeer;
     const listed = family === 4 ? this.ipv4.check(ip, 'ipv4') : this.hasIpv6(ip);
     if (ip.length > maxKeptLength) return listed;
-    if (this.kept.size >= maxKept) this.kept.clear();
     this.kept.set(ip, listed);
     return listed;
   }

@@ -4,6 +4,7 @@
 import type { SendHandle } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { isIP } from 'node:net';
+import { addressBytes } from '../network/address-bytes.ts';
 
 // A socket filter (SO_ATTACH_FILTER, classic BPF). Connections inherit it from their listener, and are not disturbed: a SYN
 // comes on none of them. Node has no way to set a socket option; perl is a part of every Debian.
@@ -119,22 +120,9 @@ function instruction(code: number, value: number, { equal = 0, other = 0 } = {})
 
 /** An address in words of 32 bits. */
 function wordsOf(address: string): number[] {
-  const bytes = isIP(address) === 6 ? bytesOfIpv6(address) : address.split('.').map(Number);
+  const bytes = addressBytes(address);
   const words: number[] = [];
   for (let at = 0; at < bytes.length; at += 4)
     words.push(Buffer.from(bytes.slice(at, at + 4)).readUInt32BE());
   return words;
-}
-
-function bytesOfIpv6(address: string): number[] {
-  // A URL writes it in groups alone.
-  const text = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  const [head = '', tail] = text.split('::');
-  const groups = (part: string) => part.split(':').filter(group => group !== '');
-  const [left, right] = [groups(head), groups(tail ?? '')];
-  const between = Array.from({ length: 8 - left.length - right.length }, () => '0');
-  return [...left, ...between, ...right].flatMap(group => {
-    const number = Number.parseInt(group, 16);
-    return [number >> 8, number & 0xff];
-  });
 }

@@ -1,7 +1,9 @@
 // One place for a worker: starts a process in it, and another one when it dies, later and later in a crash loop.
+
 import type { Logger } from 'pino';
 import { WeldrError } from '../errors.ts';
 import type { NewEvent, Severity } from '../events/event.ts';
+import { backOff } from '../time/back-off.ts';
 import { type CancelTimer, type Clock, systemClock } from '../time/clock.ts';
 import { Heartbeat, hungAfter, hungStartAfter } from './heartbeat.ts';
 import type { WorkerLink } from './links.ts';
@@ -337,6 +339,6 @@ export class WorkerSlot {
     if (lived >= shortLife) this.shortLives = 0;
     else this.shortLives++;
     if (this.shortLives <= 1) return 0;
-    return Math.min(firstBackoff * 2 ** (this.shortLives - 2), longestBackoff);
+    return backOff(this.shortLives - 1, firstBackoff, longestBackoff);
   }
 }

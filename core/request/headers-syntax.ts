@@ -1,13 +1,9 @@
 // What field names and values may look like, and which fields concern one connection only.
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+export { isToken } from './token.ts';
+
 // A value may hold visible characters, obs-text, SP and HTAB (RFC 9110 section 5.5); one latin1 character a byte.
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
-
-/** Is it a token (RFC 9110 section 5.6.2), as methods and field names are? */
-export function isToken(text: string): boolean {
-  return token.test(text);
-}
 
 /** May it be sent as a field value: no control character, nothing above latin1? */
 export function isFieldValue(text: string): boolean {

@@ -1,7 +1,9 @@
 // Where clients connect to: `listen` of the config, each entry a text or an object; parsed to Listen.
+
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { type ListenerTls, listenerTls, type TlsMaterial } from '../certificates/listener-tls.ts';
+import { hostText } from '../network/host-text.ts';
 import { peer } from '../network/network.ts';
 import { unixPathOf, unixPathProblem } from './unix-path.ts';
 
@@ -188,7 +190,7 @@ function shortIPv6(host: string): string {
 /** The text of a target; `port` in place of its own. */
 export function addressOf(target: ListenTarget, port?: number): string {
   if (target.kind === 'unix') return `unix:${target.path}`;
-  const host = target.host.includes(':') ? `[${target.host}]` : target.host;
+  const host = hostText(target.host);
   return `${host}:${port ?? target.port}`;
 }
 

@@ -1,4 +1,5 @@
 // Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
+
 import { z } from 'zod';
 import { peer } from '../network/network.ts';
 import { type PoolSettings, poolSettings } from '../pool/pool-settings.ts';
@@ -8,6 +9,7 @@ import {
   serverDefinition,
   zoneName,
 } from '../pool/server-definition.ts';
+import { token } from '../request/token.ts';
 import { duration, size } from './duration.ts';
 import { type ListenInput, listenSchema } from './listen.ts';
 import { showInput } from './options.ts';
@@ -163,7 +165,7 @@ export const settingsSchema = z.strictObject({
   trace: z.boolean().default(false).describe('Proxy TRACE; refused with 405 when false.'),
   via: z
     .string()
-    .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, 'expected a name without spaces')
+    .regex(token, 'expected a name without spaces')
     .or(z.literal(false))
     .default('weldr')
     .describe(

@@ -1,4 +1,5 @@
 // Backoff: when an order that failed is tried again.
+import { backOff } from '../../core/time/back-off.ts';
 import type { AcmeProblem } from './problem.ts';
 
 /** After the first failure, ms. Let's Encrypt allows five failed validations of a name an hour. */
@@ -30,7 +31,7 @@ export function backoff(
   random: number,
 ): number {
   const start = starts.get(problem?.type) ?? first;
-  const doubled = Math.min(most, start * 2 ** Math.min(30, failures - 1));
+  const doubled = backOff(failures, start, most);
   const own = doubled * (1 - jitter * random);
   return Math.round(Math.max(own, Math.min(mostAsked, problem?.retryAfter ?? 0)));
 }

@@ -1,27 +1,24 @@
 // AccessGuard: who may call the admin API. A bearer token where one is set, or a certificate of the caller, or a session, and
 // never a page of another site.
+
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { BlockList, isIP } from 'node:net';
 import { WeldrError } from '../../core/errors.ts';
+import { NetworkSet } from '../../core/network/network.ts';
 import type { AdminRole } from '../../core/plugin/admin.ts';
 import type { Session } from './sessions.ts';
 
 /** Paths that an orchestrator may ask for without a token: they say no more than "alive" and "ready". */
 const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8);
-loopback.addAddress('::1', 'ipv6');
+const loopback = new NetworkSet(['127.0.0.0/8', '::1']);
 
 /** What proxies add to what they pass on. */
 const forwardingFields = ['via', 'forwarded', 'x-real-ip'];
 
 /** Is it a name or address of this machine only: `localhost`, 127.0.0.0/8, ::1? */
 export function isLoopback(host: string): boolean {
-  const family = isIP(host);
-  if (family === 0) return host.toLowerCase() === 'localhost';
-  return loopback.check(host, family === 6 ? 'ipv6' : 'ipv4');
+  return host.toLowerCase() === 'localhost' || loopback.has(host);
 }
 
 export interface AccessGuardOptions {

@@ -1,4 +1,5 @@
 // AdminServer: the HTTP server of the admin API. Lets in who may, finds the route, answers its JSON.
+
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,6 +7,7 @@ import type { Logger } from 'pino';
 import polka, { type Polka, type Request } from 'polka';
 import { adoptError, describeError, type ErrorCode, WeldrError } from '../../core/errors.ts';
 import { RefusalLog } from '../../core/log/refusal-log.ts';
+import { hostAndPort } from '../../core/network/host-text.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes, StreamWish } from '../../core/plugin/admin.ts';
 import { Precondition } from '../../core/plugin/precondition.ts';
 import type { Clock } from '../../core/time/clock.ts';
@@ -96,7 +98,7 @@ export class AdminServer {
 
   /** Listens; the address with its port. Rejects with LISTEN_FAILED. */
   async listen(host: string, port: number): Promise<string> {
-    const wanted = addressText(host, port);
+    const wanted = hostAndPort(host, port);
     try {
       this.router.listen({ host, port, exclusive: true });
       this.putBeforeRouter();
@@ -112,7 +114,7 @@ export class AdminServer {
       );
     }
     const { address, port: taken } = this.server.address() as AddressInfo;
-    const listening = addressText(address, taken);
+    const listening = hostAndPort(address, taken);
     this.options.pageDoor.listensOn(listening);
     return listening;
   }
@@ -403,10 +405,6 @@ async function finish(response: ServerResponse): Promise<void> {
 function contentOf({ body, contentType }: AdminAnswer): string | Uint8Array | undefined {
   if (body === undefined || body instanceof Uint8Array) return body;
   return contentType === undefined ? `${JSON.stringify(body)}\n` : String(body);
-}
-
-function addressText(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function listenProblem(thrown: unknown): string {

@@ -1,6 +1,7 @@
 // A server as the admin API shows it, and how a path names it.
 
 import { WeldrError } from '../../core/errors.ts';
+import { hostText } from '../../core/network/host-text.ts';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
@@ -129,7 +130,7 @@ function originOf(scheme: string, host: string, port: string): string | undefine
   if (!/^(?:https?|h2c)$/.test(scheme) || !/^\d{1,5}$/.test(port)) return undefined;
   const bare = host.replace(/^\[|\]$/g, '');
   try {
-    return parseServerAddress(`${scheme}://${bare.includes(':') ? `[${bare}]` : bare}:${port}`).id;
+    return parseServerAddress(`${scheme}://${hostText(bare)}:${port}`).id;
   } catch (thrown) {
     if (thrown instanceof WeldrError) return undefined;
     throw thrown;

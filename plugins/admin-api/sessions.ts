@@ -1,5 +1,7 @@
 // Sessions: callers who have signed in with a token, in a browser. Kept over reloads, bound in time and number.
+
 import { createHash, randomBytes } from 'node:crypto';
+import { keepNewest } from '../../core/bounded/newest.ts';
 import type { AdminPage, AdminRole } from '../../core/plugin/admin.ts';
 import { SignInPace } from './sign-in-pace.ts';
 
@@ -25,10 +27,9 @@ export class Sessions {
 
   /** Signs in; returns the secret that is the cookie. */
   begin(role: AdminRole, token: string, now: number): string {
-    const oldest = this.byDigest.size < maxSessions ? undefined : this.byDigest.keys().next().value;
-    if (oldest !== undefined) this.byDigest.delete(oldest);
     const id = randomBytes(32).toString('base64url');
     this.byDigest.set(digestOf(id), { role, token, since: now, lastSeen: now });
+    keepNewest(this.byDigest, maxSessions);
     return id;
   }
 

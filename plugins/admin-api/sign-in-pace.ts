@@ -1,5 +1,7 @@
 // SignInPace: whoever tries tokens has to wait longer each time.
-import { isIPv6 } from 'node:net';
+import { keepNewest } from '../../core/bounded/newest.ts';
+import { addressKey } from '../../core/network/address-key.ts';
+import { backOff } from '../../core/time/back-off.ts';
 
 /** Attempts that are free. */
 const free = 5;
@@ -21,33 +23,22 @@ export class SignInPace {
 
   /** How long an address has to wait before it may try again, ms; 0: it may. */
   waitOf(address: string, now: number): number {
-    const failures = this.failures.get(networkOf(address));
+    const failures = this.failures.get(addressKey(address));
     if (failures === undefined || failures.count < free) return 0;
-    const wait = Math.min(firstWaitMs * 2 ** (failures.count - free), longestWaitMs);
+    const wait = backOff(failures.count - free + 1, firstWaitMs, longestWaitMs);
     return Math.max(0, failures.last + wait - now);
   }
 
   failed(address: string, now: number): void {
-    const network = networkOf(address);
+    const network = addressKey(address);
     const before = this.failures.get(network);
     const count = before !== undefined && now - before.last < forgottenAfterMs ? before.count + 1 : 1;
     this.failures.delete(network);
     this.failures.set(network, { count, last: now });
-    const longestAgo = this.failures.size > maxAddresses ? this.failures.keys().next().value : undefined;
-    if (longestAgo !== undefined) this.failures.delete(longestAgo);
+    keepNewest(this.failures, maxAddresses);
   }
 
   succeeded(address: string): void {
-    this.failures.delete(networkOf(address));
+    this.failures.delete(addressKey(address));
   }
-}
-
-function networkOf(address: string): string {
-  if (!isIPv6(address) || address.startsWith('::ffff:')) return address;
-  const [head = '', tail] = address.split('::');
-  const parts = head.split(':').filter(part => part !== '');
-  // What `::` leaves out are zeros.
-  const missing =
-    tail === undefined ? 0 : 8 - parts.length - tail.split(':').filter(part => part !== '').length;
-  return [...parts, ...Array.from({ length: missing }, () => '0')].slice(0, 4).join(':');
 }

@@ -1,6 +1,7 @@
 // DnsWatch: asks for a name again and again, and hands on what it stands for.
 
 import type { FoundServers } from '../../core/plugin/found-servers.ts';
+import { backOff } from '../../core/time/back-off.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { LookLoop } from '../../core/time/look-loop.ts';
 import { DnsQuestion, type DnsQuestionOptions, type KnownTargets } from './dns-question.ts';
@@ -56,7 +57,7 @@ export class DnsWatch {
       if (answer.kind === 'nobody') found.put(pool, [], { why: answer.why });
       else found.failed(answer.why);
       this.failures++;
-      return Math.min(pace, ttl.min * 2 ** Math.min(20, this.failures - 1));
+      return backOff(this.failures, ttl.min, pace);
     }
     this.failures = 0;
     found.put(pool, foundList(answer.addresses, this.options));

@@ -1,6 +1,7 @@
 // The list of servers that an answer of DNS stands for: weights of SRV records, and their priorities as backups.
+
 import type { SrvRecord } from 'node:dns';
-import { isIPv6 } from 'node:net';
+import { hostText } from '../../core/network/host-text.ts';
 import type { ServerInput } from '../../core/pool/server-definition.ts';
 import type { DnsAddress } from './dns-question.ts';
 
@@ -27,7 +28,7 @@ export function foundList(addresses: readonly DnsAddress[], options: FoundListOp
   }
   const servers = new Map<string, ServerInput>();
   for (const { address, srv } of addresses) {
-    const host = isIPv6(address) ? `[${address}]` : address;
+    const host = hostText(address);
     const url = `${options.scheme}://${host}:${srv?.port ?? options.port}`;
     if (servers.has(url)) continue;
     servers.set(url, {

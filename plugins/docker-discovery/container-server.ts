@@ -1,6 +1,8 @@
 // ContainerServer: the server that a container is, by its labels.
+
 import { z } from 'zod';
 import { nearest } from '../../core/errors/nearest.ts';
+import { hostText } from '../../core/network/host-text.ts';
 import { isPoolName } from '../../core/pool/pool-name.ts';
 import { type ServerInput, serverDefinition } from '../../core/pool/server-definition.ts';
 import { parse, showInput } from '../../core/settings/options.ts';
@@ -83,7 +85,7 @@ export function containerServer(input: Container, defaults: ContainerDefaults): 
   const scheme = labels.get('scheme') ?? 'http';
   if (!['http', 'https', 'h2c'].includes(scheme)) throw wrong('scheme', scheme, 'http, https or h2c');
   const host = addressOf(input, labels, defaults);
-  const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${portOf(input, labels)}`;
+  const url = `${scheme}://${hostText(host)}:${portOf(input, labels)}`;
   const own = [...labels].flatMap(([name, value]) =>
     name.startsWith(labelPrefix) ? [[name.slice(labelPrefix.length), value]] : [],
   );

@@ -3,6 +3,7 @@
 import { describeError } from '../../core/errors.ts';
 import type { FoundServers } from '../../core/plugin/found-servers.ts';
 import type { ServerInput } from '../../core/pool/server-definition.ts';
+import { backOff } from '../../core/time/back-off.ts';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import { LookLoop } from '../../core/time/look-loop.ts';
 import { type ContainerDefaults, containerServer, nameOf, readContainer } from './container-server.ts';
@@ -174,6 +175,5 @@ function addServer(
 
 /** After so many failures in a row, ms. */
 function pause(failures: number): number {
-  const doubled = Math.min(longestRetryMs, retryMs * 2 ** Math.min(20, failures - 1));
-  return doubled * (1 - 0.25 * Math.random());
+  return backOff(failures, retryMs, longestRetryMs) * (1 - 0.25 * Math.random());
 }

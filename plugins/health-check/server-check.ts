@@ -1,4 +1,5 @@
 // Server checks: what those of all protocols have in common, a connection of their own and one limit for all of it.
+
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -7,6 +8,7 @@ import { NameLookups } from '../../core/http/upstream/name-lookups.ts';
 import type { Protocol } from '../../core/http/upstream/protocols.ts';
 import { proxyHeader } from '../../core/http/upstream/proxy-header.ts';
 import { tlsConnectionOptions } from '../../core/http/upstream/tls-options.ts';
+import { hostText } from '../../core/network/host-text.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { ServerEndpoint } from '../../core/pool/server-address.ts';
 import type { ProxyVersion } from '../../core/pool/upstream-record.ts';
@@ -121,7 +123,7 @@ export function originOf(upstream: Upstream, port: number | undefined): string {
   const scheme = isOverTls(upstream) ? 'https' : 'http';
   if (endpoint.kind === 'unix') return `${scheme}://${authority}`;
   const { hostname } = endpoint;
-  return `${scheme}://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port ?? endpoint.port}`;
+  return `${scheme}://${hostText(hostname)}:${port ?? endpoint.port}`;
 }
 
 /** The host that a server needs to be asked for; undefined: its own name. */

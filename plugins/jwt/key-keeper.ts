@@ -1,6 +1,8 @@
 // KeyKeeper: keeps a provider's keys fresh for all workers of this node, and asks it no more often than it should.
+
 import { isDeepStrictEqual } from 'node:util';
 import { describeError } from '../../core/errors.ts';
+import { backOff } from '../../core/time/back-off.ts';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { KeysTold } from './key-line.ts';
 import type { KeyAnswer } from './key-server.ts';
@@ -91,7 +93,7 @@ export class KeyKeeper {
 
   /** From a failure to the next try. */
   private get pause(): number {
-    return Math.min(this.options.cooldown, firstPause * 2 ** Math.min(20, this.failures - 1));
+    return backOff(this.failures, firstPause, this.options.cooldown);
   }
 
   private plan(ms: number): void {

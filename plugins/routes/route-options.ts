@@ -1,5 +1,6 @@
 // What a route takes, as people write it: conditions, and what becomes of the requests that meet them.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: how captures are written in templates of routes
+
 import { z } from 'zod';
 import type { ListedPlugin } from '../../core/plugin/plugin.ts';
 import { namePattern } from '../../core/pool/pool-name.ts';
@@ -8,6 +9,7 @@ import type { ProxyContext } from '../../core/request/context.ts';
 import { hopByHop, isFieldValue, isToken } from '../../core/request/headers.ts';
 import { type MatcherOptions, matcherSchema, plainKeys } from '../../core/request/matcher.ts';
 import { isAuthority } from '../../core/request/request-line.ts';
+import { cookieName } from '../../core/request/token.ts';
 import { duration, size } from '../../core/settings/duration.ts';
 import { hostInCode, hostInText, pathInCode, pathInText } from './patterns.ts';
 import { redirectTargetProblem } from './redirect.ts';
@@ -89,7 +91,7 @@ const sticky = z.union([
   z.strictObject({
     cookie: z
       .string()
-      .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/, 'is no name of a cookie')
+      .regex(cookieName, 'is no name of a cookie')
       .describe('The name of a cookie which keeps a client at its share.'),
   }),
   z.strictObject({ hash: z.literal('client').describe('By the address of the client.') }),

@@ -1,4 +1,5 @@
 // Split: sends shares of a route's requests to several pools, by weight; sticky if asked for.
+import { spread } from '../../core/pool/hash.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
 import { cookieOf } from '../../core/request/named-values.ts';
@@ -64,9 +65,7 @@ export class Split {
   }
 }
 
-/** A hash as a number from 0 to below 1; its bits are mixed as MurmurHash3 does in the end, so that near addresses part. */
+/** A hash as a number from 0 to below 1; its bits are mixed, so that near addresses part. */
 function evenly(hash: number): number {
-  let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return ((mixed ^ (mixed >>> 16)) >>> 0) / 2 ** 32;
+  return spread(hash) / 2 ** 32;
 }

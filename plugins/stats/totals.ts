@@ -1,6 +1,7 @@
 // Totals: what all workers counted, added up by the manager. Kept over reloads and the deaths of workers.
 
 import { LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
+import { keepNewest } from '../../core/bounded/newest.ts';
 import type { RouteHits } from '../../core/plugin/traffic.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { Counts } from './request-counters.ts';
@@ -97,11 +98,7 @@ export class Totals {
       failed: before.failed + failed,
       lastAt: now,
     });
-    if (this.routes.size <= mostRoutes) return;
-    for (const oldest of this.routes.keys()) {
-      this.routes.delete(oldest);
-      return;
-    }
+    keepNewest(this.routes, mostRoutes);
   }
 
   /** Requests that a server has now. */

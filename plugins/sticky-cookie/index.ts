@@ -1,4 +1,5 @@
 // sticky-cookie: brings a client back to the upstream that it had, by a cookie.
+
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
@@ -6,11 +7,11 @@ import { boundUpstream } from '../../core/request/bound-upstream.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
 import { cookieOf } from '../../core/request/named-values.ts';
+import { cookieName } from '../../core/request/token.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { secret } from '../../core/settings/secret.ts';
 import { HomeTokens } from './home-tokens.ts';
 
-const cookieName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/;
 const attribute = /^[\x21-\x3a\x3c-\x7e]{1,256}$/;
 
 const key = () =>

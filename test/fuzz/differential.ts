@@ -1,10 +1,11 @@
 // The parser-level fuzzer: mutated messages, read by Weldr's readers and by Node's.
+
+import { Random } from '../support/random.ts';
 import { requestCases } from '../wire/requests/all.ts';
 import { responseCases } from '../wire/responses/corpus.ts';
 import { mutate } from './mutation.ts';
 import * as node from './node-reader.ts';
 import { disagreement, type Outcome } from './outcome.ts';
-import { Random } from './random.ts';
 import * as weldr from './weldr-reader.ts';
 
 const goodRequests = requestCases.filter(({ refused }) => refused === undefined).map(({ send }) => send);

@@ -1,10 +1,10 @@
 // A bounded run of the fuzzers; `npm run fuzz` is the long form.
 import * as assert from 'uvu/assert';
+import { Random } from '../support/random.ts';
 import { suite } from '../support/suite.ts';
 import { fuzz } from './differential.ts';
 import { mutate } from './mutation.ts';
 import { disagreement } from './outcome.ts';
-import { Random } from './random.ts';
 import { fuzzSockets } from './sockets.ts';
 import { readRequests } from './weldr-reader.ts';
 

@@ -1,5 +1,5 @@
 // Mutations of raw messages: of bytes, lines, fields and chunks.
-import type { Random } from './random.ts';
+import type { Random } from '../support/random.ts';
 
 const bytes = [
   '\r',

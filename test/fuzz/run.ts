@@ -3,12 +3,12 @@
 // beside python3-hpack, or in requests `--beside nghttp2`.
 // Exit code 1 when something was found; the input is printed as a JSON string.
 import { parseArgs } from 'node:util';
+import { Random } from '../support/random.ts';
 import { type Figures, fuzz, type Side } from './differential.ts';
 import { fuzzFrames } from './h2/frame-differential.ts';
 import { requestsCase } from './h2/hpack-cases.ts';
 import { fuzzHpack } from './h2/hpack-differential.ts';
 import { nghttp2, pythonH2 } from './h2/other-servers.ts';
-import { Random } from './random.ts';
 
 const { values } = parseArgs({
   options: {

@@ -1,11 +1,12 @@
 // The socket-level fuzzer: mutated messages to a real proxy, and from a real origin, with canaries beside them.
+
+import { Random } from '../support/random.ts';
 import { startProxy, type TestProxy } from '../wire/support/proxy.ts';
 import { RawClient } from '../wire/support/raw-client.ts';
 import { echo, echoed, ScriptedOrigin } from '../wire/support/scripted-origin.ts';
 import { MessageError, readResponse } from '../wire/support/strict-message.ts';
 import { requestSeeds, responseSeeds, type Side } from './differential.ts';
 import { mutate } from './mutation.ts';
-import { Random } from './random.ts';
 
 /** What was found; empty when nothing was. */
 export type Findings = string[];

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { TLSSocket } from 'node:tls';
 import type { TlsMaterial } from '../../certificates/listener-tls.ts';
 import { RefusalLog } from '../../log/refusal-log.ts';
+import { hostAndPort } from '../../network/host-text.ts';
 import { NetworkSet } from '../../network/network.ts';
 import type { ListenEntry } from '../../settings/listen.ts';
 import { type ConnectionCounts, type ConnectionInfo, noConnections } from '../../stages/connection-info.ts';
@@ -391,5 +392,5 @@ function reasonOf(error: Error): string {
 }
 
 function addressText({ address, port }: AddressInfo): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return hostAndPort(address, port);
 }

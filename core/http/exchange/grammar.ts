@@ -1,11 +1,12 @@
 // The one grammar of every protocol: characters, as tables over one byte or one latin1 character, and special names.
+import { isToken } from '../../request/token.ts';
 
 function table(accepts: (code: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, code) => (accepts(code) ? 1 : 0));
 }
 
 /** tchar (RFC 9110 section 5.6.2): the characters of methods and field names. */
-export const tokenChar = table(c => /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(c)));
+export const tokenChar = table(c => isToken(String.fromCharCode(c)));
 
 /** The characters of field values: visible ones, obs-text, SP, HTAB (RFC 9110 section 5.5). */
 export const valueChar = table(c => c === 0x09 || (c >= 0x20 && c !== 0x7f));

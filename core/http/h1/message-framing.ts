@@ -1,5 +1,6 @@
 // Message framing: where a body ends (RFC 9112 section 6), read as strictly as the RFC allows.
 
+import { isToken } from '../../request/token.ts';
 import { SP, TAB, ZERO } from '../exchange/grammar.ts';
 import type { FieldReader } from './fields.ts';
 
@@ -50,10 +51,7 @@ function readLength(text: string): number {
 /** A well-formed list that ends in one `chunked`: the framing is clear, but the other codings are not supported. */
 function isForeignCoding(value: string): boolean {
   const codings = listElements(value.toLowerCase());
-  return (
-    codings.every(coding => /^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(coding)) &&
-    codings.indexOf('chunked') === codings.length - 1
-  );
+  return codings.every(isToken) && codings.indexOf('chunked') === codings.length - 1;
 }
 
 /**
@@ -78,12 +76,12 @@ function isBlank(c: number): boolean {
 
 /** The most names that are read, as each is looked up among all fields. */
 const maxOptions = 64;
-const connectionToken = /^[!#$%&'*+\-.^_`|~0-9a-z]*$/;
 
 /** Returns the options of a Connection field in lower case; undefined if it is malformed. */
 export function connectionOptions(value: string): readonly string[] | undefined {
   const options = listElements(value.toLowerCase());
-  const wellFormed = options.length <= maxOptions && options.every(option => connectionToken.test(option));
+  const wellFormed =
+    options.length <= maxOptions && options.every(option => option === '' || isToken(option));
   return wellFormed ? options : undefined;
 }
 

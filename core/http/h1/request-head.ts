@@ -1,7 +1,9 @@
 // RequestHead: one strict reader of request heads (RFC 9112 sections 3 and 5); what is ambiguous is refused.
+
 import type { ErrorCode } from '../../errors.ts';
 import type { HeaderList } from '../../request/headers.ts';
 import { isAuthority, targetEnd } from '../../request/request-line.ts';
+import { protocolName } from '../../request/token.ts';
 import { CR, LF, SP, tokenChar } from '../exchange/grammar.ts';
 import type { HeadLimits } from '../exchange/head-limits.ts';
 import type { BodyForm, InboundRequest } from '../exchange/streams.ts';
@@ -210,9 +212,7 @@ export class RequestHead implements InboundRequest {
 /** Returns the protocols of an Upgrade field that may be forwarded: never h2c, whose messages would pass unchecked. */
 function offeredProtocols(value: string): string | undefined {
   const protocols = listElements(value).filter(p => p !== '');
-  const wellFormed = protocols.every(p =>
-    /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+(\/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)?$/.test(p),
-  );
+  const wellFormed = protocols.every(p => protocolName.test(p));
   if (!wellFormed || protocols.length === 0) return undefined;
   return protocols.some(p => /^(h2c|http)(\/|$)/i.test(p)) ? undefined : protocols.join(', ');
 }

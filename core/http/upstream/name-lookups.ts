@@ -2,6 +2,7 @@
 // for a while, and for longer while no name server answers.
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
+import { keepNewest } from '../../bounded/newest.ts';
 import type { CancelTimer, Clock } from '../../time/clock.ts';
 import { type NameAnswer, NameSources } from './name-sources.ts';
 
@@ -97,12 +98,7 @@ export class NameLookups {
     // Last in the map: used last.
     this.names.delete(name);
     this.names.set(name, known);
-    if (this.names.size > maxNames) {
-      for (const oldest of this.names.keys()) {
-        this.names.delete(oldest);
-        break;
-      }
-    }
+    keepNewest(this.names, maxNames);
     return known;
   }
 

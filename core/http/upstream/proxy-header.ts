@@ -1,6 +1,8 @@
 // PROXY header towards upstreams: tells them for which client a connection is made
 // (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
+
 import { isIP, isIPv4 } from 'node:net';
+import { addressBytes } from '../../network/address-bytes.ts';
 import type { ProxyVersion } from '../../pool/upstream-record.ts';
 import type { Peer } from '../exchange/streams.ts';
 import { longestAuthority, signature, tlvType } from './proxy-format.ts';
@@ -49,7 +51,7 @@ function line(ends: KnownEnds | undefined): string {
 function binary(ends: KnownEnds | undefined): Buffer {
   if (ends === undefined) return Buffer.concat([signature, Buffer.from([local, 0, 0, 0])]);
   const start = Buffer.from([proxied, isOfIPv4(ends) ? tcp4 : tcp6, 0, 0]);
-  const addresses = [ends.ip, ends.localIp].map(address => addressBytes(alike(address, ends)));
+  const addresses = [ends.ip, ends.localIp].map(address => Buffer.from(addressBytes(alike(address, ends))));
   const ports = Buffer.alloc(4);
   ports.writeUInt16BE(ends.port, 0);
   ports.writeUInt16BE(ends.localPort, 2);
@@ -64,16 +66,3 @@ function authority({ tls, proxy }: KnownEnds): Buffer {
   if (name.length === 0 || name.length > longestAuthority) return name.subarray(0, 0);
   return Buffer.concat([Buffer.from([tlvType.authority, 0, name.length]), name]);
 }
-
-function addressBytes(address: string): Buffer {
-  if (isIPv4(address)) return Buffer.from(address.split('.').map(Number));
-  // The full form of eight groups, also for one that ends in an IPv4 address.
-  const text = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  const [before = '', after] = text.split('::');
-  const [left, right] = [groupsOf(before), groupsOf(after ?? '')];
-  const zeros = new Array<number>(8 - left.length - right.length).fill(0);
-  return Buffer.from([...left, ...zeros, ...right].flatMap(group => [group >> 8, group & 0xff]));
-}
-
-const groupsOf = (text: string): number[] =>
-  text === '' ? [] : text.split(':').map(group => Number.parseInt(group, 16));

@@ -1,13 +1,15 @@
 // Checks of what a balancer makes of requests that are tried again, refused, aborted.
+
 import type { Pool, Upstream } from '../../pool/pool.ts';
 import { reply } from '../../request/reply.ts';
 import { maxDraws } from '../../stages/pipeline.ts';
 import { context } from '../context.ts';
 import { type UpstreamInput, upstreamRecord } from '../pool.ts';
 import type { UpstreamAnswer } from '../request-run.ts';
+import { seeded } from '../seeded.ts';
 import type { CheckDefinition } from './balancer-check.ts';
 import { Shares } from './shares.ts';
-import { alike, client, expectAvailable, seeded, type Trial, trial, urlOf } from './trial.ts';
+import { alike, client, expectAvailable, type Trial, trial, urlOf } from './trial.ts';
 
 const weights = [1, 2, 3, 5, 1];
 

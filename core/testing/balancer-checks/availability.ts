@@ -1,10 +1,12 @@
 // Checks of whom a balancer may choose: those who are available now, and all of these.
+
 import type { Pool, Upstream } from '../../pool/pool.ts';
 import { context } from '../context.ts';
 import { type UpstreamInput, upstreamRecord } from '../pool.ts';
+import { seeded } from '../seeded.ts';
 import type { CheckDefinition, Subject } from './balancer-check.ts';
 import { Shares } from './shares.ts';
-import { alike, client, expectAvailable, seeded, type Trial, trial, urlOf } from './trial.ts';
+import { alike, client, expectAvailable, type Trial, trial, urlOf } from './trial.ts';
 
 export const emptyPool: CheckDefinition = {
   name: 'chooses nothing from an empty pool',

@@ -52,17 +52,6 @@ export function client(n: number): Pick<ContextOptions, 'clientIp' | 'clientPort
   };
 }
 
-/** The same numbers from 0 to 1 every time (mulberry32), so that a failure comes again. */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /** Starts a balancer, runs `body` and closes it. Rejects with what was wrong, also with what the balancer left behind. */
 export async function trial(
   balancer: Plugin,

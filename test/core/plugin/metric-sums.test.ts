@@ -1,8 +1,10 @@
 // MetricSums: what workers counted, added up; over JSON, as between processes.
+
 import * as assert from 'uvu/assert';
 import { MetricRecorder } from '../../../core/plugin/metric-recorder.ts';
 import { MetricSums } from '../../../core/plugin/metric-sums.ts';
 import type { Metrics } from '../../../core/plugin/metrics.ts';
+import { randomOf } from '../../support/random.ts';
 import { seriesOf } from '../../support/series.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -328,11 +330,7 @@ test('show all that workers counted after all takes, whatever the order (seeded)
 
 /** One random run: counts in a plain map beside the metrics, takes at random, workers that end after a last take. */
 function propertyHolds(seed: number): void {
-  let state = seed;
-  const random = (below: number): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const random = randomOf(seed);
   const { sums, workers } = start(3);
   const expected: Record<string, number> = {};
   const expect = (key: string, by: number) => {

@@ -5,7 +5,7 @@ import { unescape as unescapeQuery } from 'node:querystring';
 import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import { compileMatcher } from '../../../core/request/compiled-matcher.ts';
-import { Random } from '../../fuzz/random.ts';
+import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
 import { facts } from './facts.ts';
 

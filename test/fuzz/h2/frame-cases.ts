@@ -2,7 +2,7 @@
 
 import { frameType as type } from '../../../core/http/h2/frames.ts';
 import { emptySettings, frame, preface, setting, uint32 } from '../../core/http/h2/frame-bytes.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../support/random.ts';
 
 type Fields = readonly (readonly [name: string, value: string])[];
 

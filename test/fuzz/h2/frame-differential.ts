@@ -1,6 +1,6 @@
 // The fuzzer of HTTP/2's frames: what Weldr makes of a client's frames, beside nghttp2 (in Node) and python3-h2.
 import { frameName, frameType } from '../../../core/http/h2/frames.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../support/random.ts';
 import type { Parting, ResetAlone, Rule } from './allowed-differences.ts';
 import type { ConnectionHistory, ConnectionOutcome, SeenRequest } from './connection-outcome.ts';
 import { frameCase } from './frame-cases.ts';

@@ -1,7 +1,7 @@
 // The long form of `frames.test.ts`: a million sequences, of a new seed each time.
 import * as assert from 'uvu/assert';
+import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
-import { Random } from '../random.ts';
 import { fuzzFrames, type OtherServer } from './frame-differential.ts';
 import { nghttp2, pythonH2 } from './other-servers.ts';
 import { hasPythonH2 } from './python-connection.ts';

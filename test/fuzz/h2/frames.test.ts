@@ -1,7 +1,7 @@
 // What Weldr makes of a client's frames, beside two other servers; `frames.slow.test.ts` is the long form.
 import * as assert from 'uvu/assert';
+import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
-import { Random } from '../random.ts';
 import { fuzzFrames } from './frame-differential.ts';
 import { nghttp2, pythonH2 } from './other-servers.ts';
 import { hasPythonH2 } from './python-connection.ts';

@@ -2,7 +2,7 @@
 import { encodeHuffman, huffmanLength } from '../../../core/http/h2/huffman.ts';
 import { staticCount, staticNames, staticValues } from '../../../core/http/h2/static-table.ts';
 import { emptySettings, frame, preface } from '../../core/http/h2/frame-bytes.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../support/random.ts';
 
 /** Name and value, latin1. */
 export type Field = readonly [name: string, value: string];

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { crc32 } from 'node:zlib';
 import { HpackDecoder } from '../../../core/http/h2/hpack-decoder.ts';
 import { HpackEncoder } from '../../../core/http/h2/hpack-encoder.ts';
-import type { Random } from '../random.ts';
+import type { Random } from '../../support/random.ts';
 import { blocksOf, type Field, randomField } from './hpack-cases.ts';
 
 /**

@@ -1,7 +1,7 @@
 // The long form of `hpack.test.ts`, of a new seed each time.
 import * as assert from 'uvu/assert';
+import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
-import { Random } from '../random.ts';
 import { fuzzFrames } from './frame-differential.ts';
 import { requestsCase } from './hpack-cases.ts';
 import { fuzzHpack, hasPythonHpack } from './hpack-differential.ts';

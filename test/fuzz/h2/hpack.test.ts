@@ -1,7 +1,7 @@
 // Field blocks as Weldr and two others read them; `hpack.slow.test.ts` is the long form.
 import * as assert from 'uvu/assert';
+import { Random } from '../../support/random.ts';
 import { suite } from '../../support/suite.ts';
-import { Random } from '../random.ts';
 import { fuzzFrames } from './frame-differential.ts';
 import { requestsCase } from './hpack-cases.ts';
 import { fuzzHpack, hasPythonHpack } from './hpack-differential.ts';
