@@ -1,5 +1,5 @@
-// The one table of everything that can go wrong: code, status, who is to blame, whether a retry makes
-// sense, where it comes about, whether it counts against an upstream's health, and how it is logged.
+// The one table of everything that can go wrong: code, status, who is to blame, whether a retry makes sense, in which phase
+// it happens, whether it counts against an upstream's health, and how it is logged.
 
 import { messageOf, thrownText } from './errors/foreign-message.ts';
 import { isOfOtherCopy, markCopy } from './package/copy-mark.ts';
@@ -13,7 +13,7 @@ export type Blame = 'client' | 'upstream' | 'weldr' | 'operator';
  */
 export type Retry = 'safe' | 'idempotent' | 'never';
 
-/** What was going on: where an error can come about. */
+/** The phase in which an error happens. */
 export type Phase =
   | 'request-head'
   | 'request-body'
@@ -24,7 +24,7 @@ export type Phase =
   | 'response-body'
   | 'operation';
 
-/** The level of the log line that an error makes. */
+/** The level of an error's log line. */
 export type LogLevel = 'info' | 'warn' | 'error';
 
 interface ErrorRow {
@@ -32,13 +32,13 @@ interface ErrorRow {
   readonly blame: Blame;
   readonly retry: Retry;
   readonly phase: Phase;
-  /** Is it a sign that the upstream is unwell? */
+  /** Is it a sign of an unhealthy upstream? */
   readonly health: 'counts' | 'ignored';
   readonly level: LogLevel;
   readonly title: string;
 }
 
-/** A client did something wrong: never retried, never held against an upstream. */
+/** A client's mistake: never retried, never held against an upstream. */
 function client(status: number, phase: Phase, title: string): ErrorRow {
   return { status, blame: 'client', retry: 'never', phase, health: 'ignored', level: 'info', title };
 }
@@ -59,12 +59,12 @@ function weldr(status: number, phase: Phase, level: LogLevel, title: string): Er
   return { status, blame: 'weldr', retry: 'never', phase, health: 'ignored', level, title };
 }
 
-/** An operator gave something that cannot be. */
+/** An operator's input is wrong. */
 function operator(status: number, phase: Phase, title: string): ErrorRow {
   return { status, blame: 'operator', retry: 'never', phase, health: 'ignored', level: 'warn', title };
 }
 
-/** Every error code of Weldr. The status is what a client is answered when nothing was sent to it yet. */
+/** Every error code of Weldr. The status is that of the response, when nothing was sent to the client yet. */
 export const errorTable = {
   // towards clients
   BAD_REQUEST: client(400, 'request-head', 'the request is malformed or ambiguous'),
@@ -92,7 +92,7 @@ export const errorTable = {
     'ignored',
     'a reused upstream connection died before a response',
   ),
-  // It says itself that it has done nothing of it (RFC 9113 section 8.7).
+  // The upstream itself says that it did not process it (RFC 9113 section 8.7).
   STREAM_REFUSED: upstream(
     502,
     'response-head',
@@ -136,9 +136,9 @@ export const errorTable = {
     'the response body of the upstream ended early',
   ),
   LOOP: operator(508, 'request-head', 'the request came back to this proxy'),
-  // no upstream can be asked
+  // no upstream is available
   NO_UPSTREAM: operator(503, 'select', 'no upstream is available'),
-  // Limits of Weldr's own.
+  // Weldr's own limits.
   UPSTREAM_BUSY: upstream(
     503,
     'connect',
@@ -149,7 +149,7 @@ export const errorTable = {
   QUEUE_TIMEOUT: upstream(503, 'connect', 'safe', 'ignored', 'the wait for the upstream took too long'),
   OVERLOADED: weldr(503, 'connect', 'warn', 'this proxy is at its limit of connections'),
   STOPPED: weldr(503, 'response-body', 'warn', 'this proxy stopped before the response was complete'),
-  // ourselves
+  // Weldr itself
   PLUGIN_FAILED: weldr(500, 'stage', 'error', 'a plugin failed'),
   INTERNAL: weldr(500, 'stage', 'error', 'a defect in Weldr'),
   // configuration, admin API and store
@@ -168,14 +168,14 @@ export const errorTable = {
   STORE_DAMAGED: weldr(500, 'operation', 'error', 'what the store holds cannot be read'),
 } as const satisfies Record<string, ErrorRow>;
 
-// What an error's code means is the same for all plugins.
+// All plugins share these rows.
 for (const row of Object.values(errorTable)) Object.freeze(row);
 Object.freeze(errorTable);
 
 /** A key of {@link errorTable}. */
 export type ErrorCode = keyof typeof errorTable;
 
-/** What an error is made with, besides its code and detail. */
+/** The properties of an error besides its code and message. */
 export interface WeldrErrorOptions {
   readonly cause?: unknown;
   readonly field?: string | undefined;
@@ -183,25 +183,25 @@ export interface WeldrErrorOptions {
   readonly stage?: string | undefined;
 }
 
-/** What an error was made with, and what follows from its code. */
+/** The properties that an error carries of what it was made with. */
 const told = ['name', 'message', 'cause', 'field', 'plugin', 'stage'] as const;
 const derived = ['status', 'blame', 'retry', 'phase', 'countsAgainstHealth', 'level', 'title'] as const;
 
 /**
- * The only error class that Weldr makes. What goes with a code comes from {@link errorTable};
- * `message` is the detail for logs and, for client and operator errors, for the answer.
+ * The only error class of Weldr. {@link errorTable} has what follows from a code; `message` is the detail for logs and, of
+ * client and operator errors, for the response.
  */
 export class WeldrError extends Error {
   override readonly name = 'WeldrError';
   declare readonly code: ErrorCode;
-  /** For operator input: the path of the field that is wrong, such as `servers[1].weight`. */
+  /** For operator input: the path of the wrong field, such as `servers[1].weight`. */
   readonly field: string | undefined;
   /** For PLUGIN_FAILED: the plugin, and the stage in which it failed. */
   readonly plugin: string | undefined;
   readonly stage: string | undefined;
   readonly #made = true;
 
-  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  /** Tests a private field, which only the constructor sets: no look-alike of a plugin passes. */
   static override [Symbol.hasInstance](value: unknown): value is WeldrError {
     return typeof value === 'object' && value !== null && #made in value;
   }
@@ -219,8 +219,8 @@ export class WeldrError extends Error {
   }
 
   /**
-   * Status and title go out to clients, and plugins get hold of errors: nothing in one can be changed. It is not frozen
-   * whole, as loggers mark those that they are at work on.
+   * Clients see the status and title, and plugins can reach errors, so these properties cannot be changed. The error is
+   * not frozen, as loggers mark the errors that they are writing.
    */
   private lock(): void {
     for (const key of told) {
@@ -246,7 +246,7 @@ export class WeldrError extends Error {
     return errorTable[this.code].phase;
   }
 
-  /** Is it a sign that the upstream is unwell? */
+  /** Is it a sign of an unhealthy upstream? */
   get countsAgainstHealth(): boolean {
     return errorTable[this.code].health === 'counts';
   }
@@ -263,7 +263,7 @@ export class WeldrError extends Error {
 markCopy('WeldrError', WeldrError.prototype);
 Object.freeze(WeldrError.prototype);
 
-/** @internal An error that another copy of Weldr made, as one of this copy; anything else stays what it is. */
+/** @internal Turns an error of another copy of Weldr into one of this copy; returns anything else as it is. */
 export function adoptError(thrown: unknown): unknown {
   if (!isOfOtherCopy('WeldrError', WeldrError.prototype, thrown)) return thrown;
   const {
@@ -290,7 +290,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Whatever was thrown, as an Error: JavaScript lets anything be thrown. */
+/** Anything that was thrown, as an Error. */
 export function toError(thrown: unknown): Error {
   try {
     return thrown instanceof Error ? thrown : new Error(String(thrown));
@@ -302,7 +302,7 @@ export function toError(thrown: unknown): Error {
 // An error may be its own cause.
 const maxCauses = 5;
 
-/** The stack of what was thrown, if it is an error that has one which can be read. */
+/** The stack of what was thrown, if it has one that can be read. */
 export function stackOf(thrown: unknown): string | undefined {
   try {
     const stack: unknown = thrown instanceof Error ? thrown.stack : undefined;
@@ -312,7 +312,7 @@ export function stackOf(thrown: unknown): string | undefined {
   }
 }
 
-/** The message and its causes in one line, for a log or an answer to an operator. */
+/** The message and its causes in one line, for a log or a response to an operator. */
 export function describeError(thrown: unknown): string {
   try {
     return describe(thrown, 0);
@@ -326,11 +326,11 @@ function describe(thrown: unknown, depth: number): string {
   const own = ownMessage(error, depth);
   if (error.cause === undefined || depth >= maxCauses) return own;
   const cause = describe(error.cause, depth + 1);
-  // Who made the error may have said it already.
+  // The message may hold the cause already.
   return own.includes(cause) ? own : `${own}: ${cause}`;
 }
 
-/** Connecting to a name with several addresses fails with an AggregateError that has no message of its own. */
+/** Connecting to a name with several addresses fails with an AggregateError without a message. */
 function ownMessage(error: Error, depth: number): string {
   const message = messageOf(error);
   if (message !== '') return message;

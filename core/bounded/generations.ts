@@ -1,9 +1,9 @@
-// Generations: values by key, bounded: those that nobody asked for longest are forgotten.
+// Generations: a bounded map that forgets the keys which were unused for longest.
 
 /**
- * Keys live in two generations: when the young one is full it becomes the old one, whose keys are forgotten unless they are
- * asked for before the next change. So there are never more than `keys` of them, each step costs the same, and the ones
- * that go have been quiet for at least as long as it took half as many others to come.
+ * Keeps keys in two generations. When the young one is full it becomes the old one, whose keys are forgotten at the next
+ * change unless they are used before. So it never holds more than `keys`, each step costs the same, and a forgotten key
+ * was unused while at least half as many others came.
  */
 export class Generations<Value> {
   private readonly generation: number;
@@ -19,7 +19,7 @@ export class Generations<Value> {
     return this.young.size + this.old.size;
   }
 
-  /** The value of a key, which then counts as asked for. */
+  /** The value of a key, which counts as a use. */
   get(key: string): Value | undefined {
     const known = this.young.get(key);
     if (known !== undefined) return known;
@@ -31,12 +31,12 @@ export class Generations<Value> {
     return earlier;
   }
 
-  /** As {@link get}, but it does not count as asked for. */
+  /** Like {@link get}, without counting as a use. */
   peek(key: string): Value | undefined {
     return this.young.get(key) ?? this.old.get(key);
   }
 
-  /** Puts in a key that is not there. */
+  /** Adds a key that is not in the map. */
   set(key: string, value: Value): void {
     if (this.young.size >= this.generation) {
       this.old = this.young;
@@ -50,7 +50,7 @@ export class Generations<Value> {
     this.old.clear();
   }
 
-  /** All of them, those that were asked for longest ago first. */
+  /** All entries, those unused for longest first. */
   *[Symbol.iterator](): Generator<[key: string, value: Value]> {
     yield* this.old;
     yield* this.young;

@@ -1,11 +1,11 @@
-// LatencyHistogram: how long things took, in a fixed number of buckets whose width grows with the time.
+// LatencyHistogram: durations in a fixed number of buckets, which get wider as times get longer.
 
 const smallestMs = 0.1;
 const bucketsAnOctave = 4;
-// From 0.1 ms in 20 doublings to 105 s; what is longer counts as that.
+// 20 doublings from 0.1 ms to 105 s; longer times count as 105 s.
 const bucketCount = 20 * bucketsAnOctave + 1;
 
-/** Counts by bucket as they are sent: `[bucket, count, bucket, count…]`, empty buckets left out. */
+/** Counts as they are sent: `[bucket, count, bucket, count…]`, without empty buckets. */
 export type LatencyCounts = number[];
 
 /** A histogram on a logarithmic scale: quantiles are true to within 9 %, from 0.1 ms to 105 s. */
@@ -30,7 +30,7 @@ export class LatencyHistogram {
     }
   }
 
-  /** Adds what another one recorded. */
+  /** Adds the counts of another histogram. */
   addAll(other: LatencyHistogram): void {
     for (const [bucket, count] of other.counts.entries()) {
       if (count > 0) this.counts[bucket] = (this.counts[bucket] ?? 0) + count;
@@ -38,7 +38,7 @@ export class LatencyHistogram {
     this.total += other.total;
   }
 
-  /** What was counted since the last call. */
+  /** Returns the counts since the last call. */
   take(): LatencyCounts {
     const taken: LatencyCounts = [];
     if (this.total === 0) return taken;
@@ -48,12 +48,12 @@ export class LatencyHistogram {
     return taken;
   }
 
-  /** How many were recorded. */
+  /** How many times were recorded. */
   get count(): number {
     return this.total;
   }
 
-  /** All times together, ms; each as the middle of its bucket, so that recording adds nothing up. */
+  /** The sum of all times, ms. Each counts as the middle of its bucket, so that recording need not add. */
   get sum(): number {
     if (this.total === 0) return 0;
     let sum = 0;
@@ -61,7 +61,7 @@ export class LatencyHistogram {
     return Number(sum.toFixed(3));
   }
 
-  /** The time in ms that this part (0 to 1) of all stayed below; null when nothing was recorded. */
+  /** The time in ms that this part (0 to 1) of all times stayed below; null when nothing was recorded. */
   quantile(part: number): number | null {
     if (this.total === 0) return null;
     let left = part * this.total;

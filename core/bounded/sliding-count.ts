@@ -1,4 +1,4 @@
-// SlidingCount: how many events there were lately, at the same cost for any number of them.
+// SlidingCount: counts recent events, at the same cost for any number of them.
 
 const slots = 10;
 

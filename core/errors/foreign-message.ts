@@ -1,16 +1,16 @@
-// The messages of errors that others made, as a sentence for people: zod's issues, OpenSSL's codes, what has no message.
+// The messages of errors from elsewhere as a sentence for people: zod's issues, OpenSSL's codes, errors without a message.
 
-/** Of one message, characters. Who needs more of it has the stack. */
+/** The most characters of one message; the stack has the rest. */
 const maxLength = 2_000;
 const maxIssues = 5;
 
-/** What OpenSSL says, by its own words, and what that means where they leave it open. */
+/** What OpenSSL's reasons mean. */
 const tlsReasons: Readonly<Record<string, string>> = {
   'no start line': 'this is not PEM, which begins with -----BEGIN',
   'bad base64 decode': 'the PEM is damaged',
   'bad decrypt': 'the key is encrypted, and this is not its passphrase',
   'interrupted or cancelled': 'the key is encrypted, and there is no passphrase for it',
-  'key values mismatch': 'the key is not that of the certificate',
+  'key values mismatch': 'the key does not belong to the certificate',
   'ee key too small': 'its key is too short to be secure; make one of 2048 bits (RSA) or 256 (EC)',
   'ca key too small': 'the key of its authority is too short to be secure',
   'ca md too weak': 'its signature is too weak to be secure; have it signed with SHA-256',
@@ -19,14 +19,14 @@ const tlsReasons: Readonly<Record<string, string>> = {
 
 const openssl = /(?:[0-9A-F]+:)?error:[0-9A-F]{8}:[^:]*:[^:]*:([^:\n]+)(?::\S*)?/g;
 
-/** What an error says of itself; empty: nothing. */
+/** The message of an error; may be empty. */
 export function messageOf(error: Error): string {
   // Errors of plugins may have anything for a message.
   const message = issuesOf(error) ?? String(error.message);
   return shortened(message.replace(openssl, (_, reason: string) => tlsReasons[reason] ?? `TLS: ${reason}`));
 }
 
-/** What was thrown that is no Error, such as `throw undefined`. */
+/** The text of a thrown value that is no Error, such as `throw undefined`. */
 export function thrownText(thrown: unknown): string {
   const text = String(thrown);
   return thrown === undefined || thrown === null || text === ''

@@ -1,4 +1,4 @@
-// The right word for a wrong one.
+// Finds the word that was probably meant: "did you mean".
 
 /** The candidate that begins with `word` or is the fewest edits away; undefined when none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {

@@ -1,4 +1,4 @@
-// Where something was thrown: the first place in its stack that is in nobody's package, but in what the user wrote.
+// Where an error was thrown: the first place in its stack that is in the user's own files, not in a package.
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { stackOf } from '../errors.ts';
 import { isOwnModule } from '../package/own-modules.ts';
@@ -10,17 +10,17 @@ export interface ThrownAt {
   readonly column: number;
 }
 
-/** The place in the user's own files where it was thrown; undefined: not known, or not there. */
+/** The place in the user's own files where it was thrown; undefined: unknown, or not in these files. */
 export function thrownAt(thrown: unknown): ThrownAt | undefined {
   return frames(thrown).find(({ file }) => !file.includes('/node_modules/'));
 }
 
-/** The place where it was thrown, be it in a package that the user installed. */
+/** The place where it was thrown, which may be in a package that the user installed. */
 export function thrownAnywhere(thrown: unknown): ThrownAt | undefined {
   return frames(thrown)[0];
 }
 
-/** All of a stack but what is of Weldr and Node. */
+/** A stack without the frames of Weldr and Node. */
 function frames(thrown: unknown): ThrownAt[] {
   const found: ThrownAt[] = [];
   const stack = stackOf(thrown) ?? '';

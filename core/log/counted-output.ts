@@ -1,22 +1,22 @@
-// CountedOutput: says how many lines of the log were lost, once its reader takes lines again.
+// CountedOutput: reports how many log lines were lost, once its reader takes lines again.
 import type { Clock } from '../time/clock.ts';
 import type { LogOutput } from './log-output.ts';
 
-/** How long it is silent after it has said so, ms. */
+/** How long it is silent after a report, ms. */
 const pause = 10_000;
 
-/** What is told of lost lines, and by which time. */
+/** What a CountedOutput reports to, and its clock. */
 export interface CountedOutputOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
   /** Logs that so many lines were lost. */
   tell(lost: number): void;
 }
 
-/** An output that counts what it does not take. */
+/** An output that counts the lines it loses. */
 export class CountedOutput {
   private readonly output: Pick<LogOutput, 'write'>;
   private readonly options: CountedOutputOptions;
-  /** Lines that were lost since the beginning. */
+  /** Lines that were lost since the start. */
   dropped = 0;
   private lost = 0;
   private silentUntil = 0;

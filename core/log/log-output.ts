@@ -1,25 +1,25 @@
-// Where log lines go: stdout or a file, without ever waiting for it. pino's own destination (sonic-boom) waits for ever, at
-// the exit, for a disk that is full or a reader that does not read.
+// Where log lines go: stdout or a file, without ever waiting for it. At the exit pino's own destination (sonic-boom) waits
+// forever for a full disk or a reader that does not read.
 import { close, fstatSync, openSync, write } from 'node:fs';
 import { describeError } from '../errors.ts';
 
-/** Bytes that may wait to be written; lines over it are dropped. */
+/** Bytes that may wait to be written; further lines are dropped. */
 const maxWaiting = 4 * 1024 * 1024;
 /** The longest that an ending process waits for its last lines, ms. */
 const flushTimeout = 500;
 const stdout = 1;
 
-/** Takes lines; those that it does not take are lost, and nothing else is. */
+/** Takes lines. Those that it does not take are lost, without other effects. */
 export interface LogOutput {
   /** False: they are lost. */
   write(lines: string): boolean;
-  /** Resolves when all is written, after half a second at the latest. */
+  /** Resolves once everything is written, after half a second at the latest. */
   flush(): Promise<void>;
-  /** Opens the file at its path anew, as after it was renamed. Throws when it cannot be opened: the old one stays. */
+  /** Opens the file at its path again, as after it was renamed. Throws when it cannot: the old file stays open. */
   reopen(): void;
 }
 
-/** The output for what stdout is: a file, or something with a reader. */
+/** The output for stdout, be it a file or a pipe. */
 export function openLogOutput(): LogOutput {
   return readsByItself() ? new FileOutput(stdout) : new StreamOutput();
 }
@@ -38,12 +38,12 @@ function readsByItself(): boolean {
     const kind = fstatSync(stdout);
     return kind.isFile() || kind.isCharacterDevice();
   } catch {
-    // Closed: what is written fails, and is lost.
+    // Closed: writes fail and their lines are lost.
     return true;
   }
 }
 
-/** Pipes, sockets: Node writes to them without waiting, and keeps what they do not take yet. */
+/** Pipes, sockets: Node writes to them without blocking, and buffers what they do not take yet. */
 class StreamOutput implements LogOutput {
   private readonly stream = process.stdout;
   private broken = false;
@@ -68,17 +68,17 @@ class StreamOutput implements LogOutput {
   reopen(): void {}
 }
 
-/** Files, devices, terminals: written in the thread pool, one chunk after another. */
+/** Files, devices, terminals: written in the thread pool, one chunk at a time. */
 class FileOutput implements LogOutput {
   private descriptor: number;
-  /** Of a file that is Weldr's own. */
+  /** The path of a file that Weldr opened. */
   private readonly path: string | undefined;
   private waiting: string[] = [];
   private waitingLength = 0;
   private writing = false;
-  /** Lines are being lost, and that has been said. */
+  /** Lines are being lost, which was reported. */
   private losing = false;
-  /** The last line that was written is not whole. */
+  /** The last line was written in part. */
   private torn = false;
   private readonly idle: (() => void)[] = [];
 
@@ -103,7 +103,7 @@ class FileOutput implements LogOutput {
     if (this.path === undefined) return;
     const old = this.descriptor;
     this.descriptor = openFile(this.path);
-    // What is being written belongs to the old one still.
+    // A write that is under way still goes to the old one.
     if (this.writing) this.idle.push(() => close(old));
     else close(old);
   }
@@ -131,7 +131,7 @@ class FileOutput implements LogOutput {
     });
   }
 
-  /** Says once that lines are lost: Weldr goes on without them. */
+  /** Reports once that lines are lost; Weldr continues without them. */
   private tellLoss(error: Error | null): void {
     const losing = error !== null;
     const isNew = losing && !this.losing;
@@ -142,7 +142,7 @@ class FileOutput implements LogOutput {
         `weldr: the log cannot be written to ${this.path}: ${describeError(error)}; lines are lost until it can\n`,
       );
     } catch {
-      // The same disk is full for it.
+      // Its disk may be the full one.
     }
   }
 }

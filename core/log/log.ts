@@ -1,4 +1,4 @@
-// The log: pino's JSON lines on stdout or in a file, pretty on a terminal.
+// The log: pino's JSON lines on stdout or in a file, pretty-printed on a terminal.
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
 import { describeError, WeldrError } from '../errors.ts';
@@ -13,11 +13,11 @@ export interface ProcessLog {
   readonly log: Logger;
   /** Writes whole lines as they are, such as those that another process logged. False: they are lost. */
   forward(lines: string): boolean;
-  /** Waits until what was logged is written, for half a second at most. Call it before `process.exit`. */
+  /** Waits until all lines are written, for half a second at most. Call it before `process.exit`. */
   flush(): Promise<void>;
-  /** Opens a log file anew, as logrotate wants it; does nothing for stdout. What goes wrong is logged. */
+  /** Opens a log file again, for logrotate; does nothing for stdout. Logs a failure. */
   reopen(): void;
-  /** Lines that were dropped, as they could not be written fast enough. */
+  /** Lines that were dropped because they could not be written fast enough. */
   readonly dropped: number;
 }
 
@@ -31,8 +31,8 @@ export interface LogOptions {
 }
 
 /**
- * Opens the log. Requests never wait for it: what stdout or the file does not take (closed pipe, full disk, a reader that
- * is 4 MB behind) is lost, and nothing else is. Throws CONFIG_INVALID when the file cannot be opened.
+ * Opens the log. Requests never wait for it: lines that stdout or the file does not take (closed pipe, full disk, a reader
+ * that is 4 MB behind) are lost. Throws CONFIG_INVALID when the file cannot be opened.
  */
 export async function openLog({ level, file, bindings = {} }: LogOptions): Promise<ProcessLog> {
   const output = file === undefined ? openLogOutput() : openFile(file);

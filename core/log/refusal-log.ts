@@ -1,12 +1,12 @@
-// RefusalLog: says who was refused, without letting a stranger fill the disk.
+// RefusalLog: logs refused clients, without letting a stranger fill the disk.
 import type { Logger } from 'pino';
 import type { Clock } from '../time/clock.ts';
 
-/** Lines at most in each span, and how long a span is, ms. */
+/** The most lines in each span, and the length of a span in ms. */
 const maxLines = 10;
 const span = 10_000;
 
-/** Logs the first refusals of each span, and at its end how many more there were. */
+/** Logs the first refusals of each span, and at its end the number of the others. */
 export class RefusalLog {
   private readonly log: Logger;
   private readonly clock: Clock;

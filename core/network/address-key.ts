@@ -1,13 +1,11 @@
-// The key that a client is counted under, by connections and by requests: its address, or its network where addresses
-// cost nothing.
+// The key that a client is counted under: its address, or its network for IPv6, where addresses cost nothing.
 
 import { ipv6Groups } from './address-bytes.ts';
 import { unixPeer } from './network.ts';
 
 /**
- * An IPv4 address as it is, an IPv6 address by its network, the /64 by default: what one subscriber gets, who may change
- * the rest with every request. An IPv4 address that is written as IPv6 counts as IPv4. Clients without an address
- * (`unix:`) are one.
+ * Returns an IPv4 address as it is, and the network of an IPv6 address: by default the /64, which one subscriber gets and
+ * can use all of. An IPv4 address written as IPv6 counts as IPv4. All clients of unix sockets (`unix:`) share one key.
  *
  * @param prefix bits of an IPv6 address that count
  */

@@ -1,10 +1,10 @@
-// Networks: addresses and ranges of them as people write them, and whether an address is among them.
+// Networks: addresses and networks as people write them, and sets of them to look addresses up in.
 
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
 import { Generations } from '../bounded/generations.ts';
 
-/** Answers that are kept, so that a client's further requests cost a look-up. */
+/** Results that are kept, so that a client's next requests cost one look-up. */
 const maxKept = 10_000;
 
 /** The longest address that is kept: an IPv6 address and a zone. A zone may be of any length. */
@@ -27,25 +27,22 @@ export const network = z
   })
   .meta({ examples: ['10.0.0.0/8'] });
 
-/**
- * What stands for the address of a client of a unix socket, which has none: `ctx.clientIp`, and in lists of those who
- * connect.
- */
+/** Stands for the address of a client of a unix socket, in `ctx.clientIp` and in lists of peers. */
 export const unixPeer = 'unix:';
 
 /**
- * What stands for the address of a client of which the trusted proxies in front say nothing that is an address:
- * `ctx.clientIp`. It is in no network, and lists take it as they take a client without an address.
+ * Stands for the address of a client in `ctx.clientIp` when the trusted proxies in front name none. It is in no network,
+ * and lists treat it as a client without an address.
  */
 export const unknownClient = 'unknown';
 
-/** Who connects, for the schemas of options and settings: an address, a network, or `unix:`. */
+/** A peer, for the schemas of options and settings: an address, a network, or `unix:`. */
 export const peer = z.string().refine(text => text === unixPeer || isNetwork(text), {
   error: issue =>
     `expected an address, a network such as "10.0.0.0/8" or "${unixPeer}", got ${JSON.stringify(issue.input)}`,
 });
 
-/** The IPv4 addresses as they are written in IPv6 (RFC 4291 section 2.5.5.2). */
+/** IPv4 addresses written as IPv6 (RFC 4291 section 2.5.5.2). */
 const mapped = new BlockList();
 mapped.addSubnet('::ffff:0:0', 96, 'ipv6');
 
@@ -77,13 +74,13 @@ export class NetworkSet {
     (isIpv4 ? this.ipv4 : this.ipv6).addSubnet(address, bits, family);
   }
 
-  /** Is this address in the set? What is no address is not; `unix:` is if the set names it. */
+  /** Is this address in the set? A text that is no address is not; `unix:` is if the set names it. */
   has(ip: string): boolean {
     if (this.isEmpty) return false;
     const known = this.kept.get(ip);
     if (known !== undefined) return known;
     const family = isIP(ip);
-    // Only addresses are kept: what a stranger writes into a field may be anything, of any length.
+    // Only addresses are kept: a field from a stranger may hold any text of any length.
     if (family === 0) return this.hasUnix && ip === unixPeer;
     const listed = family === 4 ? this.ipv4.check(ip, 'ipv4') : this.hasIpv6(ip);
     if (ip.length > maxKeptLength) return listed;

@@ -1,6 +1,5 @@
-// The mark of a class whose objects may come from another copy of Weldr, such as one that a package of plugins has
-// installed for itself. Such an object is not used, as the core relies on what its own constructors check: an own one is
-// made from it.
+// The mark of a class whose objects may come from another copy of Weldr, such as one that a package of plugins brings
+// along. The core relies on what its own constructors check, so it makes an object of its own from such a one.
 
 /** Marks a class by its prototype, or a function that is a value itself. */
 export function markCopy(name: string, marked: object): void {
@@ -8,8 +7,8 @@ export function markCopy(name: string, marked: object): void {
 }
 
 /**
- * Was it made by the class that has this name in another copy of Weldr? `own` is what this copy has marked. An object of a
- * derived class was not.
+ * Was it made by the class of this name in another copy of Weldr? `own` is what this copy has marked. Objects of derived
+ * classes do not count.
  */
 export function isOfOtherCopy(name: string, own: object, value: unknown): value is object {
   try {
@@ -17,7 +16,7 @@ export function isOfOtherCopy(name: string, own: object, value: unknown): value 
     const prototype: unknown = Object.getPrototypeOf(value);
     return isOtherCopy(name, own, prototype);
   } catch {
-    // A Proxy that nobody may look into.
+    // A Proxy whose traps throw.
     return false;
   }
 }

@@ -1,8 +1,8 @@
-// Where this package is: the same folder, whether it runs from its sources or from the bundle that is published.
+// The folder of this package, which is the same for the sources and for the published bundle.
 import { findPackageJSON } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 const path = findPackageJSON(import.meta.url);
 
-/** The URL of its package.json; undefined where it was taken out of its package. */
+/** The URL of its package.json; undefined when the code was copied out of its package. */
 export const packageManifest = path === undefined ? undefined : pathToFileURL(path);

@@ -1,5 +1,5 @@
-// Candidates: the upstreams of a pool that could be given requests, in one list of three parts: those that may be and have room,
-// those that may be and are full, and those that are left to other Weldrs. Each move is O(1).
+// Candidates: the active upstreams of a pool in one list of three parts: available with room, available but full, and apart
+// (left to other Weldrs). Each move is O(1).
 import { membership, type Upstream } from './upstream.ts';
 
 /** The list of one pool. An upstream is in one list at a time. */
@@ -8,17 +8,17 @@ export class Candidates {
   private roomyCount = 0;
   private readyCount = 0;
 
-  /** How many may be given requests; they come first. */
+  /** How many are available; they come first. */
   get ready(): number {
     return this.readyCount;
   }
 
-  /** How many of these have room; they come first among them. */
+  /** How many of the available ones have room; they come first. */
   get roomy(): number {
     return this.roomyCount;
   }
 
-  /** How many there are, those that are apart included; they come last. */
+  /** How many there are, including those apart, which come last. */
   get size(): number {
     return this.list.length;
   }
@@ -27,7 +27,7 @@ export class Candidates {
     return this.list[index];
   }
 
-  /** A copy of the part that may be given requests. */
+  /** A copy of the available part. */
   copyReady(): readonly Upstream[] {
     return this.list.slice(0, this.readyCount);
   }
@@ -41,12 +41,12 @@ export class Candidates {
     return slot >= 0 && slot < this.readyCount;
   }
 
-  /** Takes one in that is not there, as one that is apart. */
+  /** Adds an upstream that is not in the list, as apart. */
   add(upstream: Upstream): void {
     membership.setSlot(upstream, this.list.push(upstream) - 1);
   }
 
-  /** Takes one out that is there. */
+  /** Removes an upstream that is in the list. */
   remove(upstream: Upstream): void {
     this.part(upstream);
     this.swap(membership.slotOf(upstream), this.list.length - 1);
@@ -54,13 +54,13 @@ export class Candidates {
     membership.setSlot(upstream, -1);
   }
 
-  /** One that is apart may be given requests. */
+  /** Makes one that is apart available. */
   admit(upstream: Upstream): void {
     this.swap(membership.slotOf(upstream), this.readyCount++);
     this.sort(upstream);
   }
 
-  /** One may be given requests no more; nothing happens where that is so already. */
+  /** Sets an available one apart; does nothing when it already is. */
   part(upstream: Upstream): void {
     if (!this.isReady(upstream)) return;
     if (membership.slotOf(upstream) < this.roomyCount)
@@ -68,7 +68,7 @@ export class Candidates {
     this.swap(membership.slotOf(upstream), --this.readyCount);
   }
 
-  /** Puts one that may be given requests among those with room, or those without. */
+  /** Moves an available one among those with room or those without. */
   sort(upstream: Upstream): void {
     const slot = membership.slotOf(upstream);
     if (slot < 0 || slot >= this.readyCount || slot < this.roomyCount !== upstream.full) return;

@@ -1,4 +1,4 @@
-// Drain: the wait until no worker has a request on a server any more.
+// Drain: waits until no worker has a request on a server.
 import type { CancelTimer, Clock } from '../time/clock.ts';
 
 /** The drains of one server, one after another. */
@@ -13,35 +13,35 @@ export class Drain {
     this.clock = clock;
   }
 
-  /** Did all workers answer? False while it is not draining. */
+  /** Are all workers idle? False while it is not draining. */
   get isOver(): boolean {
     return this.busy?.size === 0;
   }
 
-  /** Begins, or begins anew: `workers` are waited for. */
+  /** Starts or restarts the wait for `workers`. */
   begin(workers: Iterable<number>): void {
     this.cancelLimit?.();
     this.cancelLimit = undefined;
     this.busy = new Set(workers);
   }
 
-  /** Calls `late` when the drain that has just begun takes longer than this. */
+  /** Calls `late` when this drain takes longer than `ms`. */
   limit(ms: number, late: () => void): void {
     this.cancelLimit = this.clock.after(ms, late);
   }
 
-  /** A worker is idle, or gone; true when it was the last one that was waited for. */
+  /** Notes that a worker is idle or gone; returns true when it was the last to wait for. */
   idle(worker: number): boolean {
     return this.busy?.delete(worker) === true && this.busy.size === 0;
   }
 
-  /** Waits for no worker any more. */
+  /** Stops waiting for workers. */
   finish(): void {
     this.busy?.clear();
     for (const resolve of this.waiting.splice(0)) resolve();
   }
 
-  /** The server drains no more, for whatever reason. */
+  /** Ends the drain without waiting. */
   cancel(): void {
     this.cancelLimit?.();
     this.cancelLimit = undefined;
@@ -49,7 +49,7 @@ export class Drain {
     this.busy = undefined;
   }
 
-  /** Resolves when it has finished or was cancelled; at once when there is none. */
+  /** Resolves when the drain has finished or was cancelled; at once without a drain. */
   async ended(): Promise<void> {
     if (this.busy === undefined || this.busy.size === 0) return;
     await new Promise<void>(resolve => this.waiting.push(resolve));

@@ -1,4 +1,4 @@
-// The first format in which stores kept what operators said, and what it means as rows.
+// The first format of stores, and its translation into rows.
 import { z } from 'zod';
 import { plainJson } from '../state/merge-patch.ts';
 import type { Batch, Mark, RowChange } from '../state/row.ts';
@@ -10,7 +10,7 @@ import { serverKey, serverKindName } from './server-kind.ts';
 const poolName = z.string().regex(namePattern, 'not the name of a pool');
 const id = z.string().max(2048);
 
-/** `mapHost` was what `host: 'upstream'` says now. */
+/** `mapHost` is `host: 'upstream'` today. */
 const firstServer = z.preprocess(input => {
   if (typeof input !== 'object' || input === null || !('mapHost' in input)) return input;
   const { mapHost, ...server } = input;
@@ -28,7 +28,7 @@ export const firstEntry = z
     message: "is not the server's URL",
   });
 
-/** A setting; without a value the config's. */
+/** A setting; without a value, the config's. */
 export const firstSetting = z.strictObject({
   name: z.string().min(1).max(200),
   value: z.unknown().optional(),
@@ -42,7 +42,7 @@ export const firstChange = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('reset') }),
 ]);
 
-/** All that a store held, as an export gave it. */
+/** The contents of a store, as exported. */
 export const firstExport = z.strictObject({
   entries: z.array(firstEntry).max(100_000),
   settings: z.array(firstSetting).max(1000),
@@ -65,7 +65,7 @@ export function batchOfFirst(change: z.output<typeof firstChange>, mark: Mark): 
   }
 }
 
-/** A server as a row: what was added stands by itself, as it did. */
+/** A server as a row: an added one needs no base, as before. */
 export function rowOfFirstEntry(entry: z.output<typeof firstEntry>, mark: Mark): RowChange {
   const identity = { kind: serverKindName, key: serverKey(entry.pool, entry.id) };
   const row =

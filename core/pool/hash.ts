@@ -1,4 +1,4 @@
-// Hash: 32 bits of a text, spread evenly: FNV-1a, finished as MurmurHash3 is. The same in all processes, on all machines.
+// A 32-bit hash of a text, spread evenly: FNV-1a with the finalizer of MurmurHash3. The same on all machines.
 
 /** The hash of a text, 0 to 2^32-1. */
 export function hashOf(text: string): number {

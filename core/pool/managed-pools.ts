@@ -1,5 +1,5 @@
-// ManagedPools: the manager's truth. Merges the layers by rule, keeps run-time changes in the store, judges states.
-// Plugins get no more of it than ManagerPools and OperatorPools.
+// ManagedPools: the pools as the manager holds them. Merges the layers, keeps run-time changes in the store.
+// Plugins see only ManagerPools and OperatorPools of it.
 
 import { WeldrError } from '../errors.ts';
 import { changesBetween } from '../state/effective-change.ts';
@@ -36,19 +36,19 @@ import { ServerExpiry } from './server-expiry.ts';
 import { definitionOf, partsOfServerKey, serverKey, serverKind, serverKindName } from './server-kind.ts';
 import { type AddedServer, type ServerPatch, ServerWrites } from './server-writes.ts';
 
-/** What a process knows that is in no config and maybe in no store: plain JSON. */
+/** State of a process that is in no config and perhaps in no store: plain JSON. */
 export interface Heritage {
   readonly rows: readonly Row[];
   readonly health: readonly KnownHealth[];
-  /** Not told by older versions. */
+  /** Missing from older versions. */
   readonly found?: readonly FoundHeritage[];
 }
 
-/** All pools of this Weldr, and the means to change them. */
+/** All pools of this Weldr, and the ways to change them. */
 export class ManagedPools {
   /** What plugins find. */
   readonly discovered: DiscoveredLayer;
-  /** What operators said, and what the layers make of it. */
+  /** The rows of operators, merged with the layers below. */
   readonly state: State;
   readonly settings: RunTimeSettings;
   private readonly options: ManagedPoolsOptions;
@@ -59,7 +59,7 @@ export class ManagedPools {
   private readonly rules: PoolRules;
   private readonly expiry: ServerExpiry;
   private readonly writes: ServerWrites;
-  /** The removed pools whose servers have been taken out. */
+  /** The removed pools whose servers have been told to leave. */
   private readonly emptied = new Set<string>();
 
   constructor(options: ManagedPoolsOptions) {
@@ -121,7 +121,7 @@ export class ManagedPools {
     });
   }
 
-  /** All pools by name, those that ended and may come back included. */
+  /** All pools by name, including those that ended and may come back. */
   get all(): Pools {
     return this.members.pools;
   }
@@ -131,17 +131,17 @@ export class ManagedPools {
     return this.all.default;
   }
 
-  /** A pool by its name, one that ended included; undefined: there never was one. */
+  /** A pool by its name, even one that ended; undefined: there never was one. */
   pool(name: string): Pool | undefined {
     return this.all.get(name);
   }
 
-  /** Sets what finds out what leads to a pool besides fallbacks, for people. */
+  /** Sets the function which finds what leads to a pool besides fallbacks, for people. */
   set leads(leads: (pool: string) => readonly string[]) {
     this.rules.leads = leads;
   }
 
-  /** Counts the batches of changes that were made. */
+  /** The number of batches of changes so far. */
   get revision(): number {
     return this.members.revision;
   }
@@ -151,7 +151,7 @@ export class ManagedPools {
     return this.members.get(pool, id);
   }
 
-  /** The servers of a pool, those that drain before they go included. */
+  /** The servers of a pool, including those that drain before they go. */
   list(pool: string): Iterable<PoolEntry> {
     return this.members.list(pool);
   }
@@ -160,34 +160,36 @@ export class ManagedPools {
     return this.members.observe(observer);
   }
 
-  /** All upstreams as changes from nothing: what a new worker gets first. */
+  /** All upstreams as changes to empty pools: the first message to a new worker. */
   snapshot(): PoolChange[] {
     return this.members.snapshot();
   }
 
-  /** Says that an instance of a plugin finds a server unwell (`complaint`: why) or well (undefined). */
+  /**
+   * Sets or clears (undefined) the complaint of a plugin's instance about a server; see {@link PoolMembers.verdict}.
+   */
   verdict(pool: string, id: string, instance: string, complaint: string | undefined): void {
     this.members.verdict(pool, id, instance, complaint);
   }
 
-  /** Keeps what the check of an instance of a plugin last saw, for `GET /servers`. */
+  /** Keeps the last result of the check of a plugin's instance, for `GET /servers`. */
   reportHealth(pool: string, id: string, instance: string, health: HealthReport): void {
     this.members.reportHealth(pool, id, instance, health);
   }
 
-  /** A worker has no request on a draining server any more. */
+  /** Notes that a worker has no request left on a draining server. */
   workerIdle(worker: number, pool: string, id: string): void {
     this.members.workerIdle(worker, pool, id);
   }
 
-  /** A worker has ended: nothing waits for its word any more. */
+  /** Notes that a worker has ended, so that no drain waits for it. */
   workerGone(worker: number): void {
     this.members.workerGone(worker);
   }
 
   // --- from the config and the store ---------------------------------------------------------------------------
 
-  /** Takes the config's servers, at the start and at each reload; merges them with what the store holds. */
+  /** Takes the config's servers, at the start and at each reload, and merges them with the rows. */
   setConfig(
     pools: Readonly<Record<string, readonly ServerDefinition[]>>,
     settings: Readonly<Record<string, PoolSettings>> = {},
@@ -199,12 +201,12 @@ export class ManagedPools {
     this.state.goOn();
   }
 
-  /** Makes a store the home of what operators say; see {@link State.use}. */
+  /** Keeps the rows in a store from then on; see {@link State.use}. */
   async useStore(store: StateStore): Promise<void> {
     await this.state.use(store);
   }
 
-  /** All that only this process knows: what operators said, where no store has it, what checks and sources found. */
+  /** Everything that only this process knows: rows without a store, results of checks and sources. */
   get heritage(): Heritage {
     return {
       rows: [...this.state.all],
@@ -213,41 +215,41 @@ export class ManagedPools {
     };
   }
 
-  /** Takes over what another process of this Weldr knew, before the start. */
+  /** Takes over the state of another process of this Weldr, before the start. */
   inherit({ rows, health, found = [] }: Heritage): void {
     this.members.inherit(health);
     this.state.inherit(rows);
     this.discovered.inherit(found);
   }
 
-  /** Lets go of the store, at a reload; see {@link State.release}. */
+  /** Releases the store, at a reload; see {@link State.release}. */
   releaseStore(): void {
     this.state.release();
   }
 
   /**
-   * The start or the reload is over, and `instances` of plugins are there, in the order of the config. The verdicts
-   * and the sources of others end: a checker that is not in the config any more would never take back what it said.
+   * Ends a start or a reload: `instances` of plugins run now, in the order of the config. Drops the verdicts and sources
+   * of all others, as a checker that left the config would never withdraw its verdicts.
    */
   retain(instances: readonly string[]): void {
     this.members.retainVerdicts(new Set(instances));
     this.discovered.retain(instances);
   }
 
-  /** An instance of a plugin has ended, and no other takes its place: what it said of servers, and found, goes. */
+  /** An instance of a plugin ended without a successor: drops its verdicts and the servers it found. */
   forgetInstance(instance: string): void {
     this.members.dropVerdicts(instance);
     this.discovered.forget(instance);
   }
 
-  /** Who follows the pools is told of a pool's servers again, as another plugin may be in charge of them. */
+  /** Reports a pool's servers to the observers again, as another plugin may be responsible for them now. */
   redefine(pool: string): void {
     this.members.redefine(pool);
   }
 
-  /** Brings one server to what the layers say of it now. */
+  /** Merges one server from all layers. */
   private merge(pool: string, id: string, by: string): void {
-    // A pool that an operator removed has no servers, whoever says so.
+    // A pool that an operator removed has no servers in any layer.
     const entity = this.known.isRemoved(pool)
       ? undefined
       : this.state.entity(serverKindName, serverKey(pool, id));
@@ -288,7 +290,7 @@ export class ManagedPools {
     return this.known.has(name);
   }
 
-  /** Brings a pool to what the layers say of it now, and its servers, as they may come and go with it. */
+  /** Merges a pool from all layers, and its servers too when the pool was removed or comes back. */
   private mergePool(name: string, by: string): void {
     const entity = this.known.entity(name);
     const before = this.known.note(name, entity);
@@ -306,17 +308,17 @@ export class ManagedPools {
     for (const id of this.known.idsOf(name)) this.merge(name, id, by);
   }
 
-  /** What of the plugins of a pool is not as it is listed, a sentence each. */
+  /** The problems with the plugins listed for a pool, a sentence each. */
   pluginProblems(name: string): readonly string[] {
     return this.options.plugins?.problems(name) ?? [];
   }
 
-  /** The plugins which the config has made in place for a pool. */
+  /** The plugins that the config made in place for a pool. */
   pluginsInPlace(name: string): readonly string[] {
     return this.options.plugins?.madeInPlace(name) ?? [];
   }
 
-  /** What is below the operator's word; undefined: nothing. */
+  /** What the layers below the operator's say of a server; undefined: nothing. */
   private baseOf(pool: string, id: string): (Base & { readonly layer: Layer }) | undefined {
     const configured = this.configured.find(pool, id);
     if (configured !== undefined) return { value: configured, layer: 'config' };
@@ -351,13 +353,13 @@ export class ManagedPools {
     this.writes.cut(pool, id);
   }
 
-  /** Resolves when a server has no request in flight any more, or is gone. */
+  /** Resolves when a server has no request in flight, or is gone. */
   async drained(pool: string, id: string): Promise<void> {
     await this.members.get(pool, id)?.drain.ended();
   }
 }
 
-/** Who decides on the state that is wanted of a server, in a sentence; a config is an operator's, too. */
+/** Who set the state of a server, for a sentence; the config counts as an operator. */
 function stateAuthorOf({ layer, row }: Entity): string {
   const isOperators = !layer.startsWith('discovered:') || Object.hasOwn(row?.value ?? {}, 'state');
   return isOperators ? 'an operator' : layer;

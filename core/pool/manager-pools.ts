@@ -1,4 +1,4 @@
-// ManagerPools: the pools as the manager side of a plugin has them: to read, to follow, to judge, to find servers for.
+// ManagerPools: the pools as the manager side of a plugin uses them: to read, follow and judge, and to add servers it finds.
 import { describeError, WeldrError } from '../errors.ts';
 import type { Setting, SettingDeclaration } from '../state/settings.ts';
 import type { SourceOwner } from './discovered-layer.ts';
@@ -10,64 +10,63 @@ import type { GuardOptions } from './source-guard.ts';
 
 /** How many servers a pool holds. */
 export interface PoolCounts {
-  /** All of them, those that drain before they go included. */
+  /** All of them, including those that drain before they go. */
   readonly servers: number;
-  /** Those that may be given new requests. */
+  /** Those that are available for new requests. */
   readonly available: number;
-  /** Backups that may be given new requests as soon as no other server may. */
+  /** Backups that become available as soon as no other server is. */
   readonly standby: number;
 }
 
-/** What of a pool's plugins is no setting. */
+/** The plugins of a pool that its settings do not list. */
 export interface PluginsOfPool {
-  /** By their names; no list changes them. */
+  /** Their names; no list changes them. */
   readonly inPlace: readonly string[];
-  /** A sentence each. */
+  /** Problems with the listed plugins, a sentence each. */
   readonly problems: readonly string[];
 }
 
-/** All pools of this Weldr, as the manager side of one plugin works with them. */
+/** All pools of this Weldr, for the manager side of one plugin. */
 export interface ManagerPools {
-  /** The names of all pools; `default` is always there. */
+  /** The names of all pools; `default` always exists. */
   readonly names: readonly string[];
-  /** How many servers a pool holds; undefined: there is no such pool. Costs the same however many it holds. */
+  /** The number of servers in a pool; undefined: there is no such pool. O(1). */
   counts(pool: string): PoolCounts | undefined;
-  /** The plugins of a pool: those that the config has made in place, and what of its list is not as it is listed. */
+  /** The plugins that the config made in place for a pool, and the problems with its listed ones. */
   plugins(pool: string): PluginsOfPool;
   /** One server by its URL's origin. */
   get(pool: string, id: string): PoolEntry | undefined;
-  /** The servers of a pool, those that drain before they go included; none when there is no such pool. */
+  /** The servers of a pool, including those that drain before they go; empty when there is no such pool. */
   list(pool: string): Iterable<PoolEntry>;
-  /** Follows all pools until the plugin ends, or until what it returns is called. */
+  /** Follows all pools until the plugin ends, or until the returned function is called. */
   observe(observer: PoolsObserver): () => void;
 
   /**
-   * Says that this plugin finds a server unwell (`complaint`: why, for people) or well (undefined). It is down while
-   * any plugin complains. A verdict stays over a reload as long as the plugin is in the config, and ends with it.
+   * Reports that this plugin finds a server unhealthy (`complaint`: why, for people) or healthy (undefined). It is down
+   * while any plugin complains. A verdict survives reloads while the plugin is in the config, and ends with it.
    * Unknown servers are ignored.
    *
    * @example pools.verdict('default', 'http://10.0.0.5:3000', 'its disk is full');
    */
   verdict(pool: string, id: string, complaint: string | undefined): void;
-  /** The complaint that this plugin has about a server now, one of before a reload included. */
+  /** This plugin's current complaint about a server, including one from before a reload. */
   complaint(pool: string, id: string): string | undefined;
-  /** Keeps what this plugin's check last saw, for `GET /servers`. */
+  /** Keeps the last result of this plugin's check, for `GET /servers`. */
   reportHealth(pool: string, id: string, health: HealthReport): void;
 
   /**
-   * Where this plugin puts the servers that it finds: see {@link DiscoverySource}. Ask for it while the plugin starts:
-   * after a reload the plugin of the next config gets it with all that it holds, and what nobody has asked for by
-   * then is emptied, its servers drained. Throws INPUT_INVALID for a bad name, CONFIG_INVALID when another plugin has
-   * a source of this name, LIMIT_REACHED. `guard`: when a list that names few servers does not replace the one before;
-   * default: the list is always taken.
+   * Returns the {@link DiscoverySource} for the servers that this plugin finds. Ask for it while the plugin starts: after a
+   * reload the plugin of the next config gets it with all that it holds, and sources without an owner are emptied, their
+   * servers drained. Throws INPUT_INVALID for a bad name, CONFIG_INVALID when another plugin has a source of this name,
+   * LIMIT_REACHED. `guard`: when to hold back a list that names few servers; default: never.
    */
   source(name: string, guard?: GuardOptions): DiscoverySource;
-  /** What all sources have of a pool, in the order of their plugins; those with no server there are left out. */
+  /** What each source holds of a pool, in the order of their plugins; sources without servers there are left out. */
   sources(pool: string): readonly SourceSummary[];
 
   /**
-   * Makes a setting of this plugin known that operators may change at run time, field by field, over what the config
-   * says (`base`); until the plugin ends. `OperatorPools.write` changes it: kind `setting`, its name as key.
+   * Declares a setting of this plugin that operators may change at run time, field by field, over the config's value
+   * (`base`); until the plugin ends. `OperatorPools.write` changes it: kind `setting`, its name as key.
    *
    * @example
    * const limit = pools.setting('quota', { schema, base: options, changed: value => apply(value) });
@@ -76,12 +75,12 @@ export interface ManagerPools {
   setting<T>(name: string, declaration: SettingDeclaration<T>): Setting<T>;
 }
 
-/** What {@link PluginPools} are made of. */
+/** The parts of {@link PluginPools}. */
 export interface PluginPoolsOptions {
   readonly pools: ManagedPools;
   /** The instance of the plugin: the name of its verdicts. */
   readonly instance: string;
-  /** Is told what the plugin's observers throw. */
+  /** Receives what the plugin's observers throw. */
   report(error: WeldrError): void;
 }
 
@@ -161,14 +160,16 @@ export class PluginPools implements ManagerPools {
     return setting;
   }
 
-  /** The plugin has ended: it follows nothing any more, and says nothing. What it said stays until a reload is over. */
+  /**
+   * The plugin has ended: stops all its observers and later verdicts. Its earlier ones stay until a reload is over.
+   */
   close(): void {
     this.#closed = true;
     for (const stop of [...this.#stops]) stop();
     this.#pools.discovered.release(this.#owner);
   }
 
-  /** A plugin's mistake must not leave the pools with half of a change. */
+  /** A plugin's mistake must not leave the pools half changed. */
   #guarded(observer: PoolsObserver): PoolsObserver {
     return {
       joining: server => {

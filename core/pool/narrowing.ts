@@ -1,13 +1,13 @@
-// Narrowing: to which servers of a pool one Weldr of a fleet sends requests: those of its own zone, and of many a subset.
+// Narrowing: limits one Weldr of a fleet to the servers of its own zone, and to a subset of them.
 import { hashOf } from './hash.ts';
 import type { PoolSettings } from './pool-settings.ts';
 import type { Upstream } from './upstream.ts';
 import type { Vantage } from './vantage.ts';
 
-/** What of its servers a zone needs to take all requests, unless the pool says otherwise. */
+/** The share of its servers that a zone needs to take all requests, unless the pool sets another. */
 const usualThreshold = 0.7;
 
-/** Told what an active upstream counts with: its weight times this; 0: it is left to other Weldrs. */
+/** Called with the share of its weight that an active upstream counts with; 0: it is left to other Weldrs. */
 export type TakeShare = (upstream: Upstream, share: number) => void;
 
 interface Ranked {
@@ -16,9 +16,9 @@ interface Ranked {
 }
 
 /**
- * All Weldrs have the servers of a pool in the same order, by the hashes of their names, and each begins elsewhere in it and takes the
- * next ones that are active. So a server that goes is replaced, at each of those which had it, by another one, and one that comes or
- * goes changes at most two of any subset. After deterministic subsetting (B. Beyer and others: "Site Reliability Engineering", 2016,
+ * All Weldrs order the servers of a pool by the hashes of their names; each starts at another place and takes the next active ones.
+ * So a server that goes is replaced by a different one at each Weldr that had it, and one that comes or goes changes at most two
+ * of any subset. After deterministic subsetting (B. Beyer and others: "Site Reliability Engineering", 2016,
  * chapter 20) and its successor with little churn (P. Ward and others: "Reinventing Backend Subsetting at Google", 2022).
  */
 export class Narrowing {
@@ -32,7 +32,7 @@ export class Narrowing {
     this.vantage = vantage;
   }
 
-  /** Does it do anything, by what is said of the pool? */
+  /** Do the pool's settings ask for it? */
   static applies(settings: PoolSettings, vantage: Vantage): boolean {
     return settings.subset !== undefined || (vantage.zone !== undefined && settings.zonePreference !== false);
   }
@@ -47,7 +47,7 @@ export class Narrowing {
     if (!this.joined.delete(upstream)) this.hasLeavers = true;
   }
 
-  /** Says of each active upstream what it counts with; those that are backups, or those that are not. In O(n). */
+  /** Reports the share of each active upstream, of the backups or of the primaries. O(n). */
   apportion(settings: PoolSettings, whom: 'backups' | 'primaries', take: TakeShare): void {
     const { zonePreference = true, subset } = settings;
     const zone = zonePreference === false ? undefined : this.vantage.zone;
@@ -77,7 +77,7 @@ export class Narrowing {
     if (this.joined.size > 0) {
       for (const upstream of this.joined) this.order.push({ upstream, rank: hashOf(upstream.id) });
       this.joined.clear();
-      // Next to nothing where few have come: what is in order already is merged.
+      // Cheap when few have come: a sorted run is merged.
       this.order.sort((a, b) => a.rank - b.rank || (a.upstream.id < b.upstream.id ? -1 : 1));
     }
     return this.order;
@@ -86,11 +86,11 @@ export class Narrowing {
 
 /** A part of a circle of upstreams: the first `size` that are active, from a place on. */
 class Window {
-  /** What those in it weigh. */
+  /** The sum of their weights. */
   readonly weight: number;
   private readonly upstreams: readonly Upstream[];
   private readonly begin: number;
-  /** How many places it spans, those of upstreams that are not active included. */
+  /** How many places it spans, including those of inactive upstreams. */
   private readonly span: number;
 
   constructor(upstreams: readonly Upstream[], begin: number, size: number) {
@@ -116,7 +116,7 @@ class Window {
   }
 }
 
-/** What share of the requests these cannot take, as fewer of them than `threshold` are active. Who was taken out by word does not count. */
+/** The share of the requests that these cannot take when fewer than `threshold` of them are active. Disabled ones do not count. */
 function missingShare(upstreams: readonly Upstream[], threshold: number): number {
   let [known, active] = [0, 0];
   for (const { state, record } of upstreams) {
@@ -126,10 +126,10 @@ function missingShare(upstreams: readonly Upstream[], threshold: number): number
   return active === 0 ? 1 : Math.max(0, 1 - active / (threshold * known));
 }
 
-/** In steps of a ninth, so that not each server that fails in a large zone changes the weights of all others. */
+/** In steps of a ninth, so that a failing server in a large zone does not always change all other weights. */
 const stepsPerDouble = 8;
 
-/** What weights elsewhere count, so that they get their share of the requests and none more than a server of the own zone. */
+/** The factor for weights in other zones: they get their share, and none gets more than a server of this zone. */
 function weightFactor(elsewhere: number, own: number, others: number): number {
   if (elsewhere === 0 || others === 0 || own === 0) return 1;
   const exact = (elsewhere * own) / ((1 - elsewhere) * others);

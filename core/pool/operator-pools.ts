@@ -1,4 +1,4 @@
-// OperatorPools: the pools as plugins have them that act for an operator: an API, a cluster, a store.
+// OperatorPools: the pools for plugins that act for an operator: an API, a cluster, a store.
 import type { Entity } from '../state/entity.ts';
 import type { OperatorLayer } from '../state/layer.ts';
 import type { Row } from '../state/row.ts';
@@ -10,9 +10,9 @@ import type { PoolEntry } from './pool-entry.ts';
 import type { ServerDefinition } from './server-definition.ts';
 
 /**
- * What operators say of servers and settings, over what the config lists and what plugins find; kept in the store, if
- * there is one. Only what an operator wants belongs here: a plugin that finds servers by itself has
- * `ManagerPools.source`. Who says it (`by`) is shown with it and logged; default: the plugin.
+ * What operators change of servers and settings, over what the config lists and what plugins find; kept in the store, if
+ * one is used. Only an operator's changes belong here: a plugin that finds servers uses `ManagerPools.source`. The author
+ * (`by`) is shown with a change and logged; default: the plugin.
  */
 export class OperatorPools {
   readonly #pools: ManagedPools;
@@ -23,29 +23,29 @@ export class OperatorPools {
     this.#plugin = `plugin ${instance}`;
   }
 
-  /** Is the store away, so that what is read may be out of date? */
+  /** Is the store unreachable, so that what is read may be out of date? */
   get stale(): boolean {
     return this.#pools.state.stale;
   }
 
-  /** As what operators' whole entities are shown: `cluster` where other nodes have them, too. */
+  /** The layer shown for operators' definitions: `cluster` when other nodes share them. */
   get layer(): OperatorLayer {
     return this.#pools.state.layer;
   }
 
-  /** What is in force of a thing, and what is below an operator's word; undefined: nothing is in force. */
+  /** The entity of a key, and its base; undefined: there is none. */
   entity(kind: string, key: string): Entity | undefined {
     return this.#pools.state.entity(kind, key);
   }
 
-  /** What an operator said of a thing; undefined: nothing. */
+  /** An operator's row for a key; undefined: there is none. */
   row(kind: string, key: string): Row | undefined {
     return this.#pools.state.row(kind, key);
   }
 
   /**
-   * Makes changes, all or none, up to 100; durable and in force when it resolves. Rejects with what a write expects or
-   * finds wrong, STORE_UNAVAILABLE, CONFLICT, LIMIT_REACHED.
+   * Makes up to 100 changes, all or none; durable and active when it resolves. Rejects when a precondition fails or a value
+   * is wrong, and with STORE_UNAVAILABLE, CONFLICT, LIMIT_REACHED.
    *
    * @example
    * await operator.write([{ kind: 'server', key: 'default/http://10.0.0.5:3000', op: 'patch', value: { weight: 2 } }]);
@@ -54,13 +54,13 @@ export class OperatorPools {
     return await this.#pools.write(writes, by);
   }
 
-  /** What {@link write} would do. Throws what it would reject with, but for what the store says. */
+  /** Returns what {@link write} would do. Throws what it would reject with, except for errors of the store. */
   plan(writes: readonly Write[], by: string = this.#plugin): readonly Written[] {
     return this.#pools.state.plan(writes, by);
   }
 
   /**
-   * Has a server be there with this definition; durable when it resolves. `created` says whether it was not.
+   * Adds a server, or replaces the definition of the one that exists; durable when it resolves. `created`: it is new.
    * Rejects with STORE_UNAVAILABLE, CONFLICT or LIMIT_REACHED.
    */
   async add(
@@ -72,9 +72,8 @@ export class OperatorPools {
   }
 
   /**
-   * Removes a server; durable when it resolves. It gets no new request from then on, and is gone when it has
-   * finished what it had, or at once with `force`. One that the config lists or a source finds stays away until it is
-   * added again. Rejects with NOT_FOUND, STORE_UNAVAILABLE, CONFLICT.
+   * Removes a server; durable when it resolves. It gets no more new requests, and is gone when it has finished those it
+   * had, or at once with `force`. One that the config lists or a source finds stays away until it is added again. Rejects with NOT_FOUND, STORE_UNAVAILABLE, CONFLICT.
    */
   async remove(
     pool: string,
@@ -85,34 +84,34 @@ export class OperatorPools {
     await this.#pools.remove(pool, id, how, by);
   }
 
-  /** Takes a server that was removed out at once, without waiting for its requests. */
+  /** Drops a server that was removed at once, without waiting for its requests. */
   cut(pool: string, id: string): void {
     this.#pools.cut(pool, id);
   }
 
-  /** Resolves when a server has no request in flight any more, or is gone. */
+  /** Resolves when a server has no request in flight, or is gone. */
   async drained(pool: string, id: string): Promise<void> {
     await this.#pools.drained(pool, id);
   }
 
-  /** Forgets all that operators said: the config and the sources decide. */
+  /** Deletes all rows: the config and the sources decide again. */
   async reset(by: string = this.#plugin): Promise<void> {
     await this.#pools.state.reset(by);
   }
 
-  /** Everything that operators said, for export. */
+  /** All rows, for export. */
   rows(): readonly Row[] {
     return [...this.#pools.state.all];
   }
 
-  /** Takes rows over as they are, from an export; durable when it resolves. */
+  /** Imports rows from an export as they are; durable when it resolves. */
   async take(rows: readonly Row[], by: string = this.#plugin): Promise<void> {
     await this.#pools.state.take(rows, by);
   }
 
   /**
-   * Loads a store and makes it the home of what operators say; what was said before is written to it. Rejects with
-   * CONFIG_INVALID when another plugin did so already.
+   * Loads a store and keeps the rows in it from then on; earlier rows are written to it. Rejects with CONFIG_INVALID when
+   * another plugin has set a store already.
    */
   async useStore(store: StateStore): Promise<void> {
     await this.#pools.useStore(store);

@@ -1,12 +1,12 @@
-// PoolEntry: one server with all that the manager knows of it, and the record that workers get of it.
+// PoolEntry: everything that the manager knows of one server, and the record that workers get of it.
 import type { Layer, Upstream, UpstreamRecord, UpstreamState } from './pool.ts';
 import { noPoolSettings, type PoolSettings } from './pool-settings.ts';
 import type { ServerDefinition } from './server-definition.ts';
 
-/** What a health checker last saw, for the admin API: plain JSON. */
+/** The last result of a health check, for the admin API: plain JSON. */
 export interface HealthReport {
   readonly status: 'unknown' | 'passing' | 'failing';
-  /** When, ms since the epoch; 0: never. */
+  /** When it was checked, ms since the epoch; 0: never. */
   readonly checkedAt: number;
   /** Of the last check, such as `200` or `connect ECONNREFUSED`. */
   readonly detail: string;
@@ -16,26 +16,26 @@ export interface HealthReport {
   readonly neverPassed?: boolean;
 }
 
-/** One server with all that the manager knows of it. */
+/** Everything that the manager knows of one server. */
 export interface PoolEntry {
   readonly upstream: Upstream;
   readonly server: ServerDefinition;
   readonly layer: Layer;
-  /** What is said of its pool as a whole. */
+  /** The settings of its pool. */
   readonly poolSettings: PoolSettings;
-  /** Who decides on the state that is wanted of it, in a sentence. */
+  /** Who set the state in its definition, for a sentence. */
   readonly stateAuthor: string;
   readonly health: HealthReport | undefined;
-  /** Who says that it is unwell, and why: instances of plugins, see `ManagerPools.verdict`. */
+  /** The instances of plugins that find it unhealthy, and why; see `ManagerPools.verdict`. */
   readonly complaints: ReadonlyMap<string, string>;
-  /** Removed, but still finishing what it has. */
+  /** Removed, but still finishing its requests. */
   readonly leaving: boolean;
 }
 
-/** What tells a server from those of all pools. */
+/** A key that is unique among the servers of all pools. */
 export const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
 
-/** The record of a server that is new; `activeSince` in ms since the epoch. */
+/** The record of a new server; `activeSince` in ms since the epoch. */
 export function firstRecord(
   entry: Pick<PoolEntry, 'server' | 'layer' | 'stateAuthor' | 'poolSettings' | 'complaints'>,
   activeSince: number,
@@ -94,7 +94,7 @@ function stateOf(entry: PoolEntry): [UpstreamState, string] {
   return ['active', upstream.state === 'down' ? 'healthy again' : `active by ${entry.stateAuthor}`];
 }
 
-/** The state that its definition and its judges want of a server; undefined: none but `active`. */
+/** The state that its definition and its judges ask for; undefined: `active`. */
 function wantedState({
   server,
   stateAuthor,

@@ -1,4 +1,4 @@
-// PoolMembers: the servers of all pools as the manager has them, with their states, verdicts and drains.
+// PoolMembers: the servers of all pools as the manager holds them, with their states, verdicts and drains.
 import { isDeepStrictEqual } from 'node:util';
 import type { EffectiveChange } from '../state/effective-change.ts';
 import { type ListedNames, sameList } from '../state/listed-names.ts';
@@ -29,7 +29,7 @@ export interface Member extends PoolEntry {
   cancelExpiry: CancelTimer | undefined;
 }
 
-/** What one instance of a plugin found of a server's health: plain JSON. */
+/** What one instance of a plugin knows of a server's health: plain JSON. */
 export interface KnownHealth {
   readonly pool: string;
   readonly id: string;
@@ -38,46 +38,49 @@ export interface KnownHealth {
   readonly complaint: string | undefined;
 }
 
-/** What {@link PoolMembers} need from the process around it. */
+/** What {@link PoolMembers} need of the process around them. */
 export interface ManagedPoolsOptions {
   readonly clock: Clock;
-  /** The longest that a removed server is waited for, ms. */
+  /** The longest that a removed server may take to finish its requests, ms. */
   readonly drainTimeout: number;
-  /** The workers that run now: a drain waits for their word. */
+  /** The running workers, which a drain waits for. */
   workers(): Iterable<number>;
-  /** Told of each change of what is in force, once the start is over. */
+  /** Called with each change of an entity, after the start. */
   tell?(change: EffectiveChange): void;
-  /** Told of each backup that steps in, as no other server of its pool is active, or back; once the start is over. */
+  /**
+   * Called with each backup that steps in because no other server of its pool is active, or steps back; after the
+   * start.
+   */
   takeover?(backup: Upstream): void;
-  /** Told once of each stored row that cannot be used as it is. */
+  /** Called once for each stored row that cannot be used. */
   report?(row: Row, problem: string): void;
-  /** Starts the plugins of pools; default: nobody does. */
+  /** Starts the plugins of pools; default: none. */
   readonly plugins?: PoolPlugins | undefined;
-  /** Resolves when the workers go by what was changed; what operators change is answered then. Default: at once. */
+  /** Resolves when the workers use what was changed; an operator's change waits for it. Default: at once. */
   settled?(): Promise<void>;
 }
 
-/** Follows all that happens to the members. */
+/** Observes all changes of members. */
 export interface ManagedPoolsObserver extends PoolsObserver {
-  /** Whose complaint it is that {@link joining} returns. */
+  /** The name under which a complaint of {@link joining} is kept. */
   readonly judge?: string;
-  /** Changes to send to the workers, `revision` counting the batches. */
+  /** Changes to send to the workers; `revision` counts the batches. */
   changes?(changes: readonly PoolChange[], revision: number): void;
 }
 
-/** The members of all pools. What they should be is decided by who calls {@link define} and {@link leave}. */
+/** The members of all pools. The caller of {@link define} and {@link leave} decides which these are. */
 export class PoolMembers {
   readonly pools = new Pools();
-  /** Counts the batches of changes that were made. */
+  /** The number of batches of changes so far. */
   revision = 0;
-  /** What another process found of servers that are to come, by their keys; only at the start. */
+  /** What another process knew of servers that are yet to come, by key; only at the start. */
   private readonly inherited = new Map<string, KnownHealth>();
-  /** Is the start over? A server that is new later begins slowly. */
+  /** Is the start over? A server that is new after it starts slowly. */
   started = false;
   private readonly options: ManagedPoolsOptions;
   private readonly members = new Map<string, Member>();
   private readonly observers = new Set<ManagedPoolsObserver>();
-  /** What operators list as the plugins of pools, by the names of these. */
+  /** The plugins that operators list, by the names of pools. */
   private readonly lists = new Map<string, readonly string[]>();
 
   constructor(options: ManagedPoolsOptions) {
@@ -103,7 +106,7 @@ export class PoolMembers {
     return this.members.get(keyOf(pool, id));
   }
 
-  /** The servers of a pool, those that drain before they go included. */
+  /** The servers of a pool, including those that drain before they go. */
   *list(pool: string): Generator<PoolEntry> {
     for (const upstream of this.pools.get(pool) ?? []) {
       const member = this.members.get(keyOf(pool, upstream.id));
@@ -113,12 +116,12 @@ export class PoolMembers {
 
   observe(observer: ManagedPoolsObserver): () => void {
     this.observers.add(observer);
-    // What was kept from before the start joins with it, whoever of the plugins comes first.
+    // Members from before the start are judged too, in whatever order the plugins start.
     if (!this.started) this.judgeNew(observer);
     return () => this.observers.delete(observer);
   }
 
-  /** All upstreams as changes from nothing: what a new worker gets first. */
+  /** All upstreams as changes to empty pools: the first message to a new worker. */
   snapshot(): PoolChange[] {
     const changes: PoolChange[] = [];
     for (const pool of this.pools) {
@@ -130,7 +133,7 @@ export class PoolMembers {
     return changes;
   }
 
-  /** Says something of a pool as a whole; its servers hear of it. */
+  /** Sets the settings and the listed plugins of a pool; its servers follow. */
   setPool(name: string, settings: PoolSettings, listed: ListedNames): void {
     const pool = this.pools.ensure(name);
     if (!sameList(this.lists.get(name), listed)) {
@@ -158,8 +161,8 @@ export class PoolMembers {
   // --- from health checkers and workers ------------------------------------------------------------------------
 
   /**
-   * Says that an instance of a plugin finds a server unwell (`complaint`: why) or well (undefined). It is down while
-   * any complains. Unknown servers are ignored.
+   * Sets or clears (undefined) the complaint of a plugin's instance about a server, which is down while any complains.
+   * Unknown servers are ignored.
    */
   verdict(pool: string, id: string, instance: string, complaint: string | undefined): void {
     const member = this.members.get(keyOf(pool, id));
@@ -169,7 +172,7 @@ export class PoolMembers {
     this.publish(member);
   }
 
-  /** Keeps what the check of an instance of a plugin last saw, for `GET /servers`. */
+  /** Keeps the last result of the check of a plugin's instance, for `GET /servers`. */
   reportHealth(pool: string, id: string, instance: string, health: HealthReport): void {
     const member = this.members.get(keyOf(pool, id));
     if (member === undefined) return;
@@ -177,13 +180,13 @@ export class PoolMembers {
     member.checkedBy = instance;
   }
 
-  /** A worker has no request on a draining server any more. */
+  /** Notes that a worker has no request left on a draining server. */
   workerIdle(worker: number, pool: string, id: string): void {
     const member = this.members.get(keyOf(pool, id));
     if (member?.drain.idle(worker)) this.finishDrain(member);
   }
 
-  /** A worker has ended: nothing waits for its word any more. */
+  /** Notes that a worker has ended, so that no drain waits for it. */
   workerGone(worker: number): void {
     for (const member of [...this.members.values()])
       this.workerIdle(worker, member.upstream.pool, member.upstream.id);
@@ -205,7 +208,7 @@ export class PoolMembers {
     }
   }
 
-  /** Tells the observers of the servers of a pool again. */
+  /** Reports the servers of a pool to the observers again. */
   redefine(pool: string): void {
     for (const { id } of [...(this.pools.get(pool) ?? [])]) {
       const member = this.members.get(keyOf(pool, id));
@@ -223,7 +226,7 @@ export class PoolMembers {
 
   // --- one member -----------------------------------------------------------------------------------------------
 
-  /** Makes a server a member, or gives the one that is there, leaving or not, another definition. */
+  /** Makes a server a member, or gives the existing one, leaving or not, another definition. */
   define(poolName: string, server: ServerDefinition, layer: Layer, stateAuthor: string): Member {
     const known = this.members.get(keyOf(poolName, server.url));
     const member = known ?? this.make(poolName, server, layer, stateAuthor);
@@ -236,12 +239,12 @@ export class PoolMembers {
     return member;
   }
 
-  /** Takes over what another process of this Weldr found, for servers that are still to come. */
+  /** Takes over what another process of this Weldr knew, for servers that are yet to come. */
   inherit(health: readonly KnownHealth[]): void {
     for (const known of health) this.inherited.set(keyOf(known.pool, known.id), known);
   }
 
-  /** What is known of the health of all servers. */
+  /** The known health of all servers. */
   *knownHealth(): Generator<KnownHealth> {
     for (const { upstream, checkedBy, health, complaints } of this.members.values()) {
       if (checkedBy === undefined || health === undefined) continue;
@@ -299,14 +302,14 @@ export class PoolMembers {
     return member;
   }
 
-  /** Computes the record of a member; when it differs, tells the pool, the workers and the observers. */
+  /** Computes a member's record; when it differs, updates the pool, the workers and the observers. */
   private publish(member: Member): void {
     const before = member.upstream.record;
     const record = recordOf(member, this.options.clock.now());
     if (isDeepStrictEqual(record, before)) return;
     const pool = this.pools.ensure(member.upstream.pool);
     pool.set(record);
-    // Who is waited for is known before the workers hear of it; what the drain's end tells comes after this.
+    // The drain knows its workers before they hear of it, and reports its end after this change.
     const begins = record.state === 'draining' && before.state !== 'draining';
     if (begins) this.startDrain(member);
     else if (record.state !== 'draining' && before.state === 'draining') member.drain.cancel();
@@ -315,14 +318,14 @@ export class PoolMembers {
     if (begins) this.finishIdleDrain(member);
   }
 
-  /** Has a server leave when it has finished what it has. */
+  /** Lets a server leave once it has finished its requests. */
   leave(pool: string, id: string): void {
     const member = this.members.get(keyOf(pool, id));
     if (member === undefined || member.leaving) return;
     member.leaving = true;
     member.cancelExpiry?.();
     const wasDraining = member.upstream.state === 'draining';
-    // A drain that was asked for before is over, or goes on under the limit that a removal has.
+    // A drain that an operator asked for continues under the time limit of a removal.
     if (wasDraining) this.startDrain(member);
     this.publish(member);
     this.finishIdleDrain(member);
@@ -333,7 +336,7 @@ export class PoolMembers {
     if (member.leaving) member.drain.limit(this.options.drainTimeout, () => this.finishDrain(member));
   }
 
-  /** Ends a drain that has nobody to wait for. */
+  /** Ends a drain that has no worker to wait for. */
   private finishIdleDrain(member: Member): void {
     const { pool, id } = member.upstream;
     const gone = this.members.get(keyOf(pool, id)) !== member;
@@ -345,7 +348,7 @@ export class PoolMembers {
     else member.drain.finish();
   }
 
-  /** Takes a server out at once. */
+  /** Removes a server at once. */
   drop(member: Member): void {
     const { upstream } = member;
     member.drain.cancel();

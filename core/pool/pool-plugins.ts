@@ -1,19 +1,19 @@
-// PoolPlugins: what pools need of those who start plugins, so that the lists of pools can change at run time.
+// PoolPlugins: starts the plugins of pools, so that their lists can change at run time.
 import type { ListedNames } from '../state/listed-names.ts';
 
-/** Who starts the plugins of pools. */
+/** Starts the plugins of pools. */
 export interface PoolPlugins {
-  /** Throws INPUT_INVALID for a list that cannot stand in a pool. */
+  /** Throws INPUT_INVALID for a list that a pool cannot have. */
   expect(pool: string, list: ListedNames): void;
   /**
-   * Starts what a list needs, everywhere. Resolves with how to end it again, if the list is not to be; rejects where
-   * something does not start, and then nothing is left of it.
+   * Starts the plugins of a list in all processes. Resolves with a function that ends them again, in case the list is not
+   * used; rejects when one does not start, after ending the others.
    */
   prepare(pool: string, list: ListedNames): Promise<() => Promise<void>>;
-  /** The list is in force from now on. `isNew`: nobody is served by the pool yet. */
+  /** Makes a list the active one. `isNew`: the pool serves no requests yet. */
   want(pool: string, list: ListedNames, how: { readonly isNew: boolean }): void;
-  /** What of the plugins of a pool is not as it is listed, a sentence each. */
+  /** The problems with the plugins listed for a pool, a sentence each. */
   problems(pool: string): readonly string[];
-  /** The plugins which the config has made in place for a pool: no list changes them. */
+  /** The plugins that the config made in place for a pool: no list changes them. */
   madeInPlace(pool: string): readonly string[];
 }

@@ -1,11 +1,11 @@
-// PoolReferences: what leads to which pools, by pool, so that a change looks at no more than what it is about.
+// PoolReferences: an index of what leads to which pool, so that a change looks only at what it concerns.
 
-/** Who leads to pools: things by name, such as `route api`. */
+/** The things that lead to pools, by name, such as `route api`. */
 export class PoolReferences {
   private readonly poolsOf = new Map<string, readonly string[]>();
   private readonly by = new Map<string, Set<string>>();
 
-  /** Says where a thing leads; nowhere: it is forgotten. */
+  /** Sets the pools that a thing leads to; none: it is forgotten. */
   set(thing: string, pools: readonly string[]): void {
     for (const pool of this.poolsOf.get(thing) ?? []) {
       const things = this.by.get(pool);

@@ -16,15 +16,15 @@ export let isPool: (value: unknown) => value is Pool;
 
 const noUpstreams: readonly Upstream[] = Object.freeze([]);
 
-/** What a pool tells who follows it. All optional; called after the change is visible. */
+/** What a pool reports to its observers. All optional; called after the change is visible. */
 export interface PoolObserver {
-  /** An upstream came in. */
+  /** An upstream joined. */
   added?(upstream: Upstream): void;
-  /** It left for good; requests that it has go on. */
+  /** It left for good; requests that it has continue. */
   removed?(upstream: Upstream): void;
   /**
-   * Weight, state, TLS or another setting changed; or, its record being the same, a backup steps in or back, or one gets requests of
-   * this Weldr, more or less of them or none.
+   * Weight, state, TLS or another setting changed. With an unchanged record: a backup stepped in or back, or its share of the
+   * requests of this Weldr changed.
    */
   changed?(upstream: Upstream, before: UpstreamRecord): void;
 }
@@ -36,25 +36,25 @@ export class Pool implements UpstreamHome {
   #settings: PoolSettings = noPoolSettings;
   readonly #byId = new Map<string, Upstream>();
   readonly #candidates = new Candidates();
-  /** How many are active and no backups. */
+  /** The number of active upstreams that are no backups. */
   #primaries = 0;
   /** The backups that are active; they are available while there is no active primary. */
   readonly #backups = new Set<Upstream>();
-  /** What `available` shows, until it changes. */
+  /** The array behind `available`, until it changes. */
   #shown: readonly Upstream[] | undefined = undefined;
   readonly #observers = new Set<PoolObserver>();
-  /** Undefined until a label is first looked up: few configs do. */
+  /** Undefined until a label is first looked up, which few configs do. */
   #labels: LabelIndex | undefined = undefined;
   #inFlight = 0;
-  /** Undefined: all of it is seen, as by the manager. */
+  /** Undefined: it is seen whole, as in the manager. */
   #vantage: Vantage | undefined = undefined;
   #narrowing: Narrowing | undefined = undefined;
-  /** Was it narrowed when it was looked at last? */
+  /** Was it narrowed at the last look? */
   #isNarrowed = false;
-  /** Do more changes follow, before anybody chooses? */
+  /** Do more changes follow before anything is chosen? */
   #isHeld = false;
 
-  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  /** Tests a private field, which only the constructor sets: no look-alike of a plugin passes. */
   static [Symbol.hasInstance](value: unknown): value is Pool {
     return isPool(value);
   }
@@ -68,28 +68,31 @@ export class Pool implements UpstreamHome {
     Object.freeze(this);
   }
 
-  /** Counts every change of membership, availability or weight: a balancer's cached order is valid for one version. */
+  /** Counts the changes of membership, availability or weight: a balancer may cache an order for one version. */
   get version(): number {
     return this.#version;
   }
 
-  /** The name of the pool that is asked when none of this one can be had. */
+  /** The pool that is used when none of this one's upstreams is available. */
   get fallback(): string | undefined {
     return this.#settings.fallback;
   }
 
-  /** What is said of the pool as a whole; each field is undefined where the config's own settings hold. */
+  /** The settings of the pool; a field that is undefined leaves the config's general setting. */
   get settings(): PoolSettings {
     return this.#settings;
   }
 
-  /** @internal For who reads the config, and for the manager's word. */
+  /** @internal For the config and for changes from the manager. */
   setSettings(settings: PoolSettings): void {
     this.#settings = Object.freeze({ ...settings });
     if (this.#vantage !== undefined) this.#lookAnew(this.#vantage);
   }
 
-  /** @internal Has it seen from a worker: some servers may be left to other Weldrs, and each has room for a worker's part. */
+  /**
+   * @internal Sets the view of a worker: some servers may be left to other Weldrs, and each has room for a worker's
+   * part.
+   */
   lookFrom(vantage: Vantage): void {
     this.#vantage = vantage;
     this.#narrowing = undefined;
@@ -97,7 +100,7 @@ export class Pool implements UpstreamHome {
     this.#lookAnew(vantage);
   }
 
-  /** @internal Changes follow, and nobody chooses before {@link release}. */
+  /** @internal More changes follow, and nothing is chosen before {@link release}. */
   hold(): void {
     this.#isHeld = true;
   }
@@ -108,16 +111,16 @@ export class Pool implements UpstreamHome {
     this.#settle();
   }
 
-  /** The upstreams that may be given new requests, in no particular order. Do not keep it across changes. */
+  /** The upstreams that are available for new requests, in no particular order. Do not keep it across changes. */
   get available(): readonly Upstream[] {
-    // A copy that cannot be sorted or emptied by mistake; one for many requests, as changes are rare.
+    // A frozen copy, which serves many requests, as changes are rare.
     this.#shown ??= Object.freeze(this.#candidates.copyReady());
     return this.#shown;
   }
 
   /**
-   * Those that could be given requests and are not {@link available}: first those that are left to other Weldrs, then the backups that
-   * wait. The core gives them a retry when all that are available were tried.
+   * The active ones that are not {@link available}: first those left to other Weldrs, then the waiting backups. The core uses
+   * them for a retry when all available ones were tried.
    */
   get standby(): Iterable<Upstream> {
     const backups = this.#primaries > 0 ? this.#backups : noUpstreams;
@@ -126,7 +129,7 @@ export class Pool implements UpstreamHome {
 
   *#spare(backups: Iterable<Upstream>): Iterable<Upstream> {
     const { ready, size } = this.#candidates;
-    // Not the same one for everybody.
+    // Starts at random, so that not all requests get the same one.
     const first = Math.floor(Math.random() * (size - ready));
     for (let n = 0; n < size - ready; n++) {
       const upstream = this.#candidates.at(ready + ((first + n) % (size - ready)));
@@ -135,35 +138,35 @@ export class Pool implements UpstreamHome {
     yield* backups;
   }
 
-  /** How many {@link standby} lists. */
+  /** The number of upstreams in {@link standby}. */
   get standbyCount(): number {
     const { ready, size } = this.#candidates;
     return size - ready + (this.#primaries > 0 ? this.#backups.size : 0);
   }
 
-  /** @internal The upstreams that could be given requests: those that may be and have room first. */
+  /** @internal The active upstreams: those that are available with room come first. */
   get candidates(): Pick<Candidates, 'ready' | 'roomy' | 'at'> {
     return this.#candidates;
   }
 
-  /** Requests of this process that were given to those that are {@link available} and are not finished. */
+  /** Unfinished requests of this process at {@link available} upstreams. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** @internal So many requests more, or less, are in flight at an available one. */
+  /** @internal Adds to the requests in flight at available upstreams. */
   count(requests: number): void {
     this.#inFlight += requests;
   }
 
-  /** @internal One has got as many requests as it may have at once, or not as many any more. */
+  /** @internal An upstream got full, or has room again. */
   roomChanged(upstream: Upstream): void {
     this.#candidates.sort(upstream);
   }
 
   /**
-   * Those of {@link available} whose label has this value; the same array until the pool changes. Made for all labels
-   * when it is first asked for after a change, so it costs a request no more than two look-ups.
+   * The {@link available} upstreams whose label has this value; the same array until the pool changes. The first call after a
+   * change indexes all labels, so a request costs no more than two look-ups.
    *
    * @example hooks.selectUpstream.tap('canary', () => pool.labelled('version', '2')[0])
    */
@@ -181,7 +184,7 @@ export class Pool implements UpstreamHome {
     return this.#byId.get(id);
   }
 
-  /** How many there are of each state, for people: `3 known: 1 down, 2 draining`. */
+  /** The number of upstreams in each state, for people: `3 known: 1 down, 2 draining`. */
   describe(): string {
     const counts = new Map<UpstreamState, number>();
     for (const { state } of this.#byId.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
@@ -189,7 +192,7 @@ export class Pool implements UpstreamHome {
     return parts.length === 0 ? '0 known' : `${this.size} known: ${parts.join(', ')}`;
   }
 
-  /** All upstreams in the order of their joining. */
+  /** All upstreams in the order in which they joined. */
   [Symbol.iterator](): IterableIterator<Upstream> {
     return this.#byId.values();
   }
@@ -224,13 +227,13 @@ export class Pool implements UpstreamHome {
     return upstream;
   }
 
-  /** Follows the pool's changes; returns how to stop. */
+  /** Follows the pool's changes; returns a function that stops it. */
   observe(observer: PoolObserver): () => void {
     this.#observers.add(observer);
     return () => this.#observers.delete(observer);
   }
 
-  /** @internal The checks of balancers make upstreams which count how often they are looked at. */
+  /** @internal Overridden by the checks for balancers, whose upstreams count how often they are looked at. */
   makeUpstream(record: UpstreamRecord): Upstream {
     return new Upstream(this.name, record);
   }
@@ -276,12 +279,12 @@ export class Pool implements UpstreamHome {
     }
   }
 
-  /** Has an upstream among those that could be given requests, or not. */
+  /** Adds an upstream to the candidates, or removes it. */
   #list(upstream: Upstream, isCandidate: boolean): void {
     if (this.#candidates.has(upstream) === isCandidate) return;
     if (isCandidate) {
       this.#candidates.add(upstream);
-      // Whether it gets any is found when all of the change is known.
+      // Its share is settled once the whole change is known.
       if (this.#narrowing === undefined) this.#admit(upstream);
       else membership.setStanding(upstream, 'apart');
       return;
@@ -304,7 +307,7 @@ export class Pool implements UpstreamHome {
     this.#shown = undefined;
   }
 
-  /** How many requests an upstream may have of this worker. */
+  /** Sets how many requests of this worker an upstream may have. */
   #measure(upstream: Upstream): void {
     const { maxConnections } = upstream.record;
     const vantage = this.#vantage;
@@ -322,7 +325,7 @@ export class Pool implements UpstreamHome {
     this.#settle();
   }
 
-  /** Finds who gets requests of this Weldr, after changes. */
+  /** Finds which candidates get requests of this Weldr, after changes. */
   #settle(): void {
     if (this.#isHeld || (this.#narrowing === undefined && !this.#isNarrowed)) return;
     const turned: Upstream[] = [];
@@ -340,7 +343,7 @@ export class Pool implements UpstreamHome {
     this.#tellOfTurned(turned);
   }
 
-  /** Has a candidate take a share of what it could take; true: it took another one before. */
+  /** Sets a candidate's share; returns whether it changed. */
   #assign(upstream: Upstream, share: number): boolean {
     const isReady = this.#candidates.isReady(upstream);
     if (share === 0) {
@@ -356,5 +359,5 @@ export class Pool implements UpstreamHome {
   }
 }
 
-// A method which a plugin assigns to would stand before the class's own.
+// Else a method that a plugin assigns to an instance or a prototype would replace the class's own.
 for (const { prototype } of [Upstream, Pool]) Object.freeze(prototype);

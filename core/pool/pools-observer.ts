@@ -1,4 +1,4 @@
-// PoolsObserver: who is told of what changes in the pools of the manager.
+// PoolsObserver: follows the changes of the pools in the manager.
 import type { Upstream, UpstreamRecord } from './pool.ts';
 import type { PoolEntry } from './pool-entry.ts';
 import type { PoolSettings } from './pool-settings.ts';
@@ -11,11 +11,11 @@ export interface JoiningServer {
   readonly poolSettings: PoolSettings;
 }
 
-/** Follows the pools. All optional; called after the change is visible. What it throws is logged. */
+/** Follows the pools. All optional; called after the change is visible. Errors it throws are logged. */
 export interface PoolsObserver {
   /**
-   * Has this plugin a complaint about a server before it joins? It is down from its first moment then, until
-   * `ManagerPools.verdict` takes the complaint back. Undefined: none.
+   * Returns this plugin's complaint about a server before it joins, or undefined. With a complaint it is down from the first
+   * moment, until `ManagerPools.verdict` withdraws it.
    */
   joining?(server: JoiningServer): string | undefined;
   /** An upstream is new or its record differs from `before`. */

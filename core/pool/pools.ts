@@ -6,7 +6,7 @@ import type { Vantage } from './vantage.ts';
 /** The pools of one process. `default` always exists. */
 export class Pools {
   readonly #byName = new Map<string, Pool>();
-  /** Told of each pool that is made, for those who follow all of them. */
+  /** Called with each new pool. */
   readonly #followers = new Set<(pool: Pool) => void>();
   #vantage: Vantage | undefined = undefined;
   readonly default: Pool;
@@ -24,7 +24,7 @@ export class Pools {
     return this.#byName.size;
   }
 
-  /** The pool of this name, made when it is new. */
+  /** Returns the pool of this name, which is made when it is new. */
   ensure(name: string): Pool {
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
@@ -44,20 +44,20 @@ export class Pools {
     return this.#byName.values();
   }
 
-  /** Calls `follow` for each pool there is and each that comes; returns how to stop. */
+  /** Calls `follow` for each pool, existing and new; returns a function that stops it. */
   follow(follow: (pool: Pool) => void): () => void {
     this.#followers.add(follow);
     for (const pool of this.#byName.values()) follow(pool);
     return () => this.#followers.delete(follow);
   }
 
-  /** @internal Has all of them seen from a worker. */
+  /** @internal Sets the view of a worker for all pools. */
   lookFrom(vantage: Vantage): void {
     this.#vantage = vantage;
     for (const pool of this.#byName.values()) pool.lookFrom(vantage);
   }
 
-  /** Applies changes which belong together as the manager sent them. */
+  /** Applies changes that belong together, as the manager sent them. */
   applyAll(changes: readonly PoolChange[]): void {
     const held = new Set<Pool>();
     for (const { pool: name } of changes) held.add(this.ensure(name));
@@ -78,5 +78,5 @@ export class Pools {
   }
 }
 
-// A method which a plugin assigns to would stand before the class's own.
+// Else a method that a plugin assigns to the prototype would replace the class's own.
 Object.freeze(Pools.prototype);

@@ -1,4 +1,4 @@
-// Where a server is, out of its URL: a host and port, or a unix socket.
+// The address of a server from its URL: a host and port, or a unix socket.
 import { isIPv4 } from 'node:net';
 import { WeldrError } from '../errors.ts';
 import { unixPathOf, unixPathProblem } from '../settings/unix-path.ts';
@@ -9,22 +9,22 @@ export type ServerEndpoint =
   | { readonly kind: 'tcp'; readonly hostname: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
 
-/** A server's URL, understood. */
+/** A server's URL, parsed. */
 export interface ServerAddress {
   /** The identity: the URL's origin, such as `http://127.0.0.1:12345`, or `unix:/run/app.sock`. */
   readonly id: string;
-  /** `h2c:` is HTTP without TLS as well. */
+  /** `http:` for `h2c:` URLs, too. */
   readonly protocol: 'http:' | 'https:';
-  /** Does the URL itself say that HTTP/2 is spoken, as `h2c:` does? */
+  /** Does the URL itself ask for HTTP/2, as `h2c:` does? */
   readonly http2: boolean;
-  /** What `Host` says when the server is sent its own name; a unix socket is `localhost`. */
+  /** The value of `Host` when the server is sent its own name; `localhost` for a unix socket. */
   readonly authority: string;
   readonly endpoint: ServerEndpoint;
 }
 
 /**
- * Reads a server's URL: `http://HOST:PORT`, `https://HOST:PORT` or, for HTTP/2 without TLS, `h2c://HOST:PORT`, with no
- * user, path, query or fragment; or `unix:/PATH`, which is spoken to without TLS. Throws INPUT_INVALID with what was wrong.
+ * Parses a server's URL: `http://HOST:PORT`, `https://HOST:PORT` or, for HTTP/2 without TLS, `h2c://HOST:PORT`, with no
+ * user, path, query or fragment; or `unix:/PATH`, without TLS. Throws INPUT_INVALID with the reason.
  */
 export function parseServerAddress(text: string): ServerAddress {
   const path = unixPathOf(text);
@@ -50,7 +50,7 @@ function parseOrigin(text: string): ServerAddress {
       'expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH',
     );
   }
-  // Its parts are those of http:, of which URL knows the port.
+  // Parsed as http:, whose default port URL knows.
   const known = text.replace(/^h2c:/i, 'http:');
   if (!URL.canParse(known)) throw refusal(text, 'expected http://HOST:PORT or https://HOST:PORT');
   const { origin, host, hostname, protocol, port } = new URL(known);

@@ -14,7 +14,7 @@ const fields: ReadonlySet<string> = new Set(Object.keys(serverDefinition.shape))
 /** The key of a server. */
 export const serverKey = (pool: string, id: string): string => `${pool}/${id}`;
 
-/** The parts of a server's key. Throws INPUT_INVALID for what is none. */
+/** The parts of a server's key. Throws INPUT_INVALID for anything else. */
 export function partsOfServerKey(key: string): { pool: string; id: string } {
   const slash = key.indexOf('/');
   const pool = key.slice(0, Math.max(0, slash));
@@ -45,7 +45,7 @@ export const serverKind: Kind = {
   read: (key, value, ignored) => named(key, expectObject(parseKnown(serverDefinition, value, ignored))),
 };
 
-/** A definition, of the server that the key names. */
+/** Checks that a definition is of the server that the key names. */
 function named(key: string, value: JsonObject): JsonObject {
   const { id } = partsOfServerKey(key);
   if (value['url'] === id) return value;
@@ -54,5 +54,5 @@ function named(key: string, value: JsonObject): JsonObject {
   });
 }
 
-/** An entity of this kind as a definition: the kind has checked it. */
+/** An entity of this kind as a definition; the kind has checked it. */
 export const definitionOf = (value: JsonObject): ServerDefinition => value as ServerDefinition;

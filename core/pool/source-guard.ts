@@ -1,8 +1,8 @@
-// SourceGuard: keeps the last good list of a source where the next one names suspiciously few servers.
+// SourceGuard: keeps the last good list of a source when the next one names suspiciously few servers.
 import { z } from 'zod';
 import type { DiscoveredServers } from './discovery-source.ts';
 
-/** The options of a guard, as plugins that find servers have them among their own. */
+/** The options of a guard, which discovery plugins include in their own. */
 export const guardOptions = {
   minServers: z
     .number()
@@ -11,10 +11,7 @@ export const guardOptions = {
     .max(50_000)
     .default(1)
     .describe('A list of fewer servers does not replace a longer one.'),
-  allowEmpty: z
-    .boolean()
-    .default(false)
-    .describe('May the pool lose all the servers that were found for it?'),
+  allowEmpty: z.boolean().default(false).describe('May the pool lose all servers that were found for it?'),
   maxChange: z
     .number()
     .min(0)
@@ -32,21 +29,21 @@ export const guardOptions = {
 
 const schema = z.strictObject(guardOptions);
 
-/** When a source's list is not taken. */
+/** When a source's list is held back. */
 export type GuardOptions = z.output<typeof schema>;
 
-/** The list of one pool of a source that was not taken. */
+/** The list of one pool that was held back. */
 export interface HeldList {
   readonly servers: DiscoveredServers;
-  /** How often in a row it was there. */
+  /** How often it came in a row. */
   readonly seen: number;
-  /** Why, and what would have it taken; for people. */
+  /** Why, and what would make it pass; for people. */
   readonly reason: string;
 }
 
 /**
- * Says whether a list may replace the one before; undefined: it may. `held`: the one that was not taken last. How many
- * servers a pool keeps is what counts: exchanging all of them for as many others is what a deployment does.
+ * Returns the list as held back, or undefined when it may replace the one before. `held`: the list that was held back
+ * last. What counts is how many servers a pool keeps: a deployment may replace all of them by as many others.
  */
 export function guardedList(
   guard: GuardOptions,

@@ -1,14 +1,14 @@
-// TLS to upstreams: what is written of it, checked where it is given.
+// TLS to upstreams: its settings, checked when they are read.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { certificatesIn, type PairFault, pairFault } from '../certificates/pem.ts';
 
 const pem = z.string().max(100_000);
 
-/** A name as a certificate has it: international ones in their `xn--` form. */
+/** A name as certificates hold it: international ones in `xn--` form. */
 const hostName = /^(?!.*\.\.)[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$/;
 
-/** How a TLS connection to an upstream is made. */
+/** Settings of a TLS connection to an upstream. */
 export const upstreamTls = z
   .strictObject({
     ca: pem
@@ -34,7 +34,7 @@ export const upstreamTls = z
       context.addIssue({ code: 'custom', path: [fault.field], message: fault.message });
   });
 
-/** Why nobody could be shown this certificate. */
+/** Why this certificate cannot be presented. */
 function ownFault(cert: string | undefined, key: string | undefined): PairFault | undefined {
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined)

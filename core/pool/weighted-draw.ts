@@ -1,12 +1,12 @@
-// WeightedDraw: draws upstreams of a pool by chance, in proportion to their weights, at the same cost for any number of them.
+// WeightedDraw: draws random upstreams of a pool in proportion to their weights, in O(1).
 import type { Pool, Upstream } from './pool.ts';
 
 const none: readonly Upstream[] = [];
 
 /**
  * Draws by the alias method (Walker 1977, in Vose's form of 1991): each available upstream has a column of one size, which it
- * shares with at most one other, so a draw looks at one column. The columns are made anew, in O(n), by the first draw after
- * a change of the pool; where all weigh the same there are none.
+ * shares with at most one other, so a draw looks at one column. The first draw after a change of the pool builds the columns
+ * again, in O(n); equal weights need none.
  *
  * @example const draw = new WeightedDraw(pool); draw.next(); // an upstream, or undefined: none is available
  */
@@ -16,7 +16,7 @@ export class WeightedDraw {
   private version = -1;
   private upstreams = none;
   private isEven = true;
-  /** What of each column is its own, 0 to 1, and whose the rest is. */
+  /** The part of each column that is its own, 0 to 1, and who has the rest. */
   private own = new Float64Array(0);
   private other = new Uint32Array(0);
 
@@ -26,13 +26,13 @@ export class WeightedDraw {
     this.random = random;
   }
 
-  /** Those that are drawn from. */
+  /** The upstreams to draw from. */
   get available(): readonly Upstream[] {
     if (this.version !== this.pool.version) this.prepare();
     return this.upstreams;
   }
 
-  /** One of the available upstreams; undefined: there is none. */
+  /** Returns one of the available upstreams; undefined: none is available. */
   next(): Upstream | undefined {
     const { length } = this.available;
     const place = this.random() * length;
@@ -42,8 +42,8 @@ export class WeightedDraw {
   }
 
   /**
-   * One that is not among `tried`, nor `but`; undefined: none was found. Looks at all of them only where a few draws find
-   * none, as at the end of a small pool.
+   * Returns one that is neither in `tried` nor `but`; undefined: there is none. Scans all only when a few draws find none, as
+   * in a small pool that is nearly used up.
    */
   nextUntried(tried: readonly Upstream[], but?: Upstream): Upstream | undefined {
     for (let draws = 0; draws < maxDraws; draws++) {
@@ -88,7 +88,7 @@ export class WeightedDraw {
     for (let needy = low.pop(); needy !== undefined; needy = low.pop()) {
       const rich = high.pop();
       if (rich === undefined) {
-        // What rounding left.
+        // Left over by rounding.
         own[needy] = 1;
         continue;
       }
@@ -101,5 +101,5 @@ export class WeightedDraw {
   }
 }
 
-/** How many draws find one that was not tried, all but surely, unless nearly all were tried. */
+/** Enough draws to almost surely find an untried one, unless nearly all were tried. */
 const maxDraws = 8;

@@ -1,9 +1,9 @@
-// Time as the core and the plugins see it, so that tests can turn it.
+// Clock: the time and timers of the core and the plugins, which tests can replace.
 
-/** How to stop a timer. */
+/** Stops a timer. */
 export type CancelTimer = () => void;
 
-/** The time and timers of a process; a fake one in tests. */
+/** The time and timers of a process. */
 export interface Clock {
   /** Wall time in ms since the epoch. */
   now(): number;

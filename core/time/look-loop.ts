@@ -1,7 +1,7 @@
-// LookLoop: looks at something again and again, one look at a time, and sooner when there is a reason.
+// LookLoop: polls something, one look at a time, and sooner when there is a reason.
 import type { CancelTimer, Clock } from './clock.ts';
 
-/** A loop around `look`, which answers in how many ms it wants to be called again, and never rejects. */
+/** A loop around `look`, which returns after how many ms to look again, and never rejects. */
 export class LookLoop {
   private readonly clock: Clock;
   private readonly look: () => Promise<number>;
@@ -9,7 +9,7 @@ export class LookLoop {
   /** When the timer is due, in ms of the monotonic clock. */
   private due = Number.POSITIVE_INFINITY;
   private isLooking = false;
-  /** While a look is under way: how soon another one was wished for. */
+  /** During a look: how soon another one was asked for, ms. */
   private wished = Number.POSITIVE_INFINITY;
   private isClosed = false;
 
@@ -18,18 +18,18 @@ export class LookLoop {
     this.look = look;
   }
 
-  /** The first look; resolves when it is over. */
+  /** Looks for the first time; resolves when that look is over. */
   async start(): Promise<void> {
     await this.run();
   }
 
-  /** Has the next look be in `ms` at the latest; while one is under way, that long after it. */
+  /** Looks again within `ms`; during a look, that long after it. */
   soon(ms: number): void {
     if (this.isLooking) this.wished = Math.min(this.wished, ms);
     else if (this.clock.monotonic() + ms < this.due) this.schedule(ms);
   }
 
-  /** No look begins any more. */
+  /** Stops: no further look begins. */
   close(): void {
     this.isClosed = true;
     this.cancelTimer?.();

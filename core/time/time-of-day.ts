@@ -1,6 +1,6 @@
-// Time of day: when something was, for people, as the clocks of this machine show it.
+// The time of day of an event, for people, in this machine's time zone.
 
-/** `14:03`; with its day, where that is not within the last 24 hours. Both in ms since the epoch. */
+/** `14:03`, or `2025-01-31 14:03` when that is more than 24 hours ago. Both in ms since the epoch. */
 export function timeOfDay(at: number, now: number): string {
   const date = new Date(at);
   const two = (part: number): string => String(part).padStart(2, '0');

@@ -1,13 +1,13 @@
-// TimeSlices: long work of a process that has more urgent things to do, in parts that do not hold them up.
+// TimeSlices: splits long work, so that it does not block the event loop.
 
-/** How long work goes on before others have their turn, ms. */
+/** The longest that work runs before the event loop gets a turn, ms. */
 const slice = 8;
 
-/** Of one piece of work. */
+/** The slices of one piece of work. */
 export class TimeSlices {
   private began = performance.now();
 
-  /** Has others have their turn when a slice is used up; await it often, as it costs nothing until then. */
+  /** Gives the event loop a turn when a slice is used up. Call it often: it costs nothing until then. */
   async pause(): Promise<void> {
     if (performance.now() - this.began < slice) return;
     await new Promise(resolve => setImmediate(resolve));
