@@ -1,9 +1,9 @@
-// ExplainInput: what an operator asks to have explained.
+// ExplainInput: the request that an operator wants explained.
 import { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import { triedRequest } from './tried-request.ts';
 
-/** The codes that attempts end with. */
+/** The codes that attempts can end with. */
 const attemptErrors = [
   'CONNECT_FAILED',
   'CONNECT_TIMEOUT',
@@ -30,5 +30,5 @@ export const explainInput = triedRequest
   })
   .describe('A request to explain; it is not sent.');
 
-/** What {@link explainInput} makes of it. */
+/** The parsed form of {@link explainInput}. */
 export type ExplainInput = z.output<typeof explainInput>;

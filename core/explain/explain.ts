@@ -1,4 +1,4 @@
-// Runs a request through the stages of a worker without sending anything, and tells what everybody said.
+// Runs a request through the stages of a worker without sending anything, and returns what each plugin did.
 
 import { type ErrorCode, WeldrError } from '../errors.ts';
 import type { Pools } from '../pool/pools.ts';
@@ -13,13 +13,13 @@ import type { ExplainedResponse, Explanation } from './explanation.ts';
 import { shownLines } from './request-picture.ts';
 import { StepRecorder } from './step-recorder.ts';
 
-/** How long all plugins together may take, ms. */
+/** The longest that all plugins together may take, ms. */
 export const longestExplanation = 5_000;
 
-/** What is supposed that servers answer: a status, or the code of an error that an attempt ends with. */
+/** The supposed response of servers: a status, or the code of an error that an attempt ends with. */
 export type SupposedAnswer = number | ErrorCode;
 
-/** What a request is explained with. */
+/** The parts that explaining needs. */
 export interface ExplainMeans {
   readonly stages: Stages;
   readonly pools: Pools;
@@ -27,8 +27,8 @@ export interface ExplainMeans {
 }
 
 /**
- * Explains a request whose context is a rehearsal's. Each attempt is supposed to be answered as `answer` says. `refusal`: why the
- * request would not be taken up at all. Plugins that take too long are given up.
+ * Explains a request whose context is a rehearsal. Each attempt ends as `answer` says. `refusal`: why the request would be
+ * refused. Gives up plugins that take too long.
  */
 export function explainRequest(
   means: ExplainMeans,
@@ -39,7 +39,7 @@ export function explainRequest(
   return new Promise(resolve => new RehearsalCarrier(means, ctx, answer, resolve).run(refusal));
 }
 
-/** Stands below the pipeline where the wire would be, and sends nothing. */
+/** Takes the wire's place below the pipeline, and sends nothing. */
 class RehearsalCarrier implements Carrier {
   private readonly means: ExplainMeans;
   private readonly ctx: ProxyContext;
@@ -77,7 +77,7 @@ class RehearsalCarrier implements Carrier {
     else pipeline.refuse(ctx, refusal);
   }
 
-  /** The whole has one bound. */
+  /** One time limit covers all plugins. */
   awaitStage(): void {}
 
   forward(state: RequestState): void {
@@ -124,7 +124,7 @@ class RehearsalCarrier implements Carrier {
   }
 }
 
-/** What is known of a request whose steps were recorded; it took so many ms. */
+/** The explanation of a request whose steps were recorded and which took so many ms. */
 export function explanationOf(state: RequestState, recorder: StepRecorder, ms: number): Explanation {
   const { method, target, host } = state;
   return {

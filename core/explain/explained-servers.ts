@@ -1,15 +1,15 @@
-// The servers of a pool as a choice among them is explained: who was chosen, and why the others were not to be had.
+// The servers of a pool in an explanation: the chosen one, and why the others were not available.
 import type { Upstream } from '../pool/pool.ts';
 import { type ProxyContext, stateOf } from '../request/context.ts';
 import type { RequestState } from '../request/request-state.ts';
 import type { Stages } from '../stages/stages.ts';
 import type { ExplainedServer, Step } from './explanation.ts';
 
-/** The most servers that are told of. */
+/** The most servers that are listed. */
 const mostServers = 50;
 
 /**
- * The servers of the request's pool, the chosen one first, then those that could have been, then the others. With `stages` the
+ * The servers of the request's pool, the chosen one first, then the other candidates, then the rest. With `stages` the
  * plugins of `eligible` are asked about each.
  */
 export function explainedServers(
@@ -43,7 +43,7 @@ function explain(
   return { server: id, chosen, available: why === undefined, why, weight, inFlight };
 }
 
-/** What of the server itself is in the way. */
+/** What about the server itself stands against it. */
 function obstacle(upstream: Upstream, { tried }: RequestState): string | undefined {
   const { record, state } = upstream;
   if (state !== 'active') return record.reason === '' ? state : `${state}: ${record.reason}`;

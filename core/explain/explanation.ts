@@ -1,9 +1,9 @@
-// Explanation: what plugins and Weldr said of one request, in order, as JSON has it.
+// Explanation: what plugins and Weldr did with one request, in order, as JSON.
 import type { ToldStage } from '../stages/tap-observer.ts';
 
-/** A field that was changed; undefined: it was not there. */
+/** A field that was changed; undefined: it did not exist. */
 export interface Edit {
-  /** Of which message. */
+  /** The message it belongs to. */
   readonly of: 'request' | 'response';
   /** `method`, `target`, `host`, `status`, `body limit`, `timeouts`, or `header X-Name`. */
   readonly field: string;
@@ -11,23 +11,23 @@ export interface Edit {
   readonly after?: string | undefined;
 }
 
-/** A server that could have been chosen. */
+/** A server that was a candidate. */
 export interface ExplainedServer {
   readonly server: string;
   readonly chosen: boolean;
   /** Could it have been given this request? */
   readonly available: boolean;
-  /** Why not; or what speaks against it. */
+  /** Why not, or what stands against it. */
   readonly why?: string | undefined;
   readonly weight: number;
-  /** Requests that it has of this worker. */
+  /** Its requests of this worker. */
   readonly inFlight: number;
 }
 
 /**
- * What somebody said. `passed`: it let the request pass, having edited it or not. `skipped`: it was not asked. `replied`: it made a
- * response. `routed`, `chose`, `refused` (a server), `retries`, `failed`: what these say. Weldr itself: `entered` a pool, `sends` to
- * a server what is only explained, has `sent` to it what is not.
+ * What a step did. `passed`: let the request pass, edited or not. `skipped`: was not asked. `replied`: made a response. `routed`,
+ * `chose`, `refused` (a server), `retries`, `failed`: as the words say. Weldr itself: `entered` a pool, `sends` (a request that is
+ * only explained) or has `sent` to a server.
  */
 export type Word =
   | 'passed'
@@ -57,10 +57,10 @@ export interface Step {
   readonly status?: number | undefined;
   readonly why?: string | undefined;
   readonly edits?: readonly Edit[] | undefined;
-  /** What it noted. */
+  /** Its notes. */
   readonly notes?: readonly string[] | undefined;
   readonly servers?: readonly ExplainedServer[] | undefined;
-  /** How many more servers there are. */
+  /** How many servers are left out. */
   readonly moreServers?: number | undefined;
 }
 
@@ -69,7 +69,7 @@ export interface ExplainedHead {
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
-/** What a server would get. */
+/** What a server would receive. */
 export interface ExplainedSending extends ExplainedHead {
   readonly server: string;
   readonly method: string;
@@ -77,10 +77,10 @@ export interface ExplainedSending extends ExplainedHead {
   readonly host: string;
 }
 
-/** What a client would get. */
+/** What a client would receive. */
 export interface ExplainedResponse extends ExplainedHead {
   readonly status: number;
-  /** Who makes it: an upstream, Weldr, or the plugin that is named. */
+  /** Who makes it: an upstream, Weldr, or the named plugin. */
   readonly by: 'upstream' | 'weldr' | 'plugin';
   readonly plugin?: string | undefined;
   /** The error that it stands for. */
@@ -88,22 +88,22 @@ export interface ExplainedResponse extends ExplainedHead {
   readonly why?: string | undefined;
 }
 
-/** What became of a request, and who said what of it. */
+/** The outcome of a request, and the steps that led to it. */
 export interface Explanation {
-  /** The number of the worker that it went through; undefined: in a test. */
+  /** The number of its worker; undefined: in a test. */
   readonly worker?: number | undefined;
   readonly method: string;
   readonly url: string;
   readonly clientIp: string;
   readonly listener: string;
   readonly steps: readonly Step[];
-  /** How many more steps there were. */
+  /** How many steps are left out. */
   readonly moreSteps?: number | undefined;
   readonly route?: string | undefined;
   readonly pool: string;
   /** The server of the last attempt. */
   readonly server?: string | undefined;
-  /** What would be sent, by attempt. */
+  /** The requests that would be sent, by attempt. */
   readonly sends: readonly ExplainedSending[];
   readonly response: ExplainedResponse;
   readonly notes: readonly string[];

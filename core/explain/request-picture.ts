@@ -1,16 +1,16 @@
-// RequestPicture: a request and its response as they are at one moment, to be compared with a later one.
+// RequestPicture: a request and its response at one moment, to compare with a later one.
 import type { HeaderList } from '../request/headers.ts';
 import type { RequestState } from '../request/request-state.ts';
 import type { Edit, ExplainedHead } from './explanation.ts';
 
-/** The most characters that are shown of a value. */
+/** The most characters shown of a value. */
 const longestValue = 500;
-/** The most edits that are shown of one tap. */
+/** The most edits shown of one tap. */
 const mostEdits = 100;
 
 const hidden = '(hidden)';
 
-/** What lets somebody in: it is shown to nobody, whoever set it. */
+/** Credentials: their values are never shown, whoever set them. */
 const secretFields =
   /^(?:authorization|proxy-authorization|cookie|set-cookie)$|(?:^|[-_])(?:token|secret|password|api-?key)$/i;
 
@@ -24,13 +24,13 @@ export interface RequestPicture {
   readonly notes: number;
 }
 
-/** Takes a picture. Nothing of the request changes by it. */
+/** Takes a picture, without changing the request. */
 export function pictureOf(state: RequestState): RequestPicture {
   const { rare } = state;
   return { request: requestParts(state), response: responseParts(state), notes: rare?.notes?.length ?? 0 };
 }
 
-/** What became another one. */
+/** The differences between two pictures. */
 export function editsBetween(before: RequestPicture, after: RequestPicture): Edit[] {
   return [
     ...differences('request', before.request, after.request),
@@ -38,7 +38,7 @@ export function editsBetween(before: RequestPicture, after: RequestPicture): Edi
   ].slice(0, mostEdits);
 }
 
-/** The lines of a list, as anybody may see them. */
+/** The lines of a list, with secrets hidden. */
 export function shownLines(list: HeaderList): ExplainedHead['headers'] {
   const { names, values } = list;
   return names.map((name, at) => [name, shown(name, values[at] ?? '')] as const);

@@ -1,4 +1,4 @@
-// StepRecorder: writes down what plugins and Weldr say of one request.
+// StepRecorder: records what plugins and Weldr do with one request.
 import { describeError, type WeldrError } from '../errors.ts';
 import { isPool, isUpstream, type Pool, type Upstream } from '../pool/pool.ts';
 import type { Attempt } from '../request/attempt.ts';
@@ -13,14 +13,16 @@ import { explainedServers } from './explained-servers.ts';
 import type { ExplainedSending, Step } from './explanation.ts';
 import { editsBetween, pictureOf, type RequestPicture, shownLines } from './request-picture.ts';
 
-/** The most steps that are kept. */
+/** The most steps kept. */
 const mostSteps = 500;
 /** The most characters of a reason. */
 const longestWhy = 1_000;
 
-/** What a recorder works with. */
+/** The parts that a recorder needs. */
 export interface RecorderMeans {
-  /** As plugins stand in them, without an observer; undefined: none is asked about servers that nobody chose. */
+  /**
+   * The stages of the plugins, without an observer; undefined: plugins are asked only about servers that were chosen.
+   */
   readonly stages: Stages | undefined;
   /** Milliseconds of a monotonic clock. */
   now(): number;
@@ -30,14 +32,14 @@ export interface RecorderMeans {
 export class StepRecorder implements TapObserver {
   readonly steps: Step[] = [];
   readonly sends: ExplainedSending[] = [];
-  /** How many steps were left out. */
+  /** How many steps are left out. */
   leftOut = 0;
   private readonly means: RecorderMeans;
   private before: RequestPicture | undefined = undefined;
   private response: object | undefined = undefined;
   private began = 0;
   private asked: Upstream | undefined = undefined;
-  /** What is told of already. */
+  /** What was recorded already. */
   private pool: Pool | undefined = undefined;
   private chosen: Upstream | undefined = undefined;
   private attempts = 0;
@@ -50,7 +52,7 @@ export class StepRecorder implements TapObserver {
     this.means = means;
   }
 
-  /** Nothing counts from now on: an answer of a plugin may come too late. */
+  /** Ends the recording: later results of plugins do not count. */
   close(): void {
     this.isClosed = true;
   }
@@ -67,7 +69,7 @@ export class StepRecorder implements TapObserver {
   ended(ctx: ProxyContext, place: TapPlace, value: unknown): void {
     const ms = this.msSinceBegin();
     const { stage, plugin } = place;
-    // One that has nothing against a server has nothing to say.
+    // A plugin without objection to a server adds no step.
     if (stage === 'eligible' && value !== false) return;
     const said = stage === 'respond' ? this.wordInRespond(stateOf(ctx)) : this.wordOf(ctx, value);
     this.add({ stage, plugin, ms, ...said, ...this.doneTo(stateOf(ctx)) });
@@ -80,7 +82,7 @@ export class StepRecorder implements TapObserver {
 
   skipped(ctx: ProxyContext, { stage, plugin, conditions }: TapPlace): void {
     this.catchUp(ctx, stateOf(ctx));
-    // An inner plugin of its role does its work where its own conditions hold.
+    // An inner plugin of its role replaces it where that one's conditions hold.
     const reason = hold(ctx, conditions)
       ? 'another plugin of its role stands further in'
       : 'its when does not hold';
@@ -97,7 +99,7 @@ export class StepRecorder implements TapObserver {
     this.catchUp(ctx, stateOf(ctx));
   }
 
-  /** This would be sent to the server of the attempt. */
+  /** Records the request that would be sent to the server of the attempt. */
   sending(ctx: ProxyContext, state: RequestState, supposed: string): void {
     this.catchUp(ctx, state);
     const { upstream } = state;
@@ -116,13 +118,13 @@ export class StepRecorder implements TapObserver {
     this.add({ stage: 'forward', plugin: 'weldr', word: 'sends', server: upstream.id, why: supposed });
   }
 
-  /** The request failed with this. */
+  /** Records why the request failed. */
   error(ctx: ProxyContext, state: RequestState, error: WeldrError): void {
     this.catchUp(ctx, state);
     this.tellOfError(error);
   }
 
-  /** Tells what Weldr did by itself since the last step. */
+  /** Records what Weldr did by itself since the last step. */
   private catchUp(ctx: ProxyContext, state: RequestState): void {
     this.tellOfPool(state);
     this.tellOfAttempt(ctx, state);
@@ -131,13 +133,13 @@ export class StepRecorder implements TapObserver {
     if (status === 0) return;
     if (rare?.responseSource === 'weldr' && error !== undefined) this.tellOfError(error);
     if (rare?.responseSource !== 'plugin' || this.hasReply) return;
-    // A route's reply is made by no tap.
+    // No tap makes a route's reply.
     this.hasReply = true;
     const plugin = rare.responsePlugin ?? state.tap;
     this.add({ stage: 'route', plugin, word: 'replied', status, route: state.route?.name });
   }
 
-  /** Of a real attempt: nothing is sent of one that is only explained, which is told of before. */
+  /** Of a real attempt. An explained one sends nothing, and was recorded before. */
   private tellOfResult({ attempt, rare }: RequestState): void {
     if (attempt === undefined || attempt === this.toldAttempt || rare?.rehearsal === true) return;
     const { respondedAt, finishedAt, startedAt, status, error, upstream } = attempt;
@@ -159,7 +161,7 @@ export class StepRecorder implements TapObserver {
     if (error === this.toldError) return;
     this.toldError = error;
     const last = this.steps.at(-1);
-    // The plugin has said so itself.
+    // The plugin has reported it itself.
     if (error.plugin !== undefined && last?.word === 'failed' && last.plugin === error.plugin) return;
     const plugin = error.plugin ?? 'weldr';
     this.add({ stage: stageOf(error), plugin, word: 'failed', status: error.status, why: why(error) });
@@ -169,7 +171,7 @@ export class StepRecorder implements TapObserver {
     const before = this.pool;
     if (before === pool) return;
     this.pool = pool;
-    // It has been in none before.
+    // The request's first pool.
     if (before === undefined || this.steps.at(-1)?.word === 'routed') return;
     const reason = before.fallback === pool.name ? `the fallback of pool ${before.name}` : undefined;
     this.add({
@@ -182,7 +184,7 @@ export class StepRecorder implements TapObserver {
     });
   }
 
-  /** Not every choice of a balancer is taken. */
+  /** The core does not take every choice of a balancer. */
   private tellOfAttempt(ctx: ProxyContext, { attempt, tried }: RequestState): void {
     if (attempt === undefined || tried.length === this.attempts) return;
     this.attempts = tried.length;
@@ -232,7 +234,7 @@ export class StepRecorder implements TapObserver {
     return { word: 'replied', status };
   }
 
-  /** What a tap has edited and noted. */
+  /** The edits and notes of a tap. */
   private doneTo(state: RequestState): Pick<Step, 'edits' | 'notes'> {
     const { before } = this;
     if (before === undefined) return {};
@@ -262,7 +264,7 @@ function hold(ctx: ProxyContext, conditions: TapPlace['conditions']): boolean {
   }
 }
 
-/** As an operator may read it, without stacks. */
+/** For operators: without stacks. */
 const why = (thrown: unknown): string => describeError(thrown).slice(0, longestWhy);
 
 function stageOf({ stage, phase }: WeldrError): Step['stage'] {

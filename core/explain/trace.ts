@@ -1,10 +1,10 @@
-// Trace: which real requests are to be told of, and how many.
+// Trace: which real requests to record, and how many.
 import { z } from 'zod';
 import { isAuthority, isMethod } from '../request/request-line.ts';
 import { duration } from '../settings/duration.ts';
 import type { Explanation } from './explanation.ts';
 
-/** What an operator wants to see. */
+/** The requests that an operator wants to see. */
 export const traceInput = z
   .strictObject({
     host: z
@@ -51,38 +51,44 @@ export const traceInput = z
   })
   .describe('Which real requests are traced.');
 
-/** What {@link traceInput} makes of it. */
+/** The parsed form of {@link traceInput}. */
 export type TraceInput = z.output<typeof traceInput>;
 
-/** A trace as workers know it. */
+/** A trace as workers receive it. */
 export type TraceWish = TraceInput & { readonly id: number };
 
 /** What was traced so far. */
 export interface Traced {
-  /** From the number that was asked for on. */
+  /** From the requested number on. */
   readonly requests: readonly Explanation[];
-  /** The number to ask for next. */
+  /** The number to request next. */
   readonly next: number;
-  /** Does nothing more come? */
+  /** Is it complete? */
   readonly over: boolean;
 }
 
-/** Who follows a trace. */
+/** A reader that follows a trace. */
 export interface TraceReader {
-  /** What there is from this number on. */
+  /** The requests from this number on. */
   read(after: number): Traced;
-  /** Follows it no more. A trace that nobody follows or reads is kept for half a minute. */
+  /** Stops following. A trace without followers or readers is kept for half a minute. */
   leave(): void;
 }
 
-/** Traces of real requests. While there is one, workers write down what becomes of those that it is about. */
+/** Traces of real requests. While one runs, workers record the requests that it selects. */
 export interface RequestTraces {
-  /** Begins one, and returns its number. Throws LIMIT_REACHED where there are too many. */
+  /** Starts a trace and returns its number. Throws LIMIT_REACHED when there are too many. */
   start(wish: TraceInput): number;
-  /** Resolves with the requests from this number on, when there is one, or it is over, or `waitMs` have passed. Rejects with NOT_FOUND. */
+  /**
+   * Resolves with the requests from this number on, once there is one, the trace ends, or `waitMs` have passed. Rejects
+   * with NOT_FOUND.
+   */
   read(id: number, after: number, waitMs: number): Promise<Traced>;
-  /** Follows one: `news` is called when there is another request, or it is over. Undefined: there is no such trace. */
+  /**
+   * Follows a trace: calls `news` when another request is recorded or the trace ends. Returns undefined when there is
+   * no such trace.
+   */
   follow(id: number, news: () => void): TraceReader | undefined;
-  /** Ends one; false: there is none. */
+  /** Ends a trace; returns false when there is none. */
   end(id: number): boolean;
 }

@@ -1,4 +1,4 @@
-// Tracer: in a worker, writes down what becomes of real requests while somebody wants to see them.
+// Tracer: in a worker, records real requests while an operator follows them.
 import { type ProxyContext, stateOf } from '../request/context.ts';
 import type { RequestState } from '../request/request-state.ts';
 import type { Stages } from '../stages/stages.ts';
@@ -8,35 +8,35 @@ import type { Explanation } from './explanation.ts';
 import { StepRecorder } from './step-recorder.ts';
 import type { TraceWish } from './trace.ts';
 
-/** The most requests that are recorded at the same time. */
+/** The most requests recorded at the same time. */
 const mostAtOnce = 200;
 
-/** What a tracer works with. */
+/** The parts that a tracer needs. */
 export interface TracerMeans {
   readonly stages: Stages;
   /** Milliseconds of a monotonic clock. */
   now(): number;
-  /** A request that a trace is about is over. */
+  /** Called when a traced request is over. */
   deliver(trace: number, explanation: Explanation): void;
 }
 
-/** A trace, and how many more it wants. */
+/** A trace, and how many more requests it takes. */
 interface Open {
   readonly wish: TraceWish;
   left: number;
 }
 
-/** A request that is recorded, and for whom. */
+/** A recorded request, and its traces. */
 interface Recorded {
   readonly recorder: StepRecorder;
   readonly traces: readonly Open[];
 }
 
-/** The traces of one worker. While there is none, its stages have no observer. */
+/** The traces of one worker. Without any, its stages have no observer. */
 export class Tracer implements TapObserver {
   private readonly means: TracerMeans;
   private readonly open = new Map<number, Open>();
-  /** Those that no trace is about, too, so that this is found once. */
+  /** Also those that no trace selects, so that each is checked once. */
   private known = new WeakMap<ProxyContext, Recorded | 'unwanted'>();
   private recording = 0;
 
@@ -44,7 +44,7 @@ export class Tracer implements TapObserver {
     this.means = means;
   }
 
-  /** Has these be the traces from now on. */
+  /** Replaces the traces. */
   want(wishes: readonly TraceWish[]): void {
     const ids = new Set(wishes.map(({ id }) => id));
     for (const id of this.open.keys()) if (!ids.has(id)) this.open.delete(id);
@@ -56,7 +56,7 @@ export class Tracer implements TapObserver {
       return;
     }
     this.means.stages.observe(undefined);
-    // Some of them will end unseen.
+    // Requests of ended traces are never shown.
     this.known = new WeakMap();
     this.recording = 0;
   }
@@ -106,7 +106,7 @@ export class Tracer implements TapObserver {
     return recorded === 'unwanted' ? undefined : recorded.recorder;
   }
 
-  /** Is it one that is wanted? */
+  /** Does a trace select it? */
   private look(ctx: ProxyContext): Recorded | 'unwanted' {
     const state = stateOf(ctx);
     const isOver = this.recording >= mostAtOnce || state.rare?.rehearsal === true;
@@ -140,7 +140,7 @@ function hasStatus({ status }: TraceWish, state: RequestState): boolean {
     : status === String(state.status);
 }
 
-/** Was it led and sent to where the trace is about? */
+/** Was it routed and sent where the trace looks? */
 function wentWhere({ route, pool, server }: TraceWish, state: RequestState): boolean {
   if (route !== undefined && state.route?.name !== route) return false;
   if (pool !== undefined && state.pool.name !== pool) return false;

@@ -1,4 +1,4 @@
-// TriedRequest: a request as an operator describes it, to be explained or tried on routes; nobody sends it.
+// TriedRequest: a request as an operator describes it, to explain it or try routes on it; it is never sent.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
@@ -39,10 +39,10 @@ export const triedRequest = z
   })
   .describe('A request, which is not sent.');
 
-/** What {@link triedRequest} makes of it. */
+/** The parsed form of {@link triedRequest}. */
 export type TriedRequest = z.output<typeof triedRequest>;
 
-/** What it is to plugins. Throws INPUT_INVALID for what is no URL or no host. */
+/** The request as plugins see it. Throws INPUT_INVALID for a bad URL or host. */
 export function rehearsedOf({ method, url, headers, clientIp, listener }: TriedRequest): Rehearsed {
   const [, scheme, authority = '', rest = ''] = /^(?:(https?):\/\/([^/?#]*))?([^#]*)/i.exec(url) ?? [];
   const target = rest.startsWith('/') ? rest : rest === '' || rest.startsWith('?') ? `/${rest}` : rest;

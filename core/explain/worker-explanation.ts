@@ -22,11 +22,11 @@ export interface ExplainingWorker {
   readonly stages: Stages;
   readonly pools: Pools;
   readonly settings: Settings;
-  /** Default: the real one. */
+  /** Default: the system's clock. */
   readonly clock?: Clock;
 }
 
-/** Rejects with INPUT_INVALID for what is no URL, no host, or no listener. */
+/** Rejects with INPUT_INVALID for a bad URL or host, or an unknown listener. */
 export async function explainInWorker(
   { stages, pools, settings, clock = systemClock }: ExplainingWorker,
   input: ExplainInput,
@@ -41,7 +41,7 @@ export async function explainInWorker(
   return await explainRequest({ stages, pools, clock }, ctx, input.answer, refusalOf(ctx, settings));
 }
 
-/** Where it would come in: where the input says, else where its scheme is spoken. */
+/** Its listener: the one that the input names, else the first that serves its scheme. */
 function listenerOf(
   all: readonly Listen[],
   { listener, url }: ExplainInput,
@@ -60,7 +60,7 @@ function listenerOf(
   throw new WeldrError('INPUT_INVALID', detail, { field: 'listener' });
 }
 
-/** As the wire does for a client at this address. */
+/** Adds what the wire adds for a client at this address. */
 function describeClient(
   ctx: ProxyContext,
   { clientIp, scheme }: Rehearsed,
@@ -87,7 +87,7 @@ function describeClient(
   forwarding.apply(state, peer, received);
 }
 
-/** Why it would not be taken up. */
+/** Why it would be refused. */
 function refusalOf(ctx: ProxyContext, { limits, trace }: Settings): WeldrError | undefined {
   const { bodyLength, method } = stateOf(ctx);
   if (limits.body !== undefined && bodyLength > limits.body) return new WeldrError('BODY_TOO_LARGE');

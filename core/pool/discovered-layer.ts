@@ -1,4 +1,4 @@
-// DiscoveredLayer: what plugins found by themselves, below the config and the operators; in memory only.
+// DiscoveredLayer: the servers that plugins find, below the config and the operators; in memory only.
 import { WeldrError } from '../errors.ts';
 import {
   type DiscoveredServers,
@@ -13,47 +13,47 @@ import { isPoolName } from './pool-name.ts';
 import type { ServerDefinition } from './server-definition.ts';
 import { type GuardOptions, guardedList, type HeldList } from './source-guard.ts';
 
-/** The most sources that there may be. */
+/** The most sources. */
 const maxSources = 100;
 
 /** What the layer needs of the pools around it. */
 export interface DiscoveredLayerHost {
-  /** Makes room for what a source found, and the pool. Throws LIMIT_REACHED, and then nothing has changed. */
+  /** Makes room for the servers of a source, and the pool. Throws LIMIT_REACHED before anything has changed. */
   admit(pool: string, servers: DiscoveredServers, layer: Layer): void;
-  /** What the layer says of this server is another thing now; `by`: who caused it, for people. */
+  /** The layer's definition of this server changed; `by`: the cause, for people. */
   changed(pool: string, id: string, by: string): void;
 }
 
-/** What the layer says of one server. */
+/** The layer's definition of one server. */
 export interface Discovered {
   readonly server: ServerDefinition;
   readonly layer: Layer;
 }
 
-/** What a source found for a pool, for another process: plain JSON. */
+/** The servers of a source in a pool, for another process: plain JSON. */
 export interface FoundHeritage {
   readonly source: string;
   readonly pool: string;
   readonly servers: readonly ServerDefinition[];
 }
 
-/** One source; it outlives the plugins that own it one after another. */
+/** One source, which passes from one owner to the next. */
 interface Source {
   readonly name: string;
   readonly layer: Layer;
   readonly pools: Map<string, DiscoveredServers>;
-  /** By pool: the list that the guard did not take. */
+  /** The lists that the guard held back, by pool. */
   readonly held: Map<string, HeldList>;
   guard: GuardOptions | undefined;
-  /** Who has asked for it; undefined: a reload is under way, and nobody has so far. */
+  /** The instance that claimed it; undefined: none yet since a reload began. */
   owner: SourceOwner | undefined;
-  /** The instance that had it last. */
+  /** The instance that owned it last. */
   madeBy: string;
   /** The place of its plugin in the config. */
   rank: number;
 }
 
-/** One instance of a plugin, from its start to its end: the one after a reload is another. */
+/** One instance of a plugin, from its start to its end; the instance after a reload is another owner. */
 export interface SourceOwner {
   readonly instance: string;
 }
@@ -61,7 +61,7 @@ export interface SourceOwner {
 /** The sources of all plugins. */
 export class DiscoveredLayer {
   private readonly host: DiscoveredLayerHost;
-  /** The first that names a server decides. */
+  /** The first source that names a server decides. */
   private sources: Source[] = [];
   private ranks: ReadonlyMap<string, number> = new Map();
 
@@ -69,7 +69,7 @@ export class DiscoveredLayer {
     this.host = host;
   }
 
-  /** What the first source that names a server says of it, or undefined. */
+  /** The definition by the first source that names a server, or undefined. */
   find(pool: string, id: string): Discovered | undefined {
     for (const { pools, layer } of this.sources) {
       const server = pools.get(pool)?.get(id);
@@ -88,7 +88,7 @@ export class DiscoveredLayer {
     for (const { pools } of this.sources) yield* pools.get(pool)?.keys() ?? [];
   }
 
-  /** What each source has of a pool, in their order. */
+  /** What each source holds of a pool, in their order. */
   summaries(pool: string): SourceSummary[] {
     const found: SourceSummary[] = [];
     for (const { name, pools, held } of this.sources) {
@@ -99,28 +99,28 @@ export class DiscoveredLayer {
     return found;
   }
 
-  /** All that was found, for the process that takes this one's place. */
+  /** All servers found, for the process that replaces this one. */
   *heritage(): Generator<FoundHeritage> {
     for (const { name, pools } of this.sources) {
       for (const [pool, servers] of pools) yield { source: name, pool, servers: [...servers.values()] };
     }
   }
 
-  /** Takes over what another process found, before the plugins start, to whom it is as after a reload. */
+  /** Takes over what another process found, before the plugins start; they find it as after a reload. */
   inherit(found: readonly FoundHeritage[]): void {
     for (const { source: name, pool, servers } of found) {
       try {
         const list = discoveredServers(servers, undefined);
         this.put(this.sources.find(known => known.name === name) ?? this.make(name, ''), pool, list);
       } catch (thrown) {
-        // What this version does not understand is found anew.
+        // What this version does not understand is found again.
         if (!(thrown instanceof WeldrError)) throw thrown;
       }
     }
   }
 
   /**
-   * Gives a source to an instance of a plugin, with all that the instance before a reload left in it. Throws
+   * Gives a source to an instance of a plugin, with everything that the instance before a reload left in it. Throws
    * INPUT_INVALID for a bad name, CONFIG_INVALID when another instance has it, LIMIT_REACHED.
    */
   claim(name: string, owner: SourceOwner, guard?: GuardOptions): DiscoverySource {
@@ -142,7 +142,7 @@ export class DiscoveredLayer {
     source.owner = owner;
     source.madeBy = instance;
     source.guard = guard;
-    // Nothing that an instance still has under way when it ends may undo what the next one finds.
+    // Late results of an instance that ended must not undo those of the next one.
     const owned = (change: () => SourceChange): SourceChange =>
       source.owner === owner ? change() : noChange;
     return {
@@ -155,14 +155,14 @@ export class DiscoveredLayer {
     };
   }
 
-  /** An instance has ended: what it found stays in force until the next one replaces it, or {@link retain}. */
+  /** An instance has ended: its servers stay until the next one replaces them, or {@link retain}. */
   release(owner: SourceOwner): void {
     for (const source of this.sources) if (source.owner === owner) source.owner = undefined;
   }
 
   /**
-   * At the end of a start or a reload: `instances` are there, in the order of the config. Empties the sources that
-   * none of them has asked for, and puts the others into that order.
+   * Ends a start or a reload: `instances` run now, in the order of the config. Empties the sources that none of them
+   * claimed, and puts the others into that order.
    */
   retain(instances: readonly string[]): void {
     this.ranks = new Map(instances.map((instance, at) => [instance, at]));
@@ -183,7 +183,7 @@ export class DiscoveredLayer {
     for (const [pool, id, layer] of keysOf(before)) this.host.changed(pool, id, layer);
   }
 
-  /** An instance has ended for good: its sources are emptied. */
+  /** An instance has ended for good: empties its sources. */
   forget(instance: string): void {
     const own = this.sources.filter(source => source.madeBy === instance && source.owner === undefined);
     if (own.length === 0) return;
@@ -226,7 +226,7 @@ export class DiscoveredLayer {
     return this.put(source, pool, after);
   }
 
-  /** Throws LIMIT_REACHED, and then nothing has changed. */
+  /** Throws LIMIT_REACHED before anything has changed. */
   private put(source: Source, pool: string, after: DiscoveredServers): SourceChange {
     const before = source.pools.get(pool);
     this.host.admit(pool, after, source.layer);
@@ -236,7 +236,7 @@ export class DiscoveredLayer {
     let added = 0;
     let changed = 0;
     let removed = 0;
-    // Who comes goes before who leaves: a pool is not empty in between.
+    // New servers join before others leave: the pool is not empty in between.
     for (const [id, server] of after) {
       const known = before?.get(id);
       if (known === server) continue;
@@ -255,7 +255,7 @@ export class DiscoveredLayer {
 
 const noChange: SourceChange = Object.freeze({ added: 0, removed: 0, changed: 0 });
 
-/** What the guard of a source has against a list; undefined: nothing. */
+/** The list as the guard holds it back; undefined: it passes. */
 function hold({ guard, pools, held }: Source, pool: string, after: DiscoveredServers): HeldList | undefined {
   const before = pools.get(pool);
   if (guard === undefined || before === undefined) return undefined;
@@ -263,12 +263,12 @@ function hold({ guard, pools, held }: Source, pool: string, after: DiscoveredSer
   return guardedList(guard, { before, after, ...(last !== undefined && { held: last }) });
 }
 
-/** By the order of their plugins; those of one plugin by the order in which it asked for them. */
+/** In the order of their plugins; those of one plugin in the order in which it claimed them. */
 function inOrder(sources: readonly Source[]): Source[] {
   return [...sources].sort((one, other) => (one.rank === other.rank ? 0 : one.rank - other.rank));
 }
 
-/** Every server that a source names, once. */
+/** Each server that the sources name, once. */
 function keysOf(sources: readonly Source[]): Iterable<readonly [pool: string, id: string, layer: Layer]> {
   const keys = new Map<string, readonly [string, string, Layer]>();
   for (const { pools, layer } of sources) {

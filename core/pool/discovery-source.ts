@@ -1,60 +1,59 @@
-// DiscoverySource: what a plugin finds by itself, such as the addresses of a name or the lines of a file.
+// DiscoverySource: the servers that a plugin finds, such as the addresses of a name or the lines of a file.
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
 import { parse, showInput } from '../settings/options.ts';
 import { type ServerDefinition, type ServerInput, serverDefinition } from './server-definition.ts';
 
-/** What a {@link DiscoverySource.replace} changed of the source's list: numbers of servers. */
+/** How many servers a {@link DiscoverySource.replace} changed in the source's list. */
 export interface SourceChange {
   readonly added: number;
   readonly removed: number;
-  /** Those whose weight or another setting is not what it was. */
+  /** Those with another weight or setting than before. */
   readonly changed: number;
-  /** Why the list was not taken, where the source has a guard; then nothing has changed. */
+  /** Why the guard held the list back; then nothing has changed. */
   readonly held?: string;
 }
 
-/** What a source has of one pool. */
+/** What a source holds of one pool. */
 export interface SourceSummary {
   readonly source: string;
-  /** How many servers it names that are in force, or below what the config and operators say. */
+  /** How many servers it names, active or overridden by the config and operators. */
   readonly servers: number;
-  /** Why its last list was not taken. */
+  /** Why its last list was held back. */
   readonly held?: string;
 }
 
 /**
- * The servers that a plugin finds, by pool. They are in memory only, and lie below what the config and operators say:
- * a server that the config lists is as the config says, and one that an operator removed stays away until the operator
- * adds it again. Of two sources that name the same server, the one whose plugin is first in the config decides.
+ * The servers that a plugin finds, by pool. They are in memory only, below the config and the operators: the config's
+ * definition of a server wins, and one that an operator removed stays away until the operator adds it again. When two
+ * sources name the same server, the plugin that is first in the config decides.
  */
 export interface DiscoverySource {
   /** Its servers are shown with the layer `discovered:NAME`. */
   readonly name: string;
-  /** The pools for which it has servers now, what it had before a reload included. */
+  /** The pools for which it has servers now, including those from before a reload. */
   readonly pools: readonly string[];
   /**
-   * Makes `servers` all that this source knows of a pool, which is made where there is none. Who is new may be given
-   * requests at once; who is missing leaves when it has finished what it has; who is there with other settings keeps
-   * its requests. The same list again changes nothing, so it may be called as often as one looks. After the end of
-   * the plugin it does nothing.
+   * Makes `servers` the whole list of this source for a pool, and makes the pool if needed. New servers may get requests at
+   * once; missing ones leave when they have finished their requests; changed ones keep theirs. The same list again changes
+   * nothing, so call it as often as you like. After the end of the plugin it does nothing.
    *
-   * Throws INPUT_INVALID with the place (`servers[3].weight`) for the first server that is not valid or is named
-   * twice, LIMIT_REACHED for more servers or pools than there may be; and then nothing has changed.
+   * Throws INPUT_INVALID with the place (`servers[3].weight`) for the first server that is invalid or named twice, and
+   * LIMIT_REACHED for too many servers or pools; nothing has changed then.
    *
-   * With a guard, a list that names suspiciously few servers is not taken either, and the answer says why (`held`).
+   * A guard holds back a list that names suspiciously few servers, and the result says why (`held`).
    *
    * @example
    * const source = pools.source('inventory');
    * onClose(clock.every(5000, () => source.replace('default', readInventory())));
    */
   replace(pool: string, servers: readonly ServerInput[]): SourceChange;
-  /** The source is not for this pool any more: its servers leave, whatever a guard says. */
+  /** The source no longer serves this pool: its servers leave, regardless of a guard. */
   leave(pool: string): SourceChange;
 }
 
-/** The servers of one pool by id, as a source knows them. */
+/** The servers of one pool by id, as a source names them. */
 export type DiscoveredServers = ReadonlyMap<string, ServerDefinition>;
 
 const discoveredServer = z.preprocess(
@@ -66,8 +65,8 @@ const discoveredServer = z.preprocess(
 );
 
 /**
- * The list of a source, checked; what is as `before` is the very definition of before. Throws INPUT_INVALID for the
- * first server that is wrong: a list of thousands that are wrong needs no message of thousands of lines.
+ * Checks the list of a source; a server that equals the one in `before` is that very object. Throws INPUT_INVALID for the
+ * first invalid server only: a list of thousands needs no message of thousands of lines.
  */
 export function discoveredServers(input: unknown, before: DiscoveredServers | undefined): DiscoveredServers {
   if (!Array.isArray(input)) throw invalid('servers', `expected a list of servers, got ${showInput(input)}`);

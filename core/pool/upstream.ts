@@ -20,7 +20,7 @@ export interface Membership {
   slotOf(upstream: Upstream): number;
   setSlot(upstream: Upstream, slot: number): void;
   setStanding(upstream: Upstream, standing: Standing): void;
-  /** What its weight is multiplied with, above 0. */
+  /** The factor of its weight, above 0. */
   shareOf(upstream: Upstream): number;
   setShare(upstream: Upstream, share: number): void;
   /** The requests that it may have at once. */
@@ -28,18 +28,18 @@ export interface Membership {
 }
 
 /**
- * What an active upstream is to who looks at its pool: `ready` for any request; `waiting`, a backup while others are there;
- * `apart`, left to other Weldrs.
+ * The standing of an active upstream in its pool: `ready`; `waiting`, a backup while primaries are active; `apart`, left to
+ * other Weldrs.
  */
 export type Standing = 'ready' | 'waiting' | 'apart';
 
-/** As many requests as there are: a number that V8 keeps in a word. */
+/** No limit, as a number that V8 keeps in a word. */
 export const endlessRoom = 2 ** 30;
 
 /** @internal */
 export let membership: Membership;
 
-/** @internal `value instanceof Upstream`, which takes ten times as long: V8 does not inline a class's own test. */
+/** @internal `value instanceof Upstream`, but ten times as fast: V8 does not inline a class's own test. */
 export let isUpstream: (value: unknown) => value is Upstream;
 
 /** One server of a pool. Only its pool changes it. */
@@ -50,13 +50,13 @@ export class Upstream {
   /** `https:` with TLS, `http:` without. */
   readonly protocol: 'http:' | 'https:';
   readonly #isHttp2ByUrl: boolean;
-  /** Where it is connected to. */
+  /** The address that it is connected to. */
   readonly endpoint: ServerEndpoint;
   /**
    * Its own name: host and, unless it is the scheme's default, port; `localhost` for a unix socket.
    */
   readonly authority: string;
-  /** A list of nothing but this upstream: what `ctx.tried` is after a first attempt, without making an array. */
+  /** A list of only this upstream: `ctx.tried` after a first attempt, without making an array. */
   readonly alone: readonly Upstream[] = Object.freeze([this]);
   #record: UpstreamRecord;
   #ownHost: string | undefined;
@@ -64,13 +64,13 @@ export class Upstream {
   #slot = -1;
   #standing: Standing = 'ready';
   #share = 1;
-  /** What `available` and `weight` say, so that a choice need not look into the record. */
+  /** The values of `available` and `weight`, so that a choice need not look into the record. */
   #isAvailable: boolean;
   #weight: number;
   #room = endlessRoom;
   #inFlight = 0;
 
-  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  /** Tests a private field, which only the constructor sets: no look-alike of a plugin passes. */
   static [Symbol.hasInstance](value: unknown): value is Upstream {
     return isUpstream(value);
   }
@@ -118,33 +118,33 @@ export class Upstream {
     this.#ownHost = ownHost(record, authority);
     this.#isAvailable = record.state === 'active';
     this.#weight = record.weight;
-    // A class below freezes what it has made of it.
+    // A derived class freezes its own instances.
     if (new.target === Upstream) Object.freeze(this);
   }
 
-  /** What is known of it, as it crosses from the manager to the workers. */
+  /** Its record, as the manager sends it to the workers. */
   get record(): UpstreamRecord {
     return this.#record;
   }
 
-  /** What `Host` says in requests to it; undefined: what the client sent. */
+  /** The value of `Host` in requests to it; undefined: what the client sent. */
   get ownHost(): string | undefined {
     return this.#ownHost;
   }
 
   /**
-   * Is HTTP/2 spoken with it? Undefined: over TLS it chooses, without TLS it is not.
+   * Is HTTP/2 used? Undefined: over TLS it chooses, without TLS it is not.
    */
   get http2(): boolean | undefined {
     return this.#isHttp2ByUrl || this.#record.http2;
   }
 
-  /** @internal The pool that it is a member of; undefined: it has left. */
+  /** @internal Its pool; undefined: it has left. */
   get home(): UpstreamHome | undefined {
     return this.#home;
   }
 
-  /** Requests of this process that were given to it and are not finished. */
+  /** Unfinished requests that this process gave it. */
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -172,29 +172,32 @@ export class Upstream {
   }
 
   /**
-   * Its share of the requests relative to the others, above 0: what its definition says, and less for one of another zone
-   * which takes only a part of what the own zone cannot.
+   * Its share of the requests relative to the others, above 0: the weight of its definition, reduced for an upstream of another
+   * zone that takes only what this zone cannot.
    */
   get weight(): number {
     return this.#weight;
   }
 
-  /** Where it is, for Weldrs that prefer servers near them. */
+  /** Its zone, for Weldrs that prefer servers near them. */
   get zone(): string | undefined {
     return this.#record.zone;
   }
 
-  /** Has it as many requests of this worker as its `maxConnections` allows? Others are chosen then, and if there is none it is waited for. */
+  /**
+   * Has it as many requests of this worker as its `maxConnections` allows? Others are chosen then; if all are full,
+   * requests wait.
+   */
   get full(): boolean {
     return this.#inFlight >= this.#room;
   }
 
-  /** @internal How many requests of this worker it may have at once; undefined: its `maxConnections` does not say. */
+  /** @internal How many requests of this worker it may have at once; undefined: its `maxConnections` sets no limit. */
   get room(): number | undefined {
     return this.#room === endlessRoom ? undefined : this.#room;
   }
 
-  /** What it is, by name: `upstream.labels['zone']`. */
+  /** Facts about it, by name: `upstream.labels['zone']`. */
   get labels(): Readonly<Record<string, string>> {
     return this.#record.labels ?? noLabels;
   }
@@ -205,15 +208,15 @@ export class Upstream {
   }
 
   /**
-   * May it be given new requests? A backup may not while another server of its pool may, and one that is {@link apart} may not.
+   * Is it available for new requests? A backup is not while another server of its pool is, nor is one that is {@link apart}.
    */
   get available(): boolean {
     return this.#isAvailable;
   }
 
   /**
-   * Could it be given requests, and is left to other Weldrs: by the pool's `subset`, or as it is in another zone? What is bound to it,
-   * as by a cookie, may be sent there all the same.
+   * Is it active, but left to other Weldrs by the pool's `subset` or because it is in another zone? Requests that are bound to it,
+   * as by a cookie, may go there all the same.
    */
   get apart(): boolean {
     return this.#record.state === 'active' && this.#standing === 'apart';

@@ -2,7 +2,7 @@
 import type { WeldrError } from '../errors.ts';
 import type { Upstream } from '../pool/pool.ts';
 
-/** One try of a request against one upstream. Times are ms of a monotonic clock; 0: it did not come to that. */
+/** One try of a request against one upstream. Times are ms of a monotonic clock; 0: it did not get that far. */
 export class Attempt {
   readonly #upstream: Upstream;
   readonly #startedAt: number;
@@ -23,42 +23,42 @@ export class Attempt {
     return this.#upstream;
   }
 
-  /** When the upstream was asked for. */
+  /** When the upstream was chosen. */
   get startedAt(): number {
     return this.#startedAt;
   }
 
-  /** When a connection began to be made for it; 0: one was there, or the attempt did not come to that. */
+  /** When a connection was started for it; 0: one existed, or the attempt did not get that far. */
   get connectingAt(): number {
     return this.#connectingAt;
   }
 
-  /** When a connection was there, so that the request could be sent; before it lie the queue and the connect. */
+  /** When a connection was ready for the request; the queue and the connect come before. */
   get sentAt(): number {
     return this.#sentAt;
   }
 
-  /** When the response head was there. */
+  /** When the response head had arrived. */
   get respondedAt(): number {
     return this.#respondedAt;
   }
 
-  /** When the attempt was over. */
+  /** When the attempt ended. */
   get finishedAt(): number {
     return this.#finishedAt;
   }
 
-  /** Was its connection used before? Known once the attempt has failed or was responded to. */
+  /** Was its connection used before? Known once the attempt has failed or has a response. */
   get reusedConnection(): boolean {
     return this.#reused;
   }
 
-  /** The status that the upstream sent, whatever became of it; 0: none. */
+  /** The status that the upstream sent, whatever followed; 0: none. */
   get status(): number {
     return this.#status;
   }
 
-  /** Why it failed; undefined: it did not, as far as is known. */
+  /** Why it failed; undefined: it has not. */
   get error(): WeldrError | undefined {
     return this.#error;
   }
@@ -68,7 +68,7 @@ export class Attempt {
     if (this.#connectingAt === 0) this.#connectingAt = now;
   }
 
-  /** @internal The request head was given to a connection that stands. */
+  /** @internal The request head was given to a ready connection. */
   sent(now: number): void {
     this.#sentAt = now;
   }

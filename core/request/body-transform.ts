@@ -1,10 +1,10 @@
-// Body transforms: what plugins ask to be put into the way of a body, and who asked.
+// Body transforms: streams that plugins insert into a body's way.
 import type { Duplex } from 'node:stream';
 
-/** Makes a body transform: a Node stream which takes the body's chunks and gives those to send instead. */
+/** Makes a body transform: a Node stream that takes the body's chunks and returns those to send instead. */
 export type BodyTransform = () => Duplex;
 
-/** A transform, and the plugin which asked for it. */
+/** A transform, and the plugin that asked for it. */
 export interface AskedTransform {
   readonly make: BodyTransform;
   readonly plugin: string;
@@ -13,7 +13,9 @@ export interface AskedTransform {
 /** Transforms of one body. */
 const maxTransforms = 16;
 
-/** The transforms of a body with one more. Throws a TypeError for what is no function, and for one too many. */
+/**
+ * The transforms of a body with one more. Throws a TypeError for a value that is no function, and for one too many.
+ */
 export function withTransform(
   known: readonly AskedTransform[] | undefined,
   make: BodyTransform,

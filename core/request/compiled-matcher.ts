@@ -1,4 +1,4 @@
-// Compiled matchers: a matcher made into a function over a request's facts, once, where a config is read.
+// Compiled matchers: a matcher as a function over a request's facts, compiled once, when a config is read.
 import { WeldrError } from '../errors.ts';
 import { NetworkSet } from '../network/network.ts';
 import { parse } from '../settings/options.ts';
@@ -22,10 +22,10 @@ import { compilePattern, maxForRegExp, type PathPattern } from './path-pattern.t
  */
 type Test<Facts> = (facts: Facts, all: number) => number;
 
-/** Of a plain path, and of requests whose path is not looked at. */
+/** For a plain path, and for requests whose path is not looked at. */
 const oneReading = 1;
 
-/** Of a path of which nothing can be said: two readings that never agree. */
+/** For a path that cannot be judged: two readings that never agree. */
 const unreadable = 0b11;
 
 /**
@@ -195,7 +195,7 @@ function pathTest<Facts extends MatchFacts>(paths: readonly (string | RegExp)[])
     const end = path.plainEnd;
     if (hasRegExp) checkLength(path);
     if (end >= 0) return matchesOne(patterns, path.text, end) ? all : 0;
-    // What never agrees with itself: the matcher's answer hangs on this path.
+    // Readings that never agree: the result depends on this path.
     if (path.problem !== undefined) return oneReading;
     let held = 0;
     for (const [i, reading] of path.readings.entries()) {

@@ -1,4 +1,4 @@
-// What a condition in code returned: true or false, and nothing that would have to be guessed at.
+// The result of a condition in code: true or false, and nothing that needs guessing.
 import { types } from 'node:util';
 
 /**

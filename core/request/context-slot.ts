@@ -1,16 +1,16 @@
-// Context slot: a typed place for what a plugin keeps about one request.
+// Context slot: a typed place for a plugin's value about one request.
 
 declare const slotValue: unique symbol;
 
-/** A typed place for what a plugin keeps about one request. */
+/** A typed place for a plugin's value about one request. */
 export interface ContextSlot<T> {
-  /** For people; two slots of one name are two slots. */
+  /** For people; two slots of one name are different. */
   readonly name: string;
   readonly [slotValue]?: T;
 }
 
 /**
- * Makes a slot, once a module. Each call makes another one, so a module may be evaluated again at a reload.
+ * Makes a slot, once per module. Each call makes another one, so a module may be evaluated again at a reload.
  *
  * @example const startedAt = contextSlot<number>('my-plugin.startedAt')
  */

@@ -1,5 +1,5 @@
-// ProxyContext: one request as plugins see it, from its parsed head to its last byte. Facts are getters over the core's
-// record, so that nothing which a plugin writes can spoil it.
+// ProxyContext: one request as plugins see it, from its parsed head to its last byte. Its facts are getters over the core's
+// record, so that no plugin can spoil them.
 import { WeldrError } from '../errors.ts';
 import type { Pool, Upstream } from '../pool/pool.ts';
 import type { Attempt } from './attempt.ts';
@@ -15,13 +15,13 @@ import { Response } from './response.ts';
 import type { Route } from './route.ts';
 import type { TraceContext } from './trace-context.ts';
 
-/** Notes of one request that are kept, and characters of each. */
+/** The most notes of one request, and characters of each. */
 const maxNotes = 32;
 const maxNoteLength = 256;
 
 const requestIdForm = /^[!#-[\]-~]{1,128}$/;
 
-/** May it be the id of a request? */
+/** Can it be the id of a request? */
 export function isRequestId(text: string): boolean {
   return requestIdForm.test(text);
 }
@@ -41,7 +41,7 @@ export class ProxyContext {
     stateOf = ctx => ctx.#state;
   }
 
-  /** @internal Contexts are made by the core, and by `weldr/testing`. */
+  /** @internal The core makes contexts, and `weldr/testing`. */
   constructor(state: RequestState) {
     this.#state = state;
   }
@@ -63,8 +63,8 @@ export class ProxyContext {
   }
 
   /**
-   * The client's address, no brackets; behind a trusted proxy the one that it reported. `unix:` for a client of a unix
-   * socket, which has none; `unknown` where a trusted proxy reported something that is no address.
+   * The client's address, without brackets; behind a trusted proxy the one that it reported. `unix:` for a client of a unix
+   * socket, which has none; `unknown` when a trusted proxy reported a text that is no address.
    */
   get clientIp(): string {
     return this.#state.clientIp;
@@ -74,17 +74,22 @@ export class ProxyContext {
     return this.#state.connection.port;
   }
 
-  /** The address that connected to Weldr, no brackets: the client's, or that of the proxy in front. `unix:` as above. */
+  /**
+   * The address that connected to Weldr, without brackets: the client's, or that of the proxy in front. `unix:` as
+   * above.
+   */
   get peerIp(): string {
     return this.#state.connection.ip ?? this.#state.clientIp;
   }
 
-  /** Did a proxy that the config trusts (`forwarded.trusted`) connect? What it says of the client is believed. */
+  /**
+   * Did a proxy that the config trusts (`forwarded.trusted`) connect? Then what it reports of the client is believed.
+   */
   get peerTrusted(): boolean {
     return this.#state.connection.trusted ?? false;
   }
 
-  /** How the client reached the service, as far as is known. */
+  /** How the client reached the service, as far as known. */
   get scheme(): 'http' | 'https' {
     return this.#state.scheme;
   }
@@ -99,17 +104,17 @@ export class ProxyContext {
     return this.#state.connection.listener;
   }
 
-  /** What log lines and other systems call the request; undefined: no plugin has said. */
+  /** The id of the request in log lines and other systems; undefined: no plugin has set one. */
   get id(): string | undefined {
     return this.#state.id;
   }
 
-  /** The trace that the request is a part of; undefined: no plugin has said. */
+  /** The trace that the request belongs to; undefined: no plugin has set one. */
   get traceContext(): TraceContext | undefined {
     return this.#state.traceContext;
   }
 
-  /** Is the request only to be explained? Then nothing may be counted, stored or sent elsewhere because of it. */
+  /** Is the request only explained? Then nothing may be counted, stored or sent elsewhere because of it. */
   get rehearsal(): boolean {
     return this.#state.rare?.rehearsal ?? false;
   }
@@ -121,22 +126,22 @@ export class ProxyContext {
     return this.#state.pool;
   }
 
-  /** What the stage `route` led to; undefined: a pool without a route. */
+  /** The route that the stage `route` chose; undefined: a pool without a route. */
   get route(): Route | undefined {
     return this.#state.route;
   }
 
-  /** The upstream of the current attempt, and of the last one at the end. */
+  /** The upstream of the current attempt; at the end, of the last one. */
   get upstream(): Upstream | undefined {
     return this.#state.upstream;
   }
 
-  /** The upstreams that were tried, this attempt's included, in order. */
+  /** The upstreams that were tried, including this attempt's, in order. */
   get tried(): readonly Upstream[] {
     return this.#state.tried;
   }
 
-  /** The current attempt, and the last one at the end. */
+  /** The current attempt; at the end, the last one. */
   get attempt(): Attempt | undefined {
     return this.#state.attempt;
   }
@@ -148,21 +153,21 @@ export class ProxyContext {
     return attempt === undefined ? [...earlier] : [...earlier, attempt];
   }
 
-  /** Can the whole request be sent again: is no body there, or is all of it kept? */
+  /** Can the whole request be sent again, because it has no body or all of it is kept? */
   get replayable(): boolean {
     return this.#state.replayable;
   }
 
   // --- what came back --------------------------------------------------------------------------------------------
 
-  /** The response as the client is to get it; undefined before there is one, and when an attempt has failed. */
+  /** The response that the client is to get; undefined before there is one, and when an attempt has failed. */
   get response(): Response | undefined {
     if (this.#state.status === 0 || this.#state.status === 499) return undefined;
     this.#response ??= new Response(this.#state);
     return this.#response;
   }
 
-  /** The status that the client gets or got; 0 before there is one; 499 for a client that left before. */
+  /** The status that the client gets or got; 0 before there is one; 499 when the client left before. */
   get status(): number {
     return this.#state.status;
   }
@@ -174,7 +179,7 @@ export class ProxyContext {
 
   // --- the record ------------------------------------------------------------------------------------------------
 
-  /** When the head was there, in ms of a monotonic clock (`performance.now()`). */
+  /** When the head had arrived, in ms of a monotonic clock (`performance.now()`). */
   get startedAt(): number {
     return this.#state.startedAt;
   }
@@ -199,9 +204,9 @@ export class ProxyContext {
   }
 
   /**
-   * Gives the request its id, once: 1 to 128 visible ASCII characters without quotes and backslashes. All that the log says
-   * of the request from now on bears it. `field`: the name of the field that tells upstreams, in place of what came.
-   * Throws a TypeError for what is no id or no field name, and when the request has one already.
+   * Gives the request its id, once: 1 to 128 visible ASCII characters without quotes and backslashes. Later log lines of the
+   * request bear it. `field`: the header field that carries it to upstreams, replacing what came. Throws a TypeError for a
+   * bad id or field name, and when the request has an id already.
    */
   identify(id: string, field?: string): void {
     const state = this.#state;
@@ -216,8 +221,8 @@ export class ProxyContext {
   }
 
   /**
-   * Makes the request a part of a trace, once, and tells upstreams in all attempts. Throws a TypeError for what cannot be sent, and
-   * when the request is a part of one already.
+   * Makes the request a part of a trace, once, and tells upstreams in all attempts. Throws a TypeError for values that cannot be
+   * sent, and when the request belongs to a trace already.
    */
   joinTrace(trace: TraceContext): void {
     const state = this.#state;
@@ -233,7 +238,7 @@ export class ProxyContext {
     state.traceContext = trace;
   }
 
-  /** What plugins noted about the request, for logs and explanations. */
+  /** The notes of plugins, for logs and explanations. */
   get notes(): readonly string[] {
     return this.#state.rare?.notes ?? noNotes;
   }
@@ -245,9 +250,9 @@ export class ProxyContext {
     if (notes.length < maxNotes) rare.notes = Object.freeze([...notes, String(text).slice(0, maxNoteLength)]);
   }
 
-  // --- means -----------------------------------------------------------------------------------------------------
+  // --- tools -----------------------------------------------------------------------------------------------------
 
-  /** Aborted when the request is over, in whatever way: for the work that a plugin does on its behalf. */
+  /** Aborted when the request ends in any way: for work that a plugin does for it. */
   get signal(): AbortSignal {
     const rare = this.#state.ensureRare();
     if (rare.aborter === undefined) {
@@ -257,19 +262,19 @@ export class ProxyContext {
     return rare.aborter.signal;
   }
 
-  /** The times of this request; what is set before an attempt counts for it. */
+  /** The timeouts of this request; a change before an attempt counts for it. */
   get timeouts(): RequestTimeouts {
     return new RequestTimeouts(this.#state.ensureRare());
   }
 
-  /** Bytes that the request body may have, where that is less than the config says; undefined: what the config says. */
+  /** The most bytes of the request body when that is less than the config's limit; undefined: the config's. */
   get bodyLimit(): number | undefined {
     return this.#state.rare?.bodyLimit;
   }
 
   /**
-   * Set it before the request is forwarded. A body that is longer, as announced or as it comes, has the request fail with 413.
-   * Throws BODY_TOO_LARGE for one that is announced, a TypeError for what is no number of bytes.
+   * Set it before the request is forwarded. A longer body, announced or as it arrives, fails the request with 413. Throws
+   * BODY_TOO_LARGE when an announced one is longer, a TypeError for a value that is no number of bytes.
    */
   set bodyLimit(bytes: number | undefined) {
     if (bytes !== undefined && !(Number.isInteger(bytes) && bytes >= 0)) {
@@ -283,8 +288,8 @@ export class ProxyContext {
   }
 
   /**
-   * Has the request body pass a transform on its way to the upstream, in each attempt over the original bytes. Call it
-   * before the request is forwarded; transforms apply in the order of the calls.
+   * Sends the request body through a transform on its way to the upstream; each attempt starts from the original bytes.
+   * Call it before the request is forwarded; transforms apply in the order of the calls.
    *
    * @example ctx.transformRequest(() => createGunzip())
    */
@@ -294,9 +299,9 @@ export class ProxyContext {
   }
 
   /**
-   * Has the response body pass a transform on its way to the client, an upstream's body as a reply's. Call it in
-   * `postProxy` at the latest. The response is sent without Content-Length then. What is asked for while there is a
-   * response is for this one: a reply or an error in its place does not pass it.
+   * Sends the response body through a transform on its way to the client, be it an upstream's or a reply's. Call it in
+   * `postProxy` at the latest. The response is then sent without Content-Length. A transform that is added while there is a
+   * response applies to that one only, not to a reply or error that replaces it.
    *
    * @example ctx.transformResponse(() => createGzip())
    */
@@ -306,9 +311,9 @@ export class ProxyContext {
     if (this.#state.status === 0) rare.earlyResponseTransforms = rare.responseTransforms;
   }
 
-  /** What was kept under a slot, or undefined. */
+  /** The value of a slot, or undefined. */
   get<T>(slot: ContextSlot<T>): T | undefined {
-    // A slot is the key of values of its own type: `set` is the only one to put them there.
+    // `set` is the only way to store a value, and takes only the slot's type.
     return this.#state.rare?.slots?.get(slot) as T | undefined;
   }
 

@@ -1,21 +1,20 @@
-// Field aliases: the names that an upstream may take for one field.
+// Field aliases: the names that an upstream may read as one field.
 import type { HeaderList } from './headers.ts';
 
 /**
- * Removes a field in all spellings that CGI and its heirs make one variable of (RFC 3875 section 4.1.18): `X_User`,
+ * Removes a field in all spellings that CGI and its heirs turn into one variable (RFC 3875 section 4.1.18): `X_User`,
  * `X.User` and `X-User` are all `HTTP_X_USER`. For fields that an upstream trusts.
  */
 export function deleteField(headers: HeaderList, name: string): void {
   headers.deleteSpellingsOf(folded(name));
 }
 
-/** The one spelling of a name that stands for all that {@link deleteField} takes for the same: `x-user`. */
+/** The spelling that stands for all names which {@link deleteField} treats as one: `x-user`. */
 export const folded = (name: string): string => name.toLowerCase().replace(/[._]/g, '-');
 
 /**
- * Takes out of the fields behind a body what plugins set or deleted in the head of the message, in all spellings: who reads
- * it may add trailers to the head (RFC 9110 section 6.5.1), where the sender's would stand beside the plugin's, or in place
- * of it.
+ * Removes from the trailers what plugins set or deleted in the head, in all spellings: a receiver may merge trailers into
+ * the head (RFC 9110 section 6.5.1), where the sender's would stand beside the plugin's, or replace it.
  */
 export function deleteSettled(trailers: HeaderList, head: HeaderList): void {
   const settled = new Set(head.settled.map(folded));

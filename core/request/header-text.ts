@@ -1,14 +1,16 @@
-// Header text: finds single fields in field lines that are still the text which was read, without taking it apart.
+// Header text: finds single fields in header lines that are still text, without parsing them.
 
 const colon = 0x3a;
 const hyphen = 0x2d;
 
-/** How names are compared: `exact` but for case, or `folded`: as CGI makes one variable of `X-User`, `X_User` and `X.User`. */
+/**
+ * How names are compared: `exact` except for case, or `folded`, as CGI reads `X-User`, `X_User` and `X.User` as one.
+ */
 export type NameMatch = 'exact' | 'folded';
 
 /**
- * Where the first line of a field begins; -1: there is none. `text`: lines of `Name: value` CRLF; `key`: the name in lower
- * case, for `folded` with hyphens alone; `from`: where a line begins.
+ * The position of a field's first line; -1: there is none. `text`: lines of `Name: value` CRLF; `key`: the name in lower
+ * case, for `folded` with hyphens only; `from`: the start of a line.
  */
 export function lineOf(text: string, key: string, match: NameMatch, from = 0): number {
   const { length } = key;

@@ -1,11 +1,11 @@
-// What field names and values may look like, and which fields concern one connection only.
+// The grammar of field values, and the fields that concern only one connection.
 
 export { isToken } from './token.ts';
 
-// A value may hold visible characters, obs-text, SP and HTAB (RFC 9110 section 5.5); one latin1 character a byte.
+// A value may hold visible characters, obs-text, SP and HTAB (RFC 9110 section 5.5), one latin1 character per byte.
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** May it be sent as a field value: no control character, nothing above latin1? */
+/** Is it a field value: no control character, nothing above latin1? */
 export function isFieldValue(text: string): boolean {
   return fieldValue.test(text);
 }

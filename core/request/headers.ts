@@ -1,4 +1,4 @@
-// HeaderList: field lines in their order, as text until a single field is asked for.
+// HeaderList: field lines in order, kept as text until single fields are read.
 import { anyName, type FieldName, fieldName, markOf } from './field-name.ts';
 import { lineOf, valueAt } from './header-text.ts';
 import { hopByHop, isFieldValue } from './headers-syntax.ts';
@@ -12,10 +12,10 @@ const hostGuarded = 1;
 const frozen = 2;
 type Writing = typeof open | typeof hostGuarded | typeof frozen;
 
-/** So many look-ups are made in the text; who asks for more has it taken apart. */
+/** The most look-ups in the text; further ones parse it. */
 const maxTextLooks = 4;
 
-/** A list in its parts: three arrays that run in parallel. */
+/** A list in its parts: three parallel arrays. */
 interface Parts {
   readonly names: string[];
   readonly keys: string[];
@@ -24,8 +24,8 @@ interface Parts {
 
 /**
  * Field lines in the order received, names compared without case (RFC 9110 section 5.1), lines of one name never
- * merged or reordered (section 5.3). Plugins use the methods. A list into which few look stays the text that it was
- * read as: it is taken apart for edits of what is there, and when more than a few fields are asked for.
+ * merged or reordered (section 5.3). Plugins use the methods. A list that is read little stays the text that it came as:
+ * it is parsed for edits, and when more than a few fields are read.
  */
 export class HeaderList {
   /** The lines as they are sent, `Name: value` CRLF each; stale once there are parts. */
@@ -59,7 +59,7 @@ export class HeaderList {
     return this.#split().values.slice();
   }
 
-  /** @internal Did somebody edit it with `append`, `set` or `delete`? */
+  /** @internal Was it edited with `append`, `set` or `delete`? */
   get edited(): boolean {
     return this.#touched;
   }
@@ -72,23 +72,23 @@ export class HeaderList {
     return this.#neverIndexed;
   }
 
-  /** @internal A field of this name, in lower case, came as one that is never indexed. */
+  /** @internal Did a field of this name, in lower case, come as never indexed? */
   keepFromTables(key: string): void {
     this.#neverIndexed ??= new Set();
     this.#neverIndexed.add(key);
   }
 
-  /** @internal Refuses all edits from now on, those of the wire excepted. Returns the list. */
+  /** @internal Refuses all later edits, except those of the wire. Returns the list. */
   freeze(): this {
     this.#writing = frozen;
     return this;
   }
 
-  /** @internal A list of its own with the same lines; cheap while the list is text. It can be edited. */
+  /** @internal An editable copy of the lines; cheap while the list is text. */
   clone(): HeaderList {
     const parts = this.#parts;
     const copy = new HeaderList();
-    // Only the wire adds to it, before anybody copies the list.
+    // Only the wire adds to it, before any copy is made.
     copy.#neverIndexed = this.#neverIndexed;
     copy.#marks = this.#marks;
     if (parts === undefined) copy.#text = this.#text;
@@ -97,12 +97,16 @@ export class HeaderList {
     return copy;
   }
 
-  /** @internal The names, in lower case, that were set or deleted: what comes late under one of them is not a plugin's. */
+  /**
+   * @internal The names, in lower case, that were set or deleted: a late field under one of them is not a plugin's.
+   */
   get settled(): readonly string[] {
     return this.#settled === '' ? [] : this.#settled.slice(0, -1).split('\n');
   }
 
-  /** @internal Makes it the list of an outgoing request, whose Host can be replaced, but not doubled or removed. */
+  /**
+   * @internal Makes it the list of an outgoing request, whose Host can be replaced, but neither doubled nor removed.
+   */
   guardHost(): this {
     this.#writing = hostGuarded;
     return this;
@@ -121,7 +125,7 @@ export class HeaderList {
     return at < 0 ? undefined : values[at];
   }
 
-  /** The value of a field that is there once; undefined: there is none, or nobody can tell which of several is meant. */
+  /** The value of a field that occurs once; undefined: there is none, or several. */
   getOnly(name: string): string | undefined {
     const { key, mark } = fieldName(name);
     if (this.#lacks(mark)) return undefined;
@@ -165,7 +169,7 @@ export class HeaderList {
       this.set(name, value);
       return;
     }
-    // A text is sent as it is, so what the wire must leave out cannot stand in one.
+    // A text is sent as it is, so it must not hold what the wire leaves out.
     if (writtenByWire.has(key)) this.#split();
     this.push(name, key, value);
   }
@@ -217,7 +221,7 @@ export class HeaderList {
 
   /** @internal Removes all fields that {@link hasSpellingOf} finds. */
   deleteSpellingsOf(key: string): void {
-    // Also where there is none, so that none comes behind the body either.
+    // Even when there is none, so that none comes in the trailers either.
     if (this.#writing !== frozen) this.#settled += `${key}\n`;
     if (this.#parts !== undefined) {
       for (const each of this.keys) if (isSpelling(each, key)) this.delete(each);
@@ -360,5 +364,5 @@ function show(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }
 
-/** Written by the wire itself, whatever a list says. */
+/** Fields that the wire writes itself. */
 const writtenByWire: ReadonlySet<string> = new Set([...hopByHop, 'content-length']);

@@ -1,11 +1,11 @@
-// HostPattern: a host as a config names it, and whether a request asks for it.
+// HostPattern: a host as a config names it, matched against requests.
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { NetworkSet } from '../network/network.ts';
 
 const name = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\.?$/i;
 
-/** What is wrong with a host pattern, in a sentence that names it and the remedy; undefined: nothing. */
+/** The mistake in a host pattern, in a sentence that names it and the remedy; undefined: none. */
 export function hostProblem(pattern: unknown): string | undefined {
   if (typeof pattern !== 'string') return 'expected a host such as "shop.example"';
   const quoted = JSON.stringify(pattern);
@@ -25,14 +25,14 @@ function bracketed(text: string): string | undefined {
   return isIP(address) === 6 ? address : undefined;
 }
 
-/** The one form of all ways to write a host, `NAME` or `NAME:PORT`: in lower case, without port and dot at its end. */
+/** The normal form of a host, `NAME` or `NAME:PORT`: lower case, without the port and a trailing dot. */
 export function hostName(host: string): string {
   return host.toLowerCase().replace(/\.?(?::\d*)?$/, '');
 }
 
-/** A compiled host pattern, one that {@link hostProblem} finds nothing wrong with. */
+/** A compiled host pattern, which {@link hostProblem} found valid. */
 export class HostPattern {
-  /** In lower case; of `*.example.com` `.example.com`. */
+  /** In lower case; `.example.com` for `*.example.com`. */
   private readonly folded: string;
   private readonly isSuffix: boolean;
   /** An IPv6 address, which may be written in many ways. */
@@ -48,7 +48,7 @@ export class HostPattern {
       .toLowerCase();
   }
 
-  /** Is this the host of a request, `NAME` or `NAME:PORT`? Case, the port and a dot at the end make no difference. */
+  /** Is this the host of a request, `NAME` or `NAME:PORT`? Case, port and a trailing dot do not matter. */
   matches(host: string): boolean {
     if (host.startsWith('[')) return this.address?.has(host.slice(1, host.indexOf(']'))) ?? false;
     const { folded } = this;

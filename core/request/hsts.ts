@@ -1,7 +1,7 @@
-// HSTS: Strict-Transport-Security, by which browsers are told to ask by https:// alone (RFC 6797).
+// HSTS: Strict-Transport-Security, which tells browsers to use only https:// (RFC 6797).
 import { z } from 'zod';
 
-/** What it says, as people write it. */
+/** Its settings, as people write them. */
 export const hstsSettings = z
   .strictObject({
     maxAge: z

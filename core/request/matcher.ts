@@ -1,4 +1,4 @@
-// Matcher: which requests something is for, as `when`, routes and filters are told it.
+// Matcher: selects requests, for `when`, routes and filters.
 import { z } from 'zod';
 import { peer } from '../network/network.ts';
 import { showInput } from '../settings/options.ts';
@@ -7,26 +7,26 @@ import { hostProblem } from './host-pattern.ts';
 import type { RequestPath } from './path.ts';
 import { patternProblem } from './path-pattern.ts';
 
-/** What matchers look at of a request, as the client sent it. */
+/** The parts of a request that matchers look at, as the client sent it. */
 export interface MatchFacts {
   readonly method: string;
-  /** Host and port that the client asked for; empty when it named none. */
+  /** Host and port of the request; empty when it names none. */
   readonly host: string;
   readonly path: RequestPath;
   readonly headers: HeaderList;
   /** Without brackets. */
   readonly clientIp: string;
   readonly scheme: string;
-  /** The name of the listener that took the connection. */
+  /** The name of the listener that accepted the connection. */
   readonly listener: string;
 }
 
 type OneOrMore<T> = T | readonly T[];
 
-/** Values of a field by its name: any of these; `true`: it is there; `false`: it is not. */
+/** Values of a field by its name: any of these; `true`: present; `false`: absent. */
 type ByName = Readonly<Record<string, OneOrMore<string> | boolean>>;
 
-/** A matcher by what it asks for: all keys have to hold, and of an array any element. */
+/** A matcher: all keys must hold, and of an array any element. */
 export interface MatcherOptions<Facts extends MatchFacts = MatchFacts> {
   /**
    * `/login` (and `/login/`), `/api/*` (`/api` and all below it), `/users/:id` (one segment), without regard to case;
@@ -57,18 +57,18 @@ export interface MatcherOptions<Facts extends MatchFacts = MatchFacts> {
   readonly any?: readonly Matcher<Facts>[] | undefined;
 }
 
-/** Which requests: by options, or by a function which returns whether. It is called once a request at most. */
+/** Selects requests: by options, or by a function that returns a boolean and is called at most once per request. */
 export type Matcher<Facts extends MatchFacts = MatchFacts> =
   | MatcherOptions<Facts>
   | ((facts: Facts) => boolean);
 
-/** Elements of a list, at most. */
+/** The most elements of a list. */
 const maxValues = 1000;
 
 const emptyList = 'an empty list would match nothing: name something, or leave the key out';
 const longList = `a list has over ${maxValues} elements: use several matchers under "any"`;
 
-/** The schema of one or more strings, with a message that says what is wrong with the first wrong one. */
+/** The schema of one or more strings, whose message names the first wrong one. */
 export function oneOrMore(problemOf: (value: unknown) => string | undefined) {
   const item = z
     .string({ error: ({ input }) => listProblem(input, problemOf) })
@@ -81,7 +81,7 @@ export function oneOrMore(problemOf: (value: unknown) => string | undefined) {
   });
 }
 
-/** What is wrong with a value or a list of values of which `problemOf` says what is wrong with one. */
+/** The mistake in a value or a list of values, as `problemOf` finds it for one. */
 export function listProblem(input: unknown, problemOf: (value: unknown) => string | undefined): string {
   if (!Array.isArray(input)) return problemOf(input) ?? `expected text, got ${showInput(input)}`;
   if (input.length === 0) return emptyList;
@@ -168,7 +168,7 @@ export const plainKeys = {
 const isNotEmpty = (matcher: object): boolean => Object.values(matcher).some(value => value !== undefined);
 const emptyProblem = 'an empty matcher would match every request: name a path, a method or another key';
 
-/** A matcher as JSON and YAML can say it. */
+/** A matcher as JSON and YAML can hold it. */
 export interface MatcherJson extends Omit<MatcherOptions, 'path' | 'not' | 'any'> {
   readonly path?: OneOrMore<string> | undefined;
   readonly not?: MatcherJson | undefined;

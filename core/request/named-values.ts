@@ -1,4 +1,4 @@
-// Named values: the parameters of a query and the cookies of a Cookie field, looked through for one name.
+// Named values: looks up the parameters of a query and the cookies of a Cookie field by name.
 
 /** The first value of a query's parameter of this name, decoded; undefined: it has none. */
 export function parameterOf(query: string, name: string): string | undefined {
@@ -81,7 +81,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(spaced);
   } catch {
-    // A % which is none, or bytes that are no UTF-8.
+    // An invalid % escape, or bytes that are no UTF-8.
     return spaced;
   }
 }

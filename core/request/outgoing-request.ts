@@ -1,25 +1,25 @@
-// OutgoingRequest: the request as it is to be sent. Edits before the first attempt are the base of all attempts; each
-// attempt edits a copy of its own.
+// OutgoingRequest: the request as it will be sent. Edits before the first attempt are the base of all attempts; each attempt
+// edits its own copy.
 import type { HeaderList } from './headers.ts';
 import { isMethod, isTarget } from './request-line.ts';
 
-/** What an outgoing request begins with: the received one, or the base of the attempts. */
+/** The start of an outgoing request: the received one, or the base of the attempts. */
 export interface OutgoingSource {
   readonly method: string;
   readonly target: string;
-  /** A list of the caller's own. */
+  /** Returns the caller's own list. */
   copyHeaders(): HeaderList;
-  /** What Host says. */
+  /** The value of Host. */
   readonly host: string;
   /** Did a plugin set another Host than the client's? */
   readonly hasOwnHost: boolean;
-  /** The list, if a plugin looked into it. */
+  /** The list, if a plugin read it. */
   readonly editedHeaders: HeaderList | undefined;
 }
 
 /**
- * Method, target, Host and fields as they are to be sent. Each setter throws a TypeError for what cannot be sent, so
- * the mistake names the plugin that made it.
+ * Method, target, Host and fields as they will be sent. Each setter throws a TypeError for values that cannot be sent, so the
+ * mistake names the plugin that made it.
  */
 export class OutgoingRequest implements OutgoingSource {
   readonly #source: OutgoingSource;
@@ -54,7 +54,7 @@ export class OutgoingRequest implements OutgoingSource {
     this.#target = target;
   }
 
-  /** Host and port that the upstream is told, in the one Host field; empty: the upstream's own. */
+  /** Host and port in the Host field; empty: the upstream's own. */
   get host(): string {
     return this.#headers?.get('host') ?? this.#source.host;
   }
@@ -79,13 +79,13 @@ export class OutgoingRequest implements OutgoingSource {
     return this.#headers === undefined ? this.#source.copyHeaders() : this.#headers.clone();
   }
 
-  /** @internal The list to send; undefined: no plugin looked into it. */
+  /** @internal The list to send; undefined: no plugin read it. */
   get editedHeaders(): HeaderList | undefined {
     return this.#headers ?? this.#source.editedHeaders;
   }
 }
 
-// A method that a plugin overwrites on an instance would be called by the core.
+// Else the core would call a method that a plugin overwrites on an instance.
 Object.freeze(OutgoingRequest.prototype);
 
 function show(value: unknown): string {

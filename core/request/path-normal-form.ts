@@ -1,6 +1,6 @@
 // The two steps to a path's normal form (RFC 3986 section 6.2.2).
 
-/** `%7e`, in each way of writing it, and what becomes of it. */
+/** `%7e`, in each spelling, and its decoded form. */
 const normalTriplets: ReadonlyMap<string, string> = new Map(allTriplets());
 
 function* allTriplets(): Generator<[string, string]> {
@@ -28,7 +28,7 @@ export function removeDotSegments(path: string): string {
   if (!/(?:^|\/)\.\.?(?:\/|$)/.test(path)) return path;
   const kept: string[] = [];
   const segments = path.split('/');
-  // What stands before the first slash; dots at the end leave a slash behind.
+  // The text before the first slash; dots at the end leave a slash behind.
   const last = segments.length - 1;
   for (let i = 1; i <= last; i++) {
     const segment = segments[i] ?? '';

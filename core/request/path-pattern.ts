@@ -1,4 +1,4 @@
-// PathPattern: what a config says of paths, and whether a path in normal form is one of them.
+// PathPattern: a pattern of a config, matched against paths in normal form.
 
 import { RequestPath } from './path.ts';
 import { decodeUnreserved } from './path-normal-form.ts';
@@ -11,11 +11,11 @@ export const maxForRegExp = 8 * 1024;
 
 /** A compiled pattern. */
 export interface PathPattern {
-  /** Is `text`, up to `end`, one of its paths? The text is in normal form. */
+  /** Does `text`, up to `end`, match? The text is in normal form. */
   matches(text: string, end: number): boolean;
 }
 
-/** Compiles a pattern that {@link patternProblem} finds nothing wrong with. */
+/** Compiles a pattern that {@link patternProblem} found valid. */
 export function compilePattern(pattern: string | RegExp): PathPattern {
   if (pattern instanceof RegExp) return new Expression(pattern);
   const { segments, isPrefix } = segmentsOf(pattern);
@@ -23,7 +23,7 @@ export function compilePattern(pattern: string | RegExp): PathPattern {
   return isPrefix ? new Prefix(segments) : new Exact(segments);
 }
 
-/** What is wrong with a pattern, in a sentence that names it and the remedy; undefined: nothing. */
+/** The mistake in a pattern, in a sentence that names it and the remedy; undefined: none. */
 export function patternProblem(pattern: unknown): string | undefined {
   if (pattern instanceof RegExp) return undefined;
   if (typeof pattern !== 'string') return 'expected a path such as "/api/*"';
@@ -57,7 +57,7 @@ export function isParameter(segment: string): boolean {
   return /^:[a-z_]\w*$/i.test(segment);
 }
 
-/** What a request would write encoded: everything but visible ASCII. */
+/** What a request would percent-encode: everything but visible ASCII. */
 function encodeText(text: string): string {
   return text.replace(/[^\x21-\x7e]+/g, encodeURIComponent);
 }
@@ -151,7 +151,7 @@ class Expression implements PathPattern {
   private readonly expression: RegExp;
 
   constructor(expression: RegExp) {
-    // With g or y an expression would begin where the last request's match ended.
+    // With g or y an expression would start where the last request's match ended.
     this.expression = new RegExp(expression.source, expression.flags.replace(/[gy]/g, ''));
   }
 

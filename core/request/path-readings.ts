@@ -1,5 +1,5 @@
-// Readings: what upstreams make of a path that is not plain. Each rule is something that a server, framework or file
-// system in use does; a reading is what any of them, in any order and any number, lead to.
+// Readings: what upstreams make of a path that is not plain. Each rule is something that a server, framework or file system
+// in use does; a reading is the result of any of them, in any order and number.
 import { decodeUnreserved, removeDotSegments } from './path-normal-form.ts';
 
 /** The most readings of one path, the normal form included: a set of them is a number of so many bits. */
@@ -9,7 +9,7 @@ export const maxReadings = 30;
 const maxForms = 64;
 const maxCharacters = 32 * 1024;
 
-/** Changes a path as somebody does it. Forms hold decoded bytes, one a character. */
+/** Changes a path as some software does. Forms hold decoded bytes, one a character. */
 type Rule = (path: string) => string;
 
 const rules: readonly Rule[] = [
@@ -20,7 +20,7 @@ const rules: readonly Rule[] = [
   path => path.replaceAll('\\', '/'),
   path => path.replace(/%2f/gi, '/'),
   path => path.replace(/%5c/gi, '\\'),
-  // Whoever decodes; twice is what %25 is for.
+  // Software that decodes; twice for %25.
   path => path.replace(/%[0-9a-f]{2}/gi, decodeByte),
   // IIS: %u002f.
   path => path.replace(/%u([0-9a-f]{4})/gi, decodeUnicodeEscape),
@@ -35,7 +35,7 @@ const rules: readonly Rule[] = [
   path => path.replace(/(?<! ) +(?=\/|$)|(?<=\/) +/g, ''),
   foldUnicode,
   dropInvalidBytes,
-  // A URL that is relative to a scheme: new URL('//any/login', base).
+  // A URL relative to a scheme: new URL('//any/login', base).
   path => path.replace(/^\/{2,}[^/]*/, ''),
 ];
 
@@ -46,7 +46,7 @@ const rules: readonly Rule[] = [
 export function lenientReadings(path: string): string[] | undefined {
   const forms = new Set([path]);
   let characters = path.length;
-  // A set also goes through what is added on the way.
+  // A set also iterates over what is added during the loop.
   for (const form of forms) {
     for (const rule of rules) {
       const next = rule(form);
@@ -60,7 +60,7 @@ export function lenientReadings(path: string): string[] | undefined {
   for (const form of forms) {
     const decoded = decodeUnreserved(form);
     readings.add(encode(removeDotSegments(decoded)));
-    // Routers that take a path as it comes, Express for one, see the dots.
+    // Routers that take a path as it comes, such as Express, see the dots.
     readings.add(encode(decoded));
   }
   return [...readings];
@@ -100,14 +100,14 @@ function toBytes(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** Compatible characters made one, and in lower case: a full-width `ｌ` or a `K` for Kelvin. */
+/** Compatible characters become one, in lower case: a full-width `ｌ` or a `K` for Kelvin. */
 function foldUnicode(path: string): string {
   if (!/[\x80-\xff]/.test(path)) return path;
   const text = decodeLeniently(path).normalize('NFKC');
   return toBytes(text.replace(/[\u0080-\uffff]+/g, part => part.toLowerCase()));
 }
 
-/** UTF-8 as careless decoders read it: longer than it must be (`%C0%AF` for `/`), and latin1 where it is none. */
+/** UTF-8 as careless decoders read it: overlong (`%C0%AF` for `/`), and as latin1 when it is invalid. */
 function decodeLeniently(path: string): string {
   return path.replace(
     /[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf7][\x80-\xbf]{3}/g,
@@ -121,7 +121,7 @@ function decodeSequence(sequence: string): string {
   return code > 0x10ffff ? '' : String.fromCodePoint(code);
 }
 
-/** Without the bytes that are no UTF-8, as lossy decoders leave them out. */
+/** Without bytes that are no UTF-8, as lossy decoders drop them. */
 function dropInvalidBytes(path: string): string {
   if (!/[\x80-\xff]/.test(path)) return path;
   return toBytes(Buffer.from(path, 'latin1').toString('utf8').replaceAll('\ufffd', ''));

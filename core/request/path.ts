@@ -1,5 +1,5 @@
-// RequestPath: the path of a request's target in the one form that matchers read, and in the forms that an upstream
-// might read instead.
+// RequestPath: the path of a request's target in the form that matchers read, and in the forms that an upstream might read
+// instead.
 import { decodeUnreserved, removeDotSegments } from './path-normal-form.ts';
 import { lenientReadings, maxReadings } from './path-readings.ts';
 
@@ -7,7 +7,7 @@ const slash = 0x2f;
 const dot = 0x2e;
 const question = 0x3f;
 
-/** Characters that mean themselves to everybody, wherever they stand; dots and slashes depend on what is around. */
+/** Characters with one meaning everywhere; dots and slashes depend on their neighbours. */
 const plainChar = Uint8Array.from({ length: 128 }, (_, code) =>
   /[A-Za-z0-9\-._~!$&'()*+,=:@/|^`{}[\]]/.test(String.fromCharCode(code)) ? 1 : 0,
 );
@@ -32,7 +32,7 @@ export function normalisePath(target: string): string {
  */
 export class RequestPath {
   private target = '/';
-  /** Where a plain path ends; -1: it is not plain. */
+  /** The end of a plain path; -1: it is not plain. */
   private end = 1;
   private scanned = true;
   private forms: readonly string[] | undefined = undefined;
@@ -55,7 +55,7 @@ export class RequestPath {
     return this.target;
   }
 
-  /** Where the path ends in {@link text} when it is plain; -1 when it is not. */
+  /** The end of the path in {@link text} when it is plain; -1 when it is not. */
   get plainEnd(): number {
     if (!this.scanned) {
       this.end = plainEnd(this.target);
@@ -76,7 +76,7 @@ export class RequestPath {
     return this.forms;
   }
 
-  /** Why nothing can be said of the path, whatever the pattern; undefined: it can be read. */
+  /** Why the path cannot be judged under any pattern; undefined: it can. */
   get problem(): string | undefined {
     if (this.plainEnd < 0) this.forms ??= this.findReadings();
     return this.why;
@@ -103,7 +103,7 @@ export class RequestPath {
   }
 }
 
-/** Where the path of a plain target ends; -1: it is not plain. */
+/** The end of the path of a plain target; -1: it is not plain. */
 function plainEnd(target: string): number {
   const { length } = target;
   if (target.charCodeAt(0) !== slash) return target === '*' ? 1 : -1;
@@ -128,7 +128,7 @@ function pathEnd(target: string): number {
   return at < 0 ? target.length : at;
 }
 
-/** What makes a path mean nothing certain, whatever is looked for. */
+/** What makes a path ambiguous under every pattern. */
 function problemOf(path: string): string | undefined {
   if (!path.startsWith('/')) return 'it does not begin with /';
   if (/[^\x21-\x7e]|#/.test(path)) return 'it holds a character that no path may hold';

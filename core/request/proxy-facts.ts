@@ -1,14 +1,14 @@
-// ProxyFacts: what plugins read of the PROXY header that introduced a client's connection.
+// ProxyFacts: what plugins can read of the PROXY header that introduced a client's connection.
 
-/** What a trusted proxy said of the client in a PROXY header; the client's addresses are those of the connection itself. */
+/** What a trusted proxy reported of the client in a PROXY header, besides the client's addresses. */
 export interface ProxyFacts {
   /** The proxy's own address; `unix:` for one that connected to a unix socket. */
   readonly address: string;
   /** 0 for a unix socket. */
   readonly port: number;
-  /** Of the header; version 1 brings addresses alone. */
+  /** The version of the header; version 1 has only addresses. */
   readonly version: 1 | 2;
-  /** The name that the client asked the proxy for, in TLS its SNI. */
+  /** The name that the client requested of the proxy; in TLS, its SNI. */
   readonly authority: string | undefined;
   /** The protocol that the client and the proxy agreed on (ALPN), such as `h2`. */
   readonly alpn: string | undefined;

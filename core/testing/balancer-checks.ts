@@ -1,4 +1,4 @@
-// The conformance kit for balancers: what every balancer has to hold, each as a check with a name.
+// The conformance kit for balancers: the rules that each balancer must keep, each as a named check.
 import type { Plugin } from '../plugin/plugin.ts';
 import { eligible, inFlight, leftBusy, retries, stillBusy, untouched } from './balancer-checks/attempts.ts';
 import {
@@ -23,7 +23,7 @@ import { work } from './balancer-checks/work.ts';
 
 export type { BalancerCheck, BalancerCheckOptions };
 
-/** What is plain comes first, so that the first check to fail names what is wrong best. */
+/** The plain ones come first, so that the first failing check names the mistake best. */
 const definitions: readonly CheckDefinition[] = [
   untouched,
   emptyPool,
@@ -52,7 +52,7 @@ const definitions: readonly CheckDefinition[] = [
 ];
 
 /**
- * The checks of a balancer, for any test runner. They take well under 2 s together.
+ * The checks of a balancer, for any test runner. Together they take well under 2 s.
  *
  * @example for (const check of balancerChecks(mine(), { distribution: 'none' })) test(check.name, check.run);
  */
@@ -64,7 +64,7 @@ export function balancerChecks(balancer: Plugin, options: BalancerCheckOptions =
 }
 
 /**
- * Runs all checks of a balancer, and rejects with an Error which names the first one that failed and what was seen:
+ * Runs all checks of a balancer. Rejects with an Error which names the first one that failed and what was seen:
  * `my-balancer: shares requests by weight: an upstream of weight 3 got 20 of 600 requests instead of 150.0`.
  */
 export async function testBalancer(balancer: Plugin, options: BalancerCheckOptions = {}): Promise<void> {

@@ -1,4 +1,4 @@
-// A whole config in a test: the worker sides of all its plugins and its pools, no socket, no process.
+// A whole config in a test: the worker sides of all its plugins and its pools, without sockets or processes.
 
 import type { Explanation } from '../explain/explanation.ts';
 import { configuredRecord } from '../pool/pool-entry.ts';
@@ -10,33 +10,33 @@ import type { LogLine } from './log-lines.ts';
 import type { RunResult } from './request-run.ts';
 import { type ExplainOptions, type RunOptions, startWorkerSide } from './worker-side.ts';
 
-/** How a config is run. */
+/** Options of {@link testConfig}. */
 export interface ConfigRunOptions {
   /** Default: a new one. */
   readonly clock?: FakeClock;
-  /** What flags and environment say over the config. */
+  /** Overrides by flags and environment variables. */
   readonly overrides?: Overrides;
 }
 
-/** A handle on a config that is run. */
+/** A running config. */
 export interface TestConfig {
   /** Runs a request through all plugins; it begins in the pool `default`, as on the wire. */
   run(options?: Omit<RunOptions, 'pool'>): Promise<RunResult>;
-  /** Tells what all plugins say of a request which is not sent, as `weldr explain` does. */
+  /** Explains what all plugins would do with a request that is not sent, as `weldr explain` does. */
   explain(options?: Omit<ExplainOptions, 'pool'>): Promise<Explanation>;
-  /** Its pools, to take servers out or to look at what they have in flight. */
+  /** Its pools, to take servers out or to look at their requests in flight. */
   readonly pools: Pools;
   readonly clock: FakeClock;
-  /** What was logged. */
+  /** The log lines. */
   readonly logs: readonly LogLine[];
   /** Runs the clean-ups of the plugins, last in first out. */
   close(): Promise<void>;
 }
 
 /**
- * Runs requests through a config as it is, so that a test tells where they go and what plugins make of them: route,
- * pool, upstream, reply, fields, notes. Manager sides are not started, so all servers are as the config has them. Rejects
- * as `weldr check` does for a config that is not valid, and with what a plugin throws at its start.
+ * Runs requests through a config as it is, so that a test sees where they go and what plugins make of them: route, pool,
+ * upstream, reply, fields, notes. Manager sides are not started, so all servers are as in the config. Rejects like
+ * `weldr check` for an invalid config, and with what a plugin throws at its start.
  *
  * @example
  * const app = await testConfig(config);

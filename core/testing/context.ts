@@ -1,4 +1,4 @@
-// Builds a ProxyContext out of what a test cares for.
+// Builds a ProxyContext from the parts that a test sets.
 import { Pool, type Upstream } from '../pool/pool.ts';
 import { ProxyContext } from '../request/context.ts';
 import { HeaderList } from '../request/headers.ts';
@@ -11,37 +11,37 @@ export interface ContextOptions {
   /** Path and query; default `/`. */
   readonly target?: string;
   readonly version?: HttpVersion;
-  /** Field lines besides `Host`; an array of pairs where one name comes twice. */
+  /** Field lines besides `Host`; an array of pairs when a name occurs twice. */
   readonly headers?: Readonly<Record<string, string>> | readonly (readonly [name: string, value: string])[];
   readonly clientIp?: string;
   readonly clientPort?: number;
   /** The address that connected; default: the client's. */
   readonly peerIp?: string;
-  /** Did a proxy that is trusted connect? Default: no. */
+  /** Did a trusted proxy connect? Default: no. */
   readonly peerTrusted?: boolean;
-  /** What the TLS handshake came to; default: there was none. */
+  /** The result of the TLS handshake; default: there was none. */
   readonly tls?: TlsFacts;
   readonly scheme?: 'http' | 'https';
-  /** What `Host` says; empty: there is none. */
+  /** The value of `Host`; empty: there is none. */
   readonly host?: string;
-  /** The name of the `listen` entry that it came by. */
+  /** The name of the `listen` entry through which it came. */
   readonly listener?: string;
-  /** Bytes of the body that are announced; 0: none, -1: chunked. */
+  /** Announced bytes of the body; 0: none, -1: chunked. */
   readonly bodyLength?: number;
-  /** The protocols that the client asks to change to. */
+  /** The protocols that the client offers to upgrade to. */
   readonly upgrade?: string;
-  /** Can the whole request be sent again? Default: when there is no body. */
+  /** Can the whole request be sent again? Default: when it has no body. */
   readonly replayable?: boolean;
-  /** Is it only to be explained? */
+  /** Is it only explained, not sent? */
   readonly rehearsal?: boolean;
   readonly pool?: Pool;
-  /** The upstreams that are to count as tried already. */
+  /** The upstreams that count as tried already. */
   readonly tried?: readonly Upstream[];
   /** Milliseconds of the monotonic clock; default 1000, where a new FakeClock begins. */
   readonly startedAt?: number;
 }
 
-/** A request as a plugin gets it after its head was parsed. Throws a TypeError for headers that cannot be sent. */
+/** A request as plugins get it after its head was parsed. Throws a TypeError for headers that cannot be sent. */
 export function context(options: ContextOptions = {}): ProxyContext {
   const { host = 'example.com', headers = {}, bodyLength = 0 } = options;
   const list = new HeaderList();

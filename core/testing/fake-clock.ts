@@ -4,23 +4,26 @@ import type { CancelTimer, Clock } from '../time/clock.ts';
 interface Timer {
   due: number;
   readonly order: number;
-  /** Time from one call to the next, in ms; undefined: it is called once. */
+  /** The period in ms; undefined: it runs once. */
   readonly period: number | undefined;
   readonly fn: () => void;
 }
 
-// A timer that sets itself anew without time passing would never let advance() end.
+// A timer that sets itself again without time passing would keep advance() from ending.
 const maxCallsAnAdvance = 1_000_000;
 
-/** A clock for tests. It begins at 2025-01-01T00:00:00Z, monotonic 1000 ms, and runs timers only when told to. */
+/**
+ * A clock for tests. It begins at 2025-01-01T00:00:00Z, monotonic 1000 ms, and runs timers only when a test advances
+ * it.
+ */
 export class FakeClock implements Clock {
   private elapsed = 0;
   private readonly startedAt: number;
-  /** The next one to run is the last. */
+  /** Sorted, the next one to run last. */
   private readonly timers: Timer[] = [];
   private made = 0;
 
-  /** @param startedAt ms since the epoch at which it begins */
+  /** @param startedAt where it begins, ms since the epoch */
   constructor(startedAt: number = Date.UTC(2025, 0, 1)) {
     this.startedAt = startedAt;
   }
@@ -41,12 +44,12 @@ export class FakeClock implements Clock {
     return this.add(ms, Math.max(1, ms), fn);
   }
 
-  /** Timers that are set and not yet over: 0 after a plugin that cleans up was closed. */
+  /** Timers that are still set: 0 after a plugin that cleans up was closed. */
   get pending(): number {
     return this.timers.length;
   }
 
-  /** Lets `ms` pass: calls every timer that comes due, in the order of their times, each at its own time. */
+  /** Lets `ms` pass: calls each timer that comes due, in order and at its time. */
   advance(ms: number): void {
     const end = this.elapsed + ms;
     for (let calls = 0; this.step(end); calls++) refuseEndless(calls);
@@ -66,7 +69,7 @@ export class FakeClock implements Clock {
   }
 
   private add(ms: number, period: number | undefined, fn: () => void): CancelTimer {
-    // Like those of Node, a timer takes 1 ms at least.
+    // As in Node, a timer takes at least 1 ms.
     const timer: Timer = { due: this.elapsed + Math.max(1, ms), order: this.made++, period, fn };
     this.insert(timer);
     return () => {
@@ -110,7 +113,7 @@ function refuseEndless(calls: number): void {
   if (calls >= maxCallsAnAdvance) throw new Error(`${maxCallsAnAdvance} timers ran; is one without an end?`);
 }
 
-/** Resolves when all promises that can settle without I/O or time have done so. */
+/** Resolves when all promises have settled that need neither I/O nor time. */
 export async function settle(): Promise<void> {
   await new Promise<void>(resolve => setImmediate(resolve));
 }

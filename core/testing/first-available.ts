@@ -1,7 +1,7 @@
-// The simplest balancer, for tests of plugins that are none.
+// The simplest balancer, for tests of plugins that choose no upstream.
 import type { Plugin } from '../plugin/plugin.ts';
 
-/** Chooses the first available upstream that was not tried. Tests use it where no plugin chooses. */
+/** Chooses the first available upstream that was not tried. Tests use it when no plugin chooses. */
 export const firstAvailable: Plugin = {
   name: 'first-available',
   worker({ hooks }) {

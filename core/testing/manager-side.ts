@@ -1,4 +1,4 @@
-// The manager side of a plugin in a test: the real ManagedPools, hooks and admin routes, no socket, no process.
+// The manager side of a plugin in a test: the real ManagedPools, hooks and admin routes, without sockets or processes.
 import { WeldrError } from '../errors.ts';
 import { coreSource } from '../events/event-recorder.ts';
 import type { ExplainInput } from '../explain/explain-input.ts';
@@ -17,31 +17,31 @@ import { callRoute, type RouteConditions } from './route-call.ts';
 import { definitionsOf, type ServerInputs } from './server-inputs.ts';
 import type { WorkerReplica, WorkerReplicas } from './worker-replicas.ts';
 
-/** How a manager side is started. */
+/** Options of {@link managerSide}. */
 export interface ManagerSideOptions {
   /** The config's servers of the pool `default`, or of the pools by name; taken after the plugins have started. */
   readonly servers?: ServerInputs;
   readonly clock?: FakeClock;
   /** The names of listeners. */
   readonly listeners?: readonly string[];
-  /** Plugins by the names that lists of routes and pools use for them, also those that are made at run time. */
+  /** Plugins by the names that lists of routes and pools use for them, including lists made at run time. */
   readonly define?: Readonly<Record<string, Plugin>>;
-  /** The side that this one follows, as at a reload: its pools and its plugins' memory go on. */
+  /** The side that this one follows, as at a reload: it takes over its pools and its plugins' memory. */
   readonly previous?: TestManagerSide;
-  /** The longest that a removed server is waited for, in ms; default 30 000. */
+  /** The longest that a removed server may take to finish its requests, in ms; default 30 000. */
   readonly drainTimeout?: number;
   readonly status?: Partial<ManagerStatus>;
-  /** What flags and environment say. */
+  /** Overrides by flags and environment variables. */
   readonly overrides?: Overrides;
-  /** What `reload()` does; default: nothing. */
+  /** Implements `reload()`; default: does nothing. */
   readonly reload?: (by?: string) => Promise<void>;
-  /** What `upgrade()` does; default: nothing. */
+  /** Implements `upgrade()`; default: does nothing. */
   readonly upgrade?: () => Promise<string>;
-  /** What `explain()` does; default: it rejects, as where no worker is ready. */
+  /** Implements `explain()`; default: rejects, as when no worker is ready. */
   readonly explain?: (request: ExplainInput) => Promise<Explanation>;
 }
 
-/** A handle on a started manager side. */
+/** A started manager side. */
 export interface TestManagerSide extends KeptParts {
   readonly hooks: ManagerHooks;
   readonly clock: FakeClock;
@@ -50,26 +50,26 @@ export interface TestManagerSide extends KeptParts {
   /** What plugins threw in hooks and observers. */
   readonly reported: readonly WeldrError[];
   /**
-   * Calls an admin route: `admin('POST', '/servers?x=1', { url })`. The body crosses as JSON, both ways. Rejects with
-   * what the route throws, or with an Error when there is no such route. `conditions` are If-Match and If-None-Match.
+   * Calls an admin route: `admin('POST', '/servers?x=1', { url })`. The bodies cross as JSON. Rejects with what the route
+   * throws, or with an Error when there is no such route. `conditions` are If-Match and If-None-Match.
    */
   admin(method: string, target: string, body?: unknown, conditions?: RouteConditions): Promise<AdminAnswer>;
   /** Runs the clean-ups, last in first out. Close the workers first. */
   close(): Promise<void>;
-  /** What lists of routes and pools can name: that of workers, too. */
+  /** The plugins that lists of routes and pools can name, in workers too. */
   readonly define: Readonly<Record<string, Plugin>>;
-  /** For `workerSide`: takes a worker in; returns how it leaves. */
+  /** For `workerSide`: adds a worker; returns a function that removes it. */
   admit(worker: number, replica: WorkerReplica): () => void;
-  /** For `workerSide`: a message of an instance's worker side. */
+  /** For `workerSide`: receives a message of an instance's worker side. */
   receive(instance: string, message: unknown, worker: number): void;
-  /** For `workerSide`: a worker has no request on a draining server any more. */
+  /** For `workerSide`: notes that a worker has no request left on a draining server. */
   workerIdle(worker: number, pool: string, id: string): void;
 }
 
 /**
- * Starts the manager side of a plugin, or of several in their order. Rejects as a start of Weldr does: with
- * CONFIG_INVALID for what is no plugin, bad options, two plugins of one name and bad servers, and with what a plugin
- * throws at its start, after the clean-ups.
+ * Starts the manager side of a plugin, or of several in order. Rejects as a start of Weldr does: with CONFIG_INVALID for a
+ * value that is no plugin, bad options, two plugins of one name and bad servers, and with what a plugin throws at its
+ * start, after the clean-ups.
  */
 export async function managerSide(
   plugin: Plugin | readonly Plugin[],
@@ -104,7 +104,7 @@ export async function managerSide(
   recorder.followLeadership(sides.hooks);
   previous?.pools.releaseStore();
   runTime.release();
-  // At a reload the base is exchanged when the new sides are there.
+  // A reload replaces the base once the new sides run.
   if (previous === undefined) kinds.setConfig(instances, options.listeners ?? []);
   await sides.start(instances);
   await runTime.takeOver(sides, defined);
@@ -119,7 +119,7 @@ export async function managerSide(
   }
   if (previous === undefined) certificates.setConfig({});
   kinds.begin();
-  // A test may judge under a name of its own, over a reload, too.
+  // A test may give verdicts under its own name, even across a reload.
   await runTime.settled();
   const present = [...sides.names, 'test'];
   pools.retain(present);
@@ -141,7 +141,7 @@ export async function managerSide(
   };
 }
 
-/** Takes a worker in; returns how it leaves. */
+/** Adds a worker; returns a function that removes it. */
 function admitted(
   { workers, pools, runTime, sums }: KeptParts,
   hooks: ManagerHooks,

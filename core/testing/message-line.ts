@@ -1,4 +1,4 @@
-// The line between the two sides in a test: what is sent arrives later, in order, as JSON, as between processes.
+// The channel between the two sides in a test: messages arrive later, in order, as JSON, as between processes.
 
 /** Calls `deliver` with a copy of the message, after the sender has returned. */
 export function sendLater(message: unknown, deliver: (copy: unknown) => void): void {

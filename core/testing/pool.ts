@@ -1,11 +1,11 @@
-// Builds pools out of what a test cares for.
+// Builds pools from the parts that a test sets.
 import { Pool, type UpstreamRecord } from '../pool/pool.ts';
 import { parseServerAddress } from '../pool/server-address.ts';
 
 /** An upstream by its URL, or with the parts of its record that matter. */
 export type UpstreamInput = string | ({ readonly url: string } & Partial<Omit<UpstreamRecord, 'id'>>);
 
-/** The full record of an upstream: weight 1, active since ever, from the config. Throws INPUT_INVALID for a bad URL. */
+/** The full record of an upstream: weight 1, always active, from the config. Throws INPUT_INVALID for a bad URL. */
 export function upstreamRecord(input: UpstreamInput): UpstreamRecord {
   const { url, ...rest } = typeof input === 'string' ? { url: input } : input;
   return {

@@ -1,4 +1,4 @@
-// Drives one context through the real pipeline, with answers that the test gives in place of upstreams.
+// Drives one context through the real pipeline, with the test's answers in place of upstreams.
 
 import { type ErrorCode, WeldrError } from '../errors.ts';
 import type { Pool, Upstream } from '../pool/pool.ts';
@@ -14,8 +14,8 @@ import type { CancelTimer } from '../time/clock.ts';
 import type { FakeClock } from './fake-clock.ts';
 
 /**
- * What an attempt comes to: a status, a response, an error's code, or an error with what came with it. `after`: ms
- * that pass on the fake clock before it comes. `cut`: the body ends early.
+ * The result of an attempt: a status, a response, an error's code, or an error with its details. `after`: ms that pass on
+ * the fake clock first. `cut`: the body ends early.
  */
 export type UpstreamAnswer =
   | number
@@ -32,7 +32,7 @@ export type UpstreamAnswer =
       readonly after?: number;
     };
 
-/** One attempt as the upstream got it. */
+/** One attempt as the upstream received it. */
 export interface SentRequest {
   readonly upstream: Upstream;
   readonly method: string;
@@ -40,24 +40,24 @@ export interface SentRequest {
   readonly headers: HeaderList;
 }
 
-/** What became of a request. */
+/** The result of a request. */
 export interface RunResult {
   readonly ctx: ProxyContext;
-  /** What the client got; 499: it left before. */
+  /** The status that the client got; 499: it left before. */
   readonly status: number;
-  /** The header section that the client got, without what the wire sets. */
+  /** The header section that the client got, without the fields that the wire sets. */
   readonly headers: HeaderList;
   /** The response, if Weldr or a plugin made it. */
   readonly reply: Reply | undefined;
-  /** The name of the route that it took. */
+  /** The name of its route. */
   readonly route: string | undefined;
-  /** The pool that it went to last. */
+  /** The last pool that it went to. */
   readonly pool: Pool;
   /** The upstream of the last attempt. */
   readonly upstream: Upstream | undefined;
   /** The upstreams of all attempts, in order. */
   readonly attempts: readonly Upstream[];
-  /** What was sent in each attempt that was forwarded, in order. */
+  /** The requests that were sent, one for each forwarded attempt. */
   readonly sent: readonly SentRequest[];
   readonly error: WeldrError | undefined;
   readonly notes: readonly string[];
@@ -65,7 +65,7 @@ export interface RunResult {
 
 type Answers = readonly (UpstreamAnswer | Promise<UpstreamAnswer>)[];
 
-/** What a request is run with. */
+/** What a request runs with. */
 export interface RunMeans {
   readonly stages: Stages;
   readonly pools: Pools;
@@ -75,8 +75,8 @@ export interface RunMeans {
 }
 
 /**
- * Runs `ctx` through the pipeline. The n-th attempt gets the n-th answer, further ones the last. Rejects for an answer
- * that rejects.
+ * Runs `ctx` through the pipeline. The n-th attempt gets the n-th answer, further ones the last. Rejects when an answer
+ * rejects.
  */
 export function runRequest(means: RunMeans, ctx: ProxyContext, answers: Answers): Promise<RunResult> {
   return new Promise((resolve, reject) => {
@@ -84,7 +84,7 @@ export function runRequest(means: RunMeans, ctx: ProxyContext, answers: Answers)
   });
 }
 
-/** Stands below the pipeline where the wire would be; synchronous taps are as synchronous as in a worker. */
+/** Takes the wire's place below the pipeline; synchronous taps stay synchronous, as in a worker. */
 class AnswerCarrier implements Carrier {
   private readonly pipeline: Pipeline;
   private readonly means: RunMeans;

@@ -1,4 +1,4 @@
-// The worker side of a plugin in a test: the sides, stages and pools of production, no socket, no process.
+// The worker side of a plugin in a test: the real sides, stages and pools, without sockets or processes.
 import type { WeldrError } from '../errors.ts';
 import { explainRequest, type SupposedAnswer } from '../explain/explain.ts';
 import type { Explanation } from '../explain/explanation.ts';
@@ -25,83 +25,85 @@ import type { TestManagerSide } from './manager-side.ts';
 import { type UpstreamInput, upstreamRecord } from './pool.ts';
 import { type RunResult, runRequest, type UpstreamAnswer } from './request-run.ts';
 
-/** How a worker side is started. */
+/** Options of {@link workerSide}. */
 export interface WorkerSideOptions {
-  /** What the pool `default` holds; or the pools by name. Not together with `manager`, whose pools it replicates. */
+  /** The upstreams of the pool `default`, or of pools by name. Not with `manager`, whose pools it replicates. */
   readonly upstreams?: readonly UpstreamInput[] | Readonly<Record<string, readonly UpstreamInput[]>>;
   /** Default: the manager's, or a new one. */
   readonly clock?: FakeClock;
   /** The number of the worker; default 1. */
   readonly id?: number;
-  /** Starts it as a worker of this manager: pools are replicated, channels of the same plugin's name are joined. */
+  /**
+   * Starts it as a worker of this manager: it replicates the pools and joins the channels of plugins of the same name.
+   */
   readonly manager?: TestManagerSide;
   /** Plugins by the names that lists of routes and pools use for them; default: the manager's. */
   readonly define?: Readonly<Record<string, Plugin>>;
-  /** The plugins of pools, by the names of these. */
+  /** The plugins of pools, by pool name. */
   readonly pools?: Readonly<Record<string, readonly Plugin[]>>;
-  /** The pool that is asked when none of a pool can be had, by the names of pools. */
+  /** The fallbacks of pools, by pool name. */
   readonly fallbacks?: Readonly<Record<string, string>>;
   /** The longest that one stage may take, ms; default 30 000. */
   readonly stageTimeout?: number;
   /**
-   * From where the pools are looked at: parts of `{ worker: 0, workers: 1, zone: 'a', start: 0 }`; `start` is where subsets begin, 0 to
-   * below 1. Default: all of them are seen whole, and no server is full.
+   * The worker's place in the fleet: parts of `{ worker: 0, workers: 1, zone: 'a', start: 0 }`; `start` is where subsets begin, 0 to
+   * below 1. Default: all pools are seen whole, and no server is full.
    */
   readonly vantage?: Partial<Vantage>;
-  /** Does `writeLog` take lines now? Default: it does. */
+  /** Does `writeLog` take lines now? Default: yes. */
   readonly accepts?: () => boolean;
 }
 
-/** A request to run, and what its attempts come to. */
+/** A request to run, and the results of its attempts. */
 export interface RunOptions extends Omit<ContextOptions, 'pool' | 'startedAt' | 'tried'> {
-  /** The pool to choose from before a plugin says otherwise; default `default`. */
+  /** The pool to choose from unless a plugin picks another; default `default`. */
   readonly pool?: string;
   /**
-   * One for each attempt in order, the last for all further ones; default: 200. A promise holds its attempt in
-   * flight until it settles.
+   * One for each attempt in order, the last for all further ones; default: 200. A promise keeps its attempt in flight
+   * until it settles.
    */
   readonly answers?: readonly (UpstreamAnswer | Promise<UpstreamAnswer>)[];
 }
 
 /** A request to explain. */
 export interface ExplainOptions extends Omit<RunOptions, 'answers' | 'rehearsal'> {
-  /** What each attempt is supposed to come to: a status, or an error's code; default: 200. */
+  /** The supposed result of each attempt: a status, or an error's code; default: 200. */
   readonly answer?: SupposedAnswer;
 }
 
-/** A handle on a started worker side. */
+/** A started worker side. */
 export interface TestWorkerSide {
   readonly id: number;
-  /** Hooks of the test's own, behind those of the plugins. */
+  /** Hooks for the test itself, behind those of the plugins. */
   readonly hooks: RequestHooks;
-  /** What requests go through. */
+  /** The stages that requests go through. */
   readonly stages: Stages;
   /** The plugins of lists that are made at run time. */
   readonly lists: Pick<WorkerSides['lists'], 'size'>;
   readonly pools: Pools;
   readonly clock: FakeClock;
-  /** What was logged. */
+  /** The log lines. */
   readonly logs: readonly LogLine[];
-  /** The lines that plugins wrote as they are, with `writeLog`. */
+  /** The lines that plugins wrote with `writeLog`. */
   readonly lines: readonly string[];
-  /** What plugins threw where no request could fail for it: in `attemptFinished` and `finished`. */
+  /** What plugins threw in `attemptFinished` and `finished`, where no request can fail for it. */
   readonly reported: readonly WeldrError[];
   /** Runs a request through all stages. */
   run(options?: RunOptions): Promise<RunResult>;
-  /** Tells what all plugins say of a request which is not sent, as `weldr explain` does. */
+  /** Explains what all plugins would do with a request that is not sent, as `weldr explain` does. */
   explain(options?: ExplainOptions): Promise<Explanation>;
-  /** Asks only `selectUpstream`. Rejects with PLUGIN_FAILED. */
+  /** Runs only `selectUpstream`. Rejects with PLUGIN_FAILED. */
   select(ctx: ProxyContext): Promise<Upstream | undefined>;
   /** Runs the clean-ups, last in first out, and leaves the manager. */
   close(): Promise<void>;
-  /** Ends it like a process that died: no clean-up, the manager is told. */
+  /** Ends it like a process that died: without clean-ups; the manager is told. */
   kill(): void;
 }
 
 /**
- * Starts the worker side of a plugin, or of several in their order. Where none of them taps `selectUpstream`,
- * {@link firstAvailable} does. Rejects as a start of Weldr does: with CONFIG_INVALID for what is no plugin, bad options
- * and two plugins of one name, and with what a plugin throws at its start, after the clean-ups.
+ * Starts the worker side of a plugin, or of several in order. When none of them taps `selectUpstream`,
+ * {@link firstAvailable} does. Rejects as a start of Weldr does: with CONFIG_INVALID for a value that is no plugin, bad
+ * options and two plugins of one name, and with what a plugin throws at its start, after the clean-ups.
  */
 export async function workerSide(
   plugin: Plugin | readonly Plugin[],
@@ -117,14 +119,14 @@ export async function workerSide(
   return await startWorkerSide({ ...options, instances, defined, pools, standIn: firstAvailable });
 }
 
-/** A worker side whose plugins were checked and whose pools were filled already. */
+/** A worker side whose plugins are checked and whose pools are filled. */
 export interface WorkerStart
   extends Pick<WorkerSideOptions, 'id' | 'clock' | 'manager' | 'stageTimeout' | 'accepts'> {
   readonly instances: readonly PluginInstance[];
-  /** What lists that are made at run time can name; default: nothing. */
+  /** The plugins that run-time lists can name; default: none. */
   readonly defined?: DefinedPlugins;
   readonly pools: Pools;
-  /** Started as well where none of the plugins chooses an upstream. */
+  /** A plugin to start as well when no other chooses an upstream. */
   readonly standIn?: Plugin;
 }
 
@@ -202,7 +204,7 @@ export async function startWorkerSide(start: WorkerStart): Promise<TestWorkerSid
   };
 }
 
-/** What a worker of a manager is made of. */
+/** The parts of a worker of a manager. */
 interface WorkerMeans {
   readonly pools: Pools;
   readonly rows: RowReplica;
@@ -212,19 +214,19 @@ interface WorkerMeans {
 
 /** A worker that has joined a manager. */
 interface Joined {
-  /** What operators list as plugins; what they change from then on is in force by itself. */
+  /** The lists of plugins by operators; later changes apply by themselves. */
   lists(): readonly ListChange[];
   leave(): void;
 }
 
-/** Has the manager keep the replica and the plugins of pools up to date, and says when a drain is over here. */
+/** Keeps the replica and the plugins of pools up to date, and reports the end of drains. */
 function joinManager(
   manager: TestManagerSide,
   id: number,
   { pools, rows, sides, report }: WorkerMeans,
 ): Joined {
   const drains = new DrainWatch(pools, ({ pool, id: upstream }) => {
-    // A worker's word reaches the manager later, as between processes.
+    // A worker's message reaches the manager later, as between processes.
     queueMicrotask(() => manager.workerIdle(id, pool, upstream));
   });
   drains.watch(sides.stages, report);
