@@ -4,7 +4,7 @@ import type { ProxyFacts } from './proxy-facts.ts';
 import type { HttpVersion, RequestState } from './request-state.ts';
 import type { TlsFacts } from './tls-facts.ts';
 
-/** The request as the client sent it; nothing in it can be changed. */
+/** The request as the client sent it; it cannot be changed. */
 export class ReceivedRequest {
   readonly #state: RequestState;
 
@@ -24,8 +24,8 @@ export class ReceivedRequest {
   }
 
   /**
-   * The path in normal form (RFC 3986 section 6.2.2), without the query. Servers may read what was sent in other ways:
-   * to decide who may pass, use `when` or a matcher of `compileMatcher`, which refuse what is ambiguous.
+   * The path in normal form (RFC 3986 section 6.2.2), without the query. Servers may read the original in other ways: to
+   * decide who may pass, use `when` or a matcher of `compileMatcher`, which refuse ambiguous paths.
    */
   get path(): string {
     return this.#state.path().normal;
@@ -36,32 +36,32 @@ export class ReceivedRequest {
     return this.#state.version;
   }
 
-  /** The header section, without what concerns the client's connection only; edits throw a TypeError. */
+  /** The header section, without fields that concern only the client's connection; edits throw a TypeError. */
   get headers(): HeaderList {
     return this.#state.headers;
   }
 
-  /** Host and port that the client asked for; empty when it named none (HTTP/1.0). */
+  /** Host and port of the request; empty when it names none (HTTP/1.0). */
   get host(): string {
     return this.#state.host;
   }
 
-  /** Bytes of the body that are announced; 0: none, -1: chunked, not known. */
+  /** Announced bytes of the body; 0: none, -1: chunked, unknown. */
   get bodyLength(): number {
     return this.#state.bodyLength;
   }
 
-  /** What the TLS handshake with the client came to; undefined: its connection is not encrypted. */
+  /** The result of the TLS handshake with the client; undefined: its connection is not encrypted. */
   get tls(): TlsFacts | undefined {
     return this.#state.connection.tls;
   }
 
-  /** What the PROXY header said that introduced the connection; undefined: none did. */
+  /** The PROXY header that introduced the connection; undefined: there was none. */
   get proxy(): ProxyFacts | undefined {
     return this.#state.connection.proxy;
   }
 
-  /** The protocols that the client asks to change to (RFC 9110 section 7.8). */
+  /** The protocols that the client offers to upgrade to (RFC 9110 section 7.8). */
   get upgrade(): string | undefined {
     return this.#state.upgrade;
   }

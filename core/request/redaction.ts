@@ -1,6 +1,6 @@
-// Redaction: what of a URL is not for a log: the values of parameters that are secrets, and passwords before a host.
+// Redaction: hides secrets in URLs before they are logged: values of secret parameters, and passwords before a host.
 
-/** Parameters whose values are secrets wherever they stand. In lower case. */
+/** Parameters whose values are always secret. In lower case. */
 export const knownSecrets: readonly string[] = [
   'access_token',
   'api-key',
@@ -38,13 +38,13 @@ export const knownSecrets: readonly string[] = [
 ];
 
 const shown = '***';
-/** Parameters that are looked at; from there on all is taken for secret. */
+/** The most parameters that are looked at; all further ones count as secret. */
 const maxParameters = 256;
 
-/** Which parameters are secrets: these, beside those that are known; all of them; none. */
+/** Which parameters are secret: these, besides the known ones; all of them; none. */
 export type Secrets = readonly string[] | 'all' | false;
 
-/** Takes secrets out of URLs. */
+/** Removes secrets from URLs. */
 export class Redaction {
   private readonly names: ReadonlySet<string>;
   private readonly secrets: Secrets;
@@ -55,7 +55,7 @@ export class Redaction {
     this.names = new Set([...knownSecrets, ...more.map(name => name.toLowerCase())]);
   }
 
-  /** A request's target, or a URL, with `***` in place of secret values. */
+  /** A request's target, or a URL, with `***` for secret values. */
   of(url: string): string {
     const query = url.indexOf('?');
     if (query < 0 || this.secrets === false) return url;
@@ -86,7 +86,7 @@ export class Redaction {
     return text;
   }
 
-  /** `user[password]` is one, too, as frameworks read it. */
+  /** Frameworks read `user[password]` as a secret one, too. */
   private isSecret(name: string): boolean {
     if (this.secrets === 'all') return true;
     const read = decoded(name).toLowerCase();

@@ -1,16 +1,16 @@
-// A request that nobody sent, as plugins would see it: to be explained, not to be answered.
+// A request that is only explained, as plugins would see it.
 import { Pool } from '../pool/pool.ts';
 import { ProxyContext } from './context.ts';
 import { HeaderList, hopByHop } from './headers.ts';
 import { RequestState } from './request-state.ts';
 
-/** What is known of such a request. */
+/** The facts of such a request. */
 export interface Rehearsed {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
   readonly scheme: 'http' | 'https';
-  /** Host and port as the client would name them; empty: none. */
+  /** Host and port that the client would name; empty: none. */
   readonly host: string;
   /** Lines besides `Host`. */
   readonly headers: readonly (readonly [name: string, value: string])[];
@@ -18,20 +18,20 @@ export interface Rehearsed {
   readonly listener: string;
 }
 
-/** Where it begins. */
+/** The pool it begins in. */
 export interface RehearsalStart {
-  /** Default: one of its own, without servers. */
+  /** Default: a separate one, without servers. */
   readonly pool?: Pool;
   /** Milliseconds of a monotonic clock; default 0. */
   readonly startedAt?: number;
 }
 
-/** Bodies that are as long as this are kept, so that they can be sent again. */
+/** Bodies up to this length are kept, so that they can be sent again. */
 const longestKept = 16_384;
 
 /**
- * Its context; `ctx.rehearsal` is true. Fields that the wire takes out of a request are not listed, `Content-Length` says how long the
- * body would be. Throws a TypeError for headers that cannot be sent.
+ * Returns its context, whose `ctx.rehearsal` is true. Fields that the wire removes are not listed; `Content-Length` is the length
+ * of the body. Throws a TypeError for headers that cannot be sent.
  */
 export function rehearse(
   { method, target, scheme, host, headers, clientIp, listener }: Rehearsed,

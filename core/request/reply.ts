@@ -1,4 +1,4 @@
-// Reply: a response which Weldr or a plugin makes itself.
+// Reply: a response that Weldr or a plugin makes.
 import { types } from 'node:util';
 import { isOfOtherCopy, markCopy } from '../package/copy-mark.ts';
 import { HeaderList } from './headers.ts';
@@ -7,16 +7,16 @@ import { HeaderList } from './headers.ts';
 export let isReply: (value: unknown) => value is Reply;
 
 /**
- * A response made by Weldr itself. Content-Length, Date and Connection are set by the wire. Make it with
- * {@link reply}. One reply may serve many requests: what later stages edit is a copy of its header list.
+ * A response that Weldr makes. The wire sets Content-Length, Date and Connection. Make it with {@link reply}. One reply
+ * may serve many requests: later stages edit a copy of its header list.
  */
 export class Reply {
   readonly status: number;
   readonly headers: HeaderList;
-  /** Bytes are a copy which is never given away, as any array can be made to lie about its length. */
+  /** A private copy of the bytes: an array that others hold can be made to lie about its length. */
   readonly #body: string | Uint8Array;
 
-  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  /** Tests a private field, which only the constructor sets: no look-alike of a plugin passes. */
   static [Symbol.hasInstance](value: unknown): value is Reply {
     return isReply(value);
   }
@@ -32,13 +32,13 @@ export class Reply {
       throw new TypeError(`a reply's body is a string or a Uint8Array, got ${typeof body}`);
     }
     this.status = status;
-    // Copies: what is sent must not change under the wire.
+    // Copies: the bytes must not change while they are sent.
     this.headers = copyOf(headers);
     this.#body = typeof body === 'string' ? body : new Uint8Array(body);
     Object.freeze(this);
   }
 
-  /** Text, or a view of the reply's bytes; of none once a plugin has given their memory away. */
+  /** Text, or a view of the reply's bytes; empty once a plugin has transferred their memory. */
   get body(): string | Uint8Array {
     if (typeof this.#body === 'string') return this.#body;
     return this.#body.length === 0 ? new Uint8Array() : this.#body.subarray();
@@ -48,7 +48,7 @@ export class Reply {
 markCopy('Reply', Reply.prototype);
 Object.freeze(Reply.prototype);
 
-/** @internal The reply that another copy of Weldr made, as one of this copy; undefined for anything else. */
+/** @internal Turns a reply of another copy of Weldr into one of this copy; undefined for anything else. */
 export function adoptReply(value: unknown): Reply | undefined {
   if (!isOfOtherCopy('Reply', Reply.prototype, value)) return undefined;
   const { status, headers, body }: { status?: unknown; headers?: unknown; body?: unknown } = value;
@@ -73,8 +73,8 @@ function copyOf(headers: HeaderList): HeaderList {
 }
 
 /**
- * A reply for a stage to return. A text body is sent as UTF-8 `text/plain` unless `headers` say otherwise; these are an
- * object, or pairs such as those of another list, whose names may stand several times.
+ * Makes a reply for a stage to return. A text body is sent as UTF-8 `text/plain` unless `headers` set another type; these are
+ * an object, or pairs, in which names may repeat.
  * Throws a TypeError for a status outside 200 to 599, a header that cannot be sent, or a body of another type.
  *
  * @example hooks.request.tap('closed', () => reply(503, 'Back soon.\n', { 'Retry-After': '60' }))
@@ -93,7 +93,7 @@ export function reply(
   return new Reply(status, list, body);
 }
 
-/** May it be the status of a final response (RFC 9110 section 15)? */
+/** Can it be the status of a final response (RFC 9110 section 15)? */
 export function isFinalStatus(status: unknown): boolean {
   return typeof status === 'number' && Number.isInteger(status) && status >= 200 && status <= 599;
 }

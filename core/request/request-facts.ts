@@ -1,4 +1,4 @@
-// RequestFacts: what a matcher asks of a request, as the client sent it.
+// RequestFacts: the facts that matchers look at, as the client sent them.
 import { type ProxyContext, stateOf } from './context.ts';
 import type { HeaderList } from './headers.ts';
 import type { MatchFacts } from './matcher.ts';
@@ -13,7 +13,7 @@ export class RequestFacts implements MatchFacts {
     this.#state = state;
   }
 
-  /** The facts of a request, made at the first use. */
+  /** The facts of a request, made on first use. */
   static of(ctx: ProxyContext): RequestFacts {
     const state = stateOf(ctx);
     const rare = state.ensureRare();

@@ -1,29 +1,29 @@
-// What the first line of a request and its Host may hold, whatever protocol carries them.
+// The grammar of a request's first line and its Host, for all protocols.
 import { isToken } from './headers-syntax.ts';
 
 // One registered name, IPv4 address or bracketed IPv6 address, and a port, which may be empty. Stricter than RFC 3986:
 // no sub-delims and no percent-encoding, which two parsers could read as different hosts.
 const authority = /^(?:[a-z0-9_](?:[a-z0-9._~-]*[a-z0-9_.])?|\[[0-9a-f:.]*:[0-9a-f:.]*\])(?::(\d{0,5}))?$/i;
 
-/** A name of 255 characters and a port; longer ones would only cost time to match. */
+/** A name of 255 characters and a port; longer ones would only take time to match. */
 const maxAuthority = 261;
 
 /** Is it a host, with or without a port, that can mean only one thing? */
 export function isAuthority(text: string): boolean {
   const match = text.length > maxAuthority ? null : authority.exec(text);
-  // No name has an empty label; some servers take `shop.example..` for `shop.example`, others do not.
+  // No name has an empty label: some servers read `shop.example..` as `shop.example`, others do not.
   if (match === null || text.includes('..')) return false;
   return match[1] === undefined || Number(match[1]) <= 65535;
 }
 
-/** Is it a method which Weldr proxies: a token (RFC 9110 section 9.1) other than CONNECT? */
+/** Is it a method that Weldr proxies: a token (RFC 9110 section 9.1) other than CONNECT? */
 export function isMethod(text: string): boolean {
   return text.length <= 32 && isToken(text) && text !== 'CONNECT';
 }
 
 /**
- * What a request target may hold, as a table over one latin1 character. Wider than RFC 3986, as browsers send `|`, `^` or
- * `{` as they are; never `#`, whose meaning differs from parser to parser, nor a quote or angle bracket.
+ * The characters of a request target, as a table over one latin1 character. Wider than RFC 3986, as browsers send `|`, `^` or
+ * `{` unencoded; never `#`, which parsers read differently, nor a quote or angle bracket.
  */
 const targetChar = Uint8Array.from({ length: 256 }, (_, code) =>
   /[!$-;=?-[\]-~]/.test(String.fromCharCode(code)) ? 1 : 0,
@@ -32,9 +32,9 @@ const targetChar = Uint8Array.from({ length: 256 }, (_, code) =>
 const BACKSLASH = 0x5c;
 
 /**
- * Where a target that begins at `text[start]` ends: the index of the first character that it may not hold. In the query
- * of one in origin-form a backslash may stand, as browsers send it there as it is (WHATWG URL, the query state), and it
- * means itself to everybody; in a path some take it for a slash.
+ * The end of a target that begins at `text[start]`: the index of the first character that it may not hold. The query of an
+ * origin-form may hold a backslash, which browsers send unencoded there (WHATWG URL, the query state) and all servers read
+ * alike; in a path some read it as a slash.
  */
 export function targetEnd(text: string, start: number): number {
   let pos = start;

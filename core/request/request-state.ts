@@ -1,4 +1,4 @@
-// RequestState: what the core keeps of one request. Plugins see it through ProxyContext, which lets nothing be spoiled.
+// RequestState: the core's record of one request. Plugins see it through ProxyContext, which protects it.
 import type { WeldrError } from '../errors.ts';
 import type { Pool, Upstream } from '../pool/pool.ts';
 import { Attempt } from './attempt.ts';
@@ -22,15 +22,17 @@ export type Outcome = 'complete' | 'aborted';
 /** Who made a response: an upstream, Weldr itself (an error or a refusal), or a plugin. */
 export type ResponseSource = 'upstream' | 'weldr' | 'plugin';
 
-/** What a condition said of a request, or why it could not say anything. */
+/** The result of a condition for a request, or why there is none. */
 export type ConditionResult = boolean | { readonly thrown: unknown };
 
-/** Of the protocol that a client spoke. */
+/** The version of the protocol that a client spoke. */
 export type HttpVersion = '1.0' | '1.1' | '2.0';
 
-/** What a request has in common with all others of its connection. */
+/** What all requests of a connection share. */
 export interface ConnectionFacts {
-  /** The address that connected, no brackets; `unix:` for a client of a unix socket. Undefined: not known, in tests. */
+  /**
+   * The address that connected, without brackets; `unix:` for a client of a unix socket. Undefined: unknown, in tests.
+   */
   readonly ip?: string | undefined;
   /** Is it a proxy whose X-Forwarded-* is believed? */
   readonly trusted?: boolean | undefined;
@@ -39,32 +41,32 @@ export interface ConnectionFacts {
   readonly localPort: number;
   /** The name of the `listen` entry. */
   readonly listener: string;
-  /** What its TLS handshake came to; undefined: it is not encrypted. */
+  /** The result of its TLS handshake; undefined: it is not encrypted. */
   readonly tls?: TlsFacts | undefined;
-  /** What the PROXY header said that introduced it; undefined: none did. */
+  /** The PROXY header that introduced it; undefined: there was none. */
   readonly proxy?: ProxyFacts | undefined;
 }
 
 const noConnection: ConnectionFacts = Object.freeze({ port: 0, localPort: 0, listener: '', tls: undefined });
 const none: readonly Upstream[] = Object.freeze([]);
 
-/** What an edit of plugins is of. */
+/** What plugins edit at the moment. */
 const ofBase = 0;
 const ofAttempt = 1;
 const ofNothing = 2;
 
-/** What few requests have: kept apart, as each field of the record costs every request. */
+/** What few requests need: kept apart, as each field of the record costs every request. */
 class RareState implements TimeoutRecord {
   rehearsal = false;
   upgrade: string | undefined = undefined;
   /** The client waits for a 100 before it sends the body. */
   expectContinue = false;
-  /** What plugins made of the request before the first attempt. */
+  /** The request as plugins edited it before the first attempt. */
   base: OutgoingRequest | undefined = undefined;
   path: RequestPath | undefined = undefined;
-  /** What matchers ask; made by them. */
+  /** The facts that matchers look at; made on first use. */
   facts: object | undefined = undefined;
-  /** What conditions of `when` said of the request. */
+  /** The results of conditions of `when`. */
   conditions: Map<object, ConditionResult> | undefined = undefined;
   slots: Map<ContextSlot<unknown>, unknown> | undefined = undefined;
   notes: readonly string[] | undefined = undefined;
@@ -72,28 +74,28 @@ class RareState implements TimeoutRecord {
   connectTimeout: number | undefined = undefined;
   responseTimeout: number | undefined = undefined;
   bodyTimeout: number | undefined = undefined;
-  /** Bytes that the request body may have, where a plugin said so. */
+  /** The limit of the request body that a plugin set, bytes. */
   bodyLimit: number | undefined = undefined;
   requestTransforms: readonly AskedTransform[] | undefined = undefined;
   responseTransforms: readonly AskedTransform[] | undefined = undefined;
-  /** Those of them that were asked for before there was a response: the others are of the response which was there. */
+  /** Those added before there was a response: the others belong to the response that existed. */
   earlyResponseTransforms: readonly AskedTransform[] | undefined = undefined;
-  /** Those that were asked for before the attempt, which all attempts have in common. */
+  /** Those added before the attempt, which all attempts share. */
   baseRequestTransforms: readonly AskedTransform[] | undefined = undefined;
   baseResponseTransforms: readonly AskedTransform[] | undefined = undefined;
-  /** The client's lines, where some of them must not pass as they are; without those that the wire adds. */
+  /** The client's lines, when some of them must not pass unchanged; without those that the wire adds. */
   cleanedHeaders: HeaderList | undefined = undefined;
   route: Route | undefined = undefined;
-  /** Pools that the request has been in, once there is more than one. */
+  /** The pools that the request was in, once there is more than one. */
   pools: Pool[] | undefined = undefined;
-  /** Attempts that are over, if there is more than one. */
+  /** The finished attempts, if there is more than one. */
   attempts: Attempt[] | undefined = undefined;
   /** The body of a response that no upstream made. */
   replyBody: string | Uint8Array = '';
   responseSource: ResponseSource = 'upstream';
-  /** The plugin which made the response. */
+  /** The plugin that made the response. */
   responsePlugin: string | undefined = undefined;
-  /** The plugin which returned the last reply or retry. */
+  /** The plugin that returned the last reply or retry. */
   repliedBy: string | undefined = undefined;
 }
 
@@ -106,22 +108,22 @@ export class RequestState implements OutgoingSource {
   declare readonly headers: HeaderList;
   host = '';
   bodyLength = 0;
-  /** Does the client say that it takes fields behind a body? */
+  /** Does the client accept trailers? */
   takesTrailers = false;
   connection: ConnectionFacts = noConnection;
   clientIp = '';
   scheme: 'http' | 'https' = 'http';
 
   // as it is to be sent
-  /** Lines that the wire adds to those of the client: who the client is, and Via. */
+  /** Lines that the wire adds to the client's: who the client is, and Via. */
   addedLines = '';
-  /** Where edits go: to the base of all attempts, to this attempt, or nowhere as the response has left. */
+  /** Where edits go: to the base of all attempts, to this attempt, or nowhere once the response has left. */
   private edits: typeof ofBase | typeof ofAttempt | typeof ofNothing = ofBase;
   copy: OutgoingRequest | undefined = undefined;
 
-  /** What log lines and other systems call the request. */
+  /** The id in log lines and other systems. */
   id: string | undefined = undefined;
-  /** The trace that it is a part of; undefined: no plugin has said. */
+  /** The trace that it belongs to; undefined: no plugin has set one. */
   traceContext: TraceContext | undefined = undefined;
 
   // where it goes
@@ -133,7 +135,7 @@ export class RequestState implements OutgoingSource {
   // what came back
   status = 0;
   responseHeaders: HeaderList | undefined = undefined;
-  /** Bytes that the upstream announced, also where no body follows; -1: none were. */
+  /** Bytes that the upstream announced, even when no body follows; -1: none were. */
   responseLength = -1;
   error: WeldrError | undefined = undefined;
 
@@ -143,7 +145,7 @@ export class RequestState implements OutgoingSource {
   bytesIn = 0;
   bytesOut = 0;
   outcome: Outcome = 'aborted';
-  /** The plugin whose tap is at work, or was the last one that was. */
+  /** The plugin whose tap runs, or ran last. */
   tap = '';
 
   rare: RareState | undefined = undefined;
@@ -203,26 +205,28 @@ export class RequestState implements OutgoingSource {
     return this.copy;
   }
 
-  /** What is sent in this attempt, if a plugin looked into it; undefined: what came. */
+  /** The request of this attempt, if a plugin read it; undefined: what came. */
   get edited(): OutgoingRequest | undefined {
     return this.copy ?? this.rare?.base;
   }
 
-  /** Sets a field that upstreams trust, in all attempts, in place of all spellings of it; `name` and `value` are checked. */
+  /**
+   * Sets a field that upstreams trust, in all attempts, replacing all its spellings; `name` and `value` are checked.
+   */
   setTrustedField(name: string, value: string): void {
     const field = fieldName(name);
     this.dropField(field.folded);
     this.addField(name, field.start, value);
   }
 
-  /** The same of `traceparent`, and of `tracestate`, which goes with it; `value` is checked. */
+  /** The same for `traceparent`, and for `tracestate`, which belongs to it; `value` is checked. */
   setTraceParent(value: string): void {
     this.dropField('traceparent');
     this.dropField('tracestate');
     this.addField('traceparent', 'traceparent: ', value);
   }
 
-  /** Takes a field out of what upstreams get, in all attempts and all spellings; `key` in lower case, with hyphens alone. */
+  /** Removes a field from the request to upstreams, in all attempts and spellings; `key` in lower case, with hyphens only. */
   private dropField(key: string): void {
     const { rare } = this;
     if (this.edits !== ofBase || rare?.base !== undefined) {
@@ -234,7 +238,7 @@ export class RequestState implements OutgoingSource {
     }
   }
 
-  /** Adds a field that is not there, to all attempts; `start`: what its line begins with. */
+  /** Adds a field that is absent, to all attempts; `start`: the beginning of its line. */
   private addField(name: string, start: string, value: string): void {
     if (this.edits !== ofBase || this.rare?.base !== undefined) this.outgoing().headers.set(name, value);
     else this.addedLines += `${start}${value}\r\n`;
@@ -260,7 +264,7 @@ export class RequestState implements OutgoingSource {
     this.attempt = new Attempt(upstream, now);
   }
 
-  /** Forgets the last attempt and what it brought; the record of it stays. */
+  /** Forgets the results of the last attempt; its record stays. */
   forgetAttempt(): void {
     if (this.attempt !== undefined) {
       const rare = this.ensureRare();
@@ -274,7 +278,7 @@ export class RequestState implements OutgoingSource {
     this.error = undefined;
   }
 
-  /** What the attempt edited is not to be sent; what is edited next is the base of all further ones. */
+  /** Drops the edits of the attempt; later edits go to the base of all further ones. */
   forgetEdits(): void {
     const { rare } = this;
     if (this.edits === ofAttempt && rare !== undefined) {
@@ -286,7 +290,7 @@ export class RequestState implements OutgoingSource {
     this.copy = undefined;
   }
 
-  /** An upstream is about to be chosen: what is edited from now on is this attempt's own. */
+  /** An upstream is about to be chosen: later edits are this attempt's own. */
   editAttempt(): void {
     const { rare } = this;
     if (this.edits === ofBase && rare !== undefined) {
@@ -296,31 +300,31 @@ export class RequestState implements OutgoingSource {
     this.edits = ofAttempt;
   }
 
-  /** Has the head of the response left, so that an edit of it would come to nothing? */
+  /** Has the response head left, so that edits would have no effect? */
   get responseLeft(): boolean {
     return this.edits === ofNothing;
   }
 
-  /** Plugins were asked of the head for the last time. */
+  /** No plugin will see the head again. */
   leave(): void {
     this.edits = ofNothing;
     this.responseHeaders?.freeze();
   }
 
-  /** Makes a reply what the client is to get; the list that later stages edit is a copy. */
+  /** Makes a reply the client's response; later stages edit a copy of its list. */
   replaceResponse(answer: Reply, source: ResponseSource, plugin: string | undefined): void {
     this.edits = this.attempt === undefined ? ofBase : ofAttempt;
     const rare = this.ensureRare();
     this.status = answer.status;
     this.responseHeaders = answer.headers.clone();
-    // The fields that go with the others, such as Content-Encoding, are gone as well.
+    // Its related fields, such as Content-Encoding, are gone as well.
     rare.responseTransforms = rare.earlyResponseTransforms;
     rare.responseSource = source;
     rare.replyBody = answer.body;
     rare.responsePlugin = plugin;
   }
 
-  /** The parts that few requests have, made at the first use. */
+  /** The parts that few requests need, made on first use. */
   ensureRare(): RareState {
     this.rare ??= new RareState();
     return this.rare;

@@ -1,6 +1,6 @@
-// RequestTimeouts: times of one request that differ from the config's.
+// RequestTimeouts: timeouts of one request that differ from the config's.
 
-/** Where the times are kept; undefined: the config's. */
+/** The stored times; undefined: the config's. */
 export interface TimeoutRecord {
   connectTimeout: number | undefined;
   responseTimeout: number | undefined;
@@ -9,7 +9,7 @@ export interface TimeoutRecord {
 
 const longest = 2 ** 31 - 1;
 
-/** Times of one request, in ms; undefined: the config's. Setting one throws a TypeError for what is no time. */
+/** Timeouts of one request, in ms; undefined: the config's. Setting one throws a TypeError for an invalid time. */
 export class RequestTimeouts {
   readonly #record: TimeoutRecord;
 

@@ -30,7 +30,7 @@ export class Response {
     state.status = status;
   }
 
-  /** The field lines; framing, `Connection` and a missing `Date` are the wire's. */
+  /** The field lines; the wire sets framing, `Connection` and a missing `Date`. */
   get headers(): HeaderList {
     const state = this.#state;
     state.responseHeaders ??= new HeaderList();
@@ -38,8 +38,8 @@ export class Response {
   }
 
   /**
-   * Bytes of the body, before transforms; -1: not known. Of a response to HEAD, and of a 304, what they announce of the
-   * body that GET would get.
+   * Bytes of the body, before transforms; -1: unknown. For a response to HEAD, and for a 304, the announced length of the body
+   * that GET would get.
    */
   get bodyLength(): number {
     const { responseSource, responseLength, replyBody } = this.#state;
@@ -51,7 +51,7 @@ export class Response {
     return this.#state.responseSource;
   }
 
-  /** The plugin which made it, when `source` is `plugin`. */
+  /** The plugin that made it, when `source` is `plugin`. */
   get plugin(): string | undefined {
     return this.#state.rare?.responsePlugin;
   }

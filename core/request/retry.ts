@@ -1,14 +1,14 @@
-// Retry: what the judge stage returns to have a request tried again.
+// Retry: the result of the judge stage that asks for another attempt.
 
 import { isOfOtherCopy, isOtherCopy, markCopy } from '../package/copy-mark.ts';
 
-/** A wish for another attempt; make it with {@link retry}. */
+/** A request for another attempt; make it with {@link retry}. */
 export class Retry {
   /** The name of the pool to choose from; undefined: the request's. */
   readonly pool: string | undefined;
   readonly #made = true;
 
-  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  /** Tests a private field, which only the constructor sets: no look-alike of a plugin passes. */
   static [Symbol.hasInstance](value: unknown): value is Retry {
     return typeof value === 'object' && value !== null && #made in value;
   }
@@ -22,8 +22,8 @@ export class Retry {
 }
 
 /**
- * What a tap of `judge` returns to have the request tried again: `retry` itself, or `retry({ pool })` to choose from
- * another pool. Weldr ignores it when the request cannot be sent again and after the tenth attempt.
+ * A tap of `judge` returns it to have the request tried again: `retry` itself, or `retry({ pool })` to choose from another
+ * pool. Weldr ignores it when the request cannot be sent again and after the tenth attempt.
  *
  * @example hooks.judge.tap('spill', ctx => (ctx.attempt?.status === 503 ? retry({ pool: 'spare' }) : undefined))
  */
@@ -34,7 +34,7 @@ export function retry(options: { readonly pool?: string } = {}): Retry {
 markCopy('Retry', Retry.prototype);
 markCopy('retry', retry);
 
-/** @internal The wish that another copy of Weldr made, as one of this copy; undefined for anything else. */
+/** @internal Turns a retry of another copy of Weldr into one of this copy; undefined for anything else. */
 export function adoptRetry(value: unknown): Retry | typeof retry | undefined {
   if (typeof value === 'function') return isOtherCopy('retry', retry, value) ? retry : undefined;
   if (!isOfOtherCopy('Retry', Retry.prototype, value)) return undefined;

@@ -1,4 +1,4 @@
-// Route: a destination with a name, which a plugin's rule leads to.
+// Route: a named destination, which a plugin's rule leads to.
 import { isPool, type Pool } from '../pool/pool.ts';
 import type { ProxyContext } from './context.ts';
 import type { Reply } from './reply.ts';
@@ -10,20 +10,20 @@ export let isRoute: (value: unknown) => value is Route;
 export type RouteReply = (ctx: ProxyContext) => Reply;
 
 /**
- * Where a rule leads: a name for logs, metrics and scopes, and a pool or a reply. A plugin makes its routes once, at its
- * start, with `side.route(name, pool)`, and returns them from the stage `route`.
+ * The destination of a rule: a name for logs, metrics and scopes, and a pool or a reply. A plugin makes its routes once, at
+ * its start, with `side.route(name, pool)`, and returns them from the stage `route`.
  */
 export class Route {
   readonly name: string;
   /** Undefined: it leads to a reply. */
   readonly pool: Pool | undefined;
-  /** Makes the reply, once the route's own plugins have let the request in; undefined: it leads to a pool. */
+  /** Makes the reply, once the route's own plugins have admitted the request; undefined: it leads to a pool. */
   readonly reply: RouteReply | undefined;
-  /** The pattern of paths that leads here, such as `/users/:id`; undefined: there is none, or there are several. */
+  /** The path pattern that leads here, such as `/users/:id`; undefined: there is none, or several. */
   readonly pattern: string | undefined;
   readonly #made = true;
 
-  /** By what only its constructor gives: the core relies on it, whatever a plugin made to look like one. */
+  /** Tests a private field, which only the constructor sets: no look-alike of a plugin passes. */
   static [Symbol.hasInstance](value: unknown): value is Route {
     return isRoute(value);
   }

@@ -1,14 +1,14 @@
-// TraceContext: the place of a request in a trace that goes over many services (W3C Trace Context).
+// TraceContext: the place of a request in a distributed trace (W3C Trace Context).
 
-/** The place of a request in a trace, as a plugin has said it by `ctx.joinTrace`. */
+/** The place of a request in a trace, as a plugin set it with `ctx.joinTrace`. */
 export interface TraceContext {
   /** The trace: 32 hexadecimal digits. */
   readonly traceId: string;
   /** Is the request's part of the trace recorded? */
   readonly sampled: boolean;
   /**
-   * What upstreams are told as `traceparent`, in place of all spellings of what came; undefined: what the client says of its trace
-   * passes as it came.
+   * The `traceparent` for upstreams, replacing all spellings of what came; undefined: the client's trace fields pass
+   * unchanged.
    */
   readonly traceparent: string | undefined;
   /** Is it the client's trace, so that the client's `tracestate` passes beside another `traceparent`? */

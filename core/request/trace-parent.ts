@@ -1,20 +1,20 @@
-// traceparent: the field by which a request tells the trace that it belongs to, as W3C Trace Context section 3.2 has it.
+// traceparent: the field that carries the trace of a request (W3C Trace Context section 3.2).
 
 const form = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const maxLength = 256;
 const sampledFlag = 0x01;
 
-/** What a `traceparent` says: the trace, and the span in it that the request was sent by. */
+/** The content of a `traceparent`: the trace, and the span that sent the request. */
 export interface TraceParent {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
   /** 16 hexadecimal digits. */
   readonly spanId: string;
-  /** Does who sent it record its part of the trace? */
+  /** Does the sender record its part of the trace? */
   readonly sampled: boolean;
 }
 
-/** Undefined: what came is no traceparent. Later versions may be longer, version 00 may not. */
+/** Undefined: it is no traceparent. Later versions may be longer, version 00 may not. */
 export function parseTraceParent(text: string): TraceParent | undefined {
   if (text.length > maxLength) return undefined;
   const [, version, traceId, spanId, flags, more] = form.exec(text) ?? [];

@@ -1,7 +1,7 @@
-// Vary: what of a request its response depends on (RFC 9110 section 12.5.5).
+// Vary: the request fields that a response depends on (RFC 9110 section 12.5.5).
 import type { HeaderList } from './headers.ts';
 
-/** Adds a field's name to Vary, unless it is there or `*` is. */
+/** Adds a field's name to Vary, unless it or `*` is listed. */
 export function varyBy(headers: HeaderList, name: string): void {
   const wanted = name.toLowerCase();
   for (const value of headers.getAll('vary')) {

@@ -1,4 +1,4 @@
-// The JSON schema of configs in JSON and YAML, for the editors in which people write them.
+// The JSON schema of configs in JSON and YAML, for editors.
 import { z } from 'zod';
 import { type PluginCatalogue, whenForm } from '../plugin/plugin-form.ts';
 import { matcherSchema } from '../request/matcher.ts';

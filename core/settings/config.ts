@@ -23,7 +23,7 @@ import type { PluginRemarks } from './warnings.ts';
 /** Plugins of a route or a pool: made in place, or by their names in `define`. */
 export type ScopedPlugins = readonly (Plugin | string)[];
 
-/** Everything that a `weldr.config.ts` says. */
+/** The content of a `weldr.config.ts`. */
 export type WeldrConfig = SettingsInput & {
   /** The features, in the order in which their hooks run. */
   plugins: readonly Plugin[];
@@ -31,20 +31,20 @@ export type WeldrConfig = SettingsInput & {
   pools?: Readonly<
     Record<string, readonly ServerInput[] | (Omit<PoolInput, 'plugins'> & { plugins?: ScopedPlugins })>
   >;
-  /** Plugins that pools and routes name: config that is made at run time cannot carry code. */
+  /** Plugins that pools and routes name: config made at run time cannot carry code. */
   define?: Readonly<Record<string, Plugin>>;
 };
 
-/** A config as read and checked. */
+/** A config, parsed and checked. */
 export interface CheckedConfig {
   readonly settings: Settings;
   readonly plugins: readonly PluginInstance[];
-  /** What pools and routes that are made at run time can name. */
+  /** The plugins that pools and routes made at run time can name. */
   readonly defined: DefinedPlugins;
   readonly remarks: PluginRemarks;
 }
 
-/** Gives a config its type, so that an editor completes and checks it; returns it as it is. */
+/** Types a config, so that an editor completes and checks it; returns it unchanged. */
 export function defineConfig(config: WeldrConfig): WeldrConfig {
   return config;
 }
@@ -63,7 +63,7 @@ export function definedAs<T extends z.ZodType>(plugin: T, name: z.ZodString = z.
   return z.record(name.min(1).max(100), plugin).prefault({});
 }
 
-/** The schema of a whole config, by those of the places where plugins stand. */
+/** The schema of a whole config, with the schemas of its lists of plugins. */
 export function configWith<P extends z.ZodType, S extends z.ZodType, D extends z.ZodType>(lists: {
   readonly plugins: P;
   readonly scoped: S;
@@ -103,7 +103,7 @@ export function checkConfig(
   }
   const { instances, defined } = instantiateAll({ plugins, define, pools: pluginsByPool, catalogue });
   refuseTwoStores(instances);
-  // Throws for two things of one name.
+  // Throws for two plugins of one name.
   kindListsOf(instances);
   const warnings: string[] = [];
   const addresses: string[] = [];
@@ -150,7 +150,7 @@ function overridden(config: unknown, { listen, workers, logLevel, zone, member }
   };
 }
 
-/** Plugins are code, which no setting is; names of `define` are. */
+/** Plugins are code, not settings; names of `define` are settings. */
 function withNamesOnly(
   pools: z.output<typeof configSchema>['pools'],
   define: Readonly<Record<string, unknown>>,
@@ -203,7 +203,7 @@ function refuseTwoDefaults({ servers, pools }: Settings): void {
   );
 }
 
-/** A fallback has to be there, and must not lead back to where it came from. */
+/** A fallback must exist, and must not lead back to its pool. */
 function refuseBadFallbacks(pools: Settings['pools']): void {
   for (const [name, { fallback }] of Object.entries(pools)) {
     const seen = [name];

@@ -2,11 +2,11 @@
 import { z } from 'zod';
 import { showInput } from './options.ts';
 
-/** A kind of quantity: how its texts are written, and what they mean. */
+/** A kind of quantity: its texts and their meaning. */
 interface Quantity {
   readonly what: string;
   readonly example: string;
-  /** Number and unit. Without flags, as the config's JSON schema shows it. */
+  /** Number and unit. Without flags, as it is shown in the config's JSON schema. */
   readonly pattern: RegExp;
   /** By their names in small letters. */
   readonly units: Readonly<Record<string, number>>;
@@ -30,12 +30,12 @@ const sizes: Quantity = {
   max: Number.MAX_SAFE_INTEGER,
 };
 
-/** Milliseconds of a text such as `"30s"`, `"1.5m"`, `"250ms"`; undefined when it is none. */
+/** Milliseconds of a text such as `"30s"`, `"1.5m"`, `"250ms"`; undefined when it is no duration. */
 export function parseDuration(text: string): number | undefined {
   return parseQuantity(text, durations);
 }
 
-/** Bytes of a text such as `"16kb"` or `"1mb"` (powers of 1024); undefined when it is none. */
+/** Bytes of a text such as `"16kb"` or `"1mb"` (powers of 1024); undefined when it is no size. */
 export function parseSize(text: string): number | undefined {
   return parseQuantity(text, sizes);
 }

@@ -1,6 +1,9 @@
-// Where a text is not JSON, for messages.
+// Finds where a text stops being JSON, for messages.
 
-/** Where a text stops being JSON: what comes before may begin a valid one. V8 does not say it of all faults. */
+/**
+ * The position where a text stops being JSON: what comes before may begin a valid one. V8 does not report it for all
+ * faults.
+ */
 export function jsonFaultAt(text: string): number {
   let good = 0;
   let bad = text.length + 1;
@@ -12,7 +15,7 @@ export function jsonFaultAt(text: string): number {
   return good;
 }
 
-/** Is this JSON, or would more text make it JSON? */
+/** Is this JSON, or the beginning of it? */
 function mayBegin(text: string): boolean {
   try {
     JSON.parse(text);

@@ -1,14 +1,14 @@
-// JSON schemas of our zod schemas, for editors: what may be written, with descriptions, defaults and examples.
+// JSON schemas of zod schemas, for editors, with descriptions, defaults and examples.
 import { z } from 'zod';
 
 /** A JSON schema of draft 2020-12. */
 export type JsonSchema = z.core.JSONSchema.JSONSchema;
 
 /**
- * The JSON schema of what a zod schema takes. Checks that only code can make are left out: it takes all that the zod
- * schema takes, and a little more. `meta({ shorterAs: 'url' })` on a schema says that its `url` may stand for the whole.
+ * The JSON schema of what a zod schema takes. Checks in code are left out, so it accepts a little more than the zod schema.
+ * `meta({ shorterAs: 'url' })` on a schema allows its `url` alone to stand for the whole.
  *
- * @throws Error for a schema which JSON schema has no words for, such as `z.custom` or a flag of a pattern
+ * @throws Error for a schema that JSON schema cannot express, such as `z.custom` or a flag of a pattern
  */
 export function toJsonSchema(schema: z.ZodType): JsonSchema {
   return z.toJSONSchema(schema, {
@@ -22,7 +22,7 @@ export function toJsonSchema(schema: z.ZodType): JsonSchema {
   });
 }
 
-/** A pattern of JSON schema has no flags, and would mean something else without. */
+/** A pattern of JSON schema has no flags, and would have another meaning without them. */
 function refuseFlags(schema: z.core.$ZodType): void {
   for (const check of schema._zod.def.checks ?? []) {
     const { def } = check._zod;
@@ -32,7 +32,7 @@ function refuseFlags(schema: z.core.$ZodType): void {
   }
 }
 
-/** Makes `{ … }` with a part that may stand for it the choice of both. */
+/** Turns `{ … }` that one of its parts may replace into a choice of both. */
 function allowShorter(json: JsonSchema): void {
   const { shorterAs, id, title, description, examples, default: value, ...whole } = json;
   delete json['shorterAs'];
@@ -44,7 +44,7 @@ function allowShorter(json: JsonSchema): void {
   json.anyOf = [short, whole];
 }
 
-/** Makes a choice of types one schema, whose mistakes editors explain better: `"type": ["string", "integer"]`. */
+/** Joins a choice of types in one schema, whose mistakes editors explain better: `"type": ["string", "integer"]`. */
 function joinTypes(json: JsonSchema): void {
   const { anyOf = [] } = json;
   const types = anyOf.map(({ type }) => type);

@@ -1,4 +1,4 @@
-// Where clients connect to: `listen` of the config, each entry a text or an object; parsed to Listen.
+// The addresses that clients connect to: `listen` of the config, each entry a text or an object; parsed to Listen.
 
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
@@ -7,7 +7,7 @@ import { hostText } from '../network/host-text.ts';
 import { peer } from '../network/network.ts';
 import { unixPathOf, unixPathProblem } from './unix-path.ts';
 
-/** Where a listening socket is. */
+/** The address of a listening socket. */
 export type ListenTarget =
   /** `host` without brackets; port 0 takes a free one. */
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
@@ -16,26 +16,28 @@ export type ListenTarget =
 
 /** One address that clients connect to. */
 export interface Listen {
-  /** As the config names it; default: the address in full. No two have the same. */
+  /** Its name in the config; default: the full address. Names are unique. */
   readonly name: string;
-  /** In full, such as `0.0.0.0:8080` for `:8080`, or `unix:/run/weldr/http.sock`: the identity of the socket. */
+  /**
+   * The full address, such as `0.0.0.0:8080` for `:8080`, or `unix:/run/weldr/http.sock`: the identity of the socket.
+   */
   readonly address: string;
   readonly target: ListenTarget;
-  /** How TLS is ended there; undefined: it is not. */
+  /** Its TLS settings; undefined: it speaks no TLS. */
   readonly tls?: ListenerTls | undefined;
-  /** Is HTTP/2 spoken there, where TLS agrees on it, or, without TLS, where a client begins with it? */
+  /** Is HTTP/2 offered, by ALPN with TLS, or to clients that begin with it without TLS? */
   readonly http2?: boolean;
-  /** Who has to introduce connections with a PROXY header; undefined: they come from the clients themselves. */
+  /** The peers that must introduce connections with a PROXY header; undefined: clients connect directly. */
   readonly proxyProtocol?: ListenProxyProtocol | undefined;
 }
 
-/** Of connections that begin with a PROXY header. */
+/** Settings for connections that begin with a PROXY header. */
 export interface ListenProxyProtocol {
   /** Addresses and networks, and `unix:`. */
   readonly trusted: readonly string[];
 }
 
-/** What a worker has to know of the entry that a socket is of. */
+/** What a worker needs to know of the entry that a socket belongs to. */
 export interface ListenEntry {
   readonly name: string;
   readonly kind: ListenTarget['kind'];
@@ -54,7 +56,7 @@ export const tcpAddress = z.string().refine(text => parseTcpAddress(text) !== un
   error: issue => `expected an address such as "0.0.0.0:8080", got ${JSON.stringify(issue.input)}`,
 });
 
-/** What {@link tcpAddress} takes, or `unix:` and the full path of a socket. */
+/** An address of {@link tcpAddress}, or `unix:` and the full path of a socket. */
 export const listenAddress = z
   .string()
   .superRefine((text, context) => {
@@ -72,7 +74,7 @@ export function parseTcpAddress(text: string): { host: string; port: number } | 
   if (match === null) return undefined;
   const host = (match[1] ?? '').replace(/^\[|\]$/g, '');
   const port = Number(match[2]);
-  // Such as 010.0.0.1 or 127.1, which are different addresses to different readers.
+  // Such as 010.0.0.1 or 127.1, which readers take for different addresses.
   if (/^[\d.]+$|^0x/i.test(host) && isIPv4(host) === false) return undefined;
   return port <= 65535 ? { host: host === '' ? '0.0.0.0' : host, port } : undefined;
 }
@@ -217,7 +219,7 @@ function refuseDoubles(entries: readonly Listen[], context: z.RefinementCtx): vo
   }
 }
 
-/** Would the system refuse one of the two, because the other has it? */
+/** Would the system refuse one of the two because of the other? */
 export function meet(a: ListenTarget, b: ListenTarget): boolean {
   if (a.kind === 'unix' || b.kind === 'unix') {
     return a.kind === 'unix' && b.kind === 'unix' && a.path === b.path;
@@ -228,12 +230,12 @@ export function meet(a: ListenTarget, b: ListenTarget): boolean {
   return covers(a.host, b.host) || covers(b.host, a.host);
 }
 
-/** Does `b` take all that `a` takes? */
+/** Does `b` receive all connections that `a` receives? */
 function isWithin(a: ListenTarget, b: ListenTarget): boolean {
   return a.kind === 'tcp' && b.kind === 'tcp' && a.host !== b.host && covers(b.host, a.host);
 }
 
-/** `::` takes connections to all addresses, `0.0.0.0` those to all of IPv4. */
+/** `::` receives connections to all addresses, `0.0.0.0` those to all of IPv4. */
 function covers(host: string, other: string): boolean {
   return host === '::' || (host === '0.0.0.0' && !isIPv6(other));
 }

@@ -1,4 +1,4 @@
-// Parsing what people give (plugin options, config, admin input) with messages that name the field.
+// Parses what people write (plugin options, config, admin input), with messages that name the field.
 import { inspect } from 'node:util';
 import { z } from 'zod';
 import { nearest } from '../errors/nearest.ts';
@@ -24,7 +24,7 @@ export function parse<T extends z.ZodType>(
 
 const noSuchOption = 'there is no such option';
 
-/** Of keys that a schema does not have, the ones that were meant: only here is the schema at hand. */
+/** Suggests the keys that were meant for unknown ones: only here is the schema at hand. */
 function hints(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code !== 'unrecognized_keys') return undefined;
   const known = issue.inst instanceof z.ZodObject ? Object.keys(issue.inst.shape) : [];
@@ -70,14 +70,14 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
   return [at(path, boundText(issue) ?? issue.message)];
 }
 
-/** What zod calls otherwise than people who write configs. */
+/** Terms of zod that people who write configs do not use. */
 const kinds: Readonly<Record<string, string>> = { int: 'a whole number', record: 'object' };
 
 function kindOf(expected: string): string {
   return kinds[expected] ?? expected;
 }
 
-/** What zod says of bounds and choices, in words for people; undefined: it is something else, or has words of its own. */
+/** Zod's issue about a bound or a choice, in plain words; undefined: another issue, or one with its own message. */
 function boundText(issue: z.core.$ZodIssue): string | undefined {
   const got = `got ${showInput(issue.input)}`;
   if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid ')) {
@@ -105,18 +105,18 @@ function amount(bound: 'at least' | 'at most', value: number, origin: string): s
   return unit === undefined ? `a number of ${bound} ${value}` : `${bound} ${value} ${unit}`;
 }
 
-/** What zod says of a union that has no message of its own. */
+/** The message for a union that has none of its own. */
 const noMessage = 'Invalid input';
 
-/** Is it about a part of the input? Then an option of a union is the one that was meant: its kind was right. */
+/** Is it about a part of the input? Then that option of a union was meant, as its kind was right. */
 function isWithin({ code, path }: z.core.$ZodIssue): boolean {
   return code === 'unrecognized_keys' || path.length > 0;
 }
 
-/** Of a text that is shown, characters. */
+/** The most characters shown of a text. */
 const maxShown = 200;
 
-/** What somebody gave, for a message: short, and whatever it is. */
+/** Any input, shortened for a message. */
 export function showInput(input: unknown): string {
   if (input === undefined) return 'nothing';
   if (typeof input === 'string') {

@@ -1,4 +1,4 @@
-// Secrets that more users of the machine can read than is meant.
+// Warns of secrets that other users of the machine can read.
 import { statSync } from 'node:fs';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import { fileOfSecret } from './secret.ts';
@@ -7,7 +7,7 @@ import { fileOfSecret } from './secret.ts';
 const readableByAll = 0o004;
 const maxDepth = 4;
 
-/** Says which files that options name with `file:` are open to every user. */
+/** Returns a warning for each file that options name with `file:` and every user can read. */
 export function* secretWarnings(plugins: readonly PluginInstance[]): Generator<string> {
   for (const { plugin, at } of plugins) yield* warningsIn(plugin.options, at, 0);
 }

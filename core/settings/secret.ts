@@ -1,4 +1,4 @@
-// Secret: an option that may be kept out of the config, in a variable of the environment or a file.
+// Secret: an option that can be kept outside of the config, in an environment variable or a file.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { describeError } from '../errors.ts';
@@ -8,9 +8,9 @@ const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const maxBytes = 64 * 1024;
 
 /**
- * A schema for a secret: the text itself, `env:NAME` for the variable of that name, or `file:PATH` for the content of a
- * file without its last line break. Read anew whenever a config is read. Use it in options of plugins only: whoever may
- * change what it parses can have any file of this machine read.
+ * A schema for a secret: the text itself, `env:NAME` for an environment variable, or `file:PATH` for the content of a file
+ * without its last line break. It is read again with each config. Use it only in options of plugins: anyone who can change
+ * its input can read any file of this machine.
  *
  * @example
  * z.strictObject({ password: secret().optional() })
@@ -30,7 +30,7 @@ export function secret() {
     .meta({ examples: ['env:NAME', 'file:PATH'] });
 }
 
-/** The path in `file:PATH`; undefined for what is no such text. */
+/** The path in `file:PATH`; undefined for other texts. */
 export function fileOfSecret(text: string): string | undefined {
   return text.startsWith('file:') ? text.slice('file:'.length) : undefined;
 }

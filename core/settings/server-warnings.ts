@@ -1,4 +1,4 @@
-// What of servers and pools is legal and surely not meant.
+// Warns of servers and pools that are legal and surely a mistake.
 import { availableParallelism, networkInterfaces } from 'node:os';
 import { expiryOf } from '../certificates/certificate-expiry.ts';
 import { nearest } from '../errors/nearest.ts';
@@ -9,10 +9,10 @@ import type { ProxyVersion, UpstreamTls } from '../pool/upstream-record.ts';
 import { parseTcpAddress } from './listen.ts';
 import type { Settings } from './settings.ts';
 
-/** One pool of a config, and where it stands there. */
+/** One pool of a config, and its place there. */
 interface PlacedPool {
   readonly name: string;
-  /** Of its servers, such as `pools.api.servers`. */
+  /** The path of its servers, such as `pools.api.servers`. */
   readonly at: string;
   readonly servers: readonly ServerDefinition[];
   readonly healthCheck?: HealthCheckSettings | undefined;
@@ -20,7 +20,7 @@ interface PlacedPool {
   readonly proxyProtocol?: ProxyVersion | undefined;
 }
 
-/** Says what is odd about the servers and pools of a config; `addresses`: where plugins listen. */
+/** The warnings about servers and pools of a config; `addresses`: where plugins listen. */
 export function* poolWarnings(
   settings: Settings,
   plugins: readonly PluginInstance[],
@@ -56,7 +56,7 @@ function poolsOf({ servers, pools }: Settings): PlacedPool[] {
   return [{ name: 'default', at: 'servers', servers }, ...named];
 }
 
-/** What only the servers of a pool together show. */
+/** Warnings about the servers of a pool together. */
 function* groupWarnings({ name, at, servers }: PlacedPool): Generator<string> {
   if (servers.length === 0) return;
   if (servers.every(({ state }) => state !== 'active')) {
@@ -66,7 +66,7 @@ function* groupWarnings({ name, at, servers }: PlacedPool): Generator<string> {
   }
 }
 
-/** A zone that is written in two ways, or forgotten. */
+/** A zone that is spelled in two ways, or missing. */
 function* zoneWarnings(own: string, { name, at, servers }: PlacedPool): Generator<string> {
   const zones = [...new Set(servers.flatMap(({ zone }) => zone ?? []))];
   if (zones.length === 0 || zones.includes(own)) return;
@@ -75,7 +75,7 @@ function* zoneWarnings(own: string, { name, at, servers }: PlacedPool): Generato
   yield `${at}: no server of pool ${name} is in zone ${own}, where this Weldr is, so all of them get its requests${meant}`;
 }
 
-/** Each worker may give a server one request at least. */
+/** Each worker may give a server at least one request. */
 function* roomWarnings(
   { maxConnections }: ServerDefinition,
   workers: Settings['workers'],
@@ -86,7 +86,7 @@ function* roomWarnings(
   yield `${at}.maxConnections: there may be ${count}, one of each worker; set workers to ${maxConnections} for ${maxConnections} in all`;
 }
 
-/** A port that stands for the other protocol. */
+/** A port that is usual for the other protocol. */
 function* portWarnings({ url }: ServerDefinition, at: string): Generator<string> {
   const { endpoint, protocol } = parseServerAddress(url);
   if (endpoint.kind !== 'tcp') return;
@@ -97,7 +97,7 @@ function* portWarnings({ url }: ServerDefinition, at: string): Generator<string>
   }
 }
 
-/** What a server says beside what its pool says. */
+/** Settings of a server that conflict with its pool's. */
 function* protocolWarnings(
   { url, http2, proxyProtocol }: ServerDefinition,
   pool: PlacedPool,
@@ -133,7 +133,7 @@ function* checkWarnings(
 
 // --- this Weldr as a server ------------------------------------------------------------------------------------
 
-/** Hosts that stand for all addresses of a machine. */
+/** Hosts that mean all addresses of a machine. */
 const everywhere: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
 class OwnListeners {
@@ -144,7 +144,7 @@ class OwnListeners {
     this.addresses = addresses;
   }
 
-  /** The address of this Weldr that a server's URL leads to; undefined: none, as far as it is known without asking. */
+  /** The address of this Weldr that a server's URL leads to; undefined: none, as far as is known without a look-up. */
   covering(url: string): string | undefined {
     const { endpoint } = parseServerAddress(url);
     if (endpoint.kind === 'unix') return this.addresses.find(address => address === `unix:${endpoint.path}`);

@@ -1,4 +1,4 @@
-// Settings: what a config says outside of its plugins, as schema, defaults and parsed type.
+// Settings: everything in a config except its plugins, as schema, defaults and parsed type.
 
 import { z } from 'zod';
 import { peer } from '../network/network.ts';
@@ -138,7 +138,7 @@ export function poolsByName<More extends z.ZodRawShape>(more: More) {
     .describe('More pools by name, for routes and fallbacks: a list of servers, or an object.');
 }
 
-/** The schema of everything in a config but its plugins. Unknown keys are errors. */
+/** The schema of everything in a config except its plugins. Unknown keys are errors. */
 export const settingsSchema = z.strictObject({
   listen: listenSchema
     .prefault('0.0.0.0:8080')
@@ -214,7 +214,7 @@ export function serversOf(settings: Settings): Record<string, readonly ServerDef
   return { ...pools, default: settings.servers.length > 0 ? settings.servers : (pools['default'] ?? []) };
 }
 
-/** What the config says of each pool as a whole. */
+/** The settings of each pool in the config. */
 export function poolSettingsOf(settings: Settings): Record<string, PoolSettings> {
   return Object.fromEntries(
     Object.entries(settings.pools).map(([name, { servers: _, ...rest }]) => [name, rest] as const),
@@ -227,12 +227,12 @@ export type SettingsInput = Omit<z.input<typeof settingsSchema>, 'listen' | 'ser
   servers?: ServerInput[];
 };
 
-/** A pool of the config as people write it, but for its plugins. */
+/** A pool of the config as people write it, without its plugins. */
 export interface PoolInput extends z.input<typeof poolSettings> {
   servers?: ServerInput[];
 }
 
-/** What flags and environment variables say over the config. Plain JSON: workers get it too. */
+/** Overrides by flags and environment variables. Plain JSON: workers get them too. */
 export interface Overrides {
   readonly listen?: string[];
   readonly workers?: number | 'auto';

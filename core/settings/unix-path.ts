@@ -1,19 +1,19 @@
-// The path of a unix socket, as `unix:/run/app.sock` names it: what is taken for one, and why another is not.
+// The path of a unix socket in an address such as `unix:/run/app.sock`: finds it and checks it.
 
 /** Bytes of the longest path that a socket may have: `sun_path` of unix(7) without its closing NUL. */
 export const longestUnixPath = process.platform === 'linux' ? 107 : 103;
 
 /**
- * The path in an address such as `unix:/run/app.sock`; undefined when the text is no such address at all. Whether the
- * path can be used is said by {@link unixPathProblem}.
+ * The path in an address such as `unix:/run/app.sock`; undefined when the text is no such address. {@link unixPathProblem}
+ * checks whether it can be used.
  */
 export function unixPathOf(text: string): string | undefined {
   return text.startsWith('unix:') ? text.slice('unix:'.length) : undefined;
 }
 
 /**
- * What is wrong with the path of a unix socket and what to do, in one sentence; undefined: nothing. One socket has one
- * spelling, as the path is its identity: no `..`, `.` or empty parts.
+ * The mistake in the path of a unix socket and the remedy, in one sentence; undefined: none. The path is the identity of a
+ * socket, so it has one spelling: no `..`, `.` or empty parts.
  */
 export function unixPathProblem(path: string): string | undefined {
   if (!path.startsWith('/')) return 'write the path in full, such as unix:/run/app.sock';

@@ -1,4 +1,4 @@
-// What in a config is legal and surely not meant, each in a sentence: shown by `weldr check`, logged at a start.
+// Warns of what is legal in a config and surely a mistake, a sentence each: for `weldr check` and the log of a start.
 import { isIP } from 'node:net';
 import { unixPeer } from '../network/network.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
@@ -6,18 +6,18 @@ import { secretWarnings } from './secret-warnings.ts';
 import { poolWarnings } from './server-warnings.ts';
 import type { Settings } from './settings.ts';
 
-/** What the plugins of a config say of it while they check their options. */
+/** The warnings of plugins while they check their options. */
 export interface PluginRemarks {
-  /** Each with the place of the plugin. */
+  /** Each with the place of its plugin. */
   readonly warnings: readonly string[];
   /** Where they listen. */
   readonly addresses: readonly string[];
 }
 
-/** More than this many help nobody. */
+/** More than this many do not help. */
 const mostShown = 20;
 
-/** All that there is to be said of a config, 20 sentences at most. Looks at files, and opens nothing. */
+/** All warnings about a config, at most 20. Looks at files, and opens nothing. */
 export function warningsOf(config: {
   readonly settings: Settings;
   readonly plugins: readonly PluginInstance[];
