@@ -57,7 +57,7 @@ export async function openLog({ level, file, bindings = {} }: LogOptions): Promi
     } catch (thrown) {
       log.error(
         { err: thrown },
-        `${file} cannot be opened anew, and is written on: ${describeError(thrown)}`,
+        `${file} cannot be reopened, so lines still go to the old file: ${describeError(thrown)}`,
       );
     }
   };

@@ -1,4 +1,4 @@
-// PoolSettings: what is said of a pool as a whole, by the config or an operator, and the kind that it makes.
+// PoolSettings: the settings of a pool as a whole, by the config or an operator, and their kind.
 import { z } from 'zod';
 import { WeldrError } from '../errors.ts';
 import { duration } from '../settings/duration.ts';
@@ -17,29 +17,26 @@ export const pluginNames = z.array(z.string().min(1).max(100)).max(maxPlugins);
 
 /** The schema; a pool of the config has servers and plugins beside. */
 export const poolSettings = z.strictObject({
-  fallback: z
-    .string()
-    .optional()
-    .describe("The pool that is asked when none of this one's servers can be had."),
+  fallback: z.string().optional().describe("The pool to use when none of this one's servers is available."),
   healthCheck: healthCheckSettings
     .optional()
     .describe('How its servers are checked, where that differs from the plugin healthCheck.'),
   timeouts: z
     .strictObject({
-      connect: duration().optional().describe('Until the connection (and its TLS) stands.'),
+      connect: duration().optional().describe('Until the connection (and its TLS) is established.'),
       response: duration().optional().describe('From the request sent to the response head.'),
       body: duration().optional().describe('Silence within the body of a response.'),
     })
     .optional()
-    .describe("How long things may take with its servers, where that differs from the config's `timeouts`."),
+    .describe("Timeouts with its servers, where they differ from the config's `timeouts`."),
   limits: z
     .strictObject({
       upstreamConnections: z.number().int().min(1).optional().describe('Connections to one server.'),
       upstreamQueue: z.number().int().min(0).optional().describe('Requests that may wait for one.'),
-      upstreamQueueTimeout: duration().optional().describe('How long one may wait there.'),
+      upstreamQueueTimeout: duration().optional().describe('The longest that one may wait there.'),
     })
     .optional()
-    .describe("How much there may be, of one worker, where that differs from the config's `limits`."),
+    .describe("Limits of one worker, where they differ from the config's `limits`."),
   zonePreference: z
     .union([
       z.boolean(),
@@ -60,14 +57,12 @@ export const poolSettings = z.strictObject({
       size: z.number().int().min(1).max(50_000).describe('How many servers, by preference 20 or more.'),
     })
     .optional()
-    .describe(
-      'Each Weldr sends requests to so many of the servers only, of each zone; which, `member` says.',
-    ),
+    .describe('Each Weldr uses only so many servers of each zone; `member` decides which.'),
   host: hostSetting
     .optional()
-    .describe('What `Host` says in requests to its servers; what a server says goes before it.'),
+    .describe('What `Host` says in requests to its servers; the setting of a server wins.'),
   proxyProtocol: proxyProtocolSetting.optional(),
-  tls: upstreamTls.optional().describe('For its https:// servers; what a server says goes before it.'),
+  tls: upstreamTls.optional().describe('For its https:// servers; the setting of a server wins.'),
   http2: http2Setting.optional(),
   plugins: pluginNames
     .optional()

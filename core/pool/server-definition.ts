@@ -138,7 +138,7 @@ export const http2Setting = z.boolean().meta({
 export const proxyProtocolSetting = z
   .enum(['v1', 'v2'])
   .describe(
-    'Connections begin with a PROXY header of this version, which says who the client is; each is then of one client connection only.',
+    'Connections begin with a PROXY header of this version, which names the client; each then serves only one client connection.',
   );
 
 /** A server as the config or `POST /servers` gives it. */
@@ -179,9 +179,7 @@ export const serverDefinition = z
       ),
     zone: zoneName.optional().describe('Where it is: Weldrs of the same `zone` prefer it.'),
     host: hostSetting.optional(),
-    labels: labels
-      .optional()
-      .describe('What it is, for plugins that choose among servers: `{ "version": "2" }`.'),
+    labels: labels.optional().describe('Facts for plugins that choose among servers: `{ "version": "2" }`.'),
     healthCheck: healthCheckSettings
       .optional()
       .describe('How it is checked, where that differs from the plugin healthCheck.'),
@@ -191,7 +189,7 @@ export const serverDefinition = z
     state: z
       .enum(['active', 'draining', 'disabled'])
       .default('active')
-      .describe('What an operator wants of it; health is judged apart.'),
+      .describe('The state that an operator wants; health is judged separately.'),
     ttl: duration()
       .refine(ms => ms >= 1000, 'a ttl is at least 1s')
       .optional()

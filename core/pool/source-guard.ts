@@ -59,7 +59,7 @@ export function guardedList(
 function objection(guard: GuardOptions, before: number, after: number, seen: number): string | undefined {
   const { minServers, allowEmpty, maxChange, confirmations } = guard;
   if (after === 0 && !allowEmpty) {
-    return `it names no server any more, where there were ${before}; allowEmpty: true would let them go`;
+    return `it names no servers, where there were ${before}; allowEmpty: true would let them go`;
   }
   if (after > 0 && after < minServers) {
     return `it names ${after} of ${before} servers, fewer than minServers (${minServers})`;

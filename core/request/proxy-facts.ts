@@ -28,7 +28,7 @@ export interface ProxyTlsFacts {
   readonly clientCertificate: ProxyClientCertificate | undefined;
 }
 
-/** A client's certificate as far as a PROXY header tells of it. */
+/** A client's certificate, as far as a PROXY header describes it. */
 export interface ProxyClientCertificate {
   readonly commonName: string | undefined;
   /** Did the proxy find it in order? */

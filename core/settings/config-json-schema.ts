@@ -41,12 +41,12 @@ function formOf(catalogue: PluginCatalogue, scoped: () => z.ZodType): z.ZodType 
   }
   const when = z
     .strictObject({
-      match: matcherSchema.describe('Which requests: all keys have to hold, and of a list any element.'),
+      match: matcherSchema.describe('Which requests: all keys must hold, and any element of a list.'),
       get plugins() {
-        return pluginsOf(scoped()).describe('What these requests go through.');
+        return pluginsOf(scoped()).describe('The plugins for these requests.');
       },
     })
-    .describe('Plugins which see only the requests that a matcher takes.');
+    .describe('Plugins for the requests that a matcher selects.');
   return z
     .strictObject({
       ...options,
@@ -55,7 +55,7 @@ function formOf(catalogue: PluginCatalogue, scoped: () => z.ZodType): z.ZodType 
         .string()
         .min(1)
         .optional()
-        .describe('Tells plugins of one name in one list apart. All but one of them need it.'),
+        .describe('Sets plugins of one name in a list apart; all but one need it.'),
     })
     .meta({
       id: 'pluginWithOptions',

@@ -111,18 +111,18 @@ const listenObject = z
           .min(1)
           .max(1000)
           .describe(
-            'The proxies that connect here, by address or network; `unix:` are all who connect to a unix socket.',
+            'The proxies that connect here, by address or network; `unix:` for all clients of unix sockets.',
           ),
       })
       .optional()
       .describe(
-        'Connections begin with a PROXY header (version 1 or 2), which says who the client is; others are refused.',
+        'Connections begin with a PROXY header (version 1 or 2), which names the client; others are refused.',
       ),
-    http2: z.boolean().optional().describe('HTTP/2 beside HTTP/1.1, by ALPN; with `tls`. Default: true.'),
+    http2: z.boolean().optional().describe('HTTP/2 besides HTTP/1.1, by ALPN; with `tls`. Default: true.'),
     h2c: z
       .boolean()
       .optional()
-      .describe('HTTP/2 without TLS, beside HTTP/1.1, where a client begins with it. Default: false.'),
+      .describe('HTTP/2 without TLS, besides HTTP/1.1, for clients that begin with it. Default: false.'),
   })
   .superRefine((given, context) => {
     const refuse = (key: string, message: string) =>

@@ -20,7 +20,9 @@ const configServer = z
   .meta({ id: 'server', shorterAs: 'url' });
 
 const timeouts = z.strictObject({
-  connect: duration().prefault('5s').describe('To an upstream: until the connection (and its TLS) stands.'),
+  connect: duration()
+    .prefault('5s')
+    .describe('To an upstream: until the connection (and its TLS) is established.'),
   response: duration().prefault('60s').describe('From the request sent to the response head.'),
   body: duration().prefault('60s').describe('Silence within a body, towards either side.'),
   header: duration().prefault('15s').describe("From the first byte of a client's request head to its last."),
@@ -80,7 +82,7 @@ const limits = z.strictObject({
     .min(0)
     .default(1_000)
     .describe('Requests that may wait for a connection to one upstream.'),
-  upstreamQueueTimeout: duration().prefault('5s').describe('How long one may wait there.'),
+  upstreamQueueTimeout: duration().prefault('5s').describe('The longest that one may wait there.'),
 });
 
 const forwarded = z
@@ -90,7 +92,7 @@ const forwarded = z
       .max(1000)
       .default([])
       .describe(
-        'Addresses of proxies in front of this one, whose X-Forwarded-* is believed; `unix:` are all who connect to a unix socket.',
+        'Addresses of proxies in front of this one, whose X-Forwarded-* is believed; `unix:` for all clients of unix sockets.',
       ),
     mode: z
       .enum(['append', 'preserve', 'remove'])
@@ -119,7 +121,7 @@ const forwarded = z
   });
 
 const pool = z.strictObject({
-  servers: z.array(configServer).max(50_000).prefault([]).describe('Servers that are always there.'),
+  servers: z.array(configServer).max(50_000).prefault([]).describe('Permanent servers.'),
   ...poolSettings.shape,
 });
 
@@ -155,13 +157,13 @@ export const settingsSchema = z.strictObject({
     .array(configServer)
     .max(50_000)
     .prefault([])
-    .describe('Servers of the pool `default` that are always there; others come and go at run time.'),
+    .describe('Permanent servers of the pool `default`; others come and go at run time.'),
   pools: poolsByName({}),
-  timeouts: timeouts.prefault({}).describe('How long things may take.'),
-  limits: limits.prefault({}).describe('How much there may be of things.'),
+  timeouts: timeouts.prefault({}).describe('Timeouts.'),
+  limits: limits.prefault({}).describe('Limits.'),
   forwarded: forwarded
     .prefault({})
-    .describe('What servers get to know of the client, in X-Forwarded-* and Forwarded.'),
+    .describe('What servers learn of the client, in X-Forwarded-* and Forwarded.'),
   trace: z.boolean().default(false).describe('Proxy TRACE; refused with 405 when false.'),
   via: z
     .string()
@@ -179,7 +181,7 @@ export const settingsSchema = z.strictObject({
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
-    .describe('What is logged: this level and those above it.'),
+    .describe('Logs this level and those above it.'),
   log: z
     .strictObject({
       file: z
@@ -187,7 +189,7 @@ export const settingsSchema = z.strictObject({
         .min(1)
         .max(4096)
         .optional()
-        .describe('A file that is appended to, in place of stdout; SIGUSR1 opens it anew.'),
+        .describe('A file to append to instead of stdout; SIGUSR1 reopens it.'),
     })
     .prefault({})
     .describe('Where the log goes. Not changed by a reload.'),

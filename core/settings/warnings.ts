@@ -46,7 +46,7 @@ function* trustWarnings({ forwarded, listen }: Settings): Generator<string> {
     const isUnix = target.kind === 'unix';
     if (trusted.some(who => (who === unixPeer) === isUnix)) continue;
     const remedy = isUnix ? `say "${unixPeer}"` : 'name the addresses of the proxies in front';
-    yield `${at}: nobody who connects to ${address} is among them, so all are refused; ${remedy}`;
+    yield `${at}: no client of ${address} is among them, so all are refused; ${remedy}`;
   }
 }
 

@@ -1,4 +1,4 @@
-// Checks of what a balancer makes of requests that are tried again, refused, aborted.
+// Checks of how a balancer handles requests that are retried, refused or aborted.
 
 import type { Pool, Upstream } from '../../pool/pool.ts';
 import { reply } from '../../request/reply.ts';
@@ -19,7 +19,7 @@ export const retries: CheckDefinition = {
     const upstreams = weights.map((weight, n): UpstreamInput => ({ url: urlOf(n), weight }));
     await trial(balancer, { upstreams }, async started => {
       for (let n = 0; n < 50; n++) await tryAll(started, n, () => 0);
-      // As many others in between as bring a balancer that takes turns to the same upstream again.
+      // Enough other requests in between to bring a balancer that takes turns back to the same upstream.
       for (let between = 1; between <= 12; between++) {
         for (let n = 0; n < 3; n++) await tryAll(started, n, () => between);
       }
@@ -115,7 +115,7 @@ export const eligible: CheckDefinition = {
         throw new Error(`${refused} got ${shares.describe(refused)} though it was refused`);
       const others = upstreams.filter(id => id !== refused);
       shares.expectNotStarved(before, others, `while ${refused} was refused,`);
-      // The choice of one that goes by the client is the same for the same client.
+      // A balancer that goes by the client chooses the same for the same client.
       if (scans > redraws * 0.6 && redraws > 20 && !isSticky) {
         throw new Error(
           `asked again for the same request it chose what had been refused: in ${scans} of ${redraws} such requests all upstreams had to be looked at`,
@@ -131,7 +131,7 @@ export const eligible: CheckDefinition = {
 /** Does each client get the same upstream each time? */
 async function keepsClients(started: Trial): Promise<boolean> {
   const seen = new Map<number, string | undefined>();
-  // Not a multiple of the number of upstreams, so that turns are not taken for faithfulness.
+  // Not a multiple of the number of upstreams, so that turns do not look like affinity.
   const clients = 21;
   for (let n = 0; n < 4 * clients; n++) {
     const { upstream } = await started.run(client(n % clients));
@@ -142,7 +142,7 @@ async function keepsClients(started: Trial): Promise<boolean> {
   return true;
 }
 
-// As long as others: these checks are not about who goes by latency.
+// As long as others: these checks are not about latency.
 const after = 5;
 
 /** What may become of a request, besides that it is answered. */
@@ -162,7 +162,7 @@ const fates: readonly {
   { name: 'answered with errors', answer: { status: 503, after }, retried: false },
 ];
 
-// Who minds failures forgets them sooner or later.
+// A balancer that counts failures forgets them sooner or later.
 const untilForgotten = 3_600_000;
 
 export const inFlight: CheckDefinition = {
@@ -215,8 +215,8 @@ export const stillBusy: CheckDefinition = {
 const isLast = ({ retried }: (typeof fates)[number]): boolean => !retried;
 
 /**
- * The shares while one of two upstreams has a request in flight; with a fate, after others that it had at the same time
- * came to that. No time passes, as this is not about who goes by latency.
+ * The shares while one of two upstreams has a request in flight; with a fate, after other simultaneous requests there
+ * ended that way. No time passes, as this is not about latency.
  */
 async function sharesWhileBusy(
   balancer: Parameters<typeof trial>[0],
@@ -241,7 +241,7 @@ async function sharesWhileBusy(
     if (!isBusy) throw new Error(`${unlucky} was never chosen, in 200 requests`);
     others.resolve(undefined);
     await started.turn();
-    // Chosen only: requests that were run would come to their ends, too.
+    // Chosen only: requests that run would also end.
     for (let n = 0; n < 500; n++) {
       const { pool } = started;
       shares.add((await started.expectChoice(pool, context({ ...client(1000 + n), pool }))).id);

@@ -1,4 +1,4 @@
-// Checks of whom a balancer may choose: those who are available now, and all of these.
+// Checks of which upstreams a balancer may choose: only and all those that are available now.
 
 import type { Pool, Upstream } from '../../pool/pool.ts';
 import { context } from '../context.ts';
@@ -22,7 +22,7 @@ export const emptyPool: CheckDefinition = {
 };
 
 export const nobodyAvailable: CheckDefinition = {
-  name: 'chooses nothing when nobody is available',
+  name: 'chooses nothing when no upstream is available',
   run: ({ balancer }) => {
     const upstreams: UpstreamInput[] = [
       { url: urlOf(1), state: 'down' },
@@ -94,7 +94,7 @@ async function followChanges(started: Trial): Promise<void> {
     for (let count = Math.floor(random() * 4); count >= 0; count--) changeSomething(pool, random);
     for (let i = 0; i < 3; i++) {
       const chosen = await chooseRightly(started, n * 3 + i);
-      // Who keeps what it chose, for whomever, has to notice that it left.
+      // A balancer that keeps its choices must notice that one left.
       if (chosen === undefined || n % 4 !== 0) continue;
       if (i === 2) pool.set(upstreamRecord({ url: chosen.id, state: 'down' }));
       else pool.delete(chosen.id);
@@ -102,7 +102,7 @@ async function followChanges(started: Trial): Promise<void> {
     }
   }
   for (const url of alike(20)) pool.set(upstreamRecord(url));
-  // Some come while others are down, which are then there again though nobody comes.
+  // Some join while others are down, and these come back when none joins.
   const away = [urlOf(3), urlOf(4)];
   for (const url of away) pool.set(upstreamRecord({ url, state: 'down' }));
   await chooseRightly(started, 0);
@@ -120,7 +120,7 @@ async function chooseRightly(started: Trial, n: number): Promise<Upstream | unde
   const { pool } = started;
   const chosen = await started.choose(context({ ...client(n), pool }));
   if (pool.available.length > 0) return expectAvailable(chosen, pool);
-  if (chosen !== undefined) throw new Error(`${chosen.id} was chosen though nobody was available`);
+  if (chosen !== undefined) throw new Error(`${chosen.id} was chosen though no upstream was available`);
   return undefined;
 }
 
@@ -179,13 +179,13 @@ async function flap({ balancer }: Subject, how: string, away: (pool: Pool) => un
       await started.count(3);
     }
     const flapped = `after it was ${how} and active again ${flappings} times,`;
-    // One that starts slowly has started by then.
+    // A slow start has ended by then.
     started.side.clock.advance(untilWarm);
     (await started.count(1000)).expectAlike(before, upstreams, flapped);
     away(pool);
     await started.count(300);
     comeBack(started);
-    // Who wants to make up for what it missed floods one that has just come back.
+    // A balancer that makes up for missed turns floods an upstream that has just come back.
     const first = await started.count(40);
     if (first.of(flapping) > early + 16) {
       const got = `${first.describe(flapping)}, and ${early} before`;
@@ -206,7 +206,7 @@ export const largePool: CheckDefinition = {
     const upstreams = alike(160);
     return trial(balancer, { upstreams }, async started => {
       const shares = await started.count(15 * upstreams.length);
-      // Those of least hashes in a ring of few points may get none.
+      // In a ring of few points the smallest parts may get none.
       if (shares.size >= upstreams.length * 0.88) return;
       throw new Error(
         `only ${shares.size} of ${upstreams.length} upstreams were chosen, in ${shares.total} requests`,
@@ -216,7 +216,7 @@ export const largePool: CheckDefinition = {
 };
 
 export const waiting: CheckDefinition = {
-  name: 'chooses nobody who left while it waited',
+  name: 'chooses no upstream that left while it waited',
   async run({ balancer }) {
     for (const how of ['removed', 'down'] as const) {
       for (const stays of alike(3)) {

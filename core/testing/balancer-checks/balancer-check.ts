@@ -1,4 +1,4 @@
-// BalancerCheck: one thing that every balancer has to hold.
+// BalancerCheck: one rule that every balancer must keep.
 import type { Plugin } from '../../plugin/plugin.ts';
 
 /** One check; throws an Error that says what was wrong. */
@@ -10,17 +10,17 @@ export interface BalancerCheck {
 /** What a balancer promises beyond what all of them do. The defaults are the strictest. */
 export interface BalancerCheckOptions {
   /**
-   * How near its shares come to the weights. `smooth` (default): within one request over each round, and without
-   * bursts. A number from 0 to 1, for random ones: within this part of its share over 20,000 requests, and what chance
-   * adds. `none`: it goes by something else, such as requests in flight, latency or the client.
+   * How close its shares are to the weights. `smooth` (default): within one request over each round, without bursts. A number
+   * from 0 to 1, for random ones: within this part of its share over 20,000 requests, plus the noise of chance. `none`: it
+   * goes by something else, such as requests in flight, latency or the client.
    */
   readonly distribution?: 'smooth' | 'none' | number;
   /** Does it mind weights? Default true; false: the shares are to be equal. */
   readonly weights?: boolean;
   /**
    * Does it promise a client its upstream, as a ring of hashes does? Default false. True: a client keeps its upstream
-   * from request to request and from worker to worker, and few clients move when another upstream leaves. Say
-   * `distribution: 'none'` with it.
+   * between requests and workers, and few clients move when another upstream leaves. Combine it with
+   * `distribution: 'none'`.
    */
   readonly sticky?: boolean;
 }

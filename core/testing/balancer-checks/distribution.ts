@@ -1,4 +1,4 @@
-// Checks of how a balancer shares requests out.
+// Checks of how a balancer distributes requests.
 import { type UpstreamInput, upstreamRecord } from '../pool.ts';
 import type { BalancerCheckOptions, CheckDefinition } from './balancer-check.ts';
 import { Shares } from './shares.ts';
@@ -25,7 +25,7 @@ export const sharesByWeight: CheckDefinition = {
       if (distribution === 'smooth') {
         const round = sum(expected);
         const shares = new Shares();
-        // A round may begin anywhere: workers do not all begin at the same upstream.
+        // A round may begin anywhere: workers do not all start at the same upstream.
         await started.count(Math.floor(round / 2));
         for (let n = 1; n <= 40; n++) {
           await started.count(round, shares);
@@ -81,7 +81,7 @@ export const noBursts: CheckDefinition = {
   },
 };
 
-// What no chance makes of an upstream that gets less than half of the requests.
+// Chance alone never gives this to an upstream with less than half of the requests.
 const longestRun = 40;
 
 /** By chance a request goes where the one before it went as often as the squares of the shares add up to. */
@@ -98,8 +98,8 @@ async function expectFewRepeats(started: Trial, expected: readonly number[]): Pr
 }
 
 /**
- * A share that is never off by a whole request since the beginning is never off by two between any two moments; a
- * burst of all the five requests which one of twelve gets is.
+ * A share that is never off by a whole request since the beginning is never off by two between any two moments; a burst of all
+ * five requests for one of twelve is.
  */
 async function expectNoBurst(started: Trial, expected: readonly number[]): Promise<void> {
   const ahead = expected.map(() => ({ least: 0, most: 0, leastAt: 0, mostAt: 0 }));
@@ -153,7 +153,7 @@ export const atOnce: CheckDefinition = {
       answer.resolve(200);
       await started.settled(all);
       for (const id of upstreams) {
-        // Who samples five of the eight and goes by latency gives the fastest one five of eight until it answers.
+        // Sampling five of the eight by latency gives the fastest one five of eight until it responds.
         if (shares.of(id) <= before.of(id) + requests * 0.65) continue;
         const got = `${shares.describe(id)}, and ${before.describe(id)} one after another`;
         throw new Error(`${id} got ${got}`);

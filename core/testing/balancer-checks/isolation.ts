@@ -1,4 +1,4 @@
-// Checks of what a balancer must keep apart: pools, its own instances, workers.
+// Checks of what a balancer must keep separate: pools, its own instances, workers.
 import type { Pool } from '../../pool/pool.ts';
 import { context } from '../context.ts';
 import { upstreamRecord } from '../pool.ts';
@@ -17,7 +17,7 @@ export const pools: CheckDefinition = {
         await started.expectChoice(other);
         await started.expectChoice(started.pool);
       }
-      // A server may be in two pools; each has an upstream of its own for it.
+      // A server may be in two pools; each has a separate upstream for it.
       const same = started.side.pools.ensure('same');
       for (const url of [urlOf(1), urlOf(2)]) same.set(upstreamRecord(url));
       for (let n = 0; n < 20; n++) {
@@ -55,7 +55,7 @@ async function chooseFrom(started: Trial, pool: Pool, n: number): Promise<string
   return upstream?.id ?? '';
 }
 
-/** Whoever else chooses in between, each chooses all of its upstreams. */
+/** Each chooses all of its upstreams, whichever others choose in between. */
 async function expectApart(
   when: string,
   chooses: readonly ((n: number) => Promise<string>)[],
@@ -67,7 +67,7 @@ async function expectApart(
   for (const one of shares) one.expectAll(alike(4), when);
 }
 
-// As many as there are upstreams: if each chose by chance, some five would be chosen.
+// As many as there are upstreams: random choices would hit only some five.
 const workers = 8;
 const leastDifferent = 3;
 const steps = 4;

@@ -1,4 +1,4 @@
-// Checks that a balancer keeps to the part of a pool that its Weldr sends requests to.
+// Checks that a balancer stays within the part of a pool that its Weldr uses.
 import type { UpstreamInput } from '../pool.ts';
 import { upstreamRecord } from '../pool.ts';
 import type { CheckDefinition } from './balancer-check.ts';
@@ -21,7 +21,7 @@ export const narrowed: CheckDefinition = {
       await expectAvailableOnly(started, 200, 'while the own zone was well');
       for (const url of here.slice(0, 3)) put(started, url, 'down');
       const mindsWeights = options.distribution !== 'none' && options.weights !== false;
-      // Who goes by what is in flight may send nothing to one of little weight before all others are busy.
+      // A balancer that goes by requests in flight may not use one of little weight before all others are busy.
       const some = mindsWeights ? [] : elsewhere;
       const spilt = await expectAvailableOnly(started, 400, 'while half of the own zone was down', some);
       if (mindsWeights) expectSpill(spilt);
@@ -39,7 +39,7 @@ function put({ pool }: Trial, url: string, state: 'active' | 'down'): void {
   pool.set(upstreamRecord({ url, zone: 'here', state }));
 }
 
-/** Runs requests; throws unless those who are available get some, but for `spare`, and nobody else does. */
+/** Runs requests; throws unless all available upstreams except `spare` get some, and no others do. */
 async function expectAvailableOnly(
   started: Trial,
   requests: number,

@@ -1,4 +1,4 @@
-// Shares: how many requests each upstream got, and what is to be said when that is not as it should be.
+// Shares: how many requests each upstream got, and the message when that is wrong.
 
 /** How many requests each upstream got. */
 export class Shares {
@@ -42,8 +42,8 @@ export class Shares {
   }
 
   /**
-   * Throws unless these are the shares of before, within two fifths of each: over four standard deviations where an
-   * upstream gets some 250 requests by chance, and less than a lost count changes of a choice between two.
+   * Throws unless these shares are within two fifths of each earlier one: over four standard deviations when an upstream gets
+   * some 250 requests by chance, and less than what a lost count changes in a choice between two.
    */
   expectAlike(before: Shares, ids: readonly string[], when: string): void {
     this.expectNotStarved(before, ids, when);
@@ -62,5 +62,5 @@ export class Shares {
   }
 }
 
-// For upstreams with few requests, as some have in a ring: of whole requests.
+// For upstreams with few requests, as in a ring: whole requests.
 const slack = 8;

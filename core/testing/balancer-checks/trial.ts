@@ -1,4 +1,4 @@
-// Trial: a balancer that was started in a worker for one check, and what the check has it choose.
+// Trial: a balancer that runs in a worker for one check, and the choices that the check asks of it.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Plugin } from '../../plugin/plugin.ts';
 import { instantiate } from '../../plugin/plugin-lists.ts';
@@ -33,7 +33,7 @@ const promiseTurns = 8;
 const loopTurns = 50;
 const mostTurns = promiseTurns + loopTurns + 100;
 
-// Each worker has clients of its own.
+// Each worker has its own clients.
 const clientsEach = 8000;
 
 /** The URL of the n-th upstream. */
@@ -98,8 +98,8 @@ export class Trial {
 
   private nextClient: number;
   /**
-   * How long requests take, ms. Time passes, so that averages and slow starts are what they are in a worker; all take
-   * the same, as averages that differ by what rounding leaves stay so.
+   * How long requests take, ms. Time passes, so that averages and slow starts behave as in a worker; all take the same, as
+   * averages that differ by rounding keep doing so.
    */
   latency = 5;
   /** Is told of each attempt's upstream, before it is asked; a reply ends the request there. */
@@ -142,10 +142,10 @@ export class Trial {
 
   async expectNothing(pool: Pool): Promise<void> {
     const chosen = await this.choose(context({ pool }));
-    if (chosen !== undefined) throw new Error(`${chosen.id} was chosen though nobody was available`);
+    if (chosen !== undefined) throw new Error(`${chosen.id} was chosen though no upstream was available`);
   }
 
-  /** Runs a request to its end. Throws for what is wrong with the balancer, not for what the request's answers say. */
+  /** Runs a request to its end. Throws for mistakes of the balancer, not for how the request ends. */
   async run(options: RunOptions): Promise<RunResult> {
     return expectChosen(await this.settled(this.side.run({ answers: [this.usual()], ...options })));
   }
@@ -155,8 +155,8 @@ export class Trial {
   }
 
   /**
-   * Begins a request whose first attempt comes to what `answerFor` says of its upstream; further ones succeed. It is in
-   * flight until a promised answer is there.
+   * Starts a request whose first attempt ends as `answerFor` says for its upstream; further ones succeed. It is in flight
+   * until a promised answer arrives.
    */
   async begin(
     options: RunOptions,
@@ -200,8 +200,8 @@ export class Trial {
   }
 
   /**
-   * Runs requests one after another and counts whom they went to. Each is of a client that was not there before: who
-   * keeps clients at their upstreams need not move them.
+   * Runs requests one after another and counts where they went. Each is of a new client: a balancer that keeps clients at
+   * their upstreams need not move them.
    */
   async count(requests: number, shares = new Shares()): Promise<Shares> {
     for (let n = 0; n < requests; n++) {
@@ -250,7 +250,7 @@ export function expectAvailable(chosen: unknown, pool: Pool): Upstream {
 
 function expectChosen(result: RunResult): RunResult {
   const { error, upstream } = result;
-  // Faults which a check makes are no failures of a plugin.
+  // Faults of a check are no failures of a plugin.
   if (upstream === undefined || error?.code === 'PLUGIN_FAILED') throw new Error(whyNothing(result));
   return result;
 }

@@ -1,4 +1,4 @@
-// Watched pools: pools like any others, which count how often upstreams are looked at.
+// Watched pools: pools that count how often upstreams are looked at.
 import { Pool, Upstream, type UpstreamRecord } from '../../pool/pool.ts';
 import { Pools } from '../../pool/pools.ts';
 
@@ -6,8 +6,7 @@ import { Pools } from '../../pool/pools.ts';
 export class Reads {
   count = 0;
   /**
-   * Each look at an upstream counts: into `available`, along a pool, and at what changes in an upstream, wherever it is
-   * kept.
+   * Counts each look at an upstream: into `available`, along a pool, and at an upstream's changing properties.
    */
   readonly pools: Pools = watchedPools(this);
   private readonly species = this.speciesOf();

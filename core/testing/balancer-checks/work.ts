@@ -1,19 +1,19 @@
-// Checks of what a choice costs.
+// Checks of the cost of a choice.
 import type { Plugin } from '../../plugin/plugin.ts';
 import { context } from '../context.ts';
 import type { CheckDefinition } from './balancer-check.ts';
 import { alike, client, trial } from './trial.ts';
 import { Reads } from './watched-pools.ts';
 
-// Enough to tell a part from all; what is linear here is linear for 10,000 too.
+// Enough to tell a part from all; a cost that is linear here is linear for 10,000 too.
 const upstreams = 500;
 const choices = 100;
 // Far more than any search or sample looks at, far less than all.
 const mostReads = upstreams / 5;
 
 /**
- * Counts looks at upstreams and at lists which `map` and its like make of the pool's. What is copied by hand and then
- * searched without a look at an upstream, such as sums of weights that were pushed into an array, is not seen.
+ * Counts looks at upstreams and at lists that `map` and the like make of the pool's. It misses copies by hand that are then
+ * searched without a look at an upstream, such as sums of weights in an array.
  */
 export const work: CheckDefinition = {
   name: 'looks at a few upstreams, however many there are',
@@ -24,7 +24,7 @@ async function run(balancer: Plugin, reads: Reads): Promise<void> {
   await trial(balancer, { upstreams: alike(upstreams), reads }, async started => {
     const { pool } = started;
     const tried = reads.watched([]);
-    // What it makes of the pool once, it may make of all upstreams.
+    // Work done once per pool may touch all upstreams.
     for (let n = 0; n < 5; n++) await started.expectChoice(pool, context({ ...client(n), pool, tried }));
     reads.count = 0;
     for (let n = 0; n < choices; n++) {
@@ -32,7 +32,7 @@ async function run(balancer: Plugin, reads: Reads): Promise<void> {
     }
     expectFew(reads, 'a choice');
     reads.count = 0;
-    // What it does at other stages counts, too.
+    // Work in other stages counts, too.
     await started.count(choices);
     expectFew(reads, 'a request');
   });

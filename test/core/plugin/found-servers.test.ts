@@ -63,7 +63,7 @@ test('are said to be kept once while the source is in trouble, and once when it 
   found.put('api', ['http://a:1', 'http://b:1']);
   assert.equal(lines(side), [
     'error: the zone: nobody answers; the servers that were found before stay',
-    'warn: the zone: it names no server any more, where there were 2; allowEmpty: true would let them go; those of before stay',
+    'warn: the zone: it names no servers, where there were 2; allowEmpty: true would let them go; those of before stay',
     'info: the zone: it is as it should be again',
     'error: the zone: servers[1].url: "nonsense" is not a server\'s URL: expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH; the servers that were found before stay',
     'info: the zone: it is as it should be again',

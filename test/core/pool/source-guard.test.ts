@@ -36,7 +36,7 @@ test('keeps the last list when the next one is empty, however often it comes', (
   for (let i = 0; i < 10; i++) {
     assert.equal(w.put([]), {
       ...unchanged,
-      held: 'it names no server any more, where there were 2; allowEmpty: true would let them go',
+      held: 'it names no servers, where there were 2; allowEmpty: true would let them go',
     });
   }
   assert.is(w.size(), 2);

@@ -111,8 +111,8 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
     },
     [
       'listen[0].proxyProtocol.trusted[0]: 0.0.0.0/0 lets every client say what its address is; name the proxies in front',
-      'listen[1].proxyProtocol.trusted: nobody who connects to 0.0.0.0:2 is among them, so all are refused; name the addresses of the proxies in front',
-      'listen[2].proxyProtocol.trusted: nobody who connects to unix:/run/a.sock is among them, so all are refused; say "unix:"',
+      'listen[1].proxyProtocol.trusted: no client of 0.0.0.0:2 is among them, so all are refused; name the addresses of the proxies in front',
+      'listen[2].proxyProtocol.trusted: no client of unix:/run/a.sock is among them, so all are refused; say "unix:"',
     ],
   ],
   'plain HTTP to the port of HTTPS, and the other way round': [

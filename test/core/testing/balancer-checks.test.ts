@@ -86,7 +86,7 @@ list('has no check which nothing wrong fails', () => {
   const missing = balancerChecks(ring, { sticky: true })
     .map(({ name }) => name)
     .filter(name => !failed.has(name));
-  assert.equal(missing, ['chooses nothing when nobody is available']);
+  assert.equal(missing, ['chooses nothing when no upstream is available']);
 });
 
 /** What testBalancer throws; empty when it passes. */

@@ -67,7 +67,7 @@ test('keeps what it found while the name server is silent, and when the name is 
     await passing(side, 1100, 'the name is gone', () => warnings(side).length > 0);
     for (let i = 0; i < 5; i++) await passing(side, 10_000, 'a look', () => true);
     assert.equal(warnings(side), [
-      'the name app.test: the name does not exist: it names no server any more, where there were 2; allowEmpty: true would let them go; those of before stay',
+      'the name app.test: the name does not exist: it names no servers, where there were 2; allowEmpty: true would let them go; those of before stay',
     ]);
     assert.equal(urls(side), ['http://10.0.0.1', 'http://10.0.0.2']);
     await names.close();

@@ -151,7 +151,7 @@ test('keeps the servers of a pool of which no container is left, and says so onc
   await told('it is held', () => said().length === 1);
   assert.match(
     said()[0] ?? '',
-    /^the engine .*: it names no server any more, where there were 1; allowEmpty: true/,
+    /^the engine .*: it names no servers, where there were 1; allowEmpty: true/,
   );
   for (let i = 0; i < 10; i++) await passing('a list', 5000, () => true);
   assert.equal([shown('api'), shown('blue'), said().length], [at(2), at(3), 1]);

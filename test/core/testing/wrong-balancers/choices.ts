@@ -10,7 +10,7 @@ const unavailable = 'never chooses an unavailable upstream';
 const backups = 'gives a backup requests only while no other is available';
 const narrowed = 'leaves to other Weldrs what is theirs';
 const follows = 'follows upstreams that come, go and change';
-const waits = 'chooses nobody who left while it waited';
+const waits = 'chooses no upstream that left while it waited';
 const large = 'chooses all upstreams of a large pool';
 const flaps = 'treats an upstream as before when it comes back';
 
