@@ -62,7 +62,6 @@ const parts: Record<string, RegExp> = {
 
 /** The imports of types that close a circle within core all the same, and why. */
 const closers: Readonly<Record<string, string>> = {
-  'core/pool/upstream.ts -> core/pool/pool.ts': 'a pool has upstreams, each of which names its pool',
   'core/request/route.ts -> core/request/context.ts':
     'a context names its route, which makes replies from a context',
   'core/plugin/started-worker-side.ts -> core/plugin/worker-sides.ts': 'one side takes the options of all',

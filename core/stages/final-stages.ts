@@ -1,6 +1,7 @@
 // FinalStages: the stages that each request ends with: respond, attemptFinished, finished.
 import { toError, WeldrError } from '../errors.ts';
-import type { Pool, Pools } from '../pool/pool.ts';
+import type { Pool } from '../pool/pool.ts';
+import type { Pools } from '../pool/pools.ts';
 import { type ProxyContext, stateOf } from '../request/context.ts';
 import { type Reply, reply } from '../request/reply.ts';
 import type { RequestState } from '../request/request-state.ts';

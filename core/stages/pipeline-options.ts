@@ -1,5 +1,5 @@
 // PipelineOptions: what a pipeline works with.
-import type { Pools } from '../pool/pool.ts';
+import type { Pools } from '../pool/pools.ts';
 import type { Stages } from './stages.ts';
 
 /** One set for all pipelines of a worker. */

@@ -1,6 +1,6 @@
 // ExchangeHome: what all exchanges of a worker share, as an exchange sees it.
 import type { Logger } from 'pino';
-import type { Pools } from '../../pool/pool.ts';
+import type { Pools } from '../../pool/pools.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { PipelineOptions } from '../../stages/pipeline-options.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';

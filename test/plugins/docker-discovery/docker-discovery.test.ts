@@ -149,10 +149,7 @@ test('keeps the servers of a pool of which no container is left, and says so onc
   await start();
   engine.remove('a');
   await told('it is held', () => said().length === 1);
-  assert.match(
-    said()[0] ?? '',
-    /^the engine .*: it names no servers, where there were 1; allowEmpty: true/,
-  );
+  assert.match(said()[0] ?? '', /^the engine .*: it names no servers, where there were 1; allowEmpty: true/);
   for (let i = 0; i < 10; i++) await passing('a list', 5000, () => true);
   assert.equal([shown('api'), shown('blue'), said().length], [at(2), at(3), 1]);
   engine.run('a', web(7, { 'weldr.pool': 'api' }));
