@@ -1,6 +1,5 @@
 // HandOver: the old process's part of an upgrade: it gives everything away, or goes on as if nothing had been.
 import type { Logger } from 'pino';
-import { WeldrError } from '../errors.ts';
 import type { HeldSocket } from './held-sockets.ts';
 import type { Heritage, Successor } from './succession.ts';
 
@@ -53,7 +52,3 @@ export class HandOver {
     await this.successor.end();
   }
 }
-
-/** Why nothing else can be done meanwhile. */
-export const isHandingOver = (): WeldrError =>
-  new WeldrError('CONFLICT', 'another process is about to take over; try again when it has');
