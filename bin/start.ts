@@ -72,7 +72,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
         return processLog;
       },
     });
-    listenToSignals(manager, end);
+    listenToSignals(manager, end, () => processLog);
     await manager.start();
     // Else it is written at the end, which a crash or `kill -9` takes away.
     flushCompileCache();
@@ -81,7 +81,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     if (lacking !== undefined) manager.log.warn(lacking);
     for (const text of await aroundConfig(flags, path)) manager.log.warn(text);
     watch?.start(cause => {
-      if (manager?.status.stopping === false) reload(manager, cause);
+      if (manager?.status.stopping === false) reload(manager, cause, () => processLog);
     });
     return manager;
   } catch (thrown) {
@@ -188,7 +188,11 @@ function readFlags(read: (flags: SettingFlags) => Overrides, flags: StartFlags):
   }
 }
 
-function listenToSignals(manager: Manager, end: (code: number) => Promise<void>): void {
+function listenToSignals(
+  manager: Manager,
+  end: (code: number) => Promise<void>,
+  log: () => ProcessLog | undefined,
+): void {
   let asked = 0;
   const stop = (): void => {
     asked++;
@@ -199,8 +203,8 @@ function listenToSignals(manager: Manager, end: (code: number) => Promise<void>)
     );
   };
   for (const signal of stopSignals) process.on(signal, stop);
-  process.on('SIGHUP', () => reload(manager, 'a signal'));
-  process.on('SIGUSR2', () => reload(manager, 'a signal'));
+  process.on('SIGHUP', () => reload(manager, 'a signal', log));
+  process.on('SIGUSR2', () => reload(manager, 'a signal', log));
   process.on('SIGUSR1', () => manager.reopenLog());
 }
 
@@ -209,10 +213,10 @@ async function watchOf(path: string): Promise<ConfigWatch> {
   return new ConfigWatch(path);
 }
 
-/** `by`: what asks for it. */
-function reload(manager: Manager, by: string): void {
+/** `by`: what asks for it. A start that fails before the log is open says so itself. */
+function reload(manager: Manager, by: string, log: () => ProcessLog | undefined): void {
   manager.reload(by).catch((thrown: unknown) => {
-    manager.log.error({ by }, `the reload changed nothing: ${problem(thrown)}`);
+    log()?.log.error({ by }, `the reload changed nothing: ${problem(thrown)}`);
   });
 }
 

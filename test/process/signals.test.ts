@@ -88,6 +88,38 @@ test('SIGUSR2 reloads, as SIGHUP does', async () => {
   });
 });
 
+/** Says when it is being read, which takes a moment. */
+const slowConfig = (listen: string) => `
+import { setTimeout } from 'node:timers/promises';
+import { defineConfig } from 'weldr';
+console.error('reading');
+await setTimeout(300);
+export default defineConfig({ listen: ${JSON.stringify(listen)}, workers: 0, plugins: [] });`;
+
+test('SIGHUP during the start reloads after it, once', async () => {
+  const weldr = await startWeldr({ config: slowConfig('127.0.0.1:0'), noWait: true });
+  try {
+    await until('the config to be read', () => weldr.output.includes('reading'));
+    for (let n = 0; n < 3; n++) weldr.signal('SIGHUP');
+    await weldr.logged(({ msg }) => msg === 'reloaded');
+    assert.is(await weldr.stop(), 0);
+    const phases = ['listening', 'reloaded', 'stopping', 'stopped'];
+    const said = weldr.logs.map(({ msg }) => msg).filter(msg => phases.includes(msg));
+    assert.equal(said, phases);
+  } finally {
+    await weldr.stop();
+  }
+});
+
+test('SIGHUP during a start that fails leaves the reason of the failure on stderr', async () => {
+  const weldr = await startWeldr({ config: slowConfig('127.0.0.1:x'), noWait: true });
+  await until('the config to be read', () => weldr.output.includes('reading'));
+  weldr.signal('SIGHUP');
+  assert.is(await weldr.exited, 78);
+  assert.match(weldr.output, /weldr: .*listen/);
+  assert.not.match(weldr.output, /rejection|exception/i);
+});
+
 test('SIGQUIT finishes the requests in flight and ends with code 0, as SIGTERM does', async () => {
   await withWeldr(async weldr => {
     const slow = fetch(`${weldr.url}/slow?ms=300`);
