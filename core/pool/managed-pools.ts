@@ -4,9 +4,11 @@
 import { WeldrError } from '../errors.ts';
 import { changesBetween } from '../state/effective-change.ts';
 import type { Base, Entity } from '../state/entity.ts';
+import type { AdmittedWrite, Undo } from '../state/kind-host.ts';
+import type { Written } from '../state/resolved-writes.ts';
 import type { Row } from '../state/row.ts';
 import { RunTimeSettings } from '../state/settings.ts';
-import { State, type Written } from '../state/state.ts';
+import { State } from '../state/state.ts';
 import type { StateStore } from '../state/store.ts';
 import type { Write } from '../state/write.ts';
 import { ConfiguredLayer } from './configured-layer.ts';

@@ -1,8 +1,8 @@
 // OperatorPools: the pools for plugins that act for an operator: an API, a cluster, a store.
 import type { Entity } from '../state/entity.ts';
 import type { OperatorLayer } from '../state/layer.ts';
+import type { Written } from '../state/resolved-writes.ts';
 import type { Row } from '../state/row.ts';
-import type { Written } from '../state/state.ts';
 import type { StateStore } from '../state/store.ts';
 import type { Write } from '../state/write.ts';
 import type { ManagedPools } from './managed-pools.ts';

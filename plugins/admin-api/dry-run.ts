@@ -4,7 +4,7 @@ import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { poolKind } from '../../core/pool/pool-settings.ts';
 import { serverKind } from '../../core/pool/server-kind.ts';
 import { changesBetween } from '../../core/state/effective-change.ts';
-import type { Written } from '../../core/state/state.ts';
+import type { Written } from '../../core/state/resolved-writes.ts';
 
 /** What would be another thing, field by field; secrets are not shown. */
 export function dryRunAnswer(planned: readonly Written[]): AdminAnswer {
