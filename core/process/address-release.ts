@@ -1,17 +1,17 @@
-// AddressRelease: has all workers end the connections that came by the service addresses, before these move to another node.
+// AddressRelease: ends, in all workers, the connections to the service addresses before these move to another node.
 import type { Logger } from 'pino';
 import type { Leadership, ManagerHooks, ServiceAddress } from '../plugin/manager-hooks.ts';
 import type { CancelTimer, Clock } from '../time/clock.ts';
 import type { Recipients } from './delivery.ts';
 import type { WindDownStep } from './messages.ts';
 
-/** So long clients are told, with their next answer, that their connection ends, ms. New ones are still taken. */
+/** How long the next answer on each connection announces its end, ms. New connections are still taken. */
 const beginTime = 100;
-/** Then requests that are under way have so long to end, ms. New connections are dropped meanwhile. */
+/** How long requests under way then have to end, ms. New connections are dropped meanwhile. */
 const finishTime = 100;
-/** A worker may be so much later, ms. */
+/** How much later a worker may be, ms. */
 const lateness = 50;
-/** A release that has not come by then does not, ms. */
+/** How long a planned release may take to come; after that it is cancelled, ms. */
 const releaseWithin = 5000;
 const attempts = 5;
 
@@ -19,32 +19,32 @@ const attempts = 5;
 export interface AddressReleaseOptions {
   readonly clock: Clock;
   log(): Logger;
-  /** All that have processes; at a reload more than one. */
+  /** All groups that have processes; more than one during a reload. */
   groups(): Iterable<Recipients>;
   readonly doors: AddressDoors;
 }
 
-/** What new clients come in by. */
+/** How new clients come in. */
 export interface AddressDoors {
-  /** Has what new clients of these addresses send be dropped, where that can be done. */
+  /** Drops what new clients of these addresses send, where the system can do that. */
   shut(addresses: readonly string[]): Promise<void>;
-  /** Takes all again. False: that is not sure. */
+  /** Takes all new clients again. False: some may still be dropped. */
   open(): Promise<boolean>;
 }
 
 /**
- * A planned hand-over: `windDown` while the addresses are still here; when the leadership was let go of, all goes on as before. One
- * that was lost leaves connections which go on if this node wins it again, and are ended when another node leads.
+ * A planned hand-over: `windDown` while the addresses are still here; after the leadership has ended, everything continues as before. A leadership
+ * that was lost leaves connections which continue if this node wins it again, and end when another node leads.
  */
 export class AddressRelease {
   private readonly options: AddressReleaseOptions;
   private round = 0;
   private readonly awaited = new Set<number>();
   private look: () => void = () => {};
-  /** Those whose connections may still be here. */
+  /** The addresses whose connections may still be here. */
   private addresses: readonly string[] = [];
   private isPlanned = false;
-  /** What is done to the doors, one after another: the last word counts. */
+  /** The changes of the doors, one after another: the last one counts. */
   private doors: Promise<void> = Promise.resolve();
   private cancelReturn: CancelTimer | undefined;
 
@@ -52,21 +52,21 @@ export class AddressRelease {
     this.options = options;
   }
 
-  /** Acts on what is called by a config's plugins, behind all of these. */
+  /** Follows the hooks of a config's plugins, after all taps of the plugins. */
   follow(hooks: ManagerHooks): void {
     const tap = { name: 'workers', stage: 2_000_000 } as const;
     hooks.handingOver.tapPromise(tap, async () => await this.windDown(heldOf(hooks)));
     hooks.leaderChanged.tap(tap, leadership => this.leaderChanged(leadership, hooks));
   }
 
-  /** A worker has done this step, or has ended. */
+  /** Called when a worker has done this step, or has ended. */
   done(worker: number, round = this.round): void {
     if (round !== this.round) return;
     this.awaited.delete(worker);
     this.look();
   }
 
-  /** Resolves when new clients of all addresses are taken, as ever. */
+  /** Resolves when new clients of all addresses are taken again. */
   async settled(): Promise<void> {
     this.end();
     await this.doors;
@@ -92,7 +92,7 @@ export class AddressRelease {
     } else if (this.isPlanned || leader !== undefined) this.end();
   }
 
-  /** The addresses are gone, and with them the clients. */
+  /** The addresses are gone, and their clients too. */
   private end(): void {
     const { addresses, isPlanned } = this;
     this.addresses = [];
@@ -135,7 +135,7 @@ export class AddressRelease {
   }
 }
 
-/** The service addresses that are here now, without the lengths of their networks. */
+/** The service addresses that this node holds now, without their prefix lengths. */
 function heldOf(hooks: ManagerHooks): string[] {
   const addresses: ServiceAddress[] = [];
   hooks.serviceAddresses.call(addresses);

@@ -1,5 +1,5 @@
-// Config probe: starts the worker sides of a config without a socket, a manager or a request, to find what only their
-// start shows.
+// Config probe: starts the worker sides of a config without a socket, a manager or a request, to find problems that only
+// a start shows.
 import { inspect } from 'node:util';
 import { pino } from 'pino';
 import { WeldrError } from '../errors.ts';
@@ -14,8 +14,8 @@ import { guardExit } from './early-exit.ts';
 import { exitCodes } from './exit-codes.ts';
 
 /**
- * Starts the worker sides of a config's plugins and closes them again; answers what is odd about it, a sentence each.
- * Rejects as a start of Weldr would: with what a plugin throws, a tap that can never be asked, a pool without a balancer.
+ * Starts the worker sides of a config's plugins and closes them again; returns what is odd about it, a sentence each.
+ * Rejects as a start of Weldr would: for what a plugin throws, a tap that can never run, a pool without a balancer.
  */
 export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<string[]> {
   const pools = new Pools();
@@ -50,7 +50,7 @@ export async function probeConfig({ settings, plugins }: LoadedConfig): Promise<
   }
 }
 
-/** Without routes only fallbacks lead out of `default`, but for plugins of one's own, which may do what they like. */
+/** Without routes only fallbacks lead out of `default`, unless the user's own plugins lead elsewhere. */
 function unreachable({ pools }: LoadedConfig['settings'], plugins: LoadedConfig['plugins']): string[] {
   const options = inspect(
     plugins.map(({ plugin }) => plugin.options),

@@ -1,4 +1,4 @@
-// Where the two processes get a config from; who reads files stands outside of the core.
+// Where the manager and its workers get a config from; the code that reads files is outside the core.
 import type { DefinedPlugins } from '../plugin/defined-plugins.ts';
 import type { PluginInstance } from '../plugin/plugin-instance.ts';
 import type { Overrides, Settings } from '../settings/settings.ts';
@@ -7,42 +7,42 @@ import type { Overrides, Settings } from '../settings/settings.ts';
 export interface LoadedConfig {
   readonly settings: Settings;
   readonly plugins: readonly PluginInstance[];
-  /** What pools and routes that are made at run time can name. */
+  /** The plugins that pools and routes made at run time can name. */
   readonly defined: DefinedPlugins;
 }
 
-/** One source as the manager read it. */
+/** One source file as the manager read it. */
 export interface RecordedModule {
-  /** The true URL of its file. */
+  /** The URL of its file, links resolved. */
   readonly url: string;
-  /** What Node took it for, such as `module-typescript`; absent where Node looks into it, as it does with some CommonJS. */
+  /** The format that Node found, such as `module-typescript`; absent where Node inspects the source, as for some CommonJS. */
   readonly format?: string | undefined;
-  /** Its text; of a binary module the bytes, as base64. */
+  /** Its text; for a binary module the bytes, as base64. */
   readonly source: string;
 }
 
 /**
- * The sources of a config and of all that it imports by path, as the manager read them. Plain JSON: workers and their
- * replacements load this, whatever became of the files meanwhile.
+ * The sources of a config and of everything that it imports by path, as the manager read them. Plain JSON: workers and
+ * their replacements load this, even if the files have changed since.
  */
 export interface ConfigRecording {
   readonly modules: readonly RecordedModule[];
-  /** What each import led to: who imports what, and the URL of the module. */
+  /** What each import resolved to: the importing module with the specifier, and the URL of the module. */
   readonly imports: readonly (readonly [request: string, url: string])[];
 }
 
-/** The recording of a config that comes from code. */
+/** The recording of a config that was passed in from code. */
 export const emptyRecording: ConfigRecording = { modules: [], imports: [] };
 
-/** A config, with the sources that it came from. */
+/** A config with its sources. */
 export interface RecordedConfig extends LoadedConfig {
   readonly recording: ConfigRecording;
-  /** What in it is legal and surely not meant, a sentence each. */
+  /** What is legal in it but surely not meant, a sentence each. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Reads the config at a path afresh, the modules that it is made of included. Rejects with CONFIG_INVALID, a
+ * Reads the config at a path afresh, including the modules that it imports. Rejects with CONFIG_INVALID and a
  * message that names file and field.
  */
 export type LoadConfig = (path: string, overrides: Overrides) => Promise<RecordedConfig>;
@@ -53,7 +53,7 @@ export interface ConfigSource {
   readonly path: string;
   readonly overrides: Overrides;
   readonly recording: ConfigRecording;
-  /** Is called once for each module that a recorded one imports and that is not recorded, with its path. */
+  /** Called once, with its path, for each unrecorded module that a recorded one imports. */
   onUnrecorded(path: string): void;
 }
 

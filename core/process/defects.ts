@@ -1,4 +1,4 @@
-// What happens to a process whose code failed where nobody can answer for it: a line in the log, then its end.
+// What an uncaught error does to a process: a line in the log, then its end.
 
 import { thrownAt } from '../errors/thrown-at.ts';
 import { describeError } from '../errors.ts';
@@ -7,7 +7,7 @@ import { exitCodes } from './exit-codes.ts';
 
 /**
  * Ends the process with exit code 1 on an uncaught exception or an unhandled rejection: its state cannot be trusted.
- * `log` answers the log if it is open.
+ * `log` returns the log if it is open.
  */
 export function exitOnDefect(log: () => ProcessLog | undefined): void {
   let dying = false;
@@ -24,7 +24,7 @@ export function exitOnDefect(log: () => ProcessLog | undefined): void {
   });
 }
 
-/** Of what the user wrote the place is enough; what Weldr itself did wrong needs its stack. */
+/** For the user's code the place is enough; a defect of Weldr itself needs its stack. */
 function tell(thrown: unknown, origin: string): void {
   const place = thrownAt(thrown);
   if (place === undefined) console.error(`${origin}:`, thrown);

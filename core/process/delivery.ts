@@ -1,18 +1,18 @@
-// Delivery: knows when all workers that take requests go by what they were sent.
+// Delivery: finds out when all workers that take requests have applied what they were sent.
 import type { Logger } from 'pino';
 import type { Clock } from '../time/clock.ts';
 import type { ManagerMessage } from './messages.ts';
 
-/** How long a change waits for a worker to have it, ms. */
+/** How long a change waits for a worker to apply it, ms. */
 const longestWait = 5_000;
-/** How often it looks whether a worker that it waits for has fallen silent, ms. */
+/** How often it checks whether an awaited worker has fallen silent, ms. */
 const lookInterval = 250;
 
-/** Workers that messages go to. */
+/** Workers that receive messages. */
 export interface Recipients {
-  /** The numbers of those that were told to accept connections, and react. */
+  /** The numbers of the workers that were told to accept connections and that react. */
   readonly servingNumbers: readonly number[];
-  /** Tells all whose processes run. */
+  /** Sends to all workers whose processes run. */
   tellAll(message: ManagerMessage): void;
 }
 
@@ -20,48 +20,48 @@ export interface Recipients {
 export interface DeliveryOptions {
   readonly clock: Clock;
   log(): Logger;
-  /** All that have processes; at a reload more than one. */
+  /** All groups that have processes; more than one during a reload. */
   groups(): Iterable<Recipients>;
 }
 
 /**
- * Messages to a worker arrive in order. So behind what was sent goes a fence, a message with a number, which a worker answers
- * when all before it is in force there, plugins that had to start included. All that was changed within one turn of the event
- * loop is behind one fence.
+ * Messages to a worker arrive in order. A fence, a message with a number, follows what was sent; a worker answers it
+ * once everything before it is active there, including plugins that had to start. One fence covers all changes of one
+ * turn of the event loop.
  */
 export class Delivery {
   private readonly options: DeliveryOptions;
   /** The number of the last fence. */
   private last = 0;
-  /** The highest that each worker answered. */
+  /** The highest fence that each worker has answered. */
   private readonly answered = new Map<number, number>();
   private readonly looks = new Set<() => void>();
-  /** Of the fence that is to be sent next. */
+  /** Belongs to the fence that is sent next. */
   private next: Promise<void> | undefined;
 
   constructor(options: DeliveryOptions) {
     this.options = options;
   }
 
-  /** The last fence: for a worker that was just told all, before it is told to accept connections. */
+  /** The last fence: for a worker that has just received everything, before it is told to accept connections. */
   get fence(): ManagerMessage {
     return { type: 'fence', fence: this.last };
   }
 
-  /** All that was sent before this fence is in force in a worker. */
+  /** Called when everything before this fence is active in a worker. */
   applied(worker: number, fence: number): void {
     this.answered.set(worker, Math.max(fence, this.answered.get(worker) ?? fence));
     this.look();
   }
 
-  /** A worker has ended; the next of its number begins with what holds then. */
+  /** Called when a worker has ended; its replacement starts with the state of that moment. */
   gone(worker: number): void {
     this.answered.delete(worker);
     this.look();
   }
 
   /**
-   * Resolves when what was changed so far is in force in all workers that take requests; or, with a warning, when one of them
+   * Resolves when the changes so far are active in all workers that take requests; or, with a warning, when one of them
    * does not react for too long.
    */
   settled(): Promise<void> {
@@ -70,7 +70,7 @@ export class Delivery {
   }
 
   private async sendNext(): Promise<void> {
-    // Changes are gathered until the end of the turn in which they are made: what is pending has been sent after it.
+    // Changes are gathered until the end of the turn that makes them: only after it has everything pending been sent.
     await new Promise(resolve => setImmediate(resolve));
     this.next = undefined;
     this.last++;

@@ -1,4 +1,4 @@
-// Notices, in a worker, when an upstream that drains has no request of this worker any more.
+// Notices, in a worker, when a draining upstream has no more requests of this worker.
 import type { Upstream } from '../pool/pool.ts';
 import type { PoolChange } from '../pool/pool-change.ts';
 import type { Pools } from '../pool/pools.ts';
@@ -13,25 +13,25 @@ export class DrainWatch {
   private readonly busy = new Set<Upstream>();
   private checking = false;
 
-  /** `report` is called each time that the manager began a drain, when this worker has finished its part. */
+  /** `report` is called once for each drain, when this worker has finished its part. */
   constructor(pools: Pools, report: (upstream: Upstream) => void) {
     this.pools = pools;
     this.report = report;
   }
 
-  /** Looks at finished attempts. */
+  /** Follows finished attempts. */
   watch(stages: Stages, report: ReportPluginError): void {
     const hooks = createHooks(report, 'drain-watch');
     stages.add({ plugin: 'drain-watch', hooks, scope: configScope, role: undefined, conditions: [] });
     hooks.attemptFinished.tap('drain-watch', () => {
       if (this.busy.size === 0 || this.checking) return;
-      // The count goes down around this hook, before or after it.
+      // The count goes down either before or after this hook.
       this.checking = true;
       setImmediate(() => this.check());
     });
   }
 
-  /** Call it with each change that was applied. */
+  /** Takes each change that was applied. */
   changed(change: PoolChange): void {
     if (change.op === 'settings') return;
     const id = change.op === 'set' ? change.upstream.id : change.id;

@@ -1,13 +1,13 @@
-// Early exit: says so when code that is not Weldr's ends this process, or waits without end, before its work is done.
+// Early exit: reports when code that is not Weldr's ends this process, or waits forever, before its work is done.
 import { basename } from 'node:path';
 import { thrownAt } from '../errors/thrown-at.ts';
 import type { exitCodes } from './exit-codes.ts';
 
-/** What is said of code that waits without end. */
+/** The message about code that waits forever. */
 export const neverEnds = 'it awaits something that never comes';
 
 /**
- * What comes of `work`. Rejects with an Error when nothing is left in this process that could fulfil it. When the user's
+ * Returns what `work` returns. Rejects with an Error when nothing is left in this process that could fulfil it. When the user's
  * code calls `process.exit` meanwhile, stderr says so and where, and the exit code is `exitCode`.
  */
 export async function guardExit<T>(
@@ -17,7 +17,7 @@ export async function guardExit<T>(
   const stuck = Promise.withResolvers<never>();
   const onIdle = (): void => stuck.reject(new Error(neverEnds));
   const onExit = (code: number): void => {
-    // The one who called process.exit is in the stack.
+    // The stack names the caller of process.exit.
     const place = thrownAt(new Error());
     if (place === undefined) return;
     const { file, line, column } = place;

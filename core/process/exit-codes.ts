@@ -1,4 +1,4 @@
-// What the exit code of a process says.
+// The exit codes of Weldr's processes.
 import { WeldrError } from '../errors.ts';
 
 /** The exit codes of `weldr` and its processes; the last two are those of sysexits(3). */

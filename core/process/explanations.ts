@@ -1,14 +1,13 @@
-// Explanations: has one of the workers explain a request, and waits for its word no longer than it may take.
-
+// Explanations: asks one of the workers to explain a request, and waits for its answer within a bound.
 import { WeldrError } from '../errors.ts';
 import type { ExplainInput } from '../explain/explain-input.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import type { Clock } from '../time/clock.ts';
 import type { ExplainOutcome, ManagerMessage } from './messages.ts';
 
-/** How long a worker may take, ms: twice of what plugins may. */
+/** How long a worker may take, ms: twice as long as plugins may. */
 const longestWait = 10_000;
-/** The most that are waited for at a time. */
+/** The most questions at a time. */
 const mostAtOnce = 16;
 
 /** What {@link Explanations} work with. */
@@ -24,7 +23,7 @@ interface Question {
   readonly answer: PromiseWithResolvers<Explanation>;
 }
 
-/** The questions of one manager. */
+/** The questions that one manager asks its workers. */
 export class Explanations {
   private readonly options: ExplanationsOptions;
   private readonly open = new Map<number, Question>();
@@ -35,8 +34,8 @@ export class Explanations {
   }
 
   /**
-   * Rejects with INPUT_INVALID for what is no request, with CONFLICT where no worker is there, with LIMIT_REACHED where too many ask, with
-   * PLUGIN_FAILED where the worker does not answer.
+   * Rejects with INPUT_INVALID for what is no request, with CONFLICT when no worker runs, with LIMIT_REACHED when there
+   * are too many questions, with PLUGIN_FAILED when the worker does not answer.
    */
   async explain(request: ExplainInput): Promise<Explanation> {
     const { clock, workers, send } = this.options;
@@ -48,7 +47,7 @@ export class Explanations {
     }
     const question = ++this.last;
     const ready = workers();
-    // Each of them may have another view of health and counts.
+    // Each worker may have its own view of health and counts.
     const worker = ready[question % ready.length];
     if (worker === undefined)
       throw new WeldrError('CONFLICT', 'no worker takes requests now; ask again in a moment');
@@ -67,7 +66,7 @@ export class Explanations {
     }
   }
 
-  /** A worker says something. */
+  /** Takes the answer of a worker. */
   answered(worker: number, question: number, outcome: ExplainOutcome): void {
     const open = this.open.get(question);
     if (open?.worker !== worker) return;
@@ -78,7 +77,7 @@ export class Explanations {
     }
   }
 
-  /** A worker has ended. */
+  /** Called when a worker has ended. */
   gone(worker: number): void {
     for (const { worker: asked, answer } of this.open.values()) {
       if (asked === worker)

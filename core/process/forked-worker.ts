@@ -1,4 +1,4 @@
-// A worker that is a process of its own: both ends of its line, over Node's IPC channel.
+// A worker in a separate process: both ends of its line, over Node's IPC channel.
 import { fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -7,30 +7,30 @@ import { beatInterval } from './heartbeat.ts';
 import type { ManagerLink, WorkerLink } from './links.ts';
 import type { ManagerMessage, WorkerMessage } from './messages.ts';
 
-/** Messages that may wait for the other end. Over it what plugins say is dropped. */
+/** Messages that may wait for the other end. Beyond that, plugins' messages are dropped. */
 const maxWaiting = 1_000;
-/** Over this a worker does not read at all: it is ended, and its replacement starts from a snapshot. */
+/** Beyond this a worker does not read at all: it is ended, and its replacement starts from a snapshot. */
 const maxWaitingForWorker = 10_000;
-/** How long the last lines of a worker that has ended are waited for, ms. */
+/** How long the manager waits for the last lines of a worker that has ended, ms. */
 const lastLinesTimeout = 200;
 /**
- * A worker has one core, which V8's collector would share with three threads of its own: a collection waited for threads that
- * waited for the core. Alone, and with a young generation of 8 MB, it takes 2 ms where it took 5 to 15 (with a new
- * connection for each request p99 was 12 to 20 ms, and is 7). What Node was started with goes before it.
+ * A worker has one core, which V8's collector would share with three helper threads: a collection waited for threads that
+ * waited for the core. Without them, and with a young generation of 8 MB, it takes 2 ms instead of 5 to 15 (with a new
+ * connection for each request p99 fell from 12 to 20 ms to 7). The flags that Node was started with take precedence.
  */
 const collectorFlags = ['--single-threaded-gc', '--max-semi-space-size=8'];
 /** How long an ending worker waits for its last messages to leave, ms. */
 const lastWordsTimeout = 1_000;
 
 /**
- * Starts a worker process; `entry` is the path of the module that it runs. `processLog` answers this process's log,
+ * Starts a worker process; `entry` is the path of the module that it runs. `processLog` returns this process's log
  * once it is open.
  */
 export function forkWorker(entry: string, processLog: () => ProcessLog | undefined): WorkerLink {
-  // Were stdout shared, each process that starts or ends would switch it to blocking writes for all of them.
+  // If stdout were shared, each process that starts or ends would switch it to blocking writes for all of them.
   const child = fork(entry, [], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    // The last one: from its very first moment, when its own listener is not there yet.
+    // The last flag: effective from the first moment, before the worker has its own listener.
     execArgv: [...collectorFlags, ...process.execArgv, '--disable-sigusr1'],
   });
   passLines(child.stdout, lines => void processLog()?.forward(lines));
@@ -50,7 +50,7 @@ export function forkWorker(entry: string, processLog: () => ProcessLog | undefin
   });
   const describe = (code: number | null, signal: string | null): string =>
     signal === null ? `exit code ${code}` : `signal ${signal}`;
-  // `close` comes when its last lines are read; a process that it started may hold it back.
+  // `close` comes when its last lines have been read; a process that it started may hold it back.
   child.on('close', (code, signal) => end(describe(code, signal)));
   child.on('exit', (code, signal) => setTimeout(() => end(describe(code, signal)), lastLinesTimeout));
   const sent = (): void => {
@@ -91,8 +91,8 @@ export function forkWorker(entry: string, processLog: () => ProcessLog | undefin
 }
 
 /**
- * The line of this process to the manager that forked it. `beforeExit` runs last, and does not reject. Throws an Error when nobody forked
- * it.
+ * The line of this process to the manager that forked it. `beforeExit` runs last, and does not reject. Throws an Error when
+ * the process was not forked.
  */
 export function managerLink(beforeExit: () => Promise<void>): ManagerLink {
   const send = process.send?.bind(process);
@@ -120,7 +120,7 @@ export function managerLink(beforeExit: () => Promise<void>): ManagerLink {
         sent();
       };
       setInterval(() => {
-        // A manager that does not read finds one beat, not one for each moment of its absence.
+        // A manager that was not reading finds one beat, not all those that it missed.
         if (beatWaits || ending !== undefined || !process.connected) return;
         beatWaits = true;
         waiting++;
@@ -141,10 +141,10 @@ export function managerLink(beforeExit: () => Promise<void>): ManagerLink {
   };
 }
 
-/** Characters of a line whose end is waited for. */
+/** The most characters of an incomplete line that are kept. */
 const maxLine = 1024 * 1024;
 
-/** Passes on whole lines, as many at a time as have come: an access log has many. */
+/** Passes on whole lines, as many at a time as have arrived: an access log has many. */
 function passLines(stream: Readable | null, use: (lines: string) => void): void {
   if (stream === null) return;
   let rest = '';

@@ -1,9 +1,9 @@
-// HandOver: the old process's part of an upgrade: it gives everything away, or goes on as if nothing had been.
+// HandOver: the old process's part of an upgrade: it gives everything away, or continues as before.
 import type { Logger } from 'pino';
 import type { HeldSocket } from './held-sockets.ts';
 import type { Heritage, Successor } from './succession.ts';
 
-/** What there is to give away. */
+/** What is handed over. */
 export interface Estate {
   readonly log: Logger;
   readonly version: string;
@@ -15,7 +15,7 @@ export interface Estate {
   restorePlugins(): Promise<void>;
 }
 
-/** One attempt; make another one for the next. */
+/** One attempt; the next one needs a new instance. */
 export class HandOver {
   private readonly successor: Successor;
   private readonly estate: Estate;
@@ -46,7 +46,7 @@ export class HandOver {
     }
   }
 
-  /** Ends the new process, as this one stops; what was closed stays so. */
+  /** Ends the new process because this one stops; what was closed stays closed. */
   async cancel(): Promise<void> {
     this.isCancelled = true;
     await this.successor.end();

@@ -1,40 +1,40 @@
-// The heartbeat of one worker, as its manager hears it: when it has been silent for too long, and for how long.
+// The heartbeat of one worker, as its manager hears it: whether it is silent, and for how long.
 import type { CancelTimer, Clock } from '../time/clock.ts';
 
-/** A worker gives a beat this often, in ms. */
+/** How often a worker sends a beat, in ms. */
 export const beatInterval = 250;
-/** How often the manager looks, in ms. */
+/** How often the manager checks, in ms. */
 const lookInterval = 2 * beatInterval;
-/** A worker that is silent for this long counts as not ready, in ms: eight beats. */
+/** The silence after which a worker counts as not ready, in ms: eight beats. */
 export const silentAfter = 2_000;
-/** A worker that is silent for this long hangs, in ms. */
+/** The silence after which a worker hangs, in ms. */
 export const hungAfter = 10_000;
 /**
- * The same for a worker that has not loaded its config yet, in ms: what is read and compiled there may take its time,
- * on a busy machine above all, and no request waits for it.
+ * The same for a worker that has not loaded its config yet, in ms: reading and compiling may take a while, above all
+ * on a busy machine, and no request waits for it.
  */
 export const hungStartAfter = 60_000;
 
 /** What a heartbeat works with. */
 export interface HeartbeatOptions {
   readonly clock: Clock;
-  /** After how long a silence it hangs, in ms; asked at each look. */
+  /** The silence after which it hangs, in ms; asked at each check. */
   hungAfter(): number;
-  /** Called once in a silence, when it has lasted for {@link silentAfter}. */
+  /** Called once per silence, when it has lasted for {@link silentAfter}. */
   onSilent(): void;
-  /** Called when it speaks again after that. */
+  /** Called when a beat arrives after that. */
   onHeard(silentMs: number): void;
-  /** Called once, when it hangs. Nothing is called after it. */
+  /** Called once, when it hangs, as the last call. */
   onHung(silentMs: number): void;
 }
 
 /**
- * Listens from when it is made until {@link stop}. A silence is measured in time in which the manager listened: a
- * manager that was stopped, suspended or busy itself has heard nobody meanwhile, and a look that comes late counts for
- * two at most. So it reads what waits for it before it calls a worker silent.
+ * Listens from its construction until {@link stop}. A silence is measured in time during which the manager listened: a
+ * manager that was stopped, suspended or busy could hear nothing meanwhile, so a late check counts for two at most, and
+ * the manager reads what waits for it before it calls a worker silent.
  */
 export class Heartbeat {
-  /** How long it has been silent, in ms, as far as the manager listened. */
+  /** How long it has been silent while the manager listened, in ms. */
   silentMs = 0;
   private readonly options: HeartbeatOptions;
   private readonly cancel: CancelTimer;
@@ -47,12 +47,12 @@ export class Heartbeat {
     this.cancel = options.clock.every(lookInterval, () => this.look());
   }
 
-  /** Has it been silent for too long to be given requests? */
+  /** Has it been silent for too long to receive requests? */
   get silent(): boolean {
     return this.silentMs >= silentAfter;
   }
 
-  /** It said something, whatever it was. */
+  /** Called for each message of the worker, of whatever kind. */
   heard(): void {
     const { silentMs } = this;
     this.silentMs = 0;

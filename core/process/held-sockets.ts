@@ -1,4 +1,4 @@
-// HeldSockets: listening sockets that somebody else opened: the service manager, or the Weldr that this one replaces.
+// HeldSockets: listening sockets that another process opened: the service manager, or the Weldr that this one replaces.
 import type { SendHandle } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -7,7 +7,7 @@ import { addressOf, type ListenTarget } from '../settings/listen.ts';
 import { SocketFile } from './socket-file.ts';
 import { closeHandle, handleOf } from './socket-handle.ts';
 
-/** A listening socket that is there before the config says that it is wanted. */
+/** A listening socket that was open before the config asked for it. */
 export interface HeldSocket {
   /** Where it listens, such as `127.0.0.1:8080` or `unix:/run/weldr/http.sock`. */
   readonly address: string;
@@ -19,7 +19,7 @@ export interface HeldSocket {
 /** The first descriptor that systemd passes (sd_listen_fds(3)). */
 const firstDescriptor = 3;
 
-/** Those of them that no entry of the config has taken. */
+/** The held sockets that no entry of the config has taken. */
 export class HeldSockets {
   private readonly free = new Set<HeldSocket>();
 
@@ -36,7 +36,7 @@ export class HeldSockets {
     return Array.from(this.free, ({ address }) => address);
   }
 
-  /** The socket for an entry of the config; undefined: there is none. */
+  /** Returns the socket for an entry of the config; undefined: there is none. */
   take(address: string, target: ListenTarget): HeldSocket | undefined {
     for (const socket of this.free) {
       if (!isFor(socket, address, target)) continue;
@@ -50,7 +50,7 @@ export class HeldSockets {
     this.free.add(socket);
   }
 
-  /** Lets go of those that came from another Weldr: nobody connects to them any more. */
+  /** Closes the ones that came from another Weldr: no client uses them any more. */
   closeInherited(): void {
     for (const socket of this.free) {
       const { listenedAs, address, handle } = socket;
@@ -62,20 +62,20 @@ export class HeldSockets {
   }
 }
 
-/** The file of an inherited unix socket, which goes with it. */
+/** The file of an inherited unix socket, which is removed with it. */
 export function fileOf(address: string): SocketFile | undefined {
   return address.startsWith('unix:') ? SocketFile.adopt(address.slice('unix:'.length)) : undefined;
 }
 
 function isFor({ address, listenedAs }: HeldSocket, wanted: string, target: ListenTarget): boolean {
   if (listenedAs === wanted || address === wanted) return true;
-  // systemd makes one socket of both families of `ListenStream=80`.
+  // For `ListenStream=80` systemd opens one socket for both address families.
   return target.kind === 'tcp' && target.host === '0.0.0.0' && address === `[::]:${target.port}`;
 }
 
 /**
- * The sockets that systemd passes to this process (sd_listen_fds(3)); none when it passes none. They are taken out of
- * `env`, so that no child takes them for its own. Throws LISTEN_FAILED for one that cannot be used.
+ * Returns the sockets that systemd passes to this process (sd_listen_fds(3)). Removes them from `env`, so that no child
+ * takes them for its own. Throws LISTEN_FAILED for one that cannot be used.
  */
 export function activatedSockets(env: NodeJS.ProcessEnv): HeldSocket[] {
   const { LISTEN_PID: pid, LISTEN_FDS: count } = env;
@@ -123,7 +123,7 @@ function addressAt(holder: Socket, descriptor: number): string {
   throw noListener(descriptor);
 }
 
-/** Where a unix socket is, as Linux lists it: Node does not tell. */
+/** Returns the path of a unix socket, as Linux lists it: Node does not expose it. */
 function unixPathAt(descriptor: number): string | undefined {
   const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${descriptor}`))?.[1];
   for (const line of readFileSync('/proc/net/unix', 'utf8').split('\n')) {

@@ -1,4 +1,4 @@
-// The line between the manager and one worker, seen from each end. What crosses it is JSON, in order.
+// The line between the manager and one worker, seen from each end. Messages are JSON and arrive in order.
 import type { SendHandle } from 'node:child_process';
 import type { ManagerMessage, WorkerMessage } from './messages.ts';
 
@@ -6,7 +6,7 @@ import type { ManagerMessage, WorkerMessage } from './messages.ts';
 export interface WorkerLink {
   /** Process id; undefined when it could not be started. */
   readonly pid: number | undefined;
-  /** Does the worker give beats, so that its silence means something? */
+  /** Does the worker send beats, so that its silence means something? */
   readonly beats: boolean;
   send(message: ManagerMessage, socket?: SendHandle): void;
   onMessage(listener: (message: WorkerMessage) => void): void;
@@ -19,11 +19,11 @@ export interface WorkerLink {
 /** The worker's end. */
 export interface ManagerLink {
   send(message: WorkerMessage): void;
-  /** Gives beats from now on, where the manager is another process; each tells `requests()`. */
+  /** Sends beats from now on if the manager is another process; each carries `requests()`. */
   beat(requests: () => number): void;
   onMessage(listener: (message: ManagerMessage, socket: SendHandle | undefined) => void): void;
   /** Called once, when the manager is gone. */
   onDisconnect(listener: () => void): void;
-  /** Ends the worker, after what was sent has left. */
+  /** Ends the worker after everything sent has left. */
   end(code: number): void;
 }

@@ -1,4 +1,4 @@
-// ListenersTls: what the listeners of one config show to clients: read from its files, and again when those change.
+// ListenersTls: the TLS materials of one config's listeners, read from files, and again when the files change.
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Certificate } from '../certificates/certificate.ts';
@@ -10,23 +10,23 @@ import { describeError, WeldrError } from '../errors.ts';
 import type { Listen } from '../settings/listen.ts';
 import type { Clock } from '../time/clock.ts';
 
-/** How often the files are looked at, ms; less often where there are thousands. */
+/** How often the files are checked, ms; less often if there are thousands. */
 const lookInterval = 1_000;
 
-/** A listener, as far as it matters here. */
+/** The part of a listener that matters here. */
 type TlsEntry = Pick<Listen, 'name' | 'tls'>;
 
-/** What was read of the listeners of a config. */
+/** What was read for the listeners of a config. */
 export class ListenersTls {
   materials: TlsMaterials;
   private readonly listens: readonly TlsEntry[];
   private readonly fieldOf: (index: number) => string;
   private paths: readonly string[];
-  /** What the files were like when they were last read. */
+  /** The state of the files when they were last read. */
   private state: string;
   private stop: (() => void) | undefined;
 
-  /** Throws CONFIG_INVALID, with the place, for what cannot be read or used; `fieldOf`: the place of an entry's `tls`. */
+  /** Throws CONFIG_INVALID, with the place, for what cannot be read or used; `fieldOf` returns the place of an entry's `tls`. */
   constructor(listens: readonly TlsEntry[], fieldOf = (index: number) => `listen[${index}].tls`) {
     this.listens = listens;
     this.fieldOf = fieldOf;
@@ -36,7 +36,7 @@ export class ListenersTls {
     this.state = stateOf(paths);
   }
 
-  /** Looks at the files from now on; `changed`: `materials` are others. */
+  /** Checks the files from now on; calls `changed` when `materials` have changed. */
   watch(clock: Clock, log: Logger, changed: () => void): void {
     if (this.paths.length === 0) return;
     this.stop = clock.every(Math.max(lookInterval, this.paths.length), () => {
@@ -48,11 +48,11 @@ export class ListenersTls {
     this.stop?.();
   }
 
-  /** Reads the files again if they changed; true: with success. */
+  /** Reads the files again if they changed; true: they were read successfully. */
   private look(log: Logger): boolean {
     const state = stateOf(this.paths);
     if (state === this.state) return false;
-    // A key and its certificate are written one after the other: it is tried again when both are there.
+    // A key and its certificate are written one after the other: the next check finds both.
     this.state = state;
     try {
       const { materials, paths } = read(this.listens, this.fieldOf);
@@ -95,7 +95,7 @@ function read(
   return { materials, paths: [...paths] };
 }
 
-/** Another text when one of the files is another one. */
+/** Returns a text that differs whenever one of the files does. */
 function stateOf(paths: readonly string[]): string {
   return JSON.stringify(
     paths.map(path => {

@@ -13,7 +13,7 @@ import { dropNewConnections, takeNewConnections } from './syn-filter.ts';
 /** Connections that may wait to be accepted; the system may allow fewer (Linux: net.core.somaxconn). */
 const backlog = 4096;
 
-/** To the process that opens sockets. */
+/** Sent to the process that opens sockets. */
 export type OpenerMessage =
   | {
       readonly type: 'open';
@@ -21,38 +21,38 @@ export type OpenerMessage =
       readonly target: ListenTarget;
       readonly backlog: number;
     }
-  /** Send the handle back: what comes is a second one of the same socket. */
+  /** Send the handle back: it arrives as a second handle of the same socket. */
   | { readonly type: 'copy'; readonly request: number };
 
-/** Its answers; the socket is the handle that goes with `opened`. */
+/** Sent back; `opened` carries the socket as its handle. */
 export type OpenedMessage =
   | { readonly type: 'opened'; readonly request: number; readonly port: number }
   | { readonly type: 'failed'; readonly request: number; readonly errno: string; readonly message: string };
 
 /** One listening socket. */
 export interface ListeningSocket {
-  /** As the config says it. */
+  /** The entry of the config. */
   readonly listen: Listen;
-  /** Where it really listens: the port 0 of the config replaced. */
+  /** The address that it really listens on, with the port 0 of the config replaced. */
   readonly address: string;
   readonly handle: SendHandle;
-  /** Of a unix socket. */
+  /** Only for a unix socket. */
   readonly file: SocketFile | undefined;
-  /** What it was before, as long as it is somebody else's. */
+  /** The held socket that it came from, while another process owns it. */
   readonly held?: HeldSocket;
 }
 
-/** The sockets by the addresses that the config names. */
+/** The open sockets, by the addresses that the config names. */
 export class ListeningSockets {
   private readonly open = new Map<string, ListeningSocket>();
   private readonly held: HeldSockets;
 
-  /** `held`: sockets that are taken where an entry names their address, instead of opening one. */
+  /** `held`: sockets that are used instead of opening one, if an entry names their address. */
   constructor(held = new HeldSockets()) {
     this.held = held;
   }
 
-  /** All of them, for another process to take. */
+  /** Returns all sockets, for another process to take. */
   *asHeld(): Generator<HeldSocket> {
     for (const { listen, address, handle, held } of this.open.values()) {
       yield held ?? { address, handle, listenedAs: listen.address };
@@ -60,13 +60,13 @@ export class ListeningSockets {
     yield* this.held;
   }
 
-  /** Those of the entries that are open. */
+  /** Returns the open sockets of these entries. */
   of(listens: readonly Listen[]): ListeningSocket[] {
     return listens.flatMap(({ address }) => this.open.get(address) ?? []);
   }
 
   /**
-   * Opens those of the entries that are not open yet; all or none. Rejects with LISTEN_FAILED and what to do about it.
+   * Opens the entries that are not open yet; all or none. Rejects with LISTEN_FAILED and what to do about it.
    */
   async add(listens: readonly Listen[]): Promise<void> {
     const opened: ListeningSocket[] = [];
@@ -87,7 +87,7 @@ export class ListeningSockets {
     for (const socket of opened) this.open.set(socket.listen.address, socket);
   }
 
-  /** Makes those that another Weldr handed over this one's own, which holds no others of its. */
+  /** Owns the sockets that another Weldr handed over, and closes those that no entry uses. */
   keepInherited(): void {
     for (const [key, { held, ...socket }] of this.open) {
       if (held?.listenedAs === undefined) continue;
@@ -104,18 +104,18 @@ export class ListeningSockets {
     return { listen, address, handle, file: undefined, held };
   }
 
-  /** What is somebody else's stays open, whatever happens here. */
+  /** A socket that another process owns stays open, whatever happens here. */
   private close(socket: ListeningSocket): void {
     if (socket.held === undefined) close(socket);
     else this.held.giveBack(socket.held);
   }
 
-  /** Has all TCP sockets drop what new clients of these addresses send, where that can be done. */
+  /** Makes all TCP sockets drop what new clients of these addresses send, where the system can do that. */
   async shut(addresses: readonly string[]): Promise<void> {
     await dropNewConnections(this.tcpHandles, addresses);
   }
 
-  /** Has them take all again. False: that is not sure. */
+  /** Makes them take all clients again. False: some may still be dropped. */
   async reopen(): Promise<boolean> {
     return (await takeNewConnections(this.tcpHandles)) !== 'failed';
   }
@@ -125,13 +125,13 @@ export class ListeningSockets {
     return tcp.map(({ handle }) => handle);
   }
 
-  /** Lets go of all sockets, which another process has now; their files stay. */
+  /** Closes all sockets here, as another process has them now; their files stay. */
   leave(): void {
     for (const { handle } of this.open.values()) closeHandle(handle);
     this.open.clear();
   }
 
-  /** A second handle of each socket, for who closes it independently of this process. */
+  /** Returns a second handle of each socket, which can be closed independently of this process. */
   async copies(listens: readonly Listen[]): Promise<ListeningSocket[]> {
     const opener = new Opener();
     try {
@@ -146,7 +146,7 @@ export class ListeningSockets {
     }
   }
 
-  /** Closes all sockets but those of these entries, and gives their files the modes that these say. */
+  /** Closes all sockets but those of these entries, and sets the files' modes as the entries say. */
   keep(listens: readonly Listen[]): void {
     for (const [address, socket] of this.open) {
       const listen = listens.find(wanted => wanted.address === address);
@@ -162,7 +162,7 @@ export class ListeningSockets {
   }
 }
 
-/** Opens sockets and gives them their names; each comes to `opened` when it is ready. */
+/** Opens sockets and names their files; adds each to `opened` when it is ready. */
 async function bindAndName(
   listens: readonly Listen[],
   opened: ListeningSocket[],
@@ -186,16 +186,16 @@ function modeOf({ target }: Listen): number | undefined {
   return target.kind === 'unix' ? target.mode : undefined;
 }
 
-/** A socket that listens; a unix socket not yet under its own name. */
+/** A socket that listens; a unix socket does not yet have its final name. */
 interface BoundSocket {
   readonly listen: Listen;
   readonly address: string;
   readonly handle: SendHandle;
-  /** The path that a unix socket has so far. */
+  /** The temporary path of a unix socket. */
   readonly boundTo: string | undefined;
 }
 
-/** Binds all of them; what was bound is let go of when one fails. */
+/** Binds all of them; closes those that were bound when one fails. */
 async function bindAll(
   listens: readonly Listen[],
   before: readonly ListeningSocket[],
@@ -209,13 +209,13 @@ async function bindAll(
     throw thrown;
   } finally {
     opener.end();
-    // Until it has ended it may take a connection, which nobody would answer; a unix socket is not found before.
+    // Until the opener has ended it may take a connection, which would never be answered; a unix socket cannot be found before.
     if (bound.some(({ boundTo }) => boundTo !== undefined)) await opener.ended;
   }
   return bound;
 }
 
-/** What this Weldr itself listens on: since before, and as the config that is being read has it. */
+/** What this Weldr itself listens on: what was open before, and what the config that is being read adds. */
 interface Rivals {
   readonly before: readonly { readonly listen: Listen }[];
   readonly now: readonly { readonly listen: Listen }[];
@@ -269,7 +269,7 @@ function explain(
 const taken =
   'the port is taken by another process; stop that, or listen on another one (--ip, WELDR_LISTEN, `listen` in the config)';
 
-/** What to do, by the name of the system's error. */
+/** What is wrong and what to do, by the name of the system's error. */
 const listenProblems: Readonly<Record<string, string>> = {
   EACCES:
     'this user may not listen on that port; take one from 1024 up, or grant CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=)',
@@ -280,7 +280,7 @@ const listenProblems: Readonly<Record<string, string>> = {
   EINVAL: 'the system does not take this address; take another one of this machine, or 0.0.0.0 for all',
 };
 
-/** Who of this Weldr has the port: names and addresses of one machine may be one. */
+/** The listener of this Weldr that has the port: two names of one machine may be the same address. */
 function rivalText({ target }: Listen, { before, now }: Rivals): string | undefined {
   const isRival = (other: { readonly listen: Listen }): boolean =>
     target.kind === 'tcp' && other.listen.target.kind === 'tcp' && other.listen.target.port === target.port;
@@ -337,7 +337,7 @@ class Opener {
     return await answered.promise;
   }
 
-  /** Has it end, which {@link ended} waits for. */
+  /** Asks it to end, which {@link ended} waits for. */
   end(): void {
     if (this.child.connected) this.child.disconnect();
   }

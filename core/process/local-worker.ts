@@ -1,4 +1,4 @@
-// A worker in the manager's own process, for `workers: 0`: the same messages, copied as JSON, nothing shared.
+// A worker in the manager's own process, for `workers: 0`: the same messages, copied as JSON, with nothing shared.
 import type { SendHandle } from 'node:child_process';
 import type { ManagerLink, WorkerLink } from './links.ts';
 import type { ManagerMessage, WorkerMessage } from './messages.ts';
@@ -21,7 +21,7 @@ export function localWorker(run: (link: ManagerLink) => void): WorkerLink {
   let disconnect = (): void => {};
   run({
     send: message => toManager.send(message),
-    // One process has one event loop: while it hangs, there is no manager that could miss a beat, or replace anything.
+    // One process has one event loop: while it hangs, no manager runs that could miss a beat, or replace anything.
     beat: () => {},
     onMessage: listener => toWorker.listen(listener),
     onDisconnect: listener => {
@@ -36,7 +36,7 @@ export function localWorker(run: (link: ManagerLink) => void): WorkerLink {
     onMessage: listener => toManager.listen(listener),
     onExit: listener => void exitListeners.push(listener),
     kill() {
-      // The worker's side cleans up as it does when its manager dies, only that nothing is waited for.
+      // The worker cleans up as it does when its manager dies, without waiting for anything.
       disconnect();
       end('ended');
     },

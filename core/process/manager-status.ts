@@ -1,4 +1,4 @@
-// ManagerStatus as plugins read it: always what holds now.
+// ManagerStatus as plugins read it: always current.
 import { createHash } from 'node:crypto';
 import type { ManagerStatus, Reloads } from '../plugin/plugin.ts';
 import type { RecordedConfig } from './config-source.ts';
@@ -15,7 +15,7 @@ export interface StatusSource {
   groups(): Iterable<WorkerGroup>;
   /** The one in charge. */
   group(): WorkerGroup | undefined;
-  /** The config in force; undefined before the first. */
+  /** The active config; undefined before the first. */
   config(): RecordedConfig | undefined;
   isStopping(): boolean;
   workerRestarts(): number;
@@ -23,14 +23,14 @@ export interface StatusSource {
   droppedLogLines(): number;
 }
 
-/** Kept with a config: its modules may be long. */
+/** Cached by config: its modules may be long. */
 const hashes = new WeakMap<RecordedConfig, string>();
 
 function hashOf(config: RecordedConfig): string {
   const known = hashes.get(config);
   if (known !== undefined) return known;
   const hash = createHash('sha256');
-  // What it is made of, wherever that lies: two machines with the same config have the same hash.
+  // The sources without their paths: two machines with the same config have the same hash.
   for (const { source } of config.recording.modules) hash.update(`${source.length}:${source}`);
   hash.update(JSON.stringify(config.settings));
   const hex = hash.digest('hex').slice(0, 16);
@@ -44,7 +44,7 @@ export function liveStatus(source: StatusSource): ManagerStatus {
     version: source.version,
     startedAt: source.startedAt,
     get readyWorkers() {
-      // At a reload the old workers take requests until the new ones do.
+      // During a reload the old workers take requests until the new ones do.
       let ready = 0;
       for (const group of source.groups()) ready += group.readyCount;
       return Math.min(ready, source.group()?.size ?? 0);

@@ -1,4 +1,4 @@
-// What the manager and its workers say to each other: plain JSON, in order, over one channel for each worker.
+// The messages between the manager and its workers: plain JSON, in order, over one channel for each worker.
 import type { Certificate } from '../certificates/certificate.ts';
 import type { TlsMaterials } from '../certificates/listener-tls.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -16,37 +16,37 @@ import type { Row } from '../state/row.ts';
 import type { ConfigRecording } from './config-source.ts';
 import type { StateChanges } from './state-broadcast.ts';
 
-/** What a worker says. */
+/** From a worker. */
 export type WorkerMessage =
-  /** The config is read, the worker sides of all plugins have started. */
+  /** The config has been read, and the worker sides of all plugins have started. */
   | { readonly type: 'loaded' }
-  /** It accepts connections from every socket that it was given. */
+  /** It accepts connections from every socket that it received. */
   | { readonly type: 'ready' }
   /** It cannot start, for this reason; it ends next. */
   | ({ readonly type: 'failed' } & StartProblem)
-  /** An upstream that drains has no request of this worker any more. */
+  /** A draining upstream has no more requests of this worker. */
   | { readonly type: 'idle'; readonly pool: string; readonly id: string }
-  /** Its event loop turns; `requests` are those in flight. Comes all the time, from before `loaded` to the end. */
+  /** Its event loop turns; `requests` are in flight. Sent regularly, from before `loaded` to the end. */
   | { readonly type: 'beat'; readonly requests: number }
-  /** It takes no more connections; it ends when its requests are finished, or cut at the limit. */
+  /** It takes no more connections; it ends when its requests have finished, or are cut at the limit. */
   | { readonly type: 'draining' }
-  /** All that was sent before this fence is in force here. */
+  /** Everything that was sent before this fence is active here. */
   | { readonly type: 'applied'; readonly fence: number }
-  /** What `stage-plugins` of this round asked for has started, or has not, and then nothing is left of it. */
+  /** The plugins that `stage-plugins` of this round asked for have started; with a problem: none has, and nothing is left of them. */
   | { readonly type: 'staged'; readonly round: number; readonly problem?: StartProblem | undefined }
-  /** What became of the request that was to be explained by this question. */
+  /** The outcome of the `explain` with this number. */
   | { readonly type: 'explained'; readonly question: number; readonly outcome: ExplainOutcome }
-  /** A request that this trace is about is over. */
+  /** A request that this trace follows is over. */
   | { readonly type: 'traced'; readonly trace: number; readonly explanation: Explanation }
-  /** It has done what `wind-down` of this round asked for. */
+  /** It has done the `wind-down` of this round. */
   | { readonly type: 'wound-down'; readonly round: number }
-  /** What of a scope's list does not start here; all of it each time. */
+  /** What of a scope's list does not start here; the whole list of problems each time. */
   | { readonly type: 'problems'; readonly scope: Scope; readonly problems: readonly string[] }
   | PluginMessage;
 
 /**
- * Some addresses move to another node. `begin`: the next answer on each connection that came by them is the last one. `finish`: let
- * requests end, then reset what is left. `over`: they have moved; reset what is left, and go on with who comes.
+ * Some addresses move to another node. `begin`: the next answer on each connection to them is the last one. `finish`: let
+ * requests end, then reset what is left. `over`: they have moved; reset what is left, and take new connections as usual.
  */
 export type WindDownStep = 'begin' | 'finish' | 'over';
 
@@ -60,9 +60,9 @@ export interface StartProblem {
   readonly field?: string | undefined;
 }
 
-/** What the manager says. The first message is `start`, the second `snapshot`. */
+/** From the manager. The first message is `start`, the second `snapshot`. */
 export type ManagerMessage =
-  /** Read what every config needs; sent only to a worker that boots before there is a config, ahead of `start`. */
+  /** Load what every config needs; sent ahead of `start`, and only to a worker that boots before there is a config. */
   | { readonly type: 'prepare' }
   /** Load the config at this path from the recording. */
   | {
@@ -74,23 +74,22 @@ export type ManagerMessage =
       readonly recording: ConfigRecording;
     }
   /**
-   * All upstreams, what operators said of kinds that plugins own, and the settings that the manager goes by, which name no
-   * servers.
+   * All upstreams, the rows of kinds that plugins own, and the settings that the manager uses, without servers.
    */
   | {
       readonly type: 'snapshot';
       readonly revision: number;
       readonly changes: readonly PoolChange[];
       readonly rows: readonly Row[];
-      /** What operators list as the plugins of pools and routes. */
+      /** The lists of plugins that operators set for pools and routes. */
       readonly lists: readonly ListChange[];
       readonly settings: Settings;
     }
-  /** What changed: no request may see a part of it. */
+  /** Changes that a request sees either all or none of. */
   | (StateChanges & { readonly type: 'changes' })
   /**
-   * What TLS goes by: keys of tickets, base64, by the names of listeners what they show, and what all of them show besides.
-   * Again when it changes.
+   * What TLS uses: keys of tickets, base64; the materials of each listener by its name; the certificates that all of them
+   * show as well. Sent again when it changes.
    */
   | {
       readonly type: 'tls';
@@ -98,28 +97,28 @@ export type ManagerMessage =
       readonly materials: TlsMaterials;
       readonly others: readonly Certificate[];
     }
-  /** Start the plugins that a scope needs for this list; without `names`, for the config's. They are not asked yet. */
+  /** Start the plugins that a scope needs for this list; without `names`, for the config's list. No request reaches them yet. */
   | {
       readonly type: 'stage-plugins';
       readonly round: number;
       readonly scope: Scope;
       readonly names?: ListedNames;
     }
-  /** That list is not to be: end what was started for it. */
+  /** That list is given up: end what was started for it. */
   | { readonly type: 'unstage-plugins'; readonly scope: Scope }
-  /** Say `applied` when all that came before this is in force, what takes its time included. */
+  /** Send `applied` when everything before this is active, including what takes a while. */
   | { readonly type: 'fence'; readonly fence: number }
-  /** Run a request through the stages without sending it, and say `explained` with what plugins said of it. */
+  /** Run a request through the stages without sending it, and send `explained` with what plugins say about it. */
   | { readonly type: 'explain'; readonly question: number; readonly request: ExplainInput }
-  /** Say `traced` of requests that these are about; all of them each time. */
+  /** Send `traced` for the requests that these traces follow; all traces each time. */
   | { readonly type: 'traces'; readonly traces: readonly TraceWish[] }
-  /** A listening socket; it is the handle that goes with the message. */
+  /** A listening socket, as the handle of the message. */
   | { readonly type: 'socket'; readonly address: string; readonly entry: ListenEntry }
-  /** Accept connections from the sockets that were sent. `own`: where this Weldr listens beside them. */
+  /** Accept connections from the sockets that were sent. `own`: where else this Weldr listens. */
   | { readonly type: 'listen'; readonly own: readonly string[] }
-  /** Some worker has hung: watch your main thread, so that the stack of the next one that hangs is known. */
+  /** A worker has hung: watch the main thread, so that the stack of the next one that hangs is known. */
   | { readonly type: 'watch-stack' }
-  /** End the connections that came by these addresses within the time, step by step, and say `wound-down` of each. */
+  /** End the connections to these addresses within the time, step by step, and send `wound-down` for each step. */
   | {
       readonly type: 'wind-down';
       readonly round: number;
@@ -127,11 +126,11 @@ export type ManagerMessage =
       readonly addresses: readonly string[];
       readonly withinMs: number;
     }
-  /** Take no more connections, finish what is there within the time, then end. */
+  /** Take no more connections, finish the requests within the time, then end. */
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | PluginMessage;
 
-/** From one side of a plugin to its other side. */
+/** From one side of a plugin to the other. */
 export interface PluginMessage {
   readonly type: 'plugin';
   readonly plugin: string;

@@ -1,8 +1,8 @@
-// NodeRelease: whether the Node that runs Weldr has the security fixes that touch a proxy.
+// NodeRelease: whether the Node that runs Weldr has the security fixes that affect a proxy.
 
 /**
- * The release of each maintained line that has them: of November 2026 (memory of one connection in another, resumption of
- * client certificates, a crash by a TLS peer) and of the October before it (responses on kept connections).
+ * The release of each maintained line that has the fixes of November 2026 (memory of one connection in another, resumption
+ * of client certificates, a crash caused by a TLS peer) and of October 2026 (responses on kept connections).
  */
 const fixedIn: Readonly<Record<number, readonly [minor: number, patch: number]>> = {
   22: [23, 5],
@@ -10,7 +10,7 @@ const fixedIn: Readonly<Record<number, readonly [minor: number, patch: number]>>
   26: [13, 1],
 };
 
-/** What is wrong with this version of Node, and what to do; undefined: nothing is known of it. */
+/** Returns what is wrong with this version of Node, and what to do; undefined: nothing is known to be wrong. */
 export function releaseProblem(version: string): string | undefined {
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
   const fixed = fixedIn[major];

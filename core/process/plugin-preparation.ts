@@ -1,5 +1,4 @@
-// PluginPreparation: has all workers start the plugins of a list before it is in force, and hears whether they did.
-
+// PluginPreparation: has all workers start the plugins of a list before it becomes active, and learns whether they did.
 import { WeldrError } from '../errors.ts';
 import type { ListingWorkers } from '../plugin/run-time-plugins.ts';
 import { longestRunTimeStart } from '../plugin/worker-sides.ts';
@@ -8,14 +7,14 @@ import type { ListedNames } from '../state/listed-names.ts';
 import type { Clock } from '../time/clock.ts';
 import type { ManagerMessage, StartProblem } from './messages.ts';
 
-/** How often it looks whether a worker that it waits for has fallen silent, ms. */
+/** How often it checks whether an awaited worker has fallen silent, ms. */
 const lookInterval = 250;
-/** What a worker has to answer beside the start of its plugins, ms. */
+/** The time that a worker has to answer, in addition to the start of its plugins, ms. */
 const grace = 5_000;
 
 /** The workers of a config. */
 export interface PreparingGroup {
-  /** The numbers of those that accept connections and react. */
+  /** The numbers of the workers that accept connections and react. */
   readonly readyNumbers: readonly number[];
   tellAll(message: ManagerMessage): void;
 }
@@ -23,12 +22,12 @@ export interface PreparingGroup {
 /** What a {@link PluginPreparation} works with. */
 export interface PluginPreparationOptions {
   readonly clock: Clock;
-  /** The workers of the config in force. */
+  /** The workers of the active config. */
   group(): PreparingGroup | undefined;
 }
 
 interface Round {
-  /** Who has not answered yet. */
+  /** The workers that have not answered yet. */
   readonly missing: Set<number>;
   readonly done: PromiseWithResolvers<void>;
 }
@@ -46,7 +45,7 @@ export class PluginPreparation implements ListingWorkers {
   async prepare(scope: Scope, names: ListedNames): Promise<void> {
     const group = this.options.group();
     const workers = group?.readyNumbers ?? [];
-    // A worker that is being started begins with the lists that are in force then.
+    // A worker that is starting begins with the lists that are active then.
     if (group === undefined || workers.length === 0) return;
     this.last++;
     const number = this.last;
@@ -70,7 +69,7 @@ export class PluginPreparation implements ListingWorkers {
     this.options.group()?.tellAll({ type: 'unstage-plugins', scope });
   }
 
-  /** A worker has started what it was asked to, or not. */
+  /** Takes the answer of a worker: it has started the plugins, or not. */
   answered(worker: number, number: number, problem: StartProblem | undefined): void {
     const round = this.rounds.get(number);
     if (round === undefined) return;
@@ -81,7 +80,7 @@ export class PluginPreparation implements ListingWorkers {
     }
   }
 
-  /** A worker has ended: its replacement begins with the lists that are in force. */
+  /** Called when a worker has ended: its replacement begins with the active lists. */
   gone(worker: number): void {
     for (const round of this.rounds.values()) this.leaveOut(round, worker);
   }

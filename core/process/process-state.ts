@@ -1,4 +1,4 @@
-// What the kernel says that a process does, for a line in the log.
+// What a process is doing according to the kernel, for a line in the log.
 import { readFileSync } from 'node:fs';
 
 const states: Readonly<Record<string, string>> = {
@@ -9,10 +9,10 @@ const states: Readonly<Record<string, string>> = {
   t: 'stopped by a debugger',
 };
 
-/** What the main thread of a process does at the moment; undefined where there is no /proc to say so. */
+/** Returns what the main thread of a process is doing; undefined on systems without /proc. */
 export function processState(pid: number | undefined): string | undefined {
   try {
-    // proc(5): the name comes first, in parentheses, and may hold some itself.
+    // proc(5): the name comes first, in parentheses, and may itself contain some.
     const [letter] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(')').at(-1)?.trim().split(' ') ?? [];
     return states[letter ?? ''];
   } catch {

@@ -1,38 +1,38 @@
-// ServiceManager: tells systemd what this process does (sd_notify(3)), so that a unit of Type=notify knows when it is ready.
+// ServiceManager: notifies systemd of this process's state (sd_notify(3)), so that a unit of Type=notify knows when it is ready.
 import { execFile } from 'node:child_process';
 
-/** Told at the start and after a reload, before a reload, before the end. */
+/** `ready` follows a start or a reload; the others precede a reload or the end. */
 export type ServiceState = 'ready' | 'reloading' | 'stopping';
 
 /** How long one message may take, ms. */
 const noticeTimeout = 5_000;
 
-/** The line to the service manager that started this process; silent where there is none. */
+/** The line to the service manager that started this process; does nothing without one. */
 export class ServiceManager {
   private readonly isThere: boolean;
   private readonly report: (problem: string) => void;
   private last: Promise<void> = Promise.resolve();
   private hasReported = false;
 
-  /** `report` is told once when messages cannot be sent. */
+  /** `report` is called once when messages cannot be sent. */
   constructor(env: NodeJS.ProcessEnv, report: (problem: string) => void) {
     this.isThere = (env['NOTIFY_SOCKET'] ?? '') !== '';
     this.report = report;
   }
 
-  /** Tells a state, and a sentence that `systemctl status` shows. Messages leave in order. */
+  /** Sends a state, and a sentence that `systemctl status` shows. Messages leave in order. */
   tell(state: ServiceState, status: string): void {
     if (!this.isThere) return;
     const fields = [...fieldsOf(state), `STATUS=${status.replaceAll('\n', ' ')}`];
     this.last = this.last.then(() => this.send(fields));
   }
 
-  /** Resolves when everything that was told has left. */
+  /** Resolves when all messages have left. */
   async flush(): Promise<void> {
     await this.last;
   }
 
-  // Node has no datagram sockets of the unix kind.
+  // Node has no unix datagram sockets.
   private async send(fields: readonly string[]): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     execFile('systemd-notify', fields, { timeout: noticeTimeout }, error => {
@@ -49,7 +49,7 @@ export class ServiceManager {
 }
 
 function fieldsOf(state: ServiceState): string[] {
-  // After an upgrade this is another process than the one that systemd started.
+  // After an upgrade this is not the process that systemd started.
   if (state === 'ready') return ['READY=1', `MAINPID=${process.pid}`];
   if (state === 'stopping') return ['STOPPING=1'];
   return ['RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`];

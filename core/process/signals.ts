@@ -1,8 +1,8 @@
-// Signals: which ones a process of Weldr takes no notice of, where the system's default would end it without a word.
+// Signals: those that a process of Weldr ignores because the system's default would end it without a word.
 
 /**
- * Their defaults end the process, or, for SIGUSR1, have Node open its debugger to everybody on this machine. Not among
- * them: those that stop and continue a process, and those that tell of a defect.
+ * Their defaults end the process, or, for SIGUSR1, make Node open its debugger to everyone on this machine. Not among
+ * them: signals that stop and continue a process, and signals that report a defect.
  */
 const harmful = [
   'SIGHUP',
@@ -16,12 +16,12 @@ const harmful = [
   'SIGXFSZ',
 ] as const;
 
-/** What a process is told to stop with. */
+/** The signals that ask a process to stop. */
 export const stopSignals = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 
 /**
- * Takes no notice of signals that would do harm; listeners that mean something can still be added for each. `stops`:
- * whether those that stop a process are among them, as for one that another process stops.
+ * Ignores harmful signals; listeners can still be added for each. `stops`: whether it also ignores those that ask it to
+ * stop, for a process that another process stops.
  */
 export function ignoreSignals(stops: 'stops too' | 'but stops'): void {
   for (const signal of harmful) process.on(signal, ignore);

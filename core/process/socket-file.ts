@@ -1,7 +1,7 @@
-// SocketFile: the file of a listening unix socket: how it comes under its name, and how it goes.
+// SocketFile: the file of a listening unix socket: how it gets its name, and how it is removed.
 //
-// The socket is bound under another name, with its permissions set, and linked to its own when all is done: who finds
-// it can connect. A link never takes a name that is taken, so of two Weldrs that start at once one has it.
+// The socket is bound under a temporary name, with its permissions set, and linked to its own name as the last step: a
+// client that finds it can connect. A link never replaces an existing name, so of two Weldrs that start at once one wins.
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type BigIntStats, chmodSync, lstatSync, unlinkSync } from 'node:fs';
@@ -11,10 +11,10 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError, WeldrError } from '../errors.ts';
 
-/** How often a name is tried for that others take and leave meanwhile. */
+/** How often it tries to get a name that others take and leave meanwhile. */
 const mostTries = 20;
 
-/** A name in the folder of `path` that nobody else uses. */
+/** Returns an unused name in the folder of `path`. */
 export function besides(path: string): string {
   return join(dirname(path), `.weldr-${randomBytes(6).toString('hex')}`);
 }
@@ -30,9 +30,9 @@ export class SocketFile {
   }
 
   /**
-   * Gives the socket that was bound as `bound` the name `path`. What a process left there that has ended is removed.
-   * Rejects with LISTEN_FAILED when another one listens there, when it is no socket, or when the folder does not let
-   * this user; `bound` is gone then.
+   * Gives the socket that was bound as `bound` the name `path`. Removes the socket file of a process that has ended.
+   * Rejects with LISTEN_FAILED when another process listens there, when the file is no socket, or when this user may not
+   * write to the folder; `bound` is removed then.
    */
   static async claim(bound: string, path: string): Promise<SocketFile> {
     try {
@@ -51,7 +51,7 @@ export class SocketFile {
     }
   }
 
-  /** The file of a socket that another Weldr opened at `path` and handed over; undefined: it is gone. */
+  /** Returns the file of a socket that another Weldr opened at `path` and handed over; undefined: it is gone. */
   static adopt(path: string): SocketFile | undefined {
     const identity = lstatSync(path, { bigint: true, throwIfNoEntry: false });
     return identity?.isSocket() === true ? new SocketFile(path, identity) : undefined;
@@ -62,12 +62,12 @@ export class SocketFile {
     if (this.isOurs()) chmodSync(this.path, mode);
   }
 
-  /** Removes it, unless somebody else has put another one in its place. Do so before the socket is closed. */
+  /** Removes it, unless another process has replaced it. Call it before the socket is closed. */
   remove(): void {
     try {
       if (this.isOurs()) unlinkSync(this.path);
     } catch {
-      // It is found to be stale by who listens there next.
+      // The next process that listens there finds it stale.
     }
   }
 
@@ -79,12 +79,12 @@ export class SocketFile {
 
 const inUse = 'it is in use by another process; stop that, or listen on another path';
 
-/** LISTEN_FAILED for a path, with what to do. */
+/** Makes LISTEN_FAILED for a path, with what to do. */
 export function listenFailed(path: string, why: string): WeldrError {
   return new WeldrError('LISTEN_FAILED', `cannot listen on unix:${path}: ${why}`);
 }
 
-/** Why a socket cannot be made at `path`, and what to do, by the name of the system's error. */
+/** Returns why no socket can be made at `path`, and what to do, by the name of the system's error. */
 export function explainPath(path: string, code: string, message: string): string {
   const folder = dirname(path);
   if (code === 'ENOENT') {
@@ -100,7 +100,7 @@ export function explainPath(path: string, code: string, message: string): string
   return message;
 }
 
-/** False when there is something of that name. */
+/** False when the name already exists. */
 async function named(bound: string, path: string): Promise<boolean> {
   try {
     await link(bound, path);
@@ -111,13 +111,13 @@ async function named(bound: string, path: string): Promise<boolean> {
   }
 }
 
-/** How long others are waited for who make way at the same path, ms. */
+/** How long it waits for other processes that clear the same path, ms. */
 const turnTimeout = 2_000;
 
 /**
- * Runs `work` while no other process of this machine does the same for `path`: of two who find the same stale socket, the
- * slower one would move the one away that the faster one has put there. A name in the abstract namespace of Linux,
- * which its process cannot leave behind. Elsewhere, and when somebody keeps the name, it runs all the same.
+ * Runs `work` while no other process of this machine does so for `path`: of two processes that find the same stale socket,
+ * the slower one would move away the socket that the faster one has just put there. The lock is a name in the abstract
+ * namespace of Linux, which no process can leave behind. On other systems, and when a process keeps the name, `work` runs anyway.
  */
 async function alone(path: string, work: () => Promise<void>): Promise<void> {
   const name = createHash('sha256')
@@ -146,7 +146,7 @@ async function takeTurn(name: string): Promise<Server | undefined> {
   return undefined;
 }
 
-/** Makes way at `path`, as far as what is there is a socket that nobody listens to. */
+/** Clears `path` if it is a socket on which no process listens. */
 async function clear(path: string): Promise<void> {
   const found = await lstat(path, { bigint: true }).catch(orGone);
   if (found === undefined) return;
@@ -162,12 +162,12 @@ async function clear(path: string): Promise<void> {
   const aside = besides(path);
   if ((await rename(path, aside).then(() => true, orGone)) === undefined) return;
   const moved = await lstat(aside, { bigint: true });
-  // Another one, who found it stale as well, has taken the name meanwhile, and gets it back.
+  // Another process, which found it stale as well, has taken the name meanwhile, and gets it back.
   if (!isSame(moved, found)) await link(aside, path).catch(() => {});
   await unlink(aside);
 }
 
-/** Does anybody listen there? Text says why it cannot be had. */
+/** Does a process listen there? A text says why the path cannot be used. */
 async function probe(path: string): Promise<string> {
   return await new Promise(resolve => {
     const socket = connect(path);
@@ -187,7 +187,7 @@ async function probe(path: string): Promise<string> {
 }
 
 function isSame(a: BigIntStats, b: BigIntStats): boolean {
-  // Numbers of inodes are given out again. Links and renames change ctime, nothing changes a socket's mtime.
+  // Inode numbers are reused. Links and renames change ctime, nothing changes a socket's mtime.
   return a.ino === b.ino && a.dev === b.dev && a.mtimeNs === b.mtimeNs;
 }
 

@@ -1,13 +1,13 @@
-// SocketHandle: what lies under a listening socket of Node. It holds the socket without accepting from it, and goes by IPC.
+// SocketHandle: the handle under a listening socket of Node. It holds the socket without accepting from it, and can be sent by IPC.
 import type { SendHandle } from 'node:child_process';
 import type { Server, Socket } from 'node:net';
 
-/** What `server.listen` documents as an underlying `_handle`: sent itself, the receiver does not listen. */
+/** What `server.listen` documents as an underlying `_handle`: when it is sent by itself, the receiver does not listen. */
 export function handleOf(socket: Server | Socket): SendHandle {
   return Reflect.get(socket, '_handle');
 }
 
-/** Lets go of a handle. */
+/** Closes a handle. */
 export function closeHandle(handle: SendHandle): void {
   if (handle !== undefined && 'close' in handle) handle.close();
 }

@@ -1,6 +1,6 @@
 // The process that opens listening sockets, hands them to the manager and ends. In the manager itself a net.Server
 // would accept connections from the moment that it listens; a handle that came by IPC only holds the socket.
-// (Node 26 has net.BoundSocket for this; the older lines that are supported have not.)
+// (Node 26 has net.BoundSocket for this; the older supported lines do not.)
 import type { SendHandle } from 'node:child_process';
 import { chmodSync, renameSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -32,10 +32,10 @@ function openUnix(
   { path, mode }: OpenMessage['target'] & { kind: 'unix' },
 ): void {
   const server = serverFor(request);
-  // A server that closes removes the file by the name that it was bound to.
+  // A closing server removes the file by the name that it was bound to.
   const first = `${basename(path)}-`;
   try {
-    // A relative name is short, however long the folder's is.
+    // A relative name is short, however long the path of the folder is.
     process.chdir(dirname(path));
   } catch (thrown) {
     fail(request, thrown);
@@ -55,7 +55,7 @@ function openUnix(
 }
 
 function serverFor(request: number): Server {
-  // A connection that comes in the instant before the handle is handed over has nobody to answer it.
+  // Nothing answers a connection that arrives in the instant before the handle is handed over.
   const server = createServer(socket => socket.destroy());
   server.on('error', error => fail(request, error));
   return server;

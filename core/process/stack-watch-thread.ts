@@ -1,13 +1,13 @@
-// The thread of stack-watch.ts: pauses the main thread when it hangs, writes its stack to the log, lets it go on.
+// The thread of stack-watch.ts: pauses the main thread when it hangs, writes its stack to the log, lets it continue.
 import { writeSync } from 'node:fs';
 import { type Debugger, Session } from 'node:inspector';
 import { workerData } from 'node:worker_threads';
 import type { StackWatchData } from './stack-watch.ts';
 
 const lookInterval = 1_000;
-/** Looks without a beat after which the main thread hangs: long before the manager kills it. */
+/** Checks without a beat after which the main thread counts as hanging: long before the manager kills it. */
 const looksUntilHung = 5;
-/** Innermost frames that are logged: the line must fit into what a pipe takes in one piece (4 KB). */
+/** Innermost frames that are logged: a pipe takes lines of up to 4 KB in one piece. */
 const maxFrames = 20;
 const stdout = 1;
 const pinoError = 50;
@@ -16,7 +16,7 @@ const { worker, beats }: StackWatchData = workerData;
 let seen = 0;
 let looks = 0;
 
-// In looks, not in time: a process that was stopped was stopped as a whole. This timer keeps the thread alive.
+// Counted in checks, not in time: a stopped process stops as a whole. This timer keeps the thread alive.
 setInterval(() => {
   const now = Atomics.load(beats, 0);
   looks = now === seen ? looks + 1 : 0;
@@ -24,7 +24,7 @@ setInterval(() => {
   if (looks === looksUntilHung) takeStack();
 }, lookInterval);
 
-/** No port is opened for it: the session is one within the process. */
+/** The session is inside the process: it opens no port. */
 function takeStack(): void {
   const session = new Session();
   const urls = new Map<string, string>();
@@ -45,7 +45,7 @@ function describeFrame({ functionName, location }: Debugger.CallFrame, urls: Map
   return `at ${functionName || '(anonymous)'} (${urls.get(location.scriptId) ?? 'unknown'}:${line}:${column})`;
 }
 
-/** What pino would write, past the main thread, through which a thread's own output goes. */
+/** Writes what pino would, past the main thread, through which the output of a thread normally goes. */
 function writeLine(frames: readonly string[]): void {
   const record = {
     level: pinoError,
@@ -58,6 +58,6 @@ function writeLine(frames: readonly string[]): void {
   try {
     writeSync(stdout, `${JSON.stringify(record)}\n`);
   } catch {
-    // The pipe is full: the line is lost, as any other would be.
+    // The pipe is full: the line is lost, as any other line would be.
   }
 }

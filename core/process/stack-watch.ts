@@ -5,22 +5,22 @@ import { systemClock } from '../time/clock.ts';
 import { beatInterval } from './heartbeat.ts';
 import { siblingModule } from './sibling-module.ts';
 
-/** What the thread is given. */
+/** What the thread receives. */
 export interface StackWatchData {
   readonly worker: number;
-  /** One number, which the main thread counts up with each beat. */
+  /** One number, which the main thread increases with each beat. */
   readonly beats: Int32Array;
 }
 
 /**
  * Starts the thread. It costs some 9 MB and 50 ms of CPU, too much for each worker of a Weldr where nothing hangs, and
- * a thread that hangs cannot start another one: so a manager asks for it once one of its workers has hung.
+ * a thread that hangs cannot start another one: so the manager asks for it once one of its workers has hung.
  */
 export function watchStack(worker: number, log: Logger): void {
   if (!log.isLevelEnabled('error')) return;
   const beats = new Int32Array(new SharedArrayBuffer(4));
   const workerData: StackWatchData = { worker, beats };
-  // Nothing of this process's flags, such as preloaded modules, is meant for it.
+  // None of this process's flags, such as preloaded modules, is meant for it.
   const thread = new Worker(siblingModule('stack-watch-thread', import.meta.url), {
     workerData,
     execArgv: [],

@@ -1,4 +1,4 @@
-// Start outlook: why a start would fail on this machine as it is now, as far as that shows without opening anything.
+// Start outlook: why a start would fail on this machine now, as far as can be seen without opening anything.
 import { accessSync, constants, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -6,10 +6,10 @@ import { dirname, resolve } from 'node:path';
 import type { ListenTarget } from '../settings/listen.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** Folders that a service manager makes at the start. */
+/** Folders that a service manager creates at the start. */
 const madeAtStart = /^\/(?:var\/)?run\//;
 
-/** What a start would fail with, a sentence each. The machine may be another one than that of the check. */
+/** Returns why a start would fail, a sentence for each reason. It may not run on the machine of the check. */
 export function startOutlook({ listen, log }: Settings): string[] {
   const addresses = ownAddresses();
   const problems = listen.flatMap(({ target, address }, index) => {

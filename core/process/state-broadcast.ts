@@ -1,4 +1,4 @@
-// Gathers what changes in pools and in what operators said, so that a thousand changes made at once are one message to each worker.
+// Gathers changes of pools, rows and lists, so that a thousand changes made at once are one message to each worker.
 import { certificateKindName } from '../certificates/certificate-kind.ts';
 import type { ListChange, RunTimePlugins } from '../plugin/run-time-plugins.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
@@ -8,17 +8,17 @@ import { serverKindName } from '../pool/server-kind.ts';
 import type { Row, RowChange } from '../state/row.ts';
 import { settingKindName } from '../state/settings.ts';
 
-/** What leads the pools from revision `after` to `revision`, and rows of the kinds that plugins own: all made in one go. */
+/** The changes of the pools from revision `after` to `revision`, and of rows of kinds that plugins own: all made in one go. */
 export interface StateChanges {
   readonly after: number;
   readonly revision: number;
   readonly changes: readonly PoolChange[];
   readonly rows: readonly RowChange[];
-  /** What operators list as the plugins of pools and routes. */
+  /** The lists of plugins that operators set for pools and routes. */
   readonly lists: readonly ListChange[];
 }
 
-/** Kinds that workers know in another form, or not at all. */
+/** Kinds that workers receive in another form, or not at all. */
 const ownKinds: ReadonlySet<string> = new Set([
   serverKindName,
   poolKindName,
@@ -26,12 +26,12 @@ const ownKinds: ReadonlySet<string> = new Set([
   settingKindName,
 ]);
 
-/** Those of kinds that plugins own. */
+/** Returns the rows of kinds that plugins own. */
 export function ofPlugins<T extends Row | RowChange>(rows: readonly T[]): T[] {
   return rows.filter(({ kind }) => !ownKinds.has(kind));
 }
 
-/** What the workers have not been told yet. */
+/** The changes that the workers have not received yet. */
 export class StateBroadcast {
   private readonly pools: ManagedPools;
   private readonly send: (changes: StateChanges) => void;
@@ -62,12 +62,12 @@ export class StateBroadcast {
     });
   }
 
-  /** All rows of kinds that plugins own: what a new worker gets first. */
+  /** All rows of kinds that plugins own, for the snapshot of a new worker. */
   get rows(): readonly Row[] {
     return ofPlugins([...this.pools.state.all]);
   }
 
-  /** Sends what waits. Call it before a snapshot is taken, so that nobody gets a change twice. */
+  /** Sends what waits. Call it before a snapshot is taken, so that no worker gets a change twice. */
   flush(): void {
     if (!this.waits) return;
     const { waiting, waitingRows, waitingLists } = this;

@@ -1,4 +1,4 @@
-// What operators said, as the store of a config holds it, laid over that config without running it.
+// The rows in the store of a config, laid over that config without running it.
 import { z } from 'zod';
 import { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { WeldrError } from '../errors.ts';
@@ -18,15 +18,15 @@ import { ListenersTls } from './listeners-tls.ts';
 
 /** What a store holds over a config. */
 export interface StoredState {
-  /** What the start would log of it; undefined: operators said nothing. */
+  /** What the start would log about it; undefined: operators changed nothing. */
   readonly overview: string | undefined;
-  /** Rows that cannot be used as they are, each in a sentence. */
+  /** The problems of rows that cannot be used as they are, a sentence each. */
   readonly problems: readonly string[];
 }
 
 /**
- * Reads what the config's store holds, and changes nothing. Undefined: no plugin of the config stores anything. Rejects
- * with STORE_UNAVAILABLE when it cannot be read now, with what the start would reject with when it cannot be used.
+ * Reads the config's store, and changes nothing. Undefined: no plugin of the config stores anything. Rejects with
+ * STORE_UNAVAILABLE when the store cannot be read now, and as the start would when its content cannot be used.
  */
 export async function readStoredState(config: LoadedConfig): Promise<StoredState | undefined> {
   const { settings, plugins } = config;
@@ -35,7 +35,7 @@ export async function readStoredState(config: LoadedConfig): Promise<StoredState
   const rows = await storedBy(keeper);
   if (rows === undefined) return undefined;
   const problems: string[] = [];
-  const lists = new RunTimePlugins({ workers: nobody, log: () => undefined });
+  const lists = new RunTimePlugins({ workers: noWorkers, log: () => undefined });
   const pools = new ManagedPools({
     clock: systemClock,
     plugins: lists.ofPools,
@@ -44,7 +44,7 @@ export async function readStoredState(config: LoadedConfig): Promise<StoredState
     report: ({ kind, key }, problem) => problems.push(`${kind} ${key}: ${problem}`),
   });
   const certificates = new CertificateRegistry({ state: pools.state, clock: systemClock });
-  // Their plugins declare them when they start; here it is enough that these are in the config.
+  // Plugins declare their settings when they start; here it is enough that they are in the config.
   for (const { name } of plugins) {
     pools.settings.declare(name, { schema: z.record(z.string(), z.unknown()), base: {} });
   }
@@ -70,7 +70,7 @@ export async function readStoredState(config: LoadedConfig): Promise<StoredState
 }
 
 /** Nothing is started here. */
-const nobody: ListingWorkers = { prepare: async () => {}, abandon() {} };
+const noWorkers: ListingWorkers = { prepare: async () => {}, abandon() {} };
 
 async function storedBy({ plugin, name, options }: PluginInstance): Promise<readonly Row[] | undefined> {
   try {

@@ -1,10 +1,10 @@
-// Succession: a Weldr that is started anew on this machine takes the place of the one that runs, with its sockets.
+// Succession: a new Weldr process on this machine takes the place of the running one, with its sockets.
 //
 // The old process starts the new one and hands it the listening sockets. When the new one has read its config it says
-// `prepared`; the plugins of the old manager end, so that files, leases and the admin API are free, and it tells what
-// it knew (`heritage`). When the new one serves it says `ready`, and the old one drains. Its workers answer all along: so
-// whatever is changed at the new one in the meantime is told to the old one (`changes`), and is answered when its workers
-// go by it (`followed`).
+// `prepared`; the plugins of the old manager end, so that files, leases and the admin API are free, and it sends what
+// it knows (`heritage`). When the new one serves it says `ready`, and the old one drains. The old workers take requests all
+// along: so changes made at the new one in the meantime are sent to the old one (`changes`), which confirms when its
+// workers have applied them (`followed`).
 import type { ChildProcess, SendHandle } from 'node:child_process';
 import { WeldrError } from '../errors.ts';
 import type { EventHeritage } from '../events/event-log.ts';
@@ -12,26 +12,26 @@ import type { Heritage as PoolsHeritage } from '../pool/managed-pools.ts';
 import type { Batch } from '../state/row.ts';
 import type { HeldSocket } from './held-sockets.ts';
 
-/** Of what both say here. Another version of Weldr may stand at the other end. */
+/** The version of these messages. Another version of Weldr may be at the other end. */
 const format = 1;
 
-/** The variable that tells a process whose place it takes: the pid of the old one. */
+/** The variable that holds the pid of the process whose place this one takes. */
 export const successorVariable = 'WELDR_SUCCEEDS';
 
-/** All that only the old process knows. */
+/** Everything that only the old process knows. */
 export interface Heritage extends PoolsHeritage {
   /** Keys of TLS sessions, base64. */
   readonly ticketKeys: string;
-  /** Not told by older versions. */
+  /** Absent from older versions. */
   readonly events?: EventHeritage;
 }
 
-/** From the old process to the new one; the socket is the handle that goes with its message. */
+/** From the old process to the new one; a socket is the handle of its message. */
 type PredecessorMessage =
   | { readonly type: 'socket'; readonly address: string; readonly listenedAs: string | undefined }
   | { readonly type: 'sockets'; readonly format: number; readonly version: string }
   | { readonly type: 'heritage'; readonly heritage: Heritage }
-  /** The workers of the old process go by all changes up to this one. */
+  /** The workers of the old process have applied all changes up to this one. */
   | { readonly type: 'followed'; readonly number: number };
 
 /** From the new process to the old one. */
@@ -42,7 +42,7 @@ type SuccessorMessage =
 
 /** How long a successor may take to read its config, and then to serve, ms. */
 const stepTimeout = 60_000;
-/** How long a change waits for the old process to go by it, ms. */
+/** How long a change waits for the old process to apply it, ms. */
 const longestFollowing = 5_000;
 
 /** The new process, as the old one sees it. */
@@ -53,7 +53,7 @@ export class Successor {
   private readonly starting = Promise.withResolvers<string>();
   private readonly ending = Promise.withResolvers<void>();
 
-  /** `follow` resolves when the workers of this process go by changes that were made at the new one. */
+  /** `follow` resolves when the workers of this process have applied changes that were made at the new one. */
   constructor(child: ChildProcess, follow: (batch: Batch) => Promise<void>) {
     this.child = child;
     this.follow = follow;
@@ -88,17 +88,17 @@ export class Successor {
     await this.inTime(this.preparing.promise, 'has not read its config');
   }
 
-  /** Tells it what is known, now that nothing stands in its way; resolves with its version when it serves. */
+  /** Sends what this process knows, once it has released everything; resolves with the new version when that serves. */
   async succeed(heritage: Heritage): Promise<string> {
     this.send({ type: 'heritage', heritage });
     const version = await this.inTime(this.starting.promise, 'does not serve');
-    // What it says from now on is heard as long as this process has workers.
+    // Its later messages are received while this process has workers.
     this.child.channel?.unref();
     this.child.unref();
     return version;
   }
 
-  /** Ends it; resolves when it has. */
+  /** Kills it; resolves when it has ended. */
   async end(): Promise<void> {
     this.child.kill('SIGKILL');
     await this.ending.promise;
@@ -129,7 +129,7 @@ export class Successor {
 export class Predecessor {
   readonly sockets: readonly HeldSocket[];
   private readonly inheriting = Promise.withResolvers<Heritage>();
-  /** The numbers of the last change that it was told, and of the last that its workers go by. */
+  /** The numbers of the last change that it was sent, and of the last that its workers have applied. */
   private told = 0;
   private followed = 0;
   private readonly looks = new Set<() => void>();
@@ -141,14 +141,14 @@ export class Predecessor {
       if (message.type === 'followed') this.follows(message.number);
     });
     process.once('disconnect', () => {
-      // Without it nothing stands in the way, either.
+      // Once it is gone, it holds nothing either.
       this.inheriting.resolve({ rows: [], health: [], ticketKeys: '' });
       this.follows(Number.POSITIVE_INFINITY);
     });
     process.channel?.unref();
   }
 
-  /** The process whose place this one was started to take; undefined: none. Rejects with UPGRADE_FAILED. */
+  /** Returns the process whose place this one was started to take; undefined: none. Rejects with UPGRADE_FAILED. */
   static async meet(env: NodeJS.ProcessEnv): Promise<Predecessor | undefined> {
     const succeeds = env[successorVariable] !== undefined && process.send !== undefined;
     delete env[successorVariable];
@@ -168,24 +168,24 @@ export class Predecessor {
     return await met.promise;
   }
 
-  /** Says that all is ready but what the old process holds; resolves when it holds nothing any more. */
+  /** Says that everything is ready except what the old process holds; resolves when it has released that. */
   async release(): Promise<Heritage> {
     this.send({ type: 'prepared' });
     return await this.inheriting.promise;
   }
 
-  /** Says that this process serves, and is all that is needed. */
+  /** Says that this process serves, so that the old one can drain. */
   replace(version: string): void {
     this.send({ type: 'ready', version });
   }
 
-  /** Has its workers, which answer until this process serves and then finish what they have, go by changes, too. */
+  /** Sends a change to its workers, which take requests until this process serves and then finish them. */
   tell(batch: Batch): void {
     this.told++;
     this.send({ type: 'changes', number: this.told, batch });
   }
 
-  /** Resolves when its workers go by all that it was told, or it is gone; `false`: it did not say so in time. */
+  /** Resolves when its workers have applied all changes, or it is gone; `false`: it did not confirm in time. */
   async settled(): Promise<boolean> {
     const wanted = this.told;
     if (this.followed >= wanted) return true;

@@ -1,13 +1,13 @@
-// SynFilter: has listening sockets drop what new clients of some addresses send, as if nobody were there. A refused client gives
-// up; one that is not answered tries again after a second, and finds who has the address then.
+// SynFilter: makes listening sockets drop what new clients of some addresses send, without a reply. A refused client gives
+// up; one that gets no reply tries again after a second, and reaches the node that has the address then.
 
 import type { SendHandle } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { isIP } from 'node:net';
 import { addressBytes } from '../network/address-bytes.ts';
 
-// A socket filter (SO_ATTACH_FILTER, classic BPF). Connections inherit it from their listener, and are not disturbed: a SYN
-// comes on none of them. Node has no way to set a socket option; perl is a part of every Debian.
+// A socket filter (SO_ATTACH_FILTER, classic BPF). Connections inherit it from their listener, and are not disturbed: none
+// of them receives a SYN. Node cannot set a socket option; perl is part of every Debian.
 const script = `my ($count, $hex) = @ARGV;
 my $program = pack('H*', $hex);
 my $option = length($program) > 0 ? 26 : 27;
@@ -17,13 +17,13 @@ for my $fd (3 .. 2 + $count) {
   setsockopt($socket, 1, $option, $value) or ($option == 27 && $!{ENOENT}) or exit 1;
 }`;
 
-/** It is not waited for longer than that, ms. */
+/** How long perl may take, ms. */
 const patience = 200;
 
-/** `impossible`: not without perl, or elsewhere than on Linux. `failed`: it is not known what they do. */
+/** `impossible`: there is no perl, or this is not Linux. `failed`: what the sockets do is unknown. */
 export type Filtered = 'done' | 'failed' | 'impossible';
 
-/** Resolves when these sockets drop what opens a connection to one of these addresses, with whether they do. */
+/** Makes these sockets drop what opens a connection to one of these addresses; resolves with whether they do. */
 export async function dropNewConnections(
   handles: readonly SendHandle[],
   addresses: readonly string[],
@@ -31,7 +31,7 @@ export async function dropNewConnections(
   return await setFilter(handles, filterOf(addresses));
 }
 
-/** Resolves when these sockets take all again, with whether they do. */
+/** Makes these sockets take all connections again; resolves with whether they do. */
 export async function takeNewConnections(handles: readonly SendHandle[]): Promise<Filtered> {
   return await setFilter(handles, '');
 }
@@ -63,7 +63,7 @@ function fdOf(handle: SendHandle): number | undefined {
 
 // --- the program -------------------------------------------------------------------------------------------------
 
-/** Codes of instructions (linux/bpf_common.h). */
+/** Instruction codes (linux/bpf_common.h). */
 const loadWord = 0x20;
 const loadByte = 0x30;
 const and = 0x54;
@@ -76,7 +76,7 @@ const flagsAt = 13;
 const destinationAt = { 4: 16, 6: 24 } as const;
 const all = 0xffffffff;
 
-/** In hexadecimal: 0 for a SYN without an ACK to one of the addresses, else all of the packet. */
+/** Returns the program in hexadecimal: it keeps 0 bytes of a SYN without an ACK to one of the addresses, else the whole packet. */
 function filterOf(addresses: readonly string[]): string {
   const program = [
     instruction(loadByte, flagsAt),
@@ -105,7 +105,7 @@ function dropsFor(address: string): string[] {
   ];
 }
 
-/** `equal`, `other`: how many instructions are skipped then. */
+/** `equal`, `other`: how many instructions it skips in each case. */
 function instruction(code: number, value: number, { equal = 0, other = 0 } = {}): string {
   const bytes = Buffer.alloc(8);
   const isLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
@@ -118,7 +118,7 @@ function instruction(code: number, value: number, { equal = 0, other = 0 } = {})
   return bytes.toString('hex');
 }
 
-/** An address in words of 32 bits. */
+/** Returns an address as words of 32 bits. */
 function wordsOf(address: string): number[] {
   const bytes = addressBytes(address);
   const words: number[] = [];

@@ -1,9 +1,9 @@
-// TicketKeys: what sessions of TLS are sealed with, the same in all workers, so that a client resumes on any of them.
+// TicketKeys: the keys that seal TLS sessions, the same in all workers, so that a client can resume on any of them.
 import type { Clock } from '../time/clock.ts';
 
-/** OpenSSL's size: a name, a key for the seal and one for the content, bytes. */
+/** OpenSSL's size in bytes: a name, a key for the seal and a key for the content. */
 const size = 48;
-/** Who has the keys can read what was sent in sessions that they sealed, so they do not last, ms. */
+/** How long keys are used, ms: an attacker who gets them can read the sessions that they sealed. */
 const lifetime = 12 * 3_600_000;
 
 /** The keys of one Weldr, over its reloads and upgrades. */
@@ -11,7 +11,7 @@ export class TicketKeys {
   private keys = process.getBuiltinModule('node:crypto').randomBytes(size);
   private readonly stop: () => void;
 
-  /** `changed`: there are others now, as their time was over. */
+  /** `changed` is called when their time was over and new ones were made. */
   constructor(clock: Clock, changed: () => void) {
     this.stop = clock.every(lifetime, () => {
       this.turn();
@@ -19,7 +19,7 @@ export class TicketKeys {
     });
   }
 
-  /** There are others from now on: no session goes on. */
+  /** Makes new keys: no earlier session can be resumed. */
   turn(): void {
     this.keys = process.getBuiltinModule('node:crypto').randomBytes(size);
   }
@@ -29,7 +29,7 @@ export class TicketKeys {
     return this.keys.toString('base64');
   }
 
-  /** Takes over those of the process whose place this one takes. */
+  /** Takes over the keys of the process whose place this one takes. */
   inherit(text: string): void {
     const keys = Buffer.from(text, 'base64');
     if (keys.length === size) this.keys = keys;

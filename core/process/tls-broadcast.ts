@@ -1,4 +1,4 @@
-// TlsBroadcast: brings to the workers what TLS goes by, again whenever it changes.
+// TlsBroadcast: sends the workers what TLS uses, again whenever it changes.
 import type { Logger } from 'pino';
 import type { Certificate } from '../certificates/certificate.ts';
 import { CertificateEnds } from '../certificates/certificate-ends.ts';
@@ -16,19 +16,19 @@ export interface TlsBroadcastOptions {
   readonly registry: CertificateRegistry;
   readonly clock: Clock;
   log(): Logger;
-  /** All that have processes; at a reload more than one. */
+  /** All groups that have processes; more than one during a reload. */
   groups(): Iterable<WorkerGroup>;
 }
 
-/** TLS of one Weldr, over its reloads. */
+/** The TLS of one Weldr, over its reloads. */
 export class TlsBroadcast {
   private readonly options: TlsBroadcastOptions;
   private readonly keys: TicketKeys;
-  /** What the listeners of each config say. */
+  /** The listeners' TLS, by config. */
   private readonly listeners = new WeakMap<LoadedConfig, ListenersTls>();
   private current: ListenersTls | undefined;
   private isDue = false;
-  /** The fingerprints of what clients were shown last. */
+  /** The fingerprints of the certificates that clients were shown last. */
   private shown: ReadonlySet<string> = new Set();
   private ends: CertificateEnds | undefined;
 
@@ -38,7 +38,7 @@ export class TlsBroadcast {
     options.registry.observe(() => this.schedule());
   }
 
-  /** Keys of tickets, base64, for the process that takes this one's place. */
+  /** The keys of tickets, base64, for the process that takes this one's place. */
   get ticketKeys(): string {
     return this.keys.text;
   }
@@ -52,7 +52,7 @@ export class TlsBroadcast {
     this.listeners.set(config, new ListenersTls(config.settings.listen));
   }
 
-  /** A config is in force from now on: its files are watched. */
+  /** Makes a config the active one, and watches its files. */
   takeOver(config: LoadedConfig): void {
     const { registry, clock } = this.options;
     const listeners = this.listeners.get(config);
@@ -75,7 +75,7 @@ export class TlsBroadcast {
     this.ends?.close();
   }
 
-  /** What the listeners of a config go by; undefined: none of them speaks TLS. */
+  /** Returns what the listeners of a config use; undefined: none of them speaks TLS. */
   message(config: LoadedConfig): ManagerMessage | undefined {
     if (!this.speaksTls(config)) return undefined;
     const { materials = {} } = this.listeners.get(config) ?? {};
@@ -114,7 +114,7 @@ export class TlsBroadcast {
     }
   }
 
-  /** Else a client that resumes would not meet the certificate that stands in place of its session's. */
+  /** Otherwise a client that resumes would not see the certificate that replaced its session's. */
   private turnKeys(): void {
     const before = this.shown;
     this.shown = new Set(this.inForce().map(({ fingerprint }) => fingerprint));

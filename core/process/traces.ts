@@ -1,5 +1,4 @@
-// Traces: in the manager, what workers tell of the requests that somebody wants to see.
-
+// Traces: in the manager, what workers report about the requests that operators trace.
 import { WeldrError } from '../errors.ts';
 import type { Explanation } from '../explain/explanation.ts';
 import type { RequestTraces, Traced, TraceInput, TraceReader } from '../explain/trace.ts';
@@ -8,13 +7,13 @@ import type { ManagerMessage } from './messages.ts';
 
 /** The most traces at a time. */
 const mostTraces = 4;
-/** How long a trace that nobody reads goes on, ms. */
+/** How long a trace without a reader continues, ms. */
 const patience = 30_000;
 
 /** What {@link Traces} work with. */
 export interface TracesOptions {
   readonly clock: Clock;
-  /** Tells all workers. */
+  /** Sends to all workers. */
   tell(message: ManagerMessage): void;
 }
 
@@ -22,10 +21,10 @@ interface Trace {
   readonly wish: TraceInput;
   readonly requests: Explanation[];
   readonly endsAt: number;
-  /** Those who follow it, by what they are told with. */
+  /** Its followers, by the function that each is called with. */
   readonly readers: Set<() => void>;
   isOver: boolean;
-  /** Until when it is kept for somebody who reads. */
+  /** Until when it is kept for a reader. */
   keptUntil: number;
 }
 
@@ -45,7 +44,7 @@ export class Traces implements RequestTraces {
     return this.byId.size;
   }
 
-  /** What workers have to know. */
+  /** What workers need to know. */
   get message(): ManagerMessage {
     const open = [...this.byId].filter(([, { isOver }]) => !isOver);
     return { type: 'traces', traces: open.map(([id, { wish }]) => ({ ...wish, id })) };
@@ -92,7 +91,7 @@ export class Traces implements RequestTraces {
   follow(id: number, news: () => void): TraceReader | undefined {
     const trace = this.byId.get(id);
     if (trace === undefined) return undefined;
-    // One of its own, as the same function may follow twice.
+    // A separate function, as the same one may follow twice.
     const told = (): void => news();
     trace.readers.add(told);
     return {
@@ -115,7 +114,7 @@ export class Traces implements RequestTraces {
     return true;
   }
 
-  /** A worker tells of a request. */
+  /** Takes a worker's report about a request. */
   take(worker: number, id: number, explanation: Explanation): void {
     const trace = this.byId.get(id);
     if (trace === undefined || trace.isOver) return;

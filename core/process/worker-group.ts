@@ -1,4 +1,4 @@
-// The workers of one config: they are started together, listen together and drain together.
+// The workers of one config: they start together, listen together and drain together.
 import type { Logger } from 'pino';
 import type { NewEvent } from '../events/event.ts';
 import type { Explanation } from '../explain/explanation.ts';
@@ -10,10 +10,10 @@ import type { ExplainOutcome, ManagerMessage, PluginMessage, StartProblem } from
 import type { StateChanges } from './state-broadcast.ts';
 import { WorkerSlot } from './worker-slot.ts';
 
-/** Plugins' messages that may wait for their manager sides to start; what comes over it is dropped. */
+/** Plugins' messages that may wait for their manager sides to start; more are dropped. */
 const maxHeld = 10_000;
 
-/** Takes what the worker sides of plugins say. */
+/** Takes the messages of plugins' worker sides. */
 export type PluginReceiver = (plugin: string, message: unknown, worker: number) => void;
 
 /** What a group works with. */
@@ -24,29 +24,29 @@ export interface WorkerGroupOptions {
   readonly log: Logger;
   /** Starts the process of the worker of this number; it loads the config as soon as it can. */
   spawn(worker: number): WorkerLink;
-  /** What a worker has to know before its plugins start. */
+  /** What a worker needs before its plugins start. */
   greeting(): ManagerMessage;
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
-  /** What a worker has to know before it accepts connections. */
+  /** What a worker needs before it accepts connections. */
   briefing(): readonly ManagerMessage[];
-  /** Where this Weldr listens beside those. */
+  /** Where else this Weldr listens. */
   ownAddresses(): readonly string[];
   onIdle(worker: number, pool: string, id: string): void;
-  /** What was sent before this fence is in force there. */
+  /** Everything that was sent before this fence is active there. */
   onApplied(worker: number, fence: number): void;
-  /** It has started what it was asked to, or not. */
+  /** It has started the plugins that it was asked to, or not. */
   onStaged(worker: number, round: number, problem: StartProblem | undefined): void;
-  /** What became of a request that it was to explain. */
+  /** The outcome of a request that it was asked to explain. */
   onExplained(worker: number, question: number, outcome: ExplainOutcome): void;
-  /** A request that a trace is about is over. */
+  /** A request that a trace follows is over. */
   onTraced(worker: number, trace: number, explanation: Explanation): void;
   /** What of a scope's list does not start there. */
   onProblems(worker: number, scope: Scope, problems: readonly string[]): void;
-  /** It has done what a step of a wind-down asked for. */
+  /** It has done a step of a wind-down. */
   onWoundDown(worker: number, round: number): void;
   onReady(worker: number): void;
   onExit(worker: number): void;
-  /** Told what becomes of its workers. */
+  /** Receives what happens to its workers. */
   tell?(event: NewEvent): void;
 }
 
@@ -55,7 +55,7 @@ export class WorkerGroup {
   readonly config: LoadedConfig;
   private readonly slots: readonly WorkerSlot[];
   private readonly log: Logger;
-  /** The workers that know the pools, and so are told of changes. */
+  /** The workers that know the pools, and so receive changes. */
   private readonly greeted = new Set<number>();
   private receiver: PluginReceiver | undefined;
   private watchStacks = false;
@@ -106,7 +106,7 @@ export class WorkerGroup {
     return [...this.greeted];
   }
 
-  /** All numbers that this group uses, those between two processes included. */
+  /** All numbers that this group uses, including those between two processes. */
   get reserved(): readonly number[] {
     return this.slots.map(slot => slot.number);
   }
@@ -116,22 +116,22 @@ export class WorkerGroup {
     return this.slots.filter(slot => slot.ready).map(slot => slot.number);
   }
 
-  /** The numbers of the workers that were told to accept connections, and react: those that drain, too. */
+  /** The numbers of the workers that were told to accept connections and that react, including those that drain. */
   get servingNumbers(): readonly number[] {
     return this.slots.filter(slot => slot.serves).map(slot => slot.number);
   }
 
-  /** Workers that accept connections and react. */
+  /** How many workers accept connections and react. */
   get readyCount(): number {
     return this.readyNumbers.length;
   }
 
-  /** Workers that accept connections and do not react. */
+  /** How many workers accept connections and do not react. */
   get silentCount(): number {
     return this.slots.filter(slot => slot.silent).length;
   }
 
-  /** Have all of them loaded the config, once? */
+  /** Did all of them load the config once? */
   get loaded(): boolean {
     return this.allLoaded;
   }
@@ -140,12 +140,12 @@ export class WorkerGroup {
     return this.slots.length;
   }
 
-  /** Starts the processes, so that they boot while the manager goes on. */
+  /** Starts the processes, so that they boot while the manager continues. */
   spawn(): void {
     for (const slot of this.slots) slot.spawn();
   }
 
-  /** Has all load the config. Rejects with what one of them found wrong, after all of them have ended. */
+  /** Has all workers load the config. Rejects with what one of them found wrong, after all have ended. */
   async load(): Promise<void> {
     try {
       await Promise.all(this.slots.map(slot => slot.load()));
@@ -166,7 +166,7 @@ export class WorkerGroup {
     await Promise.all(this.slots.map(slot => slot.drain(timeoutMs)));
   }
 
-  /** Resolves when none of those that were told to drain accepts a connection any more. */
+  /** Resolves when none of the draining workers accepts connections any more. */
   async stoppedAccepting(): Promise<void> {
     await Promise.all(this.slots.map(slot => slot.stoppedAccepting()));
   }
@@ -175,19 +175,19 @@ export class WorkerGroup {
     await Promise.all(this.slots.map(slot => slot.kill()));
   }
 
-  /** Tells all workers that know the state of changes. */
+  /** Sends changes to all workers that know the state. */
   changes(changes: StateChanges): void {
     for (const slot of this.slots) {
       if (this.greeted.has(slot.number)) slot.send({ type: 'changes', ...changes });
     }
   }
 
-  /** Tells all workers whose processes run something of the core. */
+  /** Sends to all workers whose processes run. */
   tellAll(message: ManagerMessage): void {
     for (const slot of this.slots) slot.send(message);
   }
 
-  /** Tells one of the workers whose processes run. */
+  /** Sends to one worker, if its process runs. */
   tellOne(worker: number, message: ManagerMessage): void {
     this.slots.find(slot => slot.number === worker)?.send(message);
   }
@@ -198,13 +198,13 @@ export class WorkerGroup {
     if (slot !== undefined && this.greeted.has(worker)) slot.send({ type: 'plugin', plugin, message });
   }
 
-  /** Hands on what plugins say from now on, and what they said before. */
+  /** Passes on plugins' messages, those that have waited first. */
   deliverTo(receiver: PluginReceiver): void {
     this.receiver = receiver;
     for (const { message, worker } of this.held.splice(0)) receiver(message.plugin, message.message, worker);
   }
 
-  /** What hung one worker may hang each of them. */
+  /** What hung one worker may hang any of them. */
   private watchAll(): void {
     this.watchStacks = true;
     for (const slot of this.slots) slot.watchStack();

@@ -1,5 +1,4 @@
-// One place for a worker: starts a process in it, and another one when it dies, later and later in a crash loop.
-
+// A slot for a worker: starts a process in it, and another one when it dies, with growing pauses in a crash loop.
 import type { Logger } from 'pino';
 import { WeldrError } from '../errors.ts';
 import type { NewEvent, Severity } from '../events/event.ts';
@@ -11,12 +10,12 @@ import type { ListeningSocket } from './listening-sockets.ts';
 import type { ManagerMessage, WorkerMessage } from './messages.ts';
 import { processState } from './process-state.ts';
 
-/** A worker that was ready for less than this has failed, in ms. */
+/** A worker that was ready for less than this counts as failed, in ms. */
 const shortLife = 1_000;
 /** The wait before the second replacement in a crash loop; it doubles with each. */
 const firstBackoff = 100;
 const longestBackoff = 10_000;
-/** What a drain may take over its time until the process is killed, in ms. */
+/** How much longer than its time a drain may take until the process is killed, in ms. */
 const drainGrace = 5_000;
 
 /** What a slot works with. */
@@ -27,11 +26,11 @@ export interface WorkerSlotOptions {
   readonly clock?: Clock;
   /** Starts a process, and has it load the config. */
   spawn(): WorkerLink;
-  /** Tells a new process what it has to know before its plugins start: `snapshot`. */
+  /** Sends a new process what it needs before its plugins start: `snapshot`. */
   greet(slot: WorkerSlot): void;
   /** The sockets to listen on; asked for each process. */
   sockets(): Promise<readonly ListeningSocket[]> | readonly ListeningSocket[];
-  /** What a worker has to know before it accepts connections. */
+  /** What a worker needs before it accepts connections. */
   briefing(): readonly ManagerMessage[];
   ownAddresses(): readonly string[];
   onMessage(
@@ -45,7 +44,7 @@ export interface WorkerSlotOptions {
   onExit(slot: WorkerSlot): void;
   /** Its process hangs, and is being killed. */
   onHung(slot: WorkerSlot): void;
-  /** Told what becomes of its processes. */
+  /** Receives what happens to its processes. */
   tell?(event: NewEvent): void;
 }
 
@@ -63,7 +62,7 @@ export class WorkerSlot {
   private readonly firstReady = Promise.withResolvers<void>();
   private readonly closed = Promise.withResolvers<void>();
   private readonly over = Promise.withResolvers<void>();
-  /** Replace it when it dies? Only once a first process has loaded: before, the whole start fails. */
+  /** Replace it when it dies? Only after a first process has loaded: before that, the whole start fails. */
   private replacing = false;
   private serving = false;
   private leaving = false;
@@ -86,22 +85,22 @@ export class WorkerSlot {
     this.firstLoad.promise.catch(() => {});
   }
 
-  /** The process that runs now; undefined between two. */
+  /** The running process; undefined between two. */
   get pid(): number | undefined {
     return this.link?.pid;
   }
 
-  /** Does it accept connections, and react? */
+  /** Does it accept connections and react? */
   get ready(): boolean {
     return this.state === 'ready' && this.heartbeat?.silent !== true;
   }
 
-  /** Does it accept connections, as far as is known, and not react? */
+  /** Does it, as far as is known, accept connections without reacting? */
   get silent(): boolean {
     return this.state === 'ready' && this.heartbeat?.silent === true;
   }
 
-  /** May requests reach it, and does it react? Before it says that it is ready, and while it drains, too. */
+  /** May requests reach it, and does it react? Also before it reports ready, and while it drains. */
   get serves(): boolean {
     return this.listens && this.heartbeat?.silent !== true;
   }
@@ -121,26 +120,26 @@ export class WorkerSlot {
     link.onExit(how => this.exited(how));
   }
 
-  /** Has it start its plugins. Rejects with what was wrong with the config or with them, and is not replaced then. */
+  /** Has it start its plugins. Rejects with what is wrong with the config or with them; it is not replaced then. */
   async load(): Promise<void> {
     this.spawn();
     this.options.greet(this);
     await this.firstLoad.promise;
   }
 
-  /** Has it accept connections; resolves when it does, or died in the attempt and is being replaced. */
+  /** Has it accept connections; resolves when it does, or when it has died in the attempt and is being replaced. */
   async listen(): Promise<void> {
     this.serving = true;
     await this.giveSockets();
     await this.firstReady.promise;
   }
 
-  /** Resolves when a worker that was told to drain accepts no more connections, or has ended. */
+  /** Resolves when a draining worker accepts no more connections, or has ended. */
   async stoppedAccepting(): Promise<void> {
     await Promise.race([this.closed.promise, this.over.promise]);
   }
 
-  /** Has it finish what it has, and waits for its end. It is not replaced. */
+  /** Has it finish its requests, and waits for its end. It is not replaced. */
   async drain(timeoutMs: number): Promise<void> {
     if (!this.leaving) {
       this.leave();
@@ -169,7 +168,7 @@ export class WorkerSlot {
     this.link?.send(message);
   }
 
-  /** Has this process watch its main thread, so that its stack is known should it hang. */
+  /** Has this process watch its main thread, so that its stack is known if it hangs. */
   watchStack(): void {
     if (this.stackWatched || this.link === undefined) return;
     this.stackWatched = true;
@@ -184,7 +183,7 @@ export class WorkerSlot {
   }
 
   /**
-   * What hangs is killed whatever it does, in a drain too: it cannot finish a request. Only a start is given more time.
+   * A hanging process is killed in every state, even in a drain: it cannot finish a request. Only a start gets more time.
    */
   private newHeartbeat(): Heartbeat {
     const { log } = this.options;

@@ -1,4 +1,4 @@
-// A worker: holds a replica of the pools, runs the worker sides of the plugins and proxies, as its manager says.
+// A worker: holds a replica of the pools, runs the worker sides of plugins, and proxies as its manager tells it to.
 import type { SendHandle } from 'node:child_process';
 import type { Logger } from 'pino';
 import { describeError, toError, WeldrError } from '../errors.ts';
@@ -27,9 +27,9 @@ export interface WorkerOptions {
   /** Its line to the manager. */
   readonly link: ManagerLink;
   readonly load: ReplayConfig;
-  /** Reads ahead what every config needs. */
+  /** Loads what every config needs, ahead of the config. */
   prepare?(): void;
-  /** Is called when it could serve, and before its manager is told so. */
+  /** Called when it can serve, before its manager learns of it. */
   loaded?(): void;
   /** Opens its log, once the level is known. */
   openLog(level: Settings['logLevel'], worker: number): WorkerLog | Promise<WorkerLog>;
@@ -44,15 +44,15 @@ type Message<T extends ManagerMessage['type']> = Extract<ManagerMessage, { type:
 export class Worker {
   private readonly options: WorkerOptions;
   private readonly pools = new Pools();
-  /** What operators said of kinds that plugins own. */
+  /** The rows of kinds that plugins own. */
   private readonly rows = new RowReplica();
   private readonly drains = new DrainWatch(this.pools, upstream =>
     this.options.link.send({ type: 'idle', pool: upstream.pool, id: upstream.id }),
   );
   private readonly sockets: { handle: SendHandle; entry: ListenEntry; address: string }[] = [];
-  /** Messages to plugins from before the plugins were there. */
+  /** Messages to plugins that arrived before these had started. */
   private readonly early: Message<'plugin'>[] = [];
-  /** Modules to warn of, from before the log was there. */
+  /** Modules to warn about, from before the log was open. */
   private readonly unlogged: string[] = [];
   private number = 0;
   private revision = 0;
@@ -65,14 +65,14 @@ export class Worker {
   private tracer: Tracer | undefined;
   private ending = false;
   private watching = false;
-  /** What was asked for and takes its time; it does not reject. */
+  /** Work under way that the manager asked for; it does not reject. */
   private readonly underWay = new Set<Promise<void>>();
-  /** What operators list as the plugins of pools and routes, by the names of their scopes. */
+  /** The lists of plugins that operators set for pools and routes, by the names of their scopes. */
   private readonly lists = new Map<string, ListChange>();
-  /** What of it was changed while the plugins start. */
+  /** The scopes whose lists were changed while the plugins start. */
   private changedLists: Map<string, ListChange> | undefined;
 
-  /** Begins to listen to its manager. */
+  /** Starts to listen to its manager. */
   constructor(options: WorkerOptions) {
     this.options = options;
     options.link.onMessage((message, socket) => this.receive(message, socket));
@@ -140,7 +140,7 @@ export class Worker {
     this.pools.lookFrom(vantage);
     const onUnrecorded = (path: string) => this.unrecorded(path);
     this.loading = this.options.load({ path: config, overrides, recording, onUnrecorded });
-    // Whether it failed is looked at when the snapshot is there.
+    // A failure is handled when the snapshot arrives.
     this.loading.catch(() => {});
   }
 
@@ -208,7 +208,7 @@ export class Worker {
 
   private apply(message: Message<'changes'>): void {
     if (message.after !== this.revision) {
-      // Never silently wrong: the replacement starts from a snapshot.
+      // Better to end than to be silently wrong: the replacement starts from a snapshot.
       this.fail(
         new WeldrError('INTERNAL', `the pools are at revision ${this.revision}, not ${message.after}`),
       );
@@ -220,7 +220,7 @@ export class Worker {
       this.drains.changed(change);
     }
     for (const change of message.lists) this.changeList(change);
-    // Behind the pools, which may be new.
+    // After the pools, which may be new.
     this.rows.apply(message.rows);
   }
 
@@ -287,14 +287,14 @@ export class Worker {
     this.tracer.want(traces);
   }
 
-  /** Has fences wait for work that what came from the manager began. */
+  /** Makes fences wait for work that a message of the manager began. */
   private async beforeFences(work: Promise<void>): Promise<void> {
     this.underWay.add(work);
     await work;
     this.underWay.delete(work);
   }
 
-  /** The answers keep the order of the fences: what an earlier one waits for, a later one waits for as well. */
+  /** Answers keep the order of the fences: a later fence also waits for what an earlier one waits for. */
   private async answerFence(fence: number): Promise<void> {
     if (this.underWay.size > 0) await Promise.all(this.underWay);
     this.options.link.send({ type: 'applied', fence });
@@ -305,7 +305,7 @@ export class Worker {
     if (tls !== undefined) listener?.changeTls(Buffer.from(tls.ticketKeys, 'base64'), tls.materials);
   }
 
-  /** Who connects first meets all plugins that are listed by then. */
+  /** The first connection meets all plugins that are listed by then. */
   private async listenWhenReady(message: Message<'listen'>): Promise<void> {
     if (this.underWay.size > 0) await Promise.all(this.underWay);
     this.listen(message);
@@ -362,7 +362,7 @@ export class Worker {
     if (this.ending) return;
     this.ending = true;
     const error = errorOf(thrown);
-    // The manager says why a start failed, once; the stack is for who writes plugins.
+    // The manager logs once why a start failed; the stack is for plugin authors.
     const level = error.blame === 'operator' || this.listener === undefined ? 'debug' : 'error';
     this.log?.[level]({ err: toError(thrown) }, 'the worker cannot go on');
     this.listener?.close();
@@ -381,7 +381,7 @@ function problemOf({ code, message, field }: WeldrError): StartProblem {
   return { code, message, ...(field === undefined ? {} : { field }) };
 }
 
-/** All listeners show the others for their names. */
+/** Every listener also shows the certificates of the others, for their names. */
 function withOthers(message: Message<'tls'>): Message<'tls'> {
   const { materials, others } = message;
   const entries = Object.entries(materials).map(
