@@ -13,7 +13,7 @@ import { certificateBlocks } from './pem.ts';
 /** The name of the kind. */
 export const certificateKindName = 'certificate';
 
-/** Fields that are not shown, nor logged. */
+/** Fields that are neither shown nor logged. */
 export const certificateSecrets: readonly string[] = ['cert', 'key'];
 
 const pem = z.string().min(1).max(100_000);
@@ -34,7 +34,7 @@ export const certificateInput = z
 
 const fields: ReadonlySet<string> = new Set(Object.keys(certificateInput.shape));
 
-/** The kind; by `clock` a certificate that is put has not ended. */
+/** Makes the kind; `clock` decides whether a certificate that is put has expired. */
 export function certificateKind(clock: Clock): Kind {
   return {
     name: certificateKindName,
@@ -55,12 +55,12 @@ export function certificateKind(clock: Clock): Kind {
   };
 }
 
-/** What a checked value of the kind says. */
+/** Returns the certificate of a checked value of the kind. */
 export function certificateOf(name: string, value: JsonObject): Certificate {
   return known.get(value) ?? checked(name, value).certificate;
 }
 
-/** A certificate as a value of the kind. */
+/** Returns a certificate as a value of the kind. */
 export function certificateValue(certificate: Certificate): JsonObject {
   const { cert, key } = certificate;
   const value = { cert, key };
@@ -68,13 +68,13 @@ export function certificateValue(certificate: Certificate): JsonObject {
   return value;
 }
 
-/** Reading it costs more than all else of a change. */
+/** Cached, as reading it costs more than the rest of a change. */
 const known = new WeakMap<JsonObject, Certificate>();
 
-/** Throws INPUT_INVALID for what nobody could be shown. */
+/** Throws INPUT_INVALID for a certificate that cannot be used. */
 function checked(name: string, value: JsonObject): { certificate: Certificate; value: JsonObject } {
   const { cert, key, passphrase } = certificateInput.parse(value);
-  // Who puts a file that has the key in it as well does not mean the key to be kept with the certificate.
+  // A file may hold the key as well, which is not meant to be kept with the certificate.
   const blocks = certificateBlocks(cert).join('\n');
   const made = readCertificate(blocks === '' ? cert : blocks, key, passphrase);
   if (!('name' in made)) throw invalid(made.field, made.message);

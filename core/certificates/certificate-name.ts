@@ -1,13 +1,13 @@
-// Names of certificates: what one is called, and how those that would be called the same are told apart.
+// Names of certificates: how one is named, and how those with the same name are distinguished.
 import { WeldrError } from '../errors.ts';
 import type { Certificate } from './certificate.ts';
 
 const pattern = /^[a-z0-9*_:][a-z0-9*_.:-]{0,252}$/;
 
-/** Can a certificate be called that? */
+/** Can a certificate have this name? */
 export const isCertificateName = (text: string): boolean => pattern.test(text);
 
-/** A name as people write it, in small letters. Throws INPUT_INVALID for what is none. */
+/** Returns a name as people write it, in lower case. Throws INPUT_INVALID for what is no name. */
 export function certificateName(text: string): string {
   const name = text.toLowerCase();
   if (isCertificateName(name)) return name;
@@ -19,8 +19,8 @@ export function certificateName(text: string): string {
 }
 
 /**
- * The same certificates, each under a name that no other one has: of several for one name the later ones have their type of
- * key behind it, and a number where that is not enough. One that is there several times keeps one name.
+ * Returns the same certificates, each under a unique name: of several for one name the later ones get their type of key as
+ * a suffix, and a number if that is not enough. One that occurs several times keeps one name.
  */
 export class DistinctNames {
   private readonly taken = new Map<string, string>();

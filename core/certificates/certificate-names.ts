@@ -1,12 +1,12 @@
-// CertificateNames: which certificates a client is shown that asks for a name (RFC 6066 section 3, RFC 6125).
+// CertificateNames: the certificates to show to a client that asks for a name (RFC 6066 section 3, RFC 6125).
 import type { Certificate } from './certificate.ts';
 
 const none: readonly Certificate[] = [];
 
-/** Certificates by the names that they are for. */
+/** Certificates by the names that they cover. */
 export class CertificateNames {
   private readonly exact = new Map<string, Certificate[]>();
-  /** By what is behind `*.`. */
+  /** By what follows `*.`. */
   private readonly wildcards = new Map<string, Certificate[]>();
   private readonly bySet = new Map<string, Certificate[]>();
 
@@ -33,12 +33,12 @@ export class CertificateNames {
     }
   }
 
-  /** Sets of certificates that some name has, each once. */
+  /** The sets of certificates that names have, each once. */
   get sets(): Iterable<readonly Certificate[]> {
     return this.bySet.values();
   }
 
-  /** Those for a name as a client sends it, the same array for the same ones; none: nobody's name. */
+  /** Returns the certificates for a name as a client sends it, as the same array for the same ones; none: no certificate has the name. */
   for(asked: string): readonly Certificate[] {
     const name = asked.toLowerCase();
     const label = name.indexOf('.');

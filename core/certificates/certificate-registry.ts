@@ -11,13 +11,13 @@ import type { Certificate } from './certificate.ts';
 import { certificateKind, certificateKindName, certificateOf, certificateValue } from './certificate-kind.ts';
 import type { TlsMaterials } from './listener-tls.ts';
 
-/** The most certificates that operators may put: all workers get all of them at each change. */
+/** The most certificates that operators may put: every worker gets all of them at each change. */
 export const maxCertificates = 1_000;
 
-/** A certificate that is in force, without its key. */
+/** An active certificate, without its key. */
 export interface CertificateInfo {
   readonly name: string;
-  /** Names and addresses that it is for, in lower case; a name may begin with `*.`, for one label. */
+  /** The names and addresses that it covers, in lower case; a name may begin with `*.`, for one label. */
   readonly names: readonly string[];
   /** Who signed it. */
   readonly issuer: string;
@@ -25,21 +25,21 @@ export interface CertificateInfo {
   readonly keyType: string;
   /** SHA-256 of it, such as `AB:CD:…`. */
   readonly fingerprint: string;
-  /** From when and until when it is valid, ms since the epoch. */
+  /** The time from which and until which it is valid, ms since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
   /** `config`, or the operator's: `api`, `cluster`. */
   readonly layer: Layer;
-  /** The layer of the one that it stands over, which is not shown. */
+  /** The layer of the certificate that it replaces, which is not shown. */
   readonly shadows?: Layer | undefined;
-  /** The listeners that show it where a client's name is not known. */
+  /** The listeners that show it to clients that ask for an unknown name. */
   readonly defaultOf: readonly string[];
 }
 
-/** Is told of a certificate that is another one now; undefined: it is gone. */
+/** Receives a certificate that has changed; undefined: it is gone. */
 export type CertificateObserver = (name: string, info: CertificateInfo | undefined) => void;
 
-/** What has become of a certificate. */
+/** What has happened to a certificate. */
 export interface CertificateChange {
   readonly name: string;
   readonly happened: 'added' | 'changed' | 'removed';
@@ -50,12 +50,12 @@ export interface CertificateChange {
 
 /** What a {@link CertificateRegistry} works with. */
 export interface CertificateRegistryOptions {
-  /** What operators said, certificates among it. */
+  /** The state that holds operators' certificates, among others. */
   readonly state: State;
   readonly clock: Clock;
-  /** Where it says what operators changed; undefined: nowhere yet. */
+  /** Where it logs operators' changes; undefined: nowhere yet. */
   log?(): Logger | undefined;
-  /** Told of each change, once the config is known. */
+  /** Receives each change, once the config is known. */
   tell?(change: CertificateChange): void;
 }
 
@@ -63,7 +63,7 @@ export interface CertificateRegistryOptions {
 export class CertificateRegistry {
   private readonly options: CertificateRegistryOptions;
   private readonly observers = new Set<CertificateObserver>();
-  /** Of the config in force: the certificate, and the same as the state has it. */
+  /** Of the active config: the certificate, and its value in the state. */
   private configured = new Map<string, { readonly certificate: Certificate; readonly base: Base }>();
   /** By the names of certificates. */
   private defaults: ReadonlyMap<string, readonly string[]> = new Map();
@@ -82,7 +82,7 @@ export class CertificateRegistry {
     });
   }
 
-  /** Takes what the config shows, at the start, at each reload, and when its files change. */
+  /** Takes the config's certificates, at the start, at each reload, and when their files change. */
   setConfig(materials: TlsMaterials): void {
     const before = this.configured;
     const isFirst = !this.hasConfig;
@@ -101,27 +101,27 @@ export class CertificateRegistry {
     for (const name of new Set([...before.keys(), ...this.configured.keys()])) {
       const [old, next] = [before.get(name)?.certificate, this.configured.get(name)?.certificate];
       if (old?.fingerprint === next?.fingerprint) continue;
-      // Over what an operator put, another one below changes nothing that is shown.
+      // Below an operator's certificate, a new one of the config changes nothing that is shown.
       if (!isFirst && !this.byOperators.has(name)) this.tellOfConfig(name, { before: old, now: next });
       this.notify(name);
     }
   }
 
-  /** Those that operators put; of two for one name the newer one is before the other. */
+  /** The certificates that operators put; of two for one name the newer one comes first. */
   get operators(): readonly Certificate[] {
     return [...this.byOperators.values()].sort(
       (a, b) => b.notBefore - a.notBefore || (a.name < b.name ? -1 : 1),
     );
   }
 
-  /** What is shown in place of one of a config; undefined: nothing. */
+  /** Returns what is shown in place of a config's certificate; undefined: nothing. */
   over(certificate: Certificate): Certificate | undefined {
     const { name } = certificate;
     if (this.options.state.row(certificateKindName, name)?.op === 'remove') return undefined;
     return this.byOperators.get(name) ?? certificate;
   }
 
-  /** All that are in force, by name. */
+  /** All active certificates, by name. */
   get list(): readonly CertificateInfo[] {
     const names = new Set([...this.configured.keys(), ...this.byOperators.keys()]);
     return [...names].sort().flatMap(name => this.get(name) ?? []);
@@ -140,7 +140,7 @@ export class CertificateRegistry {
     };
   }
 
-  /** Follows all of them, until what it returns is called. */
+  /** Follows all certificates until the returned function is called. */
   observe(observer: CertificateObserver): () => void {
     this.observers.add(observer);
     return () => void this.observers.delete(observer);
@@ -176,7 +176,7 @@ export class CertificateRegistry {
     this.options.tell?.({ name, happened, by, text: `certificate ${name} ${verb}, by ${by}` });
   }
 
-  /** Once: what stores hold is read by more people than they know. */
+  /** Logged once: more people can read a store than operators expect. */
   private warnOfPlain(): void {
     const log = this.options.log?.();
     if (log === undefined || this.hasWarned) return;
@@ -198,7 +198,7 @@ export class CertificateRegistry {
   }
 }
 
-/** `before` and `after`: what operators had put, and have; `now`: what is in force. */
+/** `before` and `after`: the operators' certificate then and now; `now`: the active one. */
 function changeText(what: Readonly<Record<'before' | 'after' | 'now', Certificate | undefined>>): string {
   if (what.now === undefined) return 'is removed';
   if (what.after === undefined) return 'is the one of the config again';
@@ -207,13 +207,13 @@ function changeText(what: Readonly<Record<'before' | 'after' | 'now', Certificat
 
 type BeforeAndNow = Readonly<Record<'before' | 'now', Certificate | undefined>>;
 
-/** Of what is in force. */
+/** Returns the facts about an active certificate. */
 function happenedTo({ before, now }: BeforeAndNow): CertificateChange['happened'] {
   if (now === undefined) return 'removed';
   return before === undefined ? 'added' : 'changed';
 }
 
-/** What a log tells of a certificate. */
+/** Returns the fields of a log line about a certificate. */
 export const factsOf = ({ names, issuer, notAfter }: Pick<Certificate, 'names' | 'issuer' | 'notAfter'>) => ({
   names,
   issuer,

@@ -7,9 +7,9 @@ import { certificatesIn, isEncrypted, type PairFault, pairFault } from './pem.ts
 export interface Certificate {
   /** Which it is: by default the first of its names. */
   readonly name: string;
-  /** Names and addresses that it is for, in lower case; a name may begin with `*.`, for one label. */
+  /** The names and addresses that it covers, in lower case; a name may begin with `*.`, for one label. */
   readonly names: readonly string[];
-  /** PEM, its chain behind it. */
+  /** PEM, followed by its chain. */
   readonly cert: string;
   /** PEM, not encrypted. */
   readonly key: string;
@@ -17,7 +17,7 @@ export interface Certificate {
   readonly keyType: string;
   /** Who signed it. */
   readonly issuer: string;
-  /** From when and until when it is valid, ms since the epoch. */
+  /** The time from which and until which it is valid, ms since the epoch. */
   readonly notBefore: number;
   readonly notAfter: number;
   /** SHA-256 of it, such as `AB:CD:…`. */
@@ -25,7 +25,7 @@ export interface Certificate {
 }
 
 /**
- * Reads a certificate (PEM, its chain behind it) and its key. Returns what is wrong where nobody could be shown it.
+ * Reads a certificate (PEM, followed by its chain) and its key. Returns what is wrong if it cannot be used.
  */
 export function readCertificate(
   cert: string,

@@ -1,4 +1,4 @@
-// ListenerTls: how a listener ends TLS: what the config says of it, and what workers get of that.
+// ListenerTls: how a listener terminates TLS: the config's part, and what workers receive.
 import { z } from 'zod';
 import type { Certificate } from './certificate.ts';
 import { isCertificateName } from './certificate-name.ts';
@@ -54,14 +54,14 @@ export const listenerTls = z
   })
   .describe('TLS towards clients.');
 
-/** As parsed; certificates and keys are where they can be read. */
+/** As parsed; certificates and keys are still references. */
 export type ListenerTls = z.output<typeof listenerTls>;
 
-/** The same with all that was read: plain JSON, as it goes to the workers. */
+/** The same with everything read: plain JSON, as it is sent to the workers. */
 export interface TlsMaterial {
-  /** The listener's own; the first is the default. */
+  /** The listener's own certificates; the first is the default. */
   readonly certificates: readonly Certificate[];
-  /** More, for the names that its own are not for. */
+  /** More certificates, for names that its own do not cover. */
   readonly others?: readonly Certificate[] | undefined;
   readonly profile: ListenerTls['profile'];
   readonly unknownName: ListenerTls['unknownName'];

@@ -1,4 +1,4 @@
-// ManagerCertificates: the certificates as the manager side of a plugin has them: to read, to follow, to put.
+// ManagerCertificates: the certificates for the manager side of a plugin: to read, to follow, to put.
 import { describeError, WeldrError } from '../errors.ts';
 import type { State } from '../state/state.ts';
 import { certificateKindName } from './certificate-kind.ts';
@@ -7,33 +7,33 @@ import type { CertificateInfo, CertificateObserver, CertificateRegistry } from '
 
 /** A certificate and its key, as PEM. */
 export interface CertificatePair {
-  /** The certificate, its chain behind it. */
+  /** The certificate, followed by its chain. */
   readonly cert: string;
   readonly key: string;
-  /** Of an encrypted key. */
+  /** For an encrypted key. */
   readonly passphrase?: string | undefined;
 }
 
 /**
- * All certificates that clients are shown, by name; none tells its key. Who writes (`by`) is logged; default: the plugin.
+ * All certificates that clients are shown, by name, without their keys. `by`, who writes, is logged; default: the plugin.
  *
  * @example
  * const due = certificates.list().filter(({ notAfter }) => notAfter - clock.now() < 30 * 86_400_000);
  * await certificates.put('shop.test', { cert, key });
  */
 export interface ManagerCertificates {
-  /** All that are in force, sorted by name: those of the config, and those that operators put. */
+  /** Returns all active certificates, sorted by name: those of the config, and those that operators put. */
   list(): readonly CertificateInfo[];
   get(name: string): CertificateInfo | undefined;
   /**
-   * Has a certificate be there, in place of any that has its name. When it resolves it is in the store, where there is one, and
-   * the workers of this Weldr show it; in a cluster the other nodes follow. Rejects with INPUT_INVALID, whose `field` is what is
-   * wrong (`cert`, `key`, `passphrase`), STORE_UNAVAILABLE, CONFLICT or LIMIT_REACHED.
+   * Puts a certificate in place of any of that name. When it resolves, the certificate is in the store, if there is one, and
+   * the workers of this Weldr show it; in a cluster the other nodes follow. Rejects with INPUT_INVALID, whose `field` is
+   * what is wrong (`cert`, `key`, `passphrase`), STORE_UNAVAILABLE, CONFLICT or LIMIT_REACHED.
    */
   put(name: string, pair: CertificatePair, by?: string): Promise<CertificateInfo>;
-  /** Takes away what was put; the config's of that name, if there is one, is shown again. Rejects as `put` does. */
+  /** Removes what was put; the config's certificate of that name, if there is one, is shown again. Rejects as `put` does. */
   remove(name: string, by?: string): Promise<void>;
-  /** Is told of each that is new, another one or gone, until the plugin ends or what it returns is called. */
+  /** Follows certificates that come, change or go, until the plugin ends or the returned function is called. */
   observe(observer: CertificateObserver): () => void;
 }
 
@@ -43,7 +43,7 @@ export interface PluginCertificatesOptions {
   readonly state: State;
   /** The instance of the plugin. */
   readonly instance: string;
-  /** Is told what the plugin's observers throw. */
+  /** Receives what the plugin's observers throw. */
   report(error: WeldrError): void;
 }
 
@@ -90,7 +90,7 @@ export class PluginCertificates implements ManagerCertificates {
     return forget;
   }
 
-  /** The plugin has ended: it follows nothing any more. */
+  /** Called when the plugin has ended: it follows nothing any more. */
   close(): void {
     for (const stop of [...this.#stops]) stop();
   }
@@ -99,7 +99,7 @@ export class PluginCertificates implements ManagerCertificates {
     return `plugin ${this.#options.instance}`;
   }
 
-  /** A plugin's mistake must not keep others from hearing of a change. */
+  /** A plugin's mistake must not keep others from learning of a change. */
   #guard(call: () => void): void {
     try {
       call();

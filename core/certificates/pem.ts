@@ -12,11 +12,11 @@ export interface PairFault {
 export const isEncrypted = (key: string): boolean =>
   /^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(key);
 
-/** The certificates of a PEM text, each as PEM, and nothing else that is in it. */
+/** Returns the certificates of a PEM text, each as PEM, and nothing else of the text. */
 export const certificateBlocks = (text: string): readonly string[] =>
   text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
 
-/** The certificates of a PEM text; undefined where there is none, or one that cannot be read. */
+/** Returns the certificates of a PEM text; undefined if there is none, or one that cannot be read. */
 export function certificatesIn(text: string): readonly X509Certificate[] | undefined {
   const blocks = certificateBlocks(text);
   if (blocks.length === 0) return undefined;
@@ -28,7 +28,7 @@ export function certificatesIn(text: string): readonly X509Certificate[] | undef
   }
 }
 
-/** Why nobody could be shown this certificate with this key; undefined: somebody can. */
+/** Returns why this certificate cannot be used with this key; undefined: it can. */
 export function pairFault(cert: string, key: string): PairFault | undefined {
   const leaf = certificatesIn(cert)?.[0];
   if (leaf === undefined) {
@@ -56,7 +56,7 @@ function keyFault(leaf: X509Certificate, key: string): PairFault | undefined {
 /** What only OpenSSL knows, such as keys that are too short for it. */
 function refusal(cert: string, key: string): PairFault | undefined {
   try {
-    // Without authorities, as those of the system take a while to load.
+    // Without authorities, as the system's take a while to load.
     process.getBuiltinModule('node:tls').createSecureContext({ cert, key, ca: [] });
     return undefined;
   } catch (thrown) {

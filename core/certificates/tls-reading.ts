@@ -1,11 +1,11 @@
-// TLS reading: gets certificates and keys from where the config says that they are, and says what is wrong with them.
+// TLS reading: reads certificates and keys from the places that the config names, and reports what is wrong with them.
 import { readFileSync } from 'node:fs';
 import { describeError, WeldrError } from '../errors.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
 import type { ListenerTls, TlsMaterial } from './listener-tls.ts';
 import { certificatesIn } from './pem.ts';
 
-/** More than any certificate with its chain has, bytes. */
+/** More than any certificate with its chain needs, bytes. */
 const maxBytes = 1024 * 1024;
 
 /** What was read, and the files that it came from. */
@@ -46,7 +46,7 @@ export function readTls(tls: ListenerTls, field: string): TlsReading {
   return { material, paths: [...paths] };
 }
 
-/** Of a text that ends in a line break, as files do, without it. */
+/** Returns a text without its final line break, which files have. */
 function secretOf(source: string, place: string, paths: Set<string>): string {
   if (!/^(env|file):/.test(source)) return source;
   return contentOf(source, place, paths).replace(/\r?\n$/, '');
@@ -91,7 +91,7 @@ function checkClientAuth({ clientAuth }: TlsMaterial, field: string): void {
   }
 }
 
-/** What a message begins with, where the thing has a name. */
+/** Returns the start of a message, if the thing has a name. */
 const nameOf = (source: string): string =>
   source === '' || source.includes('-----BEGIN') ? '' : `${source.replace(/^file:/, '')} `;
 

@@ -1,43 +1,43 @@
-// EventLog: what happened last, in order, each with an id; and who follows it.
+// EventLog: the last events, in order, each with an id; and their followers.
 import type { Clock } from '../time/clock.ts';
 import { eventOf, type NewEvent, type WeldrEvent } from './event.ts';
 
-/** Events that are kept. */
+/** How many events are kept. */
 export const maxEvents = 2_000;
 
-/** What another process of this Weldr kept: plain JSON. */
+/** The events of another process of this Weldr: plain JSON. */
 export interface EventHeritage {
   readonly last: number;
   readonly events: readonly WeldrEvent[];
 }
 
-/** Is told of each event. */
+/** Receives each event. */
 export type EventListener = (event: WeldrEvent) => void;
 
-/** The events that came after one. */
+/** The events after a given one. */
 export interface EventsAfter {
   readonly events: readonly WeldrEvent[];
-  /** Are there others between that one and these, or is that one not known? They are not kept any more. */
+  /** Are events missing between that one and these, or is that one unknown? They are not kept any more. */
   readonly gap: boolean;
 }
 
-/** The last {@link maxEvents} of what happened. Cheap where nobody follows: one object an event. */
+/** The last {@link maxEvents} events. Cheap without followers: one object per event. */
 export class EventLog {
   private readonly clock: Clock;
   private readonly kept: WeldrEvent[] = [];
   private readonly listeners = new Set<EventListener>();
-  /** The id before the first that this log gave or knows. */
+  /** The id before the first that this log assigned or knows. */
   private begin: number;
   private lastId: number;
 
   constructor(clock: Clock) {
     this.clock = clock;
-    // Microseconds: what a process tells in its life gets no further than the time of the next start.
+    // Microseconds: the ids of one process never get beyond the start time of the next.
     this.begin = clock.now() * 1_000;
     this.lastId = this.begin;
   }
 
-  /** The id of the newest event; of what is before the first one, where there is none. */
+  /** The id of the newest event; without events, the id before the first. */
   get last(): number {
     return this.lastId;
   }
@@ -47,7 +47,7 @@ export class EventLog {
     return this.kept;
   }
 
-  /** Keeps an event, and tells it to who follows. Throws an Error for what is none. */
+  /** Keeps an event, and passes it to the followers. Throws an Error for an invalid type. */
   add(told: NewEvent): WeldrEvent {
     const event = eventOf(this.lastId + 1, this.clock.now(), told);
     this.lastId = event.id;
@@ -57,7 +57,7 @@ export class EventLog {
     return event;
   }
 
-  /** The events after the one of this id, or after where it would be. */
+  /** Returns the events after the one of this id, or after where it would be. */
   after(id: number): EventsAfter {
     if (id >= this.lastId) return { events: [], gap: id > this.lastId };
     const [first] = this.kept;
@@ -65,12 +65,12 @@ export class EventLog {
     return { events: this.kept.slice(this.indexAfter(id)), gap: !isKnown };
   }
 
-  /** The first event after the one of this id; undefined: there is none. */
+  /** Returns the first event after the one of this id; undefined: there is none. */
   next(id: number): WeldrEvent | undefined {
     return this.kept[this.indexAfter(id)];
   }
 
-  /** Follows all events, until what it returns is called. A listener must not throw. */
+  /** Follows all events until the returned function is called. A listener must not throw. */
   follow(listener: EventListener): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
@@ -80,7 +80,7 @@ export class EventLog {
     return { last: this.lastId, events: this.kept };
   }
 
-  /** Takes over what another process kept, before those of this one. */
+  /** Takes over the events of another process, ahead of those of this one. */
   inherit({ last, events }: EventHeritage): void {
     if (!Number.isSafeInteger(last) || last < 0) return;
     const own = this.kept.splice(0);

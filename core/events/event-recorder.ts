@@ -1,4 +1,4 @@
-// EventRecorder: tells the event log what happens in the manager: servers, what operators change, workers, leadership.
+// EventRecorder: records what happens in the manager: servers, operators' changes, workers, leadership.
 import type { CertificateChange } from '../certificates/certificate-registry.ts';
 import type { Leadership, ManagerHooks } from '../plugin/manager-hooks.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
@@ -10,11 +10,11 @@ import type { NewEvent, Subject } from './event.ts';
 import type { EventLog } from './event-log.ts';
 import type { NewProblem, Problems } from './problems.ts';
 
-/** From one look to the next, ms; after so many at it a store counts as away. */
+/** How often it checks, ms; after how many checks a store counts as away. */
 const lookEvery = 1_000;
 const awayAfterLooks = 3;
 
-/** The source of the problems that Weldr itself tells of. */
+/** The source of the problems that Weldr itself reports. */
 export const coreSource = 'weldr';
 
 /** What a recorder works with. */
@@ -24,10 +24,10 @@ export interface EventRecorderOptions {
   readonly clock: Clock;
 }
 
-/** What is looked at, as nobody tells of it. */
+/** What has to be polled, as nothing reports its changes. */
 export interface Watched {
   storeIsAway(): boolean;
-  /** Says what leads to pools that are not there; undefined: nothing does. */
+  /** Returns what leads to pools that do not exist; undefined: nothing does. */
   dangling(): string | undefined;
 }
 
@@ -36,11 +36,11 @@ export class EventRecorder {
   private readonly options: EventRecorderOptions;
   /** Servers that were removed and still have requests. */
   private readonly leaving = new Set<string>();
-  /** Changes of state, until what made them is told. */
+  /** Changes of state, until their cause is reported. */
   private readonly untold = new Map<string, NewEvent>();
   private leadership: Leadership | undefined;
   private looksAway = 0;
-  /** Pools may have come or gone, and what leads to them. */
+  /** Set when pools, or what leads to them, may have come or gone. */
   private danglingIsUnknown = true;
 
   constructor(options: EventRecorderOptions) {
@@ -51,7 +51,7 @@ export class EventRecorder {
     this.options.events.add(event);
   }
 
-  /** Says that something is wrong, or with undefined that it is over. */
+  /** Reports a problem, or with undefined its end. */
   problem(name: string, problem: NewProblem | undefined): void {
     const event = this.options.problems.set(coreSource, name, problem);
     if (event !== undefined) this.add(event);
@@ -72,14 +72,14 @@ export class EventRecorder {
     });
   }
 
-  /** What is in force of a thing has changed. */
+  /** Records a change of an active entity. */
   changed(pools: ManagedPools, { what, happened, field, from, to, by, text }: EffectiveChange): void {
     const subject = subjectOf(what);
     if (subject === undefined) return;
     const { kind, about } = subject;
     const { pool, server } = about;
     if (pool !== undefined && server !== undefined) {
-      // Its new state is an event of its own, which is there before it is known who did it.
+      // Its new state is a separate event, which is recorded before its cause is known.
       if (field === 'state') {
         this.tellState(keyOf(pool, server), by);
         return;
@@ -96,18 +96,18 @@ export class EventRecorder {
     this.add({ type: `${kind}.${happened}`, text: shown, by, field, ...(isPlain ? values : {}), ...about });
   }
 
-  /** A backup of a pool gets requests now, or does not any more. */
+  /** Records that a backup of a pool gets requests now, or no longer. */
   backup({ pool, id, available }: Upstream, text: string): void {
     const severity = available ? 'warning' : 'info';
     this.add({ type: 'server.backup', severity, text, pool, server: id });
   }
 
-  /** What clients are shown under a name has changed. */
+  /** Records a change of the certificate that clients are shown under a name. */
   certificate({ name, happened, text, by }: CertificateChange): void {
     this.add({ type: `certificate.${happened}`, text, by, certificate: name });
   }
 
-  /** Follows who leads. */
+  /** Follows the leadership. */
   followLeadership({ leaderChanged }: Pick<ManagerHooks, 'leaderChanged'>): void {
     leaderChanged.tap('events', now => this.leaderChanged(now));
   }
@@ -127,7 +127,7 @@ export class EventRecorder {
     } else this.add({ type: 'leader.changed', text: `${node} leads the cluster`, node });
   }
 
-  /** Looks from time to time at what nobody tells of, until what it returns is called. */
+  /** Polls `watched` until the returned function is called. */
   watch({ storeIsAway, dangling }: Watched): () => void {
     return this.options.clock.every(lookEvery, () => {
       this.lookAtStore(storeIsAway());
@@ -138,7 +138,7 @@ export class EventRecorder {
     });
   }
 
-  /** What of the plugins of a scope, such as `pool api`, does not run here; none: all do. */
+  /** Reports which plugins of a scope, such as `pool api`, do not run; none: all do. */
   scopeProblems(scope: string, problems: readonly string[]): void {
     const text = `${scope} works without plugins that it lists: ${problems.join('; ')}`;
     this.problem(`plugins of ${scope}`, problems.length === 0 ? undefined : { severity: 'error', text });
@@ -155,7 +155,7 @@ export class EventRecorder {
     const text = `the reload failed, and changed nothing: ${reason}`;
     this.add({ type: 'reload.failed', severity: 'error', text, by, reason });
     const { problems } = this.options;
-    // The event is above.
+    // The event was added above.
     problems.set(coreSource, 'reload', undefined);
     problems.set(coreSource, 'reload', {
       text: `the last reload failed, the config before it is in force: ${reason}`,
@@ -179,7 +179,7 @@ export class EventRecorder {
   private stateChanged(pools: ManagedPools, upstream: Upstream, before: UpstreamRecord): void {
     const { pool, id: server, state } = upstream;
     const entry = pools.get(pool, server);
-    // That it is removed, and by whom, is told as such.
+    // Its removal, and who did it, is a separate event.
     if (entry === undefined || entry.leaving) return;
     const [judge] = state === 'down' ? entry.complaints.keys() : [judgeIn(before)];
     const reason = withoutJudge(upstream.record.reason, judge);
@@ -206,20 +206,20 @@ export class EventRecorder {
     queueMicrotask(() => this.tellState(key, entry.stateAuthor));
   }
 
-  /** Tells of a change of state of which it was not known who did it. */
+  /** Records a change of state whose cause was not known. */
   private tellState(key: string, by: string): void {
     const event = this.untold.get(key);
     if (event === undefined) return;
     this.untold.delete(key);
     const { pool, server, to } = event;
-    // By whom it is, is all that its record knows of why.
+    // The record of the server knows only who caused it.
     const isWish = event.reason?.startsWith(`${to} by `) === true;
     const told = { text: `server ${server} in pool ${pool} is ${to}, by ${by}`, reason: `${to} by ${by}` };
     this.add({ ...event, ...(isWish ? told : {}), by });
   }
 }
 
-/** The reason of a server that is down begins with the judge who says so. */
+/** The reason why a server is down begins with the judge that says so. */
 function judgeIn({ state, reason }: UpstreamRecord): string | undefined {
   return state === 'down' ? /^(.+?): /.exec(reason)?.[1] : undefined;
 }
@@ -228,7 +228,7 @@ function withoutJudge(reason: string, judge: string | undefined): string {
   return judge !== undefined && reason.startsWith(`${judge}: `) ? reason.slice(judge.length + 2) : reason;
 }
 
-/** What a change is about: its text begins with the kind, then comes the key. */
+/** Returns what a change is about: its text begins with the kind, followed by the key. */
 function subjectOf(what: string): { readonly kind: string; readonly about: Subject } | undefined {
   const [, kind, key] = /^([a-z][a-z-]*) (.+)$/s.exec(what) ?? [];
   if (kind === undefined || key === undefined) return undefined;

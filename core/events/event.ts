@@ -3,7 +3,7 @@
 /** How bad it is. */
 export type Severity = 'info' | 'warning' | 'error';
 
-/** What an event, or a problem, is about; each only where it is about one. */
+/** What an event or a problem is about; each field only if it is about such a thing. */
 export interface Subject {
   readonly pool?: string | undefined;
   /** The id of a server. */
@@ -18,17 +18,17 @@ export interface Subject {
   readonly address?: string | undefined;
 }
 
-/** An event as it is told. Nothing of it may be secret: it is shown, and kept. */
+/** A new event. It must hold no secret: it is shown and kept. */
 export interface NewEvent extends Subject {
-  /** What kind of event, in small letters: a group and what happened, such as `server.state`. */
+  /** The kind of event, in lower case: a group and what happened, such as `server.state`. */
   readonly type: string;
   /** Default `info`. */
   readonly severity?: Severity | undefined;
-  /** The whole in a sentence, without the time; 500 characters of it are kept. */
+  /** The whole event in a sentence, without the time; 500 characters of it are kept. */
   readonly text: string;
   /** Who did it: an operator, the instance of a plugin, `the config`, a source. */
   readonly by?: string | undefined;
-  /** Of a change of one field. */
+  /** Only for a change of one field. */
   readonly field?: string | undefined;
   readonly from?: string | number | boolean | undefined;
   readonly to?: string | number | boolean | undefined;
@@ -37,7 +37,7 @@ export interface NewEvent extends Subject {
 
 /** An event as it is kept and shown: plain JSON. */
 export interface WeldrEvent extends NewEvent {
-  /** Larger than that of every event before it, of those before a restart, too. */
+  /** Larger than the id of every event before it, even before a restart. */
   readonly id: number;
   /** ms since the epoch. */
   readonly at: number;
@@ -48,7 +48,7 @@ const maxText = 500;
 const maxField = 300;
 const typeForm = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)?$/;
 
-/** The event as it is kept: bounded, frozen, only with fields that are known and said. Throws an Error for a bad type. */
+/** Returns the event as it is kept: bounded, frozen, with known and defined fields only. Throws an Error for a bad type. */
 export function eventOf(id: number, at: number, told: NewEvent): WeldrEvent {
   const { type, severity = 'info', text } = told;
   if (!typeForm.test(type) || type.length > 60) {
@@ -80,9 +80,9 @@ const fields = [
   'reason',
 ] as const satisfies readonly (keyof NewEvent)[];
 
-/** Has a text of others in one line, and no longer than that. */
+/** Returns a text from outside as one line of limited length. */
 export function bounded(text: string, most: number): string {
-  // Line breaks and what steers a terminal: the text is shown in both a terminal and a page.
+  // Line breaks and control characters of terminals: the text is shown in both a terminal and a page.
   const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').toWellFormed();
   return line.length <= most ? line : `${line.slice(0, most - 1).toWellFormed()}…`;
 }

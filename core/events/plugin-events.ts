@@ -1,42 +1,41 @@
-// PluginEvents: the events as the manager side of one plugin has them: to read, to follow, to add its own.
-
+// PluginEvents: the events for the manager side of one plugin: to read, to follow, to add to.
 import { describeError } from '../errors.ts';
 import type { CancelTimer, Clock } from '../time/clock.ts';
 import type { NewEvent, WeldrEvent } from './event.ts';
 import type { EventListener, EventLog, EventsAfter } from './event-log.ts';
 import type { NewProblem, Problem, Problems } from './problems.ts';
 
-/** Events that one plugin may add in a span, and how long that is, ms. */
+/** How many events one plugin may add in a span, and the length of the span, ms. */
 const maxInSpan = 50;
 const span = 10_000;
 
 /** What happened, and what is wrong. */
 export interface ManagerEvents {
   /**
-   * Adds an event, `by` this plugin unless it says otherwise. Nothing of it may be secret. Of more than 50 in 10 s only the
-   * number is kept. Throws an Error for a type that is none.
+   * Adds an event, `by` this plugin unless it says otherwise. It must hold no secret. Of more than 50 in 10 s only the
+   * number is kept. Throws an Error for an invalid type.
    *
    * @example events.add({ type: 'quota.spent', severity: 'warning', text: 'the quota of shop is spent', pool: 'shop' });
    */
   add(event: NewEvent): void;
   /**
-   * Says what is wrong right now, or, with undefined, that it is over; `name` tells the problems of this plugin apart. It is
-   * shown with what else is wrong until then, or until the plugin is not in the config any more.
+   * Reports a current problem, or, with undefined, its end; `name` distinguishes the problems of this plugin. It is shown
+   * with the other problems until then, or until the plugin leaves the config.
    *
    * @example events.problem('quota', { text: 'the quota of shop is spent', pool: 'shop' });
    */
   problem(name: string, problem: NewProblem | undefined): void;
-  /** What is wrong, as all plugins and Weldr itself say. */
+  /** The problems that all plugins and Weldr itself report. */
   readonly problems: readonly Problem[];
   /** All events that are kept, the oldest first. */
   readonly all: readonly WeldrEvent[];
   /** The id of the newest event. */
   readonly last: number;
-  /** The events after the one of this id, the oldest first. */
+  /** Returns the events after the one of this id, the oldest first. */
   after(id: number): EventsAfter;
-  /** The first event after the one of this id; undefined: none yet. */
+  /** Returns the first event after the one of this id; undefined: none yet. */
   next(id: number): WeldrEvent | undefined;
-  /** Follows all events until the plugin ends, or until what it returns is called. What it throws is logged. */
+  /** Follows all events until the plugin ends, or until the returned function is called. What the listener throws is logged. */
   follow(listener: EventListener): () => void;
 }
 
@@ -47,7 +46,7 @@ export interface PluginEventsOptions {
   readonly clock: Clock;
   /** The instance of the plugin. */
   readonly instance: string;
-  /** Is told what the plugin's listeners throw. */
+  /** Receives what the plugin's listeners throw. */
   report(text: string, thrown: unknown): void;
 }
 
@@ -114,7 +113,7 @@ export class PluginEvents implements ManagerEvents {
     return forget;
   }
 
-  /** The plugin has ended: it follows nothing any more, and says nothing. */
+  /** Called when the plugin has ended: it follows and reports nothing any more. */
   close(): void {
     this.#endSpan();
     this.#closed = true;

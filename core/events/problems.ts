@@ -1,8 +1,8 @@
-// Problems: what is wrong right now, in words, by those who know: the core and plugins.
+// Problems: what is wrong right now, in sentences, as the core and plugins report it.
 import type { Clock } from '../time/clock.ts';
 import { bounded, type NewEvent, type Severity, type Subject } from './event.ts';
 
-/** Problems of one source at a time; what is over that is not shown. */
+/** The most problems of one source at a time; more are not shown. */
 const maxProblems = 50;
 
 /** What is wrong, in a sentence without the time. */
@@ -12,14 +12,14 @@ export interface NewProblem extends Subject {
   readonly text: string;
 }
 
-/** What is wrong as it is shown. */
+/** A problem as it is shown. */
 export interface Problem extends NewProblem {
   readonly severity: Exclude<Severity, 'info'>;
   /** Since when, ms since the epoch. */
   readonly since: number;
 }
 
-/** What is wrong, by source and name. */
+/** The current problems, by source and name. */
 export class Problems {
   private readonly clock: Clock;
   private readonly bySource = new Map<string, Map<string, Problem>>();
@@ -34,8 +34,8 @@ export class Problems {
   }
 
   /**
-   * Says that something is wrong, or, with undefined, that it is not any more; `name` tells the problems of a source apart. Said
-   * again with another text it is the same problem, since the same time. Returns the event that this is; undefined: nothing new.
+   * Reports a problem, or, with undefined, its end; `name` distinguishes the problems of a source. With another text it
+   * stays the same problem, since the same time. Returns the event to record; undefined: nothing new.
    */
   set(source: string, name: string, told: NewProblem | undefined): NewEvent | undefined {
     const known = this.bySource.get(source) ?? new Map<string, Problem>();
@@ -56,12 +56,12 @@ export class Problems {
     return { ...told, type: 'problem.raised', by: source, severity, text };
   }
 
-  /** Drops, without a word, what a source said that is not there any more. */
+  /** Silently drops the problems of a source that no longer exists. */
   forget(source: string): void {
     this.bySource.delete(source);
   }
 
-  /** Drops, without a word, what sources said that are not there any more: nobody would ever take it back. */
+  /** Silently drops the problems of sources that no longer exist: nothing would ever end them. */
   retain(sources: readonly string[]): void {
     for (const source of [...this.bySource.keys()])
       if (!sources.includes(source)) this.bySource.delete(source);

@@ -1,4 +1,4 @@
-// Routes of the admin API: plugins add them, whichever plugin serves HTTP to operators answers them.
+// Routes of the admin API: plugins add them, and the plugin that serves HTTP to operators serves them.
 
 import type { z } from 'zod';
 import type { Precondition } from './precondition.ts';
@@ -10,13 +10,13 @@ export interface AdminRequest {
   /** The route's `:names`, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** What the caller expects to find; see {@link Precondition}. */
+  /** What the caller expects; see {@link Precondition}. */
   readonly precondition: Precondition;
-  /** What of several forms of an answer the caller takes: its `Accept`; undefined: any. */
+  /** The forms of an answer that the caller accepts: its `Accept`; undefined: any. */
   readonly accept?: string | undefined;
-  /** Who asks, for logs and for what is kept: the address, and whether a token was shown. */
+  /** The caller, for logs and stored marks: the address, and whether a token was shown. */
   readonly by: string;
-  /** Asks the caller for a stream of events, as a page does (`Accept: text/event-stream`)? Then after which one. */
+  /** Set when the caller asks for a stream of events (`Accept: text/event-stream`), with where it begins. */
   readonly stream?: StreamWish | undefined;
   /** What the caller may do: see {@link AdminRoute.access}. */
   readonly role: AdminRole;
@@ -25,7 +25,7 @@ export interface AdminRequest {
 }
 
 /**
- * Which overridden fields `?override=weight,state` names; undefined: `?override` or nothing, which is all of them.
+ * Returns the overridden fields that `?override=weight,state` names; undefined: `?override` or nothing, which means all.
  */
 export function overrideOf({ query }: Pick<AdminRequest, 'query'>): readonly string[] | undefined {
   const text = query.get('override') ?? '';
@@ -33,15 +33,15 @@ export function overrideOf({ query }: Pick<AdminRequest, 'query'>): readonly str
   return text.split(',').map(field => field.trim());
 }
 
-/** What is known of a caller who asks for a stream. */
+/** What a caller that asks for a stream says. */
 export interface StreamWish {
-  /** The id of the last event that it has (`Last-Event-ID`); undefined: it has none, or does not say. */
+  /** The id of the last event that it has (`Last-Event-ID`); undefined: it has none, or does not send it. */
   readonly lastEventId: string | undefined;
 }
 
-/** One message of a stream: Server-Sent Events as the HTML standard has them. */
+/** One message of a stream: a Server-Sent Event of the HTML standard. */
 export interface StreamMessage {
-  /** What the caller may resume from. */
+  /** The id from which the caller may resume. */
   readonly id?: string | number | undefined;
   /** The name; default: none. */
   readonly event?: string | undefined;
@@ -49,20 +49,20 @@ export interface StreamMessage {
   readonly data: string;
 }
 
-/** An answer that goes on. What is sent is bounded by who sends: ask `ready` first. */
+/** An answer that continues. The sender bounds what is sent: check `ready` first. */
 export interface EventStream {
-  /** Does the caller take what is sent? False while some 64 KB of it wait. */
+  /** Does the caller keep up? False while some 64 KB wait. */
   readonly ready: boolean;
   send(message: StreamMessage): void;
-  /** Nothing more comes: ends the stream when what was sent is taken. */
+  /** Ends the stream once everything sent has been taken. */
   finish(): void;
 }
 
-/** Who sends over a stream. */
+/** The sender of a stream. */
 export interface StreamSender {
-  /** The stream is ready again, after it was not. */
+  /** Called when the stream is ready again. */
   drained(): void;
-  /** The caller has left, or the server closes. */
+  /** Called when the caller has left, or the server closes. */
   ended(): void;
 }
 
@@ -76,8 +76,8 @@ export interface AdminAnswer {
   readonly headers?: Readonly<Record<string, string>>;
   readonly contentType?: string;
   /**
-   * In place of `body`, only where the request has `stream`: begins to send. There are 32 streams at most; more are answered
-   * 503.
+   * In place of `body`, only if the request has `stream`: begins to send. There are at most 32 streams; further requests
+   * are answered with 503.
    */
   readonly stream?: (stream: EventStream) => StreamSender;
 }
@@ -89,37 +89,37 @@ export interface AdminRoute {
   readonly path: string;
   /** The link relation under which `GET /` lists it; undefined: not listed. */
   readonly rel?: string;
-  /** Does it look at `precondition`? One that does not is never called with a condition: it is answered 412. */
+  /** Does it check `precondition`? One that does not is never called with a condition: such requests are answered with 412. */
   readonly conditional?: true;
   /**
-   * Who may call it; default: readers if it is a GET, else operators. `everybody`, those of other sites too: only for what tells
-   * nothing of this Weldr, such as the files of a page.
+   * Who may call it; default: readers if it is a GET, else operators. `everybody`, even from other sites: only for what
+   * reveals nothing about this Weldr, such as the files of a page.
    */
   readonly access?: 'everybody' | 'readers' | 'operators';
-  /** What it does, in a line, for `GET /openapi.json`. */
+  /** What it does, in one line, for `GET /openapi.json`. */
   readonly summary?: string;
-  /** What its query takes, by name, for the same. */
+  /** The parameters of its query, by name, for the same. */
   readonly query?: Readonly<Record<string, string>>;
   /** What its body is, for the same; the handler parses it. */
   readonly body?: z.ZodType;
-  /** What it answers, by status, for the same; errors that every call has are left out. */
+  /** Its answers, by status, for the same, without the errors that every call has. */
   readonly answers?: Readonly<Record<number, string>>;
   /** It may answer with a stream of events as well, for the same. */
   readonly streams?: true;
-  /** The most bytes that its request's body may have; default 64 KB. */
+  /** The most bytes of a request's body; default 64 KB. */
   readonly maxBody?: number;
-  /** Its answer may come after the plugin that serves it was closed, as that of a reload; default false. */
+  /** May its answer come after the serving plugin was closed, as for a reload? Default false. */
   readonly outlivesServer?: boolean;
   handle(request: AdminRequest): AdminAnswer | Promise<AdminAnswer>;
 }
 
 /** A page for browsers that a plugin serves. */
 export interface AdminPage {
-  /** Where it is, such as `/ui/`: a browser that opens `/` is sent there, and its cookie goes nowhere else. */
+  /** Its path, such as `/ui/`: a browser that opens `/` is sent there, and its cookie goes nowhere else. */
   readonly path: string;
-  /** A session ends when nothing was asked for so long, ms. */
+  /** How long a session lasts without requests, ms. */
   readonly idleMs: number;
-  /** And so long after the sign-in, whatever was asked, ms. */
+  /** How long a session lasts after the sign-in, ms. */
   readonly sessionMs: number;
 }
 
@@ -129,7 +129,7 @@ export class AdminRoutes {
   private offered: AdminPage | undefined;
 
   /**
-   * Offers a page. Below its path, `api/…` are then all routes once more, for callers who have signed in; see `access`.
+   * Offers a page. All routes are then also below its path, at `api/…`, for callers who have signed in; see `access`.
    * Throws an Error when there is one.
    */
   offer(page: AdminPage): void {
@@ -150,7 +150,7 @@ export class AdminRoutes {
     this.list.push(route);
   }
 
-  /** How many there are; they only become more, so it tells whether a built router is up to date. */
+  /** How many routes there are; they never become fewer, so it shows whether a built router is up to date. */
   get size(): number {
     return this.list.length;
   }

@@ -1,11 +1,10 @@
-// What the sides of plugins asked for with `onClose`: run backwards, each within a bound, whatever happens in one.
-
+// The clean-ups that sides of plugins registered with `onClose`: run in reverse order, each within a bound, even if one fails.
 import { toError } from '../errors.ts';
 import type { Clock } from '../time/clock.ts';
 
 type CleanUp = () => void | Promise<void>;
 
-/** The longest that one clean-up is waited for, ms. */
+/** The longest that one clean-up may take, ms. */
 const cleanUpTimeout = 10_000;
 
 /** The clean-ups of one process for one config. */
@@ -14,7 +13,7 @@ export class CleanUps {
   private readonly clock: Clock;
   private readonly report: (plugin: string, error: Error) => void;
 
-  /** `report` is told of each clean-up that failed or took longer than 10 s. */
+  /** `report` receives each clean-up that failed or took longer than 10 s. */
   constructor(clock: Clock, report: (plugin: string, error: Error) => void) {
     this.clock = clock;
     this.report = report;

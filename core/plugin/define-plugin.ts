@@ -1,4 +1,4 @@
-// definePlugin: makes the function by which a config asks for a plugin with options.
+// definePlugin: makes the function with which a config asks for a plugin with options.
 import type { z } from 'zod';
 import type { Role } from '../stages/scope.ts';
 import type { Row } from '../state/row.ts';
@@ -8,7 +8,7 @@ import type { PluginKind } from './plugin-kind.ts';
 declare const toManager: unique symbol;
 declare const toWorker: unique symbol;
 
-/** Says what crosses a plugin's channel; made by {@link channel}. */
+/** The types of a plugin's messages; made by {@link channel}. */
 export interface ChannelType<ToManager, ToWorker> {
   readonly [toManager]?: ToManager;
   readonly [toWorker]?: ToWorker;
@@ -21,9 +21,9 @@ export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memo
   readonly role?: Role;
   /** See {@link Plugin.contract}. */
   readonly contract?: number;
-  /** Of the options; use `z.strictObject`, so that a misspelt one is an error. Default: it takes none. */
+  /** The schema of the options; use `z.strictObject`, so that a misspelt one is an error. Default: it takes none. */
   readonly schema?: S;
-  /** What crosses the channel between the two sides: `channel<ToManager, ToWorker>()`. */
+  /** The types of the messages between the two sides: `channel<ToManager, ToWorker>()`. */
   readonly channel?: ChannelType<ToManager, ToWorker>;
   /** Makes what the manager side keeps over reloads, in `side.memory`. */
   readonly memory?: () => Memory;
@@ -39,7 +39,7 @@ export interface PluginDefinition<S extends z.ZodType, ToManager, ToWorker, Memo
   manager?(side: ManagerSide<ToManager, ToWorker, Memory, Item>, options: z.output<S>): void | Promise<void>;
 }
 
-/** Options may be left out where each of them has a default. */
+/** Options may be left out if each of them has a default. */
 export type FactoryArguments<S extends z.ZodType> =
   undefined extends z.input<S>
     ? []
@@ -47,7 +47,7 @@ export type FactoryArguments<S extends z.ZodType> =
       ? [options?: z.input<S>]
       : [options: z.input<S>];
 
-/** Asks for a plugin, in a config: `roundRobin({ slowStart: '30s' })`. */
+/** Asks for a plugin in a config: `roundRobin({ slowStart: '30s' })`. */
 export interface PluginFactory<S extends z.ZodType = z.ZodType> {
   (...options: FactoryArguments<S>): Plugin;
   readonly pluginName: string;
@@ -56,7 +56,7 @@ export interface PluginFactory<S extends z.ZodType = z.ZodType> {
 }
 
 /**
- * Makes a plugin's factory. Options are parsed once, where the config is checked, so that what is wrong is said with its
+ * Makes a plugin's factory. Options are parsed once, when the config is checked, so that errors name their
  * place: `plugins[1].interval: expected a duration such as "30s", got "soon"`.
  *
  * @example
@@ -90,7 +90,7 @@ export function definePlugin<
   return Object.assign(factory, { pluginName: name, schema });
 }
 
-/** The core calls a side with what this schema made of the options, and with this plugin's own channel and memory. */
+/** The core calls a side with the options that this schema parsed, and with this plugin's own channel and memory. */
 function sidesOf<S extends z.ZodType, ToManager, ToWorker, Memory, Item>(
   definition: PluginDefinition<S, ToManager, ToWorker, Memory, Item>,
 ): Pick<Plugin, 'worker' | 'manager' | 'stored' | 'check' | 'leadershipNeed'> {
@@ -106,13 +106,13 @@ function sidesOf<S extends z.ZodType, ToManager, ToWorker, Memory, Item>(
   };
 }
 
-/** Says what crosses a plugin's channel, for both of its sides: `channel: channel<Counted, Flush>()`. JSON. */
+/** Declares the messages, in JSON, between a plugin's sides: `channel: channel<Counted, Flush>()`. */
 export function channel<ToManager, ToWorker>(): ChannelType<ToManager, ToWorker> {
   return {};
 }
 
 /**
- * Gives a plugin an id, where a scope has several of one name.
+ * Gives a plugin an id, if a scope has several of one name.
  *
  * @example plugins: [rateLimit({ rate: 100 }), withId('bursts', rateLimit({ rate: 5, burst: 5 }))]
  */

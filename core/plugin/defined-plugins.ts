@@ -1,4 +1,4 @@
-// DefinedPlugins: the plugins of a config as instances, and those of `define` by the lists of pools and routes, which may
+// DefinedPlugins: the plugins of a config as instances, and those of `define` in the lists of pools and routes, which may
 // change at run time.
 import { WeldrError } from '../errors.ts';
 import { type Condition, configScope, type Scope, scopeName } from '../stages/scope.ts';
@@ -10,13 +10,13 @@ import { PluginParts } from './plugin-parts.ts';
 interface Place {
   /** For messages, such as `plugins` or `pools.api.plugins`. */
   readonly where: string;
-  /** What comes before the names of instances. */
+  /** The prefix of the names of instances. */
   readonly prefix: string;
   readonly scope: Scope;
   readonly conditions: readonly Condition[];
   /** The names of `define` that led here. */
   readonly within: readonly string[];
-  /** Below which item of the scope's list it is: the name of `define` that this is; undefined: it was made in place. */
+  /** The item of the scope's list that contains it, as a name of `define`; undefined: it was made in place. */
   readonly listedAs?: string | undefined;
   /** Is it the scope's list itself? */
   readonly isTop: boolean;
@@ -28,26 +28,26 @@ interface ConfiguredList {
   readonly place: Place;
 }
 
-/** An item of a list, as it is to be read. */
+/** An item of a list, with how to read it. */
 interface ListItem {
   readonly item: unknown;
   readonly where: string;
-  /** Is it a name that was given at run time? Then nothing but `define` can have it. */
+  /** Is it a name from run time? Then it must be in `define`. */
   readonly isGiven: boolean;
 }
 
-/** Those of a list that can stand in a scope, and why others cannot, a sentence each. */
+/** The plugins of a list that a scope can have, and why it cannot have the others, a sentence each. */
 export interface UsablePlugins {
   readonly instances: readonly PluginInstance[];
   readonly problems: readonly string[];
 }
 
-/** Looks at an instance before it is started; throws CONFIG_INVALID for options that its start would refuse. */
+/** Checks an instance before it starts; throws CONFIG_INVALID for options that its start would refuse. */
 export type InstanceCheck = (instance: PluginInstance) => void;
 
-/** All that a config says of plugins. */
+/** Everything that a config says about plugins. */
 export class DefinedPlugins {
-  /** Of plugins that lists made at run time name: what the check of the config is for the others. */
+  /** Checks plugins that lists made at run time name, as the check of the config does for the others. */
   check: InstanceCheck | undefined;
   private readonly parts: PluginParts;
   /** The lists of pools and routes in the config, by the names of their scopes. */
@@ -66,7 +66,7 @@ export class DefinedPlugins {
     return this.parts.names;
   }
 
-  /** All instances of the config: those of `plugins`, those of pools behind. Throws CONFIG_INVALID. */
+  /** Returns all instances of the config: those of `plugins`, then those of pools. Throws CONFIG_INVALID. */
   readConfig(
     plugins: readonly unknown[],
     pools: Readonly<Record<string, readonly unknown[]>>,
@@ -83,13 +83,13 @@ export class DefinedPlugins {
     return reading.instances;
   }
 
-  /** The names of `define` in the config's list of a scope, in their order. */
+  /** Returns the names of `define` in the config's list of a scope, in order. */
   configuredNames(scope: Scope): readonly string[] {
     const { items = [] } = this.configured.get(scopeName(scope)) ?? {};
     return items.flatMap(item => this.parts.nameOf(item) ?? []);
   }
 
-  /** What the config's list of a scope has that was made in place: plugins by their names. */
+  /** Returns the plugins that were made in place in the config's list of a scope, by name. */
   madeInPlace(scope: Scope): readonly string[] {
     const list = this.configured.get(scopeName(scope));
     if (list === undefined) return [];
@@ -101,8 +101,8 @@ export class DefinedPlugins {
   }
 
   /**
-   * The instances of a scope with this list; undefined: with the config's. Throws INPUT_INVALID for a name that is not in
-   * `define` and for what cannot stand there.
+   * Returns the instances of a scope with this list; undefined: with the config's. Throws INPUT_INVALID for a name that is
+   * not in `define` and for a plugin that the scope cannot have.
    */
   instancesOf(scope: Scope, names: readonly string[] | undefined): readonly PluginInstance[] {
     try {
@@ -113,7 +113,7 @@ export class DefinedPlugins {
     }
   }
 
-  /** The same for a list that was taken over: who cannot stand there is left out. */
+  /** The same for a list that was taken over: leaves out plugins that the scope cannot have. */
   usableOf(scope: Scope, names: readonly string[] | undefined): UsablePlugins {
     if (names === undefined) return { instances: this.read(scope, undefined), problems: [] };
     const problems: string[] = [];
@@ -141,7 +141,7 @@ export class DefinedPlugins {
     return instances;
   }
 
-  /** The names take the places of those that the config's list has, one after another; what is left stands behind. */
+  /** Puts the names in the places of those in the config's list, one after another; the rest follows at the end. */
   private merged(
     items: readonly unknown[],
     where: string,
@@ -186,7 +186,7 @@ function placeOf(scope: Scope): Place {
   };
 }
 
-/** Reads lists into instances, of which no two have one name. */
+/** Reads lists into instances with unique names. */
 class Reading {
   readonly instances: PluginInstance[] = [];
   private readonly parts: PluginParts;
@@ -194,7 +194,7 @@ class Reading {
   private readonly places = new Map<string, string>();
   private readonly roles = new Map<string, string>();
 
-  /** `onRoute` is told of the lists of routes. */
+  /** `onRoute` receives the lists of routes. */
   constructor(parts: PluginParts, onRoute?: (items: readonly unknown[], place: Place) => void) {
     this.parts = parts;
     this.onRoute = onRoute;

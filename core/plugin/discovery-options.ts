@@ -1,4 +1,4 @@
-// The options that all plugins which find servers have: for which pool, under which name, and when a list is not taken.
+// The options of all plugins that find servers: for which pool, under which name, and when a list is not taken.
 import { z } from 'zod';
 import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
@@ -14,7 +14,7 @@ const poolName = z
     'expected letters, digits, "_", "." and "-", at most 63, the first a letter or a digit',
   );
 
-/** The shape of these options. */
+/** The schema of these options. */
 export const discoveryOptions = {
   pool: poolName
     .optional()
@@ -27,7 +27,7 @@ const schema = z.strictObject(discoveryOptions);
 
 type DiscoveryOptions = z.output<typeof schema>;
 
-/** The pool of what is found. Throws CONFIG_INVALID where the place in the config and the option are at odds. */
+/** Returns the pool of the servers found. Throws CONFIG_INVALID if the place in the config and the option contradict each other. */
 export function poolOf({ pool }: Pick<DiscoveryOptions, 'pool'>, scope: Scope): string {
   if (scope.kind !== 'pool') return pool ?? 'default';
   if (pool === undefined || pool === scope.name) return scope.name;
@@ -38,7 +38,7 @@ export function poolOf({ pool }: Pick<DiscoveryOptions, 'pool'>, scope: Scope): 
   );
 }
 
-/** The name of a source: as said, else of its kind and pool, such as `dns-api`. */
+/** Returns the name of a source: the option, or else one made of kind and pool, such as `dns-api`. */
 export function sourceNameOf(
   { source }: Pick<DiscoveryOptions, 'source'>,
   kind: string,
@@ -47,12 +47,12 @@ export function sourceNameOf(
   return source ?? `${kind}-${pool}`.slice(0, 63);
 }
 
-/** The options of the guard, out of all. */
+/** Returns the options of the guard. */
 export function guardOf({ minServers, allowEmpty, maxChange, confirmations }: GuardOptions): GuardOptions {
   return { minServers, allowEmpty, maxChange, confirmations };
 }
 
-/** Says in `weldr check` what of these options is surely not meant. */
+/** Warns in `weldr check` of options that are surely not meant. */
 export function warnOfDiscovery({ pool }: Pick<DiscoveryOptions, 'pool'>, facts: ConfigFacts): void {
   if (pool === undefined || facts.pools.includes(pool)) return;
   const near = nearest(pool, facts.pools);

@@ -1,4 +1,4 @@
-// EntityViews: what is in force of the kinds that plugins own, as their instances have it, in the manager and in workers alike.
+// EntityViews: the active things of the kinds that plugins own, by instance, in the manager and in workers alike.
 
 import { describeError, WeldrError } from '../errors.ts';
 import type { Entity } from '../state/entity.ts';
@@ -6,7 +6,7 @@ import type { Row, RowChange } from '../state/row.ts';
 import type { KindList } from './kind-lists.ts';
 import type { Entities } from './plugin-kind.ts';
 
-/** What operators said, and what it makes of the base. */
+/** Operators' rows, and what they make of the base. */
 export interface EntitySource {
   readonly all: Iterable<Row>;
   row(kind: string, key: string): Row | undefined;
@@ -17,14 +17,14 @@ export interface EntitySource {
 export interface EntityViewsOptions {
   readonly lists: ReadonlyMap<string, KindList>;
   readonly source: EntitySource;
-  /** Is told what plugins throw when they are told of changes. */
+  /** Receives what plugins throw when they receive changes. */
   report(error: WeldrError): void;
 }
 
 type Changes = ReadonlyMap<string, unknown>;
 type Listener = (changes: Changes) => void;
 
-/** What all instances of one config have in force. */
+/** The active things of all instances of one config. */
 export class EntityViews {
   private readonly options: EntityViewsOptions;
   private readonly listeners = new Map<string, Set<Listener>>();
@@ -33,7 +33,7 @@ export class EntityViews {
     this.options = options;
   }
 
-  /** What one instance has; nothing for a plugin without a kind. */
+  /** Returns what one instance has; nothing for a plugin without a kind. */
   of(instance: string, kind: string | undefined): Entities {
     const list = kind === undefined ? undefined : this.options.lists.get(kind);
     const all = (): ReadonlyMap<string, unknown> =>
@@ -46,7 +46,7 @@ export class EntityViews {
     };
   }
 
-  /** Tells the instances of what was changed together. */
+  /** Passes changes that were made together to the instances. */
   changed(changes: Iterable<RowChange>): void {
     const byInstance = new Map<string, Map<string, unknown>>();
     for (const { kind, key } of changes) {
@@ -94,11 +94,11 @@ export class EntityViews {
     if (item !== undefined) items.set(key, item);
   }
 
-  /** Undefined: it is not in force. */
+  /** Undefined: it is not active. */
   private itemOf(list: KindList, key: string): unknown {
     const { kind } = list;
     const { source } = this.options;
-    // The base as JSON is not made where nobody looks at it.
+    // The base as JSON is made only when it is read.
     if (source.row(kind.name, key) === undefined) return list.item(key);
     const entity = source.entity(kind.name, key);
     if (entity === undefined) return undefined;

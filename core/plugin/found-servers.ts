@@ -1,4 +1,4 @@
-// FoundServers: how a plugin hands on what it finds: to its source, and to log and metrics whether it finds anything.
+// FoundServers: passes on the servers that a plugin finds to its source, and to log and metrics whether it finds any.
 import type { Logger } from 'pino';
 import { describeError } from '../errors.ts';
 import type { DiscoverySource, SourceChange } from '../pool/discovery-source.ts';
@@ -9,28 +9,28 @@ import type { Counter, Gauge, Labelled, Metrics } from './metrics.ts';
 /** What it is made of. */
 export interface FoundServersOptions {
   readonly source: DiscoverySource;
-  /** Where servers are found, for people: `the name app.internal`. */
+  /** The place where servers are found, for people: `the name app.internal`. */
   readonly place: string;
   readonly log: Logger;
   readonly clock: Clock;
   readonly metrics: Metrics;
 }
 
-/** What is known of a list beside. */
+/** What else is known about a list. */
 export interface PutOptions {
   /** Why it is empty. */
   readonly why?: string;
-  /** What is wrong with it, in the words of its place; gets what {@link DiscoverySource.replace} threw. */
+  /** Returns what is wrong with it, in terms of its place; receives what {@link DiscoverySource.replace} threw. */
   explain?(thrown: unknown): string;
 }
 
-/** The most troubles at a time that are told of, each once while it lasts. */
+/** The most troubles at a time that are logged, each once while it lasts. */
 const maxTroubles = 1000;
 
 /** One source as its plugin sees it. Each trouble is logged once while it lasts. */
 export class FoundServers {
   private readonly options: FoundServersOptions;
-  /** By what is troubled: a pool, or the place itself (the empty text). */
+  /** By what has the trouble: a pool, or the place itself (the empty text). */
   private readonly troubles = new Map<string, string>();
   private readonly servers: Labelled<Gauge, readonly ['source', 'pool']>;
   private readonly held: Labelled<Gauge, readonly ['source', 'pool']>;
@@ -73,8 +73,8 @@ export class FoundServers {
   }
 
   /**
-   * All servers of a pool that there are now; the list counts for the guard. Answers undefined, and says so, for a list
-   * that cannot be taken: the servers of before stay.
+   * Takes the full list of a pool's servers; the list counts for the guard. Returns undefined, and logs why, for a list
+   * that cannot be taken: the earlier servers stay.
    */
   put(
     pool: string,
@@ -102,14 +102,14 @@ export class FoundServers {
     return change;
   }
 
-  /** Nothing is to be known now: the servers of before stay. `about`: a pool, or what is troubled beside others. */
+  /** The servers cannot be found out now: the earlier ones stay. `about`: the pool, or whatever else has the trouble. */
   failed(why: string, about = ''): void {
     this.failures.inc();
     const after = this.pools.length > 0 ? 'the servers that were found before stay' : 'none was found so far';
     this.trouble(about, `${why}; ${after}`, 'error');
   }
 
-  /** The source is not for this pool any more. */
+  /** The source no longer serves this pool. */
   leave(pool: string): void {
     const { source } = this.options;
     source.leave(pool);
@@ -118,7 +118,7 @@ export class FoundServers {
     this.troubles.delete(pool);
   }
 
-  /** Says what is wrong with one thing, once while it lasts. */
+  /** Logs what is wrong with one thing, once while it lasts. */
   trouble(about: string, text: string, level: 'warn' | 'error'): void {
     const { log, place, source } = this.options;
     const known = this.troubles.get(about);
@@ -127,7 +127,7 @@ export class FoundServers {
     log[level]({ source: source.name, ...(about !== '' && { about }) }, `${place}: ${text}`);
   }
 
-  /** One thing is as it should be. */
+  /** Ends the trouble of one thing. */
   well(about: string): void {
     if (!this.troubles.delete(about)) return;
     const { log, place, source } = this.options;
@@ -137,7 +137,7 @@ export class FoundServers {
     );
   }
 
-  /** Forgets the troubles of what is not there any more. */
+  /** Forgets the troubles of things that no longer exist. */
   retainTroubles(isThere: (about: string) => boolean): void {
     for (const about of this.troubles.keys())
       if (about !== '' && !isThere(about)) this.troubles.delete(about);

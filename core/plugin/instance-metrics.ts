@@ -24,7 +24,7 @@ import type { MakeChild, RecordedMetric } from './recorded-metric.ts';
 /** Metrics that one plugin instance may have. */
 const maxMetrics = 1000;
 
-/** Has a metric recorded. */
+/** Records a metric. */
 export type RecordMetric = <Child extends RecordedChild>(
   definition: MetricDefinition,
   makeChild: MakeChild<Child>,

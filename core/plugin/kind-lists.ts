@@ -1,4 +1,4 @@
-// KindLists: what the plugins of one config list of the kinds that they own, by name: the base of what operators say.
+// KindLists: the things that the plugins of one config list, of the kinds that they own, by name: the base under operators' rows.
 import { WeldrError } from '../errors.ts';
 import type { Base, Kind } from '../state/entity.ts';
 import { expectObject, parseKnown, parseObject } from '../state/known-fields.ts';
@@ -6,25 +6,25 @@ import type { JsonObject } from '../state/merge-patch.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 import type { PluginKind } from './plugin-kind.ts';
 
-/** Where a thing is listed. */
+/** The place where a thing is listed. */
 interface Listed {
   readonly item: unknown;
   readonly instance: string;
-  /** Made when it is asked for: most items are never looked at as JSON. */
+  /** Made on demand: most items are never needed as JSON. */
   base: Base | undefined;
   code: readonly string[];
 }
 
-/** One kind, as the plugins of a config have it. */
+/** One kind in the plugins of a config. */
 export class KindList {
   readonly kind: PluginKind;
   /** The instances that have things of it, in the order of the config, with their options. */
   readonly instances: readonly PluginInstance[];
-  /** The instance that operators' new things go to: the first one for all requests. */
+  /** The instance that gets operators' new things: the first one that sees all requests. */
   readonly home: string | undefined;
   private readonly listed = new Map<string, Listed>();
 
-  /** Throws CONFIG_INVALID where two have one name. */
+  /** Throws CONFIG_INVALID if two have the same name. */
   constructor(kind: PluginKind, instances: readonly PluginInstance[]) {
     this.kind = kind;
     this.instances = instances;
@@ -45,12 +45,12 @@ export class KindList {
     return this.listed.keys();
   }
 
-  /** What the config lists under a name, with its code. */
+  /** Returns what the config lists under a name, with its code. */
   item(key: string): unknown {
     return this.listed.get(key)?.item;
   }
 
-  /** The instance that has, or would have, the thing of this name; undefined: none can. */
+  /** Returns the instance that has, or would have, the thing of this name; undefined: none can. */
   instanceOf(key: string): string | undefined {
     return this.listed.get(key)?.instance ?? this.home;
   }
@@ -75,7 +75,7 @@ export class KindList {
   }
 }
 
-/** The kinds of the plugins of a config, by name. Throws CONFIG_INVALID for two things of one name. */
+/** Returns the kinds of the plugins of a config, by name. Throws CONFIG_INVALID for two things of one name. */
 export function kindListsOf(instances: readonly PluginInstance[]): ReadonlyMap<string, KindList> {
   const owners = new Map<PluginKind['name'], { kind: PluginKind; owners: PluginInstance[] }>();
   for (const instance of instances) {
@@ -93,7 +93,7 @@ export function kindListsOf(instances: readonly PluginInstance[]): ReadonlyMap<s
   return new Map([...owners].map(([name, { kind, owners: all }]) => [name, new KindList(kind, all)]));
 }
 
-/** The kind as the state has it; `list` answers the one of the config in force. */
+/** Returns the kind for the state; `list` returns the list of the active config. */
 export function stateKindOf({ kind: { name, plural, schema } }: KindList, list: () => KindList): Kind {
   const fields = new Set(Object.keys(schema.shape));
   const checked = (key: string, value: JsonObject): JsonObject => {
@@ -125,7 +125,7 @@ export function stateKindOf({ kind: { name, plural, schema } }: KindList, list: 
   };
 }
 
-/** What is wrong with a config is here what is wrong with an operator's word. */
+/** Turns an error about the config into one about the operator's input. */
 function asInput(thrown: unknown): WeldrError {
   if (thrown instanceof WeldrError) {
     const { message, field } = thrown;

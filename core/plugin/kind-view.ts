@@ -1,4 +1,4 @@
-// KindView: one kind that a plugin owns, as who serves it to operators sees it.
+// KindView: one kind that a plugin owns, for the plugin that serves it to operators.
 import type { Condition } from '../stages/scope.ts';
 import type { Entity } from '../state/entity.ts';
 import type { PluginKind } from './plugin-kind.ts';
@@ -6,26 +6,26 @@ import type { PluginKind } from './plugin-kind.ts';
 /** An instance of the plugin that owns a kind. */
 export interface KindInstance {
   readonly name: string;
-  /** What a request must hold for the instance to see it. */
+  /** The conditions under which the instance sees a request. */
   readonly conditions: readonly Condition[];
 }
 
-/** One kind, for who serves it to operators. */
+/** One kind, for the plugin that serves it to operators. */
 export interface KindView {
   readonly kind: PluginKind;
-  /** The names of all that is in force: those of the config in its order, then those of operators by name. */
+  /** The names of all active things: those of the config in its order, then those of operators by name. */
   readonly keys: readonly string[];
   /** The instances that have things of it, in the order of the config. */
   readonly instances: readonly KindInstance[];
   /** The fields of a thing that the config writes in code. */
   codeOf(key: string): readonly string[];
-  /** The pools that a thing leads to and that are not there. */
+  /** Returns the missing pools that a thing leads to. */
   danglingOf(entity: Entity): readonly string[];
-  /** What of the plugins that a thing names is not as it is listed, a sentence each. */
+  /** Returns which of the plugins that a thing names do not run as listed, a sentence each. */
   problemsOf(key: string): readonly string[];
-  /** What its plugin says besides of a thing. */
+  /** Returns what else its plugin says about a thing. */
   moreOf(key: string, how: 'alone' | 'listed'): Readonly<Record<string, unknown>>;
 }
 
-/** What a plugin says of a thing; of one that is shown alone it may cost more. */
+/** Returns what a plugin says about a thing; for a thing shown alone it may cost more. */
 export type MoreOfEntity = (key: string, how: 'alone' | 'listed') => Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-// KindViews: the kinds that plugins own as the manager sides of one config have them: their own things, and all for an admin plugin.
+// KindViews: the kinds that plugins own, for the manager sides of one config: their own things, and all for an admin plugin.
 
 import { EntityViews, type EntityViewsOptions } from './entity-views.ts';
 import type { KindList } from './kind-lists.ts';

@@ -1,13 +1,13 @@
-// LabelledChildren: the children of one metric by their label values. There may only be so many.
+// LabelledChildren: the children of one metric by their label values, up to a limit.
 
-/** What the labels of the child say which stands for all children over the limit. */
+/** The label values of the child that stands for all children over the limit. */
 export const otherValue = 'other';
 
 /** One child for each set of label values, and one for all of those over the limit. */
 export class LabelledChildren<Child> {
-  /** How often a child was asked for that is not there because of the limit. */
+  /** How often a child was requested that does not exist because of the limit. */
   overLimit = 0;
-  /** How many there may be, besides the one for `other`. */
+  /** How many children there may be, besides the one for `other`. */
   max: number;
   private readonly make: (values: readonly string[]) => Child;
   private readonly byKey = new Map<string, Child>();
@@ -17,7 +17,7 @@ export class LabelledChildren<Child> {
     this.make = make;
   }
 
-  /** The child with these values, or the one for `other`. */
+  /** Returns the child with these values, or the one for `other`. */
   of(values: readonly string[]): Child {
     const known = this.byKey.get(keyOf(values));
     if (known !== undefined) return known;
@@ -27,7 +27,7 @@ export class LabelledChildren<Child> {
     return this.byKey.get(keyOf(other)) ?? this.add(other);
   }
 
-  /** The child with these values, if there is one. */
+  /** Returns the child with these values, if there is one. */
   known(values: readonly string[]): Child | undefined {
     return this.byKey.get(keyOf(values));
   }
@@ -47,7 +47,7 @@ export class LabelledChildren<Child> {
   }
 }
 
-/** No two sets of values have the same key, whatever is in them. */
+/** Returns a key that is unique to a set of values, whatever they contain. */
 export function keyOf(values: readonly string[]): string {
   const [only] = values;
   if (values.length === 1 && only !== undefined) return only;
@@ -56,7 +56,7 @@ export function keyOf(values: readonly string[]): string {
   return key;
 }
 
-/** A value is often a part of a request's head, all of which it would keep in memory. */
+/** Copies a value, which is often part of a request's head and would keep all of it in memory. */
 function ownCopy(value: string): string {
   return Buffer.from(value, 'utf16le').toString('utf16le');
 }

@@ -1,12 +1,11 @@
-// What an item of a list of plugins has to be: checked when a config is read, with messages for who wrote it.
-
+// What an item of a list of plugins has to be: checked when a config is read, with messages for its author.
 import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
 import { parse, showInput } from '../settings/options.ts';
 import type { Role } from '../stages/scope.ts';
 import { contractVersion, type Plugin } from './plugin.ts';
 
-/** All that a plugin can have; the type holds this list complete. */
+/** All fields of a plugin; the type keeps this list complete. */
 const parts: Readonly<Record<keyof Plugin, true>> = {
   name: true,
   id: true,
@@ -44,13 +43,13 @@ export function checkParts(plugin: Plugin, where: string): void {
   }
 }
 
-/** Which of the names may have been meant, or all that there are. */
+/** Returns the name that may have been meant, or all names. */
 function hint(word: string, names: readonly string[]): string {
   const near = nearest(word, names);
   return near === undefined ? `known: ${names.join(', ')}` : `did you mean ${near}?`;
 }
 
-/** Throws CONFIG_INVALID for one that was written for another version of the contract. */
+/** Throws CONFIG_INVALID for a plugin that was written for another version of the contract. */
 export function checkContract({ name, contract }: Plugin, where: string): void {
   if (contract === undefined || contract === contractVersion) return;
   throw invalid(
@@ -59,7 +58,7 @@ export function checkContract({ name, contract }: Plugin, where: string): void {
   );
 }
 
-/** Its options as its schema has them. Throws CONFIG_INVALID. */
+/** Returns its options as its schema parses them. Throws CONFIG_INVALID. */
 export function parseOptions({ schema, options, name }: Plugin, where: string): unknown {
   if (schema !== undefined) return parse(schema, options ?? {}, 'CONFIG_INVALID', where);
   if (options === undefined || isEmpty(options)) return undefined;
@@ -70,7 +69,7 @@ function isEmpty(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }
 
-/** Throws CONFIG_INVALID for what is no plugin, and says what it is. */
+/** Throws CONFIG_INVALID for what is no plugin, and says what it is instead. */
 export function expectPlugin(value: unknown, where: string): Plugin {
   if (isPlugin(value)) return value;
   throw invalid(where, `expected a plugin such as roundRobin(), got ${describeValue(value)}`);
@@ -85,7 +84,7 @@ export function isPlugin(value: unknown): value is Plugin {
   );
 }
 
-/** Can this be no form? Forms are data. */
+/** Does it hold code, so that it can be no form? Forms are data. */
 export function hasCode({ worker, manager, children }: Plugin): boolean {
   return worker !== undefined || manager !== undefined || children !== undefined;
 }
@@ -109,7 +108,7 @@ function describeValue(value: unknown): string {
   return shown(value);
 }
 
-/** Of a value that is shown, characters. */
+/** The most characters of a value that are shown. */
 const maxShown = 200;
 
 function shown(value: unknown): string {
@@ -125,7 +124,7 @@ function asJson(value: unknown): string | undefined {
   }
 }
 
-/** CONFIG_INVALID with its place. */
+/** Makes CONFIG_INVALID with its place. */
 export function invalid(field: string, message: string): WeldrError {
   return new WeldrError('CONFIG_INVALID', `${field}: ${message}`, { field });
 }

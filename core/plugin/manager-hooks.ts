@@ -1,41 +1,41 @@
-// The hooks of the manager: workers, upstreams, leadership and the end, one documented line each.
+// The hooks of the manager: workers, upstreams, leadership and the end, each with a line of documentation.
 import { AsyncSeriesHook, SyncHook } from 'tapable';
 import type { Upstream, UpstreamRecord } from '../pool/pool.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
 import { guardListener } from '../stages/tap-guard.ts';
 
 /**
- * How somebody else than the one who leads ends a leadership of this node, once what its leader held is gone: a request over HTTP to
- * any of several servers, which changes nothing when the leadership is over already.
+ * How another process than the leader ends a leadership of this node, once everything that its leader held is gone: an HTTP
+ * request to any of several servers, which changes nothing if the leadership is already over.
  */
 export interface Surrender {
-  /** One is asked after another, such as `http://10.0.0.11:2379`. */
+  /** Tried one after another, such as `http://10.0.0.11:2379`. */
   readonly origins: readonly string[];
-  /** For https:// origins, PEM; `servername`: the name in their certificates, when it is not that of the host. */
+  /** For https:// origins, PEM; `servername`: the name in their certificates, if it is not that of the host. */
   readonly tls?: {
     readonly ca?: string | undefined;
     readonly cert?: string | undefined;
     readonly key?: string | undefined;
     readonly servername?: string | undefined;
   };
-  /** Asked first, where it is needed: the `token` of its answer in JSON goes into `authorization`. */
+  /** Sent first, if present: the `token` of its JSON answer goes into `authorization`. */
   readonly login?: SurrenderRequest;
   readonly request: SurrenderRequest;
 }
 
-/** A POST with a body in JSON; any 2xx says that it was done. */
+/** A POST with a JSON body; any 2xx means success. */
 export interface SurrenderRequest {
   readonly path: string;
   readonly body: string;
 }
 
-/** What a plugin needs of the times of a leadership. */
+/** How long a plugin needs a leadership to hold. */
 export interface LeadershipNeed {
   /** The name of the plugin. */
   readonly by: string;
   /**
-   * How long a leadership has to hold from the moment when its renewal was asked for, ms: until whatever the plugin holds is
-   * gone without another renewal, with all that may be late.
+   * How long a leadership has to hold from the moment when its renewal was requested, ms: long enough for whatever the plugin
+   * holds to be gone if no other renewal follows, including all possible delays.
    */
   readonly ms: number;
 }
@@ -46,27 +46,27 @@ export interface ServiceAddress {
   readonly address: string;
   /** Does this node hold it now? */
   readonly held: boolean;
-  /** Why not, though this node leads. */
+  /** Why it does not, although this node leads. */
   readonly reason?: string | undefined;
 }
 
-/** Who leads the cluster, from this node's view. */
+/** The leadership of the cluster, as this node sees it. */
 export interface Leadership {
   /** Does this node lead? */
   readonly leading: boolean;
-  /** The name of the leader, this node's own included; undefined: nobody leads. */
+  /** The name of the leader, which may be this node; undefined: no node leads. */
   readonly leader: string | undefined;
   /**
    * Until when the leadership holds without a further renewal, in ms of `performance.now()`; 0 when not leading.
-   * Whatever a leader holds must be gone by then if no renewal comes. Somebody else acts sooner only when the leadership was ended by
-   * `surrender`, which a plugin does for a manager that was killed or frozen.
+   * Whatever a leader holds must be gone by then if no renewal comes. Another node acts sooner only if the leadership was ended
+   * by `surrender`, which a plugin does for a manager that was killed or frozen.
    */
   readonly until: number;
-  /** Tells this leadership from any other of this node; only when leading, and where the election has such names. */
+  /** Identifies this leadership among all of this node; only when leading, and if the election has such names. */
   readonly session?: string | undefined;
-  /** When the renewal was asked for that `until` counts from, in ms of `performance.now()`; only when leading. */
+  /** When the renewal was requested from which `until` counts, in ms of `performance.now()`; only when leading. */
   readonly asked?: number | undefined;
-  /** How to end this leadership in the place of a manager that cannot; undefined: there is no way. */
+  /** How to end this leadership for a manager that cannot; undefined: there is no way. */
   readonly surrender?: Surrender | undefined;
 }
 
@@ -82,21 +82,21 @@ export interface ManagerHooks {
   readonly listening: SyncHook<[]>;
   /** May this node lead? Asked often; a tap adds to the list why it should not. */
   readonly mayLead: SyncHook<[string[]]>;
-  /** What plugins need of the times of a leadership; asked before one is taken and while it is held. A tap adds to the list. */
+  /** How long plugins need a leadership to hold; asked before one is taken and while it is held. A tap adds to the list. */
   readonly leadershipNeeds: SyncHook<[LeadershipNeed[]]>;
   /** Which service addresses are kept here; asked often. A tap adds to the list. */
   readonly serviceAddresses: SyncHook<[ServiceAddress[]]>;
   /** Leadership was won, renewed or lost. Taps run in order; one that fails is logged and does not stop the others. */
   readonly leaderChanged: AsyncSeriesHook<[Leadership]>;
   /**
-   * This node lets go of the leadership as soon as all taps are done, and leads until then, with all that it holds. Called only when
-   * there is time, some tenths of a second: not when it was lost, nor when this node is not fit to lead. Behind the taps of plugins workers
-   * end the connections that came by the service addresses, and no others.
+   * This node gives up the leadership as soon as all taps are done, and until then leads with everything that it holds. Called
+   * only if there is time, some tenths of a second: not when the leadership was lost, nor when this node is unfit to lead. After
+   * the taps of plugins, workers end the connections to the service addresses, and no others.
    */
   readonly handingOver: AsyncSeriesHook<[]>;
-  /** Files that are written to have been renamed (SIGUSR1): open them at their paths anew. */
+  /** Files that are written to have been renamed (SIGUSR1): open them again at their paths. */
   readonly reopenFiles: SyncHook<[]>;
-  /** The process is asked to stop; taps run before workers drain, which go on as before meanwhile. */
+  /** The process is asked to stop; taps run before workers drain, which meanwhile continue as before. */
   readonly stopping: AsyncSeriesHook<[]>;
 }
 

@@ -1,5 +1,4 @@
-// ManagerKinds: the kinds that plugins own, in the manager: part of the state that changes at run time, with where they lead.
-
+// ManagerKinds: the kinds that plugins own, in the manager: part of the state that changes at run time, with the pools they lead to.
 import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
 import type { ManagedPools } from '../pool/managed-pools.ts';
@@ -19,29 +18,29 @@ import type { RunTimePlugins } from './run-time-plugins.ts';
 /** What {@link ManagerKinds} work with. */
 export interface ManagerKindsOptions {
   readonly pools: ManagedPools;
-  /** Starts the plugins that things name; default: nobody does. */
+  /** Starts the plugins that things name; default: they are not started. */
   readonly plugins?: RunTimePlugins | undefined;
-  /** Told of each change of what is in force, once the start is over. */
+  /** Receives each change of an active thing, once the start is over. */
   tell?(change: EffectiveChange): void;
 }
 
-/** A thing that leads to pools which are not there. */
+/** A thing that leads to missing pools. */
 export interface Dangling {
   /** Such as `route api`. */
   readonly what: string;
   readonly pools: readonly string[];
 }
 
-/** The most things that are named in a sentence. */
+/** The most things that a sentence names. */
 const maxNamed = 5;
 
-/** The kinds of the config in force. */
+/** The kinds of the active config. */
 export class ManagerKinds {
   private readonly options: ManagerKindsOptions;
   private lists: ReadonlyMap<string, KindList> = new Map();
   private listeners: readonly string[] = [];
   private readonly references = new PoolReferences();
-  /** Of things that an operator has a word in: what was in force last. */
+  /** The last active entities of things that operators changed. */
   private readonly last = new Map<string, JsonObject | undefined>();
   private readonly defined = new Map<string, Set<string>>();
   private views: EntityViews | undefined;
@@ -57,7 +56,7 @@ export class ManagerKinds {
     });
   }
 
-  /** Takes the plugins of a config and the names of its listeners, before they start or when a reload is over. */
+  /** Takes the plugins of a config and the names of its listeners, before a start or after a reload. */
   setConfig(instances: readonly PluginInstance[], listeners: readonly string[]): void {
     const { state } = this.options.pools;
     const before = this.lists;
@@ -73,7 +72,7 @@ export class ManagerKinds {
     this.views?.changed([...state.all].map(row => ({ kind: row.kind, key: row.key, row })));
   }
 
-  /** What is in force, of the kinds of this config. */
+  /** The active things, of the kinds of this config. */
   get source(): EntitySource {
     const { state } = this.options.pools;
     return {
@@ -85,17 +84,17 @@ export class ManagerKinds {
     };
   }
 
-  /** From now on changes are told. */
+  /** Reports changes from now on. */
   begin(): void {
     this.started = true;
   }
 
-  /** Has these views be told of changes from now on, in place of others. */
+  /** Passes changes to these views from now on, in place of others. */
   use(views: EntityViews): void {
     this.views = views;
   }
 
-  /** What is in force and leads to pools that are not there. */
+  /** The active things that lead to missing pools. */
   get dangling(): readonly Dangling[] {
     const pools = new Map<string, string[]>();
     for (const pool of this.references.pools) {
@@ -105,13 +104,13 @@ export class ManagerKinds {
     return [...pools].map(([what, missing]) => ({ what, pools: missing }));
   }
 
-  /** Which of these pools are not there. */
+  /** Returns which of these pools are missing. */
   missing(pools: readonly string[]): readonly string[] {
     return pools.filter(pool => !this.options.pools.hasPool(pool));
   }
 
   private register(name: string, first: KindList): void {
-    // The kind is there as long as its list.
+    // The kind exists as long as its list.
     const list = (): KindList => this.lists.get(name) ?? first;
     this.options.pools.state.register({
       kind: stateKindOf(first, list),
@@ -125,7 +124,7 @@ export class ManagerKinds {
 
   // --- the plugins that things name ------------------------------------------------------------------------------
 
-  /** Has the list of plugins of a thing be in force. */
+  /** Makes the list of plugins of a thing active. */
   private list(list: KindList, key: string, isNew: boolean): void {
     const scope = list.kind.scope?.(key);
     if (scope !== undefined) this.options.plugins?.want(scope, this.namesOf(list, key), { isNew });
@@ -152,11 +151,11 @@ export class ManagerKinds {
     const { plugins } = this.options;
     if (scope === undefined || plugins === undefined) return;
     const names = listedNames(after, list.item(key) !== undefined);
-    // What was taken over with a problem stays until it is changed.
+    // A list that was taken over with a problem stays until it is changed.
     if (!sameList(names, plugins.listOf(scope))) plugins.expect(scope, names);
   }
 
-  /** What of the plugins of a thing is not as it is listed, a sentence each. */
+  /** Returns which plugins of a thing do not run as listed, a sentence each. */
   problemsOf(kind: PluginKind, key: string): readonly string[] {
     const scope = kind.scope?.(key);
     return scope === undefined ? [] : (this.options.plugins?.problems(scope) ?? []);
@@ -193,7 +192,7 @@ export class ManagerKinds {
     }
   }
 
-  /** What an operator has a word in, as it is now. */
+  /** Returns the active entities of things that operators changed. */
   private remember(kind: string, key: string): void {
     if (!this.lists.has(kind)) return;
     const { state } = this.options.pools;
@@ -212,7 +211,7 @@ export class ManagerKinds {
     if (list !== undefined) this.references.set(nameOf(kind, key), this.poolsOf(list, key));
   }
 
-  /** The pools that a thing leads to as it is in force, or would be with changes that are looked at. */
+  /** Returns the pools that a thing leads to, with the changes that are being checked. */
   private poolsOf(list: KindList, key: string): readonly string[] {
     const { state } = this.options.pools;
     const { kind } = list;
@@ -224,7 +223,7 @@ export class ManagerKinds {
     return entity === undefined || !stands(list, key) ? [] : kind.pools(entity.value);
   }
 
-  /** What leads to a pool, for people, with changes made that are looked at. */
+  /** Returns what leads to a pool, for people, with the changes that are being checked. */
   private leadingTo(pool: string): string[] {
     const leading: string[] = [];
     for (const what of this.references.leadingTo(pool)) {
@@ -266,7 +265,7 @@ export class ManagerKinds {
     );
   }
 
-  /** What led to a pool that is not there may be changed all the same, elsewhere. */
+  /** A thing that already led to a missing pool may still be changed in other ways. */
   private expectPools(kind: PluginKind, after: JsonObject, before: JsonObject | undefined): void {
     const { pools } = this.options;
     const known = before === undefined ? [] : kind.pools(before);
@@ -286,7 +285,7 @@ export class ManagerKinds {
 
 const nameOf = (kind: string, key: string): string => `${kind} ${key}`;
 
-/** Is there an instance that has the thing of this name, or would have it? */
+/** Does an instance have the thing of this name, or would one have it? */
 const stands = (list: KindList, key: string): boolean => list.instanceOf(key) !== undefined;
 
 function listed(names: readonly string[]): string {

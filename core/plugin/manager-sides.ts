@@ -1,6 +1,6 @@
-// ManagerSides: the manager sides of a config's plugins, in the manager and in tests alike: started in order, closed
-// backwards, with hooks and admin routes of their own, so that a reload swaps all of it at once. Those of pools and routes come
-// and go with their lists.
+// ManagerSides: the manager sides of a config's plugins, in the manager and in tests alike: started in order, closed in
+// reverse order, with their own hooks and admin routes, so that a reload swaps all of it at once. Those of pools and routes
+// come and go with their lists.
 import type { Logger } from 'pino';
 import type { CertificateRegistry } from '../certificates/certificate-registry.ts';
 import { WeldrError } from '../errors.ts';
@@ -48,7 +48,7 @@ export interface ManagerSidesOptions {
   readonly memory: Map<string, unknown>;
   /** What plugins have counted; it outlives reloads. */
   readonly sums: MetricSums;
-  /** Is told what a plugin threw in a hook. */
+  /** Receives what a plugin threw in a hook. */
   readonly report: ReportPluginError;
   /** What happened, what is wrong, and what is counted; they outlive reloads. */
   readonly events: EventLog;
@@ -58,13 +58,13 @@ export interface ManagerSidesOptions {
   upgrade(): Promise<string>;
   explain(request: ExplainInput): Promise<Explanation>;
   readonly traces: RequestTraces;
-  /** What lists that are made at run time can name; default: nothing. */
+  /** The plugins that lists made at run time can name; default: none. */
   readonly defined?: DefinedPlugins | undefined;
-  /** Is told what of a list that was made at run time does not start here. */
+  /** Receives what does not start here of a list made at run time. */
   readonly onProblems?: ProblemReport | undefined;
   /** The workers that are ready for requests now; default: none. */
   readyWorkers?(): readonly number[];
-  /** The workers that can be sent to. */
+  /** The workers that can receive messages. */
   workers(): readonly number[];
   send(worker: number, instance: string, message: unknown): void;
 }
@@ -84,7 +84,7 @@ export class ManagerSides {
   private readonly running = new Set<StartedManagerSide>();
   private readonly byName = new Map<string, Set<StartedManagerSide>>();
   private isClosed = false;
-  /** By the names of scopes but the config's own. */
+  /** By the names of scopes, without the config's own. */
   private readonly placed = new Map<string, readonly StartedManagerSide[]>();
   private surroundings: ManagerSurroundings | undefined;
 
@@ -141,7 +141,7 @@ export class ManagerSides {
     this.options.pools.releaseStore();
   }
 
-  /** Hands a message of a worker to the instance that it is for. */
+  /** Passes a message of a worker to the instance that it is for. */
   receive(instance: string, message: unknown, worker: number): void {
     if (instance === metricsLine) {
       this.options.sums.add(worker, message as MetricDelta[]);
@@ -205,7 +205,7 @@ export class ManagerSides {
     const workers = this.options.readyWorkers?.() ?? [];
     for (const { hooks } of started.filter(one => !before.includes(one))) {
       if (hooks === undefined) continue;
-      // What the manager told all others when it was so.
+      // The calls that all others received when it happened.
       for (const worker of workers) hooks.workerReady.call(worker);
       if (workers.length > 0) hooks.listening.call();
     }
@@ -214,7 +214,7 @@ export class ManagerSides {
     if (scope.kind === 'pool' && hasRole) this.options.pools.redefine(scope.name);
   }
 
-  /** Its place is taken by nobody: what it counted and found goes with it, unless one of its name goes on. */
+  /** Ends it without a successor: what it counted and found goes with it, unless another instance of its name remains. */
   private async endForGood(started: StartedManagerSide): Promise<void> {
     await this.end(started);
     const { name } = started.instance;
@@ -234,7 +234,7 @@ export class ManagerSides {
     await started.close();
   }
 
-  /** The label with the instance's name stands only where a plugin stands more than once. */
+  /** Only a plugin with several instances has the label with the instance's name. */
   private metricFamilies(names?: readonly string[]): readonly MetricFamily[] {
     const placesOf = Map.groupBy(this.running, ({ instance }) => instance.plugin.name);
     const repeated = new Set<string>();
@@ -245,7 +245,7 @@ export class ManagerSides {
   }
 
   private plugins(): readonly RunningPlugin[] {
-    // A `when` is none itself: its plugins stand for it.
+    // A `when` is not shown itself: its plugins are.
     const shown = (list: Iterable<StartedManagerSide>, kind: Scope['kind']) =>
       [...list].filter(({ instance: { scope, plugin } }) => {
         return scope.kind === kind && (plugin.worker ?? plugin.manager ?? plugin.kind) !== undefined;

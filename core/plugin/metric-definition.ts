@@ -9,7 +9,7 @@ export type MetricKind = 'counter' | 'gauge' | 'histogram';
 
 /** A metric as it was defined, with its defaults. It crosses process borders as JSON. */
 export interface MetricDefinition {
-  /** The plugin instance which it belongs to. */
+  /** The plugin instance that it belongs to. */
   readonly instance: string;
   readonly kind: MetricKind;
   readonly name: string;
@@ -21,8 +21,8 @@ export interface MetricDefinition {
 }
 
 /**
- * The label in which instances of one plugin differ. It is not called `instance`, as Prometheus puts a label of that
- * name on all that it reads.
+ * The label that distinguishes instances of one plugin. It is not called `instance`, as Prometheus adds a label of that
+ * name to everything that it reads.
  */
 export const instanceLabel = 'plugin_instance';
 
@@ -84,12 +84,12 @@ export function defineMetric(instance: string, kind: MetricKind, spec: { name: s
   }
 }
 
-/** Can values of the two be added up? Their help and how many children they may have do not matter. */
+/** Can values of the two be added up? Their help and their limits of children do not matter. */
 export function sameShape(a: MetricDefinition, b: MetricDefinition): boolean {
   return describeShape(a) === describeShape(b);
 }
 
-/** A definition in one line: `counter jwt_refused_total {reason}`. */
+/** Returns a definition in one line: `counter jwt_refused_total {reason}`. */
 export function describeShape({ kind, name, labels, buckets: bounds }: MetricDefinition): string {
   const braces = labels.length === 0 ? '' : ` {${labels.join(', ')}}`;
   return `${kind} ${name}${braces}${bounds.length === 0 ? '' : `, buckets ${bounds.join(' ')}`}`;

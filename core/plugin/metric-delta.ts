@@ -1,20 +1,20 @@
 // MetricDelta: what changed in a process's metrics, as it is sent to the manager in JSON.
 import type { MetricDefinition } from './metric-definition.ts';
 
-/** What changed in one metric since it was last told of. */
+/** What changed in one metric since it was last sent. */
 export interface MetricDelta {
   /** The number of the metric in its process. */
   readonly metric: number;
-  /** What it is; the first time only. */
+  /** Its definition; only the first time. */
   readonly definition?: MetricDefinition;
   readonly children: readonly ChildDelta[];
-  /** How often a child was asked for that is not there because of the limit; left out when never. */
+  /** How often a child was requested that does not exist because of the limit; left out when never. */
   readonly overLimit?: number;
-  /** The process has it no more, as the plugin has ended there; this is the last word. */
+  /** The process no longer has it, as the plugin has ended there; this is its last delta. */
   readonly isGone?: true;
 }
 
-/** A value that stands as an example for those of its bucket. */
+/** An example of the values of a bucket. */
 export interface Exemplar {
   /** The id of the request. */
   readonly id: string;
@@ -27,14 +27,14 @@ export interface Exemplar {
 export interface ChildDelta {
   /** Its number in its metric. */
   readonly child: number;
-  /** The values of its labels; the first time only. */
+  /** The values of its labels; only the first time. */
   readonly labels?: readonly string[];
-  /** What a counter grew by; what a gauge stands at; what a histogram's sum grew by. */
+  /** The growth of a counter; the value of a gauge; the growth of a histogram's sum. */
   readonly value: number;
-  /** What a histogram's buckets grew by: `[bucket, count, bucket, count…]`; the last bucket is `+Inf`. */
+  /** The growth of a histogram's buckets: `[bucket, count, bucket, count…]`; the last bucket is `+Inf`. */
   readonly counts?: readonly number[];
-  /** Examples of what a histogram observed, by the numbers of their buckets; left out when there are none. */
+  /** Examples of observed values, by the numbers of their buckets; left out when there are none. */
   readonly exemplars?: readonly (readonly [bucket: number, exemplar: Exemplar])[];
-  /** It is not there any more, and its number is not used again. */
+  /** It no longer exists, and its number is not used again. */
   readonly gone?: true;
 }

@@ -1,11 +1,11 @@
-// MetricFamilies: the sums of all instances, put together by name so that no name and no set of labels stands twice.
+// MetricFamilies: the sums of all instances, merged by name so that no name and no set of labels occurs twice.
 import { keyOf } from './labelled-children.ts';
 import { instanceLabel, type MetricDefinition, sameShape } from './metric-definition.ts';
 import type { Exemplar } from './metric-delta.ts';
 import type { HistogramSample, MetricFamily, MetricSample } from './metric-family.ts';
 import { type ChildSum, labelsOf, type MetricSum } from './metric-sum.ts';
 
-/** The name of what {@link MetricFamilies} says of limits that were reached. */
+/** The name of the metric in which {@link MetricFamilies} reports reached limits. */
 const overLimitName = 'weldr_metric_over_limit_total';
 
 interface Family {
@@ -22,14 +22,14 @@ interface Sample {
   readonly exemplars: Map<number, Exemplar> | undefined;
 }
 
-/** Metrics on their way to being shown. */
+/** Metrics that are being prepared for display. */
 export class MetricFamilies {
   private readonly byName = new Map<string, Family>();
   private readonly overLimit = new Map<string, number>();
 
   /**
-   * Adds a metric of an instance; `label` goes into `plugin_instance`. When another instance has the name in another
-   * shape, the one that the younger process defined is shown.
+   * Adds a metric of an instance; `label` goes into `plugin_instance`. If another instance has the name with another
+   * shape, the metric of the younger process is shown.
    */
   add(sum: MetricSum, label: string | undefined): void {
     const { definition, youngest, overLimit } = sum;
@@ -103,7 +103,7 @@ function familyOf({ definition, samples }: Family): MetricFamily {
   return { name, help, type: kind, samples: numbers };
 }
 
-/** Counts as they are shown: each bucket holds the smaller ones too. */
+/** Returns cumulative counts: each bucket includes the smaller ones. */
 function cumulative(
   bounds: readonly number[],
   counts: Float64Array,

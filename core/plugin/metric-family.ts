@@ -1,4 +1,4 @@
-// MetricFamily: a metric with all its values, ready to be shown.
+// MetricFamily: a metric with all its values, ready for display.
 import type { Exemplar } from './metric-delta.ts';
 
 /** One number with its labels. */
@@ -10,13 +10,13 @@ export interface MetricSample {
 /** One histogram with its labels. */
 export interface HistogramSample {
   readonly labels: Readonly<Record<string, string>>;
-  /** Each bucket's upper bound and how many values were at most that, `+Inf` left out. */
+  /** Each bucket's upper bound and the number of values up to it, without `+Inf`. */
   readonly buckets: readonly (readonly [bound: number, count: number])[];
   /** The sum of all values. */
   readonly sum: number;
-  /** How many values there were. */
+  /** The number of values. */
   readonly count: number;
-  /** The last example of a bucket, by its number; that of `+Inf` is the number of the buckets. */
+  /** The last example of each bucket, by the bucket's number; the number of `+Inf` is the number of buckets. */
   readonly exemplars?: ReadonlyMap<number, Exemplar>;
 }
 

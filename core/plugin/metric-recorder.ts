@@ -1,4 +1,4 @@
-// MetricRecorder: the metrics of all plugin instances of one process, and what of them its manager has not heard yet.
+// MetricRecorder: the metrics of all plugin instances of one process, and what it has not yet sent to its manager.
 import { InstanceMetrics } from './instance-metrics.ts';
 import type { ChildDelta, MetricDelta } from './metric-delta.ts';
 import type { Metrics } from './metrics.ts';
@@ -10,17 +10,17 @@ export class MetricRecorder {
   /** The metrics of each plugin that has any. */
   private readonly plugins = new Map<Metrics, RecordedMetric<RecordedChild>[]>();
   private made = 0;
-  /** Of plugins that have ended: the manager has to hear that they are gone, when it has heard all else of them. */
+  /** Metrics of plugins that have ended: after all their values the manager has to receive their end. */
   private readonly gone = new Set<RecordedMetric<RecordedChild>>();
-  /** The metrics that the manager has not heard of. */
+  /** The metrics that the manager does not know yet. */
   private untold: ChildOwner[] = [];
-  /** The children that have something to tell, in the order of their first change: a list by their `next`. */
+  /** The children with unsent changes, in the order of their first change: a list linked by `next`. */
   private first: RecordedChild | undefined;
   private last: RecordedChild | undefined;
 
   /**
-   * Metrics for a plugin that starts as this instance, until {@link drop}. `log` is the plugin's: what cannot be counted is said
-   * there once a metric.
+   * Returns metrics for a plugin that starts as this instance, until {@link drop}. `log` is the plugin's: values that cannot be
+   * counted are logged there, once per metric.
    */
   open(instance: string, log: MetricLog): Metrics {
     const recorded: RecordedMetric<RecordedChild>[] = [];
@@ -36,15 +36,15 @@ export class MetricRecorder {
     return metrics;
   }
 
-  /** The plugin of these metrics has ended. */
+  /** Called when the plugin of these metrics has ended. */
   drop(metrics: Metrics): void {
     for (const metric of this.plugins.get(metrics) ?? []) this.gone.add(metric);
     this.plugins.delete(metrics);
   }
 
   /**
-   * What changed since the last call, of at most so many children, those that wait longest first; undefined when
-   * nothing did. It is not told again, so it has to reach the manager, and in order.
+   * Returns what changed since the last call, of at most so many children, the longest waiting first; undefined when
+   * nothing did. It is not returned again, so it has to reach the manager, and in order.
    */
   take(most = Number.POSITIVE_INFINITY): MetricDelta[] | undefined {
     const taken = new Map<ChildOwner, ChildDelta[]>();
@@ -64,7 +64,7 @@ export class MetricRecorder {
     return deltas.length === 0 ? undefined : deltas;
   }
 
-  /** For a manager that has heard nothing: definitions, labels and gauges are told again, counts are not. */
+  /** Starts over for a new manager: definitions, labels and gauges are sent again, counts are not. */
   resend(): void {
     const metrics = [...this.plugins.values()].flat();
     this.untold = metrics;

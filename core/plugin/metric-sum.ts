@@ -8,17 +8,17 @@ export interface ChildSum {
   readonly values: readonly string[];
   /** A counter, a gauge, or the sum of what a histogram observed. */
   value: number;
-  /** How many values each bucket of a histogram has, not added up; the last is `+Inf`. */
+  /** The number of values in each bucket of a histogram, not cumulative; the last is `+Inf`. */
   readonly counts: Float64Array;
   /** The last example of each bucket of a histogram; undefined: none came. */
   exemplars?: Map<number, Exemplar> | undefined;
-  /** It was forgotten: what comes for it begins anew. */
+  /** It was forgotten: later values start from zero. */
   forgotten?: true;
 }
 
-/** The children of one process, by the numbers that they have there. */
+/** The children of one process, by their numbers there. */
 export class ProcessChildren {
-  /** Grows from process to process: the younger has the greater one. */
+  /** Grows from process to process: a younger one has a greater age. */
   readonly age: number;
   readonly byNumber = new Map<number, ChildSum>();
 
@@ -27,7 +27,7 @@ export class ProcessChildren {
   }
 }
 
-/** Counters and histograms are added to for good; a gauge is the sum of what the processes have that are there. */
+/** Counters and histograms keep what was added; a gauge is the sum over the running processes. */
 export class MetricSum {
   definition: MetricDefinition;
   private readonly children: LabelledChildren<ChildSum>;
@@ -40,19 +40,19 @@ export class MetricSum {
     if (definition.labels.length === 0) this.children.of([]);
   }
 
-  /** A process has this metric. The definition is of the same shape. */
+  /** Adds a process that has this metric, with a definition of the same shape. */
   join(process: ProcessChildren, definition: MetricDefinition): void {
     this.definition = definition;
     this.children.max = definition.maxChildren;
     this.processes.add(process);
   }
 
-  /** A process has ended, or has the metric in another shape now. */
+  /** Called when a process has ended, or has the metric in another shape now. */
   leave(process: ProcessChildren): void {
     this.processes.delete(process);
   }
 
-  /** The age of the youngest process which has it; 0 when none has. */
+  /** The age of the youngest process that has it; 0 when none has. */
   get youngest(): number {
     let youngest = 0;
     for (const { age } of this.processes) youngest = Math.max(youngest, age);
@@ -64,7 +64,7 @@ export class MetricSum {
     for (const delta of children) this.addChild(process, delta);
   }
 
-  /** What there is, child by child. */
+  /** Returns the values, child by child. */
   current(): Iterable<ChildSum> {
     if (this.definition.kind !== 'gauge') return this.children;
     const sums = this.emptyChildren();
@@ -77,7 +77,7 @@ export class MetricSum {
     return sums;
   }
 
-  /** Forgets the children of which this does not say that they stay. Each starts at zero should it come again. */
+  /** Forgets the children for which `stays` returns false. If one comes again, it starts at zero. */
   retain(stays: (labels: Readonly<Record<string, string>>) => boolean): void {
     const forget = (child: ChildSum): boolean => !stays(labelsOf(this.definition, child.values));
     for (const child of [...this.children]) {
@@ -91,7 +91,7 @@ export class MetricSum {
     }
   }
 
-  /** How often a child was asked for that is not there because of the limit. */
+  /** How often a child was requested that does not exist because of the limit. */
   get overLimit(): number {
     return this.overLimitThere + this.children.overLimit;
   }
@@ -101,7 +101,7 @@ export class MetricSum {
     const sum = this.childOf(process, delta);
     if (sum === undefined) return;
     if (gone === true) process.byNumber.delete(child);
-    // What overflowed to Infinity is null in JSON.
+    // A value that overflowed to Infinity is null in JSON.
     if (!Number.isFinite(value)) return;
     if (this.definition.kind === 'gauge') sum.value = value;
     else sum.value += value;

@@ -1,4 +1,4 @@
-// MetricSums: what all processes counted, added up by the manager. It outlives reloads and the deaths of workers.
+// MetricSums: the counts of all processes, added up by the manager. They outlive reloads and the deaths of workers.
 import { type MetricDefinition, sameShape } from './metric-definition.ts';
 import type { MetricDelta } from './metric-delta.ts';
 import { MetricFamilies } from './metric-families.ts';
@@ -9,7 +9,7 @@ import { MetricSum, ProcessChildren } from './metric-sum.ts';
 /** The manager, among the numbers of workers. */
 const managerItself = 0;
 
-/** One metric of a process: its children there, and the sum that they go to. */
+/** One metric of a process: its children there, and the sum that they are added to. */
 interface Joined {
   readonly children: ProcessChildren;
   readonly sum: MetricSum;
@@ -17,7 +17,7 @@ interface Joined {
 
 interface Process {
   readonly age: number;
-  /** By the numbers that metrics have there. */
+  /** By the numbers of the metrics there. */
   readonly metrics: Map<number, Joined>;
 }
 
@@ -29,7 +29,7 @@ type InstanceSums = Map<string, MetricSum[]>;
  * metric in different shapes, that of the youngest worker is shown.
  *
  * The order of calls: {@link admit} before plugins start, {@link recordManager} for their manager sides, {@link keep}
- * when they have started, then {@link add} for what workers tell and {@link workerExited} when one has ended.
+ * when they have started, then {@link add} for what workers send and {@link workerExited} when one has ended.
  */
 export class MetricSums {
   private readonly instances = new Map<string, InstanceSums>();
@@ -37,14 +37,14 @@ export class MetricSums {
   private manager = new MetricRecorder();
   private started = 0;
 
-  /** Instances of a config that is about to run. What is told of others is dropped. */
+  /** Takes the instances of a config that is about to run. Counts of others are dropped. */
   admit(instances: Iterable<string>): void {
     for (const instance of instances) {
       if (!this.instances.has(instance)) this.instances.set(instance, new Map());
     }
   }
 
-  /** The instances of the config that runs now: all others and their counts are forgotten. */
+  /** Keeps the instances of the config that runs now, and forgets all others with their counts. */
   keep(instances: Iterable<string>): void {
     const kept = new Set(instances);
     this.admit(kept);
@@ -52,8 +52,8 @@ export class MetricSums {
   }
 
   /**
-   * Makes what the manager sides of one config count with; it is in {@link collect} at once. What was recorded with
-   * the one before stays counted, but for gauges.
+   * Makes the recorder for the manager sides of one config; {@link collect} includes it at once. What the recorder
+   * before it counted stays, except for gauges.
    */
   recordManager(): MetricRecorder {
     this.takeManager();
@@ -62,7 +62,7 @@ export class MetricSums {
     return this.manager;
   }
 
-  /** Adds what a worker told. Its number may be that of a worker which has ended. */
+  /** Adds the counts of a worker, which may have ended. */
   add(worker: number, deltas: readonly MetricDelta[]): void {
     let process = this.processes.get(worker);
     if (process === undefined) {
@@ -77,7 +77,7 @@ export class MetricSums {
     }
   }
 
-  /** The last plugin of this name has ended at run time: its counts are forgotten. */
+  /** Forgets the counts of a name whose last plugin has ended at run time. */
   drop(instance: string): void {
     this.instances.delete(instance);
   }
@@ -90,7 +90,7 @@ export class MetricSums {
     this.dropOldShapes(joined.sum.definition);
   }
 
-  /** A worker has ended, and all that it had to tell was added: its gauges go. */
+  /** Removes the gauges of a worker that has ended, after everything that it sent was added. */
   workerExited(worker: number): void {
     const process = this.processes.get(worker);
     if (process === undefined) return;
@@ -102,8 +102,8 @@ export class MetricSums {
   }
 
   /**
-   * All metrics with their values. `labelOf` returns what is to stand as `plugin_instance` for an instance; undefined
-   * (the default): no such label. What has the same name and labels then is added up. `names`: only these metrics.
+   * Returns all metrics with their values. `labelOf` returns the label `plugin_instance` for an instance; undefined (the
+   * default): no such label. Values with the same name and labels are added up. `names`: only these metrics.
    */
   collect(
     labelOf: (instance: string) => string | undefined = () => undefined,
@@ -122,7 +122,7 @@ export class MetricSums {
     return families.list();
   }
 
-  /** Forgets the children of all metrics of which this does not say that they stay, such as those of servers that left. */
+  /** Forgets the children of all metrics for which `stays` returns false, such as those of servers that left. */
   retain(stays: (labels: Readonly<Record<string, string>>) => boolean): void {
     this.takeManager();
     for (const sums of this.instances.values()) {
@@ -156,7 +156,7 @@ export class MetricSums {
     this.dropOldShapes(definition);
   }
 
-  /** Of the shapes of a metric, those that no process has any more go; the last one stays, for its counts. */
+  /** Drops the shapes of a metric that no process has any more; the last one stays, for its counts. */
   private dropOldShapes({ instance, name }: MetricDefinition): void {
     const sums = this.instances.get(instance);
     const shapes = sums?.get(name);
@@ -166,7 +166,7 @@ export class MetricSums {
   }
 }
 
-/** The sum that the youngest process has; the last when no process is there. */
+/** Returns the sum of the youngest process; the last one when no process has it. */
 function youngest(shapes: readonly MetricSum[]): MetricSum | undefined {
   return shapes.reduce<MetricSum | undefined>(
     (best, sum) => (best === undefined || sum.youngest >= best.youngest ? sum : best),

@@ -1,4 +1,4 @@
-// Metrics: what a plugin counts with. Counters, gauges and histograms, summed over all workers.
+// Metrics: the counters, gauges and histograms of a plugin, summed over all workers.
 
 /** Counts what happened; it only grows, until Weldr's manager ends. */
 export interface Counter {
@@ -7,20 +7,20 @@ export interface Counter {
 }
 
 /**
- * A number which goes up and down, such as connections that are open. Over workers it is summed; what a worker has
- * leaves the sum when the worker ends. An infinite number and NaN change nothing, and are logged once.
+ * A number that goes up and down, such as open connections. It is summed over workers; a worker's part leaves the sum
+ * when the worker ends. An infinite number and NaN change nothing, and are logged once.
  */
 export interface Gauge {
   set(value: number): void;
   /** Adds `by`, default 1. */
   inc(by?: number): void;
-  /** Takes `by` away, default 1. */
+  /** Subtracts `by`, default 1. */
   dec(by?: number): void;
 }
 
 /** What a value is an example of: a request, by its id. */
 export interface Identified {
-  /** Read only where an example is wanted; undefined: it has none. */
+  /** Read only when an example is needed; undefined: it has none. */
   readonly id?: string | undefined;
 }
 
@@ -28,7 +28,7 @@ export interface Identified {
 export interface Histogram {
   /**
    * Counts a value; times are in seconds. An infinite number and NaN are not counted, and logged once. `example`: the
-   * first of each bucket is kept until it is told to the manager, and shown with the bucket in OpenMetrics.
+   * first of each bucket is kept until it is sent to the manager, and shown with the bucket in OpenMetrics.
    */
   observe(value: number, example?: Identified): void;
 }
@@ -39,25 +39,25 @@ export type LabelValues<Labels extends readonly string[]> = { readonly [at in ke
 /** A metric with labels: a {@link Counter}, {@link Gauge} or {@link Histogram} for each set of their values. */
 export interface Labelled<Child, Labels extends readonly string[]> {
   /**
-   * The child with these values, made when it is not there. Look it up once and keep it where requests are counted.
-   * A value over 256 characters is cut. Over `maxChildren` it is the child whose values are all `other`. Throws
-   * PLUGIN_FAILED when there are more or fewer values than labels.
+   * Returns the child with these values, and makes it if it does not exist. Look it up once and keep it when counting requests.
+   * A value over 256 characters is cut. Beyond `maxChildren` it returns the child whose values are all `other`. Throws
+   * PLUGIN_FAILED if there are more or fewer values than labels.
    */
   labels(...values: LabelValues<Labels>): Child;
   /**
-   * Forgets the child with these values, if there is one: what it stands for is gone, and its place is free. What was
-   * counted stays in the sum of all processes until what serves the metrics knows as well that it is gone.
+   * Forgets the child with these values, if there is one: its subject is gone, and its place is free. Its counts stay in
+   * the sum of all processes until the plugin that serves the metrics also knows that it is gone.
    */
   remove(...values: LabelValues<Labels>): void;
 }
 
 /** What a metric is. */
 export interface MetricSpec {
-  /** `[a-z_][a-z0-9_]*`, with the plugin's name in front: `jwt_refused_total`. It is written out as it is here. */
+  /** `[a-z_][a-z0-9_]*`, with the plugin's name in front: `jwt_refused_total`. It is shown unchanged. */
   readonly name: string;
-  /** One sentence for the person who reads it. */
+  /** One sentence for the reader. */
   readonly help: string;
-  /** How many sets of label values there may be; default 1,000. The rest is counted as `other`. */
+  /** The most sets of label values; default 1,000. The rest is counted as `other`. */
   readonly maxChildren?: number;
 }
 
@@ -77,14 +77,14 @@ export interface WithLabels<Labels extends readonly string[]> {
   readonly labels: Labels;
 }
 
-/** The buckets that Prometheus' own clients take for the seconds of a request. */
+/** The buckets that Prometheus' own clients use for the seconds of a request. */
 export const defaultBuckets: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**
  * The metrics of one plugin instance, on either side. Counting allocates nothing; what workers counted reaches the
- * manager within a moment, and what a worker had not told when it was killed is lost. Each of the three functions
- * returns the metric that is there when name, kind, labels and buckets are the same; it throws PLUGIN_FAILED when one
- * of them is another, when the spec is not valid, or when the instance has 1,000 metrics.
+ * manager within a moment, and what a worker had not sent when it was killed is lost. Each of the three functions returns
+ * the existing metric if name, kind, labels and buckets are the same; it throws PLUGIN_FAILED if one of them differs, if
+ * the spec is not valid, or if the instance has 1,000 metrics.
  *
  * @example
  * const refused = metrics.counter({ name: 'jwt_refused_total', help: 'Tokens refused.', labels: ['reason'] });

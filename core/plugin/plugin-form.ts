@@ -1,4 +1,4 @@
-// Plugin forms: how a config in JSON or YAML asks for plugins, by the names under which Weldr exports them.
+// Plugin forms: how a config in JSON or YAML asks for plugins, by the names of Weldr's exports.
 import { z } from 'zod';
 import { nearest } from '../errors/nearest.ts';
 import { WeldrError } from '../errors.ts';
@@ -12,7 +12,7 @@ import { whenOf } from './when.ts';
 export interface CataloguedPlugin {
   (options?: unknown): Plugin;
   readonly pluginName: string;
-  /** Of the options; undefined: it takes none. */
+  /** The schema of the options; undefined: it takes none. */
   readonly schema: z.ZodType | undefined;
 }
 
@@ -43,8 +43,8 @@ const expectedForm = 'expected a plugin\'s name or {"name": {…options}}';
 
 /**
  * Makes the plugin of a form: `"stats"`, `{ "stats": { "interval": "1s" } }`, or with `"id": "x"` beside the name, as
- * `withId` gives it. Options are not looked at here, but for those of `when`. Throws CONFIG_INVALID with the place and
- * the nearest name, of those of `define` too.
+ * `withId` adds it. Only the options of `when` are checked here. Throws CONFIG_INVALID with the place and
+ * the nearest name, including those of `define`.
  */
 export function pluginOf(
   form: unknown,
@@ -90,7 +90,7 @@ function factoryOf(name: string, where: string, catalogue: PluginCatalogue, defi
   );
 }
 
-/** Which name may have been meant, or all that there are. */
+/** Returns the name that may have been meant, or all names. */
 function hint(name: string, names: readonly string[]): string {
   const near = nearest(name, names);
   return near === undefined ? `known: ${names.join(', ')}` : `did you mean ${JSON.stringify(near)}?`;

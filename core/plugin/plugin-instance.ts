@@ -1,5 +1,5 @@
-// PluginInstance: one plugin at one place of a config, its options parsed. The name of the place and of the plugin is the
-// identity by which memory, channels and metrics are kept.
+// PluginInstance: one plugin at one place of a config, with its options parsed. Its name, made of place and plugin, identifies
+// its memory, channel and metrics.
 import type { Condition, Scope } from '../stages/scope.ts';
 import type { Plugin } from './plugin.ts';
 
@@ -8,12 +8,12 @@ export interface PluginInstance {
   readonly plugin: Plugin;
   /** Scope, name and id, such as `rate-limit`, `rate-limit#bursts` or `pool:api/round-robin`. Unique in a config. */
   readonly name: string;
-  /** What the plugin's schema made of its options. */
+  /** The options as the plugin's schema parsed them. */
   readonly options: unknown;
-  /** Where the config gives them, such as `plugins[1]`. */
+  /** Where they are in the config, such as `plugins[1]`. */
   readonly at: string;
   readonly scope: Scope;
   readonly conditions: readonly Condition[];
-  /** The name of `define` by which the list of its scope has it; undefined: it was made in place. */
+  /** The name of `define` in the list of its scope; undefined: it was made in place. */
   readonly definedAs?: string | undefined;
 }

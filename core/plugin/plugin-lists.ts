@@ -1,36 +1,36 @@
-// PluginLists: what a config says of plugins, and the instances that it makes.
+// PluginLists: what a config says about plugins, and the instances that this makes.
 import { DefinedPlugins } from './defined-plugins.ts';
 import { invalid } from './listed-item.ts';
 import type { PluginCatalogue } from './plugin-form.ts';
 import type { PluginInstance } from './plugin-instance.ts';
 
-/** What a config says of plugins. */
+/** What a config says about plugins. */
 export interface PluginLists {
   readonly plugins: readonly unknown[];
-  /** The plugins of pools, by the names of these. */
+  /** The plugins of pools, by the pools' names. */
   readonly pools?: Readonly<Record<string, readonly unknown[]>>;
-  /** Plugins by the names that lists of pools and routes use for them. */
+  /** Plugins, by the names that lists of pools and routes use. */
   readonly define?: Readonly<Record<string, unknown>>;
   /** For a config in JSON or YAML: the plugins that its lists ask for by name. */
   readonly catalogue?: PluginCatalogue | undefined;
 }
 
-/** The plugins of a config, and what lists that are made at run time can name. */
+/** The plugins of a config, and those that lists made at run time can name. */
 export interface InstantiatedPlugins {
   readonly instances: PluginInstance[];
   readonly defined: DefinedPlugins;
 }
 
 /**
- * All plugins of a config with their options parsed, in the order of the config, those of pools behind. Throws
- * CONFIG_INVALID with the place of what is wrong: no plugin, options that its schema refuses, two of one name or of one
- * role at one place, a name that `define` does not have.
+ * Returns all plugins of a config with their options parsed, in the order of the config, those of pools last. Throws
+ * CONFIG_INVALID with the place of the mistake: what is no plugin, options that its schema refuses, two of one name or of
+ * one role at one place, a name that `define` does not have.
  */
 export function instantiate(lists: PluginLists): PluginInstance[] {
   return instantiateAll(lists).instances;
 }
 
-/** The same, with what pools and routes that are made at run time can name. */
+/** The same, with the plugins that pools and routes made at run time can name. */
 export function instantiateAll(lists: PluginLists): InstantiatedPlugins {
   const { plugins, pools = {}, define = {}, catalogue } = lists;
   refuseNames(plugins, define);
@@ -38,7 +38,7 @@ export function instantiateAll(lists: PluginLists): InstantiatedPlugins {
   return { instances: defined.readConfig(plugins, pools), defined };
 }
 
-/** Names of `define` are for pools and routes; what is for all requests stands in its place in the list. */
+/** Refuses names of `define`, which are for pools and routes; plugins for all requests are written in the list itself. */
 function refuseNames(plugins: readonly unknown[], define: Readonly<Record<string, unknown>>): void {
   for (const [index, item] of plugins.entries()) {
     if (typeof item !== 'string' || !Object.hasOwn(define, item)) continue;

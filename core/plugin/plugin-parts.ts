@@ -1,5 +1,5 @@
-// PluginParts: the plugins that `define` and the lists of a config are made of: found by what an item of a list says, checked,
-// their options parsed once, whatever lists them.
+// PluginParts: the plugins in `define` and in the lists of a config: found by the items of lists, checked, with their
+// options parsed once, wherever they are listed.
 import { nearest } from '../errors/nearest.ts';
 import {
   checkContract,
@@ -13,12 +13,12 @@ import {
 import type { Plugin } from './plugin.ts';
 import { type PlacedPlugin, type PluginCatalogue, pluginOf, whenForm } from './plugin-form.ts';
 
-/** What the items of the lists of one config mean. */
+/** Resolves the items of the lists of one config. */
 export class PluginParts {
   private readonly catalogue: PluginCatalogue | undefined;
-  /** By name; options of what nobody asks for are checked too. */
+  /** By name; options of unused plugins are checked too. */
   private readonly defined = new Map<string, PlacedPlugin>();
-  /** What was made of forms, and of options: once, whatever lists them. */
+  /** The results of forms and of options: made once, wherever they are listed. */
   private readonly formed = new Map<unknown, PlacedPlugin>();
   private readonly options = new Map<Plugin, unknown>();
 
@@ -39,12 +39,12 @@ export class PluginParts {
     return [...this.defined.keys()];
   }
 
-  /** The name of `define` that an item is; undefined: it is none. */
+  /** Returns the name of `define` that an item is; undefined: it is none. */
   nameOf(item: unknown): string | undefined {
     return typeof item === 'string' && this.defined.has(item) ? item : undefined;
   }
 
-  /** What an item of a list is: the name of one of `define`, or a plugin. Throws CONFIG_INVALID. */
+  /** Returns the plugin of an item: a plugin itself, the name of one in `define`, or a form. Throws CONFIG_INVALID. */
   find(item: unknown, where: string): PlacedPlugin {
     if (typeof item !== 'string') return this.made(item, where);
     const defined = this.defined.get(item);
@@ -52,7 +52,7 @@ export class PluginParts {
     return this.catalogue === undefined ? this.refuseName(item, where) : this.made(item, where);
   }
 
-  /** The one of `define`. Throws CONFIG_INVALID with the name that may have been meant. */
+  /** Returns the plugin of a name in `define`. Throws CONFIG_INVALID with the name that may have been meant. */
   findDefined(name: string, where: string): PlacedPlugin {
     const defined = this.defined.get(name);
     if (defined === undefined) throw invalid(where, this.unknown(name));
@@ -84,7 +84,7 @@ export class PluginParts {
     return `there is no plugin ${JSON.stringify(item)} in define${known.length === 0 ? '' : has}`;
   }
 
-  /** The plugin that a config in code made, or that a form asks for. */
+  /** Returns the plugin that a config in code made, or that a form asks for. */
   private made(item: unknown, where: string): PlacedPlugin {
     if (this.catalogue === undefined) return { plugin: expectPlugin(item, where), at: where };
     if (isPlugin(item) && hasCode(item)) return { plugin: item, at: where };
@@ -95,13 +95,13 @@ export class PluginParts {
     return placed;
   }
 
-  /** Prepares a plugin with all that is within it. */
+  /** Prepares a plugin with all plugins within it. */
   private prepareAll({ plugin, at }: PlacedPlugin): void {
     this.prepare(plugin, at);
     for (const child of plugin.children ?? []) {
       for (const [index, item] of child.plugins.entries()) {
         const placed = this.find(item, `${at}.${child.field ?? 'plugins'}[${index}]`);
-        // What `define` has is prepared there.
+        // Plugins of `define` are prepared there.
         if (this.nameOf(item) === undefined) this.prepareAll(placed);
       }
     }

@@ -1,4 +1,4 @@
-// Plugin: one feature, and what its two sides are handed: the core's contract with all of them.
+// Plugin: one feature, and what its two sides receive: the core's contract with all plugins.
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { ManagerCertificates } from '../certificates/manager-certificates.ts';
@@ -28,7 +28,7 @@ import type { Entities, PluginKind } from './plugin-kind.ts';
 import type { RunningPlugin } from './running-plugin.ts';
 import type { Traffic } from './traffic.ts';
 
-/** The version of this contract; a plugin may name the one that it was written for. */
+/** The version of this contract; a plugin may name the version that it was written for. */
 export const contractVersion = 2;
 
 /**
@@ -39,57 +39,57 @@ export const contractVersion = 2;
 export interface Plugin {
   /** Names the plugin in logs and errors. */
   readonly name: string;
-  /** Tells several plugins of one name in one scope apart; see `withId`. */
+  /** Distinguishes several plugins of one name in one scope; see `withId`. */
   readonly id?: string | undefined;
-  /** The version of the contract that it was written for; default: today's. */
+  /** The version of the contract that it was written for; default: the current one. */
   readonly contract?: number | undefined;
-  /** If a request has use for only one of its kind: the innermost plugin of a role replaces the outer ones. */
+  /** Set if a request can use only one plugin of its kind: the innermost plugin of a role replaces the outer ones. */
   readonly role?: Role | undefined;
-  /** Of its options; without one it takes none. */
+  /** The schema of its options; without one it takes none. */
   readonly schema?: z.ZodType | undefined;
-  /** As people wrote them; parsed by `schema` where the config is checked. */
+  /** As written in the config; parsed by `schema` when the config is checked. */
   readonly options?: unknown;
   /** Makes what the manager side keeps from one config to the next. */
   readonly memory?: (() => unknown) | undefined;
-  /** A sort of thing which it owns and operators may change at run time; the options list what is below. */
+  /** A sort of thing that it owns and operators may change at run time; the options list the base. */
   readonly kind?: PluginKind | undefined;
-  /** Plugins within it, as `when` has them. */
+  /** Plugins within it, as in `when`. */
   readonly children?: readonly ChildPlugins[] | undefined;
   /**
-   * For a plugin that is a store: the rows that it holds, for `weldr check`. Takes no lock and changes nothing; rejects with
-   * STORE_UNAVAILABLE where it cannot be read now.
+   * For a plugin that is a store: returns its rows, for `weldr check`. Takes no lock and changes nothing; rejects with
+   * STORE_UNAVAILABLE if it cannot be read now.
    */
   stored?(options: unknown): Promise<readonly Row[]>;
   /**
-   * Throws CONFIG_INVALID for options that its start would refuse, as far as that is known without opening anything. Called
-   * wherever a config is checked: by `weldr check`, at a start, at a reload.
+   * Throws CONFIG_INVALID for options that its start would refuse, as far as that can be known without opening anything. Called
+   * whenever a config is checked: by `weldr check`, at a start, at a reload.
    */
   check?(options: unknown, facts: ConfigFacts): void;
   /**
-   * For a plugin that holds something for the leader of a cluster: the least that it needs of a leadership's time, ms, as
-   * `leadershipNeeds` tells it at run time. Called where a config is checked.
+   * For a plugin that holds something for the leader of a cluster: returns how long it needs a leadership to hold at least, ms,
+   * as `leadershipNeeds` does at run time. Called when a config is checked.
    */
   leadershipNeed?(options: unknown): number;
-  // Methods, so that a side which declares its channel and options may be listed with any other.
+  // Methods, so that a side that declares its channel and options may be listed with any other.
   worker?(side: WorkerSide, options: unknown): void | Promise<void>;
   manager?(side: ManagerSide, options: unknown): void | Promise<void>;
 }
 
-/** What of a config, beside its own options, a plugin may be at odds with. */
+/** The parts of a config, beside its own options, that a plugin may contradict. */
 export interface ConfigFacts {
-  /** What flags and environment say; it goes before the options. */
+  /** The settings of flags and environment, which override the options. */
   readonly overrides: Overrides;
   /** Where clients connect to. */
   readonly listen: readonly Listen[];
-  /** Does a plugin keep what is changed at run time over a restart? */
+  /** Does a plugin keep run-time changes over a restart? */
   readonly hasStore: boolean;
-  /** The least that its plugins need of a leadership's time, ms; 0: none holds anything. */
+  /** How long its plugins need a leadership to hold at least, ms; 0: none holds anything. */
   readonly leadershipNeed: number;
   /** The names of its pools, `default` first. */
   readonly pools: readonly string[];
-  /** Says what is legal and surely not meant, and what to do instead; `field`: the option that it is about. */
+  /** Warns of what is legal but surely not meant, and says what to do instead; `field`: the option that it is about. */
   warn(field: string, text: string): void;
-  /** Says where the plugin will listen, as {@link ManagerSide.listensOn} does when it starts. */
+  /** Declares where the plugin will listen, as {@link ManagerSide.listensOn} does when it starts. */
   listensOn(address: string): void;
 }
 
@@ -101,33 +101,33 @@ export interface ChildPlugins {
   readonly plugins: readonly ListedPlugin[];
 }
 
-/** What a list of plugins may hold: a plugin, the name of one in the config's `define`, or a form as JSON has it. */
+/** What a list of plugins may hold: a plugin, the name of one in the config's `define`, or a form in JSON. */
 export type ListedPlugin = Plugin | string | Readonly<Record<string, unknown>>;
 
-/** Where the plugins within a plugin stand; the name is a part of their instances' names. */
+/** The place of the plugins within a plugin; its name is part of their instances' names. */
 export type ChildScope =
   | { readonly kind: 'when'; readonly name: string; readonly condition: Condition }
   | { readonly kind: 'route'; readonly name: string };
 
-/** What both sides get. */
+/** What both sides receive. */
 interface Side<Item> {
   /** Logs with the plugin's name. */
   readonly log: Logger;
   /** The time, and timers; a fake one in tests. */
   readonly clock: Clock;
-  /** Where this instance stands. */
+  /** The scope of this instance. */
   readonly scope: Scope;
-  /** Is this instance the one of its role which is in charge of a pool? Always true for plugins without a role. */
+  /** Is this instance the one of its role that is in charge of a pool? Always true for plugins without a role. */
   covers(pool: string): boolean;
   /** Counters, gauges and histograms of this instance; summed over all processes, shown by `GET /metrics`. */
   readonly metrics: Metrics;
-  /** What this instance has in force of the plugin's kind: what the config lists, with what operators said over it. */
+  /** The active things of this instance, of the plugin's kind: those of the config, with operators' changes. */
   readonly entities: Entities<Item>;
-  /** Registers clean-up: run last in, first out, at the end or when the start failed half-way. May be async. */
+  /** Registers a clean-up: run last in, first out, at the end or when the start failed half-way. May be async. */
   onClose(fn: () => void | Promise<void>): void;
 }
 
-/** The proxying side of a plugin. `ToManager` and `ToWorker` are what crosses its channel. */
+/** The proxying side of a plugin. `ToManager` and `ToWorker` are the messages of its channel. */
 export interface WorkerSide<ToManager = unknown, ToWorker = unknown, Item = unknown> extends Side<Item> {
   readonly hooks: RequestHooks;
   /** A replica of the manager's pools. */
@@ -135,19 +135,19 @@ export interface WorkerSide<ToManager = unknown, ToWorker = unknown, Item = unkn
   /** The number of this worker, from 1; it stays the same for its replacement. */
   readonly id: number;
   /**
-   * Writes whole lines, each with its end, to where the log goes, as they are: for what has a format of its own. Never
+   * Writes whole lines, each with its line break, unchanged to where the log goes: for output with its own format. Never
    * waits. False: they cannot be taken now, and are lost.
    */
   writeLog(lines: string): boolean;
   /** The line to the plugin's manager side. */
   readonly channel: WorkerChannel<ToManager, ToWorker>;
-  /** Has the taps of all plugins measured for one of many requests; what was asked for last holds. */
+  /** Measures the taps of all plugins for one of many requests; the last call counts. */
   measureStages(stopwatch: Stopwatch): void;
-  /** How many connections there are now, and who waits for one. It looks at each connection: not for each request. */
+  /** Counts connections, and requests that wait for one. It visits each connection: do not call it for each request. */
   connections(): ConnectionCounts;
   /**
-   * Makes a route for the stage `route` to return; make it once. One that leads to no pool makes a reply, after its own
-   * plugins have let the request in. `pattern`: of the paths that lead there, where it is one.
+   * Makes a route for the stage `route` to return; make it once. A route without a pool makes a reply, after its own
+   * plugins have admitted the request. `pattern`: the pattern of the paths that lead there, if there is one.
    */
   route(name: string, end: Pool | RouteReply, pattern?: string): Route;
 }
@@ -158,36 +158,36 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
   readonly hooks: ManagerHooks;
   /** The pools: to read, to follow, to judge, to find servers for. */
   readonly pools: ManagerPools;
-  /** The means to change the pools in an operator's name: for plugins that serve operators or keep what they said. */
+  /** Changes the pools in an operator's name: for plugins that serve operators or store their changes. */
   readonly operator: OperatorPools;
   /** The certificates that clients are shown: to read, to follow, to put in an operator's name. */
   readonly certificates: ManagerCertificates;
-  /** What happened: to read, to follow, to add to; and what is wrong right now. */
+  /** The events: to read, to follow, to add to; and the current problems. */
   readonly events: ManagerEvents;
-  /** What is counted of requests, for those that show it, from the plugin that counts. */
+  /** The counts of requests, from the plugin that counts to those that show them. */
   readonly traffic: Traffic;
   /** Routes of the admin API; an admin plugin serves them. */
   readonly admin: AdminRoutes;
   /**
-   * Says that the plugin listens at `address`, such as `127.0.0.1:8687` or `unix:/run/a.sock`: workers do not take it for a
-   * server. Call it before the start of the plugin is over.
+   * Declares that the plugin listens at `address`, such as `127.0.0.1:8687` or `unix:/run/a.sock`, so that workers do not use
+   * it as a server. Call it during the start of the plugin.
    */
   listensOn(address: string): void;
-  /** The kinds that plugins of this config own, for the one which serves them. */
+  /** The kinds that plugins of this config own, for the plugin that serves them. */
   readonly kinds: readonly KindView[];
-  /** Has what `more` says of a thing of this instance shown with it: `alone`, or one of many. */
+  /** Shows what `more` returns about a thing of this instance with it: `alone`, or as one of many. */
   showMore(more: MoreOfEntity): void;
   /** Facts about this Weldr and its workers. */
   readonly status: ManagerStatus;
-  /** What flags and environment say; it goes before the config's options. */
+  /** The settings of flags and environment, which override the config's options. */
   readonly overrides: Overrides;
-  /** What all plugins have counted so far, for the one which serves it; `names`: only these metrics. */
+  /** Returns what all plugins have counted, for the plugin that serves it; `names`: only these metrics. */
   metricFamilies(names?: readonly string[]): readonly MetricFamily[];
-  /** All plugins that run: those of the config, of routes and of pools, each scope's in its order. */
+  /** Returns all running plugins: those of the config, of routes and of pools, in the order of each scope. */
   plugins(): readonly RunningPlugin[];
   /**
-   * Has all metrics, of whichever plugin, forget the children of which `stays` does not say that they stay: for the plugin
-   * that serves them, once what their labels name is gone.
+   * Makes the metrics of all plugins forget the children for which `stays` returns false: for the plugin that serves the
+   * metrics, once what the labels name is gone.
    */
   retainMetrics(stays: (labels: Readonly<Record<string, string>>) => boolean): void;
   /** What `memory` made: kept for this instance from one config to the next. */
@@ -198,22 +198,22 @@ export interface ManagerSide<ToManager = unknown, ToWorker = unknown, Memory = u
    */
   reload(by?: string): Promise<void>;
   /**
-   * Has another process, of the version that is installed now, take this one's place; resolves with its version when it
-   * serves. Rejects with CONFLICT or UPGRADE_FAILED, and then nothing has changed.
+   * Has another process, of the version that is installed now, take the place of this one; resolves with its version when
+   * it serves. Rejects with CONFLICT or UPGRADE_FAILED, and then nothing has changed.
    */
   upgrade(): Promise<string>;
   /**
-   * Has a worker run a request through its stages without sending it, and tell what plugins say of it. Rejects with INPUT_INVALID, and
-   * with CONFLICT, LIMIT_REACHED or PLUGIN_FAILED where no worker can say.
+   * Has a worker run a request through its stages without sending it; resolves with what plugins say about it. Rejects with
+   * INPUT_INVALID, and with CONFLICT, LIMIT_REACHED or PLUGIN_FAILED if no worker can explain it.
    */
   explain(request: ExplainInput): Promise<Explanation>;
-  /** What becomes of real requests, for who wants to see them. */
+  /** Traces of what happens to real requests. */
   readonly traces: RequestTraces;
   /** The line to the plugin's worker sides. */
   readonly channel: ManagerChannel<ToManager, ToWorker>;
 }
 
-/** The worker's end of a plugin's channel. What is sent crosses a process border as JSON. */
+/** The worker's end of a plugin's channel. Messages cross a process border as JSON. */
 export interface WorkerChannel<ToManager, ToWorker> {
   send(message: ToManager): void;
   onMessage(listener: (message: ToWorker) => void): void;
@@ -221,7 +221,7 @@ export interface WorkerChannel<ToManager, ToWorker> {
 
 /** The manager's end: one channel to all workers. */
 export interface ManagerChannel<ToManager, ToWorker> {
-  /** The numbers of the workers that can be sent to. */
+  /** The numbers of the workers that can receive messages. */
   readonly workers: readonly number[];
   /** Sends to one worker; dropped when it has ended. */
   send(worker: number, message: ToWorker): void;
@@ -229,36 +229,36 @@ export interface ManagerChannel<ToManager, ToWorker> {
   onMessage(listener: (message: ToManager, worker: number) => void): void;
 }
 
-/** What an orchestrator or a self-check wants to know. */
+/** Facts for an orchestrator or a self-check. */
 export interface ManagerStatus {
   readonly version: string;
   /** When this process started, ms since the epoch. */
   readonly startedAt: number;
-  /** Workers that accept requests now; one that has not reacted for 2 s does not count. */
+  /** The number of workers that accept requests; one that has not reacted for 2 s does not count. */
   readonly readyWorkers: number;
-  /** Workers that accepted requests and have not reacted for 2 s. */
+  /** The number of workers that accepted requests and have not reacted for 2 s. */
   readonly silentWorkers: number;
-  /** Workers that there should be. */
+  /** The number of workers that there should be. */
   readonly wantedWorkers: number;
   /** The addresses that clients connect to, such as `0.0.0.0:8080`. */
   readonly listen: readonly string[];
   readonly stopping: boolean;
-  /** Workers that died, or hung, and were replaced. */
+  /** The number of workers that died, or hung, and were replaced. */
   readonly workerRestarts: number;
-  /** What became of reading the config anew. */
+  /** The outcomes of reloads. */
   readonly reloads: Reloads;
-  /** Tells configs apart: of all that the one in force was read from, in hexadecimal. */
+  /** Identifies the active config: a hash of everything that it was read from, in hexadecimal. */
   readonly configHash: string;
-  /** Lines that were dropped as the log could not be written fast enough, of this process. */
+  /** Log lines of this process that were dropped as the log could not be written fast enough. */
   readonly droppedLogLines: number;
 }
 
-/** How often the config was read anew, and how the last time ended. */
+/** How often the config was reloaded, and how the last reload ended. */
 export interface Reloads {
   readonly succeeded: number;
   readonly failed: number;
   /** Did the last one succeed? True before the first. */
   readonly lastSucceeded: boolean;
-  /** When the config that is in force was taken, ms since the epoch. */
+  /** When the active config was read, ms since the epoch. */
   readonly lastSuccessAt: number;
 }

@@ -1,7 +1,7 @@
-// Precondition: what a caller expects to find before a change, as If-Match and If-None-Match say it (RFC 9110, 13.1).
+// Precondition: what a caller expects before a change, by If-Match and If-None-Match (RFC 9110, 13.1).
 import { WeldrError } from '../errors.ts';
 
-/** The fields of a request that say it, as they came. */
+/** The fields of a request that hold it, unparsed. */
 export interface PreconditionFields {
   readonly ifMatch?: string | undefined;
   readonly ifNoneMatch?: string | undefined;
@@ -11,21 +11,21 @@ const entityTag = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
 
 /** Conditions on the entity-tag of one thing. */
 export class Precondition {
-  /** Was none given? */
+  /** Is there no condition? */
   readonly isNone: boolean;
   readonly #match: readonly string[] | undefined;
   readonly #noneMatch: readonly string[] | undefined;
 
-  /** Throws INPUT_INVALID for what is no list of entity-tags. */
+  /** Throws INPUT_INVALID unless a field is a list of entity-tags. */
   constructor({ ifMatch, ifNoneMatch }: PreconditionFields) {
     this.#match = tagsOf('If-Match', ifMatch);
     this.#noneMatch = tagsOf('If-None-Match', ifNoneMatch);
     this.isNone = this.#match === undefined && this.#noneMatch === undefined;
   }
 
-  /** Throws PRECONDITION_FAILED unless a thing of this entity-tag (undefined: none is there) is what was expected. */
+  /** Throws PRECONDITION_FAILED unless a thing with this entity-tag (undefined: none exists) is what was expected. */
   check(etag: string | undefined): void {
-    // Weak tags never match here: their comparison says nothing of the bytes (RFC 9110, 8.8.3.2).
+    // Weak tags never match here: their comparison says nothing about the bytes (RFC 9110, 8.8.3.2).
     if (this.#match !== undefined && !matches(this.#match, etag)) {
       const why = etag === undefined ? 'there is none' : `its ETag is ${etag} now`;
       throw new WeldrError('PRECONDITION_FAILED', `If-Match: ${why}; look at it and try again`);
@@ -39,7 +39,7 @@ export class Precondition {
     }
   }
 
-  /** For what has no entity-tag. Throws PRECONDITION_FAILED when there is a condition. */
+  /** For things without an entity-tag. Throws PRECONDITION_FAILED if there is a condition. */
   refuse(what: string): void {
     if (this.isNone) return;
     throw new WeldrError(

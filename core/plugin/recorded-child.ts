@@ -1,14 +1,14 @@
-// RecordedChild: one counter, gauge or histogram of one process, and what of it the manager has not heard yet.
+// RecordedChild: one counter, gauge or histogram of one process, and what it has not yet sent to the manager.
 import type { ChildDelta, Exemplar, MetricDelta } from './metric-delta.ts';
 import type { Counter, Gauge, Histogram, Identified } from './metrics.ts';
 
-/** The metric that a child is of. */
+/** The metric of a child. */
 export interface ChildOwner {
-  /** Is told when the child has something to tell for the first time since it was taken. */
+  /** Called at the first change of the child since its last delta was taken. */
   changed(child: RecordedChild): void;
-  /** Is told of a number that cannot be counted. */
+  /** Called with a number that cannot be counted. */
   refuse(value: number): void;
-  /** What there is to tell of the metric, with what was taken of its children. */
+  /** Returns the delta of the metric, with the deltas that were taken of its children. */
   take(children: readonly ChildDelta[]): MetricDelta;
 }
 
@@ -18,9 +18,9 @@ export abstract class RecordedChild {
   /** Its number in its metric. */
   readonly number: number;
   readonly values: readonly string[];
-  /** Has the manager heard of it? */
+  /** Does the manager know it? */
   told = false;
-  /** Does it stand in the list of those that have something to tell? */
+  /** Is it in the list of children with unsent changes? */
   waiting = false;
   /** Was it removed? */
   gone = false;
@@ -33,7 +33,7 @@ export abstract class RecordedChild {
     this.values = values;
   }
 
-  /** What the manager has not heard yet. */
+  /** Returns what was not sent yet. */
   take(): ChildDelta {
     const value = this.takeValue();
     const delta = { child: this.number, ...value, ...(this.gone && { gone: true as const }) };
@@ -45,7 +45,7 @@ export abstract class RecordedChild {
   protected abstract takeValue(): Pick<ChildDelta, 'value' | 'counts' | 'exemplars'>;
 }
 
-/** A counter; `grown` is what the manager has not heard yet. */
+/** A counter; `grown` was not sent yet. */
 export class CounterChild extends RecordedChild implements Counter {
   private grown = 0;
 
@@ -87,12 +87,12 @@ export class GaugeChild extends RecordedChild implements Gauge {
   }
 }
 
-/** A histogram; `counts` is what the manager has not heard yet. */
+/** A histogram; `counts` were not sent yet. */
 export class HistogramChild extends RecordedChild implements Histogram {
   private readonly bounds: Float64Array;
-  /** The buckets, `+Inf`, and last the sum: in an array, a number that is not whole costs no allocation. */
+  /** The buckets, `+Inf`, and finally the sum: in an array, a fractional number costs no allocation. */
   private readonly counts: Float64Array;
-  /** Examples by bucket; made when the first comes. */
+  /** Examples by bucket; made with the first one. */
   private exemplars: Map<number, Exemplar> | undefined = undefined;
 
   constructor(owner: ChildOwner, number: number, values: readonly string[], bounds: Float64Array) {
@@ -116,7 +116,7 @@ export class HistogramChild extends RecordedChild implements Histogram {
     if (!this.waiting) this.owner.changed(this);
   }
 
-  /** Few come here: one for each bucket and each time that the manager is told. */
+  /** Rarely called: once for each bucket and each delta that is sent. */
   private exemplify(bucket: number, value: number, { id }: Identified): void {
     if (id === undefined) return;
     this.exemplars ??= new Map();

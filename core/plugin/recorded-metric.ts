@@ -5,13 +5,13 @@ import { describeShape, type MetricDefinition } from './metric-definition.ts';
 import type { ChildDelta, MetricDelta } from './metric-delta.ts';
 import type { ChildOwner, RecordedChild } from './recorded-child.ts';
 
-/** Characters that a label's value may have. */
+/** The most characters of a label's value. */
 const maxValueLength = 256;
 
 /** Makes a child of a metric. */
 export type MakeChild<Child> = (owner: ChildOwner, number: number, values: readonly string[]) => Child;
 
-/** Takes what cannot be counted; a plugin's log does. */
+/** Logs values that cannot be counted, as a plugin's log does. */
 export interface MetricLog {
   warn(fields: object, message: string): void;
 }
@@ -21,12 +21,12 @@ export interface RecordedMetricOptions<Child> {
   /** The number of the metric in its process. */
   readonly number: number;
   readonly log: MetricLog;
-  /** Is told of a child that has something to tell. */
+  /** Called with a child that has unsent changes. */
   changed(child: RecordedChild): void;
   readonly makeChild: MakeChild<Child>;
 }
 
-/** A metric. Without labels it has one child, from the beginning. */
+/** A metric. Without labels it has exactly one child from the start. */
 export class RecordedMetric<Child extends RecordedChild> implements ChildOwner {
   readonly definition: MetricDefinition;
   private readonly options: RecordedMetricOptions<Child>;
@@ -41,7 +41,7 @@ export class RecordedMetric<Child extends RecordedChild> implements ChildOwner {
     this.options = options;
     this.children = new LabelledChildren(definition.maxChildren, values => {
       const child = options.makeChild(this, this.made++, values);
-      // It shows as 0 before anything is counted, so that the first that is counted is seen as a change.
+      // It shows as 0 before anything is counted, so that the first count is seen as a change.
       options.changed(child);
       return child;
     });
@@ -99,7 +99,7 @@ export class RecordedMetric<Child extends RecordedChild> implements ChildOwner {
     };
   }
 
-  /** Has definition, labels and values told again. */
+  /** Makes it send definition, labels and values again. */
   resend(): void {
     this.told = false;
     for (const child of this.children) {
@@ -114,7 +114,7 @@ export class RecordedMetric<Child extends RecordedChild> implements ChildOwner {
   }
 }
 
-/** A value as it can be written out: whole characters only, and not without end. */
+/** Returns a value that can be displayed: whole characters only, and of limited length. */
 function tidy(value: string): string {
   return String(value).slice(0, maxValueLength).toWellFormed();
 }

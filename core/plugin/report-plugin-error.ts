@@ -1,4 +1,4 @@
-// What a plugin threw where no request can fail for it: one line of the log, with plugin and stage.
+// Errors that plugins throw outside of requests: one line of the log, with plugin and stage.
 import type { Logger } from 'pino';
 import { stackOf, type WeldrError } from '../errors.ts';
 import type { ReportPluginError } from '../stages/request-hooks.ts';
@@ -8,7 +8,7 @@ export function reportPluginError(log: Logger): ReportPluginError {
   return (error, requestId) => log.error({ requestId, ...pluginErrorFacts(error) }, error.message);
 }
 
-/** The fields of a log line about a plugin's error: the stack is that of what it threw. */
+/** Returns the fields of a log line about a plugin's error, with the stack of what it threw. */
 export function pluginErrorFacts(error: WeldrError): object {
   const { plugin, stage, cause } = error;
   return { code: error.code, plugin, stage, stack: stackOf(cause) };

@@ -1,9 +1,9 @@
 // RolesByPool: which instance of a role is in charge of a pool, while plugins of pools come and go.
 import type { PluginInstance } from './plugin-instance.ts';
 
-/** The roles that pools have plugins of their own for. */
+/** The roles for which pools have their own plugins. */
 export class RolesByPool {
-  /** How many plugins have a role in a pool, by both. */
+  /** How many plugins have a role in a pool, by role and pool. */
   private readonly taken = new Map<string, number>();
 
   constructor(instances: readonly PluginInstance[] = []) {
@@ -23,7 +23,7 @@ export class RolesByPool {
     else this.taken.delete(key);
   }
 
-  /** Is this instance in charge of a pool: does it stand around it, with no plugin of its role further in? */
+  /** Is this instance in charge of a pool: does its scope contain the pool, with no plugin of its role further in? */
   covers({ scope, plugin: { role } }: PluginInstance, pool: string): boolean {
     if (scope.kind === 'pool') return scope.name === pool;
     return role === undefined || !this.taken.has(`${role} ${pool}`);

@@ -1,4 +1,4 @@
-// RowReplica: what operators said of the kinds that plugins own, as a worker has it, merged with its own config.
+// RowReplica: the rows of kinds that plugins own, in a worker, merged with its own config.
 import { type Entity, effective, type Kind } from '../state/entity.ts';
 import { type Row, type RowChange, rowId } from '../state/row.ts';
 import type { EntitySource, EntityViews } from './entity-views.ts';
@@ -15,14 +15,14 @@ export class RowReplica implements EntitySource {
     return this.rows.values();
   }
 
-  /** Takes what lies below, and whom to tell of changes from now on. */
+  /** Sets the bases, and who receives changes from now on. */
   use(lists: ReadonlyMap<string, KindList>, views: EntityViews): void {
     this.lists = lists;
     this.kinds = new Map([...lists].map(([name, list]) => [name, stateKindOf(list, () => list)]));
     this.views = views;
   }
 
-  /** Takes changes that were made together. */
+  /** Applies changes that were made together. */
   apply(changes: readonly RowChange[]): void {
     if (changes.length === 0) return;
     for (const { kind, key, row } of changes) {
@@ -40,7 +40,7 @@ export class RowReplica implements EntitySource {
     const list = this.lists.get(kindName);
     const kind = this.kinds.get(kindName);
     if (list === undefined || kind === undefined) return undefined;
-    // The manager reports what cannot be used.
+    // The manager reports rows that cannot be used.
     const { base, row } = { base: list.base(key), row: this.row(kindName, key) };
     return effective(kind, { base, row, layer: 'api', report: () => {} });
   }

@@ -1,5 +1,5 @@
-// RunTimePlugins: has the plugins of lists that are made at run time start and end, in the manager and in all workers, and knows
-// what of them is not as it is listed.
+// RunTimePlugins: starts and ends the plugins of lists made at run time, in the manager and in all workers, and knows which
+// of them do not run as listed.
 import type { Logger } from 'pino';
 import type { PoolPlugins } from '../pool/pool-plugins.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
@@ -7,24 +7,24 @@ import { type ListedNames, sameList } from '../state/listed-names.ts';
 import type { DefinedPlugins } from './defined-plugins.ts';
 import type { ScopeLists, Started } from './scope-lists.ts';
 
-/** The workers, as they start plugins. */
+/** The workers, seen as starting plugins. */
 export interface ListingWorkers {
-  /** Has all that take requests start what a list needs; it is in force with the list. Rejects with what one of them says. */
+  /** Has all workers that take requests start what a list needs, which becomes active with the list. Rejects with the problem of one of them. */
   prepare(scope: Scope, names: ListedNames): Promise<void>;
-  /** What was prepared is not to be. */
+  /** Ends what was prepared. */
   abandon(scope: Scope): void;
 }
 
-/** The manager sides of one config, as they start plugins. */
+/** The manager sides of one config, seen as starting plugins. */
 export interface ListingManager {
   readonly lists: Pick<ScopeLists<Started>, 'prepare' | 'abandon' | 'want'>;
 }
 
-/** A list that is another one now. */
+/** A list that has changed. */
 export interface ListChange {
   readonly scope: Scope;
   readonly names?: ListedNames;
-  /** Is nobody served by the scope yet? Then nobody is before its plugins are there. */
+  /** Does the scope serve no requests yet? Then it serves none before its plugins run. */
   readonly isNew: boolean;
 }
 
@@ -32,21 +32,21 @@ export interface ListChange {
 export interface RunTimePluginsOptions {
   readonly workers: ListingWorkers;
   log(): Logger | undefined;
-  /** Told what of the list of a scope, such as `the pool api`, does not run somewhere; none: all of it does. */
+  /** Receives what of the list of a scope, such as `the pool api`, does not run somewhere; none: all of it does. */
   onProblems?(scope: string, problems: readonly string[]): void;
 }
 
-/** The manager itself, among the numbers of workers. */
+/** The number of the manager itself, among those of workers. */
 const managerItself = 0;
 
 /** The lists of pools and routes of one manager, over its reloads. */
 export class RunTimePlugins {
   private readonly options: RunTimePluginsOptions;
-  /** What operators list, by the names of scopes. */
+  /** Operators' lists, by the names of scopes. */
   private readonly lists = new Map<string, { readonly scope: Scope; readonly names: ListedNames }>();
   private readonly observers = new Set<(change: ListChange) => void>();
   private readonly underWay = new Set<Promise<void>>();
-  /** By the names of scopes, and who found them. */
+  /** The problems, by the names of scopes and the workers that found them. */
   private readonly found = new Map<string, Map<number, readonly string[]>>();
   private sides: ListingManager | undefined;
   private defined: DefinedPlugins | undefined;
@@ -55,7 +55,7 @@ export class RunTimePlugins {
     this.options = options;
   }
 
-  /** What pools need of it. */
+  /** The part that pools use. */
   get ofPools(): PoolPlugins {
     const scope = (name: string): Scope => ({ kind: 'pool', name });
     return {
@@ -67,7 +67,7 @@ export class RunTimePlugins {
     };
   }
 
-  /** The manager sides of a config have started: what operators list is to be in force there. Resolves when it is. */
+  /** Makes operators' lists active in manager sides that have started. Resolves when they are. */
   async takeOver(sides: ListingManager, defined: DefinedPlugins): Promise<void> {
     this.sides = sides;
     this.defined = defined;
@@ -76,7 +76,7 @@ export class RunTimePlugins {
     await this.settled();
   }
 
-  /** The sides end: nothing is started until others {@link takeOver}. */
+  /** Called when the sides end: nothing starts until others {@link takeOver}. */
   release(): void {
     this.sides = undefined;
   }
@@ -87,8 +87,8 @@ export class RunTimePlugins {
   }
 
   /**
-   * Starts what a list needs, in the manager first and then in all workers. Resolves with how to end it again, if the list is
-   * not to be; rejects with INPUT_INVALID or PLUGIN_FAILED, and then nothing is left of it.
+   * Starts what a list needs, first in the manager and then in all workers. Resolves with a function that ends it, should the
+   * list be given up; rejects with INPUT_INVALID or PLUGIN_FAILED, and then nothing is left of it.
    */
   async prepare(scope: Scope, names: ListedNames): Promise<() => Promise<void>> {
     const { sides } = this;
@@ -107,23 +107,23 @@ export class RunTimePlugins {
     return undo;
   }
 
-  /** What operators list for a scope. */
+  /** Returns operators' list for a scope. */
   listOf(scope: Scope): ListedNames {
     return this.lists.get(scopeName(scope))?.names;
   }
 
-  /** What operators list, for a worker that is new. */
+  /** Operators' lists, for a new worker. */
   get all(): readonly ListChange[] {
     return Array.from(this.lists.values(), ({ scope, names }) => ({ scope, names, isNew: false }));
   }
 
-  /** Follows the lists, so that the workers hear of them; returns how to stop. */
+  /** Follows the lists, so that workers receive them; returns a function that ends that. */
   observe(observer: (change: ListChange) => void): () => void {
     this.observers.add(observer);
     return () => void this.observers.delete(observer);
   }
 
-  /** A list is in force from now on; undefined: the config's is. */
+  /** Makes a list active; undefined: the config's. */
   want(scope: Scope, names: ListedNames, { isNew }: { readonly isNew: boolean }): void {
     if (sameList(this.listOf(scope), names)) return;
     if (names === undefined) this.lists.delete(scopeName(scope));
@@ -132,12 +132,12 @@ export class RunTimePlugins {
     for (const observer of this.observers) observer({ scope, names, isNew });
   }
 
-  /** Resolves when the manager sides of all that is listed have started. */
+  /** Resolves when the manager sides of all listed plugins have started. */
   async settled(): Promise<void> {
     while (this.underWay.size > 0) await Promise.all(this.underWay);
   }
 
-  /** A worker found these; it says all of a scope each time. `worker` undefined: the manager did. */
+  /** Takes all problems that a worker has found in a scope. `worker` undefined: the manager found them. */
   report(scope: Scope, problems: readonly string[], worker: number = managerItself): void {
     const known = this.problems(scope);
     const name = scopeName(scope);
@@ -158,7 +158,7 @@ export class RunTimePlugins {
     if (known.length + problems.length > 0) this.options.onProblems?.(describe(scope), this.problems(scope));
   }
 
-  /** A worker has ended: what it found is over. */
+  /** Called when a worker has ended: its problems are over. */
   workerGone(worker: number): void {
     for (const [name, byFinder] of [...this.found]) {
       if (!byFinder.delete(worker) || byFinder.size > 0) continue;
@@ -168,7 +168,7 @@ export class RunTimePlugins {
     }
   }
 
-  /** What of a scope's list is not as it is listed, a sentence each. */
+  /** Returns what of a scope's list does not run as listed, a sentence each. */
   problems(scope: Scope): readonly string[] {
     const byFinder = this.found.get(scopeName(scope));
     return byFinder === undefined ? [] : [...new Set([...byFinder.values()].flat())];

@@ -1,5 +1,5 @@
-// ScopeLists: which plugins stand in the scopes whose lists change at run time, on one side of them. What is missing is
-// started, what is in force is exchanged at once, and what nobody lists any more ends.
+// ScopeLists: the plugins of the scopes whose lists change at run time, on one side. It starts what is missing, exchanges
+// what is active in one go, and ends what is no longer listed.
 import { describeError } from '../errors.ts';
 import { type Scope, scopeName } from '../stages/scope.ts';
 import type { ListedNames } from '../state/listed-names.ts';
@@ -13,23 +13,23 @@ export interface Started {
 
 /** What starts and ends plugins. */
 export interface PluginStarter<S extends Started> {
-  /** Rejects with why it did not start, after its clean-ups. */
+  /** Rejects with the reason why it did not start, after its clean-ups. */
   start(instance: PluginInstance): Promise<S>;
-  /** Throws for plugins that cannot stand in a scope together. */
+  /** Throws for plugins that cannot be in a scope together. */
   check?(scope: Scope, started: readonly S[]): void;
-  /** These are in force in a scope from now on, in this order. */
+  /** Makes these active in a scope, in this order. */
   place(scope: Scope, started: readonly S[]): void;
-  /** Nothing may pass through a scope until plugins are placed in it again. `why`: they start, or some of them cannot. */
+  /** Lets nothing pass through a scope until plugins are placed in it again. `why`: they start, or some of them cannot. */
   hold?(scope: Scope, why: 'starting' | 'incomplete'): void;
-  /** Runs its clean-ups, when nobody needs it any more. Does not reject. */
+  /** Runs its clean-ups, when it is not needed any more. Does not reject. */
   end(started: S): Promise<void>;
 }
 
-/** Plugins that were started for a list that is not in force yet. */
+/** Plugins that were started for a list that is not active yet. */
 interface Staged<S> {
   readonly key: string;
   readonly plugins: readonly S[];
-  /** Those of them that were not there before. */
+  /** The plugins that did not run before. */
   readonly fresh: readonly S[];
   readonly problems: readonly string[];
 }
@@ -39,11 +39,11 @@ interface Standing<S> {
   current: readonly S[];
   staged: Staged<S> | undefined;
   problems: readonly string[];
-  /** Resolves when all that was asked for so far is done; undefined: nothing is under way. */
+  /** Resolves when everything requested so far is done; undefined: nothing is under way. */
   turn: Promise<void> | undefined;
 }
 
-/** Is told of what cannot be as it is listed. */
+/** Receives what cannot run as listed. */
 export type ProblemReport = (scope: Scope, problems: readonly string[]) => void;
 
 /** The lists of one process for one config. */
@@ -60,18 +60,18 @@ export class ScopeLists<S extends Started> {
     this.report = report;
   }
 
-  /** What the config has in a scope runs already. */
+  /** Takes plugins of the config in a scope, which already run. */
   adopt(scope: Scope, started: readonly S[]): void {
     this.standing(scope).current = started;
   }
 
-  /** How many scopes have plugins, or are about to. */
+  /** How many scopes have plugins, or are about to have some. */
   get size(): number {
     return this.scopes.size;
   }
 
   /**
-   * Starts what a list needs; it is in force with {@link want}. Rejects with INPUT_INVALID or PLUGIN_FAILED, and then
+   * Starts what a list needs; {@link want} makes it active. Rejects with INPUT_INVALID or PLUGIN_FAILED, and then
    * nothing is left of it.
    */
   async prepare(scope: Scope, names: ListedNames): Promise<void> {
@@ -89,16 +89,16 @@ export class ScopeLists<S extends Started> {
     });
   }
 
-  /** What was prepared is not wanted. */
+  /** Ends what was prepared. */
   async abandon(scope: Scope): Promise<void> {
     if (!this.scopes.has(scopeName(scope))) return;
     await this.inTurn(scope, standing => this.unstage(standing));
   }
 
   /**
-   * Has a list be in force: before it returns, where all that it needs runs already. What does not start is told, and nothing
-   * passes through the scope: what is missing may be what admits requests. `isNew`: nothing may pass until all have started,
-   * either. Does not reject.
+   * Makes a list active: before it returns, if everything that it needs already runs. Plugins that do not start are reported,
+   * and nothing passes through the scope: a missing plugin may be the one that admits requests. `isNew`: nothing may pass
+   * before all have started, either. Does not reject.
    */
   async want(scope: Scope, names: ListedNames, how: { readonly isNew: boolean }): Promise<void> {
     const standing = this.standing(scope);
@@ -122,12 +122,12 @@ export class ScopeLists<S extends Started> {
     });
   }
 
-  /** Resolves when nothing is under way, what ends apart. */
+  /** Resolves when nothing is under way, apart from plugins that end. */
   async settled(): Promise<void> {
     for (const { turn } of [...this.scopes.values()]) await turn;
   }
 
-  /** Resolves when what nobody lists any more has ended. */
+  /** Resolves when all plugins that are no longer listed have ended. */
   async ended(): Promise<void> {
     await Promise.all(this.ending);
   }
@@ -139,7 +139,7 @@ export class ScopeLists<S extends Started> {
     return { key, plugins: plugins.filter(plugin => plugin !== undefined), fresh: [], problems };
   }
 
-  /** Starts what does not run: all of it or nothing, or what can be. */
+  /** Starts what does not run: all of it or nothing, or as much as possible. */
   private async startAll(
     { current }: Standing<S>,
     key: string,
@@ -190,12 +190,12 @@ export class ScopeLists<S extends Started> {
     if (staged !== undefined) await this.endAll(staged.fresh);
   }
 
-  /** The last that was started is the first to end. */
+  /** The last to start is the first to end. */
   private async endAll(plugins: readonly S[]): Promise<void> {
     for (const plugin of plugins.toReversed()) await this.starter.end(plugin);
   }
 
-  /** What is asked for in one scope happens one after another. */
+  /** Requests for one scope are handled one after another. */
   private async inTurn(scope: Scope, work: (standing: Standing<S>) => Promise<void>): Promise<void> {
     const standing = this.standing(scope);
     const before = standing.turn;
@@ -225,7 +225,7 @@ export class ScopeLists<S extends Started> {
     return made;
   }
 
-  /** Of a scope in which nothing stands any more, nothing is kept. */
+  /** Forgets a scope that has no plugins any more. */
   private tidy({ scope, current, staged, problems, turn }: Standing<S>): void {
     const isEmpty = current.length === 0 && staged === undefined && problems.length === 0;
     if (isEmpty && turn === undefined) this.scopes.delete(scopeName(scope));
@@ -234,7 +234,7 @@ export class ScopeLists<S extends Started> {
 
 const keyOf = (names: ListedNames): string => JSON.stringify(names ?? null);
 
-/** The plugin that runs as this instance. Another one of `define` may have the same name. */
+/** Returns the plugin that runs as this instance. Another one of `define` may have the same name. */
 function runningOf<S extends Started>(current: readonly S[], instance: PluginInstance): S | undefined {
   return current.find(
     ({ instance: known }) => known.plugin === instance.plugin && known.name === instance.name,

@@ -1,11 +1,11 @@
-// ScopedManagerHooks: the manager's hooks as plugins of pools and routes have them: their own, which end with them.
+// ScopedManagerHooks: the manager's hooks for plugins of pools and routes: separate ones, which end with the plugin.
 import type { ReportPluginError } from '../stages/request-hooks.ts';
 import { createManagerHooks, type ManagerHooks } from './manager-hooks.ts';
 
-/** The name of the taps that call them, behind all others. */
+/** The taps that call them, after all others. */
 const tap = { name: 'plugins of pools and routes', stage: 1_000_000 } as const;
 
-/** Those whose taps are called in order and not waited for. */
+/** The hooks whose taps are called in order without waiting. */
 const plain = [
   'upstreamChanged',
   'workerReady',
@@ -18,7 +18,7 @@ const plain = [
 
 const inOrder = ['leaderChanged', 'handingOver', 'stopping'] as const;
 
-/** The hooks of all plugins that have their own; called when the manager's are. */
+/** The hooks of all plugins that have their own; called with the manager's. */
 export class ScopedManagerHooks {
   private readonly report: ReportPluginError;
   private readonly sets = new Set<ManagerHooks>();
@@ -33,7 +33,7 @@ export class ScopedManagerHooks {
     }
   }
 
-  /** Hooks of one plugin's own. */
+  /** Makes the hooks of one plugin. */
   add(): ManagerHooks {
     const hooks = createManagerHooks(this.report);
     this.sets.add(hooks);
@@ -45,7 +45,7 @@ export class ScopedManagerHooks {
   }
 
   private call(name: (typeof plain)[number], args: unknown[]): void {
-    // Most have no tap, and a hook that was never called costs nothing.
+    // Most hooks have no tap, and a hook that is never called costs nothing.
     for (const set of this.sets) {
       if (set[name].taps.length > 0) Reflect.apply(set[name].call, set[name], args);
     }

@@ -1,13 +1,13 @@
-// The bound on the start of one side of a plugin: what waits for ever must not keep Weldr from saying so.
+// The bound on the start of one side of a plugin: a start that waits forever must not keep Weldr from reporting it.
 import type { Logger } from 'pino';
 import type { Clock } from '../time/clock.ts';
 
-/** When the log says what is waited for, ms. */
+/** When the log reports what the start waits for, ms. */
 const patience = 10_000;
-/** When the start fails, ms. Plugins may wait for others, such as a store, with bounds of their own. */
+/** When the start fails, ms. Plugins may wait for others, such as a store, with their own bounds. */
 const longestStart = 120_000;
 
-/** How a start is waited for. */
+/** How to wait for a start. */
 export interface StartBound {
   readonly clock: Clock;
   readonly log: Logger;
@@ -15,7 +15,7 @@ export interface StartBound {
   readonly longest?: number | undefined;
 }
 
-/** Waits for the start of a plugin, no longer than it may take. Rejects with what it rejects with, or with an Error then. */
+/** Waits for the start of a plugin. Rejects with what it rejects with, or with an Error when it takes too long. */
 export async function startWithin(
   { clock, log, longest = longestStart }: StartBound,
   plugin: string,

@@ -1,4 +1,4 @@
-// StartedManagerSide: the manager side of one plugin that runs: what it has of pools and certificates, its line to the workers,
+// StartedManagerSide: the manager side of one running plugin: its views of pools and certificates, its line to the workers,
 // its hooks, metrics and clean-ups.
 import { PluginCertificates } from '../certificates/manager-certificates.ts';
 import { WeldrError } from '../errors.ts';
@@ -19,7 +19,7 @@ import type { RunningPlugin } from './running-plugin.ts';
 
 type Listener = (message: unknown, worker: number) => void;
 
-/** What the plugins of a manager share, and what only those of the config can have. */
+/** What the plugins of a manager share, and what only plugins of the config can have. */
 export interface ManagerSurroundings {
   readonly options: ManagerSidesOptions;
   readonly recorder: MetricRecorder;
@@ -30,7 +30,7 @@ export interface ManagerSurroundings {
   plugins(): readonly RunningPlugin[];
   memoryOf(instance: PluginInstance): unknown;
   listensOn(address: string): void;
-  /** The hooks that are called for a plugin of this scope. */
+  /** Returns the hooks that are called for a plugin of this scope. */
   hooksOf(instance: PluginInstance): ManagerHooks;
   dropHooks(hooks: ManagerHooks): void;
 }
@@ -39,14 +39,14 @@ export interface ManagerSurroundings {
 export class StartedManagerSide {
   readonly instance: PluginInstance;
   readonly side: ManagerSide;
-  /** Undefined where the plugin has not asked for hooks of its own. */
+  /** Undefined if the plugin has not asked for separate hooks. */
   hooks: ManagerHooks | undefined;
   private readonly surroundings: ManagerSurroundings;
   private readonly cleanUps: CleanUps;
   private readonly listeners: Listener[] = [];
   private metrics: Metrics | undefined;
 
-  /** `isListed`: its list is made at run time, when nobody can serve or listen for it any more. */
+  /** `isListed`: its list was made at run time, when it is too late to add routes or listen for it. */
   constructor(instance: PluginInstance, surroundings: ManagerSurroundings, isListed: boolean) {
     this.instance = instance;
     this.surroundings = surroundings;
@@ -57,7 +57,7 @@ export class StartedManagerSide {
     this.side = this.makeSide(isListed);
   }
 
-  /** Hands it a message of its side in a worker. */
+  /** Passes it a message of its side in a worker. */
   deliver(message: unknown, worker: number): void {
     for (const listener of this.listeners) {
       try {
@@ -82,7 +82,7 @@ export class StartedManagerSide {
     const { log, clock, status, overrides, report } = options;
     const { name, scope, plugin } = instance;
     const pools = new PluginPools({ pools: options.pools, instance: name, report });
-    // The first to be added is the last to run: what the plugin says while it ends still counts.
+    // Added first, so it runs last: what the plugin reports while it ends still counts.
     cleanUps.add(name, () => pools.close());
     const certificates = new PluginCertificates({
       registry: options.certificates,
@@ -164,7 +164,7 @@ export class StartedManagerSide {
   }
 }
 
-/** The admin API serves what the config's plugins added to it. */
+/** The admin API serves only routes that the config's plugins added. */
 class NoAdminRoutes extends AdminRoutes {
   private readonly instance: PluginInstance;
 

@@ -1,4 +1,4 @@
-// StartedWorkerSide: the worker side of one plugin that runs: its hooks, what listens for it, its metrics and clean-ups.
+// StartedWorkerSide: the worker side of one running plugin: its hooks, message listeners, metrics and clean-ups.
 import type { Logger } from 'pino';
 import { Route } from '../request/route.ts';
 import { noConnections } from '../stages/connection-info.ts';
@@ -23,7 +23,7 @@ export interface WorkerSurroundings {
   openMetrics(instance: string, log: Logger): Metrics;
   dropMetrics(metrics: Metrics): void;
   measureStages(stopwatch: Stopwatch): void;
-  /** Something listens for the messages of its instance now. */
+  /** Called when the plugin begins to listen for the messages of its instance. */
   listens(started: StartedWorkerSide): void;
 }
 
@@ -54,7 +54,7 @@ export class StartedWorkerSide {
     return this.listeners.length > 0;
   }
 
-  /** Hands it a message of its manager side. */
+  /** Passes it a message of its manager side. */
   deliver(message: unknown): void {
     for (const listener of this.listeners) {
       try {

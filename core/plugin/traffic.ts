@@ -1,38 +1,38 @@
-// Traffic: what was counted of requests a moment ago, from the plugin that counts to those that show it.
+// Traffic: recent counts of requests, from the plugin that counts to those that show them.
 import type { LatencyCounts } from '../bounded/latency-histogram.ts';
 
-/** How requests or attempts went that have finished, and how long they took. */
+/** The outcomes and durations of finished requests or attempts. */
 export interface Finished {
   readonly success: number;
   readonly failed: number;
   readonly latency: LatencyCounts;
 }
 
-/** What one worker counted since it last told. */
+/** What one worker has counted since its last message. */
 export interface TrafficCounts {
   /** Requests of clients. */
   readonly client: Finished;
-  /** Attempts on servers, of those that had any. */
+  /** Attempts, by server; only servers that had some. */
   readonly servers: readonly (Finished & { readonly pool: string; readonly id: string })[];
 }
 
-/** The requests of clients that a route took, of those that have ended. */
+/** The finished requests that a route took. */
 export interface RouteHits {
   readonly success: number;
   readonly failed: number;
-  /** When the last of them ended, ms since the epoch, to within what workers take to tell; null: there was none. */
+  /** When the last of them ended, ms since the epoch, as exact as the workers' interval of messages; null: there was none. */
   readonly lastAt: number | null;
 }
 
-/** Who counts. */
+/** The plugin that counts. */
 export interface TrafficSource {
-  /** Requests that a server has now. */
+  /** Returns the number of requests that a server has now. */
   inFlight(pool: string, id: string): number;
-  /** What a route of this name took since the start. */
+  /** Returns what a route of this name took since the start. */
   hits(route: string): RouteHits;
 }
 
-/** What passes the counts on. */
+/** Passes the counts on. */
 export class Traffic {
   private readonly sources: TrafficSource[] = [];
   private readonly listeners = new Set<(counts: TrafficCounts) => void>();
@@ -42,17 +42,17 @@ export class Traffic {
     return this.sources.length > 0;
   }
 
-  /** Requests that a server has now; 0 where nobody counts. */
+  /** Returns the number of requests that a server has now; 0 if no plugin counts. */
   inFlight(pool: string, id: string): number {
     return this.sources[0]?.inFlight(pool, id) ?? 0;
   }
 
-  /** What a route took; undefined where nobody counts. */
+  /** Returns what a route took; undefined if no plugin counts. */
   hits(route: string): RouteHits | undefined {
     return this.sources[0]?.hits(route);
   }
 
-  /** A plugin counts until `end` is called. Of several only the first is heard, as all count the same. */
+  /** Registers a plugin that counts until `end` is called. Of several only the first is used, as all count the same. */
   provide(source: TrafficSource): { readonly record: (counts: TrafficCounts) => void; end(): void } {
     this.sources.push(source);
     return {
@@ -67,7 +67,7 @@ export class Traffic {
     };
   }
 
-  /** Follows the counts until what it returns is called. */
+  /** Follows the counts until the returned function is called. */
   follow(listener: (counts: TrafficCounts) => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);

@@ -1,4 +1,4 @@
-// when: plugins which see only the requests that a matcher takes.
+// when: plugins that see only the requests that a matcher takes.
 
 import { compileMatcher } from '../request/compiled-matcher.ts';
 import { conditionResult } from '../request/condition-result.ts';
@@ -10,16 +10,16 @@ import type { Condition } from '../stages/scope.ts';
 import type { ListedPlugin, Plugin } from './plugin.ts';
 
 /**
- * Which requests `when` is about: what the client sent, or a function of it. A function which returns no boolean, such as
- * an async one, fails its requests with 500.
+ * Which requests a `when` takes: a matcher of what the client sent, or a function of it. A function that returns no boolean,
+ * such as an async one, fails its requests with 500.
  */
 export type WhenMatcher = MatcherOptions | ((ctx: ProxyContext) => boolean);
 
 /**
- * Plugins which see only some requests. The matcher is asked once a request, about what the client sent. A request whose
- * path servers could read in two ways, one of which matches, is refused with 400. In its place in the config the order
- * stays; a plugin of a role replaces the one outside for these requests. Throws CONFIG_INVALID for a matcher which makes
- * no sense.
+ * Plugins that see only some requests. The matcher runs once per request, on what the client sent. A request whose path
+ * servers could read in two ways, one of which matches, is refused with 400. The plugins keep their place in the order of
+ * the config; a plugin of a role replaces the one outside for these requests. Throws CONFIG_INVALID for a matcher that
+ * makes no sense.
  *
  * @example when({ path: '/login', method: 'POST' }, rateLimit({ rate: 5 }))
  */
@@ -27,7 +27,7 @@ export function when(matcher: WhenMatcher, ...plugins: readonly Plugin[]): Plugi
   return whenOf(matcher, plugins);
 }
 
-/** What {@link when} makes, of plugins as a config in JSON may list them too. */
+/** Makes what {@link when} makes, also from plugins as a config in JSON lists them. */
 export function whenOf(matcher: WhenMatcher, plugins: readonly ListedPlugin[]): Plugin {
   const name = typeof matcher === 'function' ? matcher.name || 'function' : describeMatcher(matcher);
   const ask = typeof matcher === 'function' ? asking(matcher, name) : askingFacts(matcher);
@@ -46,7 +46,7 @@ function askingFacts(matcher: MatcherOptions): Condition {
   return ctx => holds(RequestFacts.of(ctx));
 }
 
-/** A request that was in at one stage is in at all of them, and one of which it could not be said stays so. */
+/** The decision for a request holds at all stages, as does a failure to decide. */
 function askedOnce(ask: Condition): Condition {
   const condition: Condition = ctx => {
     const rare = stateOf(ctx).ensureRare();

@@ -1,5 +1,5 @@
-// WorkerSides: the worker sides of a config's plugins, in a worker and in tests alike: started in order, closed
-// backwards, each with its line to the manager; those of pools and routes come and go with their lists.
+// WorkerSides: the worker sides of a config's plugins, in a worker and in tests alike: started in order, closed in
+// reverse order, each with its line to the manager; those of pools and routes come and go with their lists.
 import type { Logger } from 'pino';
 import { WeldrError } from '../errors.ts';
 import type { Pools } from '../pool/pools.ts';
@@ -23,26 +23,26 @@ import { startWithin } from './start-bound.ts';
 import { startFailure } from './start-failure.ts';
 import { StartedWorkerSide, type WorkerSurroundings } from './started-worker-side.ts';
 
-/** Messages to a plugin that may wait for its side to listen; the oldest are dropped over it. */
+/** Messages to a plugin that may wait for its side to listen; beyond that the oldest are dropped. */
 const maxUnheard = 1_000;
 
 /** What worker sides work with. */
 export interface WorkerSidesOptions {
   readonly worker: number;
   readonly pools: Pools;
-  /** What operators said of kinds that plugins own. */
+  /** The rows of kinds that plugins own. */
   readonly rows: RowReplica;
   readonly log: Logger;
   readonly clock: Clock;
-  /** What lists that are made at run time can name; default: nothing. */
+  /** The plugins that lists made at run time can name; default: none. */
   readonly defined?: DefinedPlugins | undefined;
-  /** The longest that requests are waited for before a plugin ends that nobody lists any more, ms; default 30 000. */
+  /** The longest that a plugin that is no longer listed waits for its requests before it ends, ms; default 30 000. */
   readonly drainTimeout?: number | undefined;
   /** Writes whole lines to where the log goes; false: they are lost. */
   writeLog(lines: string): boolean;
-  /** Is told what a plugin threw where no request can fail for it. */
+  /** Receives what a plugin threw outside of requests. */
   readonly report: ReportPluginError;
-  /** Is told what of a list that was made at run time does not start here. */
+  /** Receives what does not start here of a list made at run time. */
   readonly onProblems?: ProblemReport | undefined;
   /** Sends a message of an instance to its manager side. */
   send(instance: string, message: unknown): void;
@@ -50,21 +50,21 @@ export interface WorkerSidesOptions {
   connections?(): ConnectionCounts;
 }
 
-/** How often the manager hears what was counted, ms, and of how many children at once. */
+/** How often counts are sent to the manager, ms, and of how many children at once. */
 const metricsInterval = 250;
 const mostChildrenATime = 500;
-/** The line of the metrics, among those of the instances, none of which has this name. */
+/** The name of the metrics' line, which no instance has. */
 export const metricsLine = '';
-/** The longest that a plugin whose list is made at run time may take to start, ms: somebody waits for the answer. */
+/** The longest that a plugin whose list is made at run time may take to start, ms: an operator waits for the answer. */
 export const longestRunTimeStart = 20_000;
 
 const defaultDrainTimeout = 30_000;
 
 /** The worker sides of one worker. */
 export class WorkerSides {
-  /** What the plugins have tapped. */
+  /** The taps of the plugins. */
   readonly stages = new Stages();
-  /** The plugin that is being started, or was the last to be. */
+  /** The plugin that is starting, or was the last to start. */
   starting: string | undefined;
   /** Of pools and routes. */
   readonly lists: ScopeLists<StartedWorkerSide>;
@@ -78,10 +78,10 @@ export class WorkerSides {
   private readonly running = new Set<StartedWorkerSide>();
   private readonly byName = new Map<string, Set<StartedWorkerSide>>();
   private isClosed = false;
-  /** By the names of scopes but the config's own. */
+  /** By the names of scopes, without the config's own. */
   private readonly placed = new Map<string, readonly StartedWorkerSide[]>();
   private readonly unheard: { instance: string; message: unknown }[] = [];
-  /** Those that wait for requests before they end. */
+  /** Plugins that wait for requests before they end. */
   private readonly patient = new Set<() => void>();
 
   constructor(options: WorkerSidesOptions) {
@@ -113,9 +113,9 @@ export class WorkerSides {
   }
 
   /**
-   * Starts them in order, with what operators listed for scopes in place of what the config does. Rejects with the first
-   * failure, after the clean-ups of those that had started; PLUGIN_FAILED when a tap can never be asked. What operators listed
-   * and does not start is told, and its scope answers 503.
+   * Starts them in order, with operators' lists of scopes in place of the config's. Rejects with the first failure, after the
+   * clean-ups of those that had started; PLUGIN_FAILED if a tap can never run. A plugin of an operator's list that does not
+   * start is reported, and its scope responds with 503.
    */
   async start(
     instances: readonly PluginInstance[],
@@ -146,8 +146,8 @@ export class WorkerSides {
   }
 
   /**
-   * Throws CONFIG_INVALID for a pool which has servers, and no plugin that chooses among them. `listed`: by their
-   * names, scopes whose plugins an operator lists, for which a start does not fail.
+   * Throws CONFIG_INVALID for a pool that has servers and no plugin that chooses among them. `listed`: the names of scopes
+   * whose plugins an operator lists; a start does not fail because of these.
    */
   refusePoolsWithoutBalancer(listed: ReadonlyMap<string, unknown> = new Map()): void {
     for (const pool of this.options.pools) {
@@ -168,7 +168,7 @@ export class WorkerSides {
     this.sendMetrics(Number.POSITIVE_INFINITY);
   }
 
-  /** Hands a message of the manager to the instance that it is for. */
+  /** Passes a message of the manager to the instance that it is for. */
   receive(instance: string, message: unknown): void {
     let isHeard = false;
     for (const started of this.byName.get(instance) ?? []) {
@@ -246,7 +246,7 @@ export class WorkerSides {
     );
   }
 
-  /** Requests would not be seen by the plugins that are being started, or that cannot be. */
+  /** Blocks requests, which plugins that still start, or cannot start, would not see. */
   private hold(scope: Scope, why: 'starting' | 'incomplete'): void {
     const hooks = createHooks(this.options.report, 'start');
     const entry: StageEntry = { plugin: 'start', hooks, scope, role: undefined, conditions: [] };
@@ -256,7 +256,7 @@ export class WorkerSides {
     this.stages.replace(scope, [entry]);
   }
 
-  /** Requests that came to it finish with it. */
+  /** Ends it after the requests that it has seen have finished. */
   private async endWhenQuiet(started: StartedWorkerSide): Promise<void> {
     const { clock, drainTimeout = defaultDrainTimeout } = this.options;
     const over = Promise.withResolvers<void>();
@@ -286,7 +286,7 @@ export class WorkerSides {
 
   // --- lines to the manager --------------------------------------------------------------------------------------
 
-  /** Most plugins count nothing: the timer is started by the first that does. */
+  /** Most plugins count nothing: the first that does starts the timer. */
   private startMetrics(): void {
     this.stopMetrics ??= this.options.clock.every(metricsInterval, () => this.sendMetrics(mostChildrenATime));
   }
@@ -296,7 +296,7 @@ export class WorkerSides {
     if (deltas !== undefined) this.options.send(metricsLine, deltas);
   }
 
-  /** Hands a plugin that listens now what came for it before. */
+  /** Passes waiting messages to a plugin that now listens. */
   private catchUp(started: StartedWorkerSide): void {
     const { name } = started.instance;
     for (let i = 0; i < this.unheard.length; ) {

@@ -1,16 +1,16 @@
-// EffectiveChange: what is another thing now, field by field, and who caused it: one log line each.
+// EffectiveChange: what has changed in the active state, field by field, and who caused it: one log line each.
 import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from './merge-patch.ts';
 import type { Mark } from './row.ts';
 
-/** One change of what is in force. */
+/** One change of an active entity. */
 export interface EffectiveChange {
   /** For people, its kind and its key: `server http://10.0.0.5:3000 in pool default`. */
   readonly what: string;
   readonly happened: 'added' | 'changed' | 'removed';
-  /** Undefined: the whole of it came or went. */
+  /** Undefined: the whole thing came or went. */
   readonly field: string | undefined;
-  /** Undefined: there was none; of secret fields never said. */
+  /** Undefined: there was none, or the field is secret. */
   readonly from: unknown;
   readonly to: unknown;
   readonly by: string;
@@ -21,7 +21,7 @@ export interface EffectiveChange {
 /** The most characters of a value in a sentence. */
 const maxShown = 100;
 
-/** The changes from one value of a thing to the next; undefined: it was, or is, not there. */
+/** Returns the changes from one value of a thing to the next; undefined: it did not, or does not, exist. */
 export function changesBetween(
   what: string,
   { before, after }: { readonly before: JsonObject | undefined; readonly after: JsonObject | undefined },

@@ -5,53 +5,53 @@ import type { Layer, OperatorLayer } from './layer.ts';
 import { type JsonObject, mergePatch, stableJson } from './merge-patch.ts';
 import type { Row } from './row.ts';
 
-/** What a layer below the operator's says of a thing, whole. */
+/** What a layer below the operator's says about a thing, whole. */
 export interface Base {
   readonly value: JsonObject;
   /** `config`, or `discovered:NAME`. */
   readonly layer: Layer;
 }
 
-/** One sort of thing that changes at run time. */
+/** A sort of thing that changes at run time. */
 export interface Kind {
   readonly name: string;
-  /** Fields that tell one from another: no patch may change them. */
+  /** Fields that identify a thing: no patch may change them. */
   readonly identity: readonly string[];
-  /** Fields that are not shown, nor logged. */
+  /** Fields that are neither shown nor logged. */
   readonly secret: readonly string[];
-  /** Is an operator's word always a whole thing? Then no row patches a base, and none keeps one away. */
+  /** Is an operator's word always a whole thing? Then no row patches or removes a base. */
   readonly isWhole?: boolean;
-  /** Does a put say all fields, also over a base? Else what it leaves out is the base's. */
+  /** Does a put set all fields, even over a base? Otherwise fields that it leaves out keep the base's value. */
   readonly putIsWhole?: boolean;
-  /** Can there be a thing of this key? */
+  /** Can a thing have this key? */
   isKey(key: string): boolean;
-  /** Is it a field that this version knows? */
+  /** Does this version know the field? */
   knows(field: string): boolean;
   /** For people: `server http://10.0.0.5:3000 of pool default`. */
   describe(key: string): string;
-  /** For how long a row of this value stands unless it is written again, ms; undefined: for good. */
+  /** How long a row of this value lasts unless it is written again, ms; undefined: forever. */
   lifetime(value: JsonObject): number | undefined;
-  /** A whole entity, checked, defaults filled in, as JSON. Throws INPUT_INVALID. */
+  /** Returns a whole entity, checked, with defaults filled in, as JSON. Throws INPUT_INVALID. */
   parse(key: string, value: unknown): JsonObject;
-  /** The same for what is stored: fields that this version does not know are left out, and named to `ignored`. */
+  /** The same for a stored value: leaves out fields that this version does not know, and calls `ignored` with each. */
   read(key: string, value: unknown, ignored: (field: string) => void): JsonObject;
 }
 
-/** What is in force of a thing. */
+/** The active state of a thing. */
 export interface Entity {
   readonly value: JsonObject;
-  /** Of what defines it: `config`, `discovered:NAME`, or the operator's: `api`, `cluster`. */
+  /** The layer that defines it: `config`, `discovered:NAME`, or the operator's: `api`, `cluster`. */
   readonly layer: Layer;
-  /** The operator's row that has a part in it. */
+  /** The operator's row that contributes to it. */
   readonly row: Row | undefined;
   /** What is below that row. */
   readonly base: Base | undefined;
 }
 
-/** What is to be said about a row that cannot be used as it is. */
+/** Takes a problem of a row that cannot be used as it is. */
 export type ReportRow = (problem: string) => void;
 
-/** The entity that a base and a row give; undefined: there is none. A row that cannot be used is as if it were not there. */
+/** Returns the entity that a base and a row make; undefined: there is none. A row that cannot be used is ignored. */
 export function effective(
   kind: Kind,
   {
@@ -79,7 +79,7 @@ export function effective(
   }
 }
 
-/** The strong entity-tag (RFC 9110 section 8.8.3) of what is in force of a thing. */
+/** Returns the strong entity-tag (RFC 9110 section 8.8.3) of an entity. */
 export function etagOf({ value }: Pick<Entity, 'value'>): string {
   const hash = createHash('sha256').update(stableJson(value)).digest('base64url');
   return `"${hash.slice(0, 22)}"`;
@@ -87,17 +87,17 @@ export function etagOf({ value }: Pick<Entity, 'value'>): string {
 
 /** A field that an operator changed, as `overrides` shows it. */
 export interface Override {
-  /** What is in force; left out where it is secret, as is what is below. */
+  /** The active value; left out if it is secret, as is the value below. */
   readonly value?: unknown;
-  /** What the config says, where the config is what is below. */
+  /** The config's value, if the base is the config's. */
   readonly config?: unknown;
-  /** What a source found, where that is what is below. */
+  /** The value that a source found, if the base is a source's. */
   readonly discovered?: unknown;
   readonly by: string;
   readonly at: number;
 }
 
-/** The fields of a base that an operator changed, by name; none: the operator's whole entity, or no word of theirs. */
+/** Returns the fields of a base that an operator changed, by name; none if the entity is wholly the operator's or wholly the base's. */
 export function overridesOf(
   kind: Pick<Kind, 'secret'>,
   { value, row, base }: Entity,
@@ -112,7 +112,7 @@ export function overridesOf(
   return Object.fromEntries(fields);
 }
 
-/** Does an operator's whole entity stand over a base, which has no effect then? The layer of that. */
+/** Returns the layer of a base that an operator's whole entity hides; undefined: it hides none. */
 export function shadowedBy({ row, base }: Entity): Layer | undefined {
   return row?.op === 'define' ? base?.layer : undefined;
 }

@@ -1,4 +1,4 @@
-// FixedStore: a store of rows that were read before, for what only looks at them.
+// FixedStore: a read-only store of rows that were read before.
 import { WeldrError } from '../errors.ts';
 import type { Row } from './row.ts';
 import type { StateStore } from './store.ts';
@@ -6,7 +6,7 @@ import type { StateStore } from './store.ts';
 /** Holds these rows; refuses every change. */
 export class FixedStore implements StateStore {
   readonly layer = 'api';
-  /** So that nothing is dropped of what is only looked at. */
+  /** So that no row is dropped that is only looked at. */
   readonly expires = true;
   private readonly rows: readonly Row[];
 

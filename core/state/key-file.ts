@@ -1,16 +1,16 @@
-// The file with the key that TLS keys are encrypted with.
+// The file with the key that encrypts TLS keys.
 import { randomBytes } from 'node:crypto';
 import { open, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describeError, WeldrError } from '../errors.ts';
 import { secretKeyLength } from './sealed-store.ts';
 
-/** Bits of a mode that let others than the owner read or write. */
+/** The mode bits that let users other than the owner read or write. */
 const openToOthers = 0o077;
 
 /**
- * The key in a file: 32 bytes in base64. `missing`: what becomes of a file that is not there. Rejects with CONFIG_INVALID
- * for what is no key, cannot be read, or can be read by others than its owner.
+ * Reads the key from a file: 32 bytes in base64. `missing`: what to do when the file does not exist. Rejects with
+ * CONFIG_INVALID for what is no key, cannot be read, or can be read by users other than its owner.
  */
 export async function readKeyFile(path: string, missing: 'make' | 'refuse'): Promise<Buffer> {
   try {
@@ -24,7 +24,7 @@ export async function readKeyFile(path: string, missing: 'make' | 'refuse'): Pro
   }
 }
 
-/** Rejects as {@link readKeyFile} would with `make`, as far as that shows without making anything. */
+/** Rejects as {@link readKeyFile} would with `make`, as far as that can be found out without creating anything. */
 export async function checkKeyFile(path: string): Promise<void> {
   try {
     await readKey(path);

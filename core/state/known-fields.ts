@@ -1,10 +1,10 @@
-// Reading what a later version may have written: fields that a schema does not know are left out, and named.
+// Reads what a later version may have written: leaves out fields that a schema does not know, and names them.
 import type { z } from 'zod';
 import { WeldrError } from '../errors.ts';
 import { parse } from '../settings/options.ts';
 import { isObject, plainJson } from './merge-patch.ts';
 
-/** A value that is JSON, as the schema has it. Throws INPUT_INVALID for what is wrong apart from unknown fields. */
+/** Returns a JSON value as the schema parses it. Throws INPUT_INVALID for anything wrong apart from unknown fields. */
 export function parseKnown(schema: z.ZodType, value: unknown, ignored: (field: string) => void): unknown {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -20,7 +20,7 @@ export function parseKnown(schema: z.ZodType, value: unknown, ignored: (field: s
   return parse(schema, known, 'INPUT_INVALID');
 }
 
-/** An object of a schema, as JSON. Throws INPUT_INVALID. */
+/** Returns an object as a schema parses it, as JSON. Throws INPUT_INVALID. */
 export function parseObject(schema: z.ZodType, value: unknown) {
   return expectObject(plainJson(parse(schema, value, 'INPUT_INVALID')));
 }

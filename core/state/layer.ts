@@ -1,7 +1,7 @@
 // Layer: where a value came from.
 
 /**
- * Where a thing came from: a plugin that finds servers (its source's name), the config, or an operator over the API or
+ * The origin of a thing: a plugin that finds servers (its source's name), the config, or an operator through the API or
  * the cluster.
  */
 export type Layer = `discovered:${string}` | 'config' | OperatorLayer;

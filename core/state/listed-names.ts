@@ -1,12 +1,12 @@
-// ListedNames: the plugins of a thing by their names in the config's `define`, as an operator's word has them.
+// ListedNames: the plugins that an operator lists for a thing, by their names in the config's `define`.
 import type { Entity } from './entity.ts';
 
-/** An operator's list; undefined: the list of the config is in force. */
+/** An operator's list; undefined: the config's list is active. */
 export type ListedNames = readonly string[] | undefined;
 
 /**
- * The list that an operator made for a thing, whose field `plugins` it is; `entity`: what is in force of it, undefined where it
- * is removed, `hasBase` whether the config has it.
+ * Returns the list that an operator made for a thing, from its field `plugins`. `entity`: the active state of the thing,
+ * undefined if it is removed; `hasBase`: whether the config has it.
  */
 export function listedNames(entity: Entity | undefined, hasBase: boolean): ListedNames {
   if (entity === undefined) return hasBase ? [] : undefined;
@@ -17,7 +17,7 @@ export function listedNames(entity: Entity | undefined, hasBase: boolean): Liste
   return row?.op === 'patch' && Object.hasOwn(row.value ?? {}, 'plugins') ? (list ?? []) : undefined;
 }
 
-/** Do two say the same? */
+/** Are two lists equal? */
 export function sameList(one: ListedNames, other: ListedNames): boolean {
   if (one === undefined || other === undefined) return one === other;
   return one.length === other.length && one.every((name, at) => name === other[at]);

@@ -1,15 +1,15 @@
-// JSON merge patch (RFC 7396): applied, and made so that it holds exactly what was changed.
+// JSON merge patch (RFC 7396): applies patches, and makes patches that hold exactly what was changed.
 import { isDeepStrictEqual } from 'node:util';
 
-/** An object as JSON has them. */
+/** A JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Is it an object that is no array? */
+/** Is it an object and not an array? */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** `target` with `patch` laid over it: objects are merged, null removes, everything else replaces. Changes neither. */
+/** Returns `target` with `patch` laid over it: objects are merged, null removes, everything else replaces. Changes neither. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
   const merged = new Map<string, unknown>(isObject(target) ? Object.entries(target) : []);
@@ -20,7 +20,7 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
   return Object.fromEntries(merged);
 }
 
-/** The smallest patch which makes `after` of `before`; undefined: they are the same. Neither holds null. */
+/** Returns the smallest patch that turns `before` into `after`; undefined: they are the same. Neither holds null. */
 export function patchBetween(before: JsonObject, after: JsonObject): JsonObject | undefined {
   const patch = new Map<string, unknown>();
   for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) patch.set(name, null);
@@ -33,8 +33,8 @@ export function patchBetween(before: JsonObject, after: JsonObject): JsonObject 
 }
 
 /**
- * `patch` after a change which set what `given` names, so that `base` with it gives `wanted`: what was set to the
- * base's value is in it no more, what was not touched stays as it was. Undefined: nothing is left.
+ * Returns `patch` after a change that set the fields of `given`, so that `base` with it makes `wanted`: fields that were
+ * set to the base's value are dropped, fields that were not touched stay. Undefined: nothing is left.
  */
 export function amendPatch(
   patch: JsonObject,
@@ -54,12 +54,12 @@ export function amendPatch(
   return amended.size === 0 ? undefined : Object.fromEntries(amended);
 }
 
-/** As JSON gives it back: without what is undefined. */
+/** Returns the value after a round trip through JSON: without undefined fields. */
 export function plainJson<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
 }
 
-/** JSON with the fields of all objects in one order, so that equal values have equal text. */
+/** Returns JSON with the fields of all objects sorted, so that equal values have equal text. */
 export function stableJson(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) => {
     if (!isObject(part)) return part;

@@ -1,27 +1,27 @@
-// Overview: how much of what is in force is an operator's word, in one line.
+// Overview: how much of the active state comes from operators, in one line.
 import type { Row } from './row.ts';
 import type { State } from './state.ts';
 
 /** What an operator's row does. */
 export type Standing =
-  /** It changes fields of what the config or a source says. */
+  /** It changes fields of a thing of the config or a source. */
   | 'changed'
-  /** It stands where the config or a source says something, which has no effect. */
+  /** It hides a thing of the config or a source. */
   | 'shadowing'
-  /** It stands by itself. */
+  /** It adds a thing that is in no other layer. */
   | 'added'
-  /** It keeps away what the config or a source says. */
+  /** It removes a thing of the config or a source. */
   | 'removed'
-  /** What it is about is not there: it has no effect until it is. */
+  /** Its thing does not exist: it has no effect until it does. */
   | 'waiting';
 
 /** Rows by what they do. */
 export type Overview = Readonly<Record<Standing, readonly Row[]>>;
 
-/** The most rows that are named of each sort. */
+/** The most rows of each sort that are named. */
 const maxNamed = 3;
 
-/** What each row does; those that a plugin keeps for itself are no operator's word. */
+/** Returns what each row does, without the rows that a plugin keeps for itself. */
 export function overviewOf(state: State): Overview {
   const overview: Record<Standing, Row[]> = {
     changed: [],
@@ -36,7 +36,7 @@ export function overviewOf(state: State): Overview {
   return overview;
 }
 
-/** One line; undefined: operators said nothing. */
+/** Returns one line; undefined: operators changed nothing. */
 export function overviewText(overview: Overview): string | undefined {
   const parts = Object.entries(overview).flatMap(([standing, rows]) => {
     if (rows.length === 0) return [];

@@ -10,31 +10,31 @@ export interface Mark {
   readonly at: number;
 }
 
-/** An operator's word about one thing; one a key. The last write was `by`, `at`. */
+/** An operator's word about one thing; one per key. `by` and `at` are those of the last write. */
 export interface Row extends Mark {
   /** Such as `server` or `setting`. */
   readonly kind: string;
-  /** Which of its kind: of a server `POOL/URL`, of a setting its name. */
+  /** Identifies the thing within its kind: `POOL/URL` for a server, the name for a setting. */
   readonly key: string;
   /**
-   * `define`: the whole of it, which stands without a base. `patch`: a merge patch (RFC 7396) over the base, exactly the
-   * fields that were changed. `remove`: it is not to be, whatever the base says.
+   * `define`: the whole thing, which needs no base. `patch`: a merge patch (RFC 7396) over the base, exactly the
+   * fields that were changed. `remove`: the thing does not exist, whatever the base says.
    */
   readonly op: 'define' | 'patch' | 'remove';
-  /** The entity or the patch; none where it is removed. */
+  /** The entity or the patch; absent for `remove`. */
   readonly value?: JsonObject | undefined;
-  /** Of fields that another write than the last one set: which. */
+  /** The marks of fields that an earlier write than the last one set. */
   readonly marks?: Readonly<Record<string, Mark>> | undefined;
 }
 
-/** What becomes of one row; `row` undefined: it is forgotten. */
+/** The change of one row; `row` undefined: it is forgotten. */
 export interface RowChange {
   readonly kind: string;
   readonly key: string;
   readonly row: Row | undefined;
 }
 
-/** Changes that are made all or none. */
+/** Changes that are made together or not at all. */
 export interface Batch extends Mark {
   /** All rows are forgotten, before `changes`. */
   readonly reset?: boolean | undefined;
@@ -44,14 +44,14 @@ export interface Batch extends Mark {
 /** The most rows that operators may change at once. */
 export const maxBatch = 100;
 
-/** What tells a row from all others. */
+/** Returns what identifies a row. */
 export const rowId = (kind: string, key: string): string => `${kind} ${key}`;
 
 const mark = z.looseObject({ by: z.string().max(500), at: z.number() });
 const name = z.string().min(1).max(2200);
 const value = z.record(z.string(), z.unknown());
 
-/** Schema of a {@link Row} from outside: a file, a cluster, an import. What a later version added to it is kept. */
+/** Schema of a {@link Row} from outside: a file, a cluster, an import. Fields that a later version added are kept. */
 export const storedRow: z.ZodType<Row> = z.looseObject({
   kind: z.string().min(1).max(100),
   key: name,

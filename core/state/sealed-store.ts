@@ -1,4 +1,4 @@
-// SealedStore: a store in front of another, so that TLS keys are encrypted where they are kept.
+// SealedStore: a store in front of another one, so that TLS keys are stored encrypted.
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { WeldrError } from '../errors.ts';
 import type { OperatorLayer } from './layer.ts';
@@ -12,7 +12,7 @@ const cipher = 'aes-256-gcm';
 const nonceLength = 12;
 const tagLength = 16;
 
-/** Where the secret is in the value of a row. */
+/** The place of the secret in the value of a row. */
 const secretPathOf = (kind: string): readonly [string, string?] =>
   kind === 'certificate' ? ['key'] : ['tls', 'key'];
 
@@ -43,7 +43,7 @@ export class SealedStore implements StateStore {
     return this.store.expires ?? false;
   }
 
-  /** Rejects with CONFIG_INVALID for what was sealed with another key. */
+  /** Rejects with CONFIG_INVALID when a row was sealed with another key. */
   async load(): Promise<readonly Row[]> {
     return (await this.store.load()).map(row => this.opened(row));
   }
@@ -69,7 +69,7 @@ export class SealedStore implements StateStore {
     return withSecret(row, part => (isSealed(part) ? this.decrypt(row, part.sealed) : part));
   }
 
-  /** What another node sealed with another key cannot be used, and its row says so. */
+  /** A secret that another node sealed with another key cannot be used, and its row says so. */
   private openedOrAsItIs(row: Row): Row {
     try {
       return this.opened(row);
@@ -107,14 +107,14 @@ export class SealedStore implements StateStore {
   }
 }
 
-/** What stands for a secret that is not shown. */
+/** Replaces a secret that is not shown. */
 export const leftOut = '(left out)';
 
-/** A row without its secrets. */
+/** Returns a row without its secrets. */
 export const withoutSecrets = (row: Row): Row =>
   withSecret(row, part => (part === undefined || part === null ? part : leftOut));
 
-/** Where a secret was left out of a row, such as `tls.key`; undefined: nowhere. */
+/** Returns where a secret was left out of a row, such as `tls.key`; undefined: nowhere. */
 export function lackingSecret(row: Row): string | undefined {
   const path = secretPathOf(row.kind);
   return secretOf(row, path) === leftOut ? path.join('.') : undefined;
@@ -131,7 +131,7 @@ function secretOf({ value }: Row, [first, second]: readonly [string, string?]): 
   return isObject(outer) ? outer[second] : undefined;
 }
 
-/** A row with another secret; the row itself where it has none. */
+/** Returns a row with another secret; the row itself if it has none. */
 function withSecret(row: Row, change: (part: unknown) => unknown): Row {
   const path = secretPathOf(row.kind);
   const before = secretOf(row, path);

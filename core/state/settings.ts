@@ -1,4 +1,4 @@
-// RunTimeSettings: settings that are not of one server; a plugin declares each with what its config says.
+// RunTimeSettings: settings that belong to no single server; a plugin declares each with its config's value.
 import { z } from 'zod';
 import { changesBetween, type EffectiveChange } from './effective-change.ts';
 import type { Entity, Kind } from './entity.ts';
@@ -10,34 +10,34 @@ import type { State } from './state.ts';
 /** The name of the kind. */
 export const settingKindName = 'setting';
 
-/** What a plugin says of its setting. */
+/** How a plugin declares its setting. */
 export interface SettingDeclaration<T> {
-  /** Of the whole of it, an object. */
+  /** The schema of the whole setting, an object. */
   readonly schema: z.ZodType<T>;
-  /** What the config says. */
+  /** The config's value. */
   readonly base: T;
-  /** It is another one now. */
+  /** Called when the active value has changed. */
   changed?(value: T): void;
-  /** Is it the plugin's own notes rather than what operators set? Then its changes are not told of. Default: no. */
+  /** Does the plugin use it for its own notes, rather than operators for settings? Then changes are not reported. Default: no. */
   readonly isInternal?: boolean;
 }
 
 /** A setting that operators may change at run time, field by field. */
 export interface Setting<T> {
-  /** What is in force. */
+  /** The active value. */
   readonly value: T;
   /** The same, with the fields that an operator changed. */
   readonly entity: Entity;
 }
 
-/** Of a setting that no plugin declares. */
+/** For a setting that no plugin declares. */
 const noSchema = z.record(z.string(), z.unknown());
 
 interface Declared {
   readonly schema: z.ZodType;
   readonly base: JsonObject;
   readonly isInternal: boolean;
-  /** What was in force when it was last told. */
+  /** The active value when a change was last reported. */
   last: JsonObject;
   changed(): void;
 }
@@ -48,7 +48,7 @@ export class RunTimeSettings {
   private readonly told: ((change: EffectiveChange) => void) | undefined;
   private readonly declared = new Map<string, Declared>();
 
-  /** `tell` is told of each change of one that is known. */
+  /** `tell` receives each change of a declared setting. */
   constructor(state: State, tell?: (change: EffectiveChange) => void) {
     this.state = state;
     this.told = tell;
@@ -69,7 +69,7 @@ export class RunTimeSettings {
     });
   }
 
-  /** Makes a setting known; `close` ends it, unless another has taken its place. */
+  /** Declares a setting; `close` ends that, unless another declaration has taken its place. */
   declare<T>(
     name: string,
     { schema, base, changed, isInternal = false }: SettingDeclaration<T>,
@@ -108,7 +108,7 @@ export class RunTimeSettings {
     };
   }
 
-  /** Which fields, and not their values: only its plugin knows which of them are secret. */
+  /** Reports which fields changed, without their values: only the plugin knows which of them are secret. */
   private tell(what: string, before: JsonObject, after: JsonObject, cause: Mark): void {
     const fields = [...Object.keys(before), ...Object.keys(after)];
     for (const change of changesBetween(what, { before, after }, fields, cause)) this.told?.(change);

@@ -1,4 +1,4 @@
-// Write: what an operator asks for, and the row that it leaves. Pure: who calls sees to the store.
+// Write: what an operator asks for, and the row that it leaves. Pure: the caller writes to the store.
 import { WeldrError } from '../errors.ts';
 import type { Base, Entity, Kind } from './entity.ts';
 import { amendPatch, isObject, type JsonObject, mergePatch, patchBetween } from './merge-patch.ts';
@@ -9,25 +9,25 @@ export type Write = {
   readonly kind: string;
   readonly key: string;
   /**
-   * Looks at what is in force before anything is done, when the write's turn has come; what it throws ends the write,
+   * Checks the active entity before anything is done, when the write's turn has come; what it throws ends the write
    * and the batch.
    */
   readonly expect?: ((entity: Entity | undefined) => void) | undefined;
 } & (
   | {
       /**
-       * `add`: there shall be one with these fields; of one that is there the others stay as they are. `put`: there shall
-       * be one of exactly these fields. `patch`: a merge patch (RFC 7396) of one that is there.
+       * `add`: creates one with these fields, or sets these fields of an existing one. `put`: creates or replaces one with
+       * exactly these fields. `patch`: a merge patch (RFC 7396) of an existing one.
        */
       readonly op: 'add' | 'put' | 'patch';
       readonly value: unknown;
     }
   | {
       readonly op: 'remove';
-      /** Also where other things name it, which lead nowhere then. */
+      /** Remove it even if other things name it, which then lead nowhere. */
       readonly force?: boolean | undefined;
     }
-  /** The base is in force again: of all fields, or of these. */
+  /** The base becomes active again, for all fields or for these. */
   | { readonly op: 'forget'; readonly fields?: readonly string[] | undefined }
 );
 
@@ -38,19 +38,19 @@ export interface Found {
   readonly row: Row | undefined;
   /** Of base and row. */
   readonly entity: Entity | undefined;
-  /** May a base that is not seen here be there elsewhere, in the config of another node? */
+  /** May a base that is not seen here exist elsewhere, in the config of another node? */
   readonly shared: boolean;
 }
 
 /**
- * The row after a write; undefined: none. Throws NOT_FOUND where there is nothing to change, INPUT_INVALID for what
- * would not be valid.
+ * Returns the row after a write; undefined: none. Throws NOT_FOUND if there is nothing to change, INPUT_INVALID if the
+ * result would not be valid.
  */
 export function rowAfter(write: Write, found: Found, mark: Mark): Row | undefined {
   const { entity, base, row } = found;
   switch (write.op) {
     case 'remove':
-      // One that cannot be used can be removed all the same.
+      // Even one that cannot be used can be removed.
       if (found.kind.isWhole === true && (row ?? entity) !== undefined) return withoutWhole(write, found);
       if (entity === undefined) throw nothingThere(write, found);
       return base === undefined && !found.shared
@@ -76,7 +76,7 @@ export function rowAfter(write: Write, found: Found, mark: Mark): Row | undefine
   }
 }
 
-/** There is to be one with these fields, and what else is in force. */
+/** Returns the row of a thing with these fields, and otherwise its active ones. */
 function changed(write: Write, given: unknown, found: Found, mark: Mark): Row | undefined {
   const { kind, base, row, entity } = found;
   if (!isObject(given)) {
@@ -92,7 +92,7 @@ function changed(write: Write, given: unknown, found: Found, mark: Mark): Row | 
   return patched(write, value, Object.keys(given), patch, mark);
 }
 
-/** There is to be one of exactly these fields; of a setting or a definition over a base, what is left out is the base's. */
+/** Returns the row of a thing with exactly these fields; for a patch of a base, fields left out keep the base's value. */
 function replaced(write: Write, given: unknown, found: Found, mark: Mark): Row | undefined {
   const { kind, base, row, entity } = found;
   if (base === undefined || kind.isWhole === true || entity?.row?.op === 'define') {
@@ -107,7 +107,7 @@ function replaced(write: Write, given: unknown, found: Found, mark: Mark): Row |
   return patched(write, value, Object.keys(value ?? {}), row?.op === 'patch' ? row : undefined, mark);
 }
 
-/** It goes for good, or not at all: a base would stay what it is. */
+/** Removes it for good, or refuses: a base would stay what it is. */
 function withoutWhole({ key }: Write, { base, kind }: Found): undefined {
   if (base === undefined) return undefined;
   throw new WeldrError(
@@ -140,7 +140,7 @@ function patched(
     const known = before === undefined || set.includes(name) ? undefined : (before.marks?.[name] ?? before);
     return known === undefined ? [] : [[name, { by: known.by, at: known.at }] as const];
   });
-  // What a later version said of the row stays; whose fields are whose is said anew.
+  // What a later version added to the row stays; the marks of the fields are made again.
   const { marks: _, ...kept }: Partial<Row> = before ?? {};
   return {
     ...kept,
