@@ -1,4 +1,4 @@
-// CertificateEnds: says in the log, once a day, which certificates end soon, or have ended.
+// CertificateEnds: logs once a day which certificates end soon or have ended.
 import type { Logger } from 'pino';
 import type { CancelTimer, Clock } from '../time/clock.ts';
 import type { Certificate } from './certificate.ts';
@@ -7,29 +7,29 @@ import { factsOf } from './certificate-registry.ts';
 
 const day = 24 * 3_600_000;
 
-/** What {@link CertificateEnds} look at. */
+/** What {@link CertificateEnds} check. */
 export interface CertificateEndsOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  /** Those that are shown now. */
+  /** The certificates that clients are shown now. */
   shown(): readonly Certificate[];
 }
 
-/** Of all certificates that somebody is shown. */
+/** The ends of all certificates that clients are shown. */
 export class CertificateEnds {
   private readonly options: CertificateEndsOptions;
-  /** What was said of each, by fingerprint; the text is another one each day. */
+  /** The last message about each, by fingerprint; the text differs each day. */
   private told = new Map<string, string>();
   private readonly stop: CancelTimer;
 
-  /** Looks at once and each day. */
+  /** Checks at once and each day. */
   constructor(options: CertificateEndsOptions) {
     this.options = options;
     this.stop = options.clock.every(day, () => this.look());
     this.look();
   }
 
-  /** Others may be shown now. */
+  /** Checks again: the certificates may have changed. */
   look(): void {
     const { clock, log, shown } = this.options;
     const now = clock.now();

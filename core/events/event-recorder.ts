@@ -146,7 +146,7 @@ export class EventRecorder {
 
   reloaded(by: string): void {
     this.danglingIsUnknown = true;
-    this.add({ type: 'reload.done', text: 'the config was read anew, and is in force', by });
+    this.add({ type: 'reload.done', text: 'the config was reloaded and is active', by });
     this.problem('reload', undefined);
   }
 
@@ -158,7 +158,7 @@ export class EventRecorder {
     // The event was added above.
     problems.set(coreSource, 'reload', undefined);
     problems.set(coreSource, 'reload', {
-      text: `the last reload failed, the config before it is in force: ${reason}`,
+      text: `the last reload failed, so the config before it stays active: ${reason}`,
     });
   }
 

@@ -152,7 +152,7 @@ export class RunTimePlugins {
         .log()
         ?.warn(
           { scope: name },
-          `${describe(scope)} answers 503, as a plugin that it lists is not there: ${problem}`,
+          `${describe(scope)} responds with 503, as a plugin that it lists is missing: ${problem}`,
         );
     }
     if (known.length + problems.length > 0) this.options.onProblems?.(describe(scope), this.problems(scope));

@@ -59,7 +59,7 @@ async function replaceConfig(parts: ManagerParts, by: string): Promise<void> {
   await group.listen();
   void groups.retire(oldGroup);
   await acceptNoMore(oldGroup, parts);
-  // Who connected to an address that is gone would wait for the old workers' end.
+  // Otherwise clients that connect to a removed address would wait for the old workers' end.
   sockets.keep(settings.listen);
   log.info({ by, listen: parts.status.listen, workers: group.size }, 'reloaded');
   parts.report.overview();

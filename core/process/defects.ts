@@ -30,6 +30,6 @@ function tell(thrown: unknown, origin: string): void {
   if (place === undefined) console.error(`${origin}:`, thrown);
   else {
     const { file, line, column } = place;
-    console.error(`weldr: ${file}:${line}:${column}: nobody caught this error: ${describeError(thrown)}`);
+    console.error(`weldr: ${file}:${line}:${column}: uncaught error: ${describeError(thrown)}`);
   }
 }

@@ -93,7 +93,9 @@ export class Delivery {
     this.looks.delete(look);
     const workers = this.lagging(fence);
     if (workers.length > 0) {
-      this.options.log().warn({ workers }, 'workers do not react: they may still go by what was before');
+      this.options
+        .log()
+        .warn({ workers }, 'workers do not react: they may not have applied the last changes');
     }
   }
 

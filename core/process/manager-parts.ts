@@ -221,7 +221,7 @@ export class ManagerParts {
     await this.runTime.settled();
   }
 
-  /** Applies what was changed at the process that takes this one's place; resolves when all workers go by it. */
+  /** Applies what was changed at the process that takes this one's place; resolves when all workers have applied it. */
   async follow(batch: Batch): Promise<void> {
     this.pools.state.follow(batch);
     await this.settled();
@@ -249,7 +249,7 @@ export class ManagerParts {
     for (const cleanUp of this.endings.splice(0)) cleanUp();
   }
 
-  /** Resolves when all workers go by what was changed, those of a process whose place this one takes included. */
+  /** Resolves when all workers have applied all changes, including those of a process whose place this one takes. */
   private async settled(): Promise<void> {
     await this.runTime.settled();
     const [isFollowed] = await Promise.all([
@@ -257,7 +257,9 @@ export class ManagerParts {
       this.delivery.settled(),
     ]);
     if (!isFollowed) {
-      this.processLog.log.warn('the old process does not react: its workers may still go by what was before');
+      this.processLog.log.warn(
+        'the old process does not react: its workers may not have applied the last changes',
+      );
     }
   }
 

@@ -13,9 +13,9 @@ export async function shutDown(parts: ManagerParts): Promise<void> {
   const isCut = () => lifecycle.phase === 'cutting';
   if (!isCut()) await announceStop(parts, timeout);
   const ended = isCut() ? groups.killAll() : groups.drainAll(timeout);
-  // They may be the service manager's, and go on.
+  // The sockets may be the service manager's, and stay open.
   await parts.addressRelease.settled();
-  // Else who connects during the drain would wait in a backlog that nobody accepts from.
+  // Otherwise clients that connect during the drain would wait in a backlog from which nothing accepts.
   parts.sockets.keep([]);
   await ended;
   await parts.plugins?.close();

@@ -63,7 +63,7 @@ function announceStart(parts: ManagerParts): void {
   predecessor?.replace(version);
   for (const address of held?.addresses ?? []) {
     processLog.log.warn(
-      `the service manager opened ${address}, and nobody answers there: no entry of listen has this address`,
+      `the service manager opened ${address}, but no entry of listen has this address: Weldr accepts no connections there`,
     );
   }
   report.overview();

@@ -45,16 +45,18 @@ export class StateReport {
   }
 
   unusable({ kind, key }: Row, problem: string): void {
-    this.options.log()?.error({ kind, key }, `what an operator said of ${kind} ${key}: ${problem}`);
+    this.options.log()?.error({ kind, key }, `an operator's change of ${kind} ${key}: ${problem}`);
   }
 
   /** What leads nowhere, in one line; undefined: nothing. */
   get danglingText(): string | undefined {
     const { dangling } = this.options.kinds;
     if (dangling.length === 0) return undefined;
-    const named = dangling.slice(0, maxNamed).map(({ what, pools }) => `${what} to ${pools.join(' and ')}`);
+    const named = dangling
+      .slice(0, maxNamed)
+      .map(({ what, pools }) => `${what} leads to ${pools.join(' and ')}`);
     const more = dangling.length > maxNamed ? ', …' : '';
-    return `pools that are not there are led to (${named.join(', ')}${more}): such requests are answered with 503`;
+    return `some pools do not exist (${named.join(', ')}${more}): requests for them are answered with 503`;
   }
 
   /** Logs in one line each what leads nowhere, and what of the config is not active and why. */

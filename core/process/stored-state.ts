@@ -57,7 +57,9 @@ export async function readStoredState(config: LoadedConfig): Promise<StoredState
   pools.setConfig(serversOf(settings), poolSettingsOf(settings));
   certificates.setConfig(new ListenersTls(settings.listen).materials);
   for (const { what, pools: missing } of kinds.dangling) {
-    problems.push(`${what}: leads to ${missing.join(' and ')}, which is not there: it is answered with 503`);
+    problems.push(
+      `${what}: leads to ${missing.join(' and ')}, which does not exist: its requests are answered with 503`,
+    );
   }
   for (const { scope, names } of lists.all) {
     for (const problem of config.defined.usableOf(scope, names).problems) {

@@ -214,4 +214,4 @@ export class Predecessor {
 }
 
 const strange = (version: string): string =>
-  `the Weldr that runs is version ${version}, which hands over in a way that this one does not know; stop it and start this one`;
+  `the running Weldr is version ${version}, whose way of handing over this version does not know; stop it and start this one`;

@@ -57,7 +57,7 @@ function newHandOver(parts: ManagerParts): HandOver {
       parts.runTime.release();
       await announceStop(parts, group.config.settings.drainTimeout);
       await plugins?.close();
-      // The sockets go on in another process.
+      // The sockets stay open in another process.
       await parts.addressRelease.settled();
     },
     restorePlugins: async () => {

@@ -354,7 +354,7 @@ export class Worker {
 
   private orphaned(): void {
     if (this.ending) return;
-    this.log?.warn('the manager is gone: finishing the requests that are here');
+    this.log?.warn('the manager is gone: finishing the requests in flight');
     void this.drain(this.settings?.drainTimeout ?? 0);
   }
 

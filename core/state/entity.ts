@@ -73,7 +73,7 @@ export function effective(
     );
     return { value, layer: row.op === 'define' ? layer : (base?.layer ?? layer), row, base };
   } catch (thrown) {
-    const instead = base === undefined ? 'it has no effect' : `what the ${base.layer} says is in force`;
+    const instead = base === undefined ? 'it has no effect' : `what the ${base.layer} says is used instead`;
     report(`cannot be used (${describeError(thrown).replaceAll('\n', ', ').slice(0, 300)}): ${instead}`);
     return below;
   }

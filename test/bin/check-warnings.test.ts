@@ -121,7 +121,7 @@ const endings: Readonly<Record<string, [code: number, said: string, config: stri
   ],
   'an error that nobody caught': [
     1,
-    '$D/weldr.config.ts:1:16: nobody caught this error: late',
+    '$D/weldr.config.ts:1:16: uncaught error: late',
     "Promise.reject(new Error('late')); export default { plugins: [] };",
   ],
 };

@@ -94,7 +94,7 @@ activation('of an address that no entry of listen has is warned of; the other so
   try {
     const [address] = held.addresses;
     await weldr.logged(({ msg }) =>
-      msg.startsWith(`the service manager opened ${address}, and nobody answers`),
+      msg.startsWith(`the service manager opened ${address}, but no entry of listen`),
     );
   } finally {
     await weldr.stop();

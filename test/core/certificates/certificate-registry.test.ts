@@ -222,7 +222,7 @@ test('one that is stored and has ended is still there, and one that cannot be us
   assert.ok(problems.some(msg => msg.includes('later.test: ocsp is not known to this version')));
   assert.ok(
     problems.some(msg =>
-      /shop\.test: cannot be used \(key: is not the key.*config says is in force/.test(msg),
+      /shop\.test: cannot be used \(key: is not the key.*config says is used instead/.test(msg),
     ),
   );
   assert.not.match(JSON.stringify(side.logs), 'PRIVATE KEY');

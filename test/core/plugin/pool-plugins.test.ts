@@ -311,7 +311,7 @@ test('a row from another node that names what define lacks here closes the pool,
   assert.equal(
     warnings().map(({ msg }) => msg),
     [
-      'the pool api answers 503, as a plugin that it lists is not there: there is no plugin "auth" in define, which has gate',
+      'the pool api responds with 503, as a plugin that it lists is missing: there is no plugin "auth" in define, which has gate',
     ],
   );
   // Something else of the pool can be changed all the same.

@@ -75,7 +75,10 @@ test('no server, no worker, no leader, worker deaths and what plugins say are pr
         ['error', 'no server of api takes requests: 2 draining'],
         ['error', 'no worker can take requests'],
         ['warning', 'empty has no servers'],
-        ['warning', 'the last reload failed, the config before it is in force: listen: expected an address'],
+        [
+          'warning',
+          'the last reload failed, so the config before it stays active: listen: expected an address',
+        ],
         ['warning', 'worker 2 died 3 times in the last 10 minutes, and was replaced: signal SIGKILL'],
       ].sort(),
     );
