@@ -103,15 +103,7 @@ export class ManagerParts {
       onProblems: (scope, found) => this.recorder.scopeProblems(scope, found),
     });
     this.delivery = new Delivery({ clock, log, groups: () => groups });
-    this.addressRelease = new AddressRelease({
-      clock,
-      log,
-      groups: () => groups,
-      doors: {
-        shut: async addresses => await this.sockets.shut(addresses),
-        open: async () => await this.sockets.reopen(),
-      },
-    });
+    this.addressRelease = this.newAddressRelease();
     this.traces = new Traces({ clock, tell: message => groups.tellAll(message) });
     this.explanations = new Explanations({
       clock,
@@ -280,6 +272,18 @@ export class ManagerParts {
       workerRestarts: () => this.groups.restarts,
       reloads: () => this.reloads.now,
       droppedLogLines: () => this.processLog.dropped,
+    });
+  }
+
+  private newAddressRelease(): AddressRelease {
+    return new AddressRelease({
+      clock: systemClock,
+      log: () => this.processLog.log,
+      groups: () => this.groups,
+      doors: {
+        shut: async addresses => await this.sockets.shut(addresses),
+        open: async () => await this.sockets.reopen(),
+      },
     });
   }
 
