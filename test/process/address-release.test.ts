@@ -136,7 +136,7 @@ test('a leadership that was lost leaves its connections until another node leads
   assert.equal(world.said, [`over ${both}`]);
 });
 
-test('sockets that may still drop what comes are told of', async () => {
+test('logs sockets that may still drop new connections', async () => {
   const world = new World();
   world.serving = [];
   world.opens = false;

@@ -74,7 +74,7 @@ test('changes of one turn are behind one fence, and those of the next behind ano
   assert.ok(second());
 });
 
-test('nobody is waited for where no worker takes requests', async () => {
+test('a change does not wait when no worker takes requests', async () => {
   const world = new World();
   world.serving = [];
   const isOver = world.wait();
@@ -101,7 +101,7 @@ test('a worker that ends or falls silent is waited for no more', async () => {
   assert.ok(isOverNow());
 });
 
-test('a worker that is told to listen meanwhile is waited for, and answers the fence that it was briefed with', async () => {
+test('a change waits for a worker that starts to listen meanwhile and answers the fence of its briefing', async () => {
   const world = new World();
   world.serving = [1];
   const isOver = world.wait();

@@ -183,7 +183,7 @@ test('a worker that is silent for 10 s is killed and replaced', async () => {
   assert.is(world.processes.length, 2);
 });
 
-test('a manager that was stopped for a minute kills nobody when it wakes', async () => {
+test('a manager that was stopped for a minute kills no worker when it wakes', async () => {
   const world = await readyWorker();
   for (let stops = 0; stops < 5; stops++) {
     world.clock.stopFor(60_000);

@@ -42,7 +42,7 @@ test('the oldest Node of the command is that of package.json', () => {
   assert.is(engines.node, `>=${oldest}`);
 });
 
-test('a Node that is too old is told in one sentence, for any command, with code 78', async () => {
+test('every command refuses a Node that is too old with one sentence and code 78', async () => {
   // What reports another version is this Node all the same; the package's test runs a really old one.
   const pretend = "Object.defineProperty(process.versions, 'node', { value: '20.20.2' });";
   const preload = `data:text/javascript,${encodeURIComponent(pretend)}`;

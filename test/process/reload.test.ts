@@ -61,7 +61,7 @@ async function reload(weldr: TestWeldr): Promise<string> {
   return record.msg;
 }
 
-test('puts a new config in force and ends the old workers', async () => {
+test('makes a new config active and ends the old workers', async () => {
   const weldr = await startWeldr({ config: config({}) });
   try {
     const before = weldr.workers();
@@ -75,7 +75,7 @@ test('puts a new config in force and ends the old workers', async () => {
   }
 });
 
-test('reads the modules that the config imports anew, in workers and in the manager', async () => {
+test('reads the modules that the config imports again, in workers and in the manager', async () => {
   const module = (text: string) => `export const text = '${text}';`;
   const parts: ConfigParts = {
     imports: "import { text } from './text.ts';",
@@ -295,7 +295,7 @@ test('is done only when no old worker accepts connections any more', async () =>
   }
 });
 
-test('goes on without an old worker that does not react, and says so', async () => {
+test('finishes without an old worker that does not react, and logs it', async () => {
   const weldr = await startWeldr({ config: config({ workers: 1 }) });
   const [old = weldr.pid] = weldr.workers();
   try {

@@ -50,7 +50,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-test('tells plugins first, and closes their sides last in first out', async () => {
+test('calls the stopping hook first, then closes the sides of plugins last in first out', async () => {
   const weldr = await startWeldr({ config: config('http://127.0.0.1:1') });
   await weldr.stop();
   const told = messages(weldr).filter(text =>

@@ -146,7 +146,7 @@ test('keeps what only the process knew: servers that no store has, and who is do
   }
 });
 
-test('has the old workers go by what is changed at the new process, as long as they answer', async () => {
+test('applies changes made at the new process in the old workers while these take requests', async () => {
   const [listed, added] = [await startOrigin({ name: 'listed' }), await startOrigin({ name: 'added' })];
   const { admin, configOf } = await withAdmin();
   const text = configOf({ listen: "'127.0.0.1:0'", servers: [listed.url] });
@@ -248,7 +248,7 @@ for (const { what, change, says } of [
   });
 }
 
-test('goes on when the old process is killed after it has let go, and stops when it is told to stop', async () => {
+test('continues when the old process is killed after it has released everything, and stops on a signal', async () => {
   const origin = await startOrigin({ name: 'here' });
   const { admin, configOf } = await withAdmin();
   const config = configOf({ listen: "'127.0.0.1:0'", servers: [origin.url] });
@@ -276,7 +276,7 @@ test('goes on when the old process is killed after it has let go, and stops when
   }
 });
 
-test('that is under way ends with the process that is told to stop', async () => {
+test('under way is cancelled when the old process stops', async () => {
   const { admin, configOf } = await withAdmin();
   const config = configOf({ listen: "'127.0.0.1:0'", servers: [] });
   const weldr = await startWeldr({ config });

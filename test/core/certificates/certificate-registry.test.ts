@@ -126,7 +126,7 @@ test('one that no config has is put and removed, and leaves nothing behind', asy
   await side.close();
 });
 
-test('what nobody could be shown is refused, with the field and never with the key', async () => {
+test('an unusable certificate is refused, with the field and never with the key', async () => {
   const { side, certificates } = await start();
   const encrypted = encryptedKey(shop.key, 'open sesame');
   for (const [pair, field, message] of [
@@ -233,7 +233,7 @@ test('one that is stored and has ended is still there, and one that cannot be us
   await side.close();
 });
 
-test('an observer that fails keeps nobody from hearing, and one whose plugin has ended hears nothing', async () => {
+test('an observer that fails does not affect others, and one whose plugin has ended receives nothing', async () => {
   const { side, certificates } = await start();
   const told: string[] = [];
   certificates.observe(() => {

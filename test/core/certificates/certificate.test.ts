@@ -22,7 +22,7 @@ function read(cert: string, key: string, passphrase?: string): Certificate {
   throw new Error(`${made.field}: ${made.message}`);
 }
 
-reading('tells its names, key type, issuer and time', () => {
+reading('returns its names, key type, issuer and time', () => {
   const certificate = read(shop.cert, shop.key);
   assert.equal(certificate.names, ['shop.test', '*.shop.test']);
   assert.equal([certificate.name, certificate.keyType, certificate.issuer], ['shop.test', 'ec', 'shop.test']);
@@ -70,7 +70,7 @@ names('are one for each type of key, the first of each', () => {
   assert.equal(new CertificateNames([ec, twin, second]).for('a.test'), [ec, twin]);
 });
 
-names('of certificates are told apart where several would have the same', () => {
+names('of certificates stay unique when several would have the same', () => {
   const names = new DistinctNames();
   const made = (fingerprint: string, keyType: string): Certificate => ({
     ...of('a.test', keyType),

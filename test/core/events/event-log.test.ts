@@ -47,7 +47,7 @@ test('says a gap to who comes from a time that it does not know', () => {
   assert.is(log.after(log.last - 1).gap, false);
 });
 
-test('who follows is told of each, until it stops', () => {
+test('a follower receives each event until it stops', () => {
   const log = new EventLog(new FakeClock());
   const heard: string[] = [];
   const stop = log.follow(({ text }) => void heard.push(text));
@@ -57,7 +57,7 @@ test('who follows is told of each, until it stops', () => {
   assert.equal(heard, ['one']);
 });
 
-test('goes on after what another process kept', () => {
+test('continues after the events of another process', () => {
   const clock = new FakeClock();
   const before = new EventLog(clock);
   tell(before, 'before');

@@ -36,7 +36,7 @@ test('the start of a config is none', async () => {
   assert.equal(manager.events.all, []);
 });
 
-test('a change of state tells from what, to what, why and by whom', async () => {
+test('a change of state holds from what, to what, why and by whom', async () => {
   const { manager, side } = await withSide();
   side.pools.verdict('api', a, 'connection refused');
   const [down] = manager.events.all;
@@ -62,7 +62,7 @@ test('a change of state tells from what, to what, why and by whom', async () => 
   assert.equal(briefly(manager).at(-1), ['server.state', 'probe', 'down', 'active']);
 });
 
-test('what an operator changes is told once, with who did it', async () => {
+test('a change by an operator is recorded once, with who made it', async () => {
   const { manager, side } = await withSide();
   const by = '10.0.0.9 with the token';
   const key = `api/${a}`;
@@ -79,7 +79,7 @@ test('what an operator changes is told once, with who did it', async () => {
   ]);
 });
 
-test('a removed server that had requests is told of again when it is gone', async () => {
+test('a removed server that had requests is recorded again when it is gone', async () => {
   const { manager, side } = await withSide();
   manager.admit(1, { apply: () => {}, applyRows: () => {}, receive: () => {} });
   await side.operator.remove('api', a);
@@ -91,7 +91,7 @@ test('a removed server that had requests is told of again when it is gone', asyn
   assert.is(manager.events.all.at(-1)?.type, 'server.left');
 });
 
-test('what is secret is not told: keys of servers, and values of settings', async () => {
+test('secrets are not recorded: keys of servers, and values of settings', async () => {
   const { manager, side } = await withSide();
   const setting = { kind: 'setting', key: 'probe-limits', op: 'patch' } as const;
   await side.operator.write([{ ...setting, value: { password: 'hunter2', limit: 3 } }], 'me');
@@ -102,7 +102,7 @@ test('what is secret is not told: keys of servers, and values of settings', asyn
   assert.not.match(JSON.stringify(manager.events.all) + JSON.stringify(manager.logs), /hunter2/);
 });
 
-test('who leads is told when it changes, and not with each renewal', async () => {
+test('the leader is recorded when it changes, and not with each renewal', async () => {
   const { manager } = await withSide();
   const lead = (leading: boolean, leader: string | undefined) =>
     manager.hooks.leaderChanged.promise({ leading, leader, until: 0 });
@@ -120,7 +120,7 @@ test('who leads is told when it changes, and not with each renewal', async () =>
   );
 });
 
-test('a store that is away for some seconds is told of, and is a problem until it is back', async () => {
+test('a store that is away for some seconds is recorded, and is a problem until it is back', async () => {
   const { manager } = await withSide();
   let isAway = false;
   const stop = manager.recorder.watch({ storeIsAway: () => isAway, dangling: () => undefined });

@@ -426,7 +426,7 @@ test('a child that a worker removed frees its place; what it counted stays, its 
   assert.equal(shown(sums), { 'jwt_a_total{k="one"}': 3 });
 });
 
-test('a bucket keeps the last example of a request that it was told', () => {
+test('a bucket keeps the last example of a request that it received', () => {
   const { sums, workers } = start(1);
   const [worker] = workers;
   const histogram = worker?.of('jwt').histogram({ name: 'jwt_s', help: 'x', buckets: [1, 2] });

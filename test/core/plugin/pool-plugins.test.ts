@@ -65,7 +65,7 @@ async function problemOf(work: Promise<unknown>): Promise<WeldrError> {
 
 const server = (url: string) => ({ url, weight: 1, state: 'active' as const });
 
-test('a list is in force in every worker when the write is answered, and over when it is taken back', async () => {
+test('a list is active in every worker when the write is answered, and ended when it is taken back', async () => {
   const diary = new Diary();
   const define = { gate: diary.plugin('gate'), least: leastRequests() };
   const side = await managerSide([roundRobin()], { define });
@@ -93,7 +93,7 @@ test('a list is in force in every worker when the write is answered, and over wh
   for (const end of [one, two, side]) await end.close();
 });
 
-test('plugins of a list stand in its order, and one that stays is not started anew', async () => {
+test('plugins of a list run in its order, and one that stays is not restarted', async () => {
   const diary = new Diary();
   const define = { a: diary.plugin('a'), b: diary.plugin('b'), c: diary.plugin('c') };
   const side = await managerSide([], { define });

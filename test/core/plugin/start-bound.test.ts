@@ -22,7 +22,7 @@ test('is waited for, and leaves no timer', async () => {
   assert.equal(lines, []);
 });
 
-test('is told of in the log after 10 s, and fails after two minutes', async () => {
+test('is logged after 10 s, and fails after two minutes', async () => {
   const { clock, log, lines } = watched();
   const started = startWithin({ clock, log }, 'slow', new Promise(() => {}));
   let failure: unknown;
