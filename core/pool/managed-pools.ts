@@ -4,7 +4,6 @@
 import { WeldrError } from '../errors.ts';
 import { changesBetween } from '../state/effective-change.ts';
 import type { Base, Entity } from '../state/entity.ts';
-import type { AdmittedWrite, Undo } from '../state/kind-host.ts';
 import type { Written } from '../state/resolved-writes.ts';
 import type { Row } from '../state/row.ts';
 import { RunTimeSettings } from '../state/settings.ts';

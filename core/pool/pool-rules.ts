@@ -1,8 +1,8 @@
 // PoolRules: what a change of a pool at run time must satisfy.
 import { WeldrError } from '../errors.ts';
 import type { Entity } from '../state/entity.ts';
+import type { AdmittedWrite, Undo } from '../state/kind-host.ts';
 import { sameList } from '../state/listed-names.ts';
-import type { AdmittedWrite, Undo } from '../state/state.ts';
 import type { KnownPools } from './known-pools.ts';
 import type { PoolLimits } from './pool-limits.ts';
 import type { PoolMembers } from './pool-members.ts';
