@@ -1,4 +1,4 @@
-// The whole page: the sign-in, or the frame with the page that the address names.
+// App: the sign-in, or the frame with the page in the address.
 import { useEffect, useState } from 'preact/hooks';
 import { textOf } from './data/api.ts';
 import { startLive } from './data/live.ts';
@@ -33,7 +33,7 @@ export function App() {
   );
 }
 
-/** As index.html has it: it is painted before any script is there. */
+/** The same as in index.html, which is painted before any script is loaded. */
 function Splash() {
   return (
     <p class="splash" role="status">

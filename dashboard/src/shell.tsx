@@ -1,4 +1,4 @@
-// The frame of all pages: navigation, connection, theme, who is signed in, and what was done just now.
+// The frame of all pages: navigation, connection, theme, user, and recent notes.
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { connection, overview } from './data/live.ts';
@@ -58,7 +58,7 @@ export function Shell({
   );
 }
 
-/** The fragment is the page's own, so the focus is moved by hand. */
+/** The page uses the fragment itself, so the focus is moved explicitly. */
 function skip(event: MouseEvent): void {
   event.preventDefault();
   document.getElementById('content')?.focus();
@@ -102,15 +102,15 @@ function LostNote() {
     <p class="note note-warning" role="alert">
       <Icon name="warning" />
       <span>
-        <strong>Weldr does not answer.</strong> What you see is of a moment ago. The page goes on by itself
-        when the connection is back.
+        <strong>Weldr does not respond.</strong> The page shows the last known state, and continues once the
+        connection is back.
       </span>
     </p>
   );
 }
 
 const themes: readonly { readonly name: Theme; readonly title: string; readonly icon: IconName }[] = [
-  { name: 'system', title: 'As the system', icon: 'system' },
+  { name: 'system', title: 'Like the system', icon: 'system' },
   { name: 'light', title: 'Light', icon: 'sun' },
   { name: 'dark', title: 'Dark', icon: 'moon' },
 ];

@@ -1,11 +1,11 @@
-// The library acme-client, its requests carried by a Transport: its own way follows environment variables, waits for as
-// long as an authority says, and loses what an error was about.
+// AcmeLibrary: acme-client with its requests sent by a Transport: its own client follows environment variables, waits as long
+// as an authority says, and loses the details of errors.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import acme from 'acme-client';
 import type { Clock } from '../../core/time/clock.ts';
 import { type AcmeAnswer, problemIn, type Transport } from './transport.ts';
 
-/** Whose requests they are: the library has one way for all of its clients. */
+/** The owner of a request: the library has one HTTP client for all of its users. */
 interface Caller {
   readonly transport: Transport;
   readonly clock: Clock;
@@ -13,7 +13,7 @@ interface Caller {
 
 const callers = new AsyncLocalStorage<Caller>();
 
-/** Has the requests that the library makes within `work` carried for this caller. */
+/** Sends the requests that the library makes within `work` on behalf of this caller. */
 export async function calling<T>(caller: Caller, work: () => Promise<T>): Promise<T> {
   return await callers.run(caller, work);
 }
@@ -22,7 +22,7 @@ type Adapter = Extract<typeof acme.axios.defaults.adapter, (config: never) => un
 
 const carry: Adapter = async config => {
   const caller = callers.getStore();
-  if (caller === undefined) throw new Error('a request to an authority is made for nobody');
+  if (caller === undefined) throw new Error('a request to an authority has no caller');
   const answer = await caller.transport.send({
     method: methodOf(config.method),
     url: config.url ?? '',
@@ -35,7 +35,7 @@ const carry: Adapter = async config => {
 };
 
 acme.axios.defaults.adapter = carry;
-// Orders are tried again as a whole, with a pause that a restart does not forget.
+// Orders are retried as a whole, with a pause that survives a restart.
 Object.assign(acme.axios.defaults, { acmeSettings: { retryMaxAttempts: 0, retryDefaultDelay: 0 } });
 
 export { acme };
@@ -45,7 +45,7 @@ function methodOf(method: string | undefined): 'GET' | 'HEAD' | 'POST' {
   return name === 'POST' || name === 'HEAD' ? name : 'GET';
 }
 
-/** Throws the problem that an answer tells, but for a used-up nonce, with which the library deals itself. */
+/** Throws the problem in a response, except for a used nonce, which the library handles itself. */
 function refuseProblem(answer: AcmeAnswer, url: string, now: number): void {
   if (answer.status < 400) return;
   const problem = problemIn(answer, url, now);

@@ -1,17 +1,17 @@
-// Authority: a certificate authority that speaks ACME (RFC 8555): an account with it, and orders.
+// Authority: a certificate authority with ACME (RFC 8555): the account with it, and orders.
 import type { Clock } from '../../core/time/clock.ts';
 import { acme, calling } from './acme-library.ts';
 import { pause } from './pause.ts';
 import { AcmeProblem, problemOf } from './problem.ts';
 import type { Transport } from './transport.ts';
 
-/** How long an authority may take for what it does aside, such as looking at a challenge, ms. */
+/** How long an authority may take for asynchronous work, such as checking a challenge, ms. */
 const patience = 3 * 60_000;
-/** How often it is asked, ms: first, and at last. */
+/** The interval of polls, ms: at first, and at last. */
 const firstPoll = 250;
 const slowestPoll = 10_000;
 
-/** What an authority is asked with. */
+/** The collaborators of an authority. */
 export interface AuthorityOptions {
   readonly directory: string;
   /** PEM. */
@@ -20,21 +20,21 @@ export interface AuthorityOptions {
   readonly externalAccount?: { readonly keyId: string; readonly hmacKey: string } | undefined;
   readonly transport: Transport;
   readonly clock: Clock;
-  /** Ends what is under way. */
+  /** Aborts pending requests. */
   readonly signal: AbortSignal;
 }
 
-/** What is ordered. */
+/** An order. */
 export interface Order {
   readonly names: readonly string[];
   readonly keyType: 'ecdsa' | 'rsa';
-  /** The certificate that is renewed, by its id, where the authority wants to know. */
+  /** The id of the certificate to renew, if the authority wants it. */
   readonly replaces: string | undefined;
-  /** Has these challenges answered, by their tokens, and no others; resolves when whoever may be asked does. */
+  /** Answers these challenges, by token, and no others; resolves once every worker and node that may be asked does. */
   answer(answers: Readonly<Record<string, string>>): Promise<void>;
 }
 
-/** What comes of an order, PEM. */
+/** The result of an order, PEM. */
 export interface Issued {
   readonly cert: string;
   readonly key: string;
@@ -69,7 +69,7 @@ export class Authority {
       });
     } catch (thrown) {
       if (thrown instanceof AcmeProblem && thrown.type === 'accountDoesNotExist') {
-        // The authority has forgotten it, and the next attempt makes another one; the client would not.
+        // The authority has forgotten the account; the next attempt creates another one, which the library would not do.
         this.client = clientOf(this.options);
         this.hasAccount = false;
       }
@@ -77,7 +77,7 @@ export class Authority {
     }
   }
 
-  /** One that is there under this key is found, not made again. */
+  /** An existing account with this key is reused. */
   private async ensureAccount(): Promise<void> {
     if (this.hasAccount) return;
     const contact = [`mailto:${this.options.email}`];
@@ -109,11 +109,11 @@ export class Authority {
     const identifiers = names.map(value => ({ type: 'dns', value }));
     if (replaces === undefined) return await this.client.createOrder({ identifiers });
     try {
-      // RFC 9773 section 5, which the library's types do not know.
+      // RFC 9773 section 5, which the library's types lack.
       const request = { identifiers, replaces };
       return await this.client.createOrder(request);
     } catch (thrown) {
-      // It may have been replaced by another order already.
+      // Another order may already have replaced it.
       if (
         !(thrown instanceof AcmeProblem) ||
         ['rateLimited', 'unreachable', 'serverInternal'].includes(thrown.type)
@@ -123,7 +123,7 @@ export class Authority {
     }
   }
 
-  /** Proves that the names lead here. */
+  /** Proves control of the names. */
   private async prove(
     order: PlacedOrder,
     unproven: readonly Authorization[],
@@ -149,7 +149,7 @@ export class Authority {
     }
   }
 
-  /** Asks until it is done, ever more slowly. */
+  /** Polls until it is done, ever more slowly. */
   private async poll(what: string, isDone: () => Promise<boolean>): Promise<void> {
     const { clock, signal } = this.options;
     const deadline = clock.monotonic() + patience;

@@ -1,20 +1,20 @@
-// Backoff: when an order that failed is tried again.
+// Backoff: when a failed order is retried.
 import { backOff } from '../../core/time/back-off.ts';
 import type { AcmeProblem } from './problem.ts';
 
 /** After the first failure, ms. Let's Encrypt allows five failed validations of a name an hour. */
 const first = 5 * 60_000;
-/** The authority is away or ill, which counts for nothing. */
+/** The authority is down or failing, which does not count against its limits. */
 const firstAway = 60_000;
 /** Limits are counted by the hour and by the week. */
 const firstRateLimited = 3_600_000;
 const most = 24 * 3_600_000;
-/** Whatever the authority asks for. */
+/** The longest pause that an authority can ask for. */
 const mostAsked = 30 * 24 * 3_600_000;
-/** The share of it that is left to chance, so that many who failed together do not come back together. */
+/** The random share of a pause, so that many that failed together do not retry together. */
 const jitter = 0.25;
 
-/** By types of problems. */
+/** First pauses by type of problem. */
 const starts: ReadonlyMap<string | undefined, number> = new Map([
   ['unreachable', firstAway],
   ['serverInternal', firstAway],
@@ -22,8 +22,8 @@ const starts: ReadonlyMap<string | undefined, number> = new Map([
 ]);
 
 /**
- * How long to wait after `failures` failures in a row, the last of which was `problem`, ms: doubled each time up to a
- * day, and as long as the authority asks for, up to 30 days. `random`: from 0 to 1.
+ * Returns how long to wait after `failures` failures in a row, the last of which was `problem`, ms: doubled each time up to a
+ * day, and at least as long as the authority asks for, up to 30 days. `random`: from 0 to 1.
  */
 export function backoff(
   failures: number,

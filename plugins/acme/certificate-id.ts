@@ -1,4 +1,4 @@
-// The name by which an authority knows a certificate that it is asked about (RFC 9773 section 4.1).
+// CertificateId: the identifier of a certificate in renewal requests (RFC 9773 section 4.1).
 import { X509Certificate } from 'node:crypto';
 
 /** DER of 2.5.29.35, the extension authorityKeyIdentifier. */
@@ -8,7 +8,7 @@ const sequence = 0x30;
 /** `[0] keyIdentifier`, implicit. */
 const keyIdentifier = 0x80;
 
-/** Of the first certificate of a PEM text; undefined where it does not name its authority's key. */
+/** Returns that of the first certificate in a PEM text; undefined if it does not name its authority's key. */
 export function certificateId(pem: string): string | undefined {
   const certificate = new X509Certificate(pem);
   const authority = authorityKeyOf(certificate.raw);
@@ -16,7 +16,7 @@ export function certificateId(pem: string): string | undefined {
   return `${authority.toString('base64url')}.${serialOf(certificate).toString('base64url')}`;
 }
 
-/** As DER has it: a zero goes before what would be a sign. */
+/** In DER form: a zero precedes what would be a sign bit. */
 function serialOf({ serialNumber }: X509Certificate): Buffer {
   const hex = serialNumber.length % 2 === 0 ? serialNumber : `0${serialNumber}`;
   const bytes = Buffer.from(hex, 'hex');
@@ -31,7 +31,7 @@ function authorityKeyOf(der: Buffer): Buffer | undefined {
   return fields && inner(fields, keyIdentifier);
 }
 
-/** What is in the element at the beginning, if it has this tag. Keys and the like are shorter than 128 bytes. */
+/** Returns the contents of the first element, if it has this tag. Key identifiers are shorter than 128 bytes. */
 function inner(der: Buffer, tag: number): Buffer | undefined {
   const length = der[1] ?? 0;
   if (der[0] !== tag || length >= 0x80 || der.length < 2 + length) return undefined;

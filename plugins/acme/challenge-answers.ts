@@ -1,14 +1,14 @@
-// ChallengeAnswers: what a worker says to an authority that looks whether a name leads here (RFC 8555 section 8.3).
+// ChallengeAnswers: a worker's answers to an authority that checks control of a name (RFC 8555 section 8.3).
 import type { ProxyContext } from '../../core/request/context.ts';
 import { type Reply, reply } from '../../core/request/reply.ts';
 
 const prefix = '/.well-known/acme-challenge/';
 
-/** The answers of one worker, by the targets that they are asked for with. */
+/** The answers of one worker, by request target. */
 export class ChallengeAnswers {
   private readonly replies = new Map<string, Reply>();
 
-  /** Answers these, by their tokens, and no others. */
+  /** Sets the answers, by token; all others are dropped. */
   set(answers: Readonly<Record<string, string>>): void {
     this.replies.clear();
     for (const [token, text] of Object.entries(answers)) {
@@ -16,9 +16,9 @@ export class ChallengeAnswers {
     }
   }
 
-  /** What is not exactly one of these is nobody's business here. */
+  /** Returns the answer for exactly one of these targets; undefined for all others. */
   for(ctx: ProxyContext): Reply | undefined {
-    // As it is but for a few seconds in months.
+    // As it is except for a few seconds every few months.
     if (this.replies.size === 0) return undefined;
     const { method, target } = ctx.request;
     return method === 'GET' || method === 'HEAD' ? this.replies.get(target) : undefined;

@@ -1,20 +1,20 @@
-// ChallengeBoard: has all workers of this node answer challenges, and knows when they do.
+// ChallengeBoard: makes all workers of this node answer challenges, and knows when they do.
 import { isDeepStrictEqual } from 'node:util';
 import type { ManagerChannel } from '../../core/plugin/plugin.ts';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
-/** To workers: all answers, by their tokens, and which edition they are. */
+/** To workers: all answers, by token, and their edition. */
 export interface ToWorker {
   readonly edition: number;
   readonly answers: Readonly<Record<string, string>>;
 }
 
-/** From workers: which edition they answer; 0: they have just started. */
+/** From workers: the edition that they use; 0: they have just started. */
 export interface ToManager {
   readonly edition: number;
 }
 
-/** The longest that a worker is waited for, ms: one that hangs is replaced, and another one may be asked. */
+/** How long to wait for a worker, ms: one that hangs is replaced, and another one may be asked. */
 const patience = 5_000;
 
 /** The answers of one node. */
@@ -23,7 +23,7 @@ export class ChallengeBoard {
   private readonly clock: Clock;
   private answers: Readonly<Record<string, string>> = {};
   private edition = 1;
-  /** By the numbers of workers: the edition that each answers. */
+  /** The edition that each worker uses, by worker number. */
   private readonly answered = new Map<number, number>();
   private waiting: (() => void)[] = [];
 
@@ -37,7 +37,7 @@ export class ChallengeBoard {
     });
   }
 
-  /** A worker is there, which may have missed what was said. */
+  /** Sends the answers to a worker that may have missed them. */
   tell(worker: number): void {
     if (this.answered.get(worker) !== this.edition) {
       this.channel.send(worker, { edition: this.edition, answers: this.answers });
@@ -49,7 +49,7 @@ export class ChallengeBoard {
     this.wake();
   }
 
-  /** Other answers; of the same ones nothing is said. */
+  /** Publishes answers, unless they are the same. */
   show(answers: Readonly<Record<string, string>>): void {
     if (isDeepStrictEqual(answers, this.answers)) return;
     this.answers = answers;
@@ -57,7 +57,7 @@ export class ChallengeBoard {
     for (const worker of this.channel.workers) this.tell(worker);
   }
 
-  /** The same; resolves when each worker gives them, or has not reacted for 5 s. */
+  /** The same; resolves when each worker uses them, or has not reacted for 5 s. */
   async set(answers: Readonly<Record<string, string>>): Promise<void> {
     this.show(answers);
     const { edition } = this;

@@ -8,16 +8,16 @@ import type { ToManager, ToWorker } from './challenge-board.ts';
 import type { Memory } from './manager-side.ts';
 import { acmeOptions } from './options.ts';
 
-/** Options of {@link acme}. */
+/** The options of `acme`, as written in a config. */
 export type AcmeOptions = z.input<typeof acmeOptions>;
 
-/** Before all that turns requests away: who asks is an authority, from wherever it likes. */
+/** Before all filters: the authority may ask from any address. */
 const first = -1_000;
 
 /**
  * Orders certificates by ACME (RFC 8555) and renews them: `acme({ email: 'ops@shop.example', domains: ['shop.example'] })`.
- * Whoever uses it agrees to the authority's terms of service. The start fails with CONFIG_INVALID where no plugin keeps what
- * is ordered over a restart, as authorities limit how often that may be done.
+ * By using it you agree to the authority's terms of service. The start fails with CONFIG_INVALID without a store, as
+ * authorities limit orders, and certificates have to survive a restart.
  */
 export const acme = definePlugin({
   name: 'acme',
@@ -32,10 +32,7 @@ export const acme = definePlugin({
       );
     }
     if (listen.every(({ tls }) => tls === undefined)) {
-      warn(
-        'domains',
-        'no entry of listen has tls, so nobody is shown the certificates; add one with tls: {}',
-      );
+      warn('domains', 'no entry of listen has tls, so the certificates are not used; add one with tls: {}');
     }
   },
   worker({ hooks, channel: line, scope }) {
@@ -57,5 +54,5 @@ export const acme = definePlugin({
 
 function refuseScope({ kind }: Scope): void {
   if (kind === 'config') return;
-  throw new WeldrError('CONFIG_INVALID', "acme is for all requests: put it into the config's own plugins");
+  throw new WeldrError('CONFIG_INVALID', 'acme is for all requests: put it into the plugins of the config');
 }

@@ -1,4 +1,4 @@
-// Issuer: an authority as orders use it: the library is loaded at the first order, the account is the ledger's.
+// Issuer: the authority as used by orders: the library is loaded at the first order, the account is kept in the ledger.
 import type { Clock } from '../../core/time/clock.ts';
 import type { Authority, AuthorityOptions, Issued, Order } from './authority.ts';
 import { certificateId } from './certificate-id.ts';
@@ -37,14 +37,14 @@ export class Issuer {
     this.transport = new Transport(options);
   }
 
-  /** Orders a certificate. Rejects with STORE_UNAVAILABLE, too, where the account's key cannot be kept. */
+  /** Orders a certificate. Also rejects with STORE_UNAVAILABLE if the account's key cannot be stored. */
   async issue({ before, ...order }: IssueOptions): Promise<Issued> {
     this.authority ??= await this.open();
     const knows = before !== undefined && (await this.findAdviceUrl()) !== undefined;
     return await this.authority.issue({ ...order, replaces: knows ? certificateId(before) : undefined });
   }
 
-  /** When the authority wants a certificate (PEM) renewed; undefined: it does not say. */
+  /** Resolves with when the authority wants a certificate (PEM) renewed; undefined: it does not say. */
   async advice(cert: string): Promise<RenewalAdvice | undefined> {
     const url = await this.findAdviceUrl();
     return url === undefined ? undefined : await askAdvice(url, cert, this.source);

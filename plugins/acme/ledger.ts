@@ -1,4 +1,4 @@
-// Ledger: what is kept of orders in the store, so that a restart or another node goes on where this one stopped.
+// Ledger: the state of orders in the store, so that a restart or another node continues where this one stopped.
 import { z } from 'zod';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
@@ -26,21 +26,21 @@ const entry = z.strictObject({
   /** No attempt before this, ms since the epoch; without a failure: no renewal. */
   notBefore: z.number().optional(),
   lastFailure: failure.optional(),
-  /** Of whom the certificate is, and which it is (SHA-256): another one of this name is somebody else's. */
+  /** The directory and the fingerprint (SHA-256) of the certificate: a different one of this name is not this plugin's. */
   directory: z.string().optional(),
   fingerprint: z.string().optional(),
 });
 
-/** What is kept of one certificate. */
+/** The entry of one certificate. */
 export type LedgerEntry = z.output<typeof entry>;
 
 const contents = z.strictObject({
   certificates: z.record(z.string(), entry).default({}),
-  /** Answers to challenges, by their tokens, where there are other nodes which may be asked. */
+  /** Answers to challenges, by token, if there are other nodes that may be asked. */
   challenges: z.record(z.string(), z.string()).default({}),
 });
 
-/** Where secrets of settings are kept, and sealed if the store seals. */
+/** The place for secrets of settings, which the store encrypts if it has a key. */
 const account = z.strictObject({
   directory: z.string().default(''),
   tls: z.strictObject({ key: z.string().default('') }).prefault({}),
@@ -48,7 +48,7 @@ const account = z.strictObject({
 
 const none: LedgerEntry = { failures: 0 };
 
-/** What changes of an entry; undefined: the field goes. */
+/** Changes of an entry; undefined removes a field. */
 export type LedgerChange = { readonly [Field in keyof LedgerEntry]?: LedgerEntry[Field] | undefined };
 
 /** The ledger of one Weldr, or of its cluster. */
@@ -57,7 +57,7 @@ export class Ledger {
   private readonly setting: Setting<z.output<typeof contents>>;
   private readonly account: Setting<z.output<typeof account>>;
 
-  /** `changed`: something in it is another one, here or by another node. */
+  /** @param changed called when something in it has changed, here or on another node */
   constructor(pools: ManagerPools, operator: OperatorPools, changed: () => void) {
     this.operator = operator;
     this.setting = pools.setting(settingName, {
@@ -79,12 +79,12 @@ export class Ledger {
     return Object.hasOwn(certificates, name) ? (certificates[name] ?? none) : none;
   }
 
-  /** Answers to challenges that any node may be asked for. */
+  /** Answers to challenges for all nodes. */
   get challenges(): Readonly<Record<string, string>> {
     return this.setting.value.challenges;
   }
 
-  /** The key of the account with a directory, PEM; undefined: there is none yet. */
+  /** Returns the key of the account with a directory, PEM; undefined: there is none yet. */
   accountKey(directory: string): string | undefined {
     const { value } = this.account;
     return value.directory === directory && value.tls.key !== '' ? value.tls.key : undefined;
@@ -96,7 +96,7 @@ export class Ledger {
     ]);
   }
 
-  /** Durable when it resolves; `certificate`: is kept with it, or neither is. */
+  /** Resolves when the change is durable; `certificate` is stored with it, or neither is. */
   async change(
     name: string,
     change: LedgerChange,

@@ -11,21 +11,21 @@ import { pause } from './pause.ts';
 import { Renewals } from './renewals.ts';
 import { addRoutes } from './routes.ts';
 
-/** How long the other nodes get to hear of a challenge before the authority does, ms. */
+/** How long other nodes have to learn of a challenge before the authority does, ms. */
 const clusterDelay = 1_000;
 
-/** How often it is looked whether workers listen, until they do, ms. */
+/** How often to check whether workers listen, until they do, ms. */
 const lookInterval = 30_000;
 
-/** What the plugin keeps from one config to the next. */
+/** What survives a reload. */
 export interface Memory {
-  /** Names whose orders a reload cut off, when the ledger could not be told. */
+  /** Names whose orders a reload cut off when the ledger could not be updated. */
   readonly cutOff: Set<string>;
 }
 
 type Side = ManagerSide<ToManager, ToWorker, Memory>;
 
-/** Starts the manager side; throws CONFIG_INVALID for a `ca` that cannot be used. */
+/** Starts the manager side. Throws CONFIG_INVALID for an unusable `ca`. */
 export function startManager(side: Side, settings: AcmeSettings): void {
   const { certificates, channel, clock, events, hooks, log, memory, onClose, operator, pools, status } = side;
   const { directory, domains, keyType } = settings;
@@ -86,7 +86,7 @@ export function startManager(side: Side, settings: AcmeSettings): void {
     ending.abort(new Error('acme ends'));
     await renewals.ended();
   };
-  // At a stop before the store ends, so that what is cut off is not kept as a failure.
+  // At a stop, before the store ends, so that an order that is cut off is not recorded as a failure.
   hooks.stopping.tapPromise('acme', end);
   onClose(async () => {
     await end();
@@ -95,7 +95,7 @@ export function startManager(side: Side, settings: AcmeSettings): void {
   addRoutes(side, { directory, domains, ledger, renewals, isInCharge });
 }
 
-/** Calls `begin` once there are workers that listen, unless what it returns is called before. */
+/** Calls `begin` once workers listen, unless the returned function is called before. */
 function onceListening({ hooks, clock, status }: Side, begin: () => void): () => void {
   let isOver = false;
   const end = (): void => {
@@ -107,7 +107,7 @@ function onceListening({ hooks, clock, status }: Side, begin: () => void): () =>
     end();
     begin();
   };
-  // A reload that failed starts this side again, with workers that have listened before.
+  // A failed reload starts this side again, with workers that already listen.
   const cancel = clock.every(lookInterval, () => {
     if (status.readyWorkers > 0) start();
   });
@@ -115,7 +115,7 @@ function onceListening({ hooks, clock, status }: Side, begin: () => void): () =>
   return end;
 }
 
-/** Has the other nodes answer challenges; what is no longer asked for may stay with them for a while. */
+/** Publishes answers for the other nodes; outdated ones may stay with them for a while. */
 async function shareChallenges(
   answers: Readonly<Record<string, string>>,
   { ledger, clock, log, signal }: Pick<Side, 'clock' | 'log'> & { ledger: Ledger; signal: AbortSignal },

@@ -1,10 +1,10 @@
-// The options of acme: what people write, and what that means.
+// AcmeOptions: the options of acme as written in a config, and as used.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { secret } from '../../core/settings/secret.ts';
 import type { Wish } from './wanted-certificate.ts';
 
-/** Directories that have a name of their own. */
+/** Directories with a short name. */
 const directories: Readonly<Record<string, string>> = {
   letsencrypt: 'https://acme-v02.api.letsencrypt.org/directory',
   'letsencrypt-staging': 'https://acme-staging-v02.api.letsencrypt.org/directory',
@@ -24,11 +24,11 @@ const domain = z
 
 function domainProblem(name: string): string | undefined {
   if (name.startsWith('*.')) {
-    return `${name}: http-01 cannot prove a wildcard; name the hosts, or put a certificate for it yourself`;
+    return `${name}: http-01 cannot prove a wildcard; list the hosts, or provide a certificate for it yourself`;
   }
   if (isIP(name) !== 0) return `${name}: expected the name of a host, not an address`;
   if (name.split('.').every(part => label.test(part))) return undefined;
-  return `${JSON.stringify(name)}: expected the name of a host such as "shop.example"; of an international one its "xn--" form`;
+  return `${JSON.stringify(name)}: expected the name of a host such as "shop.example"; for an international one its "xn--" form`;
 }
 
 const directory = z.string().transform((text, context) => {
@@ -44,7 +44,7 @@ const directory = z.string().transform((text, context) => {
 });
 
 const expectedDomains =
-  "name the hosts that certificates are for, such as ['shop.example', ['api.example', 'www.api.example']]";
+  "list the hosts of the certificates, such as ['shop.example', ['api.example', 'www.api.example']]";
 
 /** Schema of the options. */
 export const acmeOptions = z
@@ -53,7 +53,7 @@ export const acmeOptions = z
       .string()
       .max(320)
       .regex(/^[^\s@<>,;?&]+@[\w.-]+\.[\w-]+$/, 'expected an address such as "ops@shop.example"')
-      .describe('Whom the authority writes to.'),
+      .describe('The address for messages of the authority.'),
     domains: z
       .array(z.union([domain, z.array(domain).min(1).max(100)]))
       .min(1, expectedDomains)
@@ -63,7 +63,7 @@ export const acmeOptions = z
         const names = new Set<string>();
         for (const [index, { name }] of wishes.entries()) {
           if (names.has(name)) {
-            const message = `${name} is the first name of another certificate already; take one of them out`;
+            const message = `${name} is already the first name of another certificate; remove one of them`;
             context.addIssue({ code: 'custom', path: [index], message });
           }
           names.add(name);
@@ -74,9 +74,9 @@ export const acmeOptions = z
       .prefault('letsencrypt')
       .describe("The authority: letsencrypt, letsencrypt-staging, zerossl, or its directory's URL."),
     challenge: z
-      .literal('http-01', { error: () => 'expected "http-01", which is the only one that is there' })
+      .literal('http-01', { error: () => 'expected "http-01", the only supported challenge' })
       .default('http-01')
-      .describe('How it is proven that a name leads here.'),
+      .describe('How control of a name is proven.'),
     externalAccount: z
       .strictObject({
         keyId: secret().pipe(z.string().max(1_000)).describe('Its id, `env:NAME` or `file:PATH`.'),
@@ -85,24 +85,27 @@ export const acmeOptions = z
           .describe('Its key in base64url, `env:NAME` or `file:PATH`.'),
       })
       .optional()
-      .describe('An account with the authority that this one is bound to.'),
+      .describe('An existing account with the authority to bind this one to.'),
     ca: z
       .string()
       .min(1)
       .max(4096)
       .optional()
       .describe(
-        'A file with PEM: who may have signed the certificate of the directory; for private authorities.',
+        'A PEM file with the authorities trusted for the certificate of the directory; for private authorities.',
       ),
     keyType: z.enum(['ecdsa', 'rsa']).default('ecdsa').describe('P-256, or RSA with 2048 bits.'),
   })
   .refine(
     ({ directory: url, externalAccount }) => url !== directories['zerossl'] || externalAccount !== undefined,
-    { path: ['externalAccount'], message: 'zerossl wants one; it is in the settings of an account there' },
+    {
+      path: ['externalAccount'],
+      message: 'zerossl requires one; find it in the settings of an account there',
+    },
   )
   .describe('Gets certificates from an authority by ACME, and renews them.');
 
-/** The options with all that they mean. */
+/** The options in the form in which they are used. */
 export type AcmeSettings = z.output<typeof acmeOptions>;
 
 function wishOf(entry: string | string[]): Wish {

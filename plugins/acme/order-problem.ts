@@ -1,4 +1,4 @@
-// OrderProblem: what is wrong with the orders of one certificate, in words, as long as it is.
+// OrderProblem: the current problem with the orders of one certificate, in a sentence.
 
 import { daysLeft } from '../../core/certificates/certificate-expiry.ts';
 import type { CertificateInfo } from '../../core/certificates/certificate-registry.ts';
@@ -6,7 +6,7 @@ import type { NewProblem } from '../../core/events/problems.ts';
 import type { LedgerEntry } from './ledger.ts';
 import type { Standing, Wish } from './wanted-certificate.ts';
 
-/** What there is to judge by. */
+/** The facts to judge by. */
 interface Facts {
   readonly standing: Standing;
   readonly found: CertificateInfo | undefined;
@@ -15,7 +15,7 @@ interface Facts {
   readonly now: number;
 }
 
-/** What is wrong; undefined: the last order succeeded, or there was none. */
+/** Returns what is wrong; undefined: the last order succeeded, or there was none. */
 export function orderProblem({ name }: Wish, { standing, found, entry, now }: Facts): NewProblem | undefined {
   const { lastFailure, failures } = entry;
   if (lastFailure === undefined || failures === 0 || standing.is === 'foreign') return undefined;

@@ -1,20 +1,20 @@
-// AcmeProblem: why a certificate authority gave no certificate, and what an operator can do about it.
+// AcmeProblem: why a certificate authority issued no certificate, and the remedy.
 import { z } from 'zod';
 
-/** Characters of what an authority says. */
+/** The most characters of an authority's message. */
 const maxDetail = 500;
 const maxName = 253;
 const namespace = 'urn:ietf:params:acme:error:';
 
-/** What failed, as RFC 8555 section 6.7 has it, or the way to the authority. */
+/** What failed: a problem of RFC 8555 section 6.7, or the connection to the authority. */
 export interface AcmeProblemFacts {
   /** The last part of the type, such as `rateLimited`; `unreachable`: there was no answer. */
   readonly type: string;
-  /** The authority's words. */
+  /** The authority's message. */
   readonly detail: string;
-  /** The name that it is about. */
+  /** The name concerned. */
   readonly domain?: string | undefined;
-  /** How long the authority wants to be left alone, ms. */
+  /** How long the authority asks to wait, ms. */
   readonly retryAfter?: number | undefined;
 }
 
@@ -49,7 +49,7 @@ const problemDocument = z.looseObject({
 });
 
 /**
- * The problem that a document tells (RFC 7807). Where it is one of several names, that of the first of them.
+ * Returns the problem in a document (RFC 7807); if it has several subproblems, the first one.
  */
 export function problemOf(
   document: unknown,
@@ -66,7 +66,7 @@ export function problemOf(
   });
 }
 
-/** What to do about a problem; undefined: nothing that could be known here. */
+/** Returns what to do about a problem; undefined: unknown. */
 export function remedyFor(
   { type, domain = 'the domain' }: AcmeProblem,
   directory: string,
@@ -74,18 +74,18 @@ export function remedyFor(
   switch (type) {
     case 'connection':
     case 'tls':
-      return `the authority has to reach this Weldr by http://${domain}, which is port 80: look at its A and AAAA records, the firewall and listen`;
+      return `the authority has to reach this Weldr by http://${domain}, which is port 80: check its A and AAAA records, the firewall and listen`;
     case 'dns':
       return `${domain} has no address that the authority can find: an A or AAAA record has to lead to this Weldr`;
     case 'unauthorized':
     case 'incorrectResponse':
-      return `somebody else answers http://${domain}/.well-known/acme-challenge/: look at its A and AAAA records, and at what stands in front of this Weldr`;
+      return `somebody else answers http://${domain}/.well-known/acme-challenge/: check its A and AAAA records, and what is in front of this Weldr`;
     case 'caa':
       return `a CAA record of ${domain} forbids it: allow this authority there, or choose another directory`;
     case 'rejectedIdentifier':
       return `${domain} gets no certificate there: it has to be a public name that the authority accepts`;
     case 'rateLimited':
-      return "wait; to try things out there is directory: 'letsencrypt-staging'";
+      return "wait; for trials use directory: 'letsencrypt-staging'";
     case 'externalAccountRequired':
       return 'give externalAccount, which the authority hands out with an account there';
     case 'invalidContact':

@@ -1,17 +1,17 @@
-// Renewal advice: when an authority wants a certificate renewed, where it says so (RFC 9773, "ARI").
+// RenewalAdvice: when an authority wants a certificate renewed, if it says so (RFC 9773, "ARI").
 import { z } from 'zod';
 import type { Clock } from '../../core/time/clock.ts';
 import { certificateId } from './certificate-id.ts';
 import type { RenewalWindow } from './renewal.ts';
 import { problemIn, retryAfterOf, type Transport } from './transport.ts';
 
-/** How often to ask, where the authority does not say; at least and at most, ms. */
+/** How often to ask if the authority does not say; the minimum and the maximum, ms. */
 const pauses = { default: 6 * 3_600_000, least: 3_600_000, most: 24 * 3_600_000 };
 
-/** What an authority says of one certificate. */
+/** An authority's advice on one certificate. */
 export interface RenewalAdvice {
   readonly window: RenewalWindow;
-  /** A page for people, where there is something that they should know. */
+  /** A page with an explanation for operators, if there is one. */
   readonly explanation: string | undefined;
   /** ms. */
   readonly askAgainIn: number;
@@ -23,19 +23,19 @@ const renewalInfo = z.looseObject({
   explanationURL: z.string().max(1000).optional(),
 });
 
-/** Whom to ask, and how. */
+/** The authority, and how to ask it. */
 export interface AdviceSource {
   readonly directory: string;
   readonly transport: Transport;
   readonly clock: Clock;
 }
 
-/** Where the authority gives advice; undefined: nowhere. Rejects with an AcmeProblem. */
+/** Resolves with the URL for advice; undefined: there is none. Rejects with an AcmeProblem. */
 export async function adviceUrl(source: AdviceSource): Promise<string | undefined> {
   return directoryFields.parse(JSON.parse((await ask(source.directory, source)).text)).renewalInfo;
 }
 
-/** What the authority says of a certificate (PEM); undefined: nothing. Rejects with an AcmeProblem. */
+/** Resolves with the advice on a certificate (PEM); undefined: there is none. Rejects with an AcmeProblem. */
 export async function askAdvice(
   baseUrl: string,
   cert: string,
@@ -46,7 +46,7 @@ export async function askAdvice(
   const answer = await ask(`${baseUrl.replace(/\/$/, '')}/${id}`, source);
   const { suggestedWindow, explanationURL } = renewalInfo.parse(JSON.parse(answer.text));
   const window = { start: Date.parse(suggestedWindow.start), end: Date.parse(suggestedWindow.end) };
-  // Section 4.2: a window that is none is no advice.
+  // Section 4.2: an invalid window is ignored.
   if (!(window.start < window.end)) return undefined;
   const wanted = retryAfterOf(answer.headers['retry-after'], source.clock.now()) ?? pauses.default;
   return {

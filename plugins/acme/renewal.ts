@@ -1,7 +1,7 @@
-// Renewal: when a certificate is due for another one, if its authority does not say so itself.
+// Renewal: when a certificate is due for renewal, also without advice of its authority.
 import { createHash } from 'node:crypto';
 
-/** What of a certificate counts. */
+/** The relevant facts of a certificate. */
 export interface Lifetime {
   /** ms since the epoch. */
   readonly notBefore: number;
@@ -10,7 +10,7 @@ export interface Lifetime {
   readonly fingerprint: string;
 }
 
-/** From when until when a renewal is wanted, ms since the epoch. */
+/** When a renewal is wanted, ms since the epoch. */
 export interface RenewalWindow {
   readonly start: number;
   readonly end: number;
@@ -20,7 +20,7 @@ export interface RenewalWindow {
 const spread = 1 / 30;
 
 /**
- * A time in the window, ms since the epoch: each certificate has its own, and all nodes and restarts come to the same.
+ * Returns a time in the window, ms since the epoch: different for each certificate, the same on all nodes and after restarts.
  * Without a window: at two thirds of the life, up to 1/30 of it earlier.
  */
 export function renewalTime(certificate: Lifetime, window: RenewalWindow | undefined): number {

@@ -1,4 +1,4 @@
-// Renewals: orders what is missing and what is due, one after the other, and puts it into the registry.
+// Renewals: orders missing and due certificates, one after the other, and adds them to the registry.
 import { X509Certificate } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { ManagerCertificates } from '../../core/certificates/manager-certificates.ts';
@@ -15,18 +15,18 @@ import { AcmeProblem, remedyFor } from './problem.ts';
 import type { RenewalAdvice } from './renewal-advice.ts';
 import { type Standing, standingOf, type Wish } from './wanted-certificate.ts';
 
-/** The longest sleep, ms: clocks are set, and machines sleep. */
+/** The longest timer, ms: clocks change, and machines sleep. */
 const longestSleep = 3_600_000;
-/** Until the store is asked again that did not answer, ms. */
+/** The pause before an unavailable store is tried again, ms. */
 const storePause = 60_000;
-/** Until the authority is asked for advice again, ms: where it has none, and where it did not answer. */
+/** The pause before the authority is asked for advice again, ms: if it has none, and if it did not respond. */
 const adviceRetry = 6 * 3_600_000;
 
-/** From one certificate to the next of its name: a share of its life, and ms at most. */
+/** The least time between certificates of one name: a share of the life, at most this many ms. */
 const leastRest = 1 / 3;
 const longestRest = 24 * 3_600_000;
 
-/** What orders are made with. */
+/** The collaborators of renewals. */
 export interface RenewalsOptions {
   readonly wishes: readonly Wish[];
   readonly directory: string;
@@ -34,25 +34,25 @@ export interface RenewalsOptions {
   readonly issuer: Pick<Issuer, 'issue' | 'advice'>;
   readonly ledger: Ledger;
   readonly certificates: ManagerCertificates;
-  /** Names whose orders a reload cut off, when the ledger could not be told; for the plugin after this one. */
+  /** Names whose orders a reload cut off when the ledger could not be updated; for the next plugin. */
   readonly cutOff: Set<string>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly events: Pick<ManagerEvents, 'problem'>;
   /** The plugin ends. */
   readonly signal: AbortSignal;
-  /** PEM of a certificate that is in force. */
+  /** Returns the PEM of an active certificate. */
   certificateOf(name: string): string | undefined;
-  /** Has these challenges answered, and no others. */
+  /** Answers these challenges, and no others. */
   answer(answers: Readonly<Record<string, string>>): Promise<void>;
-  /** Is it this node that orders? */
+  /** Does this node order? */
   mayOrder(): boolean;
   /** From 0 to 1. */
   random(): number;
 }
 
 interface KnownAdvice extends Partial<RenewalAdvice> {
-  /** Of the certificate that it is about. */
+  /** The fingerprint of the certificate concerned. */
   readonly fingerprint: string;
   /** ms since the epoch. */
   readonly askAgainAt: number;
@@ -73,19 +73,19 @@ export class Renewals {
     options.signal.addEventListener('abort', () => this.cancelTimer?.());
   }
 
-  /** Looks at all of it, and does what is due; call it when something has changed. */
+  /** Checks all certificates and orders those that are due; call it when something has changed. */
   review(): void {
     if (this.options.signal.aborted) return;
     this.again = true;
     this.working ??= this.work();
   }
 
-  /** What is ordered now. */
+  /** The certificate that is being ordered. */
   get ordering(): string | undefined {
     return this.ordered;
   }
 
-  /** Where a certificate stands. */
+  /** Returns the state of a certificate. */
   standing(wish: Wish): Standing {
     const { ledger, certificates, directory, clock, cutOff } = this.options;
     const found = certificates.get(wish.name);
@@ -101,7 +101,7 @@ export class Renewals {
     });
   }
 
-  /** Resolves when nothing is under way any more; the signal ends it. */
+  /** Resolves when no order is in progress; the signal aborts it. */
   async ended(): Promise<void> {
     await this.working;
   }
@@ -116,17 +116,17 @@ export class Renewals {
         next = await this.look();
       }
     } catch (thrown) {
-      log.error({ err: thrown }, 'the certificates could not be looked at');
+      log.error({ err: thrown }, 'the certificates could not be checked');
     }
     this.working = undefined;
     if (!signal.aborted) this.cancelTimer = clock.after(next, () => this.review());
   }
 
-  /** Resolves with how long nothing more is due, ms. */
+  /** Resolves with the time until something is due, ms. */
   private async look(): Promise<number> {
     const { wishes, clock, mayOrder, signal } = this.options;
     let next = longestSleep;
-    // All nodes say it, whoever orders.
+    // All nodes report it, whichever orders.
     for (const wish of wishes) this.tellProblem(wish);
     for (const wish of wishes) {
       if (signal.aborted || !mayOrder()) return longestSleep;
@@ -154,12 +154,12 @@ export class Renewals {
       this.knownForeign.add(name);
       this.options.log.warn(
         { certificate: name },
-        `the certificate ${name} is not of this plugin, and stays as it is; take it away to have one ordered`,
+        `the certificate ${name} is not from this plugin and is left alone; remove it to have one ordered`,
       );
     }
   }
 
-  /** Asks the authority from time to time when it wants a renewal. */
+  /** Periodically asks the authority when it wants a renewal. */
   private async takeAdvice({ name }: Wish): Promise<void> {
     const { certificates, certificateOf, clock, log, ledger, directory, issuer } = this.options;
     const fingerprint = certificates.get(name)?.fingerprint;
@@ -178,19 +178,19 @@ export class Renewals {
         log.warn({ certificate: name }, `the authority has news of ${name}: ${advice.explanation}`);
       }
     } catch (thrown) {
-      // What it said last, or two thirds of the life, is good enough.
+      // Its last advice, or two thirds of the life, is good enough.
       log.debug({ certificate: name, reason: describeError(thrown) }, 'the authority gave no advice');
       this.advice.set(name, { ...known, askAgainAt: clock.now() + adviceRetry });
     }
   }
 
-  /** Resolves with how long to wait for the next attempt at anything, ms. */
+  /** Resolves with the time until the next attempt at anything, ms. */
   private async order(wish: Wish): Promise<number> {
     const { ledger, clock, cutOff, log, signal, random } = this.options;
     const { name } = wish;
     const entry = ledger.entry(name);
     const failures = cutOff.has(name) ? entry.failures : entry.failures + 1;
-    // Before the order, so that whoever dies of it does not try it again at once.
+    // Before the order, so that a process that dies from it does not retry at once.
     const notBefore = clock.now() + backoff(failures, undefined, random());
     try {
       await ledger.change(name, { failures, notBefore });
@@ -198,7 +198,7 @@ export class Renewals {
       if (!signal.aborted) {
         log.error(
           { certificate: name },
-          `nothing is ordered while nothing can be kept: ${describeError(thrown)}`,
+          `nothing is ordered while the store does not work: ${describeError(thrown)}`,
         );
       }
       return storePause;
@@ -217,10 +217,10 @@ export class Renewals {
     return due === undefined ? longestSleep : Math.max(0, due - clock.now());
   }
 
-  /** An attempt that the end of this plugin cut off is no failure. */
+  /** An attempt that is cut off by the end of this plugin is not a failure. */
   private async takeBack(name: string, { failures, notBefore }: LedgerEntry): Promise<void> {
     const { ledger, cutOff } = this.options;
-    // At a reload the store may have ended before.
+    // At a reload the store may have ended already.
     await ledger.change(name, { failures, notBefore }).catch(() => cutOff.add(name));
   }
 
@@ -233,7 +233,7 @@ export class Renewals {
     return await issuer.issue({ names, keyType, before, answer });
   }
 
-  /** What was issued counts against the authority's limits: the store is asked until it takes it. */
+  /** An issued certificate counts against the authority's limits: storing it is retried until it succeeds. */
   private async keep({ name, names }: Wish, { cert, key }: Issued): Promise<void> {
     const { ledger, directory, clock, log, signal } = this.options;
     const made = new X509Certificate(cert);
@@ -243,12 +243,12 @@ export class Renewals {
     if (domain !== undefined) {
       throw new AcmeProblem({
         type: 'unexpected',
-        detail: 'the certificate that came is not for it',
+        detail: 'the issued certificate does not cover it',
         domain,
       });
     }
     const life = validToDate.getTime() - validFromDate.getTime();
-    // Even where it is due already, as the clocks differ.
+    // Even if it is already due because clocks differ.
     const notBefore = clock.now() + Math.min(longestRest, life * leastRest);
     const change = { failures: 0, notBefore, lastFailure: undefined, directory, fingerprint };
     for (;;) {
@@ -260,7 +260,7 @@ export class Renewals {
         if (signal.aborted || !isAway) throw thrown;
         log.error(
           { certificate: name },
-          `the certificate ${name} is issued, and cannot be kept yet: ${describeError(thrown)}`,
+          `the certificate ${name} is issued but cannot be stored yet: ${describeError(thrown)}`,
         );
         await pause(storePause, clock, signal);
       }
@@ -281,8 +281,8 @@ export class Renewals {
     const about = { ...(domain !== undefined && { domain }), ...(remedy !== undefined && { remedy }) };
     const lastFailure = { type, detail, ...about, at: clock.now() };
     await ledger.change(name, { failures, notBefore, lastFailure }).catch((thrown: unknown) => {
-      // That there was an attempt is kept already.
-      log.warn({ certificate: name }, `the failure cannot be kept: ${describeError(thrown)}`);
+      // That there was an attempt is already stored.
+      log.warn({ certificate: name }, `the failure cannot be stored: ${describeError(thrown)}`);
     });
   }
 }

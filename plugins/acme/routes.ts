@@ -1,4 +1,4 @@
-// The routes of acme in the admin API: how certificates stand, and a failed order again.
+// AcmeRoutes: the routes of acme in the admin API: the state of certificates, and the retry of a failed order.
 import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
@@ -6,7 +6,7 @@ import type { Ledger } from './ledger.ts';
 import type { Renewals } from './renewals.ts';
 import type { Wish } from './wanted-certificate.ts';
 
-/** What the routes tell of. */
+/** What the routes show. */
 interface Orders {
   readonly directory: string;
   readonly domains: readonly Wish[];
@@ -32,15 +32,15 @@ export function addRoutes({ admin, certificates, clock }: Means, orders: Orders)
     method: 'GET',
     path: '/acme',
     rel: 'acme',
-    summary: 'Certificates that are ordered: how they stand, and when the next order is due',
+    summary: 'The ordered certificates, their state, and when the next order is due',
     answers: { 200: 'The certificates' },
     handle: () => view(200),
   });
   admin.add({
     method: 'POST',
     path: '/acme/:name/retry',
-    summary: 'Make a failed order again now, unless the authority limits',
-    answers: { 202: 'It is made' },
+    summary: 'Retry a failed order now, unless the authority limits',
+    answers: { 202: 'It is being retried' },
     async handle({ params }) {
       await retry(params['name'] ?? '', orders, clock.now());
       return view(202);
@@ -51,7 +51,7 @@ export function addRoutes({ admin, certificates, clock }: Means, orders: Orders)
 /** Rejects with NOT_FOUND, CONFLICT or STORE_UNAVAILABLE. */
 async function retry(name: string, { domains, ledger }: Orders, now: number): Promise<void> {
   if (domains.every(wish => wish.name !== name)) {
-    throw new WeldrError('NOT_FOUND', `acme orders no certificate ${name}; GET /acme lists them`);
+    throw new WeldrError('NOT_FOUND', `acme does not order a certificate ${name}; GET /acme lists them`);
   }
   const { failures, lastFailure, notBefore = 0 } = ledger.entry(name);
   if (failures === 0) throw new WeldrError('CONFLICT', `the order of ${name} has not failed`);

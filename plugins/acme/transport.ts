@@ -1,16 +1,16 @@
-// Transport: carries requests to a certificate authority: bounded, and trusting the authorities that the config names.
+// Transport: sends requests to a certificate authority, with limits, and trusting the authorities in the config.
 import { Agent, request } from 'undici';
 import { describeError } from '../../core/errors.ts';
 import { AcmeProblem, problemOf } from './problem.ts';
 
-/** From one byte of an answer to the next, and for a connection, ms. */
+/** The longest pause within a response, and time to connect, ms. */
 const timeout = 30_000;
-/** For the whole of a request, ms. */
+/** The longest time of a whole request, ms. */
 const longest = 2 * 60_000;
-/** A chain of certificates has a few KB, bytes. */
+/** The longest response, bytes: a certificate chain has a few KB. */
 const maxAnswer = 1024 * 1024;
 
-/** What is asked. */
+/** A request. */
 export interface AcmeRequest {
   readonly method: 'GET' | 'HEAD' | 'POST';
   readonly url: string;
@@ -18,24 +18,24 @@ export interface AcmeRequest {
   readonly body?: string | undefined;
 }
 
-/** What is answered. */
+/** A response. */
 export interface AcmeAnswer {
   readonly status: number;
-  /** By names in small letters. */
+  /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
 }
 
-/** What a {@link Transport} is made of. */
+/** The collaborators of a {@link Transport}. */
 export interface TransportOptions {
-  /** PEM of who is trusted; undefined: whom Node trusts. */
+  /** The trusted authorities, PEM; undefined: those that Node trusts. */
   readonly ca: string | undefined;
   readonly userAgent: string;
-  /** Ends what is under way. */
+  /** Aborts pending requests. */
   readonly signal: AbortSignal;
 }
 
-/** The way to one authority, until `close`. */
+/** The connection to one authority, until `close`. */
 export class Transport {
   private readonly agent: Agent;
   private readonly options: TransportOptions;
@@ -50,7 +50,7 @@ export class Transport {
     });
   }
 
-  /** Rejects with the problem `unreachable` where there is no answer. */
+  /** Rejects with the problem `unreachable` if there is no response. */
   async send({ method, url, headers = {}, body }: AcmeRequest): Promise<AcmeAnswer> {
     try {
       const answer = await request(url, {
@@ -85,7 +85,7 @@ async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
   for await (const part of body) {
     size += part.length;
     if (size > maxAnswer) {
-      throw new AcmeProblem({ type: 'unreachable', detail: `an answer has over ${maxAnswer} bytes` });
+      throw new AcmeProblem({ type: 'unreachable', detail: `a response has over ${maxAnswer} bytes` });
     }
     parts.push(part);
   }
@@ -100,7 +100,7 @@ function joined(headers: Readonly<Record<string, string | string[] | undefined>>
   );
 }
 
-/** How long `Retry-After` (RFC 9110 section 10.2.3) says to wait, ms; undefined: it says nothing. */
+/** Returns how long `Retry-After` (RFC 9110 section 10.2.3) says to wait, ms; undefined: it does not say. */
 export function retryAfterOf(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
@@ -108,7 +108,7 @@ export function retryAfterOf(value: string | undefined, now: number): number | u
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }
 
-/** The problem that an answer of 400 or more tells. */
+/** Returns the problem in a response of 400 or more. */
 export function problemIn({ status, headers, text }: AcmeAnswer, url: string, now: number): AcmeProblem {
   const about = {
     detail: `${url} answered ${status}`,

@@ -1,39 +1,39 @@
-// WantedCertificate: one certificate that the config wants, what there is of it, and when it is due.
+// WantedCertificate: one certificate that the config wants, its state, and when it is due.
 import type { CertificateInfo } from '../../core/certificates/certificate-registry.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { type RenewalWindow, renewalTime } from './renewal.ts';
 
-/** What is wanted. */
+/** A wanted certificate. */
 export interface Wish {
-  /** What it is called: the first of its names. */
+  /** Its name: the first of its names. */
   readonly name: string;
-  /** In small letters. */
+  /** In lower case. */
   readonly names: readonly string[];
 }
 
-/** What is to be done about a certificate, and why. */
+/** What to do about a certificate, and why. */
 export type Standing =
-  /** It is not there, or not as it is wanted: it is ordered as soon as may be. */
+  /** It is missing or not as wanted: it is ordered as soon as possible. */
   | { readonly is: 'missing'; readonly why: string; readonly due: number }
-  /** It is there, and will be renewed. */
+  /** It exists, and will be renewed. */
   | { readonly is: 'valid'; readonly due: number }
-  /** An operator or the config has one of its name, which is left alone. */
+  /** An operator or the config has one of this name, which is left alone. */
   | { readonly is: 'foreign'; readonly due: undefined };
 
-/** What there is to judge by. */
+/** The facts to judge by. */
 export interface Facts {
   readonly found: CertificateInfo | undefined;
   readonly entry: LedgerEntry;
   readonly directory: string;
-  /** When the authority wants it renewed, where it says so. */
+  /** When the authority wants it renewed, if it says so. */
   readonly window: RenewalWindow | undefined;
   readonly now: number;
 }
 
-/** What is to be done. `due`: ms since the epoch, no attempt before it. */
+/** Returns what to do. `due`: ms since the epoch, no attempt before it. */
 export function standingOf({ names }: Wish, { found, entry, directory, window, now }: Facts): Standing {
   const { notBefore = 0, failures } = entry;
-  // After a success it says how soon the next one may be renewed, and what is missing need not wait for that.
+  // After a success it is the earliest time of the next renewal, for which a missing certificate need not wait.
   const missing = (why: string): Standing => ({
     is: 'missing',
     why,
@@ -43,8 +43,8 @@ export function standingOf({ names }: Wish, { found, entry, directory, window, n
   if (found.layer === 'config' || found.fingerprint !== entry.fingerprint) {
     return { is: 'foreign', due: undefined };
   }
-  if (!names.every(name => found.names.includes(name))) return missing('it is not for all names');
-  if (entry.directory !== directory) return missing('it is of another directory');
-  if (found.notAfter <= now) return missing('it has ended');
+  if (!names.every(name => found.names.includes(name))) return missing('it does not cover all names');
+  if (entry.directory !== directory) return missing('it is from another directory');
+  if (found.notAfter <= now) return missing('it has expired');
   return { is: 'valid', due: Math.max(renewalTime(found, window), notBefore) };
 }

@@ -1,11 +1,10 @@
-// Kinds of things that no plugin of the config owns: whoever asks for them is told which plugin has them.
+// AbsentKinds: kinds that no plugin of the config owns, with the plugin that would provide them.
 
-/** By the first part of the path, how a config asks for the plugin. */
+/** How to add the plugin to a config, by the first part of the path. */
 const plugins: ReadonlyMap<string, string> = new Map([['routes', 'routes([])']]);
 
 /**
- * Why nothing is at a path, where a plugin would have something there; undefined: no plugin would. `isServed`: is there
- * something at another path?
+ * Returns why nothing is at a path that a plugin would serve; undefined: no plugin would. `isServed`: is another path served?
  */
 export function absentKind(path: string, isServed: (path: string) => boolean): string | undefined {
   const [, plural = ''] = path.split('/', 2);

@@ -1,6 +1,5 @@
-// AccessGuard: who may call the admin API. A bearer token where one is set, or a certificate of the caller, or a session, and
-// never a page of another site.
-
+// AccessGuard: admits callers to the admin API: by bearer token, if one is set, by client certificate, or by session, and
+// never pages of other sites.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { WeldrError } from '../../core/errors.ts';
@@ -8,12 +7,12 @@ import { NetworkSet } from '../../core/network/network.ts';
 import type { AdminRole } from '../../core/plugin/admin.ts';
 import type { Session } from './sessions.ts';
 
-/** Paths that an orchestrator may ask for without a token: they say no more than "alive" and "ready". */
+/** Paths that need no token, for orchestrators: they reveal no more than "alive" and "ready". */
 const openPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
 const loopback = new NetworkSet(['127.0.0.0/8', '::1']);
 
-/** What proxies add to what they pass on. */
+/** Fields that proxies add. */
 const forwardingFields = ['via', 'forwarded', 'x-real-ip'];
 
 /** Is it a name or address of this machine only: `localhost`, 127.0.0.0/8, ::1? */
@@ -22,19 +21,19 @@ export function isLoopback(host: string): boolean {
 }
 
 export interface AccessGuardOptions {
-  /** Without one, everybody who can connect is let in. */
+  /** Without one, everybody who can connect is admitted. */
   readonly token: string | undefined;
-  /** Who sends this one may look, and change nothing. */
+  /** The token for read-only access. */
   readonly readToken: string | undefined;
   /** Are callers asked for certificates? */
   readonly clientAuth: 'request' | 'require' | undefined;
   /** The host that is listened on. */
   readonly listenHost: string;
-  /** More names that it is reached by. */
+  /** Additional names by which it is reached. */
   readonly hosts: readonly string[];
 }
 
-/** A call, as far as it says who makes it. */
+/** What a call reveals about its caller. */
 export interface Call {
   readonly method: string;
   readonly path: string;
@@ -42,16 +41,16 @@ export interface Call {
   readonly address: string | undefined;
   /** The subject of the certificate by which the caller is known. */
   readonly certificate: string | undefined;
-  /** Is it made by the page for browsers? */
+  /** Is it made by the dashboard's page? */
   readonly viaPage: boolean;
-  /** The session whose cookie it carries; only of a call by the page. */
+  /** The session of its cookie; only for calls of the page. */
   readonly session: Session | undefined;
 }
 
-/** Who was let in. */
+/** An admitted caller. */
 export interface Caller {
   readonly role: AdminRole;
-  /** For logs and for what is kept: the address, and what it has shown. */
+  /** For logs and rows: the address, and how the caller identified itself. */
   readonly by: string;
 }
 
@@ -77,7 +76,7 @@ export class AccessGuard {
     this.hosts = new Set([listenHost, ...hosts].map(host => host.toLowerCase()));
   }
 
-  /** Lets a caller in. Throws UNAUTHORIZED or FORBIDDEN. */
+  /** Admits a caller. Throws UNAUTHORIZED or FORBIDDEN. */
   admit(call: Call): Caller {
     const { path, method, headers, viaPage } = call;
     if (openPaths.has(path)) return this.callerOf(call, 'reader', '');
@@ -91,20 +90,20 @@ export class AccessGuard {
       }
       return this.callerOf(call, 'operator', '');
     }
-    // Where everybody has a certificate, a token is asked for on top.
+    // If certificates are required, a token is needed in addition.
     if (isKnown && this.clientAuth !== 'require') return this.callerOf(call, 'operator', '');
     const role = this.roleOf(call);
     return this.callerOf(call, role, role === 'reader' ? ' with the read-only token' : ' with the token');
   }
 
-  /** Whose token it is, compared in constant time; undefined: nobody's. */
+  /** Returns the holder of a token, compared in constant time; undefined: the token is wrong. */
   holderOf(given: string): Omit<Token, 'bytes'> | undefined {
-    // Digests have one length, so that the comparison tells nothing about the token, not even its length.
+    // Digests have equal lengths, so that the comparison reveals nothing about the token, not even its length.
     const bytes = digest(given);
     return this.tokens.find(token => timingSafeEqual(bytes, token.bytes));
   }
 
-  /** Lets only the page's own scripts through: a cookie comes along whoever had the browser send it. Throws FORBIDDEN. */
+  /** Admits only the page's own scripts: browsers send the cookie with requests that other pages cause, too. Throws FORBIDDEN. */
   refuseOtherPages(headers: IncomingHttpHeaders): void {
     const { origin, host } = headers;
     const site = headers['sec-fetch-site'];
@@ -120,7 +119,7 @@ export class AccessGuard {
     return { role, by: `${from}${how}${viaPage ? ' on the dashboard' : ''}` };
   }
 
-  /** What a browser says of the page that sends a request: the Fetch standard's Origin and Sec-Fetch-Site. */
+  /** Checks what a browser says about the page that sends a request: Origin and Sec-Fetch-Site of the Fetch standard. */
   private refuseOtherSites(headers: IncomingHttpHeaders): void {
     const site = headers['sec-fetch-site'];
     if (site !== undefined && site !== 'same-origin' && site !== 'none') {
@@ -135,8 +134,8 @@ export class AccessGuard {
   }
 
   /**
-   * Against DNS rebinding: a page may let its own name point here, but then the browser sends that name. It shows no
-   * certificate of the caller to it, as that of this server is for another name.
+   * Prevents DNS rebinding: a page's own name may be pointed here, but then the browser sends that name. It presents no
+   * client certificate in that case, as the certificate of this server is for another name.
    */
   private refuseOtherHosts(header: string | undefined): void {
     const host = /^(\[[^\]]*\]|[^:]*?)\.?(:\d*)?$/
@@ -150,7 +149,7 @@ export class AccessGuard {
     );
   }
 
-  /** Who can only reach a proxy of this machine must not get at what trusts the machine. */
+  /** A client that can only reach a proxy on this machine must not get the rights of the machine. */
   private refuseProxied(headers: IncomingHttpHeaders): void {
     const field = Object.keys(headers).find(
       name => forwardingFields.includes(name) || name.startsWith('x-forwarded-'),
@@ -168,8 +167,7 @@ export class AccessGuard {
     const given = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
     const holder = given === undefined ? undefined : this.holderOf(given);
     if (holder !== undefined) return holder.role;
-    const why =
-      given === undefined ? 'send Authorization: Bearer TOKEN' : 'the bearer token is not the right one';
+    const why = given === undefined ? 'send Authorization: Bearer TOKEN' : 'the bearer token is wrong';
     throw new WeldrError('UNAUTHORIZED', why);
   }
 }

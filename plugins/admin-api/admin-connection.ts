@@ -1,13 +1,13 @@
-// AdminConnection: one caller's connection as the HTTP server reads it: no request before the last one is answered.
+// AdminConnection: one caller's connection as the HTTP server sees it: no request before the previous one is answered.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { Due, TurnQueue } from './turn-queue.ts';
 
-/** Bytes that the HTTP server is handed at once: few requests come about of them. Within a body, it may be more. */
+/** Bytes handed to the HTTP server at once, so that they contain few requests. Within a body it may be more. */
 const headSlice = 128;
 const bodySlice = 1024;
-/** A caller who takes nothing of an answer for this long loses the connection, ms. */
+/** A caller that reads nothing of a response for this long is disconnected, ms. */
 const stalledAfter = 10_000;
 
 const noBytes = Buffer.alloc(0);
@@ -19,12 +19,12 @@ interface Turn {
 }
 
 /**
- * A socket between the caller and Node's HTTP server. That server makes a request of everything it reads, whether the
- * answers before it have left or not: callers who send and never read would take all memory. So it is handed little at
- * a time, and nothing while an answer is owed.
+ * A stream between the caller's socket and Node's HTTP server. That server turns everything it reads into requests, even if
+ * earlier responses have not left yet: callers that send and never read would use up all memory. So it gets little at a time,
+ * and nothing while a response is owed.
  */
 export class AdminConnection extends Duplex {
-  /** Is Weldr itself at work for the caller, rather than waiting for it? */
+  /** Is Weldr working for the caller, rather than waiting for it? */
   working = false;
   readonly remoteAddress: string | undefined;
   /** The subject of the certificate by which the caller is known. */
@@ -32,11 +32,11 @@ export class AdminConnection extends Duplex {
   private readonly socket: Socket;
   private readonly turns: TurnQueue;
   private due: Due = 'new';
-  /** A step is in the queue, and why. */
+  /** The reason of a queued step. */
   private stepDue: Due | undefined = undefined;
-  /** Bytes were handed on of which no request has come about. */
+  /** Bytes were handed on that have not become a request yet. */
   private begun = false;
-  /** Of the last answer. */
+  /** Bytes of the last response. */
   private lastBytes = 0;
   private unread: Buffer = noBytes;
   private wanted = false;
@@ -46,7 +46,7 @@ export class AdminConnection extends Duplex {
   private readonly waiting: Turn[] = [];
 
   constructor(socket: Socket, turns: TurnQueue, certificate?: string) {
-    // A mark of 1: no slice is asked for while one is there.
+    // A mark of 1: no slice is requested while one is buffered.
     super({ readableHighWaterMark: 1, allowHalfOpen: true });
     this.socket = socket;
     this.remoteAddress = socket.remoteAddress;
@@ -68,8 +68,8 @@ export class AdminConnection extends Duplex {
   }
 
   /**
-   * What it is waiting for. `caller`: the rest of a request, or a first one; or that an answer is taken before which the
-   * next request was sent. `nothing`: it was answered and is idle. `turn`: for Weldr.
+   * What it is waiting for. `caller`: for the rest of a request, a first request, or for a response to be read before which
+   * the next request was sent. `nothing`: it was answered and is idle. `turn`: for Weldr.
    */
   get awaits(): 'caller' | 'nothing' | 'turn' {
     if (this.current?.request.complete === false) return 'caller';
@@ -78,13 +78,13 @@ export class AdminConnection extends Duplex {
     return idle ? 'nothing' : 'caller';
   }
 
-  /** As a socket's: the HTTP server closes idle connections with it. */
+  /** Like that of a socket: the HTTP server uses it to close idle connections. */
   setTimeout(ms: number): this {
     this.socket.setTimeout(ms);
     return this;
   }
 
-  /** Calls `serve` when it is the turn of this request. */
+  /** Calls `serve` when this request's turn comes. */
   queue(request: IncomingMessage, response: ServerResponse, serve: () => void): void {
     this.begun = false;
     const turn = { request, response, serve };
@@ -92,15 +92,15 @@ export class AdminConnection extends Duplex {
     else this.waiting.push(turn);
   }
 
-  /** The answer was handed over: from now on the caller has to take it. */
+  /** Notes that the response was handed over: from now on the caller has to read it. */
   answered(bytes: number): void {
     this.lastBytes = bytes;
     this.socket.setTimeout(stalledAfter);
   }
 
   /**
-   * The answer goes on until the caller leaves, which is only seen where its socket is read; what it sends meanwhile waits, as far as
-   * it fits into one read. Who closes its sending side has left.
+   * Notes that the response continues until the caller leaves, which shows only when its socket is read; what it sends
+   * meanwhile waits, as far as it fits into one read. A caller that closes its sending side has left.
    */
   streams(): void {
     this.working = true;
@@ -111,7 +111,7 @@ export class AdminConnection extends Duplex {
 
   private begin(turn: Turn): void {
     this.current = turn;
-    // Nothing is expected of the caller before there is an answer.
+    // Nothing is expected from the caller before there is a response.
     this.socket.setTimeout(0);
     turn.response.once('close', () => this.next());
     turn.serve();
@@ -135,7 +135,7 @@ export class AdminConnection extends Duplex {
 
   private inTurn(step: () => void): void {
     const due = this.current === undefined ? this.due : 'later';
-    // The rest of what this step begins is nothing that was sent too early.
+    // What this step begins was not sent too early.
     if (due === 'ahead') this.due = 'later';
     this.stepDue = due;
     const run = (): void => {

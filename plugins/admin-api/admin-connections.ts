@@ -1,4 +1,4 @@
-// AdminConnections: all connections of the admin API; a new one always finds room.
+// AdminConnections: all connections of the admin API; there is always room for a new one.
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
@@ -10,26 +10,25 @@ import { AdminHandshake } from './admin-handshake.ts';
 import type { TlsDoor } from './tls-door.ts';
 import { TurnQueue } from './turn-queue.ts';
 
-/** Connections at once. */
+/** The most connections. */
 const maxConnections = 64;
 
-/** What connections need besides. */
+/** The collaborators of connections. */
 export interface AdminConnectionsOptions {
-  /** Is told of connections that are closed to make room. */
+  /** Logs connections that are closed to make room. */
   readonly refusals: RefusalLog;
-  /** Undefined: callers speak plain HTTP. */
+  /** Undefined: plain HTTP. */
   readonly door: TlsDoor | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /**
- * Puts an {@link AdminConnection} before each socket of an HTTP server. When there are too many, the oldest of those
- * which wait for their callers makes room, or of the idle ones: nobody shuts out operators and probes by holding
- * connections.
+ * Puts an {@link AdminConnection} in front of each socket of an HTTP server. When there are too many, the oldest that waits
+ * for its caller is closed, else the oldest idle one: holding connections does not shut out operators and probes.
  */
 export class AdminConnections {
-  /** The oldest first. */
+  /** Oldest first. */
   private readonly open = new Set<AdminConnection | AdminHandshake>();
   private readonly turns = new TurnQueue();
   private readonly options: AdminConnectionsOptions;
@@ -39,7 +38,7 @@ export class AdminConnections {
 
   constructor(server: Server, options: AdminConnectionsOptions) {
     this.options = options;
-    // Node lets any stream be given to the listeners of this event in place of the socket.
+    // Node accepts any stream in place of the socket for this event.
     const listeners = server.listeners('connection');
     server.removeAllListeners('connection');
     this.pass = connection => {
@@ -48,7 +47,7 @@ export class AdminConnections {
     server.on('connection', socket => this.accept(socket));
   }
 
-  /** The connection of a request; to be called as it comes, as it has no socket when its connection has ended. */
+  /** Returns the connection of a request; call it when the request arrives, as it has no socket once its connection has ended. */
   take(request: IncomingMessage): AdminConnection {
     const connection = this.bySocket.get(request.socket);
     if (connection === undefined) throw new Error('a request without a connection');
@@ -56,12 +55,12 @@ export class AdminConnections {
     return connection;
   }
 
-  /** The same, of a request that was taken. */
+  /** The same for a request that was taken. */
   of(request: IncomingMessage): AdminConnection {
     return this.byRequest.get(request) ?? this.take(request);
   }
 
-  /** Ends the connections on which no request has come yet, as their handshakes are not over. */
+  /** Ends the connections whose handshakes are not over. */
   endHandshakes(): void {
     for (const connection of this.open) if (connection instanceof AdminHandshake) connection.destroy();
   }

@@ -1,11 +1,12 @@
-// AdminHandshake: a caller's connection until its TLS handshake is over. It counts, and makes room, like any other.
+// AdminHandshake: a caller's connection until its TLS handshake is over. It counts like any other, and can be closed to make
+// room.
 import type { Socket } from 'node:net';
 import type { Clock } from '../../core/time/clock.ts';
 
-/** How long all of it may take, however its bytes drip, ms. */
+/** The longest that it may take as a whole, ms. */
 const handshakeWithin = 10_000;
 
-/** A connection on which no request can come yet. */
+/** A connection on which no request can arrive yet. */
 export class AdminHandshake {
   readonly working = false;
   readonly awaits = 'caller';
@@ -24,7 +25,7 @@ export class AdminHandshake {
     return this.socket.destroyed;
   }
 
-  /** It is over, well or not. */
+  /** Called when it is over, successful or not. */
   end(): void {
     this.stop();
   }

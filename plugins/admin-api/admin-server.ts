@@ -1,11 +1,10 @@
-// AdminServer: the HTTP server of the admin API. Lets in who may, finds the route, answers its JSON.
-
+// AdminServer: the HTTP server of the admin API. Admits callers, finds the route, sends its answer.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import polka, { type Polka, type Request } from 'polka';
-import { adoptError, describeError, type ErrorCode, WeldrError } from '../../core/errors.ts';
+import { adoptError, describeError, WeldrError } from '../../core/errors.ts';
 import { RefusalLog } from '../../core/log/refusal-log.ts';
 import { hostAndPort } from '../../core/network/host-text.ts';
 import type { AdminAnswer, AdminRoute, AdminRoutes, StreamWish } from '../../core/plugin/admin.ts';
@@ -16,25 +15,24 @@ import type { AccessGuard, Call, Caller } from './access-guard.ts';
 import type { AdminConnection } from './admin-connection.ts';
 import { AdminConnections } from './admin-connections.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { CallLog, type LoggedCall } from './call-log.ts';
 import { EventStreams } from './event-streams.ts';
+import { listenProblem } from './listen-problem.ts';
 import type { PageDoor } from './page-door.ts';
 import { problemAnswer } from './problem.ts';
 import { readBody } from './request-body.ts';
 import type { Session } from './sessions.ts';
 import type { TlsDoor } from './tls-door.ts';
 
-// What else only a manager loads, in the same file of the bundle.
+// Other modules that only a manager loads, in the same chunk of the bundle.
 export { addEventRoutes } from './event-routes.ts';
 export { OverviewMemory } from './overviews.ts';
 export { PageDoor } from './page-door.ts';
 export { Sessions } from './sessions.ts';
 
 const defaultMaxBody = 64 * 1024;
-/** How long answers that are under way may take when the server closes, ms. */
+/** How long pending responses may take when the server closes, ms. */
 const closeWithin = 1000;
-
-/** Errors of those who may not, or not now; other errors are the business of who asked. */
-const refusals: ReadonlySet<ErrorCode> = new Set(['UNAUTHORIZED', 'FORBIDDEN', 'OVERLOADED']);
 
 const limits = {
   maxHeaderSize: 16 * 1024,
@@ -43,9 +41,9 @@ const limits = {
   keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 1_000,
 };
-/** Bytes that bodies and answers may hold together. */
+/** Bytes that request bodies and responses may hold together. */
 const maxHeld = 4 * 1024 * 1024;
-/** An answer up to here does not count: each connection has one at most. Bytes. */
+/** Responses up to this size do not count, as each connection has at most one; bytes. */
 const smallAnswer = 16 * 1024;
 const busy = 'the admin API is at its limit of bytes under way; try again in a moment';
 
@@ -55,39 +53,40 @@ export interface AdminServerOptions {
   readonly pageDoor: PageDoor;
   readonly log: Logger;
   readonly clock: Clock;
-  /** Undefined: callers speak plain HTTP. */
+  /** Undefined: plain HTTP. */
   readonly door: TlsDoor | undefined;
-  /** Is what is answered possibly out of date? */
+  /** May responses be out of date? */
   stale(): boolean;
 }
 
-/** The server; `listen`, then `close`. */
+/** The server: call `listen`, later `close`. */
 export class AdminServer {
   private readonly options: AdminServerOptions;
   private readonly server: Server;
   private readonly connections: AdminConnections;
-  private readonly refusals: RefusalLog;
+  private readonly callLog: CallLog;
   private readonly budget = new ByteBudget(maxHeld);
   private readonly answering = new Map<ServerResponse, AdminConnection>();
-  /** Of those, the ones that are answered after the close. */
+  /** Those that are answered after the close. */
   private readonly outliving = new WeakSet<ServerResponse>();
   private readonly streams: EventStreams;
-  /** Calls of the page for browsers. */
+  /** Calls of the dashboard's page. */
   private readonly ofPage = new WeakSet<IncomingMessage>();
-  /** Who made a call, as far as it was let in. */
+  /** The callers of admitted calls. */
   private readonly callers = new WeakMap<IncomingMessage, Caller>();
   private readonly sessions = new WeakMap<IncomingMessage, Session>();
   private readonly router: Polka;
-  /** Of the routes, how many the router has. */
+  /** The number of routes that the router has. */
   private routed = 0;
   private hasSessions = false;
 
   constructor(options: AdminServerOptions) {
     this.options = options;
     this.server = createServer(limits);
-    this.refusals = new RefusalLog(options.log, options.clock);
     const { door, clock, log } = options;
-    this.connections = new AdminConnections(this.server, { refusals: this.refusals, door, clock, log });
+    const refusals = new RefusalLog(log, clock);
+    this.callLog = new CallLog(log, refusals);
+    this.connections = new AdminConnections(this.server, { refusals, door, clock, log });
     this.streams = new EventStreams(clock);
     this.router = polka({
       server: this.server,
@@ -96,7 +95,7 @@ export class AdminServer {
     });
   }
 
-  /** Listens; the address with its port. Rejects with LISTEN_FAILED. */
+  /** Listens, and resolves with the address and port. Rejects with LISTEN_FAILED. */
   async listen(host: string, port: number): Promise<string> {
     const wanted = hostAndPort(host, port);
     try {
@@ -119,7 +118,7 @@ export class AdminServer {
     return listening;
   }
 
-  /** Lets a request come to the router when it is its turn. */
+  /** Passes a request to the router when its turn comes. */
   private putBeforeRouter(): void {
     const { server } = this;
     const listeners = server.listeners('request');
@@ -132,7 +131,7 @@ export class AdminServer {
   }
 
   /**
-   * Stops listening at once; answers that are under way have a second. Those that wait for this very close, such as
+   * Stops listening at once; pending responses have a second. Those that wait for this very close, such as
    * that of a reload, are sent later, over their own connections.
    */
   async close(): Promise<void> {
@@ -153,7 +152,7 @@ export class AdminServer {
 
   // --- one request ---------------------------------------------------------------------------------------------
 
-  /** `route`: what the router does with a request. */
+  /** @param route passes the request to the router */
   private receive(request: IncomingMessage, response: ServerResponse, route: () => void): void {
     const connection = this.connections.take(request);
     connection.queue(request, response, () => {
@@ -184,7 +183,7 @@ export class AdminServer {
   }
 
   private addRoutes(): void {
-    // Plugins that come later in the config add their routes later.
+    // Later plugins of the config add their routes later.
     const { routes } = this.options;
     if (this.routed === routes.size) return;
     for (const route of [...routes].slice(this.routed)) {
@@ -210,7 +209,7 @@ export class AdminServer {
     return { method, path, headers, address, certificate, viaPage, session };
   }
 
-  /** Lets a caller in, to what a route needs. Throws UNAUTHORIZED or FORBIDDEN. */
+  /** Admits a caller to a route. Throws UNAUTHORIZED or FORBIDDEN. */
   private admit(route: AdminRoute, request: Request): Caller {
     const { method, access = method === 'GET' ? 'readers' : 'operators' } = route;
     const call = this.callOf(request);
@@ -220,7 +219,7 @@ export class AdminServer {
         : this.options.guard.admit(call);
     this.callers.set(request, caller);
     if (access !== 'operators' || caller.role === 'operator') return caller;
-    throw new WeldrError('FORBIDDEN', 'the read-only token lets nobody change anything');
+    throw new WeldrError('FORBIDDEN', 'the read-only token does not allow changes');
   }
 
   private async serve(route: AdminRoute, request: Request, response: ServerResponse): Promise<void> {
@@ -228,7 +227,7 @@ export class AdminServer {
       const answer = await this.answerOf(route, request, response);
       if (answer.stream === undefined) this.send(request, response, answer);
       else this.beginStream(request, response, answer.stream);
-      this.logCall(request, answer);
+      this.callLog.answered(this.loggedOf(request), answer.status);
     } catch (thrown) {
       this.refuse(request, response, thrown);
     }
@@ -275,7 +274,7 @@ export class AdminServer {
     }
   }
 
-  /** The bytes, which count from now on. Throws OVERLOADED. */
+  /** Counts bytes against the budget and returns them. Throws OVERLOADED. */
   private hold(bytes: number): number {
     if (!this.budget.hold(bytes)) throw new WeldrError('OVERLOADED', busy);
     return bytes;
@@ -317,27 +316,16 @@ export class AdminServer {
     if (!(thrown instanceof WeldrError)) {
       this.options.log.error({ err: thrown }, `${request.method} ${request.url}: ${describeError(thrown)}`);
     }
-    // What is left of a refused body is not read: the connection ends with the answer.
+    // The rest of a refused body is not read: the connection ends with the response.
     const answer = problemAnswer(thrown, request.complete ? headers : { ...headers, Connection: 'close' });
     this.send(request, response, answer);
-    if (thrown instanceof WeldrError && refusals.has(thrown.code)) this.noteRefusal(request, thrown);
-    else this.logCall(request, answer);
+    this.callLog.failed(this.loggedOf(request), answer.status, thrown);
   }
 
-  private noteRefusal(request: IncomingMessage, { status, message }: WeldrError): void {
+  private loggedOf(request: IncomingMessage): LoggedCall {
     const { method, url = '' } = request;
-    // A query may have been meant to be secret.
-    const path = (url.split('?')[0] ?? '').slice(0, 200);
-    const from = this.connections.of(request).remoteAddress;
-    this.refusals.note({ method, path, status, from }, `refused ${method} ${path}: ${message}`);
-  }
-
-  private logCall(request: IncomingMessage, { status }: AdminAnswer): void {
-    const { method, url: path } = request;
-    const level = method === 'GET' || method === 'HEAD' ? 'debug' : 'info';
-    const from = this.connections.of(request).remoteAddress;
-    const by = this.callers.get(request)?.by;
-    this.options.log[level]({ method, path, status, from, by }, `${method} ${path} ${status}`);
+    const { remoteAddress: from } = this.connections.of(request);
+    return { method, url, from, by: this.callers.get(request)?.by };
   }
 
   private beginStream(
@@ -348,11 +336,11 @@ export class AdminServer {
     if (response.destroyed) return;
     if (!this.server.listening) throw new WeldrError('OVERLOADED', 'the admin API is closing');
     this.streams.begin(response, this.commonHeaders, start, () => this.isStillIn(request));
-    // As long as it goes on it is no idle connection, which would make room for others.
+    // While it lasts, the connection is not idle, and is not closed to make room.
     this.connections.of(request).streams();
   }
 
-  /** Does the session go on by which a stream was asked for? A page that is open is in use. */
+  /** Is the session of a stream still valid? An open page counts as use. */
   private isStillIn(request: IncomingMessage): boolean {
     const session = this.sessions.get(request);
     return session === undefined || this.options.pageDoor.sessionOf(request.headers) === session;
@@ -390,7 +378,7 @@ export class AdminServer {
   }
 }
 
-/** Undefined: the caller does not ask for a stream. */
+/** Undefined: the caller does not want a stream. */
 function wishOf({ method, headers }: IncomingMessage): StreamWish | undefined {
   if (method !== 'GET' || !/(^|,)\s*text\/event-stream\s*(;|,|$)/i.test(headers.accept ?? ''))
     return undefined;
@@ -405,17 +393,4 @@ async function finish(response: ServerResponse): Promise<void> {
 function contentOf({ body, contentType }: AdminAnswer): string | Uint8Array | undefined {
   if (body === undefined || body instanceof Uint8Array) return body;
   return contentType === undefined ? `${JSON.stringify(body)}\n` : String(body);
-}
-
-function listenProblem(thrown: unknown): string {
-  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
-  if (code === 'EADDRINUSE')
-    return 'the port is taken by another process; stop that, or choose another with --admin-ip, WELDR_ADMIN_LISTEN or adminApi({ listen })';
-  if (code === 'EACCES')
-    return 'this user may not listen on that port; choose one from 1024 up with --admin-ip, WELDR_ADMIN_LISTEN or adminApi({ listen })';
-  if (code === 'EADDRNOTAVAIL')
-    return 'this machine has no such address; choose one that `ip address` lists with adminApi({ listen })';
-  if (code === 'ENOTFOUND')
-    return 'there is no such name; choose an address of this machine with adminApi({ listen })';
-  return describeError(thrown);
 }

@@ -23,16 +23,16 @@ const common = (kinds: readonly string[]) => ({
   kind: z
     .enum(['server', 'pool', 'certificate', 'setting', ...kinds])
     .default('server')
-    .describe('What is changed.'),
-  pool: z.string().regex(namePattern).default('default').describe('Of a server: its pool.'),
-  url: z.string().max(2048).optional().describe('Of a server: its URL.'),
+    .describe('What to change.'),
+  pool: z.string().regex(namePattern).default('default').describe('For a server: its pool.'),
+  url: z.string().max(2048).optional().describe('For a server: its URL.'),
   name: z
     .string()
     .max(253)
     .optional()
-    .describe('Of a pool, a certificate or a setting: its name, such as "health-check".'),
-  ifMatch: z.string().max(1000).optional().describe('As the field If-Match of a change by itself.'),
-  ifNoneMatch: z.string().max(1000).optional().describe('As the field If-None-Match.'),
+    .describe('For a pool, a certificate or a setting: its name, such as "health-check".'),
+  ifMatch: z.string().max(1000).optional().describe('Like the field If-Match of a single change.'),
+  ifNoneMatch: z.string().max(1000).optional().describe('Like the field If-None-Match.'),
 });
 const value = z.record(z.string(), z.unknown()).describe('The fields.');
 
@@ -44,7 +44,7 @@ const batchOf = (kinds: readonly string[]) => {
     z.strictObject({ op: z.literal('patch'), value, ...all }),
     z.strictObject({
       op: z.literal('remove'),
-      force: z.boolean().optional().describe('Of a pool: also where routes or fallbacks lead to it.'),
+      force: z.boolean().optional().describe('For a pool: even if routes or fallbacks lead to it.'),
       ...all,
     }),
     z.strictObject({
@@ -61,7 +61,7 @@ type Change = z.output<BatchSchema>['changes'][number];
 
 const address = serverDefinition.shape.url;
 
-/** What the route works with. */
+/** The collaborators of the route. */
 export interface BatchRouteOptions {
   readonly operator: OperatorPools;
   readonly kinds: readonly KindView[];
@@ -77,7 +77,7 @@ export function addBatchRoute(admin: AdminRoutes, { operator, kinds }: BatchRout
     summary: 'Up to 100 changes, all or none',
     query: { dryRun },
     body: batch,
-    answers: { 200: 'What became of each, or would' },
+    answers: { 200: 'The result of each change, or what it would be' },
     maxBody: maxBytes,
     handle: request => writeBatch(operator, batch, request),
   });

@@ -1,7 +1,7 @@
-// ByteBudget: the memory that requests and answers of the admin API may hold together.
+// ByteBudget: the memory that requests and responses of the admin API may hold together.
 
 /**
- * Counts bytes that are held against a limit. One that is alone may be of any size, so that a large export works.
+ * Counts held bytes against a limit. A single holder may have any size, so that a large export works.
  */
 export class ByteBudget {
   private readonly limit: number;
@@ -11,12 +11,12 @@ export class ByteBudget {
     this.limit = limit;
   }
 
-  /** Is there no room for anything more? */
+  /** Is the budget used up? */
   get isSpent(): boolean {
     return this.held >= this.limit;
   }
 
-  /** Holds these bytes; false: there is no room beside what others hold. */
+  /** Holds these bytes; false: there is no room besides what others hold. */
   hold(bytes: number): boolean {
     if (this.held > 0 && this.held + bytes > this.limit) return false;
     this.held += bytes;

@@ -20,7 +20,7 @@ import { dryRun, override } from './query-help.ts';
 import { isSet } from './query-switch.ts';
 import type { Link } from './server-resource.ts';
 
-/** What these routes work with. */
+/** The collaborators of these routes. */
 export interface CertificateRoutesOptions {
   readonly certificates: ManagerCertificates;
   readonly operator: OperatorPools;
@@ -39,7 +39,7 @@ export function addCertificateRoutes(admin: AdminRoutes, options: CertificateRou
     method: 'GET',
     path: '/certificates',
     rel: 'certificates',
-    summary: 'All certificates that clients are shown',
+    summary: 'All certificates in use',
     answers: { 200: 'The certificates, without their keys' },
     handle: () => routes.list(),
   });
@@ -55,10 +55,10 @@ export function addCertificateRoutes(admin: AdminRoutes, options: CertificateRou
     method: 'PUT',
     path: one,
     rel: 'put-certificate',
-    summary: 'Show clients a certificate, in place of the one of its name',
+    summary: 'Use a certificate, in place of the one of this name',
     query: { dryRun },
     body: certificateInput,
-    answers: { 200: 'There was one', 201: 'It is new' },
+    answers: { 200: 'It existed', 201: 'It is new' },
     maxBody: maxBytes,
     conditional,
     handle: r => routes.put(r),
@@ -69,7 +69,7 @@ export function addCertificateRoutes(admin: AdminRoutes, options: CertificateRou
     rel: 'remove-certificate',
     summary: 'Remove a certificate',
     query: { dryRun, override },
-    answers: { 200: "It is the config's again", 204: 'It is removed' },
+    answers: { 200: 'The one of the config is used again', 204: 'It is removed' },
     conditional,
     handle: r => routes.remove(r),
   });
@@ -103,7 +103,7 @@ class CertificateRoutes {
     return answer ?? this.shown(name, created ? 201 : 200);
   }
 
-  /** Removes it; with `?override` forgets what was put over the config's. */
+  /** Removes a certificate; with `?override` restores the config's. */
   async remove(request: AdminRequest): Promise<AdminAnswer> {
     const name = nameOf(request);
     const found = this.operator.row(certificateKindName, name) ?? this.certificates.get(name);
@@ -129,7 +129,7 @@ class CertificateRoutes {
     return { status, body: this.resource(info), headers };
   }
 
-  /** A certificate as JSON. Neither it nor its key is shown. */
+  /** A certificate's facts as JSON, without its PEM text and key. */
   private resource({ notBefore, notAfter, shadows, ...info }: CertificateInfo) {
     const href = `/certificates/${encodeURIComponent(info.name)}`;
     const row = this.operator.row(certificateKindName, info.name);

@@ -1,4 +1,5 @@
-// What is wrong right now, in words: servers, workers, certificates, leadership, and what Weldr and plugins say themselves.
+// CurrentProblems: what is wrong right now, in sentences: servers, workers, certificates, leadership, and problems that Weldr
+// and plugins report.
 import { validityProblem } from '../../core/certificates/certificate-expiry.ts';
 import { bounded } from '../../core/events/event.ts';
 import type { Problem } from '../../core/events/problems.ts';
@@ -7,34 +8,34 @@ import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { timeOfDay } from '../../core/time/time-of-day.ts';
 import type { PoolFacts } from './pool-facts.ts';
 
-/** Deaths of workers are told for so long, ms. */
+/** How long deaths of workers are reported, ms. */
 const deathsToldFor = 10 * 60_000;
-/** Reasons and servers that are named of one pool. */
+/** The most reasons and servers named for one pool. */
 const maxReasons = 3;
 const maxServersNamed = 20;
 
-/** A way to more of it. */
+/** A link to more about a problem. */
 interface Link {
   readonly rel: string;
   readonly href: string;
   readonly method: 'GET';
 }
 
-/** What is wrong as it is shown. */
+/** A problem as it is shown. */
 export interface CurrentProblem extends Omit<Problem, 'since'> {
-  /** ms since the epoch; null: not known. */
+  /** ms since the epoch; null: unknown. */
   readonly since: number | null;
-  /** The servers that it is about, the first 20. */
+  /** The servers concerned, the first 20. */
   readonly servers?: readonly string[];
-  /** `errors`: these servers are up, and fail requests. */
+  /** `errors`: these servers are up but fail requests. */
   readonly about?: 'errors';
   readonly links: readonly Link[];
 }
 
-/** What is looked at. */
+/** The sources of problems. */
 export type Looked = Pick<ManagerSide, 'status' | 'certificates' | 'events'>;
 
-/** All that is wrong at `now` (ms since the epoch), the worst first. */
+/** Returns all problems at `now` (ms since the epoch), worst first. */
 export function currentProblems(
   side: Looked,
   pools: readonly PoolFacts[],
@@ -61,7 +62,7 @@ function poolProblem(pool: PoolFacts, isOnly: boolean, now: number): CurrentProb
   const links = [link('pool', `/pools/${encodeURIComponent(name)}`)];
   const about = { pool: name, links };
   if (servers === 0) {
-    // Where others do the work, nobody needs the one that is always there.
+    // If there are other pools, an empty default pool is not a problem.
     if (name === 'default' && !isOnly) return undefined;
     return { severity: 'warning', text: `${name} has no servers`, since: null, ...about };
   }
@@ -83,7 +84,7 @@ function poolProblem(pool: PoolFacts, isOnly: boolean, now: number): CurrentProb
   return { severity, text, since: null, ...about };
 }
 
-/** Servers whose checks pass, and which fail requests all the same. */
+/** Servers that pass their checks but fail requests. */
 function failingProblem({ name, servers, failing }: PoolFacts): CurrentProblem[] {
   if (failing.size === 0) return [];
   const [[first = '', share = 0] = []] = [...failing].sort(([, one], [, other]) => other - one);
@@ -127,7 +128,7 @@ const words: readonly (readonly [RegExp, string])[] = [
   [/\bENOTFOUND\b|\bEAI_AGAIN\b/, 'its name is not found'],
 ];
 
-/** What is the same of several servers reads the same: what the system says holds the address. */
+/** Makes equal reasons of several servers read alike: the system's texts contain the address. */
 function inWords(reason: string): string {
   return words.find(([form]) => form.test(reason))?.[1] ?? bounded(reason, 100);
 }

@@ -1,4 +1,4 @@
-// What a change would do, without doing it: `?dryRun`.
+// DryRun: what a change would do, without making it: `?dryRun`.
 import { certificateKindName, certificateSecrets } from '../../core/certificates/certificate-kind.ts';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import { poolKind } from '../../core/pool/pool-settings.ts';
@@ -6,7 +6,7 @@ import { serverKind } from '../../core/pool/server-kind.ts';
 import { changesBetween } from '../../core/state/effective-change.ts';
 import type { Written } from '../../core/state/resolved-writes.ts';
 
-/** What would be another thing, field by field; secrets are not shown. */
+/** Lists what would change, field by field; secrets are not shown. */
 export function dryRunAnswer(planned: readonly Written[]): AdminAnswer {
   const changes = planned.flatMap(({ kind, key, before, after }) =>
     changesBetween(key, { before: before?.value, after: after?.value }, secretOf(kind), { by: '' }).map(

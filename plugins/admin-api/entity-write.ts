@@ -1,29 +1,29 @@
-// EntityWrite: one change of one thing as a request asks for it, or with `?dryRun` what it would do.
+// EntityWrite: one change of one entity as requested, or with `?dryRun` what it would do.
 import type { AdminAnswer, AdminRequest } from '../../core/plugin/admin.ts';
 import type { OperatorPools } from '../../core/pool/operator-pools.ts';
 import { type Entity, etagOf } from '../../core/state/entity.ts';
 import { dryRunAnswer } from './dry-run.ts';
 import { isSet } from './query-switch.ts';
 
-/** What becomes of the thing. */
+/** The change. */
 export type EntityChange =
   | { readonly op: 'add' | 'patch' | 'put'; readonly value: unknown }
   | { readonly op: 'remove'; readonly force?: boolean }
   | { readonly op: 'forget'; readonly fields: readonly string[] | undefined };
 
-/** Which thing it is. */
+/** The entity. */
 export interface EntityName {
   readonly kind: string;
   readonly key: string;
 }
 
-/** What came of it: is the thing new, and for a dry run the answer. */
+/** The result: is the entity new, and for a dry run the answer. */
 export interface EntityWritten {
   readonly created: boolean;
   readonly answer: AdminAnswer | undefined;
 }
 
-/** Makes the change if the request's preconditions hold, or answers what it would do. */
+/** Makes the change if the request's preconditions hold, or returns what it would do. */
 export async function writeEntity(
   operator: OperatorPools,
   request: AdminRequest,

@@ -1,25 +1,25 @@
-// EventFeed: sends events, and overviews between them, to all who follow; each text is made once for all of them.
+// EventFeed: sends events, with overviews in between, to all followers; each text is built once for all of them.
 import type { WeldrEvent } from '../../core/events/event.ts';
 import type { ManagerEvents } from '../../core/events/plugin-events.ts';
 import type { EventStream, StreamSender } from '../../core/plugin/admin.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { Overviews } from './overviews.ts';
 
-/** In place of the name of a pool. */
+/** Stands for the name of a pool. */
 export const allPools = '*';
 
 /** What one follower wants. */
 export interface FeedWish {
-  /** The event after which it begins. */
+  /** The event after which to begin. */
   readonly after: number;
   readonly filter: EventFilter;
-  /** Does it want overviews? */
+  /** Send overviews? */
   readonly overview: boolean;
-  /** The pool of whose servers it wants to know what they do; {@link allPools}: those of all. */
+  /** The pool whose servers it follows; {@link allPools}: those of all pools. */
   readonly servers: string | undefined;
 }
 
-/** Everybody who follows. */
+/** All followers. */
 export class EventFeed {
   private readonly events: ManagerEvents;
   private readonly overviews: Overviews;
@@ -37,7 +37,7 @@ export class EventFeed {
     });
   }
 
-  /** Begins to send. */
+  /** Starts sending. */
   begin(stream: EventStream, wish: FeedWish): StreamSender {
     const { events, overviews } = this;
     const follower = new Follower({
@@ -72,14 +72,14 @@ interface FollowerOptions {
 }
 
 /**
- * One of them. It has a place in the ring and nothing else: who does not take what is sent falls behind in there, at most
- * until what it has not seen is not kept any more, and is told so.
+ * One follower. It has a place in the ring and no buffer: a slow follower falls behind in the ring until events that it has
+ * not seen are dropped, which it is told.
  */
 class Follower implements StreamSender {
   private readonly options: FollowerOptions;
-  /** The last event that was sent or passed over. */
+  /** The last event that was sent or skipped. */
   private place: number;
-  /** The step of all servers that was sent last. */
+  /** The last step of all servers that was sent. */
   private sentStep = 0;
 
   constructor(options: FollowerOptions) {
@@ -90,7 +90,7 @@ class Follower implements StreamSender {
   begin(): void {
     const { stream, events } = this.options;
     const data = JSON.stringify({ last: events.last });
-    // Whoever leaves before anything happens can resume from here.
+    // A client that leaves before anything happens can resume from here.
     stream.send({ id: this.place, event: 'hello', data });
     this.drained();
     this.step();
@@ -108,7 +108,7 @@ class Follower implements StreamSender {
     }
   }
 
-  /** Who is behind misses an overview: there is a newer one soon. */
+  /** A slow follower misses an overview: there is a newer one soon. */
   step(): void {
     const { stream, wish, overviews } = this.options;
     if (wish.overview && stream.ready) stream.send({ event: 'overview', data: overviews.text });
@@ -128,7 +128,7 @@ class Follower implements StreamSender {
     this.options.leave(this);
   }
 
-  /** Says that what comes before this event is not kept any more. */
+  /** Reports that the events before this one are no longer kept. */
   private skipTo(event: WeldrEvent | undefined): void {
     const { stream, events } = this.options;
     const first = event?.id ?? events.last;

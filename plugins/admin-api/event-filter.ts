@@ -1,10 +1,10 @@
-// EventFilter: which events a caller asks for: `?type=server,worker.died&pool=api`.
+// EventFilter: selects events: `?type=server,worker.died&pool=api`.
 import { WeldrError } from '../../core/errors.ts';
 import type { WeldrEvent } from '../../core/events/event.ts';
 
 const maxTypes = 50;
 
-/** Some of all events. */
+/** A selection of events. */
 export class EventFilter {
   private readonly types: readonly string[];
   private readonly pool: string | null;
@@ -32,7 +32,7 @@ export class EventFilter {
   }
 }
 
-/** Is it this type, or of this group? */
+/** Is it this type, or in this group? */
 function isOf(type: string, wanted: string): boolean {
   return type === wanted || (type.startsWith(wanted) && type[wanted.length] === '.');
 }

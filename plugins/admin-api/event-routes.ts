@@ -1,4 +1,4 @@
-// GET /events, as a list or as a stream; GET /overview, and what the servers of a pool do now.
+// EventRoutes: GET /events, as a list or a stream; GET /overview; GET /overview/servers.
 import { WeldrError } from '../../core/errors.ts';
 import type { WeldrEvent } from '../../core/events/event.ts';
 import type { AdminAnswer, AdminRequest, AdminRoutes } from '../../core/plugin/admin.ts';
@@ -18,25 +18,25 @@ export function addEventRoutes(admin: AdminRoutes, side: ManagerSide, memory: Ov
     method: 'GET',
     path: '/events',
     rel: 'events',
-    summary: 'What happened; with Accept: text/event-stream as it happens',
+    summary: 'Events; with Accept: text/event-stream as they happen',
     query: {
-      since: 'Only what came after the event of this id',
-      limit: `How many at most, ${defaultLimit} unless said; up to ${maxLimit}`,
+      since: 'Only events after this id',
+      limit: `The most events, default ${defaultLimit}, at most ${maxLimit}`,
       type: 'Only these types or groups of types, such as server,worker.died',
       pool: 'Only of this pool',
       overview: 'In a stream: the overview every 2 s, as event overview',
       servers:
-        'In a stream: what the servers of this pool do every 2 s, as event servers; *: of all pools, first all, then what has changed',
+        'In a stream: the servers of this pool every 2 s, as event servers; *: of all pools, first all, then changes',
     },
     streams: true,
-    answers: { 200: 'Events, the oldest first', 503: 'There are too many streams' },
+    answers: { 200: 'Events, oldest first', 503: 'There are too many streams' },
     handle: request => (request.stream === undefined ? listOf(request, side) : streamOf(request, side, feed)),
   });
   admin.add({
     method: 'GET',
     path: '/overview',
     rel: 'overview',
-    summary: 'How Weldr is right now, what is wrong, and its traffic of the last 15 minutes',
+    summary: 'The state of Weldr now, current problems, and the traffic of the last 15 minutes',
     answers: { 200: 'The overview' },
     handle: () => ({ status: 200, body: overviews.whole }),
   });
@@ -44,7 +44,7 @@ export function addEventRoutes(admin: AdminRoutes, side: ManagerSide, memory: Ov
     method: 'GET',
     path: '/overview/servers',
     rel: 'overview-servers',
-    summary: 'What each server of a pool does now',
+    summary: 'The current state and traffic of each server of a pool',
     query: { pool: 'The pool; default: default' },
     answers: { 200: 'Its servers', 404: 'There is no such pool' },
     handle({ query }) {
@@ -78,7 +78,7 @@ function listOf({ query }: AdminRequest, { events }: ManagerSide): AdminAnswer {
   };
 }
 
-/** What was passed over by a filter need not be looked at again. */
+/** Events that the filter skipped need not be looked at again. */
 function nextOf(shown: readonly WeldrEvent[], wanted: readonly WeldrEvent[], last: number): number {
   const newest = shown.at(-1);
   return newest === undefined || newest === wanted.at(-1) ? last : newest.id;
@@ -94,13 +94,13 @@ function streamOf({ query, stream }: AdminRequest, side: ManagerSide, feed: Even
   }
   const resumed = idOf(stream?.lastEventId, 'Last-Event-ID') ?? idOf(query.get('since'), 'since');
   const after = resumed ?? lastOnes(events.all, filter, limit ?? 0) ?? events.last;
-  // As any other switch, but this file is of another chunk than theirs.
+  // Like any other switch, but this file is in another chunk than theirs.
   const overview = ![null, 'false', '0'].includes(query.get('overview'));
   const wish = { after, filter, overview, servers };
   return { status: 200, body: undefined, stream: out => feed.begin(out, wish) };
 }
 
-/** After which event the last so many of those that are wanted are; undefined: none are. */
+/** Returns the event after which the last `limit` matching events begin; undefined: none match. */
 function lastOnes(all: readonly WeldrEvent[], filter: EventFilter, limit: number): number | undefined {
   const wanted = limit === 0 ? [] : all.filter(event => filter.matches(event)).slice(-limit);
   const [first] = wanted;

@@ -1,16 +1,16 @@
-// EventStreams: answers of the admin API that go on, as Server-Sent Events; bounded in number and in what waits.
+// EventStreams: continuous responses of the admin API, as Server-Sent Events; bounded in number and in buffered bytes.
 import type { ServerResponse } from 'node:http';
 import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer, EventStream, StreamMessage, StreamSender } from '../../core/plugin/admin.ts';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
-/** Streams at once: a dashboard has one for each page that is open. */
+/** The most streams: a dashboard has one for each open page. */
 const maxStreams = 32;
-/** From here on a caller is behind: who sends waits for it. Bytes. */
+/** A caller with more unread bytes is behind, and the sender waits for it. */
 const behindFrom = 64 * 1024;
-/** What is sent where nothing happens, so that both ends find out that the other is gone; ms. */
+/** The interval of heartbeats, by which both ends notice that the other is gone; ms. */
 const heartbeatEvery = 15_000;
-/** How long a caller waits before it comes back to a Weldr that is gone, ms. */
+/** How long a caller waits before it reconnects, ms. */
 const comeBackAfter = 1_000;
 
 /** All streams of one server. */
@@ -23,7 +23,7 @@ export class EventStreams {
     this.clock = clock;
   }
 
-  /** Answers with a stream, which ends when the caller may not see more (`isAllowed`). Throws OVERLOADED. */
+  /** Answers with a stream, which ends when the caller loses access (`isAllowed`). Throws OVERLOADED. */
   begin(
     response: ServerResponse,
     headers: Readonly<Record<string, string>>,
@@ -35,9 +35,9 @@ export class EventStreams {
     }
     response.writeHead(200, {
       'Content-Type': 'text/event-stream',
-      // Proxies in front hold nothing back.
+      // Keeps proxies in front from buffering.
       'X-Accel-Buffering': 'no',
-      // When it ends, the server does, or the caller.
+      // It ends with the server or the caller.
       Connection: 'close',
       ...headers,
     });
@@ -74,7 +74,7 @@ class OpenStream implements EventStream {
   private sender: StreamSender | undefined;
   private wasBehind = false;
   private ended = false;
-  /** Something waited at the last beat, and nothing has been taken since. */
+  /** Something waited at the last beat, and nothing has been read since. */
   private stalled = false;
 
   constructor(response: ServerResponse, isAllowed: () => boolean) {
@@ -105,7 +105,7 @@ class OpenStream implements EventStream {
     this.response.write(`${mark}${name}data: ${data}\n\n`);
   }
 
-  /** Shows that this end is there; a caller who took nothing since the last beat loses the stream. */
+  /** Sends a heartbeat; a caller that has read nothing since the last one loses the stream. */
   beat(): void {
     const { response } = this;
     if (response.writableLength === 0) this.stalled = false;
@@ -121,7 +121,7 @@ class OpenStream implements EventStream {
     this.response.end();
   }
 
-  /** Nothing is sent any more. */
+  /** Stops sending. */
   end(): void {
     if (this.ended) return;
     this.ended = true;

@@ -1,4 +1,4 @@
-// POST /explain: what becomes of a request, and what each plugin says of it.
+// ExplainRoute: POST /explain: what would happen to a request, and what each plugin decides.
 import { explainInput } from '../../core/explain/explain-input.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import { parse } from '../../core/settings/options.ts';
@@ -10,9 +10,9 @@ export function addExplainRoute({ admin, explain }: Pick<ManagerSide, 'admin' | 
     path: '/explain',
     rel: 'explain',
     access: 'readers',
-    summary: 'What would become of a request, and what each plugin says of it; nothing is sent',
+    summary: 'What would happen to a request, and what each plugin decides; nothing is sent',
     body: explainInput,
-    answers: { 200: 'The words of the plugins in their order, and the response' },
+    answers: { 200: 'The decisions of the plugins in order, and the response' },
     async handle({ body }) {
       return { status: 200, body: await explain(parse(explainInput, body, 'INPUT_INVALID')) };
     },

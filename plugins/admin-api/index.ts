@@ -1,4 +1,4 @@
-// admin-api: serves the admin routes, its own and those of the other plugins, over HTTP.
+// admin-api: serves the admin routes, its own and those of other plugins, over HTTP.
 import { z } from 'zod';
 import { type ListenerTls, listenerTls } from '../../core/certificates/listener-tls.ts';
 import { readTls } from '../../core/certificates/tls-reading.ts';
@@ -32,7 +32,7 @@ const token = z
 
 const options = z
   .strictObject({
-    listen: tcpAddress.default('127.0.0.1:8687').describe('Where it listens.'),
+    listen: tcpAddress.default('127.0.0.1:8687').describe('The address to listen on.'),
     token: secret()
       .pipe(token)
       .optional()
@@ -40,37 +40,38 @@ const options = z
     readToken: secret()
       .pipe(token)
       .optional()
-      .describe('A second token, whose callers may look and change nothing, `env:NAME` or `file:PATH`.'),
+      .describe('A second token for read-only access, `env:NAME` or `file:PATH`.'),
     hosts: z
       .array(z.string().min(1).max(253))
       .max(100)
       .default([])
-      .describe('More host names that it is reached by, without ports; they matter where there is no token.'),
+      .describe('Additional host names by which it is reached, without ports; needed only without a token.'),
     tls: listenerTls
-      // There are no others that it could show.
+      // There is no other source of certificates here.
       .refine(({ certificates }) => certificates.length > 0, {
         path: ['certificates'],
-        message: 'expected one certificate at least',
+        message: 'expected at least one certificate',
       })
       .optional()
-      .describe(
-        'Callers speak TLS, as with a listener; `clientAuth` in mode `require` stands in for a token.',
-      ),
+      .describe('Serves HTTPS, as a listener does; `clientAuth` in mode `require` replaces a token.'),
   })
-  .describe('Serves the admin API: servers come and go, and Weldr says how it is, as JSON over HTTP.');
+  .describe(
+    'Serves the admin API: changes servers, pools and routes at run time and reports the state of Weldr.',
+  );
 
-/** Options of {@link adminApi}; each has a default. */
+/** The options of `adminApi`, as written in a config; each has a default. */
 export type AdminApiOptions = z.input<typeof options>;
 
-/** What is kept over reloads. */
+/** What survives reloads. */
 interface Memory {
   overview: OverviewMemory | undefined;
   sessions: Sessions | undefined;
 }
 
 /**
- * The admin API: JSON over HTTP or, with `tls`, HTTPS, on 127.0.0.1:8687 by default. Without a bearer token or certificates of
- * callers it listens on loopback addresses only: the start fails with CONFIG_INVALID otherwise, with LISTEN_FAILED when the address is taken.
+ * The admin API: JSON over HTTP or, with `tls`, HTTPS, on 127.0.0.1:8687 by default. Without a bearer token or client
+ * certificates it listens on loopback addresses only: otherwise the start fails with CONFIG_INVALID. It fails with
+ * LISTEN_FAILED when the address is taken.
  */
 export const adminApi = definePlugin({
   name: 'admin-api',
@@ -111,7 +112,7 @@ export const adminApi = definePlugin({
     const clientAuth = tls?.clientAuth?.mode;
     const guard = new AccessGuard({ token: bearer, readToken, clientAuth, listenHost: host, hosts });
     const { admin: routes, clock, log, operator, onClose, memory, status } = side;
-    // Workers never serve it, and loading it takes longer than all else that they need.
+    // Workers never serve it, and loading it takes longer than everything else that they need.
     const { AdminServer, addEventRoutes, OverviewMemory, PageDoor, Sessions } = await import(
       './admin-server.ts'
     );
@@ -141,7 +142,7 @@ async function doorOf(
   return new TlsDoor(tls, clock, log);
 }
 
-/** As they are read at the start. Throws as options do, whose place is put before the message. */
+/** Checks the TLS settings as at the start. Throws like invalid options, whose place is prepended to the message. */
 function checkTls(tls: ListenerTls): void {
   try {
     readTls(tls, 'tls');
@@ -152,7 +153,7 @@ function checkTls(tls: ListenerTls): void {
   }
 }
 
-/** Address and token: flags and environment go before the options. */
+/** Address and token: flags and environment override the options. */
 function accessOf(overrides: Overrides, configured: z.output<typeof options>) {
   const listen = overrides.adminListen ?? configured.listen;
   const address = parseTcpAddress(listen);
@@ -172,7 +173,7 @@ function accessOf(overrides: Overrides, configured: z.output<typeof options>) {
   return { ...address, bearer };
 }
 
-/** A second token without a first one would let everybody do all. */
+/** A read-only token without the other one would give everybody full access. */
 function checkReadToken(readToken: string | undefined, bearer: string | undefined): void {
   if (readToken === undefined || (bearer !== undefined && bearer !== readToken)) return;
   const why =
@@ -180,7 +181,7 @@ function checkReadToken(readToken: string | undefined, bearer: string | undefine
   throw new WeldrError('CONFIG_INVALID', `the read-only token: ${why}`, { field: 'readToken' });
 }
 
-/** The options were checked with the config, the environment was not. */
+/** The options are checked with the config, the environment is checked here. */
 function checkOverride(text: string): void {
   const problem = token.safeParse(text).error?.issues[0]?.message;
   if (problem === undefined) return;

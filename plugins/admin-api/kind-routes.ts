@@ -16,15 +16,15 @@ import { patchOf } from './patch-schema.ts';
 import { dryRun, override } from './query-help.ts';
 import { isSet } from './query-switch.ts';
 import type { Link } from './server-resource.ts';
-import { inSlices } from './sliced-list.ts';
+import { listAnswer, oneAtATime } from './sliced-list.ts';
 
-/** What these routes work with. */
+/** The collaborators of these routes. */
 export interface KindRoutesOptions {
   readonly kinds: readonly KindView[];
   readonly operator: OperatorPools;
 }
 
-/** The most bytes of one thing. */
+/** The most bytes of one item. */
 const maxBytes = 1024 * 1024;
 
 /** Adds the routes of all kinds. */
@@ -43,7 +43,10 @@ function addRoutesOf(admin: AdminRoutes, routes: KindRoutes, { kind }: KindView)
     path: all,
     rel: plural,
     summary: `All ${plural}, those of the config first`,
-    query: { limit: 'The most in an answer; `next` leads on.', after: 'Those behind this one.' },
+    query: {
+      limit: 'The most in a response; the link `next` has the others.',
+      after: 'Those after this one.',
+    },
     answers: { 200: `The ${plural}` },
     handle: r => routes.list(r),
   });
@@ -59,10 +62,10 @@ function addRoutesOf(admin: AdminRoutes, routes: KindRoutes, { kind }: KindView)
     method: 'PUT',
     path: one,
     rel: `put-${name}`,
-    summary: `Have a ${name} of exactly these fields`,
+    summary: `Define a ${name} with exactly these fields`,
     query: { dryRun },
     body: schema,
-    answers: { 200: 'There was one', 201: 'It is new' },
+    answers: { 200: 'It existed', 201: 'It is new' },
     maxBody,
     conditional,
     handle: r => routes.put(r),
@@ -100,7 +103,11 @@ class KindRoutes {
     this.operator = operator;
   }
 
-  async list({ query }: AdminRequest): Promise<AdminAnswer> {
+  list(request: AdminRequest): Promise<AdminAnswer> {
+    return oneAtATime(() => this.listed(request));
+  }
+
+  private async listed({ query }: AdminRequest): Promise<AdminAnswer> {
     const { plural } = this.view.kind;
     const href = `/${plural}`;
     const links: Link[] = [
@@ -113,13 +120,11 @@ class KindRoutes {
     }
     const { page, next } = pageOfNames(this.view.keys, query);
     if (next !== undefined) links.push({ rel: 'next', href: `${href}?${next}`, method: 'GET' });
-    const shown = await inSlices(page, key => {
+    const resourceOf = (key: string) => {
       const entity = this.entity(key);
-      return entity === undefined ? undefined : JSON.stringify(this.resource(key, entity, 'listed'));
-    });
-    const rest = JSON.stringify({ links, ...stale }).slice(1);
-    const body = `{${JSON.stringify(plural)}:[${shown}],${rest}\n`;
-    return { status: 200, contentType: 'application/json', body };
+      return entity === undefined ? undefined : this.resource(key, entity, 'listed');
+    };
+    return await listAnswer(plural, page, resourceOf, { links, ...stale });
   }
 
   show(request: AdminRequest): AdminAnswer {
@@ -140,7 +145,7 @@ class KindRoutes {
     return answer ?? this.shown(name);
   }
 
-  /** Removes it; with `?override` forgets what an operator said of it, whole or some fields. */
+  /** Removes an item; with `?override` forgets what operators changed, all of it or some fields. */
   async remove(request: AdminRequest): Promise<AdminAnswer> {
     const name = nameOf(request);
     const forgets = isSet(request, 'override');
@@ -171,7 +176,7 @@ class KindRoutes {
     return { status, body: this.resource(name, entity, 'alone'), headers: { ETag: etagOf(entity) } };
   }
 
-  /** What is in force of it, and whose word it is. */
+  /** The effective item, and who defined it. */
   private resource(name: string, entity: Entity, how: 'alone' | 'listed') {
     const { view } = this;
     const { value, layer, row } = entity;
@@ -202,7 +207,7 @@ class KindRoutes {
     };
   }
 
-  /** Those that an operator removed and that the config would have. */
+  /** Items that an operator removed and the config still has. */
   private removed() {
     const { kind } = this.view;
     return this.operator.rows().flatMap(({ kind: of, key, op, by, at }) => {
@@ -232,7 +237,7 @@ class KindRoutes {
   }
 }
 
-/** The body; the name of what it is about may stand in it. */
+/** The body without the name, which it may contain. */
 function fieldsOf(request: AdminRequest): unknown {
   const { body } = request;
   if (!isObject(body) || body['name'] !== nameOf(request)) return body;

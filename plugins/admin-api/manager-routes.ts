@@ -1,4 +1,4 @@
-// The routes of Weldr as a whole: what it is, whether it is ready, reload, and its pools as one.
+// ManagerRoutes: the routes of Weldr as a whole: index, readiness, reload, upgrade, and export and import of run-time changes.
 
 import { z } from 'zod';
 import { certificateKindName } from '../../core/certificates/certificate-kind.ts';
@@ -16,9 +16,9 @@ import { isSet } from './query-switch.ts';
 /** The most bytes of an import. */
 const maxImport = 64 * 1024 * 1024;
 
-/** What an export gives. */
+/** An export. */
 const exported = z.strictObject({ rows: z.array(storedRow).max(100_000) });
-/** The same, its rows not looked at. */
+/** The same, with rows unchecked. */
 const exportForm = z.strictObject({ rows: z.array(z.unknown()).max(100_000) });
 
 /** Adds these routes. */
@@ -27,7 +27,7 @@ export function addManagerRoutes(side: ManagerSide): void {
   admin.add({
     method: 'GET',
     path: '/',
-    summary: 'What this is, with links to everything',
+    summary: 'Name and version, with links to everything',
     answers: { 200: 'Name, version and links' },
     rel: 'self',
     handle: () => index(admin, status.version),
@@ -51,8 +51,8 @@ export function addManagerRoutes(side: ManagerSide): void {
   admin.add({
     method: 'POST',
     path: '/reload',
-    summary: 'Read the config anew',
-    answers: { 200: 'It is in force' },
+    summary: 'Reload the config',
+    answers: { 200: 'It is active' },
     rel: 'reload',
     outlivesServer: true,
     async handle({ by }) {
@@ -63,7 +63,7 @@ export function addManagerRoutes(side: ManagerSide): void {
   admin.add({
     method: 'POST',
     path: '/upgrade',
-    summary: 'Have another process, of the version that is installed now, take over',
+    summary: 'Replace this process by one of the version that is installed now',
     answers: { 200: 'It serves; this one finishes its requests and ends' },
     rel: 'upgrade',
     outlivesServer: true,
@@ -86,7 +86,7 @@ export function addManagerRoutes(side: ManagerSide): void {
     method: 'GET',
     path: '/pool/export',
     summary: 'All run-time changes',
-    query: { secrets: 'TLS keys included, and certificates with theirs; the log says so.' },
+    query: { secrets: 'Include TLS keys and certificates; this is logged.' },
     answers: { 200: 'Rows' },
     rel: 'export-pool',
     handle: request => exportRows(side, request),
@@ -94,7 +94,7 @@ export function addManagerRoutes(side: ManagerSide): void {
   admin.add({
     method: 'POST',
     path: '/pool/import',
-    summary: 'Take an export over',
+    summary: 'Import an export',
     body: exported,
     answers: { 200: 'How many rows' },
     rel: 'import-pool',
@@ -106,14 +106,14 @@ export function addManagerRoutes(side: ManagerSide): void {
 function index(admin: AdminRoutes, version: string): AdminAnswer {
   const links = [...admin].flatMap(({ rel, path, method }) => {
     if (rel === undefined) return [];
-    // A path with parts to fill in is a template of RFC 6570.
+    // A path with parameters becomes a template of RFC 6570.
     const href = path.replaceAll(/:(\w+)/g, '{$1}');
     return { rel, href, method, ...(href === path ? {} : { templated: true }) };
   });
   return { status: 200, body: { name: 'weldr', version, links } };
 }
 
-/** Ready means that requests are taken: one worker is enough, so that a crash of another moves no traffic away. */
+/** Ready means that requests are accepted: one worker is enough, so that a crash of another moves no traffic away. */
 function readiness({ status, pools }: ManagerSide): AdminAnswer {
   const { readyWorkers, wantedWorkers, stopping } = status;
   const reason = whyNotReady(status);
@@ -123,9 +123,9 @@ function readiness({ status, pools }: ManagerSide): AdminAnswer {
   return { status: ready ? 200 : 503, body };
 }
 
-/** Undefined: it is. */
+/** Returns why Weldr is not ready; undefined: it is. */
 function whyNotReady({ stopping, readyWorkers, silentWorkers }: ManagerStatus): string | undefined {
-  if (stopping) return 'this Weldr stops';
+  if (stopping) return 'this Weldr is stopping';
   if (readyWorkers > 0) return undefined;
   return silentWorkers > 0 ? 'no worker reacts' : 'no worker accepts connections';
 }
@@ -133,17 +133,17 @@ function whyNotReady({ stopping, readyWorkers, silentWorkers }: ManagerStatus): 
 function exportRows({ operator, log }: ManagerSide, request: AdminRequest): AdminAnswer {
   const rows = operator.rows();
   if (!isSet(request, 'secrets')) {
-    // Without its key nothing could be made of one.
+    // Without its key a certificate is of no use.
     const others = rows.filter(({ kind }) => kind !== certificateKindName);
     return { status: 200, body: { rows: others.map(withoutSecrets) } };
   }
   if (request.role !== 'operator')
-    throw new WeldrError('FORBIDDEN', 'the read-only token lets nobody read secrets');
+    throw new WeldrError('FORBIDDEN', 'the read-only token does not give access to secrets');
   log.warn({ by: request.by }, `the run-time changes were exported with their TLS keys, by ${request.by}`);
   return { status: 200, body: { rows } };
 }
 
-/** Takes over what an export gave, of an earlier version, too. Doing it again changes nothing. */
+/** Imports an export, also of an earlier version. Repeating it changes nothing. */
 async function importRows(
   { operator, clock }: ManagerSide,
   { body, by }: AdminRequest,
@@ -164,7 +164,7 @@ async function importRows(
   return { status: 200, body: { imported: { rows: rows.length } } };
 }
 
-/** Row by row, as there may be many, and a cluster's leader has more urgent things to do. */
+/** Row by row, as there may be many, and the leader of a cluster has more urgent work. */
 async function exportedRows(body: unknown): Promise<Row[]> {
   const { rows: given } = parse(exportForm, body, 'INPUT_INVALID');
   const slices = new TimeSlices();

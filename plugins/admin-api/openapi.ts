@@ -1,4 +1,4 @@
-// GET /openapi.json: the admin API as an OpenAPI 3.1 description, made of its routes and their schemas.
+// OpenApi: GET /openapi.json: an OpenAPI 3.1 description of the admin API, built from its routes and their schemas.
 import type { AdminRoute, AdminRoutes } from '../../core/plugin/admin.ts';
 import { type JsonSchema, toJsonSchema } from '../../core/settings/json-schema.ts';
 
@@ -16,13 +16,13 @@ const problemSchema: JsonSchema = {
     status: { type: 'integer' },
     detail: { type: 'string' },
     code: { type: 'string', examples: ['NOT_FOUND'] },
-    field: { type: 'string', description: 'The path of the field that is wrong.' },
+    field: { type: 'string', description: 'The path of the wrong field.' },
   },
 };
 
 const conditions = [
-  headerOf('If-Match', 'Change it only where its ETag is one of these, else 412.'),
-  headerOf('If-None-Match', '`*`: only where there is none, else 412.'),
+  headerOf('If-Match', 'Change it only if its ETag is one of these, else 412.'),
+  headerOf('If-None-Match', '`*`: only if it does not exist, else 412.'),
 ];
 
 /** Adds the route. */
@@ -35,19 +35,19 @@ export function addOpenApiRoute(admin: AdminRoutes, version: string): void {
     summary: 'This description',
     answers: { 200: 'An OpenAPI 3.1 document' },
     handle() {
-      // Plugins that come later in the config add their routes later.
+      // Later plugins of the config add their routes later.
       if (made?.routes !== admin.size) made = { routes: admin.size, document: describeApi(admin, version) };
       return { status: 200, body: made.document };
     },
   });
 }
 
-/** The description of all routes. */
+/** Returns the description of all routes. */
 export function describeApi(routes: AdminRoutes, version: string): object {
   const paths = new Map<string, Record<string, object>>();
   const shared: Record<string, JsonSchema> = {};
   for (const route of routes) {
-    // The files of a page are nobody's to call.
+    // The files of a page are not part of the API.
     if (route.rel === undefined && route.access === 'everybody') continue;
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
     paths.set(path, { ...paths.get(path), [route.method.toLowerCase()]: operationOf(route, shared) });
@@ -58,7 +58,7 @@ export function describeApi(routes: AdminRoutes, version: string): object {
     info: {
       title: 'Weldr admin API',
       version,
-      description: 'Servers and pools come, change and go at run time, and Weldr tells how it is.',
+      description: 'Changes servers, pools and routes at run time and reports the state of Weldr.',
       license: { name: 'MIT OR Apache-2.0', identifier: 'MIT OR Apache-2.0' },
     },
     security: [{}, { token: [] }],
@@ -70,7 +70,7 @@ export function describeApi(routes: AdminRoutes, version: string): object {
   };
 }
 
-/** `shared` takes schemas that others refer to. */
+/** `shared` collects schemas that others refer to. */
 function operationOf(route: AdminRoute, shared: Record<string, JsonSchema>): object {
   const { method, path, rel, summary, query, body, answers = {}, conditional, streams } = route;
   const parameters = [
@@ -109,7 +109,7 @@ function answerOf([status, description]: [string, string], streams: AdminRoute['
 }
 
 function bodyOf({ $schema: _, ...whole }: JsonSchema, shared: Record<string, JsonSchema>): object {
-  // What is named within a schema stands beside the schemas of a description.
+  // Definitions within a schema move to the shared schemas of the description.
   const text = JSON.stringify(whole).replaceAll('"#/$defs/', '"#/components/schemas/');
   const { $defs = {}, ...schema }: JsonSchema = JSON.parse(text);
   Object.assign(shared, $defs);

@@ -1,4 +1,4 @@
-// Overviews: how Weldr is right now, computed once for all who look, and how its traffic was in the last 15 minutes.
+// Overviews: the state of Weldr now, computed once for all readers, and its traffic of the last 15 minutes.
 import type { Leadership } from '../../core/plugin/manager-hooks.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
@@ -7,17 +7,17 @@ import { type PoolFacts, poolFacts } from './pool-facts.ts';
 import { ServerChanges, type ServerText } from './server-changes.ts';
 import { step, TrafficWindow } from './traffic-window.ts';
 
-/** What is shown may be so old where nothing has happened since, ms. */
+/** How old a text may be if nothing has happened since, ms. */
 const freshFor = 500;
 
-/** What is kept from one config to the next. */
+/** What survives a reload. */
 export class OverviewMemory {
   readonly window = new TrafficWindow();
-  /** Since when servers are in their states, ms since the epoch. */
+  /** When each server entered its state, ms since the epoch. */
   readonly since = new WeakMap<Upstream, number>();
 }
 
-/** What {@link Overviews} look at. */
+/** The sources of {@link Overviews}. */
 export type OverviewSide = Pick<
   ManagerSide,
   'status' | 'pools' | 'certificates' | 'events' | 'traffic' | 'hooks' | 'clock' | 'onClose'
@@ -25,7 +25,7 @@ export type OverviewSide = Pick<
 
 type Text = { readonly at: number; readonly last: number; readonly text: string };
 
-/** Makes overviews; from its making to the end of the plugin it keeps what they show. */
+/** Builds overviews and collects their data, from its creation to the end of the plugin. */
 export class Overviews {
   private readonly side: OverviewSide;
   private readonly memory: OverviewMemory;
@@ -33,7 +33,7 @@ export class Overviews {
   private leadership: Leadership | undefined;
   private overview: Text | undefined;
   private readonly servers = new Map<string, Text>();
-  /** All servers, for those who follow them. */
+  /** All servers, for their followers. */
   readonly changes: ServerChanges;
 
   constructor(side: OverviewSide, memory: OverviewMemory) {
@@ -58,7 +58,7 @@ export class Overviews {
     onClose(clock.every(step, () => this.tick()));
   }
 
-  /** Calls at the end of each step, until what it returns is called. */
+  /** Calls `listener` at the end of each step; returns a function that stops it. */
   onStep(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
@@ -76,7 +76,7 @@ export class Overviews {
     return { ...this.current(), history: this.side.traffic.counted ? window.history : null };
   }
 
-  /** What the servers of a pool do, as JSON; undefined: there is no such pool. */
+  /** Returns the servers of a pool as JSON; undefined: there is no such pool. */
   serversText(pool: string): string | undefined {
     if (this.side.pools.counts(pool) === undefined) return undefined;
     const known = this.servers.get(pool);
@@ -90,7 +90,7 @@ export class Overviews {
     const { clock } = this.side;
     this.memory.window.tick(clock.now(), clock.monotonic());
     this.overview = undefined;
-    // What nobody looks at any more is forgotten with it.
+    // Texts that are no longer read are dropped, too.
     this.servers.clear();
     this.changes.next();
     for (const listener of this.listeners) listener();

@@ -1,4 +1,5 @@
-// PageDoor: how browsers come in: `/` leads to the page that a plugin offers, and its calls carry the cookie of a session.
+// PageDoor: access for browsers: `/` redirects to the page that a plugin offers, and the calls of the page carry a session
+// cookie.
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
@@ -15,34 +16,34 @@ export interface PageDoorOptions {
   readonly routes: AdminRoutes;
   readonly sessions: Sessions;
   readonly clock: Clock;
-  /** Do callers speak TLS? */
+  /** Do callers use TLS? */
   readonly secure: boolean;
   readonly version: string;
 }
 
-/** What a browser asks, as far as it is looked at here. */
+/** The relevant parts of a browser's request. */
 interface Asked {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
   readonly headers: IncomingHttpHeaders;
 }
 
-/** The way in for browsers. Where no plugin offers a page, there is none, and cookies mean nothing. */
+/** Access for browsers. If no plugin offers a page there is none, and cookies are ignored. */
 export class PageDoor {
   private readonly options: PageDoorOptions;
-  /** Cookies are shared by all ports of a host. */
+  /** Contains the port, as cookies are shared by all ports of a host. */
   private port = '';
 
   constructor(options: PageDoorOptions) {
     this.options = options;
   }
 
-  /** To be told where the server listens. */
+  /** Call it with the address on which the server listens. */
   listensOn(address: string): void {
     this.port = address.slice(address.lastIndexOf(':') + 1);
   }
 
-  /** Where this is to be answered from instead: the page, for a browser that opens `/`. */
+  /** Returns where to redirect: to the page, for a browser that opens `/`. */
   leadOf({ method, url, headers }: Asked): string | undefined {
     const { page } = this;
     if (page === undefined || method !== 'GET' || headers.authorization !== undefined) return undefined;
@@ -51,13 +52,13 @@ export class PageDoor {
     return target === '/' && /\btext\/html\b/.test(headers.accept ?? '') ? page.path : undefined;
   }
 
-  /** What a call of the page asks for: `/servers` of `/ui/api/servers`; undefined: it is no call of the page. */
+  /** Returns the target of a call of the page: `/servers` for `/ui/api/servers`; undefined: it is not a call of the page. */
   targetOf({ url = '' }: Asked): string | undefined {
     const prefix = this.page === undefined ? undefined : `${this.page.path}api`;
     return prefix !== undefined && url.startsWith(`${prefix}/`) ? url.slice(prefix.length) : undefined;
   }
 
-  /** The session of a call of the page. */
+  /** Returns the session of a call of the page. */
   sessionOf(headers: IncomingHttpHeaders): Session | undefined {
     const { page } = this;
     const id = this.cookieOf(headers);
@@ -65,7 +66,7 @@ export class PageDoor {
     return this.options.sessions.use(id, page, this.options.clock.now());
   }
 
-  /** The routes by which the page signs in and out, for one call. */
+  /** Returns the route by which the page signs in and out, for one call. */
   sessionRoute(method: AdminRoute['method'], guard: AccessGuard, call: Call): AdminRoute {
     return {
       method,
@@ -84,7 +85,7 @@ export class PageDoor {
     return this.options.routes.page;
   }
 
-  /** Who the caller is. */
+  /** Answers who the caller is. */
   private tell(guard: AccessGuard, call: Call): AdminAnswer {
     const { version } = this.options;
     try {

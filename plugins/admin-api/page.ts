@@ -6,7 +6,7 @@ import type { PoolEntry } from '../../core/pool/pool-entry.ts';
 const maxLimit = 10_000;
 
 /**
- * The entries that a query asks for; with `limit` or `after` by id, and `next` is the query of what comes after.
+ * Returns the entries that a query selects; with `limit` or `after` sorted by id. `next` is the query of the next page.
  * Throws INPUT_INVALID.
  */
 export function pageOf(
@@ -34,7 +34,7 @@ export function pageOf(
   return { page, next: next.toString() };
 }
 
-/** The same of names, for `limit` and `after`. Throws INPUT_INVALID. */
+/** The same for names, with `limit` and `after`. Throws INPUT_INVALID. */
 export function pageOfNames(
   names: readonly string[],
   query: URLSearchParams,

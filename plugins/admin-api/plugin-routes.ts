@@ -1,10 +1,10 @@
-// GET /plugins: the plugins in the order in which requests meet them, and how long they take.
+// PluginRoutes: GET /plugins: the plugins in the order in which requests pass them, and how long they take.
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 import type { HistogramSample, MetricFamily } from '../../core/plugin/metric-family.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import type { RunningPlugin } from '../../core/plugin/running-plugin.ts';
 
-/** What the plugin `metrics` measures of plugins, where the config has it. */
+/** The metrics of plugins, if the config has the plugin `metrics`. */
 const secondsName = 'weldr_plugin_stage_seconds';
 const failuresName = 'weldr_plugin_failures_total';
 
@@ -27,11 +27,11 @@ const order = [
 /** What a plugin did in one stage. */
 interface StageFigures {
   readonly stage: string;
-  /** Requests of which it was measured. */
+  /** The number of requests measured. */
   readonly measured: number;
   /** ms, of those. */
   readonly mean: number;
-  /** 99 of 100 took at most so long, ms; a power of ten. Null: longer than 10 s. */
+  /** 99 of 100 took at most this long, ms; a power of ten. Null: longer than 10 s. */
   readonly p99: number | null;
 }
 
@@ -44,11 +44,11 @@ export function addPluginRoutes(
     method: 'GET',
     path: '/plugins',
     rel: 'plugins',
-    summary: 'The plugins in the order in which requests meet them, and how long they take in each stage',
+    summary: 'The plugins in the order in which requests pass them, and how long they take in each stage',
     answers: { 200: 'The plugins of the config, of routes and of pools' },
     handle(): AdminAnswer {
       const now = side.clock.monotonic();
-      // However many look, it is put together once a second.
+      // Built at most once a second, however many read it.
       if (made === undefined || now - made.at >= 1_000) made = { at: now, body: bodyOf(side) };
       return { status: 200, body: made.body };
     },

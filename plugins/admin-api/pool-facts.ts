@@ -1,4 +1,4 @@
-// PoolFacts: what there is of a pool in one look over its servers.
+// PoolFacts: facts about a pool, from one pass over its servers.
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
 import type { Upstream, UpstreamState } from '../../core/pool/pool.ts';
 import type { TrafficWindow } from './traffic-window.ts';
@@ -6,9 +6,9 @@ import type { TrafficWindow } from './traffic-window.ts';
 /** A server that is down. */
 interface DownServer {
   readonly id: string;
-  /** What those who say so complain of. */
+  /** The complaints about it. */
   readonly reason: string;
-  /** ms since the epoch; undefined: not known. */
+  /** ms since the epoch; undefined: unknown. */
   readonly since: number | undefined;
 }
 
@@ -19,12 +19,12 @@ export interface PoolFacts {
   readonly available: number;
   readonly states: Readonly<Record<UpstreamState, number>>;
   readonly down: readonly DownServer[];
-  /** Those that take requests and fail many of them: which share, by their ids. */
+  /** Servers that take requests and fail many of them: the failed share by id. */
   readonly failing: ReadonlyMap<string, number>;
   readonly inFlight: number;
 }
 
-/** Looks at a pool; `since`: since when servers are in their states; `window`: what was counted lately. */
+/** Collects the facts about a pool. `since`: when servers entered their states; `window`: the recent traffic. */
 export function poolFacts(
   { pools, traffic }: Pick<ManagerSide, 'pools' | 'traffic'>,
   name: string,

@@ -18,8 +18,9 @@ import { patchOf } from './patch-schema.ts';
 import { dryRun, override } from './query-help.ts';
 import { isSet } from './query-switch.ts';
 import { type Link, serversPath } from './server-resource.ts';
+import { listAnswer, oneAtATime } from './sliced-list.ts';
 
-/** What these routes work with. */
+/** The collaborators of these routes. */
 export interface PoolRoutesOptions {
   readonly pools: ManagerPools;
   readonly operator: OperatorPools;
@@ -49,7 +50,7 @@ export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): v
     method: 'POST',
     path: '/pools',
     rel: 'add-pool',
-    summary: 'Add a pool, or change the one of its name',
+    summary: 'Add a pool, or change the one of this name',
     query: { dryRun },
     body: newPool,
     answers: { 200: 'It was there', 201: 'It is new' },
@@ -69,7 +70,7 @@ export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): v
     path: one,
     rel: 'put-pool',
     summary:
-      'Have a pool be there with these settings; what is left out of one in the config is as the config says',
+      'Define a pool with exactly these settings; for a pool of the config, omitted settings keep its values',
     query: { dryRun },
     body: poolSettings,
     answers: { 200: 'It was there', 201: 'It is new' },
@@ -92,7 +93,11 @@ export function addPoolRoutes(admin: AdminRoutes, options: PoolRoutesOptions): v
     path: one,
     rel: 'remove-pool',
     summary: 'Remove a pool',
-    query: { dryRun, override, force: 'Also where routes or fallbacks lead to it: 503 then.' },
+    query: {
+      dryRun,
+      override,
+      force: 'Even if routes or fallbacks lead to it; their requests are then answered 503.',
+    },
     answers: { 200: 'It is as the config says', 204: 'It is removed' },
     conditional,
     handle: r => routes.remove(r),
@@ -108,12 +113,18 @@ class PoolRoutes {
     this.operator = operator;
   }
 
-  list(): AdminAnswer {
+  list(): Promise<AdminAnswer> {
+    return oneAtATime(() => this.listed());
+  }
+
+  private async listed(): Promise<AdminAnswer> {
     const links: Link[] = [
       { rel: 'self', href: '/pools', method: 'GET' },
       { rel: 'add', href: '/pools', method: 'POST' },
     ];
-    return { status: 200, body: { pools: this.pools.names.map(name => this.resource(name)), links } };
+    const resourceOf = (name: string) =>
+      this.pools.counts(name) === undefined ? undefined : this.resource(name);
+    return await listAnswer('pools', this.pools.names, resourceOf, { links });
   }
 
   show(request: AdminRequest): AdminAnswer {
@@ -137,13 +148,13 @@ class PoolRoutes {
 
   async update(request: AdminRequest): Promise<AdminAnswer> {
     const name = this.nameOf(request);
-    // One that is there because of its servers alone is defined by this.
+    // A pool that exists only because of its servers is defined by this.
     const op = this.operator.entity(poolKindName, name) === undefined ? 'add' : 'patch';
     const { answer } = await this.write(request, name, { op, value: request.body });
     return answer ?? this.shown(name);
   }
 
-  /** Removes it; with `?override` forgets what an operator said of it, whole or some fields. */
+  /** Removes a pool; with `?override` forgets what operators changed, all of it or some fields. */
   async remove(request: AdminRequest): Promise<AdminAnswer> {
     const { pool: name = '' } = request.params;
     const forgets = isSet(request, 'override');
@@ -191,7 +202,7 @@ class PoolRoutes {
     };
   }
 
-  /** What is said of it, and by whom. The key and the certificates of its TLS settings are not shown. */
+  /** The settings of a pool and their layers, without TLS settings. */
   private said(name: string) {
     const entity = this.operator.entity(poolKindName, name);
     if (entity === undefined) return {};

@@ -1,9 +1,9 @@
-// Errors as the admin API answers them: problem details of RFC 9457.
+// Problem: errors in responses of the admin API: problem details of RFC 9457.
 
 import { WeldrError } from '../../core/errors.ts';
 import type { AdminAnswer } from '../../core/plugin/admin.ts';
 
-/** The body of an error's answer. */
+/** The body of an error response. */
 export interface Problem {
   /** Such as `urn:weldr:problem:not-found`. */
   readonly type: string;
@@ -11,20 +11,18 @@ export interface Problem {
   readonly status: number;
   readonly detail: string;
   readonly code: string;
-  /** The path of the field that is wrong. */
+  /** The path of the wrong field. */
   readonly field?: string;
 }
 
-/** The answer for an error. What is not a WeldrError is a defect: its text stays in the log. */
+/** Returns the answer for an error. Anything but a WeldrError is a defect, whose text stays in the log. */
 export function problemAnswer(thrown: unknown, headers: Readonly<Record<string, string>> = {}): AdminAnswer {
   const error =
-    thrown instanceof WeldrError
-      ? thrown
-      : new WeldrError('INTERNAL', 'a defect in Weldr; its log tells more');
+    thrown instanceof WeldrError ? thrown : new WeldrError('INTERNAL', 'a defect in Weldr; see its log');
   const { code, status, message, field } = error;
   const problem: Problem = {
     type: `urn:weldr:problem:${code.toLowerCase().replaceAll('_', '-')}`,
-    title: code === 'METHOD_NOT_ALLOWED' ? 'this path does not take this method' : error.title,
+    title: code === 'METHOD_NOT_ALLOWED' ? 'this path does not support this method' : error.title,
     status,
     detail: message,
     code,

@@ -1,6 +1,5 @@
-// What switches in a query mean, for the description of the API.
+// QueryHelp: descriptions of switches in a query, for the description of the API.
 
-export const dryRun = 'Answer what would change, and change nothing.';
-export const override =
-  'Forget what an operator changed, whole or the fields that it names, in place of removing.';
-export const wait = 'Answer when its requests are finished, or after this time.';
+export const dryRun = 'Return what would change, without changing it.';
+export const override = 'Forget what operators changed, all of it or the named fields, instead of removing.';
+export const wait = 'Respond when its requests are finished, or after this time.';

@@ -1,15 +1,16 @@
-// Reading the JSON body of an admin request: bounded in size and depth, whatever its Content-Type says.
+// RequestBody: reads the JSON body of an admin request, bounded in size and depth, whatever its Content-Type says.
 import type { IncomingMessage } from 'node:http';
 import { WeldrError } from '../../core/errors.ts';
 
-/** Arrays and objects within each other, at most. */
+/** The deepest nesting of arrays and objects. */
 const maxDepth = 32;
-/** What is over the limit is read and dropped up to here, bytes, so that the client gets to read the answer. */
+/** A body over the limit is read and dropped up to this size, bytes, so that the client can read the response. */
 const maxDropped = 1024 * 1024;
 
 /**
- * The parsed body; undefined when there is none. Throws BODY_TOO_LARGE over `maxBytes`, and INPUT_INVALID for what is
- * not JSON in UTF-8; `hold` is told of the bytes that are kept, and may throw. curl's `-d` says that it sends a form, so the Content-Type is not asked.
+ * Resolves with the parsed body; undefined if there is none. Throws BODY_TOO_LARGE over `maxBytes`, and INPUT_INVALID for
+ * anything but JSON in UTF-8. `hold` is called with the bytes that are kept, and may throw. The Content-Type is ignored, as
+ * curl's `-d` claims to send a form.
  */
 export async function readBody(
   request: IncomingMessage,
@@ -29,7 +30,7 @@ export async function readBody(
     }
   }
   if (length > maxBytes) {
-    throw new WeldrError('BODY_TOO_LARGE', `the body may have ${maxBytes} bytes`);
+    throw new WeldrError('BODY_TOO_LARGE', `the body may have at most ${maxBytes} bytes`);
   }
   return length === 0 ? undefined : parseJson(Buffer.concat(pieces));
 }

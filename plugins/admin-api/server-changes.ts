@@ -1,5 +1,5 @@
-// ServerChanges: what all servers do, for those who follow: all of it first, then in each step only what has changed. It is put
-// together once a step, however many follow, and not at all where nobody does.
+// ServerChanges: the state of all servers for followers: first all of it, then in each step only the changes. It is built
+// once per step for any number of followers, and not at all without followers.
 
 /** One server, as JSON. */
 export interface ServerText {
@@ -8,7 +8,7 @@ export interface ServerText {
   readonly text: string;
 }
 
-/** What a follower is sent, and with which step it goes on. */
+/** What is sent to a follower, and the step from which it continues. */
 export interface ServersSent {
   readonly step: number;
   readonly text: string;
@@ -19,7 +19,7 @@ interface Made {
   /** By pool and id. */
   readonly byKey: ReadonlyMap<string, ServerText>;
   readonly whole: string;
-  /** Undefined where nobody followed one step before. */
+  /** Undefined if there was no follower one step before. */
   readonly changes: string | undefined;
 }
 
@@ -32,20 +32,20 @@ export class ServerChanges {
   private step = 1;
   private made: Made | undefined = undefined;
 
-  /** `read`: all servers as they are; `now`: ms since the epoch. */
+  /** @param read returns all servers as they are. @param now returns ms since the epoch */
   constructor(read: () => Iterable<ServerText>, now: () => number) {
     this.read = read;
     this.now = now;
   }
 
-  /** A step is over. */
+  /** Ends a step. */
   next(): void {
-    // Nobody asked in it.
+    // It was not asked for in this step.
     if (this.made !== undefined && this.made.step < this.step) this.made = undefined;
     this.step++;
   }
 
-  /** What is new for a follower who was sent this step last; 0: none yet. Undefined: nothing. */
+  /** Returns what is new for a follower whose last step was `step`; 0: none yet. Undefined: nothing is new. */
   after(step: number): ServersSent | undefined {
     if (step === this.step) return undefined;
     const made = this.current();

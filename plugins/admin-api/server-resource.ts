@@ -1,4 +1,4 @@
-// A server as the admin API shows it, and how a path names it.
+// ServerResource: a server as the admin API shows it, and how a path names it.
 
 import { WeldrError } from '../../core/errors.ts';
 import { hostText } from '../../core/network/host-text.ts';
@@ -10,7 +10,7 @@ import { parseServerAddress } from '../../core/pool/server-address.ts';
 import { serverKey, serverKind, serverKindName } from '../../core/pool/server-kind.ts';
 import { overridesOf, shadowedBy } from '../../core/state/entity.ts';
 
-/** A thing that can be done next, as every answer lists them. */
+/** A next action, as listed in every response. */
 export interface Link {
   readonly rel: string;
   readonly href: string;
@@ -19,12 +19,12 @@ export interface Link {
 
 const schemes = ['http', 'https', 'h2c'] as const;
 
-/** The path under which a pool's servers are. */
+/** Returns the path of a pool's servers. */
 export function serversPath(pool: string): string {
   return pool === 'default' ? '/servers' : `/pools/${pool}/servers`;
 }
 
-/** The path of one server; the scheme is in it only where it is needed to tell two apart. */
+/** Returns the path of one server, with the scheme only if it is needed to tell two apart. */
 export function serverPath(pools: ManagerPools, upstream: Upstream): string {
   const { pool, endpoint, id } = upstream;
   if (endpoint.kind === 'unix') return `${serversPath(pool)}/unix/${encodeURIComponent(endpoint.path)}`;
@@ -37,7 +37,7 @@ export function serverPath(pools: ManagerPools, upstream: Upstream): string {
   return `${serversPath(pool)}/${hostname}/${port}${scheme}`;
 }
 
-/** A server as JSON. The key and the certificates of its TLS settings are not shown. */
+/** Returns a server as JSON, without its TLS settings. */
 export function serverResource(pools: ManagerPools, operator: OperatorPools, entry: PoolEntry) {
   const { upstream, server, layer, health } = entry;
   const href = serverPath(pools, upstream);
@@ -70,7 +70,7 @@ export function serverResource(pools: ManagerPools, operator: OperatorPools, ent
   };
 }
 
-/** What an operator has to do with it. */
+/** What operators changed of it. */
 function wordOf(operator: OperatorPools, { upstream, leaving }: PoolEntry) {
   const entity = operator.entity(serverKindName, serverKey(upstream.pool, upstream.id));
   if (entity === undefined || leaving) return {};
@@ -87,24 +87,24 @@ function placeOf({ endpoint }: Upstream) {
   return { ip: endpoint.hostname, port: endpoint.port };
 }
 
-/** Where a server is, as a path of the API and its query say it. */
+/** The place of a server, as given by a path of the API and its query. */
 export interface ServerPlace {
   /** An IPv6 address with or without brackets, another address, a host name; or `unix`. */
   readonly ip: string;
-  /** With `unix` the path of the socket. */
+  /** With `unix`: the path of the socket. */
   readonly port: string;
   readonly scheme: string | null;
 }
 
 /**
- * The id of the server at a place; undefined: none of those that `isThere` knows. Throws CONFLICT when `scheme` is
- * needed to tell two apart.
+ * Returns the id of the server at a place; undefined: `isThere` knows none. Throws CONFLICT when `scheme` is needed to tell
+ * two apart.
  */
 export function findServer(
   { ip, port, scheme }: ServerPlace,
   isThere: (id: string) => boolean,
 ): string | undefined {
-  // A host may be named unix as well: a path begins with /, and a port does not.
+  // A host may also be named unix: a path begins with /, a port does not.
   if (isUnix({ ip, port })) return isThere(`unix:${port}`) ? `unix:${port}` : undefined;
   const asked = scheme === null ? schemes : [scheme];
   const [id, other] = asked.flatMap(name => originOf(name, ip, port) ?? []).filter(isThere);
@@ -118,14 +118,14 @@ export function findServer(
 
 const askedBy = (id = ''): string => `?scheme=${id.slice(0, id.indexOf(':'))}`;
 
-/** A place for people. */
+/** A place in a message. */
 export const nameOf = (place: ServerPlace): string =>
   isUnix(place) ? `unix:${place.port}` : `at ${place.ip} port ${place.port}`;
 
 const isUnix = ({ ip, port }: Pick<ServerPlace, 'ip' | 'port'>): boolean =>
   ip === 'unix' && port.startsWith('/');
 
-/** The identity of a server by its parts, undefined when they cannot be those of one. */
+/** Returns the identity of a server by its parts; undefined if they are invalid. */
 function originOf(scheme: string, host: string, port: string): string | undefined {
   if (!/^(?:https?|h2c)$/.test(scheme) || !/^\d{1,5}$/.test(port)) return undefined;
   const bare = host.replace(/^\[|\]$/g, '');

@@ -23,20 +23,21 @@ import { patchOf } from './patch-schema.ts';
 import { dryRun, override, wait } from './query-help.ts';
 import { isSet } from './query-switch.ts';
 import { findServer, type Link, nameOf, serverPath, serverResource, serversPath } from './server-resource.ts';
+import { listAnswer, oneAtATime } from './sliced-list.ts';
 
-/** What these routes work with. */
+/** The collaborators of these routes. */
 export interface ServerRoutesOptions {
   readonly pools: ManagerPools;
   readonly operator: OperatorPools;
   readonly clock: Clock;
 }
 
-const scheme = '`http` or `https`, where two servers differ in that only.';
+const scheme = '`http` or `https`, if two servers differ only in that.';
 const listQuery = {
   state: 'Only those in this state; `removed`: those that an operator removed.',
   layer: 'Only those of this layer.',
   label: 'Only those with this label: `zone:a`.',
-  limit: 'At most so many, by id.',
+  limit: 'The most in a response, by id.',
   after: 'Those after this id.',
 };
 
@@ -62,10 +63,10 @@ export function addServerRoutes(admin: AdminRoutes, options: ServerRoutesOptions
       method: 'POST',
       path: base,
       rel: `${prefix}add-server`,
-      summary: 'Add a server, or change the one of its URL',
+      summary: 'Add a server, or change the one with this URL',
       query: { dryRun },
       body: serverDefinition,
-      answers: { 200: 'It was there', 201: 'It is new' },
+      answers: { 200: 'It existed', 201: 'It is new' },
       ...changes,
       handle: r => routes.add(r),
     });
@@ -106,7 +107,7 @@ class ServerRoutes {
   private readonly pools: ManagerPools;
   private readonly operator: OperatorPools;
   private readonly clock: Clock;
-  /** One wait for each server that drains, however many ask. */
+  /** One wait for each draining server, shared by all callers. */
   private readonly drains = new Map<string, Promise<void>>();
 
   constructor({ pools, operator, clock }: ServerRoutesOptions) {
@@ -115,7 +116,11 @@ class ServerRoutes {
     this.clock = clock;
   }
 
-  list(request: AdminRequest): AdminAnswer {
+  list(request: AdminRequest): Promise<AdminAnswer> {
+    return oneAtATime(() => this.listed(request));
+  }
+
+  private async listed(request: AdminRequest): Promise<AdminAnswer> {
     const name = this.poolOf(request);
     const href = serversPath(name);
     const links: Link[] = [
@@ -127,10 +132,14 @@ class ServerRoutes {
     if (query.get('state') === 'removed') return ok({ servers: this.removedOf(name), links, ...stale });
     const { page, next } = pageOf([...this.pools.list(name)], query);
     if (next !== undefined) links.push({ rel: 'next', href: `${href}?${next}`, method: 'GET' });
-    return ok({ servers: page.map(entry => this.resource(entry)), links, ...stale });
+    const resourceOf = ({ upstream }: PoolEntry) => {
+      const entry = this.pools.get(name, upstream.id);
+      return entry === undefined ? undefined : this.resource(entry);
+    };
+    return await listAnswer('servers', page, resourceOf, { links, ...stale });
   }
 
-  /** Servers that an operator removed and that config or discovery would have. */
+  /** Servers that an operator removed and the config or discovery still has. */
   private removedOf(pool: string) {
     return this.operator.rows().flatMap(({ kind, key, op, by, at }) => {
       if (kind !== serverKindName || op !== 'remove') return [];
@@ -139,7 +148,7 @@ class ServerRoutes {
     });
   }
 
-  /** Registers a server. Of one that is there, the given fields are set and the others stay as they are. */
+  /** Registers a server. If it exists, the given fields are set and the others stay as they are. */
   async add(request: AdminRequest): Promise<AdminAnswer> {
     const name = this.poolOf(request);
     const { url } = parse(serverDefinition, request.body, 'INPUT_INVALID');
@@ -166,7 +175,7 @@ class ServerRoutes {
     return this.shown(entry);
   }
 
-  /** Removes it; with `?override` forgets what an operator said of it, whole or some fields. */
+  /** Removes a server; with `?override` forgets what operators changed, all of it or some fields. */
   async remove(request: AdminRequest): Promise<AdminAnswer> {
     const wait = this.waitOf(request);
     const { pool, id } = this.serverOf(request);
@@ -214,7 +223,7 @@ class ServerRoutes {
     throw new WeldrError('NOT_FOUND', `there is no pool ${name}; GET /pools lists them`);
   }
 
-  /** The server that a path names; one that an operator removed, too. Throws NOT_FOUND. */
+  /** The server that a path names, even one that an operator removed. Throws NOT_FOUND. */
   private serverOf(request: AdminRequest): { pool: string; id: string } {
     const { ip = '', port = '' } = request.params;
     const pool = this.poolOf(request);
@@ -233,14 +242,14 @@ class ServerRoutes {
     return this.operator.row(serverKindName, serverKey(pool, id))?.op === 'remove';
   }
 
-  /** Throws NOT_FOUND, for one that was removed with how it comes back. */
+  /** Throws NOT_FOUND; for a removed server it says how to add it again. */
   private entryOf(pool: string, id: string): PoolEntry {
     const entry = this.pools.get(pool, id);
     if (entry !== undefined) return entry;
     throw new WeldrError('NOT_FOUND', `${id} was removed; POST it to add it again`);
   }
 
-  /** For how long `?wait` asks to wait, ms; undefined: not at all. Throws INPUT_INVALID. */
+  /** Returns how long `?wait` asks to wait, ms; undefined: not at all. Throws INPUT_INVALID. */
   private waitOf(request: AdminRequest): number | undefined {
     if (!isSet(request, 'wait')) return undefined;
     const text = request.query.get('wait') ?? '';

@@ -1,11 +1,10 @@
-// Sessions: callers who have signed in with a token, in a browser. Kept over reloads, bound in time and number.
-
+// Sessions: callers who have signed in with a token, in a browser. They survive reloads, and are bounded in time and number.
 import { createHash, randomBytes } from 'node:crypto';
 import { keepNewest } from '../../core/bounded/newest.ts';
 import type { AdminPage, AdminRole } from '../../core/plugin/admin.ts';
 import { SignInPace } from './sign-in-pace.ts';
 
-/** More than operators have browsers; the oldest makes room. */
+/** More than operators have browsers; the oldest is dropped. */
 const maxSessions = 256;
 
 /** How long a session lasts. */
@@ -14,18 +13,18 @@ export type SessionBounds = Pick<AdminPage, 'idleMs' | 'sessionMs'>;
 /** One sign-in. */
 export interface Session {
   readonly role: AdminRole;
-  /** The digest of the token that it was made with: another token at a reload ends it. */
+  /** The digest of its token: a changed token ends it at a reload. */
   readonly token: string;
   readonly since: number;
   lastSeen: number;
 }
 
-/** All sessions of a manager. Who can read its memory finds no cookie there, only their digests. */
+/** All sessions of a manager. Its memory holds only digests of cookies. */
 export class Sessions {
   readonly pace = new SignInPace();
   private readonly byDigest = new Map<string, Session>();
 
-  /** Signs in; returns the secret that is the cookie. */
+  /** Signs in and returns the secret for the cookie. */
   begin(role: AdminRole, token: string, now: number): string {
     const id = randomBytes(32).toString('base64url');
     this.byDigest.set(digestOf(id), { role, token, since: now, lastSeen: now });
@@ -33,7 +32,7 @@ export class Sessions {
     return id;
   }
 
-  /** The session of a cookie, which lasts on by this; undefined: there is none, or it has ended. */
+  /** Returns the session of a cookie and extends it; undefined: there is none, or it has ended. */
   use(id: string, { idleMs, sessionMs }: SessionBounds, now: number): Session | undefined {
     const digest = digestOf(id);
     const session = this.byDigest.get(digest);

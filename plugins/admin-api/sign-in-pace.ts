@@ -1,15 +1,15 @@
-// SignInPace: whoever tries tokens has to wait longer each time.
+// SignInPace: repeated sign-in failures have to wait longer each time.
 import { keepNewest } from '../../core/bounded/newest.ts';
 import { addressKey } from '../../core/network/address-key.ts';
 import { backOff } from '../../core/time/back-off.ts';
 
-/** Attempts that are free. */
+/** Attempts without a wait. */
 const free = 5;
 const firstWaitMs = 1_000;
 const longestWaitMs = 60_000;
-/** Without a failure for so long, an address begins anew, ms. */
+/** After this time without a failure an address starts afresh, ms. */
 const forgottenAfterMs = 15 * 60_000;
-/** Addresses that are known at a time; the one that failed longest ago makes room. */
+/** The most addresses kept; the one that failed longest ago is dropped. */
 const maxAddresses = 1_000;
 
 interface Failures {
@@ -17,11 +17,11 @@ interface Failures {
   last: number;
 }
 
-/** Failed attempts to sign in, by address; of IPv6 by network, as one caller has all addresses of one. */
+/** Failed attempts to sign in, by address; for IPv6 by network, as one caller has all of its addresses. */
 export class SignInPace {
   private readonly failures = new Map<string, Failures>();
 
-  /** How long an address has to wait before it may try again, ms; 0: it may. */
+  /** Returns how long an address has to wait before its next attempt, ms; 0: not at all. */
   waitOf(address: string, now: number): number {
     const failures = this.failures.get(addressKey(address));
     if (failures === undefined || failures.count < free) return 0;

@@ -1,12 +1,47 @@
-// SlicedList: makes the text of a long answer bit by bit, so that the manager does its other work in between.
+// SlicedList: builds the JSON of a long list in slices, so that the manager does its other work in between.
+import { WeldrError } from '../../core/errors.ts';
+import type { AdminAnswer } from '../../core/plugin/admin.ts';
 
-/** How long it works until others have their turn, ms. */
+/** The most work in one turn of the event loop, ms. */
 const sliceTime = 5;
+/** Lists that may wait while one is built; there are no more connections than that. */
+const maxWaiting = 64;
+
+let waiting = 0;
+let last: Promise<unknown> = Promise.resolve();
 
 /**
- * The items as JSON, with commas between them. `textOf` is called for one after the other while time passes: what is gone by
- * then has no text.
+ * Builds one list at a time, so that no more than one long text is under way. Rejects with what `build` throws, and with
+ * OVERLOADED when too many wait.
  */
+export async function oneAtATime(build: () => Promise<AdminAnswer>): Promise<AdminAnswer> {
+  if (waiting >= maxWaiting)
+    throw new WeldrError('OVERLOADED', 'too many lists are being built; try again in a moment');
+  waiting++;
+  const turn = last.then(build).finally(() => waiting--);
+  last = turn.catch(() => {});
+  return await turn;
+}
+
+/**
+ * The answer with a list: `{ [name]: […], ...rest }`. `resourceOf` is called for one item after the other while time passes;
+ * an item that is gone by then has no resource and is left out.
+ */
+export async function listAnswer<Item>(
+  name: string,
+  items: readonly Item[],
+  resourceOf: (item: Item) => object | undefined,
+  rest: object,
+): Promise<AdminAnswer> {
+  const list = await inSlices(items, item => {
+    const resource = resourceOf(item);
+    return resource === undefined ? undefined : JSON.stringify(resource);
+  });
+  const body = `{${JSON.stringify(name)}:[${list}],${JSON.stringify(rest).slice(1)}\n`;
+  return { status: 200, contentType: 'application/json', body };
+}
+
+/** The items as JSON, separated by commas. Items for which `textOf` returns undefined are left out. */
 export async function inSlices<Item>(
   items: readonly Item[],
   textOf: (item: Item) => string | undefined,

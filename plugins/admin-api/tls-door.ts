@@ -1,4 +1,4 @@
-// TlsDoor: TLS towards callers of the admin API: what it shows them, and the handshakes of new connections.
+// TlsDoor: TLS of the admin API: its certificates, and the handshakes of new connections.
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { CertificateEnds } from '../../core/certificates/certificate-ends.ts';
@@ -10,16 +10,16 @@ import type { Clock } from '../../core/time/clock.ts';
 /** There is one listener. */
 const name = 'admin';
 
-/** The door of one admin API; `close` it. */
+/** The TLS side of one admin API; call `close` at the end. */
 export class TlsDoor {
   private readonly read: ListenersTls;
   private readonly terminator: TlsTerminator;
   private readonly ends: CertificateEnds;
 
-  /** Reads the certificates, and again when their files change. Throws CONFIG_INVALID for what cannot be used. */
+  /** Reads the certificates, and again when their files change. Throws CONFIG_INVALID if they cannot be used. */
   constructor(tls: ListenerTls, clock: Clock, log: Logger) {
     this.read = new ListenersTls([{ name, tls }], () => 'tls');
-    // The manager alone has callers: nobody else need know the keys.
+    // Only the manager has callers: no other process needs the keys.
     const ticketKeys = process.getBuiltinModule('node:crypto').randomBytes(48);
     const material = () => {
       const found = this.read.materials[name];

@@ -1,4 +1,4 @@
-// The routes of traces: what becomes of real requests.
+// TraceRoutes: the routes of traces: what happens to real requests.
 import { WeldrError } from '../../core/errors.ts';
 import { traceInput } from '../../core/explain/trace.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
@@ -6,7 +6,7 @@ import { parse } from '../../core/settings/options.ts';
 import { isSet } from './query-switch.ts';
 import { TraceStream } from './trace-stream.ts';
 
-/** How long a reader waits for a request at most, ms. */
+/** The longest that a reader waits for a request, ms. */
 const longestWait = 10_000;
 
 /** Adds the routes. */
@@ -15,9 +15,9 @@ export function addTraceRoutes({ admin, traces }: Pick<ManagerSide, 'admin' | 't
     method: 'POST',
     path: '/traces',
     rel: 'trace',
-    summary: 'Trace real requests: what becomes of them, and what each plugin says',
+    summary: 'Trace real requests: what happens to them, and what each plugin decides',
     body: traceInput,
-    answers: { 201: 'The trace, to be read at its address' },
+    answers: { 201: 'The trace, to be read at its Location' },
     handle({ body }) {
       const id = traces.start(parse(traceInput, body ?? {}, 'INPUT_INVALID'));
       return { status: 201, body: { id }, headers: { Location: `/traces/${id}` } };
@@ -27,16 +27,16 @@ export function addTraceRoutes({ admin, traces }: Pick<ManagerSide, 'admin' | 't
     method: 'GET',
     path: '/traces/:id',
     rel: 'traced',
-    // It shows what clients ask for.
+    // A trace shows requests of clients.
     access: 'operators',
     summary: 'What was traced so far; with Accept: text/event-stream as it comes',
     query: {
-      after: 'How many were read before; those behind them are answered.',
-      wait: 'Answer when there is one, or it is over, or after 10 s.',
+      after: 'How many were read before; the response has those after them.',
+      wait: 'Respond when there is one, when the trace is over, or after 10 s.',
     },
     streams: true,
     answers: {
-      200: 'The requests, where to go on, and whether it is over',
+      200: 'The requests, where to continue, and whether the trace is over',
       404: 'There is no such trace, or it is over',
       503: 'There are too many streams',
     },

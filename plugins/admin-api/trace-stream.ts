@@ -1,16 +1,16 @@
-// TraceStream: sends the requests of a trace as they come. It has a place among them and nothing else: who is slow is waited for.
+// TraceStream: sends the requests of a trace as they come. It has a place among them and no buffer: it waits for a slow reader.
 import type { RequestTraces, TraceReader } from '../../core/explain/trace.ts';
 import type { EventStream, StreamSender } from '../../core/plugin/admin.ts';
 
 /** One reader of a trace. */
 export class TraceStream implements StreamSender {
   private readonly stream: EventStream;
-  /** Undefined: the trace is not kept any more. */
+  /** Undefined: the trace is no longer kept. */
   private readonly reader: TraceReader | undefined;
-  /** How many were sent, or read before. */
+  /** The number of requests sent or read before. */
   private place: number;
 
-  /** Begins to send those behind the first `after`. */
+  /** Starts sending those after the first `after`. */
   constructor(
     stream: EventStream,
     traces: RequestTraces,
@@ -19,7 +19,7 @@ export class TraceStream implements StreamSender {
     this.stream = stream;
     this.place = from.after;
     this.reader = traces.follow(from.id, () => this.drained());
-    // Whoever leaves before anything comes can resume from here.
+    // A client that leaves before anything comes can resume from here.
     stream.send({ id: this.place, event: 'hello', data: JSON.stringify({ next: this.place }) });
     this.drained();
   }
@@ -36,7 +36,7 @@ export class TraceStream implements StreamSender {
       }
       if (!over) return;
       stream.send({ event: 'over', data: JSON.stringify({ next: this.place }) });
-      // Before the stream knows this one, too.
+      // It may end before the stream has this sender.
       reader?.leave();
       stream.finish();
     }

@@ -1,20 +1,21 @@
-// TrafficWindow: requests a second, errors and latency of the last 15 minutes, in steps; of pools and servers only now.
+// TrafficWindow: requests a second, errors and latency of the last 15 minutes, in steps; for pools and servers only the
+// present.
 import { LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import type { Finished, TrafficCounts } from '../../core/plugin/traffic.ts';
 
 /** One point of the history, ms. */
 export const step = 2_000;
 const maxPoints = (15 * 60_000) / step;
-/** Of pools and servers: so many steps are what there is now. */
+/** For pools and servers the present is this many steps. */
 const stepsNow = 5;
 
-/** A server that fails so much of so many attempts is told of. */
+/** A server that fails this share of at least this many attempts is reported. */
 const failingFrom = 0.1;
 const enoughAttempts = 20;
 
-/** What there is of requests, or of attempts. Latencies are ms; null: nothing was measured. */
+/** Figures of requests or attempts. Latencies are ms; null: nothing was measured. */
 export interface TrafficFigures {
-  /** A second. */
+  /** Per second. */
   readonly rate: number;
   /** 0 to 1. */
   readonly errorShare: number;
@@ -40,13 +41,13 @@ class Sum {
   }
 }
 
-/** What was counted within one step. */
+/** The counts of one step. */
 class Step {
   readonly client = new Sum();
   readonly pools = new Map<string, Sum>();
-  /** As it was told, by pool and server: most servers are told of once or twice, and nobody may ask. */
+  /** As reported, by pool and server: most servers are reported once or twice, and may never be asked for. */
   readonly servers = new Map<string, Map<string, Finished[]>>();
-  /** How long it was, ms. */
+  /** Its length, ms. */
   length = 0;
 
   add({ client, servers }: TrafficCounts): void {
@@ -65,10 +66,10 @@ class Step {
   }
 }
 
-/** What was counted lately. */
+/** The recent counts. */
 export class TrafficWindow {
   private current = new Step();
-  /** The last steps, the newest last. */
+  /** The last steps, newest last. */
   private readonly recent: Step[] = [];
   private readonly points: (TrafficFigures & { readonly at: number })[] = [];
   private begunAt: number | undefined;
@@ -90,7 +91,7 @@ export class TrafficWindow {
     if (this.points.length > maxPoints) this.points.shift();
   }
 
-  /** Requests of clients in the last step; undefined before its end. */
+  /** Requests of clients in the last step; undefined before the end of the first. */
   get now(): TrafficFigures | undefined {
     const last = this.points.at(-1);
     if (last === undefined) return undefined;
@@ -133,7 +134,7 @@ export class TrafficWindow {
     return figuresOf(sum, this.length);
   }
 
-  /** Of the servers of a pool those that failed a tenth of their attempts or more, where there were enough to say so. */
+  /** Returns the servers of a pool that failed a tenth of their attempts or more, if there were enough attempts. */
   failingIn(pool: string): Map<string, number> {
     const counts = new Map<string, { all: number; failed: number }>();
     for (const { servers } of this.recent) {

@@ -1,20 +1,22 @@
-// TurnQueue: whose turn it is, over all connections of the admin API, so that a crowd leaves time and memory for others.
+// TurnQueue: schedules the requests of all connections of the admin API, so that a crowd leaves time and memory for others.
 
-/** What is done within one turn of the event loop, ms. */
+/** The most work in one turn of the event loop, ms. */
 const turnTime = 5;
-/** Before a request whose caller did not wait for the answer before it, ms: at least, for so many bytes of that answer, at most. */
+/**
+ * The pause before a request whose caller did not wait for the previous response, ms: its minimum, the bytes of that response
+ * that add one, its maximum.
+ */
 const aheadPause = 1;
 const bytesInPause = 16 * 1024;
 const longestPause = 100;
 
 /**
- * Why a step is due: `new` callers have had no answer yet, and go before all others. `ahead`: the caller sent more
- * before it had its answer; such requests are served one in a millisecond, those of all callers together, and fewer where
- * the answers are large.
+ * Why a step is due. `new`: the caller has had no response yet, and goes first. `ahead`: the caller sent more before it had
+ * its response; of such requests, one is served per millisecond for all callers together, and fewer if responses are large.
  */
 export type Due = 'new' | 'later' | 'ahead';
 
-/** Who waits for a turn. */
+/** The connection that waits for a turn. */
 interface Caller {
   readonly destroyed: boolean;
 }
@@ -22,11 +24,11 @@ interface Caller {
 interface Step {
   readonly caller: Caller;
   readonly run: () => void;
-  /** What comes before it, ms. */
+  /** The pause before it, ms. */
   readonly pause: number;
 }
 
-/** Runs steps in their order; those of callers who have left are dropped. */
+/** Runs steps in order; those of callers that have left are dropped. */
 export class TurnQueue {
   private readonly fresh: Step[] = [];
   private readonly later: Step[] = [];
@@ -34,7 +36,7 @@ export class TurnQueue {
   private scheduled = false;
   private timer: NodeJS.Timeout | undefined = undefined;
 
-  /** `bytes`: of the answer that the caller got last. */
+  /** @param bytes the size of the caller's last response */
   add(caller: Caller, run: () => void, due: Due, bytes: number): void {
     const step = { caller, run, pause: Math.min(longestPause, aheadPause + bytes / bytesInPause) };
     if (due === 'ahead') {

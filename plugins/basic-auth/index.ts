@@ -1,4 +1,4 @@
-// basic-auth: lets in who has a name and a password of a list (RFC 7617).
+// basic-auth: asks for a name and a password from a list (RFC 7617).
 import { z } from 'zod';
 import { addressKey } from '../../core/network/address-key.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
@@ -14,42 +14,42 @@ import { usersSchema } from './users.ts';
 const options = z
   .strictObject({
     users: usersSchema.describe(
-      'Hashes of passwords by names, or `file:PATH` of a file as `htpasswd -B` makes it.',
+      'Password hashes by user name, or `file:PATH` of a file as `htpasswd -B` makes it.',
     ),
     realm: z
       .string()
       .regex(/^[ !#-[\]-~]{1,100}$/, 'expected printable ASCII without " and \\')
       .default('restricted')
       .describe('What browsers show when they ask for the password.'),
-    forward: z.boolean().default(false).describe('Do servers get the name and the password, too?'),
+    forward: z.boolean().default(false).describe('Pass the name and the password on to servers?'),
     userHeader: z
       .string()
       .refine(isToken, 'is no name of a field')
       .refine(
         name => !/^(host|authorization|content-length)$/i.test(name) && !hopByHop.has(name.toLowerCase()),
-        'is another field: take one such as X-Forwarded-User',
+        'is a field with a meaning of its own: use one such as X-Forwarded-User',
       )
       .optional()
-      .describe('The field in which servers are told who it is, such as X-Forwarded-User.'),
+      .describe('The field that tells servers the user name, such as X-Forwarded-User.'),
     remember: duration()
       .prefault('1m')
-      .describe('How long who was right is not checked again; 0: each request costs a check.'),
+      .describe('How long correct credentials are remembered; 0: each request costs a check.'),
     queue: z
       .number()
       .int()
       .min(1)
       .max(1000)
       .default(32)
-      .describe('Checks that may wait in each worker; further ones are answered 503.'),
+      .describe('Checks that may wait in each worker; further requests are answered 503.'),
   })
-  .describe('Lets in who has a name and a password of a list.');
+  .describe('Asks for a name and a password from a list.');
 
-/** What `basicAuth` takes, as people write it. */
+/** The options of `basicAuth`, as written in a config. */
 export type BasicAuthOptions = z.input<typeof options>;
 
 /**
- * The plugin that asks for a name and a password: `basicAuth({ users: 'file:/etc/weldr/users' })`. Passwords are checked in
- * a thread, one at a time.
+ * Asks for a name and a password: `basicAuth({ users: 'file:/etc/weldr/users' })`. Passwords are checked in a thread, one at
+ * a time.
  */
 export const basicAuth = definePlugin({
   name: 'basic-auth',
@@ -68,7 +68,7 @@ export const basicAuth = definePlugin({
         return;
       }
       if (ctx.rehearsal) {
-        // Neither is the thread kept from clients, nor can somebody who may look try passwords here.
+        // No check: it would keep the thread from clients, and let a reader of explanations try passwords.
         const isKnown = users.has(credentials.user);
         ctx.note(
           isKnown
@@ -113,11 +113,11 @@ function refusalsFor(realm: string): Readonly<Record<Exclude<Verdict, 'right'>, 
 }
 
 const basic = /^basic +([A-Za-z0-9+/]+={0,2})$/i;
-/** More than anybody types: what is sent is hashed. */
+/** Longer than any password typed: what is sent gets hashed. */
 const maxLength = 1024;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Name and password of a request; undefined: there are none that can be right. */
+/** Returns the name and the password of a request; undefined: there are none that could be right. */
 function credentialsOf({ request: { headers } }: ProxyContext): Credentials | undefined {
   // Of two fields the upstream might read the other one.
   const [field = '', ...others] = headers.getAll('authorization');

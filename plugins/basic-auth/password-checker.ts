@@ -1,27 +1,27 @@
-// PasswordChecker: asks the thread that checks passwords, which it starts with the first question.
+// PasswordChecker: the interface to the thread that checks passwords, which starts with the first check.
 import type { Worker } from 'node:worker_threads';
 import { siblingModule } from '../../core/process/sibling-module.ts';
 import type { PasswordHash } from './password-hash.ts';
 
-/** What the thread is asked. */
+/** A message to the thread. */
 export interface CheckQuestion {
   readonly password: string;
   readonly hash: PasswordHash;
 }
 
-/** What it answers. */
+/** A message from the thread. */
 export interface CheckAnswer {
   readonly matches: boolean;
 }
 
-/** Says whether a password is that of a hash; asked again only when it has answered. */
+/** Checks passwords against hashes, one at a time: the next call has to wait until the last one is settled. */
 export interface PasswordChecker {
-  /** Rejects when it cannot be said. */
+  /** Rejects when the check fails. */
   matches(question: CheckQuestion): Promise<boolean>;
   close(): void;
 }
 
-/** The checker of production: a hash takes some 100 ms of CPU, in which the event loop goes on. */
+/** Checks in a thread: a hash takes some 100 ms of CPU, which would block the event loop. */
 export class ThreadChecker implements PasswordChecker {
   private thread: Worker | undefined;
   private pending: PromiseWithResolvers<boolean> | undefined;
@@ -41,7 +41,7 @@ export class ThreadChecker implements PasswordChecker {
   }
 
   private start(): Worker {
-    // Not imported: no worker without a password needs it.
+    // Not imported statically: workers without a password do not need it.
     const { Worker } = process.getBuiltinModule('node:worker_threads');
     const thread = new Worker(siblingModule('password-thread', import.meta.url), { execArgv: [] });
     thread.unref();
@@ -54,7 +54,7 @@ export class ThreadChecker implements PasswordChecker {
     return thread;
   }
 
-  /** The next question starts another one. */
+  /** Drops a thread that has ended; the next check starts another one. */
   private lose(thread: Worker, error: unknown): void {
     if (this.thread !== thread) return;
     this.thread = undefined;

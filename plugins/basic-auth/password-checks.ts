@@ -1,10 +1,10 @@
-// PasswordChecks: the bounded queue in front of the checker, and what is remembered of those who were right.
+// PasswordChecks: the bounded queue in front of the checker, and the memory of correct credentials.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../core/time/clock.ts';
 import type { PasswordChecker } from './password-checker.ts';
 import type { Users } from './users.ts';
 
-/** What is known of a name and a password; `busy`: the queue is full, `crowding`: of this client's. */
+/** The verdict on a name and a password; `busy`: the queue is full, `crowding`: this client's part of it is. */
 export type Verdict = 'right' | 'wrong' | 'busy' | 'crowding' | 'failed';
 
 /** A name and a password as a client sent them. */
@@ -22,26 +22,26 @@ interface Check {
   readonly waiters: Set<Waiter>;
 }
 
-/** What checks work with. */
+/** The collaborators of password checks. */
 export interface PasswordChecksOptions {
   readonly users: Users;
   readonly checker: PasswordChecker;
   readonly clock: Clock;
-  /** How long who was right is not checked again, ms. */
+  /** How long correct credentials are remembered, ms. */
   readonly remember: number;
   /** Checks that may wait. */
   readonly queue: number;
-  /** Is told why a check could not be made. */
+  /** Called with the reason when a check fails. */
   failed(error: unknown): void;
 }
 
-/** Of one client's, at once: less than all, so that its guesses do not keep others out. */
+/** The most checks of one client that wait: fewer than all, so that its guesses do not keep others out. */
 const shareOfClient = 4;
 
-/** Checks names and passwords, one after another; equal ones that come at once are one check. */
+/** Checks names and passwords, one after another; equal ones that arrive together share one check. */
 export class PasswordChecks {
   private readonly options: PasswordChecksOptions;
-  /** Of this process alone: what is remembered tells nobody a password. */
+  /** Exists in this process only, so that what is remembered reveals no password. */
   private readonly key = randomBytes(32);
   private readonly known = new Map<string, { readonly digest: Buffer; readonly until: number }>();
   private readonly checks = new Map<string, Check>();
@@ -53,8 +53,9 @@ export class PasswordChecks {
   }
 
   /**
-   * Calls `waiter` with the verdict, at once where it is known. Returns how to leave the queue; undefined: it is over.
-   * @param client who is asking, of whom a few may wait at once
+   * Calls `waiter` with the verdict, at once if it is known. Returns a function that leaves the queue; undefined: the check
+   * is over.
+   * @param client the client, of which a few checks may wait at once
    */
   check(credentials: Credentials, client: string, waiter: Waiter): (() => void) | undefined {
     const digest = this.digestOf(credentials);
@@ -105,7 +106,7 @@ export class PasswordChecks {
     return check;
   }
 
-  /** Takes those out of the queue whose clients have left. */
+  /** Removes the checks whose clients have left. */
   private dropLeft(): void {
     for (let at = this.waiting.length - 1; at >= 0; at--) {
       const check = this.waiting[at];
@@ -133,7 +134,7 @@ export class PasswordChecks {
     const { users, checker, clock, remember, failed } = this.options;
     const { user, password } = credentials;
     try {
-      // A name that is not there costs what another one does.
+      // An unknown name costs the same as a known one.
       const hash = users.hashOf(user);
       const matches = hash !== undefined && (await checker.matches({ password, hash }));
       if (!matches || !users.has(user)) return 'wrong';

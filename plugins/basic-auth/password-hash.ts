@@ -1,6 +1,6 @@
-// PasswordHash: the forms in which passwords are kept, and what is wrong with one.
+// PasswordHash: the supported formats of password hashes, and what is wrong with one.
 
-/** A hash that was taken apart. `bcrypt` keeps its text, which its library reads. */
+/** A parsed hash. `bcrypt` keeps its text, which its library parses. */
 export type PasswordHash =
   | { readonly form: 'bcrypt'; readonly text: string }
   | {
@@ -22,22 +22,22 @@ export type PasswordHash =
     };
 
 const bcrypt = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
-/** As PHC strings have it: https://github.com/P-H-C/phc-string-format */
+/** PHC strings: https://github.com/P-H-C/phc-string-format */
 const scrypt = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 const argon2 =
   /^\$(argon2id?)\$v=19\$m=(\d{1,7}),t=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 
-/** A check must not take seconds, nor memory that the machine has not. */
+/** A check must not take seconds, or more memory than the machine has. */
 const maxBcryptCost = 15;
 const maxKib = 256 * 1024;
 
-/** What a hash says. Throws an Error that says what is wrong, without the hash itself. */
+/** Parses a hash. Throws an Error that says what is wrong, without the hash itself. */
 export function readHash(text: string): PasswordHash {
   const [, rounds] = bcrypt.exec(text) ?? [];
   if (rounds !== undefined) {
     if (Number(rounds) > maxBcryptCost)
-      throw new Error(`has a cost of ${rounds}; take ${maxBcryptCost} at most`);
-    if (Number(rounds) < 4) throw new Error('has a cost below 4, which bcrypt does not know');
+      throw new Error(`has a cost of ${rounds}; use ${maxBcryptCost} at most`);
+    if (Number(rounds) < 4) throw new Error('has a cost below 4, which bcrypt does not support');
     return { form: 'bcrypt', text };
   }
   return readScrypt(text) ?? readArgon2(text) ?? refuse(text);
@@ -49,7 +49,7 @@ function readScrypt(text: string): PasswordHash | undefined {
   const cost = 2 ** Number(log);
   checkMemory((128 * cost * Number(blockSize)) / 1024);
   if (Number(log) < 10 || Number(blockSize) < 1 || !isAmong(Number(parallelization), 1, 16))
-    throw new Error('has parameters that are too weak or too strong: take ln=17,r=8,p=1');
+    throw new Error('has parameters that are too weak or too strong: use ln=17,r=8,p=1');
   return {
     form: 'scrypt',
     cost,
@@ -64,11 +64,11 @@ function readArgon2(text: string): PasswordHash | undefined {
   if (form !== 'argon2id' && form !== 'argon2i') return undefined;
   if (typeof process.getBuiltinModule('node:crypto').argon2Sync !== 'function')
     throw new Error(
-      'is of argon2, which needs Node 24.7 or newer: take bcrypt, as `htpasswd -nB NAME` prints it',
+      'is of argon2, which needs Node 24.7 or newer: use bcrypt, as `htpasswd -nB NAME` prints it',
     );
   checkMemory(Number(memory));
   if (Number(memory) < 8 * Number(parallelism) || Number(passes) < 1 || !isAmong(Number(parallelism), 1, 16))
-    throw new Error('has parameters that are too weak or too strong: take m=19456,t=2,p=1');
+    throw new Error('has parameters that are too weak or too strong: use m=19456,t=2,p=1');
   return {
     form,
     memory: Number(memory),
@@ -82,7 +82,7 @@ const isAmong = (value: number, least: number, most: number): boolean => value >
 
 function checkMemory(kib: number): void {
   if (kib > maxKib)
-    throw new Error(`takes ${Math.round(kib / 1024)} MB a check; ${maxKib / 1024} MB is the most`);
+    throw new Error(`needs ${Math.round(kib / 1024)} MB per check; at most ${maxKib / 1024} MB is allowed`);
 }
 
 function bytesOf(salt: string, hash: string): { salt: Uint8Array; hash: Uint8Array } {
@@ -94,6 +94,9 @@ function bytesOf(salt: string, hash: string): { salt: Uint8Array; hash: Uint8Arr
 
 function refuse(text: string): never {
   const known = /^(\$\w+\$|\{\w+\})/.exec(text)?.[1];
-  const what = known === undefined ? 'is no hash' : `begins with ${known}, which is too weak or not known`;
-  throw new Error(`${what}: take bcrypt, as \`htpasswd -nB NAME\` prints it`);
+  const what =
+    known === undefined
+      ? 'is not a password hash'
+      : `begins with ${known}, which is too weak or not supported`;
+  throw new Error(`${what}: use bcrypt, as \`htpasswd -nB NAME\` prints it`);
 }

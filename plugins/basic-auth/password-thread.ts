@@ -1,4 +1,4 @@
-// The thread that checks passwords: one at a time, beside the event loop.
+// The thread that checks passwords, one at a time, off the event loop.
 import { argon2Sync, scryptSync, timingSafeEqual } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { compareSync } from 'bcryptjs';

@@ -1,4 +1,4 @@
-// Users: names and the hashes of their passwords, from a config or a file as htpasswd makes it.
+// Users: user names and password hashes, from a config or a file as htpasswd makes it.
 import { createHmac, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
@@ -11,7 +11,7 @@ const maxUsers = 20_000;
 /** Printable ASCII without the colon that ends a name (RFC 7617 section 2). */
 const userName = /^[\x20-\x39\x3b-\x7e]{1,255}$/;
 
-/** Names, and the hashes of their passwords. */
+/** User names and their password hashes. */
 export class Users {
   private readonly hashes: ReadonlyMap<string, PasswordHash>;
   private readonly list: readonly PasswordHash[];
@@ -28,8 +28,8 @@ export class Users {
   }
 
   /**
-   * The hash to check a password of this user with. One who is not there gets somebody's, and always the same: the time
-   * that it takes says nothing, even where hashes differ in cost.
+   * Returns the hash to check a user's password against. An unknown user gets the hash of some other user, always the same
+   * one: the time that the check takes reveals nothing, even if hashes differ in cost.
    */
   hashOf(user: string): PasswordHash | undefined {
     const at = createHmac('sha256', this.key).update(user).digest().readUInt32BE() % this.list.length;
@@ -37,7 +37,7 @@ export class Users {
   }
 }
 
-/** The schema of users: `file:PATH`, or hashes by names. */
+/** The schema of users: `file:PATH`, or hashes by user name. */
 export const usersSchema = z
   .union([
     z.string().refine(text => fileOfSecret(text) !== undefined, 'expected file:PATH, or hashes by names'),
@@ -63,7 +63,7 @@ function usersIn(path: string): Map<string, PasswordHash> {
   const users = new Map<string, PasswordHash>();
   for (const [at, line] of textOf(path).split(/\r?\n/).entries()) {
     if (line.trim() === '' || line.startsWith('#')) continue;
-    // What stands behind a second colon is a comment.
+    // Text after a second colon is a comment.
     const [name = '', hash = ''] = line.split(':');
     add(users, name, hash.trim(), `${path}:${at + 1}: the hash`);
   }
@@ -85,8 +85,10 @@ function textOf(path: string): string {
 
 function add(users: Map<string, PasswordHash>, name: string, hash: string, what: string): void {
   if (!userName.test(name))
-    throw new Error(`${what}: its name is none: take 1 to 255 characters of printable ASCII without a colon`);
-  if (users.has(name)) throw new Error(`${what}: the user ${JSON.stringify(name)} is there twice`);
+    throw new Error(
+      `${what}: its user name is invalid: use 1 to 255 characters of printable ASCII without a colon`,
+    );
+  if (users.has(name)) throw new Error(`${what}: the user ${JSON.stringify(name)} is listed twice`);
   try {
     users.set(name, readHash(hash));
   } catch (thrown) {

@@ -1,34 +1,35 @@
-// Circuit: closed while requests go well, open when too many do not, half-open while a few try whether they do again.
+// Circuit: closed while requests succeed, open when too many fail, half-open while a few trials find out whether they succeed
+// again.
 import { SlidingCount } from '../../core/bounded/sliding-count.ts';
 
-/** When it opens, and closes again. */
+/** When the circuit opens and closes again. */
 export interface CircuitLimits {
-  /** Share of bad ends, from 0 to 1, among at least `minRequests` within `window` ms. */
+  /** The share of bad ends, from 0 to 1, among at least `minRequests` within `window` ms. */
   readonly errorRate: number;
   readonly minRequests: number;
   readonly window: number;
-  /** How long it is open, ms. */
+  /** How long it stays open, ms. */
   readonly rest: number;
-  /** Trials in a row that must go well; as many may be under way at once. */
+  /** Trials in a row that must succeed, and how many may run at once. */
   readonly passes: number;
 }
 
-/** What becomes of a request. */
+/** What happens to a request. */
 export type Admission = 'passes' | 'trial' | 'refused';
 
-/** What a request says of those behind the circuit; `nothing`: it was its client's doing, or somebody else's. */
+/** What a request says about the service behind the circuit; `nothing`: the end was caused by the client or a plugin. */
 export type End = 'good' | 'bad' | 'nothing';
 
-/** What has changed: `opened`, `closed`; undefined: nothing. */
+/** A change of state; undefined: none. */
 export type Change = 'opened' | 'closed' | undefined;
 
-/** Times are ms of a monotonic clock. */
+/** The state of one circuit. Times are ms of a monotonic clock. */
 export class Circuit {
   private readonly limits: CircuitLimits;
   private all: SlidingCount;
   private bad: SlidingCount;
   private closedSince = 0;
-  /** Undefined: it is closed. */
+  /** Undefined while it is closed. */
   private openUntil: number | undefined = undefined;
   private trials = 0;
   private passed = 0;
@@ -48,22 +49,22 @@ export class Circuit {
     return Math.max(0, (this.openUntil ?? now) - now);
   }
 
-  /** What would become of a request now; nothing is counted. */
+  /** Returns what {@link admit} would, without counting anything. */
   outlook(now: number): Admission {
     if (this.openUntil === undefined) return 'passes';
     return now >= this.openUntil && this.trials < this.limits.passes ? 'trial' : 'refused';
   }
 
-  /** Lets a request through or not. Each trial is to be ended by {@link ended}. */
+  /** Admits a request or not. Each trial must be ended by {@link ended}. */
   admit(now: number): Admission {
     const admission = this.outlook(now);
     if (admission === 'trial') this.trials++;
     return admission;
   }
 
-  /** A request that passed has ended; it was admitted at `startedAt`. */
+  /** Counts a request that passed and has ended; it was admitted at `startedAt`. */
   counted(end: End, startedAt: number, now: number): Change {
-    // What had begun before it closed says nothing about how it is now.
+    // A request from before the circuit closed says nothing about the service now.
     if (end === 'nothing' || this.openUntil !== undefined || startedAt < this.closedSince) return undefined;
     this.all.add(now);
     if (end === 'good') return undefined;
@@ -74,17 +75,17 @@ export class Circuit {
     return this.open(now);
   }
 
-  /** A trial has ended. */
+  /** Ends a trial. */
   ended(end: End, now: number): Change {
     this.trials--;
-    // The trial before this one has decided.
+    // An earlier trial has already decided.
     if (this.openUntil === undefined || now < this.openUntil) return undefined;
     if (end === 'bad') return this.open(now);
     if (end === 'good') this.passed++;
     return this.passed >= this.limits.passes ? this.close(now) : undefined;
   }
 
-  /** What made it open: shown to operators. */
+  /** What opened it, for operators. */
   describe(now: number): string {
     return `${this.bad.count(now)} of ${this.all.count(now)} requests within ${this.limits.window} ms`;
   }

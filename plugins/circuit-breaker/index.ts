@@ -1,4 +1,4 @@
-// circuit-breaker: turns requests away while those before them fail, so that what is behind can recover.
+// circuit-breaker: turns requests away while too many fail, so that the service behind it can recover.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
@@ -14,14 +14,14 @@ const options = z
       .min(0.01)
       .max(1)
       .default(0.5)
-      .describe('Opens at this share of bad ends within `window`, among `minRequests` or more.'),
+      .describe('The share of failures within `window`, among at least `minRequests`, at which it opens.'),
     minRequests: z
       .number()
       .int()
       .min(1)
       .max(1_000_000)
       .default(20)
-      .describe('Requests of one worker within `window` below which it stays closed.'),
+      .describe('It stays closed while a worker has fewer requests within `window`.'),
     window: duration()
       .refine(ms => ms >= 100, 'a window is at least 100ms')
       .prefault('10s')
@@ -30,31 +30,31 @@ const options = z
       .array(z.number().int().min(400).max(599))
       .max(200)
       .default([502, 503, 504])
-      .describe('Statuses of servers that are bad ends.'),
+      .describe('Response statuses of servers that count as failures.'),
     slow: duration()
       .refine(ms => ms >= 1, 'a limit is at least 1ms')
       .optional()
-      .describe('Answers whose head takes longer are bad ends, too.'),
+      .describe('Responses whose head takes longer count as failures, too.'),
     rest: duration()
       .refine(ms => ms >= 10, 'a rest is at least 10ms')
       .prefault('10s')
-      .describe('How long requests are turned away before some try again.'),
+      .describe('How long all requests are turned away before trials are let through.'),
     passes: z
       .number()
       .int()
       .min(1)
       .max(1000)
       .default(3)
-      .describe('Trials that must go well, none of them badly, until it is closed again.'),
+      .describe('Trials that must succeed, without a failure, before it closes again.'),
   })
-  .describe('Turns requests away for a while when too many before them failed.');
+  .describe('Turns requests away for a while when too many have failed.');
 
-/** What `circuitBreaker` takes, as people write it. */
+/** The options of `circuitBreaker`, as written in a config. */
 export type CircuitBreakerOptions = z.input<typeof options>;
 
 /**
- * The plugin that gives a service a rest: `circuitBreaker({ errorRate: 0.5, rest: '10s' })`, best within a pool or a `when`.
- * Single servers that fail are what passiveHealth is for.
+ * Gives a failing service a rest: `circuitBreaker({ errorRate: 0.5, rest: '10s' })`, best within a pool or a `when`. For
+ * single servers that fail, use passiveHealth.
  */
 export const circuitBreaker = definePlugin({
   name: 'circuit-breaker',
@@ -62,7 +62,7 @@ export const circuitBreaker = definePlugin({
   worker({ hooks, clock, log, metrics }, parsed) {
     const circuit = new Circuit(parsed);
     const bad = { statuses: new Set(parsed.statuses), slow: parsed.slow };
-    // Of this instance: a request may pass several of them.
+    // A slot per instance: a request may pass several of them.
     const trial = contextSlot<boolean>('circuit-breaker.trial');
     const refused = metrics.counter({
       name: 'circuit_breaker_refused_total',

@@ -1,6 +1,6 @@
-// Coding: the content codings that Weldr makes, and the one that a client takes (RFC 9110 section 12.5.3).
+// Coding: the content codings that Weldr can produce, and the one that a client prefers (RFC 9110 section 12.5.3).
 
-/** Names of content codings, as Content-Encoding has them. */
+/** Names of content codings, as in Content-Encoding. */
 export const codings = ['zstd', 'br', 'gzip'] as const;
 
 /** One of {@link codings}. */
@@ -8,7 +8,7 @@ export type Coding = (typeof codings)[number];
 
 const weight = /^q=(?:(0(?:\.\d{0,3})?)|1(?:\.0{0,3})?)$/i;
 
-/** Weights by names, in lower case; of a name that comes twice the first counts. */
+/** Weights by lower-case name; of a repeated name the first counts. */
 function weightsOf(field: string): Map<string, number> {
   const weights = new Map<string, number>();
   for (const part of field.toLowerCase().split(',')) {
@@ -19,7 +19,7 @@ function weightsOf(field: string): Map<string, number> {
   return weights;
 }
 
-/** What cannot be read is not taken. */
+/** A weight that cannot be parsed counts as 0. */
 function weightOf(parameters: readonly string[]): number {
   if (parameters.length === 0) return 1;
   const match = parameters.length === 1 ? weight.exec(parameters[0] ?? '') : null;
@@ -28,8 +28,8 @@ function weightOf(parameters: readonly string[]): number {
 }
 
 /**
- * The coding of `offered`, best first, that a client likes best; undefined: the body is to stay as it is. A `*` stands for
- * gzip alone: who sends it has hardly heard of the others.
+ * Returns the coding of `offered` (best first) that a client prefers; undefined: the body should stay as it is. A `*` stands
+ * for gzip only: clients that send it rarely support the others.
  */
 export function codingFor(field: string, offered: readonly Coding[]): Coding | undefined {
   const weights = weightsOf(field);
@@ -46,11 +46,11 @@ export function codingFor(field: string, offered: readonly Coding[]): Coding | u
   return most >= (weights.get('identity') ?? 0) ? best : undefined;
 }
 
-/** Fields that are kept with what they came to: clients send few different ones. */
+/** The most fields cached with their result: clients send few different ones. */
 const maxKept = 256;
 const maxKeptLength = 256;
 
-/** Asks {@link codingFor}, and keeps the answers. */
+/** Caches the results of {@link codingFor}. */
 export class CodingChoice {
   private readonly offered: readonly Coding[];
   private readonly kept = new Map<string, Coding | undefined>();

@@ -1,15 +1,15 @@
-// Compressor: makes the streams that compress bodies, with bounded memory each, and counts those that are at work.
+// Compressor: creates the streams that compress bodies, each with bounded memory, and counts the active ones.
 import type { Duplex } from 'node:stream';
 import type { Coding } from './coding.ts';
 
-/** How hard each coding tries. */
+/** The compression level of each coding. */
 export type Levels = Readonly<Record<Coding, number>>;
 
 /** 256 KB and 512 KB: larger windows gain little on pages, and each response holds one. */
 const brotliWindow = 18;
 const zstdWindow = 19;
 
-/** Makes the streams of one plugin. */
+/** Creates the streams of one plugin. */
 export class Compressor {
   private readonly zlib = process.getBuiltinModule('node:zlib');
   private readonly levels: Levels;
@@ -19,14 +19,14 @@ export class Compressor {
     this.levels = levels;
   }
 
-  /** Streams that are at work. */
+  /** The number of active streams. */
   get streams(): number {
     return this.active;
   }
 
   /**
-   * A stream for one body. `flush`: what goes in comes out at once, and is not kept for more to come.
-   * @param length bytes of the body, below 0: not known
+   * Returns a stream for one body. `flush`: each piece is output at once instead of waiting for more.
+   * @param length bytes of the body; below 0: unknown
    */
   start(coding: Coding, length: number, flush: boolean): Duplex {
     const stream = this.make(coding, length, flush);

@@ -1,4 +1,4 @@
-// compress: compresses responses on their way to clients that take it, where it is worth it.
+// compress: compresses responses for clients that accept it, if it is worth it.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -18,7 +18,7 @@ const options = z
       .min(1)
       .max(codings.length)
       .default(['zstd', 'br', 'gzip'])
-      .describe('What is offered; the first of those that a client likes equally is taken.'),
+      .describe('The codings on offer; of those that a client weighs equally, the first is used.'),
     types: z
       .array(z.string().regex(/^[\w!#$&^.+*-]+\/[\w!#$&^.+*-]+$/, 'expected a media type such as "text/*"'))
       .min(1)
@@ -36,34 +36,32 @@ const options = z
         'font/ttf',
         'font/otf',
       ])
-      .describe('Media types that are compressed; `*` stands for any part of one.'),
+      .describe('Media types that are compressed; `*` matches any part of one.'),
     minBytes: size().prefault('1kb').describe('Smaller bodies stay as they are.'),
     level: z
       .strictObject({
         zstd: level(1, 19).default(3).describe('1 to 19.'),
-        br: level(0, 11).default(4).describe('0 to 11; over 5 it is for files, not for answers.'),
+        br: level(0, 11).default(4).describe('0 to 11; levels above 5 suit files, not responses.'),
         gzip: level(1, 9).default(6).describe('1 to 9.'),
       })
       .prefault({})
-      .describe('How hard each tries: smaller bodies for more CPU.'),
+      .describe('The compression level of each: higher levels make smaller bodies for more CPU.'),
     streams: z
       .number()
       .int()
       .min(1)
       .max(100_000)
       .default(500)
-      .describe(
-        'Responses that are compressed at the same time in each worker; further ones stay as they are.',
-      ),
+      .describe('Responses compressed at the same time in each worker; further ones stay as they are.'),
   })
-  .describe('Compresses responses for clients that take it.');
+  .describe('Compresses responses for clients that accept it.');
 
-/** What `compress` takes, as people write it. */
+/** The options of `compress`, as written in a config. */
 export type CompressOptions = z.input<typeof options>;
 
 /**
- * The plugin that compresses responses: `compress()`. Put it behind plugins that change bodies: in `postProxy` the config's
- * plugins come last.
+ * Compresses responses: `compress()`. Put it after plugins that change bodies: in `postProxy` the plugins of the config come
+ * last.
  */
 export const compress = definePlugin({
   name: 'compress',
@@ -77,7 +75,7 @@ export const compress = definePlugin({
       if (response?.status === 304) alignNotModified(ctx, response.headers);
       if (response === undefined || !isWorth(ctx, mediaTypes, minBytes)) return undefined;
       const { headers } = response;
-      // Also where this client takes nothing: a cache in front must not give its copy to others.
+      // Also if this client accepts no coding: a cache in front must not give its copy to others.
       varyBy(headers, 'Accept-Encoding');
       const coding = choice.for(request.headers.getAll('accept-encoding').join());
       if (coding !== undefined && compressor.streams < streams) encode(ctx, headers, coding, compressor);
@@ -88,21 +86,21 @@ export const compress = definePlugin({
 
 function encode(ctx: ProxyContext, headers: HeaderList, coding: Coding, compressor: Compressor): void {
   headers.set('Content-Encoding', coding);
-  // Of what is made anew for each there are no parts to ask for.
+  // A body that is compressed for each response has no ranges to ask for.
   headers.delete('Accept-Ranges');
   weakenTag(headers);
   const length = ctx.response?.bodyLength ?? -1;
-  // What has no length may come bit by bit, as events do, and is to leave so.
+  // A body without a length may arrive piece by piece, as events do, and must leave that way.
   ctx.transformResponse(() => compressor.start(coding, length, length < 0));
 }
 
-/** The bytes are others, but mean the same (RFC 9110 section 8.8.1). */
+/** The bytes differ but mean the same (RFC 9110 section 8.8.1). */
 function weakenTag(headers: HeaderList): void {
   const tag = headers.get('etag');
   if (tag?.startsWith('"')) headers.set('ETag', `W/${tag}`);
 }
 
-/** A 304 is for the copy that the client has, and says the same as its 200 did (RFC 9110 section 15.4.5). */
+/** A 304 is about the client's copy, and must have the same fields as its 200 (RFC 9110 section 15.4.5). */
 function alignNotModified({ request }: ProxyContext, headers: HeaderList): void {
   varyBy(headers, 'Accept-Encoding');
   const tag = headers.get('etag');

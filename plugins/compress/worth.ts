@@ -1,8 +1,8 @@
-// Worth: which responses are compressed, whoever asks for them.
+// Worth: which responses are compressed, for any client.
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { HeaderList } from '../../core/request/headers.ts';
 
-/** Fields that say something of the very bytes: a signature over one would not hold any more. */
+/** Fields about the exact bytes: a signature over one would become invalid. */
 const ofTheBytes = [
   'content-encoding',
   'content-range',
@@ -13,12 +13,12 @@ const ofTheBytes = [
 ];
 const noTransform = /(?:^|[\s,])no-transform(?:$|[\s,])/i;
 
-/** Does it say that nobody may change the body (RFC 9111 sections 5.2.1.6 and 5.2.2.6)? */
+/** Does it forbid changes of the body (RFC 9111 sections 5.2.1.6 and 5.2.2.6)? */
 export function forbidsTransforms(headers: HeaderList): boolean {
   return headers.getAll('cache-control').some(value => noTransform.test(value));
 }
 
-/** Media types by their names; `*` stands for any part of one. */
+/** A set of media types; `*` matches any part of one. */
 export class MediaTypes {
   private readonly pattern: RegExp;
   private readonly kept = new Map<string, boolean>();
@@ -40,7 +40,7 @@ export class MediaTypes {
   }
 }
 
-/** Is the response of a kind that clients get compressed, if they take that? */
+/** Is the response worth compressing for clients that accept it? */
 export function isWorth({ request, response }: ProxyContext, types: MediaTypes, minBytes: number): boolean {
   if (response === undefined) return false;
   const { status, headers, bodyLength } = response;

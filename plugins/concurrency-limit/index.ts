@@ -1,9 +1,10 @@
-// concurrency-limit: serves so many requests at once, has some others wait, and turns the rest away.
+// concurrency-limit: limits how many requests are served at once; some others wait, the rest are turned away.
 import { z } from 'zod';
 import { addressKey } from '../../core/network/address-key.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
+import { folded } from '../../core/request/field-aliases.ts';
 import { isToken } from '../../core/request/headers.ts';
 import { hostName } from '../../core/request/host-pattern.ts';
 import { type Reply, reply } from '../../core/request/reply.ts';
@@ -20,7 +21,12 @@ const key = z.union([
 
 const options = z
   .strictObject({
-    max: z.number().int().min(1).max(1_000_000).describe('Requests at once, for each key, in each worker.'),
+    max: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .describe('Requests served at once, for each key, in each worker.'),
     queue: z
       .number()
       .int()
@@ -31,21 +37,21 @@ const options = z
     queueTimeout: duration()
       .refine(ms => ms >= 1, 'a wait is at least 1ms')
       .prefault('5s')
-      .describe('How long one waits; less than `timeouts.stage`.'),
+      .describe('How long a request waits before it is turned away; less than `timeouts.stage`.'),
     key: key
       .optional()
       .describe(
-        'What is counted apart: `client` addresses, `host`, or the values of a header. Default: nothing.',
+        'What is counted separately: `client` addresses, `host`, or the values of a header. Default: all requests count together.',
       ),
   })
-  .describe('Serves so many requests at once; others wait, or are turned away.');
+  .describe('Limits how many requests are served at once; others wait or are turned away.');
 
-/** What `concurrencyLimit` takes, as people write it. */
+/** The options of `concurrencyLimit`, as written in a config. */
 export type ConcurrencyLimitOptions = z.input<typeof options>;
 
-/** Waiting for all keys together. */
+/** The most requests that may wait for all keys together. */
 const maxWaiting = 10_000;
-/** Of a value that a client chose, as a key. */
+/** The most characters of a value, chosen by a client, that count as a key. */
 const maxKeyLength = 256;
 
 /** The turn of one request, and the timer of its wait. */
@@ -54,14 +60,14 @@ interface OwnTurn extends Turn {
 }
 
 /**
- * The plugin that limits how many requests are served at once: `concurrencyLimit({ max: 50, queue: 200 })`, in each worker.
+ * Limits how many requests each worker serves at once: `concurrencyLimit({ max: 50, queue: 200 })`.
  */
 export const concurrencyLimit = definePlugin({
   name: 'concurrency-limit',
   schema: options,
   worker({ hooks, clock, metrics }, { max, queue, queueTimeout, key }) {
     const turns = new Turns(max, queue, maxWaiting);
-    // Of this instance: a request may pass several of them.
+    // A slot per instance: a request may pass several of them.
     const own = contextSlot<OwnTurn | undefined>('concurrency-limit.turn');
     const refusal = refusalWith(key === undefined ? 503 : 429);
     const refused = metrics.counter({
@@ -86,14 +92,14 @@ export const concurrencyLimit = definePlugin({
         granted() {
           turn.cancel?.();
           const waited = Math.round(clock.monotonic() - ctx.startedAt);
-          ctx.note(`concurrency-limit: waited, its turn came ${waited} ms after it did`);
+          ctx.note(`concurrency-limit: waited ${waited} ms for its turn`);
           done(null);
         },
       };
       const admission = turns.take(turn);
       if (admission === 'full') {
         full.inc();
-        ctx.note('concurrency-limit: refused, as all places are taken');
+        ctx.note('concurrency-limit: refused, all places are taken and the queue is full');
         done(null, refusal);
         return;
       }
@@ -106,12 +112,12 @@ export const concurrencyLimit = definePlugin({
         turns.leave(turn);
         ctx.set(own, undefined);
         late.inc();
-        ctx.note(`concurrency-limit: refused, as its turn did not come within ${queueTimeout} ms`);
+        ctx.note(`concurrency-limit: refused, its turn did not come within ${queueTimeout} ms`);
         done(null, refusal);
       });
     });
 
-    // Also of a request whose client left while it waited.
+    // Runs also for a request whose client left while it waited.
     hooks.finished.tap('concurrency-limit', ctx => {
       const turn = ctx.get(own);
       if (turn === undefined) return;
@@ -122,7 +128,7 @@ export const concurrencyLimit = definePlugin({
   },
 });
 
-/** For an explained request, which takes no place. */
+/** The note for an explained request, which takes no turn. */
 function describe(
   { admission, active, waiting }: Outlook,
   { max, queue }: { readonly max: number; readonly queue: number },
@@ -140,5 +146,5 @@ function refusalWith(status: 503 | 429): Reply {
 function keyOf(ctx: ProxyContext, key: NonNullable<z.output<typeof options>['key']>): string {
   if (key === 'client') return addressKey(ctx.clientIp);
   if (key === 'host') return hostName(ctx.request.host).slice(0, maxKeyLength);
-  return ctx.request.headers.getAll(key.header).join().slice(0, maxKeyLength);
+  return ctx.request.headers.valuesOfSpellings(folded(key.header)).join().slice(0, maxKeyLength);
 }

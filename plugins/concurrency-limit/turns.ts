@@ -1,16 +1,16 @@
-// Turns: who may be served now, who waits for a turn, by keys.
+// Turns: which requests may be served now and which wait for a turn, by key.
 
-/** What became of a request that asked for a turn. */
+/** The result of asking for a turn. */
 export type Admission = 'now' | 'waits' | 'full';
 
-/** One request that has a turn or waits for one; made by whoever asks. */
+/** One request that has a turn or waits for one; made by the caller. */
 export interface Turn {
   readonly key: string;
-  /** Called when a turn has come after a wait. */
+  /** Called when its turn comes after a wait. */
   granted(): void;
 }
 
-/** What would become of a request that asked now, and how many there are of its key. */
+/** What would happen to a request that asked now, and how many there are with its key. */
 export interface Outlook {
   readonly admission: Admission;
   readonly active: number;
@@ -19,13 +19,13 @@ export interface Outlook {
 
 interface Line {
   active: number;
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly waiting: Set<Turn>;
 }
 
 /**
- * Gives at most `max` turns at once for each key; those who come later wait in a line, first come, first served. A key is
- * kept only while somebody has a turn or waits.
+ * Gives at most `max` turns at once for each key; later requests queue, first come, first served. A key is kept only while a
+ * request with it has a turn or waits.
  */
 export class Turns {
   private readonly max: number;
@@ -34,7 +34,7 @@ export class Turns {
   private readonly lines = new Map<string, Line>();
   private waitingInAll = 0;
 
-  /** @param queue those who may wait for each key. @param total those who may wait for all keys together */
+  /** @param queue requests that may wait for each key. @param total requests that may wait for all keys together */
   constructor(max: number, queue: number, total: number) {
     this.max = max;
     this.queue = queue;
@@ -45,7 +45,7 @@ export class Turns {
     return this.waitingInAll;
   }
 
-  /** Keys of which somebody has a turn. */
+  /** The number of keys with a turn taken. */
   get keys(): number {
     return this.lines.size;
   }
@@ -64,14 +64,14 @@ export class Turns {
     return admission;
   }
 
-  /** What {@link take} would return; nothing is changed. */
+  /** Returns what {@link take} would, without changing anything. */
   outlook(key: string): Outlook {
     const line = this.lines.get(key);
     const { active = 0, waiting } = line ?? {};
     return { admission: this.admissionTo(line), active, waiting: waiting?.size ?? 0 };
   }
 
-  /** Gives a turn back, or leaves the line; once for each that was not `full`. */
+  /** Gives a turn back, or leaves the queue; call it once for each that was not `full`. */
   leave(turn: Turn): void {
     const line = this.lines.get(turn.key);
     if (line === undefined) return;

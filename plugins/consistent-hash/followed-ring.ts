@@ -1,21 +1,21 @@
-// FollowedRing: the ring of one pool, kept as the pool is, a slice of the work at a time.
+// FollowedRing: the ring of one pool, which follows its changes, a slice of the work at a time.
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
 import { Ring } from './ring.ts';
 
-/** How long one slice of the work may take, ms. */
+/** The longest that one slice of the work may take, ms. */
 const sliceTime = 2;
-/** How many points a choice looks at until it takes the first. */
+/** How many points a choice looks at before it settles for the first. */
 const patience = 128;
 
 /**
- * Changes are in force at once, unless there are so many that they would hold up requests: those are done in slices, between
- * which the event loop turns. Until its turn an upstream that came gets no request.
+ * Changes take effect at once, unless there are so many that they would hold up requests: those are applied in slices,
+ * between which the event loop turns. A new upstream gets no request before its turn.
  */
 export class FollowedRing {
   private readonly pool: Pool;
   private readonly balance: number;
   private readonly ring = new Ring();
-  /** With what weight each one is on the ring. */
+  /** The weight with which each upstream is on the ring. */
   private readonly on = new Map<Upstream, number>();
   private readonly changed = new Set<Upstream>();
   private readonly stop: () => void;
@@ -25,7 +25,7 @@ export class FollowedRing {
   private tried: readonly Upstream[] = [];
   private room = 0;
 
-  /** `balance`: how far above its share of the requests in flight an upstream may be. */
+  /** @param balance how many requests in flight an upstream may have, as a multiple of its share */
   constructor(pool: Pool, balance: number) {
     this.pool = pool;
     this.balance = balance;
@@ -34,7 +34,7 @@ export class FollowedRing {
     for (const upstream of pool) this.follow(upstream);
   }
 
-  /** Resolves when all changes so far are in force. */
+  /** Resolves when all changes so far have been applied. */
   settled(): Promise<void> {
     if (this.slice === undefined || !this.hasWork) return Promise.resolve();
     return new Promise(resolve => this.idle.push(resolve));
@@ -46,16 +46,16 @@ export class FollowedRing {
     for (const resolve of this.idle.splice(0)) resolve();
   }
 
-  /** Whose key it is, or the next one that is neither full nor among `tried`. Undefined: there is none. */
+  /** Returns the owner of the key, or the next upstream that is neither full nor in `tried`; undefined if there is none. */
   choose(key: number, tried: readonly Upstream[]): Upstream | undefined {
     if (this.changed.size > 0) this.applyNext();
     const { pool, ring } = this;
-    // Half a request for each more than there are: of few, chance has two meet so often that no key would stay where it belongs.
+    // Half a request more for each: when there are few, two meet so often by chance that no key would stay where it belongs.
     this.room = (this.balance * (pool.inFlight + pool.available.length / 2)) / ring.weight;
     this.tried = tried;
     const chosen = ring.find(key, this.accepts, patience);
     if (chosen?.available && !this.isChanging(chosen)) return chosen;
-    // A great change is on its way.
+    // A large change is being applied.
     const { available } = pool;
     return available[key % available.length];
   }
@@ -91,7 +91,7 @@ export class FollowedRing {
       this.spent = performance.now() - began;
       return this.spent >= sliceTime;
     };
-    // One walk: each that begins anew goes past all that were taken out.
+    // A single walk: a new one would pass all removed entries again.
     for (const upstream of this.changed) {
       this.changed.delete(upstream);
       this.apply(upstream);

@@ -1,4 +1,4 @@
-// HashKey: what of a request says where it goes.
+// HashKey: the part of a request that is hashed.
 import { z } from 'zod';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { hostName } from '../../core/request/host-pattern.ts';
@@ -13,19 +13,19 @@ const one = z.union([
   z.strictObject({ query: named('The name of a parameter of the query.') }),
 ]);
 
-/** What of a request is hashed, as people write it. */
+/** The part of a request that is hashed, as written in a config. */
 export const hashKey = z
   .union([one, z.array(one).min(1).max(8)])
   .describe(
-    'What says where a request goes: the address of the client, the path, path and query, the host, or a header, cookie or query parameter by name; of a list the first that the request has.',
+    'What is hashed: the address of the client, the path, path and query, the host, or a header, cookie or query parameter by name; of a list the first one that the request has.',
   );
 
 export type HashKey = z.output<typeof hashKey>;
 
-/** Reads the key of a request; undefined: it has none. */
+/** Returns the key of a request; undefined: it has none. */
 export type KeyReader = (ctx: ProxyContext) => string | undefined;
 
-/** How a key is read; of several the first that is there counts. */
+/** Compiles a hash key; of several the first one that the request has counts. */
 export function keyReader(by: HashKey): KeyReader {
   if (!Array.isArray(by)) return readerOf(by);
   const [first, ...others] = by.map(readerOf);

@@ -1,4 +1,4 @@
-// consistent-hash: gives what belongs together to the same upstream, and moves as little as can be when upstreams change.
+// consistent-hash: sends what belongs together to the same upstream, and moves as little as possible when upstreams change.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { hashOf } from '../../core/pool/hash.ts';
@@ -15,20 +15,20 @@ const options = z
       .max(100)
       .default(1.25)
       .describe(
-        'How far above its share of the requests in flight a server may be, before others get its keys.',
+        'How many requests in flight a server may have, as a multiple of its share, before others get its keys.',
       ),
   })
   .describe('Chooses servers by a hash of the request: what belongs together stays together.');
 
-/** What `consistentHash` takes, as people write it. */
+/** The options of `consistentHash`, as written in a config. */
 export type ConsistentHashOptions = z.input<typeof options>;
 
-/** How many slots chance chooses from, for requests without a key. */
+/** The range of random keys, for requests without one. */
 const anywhere = 2 ** 32;
 
 /**
- * The plugin that chooses upstreams by a hash: `consistentHash({ by: { cookie: 'session' } })`. Workers and Weldrs that know the
- * same upstreams choose the same one. A request without that key goes anywhere; a retry to the next upstream on the ring.
+ * Chooses upstreams by a hash: `consistentHash({ by: { cookie: 'session' } })`. Workers and Weldrs that know the same
+ * upstreams choose the same one. A request without the key goes to a random upstream, a retry to the next one on the ring.
  */
 export const consistentHash = definePlugin({
   name: 'consistent-hash',
@@ -42,7 +42,7 @@ export const consistentHash = definePlugin({
       rings.set(pool, ring);
       return ring;
     };
-    // Of the last request: mostly the next one is for the same pool.
+    // That of the last request: the next one is mostly for the same pool.
     let last: { readonly pool: Pool; readonly ring: FollowedRing } | undefined;
     hooks.selectUpstream.tap('consistent-hash', ctx => {
       const key = keyOf(ctx);
@@ -56,7 +56,7 @@ export const consistentHash = definePlugin({
     onClose(() => {
       for (const ring of rings.values()) ring.close();
     });
-    // What is there at the start is on the ring before the first request comes.
+    // The upstreams known at the start are on the ring before the first request.
     for (const pool of pools) if (covers(pool.name) && pool.size > 0) follow(pool);
     await Promise.all([...rings.values()].map(ring => ring.settled()));
   },

@@ -1,8 +1,8 @@
-// PointTable: numbers of 32 bits in order, each with an owner's number, so that the first one from a key on is near at hand.
+// PointTable: sorted 32-bit points, each with the number of its owner, in which the first point from a key on is found fast.
 
 /** Entries of one page. */
 const pageSize = 63;
-/** A page in words: how many entries it has, the number of bits that these have in common, their points, then their owners. */
+/** The words of a page: the number of entries, the number of leading bits that these share, their points, then their owners. */
 const pageShift = 7;
 const countAt = 0;
 const depthAt = 1;
@@ -11,33 +11,34 @@ const ownersAt = pointsAt + pageSize;
 /** Pages of one chunk of memory. */
 const chunkShift = 10;
 const chunkMask = (1 << chunkShift) - 1;
-/** The deepest that pages are told apart by the leading bits of their points. */
+/** The most leading bits by which pages are told apart. */
 const maxDepth = 20;
 
 /**
- * Extendible hashing (Fagin and others, 1979) by the leading bits, which keeps the order: a directory leads to pages of 63 points, and
- * one that is full is divided, so that no change looks at more than a page or two. Within a page points lie evenly, as hashes do:
- * where one is can be guessed. A search touches few lines of memory, which is what it costs among a million points.
+ * Extendible hashing (Fagin and others, 1979) by the leading bits, which keeps the order: a directory leads to pages of 63
+ * points, and a full page is divided, so that no change looks at more than a page or two. Within a page the points are spread
+ * evenly, as hashes are, so the place of one can be estimated. A search touches few cache lines, which dominate its cost
+ * among a million points.
  */
 export class PointTable {
-  /** The number of bits that the directory goes by. */
+  /** The number of leading bits that index the directory. */
   private bits = 0;
   private directory = new Uint32Array(1);
   private readonly chunks: Uint32Array[] = [newChunk()];
   private pages = 1;
   private total = 0;
-  /** Where the search has come to: in the directory, and in its page. */
+  /** The position of the search: in the directory, and in its page. */
   private place = 0;
   private at = 0;
 
-  /** How many points there are. */
+  /** The number of points. */
   get size(): number {
     return this.total;
   }
 
   /**
-   * Puts a point in. `comesBefore`: of two owners of one point, does the first come first? It is left out where more than 63 owners
-   * share its 20 leading bits, which those of hashes do not.
+   * Adds a point. `comesBefore`: of two owners of one point, does the first come first? A point is left out if more than 63
+   * owners share its 20 leading bits, which does not happen with hashes.
    */
   add(point: number, owner: number, comesBefore: (one: number, other: number) => boolean): void {
     let page = this.pageOf(point);
@@ -61,7 +62,7 @@ export class PointTable {
     this.total++;
   }
 
-  /** Takes a point out; nothing happens where it is not there. */
+  /** Removes a point; does nothing if it is absent. */
   remove(point: number, owner: number): void {
     const page = this.pageOf(point);
     const words = this.wordsOf(page);
@@ -79,7 +80,7 @@ export class PointTable {
     this.total--;
   }
 
-  /** The owner of the first point from `key` on, going round; where the search has come to is kept. -1: there is none. */
+  /** Returns the owner of the first point from `key` on, wrapping around, and keeps the position; -1 if there is none. */
   seek(key: number): number {
     if (this.total === 0) return -1;
     const place = this.bits === 0 ? 0 : key >>> (32 - this.bits);
@@ -94,14 +95,14 @@ export class PointTable {
     return words[first + ownersAt + at] ?? -1;
   }
 
-  /** The owner of the next point. There has to be one. */
+  /** Returns the owner of the next point. The table must not be empty. */
   next(): number {
     for (;;) {
       const page = this.directory[this.place] ?? 0;
       const words = this.wordsOf(page);
       const first = wordOf(page);
       if (this.at < (words[first + countAt] ?? 0)) return words[first + ownersAt + this.at++] ?? -1;
-      // Several places in a row may lead to one page.
+      // Several entries in a row may lead to one page.
       const span = 1 << (this.bits - (words[first + depthAt] ?? 0));
       this.place = (this.place & -span) + span;
       if (this.place >= this.directory.length) this.place = 0;
@@ -115,11 +116,11 @@ export class PointTable {
 
   private wordsOf(page: number): Uint32Array {
     const words = this.chunks[page >>> chunkShift];
-    if (words === undefined) throw new RangeError(`a page that is not there: ${page}`);
+    if (words === undefined) throw new RangeError(`no such page: ${page}`);
     return words;
   }
 
-  /** Divides a full page by one more bit. False: it is as deep as may be. */
+  /** Splits a full page by one more bit. False: it is at the greatest depth. */
   private divide(point: number, page: number): boolean {
     const [words, first] = [this.wordsOf(page), wordOf(page)];
     const depth = words[first + depthAt] ?? 0;
@@ -146,7 +147,7 @@ export class PointTable {
     return true;
   }
 
-  /** Has the directory go by one more bit. */
+  /** Indexes the directory by one more bit. */
   private widen(): void {
     const { directory } = this;
     this.directory = new Uint32Array(directory.length * 2);

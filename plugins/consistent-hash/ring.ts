@@ -1,56 +1,59 @@
-// Ring: a circle of hashes on which each upstream has many points, and each key belongs to the next point.
+// Ring: a circle of hashes on which each upstream has many points and each key belongs to the next point.
 import { hashOf, spread } from '../../core/pool/hash.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 import { PointTable } from './point-table.ts';
 
-/** Of an upstream of weight 1: its share is off by a twelfth, one standard deviation. */
+/** Points of an upstream of weight 1: its share is off by a twelfth, one standard deviation. */
 const pointsPerWeight = 128;
-/** On the whole circle, and of one upstream; where weights ask for more, all have half, a quarter, … of their points. */
+/**
+ * The most points on the whole circle, and of one upstream; if weights ask for more, all have half, a quarter, … of their
+ * points.
+ */
 const maxPoints = 1 << 21;
 const maxPointsEach = 1 << 12;
 
 interface Member {
-  /** What the table knows it by. */
+  /** Its number in the table. */
   readonly number: number;
   readonly seed: number;
   readonly weight: number;
-  /** How many points it has. */
+  /** The number of its points. */
   count: number;
 }
 
 /**
- * Consistent hashing (Karger and others: "Consistent Hashing and Random Trees", 1997): when an upstream goes, only its own keys
- * move, and they spread over all others. Where it is depends on nothing but the upstreams, so that workers and Weldrs which
- * share nothing agree.
+ * Consistent hashing (Karger and others: "Consistent Hashing and Random Trees", 1997): when an upstream leaves, only its own
+ * keys move, and they spread over all others. The points depend only on the upstreams, so that workers and Weldrs that share
+ * nothing agree.
  */
 export class Ring {
   private readonly table = new PointTable();
   private readonly members = new Map<Upstream, Member>();
-  /** By number; those of `free` are nobody's. */
+  /** By number; those in `free` are unused. */
   private readonly upstreams: (Upstream | undefined)[] = [];
   private readonly free: number[] = [];
   private weights = 0;
-  /** Halvings of the points per weight. */
+  /** How often the points per weight were halved. */
   private halvings = 0;
-  /** Those that may have more points than they are to have now. */
+  /** Those that may have more points than they should have now. */
   private readonly excessive = new Set<Upstream>();
 
-  /** How many upstreams are on it. */
+  /** The number of upstreams. */
   get size(): number {
     return this.members.size;
   }
 
-  /** What their weights add up to. */
+  /** The sum of their weights. */
   get weight(): number {
     return this.weights;
   }
 
-  /** Is there more to {@link trim}? */
+  /** Is there anything left to {@link trim}? */
   get isExcessive(): boolean {
     return this.excessive.size > 0;
   }
 
-  /** Puts an upstream on it. It must not be there. */
+  /** Adds an upstream, which must not be on the ring. */
   add(upstream: Upstream, weight: number): void {
     this.weights += weight;
     this.fit(weight);
@@ -62,7 +65,7 @@ export class Ring {
     for (let n = 0; n < count; n++) this.table.add(pointAt(member.seed, n), number, this.comesBefore);
   }
 
-  /** Takes an upstream off. */
+  /** Removes an upstream. */
   remove(upstream: Upstream): void {
     const member = this.members.get(upstream);
     if (member === undefined) return;
@@ -74,7 +77,7 @@ export class Ring {
     this.free.push(member.number);
   }
 
-  /** Takes from one upstream the points that it is to have no more. */
+  /** Removes the surplus points of one upstream. */
   trim(): void {
     for (const upstream of this.excessive) {
       this.excessive.delete(upstream);
@@ -85,8 +88,8 @@ export class Ring {
   }
 
   /**
-   * Goes round from where a key is, and returns the first upstream that `accepts` takes; after as many points as `patience`, the
-   * very first one. Undefined: nobody is on it.
+   * Walks the ring from a key on and returns the first upstream that `accepts` takes, or after `patience` points the very
+   * first one. Undefined: the ring is empty.
    */
   find(key: number, accepts: (upstream: Upstream) => boolean, patience: number): Upstream | undefined {
     let number = this.table.seek(key);
@@ -106,8 +109,8 @@ export class Ring {
   }
 
   /**
-   * Has everybody keep the first half of their points where there would be too many: those stay where they are. It is not taken
-   * back: a ring near the limit would be made anew with each change.
+   * Halves the points of all upstreams if there would be too many: the first half stays in place. It is not undone, as a ring
+   * near the limit would otherwise be rebuilt at each change.
    */
   private fit(heaviest: number): void {
     const { halvings } = this;
@@ -121,7 +124,7 @@ export class Ring {
     member.count = Math.min(member.count, kept);
   }
 
-  /** Two on one point are in the order of their names, whoever came first. */
+  /** Two upstreams on one point are ordered by name, not by arrival. */
   private readonly comesBefore = (one: number, other: number): boolean =>
     (this.upstreams[one]?.id ?? '') < (this.upstreams[other]?.id ?? '');
 }

@@ -1,4 +1,4 @@
-// cors: says to browsers which pages of other origins may ask, and answers their preflights.
+// cors: tells browsers which pages of other origins may send requests, and answers their preflights.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -8,7 +8,7 @@ import { varyBy } from '../../core/request/vary.ts';
 import { duration } from '../../core/settings/duration.ts';
 import { anyOrigin, nullOrigin, OriginList, originProblem } from './origin-list.ts';
 
-/** A regular expression of code is the text between slashes that JSON has. */
+/** Turns a regular expression in code into the text between slashes that JSON uses. */
 const origin = z.preprocess(
   value => (value instanceof RegExp ? `/${value.source}/${value.ignoreCase ? 'i' : ''}` : value),
   z.string().refine(text => originProblem(text) === undefined, {
@@ -16,7 +16,7 @@ const origin = z.preprocess(
   }),
 ) as z.ZodType<string, string | RegExp>;
 
-const token = z.string().refine(isToken, 'is no name that can be sent: use letters, digits and -');
+const token = z.string().refine(isToken, 'is not a valid name: use letters, digits and -');
 
 const options = z
   .strictObject({
@@ -25,24 +25,24 @@ const options = z
       .min(1)
       .max(1000)
       .describe(
-        'Whose pages may ask: `https://a.example`, `https://*.a.example`, `/regular expression/` for the whole of it, `null`, or `*`.',
+        'The origins whose pages may send requests: `https://a.example`, `https://*.a.example`, `/regular expression/` for the whole of it, `null`, or `*`.',
       ),
     methods: z
       .array(token)
       .max(100)
       .default(['GET', 'HEAD', 'POST'])
-      .describe('What they may ask with, as it is written: PATCH, not patch.'),
+      .describe('Methods that they may use; case-sensitive: PATCH, not patch.'),
     headers: z
       .union([z.array(token).max(256), z.literal('*')])
       .default([])
-      .describe('Fields that they may send, beside those that any page may; `*`: all.'),
-    credentials: z.boolean().default(false).describe('Do their requests carry cookies and Authorization?'),
+      .describe('Fields that they may send besides those that any page may; `*`: all.'),
+    credentials: z.boolean().default(false).describe('May their requests carry cookies and Authorization?'),
     exposeHeaders: z.array(token).max(256).default([]).describe('Fields of responses that they may read.'),
     maxAge: duration().prefault('10m').describe('How long browsers keep the answer to a preflight.'),
     privateNetwork: z
       .boolean()
       .default(false)
-      .describe('May pages of the internet ask, where this is a private network?'),
+      .describe('May pages from the internet send requests into this private network?'),
   })
   .superRefine(({ origins, credentials }, context) => {
     if (!credentials) return;
@@ -55,14 +55,14 @@ const options = z
       });
     }
   })
-  .describe('Lets pages of other origins ask (CORS), and answers preflights.');
+  .describe('Lets pages of other origins send requests (CORS), and answers preflights.');
 
-/** What `cors` takes, as people write it. */
+/** The options of `cors`, as written in a config. */
 export type CorsOptions = z.input<typeof options>;
 
 type Parsed = z.output<typeof options>;
 
-/** What only a preflight is answered, and what a server must not add to. */
+/** Fields for preflights only, and those that a server must not add. */
 const ofServers = [
   'access-control-allow-origin',
   'access-control-allow-credentials',
@@ -73,12 +73,11 @@ const ofServers = [
   'access-control-max-age',
 ];
 
-const refusal = reply(403, '403 this origin may not ask\n');
+const refusal = reply(403, '403 this origin is not allowed\n');
 
 /**
- * The plugin that answers for CORS (https://fetch.spec.whatwg.org/#http-cors-protocol):
- * `cors({ origins: ['https://shop.example'], credentials: true })`. Put it before plugins that ask who it is: a preflight
- * never says.
+ * Handles CORS (https://fetch.spec.whatwg.org/#http-cors-protocol): `cors({ origins: ['https://shop.example'], credentials:
+ * true })`. Put it before plugins that require credentials: a preflight has none.
  */
 export const cors = definePlugin({
   name: 'cors',
@@ -111,7 +110,7 @@ function isPreflight({ request: { method, headers } }: ProxyContext): boolean {
   return method === 'OPTIONS' && headers.has('origin') && headers.has('access-control-request-method');
 }
 
-/** The origin of a request, if it may ask. */
+/** Returns the origin of a request, if it is allowed. */
 function originOf({ request: { headers } }: ProxyContext, origins: OriginList): string | undefined {
   const [origin, ...others] = headers.getAll('origin');
   return origin !== undefined && others.length === 0 && origins.has(origin) ? origin : undefined;
@@ -119,7 +118,7 @@ function originOf({ request: { headers } }: ProxyContext, origins: OriginList): 
 
 type Fields = readonly (readonly [name: string, value: string])[];
 
-/** What every preflight is told. */
+/** The fields of every answer to a preflight. */
 function preflightFields({ methods, headers, maxAge }: Parsed): Fields {
   const fields: [string, string][] = [['Access-Control-Max-Age', String(Math.floor(maxAge / 1000))]];
   if (methods.length > 0) fields.push(['Access-Control-Allow-Methods', methods.join(', ')]);
@@ -141,7 +140,7 @@ function preflightReply(ctx: ProxyContext, { headers, privateNetwork }: Parsed, 
   return reply(204, '', fields);
 }
 
-/** The names that a preflight asks for. A `*` would not be for Authorization, nor for requests with credentials. */
+/** The names that a preflight asks for. A `*` would not cover Authorization, or requests with credentials. */
 function namesIn(asked: HeaderList): string {
   const names = asked.getAll('access-control-request-headers').join(',').split(',', 256);
   return names

@@ -1,6 +1,6 @@
-// OriginList: which origins a config names, and whether one is among them.
+// OriginList: the origins that a config allows.
 
-/** More than any origin has: a name of 253 characters, a scheme and a port. */
+/** Longer than any origin: a name of 253 characters, a scheme and a port. */
 const maxLength = 320;
 
 const written =
@@ -9,10 +9,10 @@ const expression = /^\/(.+)\/(i?)$/s;
 
 /** Any origin at all. */
 export const anyOrigin = '*';
-/** That of sandboxed frames, of files and of some redirects: anybody can have it. */
+/** The origin of sandboxed frames, of files and of some redirects: any page can have it. */
 export const nullOrigin = 'null';
 
-/** What is wrong with an entry, in a sentence that names the remedy; undefined: nothing. */
+/** Returns what is wrong with an entry, with the remedy; undefined: nothing. */
 export function originProblem(text: string): string | undefined {
   if (text === anyOrigin || text === nullOrigin) return undefined;
   if (text.length > 1024) return 'an origin is longer than 1024 characters: write a shorter one';
@@ -34,7 +34,7 @@ function expressionProblem(source: string, flags: string): string | undefined {
   }
 }
 
-/** Origins, compiled: texts that {@link originProblem} finds nothing wrong with. */
+/** Compiled origins, from texts that {@link originProblem} finds no problem with. */
 export class OriginList {
   /** Do all origins get the same answer? */
   readonly takesAny: boolean;
@@ -48,7 +48,7 @@ export class OriginList {
 
   private add(text: string): void {
     const [, source, flags = ''] = expression.exec(text) ?? [];
-    // All of it has to match, or https://shop.example.evil.test would do for /https:\/\/shop\.example/.
+    // The whole origin must match, or https://shop.example.evil.test would match /https:\/\/shop\.example/.
     if (source !== undefined) this.patterns.push(new RegExp(`^(?:${source})$`, flags));
     const [, scheme = '', wildcard, host = '', port = ''] = written.exec(text.toLowerCase()) ?? [];
     if (text === nullOrigin) this.exact.add(text);
@@ -62,7 +62,7 @@ export class OriginList {
     }
   }
 
-  /** Is this origin, as a request names it, among them? */
+  /** Is this origin, as a request names it, allowed? */
   has(origin: string): boolean {
     if (origin.length > maxLength) return false;
     if (this.takesAny) return true;
@@ -70,7 +70,7 @@ export class OriginList {
   }
 }
 
-/** Origins leave it out (RFC 6454 section 6.2). */
+/** Origins omit it (RFC 6454 section 6.2). */
 function isDefaultPort(scheme: string, port: string): boolean {
   return (scheme === 'https' && port === ':443') || (scheme === 'http' && port === ':80');
 }

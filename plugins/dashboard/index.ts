@@ -1,4 +1,4 @@
-// dashboard: a page for browsers on the admin API's address, which shows the pools and changes them.
+// dashboard: a web page on the address of the admin API, which shows the pools and changes them.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { duration } from '../../core/settings/duration.ts';
@@ -9,20 +9,20 @@ const options = z
     idle: duration()
       .refine(ms => ms >= 60_000, 'expected 1m or more')
       .prefault('1h')
-      .describe('A sign-in ends when no page was open for so long.'),
+      .describe('A session ends when no page was open for this long.'),
     session: duration()
       .refine(ms => ms >= 60_000, 'expected 1m or more')
       .prefault('12h')
-      .describe('A sign-in ends after so long in any case.'),
+      .describe('A session ends after this time in any case.'),
   })
-  .describe('Serves a page for browsers at /ui/ of the admin API.');
+  .describe('Serves a web page at /ui/ of the admin API.');
 
-/** What {@link dashboard} takes, as people write it. Times are durations such as `"12h"`. */
+/** The options of `dashboard`, as written in a config. Times are durations such as `"12h"`. */
 export type DashboardOptions = z.input<typeof options>;
 
 /**
- * The dashboard, at `/ui/` of the admin API, where a browser that opens `/` is sent. It needs `adminApi()` in the same
- * config; where that has a token, the page asks for it.
+ * The dashboard, at `/ui/` of the admin API, to which a browser that opens `/` is redirected. It needs `adminApi()` in the
+ * same config; if that has a token, the page asks for it.
  *
  * @example
  * plugins: [roundRobin(), healthCheck(), stats(), adminApi(), dashboard()]
@@ -35,7 +35,7 @@ export const dashboard = definePlugin({
     admin.offer({ path: '/ui/', idleMs: idle, sessionMs: session });
     const files = readPage();
     if (files === undefined)
-      log.warn('the dashboard was not built: run npm run build:dashboard, and restart');
+      log.warn('the dashboard is not built: run npm run build:dashboard, then restart');
     addPageRoutes(admin, '/ui/', files ?? []);
   },
 });

@@ -1,9 +1,9 @@
-// The files of the page, as they were built: in a checkout by `npm run build:dashboard`, in the package beside this module.
+// PageFiles: the built files of the page: in a checkout from `npm run build:dashboard`, in the package beside this module.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** One file; its path is relative to that of the page, `''` for the page itself. */
+/** One file; its path is relative to the page, `''` for the page itself. */
 export interface PageFile {
   readonly path: string;
   readonly contentType: string;
@@ -17,7 +17,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 };
 
-/** All files; undefined when they were not built. */
+/** Returns all files; undefined when they are not built. */
 export function readPage(): PageFile[] | undefined {
   const place = extname(import.meta.url) === '.ts' ? '../../dashboard/dist/' : './ui/';
   const folder = fileURLToPath(new URL(place, import.meta.url));

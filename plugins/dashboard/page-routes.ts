@@ -2,7 +2,7 @@
 import type { AdminAnswer, AdminRoutes } from '../../core/plugin/admin.ts';
 import type { PageFile } from './page-files.ts';
 
-/** Nothing but the page's own files runs, and nothing but its own origin is asked. */
+/** Only the page's own files run, and they contact only their own origin. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -29,7 +29,7 @@ const unbuilt: PageFile = {
   path: '',
   contentType: 'text/plain; charset=utf-8',
   bytes: Buffer.from(
-    'The dashboard was not built. Run `npm run build:dashboard` in the checkout, and restart.\n',
+    'The dashboard is not built. Run `npm run build:dashboard` in the checkout, then restart.\n',
   ),
 };
 
@@ -42,14 +42,14 @@ export function addPageRoutes(admin: AdminRoutes, path: string, files: readonly 
       method: 'GET',
       path: `${path}${file.path}`,
       access: 'everybody',
-      ...(file.path === '' && { rel: 'dashboard', summary: 'The page for browsers' }),
+      ...(file.path === '' && { rel: 'dashboard', summary: 'The dashboard, a web page' }),
       handle: () => answer,
     });
   }
 }
 
 function answerOf({ path, contentType, bytes }: PageFile, status: number): AdminAnswer {
-  // A built file's name changes with what is in it.
+  // The name of a built file changes with its contents.
   const caching = path === '' ? 'no-store' : 'public, max-age=31536000, immutable';
   return { status, body: bytes, contentType, headers: { ...guards, 'Cache-Control': caching } };
 }

@@ -1,4 +1,4 @@
-// DnsQuestion: one look at a name: its addresses, or its SRV records and the addresses of their targets.
+// DnsQuestion: one resolution of a name: its addresses, or its SRV records and the addresses of their targets.
 import type { RecordWithTtl, SrvRecord } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
@@ -6,48 +6,48 @@ import { toError } from '../../core/errors.ts';
 import { candidates, parseSearchList } from '../../core/http/upstream/search-list.ts';
 import type { Clock } from '../../core/time/clock.ts';
 
-/** What is asked. */
+/** What to resolve. */
 export interface DnsQuestionOptions {
   readonly name: string;
   readonly kind: 'addresses' | 'srv';
   readonly family: 4 | 6 | 'both';
   /** `ADDRESS` or `ADDRESS:PORT`; undefined: those of the system, with its search list. */
   readonly resolver: readonly string[] | undefined;
-  /** Until all of it is known, ms. */
+  /** The time limit for all of it, ms. */
   readonly timeout: number;
-  /** Records that are looked at. */
+  /** The most records that are used. */
   readonly maxServers: number;
 }
 
 /** One address of a server. */
 export interface DnsAddress {
   readonly address: string;
-  /** Undefined: the port is no matter of DNS. */
+  /** Undefined: the port does not come from DNS. */
   readonly srv: SrvRecord | undefined;
 }
 
-/** What is known of a name. */
+/** The result for a name. */
 export type DnsAnswer =
   | {
       readonly kind: 'found';
       readonly addresses: readonly DnsAddress[];
-      /** How long it holds, ms. */
+      /** How long it is valid, ms. */
       readonly ttl: number;
-      /** Addresses and targets that were left out, as there are too many. */
+      /** The number of addresses and targets that were left out because there are too many. */
       readonly leftOut: number;
     }
-  | { readonly kind: 'nobody'; readonly why: string }
+  | { readonly kind: 'none'; readonly why: string }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** The addresses of SRV targets as they were last known: one target that cannot be asked takes no other with it. */
+/** The last known addresses of SRV targets, so that one target that cannot be resolved does not affect the others. */
 export type KnownTargets = Map<string, readonly RecordWithTtl[]>;
 
 /** One try at one name server, ms; the next try waits twice as long. */
 const tryMs = 1_500;
 const tries = 2;
-/** Addresses of one target that are taken. */
+/** The most addresses used of one target. */
 const maxTargetAddresses = 64;
-/** Targets of SRV records that are asked for at once. */
+/** The most targets of SRV records resolved at once. */
 const targetsAtOnce = 16;
 
 const reasons: Readonly<Record<string, string>> = {
@@ -60,7 +60,7 @@ const reasons: Readonly<Record<string, string>> = {
   EBADRESP: 'the answer was malformed',
 };
 
-/** One look; it is over after `timeout` at the latest. */
+/** One resolution; it ends after `timeout` at the latest. */
 export class DnsQuestion {
   private readonly options: DnsQuestionOptions;
   private readonly clock: Clock;
@@ -70,12 +70,12 @@ export class DnsQuestion {
   constructor(options: DnsQuestionOptions, clock: Clock) {
     this.options = options;
     this.clock = clock;
-    // Made for each look: it reads resolv.conf when it is made, and that may change.
+    // Created for each resolution: it reads resolv.conf at creation, and that may change.
     this.resolver = new Resolver({ timeout: tryMs, tries, maxTimeout: options.timeout });
     if (options.resolver !== undefined) this.resolver.setServers(options.resolver);
   }
 
-  /** Asks. Never rejects. `targets` is brought up to date. */
+  /** Resolves the name. Never rejects. `targets` is updated. */
   async ask(targets: KnownTargets): Promise<DnsAnswer> {
     const cancelTimer = this.clock.after(this.options.timeout, () => {
       this.isLate = true;
@@ -90,7 +90,7 @@ export class DnsQuestion {
         } catch (thrown) {
           const code = codeOf(thrown);
           if (isUnknown(code)) {
-            // That it exists without such records says more than that another spelling does not exist.
+            // That one name exists without such records says more than that another one does not exist.
             if (code === 'ENODATA') unknown = this.textOf(thrown);
           } else {
             failed = this.textOf(thrown);
@@ -98,7 +98,7 @@ export class DnsQuestion {
           }
         }
       }
-      return failed === undefined ? { kind: 'nobody', why: unknown } : { kind: 'failed', why: failed };
+      return failed === undefined ? { kind: 'none', why: unknown } : { kind: 'failed', why: failed };
     } catch (thrown) {
       return { kind: 'failed', why: toError(thrown).message };
     } finally {
@@ -107,7 +107,7 @@ export class DnsQuestion {
     }
   }
 
-  /** Gives up: what is under way fails. */
+  /** Aborts: pending queries fail. */
   cancel(): void {
     this.resolver.cancel();
   }
@@ -131,7 +131,7 @@ export class DnsQuestion {
 
   private async services(name: string, targets: KnownTargets): Promise<DnsAnswer> {
     const all = await this.resolver.resolveSrv(name);
-    // A target "." says that the service is not there (RFC 2782).
+    // A target "." means that the service is not available (RFC 2782).
     const offered = all.filter(({ name: target }) => target !== '' && target !== '.').sort(byPriority);
     const records = offered.slice(0, this.options.maxServers);
     const wanted = [...new Set(records.map(record => record.name.toLowerCase()))];
@@ -148,12 +148,12 @@ export class DnsQuestion {
       (targets.get(srv.name.toLowerCase()) ?? []).map(({ address }) => ({ address, srv })),
     );
     const [first] = failed;
-    // Of a service that is just found, a part could be taken for the whole.
+    // For a new service, a part could be taken for the whole.
     if (first !== undefined) return { kind: 'failed', why: `its target ${first[0]}: ${first[1]}` };
     return this.answer(found, [...targets.values()].flat(), offered.length - records.length);
   }
 
-  /** Asks for one target; where that fails, what was last known of it stays. */
+  /** Resolves one target; if that fails, its last known addresses stay. */
   private async target(name: string, targets: KnownTargets, failed: Map<string, string>): Promise<void> {
     try {
       const found = await this.addresses(name);
@@ -170,8 +170,8 @@ export class DnsQuestion {
     leftOut: number,
   ): DnsAnswer {
     const { maxServers } = this.options;
-    if (found.length === 0) return { kind: 'nobody', why: 'no address is behind it' };
-    // Name servers turn the order around: the same ones are left out each time.
+    if (found.length === 0) return { kind: 'none', why: 'it has no address' };
+    // Name servers rotate the order; sorting leaves out the same ones each time.
     const sorted = [...found].sort(byAddress);
     return {
       kind: 'found',
@@ -181,7 +181,7 @@ export class DnsQuestion {
     };
   }
 
-  /** Rejects where nobody answers, and where there are none. Where both families are wanted, one alone is no answer. */
+  /** Rejects if no name server answers or there are none. If both families are wanted, one alone is not an answer. */
   private async addresses(name: string): Promise<RecordWithTtl[]> {
     const { family } = this.options;
     const questions: Promise<RecordWithTtl[]>[] = [];
@@ -196,7 +196,7 @@ export class DnsQuestion {
       else failed ??= result.reason;
     }
     if (failed !== undefined) throw failed;
-    // Nobody is reached at these; who blocks names answers with them.
+    // No server is reachable at these; resolvers that block names return them.
     const reachable = found.filter(({ address }) => address !== '0.0.0.0' && address !== '::');
     if (reachable.length === 0 && unknown !== undefined) throw unknown;
     return reachable;
@@ -213,7 +213,7 @@ function codeOf(thrown: unknown): string {
   return 'code' in error ? String(error.code) : '';
 }
 
-/** The name servers say that there is none. */
+/** Do the name servers say that there is none? */
 function isUnknown(code: string): boolean {
   return code === 'ENOTFOUND' || code === 'ENODATA';
 }

@@ -1,4 +1,4 @@
-// DnsWatch: asks for a name again and again, and hands on what it stands for.
+// DnsWatch: resolves a name repeatedly and passes on its servers.
 
 import type { FoundServers } from '../../core/plugin/found-servers.ts';
 import { backOff } from '../../core/time/back-off.ts';
@@ -7,20 +7,20 @@ import { LookLoop } from '../../core/time/look-loop.ts';
 import { DnsQuestion, type DnsQuestionOptions, type KnownTargets } from './dns-question.ts';
 import { type FoundListOptions, foundList } from './found-list.ts';
 
-/** What is asked, how often, and who is told. */
+/** What to resolve, how often, and the receiver. */
 export interface DnsWatchOptions extends DnsQuestionOptions, Omit<FoundListOptions, 'name'> {
   readonly pool: string;
   readonly found: FoundServers;
   readonly clock: Clock;
-  /** From one question to the next, ms; undefined: the TTL of the answer, within these bounds. */
+  /** From one query to the next, ms; undefined: the TTL of the answer, within these bounds. */
   readonly interval: number | undefined;
   readonly ttl: { readonly min: number; readonly max: number };
 }
 
-/** The share by which a question comes later, at random: many Weldrs do not ask at the same moment. */
+/** The share by which a query is delayed at random, so that many Weldrs do not ask at the same moment. */
 const jitter = 0.1;
 
-/** One name; one question at a time. */
+/** One name; one query at a time. */
 export class DnsWatch {
   private readonly options: DnsWatchOptions;
   private readonly targets: KnownTargets = new Map();
@@ -36,7 +36,7 @@ export class DnsWatch {
     });
   }
 
-  /** Asks for the first time; resolves when that is answered or given up. */
+  /** Resolves the name for the first time; settles when that is answered or abandoned. */
   async start(): Promise<void> {
     await this.loop.start();
   }
@@ -46,7 +46,7 @@ export class DnsWatch {
     this.question?.cancel();
   }
 
-  /** Answers how long to wait then, ms. */
+  /** Returns how long to wait afterwards, ms. */
   private async look(): Promise<number> {
     const { pool, found, clock, interval, ttl, maxServers } = this.options;
     this.question = new DnsQuestion(this.options, clock);
@@ -54,7 +54,7 @@ export class DnsWatch {
     this.question = undefined;
     const pace = interval ?? ttl.max;
     if (answer.kind !== 'found') {
-      if (answer.kind === 'nobody') found.put(pool, [], { why: answer.why });
+      if (answer.kind === 'none') found.put(pool, [], { why: answer.why });
       else found.failed(answer.why);
       this.failures++;
       return backOff(this.failures, ttl.min, pace);

@@ -1,23 +1,22 @@
-// The list of servers that an answer of DNS stands for: weights of SRV records, and their priorities as backups.
-
+// FoundList: the servers of a DNS answer, with weights of SRV records, and their priorities as backups.
 import type { SrvRecord } from 'node:dns';
 import { hostText } from '../../core/network/host-text.ts';
 import type { ServerInput } from '../../core/pool/server-definition.ts';
 import type { DnsAddress } from './dns-question.ts';
 
-/** What DNS does not say of servers. */
+/** What DNS does not say about servers. */
 export interface FoundListOptions {
   readonly scheme: 'http' | 'https' | 'h2c';
-  /** Undefined: the SRV records name the ports. */
+  /** Undefined: the SRV records have the ports. */
   readonly port: number | undefined;
-  /** The name in certificates; of SRV records it is their target. */
+  /** The name in certificates; for SRV records it is their target. */
   readonly name: string;
 }
 
-/** The greatest weight that a server may have; SRV records go to 65535. */
+/** The greatest weight of a server; SRV records go up to 65535. */
 const maxWeight = 1000;
 
-/** The servers at these addresses, each once: of two records for one, the first by priority and weight counts. */
+/** Returns the servers at these addresses, each once: of two records for one, the first by priority and weight counts. */
 export function foundList(addresses: readonly DnsAddress[], options: FoundListOptions): ServerInput[] {
   let first = Number.POSITIVE_INFINITY;
   let heaviest = 0;
@@ -35,14 +34,14 @@ export function foundList(addresses: readonly DnsAddress[], options: FoundListOp
       url,
       ...(options.scheme === 'https' && { tls: { servername: withoutDot(srv?.name ?? options.name) } }),
       ...(srv !== undefined && { weight: weightOf(srv, heaviest) }),
-      // Those of the next priorities wait for all of the first (RFC 2782).
+      // Those of later priorities are used only when all of the first are gone (RFC 2782).
       ...(srv !== undefined && srv.priority > first && { backup: true }),
     });
   }
   return [...servers.values()];
 }
 
-/** A weight of 0 is a small one: its server is asked now and then (RFC 2782). */
+/** A weight of 0 means a small one: its server is used now and then (RFC 2782). */
 function weightOf({ weight }: SrvRecord, heaviest: number): number {
   const scale = heaviest > maxWeight ? maxWeight / heaviest : 1;
   return Math.max(1, Math.round(weight * scale));

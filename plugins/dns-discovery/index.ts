@@ -1,4 +1,4 @@
-// dns-discovery: keeps in a pool the servers that a name stands for, by its A, AAAA or SRV records.
+// dns-discovery: keeps the servers of a DNS name in a pool, by its A, AAAA or SRV records.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
@@ -40,17 +40,17 @@ const options = z
     scheme: z
       .enum(['http', 'https', 'h2c'])
       .default('http')
-      .describe('How they are spoken to; with `https` their certificates are for the name.'),
+      .describe('The scheme of the servers; with `https` their certificates must be valid for the name.'),
     family: z
       .union([z.literal(4), z.literal(6), z.literal('both')], {
         error: 'expected 4, 6 or "both"',
       })
       .default(4)
-      .describe('Which addresses: of IPv4, of IPv6, or both.'),
+      .describe('Which addresses: IPv4, IPv6, or both.'),
     interval: duration()
       .refine(ms => ms >= 100, 'an interval is at least 100ms')
       .optional()
-      .describe('From one question to the next; default: as long as the answer holds.'),
+      .describe('From one query to the next; default: the TTL.'),
     ttl: z
       .strictObject({
         min: duration()
@@ -61,7 +61,7 @@ const options = z
       })
       .refine(({ min, max }) => min <= max, { path: ['max'], message: 'is less than min' })
       .prefault({})
-      .describe('Between which bounds the TTL of an answer counts, where there is no `interval`.'),
+      .describe('The bounds of the TTL, if there is no `interval`.'),
     resolver: z
       .array(z.string().refine(isNameServer, 'expected a name server such as "10.0.0.2" or "10.0.0.2:8600"'))
       .min(1)
@@ -71,14 +71,14 @@ const options = z
     timeout: duration()
       .refine(ms => ms >= 100 && ms <= 60_000, 'a timeout is between 100ms and 1m')
       .prefault('5s')
-      .describe('Until all of an answer has to be there.'),
+      .describe('How long a complete answer may take.'),
     maxServers: z
       .number()
       .int()
       .min(1)
       .max(10_000)
       .default(256)
-      .describe('The most servers that are taken of an answer.'),
+      .describe('The most servers used from an answer.'),
   })
   .refine(({ name, srv }) => (name === undefined) !== (srv === undefined), {
     path: ['name'],
@@ -86,21 +86,21 @@ const options = z
   })
   .refine(({ name, port }) => name === undefined || port !== undefined, {
     path: ['port'],
-    message: 'a name has addresses and no ports: say which',
+    message: 'a name has addresses but no port: set it',
   })
   .refine(({ srv, port }) => srv === undefined || port === undefined, {
     path: ['port'],
-    message: 'SRV records name the ports; leave it out',
+    message: 'SRV records have the ports; leave it out',
   })
-  .describe('Keeps in a pool the servers that a name of DNS stands for.');
+  .describe('Keeps the servers of a DNS name in a pool.');
 
-/** What `dnsDiscovery` takes, as people write it. */
+/** The options of `dnsDiscovery`, as written in a config. */
 export type DnsDiscoveryOptions = z.input<typeof options>;
 
 /**
- * The plugin that follows a name: `dnsDiscovery({ name: 'app.internal', port: 8080 })`, or, with ports, weights and
- * backups (RFC 2782), `dnsDiscovery({ srv: '_http._tcp.app.internal' })`. It asks as often as the TTL says; while nobody
- * answers, and when the name suddenly stands for nobody, the last good answer stays.
+ * Follows a DNS name: `dnsDiscovery({ name: 'app.internal', port: 8080 })`, or, with ports, weights and backups (RFC 2782),
+ * `dnsDiscovery({ srv: '_http._tcp.app.internal' })`. It asks as often as the TTL says; while no name server answers, and
+ * when the name suddenly has no servers, the last good answer stays.
  */
 export const dnsDiscovery = definePlugin({
   name: 'dns-discovery',
@@ -111,7 +111,7 @@ export const dnsDiscovery = definePlugin({
     const source = pools.source(sourceNameOf(parsed, 'dns', pool), guardOf(parsed));
     const asked = name ?? srv ?? '';
     const found = new FoundServers({ source, place: `the name ${asked}`, log, clock, metrics });
-    // The options of before a reload may have named another one.
+    // The options before a reload may have named another pool.
     for (const other of source.pools) if (other !== pool) found.leave(other);
     const { DnsWatch } = await import('./dns-watch.ts');
     const kind = srv === undefined ? 'addresses' : 'srv';
@@ -122,7 +122,7 @@ export const dnsDiscovery = definePlugin({
     });
     onClose(() => watch.close());
     const first = watch.start();
-    // After a reload there are servers, and nobody needs to wait.
+    // After a reload there are servers, and there is no need to wait.
     if (!source.pools.includes(pool)) await first;
   },
 });

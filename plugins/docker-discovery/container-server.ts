@@ -1,5 +1,4 @@
-// ContainerServer: the server that a container is, by its labels.
-
+// ContainerServer: the server of a container, by its labels.
 import { z } from 'zod';
 import { nearest } from '../../core/errors/nearest.ts';
 import { hostText } from '../../core/network/host-text.ts';
@@ -7,7 +6,7 @@ import { isPoolName } from '../../core/pool/pool-name.ts';
 import { type ServerInput, serverDefinition } from '../../core/pool/server-definition.ts';
 import { parse, showInput } from '../../core/settings/options.ts';
 
-/** What a list of containers says of one; the rest of it does not matter here. */
+/** The relevant part of a container in the engine's list. */
 const container = z.object({
   Id: z.string().max(128),
   Names: z.array(z.string().max(1000)).nullish(),
@@ -29,19 +28,19 @@ const container = z.object({
 /** A container of an engine's list. */
 export type Container = z.output<typeof container>;
 
-/** What labels do not say. */
+/** Defaults for what labels do not say. */
 export interface ContainerDefaults {
   readonly pool: string;
-  /** Those that labels may name; undefined: any. */
+  /** The pools that labels may name; undefined: any. */
   readonly pools: readonly string[] | undefined;
-  /** Those of other pools are none of its business; undefined: all are. */
+  /** Only containers of this pool count; undefined: all do. */
   readonly only: string | undefined;
   readonly network: string | undefined;
-  /** Where containers of the network `host` are. */
+  /** The address of containers in the network `host`. */
   readonly hostAddress: string;
 }
 
-/** A container that is to get requests. */
+/** A container that should get requests. */
 export interface ContainerServer {
   readonly pool: string;
   readonly url: string;
@@ -62,7 +61,7 @@ const known = [
 const prefix = 'weldr.';
 const labelPrefix = 'label.';
 
-/** Undefined: this is no container. */
+/** Undefined: this is not a container. */
 export function readContainer(input: unknown): Container | undefined {
   return container.safeParse(input).data;
 }
@@ -73,8 +72,8 @@ export function nameOf({ Id, Names }: Container): string {
 }
 
 /**
- * The server that a container is; undefined: it is none, and should not be. Throws an Error that says which label is wrong
- * and what to do.
+ * Returns the server of a container; undefined: it should not be one. Throws an Error that names the wrong label and the
+ * remedy.
  */
 export function containerServer(input: Container, defaults: ContainerDefaults): ContainerServer | undefined {
   const labels = ownLabels(input);
@@ -97,7 +96,7 @@ export function containerServer(input: Container, defaults: ContainerDefaults): 
     ...(labels.has('zone') && { zone: labels.get('zone') }),
     labels: { container: nameOf(input).slice(0, 200), ...Object.fromEntries(own) },
   };
-  // One container whose labels are wrong takes no other with it.
+  // A container whose labels are wrong must not affect others.
   return { pool, url: parse(serverDefinition, server, 'INPUT_INVALID').url, server };
 }
 
@@ -142,7 +141,7 @@ function portOf({ Ports }: Container, labels: ReadonlyMap<string, string>): numb
     if (port >= 1 && port <= 65_535) return port;
     throw wrong('port', String(port), 'a port');
   }
-  // One that is published is there once for each address.
+  // A published port is listed once for each address.
   const ports = new Set((Ports ?? []).filter(({ Type }) => Type === 'tcp').map(port => port.PrivatePort));
   const [only] = ports;
   if (only !== undefined && ports.size === 1) return only;

@@ -1,4 +1,4 @@
-// DockerWatch: lists the containers of an engine, again whenever it tells of a change, and hands on the servers they are.
+// DockerWatch: lists the containers of an engine, again after each change, and passes on their servers.
 
 import { describeError } from '../../core/errors.ts';
 import type { FoundServers } from '../../core/plugin/found-servers.ts';
@@ -9,31 +9,31 @@ import { LookLoop } from '../../core/time/look-loop.ts';
 import { type ContainerDefaults, containerServer, nameOf, readContainer } from './container-server.ts';
 import type { Engine, EngineFilters } from './engine.ts';
 
-/** What is asked, how often, and who is told. */
+/** What to list, how often, and the receiver. */
 export interface DockerWatchOptions extends ContainerDefaults {
   readonly engine: Engine;
   readonly found: FoundServers;
   readonly clock: Clock;
-  /** Is every container expected to be for `pool`? Then it is said when none is. */
+  /** Is every container expected to be for `pool`? Then it is reported when none is. */
   readonly onePool: boolean;
-  /** Labels that containers need beside `weldr.enable`. */
+  /** Labels that containers need besides `weldr.enable`. */
   readonly labels: readonly string[];
-  /** Do those that the engine finds unhealthy, or that are starting, leave? */
+  /** Leave out containers that the engine reports as unhealthy or starting? */
   readonly health: boolean;
   readonly maxServers: number;
-  /** From one list to the next although nothing was heard, ms. */
+  /** From one list to the next without an event, ms. */
   readonly interval: number;
 }
 
-/** Several things happen when a container starts; they make one list, ms. */
+/** A starting container causes several events; they result in one list, ms. */
 const gatherMs = 250;
-/** A list that is not taken yet is asked for again, ms. */
+/** When a list that is held back is requested again, ms. */
 const heldMs = 5_000;
 /** After the first failure, ms; doubled with each further one. */
 const retryMs = 1_000;
 const longestRetryMs = 30_000;
 
-/** Changes of containers, and of the networks that give them addresses. What runs within them is not among it. */
+/** Events of containers, and of the networks that give them addresses, but not of what runs within them. */
 const events: EngineFilters = {
   type: ['container', 'network'],
   event: [
@@ -49,7 +49,7 @@ export class DockerWatch {
   private readonly loop: LookLoop;
   private failures = 0;
   private eventFailures = 0;
-  /** Why it does not tell of events now. */
+  /** Why there are no events now. */
   private eventsProblem: string | undefined;
   private stopEvents: () => void = () => {};
   private cancelTimer: CancelTimer = () => {};
@@ -66,7 +66,7 @@ export class DockerWatch {
     this.loop = new LookLoop(options.clock, () => this.look());
   }
 
-  /** Lists for the first time; resolves when that is done. */
+  /** Lists for the first time; resolves when done. */
   async start(): Promise<void> {
     this.followEvents();
     await this.loop.start();
@@ -80,7 +80,7 @@ export class DockerWatch {
     this.options.engine.close();
   }
 
-  /** What happened while nobody listened is in the list that is made as soon as somebody does: no event is missed. */
+  /** Changes before the stream is connected are in the list that is requested once it is: no change is missed. */
   private followEvents(): void {
     const { engine, clock, found } = this.options;
     this.stopEvents = engine.follow(events, {
@@ -94,14 +94,14 @@ export class DockerWatch {
       ended: why => {
         if (this.isClosed) return;
         this.eventsProblem = why;
-        // By then they are followed again where it was the stream alone that broke off.
+        // By then they are followed again if only the stream broke.
         this.loop.soon(2 * retryMs);
         this.cancelTimer = clock.after(pause(++this.eventFailures), () => this.followEvents());
       },
     });
   }
 
-  /** Answers how long to wait then, ms. */
+  /** Returns how long to wait afterwards, ms. */
   private async look(): Promise<number> {
     const { engine, found, interval } = this.options;
     let list: readonly unknown[];
@@ -114,14 +114,18 @@ export class DockerWatch {
     this.failures = 0;
     if (this.isClosed) return interval;
     found.well('');
-    // While it cannot be asked either, that is enough of a message.
+    // While listing fails, too, one message is enough.
     const { eventsProblem: why } = this;
     if (why !== undefined)
-      found.trouble('events', `its events are not told, it is asked every ${interval} ms: ${why}`, 'warn');
+      found.trouble(
+        'events',
+        `it sends no events, its containers are listed every ${interval} ms: ${why}`,
+        'warn',
+      );
     return this.take(list) ? Math.min(interval, heldMs) : interval;
   }
 
-  /** Is a list of a pool not taken? */
+  /** Is a list of a pool held back? */
   private take(list: readonly unknown[]): boolean {
     const { found, pool, onePool } = this.options;
     const pools = this.serversOf(list);
@@ -134,12 +138,12 @@ export class DockerWatch {
     return isHeld;
   }
 
-  /** By pool and URL. A container that is not as it should be is left out, and it is said why. */
+  /** Returns servers by pool and URL. Invalid containers are left out and reported. */
   private serversOf(list: readonly unknown[]): Map<string, Map<string, ServerInput>> {
     const { found, maxServers } = this.options;
     const containers = list.flatMap(entry => readContainer(entry) ?? []);
     const unread = list.length - containers.length;
-    if (unread > 0) found.trouble('list', `${unread} of its containers cannot be understood`, 'warn');
+    if (unread > 0) found.trouble('list', `${unread} of its containers cannot be read`, 'warn');
     else found.well('list');
     containers.sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
     const pools = new Map<string, Map<string, ServerInput>>();
@@ -173,7 +177,7 @@ function addServer(
   pools.set(pool, servers.set(url, server));
 }
 
-/** After so many failures in a row, ms. */
+/** The pause after this many failures in a row, ms. */
 function pause(failures: number): number {
   return backOff(failures, retryMs, longestRetryMs) * (1 - 0.25 * Math.random());
 }

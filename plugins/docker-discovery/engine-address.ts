@@ -1,12 +1,12 @@
-// EngineAddress: where a container engine is asked: its socket, or an address as DOCKER_HOST has it.
+// EngineAddress: the address of a container engine: its socket, or an address as in DOCKER_HOST.
 import { unixPathProblem } from '../../core/settings/unix-path.ts';
 
-/** Where connections to an engine go, as `node:http` takes it. */
+/** The address in the form of `node:http`. */
 export type EngineAddress =
   | { readonly socketPath: string }
   | { readonly host: string; readonly port: number };
 
-/** Reads `/var/run/docker.sock`, `unix:///var/run/docker.sock` or `tcp://10.0.0.5:2375`. Throws an Error with the remedy. */
+/** Parses `/var/run/docker.sock`, `unix:///var/run/docker.sock` or `tcp://10.0.0.5:2375`. Throws an Error with the remedy. */
 export function parseEngineAddress(text: string): EngineAddress {
   const path = text.startsWith('/') ? text : /^unix:(?:\/\/)?(\/.*)$/s.exec(text)?.[1];
   if (path !== undefined) {

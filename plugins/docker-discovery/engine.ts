@@ -1,38 +1,38 @@
-// Engine: asks a container engine over its HTTP API (Docker's, which Podman has as well), with bounds on time and length.
+// Engine: calls a container engine over Docker's HTTP API, which Podman also has, with limits on time and length.
 import { type IncomingMessage, request } from 'node:http';
 import { toError } from '../../core/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EngineAddress } from './engine-address.ts';
 
-/** How an engine is asked. */
+/** How to call an engine. */
 export interface EngineOptions {
   readonly address: EngineAddress;
   readonly clock: Clock;
-  /** Until an answer is there, ms. */
+  /** The longest time to a response, ms. */
   readonly timeout: number;
-  /** Bytes of an answer. */
+  /** The longest response, bytes. */
   readonly maxAnswer: number;
 }
 
-/** Who follows the events of an engine. */
+/** A follower of an engine's events. */
 export interface EventsFollower {
-  /** It is connected: what happens from now on is heard. */
+  /** The stream is connected: later events are received. */
   opened(): void;
-  /** Something happened. */
+  /** There was an event. */
   happened(): void;
-  /** It is over, called once. */
+  /** The stream has ended; called once. */
   ended(why: string): void;
 }
 
-/** Filters of the API: a container has to have one of the values of each. */
+/** Filters of the API: a container must have one of the values of each. */
 export type EngineFilters = Readonly<Record<string, readonly string[]>>;
 
 /** One engine. */
 export class Engine {
   private readonly options: EngineOptions;
-  /** Of its API; undefined: it has not told. */
+  /** The version of its API; undefined: unknown. */
   private version: string | undefined;
-  /** How to give up each call that is under way. */
+  /** Functions that abort the pending calls. */
   private readonly calls = new Set<() => void>();
   private isClosed = false;
 
@@ -40,21 +40,21 @@ export class Engine {
     this.options = options;
   }
 
-  /** The containers of these filters, as the API has them. Rejects with an Error that says why there are none. */
+  /** Resolves with the containers that match, as in the API. Rejects with an Error that says what is wrong. */
   async containers(filters: EngineFilters): Promise<readonly unknown[]> {
     try {
       const text = await this.get(await this.path('/containers/json', filters));
       const list: unknown = JSON.parse(text);
       if (Array.isArray(list)) return list;
-      throw new Error('its list of containers is none');
+      throw new Error('its list of containers is malformed');
     } catch (thrown) {
-      // Another one may answer the next time.
+      // Another engine may respond the next time.
       this.version = undefined;
       throw thrown;
     }
   }
 
-  /** Follows events until they end or what it returns is called, after which nobody is told of anything. */
+  /** Follows events until they end or the returned function is called, after which the follower is not called. */
   follow(filters: EngineFilters, follower: EventsFollower): () => void {
     let isOver = false;
     let stop = (): void => {};
@@ -72,7 +72,7 @@ export class Engine {
           response => {
             if (isOver) return;
             follower.opened();
-            // What it was is asked for, not read: so there is nothing that could be too long.
+            // The event itself is not parsed, so nothing can be too long.
             response.on('data', (chunk: Buffer) => {
               if (!isOver && chunk.some(byte => byte > 0x20)) follower.happened();
             });
@@ -89,13 +89,13 @@ export class Engine {
     };
   }
 
-  /** Gives up all that is under way; what was asked fails. */
+  /** Aborts all pending calls, which fail. */
   close(): void {
     this.isClosed = true;
     for (const giveUp of this.calls) giveUp();
   }
 
-  /** The path of a call, of the version that the engine speaks: which old ones it has differs. */
+  /** Returns the path of a call, in the engine's own version: support for old ones differs. */
   private async path(path: string, filters: EngineFilters): Promise<string> {
     this.version ??= await this.ping();
     return `/v${this.version}${path}?filters=${encodeURIComponent(JSON.stringify(filters))}`;
@@ -108,7 +108,7 @@ export class Engine {
       response => {
         const version = String(response.headers['api-version'] ?? '');
         if (/^\d{1,3}\.\d{1,3}$/.test(version)) resolve(version);
-        else reject(new Error('it does not tell the version of its API; is this a container engine?'));
+        else reject(new Error('it does not report the version of its API; is this a container engine?'));
       },
       reject,
     );
@@ -126,7 +126,7 @@ export class Engine {
         response.on('data', (chunk: Buffer) => {
           length += chunk.length;
           if (length > maxAnswer) {
-            reject(new Error(`its answer is longer than maxAnswer (${maxAnswer} bytes)`));
+            reject(new Error(`its response is longer than maxAnswer (${maxAnswer} bytes)`));
           } else chunks.push(chunk);
         });
         response.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
@@ -142,7 +142,7 @@ export class Engine {
     });
   }
 
-  /** Calls one of the two, `failed` also when the connection breaks later. Returns how to end it. */
+  /** Calls one of the two; `failed` also when the connection breaks later. Returns a function that ends it. */
   private open(
     path: string,
     answered: (response: IncomingMessage) => void,
@@ -188,8 +188,8 @@ export class Engine {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'its socket is not there; is the engine running?',
-  ECONNREFUSED: 'nobody listens there; is the engine running?',
+  ENOENT: 'its socket does not exist; is the engine running?',
+  ECONNREFUSED: 'nothing listens there; is the engine running?',
   EACCES: 'Weldr may not open its socket; the group "docker" may',
 };
 

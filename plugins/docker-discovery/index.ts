@@ -1,4 +1,4 @@
-// docker-discovery: keeps in pools the containers of an engine that ask for it by their labels.
+// docker-discovery: keeps containers of an engine in pools if their labels ask for it.
 import { z } from 'zod';
 import { toError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
@@ -29,7 +29,7 @@ const options = z
   .strictObject({
     ...discoveryOptions,
     pool: discoveryOptions.pool.describe(
-      'The pool of containers without the label `weldr.pool`; default: the pool in whose `plugins` it stands, else `default`.',
+      'The pool of containers without the label `weldr.pool`; default: the pool in whose `plugins` it is listed, else `default`.',
     ),
     socket: socket
       .default('/var/run/docker.sock')
@@ -45,35 +45,35 @@ const options = z
       .min(1)
       .max(255)
       .optional()
-      .describe('The network in which containers of several networks are reached.'),
+      .describe('The network for containers that are in several.'),
     hostAddress: z
       .union([z.ipv4(), z.ipv6()], { error: 'expected an address' })
       .default('127.0.0.1')
-      .describe('Where containers of the network `host` are.'),
+      .describe('The address of containers in the network `host`.'),
     labels: z
       .array(z.string().min(1).max(1000))
       .max(20)
       .default([])
       .meta({
-        description: 'Labels that containers need beside `weldr.enable=true`: `NAME` or `NAME=VALUE`.',
+        description: 'Labels that containers need besides `weldr.enable=true`: `NAME` or `NAME=VALUE`.',
         examples: [['com.docker.compose.project=shop']],
       }),
     health: z
       .boolean()
       .default(true)
-      .describe('Do containers wait outside while the engine finds them unhealthy or starting?'),
+      .describe('Leave out containers while the engine reports them as unhealthy or starting?'),
     interval: duration()
       .refine(ms => ms >= 1000, 'an interval is at least 1s')
       .prefault('30s')
-      .describe('How often all containers are listed, beside what events tell.'),
+      .describe('How often all containers are listed, besides events.'),
     timeout: duration()
       .refine(ms => ms >= 100 && ms <= 60_000, 'a timeout is between 100ms and 1m')
       .prefault('5s')
-      .describe('Until an answer of the engine has to be there.'),
+      .describe('How long the engine may take to respond.'),
     maxAnswer: size()
       .refine(bytes => bytes >= 1024 && bytes <= 256 * 1024 ** 2, 'a size is between 1kb and 256mb')
       .prefault('16mb')
-      .describe('The longest answer that is read.'),
+      .describe('The longest response that is read.'),
     maxServers: z
       .number()
       .int()
@@ -82,15 +82,15 @@ const options = z
       .default(1000)
       .describe('The most containers that become servers.'),
   })
-  .describe('Keeps in pools the containers of an engine that ask for it by their labels.');
+  .describe('Keeps containers of an engine in pools if their labels ask for it.');
 
-/** What `dockerDiscovery` takes, as people write it. */
+/** The options of `dockerDiscovery`, as written in a config. */
 export type DockerDiscoveryOptions = z.input<typeof options>;
 
 /**
- * The plugin that follows a container engine: `dockerDiscovery({ network: 'web' })`. Containers with the label `weldr.enable=true` are
- * servers as long as they run and the engine does not find them unhealthy. While the engine is away, and when it
- * suddenly has none of a pool any more, the last good list stays.
+ * Follows a container engine: `dockerDiscovery({ network: 'web' })`. Containers with the label `weldr.enable=true` are
+ * servers while they run and the engine does not report them as unhealthy. While the engine is down, and when it suddenly has
+ * no containers of a pool, the last good list stays.
  */
 export const dockerDiscovery = definePlugin({
   name: 'docker-discovery',
@@ -101,7 +101,7 @@ export const dockerDiscovery = definePlugin({
     const pool = poolOf(parsed, scope);
     const source = allPools.source(sourceNameOf(parsed, 'docker', pool), guardOf(parsed));
     const found = new FoundServers({ source, place: `the engine ${parsed.socket}`, log, clock, metrics });
-    // In the list of a pool it is for that pool alone.
+    // In the list of a pool it is for that pool only.
     const only = scope.kind === 'pool' ? pool : undefined;
     const { pools } = parsed;
     const mayHave = (name: string): boolean =>
@@ -117,7 +117,7 @@ export const dockerDiscovery = definePlugin({
     const watch = new DockerWatch({ ...parsed, ...places, engine, found, clock });
     onClose(() => watch.close());
     const first = watch.start();
-    // After a reload there are servers, and nobody needs to wait.
+    // After a reload there are servers, and there is no need to wait.
     if (source.pools.length === 0) await first;
   },
 });

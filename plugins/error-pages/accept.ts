@@ -1,4 +1,4 @@
-// Accept: which of some media types a client likes best (RFC 9110 section 12.5.1).
+// Accept: the media type that a client prefers (RFC 9110 section 12.5.1).
 
 interface Range {
   readonly type: string;
@@ -18,17 +18,17 @@ function rangesOf(field: string): Range[] {
     });
 }
 
-/** How closely a range names a type: 0: not at all. */
+/** How closely a range matches a type; 0: not at all. */
 function closeness(range: string, type: string): number {
   if (range === type) return 4;
-  // What is JSON after all will do for who asks for JSON, such as problem+json.
+  // A client that accepts JSON also gets types based on it, such as problem+json.
   const suffix = type.slice(type.lastIndexOf('+') + 1);
   if (suffix !== type && range === `application/${suffix}`) return 3;
   if (range === `${type.slice(0, type.indexOf('/'))}/*`) return 2;
   return range === '*/*' ? 1 : 0;
 }
 
-/** The weight that the closest range gives to a type; of equally close ones the first counts. */
+/** The weight of a type by the closest range; of equally close ones the first counts. */
 function weightOf(type: string, ranges: readonly Range[]): number {
   let closest = 0;
   let found = 0;
@@ -41,7 +41,7 @@ function weightOf(type: string, ranges: readonly Range[]): number {
   return found;
 }
 
-/** The index of the best one of `types`, in lower case; -1: none of them will do. An empty field takes the first. */
+/** Returns the index of the best of `types` (in lower case); -1 if none is acceptable. An empty field selects the first. */
 export function bestType(field: string, types: readonly string[]): number {
   if (field.trim() === '') return 0;
   const ranges = rangesOf(field);

@@ -1,4 +1,4 @@
-// ErrorPages: the pages of a config by status, and the response that one makes of another.
+// ErrorPages: the pages of a config by status, and the response that replaces an error.
 import { readFileSync, statSync } from 'node:fs';
 import { describeError } from '../../core/errors.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -6,26 +6,26 @@ import { type Reply, reply } from '../../core/request/reply.ts';
 import { varyBy } from '../../core/request/vary.ts';
 import { bestType } from './accept.ts';
 
-/** Bytes of one page: each error sends one. */
+/** The most bytes of one page: each error sends one. */
 const maxBytes = 256 * 1024;
 
-/** A page as a config names it: the text itself, or a file. */
+/** A page as written in a config: the text itself, or a file. */
 export type PageSource = string | { readonly file: string };
 
-/** What is said of one status, by media types in order. */
+/** The pages of one status, by media types in order. */
 interface Page {
   readonly types: readonly string[];
-  /** As Content-Type has them. */
+  /** Values of Content-Type. */
   readonly contentTypes: readonly string[];
   readonly texts: readonly string[];
 }
 
-/** The text of a page. Throws an Error that names the file and the remedy. */
+/** Returns the text of a page. Throws an Error that names the file and the remedy. */
 export function textOf(source: PageSource): string {
   if (typeof source === 'string') return source;
   const { file } = source;
   try {
-    if (statSync(file).size > maxBytes) throw new Error(`it has over ${maxBytes} bytes`);
+    if (statSync(file).size > maxBytes) throw new Error(`it is larger than ${maxBytes} bytes`);
     return readFileSync(file, 'utf8');
   } catch (thrown) {
     throw new Error(
@@ -34,17 +34,17 @@ export function textOf(source: PageSource): string {
   }
 }
 
-/** The statuses that a key names: `404`, or `5xx`. */
+/** Returns the statuses of a key: `404`, or `5xx`. */
 function statusesOf(key: string): number[] {
   if (!key.endsWith('xx')) return [Number(key)];
   const first = Number(key[0]) * 100;
   return Array.from({ length: 100 }, (_, n) => first + n);
 }
 
-/** Its clients read a status of their own, which Weldr makes of the error. */
+/** gRPC clients read their own status, into which Weldr turns the error. */
 const grpc = /^application\/grpc(?![\w-])/i;
 
-/** Fields that are about the body which was there before. */
+/** Fields about the replaced body. */
 const ofTheBody =
   /^(?:content-(?!security-policy)|etag$|last-modified$|accept-ranges$|(?:repr-)?digest$|trailer$)/i;
 
@@ -54,7 +54,7 @@ export class ErrorPages {
 
   /** @param given texts by media types, by keys such as `404` and `5xx` */
   constructor(given: Readonly<Record<string, Readonly<Record<string, string>>>>) {
-    // One status is closer than all of a kind, wherever it stands.
+    // A single status takes precedence over a class, wherever it is listed.
     const keys = Object.keys(given).sort((a, b) => Number(b.endsWith('xx')) - Number(a.endsWith('xx')));
     for (const key of keys) {
       const texts = given[key] ?? {};
@@ -67,7 +67,7 @@ export class ErrorPages {
     }
   }
 
-  /** The response in place of the one that is there; undefined: it stays. */
+  /** Returns the response that replaces the current one; undefined: it stays. */
   insteadOf({ request, response }: ProxyContext): Reply | undefined {
     const page = response === undefined ? undefined : this.pages.get(response.status);
     if (page === undefined || response === undefined || grpc.test(request.headers.get('content-type') ?? ''))
@@ -75,13 +75,13 @@ export class ErrorPages {
     const at = bestType(request.headers.getAll('accept').join(), page.types);
     const text = page.texts[at];
     if (text === undefined) return undefined;
-    // Among them are those that the status needs: WWW-Authenticate, Retry-After, Allow.
+    // They include those that the status requires: WWW-Authenticate, Retry-After, Allow.
     const fields = [...response.headers].filter(([name]) => !ofTheBody.test(name));
     const body = text.replaceAll('{status}', String(response.status));
     return reply(response.status, body, [...fields, ['Content-Type', page.contentTypes[at] ?? '']]);
   }
 
-  /** Says what the choice depends on. */
+  /** Adds what the choice depends on to Vary. */
   vary({ response }: ProxyContext): void {
     if (response === undefined) return;
     const page = this.pages.get(response.status);

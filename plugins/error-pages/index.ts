@@ -1,4 +1,4 @@
-// error-pages: gives errors a page of one's own, in the form that a client takes.
+// error-pages: shows custom pages for errors, in the format that a client accepts.
 import { z } from 'zod';
 import { describeError } from '../../core/errors.ts';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
@@ -12,7 +12,7 @@ const source = z.union([
   z.strictObject({ file: z.string().min(1).describe('A file, read when the config is.') }),
 ]);
 
-/** The names of instances, in whatever scope. */
+/** The names of instances, in any scope. */
 const ownName = /\berror-pages(?:#|$)/;
 
 /** Texts by media types, files read. */
@@ -20,9 +20,9 @@ const page = z.record(z.string(), source).transform((given, context) => {
   const texts: Record<string, string> = {};
   const refuse = (path: string[], message: string): void =>
     void context.addIssue({ code: 'custom', path, message });
-  if (Object.keys(given).length === 0) refuse([], 'is empty: name a media type such as "text/html"');
+  if (Object.keys(given).length === 0) refuse([], 'is empty: add a media type such as "text/html"');
   for (const [type, from] of Object.entries(given)) {
-    if (!mediaType.test(type)) refuse([type], 'is no media type such as "text/html"');
+    if (!mediaType.test(type)) refuse([type], 'is not a media type such as "text/html"');
     try {
       texts[type] = textOf(from);
     } catch (thrown) {
@@ -38,26 +38,28 @@ const options = z
       .record(z.string(), page)
       .superRefine((pages, context) => {
         if (Object.keys(pages).length === 0)
-          context.addIssue({ code: 'custom', message: 'is empty: name a status such as "5xx"' });
+          context.addIssue({ code: 'custom', message: 'is empty: add a status such as "5xx"' });
         for (const key of Object.keys(pages)) {
           if (!statusKey.test(key))
-            context.addIssue({ code: 'custom', path: [key], message: 'is no status such as "404" or "5xx"' });
+            context.addIssue({
+              code: 'custom',
+              path: [key],
+              message: 'is not a status such as "404" or "5xx"',
+            });
         }
       })
       .describe('Pages by status (`404`, `5xx`) and media type: a text, or `{ file: PATH }`.'),
     ofServers: z
       .boolean()
       .default(false)
-      .describe(
-        'Are the errors that servers answer replaced, too? Otherwise those of Weldr and its plugins alone.',
-      ),
+      .describe('Replace error responses of servers, too? Otherwise only those of Weldr and its plugins.'),
   })
-  .describe('Gives errors pages of your own.');
+  .describe('Shows your own pages for errors.');
 
-/** What `errorPages` takes, as people write it. */
+/** The options of `errorPages`, as written in a config. */
 export type ErrorPagesOptions = z.input<typeof options>;
 
-/** The plugin that gives errors a page: `errorPages({ pages: { '5xx': { 'text/html': { file: 'sorry.html' } } } })`. */
+/** Shows custom pages for errors: `errorPages({ pages: { '5xx': { 'text/html': { file: 'sorry.html' } } } })`. */
 export const errorPages = definePlugin({
   name: 'error-pages',
   schema: options,
@@ -72,7 +74,7 @@ export const errorPages = definePlugin({
       const { response } = ctx;
       if (response === undefined || (response.source === 'upstream' && !ofServers)) return undefined;
       errors.vary(ctx);
-      // A page stays: one of postProxy, and one of an instance further in.
+      // Keeps a page that is already set: in postProxy, or by an inner instance.
       const isPage = response.source === 'upstream' || ownName.test(response.plugin ?? '');
       return isPage ? undefined : errors.insteadOf(ctx);
     });

@@ -1,7 +1,7 @@
 // DownUpstreams: takes turns among the upstreams of a pool that are down.
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
 
-/** The upstreams of one pool that are down; not those that drain or that an operator disabled. */
+/** The upstreams of one pool that are down, without those that are draining or disabled. */
 export class DownUpstreams {
   private readonly pool: Pool;
   private version = -1;
@@ -12,14 +12,14 @@ export class DownUpstreams {
     this.pool = pool;
   }
 
-  /** The next one that is not among `tried`, or the next one if all are; undefined when none is down. */
+  /** Returns the next one that is not in `tried`, or the next one if all are; undefined when none is down. */
   choose(tried: readonly Upstream[]): Upstream | undefined {
     const place = this.placeFor(tried);
     this.next = (place + 1) % Math.max(1, this.list.length);
     return this.list[place];
   }
 
-  /** The one that {@link choose} would return; it stays its turn. */
+  /** Returns what {@link choose} would, without using up the turn. */
   foresee(tried: readonly Upstream[]): Upstream | undefined {
     return this.list[this.placeFor(tried)];
   }

@@ -1,4 +1,4 @@
-// fail-open: when nobody of a pool is available, tries those that are down instead of answering 503.
+// fail-open: when no upstream of a pool is available, tries those that are down instead of answering 503.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool } from '../../core/pool/pool.ts';
@@ -6,11 +6,10 @@ import { DownUpstreams } from './down-upstreams.ts';
 
 const options = z
   .strictObject({})
-  .describe('Tries servers that are down when no other is left, instead of answering 503.');
+  .describe('Tries servers that are down when no other is available, instead of answering 503.');
 
 /**
- * The plugin that gives requests to servers that are down when no other is left: `failOpen()`. It has
- * no options.
+ * Tries servers that are down when no other is available: `failOpen()`. It has no options.
  */
 export const failOpen = definePlugin({
   name: 'fail-open',
@@ -22,7 +21,7 @@ export const failOpen = definePlugin({
       byPool.set(pool, down);
       return down;
     };
-    // After balancers, wherever they stand: it is asked when none of them found anybody.
+    // After all balancers, wherever they are listed: it is asked when none of them found an upstream.
     hooks.selectUpstream.tap({ name: 'fail-open', stage: 1 }, ctx => {
       const { pool } = ctx;
       if (pool.available.length > 0 || pool.size === 0) return undefined;

@@ -1,4 +1,4 @@
-// BoundedFile: reads a file whole, or says why not: nothing that is no file, is too long, or changes meanwhile.
+// BoundedFile: reads a file whole, unless it is not a regular file, is too long, or changes meanwhile.
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { toError } from '../../core/errors.ts';
@@ -6,17 +6,17 @@ import { toError } from '../../core/errors.ts';
 /** What was read. */
 export type FileReading =
   | { readonly kind: 'read'; readonly text: string; readonly version: string }
-  /** It was as it was known. */
+  /** It is unchanged. */
   | { readonly kind: 'same' }
-  /** It changed while it was read: somebody writes it just now. */
+  /** It changed while it was read: it is being written. */
   | { readonly kind: 'unsettled' }
   | { readonly kind: 'failed'; readonly why: string };
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'the file is not there',
+  ENOENT: 'the file does not exist',
   EACCES: 'Weldr may not read the file',
   EISDIR: 'it is a folder',
-  ELOOP: 'its links go round in a circle',
+  ELOOP: 'its links form a cycle',
 };
 
 /** Reads a file unless its version is still `known`. Never rejects. */
@@ -27,10 +27,10 @@ export async function readBounded(
 ): Promise<FileReading> {
   let handle: FileHandle | undefined;
   try {
-    // Without waiting for who writes to a pipe.
+    // Without waiting for the writer of a pipe.
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const facts = await handle.stat();
-    if (!facts.isFile()) return { kind: 'failed', why: 'it is no file' };
+    if (!facts.isFile()) return { kind: 'failed', why: 'it is not a regular file' };
     const version = await versionOf(handle);
     if (version === known) return { kind: 'same' };
     const bytes = await readUpTo(handle, maxBytes + 1);
@@ -50,7 +50,7 @@ export async function readBounded(
   }
 }
 
-/** Another one after each change, a rename over it and a link that leads elsewhere included. */
+/** Differs after each change, including a rename over the file and a switched link. */
 async function versionOf(handle: FileHandle): Promise<string> {
   const { dev, ino, size, mtimeNs, ctimeNs } = await handle.stat({ bigint: true });
   return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;

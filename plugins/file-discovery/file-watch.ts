@@ -1,4 +1,4 @@
-// FileWatch: reads a file when it has changed, and hands on the servers that it lists.
+// FileWatch: reads a file when it has changed, and passes on the servers listed in it.
 import { extname } from 'node:path';
 import { describeError } from '../../core/errors.ts';
 import type { FoundServers } from '../../core/plugin/found-servers.ts';
@@ -8,19 +8,19 @@ import { readBounded } from './bounded-file.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { readServerList, type ServerList, type ServerListOptions } from './server-list.ts';
 
-/** Which file, for which pool, and who is told. */
+/** The file, its pool, and the receiver. */
 export interface FileWatchOptions extends Pick<ServerListOptions, 'scheme'> {
   readonly path: string;
   readonly pool: string;
   readonly found: FoundServers;
   readonly clock: Clock;
-  /** How often it is looked at although nothing was heard of it, ms. */
+  /** How often it is checked without a notification, ms. */
   readonly interval: number;
   /** Bytes. */
   readonly maxSize: number;
 }
 
-/** Who writes a file may need a moment to write all of it, ms. */
+/** Time for the writer of a file to finish, ms. */
 const settleMs = 100;
 
 /** One file. */
@@ -28,9 +28,9 @@ export class FileWatch {
   private readonly options: FileWatchOptions;
   private readonly loop: LookLoop;
   private readonly folders: FolderWatch;
-  /** Of what was read last. */
+  /** The version last read. */
   private version: string | undefined;
-  /** The list that is not in force, as it names too few servers: it counts again with each look. */
+  /** The list that is held back because it has too few servers: it counts again at each check. */
   private held: ServerList | undefined;
 
   constructor(options: FileWatchOptions) {
@@ -39,7 +39,7 @@ export class FileWatch {
     this.folders = new FolderWatch(options.path, () => this.loop.soon(settleMs));
   }
 
-  /** Reads it for the first time; resolves when that is done. */
+  /** Reads it for the first time; resolves when done. */
   async start(): Promise<void> {
     await this.loop.start();
   }
@@ -49,10 +49,10 @@ export class FileWatch {
     this.folders.close();
   }
 
-  /** Answers how long to wait then, ms. */
+  /** Returns how long to wait afterwards, ms. */
   private async look(): Promise<number> {
     const { path, found, interval, maxSize } = this.options;
-    // First: what changes from now on is heard.
+    // First, so that later changes are noticed.
     const unwatched = await this.folders.refresh();
     const reading = await readBounded(path, maxSize, this.version);
     if (reading.kind === 'unsettled') return settleMs;
@@ -67,11 +67,7 @@ export class FileWatch {
       this.put(this.held);
     }
     if (unwatched !== undefined && reading.kind !== 'failed') {
-      found.trouble(
-        'watch',
-        `it cannot be watched, only looked at every ${interval} ms: ${unwatched}`,
-        'warn',
-      );
+      found.trouble('watch', `it cannot be watched, only checked every ${interval} ms: ${unwatched}`, 'warn');
     } else if (unwatched === undefined) found.well('watch');
     return interval;
   }

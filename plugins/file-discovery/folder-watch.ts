@@ -1,4 +1,4 @@
-// FolderWatch: tells when something changes in the folders that a file is in: its own, and the one that a link leads to.
+// FolderWatch: notices changes in the folders of a file: its own, and the one that a link leads to.
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -6,13 +6,12 @@ import { toError } from '../../core/errors.ts';
 
 interface Watched {
   readonly watcher: FSWatcher;
-  /** A folder that was replaced by another is watched anew. */
+  /** Identifies the folder: a replaced one must be watched again. */
   readonly version: string;
 }
 
 /**
- * Watches folders, not the file: a file that is replaced by a rename, and a link that is turned elsewhere, would not be
- * watched any more.
+ * Watches folders instead of the file: after a rename over the file, or a switched link, a watch on the file would be lost.
  */
 export class FolderWatch {
   private readonly path: string;
@@ -25,7 +24,7 @@ export class FolderWatch {
     this.changed = changed;
   }
 
-  /** Watches where the file is now. Answers why a folder cannot be watched, or undefined. Never rejects. */
+  /** Watches where the file is now. Resolves with why a folder cannot be watched, or undefined. Never rejects. */
   async refresh(): Promise<string | undefined> {
     const real = await realpath(this.path).catch(() => this.path);
     if (this.isClosed) return undefined;

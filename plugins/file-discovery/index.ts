@@ -1,4 +1,4 @@
-// file-discovery: keeps in a pool the servers that a file lists, and follows it.
+// file-discovery: keeps the servers listed in a file in a pool, and follows changes.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import {
@@ -14,29 +14,29 @@ import { duration, size } from '../../core/settings/duration.ts';
 const options = z
   .strictObject({
     ...discoveryOptions,
-    path: z.string().min(1).max(4096).describe('The file: JSON where its name ends in `.json`, else YAML.'),
+    path: z.string().min(1).max(4096).describe('The file: JSON if its name ends in `.json`, else YAML.'),
     scheme: z
       .enum(['http', 'https', 'h2c'])
       .default('http')
-      .describe('How `targets` are spoken to, which are HOST:PORT.'),
+      .describe('The scheme of `targets`, which are HOST:PORT.'),
     interval: duration()
       .refine(ms => ms >= 100, 'an interval is at least 100ms')
       .prefault('5s')
-      .describe('How often the file is looked at, beside being watched.'),
+      .describe('How often the file is checked, besides being watched.'),
     maxSize: size()
       .refine(bytes => bytes >= 1 && bytes <= 64 * 1024 ** 2, 'a size is at most 64mb')
       .prefault('1mb')
       .describe('The longest file that is read.'),
   })
-  .describe('Keeps in a pool the servers that a file lists.');
+  .describe('Keeps the servers listed in a file in a pool.');
 
-/** What `fileDiscovery` takes, as people write it. */
+/** The options of `fileDiscovery`, as written in a config. */
 export type FileDiscoveryOptions = z.input<typeof options>;
 
 /**
- * The plugin that follows a file: `fileDiscovery({ path: '/etc/weldr/servers.yaml' })`. It lists servers as the config does, or
- * `targets` and `labels` as Prometheus' file_sd_config has them. While it is not there or not valid, and when it
- * suddenly lists nobody, the last good list stays.
+ * Follows a file: `fileDiscovery({ path: '/etc/weldr/servers.yaml' })`. It lists servers as in the config, or `targets` and
+ * `labels` as in Prometheus' file_sd_config. While it is missing or invalid, and when it suddenly lists no servers, the last
+ * good list stays.
  */
 export const fileDiscovery = definePlugin({
   name: 'file-discovery',
@@ -46,7 +46,7 @@ export const fileDiscovery = definePlugin({
     const pool = poolOf(parsed, scope);
     const source = pools.source(sourceNameOf(parsed, 'file', pool), guardOf(parsed));
     const found = new FoundServers({ source, place: `the file ${parsed.path}`, log, clock, metrics });
-    // The options of before a reload may have named another one.
+    // The options before a reload may have named another pool.
     for (const other of source.pools) if (other !== pool) found.leave(other);
     const { FileWatch } = await import('./file-watch.ts');
     const watch = new FileWatch({ ...parsed, pool, found, clock });

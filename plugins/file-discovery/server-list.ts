@@ -1,4 +1,4 @@
-// ServerList: the text of a file as servers: Weldr's own entries, and groups as in Prometheus' file_sd_config.
+// ServerList: parses the text of a file: Weldr's own entries, and groups as in Prometheus' file_sd_config.
 import { EVENT_ID, type Event, load, parseEvents } from 'js-yaml';
 import { z } from 'zod';
 import { describeError, toError, WeldrError } from '../../core/errors.ts';
@@ -9,19 +9,19 @@ import { parse, showInput } from '../../core/settings/options.ts';
 /** The servers of a file. */
 export interface ServerList {
   readonly servers: readonly ServerInput[];
-  /** What `DiscoverySource.replace` has against them, with the line of the file. */
+  /** Explains an error of `DiscoverySource.replace`, with the line of the file. */
   explain(thrown: unknown): string;
 }
 
-/** How a file is to be read. */
+/** How to read a file. */
 export interface ServerListOptions {
-  /** By its name: JSON, or YAML. */
+  /** By its name: JSON or YAML. */
   readonly format: 'json' | 'yaml';
-  /** Of targets, which are HOST:PORT. */
+  /** The scheme of targets, which are HOST:PORT. */
   readonly scheme: 'http' | 'https' | 'h2c';
 }
 
-/** Repeated labels may be written once; nobody repeats more. */
+/** The most YAML aliases: enough to write repeated labels once. */
 const maxAliases = 1000;
 
 const group = z.strictObject({
@@ -29,11 +29,11 @@ const group = z.strictObject({
   labels: z.record(z.string(), z.string()).default({}),
 });
 
-/** Reads the text of a file. Throws an Error that names the line of what is wrong. */
+/** Reads the text of a file. Throws an Error that names the line of the mistake. */
 export function readServerList(text: string, options: ServerListOptions): ServerList {
   const entries = entriesOf(text.replace(/^\uFEFF/, ''), options.format);
   const servers: ServerInput[] = [];
-  /** By the index of a server: that of its entry. */
+  /** The index of the entry, by the index of a server. */
   const origins: number[] = [];
   for (const [index, entry] of entries.entries()) {
     try {
@@ -94,11 +94,11 @@ function fromYaml(text: string): unknown {
 function serversOf(entry: unknown, { scheme }: ServerListOptions): ServerInput[] {
   if (typeof entry === 'string') return [entry];
   if (typeof entry !== 'object' || entry === null || !('targets' in entry)) {
-    // What it is wrong with is said by who takes it.
+    // Mistakes are reported by the receiver.
     return [entry as ServerInput];
   }
   const { targets, labels } = parse(group, entry, 'INPUT_INVALID');
-  // Those with __ are for Prometheus alone, and an empty one is none there.
+  // Those with __ are for Prometheus only, and empty ones do not count there.
   const kept = Object.entries(labels).filter(([name, value]) => !name.startsWith('__') && value !== '');
   const named = kept.length === 0 ? {} : { labels: Object.fromEntries(kept) };
   return targets.map(target => ({ url: urlOf(target, scheme), ...named }));
@@ -110,7 +110,7 @@ function urlOf(target: string, scheme: string): string {
 
 // --- lines -----------------------------------------------------------------------------------------------------
 
-/** `line 7`, where the entry of this index begins. */
+/** Returns `line 7`, where the entry of this index begins. */
 function placeOf(text: string, index: number): string {
   const position = entryAt(text, index);
   return position === undefined ? `entry ${index + 1}` : `line ${lineAt(text, position)}`;
@@ -120,7 +120,7 @@ function lineAt(text: string, position: number): number {
   return text.slice(0, position).split('\n').length;
 }
 
-/** Where an entry of the list begins. All JSON is YAML. */
+/** Returns where an entry of the list begins. All JSON is YAML. */
 function entryAt(text: string, index: number): number | undefined {
   try {
     let depth = 0;
@@ -135,7 +135,7 @@ function entryAt(text: string, index: number): number | undefined {
       if (opens(event)) depth++;
     }
   } catch {
-    // A text that JSON takes, and YAML does not: a tab, for one.
+    // Text that is valid JSON but not YAML, such as one with a tab.
   }
   return undefined;
 }

@@ -1,21 +1,21 @@
-// AuthQuestion: the fields in which an auth server is told of a request.
+// AuthQuestion: the fields that describe a request to an auth server.
 import type { OutgoingHttpHeaders } from 'node:http';
 import { unixPeer, unknownClient } from '../../core/network/network.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { RequestFacts } from '../../core/request/request-facts.ts';
 
 /**
- * What is never passed on: what is about a body that is not sent, what would have the answer depend on a cache or be
- * encoded, and what says who the client is, which Weldr says itself.
+ * Fields that are never passed on: those about a body, which is not sent; those that would make the response depend on a
+ * cache or be encoded; and those that identify the client, which Weldr writes itself.
  */
 const notAsked =
   /^(?:host|via|expect|upgrade|range|if-.*|content-.*|accept-encoding|trailer|te|connection|keep-alive|transfer-encoding|proxy-.*|max-forwards|forwarded|x[._-]forwarded[._-].*|x[._-]real[._-]ip|x[._-]original[._-].*)$/;
 
-/** Which fields of clients are passed on. */
+/** Which of a client's fields are passed on. */
 export class PassedFields {
   private readonly names: ReadonlySet<string> | undefined;
 
-  /** @param names `*`: all that may be */
+  /** @param names `*`: all that may be passed on */
   constructor(names: '*' | readonly string[]) {
     this.names = names === '*' ? undefined : new Set(names.map(name => name.toLowerCase()));
   }
@@ -25,9 +25,9 @@ export class PassedFields {
   }
 }
 
-/** The fields of the question, for {@link PassedFields}. */
+/** Returns the fields of the question, with those that `passed` allows. */
 export function questionOf(ctx: ProxyContext, passed: PassedFields): OutgoingHttpHeaders {
-  // Clients choose names, `__proto__` too.
+  // Clients choose the names, even `__proto__`.
   const fields: Record<string, string[]> = Object.create(null);
   for (const [name, value] of ctx.request.headers) {
     const key = name.toLowerCase();
@@ -47,14 +47,14 @@ export function questionOf(ctx: ProxyContext, passed: PassedFields): OutgoingHtt
 
 const hasAddress = (ip: string): boolean => ip !== unixPeer && ip !== unknownClient;
 
-/** The path in normal form, so that the auth server need not know all spellings of one, and the query as it came. */
+/** The path in normal form, so that the auth server need not know all spellings of one, and the query as sent. */
 function normalTarget(ctx: ProxyContext): string {
   const { path } = RequestFacts.of(ctx);
   const at = path.text.indexOf('?');
   return at < 0 ? path.normal : path.normal + path.text.slice(at);
 }
 
-/** Could the auth server and another one read the path in two ways? */
+/** Could the auth server and another server read the path differently? */
 export function isAmbiguous(ctx: ProxyContext): boolean {
   const { path } = RequestFacts.of(ctx);
   return path.plainEnd < 0 && (path.problem !== undefined || path.readings.length > 1);

@@ -1,33 +1,33 @@
-// AuthServer: asks another server whether a request may pass, over kept connections, within a time, so many at once.
+// AuthServer: asks another server whether a request may pass, over kept connections, with a timeout and a limit on concurrency.
 import type { Agent, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { toError } from '../../core/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';
 
-/** What was answered. Fields as they came, name and value in turn. */
+/** The response. Fields as received, name and value in turn. */
 export interface AuthAnswer {
   readonly status: number;
   readonly fields: readonly string[];
-  /** Undefined: it was too long. */
+  /** Undefined if it was too long. */
   readonly body: Buffer | undefined;
 }
 
-/** How the server is asked. */
+/** How to ask the server. */
 export interface AuthServerOptions {
   readonly url: URL;
   readonly clock: Clock;
-  /** From the question to the whole answer, ms. */
+  /** From the question to the end of the response, ms. */
   readonly timeout: number;
-  /** Bytes of a body. */
+  /** The most bytes of a body. */
   readonly maxBody: number;
 }
 
 type Done = (error: Error | undefined, answer: AuthAnswer | undefined) => void;
 
-/** Connections without a question that are kept. */
+/** Idle connections that are kept. */
 const maxIdle = 64;
 const idleMs = 30_000;
 
-/** One server. Its modules are loaded where it is made. */
+/** One auth server. */
 export class AuthServer {
   private readonly options: AuthServerOptions;
   private readonly http: typeof import('node:http') | typeof import('node:https');
@@ -48,8 +48,8 @@ export class AuthServer {
   }
 
   /**
-   * Asks with a GET of these fields; `done` is called once, later. Returns how to give up, after which it is not called.
-   * A kept connection that the server closed just then is no answer: it is asked once more.
+   * Asks with a GET with these fields; `done` is called once, later. Returns a function that aborts, after which `done` is
+   * not called. If the server closes a kept connection at that moment, it is asked once more.
    */
   ask(headers: OutgoingHttpHeaders, done: Done): () => void {
     const { clock, timeout } = this.options;
@@ -72,7 +72,7 @@ export class AuthServer {
           else settle(error, answer);
         });
       } catch (thrown) {
-        // A field that Node does not send.
+        // Node refuses to send a field.
         process.nextTick(settle, toError(thrown));
       }
     };
@@ -106,11 +106,11 @@ export class AuthServer {
       this.read(given, end);
     });
     request.on('error', error => end(error, undefined));
-    // Without a word, as after an answer that would change the protocol.
+    // Without an error, as after a response that would change the protocol.
     request.on('close', () => end(new Error('it closed the connection'), undefined));
     request.end();
     return () => {
-      // One whose answer was read to its end leaves its connection to the next.
+      // If the response was read to its end, the connection is reused.
       if (response?.complete !== true) request.destroy();
     };
   }

@@ -1,4 +1,4 @@
-// forward-auth: has another server say whether a request may pass, as nginx's auth_request and Traefik's forwardAuth do.
+// forward-auth: asks another server whether a request may pass, as nginx's auth_request and Traefik's forwardAuth do.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -21,45 +21,49 @@ const options = z
     url: z
       .url({ protocol: /^https?$/, error: 'expected a URL such as "http://auth.internal:9000/verify"' })
       .refine(text => !/[@#]/.test(text), 'has a name, a password or a fragment: leave them out')
-      .describe('Where it is asked, with GET.'),
+      .describe('The URL of the auth server, which is asked with GET.'),
     requestHeaders: z
       .union([z.array(fieldName).max(256), z.literal('*')])
       .default('*')
-      .describe('Fields of the client that it is told; `*`: all but those about the body.'),
+      .describe(
+        'Fields of the request of a client that the auth server gets; `*`: all but those about the body.',
+      ),
     responseHeaders: z
       .array(told)
       .max(256)
       .default([])
-      .describe('Fields of its answer that servers are told; what a client says in them is dropped.'),
+      .describe('Fields of its response that are passed on to servers; those of a client are dropped.'),
     setCookie: z
       .boolean()
       .default(false)
-      .describe('Do clients get the cookies that it sets where it lets them pass, too?'),
+      .describe('Pass on the cookies that it sets when it admits a request?'),
     timeout: duration()
       .refine(ms => ms >= 1, 'a timeout is at least 1ms')
       .prefault('5s')
-      .describe('Until it has answered; less than `timeouts.stage`.'),
+      .describe('How long it may take to respond; less than `timeouts.stage`.'),
     concurrency: z
       .number()
       .int()
       .min(1)
       .max(100_000)
       .default(500)
-      .describe('Questions at once, in each worker; further requests are answered 503.'),
+      .describe('Concurrent checks in each worker; further requests are answered 503.'),
     maxBody: size().prefault('64kb').describe('The longest body of a refusal that is passed on.'),
     ambiguousPaths: z
       .enum(['refuse', 'send'])
       .default('refuse')
-      .describe('What becomes of paths that it could read in another way than servers: 400, or it is asked.'),
+      .describe(
+        'What happens to paths that it could read differently than servers do: `refuse` answers 400, `send` asks it.',
+      ),
   })
-  .describe('Has another server say whether requests may pass.');
+  .describe('Asks another server whether requests may pass.');
 
-/** What `forwardAuth` takes, as people write it. */
+/** The options of `forwardAuth`, as written in a config. */
 export type ForwardAuthOptions = z.input<typeof options>;
 
 type Parsed = z.output<typeof options>;
 
-/** Cookies that clients get although they pass. */
+/** Cookies of the auth server for clients of admitted requests. */
 const cookies = contextSlot<readonly string[]>('forward-auth.cookies');
 
 const unavailable = reply(503, '503 it cannot be said now whether you may pass\n', { 'Retry-After': '5' });
@@ -68,8 +72,8 @@ const ambiguous = reply(400, '400 the path is ambiguous\n');
 const twoLogins = reply(400, '400 Authorization comes twice\n');
 
 /**
- * The plugin that asks an auth server: `forwardAuth({ url: 'http://auth.internal/verify', responseHeaders: ['X-User'] })`.
- * With 2xx a request passes; with 3xx and 4xx its client gets that answer; anything else is a 503.
+ * Asks an auth server: `forwardAuth({ url: 'http://auth.internal/verify', responseHeaders: ['X-User'] })`. On 2xx a request
+ * passes; on 3xx and 4xx its client gets that response; on anything else a 503.
  */
 export const forwardAuth = definePlugin({
   name: 'forward-auth',
@@ -81,7 +85,7 @@ export const forwardAuth = definePlugin({
     const asksAboutLogin = passed.has('authorization');
     const results = metrics.counter({
       name: 'forward_auth_total',
-      help: 'Requests that an auth server was asked about.',
+      help: 'Requests by the decision of the auth server.',
       labels: ['result'],
     });
     const [admitted, refused, failed] = [
@@ -101,13 +105,13 @@ export const forwardAuth = definePlugin({
         return;
       }
       if (ctx.rehearsal) {
-        ctx.note('forward-auth: not asked, as nothing is sent; taken as a yes');
+        ctx.note('forward-auth: not asked for an explained request; taken as admitted');
         done(null);
         return;
       }
       if (asking >= parsed.concurrency) {
         failed.inc();
-        ctx.note('forward-auth: too many questions at once');
+        ctx.note('forward-auth: too many concurrent checks');
         done(null, unavailable);
         return;
       }
@@ -119,7 +123,7 @@ export const forwardAuth = definePlugin({
         if (verdict === 'failed') {
           failed.inc();
           const why = error?.message ?? `it answered ${answer?.status}`;
-          log.warn(`the auth server ${parsed.url} cannot be asked: ${why}`);
+          log.warn(`the auth server ${parsed.url} does not work: ${why}`);
           done(null, unavailable);
         } else if (verdict === 'admitted') {
           admitted.inc();
@@ -144,11 +148,11 @@ export const forwardAuth = definePlugin({
   },
 });
 
-/** What an answer means: that the request may pass, a refusal for the client, or nothing that is known. */
+/** Returns what a response means: the request is admitted, a refusal for the client, or a failure. */
 function verdictOf(answer: AuthAnswer): 'admitted' | 'failed' | Reply {
   const { status } = answer;
   if (status >= 200 && status < 300) return 'admitted';
-  // A 304 would be about a copy, of which it was not asked.
+  // A 304 would be about a cached copy, which was not asked about.
   if (status < 300 || status >= 500 || status === 304) return 'failed';
   return refusalOf(answer);
 }
@@ -160,7 +164,7 @@ function refusalOf({ status, fields, body }: AuthAnswer): Reply | 'failed' {
     const passedOn = [...pairs(fields)].filter(([name]) => !notPassedOn.has(name.toLowerCase()));
     return reply(status, body ?? '', passedOn);
   } catch {
-    // A field that cannot be sent.
+    // A field of it cannot be sent.
     return 'failed';
   }
 }

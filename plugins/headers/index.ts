@@ -1,4 +1,4 @@
-// headers: sets, adds and removes fields of requests and of all responses, with a preset that guards browsers.
+// headers: sets, adds and removes fields of requests and responses, with a preset of security fields.
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { deleteField } from '../../core/request/field-aliases.ts';
 import type { HeaderList } from '../../core/request/headers.ts';
@@ -8,8 +8,8 @@ import { SecureFields } from './secure-fields.ts';
 export type { HeadersOptions } from './options.ts';
 
 /**
- * The plugin that edits fields: `headers({ response: { remove: ['Server'] }, secure: true })`. With `secure` all responses,
- * errors and refusals included, tell browsers how to guard their users.
+ * Edits fields: `headers({ response: { remove: ['Server'] }, secure: true })`. `secure` adds the fields by which browsers
+ * protect their users to all responses, errors and refusals included.
  */
 export const headers = definePlugin({
   name: 'headers',

@@ -1,4 +1,4 @@
-// The options of headers: fields that are edited, and the secure preset.
+// The options of headers: edited fields and the secure preset.
 import { z } from 'zod';
 import { hopByHop, isFieldValue, isToken } from '../../core/request/headers.ts';
 import { hstsSettings } from '../../core/request/hsts.ts';
@@ -13,7 +13,7 @@ const fieldName = z
   .string()
   .refine(isToken, { error: 'is no name of a field', abort: true })
   .refine(name => !written.has(name.toLowerCase()), {
-    error: 'is written by Weldr itself, which knows how the message is framed: leave it out',
+    error: 'is written by Weldr itself, which frames the message: leave it out',
   });
 
 const fieldValue = z
@@ -21,7 +21,7 @@ const fieldValue = z
   .max(8192)
   .refine(isFieldValue, 'holds a control character or one beyond Latin-1: it cannot be sent');
 
-/** A record checks its keys one by one, and JSON schema has no words for that: they are checked here. */
+/** A record's key schema cannot be expressed in JSON schema, so the keys are checked here. */
 const byName = <T extends z.ZodType>(value: T) =>
   z.record(z.string(), value).superRefine((fields, context) => {
     for (const name of Object.keys(fields)) {
@@ -40,9 +40,9 @@ const request = z
   .strictObject({
     set: byName(sent)
       .default({})
-      .describe('Fields that stand for all of their name; `env:` and `file:` are read.'),
-    add: byName(sent).default({}).describe('Fields beside those that came.'),
-    remove: z.array(fieldName).max(256).default([]).describe('Fields that upstreams do not get.'),
+      .describe('Fields that replace all of the same name; values may be `env:NAME` or `file:PATH`.'),
+    add: byName(sent).default({}).describe('Fields added to those that came.'),
+    remove: z.array(fieldName).max(256).default([]).describe('Fields that servers do not get.'),
   })
   .superRefine(({ set, add, remove }, context) => {
     for (const [name, value] of Object.entries(set)) {
@@ -59,8 +59,10 @@ const request = z
   });
 
 const response = z.strictObject({
-  set: byName(fieldValue).default({}).describe('Fields that stand for all of their name.'),
-  add: byName(oneOrMore).default({}).describe('Fields beside those that are there; a list adds a line each.'),
+  set: byName(fieldValue).default({}).describe('Fields that replace all of the same name.'),
+  add: byName(oneOrMore)
+    .default({})
+    .describe('Fields added to the existing ones; a list adds one line each.'),
   remove: z.array(fieldName).max(256).default([]).describe('Fields that clients do not get, such as Server.'),
 });
 
@@ -71,7 +73,7 @@ const secure = z.strictObject({
     .union([z.enum(['deny', 'sameorigin']), off])
     .default('deny')
     .describe(
-      'Who may show pages in a frame: X-Frame-Options, and frame-ancestors of Content-Security-Policy.',
+      'Which pages may frame this one: X-Frame-Options, and frame-ancestors of Content-Security-Policy.',
     ),
   noSniff: z.boolean().default(true).describe('X-Content-Type-Options: nosniff.'),
   referrerPolicy: z
@@ -89,31 +91,29 @@ const secure = z.strictObject({
   resourcePolicy: z
     .union([z.enum(['same-origin', 'same-site', 'cross-origin']), off])
     .default(false)
-    .describe('Cross-Origin-Resource-Policy; same-origin keeps other sites from showing your images.'),
-  contentSecurityPolicy: fieldValue
-    .optional()
-    .describe('Content-Security-Policy, where the server has none.'),
+    .describe('Cross-Origin-Resource-Policy; `same-origin` keeps other sites from embedding your images.'),
+  contentSecurityPolicy: fieldValue.optional().describe('Content-Security-Policy, if the server sends none.'),
   hsts: z
     .union([hstsSettings, off])
     .prefault({})
-    .describe('Strict-Transport-Security in answers by https://.'),
-  override: z.boolean().default(false).describe('Does it replace what the server says itself?'),
+    .describe('Strict-Transport-Security in responses over https://.'),
+  override: z.boolean().default(false).describe('Replace fields that the server sent itself?'),
 });
 
 /** The schema of the options. */
 export const options = z
   .strictObject({
-    request: request.optional().describe('Of requests, as upstreams get them.'),
-    response: response.optional().describe('Of all responses, those of Weldr included.'),
+    request: request.optional().describe('Edits of requests, as servers get them.'),
+    response: response.optional().describe('Edits of all responses, including those of Weldr.'),
     secure: z
       .union([z.boolean(), secure])
       .default(false)
       .transform(given => (given === true ? secure.parse({}) : given))
-      .describe('Fields by which browsers guard their users, on all responses.'),
+      .describe('Fields by which browsers protect their users, on all responses.'),
   })
   .describe('Edits the fields of requests and responses.');
 
-/** What `headers` takes, as people write it. */
+/** The options of `headers`, as written in a config. */
 export type HeadersOptions = z.input<typeof options>;
 
 export type RequestEdits = z.output<typeof request>;

@@ -1,4 +1,4 @@
-// SecureFields: the fields by which a response asks browsers to guard their users.
+// SecureFields: the response fields by which browsers protect their users.
 import type { HeaderList } from '../../core/request/headers.ts';
 import { hstsValue } from '../../core/request/hsts.ts';
 import type { SecurePreset } from './options.ts';
@@ -6,7 +6,7 @@ import type { SecurePreset } from './options.ts';
 const policyName = 'Content-Security-Policy';
 const framing = /(?:^|[;,])\s*frame-ancestors(?:\s|;|,|$)/i;
 
-/** What a preset says, made once. */
+/** The fields of a preset, built once. */
 export class SecureFields {
   private readonly fields: readonly (readonly [name: string, value: string])[];
   private readonly policy: string | undefined;
@@ -30,12 +30,12 @@ export class SecureFields {
     this.override = preset.override;
   }
 
-  /** Puts them on a response. What it says of one itself stands, unless the preset overrides it. */
+  /** Adds them to a response. Its own fields stay, unless the preset overrides them. */
   apply(headers: HeaderList, scheme: 'http' | 'https'): void {
     for (const [name, value] of this.fields) this.put(headers, name, value);
     if (this.policy !== undefined) this.put(headers, policyName, this.policy);
     if (this.frames !== false) this.guardFrames(headers, this.frames);
-    // RFC 6797 section 7.2: over http:// it must not be said.
+    // RFC 6797 section 7.2: it must not be sent over http://.
     if (this.hsts !== undefined && scheme === 'https')
       this.put(headers, 'Strict-Transport-Security', this.hsts);
   }
@@ -45,8 +45,8 @@ export class SecureFields {
   }
 
   /**
-   * Two fields say one thing, and browsers go by frame-ancestors where both are there (CSP level 3, section 6.4.2.2): a
-   * server that has said either is left alone. Policies add up, so a line of our own changes nothing else in the server's.
+   * Two fields say the same thing, and browsers go by frame-ancestors if both are present (CSP level 3, section 6.4.2.2): a
+   * response with either is left alone. Policies add up, so a separate line changes nothing else in the server's.
    */
   private guardFrames(headers: HeaderList, frames: 'deny' | 'sameorigin'): void {
     const isSaid = headers.getAll(policyName).some(policy => framing.test(policy));

@@ -1,21 +1,21 @@
-// CheckSchedule: which check is due next. A binary heap by time and one timer, so that ten thousand checks cost one
-// timer and O(log n) each; and a bound on how many run at once.
+// CheckSchedule: runs checks when they are due. A binary heap by time and one timer, so that ten thousand checks cost one
+// timer and O(log n) each, with a bound on how many run at once.
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
-/** Something that is run again and again. It runs once at a time. */
+/** Something that is run repeatedly, never twice at once. */
 export interface Scheduled {
-  /** Runs it; resolves with the monotonic time at which it is due next. Must not reject. */
+  /** Runs it and resolves with the monotonic time at which it is due next. Must not reject. */
   run(): Promise<number>;
 }
 
 interface Item {
   readonly what: Scheduled;
   due: number;
-  /** Position in the heap; -1: not waiting, because it runs or was removed. */
+  /** Index in the heap; -1: not waiting, because it runs or was removed. */
   at: number;
 }
 
-/** Runs what is due, at most `limit` at once; what is due beyond that waits for its turn. */
+/** Runs what is due, at most `limit` at once; the rest waits for its turn. */
 export class CheckSchedule {
   private readonly clock: Clock;
   private readonly limit: number;
@@ -30,12 +30,12 @@ export class CheckSchedule {
     this.limit = limit;
   }
 
-  /** Those that wait or run. */
+  /** The number of items that wait or run. */
   get size(): number {
     return this.items.size;
   }
 
-  /** Runs `what` at a monotonic time; when it waits already, at that time instead; when it runs, after it ended. */
+  /** Schedules `what` for a monotonic time, in place of its time so far; if it is running, for after its end. */
   at(due: number, what: Scheduled): void {
     if (this.closed) return;
     const known = this.items.get(what);
@@ -51,7 +51,7 @@ export class CheckSchedule {
     this.arm();
   }
 
-  /** Forgets it; a run that has begun goes on. */
+  /** Forgets it; a run that has begun continues. */
   remove(what: Scheduled): void {
     const item = this.items.get(what);
     if (item === undefined) return;

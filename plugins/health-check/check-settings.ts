@@ -1,10 +1,10 @@
-// The settings of one server's checks: its own over those of run time, over the config's, over the defaults.
+// CheckSettings: the settings of one server's checks: its own over those set at run time, the config's and the defaults.
 import { z } from 'zod';
 import { type HealthCheckSettings, healthCheckSettings } from '../../core/pool/server-definition.ts';
 
 const { shape } = healthCheckSettings;
 
-/** The schema of settings with nothing left open but the port, which is the server's own when undefined. */
+/** The schema of complete settings; only the port may be undefined, which means the server's own. */
 export const completeSettings = z.strictObject({
   enabled: shape.enabled.unwrap().default(true),
   interval: shape.interval.unwrap().prefault('30s'),
@@ -20,12 +20,12 @@ export const completeSettings = z.strictObject({
   passes: shape.passes.unwrap().default(2),
 });
 
-/** Settings with nothing left open but the port. Durations are ms. */
+/** Complete settings; only the port may be undefined. Durations are ms. */
 export type CheckSettings = z.output<typeof completeSettings>;
 
 export const defaultSettings: CheckSettings = completeSettings.parse({});
 
-/** Lays settings over others; what is undefined shows the ones below. */
+/** Merges settings over others; undefined fields keep those below. */
 export function layered(below: CheckSettings, above: HealthCheckSettings | undefined): CheckSettings {
   if (above === undefined) return below;
   const { enabled, interval, timeout, path, method, grpc, headers, port, expect, initial, failures, passes } =
@@ -46,7 +46,7 @@ export function layered(below: CheckSettings, above: HealthCheckSettings | undef
   };
 }
 
-/** Is this status one of those that pass: codes, ranges such as `"200-299"`, classes such as `"2xx"`? */
+/** Does this status pass? `expect` holds codes, ranges such as `"200-299"` and classes such as `"2xx"`. */
 export function isExpected(status: number, expect: CheckSettings['expect']): boolean {
   return expect.some(wanted => {
     if (typeof wanted === 'number') return status === wanted;

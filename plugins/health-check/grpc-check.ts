@@ -1,4 +1,4 @@
-// One health check by gRPC's health protocol: a connection of its own, one call of grpc.health.v1.Health/Check.
+// One health check by gRPC's health protocol: a new connection, one call of grpc.health.v1.Health/Check.
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
@@ -14,13 +14,13 @@ import { healthRequest, servingStatus } from './grpc-health.ts';
 import type { CheckOutcome } from './health-count.ts';
 import { type CheckMeans, connectTo, lowerCased, originOf, withinTime, writtenHost } from './server-check.ts';
 
-/** The most of a response that is read, bytes: one that is right has seven. */
+/** The most of a response that is read, bytes: a valid one has seven. */
 const maxBody = 1024;
 
-/** The status of gRPC of a call that was answered. */
+/** The gRPC status of a successful call. */
 const ok = '0';
 
-/** The statuses of gRPC that servers answer a health check with, by number; others are shown as numbers. */
+/** Names of the gRPC statuses that servers return for a health check; others are shown as numbers. */
 const statusNames: Readonly<Record<string, string>> = {
   '4': 'DEADLINE_EXCEEDED',
   '5': 'NOT_FOUND',
@@ -32,7 +32,7 @@ const statusNames: Readonly<Record<string, string>> = {
   '16': 'UNAUTHENTICATED',
 };
 
-/** Asks a server once how its service is; h2c, or HTTP/2 over TLS as its scheme says. Never rejects. */
+/** Checks a server once, over h2c or HTTP/2 over TLS, according to its scheme. Never rejects. */
 export async function grpcCheck(
   upstream: Upstream,
   settings: CheckSettings,
@@ -40,7 +40,7 @@ export async function grpcCheck(
 ): Promise<CheckOutcome> {
   return await withinTime(settings, means, async signal => {
     const socket = await connectTo(upstream, settings.port, ['h2'], signal);
-    // It fails the session, too, and may do so once more when it is over.
+    // Its error reaches the session, too, and may come again after the end.
     socket.on('error', () => {});
     try {
       return await call(socket, upstream, settings, means, signal);
@@ -79,7 +79,7 @@ async function call(
   }
 }
 
-/** What the server says in its response, if there is one. */
+/** Resolves with the outcome of the server's response, if there is one. */
 function answerTo(
   stream: ClientHttp2Stream,
   session: ClientHttp2Session,
@@ -107,7 +107,7 @@ function answerTo(
   });
 }
 
-/** What bytes that are no frames come to. */
+/** Returns the error for bytes that are not HTTP/2 frames. */
 function withoutHttp2(error: Error): Error | undefined {
   const isProtocolError = 'code' in error && error.code === 'ERR_HTTP2_ERROR';
   return isProtocolError ? new Error('the server does not speak HTTP/2', { cause: error }) : undefined;
@@ -120,11 +120,11 @@ function outcomeOf(
 ): CheckOutcome {
   const { ':status': httpStatus, 'grpc-status': code, 'grpc-message': message } = fields;
   if (httpStatus === undefined) return failed('the connection ended without a response');
-  if (httpStatus !== 200) return failed(`status ${httpStatus}, and no response of gRPC`);
+  if (httpStatus !== 200) return failed(`status ${httpStatus} without a gRPC response`);
   if (code === undefined) return failed('a response without grpc-status');
   if (code !== ok) return failed(reasonOf(String(code), String(message ?? ''), service));
   const status = bytes.length > maxBody ? undefined : servingStatus(bytes);
-  if (status === undefined) return failed('a response that is no HealthCheckResponse');
+  if (status === undefined) return failed('the response is not a HealthCheckResponse');
   return { passed: status === 'SERVING', detail: status };
 }
 
@@ -135,7 +135,7 @@ function reasonOf(code: string, message: string, service: string): string {
   return message === '' ? name : `${name}: ${decoded(message)}`.slice(0, 300);
 }
 
-/** A percent-encoded message; without what would do something to a terminal. */
+/** Decodes a percent-encoded message and removes control characters, which could affect a terminal. */
 function decoded(message: string): string {
   try {
     return decodeURIComponent(message).replace(/\p{Cc}/gu, ' ');

@@ -1,22 +1,22 @@
 // The messages of gRPC's health protocol (https://github.com/grpc/grpc/blob/master/doc/health-checking.md), in the bytes
 // of Protocol Buffers and the frames of gRPC: each message has a flag and four bytes of length before it.
 
-/** Names by the numbers of `HealthCheckResponse.ServingStatus`. */
+/** Names of `HealthCheckResponse.ServingStatus`, by number. */
 const servingStatuses = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const;
 
-/** What a server says of a service. */
+/** What a server says about a service. */
 export type ServingStatus = (typeof servingStatuses)[number];
 
-/** Before a message: is it compressed, and its length. */
+/** The prefix of a message: a compression flag and the length. */
 const prefixLength = 5;
 
-// Of Protocol Buffers: the low three bits of a tag.
+// Protocol Buffers: the low three bits of a tag.
 const varint = 0;
 const fixed64 = 1;
 const delimited = 2;
 const fixed32 = 5;
 
-/** A framed HealthCheckRequest; `service`: '' for the server as a whole. */
+/** Returns a framed HealthCheckRequest; `service`: '' for the server as a whole. */
 export function healthRequest(service: string): Buffer {
   const name = Buffer.from(service);
   const message =
@@ -26,7 +26,7 @@ export function healthRequest(service: string): Buffer {
   return Buffer.concat([prefix, message]);
 }
 
-/** What a framed HealthCheckResponse says; undefined: the bytes are none. */
+/** Returns the status in a framed HealthCheckResponse; undefined: the bytes are not one. */
 export function servingStatus(bytes: Buffer): ServingStatus | undefined {
   if (bytes.length < prefixLength || bytes[0] !== 0) return undefined;
   const message = bytes.subarray(prefixLength);
@@ -45,11 +45,11 @@ function statusIn(message: Buffer): ServingStatus | undefined {
   return reader.failed ? undefined : servingStatuses[status];
 }
 
-/** Reads numbers, and past what later versions of the message may add. */
+/** Reads numbers, and skips fields that later versions of the message may add. */
 class FieldReader {
   private readonly bytes: Buffer;
   private at = 0;
-  /** It is no message. */
+  /** The bytes are not a message. */
   failed = false;
 
   constructor(bytes: Buffer) {
@@ -62,7 +62,7 @@ class FieldReader {
 
   varint(): number {
     let value = 0;
-    // Tags, lengths and statuses have five bytes at most.
+    // Tags, lengths and statuses have at most five bytes.
     for (let shift = 0; shift < 35; shift += 7) {
       const byte = this.bytes[this.at++];
       if (byte === undefined) break;

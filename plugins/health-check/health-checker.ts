@@ -1,4 +1,4 @@
-// HealthChecker: checks the servers of all pools, each by its settings, and tells the pools what it finds.
+// HealthChecker: checks the servers of all pools, each by its settings, and gives the pools its verdicts.
 import type { Logger } from 'pino';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
@@ -10,7 +10,7 @@ import { CheckSchedule, type Scheduled } from './check-schedule.ts';
 import { type CheckSettings, layered } from './check-settings.ts';
 import { type CheckOutcome, count, unchecked } from './health-count.ts';
 
-/** With many new servers at once, their first checks are this far apart on average, ms. */
+/** The average time between first checks when many servers are new at once, ms. */
 const firstApart = 2;
 
 /** Checks a server once; must not reject. Aborting `signal` ends it early. */
@@ -25,7 +25,7 @@ export interface HealthCheckerOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly check: Check;
-  /** Is told of each outcome. */
+  /** Called with each outcome. */
   counted?(upstream: Upstream, outcome: CheckOutcome): void;
   /** Checks that may run at once. */
   readonly concurrency: number;
@@ -35,7 +35,7 @@ export interface HealthCheckerOptions {
   readonly random?: () => number;
 }
 
-/** What is checked by whose settings. */
+/** All checks of a process, with their settings. */
 export class HealthChecker {
   private readonly options: HealthCheckerOptions;
   private readonly schedule: CheckSchedule;
@@ -49,24 +49,24 @@ export class HealthChecker {
     this.schedule = new CheckSchedule(options.clock, options.concurrency);
   }
 
-  /** The settings of servers that have none of their own. */
+  /** The settings of servers without their own. */
   get settings(): CheckSettings {
     return this.defaults;
   }
 
-  /** Changes the settings of all servers, as far as they have none of their own. */
+  /** Changes the settings of all servers, except where they have their own. */
   setDefaults(defaults: CheckSettings): void {
     this.defaults = defaults;
     for (const target of this.targets.values()) this.configure(target, target.own);
   }
 
-  /** Why a server that is about to join must not get requests yet; undefined: it may. */
+  /** Returns why a joining server must not get requests yet; undefined: it may. */
   complaintAbout({ server, poolSettings }: JoiningServer): string | undefined {
     const settings = settingsOf(this.defaults, ownSettings({ server, poolSettings }));
     return settings.enabled && settings.initial === 'check' ? unchecked.detail : undefined;
   }
 
-  /** A server is there, or its definition was set anew. */
+  /** Begins to check a server, or applies its changed definition. */
   define(entry: PoolEntry): void {
     const known = this.targets.get(entry.upstream);
     if (known !== undefined) {
@@ -86,14 +86,14 @@ export class HealthChecker {
     this.stop(target);
   }
 
-  /** Stops all checks; what was found stays in the pools. */
+  /** Stops all checks; verdicts stay in the pools. */
   close(): void {
     for (const target of this.targets.values()) target.abort.abort();
     this.targets.clear();
     this.schedule.close();
   }
 
-  /** Checks a target once; the monotonic time at which it is due next. */
+  /** Checks a target once and resolves with the monotonic time at which it is due next. */
   async checkNow(target: Target): Promise<number> {
     const { clock, check, jitter } = this.options;
     const startedAt = clock.monotonic();
@@ -113,7 +113,7 @@ export class HealthChecker {
     target.own = own;
     target.settings = settingsOf(this.defaults, own);
     if (JSON.stringify(before) === JSON.stringify(target.settings)) return;
-    // What a check by the old settings finds says nothing about the new ones.
+    // The result of a check by the old settings says nothing under the new ones.
     this.stop(target);
     target.abort = new AbortController();
     target.scheduled = scheduledFor(target, this);
@@ -135,7 +135,7 @@ export class HealthChecker {
     this.schedule.at(clock.monotonic() + this.firstWait(target), target.scheduled);
   }
 
-  /** A server that was checked before a reload keeps its time; a new one comes at once, many of them apart. */
+  /** A server that was checked before a reload keeps its schedule; a new one is checked at once, many new ones spread out. */
   private firstWait(target: Target): number {
     const { clock, random = Math.random } = this.options;
     const { interval } = target.settings;
@@ -181,7 +181,7 @@ export class HealthChecker {
   }
 }
 
-/** What is said of a server's checks, and of those of its pool. */
+/** The check settings of a server and of its pool. */
 interface OwnSettings {
   readonly server: HealthCheckSettings | undefined;
   readonly pool: HealthCheckSettings | undefined;
@@ -195,13 +195,13 @@ const ownSettings = ({ server, poolSettings }: Pick<PoolEntry, 'server' | 'poolS
 const settingsOf = (defaults: CheckSettings, { server, pool }: OwnSettings): CheckSettings =>
   layered(layered(defaults, pool), server);
 
-/** One server that is checked. */
+/** A server with its checks. */
 class Target {
   readonly upstream: Upstream;
   own: OwnSettings;
   settings: CheckSettings;
   report: HealthReport;
-  /** It was being checked before a reload, and goes on in its rhythm. */
+  /** It was checked before a reload and keeps its rhythm. */
   resumed: boolean;
   /** Its first check has begun, or it is not checked. */
   seen = false;

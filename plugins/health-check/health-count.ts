@@ -1,4 +1,4 @@
-// Counting passes and failures in a row: when a server is held to be failing, and when it is well again.
+// HealthCount: counts passes and failures in a row, which decide when a server is failing and when it passes again.
 import type { HealthReport } from '../../core/pool/pool-entry.ts';
 
 /** How one check ended. */
@@ -8,7 +8,7 @@ export interface CheckOutcome {
   readonly detail: string;
 }
 
-/** Of a server that was never checked: it is given requests. */
+/** The report of a server that was never checked: it gets requests. */
 export const unchecked: HealthReport = {
   status: 'unknown',
   checkedAt: 0,
@@ -18,9 +18,9 @@ export const unchecked: HealthReport = {
 };
 
 /**
- * The report after one more check at `now`. Until a server has passed once, one check decides: most that begin to run
- * are not ready yet, and there is no good record to weigh a failure against. After that, `failing` begins with the
- * `failures`th failure in a row; from there `passing` takes `passes` passes in a row, otherwise one.
+ * Returns the report after one more check at `now`. Until a server has passed once, each check decides alone: most servers
+ * are not ready right after their start, and there is no good record to weigh a failure against. After that, `failing` begins
+ * with the `failures`th failure in a row; from there `passing` takes `passes` passes in a row, otherwise one.
  */
 export function count(
   before: HealthReport,

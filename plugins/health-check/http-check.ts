@@ -1,4 +1,4 @@
-// One health check over HTTP: a connection of its own, one request, the status.
+// One health check over HTTP: a new connection, one request, its status.
 import type { Socket } from 'node:net';
 import { Client } from 'undici';
 import { type Protocol, protocolsFor } from '../../core/http/upstream/protocols.ts';
@@ -19,8 +19,8 @@ import {
 const maxBody = 64 * 1024;
 
 /**
- * Asks a server once. Never rejects. A new connection each time: one that is reused would hide that nobody listens
- * any more. Redirects are not followed: their status is what is judged.
+ * Checks a server once. Never rejects. The connection is always new: a reused one would hide that the server no longer
+ * listens. Redirects are not followed: their own status is judged.
  */
 export async function httpCheck(
   upstream: Upstream,
@@ -42,7 +42,7 @@ export async function httpCheck(
       signal,
       reset: true,
     });
-    // The head decides; the body is read, so that the server is not cut off in the middle of a short one.
+    // The head decides; the body is read so that the server is not cut off within a short one.
     await body.dump({ limit: maxBody, signal }).catch(() => {});
     if (isExpected(statusCode, settings.expect)) return { passed: true, detail: String(statusCode) };
     return { passed: false, detail: `status ${statusCode}, expected ${settings.expect.join(', ')}` };
@@ -51,28 +51,28 @@ export async function httpCheck(
   return outcome;
 }
 
-/** One connection to a server, which can be given up while it is being made. */
+/** One connection to a server, which can be aborted while it is being made. */
 class Connection {
   private readonly upstream: Upstream;
   private readonly port: number | undefined;
-  /** What may be spoken, as with requests; of another port nothing is known. */
+  /** The protocols offered, as for requests; for another port nothing is known. */
   private readonly protocols: readonly Protocol[];
   private client: Client | undefined;
   private socket: Socket | undefined;
 
-  /** `port`: the one to check when it is not the server's own. */
+  /** @param port the port to check if it is not the server's own */
   constructor(upstream: Upstream, port: number | undefined) {
     this.upstream = upstream;
     this.port = port;
     this.protocols = port === undefined ? protocolsFor(upstream) : ['http/1.1'];
   }
 
-  /** `signal`: ends it while it is being made. */
+  /** @param signal aborts it while it is being made */
   open(signal: AbortSignal): Client {
     this.client = new Client(originOf(this.upstream, this.port), {
       allowH2: this.protocols.includes('h2'),
       pipelining: 0,
-      // The check has one limit for all of it.
+      // The check has one limit for everything.
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: 64 * 1024,
@@ -94,7 +94,7 @@ class Connection {
     const { upstream, port, protocols } = this;
     const socket = await connectTo(upstream, port, protocols, signal);
     this.socket = socket;
-    // undici goes by that, on any socket.
+    // undici reads this property, on any socket.
     if (!isOverTls(upstream) && protocols.includes('h2')) Object.assign(socket, { alpnProtocol: 'h2' });
     return socket;
   }

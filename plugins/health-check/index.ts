@@ -1,4 +1,4 @@
-// health-check: asks every server again and again, and takes those that fail out of their pools.
+// health-check: checks every server at intervals, and takes those that fail out of their pools.
 import { z } from 'zod';
 import {
   type AdminAnswer,
@@ -27,18 +27,18 @@ const options = z
       .default(0.1)
       .describe('The share of the interval by which a check may come early, at random.'),
   })
-  .describe('Asks every server again and again, and takes those that fail out of their pools.');
+  .describe('Checks every server at intervals, and takes those that fail out of their pools.');
 
-/** Options of {@link healthCheck}; each has a default. */
+/** The options of `healthCheck`, as written in a config; each has a default. */
 export type HealthCheckOptions = z.input<typeof options>;
 
-/** The name under which operators change them at run time. */
+/** The name of the setting that operators change at run time. */
 const settingName = 'health-check';
 
 /**
- * Active health checks, made by the manager only: by default `GET /` every 30 s, any 2xx passes, 3 failures in a row
- * mark a server down, 2 passes in a row bring it back. A new server is checked at once, and counts as active until then,
- * or as down with `initial: 'check'`; until it has passed once, each check decides alone.
+ * Active health checks, run by the manager only. By default `GET /` every 30 s: any 2xx passes, 3 failures in a row mark a
+ * server down, 2 passes in a row bring it back. A new server is checked at once and counts as active until then, or as down
+ * with `initial: 'check'`; until it has passed once, each check decides alone.
  */
 export const healthCheck = definePlugin({
   name: 'health-check',
@@ -48,7 +48,7 @@ export const healthCheck = definePlugin({
     if (timeout <= interval) return;
     warn(
       'timeout',
-      `a check may take ${timeout} ms and the next is due after ${interval} ms; make it shorter than interval`,
+      `a check may take ${timeout} ms, but the next is due after ${interval} ms; make timeout shorter than interval`,
     );
   },
   manager(
@@ -66,7 +66,7 @@ export const healthCheck = definePlugin({
         : undefined;
     const results = metrics.counter({
       name: 'health_check_results_total',
-      help: 'Checks of a server, by what became of them.',
+      help: 'Checks of a server, by result.',
       labels: ['pool', 'server', 'result'],
       maxChildren: 20_000,
     });
@@ -79,7 +79,7 @@ export const healthCheck = definePlugin({
         concurrency,
         jitter,
         check: async (upstream, how, signal) => {
-          // Loaded with the first check: workers make none, and the start need not wait for it.
+          // Loaded with the first check: workers run none, and the start need not wait for it.
           const means = { clock, userAgent, signal };
           if (how.grpc !== false) {
             const { grpcCheck } = await import('./grpc-check.ts');
@@ -98,7 +98,7 @@ export const healthCheck = definePlugin({
         checker.define(entry);
         return;
       }
-      // The pool has a check of its own now; what was said of its servers is not this plugin's business any more.
+      // The pool now has its own check; the verdicts of this plugin no longer apply.
       checker.remove(upstream);
       pools.verdict(upstream.pool, upstream.id, undefined);
     };
@@ -115,7 +115,7 @@ export const healthCheck = definePlugin({
   },
 });
 
-/** What is in force, whole; fields that an operator changed are in `overrides`, too. */
+/** The active settings as a whole; fields that an operator changed are also in `overrides`. */
 function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting<CheckSettings>): void {
   const path = '/health-check';
   const shown = (): AdminAnswer => {
@@ -149,11 +149,11 @@ function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting
     method: 'PUT',
     path,
     rel: 'set-health-check',
-    summary: "Set them; what is left out is the config's",
+    summary: 'Replace them; what is left out has the value of the config',
     body: healthCheckSettings,
     answers: { 200: 'The settings' },
     conditional: true,
-    // What is not said is the config's; what GET shows can be sent back.
+    // Missing fields have the config's values; what GET shows can be sent back.
     handle: request => change(request, { op: 'put', value: parse(given, request.body, 'INPUT_INVALID') }),
   });
   admin.add({
@@ -169,7 +169,7 @@ function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting
     method: 'DELETE',
     path,
     rel: 'reset-health-check',
-    summary: "Go back to the config's",
+    summary: 'Restore the settings of the config',
     query: { override: 'Only these fields.' },
     answers: { 200: 'The settings' },
     conditional: true,
@@ -177,7 +177,7 @@ function addRoutes(admin: AdminRoutes, operator: OperatorPools, setting: Setting
   });
 }
 
-/** Settings as they are given; the overrides are shown, and set by setting fields. */
+/** Settings as given; `overrides` is shown by GET and ignored here. */
 const given = healthCheckSettings
   .extend({ overrides: z.unknown().optional() })
   .transform(({ overrides: _, ...fields }) => fields);

@@ -1,5 +1,4 @@
-// Server checks: what those of all protocols have in common, a connection of their own and one limit for all of it.
-
+// ServerCheck: what the checks of all protocols share: a new connection and one time limit for everything.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -16,20 +15,20 @@ import { type Clock, systemClock } from '../../core/time/clock.ts';
 import type { CheckSettings } from './check-settings.ts';
 import type { CheckOutcome } from './health-count.ts';
 
-/** Names are looked up once for all checks of the process. */
+/** Shared, so that names are looked up once for all checks of the process. */
 const { lookup } = new NameLookups(systemClock);
 
-/** What a check needs beside the server and its settings. */
+/** What a check needs besides the server and its settings. */
 export interface CheckMeans {
   readonly clock: Clock;
   readonly userAgent: string;
-  /** Ends the check early; its outcome is then of no use. */
+  /** Ends the check early; its outcome is then ignored. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Resolves with the outcome of `check`, whose signal is aborted at the end of its time. Never rejects: whatever it
- * throws is its failure.
+ * Resolves with the outcome of `check`, whose signal is aborted when its time is up. Never rejects: anything that it throws
+ * is a failure.
  */
 export async function withinTime(
   { timeout }: CheckSettings,
@@ -54,15 +53,15 @@ export async function withinTime(
   }
 }
 
-/** Is it spoken to over TLS? */
+/** Are its connections over TLS? */
 export function isOverTls({ endpoint, protocol }: Upstream): boolean {
   return protocol === 'https:' && endpoint.kind === 'tcp';
 }
 
 /**
- * Resolves with a connection that stands, behind TLS and a PROXY header where the server wants them; rejects with what went wrong,
- * or when `signal` is aborted. `port`: the one to check when it is not the server's own; `protocols`: what may be spoken over
- * TLS, the best first.
+ * Resolves with an open connection, after the TLS handshake and the PROXY header if the server wants them; rejects with what
+ * went wrong, or when `signal` is aborted. `port`: the port to check if it is not the server's own; `protocols`: those to
+ * offer over TLS, the best first.
  */
 export async function connectTo(
   upstream: Upstream,
@@ -98,7 +97,7 @@ async function standing(
     await once(socket, event, { signal });
     return socket;
   } catch (thrown) {
-    // It may fail once more while it closes.
+    // It may emit another error while it closes.
     socket.on('error', () => {}).destroy();
     throw thrown;
   }
@@ -110,14 +109,14 @@ async function introduced(socket: Socket, version: ProxyVersion, signal: AbortSi
   return socket;
 }
 
-/** Version 1 cannot say that a connection is Weldr's own: it names both ends of it, as some servers refuse UNKNOWN. */
+/** Version 1 cannot mark a connection as Weldr's own: it names both ends of it, as some servers refuse UNKNOWN. */
 function ownHeader(version: ProxyVersion, socket: Socket): Buffer {
   if (version === 'v2') return proxyHeader(version, undefined);
   const { localAddress: ip = '', localPort: port = 0, remoteAddress, remotePort = 0 } = socket;
   return proxyHeader(version, { ip, port, localIp: remoteAddress, localPort: remotePort });
 }
 
-/** Scheme, host and port that are asked, such as `http://10.0.0.7:3000`. */
+/** Returns the scheme, host and port to request, such as `http://10.0.0.7:3000`. */
 export function originOf(upstream: Upstream, port: number | undefined): string {
   const { endpoint, authority } = upstream;
   const scheme = isOverTls(upstream) ? 'https' : 'http';
@@ -126,7 +125,7 @@ export function originOf(upstream: Upstream, port: number | undefined): string {
   return `${scheme}://${hostText(hostname)}:${port ?? endpoint.port}`;
 }
 
-/** The host that a server needs to be asked for; undefined: its own name. */
+/** Returns the host name that a server is configured with; undefined: its own name. */
 export function writtenHost({ record: { host } }: Upstream): string | undefined {
   return host === 'client' || host === 'upstream' ? undefined : host;
 }
@@ -136,7 +135,7 @@ export function lowerCased(headers: Readonly<Record<string, string>>): Record<st
 }
 
 function describe(thrown: unknown): string {
-  // A name with several addresses fails with one error for each; the first tells enough.
+  // A name with several addresses fails with one error for each; the first says enough.
   const first: unknown = thrown instanceof AggregateError ? (thrown.errors[0] ?? thrown) : thrown;
   const { message, name } = toError(first);
   return (message === '' ? name : message).slice(0, 300);

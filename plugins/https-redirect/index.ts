@@ -1,4 +1,4 @@
-// https-redirect: sends clients who came by http:// to https://, and has browsers remember it.
+// https-redirect: redirects clients from http:// to https://, and can have browsers remember that.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -10,18 +10,23 @@ const options = z
     status: z
       .union([z.literal(301), z.literal(302), z.literal(307), z.literal(308)])
       .default(308)
-      .describe('Of the redirect; 307 and 308 keep method and body.'),
-    port: z.number().int().min(1).max(65535).default(443).describe('Where https:// is spoken.'),
-    hsts: hstsSettings.optional().describe('Strict-Transport-Security in answers by https://.'),
+      .describe('Status of the redirect; 307 and 308 keep method and body.'),
+    port: z
+      .number()
+      .int()
+      .min(1)
+      .max(65535)
+      .default(443)
+      .describe('The port of https://, as clients see it.'),
+    hsts: hstsSettings.optional().describe('Strict-Transport-Security in responses over https://.'),
   })
   .describe('Redirects http:// to https://.');
 
-/** What `httpsRedirect` takes, as people write it. */
+/** The options of `httpsRedirect`, as written in a config. */
 export type HttpsRedirectOptions = z.input<typeof options>;
 
 /**
- * The plugin that redirects http:// to https://: `httpsRedirect()`. With `hsts` browsers are told to ask by https:// alone
- * (RFC 6797).
+ * Redirects http:// to https://: `httpsRedirect()`. `hsts` tells browsers to use https:// only (RFC 6797).
  */
 export const httpsRedirect = definePlugin({
   name: 'https-redirect',
@@ -34,7 +39,7 @@ export const httpsRedirect = definePlugin({
     const value = hstsValue(hsts);
     hooks.respond.tap('https-redirect', ctx => {
       const headers = ctx.response?.headers;
-      // RFC 6797 section 7.2: over http:// it must not be said. What the server says of itself stands.
+      // RFC 6797 section 7.2: it must not be sent over http://. A server's own field stays.
       if (ctx.scheme !== 'https' || headers?.has('strict-transport-security')) return;
       headers?.set('Strict-Transport-Security', value);
     });

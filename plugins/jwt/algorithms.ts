@@ -1,6 +1,6 @@
-// Algorithms: how tokens may be signed (RFC 7518 section 3.1, RFC 8037), by the kind of key.
+// Algorithms: the signature algorithms of tokens (RFC 7518 section 3.1, RFC 8037), by kind of key.
 
-/** With a key of which the public half checks. */
+/** Checked with a public key. */
 export const asymmetric = [
   'RS256',
   'RS384',
@@ -15,7 +15,7 @@ export const asymmetric = [
   'Ed25519',
 ] as const;
 
-/** With a secret that both sides have. */
+/** Checked with a shared secret. */
 export const symmetric = ['HS256', 'HS384', 'HS512'] as const;
 
 export type Algorithm = (typeof asymmetric)[number] | (typeof symmetric)[number];
@@ -26,8 +26,8 @@ export const shortestSecret = 32;
 const isSymmetric = (name: Algorithm): boolean => symmetric.some(each => each === name);
 
 /**
- * What tokens may be signed with: a public key never serves as a secret, whatever a token says. Says in words what is wrong
- * with a choice.
+ * Returns the allowed algorithms: a public key never serves as a secret, whatever a token says. For a wrong choice, returns
+ * what is wrong.
  */
 export function algorithmsFor(
   kind: 'secret' | 'public',

@@ -1,15 +1,15 @@
-// BearerToken: where the token of a request is, and how it is taken out of what servers get.
+// BearerToken: finds the token of a request, and removes it from what servers get.
 import type { ProxyContext } from '../../core/request/context.ts';
 import { deleteField } from '../../core/request/field-aliases.ts';
 import { cookiesOf, parameterNamed, parametersOf } from '../../core/request/named-values.ts';
 import type { TokenPlace } from './options.ts';
 
-/** What was found; `several`: more than one, of which a server might take another. */
+/** What was found; `several`: more than one, of which a server might use another. */
 export type FoundToken = { readonly token: string } | 'none' | 'several';
 
 const bearer = /^bearer(?: +(.*))?$/i;
 
-/** The one token in all the places of a request. */
+/** Returns the only token in all places of a request. */
 export function findToken(ctx: ProxyContext, places: readonly TokenPlace[]): FoundToken {
   let found: string | undefined;
   for (const place of places) {
@@ -28,7 +28,7 @@ function valuesAt({ request: { headers, target } }: ProxyContext, place: TokenPl
     const fields = headers.getAll('authorization');
     if (fields.length > 1) return fields;
     const match = bearer.exec(fields[0] ?? '');
-    // Another scheme is no token.
+    // Another scheme has no token.
     return match === null ? [] : [match[1]?.trim() ?? ''];
   }
   if ('header' in place) return headers.getAll(place.header).map(value => bearer.exec(value)?.[1] ?? value);
@@ -37,7 +37,7 @@ function valuesAt({ request: { headers, target } }: ProxyContext, place: TokenPl
   return at < 0 ? [] : parametersOf(target.slice(at + 1), place.query);
 }
 
-/** Takes the token out of all places, so that servers do not get it. */
+/** Removes the token from all places, so that servers do not get it. */
 export function removeToken(ctx: ProxyContext, places: readonly TokenPlace[]): void {
   const { outgoing } = ctx;
   for (const place of places) {

@@ -1,4 +1,4 @@
-// jwt: lets in requests with a valid token (RFC 7519), and tells servers what it says.
+// jwt: admits requests with a valid token (RFC 7519), and passes claims on to servers.
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ConfigFacts, ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
@@ -26,8 +26,8 @@ const plugin = definePlugin({
 });
 
 /**
- * The plugin that checks tokens: `jwt({ jwks: 'https://id.example/keys', issuer: 'https://id.example', audience: 'shop' })`.
- * `ctx.get(jwt.claims)` has the claims, for plugins behind it.
+ * Checks tokens: `jwt({ jwks: 'https://id.example/keys', issuer: 'https://id.example', audience: 'shop' })`.
+ * `ctx.get(jwt.claims)` has the claims, for later plugins.
  */
 export const jwt = Object.assign(plugin, { claims: claimsSlot });
 
@@ -37,7 +37,7 @@ async function checkTokens(side: WorkerSide<KeysWanted, KeysTold>, options: Pars
   worker.checkTokens(side, rules);
 }
 
-/** The keys that stand in the config; undefined: they are to be fetched. */
+/** Returns the keys in the config; undefined: they must be fetched. */
 function keysOf({ jwks, key, secret }: Parsed): CheckingKeys | undefined {
   if (secret !== undefined) return { kind: 'secrets', secrets: [secret].flat() };
   if (key !== undefined) return { kind: 'keys', keys: [key].flat().map(publicKeyOf) };
@@ -48,7 +48,7 @@ function verificationOf(parsed: Parsed): VerificationOptions {
   const { algorithms, issuer, audience, type, requiredClaims, clockTolerance, maxAge, secret } = parsed;
   const possible = algorithmsFor(secret === undefined ? 'public' : 'secret', algorithms);
   return {
-    // What is wrong with them was said where the options were checked.
+    // Mistakes were reported when the options were checked.
     algorithms: typeof possible === 'string' ? [] : possible,
     issuer: issuer === undefined ? undefined : [issuer].flat(),
     audience: audience === undefined ? undefined : [audience].flat(),
@@ -92,10 +92,10 @@ function warnOf({ jwks, audience }: Parsed, { warn }: ConfigFacts): void {
   if (typeof jwks !== 'string') return;
   if (audience === undefined) {
     const text =
-      'tokens that the provider made for other services are let in, too: say which audience is meant';
+      'tokens that the provider made for other services are admitted, too: set the audience of this one';
     warn('audience', text);
   }
   if (jwks.startsWith('http:') && !loopback.test(jwks)) {
-    warn('jwks', 'keys that come by http:// can be replaced on their way: use https://');
+    warn('jwks', 'keys fetched over http:// can be replaced on the network: use https://');
   }
 }

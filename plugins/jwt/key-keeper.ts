@@ -1,5 +1,4 @@
-// KeyKeeper: keeps a provider's keys fresh for all workers of this node, and asks it no more often than it should.
-
+// KeyKeeper: keeps a provider's keys fresh for all workers of this node, and limits how often the provider is asked.
 import { isDeepStrictEqual } from 'node:util';
 import { describeError } from '../../core/errors.ts';
 import { backOff } from '../../core/time/back-off.ts';
@@ -8,7 +7,7 @@ import type { KeysTold } from './key-line.ts';
 import type { KeyAnswer } from './key-server.ts';
 import { type PublicKey, publicKeysIn } from './public-keys.ts';
 
-/** What is kept over a reload. Times in ms of the monotonic clock. */
+/** What survives a reload. Times in ms of the monotonic clock. */
 export interface KeptKeys {
   url: string;
   keys: readonly PublicKey[] | undefined;
@@ -16,7 +15,7 @@ export interface KeptKeys {
   fetchedAt: number;
 }
 
-/** What a keeper works with; times in ms. */
+/** The collaborators of a keeper; times in ms. */
 export interface KeyKeeperOptions {
   readonly url: string;
   readonly kept: KeptKeys;
@@ -26,7 +25,7 @@ export interface KeyKeeperOptions {
   readonly cooldown: number;
   readonly keep: number;
   fetch(signal: AbortSignal): Promise<KeyAnswer>;
-  /** To one worker; undefined: to all. */
+  /** Sends to one worker; undefined: to all. */
   tell(worker: number | undefined, told: KeysTold): void;
   warn(text: string): void;
   info(text: string): void;
@@ -49,11 +48,11 @@ export class KeyKeeper {
     this.options = options;
     const { url, kept } = options;
     this.kept = kept;
-    // Keys of another provider check no token of this one.
+    // Keys of another provider must not check tokens of this one.
     if (kept.url !== url) Object.assign(kept, { url, keys: undefined, edition: kept.edition + 1 });
   }
 
-  /** Fetches what is not there, and goes on as long as it is open. */
+  /** Fetches keys that are missing, and again in time until it is closed. */
   start(): void {
     const { clock, refresh } = this.options;
     const age = clock.monotonic() - this.kept.fetchedAt;
@@ -61,10 +60,10 @@ export class KeyKeeper {
     else this.plan(refresh - age);
   }
 
-  /** A worker needs keys, `newer`: others than it has. */
+  /** A worker needs keys; `newer`: others than it has. */
   wanted(worker: number, which: 'known' | 'newer'): void {
     if (which === 'newer' && this.giveUp === undefined && this.quiet === 0) this.fetch();
-    // While one is under way, all are told when it is over.
+    // During a fetch, all are told at its end.
     if (which === 'known' || this.giveUp === undefined) this.options.tell(worker, this.told);
   }
 
@@ -74,7 +73,7 @@ export class KeyKeeper {
     this.giveUp?.abort();
   }
 
-  /** What is kept may be another provider's, after a reload. */
+  /** After a reload, the kept keys may be another provider's. */
   private get isOver(): boolean {
     return this.isClosed || this.kept.url !== this.options.url;
   }
@@ -84,14 +83,14 @@ export class KeyKeeper {
     return { url, keys, edition, quiet: this.quiet };
   }
 
-  /** How long it is too soon to ask the provider again; 0 while it is being asked. */
+  /** How long to wait before the provider may be asked again; 0 while it is being asked. */
   private get quiet(): number {
     if (this.giveUp !== undefined) return 0;
     const pause = this.failures > 0 ? this.pause : this.options.cooldown;
     return Math.max(0, this.triedAt + pause - this.options.clock.monotonic());
   }
 
-  /** From a failure to the next try. */
+  /** The time from a failure to the next attempt. */
   private get pause(): number {
     return backOff(this.failures, firstPause, this.options.cooldown);
   }
@@ -108,7 +107,7 @@ export class KeyKeeper {
     this.triedAt = clock.monotonic();
     const giveUp = new AbortController();
     this.giveUp = giveUp;
-    const late = new Error(`it did not answer within ${timeout} ms`);
+    const late = new Error(`it did not respond within ${timeout} ms`);
     const cancelTimer = clock.after(timeout, () => giveUp.abort(late));
     this.options
       .fetch(giveUp.signal)
@@ -124,7 +123,7 @@ export class KeyKeeper {
     this.giveUp = undefined;
     if (this.isOver) return;
     const { clock, refresh, url, info } = this.options;
-    if (this.failures > 0) info(`keys are there again from ${url}`);
+    if (this.failures > 0) info(`keys from ${url} are available again`);
     this.failures = 0;
     if (!isDeepStrictEqual(keys, this.kept.keys)) {
       this.kept.keys = keys;

@@ -1,4 +1,4 @@
-// KeyLine: what the manager, which fetches keys, and the workers, which check with them, say to each other.
+// KeyLine: the messages between the manager, which fetches keys, and the workers, which check with them.
 import type { PublicKey } from './public-keys.ts';
 
 /** To the manager: a worker has started, or needs a key that it does not have. */
@@ -8,12 +8,12 @@ export interface KeysWanted {
 
 /** To a worker. */
 export interface KeysTold {
-  /** Of what URL, so that nothing from before a reload is taken for the answer. */
+  /** The URL, so that keys from before a reload are not taken for the answer. */
   readonly url: string;
   /** Undefined: there are none. */
   readonly keys: readonly PublicKey[] | undefined;
-  /** Another one when the keys are others. */
+  /** Changes when the keys change. */
   readonly edition: number;
-  /** How long it is no use to ask again, ms. */
+  /** How long asking again is of no use, ms. */
   readonly quiet: number;
 }

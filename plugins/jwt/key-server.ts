@@ -1,24 +1,24 @@
-// KeyServer: fetches the keys that a provider publishes: so long, so much, from nowhere else.
+// KeyServer: fetches the keys that a provider publishes, with limits on time and size and without redirects.
 import { Agent, request } from 'undici';
 
-/** A set of keys has a few KB, bytes. */
+/** The longest response, bytes: a key set has a few KB. */
 const maxAnswer = 256 * 1024;
 
-/** How a provider is asked. */
+/** How to ask a provider. */
 export interface KeyServerOptions {
   readonly url: string;
-  /** PEM of who is trusted; undefined: whom Node trusts. */
+  /** The trusted authority, PEM; undefined: those that Node trusts. */
   readonly ca: string | undefined;
   /** For a connection, and from one byte to the next, ms. */
   readonly timeout: number;
   readonly userAgent: string;
 }
 
-/** What a provider answered. */
+/** A response of a provider. */
 export interface KeyAnswer {
-  /** JSON; it may be anything. */
+  /** Unchecked JSON. */
   readonly set: unknown;
-  /** How long the answer is fresh (RFC 9111 section 5.2.2.1), ms; undefined: it does not say. */
+  /** How long the response is fresh (RFC 9111 section 5.2.2.1), ms; undefined: unknown. */
   readonly maxAge: number | undefined;
 }
 
@@ -34,13 +34,13 @@ export class KeyServer {
       connect: { timeout, ...(ca !== undefined && { ca }) },
       headersTimeout: timeout,
       bodyTimeout: timeout,
-      // A kept connection is of no use until the next time.
+      // A connection is not kept: it would be idle until the next fetch.
       keepAliveTimeout: 1,
       keepAliveMaxTimeout: 1,
     });
   }
 
-  /** Rejects with what is wrong, in words. */
+  /** Rejects with an Error that says what is wrong. */
   async fetch(signal: AbortSignal): Promise<KeyAnswer> {
     const { statusCode, headers, body } = await request(this.options.url, {
       dispatcher: this.agent,
@@ -53,7 +53,7 @@ export class KeyServer {
     if (statusCode !== 200) {
       await body.dump({ limit: maxAnswer, signal }).catch(() => {});
       const hint = statusCode >= 300 && statusCode < 400 ? ': give the URL that it leads to' : '';
-      throw new Error(`it answered ${statusCode}${hint}`);
+      throw new Error(`it returned ${statusCode}${hint}`);
     }
     return { set: parsed(await textOf(body)), maxAge: maxAgeOf(headers['cache-control']) };
   }
@@ -78,7 +78,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error('it answered what is no JSON');
+    throw new Error('its response is not JSON');
   }
 }
 

@@ -1,4 +1,4 @@
-// KeySource: the keys of a worker: those of its config, or those that the manager fetched.
+// KeySource: the keys of a worker: from its config, or fetched by the manager.
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { KeysTold, KeysWanted } from './key-line.ts';
 import type { CheckingKeys } from './verification.ts';
@@ -7,14 +7,14 @@ import type { CheckingKeys } from './verification.ts';
 export interface KeySource {
   /** Undefined: there are none. */
   readonly keys: CheckingKeys | undefined;
-  /** Can there be others? */
+  /** Can the keys change? */
   readonly canRenew: boolean;
-  /** Resolves when there may be others, within a time; at once where there will be none. */
+  /** Resolves when there may be other keys, within a time limit; at once if there will be none. */
   renewed(): Promise<void>;
   close(): void;
 }
 
-/** Keys that stand in the config. */
+/** Keys from the config. */
 export class FixedKeys implements KeySource {
   readonly canRenew = false;
   readonly keys: CheckingKeys;
@@ -28,16 +28,16 @@ export class FixedKeys implements KeySource {
   close(): void {}
 }
 
-/** What fetched keys work with. */
+/** The collaborators of fetched keys. */
 export interface FetchedKeysOptions {
   readonly url: string;
   readonly clock: Clock;
-  /** The longest that a request waits for them, ms. */
+  /** The longest that a request waits for keys, ms. */
   readonly timeout: number;
   ask(message: KeysWanted): void;
 }
 
-/** Keys that the manager fetches. One question of it serves all requests that wait. */
+/** Keys that the manager fetches. One message to it serves all waiting requests. */
 export class FetchedKeys implements KeySource {
   keys: CheckingKeys | undefined;
   readonly canRenew = true;
@@ -52,7 +52,7 @@ export class FetchedKeys implements KeySource {
     options.ask({ wanted: 'known' });
   }
 
-  /** Takes what the manager says. */
+  /** Handles a message of the manager. */
   hear({ url, keys, edition, quiet }: KeysTold): void {
     if (url !== this.options.url) return;
     if (edition !== this.edition) {
@@ -60,7 +60,7 @@ export class FetchedKeys implements KeySource {
       this.keys = keys === undefined ? undefined : { kind: 'set', keys };
     }
     this.quietUntil = this.options.clock.monotonic() + quiet;
-    // Else the provider is being asked, and all are told when it has answered.
+    // Otherwise the provider is being asked, and all workers are told when it has responded.
     if (quiet > 0) this.settle();
   }
 

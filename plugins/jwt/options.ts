@@ -9,7 +9,7 @@ import { publicKeyOf, publicKeysIn } from './public-keys.ts';
 
 const text = () => z.string().min(1).max(1024);
 const texts = () => z.union([text(), z.array(text()).min(1).max(32)]);
-/** Stands within the quotes of WWW-Authenticate (RFC 6750 section 3). */
+/** Goes into a quoted string of WWW-Authenticate (RFC 6750 section 3). */
 const quotable = () => z.string().regex(/^[ !#-[\]-~]{1,100}$/, 'expected printable ASCII without " and \\');
 const scopeName = () =>
   z.string().regex(/^[!#-[\]-~]{1,256}$/, 'expected a scope, without spaces and quotes');
@@ -22,7 +22,7 @@ const fieldName = () =>
     .refine(
       name =>
         !/^(host|authorization|cookie|content-length)$/i.test(name) && !hopByHop.has(name.toLowerCase()),
-      'is another field: take one such as X-User',
+      'is a field with a meaning of its own: use one such as X-User',
     );
 
 const key = () =>
@@ -37,7 +37,7 @@ const key = () =>
 const shared = () =>
   secret().refine(
     value => Buffer.byteLength(value) >= shortestSecret,
-    `is short: take ${shortestSecret} characters or more, such as \`openssl rand -hex 32\` prints`,
+    `is too short: use ${shortestSecret} characters or more, such as \`openssl rand -hex 32\` prints`,
   );
 
 const keySet = z
@@ -45,7 +45,7 @@ const keySet = z
     keys: z
       .array(z.looseObject({ kty: z.string().optional().describe('The kind of key: RSA, EC or OKP.') }))
       .min(1)
-      .describe('The keys, as RFC 7517 has them.'),
+      .describe('The keys, as in RFC 7517.'),
   })
   .superRefine((set, context) => {
     try {
@@ -65,10 +65,10 @@ const source = z.union([
       .describe('The name of a request header.'),
   }),
   z.strictObject({ cookie: text().describe('The name of a cookie.') }),
-  z.strictObject({ query: text().describe('The name of a parameter of the query.') }),
+  z.strictObject({ query: text().describe('The name of a query parameter.') }),
 ]);
 
-/** Where a token is looked for. */
+/** Where to look for a token. */
 export type TokenPlace = z.output<typeof source>;
 
 export const options = z
@@ -84,44 +84,44 @@ export const options = z
         keySet,
       ])
       .optional()
-      .describe('Where the provider of identities publishes its keys, or these keys themselves.'),
+      .describe('The URL of the keys of the identity provider, or the keys themselves.'),
     key: z
       .union([key(), z.array(key()).min(1).max(8)], {
         error: 'expected PEM of a public key, `file:PATH` of one that can be read, or a list of these',
       })
       .optional()
-      .describe('The public key, PEM, or `file:PATH` of it; several where keys change.'),
+      .describe('The public key, PEM or `file:PATH`; several for key rotation.'),
     secret: z
       .union([shared(), z.array(shared()).min(1).max(5)], {
         error: 'expected a secret, `env:NAME` or `file:PATH` of one that can be read, or a list of these',
       })
       .optional()
-      .describe('The secret of HS256 and its like, 32 characters or more; several where it changes.'),
+      .describe('The secret of HS256, HS384 or HS512, 32 characters or more; several for rotation.'),
     algorithms: z
       .array(z.enum([...asymmetric, ...symmetric]))
       .min(1)
       .optional()
-      .describe('How tokens may be signed; default: all ways that go with the key.'),
-    issuer: texts().optional().describe('Who makes the tokens: the claim `iss`; of several any.'),
-    audience: texts().optional().describe('Whom they are for: the claim `aud`; of several any.'),
-    type: text().optional().describe('What the field `typ` of tokens says, such as at+jwt.'),
+      .describe('The allowed signature algorithms; default: all that suit the key.'),
+    issuer: texts().optional().describe('The issuer of tokens, the claim `iss`; one of several.'),
+    audience: texts().optional().describe('The audience of tokens, the claim `aud`; one of several.'),
+    type: text().optional().describe('The header `typ` of tokens, such as at+jwt.'),
     requiredClaims: z
       .array(quotable())
       .max(64)
       .default([])
-      .describe('Claims that have to be there, besides `exp`; else 401.'),
+      .describe('Claims that must be present, besides `exp`; else 401.'),
     scopes: z
       .array(scopeName())
       .max(64)
       .default([])
-      .describe('Scopes that a token needs, all of them, in `scope` or `scp`; else 403.'),
+      .describe('Required scopes, all of them, in `scope` or `scp`; else 403.'),
     claims: z
       .record(
         text(),
         z.union([z.string(), z.number(), z.boolean(), z.array(z.union([z.string(), z.number()])).min(1)]),
       )
       .default({})
-      .describe('Values that claims have to have, of several any; else 403.'),
+      .describe('Required values of claims, one of several; else 403.'),
     clockTolerance: duration().prefault('5s').describe('How far clocks may differ.'),
     maxAge: duration().optional().describe('How old a token may be, by its claim `iat`.'),
     from: z
@@ -131,18 +131,15 @@ export const options = z
       })
       .default('authorization')
       .describe(
-        'Where the token is: `authorization` (Bearer), a header, a cookie or a query parameter; of several the one that has it.',
+        'Where the token is: `authorization` (Bearer), a header, a cookie or a query parameter, or any of several.',
       ),
-    optional: z
-      .boolean()
-      .default(false)
-      .describe('Do requests without a token pass, too, without any claim?'),
-    forward: z.boolean().default(true).describe('Do servers get the token, too?'),
+    optional: z.boolean().default(false).describe('Admit requests without a token, too, without claims?'),
+    forward: z.boolean().default(true).describe('Pass the token on to servers?'),
     forwardClaims: z
       .record(fieldName(), text())
       .default({})
       .describe(
-        'Fields in which servers are told claims, such as { "X-User": "sub" }; what a client says in them is dropped.',
+        'Fields that pass claims on to servers, such as { "X-User": "sub" }; those of a client are dropped.',
       ),
     realm: quotable().optional().describe('The realm in WWW-Authenticate.'),
     maxToken: size()
@@ -155,23 +152,23 @@ export const options = z
       .min(0)
       .max(100_000)
       .default(5_000)
-      .describe('Tokens that are not checked again before they end or keys change, in each worker.'),
+      .describe('Valid tokens that each worker remembers until they expire or keys change.'),
     timeout: duration()
       .refine(ms => ms >= 1, 'a timeout is at least 1ms')
       .prefault('5s')
-      .describe('Until the keys are there; less than `timeouts.stage`.'),
+      .describe('The timeout of a fetch of keys; less than `timeouts.stage`.'),
     refresh: duration()
       .refine(ms => ms >= 60_000, 'a refresh is at least 1m')
       .prefault('10m')
-      .describe('How often keys are fetched again; a shorter max-age of the provider counts, down to 1m.'),
+      .describe('How often keys are fetched again; a shorter max-age of the provider applies, down to 1m.'),
     cooldown: duration()
       .refine(ms => ms >= 1_000, 'a cooldown is at least 1s')
       .prefault('30s')
-      .describe('From one fetch of keys to the next because of a key that is not known.'),
+      .describe('The least time between fetches because of unknown keys.'),
     keep: duration()
       .prefault('1d')
-      .describe('How long the last keys are used while the provider does not answer.'),
-    ca: secret().optional().describe('PEM of the authority that the provider is trusted by, or `file:PATH`.'),
+      .describe('How long the last keys are used while the provider does not respond.'),
+    ca: secret().optional().describe('The authority of the certificate of the provider, PEM or `file:PATH`.'),
   })
   .superRefine(({ jwks, key: keys, secret: secrets, algorithms }, context) => {
     const given = [jwks, keys, secrets].filter(each => each !== undefined).length;
@@ -187,9 +184,9 @@ export const options = z
       context.addIssue({ code: 'custom', path: ['algorithms'], message: possible });
     }
   })
-  .describe('Lets in requests with a valid token (JWT).');
+  .describe('Admits requests with a valid token (JWT).');
 
-/** What `jwt` takes, as people write it. */
+/** The options of `jwt`, as written in a config. */
 export type JwtOptions = z.input<typeof options>;
 
 export type Parsed = z.output<typeof options>;

@@ -1,7 +1,7 @@
-// PublicKeys: the keys of a set or a file as far as signatures can be checked with them (RFC 7517).
+// PublicKeys: the keys of a set or a file that can check signatures (RFC 7517).
 import { createPublicKey } from 'node:crypto';
 
-/** A public key as JSON; nothing of a private one is in it. */
+/** A public key as JSON, without any private part. */
 export interface PublicKey {
   readonly kty: string;
   readonly kid?: string;
@@ -15,20 +15,20 @@ export interface PublicKey {
 
 /** More than any provider has: a token without a `kid` is tried with each key of its kind. */
 const maxKeys = 100;
-/** Characters of the modulus of a key of 2048 bits. Shorter ones are guessed (RFC 7518 section 3.3). */
+/** Characters of the modulus of a 2048-bit key. Shorter ones are insecure (RFC 7518 section 3.3). */
 const shortestModulus = 342;
 
-/** The keys in what a provider answers. Throws an Error which says what is wrong with all of it. */
+/** Returns the usable keys in a provider's response. Throws an Error that says what is wrong if there are none. */
 export function publicKeysIn(set: unknown): PublicKey[] {
   const keys = isObject(set) ? set['keys'] : undefined;
-  if (!Array.isArray(keys)) throw new Error('it is no set of keys: there is no list "keys" in it');
+  if (!Array.isArray(keys)) throw new Error('it is not a set of keys: it has no list "keys"');
   if (keys.length > maxKeys) throw new Error(`it has over ${maxKeys} keys`);
   const usable = keys.flatMap(each => publicKeyIn(each) ?? []);
-  if (usable.length === 0) throw new Error('it has no public key that signatures are checked with');
+  if (usable.length === 0) throw new Error('it has no public key that can check signatures');
   return usable;
 }
 
-/** One key of a set; undefined: no signature is to be checked with it. */
+/** Returns one key of a set; undefined: it must not check signatures. */
 export function publicKeyIn(jwk: unknown): PublicKey | undefined {
   if (!isObject(jwk)) return undefined;
   const { kty, use, key_ops: operations } = jwk;
@@ -44,7 +44,7 @@ export function publicKeyIn(jwk: unknown): PublicKey | undefined {
   };
 }
 
-/** What the key is made of; undefined: nothing that is to be trusted, a secret among it. */
+/** Returns the members of a key; undefined: it is not trustworthy, such as a secret. */
 function membersOf(
   kty: unknown,
   { n, e, crv, x, y }: Record<string, unknown>,
@@ -57,7 +57,7 @@ function membersOf(
   return kty === 'OKP' ? { crv, x } : undefined;
 }
 
-/** The key in a text: PEM of a public key or a certificate. Throws an Error which says what is wrong. */
+/** Returns the key in a PEM public key or certificate. Throws an Error that says what is wrong. */
 export function publicKeyOf(pem: string): PublicKey {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) {
     throw new Error('is a private key: give the public one, as `openssl pkey -pubout` prints it');
@@ -69,8 +69,7 @@ export function publicKeyOf(pem: string): PublicKey {
     throw new Error('is no public key: give PEM, which begins with -----BEGIN PUBLIC KEY-----');
   }
   const key = publicKeyIn(jwk);
-  if (key === undefined)
-    throw new Error('is a key that tokens are not signed with, or RSA of fewer than 2048 bits');
+  if (key === undefined) throw new Error('is a key of an unsupported type, or RSA of fewer than 2048 bits');
   return key;
 }
 

@@ -1,15 +1,15 @@
-// Refusals: what requests without a valid token are answered (RFC 6750 section 3).
+// Refusals: the replies to requests without a valid token (RFC 6750 section 3).
 import { type Reply, reply } from '../../core/request/reply.ts';
 
-/** The answers of one plugin. */
+/** The replies of one plugin. */
 export class Refusals {
   /** 401: there is no token. */
   readonly noToken: Reply;
   /** 400: there are several. */
   readonly several: Reply;
-  /** 403: it does not say what it has to. */
+  /** 403: it lacks required scopes or claims. */
   readonly insufficient: Reply;
-  /** 503: it cannot be said. */
+  /** 503: it cannot be checked. */
   readonly unavailable: Reply;
   private readonly realm: string;
   private readonly byReason = new Map<string, Reply>();
@@ -28,7 +28,7 @@ export class Refusals {
     this.unavailable = reply(503, '503 tokens cannot be checked now\n', { 'Retry-After': '5' });
   }
 
-  /** 401: it is not valid, for one of a few reasons. */
+  /** Returns a 401 for an invalid token, for one of a few reasons. */
   invalid(reason: string): Reply {
     let known = this.byReason.get(reason);
     if (known === undefined) {

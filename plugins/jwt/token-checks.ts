@@ -1,4 +1,4 @@
-// TokenChecks: checks tokens, each once for all requests that bring it, and remembers those that are valid.
+// TokenChecks: checks each token once for all requests that bring it, and remembers valid ones.
 import { hash } from 'node:crypto';
 import { Generations } from '../../core/bounded/generations.ts';
 import { describeError } from '../../core/errors.ts';
@@ -13,7 +13,7 @@ import {
   type VerificationOptions,
 } from './verification.ts';
 
-/** What is known of a token: its claims, why it is refused, or why that cannot be said. */
+/** The verdict on a token: its claims, why it is refused, or why it cannot be checked. */
 export type Verdict =
   | { readonly claims: Claims }
   | { readonly refused: string }
@@ -27,18 +27,20 @@ interface Known {
   readonly until: number;
 }
 
-/** What checks work with. */
+/** The collaborators of token checks. */
 export interface TokenChecksOptions {
   readonly keys: KeySource;
   readonly verification: VerificationOptions;
   readonly clock: Clock;
-  /** The most tokens that are remembered. */
+  /** The most tokens remembered. */
   readonly remember: number;
 }
 
 const noKeys: Verdict = { failed: 'there are no keys' };
-const noneForeseen: Verdict = { failed: 'there are no keys yet, and an explained request has none fetched' };
-/** Tokens that are being checked at once. */
+const noneForeseen: Verdict = {
+  failed: 'there are no keys yet, and none are fetched for an explained request',
+};
+/** The most tokens that are checked at once. */
 const mostAtOnce = 1_000;
 const tooMany: Verdict = { failed: 'too many tokens at once' };
 
@@ -47,7 +49,7 @@ export class TokenChecks {
   private readonly options: TokenChecksOptions;
   private readonly known: Generations<Known>;
   private readonly checks = new Map<string, Set<Waiter>>();
-  /** With the keys that it was made of. */
+  /** With the keys that it was built from. */
   private verification: { readonly by: Verification; readonly keys: CheckingKeys } | undefined;
 
   constructor(options: TokenChecksOptions) {
@@ -55,10 +57,10 @@ export class TokenChecks {
     this.known = new Generations(options.remember);
   }
 
-  /** Calls `waiter` with the verdict, at once where it is known. Returns how to leave; undefined: it is over. */
+  /** Calls `waiter` with the verdict, at once if it is known. Returns a function that stops waiting; undefined: it is over. */
   check(token: string, waiter: Waiter): (() => void) | undefined {
     const { keys, clock, remember } = this.options;
-    // What other keys let in may be refused by these.
+    // Tokens valid under other keys may be refused under these.
     if (this.verification !== undefined && this.verification.keys !== keys.keys) this.forget();
     const digest = hash('sha256', token, 'base64');
     const known = remember > 0 ? this.known.get(digest) : undefined;
@@ -80,7 +82,7 @@ export class TokenChecks {
     return () => void waiters?.delete(waiter);
   }
 
-  /** What {@link check} would say by the keys that are there; nothing is fetched, remembered or looked up. */
+  /** Returns what {@link check} would with the current keys; nothing is fetched, remembered or looked up. */
   async foresee(token: string): Promise<Verdict> {
     const { keys, clock, verification } = this.options;
     if (keys.keys === undefined) return noneForeseen;
@@ -90,7 +92,9 @@ export class TokenChecks {
       if (!(thrown instanceof TokenRefused)) return { failed: describeError(thrown) };
       const { message } = thrown;
       const isUnknown = thrown instanceof KeyUnknown && keys.canRenew;
-      return { refused: isUnknown ? `${message}; an explained request has no newer ones fetched` : message };
+      return {
+        refused: isUnknown ? `${message}; no newer ones are fetched for an explained request` : message,
+      };
     }
   }
 
@@ -136,7 +140,7 @@ export class TokenChecks {
     const used = this.verification;
     const claims = await used.by.check(token, clock.now());
     const verdict = { claims };
-    // Keys may have changed meanwhile.
+    // Keys may have changed in the meantime.
     if (remember > 0 && used === this.verification) this.remember(digest, verdict, claims);
     return verdict;
   }

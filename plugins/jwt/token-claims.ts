@@ -1,4 +1,4 @@
-// TokenClaims: what a valid token says (RFC 7519), what is asked of it, and how servers are told.
+// TokenClaims: the claims of a valid token (RFC 7519), the checks on them, and their form in header fields.
 
 /** The claims of a token, frozen: many requests may share them. */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -6,7 +6,7 @@ export type Claims = Readonly<Record<string, unknown>>;
 /** All claims in one field, as base64url of their JSON. */
 export const allClaims = '*';
 
-/** The value of a claim: by its name, or by names with dots where it is within another one; undefined: there is none. */
+/** Returns the value of a claim, by its name or, if it is nested, by names with dots; undefined: there is none. */
 export function claimOf(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   let value: unknown = claims;
@@ -17,7 +17,7 @@ export function claimOf(claims: Claims, name: string): unknown {
   return value;
 }
 
-/** Does a token have all of these scopes (RFC 8693 section 4.2; `scp` as some providers have it)? */
+/** Does a token have all of these scopes (RFC 8693 section 4.2; some providers use `scp`)? */
 export function hasScopes(claims: Claims, wanted: readonly string[]): boolean {
   if (wanted.length === 0) return true;
   const given = [...scopesIn(claimOf(claims, 'scope')), ...scopesIn(claimOf(claims, 'scp'))];
@@ -29,10 +29,13 @@ function scopesIn(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** A value that a claim has to have; of several any. */
+/** The required value of a claim; one of several. */
 export type WantedValue = string | number | boolean | readonly (string | number)[];
 
-/** The name of a claim that does not have its value; undefined: all have. Of a claim that is a list one will do. */
+/**
+ * Returns the name of a claim without its required value; undefined: all have it. For a claim that is a list, one match is
+ * enough.
+ */
 export function missedClaim(
   claims: Claims,
   wanted: Readonly<Record<string, WantedValue>>,
@@ -46,8 +49,8 @@ export function missedClaim(
 }
 
 /**
- * A claim as the value of a field: text, numbers and true or false as they are, a list with commas between, all else as JSON.
- * What is not printable ASCII, commas and `%` are percent-encoded, so that nothing within a value reads as two. Undefined:
+ * Returns a claim as the value of a field: text, numbers and booleans as they are, lists separated by commas, anything else
+ * as JSON. Commas, `%` and everything but printable ASCII are percent-encoded, so that no value reads as two. Undefined:
  * there is no such claim.
  */
 export function fieldOf(claims: Claims, name: string): string | undefined {
@@ -65,7 +68,7 @@ function encoded(value: unknown): string {
   return escaped.replace(/^ +| +$/g, spaces => '%20'.repeat(spaces.length));
 }
 
-/** The same object, with all that is in it frozen. */
+/** Freezes an object deeply and returns it. */
 export function frozen<Value>(value: Value): Value {
   if (!isObject(value) || Object.isFrozen(value)) return value;
   for (const inner of Object.values(value)) frozen(inner);

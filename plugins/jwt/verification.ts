@@ -1,4 +1,4 @@
-// Verification: checks the signature and the claims of one token, by the library jose.
+// Verification: checks the signature and the claims of one token, with the library jose.
 import {
   createLocalJWKSet,
   decodeProtectedHeader,
@@ -11,12 +11,12 @@ import type { Algorithm } from './algorithms.ts';
 import type { PublicKey } from './public-keys.ts';
 import { type Claims, frozen } from './token-claims.ts';
 
-/** What signatures are checked with: a set of keys, in which a `kid` says which, keys that are all tried, or secrets. */
+/** The keys to check with: a set, in which `kid` selects one; keys that are all tried; or secrets. */
 export type CheckingKeys =
   | { readonly kind: 'set' | 'keys'; readonly keys: readonly PublicKey[] }
   | { readonly kind: 'secrets'; readonly secrets: readonly string[] };
 
-/** What is asked of every token. */
+/** The requirements on every token. */
 export interface VerificationOptions {
   readonly algorithms: readonly Algorithm[];
   readonly issuer: readonly string[] | undefined;
@@ -29,20 +29,20 @@ export interface VerificationOptions {
   readonly maxAge: number | undefined;
 }
 
-/** A token that is not valid; the message says why, for the client, and tells nothing of it. */
+/** Thrown for an invalid token; the message says why, for the client, without revealing anything of the token. */
 export class TokenRefused extends Error {}
 
-/** A token that is signed with a key which is not there. */
+/** Thrown for a token that is signed with an unknown key. */
 export class KeyUnknown extends TokenRefused {
   constructor() {
     super('the key of the token is not known');
   }
 }
 
-/** Keys that a token without `kid`, or a text of several keys, is tried with. */
+/** The most keys tried for a token without `kid`, or with several configured keys. */
 const mostTries = 8;
 
-/** Keys, made ready. */
+/** Prepared keys. */
 export class Verification {
   private readonly options: JWTVerifyOptions;
   private readonly getKey: JWTVerifyGetKey | undefined;
@@ -51,7 +51,7 @@ export class Verification {
   constructor(keys: CheckingKeys, { issuer, audience, type, ...options }: VerificationOptions) {
     this.options = {
       algorithms: [...options.algorithms],
-      // A token without an end could never be taken back.
+      // A token without an expiry could never be revoked.
       requiredClaims: ['exp', ...options.requiredClaims],
       clockTolerance: options.clockTolerance / 1_000,
       ...(issuer !== undefined && { issuer: [...issuer] }),
@@ -66,7 +66,7 @@ export class Verification {
   /** Resolves with the claims; rejects with {@link TokenRefused}, which may be {@link KeyUnknown}. `now`: ms since the epoch. */
   async check(token: string, now: number): Promise<Claims> {
     try {
-      // RFC 7515 section 4.1.11: what must be understood, and is not.
+      // RFC 7515 section 4.1.11: critical extensions, which are not supported.
       if (decodeProtectedHeader(token).crit !== undefined) throw new errors.JOSENotSupported('crit');
       const options = { ...this.options, currentDate: new Date(now) };
       return frozen(await this.payloadOf(token, options));
@@ -93,11 +93,11 @@ export class Verification {
 function keyOf({ kind, keys }: Extract<CheckingKeys, { keys: unknown }>): JWTVerifyGetKey {
   const set = createLocalJWKSet({ keys: keys.map(key => ({ ...key })) });
   if (kind === 'set') return set;
-  // Keys of a file have no `kid`, whatever a token says of it.
+  // Keys of a file have no `kid`, so that of the token is ignored.
   return ({ kid: _, ...header }) => set(header);
 }
 
-/** What the first key leads to that the signature is of. */
+/** Resolves with the result of the first key that matches the signature. */
 async function firstOf<Key>(keys: readonly Key[], verify: (key: Key) => Promise<Claims>): Promise<Claims> {
   let last: unknown = new errors.JWSSignatureVerificationFailed();
   for (const key of keys) {

@@ -1,4 +1,4 @@
-// The worker side of jwt: looks at the token of each request. Only who checks tokens loads it.
+// The worker side of jwt: checks the token of each request. Loaded only by workers that check tokens.
 import type { Counter, Metrics } from '../../core/plugin/metrics.ts';
 import type { WorkerSide } from '../../core/plugin/plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -22,16 +22,16 @@ const malformed: Verdict = { refused: 'the token is malformed' };
 /** What tokens are checked by. */
 export interface TokenRules {
   readonly options: Parsed;
-  /** Undefined: those that the manager fetches. */
+  /** Undefined: the keys that the manager fetches. */
   readonly keys: CheckingKeys | undefined;
   readonly verification: VerificationOptions;
-  /** Gets the claims of each request. */
+  /** Receives the claims of each request. */
   readonly slot: ContextSlot<Claims>;
 }
 
 type Side = WorkerSide<KeysWanted, KeysTold>;
 
-/** Has each request checked. */
+/** Checks each request. */
 export function checkTokens(side: Side, rules: TokenRules): void {
   const { hooks, clock, onClose, metrics } = side;
   const keys = keySourceOf(side, rules);
@@ -64,7 +64,7 @@ class TokenGate {
     this.told = Object.entries(forwardClaims);
     const results = metrics.counter({
       name: 'jwt_total',
-      help: 'Requests whose token was looked at.',
+      help: 'Requests by the result of their token check.',
       labels: ['result'],
     });
     this.admitted = results.labels('admitted');
@@ -74,7 +74,7 @@ class TokenGate {
 
   look(ctx: ProxyContext, done: Done): void {
     const { maxToken, optional } = this.rules.options;
-    // Whoever passes: servers trust these fields.
+    // For every request that passes: servers trust these fields.
     for (const [field] of this.told) deleteField(ctx.outgoing.headers, field);
     const found = findToken(ctx, this.places);
     if (found === 'none' && optional) {
@@ -128,7 +128,7 @@ class TokenGate {
   }
 }
 
-/** What is only to be explained does not count. */
+/** Explained requests do not count. */
 function count(ctx: ProxyContext, counter: Counter): void {
   if (!ctx.rehearsal) counter.inc();
 }

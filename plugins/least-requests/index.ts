@@ -1,4 +1,4 @@
-// least-requests: gives a request to the less busy one of a few upstreams that chance chose.
+// least-requests: gives a request to the least busy of a few upstreams drawn at random.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool } from '../../core/pool/pool.ts';
@@ -14,14 +14,15 @@ const options = z
       .default(2)
       .describe('How many servers are compared for each request.'),
   })
-  .describe('Chooses the server with the fewest requests in flight, of a few that chance chose by weight.');
+  .describe('Chooses the server with the fewest requests in flight, of a few drawn at random by weight.');
 
-/** What `leastRequests` takes, as people write it. */
+/** The options of `leastRequests`, as written in a config. */
 export type LeastRequestsOptions = z.input<typeof options>;
 
 /**
- * The plugin that keeps requests away from busy upstreams: `leastRequests()`. It compares the requests in flight, for its weight,
- * of two upstreams that chance chose: the power of two choices. A retry gets an upstream that was not tried while there is one.
+ * Keeps requests away from busy upstreams: `leastRequests()`. Of two upstreams drawn at random it chooses the one with fewer
+ * requests in flight for its weight: the power of two choices. A retry gets an upstream that has not been tried, if one is
+ * left.
  */
 export const leastRequests = definePlugin({
   name: 'least-requests',

@@ -1,18 +1,18 @@
-// What an attempt says of its upstream's health.
+// AttemptVerdict: what an attempt says about the health of its upstream.
 
 import type { ErrorCode } from '../../core/errors.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 
-/** `nothing`: it was the client's doing, a plugin's, or nobody's. */
+/** `nothing`: the client or a plugin caused the end, or the upstream is not to blame. */
 export type Verdict = 'success' | 'failure' | 'nothing';
 
-/** What the upstream may do, rightly, to a request whose client does not go on sending. */
+/** What an upstream may rightly do to a request whose client stopped sending. */
 const awaitedClient: ReadonlySet<ErrorCode> = new Set(['UPSTREAM_RESET', 'RESPONSE_TIMEOUT']);
 
-/** Answers that are failures, too. */
+/** The responses that count as failures. */
 export interface BadAnswers {
   readonly statuses: ReadonlySet<number>;
-  /** Those whose head took longer, ms; undefined: none. */
+  /** A response is slow if its head took longer, ms; undefined: none is. */
   readonly slow: number | undefined;
 }
 
@@ -29,14 +29,13 @@ export function judgeAttempt(ctx: ProxyContext, { statuses, slow }: BadAnswers):
 }
 
 /**
- * How long the upstream alone took until its head was there, ms. For a body that had to come first, nobody can tell: that
- * was up to the client.
+ * How long the upstream alone took to its response head, ms; 0 if the body had to arrive first, which is up to the client.
  */
 export function delayOf({ attempt, replayable }: ProxyContext): number {
   return attempt === undefined || !replayable ? 0 : attempt.respondedAt - attempt.sentAt;
 }
 
-/** Had all of the request gone out? Of a chunked body nobody can tell. */
+/** Was all of the request sent? For a chunked body this is unknown. */
 function isSent({ request: { bodyLength }, bytesIn }: ProxyContext): boolean {
   return bodyLength >= 0 && bytesIn >= bodyLength;
 }

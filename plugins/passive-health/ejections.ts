@@ -1,10 +1,10 @@
-// Ejections: in the manager, decides which upstreams are out of their pools, for how long, and how they come back.
+// Ejections: the manager's decisions on which upstreams are out of their pools, for how long, and how they come back.
 import type { Logger } from 'pino';
 import type { ManagerPools } from '../../core/pool/manager-pools.ts';
 import type { Upstream, UpstreamRecord } from '../../core/pool/pool.ts';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
-/** How long and how many. */
+/** The limits on time and number. */
 export interface EjectionLimits {
   /** The first ejection of an upstream, ms; each further one takes twice as long, up to `maxEjection`. */
   readonly ejection: number;
@@ -13,24 +13,24 @@ export interface EjectionLimits {
   readonly maxEjected: number;
 }
 
-/** What Ejections works with. */
+/** The collaborators of ejections. */
 export interface EjectionsOptions {
   readonly pools: ManagerPools;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: EjectionLimits;
-  /** Is told of each ejection. */
+  /** Called for each ejection. */
   ejected?(pool: string, id: string): void;
-  /** Tells the workers that a probation began or is over. */
+  /** Announces to the workers that a probation began or ended. */
   announce(pool: string, id: string, probation: 'begins' | 'ends'): void;
 }
 
-/** One upstream that is out, on probation, or was so not long ago. */
+/** One upstream that is out or on probation, or recently was. */
 export interface Ejection {
   readonly pool: string;
   readonly id: string;
   phase: 'out' | 'probation' | 'back';
-  /** Each one doubles the time. */
+  /** How often the time was doubled. */
   doublings: number;
   /** When the phase ends or, once back, began; ms of the monotonic clock. */
   at: number;
@@ -38,14 +38,14 @@ export interface Ejection {
 
 const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
 
-/** All ejections of one config. `kept` outlives it, so that the next one goes on from there. */
+/** All ejections of one config. `kept` outlives it, so that the next config continues from there. */
 export class Ejections {
   private readonly options: EjectionsOptions;
   private readonly kept: Map<string, Ejection>;
   private readonly timers = new Map<Ejection, CancelTimer>();
   /** Upstreams that are out or on probation, by pool. */
   private readonly outOf = new Map<string, number>();
-  /** Upstreams that a pool could use, as far as they are counted: 10,000 may complain at the same time. */
+  /** The number of usable upstreams by pool, cached: complaints about 10,000 may arrive at the same time. */
   private readonly members = new Map<string, number>();
 
   constructor(options: EjectionsOptions, kept: Map<string, Ejection>) {
@@ -53,7 +53,7 @@ export class Ejections {
     this.kept = kept;
   }
 
-  /** Takes up what an earlier config left. */
+  /** Resumes what an earlier config left. */
   resume(): void {
     const now = this.options.clock.monotonic();
     for (const ejection of [...this.kept.values()]) {
@@ -75,7 +75,7 @@ export class Ejections {
     this.timers.clear();
   }
 
-  /** A worker has seen too many failures of an available upstream. False: it stays, for the limits' sake. */
+  /** Ejects an available upstream about which a worker complains. False: it stays, because of the limits. */
   eject(poolName: string, id: string, complaint: string): boolean {
     const { pools, clock, limits } = this.options;
     const upstream = pools.get(poolName, id)?.upstream;
@@ -94,7 +94,7 @@ export class Ejections {
     return true;
   }
 
-  /** A worker gives it a first request on probation: the outcome decides, however long it takes. */
+  /** A worker has sent the first request of a probation: its outcome decides, however long it takes. */
   begun(pool: string, id: string): void {
     const ejection = this.kept.get(keyOf(pool, id));
     if (ejection?.phase !== 'probation') return;
@@ -114,12 +114,12 @@ export class Ejections {
     this.takeOut(ejection, 'failed on probation');
   }
 
-  /** An upstream is new, or another than it was. */
+  /** Handles an upstream that is new or has changed. */
   changed({ pool, record }: Upstream, before: UpstreamRecord | undefined): void {
     if (before === undefined || isMember(before) !== isMember(record)) this.members.delete(pool);
   }
 
-  /** The upstream has left its pool. */
+  /** Forgets an upstream that has left its pool. */
   forget(upstream: Upstream): void {
     this.members.delete(upstream.pool);
     const key = keyOf(upstream.pool, upstream.id);
@@ -131,17 +131,17 @@ export class Ejections {
     if (ejection.phase !== 'back') this.count(ejection.pool, -1);
   }
 
-  /** What is out comes back when nobody else of its pool is available. */
+  /** Brings back what is out when no other upstream of the pool is available. */
   keepSomebody(pool: string): void {
     if (this.outIn(pool) === 0 || this.availableIn(pool) > 0) return;
     for (const ejection of [...this.kept.values()]) {
       if (ejection.pool === pool && ejection.phase !== 'back') {
-        this.bringBack(ejection, 'nobody else is available');
+        this.bringBack(ejection, 'no other server is available');
       }
     }
   }
 
-  /** Upstreams on probation, for a worker that is new. */
+  /** Yields the upstreams on probation, for a new worker. */
   *onProbation(): Generator<Ejection> {
     for (const ejection of this.kept.values()) if (ejection.phase === 'probation') yield ejection;
   }
@@ -155,7 +155,7 @@ export class Ejections {
     return this.options.pools.counts(pool)?.available ?? 0;
   }
 
-  /** Who would be left if one of those that are available were taken out; backups would step in. */
+  /** How many would be left if an available one were ejected; backups would step in. */
   private othersIn(pool: string): number {
     return this.availableIn(pool) - 1 + (this.options.pools.counts(pool)?.standby ?? 0);
   }
@@ -224,7 +224,7 @@ export class Ejections {
   }
 }
 
-/** Is it one that the pool could use, were it well? */
+/** Could the pool use it if it were healthy? */
 function isMember({ state }: UpstreamRecord): boolean {
   return state === 'active' || state === 'down';
 }

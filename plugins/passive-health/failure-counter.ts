@@ -1,5 +1,4 @@
-// FailureCounter: when a worker has seen enough failures of an upstream to complain.
-
+// FailureCounter: whether a worker has seen enough failures of an upstream to complain.
 import { SlidingCount } from '../../core/bounded/sliding-count.ts';
 import type { Upstream } from '../../core/pool/pool.ts';
 
@@ -19,10 +18,10 @@ interface Counts {
   readonly failures: SlidingCount;
 }
 
-/** After a complaint nothing is said of the upstream for this long, ms: the manager may have had its reasons. */
+/** How long there is no further complaint about the same upstream, ms: the manager may have had reasons to keep it. */
 const quietMs = 1_000;
 
-/** Counts the attempts of one worker. An upstream without failures costs nothing: counting begins with the first. */
+/** Counts the attempts of one worker. An upstream without failures costs nothing: counting begins with the first failure. */
 export class FailureCounter {
   private readonly limits: FailureLimits;
   private readonly counts = new Map<Upstream, Counts>();
@@ -32,7 +31,7 @@ export class FailureCounter {
     this.limits = limits;
   }
 
-  /** An attempt succeeded; `now` is in ms of a monotonic clock. */
+  /** Counts a success; `now` is in ms of a monotonic clock. */
   succeeded(upstream: Upstream, now: number): void {
     const counts = this.counts.get(upstream);
     if (counts === undefined) return;
@@ -41,7 +40,7 @@ export class FailureCounter {
     if (counts.failures.count(now) === 0) this.counts.delete(upstream);
   }
 
-  /** An attempt failed; answers the complaint when it was one too many. */
+  /** Counts a failure and returns the complaint if it was one too many. */
   failed(upstream: Upstream, now: number): string | undefined {
     if (now < (this.quietUntil.get(upstream) ?? 0)) return undefined;
     const counts = this.countsOf(upstream);
@@ -55,7 +54,7 @@ export class FailureCounter {
     return complaint;
   }
 
-  /** The upstream is gone, or out: nothing that was counted matters any more. */
+  /** Forgets the counts of an upstream that is gone or out. */
   forget(upstream: Upstream): void {
     this.counts.delete(upstream);
     this.quietUntil.delete(upstream);

@@ -1,4 +1,4 @@
-// passive-health: takes out upstreams whose real requests fail, and lets them come back on probation.
+// passive-health: ejects upstreams that fail requests, and lets them come back on probation.
 import { z } from 'zod';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ManagerSide, WorkerSide } from '../../core/plugin/plugin.ts';
@@ -17,20 +17,22 @@ const options = z
       .min(1)
       .max(1_000_000)
       .default(5)
-      .describe('Failures in a row, in one worker, that take an upstream out.'),
+      .describe('Failures in a row, in one worker, that eject a server.'),
     errorRate: z
       .number()
       .min(0.01)
       .max(1)
       .default(0.5)
-      .describe('Takes one out, too: this share of failures within `window`, among `minRequests` or more.'),
+      .describe(
+        'The share of failures within `window`, among at least `minRequests`, that ejects a server, too.',
+      ),
     minRequests: z
       .number()
       .int()
       .min(1)
       .max(1_000_000)
       .default(20)
-      .describe('Attempts of one worker within `window` below which `errorRate` says nothing.'),
+      .describe('`errorRate` does not apply while a worker has fewer attempts within `window`.'),
     window: duration()
       .refine(ms => ms >= 100, 'a window is at least 100ms')
       .prefault('10s')
@@ -39,45 +41,45 @@ const options = z
       .array(z.number().int().min(400).max(599))
       .max(200)
       .default([])
-      .describe('Statuses of the upstream that count as failures.'),
+      .describe('Response statuses that count as failures.'),
     slow: duration()
       .refine(ms => ms >= 1, 'a limit is at least 1ms')
       .optional()
-      .describe('Answers whose head takes longer count as failures.'),
+      .describe('Responses whose head takes longer count as failures.'),
     ejection: duration()
       .refine(ms => ms >= 10, 'an ejection is at least 10ms')
       .prefault('10s')
-      .describe('How long it is out the first time; each further time twice as long.'),
-    maxEjection: duration().prefault('5m').describe('The longest that it is out at a time.'),
+      .describe('How long the first ejection lasts; each further one lasts twice as long.'),
+    maxEjection: duration().prefault('5m').describe('The longest ejection.'),
     maxEjected: z
       .number()
       .min(0)
       .max(1)
       .default(0.5)
-      .describe('The share of a pool that may be out at once; at least one, never the last.'),
+      .describe('The share of a pool that may be out at once; at least one server, never the last.'),
     passes: z
       .number()
       .int()
       .min(1)
       .max(1000)
       .default(3)
-      .describe('Requests in a row that must succeed on probation.'),
+      .describe('Requests in a row that must succeed during probation.'),
   })
-  .describe('Takes out servers whose real requests fail, and lets them come back on probation.');
+  .describe('Ejects servers that fail requests, and lets them come back on probation.');
 
-/** What `passiveHealth` takes, as people write it. */
+/** The options of `passiveHealth`, as written in a config. */
 export type PassiveHealthOptions = z.input<typeof options>;
 
-/** What a worker tells the manager. */
+/** A message to the manager. */
 interface Report {
   readonly pool: string;
   readonly id: string;
-  /** Too many failures, and which; or news of a trial. */
+  /** The complaint about too many failures, or news of a trial. */
   readonly complaint?: string | undefined;
   readonly trial?: TrialNews | undefined;
 }
 
-/** What the manager tells a worker of an upstream's probation. */
+/** A message to workers about an upstream's probation. */
 interface Probation {
   readonly pool: string;
   readonly id: string;
@@ -85,7 +87,7 @@ interface Probation {
 }
 
 /**
- * The plugin that learns from real requests which upstreams are unwell: `passiveHealth({ failures: 5 })`. */
+ * Ejects upstreams that fail requests: `passiveHealth({ failures: 5 })`. */
 export const passiveHealth = definePlugin({
   name: 'passive-health',
   role: 'passive-health',
@@ -113,14 +115,14 @@ function watch(
     if (probation === 'begins') trials.begin(upstream);
     else trials.end(upstream);
   });
-  // Before balancers, wherever they stand: a trial is a choice that they would never make.
+  // Before balancers, wherever they are listed: they would never choose an upstream for a trial.
   hooks.selectUpstream.tap({ name: 'passive-health', stage: -1 }, ctx => trials.choose(ctx));
   hooks.attemptFinished.tap('passive-health', ctx => {
     const { upstream, attempt } = ctx;
     if (upstream === undefined || attempt === undefined || ctx.rehearsal) return;
     const { startedAt } = attempt;
     const verdict = judgeAttempt(ctx, bad);
-    // What is out already may still finish what it had.
+    // An upstream that is out may still finish its requests.
     if (trials.finished(ctx, verdict) || verdict === 'nothing' || !upstream.available) return;
     if (verdict === 'success') {
       counter.succeeded(upstream, startedAt);
@@ -161,7 +163,7 @@ function decide(
 ): void {
   const ejected = metrics.counter({
     name: 'passive_health_ejections_total',
-    help: 'How often a server was taken out of its pool because its requests failed, or went on failing on probation.',
+    help: 'How often a server was ejected from its pool because its requests failed, or kept failing on probation.',
     labels: ['pool', 'server'],
     maxChildren: 10_000,
   });

@@ -1,11 +1,11 @@
-// Trials: in a worker, gives upstreams on probation one request at a time, and sees what becomes of it.
+// Trials: the requests that a worker gives to upstreams on probation, one at a time.
 
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
 import type { Verdict } from './attempt-verdict.ts';
 
-/** What a worker tells of an upstream on probation. */
+/** What a worker reports about an upstream on probation. */
 export type TrialNews = 'begun' | 'passed' | 'failed';
 
 interface Trial {
@@ -17,7 +17,7 @@ interface Trial {
 
 const trialOf = contextSlot<Trial>('passive-health.trial');
 
-/** Methods that can be tried again when the trial fails. */
+/** Methods that can be retried when the trial fails. */
 const repeatable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
 /** The upstreams on probation, as one worker sees them. */
@@ -31,7 +31,7 @@ export class Trials {
     this.tell = tell;
   }
 
-  /** An upstream is on probation from now on. */
+  /** Begins the probation of an upstream. */
   begin(upstream: Upstream): void {
     this.trials.set(upstream, { upstream, busy: false, begun: false, passes: 0 });
   }
@@ -40,7 +40,7 @@ export class Trials {
     this.trials.delete(upstream);
   }
 
-  /** The upstream that this request is to try, if it is one for a trial. */
+  /** Returns the upstream that this request should try, if it is suited for a trial. */
   choose(ctx: ProxyContext): Upstream | undefined {
     if (this.trials.size === 0 || ctx.tried.length > 0 || ctx.rehearsal) return undefined;
     if (!repeatable.has(ctx.request.method) || !ctx.replayable || ctx.request.upgrade !== undefined)
@@ -59,12 +59,12 @@ export class Trials {
     return undefined;
   }
 
-  /** An attempt has finished; true: it was a trial's. */
+  /** Handles a finished attempt; true: it was a trial. */
   finished(ctx: ProxyContext, verdict: Verdict): boolean {
     const trial = ctx.get(trialOf);
     if (trial === undefined || ctx.tried.length !== 1) return false;
     trial.busy = false;
-    // Another probation may have begun meanwhile.
+    // Another probation may have begun in the meantime.
     if (this.trials.get(trial.upstream) !== trial) return true;
     if (verdict === 'success' && ++trial.passes >= this.passesNeeded) this.over(trial, 'passed');
     else if (verdict === 'failure') this.over(trial, 'failed');

@@ -1,21 +1,21 @@
-// Fastest: chooses by latency, with what is in flight counted in.
+// Fastest: chooses by latency and requests in flight.
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
 import { WeightedDraw } from '../../core/pool/weighted-draw.ts';
 import { PeakLatency } from './peak-latency.ts';
 
-/** The cheaper one of two upstreams that were drawn by weight, cost being latency times what would be in flight. */
+/** Chooses the cheaper of two upstreams drawn by weight. The cost is the latency times what would be in flight. */
 export class Fastest {
   private readonly draw: WeightedDraw;
   private readonly decayMs: number;
   private readonly latencies = new WeakMap<Upstream, PeakLatency>();
 
-  /** `random`: numbers from 0 to below 1; default `Math.random`. */
+  /** @param random returns a number from 0 to below 1; default `Math.random` */
   constructor(pool: Pool, decayMs: number, random?: () => number) {
     this.draw = new WeightedDraw(pool, random);
     this.decayMs = decayMs;
   }
 
-  /** One that is not among `tried`; when all were tried, any. Undefined: there is none. */
+  /** Returns one that is not in `tried`; any if all were tried; undefined if there is none. */
   choose(tried: readonly Upstream[], now: number): Upstream | undefined {
     const { draw } = this;
     const one = draw.nextUntried(tried);
@@ -24,7 +24,7 @@ export class Fastest {
     return other === undefined || this.costOf(one, now) <= this.costOf(other, now) ? one : other;
   }
 
-  /** A request to it took so long, or longer than so long. */
+  /** Records that a request took `latency` ms, or at least that long. */
   observe(upstream: Upstream, latency: number, now: number): void {
     let known = this.latencies.get(upstream);
     if (known === undefined) {
@@ -34,12 +34,12 @@ export class Fastest {
     known.observe(latency, now);
   }
 
-  /** What it has fallen to, ms; 0: nothing is known. */
+  /** The latency as of now, ms; 0: unknown. */
   latencyOf(upstream: Upstream, now: number): number {
     return this.latencies.get(upstream)?.valueAt(now) ?? 0;
   }
 
-  /** Of one that is not known it costs nothing to ask once, and more than any other until that has answered. */
+  /** An unknown upstream costs nothing for its first request, and more than any other until that has been answered. */
   private costOf(upstream: Upstream, now: number): number {
     const latency = this.latencies.get(upstream);
     if (latency === undefined) return upstream.inFlight === 0 ? 0 : Number.MAX_VALUE;

@@ -1,4 +1,4 @@
-// peak-ewma: gives requests to upstreams that answer soon.
+// peak-ewma: gives requests to the upstreams that respond fastest.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
@@ -11,22 +11,22 @@ const options = z
     decay: duration()
       .refine(ms => ms >= 100, 'a decay is at least 100ms')
       .prefault('10s')
-      .describe('How fast a slow answer is forgotten: in this time it counts for a third.'),
+      .describe('How fast a slow response is forgotten: after this time it counts for 37 %.'),
     failurePenalty: duration()
       .prefault('1s')
-      .describe('A request that failed counts like one that took at least so long.'),
+      .describe('A failed request counts as if it had taken at least this long.'),
   })
-  .describe('Chooses the server that answers sooner, of two that chance chose by weight.');
+  .describe('Chooses the faster of two servers drawn at random by weight.');
 
-/** What `peakEwma` takes, as people write it. */
+/** The options of `peakEwma`, as written in a config. */
 export type PeakEwmaOptions = z.input<typeof options>;
 
-/** An upstream which answers these soon is not fast, it does not work. */
+/** An upstream that returns these quickly is not fast but broken. */
 const failures: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
 /**
- * The plugin that goes by latency: `peakEwma()`. Of two upstreams that chance chose it takes the one whose latency, times the
- * requests in flight, is lower. A retry gets an upstream that was not tried while there is one.
+ * Chooses by latency: `peakEwma()`. Of two upstreams drawn at random it takes the one whose latency times the requests in
+ * flight is lower. A retry gets an upstream that has not been tried, if one is left.
  */
 export const peakEwma = definePlugin({
   name: 'peak-ewma',
@@ -54,7 +54,7 @@ export const peakEwma = definePlugin({
   },
 });
 
-/** Latency is the time until the response head: a long body is nobody's fault. */
+/** Latency is the time until the response head: a long body does not count against an upstream. */
 function learn(
   fastest: Fastest,
   upstream: Upstream,
@@ -64,7 +64,7 @@ function learn(
   const latency = (respondedAt > 0 ? respondedAt : finishedAt) - startedAt;
   const hasFailed = respondedAt > 0 ? failures.has(status) : error?.countsAgainstHealth === true;
   if (hasFailed) fastest.observe(upstream, Math.max(latency, failurePenalty), now);
-  // Who was given up on would have taken longer still.
+  // An aborted request would have taken even longer.
   else if (respondedAt > 0 || latency > fastest.latencyOf(upstream, now))
     fastest.observe(upstream, latency, now);
 }

@@ -1,8 +1,8 @@
-// PeakLatency: how long an upstream takes, by its recent worst.
+// PeakLatency: the latency of an upstream, by its recent worst.
 
 /**
- * An average of latencies that rises at once to each that is above it, and falls towards those below it with time: "peak EWMA",
- * as Finagle has it. Without requests it falls too, so that who was slow is asked again. Times are ms of a monotonic clock.
+ * A moving average that rises at once to each latency above it and falls with time towards those below it: "peak EWMA", as in
+ * Finagle. It also falls without requests, so that a slow upstream is tried again. Times are ms of a monotonic clock.
  */
 export class PeakLatency {
   private value = 0;
@@ -10,18 +10,18 @@ export class PeakLatency {
   private readonly decayMs: number;
   private isKnown = false;
 
-  /** `decayMs`: in this time it falls to 1/e of where it was. */
+  /** @param decayMs the time in which it falls to 1/e of its value */
   constructor(decayMs: number, now: number) {
     this.decayMs = decayMs;
     this.at = now;
   }
 
-  /** Was anything observed? */
+  /** Has anything been observed? */
   get known(): boolean {
     return this.isKnown;
   }
 
-  /** What it has fallen to at `now`, ms. */
+  /** The value as of `now`, ms. */
   valueAt(now: number): number {
     return now <= this.at ? this.value : this.value * Math.exp((this.at - now) / this.decayMs);
   }

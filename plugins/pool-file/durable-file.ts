@@ -1,12 +1,12 @@
-// Files that survive: replaced atomically, written whole, synced; and what to do when the system says no.
+// DurableFile: files that are replaced atomically, written whole and synced; and the remedies for system errors.
 import { type FileHandle, open, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { describeError, WeldrError } from '../../core/errors.ts';
 
-/** The most bytes that are handed to the system at once. */
+/** The most bytes written by one system call. */
 const pieceSize = 1024 * 1024;
 
-/** The path with symbolic links followed: a rename over a link would replace it. */
+/** Resolves symbolic links in a path: a rename over a link would replace the link. */
 export async function followLinks(path: string): Promise<string> {
   const absolute = resolve(path);
   try {
@@ -17,16 +17,16 @@ export async function followLinks(path: string): Promise<string> {
   try {
     return join(await realpath(dirname(absolute)), basename(absolute));
   } catch (thrown) {
-    throw invalidPath(absolute, `its directory cannot be found (${describeError(thrown)}); make it first`);
+    throw invalidPath(absolute, `its directory cannot be found (${describeError(thrown)}); create it first`);
   }
 }
 
-/** The error for a path that cannot hold the pool. */
+/** The error for a path that cannot hold the journal. */
 export function invalidPath(path: string, why: string): WeldrError {
   return new WeldrError('CONFIG_INVALID', `the pool cannot be kept in ${path}: ${why}`, { field: 'path' });
 }
 
-/** Writes all of `bytes` at a position of the file; one write of the system may take only a part. */
+/** Writes all of `bytes` at a position of the file; a system call may write only a part. */
 export async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
   let done = 0;
   while (done < bytes.length) {
@@ -35,7 +35,7 @@ export async function writeAll(file: FileHandle, bytes: Buffer, position: number
   }
 }
 
-/** Texts joined to buffers of about {@link pieceSize}. */
+/** Joins texts to buffers of about {@link pieceSize}. */
 function* pieces(texts: Iterable<string>): Generator<Buffer> {
   let joined = '';
   for (const text of texts) {
@@ -48,8 +48,8 @@ function* pieces(texts: Iterable<string>): Generator<Buffer> {
 }
 
 /**
- * Puts a file of these lines in place of the one at `path`: written aside, synced, renamed, so that there is a
- * complete one at every moment. Answers it open for writing. The rename is durable after {@link syncDirectory}.
+ * Replaces the file at `path` by one of these lines: written to a temporary file, synced, renamed, so that a complete one
+ * exists at every moment. Resolves with it, open for writing. The rename is durable after {@link syncDirectory}.
  */
 export async function replaceFile(
   path: string,
@@ -74,7 +74,7 @@ export async function replaceFile(
   }
 }
 
-/** Makes a rename durable. */
+/** Syncs a directory, which makes renames in it durable. */
 export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r');
   try {
@@ -84,7 +84,7 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** What to do about an error of the system, by its code. */
+/** Remedies for system errors, by code. */
 const remedies: Readonly<Record<string, string>> = {
   ENOSPC: 'free some space on its disk',
   EDQUOT: 'free some space or raise the quota',
@@ -94,7 +94,7 @@ const remedies: Readonly<Record<string, string>> = {
   EIO: 'check the disk',
 };
 
-/** What an operator can do about an error of the file system. */
+/** Returns what an operator can do about a file system error. */
 export function remedy(thrown: unknown): string {
   return remedies[errorCode(thrown) ?? ''] ?? 'check the disk and the path, or give poolFile another path';
 }

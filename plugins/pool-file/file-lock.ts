@@ -1,4 +1,4 @@
-// FileLock: says that this process writes a file, so that a second Weldr does not.
+// FileLock: marks a file as written by this process, so that a second Weldr does not write it.
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
@@ -10,12 +10,12 @@ import { errorCode } from './durable-file.ts';
 
 /** How often the holder touches the lock file, ms. */
 const touchEvery = 1000;
-/** How long the lock of a process that cannot be looked at must be untouched to count as left behind, ms. */
+/** How long the lock of a process that cannot be inspected must be untouched to count as abandoned, ms. */
 const abandonedAfter = 4000;
 
 const holder = z.object({
   pid: z.number().int(),
-  /** When the process started, as the kernel counts: tells a process from a later one with the same pid. */
+  /** The start time of the process as the kernel counts: distinguishes it from a later one with the same pid. */
   started: z.string(),
   /** The machine, boot and pid namespace in which the pid means something. */
   scope: z.string(),
@@ -37,9 +37,9 @@ export class FileLock {
   }
 
   /**
-   * Locks `file`. The lock of a process that is dead is taken over; of a process in another container or machine,
-   * when nobody has touched it for a few seconds. Rejects with STORE_UNAVAILABLE when it is held, and with the
-   * system's error when the lock file cannot be written.
+   * Locks `file`. The lock of a dead process is taken over at once; that of a process in another container or machine when it
+   * has not been touched for a few seconds. Rejects with STORE_UNAVAILABLE when it is held, and with the system's error when
+   * the lock file cannot be written.
    */
   static async acquire(file: string): Promise<FileLock> {
     const path = `${file}.lock`;
@@ -50,7 +50,7 @@ export class FileLock {
       token: randomUUID(),
     };
     const draft = `${path}.${mine.token}`;
-    // Written aside and linked into place, so that nobody ever reads half a lock.
+    // Written to a temporary file and linked into place, so that no process ever reads half a lock.
     try {
       await writeFile(draft, JSON.stringify(mine), { mode: 0o600, flag: 'wx' });
       for (let tries = 0; tries < 5; tries++) {
@@ -75,7 +75,7 @@ export class FileLock {
     }
   }
 
-  /** Was the lock taken by somebody else? Then nothing may be written any more. */
+  /** Has another process taken the lock? Then nothing may be written any more. */
   get lost(): boolean {
     return this.gone;
   }
@@ -99,7 +99,7 @@ export class FileLock {
     else if (parseHolder(text)?.token !== this.mine.token) this.gone = true;
   }
 
-  /** Somebody tidied the lock file away. */
+  /** Restores a lock file that was deleted. */
   private async restore(): Promise<void> {
     try {
       await writeFile(this.path, JSON.stringify(this.mine), { mode: 0o600, flag: 'wx' });
@@ -119,7 +119,7 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
-/** Removes a stale lock, unless another process has replaced it meanwhile: that one is put back. */
+/** Removes a stale lock; if another process has replaced it meanwhile, puts that one back. */
 async function takeAway(path: string, stale: string): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {
@@ -137,7 +137,7 @@ async function takeAway(path: string, stale: string): Promise<void> {
 
 async function isHeld(path: string, other: Holder | undefined): Promise<boolean> {
   if (other?.scope === scope()) return startOf(other.pid) === other.started;
-  // Its process cannot be looked at from here: watch whether anybody touches the file.
+  // Its process cannot be inspected from here: wait whether the file is touched.
   const before = await modified(path);
   for (let waited = 0; waited < abandonedAfter; waited += 200) {
     await sleep(200);
@@ -180,7 +180,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** When a process started; undefined: there is no such process. */
+/** Returns the start time of a process; undefined: there is no such process. */
 function startOf(pid: number): string | undefined {
   try {
     // proc(5): the name, field 2, may hold spaces and brackets; the start time is field 22.
@@ -218,7 +218,7 @@ function scope(): string {
   try {
     namespace = readlinkSync('/proc/self/ns/pid');
   } catch {
-    // Not Linux: there are no pid namespaces.
+    // Without Linux there are no pid namespaces.
   }
   return `${hostname()} ${bootId()} ${namespace}`;
 }

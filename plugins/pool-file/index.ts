@@ -1,4 +1,4 @@
-// pool-file: keeps what the admin API changed in a file of this machine.
+// pool-file: keeps run-time changes in a file on this machine.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import { FixedStore } from '../../core/state/fixed-store.ts';
@@ -20,16 +20,16 @@ const options = z
       .min(1)
       .max(4096)
       .optional()
-      .describe('TLS keys in it are encrypted with the key in this file, which is made where there is none.'),
+      .describe('TLS keys are encrypted with the key in this file, which is created if it is missing.'),
   })
-  .describe('Keeps what the admin API changed in a file of this machine.');
+  .describe('Keeps run-time changes in a file on this machine.');
 
-/** Options of {@link poolFile}; each has a default. */
+/** The options of `poolFile`, as written in a config; each has a default. */
 export type PoolFileOptions = z.input<typeof options>;
 
 /**
- * Makes a file the home of run-time pool changes: a change is on disk before it is answered. The start fails with
- * STORE_UNAVAILABLE when another Weldr uses the file, with CONFIG_INVALID when it cannot be where `path` says.
+ * Stores run-time changes in a file: a change is on disk before it is confirmed. The start fails with STORE_UNAVAILABLE when
+ * another Weldr uses the file, and with CONFIG_INVALID when there cannot be a file at `path`.
  */
 export const poolFile = definePlugin({
   name: 'pool-file',

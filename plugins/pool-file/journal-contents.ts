@@ -1,4 +1,4 @@
-// What a journal amounts to: the rows that its batches, applied in order, leave.
+// JournalContents: the rows that result from applying the batches of a journal in order.
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { WeldrError } from '../../core/errors.ts';
@@ -6,12 +6,12 @@ import { batchOfFirst, firstChange } from '../../core/pool/first-format.ts';
 import { type Batch, type Mark, type Row, type RowChange, rowId, storedRow } from '../../core/state/row.ts';
 import { decodeLine, encodeLine } from './journal-line.ts';
 
-/** The version of the format that this code writes and the highest that it reads; it reads version 1 as well. */
+/** The format version that this code writes, and the highest that it reads; it also reads version 1. */
 const formatVersion = 2;
 
 const header = z.object({ format: z.literal('weldr-pool'), version: z.number().int() });
 
-/** A batch as a line holds it. */
+/** A batch as stored in a line. */
 const batchLine = z.object({
   by: z.string(),
   at: z.number(),
@@ -23,27 +23,27 @@ const batchLine = z.object({
 const lineFeed = 0x0a;
 const zero = 0;
 
-/** What reading a journal found beside its contents. */
+/** What reading a journal found besides its contents. */
 export interface JournalFindings {
   /** Bytes up to the end of the last complete line. */
   readonly length: number;
-  /** Bytes after that: a line whose writing was cut off. */
+  /** Bytes after that: a line that was cut off while being written. */
   readonly torn: number;
-  /** Complete lines, the header included. */
+  /** Complete lines, including the header. */
   readonly lines: number;
   /** The numbers, from 1, of the lines that could not be read; at most the first 20. */
   readonly damaged: readonly number[];
   readonly damagedCount: number;
-  /** The version that its header names; undefined: it has none that can be read. */
+  /** The version in its header; undefined: no readable header. */
   readonly version: number | undefined;
-  /** Is there nothing in it that a journal has, not even a damaged one? */
+  /** Does it contain nothing of a journal, not even of a damaged one? */
   readonly isForeign: boolean;
 }
 
 /** Rows by kind and key. */
 export class JournalContents {
   private readonly rows = new Map<string, Row>();
-  /** By whom and when what the first format holds was said: it does not tell. */
+  /** @param origin author and time for entries of the first format, which has neither */
   private readonly origin: Mark;
 
   constructor(origin: Mark) {
@@ -66,13 +66,13 @@ export class JournalContents {
     }
   }
 
-  /** Would this change alter nothing? A service that registers itself again and again then costs no write. */
+  /** Would this change alter nothing? Then a service that registers itself repeatedly costs no write. */
   holds({ kind, key, row }: RowChange): boolean {
     const known = this.rows.get(rowId(kind, key));
     return row === undefined ? known === undefined : isDeepStrictEqual(known, row);
   }
 
-  /** The shortest journal that amounts to this. */
+  /** Yields the lines of the shortest journal with these contents. */
   *lines(): Generator<string> {
     yield encodeLine({ format: 'weldr-pool', version: formatVersion });
     for (const row of this.rows.values()) {
@@ -81,7 +81,7 @@ export class JournalContents {
     }
   }
 
-  /** Applies what can be read of a journal's bytes. Throws STORE_DAMAGED when a newer Weldr wrote it. */
+  /** Applies what can be read of the bytes of a journal. Throws STORE_DAMAGED when a newer Weldr wrote it. */
   read(bytes: Buffer): JournalFindings {
     const damaged: number[] = [];
     let damagedCount = 0;
@@ -93,7 +93,7 @@ export class JournalContents {
       lines++;
       start = end + 1;
       if (lines === 1) version = versionOf(record);
-      // A first line that is a batch was once the second: the header is what is missing.
+      // A first line that is a batch was once the second: the header is missing.
       const isWhole = lines === 1 && version !== undefined ? true : this.readRecord(record) && lines > 1;
       if (isWhole) continue;
       damagedCount++;
@@ -123,7 +123,7 @@ export class JournalContents {
   }
 }
 
-/** A batch as a line. */
+/** Returns a batch as a line. */
 export function lineOf({ by, at, reset, changes }: Batch): string {
   const put = changes.flatMap(({ row }) => row ?? []);
   const forget = changes.flatMap(({ kind, key, row }) => (row === undefined ? [{ kind, key }] : []));
@@ -147,7 +147,7 @@ function versionOf(record: unknown): number | undefined {
   );
 }
 
-/** Does it begin as a journal does, or is it what a crashed file system leaves of one: nothing but zeros? */
+/** Does it begin like a journal, or is it what a crashed file system leaves of one: only zeros? */
 function looksLikeJournal(bytes: Buffer): boolean {
   return bytes.toString('latin1', 0, 2) === '["'.slice(0, bytes.length) || bytes.every(byte => byte === zero);
 }

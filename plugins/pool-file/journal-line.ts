@@ -1,13 +1,13 @@
-// One line of the journal: a JSON array of a checksum and a record, so that damage is noticed.
+// JournalLine: a JSON array of a checksum and a record, so that damage is detected.
 import { crc32 } from 'node:zlib';
 
-/** A line with its checksum: `["1c291ca3",{"op":"reset"}]` and a line feed; CRC-32 of the record's text, in hex. */
+/** Returns a line with its checksum: `["1c291ca3",{"op":"reset"}]` and a line feed; the CRC-32 of the record's text, in hex. */
 export function encodeLine(record: unknown): string {
   const text = JSON.stringify(record);
   return `["${checksum(text)}",${text}]\n`;
 }
 
-/** The record of a line (without its line feed); undefined when the line is damaged. */
+/** Returns the record of a line (without its line feed); undefined when the line is damaged. */
 export function decodeLine(line: string): unknown {
   const match = /^\["([0-9a-f]{8})",(.+)\]$/.exec(line);
   const text = match?.[2];

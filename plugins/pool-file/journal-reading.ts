@@ -1,16 +1,19 @@
-// Reading the file of a journal: its bytes, what they amount to, and what is wrong with them.
+// JournalReading: reads the file of a journal and reports what is wrong with it.
 import { readFile } from 'node:fs/promises';
 import { describeError, WeldrError } from '../../core/errors.ts';
 import type { Row } from '../../core/state/row.ts';
 import { errorCode, followLinks, invalidPath, remedy } from './durable-file.ts';
 import { JournalContents, type JournalFindings } from './journal-contents.ts';
 
-/** Empty contents, to read a journal into; `now` in ms since the epoch dates what an earlier version left undated. */
+/**
+ * Returns empty contents to read a journal into; `now`, ms since the epoch, is the time of entries that an earlier version
+ * left undated.
+ */
 export function noContents(now: number): JournalContents {
   return new JournalContents({ by: 'an earlier version', at: now });
 }
 
-/** The bytes of a journal; undefined: there is no file. Rejects with STORE_UNAVAILABLE or CONFIG_INVALID. */
+/** Resolves with the bytes of a journal; undefined: there is no file. Rejects with STORE_UNAVAILABLE or CONFIG_INVALID. */
 export async function readBytes(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
@@ -27,8 +30,8 @@ export async function readBytes(path: string): Promise<Buffer | undefined> {
 }
 
 /**
- * Applies the bytes of the journal at `path`. Throws STORE_DAMAGED when a newer Weldr wrote it, CONFIG_INVALID when it
- * is somebody else's file.
+ * Applies the bytes of the journal at `path`. Throws STORE_DAMAGED when a newer Weldr wrote it, CONFIG_INVALID when the file
+ * is not Weldr's.
  */
 export function readInto(contents: JournalContents, bytes: Buffer, path: string): JournalFindings {
   let found: JournalFindings;
@@ -42,7 +45,7 @@ export function readInto(contents: JournalContents, bytes: Buffer, path: string)
   throw invalidPath(path, 'the file there is not one of Weldr; move it away, or give poolFile another path');
 }
 
-/** What a journal holds, while another process may be writing it: takes no lock and changes nothing. */
+/** Reads a journal that another process may be writing: takes no lock and changes nothing. */
 export async function peek(path: string): Promise<readonly Row[]> {
   const target = await followLinks(path);
   const bytes = await readBytes(target);

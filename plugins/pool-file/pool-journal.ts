@@ -1,4 +1,4 @@
-// PoolJournal: a PoolStore in one file, to which each change is appended and which is now and then written anew.
+// PoolJournal: a StateStore in one file, to which each change is appended and which is rewritten now and then.
 import { copyFile, type FileHandle, link, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
@@ -11,12 +11,12 @@ import { FileLock } from './file-lock.ts';
 import { type JournalContents, lineOf } from './journal-contents.ts';
 import { noContents, readBytes, readInto } from './journal-reading.ts';
 
-/** A journal is written anew when it is over twice what it amounts to, and this much more; bytes. */
+/** A journal is rewritten when it exceeds twice the size of its contents by this much; bytes. */
 const slack = 256 * 1024;
 /** The most batches that share one sync. */
 const syncSize = 4096;
 
-/** Where a journal is, and what it needs of its surroundings. */
+/** The place of a journal and its collaborators. */
 export interface PoolJournalOptions {
   /** Relative to the working directory. */
   readonly path: string;
@@ -30,7 +30,7 @@ interface Queued {
   reject(error: WeldrError): void;
 }
 
-/** A pool store in a file of this machine; written by one process at a time. */
+/** A store in a file on this machine, written by one process at a time. */
 export class PoolJournal implements StateStore {
   readonly layer = 'api';
   /** The file, with symbolic links followed. */
@@ -40,21 +40,21 @@ export class PoolJournal implements StateStore {
   private contents: JournalContents;
   private readonly queue: Queued[] = [];
   private lock: FileLock | undefined;
-  /** Open for writing; undefined: it could not be opened yet. */
+  /** The file, open for writing; undefined: it could not be opened yet. */
   private file: FileHandle | undefined;
-  /** The inode that was read or written last; undefined: there was no file. */
+  /** The inode last read or written; undefined: there was no file. */
   private inode: number | undefined;
   /** Bytes of the file that are complete lines. */
   private length = 0;
-  /** Bytes after those, which a process that died left; cut off before the next line is written. */
+  /** Bytes after those, left by a process that died; cut off before the next line is written. */
   private torn = 0;
-  /** The length at which it is written anew. */
+  /** The length at which it is rewritten. */
   private rewriteAt = 0;
-  /** What is on disk must not be appended to. */
+  /** The file on disk must not be appended to. */
   private mustRewrite = false;
-  /** An earlier version wrote it; a copy is kept beside it before it is written anew. */
+  /** An earlier version wrote it; a copy is kept beside it before it is rewritten. */
   private isFirstFormat = false;
-  /** It is damaged, and still to be put beside before it is written anew. */
+  /** It is damaged, and must be set aside before it is rewritten. */
   private mustSetAside = false;
   private writing: Promise<void> | undefined;
   private closed = false;
@@ -67,17 +67,17 @@ export class PoolJournal implements StateStore {
   }
 
   /**
-   * Reads and locks the file; it need not exist. Damage is set aside and logged. A file that cannot be written at the
-   * moment is no error: what it holds is used, and changes are refused until it can be written. Rejects with
-   * STORE_UNAVAILABLE when another process uses the file or it cannot be read, with CONFIG_INVALID when it cannot be
-   * there, with STORE_DAMAGED when a newer Weldr wrote it.
+   * Reads and locks the file, which need not exist. A damaged file is set aside and logged. A file that cannot be written at
+   * the moment is not an error: its contents are used, and changes are refused until it can be written. Rejects with
+   * STORE_UNAVAILABLE when another process uses the file or it cannot be read, with CONFIG_INVALID when there cannot be a
+   * file at the path, with STORE_DAMAGED when a newer Weldr wrote it.
    */
   static async open(options: PoolJournalOptions): Promise<PoolJournal> {
     const journal = new PoolJournal(await followLinks(options.path), options);
     await journal.read();
     try {
       await journal.takeLock();
-      // Until it was locked, another process may have written it.
+      // Before it was locked, another process may have written it.
       if (await journal.wasChanged()) await journal.read();
       await journal.makeWritable();
     } catch (thrown) {
@@ -86,7 +86,7 @@ export class PoolJournal implements StateStore {
         throw thrown;
       }
       const { message } = journal.unavailable(thrown);
-      journal.log.error({ file: journal.path }, `${message}; until then changes of the pool are refused`);
+      journal.log.error({ file: journal.path }, `${message}; until then run-time changes are refused`);
     }
     return journal;
   }
@@ -95,16 +95,16 @@ export class PoolJournal implements StateStore {
     return this.contents.stored;
   }
 
-  /** Resolves when the batch is on disk. Batches that come while another is being synced share the next sync. */
+  /** Resolves when the batch is on disk. Batches that arrive during a sync share the next one. */
   async write(batch: Batch): Promise<undefined> {
-    if (this.closed) throw new WeldrError('STORE_UNAVAILABLE', `${this.path} is closed already`);
+    if (this.closed) throw new WeldrError('STORE_UNAVAILABLE', `${this.path} is already closed`);
     await new Promise<void>((resolve, reject) => {
       this.queue.push({ batch, resolve, reject });
       this.writing ??= this.writeQueue();
     });
   }
 
-  /** Writes what is queued, then lets go of the file. */
+  /** Writes what is queued, then closes and unlocks the file. */
   async close(): Promise<void> {
     this.closed = true;
     await this.writing;
@@ -133,7 +133,7 @@ export class PoolJournal implements StateStore {
     this.length = found.length;
     this.torn = found.torn;
     this.planRewrite();
-    // The header is never torn: a file is put in place with it. So this is damage, or somebody else's file.
+    // The header is never torn, as a file is put in place with it. So this is damage, or a file that is not Weldr's.
     const damaged = found.damagedCount > 0 || (found.lines === 0 && found.torn > 0);
     if (damaged) {
       this.mustSetAside = true;
@@ -149,13 +149,13 @@ export class PoolJournal implements StateStore {
     } else if (found.torn > 0) {
       this.log.warn(
         { file: this.path, bytes: found.torn },
-        `the last line of ${this.path} was cut off while it was written, before it was confirmed; it is dropped`,
+        `the last line of ${this.path} was cut off while being written and was never confirmed; it is dropped`,
       );
     }
     if (bytes.length === 0) {
       this.log.warn(
         { file: this.path },
-        `${this.path} is empty: if somebody emptied it, what operators had changed is gone; the config decides`,
+        `${this.path} is empty: if it was emptied, all run-time changes are lost; the config decides`,
       );
     }
     this.mustRewrite = damaged || found.lines === 0 || this.isFirstFormat;
@@ -169,7 +169,7 @@ export class PoolJournal implements StateStore {
     return lock;
   }
 
-  /** Is the file on disk another than the one that was read or written last? */
+  /** Is the file on disk different from the one last read or written? */
   private async wasChanged(): Promise<boolean> {
     try {
       const now = await stat(this.path);
@@ -186,7 +186,7 @@ export class PoolJournal implements StateStore {
     const file = await open(this.path, 'r+');
     try {
       await file.truncate(this.length);
-      // What a process that died had written may be in memory only; from here on it counts as kept.
+      // What a dead process wrote may still be in memory only; from here on it counts as durable.
       await file.sync();
     } catch (thrown) {
       await file.close();
@@ -210,12 +210,15 @@ export class PoolJournal implements StateStore {
         this.lock = undefined;
         throw new WeldrError(
           'STORE_UNAVAILABLE',
-          `${this.path} was changed since it was read; restart to load it`,
+          `${this.path} has changed since it was read; restart to load it`,
         );
       }
     }
     if (!this.mustRewrite && (await this.wasChanged())) {
-      this.log.warn({ file: this.path }, `somebody changed or removed ${this.path}; it is written anew`);
+      this.log.warn(
+        { file: this.path },
+        `${this.path} was changed or removed by another program; it is rewritten`,
+      );
       this.mustRewrite = true;
     }
     await this.makeWritable();
@@ -255,7 +258,7 @@ export class PoolJournal implements StateStore {
     try {
       await file.datasync();
     } catch (thrown) {
-      // After a failed sync the system may have dropped what it held: only a new file is to be trusted.
+      // After a failed sync the system may have dropped its buffers: only a new file can be trusted.
       this.mustRewrite = true;
       await this.cutBack(file);
       throw thrown;
@@ -264,7 +267,7 @@ export class PoolJournal implements StateStore {
     for (const batch of batches) this.contents.apply(batch);
   }
 
-  /** The lines of batches, with what alters something. */
+  /** Returns the lines of batches, without changes that alter nothing. */
   private linesFor(batches: readonly Batch[]): string {
     const touched = new Set<string>();
     let isReset = false;
@@ -283,7 +286,7 @@ export class PoolJournal implements StateStore {
     return text;
   }
 
-  /** Takes back what was written and not confirmed. */
+  /** Removes what was written but not confirmed. */
   private async cutBack(file: FileHandle): Promise<void> {
     try {
       await file.truncate(this.length);
@@ -298,14 +301,11 @@ export class PoolJournal implements StateStore {
       await this.rewrite();
     } catch (thrown) {
       this.rewriteAt = this.length + slack;
-      this.log.warn(
-        { file: this.path },
-        `${this.unavailable(thrown).message}; it goes on growing until then`,
-      );
+      this.log.warn({ file: this.path }, `${this.unavailable(thrown).message}; it keeps growing until then`);
     }
   }
 
-  /** Writes the file anew, aside and renamed into place, so that there is a complete one at every moment. */
+  /** Rewrites the file: to a temporary one, renamed into place, so that a complete one exists at every moment. */
   private async rewrite(): Promise<void> {
     if (this.mustSetAside) await this.setAside();
     if (this.isFirstFormat) await this.keepFirstFormat();
@@ -333,7 +333,7 @@ export class PoolJournal implements StateStore {
     this.log.error({ file: this.path, aside }, `the damaged ${this.path} is kept as ${aside}`);
   }
 
-  /** For the way back: the earlier version cannot read what this one writes. */
+  /** Keeps a copy for a downgrade: the earlier version cannot read this one's format. */
   private async keepFirstFormat(): Promise<void> {
     const aside = `${this.path}.v1`;
     await rm(aside, { force: true });
@@ -341,7 +341,7 @@ export class PoolJournal implements StateStore {
     this.isFirstFormat = false;
     this.log.info(
       { file: this.path, aside },
-      `${this.path} is written in format 2 from now on; to go back to the earlier version, stop Weldr and put ${aside} in its place`,
+      `${this.path} is written in format 2 from now on; to return to the earlier version, stop Weldr and put ${aside} in its place`,
     );
   }
 

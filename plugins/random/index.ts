@@ -1,14 +1,14 @@
-// random: shares requests by chance, in proportion to weights.
+// random: spreads requests at random, in proportion to weights.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool } from '../../core/pool/pool.ts';
 import { WeightedDraw } from '../../core/pool/weighted-draw.ts';
 
-const options = z.strictObject({}).describe('Chooses servers by chance, by weight.');
+const options = z.strictObject({}).describe('Chooses servers at random, by weight.');
 
 /**
- * The plugin that chooses upstreams by chance, by weight: `random()`. A retry gets an upstream that was not tried while there is
- * one. Many Weldrs that share nothing stay out of step with it.
+ * Chooses upstreams at random, by weight: `random()`. A retry gets an upstream that has not been tried, if one is left.
+ * Workers and Weldrs do not fall into step with each other.
  */
 export const random = definePlugin({
   name: 'random',

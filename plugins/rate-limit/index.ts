@@ -1,4 +1,4 @@
-// rate-limit: answers 429 to clients that send more requests than they may.
+// rate-limit: answers 429 to clients that exceed a request rate.
 import { z } from 'zod';
 import { Generations } from '../../core/bounded/generations.ts';
 import { channel, definePlugin } from '../../core/plugin/define-plugin.ts';
@@ -20,17 +20,17 @@ const shape = {
     .positive()
     .max(1_000_000)
     .default(100)
-    .describe('Requests of one client in `per`; fractions such as 0.5 are fine.'),
+    .describe('Requests that one client may send in each `per`; fractions such as 0.5 are allowed.'),
   per: duration()
     .refine(ms => ms >= 1, 'a time is at least 1ms')
     .prefault('1s')
-    .describe('The time that `rate` is about.'),
+    .describe('The period of `rate`.'),
   burst: z
     .number()
     .min(1)
     .max(1_000_000)
     .optional()
-    .describe('Requests that it may send at once after a pause; default: `rate`, at least 1.'),
+    .describe('Requests that a client may send at once after a pause; default: `rate`, at least 1.'),
   by: limitKey.default('client'),
   ipv6Prefix: z
     .number()
@@ -43,7 +43,7 @@ const shape = {
     .enum(['none', 'draft', 'legacy', 'both'])
     .default('none')
     .describe(
-      'What responses say of the limit: RateLimit and RateLimit-Policy (draft), X-RateLimit-Limit, -Remaining and -Reset (legacy), both, or nothing.',
+      'The fields of responses: RateLimit and RateLimit-Policy (draft), X-RateLimit-Limit, -Remaining and -Reset (legacy), both, or nothing.',
     ),
   policy: z
     .string()
@@ -53,10 +53,10 @@ const shape = {
   dryRun: z
     .boolean()
     .default(false)
-    .describe('Lets all pass, and notes and counts what would have been refused.'),
-  clients: z.number().int().min(100).max(1_000_000).default(50_000).describe('Clients that are remembered.'),
+    .describe('Lets all requests pass; those that would have been refused are noted and counted.'),
+  clients: z.number().int().min(100).max(1_000_000).default(50_000).describe('Clients remembered.'),
 };
-const about = 'Refuses clients that send more requests than they may, with 429.';
+const about = 'Refuses clients that exceed a request rate, with 429.';
 
 const inText = z.strictObject(shape).describe(about);
 
@@ -69,10 +69,10 @@ const inCode = z
   })
   .refine(({ key, by }) => key === undefined || by === 'client', {
     path: ['key'],
-    message: 'is there beside `by`: leave one of them out',
+    message: 'excludes `by`: leave one of them out',
   });
 
-/** What `rateLimit` takes, as people write it. */
+/** The options of `rateLimit`, as written in a config. */
 export type RateLimitOptions = z.input<typeof inCode>;
 
 type Parsed = z.output<typeof inCode>;
@@ -93,8 +93,8 @@ const plugin = definePlugin({
 });
 
 /**
- * The plugin that limits requests: `rateLimit({ rate: 10, burst: 50 })` by address, `{ by: { header: 'X-Api-Key' } }`, or
- * `{ key: ctx => … }`. What it allows, it allows over all workers together.
+ * Limits request rates: `rateLimit({ rate: 10, burst: 50 })` by address, `{ by: { header: 'X-Api-Key' } }`, or `{ key: ctx =>
+ * … }`. The limit holds over all workers together.
  */
 export const rateLimit = Object.assign((options?: RateLimitOptions): Plugin => plugin(options), {
   pluginName: 'rate-limit',
@@ -112,12 +112,12 @@ function limitRequests(side: WorkerSide<ToManager, ToWorker>, parsed: Parsed): v
   const keyOf =
     parsed.key === undefined ? keyReader(parsed.by, parsed.ipv6Prefix) : keyByFunction(parsed.key);
   const fields = parsed.fields === 'none' ? undefined : new LimitFields(limit, parsed.fields, parsed.policy);
-  // Of this instance: a request may pass several of them.
+  // A slot per instance: a request may pass several of them.
   const left = contextSlot<number>('rate-limit.left');
   const refused = metrics
     .counter({
       name: 'rate_limit_refused_total',
-      help: 'Requests over the limit; with dry_run they passed.',
+      help: 'Requests over the limit; with dry_run they were let through.',
       labels: ['dry_run'],
     })
     .labels(String(dryRun));

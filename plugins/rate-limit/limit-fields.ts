@@ -1,9 +1,9 @@
-// LimitFields: how responses tell a client what it may still do
+// LimitFields: the response fields that tell a client how many requests it has left
 // (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/, revision 10).
 import type { HeaderList } from '../../core/request/headers.ts';
 import { type Limit, refillTime } from './shares.ts';
 
-/** Which fields: those of the draft, those that came before it, both, or none. */
+/** Which fields: those of the draft, the older ones, both, or none. */
 export type FieldKinds = 'none' | 'draft' | 'legacy' | 'both';
 
 /** Writes the fields of one limit into responses. */
@@ -26,7 +26,7 @@ export class LimitFields {
     this.policy = `"${name}";q=${this.quota};w=${window}`;
   }
 
-  /** `left`: tokens. Of several limits all stand in the fields of the draft, and the tightest in the older ones. */
+  /** `left`: tokens. The draft's fields list all of several limits, the older ones only the tightest. */
   write(headers: HeaderList, left: number): void {
     const { burst, perMs } = this.limit;
     const remaining = Math.floor(left);

@@ -1,14 +1,15 @@
-// LimitKey: what of a request says whose it is.
+// LimitKey: the part of a request that it is counted by.
 import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { addressKey } from '../../core/network/address-key.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
+import { folded } from '../../core/request/field-aliases.ts';
 import { isToken } from '../../core/request/headers.ts';
 import { cookiesOf, parametersOf } from '../../core/request/named-values.ts';
 
 const named = (what: string) => z.string().min(1).max(256).describe(what);
 
-/** What requests are counted by, as people write it. */
+/** What requests are counted by, as written in a config. */
 export const limitKey = z
   .union([
     z.literal('client'),
@@ -28,16 +29,16 @@ export const limitKey = z
 
 export type LimitKey = z.output<typeof limitKey>;
 
-/** A key in code; undefined: the request does not count. */
+/** Returns the key of a request, in code; undefined: the request does not count. */
 export type KeyFunction = (ctx: ProxyContext) => string | undefined;
 
-/** Reads the key of a request. Keys of several kinds are never the same. */
+/** Returns the key of a request. Keys of different kinds never collide. */
 export type KeyReader = (ctx: ProxyContext) => string | undefined;
 
 /** Longer ones are kept as a hash. */
 const maxLength = 64;
 
-/** How a key is read. @param prefix bits of an IPv6 address that count */
+/** Compiles a limit key. @param prefix bits of an IPv6 address that count */
 export function keyReader(by: LimitKey, prefix: number): KeyReader {
   const address: KeyReader = ctx => addressKey(ctx.clientIp, prefix);
   if (by === 'client') return address;
@@ -46,12 +47,12 @@ export function keyReader(by: LimitKey, prefix: number): KeyReader {
   return ctx => {
     const values = valuesOf(ctx);
     const [value = ''] = values;
-    // Of several the server might read another one than is counted here.
+    // Of several values the server might read another one than is counted here.
     return value === '' || values.length > 1 ? address(ctx) : `=${short(value)}`;
   };
 }
 
-/** Reads keys by a function. Throws a TypeError for what is no text. */
+/** Reads keys by a function. Throws a TypeError if it returns anything but text or undefined. */
 export function keyByFunction(key: KeyFunction): KeyReader {
   return ctx => {
     const value: unknown = key(ctx);
@@ -66,10 +67,11 @@ const short = (value: string): string =>
 
 type Values = (ctx: ProxyContext) => readonly string[];
 
-const fieldValues =
-  (name: string): Values =>
-  ({ request: { headers } }) =>
-    headers.getAll(name);
+/** In every spelling that an upstream may take for the name, so that none bypasses the limit. */
+function fieldValues(name: string): Values {
+  const key = folded(name);
+  return ({ request: { headers } }) => headers.valuesOfSpellings(key);
+}
 
 const cookies =
   (name: string): Values =>

@@ -1,29 +1,29 @@
-// NodeBuckets: the buckets of all keys as the manager adds them up, and what each worker is told of them.
+// NodeBuckets: the buckets of all keys as the manager adds them up, and what it tells each worker about them.
 
 import type { Generations } from '../../core/bounded/generations.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { BucketShares, type Workers } from './bucket-shares.ts';
 import { type Limit, mostAtOnce, type Share, type Spent, type ToWorker } from './shares.ts';
 
-/** One key. It outlives a reload. */
+/** The bucket of one key. It survives a reload. */
 export interface NodeBucket {
-  /** Tokens that are left, fewer than none where workers let too many through. */
+  /** Tokens left; negative if workers let too many through. */
   level: number;
   /** When `level` was computed, ms. */
   at: number;
 }
 
-/** What node buckets work with. */
+/** The collaborators of node buckets. */
 export interface NodeBucketsOptions {
   readonly limit: Limit;
   readonly clock: Clock;
   readonly table: Generations<NodeBucket>;
-  /** The workers that can be told. */
+  /** The workers that can be sent messages. */
   workers(): readonly number[];
   send(worker: number, message: ToWorker): void;
 }
 
-/** Levels that a new worker is told, the latest. */
+/** The most levels sent to a new worker: the latest ones. */
 const mostForNew = 10_000;
 
 /** The buckets of one limit. */
@@ -31,9 +31,9 @@ export class NodeBuckets {
   private readonly options: NodeBucketsOptions;
   private readonly startedAt = new Map<number, number>();
   private readonly workers: Workers;
-  /** Of the buckets of which a worker had to be told; kept for as long as these. */
+  /** Shares of the buckets that a worker was told about; kept as long as these. */
   private readonly shares = new WeakMap<NodeBucket, BucketShares>();
-  /** By worker: the last report that came. */
+  /** The last report of each worker. */
   private readonly seen = new Map<number, number>();
   private readonly letters = new Map<number, Share[]>();
 
@@ -42,7 +42,7 @@ export class NodeBuckets {
     this.workers = { list: [], count: 1, startedAt: this.startedAt };
   }
 
-  /** A worker has started, with nothing but equal shares. */
+  /** Welcomes a worker that has started with equal shares only. */
   welcome(worker: number): void {
     const { clock, send, workers, table } = this.options;
     const now = clock.monotonic();
@@ -66,7 +66,7 @@ export class NodeBuckets {
     this.sendLetters();
   }
 
-  /** A worker says what it let through and turned away. */
+  /** Takes a worker's report of what it let through and turned away. */
   hear(worker: number, report: number, spent: readonly Spent[]): void {
     const now = this.options.clock.monotonic();
     this.seen.set(worker, report);
@@ -81,7 +81,7 @@ export class NodeBuckets {
     this.refill(bucket, now);
     bucket.level -= passed;
     const known = this.shares.get(bucket);
-    // Equal shares will do, and nobody was told of others.
+    // Equal shares suffice, and no worker was told of others.
     if (known === undefined && refused === 0 && this.isPlenty(bucket)) return;
     const shares = known ?? this.sharesOf(bucket);
     shares.reported(worker, passed + refused, passed, answer === 1, now);
@@ -107,7 +107,7 @@ export class NodeBuckets {
     bucket.at = now;
   }
 
-  /** Has no worker used up the half of an equal share? */
+  /** Has no worker used up half of an equal share? */
   private isPlenty({ level }: NodeBucket): boolean {
     const { burst } = this.options.limit;
     return level >= burst - burst / (2 * this.workers.count);

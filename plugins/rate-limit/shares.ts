@@ -1,32 +1,32 @@
-// Shares: what the two sides of a rate limit say to each other, and the limit that both count by.
+// Shares: the messages between the two sides of a rate limit, and the limit itself.
 
-/** A limit: a bucket that holds up to `burst` tokens and gets `perMs` of them each ms; a request takes one. */
+/** A limit: a bucket of up to `burst` tokens that gains `perMs` of them each ms; a request takes one. */
 export interface Limit {
   readonly perMs: number;
   readonly burst: number;
 }
 
-/** How long an empty bucket takes to be full, ms. */
+/** How long an empty bucket takes to fill, ms. */
 export const refillTime = ({ perMs, burst }: Limit): number => burst / perMs;
 
-/** To the manager: a worker has started, or what it let through and turned away since its last report, by key. */
+/** To the manager: a worker has started, or reports what it let through and turned away since its last report, by key. */
 export type ToManager =
   | { readonly hello: true }
   | { readonly report: number; readonly spent: readonly Spent[] };
 
-/** What a worker let through and turned away; `answer`: 1 where it was asked for one, and has heard what it was told. */
+/** What a worker let through and turned away; `answer`: 1 if it confirms a share, as it was asked to. */
 export type Spent = readonly [key: string, passed: number, refused: number, answer: 0 | 1];
 
-/** To a worker: how many of them share each bucket, or its shares of some, as of its report `seen`. */
+/** To a worker: how many workers share each bucket, or its shares of some buckets as of its report `seen`. */
 export type ToWorker =
   | { readonly workers: number }
   | { readonly seen: number; readonly shares: readonly Share[] };
 
 /**
- * What a worker has of a bucket: tokens, fewer than none after too many, and the fraction of new ones that it gets. `answer`:
- * is it to say that it has heard?
+ * A worker's share of a bucket: tokens, negative after too many requests, and its fraction of new ones. `answer`: must it
+ * confirm?
  */
 export type Share = readonly [key: string, tokens: number, fraction: number, answer: 0 | 1];
 
-/** Keys in one message: a thousand are told in less than 1 ms. */
+/** Keys in one message: a thousand take less than 1 ms. */
 export const mostAtOnce = 1_000;

@@ -1,4 +1,4 @@
-// WorkerBuckets: a worker's shares of the buckets of all keys, from which it answers at once, and its reports of them.
+// WorkerBuckets: a worker's shares of the buckets of all keys, by which it decides at once, and its reports.
 
 import { Generations } from '../../core/bounded/generations.ts';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
@@ -9,40 +9,40 @@ interface Bucket {
   tokens: number;
   /** When `tokens` was computed, ms. */
   at: number;
-  /** How much of the key's new tokens come here. */
+  /** The fraction of the key's new tokens that this worker gets. */
   fraction: number;
-  /** When the manager last said something of it, ms. */
+  /** When the manager last sent a share of it, ms. */
   toldAt: number;
-  /** What the manager has not heard yet. */
+  /** What has not been reported to the manager yet. */
   passed: number;
   refused: number;
   answer: 0 | 1;
-  /** What the last report said to have passed, and which report that was. */
+  /** What the last report said was let through, and the number of that report. */
   reported: number;
   reportedIn: number;
 }
 
-/** What worker buckets work with. */
+/** The collaborators of worker buckets. */
 export interface WorkerBucketsOptions {
   readonly limit: Limit;
-  /** The most keys that are remembered. */
+  /** The most keys remembered. */
   readonly keys: number;
   readonly clock: Clock;
   send(report: ToManager): void;
 }
 
-/** From a request to the report of it, ms: where this worker needs more than it has, and else. */
+/** From a request to its report, ms: if this worker needs more than it has, and otherwise. */
 const urgentDelay = 1;
 const delay = 100;
-/** A worker that was told its share does not ask for more before that, ms. */
+/** How long a worker that was told its share waits before it asks for more, ms. */
 const patience = 50;
-/** Tokens are sums of fractions, which may miss a whole one by the last bits of a number. */
+/** Tokens are sums of fractions, which may miss a whole number by rounding. */
 const whole = 1 - 1e-9;
 
 /**
- * Of a key that is new to it a worker has an equal share, and counts alone. It reports what it let through; when a share
- * runs low, the manager, which adds up the reports, gives shares of what is really left, more to the workers that are asked
- * more. So no request waits, and what was too much is missing from later shares.
+ * For a new key a worker has an equal share and counts alone. It reports what it let through. When a share runs low, the
+ * manager, which adds up the reports, divides what is really left, with more for the workers with more demand. So no request
+ * waits, and any excess is deducted from later shares.
  */
 export class WorkerBuckets {
   /** Tokens that were left after the last `take`. */
@@ -50,12 +50,12 @@ export class WorkerBuckets {
   private readonly options: WorkerBucketsOptions;
   private readonly table: Generations<Bucket>;
   private readonly fullAgain: number;
-  /** Undefined: no manager has said anything, and all is counted here alone. */
+  /** Undefined until the manager has sent it: everything is counted here alone. */
   private workers: number | undefined;
   private unreported = new Map<string, Bucket>();
   private reports = 0;
   private cancelReport: CancelTimer | undefined;
-  /** When the next report is due, ms from when it was set. */
+  /** The delay of the scheduled report, ms. */
   private reportDelay = 0;
 
   constructor(options: WorkerBucketsOptions) {
@@ -68,7 +68,7 @@ export class WorkerBuckets {
     return this.table.size;
   }
 
-  /** Takes a token of this key: 0, or the ms until there may be one. `now`: ms of a monotonic clock. */
+  /** Takes a token of this key and returns 0, or the ms until there may be one. `now`: ms of a monotonic clock. */
   take(key: string, now: number): number {
     const bucket = this.table.get(key) ?? this.begin(key, now);
     this.refill(bucket, now);
@@ -85,7 +85,7 @@ export class WorkerBuckets {
     return 0;
   }
 
-  /** What {@link take} would return; nothing is changed. */
+  /** Returns what {@link take} would, without changing anything. */
   outlook(key: string, now: number): number {
     const known = this.table.peek(key);
     if (known === undefined) return 0;
@@ -94,7 +94,7 @@ export class WorkerBuckets {
     return bucket.tokens < whole ? this.waitFor(bucket) : 0;
   }
 
-  /** Goes by what the manager says. */
+  /** Applies a message of the manager. */
   hear(message: ToWorker): void {
     if ('workers' in message) {
       if (this.workers === undefined) this.table.clear();
@@ -116,7 +116,7 @@ export class WorkerBuckets {
     }
   }
 
-  /** Reports all that is left to report. */
+  /** Reports everything unreported. */
   close(): void {
     this.cancelReport?.();
     this.cancelReport = undefined;
@@ -132,7 +132,7 @@ export class WorkerBuckets {
   }
 
   private begin(key: string, now: number): Bucket {
-    // A key may be forgotten before it is reported.
+    // A key may be forgotten before it was reported.
     const known = this.unreported.get(key);
     const bucket = known ?? {
       key,
@@ -150,12 +150,12 @@ export class WorkerBuckets {
     return bucket;
   }
 
-  /** What a worker has of a bucket that was full, a whole token at least. */
+  /** A worker's equal share of a full bucket, at least one token. */
   private get fairTokens(): number {
     return Math.max(1, this.options.limit.burst * this.fairFraction);
   }
 
-  /** The most tokens that its share may come to. */
+  /** The most tokens that a share may hold. */
   private room({ fraction }: Bucket): number {
     return Math.max(1, this.options.limit.burst * fraction);
   }
@@ -165,7 +165,7 @@ export class WorkerBuckets {
     if (passed <= 0) return;
     bucket.at = now;
     if (passed >= this.fullAgain && now - bucket.toldAt >= this.fullAgain) {
-      // Nobody has asked for it in all this time: it is as full as one that is new.
+      // Unused all this time, it is as full as a new one.
       bucket.fraction = this.fairFraction;
       bucket.tokens = this.fairTokens;
       return;

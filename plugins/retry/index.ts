@@ -1,4 +1,4 @@
-// retry: has a request tried at another upstream when that cannot make anything happen twice.
+// retry: tries a request at another upstream when that cannot make anything happen twice.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -14,12 +14,12 @@ const options = z
       .min(1)
       .max(maxAttempts)
       .default(3)
-      .describe('Attempts of one request, the first included.'),
+      .describe('Attempts per request, including the first.'),
     statuses: z
       .array(z.number().int().min(400).max(599))
       .max(200)
       .default([])
-      .describe('Statuses of upstreams that are retried as well, for idempotent methods.'),
+      .describe('Response statuses that are retried as well, for idempotent methods.'),
     budget: z
       .number()
       .min(0)
@@ -31,19 +31,19 @@ const options = z
       .min(0)
       .max(10_000)
       .default(10)
-      .describe('Retries a second that a worker may always make, over the same 10 s.'),
+      .describe('Retries per second that a worker may always make, over the same 10 s.'),
   })
-  .describe('Tries failed requests at another server, where nothing can have been done twice.');
+  .describe('Tries failed requests at another server, when that cannot make anything happen twice.');
 
-/** What `retry` takes, as people write it. */
+/** The options of `retry`, as written in a config. */
 export type RetryOptions = z.input<typeof options>;
 
-/** RFC 9110 section 9.2.2: more than one such request has the same effect as one. */
+/** RFC 9110 section 9.2.2: several such requests have the same effect as one. */
 const idempotentMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
 /**
- * The plugin that tries failed requests again: `retry({ attempts: 3, statuses: [503] })`. A request that may have
- * been executed is tried again only if its method is idempotent, and none whose body is not at hand any more.
+ * Retries failed requests: `retry({ attempts: 3, statuses: [503] })`. A request that may have been executed is retried only
+ * if its method is idempotent, and only while all of its body can be sent again.
  */
 export const retry = definePlugin({
   name: 'retry',
@@ -65,10 +65,10 @@ export const retry = definePlugin({
   },
 });
 
-/** Only the connection was too old, or was going to end: the same upstream will do. */
+/** Only the connection was at fault, being stale or about to end: the same upstream will do. */
 const isOfConnection: ReadonlySet<string> = new Set(['STALE_CONNECTION', 'STREAM_REFUSED']);
 
-/** Can another attempt neither execute the request twice nor be in vain from the start? */
+/** Can another attempt succeed, and not execute the request twice? */
 function isHarmless(ctx: ProxyContext): boolean {
   const isIdempotent = idempotentMethods.has(ctx.request.method);
   const { error } = ctx;
@@ -77,7 +77,7 @@ function isHarmless(ctx: ProxyContext): boolean {
   return isOfConnection.has(error.code) || hasUntried(ctx);
 }
 
-/** Is there an upstream that was not tried? If none is available, a plugin may be there that tries the others. */
+/** Is there an upstream that has not been tried? Even if none is available: a plugin such as fail-open may choose it. */
 function hasUntried({ pool, tried }: ProxyContext): boolean {
   const { available } = pool;
   if (available.length === 0) return pool.size > tried.length;

@@ -1,11 +1,11 @@
-// RetryBudget: how many retries the traffic allows, so that a failing pool does not get more requests by its failing.
+// RetryBudget: how many retries the traffic allows, so that failures do not multiply the load on a failing pool.
 import { SlidingCount } from '../../core/bounded/sliding-count.ts';
 
 const windowMs = 10_000;
 
 /**
- * Allows retries up to a share of the requests of the last 10 s, and always up to a minimum a second, taken over the
- * same 10 s: without it low traffic could never retry. (Finagle's RetryBudget works alike.)
+ * Allows retries up to a share of the requests of the last 10 s, and always a minimum per second over the same 10 s: without
+ * it, low traffic could never retry. (Finagle's RetryBudget works the same way.)
  */
 export class RetryBudget {
   private readonly share: number;
@@ -13,18 +13,18 @@ export class RetryBudget {
   private readonly requests = new SlidingCount(windowMs);
   private readonly retries = new SlidingCount(windowMs);
 
-  /** @param share of the requests, from 0 to 1. @param perSecond retries a second that are always allowed */
+  /** @param share of the requests, from 0 to 1. @param perSecond retries per second that are always allowed */
   constructor(share: number, perSecond: number) {
     this.share = share;
     this.minimum = (perSecond * windowMs) / 1000;
   }
 
-  /** A request began; `now` is in ms of a monotonic clock. */
+  /** Counts a request; `now` is in ms of a monotonic clock. */
   request(now: number): void {
     this.requests.add(now);
   }
 
-  /** Takes one retry from what is left; false: nothing is left. */
+  /** Takes one retry from the budget; false: none is left. */
   withdraw(now: number): boolean {
     if (!this.allows(now)) return false;
     this.retries.add(now);

@@ -1,4 +1,4 @@
-// round-robin: shares requests by weight, smoothly, at the same cost for any number of upstreams.
+// round-robin: spreads requests smoothly by weight, at the same cost for any number of upstreams.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
@@ -11,17 +11,17 @@ const options = z
     slowStart: duration()
       .prefault(0)
       .describe(
-        'How long an upstream that came (back) takes from a tenth of its weight to all of it; 0: no time.',
+        'How long a new or returning server takes to grow from a tenth of its weight to all of it; 0: no ramp.',
       ),
   })
   .describe('Chooses servers in turn, by weight.');
 
-/** What `roundRobin` takes, as people write it. */
+/** The options of `roundRobin`, as written in a config. */
 export type RoundRobinOptions = z.input<typeof options>;
 
 /**
- * The plugin that chooses upstreams in turn, by weight: `roundRobin({ slowStart: '30s' })`. A retry gets an upstream
- * that was not tried while there is one.
+ * Chooses upstreams in turn, by weight: `roundRobin({ slowStart: '30s' })`. A retry gets an upstream that has not been tried,
+ * if one is left.
  */
 export const roundRobin = definePlugin({
   name: 'round-robin',
@@ -55,10 +55,10 @@ export const roundRobin = definePlugin({
   },
 });
 
-// Multiples of the golden ratio, modulo 1, lie far from each other however many there are.
+// Multiples of the golden ratio, modulo 1, lie far apart however many there are.
 const goldenRatio = 0.618034;
 
-/** Turns the order for each worker: if all began with the same upstream, it would get their first requests at once. */
+/** Rotates the order by worker: if all began with the same upstream, it would get all their first requests at once. */
 function beginningElsewhere(upstreams: readonly Upstream[], worker: number): Upstream[] {
   const first = Math.floor((((worker - 1) * goldenRatio) % 1) * upstreams.length);
   return [...upstreams.slice(first), ...upstreams.slice(0, first)];

@@ -2,20 +2,20 @@
 import type { Upstream } from '../../core/pool/pool.ts';
 import { ClassHeap, Turn, WeightClass } from './weight-class.ts';
 
-// Starts are sums of 1/weight: kept small, so that their rounding stays below a thousandth of a request.
+// Starts are sums of 1/weight. They are kept small, so that rounding stays below a thousandth of a request.
 const rebaseAt = 1024;
-// Of a request: what rounding may add up to.
+// The rounding error that may add up, as a part of a request.
 const tolerance = 1e-6;
 
 const none: readonly Upstream[] = [];
 
 /**
  * Chooses among upstreams by weight. Each upstream's n-th request has a window in virtual time, from (n-1)/weight to
- * n/weight, and one unit of it passes in as many choices as the weights add up to. Of the windows that are open the
- * one that closes first is served; so after any number of choices from an unchanged set each upstream has had its
- * share, less or more than one request (Baruah, Cohen, Plaxton, Varvel: "Proportionate progress", 1996). Upstreams
- * of one weight open and close in the order in which they were served, so a queue holds them, and only the queues
- * are compared: one choice costs the same for 10 upstreams and for 10,000. It allocates nothing.
+ * n/weight; one unit passes in as many choices as the weights add up to. Of the open windows, the one that closes first is
+ * served. So after any number of choices from an unchanged set each upstream is within one request of its share (Baruah,
+ * Cohen, Plaxton, Varvel: "Proportionate progress", 1996). Upstreams of equal weight open and close in the order in which
+ * they were served, so they form a queue and only the queues are compared: one choice costs the same for 10 upstreams and for
+ * 10,000. It allocates nothing.
  */
 export class Rotation {
   private readonly turns = new Map<Upstream, Turn>();
@@ -33,8 +33,8 @@ export class Rotation {
   }
 
   /**
-   * Takes an upstream in, at the end of those that weigh the same, or changes its weight (any number above 0). What
-   * it still has to wait is scaled to its new weight; nobody gets a burst.
+   * Adds an upstream, behind those of the same weight, or changes its weight (any number above 0). The rest of its wait is
+   * scaled to the new weight, so that no upstream gets a burst.
    */
   put(upstream: Upstream, weight: number): void {
     const known = this.turns.get(upstream);
@@ -52,7 +52,7 @@ export class Rotation {
     if (weightClass.head === turn) this.place(weightClass);
   }
 
-  /** Takes an upstream out; nothing happens when it is not there. */
+  /** Removes an upstream; does nothing if it is unknown. */
   remove(upstream: Upstream): void {
     const turn = this.turns.get(upstream);
     if (turn === undefined) return;
@@ -69,8 +69,8 @@ export class Rotation {
   }
 
   /**
-   * The upstream whose turn it is, or the next one that is not among `tried`; when all were tried, the one whose turn
-   * it is. Undefined when there is none at all.
+   * Returns the upstream whose turn it is, or the next one that is not in `tried`; if all were tried, the one whose turn it
+   * is. Undefined when there are no upstreams.
    */
   choose(tried: readonly Upstream[] = none): Upstream | undefined {
     const turn = this.nextFor(tried);
@@ -79,7 +79,7 @@ export class Rotation {
     return turn.upstream;
   }
 
-  /** The one that {@link choose} would return; it stays its turn. */
+  /** Returns what {@link choose} would, without using up the turn. */
   foresee(tried: readonly Upstream[] = none): Upstream | undefined {
     return this.nextFor(tried)?.upstream;
   }
@@ -102,7 +102,7 @@ export class Rotation {
     return this.nextUntried(tried) ?? turn;
   }
 
-  /** Who is to be served now. */
+  /** The turn to be served now. */
   private next(): Turn | undefined {
     const now = (this.served + 1 - tolerance) / this.totalWeight;
     for (let first = this.waiting.first; first !== undefined && first.key < now; first = this.waiting.first) {
@@ -122,7 +122,7 @@ export class Rotation {
     if (turn.start >= rebaseAt * 2) this.rebase();
   }
 
-  /** Looks past those that were tried, without their losing their turn. */
+  /** Skips those that were tried, without costing them their turn. */
   private nextUntried(tried: readonly Upstream[]): Turn | undefined {
     const aside: Turn[] = [];
     let turn = this.next();
@@ -144,13 +144,13 @@ export class Rotation {
     if (wasFirst) this.place(turn.class);
   }
 
-  /** Puts a class, whose head is another one now, where it belongs. */
+  /** Moves a class whose head has changed to where it belongs. */
   private place(weightClass: WeightClass): void {
     weightClass.heap?.remove(weightClass);
     if (weightClass.head !== undefined) this.waiting.add(weightClass, weightClass.head.start);
   }
 
-  /** Sets virtual time back, before sums become so large that rounding shows. */
+  /** Sets virtual time back before sums grow so large that rounding shows. */
   private rebase(): void {
     this.served = 0;
     this.totalWeight = 0;

@@ -1,11 +1,11 @@
-// SlowStart: the weight that an upstream counts with while it warms up.
+// SlowStart: the effective weight of an upstream that is warming up.
 
 import type { Upstream } from '../../core/pool/pool.ts';
 import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 
 const steps = 10;
 
-/** Follows upstreams that came (back) and raises what they count, from a tenth of their weight to all of it. */
+/** Ramps upstreams that are new or have come back, from a tenth of their weight to all of it. */
 export class SlowStart {
   private readonly clock: Clock;
   private readonly durationMs: number;
@@ -13,14 +13,14 @@ export class SlowStart {
   private readonly warming = new Set<Upstream>();
   private cancel: CancelTimer | undefined = undefined;
 
-  /** @param changed called for each upstream whose {@link weightOf} has changed because time went by */
+  /** @param changed called for each upstream whose {@link weightOf} has changed with time */
   constructor(clock: Clock, durationMs: number, changed: (upstream: Upstream) => void) {
     this.clock = clock;
     this.durationMs = durationMs;
     this.changed = changed;
   }
 
-  /** What an upstream counts with now; an upstream that is not at its full weight is followed from then on. */
+  /** The effective weight now. An upstream below its full weight is followed from then on. */
   weightOf(upstream: Upstream): number {
     const { weight } = upstream;
     const { activeSince } = upstream.record;
@@ -28,7 +28,7 @@ export class SlowStart {
     if (activeSince === 0 || elapsed >= this.durationMs) return weight;
     this.warming.add(upstream);
     this.cancel ??= this.clock.every(Math.max(1, this.durationMs / steps), () => this.step());
-    // A wall clock that was set back makes `elapsed` negative.
+    // `elapsed` is negative when the wall clock was set back.
     const step = Math.max(1, Math.floor((elapsed * steps) / this.durationMs) + 1);
     return (weight * Math.min(step, steps)) / steps;
   }

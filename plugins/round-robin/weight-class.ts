@@ -1,11 +1,11 @@
-// A queue of upstreams that have the same weight, and the heap that orders such queues.
+// WeightClass and ClassHeap: a queue of upstreams of equal weight, and the heap that orders such queues.
 import type { Upstream } from '../../core/pool/pool.ts';
 
-/** An upstream's place in the rotation: a link of its class's queue. */
+/** An upstream's place in the rotation: a link in the queue of its class. */
 export class Turn {
   readonly upstream: Upstream;
   class: WeightClass;
-  /** Virtual time before which its next request is not due: the requests that it had, divided by its weight. */
+  /** Virtual time at which its next request is due at the earliest: the requests that it has had, divided by its weight. */
   start = 0;
   before: Turn | undefined = undefined;
   after: Turn | undefined = undefined;
@@ -16,14 +16,14 @@ export class Turn {
   }
 }
 
-/** Upstreams of one weight, ordered by their start: who had a request goes to the end, so no sorting is needed. */
+/** Upstreams of one weight, ordered by start. One that is served goes to the end, so no sorting is needed. */
 export class WeightClass {
   readonly weight: number;
   head: Turn | undefined = undefined;
   tail: Turn | undefined = undefined;
-  /** What its heap orders it by. */
+  /** The key by which its heap orders it. */
   key = 0;
-  /** Its place in its heap. */
+  /** Its index in its heap. */
   at = 0;
   heap: ClassHeap | undefined = undefined;
 
@@ -58,7 +58,7 @@ export class WeightClass {
   }
 }
 
-/** A binary min-heap of classes by their key; any of them can be taken out. */
+/** A binary min-heap of classes by key; any of them can be removed. */
 export class ClassHeap {
   private readonly list: WeightClass[] = [];
 
@@ -83,7 +83,7 @@ export class ClassHeap {
     this.down(last);
   }
 
-  /** Takes the same from all keys; their order stays. */
+  /** Subtracts the same amount from all keys, which keeps their order. */
   lower(by: number): void {
     for (const item of this.list) item.key -= by;
   }
@@ -106,7 +106,7 @@ export class ClassHeap {
     }
   }
 
-  /** `below` rises to the place of `above`. */
+  /** Swaps a class with its parent: `below` takes the place of `above`. */
   private swap(above: WeightClass, below: WeightClass): void {
     const { at } = above;
     above.at = below.at;

@@ -1,4 +1,4 @@
-// ActiveRoute: a route at work in a worker: where its requests go, and what is made of them and of their responses.
+// ActiveRoute: a route in a worker: where its requests go, and the edits of requests and responses.
 import type { WorkerSide } from '../../core/plugin/plugin.ts';
 import type { Pool } from '../../core/pool/pool.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
@@ -20,10 +20,10 @@ type ResponseEdit = (ctx: ProxyContext) => void;
 
 type Means = Pick<WorkerSide, 'pools' | 'route'>;
 
-/** The host and path of a route that took a request, where its reply depends on them. */
+/** The host and path of the route that took a request, if its reply depends on them. */
 const taken = contextSlot<RouteEntry>('routes.taken');
 
-/** A route at work. */
+/** A route in a worker. */
 export class ActiveRoute implements IndexedRoute {
   readonly name: string;
   readonly priority: number;
@@ -56,7 +56,7 @@ export class ActiveRoute implements IndexedRoute {
     this.responseEdits = responseEdits(options, this.split);
   }
 
-  /** Where a request goes that this host and path of the route takes, made ready for it. */
+  /** Returns where a request goes that this host and path of the route takes, and edits it. */
   take(ctx: ProxyContext, entry: RouteEntry): Route | undefined {
     for (let i = 0; i < this.edits.length; i++) this.edits[i]?.(ctx, entry);
     if (this.remembersEntry) ctx.set(taken, entry);
@@ -64,7 +64,7 @@ export class ActiveRoute implements IndexedRoute {
   }
 }
 
-/** Where requests go that no route takes; undefined: nobody said. */
+/** Returns where requests go that no route takes; undefined: not configured. */
 export function otherwiseRoute(options: OtherwiseOptions | undefined, side: Means): Route | undefined {
   const [end] = options === undefined ? [] : endsOf(options, side);
   return end === undefined ? undefined : side.route('otherwise', end);
@@ -109,7 +109,7 @@ function responseEdits(options: RouteOptions, split: Split | undefined): Respons
   return edits;
 }
 
-/** What the upstream says of its own address is not what clients know it by. */
+/** Replaces the upstream's own address in the response by the one that clients use. */
 function putRight(ctx: ProxyContext, prefix: string): void {
   const { response, upstream, outgoing, request } = ctx;
   if (response?.source !== 'upstream' || upstream === undefined) return;

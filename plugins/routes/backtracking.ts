@@ -1,30 +1,30 @@
-// Which regular expressions could take for ever: those that may repeat what repeats, as (a+)+ does, so that a text which
-// does not match is split in exponentially many ways.
+// Backtracking: detects regular expressions that could take forever: those with nested repetition, such as (a+)+, by which a
+// text that does not match is split in exponentially many ways.
 
 /** Characters of an expression. */
 const maxLength = 1024;
 
-/** Why an expression is refused, in a sentence that names it and the remedy; undefined: it is not. */
+/** Returns why an expression is refused, with the remedy; undefined: it is not. */
 export function backtrackingProblem(expression: RegExp): string | undefined {
   const { source } = expression;
   if (source.length > maxLength)
     return `a regular expression is longer than ${maxLength} characters: write a shorter one`;
   const what = new Reading(expression).risk();
   if (what === undefined) return undefined;
-  return `the expression ${String(expression)} ${what}, which can take for ever on a text that does not match: write it without`;
+  return `the expression ${String(expression)} ${what}, which can take forever on a text that does not match: write it without`;
 }
 
 /** A group that is being read, or the whole. */
 interface Group {
   readonly isLookaround: boolean;
-  /** Of its alternatives, the character that each begins with; undefined: there is no one. */
+  /** The first character of each alternative; undefined: it is not a single one. */
   readonly beginnings: (string | undefined)[];
-  /** All else that it matches. */
+  /** Everything else that it matches. */
   readonly atoms: string[];
-  /** Does something in it repeat, or is it not always there, so that its text has no one length? */
+  /** Does it contain repetition or optional parts, so that its text has no fixed length? */
   varies: boolean;
   isAtBeginning: boolean;
-  /** Is the last that was read what an alternative begins with? */
+  /** Is the last atom read the first of an alternative? */
   lastIsBeginning: boolean;
 }
 
@@ -72,7 +72,7 @@ class Reading {
     outer.varies ||= ended.varies || ended.beginnings.length > 1;
   }
 
-  /** None where each round of the repetition begins with a character that nothing else in it can be. */
+  /** There is no risk if each round of the repetition begins with a character that nothing else in it matches. */
   private riskOfRepeating({ beginnings, atoms, varies }: Group): string | undefined {
     if (!varies && beginnings.length < 2) return undefined;
     const what = varies
@@ -118,20 +118,20 @@ function addAtom(group: Group, token: string): void {
 function quantify(group: Group, quantifier: string): void {
   if (/^\{\d+\}\??$/.test(quantifier)) return;
   group.varies = true;
-  // What repeats where an alternative begins is no one character.
+  // A repeated atom at the start of an alternative is not a single character.
   if (group.lastIsBeginning) group.beginnings[group.beginnings.length - 1] = undefined;
 }
 
-/** An escape, a class, the beginning of a group, a quantifier or a character. */
+/** An escape, a class, the start of a group, a quantifier or a character. */
 const tokens =
   /\\(?:k<[^>]*>|[pP]\{[^}]*\}|u\{[^}]*\}|u[\dA-Fa-f]{4}|x[\dA-Fa-f]{2}|c[A-Za-z]|[\s\S])|\[(?:\\[\s\S]|[^\]\\])*\]|\((?:\?(?:<[A-Za-z_$][\w$]*>|<?[=!]|[a-z-]*:))?|(?:[*+?]|\{\d+(?:,\d*)?\})\??|[\s\S]/g;
 
 const isQuantifier = /^(?:[*+?]|\{\d+(?:,\d*)?\})\??$/;
 const isAssertion = /^(?:[$^]|\\[bB])$/;
-/** A character as it is, or with a backslash before it. */
+/** A plain or escaped character. */
 const isLiteral = /^(?:[^\\.[]|\\[^a-zA-Z\d])$/;
 
-/** Can what it is behind be there more than a few times? */
+/** Does the quantifier allow more than a few repetitions? */
 function repeatsOften(quantifier: string): boolean {
   const counts = /^\{(\d+)(?:(,)(\d*))?\}/.exec(quantifier);
   if (counts === null) return !quantifier.startsWith('?');

@@ -1,4 +1,4 @@
-// Captures: what a route's path found in the path of a request, by name: `*` is `1`, `:id` is `id`.
+// Captures: the parts of a request's path that a route's path matched, by name: `*` is `1`, `:id` is `id`.
 import type { PathKey } from './path-key.ts';
 
 /** By name; parts of the path in normal form, still encoded. */
@@ -6,20 +6,20 @@ export type Captures = Readonly<Record<string, string>>;
 
 const none: Captures = Object.freeze({});
 
-/** The names of what a path captures. */
+/** Returns the names of a path's captures. */
 export function captureNames(path: PathKey): readonly string[] {
   if (path.kind === 'any') return ['1'];
   if (path.kind === 'segments') {
     const parameters = path.segments.flatMap(segment => ('parameter' in segment ? [segment.parameter] : []));
     return path.isPrefix ? [...parameters, '1'] : parameters;
   }
-  // An empty alternative matches everything, and tells of all groups.
+  // An empty alternative matches everything and reveals all groups.
   const found = new RegExp(`${path.expression.source}|`, path.expression.flags).exec('');
   const numbers = Array.from({ length: (found?.length ?? 1) - 1 }, (_, i) => String(i + 1));
   return [...numbers, ...Object.keys(found?.groups ?? {})];
 }
 
-/** What a path captures of a text in normal form; undefined: it does not match. */
+/** Returns the captures in a text in normal form; undefined: it does not match. */
 export function capture(path: PathKey, text: string): Captures | undefined {
   if (path.kind === 'any') return { '1': text.replace(/^\//, '') };
   if (path.kind === 'expression') {

@@ -1,13 +1,14 @@
-// The path that a route makes of a request's: checked again, so that no server reads in it what the routes did not.
+// ChangedPath: the path of a request after a route's changes, checked again so that no server reads it differently than the
+// routes did.
 import { WeldrError } from '../../core/errors.ts';
 import { RequestPath } from '../../core/request/path.ts';
 
-/** What a route makes of a path in normal form; undefined: it makes nothing of it. */
+/** Changes a path in normal form; undefined: it cannot. */
 export type PathChange = (path: string) => string | undefined;
 
 /**
- * What a change makes of a path. Throws BAD_REQUEST where some server would read the result as something that the change
- * does not make of any reading of the original: `/api/%2Fevil/x` without `/api` begins with a host for some.
+ * Returns the changed path. Throws BAD_REQUEST if some server could read the result as something that the change does not
+ * make of any reading of the original: `/api/%2Fevil/x` without `/api` begins with a host for some servers.
  */
 export function changedPath(path: RequestPath, change: PathChange): string {
   const changed = path.problem === undefined ? change(path.normal) : undefined;

@@ -1,10 +1,10 @@
-// Regular expressions of routes: /…/ in code, "~…" and "~*…" in JSON and YAML, as nginx writes them.
+// Expression: regular expressions of routes: /…/ in code, "~…" and "~*…" in JSON and YAML, as in nginx.
 import { backtrackingProblem } from './backtracking.ts';
 
-/** The expression that a path or a host is written as; undefined: it is written as none. */
+/** Returns the expression of a pattern; undefined: the pattern is not an expression. */
 export function expressionOf(pattern: string | RegExp): RegExp | undefined {
   if (pattern instanceof RegExp) {
-    // With g or y an expression would begin where the last request's match ended.
+    // With g or y an expression would start where the last request's match ended.
     return /[gy]/.test(pattern.flags)
       ? new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
       : pattern;
@@ -19,7 +19,7 @@ export function isExpression(pattern: unknown): pattern is string | RegExp {
   return pattern instanceof RegExp || (typeof pattern === 'string' && pattern.startsWith('~'));
 }
 
-/** What is wrong with a pattern that is an expression, in a sentence; undefined: nothing, or it is none. */
+/** Returns what is wrong with an expression; undefined: nothing, or the pattern is not one. */
 export function expressionProblem(pattern: unknown): string | undefined {
   if (!isExpression(pattern)) return undefined;
   try {
@@ -32,8 +32,8 @@ export function expressionProblem(pattern: unknown): string | undefined {
 }
 
 /**
- * What is wrong with an expression for paths: they are compared in normal form, which writes %2F in upper case, so one
- * for `%2f` would never match.
+ * Returns what is wrong with an expression for paths: they are compared in normal form, which has %2F in upper case, so one
+ * with `%2f` would never match.
  */
 export function pathExpressionProblem(pattern: unknown): string | undefined {
   const problem = expressionProblem(pattern);

@@ -1,40 +1,40 @@
-// HashTable: values by a hash alone, for those who look up without making a key: several values may have one hash, and who
-// looks up tells them apart.
+// HashTable: values by hash alone, for look-ups without creating a key. Several values may share a hash; the caller tells
+// them apart.
 
-/** What a hash begins with. */
+/** The initial value of a hash. */
 export const emptyHash = 0x811c9dc5 | 0;
 
 /**
- * A hash with one more character in it. In place of its case it ignores one bit of every character, which is one operation;
- * that texts are the same is looked at anyway.
+ * Adds a character to a hash. Instead of its case it ignores one bit of every character, which is a single operation; texts
+ * are compared anyway.
  */
 export function hashWith(hash: number, code: number): number {
   return (Math.imul(hash, 31) + (code | 0x20)) | 0;
 }
 
-/** Of the array of slots. */
+/** The smallest length of the array of slots. */
 const leastLength = 8;
 
-/** A hash table with open addressing, at most half full. What is taken out leaves nothing behind. */
+/** A hash table with open addressing, at most half full. Removal leaves no tombstones. */
 export class HashTable<V extends object> {
   /** All values, in no order. */
   readonly values: V[] = [];
   /** The hashes of `values`. */
   private readonly hashes: number[] = [];
-  /** A hash and behind it its place in `values`, -1: free; two numbers each. */
+  /** Two numbers each: a hash and its index in `values`; -1: free. */
   private slots = new Int32Array(leastLength).fill(-1);
 
-  /** The slot of the first value with this hash; -1: there is none. */
+  /** Returns the slot of the first value with this hash; -1: there is none. */
   first(hash: number): number {
     return this.from(homeOf(hash), hash);
   }
 
-  /** The slot of the next value with the hash of the one in `slot`; -1: there is none. */
+  /** Returns the slot of the next value with the same hash; -1: there is none. */
   next(slot: number, hash: number): number {
     return this.from(slot + 2, hash);
   }
 
-  /** The value in a slot that was found. */
+  /** Returns the value in a slot that was found. */
   at(slot: number): V | undefined {
     return this.values[this.slots[slot + 1] ?? -1];
   }
@@ -46,7 +46,7 @@ export class HashTable<V extends object> {
     else this.occupy(hash, place);
   }
 
-  /** Takes a value out that is in the table. */
+  /** Removes a value, which must be in the table. */
   remove(hash: number, value: V): void {
     let slot = this.first(hash);
     while (slot >= 0 && this.at(slot) !== value) slot = this.next(slot, hash);
@@ -57,7 +57,7 @@ export class HashTable<V extends object> {
     if (place !== last) this.move(last, place);
     this.values.pop();
     this.hashes.pop();
-    // An eighth in use, or less, and a quarter after that: the next one to come does not make it grow again.
+    // Shrinks at an eighth in use, to a quarter: the next addition does not make it grow again.
     if (this.slots.length > leastLength && last * 16 < this.slots.length) this.resize(this.slots.length / 2);
   }
 
@@ -92,7 +92,7 @@ export class HashTable<V extends object> {
     slots[slot + 1] = place;
   }
 
-  /** Frees a slot: those behind it which would not be found past the gap move up. */
+  /** Frees a slot: entries after it that would not be found past the gap move up. */
   private vacate(slot: number): void {
     const { slots } = this;
     const mask = slots.length - 2;
@@ -114,7 +114,7 @@ export class HashTable<V extends object> {
   }
 }
 
-/** Where a hash is looked for first. Mixes the high bits in, which depend on all characters; slots have even numbers. */
+/** The slot where a look-up begins. Mixes in the high bits, which depend on all characters; slots have even numbers. */
 function homeOf(hash: number): number {
   return (Math.imul(hash, 0x9e3779b1) >>> 12) & ~1;
 }

@@ -1,18 +1,18 @@
-// HostKey: a host condition of a route in the form in which the index takes it.
+// HostKey: a host condition of a route in the form for the index.
 import { HostPattern } from '../../core/request/host-pattern.ts';
 import { expressionOf } from './expression.ts';
 
 /** One of a route's hosts. */
 export type HostKey =
   | { readonly kind: 'name'; readonly name: string }
-  /** An IPv6 address, which can be written in many ways. */
+  /** An IPv6 address, which has several spellings. */
   | { readonly kind: 'address'; readonly address: string; readonly pattern: HostPattern }
-  /** Of `*.shop.example` `.shop.example`. */
+  /** For `*.shop.example`: `.shop.example`. */
   | { readonly kind: 'below'; readonly suffix: string }
   | { readonly kind: 'expression'; readonly expression: RegExp }
   | { readonly kind: 'any' };
 
-/** The key of a host as it is written; undefined: there is none. */
+/** Returns the key of a host as written in a route; undefined: any host. */
 export function hostKey(host: string | RegExp | undefined): HostKey {
   if (host === undefined) return { kind: 'any' };
   const expression = expressionOf(host);
@@ -27,13 +27,13 @@ export function hostKey(host: string | RegExp | undefined): HostKey {
 
 const kinds = { name: 0, address: 0, below: 1, expression: 2, any: 3 };
 
-/** Less than 0: `a` is narrower than `b` and asked first. */
+/** Less than 0: `a` is more specific than `b` and comes first. */
 export function compareHosts(a: HostKey, b: HostKey): number {
   if (a.kind === 'below' && b.kind === 'below') return b.suffix.length - a.suffix.length;
   return kinds[a.kind] - kinds[b.kind];
 }
 
-/** Where the host ends in `NAME` or `NAME:PORT`, without a dot at its end. */
+/** Returns where the host ends in `NAME` or `NAME:PORT`, without a trailing dot. */
 export function hostEnd(host: string): number {
   let end = host.length;
   let at = end - 1;

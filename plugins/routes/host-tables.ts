@@ -1,4 +1,4 @@
-// HostTables: the entries of routes by host: by its name, by what it ends with, by address, by expression, and those for any.
+// HostTables: the entries of routes by host: by name, by suffix, by address, by expression, and those for any host.
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { HostPattern } from '../../core/request/host-pattern.ts';
 import { emptyHash, hashWith } from './hash-table.ts';
@@ -24,12 +24,12 @@ interface ExpressionHost<R extends IndexedRoute> {
 
 /** The entries of all hosts. */
 export class HostTables<R extends IndexedRoute> {
-  /** The highest priority that an entry has. */
+  /** The highest priority of all entries. */
   private highest = noPriority;
   private readonly tree = new SegmentTree<R>();
   private readonly names = new TextTable<PathTable<R>>('backwards');
   private readonly suffixes = new TextTable<PathTable<R>>('backwards');
-  /** How often a suffix came or left: after that a table may have another parent. */
+  /** The number of additions and removals of suffixes, after which a table may have another parent. */
   private suffixChanges = 0;
   private readonly expressions: ExpressionHost<R>[] = [];
   private readonly byExpression = new Map<string, ExpressionHost<R>>();
@@ -37,14 +37,14 @@ export class HostTables<R extends IndexedRoute> {
   private readonly any = new PathTable<R>(this.tree);
   private readonly priorities = new Priorities();
 
-  /** Puts an entry before those of its route that are there. */
+  /** Adds an entry before the existing ones of its route. */
   add(entry: RouteEntry<R>): void {
     (this.known(entry.host) ?? this.made(entry.host)).add(entry);
     this.priorities.add(entry.priority);
     this.highest = this.priorities.highest;
   }
 
-  /** Takes out an entry that was added. */
+  /** Removes an entry that was added. */
   remove(entry: RouteEntry<R>): void {
     const table = this.known(entry.host);
     if (table === undefined) return;
@@ -54,7 +54,7 @@ export class HostTables<R extends IndexedRoute> {
     this.highest = this.priorities.highest;
   }
 
-  /** The entry that is asked first of those which match. The path is in normal form, up to `end`. */
+  /** Returns the first of the entries that match. The path is in normal form, up to `end`. */
   find(host: string, text: string, end: number, ctx: ProxyContext): RouteEntry<R> | undefined {
     let found: RouteEntry<R> | undefined;
     for (let table = this.tableOf(host); table !== undefined; table = this.parentOf(table)) {
@@ -65,7 +65,7 @@ export class HostTables<R extends IndexedRoute> {
     return this.any.find(text, end, ctx, found);
   }
 
-  /** Does it make a difference for a host what the path is? */
+  /** Does the path matter for a host? */
   looksAtPath(host: string): boolean {
     if (this.any.looksAtPath || this.expressions.some(({ table }) => table.looksAtPath)) return true;
     for (let table = this.tableOf(host); table !== undefined; table = this.parentOf(table)) {
@@ -74,18 +74,18 @@ export class HostTables<R extends IndexedRoute> {
     return false;
   }
 
-  /** The entries that match all which this one does and are asked before it, without their further conditions. */
+  /** Yields the entries that match everything that this one does and come before it, ignoring further conditions. */
   *before(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
     let table = entry.host.kind === 'any' ? undefined : this.known(entry.host);
     for (; table !== undefined; table = this.parentOf(table)) yield* table.before(entry);
     yield* this.any.before(entry);
   }
 
-  /** Shows the entries that match nothing which this one does not and are asked behind it, without its further conditions. */
+  /** Shows the entries that match only what this one does and come after it, ignoring its further conditions. */
   behind(entry: RouteEntry<R>, see: Seen<R>): void {
     const own = this.known(entry.host);
     own?.behind(entry, see);
-    // Narrower hosts are asked before, but for those of a lower priority.
+    // More specific hosts come first, except those of a lower priority.
     if (this.priorities.lowest >= entry.priority) return;
     for (const table of this.narrower(entry.host)) {
       if (table !== own && table.lowest < entry.priority) table.behind(entry, see);
@@ -117,14 +117,14 @@ export class HostTables<R extends IndexedRoute> {
       if (found !== undefined && found.priority > table.highest) continue;
       if (!expression.test(name)) continue;
       const other = table.find(text, end, ctx, best);
-      // No expression is narrower than another one: the paths decide.
+      // No expression is more specific than another: the paths decide.
       if (other === undefined || other === best) continue;
       if (found === undefined || found === best || precedes(other, found)) found = other;
     }
     return found;
   }
 
-  /** The table of the narrowest host that is written as a name and matches. */
+  /** The table of the most specific matching host that is not an expression. */
   private tableOf(host: string): PathTable<R> | undefined {
     if (host.charCodeAt(0) === bracket) return this.addressed(host);
     const end = hostEnd(host);
@@ -144,7 +144,7 @@ export class HostTables<R extends IndexedRoute> {
     return names.find(host, 0, end, hash);
   }
 
-  /** The table of the longest suffix of a host, which is shorter than the host. */
+  /** The table of the longest proper suffix of a host. */
   private below(host: string, end: number): PathTable<R> | undefined {
     if (this.suffixes.size === 0) return undefined;
     let found: PathTable<R> | undefined;

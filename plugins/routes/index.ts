@@ -1,4 +1,4 @@
-// routes: which requests go where, by host, path and more.
+// routes: decides where requests go, by host, path and other conditions.
 import { z } from 'zod';
 import { nearest } from '../../core/errors/nearest.ts';
 import { WeldrError } from '../../core/errors.ts';
@@ -15,8 +15,9 @@ import { serveTrials } from './route-trials.ts';
 export type { RouteCondition, RouteInput } from './route-options.ts';
 
 const maxRoutes = 100_000;
-const about = 'Which requests go where: by host, path and more, the narrowest first.';
-const aboutRoutes = 'The routes. The narrowest that matches takes a request; of equal ones the first.';
+const about = 'Decides where requests go, by host, path and other conditions; the most specific route first.';
+const aboutRoutes =
+  'The routes. The most specific one that matches takes a request; of equal ones the first.';
 
 const inText = z
   .strictObject({
@@ -40,13 +41,13 @@ const inCode = z
     context.addIssue({ code: 'custom', path: ['otherwise'], message });
   });
 
-/** What `routes` takes besides the routes, as people write it. */
+/** The options of `routes` besides the routes, as written in a config. */
 export interface RoutesRest {
-  /** What becomes of requests that no route takes; default: the pool `default`. */
+  /** Where requests go that no route takes; default: the pool `default`. */
   readonly otherwise?: z.input<typeof otherwise> | undefined;
 }
 
-/** What `routes` takes, as people write it. */
+/** The options of `routes`, as written in a config. */
 export interface RoutesOptions extends RoutesRest {
   readonly routes: readonly RouteInput[];
 }
@@ -90,13 +91,13 @@ const plugin = definePlugin({
 });
 
 /**
- * The plugin that routes: `routes([{ name: 'api', host: 'shop.example', path: '/api/*', pool: 'api' }])`. Of the routes that
- * match a request the narrowest takes it; what none takes goes to the pool `default`, or to what `otherwise` says.
+ * Routes requests: `routes([{ name: 'api', host: 'shop.example', path: '/api/*', pool: 'api' }])`. Of the routes that match a
+ * request the most specific one takes it; other requests go to the pool `default`, or to `otherwise`.
  */
 export const routes = Object.assign(
   (given: readonly RouteInput[] | RoutesOptions, rest: RoutesRest = {}): Plugin => {
     const options = isList(given) ? { routes: [...given], ...rest } : given;
-    // What is no list of routes is refused where the config is checked.
+    // Anything but a list of routes is refused when the config is checked.
     return { ...plugin(options as never), children: childrenOf(options) };
   },
   { pluginName: 'routes', schema: inText },
@@ -106,7 +107,7 @@ function isList(given: unknown): given is readonly RouteInput[] {
   return Array.isArray(given);
 }
 
-/** The plugins of the routes, in the scopes of these. */
+/** The plugins of the routes, in their scopes. */
 function childrenOf(options: unknown): ChildPlugins[] {
   const list: unknown = isObject(options) ? options['routes'] : undefined;
   if (!Array.isArray(list)) return [];

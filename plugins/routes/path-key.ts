@@ -1,4 +1,4 @@
-// PathKey: a path condition of a route in the form in which the index takes it.
+// PathKey: a path condition of a route in the form for the index.
 import { isParameter, segmentsOf } from '../../core/request/path-pattern.ts';
 import { expressionOf } from './expression.ts';
 
@@ -16,10 +16,10 @@ export interface SegmentsKey {
   readonly isPrefix: boolean;
 }
 
-/** A segment which is compared, in lower case, or one which stands for any that is not empty. */
+/** A literal segment in lower case, or a parameter, which matches any segment that is not empty. */
 export type PathSegment = { readonly literal: string } | { readonly parameter: string };
 
-/** The key of a path as it is written; undefined: there is none. */
+/** Returns the key of a path as written in a route; undefined: any path. */
 export function pathKey(path: string | RegExp | undefined): PathKey {
   if (path === undefined) return { kind: 'any' };
   const expression = expressionOf(path);
@@ -34,8 +34,8 @@ function segmentKey(segment: string): PathSegment {
 }
 
 /**
- * Less than 0: `a` is narrower than `b` and asked first. Segment by segment a literal comes before a parameter, and both before
- * what matches all below; then come regular expressions, then any path.
+ * Less than 0: `a` is more specific than `b` and comes first. Segment by segment, a literal comes before a parameter, and
+ * both before `*`; then come regular expressions, then any path.
  */
 export function comparePaths(a: PathKey, b: PathKey): number {
   if (a.kind !== 'segments' || b.kind !== 'segments') return kinds[a.kind] - kinds[b.kind];

@@ -1,4 +1,4 @@
-// PathTable: the entries of one host by their paths: a tree of segments, regular expressions, and those for any path.
+// PathTable: the entries of one host by path: a tree of segments, regular expressions, and those for any path.
 import { WeldrError } from '../../core/errors.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { hashWith } from './hash-table.ts';
@@ -7,31 +7,31 @@ import { noPriority, Priorities } from './priorities.ts';
 import { type IndexedRoute, listWith, listWithout, precedes, type RouteEntry } from './route-entry.ts';
 import type { PathNode, SegmentTree } from './segment-tree.ts';
 
-/** Characters of a path that regular expressions are tried on; a longer one is refused where one would have to be. */
+/** The longest path that regular expressions are tried on; longer ones are refused if an expression would be needed. */
 export const maxForExpressions = 2048;
 
 const slash = 0x2f;
 
-/** Entries with the same host and path, by their first. */
+/** A list of entries with the same host and path, by its first. */
 type List<R extends IndexedRoute> = RouteEntry<R> | undefined;
 
-/** Is shown entries one by one. */
+/** Receives entries one by one. */
 export type Seen<R extends IndexedRoute> = (entry: RouteEntry<R>) => void;
 
 /** Entries of one host. */
 export class PathTable<R extends IndexedRoute> {
-  /** The highest priority that an entry has; {@link noPriority}: there are no entries. */
+  /** The highest priority of all entries; {@link noPriority}: there are none. */
   highest = noPriority;
   private readonly tree: SegmentTree<R>;
   private readonly root: PathNode<R>;
   /** The first entry whose path is an expression, and the first for any path. */
   private expressions: List<R> = undefined;
   private any: List<R> = undefined;
-  /** The table of the next wider host that matches as well; undefined: there is none. */
+  /** The table of the next less specific host that also matches; undefined: there is none. */
   parent: PathTable<R> | undefined = undefined;
-  /** How often the wider hosts had changed when `parent` was looked for. */
+  /** The change count of the less specific hosts when `parent` was looked up. */
   parentFound = -1;
-  /** A name, or what names end with; empty: neither. */
+  /** @param host a name or a suffix; empty: neither */
   readonly host: string;
   private readonly priorities = new Priorities();
 
@@ -41,7 +41,7 @@ export class PathTable<R extends IndexedRoute> {
     this.host = host;
   }
 
-  /** Does it make a difference what the path is? */
+  /** Does the path matter? */
   get looksAtPath(): boolean {
     return !this.root.isEmpty || this.expressions !== undefined;
   }
@@ -50,12 +50,12 @@ export class PathTable<R extends IndexedRoute> {
     return this.highest === noPriority;
   }
 
-  /** The lowest priority that an entry has; {@link noPriority}: there are no entries. */
+  /** The lowest priority of all entries; {@link noPriority}: there are none. */
   get lowest(): number {
     return this.priorities.lowest;
   }
 
-  /** Puts an entry before those of its route that are there. */
+  /** Adds an entry before the existing ones of its route. */
   add(entry: RouteEntry<R>): void {
     const { path } = entry;
     if (path.kind === 'any') this.any = listWith(this.any, entry);
@@ -70,7 +70,7 @@ export class PathTable<R extends IndexedRoute> {
     this.highest = this.priorities.highest;
   }
 
-  /** Takes out an entry that was added. */
+  /** Removes an entry that was added. */
   remove(entry: RouteEntry<R>): void {
     const { path } = entry;
     if (path.kind === 'any') this.any = listWithout(this.any, entry);
@@ -87,7 +87,7 @@ export class PathTable<R extends IndexedRoute> {
   }
 
   /**
-   * The entry that is asked first of those which match; `best`, which is of a narrower host, if none of them has a higher
+   * Returns the first of the entries that match, or `best`, which is from a more specific host, if none has a higher
    * priority. The path is in normal form, up to `end`.
    */
   find(text: string, end: number, ctx: ProxyContext, best: List<R>): List<R> {
@@ -101,7 +101,7 @@ export class PathTable<R extends IndexedRoute> {
     return this.any === undefined ? found : firstHolding(this.any, ctx, found);
   }
 
-  /** The entries that match all which this one does and are asked before it, without their further conditions. */
+  /** Yields the entries that match everything that this one does and come before it, ignoring further conditions. */
   *before(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
     const { path } = entry;
     if (path.kind === 'expression') yield* leading(this.expressions, entry, sameExpression(path.expression));
@@ -109,7 +109,7 @@ export class PathTable<R extends IndexedRoute> {
     yield* leading(this.any, entry);
   }
 
-  /** Shows the entries that match nothing which this one does not and are asked behind it, without its further conditions. */
+  /** Shows the entries that match only what this one does and come after it, ignoring its further conditions. */
   behind(entry: RouteEntry<R>, see: Seen<R>): void {
     const { path } = entry;
     if (path.kind === 'expression') {
@@ -187,7 +187,7 @@ const sameExpression =
   ({ path }: RouteEntry): boolean =>
     path.kind === 'expression' && String(path.expression) === String(expression);
 
-/** The entries of a list that are asked before one which may stand in another list. */
+/** Yields the entries of a list that come before one of another list. */
 function* leading<R extends IndexedRoute>(
   first: List<R>,
   entry: RouteEntry<R>,
@@ -198,12 +198,12 @@ function* leading<R extends IndexedRoute>(
   }
 }
 
-/** Shows the entries of a list that are asked behind one which may stand in another list. */
+/** Shows the entries of a list that come after one of another list. */
 function trailing<R extends IndexedRoute>(first: List<R>, entry: RouteEntry<R>, see: Seen<R>): void {
   for (let other = first; other !== undefined; other = other.next) if (precedes(entry, other)) see(other);
 }
 
-/** What matches in this part of the tree; `at` is where the next segment's slash stands. */
+/** Searches this part of the tree; `at` is the index of the next segment's slash. */
 function search<R extends IndexedRoute>(
   tree: SegmentTree<R>,
   node: PathNode<R>,
@@ -231,7 +231,7 @@ function search<R extends IndexedRoute>(
         const child = tree.at(slot);
         if (child?.parent !== node) continue;
         found = search(tree, child, text, next, end, ctx, found, highest);
-        // What is left to look at is wider.
+        // The rest is less specific.
         if (found !== undefined && found.priority >= highest) return found;
       }
     }
@@ -243,7 +243,10 @@ function search<R extends IndexedRoute>(
   return node.below !== undefined && node.leads(text, at) ? firstHolding(node.below, ctx, found) : found;
 }
 
-/** The first of a list that holds; `best`, which is narrower, unless that one has a higher priority. */
+/**
+ * Returns the first entry of a list whose conditions hold, or `best`, which is more specific, unless that entry has a higher
+ * priority.
+ */
 function firstHolding<R extends IndexedRoute>(
   first: RouteEntry<R>,
   ctx: ProxyContext,

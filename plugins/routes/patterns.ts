@@ -1,4 +1,4 @@
-// The hosts and paths of routes, as people write them: those of matchers, and regular expressions.
+// Patterns: the hosts and paths of routes as written in a config: those of matchers, and regular expressions.
 import { z } from 'zod';
 import { hostProblem } from '../../core/request/host-pattern.ts';
 import { listProblem, oneOrMore } from '../../core/request/matcher.ts';
@@ -31,9 +31,9 @@ function inCode(problemOf: ProblemOf) {
 }
 
 const aboutPath =
-  '`/login` (and `/login/`), `/api/*` (`/api` and all below it), `/users/:id` (one segment), or an expression such as `~^/v\\d+/`.';
+  '`/login` (and `/login/`), `/api/*` (`/api` and everything below it), `/users/:id` (one segment), or an expression such as `~^/v\\d+/`.';
 const aboutHost =
-  'The host that the client asked for, without port: `shop.example`, `*.shop.example` (any name below it), or an expression such as `~^shop-\\d+\\.example$`.';
+  'The requested host, without port: `shop.example`, `*.shop.example` (any name below it), or an expression such as `~^shop-\\d+\\.example$`.';
 
 export const pathInText = oneOrMore(asText(problemOfPath, '~^/v\\d+/')).optional().describe(aboutPath);
 export const hostInText = oneOrMore(asText(problemOfHost, '~^shop-\\d+\\.example$'))

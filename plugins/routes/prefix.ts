@@ -1,15 +1,15 @@
-// A prefix that is taken off a path on its way to the upstream, and put before what the response says of paths.
+// Prefix: removes a prefix from paths on the way to the upstream, and adds it to paths in the response.
 import type { Response } from '../../core/request/response.ts';
 
-/** The path without a prefix, in any case; undefined: it does not begin with it, or goes on within a segment. */
+/** Returns the path without a prefix, case-insensitively; undefined: it does not begin with the prefix as whole segments. */
 export function withoutPrefix(path: string, prefix: string): string | undefined {
   if (!isWithin(path, prefix)) return undefined;
   const rest = path.slice(prefix.length);
-  // What begins with "//" names a host for some readers.
+  // For some readers a path that begins with "//" names a host.
   return rest === '' ? '/' : rest.replace(/^\/{2,}/, '/');
 }
 
-/** Is a path the prefix, or below it? */
+/** Is a path the prefix itself, or below it? */
 export function isWithin(path: string, prefix: string): boolean {
   return (
     path.slice(0, prefix.length).toLowerCase() === prefix.toLowerCase() &&
@@ -17,21 +17,21 @@ export function isWithin(path: string, prefix: string): boolean {
   );
 }
 
-/** What a response is put right by. */
+/** What the response is corrected by. */
 export interface PrefixedRequest {
-  /** Empty: none was taken off, but the upstream was told another host. */
+  /** Empty: no prefix was removed, but the upstream got another host. */
   readonly prefix: string;
-  /** Path and query as the upstream got them. */
+  /** Path and query that the upstream got. */
   readonly target: string;
   /** The host that the client asked for. */
   readonly host: string;
-  /** Hosts by which the upstream may know itself, and which clients may not know. */
+  /** Hosts that the upstream may use for itself and clients may not know. */
   readonly upstreamHosts: readonly string[];
 }
 
 /**
- * Puts the prefix before the path in `Location` and before `Path` in `Set-Cookie`, where they are within this service and do
- * not have it: an application that knows `X-Forwarded-Prefix` writes it itself.
+ * Adds the prefix to the path in `Location` and to `Path` in `Set-Cookie`, if they are within this service and do not have it
+ * yet: an application that supports `X-Forwarded-Prefix` adds it itself.
  */
 export function putPrefix(response: Response, request: PrefixedRequest): void {
   const { headers } = response;
@@ -47,7 +47,7 @@ export function putPrefix(response: Response, request: PrefixedRequest): void {
   for (const cookie of right) headers.append('Set-Cookie', cookie);
 }
 
-/** A `Location` as a client has to see it. */
+/** Returns a `Location` as clients need it. */
 export function locationWithPrefix(location: string, request: PrefixedRequest): string {
   const { prefix, target, host, upstreamHosts } = request;
   const absolute = /^(?:https?:)?\/\/([^/?#\\]*)(.*)$/i.exec(location);
@@ -58,13 +58,13 @@ export function locationWithPrefix(location: string, request: PrefixedRequest): 
     return upstreamHosts.some(name => isSame(authority, name)) ? right : location;
   }
   if (location.startsWith('/')) return pathWithPrefix(location, prefix);
-  // Relative to what the upstream was asked for, which lies as deep below the prefix; only ".." can lead out of it.
+  // Relative to the request's path, which is as deep below the prefix; only ".." can leave it.
   if (/^[a-z][a-z0-9+.-]*:/i.test(location) || !/(?:^|\/)\.\.(?:[/?#]|$)/.test(location)) return location;
   const resolved = URL.parse(location, `http://upstream.invalid${target}`);
   return resolved === null ? location : `${prefix}${resolved.pathname}${resolved.search}${resolved.hash}`;
 }
 
-/** One that would begin with "//" does not leave as a path: it would name a host. */
+/** A path must not begin with "//": it would name a host. */
 function pathWithPrefix(path: string, prefix: string): string {
   const right = isWithin(path, prefix) ? path : `${prefix}${path}`;
   return right.replace(/^\/{2,}/, '/');
@@ -75,7 +75,7 @@ function isSame(authority: string, host: string): boolean {
 }
 
 function cookieWithPrefix(cookie: string, prefix: string): string {
-  // Browsers take such a one for the path / alone (RFC 6265bis section 4.1.3.2).
+  // Browsers accept such a cookie only with the path / (RFC 6265bis section 4.1.3.2).
   if (/^\s*__Host-/i.test(cookie)) return cookie;
   return cookie.replace(/(;\s*path\s*=\s*)(\/[^;]*)/gi, (whole, attribute: string, path: string) =>
     isWithin(path.trim(), prefix)

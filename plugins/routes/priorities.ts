@@ -1,11 +1,11 @@
-// Priorities: how many entries there are of each priority, for the highest and the lowest of those that come and go.
+// Priorities: the number of entries of each priority, to find the highest and the lowest as entries come and go.
 
-/** Lower than any priority; a small integer, which stands in its object and not beside it. */
+/** Lower than any priority; a small integer, which V8 stores within the object. */
 export const noPriority = -(2 ** 30);
 
 /** The priorities of some entries. */
 export class Priorities {
-  /** Those that there are, the lowest first, and how many entries each has. */
+  /** The priorities in use, lowest first, and the number of entries of each. */
   private readonly levels: number[] = [];
   private readonly counts: number[] = [];
 
@@ -28,7 +28,7 @@ export class Priorities {
     }
   }
 
-  /** Takes one away that was added. */
+  /** Removes one that was added. */
   remove(priority: number): void {
     const at = this.placeOf(priority);
     const left = (this.counts[at] ?? 0) - 1;
@@ -39,7 +39,7 @@ export class Priorities {
     }
   }
 
-  /** Where a priority is, or belongs. */
+  /** The index of a priority, or where it belongs. */
   private placeOf(priority: number): number {
     let from = 0;
     let to = this.levels.length;

@@ -1,22 +1,22 @@
-// Redirects: a Location made of a template, which leads to the host that the config names and to no other.
+// Redirect: a Location built from a template, which leads to the host in the config and to no other.
 import type { RequestPath } from '../../core/request/path.ts';
 import { isAuthority } from '../../core/request/request-line.ts';
 import type { Captures } from './captures.ts';
 import { fillFragment, fillPath, fillQuery, parseTemplate, type Template } from './template.ts';
 
-/** What is wrong with where a redirect leads, in a sentence; undefined: nothing. */
+/** Returns what is wrong with the target of a redirect; undefined: nothing. */
 export function redirectTargetProblem(to: string): string | undefined {
   if (/^\/(?!\/)/.test(to)) return undefined;
   const [, authority] = /^https?:\/\/([^/?#]*)/.exec(to) ?? [];
   if (authority === undefined)
     return 'expected a path such as "/new/$1" or a URL such as "https://shop.example/$1"';
   if (authority.includes('$')) {
-    return 'a capture stands in the host, where clients could name one: put it behind a "/", as in "https://shop.example/$1"';
+    return 'a capture in the host would let clients choose it: put it after a "/", as in "https://shop.example/$1"';
   }
   return isAuthority(authority) ? undefined : `${JSON.stringify(authority)} is no host`;
 }
 
-/** A template that {@link redirectTargetProblem} finds nothing wrong with, ready to be filled. */
+/** A parsed template that {@link redirectTargetProblem} finds no problem with. */
 export interface RedirectTarget {
   /** Scheme and host; empty: those of the request. */
   readonly origin: string;
@@ -28,7 +28,7 @@ export function redirectTarget(to: string): RedirectTarget {
   return { origin, template: parseTemplate(to.slice(origin.length)) };
 }
 
-/** The value of Location. */
+/** Returns the value of Location. */
 export function locationOf(
   { origin, template }: RedirectTarget,
   captures: Captures,

@@ -1,4 +1,4 @@
-// What a route makes of a request before it is sent: path, Host, fields and times.
+// RequestEdits: a route's edits of a request before it is sent: path, Host, fields and timeouts.
 import type { ProxyContext } from '../../core/request/context.ts';
 import { deleteField } from '../../core/request/field-aliases.ts';
 import type { HeaderList } from '../../core/request/headers.ts';
@@ -11,10 +11,10 @@ import type { RouteEntry } from './route-entry.ts';
 import type { HeaderEdits, RouteOptions } from './route-options.ts';
 import { fillPath, fillQuery, parseTemplate } from './template.ts';
 
-/** Edits `ctx.outgoing` for the host and path of a route that were chosen. */
+/** Edits `ctx.outgoing` for the chosen host and path of a route. */
 export type RequestEdit = (ctx: ProxyContext, entry: RouteEntry) => void;
 
-/** What the options of a route ask for, in order. */
+/** Returns the edits of a route's options, in order. */
 export function requestEdits(route: RouteOptions): RequestEdit[] {
   const { stripPrefix, rewrite, upstreamHost, requestHeaders, timeouts, bodyLimit } = route;
   const edits: RequestEdit[] = [];
@@ -23,7 +23,7 @@ export function requestEdits(route: RouteOptions): RequestEdit[] {
       try {
         ctx.bodyLimit = bodyLimit;
       } catch (thrown) {
-        // It fails before it has the route.
+        // The request fails before it has the route.
         ctx.note(`routes: over the bodyLimit of route ${route.name}`);
         throw thrown;
       }
@@ -41,7 +41,7 @@ export function requestEdits(route: RouteOptions): RequestEdit[] {
   return edits;
 }
 
-/** Leaves no other spelling of a field that is removed or set, which servers could take for it. */
+/** Removes all spellings of a field that is removed or set, as servers could confuse them. */
 function editing(edits: HeaderEdits): RequestEdit {
   const settled = [...(edits.remove ?? []), ...Object.keys(edits.set ?? {})];
   return ({ outgoing: { headers } }) => {
@@ -62,7 +62,7 @@ function strip(ctx: ProxyContext, prefix: string): void {
   const { target } = outgoing;
   const isAsItCame = target === ctx.request.target;
   const path = isAsItCame ? RequestFacts.of(ctx).path : new RequestPath(target);
-  // A plugin made another path of it, which is not to be changed again.
+  // A plugin has changed the path, which must not be changed again.
   if (!isAsItCame && withoutPrefix(path.normal, prefix) === undefined) return;
   const changed = changedPath(path, text => withoutPrefix(text, prefix));
   outgoing.target = `${changed}${queryOf(target)}`;

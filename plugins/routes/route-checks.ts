@@ -1,4 +1,4 @@
-// Mistakes that routes can have and that no schema of one option sees: of a single route, and of one beside the others.
+// RouteChecks: mistakes in routes that the schema of a single option cannot see: within one route, and among several.
 import type { z } from 'zod';
 import { RequestPath } from '../../core/request/path.ts';
 import { segmentsOf } from '../../core/request/path-pattern.ts';
@@ -28,12 +28,12 @@ const onTheWay = [
   'bodyLimit',
 ] as const;
 
-/** Looks at a route by itself. */
+/** Checks a single route. */
 export function checkRoute(route: RouteOptions, context: z.core.$RefinementCtx): void {
   const report = reporter(context);
   const [end, second] = ends.filter(key => route[key] !== undefined);
   if (end === undefined) report([], `leads nowhere: give it one of ${ends.join(', ')}`);
-  if (second !== undefined) report([second], `this route has ${String(end)} already: keep one of them`);
+  if (second !== undefined) report([second], `this route already has ${String(end)}: keep one of them`);
   if (route.sticky !== undefined && route.split === undefined)
     report(['sticky'], 'goes with split; a plugin such as stickyCookie keeps a client at one server');
   if (end === 'redirect' || end === 'reply') {
@@ -43,7 +43,7 @@ export function checkRoute(route: RouteOptions, context: z.core.$RefinementCtx):
     }
   }
   if (route.rewrite !== undefined && route.stripPrefix !== undefined)
-    report(['stripPrefix'], 'rewrite says the whole path: leave one of the two out');
+    report(['stripPrefix'], 'rewrite replaces the whole path: leave one of the two out');
   checkPrefix(route, report);
   const target = route.redirect === undefined ? undefined : redirectTarget(route.redirect.to).template;
   if (target !== undefined) checkCaptures(route, capturesIn(target), ['redirect', 'to'], report);
@@ -97,17 +97,17 @@ function checkCaptures(
 
 const shown = (name: string): string => (/^\d$/.test(name) ? `$${name}` : `\${${name}}`);
 
-/** Looks at what becomes of requests that no route takes. */
+/** Checks the target of requests that no route takes. */
 export function checkOtherwise({ redirect }: OtherwiseOptions, context: z.core.$RefinementCtx): void {
   if (redirect === undefined) return;
   const names = capturesIn(redirectTarget(redirect.to).template);
   checkCaptures({}, names, ['otherwise', 'redirect', 'to'], reporter(context));
 }
 
-/** Shadows of a list, each with the place of its route there. */
+/** A shadow in a list, with the index of its route. */
 type ListedShadow = Shadow & { readonly place: number };
 
-/** Looks at all routes together: two of one name, and those that can never match. */
+/** Checks all routes together: duplicate names, and routes that can never match. */
 export function checkRoutes(routes: readonly RouteOptions[], context: z.core.$RefinementCtx): void {
   const report = reporter(context);
   const places = new Map<string, number>();
@@ -117,10 +117,10 @@ export function checkRoutes(routes: readonly RouteOptions[], context: z.core.$Re
     else
       report(
         ['routes', i, 'name'],
-        `routes[${before}] is called ${JSON.stringify(name)} already: give it another name`,
+        `routes[${before}] is already called ${JSON.stringify(name)}: choose another name`,
       );
   }
-  // Shadows are told by names.
+  // Shadows are reported by name.
   if (places.size < routes.length) return;
   const said = new Set<number>();
   for (const { place, by, whole } of shadowsOf(routes)) {
@@ -129,15 +129,15 @@ export function checkRoutes(routes: readonly RouteOptions[], context: z.core.$Re
     const { name } = routes[place] ?? { name: '' };
     report(
       ['routes', place],
-      `${name} can never match, as the route ${by} takes all of its requests: put it before that one, give it a higher priority or take it out`,
+      `${name} can never match, as the route ${by} takes all of its requests: put it before that one, give it a higher priority or remove it`,
     );
   }
 }
 
-/** Found once for each list: where it is parsed, and for what is warned of. */
+/** Cached by list: used when it is parsed, and for warnings. */
 const found = new WeakMap<readonly RouteOptions[], readonly ListedShadow[]>();
 
-/** Hosts and paths of routes whose requests another route takes first. No two routes have one name. */
+/** Returns the hosts and paths of routes whose requests another route takes first. Names must be unique. */
 export function shadowsOf(routes: readonly RouteOptions[]): readonly ListedShadow[] {
   let shadows = found.get(routes);
   if (shadows === undefined) {

@@ -1,4 +1,4 @@
-// The conditions of a route besides host and path: how many there are, whether they hold, and which imply which.
+// RouteConditions: the conditions of a route besides host and path: their number, whether they hold, and which imply others.
 import { isDeepStrictEqual } from 'node:util';
 import { compileMatcher } from '../../core/request/compiled-matcher.ts';
 import { conditionResult } from '../../core/request/condition-result.ts';
@@ -8,14 +8,14 @@ import type { MatcherOptions } from '../../core/request/matcher.ts';
 import { RequestFacts } from '../../core/request/request-facts.ts';
 import type { RouteOptions } from './route-options.ts';
 
-/** What a route asks of one thing, by its name, such as `method` or `header.x-beta`. */
+/** The condition on each subject, by its name, such as `method` or `header.x-beta`. */
 export type Conditions = ReadonlyMap<string, unknown>;
 
 const lists = ['method', 'clientIp', 'scheme', 'listener'] as const;
 const named = ['header', 'query', 'cookie'] as const;
 const wholes = ['not', 'any', 'when'] as const;
 
-/** The conditions of a route besides host and path. A list, true or false says of a thing what matchers say with it. */
+/** Returns the conditions of a route besides host and path. Lists, true and false mean the same as in matchers. */
 export function conditionsOf(route: RouteOptions): Conditions {
   const conditions = new Map<string, unknown>();
   for (const key of lists) {
@@ -36,7 +36,7 @@ export function conditionsOf(route: RouteOptions): Conditions {
   return conditions;
 }
 
-/** Does whoever meets `narrow` meet `wide` as well? False, too, where it cannot be told. */
+/** Does every request that meets `narrow` also meet `wide`? False if unknown. */
 export function implies(narrow: Conditions, wide: Conditions): boolean {
   for (const [key, wanted] of wide) if (!isImplied(narrow.get(key), wanted)) return false;
   return true;
@@ -49,8 +49,8 @@ function isImplied(given: unknown, wanted: unknown): boolean {
 }
 
 /**
- * Whether the conditions of a route hold; undefined: it has none. Throws CONFIG_INVALID for what is no matcher; `where`
- * stands before the places of mistakes.
+ * Compiles the conditions of a route; undefined: it has none. Throws CONFIG_INVALID for an invalid matcher, with `where`
+ * before the place of the mistake.
  */
 export function compileConditions(
   route: RouteOptions,

@@ -1,22 +1,22 @@
-// RouteEntry: one host and one path of a route, with its place in the order in which routes are asked.
+// RouteEntry: one host and one path of a route, with its place in the order in which routes are tried.
 import type { ProxyContext } from '../../core/request/context.ts';
 import { compareHosts, type HostKey, hostKey } from './host-key.ts';
 import { comparePaths, type PathKey, pathKey } from './path-key.ts';
 
-/** What the index has to know of a route; undefined conditions: host and path say all. */
+/** What the index needs to know about a route. */
 export interface IndexedRoute {
   readonly name: string;
   readonly priority: number;
-  /** As they are written; none: any. */
+  /** As written; none: any. */
   readonly hosts: readonly (string | RegExp)[];
   readonly paths: readonly (string | RegExp)[];
-  /** How many further conditions there are. */
+  /** The number of further conditions. */
   readonly conditions: number;
-  /** Do they hold? */
+  /** Do they hold? Undefined: there are none. */
   readonly holds: ((ctx: ProxyContext) => boolean) | undefined;
 }
 
-/** The place of routes that stand in no list: behind all that do. */
+/** The place of routes that are in no list: after all that are. */
 export const behindList = 2 ** 30 - 1;
 
 /** One host and one path of a route. */
@@ -24,16 +24,16 @@ export interface RouteEntry<R extends IndexedRoute = IndexedRoute> {
   readonly route: R;
   readonly host: HostKey;
   readonly path: PathKey;
-  /** As the route has it. */
+  /** The route's priority. */
   readonly priority: number;
   readonly holds: R['holds'];
-  /** Of the route in its list; of several routes with one place the first by name is asked first. */
+  /** The place of the route in its list; routes with the same place are ordered by name. */
   readonly place: number;
-  /** The next one of the same host and path, in the order of {@link precedes}: a list without an object of its own, as there are so many. */
+  /** The next one with the same host and path, in the order of {@link precedes}: an intrusive list, as there are so many. */
   next: RouteEntry<R> | undefined;
 }
 
-/** The entries of a route, in the order in which it has them. */
+/** Returns the entries of a route, in its order. */
 export function entriesOf<R extends IndexedRoute>(route: R, place: number): RouteEntry<R>[] {
   const { priority, holds } = route;
   const paths = orAny(route.paths).map(pathKey);
@@ -47,13 +47,13 @@ function orAny(list: readonly (string | RegExp)[]): readonly (string | RegExp | 
   return list.length === 0 ? [undefined] : list;
 }
 
-/** Is `a` asked before `b`? */
+/** Does `a` come before `b`? */
 export function precedes(a: RouteEntry, b: RouteEntry): boolean {
   if (a.priority !== b.priority) return a.priority > b.priority;
   return (compareHosts(a.host, b.host) || comparePaths(a.path, b.path) || compareAlike(a, b)) < 0;
 }
 
-/** Less than 0: `a` is asked before `b`, which has the same host and path; 0: both are of one route. */
+/** Less than 0: `a` comes before `b`, which has the same host and path; 0: both belong to one route. */
 export function compareAlike(a: RouteEntry, b: RouteEntry): number {
   if (a.route === b.route) return 0;
   return (
@@ -64,14 +64,14 @@ export function compareAlike(a: RouteEntry, b: RouteEntry): number {
   );
 }
 
-/** Puts an entry into a list of those with the same host and path; returns the first of the list. */
+/** Inserts an entry into a list of those with the same host and path; returns the first of the list. */
 export function listWith<R extends IndexedRoute>(
   first: RouteEntry<R> | undefined,
   entry: RouteEntry<R>,
 ): RouteEntry<R> {
   let before: RouteEntry<R> | undefined;
   let after = first;
-  // Of one route, what is put in later goes before.
+  // Within one route, the entry inserted later comes first.
   while (after !== undefined && compareAlike(after, entry) < 0) {
     before = after;
     after = after.next;
@@ -82,7 +82,7 @@ export function listWith<R extends IndexedRoute>(
   return first ?? entry;
 }
 
-/** Takes an entry out of its list; returns the first of what is left. */
+/** Removes an entry from its list; returns the first of the rest. */
 export function listWithout<R extends IndexedRoute>(
   first: RouteEntry<R> | undefined,
   entry: RouteEntry<R>,

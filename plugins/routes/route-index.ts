@@ -1,4 +1,5 @@
-// RouteIndex: from a request to its route: by host, then by the segments of the path, then the few that are left are asked.
+// RouteIndex: finds the route of a request: by host, then by the segments of the path, then by the conditions of the few that
+// are left.
 import { WeldrError } from '../../core/errors.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { RequestPath } from '../../core/request/path.ts';
@@ -8,8 +9,8 @@ import type { Seen } from './path-table.ts';
 import { behindList, compareAlike, entriesOf, type IndexedRoute, type RouteEntry } from './route-entry.ts';
 
 /**
- * All routes, each with a name of its own, which come and go one by one. Which one a request takes depends on nothing but
- * what the client sent. Choosing allocates nothing while paths are plain and conditions allocate nothing.
+ * All routes, with unique names, which come and go one by one. The choice depends only on what the client sent. It allocates
+ * nothing if the path is plain and the conditions allocate nothing.
  */
 export class RouteIndex<R extends IndexedRoute> {
   private readonly hosts = new HostTables<R>();
@@ -23,7 +24,7 @@ export class RouteIndex<R extends IndexedRoute> {
       this.routes.set(route.name, entries);
       for (const entry of entries) all.push(entry);
     }
-    // From the last on each comes to the beginning of its list. A sort keeps what is equal as it was.
+    // In reverse, as each is inserted at the start of its list. The sort is stable.
     all.sort(compareAlike);
     for (let i = all.length - 1; i >= 0; i--) {
       const entry = all[i];
@@ -36,14 +37,14 @@ export class RouteIndex<R extends IndexedRoute> {
   }
 
   /**
-   * Puts a route in the place of the one of this name, or takes that out (undefined). What others have is left as it is, so
-   * that this costs the same among many.
+   * Adds or replaces the route of this name, or removes it (undefined). Others are left alone, so that the cost does not
+   * depend on their number.
    *
-   * @param place where the route stands in a list: of two that are alike else, the lower is asked first, and of two in one
-   *   place the first by name. Default: behind all that stand in the list.
+   * @param place the place in a list: of two that are otherwise equal, the lower comes first, and of two with the same place
+   * the first by name. Default: after all that are in the list.
    */
   set(name: string, route: R | undefined, place: number = behindList): void {
-    // Made first: where a key cannot be made, nothing has changed.
+    // Built first: if a key cannot be built, nothing has changed.
     const entries = route === undefined ? [] : entriesOf(route, place);
     for (const entry of this.entriesOf(name)) this.hosts.remove(entry);
     for (const entry of entries.toReversed()) this.hosts.add(entry);
@@ -51,14 +52,14 @@ export class RouteIndex<R extends IndexedRoute> {
     else this.routes.set(name, entries);
   }
 
-  /** The hosts and paths of a route; none: it is not there. */
+  /** Returns the hosts and paths of a route; none: there is no such route. */
   entriesOf(name: string): readonly RouteEntry<R>[] {
     return this.routes.get(name) ?? [];
   }
 
   /**
-   * Which host and path of a route takes a request; undefined: none does. Throws BAD_REQUEST where that depends on how
-   * a server reads the path.
+   * Returns the host and path of the route that takes a request; undefined: none does. Throws BAD_REQUEST if that depends on
+   * how a server reads the path.
    */
   choose(ctx: ProxyContext): RouteEntry<R> | undefined {
     const facts = RequestFacts.of(ctx);
@@ -67,12 +68,12 @@ export class RouteIndex<R extends IndexedRoute> {
     return end >= 0 ? this.hosts.find(host, path.text, end, ctx) : this.chooseOfReadings(host, path, ctx);
   }
 
-  /** The entries that match all which this one does and are asked before it, without their further conditions. */
+  /** Yields the entries that match everything that this one does and come before it, ignoring further conditions. */
   before(entry: RouteEntry<R>): Generator<RouteEntry<R>> {
     return this.hosts.before(entry);
   }
 
-  /** Shows the entries that match nothing which this one does not and are asked behind it, without its further conditions. */
+  /** Shows the entries that match only what this one does and come after it, ignoring its further conditions. */
   behind(entry: RouteEntry<R>, see: Seen<R>): void {
     this.hosts.behind(entry, see);
   }
@@ -99,7 +100,7 @@ function ambiguous(path: RequestPath, why: string): WeldrError {
   return new WeldrError('BAD_REQUEST', `the path ${quote(path.text)} is ambiguous for routes: ${why}`);
 }
 
-/** A path for a message: as much of it as says something. */
+/** A shortened path for a message. */
 function quote(path: string): string {
   return JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
 }

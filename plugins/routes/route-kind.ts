@@ -1,4 +1,4 @@
-// Routes as a kind of things that operators may change at run time: as JSON, with what a config writes in code left to it.
+// RouteKind: routes as a kind that operators can change at run time: as JSON, except what a config has in code.
 import { z } from 'zod';
 import { nearest } from '../../core/errors/nearest.ts';
 import { WeldrError } from '../../core/errors.ts';
@@ -8,7 +8,7 @@ import { checkRoute } from './route-checks.ts';
 import { asList } from './route-conditions.ts';
 import { type OtherwiseOptions, type RouteOptions, routeInText, routeNameProblem } from './route-options.ts';
 
-/** What an operator says of a route; its name is the key. */
+/** A route as operators write it; its name is the key. */
 export const routeByOperator = routeInText
   .omit({ name: true })
   .extend({
@@ -20,7 +20,7 @@ export const routeByOperator = routeInText
   })
   .describe('A route: which requests it takes, and where they go.');
 
-/** The options of `routes`, as far as they list routes. */
+/** The part of the options of `routes` that lists routes. */
 interface ListOptions {
   readonly routes: readonly RouteOptions[];
   readonly otherwise?: OtherwiseOptions | undefined;
@@ -66,7 +66,7 @@ export const routeKind: PluginKind<ListOptions, RouteOptions> = {
 
 const checkedInCode = z.custom<RouteOptions>().superRefine(checkRoute);
 
-/** Made once for each route of a config. */
+/** Cached for each route of a config. */
 const known = new WeakMap<RouteOptions, PlainItem>();
 
 function plain(route: RouteOptions): PlainItem {
@@ -91,7 +91,7 @@ function makePlain({ name: _, ...route }: RouteOptions): PlainItem {
   return { value, code };
 }
 
-/** Patterns as JSON writes them; undefined: one of them can only stand in code. */
+/** Returns patterns as JSON; undefined: one of them can only be written in code. */
 function asTexts(given: unknown): unknown {
   if (!Array.isArray(given)) return asText(given);
   const texts = given.map(asText);
@@ -106,7 +106,7 @@ function asText(pattern: unknown): unknown {
   return `${kept === 'i' ? '~*' : '~'}${source}`;
 }
 
-/** Is nothing in it but what JSON has? */
+/** Does it contain only what JSON can express? */
 function isPlain(value: unknown): boolean {
   if (typeof value === 'function' || value instanceof RegExp) return false;
   if (typeof value !== 'object' || value === null) return true;

@@ -1,4 +1,4 @@
-// RouteList: the routes of one list as the manager has them: to try requests on them, and to find those that never match.
+// RouteList: the routes of one list in the manager: to test requests, and to find routes that never match.
 import type { Entities } from '../../core/plugin/plugin-kind.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { asList, compileConditions, conditionsOf } from './route-conditions.ts';
@@ -8,23 +8,23 @@ import type { RouteOptions } from './route-options.ts';
 import { byPlace, placesOf } from './route-places.ts';
 import { RouteShadows } from './route-shadows.ts';
 
-/** A route that is tried. */
+/** A route that requests are tested on. */
 export interface TriedRoute extends IndexedRoute {
   readonly options: RouteOptions;
 }
 
-/** How a route stands to the others of its list. */
+/** How a route relates to the others of its list. */
 export interface Standing {
-  /** The routes which take all of its requests first; none: some request can reach it. */
+  /** The routes that take all of its requests first; none: some request can reach it. */
   readonly shadowedBy: readonly string[];
-  /** What else is worth saying, each in a sentence. */
+  /** Warnings, each in a sentence. */
   readonly warnings: readonly string[];
 }
 
-/** The most routes that a sentence names. */
+/** The most routes named in a sentence. */
 const maxNamed = 5;
 
-/** What is made of the routes when somebody tries a request for the first time, and kept up to date from then on. */
+/** Built from the routes when a request is tested for the first time, and kept up to date from then on. */
 interface Trials {
   readonly routes: Map<string, TriedRoute>;
   readonly index: RouteIndex<TriedRoute>;
@@ -34,11 +34,11 @@ interface Trials {
 export class RouteList {
   private readonly entities: Entities<RouteOptions>;
   private readonly places: ReadonlyMap<string, number>;
-  /** Made at the start: the first change would wait for it. */
+  /** Built at the start: the first change would otherwise wait for it. */
   private readonly shadows: RouteShadows;
   private trials: Trials | undefined;
 
-  /** `configured`: the names that the config lists, in its order. */
+  /** @param configured the names in the config, in order */
   constructor(entities: Entities<RouteOptions>, configured: readonly string[]) {
     this.entities = entities;
     this.places = placesOf(configured);
@@ -53,7 +53,7 @@ export class RouteList {
     });
   }
 
-  /** Every host and path of every route. */
+  /** Yields every host and path of every route. */
   *entries(): Generator<RouteEntry<TriedRoute>> {
     const { routes, index } = this.tried();
     for (const name of routes.keys()) yield* index.entriesOf(name);
@@ -64,7 +64,7 @@ export class RouteList {
     return this.tried().index.choose(ctx);
   }
 
-  /** How a route stands behind others. */
+  /** Returns how others precede a route. */
   standingOf(name: string): Standing {
     const shadows = this.shadows.of(name);
     const names = [...new Set(shadows.map(({ by }) => by))];
@@ -76,7 +76,7 @@ export class RouteList {
     return { shadowedBy: isWhole ? names : [], warnings: [warning] };
   }
 
-  /** The routes that can not match any more because of this one, in a sentence. */
+  /** Returns the routes that can no longer match because of this one, in a sentence. */
   shadowOf(name: string): string | undefined {
     const { shadows } = this;
     const behind = shadows.under(name).filter(other => shadows.of(other).some(({ whole }) => whole));

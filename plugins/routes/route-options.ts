@@ -1,4 +1,4 @@
-// What a route takes, as people write it: conditions, and what becomes of the requests that meet them.
+// RouteOptions: a route as written in a config: conditions, and what happens to the requests that meet them.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: how captures are written in templates of routes
 
 import { z } from 'zod';
@@ -17,12 +17,12 @@ import { templateProblem } from './template.ts';
 
 const poolName = z.string().regex(namePattern, 'expected the name of a pool');
 
-/** Of fields that the wire writes itself, and of Host, which there is one of. */
+/** Returns why a field cannot be edited: the wire writes it itself, or it is Host. */
 function fieldNameProblem(name: string): string | undefined {
   if (!isToken(name)) return `${JSON.stringify(name)} is no name of a header: use letters, digits and -`;
   const key = name.toLowerCase();
   if (hopByHop.has(key) || key === 'content-length')
-    return `${name} belongs to a connection, and is Weldr's to write`;
+    return `${name} belongs to the connection and is written by Weldr`;
   return key === 'host' ? 'Host is set by upstreamHost' : undefined;
 }
 
@@ -31,7 +31,7 @@ const fieldName = z.string().superRefine((name, context) => {
   if (message !== undefined) context.addIssue({ code: 'custom', message });
 });
 
-const fieldValue = z.string().refine(isFieldValue, 'holds a character that no header may hold');
+const fieldValue = z.string().refine(isFieldValue, 'has a character that is not allowed in a header');
 
 const fieldValues = z.record(z.string(), fieldValue).superRefine((fields, context) => {
   for (const name of Object.keys(fields)) {
@@ -41,9 +41,9 @@ const fieldValues = z.record(z.string(), fieldValue).superRefine((fields, contex
 });
 
 const headerEdits = z.strictObject({
-  set: fieldValues.optional().describe('Fields that get this value, whatever they were.'),
-  add: fieldValues.optional().describe('Fields that get one more line.'),
-  remove: z.array(fieldName).max(100).optional().describe('Names of fields that are taken out.'),
+  set: fieldValues.optional().describe('Fields that are set to this value.'),
+  add: fieldValues.optional().describe('Fields that are added.'),
+  remove: z.array(fieldName).max(100).optional().describe('Names of fields that are removed.'),
 });
 
 const template = z.string().superRefine((text, context) => {
@@ -59,14 +59,14 @@ const redirect = z
         if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
       })
       .describe(
-        'Where to: `https://shop.example/$1`, or a path. `$1` is what `*` stands for, `${id}` what `:id` does.',
+        'The target: `https://shop.example/$1`, or a path. `$1` is what `*` matched, `${id}` what `:id` matched.',
       ),
     status: z
       .union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)])
       .default(302)
-      .describe('301 and 308 are kept by browsers; 307 and 308 have method and body sent again.'),
+      .describe('Browsers cache 301 and 308; 307 and 308 keep method and body.'),
   })
-  .describe('Sends the client elsewhere. The query is kept unless `to` has one.');
+  .describe('Redirects the client. The query is kept unless `to` has one.');
 
 const replied = z
   .strictObject({
@@ -78,21 +78,21 @@ const replied = z
       .default('')
       .describe('The body; text/plain unless the headers say otherwise.'),
   })
-  .describe('Answers by itself.');
+  .describe('A fixed reply.');
 
 const weight = z.number().int().min(0).max(1_000_000);
 
 const split = z
   .record(poolName, weight)
   .refine(weights => Object.values(weights).some(one => one > 0), 'expected a weight above 0')
-  .describe('Pools by their weights; 0: none.');
+  .describe('Weights by pool; 0: no requests.');
 
 const sticky = z.union([
   z.strictObject({
     cookie: z
       .string()
       .regex(cookieName, 'is no name of a cookie')
-      .describe('The name of a cookie which keeps a client at its share.'),
+      .describe('The name of a cookie that keeps a client with its share.'),
   }),
   z.strictObject({ hash: z.literal('client').describe('By the address of the client.') }),
 ]);
@@ -104,19 +104,21 @@ const wait = () =>
 
 const timeouts = z
   .strictObject({
-    connect: wait().describe('Until the connection to the server stands.'),
+    connect: wait().describe('Until the connection to the server is open.'),
     response: wait().describe('From the request sent to the response head.'),
     body: wait().describe("Silence within the server's body."),
   })
-  .describe('Times that differ from those of pool and config.');
+  .describe('Timeouts that differ from those of pool and config.');
 
-/** What is wrong with the name of a route, in a sentence; undefined: nothing. */
+/** Returns what is wrong with the name of a route; undefined: nothing. */
 export function routeNameProblem(name: string): string | undefined {
   if (!namePattern.test(name)) return 'expected a name of letters, digits, "_", "." and "-", at most 63';
-  return name === 'otherwise' ? 'otherwise is what no route takes; choose another name' : undefined;
+  return name === 'otherwise'
+    ? '"otherwise" is reserved for requests that no route takes; choose another name'
+    : undefined;
 }
 
-/** What all routes can say, in code as in JSON. */
+/** Options of routes in code and in JSON. */
 const common = {
   name: z
     .string()
@@ -131,20 +133,20 @@ const common = {
     .min(-1_000_000)
     .max(1_000_000)
     .default(0)
-    .describe('Before all else: a route of a higher one is asked first.'),
+    .describe('Routes with a higher priority are tried first, before all other criteria.'),
   pool: poolName.optional().describe('The pool that requests go to.'),
   split: split.optional(),
-  sticky: sticky.optional().describe('What keeps a client at its share of `split`; default: nothing.'),
+  sticky: sticky.optional().describe('What keeps a client with its share of `split`; default: nothing.'),
   redirect: redirect.optional(),
   reply: replied.optional(),
   stripPrefix: z
     .string()
     .regex(
       /^(?:\/[A-Za-z0-9._~!$&'()+,=@-]*[A-Za-z0-9_~!$&'()+,=@-])+$/,
-      'expected the beginning of a path such as "/api"',
+      'expected the start of a path such as "/api"',
     )
     .optional()
-    .describe('A prefix that is taken off the path; the server is told it in `X-Forwarded-Prefix`.'),
+    .describe('A prefix that is removed from the path, and sent in `X-Forwarded-Prefix`.'),
   rewrite: template
     .refine(text => /^\/(?!\/)[^#]*$/.test(text), 'expected a path such as "/v2/$1"')
     .optional()
@@ -157,16 +159,18 @@ const common = {
   requestHeaders: headerEdits.optional().describe('Edits of the fields that the server gets.'),
   responseHeaders: headerEdits
     .optional()
-    .describe('Edits of the fields that the client gets, in replies and errors too.'),
+    .describe('Edits of the fields that the client gets, also in replies and errors.'),
   timeouts: timeouts.optional(),
   bodyLimit: size()
     .optional()
-    .describe('Bytes of a request body, such as `10mb`: over it 413. What `limits.body` says holds besides.'),
+    .describe(
+      'The longest request body, such as `10mb`; longer ones are answered 413. `limits.body` applies as well.',
+    ),
   plugins: z
     .array(z.unknown())
     .max(1000)
     .optional()
-    .describe('Plugins for the requests of this route: names of `define`, or made in place.'),
+    .describe('Plugins for the requests of this route: names of `define`, or inline.'),
 };
 
 const { host: _, ...conditions } = plainKeys;
@@ -184,7 +188,7 @@ export const routeInText = z.strictObject({
 /** A function of a request, which returns true or false at once. */
 export type RouteCondition = (ctx: ProxyContext) => boolean;
 
-/** A matcher that stands in a route; `compileMatcher` says what is wrong with it. */
+/** A matcher in a route; `compileMatcher` reports what is wrong with it. */
 const matcherInCode = z
   .custom<MatcherOptions>(value => typeof value === 'object' && value !== null)
   .superRefine((matcher, context) => {
@@ -198,7 +202,7 @@ const matcherInCode = z
     }
   });
 
-/** What is no plugin after all is said where the plugins are made ready. */
+/** Anything that is not a plugin is reported when the plugins are prepared. */
 const isListed = (value: unknown): boolean =>
   typeof value === 'string' || (typeof value === 'object' && value !== null);
 
@@ -219,7 +223,7 @@ export const routeInCode = z.strictObject({
     .optional(),
 });
 
-/** What becomes of what no route takes. */
+/** The target of requests that no route takes. */
 export const otherwise = z
   .strictObject({
     pool: poolName.optional().describe('The pool that these requests go to.'),
@@ -230,9 +234,9 @@ export const otherwise = z
     ({ pool, redirect: to, reply }) => [pool, to, reply].filter(end => end !== undefined).length === 1,
     'expected one of pool, redirect and reply',
   )
-  .describe('What becomes of requests that no route takes; default: the pool `default`.');
+  .describe('Where requests go that no route takes; default: the pool `default`.');
 
-/** A route as people write it, in code. */
+/** A route as written in code. */
 export type RouteInput = z.input<typeof routeInCode>;
 
 /** A route with its defaults. */

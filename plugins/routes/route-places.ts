@@ -1,13 +1,12 @@
-// Where routes stand among equals: as the config lists them; those of operators stand behind, by name.
+// RoutePlaces: the order of otherwise equal routes: those of the config in its order, then those of operators by name.
 
-/** The places of the names that a config lists. */
+/** Returns the places of the names in a config. */
 export function placesOf(configured: readonly string[]): ReadonlyMap<string, number> {
   return new Map(configured.map((name, place) => [name, place]));
 }
 
 /**
- * Those that stand where a list of all of them would have them, which is made an index of at once, and the others, which are put
- * in one by one.
+ * Divides routes into those in config order, which can be indexed at once, and the others, which are added one by one.
  */
 export function byPlace<T>(
   all: ReadonlyMap<string, T>,
@@ -16,7 +15,7 @@ export function byPlace<T>(
   const inPlace = new Map<string, T>();
   for (const name of configured) {
     const one = all.get(name);
-    // Behind one that is not in force the places would be others.
+    // After an inactive one the places would differ.
     if (one === undefined) break;
     inPlace.set(name, one);
   }

@@ -4,12 +4,12 @@ import { behindList, type IndexedRoute, type RouteEntry } from './route-entry.ts
 import { RouteIndex } from './route-index.ts';
 import type { RouteOptions } from './route-options.ts';
 
-/** A route as it is looked at beside others. */
+/** A route in the form that is compared with others. */
 interface CheckedRoute extends IndexedRoute {
   readonly asked: Conditions;
 }
 
-/** A host and a path of a route that never match, as another route takes all of their requests. */
+/** A host and a path of a route that never match, because another route takes all of their requests. */
 export interface Shadow {
   readonly entry: RouteEntry;
   /** The name of the other route. */
@@ -18,11 +18,11 @@ export interface Shadow {
   readonly whole: boolean;
 }
 
-/** Routes and the shadows that they cast. What one of them costs does not depend on how many others there are. */
+/** Routes and their shadows. The cost of one does not depend on the number of others. */
 export class RouteShadows {
   private readonly index: RouteIndex<CheckedRoute>;
 
-  /** @param routes a list of routes, each with a name of its own */
+  /** @param routes a list of routes with unique names */
   constructor(routes: readonly RouteOptions[] = []) {
     this.index = new RouteIndex(routes.map(checkedRoute));
   }
@@ -32,7 +32,7 @@ export class RouteShadows {
     this.index.set(name, route === undefined ? undefined : checkedRoute(route), place);
   }
 
-  /** The hosts and paths of a route which are in the shadow of others. */
+  /** Returns the hosts and paths of a route that are shadowed by others. */
   of(name: string): Shadow[] {
     const entries = this.index.entriesOf(name);
     const shadows = entries.flatMap(entry => {
@@ -43,7 +43,7 @@ export class RouteShadows {
     return shadows.map(shadow => ({ ...shadow, whole }));
   }
 
-  /** The names of the other routes of which some host and path is in the shadow of this one. */
+  /** Returns the names of the routes with a host and path that this one shadows. */
   under(name: string): string[] {
     const names = new Set<string>();
     for (const entry of this.index.entriesOf(name)) {

@@ -1,4 +1,4 @@
-// RouteTable: the routes of one list that are in force in a worker, and the index that chooses among them.
+// RouteTable: the active routes of one list in a worker, and the index that chooses among them.
 
 import type { WorkerSide } from '../../core/plugin/plugin.ts';
 import type { Entities } from '../../core/plugin/plugin-kind.ts';
@@ -10,20 +10,20 @@ import { RouteIndex } from './route-index.ts';
 import type { RouteOptions } from './route-options.ts';
 import { byPlace, placesOf } from './route-places.ts';
 
-/** What it works with. */
+/** The collaborators of a route table. */
 export interface RouteTableOptions {
   readonly side: Pick<WorkerSide, 'pools' | 'route'>;
   readonly entities: Entities<RouteOptions>;
-  /** The names of the routes that the config lists, in its order. */
+  /** The names of the routes in the config, in order. */
   readonly configured: readonly string[];
 }
 
-/** The routes at work. Those that a change is not about stay the same objects, and requests under way keep theirs. */
+/** The active routes. Routes that a change does not concern stay the same objects, and requests in progress keep theirs. */
 export class RouteTable {
-  /** Is there a route which edits responses? */
+  /** Does any route edit responses? */
   editsResponses = false;
   private readonly options: RouteTableOptions;
-  /** Of all routes that requests may still have. */
+  /** The owners of all routes that requests may still have. */
   private readonly owners = new WeakMap<Route, ActiveRoute>();
   private readonly places: ReadonlyMap<string, number>;
   private readonly index: RouteIndex<ActiveRoute>;
@@ -42,14 +42,14 @@ export class RouteTable {
     return this.index.choose(ctx);
   }
 
-  /** The route that leads to a destination, in force or not any more. */
+  /** Returns the route that leads to a destination, whether or not it is still active. */
   ownerOf(route: Route): ActiveRoute | undefined {
     return this.owners.get(route);
   }
 
   private change(changes: ReadonlyMap<string, RouteOptions | undefined>): void {
     for (const [name, options] of changes) {
-      // Of equals the config's list comes first, then those of operators by name.
+      // Among equals, those of the config come first, then those of operators by name.
       const route = options === undefined ? undefined : this.made(name, options);
       this.index.set(name, route, this.places.get(name) ?? behindList);
     }

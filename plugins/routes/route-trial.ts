@@ -1,4 +1,4 @@
-// RouteTrial: which route a request would take, and why those before it would not: POST /routes/test.
+// RouteTrial: which route a request would take, and why earlier ones do not match: POST /routes/test.
 
 import { describeError, WeldrError } from '../../core/errors.ts';
 import { rehearsedOf, triedRequest } from '../../core/explain/tried-request.ts';
@@ -17,25 +17,25 @@ import { precedes, type RouteEntry } from './route-entry.ts';
 import type { RouteList, TriedRoute } from './route-list.ts';
 import type { OtherwiseOptions, RouteOptions } from './route-options.ts';
 
-/** The most characters of a path that an expression is tried on, as in a worker. */
+/** The longest path that an expression is tried on, as in a worker. */
 const longestForExpression = 2048;
 /** The most routes that are explained. */
 const mostExplained = 100;
 
-/** One list of routes, and for which requests it is asked. */
+/** One list of routes, and the requests that it applies to. */
 export interface TriedList {
   readonly list: RouteList;
   readonly conditions: readonly Condition[];
   readonly otherwise: OtherwiseOptions | undefined;
 }
 
-/** A route that does not take the request, and what of it does not match. */
+/** A route that does not take the request, and what does not match. */
 interface Passed {
   readonly route: string;
   readonly why: readonly string[];
 }
 
-/** Tries a request on lists in their order. Throws INPUT_INVALID for what is no request. */
+/** Tests a request on lists in their order. Throws INPUT_INVALID for an invalid request. */
 export function tryRoutes(lists: readonly TriedList[], input: unknown): Readonly<Record<string, unknown>> {
   const ctx = rehearse(rehearsedOf(parse(triedRequest, input, 'INPUT_INVALID')));
   const passed: Passed[] = [];
@@ -54,7 +54,7 @@ export function tryRoutes(lists: readonly TriedList[], input: unknown): Readonly
     }
     return { route: null, pool: 'default', before: passed, beforeCount: count };
   } catch (thrown) {
-    // What a worker answers with 400 and what a condition throws are findings here.
+    // A 400 of a worker and an error of a condition are results here.
     const { status } = thrown instanceof WeldrError ? thrown : { status: 500 };
     return {
       route: null,
@@ -86,7 +86,7 @@ function endOf({ pool, redirect, reply, split }: OtherwiseOptions & Pick<RouteOp
   return { reply: { status: reply?.status ?? 200 } };
 }
 
-/** What the server would get. Throws BAD_REQUEST as in a worker. */
+/** Returns what the server would get. Throws BAD_REQUEST as in a worker. */
 function sentBy(options: RouteOptions, path: RouteEntry['path'], ctx: ProxyContext) {
   if (options.pool === undefined && options.split === undefined) return {};
   const entry = { path } as RouteEntry;
@@ -98,7 +98,7 @@ function sentBy(options: RouteOptions, path: RouteEntry['path'], ctx: ProxyConte
 
 // --- those before it -----------------------------------------------------------------------------------------------
 
-/** The routes that are asked before the one that was found and share its host or its path, in their order. */
+/** Yields the routes that come before the one found and share its host or its path, in order. */
 function* passedBefore(
   list: RouteList,
   found: RouteEntry<TriedRoute> | undefined,
@@ -117,7 +117,7 @@ function* passedBefore(
   }
 }
 
-/** What stands before the one that was found and has its host or its path, in order. */
+/** Returns the entries before the one found with its host or its path, in order. */
 function likeOf(
   list: RouteList,
   found: RouteEntry<TriedRoute> | undefined,
@@ -128,13 +128,13 @@ function likeOf(
     if (found !== undefined && (entry.route === found.route || !precedes(entry, found))) continue;
     const isHost = matchesHost(entry.host, name);
     const isPath = mayBeTried(entry.path, text) && capture(entry.path, text) !== undefined;
-    // Any host is nothing to have in common.
+    // "Any host" does not count as shared.
     if (isPath || (isHost && entry.host.kind !== 'any')) alike.push({ entry, isHost, isPath });
   }
   return alike.sort((a, b) => (a.entry === b.entry ? 0 : precedes(a.entry, b.entry) ? -1 : 1));
 }
 
-/** As for requests, expressions are not tried on what is long. */
+/** As for requests, expressions are not tried on long texts. */
 const mayBeTried = ({ kind }: PathKey, text: string): boolean =>
   kind !== 'expression' || text.length <= longestForExpression;
 
@@ -156,7 +156,7 @@ function matchesHost(host: HostKey, name: string): boolean {
 const plainKeys = ['method', 'clientIp', 'scheme', 'listener', 'not', 'any', 'when'] as const;
 const namedKeys = ['header', 'query', 'cookie'] as const;
 
-/** Which of the further conditions do not hold. */
+/** Returns which of the further conditions do not hold. */
 function failing(options: RouteOptions, ctx: ProxyContext): string[] {
   const { name, priority } = options;
   const isMet = (condition: Partial<RouteOptions>): boolean =>

@@ -1,4 +1,4 @@
-// The manager side of routes: how they stand to each other, and POST /routes/test.
+// RouteTrials: the manager side of routes: how they relate to each other, and POST /routes/test.
 import { triedRequest } from '../../core/explain/tried-request.ts';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
 import type { ManagerSide } from '../../core/plugin/plugin.ts';
@@ -9,13 +9,13 @@ import { tryRoutes } from './route-trial.ts';
 /** The lists of one config, in its order, as their manager sides start. */
 const listsOf = new WeakMap<AdminRoutes, { list: RouteList; otherwise: OtherwiseOptions | undefined }[]>();
 
-/** What of the options of a list matters here. */
+/** The relevant options of a list. */
 interface TrialOptions {
   readonly routes: readonly RouteOptions[];
   readonly otherwise?: OtherwiseOptions | undefined;
 }
 
-/** Shows how the routes of a list stand to each other, and has requests tried on all lists. */
+/** Shows how the routes of a list relate to each other, and serves tests of requests on all lists. */
 export function serveTrials(
   side: ManagerSide<never, never, undefined, RouteOptions>,
   { routes, otherwise }: TrialOptions,
@@ -45,7 +45,7 @@ export function serveTrials(
     method: 'POST',
     path: '/routes/test',
     rel: 'test-route',
-    summary: 'Which route a request would take, and why not those before it',
+    summary: 'Which route a request would take, and why earlier ones do not match',
     access: 'readers',
     body: triedRequest,
     answers: { 200: 'The route and where it leads' },

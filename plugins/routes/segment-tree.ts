@@ -1,5 +1,5 @@
-// SegmentTree: the segments of all paths, from the root of each host on. The children of all its nodes are in one hash table,
-// so that a step down the tree looks at few places in memory, however many routes there are.
+// SegmentTree: the segments of all paths, from the root of each host. The children of all nodes are in one hash table, so
+// that a step down the tree touches few places in memory, for any number of routes.
 import { HashTable, hashWith } from './hash-table.ts';
 import type { PathSegment } from './path-key.ts';
 import type { IndexedRoute, RouteEntry } from './route-entry.ts';
@@ -7,22 +7,22 @@ import { isAt } from './text-table.ts';
 
 const slash = 0x2f;
 
-/** A place in the tree: the segments that lead to it, and what ends here or goes on from here. */
+/** A node: the segments that lead to it, and what ends or continues here. */
 export class PathNode<R extends IndexedRoute> {
-  // What each step looks at comes first: an object of this size is more than a line of the processor's cache.
+  // Fields read at each step come first: an object of this size spans more than one cache line.
   readonly parent: PathNode<R> | undefined;
-  /** What the hashes of its children's segments begin with. */
+  /** The initial value of the hashes of its children's segments. */
   readonly seed: number;
-  /** The children that stand for a literal; undefined: there are none. */
+  /** The literal children; undefined: there are none. */
   literals: PathNode<R>[] | undefined = undefined;
   parameter: PathNode<R> | undefined = undefined;
-  /** The first entry for all from here on; undefined: there is none. */
+  /** The first entry for everything from here on; undefined: there is none. */
   below: RouteEntry<R> | undefined = undefined;
   /** The first entry whose path ends here; undefined: there is none. */
   exact: RouteEntry<R> | undefined = undefined;
-  /** All segments as they stand in a path; undefined: there are parameters among them. */
+  /** All segments as in a path; undefined: some are parameters. */
   private readonly literal: string | undefined;
-  /** The last one; undefined: any that is not empty. */
+  /** The last segment; undefined: a parameter. */
   readonly segment: string | undefined;
 
   constructor(number: number, parent: PathNode<R> | undefined, segment: string | undefined) {
@@ -30,7 +30,7 @@ export class PathNode<R extends IndexedRoute> {
     this.segment = segment;
     this.seed = Math.imul(number, 0x9e3779b1);
     const before = parent === undefined ? '' : parent.literal;
-    // A join makes one string, where + would make one of two parts, which is compared slowly.
+    // A join makes a flat string, where + would make a rope, which is compared slowly.
     if (parent === undefined) this.literal = '';
     else
       this.literal = before === undefined || segment === undefined ? undefined : [before, segment].join('/');
@@ -42,7 +42,7 @@ export class PathNode<R extends IndexedRoute> {
     return literals === undefined && parameter === undefined && below === undefined && exact === undefined;
   }
 
-  /** Are these the segments of a path up to `end`? On the way here their hashes were compared alone. */
+  /** Are these the segments of a path up to `end`? So far only their hashes were compared. */
   leads(text: string, end: number): boolean {
     if (this.literal !== undefined) return isAt(text, 0, end, this.literal);
     let at = end;
@@ -59,17 +59,17 @@ export class PathNode<R extends IndexedRoute> {
 
 /** All nodes of all hosts. */
 export class SegmentTree<R extends IndexedRoute> {
-  /** The nodes which stand for a literal, by the hash of its characters and of their parent. */
+  /** The literal nodes, by the hash of their characters and their parent. */
   private readonly literals = new HashTable<PathNode<R>>();
-  /** Counts on where nodes leave: one who comes has no number of one who is there. */
+  /** Never reuses the number of a node that has left, so that numbers stay unique. */
   private made = 0;
 
-  /** Makes the root of another host. */
+  /** Returns a new root, for another host. */
   root(): PathNode<R> {
     return this.node(undefined, undefined);
   }
 
-  /** The child of a node, made when it is new. */
+  /** Returns the child of a node, creating it if needed. */
   childOf(parent: PathNode<R>, segment: PathSegment): PathNode<R> {
     if ('parameter' in segment) {
       parent.parameter ??= this.node(parent, undefined);
@@ -84,7 +84,7 @@ export class SegmentTree<R extends IndexedRoute> {
     return child;
   }
 
-  /** The child of a node that stands for this segment; undefined: there is none. */
+  /** Returns the child of a node for this literal; undefined: there is none. */
   literalOf(parent: PathNode<R>, literal: string): PathNode<R> | undefined {
     const hash = hashIn(parent, literal);
     for (let slot = this.first(hash); slot >= 0; slot = this.next(slot, hash)) {
@@ -94,7 +94,7 @@ export class SegmentTree<R extends IndexedRoute> {
     return undefined;
   }
 
-  /** Takes a node out that has become empty, and those above it which are empty then. Roots stay. */
+  /** Removes a node that has become empty, and its ancestors that are then empty. Roots stay. */
   prune(from: PathNode<R>): void {
     let node = from;
     for (let { parent } = node; parent !== undefined && node.isEmpty; { parent } = node) {
@@ -107,7 +107,7 @@ export class SegmentTree<R extends IndexedRoute> {
     }
   }
 
-  /** The slot of the first node, of any parent, whose segment has this hash; -1: there is none. */
+  /** Returns the slot of the first node, of any parent, whose segment has this hash; -1: there is none. */
   first(hash: number): number {
     return this.literals.first(hash);
   }

@@ -1,4 +1,4 @@
-// Split: sends shares of a route's requests to several pools, by weight; sticky if asked for.
+// Split: sends shares of a route's requests to several pools, by weight; optionally sticky.
 import { spread } from '../../core/pool/hash.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import { contextSlot } from '../../core/request/context-slot.ts';
@@ -7,15 +7,15 @@ import type { Route } from '../../core/request/route.ts';
 import type { SplitOptions } from './route-options.ts';
 import { hashOf } from './text-table.ts';
 
-/** Places that a cookie can name. */
+/** The number of places that a cookie can name. */
 const places = 1_000_000;
 
-/** The place that a client without a cookie was given. */
+/** The place assigned to a client without a cookie. */
 const given = contextSlot<number>('routes.split');
 
 /**
- * Each request has a place from 0 to below 1, and each pool a part of that range as long as its weight. What is sticky is the
- * place: when weights change, only those clients move whose place has come into another pool's part.
+ * Each request has a place from 0 to below 1, and each pool a part of that range in proportion to its weight. The place is
+ * sticky: when weights change, only clients move whose place is now in another pool's part.
  */
 export class Split {
   private readonly routes: readonly Route[];
@@ -42,7 +42,7 @@ export class Split {
     return undefined;
   }
 
-  /** Has the client bring its place along. */
+  /** Sets the cookie with the client's place. */
   respond(ctx: ProxyContext): void {
     const place = ctx.get(given);
     if (place === undefined || this.sticky === undefined || !('cookie' in this.sticky)) return;
@@ -65,7 +65,7 @@ export class Split {
   }
 }
 
-/** A hash as a number from 0 to below 1; its bits are mixed, so that near addresses part. */
+/** Returns a hash as a number from 0 to below 1; its bits are mixed, which spreads similar addresses. */
 function evenly(hash: number): number {
   return spread(hash) / 2 ** 32;
 }

@@ -1,11 +1,10 @@
-// TextTable: values by texts without regard to case, looked up where a text stands within a longer one: nothing is cut out
-// of it, and so nothing is allocated.
+// TextTable: values by case-insensitive text, looked up in place within a longer text, so that nothing is allocated.
 import { emptyHash, HashTable, hashWith } from './hash-table.ts';
 
-/** The order in which the characters of a text come into its hash: that in which who looks up comes by them. */
+/** The order in which the characters of a text enter its hash: the one in which the look-up reads them. */
 export type HashOrder = 'forwards' | 'backwards';
 
-/** The hash of a whole text. */
+/** Returns the hash of a whole text. */
 export function hashOf(text: string, order: HashOrder): number {
   let hash = emptyHash;
   const { length } = text;
@@ -35,12 +34,12 @@ export class TextTable<V> {
     return this.rows.values.length;
   }
 
-  /** Are there so few texts that they are compared one by one, sooner than a hash is made? */
+  /** Are there so few texts that comparing them one by one is faster than hashing? */
   get isSmall(): boolean {
     return this.rows.values.length <= few;
   }
 
-  /** Like {@link find}, one by one. */
+  /** Like {@link find}, but compares one by one. */
   findAmongFew(text: string, start: number, end: number): V | undefined {
     const { values } = this.rows;
     const last = text.charCodeAt(end - 1) | 0x20;
@@ -54,7 +53,7 @@ export class TextTable<V> {
     return undefined;
   }
 
-  /** The value of what stands in `text` from `start` to `end`, whose hash is `hash`. */
+  /** Returns the value of the text from `start` to `end`, whose hash is `hash`. */
   find(text: string, start: number, end: number, hash: number): V | undefined {
     return this.rowOf(text, start, end, hash)?.value;
   }
@@ -63,13 +62,13 @@ export class TextTable<V> {
     return this.find(text, 0, text.length, hashOf(text, this.order));
   }
 
-  /** Adds a text that is not in the table yet. */
+  /** Adds a text, which must not be in the table. */
   add(text: string, value: V): void {
     const key = text.toLowerCase();
     this.rows.add(hashOf(key, this.order), { key, value });
   }
 
-  /** Takes a text out; it may be missing. */
+  /** Removes a text, which may be missing. */
   remove(text: string): void {
     const hash = hashOf(text, this.order);
     const row = this.rowOf(text, 0, text.length, hash);
@@ -91,10 +90,10 @@ export class TextTable<V> {
   }
 }
 
-/** Does `key`, in lower case, stand in a text from `start` to `end`, in any case? */
+/** Is the text from `start` to `end` equal to `key`, which is in lower case, ignoring case? */
 export function isAt(text: string, start: number, end: number, key: string): boolean {
   if (end - start !== key.length) return false;
-  // Whole strings are compared several times as fast, and most hosts and paths are written as they are here.
+  // Comparing whole strings is several times as fast, and most hosts and paths are in lower case.
   if (text.length === key.length ? text === key : text.startsWith(key, start)) return true;
   for (let i = 0; i < key.length; i++) {
     if (folded(text.charCodeAt(start + i)) !== key.charCodeAt(i)) return false;
@@ -102,7 +101,7 @@ export function isAt(text: string, start: number, end: number, key: string): boo
   return true;
 }
 
-/** An ASCII letter in lower case, any other character as it is. */
+/** Lower-cases an ASCII letter, and returns any other character as it is. */
 function folded(code: number): number {
   return code >= 0x41 && code <= 0x5a ? code | 0x20 : code;
 }

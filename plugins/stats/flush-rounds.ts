@@ -1,9 +1,9 @@
-// FlushRounds: asks all workers for what they have not told yet, and waits for them, but not for long.
+// FlushRounds: asks all workers for unreported counts, and waits for them, but not for long.
 
 import type { ManagerChannel } from '../../core/plugin/plugin.ts';
 import type { Clock } from '../../core/time/clock.ts';
 
-/** What the manager asks of workers: tell now, and name this round. */
+/** The manager's request to workers: report now, and name this round. */
 export interface FlushRequest {
   readonly flush: number;
 }
@@ -13,7 +13,7 @@ interface Round {
   readonly end: () => void;
 }
 
-/** Rounds of questions to the workers. */
+/** Rounds of requests to the workers. */
 export class FlushRounds {
   private readonly channel: Pick<ManagerChannel<unknown, FlushRequest>, 'workers' | 'send'>;
   private readonly clock: Clock;
@@ -21,7 +21,7 @@ export class FlushRounds {
   private readonly rounds = new Map<number, Round>();
   private asked = 0;
 
-  /** @param patienceMs the longest that workers are waited for */
+  /** @param patienceMs how long to wait for workers, ms */
   constructor(
     channel: Pick<ManagerChannel<unknown, FlushRequest>, 'workers' | 'send'>,
     clock: Clock,
@@ -32,7 +32,7 @@ export class FlushRounds {
     this.patienceMs = patienceMs;
   }
 
-  /** Resolves when all workers have told what they counted so far, have ended, or took too long. */
+  /** Resolves when every worker has reported its counts so far, has ended, or took too long. */
   async ask(): Promise<void> {
     const number = ++this.asked;
     const missing = new Set(this.channel.workers);
@@ -58,7 +58,7 @@ export class FlushRounds {
     for (const number of [...this.rounds.keys()]) this.answered(number, worker);
   }
 
-  /** Ends all rounds: nobody will answer any more. */
+  /** Ends all rounds: no worker will report any more. */
   close(): void {
     for (const { end } of [...this.rounds.values()]) end();
   }

@@ -17,26 +17,26 @@ const options = z
     interval: duration()
       .refine(ms => ms >= 10, 'an interval is at least 10ms')
       .prefault('250ms')
-      .describe('How often workers tell what they counted: what is lost at most when one is killed.'),
+      .describe('How often workers report their counts: what is lost at most when one is killed.'),
   })
   .describe('Counts requests and attempts, for GET /stats of the admin API.');
 
-/** What `stats` takes, as people write it. */
+/** The options of `stats`, as written in a config. */
 export type StatsOptions = z.input<typeof options>;
 
-/** What a worker tells; `answers` names the round in which it was asked. */
+/** A worker's report; `answers` names the round in which it was asked. */
 interface Told {
   readonly counts?: Counts | undefined;
   readonly answers?: number | undefined;
 }
 
-// Telling of 10,000 servers at once would hold up the requests of a worker for more than 10 ms.
+// Reporting 10,000 servers at once would hold up the requests of a worker for more than 10 ms.
 const mostServersATime = 500;
 
 /** The longest that `GET /stats` waits for a worker, ms. */
 const patienceMs = 250;
 
-/** The plugin that counts for people: `GET /stats`, `GET /stats/detail`. */
+/** Counts requests and attempts: `GET /stats`, `GET /stats/detail`. */
 export const stats = definePlugin({
   name: 'stats',
   schema: options,
@@ -121,7 +121,7 @@ function allEntries(pools: ManagerPools): PoolEntry[] {
   return pools.names.flatMap(name => [...pools.list(name)]);
 }
 
-/** Numbers are text here, as they always were; a unix socket has a path and no port. */
+/** The port is text, for compatibility; a unix socket has a path and no port. */
 function placeOf({ endpoint }: Upstream) {
   if (endpoint.kind === 'unix') return { path: endpoint.path };
   return { ip: endpoint.hostname, port: String(endpoint.port) };

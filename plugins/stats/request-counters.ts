@@ -1,4 +1,4 @@
-// RequestCounters: what one worker counts while requests run, and what of it it has not told the manager yet.
+// RequestCounters: what one worker counts while requests run, and has not reported to the manager yet.
 
 import { type LatencyCounts, LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import type { WeldrError } from '../../core/errors.ts';
@@ -7,7 +7,7 @@ import type { Pools } from '../../core/pool/pools.ts';
 import type { ProxyContext } from '../../core/request/context.ts';
 import type { Route } from '../../core/request/route.ts';
 
-/** What a worker counted for one server since it last told; `inFlight` is what it has now. */
+/** What a worker counted for one server since its last report; `inFlight` is the current number. */
 export interface ServerCounts {
   readonly pool: string;
   readonly id: string;
@@ -18,16 +18,16 @@ export interface ServerCounts {
   readonly latency: LatencyCounts;
 }
 
-/** What a worker counted for one route since it last told. */
+/** What a worker counted for one route since its last report. */
 export interface RouteCounts {
   readonly route: string;
   readonly success: number;
   readonly failed: number;
 }
 
-/** What a worker counted since it last told. */
+/** What a worker counted since its last report. */
 export interface Counts {
-  /** Of those that took a request; undefined: none did. */
+  /** Only routes that took a request; undefined: none did. */
   readonly routes?: readonly RouteCounts[] | undefined;
   readonly client: { readonly success: number; readonly failed: number; readonly latency: LatencyCounts };
   readonly servers: readonly ServerCounts[];
@@ -39,7 +39,7 @@ class UpstreamCounters {
   failed = 0;
   connectErrors = 0;
   readonly latency = new LatencyHistogram();
-  /** Is there something to tell? */
+  /** Is there something to report? */
   touched = false;
 
   constructor(upstream: Upstream) {
@@ -47,7 +47,7 @@ class UpstreamCounters {
   }
 }
 
-/** Plain numbers for each route that took a request since they were told. */
+/** Plain numbers for one route that took a request since the last report. */
 class RouteCounters {
   success = 0;
   failed = 0;
@@ -61,7 +61,7 @@ export class RequestCounters {
   private readonly latency = new LatencyHistogram();
   private readonly byUpstream = new Map<Upstream, UpstreamCounters>();
   private readonly touched: UpstreamCounters[] = [];
-  /** Objects, so that no name is looked for: most requests take the same route as the one before. */
+  /** The objects themselves, which saves a look-up by name: most requests take the same route as the one before. */
   private readonly byRoute = new Map<Route, RouteCounters>();
   private lastRoute: Route | undefined = undefined;
   private last: RouteCounters | undefined = undefined;
@@ -101,13 +101,13 @@ export class RequestCounters {
       this.failed++;
       if (counters !== undefined) counters.failed++;
     }
-    // Until the head of the response was there: a tunnel or a download takes as long as its client wants.
+    // Up to the response head: a tunnel or a download takes as long as its client wants.
     const { attempt } = ctx;
     const responded = attempt !== undefined && attempt.status > 0 ? attempt.respondedAt : ctx.finishedAt;
     this.latency.record(Math.max(0, responded - ctx.startedAt));
   }
 
-  /** What there is to tell of at most so many servers, and starts anew; undefined when there is nothing. */
+  /** Returns what is unreported, of at most `most` servers, and resets it; undefined: nothing. */
   take(most = Number.POSITIVE_INFINITY): Counts | undefined {
     const { success, failed } = this;
     const isIdle = this.touched.length === 0 && this.byRoute.size === 0 && success + failed === 0;
@@ -133,7 +133,7 @@ export class RequestCounters {
     return counters;
   }
 
-  /** Those that are told of are forgotten: routes come and go. */
+  /** Reported routes are forgotten: routes come and go. */
   private takeRoutes(most: number): RouteCounts[] | undefined {
     if (this.byRoute.size === 0) return undefined;
     const told: RouteCounts[] = [];
@@ -173,7 +173,7 @@ export class RequestCounters {
   }
 }
 
-/** A client that waits no longer spoils the attempt; what it did wrong, and what went wrong in Weldr, is not the server's. */
+/** A client that left fails the attempt; but a malformed request, or a fault within Weldr, does not count against the server. */
 function countsAgainstServer({ blame, code }: WeldrError): boolean {
   return blame === 'upstream' || code === 'CLIENT_CLOSED' || code === 'DEADLINE_EXCEEDED';
 }

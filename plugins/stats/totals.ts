@@ -1,4 +1,4 @@
-// Totals: what all workers counted, added up by the manager. Kept over reloads and the deaths of workers.
+// Totals: what all workers counted, added up by the manager. Survives reloads and the death of workers.
 
 import { LatencyHistogram } from '../../core/bounded/latency-histogram.ts';
 import { keepNewest } from '../../core/bounded/newest.ts';
@@ -12,7 +12,7 @@ export interface Outcomes {
   failed: number;
 }
 
-/** What is known of one server. */
+/** The totals of one server. */
 export class ServerTotals {
   success = 0;
   failed = 0;
@@ -28,24 +28,24 @@ export class ServerTotals {
   }
 }
 
-/** The most routes that are known: those which were used last. */
+/** The most routes kept: the most recently used ones. */
 const mostRoutes = 100_000;
 
 const noHits: RouteHits = Object.freeze({ success: 0, failed: 0, lastAt: null });
 
 const keyOf = (pool: string, id: string): string => `${pool} ${id}`;
 
-/** The sums over all workers since the manager's start. */
+/** The sums over all workers since the start of the manager. */
 export class Totals {
   readonly client: Outcomes = { success: 0, failed: 0 };
-  /** Of all servers, those that have left included. */
+  /** Of all servers, including those that have left. */
   readonly server: Outcomes = { success: 0, failed: 0 };
   private readonly servers = new Map<string, ServerTotals>();
-  /** By name, the one that was used last behind all others. */
+  /** By name, the most recently used last. */
   private readonly routes = new Map<string, RouteHits>();
 
   /**
-   * Adds what a worker told at `now`, in ms since the epoch. `known`: is the server still in its pool? Others count in the
+   * Adds a worker's report of `now`, in ms since the epoch. `known`: is the server still in its pool? Others count in the
    * sums only.
    */
   add(
@@ -70,7 +70,7 @@ export class Totals {
     }
   }
 
-  /** What is known of a server; zeros when no worker had a request for it. */
+  /** Returns the totals of a server; zeros if no worker had a request for it. */
   of(pool: string, id: string): ServerTotals {
     const key = keyOf(pool, id);
     const known = this.servers.get(key);
@@ -80,12 +80,12 @@ export class Totals {
     return made;
   }
 
-  /** What a route took. */
+  /** Returns the hits of a route. */
   hits(route: string): RouteHits {
     return this.routes.get(route) ?? noHits;
   }
 
-  /** All routes that took a request. */
+  /** All routes with hits. */
   get allHits(): (RouteHits & { readonly route: string })[] {
     return Array.from(this.routes, ([route, hits]) => ({ route, ...hits }));
   }
@@ -101,17 +101,17 @@ export class Totals {
     keepNewest(this.routes, mostRoutes);
   }
 
-  /** Requests that a server has now. */
+  /** Returns the requests that a server is handling now. */
   inFlight(pool: string, id: string): number {
     return this.servers.get(keyOf(pool, id))?.inFlight ?? 0;
   }
 
-  /** A server has left its pool: only the sums remember it. */
+  /** Forgets a server that has left its pool, except in the sums. */
   forget(upstream: Upstream): void {
     this.servers.delete(keyOf(upstream.pool, upstream.id));
   }
 
-  /** A worker has ended, and with it the requests that it had in flight. */
+  /** Drops the requests in flight of a worker that has ended. */
   workerExited(worker: number): void {
     for (const totals of this.servers.values()) totals.inFlightOf.delete(worker);
   }

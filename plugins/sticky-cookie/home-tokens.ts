@@ -1,18 +1,18 @@
-// HomeTokens: how the upstreams of one pool are named in cookies, so that nobody can tell or make up which is which.
+// HomeTokens: the names of a pool's upstreams in cookies, which can neither be read nor forged.
 import { createHmac } from 'node:crypto';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
 
-/** Of 256 bits: more than anybody tries. */
+/** Of 256 bits: more than can be guessed. */
 const tokenBytes = 16;
 
-/** Tokens and upstreams of a pool. */
+/** The tokens of a pool's upstreams. */
 export class HomeTokens {
   private readonly secrets: readonly string[];
   private readonly upstreams = new Map<string, Upstream>();
   private readonly tokens = new Map<Upstream, readonly string[]>();
   private readonly stop: () => void;
 
-  /** The first of `secrets` makes new tokens, all of them are understood. */
+  /** @param secrets the first makes new tokens, all are understood */
   constructor(pool: Pool, secrets: readonly string[]) {
     this.secrets = secrets;
     this.stop = pool.observe({
@@ -22,12 +22,12 @@ export class HomeTokens {
     for (const upstream of pool) this.add(upstream);
   }
 
-  /** Whose token it is; undefined: nobody's. */
+  /** Returns the upstream of a token; undefined: there is none. */
   upstreamOf(token: string): Upstream | undefined {
     return this.upstreams.get(token);
   }
 
-  /** What names an upstream; undefined for one that is not in the pool. */
+  /** Returns the token of an upstream; undefined if it is not in the pool. */
   tokenOf(upstream: Upstream): string | undefined {
     return this.tokens.get(upstream)?.[0];
   }
@@ -50,7 +50,7 @@ export class HomeTokens {
   }
 }
 
-/** By its name alone: it is the same for all workers and Weldrs, and after a restart of the server. */
+/** Depends on the upstream's name only: it is the same in all workers and Weldrs, and after a restart of the server. */
 function tokenFor({ pool, id }: Upstream, secret: string): string {
   const digest = createHmac('sha256', secret).update(`${pool}\n${id}`).digest();
   return digest.subarray(0, tokenBytes).toString('base64url');

@@ -1,5 +1,4 @@
-// sticky-cookie: brings a client back to the upstream that it had, by a cookie.
-
+// sticky-cookie: returns a client to its previous upstream, by a cookie.
 import { z } from 'zod';
 import { definePlugin } from '../../core/plugin/define-plugin.ts';
 import type { Pool, Upstream } from '../../core/pool/pool.ts';
@@ -17,7 +16,7 @@ const attribute = /^[\x21-\x3a\x3c-\x7e]{1,256}$/;
 const key = () =>
   secret().refine(
     text => text.length >= 16,
-    'is short: take 16 characters or more, such as `openssl rand -hex 32` prints',
+    'is too short: use 16 characters or more, such as `openssl rand -hex 32` prints',
   );
 
 const options = z
@@ -25,53 +24,62 @@ const options = z
     secret: z
       .union([key(), z.array(key()).min(1).max(5)])
       .describe(
-        'What names of servers are hidden with; of several the first makes cookies, all are understood.',
+        'The key that hides the names of servers; of several the first makes cookies, all are understood.',
       ),
     name: z
       .string()
       .regex(cookieName, 'is no name of a cookie')
       .default('weldr')
-      .describe('The name of the cookie; in other pools than `default` it ends with `-` and their name.'),
+      .describe(
+        'The name of the cookie; in pools other than `default`, `-` and the name of the pool are appended.',
+      ),
     ttl: duration()
       .refine(ms => ms >= 1_000, 'a cookie lasts at least 1s')
       .optional()
       .describe('How long it lasts after each response; default: until the browser is closed.'),
-    path: z.string().regex(attribute, 'is no path').default('/').describe('The paths that it is sent for.'),
+    path: z
+      .string()
+      .regex(attribute, 'is no path')
+      .default('/')
+      .describe('The paths for which browsers send it.'),
     domain: z
       .string()
       .regex(attribute, 'is no domain')
       .optional()
-      .describe('For this domain and those below it.'),
+      .describe('The domain for which browsers send it, including its subdomains.'),
     secure: z
       .union([z.boolean(), z.literal('auto')])
       .default('auto')
-      .describe('Is it sent by https:// alone? auto: if the client came by it.'),
-    sameSite: z.enum(['lax', 'strict', 'none']).default('lax').describe('Do other sites have it sent?'),
+      .describe('Is it sent over https:// only? `auto`: if the client came over https://.'),
+    sameSite: z
+      .enum(['lax', 'strict', 'none'])
+      .default('lax')
+      .describe('Is it sent with requests that other sites cause?'),
     appCookie: z
       .string()
       .regex(cookieName, 'is no name of a cookie')
       .optional()
       .describe(
-        'Begins with the response that sets this cookie of the application; default: with the first.',
+        'Stickiness begins with the response that sets this cookie of the application; default: with the first response.',
       ),
   })
   .refine(({ sameSite, secure }) => sameSite !== 'none' || secure !== false, {
     path: ['secure'],
-    message: 'browsers refuse a cookie with sameSite none which is not secure',
+    message: 'browsers refuse a cookie with sameSite none that is not secure',
   })
-  .describe('Brings a client back to the server that it had, by a cookie.');
+  .describe('Returns a client to its previous server, by a cookie.');
 
-/** What `stickyCookie` takes, as people write it. */
+/** The options of `stickyCookie`, as written in a config. */
 export type StickyCookieOptions = z.input<typeof options>;
 
 type Parsed = z.output<typeof options>;
 
-/** The upstream that the cookie of a request names. */
+/** The upstream that the request's cookie names. */
 const home = contextSlot<Upstream>('sticky-cookie.home');
 
 /**
- * The plugin that keeps a client at its upstream: `stickyCookie({ secret: 'env:STICKY_SECRET' })`, beside a balancer, which
- * chooses for new clients and where the upstream is not there any more.
+ * Keeps a client at its upstream: `stickyCookie({ secret: 'env:STICKY_SECRET' })`, beside a balancer, which chooses for new
+ * clients and when the upstream is no longer available.
  */
 export const stickyCookie = definePlugin({
   name: 'sticky-cookie',
@@ -86,7 +94,7 @@ export const stickyCookie = definePlugin({
       pools.set(pool, tokens);
       return tokens;
     };
-    // Before balancers, wherever they stand.
+    // Before balancers, wherever they are listed.
     hooks.selectUpstream.tap({ name: 'sticky-cookie', stage: -1 }, ctx =>
       homeOf(ctx, tokensOf(ctx.pool), nameFor(ctx.pool, parsed)),
     );
@@ -100,7 +108,7 @@ export const stickyCookie = definePlugin({
 const nameFor = (pool: Pool, { name }: Parsed): string =>
   pool.name === 'default' ? name : `${name}-${pool.name}`;
 
-/** The upstream that the client had, while it may be given requests. */
+/** The client's previous upstream, if it may be given requests. */
 function homeOf(ctx: ProxyContext, tokens: HomeTokens, name: string): Upstream | undefined {
   const field = ctx.request.headers.get('cookie');
   const token = field === undefined ? undefined : cookieOf(field, name);
@@ -111,7 +119,7 @@ function homeOf(ctx: ProxyContext, tokens: HomeTokens, name: string): Upstream |
     return undefined;
   }
   ctx.set(home, upstream);
-  // One that this Weldr leaves to others is still the one that has the session.
+  // An upstream that this Weldr leaves to others still has the session.
   if ((upstream.available || upstream.apart) && !ctx.tried.includes(upstream)) {
     ctx.set(boundUpstream, upstream);
     return upstream;

@@ -224,13 +224,13 @@ test('have no keys of tokens fetched, and are told where there are none', async 
   };
   assert.equal(await told('one'), [
     503,
-    'jwt: there are no keys yet, and an explained request has none fetched',
+    'jwt: there are no keys yet, and none are fetched for an explained request',
   ]);
   assert.is((await worker.run(await bearer('one'))).status, 200, 'this one waits for them');
   clock.advance(2_000);
   const before = fetched;
   assert.equal([await told('one'), fetched], [[200], before]);
-  const why = 'jwt: the key of the token is not known; an explained request has no newer ones fetched';
+  const why = 'jwt: the key of the token is not known; no newer ones are fetched for an explained request';
   assert.equal([await told('two'), fetched], [[401, why], before]);
   await worker.close();
   await manager.close();
@@ -263,7 +263,7 @@ test('have no auth server asked', async () => {
   await withSide([forwardAuth({ url: auth.url }), roundRobin()], async side => {
     const { response, notes } = await side.explain();
     assert.equal([response.status, asked], [200, 0]);
-    assert.equal(notes, ['forward-auth: not asked, as nothing is sent; taken as a yes']);
+    assert.equal(notes, ['forward-auth: not asked for an explained request; taken as admitted']);
     assert.is((await side.run()).status, 403);
   });
   await auth.close();

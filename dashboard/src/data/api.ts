@@ -1,8 +1,8 @@
-// Calls to the admin API, by the way that is kept for the page.
+// Calls to the admin API, under the path reserved for the page.
 
-/** What the admin API answered in place of what was asked for, as its problem details say. */
+/** An error response of the admin API, from its problem details. */
 export class ApiProblem extends Error {
-  /** 0: there was no answer. */
+  /** 0: there was no response. */
   readonly status: number;
   readonly code: string;
 
@@ -22,14 +22,14 @@ export function whenSignedOut(fn: () => void): void {
 
 export const apiPath = (path: string): string => `api${path}`;
 
-/** The parsed answer; undefined where there is none. Throws {@link ApiProblem}. */
+/** Resolves with the parsed response; undefined if it is empty. Throws {@link ApiProblem}. */
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const response = await answerOf(method, path, body);
   const text = await response.text();
   const parsed = parseOf(text);
   if (response.ok) return parsed as T;
   if (response.status === 401 && !path.startsWith('/session')) onSignedOut();
-  const { code = 'UNKNOWN', detail = `the answer was ${response.status}` } = (parsed ?? {}) as {
+  const { code = 'UNKNOWN', detail = `the response was ${response.status}` } = (parsed ?? {}) as {
     code?: string;
     detail?: string;
   };
@@ -45,7 +45,7 @@ async function answerOf(method: string, path: string, body: unknown): Promise<Re
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
   } catch {
-    throw new ApiProblem(0, 'UNREACHABLE', 'Weldr does not answer');
+    throw new ApiProblem(0, 'UNREACHABLE', 'Weldr does not respond');
   }
 }
 
@@ -57,7 +57,7 @@ function parseOf(text: string): unknown {
   }
 }
 
-/** The answer to a GET; undefined where this Weldr has no such thing. */
+/** Resolves with the response to a GET; undefined if this Weldr has no such path. */
 export async function find<T>(path: string): Promise<T | undefined> {
   try {
     return await call<T>('GET', path);
@@ -67,7 +67,7 @@ export async function find<T>(path: string): Promise<T | undefined> {
   }
 }
 
-/** What went wrong, for people. */
+/** The error as a text for users. */
 export function textOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -1,16 +1,16 @@
-// What a page asks the admin API for, when it is opened and again and again.
+// Polled data: what a page requests from the admin API when it is opened and repeatedly.
 import { useEffect, useState } from 'preact/hooks';
 import { find, textOf } from './api.ts';
 
 export interface Asked<T> {
   readonly value: T | undefined;
-  /** Was there an answer? Without a value it said that there is no such thing. */
+  /** Was there a response? Without a value the path does not exist. */
   readonly isThere: boolean | undefined;
   readonly problem: string;
   again(): void;
 }
 
-/** Asks at once, then every so many ms while the page is shown; of no path it asks nothing. */
+/** Requests at once, then every `ms` while the page is visible; without a path nothing. */
 export function useAsked<T>(path: string | undefined, everyMs = 5000): Asked<T> {
   const [state, setState] = useState<Omit<Asked<T>, 'again'>>({
     value: undefined,

@@ -1,4 +1,4 @@
-// What the page changes, by the same calls as curl; each says what it did and how to undo it.
+// Changes made by the page, by the same calls as curl; each reports what it did and offers to undo it.
 import { call, textOf } from './api.ts';
 import { plural } from './format.ts';
 import { loadSoon } from './live.ts';
@@ -15,10 +15,10 @@ const done: Readonly<Record<OperatorState, string>> = {
   disabled: 'disabled',
 };
 
-/** Of the states that an operator sets, the one that is in force; one that is down is active. */
+/** The operator's state of a server; one that is down counts as active. */
 const stateBefore = ({ state }: Server): OperatorState => (state === 'down' ? 'active' : state);
 
-/** Runs a change; what goes wrong is told. Answers whether it was done. */
+/** Runs a change and reports errors. Resolves with whether it was made. */
 async function change(what: string, run: () => Promise<void>): Promise<boolean> {
   try {
     await run();
@@ -63,7 +63,7 @@ export async function setState(servers: readonly Server[], state: OperatorState)
     undo: async () => {
       const back = (server: Server) => ({ state: before.get(server.key) });
       if (await change(`${name} stays ${done[state]}`, () => patch(changed, back)))
-        tell({ kind: 'done', text: `${name} as before` });
+        tell({ kind: 'done', text: `${name} restored` });
     },
   });
 }
@@ -78,12 +78,12 @@ export async function setWeight(servers: readonly Server[], weight: number): Pro
     undo: async () => {
       const back = (server: Server) => ({ weight: before.get(server.key) });
       if (await change(`${name} keeps weight ${weight}`, () => patch(servers, back)))
-        tell({ kind: 'done', text: `${name} as before` });
+        tell({ kind: 'done', text: `${name} restored` });
     },
   });
 }
 
-/** Removes; `now`: without waiting for the requests that they have. */
+/** Removes servers; `now`: without waiting for their requests. */
 export async function remove(servers: readonly Server[], how: 'when empty' | 'now'): Promise<void> {
   const name = nameAll(servers);
   const isDone = await change(`${name} stays`, async () => {
@@ -93,7 +93,7 @@ export async function remove(servers: readonly Server[], how: 'when empty' | 'no
     }
   });
   if (!isDone) return;
-  // What a config or a source has comes back by forgetting the removal; what an operator had made is gone.
+  // Servers of a config or a source are restored by forgetting the removal; those added by an operator are gone.
   const [only] = servers;
   const isKept = servers.length === 1 && only?.facts !== undefined && !isOwn(only.facts.layer);
   const href = only === undefined ? undefined : hrefOf(only);
@@ -103,14 +103,14 @@ export async function remove(servers: readonly Server[], how: 'when empty' | 'no
     ...(isKept &&
       href !== undefined && {
         undo: async () => {
-          if (await change(`${name} stays away`, () => call('DELETE', withQuery(href, 'override'))))
+          if (await change(`${name} stays removed`, () => call('DELETE', withQuery(href, 'override'))))
             tell({ kind: 'done', text: `${name} is back` });
         },
       }),
   });
 }
 
-/** Was it made at run time, so that a removal leaves nothing behind? */
+/** Was it added at run time, so that a removal leaves nothing behind? */
 export const isOwn = (layer: string): boolean => layer === 'api' || layer === 'cluster';
 
 /** Forgets what an operator changed: one field, or all. */
@@ -130,7 +130,7 @@ export interface NewServer {
   readonly backup?: boolean;
 }
 
-/** Adds a server. Throws what the API says, for the form to show. */
+/** Adds a server. Throws the API's error, which the form shows. */
 export async function add(pool: string, server: NewServer): Promise<void> {
   await call('POST', `/pools/${encodeURIComponent(pool)}/servers`, server);
   loadSoon(0);

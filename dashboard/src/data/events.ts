@@ -1,4 +1,4 @@
-// What happened, as `GET /events` tells it.
+// Events, from `GET /events`.
 import { signal } from '@preact/signals';
 import type { Severity } from './overview.ts';
 import type { ServerState } from './server.ts';
@@ -17,10 +17,10 @@ export interface WeldrEvent {
   readonly reason?: string;
 }
 
-/** Kept by the page. */
+/** The most events kept by the page. */
 const most = 1000;
 
-/** The newest first; undefined: this Weldr does not tell. */
+/** Newest first; undefined: this Weldr has no events. */
 export const events = signal<readonly WeldrEvent[] | undefined>(undefined);
 
 export function addEvents(more: readonly WeldrEvent[]): void {
@@ -29,7 +29,7 @@ export function addEvents(more: readonly WeldrEvent[]): void {
   events.value = [...(events.value ?? []), ...fresh].sort((one, other) => other.id - one.id).slice(0, most);
 }
 
-/** The change of a server's state that an event tells; undefined: it tells of something else. */
+/** Returns the change of a server's state in an event; undefined: it is about something else. */
 export function changeOf({ type, from, to }: WeldrEvent): { from: ServerState; to: ServerState } | undefined {
   return type === 'server.state' && isState(from) && isState(to) ? { from, to } : undefined;
 }

@@ -1,4 +1,4 @@
-// What became of a request, or would, as the admin API tells it: each plugin's word in order.
+// A request as explained or traced by the admin API: each plugin's decision in order.
 
 interface Edit {
   readonly of: string;

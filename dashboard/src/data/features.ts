@@ -7,7 +7,7 @@ export interface Feature {
   readonly method: string;
 }
 
-/** Undefined until they are known. */
+/** Undefined until known. */
 export function useFeatures(): readonly Feature[] | undefined {
   return useAsked<{ links: Feature[] }>('/', 60_000).value?.links;
 }

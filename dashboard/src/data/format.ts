@@ -1,4 +1,4 @@
-// Numbers and times as people read them.
+// Formats numbers and times for display.
 
 const dash = '–';
 
@@ -43,7 +43,7 @@ export const timeOf = (at: number): string =>
 export const dayOf = (at: number | string): string =>
   new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 
-/** What a piece of code takes, ms: from parts of a microsecond on. */
+/** Formats how long code takes, from ms: down to fractions of a microsecond. */
 export function tookOf(ms: number): string {
   if (ms >= 1) return msOf(ms);
   const us = ms * 1000;

@@ -1,4 +1,4 @@
-// What keeps the page up to date: one stream, which costs the workers nothing however many pages are open.
+// Keeps the page up to date by one stream, which costs the workers nothing however many pages are open.
 import { computed, effect, signal } from '@preact/signals';
 import { ApiProblem, apiPath, find } from './api.ts';
 import { addEvents, changeOf, type WeldrEvent } from './events.ts';
@@ -23,9 +23,9 @@ import { session } from './session.ts';
 import { toasts } from './toasts.ts';
 
 const everyMs = 2000;
-/** Servers are loaded anew so often, as not all of what is shown of them comes by the stream. */
+/** How often servers are reloaded, as the stream does not carry all that is shown. */
 const loadEveryMs = 30_000;
-/** A stream that is silent for so long is lost, though nothing says so. */
+/** A stream that is silent for this long counts as lost. */
 const silentMs = 8000;
 
 export type Connection = 'connecting' | 'live' | 'lost';
@@ -35,7 +35,7 @@ export const overview = signal<Overview | undefined>(undefined);
 export const history = signal<History>(noHistory);
 /** Does this Weldr count requests? */
 export const counts = signal(true);
-/** The time, for what is told as "ago". */
+/** The time, for texts with "ago". */
 export const now = signal(Date.now());
 
 /** One entry of `GET /overview/servers`. */
@@ -47,7 +47,7 @@ interface ServerOverview {
   readonly traffic: Traffic | null;
 }
 
-/** Of a pool, or of all: then each server says its pool, and after the first time only what has changed is told. */
+/** For one pool, or for all: then each server has its pool, and after the first message only changes are sent. */
 interface ServersOverview {
   readonly at: number;
   readonly pool: string;
@@ -57,7 +57,7 @@ interface ServersOverview {
 }
 
 const allPools = '*';
-/** Whose servers the stream tells of: those that are looked at, or that are being drained. */
+/** The pool whose servers the stream carries: those shown or being drained. */
 const followed = computed(() => {
   const isDraining = toasts.value.some(({ kind }) => kind === 'draining');
   return page.value === 'servers' || isDraining ? chosenPool.value || allPools : '';
@@ -68,14 +68,14 @@ let lastHeard = 0;
 let lastId = 0;
 let retry = 0;
 let started = false;
-/** Is what there is to know before the stream being asked for? */
+/** Is the data from before the stream being loaded? */
 let beginning = false;
 let loading: ReturnType<typeof setTimeout> | undefined;
-/** Events that are not taken yet. */
+/** Events that are not processed yet. */
 const arrived: WeldrEvent[] = [];
 const togetherMs = 100;
 
-/** Begins; from then on it goes by whether somebody is signed in. */
+/** Starts; from then on it depends on whether a user is signed in. */
 export function startLive(): void {
   if (started) return;
   started = true;
@@ -87,7 +87,7 @@ export function startLive(): void {
   });
   effect(() => {
     followed.value;
-    // Before there is a stream it is not known where to begin.
+    // Before the stream starts, it is unknown where to begin.
     if (stream === undefined) return;
     listen();
     loadSoon(0);
@@ -99,7 +99,7 @@ export function startLive(): void {
   });
 }
 
-/** Loads the servers anew in a moment, once for many wishes. */
+/** Reloads the servers soon, once for many calls. */
 export function loadSoon(afterMs = 300): void {
   if (session.peek()?.signedIn !== true || document.visibilityState === 'hidden') return;
   clearTimeout(loading);
@@ -189,7 +189,7 @@ function listen(): void {
   opened.onerror = () => {
     if (stream !== opened) return;
     connection.value = 'lost';
-    // The browser comes back by itself, unless it was refused.
+    // The browser reconnects by itself, unless it was refused.
     if (opened.readyState !== EventSource.CLOSED) return;
     retry = Math.min(retry + 1, 5);
     setTimeout(() => stream === opened && restart(), 1000 * retry * (0.5 + Math.random()));
@@ -203,7 +203,7 @@ function heard(): void {
   connection.value = 'live';
 }
 
-/** When a network fails, a thousand events come at once. */
+/** When a network fails, a thousand events arrive at once. */
 function takeArrived(): void {
   const list = arrived.splice(0);
   noteEvents(list);
@@ -211,7 +211,7 @@ function takeArrived(): void {
   if (list.some(changesFacts)) loadSoon();
 }
 
-/** Does it change more of a server than what the stream tells of it? */
+/** Does it change more of a server than the stream carries? */
 function changesFacts(event: WeldrEvent): boolean {
   const change = changeOf(event);
   if (change === undefined) return /^(?:server|pool|reload|upgrade)\./.test(event.type);
@@ -222,7 +222,7 @@ function noteEvents(list: readonly WeldrEvent[]): void {
   takeChanges(list.flatMap(event => noteEvent(event) ?? []));
 }
 
-/** The state that it tells of a server, if it does. */
+/** The state of a server in an event, if there is one. */
 function noteEvent(event: WeldrEvent): Known | undefined {
   const { pool, server, at, type, reason = '' } = event;
   if (pool === undefined || server === undefined) return undefined;

@@ -1,6 +1,6 @@
-// Which of many a person means who types a few letters.
+// Matches a few typed letters against many texts.
 
-/** Each word is there, or its letters are within `names` in their order: `ap3000` finds `api-1:3000`. */
+/** Does each word occur, or do its letters occur in order in `names`? `ap3000` finds `api-1:3000`. */
 export function matchesAll(words: string, names: string, more = ''): boolean {
   const all = `${names} ${more}`.toLowerCase();
   const short = names.toLowerCase();

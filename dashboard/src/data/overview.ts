@@ -1,4 +1,4 @@
-// How Weldr is, as `GET /overview` tells it, and what of it the page makes itself where that is not there.
+// The state of Weldr from `GET /overview`, and what the page derives itself if that is missing.
 import type { ServerState } from './server.ts';
 
 export type Severity = 'info' | 'warning' | 'error';
@@ -18,7 +18,7 @@ export interface Problem {
   readonly since?: number | null;
   readonly pool?: string;
   readonly servers?: readonly string[];
-  /** `errors`: the servers are up, and fail requests. */
+  /** `errors`: the servers are up but fail requests. */
   readonly about?: 'errors';
 }
 
@@ -54,7 +54,7 @@ export interface Overview {
   readonly history?: History | null;
 }
 
-/** How long the charts reach back, ms. */
+/** How far the charts reach back, ms. */
 export const windowMs = 15 * 60_000;
 
 export const noHistory: History = {
@@ -67,7 +67,7 @@ export const noHistory: History = {
   p99: [],
 };
 
-/** With one more point, and without what is too long ago. */
+/** Adds a point, and drops what is too old. */
 export function withPoint(history: History, at: number, traffic: Traffic): History {
   const last = history.at.at(-1);
   if (last !== undefined && at - last < history.step / 2) return history;

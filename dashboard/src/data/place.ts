@@ -1,4 +1,4 @@
-// Which page is shown, by the fragment of the address: `#/servers?pool=api`.
+// The page that is shown, in the fragment of the address: `#/servers?pool=api`.
 import { computed, signal } from '@preact/signals';
 
 const hash = signal(location.hash);

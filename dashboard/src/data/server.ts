@@ -1,4 +1,4 @@
-// A server as the page knows it: what the admin API says of it, with what was counted.
+// A server as the page knows it: the admin API's facts and its counts.
 
 export type ServerState = 'active' | 'down' | 'draining' | 'disabled';
 
@@ -30,7 +30,7 @@ export interface ServerFacts {
   readonly links: readonly { readonly rel: string; readonly href: string }[];
 }
 
-/** What was counted of a server lately. */
+/** Recent counts of a server. */
 export interface ServerNumbers {
   readonly rate?: number;
   readonly errorShare?: number;
@@ -39,7 +39,7 @@ export interface ServerNumbers {
   readonly p99?: number | null;
 }
 
-/** From then on in this state. */
+/** In this state since then. */
 export interface StateSince {
   readonly at: number;
   readonly state: ServerState;
@@ -51,10 +51,10 @@ export interface Server extends ServerNumbers {
   readonly pool: string;
   readonly state: ServerState;
   readonly reason: string;
-  /** Undefined until it was loaded. */
+  /** Undefined until loaded. */
   readonly facts?: ServerFacts;
   readonly history: readonly StateSince[];
-  /** When its state changed last, as far as it is known. */
+  /** When its state last changed, if known. */
   readonly changedAt: number;
 }
 
@@ -65,11 +65,11 @@ export function hrefOf({ facts }: Pick<Server, 'facts'>): string | undefined {
   return facts?.links.find(({ rel }) => rel === 'self')?.href;
 }
 
-/** With more of a query behind it. */
+/** Appends to the query. */
 export const withQuery = (href: string, more: string): string =>
   `${href}${href.includes('?') ? '&' : '?'}${more}`;
 
-/** Without the scheme that most have. */
+/** Without the most common scheme. */
 export const nameOf = (id: string): string => id.replace(/^http:\/\//, '');
 
 const codes: Readonly<Record<string, string>> = {
@@ -78,12 +78,12 @@ const codes: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'host cannot be reached',
   ENETUNREACH: 'network cannot be reached',
   ENOTFOUND: 'name not found',
-  ETIMEDOUT: 'no answer in time',
+  ETIMEDOUT: 'no response in time',
 };
 
-/** A reason without what only a log needs: `connection refused`. */
+/** Shortens a reason to what users need: `connection refused`. */
 export function reasonTextOf(reason: string): string {
-  // Who says it is told in the details.
+  // The plugin's name is in the details.
   return reason
     .replace(/^[\w-]+: (?=.)/, '')
     .replace(

@@ -1,12 +1,12 @@
-// All servers that the page knows: facts, states, numbers, put together.
+// All servers that the page knows: facts, states and numbers combined.
 import { computed, signal } from '@preact/signals';
 import { call, find } from './api.ts';
 import type { Server, ServerFacts, ServerNumbers, ServerState, StateSince } from './server.ts';
 import { keyOf } from './server.ts';
 
-/** Of the pools, those that are loaded when all are shown. */
+/** The most pools loaded when all are shown. */
 const mostPools = 50;
-/** Changes of state that are kept of a server. */
+/** The most changes of state kept for a server. */
 const mostChanges = 60;
 
 /** A server and its state. */
@@ -23,19 +23,19 @@ export interface PoolFacts {
   readonly available: number;
 }
 
-/** The pool that is looked at; empty: all. */
+/** The pool that is shown; empty: all. */
 export const chosenPool = signal('');
 export const pools = signal<readonly PoolFacts[]>([]);
-/** Were the servers loaded once? */
+/** Have the servers been loaded? */
 export const loaded = signal(false);
 
 const facts = signal<ReadonlyMap<string, ServerFacts>>(new Map());
 const states = signal<ReadonlyMap<string, Known>>(new Map());
 const numbers = signal<ReadonlyMap<string, ServerNumbers>>(new Map());
 const histories = new Map<string, StateSince[]>();
-/** When servers came that are not there since the start, by key. */
+/** When servers were added after the start, by key. */
 const addedAt = new Map<string, number>();
-/** When Weldr started: since then servers are in the state that nobody tells of. */
+/** When Weldr started: states without an event began then. */
 let startedAt: number | undefined;
 
 export const servers = computed<readonly Server[]>(() =>
@@ -57,7 +57,7 @@ export const servers = computed<readonly Server[]>(() =>
   }),
 );
 
-/** What was seen of a state: now, or as an event told. */
+/** An observation of a state: now, or from an event. */
 export function noteState(pool: string, id: string, { at, state }: StateSince): void {
   const key = keyOf(pool, id);
   const history = histories.get(key) ?? [];
@@ -70,7 +70,7 @@ export function noteState(pool: string, id: string, { at, state }: StateSince): 
   if (history.length > mostChanges) history.shift();
 }
 
-/** What an event tells: the state from then on, and the one before. */
+/** From an event: the state since then, and the one before. */
 export function noteChange(
   pool: string,
   id: string,
@@ -108,7 +108,7 @@ export function takeStates(list: readonly Known[], pool: string | undefined, at:
   states.value = next;
 }
 
-/** Those of which something has changed, and those that have left. */
+/** The servers that have changed, and those that have left. */
 export function takeSome(
   list: readonly Known[],
   gone: readonly { readonly pool: string; readonly id: string }[],
@@ -135,7 +135,7 @@ export function takeNumbers(more: ReadonlyMap<string, ServerNumbers>): void {
   numbers.value = new Map([...numbers.value].filter(([key]) => states.value.has(key)).concat([...more]));
 }
 
-/** States that events tell: they are shown before all is loaded anew. */
+/** States from events: they are shown before everything is reloaded. */
 export function takeChanges(list: readonly Known[]): void {
   const next = new Map(states.value);
   for (const known of list) {
@@ -150,7 +150,7 @@ export async function loadPools(): Promise<void> {
   pools.value = (await call<{ pools: PoolFacts[] }>('GET', '/pools')).pools;
 }
 
-/** Loads what is known of the servers, of the chosen pool or of all. */
+/** Loads the servers of the chosen pool, or of all. */
 export async function loadServers(): Promise<void> {
   await loadPools();
   const all = pools.value;

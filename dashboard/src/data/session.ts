@@ -1,4 +1,4 @@
-// Who uses the page: signed in by a token, or let in without one.
+// The user of the page: signed in by a token, or admitted without one.
 import { computed, signal } from '@preact/signals';
 import { call, whenSignedOut } from './api.ts';
 
@@ -11,7 +11,7 @@ export interface Session {
   readonly version?: string;
 }
 
-/** Undefined: not known yet. */
+/** Undefined: unknown yet. */
 export const session = signal<Session | undefined>(undefined);
 /** Why the page asks for a token again. */
 export const signedOutBecause = signal('');
@@ -20,7 +20,7 @@ export const mayChange = computed(() => session.value?.role === 'operator');
 
 whenSignedOut(() => {
   if (session.value?.signedIn !== true) return;
-  signedOutBecause.value = 'Your session is over. Sign in again to go on.';
+  signedOutBecause.value = 'Your session has ended. Sign in again to continue.';
   session.value = { signedIn: false };
 });
 

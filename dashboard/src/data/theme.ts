@@ -1,4 +1,4 @@
-// Light or dark: the system's choice, until somebody makes another.
+// Light or dark: the system's choice, until the user makes another.
 import { effect, signal } from '@preact/signals';
 
 export type Theme = 'system' | 'light' | 'dark';

@@ -1,11 +1,11 @@
-// Notes at the edge of the page: what was done, how it goes on, and how to undo it.
+// Notes at the edge of the page: what was done, its progress, and how to undo it.
 import { signal } from '@preact/signals';
 
 export interface Toast {
   readonly id: number;
   readonly kind: 'done' | 'failed' | 'draining';
   readonly text: string;
-  /** Of a drain: the servers that are to become empty. */
+  /** For a drain: the servers being drained. */
   readonly servers?: readonly string[];
   readonly undo?: () => Promise<void>;
 }
@@ -19,7 +19,7 @@ let lastId = 0;
 export function tell(toast: Omit<Toast, 'id'>): void {
   const id = ++lastId;
   toasts.value = [...toasts.value, { ...toast, id }].slice(-most);
-  // What went wrong, and a drain that goes on, stay until they are closed.
+  // Errors and unfinished drains stay until they are closed.
   if (toast.kind === 'done') setTimeout(() => dismiss(id), staysMs);
 }
 

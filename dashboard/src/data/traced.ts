@@ -1,14 +1,14 @@
-// Real requests as they come, by traces of the admin API: only while somebody looks, and only so many.
+// Real requests as they come, from traces of the admin API: only while the page is visible, and a limited number.
 import { signal } from '@preact/signals';
 import { ApiProblem, call, find, textOf } from './api.ts';
 import type { Explanation } from './explained.ts';
 
-/** Which requests; a field that is not there is of all. */
+/** Which requests; a missing field matches all. */
 export type TraceFilter = Readonly<
   Partial<Record<'host' | 'path' | 'method' | 'status' | 'route' | 'pool' | 'server', string>>
 >;
 
-/** A request, and when the page heard of it. */
+/** A request, and when the page received it. */
 export interface SeenRequest extends Explanation {
   readonly number: number;
   readonly at: number;
@@ -20,26 +20,26 @@ interface Traced {
   readonly over: boolean;
 }
 
-/** The most that are kept, the newest first. */
+/** The most requests kept, newest first. */
 const mostKept = 300;
-/** Of one trace, and how long it goes on at most. */
+/** The requests of one trace, and its longest duration. */
 const count = 100;
 const duration = '60s';
-/** A trace that is full at once is followed by another one after so long: more than that are not shown. */
+/** The least time between traces: when one fills at once, further requests are not shown. */
 const pauseMs = 2000;
-/** Answers are read so often, however many requests there are. */
+/** How often results are read, however many requests there are. */
 const readEveryMs = 500;
 const retryMs = 5000;
 
 export const seen = signal<readonly SeenRequest[]>([]);
-/** Do more requests come than are shown? */
+/** Are there more requests than are shown? */
 export const isSample = signal(false);
 /** Why no requests are shown; empty: they are. */
 export const traceProblem = signal('');
 
 let lastNumber = 0;
 
-/** Shows requests of this kind, until what it returns is called. */
+/** Shows matching requests until the returned function is called. */
 export function followRequests(filter: TraceFilter): () => void {
   const over = new AbortController();
   seen.value = [];
@@ -62,14 +62,14 @@ async function run(filter: TraceFilter, over: AbortSignal): Promise<void> {
     } catch (thrown) {
       if (over.aborted) return;
       traceProblem.value = textOf(thrown);
-      // What is wrong with the filter stays wrong.
+      // A wrong filter stays wrong.
       if (thrown instanceof ApiProblem && [400, 403].includes(thrown.status)) return;
       await sleep(retryMs, over);
     }
   }
 }
 
-/** One trace to its end; answers how many there were. */
+/** Reads one trace to its end; resolves with the number of requests. */
 async function trace(filter: TraceFilter, over: AbortSignal): Promise<number> {
   if (over.aborted) return 0;
   const { id } = await call<{ id: number }>('POST', '/traces', { ...filter, count, duration });
@@ -84,7 +84,7 @@ async function trace(filter: TraceFilter, over: AbortSignal): Promise<number> {
     }
     return next;
   } finally {
-    // It may be over by itself.
+    // It may have ended by itself.
     void call('DELETE', `/traces/${id}`).catch(() => {});
   }
 }
@@ -98,7 +98,7 @@ function take(requests: readonly Explanation[]): void {
 
 const isShown = (): boolean => document.visibilityState === 'visible';
 
-/** Resolves when the page is looked at, or it is over. */
+/** Resolves when the page is visible, or it is over. */
 async function whenShown(over: AbortSignal): Promise<void> {
   while (!isShown() && !over.aborted) {
     await new Promise<void>(resolve => {

@@ -1,4 +1,4 @@
-// The certificates that clients are shown, and how long they last.
+// The certificates in use, and how long they last.
 import { useAsked } from '../data/asked.ts';
 import { dayOf, plural } from '../data/format.ts';
 import { Empty } from '../parts/missing.tsx';
@@ -27,7 +27,7 @@ export function CertificatesPage() {
       {value !== undefined && list.length === 0 && (
         <Empty title="No certificate is in use">
           <p>
-            Clients speak plain HTTP here. Give a listener <code>tls</code>, or have <code>acme()</code> order
+            Clients use plain HTTP here. Give a listener <code>tls</code>, or have <code>acme()</code> order
             certificates.
           </p>
         </Empty>
@@ -44,7 +44,7 @@ export function CertificatesPage() {
 function CertificateCard({ certificate }: { readonly certificate: Certificate }) {
   const { name, names, issuer, keyType, notAfter, daysLeft, layer, defaultOf } = certificate;
   const level = daysLeft < 7 ? 'error' : daysLeft < 21 ? 'warning' : 'ok';
-  const words = daysLeft < 0 ? 'has ended' : `${plural(daysLeft, 'day')} left`;
+  const words = daysLeft < 0 ? 'expired' : `${plural(daysLeft, 'day')} left`;
   return (
     <section class="card certificate">
       <h2>{name}</h2>

@@ -1,4 +1,4 @@
-// The cluster: who leads, who is there, and how far this node is behind.
+// The cluster: its leader, its members, and how far this node is behind.
 import { useAsked } from '../data/asked.ts';
 import { agoOf, msOf } from '../data/format.ts';
 import { now } from '../data/live.ts';
@@ -41,7 +41,7 @@ export function ClusterPage() {
       {isThere === false && (
         <MissingPlugin
           plugin="etcd"
-          gives="a cluster: several Weldrs that share what is changed at run time, with one leader"
+          gives="a cluster: several Weldrs that share run-time changes, with one leader"
         />
       )}
       {value !== undefined && <ClusterFacts cluster={value} />}

@@ -1,4 +1,4 @@
-// What happened, the newest first.
+// Events, newest first.
 import { useSignal } from '@preact/signals';
 import { events, type WeldrEvent } from '../data/events.ts';
 import { agoOf, dayOf, timeOf } from '../data/format.ts';
@@ -20,7 +20,7 @@ export function EventsPage() {
           <h1>Events</h1>
         </header>
         <Empty title="This Weldr keeps no events">
-          <p>The admin API of this version has no list of what happened.</p>
+          <p>The admin API of this version has no events.</p>
         </Empty>
       </>
     );
@@ -38,7 +38,7 @@ export function EventsPage() {
     <>
       <header class="page-head">
         <h1>Events</h1>
-        <p class="muted">what happened, the newest first</p>
+        <p class="muted">what happened, newest first</p>
       </header>
       <div class="tools">
         <FilterBox
@@ -60,7 +60,7 @@ export function EventsPage() {
         </label>
       </div>
       {found.length === 0 ? (
-        <Empty title="Nothing of the kind">
+        <Empty title="No matching events">
           <p>{all.length === 0 ? 'Nothing has happened yet.' : 'No event matches the filter.'}</p>
         </Empty>
       ) : (

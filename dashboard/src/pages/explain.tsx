@@ -1,4 +1,4 @@
-// What Weldr would do with a request, and why: each plugin's word in order.
+// What Weldr would do with a request, and why: each plugin's decision in order.
 import { useState } from 'preact/hooks';
 import { call, textOf } from '../data/api.ts';
 import type { Explanation } from '../data/explained.ts';
@@ -27,12 +27,12 @@ export function ExplainPage() {
     <>
       <header class="page-head">
         <h1>Explain</h1>
-        <p class="muted">what would become of a request, without sending it</p>
+        <p class="muted">what would happen to a request, without sending it</p>
       </header>
       {isThere ? (
         <RequestForm action="Explain" withHeaders onSubmit={explain} />
       ) : (
-        <Empty title="This Weldr does not explain">
+        <Empty title="This Weldr cannot explain requests">
           <p>
             Its admin API has no <code>POST /explain</code>. The page Routes tests which route a request
             takes.
@@ -58,7 +58,7 @@ function Answer({ answer: { steps, route, pool, server, response, ms } }: { read
     ...(server === undefined ? [] : [nameOf(server)]),
   ];
   return (
-    <section class="card explained" aria-label="The answer">
+    <section class="card explained" aria-label="The response">
       <h2>
         <span class={isGood ? 'status' : 'status is-bad'}>{status}</span> by{' '}
         {by === 'plugin' ? plugin : by === 'upstream' ? 'the server' : 'Weldr'}

@@ -1,4 +1,4 @@
-// The overview: how it goes, and what is wrong right now.
+// The overview: traffic, and current problems.
 import { agoOf, msOf, plural, rateOf, shareOf } from '../data/format.ts';
 import { counts, history, now, overview } from '../data/live.ts';
 import type { PoolOverview, Problem } from '../data/overview.ts';
@@ -32,28 +32,30 @@ function Uptime() {
   return <p class="muted">{parts.join(' · ')}</p>;
 }
 
-/** What to look at in the list of servers. */
+/** The link to the servers concerned. */
 const whereOf = (pool: string, { about, text }: Problem): Record<string, string> =>
   about === 'errors' ? { pool, sort: 'errors' } : / down\b/.test(text) ? { pool, only: 'down' } : { pool };
 
 function Problems({ problems }: { readonly problems: readonly Problem[] }) {
   if (problems.length === 0) {
     return (
-      <section class="verdict verdict-ok" aria-label="What is wrong right now">
+      <section class="verdict verdict-ok" aria-label="Current problems">
+        {' '}
         <Icon name="check" />
         <div>
           <h2>All is well</h2>
-          <p>Nothing is wrong right now.</p>
+          <p>There are no problems right now.</p>
         </div>
       </section>
     );
   }
   const isError = problems.some(({ severity }) => severity === 'error');
   return (
-    <section class={`verdict verdict-${isError ? 'error' : 'warning'}`} aria-label="What is wrong right now">
+    <section class={`verdict verdict-${isError ? 'error' : 'warning'}`} aria-label="Current problems">
+      {' '}
       <Icon name="warning" />
       <div>
-        <h2>{problems.length === 1 ? 'One thing is wrong' : `${problems.length} things are wrong`}</h2>
+        <h2>{problems.length === 1 ? 'One problem' : `${problems.length} problems`}</h2>
         <ul>
           {problems.slice(0, 20).map(problem => (
             <li key={problem.text}>
@@ -148,7 +150,7 @@ function Key({ colour, name }: { readonly colour: string; readonly name: string 
 const mostCards = 60;
 
 function PoolCards({ pools }: { readonly pools: readonly PoolOverview[] }) {
-  // Those with something wrong first.
+  // Pools with problems first.
   const sorted = [...pools].sort((one, other) => other.states.down - one.states.down);
   return (
     <section aria-labelledby="pools-title">
@@ -161,7 +163,7 @@ function PoolCards({ pools }: { readonly pools: readonly PoolOverview[] }) {
         ))}
       </div>
       {sorted.length > mostCards && (
-        <p class="muted">{plural(sorted.length - mostCards, 'more pool')}; the page Servers finds them.</p>
+        <p class="muted">{plural(sorted.length - mostCards, 'more pool')}; see the page Servers.</p>
       )}
     </section>
   );

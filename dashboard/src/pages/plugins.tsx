@@ -1,4 +1,4 @@
-// The plugins in the order in which requests meet them, what each takes, and where it failed.
+// The plugins in the order in which requests pass them, with their times and failures.
 import { useState } from 'preact/hooks';
 import { useAsked } from '../data/asked.ts';
 import { has, useFeatures } from '../data/features.ts';
@@ -34,7 +34,7 @@ interface Plugins {
   readonly plugins: readonly RunningPlugin[];
 }
 
-/** Groups that are shown at once. */
+/** The most groups shown at once. */
 const shownAtOnce = 50;
 
 export function PluginsPage() {
@@ -66,7 +66,7 @@ export function PluginsPage() {
         <p class="note">
           <Icon name="plugins" />
           <span>
-            How long plugins take is measured where the config has <code>metrics()</code>, of one of 128
+            The times of plugins are measured if the config has <code>metrics()</code>, for one of 128
             requests.
           </span>
         </p>
@@ -179,16 +179,16 @@ function PluginItem({ plugin, place, measured }: PluginItemProps) {
   );
 }
 
-/** What the name of an instance within `when` says: `when(path=/login)/rate-limit`. */
+/** The condition in the name of an instance: `when(path=/login)/rate-limit`. */
 const whenOf = (instance: string): string => /when\(.*\)(?=\/)/.exec(instance)?.[0] ?? 'in a when';
 
-/** What plugins add to the admin API, by one call of each. */
+/** What plugins add to the admin API, detected by one path each. */
 const known: readonly { readonly name: string; readonly href: string; readonly gives: string }[] = [
   { name: 'stats', href: '/stats', gives: 'requests, errors and latencies' },
-  { name: 'healthCheck', href: '/health-check', gives: 'active checks of the health of servers' },
-  { name: 'routes', href: '/routes', gives: 'rules which lead requests to pools' },
+  { name: 'healthCheck', href: '/health-check', gives: 'active health checks of servers' },
+  { name: 'routes', href: '/routes', gives: 'rules that lead requests to pools' },
   { name: 'metrics', href: '/metrics', gives: 'numbers for Prometheus' },
-  { name: 'etcd', href: '/cluster', gives: 'a cluster that shares what is changed, and a leader' },
+  { name: 'etcd', href: '/cluster', gives: 'a cluster that shares run-time changes, with a leader' },
   { name: 'acme', href: '/acme', gives: 'certificates that renew themselves' },
 ];
 
@@ -200,11 +200,11 @@ function Features() {
     <>
       {absent.length > 0 && (
         <section class="card" aria-labelledby="more-title">
-          <h2 id="more-title">What more there is</h2>
+          <h2 id="more-title">More plugins</h2>
           <ul class="more-plugins">
             {absent.map(({ name, gives }) => (
               <li key={name}>
-                <code>{name}()</code> <span class="muted">in the config gives {gives}</span>
+                <code>{name}()</code> <span class="muted">in the config adds {gives}</span>
               </li>
             ))}
           </ul>

@@ -1,4 +1,4 @@
-// Requests as they come: what became of each, who answered, and in how long.
+// Requests as they come: the outcome of each, the server, and the time.
 import { computed, signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { Explanation, Step } from '../data/explained.ts';
@@ -22,7 +22,7 @@ import { Steps } from '../parts/steps.tsx';
 const isPaused = signal(false);
 const isSlowestFirst = signal(false);
 
-/** The address says which requests, so that other pages can lead to them. */
+/** The address has the filter, so that other pages can link to it. */
 const filter = computed<TraceFilter>(() => Object.fromEntries(query.value));
 
 export function RequestsPage() {
@@ -33,7 +33,7 @@ export function RequestsPage() {
           <h1>Requests</h1>
         </header>
         <Empty title="Only operators see requests">
-          <p>They show what clients ask for. You have signed in by the token of those who only look.</p>
+          <p>They show what clients request. You have signed in with the read-only token.</p>
         </Empty>
       </>
     );
@@ -50,14 +50,14 @@ function LiveRequests() {
     <>
       <header class="page-head">
         <h1>Requests</h1>
-        <p class="muted">as they end; workers write them down only while somebody looks</p>
+        <p class="muted">as they end; workers record them only while this page is open</p>
         <button
           type="button"
           onClick={() => {
             isPaused.value = !paused;
           }}
         >
-          {paused ? 'Go on' : 'Pause'}
+          {paused ? 'Resume' : 'Pause'}
         </button>
       </header>
       <Filter wanted={wanted} />
@@ -85,7 +85,7 @@ function statusOf(count: number, paused: boolean): string {
   if (count === 0) return paused ? 'Paused.' : 'Waiting for requests…';
   const shown = `The last ${plural(count, 'request')}`;
   if (paused) return `${shown}. Paused.`;
-  return isSample.value ? `${shown}. More come than are shown: a sample of 100 every 2 s.` : `${shown}.`;
+  return isSample.value ? `${shown}. There are more than shown: a sample of 100 every 2 s.` : `${shown}.`;
 }
 
 const statuses = ['2xx', '3xx', '4xx', '5xx'];
@@ -165,7 +165,7 @@ function Filter({ wanted }: { readonly wanted: TraceFilter }) {
 
 function RequestItem({ request }: { readonly request: SeenRequest }) {
   const { method, url, route, pool, response, ms, steps, at } = request;
-  // Hundreds of rows, each with some twenty steps, would be much to keep.
+  // Rendered on demand: hundreds of rows with some twenty steps each would be too much.
   const [isOpen, setOpen] = useState(false);
   const attempts = steps.filter(({ word }) => word === 'sent');
   const isBad = response.status === 0 || response.status >= 500;

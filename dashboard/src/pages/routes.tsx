@@ -1,4 +1,4 @@
-// The routes in their order, where they lead, and which one a request would take.
+// The routes in order, where they lead, and which one a request would take.
 import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { ApiProblem, call, textOf } from '../data/api.ts';
@@ -34,7 +34,7 @@ interface Route {
   readonly dangling?: readonly string[];
 }
 
-/** Requests that it took since Weldr started; there where they are counted. */
+/** Requests since Weldr started; missing if they are not counted. */
 interface Hits {
   readonly success: number;
   readonly failed: number;
@@ -84,7 +84,7 @@ export function RoutesPage() {
       </header>
       {problem !== '' && <p class="problem">{problem}</p>}
       {isThere === false && (
-        <MissingPlugin plugin="routes" gives="rules which lead requests to pools, redirects and replies" />
+        <MissingPlugin plugin="routes" gives="rules that lead requests to pools, redirects and replies" />
       )}
       {value !== undefined && (
         <>
@@ -130,7 +130,7 @@ function RouteRow({ route, onChanged }: { readonly route: Route; readonly onChan
   const takes = [method, host, path].filter(part => part !== undefined).map(textOfPart);
   const notes = [
     ...warnings,
-    ...dangling.map(pool => `${pool} is not there`),
+    ...dangling.map(pool => `there is no pool ${pool}`),
     ...(shadowedBy === undefined
       ? []
       : [`never matches: ${textOfPart(shadowedBy)} takes its requests first`]),
@@ -216,7 +216,7 @@ function Target({ route, onChanged }: { readonly route: Route; readonly onChange
   return <>{reply === undefined ? '–' : `reply ${textOfPart(reply)}`}</>;
 }
 
-/** Leads a route to another pool. */
+/** Changes the pool of a route. */
 async function switchTo(name: string, before: string, pool: string): Promise<void> {
   const path = `/routes/${encodeURIComponent(name)}`;
   try {
@@ -261,7 +261,7 @@ function Tester() {
         </p>
       )}
       {answer !== undefined && (
-        <section class="card" aria-live="polite" aria-label="The route that is taken">
+        <section class="card" aria-live="polite" aria-label="The matching route">
           <h2>
             {typeof route === 'string'
               ? `The route ${route} takes it`

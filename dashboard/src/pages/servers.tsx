@@ -1,4 +1,4 @@
-// The servers of a pool, or of all: how they are, and what can be done with them.
+// The servers of a pool, or of all: their state, and actions on them.
 import { computed, effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { plural } from '../data/format.ts';
@@ -23,7 +23,7 @@ import { WeightDialog } from './servers/weight-dialog.tsx';
 const filter = signal('');
 const onlyDown = signal(false);
 
-// The address says which pool, so that a link leads there and Back goes back.
+// The address has the pool, so that links and Back work.
 effect(() => {
   if (page.value !== 'servers') return;
   chosenPool.value = query.value.get('pool') ?? '';

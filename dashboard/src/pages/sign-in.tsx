@@ -1,4 +1,4 @@
-// The sign-in, by a token of the admin API.
+// The sign-in with a token of the admin API.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { textOf } from '../data/api.ts';
 import { signedOutBecause, signIn } from '../data/session.ts';
@@ -52,8 +52,8 @@ export function SignInPage() {
           {busy ? 'Signing in…' : 'Sign in'}
         </button>
         <p class="muted small">
-          It is the <code>token</code> of <code>adminApi()</code>, or its <code>readToken</code> to look and
-          change nothing.
+          It is the <code>token</code> of <code>adminApi()</code>, or its <code>readToken</code> for read-only
+          access.
         </p>
       </form>
     </main>

@@ -1,4 +1,4 @@
-// A line chart over time, by uPlot; its numbers are told in words, too.
+// A line chart over time, by uPlot; its label has the numbers as text.
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
@@ -19,7 +19,7 @@ export interface ChartProps {
   readonly at: readonly number[];
   readonly lines: readonly Line[];
   readonly show: (value: number | null) => string;
-  /** The scale reaches at least to here. */
+  /** The least upper end of the scale. */
   readonly least: number;
 }
 
@@ -106,7 +106,7 @@ function optionsOf(
   };
 }
 
-/** What was at the time under the pointer. */
+/** Shows the values at the time under the pointer. */
 function describe(
   chart: uPlot,
   tip: HTMLElement | null,
@@ -124,7 +124,7 @@ function describe(
   tip.classList.toggle('left', isRight);
 }
 
-/** The last 15 minutes, or what there is of them; two minutes at least. In seconds. */
+/** The last 15 minutes, or the available part; at least two minutes. In seconds. */
 function startOf(first: number | null): number {
   const now = Date.now() / 1000;
   return Math.min(now - 120, Math.max(first ?? now, now - windowMs / 1000));

@@ -1,4 +1,4 @@
-// The box by which a list is filtered; `/` leads to it.
+// The filter box of a list; `/` focuses it.
 import { useEffect, useRef } from 'preact/hooks';
 import { Icon } from './icon.tsx';
 

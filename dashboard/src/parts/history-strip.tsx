@@ -13,7 +13,7 @@ export function HistoryStrip({
   readonly history: readonly StateSince[];
   readonly now: number;
 }) {
-  // Slots that stand still while time goes on.
+  // Slots stay fixed while time passes.
   const slotMs = windowMs / slots;
   const end = Math.ceil(now / slotMs) * slotMs;
   const start = end - windowMs;
@@ -47,7 +47,7 @@ export function HistoryStrip({
 
 const rank = { active: 0, disabled: 1, draining: 2, down: 3 } as const;
 
-/** The worst state between two times: what was short is seen, too. */
+/** The worst state between two times, so that short ones are visible. */
 function worstIn(history: readonly StateSince[], from: number, until: number) {
   let worst: StateSince['state'] | undefined;
   for (const [index, { at, state }] of history.entries()) {

@@ -1,4 +1,4 @@
-// The few pictures of the page, as lines.
+// The icons of the page.
 const paths = {
   overview: 'M4 13h4l2.5-7 4 13 2.5-6h3',
   servers: 'M4 5h16v6H4zM4 13h16v6H4zM8 8h.01M8 16h.01',

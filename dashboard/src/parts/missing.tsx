@@ -1,4 +1,4 @@
-// What is shown in place of something that this Weldr does not have.
+// Placeholders for what this Weldr does not have.
 import type { ComponentChildren } from 'preact';
 
 /** Says which plugin to add. */
@@ -7,7 +7,7 @@ export function MissingPlugin({ plugin, gives }: { readonly plugin: string; read
     <section class="card empty">
       <h2>There is nothing to show here yet</h2>
       <p>
-        The plugin <code>{plugin}</code> gives {gives}. Add it to the config, and reload:
+        The plugin <code>{plugin}</code> adds {gives}. Add it to the config and reload:
       </p>
       <pre>{`plugins: [ …, ${plugin}() ]\n\n$ weldr reload`}</pre>
     </section>

@@ -1,4 +1,4 @@
-// The form of a request that is only thought of: for the tester of routes, and to explain.
+// The form for a hypothetical request: for testing routes, and for explain.
 import { useState } from 'preact/hooks';
 
 export interface ThoughtOf {
@@ -51,7 +51,7 @@ export function RequestForm({ action, withHeaders, onSubmit }: RequestFormProps)
       </label>
       {withHeaders && (
         <label class="whole">
-          Fields, one a line
+          Fields, one per line
           <textarea
             rows={3}
             placeholder="Cookie: a=b"

@@ -1,13 +1,13 @@
-// The head of a column by which a table is sorted.
+// A column head that sorts its table.
 import { Icon } from './icon.tsx';
 
-/** By which column, and is its order turned round? */
+/** The column, and is its order reversed? */
 export interface Order<Column extends string> {
   readonly by: Column;
   readonly isTurned: boolean;
 }
 
-/** A column again turns its order round. */
+/** Choosing a column again reverses its order. */
 export function turned<Column extends string>(
   { by, isTurned }: Order<Column>,
   column: Column,
@@ -17,7 +17,7 @@ export function turned<Column extends string>(
 
 const names = new Intl.Collator('en', { numeric: true });
 
-/** Sorted by a key: texts from A on, numbers as they are. What is the same stays in its order. */
+/** Sorts by a key: texts from A, numbers ascending. The sort is stable. */
 export function sortedBy<T>(
   list: readonly T[],
   key: (item: T) => number | string,

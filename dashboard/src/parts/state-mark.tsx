@@ -1,4 +1,4 @@
-// A server's state: by word, form and colour.
+// A server's state: by word, shape and colour.
 import type { ServerState } from '../data/server.ts';
 
 export const stateWords: Readonly<Record<ServerState, string>> = {

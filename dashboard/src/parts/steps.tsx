@@ -1,4 +1,4 @@
-// The steps of a request: who said what, in order.
+// The steps of a request: the decisions in order.
 import type { Step } from '../data/explained.ts';
 import { tookOf } from '../data/format.ts';
 import { nameOf } from '../data/server.ts';
@@ -13,7 +13,7 @@ export function Steps({ steps }: { readonly steps: readonly Step[] }) {
   );
 }
 
-/** Words that end or turn a request's way. */
+/** Decisions that end or redirect a request. */
 const loud: ReadonlySet<string> = new Set(['replied', 'none', 'refused', 'retries', 'failed']);
 
 function StepItem({ step }: { readonly step: Step }) {

@@ -1,4 +1,4 @@
-// The notes of what was done, with how a drain goes on.
+// The notes of what was done, with the progress of drains.
 import { useEffect, useRef } from 'preact/hooks';
 import { plural } from '../data/format.ts';
 import { nameOf } from '../data/server.ts';
@@ -37,7 +37,7 @@ export function ToastList() {
   );
 }
 
-/** Until the servers are empty. */
+/** The progress until the servers are empty. */
 function Drain({ toast }: { readonly toast: Toast }) {
   const wanted = new Set(toast.servers);
   const list = servers.value.filter(({ key }) => wanted.has(key));

@@ -1,4 +1,4 @@
-// An answer of the admin API as a list of what is in it.
+// A response of the admin API as a list of its values.
 
 export function ValueTree({ value }: { readonly value: unknown }) {
   if (Array.isArray(value)) {

@@ -1,4 +1,4 @@
-// A long list of which only the rows in sight are made.
+// A long list that renders only visible rows.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 

@@ -86,7 +86,10 @@ test('makes a failed order again when an operator asks for it, and no other', as
     return failures(side).length === 3;
   });
   assert.match(failures(side)[2] ?? '', 'no certificate for shop.test');
-  assert.match(await refusal('other.test'), 'acme orders no certificate other.test; GET /acme lists them');
+  assert.match(
+    await refusal('other.test'),
+    'acme does not order a certificate other.test; GET /acme lists them',
+  );
   const ledger = (fields: object) => {
     const value = { certificates: { 'shop.test': fields } };
     return side.pools.write([{ kind: 'setting', key: 'acme', op: 'patch', value }], 'a test');

@@ -32,7 +32,7 @@ function refusal(options: object, plugins = [poolFile()]): string {
 test('needs an email and domains, and says what these are', () => {
   assert.match(refusal({ email: 'x', domains: ['shop.test'] }), 'email: expected an address such as');
   assert.match(refusal({ email: good.email }), 'domains: expected array, got nothing');
-  assert.match(refusal({ ...good, domains: [] }), 'domains: name the hosts that certificates are for');
+  assert.match(refusal({ ...good, domains: [] }), 'domains: list the hosts of the certificates');
 });
 
 test('refuses names that http-01 cannot prove', () => {
@@ -48,16 +48,16 @@ test('refuses names that http-01 cannot prove', () => {
   }
   assert.match(
     refusal({ ...good, domains: ['a.test', ['A.test', 'b.test']] }),
-    'domains[1]: a.test is the first',
+    'domains[1]: a.test is already the first',
   );
 });
 
 test('refuses other challenges, directories without https, and zerossl without its account', () => {
-  assert.match(refusal({ ...good, challenge: 'dns-01' }), 'expected "http-01", which is the only one');
+  assert.match(refusal({ ...good, challenge: 'dns-01' }), 'expected "http-01", the only supported challenge');
   for (const directory of ['http://ca.test/dir', 'constructor', 'https://']) {
     assert.match(refusal({ ...good, directory }), 'letsencrypt, letsencrypt-staging, zerossl');
   }
-  assert.match(refusal({ ...good, directory: 'zerossl' }), 'externalAccount: zerossl wants one');
+  assert.match(refusal({ ...good, directory: 'zerossl' }), 'externalAccount: zerossl requires one');
   check({ ...good, directory: 'zerossl', externalAccount: { keyId: 'kid', hmacKey: 'A'.repeat(32) } });
 });
 

@@ -312,7 +312,7 @@ test('orders nothing while nothing can be kept, and gives up nothing that was is
   const node = await start({ store, issues, mayOrder: () => true, clock: new FakeClock(Date.now()) });
   const { side, clock } = node;
   assert.is(issues.orders.length, 0);
-  assert.match(node.errors()[0] ?? '', 'nothing is ordered while nothing can be kept: the disk is full');
+  assert.match(node.errors()[0] ?? '', 'nothing is ordered while the store does not work: the disk is full');
   const held = Promise.withResolvers<never>();
   issues.problems.push(held.promise);
   store.isAway = false;
@@ -323,7 +323,7 @@ test('orders nothing while nothing can be kept, and gives up nothing that was is
   // Resolves: it is issued.
   held.resolve(undefined as never);
   await until(() => node.errors().length > 1);
-  assert.match(node.errors()[1] ?? '', 'is issued, and cannot be kept yet: the disk is full');
+  assert.match(node.errors()[1] ?? '', 'is issued but cannot be stored yet: the disk is full');
   store.isAway = false;
   await clock.advanceAsync(minute);
   await until(() => side.certificates.get('shop.test') !== undefined);
@@ -338,7 +338,7 @@ test('leaves alone what an operator put under the name, and says so once', async
   await side.pools.write([{ kind: 'certificate', key: 'shop.test', op: 'put', value: own }], 'ops');
   await clock.advanceAsync(300 * day);
   assert.is(issues.orders.length, 1);
-  const said = side.logs.filter(({ level, msg }) => level === 'warn' && msg.includes('stays as it is'));
+  const said = side.logs.filter(({ level, msg }) => level === 'warn' && msg.includes('is left alone'));
   assert.is(said.length, 1);
   await side.pools.write([{ kind: 'certificate', key: 'shop.test', op: 'remove' }], 'ops');
   await until(() => issues.orders.length > 1);

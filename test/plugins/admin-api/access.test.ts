@@ -201,7 +201,7 @@ test('each refused call is logged with who and what, its query left out, and a c
         ['warn', 'POST', '/servers', 401, '127.0.0.1'],
       ],
     );
-    assert.match(refused()[1]?.msg ?? '', 'the bearer token is not the right one');
+    assert.match(refused()[1]?.msg ?? '', 'the bearer token is wrong');
     for (let n = 0; n < 50; n++) await call(n % 2 === 0 ? 'GET' : 'DELETE', '/servers/x');
     assert.is(refused().length, 10);
     assert.not.match(JSON.stringify(side.logs), 'secret');

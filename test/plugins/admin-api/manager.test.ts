@@ -50,7 +50,7 @@ test('alive is always, ready is when a worker listens and nothing stops', async 
     [{ readyWorkers: 1, wantedWorkers: 2, silentWorkers: 1 }, 200, undefined],
     [{ readyWorkers: 0, wantedWorkers: 2 }, 503, 'no worker accepts connections'],
     [{ readyWorkers: 0, wantedWorkers: 2, silentWorkers: 2 }, 503, 'no worker reacts'],
-    [{ readyWorkers: 2, wantedWorkers: 2, stopping: true }, 503, 'this Weldr stops'],
+    [{ readyWorkers: 2, wantedWorkers: 2, stopping: true }, 503, 'this Weldr is stopping'],
   ] as const;
   for (const [status, expected, reason] of cases) {
     await withApi({ status }, async ({ call }) => {

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { WeldrError } from '../../../core/errors.ts';
 import type { ManagerSide, Plugin } from '../../../core/plugin/plugin.ts';
 import type { DiscoverySource } from '../../../core/pool/discovery-source.ts';
+import type { HealthReport } from '../../../core/pool/pool-entry.ts';
 import { Pools } from '../../../core/pool/pools.ts';
 import { parseServerAddress } from '../../../core/pool/server-address.ts';
 import type { Batch } from '../../../core/state/row.ts';
@@ -439,5 +440,47 @@ test("shows what a plugin finds, and takes an operator's word over it", async ()
       [`${url} 1 discovered:inventory`, `${other} 1 discovered:inventory`],
       all.text,
     );
+  });
+});
+
+test('the event loop turns while a long list of servers is made, and a server removed meanwhile is left out', async () => {
+  const servers = Array.from({ length: 40 }, (_, n) => `http://127.0.0.1:${20_000 + n}`);
+  const last = servers.at(-1) ?? '';
+  const found: { source?: DiscoverySource } = {};
+  let turn = 0;
+  const turns = new Set<number>();
+  const checker: Plugin = {
+    name: 'checker',
+    manager({ pools }) {
+      const source = pools.source('inventory');
+      source.replace('default', servers);
+      found.source = source;
+      const slow: HealthReport = {
+        status: 'passing',
+        checkedAt: 0,
+        consecutiveFailures: 0,
+        consecutivePasses: 1,
+        get detail() {
+          const until = performance.now() + 1;
+          while (performance.now() < until);
+          if (turns.size === 0) {
+            setImmediate(() => {
+              turn++;
+              found.source?.replace('default', servers.slice(0, -1));
+            });
+          }
+          turns.add(turn);
+          return 'slow';
+        },
+      };
+      for (const id of servers) pools.reportHealth('default', id, slow);
+    },
+  };
+  await withApi({ before: [checker] }, async ({ call }) => {
+    const { body, text } = await call('GET', '/servers?limit=1000');
+    assert.ok(turns.size > 1);
+    assert.not.match(text, last);
+    assert.is(at(body, 'servers.38.health.detail'), 'slow');
+    assert.is(at(body, 'links.0.rel'), 'self');
   });
 });

@@ -1,6 +1,6 @@
 // SlicedList: a long list is made while the event loop turns.
 import * as assert from 'uvu/assert';
-import { inSlices } from '../../../plugins/admin-api/sliced-list.ts';
+import { inSlices, oneAtATime } from '../../../plugins/admin-api/sliced-list.ts';
 import { suite } from '../../support/suite.ts';
 
 const test = suite('sliced lists');
@@ -25,4 +25,25 @@ test('others have their turn while a long list is made, and what is gone by then
     items.slice(0, 198).map(n => ({ n })),
   );
   assert.is(await inSlices([], () => ''), '');
+});
+
+test('one list is built at a time, and too many that wait are refused', async () => {
+  const first = Promise.withResolvers<void>();
+  let building = 0;
+  let most = 0;
+  const list = (until?: Promise<void>) =>
+    oneAtATime(async () => {
+      most = Math.max(most, ++building);
+      await until;
+      building--;
+      if (until === undefined) return { status: 200, body: undefined };
+      throw new Error('it failed');
+    }).catch(error => error);
+  const lists = [list(first.promise), ...Array.from({ length: 63 }, () => list())];
+  assert.is((await list()).code, 'OVERLOADED');
+  first.resolve();
+  const [failed, ...others] = await Promise.all(lists);
+  assert.is(failed.message, 'it failed');
+  assert.ok(others.every(({ status }) => status === 200));
+  assert.is(most, 1);
 });

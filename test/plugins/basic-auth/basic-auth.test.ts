@@ -181,7 +181,7 @@ test('reads the list of a file', async () => {
     for (const [text, problem] of [
       ['', /has no user/],
       [`ada:${sesame}\nada:${sesame}\n`, /users:2: .*twice/],
-      ['ada:open sesame\n', /users:1: the hash is no hash/],
+      ['ada:open sesame\n', /users:1: the hash is not a password hash/],
       ['ada:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=\n', /begins with \{SHA\}.*htpasswd -nB/],
       ['ada:$apr1$x$y\n', /begins with \$apr1\$/],
     ] as const) {
@@ -203,10 +203,10 @@ test('refuses options that make no sense', async () => {
     [{ users: 'file:/does/not/exist' }, /cannot be read/],
     [{ users: { 'a:b': sesame } }, /without a colon/],
     [{ users: { ada: sesame.replace('$04$', '$20$') } }, /cost of 20/],
-    [{ users: { ada: '$scrypt$ln=24,r=8,p=1$AAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAA' } }, /MB a check/],
+    [{ users: { ada: '$scrypt$ln=24,r=8,p=1$AAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAA' } }, /MB per check/],
     [
       { users: { ada: '$argon2id$v=19$m=9999999,t=1,p=1$AAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAA' } },
-      /MB a check/,
+      /MB per check/,
     ],
     [{ users: { ada: sesame }, realm: 'a"b' }, /realm/],
     [{ users: { ada: sesame }, userHeader: 'Authorization' }, /X-Forwarded-User/],

@@ -114,6 +114,16 @@ test('counts keys apart', async () => {
   held.end();
 });
 
+test('reads a header in any case, and in each spelling that a server behind CGI takes for it', async () => {
+  const side = await start({ max: 1, queue: 0, key: { header: 'X-tenant' } });
+  const held = begin(side, { headers: { 'x-TENANT': 'a' } });
+  await settle();
+  for (const name of ['X-Tenant', 'X_Tenant', 'x.tenant'])
+    assert.is((await side.run({ headers: { [name]: 'a' } })).status, 429, name);
+  assert.is((await side.run({ headers: { X_Tenant: 'b' } })).status, 200);
+  held.end();
+});
+
 test('counts a host as one, however it is written', async () => {
   const side = await start({ max: 1, queue: 0, key: 'host' });
   const held = begin(side, { host: 'a.test' });

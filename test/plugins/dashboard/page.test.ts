@@ -159,7 +159,7 @@ test('requests are shown with their attempts and who answered, routes with their
   const attempts = retried.getByRole('list', { name: 'Attempts' });
   await attempts.getByText(`${sick} answered 503`).waitFor();
   await attempts.getByText('answered 200').waitFor();
-  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('button', { name: 'Resume' }).click();
   await page.getByRole('link', { name: 'Plugins' }).click();
   const list = page.getByRole('region', { name: 'All requests' }).getByRole('listitem');
   await list.first().locator('dd').first().waitFor();
@@ -243,7 +243,7 @@ test('a person adds a server, sees it become healthy, switches a route to it, an
 
 test('a lost connection is shown, and resumed', async () => {
   await context.setOffline(true);
-  await page.getByText('Weldr does not answer.').waitFor();
+  await page.getByText('Weldr does not respond.').waitFor();
   await context.setOffline(false);
   await page.getByRole('status').getByText('Live').waitFor();
 });

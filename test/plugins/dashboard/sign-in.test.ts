@@ -236,7 +236,7 @@ test('the second token lets look, and change nothing', async () => {
       ] as const) {
         const answer = await call(method, `${prefix}${path}`, server, headers);
         assert.is(answer.status, 403, `${method} ${path}`);
-        assert.match(answer.text, 'the read-only token lets nobody change anything');
+        assert.match(answer.text, 'the read-only token does not allow changes');
       }
     }
   });

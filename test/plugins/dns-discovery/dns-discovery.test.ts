@@ -228,8 +228,8 @@ test('refuses options that contradict each other, and says what was meant', () =
   };
   assert.match(refused({}), /name: either `name` or `srv` says what is asked for/);
   assert.match(refused({ name: 'a.test', srv: 'b.test', port: 1 }), /name: either/);
-  assert.match(refused({ name: 'a.test' }), /port: a name has addresses and no ports/);
-  assert.match(refused({ srv: '_a._tcp.test', port: 80 }), /port: SRV records name the ports/);
+  assert.match(refused({ name: 'a.test' }), /port: a name has addresses but no port/);
+  assert.match(refused({ srv: '_a._tcp.test', port: 80 }), /port: SRV records have the ports/);
   assert.match(refused({ name: '10.0.0.1', port: 80 }), /list it under servers/);
   assert.match(refused({ name: 'http://a.test', port: 80 }), /expected a name such as/);
   assert.match(

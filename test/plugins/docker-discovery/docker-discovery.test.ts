@@ -111,7 +111,7 @@ test('keeps what it found while the engine is away, and misses nothing when it i
   await engine.stop();
   engine.remove('a');
   engine.run('c', web(4));
-  await passing('it is said', 500, () => said().some(text => text.includes('its socket is not there')));
+  await passing('it is said', 500, () => said().some(text => text.includes('its socket does not exist')));
   for (let i = 0; i < 5; i++) await side?.clock.advanceAsync(10_000);
   assert.equal(shown(), at(2, 3));
   const lines = said().length;
@@ -179,9 +179,9 @@ test('reads no answer that is too long, or that is none', async () => {
   const answers: [NonNullable<ContainerEngine['answer']>, RegExp][] = [
     [
       response => response.end(JSON.stringify(['x'.repeat(70_000)])),
-      /its answer is longer than maxAnswer \(65536 bytes\)/,
+      /its response is longer than maxAnswer \(65536 bytes\)/,
     ],
-    [response => response.end('{"message":"no"}'), /its list of containers is none/],
+    [response => response.end('{"message":"no"}'), /its list of containers is malformed/],
     [response => response.end('[{'), /JSON/],
     [response => response.writeHead(500).end('no'), /it answered 500 to \/v1\.47\/containers\/json/],
     [response => response.destroy(), /socket hang up/],
@@ -193,7 +193,7 @@ test('reads no answer that is too long, or that is none', async () => {
   }
   engine.answer = response => response.end('[{"Id":7}]');
   await passing('it is said', 1000, () =>
-    said().some(text => text.endsWith(': 1 of its containers cannot be understood')),
+    said().some(text => text.endsWith(': 1 of its containers cannot be read')),
   );
   assert.equal(shown(), at(2));
 });
@@ -222,7 +222,7 @@ test('takes containers with further labels only, and only so many', async () => 
 test('starts while the engine is away, and keeps its servers over a reload', async () => {
   await engine.stop();
   side = await managerSide(dockerDiscovery({ socket: engine.socket }));
-  assert.match(said()[0] ?? '', /its socket is not there; is the engine running\?/);
+  assert.match(said()[0] ?? '', /its socket does not exist; is the engine running\?/);
   engine.run('a', web(2));
   await engine.listen();
   await passing('it is found', 1000, () => shown().length === 1);

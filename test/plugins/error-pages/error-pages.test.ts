@@ -188,14 +188,14 @@ test('reads files, and refuses what cannot be read or make sense', async () => {
     assert.equal(shown(result), [504, 'text/html; charset=latin1', '<h1>from a file</h1>\n']);
     writeFileSync(file, 'x'.repeat(300_000));
     for (const [given, problem] of [
-      [{ '5xx': { 'text/html': { file } } }, /over 262144 bytes/],
+      [{ '5xx': { 'text/html': { file } } }, /larger than 262144 bytes/],
       [{ '5xx': { 'text/html': { file: '/does/not/exist' } } }, /cannot be read/],
-      [{ '5xx': {} }, /name a media type/],
-      [{}, /name a status/],
-      [{ '200': { 'text/html': 'x' } }, /no status such as/],
-      [{ '5x': { 'text/html': 'x' } }, /no status such as/],
-      [{ '5xx': { html: 'x' } }, /no media type/],
-      [{ '5xx': { 'text/html\r\nX: y': 'x' } }, /no media type/],
+      [{ '5xx': {} }, /add a media type/],
+      [{}, /add a status/],
+      [{ '200': { 'text/html': 'x' } }, /not a status such as/],
+      [{ '5x': { 'text/html': 'x' } }, /not a status such as/],
+      [{ '5xx': { html: 'x' } }, /not a media type/],
+      [{ '5xx': { 'text/html\r\nX: y': 'x' } }, /not a media type/],
     ] as const) {
       const thrown = await run({ pages: given as ErrorPagesOptions['pages'] }).catch(error => error);
       assert.is(thrown.code, 'CONFIG_INVALID');

@@ -89,7 +89,7 @@ test('looks at the file by the clock, too', async () => {
   // Its folder is not there, so nothing can be watched.
   path = join(folder, 'later/servers.yaml');
   await start({ interval: '5s' });
-  assert.equal(said(), [`the file ${path}: the file is not there; none was found so far`]);
+  assert.equal(said(), [`the file ${path}: the file does not exist; none was found so far`]);
   mkdirSync(join(folder, 'later'));
   replace('- http://a:1\n');
   await side?.clock.advanceAsync(4999);
@@ -147,7 +147,7 @@ test('takes a great loss when the file has been so for a while, and an empty lis
 test('reads nothing that is no file, or longer than it may be', async () => {
   execFileSync('mkfifo', [path]);
   await start({ maxSize: '1kb' });
-  assert.match(said()[0] ?? '', /: it is no file; /);
+  assert.match(said()[0] ?? '', /: it is not a regular file; /);
   rmSync(path);
   writeFileSync(path, `# ${'x'.repeat(2000)}\n- http://a:1\n`);
   await heard('the length', () => /: it is longer than maxSize \(1024 bytes\); /.test(said().at(-1) ?? ''));

@@ -209,7 +209,7 @@ test('lets nobody pass when it says anything else, or nothing', async () => {
     await withAuth(handle, async ({ side }) => {
       const { status, headers, attempts } = await side.run();
       assert.equal([status, headers.get('retry-after'), attempts], [503, '5', []], String(handle));
-      assert.match(side.logs.at(-1)?.msg ?? '', /cannot be asked/);
+      assert.match(side.logs.at(-1)?.msg ?? '', /does not work/);
     });
   }
   const url = `http://127.0.0.1:${await freePort()}`;

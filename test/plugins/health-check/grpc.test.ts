@@ -99,9 +99,9 @@ test('what is not SERVING is down, and the reason says what it is', async () => 
     [Buffer.from([8, 2]), 'NOT_SERVING'],
     [Buffer.from([8, 3]), 'SERVICE_UNKNOWN'],
     [Buffer.alloc(0), 'UNKNOWN'],
-    [Buffer.from([8, 9]), 'a response that is no HealthCheckResponse'],
-    [Buffer.from('not protobuf'), 'a response that is no HealthCheckResponse'],
-    [Buffer.alloc(5000), 'a response that is no HealthCheckResponse'],
+    [Buffer.from([8, 9]), 'the response is not a HealthCheckResponse'],
+    [Buffer.from('not protobuf'), 'the response is not a HealthCheckResponse'],
+    [Buffer.alloc(5000), 'the response is not a HealthCheckResponse'],
     [{ code: status.NOT_FOUND }, "NOT_FOUND: the server's health service knows no service ''"],
     [{ code: status.UNAVAILABLE, details: 'shutting\x1bdown ü' }, 'UNAVAILABLE: shutting down ü'],
     [{ code: status.DATA_LOSS }, 'grpc-status 15: Unknown Error'],
@@ -171,10 +171,7 @@ test('nobody who listens, HTTP/1.1, and a response that is no gRPC are failures'
     },
   );
   const answers: readonly (readonly [(stream: ServerHttp2Stream) => void, string | RegExp])[] = [
-    [
-      stream => stream.respond({ ':status': 503 }, { endStream: true }),
-      'status 503, and no response of gRPC',
-    ],
+    [stream => stream.respond({ ':status': 503 }, { endStream: true }), 'status 503 without a gRPC response'],
     [stream => stream.respond({ ':status': 200 }, { endStream: true }), 'a response without grpc-status'],
     [stream => stream.session?.socket.destroy(), 'the connection ended without a response'],
     [stream => stream.close(0), 'the connection ended without a response'],

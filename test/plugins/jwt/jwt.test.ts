@@ -399,7 +399,7 @@ test('refuses options that make no sense', async () => {
     [{ jwks, algorithms: ['HS256'] }, /HS256 needs a secret/],
     [{ secret, algorithms: ['RS256'] }, /RS256 needs a public key/],
     [{ jwks, algorithms: ['none'] }, /algorithms/],
-    [{ jwks, forwardClaims: { Host: 'sub' } }, /another field/],
+    [{ jwks, forwardClaims: { Host: 'sub' } }, /a meaning of its own/],
     [{ jwks, realm: 'a"b' }, /without " and/],
     [{ jwks, scopes: ['a b'] }, /expected a scope/],
     [{ jwks, issuers: 'x' }, /issuer/],

@@ -183,7 +183,7 @@ test('are kept while the provider is away, for so long, and it is asked again in
       await answered(provider, 2);
       assert.match(
         manager.logs.at(-1)?.msg ?? '',
-        /no keys from .*: it answered 503; the last ones are used/,
+        /no keys from .*: it returned 503; the last ones are used/,
       );
       for (const pause of [1_000, 2_000, 4_000]) {
         assert.is(await statusAt(workers[0], 'one'), 200);
@@ -217,7 +217,7 @@ test('that were never there have requests answered 503, and none of them waits l
       manager.clock.advance(2_000);
       const result = await running;
       assert.equal([result?.status, result?.headers.get('retry-after')], [503, '5']);
-      await until('it says so', () => /did not answer within 2000 ms/.test(manager.logs.at(-1)?.msg ?? ''));
+      await until('it says so', () => /did not respond within 2000 ms/.test(manager.logs.at(-1)?.msg ?? ''));
       // Until it is asked again, nobody waits.
       assert.is((await workers[0]?.run(request))?.status, 503);
       assert.is((await workers[0]?.run())?.status, 401, 'who has no token is told so');
@@ -290,11 +290,11 @@ test('come from where they are said to be alone, and are no more than a set has'
     if (url === '/keys') response.writeHead(302, { location: '/elsewhere' }).end();
     else response.end(set);
   };
-  assert.is(await fetchFrom(redirect), 'it answered 302: give the URL that it leads to');
+  assert.is(await fetchFrom(redirect), 'it returned 302: give the URL that it leads to');
   assert.is(asked, 1);
   assert.match(await saidOf((_, response) => void response.end('x'.repeat(300_000))), /over 262144 bytes/);
-  assert.match(await saidOf((_, response) => void response.end('<html>')), /no JSON/);
-  assert.match(await saidOf((_, response) => void response.end('[]')), /no set of keys/);
+  assert.match(await saidOf((_, response) => void response.end('<html>')), /not JSON/);
+  assert.match(await saidOf((_, response) => void response.end('[]')), /not a set of keys/);
   const many = JSON.stringify({ keys: Array.from({ length: 101 }, () => ({})) });
   assert.match(await saidOf((_, response) => void response.end(many)), /over 100 keys/);
   assert.match(

@@ -40,7 +40,7 @@ test('what it said is in force, and a copy of it is kept beside', async () => {
     await side.close();
     assert.is(readFileSync(`${path}.v1`, 'utf8'), written, 'the way back');
     assert.match(readFileSync(path, 'utf8'), '"version":2');
-    assert.ok(side.logs.some(({ msg }) => msg.includes('to go back')));
+    assert.ok(side.logs.some(({ msg }) => msg.includes('to return to the earlier version')));
     const again = await managerSide(poolFile({ path }), { servers: [idOf(1), idOf(2)] });
     assert.equal(
       [...again.pools.list('default')].map(e => e.upstream.id),

@@ -172,7 +172,7 @@ test('a file that somebody removed or replaced while Weldr runs is written anew'
     renameSync(join(folder, 'other'), path);
     await journal.write(put(3));
     await journal.close();
-    assert.is(logs.filter(line => line.msg.includes('written anew')).length, 2);
+    assert.is(logs.filter(line => line.msg.includes('is rewritten')).length, 2);
     assert.equal((await readJournal(path)).ids, [idOf(1), idOf(2), idOf(3)]);
   });
 });
@@ -180,7 +180,7 @@ test('a file that somebody removed or replaced while Weldr runs is written anew'
 test('a start fails with the field when the directory is not there or the path is one', async () => {
   await inFolder(async folder => {
     const missing = join(folder, 'no', 'pool.json');
-    await rejects(managerSide(poolFile({ path: missing })), 'CONFIG_INVALID', /make it first/);
+    await rejects(managerSide(poolFile({ path: missing })), 'CONFIG_INVALID', /create it first/);
     await rejects(managerSide(poolFile({ path: folder })), 'CONFIG_INVALID', /it is a directory/);
   });
 });

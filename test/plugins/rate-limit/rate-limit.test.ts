@@ -117,6 +117,25 @@ test('counts by a header, a cookie or a parameter, and by the address what has n
   }
 });
 
+test('reads a header in any case, and in each spelling that a server behind CGI takes for it', async () => {
+  const of = (...headers: [string, string][]): RunOptions => ({ headers });
+  const requests = [
+    of(['x-API-key', 'a']),
+    of(['X_Api_Key', 'a']),
+    of(['X.Api-Key', 'b']),
+    // Two values: counted by the address.
+    of(['X-Api-Key', 'c'], ['X_Api_Key', 'd']),
+    of(['X-Api-Key', 'd'], ['X_Api_Key', 'c']),
+    of(['X-Api-Key', 'd']),
+  ];
+  for (const header of ['X-Api-Key', 'x_api_KEY'])
+    assert.equal(
+      await statusesOf([rateLimit({ rate: 1, by: { header } })], requests),
+      [200, 429, 200, 200, 429, 200],
+      header,
+    );
+});
+
 test('does not take the value of a header for an address', async () => {
   const by = { header: 'X-Api-Key' };
   const requests = [{}, { headers: { 'X-Api-Key': '192.0.2.1' } }];

@@ -45,7 +45,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
   'no target': [{}, 'plugins[0].routes[0]: leads nowhere: give it one of pool, split, redirect, reply'],
   'two targets': [
     { pool: 'api', reply: {} },
-    'plugins[0].routes[0].reply: this route has pool already: keep one of them',
+    'plugins[0].routes[0].reply: this route already has pool: keep one of them',
   ],
   'a capture that is not there': [
     { path: '/users/:id', redirect: { to: '/people/${user}' } },
@@ -57,7 +57,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
   ],
   'a capture in the host of a redirect': [
     { path: '/:tenant', redirect: { to: 'https://${tenant}.example/' } },
-    'plugins[0].routes[0].redirect.to: a capture stands in the host, where clients could name one: put it behind a "/", as in "https://shop.example/$1"',
+    'plugins[0].routes[0].redirect.to: a capture in the host would let clients choose it: put it after a "/", as in "https://shop.example/$1"',
   ],
   'a redirect to another scheme': [
     { redirect: { to: 'javascript:alert(1)' } },
@@ -69,7 +69,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
   ],
   'a lone $': [
     { redirect: { to: '/cost$' } },
-    'plugins[0].routes[0].redirect.to: $ stands before a number or {name}: write $1 or ${id}, and $$ for the character itself',
+    'plugins[0].routes[0].redirect.to: $ must be followed by a number or {name}: write $1 or ${id}, and $$ for the character itself',
   ],
   'a prefix that the path does not have': [
     { path: '/shop/*', pool: 'api', stripPrefix: '/api' },
@@ -81,7 +81,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
   ],
   'a prefix and a rewrite': [
     { path: '/api/*', pool: 'api', stripPrefix: '/api', rewrite: '/x/$1' },
-    'plugins[0].routes[0].stripPrefix: rewrite says the whole path: leave one of the two out',
+    'plugins[0].routes[0].stripPrefix: rewrite replaces the whole path: leave one of the two out',
   ],
   'an edit of what no server gets': [
     { path: '/a/*', redirect: { to: '/b/$1' }, upstreamHost: 'x' },
@@ -98,7 +98,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
   'weights of 0 alone': [{ split: { api: 0 } }, 'plugins[0].routes[0].split: expected a weight above 0'],
   'an expression that can take for ever': [
     { path: /^\/(a+)+$/, pool: 'api' },
-    'plugins[0].routes[0].path: the expression /^\\/(a+)+$/ repeats a group in which something repeats, which can take for ever on a text that does not match: write it without',
+    'plugins[0].routes[0].path: the expression /^\\/(a+)+$/ repeats a group in which something repeats, which can take forever on a text that does not match: write it without',
   ],
   'an expression that is none': [
     { host: '~(', pool: 'api' },
@@ -118,7 +118,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
   ],
   'a field that belongs to the connection': [
     { pool: 'api', requestHeaders: { set: { Connection: 'close' } } },
-    "plugins[0].routes[0].requestHeaders.set: Connection belongs to a connection, and is Weldr's to write",
+    'plugins[0].routes[0].requestHeaders.set: Connection belongs to the connection and is written by Weldr',
   ],
   'Host among the fields': [
     { pool: 'api', requestHeaders: { remove: ['host'] } },
@@ -126,7 +126,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
   ],
   'a field with a line break': [
     { pool: 'api', responseHeaders: { add: { 'X-A': 'a\r\nb' } } },
-    'plugins[0].routes[0].responseHeaders.add.X-A: holds a character that no header may hold',
+    'plugins[0].routes[0].responseHeaders.add.X-A: has a character that is not allowed in a header',
   ],
   'a misspelt option': [
     { pool: 'api', pat: '/x' },
@@ -134,7 +134,7 @@ const mistakes: Record<string, [route: object, message: string]> = {
   ],
   'a reserved name': [
     { name: 'otherwise', pool: 'api' },
-    'plugins[0].routes[0].name: otherwise is what no route takes; choose another name',
+    'plugins[0].routes[0].name: "otherwise" is reserved for requests that no route takes; choose another name',
   ],
   'a plugin that is not defined': [
     { pool: 'api', plugins: ['auth'] },
@@ -173,13 +173,13 @@ together('two of one name', () => {
   ];
   assert.is(
     messageOf(() => check(list)),
-    'plugins[0].routes[1].name: routes[0] is called "a" already: give it another name',
+    'plugins[0].routes[1].name: routes[0] is already called "a": choose another name',
   );
 });
 
 together('a route that can never match is said with what takes its requests', () => {
   const never = (place: number, name: string, by: string): string =>
-    `plugins[0].routes[${place}]: ${name} can never match, as the route ${by} takes all of its requests: put it before that one, give it a higher priority or take it out`;
+    `plugins[0].routes[${place}]: ${name} can never match, as the route ${by} takes all of its requests: put it before that one, give it a higher priority or remove it`;
   for (const [first, second] of [
     [{ path: '/x' }, { path: '/X' }],
     [{ path: '/x/*' }, { path: '/x/*' }],

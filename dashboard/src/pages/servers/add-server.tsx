@@ -1,4 +1,4 @@
-// The form of a new server.
+// The form for a new server.
 import { useState } from 'preact/hooks';
 import { textOf } from '../../data/api.ts';
 import { add } from '../../data/changes.ts';

@@ -1,4 +1,4 @@
-// Which dialog is open, and about which servers.
+// Which dialog is open, and for which servers.
 import { signal } from '@preact/signals';
 
 export type Asked =

@@ -1,4 +1,4 @@
-// What can be done with all servers that are ticked.
+// Actions on all ticked servers.
 import { setState } from '../../data/changes.ts';
 import { plural } from '../../data/format.ts';
 import type { Server } from '../../data/server.ts';

@@ -24,13 +24,13 @@ export function RemoveDialog({ servers, onClose }: RemoveDialogProps) {
       <p>
         {servers.length === 1 ? 'It gets' : 'They get'} no new requests.{' '}
         {inFlight === 0
-          ? 'No request is under way.'
-          : `${plural(inFlight, 'request')} under way may finish first.`}
+          ? 'There are no requests in flight.'
+          : `${plural(inFlight, 'request')} in flight may finish first.`}
       </p>
       <p class="muted">
         {isGone
-          ? 'What was set at run time is lost: to have it back, add it again.'
-          : 'The config still lists it: it stays away until it is added again.'}
+          ? 'Its run-time settings are lost; to restore it, add it again.'
+          : 'It is still in the config; it stays removed until it is added again.'}
       </p>
       <footer>
         <button type="button" onClick={onClose}>

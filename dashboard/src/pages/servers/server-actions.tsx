@@ -1,4 +1,4 @@
-// What can be done with one server.
+// Actions on one server.
 import { setState } from '../../data/changes.ts';
 import { nameOf, type Server } from '../../data/server.ts';
 import { Menu, type MenuItem } from '../../parts/menu.tsx';

@@ -1,4 +1,4 @@
-// All that is known of one server, at the side.
+// The details of one server, at the side.
 import { useAsked } from '../../data/asked.ts';
 import { forget } from '../../data/changes.ts';
 import { agoOf, dayOf, msOf, plural, rateOf, shareOf, timeOf } from '../../data/format.ts';
@@ -27,7 +27,7 @@ export function ServerDetails({
   readonly onClose: () => void;
 }) {
   const { id, pool, state, reason, history, rate, errorShare, inFlight, p50, p99 } = server;
-  // What the last check saw comes by no stream.
+  // The stream does not carry the last check.
   const { value } = useAsked<ServerFacts>(hrefOf(server), 2000);
   const facts = value ?? server.facts;
   const overrides = Object.entries(facts?.overrides ?? {});
@@ -62,7 +62,7 @@ export function ServerDetails({
           </a>
         </p>
       )}
-      <h3>What it is</h3>
+      <h3>Definition</h3>
       <dl class="facts">
         <dt>Address</dt>
         <dd>{id}</dd>
@@ -104,9 +104,9 @@ export function ServerDetails({
   );
 }
 
-/** What the last check saw, in words; what else is known of it as it is. */
+/** The last check as a text, with other facts as they are. */
 function LastCheck({ health }: { readonly health: ServerFacts['health'] | undefined }) {
-  if (health === null || health === undefined) return <p class="muted">It was not checked yet.</p>;
+  if (health === null || health === undefined) return <p class="muted">It has not been checked yet.</p>;
   const { status, checkedAt, detail, consecutiveFailures, consecutivePasses, ...rest } = health;
   const isBad = status === 'failing';
   const inRow = Number(isBad ? consecutiveFailures : consecutivePasses) || 0;
@@ -140,7 +140,7 @@ function OverrideItem({ server, field, override: { value, config, discovered, by
     <li>
       <div>
         <strong>{field}</strong> {JSON.stringify(value)}
-        {below !== undefined && <span class="muted"> in place of {JSON.stringify(below)}</span>}
+        {below !== undefined && <span class="muted"> instead of {JSON.stringify(below)}</span>}
         <small>
           {by === undefined ? '' : `by ${by}`}
           {at === undefined ? '' : `, ${dayOf(at)}, ${agoOf(at, now.value)}`}

@@ -1,4 +1,4 @@
-// The table of servers. Of many only those in sight are made; on a phone each is a card.
+// The table of servers. Only visible rows are rendered; on a phone each is a card.
 import { useEffect, useState } from 'preact/hooks';
 import { agoOf, msOf, rateOf, shareOf } from '../../data/format.ts';
 import { now } from '../../data/live.ts';
@@ -172,7 +172,7 @@ function Cell({ name, title, text, isBad = false }: CellProps) {
   );
 }
 
-/** What is worth to say of where it comes from. */
+/** Notes about its origin. */
 function Origin({ server: { facts } }: { readonly server: Server }) {
   if (facts === undefined) return null;
   const changed = Object.keys(facts.overrides ?? {});

@@ -1,4 +1,4 @@
-// The order of the servers: by a column, or by what changed last.
+// The order of the servers: by a column, or by the last change.
 import { signal } from '@preact/signals';
 import type { Server } from '../../data/server.ts';
 import { type Order, sortedBy, turned } from '../../parts/sort-head.tsx';
@@ -23,12 +23,12 @@ export const order = signal<Order<Column>>({
   isTurned: false,
 });
 
-/** A column again turns its order round. */
+/** Choosing a column again reverses its order. */
 export function sortBy(by: Column): void {
   order.value = turned(order.value, by);
 }
 
-/** By the column and, where that is the same, by name. */
+/** By the column, then by name. */
 export function sorted(list: readonly Server[]): readonly Server[] {
   const { by, isTurned } = order.value;
   return sortedBy(sortedBy(list, keys.server, false), keys[by], isTurned);

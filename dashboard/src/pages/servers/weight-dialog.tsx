@@ -35,7 +35,7 @@ export function WeightDialog({ servers, onClose }: WeightDialogProps) {
             onInput={({ currentTarget }) => setText(currentTarget.value)}
           />
         </label>
-        <p class="muted small">A server of weight 2 gets twice the requests of one of weight 1.</p>
+        <p class="muted small">A server with weight 2 gets twice as many requests as one with weight 1.</p>
         <footer>
           <button type="button" onClick={onClose}>
             Cancel
