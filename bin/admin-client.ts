@@ -1,4 +1,4 @@
-// Talks to the admin API of a running Weldr.
+// Admin client: calls the admin API of a running Weldr.
 import type { IncomingMessage } from 'node:http';
 import { exitCodes } from '../core/process/exit-codes.ts';
 import type { AdminTlsFiles } from './admin-tls.ts';
@@ -6,24 +6,24 @@ import { CommandError } from './command-error.ts';
 import type { ReadMessage } from './stream-reading.ts';
 import { printable } from './table.ts';
 
-/** Where the admin API is unless told otherwise: the default of the admin-api plugin. */
+/** The default address of the admin-api plugin. */
 export const defaultAdminUrl = 'http://127.0.0.1:8687';
 
-/** An answer may be a list of 50,000 servers, and not much more. */
+/** The most bytes of an answer: enough for a list of 50,000 servers. */
 const maxAnswer = 64 * 1024 * 1024;
 
-/** A stream says something every 15 s at least; ms. */
+/** The longest silence of a stream, which sends something at least every 15 s; ms. */
 const silentFor = 40_000;
 
-/** How long an answer is waited for. */
+/** How long to wait for an answer. */
 export interface Patience {
   /** ms; default 30 000. */
   readonly timeoutMs?: number;
-  /** Gives the call up. */
+  /** Aborts the call. */
   readonly signal?: AbortSignal;
 }
 
-/** A call of the admin API. */
+/** A call to the admin API. */
 export interface AdminCall extends Patience {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** With its query, such as `/servers?wait`. */
@@ -32,9 +32,9 @@ export interface AdminCall extends Patience {
   readonly body?: unknown;
 }
 
-/** Nothing answers there, or not in time. */
+/** The admin API does not answer, or not in time. */
 export class UnreachableError extends CommandError {
-  /** Why, in the words of the system. */
+  /** The reason as the system gives it. */
   readonly reason: string;
 
   constructor(message: string, reason: string) {
@@ -52,7 +52,7 @@ export class AdminClient {
   private readonly files: AdminTlsFiles;
 
   /**
-   * Throws a usage error when `url` is none. `token` is the bearer token, if one is needed; `files` matter with an https:// URL.
+   * Throws a usage error for an invalid `url`. `token` is the bearer token, if one is needed; `files` matter with an https:// URL.
    */
   constructor(url: string, token: string | undefined, files: AdminTlsFiles = noFiles) {
     if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) {
@@ -66,14 +66,14 @@ export class AdminClient {
     this.files = files;
   }
 
-  /** The answer's JSON. Throws a CommandError with the API's own words when it refuses, or when it is not there. */
+  /** Returns the answer's JSON. Throws a CommandError with the API's message when it refuses, or an UnreachableError. */
   async call(call: AdminCall): Promise<unknown> {
     const { status, answer } = await this.ask(call);
     if (status >= 400) throw new CommandError(refusal(status, answer));
     return answer;
   }
 
-  /** As `call` for what only some Weldrs have: undefined where there is no such path, as its plugin is not loaded. */
+  /** Like `call`, but returns undefined for a 404: the plugin that serves the path is not loaded. */
   async find(path: string, patience: Patience = {}): Promise<unknown> {
     const { status, answer } = await this.ask({ method: 'GET', path, ...patience });
     if (status === 404) return undefined;
@@ -81,7 +81,7 @@ export class AdminClient {
     return answer;
   }
 
-  /** Where it is. */
+  /** Its scheme, host and port. */
   get origin(): string {
     return this.base.origin;
   }
@@ -114,8 +114,8 @@ export class AdminClient {
   }
 
   /**
-   * Follows a stream of events until it ends; `lastEventId`: what came after this one first. Throws as `call` does, and an
-   * UnreachableError when the connection ends in the middle or is silent for longer than Weldr ever is.
+   * Follows a stream of events until it ends; with `lastEventId` it resumes after that event. Throws as `call` does, and an
+   * UnreachableError when the connection breaks or is silent for longer than Weldr ever is.
    */
   async *follow(
     path: string,
@@ -145,13 +145,13 @@ export class AdminClient {
     }
   }
 
-  /** Sends a request, and reads its answer as `read` does. Rejects with a CommandError. */
+  /** Sends a request and reads its answer with `read`. Rejects with a CommandError. */
   private async reach<T>(
     { method, path, text, signal, accept, lastEventId }: SentRequest,
     read: (response: IncomingMessage) => Promise<T>,
   ): Promise<T> {
     const url = new URL(this.base.pathname.replace(/\/$/, '') + path, this.base);
-    // Loaded when it is called: `weldr start` has no use for it.
+    // Loaded on demand: `weldr start` does not need it.
     const tls = url.protocol === 'https:' ? await import('./admin-tls.ts') : undefined;
     const { request: send } = tls === undefined ? await import('node:http') : await import('node:https');
     const answered = Promise.withResolvers<IncomingMessage>();
@@ -213,7 +213,7 @@ function parsedOrNothing(text: string): unknown {
 
 const whatIsIt = "is it Weldr's admin API?";
 
-/** What Weldr says in plain text where it speaks TLS. */
+/** The plain-text answer of a Weldr whose port speaks TLS. */
 const speaksTls = /^this port speaks TLS\b/;
 
 async function readText(response: IncomingMessage): Promise<string> {
@@ -235,13 +235,26 @@ function reasonOf(thrown: unknown): string {
     : thrown.message;
 }
 
-/** The words of a problem (RFC 9457). */
+/** The plugin that serves the path named in a 404; undefined when unknown. */
+function pluginOf(words: string): string | undefined {
+  const path = /^there is no (\/[a-z]+)/.exec(words)?.[1];
+  return path === undefined
+    ? undefined
+    : { '/stats': 'stats()', '/cluster': 'etcd()', '/routes': 'routes([])' }[path];
+}
+
+/** The message of a problem (RFC 9457). */
 function refusal(status: number, problem: unknown): string {
   if (typeof problem === 'object' && problem !== null) {
-    const text = 'detail' in problem ? problem.detail : 'title' in problem ? problem.title : undefined;
+    // `GET /readyz` has a reason.
+    const text = ['detail', 'title', 'reason']
+      .map(name => Reflect.get(problem, name))
+      .find(part => typeof part === 'string');
     if (typeof text === 'string') {
       const words = text.split('\n').map(printable).join('\n');
-      return status === 401 ? `${words} (WELDR_ADMIN_TOKEN is where this command takes it from)` : words;
+      if (status === 401) return `${words}: set WELDR_ADMIN_TOKEN to the token of the admin API`;
+      const plugin = status === 404 ? pluginOf(words) : undefined;
+      return plugin === undefined ? words : `${words}; add ${plugin} to the plugins of its config`;
     }
   }
   return `the admin API answers ${status}`;

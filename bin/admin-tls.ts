@@ -1,4 +1,4 @@
-// AdminTls: whom the commands trust and what they show where the admin API speaks TLS, and what can be wrong with that.
+// Admin TLS: the authorities that commands trust and the certificate they present to an admin API that speaks TLS.
 import { readFileSync } from 'node:fs';
 import { certificatesIn, pairFault } from '../core/certificates/pem.ts';
 import { describeError } from '../core/errors.ts';
@@ -7,14 +7,14 @@ import { CommandError } from './command-error.ts';
 
 /** Paths of PEM files. */
 export interface AdminTlsFiles {
-  /** Who may sign the certificate of the admin API; undefined: those whom Node trusts. */
+  /** The authorities that may sign the certificate of the admin API; undefined: those Node trusts. */
   readonly ca: string | undefined;
-  /** The own certificate, its chain behind it, and its key. */
+  /** The client certificate followed by its chain, and its key. */
   readonly cert: string | undefined;
   readonly key: string | undefined;
 }
 
-/** What is in them. Throws a CommandError, with the flag and the variable. */
+/** Reads the files. Throws a CommandError that names flag and variable. */
 export function readAdminTls({ ca, cert, key }: AdminTlsFiles): { ca?: string; cert?: string; key?: string } {
   if ((cert === undefined) !== (key === undefined)) {
     throw new CommandError(
@@ -39,18 +39,18 @@ export function readAdminTls({ ca, cert, key }: AdminTlsFiles): { ca?: string; c
   return { ...trusted, ...own };
 }
 
-/** What to do about a connection over TLS that failed; undefined: it failed for another reason. */
+/** Explains why a TLS connection failed, with the remedy; undefined for other reasons. */
 export function tlsProblem(error: unknown, url: URL, shown: AdminTlsFiles): string | undefined {
   if (!(error instanceof Error && 'code' in error && typeof error.code === 'string')) return undefined;
   const { code, message } = error;
   const { origin } = url;
   const why = describeError(error);
   if (untrusted.has(code)) {
-    // Node goes on with a flag of its own.
+    // Node's message continues with advice about its own flags.
     const [reason] = why.split(';');
     return shown.ca === undefined
-      ? `the certificate of ${origin} is of nobody whom this command trusts (${reason}): pass that of who signed it, or itself if it is self-signed, with --admin-ca FILE or WELDR_ADMIN_CA`
-      : `the certificate of ${origin} is of nobody in ${shown.ca} (${reason}): pass that of who signed it with --admin-ca FILE or WELDR_ADMIN_CA`;
+      ? `the certificate of ${origin} is signed by no authority that this command trusts (${reason}): pass the authority's certificate, or this one if it is self-signed, with --admin-ca FILE or WELDR_ADMIN_CA`
+      : `the certificate of ${origin} is signed by no authority in ${shown.ca} (${reason}): pass the certificate of its authority with --admin-ca FILE or WELDR_ADMIN_CA`;
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return `the certificate of ${origin} is not for ${url.hostname} (${why}): take one of its names for --admin-url`;
@@ -58,7 +58,7 @@ export function tlsProblem(error: unknown, url: URL, shown: AdminTlsFiles): stri
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
     return `the certificate of ${origin} is out of date (${why}): renew it, or set the clock of this machine right`;
   }
-  // Node wraps some of OpenSSL's errors, whose words are in the message then.
+  // Node wraps some of OpenSSL's errors and keeps their text in the message.
   const words = `${code} ${message}`.toUpperCase().replaceAll(' ', '_');
   if (isPlain.test(words)) return `${origin} does not speak TLS: ask for it as http://${url.host}`;
   if (shown.cert === undefined) {
@@ -68,13 +68,13 @@ export function tlsProblem(error: unknown, url: URL, shown: AdminTlsFiles): stri
   }
   const question = `is ${shown.cert} of an authority of adminApi({ tls: { clientAuth } }), and in time?`;
   if (notTaken.test(words)) return `${origin} does not take the certificate (${why}): ${question}`;
-  // Weldr looks at it behind the handshake, and closes without a word.
+  // Weldr checks it after the handshake, and closes without an answer.
   return code === 'ECONNRESET' || code === 'EPIPE'
     ? `${origin} closes the connection (${why}), as it does when it does not take a certificate: ${question}`
     : undefined;
 }
 
-/** Names that OpenSSL has for a chain that leads to nobody. */
+/** OpenSSL's codes for a chain that leads to no trusted authority. */
 const untrusted: ReadonlySet<string> = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -87,7 +87,7 @@ const untrusted: ReadonlySet<string> = new Set([
 
 const isPlain = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG/;
 
-/** The alert for it in TLS 1.3, and what TLS 1.2 has. */
+/** The alerts of TLS 1.3 and TLS 1.2 for a missing certificate. */
 const asksForCertificate = /ALERT_CERTIFICATE_REQUIRED|ALERT_HANDSHAKE_FAILURE/;
 
 const notTaken = /ALERT_(?:BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_)/;

@@ -1,7 +1,7 @@
-// What ends a command: a message for people, an exit code for scripts.
+// Command error: ends a command with a message for people and an exit code for scripts.
 import { exitCodes } from '../core/process/exit-codes.ts';
 
-/** Is printed after `weldr: ` and ends the command with its exit code. */
+/** An error that is printed after `weldr: ` and ends the command with its exit code. */
 export class CommandError extends Error {
   readonly exitCode: number;
 
@@ -12,7 +12,7 @@ export class CommandError extends Error {
   }
 }
 
-/** The command line itself was wrong. */
+/** Returns the error for a wrong command line. */
 export function usageError(message: string): CommandError {
   return new CommandError(`${message}\nweldr --help lists the commands`, exitCodes.usage);
 }

@@ -1,12 +1,12 @@
-// Node's compile cache, for this process and for those that it starts: where nobody else can write to it.
+// Compile cache: Node's, for this process and those it starts, in a folder that no other user can write to.
 import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 
 /**
- * Has Node keep what it compiles, so that the next start takes less time. Node's own default, a folder in the shared
- * temporary one, is not used: who makes it first can have their code run here. Without a safe folder there is no cache. An
+ * Makes Node keep what it compiles, so that the next start is faster. Node's default, a folder in the shared temporary
+ * one, is not used: whoever creates it first could have their code run here. Without a safe folder there is no cache. An
  * operator's NODE_COMPILE_CACHE and NODE_DISABLE_COMPILE_CACHE are obeyed, by Node itself.
  */
 export function useCompileCache(): void {
@@ -19,8 +19,8 @@ export function useCompileCache(): void {
 }
 
 /**
- * Where the cache is: systemd's CACHE_DIRECTORY, else `weldr` in XDG_CACHE_HOME or `~/.cache`. It is made when it is not
- * there. Undefined where this user cannot write there, or another one can.
+ * Returns the folder of the cache, which it creates: systemd's CACHE_DIRECTORY, else `weldr` in XDG_CACHE_HOME or `~/.cache`.
+ * Undefined when this user cannot write there or another one can.
  */
 export function compileCacheFolder(env: NodeJS.ProcessEnv): string | undefined {
   try {
@@ -37,7 +37,7 @@ export function compileCacheFolder(env: NodeJS.ProcessEnv): string | undefined {
   }
 }
 
-/** One by one: where the file system makes no folders, as /proc, Node's `recursive` never comes back. */
+/** Creates folders one by one: on a file system without folders to create, such as /proc, Node's `recursive` never returns. */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   makeFolder(dirname(path));
@@ -51,7 +51,7 @@ function wantedFolder(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'weldr', 'compile');
 }
 
-/** May nobody but this user and root change it, or put another in its place? */
+/** Whether only this user and root can change or replace it. */
 function isSafe(folder: string): boolean {
   const user = process.getuid?.();
   if (user === undefined) return false;
@@ -59,7 +59,7 @@ function isSafe(folder: string): boolean {
   return (
     own !== undefined &&
     isTrusted(own, user, 0) &&
-    // In a sticky folder, such as /tmp, nobody can rename or remove what is another's.
+    // In a sticky folder, such as /tmp, users cannot rename or remove what belongs to others.
     parents.every(parent => isTrusted(parent, user, sticky))
   );
 }

@@ -11,7 +11,7 @@ export function startDemoLoad(url: string): void {
   const send = (): void => {
     const path = paths[sent++ % paths.length];
     const asked = request(`${url}${path}`, response => response.resume());
-    // Weldr stops, or nobody answers: the dashboard tells.
+    // Weldr stops, or no server answers: the dashboard shows it.
     asked.on('error', () => {});
     asked.end();
     // The pauses swing, over half a minute.

@@ -1,7 +1,7 @@
 // Header lines as people give them on the command line: -H 'X-Beta: 1'.
 import { usageError } from './command-error.ts';
 
-/** The values by name. Throws a usage error for what is no line. */
+/** Returns the values by name. Throws a usage error for an invalid line. */
 export function headersOf(lines: readonly string[]): Readonly<Record<string, readonly string[]>> {
   const headers: Record<string, string[]> = {};
   for (const line of lines) {

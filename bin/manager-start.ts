@@ -1,4 +1,4 @@
-// What `weldr start` needs of a manager: one module, which is loaded while the first worker boots already.
+// Manager start: the modules that `weldr start` loads while the first worker is booting.
 export { findConfig } from '../config/find.ts';
 export { loadConfig } from '../config/load.ts';
 export { readOverrides } from '../config/overrides.ts';

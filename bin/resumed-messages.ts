@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type AdminClient, UnreachableError } from './admin-client.ts';
 import type { ReadMessage } from './stream-reading.ts';
 
-/** From one try to the next to reach a Weldr that is away, ms. */
+/** The pause between attempts to reach a Weldr that is away, ms. */
 const triesEvery = 1_000;
 
 /**
- * Follows `path` until `signal` is aborted, each time from the last message on; stderr says when Weldr is away and answers again.
+ * Follows `path` until `signal` is aborted, and resumes after the last message; reports on stderr when Weldr is away and answers again.
  * Throws a CommandError where nothing has come yet, or where Weldr refuses.
  */
 export async function* resumedMessages(

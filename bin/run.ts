@@ -1,10 +1,10 @@
-// Runs the command `weldr`, once it is known that this Node can.
+// Runs the command `weldr`, once the version of Node is checked.
 import { describeError } from '../core/errors.ts';
 import { exitCodes } from '../core/process/exit-codes.ts';
 import { CommandError } from './command-error.ts';
 import { runCommandLine } from './command-line.ts';
 
-// `weldr servers | head -1`: who reads has seen enough. Not for `start`, whose output is a log.
+// With `weldr servers | head -1` the reader leaves early. Not for `start`, whose output is a log.
 process.stdout.on('error', () => {});
 
 try {

@@ -1,4 +1,4 @@
-// What around a config is surely not meant: variables of the environment that nobody reads, configs beside the one that is read.
+// Start warnings: likely mistakes around a config, such as misspelt environment variables and a second config file.
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { searchPlaces } from '../config/find.ts';
@@ -18,10 +18,10 @@ const variables = [
   'WELDR_MEMBER',
 ];
 
-/** So many wrong letters are a slip; more are a name of its own. */
+/** The most edits that count as a misspelling. */
 const mostEdits = 2;
 
-/** A sentence for each; `path`: the config that is read, `isFound` when nobody named it. */
+/** Returns a sentence for each. `path` is the config; `isFound` means that no flag named it. */
 export function startWarnings(
   path: string,
   { isFound, environment = process.env }: { isFound: boolean; environment?: NodeJS.ProcessEnv },

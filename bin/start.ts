@@ -1,5 +1,5 @@
 // `weldr start` and `weldr check`: a manager under the signals of this process.
-// What it needs is imported after the first worker was started, so that both processes boot at the same time.
+// Its modules are imported after the first worker was started, so that both processes boot at the same time.
 import { flushCompileCache } from 'node:module';
 import { basename } from 'node:path';
 import type { ConfigWatch } from '../config/config-watch.ts';
@@ -21,18 +21,18 @@ import { spawnSuccessor } from '../core/process/successor-process.ts';
 import type { Overrides } from '../core/settings/settings.ts';
 import { CommandError, usageError } from './command-error.ts';
 
-/** How long what a config started may go on after its check, ms. */
+/** How long timers and connections of a config may keep `weldr check` running, ms. */
 const lastWait = 500;
 
-/** What the flags of `weldr start` and `weldr check` say. */
+/** The flags of `weldr start` and `weldr check`. */
 export interface StartFlags extends SettingFlags {
   /** The config file; default: the first that is found in the working directory. */
   readonly config?: string | undefined;
-  /** Reload when the config, or a module that it imports by path, is changed. */
+  /** Reload when the config, or a module that it imports by path, changes. */
   readonly watch?: boolean | undefined;
 }
 
-/** Runs Weldr until it is told to stop. Resolves when it is up; on a failed start it ends the process. */
+/** Runs Weldr until it is stopped. Resolves when it listens; ends the process when the start fails. */
 export async function start(flags: StartFlags): Promise<Manager | undefined> {
   let processLog: ProcessLog | undefined;
   ignoreSignals('but stops');
@@ -47,11 +47,12 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
   const inThisProcess = (flags.workers ?? process.env['WELDR_WORKERS']) === '0';
   const firstWorker = inThisProcess ? undefined : spawn();
   let manager: Manager | undefined;
+  let path: string | undefined;
   try {
     const { collectStartGarbage, findConfig, loadConfig, Manager, openLog, readOverrides, version } =
       await import('./manager-start.ts');
     const overrides = readFlags(readOverrides, flags);
-    const path = findConfig(flags.config);
+    path = findConfig(flags.config);
     const predecessor = await predecessorOf(process.env);
     const held = predecessor === undefined ? await heldSockets() : await heldBy(predecessor);
     const watch = flags.watch === true ? await watchOf(path) : undefined;
@@ -74,7 +75,7 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     });
     listenToSignals(manager, end, () => processLog);
     await manager.start();
-    // Else it is written at the end, which a crash or `kill -9` takes away.
+    // Node writes it at the end otherwise, which a crash or `kill -9` prevents.
     flushCompileCache();
     setImmediate(collectStartGarbage);
     const lacking = releaseProblem(process.versions.node);
@@ -88,13 +89,13 @@ export async function start(flags: StartFlags): Promise<Manager | undefined> {
     firstWorker?.kill();
     if (thrown instanceof CommandError) throw thrown;
     if (manager?.status.stopping === true) return undefined;
-    process.stderr.write(`weldr: ${problem(thrown)}\n`);
+    process.stderr.write(`weldr: ${startProblem(thrown, path)}\n`);
     await end(exitCodeOf(thrown));
     return undefined;
   }
 }
 
-/** The process whose place this one takes; undefined: none. */
+/** The process that this one replaces; undefined: none. */
 async function predecessorOf(env: NodeJS.ProcessEnv): Promise<Predecessor | undefined> {
   if (env[successorVariable] === undefined) return undefined;
   return await Predecessor.meet(env);
@@ -105,14 +106,14 @@ async function heldBy(predecessor: Predecessor): Promise<HeldSockets> {
   return new HeldSockets(predecessor.sockets);
 }
 
-/** What the service manager opened for this process; undefined: nothing. */
+/** The sockets that the service manager opened for this process; undefined: none. */
 async function heldSockets(): Promise<HeldSockets | undefined> {
   if (process.env['LISTEN_FDS'] === undefined) return undefined;
   const { activatedSockets, HeldSockets } = await import('../core/process/held-sockets.ts');
   return new HeldSockets(activatedSockets(process.env));
 }
 
-/** What operators changed over the config, as its store has it; undefined: nothing, or nothing is stored. */
+/** Summarizes what operators changed over the config; undefined when nothing is stored. */
 async function storedText(config: LoadedConfig): Promise<string | undefined> {
   const { readStoredState } = await import('../core/process/stored-state.ts');
   try {
@@ -120,20 +121,21 @@ async function storedText(config: LoadedConfig): Promise<string | undefined> {
     for (const said of stored?.problems ?? []) warn(said);
     return stored?.overview;
   } catch (thrown) {
-    // The store may be another user's, or away: that says nothing against the config.
+    // The store may be unreachable, or another user's, while the config is fine.
     if (!(thrown instanceof WeldrError) || thrown.code !== 'STORE_UNAVAILABLE') throw thrown;
     warn(`what operators changed is not shown: ${thrown.message}`);
     return undefined;
   }
 }
 
-/** Reads and checks the config; says what is wrong, or that all is well. Answers the exit code. */
+/** Reads and checks the config, and prints the result. Returns the exit code. */
 export async function check(flags: StartFlags): Promise<number> {
   exitOnDefect(() => undefined);
+  let path: string | undefined;
   try {
     const { findConfig, loadConfig, readOverrides } = await import('./manager-start.ts');
     const overrides = readFlags(readOverrides, flags);
-    const path = findConfig(flags.config);
+    path = findConfig(flags.config);
     const config = await loadConfig(path, overrides);
     const { probeConfig } = await import('../core/process/config-probe.ts');
     const odd = await probeConfig(config);
@@ -161,10 +163,10 @@ export async function check(flags: StartFlags): Promise<number> {
     return exitCodes.ok;
   } catch (thrown) {
     if (thrown instanceof CommandError) throw thrown;
-    process.stderr.write(`weldr: ${problem(thrown)}\n`);
+    process.stderr.write(`weldr: ${startProblem(thrown, path)}\n`);
     return exitCodeOf(thrown);
   } finally {
-    // A timer of the config must not keep this command.
+    // A timer of the config must not keep this command running.
     setTimeout(() => process.exit(), lastWait).unref();
   }
 }
@@ -178,7 +180,7 @@ function warn(text: string): void {
   process.stderr.write(`weldr: warning: ${text}\n`);
 }
 
-/** A wrong flag is a mistake of the command line, a wrong variable one of the configuration. */
+/** Reads the flags; a wrong one is a usage error, a wrong variable an error of the configuration. */
 function readFlags(read: (flags: SettingFlags) => Overrides, flags: StartFlags): Overrides {
   try {
     return read(flags);
@@ -213,11 +215,20 @@ async function watchOf(path: string): Promise<ConfigWatch> {
   return new ConfigWatch(path);
 }
 
-/** `by`: what asks for it. A start that fails before the log is open says so itself. */
+/** Reloads the config. `by`: what asked for it. A start that fails before the log is open reports that itself. */
 function reload(manager: Manager, by: string, log: () => ProcessLog | undefined): void {
   manager.reload(by).catch((thrown: unknown) => {
     log()?.log.error({ by }, `the reload changed nothing: ${problem(thrown)}`);
   });
+}
+
+/** Puts the file before a message about a part of the config. */
+function startProblem(thrown: unknown, path: string | undefined): string {
+  const text = problem(thrown);
+  const { code, field } = thrown instanceof WeldrError ? thrown : {};
+  const isPart =
+    code === 'CONFIG_INVALID' && field !== undefined && /^[a-z]/.test(field) && text.startsWith(field);
+  return isPart && path !== undefined ? `${basename(path)}: ${text}` : text;
 }
 
 function problem(thrown: unknown): string {

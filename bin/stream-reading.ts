@@ -1,16 +1,16 @@
-// Reads Server-Sent Events, as the HTML standard has them, from an answer of the admin API.
+// Stream reading: parses Server-Sent Events (HTML standard) in an answer of the admin API.
 import { CommandError } from './command-error.ts';
 
 /** One message of a stream. */
 export interface ReadMessage {
-  /** What to resume from; undefined: as before. */
+  /** The id to resume from; undefined: unchanged. */
   readonly id: string | undefined;
-  /** Its name; `message` where it has none. */
+  /** Its name; `message` by default. */
   readonly event: string;
   readonly data: string;
 }
 
-/** The longest message that is read, characters: an overview of thousands of pools. */
+/** The longest message, characters: enough for an overview of thousands of pools. */
 const maxMessage = 16 * 1024 * 1024;
 
 /** The messages of a text that comes in pieces; lines end with LF, as Weldr writes them. */
@@ -27,7 +27,7 @@ export async function* readMessages(pieces: AsyncIterable<string>): AsyncGenerat
   }
 }
 
-/** Undefined: a comment, or what is no message. */
+/** Undefined for a comment or an empty block. */
 function messageOf(block: string): ReadMessage | undefined {
   let id: string | undefined;
   let event = 'message';

@@ -1,6 +1,6 @@
 // Tables for people.
 
-/** Lines of a table: one for the headings, one for each row; columns are as wide as they need to be. */
+/** Formats a table: a line of headings, then a line per row; columns are as wide as their content. */
 export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [headings, ...rows].map(row => row.map(printable));
   const widths = headings.map((_, column) => Math.max(...lines.map(line => line[column]?.length ?? 0)));
@@ -15,8 +15,8 @@ export function formatTable(headings: readonly string[], rows: readonly (readonl
 }
 
 /**
- * What comes over the network must not steer the terminal: no control characters, and none that turn the direction of
- * the text around them or cannot be seen.
+ * Makes text from the network safe for a terminal: removes control characters, those that change the direction of text,
+ * and invisible ones.
  */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command `weldr`. It imports nothing before it knows this Node: an older one does not even read what follows.
+// The command `weldr`. It imports nothing before it has checked the version of Node, as an older one cannot parse the rest.
 
 /** The oldest Node that runs Weldr, as package.json has it under `engines`. */
 const oldest = '22.19';
@@ -15,7 +15,7 @@ if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
   );
   process.exitCode = 78;
 } else {
-  // What is published; sources are as they were a moment ago.
+  // For the published bundle only: sources change too often.
   if (import.meta.url.endsWith('.js')) {
     const { useCompileCache } = await import('./compile-cache.ts');
     useCompileCache();

@@ -10,13 +10,13 @@ import { Worker } from '../core/process/worker.ts';
 let processLog: ProcessLog | undefined;
 
 exitOnDefect(() => processLog);
-// A terminal and some service managers signal the whole group; the manager alone decides what it means.
+// A terminal and some service managers signal the whole process group; only the manager reacts.
 ignoreSignals('stops too');
 
 new Worker({
   link: managerLink(async () => await processLog?.flush()),
   load: replayConfig,
-  // Nearly all configs import these; what is wrong with them is said when a config does.
+  // Nearly all configs import these. An error in them is reported when a config imports them.
   prepare: () => void import(import.meta.resolve('weldr/plugins')).catch(() => {}),
   loaded: collectStartGarbage,
   openLog: async (level, worker) => {

@@ -1,7 +1,7 @@
-// Weldr's own plugins, by the names of their exports from `weldr/plugins`.
+// Built-in plugins: Weldr's own, by the names of their exports from `weldr/plugins`.
 import type { PluginCatalogue } from '../core/plugin/plugin-form.ts';
 
-/** What a config in JSON or YAML can name, as if it began with `import * from 'weldr/plugins'`. */
+/** Returns what a config in JSON or YAML can name, as if it began with `import * from 'weldr/plugins'`. */
 export async function builtInPlugins(): Promise<PluginCatalogue> {
   // By its name in the package: this folder knows no plugin.
   const exports: PluginCatalogue = await import(import.meta.resolve('weldr/plugins'));

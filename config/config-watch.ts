@@ -4,10 +4,10 @@ import { dirname, relative, resolve } from 'node:path';
 import { fileState } from './file-state.ts';
 import { modulesRead } from './module-reading.ts';
 
-/** How often the files are looked at, ms. Asking is plainest: editors replace files, and some disks tell nobody. */
+/** How often the files are polled, ms. Polling, as editors replace files and some file systems send no events. */
 const interval = 500;
 
-/** Looks at a config and at the modules that are read for it. Make it before the config is read. */
+/** Watches a config and the modules it imports. Create it before the config is read. */
 export class ConfigWatch {
   private readonly path: string;
   private readonly states = new Map<string, string>();
@@ -20,15 +20,15 @@ export class ConfigWatch {
   }
 
   /**
-   * Watches for as long as the process lives. Calls `onChange` once a change is complete: when no file is another than
-   * at the look before. `cause` names the files, such as `a change of weldr.config.ts`.
+   * Watches until the process ends. Calls `onChange` once a change is complete: when no file differs from
+   * the poll before. `cause` names the files, such as `a change of weldr.config.ts`.
    */
   start(onChange: (cause: string) => void): void {
     setInterval(() => this.look(onChange), interval).unref();
   }
 
   private look(onChange: (cause: string) => void): void {
-    // A change between the reading of a module and the first look at it counts, too.
+    // A change between the reading of a module and its first poll counts, too.
     for (const [file, state] of modulesRead()) if (!this.states.has(file)) this.states.set(file, state);
     let isSettled = true;
     for (const [file, before] of this.states) {
@@ -45,7 +45,7 @@ export class ConfigWatch {
   }
 }
 
-/** The files by their paths from the folder of the config at `path`; those elsewhere by their whole paths. */
+/** Names the files relative to the folder of the config at `path`; those elsewhere by their full paths. */
 function causeOf(path: string, files: Iterable<string>): string {
   const folder = dirname(realPath(path));
   // The config itself may be known by several paths.
@@ -64,7 +64,7 @@ function realPath(file: string): string {
   try {
     return realpathSync(file);
   } catch {
-    // It is gone.
+    // The file was removed.
     return resolve(file);
   }
 }

@@ -1,4 +1,4 @@
-// How a config in JSON or YAML is read, and what is said of one that cannot be parsed.
+// Data reading: parses a config in JSON or YAML, and explains why one cannot be parsed.
 import { extname } from 'node:path';
 import { describeError, WeldrError } from '../core/errors.ts';
 import { jsonFaultAt } from '../core/settings/json-fault.ts';
@@ -11,7 +11,7 @@ export async function parseData(file: string, text: string): Promise<unknown> {
   try {
     if (extname(file) !== '.json') return loadYaml();
     const data = parseJson(file, text.replace(/^\uFEFF/, ''));
-    // JSON takes the last of two keys and says nothing. All JSON is YAML, which refuses them.
+    // JSON silently takes the last of two equal keys. All JSON is YAML, which refuses them.
     refuseDoubleKeys(loadYaml);
     return data;
   } catch (thrown) {
@@ -32,7 +32,7 @@ function refuseDoubleKeys(loadYaml: () => unknown): void {
 
 const doubleKey = 'duplicated mapping key';
 
-/** What to do about what js-yaml says, where its words leave that open. */
+/** Remedies for messages of js-yaml that do not say what to do. */
 const yamlRemedies: Readonly<Record<string, string>> = {
   [doubleKey]: 'this key is there twice; take one of them out',
   'tab characters must not be used in indentation': 'YAML is indented with spaces; replace the tab',
@@ -53,10 +53,10 @@ function yamlText(file: string, text: string, thrown: unknown): string {
   return place === undefined ? `${file}: ${message}` : withExcerpt(place, message);
 }
 
-/** What an empty file lacks. */
+/** The remedy for an empty file. */
 const expectedFields = 'a config has at least `plugins`, such as plugins: [roundRobin]';
 
-/** A YAMLException has its message in parts. */
+/** The message of a YAMLException without its place. */
 function reasonOf(thrown: unknown): string | undefined {
   const reason: unknown = thrown instanceof Error ? Reflect.get(thrown, 'reason') : undefined;
   return typeof reason === 'string' ? reason : undefined;

@@ -1,4 +1,4 @@
-// Weldr within another program: both sides in its process, config from code.
+// Embedded Weldr: manager and worker in the process of another program, with a config from code.
 import { WeldrError } from '../core/errors.ts';
 import { openLog } from '../core/log/log.ts';
 import type { ManagerStatus } from '../core/plugin/plugin.ts';
@@ -8,17 +8,17 @@ import { warningsOf } from '../core/settings/warnings.ts';
 
 /** A Weldr that runs in this process. */
 export interface RunningWeldr {
-  /** Where clients connect to, such as `127.0.0.1:8080`; a port 0 of the config is the real one here. */
+  /** Where clients connect, such as `127.0.0.1:8080`; in place of a port 0 of the config, the port that was taken. */
   readonly addresses: readonly string[];
   readonly status: ManagerStatus;
-  /** Finishes the requests that are here, bounded by the config's `drainTimeout`, then ends everything. */
+  /** Finishes the requests in flight, for up to the config's `drainTimeout`, then stops everything. */
   close(): Promise<void>;
 }
 
 /**
  * Starts Weldr in this process, `workers: 0`: for embedding and tests. Resolves when it accepts connections. Rejects
- * with CONFIG_INVALID, LISTEN_FAILED or PLUGIN_FAILED, and then nothing runs. No signal is listened to, and
- * there is no file to reload.
+ * with CONFIG_INVALID, LISTEN_FAILED or PLUGIN_FAILED, and then nothing runs. It handles no signals and has
+ * no file to reload.
  */
 export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
   if (config.workers !== undefined && config.workers !== 0) {
@@ -26,7 +26,7 @@ export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
       field: 'workers',
     });
   }
-  // Every config imports this module, and hardly one of them embeds Weldr.
+  // Every config imports this module, and hardly any embeds Weldr.
   const [{ Manager }, { version }] = await Promise.all([
     import('../core/process/manager.ts'),
     import('../core/package/version.ts'),
@@ -41,7 +41,7 @@ export async function startWeldr(config: WeldrConfig): Promise<RunningWeldr> {
     },
     load: async (_, overrides) => {
       if (read)
-        throw new WeldrError('CONFLICT', 'this Weldr was started from code: no file can be read anew');
+        throw new WeldrError('CONFLICT', 'this Weldr was started from code: it has no file to reload');
       read = true;
       const checked = checkConfig(config, overrides);
       return { ...checked, recording: emptyRecording, warnings: warningsOf(checked) };

@@ -1,7 +1,7 @@
-// File state: what tells one content of a file from the next without reading it.
+// File state: detects that a file was changed without reading it.
 import { statSync } from 'node:fs';
 
-/** A text that differs when the file at a path was changed, replaced, removed or made. */
+/** Returns a text that differs once the file at a path was changed, replaced, removed or created. */
 export function fileState(path: string): string {
   try {
     const { ino, size, mtimeMs } = statSync(path);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { WeldrError } from '../core/errors.ts';
 
-/** The names that are looked for, in this order. */
+/** The file names to look for, in this order. */
 export const searchPlaces = [
   'weldr.config.ts',
   'weldr.config.mts',
@@ -15,12 +15,12 @@ export const searchPlaces = [
 ] as const;
 
 /**
- * The absolute path of the config: `file` if one is given, else the first of {@link searchPlaces} in `folder`. Throws
+ * Returns the absolute path of the config: `file` if given, else the first of {@link searchPlaces} in `folder`. Throws
  * CONFIG_INVALID when there is none.
  */
 export function findConfig(file: string | undefined, folder = process.cwd()): string {
   if (file !== undefined) return resolve(folder, file);
-  // What is there and cannot be read is found too: the reading says why it cannot.
+  // An unreadable file is found too: reading it reports why.
   const found = searchPlaces.map(name => join(folder, name)).find(path => existsSync(path));
   if (found !== undefined) return found;
   throw new WeldrError(

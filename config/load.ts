@@ -1,5 +1,5 @@
-// Loading a config file, in the manager from the disk and in a worker from the manager's recording of it: modules by
-// import, .json and .yaml by cosmiconfig's loaders.
+// Loads a config file: in the manager from disk, in a worker from the manager's recording. Modules are imported, .json and
+// .yaml are parsed by cosmiconfig's loaders.
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
@@ -32,7 +32,7 @@ export const loadConfig: LoadConfig = async (path, overrides) => {
     },
   });
   const recording = recorder.seal();
-  // Workers have no use for this, and good configs none for what else is imported below.
+  // Workers do not need this, nor do valid configs need the other imports below.
   const { warningsOf } = await import('../core/settings/warnings.ts');
   const warnings = warningsOf(config).map(text => `${basename(path)}: ${text}`);
   return { ...config, recording, warnings };
@@ -48,7 +48,7 @@ export const replayConfig: ReplayConfig = async ({ path, overrides, recording, o
   });
 };
 
-/** Where the config comes from. */
+/** The sources of a config: the disk or a recording. */
 interface Sources {
   /** Imports a module, and resolves with its exports. */
   modules(url: URL): Promise<unknown>;
@@ -64,7 +64,7 @@ async function checked(path: string, overrides: Overrides, sources: Sources): Pr
     return checkConfig(config, overrides, catalogue);
   } catch (thrown) {
     if (thrown instanceof WeldrError && thrown.code === 'CONFIG_INVALID') throw inFile(path, thrown);
-    // A getter of the config, or a plugin's check.
+    // Thrown by a getter of the config or by a plugin's check.
     if (thrownAt(thrown) !== undefined) throw await problemOf(path, thrown);
     throw thrown;
   }
@@ -127,7 +127,7 @@ async function readData(path: string, sources: Sources): Promise<unknown> {
   throw unreadable(`${file} holds ${showInput(data)}, which is no config; expected fields such as plugins`);
 }
 
-/** Refuses a file that cannot be read, with what to do. */
+/** Throws CONFIG_INVALID, with the remedy, for a file that cannot be read. */
 async function refuseUnreadable(path: string): Promise<void> {
   try {
     const found = await stat(path);
@@ -149,7 +149,7 @@ function unreadable(message: string): WeldrError {
   return new WeldrError('CONFIG_INVALID', message);
 }
 
-/** `$schema` is for editors. */
+/** Removes `$schema`, which is for editors. */
 function withoutSchema(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || !('$schema' in data)) return data;
   const { $schema, ...config } = data;

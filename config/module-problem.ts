@@ -1,5 +1,4 @@
-// What is said of a config that is a module and cannot be imported: what Node threw, as a sentence that names file, line
-// and remedy.
+// Module problem: turns what Node throws for a config that cannot be imported into a sentence with file, line and remedy.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, extname, relative } from 'node:path';
@@ -11,11 +10,11 @@ import { withoutMarks } from '../core/log/reading-mark.ts';
 import { type Place, placeText, withExcerpt } from './excerpt.ts';
 import { modulesRead } from './module-reading.ts';
 
-/** Files that are looked through for a syntax error of which Node does not tell the place. */
+/** The most files to search for a syntax error whose place Node does not report. */
 const mostParsed = 20;
 const parseTimeout = 10_000;
 
-/** CONFIG_INVALID for what the import of the config at `path` threw. */
+/** Returns the CONFIG_INVALID for what the import of the config at `path` threw. */
 export async function moduleProblem(path: string, thrown: unknown): Promise<WeldrError> {
   return new WeldrError('CONFIG_INVALID', await textOf(path, thrown), { cause: thrown });
 }
@@ -28,23 +27,24 @@ async function textOf(path: string, thrown: unknown): Promise<string> {
   const place = placeOf(path, thrown);
   const message = (await exportProblem(thrown)) ?? withoutMarks(messageOf(thrown, place?.file ?? path));
   if (place === undefined) {
-    // All files of the user were looked through.
+    // None of the user's own files has the fault.
     const whose = isOfParser(stackOf(thrown) ?? '') ? 'a package that it imports is no JavaScript: ' : '';
     return `${name(path)}: ${whose}${message}`;
   }
   const shown = { ...place, file: name(place.file) };
-  return thrown instanceof SyntaxError ? withExcerpt(shown, message) : `${placeText(shown)}: ${message}`;
+  if (thrown instanceof SyntaxError) return withExcerpt(shown, syntaxText(shown, message));
+  return `${placeText(shown)}: ${message}`;
 }
 
-// --- what is not there -----------------------------------------------------------------------------------------
+// --- missing modules -------------------------------------------------------------------------------------------
 
 interface Missing {
-  /** The file that imports it. */
+  /** The importing file. */
   readonly importer: string;
   readonly text: string;
 }
 
-/** What is said of an import that leads nowhere; undefined: that is not what was thrown. */
+/** Explains an import that leads nowhere; undefined when something else was thrown. */
 function missingModule(path: string, error: Error): Missing | undefined {
   const code: unknown = Reflect.get(error, 'code');
   const message = withoutMarks(error.message);
@@ -82,7 +82,7 @@ function fromImporter(importer: string, file: string): string {
   return `./${relative(dirname(importer), file)}`.replace(/^\.\/\.\.\//, '../');
 }
 
-/** Node wants imports in full, which bundlers do not. */
+/** Unlike bundlers, Node needs the suffix of an imported file. */
 function suffixHint(file: string, shown: string): string {
   const bare = file.slice(0, file.length - extname(file).length);
   for (const suffix of ['.ts', '.mts', '.js', '.mjs', '/index.ts', '/index.js']) {
@@ -98,9 +98,9 @@ function fileOf(text: string): string {
   return text.startsWith('file:') ? fileURLToPath(text) : text;
 }
 
-// --- names that are not there ----------------------------------------------------------------------------------
+// --- missing names ---------------------------------------------------------------------------------------------
 
-/** What is said of a name that a module does not export, or that nobody has imported; undefined: it is something else. */
+/** Explains a name that a module does not export or that is not imported; undefined when something else was thrown. */
 async function exportProblem(error: Error): Promise<string | undefined> {
   const [, module, wanted] =
     /^The requested module '(.+)' does not provide an export named '(.+)'$/.exec(error.message) ?? [];
@@ -121,7 +121,7 @@ function hintFor(wanted: string, module: string, own: ReadonlyMap<string, readon
   return near === undefined ? '' : `; did you mean ${near}?`;
 }
 
-/** What configs import of Weldr, by module. */
+/** The exports that configs import from Weldr, by module. */
 async function ownExports(): Promise<ReadonlyMap<string, readonly string[]>> {
   const namesOf = async (module: string): Promise<[string, string[]]> => [
     module,
@@ -153,13 +153,28 @@ function messageOf(error: Error, file: string): string {
   return message;
 }
 
-/** Where in the user's files it was thrown, as far as the error tells. */
+/** Rewords what Node's parsers say of common typing mistakes. */
+function syntaxText({ source = '', column = 0 }: Place, message: string): string {
+  const quote = /[\u2018\u2019\u201c\u201d]/.exec(source.slice(Math.max(0, column - 1)))?.[0];
+  if (quote !== undefined && /lexing error|Invalid or unexpected token/.test(message)) {
+    return `${quote} is a typographic quote; write ' or "`;
+  }
+  if (/^Expected ',', got /.test(message))
+    return `a comma is missing before this, or a ), ] or } that closes`;
+  // The parser reports no column for the end of a file.
+  if (column === 0 && /^(Expression expected|Expected |Unexpected eof)/.test(message)) {
+    return `the file ends too early; a ), ], } or quote is missing (${message})`;
+  }
+  return message;
+}
+
+/** The place in the user's files where it was thrown, if the error has one. */
 function placeOf(path: string, error: Error): Place | undefined {
   if (!(error instanceof SyntaxError)) return thrownAt(error) ?? thrownAnywhere(error);
   const stack = withoutMarks(stackOf(error) ?? '');
   return arrowPlace(stack) ?? (isOfParser(stack) ? parsedPlace(path) : thrownAt(error));
 }
-/** The stack of a syntax error may begin with file and line, then lines of the source, one with a mark below it. */
+/** Reads the place from a stack that begins with file and line, then source lines with a mark below. */
 function arrowPlace(stack: string): Place | undefined {
   const [, at, line] = /^(\S.*):(\d+)\n/.exec(stack) ?? [];
   if (at === undefined) return undefined;
@@ -170,12 +185,12 @@ function arrowPlace(stack: string): Place | undefined {
   return { ...place, column: (lines[arrow]?.indexOf('^') ?? 0) + 1, source: lines[arrow - 1] };
 }
 
-/** Code that calls JSON.parse fails with a SyntaxError, too. */
+/** Whether a SyntaxError comes from Node's parser and not from code such as JSON.parse. */
 function isOfParser(stack: string): boolean {
   return /^\s+at compileSourceTextModule/m.test(stack);
 }
 
-/** Of a fault in an ES module Node tells the place on the terminal only. */
+/** Finds the place by `node --check`: Node reports it for ES modules on the terminal only. */
 function parsedPlace(path: string): Place | undefined {
   const scripts = new Set([path, ...[...modulesRead().keys()].reverse()]);
   for (const file of [...scripts].filter(name => /\.m?js$/.test(name)).slice(0, mostParsed)) {
@@ -190,7 +205,7 @@ function parsedPlace(path: string): Place | undefined {
   return undefined;
 }
 
-/** What the promise that a config exports was rejected with. */
+/** Returns the CONFIG_INVALID for a promise that a config exports and that was rejected. */
 export function rejectedExport(path: string, thrown: unknown): WeldrError {
   const file = relative(dirname(path), path);
   return new WeldrError(

@@ -1,5 +1,5 @@
-// How a config's modules are read: its TypeScript always as ES modules, again at a reload, although Node keeps every
-// module that it has once read; recorded in the manager, and in a worker from the manager's recording.
+// Module reading: imports a config's modules, TypeScript always as ES modules. A reload reads them again although Node caches
+// each module; the manager records them, and workers read from that recording.
 import { realpathSync } from 'node:fs';
 import { createRequire, registerHooks } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -16,19 +16,19 @@ const { cache: commonJsCache } = createRequire(import.meta.url);
 
 /** One reading of a config and of all that it imports by path. */
 interface Reading {
-  /** There when the modules come from the disk. */
+  /** Set when the modules come from the disk. */
   readonly recorder?: Recorder;
-  /** There when they come from a recording. */
+  /** Set when they come from a recording. */
   readonly replay?: Replay;
 }
 
 const readings: Reading[] = [];
 const read = new Map<string, string>();
-/** The configs themselves: they count as the user's wherever they are. */
+/** The configs themselves, which count as the user's wherever they are. */
 const entries = new Set<string>();
 
 /**
- * The modules that were read by relative or absolute path, those of earlier readings included: their paths, and the
+ * Returns the modules read by relative or absolute path, those of earlier readings included: their paths, and the
  * {@link fileState} of each from just before it was first read.
  */
 export function modulesRead(): ReadonlyMap<string, string> {
@@ -41,8 +41,8 @@ export async function readModules(url: URL, recorder: Recorder): Promise<unknown
 }
 
 /**
- * Imports the module at a URL and all that it imports by path from a recording. What is not in there comes from the
- * disk; `onUnrecorded` is called with its path, once.
+ * Imports the module at a URL and all that it imports by path from a recording. A module it lacks comes from the
+ * disk; `onUnrecorded` is called once with its path.
  */
 export async function replayModules(
   url: URL,
@@ -52,7 +52,7 @@ export async function replayModules(
   return await importAfresh(url, { replay: new Replay(recording, onUnrecorded) });
 }
 
-/** The first reading goes by the true URLs: nothing was read before. */
+/** The first reading uses the plain URLs, as nothing is cached yet. */
 async function importAfresh(url: URL, reading: Reading): Promise<unknown> {
   const number = readings.push(reading) - 1;
   if (number === 0) registerHooks({ resolve, load });
@@ -61,7 +61,7 @@ async function importAfresh(url: URL, reading: Reading): Promise<unknown> {
   return await import(marked(url.href, number));
 }
 
-/** A recording, for look-ups. */
+/** Looks modules and imports up in a recording. */
 class Replay {
   private readonly modules: ReadonlyMap<string, RecordedModule>;
   private readonly imports: ReadonlyMap<string, string>;
@@ -78,14 +78,14 @@ class Replay {
     return this.modules.get(url);
   }
 
-  /** What an import leads to; undefined when that is not recorded. */
+  /** The module that an import leads to; undefined when it is not recorded. */
   resolve(request: string, specifier: string, parent: string | undefined): RecordedModule | undefined {
     const url =
       this.imports.get(request) ?? (isPath(specifier) ? URL.parse(specifier, parent)?.href : undefined);
     return url === undefined ? undefined : this.modules.get(url);
   }
 
-  /** Says so of an import by a recorded module; what that one imports in turn is a matter of course. */
+  /** Reports an unrecorded import of a recorded module; the imports of an unrecorded one are not reported. */
   unrecorded(url: string, parent: string | undefined): void {
     if (parent === undefined || !this.modules.has(parent)) return;
     const path = fileURLToPath(url);

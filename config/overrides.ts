@@ -1,4 +1,4 @@
-// What flags and environment variables say over the config. Flags go first, then the environment, then the file.
+// Overrides: flags and environment variables that override the config; flags override the environment.
 import { z } from 'zod';
 import { WeldrError } from '../core/errors.ts';
 import { zoneName } from '../core/pool/server-definition.ts';

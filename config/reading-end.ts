@@ -1,14 +1,14 @@
-// Reading end: sees to it that the reading of a config ends, with a sentence, whatever the config's own code does.
+// Reading end: makes the reading of a config end with a message, whatever the config's own code does.
 import { WeldrError } from '../core/errors.ts';
 import { guardExit, neverEnds } from '../core/process/early-exit.ts';
 import { exitCodes } from '../core/process/exit-codes.ts';
 
-/** A config may ask others, such as a vault, before it knows itself, ms. */
+/** Long enough for a config that fetches values, such as from a vault; ms. */
 const readingTimeout = 60_000;
 
 /**
- * What comes of the reading of a config. Rejects with CONFIG_INVALID when that takes a minute, or can never end; when it
- * ends the process instead, stderr says so.
+ * Resolves with the result of reading a config. Rejects with CONFIG_INVALID when it takes a minute or can never end. If the
+ * config ends the process instead, a message goes to stderr.
  */
 export async function whileReading<T>(reading: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();

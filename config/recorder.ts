@@ -1,13 +1,13 @@
-// The recorder: keeps the sources of a config and of what it imports by path while the manager reads them.
+// Recorder: keeps the sources of a config and of what it imports by path while the manager reads them.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { WeldrError } from '../core/errors.ts';
 import type { ConfigRecording, RecordedModule } from '../core/process/config-source.ts';
 
-/** All sources of one config together, characters. Each worker gets them in one message. */
+/** The most characters of all sources of a config together. Each worker gets them in one message. */
 const maxSize = 32 * 1024 * 1024;
 
-/** What Node hands out as the source of a module. */
+/** The source of a module as Node's hooks pass it. */
 export type ModuleSource = string | ArrayBuffer | NodeJS.TypedArray | null | undefined;
 
 /** The recording of one reading, until it is sealed. */
@@ -38,11 +38,11 @@ export class Recorder {
     this.modules.set(url, { url, format, source: text });
   }
 
-  /** Ends it: what is imported later is not part of the config. */
+  /** Ends the recording: later imports are not part of the config. */
   seal(): ConfigRecording {
     this.sealed = true;
     const recording = { modules: [...this.modules.values()], imports: [...this.imports] };
-    // The module hooks hold it for as long as the process lives; the sources are to go with the recording.
+    // The module hooks keep the recorder until the process ends; its memory is freed with the recording.
     this.modules.clear();
     this.imports.clear();
     return recording;
@@ -54,7 +54,7 @@ export function sourceOf({ format, source }: RecordedModule): string | Buffer {
   return format === 'wasm' ? Buffer.from(source, 'base64') : source;
 }
 
-/** Undefined for what Node opens by itself, as it does with `.node` files. */
+/** Undefined for files that Node opens itself, such as `.node` files. */
 function textOf(url: string, format: string | undefined, source: ModuleSource): string | undefined {
   if (format === 'addon') return undefined;
   if (typeof source === 'string') return source;

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import * as assert from 'uvu/assert';
 import { type Origin, startOrigin } from './support/origin.ts';
@@ -309,6 +309,54 @@ test('has the types and the licences of what it is made of', () => {
   const notices = readFileSync(join(installed, 'dist/THIRD-PARTY.txt'), 'utf8');
   for (const name of ['acme-client', 'jose', 'pino', 'polka', 'sade', 'tapable', 'undici', 'zod']) {
     assert.match(notices, new RegExp(`^=== ${name} \\d`, 'm'));
+  }
+});
+
+test('a project that weldr init has made passes its test, its types and the check, and serves', async () => {
+  const home = join(folder, 'first');
+  const run = (command: string, ...args: string[]): string =>
+    execFileSync(command, args, {
+      cwd: existsSync(home) ? home : folder,
+      encoding: 'utf8',
+      stdio: 'pipe',
+      env,
+    });
+  // Beside the project's npm is the Node that it tests with.
+  const env = {
+    ...process.env,
+    PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+    NODE_OPTIONS: '',
+    WELDR_ADMIN_LISTEN: '127.0.0.1:0',
+    XDG_CACHE_HOME: join(folder, 'cache'),
+  };
+  const said = run('npx', 'weldr', 'init', 'first', '--servers', origin.url, '--ip', '127.0.0.1:0');
+  assert.match(said, 'cd first && npm install');
+  assert.match(run('npm', 'test'), /pass 2\n/);
+  assert.match(run('npx', 'weldr', 'check'), 'is valid: 1 server; plugins: hide-dotfiles,');
+  const types = ['--typeRoots', join(project, 'node_modules/@types')];
+  run(process.execPath, join(project, 'node_modules/typescript/bin/tsc'), '-p', '.', ...types);
+  // As in a terminal, whose Ctrl-C reaches npx and Weldr.
+  const start = spawn('npx', ['weldr', 'start'], {
+    cwd: home,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
+  let log = '';
+  start.stdout.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  try {
+    await until('it listens', () => log.includes('"msg":"listening"'));
+    const address = /"listen":\["([^"]+)"/.exec(log)?.[1] ?? '';
+    await proxies(address);
+    assert.is((await fetch(`http://${address}/.env`)).status, 404);
+    const admin = /the admin API listens on (http:[^"]+)/.exec(log)?.[1] ?? '';
+    assert.match(run('npx', 'weldr', 'health', '--admin-url', admin), /^ready: \d+ of/);
+  } finally {
+    const closed = once(start, 'close');
+    process.kill(-Number(start.pid), 'SIGINT');
+    await closed;
   }
 });
 

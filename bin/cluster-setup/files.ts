@@ -1,4 +1,4 @@
-// What each machine of a cluster is given: the settings of its etcd and, where Weldr runs, a config.
+// The files of each machine of a cluster: the settings of its etcd and, where Weldr runs, a config.
 import { clientUrl, type Machine, peerUrl } from './machines.ts';
 
 /** What a cluster is made of. */
@@ -22,9 +22,9 @@ export function filesOf(machine: Machine, plan: ClusterPlan): Readonly<Record<st
 }
 
 /**
- * The environment of `etcd.service` (Debian: `/etc/default/etcd`). The data have a folder of their own, so that a cluster
+ * The environment of `etcd.service` (Debian: `/etc/default/etcd`). The data has a separate folder, so that a cluster
  * of one, which the package starts before it is configured, is left behind. The times and the pre-vote are those
- * that docs/cluster-guarantees.md reckons with.
+ * that docs/cluster-guarantees.md assumes.
  */
 function etcdSettings(machine: Machine, { machines, token }: ClusterPlan): string {
   const members = machines.map(member => `${member.name}=${peerUrl(member)}`).join(',');
@@ -74,7 +74,7 @@ export default defineConfig({
 `;
 }
 
-/** As it stands in a config. */
+/** Quotes a text for a config. */
 function quoted(text: string): string {
   return `'${text}'`;
 }

@@ -10,14 +10,14 @@ import { type Machine, pick, readMachines } from '../cluster-setup/machines.ts';
 import { CommandError, usageError } from '../command-error.ts';
 import { printable } from '../table.ts';
 
-/** What `weldr cluster init` is told, as it was typed. */
+/** The flags of `weldr cluster init`, as typed. */
 export interface ClusterInitOptions {
   readonly machines: string;
   /** Names with commas; undefined: all machines but the last. */
   readonly weldrs: string | undefined;
   readonly address: string | undefined;
   readonly interface: string | undefined;
-  /** The folder that is made. */
+  /** The folder to create. */
   readonly output: string;
 }
 
@@ -31,7 +31,7 @@ export async function initCluster(options: ClusterInitOptions): Promise<string> 
   for (const machine of plan.machines) {
     const folder = join(output, machine.name);
     if (existsSync(folder)) {
-      throw new CommandError(`${folder} is there already; remove it, or name another folder with --output`);
+      throw new CommandError(`${folder} already exists; remove it, or name another folder with --output`);
     }
   }
   for (const machine of plan.machines) {

@@ -11,7 +11,7 @@ const inMaintenance = z.looseObject({
   handedOverTo: z.string().optional(),
 });
 
-/** Resolves when another node leads. `to`: which; undefined: whoever is best. */
+/** Resolves when another node leads. `to`: its name; undefined: the best candidate. */
 export async function handOver(admin: AdminClient, to: string | undefined, json: boolean): Promise<string> {
   const answer = await admin.call({ method: 'POST', path: '/cluster/hand-over', body: { to } });
   if (json) return toJson(answer);

@@ -9,7 +9,7 @@ const cluster = z.looseObject({
   node: z.string(),
   leader: z.string().nullable(),
   leaderSince: z.number().default(0),
-  // What an earlier version does not tell.
+  // Fields that earlier versions lack.
   election: z.looseObject({ state: z.string(), since: z.number(), reason: z.string().optional() }).optional(),
   address: z
     .looseObject({ held: z.boolean(), by: z.string().nullable(), reason: z.string().optional() })
@@ -53,7 +53,7 @@ const cluster = z.looseObject({
 
 type Cluster = z.output<typeof cluster>;
 
-/** What the command prints, and its exit code: 1 when nobody leads, or something is wrong. */
+/** Returns what the command prints, and its exit code: 1 when no node leads or something is wrong. */
 export interface ClusterAnswer {
   readonly text: string;
   readonly exitCode: number;
@@ -68,7 +68,7 @@ export async function clusterStatus(admin: AdminClient, json: boolean): Promise<
   return { text: json ? toJson(answer) : pageOf(seen, wrong), exitCode };
 }
 
-/** What is wrong, in words; a script waits until there is nothing. */
+/** Lists what is wrong, a sentence each; scripts wait until it is empty. */
 function wrongWith({ leader, election, address, stale, reason, members, etcd, ...rest }: Cluster): string[] {
   const wrong: string[] = [];
   if (etcd.problem !== undefined) wrong.push(etcd.problem);

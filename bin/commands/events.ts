@@ -38,7 +38,7 @@ export async function listEvents(admin: AdminClient, wish: EventsWish, json: boo
   return events.length === 0 ? 'nothing has happened yet' : events.map(lineOf).join('\n');
 }
 
-/** Writes the last events and then each as it happens, over restarts of Weldr, until nobody reads any more. */
+/** Writes the last events and then each as it happens, over restarts of Weldr, until the reader leaves. */
 export async function followEvents(admin: AdminClient, wish: EventsWish, json: boolean): Promise<void> {
   const { stdout: output } = process;
   const stop = new AbortController();
@@ -47,7 +47,7 @@ export async function followEvents(admin: AdminClient, wish: EventsWish, json: b
   const messages = resumedMessages(admin, `/events?${queryOf(wish, shownBefore)}`, signal);
   for await (const { event: name, data } of messages) {
     const text = textOf(name, data, json);
-    // Who reads slowly must not make this process grow.
+    // A slow reader must not make this process grow.
     if (text !== undefined && !output.write(`${text}\n`)) await drained(output, signal);
   }
 }

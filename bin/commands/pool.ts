@@ -21,7 +21,7 @@ export async function exportPool(
   const exported = toJson(await admin.call({ method: 'GET', path }));
   if (file === undefined) return exported;
   try {
-    // Of a file that is there the mode stays: it is made anew.
+    // An existing file would keep its mode, so it is replaced.
     await rm(file, { force: true });
     await writeFile(file, `${exported}\n`, { mode: 0o600, flag: 'wx' });
   } catch (thrown) {

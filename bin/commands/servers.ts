@@ -46,7 +46,7 @@ export async function listServers(admin: AdminClient, pool: string, json: boolea
   return `${table}\n\n${summary(servers, inFlight)}`;
 }
 
-/** By the ids of servers; undefined where nobody counts, as the plugin `stats` is not loaded. */
+/** Counts by the ids of servers; undefined when the plugin `stats` is not loaded. */
 async function requestsInFlight(
   admin: AdminClient,
   pool: string,
@@ -100,7 +100,7 @@ export async function addServer(
   return json ? toJson(answer) : sentence(answer);
 }
 
-/** Removes a server: at once with `force`; with `wait` it answers when its requests are finished. */
+/** Removes a server: at once with `force`; with `wait` it resolves once its requests are finished. */
 export async function removeServer(
   admin: AdminClient,
   pool: string,
@@ -177,7 +177,7 @@ function sentence(answer: unknown): string {
 export function understood<T extends z.ZodType>(schema: T, answer: unknown): z.output<T> {
   const result = schema.safeParse(answer);
   if (result.success) return result.data;
-  throw new CommandError('the admin API answers something else than this version of weldr knows; try --json');
+  throw new CommandError('this version of weldr does not understand the answer of the admin API; try --json');
 }
 
 /** An answer for scripts. */

@@ -58,7 +58,7 @@ export function watchOptions(flags: {
 }
 
 /**
- * Follows the counts until the process is ended, q is pressed or nobody reads any more: as a view on a terminal that
+ * Follows the counts until the process is ended, q is pressed or the reader leaves: as a view on a terminal that
  * can be drawn on, else as a block or a line of JSON with each look.
  */
 export async function watchStats(admin: AdminClient, options: WatchOptions, json: boolean): Promise<void> {

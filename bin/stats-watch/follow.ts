@@ -35,7 +35,7 @@ export async function* follow(
     const now = await tryTo(() => read({ signal, timeoutMs }), admin);
     if (signal.aborted) return;
     yield 'problem' in now ? now : { ...lookAt(now.counts, before), overview: now.overview };
-    // It may have begun anew meanwhile, and have counted more than before since.
+    // Weldr may have restarted meanwhile and counted more than before.
     before = 'problem' in now ? undefined : now.counts;
   }
 }

@@ -17,7 +17,7 @@ export interface FrameContent {
   /** How long ago that is. */
   readonly ageMs: number;
   readonly intervalMs: number;
-  /** Why there are no newer ones, when somebody knows. */
+  /** Why there are no newer ones, if known. */
   readonly problem: string | undefined;
   readonly order: Order | undefined;
   /** Are keys read? */

@@ -48,7 +48,7 @@ export function partsThatFit(parts: readonly Piece[], width: number): Line {
   return pieces;
 }
 
-/** The text in at most `width` columns: its middle is left out where it must be, as its ends tell more. */
+/** The text in at most `width` columns: shortened in the middle, as its ends say more. */
 export function shortened(text: string, width: number): string {
   const characters = [...text];
   if (characters.length <= width) return text;

@@ -32,11 +32,11 @@ export interface Look {
   readonly server: Tally;
   /** In the order of the API. */
   readonly servers: readonly ServerLook[];
-  /** Undefined: this Weldr tells of none. */
+  /** Undefined when this Weldr reports none. */
   readonly overview?: Overview | undefined;
 }
 
-/** What happened between `before` and `now`; without `before`, or when the counts began anew since, it has no rates. */
+/** What happened between `before` and `now`; without `before`, or when the counts started again since, it has no rates. */
 export function lookAt(now: Counts, before: Counts | undefined): Look {
   const base = before === undefined || hasBegunAnew(now, before) ? undefined : before;
   const seconds = base === undefined ? 0 : (now.atMs - base.atMs) / 1000;

@@ -55,7 +55,7 @@ export function trafficLines({ traffic, history }: Overview, { width, isOld }: R
   });
 }
 
-/** The same in one line, for who has no room. */
+/** The same in one line, for small terminals. */
 export function trafficLine({ traffic }: Overview, { width, isOld }: Room): Line[] {
   if (traffic === null) return [];
   const style = isOld ? 'faint' : undefined;
@@ -91,7 +91,7 @@ export function problemLines(
   return lines.slice(0, most);
 }
 
-/** The overview for who sees no terminal: a line of figures, and one for each problem. */
+/** The overview without a terminal: a line of figures, and one for each problem. */
 export function overviewText(overview: Overview): string {
   const { traffic, problems } = overview;
   const parts = traffic === null ? [] : rows.map(row => `${row.name} ${row.text(traffic[row.value])}`);

@@ -1,4 +1,4 @@
-// Overview: how Weldr is at a moment, as `GET /overview` tells it: traffic, its last 15 minutes, and what is wrong.
+// Overview: how Weldr is at a moment, as `GET /overview` reports it: traffic, its last 15 minutes, and what is wrong.
 import { z } from 'zod';
 import type { AdminClient, Patience } from '../admin-client.ts';
 

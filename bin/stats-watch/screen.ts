@@ -2,7 +2,7 @@
 import type { ReadStream, WriteStream } from 'node:tty';
 import { type Line, textOf, widthOf } from './line.ts';
 
-/** What a screen tells. */
+/** The events of a screen. */
 export interface ScreenEvents {
   /** A key was pressed: its character. */
   key(character: string): void;
@@ -46,7 +46,7 @@ export class Screen {
     this.events = events;
   }
 
-  /** In characters; a terminal that does not tell has the size that terminals used to have. */
+  /** In characters; 80 by 24 when the terminal does not report its size. */
   get size() {
     return { columns: this.output.columns || 80, rows: this.output.rows || 24 };
   }

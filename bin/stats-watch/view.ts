@@ -14,10 +14,10 @@ export interface WatchOptions {
   readonly intervalMs: number;
 }
 
-/** The age of figures that are old is told in seconds, so it is drawn anew as often. */
+/** The age of old figures is shown in seconds, so the view is redrawn every second. */
 const redrawMs = 1_000;
 
-/** Shows what is counted until somebody presses q or `stop` aborts. Throws a CommandError when the first look fails. */
+/** Shows the counts until q is pressed or `stop` aborts. Throws a CommandError when the first look fails. */
 export async function showView(
   admin: AdminClient,
   { order: firstOrder, intervalMs }: WatchOptions,

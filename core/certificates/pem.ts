@@ -32,6 +32,9 @@ export function certificatesIn(text: string): readonly X509Certificate[] | undef
 export function pairFault(cert: string, key: string): PairFault | undefined {
   const leaf = certificatesIn(cert)?.[0];
   if (leaf === undefined) {
+    if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(cert) && !cert.includes('-----BEGIN CERTIFICATE-----')) {
+      return { field: 'cert', message: 'is a key; are `cert` and `key` swapped?' };
+    }
     return {
       field: 'cert',
       message: 'cannot be read; expected certificates as PEM, -----BEGIN CERTIFICATE-----, the own one first',

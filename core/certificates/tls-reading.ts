@@ -1,5 +1,6 @@
 // TLS reading: reads certificates and keys from the places that the config names, and reports what is wrong with them.
 import { readFileSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { describeError, WeldrError } from '../errors.ts';
 import { type Certificate, readCertificate } from './certificate.ts';
 import type { ListenerTls, TlsMaterial } from './listener-tls.ts';
@@ -66,7 +67,8 @@ function contentOf(source: string, place: string, paths: Set<string>): string {
   try {
     text = readFileSync(path, 'utf8');
   } catch (thrown) {
-    throw invalid(place, `cannot be read: ${describeError(thrown)}`);
+    const why = `cannot be read: ${describeError(thrown)}`;
+    throw invalid(place, isAbsolute(path) ? why : `${why}; a relative path begins at ${process.cwd()}`);
   }
   if (text.length > maxBytes)
     throw invalid(place, `${path} has over ${maxBytes} bytes; is it the right file?`);

@@ -47,7 +47,7 @@ function parseOrigin(text: string): ServerAddress {
   if (!/^(?:https?|h2c):\/\/[^/?#\\@\s]+\/?$/i.test(text)) {
     throw refusal(
       text,
-      'expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH',
+      `expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH${meant(text)}`,
     );
   }
   // Parsed as http:, whose default port URL knows.
@@ -72,6 +72,13 @@ function parseOrigin(text: string): ServerAddress {
       port: Number(port || (isTls ? 443 : 80)),
     },
   };
+}
+
+/** The URL that was probably meant, for the end of a message. */
+function meant(text: string): string {
+  if (/^[\w.-]+(?::\d+)?$|^\[[\da-f:]+\](?::\d+)?$/i.test(text)) return `; did you mean "http://${text}"?`;
+  const origin = /^(?:https?|h2c):\/\/[^/?#\\@\s]+(?=[/?#])/i.exec(text)?.[0];
+  return origin === undefined ? '' : `; did you mean "${origin}"? The path is set by \`rewrite\` of a route`;
 }
 
 function refusal(text: string, why: string): WeldrError {

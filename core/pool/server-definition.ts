@@ -33,7 +33,10 @@ export const healthCheckSettings = z.strictObject({
   path: z
     .string()
     .max(2048)
-    .regex(/^\/[\x21-\x7e]*$/, 'expected a path that begins with / and has no spaces')
+    .regex(/^\/[\x21-\x7e]*$/, {
+      error: ({ input }) =>
+        `expected a path that begins with / and has no spaces, such as "/up", got ${JSON.stringify(input)}`,
+    })
     .describe('What is asked for.')
     .optional(),
   method: z.enum(['GET', 'HEAD', 'OPTIONS']).describe('The method of the check.').optional(),

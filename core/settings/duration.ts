@@ -61,9 +61,18 @@ export function size() {
   return quantity(sizes);
 }
 
+/** The text that was probably meant, for the end of a message: "5" is "5s", "5 min" is "5m". */
+function meant(input: unknown, units: Quantity['units']): string {
+  const [, number, word = ''] = (typeof input === 'string' && /^\s*(\d+)\s*([a-z]*)\s*$/i.exec(input)) || [];
+  const unit = word === '' ? 's' : word.charAt(0).toLowerCase();
+  return number === undefined || units['s'] === undefined || units[unit] === undefined
+    ? ''
+    : `; did you mean "${number}${unit}"?`;
+}
+
 function quantity({ what, example, pattern, units, max }: Quantity) {
   const error = ({ input }: { readonly input?: unknown }) =>
-    `expected ${what} such as ${JSON.stringify(example)}, got ${showInput(input)}`;
+    `expected ${what} such as ${JSON.stringify(example)}, got ${showInput(input)}${meant(input, units)}`;
   const text = z.string().regex(pattern, { error });
   const number = z.number().int({ error }).min(0, { error }).max(max, { error });
   return z

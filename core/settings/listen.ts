@@ -85,7 +85,21 @@ function addressProblem(text: string): string | undefined {
     const problem = unixPathProblem(path);
     return problem === undefined ? undefined : `${JSON.stringify(text)} is no address: ${problem}`;
   }
-  return parseTcpAddress(text) === undefined ? `${expected}, got ${JSON.stringify(text)}` : undefined;
+  return parseTcpAddress(text) === undefined
+    ? `${expected}, got ${JSON.stringify(text)}${meantAddress(text)}`
+    : undefined;
+}
+
+/** What was probably meant, for the end of a message: a port alone, or a URL. */
+function meantAddress(text: string): string {
+  if (/^\d{1,5}$/.test(text)) return meantPort(Number(text));
+  const address = /^https?:\/\/([^/?#]+)\/?$/i.exec(text)?.[1];
+  if (address === undefined || parseTcpAddress(address) === undefined) return '';
+  return `; did you mean "${address}"?`;
+}
+
+function meantPort(port: number): string {
+  return Number.isInteger(port) && port >= 0 && port <= 65535 ? `; did you mean ":${port}"?` : '';
 }
 
 // --- what an entry may say -------------------------------------------------------------------------------------
@@ -141,7 +155,10 @@ const listenObject = z
 /** An entry of `listen` as people write it: an address, or an object with one. */
 export type ListenInput = string | z.input<typeof listenObject>;
 
-const entry = z.union([listenAddress, listenObject]);
+const entry = z.union([listenAddress, listenObject], {
+  error: ({ input }) =>
+    typeof input === 'number' ? `${expected}, got ${input}${meantPort(input)}` : undefined,
+});
 
 /** `listen` of the config: one entry or several, none twice. */
 export const listenSchema = z

@@ -53,7 +53,8 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
     return issue.keys.map((key, i) => at(joinPath(path, [key]), lines[i] ?? noSuchOption));
   }
   if (issue.code === 'invalid_type') {
-    return [at(path, `expected ${kindOf(issue.expected)}, got ${showInput(issue.input)}`)];
+    const got = `expected ${kindOf(issue.expected)}, got ${showInput(issue.input)}`;
+    return [at(path, `${got}${remedyOf(issue.expected, issue.input)}`)];
   }
   if (issue.code === 'invalid_union' && issue.message === noMessage) {
     const meant = issue.errors.find(issues => issues.some(isWithin));
@@ -68,6 +69,14 @@ function describeIssue(issue: z.core.$ZodIssue, where: string): Problem[] {
     return [at(path, `the name is wrong: ${why}`)];
   }
   return [at(path, boundText(issue) ?? issue.message)];
+}
+
+/** How the value that was probably meant is written, for the end of a message. */
+function remedyOf(expected: string, input: unknown): string {
+  if (typeof input !== 'string' || input.length > maxShown) return '';
+  if (expected === 'array') return `; write [${JSON.stringify(input)}]`;
+  const isNumber = expected === 'number' || expected === 'int';
+  return isNumber && /^-?\d+(?:\.\d+)?$/.test(input) ? `; write ${input} without quotes` : '';
 }
 
 /** Terms of zod that people who write configs do not use. */

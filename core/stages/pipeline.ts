@@ -328,7 +328,8 @@ export class Pipeline extends FinalStages {
     if (this.chain.selectUpstream.taps.length === 0) {
       return `no plugin chooses an upstream for pool ${pool.name}; put a balancer such as roundRobin() into plugins`;
     }
-    return `no upstream of pool ${pool.name} is available (${pool.describe()})`;
+    const remedy = pool.size === 0 ? '; add a server to the config, or with weldr servers add' : '';
+    return `no upstream of pool ${pool.name} is available (${pool.describe()})${remedy}`;
   }
 
   private attempt(ctx: ProxyContext, state: RequestState, upstream: Upstream): void {

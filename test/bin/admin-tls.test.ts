@@ -67,9 +67,9 @@ test('what is missing or wrong is said, with the flag for it', async () => {
         url,
         known,
         69,
-        /is of nobody whom this command trusts \(.*\): .* with --admin-ca FILE or WELDR_ADMIN_CA$/,
+        /is signed by no authority that this command trusts \(.*\): .* with --admin-ca FILE or WELDR_ADMIN_CA$/,
       ],
-      [url, { ...known, ca: 'stranger.pem' }, 69, /is of nobody in stranger\.pem \(/],
+      [url, { ...known, ca: 'stranger.pem' }, 69, /is signed by no authority in stranger\.pem \(/],
       [
         url,
         { ca },

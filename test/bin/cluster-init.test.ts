@@ -141,7 +141,7 @@ test('does not write over what is there', async () => {
   const before = read('a', 'etcd.env');
   const again = await runWeldr(['cluster', 'init', machines, '--output', output()]);
   assert.is(again.code, 1);
-  assert.match(again.stderr, 'out/a is there already; remove it, or name another folder with --output');
+  assert.match(again.stderr, 'out/a already exists; remove it, or name another folder with --output');
   assert.is(read('a', 'etcd.env'), before);
 });
 

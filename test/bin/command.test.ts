@@ -3,6 +3,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import * as assert from 'uvu/assert';
+import { CommandError } from '../../bin/command-error.ts';
+import { runCommandLine } from '../../bin/command-line.ts';
 import { systemClock } from '../../core/time/clock.ts';
 import { PoolJournal } from '../../plugins/pool-file/pool-journal.ts';
 import { freePort } from '../support/ports.ts';
@@ -22,11 +24,16 @@ const wrong: Record<string, [args: string[], message: string]> = {
   'an argument too many': [['reload', 'now'], 'reload takes no "now"'],
   'a flag without its value': [['check', '--config'], '--config needs a value'],
   'a flag twice': [['check', '--config', 'a', '--config', 'b'], '--config is given twice'],
-  'a wrong address': [['check', '--ip', '80'], '--ip: expected an address such as "0.0.0.0:8080" or'],
-  'a wrong number of workers': [
-    ['--workers', 'many'],
-    '--workers: expected a number of processes up to 512, or auto, got "many"',
+  'a command after its flags': [
+    ['--config', 'x', 'check'],
+    'the command comes before its flags: weldr check',
   ],
+  'a flag as the value of another': [
+    ['check', '--config', '--ip', 'x'],
+    '--config needs a value; if it is --ip, write --config=--ip',
+  ],
+  'a value of a switch': [['servers', '--json=yes'], '--json takes no value'],
+  'a negative weight': [['servers', 'add', 'http://a', '--weight', '-3'], '--weight: expected a number'],
   'a wrong URL of a server': [['servers', 'add', 'ftp://a'], '"ftp://a" is not a server\'s URL'],
   'a wrong weight': [['servers', 'add', 'http://a', '--weight', 'heavy'], '--weight: expected a number'],
   'a wrong number of connections': [
@@ -37,6 +44,25 @@ const wrong: Record<string, [args: string[], message: string]> = {
 };
 
 for (const [what, [args, message]] of Object.entries(wrong)) {
+  test(`refuses ${what} with exit code 2`, async () => {
+    const thrown: unknown = await runCommandLine(args).catch((error: unknown) => error);
+    assert.instance(thrown, CommandError);
+    if (!(thrown instanceof CommandError)) return;
+    assert.match(thrown.message, message);
+    assert.is(thrown.exitCode, 2);
+  });
+}
+
+/** Mistakes that only the process notices which would run Weldr. */
+const wrongSettings: Record<string, [args: string[], message: string]> = {
+  'a wrong address': [['check', '--ip', '80'], '--ip: expected an address such as "0.0.0.0:8080" or'],
+  'a wrong number of workers': [
+    ['--workers', 'many'],
+    '--workers: expected a number of processes up to 512, or auto, got "many"',
+  ],
+};
+
+for (const [what, [args, message]] of Object.entries(wrongSettings)) {
   test(`refuses ${what} with exit code 2`, async () => {
     const { code, stdout, stderr } = await runWeldr(args);
     assert.match(stderr, message);
@@ -163,7 +189,7 @@ test('starts nothing with a config that is not valid', async () => {
   }
 });
 
-test('tells its version', async () => {
+test('prints its version', async () => {
   const { code, stdout } = await runWeldr(['--version']);
   assert.match(stdout, /^weldr, \d+\.\d+\.\d+\n$/);
   assert.is(code, 0);

@@ -20,7 +20,19 @@ export function connectError({ id, protocol }: Upstream, error: Error | undefine
   if (error instanceof OwnAddressError)
     return new WeldrError('OWN_ADDRESS', `cannot connect to ${id}`, cause);
   const isOfTls = protocol === 'https:' && !ofNetwork.test(code);
-  return new WeldrError(isOfTls ? 'TLS_FAILED' : 'CONNECT_FAILED', `cannot connect to ${id}`, cause);
+  if (!isOfTls) return new WeldrError('CONNECT_FAILED', `cannot connect to ${id}`, cause);
+  return new WeldrError('TLS_FAILED', `cannot connect to ${id}${tlsRemedy(code, error?.message)}`, cause);
+}
+
+/** What to look at where OpenSSL's words leave that open. */
+function tlsRemedy(code: string, message = ''): string {
+  if (/WRONG_VERSION_NUMBER/.test(code) || message.includes('wrong version number')) {
+    return ', which does not speak TLS; is its URL http://?';
+  }
+  if (/SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)/.test(code)) {
+    return ', whose certificate no known authority has signed; name that authority in tls.ca of the server';
+  }
+  return '';
 }
 
 /** The error of an upstream that has to speak HTTP/2 over TLS and does not. */

@@ -68,7 +68,7 @@ for (const text of [
 const tls = { certificates: [{ cert: 'shop.pem', key: 'file:shop.key' }] };
 
 const wrong: [input: unknown, message: RegExp][] = [
-  [5, /^listen\[0\]: expected string or object, got 5$/],
+  [5, /^listen\[0\]: expected an address such as .*, got 5; did you mean ":5"\?$/],
   [[], /^listen: expected one address at least$/],
   [{}, /^listen\[0\]\.address: expected string, got nothing$/],
   [{ address: ':80', prot: 1 }, /^listen\[0\]\.prot: there is no such option/],

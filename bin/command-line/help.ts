@@ -1,0 +1,34 @@
+// Help: what `weldr --help` and `weldr COMMAND --help` print.
+import sade from 'sade';
+import type { Flag } from './flags.ts';
+
+/** A command as its help shows it. */
+export interface HelpEntry {
+  readonly usage: string;
+  readonly text: string;
+  /** By their names. */
+  readonly flags: readonly (readonly [name: string, flag: Flag])[];
+}
+
+const about = [
+  'A reverse proxy and load balancer whose pool changes at run time.',
+  'Flags override WELDR_LISTEN, WELDR_ADMIN_LISTEN, WELDR_ADMIN_TOKEN, WELDR_WORKERS, WELDR_LOG_LEVEL, WELDR_ZONE and',
+  'WELDR_MEMBER, which override the config. WELDR_ADMIN is the URL of the admin API for commands; WELDR_ADMIN_CA,',
+  'WELDR_ADMIN_CERT and WELDR_ADMIN_KEY are for an admin API that speaks TLS.',
+  'Exit codes: 0 done, 1 failed, 2 wrong command line, 69 no admin API answers, 78 the config is not valid.',
+];
+
+/** Prints the help of the command with these words, or of all when there are none. */
+export function printHelp(entries: readonly HelpEntry[], words: string): void {
+  const program = sade('weldr').describe(about);
+  for (const { usage, text, flags } of entries) {
+    program.command(usage, text);
+    for (const [name, { text, value, short }] of flags) {
+      program.option(
+        short === undefined ? `--${name}` : `-${short}, --${name}`,
+        value === undefined ? text : `${text} (${value})`,
+      );
+    }
+  }
+  program.help(words);
+}

@@ -1,0 +1,57 @@
+// Manifest: `package.json` of a new project, or what is added to one that exists.
+import { CommandError } from '../command-error.ts';
+import { manifest } from './project-template.ts';
+
+/** What `npm init` writes for a script that does not exist. */
+const noTest = 'echo "Error: no test specified" && exit 1';
+
+/**
+ * The text of `package.json` with all that the project needs. What it says itself stands; `notes` say, each in a
+ * sentence, where that is in the way. Throws a CommandError if it is not JSON.
+ */
+export function completeManifest(
+  text: string | undefined,
+  path: string,
+): { text: string; notes: readonly string[] } {
+  const own = text === undefined ? {} : parse(text, path);
+  const notes: string[] = [];
+  const { scripts, dependencies, devDependencies } = own;
+  const ownScripts: Readonly<Record<string, unknown>> = { ...objectOf(scripts) };
+  const { test, ...others } = ownScripts;
+  const whole = {
+    ...(text === undefined && { private: manifest.private }),
+    ...own,
+    type: own['type'] ?? manifest.type,
+    scripts: { ...manifest.scripts, ...(test === undefined || test === noTest ? others : ownScripts) },
+    engines: own['engines'] ?? manifest.engines,
+    dependencies: { ...manifest.dependencies, ...objectOf(dependencies) },
+    devDependencies: { ...manifest.devDependencies, ...objectOf(devDependencies) },
+  };
+  for (const [name, command] of Object.entries(manifest.scripts)) {
+    const has = Reflect.get(whole.scripts, name);
+    if (has !== command)
+      notes.push(`its script "${name}" stays ${JSON.stringify(has)}; Weldr's would be "${command}"`);
+  }
+  if (whole.type !== manifest.type) {
+    notes.push(
+      `its type stays ${JSON.stringify(whole.type)}, with which the plugin's test does not run: npm pkg set type=module`,
+    );
+  }
+  return { text: `${JSON.stringify(whole, undefined, 2)}\n`, notes };
+}
+
+function parse(text: string, path: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''));
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  } catch {
+    // As for JSON that is no object.
+  }
+  throw new CommandError(
+    `${path} is not a JSON object: nothing was written; mend it, or name another folder (weldr init FOLDER)`,
+  );
+}
+
+function objectOf(value: unknown): object {
+  return typeof value === 'object' && value !== null ? value : {};
+}

@@ -1,0 +1,80 @@
+// What surrounds the config of a new project: package.json, the settings of TypeScript, and what git and Docker read.
+import { version } from '../../core/package/version.ts';
+
+/** What the project needs in `package.json`. */
+export const manifest = {
+  private: true,
+  type: 'module',
+  scripts: { start: 'weldr start', check: 'weldr check', test: 'node --test' },
+  engines: { node: '>=22.19' },
+  dependencies: { weldr: `^${version}` },
+  devDependencies: { '@types/node': '>=22.19' },
+} as const;
+
+/** Editors read it; Node strips the types by itself. */
+export const tsconfigText = `{
+  "compilerOptions": {
+    "target": "esnext",
+    "module": "nodenext",
+    "types": ["node"],
+    "strict": true,
+    "noEmit": true,
+    "skipLibCheck": true,
+    "erasableSyntaxOnly": true,
+    "verbatimModuleSyntax": true,
+    "allowImportingTsExtensions": true
+  }
+}
+`;
+
+/** The text of `.gitignore`. */
+export const gitignoreText = `node_modules/
+# Certificates, keys and tokens
+*.pem
+*.key
+.env
+`;
+
+/** The text of `data/.gitignore`: git keeps the folder, which Weldr writes to. */
+export const dataGitignoreText = `*
+!.gitignore
+`;
+
+/** The text of `.dockerignore`. */
+export const dockerignoreText = `.git
+.gitignore
+.dockerignore
+Dockerfile
+node_modules
+data
+**/*.test.ts
+# Mounted when it runs
+*.pem
+*.key
+.env
+`;
+
+/** The text of the `Dockerfile`. */
+export function dockerfileText(ports: readonly number[]): string {
+  const published = ports.map(port => `-p ${port}:${port}`).join(' ');
+  return `# docker build -t my-weldr . && docker run -d --init --stop-timeout 40 ${published} -v weldr-data:/app/data my-weldr
+# --init: Node is no init process. --stop-timeout: requests in flight have 30 s to finish after SIGTERM (drainTimeout).
+# Servers on 127.0.0.1 are those within the container: name them by address, or as host.docker.internal.
+FROM node:26-slim
+ENV NODE_ENV=production PATH=/app/node_modules/.bin:$PATH XDG_CACHE_HOME=/app/data/.cache
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --no-audit --no-fund
+COPY . .
+# All that Weldr writes is in here.
+RUN install -d -o node -g node -m 750 data
+VOLUME /app/data
+USER node
+EXPOSE ${ports.join(' ')}
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["weldr", "health"]
+# Not \`npm start\`: npm would stand between Docker's signals and Weldr.
+ENTRYPOINT ["weldr"]
+CMD ["start"]
+`;
+}
