@@ -10,6 +10,7 @@ import { constants, tmpdir } from 'node:os';
 import { delimiter, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { bundleCommand, completePackage } from './support/built-package.ts';
 import { changedPaths, testsOf } from './support/changed-tests.ts';
 import { type FileReport, killRunningFiles, readFileOptions, runFile } from './support/file-run.ts';
 import type { FileOptions } from './support/records.ts';
@@ -165,16 +166,8 @@ function indent(text: string): string {
  */
 async function bundle(): Promise<void> {
   const folder = join(coverageFolder, 'node_modules/weldr');
-  const made = await runCommand('bundle', 'npm', [
-    'run',
-    '-s',
-    'bundle',
-    '--',
-    '--dir',
-    join(folder, 'dist'),
-  ]);
-  if (!made) return;
-  cpSync(join(project, 'package.json'), join(folder, 'package.json'));
+  if (!(await runCommand('bundle', ...bundleCommand(folder)))) return;
+  completePackage(project, folder);
   cpSync(join(project, 'dashboard/dist'), join(folder, 'dist/ui'), { recursive: true });
   // For what a test imports into its own process, which runs the sources.
   for (const name of ['config', 'core', 'plugins']) symlinkSync(join(project, name), join(folder, name));

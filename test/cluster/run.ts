@@ -2,18 +2,21 @@
 // in medians beside the goals; exit code 1 when something is not as it should be.
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeError } from '../../core/errors.ts';
+import { buildForThisProcess } from '../support/built-package.ts';
 import { whyNoEtcd } from './etcd-cluster.ts';
 import { type Entry, Figures, type SuiteSettings } from './figures.ts';
 import { KeepalivedPair, whyNoKeepalived } from './keepalived.ts';
 import { keepalivedScenarios, playBeside } from './keepalived-scenarios.ts';
 import { whyNoLab } from './lab.ts';
+import { isAsItShould, keepLogs } from './play-logs.ts';
 import { type Outcome, play, type Scenario } from './scenario.ts';
 import { scenarios } from './scenarios.ts';
 import { estimate, type Planned, schedule, type Visit } from './schedule.ts';
 import type { Site } from './site.ts';
-import { describe, problemsOf, rowsOf } from './table.ts';
+import { describe, markdownOf, problemsOf, rowsOf } from './table.ts';
 import { World } from './world.ts';
 
 const usage = `npm run test:cluster -- [WORDS] [OPTIONS]
@@ -25,6 +28,8 @@ const usage = `npm run test:cluster -- [WORDS] [OPTIONS]
   --weldrs N            2 (default) to 4
   --without-keepalived  do not play the same with keepalived
   --json FILE           write the table and what is wrong as JSON
+  --markdown            print the table as docs/cluster-guarantees.md has it, too
+  --logs                keep what the Weldrs log in each play, not only where something is wrong
   --figures FILE        where the raw figures go; default: a new file in coverage/cluster/
   --continue FILE       go on with the suite whose raw figures are in this file, with its options`;
 
@@ -41,6 +46,8 @@ function parsedArguments() {
         weldrs: { type: 'string', default: '2' },
         'without-keepalived': { type: 'boolean' },
         json: { type: 'string' },
+        markdown: { type: 'boolean' },
+        logs: { type: 'boolean' },
         figures: { type: 'string' },
         continue: { type: 'string' },
       },
@@ -113,6 +120,9 @@ if (values.list) {
   process.exit(0);
 }
 
+// What operators run starts in half the time of the sources.
+if (process.env['TEST_PACKAGE'] === undefined) buildForThisProcess(resolve(import.meta.dirname, '../..'));
+
 const started = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
 const figures =
   continued ?? orFail(() => Figures.begin(values.figures ?? `coverage/cluster/${started}.jsonl`, settings));
@@ -155,13 +165,16 @@ async function visit<W extends Site>(
     } catch (thrown) {
       outcome = { ...nothing, error: String(thrown) };
     }
+    const entry: Entry = { who, scenario: scenario.name, run, at, load, ...outcome };
+    figures.add(entry);
+    print(entry);
+    if (site instanceof World && (values.logs || !isAsItShould(outcome))) {
+      console.log(`    logs: ${keepLogs(figures.path.replace(/\.jsonl$/, '-logs'), site, entry)}`);
+    }
     if (outcome.error !== undefined && site !== undefined) {
       await end(site);
       site = undefined;
     }
-    const entry: Entry = { who, scenario: scenario.name, run, at, load, ...outcome };
-    figures.add(entry);
-    print(entry);
   }
   if (site !== undefined) await end(site);
 }
@@ -220,6 +233,7 @@ for (let run = 1; run <= runs; run++) {
 
 const problems = [...problemsOf(figures.entries), ...endings];
 console.log(`\n${describe(figures.entries)}`);
+if (values.markdown) console.log(`\n${markdownOf(figures.entries)}\n`);
 if (values.json !== undefined) {
   const text = JSON.stringify({ settings, rows: rowsOf(figures.entries), problems }, undefined, 2);
   writeFileSync(values.json, `${text}\n`);

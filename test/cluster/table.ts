@@ -133,3 +133,28 @@ export function describe(entries: readonly Entry[]): string {
     `Times with two holders: ${twice}. Changes of the pool: ${changes} acknowledged, ${lost} of them lost.`,
   ].join('\n');
 }
+
+function figureOf(measured: Measured | undefined, unbroken: boolean): string {
+  if (measured === undefined) return '–';
+  const { median, least, most, count, broken, twoHolders } = measured;
+  const inWords = (value: number) => value.toLocaleString('en');
+  return [
+    `${inWords(median)}${count > 1 ? ` (${inWords(least)} – ${inWords(most)})` : ''}`,
+    ...(unbroken ? [broken === 0 ? 'nothing broken' : `${broken} broken`] : []),
+    ...(twoHolders > 0 ? [`two holders for ${inWords(twoHolders)} ms`] : []),
+  ].join(', ');
+}
+
+/** The table as docs/cluster-guarantees.md has it. */
+export function markdownOf(entries: readonly Entry[]): string {
+  const lines = rowsOf(entries).map(({ goal, label, limit, weldr, keepalived }) => {
+    const unbroken = goalOf(goal).unbroken === true;
+    const cells = [label, limit ?? '–', figureOf(weldr, unbroken), figureOf(keepalived, false)];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return [
+    '| what happens | goal, ms | Weldr, ms | keepalived, ms |',
+    '| --- | --- | --- | --- |',
+    ...lines,
+  ].join('\n');
+}

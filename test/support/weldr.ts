@@ -19,12 +19,13 @@ import { fileURLToPath } from 'node:url';
 const project = resolve(fileURLToPath(import.meta.url), '../../..');
 
 // The package that `npm test` has built: it starts in half the time of the sources, which run where there is none.
-const built = process.env['TEST_PACKAGE'];
+const built = (): string | undefined => process.env['TEST_PACKAGE'];
 
 /** What Node is given to run the command: the one of `root`, or the built one. */
 export function commandFrom(root?: string): readonly string[] {
-  return root === undefined && built !== undefined
-    ? [join(built, 'dist/bin/weldr.js')]
+  const folder = built();
+  return root === undefined && folder !== undefined
+    ? [join(folder, 'dist/bin/weldr.js')]
     : ['-C', 'weldr-source', join(root ?? project, 'bin/weldr.ts')];
 }
 
@@ -141,7 +142,7 @@ export async function runWeldr(
 }
 
 /** A temporary folder in which `weldr` and `weldr/plugins` can be imported. Remove it at the end. */
-export function makeFolder(root: string = built ?? project): string {
+export function makeFolder(root: string = built() ?? project): string {
   const folder = mkdtempSync(join(tmpdir(), 'weldr-test-'));
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(root, join(folder, 'node_modules/weldr'));

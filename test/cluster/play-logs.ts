@@ -1,0 +1,34 @@
+// PlayLogs: what the Weldrs logged during a play, in a folder beside the raw figures.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Entry } from './figures.ts';
+import type { Outcome } from './scenario.ts';
+import type { World } from './world.ts';
+
+/** Is all as it should be? */
+export function isAsItShould({ checks, overlaps, lost, error }: Outcome): boolean {
+  return (
+    error === undefined && overlaps.length === 0 && lost.length === 0 && checks.every(({ holds }) => holds)
+  );
+}
+
+/** Writes one file for each Weldr into `folder`; returns where they are. */
+export function keepLogs(
+  folder: string,
+  { nodes }: World,
+  { scenario, run, at }: Pick<Entry, 'scenario' | 'run' | 'at'>,
+): string {
+  const place = join(folder, `${run} ${scenario.replaceAll('/', ' ').slice(0, 100)}`);
+  mkdirSync(place, { recursive: true });
+  for (const { name, lines } of nodes) {
+    const own = lines.filter(line => timeOf(line) >= at);
+    writeFileSync(join(place, `${name}.log`), `${own.join('\n')}\n`);
+  }
+  return place;
+}
+
+/** When a line was logged, ms; what is no record belongs to all plays. */
+function timeOf(line: string): number {
+  const time = /"time":"([^"]+)"/.exec(line)?.[1];
+  return time === undefined ? Number.POSITIVE_INFINITY : Date.parse(time);
+}
