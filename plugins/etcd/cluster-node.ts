@@ -130,6 +130,7 @@ export class ClusterNode {
       unfit: () => this.candidate.unfit(),
       // Before the first answer it counts from the start.
       silentFor: () => Math.min(this.store.silentFor, clock.monotonic() - started),
+      majority: roundTrip,
       nodes: async () => await this.membership.nodes(),
       need: () => Math.max(0, ...this.surroundings.needs().map(({ ms }) => ms)),
       problem: (name, problem) => this.surroundings.events.problem(name, problem),
@@ -243,12 +244,20 @@ export class ClusterNode {
   private facts(): NodeFacts {
     const { store, watch } = this;
     const unfit = this.candidate.unfit() ?? (watch.identity.isKnown ? watch.objection() : undefined);
-    return { unfit, address: addressOf(this.addresses), revision: store.revision, newest: store.newest };
+    return { unfit, address: this.address, revision: store.revision, newest: store.newest };
+  }
+
+  /** All addresses of this node in one, and why not where it was elected and cannot act. */
+  get address(): NodeFacts['address'] {
+    const address = addressOf(this.addresses);
+    if (address === undefined || address.held || address.reason !== undefined) return address;
+    const { reason } = this.watch.standing;
+    return this.election.isWaiting && reason !== undefined ? { ...address, reason } : address;
   }
 
   /** The other nodes are to know soon who holds the address. */
   private tellOfAddress(): void {
-    const told = JSON.stringify(addressOf(this.addresses));
+    const told = JSON.stringify(this.address);
     if (told === this.addressTold) return;
     this.addressTold = told;
     this.membership.look();

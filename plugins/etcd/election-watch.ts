@@ -15,7 +15,7 @@ import type { ClusterKeys } from './keys.ts';
 import { LeaderKeys, type SeenLeader } from './leader-keys.ts';
 import type { NodeReport } from './membership.ts';
 import { RoundTrip } from './round-trip.ts';
-import { slowness } from './slow-etcd.ts';
+import { renewalTimes, slowness } from './slow-etcd.ts';
 
 /** The part that this node has in the election. */
 export type ElectionState =
@@ -57,6 +57,8 @@ export interface ElectionWatchOptions {
   unfit(): string | undefined;
   /** For how long etcd's majority has confirmed nothing, ms. */
   silentFor(): number;
+  /** How long etcd's majority takes to confirm something. */
+  readonly majority: RoundTrip;
   /** The nodes that are there. */
   nodes(): Promise<readonly NodeReport[]>;
   /** What plugins need of a leadership's time, ms; 0: none holds anything. */
@@ -73,6 +75,10 @@ const silence = 3000;
 /** A reason that was said is not said again within this time, ms. */
 const repeatAfter = 60_000;
 const maxReasons = 100;
+/** What differs by this factor is said anew. */
+const clearlyOther = 1.5;
+/** Who was elected and whose renewals are known to come too late leaves it to others after this, ms. */
+const waitsFor = 2000;
 
 /** The watch of one node; `close` when done. */
 export class ElectionWatch implements ElectionObserver {
@@ -93,6 +99,14 @@ export class ElectionWatch implements ElectionObserver {
   private lastSaid: string | undefined;
   private isAbsenceSaid = false;
   private slow: string | undefined;
+  /** What renewals took when that was said, ms. */
+  private slowMean = 0;
+  /** So many renewals in a row were given up. */
+  private unansweredInARow = 0;
+  /** What etcd granted last, ms. */
+  private granted: number | undefined;
+  /** That it waits in vain was counted as a loss. */
+  private isWaitCounted = false;
   private warned: readonly string[] = [];
   private splitSaid: string | undefined;
   private busy = false;
@@ -127,9 +141,11 @@ export class ElectionWatch implements ElectionObserver {
     const left = this.flapping.left;
     return (
       this.identity.objection(leading) ??
-      (left > 0 && !leading
-        ? `it lost the leadership again and again, and stays away for a while${this.slow === undefined ? '' : `: ${this.slow}`}`
-        : undefined)
+      (left <= 0 || leading
+        ? undefined
+        : this.slow === undefined
+          ? 'it lost the leadership again and again, and stays away for a while'
+          : `it could not keep the leadership, and stays away for a while: ${this.slow}`)
     );
   }
 
@@ -143,6 +159,11 @@ export class ElectionWatch implements ElectionObserver {
     return this.damaged.finding === undefined && !this.isSilent ? leader : undefined;
   }
 
+  /** Does somebody lead, and not only wait for that? */
+  private get isLed(): boolean {
+    return this.leader !== undefined && !this.options.election().isWaiting;
+  }
+
   /** How the election stands. */
   get standing(): ElectionStanding {
     this.updateState();
@@ -150,8 +171,11 @@ export class ElectionWatch implements ElectionObserver {
     const byPromises = leadsByPromises
       ? 'etcd does not answer; it leads by the word of all other candidates (failsafe)'
       : undefined;
-    const reason =
-      this.leader === undefined ? this.reason : leadership.leading ? byPromises : this.ownObstacle;
+    const reason = !this.isLed
+      ? this.reason
+      : leadership.leading
+        ? (byPromises ?? this.slow)
+        : (this.ownObstacle ?? this.slow);
     return { state: this.state, since: this.stateSince, reason };
   }
 
@@ -175,6 +199,12 @@ export class ElectionWatch implements ElectionObserver {
   }
 
   renewal(ms: number): void {
+    this.unansweredInARow = 0;
+    this.renewals.record(ms);
+  }
+
+  unanswered(ms: number): void {
+    this.unansweredInARow++;
     this.renewals.record(ms);
   }
 
@@ -185,11 +215,14 @@ export class ElectionWatch implements ElectionObserver {
   private async dampen(): Promise<void> {
     const { log, nodeName } = this.options;
     const others = await this.options.nodes().catch(() => []);
-    const stay = this.flapping.lost(others.some(node => node.node !== nodeName && mayLead(node)));
+    const isThere = others.some(node => node.node !== nodeName && mayLead(node));
+    const stay = this.flapping.lost(isThere, { explained: this.slow !== undefined });
     if (stay === undefined) return;
     const reason = this.slow ?? 'it lost the leadership three times within a minute';
-    if (stay === 0) log.error({ reason }, 'the leadership flaps, and no other node may lead: going on');
-    else log.error({ reason, seconds: stay / 1000 }, 'the leadership flaps: staying away for a while');
+    if (stay === 0)
+      log.error({ reason }, 'the leadership cannot be kept, and no other node may lead: going on');
+    else
+      log.error({ reason, seconds: stay / 1000 }, 'the leadership cannot be kept: staying away for a while');
   }
 
   // --- looking ---------------------------------------------------------------------------------------------------
@@ -197,6 +230,7 @@ export class ElectionWatch implements ElectionObserver {
   private async look(): Promise<void> {
     this.updateState();
     this.judgeRenewals();
+    this.judgeWait();
     void this.alarms.look();
     const { leadership, promisedTo } = this.options.election();
     const mayRepair = this.ownObstacle === undefined && promisedTo === undefined;
@@ -216,7 +250,7 @@ export class ElectionWatch implements ElectionObserver {
     const { clock, log, patience = 4000 } = this.options;
     const now = clock.monotonic();
     const { leader } = this;
-    if (leader !== undefined) {
+    if (leader !== undefined && this.isLed) {
       const absence = this.absentSince === undefined ? 0 : now - this.absentSince;
       this.absentSince = undefined;
       this.reason = undefined;
@@ -231,7 +265,7 @@ export class ElectionWatch implements ElectionObserver {
     this.absentSince ??= now;
     if (this.options.election().isRetired) return;
     const reason = await this.whyNobody();
-    if (this.leader !== undefined) return;
+    if (this.isLed) return;
     this.reason = reason;
     if (now - this.absentSince < patience) return;
     this.isAbsenceSaid = true;
@@ -316,20 +350,40 @@ export class ElectionWatch implements ElectionObserver {
   // --- what is wrong with etcd -----------------------------------------------------------------------------------
 
   private judgeRenewals(): void {
-    const { granted } = this.options.election();
-    if (granted === undefined) return;
-    const { times, log } = this.options;
-    const slow = slowness(this.renewals, {
-      times,
-      granted,
-      need: this.options.need(),
-      wasSlow: this.slow !== undefined,
-    });
-    if (slow !== undefined && this.slow === undefined) log.error(slow);
-    if (slow === undefined && this.slow !== undefined)
+    const { times, log, majority, election } = this.options;
+    const { granted } = election();
+    this.granted = granted ?? this.granted;
+    if (this.granted === undefined) return;
+    const { renewals, unansweredInARow: unanswered } = this;
+    const wasSlow = this.slow !== undefined;
+    // Who has nothing to renew knows how far away etcd is, all the same: a renewal is two questions, and takes longer than one.
+    const measured =
+      granted !== undefined
+        ? renewalTimes({ renewals, unanswered, majority })
+        : { mean: majority.mean && majority.mean * (wasSlow ? 2 : 1), isSettled: majority.isSettled };
+    const slow = slowness(measured, { times, granted: this.granted, need: this.options.need(), wasSlow });
+    if (slow !== undefined && !wasSlow) log.error(slow);
+    // A text that changes with each look would be news each time.
+    const { mean = 0 } = measured;
+    const isNews = mean > this.slowMean * clearlyOther || mean * clearlyOther < this.slowMean;
+    if (slow === undefined && wasSlow) {
       log.info('renewals of the lease are quick enough again');
+      if (granted === undefined) this.renewals.forget();
+    }
+    if (slow !== undefined && wasSlow && !isNews) return;
     this.slow = slow;
+    this.slowMean = slow === undefined ? 0 : mean;
     this.options.problem('round-trip', slow === undefined ? undefined : error(slow));
+  }
+
+  /** Who keeps the key, and cannot act, keeps others from it. */
+  private judgeWait(): void {
+    const isLong = this.state === 'waiting' && this.options.clock.now() - this.stateSince > waitsFor;
+    if (isLong && this.slow !== undefined && !this.isWaitCounted) {
+      this.isWaitCounted = true;
+      void this.dampen();
+    }
+    if (this.state !== 'waiting') this.isWaitCounted = false;
   }
 
   private identityChanged(): void {

@@ -10,6 +10,7 @@ import { type ElectionTimes, safeSpan } from './election-times.ts';
 import { failureOf, refusalOf } from './etcd-failure.ts';
 import { type SeenFailsafeList, seenFailsafeList } from './failsafe-list.ts';
 import type { FailsafeSide } from './failsafe-side.ts';
+import { hurryWhenLate } from './hurry.ts';
 import type { ClusterKeys } from './keys.ts';
 import {
   type LastLeadership,
@@ -55,8 +56,10 @@ export interface ElectionOptions {
 export interface ElectionObserver {
   /** This is what the key `leader` holds; undefined: there is none. */
   saw(leader: SeenLeader | undefined): void;
-  /** A renewal took this long, or was given up after it, ms. */
+  /** A renewal took this long, ms. */
   renewal(ms: number): void;
+  /** A renewal was given up after this long, ms. */
+  unanswered(ms: number): void;
   /** A leadership of this node ended though nobody wanted that. */
   lost(): void;
 }
@@ -85,6 +88,9 @@ interface Session {
   /** It was lost, and that was told. */
   isLost?: boolean;
 }
+
+/** What became of a renewal: whatever etcd answered, nothing in time, or something kept it from asking. */
+type RenewalEnd = 'answered' | 'no answer' | 'failed';
 
 // How often a node that does not lead looks, besides the watch, and how soon it tries again after a failure.
 const lookEvery = 1000;
@@ -119,6 +125,8 @@ export class Election {
   private latestRevision = 0;
   /** The transaction that takes the leadership is under way. */
   private isTaking = false;
+  /** What the last renewal took that was confirmed, ms. */
+  private renewalTook = 0;
   private told: Promise<void> = Promise.resolve();
   private telling = false;
   private tick: CancelTimer | undefined;
@@ -385,10 +393,27 @@ export class Election {
       const member = client.inOrder().find(candidate => !asked.has(candidate));
       if (member === undefined) return;
       asked.add(member);
-      await this.renew(session, member);
+      const begun = clock.monotonic();
+      const end = await this.renew(session, member, Math.max(200, 2 * times.renew));
+      if (end !== 'answered') client.avoid(member);
+      if (end === 'no answer') this.options.observer?.unanswered(clock.monotonic() - begun);
       asked.delete(member);
     };
-    this.tick = clock.every(times.renew, () => void renew());
+    const endBeat = clock.every(times.renew, () => void renew());
+    const endHurry = hurryWhenLate({
+      clock,
+      renew: times.renew,
+      lease: session.lease.ttl,
+      unconfirmedFor: () =>
+        this.session === session && !session.isTakenAnew ? clock.monotonic() - session.confirmed : undefined,
+      took: () => this.renewalTook,
+      members: () => client.inOrder(),
+      ask: async (member, ms) => void (await this.renew(session, member, ms)),
+    });
+    this.tick = () => {
+      endBeat();
+      endHurry();
+    };
     void renew();
     if (wait > 0) clock.after(wait, () => void renew());
   }
@@ -396,14 +421,13 @@ export class Election {
   /**
    * Renews the lease, then has etcd's majority confirm that the key is still ours. Both by one member and within one
    * term of Raft: a leader of etcd that was cut off keeps renewing leases alone for a while, and its word alone
-   * would not bind the leader that follows it.
+   * would not bind the leader that follows it. Each answer is waited for for `deadline` ms.
    */
-  private async renew(session: Session, member: EtcdMember): Promise<void> {
+  private async renew(session: Session, member: EtcdMember, deadline: number): Promise<RenewalEnd> {
     const { client, clock, keys } = this.options;
     const { times } = session;
     const asked = clock.monotonic();
     try {
-      const deadline = Math.max(200, 2 * times.renew);
       const kept = await client.callMember(
         member,
         (etcd, options) => keepAliveOnce(etcd, session.lease.id, options),
@@ -414,14 +438,15 @@ export class Election {
         (etcd, options) => etcd.kv.range({ key: Buffer.from(keys.leader) }, options),
         deadline,
       );
-      if (this.session !== session) return;
+      if (this.session !== session) return 'answered';
       const isOurs = this.isOurs(held, session);
       const free = isOurs || held.kvs[0] === undefined;
-      if (kept.ttl === 0) return this.lose(session, 'the lease is gone', { free });
-      if (!isOurs) return this.lose(session, 'the key is not ours any more', { free });
-      if (held.header.raft_term !== kept.raftTerm) return;
+      if (kept.ttl === 0) this.lose(session, 'the lease is gone', { free });
+      else if (!isOurs) this.lose(session, 'the key is not ours any more', { free });
+      if (kept.ttl === 0 || !isOurs || held.header.raft_term !== kept.raftTerm) return 'answered';
       client.prefer(member);
-      this.options.observer?.renewal(clock.monotonic() - asked);
+      this.renewalTook = clock.monotonic() - asked;
+      this.options.observer?.renewal(this.renewalTook);
       const until = safeUntil(times, asked, kept.ttl);
       if (until > session.until) {
         session.until = until;
@@ -431,10 +456,10 @@ export class Election {
       session.etcdUntil = Math.max(session.etcdUntil, until);
       this.options.failsafe?.rest();
       this.confirm(session);
+      return 'answered';
     } catch (thrown) {
-      client.avoid(member);
-      if (failureOf(thrown).kind === 'no-answer') this.options.observer?.renewal(clock.monotonic() - asked);
       this.options.log.debug({ host: member.host, reason: plainReason(thrown) }, 'a renewal failed');
+      return failureOf(thrown).kind === 'no-answer' ? 'no answer' : 'failed';
     }
   }
 

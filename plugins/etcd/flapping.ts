@@ -25,14 +25,14 @@ export class Flapping {
 
   /**
    * The leadership was lost though nobody wanted that. `othersThere`: may somebody else lead? Without, staying away would
-   * help nobody. Returns for how long this node stays away from now, ms; 0: it goes on; undefined: it does not flap.
+   * help nobody. `explained`: it is known to come again, so once is enough. Returns for how long this node stays away from now, ms; 0: it goes on; undefined: it does not flap.
    */
-  lost(othersThere: boolean): number | undefined {
+  lost(othersThere: boolean, { explained = false } = {}): number | undefined {
     const now = this.clock.monotonic();
     if (now - this.last > forgottenAfter) this.stay = 0;
     this.last = now;
     this.losses = [...this.losses.filter(at => now - at < within), now];
-    if (this.losses.length < most) return undefined;
+    if (this.losses.length < most && !explained) return undefined;
     this.losses = [];
     if (!othersThere) return 0;
     this.stay = Math.min(longestStay, this.stay === 0 ? firstStay : 2 * this.stay);

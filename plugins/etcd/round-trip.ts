@@ -31,6 +31,12 @@ export class RoundTrip {
     if (this.longest.length > buckets) this.longest.shift();
   }
 
+  /** The mean begins anew. */
+  forget(): void {
+    this.average = undefined;
+    this.count = 0;
+  }
+
   /** Is the mean one of several? The first answer waits for a connection. */
   get isSettled(): boolean {
     return this.count >= enough;

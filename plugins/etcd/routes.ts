@@ -3,7 +3,7 @@
 import { describeError } from '../../core/errors.ts';
 import type { AdminRoutes } from '../../core/plugin/admin.ts';
 import { addressView } from './address-view.ts';
-import { addressOf, type ClusterNode } from './cluster-node.ts';
+import type { ClusterNode } from './cluster-node.ts';
 import { askMembers } from './etcd-members.ts';
 import type { NodeReport } from './membership.ts';
 
@@ -43,7 +43,7 @@ export async function describeCluster(node: ClusterNode) {
     election: standing,
     address: addressView({
       nodeName: options.nodeName,
-      own: addressOf(node.addresses),
+      own: node.address,
       leader: watch.leader,
       whyNobody: watch.standing.reason,
       nodes,

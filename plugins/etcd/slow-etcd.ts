@@ -20,9 +20,31 @@ export interface SlowEtcdFacts {
   readonly wasSlow: boolean;
 }
 
+/** What renewals take, or would take. */
+export type RenewalTimes = Pick<RoundTrip, 'mean' | 'isSettled'>;
+
+/** So many renewals in a row without an answer say more than those before. */
+const enoughUnanswered = 8;
+
+/** What is known of how far away etcd is. */
+export interface EtcdDistance {
+  readonly renewals: RenewalTimes;
+  /** So many renewals in a row were given up. */
+  readonly unanswered: number;
+  /** What etcd's majority takes to confirm something. */
+  readonly majority: RenewalTimes;
+}
+
+/** What the renewals of a leader take. One that is given up has not taken as long as it would have: it is two questions to etcd's majority. */
+export function renewalTimes({ renewals, unanswered, majority }: EtcdDistance): RenewalTimes {
+  const { mean = 0 } = majority;
+  if (unanswered < enoughUnanswered || 2 * mean <= (renewals.mean ?? 0)) return renewals;
+  return { mean: 2 * mean, isSettled: true };
+}
+
 /** What is wrong, with what helps; undefined: renewals are quick enough. */
 export function slowness(
-  renewals: RoundTrip,
+  renewals: RenewalTimes,
   { times, granted, need, wasSlow }: SlowEtcdFacts,
 ): string | undefined {
   const { mean, isSettled } = renewals;

@@ -23,7 +23,7 @@ const longestStart = { first: 20_000, again: 5000 } as const;
 
 /**
  * How long a leadership has to hold for an address, ms: what is in the README's table, and time for a renewal that comes late. With
- * nftables 100 late, 300 a ticket, 450 until the next renewal has come through; else 1000 + 1050 + 50, and 177.
+ * nftables 100 late, 240 a ticket, 510 until the next renewal has come through; else 1000 + 1050 + 50, and 177.
  */
 export const needs: Readonly<Record<FenceKind, number>> = { nft: 850, valid_lft: 2277 };
 

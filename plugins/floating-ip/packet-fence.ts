@@ -9,8 +9,12 @@ import { type CommandResult, run } from './command.ts';
  * it is one tick (at most 10 ms) late.
  */
 export const packetLateness = 50;
-/** How long a ticket is good for, ms: so long, or this share of the time that there is for one renewal. */
-export const ticketLife = 300;
+/**
+ * How long a ticket is good for, ms: so long, or so many times what passed since the last renewal, but not for more than this share of
+ * the time that there is. What is left of it at the next renewal is taken from the time for packets.
+ */
+export const ticketLife = 240;
+const ticketSpan = 1.6;
 const ticketShare = 1 / 3;
 /** One that is used at once lives shorter: that leaves more of the time for packets. */
 const freshShare = 2 / 3;
@@ -39,6 +43,8 @@ export class PacketFence {
   private readonly clock: PacketClock;
   /** `end`: the kernel has it no longer than that, monotonic ms. */
   private ticket: { readonly number: number; readonly end: number } | undefined;
+  /** When the last renewal began, monotonic ms. */
+  private openedAt: number | undefined;
   private lastNumber = Math.floor(Math.random() * 2 ** 31);
 
   constructor(addresses: readonly FloatingAddress[], interfaceName: string, clock: PacketClock) {
@@ -84,7 +90,9 @@ export class PacketFence {
   /** Lets packets pass so that they do not after `until` (monotonic ms) any more. */
   async open(until: number): Promise<Opened> {
     const now = this.clock.monotonic();
-    const life = Math.max(ticketLife, Math.floor((until - now) * ticketShare));
+    const wanted = this.openedAt === undefined ? 0 : ticketSpan * (now - this.openedAt);
+    this.openedAt = now;
+    const life = Math.max(ticketLife, Math.floor(Math.min(wanted, (until - now) * ticketShare)));
     const left = (this.ticket?.end ?? now) - packetLateness - now;
     if (left < leastTicketTime || left > life) {
       const problem = await this.takeTicket(Math.ceil(life * freshShare));
@@ -108,6 +116,7 @@ export class PacketFence {
   /** Lets no packet pass, now and whatever a command that still runs does. Resolves with why that is not sure. */
   async close(): Promise<string | undefined> {
     this.ticket = undefined;
+    this.openedAt = undefined;
     return problemOf(await nft(`flush set inet ${this.name} tickets\n${this.flush}`));
   }
 

@@ -2,6 +2,7 @@
 // out to see what it is for.
 import { clockDrift } from '../../../plugins/etcd/election.ts';
 import { commandTime, kernelLateness } from '../../../plugins/floating-ip/address-holder.ts';
+import { ticketLife } from '../../../plugins/floating-ip/packet-fence.ts';
 
 /** Times and precautions. */
 export interface Protocol {
@@ -102,7 +103,7 @@ export const protocol: Protocol = {
   holdOff: 300,
   clockDrift,
   fence: true,
-  ticket: 300,
+  ticket: ticketLife,
   fenceLateness: 50,
   kernelLateness,
   commandTime,
