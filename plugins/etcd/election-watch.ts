@@ -360,7 +360,7 @@ export class ElectionWatch implements ElectionObserver {
     const measured =
       granted !== undefined
         ? renewalTimes({ renewals, unanswered, majority })
-        : { mean: majority.mean && majority.mean * (wasSlow ? 2 : 1), isSettled: majority.isSettled };
+        : { mean: majority.quickest && majority.quickest * (wasSlow ? 2 : 1), isSettled: true };
     const slow = slowness(measured, { times, granted: this.granted, need: this.options.need(), wasSlow });
     if (slow !== undefined && !wasSlow) log.error(slow);
     // A text that changes with each look would be news each time.

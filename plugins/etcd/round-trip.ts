@@ -13,6 +13,8 @@ export class RoundTrip {
   private readonly clock: Clock;
   private average: number | undefined;
   private count = 0;
+  /** The last ones, ms. */
+  private readonly last: number[] = [];
   /** The longest of each five seconds, the newest last. */
   private readonly longest: { readonly bucket: number; ms: number }[] = [];
 
@@ -23,6 +25,8 @@ export class RoundTrip {
   /** An answer took this long, or did not come for this long. */
   record(ms: number): void {
     this.count++;
+    this.last.push(ms);
+    if (this.last.length > enough) this.last.shift();
     this.average = this.average === undefined ? ms : this.average + weight * (ms - this.average);
     const bucket = this.bucket;
     const last = this.longest.at(-1);
@@ -35,6 +39,7 @@ export class RoundTrip {
   forget(): void {
     this.average = undefined;
     this.count = 0;
+    this.last.length = 0;
   }
 
   /** Is the mean one of several? The first answer waits for a connection. */
@@ -45,6 +50,11 @@ export class RoundTrip {
   /** ms; undefined: nothing was asked yet. */
   get mean(): number | undefined {
     return this.average;
+  }
+
+  /** The quickest of the last eight, ms: what is far away is so each time. Undefined: there were not as many. */
+  get quickest(): number | undefined {
+    return this.last.length < enough ? undefined : Math.min(...this.last);
   }
 
   /** The longest of the last minute, ms; undefined: there was none. */

@@ -32,14 +32,14 @@ export interface EtcdDistance {
   /** So many renewals in a row were given up. */
   readonly unanswered: number;
   /** What etcd's majority takes to confirm something. */
-  readonly majority: RenewalTimes;
+  readonly majority: Pick<RoundTrip, 'quickest'>;
 }
 
 /** What the renewals of a leader take. One that is given up has not taken as long as it would have: it is two questions to etcd's majority. */
 export function renewalTimes({ renewals, unanswered, majority }: EtcdDistance): RenewalTimes {
-  const { mean = 0 } = majority;
-  if (unanswered < enoughUnanswered || 2 * mean <= (renewals.mean ?? 0)) return renewals;
-  return { mean: 2 * mean, isSettled: true };
+  const least = 2 * (majority.quickest ?? 0);
+  if (unanswered < enoughUnanswered || least <= (renewals.mean ?? 0)) return renewals;
+  return { mean: least, isSettled: true };
 }
 
 /** What is wrong, with what helps; undefined: renewals are quick enough. */

@@ -45,6 +45,20 @@ async function restartPassive({ passive }: World): Promise<void> {
   passive.start();
 }
 
+/** The passive machine loses its network three times; resolves with the longest gap that the client saw, ms. */
+async function unplugPassive({ world }: Stage): Promise<number> {
+  const { active } = world;
+  const passive = world.nodes.find(node => node !== active) ?? world.passive;
+  const from = Date.now();
+  for (let i = 0; i < 3; i++) {
+    passive.machine.setCable('down');
+    await new Promise(resolve => setTimeout(resolve, 4000));
+    passive.machine.setCable('up');
+    await new Promise(resolve => setTimeout(resolve, 4000));
+  }
+  return world.client.report(from).longestGap;
+}
+
 /** What machines suffer. */
 export const machineScenarios: readonly Scenario[] = [
   {
@@ -119,26 +133,23 @@ export const machineScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: "the network between the machines comes and goes, etcd's default settings",
+    name: 'the network of the passive machine comes and goes',
+    seconds: 40,
+    async play(stage) {
+      // Where etcd's leader is with it this is also the loss of etcd's leader.
+      await placeEtcdLeader(stage, 'there, too');
+      const longestGap = await unplugPassive(stage);
+      stage.check('clients do not see it', longestGap <= 200, `${longestGap} ms`);
+    },
+  },
+  {
+    name: "the network of the passive machine comes and goes, etcd 3.4's default settings",
     seconds: 40,
     world: { etcd: 'plain' },
     async play(stage) {
-      const { world } = stage;
-      const { passive } = world;
-      const from = Date.now();
-      for (let i = 0; i < 3; i++) {
-        passive.machine.setCable('down');
-        await new Promise(resolve => setTimeout(resolve, 4000));
-        passive.machine.setCable('up');
-        await new Promise(resolve => setTimeout(resolve, 4000));
-      }
-      const { longestGap } = world.client.report(from);
-      // Without pre-vote who comes back has etcd elect anew, which an acting leader has to ride out.
-      stage.check(
-        'what befalls the passive machine is not seen by clients',
-        longestGap === 0,
-        `${longestGap} ms`,
-      );
+      const longestGap = await unplugPassive(stage);
+      // Without pre-vote a member that comes back ends the term of etcd's leader, and may do so again while the others elect.
+      stage.check('clients see it for 5 s at most', longestGap <= 5000, `${longestGap} ms`);
     },
   },
 ];

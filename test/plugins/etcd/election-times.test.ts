@@ -5,7 +5,7 @@ import { checkConfig } from '../../../core/settings/config.ts';
 import { FakeClock } from '../../../core/testing/fake-clock.ts';
 import { Flapping } from '../../../plugins/etcd/flapping.ts';
 import { RoundTrip } from '../../../plugins/etcd/round-trip.ts';
-import { leaseFor, slowness } from '../../../plugins/etcd/slow-etcd.ts';
+import { leaseFor, renewalTimes, slowness } from '../../../plugins/etcd/slow-etcd.ts';
 import { type EtcdOptions, etcd, roundRobin } from '../../../plugins/index.ts';
 import { suite } from '../../support/suite.ts';
 
@@ -94,6 +94,28 @@ test('renewals that take longer than the lease leaves time for are said with a l
   assert.is(leaseFor(2278, 300), 3);
 });
 
+test('renewals that are not answered say how long they would take by what one question takes each time', () => {
+  const clock = new FakeClock();
+  const [renewals, majority] = [new RoundTrip(clock), new RoundTrip(clock)];
+  const times = { lease: 1000, renew: 150, holdOff: 100 };
+  const said = (unanswered: number) =>
+    slowness(renewalTimes({ renewals, unanswered, majority }), {
+      times,
+      granted: 1000,
+      need: 850,
+      wasSlow: false,
+    });
+  // They are given up after 320 ms, less than what the lease leaves.
+  for (let i = 0; i < 8; i++) renewals.record(320);
+  for (let i = 0; i < 7; i++) majority.record(480);
+  assert.is(said(8), undefined, 'too few questions');
+  majority.record(3000);
+  assert.is(said(7), undefined, 'now and then one is not answered');
+  assert.match(said(8) ?? '', /take 960 ms, and a lease of 1 s leaves 380 ms: .* set lease: '4s'/);
+  majority.record(100);
+  assert.is(said(8), undefined, 'one that is quicker shows that it is not the distance');
+});
+
 test('a node that loses the leadership three times within a minute stays away, longer each time', () => {
   const clock = new FakeClock();
   const flapping = new Flapping(clock);
@@ -118,6 +140,9 @@ test('a node that loses the leadership three times within a minute stays away, l
   assert.is(flapping.left, 300_000, 'it is bounded');
   clock.advance(700_000);
   assert.is(loseThrice(true), 10_000, 'it is forgotten');
+  clock.advance(700_000);
+  assert.is(flapping.lost(true, { explained: true }), 10_000, 'once is enough where it will come again');
+  clock.advance(700_000);
   for (let i = 0; i < 9; i++) {
     clock.advance(40_000);
     assert.is(flapping.lost(true), undefined, 'now and then is no flapping');
