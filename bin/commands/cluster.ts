@@ -31,6 +31,15 @@ const cluster = z.looseObject({
       inStep: z.boolean().optional(),
     }),
   ),
+  // Absent or null: off.
+  failsafe: z
+    .looseObject({
+      active: z.boolean(),
+      since: z.number().default(0),
+      members: z.array(z.string()).default([]),
+      promisedTo: z.string().nullable().default(null),
+    })
+    .nullish(),
   etcd: z.looseObject({
     roundTripMs: z.number().nullable().default(null),
     roundTripWorstMs: z.number().nullable().default(null),
@@ -75,6 +84,7 @@ function wrongWith({ leader, election, address, stale, reason, members, etcd, ..
   if (leader === null) wrong.push(`nobody leads: ${election?.reason ?? 'it was not found out why yet'}`);
   else if (address?.held === false)
     wrong.push(`nobody holds the address: ${address.reason ?? 'no reason is known'}`);
+  if (election?.state === 'leading' && election.reason !== undefined) wrong.push(election.reason);
   if (stale) wrong.push(`this node may be out of date${reason === undefined ? '' : `: ${reason}`}`);
   for (const { node, inStep } of members) if (inStep === false) wrong.push(`${node} is not in step yet`);
   for (const { host, healthy, reason: why } of rest.etcdMembers) {
@@ -97,7 +107,8 @@ function pageOf(seen: Cluster, wrong: readonly string[]): string {
   return parts.join('\n\n');
 }
 
-function factsOf({ node, leader, leaderSince, election, address, etcd, revision, lag }: Cluster): string[][] {
+function factsOf(seen: Cluster): string[][] {
+  const { node, leader, leaderSince, election, address, etcd, revision, lag, failsafe } = seen;
   const { roundTripMs, roundTripWorstMs } = etcd;
   const since = leaderSince === 0 ? '' : `, since ${timeOf(leaderSince)}`;
   const facts = [
@@ -111,7 +122,9 @@ function factsOf({ node, leader, leaderSince, election, address, etcd, revision,
     ]);
   }
   if (address !== undefined) facts.push(['address', address.held ? `held by ${address.by}` : 'not held']);
-  facts.push(['revision', `${revision}, confirmed ${lag.ms} ms ago`]);
+  if (failsafe) facts.push(['failsafe', failsafeOf(failsafe, leader === node)]);
+  const confirmed = lag.ms < 0 ? 'not confirmed since this node was started' : `confirmed ${lag.ms} ms ago`;
+  facts.push(['revision', `${revision}, ${confirmed}`]);
   if (roundTripMs !== null) {
     facts.push([
       'round trip',
@@ -119,6 +132,18 @@ function factsOf({ node, leader, leaderSince, election, address, etcd, revision,
     ]);
   }
   return facts;
+}
+
+/** What failsafe does now, or could do. */
+function failsafeOf(
+  { active, since, members, promisedTo }: NonNullable<Cluster['failsafe']>,
+  leads: boolean,
+): string {
+  if (active) return `leads without etcd by the word of ${members.join(', ')}, since ${timeOf(since)}`;
+  if (promisedTo !== null) return `has promised ${promisedTo} not to stand`;
+  if (!leads) return 'on';
+  if (members.length === 0) return 'on, and not possible now: no other candidate is on the list';
+  return `on, by the word of ${members.join(', ')}`;
 }
 
 const phrases: Readonly<Record<string, string>> = {

@@ -51,7 +51,7 @@ export async function describeCluster(node: ClusterNode) {
     stale: store.stale || reason !== undefined,
     ...(reason !== undefined && { reason }),
     revision: store.revision,
-    lag: { ms: Math.max(0, Math.round(Number.isFinite(store.silentFor) ? store.silentFor : -1)) },
+    lag: { ms: lagOf(store.silentFor) },
     members: nodes.map(({ node: name, version, startedAt, servers, unfit, revision }) => ({
       node: name,
       leading: name === leader,
@@ -77,6 +77,11 @@ export async function describeCluster(node: ClusterNode) {
     etcdMembers: etcd.map(({ answers: _, ...member }) => member),
     damagedKeys: store.damaged.slice(0, 100),
   };
+}
+
+/** How long ago etcd's majority confirmed something, ms; −1: it has not since this node was started. */
+export function lagOf(silentFor: number): number {
+  return Number.isFinite(silentFor) ? Math.max(0, Math.round(silentFor)) : -1;
 }
 
 /** What is known of a node as a candidate; nothing of those of earlier versions. */

@@ -1,4 +1,5 @@
 // Which settings are sound, and what each precaution is for: left out, the search finds two holders, or nobody.
+import { ticketLife } from '../../../plugins/floating-ip/packet-fence.ts';
 import { type Adversary, adversary, type Protocol, protocol } from './protocol.ts';
 
 /** A protocol and what is done to it. */
@@ -19,7 +20,7 @@ export interface LeftOut extends Setting {
 const failsafe = { failsafe: true };
 const orders = { orders: true };
 const byLifetime = { fence: false };
-const short = { lease: 1000, renew: 150, holdOff: 100 };
+const short = { lease: 1000, renew: 150, holdOff: 100, ticket: ticketLife };
 
 /** What has neither two holders nor nobody. */
 export const sound: Readonly<Record<string, Setting>> = {

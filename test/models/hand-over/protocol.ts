@@ -2,7 +2,6 @@
 // out to see what it is for.
 import { clockDrift } from '../../../plugins/etcd/election.ts';
 import { commandTime, kernelLateness } from '../../../plugins/floating-ip/address-holder.ts';
-import { ticketLife } from '../../../plugins/floating-ip/packet-fence.ts';
 
 /** Times and precautions. */
 export interface Protocol {
@@ -13,7 +12,7 @@ export interface Protocol {
   readonly clockDrift: number;
   /** Does a fence of nftables exclude? Otherwise the lifetime of the address does. */
   readonly fence: boolean;
-  /** How long a ticket for a change of the fence is good. */
+  /** How long a ticket for a change of the fence is good: longer where renewals are further apart. */
   readonly ticket: number;
   /** How late the kernel may be, as the holder reckons: with the fence, and with an address. */
   readonly fenceLateness: number;
@@ -103,7 +102,7 @@ export const protocol: Protocol = {
   holdOff: 300,
   clockDrift,
   fence: true,
-  ticket: ticketLife,
+  ticket: 300,
   fenceLateness: 50,
   kernelLateness,
   commandTime,

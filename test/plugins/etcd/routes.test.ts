@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { definePlugin } from '../../../core/plugin/define-plugin.ts';
 import type { ManagerSide } from '../../../core/plugin/plugin.ts';
+import { lagOf } from '../../../plugins/etcd/routes.ts';
 import { etcd, roundRobin, routes } from '../../../plugins/index.ts';
 import { EtcdCluster, whyNoEtcd } from '../../cluster/etcd-cluster.ts';
 import { until } from '../../cluster/etcd-node.ts';
@@ -69,3 +70,9 @@ const behaviour =
   'what is put, changed and removed at one node is so at both, and each says in words that etcd is away';
 if (missing === undefined) test(behaviour, body);
 else test.skip(behaviour, missing, body);
+
+test('GET /cluster tells -1 as long as etcd has confirmed nothing', () => {
+  assert.is(lagOf(Number.POSITIVE_INFINITY), -1);
+  assert.is(lagOf(-0.2), 0);
+  assert.is(lagOf(1500.4), 1500);
+});
