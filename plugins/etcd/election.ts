@@ -123,8 +123,8 @@ export class Election {
   private failsafeList: SeenFailsafeList = seenFailsafeList(undefined);
   /** The highest create revision of the key `leader` that was seen. */
   private latestRevision = 0;
-  /** The transaction that takes the leadership is under way. */
-  private isTaking = false;
+  /** The lease of the transaction that takes the leadership, while that is under way. */
+  private takesWith: string | undefined;
   /** What the last renewal took that was confirmed, ms. */
   private renewalTook = 0;
   private told: Promise<void> = Promise.resolve();
@@ -206,7 +206,7 @@ export class Election {
   /** Why this node does not promise the leader whose key has this create revision to stand back; undefined: it does. */
   objectionTo(revision: number): string | undefined {
     if (this.session !== undefined) return 'it leads';
-    if (this.isTaking) return 'it stands itself';
+    if (this.takesWith !== undefined) return 'it stands itself';
     return revision < this.latestRevision ? 'another led since' : undefined;
   }
 
@@ -355,11 +355,11 @@ export class Election {
   /** Nothing is promised while it is under way. */
   private async take(seen: LastLeadership, lease: GrantedLease, since: number) {
     const { times, failsafe } = this.options;
-    this.isTaking = true;
+    this.takesWith = lease.id;
     try {
       return await this.leaderKeys.take(seen, lease, { since, times, usesFailsafe: failsafe !== undefined });
     } finally {
-      this.isTaking = false;
+      this.takesWith = undefined;
     }
   }
 
@@ -626,7 +626,8 @@ export class Election {
         revision = now.revision;
         const { session } = this;
         const isOurs = now.leader?.created === session?.revision && now.leader?.lease === session?.lease.id;
-        if (session !== undefined && !isOurs && revision > session.revision) {
+        const isTaken = !isOurs && !this.isBeingTaken(now.leader?.lease);
+        if (session !== undefined && isTaken && revision > session.revision) {
           this.lose(session, 'the key is not ours any more', { free: now.leader === undefined });
         }
         this.failsafeList = now.failsafe;
@@ -652,7 +653,7 @@ export class Election {
           if (last === undefined) return;
           const { session } = this;
           const mod = Number(last.kv.mod_revision);
-          if (session !== undefined && mod > session.revision) {
+          if (session !== undefined && mod > session.revision && !this.isBeingTaken(last.kv.lease)) {
             this.lose(session, 'the key was taken away', { free: last.type === 'Delete' });
           }
           this.see(last.type === 'Put' ? seenLeader(last.kv) : undefined);
@@ -662,6 +663,11 @@ export class Election {
       });
       if (end !== 'closed') await this.pause(retryDelay);
     }
+  }
+
+  /** Is the key with this lease what this node writes right now? Its watch may hear of it before the writing is answered. */
+  private isBeingTaken(lease: string | undefined): boolean {
+    return this.takesWith !== undefined && lease === this.takesWith;
   }
 
   private see(seen: SeenLeader | undefined): void {
