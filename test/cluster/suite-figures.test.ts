@@ -9,7 +9,7 @@ import { type Entry, Figures, type SuiteSettings } from './figures.ts';
 import { awayOf, overlapsOf } from './holder-watch.ts';
 import type { Figure } from './scenario.ts';
 import { estimate, type Planned, schedule } from './schedule.ts';
-import { describe, medianOf, problemsOf } from './table.ts';
+import { describe, markdownOf, medianOf, problemsOf } from './table.ts';
 
 const test = suite('figures of the cluster suite');
 
@@ -194,4 +194,25 @@ test('raw figures are there again after an interruption, but for a line that was
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+});
+
+test('the table is written as the documentation has it', () => {
+  const gaps = [1500, 2100, 1700].map((gap, run) =>
+    entry({ run: run + 1, figures: [figure('diesElsewhere', gap)] }),
+  );
+  const stop = entry({ scenario: 'stop', figures: [figure('stop', 240)] });
+  const beside = entry({
+    who: 'keepalived',
+    figures: [figure('diesElsewhere', 3119)],
+    overlaps: [{ machines: ['a', 'b'], ms: 2300 }],
+  });
+  assert.equal(
+    markdownOf([...gaps, stop, beside])
+      .split('\n')
+      .slice(2),
+    [
+      '| Weldr is stopped (SIGTERM) | 200 | 240, nothing broken | – |',
+      "| the machine dies, etcd's leader is elsewhere | 1800 | 1,700 (1,500 – 2,100) | 3,119, two holders for 2,300 ms |",
+    ],
+  );
 });
