@@ -394,7 +394,7 @@ export class Election {
       if (member === undefined) return;
       asked.add(member);
       const begun = clock.monotonic();
-      const end = await this.renew(session, member, Math.max(200, 2 * times.renew));
+      const end = await this.renewIfLed(session, member, Math.max(200, 2 * times.renew));
       if (end !== 'answered') client.avoid(member);
       if (end === 'no answer') this.options.observer?.unanswered(clock.monotonic() - begun);
       asked.delete(member);
@@ -402,13 +402,10 @@ export class Election {
     const endBeat = clock.every(times.renew, () => void renew());
     const endHurry = hurryWhenLate({
       clock,
-      renew: times.renew,
-      lease: session.lease.ttl,
-      unconfirmedFor: () =>
-        this.session === session && !session.isTakenAnew ? clock.monotonic() - session.confirmed : undefined,
+      isLate: () => this.session === session && !session.isTakenAnew && this.isLate(session),
       took: () => this.renewalTook,
       members: () => client.inOrder(),
-      ask: async (member, ms) => void (await this.renew(session, member, ms)),
+      ask: async (member, ms) => void (await this.renewIfLed(session, member, ms)),
     });
     this.tick = () => {
       endBeat();
@@ -416,6 +413,29 @@ export class Election {
     };
     void renew();
     if (wait > 0) clock.after(wait, () => void renew());
+  }
+
+  /** Is what etcd confirmed last older than it is where all is well, and not so old that etcd is away for longer than an election takes? */
+  private isLate({ confirmed, times, lease }: Session): boolean {
+    const age = this.options.clock.monotonic() - confirmed;
+    return age > 1.5 * times.renew + 2 * this.renewalTook && age < 3 * lease.ttl;
+  }
+
+  /**
+   * A member whose leader is dead works on a renewal without a pause (etcd 3.4), just when all of etcd is to elect: one
+   * that is late asks first whether there is a leader.
+   */
+  private async renewIfLed(session: Session, member: EtcdMember, deadline: number): Promise<RenewalEnd> {
+    const { client, keys } = this.options;
+    if (this.isLate(session)) {
+      const key = Buffer.from(keys.leader);
+      try {
+        await client.callMember(member, (etcd, options) => etcd.kv.range({ key }, options), deadline);
+      } catch (thrown) {
+        return failureOf(thrown).kind === 'no-answer' ? 'no answer' : 'failed';
+      }
+    }
+    return await this.renew(session, member, deadline);
   }
 
   /**

@@ -9,18 +9,12 @@ const every = 50;
 const patience = { ms: 100, times: 4 } as const;
 /** Who owes so many answers is not asked meanwhile. */
 const mostOwed = 2;
-/** After so many leases without an answer etcd is away for longer than an election takes. */
-const givenUpAfter = 3;
 
 /** What a {@link Hurry} is made of. */
 export interface HurryOptions {
   readonly clock: Clock;
-  /** From one renewal to the next where all is well, ms. */
-  readonly renew: number;
-  /** What etcd granted, ms. */
-  readonly lease: number;
-  /** How long ago that was asked for which etcd confirmed last, ms; undefined: nothing is to be renewed. */
-  unconfirmedFor(): number | undefined;
+  /** Is the last renewal that etcd confirmed older than it should be? */
+  isLate(): boolean;
   /** What a renewal took last, ms. */
   took(): number;
   members(): readonly EtcdMember[];
@@ -30,7 +24,7 @@ export interface HurryOptions {
 
 /** Begins with one leadership and ends with it; returns what ends it. */
 export function hurryWhenLate(options: HurryOptions): CancelTimer {
-  const { clock, renew, lease } = options;
+  const { clock } = options;
   const owed = new Map<EtcdMember, number>();
   const ask = async (member: EtcdMember, ms: number): Promise<void> => {
     owed.set(member, (owed.get(member) ?? 0) + 1);
@@ -38,10 +32,8 @@ export function hurryWhenLate(options: HurryOptions): CancelTimer {
     owed.set(member, (owed.get(member) ?? 1) - 1);
   };
   return clock.every(every, () => {
-    const age = options.unconfirmedFor();
-    const took = options.took();
-    if (age === undefined || age < 1.5 * renew + 2 * took || age > givenUpAfter * lease) return;
-    const ms = Math.max(patience.ms, patience.times * took);
+    if (!options.isLate()) return;
+    const ms = Math.max(patience.ms, patience.times * options.took());
     for (const member of options.members()) if ((owed.get(member) ?? 0) < mostOwed) void ask(member, ms);
   });
 }
