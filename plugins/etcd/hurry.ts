@@ -1,6 +1,6 @@
 // Hurry: while etcd does not confirm a leadership in time, as while it elects a leader of its own, every member is asked in quick
 // succession: the first renewal after the election is to be confirmed at once, and not when a member answers that still waits for one.
-import type { CancelTimer, Clock } from '../../core/clock.ts';
+import type { CancelTimer, Clock } from '../../core/time/clock.ts';
 import type { EtcdMember } from './client.ts';
 
 /** From one question to the next, ms. */
