@@ -127,7 +127,7 @@ function* checkWarnings(
   if (check === undefined) return;
   if (!checks) yield `${at}: no plugin checks health, so this does nothing; add healthCheck() to plugins`;
   if (check.interval !== undefined && check.timeout !== undefined && check.timeout > check.interval) {
-    yield `${at}.timeout: a check may take ${check.timeout} ms and the next is due after ${check.interval} ms; make it shorter than interval`;
+    yield `${at}.timeout: a check may take ${check.timeout} ms, but the next is due after ${check.interval} ms; make timeout shorter than interval`;
   }
 }
 

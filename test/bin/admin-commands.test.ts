@@ -173,9 +173,9 @@ test('stats, as a table and as JSON', async () => {
   await run('servers', 'remove', origin.url, '--wait');
 });
 
-test('reload, answered when the new config is in force', async () => {
+test('reload, answered once the new config is active', async () => {
   const before = weldr.workers();
-  assert.match(await run('reload'), 'in force');
+  assert.match(await run('reload'), 'active');
   assert.not.equal(weldr.workers(), before);
   weldr.writeConfig('export default 3;');
   const { code, stderr } = await runWeldr(['reload', '--admin-url', weldr.adminUrl]);

@@ -56,6 +56,7 @@ const loadedLater: Readonly<Record<string, readonly string[]>> = {
   'pino-pretty': ['core/log/log.ts'],
   polka: ['plugins/admin-api/index.ts'],
   'prom-client': ['plugins/metrics/index.ts'],
+  sade: ['bin/command-line.ts'],
   undici: [
     'plugins/acme/index.ts',
     'plugins/acme/issuer.ts',
@@ -82,7 +83,6 @@ test('is right about what every process loads', () => {
   assert.equal(packagesOf(['bin/worker.ts', ...config]), ['pino', 'tapable', 'zod']);
   assert.equal(packagesOf(['bin/run.ts', 'bin/start.ts', 'bin/manager-start.ts', ...config]), [
     'pino',
-    'sade',
     'tapable',
     'zod',
   ]);
@@ -94,7 +94,7 @@ test('is right about what every process loads', () => {
 
 test('is right about what loads the others', () => {
   const found: Record<string, string[]> = {};
-  const always = ['pino', 'sade', 'tapable', 'zod'];
+  const always = ['pino', 'tapable', 'zod'];
   for (const [path, { later }] of modules) {
     if (path === 'bin/demo.ts') continue;
     for (const name of new Set(packagesOf(later))) {
@@ -126,6 +126,6 @@ test('is right about a config of one plugin: it runs on the packages that every 
     return [...new Set(direct)].sort();
   };
   assert.equal(loaded('worker.ts'), ['pino', 'tapable', 'zod']);
-  assert.equal(loaded('weldr.ts'), ['pino', 'sade', 'tapable', 'zod']);
+  assert.equal(loaded('weldr.ts'), ['pino', 'tapable', 'zod']);
   rmSync(folder, { recursive: true });
 });

@@ -107,7 +107,7 @@ const calls: Readonly<
   'a call without the token': [401, 'send Authorization: Bearer TOKEN', '/servers', { headers: {} }],
   'a call with a wrong token': [
     401,
-    'the bearer token is not the right one',
+    'the bearer token is wrong',
     '/servers',
     { headers: { authorization: 'Bearer no' } },
   ],
@@ -157,7 +157,7 @@ for (const [what, [status, detail, path, init]] of Object.entries(calls)) {
 /** Commands against it: with which token, and what they say. */
 const commands: Readonly<Record<string, readonly [said: string, args: readonly string[], token?: string]>> = {
   'no token': ['send Authorization: Bearer TOKEN: set WELDR_ADMIN_TOKEN to the token', ['servers']],
-  'a wrong token': ['is not the right one: set WELDR_ADMIN_TOKEN to the token', ['servers'], 'wrong'],
+  'a wrong token': ['is wrong: set WELDR_ADMIN_TOKEN to the token', ['servers'], 'wrong'],
   'a plugin that is missing': [
     'there is no /stats; GET / lists what there is; add stats() to the plugins',
     ['stats'],

@@ -133,7 +133,7 @@ const mistakes: Readonly<Record<string, Mistake>> = {
     config('', routesOf("path: 'x/*', pool: 'default'")),
   ],
   'two routes of one name': [
-    'is called "a" already: give it another name',
+    'routes[0] is already called "a": choose another name',
     config(
       '',
       "routes([{ name: 'a', path: '/a', pool: 'default' }, { name: 'a', path: '/b', pool: 'default' }]), roundRobin()",

@@ -128,7 +128,7 @@ test('a route whose pool is gone after a reload is answered with 503, shown, and
   weldr.writeConfig(text.replace(/, green: \[[^\]]*\]/, ''));
   assert.is((await call('POST', '/reload')).status, 200);
   assert.equal(await seen('/kept'), ['503']);
-  const { msg } = await weldr.logged(record => record.msg.includes('route kept to green'), { from });
+  const { msg } = await weldr.logged(record => record.msg.includes('route kept leads to green'), { from });
   assert.match(msg, /answered with 503/);
   assert.equal(Reflect.get(Object(await (await call('GET', '/routes/kept')).json()), 'dangling'), ['green']);
   weldr.writeConfig(text);

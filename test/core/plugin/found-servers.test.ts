@@ -65,7 +65,7 @@ test('are said to be kept once while the source is in trouble, and once when it 
     'error: the zone: nobody answers; the servers that were found before stay',
     'warn: the zone: it names no servers, where there were 2; allowEmpty: true would let them go; those of before stay',
     'info: the zone: it is as it should be again',
-    'error: the zone: servers[1].url: "nonsense" is not a server\'s URL: expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH; the servers that were found before stay',
+    'error: the zone: servers[1].url: "nonsense" is not a server\'s URL: expected http://HOST:PORT, https://HOST:PORT or h2c://HOST:PORT with no user, path or query, or unix:/PATH; did you mean "http://nonsense"?; the servers that were found before stay',
     'info: the zone: it is as it should be again',
   ]);
   await side.close();

@@ -132,8 +132,8 @@ const odd: Readonly<Record<string, [config: object, said: readonly string[]]>> =
       ...server({ healthCheck: { interval: 100, timeout: 200 } }),
     },
     [
-      'servers[0].healthCheck.timeout: a check may take 200 ms and the next is due after 100 ms; make it shorter than interval',
-      'plugins[1].timeout: a check may take 5000 ms and the next is due after 1000 ms; make it shorter than interval',
+      'servers[0].healthCheck.timeout: a check may take 200 ms, but the next is due after 100 ms; make timeout shorter than interval',
+      'plugins[1].timeout: a check may take 5000 ms, but the next is due after 1000 ms; make timeout shorter than interval',
     ],
   ],
   'a when without plugins': [
