@@ -89,7 +89,7 @@ export class Candidate {
       release: async ({ why, to, by }) => {
         await election.handOver(`${why}; ${to} is ready to lead`);
         // An operator who wants another node to lead has something in mind with this machine.
-        if (by !== nodeName) await moveLeaderAway(client, log);
+        if (by !== nodeName) await moveLeaderAway({ client, leaderKey: keys.leader, log });
       },
       makeReady: async order => await this.makeReady(order),
       answered: () => this.notice.update(),

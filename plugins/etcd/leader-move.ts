@@ -1,27 +1,47 @@
 // Moving etcd's own leader off a machine that stops: etcd elects another one within a second or two after its leader died, and
 // in a moment when it is asked to before.
 import { networkInterfaces } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type EtcdClient, plainReason } from './client.ts';
+import { type EtcdClient, type EtcdMember, plainReason } from './client.ts';
 
-/** All of it together, ms: a stop does not wait for more. */
+/** How long the move may take, ms: a stop does not wait for more. */
 const within = 200;
+/** How long the next leader of the Weldrs is waited for before, ms, and how often it is looked for. */
+const takenWithin = 500;
+const lookEvery = 20;
 
-/** Has etcd be led by another member, when the one that leads it runs on this machine. Never rejects. */
-export async function moveLeaderAway(
-  client: EtcdClient,
-  log: Logger,
-  isOwn: (host: string) => boolean = isOfThisMachine,
-): Promise<void> {
+/** What is moved, and from where. */
+export interface LeaderMove {
+  readonly client: EtcdClient;
+  /** The key that the Weldr has which leads. */
+  readonly leaderKey: string;
+  readonly log: Logger;
+  /** Is this URL one of this machine? */
+  isOwn?(host: string): boolean;
+}
+
+/**
+ * Has etcd be led by another member, when the one that leads it runs on this machine. Call it after this node has given up
+ * the leadership. Never rejects.
+ */
+export async function moveLeaderAway({
+  client,
+  leaderKey,
+  log,
+  isOwn = isOfThisMachine,
+}: LeaderMove): Promise<void> {
   const own = client.inOrder().find(({ host }) => isOwn(host));
-  // Who moves it must know that others are there: a single member leads itself.
+  // A single member leads itself: there has to be another one.
   if (own === undefined || client.hosts.length < 2) return;
-  const end = performance.now() + within;
-  const ask = async <T>(attempt: Parameters<typeof client.callMember<T>>[1]): Promise<T> =>
-    await client.callMember(own, attempt, Math.max(1, end - performance.now()));
   try {
-    const status = await ask((etcd, options) => etcd.maintenance.status(options));
+    const status = await client.callMember(own, (etcd, options) => etcd.maintenance.status(options), within);
     if (status.leader !== status.header.member_id) return;
+    // While its leader moves etcd drops what it is asked for without an answer: the next leader's taking, too.
+    await isTaken(client, own, leaderKey);
+    const end = performance.now() + within;
+    const ask = async <T>(attempt: Parameters<typeof client.callMember<T>>[1]): Promise<T> =>
+      await client.callMember(own, attempt, Math.max(1, end - performance.now()));
     const { members } = await ask((etcd, options) => etcd.cluster.memberList({}, options));
     const target = members.find(({ ID, clientURLs }) => ID !== status.leader && !clientURLs.some(isOwn));
     if (target === undefined) return;
@@ -30,6 +50,17 @@ export async function moveLeaderAway(
   } catch (thrown) {
     // With etcd's authentication on only root may.
     log.debug({ host: own.host, reason: plainReason(thrown) }, "etcd's leader stays where it is");
+  }
+}
+
+/** Resolves once a node has the leadership, or when none takes it in time. */
+async function isTaken(client: EtcdClient, member: EtcdMember, leaderKey: string): Promise<void> {
+  const key = Buffer.from(leaderKey);
+  const end = performance.now() + takenWithin;
+  while (performance.now() < end) {
+    const { kvs } = await client.callMember(member, (etcd, options) => etcd.kv.range({ key }, options), within);
+    if (kvs.length > 0) return;
+    await sleep(lookEvery);
   }
 }
 

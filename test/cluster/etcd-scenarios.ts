@@ -48,7 +48,10 @@ async function electAnew(stage: Stage, signal: 'SIGKILL' | 'SIGSTOP', ms: number
       ? 'clients do not see an election of etcd'
       : `clients see an election of etcd for ${ms} ms at most`;
   stage.check(claim, longestGap <= ms, `${longestGap} ms`);
-  stage.check('the address stays', world.watch.holders.join() === active.name, world.watch.holders);
+  const { holders } = world.watch;
+  if (signal === 'SIGKILL') stage.check('the address stays', holders.join() === active.name, holders);
+  // A leader of etcd that was frozen may revoke leases that were renewed meanwhile (etcd#15247, mended in 3.4.31).
+  else stage.check('one node has the address, the same one or another', holders.length === 1, holders);
 }
 
 /** With failsafe: each other node may be asked. */

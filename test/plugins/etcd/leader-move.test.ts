@@ -1,4 +1,5 @@
 // Moving etcd's leader off a machine that stops.
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import { EtcdClient } from '../../../plugins/etcd/client.ts';
 import { moveLeaderAway } from '../../../plugins/etcd/leader-move.ts';
@@ -9,6 +10,8 @@ import { suite } from '../../support/suite.ts';
 const test = suite("moving etcd's leader");
 const missing = whyNoEtcd();
 
+const leaderKey = '/weldr/v2/leader';
+
 const behaviour = 'another member leads when the one on this machine did, and nothing is done elsewhere';
 const run = async () => {
   const cluster = await EtcdCluster.start({ size: 3 });
@@ -16,12 +19,19 @@ const run = async () => {
   const { log, lines } = collectingLog();
   try {
     const leader = (await cluster.leader()) ?? 0;
-    await moveLeaderAway(client, log, host => host === cluster.hosts[(leader + 1) % 3]);
+    await moveLeaderAway({ client, leaderKey, log, isOwn: host => host === cluster.hosts[(leader + 1) % 3] });
     assert.is(await cluster.leader(), leader);
     assert.equal(lines, []);
+    // The next leader's taking would get no answer while etcd's leader moves: it is waited for.
+    const isOwn = (host: string): boolean => host === cluster.hosts[leader];
+    const move = moveLeaderAway({ client, leaderKey, log, isOwn });
+    await sleep(100);
+    assert.is(await cluster.leader(), leader);
+    cluster.ctl(['put', leaderKey, 'b']);
+    await move;
     // What takes too long is given up; a stop does not wait.
     await until("etcd's leader is another", async () => {
-      await moveLeaderAway(client, log, host => host === cluster.hosts[leader]);
+      await moveLeaderAway({ client, leaderKey, log, isOwn });
       const now = await cluster.leader();
       return now !== undefined && now !== leader;
     });
