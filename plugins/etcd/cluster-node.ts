@@ -231,7 +231,9 @@ export class ClusterNode {
     await this.failsafe?.close();
     const { status, log } = this.surroundings;
     // Not before the address has moved; for all that is known the machine stops next.
-    const moved = status.stopping ? moveLeaderAway({ client: this.client, leaderKey: this.keys.leader, log }) : undefined;
+    const moved = status.stopping
+      ? moveLeaderAway({ client: this.client, leaderKey: this.keys.leader, log })
+      : undefined;
     await this.candidate.close();
     await this.membership.close();
     await this.store.close();

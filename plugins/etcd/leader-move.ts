@@ -58,7 +58,11 @@ async function isTaken(client: EtcdClient, member: EtcdMember, leaderKey: string
   const key = Buffer.from(leaderKey);
   const end = performance.now() + takenWithin;
   while (performance.now() < end) {
-    const { kvs } = await client.callMember(member, (etcd, options) => etcd.kv.range({ key }, options), within);
+    const { kvs } = await client.callMember(
+      member,
+      (etcd, options) => etcd.kv.range({ key }, options),
+      within,
+    );
     if (kvs.length > 0) return;
     await sleep(lookEvery);
   }
